@@ -1,0 +1,38 @@
+/** Parsers of option values that several commands share; each throws a usage error that names the flag. */
+import { InvalidArgumentError } from 'commander';
+
+/** Bounds of a numeric option, both included. */
+export interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** A parser of whole numbers within bounds. */
+export function integerOption({
+  min = 0,
+  max = Number.MAX_SAFE_INTEGER,
+}: Bounds = {}): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^[+-]?\d+$/.test(text.trim()) || value < min || value > max) {
+      throw new InvalidArgumentError(`Expected a whole number ${range(min, max)}, found "${text}".`);
+    }
+    return value;
+  };
+}
+
+/** A parser of finite numbers within bounds. */
+export function numberOption({ min = -Infinity, max = Infinity }: Bounds = {}): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`Expected a number ${range(min, max)}, found "${text}".`);
+    }
+    return value;
+  };
+}
+
+function range(min: number, max: number): string {
+  if (Number.isFinite(max) && max !== Number.MAX_SAFE_INTEGER) return `from ${min} to ${max}`;
+  return Number.isFinite(min) ? `of at least ${min}` : '';
+}

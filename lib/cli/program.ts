@@ -1,0 +1,112 @@
+/** Runs one command-line program: flags, reporter, signals, and the way from an error to an exit code. */
+import { type Command, CommanderError, Option } from 'commander';
+import { ExitCode, InterruptedError, isFedbatchError } from '../federation/errors.js';
+import type { Reporter } from '../observability/events.js';
+import { createHumanReporter } from '../observability/human-reporter.js';
+import { createJsonReporter } from '../observability/json-reporter.js';
+
+/** What every program is given beside its own options. */
+export interface ProgramContext {
+  readonly reporter: Reporter;
+  /** Aborts on SIGINT and SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+/** Builds a commander command whose action does the work with `context`. */
+export type CommandBuilder = (context: ProgramContext) => Command;
+
+/** After a first signal, how long a program may take to stop by itself. */
+const STOP_GRACE_MS = 5_000;
+
+/**
+ * Parses `argv` (without node and script), runs the command and ends the process with its exit code.
+ * Never rejects: every failure is reported in one sentence on stderr, with a stack only under `--debug`.
+ */
+export async function runProgram(build: CommandBuilder, argv: readonly string[]): Promise<void> {
+  const flags = argv.map(normaliseFlag);
+  const debug = flags.includes('--debug');
+  const reporter = createReporter(flags);
+  const stop = new AbortController();
+  const release = abortOnSignals(stop);
+  try {
+    const command = addCommonOptions(build({ reporter, signal: stop.signal }));
+    await command.parseAsync(flags as string[], { from: 'user' });
+    reporter.close();
+  } catch (error) {
+    reporter.close();
+    process.exitCode = report(error, { reporter, debug, interrupted: stop.signal.aborted });
+  } finally {
+    release();
+  }
+}
+
+/** `--n_container=3` and `--n-container=3` are the same flag. */
+export function normaliseFlag(argument: string): string {
+  if (!argument.startsWith('--')) return argument;
+  const equals = argument.indexOf('=');
+  const end = equals < 0 ? argument.length : equals;
+  return argument.slice(0, end).replaceAll('_', '-') + argument.slice(end);
+}
+
+/** Adds what all programs share and makes usage errors throw instead of ending the process. */
+function addCommonOptions(command: Command): Command {
+  for (const each of [command, ...command.commands]) {
+    each
+      .addOption(
+        new Option('--log-format <format>', 'how progress and messages are written to stderr')
+          .choices(['human', 'json'])
+          .default('human')
+          .env('FEDBATCH_LOG_FORMAT'),
+      )
+      .option('--debug', 'show the stack trace of an error')
+      .exitOverride()
+      .configureHelp({ showGlobalOptions: true })
+      .showHelpAfterError('(add --help for the options)');
+  }
+  return command;
+}
+
+/** The reporter is needed before parsing (usage errors are reported too), so its flag is read by hand. */
+function createReporter(flags: readonly string[]): Reporter {
+  const at = flags.findIndex((flag) => flag === '--log-format' || flag.startsWith('--log-format='));
+  const given = at < 0 ? process.env.FEDBATCH_LOG_FORMAT : (flags[at]?.split('=')[1] ?? flags[at + 1]);
+  return given === 'json' ? createJsonReporter() : createHumanReporter();
+}
+
+function abortOnSignals(stop: AbortController): () => void {
+  const onSignal = () => {
+    // A second signal, or a program that does not stop in time, ends it at once.
+    if (stop.signal.aborted) process.exit(ExitCode.interrupted);
+    stop.abort(new InterruptedError());
+    setTimeout(() => process.exit(ExitCode.interrupted), STOP_GRACE_MS).unref();
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+}
+
+interface ReportOptions {
+  readonly reporter: Reporter;
+  readonly debug: boolean;
+  readonly interrupted: boolean;
+}
+
+function report(error: unknown, { reporter, debug, interrupted }: ReportOptions): ExitCode {
+  if (error instanceof CommanderError) {
+    // Commander has printed its own message, or the help or version that was asked for.
+    return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  }
+  if (interrupted) {
+    reporter.error('Interrupted.');
+    return ExitCode.interrupted;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (isFedbatchError(error)) reporter.error(message);
+  else reporter.error(`${message} (this is a bug in fedbatch; run again with --debug for the stack trace)`);
+  if (debug && error instanceof Error) process.stderr.write(`${formatStack(error)}\n`);
+  return isFedbatchError(error) ? error.exitCode : ExitCode.bug;
+}
+
+function formatStack(error: Error): string {
+  const own = error.stack ?? error.message;
+  return error.cause instanceof Error ? `${own}\ncaused by ${formatStack(error.cause)}` : own;
+}

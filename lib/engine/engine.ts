@@ -1,0 +1,74 @@
+/** What an engine does: training steps and predictions of one model. A second engine implements the same. */
+import type { Weights } from '../federation/weights.js';
+import type { ModelDescription } from './model-description.js';
+
+/** A model: its layers and the weights that go with them. */
+export interface Model {
+  readonly description: ModelDescription;
+  readonly weights: Weights;
+}
+
+/** Adam (Kingma and Ba 2015) or stochastic gradient descent with momentum, as Keras defines them. */
+export type OptimizerSettings =
+  | {
+      readonly kind: 'adam';
+      readonly learningRate: number;
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+    }
+  | { readonly kind: 'sgd'; readonly learningRate: number; readonly momentum: number };
+
+/** Settings of a training session. */
+export interface TrainingSettings {
+  readonly optimizer: OptimizerSettings;
+  /** Seeds the dropout masks; step s of a session always draws the same masks. */
+  readonly seed: number;
+  /** Processor threads that the engine may use. */
+  readonly threads: number;
+}
+
+/** A batch of any size of at least 1; sessions take other sizes (a last partial batch) from step to step. */
+export interface Batch {
+  /** `[n, h, w, c]`, already scaled to what the model expects. */
+  readonly images: Float32Array;
+  /** Class of each image; length n. */
+  readonly labels: Int32Array;
+}
+
+/** What one training step found, before its update. */
+export interface StepResult {
+  /** Mean cross-entropy of the batch. */
+  readonly loss: number;
+  /** Number of examples of the batch whose most probable class was right. */
+  readonly correct: number;
+}
+
+/** A model in training; holds native memory until disposed. */
+export interface TrainingSession {
+  /** One optimizer step. */
+  step(batch: Batch): Promise<StepResult>;
+  /** A copy of the current weights. */
+  weights(): Weights;
+  dispose(): Promise<void>;
+}
+
+/** A model ready to predict; holds native memory until disposed. */
+export interface PredictSession {
+  /**
+   * Class probabilities of `count` images.
+   *
+   * @param images `[count, h, w, c]`, scaled as in training
+   * @returns `[count, classes]`, each row sums to 1
+   */
+  predict(images: Float32Array, count: number): Promise<Float32Array>;
+  dispose(): Promise<void>;
+}
+
+/** An engine: what runs the mathematics of training and inference. */
+export interface Engine {
+  /** As written into a run's records, e.g. `onnx/cpu`. */
+  readonly name: string;
+  createTrainingSession(model: Model, settings: TrainingSettings): Promise<TrainingSession>;
+  createPredictSession(model: Model, settings: { readonly threads: number }): Promise<PredictSession>;
+}

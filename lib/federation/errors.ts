@@ -1,0 +1,88 @@
+/** The kinds of failure that fedbatch knows, each with its exit code. */
+
+/** Exit codes of every fedbatch program; on Kubernetes, 2 and 3 are not worth a retry. */
+export const ExitCode = {
+  ok: 0,
+  bug: 1,
+  usage: 2,
+  data: 3,
+  threshold: 4,
+  stage: 5,
+  interrupted: 130,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** Base of every expected failure: its message is one sentence that a user can act on. */
+export abstract class FedbatchError extends Error {
+  abstract readonly exitCode: ExitCode;
+}
+
+/** Wrong usage or configuration: a flag, a combination of flags, a setting. */
+export class UsageError extends FedbatchError {
+  override readonly name = 'UsageError';
+  readonly exitCode = ExitCode.usage;
+}
+
+/** What was wrong with a file: where, what was expected there, and what was found. */
+export interface DataProblem {
+  readonly file: string;
+  readonly expected: string;
+  readonly found: string;
+}
+
+/** Bad input data: a file that is missing, damaged, or not what it should be. */
+export class DataError extends FedbatchError {
+  override readonly name = 'DataError';
+  readonly exitCode = ExitCode.data;
+  readonly problem: DataProblem;
+
+  constructor(problem: DataProblem, options?: ErrorOptions) {
+    super(`${problem.file}: expected ${problem.expected}, found ${problem.found}.`, options);
+    this.problem = problem;
+  }
+}
+
+/** The volume refused a write (full, read-only, too large); trying again at once would not help. */
+export class StorageError extends FedbatchError {
+  override readonly name = 'StorageError';
+  readonly exitCode = ExitCode.data;
+  readonly file: string;
+
+  constructor(file: string, message: string, options?: ErrorOptions) {
+    super(`${file}: ${message}`, options);
+    this.file = file;
+  }
+}
+
+/** A quorum of client updates or a required accuracy was missed. */
+export class ThresholdError extends FedbatchError {
+  override readonly name = 'ThresholdError';
+  readonly exitCode = ExitCode.threshold;
+}
+
+/** A stage of the pipeline (a child process or a Job) failed. */
+export class StageError extends FedbatchError {
+  override readonly name = 'StageError';
+  readonly exitCode = ExitCode.stage;
+  readonly stage: string;
+
+  constructor(stage: string, message: string, options?: ErrorOptions) {
+    super(`${stage}: ${message}`, options);
+    this.stage = stage;
+  }
+}
+
+/** The user or the cluster asked the program to stop. */
+export class InterruptedError extends FedbatchError {
+  override readonly name = 'InterruptedError';
+  readonly exitCode = ExitCode.interrupted;
+
+  constructor(message = 'Interrupted.', options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** Whether `error` is an expected failure (else it is a bug). */
+export function isFedbatchError(error: unknown): error is FedbatchError {
+  return error instanceof FedbatchError;
+}

@@ -1,0 +1,47 @@
+/** Labelled examples: what a dataset and a shard hold, whatever file they come from. */
+
+/** Image values as they lie in the file; `uint8` means 0 to 255, floats are used as they are. */
+export type ImageValues = Uint8Array | Float32Array | Float64Array;
+
+/** Labelled images, dtype and shape as in their source. */
+export interface Examples {
+  /** `[n, h, w]` or `[n, h, w, c]`. */
+  readonly shape: readonly number[];
+  /** Row-major; length is the product of `shape`. */
+  readonly images: ImageValues;
+  /** Class of each image, from 0; length n. */
+  readonly labels: Int32Array;
+}
+
+/** A dataset: examples to train on and, where it brings them, held-out ones to test on. */
+export interface Dataset {
+  readonly train: Examples;
+  readonly test?: Examples;
+}
+
+/** The part of `examples` at `indices`, in that order. */
+export function takeExamples(examples: Examples, indices: ArrayLike<number>): Examples {
+  const sizePerExample = examples.images.length / Math.max(1, examples.labels.length);
+  const images = sameKind(examples.images, indices.length * sizePerExample);
+  const labels = new Int32Array(indices.length);
+  for (let to = 0; to < indices.length; to++) {
+    const from = indices[to] as number;
+    images.set(
+      examples.images.subarray(from * sizePerExample, (from + 1) * sizePerExample),
+      to * sizePerExample,
+    );
+    labels[to] = examples.labels[from] as number;
+  }
+  return { shape: [indices.length, ...examples.shape.slice(1)], images, labels };
+}
+
+/** Height, width and channels of one image; `[n, h, w]` has one channel. */
+export function imageShape(examples: Examples): readonly [height: number, width: number, channels: number] {
+  const [, height = 0, width = 0, channels = 1] = examples.shape;
+  return [height, width, channels];
+}
+
+function sameKind(values: ImageValues, length: number): ImageValues {
+  if (values instanceof Uint8Array) return new Uint8Array(length);
+  return values instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
+}

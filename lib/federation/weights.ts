@@ -1,0 +1,28 @@
+/** A model's weights as plain arrays: what clients report and the server averages. */
+
+/** One named parameter array, row-major. */
+export interface WeightArray {
+  /** Unique in its model, as Keras names it, e.g. `conv2d/kernel:0`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Row-major; length is the product of `shape`. */
+  readonly values: Float32Array;
+}
+
+/** A model's arrays in the order in which its layers declare them. */
+export type Weights = readonly WeightArray[];
+
+/** Number of elements of an array of `shape` (1 for a scalar). */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
+
+/** Number of parameters of a model. */
+export function parameterCount(weights: Weights): number {
+  return weights.reduce((count, array) => count + array.values.length, 0);
+}
+
+/** Writes a shape the way error messages show it, e.g. `[28,28,1]`. */
+export function formatShape(shape: readonly number[]): string {
+  return `[${shape.join(',')}]`;
+}

@@ -1,0 +1,15 @@
+/** What a Keras HDF5 model file holds, whichever Keras version wrote it. */
+import type { UpdateFacts } from '../federation/client-update.js';
+import type { Weights } from '../federation/weights.js';
+
+/** A Keras model file: the architecture as Keras' own JSON, the weights in layer order, and our facts if present. */
+export interface KerasFile {
+  /** `model_config` as written by Keras (`{"class_name":"Sequential","config":…}`), parsed but not interpreted. */
+  readonly modelConfig: unknown;
+  /** All arrays in the order of the layers; names are Keras' weight names, unique in the model. */
+  readonly weights: Weights;
+  /** `keras_version` of the writer, e.g. `2.2.4-tf`. */
+  readonly kerasVersion: string;
+  /** Present in files that fedbatch's trainer wrote. */
+  readonly update?: UpdateFacts;
+}

@@ -1,0 +1,57 @@
+/** Where everything lies on the volume: the contract between the stages. */
+import { join } from 'node:path';
+
+/** Paths below the root of a run's volume. Rounds are numbered from 1, clients from 0. */
+export interface VolumePaths {
+  readonly root: string;
+  readonly run: string;
+  readonly data: string;
+  readonly manifest: string;
+  readonly test: string;
+  readonly aggregatedModel: string;
+  readonly bestModel: string;
+  readonly accuracy: string;
+  readonly metrics: string;
+  readonly logs: string;
+  shard(client: number): string;
+  clientModel(client: number): string;
+  round(round: number): RoundPaths;
+}
+
+/** Paths of one round. */
+export interface RoundPaths {
+  readonly root: string;
+  readonly globalModel: string;
+  readonly updates: string;
+  readonly record: string;
+  update(client: number): string;
+}
+
+/** The paths of the volume at `root`; touches no file. */
+export function volumePaths(root: string): VolumePaths {
+  return {
+    root,
+    run: join(root, 'run.json'),
+    data: join(root, 'data'),
+    manifest: join(root, 'data', 'manifest.json'),
+    test: join(root, 'data', 'test.npz'),
+    aggregatedModel: join(root, 'aggregated-model.h5'),
+    bestModel: join(root, 'best-model.h5'),
+    accuracy: join(root, 'accuracy.json'),
+    metrics: join(root, 'metrics.jsonl'),
+    logs: join(root, 'logs'),
+    shard: (client) => join(root, 'data', `${client}.npz`),
+    clientModel: (client) => join(root, 'model', `${client}-model.h5`),
+    round: (round) => roundPaths(join(root, 'rounds', String(round).padStart(4, '0'))),
+  };
+}
+
+function roundPaths(root: string): RoundPaths {
+  return {
+    root,
+    globalModel: join(root, 'global.h5'),
+    updates: join(root, 'updates'),
+    record: join(root, 'round.json'),
+    update: (client) => join(root, 'updates', `${client}.h5`),
+  };
+}

@@ -1,0 +1,43 @@
+/** What a running stage tells: progress events and messages, the same for people, log collectors and the pipeline. */
+
+/** How far one stage of one client is. Counts are whole numbers from the start of the stage. */
+export interface ProgressEvent {
+  readonly stage: 'split' | 'train' | 'aggregate' | 'evaluate' | 'download' | 'generate';
+  /** The client that is trained; absent where a stage has none. */
+  readonly client?: number;
+  readonly done: number;
+  readonly total: number;
+  /** What `done` and `total` count. */
+  readonly unit: 'examples' | 'bytes' | 'models' | 'shards';
+  /** The running epoch, from 1, while training. */
+  readonly epoch?: number;
+  readonly epochs?: number;
+  /** Mean training loss of the epoch so far. */
+  readonly loss?: number;
+  /** Training accuracy of the epoch so far, 0 to 1. */
+  readonly accuracy?: number;
+  /** Training speed in examples per second. */
+  readonly examplesPerSecond?: number;
+}
+
+/** Facts that go with a message, for machines; people read the message alone. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Takes what a stage has to say. Everything goes to stderr; stdout is for results. */
+export interface Reporter {
+  info(message: string, fields?: Fields): void;
+  warn(message: string, fields?: Fields): void;
+  error(message: string, fields?: Fields): void;
+  progress(event: ProgressEvent): void;
+  /** Ends a progress display that is still open; call before anything else writes to the terminal. */
+  close(): void;
+}
+
+/** A reporter that says nothing, for library use and tests. */
+export const silentReporter: Reporter = {
+  info() {},
+  warn() {},
+  error() {},
+  progress() {},
+  close() {},
+};
