@@ -1,11 +1,11 @@
 /** HDF5 through h5wasm: bytes in, bytes out, nothing left behind in the library's virtual file system. */
-import type { File as Hdf5File, Metadata } from 'h5wasm/node';
+import type { File as Hdf5File, Metadata } from 'h5wasm';
 import { DataError } from '../federation/errors.js';
 import { sizeOf } from '../federation/weights.js';
 import { decodeFloats, type FloatBytes } from './float-bytes.js';
 
 /** The h5wasm module, compiled on first use (about 0.1 s) so that programs that read no model do not pay for it. */
-type Library = typeof import('h5wasm/node') & {
+type Library = typeof import('h5wasm') & {
   readonly Module: {
     readonly FS: VirtualFiles;
     _malloc(sizeBytes: number): number;
@@ -101,7 +101,7 @@ export async function writeHdf5(build: (hdf5: Hdf5Writer) => void): Promise<Uint
 let loading: Promise<Library> | undefined;
 
 function loadLibrary(): Promise<Library> {
-  loading ??= import('h5wasm/node').then(async (library) => {
+  loading ??= import('h5wasm').then(async (library) => {
     const module = await library.ready;
     module.activate_throwing_error_handler();
     return library as unknown as Library;
@@ -147,6 +147,7 @@ function createReader(library: Library, file: Hdf5File, name: string): Hdf5Reade
   const { Module } = library;
   const id = file.file_id;
   const where = (path: string, attribute: string) => `attribute "${attribute}" of ${path}`;
+  const attributeNames = new Map<string, readonly string[]>();
 
   const strings = (path: string, attribute: string, expected: string): readonly string[] => {
     const metadata = Module.get_attribute_metadata(id, path, attribute);
@@ -176,7 +177,11 @@ function createReader(library: Library, file: Hdf5File, name: string): Hdf5Reade
       if (type === Module.H5G_GROUP) return 'group';
       return type === Module.H5G_DATASET ? 'dataset' : null;
     },
-    attributeNames: (path) => Module.get_attribute_names(id, path),
+    attributeNames(path) {
+      const names = attributeNames.get(path) ?? (Module.get_attribute_names(id, path) as string[]);
+      attributeNames.set(path, names);
+      return names;
+    },
     texts: (path, attribute) => strings(path, attribute, 'a list of texts'),
     text(path, attribute) {
       const [text, ...more] = strings(path, attribute, 'a text');
@@ -185,17 +190,16 @@ function createReader(library: Library, file: Hdf5File, name: string): Hdf5Reade
       throw new DataError({ file: name, expected: `a text in ${where(path, attribute)}`, found });
     },
     integer(path, attribute) {
-      const { type, total_size: count } = Module.get_attribute_metadata(id, path, attribute);
-      const value =
-        count === 1 && type === Module.H5T_class_t.H5T_INTEGER.value
-          ? Number([file.get_attribute(attribute, true)].flat()[0])
-          : Number.NaN;
-      if (Number.isSafeInteger(value)) return value;
-      throw new DataError({
-        file: name,
-        expected: `a whole number in ${where(path, attribute)}`,
-        found: 'something else',
-      });
+      const { type, size, total_size: count } = Module.get_attribute_metadata(id, path, attribute);
+      if (type === Module.H5T_class_t.H5T_INTEGER.value && size === 8 && count === 1) {
+        const value = withMemory(library, size, (pointer) => {
+          Module.get_attribute_data(id, path, attribute, BigInt(pointer));
+          return Number(new DataView(Module.HEAPU8.buffer, pointer, size).getBigInt64(0, true));
+        });
+        if (Number.isSafeInteger(value)) return value;
+      }
+      const expected = `a whole number of 64 bits in ${where(path, attribute)}`;
+      throw new DataError({ file: name, expected, found: 'something else' });
     },
     floats(path) {
       const metadata = Module.get_dataset_metadata(id, path);
