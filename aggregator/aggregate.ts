@@ -8,6 +8,7 @@ import type { Reporter } from '../lib/observability/events.js';
 import { type Admission, createAdmission, type NamedModel } from './admission.js';
 import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';
 import { agreeOnLineage } from './lineage.js';
+import { readAhead } from './read-ahead.js';
 
 /** What to aggregate. */
 export interface AggregateOptions {
@@ -70,6 +71,9 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
   return { ...account, sha256: hash, seconds: Math.round(performance.now() - startedAt) / 1000 };
 }
 
+/** Models that wait in memory for their turn. */
+const READ_AHEAD = 2;
+
 interface Account {
   updates: number;
   examples: number;
@@ -86,19 +90,19 @@ interface AdmitOptions extends Pick<AggregateOptions, 'reporter'> {
 /** Reads one candidate after the other, passes the good ones on, and writes everything into the account. */
 async function* admit(options: AdmitOptions): AsyncGenerator<WeightedUpdate> {
   const { candidates, admission, account, reporter, signal } = options;
-  for (const [index, candidate] of candidates.entries()) {
+  let done = 0;
+  for await (const [candidate, result] of readAhead(candidates, READ_AHEAD, ({ file }) =>
+    readKerasFile(file),
+  )) {
     signal?.throwIfAborted();
-    const model = await readKerasFile(candidate.file).catch(unreadable);
-    const reason = typeof model === 'string' ? model : admission.judge(candidate, model);
-    if (typeof model === 'string' || reason !== null) {
-      account.rejected.push({ file: candidate.file, reason: reason ?? '' });
-    } else {
-      const examples = countExamples(candidate, model, reporter);
+    const reason = 'error' in result ? unreadable(result.error) : admission.judge(candidate, result.value);
+    if ('value' in result && reason === null) {
+      const examples = countExamples(candidate, result.value, reporter);
       account.updates++;
       account.examples += examples;
-      yield { weights: model.weights, examples };
-    }
-    reporter.progress({ stage: 'aggregate', done: index + 1, total: candidates.length, unit: 'models' });
+      yield { weights: result.value.weights, examples };
+    } else account.rejected.push({ file: candidate.file, reason: reason ?? '' });
+    reporter.progress({ stage: 'aggregate', done: ++done, total: candidates.length, unit: 'models' });
   }
 }
 

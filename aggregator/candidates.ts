@@ -5,6 +5,7 @@ import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { DataError, isFedbatchError, UsageError } from '../lib/federation/errors.js';
 import { errorCode } from '../lib/formats/atomic-file.js';
 import { readUpdateFacts } from '../lib/formats/keras-hdf5.js';
+import { readAhead } from './read-ahead.js';
 
 /** A file that may be an update; without facts it is a plain Keras model that a user named. */
 export interface Candidate {
@@ -34,6 +35,10 @@ export interface Candidates {
   readonly rejected: readonly Rejection[];
 }
 
+/** Files that wait in memory for their facts to be read. */
+const READ_AHEAD = 8;
+const NO_FACTS = 'tells no client, round and number of examples: it is no client update';
+
 /**
  * Looks at every file's facts, not at its weights.
  *
@@ -43,19 +48,12 @@ export async function findCandidates(sources: Sources): Promise<Candidates> {
   const named = new Set(sources.files);
   const candidates: Candidate[] = [];
   const rejected: Rejection[] = [];
-  for (const file of await listFiles(sources)) {
-    try {
-      const facts = await readUpdateFacts(file);
-      if (facts || named.has(file)) candidates.push({ file, facts });
-      else
-        rejected.push({
-          file,
-          reason: 'tells no client, round and number of examples: it is no client update',
-        });
-    } catch (error) {
-      if (named.has(file) && error instanceof DataError && errorCode(error.cause) === 'ENOENT') throw error;
-      rejected.push({ file, reason: unreadable(error) });
-    }
+  for await (const [file, result] of readAhead(await listFiles(sources), READ_AHEAD, readUpdateFacts)) {
+    if ('error' in result) {
+      if (named.has(file) && isMissing(result.error)) throw result.error;
+      rejected.push({ file, reason: unreadable(result.error) });
+    } else if (result.value || named.has(file)) candidates.push({ file, facts: result.value });
+    else rejected.push({ file, reason: NO_FACTS });
   }
   return { candidates: candidates.sort(byClientThenName), rejected };
 }
@@ -100,6 +98,7 @@ async function listDirectory(directory: string): Promise<readonly string[]> {
   }
 }
 
+const isMissing = (error: unknown) => error instanceof DataError && errorCode(error.cause) === 'ENOENT';
 const identity = (file: string) => realpath(file).catch(() => resolve(file));
 
 function byClientThenName(a: Candidate, b: Candidate): number {
