@@ -37,11 +37,11 @@ export interface Hdf5Reader {
   attributeNames(path: string): readonly string[];
   /** A text attribute, byte or str, fixed or variable length. @throws {DataError} when it is no single text. */
   text(path: string, name: string): string;
-  /** A list of texts, possibly empty. @throws {DataError} when it is something else. */
-  texts(path: string, name: string): readonly string[];
+  /** A list of texts, or null where no such attribute is. @throws {DataError} when it is something else. */
+  texts(path: string, name: string): readonly string[] | null;
   /** A whole number. @throws {DataError} when it is something else. */
   integer(path: string, name: string): number;
-  /** An array of float16, float32 or float64 as float32, row-major. @throws {DataError} for anything else. */
+  /** An array of float16, float32 or float64 as float32, row-major. @throws {DataError} for anything else, or none. */
   floats(path: string): { readonly shape: readonly number[]; readonly values: Float32Array };
 }
 
@@ -149,17 +149,31 @@ function createReader(library: Library, file: Hdf5File, name: string): Hdf5Reade
   const where = (path: string, attribute: string) => `attribute "${attribute}" of ${path}`;
   const attributeNames = new Map<string, readonly string[]>();
 
-  const strings = (path: string, attribute: string, expected: string): readonly string[] => {
-    const metadata = Module.get_attribute_metadata(id, path, attribute);
+  const kind = (path: string) => {
+    const type = Module.get_type(id, path);
+    if (type === Module.H5G_GROUP) return 'group';
+    return type === Module.H5G_DATASET ? 'dataset' : null;
+  };
+  const names = (path: string) => {
+    const known = attributeNames.get(path) ?? (Module.get_attribute_names(id, path) as string[]);
+    attributeNames.set(path, known);
+    return known;
+  };
+  const strings = (path: string, attribute: string, expected: string): readonly string[] | null => {
+    let metadata: Metadata;
+    try {
+      metadata = Module.get_attribute_metadata(id, path, attribute);
+    } catch (error) {
+      // Asking first would cost as much again for each of a model's layers.
+      if (kind(path) !== null && names(path).includes(attribute)) throw error;
+      return null;
+    }
     // h5py stores an empty list as an empty array of float64.
     if (metadata.shape === null || metadata.total_size === 0) return [];
     const sizeBytes = metadata.size * metadata.total_size;
     if (metadata.type !== Module.H5T_class_t.H5T_STRING.value || sizeBytes > MAX_ATTRIBUTE_BYTES) {
-      throw new DataError({
-        file: name,
-        expected: `${expected} in ${where(path, attribute)}`,
-        found: `${sizeBytes} bytes of another type`,
-      });
+      const found = `${sizeBytes} bytes of ${describeType(library, metadata)}`;
+      throw new DataError({ file: name, expected: `${expected} in ${where(path, attribute)}`, found });
     }
     return withMemory(library, sizeBytes, (pointer) => {
       Module.get_attribute_data(id, path, attribute, BigInt(pointer));
@@ -171,20 +185,25 @@ function createReader(library: Library, file: Hdf5File, name: string): Hdf5Reade
     });
   };
 
+  const datasetMetadata = (path: string): Metadata => {
+    try {
+      return Module.get_dataset_metadata(id, path);
+    } catch (error) {
+      const found = kind(path);
+      if (found === 'dataset') throw error;
+      throw new DataError(
+        { file: name, expected: `an array at ${path}`, found: found ?? 'none' },
+        { cause: error },
+      );
+    }
+  };
+
   return {
-    kind(path) {
-      const type = Module.get_type(id, path);
-      if (type === Module.H5G_GROUP) return 'group';
-      return type === Module.H5G_DATASET ? 'dataset' : null;
-    },
-    attributeNames(path) {
-      const names = attributeNames.get(path) ?? (Module.get_attribute_names(id, path) as string[]);
-      attributeNames.set(path, names);
-      return names;
-    },
+    kind,
+    attributeNames: names,
     texts: (path, attribute) => strings(path, attribute, 'a list of texts'),
     text(path, attribute) {
-      const [text, ...more] = strings(path, attribute, 'a text');
+      const [text, ...more] = strings(path, attribute, 'a text') ?? [];
       if (text !== undefined && more.length === 0) return text;
       const found = text === undefined ? 'nothing' : `${more.length + 1} texts`;
       throw new DataError({ file: name, expected: `a text in ${where(path, attribute)}`, found });
@@ -202,7 +221,7 @@ function createReader(library: Library, file: Hdf5File, name: string): Hdf5Reade
       throw new DataError({ file: name, expected, found: 'something else' });
     },
     floats(path) {
-      const metadata = Module.get_dataset_metadata(id, path);
+      const metadata = datasetMetadata(path);
       const format = floatFormat(library, metadata);
       const { shape } = metadata;
       if (format === null || shape === null) {
