@@ -2,7 +2,7 @@
 import { DataError } from '../federation/errors.js';
 import type { WeightArray, Weights } from '../federation/weights.js';
 import { readFacts } from './client-update-file.js';
-import type { Hdf5Reader } from './hdf5.js';
+import type { Hdf5Reader } from './hdf5-reader.js';
 import { type LayerConfig, layerConfigs } from './keras-config.js';
 import type { KerasFile } from './keras-file.js';
 import { canonicalNames } from './keras-names.js';

@@ -2,7 +2,8 @@
 import type { UpdateFacts } from '../federation/client-update.js';
 import { readFileBytes, sha256, writeFileAtomic } from './atomic-file.js';
 import { readFacts } from './client-update-file.js';
-import { readHdf5, writeHdf5 } from './hdf5.js';
+import { readHdf5 } from './hdf5-reader.js';
+import { writeHdf5 } from './hdf5-writer.js';
 import type { KerasFile } from './keras-file.js';
 import { checkSignature, KERAS_FILE, readModel } from './keras-hdf5-reader.js';
 import { writeModel } from './keras-hdf5-writer.js';

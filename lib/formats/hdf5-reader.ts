@@ -1,33 +1,14 @@
-/** HDF5 through h5wasm: bytes in, bytes out, nothing left behind in the library's virtual file system. */
+/** Reading HDF5: what a model file needs of it, with every surprise told as a DataError. */
 import type { File as Hdf5File, Metadata } from 'h5wasm';
 import { DataError } from '../federation/errors.js';
 import { sizeOf } from '../federation/weights.js';
 import { decodeFloats, type FloatBytes } from './float-bytes.js';
-
-/** The h5wasm module, compiled on first use (about 0.1 s) so that programs that read no model do not pay for it. */
-type Library = typeof import('h5wasm') & {
-  readonly Module: {
-    readonly FS: VirtualFiles;
-    _malloc(sizeBytes: number): number;
-    _free(pointer: number): void;
-  };
-};
-
-/** The part that we use of Emscripten's in-memory file system. */
-interface VirtualFiles {
-  readonly streams: readonly ({ readonly fd: number } | null | undefined)[];
-  readFile(path: string): Uint8Array;
-  writeFile(path: string, bytes: Uint8Array, options: { readonly canOwn: boolean }): void;
-  close(stream: { readonly fd: number }): void;
-  unlink(path: string): void;
-}
+import { type Hdf5Library, loadLibrary, withMemory, withVirtualFile } from './hdf5-library.js';
 
 /** Largest array that is read: h5wasm's memory ends at 2 GiB and has to hold the file's chunks beside it. */
 const MAX_ARRAY_BYTES = 1 << 30;
 /** Largest attribute that is read; Keras' longest, a model's architecture, stays far below. */
 const MAX_ATTRIBUTE_BYTES = 64 << 20;
-/** HDF5 keeps an attribute inside an object header message, whose length has 16 bits; Keras splits at the same size. */
-export const MAX_INLINE_ATTRIBUTE_BYTES = 64512;
 
 /** What can be asked of an open HDF5 file. Paths begin with `/`. */
 export interface Hdf5Reader {
@@ -43,16 +24,6 @@ export interface Hdf5Reader {
   integer(path: string, name: string): number;
   /** An array of float16, float32 or float64 as float32, row-major. @throws {DataError} for anything else, or none. */
   floats(path: string): { readonly shape: readonly number[]; readonly values: Float32Array };
-}
-
-/** What can be put into a new HDF5 file. Paths begin with `/`; the parent groups must exist. */
-export interface Hdf5Writer {
-  group(path: string): void;
-  text(path: string, name: string, value: string): void;
-  /** At most {@link MAX_INLINE_ATTRIBUTE_BYTES} in UTF-8, each entry counted as long as the longest. */
-  texts(path: string, name: string, values: readonly string[]): void;
-  integer(path: string, name: string, value: number): void;
-  floats(path: string, array: { readonly shape: readonly number[]; readonly values: Float32Array }): void;
 }
 
 /**
@@ -81,69 +52,7 @@ export async function readHdf5<T>(bytes: Uint8Array, name: string, use: (hdf5: H
   });
 }
 
-/** The bytes of a new HDF5 file as `build` fills it: the same calls give the same bytes, whenever and wherever. */
-export async function writeHdf5(build: (hdf5: Hdf5Writer) => void): Promise<Uint8Array> {
-  const library = await loadLibrary();
-  return withVirtualFile(library, (path) =>
-    withStoppedClock(() => {
-      // The oldest layout is what Keras itself writes: every HDF5 library since 1.0 reads it.
-      const file = new library.File(path, 'w', { libver: ['earliest', 'latest'] });
-      try {
-        build(createWriter(file));
-      } finally {
-        file.close();
-      }
-      return library.Module.FS.readFile(path);
-    }),
-  );
-}
-
-let loading: Promise<Library> | undefined;
-
-function loadLibrary(): Promise<Library> {
-  loading ??= import('h5wasm').then(async (library) => {
-    const module = await library.ready;
-    module.activate_throwing_error_handler();
-    return library as unknown as Library;
-  });
-  return loading;
-}
-
-let virtualFiles = 0;
-
-/** Runs `use` with a fresh path; afterwards neither the file nor a stream that was opened meanwhile is left. */
-function withVirtualFile<T>(library: Library, use: (path: string) => T): T {
-  const { FS } = library.Module;
-  const path = `/fedbatch-${virtualFiles++}.h5`;
-  const before = new Set(FS.streams);
-  try {
-    return use(path);
-  } finally {
-    // h5wasm's error handler throws out of HDF5, which then keeps open what it was working on.
-    for (const stream of FS.streams) if (stream && !before.has(stream)) FS.close(stream);
-    try {
-      FS.unlink(path);
-    } catch {
-      // It was never created.
-    }
-  }
-}
-
-/**
- * HDF5 stamps objects with the time of their creation and h5wasm has no switch for it (h5py: `track_times=False`);
- * it asks through `Date.now`, and nothing else runs during a synchronous call.
- */
-function withStoppedClock<T>(use: () => T): T {
-  const now = Date.now;
-  Date.now = () => 0;
-  try {
-    return use();
-  } finally {
-    Date.now = now;
-  }
-}
-
-function createReader(library: Library, file: Hdf5File, name: string): Hdf5Reader {
+function createReader(library: Hdf5Library, file: Hdf5File, name: string): Hdf5Reader {
   const { Module } = library;
   const id = file.file_id;
   const where = (path: string, attribute: string) => `attribute "${attribute}" of ${path}`;
@@ -248,37 +157,6 @@ function createReader(library: Library, file: Hdf5File, name: string): Hdf5Reade
   };
 }
 
-function createWriter(file: Hdf5File): Hdf5Writer {
-  const at = (path: string) => (path === '/' ? file : (file.get(path) as Hdf5File));
-  return {
-    group: (path) => void file.create_group(path.slice(1)),
-    text: (path, name, value) => at(path).create_attribute(name, value, [], 'S'),
-    texts(path, name, values) {
-      if (values.length === 0) {
-        // What h5py makes of an empty list, and what Keras therefore expects.
-        at(path).create_attribute(name, new Float64Array(0), [0]);
-        return;
-      }
-      const longest = Math.max(...values.map((value) => Buffer.byteLength(value)));
-      at(path).create_attribute(name, [...values], [values.length], `A${longest + 1}`);
-    },
-    integer: (path, name, value) => at(path).create_attribute(name, [value], [], '<q'),
-    floats(path, { shape, values }) {
-      file.create_dataset({ name: path.slice(1), data: values, shape: [...shape] });
-    },
-  };
-}
-
-function withMemory<T>(library: Library, sizeBytes: number, use: (pointer: number) => T): T {
-  const pointer = library.Module._malloc(Math.max(1, sizeBytes));
-  if (pointer === 0) throw new Error(`no memory for ${sizeBytes} bytes`);
-  try {
-    return use(pointer);
-  } finally {
-    library.Module._free(pointer);
-  }
-}
-
 /** Cuts fixed-length strings apart and drops their padding. Always UTF-8: Keras marks UTF-8 bytes as ASCII. */
 function splitFixed(bytes: Uint8Array, { size }: Metadata): readonly string[] {
   const decoder = new TextDecoder();
@@ -289,14 +167,14 @@ function splitFixed(bytes: Uint8Array, { size }: Metadata): readonly string[] {
   });
 }
 
-function floatFormat(library: Library, metadata: Metadata): FloatBytes | null {
+function floatFormat(library: Hdf5Library, metadata: Metadata): FloatBytes | null {
   if (metadata.type !== library.Module.H5T_class_t.H5T_FLOAT.value) return null;
   if (metadata.size === 2) return 'float16';
   if (metadata.size === 4) return 'float32';
   return metadata.size === 8 ? 'float64' : null;
 }
 
-function describeType(library: Library, metadata: Metadata): string {
+function describeType(library: Hdf5Library, metadata: Metadata): string {
   const classes = Object.entries(library.Module.H5T_class_t) as [string, { value: number }][];
   const name = classes.find(([, { value }]) => value === metadata.type)?.[0] ?? 'H5T_UNKNOWN';
   return `${metadata.size * 8}-bit elements of type ${name}`;
