@@ -40,8 +40,8 @@ export interface AggregateResult {
 }
 
 /**
- * Averages the updates, weighted by their examples, and writes the next global model. Each update is opened twice, first
- * for its facts, which decide about the order, then for its weights: memory does not grow with their number.
+ * Averages the updates, weighted by their examples, and writes the next global model. Each update is opened twice,
+ * first for its facts, which decide about the order, then for its weights: memory does not grow with their number.
  *
  * @throws {DataError} when updates disagree about where they come from and no option tells which are right.
  * @throws {ThresholdError} when fewer than `minUpdates` are good.
@@ -91,9 +91,7 @@ interface AdmitOptions extends Pick<AggregateOptions, 'reporter'> {
 async function* admit(options: AdmitOptions): AsyncGenerator<WeightedUpdate> {
   const { candidates, admission, account, reporter, signal } = options;
   let done = 0;
-  for await (const [candidate, result] of readAhead(candidates, READ_AHEAD, ({ file }) =>
-    readKerasFile(file),
-  )) {
+  for await (const [candidate, result] of readAhead(candidates, READ_AHEAD, readCandidate)) {
     signal?.throwIfAborted();
     const reason = 'error' in result ? unreadable(result.error) : admission.judge(candidate, result.value);
     if ('value' in result && reason === null) {
@@ -104,6 +102,11 @@ async function* admit(options: AdmitOptions): AsyncGenerator<WeightedUpdate> {
     } else account.rejected.push({ file: candidate.file, reason: reason ?? '' });
     reporter.progress({ stage: 'aggregate', done: ++done, total: candidates.length, unit: 'models' });
   }
+}
+
+/** Our trainer writes float32: an update in another type is none of its making. Models that users name are converted. */
+function readCandidate({ file, facts }: Candidate): Promise<KerasFile> {
+  return readKerasFile(file, facts === undefined ? {} : { types: ['float32'] });
 }
 
 function countExamples({ file }: Candidate, { update }: KerasFile, reporter: Reporter): number {

@@ -10,6 +10,8 @@ import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { randomStream, shuffle } from '../lib/federation/random.js';
 import { sizeOf, type Weights } from '../lib/federation/weights.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
+import { writeFacts } from '../lib/formats/client-update-file.js';
+import { writeHdf5 } from '../lib/formats/hdf5-writer.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import { fixturePath } from '../lib/formats/keras-fixtures.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
@@ -41,6 +43,21 @@ function weightsOf(seed: number): Weights {
     values: Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
   });
   return [array('dense/kernel:0', [4, 3]), array('dense/bias:0', [3])];
+}
+
+/** An update as another program might write it: good but for its float64 weights. */
+function doubles(update: UpdateFacts): Promise<Uint8Array> {
+  return writeHdf5((hdf5) => {
+    hdf5.text('/', 'model_config', JSON.stringify(GLOBAL.modelConfig));
+    writeFacts(hdf5, update);
+    hdf5.group('/model_weights');
+    hdf5.texts('/model_weights', 'layer_names', ['flatten', 'dense']);
+    for (const layer of ['flatten', 'dense']) hdf5.group(`/model_weights/${layer}`);
+    hdf5.texts('/model_weights/flatten', 'weight_names', []);
+    hdf5.texts('/model_weights/dense', 'weight_names', ['kernel', 'bias']);
+    hdf5.floats('/model_weights/dense/kernel', { shape: [4, 3], values: new Float64Array(12) });
+    hdf5.floats('/model_weights/dense/bias', { shape: [3], values: new Float64Array(3) });
+  });
 }
 
 describe('fedbatch aggregate', () => {
@@ -194,6 +211,11 @@ describe('fedbatch aggregate', () => {
         () => put('1.h5', facts(1), wide),
       ],
       ['other names', /^has the array other\/kernel:0 in place of/, () => put('1.h5', facts(1), renamed)],
+      [
+        'another dtype',
+        /^expected an array of float32 at \/model_weights\/dense\/kernel, found 64-bit elements of type H5T_FLOAT$/,
+        async () => writeFile(join(directory, '1.h5'), await doubles(facts(1))),
+      ],
       ['another round', /^belongs to round 2, not 1$/, () => put('1.h5', facts(1, { round: 2 }))],
       [
         'another parent',

@@ -19,8 +19,9 @@ Example:
   fedbatch aggregate --dir runs/1/rounds/0001/updates --parent runs/1/rounds/0001/global.h5 --savefile global.h5
 
 The last line on stdout is a JSON object: updates, examples, rejected (file and reason), sha256, seconds.
-An update is rejected when its names, shapes, round or parent differ, when it holds a number that is not finite, when it
-counts no examples, and when its client has already reported. Exit code 4: fewer good updates than --min-updates.`;
+An update is rejected when its names, shapes, dtypes, round or parent differ, when it holds a number that is not
+finite, when it counts no examples, and when its client has already reported.
+Exit code 4: fewer good updates than --min-updates.`;
 
 /** The command with its options. */
 export function aggregateCommand({ reporter, signal }: ProgramContext): Command {

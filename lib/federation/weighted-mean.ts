@@ -6,8 +6,8 @@ export interface WeightedMean {
   /** Adds a model that counts `weight` > 0. The order of additions can change the last bits: callers sort. */
   add(weights: Weights, weight: number): void;
   /**
-   * The mean of what was added, rounded to float32. Of equal models it is exactly that model (-0 becomes 0): products and sums of
-   * float32 values with whole weights of less than 2^29 in total are exact in float64.
+   * The mean of what was added, rounded to float32. Of equal models it is exactly that model (-0 becomes 0):
+   * products and sums of float32 values with whole weights of less than 2^29 in total are exact in float64.
    */
   value(): Weights;
 }

@@ -3,12 +3,13 @@ import type { File as Hdf5File, Metadata } from 'h5wasm';
 import { DataError } from '../federation/errors.js';
 import { sizeOf } from '../federation/weights.js';
 import { decodeFloats, type FloatBytes } from './float-bytes.js';
+import { hasEndlessHeap } from './hdf5-global-heap.js';
 import { type Hdf5Library, loadLibrary, withMemory, withVirtualFile } from './hdf5-library.js';
 
 /** Largest array that is read: h5wasm's memory ends at 2 GiB and has to hold the file's chunks beside it. */
 const MAX_ARRAY_BYTES = 1 << 30;
-/** Largest attribute that is read; Keras' longest, a model's architecture, stays far below. */
-const MAX_ATTRIBUTE_BYTES = 64 << 20;
+/** Largest attribute that is read; Keras' longest, a model's architecture, lies outside as one text. */
+const MAX_ATTRIBUTE_BYTES = 1 << 20;
 
 /** What can be asked of an open HDF5 file. Paths begin with `/`. */
 export interface Hdf5Reader {
@@ -22,8 +23,11 @@ export interface Hdf5Reader {
   texts(path: string, name: string): readonly string[] | null;
   /** A whole number. @throws {DataError} when it is something else. */
   integer(path: string, name: string): number;
-  /** An array of float16, float32 or float64 as float32, row-major. @throws {DataError} for anything else, or none. */
-  floats(path: string): { readonly shape: readonly number[]; readonly values: Float32Array };
+  /** An array of one of `types` as float32, row-major. @throws {DataError} for another type, or where there is none. */
+  floats(
+    path: string,
+    types: readonly FloatBytes[],
+  ): { readonly shape: readonly number[]; readonly values: Float32Array };
 }
 
 /**
@@ -32,6 +36,13 @@ export interface Hdf5Reader {
  * @throws {DataError} when the bytes are damaged; what `use` throws passes through.
  */
 export async function readHdf5<T>(bytes: Uint8Array, name: string, use: (hdf5: Hdf5Reader) => T): Promise<T> {
+  if (hasEndlessHeap(bytes)) {
+    throw new DataError({
+      file: name,
+      expected: 'an HDF5 file',
+      found: 'a damaged file (a broken global heap)',
+    });
+  }
   const library = await loadLibrary();
   return withVirtualFile(library, (path) => {
     library.Module.FS.writeFile(path, bytes, { canOwn: true });
@@ -129,14 +140,14 @@ function createReader(library: Hdf5Library, file: Hdf5File, name: string): Hdf5R
       const expected = `a whole number of 64 bits in ${where(path, attribute)}`;
       throw new DataError({ file: name, expected, found: 'something else' });
     },
-    floats(path) {
+    floats(path, types) {
       const metadata = datasetMetadata(path);
       const format = floatFormat(library, metadata);
       const { shape } = metadata;
-      if (format === null || shape === null) {
+      if (format === null || shape === null || !types.includes(format)) {
         throw new DataError({
           file: name,
-          expected: `an array of float16, float32 or float64 at ${path}`,
+          expected: `an array of ${types.join(', ')} at ${path}`,
           found: shape === null ? 'an empty dataset' : describeType(library, metadata),
         });
       }
@@ -175,8 +186,9 @@ function floatFormat(library: Hdf5Library, metadata: Metadata): FloatBytes | nul
 }
 
 function describeType(library: Hdf5Library, metadata: Metadata): string {
-  const classes = Object.entries(library.Module.H5T_class_t) as [string, { value: number }][];
-  const name = classes.find(([, { value }]) => value === metadata.type)?.[0] ?? 'H5T_UNKNOWN';
+  // An Embind enumeration carries some entries that are no members of it.
+  const classes = Object.entries(library.Module.H5T_class_t) as [string, { value?: number } | undefined][];
+  const name = classes.find(([, member]) => member?.value === metadata.type)?.[0] ?? 'H5T_NO_CLASS';
   return `${metadata.size * 8}-bit elements of type ${name}`;
 }
 

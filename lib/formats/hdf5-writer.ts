@@ -12,7 +12,10 @@ export interface Hdf5Writer {
   /** At most {@link MAX_INLINE_ATTRIBUTE_BYTES} in UTF-8, each entry counted as long as the longest. */
   texts(path: string, name: string, values: readonly string[]): void;
   integer(path: string, name: string, value: number): void;
-  floats(path: string, array: { readonly shape: readonly number[]; readonly values: Float32Array }): void;
+  floats(
+    path: string,
+    array: { readonly shape: readonly number[]; readonly values: Float32Array | Float64Array },
+  ): void;
 }
 
 /** The bytes of a new HDF5 file as `build` fills it: the same calls give the same bytes, whenever and wherever. */

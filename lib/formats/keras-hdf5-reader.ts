@@ -2,6 +2,7 @@
 import { DataError } from '../federation/errors.js';
 import type { WeightArray, Weights } from '../federation/weights.js';
 import { readFacts } from './client-update-file.js';
+import type { FloatBytes } from './float-bytes.js';
 import type { Hdf5Reader } from './hdf5-reader.js';
 import { type LayerConfig, layerConfigs } from './keras-config.js';
 import type { KerasFile } from './keras-file.js';
@@ -14,6 +15,13 @@ export const KERAS_FILE = 'a Keras model in HDF5 (.h5)';
 const HDF5_SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
 const ZIP_SIGNATURE = Buffer.from('PK\x03\x04', 'latin1');
 const ROOT = '/model_weights';
+const ANY_FLOAT: readonly FloatBytes[] = ['float16', 'float32', 'float64'];
+
+/** What a model may be like. */
+export interface ReadOptions {
+  /** Types of number that weights may have in the file (default: all three); they are float32 in memory. */
+  readonly types?: readonly FloatBytes[];
+}
 
 /** Tells a wrong kind of file by its first bytes. @throws {DataError} naming what it is and what to do. */
 export function checkSignature(bytes: Uint8Array, file: string): void {
@@ -31,13 +39,13 @@ export function checkSignature(bytes: Uint8Array, file: string): void {
 }
 
 /** Reads the model. @throws {DataError} when the file holds no model or an incomplete one. */
-export function readModel(hdf5: Hdf5Reader, file: string): KerasFile {
+export function readModel(hdf5: Hdf5Reader, file: string, options: ReadOptions = {}): KerasFile {
   const modelConfig = readModelConfig(hdf5, file);
   if (hdf5.kind(ROOT) !== 'group') throw new DataError({ file, expected: `a group ${ROOT}`, found: 'none' });
   const update = readFacts(hdf5, file);
   return {
     modelConfig,
-    weights: readWeights(hdf5, file, layerConfigs(modelConfig, file)),
+    weights: readWeights(hdf5, file, { layers: layerConfigs(modelConfig, file), ...options }),
     // The first Keras 1 wrote no version; Keras takes a file without for one of Keras 1.
     kerasVersion: readEither(hdf5, 'keras_version') ?? '1',
     ...(update === undefined ? {} : { update }),
@@ -71,12 +79,16 @@ function readEither(hdf5: Hdf5Reader, name: string): string | undefined {
   return path === undefined ? undefined : hdf5.text(path, name);
 }
 
-function readWeights(hdf5: Hdf5Reader, file: string, layers: readonly LayerConfig[]): Weights {
+interface WeightsOptions extends ReadOptions {
+  readonly layers: readonly LayerConfig[];
+}
+
+function readWeights(hdf5: Hdf5Reader, file: string, { layers, types = ANY_FLOAT }: WeightsOptions): Weights {
   const weights: WeightArray[] = [];
   const expected = new Map(layers.map((layer) => [layer.name, layer]));
   const flipped = readEither(hdf5, 'backend') === 'theano';
   for (const name of readNames(hdf5, ROOT, 'layer_names', file)) {
-    const arrays = readLayer(hdf5, file, name);
+    const arrays = readLayer(hdf5, { file, layer: name, types });
     const layer = expected.get(name);
     if (layer) checkArrays(layer, arrays, file);
     else if (arrays.length > 0) {
@@ -94,11 +106,20 @@ function readWeights(hdf5: Hdf5Reader, file: string, layers: readonly LayerConfi
   throw new DataError({ file, expected: `layer "${missing}" in ${ROOT}`, found: 'none' });
 }
 
-function readLayer(hdf5: Hdf5Reader, file: string, layer: string): readonly WeightArray[] {
+interface LayerPlace {
+  readonly file: string;
+  readonly layer: string;
+  readonly types: readonly FloatBytes[];
+}
+
+function readLayer(hdf5: Hdf5Reader, { file, layer, types }: LayerPlace): readonly WeightArray[] {
   const group = `${ROOT}/${layer}`;
   const names = readNames(hdf5, group, 'weight_names', file);
   const ours = canonicalNames(layer, names);
-  return names.map((name, index) => ({ name: ours[index] as string, ...hdf5.floats(`${group}/${name}`) }));
+  return names.map((name, index) => ({
+    name: ours[index] as string,
+    ...hdf5.floats(`${group}/${name}`, types),
+  }));
 }
 
 /** A list of names that Keras splits over `name0`, `name1`, … where it is too long for one attribute. */

@@ -5,20 +5,24 @@ import { readFacts } from './client-update-file.js';
 import { readHdf5 } from './hdf5-reader.js';
 import { writeHdf5 } from './hdf5-writer.js';
 import type { KerasFile } from './keras-file.js';
-import { checkSignature, KERAS_FILE, readModel } from './keras-hdf5-reader.js';
+import { checkSignature, KERAS_FILE, type ReadOptions, readModel } from './keras-hdf5-reader.js';
 import { writeModel } from './keras-hdf5-writer.js';
 
 export { KERAS_FILE };
 
 /** Reads a Keras model file. @throws {DataError} when it is missing, damaged, or no model. */
-export async function readKerasFile(path: string): Promise<KerasFile> {
-  return decodeKerasFile(await readFileBytes(path, KERAS_FILE), path);
+export async function readKerasFile(path: string, options?: ReadOptions): Promise<KerasFile> {
+  return decodeKerasFile(await readFileBytes(path, KERAS_FILE), path, options);
 }
 
 /** Reads a Keras model from the bytes of its file; `name` is what errors call it. @throws {DataError} as above. */
-export async function decodeKerasFile(bytes: Uint8Array, name: string): Promise<KerasFile> {
+export async function decodeKerasFile(
+  bytes: Uint8Array,
+  name: string,
+  options?: ReadOptions,
+): Promise<KerasFile> {
   checkSignature(bytes, name);
-  return readHdf5(bytes, name, (hdf5) => readModel(hdf5, name));
+  return readHdf5(bytes, name, (hdf5) => readModel(hdf5, name, options));
 }
 
 /**
