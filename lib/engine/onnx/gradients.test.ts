@@ -281,19 +281,20 @@ async function ours(description: ModelDescription, weights: Weights, { images, l
   const graph = buildTrainingGraph(description, { optimizer, withGradients: true });
   const session = await InferenceSession.create(graph.bytes, { logSeverityLevel: 3 });
   const flat = Float32Array.from(weights.flatMap(({ values }) => [...values]));
-  const { loss, gradients } = await session.run({
+  const outputs = await session.run({
     images: new Tensor('float32', images, [labels.length, ...description.inputShape]),
     labels: new Tensor('int32', labels, [labels.length]),
     weights: new Tensor('float32', flat, [graph.size]),
     stepSize: new Tensor('float32', Float32Array.of(0), [1]),
     exampleWeight: new Tensor('float32', Float32Array.of(1 / labels.length), [1]),
   });
+  const floats = (name: string) => (outputs[name] as Tensor).data as Float32Array;
   let offset = 0;
   return {
-    loss: (loss?.data as Float32Array)[0] as number,
+    loss: floats('loss')[0] as number,
     gradients: weights.map(({ values }) => {
       offset += values.length;
-      return (gradients?.data as Float32Array).slice(offset - values.length, offset);
+      return floats('gradients').slice(offset - values.length, offset);
     }),
   };
 }
