@@ -33,12 +33,11 @@ function overview(): Command {
     'Federated averaging as a batch job: split a dataset, train one model per client, average them by number\n' +
       'of examples, test the average, serve it.',
   );
-  for (const { name, summary } of COMMANDS) {
-    program.addCommand(new Command(name).summary(summary).usage('[options]'));
-  }
+  for (const { name, summary } of COMMANDS) program.addCommand(new Command(name).summary(summary));
   const width = Math.max(...COMMANDS.map(({ name }) => name.length));
   const examples = COMMANDS.map(({ name, example }) => `  ${name.padEnd(width)}  ${example}`);
   return program
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .helpCommand('help [command]', 'show the help of a command')
     .addHelpText(
       'after',

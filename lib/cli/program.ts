@@ -76,7 +76,7 @@ function addCommonOptions(program: Command): Command {
       )
       .option('--debug', 'show the stack trace of an error')
       .helpOption('-h, --help', 'show this help')
-      .configureHelp({ helpWidth: helpWidth() })
+      .configureHelp({ ...each.configureHelp(), helpWidth: helpWidth() })
       .exitOverride()
       .showHelpAfterError('(add --help for the options)');
   }
