@@ -27,11 +27,11 @@ export function rollHand(dice: Dice): Hand {
   const heavy = dice.around(0, 1);
   return {
     tremor: dice.between(0.008, 0.03),
-    slant: dice.around(0.14, 0.2),
+    slant: dice.around(0.16, 0.22),
     rotationRadians: dice.around(0, 0.09),
-    stretch: Math.exp(dice.around(0, 0.17)),
+    stretch: Math.exp(dice.around(0.06, 0.17)),
     warp: createWarp(dice),
-    penRadius: 1.32 * Math.exp(heavy * 0.27),
+    penRadius: 1.24 * Math.exp(heavy * 0.26),
     pressure: dice.between(0.04, 0.25),
     softness: dice.between(0.9, 1.5),
   };

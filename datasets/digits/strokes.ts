@@ -36,18 +36,26 @@ export interface Arc {
   readonly to: number;
   /** The size at the end of the arc where that at its start is 1: a spiral. */
   readonly drift?: number;
+  /** Turns the whole arc, in degrees; positive turns with the clock. */
+  readonly tilt?: number;
 }
 
 /** Between neighbouring knots of an arc, in degrees. */
 const ARC_STEP = 45;
 
 /** Knots along an arc around (`x`, `y`) that is `width` wide and `height` high, both ends included. */
-export function arc({ x, y, width, height, from, to, drift = 1 }: Arc): Knot[] {
+export function arc({ x, y, width, height, from, to, drift = 1, tilt = 0 }: Arc): Knot[] {
+  const [cos, sin] = [Math.cos(radians(tilt)), Math.sin(radians(tilt))];
   const steps = Math.max(2, Math.round(Math.abs(to - from) / ARC_STEP));
   return Array.from({ length: steps + 1 }, (_, step) => {
     const share = step / steps;
-    const angle = ((from + (to - from) * share) * Math.PI) / 180;
+    const angle = radians(from + (to - from) * share);
     const size = 0.5 * (1 + (drift - 1) * share);
-    return knot(x + width * size * Math.cos(angle), y + height * size * Math.sin(angle));
+    const [dx, dy] = [width * size * Math.cos(angle), height * size * Math.sin(angle)];
+    return knot(x + cos * dx - sin * dy, y + sin * dx + cos * dy);
   });
+}
+
+function radians(degrees: number): number {
+  return (degrees * Math.PI) / 180;
 }

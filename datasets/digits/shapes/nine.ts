@@ -4,21 +4,22 @@ import { arc, corner, type Knot, knot, type Stroke } from '../strokes.js';
 
 /** Ways of writing a 9. */
 export function nine(dice: Dice): Stroke[] {
-  const loop = dice.between(0.34, 0.6);
-  const width = dice.between(0.38, 0.64);
+  const loop = dice.between(0.3, 0.58);
+  const width = dice.between(0.3, 0.58);
   const right = 0.4 + width / 2;
   const ring = arc({
     x: 0.4,
     y: loop / 2,
     width,
     height: loop,
-    from: dice.around(-35, 20),
-    to: dice.around(-350, 14),
-    drift: dice.around(1, 0.08),
+    from: dice.around(-40, 25),
+    to: dice.around(-345, 22),
+    drift: dice.around(1, 0.1),
+    tilt: dice.around(8, 14),
   });
   const tail = dice.pick([
-    [65, straightTail],
-    [35, curledTail],
+    [75, straightTail],
+    [25, curledTail],
   ]);
   return [[...ring, ...tail(dice, { right, loop })]];
 }
@@ -28,11 +29,12 @@ interface Place {
   readonly loop: number;
 }
 
-/** From the top of the loop's right side straight down. */
+/** From beside the top of the loop down, more or less straight. */
 function straightTail(dice: Dice, { right, loop }: Place): Knot[] {
-  const foot = right - dice.around(0.06, 0.08);
-  const from = corner(right + dice.around(0, 0.02), dice.around(0.1, 0.06));
-  return [from, knot(right - (right - foot) * 0.3, (loop + 1) / 2), knot(foot, 1)];
+  const foot = right - dice.around(0.1, 0.1);
+  const top = knot(right + dice.around(0.01, 0.03), loop * dice.around(0.25, 0.14));
+  const turn = dice.happens(0.6) ? corner(top.x, top.y) : top;
+  return [turn, knot(right - (right - foot) * 0.35 + dice.around(0, 0.02), (loop + 1) / 2), knot(foot, 1)];
 }
 
 function curledTail(dice: Dice, { right, loop }: Place): Knot[] {

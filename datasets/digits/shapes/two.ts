@@ -5,54 +5,56 @@ import { arc, corner, type Knot, knot, type Stroke } from '../strokes.js';
 /** Ways of writing a 2. */
 export function two(dice: Dice): Stroke[] {
   const base = dice.pick([
-    [50, sharpBase],
-    [40, loopedBase],
-    [10, roundBase],
+    [45, sharpBase],
+    [47, loopedBase],
+    [8, roundBase],
   ]);
   return [[...hook(dice), ...base(dice)]];
 }
 
 /** From the left end over the top to where the slope begins. */
 function hook(dice: Dice): Knot[] {
-  const width = dice.between(0.36, 0.62);
-  const height = dice.between(0.36, 0.56);
+  const width = dice.between(0.32, 0.64);
+  const height = dice.between(0.3, 0.58);
   return arc({
-    x: 0.38,
+    x: 0.42,
     y: height / 2,
     width,
     height,
-    from: dice.around(-165, 22),
-    to: dice.around(18, 14),
-    drift: dice.around(1.05, 0.08),
+    from: dice.around(-165, 24),
+    to: dice.around(15, 14),
+    drift: dice.around(1.02, 0.1),
   });
 }
 
 function sharpBase(dice: Dice): Knot[] {
-  const left = dice.around(0.06, 0.06);
-  const right = dice.around(0.78, 0.1);
+  const left = dice.around(0.06, 0.08);
+  const right = dice.around(0.84, 0.12);
   const bend = dice.around(0, 0.04);
+  const bottom = dice.around(0.95, 0.04);
   return [
-    knot(0.38 + dice.around(0, 0.03), 0.68),
-    corner(left, 0.97),
-    knot((left + right) / 2, 0.96 + bend),
-    knot(right, 0.96 + dice.around(0, 0.05)),
+    knot(0.4 + dice.around(0, 0.04), 0.66),
+    corner(left, bottom),
+    knot((left + right) / 2, bottom + bend),
+    knot(right, bottom + dice.around(0, 0.07)),
   ];
 }
 
+/** The slope ends in a loop, drawn with the clock, that lies around the base's left end. */
 function loopedBase(dice: Dice): Knot[] {
-  const size = dice.between(0.08, 0.24);
-  const x = dice.around(0.12, 0.04);
-  const bottom = 0.93;
-  const right = dice.around(0.8, 0.1);
+  const width = dice.between(0.12, 0.36);
+  const height = dice.between(0.08, 0.26);
+  const x = dice.around(0.18, 0.05);
+  const bottom = dice.around(0.96, 0.03);
   return [
-    knot(0.4, 0.64),
-    knot(x + size * 0.5, bottom - size * 0.15),
+    knot(0.42 + dice.around(0, 0.03), 0.66),
+    knot(x + width * 0.35, bottom - height * 0.15),
     knot(x, bottom),
-    knot(x - size * 0.45, bottom - size * 0.35),
-    knot(x, bottom - size * 0.85),
-    knot(x + size * 0.9, bottom - size * 0.45),
-    knot(0.5, dice.around(0.97, 0.03)),
-    knot(right, dice.around(0.92, 0.06)),
+    knot(x - width * 0.5, bottom - height * 0.45),
+    knot(x, bottom - height),
+    knot(x + width * 0.7, bottom - height * 0.55),
+    knot(dice.around(0.62, 0.06), dice.around(0.95, 0.05)),
+    knot(dice.around(0.9, 0.1), dice.around(0.93, 0.08)),
   ];
 }
 
