@@ -26,10 +26,10 @@ export interface Hand {
 export function rollHand(dice: Dice): Hand {
   const heavy = dice.around(0, 1);
   return {
-    tremor: dice.between(0.008, 0.03),
-    slant: dice.around(0.16, 0.22),
-    rotationRadians: dice.around(0, 0.09),
-    stretch: Math.exp(dice.around(0.06, 0.17)),
+    tremor: dice.between(0.004, 0.02),
+    slant: dice.around(0.18, 0.24),
+    rotationRadians: dice.around(0, 0.1),
+    stretch: Math.exp(dice.around(0.06, 0.18)),
     warp: createWarp(dice),
     penRadius: 1.24 * Math.exp(heavy * 0.26),
     pressure: dice.between(0.04, 0.25),

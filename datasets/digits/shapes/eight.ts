@@ -22,9 +22,9 @@ const MIDDLE = 0.4;
 /** One stroke from the upper right: over the top, across the waist, around the bottom and back up. */
 function crossing(dice: Dice): Stroke[] {
   const loops = {
-    waist: dice.around(0.47, 0.05),
-    upper: dice.between(0.14, 0.3),
-    lower: dice.between(0.14, 0.3),
+    waist: dice.around(0.47, 0.075),
+    upper: dice.between(0.1, 0.32),
+    lower: dice.between(0.1, 0.3),
   };
   return [[...downwards(dice, loops), ...upwards(dice, loops)]];
 }
@@ -42,7 +42,7 @@ function downwards(dice: Dice, { waist, upper, lower }: Loops): Knot[] {
 
 /** Back over the waist; ends short of the start, on it, or beyond it in a tail. */
 function upwards(dice: Dice, { waist, upper, lower }: Loops): Knot[] {
-  const reach = dice.around(0.9, 0.25);
+  const reach = dice.around(0.95, 0.35);
   return [
     knot(MIDDLE - lower, waist + (1 - waist) * dice.around(0.58, 0.06)),
     knot(MIDDLE + dice.around(0, 0.03), waist + dice.around(0.02, 0.02)),

@@ -4,54 +4,61 @@ import { arc, corner, type Knot, knot, type Stroke } from '../strokes.js';
 
 /** Ways of writing a 5. */
 export function five(dice: Dice): Stroke[] {
+  const build = { waist: dice.around(0.4, 0.07), lean: dice.around(0.06, 0.07), rise: dice.around(0.05, 0.06) };
   return dice.pick([
     [45, oneStroke],
-    [40, barLast],
-    [15, curved],
-  ])(dice);
+    [38, barLast],
+    [17, curved],
+  ])(dice, build);
 }
 
-function oneStroke(dice: Dice): Stroke[] {
-  const waist = dice.around(0.42, 0.05);
-  const left = dice.around(0.22, 0.04);
+/** What all three ways share. */
+interface Build {
+  /** Height at which the neck ends and the bowl begins. */
+  readonly waist: number;
+  /** How far the neck's top lies to the right of its foot. */
+  readonly lean: number;
+  /** How much higher the bar ends on the right. */
+  readonly rise: number;
+}
+
+const LEFT = 0.2;
+
+function oneStroke(dice: Dice, { waist, lean, rise }: Build): Stroke[] {
+  const top = LEFT + lean;
   return [
     [
-      knot(dice.around(0.72, 0.1), dice.around(0, 0.04)),
-      corner(left + dice.around(0.02, 0.03), dice.around(0.04, 0.03)),
-      corner(left - dice.around(0.03, 0.04), waist),
+      knot(dice.around(0.74, 0.13), 0.04 - rise),
+      knot((top + 0.74) / 2, 0.04 - rise * 0.4),
+      corner(top, 0.04),
+      corner(LEFT + dice.around(0, 0.02), waist),
       ...bowl(dice, waist),
     ],
   ];
 }
 
-function barLast(dice: Dice): Stroke[] {
-  const waist = dice.around(0.42, 0.05);
-  const left = dice.around(0.22, 0.04);
-  const top = dice.around(0.06, 0.04);
-  const start = left + dice.around(0.03, 0.05);
+function barLast(dice: Dice, { waist, lean, rise }: Build): Stroke[] {
+  const top = LEFT + lean;
+  const start = top + dice.around(0.03, 0.06);
+  const height = dice.around(0.03, 0.03);
   return [
+    [knot(top, 0.05), corner(LEFT + dice.around(0, 0.02), waist), ...bowl(dice, waist)],
     [
-      knot(left + dice.around(0.03, 0.03), top),
-      corner(left - dice.around(0.02, 0.03), waist),
-      ...bowl(dice, waist),
-    ],
-    [
-      knot(start, top - dice.around(0.01, 0.03)),
-      knot(start + 0.25, top - dice.around(0.02, 0.02)),
-      knot(dice.around(0.74, 0.11), top - dice.around(0.05, 0.04)),
+      knot(start, height),
+      knot(start + 0.25, height - rise * 0.5),
+      knot(dice.around(0.77, 0.14), height - rise - 0.01),
     ],
   ];
 }
 
-function curved(dice: Dice): Stroke[] {
-  const waist = dice.around(0.42, 0.04);
+function curved(dice: Dice, { waist, lean, rise }: Build): Stroke[] {
   return [
     [
-      knot(dice.around(0.68, 0.08), dice.around(0.03, 0.03)),
-      knot(0.42, 0),
-      knot(0.22, 0.1),
-      knot(0.18, waist * 0.65),
-      knot(0.34, waist),
+      knot(dice.around(0.68, 0.12), 0.04 - rise),
+      knot(LEFT + lean + 0.2, 0.02 - rise * 0.3),
+      knot(LEFT + lean, 0.1),
+      knot(LEFT + dice.around(0, 0.03), waist * dice.around(0.68, 0.08)),
+      knot(0.36, waist + 0.02),
       ...bowl(dice, waist).slice(2),
     ],
   ];
@@ -59,13 +66,14 @@ function curved(dice: Dice): Stroke[] {
 
 /** From the neck around to the lower left. */
 function bowl(dice: Dice, waist: number): Knot[] {
-  const height = 1 - waist + dice.around(0.06, 0.03);
+  const height = 1 - waist + dice.around(0.05, 0.04);
   return arc({
-    x: dice.around(0.29, 0.03),
+    x: dice.around(0.29, 0.04),
     y: 1 - height / 2,
-    width: dice.between(0.42, 0.74),
+    width: dice.between(0.34, 0.78),
     height,
-    from: dice.around(-95, 14),
-    to: dice.around(145, 22),
+    from: dice.around(-98, 18),
+    to: dice.around(145, 28),
+    tilt: dice.around(0, 8),
   });
 }

@@ -4,8 +4,8 @@ import { arc, corner, type Knot, knot, type Stroke } from '../strokes.js';
 
 /** Ways of writing a 9. */
 export function nine(dice: Dice): Stroke[] {
-  const loop = dice.between(0.3, 0.58);
-  const width = dice.between(0.3, 0.58);
+  const loop = dice.between(0.28, 0.66);
+  const width = dice.between(0.26, 0.66);
   const right = 0.4 + width / 2;
   const ring = arc({
     x: 0.4,
@@ -15,7 +15,7 @@ export function nine(dice: Dice): Stroke[] {
     from: dice.around(-40, 25),
     to: dice.around(-345, 22),
     drift: dice.around(1, 0.1),
-    tilt: dice.around(8, 14),
+    tilt: dice.around(8, 18),
   });
   const tail = dice.pick([
     [75, straightTail],

@@ -5,7 +5,7 @@ import { corner, type Knot, knot, type Stroke } from '../strokes.js';
 /** Ways of writing a 7. */
 export function seven(dice: Dice): Stroke[] {
   const right = dice.around(0.66, 0.07);
-  const foot = right - dice.around(0.24, 0.13);
+  const foot = right - dice.around(0.26, 0.16);
   const bend = dice.around(-0.01, 0.04);
   const turn = dice.happens(0.75) ? corner : knot;
   const stem = [
@@ -21,8 +21,8 @@ export function seven(dice: Dice): Stroke[] {
 
 /** The upper bar, level or rising, from its left end or from a tick below it. */
 function bar(dice: Dice): Knot[] {
-  const left = dice.around(0.1, 0.07);
-  const top = dice.around(0.07, 0.05);
+  const left = dice.around(0.1, 0.09);
+  const top = dice.around(0.09, 0.07);
   const middle = knot((left + 0.66) / 2, top * 0.6 + dice.around(0.01, 0.03));
   if (!dice.happens(0.35)) return [knot(left, top), middle];
   const tick = knot(left - dice.around(0.01, 0.03), top + dice.between(0.08, 0.3));

@@ -4,12 +4,12 @@ import { arc, knot, type Stroke } from '../strokes.js';
 
 /** Ways of writing a 6. */
 export function six(dice: Dice): Stroke[] {
-  const loop = dice.between(0.34, 0.62);
-  const width = dice.between(0.38, 0.66);
+  const loop = dice.between(0.3, 0.66);
+  const width = dice.between(0.28, 0.76);
   const middle = 1 - loop / 2;
   const left = 0.4 - width / 2;
   const bow = dice.around(0.0, 0.06);
-  const top = left + dice.around(0.3, 0.12);
+  const top = left + dice.around(0.33, 0.16);
   return [
     [
       knot(top, 0),
@@ -21,8 +21,8 @@ export function six(dice: Dice): Stroke[] {
         width,
         height: loop,
         from: 180,
-        to: dice.around(-165, 22),
-        drift: dice.around(0.95, 0.09),
+        to: dice.around(-165, 28),
+        drift: dice.around(0.9, 0.12),
       }),
     ],
   ];

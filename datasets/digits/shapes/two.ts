@@ -14,14 +14,14 @@ export function two(dice: Dice): Stroke[] {
 
 /** From the left end over the top to where the slope begins. */
 function hook(dice: Dice): Knot[] {
-  const width = dice.between(0.32, 0.64);
-  const height = dice.between(0.3, 0.58);
+  const width = dice.between(0.26, 0.66);
+  const height = dice.between(0.26, 0.6);
   return arc({
     x: 0.42,
     y: height / 2,
     width,
     height,
-    from: dice.around(-165, 24),
+    from: dice.around(-170, 34),
     to: dice.around(15, 14),
     drift: dice.around(1.02, 0.1),
   });
@@ -29,7 +29,7 @@ function hook(dice: Dice): Knot[] {
 
 function sharpBase(dice: Dice): Knot[] {
   const left = dice.around(0.06, 0.08);
-  const right = dice.around(0.84, 0.12);
+  const right = dice.around(0.8, 0.16);
   const bend = dice.around(0, 0.04);
   const bottom = dice.around(0.95, 0.04);
   return [
@@ -54,7 +54,7 @@ function loopedBase(dice: Dice): Knot[] {
     knot(x, bottom - height),
     knot(x + width * 0.7, bottom - height * 0.55),
     knot(dice.around(0.62, 0.06), dice.around(0.95, 0.05)),
-    knot(dice.around(0.9, 0.1), dice.around(0.93, 0.08)),
+    knot(dice.around(0.88, 0.13), dice.around(0.93, 0.08)),
   ];
 }
 

@@ -10,11 +10,12 @@ export function zero(dice: Dice): Stroke[] {
     arc({
       x: 0.4,
       y: 0.5,
-      width: dice.between(0.48, 0.95),
+      width: dice.between(0.46, 1),
       height: 1,
       from,
-      to: from + clock * dice.around(365, 18),
-      drift: dice.around(0.98, 0.06),
+      tilt: dice.around(6, 10),
+      to: from + clock * dice.around(365, 20),
+      drift: dice.around(0.97, 0.08),
     }),
   ];
 }
