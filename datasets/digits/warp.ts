@@ -15,9 +15,9 @@ interface Wave {
 
 const WAVES = 3;
 /** Size of each wave's shift, in heights of a digit. */
-const SHIFT = 0.032;
+const SHIFT = 0.042;
 /** Bends over a digit's height, in radians: from half a wave to a whole one and more. */
-const FREQUENCY = 4.5;
+const FREQUENCY = 3.2;
 
 /** A warp made of a few sine waves in random directions. */
 export function createWarp(dice: Dice): Warp {

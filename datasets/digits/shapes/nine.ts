@@ -31,7 +31,7 @@ interface Place {
 
 /** From beside the top of the loop down, more or less straight. */
 function straightTail(dice: Dice, { right, loop }: Place): Knot[] {
-  const foot = right - dice.around(0.1, 0.1);
+  const foot = right - dice.around(0.1, 0.15);
   const top = knot(right + dice.around(0.01, 0.03), loop * dice.around(0.25, 0.14));
   const turn = dice.happens(0.6) ? corner(top.x, top.y) : top;
   return [turn, knot(right - (right - foot) * 0.35 + dice.around(0, 0.02), (loop + 1) / 2), knot(foot, 1)];

@@ -5,9 +5,9 @@ import { corner, knot, type Stroke } from '../strokes.js';
 /** Ways of writing a 1. */
 export function one(dice: Dice): Stroke[] {
   return dice.pick([
-    [88, plain],
-    [7, flagged],
-    [5, based],
+    [82, plain],
+    [10, flagged],
+    [8, based],
   ])(dice);
 }
 

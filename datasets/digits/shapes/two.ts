@@ -29,11 +29,11 @@ function hook(dice: Dice): Knot[] {
 
 function sharpBase(dice: Dice): Knot[] {
   const left = dice.around(0.06, 0.08);
-  const right = dice.around(0.8, 0.16);
+  const right = dice.around(0.78, 0.17);
   const bend = dice.around(0, 0.04);
   const bottom = dice.around(0.95, 0.04);
   return [
-    knot(0.4 + dice.around(0, 0.04), 0.66),
+    knot(dice.around(0.4, 0.06), 0.66),
     corner(left, bottom),
     knot((left + right) / 2, bottom + bend),
     knot(right, bottom + dice.around(0, 0.07)),
