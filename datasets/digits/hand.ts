@@ -18,6 +18,8 @@ export interface Hand {
   readonly penRadius: number;
   /** How much the pen's width changes along a stroke, as a share of its radius. */
   readonly pressure: number;
+  /** How ragged the stroke's edge is, as a share of its radius. */
+  readonly grain: number;
   /** Width of the soft rim of a stroke, in pixels. */
   readonly softness: number;
 }
@@ -31,8 +33,9 @@ export function rollHand(dice: Dice): Hand {
     rotationRadians: dice.around(0, 0.1),
     stretch: Math.exp(dice.around(0.06, 0.18)),
     warp: createWarp(dice),
-    penRadius: 1.24 * Math.exp(heavy * 0.26),
+    penRadius: 1.24 * Math.exp(heavy * 0.25),
     pressure: dice.between(0.04, 0.25),
+    grain: dice.between(0, 0.1),
     softness: dice.between(0.9, 1.5),
   };
 }

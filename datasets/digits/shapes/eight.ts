@@ -23,8 +23,8 @@ const MIDDLE = 0.4;
 function crossing(dice: Dice): Stroke[] {
   const loops = {
     waist: dice.around(0.47, 0.075),
-    upper: dice.between(0.08, 0.32),
-    lower: dice.between(0.07, 0.3),
+    upper: dice.between(0.1, 0.32),
+    lower: dice.between(0.1, 0.3),
   };
   return [[...downwards(dice, loops), ...upwards(dice, loops)]];
 }

@@ -4,8 +4,8 @@ import { arc, knot, type Stroke } from '../strokes.js';
 
 /** Ways of writing a 6. */
 export function six(dice: Dice): Stroke[] {
-  const loop = dice.between(0.3, 0.66);
-  const width = dice.between(0.28, 0.76);
+  const loop = dice.between(0.3, 0.6);
+  const width = dice.between(0.28, 0.7);
   const middle = 1 - loop / 2;
   const left = 0.4 - width / 2;
   const bow = dice.around(0.0, 0.06);
@@ -22,7 +22,7 @@ export function six(dice: Dice): Stroke[] {
         height: loop,
         from: 180,
         to: dice.around(-165, 28),
-        drift: dice.around(0.9, 0.12),
+        drift: dice.around(0.88, 0.12),
       }),
     ],
   ];

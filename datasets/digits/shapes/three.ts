@@ -4,7 +4,7 @@ import { arc, corner, type Knot, knot, type Stroke } from '../strokes.js';
 
 /** Ways of writing a 3. */
 export function three(dice: Dice): Stroke[] {
-  const waist = dice.around(0.47, 0.05);
+  const waist = dice.around(0.46, 0.06);
   const top = dice.happens(0.1) ? flatTop(dice, waist) : roundTop(dice, waist);
   const middle = dice.pick([
     [60, cusp],
@@ -18,7 +18,7 @@ function roundTop(dice: Dice, waist: number): Knot[] {
   return arc({
     x: 0.32,
     y: waist / 2,
-    width: dice.between(0.4, 0.64),
+    width: dice.between(0.34, 0.68),
     height: waist,
     from: dice.around(-155, 20),
     to: dice.around(48, 10),
@@ -54,9 +54,9 @@ function lowerBowl(dice: Dice, waist: number): Knot[] {
   return arc({
     x: dice.around(0.3, 0.04),
     y: waist + height / 2,
-    width: dice.between(0.46, 0.78),
+    width: dice.between(0.42, 0.84),
     height,
     from: dice.around(-50, 10),
-    to: dice.around(150, 20),
+    to: dice.around(148, 23),
   });
 }

@@ -10,12 +10,12 @@ export function zero(dice: Dice): Stroke[] {
     arc({
       x: 0.4,
       y: 0.5,
-      width: dice.between(0.46, 1),
+      width: dice.between(0.46, 1.06),
       height: 1,
       from,
-      tilt: dice.around(6, 10),
+      tilt: dice.around(8, 14),
       to: from + clock * dice.around(365, 20),
-      drift: dice.around(0.97, 0.08),
+      drift: dice.around(0.98, 0.06),
     }),
   ];
 }
