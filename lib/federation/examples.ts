@@ -13,6 +13,9 @@ export interface Examples {
   readonly labels: Int32Array;
 }
 
+/** numpy's name of the dtype of image values. */
+export type ImageDtype = 'uint8' | 'float32' | 'float64';
+
 /** A dataset: examples to train on and, where it brings them, held-out ones to test on. */
 export interface Dataset {
   readonly train: Examples;
@@ -39,6 +42,12 @@ export function takeExamples(examples: Examples, indices: ArrayLike<number>): Ex
 export function imageShape(examples: Examples): readonly [height: number, width: number, channels: number] {
   const [, height = 0, width = 0, channels = 1] = examples.shape;
   return [height, width, channels];
+}
+
+/** The dtype of image values, as numpy names it. */
+export function imageDtype(values: ImageValues): ImageDtype {
+  if (values instanceof Uint8Array) return 'uint8';
+  return values instanceof Float32Array ? 'float32' : 'float64';
 }
 
 function sameKind(values: ImageValues, length: number): ImageValues {

@@ -6,10 +6,16 @@ import type { Weights } from '../federation/weights.js';
 export interface KerasFile {
   /** `model_config` as written by Keras (`{"class_name":"Sequential","config":…}`), parsed but not interpreted. */
   readonly modelConfig: unknown;
-  /** All arrays in the order of the layers; names are Keras' weight names, unique in the model. */
+  /**
+   * All arrays in the order of the layers, and within a layer in Keras' order (kernel, bias). Names are
+   * `<layer>/<parameter>:0`, e.g. `conv2d/kernel:0`, whichever Keras version wrote the file.
+   */
   readonly weights: Weights;
-  /** `keras_version` of the writer, e.g. `2.2.4-tf`. */
+  /** `keras_version` of the writer, e.g. `2.2.4-tf`; `1` where it gave none. */
   readonly kerasVersion: string;
   /** Present in files that fedbatch's trainer wrote. */
   readonly update?: UpdateFacts;
 }
+
+/** The `keras_version` of models that fedbatch itself designs: their `model_config` is in the words of Keras 2. */
+export const OWN_KERAS_VERSION = '2.15.0';

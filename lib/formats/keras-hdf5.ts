@@ -1,0 +1,35 @@
+/** Keras model files (`.h5`): reading those of Keras 1, 2 and 3, and writing what Keras 2 and 3 open. */
+import { readFileBytes, sha256, writeFileAtomic } from './atomic-file.js';
+import { readHdf5, writeHdf5 } from './hdf5.js';
+import type { KerasFile } from './keras-file.js';
+import { checkSignature, readModel } from './keras-hdf5-reader.js';
+import { writeModel } from './keras-hdf5-writer.js';
+
+const EXPECTED = 'a Keras model in HDF5 (.h5)';
+
+/** Reads a Keras model file. @throws {DataError} when it is missing, damaged, or no model. */
+export async function readKerasFile(path: string): Promise<KerasFile> {
+  return decodeKerasFile(await readFileBytes(path, EXPECTED), path);
+}
+
+/** Reads a Keras model from the bytes of its file; `name` is what errors call it. @throws {DataError} as above. */
+export async function decodeKerasFile(bytes: Uint8Array, name: string): Promise<KerasFile> {
+  checkSignature(bytes, name);
+  return readHdf5(bytes, name, (hdf5) => readModel(hdf5, name));
+}
+
+/** The bytes of a Keras model file. Equal models give equal bytes. */
+export async function encodeKerasFile(file: KerasFile): Promise<Uint8Array> {
+  return writeHdf5((hdf5) => writeModel(hdf5, file));
+}
+
+/**
+ * Writes a Keras model file atomically and returns the sha256 of its bytes.
+ *
+ * @throws {StorageError} when the volume refuses.
+ */
+export async function writeKerasFile(path: string, file: KerasFile): Promise<string> {
+  const bytes = await encodeKerasFile(file);
+  await writeFileAtomic(path, bytes);
+  return sha256(bytes);
+}
