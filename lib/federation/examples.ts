@@ -38,6 +38,18 @@ export function takeExamples(examples: Examples, indices: ArrayLike<number>): Ex
   return { shape: [indices.length, ...examples.shape.slice(1)], images, labels };
 }
 
+/** Number of classes that `labels` need: the largest label and one. */
+export function countClasses(...labels: readonly Int32Array[]): number {
+  return labels.reduce((most, part) => part.reduce((max, label) => Math.max(max, label + 1), most), 0);
+}
+
+/** How many examples of each class 0 … `classes`-1 there are. */
+export function labelHistogram(labels: Int32Array, classes: number): number[] {
+  const histogram = new Array<number>(classes).fill(0);
+  for (const label of labels) histogram[label] = (histogram[label] ?? 0) + 1;
+  return histogram;
+}
+
 /** Height, width and channels of one image; `[n, h, w]` has one channel. */
 export function imageShape(examples: Examples): readonly [height: number, width: number, channels: number] {
   const [, height = 0, width = 0, channels = 1] = examples.shape;
