@@ -148,5 +148,8 @@ function securityHeaders() {
     },
     // Plain HTTP on this machine or behind a proxy that ends TLS: what that proxy promises is not ours to say.
     strictTransportSecurity: false,
+    // Browsers complain in their console about these two on plain HTTP.
+    crossOriginOpenerPolicy: false,
+    originAgentCluster: false,
   });
 }

@@ -33,9 +33,14 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
   if (inputShape === undefined) throw new PredictorUnavailableError('The model is not loaded yet.');
   const given = await decodeImage(bytes);
   const input = preprocess(given, inputShape);
-  const probabilities = Array.from(await predictor.predict(input.values.slice(), 1));
+  const probabilities = Array.from(await predictor.predict(input.values.slice(), 1), withoutNoise);
   const prediction = probabilities.indexOf(Math.max(...probabilities));
   return { answer: { prediction, probabilities, blank: input.blank }, given, input, inputShape };
+}
+
+/** A float32 has some 7 significant digits; what JSON would write behind them is noise. */
+function withoutNoise(value: number): number {
+  return Number(value.toPrecision(8));
 }
 
 /** The model's input as rows of grey levels (or of `[r, g, b]`), 0 to 255: `[h][w]` (or `[h][w][3]`). */

@@ -23,7 +23,7 @@ const PREDICTION_THREADS = 1;
 /**
  * Serves a model until `signal` aborts; writes the address to stdout once it answers.
  *
- * @throws {DataError} when the model is missing or cannot be served
+ * @throws {ModelRefusedError} when the model is missing or cannot be served
  * @throws {UsageError} when the address or port cannot be had
  */
 export async function serve(options: ServeOptions, { reporter, signal }: ProgramContext): Promise<void> {

@@ -1,10 +1,21 @@
 /** A predictor whose model runs in a worker thread, so that prediction never holds up the event loop; restarts it when it dies. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { DataError, StageError } from '../lib/federation/errors.js';
+import { type ExitCode, FedbatchError } from '../lib/federation/errors.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
 import { type ModelCard, type Predictor, PredictorUnavailableError } from './predictor.js';
 import type { WorkerReply, WorkerRequest, WorkerSettings } from './worker-protocol.js';
+
+/** A model that the worker could not load: the sentence and exit code of the error that it met. */
+export class ModelRefusedError extends FedbatchError {
+  override readonly name = 'ModelRefusedError';
+  readonly exitCode: ExitCode;
+
+  constructor(message: string, exitCode: ExitCode) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
 
 /** Settings of a worker predictor. */
 export interface WorkerPredictorOptions extends WorkerSettings {
@@ -36,7 +47,7 @@ interface Life {
 /**
  * Starts the worker and resolves once its model is loaded.
  *
- * @throws {DataError} when the model file is missing or not a model that can be served
+ * @throws {ModelRefusedError} when the model file is missing or not a model that can be served
  */
 export async function createWorkerPredictor(options: WorkerPredictorOptions): Promise<Predictor> {
   const { reporter = silentReporter } = options;
@@ -133,9 +144,7 @@ function startWorker({
           resolve(life(reply.card));
           break;
         case 'refused':
-          reject(
-            reply.problem ? new DataError(reply.problem) : new StageError('prediction worker', reply.message),
-          );
+          reject(new ModelRefusedError(reply.message, reply.exitCode));
           break;
         case 'answer':
           pending.get(reply.id)?.resolve(reply.probabilities);
@@ -147,6 +156,6 @@ function startWorker({
           break;
       }
     });
-    void ended.then((why) => reject(new StageError('prediction worker', `${why}.`)));
+    void ended.then((why) => reject(new Error(`The prediction worker ended: ${why}.`)));
   });
 }

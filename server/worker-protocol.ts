@@ -1,7 +1,7 @@
 /** What the server and its prediction worker say to each other, and the worker's side of the conversation. */
 import type { MessagePort } from 'node:worker_threads';
 import type { PredictSession } from '../lib/engine/engine.js';
-import { DataError, type DataProblem } from '../lib/federation/errors.js';
+import { ExitCode, isFedbatchError } from '../lib/federation/errors.js';
 import type { ModelCard } from './predictor.js';
 
 /** What the worker is started with. */
@@ -16,10 +16,10 @@ export type WorkerRequest =
   | { readonly kind: 'predict'; readonly id: number; readonly images: Float32Array; readonly count: number }
   | { readonly kind: 'stop' };
 
-/** Worker to server. `refused` means that the model cannot be loaded, whoever tries. */
+/** Worker to server. `refused` means that the model cannot be loaded; the code is that of the error behind it. */
 export type WorkerReply =
   | { readonly kind: 'ready'; readonly card: ModelCard }
-  | { readonly kind: 'refused'; readonly message: string; readonly problem?: DataProblem }
+  | { readonly kind: 'refused'; readonly message: string; readonly exitCode: ExitCode }
   | { readonly kind: 'answer'; readonly id: number; readonly probabilities: Float32Array }
   | { readonly kind: 'failure'; readonly id: number; readonly message: string };
 
@@ -36,8 +36,8 @@ export async function answerRequests(port: MessagePort, load: () => Promise<Load
   try {
     loaded = await load();
   } catch (error) {
-    const problem = error instanceof DataError ? { problem: error.problem } : {};
-    reply({ kind: 'refused', message: messageOf(error), ...problem });
+    const exitCode = isFedbatchError(error) ? error.exitCode : ExitCode.bug;
+    reply({ kind: 'refused', message: messageOf(error), exitCode });
     port.close();
     return;
   }

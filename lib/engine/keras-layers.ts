@@ -53,7 +53,9 @@ function parseConv2d(name: string, config: LayerConfig): Layer {
     kind: 'conv2d',
     name,
     filters: config.number(['filters', 'nb_filter']),
-    kernel: config.has('nb_row') ? [config.number(['nb_row']), config.number(['nb_col'])] : config.extent(['kernel_size']),
+    kernel: config.has('nb_row')
+      ? [config.number(['nb_row']), config.number(['nb_col'])]
+      : config.extent(['kernel_size']),
     strides: config.extent(['strides', 'subsample'], [1, 1]),
     padding: config.padding(),
     useBias: config.boolean(['use_bias', 'bias'], true),
@@ -158,7 +160,9 @@ class LayerConfig {
   requireDefault(key: string, allowed: readonly unknown[]): void {
     const value = this.#raw[key];
     if (value === undefined || allowed.includes(value)) return;
-    throw new ModelError(`${this.#where}: ${key} ${JSON.stringify(value)} is not supported, only ${allowed.join(' or ')}`);
+    throw new ModelError(
+      `${this.#where}: ${key} ${JSON.stringify(value)} is not supported, only ${allowed.join(' or ')}`,
+    );
   }
 
   requireOnes(key: string): void {
@@ -169,7 +173,11 @@ class LayerConfig {
 
   #parse<T>(
     schema: z.ZodType<T>,
-    { keys, expected, fallback }: { readonly keys: readonly string[]; readonly expected: string; readonly fallback: T | undefined },
+    {
+      keys,
+      expected,
+      fallback,
+    }: { readonly keys: readonly string[]; readonly expected: string; readonly fallback: T | undefined },
   ): T {
     const key = keys.find((each) => this.has(each)) ?? keys[0] ?? '';
     const value = this.#raw[key];

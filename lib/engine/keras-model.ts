@@ -45,10 +45,18 @@ export function describeKerasConfig(modelConfig: unknown): ModelDescription {
   const parsed = sequentialSchema.safeParse(modelConfig);
   if (!parsed.success) {
     const className = z.object({ class_name: z.string() }).safeParse(modelConfig);
-    throw new ModelError(className.success && className.data.class_name !== 'Sequential' ? `a ${className.data.class_name} model` : 'a damaged model_config');
+    throw new ModelError(
+      className.success && className.data.class_name !== 'Sequential'
+        ? `a ${className.data.class_name} model`
+        : 'a damaged model_config',
+    );
   }
   const { config } = parsed.data;
-  const { layers, name = 'sequential', build_input_shape: buildShape } = Array.isArray(config) ? { layers: config } : config;
+  const {
+    layers,
+    name = 'sequential',
+    build_input_shape: buildShape,
+  } = Array.isArray(config) ? { layers: config } : config;
   const inputShape = findInputShape(layers[0]?.config ?? {}, buildShape);
   const description = {
     name,
@@ -61,9 +69,14 @@ export function describeKerasConfig(modelConfig: unknown): ModelDescription {
 
 function findInputShape(first: Readonly<Record<string, unknown>>, buildShape: unknown): readonly number[] {
   const batchShape = first.batch_input_shape ?? first.batch_shape ?? buildShape;
-  const given = Array.isArray(batchShape) ? batchShape.slice(1) : typeof first.input_dim === 'number' ? [first.input_dim] : undefined;
+  const given = Array.isArray(batchShape)
+    ? batchShape.slice(1)
+    : typeof first.input_dim === 'number'
+      ? [first.input_dim]
+      : undefined;
   const shape = z.array(z.number().int().positive()).min(1).max(3).safeParse(given);
-  if (!shape.success) throw new ModelError(`an input shape that is not fixed: ${JSON.stringify(given ?? null)}`);
+  if (!shape.success)
+    throw new ModelError(`an input shape that is not fixed: ${JSON.stringify(given ?? null)}`);
   // [h, w] images are [h, w, 1].
   return shape.data.length === 2 ? [...shape.data, 1] : shape.data;
 }
@@ -84,7 +97,10 @@ function checkWeights(description: ModelDescription, file: KerasFile): void {
 
 /** The `model_config` of a description, in the dialect of Keras 2, which Keras 3 reads too. */
 export function kerasConfig(description: ModelDescription): unknown {
-  const input = { class_name: 'InputLayer', config: { name: 'input', batch_input_shape: [null, ...description.inputShape], dtype: 'float32' } };
+  const input = {
+    class_name: 'InputLayer',
+    config: { name: 'input', batch_input_shape: [null, ...description.inputShape], dtype: 'float32' },
+  };
   return {
     class_name: 'Sequential',
     config: { name: description.name, layers: [input, ...description.layers.map(kerasLayer)] },

@@ -47,9 +47,9 @@ function renderInput({ samples, maxFileBytes, error }: PageContent): Html {
         <form id="upload" action="/upload" method="post" enctype="multipart/form-data" data-max-bytes="${maxFileBytes}">
           <div class="drop" id="drop">
             <svg class="drop-icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 16V4m0 0L7.5 8.5M12 4l4.5 4.5M4 15v3.5A1.5 1.5 0 0 0 5.5 20h13a1.5 1.5 0 0 0 1.5-1.5V15"/></svg>
-            <label for="file"><strong>Choose a picture</strong><span class="with-script">, drop it here, or paste it</span></label>
+            <label for="file"><strong>Choose a picture</strong><span class="with-script">, drop or paste one</span></label>
             <small id="file-hint">PNG, JPEG, WebP, GIF or AVIF, up to ${maxFileBytes / 1e6} MB. It is read in memory and never kept.</small>
-            <input type="file" id="file" name="file" required aria-describedby="file-hint error" accept="image/png,image/jpeg,image/webp,image/gif,image/avif">
+            <input class="drop-input" type="file" id="file" name="file" required aria-describedby="file-hint error" accept="image/png,image/jpeg,image/webp,image/gif,image/avif">
           </div>
           <button class="without-script" type="submit">Read the digit</button>
         </form>
@@ -66,7 +66,7 @@ function renderSamples(samples: readonly Sample[]): Html {
 function renderSample({ name, label }: Sample): Html {
   const path = `/samples/${encodeURIComponent(name)}`;
   return html`
-          <li><a href="${path}/result" data-sample="${path}" aria-label="Sample: ${label === undefined ? name : `digit ${label}`}"><img src="${path}" alt="" width="52" height="52"></a></li>`;
+          <li><a class="sample-link" href="${path}/result" data-sample="${path}" aria-label="Sample: ${label === undefined ? name : `digit ${label}`}"><img class="sample-picture" src="${path}" alt="" width="52" height="52"></a></li>`;
 }
 
 function renderAnswer({ card, shown }: PageContent): Html {
@@ -74,30 +74,31 @@ function renderAnswer({ card, shown }: PageContent): Html {
   const classes = Array.from({ length: card?.classes ?? DEFAULT_CLASSES }, (_, index) => index);
   return html`<section class="card answer" id="answer" data-state="${shown ? 'done' : 'empty'}" aria-labelledby="answer-title" tabindex="-1">
         <h2 id="answer-title">Answer</h2>
-        <div class="verdict">
-          <p class="digit" id="digit" aria-hidden="true">${shown ? shown.answer.prediction : '?'}</p>
-          <p class="sentence" id="sentence" role="status" aria-live="polite">${shown ? sentence(shown.answer) : 'The digit appears here.'}</p>
-        </div>
-        <div class="pictures">
+        <div class="flow">
           <figure><div class="frame">${picture('given', 'The picture as given', shown?.givenUrl)}</div><figcaption>Your picture</figcaption></figure>
-          <svg class="arrow" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12h14m0 0-5-5m5 5-5 5"/></svg>
+          ${arrow}
           <figure><div class="frame seen">${picture('seen', `The picture as the model saw it, ${width} by ${height} pixels`, shown?.seenUrl)}</div><figcaption>What the model saw, ${width} × ${height}</figcaption></figure>
+          ${arrow}
+          <figure><div class="frame digit" id="digit" aria-hidden="true">${shown ? shown.answer.prediction : '?'}</div><figcaption>What it reads</figcaption></figure>
         </div>
+        <p class="sentence" id="sentence" role="status" aria-live="polite">${shown ? sentence(shown.answer) : 'Choose a picture or a sample to begin.'}</p>
         <h3 id="bars-title">How sure it is</h3>
         <ol class="bars" id="bars" aria-labelledby="bars-title">${classes.map((index) => renderBar(index, shown?.answer))}</ol>
       </section>`;
 }
 
+const arrow = html`<svg class="arrow" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12h14m0 0-5-5m5 5-5 5"/></svg>`;
+
 function picture(id: string, alt: string, url: string | undefined): Html {
   return url === undefined
-    ? html`<img id="${id}" alt="${alt}" hidden>`
-    : html`<img id="${id}" alt="${alt}" src="${url}">`;
+    ? html`<img class="shown-picture" id="${id}" alt="${alt}" hidden>`
+    : html`<img class="shown-picture" id="${id}" alt="${alt}" src="${url}">`;
 }
 
 function renderBar(index: number, answer: Answer | undefined): Html {
   const share = answer?.probabilities[index] ?? 0;
   return html`
-          <li${index === answer?.prediction && html` class="best"`}><span class="class">${index}</span><svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="${(share * 100).toFixed(2)}" height="1"/></svg><span class="share">${answer ? formatShare(share) : '–'}</span></li>`;
+          <li${index === answer?.prediction && html` class="best"`}><span class="class">${index}</span><svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${(share * 100).toFixed(2)}" height="1"/></svg><span class="share">${answer ? formatShare(share) : '–'}</span></li>`;
 }
 
 /** The same sentence as result.js says. */
