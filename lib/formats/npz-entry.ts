@@ -36,7 +36,7 @@ export function inflateEntry(entry: JSZipObject, { file, name, budgetBytes }: In
     new DataError({ file, expected, found }, { cause });
   const { content, deflated, sizeBytes, crc } = storedEntry(entry);
   if (sizeBytes > budgetBytes) {
-    const expected = `arrays of ${megabytes(SMALL_BYTES)} or ${MAX_EXPANSION} times the archive at most`;
+    const expected = `arrays of at most ${megabytes(SMALL_BYTES)} or ${MAX_EXPANSION} times the archive (numpy.savez stores more)`;
     throw fault(expected, `array ${name} that would inflate to ${megabytes(sizeBytes)}`);
   }
   const expectedSize = `array ${name} to take ${sizeBytes} bytes as its archive says`;
