@@ -141,7 +141,8 @@ const STORAGE_FAULTS: Readonly<Record<string, string>> = {
   EISDIR: 'the path is a directory',
 };
 
-function storageError(path: string, cause: unknown): StorageError {
+/** What a failed write of `path` means to a user. */
+export function storageError(path: string, cause: unknown): StorageError {
   const code = errorCode(cause);
   const reason = STORAGE_FAULTS[code] ?? (cause instanceof Error ? cause.message : String(cause));
   return new StorageError(path, `could not be written: ${reason}${code ? ` (${code})` : ''}.`, { cause });
