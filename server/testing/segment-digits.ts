@@ -30,13 +30,16 @@ export const MNIST_LIKE: Drawing = {
   paper: BLACK,
 };
 
-/** Left, top, right, bottom of each segment in a box of 6 × 10 units. */
+/**
+ * Left, top, right, bottom of each segment in a box of 6 × 10 units. The lower ones differ in thickness: the mass of
+ * a digit like its own mirror image would lie between two pixels, and centring would go either way.
+ */
 const SEGMENTS = {
   a: [0, 0, 6, 1],
   b: [5, 0, 6, 5],
-  c: [5, 5, 6, 10],
-  d: [0, 9, 6, 10],
-  e: [0, 5, 1, 10],
+  c: [4.4, 5, 6, 10],
+  d: [0, 8.4, 6, 10],
+  e: [0, 5, 1.3, 10],
   f: [0, 0, 1, 5],
   g: [0, 4.5, 6, 5.5],
 } as const;
