@@ -1,7 +1,9 @@
 /** Whole-file reads and atomic writes: a reader sees the old file or the new one, never a part. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { DataError, StorageError } from '../federation/errors.js';
 
 /** Starts the name of every file that is still being written; readers of a directory pass over it. */
@@ -15,7 +17,7 @@ export const TEMPORARY_PREFIX = '.tmp-';
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
   const directory = dirname(path);
-  const temporary = join(directory, `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(4).toString('hex')}`);
+  const temporary = temporaryName(path);
   try {
     await mkdir(directory, { recursive: true });
     const file = await open(temporary, 'wx');
@@ -34,6 +36,39 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
   }
 }
 
+/**
+ * Makes the file `from` appear at `to` as well: by a hard link where the file system has them, else by a copy.
+ * A reader of `to` sees the old file or the new one.
+ *
+ * @throws {DataError} when `from` cannot be read
+ * @throws {StorageError} when `to` cannot be written
+ */
+export async function placeFileAtomic(from: string, to: string): Promise<void> {
+  const temporary = temporaryName(to);
+  try {
+    await mkdir(dirname(to), { recursive: true });
+    await link(from, temporary);
+    await rename(temporary, to);
+    await syncDirectory(dirname(to));
+  } catch {
+    await writeFileAtomic(to, await readFileBytes(from, 'a file to copy'));
+  } finally {
+    // Renaming one link of a file over another one of the same file does nothing, and leaves both.
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Removes what a killed writer left in `directory`; call it only where no writer is at work. */
+export async function removeTemporaryFiles(directory: string): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  const left = names.filter((name) => name.startsWith(TEMPORARY_PREFIX));
+  await Promise.all(left.map((name) => rm(join(directory, name), { recursive: true, force: true })));
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(4).toString('hex')}`);
+}
+
 /** Reads a whole file. @throws {DataError} when it is missing, a directory, or unreadable. */
 export async function readFileBytes(path: string, what: string): Promise<Uint8Array> {
   try {
@@ -46,6 +81,21 @@ export async function readFileBytes(path: string, what: string): Promise<Uint8Ar
 /** sha256 of some bytes, as 64 lower-case hexadecimal digits. */
 export function sha256(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/**
+ * sha256 of a file of any size, as 64 lower-case hexadecimal digits.
+ *
+ * @throws {DataError} when it is missing, a directory, or unreadable; `what` says what was expected
+ */
+export async function sha256OfFile(path: string, what: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), hash);
+  } catch (error) {
+    throw unreadable(path, what, error);
+  }
+  return hash.digest('hex');
 }
 
 async function syncDirectory(directory: string): Promise<void> {

@@ -1,0 +1,151 @@
+/** Runs one stage as a child process: its progress passed on, its end turned into a result or one clear error. */
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import type { z } from 'zod';
+import { ExitCode, InterruptedError, StageError } from '../lib/federation/errors.js';
+import type { ProgressEvent, Reporter } from '../lib/observability/events.js';
+
+/** One stage to run, for one client where it has one. */
+export interface StageTask {
+  readonly stage: 'split' | 'init' | 'train' | 'aggregate' | 'evaluate' | 'serve';
+  readonly client?: number;
+  /** The program below the compiled project, e.g. `trainer/cli.js`. */
+  readonly program: string;
+  readonly arguments: readonly string[];
+}
+
+/** What a stage is run with. */
+export interface StageContext {
+  readonly reporter: Reporter;
+  /** Stops the stage: gently, then by force. */
+  readonly signal: AbortSignal;
+}
+
+/** After the request to stop, how long a stage may take before it is killed; less than the pipeline's own grace. */
+const FORCE_KILL_AFTER_MS = 3_000;
+
+/** Of a failed stage's other output (a native crash, say), how many lines are kept to explain it. */
+const KEPT_LINES = 5;
+
+/** Exit codes whose meaning the pipeline's own exit code keeps. */
+const PASSED_ON: readonly number[] = [ExitCode.usage, ExitCode.data, ExitCode.threshold];
+
+/**
+ * Runs a stage to its end and returns the lines that it wrote to stdout.
+ *
+ * @throws {StageError} when it fails: with its last error message, and its exit code where that says more
+ * @throws {InterruptedError} when `signal` stopped it
+ */
+export async function runStage(
+  task: StageTask,
+  { reporter, signal }: StageContext,
+): Promise<readonly string[]> {
+  if (signal.aborted) throw new InterruptedError();
+  const child = execa(
+    process.execPath,
+    [programPath(task.program), ...task.arguments, '--log-format', 'json'],
+    {
+      cancelSignal: signal,
+      forceKillAfterDelay: FORCE_KILL_AFTER_MS,
+      reject: false,
+      stdin: 'ignore',
+      lines: true,
+      // stderr is read line by line below; kept whole, the progress of a long training would fill the memory.
+      buffer: { stderr: false },
+      // The stage sees this channel close, and stops, even when the pipeline is killed outright.
+      ipc: true,
+    },
+  );
+  const errors: string[] = [];
+  for await (const line of child.iterable({ from: 'stderr' })) passOn(line, { task, reporter, errors });
+  const result = await child;
+  if (result.isCanceled || signal.aborted) throw new InterruptedError();
+  if (result.failed) throw stageError(task, result, errors);
+  return result.stdout;
+}
+
+/** The result that a stage writes as the last line of stdout. @throws {StageError} when it is no such result */
+export function lastJsonLine<T>(task: StageTask, lines: readonly string[], schema: z.ZodType<T>): T {
+  const line = lines.at(-1) ?? '';
+  const parsed = schema.safeParse(parseLine(line));
+  if (parsed.success) return parsed.data;
+  throw new StageError(stageName(task), `ended well, but its result was not understood: "${line}".`, {
+    cause: parsed.error,
+  });
+}
+
+/** How messages name a stage, e.g. `train client 1`. */
+export function stageName({ stage, client }: Pick<StageTask, 'stage' | 'client'>): string {
+  return client === undefined ? stage : `${stage} client ${client}`;
+}
+
+function programPath(program: string): string {
+  return fileURLToPath(new URL(`../${program}`, import.meta.url));
+}
+
+interface LineSink {
+  readonly task: StageTask;
+  readonly reporter: Reporter;
+  readonly errors: string[];
+}
+
+/** Progress and warnings go on to the pipeline's reporter; what explains a failure is kept in `errors`. */
+function passOn(line: string, { task, reporter, errors }: LineSink): void {
+  const entry = parseLine(line);
+  if (entry === undefined) {
+    if (line.trim() !== '') keep(errors, line.trim());
+  } else if (entry.event === 'progress') {
+    reporter.progress(progressOf(entry, task));
+  } else if (entry.level === 'error' || entry.level === 'fatal') {
+    keep(errors, String(entry.msg));
+  } else if (entry.level === 'warn') {
+    reporter.warn(`${stageName(task)}: ${entry.msg}`);
+  }
+}
+
+function keep(lines: string[], line: string): void {
+  lines.push(line);
+  if (lines.length > KEPT_LINES) lines.shift();
+}
+
+/** A line of the JSON log, or undefined for anything else. */
+function parseLine(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+function progressOf(entry: Record<string, unknown>, task: StageTask): ProgressEvent {
+  const { level, time, event, msg, ...progress } = entry;
+  // The same trainer does not know its number where the user runs it by hand; here it is known.
+  const client = task.client === undefined ? {} : { client: task.client };
+  return { ...(progress as unknown as ProgressEvent), ...client };
+}
+
+interface Ending {
+  readonly exitCode?: number;
+  readonly signal?: string;
+  readonly cause?: unknown;
+}
+
+function stageError(
+  task: StageTask,
+  { exitCode, signal, cause }: Ending,
+  errors: readonly string[],
+): StageError {
+  const ending =
+    exitCode !== undefined
+      ? `ended with exit code ${exitCode}`
+      : signal === 'SIGKILL'
+        ? 'was killed (SIGKILL), perhaps because memory ran out'
+        : `was ended by ${signal ?? 'an unknown cause'}`;
+  const because = errors.map((line) => line.replace(/^error: /, '')).join('\n');
+  const passedOn = PASSED_ON.includes(exitCode ?? -1) ? { exitCode: exitCode as ExitCode } : {};
+  return new StageError(stageName(task), because === '' ? `${ending}.` : `${ending}: ${because}`, {
+    cause,
+    ...passedOn,
+  });
+}
