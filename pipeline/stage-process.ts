@@ -24,6 +24,9 @@ export interface StageContext {
 /** After the request to stop, how long a stage may take before it is killed; less than the pipeline's own grace. */
 const FORCE_KILL_AFTER_MS = 3_000;
 
+/** A stage without clients that ends within this time shows no progress. */
+const SHORT_STAGE_MS = 1_000;
+
 /** Of a failed stage's other output (a native crash, say), how many lines are kept to explain it. */
 const KEPT_LINES = 5;
 
@@ -57,8 +60,10 @@ export async function runStage(
     },
   );
   const errors: string[] = [];
-  for await (const line of child.iterable({ from: 'stderr' })) passOn(line, { task, reporter, errors });
+  const sink = { task, reporter, errors, startedAt: Date.now() };
+  for await (const line of child.iterable({ from: 'stderr' })) passOn(line, sink);
   const result = await child;
+  if (!isParallel(task)) reporter.close();
   if (result.isCanceled || signal.aborted) throw new InterruptedError();
   if (result.failed) throw stageError(task, result, errors);
   return result.stdout;
@@ -83,19 +88,32 @@ function programPath(program: string): string {
   return fileURLToPath(new URL(`../${program}`, import.meta.url));
 }
 
+/** Training, which takes the time, shows all of its progress, and its last state stays; of a short stage a line remains. */
+function isWorthShowing(
+  { done, total }: ProgressEvent,
+  { task, startedAt }: Pick<LineSink, 'task' | 'startedAt'>,
+): boolean {
+  return isParallel(task) || (done < total && Date.now() - startedAt > SHORT_STAGE_MS);
+}
+
+/** Stages of several clients run side by side; one of them must not end the display of the others. */
+const isParallel = ({ client }: StageTask): boolean => client !== undefined;
+
 interface LineSink {
   readonly task: StageTask;
   readonly reporter: Reporter;
   readonly errors: string[];
+  readonly startedAt: number;
 }
 
 /** Progress and warnings go on to the pipeline's reporter; what explains a failure is kept in `errors`. */
-function passOn(line: string, { task, reporter, errors }: LineSink): void {
+function passOn(line: string, { task, reporter, errors, startedAt }: LineSink): void {
   const entry = parseLine(line);
   if (entry === undefined) {
     if (line.trim() !== '') keep(errors, line.trim());
   } else if (entry.event === 'progress') {
-    reporter.progress(progressOf(entry, task));
+    const progress = progressOf(entry, task);
+    if (isWorthShowing(progress, { task, startedAt })) reporter.progress(progress);
   } else if (entry.level === 'error' || entry.level === 'fatal') {
     keep(errors, String(entry.msg));
   } else if (entry.level === 'warn') {
