@@ -2,14 +2,12 @@
 import { readFileBytes, sha256, writeFileAtomic } from './atomic-file.js';
 import { readHdf5, writeHdf5 } from './hdf5.js';
 import type { KerasFile } from './keras-file.js';
-import { checkSignature, readModel } from './keras-hdf5-reader.js';
+import { checkSignature, KERAS_FILE, readModel } from './keras-hdf5-reader.js';
 import { writeModel } from './keras-hdf5-writer.js';
-
-const EXPECTED = 'a Keras model in HDF5 (.h5)';
 
 /** Reads a Keras model file. @throws {DataError} when it is missing, damaged, or no model. */
 export async function readKerasFile(path: string): Promise<KerasFile> {
-  return decodeKerasFile(await readFileBytes(path, EXPECTED), path);
+  return decodeKerasFile(await readFileBytes(path, KERAS_FILE), path);
 }
 
 /** Reads a Keras model from the bytes of its file; `name` is what errors call it. @throws {DataError} as above. */
