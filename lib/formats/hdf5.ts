@@ -1,11 +1,11 @@
 /** HDF5 through h5wasm: bytes in, bytes out, nothing left behind in the library's virtual file system. */
-import type { File as Hdf5File, Metadata } from 'h5wasm/node';
+import type { File as Hdf5File, Metadata } from 'h5wasm';
 import { DataError } from '../federation/errors.js';
 import { sizeOf } from '../federation/weights.js';
 import { decodeFloats, type FloatBytes } from './float-bytes.js';
 
 /** The h5wasm module, compiled on first use (about 0.1 s) so that programs that read no model do not pay for it. */
-type Library = typeof import('h5wasm/node') & {
+type Library = typeof import('h5wasm') & {
   readonly Module: {
     readonly FS: VirtualFiles;
     _malloc(sizeBytes: number): number;
@@ -100,8 +100,12 @@ export async function writeHdf5(build: (hdf5: Hdf5Writer) => void): Promise<Uint
 
 let loading: Promise<Library> | undefined;
 
+/**
+ * The package's main build keeps its files in memory. Its `/node` build would not: there `/fedbatch-0.h5` is a file
+ * on the real disk, which two processes overwrite for each other and a read-only root refuses.
+ */
 function loadLibrary(): Promise<Library> {
-  loading ??= import('h5wasm/node').then(async (library) => {
+  loading ??= import('h5wasm').then(async (library) => {
     const module = await library.ready;
     module.activate_throwing_error_handler();
     return library as unknown as Library;
