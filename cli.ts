@@ -43,6 +43,12 @@ const COMMANDS: readonly Entry[] = [
     example: 'fedbatch evaluate --modelpath aggregated-model.h5 --data data/test.npz',
     load: async () => (await import('./evaluator/cli.js')).evaluateCommand,
   },
+  {
+    name: 'serve',
+    summary: 'serve a model: a web page to try it, and an API',
+    example: 'fedbatch serve --model aggregated-model.h5 --port 5000',
+    load: async () => (await import('./server/cli.js')).serveCommand,
+  },
 ];
 
 /** The overview: every command in one line, its example below. */

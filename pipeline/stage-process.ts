@@ -34,14 +34,14 @@ const KEPT_LINES = 5;
 const PASSED_ON: readonly number[] = [ExitCode.usage, ExitCode.data, ExitCode.threshold];
 
 /**
- * Runs a stage to its end and returns the lines that it wrote to stdout.
+ * Runs a stage to its end and returns the lines that it wrote to stdout; `onOutput` gets each at once.
  *
  * @throws {StageError} when it fails: with its last error message, and its exit code where that says more
  * @throws {InterruptedError} when `signal` stopped it
  */
 export async function runStage(
   task: StageTask,
-  { reporter, signal }: StageContext,
+  { reporter, signal, onOutput }: StageContext & { readonly onOutput?: (line: string) => void },
 ): Promise<readonly string[]> {
   if (signal.aborted) throw new InterruptedError();
   const child = execa(
@@ -61,7 +61,9 @@ export async function runStage(
   );
   const errors: string[] = [];
   const sink = { task, reporter, errors, startedAt: Date.now() };
-  for await (const line of child.iterable({ from: 'stderr' })) passOn(line, sink);
+  const output = onOutput && eachLine(child.iterable({ from: 'stdout' }), onOutput);
+  await eachLine(child.iterable({ from: 'stderr' }), (line) => passOn(line, sink));
+  await output;
   const result = await child;
   if (!isParallel(task)) reporter.close();
   if (result.isCanceled || signal.aborted) throw new InterruptedError();
@@ -82,6 +84,10 @@ export function lastJsonLine<T>(task: StageTask, lines: readonly string[], schem
 /** How messages name a stage, e.g. `train client 1`. */
 export function stageName({ stage, client }: Pick<StageTask, 'stage' | 'client'>): string {
   return client === undefined ? stage : `${stage} client ${client}`;
+}
+
+async function eachLine(lines: AsyncIterable<string>, use: (line: string) => void): Promise<void> {
+  for await (const line of lines) use(line);
 }
 
 function programPath(program: string): string {
