@@ -27,7 +27,7 @@ const FORCE_KILL_AFTER_MS = 3_000;
 /** A stage without clients that ends within this time shows no progress. */
 const SHORT_STAGE_MS = 1_000;
 
-/** Of a failed stage's other output (a native crash, say), how many lines are kept to explain it. */
+/** So many lines of a failed stage explain it: its last error messages, else its first other lines (of a crash, say). */
 const KEPT_LINES = 5;
 
 /** Exit codes whose meaning the pipeline's own exit code keeps. */
@@ -59,15 +59,14 @@ export async function runStage(
       ipc: true,
     },
   );
-  const errors: string[] = [];
-  const sink = { task, reporter, errors, startedAt: Date.now() };
+  const sink = { task, reporter, errors: [], other: [], startedAt: Date.now() };
   const output = onOutput && eachLine(child.iterable({ from: 'stdout' }), onOutput);
   await eachLine(child.iterable({ from: 'stderr' }), (line) => passOn(line, sink));
   await output;
   const result = await child;
   if (!isParallel(task)) reporter.close();
   if (result.isCanceled || signal.aborted) throw new InterruptedError();
-  if (result.failed) throw stageError(task, result, errors);
+  if (result.failed) throw stageError(result, sink);
   return result.stdout;
 }
 
@@ -108,28 +107,25 @@ const isParallel = ({ client }: StageTask): boolean => client !== undefined;
 interface LineSink {
   readonly task: StageTask;
   readonly reporter: Reporter;
+  /** Error messages, and lines that are no log. */
   readonly errors: string[];
+  readonly other: string[];
   readonly startedAt: number;
 }
 
 /** Progress and warnings go on to the pipeline's reporter; what explains a failure is kept in `errors`. */
-function passOn(line: string, { task, reporter, errors, startedAt }: LineSink): void {
+function passOn(line: string, { task, reporter, errors, other, startedAt }: LineSink): void {
   const entry = parseLine(line);
   if (entry === undefined) {
-    if (line.trim() !== '') keep(errors, line.trim());
+    if (line.trim() !== '' && other.length < KEPT_LINES) other.push(line.trim());
   } else if (entry.event === 'progress') {
     const progress = progressOf(entry, task);
     if (isWorthShowing(progress, { task, startedAt })) reporter.progress(progress);
   } else if (entry.level === 'error' || entry.level === 'fatal') {
-    keep(errors, String(entry.msg));
+    errors.push(String(entry.msg));
   } else if (entry.level === 'warn') {
     reporter.warn(`${stageName(task)}: ${entry.msg}`);
   }
-}
-
-function keep(lines: string[], line: string): void {
-  lines.push(line);
-  if (lines.length > KEPT_LINES) lines.shift();
 }
 
 /** A line of the JSON log, or undefined for anything else. */
@@ -155,18 +151,15 @@ interface Ending {
   readonly cause?: unknown;
 }
 
-function stageError(
-  task: StageTask,
-  { exitCode, signal, cause }: Ending,
-  errors: readonly string[],
-): StageError {
+function stageError({ exitCode, signal, cause }: Ending, { task, errors, other }: LineSink): StageError {
   const ending =
     exitCode !== undefined
       ? `ended with exit code ${exitCode}`
       : signal === 'SIGKILL'
         ? 'was killed (SIGKILL), perhaps because memory ran out'
         : `was ended by ${signal ?? 'an unknown cause'}`;
-  const because = errors.map((line) => line.replace(/^error: /, '')).join('\n');
+  const lines = errors.length > 0 ? errors.slice(-KEPT_LINES) : other;
+  const because = lines.map((line) => line.replace(/^error: /, '')).join('\n');
   const passedOn = PASSED_ON.includes(exitCode ?? -1) ? { exitCode: exitCode as ExitCode } : {};
   return new StageError(stageName(task), because === '' ? `${ending}.` : `${ending}: ${because}`, {
     cause,
