@@ -1,9 +1,9 @@
 /** How the pipeline takes what a stage does: succeed, refuse, crash, vanish, stall. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { execa } from 'execa';
 import { z } from 'zod';
 import { ExitCode, InterruptedError, StageError } from '../lib/federation/errors.js';
 import { type ProgressEvent, silentReporter } from '../lib/observability/events.js';
@@ -97,19 +97,13 @@ test('a stage that is stopped ends gently; a deaf one is killed', async () => {
 
 test('a stage does not outlive a pipeline that was killed outright', async () => {
   const stage = new URL('../test/programs/stage.js', import.meta.url).pathname;
-  const parent = execa(
-    process.execPath,
-    [
-      '--input-type=module',
-      '--eval',
-      `import { fork } from 'node:child_process'; fork(${JSON.stringify(stage)}, ['wait'], { stdio: 'inherit' });`,
-    ],
-    { reject: false },
-  );
+  const program = `import { fork } from 'node:child_process'; fork(${JSON.stringify(stage)}, ['wait']);`;
+  const parent = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const [line] = (await once(parent.stdout, 'data')) as [Buffer];
   const pid = Number(`${line}`);
   assert.ok(isRunning(pid));
   parent.kill('SIGKILL');
-  await parent;
   await waitUntil(() => !isRunning(pid), 5_000);
 });
