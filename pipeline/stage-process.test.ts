@@ -97,7 +97,7 @@ test('a stage that is stopped ends gently; a deaf one is killed', async () => {
 
 test('a stage does not outlive a pipeline that was killed outright', async () => {
   const stage = new URL('../test/programs/stage.js', import.meta.url).pathname;
-  const program = `import { fork } from 'node:child_process'; fork(${JSON.stringify(stage)}, ['wait']);`;
+  const program = `import { fork } from 'node:child_process'; fork(${JSON.stringify(stage)}, ['wait'], { execArgv: [] });`;
   const parent = spawn(process.execPath, ['--input-type=module', '--eval', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
