@@ -38,6 +38,12 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./trainer/cli.js')).trainCommand,
   },
   {
+    name: 'aggregate',
+    summary: 'average client updates, weighted by their examples, into the next global model',
+    example: 'fedbatch aggregate --dir updates --savefile aggregated-model.h5',
+    load: async () => (await import('./aggregator/cli.js')).aggregateCommand,
+  },
+  {
     name: 'evaluate',
     summary: 'test the accuracy of a model on held-out examples',
     example: 'fedbatch evaluate --modelpath aggregated-model.h5 --data data/test.npz',

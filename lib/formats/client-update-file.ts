@@ -1,7 +1,8 @@
 /** The facts of a client update as HDF5 root attributes beside a Keras model, which Keras itself passes over. */
 import type { UpdateFacts } from '../federation/client-update.js';
 import { DataError } from '../federation/errors.js';
-import type { Hdf5Reader, Hdf5Writer } from './hdf5.js';
+import type { Hdf5Reader } from './hdf5-reader.js';
+import type { Hdf5Writer } from './hdf5-writer.js';
 
 /** Root attributes of a client update: all are present or none is. */
 const ATTRIBUTES = ['fedbatch_client', 'fedbatch_round', 'fedbatch_examples', 'fedbatch_parent'] as const;

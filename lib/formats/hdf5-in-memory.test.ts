@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { readHdf5, writeHdf5 } from './hdf5.js';
+import { readHdf5 } from './hdf5-reader.js';
+import { writeHdf5 } from './hdf5-writer.js';
 
 const filesAtRoot = () => readdirSync('/').filter((name) => name.startsWith('fedbatch-'));
 

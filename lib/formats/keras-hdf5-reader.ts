@@ -2,7 +2,7 @@
 import { DataError } from '../federation/errors.js';
 import type { WeightArray, Weights } from '../federation/weights.js';
 import { readFacts } from './client-update-file.js';
-import type { Hdf5Reader } from './hdf5.js';
+import type { Hdf5Reader } from './hdf5-reader.js';
 import { type LayerConfig, layerConfigs } from './keras-config.js';
 import type { KerasFile } from './keras-file.js';
 import { canonicalNames } from './keras-names.js';
@@ -96,28 +96,23 @@ function readWeights(hdf5: Hdf5Reader, file: string, layers: readonly LayerConfi
 
 function readLayer(hdf5: Hdf5Reader, file: string, layer: string): readonly WeightArray[] {
   const group = `${ROOT}/${layer}`;
-  if (hdf5.kind(group) !== 'group') {
-    throw new DataError({ file, expected: `the weights of a layer at ${group}`, found: 'none' });
-  }
   const names = readNames(hdf5, group, 'weight_names', file);
   const ours = canonicalNames(layer, names);
-  return names.map((name, index) => {
-    const path = `${group}/${name}`;
-    if (hdf5.kind(path) !== 'dataset')
-      throw new DataError({ file, expected: `an array at ${path}`, found: 'none' });
-    return { name: ours[index] as string, ...hdf5.floats(path) };
-  });
+  return names.map((name, index) => ({ name: ours[index] as string, ...hdf5.floats(`${group}/${name}`) }));
 }
 
 /** A list of names that Keras splits over `name0`, `name1`, … where it is too long for one attribute. */
 function readNames(hdf5: Hdf5Reader, path: string, name: string, file: string): readonly string[] {
-  const attributes = new Set(hdf5.attributeNames(path));
-  if (attributes.has(name)) return hdf5.texts(path, name);
+  const whole = hdf5.texts(path, name);
+  if (whole !== null) return whole;
   const names: string[] = [];
-  let part = 0;
-  while (attributes.has(`${name}${part}`)) names.push(...hdf5.texts(path, `${name}${part++}`));
-  if (part > 0) return names;
-  throw new DataError({ file, expected: `attribute "${name}" of ${path}`, found: 'none' });
+  for (let part = 0; ; part++) {
+    const some = hdf5.texts(path, `${name}${part}`);
+    if (some === null && part > 0) return names;
+    if (some === null)
+      throw new DataError({ file, expected: `attribute "${name}" of ${path}`, found: 'none' });
+    names.push(...some);
+  }
 }
 
 /** Turns a kernel `[kh, kw, in, out]` by half a turn: Theano convolved where the others correlate. */
