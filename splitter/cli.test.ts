@@ -53,6 +53,16 @@ test('the help names every option with its default', async () => {
   assert.match(stdout, /default: 0\.1/);
 });
 
+test('the embedded digits are split by name', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const argv = ['--data', 'digits', '--n-container', '3', '--savedir', join(directory, 'data')];
+  const env = { FEDBATCH_CACHE_DIR: join(directory, 'cache') };
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...argv], { env });
+  assert.equal(exitCode, 0, stderr);
+  const { shards, examples, test: held } = JSON.parse(stdout);
+  assert.deepEqual([shards, examples, held], [3, 6000, 1000]);
+});
+
 const usage: readonly (readonly [string, readonly string[], RegExp])[] = [
   [
     'no shards',
