@@ -23,7 +23,9 @@ export function ink(line: readonly Point[], hand: Hand, dice: Dice): Ink {
     const share = line.length > 1 ? at / (line.length - 1) : 0;
     const wave = Math.sin(slow + 4 * share) + 0.5 * Math.sin(quick + 17 * share);
     const end = Math.abs(2 * share - 1);
-    const radius = hand.penRadius * (1 + hand.pressure * wave * 0.8 - taper * end * end * end + dice.around(0, hand.grain));
+    const radius =
+      hand.penRadius *
+      (1 + hand.pressure * wave * 0.8 - taper * end * end * end + dice.around(0, hand.grain));
     return { x, y, radius: Math.max(THINNEST_RADIUS, radius) };
   });
 }

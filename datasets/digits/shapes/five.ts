@@ -4,7 +4,11 @@ import { arc, corner, type Knot, knot, type Stroke } from '../strokes.js';
 
 /** Ways of writing a 5. */
 export function five(dice: Dice): Stroke[] {
-  const build = { waist: dice.around(0.4, 0.07), lean: dice.around(0.06, 0.07), rise: dice.around(0.05, 0.06) };
+  const build = {
+    waist: dice.around(0.4, 0.07),
+    lean: dice.around(0.06, 0.07),
+    rise: dice.around(0.05, 0.06),
+  };
   return dice.pick([
     [45, oneStroke],
     [38, barLast],
