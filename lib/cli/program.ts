@@ -116,6 +116,8 @@ function abortOnRequest(stop: AbortController): () => void {
   // trainer works on for nobody.
   process.on('disconnect', request);
   process.channel?.unref();
+  const wasStartedWithChannel = process.send !== undefined;
+  if (wasStartedWithChannel && !process.connected) request();
   return () => process.off('SIGINT', request).off('SIGTERM', request).off('disconnect', request);
 }
 
