@@ -35,6 +35,7 @@ export async function runProgram(build: CommandBuilder, argv: readonly string[])
   const reporter = createReporter(flags);
   const stop = new AbortController();
   const release = abortOnRequest(stop);
+  endWithReader();
   try {
     const command = addCommonOptions(build({ reporter, signal: stop.signal }));
     await command.parseAsync(flags, { from: 'user' });
@@ -97,6 +98,16 @@ function createReporter(flags: readonly string[]): Reporter {
   const at = flags.findIndex((flag) => flag === '--log-format' || flag.startsWith('--log-format='));
   const given = at < 0 ? process.env.FEDBATCH_LOG_FORMAT : (flags[at]?.split('=')[1] ?? flags[at + 1]);
   return given === 'json' ? createJsonReporter() : createHumanReporter();
+}
+
+/** Where whoever reads the output has gone (`fedbatch … | head`), the program ends without a word. */
+function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if ('code' in error && error.code === 'EPIPE') process.exit();
+      throw error;
+    });
+  }
 }
 
 /** Aborts on the first signal, or when the parent is gone; ends the process at once on a later second signal. */
