@@ -55,6 +55,12 @@ const COMMANDS: readonly Entry[] = [
     example: 'fedbatch serve --model aggregated-model.h5 --port 5000',
     load: async () => (await import('./server/cli.js')).serveCommand,
   },
+  {
+    name: 'dataset',
+    summary: 'make the generated digits, or download MNIST',
+    example: 'fedbatch dataset mnist',
+    load: async () => (await import('./datasets/cli.js')).datasetCommand,
+  },
 ];
 
 /** The overview: every command in one line, its example below. */

@@ -84,18 +84,17 @@ async function evaluate(run: LocalRun, { task, data, ledger }: EvaluateOptions):
 
 /** Tests each client's own model of the round in `ledger`, unless that was done before. */
 export async function clientAccuracyStage(run: LocalRun, ledger: RoundLedger): Promise<void> {
-  const clients = ledger.record.reported
-    .filter(({ alone }) => alone === undefined)
-    .map(({ client }) => client);
-  if (clients.length === 0) return;
+  const { reported, selected: clients } = ledger.record;
+  const missing = reported.filter(({ alone }) => alone === undefined).map(({ client }) => client);
+  if (missing.length === 0) return;
   const { took } = await stopwatch(() =>
-    sharingCores(run, clients, async ({ client, threads, signal }) => {
+    sharingCores(run, { clients, missing }, async ({ client, threads, signal }) => {
       const alone = await evaluateClient({ ...run, signal }, { client, threads, round: ledger.record.round });
       const reported = ledger.record.reported.find((each) => each.client === client);
       if (reported !== undefined) await ledger.report({ ...reported, alone });
     }),
   );
-  tell(run, { stage: 'evaluate' }, `${count(clients.length, 'client model')} alone  ${took}`);
+  tell(run, { stage: 'evaluate' }, `${count(missing.length, 'client model')} alone  ${took}`);
 }
 
 interface ClientTurn {

@@ -38,7 +38,7 @@ export async function trainStage(
     const who = finished === all ? count(all, 'client') : `${finished} of ${count(all, 'client')}`;
     tellSkipped(run, { stage: 'train' }, `round ${task.round}: ${who}`);
   }
-  await sharingCores(run, missing, async ({ client, threads, signal }) => {
+  await sharingCores(run, { clients: task.clients, missing }, async ({ client, threads, signal }) => {
     const reported = await trainClient({ ...run, signal }, { task, data, client, threads });
     await placeFileAtomic(run.paths.round(task.round).update(client), run.paths.clientModel(client));
     await ledger.report(reported);
