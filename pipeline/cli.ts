@@ -18,7 +18,7 @@ interface RunFlags {
   readonly batch: number;
   readonly model: string;
   readonly optimizer: 'adam' | 'sgd';
-  readonly learningRate: number;
+  readonly learningRate?: number;
   readonly momentum: number;
   readonly partition: string;
   readonly seed: number;
@@ -31,6 +31,9 @@ interface RunFlags {
   readonly json?: true;
   readonly fresh?: true;
 }
+
+/** Keras' defaults. */
+const DEFAULT_LEARNING_RATE = { adam: 0.001, sgd: 0.01 } as const;
 
 const EXAMPLES = `
 Examples:
@@ -55,7 +58,11 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .addOption(
       new Option('--optimizer <name>', 'optimizer of the clients').choices(['adam', 'sgd']).default('adam'),
     )
-    .option('--learning-rate <rate>', 'learning rate of the clients, η', numberOption({ min: 0 }), 0.001)
+    .option(
+      '--learning-rate <eta>',
+      'learning rate of the clients, η (default: 0.001 with adam, 0.01 with sgd)',
+      numberOption({ min: 0 }),
+    )
     .option('--momentum <share>', 'momentum of sgd', numberOption({ min: 0, max: 1 }), 0.9)
     .addOption(
       new Option('--partition <scheme>', 'how examples are dealt to the clients')
@@ -111,8 +118,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 }
 
 function settingsOf(flags: RunFlags): RunSettings {
-  const { data, seed, model, epochs, batch, optimizer, learningRate, momentum } = flags;
-  const { clients, rounds, partition } = flags;
+  const { data, seed, model, epochs, batch, optimizer, momentum } = flags;
+  const { clients, rounds, partition, learningRate = DEFAULT_LEARNING_RATE[optimizer] } = flags;
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },

@@ -12,10 +12,22 @@ export interface Turn {
   readonly signal: AbortSignal;
 }
 
-/** Calls `stage` for each client, at most `jobs` at a time; rejects with the first failure once all have stopped. */
+/** Whose turn it is. */
+export interface Turns {
+  /** All clients of the stage. */
+  readonly clients: readonly number[];
+  /** Those of them whose stage is still to be run. */
+  readonly missing: readonly number[];
+}
+
+/**
+ * Calls `stage` for each missing client, at most `jobs` at a time; rejects with the first failure once all have
+ * stopped. A client has the same threads whether others were done before or not, so that a run that goes on after
+ * an interruption computes what an undisturbed one does, to the last bit.
+ */
 export async function sharingCores(
   { cores, jobs, signal }: Pick<LocalRun, 'cores' | 'jobs' | 'signal'>,
-  clients: readonly number[],
+  { clients, missing }: Turns,
   stage: (turn: Turn) => Promise<void>,
 ): Promise<void> {
   const threadsOf = planThreads({ tasks: clients.length, jobs, cores });
@@ -32,8 +44,8 @@ export async function sharingCores(
       throw error;
     }
   };
-  const turns = clients.map((client, index) => {
-    const threads = threadsOf[index] ?? 1;
+  const turns = missing.map((client) => {
+    const threads = threadsOf[clients.indexOf(client)] ?? 1;
     return slots.use(1, () => freeCores.use(threads, () => runOne(client, threads)));
   });
   await Promise.allSettled(turns);

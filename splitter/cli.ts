@@ -18,7 +18,10 @@ interface SplitFlags {
 export function splitCommand({ reporter, signal }: ProgramContext): Command {
   return new Command('split')
     .description('Split a dataset into one shard per client, a test set and a manifest.')
-    .requiredOption('--data <npz>', 'dataset with arrays x_train, y_train, x_test, y_test, or x, y')
+    .requiredOption(
+      '--data <npz>',
+      'dataset with arrays x_train, y_train, x_test, y_test, or x, y; or one of the names digits, mnist',
+    )
     .requiredOption(
       '--n-container <count>',
       'number of shards, one for each client',
@@ -45,7 +48,9 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
       const startedAt = performance.now();
       // Zip, npy and schema code is loaded only when there is work, so that --help comes at once.
       const { split } = await import('./split.js');
-      const { data, savedir, nContainer: clients, partition: scheme, testFraction, seed } = flags;
+      const { resolveDataset } = await import('../datasets/resolve.js');
+      const data = await resolveDataset(flags.data, { reporter, signal });
+      const { savedir, nContainer: clients, partition: scheme, testFraction, seed } = flags;
       const { manifest, skipped } = await split({
         data,
         savedir,

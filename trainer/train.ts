@@ -47,8 +47,7 @@ function runWorker(request: TrainRequest, { reporter, signal }: ProgramContext):
   const worker = new Worker(new URL('./train-worker.js', import.meta.url), { workerData: request });
   const startedAt = { ms: performance.now() };
   return new Promise<TrainOutcome>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
+    signal.addEventListener('abort', () => worker.postMessage('stop'), { once: true });
     worker.on('message', (message: WorkerMessage) => {
       switch (message.kind) {
         case 'ready':
