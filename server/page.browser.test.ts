@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { skipWithoutChromium, startChromium } from './testing/chromium.js';
+import { dropPng, imageSize, isAnswered, pageLayout, pastePng, reportViolations } from './testing/in-page.js';
 import { digitPng, ON_PAPER } from './testing/segment-digits.js';
 import { type ServedApp, serveApp } from './testing/served-app.js';
 
@@ -19,36 +20,6 @@ const PHONE: BrowserContextOptions = {
   isMobile: true,
   hasTouch: true,
 };
-
-// What runs in the page is text: the types of a browser are not those of this program.
-
-const REPORT_VIOLATIONS = `document.addEventListener('securitypolicyviolation', (event) => {
-  console.error('blocked ' + event.violatedDirective + ': ' + event.blockedURI);
-});`;
-
-const isAnswered = (digit: number) => `document.querySelector('#digit').textContent === '${digit}'
-  && document.querySelector('#answer').dataset.state === 'done'`;
-
-const pictureSize = (selector: string) => `(async () => {
-  const image = document.querySelector('${selector}');
-  await image.decode();
-  return [image.naturalWidth, image.naturalHeight];
-})()`;
-
-/** Drops or pastes a PNG of these bytes on the page's footer, and checks that the page shows where drops go. */
-const givePicture = (kind: 'drop' | 'paste', bytes: readonly number[]) => `(() => {
-  const transfer = new DataTransfer();
-  transfer.items.add(new File([new Uint8Array(${JSON.stringify(bytes)})], 'digit.png', { type: 'image/png' }));
-  const target = document.querySelector('footer');
-  if ('${kind}' === 'paste') {
-    target.dispatchEvent(new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true }));
-    return;
-  }
-  for (const type of ['dragenter', 'dragover', 'drop']) {
-    target.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
-    if (document.body.classList.contains('dragging') !== (type !== 'drop')) throw new Error('wrongly marked after ' + type);
-  }
-})()`;
 
 describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
   let app: ServedApp;
@@ -79,7 +50,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
         if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
       });
       page.on('pageerror', (error) => complaints.push(error.message));
-      await page.addInitScript(REPORT_VIOLATIONS);
+      await page.addInitScript(reportViolations);
       await page.goto(app.url);
       await act(page, complaints);
       assert.deepEqual(complaints, []);
@@ -98,7 +69,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
     page.screenshot({ path: join(ARTIFACTS, `${name}.png`), fullPage: true });
 
   async function assertAnswer(page: Page, digit: number): Promise<void> {
-    await page.waitForFunction(isAnswered(digit));
+    await page.waitForFunction(isAnswered, String(digit));
     assert.match(
       (await page.textContent('#sentence')) ?? '',
       new RegExp(`^It looks like a ${digit}, \\d+\\.\\d % sure\\.$`),
@@ -108,9 +79,9 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
     assert.equal(shares.length, 10);
     assert.ok(Math.abs(values.reduce((sum, value) => sum + value, 0) - 100) < 1);
     assert.equal(await page.locator('#bars .best .class').textContent(), String(digit));
-    assert.deepEqual(await page.evaluate(pictureSize('#seen')), [28, 28]);
+    assert.deepEqual(await page.evaluate(imageSize, '#seen'), [28, 28]);
     assert.match((await page.getAttribute('#seen', 'src')) ?? '', /^data:image\/png;base64,/);
-    const [width = 0] = await page.evaluate<readonly number[]>(pictureSize('#given'));
+    const [width] = await page.evaluate(imageSize, '#given');
     assert.ok(width > 0, 'the given picture is shown');
     assert.equal(await page.textContent('#error'), '');
   }
@@ -139,19 +110,20 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await page.getByLabel('Sample: digit 8').focus();
       await page.keyboard.press('Enter');
       await assertAnswer(page, 8);
-      const dark = await page.evaluate('getComputedStyle(document.body).backgroundColor');
-      assert.equal(dark, 'rgb(17, 19, 24)');
+      assert.equal((await page.evaluate(pageLayout)).background, 'rgb(17, 19, 24)');
     });
   });
 
   it('reads a picture that is dropped anywhere, and one that is pasted', async () => {
     await visit(DESKTOP, async (page) => {
-      const give = async (digit: number, kind: 'drop' | 'paste') => {
-        await page.evaluate(givePicture(kind, [...(await digitPng(digit, ON_PAPER))]));
-        await assertAnswer(page, digit);
-      };
-      await give(3, 'drop');
-      await give(9, 'paste');
+      assert.deepEqual(
+        await page.evaluate(dropPng, [...(await digitPng(3, ON_PAPER))]),
+        ['dragenter', 'dragover'],
+        'the page shows where to drop until it is done',
+      );
+      await assertAnswer(page, 3);
+      await page.evaluate(pastePng, [...(await digitPng(9, ON_PAPER))]);
+      await assertAnswer(page, 9);
     });
   });
 
@@ -210,12 +182,9 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await page.getByLabel('Sample: digit 7').tap();
       await assertAnswer(page, 7);
       await page.waitForTimeout(900);
-      const width = await page.evaluate('document.documentElement.scrollWidth');
-      const top = await page.evaluate<number>(
-        "document.querySelector('#answer').getBoundingClientRect().top",
-      );
+      const { width, answerTop } = await page.evaluate(pageLayout);
       assert.equal(width, 390, 'no sideways scrolling');
-      assert.ok(top >= -5 && top < 500, `the answer begins at ${top}`);
+      assert.ok(answerTop >= -5 && answerTop < 500, `the answer begins at ${answerTop}`);
       await shoot(page, 'phone-after');
     });
   });
