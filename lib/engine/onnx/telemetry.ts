@@ -15,3 +15,8 @@ export function disableTelemetry(): void {
   if (!isMainThread) throw new Error('Telemetry must be switched off on the main thread.');
   process.env[OPT_OUT] = '1';
 }
+
+/** Whether this thread was started with telemetry off (a worker inherits what its main thread had set). */
+export function isTelemetryDisabled(): boolean {
+  return process.env[OPT_OUT] === '1';
+}
