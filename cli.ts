@@ -25,6 +25,42 @@ const COMMANDS: readonly Entry[] = [
     example: 'fedbatch split --data mnist.npz --n-container 3 --savedir data',
     load: async () => (await import('./splitter/cli.js')).splitCommand,
   },
+  {
+    name: 'init',
+    summary: 'write the seeded initial model that all clients start from',
+    example: 'fedbatch init --data data/0.npz --savemodel rounds/0001/global.h5',
+    load: async () => (await import('./trainer/init-cli.js')).initCommand,
+  },
+  {
+    name: 'train',
+    summary: 'train one client on its shard and save its update',
+    example: 'fedbatch train --data data/0.npz --epoch 2 --batch 100 --savemodel model/0-model.h5',
+    load: async () => (await import('./trainer/cli.js')).trainCommand,
+  },
+  {
+    name: 'aggregate',
+    summary: 'average client updates, weighted by their examples, into the next global model',
+    example: 'fedbatch aggregate --dir updates --savefile aggregated-model.h5',
+    load: async () => (await import('./aggregator/cli.js')).aggregateCommand,
+  },
+  {
+    name: 'evaluate',
+    summary: 'test the accuracy of a model on held-out examples',
+    example: 'fedbatch evaluate --modelpath aggregated-model.h5 --data data/test.npz',
+    load: async () => (await import('./evaluator/cli.js')).evaluateCommand,
+  },
+  {
+    name: 'serve',
+    summary: 'serve a model: a web page to try it, and an API',
+    example: 'fedbatch serve --model aggregated-model.h5 --port 5000',
+    load: async () => (await import('./server/cli.js')).serveCommand,
+  },
+  {
+    name: 'dataset',
+    summary: 'make the generated digits, or download MNIST',
+    example: 'fedbatch dataset mnist',
+    load: async () => (await import('./datasets/cli.js')).datasetCommand,
+  },
 ];
 
 /** The overview: every command in one line, its example below. */

@@ -18,12 +18,13 @@ interface RunFlags {
   readonly batch: number;
   readonly model: string;
   readonly optimizer: 'adam' | 'sgd';
-  readonly learningRate: number;
+  readonly learningRate?: number;
   readonly momentum: number;
   readonly partition: string;
   readonly seed: number;
   readonly volume?: string;
   readonly jobs?: number;
+  readonly threads?: number;
   readonly minAccuracy?: number;
   readonly serve?: true;
   readonly host: string;
@@ -31,6 +32,9 @@ interface RunFlags {
   readonly json?: true;
   readonly fresh?: true;
 }
+
+/** Keras' defaults. */
+const DEFAULT_LEARNING_RATE = { adam: 0.001, sgd: 0.01 } as const;
 
 const EXAMPLES = `
 Examples:
@@ -55,7 +59,11 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .addOption(
       new Option('--optimizer <name>', 'optimizer of the clients').choices(['adam', 'sgd']).default('adam'),
     )
-    .option('--learning-rate <rate>', 'learning rate of the clients, η', numberOption({ min: 0 }), 0.001)
+    .option(
+      '--learning-rate <eta>',
+      'learning rate of the clients, η (default: 0.001 with adam, 0.01 with sgd)',
+      numberOption({ min: 0 }),
+    )
     .option('--momentum <share>', 'momentum of sgd', numberOption({ min: 0, max: 1 }), 0.9)
     .addOption(
       new Option('--partition <scheme>', 'how examples are dealt to the clients')
@@ -64,7 +72,16 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     )
     .option('--seed <number>', 'everything random derives from it', integerOption(), 0)
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
-    .option('--jobs <count>', 'trainers side by side (default: one per core)', integerOption({ min: 1 }))
+    .option(
+      '--jobs <count>',
+      'trainers side by side (default: as many as the cores have room for)',
+      integerOption({ min: 1 }),
+    )
+    .option(
+      '--threads <count>',
+      'threads of each trainer (default: so that all clients are done soonest)',
+      integerOption({ min: 1 }),
+    )
     .option(
       '--min-accuracy <share>',
       'end with exit code 4 below this accuracy',
@@ -80,12 +97,13 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       const context = { reporter, signal };
       const { runJob } = await import('./run.js');
       const { jsonLine, summary } = await import('./summary.js');
-      const { volume, jobs, fresh = false, minAccuracy } = flags;
+      const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
       const result = await runJob(
         {
           settings: settingsOf(flags),
           ...(volume === undefined ? {} : { volume }),
           ...(jobs === undefined ? {} : { jobs }),
+          ...(threads === undefined ? {} : { threads }),
           fresh,
           version: packageVersion(),
         },
@@ -111,8 +129,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 }
 
 function settingsOf(flags: RunFlags): RunSettings {
-  const { data, seed, model, epochs, batch, optimizer, learningRate, momentum } = flags;
-  const { clients, rounds, partition } = flags;
+  const { data, seed, model, epochs, batch, optimizer, momentum } = flags;
+  const { clients, rounds, partition, learningRate = DEFAULT_LEARNING_RATE[optimizer] } = flags;
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },

@@ -1,5 +1,7 @@
 /** The accuracy tests of a run on this machine: of each round's global model, and of the clients' own models. */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../lib/federation/errors.js';
 import { placeFileAtomic } from '../lib/formats/atomic-file.js';
@@ -82,54 +84,53 @@ async function evaluate(run: LocalRun, { task, data, ledger }: EvaluateOptions):
 
 /** Tests each client's own model of the round in `ledger`, unless that was done before. */
 export async function clientAccuracyStage(run: LocalRun, ledger: RoundLedger): Promise<void> {
-  const clients = ledger.record.reported
-    .filter(({ alone }) => alone === undefined)
-    .map(({ client }) => client);
-  if (clients.length === 0) return;
+  const { reported } = ledger.record;
+  const missing = reported.filter(({ alone }) => alone === undefined).map(({ client }) => client);
+  if (missing.length === 0) return;
   const { took } = await stopwatch(() =>
-    sharingCores(run, clients, async ({ client, threads, signal }) => {
-      const alone = await evaluateClient({ ...run, signal }, { client, threads, round: ledger.record.round });
+    sharingCores(run, missing, async ({ client, signal }) => {
+      const alone = await evaluateClient({ ...run, signal }, { client, round: ledger.record.round });
       const reported = ledger.record.reported.find((each) => each.client === client);
       if (reported !== undefined) await ledger.report({ ...reported, alone });
     }),
   );
-  tell(run, { stage: 'evaluate' }, `${count(clients.length, 'client model')} alone  ${took}`);
+  tell(run, { stage: 'evaluate' }, `${count(missing.length, 'client model')} alone  ${took}`);
 }
 
 interface ClientTurn {
   readonly round: number;
   readonly client: number;
-  readonly threads: number;
 }
 
 async function evaluateClient(
   run: LocalRun,
-  turn: ClientTurn,
+  { round, client }: ClientTurn,
 ): Promise<{ loss: number | null; accuracy: number }> {
-  const { paths, reporter, signal } = run;
-  const { round, client, threads } = turn;
-  const lines = await runStage(
-    {
-      stage: 'evaluate',
-      client,
-      program: 'evaluator/cli.js',
-      arguments: [
-        ...['--modelpath', paths.round(round).update(client)],
-        ...['--data', paths.test],
-        ...['--threads', `${threads}`],
-      ],
-    },
-    // One line for all clients tells enough of these short tests.
-    { reporter: { ...reporter, progress() {} }, signal },
-  );
-  return parseAccuracyLine(lines.at(-1) ?? '');
-}
-
-/** Reads `10000/10000 - 3s - loss: 0.0812 - acc: 0.9753`. */
-function parseAccuracyLine(line: string): { loss: number | null; accuracy: number } {
-  const [, loss, accuracy] = / - loss: (\S+) - acc: (\S+)$/.exec(line) ?? [];
-  const found = Number(loss);
-  return { loss: Number.isFinite(found) ? found : null, accuracy: Number(accuracy) };
+  const { paths, reporter, signal, threads } = run;
+  // The report of a client's own model is no part of the volume; its figures go into the round's record.
+  const directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+  try {
+    const savefile = join(directory, 'accuracy.json');
+    await runStage(
+      {
+        stage: 'evaluate',
+        client,
+        program: 'evaluator/cli.js',
+        arguments: [
+          ...['--modelpath', paths.round(round).update(client)],
+          ...['--data', paths.test],
+          ...['--savefile', savefile],
+          ...['--threads', `${threads}`],
+        ],
+      },
+      // One line for all clients tells enough of these short tests.
+      { reporter: { ...reporter, progress() {} }, signal },
+    );
+    const { loss, accuracy } = await readAccuracy(savefile);
+    return { loss, accuracy };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 async function readAccuracy(path: string): Promise<z.infer<typeof accuracySchema>> {

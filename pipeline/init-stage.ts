@@ -24,7 +24,6 @@ export async function initStage(run: LocalRun): Promise<GlobalModel> {
         program: 'trainer/init-cli.js',
         arguments: [
           ...['--data', paths.shard(0)],
-          ...['--manifest', paths.manifest],
           ...['--savemodel', file],
           ...['--model', settings.model.name],
           ...['--seed', `${settings.seed}`],

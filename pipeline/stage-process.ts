@@ -24,21 +24,24 @@ export interface StageContext {
 /** After the request to stop, how long a stage may take before it is killed; less than the pipeline's own grace. */
 const FORCE_KILL_AFTER_MS = 3_000;
 
-/** Of a failed stage's other output (a native crash, say), how many lines are kept to explain it. */
+/** A stage without clients that ends within this time shows no progress. */
+const SHORT_STAGE_MS = 1_000;
+
+/** So many lines of a failed stage explain it: its last error messages, else its first other lines (of a crash, say). */
 const KEPT_LINES = 5;
 
 /** Exit codes whose meaning the pipeline's own exit code keeps. */
 const PASSED_ON: readonly number[] = [ExitCode.usage, ExitCode.data, ExitCode.threshold];
 
 /**
- * Runs a stage to its end and returns the lines that it wrote to stdout.
+ * Runs a stage to its end and returns the lines that it wrote to stdout; `onOutput` gets each at once.
  *
  * @throws {StageError} when it fails: with its last error message, and its exit code where that says more
  * @throws {InterruptedError} when `signal` stopped it
  */
 export async function runStage(
   task: StageTask,
-  { reporter, signal }: StageContext,
+  { reporter, signal, onOutput }: StageContext & { readonly onOutput?: (line: string) => void },
 ): Promise<readonly string[]> {
   if (signal.aborted) throw new InterruptedError();
   const child = execa(
@@ -56,11 +59,14 @@ export async function runStage(
       ipc: true,
     },
   );
-  const errors: string[] = [];
-  for await (const line of child.iterable({ from: 'stderr' })) passOn(line, { task, reporter, errors });
+  const sink = { task, reporter, errors: [], other: [], startedAt: Date.now() };
+  const output = onOutput && eachLine(child.iterable({ from: 'stdout' }), onOutput);
+  await eachLine(child.iterable({ from: 'stderr' }), (line) => passOn(line, sink));
+  await output;
   const result = await child;
+  if (!isParallel(task)) reporter.close();
   if (result.isCanceled || signal.aborted) throw new InterruptedError();
-  if (result.failed) throw stageError(task, result, errors);
+  if (result.failed) throw stageError(result, sink);
   return result.stdout;
 }
 
@@ -79,33 +85,47 @@ export function stageName({ stage, client }: Pick<StageTask, 'stage' | 'client'>
   return client === undefined ? stage : `${stage} client ${client}`;
 }
 
+async function eachLine(lines: AsyncIterable<string>, use: (line: string) => void): Promise<void> {
+  for await (const line of lines) use(line);
+}
+
 function programPath(program: string): string {
   return fileURLToPath(new URL(`../${program}`, import.meta.url));
 }
 
+/** Training, which takes the time, shows all of its progress, and its last state stays; of a short stage a line remains. */
+function isWorthShowing(
+  { done, total }: ProgressEvent,
+  { task, startedAt }: Pick<LineSink, 'task' | 'startedAt'>,
+): boolean {
+  return isParallel(task) || (done < total && Date.now() - startedAt > SHORT_STAGE_MS);
+}
+
+/** Stages of several clients run side by side; one of them must not end the display of the others. */
+const isParallel = ({ client }: StageTask): boolean => client !== undefined;
+
 interface LineSink {
   readonly task: StageTask;
   readonly reporter: Reporter;
+  /** Error messages, and lines that are no log. */
   readonly errors: string[];
+  readonly other: string[];
+  readonly startedAt: number;
 }
 
 /** Progress and warnings go on to the pipeline's reporter; what explains a failure is kept in `errors`. */
-function passOn(line: string, { task, reporter, errors }: LineSink): void {
+function passOn(line: string, { task, reporter, errors, other, startedAt }: LineSink): void {
   const entry = parseLine(line);
   if (entry === undefined) {
-    if (line.trim() !== '') keep(errors, line.trim());
+    if (line.trim() !== '' && other.length < KEPT_LINES) other.push(line.trim());
   } else if (entry.event === 'progress') {
-    reporter.progress(progressOf(entry, task));
+    const progress = progressOf(entry, task);
+    if (isWorthShowing(progress, { task, startedAt })) reporter.progress(progress);
   } else if (entry.level === 'error' || entry.level === 'fatal') {
-    keep(errors, String(entry.msg));
+    errors.push(String(entry.msg));
   } else if (entry.level === 'warn') {
     reporter.warn(`${stageName(task)}: ${entry.msg}`);
   }
-}
-
-function keep(lines: string[], line: string): void {
-  lines.push(line);
-  if (lines.length > KEPT_LINES) lines.shift();
 }
 
 /** A line of the JSON log, or undefined for anything else. */
@@ -131,18 +151,15 @@ interface Ending {
   readonly cause?: unknown;
 }
 
-function stageError(
-  task: StageTask,
-  { exitCode, signal, cause }: Ending,
-  errors: readonly string[],
-): StageError {
+function stageError({ exitCode, signal, cause }: Ending, { task, errors, other }: LineSink): StageError {
   const ending =
     exitCode !== undefined
       ? `ended with exit code ${exitCode}`
       : signal === 'SIGKILL'
         ? 'was killed (SIGKILL), perhaps because memory ran out'
         : `was ended by ${signal ?? 'an unknown cause'}`;
-  const because = errors.map((line) => line.replace(/^error: /, '')).join('\n');
+  const lines = errors.length > 0 ? errors.slice(-KEPT_LINES) : other;
+  const because = lines.map((line) => line.replace(/^error: /, '')).join('\n');
   const passedOn = PASSED_ON.includes(exitCode ?? -1) ? { exitCode: exitCode as ExitCode } : {};
   return new StageError(stageName(task), because === '' ? `${ending}.` : `${ending}: ${because}`, {
     cause,

@@ -5,7 +5,7 @@ import { randomStream } from '../lib/federation/random.js';
 import { placeFileAtomic } from '../lib/formats/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
-import { type LocalRun, tellSkipped } from './local-run.js';
+import { count, type LocalRun, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { TrainTask } from './runner.js';
 import { sharingCores } from './shared-cores.js';
@@ -29,12 +29,17 @@ export async function trainStage(
 ): Promise<readonly ClientRecord[]> {
   const missing: number[] = [];
   for (const client of task.clients) {
-    const reported = await finishedTraining(run, { task, data, ledger, client });
-    if (reported === undefined) missing.push(client);
-    else tellSkipped(run, { stage: 'train', client }, `${reported.examples} examples`);
+    const isFinished = (await finishedTraining(run, { task, data, ledger, client })) !== undefined;
+    if (!isFinished) missing.push(client);
   }
-  await sharingCores(run, missing, async ({ client, threads, signal }) => {
-    const reported = await trainClient({ ...run, signal }, { task, data, client, threads });
+  const { length: all } = task.clients;
+  const finished = all - missing.length;
+  if (finished > 0) {
+    const who = finished === all ? count(all, 'client') : `${finished} of ${count(all, 'client')}`;
+    tellSkipped(run, { stage: 'train' }, `round ${task.round}: ${who}`);
+  }
+  await sharingCores(run, missing, async ({ client, signal }) => {
+    const reported = await trainClient({ ...run, signal }, { task, data, client });
     await placeFileAtomic(run.paths.round(task.round).update(client), run.paths.clientModel(client));
     await ledger.report(reported);
     await run.metrics.append({ event: 'update', round: task.round, ...reported });
@@ -62,10 +67,7 @@ async function finishedTraining(
   return isWhole ? reported : undefined;
 }
 
-async function trainClient(
-  run: LocalRun,
-  { task, data, client, threads }: ClientTask & { readonly threads: number },
-): Promise<ClientRecord> {
+async function trainClient(run: LocalRun, { task, data, client }: ClientTask): Promise<ClientRecord> {
   const { paths, settings } = run;
   const { training, model } = settings;
   const seed = trainingSeed(settings.seed, task.round, client);
@@ -86,7 +88,7 @@ async function trainClient(
       ...['--client', `${client}`],
       ...['--round', `${task.round}`],
       ...['--seed', `${seed}`],
-      ...['--threads', `${threads}`],
+      ...['--threads', `${run.threads}`],
     ],
   };
   const { examples, seconds, loss, accuracy, sha256 } = lastJsonLine(

@@ -39,6 +39,8 @@ const DIGIT_SHARE = 20 / 28;
 const LEAST_CONTRAST = 0.06;
 /** Below this share of the strongest ink lies the grain of paper and compression. */
 const INK_THRESHOLD = 0.2;
+/** As far, in pixels, a digit may be off the middle and still count as centred. */
+const CENTRED_WITHIN = 1;
 /** Luma weights of ITU-R BT.601, as image libraries make grey of RGB. */
 const LUMA = [0.299, 0.587, 0.114] as const;
 
@@ -60,10 +62,11 @@ export function preprocess(image: RgbaImage, shape: InputShape): ModelInput {
   return toModelInput(colour, isBlank(planes));
 }
 
-/** Runs the steps on a grey picture, unless it is a white-on-black one of the model's own size already. */
+/** Runs the steps on a grey picture, unless it has the form of the training data already. */
 export function prepareDigit(image: GreyImage, size: Size): GreyImage {
-  const asTrained = image.width === size.width && image.height === size.height && !isDarkInk(image);
-  return asTrained ? image : DIGIT_STEPS.reduce((current, step) => step.apply(current, size), image);
+  return isAsTrained(image, size)
+    ? image
+    : DIGIT_STEPS.reduce((current, step) => step.apply(current, size), image);
 }
 
 /** Three colour planes of an image; what is transparent becomes white, or black behind bright drawings. */
@@ -102,6 +105,13 @@ function isDarkInk(image: GreyImage): boolean {
   return quantile(borderValues(image), 0.5) > mean(image.values);
 }
 
+/** White on black, of the model's own size and centred: such a picture would only lose by being scaled again. */
+function isAsTrained(image: GreyImage, size: Size): boolean {
+  if (image.width !== size.width || image.height !== size.height || isDarkInk(image)) return false;
+  const [x, y] = centreOfMass(image);
+  return Math.max(Math.abs(x - size.width / 2), Math.abs(y - size.height / 2)) <= CENTRED_WITHIN;
+}
+
 function brightOnDark(image: GreyImage): GreyImage {
   return isDarkInk(image) ? mapValues(image, (value) => 1 - value) : image;
 }
@@ -132,11 +142,12 @@ function fitIntoBox(image: GreyImage, size: Size): GreyImage {
   return peak > 0 ? mapValues(fitted, (value) => value / peak) : fitted;
 }
 
+/** MNIST's digits have their mass within half a pixel of the middle of pixel 14, on both axes. */
 function centreByMass(image: GreyImage, size: Size): GreyImage {
   const [x, y] = centreOfMass(image);
   return placeOn(size, image, {
-    left: insideBy(Math.round(size.width / 2 - 0.5 - x), size.width - image.width),
-    top: insideBy(Math.round(size.height / 2 - 0.5 - y), size.height - image.height),
+    left: insideBy(Math.round(size.width / 2 - x), size.width - image.width),
+    top: insideBy(Math.round(size.height / 2 - y), size.height - image.height),
   });
 }
 

@@ -2,7 +2,7 @@
 import { readdir, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorageError, UsageError } from '../lib/federation/errors.js';
-import { errorCode, readFileBytes, sha256, TEMPORARY_PREFIX } from '../lib/formats/atomic-file.js';
+import { errorCode, removeTemporaryFiles, sha256OfFile } from '../lib/formats/atomic-file.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';
 
 export const MANIFEST_NAME = 'manifest.json';
@@ -30,8 +30,8 @@ export async function findFinished(savedir: string, key: SplitKey): Promise<Mani
   const shards = (await listNames(savedir)).filter((name) => SHARD.test(name));
   if (shards.length !== manifest.shards.length) return undefined;
   for (const part of [...manifest.shards, manifest.test]) {
-    const bytes = await readFileBytes(join(savedir, part.file), 'a shard').catch(() => undefined);
-    if (bytes?.length !== part.sizeBytes || sha256(bytes) !== part.sha256) return undefined;
+    const found = await sha256OfFile(join(savedir, part.file), 'a shard').catch(() => undefined);
+    if (found !== part.sha256) return undefined;
   }
   return manifest;
 }
@@ -55,9 +55,10 @@ function sameSplit({ dataset, partition, shards }: Manifest, key: SplitKey): boo
  */
 export async function clearOutputs(savedir: string): Promise<number> {
   const names = await listNames(savedir);
-  const stale = names.filter((name) => OUTPUT.test(name) || isTemporary(name));
+  const stale = names.filter((name) => OUTPUT.test(name));
   stale.sort((a, b) => Number(b === MANIFEST_NAME) - Number(a === MANIFEST_NAME));
   for (const name of stale) await remove(join(savedir, name));
+  await removeTemporaryFiles(savedir);
   return stale.filter((name) => SHARD.test(name)).length;
 }
 
@@ -68,12 +69,6 @@ export async function refuseOwnOutput(data: string, savedir: string): Promise<vo
   throw new UsageError(
     `${data}: expected a dataset outside of --savedir, found one that the split would overwrite (${basename(source)}).`,
   );
-}
-
-/** A temporary file that a killed write of one of our outputs left. */
-function isTemporary(name: string): boolean {
-  if (!name.startsWith(TEMPORARY_PREFIX)) return false;
-  return OUTPUT.test(name.slice(TEMPORARY_PREFIX.length).replace(/-[0-9a-f]+$/, ''));
 }
 
 async function listNames(directory: string): Promise<readonly string[]> {

@@ -128,10 +128,11 @@ async function writeParts(
       ...written,
     };
   };
+  const testPart = await write(TEST_NAME, test);
   const done: ManifestShard[] = [];
   for (const [client, part] of shards.entries()) {
     done.push(await write(shardName(client), part));
     reporter.progress({ stage: 'split', done: done.length, total: shards.length, unit: 'shards' });
   }
-  return { shards: done, test: await write(TEST_NAME, test) };
+  return { shards: done, test: testPart };
 }

@@ -4,6 +4,7 @@ import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { trainLocally } from '../lib/engine/local-training.js';
 import { onnxEngine } from '../lib/engine/onnx/onnx-engine.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
+import { InterruptedError } from '../lib/federation/errors.js';
 import type { Examples } from '../lib/federation/examples.js';
 import { randomStream } from '../lib/federation/random.js';
 import { toErrorMessage } from '../lib/federation/transported-error.js';
@@ -19,6 +20,10 @@ const PROGRESS_INTERVAL_MS = 100;
 
 const send = (message: WorkerMessage) => parentPort?.postMessage(message);
 
+/** Ending the thread from outside while a step runs would abort the process; so it is asked, and stops between steps. */
+const stop = new AbortController();
+parentPort?.once('message', () => stop.abort(new InterruptedError()));
+
 async function train(request: TrainRequest): Promise<TrainOutcome> {
   const examples = await readShard(request.data);
   const { file, model, parent } = await startingPoint(request, examples);
@@ -32,6 +37,7 @@ async function train(request: TrainRequest): Promise<TrainOutcome> {
   const { loss, accuracy } = await trainLocally(session, examples, {
     ...request,
     seed,
+    signal: stop.signal,
     onStep(progress) {
       if (Date.now() - reportedAt < PROGRESS_INTERVAL_MS && progress.examplesDone < progress.examplesTotal)
         return;

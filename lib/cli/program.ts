@@ -35,6 +35,7 @@ export async function runProgram(build: CommandBuilder, argv: readonly string[])
   const reporter = createReporter(flags);
   const stop = new AbortController();
   const release = abortOnRequest(stop);
+  endWithReader();
   try {
     const command = addCommonOptions(build({ reporter, signal: stop.signal }));
     await command.parseAsync(flags, { from: 'user' });
@@ -99,6 +100,16 @@ function createReporter(flags: readonly string[]): Reporter {
   return given === 'json' ? createJsonReporter() : createHumanReporter();
 }
 
+/** Where whoever reads the output has gone (`fedbatch … | head`), the program ends without a word. */
+function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if ('code' in error && error.code === 'EPIPE') process.exit();
+      throw error;
+    });
+  }
+}
+
 /** Aborts on the first signal, or when the parent is gone; ends the process at once on a later second signal. */
 function abortOnRequest(stop: AbortController): () => void {
   let requestedAt = 0;
@@ -116,6 +127,8 @@ function abortOnRequest(stop: AbortController): () => void {
   // trainer works on for nobody.
   process.on('disconnect', request);
   process.channel?.unref();
+  const wasStartedWithChannel = process.send !== undefined;
+  if (wasStartedWithChannel && !process.connected) request();
   return () => process.off('SIGINT', request).off('SIGTERM', request).off('disconnect', request);
 }
 

@@ -1,7 +1,7 @@
 /** Whole-file reads and atomic writes: a reader sees the old file or the new one, never a part. */
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { DataError, StorageError } from '../federation/errors.js';
@@ -19,7 +19,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
   const directory = dirname(path);
   const temporary = temporaryName(path);
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     const file = await open(temporary, 'wx');
     try {
       await file.writeFile(bytes);
@@ -46,7 +46,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
 export async function placeFileAtomic(from: string, to: string): Promise<void> {
   const temporary = temporaryName(to);
   try {
-    await mkdir(dirname(to), { recursive: true });
+    await makeDirectory(dirname(to));
     await link(from, temporary);
     await rename(temporary, to);
     await syncDirectory(dirname(to));
@@ -55,6 +55,24 @@ export async function placeFileAtomic(from: string, to: string): Promise<void> {
   } finally {
     // Renaming one link of a file over another one of the same file does nothing, and leaves both.
     await rm(temporary, { force: true });
+  }
+}
+
+/**
+ * Makes a directory and those above it. Node's own recursive mkdir never returns where a parent exists but takes no
+ * entries and says ENOENT (under /proc, in a directory that was deleted): this one tries each directory once.
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeDirectory(dirname(path));
+    await mkdir(path).catch((again: unknown) => {
+      if (errorCode(again) !== 'EEXIST') throw again;
+    });
   }
 }
 
@@ -117,6 +135,8 @@ const STORAGE_FAULTS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
   EACCES: 'permission denied',
   EPERM: 'the operation is not permitted',
+  EEXIST: 'a part of the path is a file, not a directory',
+  ENOENT: 'its directory does not exist and cannot be made',
   ENOTDIR: 'a part of the path is a file, not a directory',
   EISDIR: 'the path is a directory',
 };
@@ -135,7 +155,9 @@ function unreadable(path: string, what: string, cause: unknown): DataError {
       ? 'no such file'
       : code === 'EISDIR'
         ? 'a directory'
-        : `a file that cannot be read (${code})`;
+        : code === 'ERR_FS_FILE_TOO_LARGE'
+          ? 'a file of more than 2 GiB'
+          : `a file that cannot be read (${code})`;
   return new DataError({ file: path, expected: what, found }, { cause });
 }
 

@@ -1,58 +1,56 @@
 /** Finds architecture, weights and fedbatch's facts in an open Keras HDF5 file. */
-import type { UpdateFacts } from '../federation/client-update.js';
 import { DataError } from '../federation/errors.js';
-import { sizeOf, type WeightArray, type Weights } from '../federation/weights.js';
-import type { Hdf5Reader } from './hdf5.js';
+import type { WeightArray, Weights } from '../federation/weights.js';
+import { readFacts } from './client-update-file.js';
+import type { Hdf5Reader } from './hdf5-reader.js';
+import { type LayerConfig, layerConfigs } from './keras-config.js';
 import type { KerasFile } from './keras-file.js';
-import { canonicalNames, layerNames } from './keras-names.js';
+import { canonicalNames } from './keras-names.js';
+import { checkArrays } from './keras-shapes.js';
 
+/** What error messages call the kind of file that is read here. */
+export const KERAS_FILE = 'a Keras model in HDF5 (.h5)';
 /** The eight bytes that open an HDF5 file, or stand at byte 512, 1024, 2048, … after a user block. */
 const HDF5_SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
 const ZIP_SIGNATURE = Buffer.from('PK\x03\x04', 'latin1');
-const EXPECTED = 'a Keras model in HDF5 (.h5)';
+const ROOT = '/model_weights';
 
 /** Tells a wrong kind of file by its first bytes. @throws {DataError} naming what it is and what to do. */
 export function checkSignature(bytes: Uint8Array, file: string): void {
   if (startsWith(bytes, HDF5_SIGNATURE, 0)) return;
   for (let at = 512; at < bytes.length; at *= 2) if (startsWith(bytes, HDF5_SIGNATURE, at)) return;
-  if (startsWith(bytes, ZIP_SIGNATURE, 0)) {
-    throw new DataError({
-      file,
-      expected: EXPECTED,
-      found: 'a zip archive, probably Keras\' ".keras" format: save it again with model.save("model.h5")',
-    });
-  }
+  const isZip = startsWith(bytes, ZIP_SIGNATURE, 0);
+  const other = bytes.length === 0 ? 'an empty file' : 'a file of another format';
   throw new DataError({
     file,
-    expected: EXPECTED,
-    found: bytes.length === 0 ? 'an empty file' : 'a file of another format',
+    expected: KERAS_FILE,
+    found: isZip
+      ? `a zip archive, probably Keras' own ".keras" format: save the model with model.save("model.h5") instead`
+      : other,
   });
 }
 
 /** Reads the model. @throws {DataError} when the file holds no model or an incomplete one. */
 export function readModel(hdf5: Hdf5Reader, file: string): KerasFile {
-  const attributes = hdf5.attributeNames('/');
-  const modelConfig = readModelConfig(hdf5, attributes, file);
-  const root = hdf5.kind('/model_weights') === 'group' ? '/model_weights' : '';
-  if (root === '') throw new DataError({ file, expected: 'a group "model_weights"', found: 'none' });
-  const versionAt = attributes.includes('keras_version') ? '/' : root;
-  const hasVersion = versionAt === '/' || hdf5.attributeNames(root).includes('keras_version');
-  const update = readFacts(hdf5, attributes, file);
+  const modelConfig = readModelConfig(hdf5, file);
+  if (hdf5.kind(ROOT) !== 'group') throw new DataError({ file, expected: `a group ${ROOT}`, found: 'none' });
+  const update = readFacts(hdf5, file);
   return {
     modelConfig,
-    weights: readWeights(hdf5, { root, file, expectedLayers: layerNames(modelConfig, file) }),
-    // Keras 1 before 1.0.8 wrote no version; Keras itself takes such a file for one of Keras 1.
-    kerasVersion: hasVersion ? hdf5.text(versionAt, 'keras_version') : '1',
+    weights: readWeights(hdf5, file, layerConfigs(modelConfig, file)),
+    // The first Keras 1 wrote no version; Keras takes a file without for one of Keras 1.
+    kerasVersion: readEither(hdf5, 'keras_version') ?? '1',
     ...(update === undefined ? {} : { update }),
   };
 }
 
-function readModelConfig(hdf5: Hdf5Reader, attributes: readonly string[], file: string): unknown {
+function readModelConfig(hdf5: Hdf5Reader, file: string): unknown {
+  const attributes = hdf5.attributeNames('/');
   if (!attributes.includes('model_config')) {
     const weightsOnly = attributes.some((name) => /^layer_names\d*$/.test(name));
     throw new DataError({
       file,
-      expected: `${EXPECTED} with its architecture (attribute "model_config")`,
+      expected: `${KERAS_FILE} with its architecture (attribute "model_config")`,
       found: weightsOnly
         ? 'weights alone, as save_weights() writes them: save the whole model with model.save("model.h5")'
         : 'an HDF5 file without it',
@@ -67,87 +65,69 @@ function readModelConfig(hdf5: Hdf5Reader, attributes: readonly string[], file: 
   }
 }
 
-interface WeightsPlace {
-  readonly root: string;
-  readonly file: string;
-  readonly expectedLayers: readonly string[];
+/** A text that Keras writes at the root and beside the weights, wherever it is. */
+function readEither(hdf5: Hdf5Reader, name: string): string | undefined {
+  const path = ['/', ROOT].find((each) => hdf5.attributeNames(each).includes(name));
+  return path === undefined ? undefined : hdf5.text(path, name);
 }
 
-function readWeights(hdf5: Hdf5Reader, { root, file, expectedLayers }: WeightsPlace): Weights {
+function readWeights(hdf5: Hdf5Reader, file: string, layers: readonly LayerConfig[]): Weights {
   const weights: WeightArray[] = [];
-  const unknown = new Set(expectedLayers);
-  for (const layer of readNames(hdf5, root, 'layer_names', file)) {
-    const group = `${root}/${layer}`;
-    if (hdf5.kind(group) !== 'group') {
-      throw new DataError({ file, expected: `a group of weights at ${group}`, found: 'none' });
-    }
-    const names = readNames(hdf5, group, 'weight_names', file);
-    if (!unknown.delete(layer) && names.length > 0) {
+  const expected = new Map(layers.map((layer) => [layer.name, layer]));
+  const flipped = readEither(hdf5, 'backend') === 'theano';
+  for (const name of readNames(hdf5, ROOT, 'layer_names', file)) {
+    const arrays = readLayer(hdf5, file, name);
+    const layer = expected.get(name);
+    if (layer) checkArrays(layer, arrays, file);
+    else if (arrays.length > 0) {
       throw new DataError({
         file,
-        expected: `weights of the layers in model_config`,
-        found: `weights of another layer, "${layer}"`,
+        expected: 'weights of the layers in model_config, each once',
+        found: `weights of "${name}"`,
       });
     }
-    const ours = canonicalNames(layer, names);
-    names.forEach((name, index) => {
-      const path = `${group}/${name}`;
-      if (hdf5.kind(path) !== 'dataset') {
-        throw new DataError({ file, expected: `an array at ${path}`, found: 'none' });
-      }
-      weights.push({ name: ours[index] as string, ...hdf5.floats(path) });
-    });
+    expected.delete(name);
+    weights.push(...(flipped ? arrays.map(flipKernel) : arrays));
   }
-  const [missing] = unknown;
+  const [missing] = expected.keys();
   if (missing === undefined) return weights;
-  throw new DataError({ file, expected: `layer "${missing}" in ${root}`, found: 'none' });
+  throw new DataError({ file, expected: `layer "${missing}" in ${ROOT}`, found: 'none' });
+}
+
+function readLayer(hdf5: Hdf5Reader, file: string, layer: string): readonly WeightArray[] {
+  const group = `${ROOT}/${layer}`;
+  const names = readNames(hdf5, group, 'weight_names', file);
+  const ours = canonicalNames(layer, names);
+  return names.map((name, index) => ({ name: ours[index] as string, ...hdf5.floats(`${group}/${name}`) }));
 }
 
 /** A list of names that Keras splits over `name0`, `name1`, … where it is too long for one attribute. */
 function readNames(hdf5: Hdf5Reader, path: string, name: string, file: string): readonly string[] {
-  const attributes = new Set(hdf5.attributeNames(path));
-  if (attributes.has(name)) return hdf5.texts(path, name);
+  const whole = hdf5.texts(path, name);
+  if (whole !== null) return whole;
   const names: string[] = [];
-  let part = 0;
-  while (attributes.has(`${name}${part}`)) names.push(...hdf5.texts(path, `${name}${part++}`));
-  if (part > 0) return names;
-  throw new DataError({ file, expected: `attribute "${name}" of ${path}`, found: 'none' });
-}
-
-function readFacts(hdf5: Hdf5Reader, attributes: readonly string[], file: string): UpdateFacts | undefined {
-  const present = FACT_ATTRIBUTES.filter((name) => attributes.includes(name));
-  if (present.length === 0) return undefined;
-  const missing = FACT_ATTRIBUTES.find((name) => !present.includes(name));
-  if (missing !== undefined) throw new DataError({ file, expected: `attribute "${missing}"`, found: 'none' });
-  const facts = {
-    client: hdf5.integer('/', 'fedbatch_client'),
-    round: hdf5.integer('/', 'fedbatch_round'),
-    examples: hdf5.integer('/', 'fedbatch_examples'),
-    parent: hdf5.text('/', 'fedbatch_parent'),
-  };
-  if (facts.client >= 0 && facts.round >= 1 && facts.examples >= 0 && /^[0-9a-f]{64}$/.test(facts.parent)) {
-    return facts;
+  for (let part = 0; ; part++) {
+    const some = hdf5.texts(path, `${name}${part}`);
+    if (some === null && part > 0) return names;
+    if (some === null)
+      throw new DataError({ file, expected: `attribute "${name}" of ${path}`, found: 'none' });
+    names.push(...some);
   }
-  throw new DataError({
-    file,
-    expected: 'facts of a client update (client ≥ 0, round ≥ 1, examples ≥ 0, a sha256 of the parent)',
-    found: JSON.stringify(facts),
-  });
 }
 
-/** Root attributes of a client update; all or none are present. */
-export const FACT_ATTRIBUTES = [
-  'fedbatch_client',
-  'fedbatch_round',
-  'fedbatch_examples',
-  'fedbatch_parent',
-] as const;
+/** Turns a kernel `[kh, kw, in, out]` by half a turn: Theano convolved where the others correlate. */
+function flipKernel(array: WeightArray): WeightArray {
+  const [height, width, inputs, outputs] = array.shape;
+  if (height === undefined || width === undefined || inputs === undefined || outputs === undefined)
+    return array;
+  const size = inputs * outputs;
+  const values = new Float32Array(array.values.length);
+  for (let from = 0; from < height * width; from++) {
+    values.set(array.values.subarray(from * size, (from + 1) * size), (height * width - 1 - from) * size);
+  }
+  return { ...array, values };
+}
 
 function startsWith(bytes: Uint8Array, start: Uint8Array, at: number): boolean {
   return start.every((byte, index) => bytes[at + index] === byte);
-}
-
-/** Whether an array holds as many numbers as its shape says. */
-export function isComplete({ shape, values }: WeightArray): boolean {
-  return sizeOf(shape) === values.length;
 }

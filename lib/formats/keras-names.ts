@@ -1,5 +1,4 @@
 /** Which layer a Keras weight belongs to and what it is called, the same for every Keras version. */
-import { DataError } from '../federation/errors.js';
 
 /** Parameter names of Keras 1 that were renamed later; `running_std` always held the variance. */
 const KERAS_1_NAMES: Readonly<Record<string, string>> = {
@@ -10,27 +9,6 @@ const KERAS_1_NAMES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Names of a model's layers in order, without input layers (Keras lists none of those beside the weights).
- *
- * @throws {DataError} when `modelConfig` is no Keras configuration.
- */
-export function layerNames(modelConfig: unknown, file: string): readonly string[] {
-  const config = field(modelConfig, 'config');
-  // Keras before 2.2.3 had the list of layers itself under `config`.
-  const layers = Array.isArray(config) ? config : field(config, 'layers');
-  if (!Array.isArray(layers)) {
-    throw new DataError({ file, expected: 'a list of layers in model_config', found: 'none' });
-  }
-  return layers
-    .filter((layer) => field(layer, 'class_name') !== 'InputLayer')
-    .map((layer, index) => {
-      const name = field(field(layer, 'config'), 'name') ?? field(layer, 'name');
-      if (typeof name === 'string' && name !== '') return name;
-      throw new DataError({ file, expected: `a name of layer ${index} in model_config`, found: 'none' });
-    });
-}
-
-/**
  * Our names of one layer's weights: `<layer>/<parameter>:0`, e.g. `conv2d/kernel:0`, from what Keras 1
  * (`convolution2d_1_W`), Keras 2 (`conv2d/kernel:0`) or Keras 3 (`sequential/conv2d/kernel`) wrote.
  * A nested layer whose short names would clash keeps the whole ones behind its own.
@@ -38,17 +16,17 @@ export function layerNames(modelConfig: unknown, file: string): readonly string[
 export function canonicalNames(layer: string, weightNames: readonly string[]): readonly string[] {
   const short = weightNames.map((name) => `${layer}/${parameterName(layer, name)}`);
   if (new Set(short).size === short.length) return short;
-  return weightNames.map((name) => `${layer}/${withSuffix(name)}`);
+  const prefix = `${layer}/`;
+  return weightNames.map((name) => withSuffix(name.startsWith(prefix) ? name : prefix + name));
 }
 
-/** The layer among `layers` that `weightName` (one of ours) belongs to, if any. */
-export function layerOf(weightName: string, layers: readonly string[]): string | undefined {
-  return layers
-    .filter((layer) => weightName.startsWith(`${layer}/`))
-    .reduce<string | undefined>(
-      (best, layer) => (layer.length > (best?.length ?? 0) ? layer : best),
-      undefined,
-    );
+/** The layer among `layers` that `weightName` (one of ours) belongs to, if any: the one with the longest name. */
+export function layerOf(weightName: string, layers: ReadonlySet<string>): string | undefined {
+  for (let end = weightName.lastIndexOf('/'); end > 0; end = weightName.lastIndexOf('/', end - 1)) {
+    const layer = weightName.slice(0, end);
+    if (layers.has(layer)) return layer;
+  }
+  return undefined;
 }
 
 function parameterName(layer: string, weightName: string): string {
@@ -59,8 +37,4 @@ function parameterName(layer: string, weightName: string): string {
 
 function withSuffix(name: string): string {
   return /:\d+$/.test(name) ? name : `${name}:0`;
-}
-
-function field(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
 }

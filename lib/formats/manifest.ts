@@ -90,5 +90,8 @@ export async function readManifest(path: string): Promise<Manifest> {
 
 /** Writes a manifest atomically, for people to read too. @throws {StorageError} when the disk refuses. */
 export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
-  await writeFileAtomic(path, `${JSON.stringify(manifest, null, 2)}\n`);
+  const text = JSON.stringify(manifest, null, 2);
+  // Histograms and shapes on one line each.
+  const compact = text.replace(/\[\n[\d,\s]+\]/g, (list) => list.replace(/\s+/g, '').replaceAll(',', ', '));
+  await writeFileAtomic(path, `${compact}\n`);
 }

@@ -19,8 +19,11 @@ const MAX_HEADER_BYTES = 65_536;
 const MAX_RANK = 64;
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+/** One entry of the dictionary; without nested repetition, so that no header takes long to refuse. */
 const ENTRY =
-  /\s*'(descr|fortran_order|shape)'\s*:\s*('[^']*'|\[.*\]|True|False|\((?:\s*\d+L?\s*,?)*\s*\))\s*(?:,|(?=\}))/gy;
+  /\s*'(descr|fortran_order|shape)'\s*:\s*('[^']*'|\[.*\]|True|False|\([\d\sL,]*\))\s*(?:,|(?=\}))/gy;
+/** An extent; Python 2 wrote some with an L. */
+const EXTENT = /^\d+L?$/;
 
 /**
  * Reads the header at the start of `bytes` (numpy/lib/format.py describes it), versions 1.0, 2.0 and 3.0.
@@ -48,33 +51,38 @@ export function readNpyHeader(bytes: Uint8Array, fault: HeaderFault): NpyHeader 
 }
 
 function readDictionary(text: string, fault: HeaderFault): Omit<NpyHeader, 'dataOffset'> {
-  const entries = new Map<string, string>();
   const body = text.trim();
-  ENTRY.lastIndex = 1;
+  const malformed = () =>
+    fault("have a header {'descr': …, 'fortran_order': …, 'shape': …}", JSON.stringify(body.slice(0, 80)));
+  const entries = new Map<string, string>();
   let end = 1;
+  ENTRY.lastIndex = end;
   for (let match = ENTRY.exec(body); match !== null; match = ENTRY.exec(body)) {
-    entries.set(match[1] as string, match[2] as string);
+    const [, key = '', value = ''] = match;
+    if (entries.has(key)) throw malformed();
+    entries.set(key, value);
     end = ENTRY.lastIndex;
   }
+  if (!body.startsWith('{') || body.slice(end).trim() !== '}') throw malformed();
   const descr = entries.get('descr') ?? '';
   const order = entries.get('fortran_order') ?? '';
-  const shape = entries.get('shape') ?? '';
-  const whole = body.startsWith('{') && body.slice(end).trim() === '}' && entries.size === 3;
-  if (!whole || !/^['[]/.test(descr) || !/^[TF]/.test(order) || !shape.startsWith('(')) {
-    throw fault(
-      "have a header {'descr': …, 'fortran_order': …, 'shape': …}",
-      JSON.stringify(body.slice(0, 80)),
-    );
-  }
-  const extents = (shape.match(/\d+/g) ?? []).map(Number);
-  if (extents.length > MAX_RANK) {
-    throw fault(`have at most ${MAX_RANK} dimensions`, String(extents.length));
-  }
-  return {
-    descr: descr.startsWith("'") ? descr.slice(1, -1) : descr,
-    fortranOrder: order === 'True',
-    shape: extents,
-  };
+  const shape = readShape(entries.get('shape') ?? '');
+  if (!/^['[]/.test(descr) || !/^(True|False)$/.test(order) || shape === undefined) throw malformed();
+  if (shape.length > MAX_RANK) throw fault(`have at most ${MAX_RANK} dimensions`, String(shape.length));
+  return { descr: descr.startsWith("'") ? descr.slice(1, -1) : descr, fortranOrder: order === 'True', shape };
+}
+
+/** The extents of a Python tuple such as `()`, `(3,)` or `(60000, 28, 28)`; undefined when it is something else. */
+function readShape(tuple: string): readonly number[] | undefined {
+  if (!tuple.startsWith('(')) return undefined;
+  const parts = tuple
+    .slice(1, -1)
+    .split(',')
+    .map((part) => part.trim());
+  if (parts.at(-1) === '') parts.pop();
+  return parts.every((part) => EXTENT.test(part))
+    ? parts.map((part) => Number.parseInt(part, 10))
+    : undefined;
 }
 
 function littleEndian(bytes: Uint8Array): number {

@@ -67,7 +67,8 @@ export function decodeNpy(bytes: Uint8Array, source: NpySource): NpyArray {
   const dataBytes = bytes.length - header.dataOffset;
   if (!Number.isSafeInteger(count) || dataBytes !== count * itemBytes) {
     const wanted = `hold ${count * itemBytes} bytes of data for ${dtype}${formatShape(header.shape)}`;
-    throw npyError(source, wanted, String(dataBytes));
+    const fault = dataBytes < count * itemBytes ? 'truncated' : 'trailing bytes';
+    throw npyError(source, wanted, `${dataBytes} (${fault})`);
   }
   return { dtype, shape: header.shape, values: parseValues(bytes, header, dtype).subarray(0, count) };
 }

@@ -44,11 +44,11 @@ export function renderPage(content: PageContent): string {
 function renderInput({ samples, maxFileBytes, error }: PageContent): Html {
   return html`<section class="card input" aria-labelledby="input-title">
         <h2 id="input-title">Your picture</h2>
-        <form id="upload" action="/upload" method="post" enctype="multipart/form-data" data-max-bytes="${maxFileBytes}">
+        <form class="upload" id="upload" action="/upload" method="post" enctype="multipart/form-data" data-max-bytes="${maxFileBytes}">
           <div class="drop" id="drop">
             <svg class="drop-icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 16V4m0 0L7.5 8.5M12 4l4.5 4.5M4 15v3.5A1.5 1.5 0 0 0 5.5 20h13a1.5 1.5 0 0 0 1.5-1.5V15"/></svg>
             <label for="file"><strong>Choose a picture</strong><span class="with-script">, drop or paste one</span></label>
-            <small id="file-hint">PNG, JPEG, WebP, GIF or AVIF, up to ${maxFileBytes / 1e6} MB. It is read in memory and never kept.</small>
+            <small id="file-hint">PNG, JPEG, WebP, GIF or AVIF, up to ${maxFileBytes / 1e6}\u00a0MB.<br>It is read in memory and never kept.</small>
             <input class="drop-input" type="file" id="file" name="file" required aria-describedby="file-hint error" accept="image/png,image/jpeg,image/webp,image/gif,image/avif">
           </div>
           <button class="without-script" type="submit">Read the digit</button>

@@ -1,0 +1,55 @@
+/** Decides, update by update, what goes into the average, and keeps the account of it. */
+import { DataError } from '../lib/federation/errors.js';
+import { compareArchitecture, validateUpdate, validateWeights } from '../lib/federation/validate-update.js';
+import type { KerasFile } from '../lib/formats/keras-file.js';
+import type { Candidate } from './candidates.js';
+import type { Lineage } from './lineage.js';
+
+/** A model and the file that it came from. */
+export interface NamedModel {
+  readonly file: string;
+  readonly model: KerasFile;
+}
+
+/** Admits or rejects one model after the other. */
+export interface Admission {
+  /**
+   * Why the model of `candidate` does not count; null when it does.
+   *
+   * @throws {DataError} when it differs in architecture from those before and no parent tells which is right.
+   */
+  judge(candidate: Candidate, model: KerasFile): string | null;
+  /** Whose architecture the result has: the parent's, or the first admitted model's. */
+  reference(): NamedModel | undefined;
+}
+
+/** An admission of models like `parent`, or like the first one where there is no parent. */
+export function createAdmission(lineage: Lineage, parent: NamedModel | undefined): Admission {
+  const accepted = new Set<number>();
+  let reference = parent;
+
+  const check = (candidate: Candidate, model: KerasFile): string | null => {
+    if (model.update?.client !== candidate.facts?.client) return 'was replaced by another update meanwhile';
+    const like = (reference ?? { model }).model.weights;
+    if (parent === undefined && reference !== undefined) {
+      const difference = compareArchitecture(model.weights, like);
+      if (difference !== null) {
+        const expected = `the arrays of ${reference.file} (name the right model with --parent)`;
+        throw new DataError({ file: candidate.file, expected, found: `that it ${difference}` });
+      }
+    }
+    if (model.update === undefined) return validateWeights(model.weights, like);
+    return validateUpdate({ ...model.update, weights: model.weights }, { ...lineage, like, accepted });
+  };
+
+  return {
+    judge(candidate, model) {
+      const reason = check(candidate, model);
+      if (reason !== null) return reason;
+      if (model.update) accepted.add(model.update.client);
+      reference ??= { file: candidate.file, model };
+      return null;
+    },
+    reference: () => reference,
+  };
+}

@@ -1,0 +1,118 @@
+/** The aggregator's main path: client updates in files → the next global model in a file. */
+import { ThresholdError } from '../lib/federation/errors.js';
+import { fedAvg, type WeightedUpdate } from '../lib/federation/strategies/fed-avg.js';
+import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
+import type { KerasFile } from '../lib/formats/keras-file.js';
+import { decodeKerasFile, KERAS_FILE, readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import type { Reporter } from '../lib/observability/events.js';
+import { type Admission, createAdmission, type NamedModel } from './admission.js';
+import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';
+import { agreeOnLineage } from './lineage.js';
+import { readAhead } from './read-ahead.js';
+
+/** What to aggregate. */
+export interface AggregateOptions {
+  /** Directory whose `*.h5` files are updates. */
+  readonly directory?: string | undefined;
+  /** Files named one by one; of these, plain Keras models count too, as one example each. */
+  readonly files: readonly string[];
+  readonly saveFile: string;
+  /** The global model that the round started from; without it the updates must agree on one. */
+  readonly parent?: string | undefined;
+  /** The round; without it the updates must agree on one. */
+  readonly round?: number | undefined;
+  /** Fewest good updates that make a global model. */
+  readonly minUpdates: number;
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal;
+}
+
+/** What came of it. */
+export interface AggregateResult {
+  /** Number of updates in the average. */
+  readonly updates: number;
+  /** Their examples in total, which are the weights of the average. */
+  readonly examples: number;
+  readonly rejected: readonly Rejection[];
+  /** sha256 of the new global model's file. */
+  readonly sha256: string;
+  readonly seconds: number;
+}
+
+/**
+ * Averages the updates, weighted by their examples, and writes the next global model. Each update is opened twice, first
+ * for its facts, which decide about the order, then for its weights: memory does not grow with their number.
+ *
+ * @throws {DataError} when updates disagree about where they come from and no option tells which are right.
+ * @throws {ThresholdError} when fewer than `minUpdates` are good.
+ */
+export async function aggregate(options: AggregateOptions): Promise<AggregateResult> {
+  const { directory, files, saveFile, round, minUpdates, reporter, signal } = options;
+  const startedAt = performance.now();
+  const parent = options.parent === undefined ? undefined : await readParent(options.parent);
+  const excluded = [saveFile, ...(parent ? [parent.file] : [])];
+  const { candidates, rejected } = await findCandidates({ directory, files, excluded });
+  const lineage = agreeOnLineage(candidates, { parent: parent?.sha256, round });
+  const admission = createAdmission(lineage, parent);
+
+  const account = { updates: 0, examples: 0, rejected: [...rejected] };
+  const weights = await fedAvg(admit({ candidates, admission, account, reporter, signal }));
+  for (const { file, reason } of account.rejected)
+    reporter.warn(`Rejected ${file}: ${reason}.`, { file, reason });
+  const reference = admission.reference();
+  if (weights === null || reference === undefined || account.updates < minUpdates) {
+    throw new ThresholdError(
+      `Expected at least ${minUpdates} good client updates, found ${account.updates}` +
+        ` (${account.rejected.length} rejected); ${saveFile} was not written.`,
+    );
+  }
+  const { modelConfig, kerasVersion } = reference.model;
+  const hash = await writeKerasFile(saveFile, { modelConfig, kerasVersion, weights });
+  return { ...account, sha256: hash, seconds: Math.round(performance.now() - startedAt) / 1000 };
+}
+
+/** Models that wait in memory for their turn. */
+const READ_AHEAD = 2;
+
+interface Account {
+  updates: number;
+  examples: number;
+  readonly rejected: Rejection[];
+}
+
+interface AdmitOptions extends Pick<AggregateOptions, 'reporter'> {
+  readonly candidates: readonly Candidate[];
+  readonly admission: Admission;
+  readonly account: Account;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Reads one candidate after the other, passes the good ones on, and writes everything into the account. */
+async function* admit(options: AdmitOptions): AsyncGenerator<WeightedUpdate> {
+  const { candidates, admission, account, reporter, signal } = options;
+  let done = 0;
+  for await (const [candidate, result] of readAhead(candidates, READ_AHEAD, ({ file }) =>
+    readKerasFile(file),
+  )) {
+    signal?.throwIfAborted();
+    const reason = 'error' in result ? unreadable(result.error) : admission.judge(candidate, result.value);
+    if ('value' in result && reason === null) {
+      const examples = countExamples(candidate, result.value, reporter);
+      account.updates++;
+      account.examples += examples;
+      yield { weights: result.value.weights, examples };
+    } else account.rejected.push({ file: candidate.file, reason: reason ?? '' });
+    reporter.progress({ stage: 'aggregate', done: ++done, total: candidates.length, unit: 'models' });
+  }
+}
+
+function countExamples({ file }: Candidate, { update }: KerasFile, reporter: Reporter): number {
+  if (update) return update.examples;
+  reporter.warn(`${file} does not tell its number of examples: it counts as one example.`, { file });
+  return 1;
+}
+
+async function readParent(file: string): Promise<NamedModel & { readonly sha256: string }> {
+  const bytes = await readFileBytes(file, KERAS_FILE);
+  return { file, model: await decodeKerasFile(bytes, file), sha256: sha256(bytes) };
+}

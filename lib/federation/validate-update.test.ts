@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ClientUpdate } from './client-update.js';
+import { validateUpdate } from './validate-update.js';
+import type { WeightArray } from './weights.js';
+
+const kernel: WeightArray = { name: 'dense/kernel:0', shape: [2, 2], values: Float32Array.of(1, 2, 3, 4) };
+const bias: WeightArray = { name: 'dense/bias:0', shape: [2], values: Float32Array.of(5, 6) };
+const parent = 'ab'.repeat(32);
+const good: ClientUpdate = { client: 3, round: 2, examples: 10, parent, weights: [kernel, bias] };
+const expected = { parent, round: 2, like: [kernel, bias], accepted: new Set([0, 1]) };
+const withArrays = (...weights: WeightArray[]): ClientUpdate => ({ ...good, weights });
+
+describe('validateUpdate', () => {
+  it('accepts a good update', () => assert.equal(validateUpdate(good, expected), null));
+
+  const bad: readonly (readonly [string, ClientUpdate, string])[] = [
+    ['another round', { ...good, round: 1 }, 'belongs to round 1, not 2'],
+    [
+      'another parent',
+      { ...good, parent: 'cd'.repeat(32) },
+      'started from another global model (sha256 cdcdcdcdcdcd…, not abababababab…)',
+    ],
+    ['no examples', { ...good, examples: 0 }, 'counts 0 examples'],
+    ['examples that are no number', { ...good, examples: Number.NaN }, 'counts NaN examples'],
+    ['a client that has reported', { ...good, client: 1 }, 'is a second update of client 1'],
+    ['a missing array', withArrays(kernel), 'lacks the array dense/bias:0'],
+    ['an array more', withArrays(kernel, bias, { ...bias, name: 'x' }), 'has an array more, x'],
+    ['another name', withArrays(kernel, { ...bias, name: 'x' }), 'has the array x in place of dense/bias:0'],
+    ['another order', withArrays(bias, kernel), 'has the array dense/bias:0 in place of dense/kernel:0'],
+    [
+      'another shape',
+      withArrays({ ...kernel, shape: [4] }, bias),
+      'has dense/kernel:0 of shape [4], not [2,2]',
+    ],
+    [
+      'a transposed shape of the same size',
+      withArrays({ ...kernel, shape: [1, 4] }, bias),
+      'has dense/kernel:0 of shape [1,4], not [2,2]',
+    ],
+    [
+      'another dtype',
+      withArrays(kernel, { ...bias, values: Float64Array.of(5, 6) as unknown as Float32Array }),
+      'has dense/bias:0 of another type than float32',
+    ],
+    [
+      'fewer values than its shape',
+      withArrays({ ...kernel, values: Float32Array.of(1) }, bias),
+      'has 1 values in dense/kernel:0',
+    ],
+    [
+      'NaN',
+      withArrays(kernel, { ...bias, values: Float32Array.of(5, Number.NaN) }),
+      'holds NaN in dense/bias:0 at position 1',
+    ],
+    [
+      'infinity',
+      withArrays({ ...kernel, values: Float32Array.of(1, 2, -Infinity, 4) }, bias),
+      'holds -Infinity in dense/kernel:0 at position 2',
+    ],
+  ];
+  for (const [what, update, reason] of bad) {
+    it(`rejects ${what}`, () => assert.equal(validateUpdate(update, expected), reason));
+  }
+});

@@ -1,0 +1,62 @@
+/** The guards before the average: why an update must not count, if it must not. */
+import type { ClientUpdate } from './client-update.js';
+import { formatShape, sizeOf, type Weights } from './weights.js';
+
+/** What an update must agree with. */
+export interface UpdateExpectations {
+  /** sha256 of the file of the global model that the round started from. */
+  readonly parent: string;
+  readonly round: number;
+  /** A model with the names and shapes that all of this federation have; its values do not matter. */
+  readonly like: Weights;
+  /** Clients whose updates were accepted already. */
+  readonly accepted: ReadonlySet<number>;
+}
+
+/** Why `update` is rejected, as the end of a sentence that begins with its name; null when it is good. */
+export function validateUpdate(update: ClientUpdate, expected: UpdateExpectations): string | null {
+  return validateFacts(update, expected) ?? validateWeights(update.weights, expected.like);
+}
+
+function validateFacts(update: ClientUpdate, { parent, round, accepted }: UpdateExpectations): string | null {
+  if (update.round !== round) return `belongs to round ${update.round}, not ${round}`;
+  if (update.parent !== parent) {
+    return `started from another global model (sha256 ${abbreviate(update.parent)}, not ${abbreviate(parent)})`;
+  }
+  if (!(update.examples > 0)) return `counts ${update.examples} examples`;
+  if (accepted.has(update.client)) return `is a second update of client ${update.client}`;
+  return null;
+}
+
+/** Why `weights` cannot be averaged with models like `like`; null when they can. */
+export function validateWeights(weights: Weights, like: Weights): string | null {
+  return compareArchitecture(weights, like) ?? findNonFinite(weights);
+}
+
+/** The first difference in names, shapes or dtypes between two models' weights; null when there is none. */
+export function compareArchitecture(weights: Weights, like: Weights): string | null {
+  for (const [index, { name, shape }] of like.entries()) {
+    const array = weights[index];
+    if (array === undefined) return `lacks the array ${name}`;
+    if (array.name !== name) return `has the array ${array.name} in place of ${name}`;
+    if (array.shape.length !== shape.length || array.shape.some((extent, axis) => extent !== shape[axis])) {
+      return `has ${name} of shape ${formatShape(array.shape)}, not ${formatShape(shape)}`;
+    }
+    if (!(array.values instanceof Float32Array)) return `has ${name} of another type than float32`;
+    if (array.values.length !== sizeOf(shape)) return `has ${array.values.length} values in ${name}`;
+  }
+  const extra = weights[like.length];
+  return extra === undefined ? null : `has an array more, ${extra.name}`;
+}
+
+function findNonFinite(weights: Weights): string | null {
+  for (const { name, values } of weights) {
+    for (let at = 0; at < values.length; at++) {
+      const value = values[at] as number;
+      if (!Number.isFinite(value)) return `holds ${value} in ${name} at position ${at}`;
+    }
+  }
+  return null;
+}
+
+const abbreviate = (hash: string) => `${hash.slice(0, 12)}…`;

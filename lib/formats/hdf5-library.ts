@@ -1,0 +1,62 @@
+/** h5wasm, loaded once, and files in its memory that leave nothing behind. */
+
+/** The h5wasm module, compiled on first use (about 0.1 s) so that programs that read no model do not pay for it. */
+export type Hdf5Library = typeof import('h5wasm') & {
+  readonly Module: {
+    readonly FS: VirtualFiles;
+    _malloc(sizeBytes: number): number;
+    _free(pointer: number): void;
+  };
+};
+
+/** The part that we use of Emscripten's in-memory file system. */
+export interface VirtualFiles {
+  readonly streams: readonly ({ readonly fd: number } | null | undefined)[];
+  readFile(path: string): Uint8Array;
+  writeFile(path: string, bytes: Uint8Array, options: { readonly canOwn: boolean }): void;
+  close(stream: { readonly fd: number }): void;
+  unlink(path: string): void;
+}
+
+let loading: Promise<Hdf5Library> | undefined;
+
+/** The library, ready for use; its errors are thrown. */
+export function loadLibrary(): Promise<Hdf5Library> {
+  loading ??= import('h5wasm').then(async (library) => {
+    const module = await library.ready;
+    module.activate_throwing_error_handler();
+    return library as unknown as Hdf5Library;
+  });
+  return loading;
+}
+
+let virtualFiles = 0;
+
+/** Runs `use` with a fresh path; afterwards neither the file nor a stream that was opened meanwhile is left. */
+export function withVirtualFile<T>(library: Hdf5Library, use: (path: string) => T): T {
+  const { FS } = library.Module;
+  const path = `/fedbatch-${virtualFiles++}.h5`;
+  const before = new Set(FS.streams);
+  try {
+    return use(path);
+  } finally {
+    // h5wasm's error handler throws out of HDF5, which then keeps open what it was working on.
+    for (const stream of FS.streams) if (stream && !before.has(stream)) FS.close(stream);
+    try {
+      FS.unlink(path);
+    } catch {
+      // It was never created.
+    }
+  }
+}
+
+/** Runs `use` with `sizeBytes` of the library's memory. */
+export function withMemory<T>(library: Hdf5Library, sizeBytes: number, use: (pointer: number) => T): T {
+  const pointer = library.Module._malloc(Math.max(1, sizeBytes));
+  if (pointer === 0) throw new Error(`no memory for ${sizeBytes} bytes`);
+  try {
+    return use(pointer);
+  } finally {
+    library.Module._free(pointer);
+  }
+}
