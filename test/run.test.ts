@@ -275,13 +275,17 @@ test('two runs on one volume: the second one is told who holds it', async () => 
   assert.equal((await first).exitCode, 0);
 });
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  test(`${signal} stops everything, says how to go on, and loses nothing that is finished`, async () => {
+for (const [signal, whom] of [
+  ['SIGINT', 'all of its processes, as a terminal sends Ctrl-C'],
+  ['SIGTERM', 'itself'],
+] as const) {
+  test(`${signal} to ${whom} stops everything, says how to go on, and loses nothing that is finished`, async () => {
     const volume = join(directory, `stopped-${signal}`);
-    const run = start(volume, '--epochs', '3000', '--rounds', '1', '--clients', '2');
+    const run = inOwnGroup(volume, '--epochs', '3000', '--rounds', '1', '--clients', '2');
     await waitFor(() => runningWith(join(volume, 'rounds')).length === 2);
     await sleep(500);
-    run.kill(signal);
+    if (signal === 'SIGINT') process.kill(-(run.pid ?? 0), signal);
+    else run.kill(signal);
     const { exitCode, stderr, stdout } = await run;
     assert.equal(exitCode, 130);
     assert.equal(stdout, '');
@@ -346,10 +350,10 @@ test('with --serve the page answers until it is stopped, and that is a good end'
 });
 
 /** A run in a process group of its own, so that one signal reaches all of it. */
-function inOwnGroup(volume: string) {
+function inOwnGroup(volume: string, ...more: readonly string[]) {
   return execa(
     process.execPath,
-    [program, 'run', '--data', data, '--volume', volume, ...SETTINGS, '--json'],
+    [program, 'run', '--data', data, '--volume', volume, ...SETTINGS, '--json', ...more],
     {
       cwd: directory,
       reject: false,
