@@ -24,6 +24,7 @@ interface RunFlags {
   readonly seed: number;
   readonly volume?: string;
   readonly jobs?: number;
+  readonly threads?: number;
   readonly minAccuracy?: number;
   readonly serve?: true;
   readonly host: string;
@@ -71,7 +72,16 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     )
     .option('--seed <number>', 'everything random derives from it', integerOption(), 0)
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
-    .option('--jobs <count>', 'trainers side by side (default: one per core)', integerOption({ min: 1 }))
+    .option(
+      '--jobs <count>',
+      'trainers side by side (default: as many as the cores have room for)',
+      integerOption({ min: 1 }),
+    )
+    .option(
+      '--threads <count>',
+      'threads of each trainer (default: so that all clients are done soonest)',
+      integerOption({ min: 1 }),
+    )
     .option(
       '--min-accuracy <share>',
       'end with exit code 4 below this accuracy',
@@ -87,12 +97,13 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       const context = { reporter, signal };
       const { runJob } = await import('./run.js');
       const { jsonLine, summary } = await import('./summary.js');
-      const { volume, jobs, fresh = false, minAccuracy } = flags;
+      const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
       const result = await runJob(
         {
           settings: settingsOf(flags),
           ...(volume === undefined ? {} : { volume }),
           ...(jobs === undefined ? {} : { jobs }),
+          ...(threads === undefined ? {} : { threads }),
           fresh,
           version: packageVersion(),
         },

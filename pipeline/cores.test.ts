@@ -53,12 +53,17 @@ test('there is at least one core', () => {
   assert.ok(Number.isInteger(availableCores()) && availableCores() >= 1);
 });
 
-test('a wave shares the cores evenly, the last one among fewer', () => {
-  assert.deepEqual(planThreads({ tasks: 3, jobs: 2, cores: 2 }), [1, 1, 2]);
-  assert.deepEqual(planThreads({ tasks: 5, jobs: 3, cores: 8 }), [2, 2, 2, 4, 4]);
-  assert.deepEqual(planThreads({ tasks: 4, jobs: 4, cores: 2 }), [1, 1, 1, 1]);
-  assert.deepEqual(planThreads({ tasks: 2, jobs: 1, cores: 4 }), [4, 4]);
-  assert.deepEqual(planThreads({ tasks: 0, jobs: 3, cores: 4 }), []);
+test('trainers get the threads with which all are done soonest', () => {
+  assert.equal(planThreads({ clients: 2, cores: 2 }), 1, 'side by side');
+  assert.equal(
+    planThreads({ clients: 3, cores: 2 }),
+    2,
+    'one after the other: no core idles beside the last',
+  );
+  assert.equal(planThreads({ clients: 3, cores: 8 }), 2);
+  assert.equal(planThreads({ clients: 100, cores: 8 }), 1);
+  assert.equal(planThreads({ clients: 1, cores: 4 }), 4);
+  assert.equal(planThreads({ clients: 5, cores: 1 }), 1);
 });
 
 test('a budget is never exceeded, starts in order, and every task runs once', async () => {

@@ -84,12 +84,12 @@ async function evaluate(run: LocalRun, { task, data, ledger }: EvaluateOptions):
 
 /** Tests each client's own model of the round in `ledger`, unless that was done before. */
 export async function clientAccuracyStage(run: LocalRun, ledger: RoundLedger): Promise<void> {
-  const { reported, selected: clients } = ledger.record;
+  const { reported } = ledger.record;
   const missing = reported.filter(({ alone }) => alone === undefined).map(({ client }) => client);
   if (missing.length === 0) return;
   const { took } = await stopwatch(() =>
-    sharingCores(run, { clients, missing }, async ({ client, threads, signal }) => {
-      const alone = await evaluateClient({ ...run, signal }, { client, threads, round: ledger.record.round });
+    sharingCores(run, missing, async ({ client, signal }) => {
+      const alone = await evaluateClient({ ...run, signal }, { client, round: ledger.record.round });
       const reported = ledger.record.reported.find((each) => each.client === client);
       if (reported !== undefined) await ledger.report({ ...reported, alone });
     }),
@@ -100,14 +100,13 @@ export async function clientAccuracyStage(run: LocalRun, ledger: RoundLedger): P
 interface ClientTurn {
   readonly round: number;
   readonly client: number;
-  readonly threads: number;
 }
 
 async function evaluateClient(
   run: LocalRun,
-  { round, client, threads }: ClientTurn,
+  { round, client }: ClientTurn,
 ): Promise<{ loss: number | null; accuracy: number }> {
-  const { paths, reporter, signal } = run;
+  const { paths, reporter, signal, threads } = run;
   // The report of a client's own model is no part of the volume; its figures go into the round's record.
   const directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
   try {

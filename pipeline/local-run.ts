@@ -11,6 +11,8 @@ export interface LocalRun extends StageContext {
   readonly settings: RunSettings;
   /** Trainers side by side at most. */
   readonly jobs: number;
+  /** Threads of each trainer: the same for all, whatever runs beside it, so that its bytes depend on nothing else. */
+  readonly threads: number;
   /** Cores that all stages together may use. */
   readonly cores: number;
   readonly metrics: MetricsFile;

@@ -22,7 +22,9 @@ export interface RunVolume {
 export interface OpenOptions {
   readonly paths: VolumePaths;
   /** What the run is, as asked for now. */
-  readonly facts: Pick<RunRecord, 'id' | 'settings' | 'engine' | 'versions'>;
+  readonly facts: Pick<RunRecord, 'id' | 'settings' | 'engine' | 'threads' | 'versions'>;
+  /** The facts' threads were asked for by the user, not chosen. */
+  readonly requiresThreads: boolean;
   /** Start over: remove an earlier run. */
   readonly fresh: boolean;
   readonly reporter: Reporter;
@@ -59,13 +61,18 @@ export async function recordDataset(volume: RunVolume, sha256: string): Promise<
   await writeRecord(paths.run, { ...record, settings: { ...record.settings, dataset } });
 }
 
-async function readEarlier({ paths, facts, reporter }: OpenOptions): Promise<RunRecord> {
+async function readEarlier({ paths, facts, requiresThreads, reporter }: OpenOptions): Promise<RunRecord> {
   const earlier = await readRunRecord(paths.run).catch((error: unknown) => {
     if (!(error instanceof DataError)) throw error;
     const { file, expected, found } = error.problem;
     throw new DataError({ file, expected, found: `${found} (--fresh starts over)` }, { cause: error });
   });
-  const differences = settingsDifferences(earlier.settings, facts.settings);
+  const differences = [
+    ...settingsDifferences(earlier.settings, facts.settings),
+    ...(requiresThreads && earlier.threads !== facts.threads
+      ? [`--threads ${earlier.threads}, now ${facts.threads}`]
+      : []),
+  ];
   if (differences.length > 0) {
     throw new UsageError(
       `${paths.root} holds a run of other settings (${differences.join('; ')}): ` +

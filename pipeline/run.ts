@@ -4,7 +4,8 @@ import { InterruptedError } from '../lib/federation/errors.js';
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
-import { availableCores } from './cores.js';
+import { availableCores, planThreads } from './cores.js';
+import { count } from './local-run.js';
 import { createLocalRunner } from './local-runner.js';
 import { openMetrics } from './metrics.js';
 import { federatedAveraging } from './round-loop.js';
@@ -21,8 +22,10 @@ export interface RunOptions {
   readonly settings: RunSettings;
   /** Directory of the volume; by default `runs/<run id>` below the working directory. */
   readonly volume?: string;
-  /** Trainers side by side at most; by default as many as there are cores. */
+  /** Trainers side by side at most; by default as many as the cores have room for. */
   readonly jobs?: number;
+  /** Threads of each trainer; by default those with which all clients are done soonest. */
+  readonly threads?: number;
   /** Start over on a volume that holds a run. */
   readonly fresh: boolean;
   readonly version: string;
@@ -35,19 +38,23 @@ const ENGINE = 'onnx';
 export async function runJob(options: RunOptions, context: StageContext): Promise<RunResult> {
   const settings = await withDatasetHash(options.settings);
   const id = runId(settings);
+  const cores = availableCores();
+  const { clients } = settings.federation;
   const volume = await openRunVolume({
     paths: volumePaths(resolve(options.volume ?? `runs/${id}`)),
     facts: {
       id,
       settings,
       engine: ENGINE,
+      threads: options.threads ?? planThreads({ clients, cores }),
       versions: { fedbatch: options.version, node: process.versions.node },
     },
+    requiresThreads: options.threads !== undefined,
     fresh: options.fresh,
     reporter: context.reporter,
   });
   try {
-    return await runOnVolume(volume, { ...options, settings }, context);
+    return await runOnVolume(volume, { ...options, settings, cores }, context);
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
     throw new InterruptedError(
@@ -61,17 +68,18 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
 
 async function runOnVolume(
   volume: RunVolume,
-  options: RunOptions,
+  options: RunOptions & { readonly cores: number },
   context: StageContext,
 ): Promise<RunResult> {
   const { paths } = volume;
-  const { settings } = options;
+  const { threads } = volume.record;
+  const { settings, cores } = options;
   const { clients, rounds } = settings.federation;
-  const cores = availableCores();
-  const jobs = Math.min(options.jobs ?? cores, clients);
+  const room = Math.max(1, Math.floor(cores / threads));
+  const jobs = Math.min(options.jobs ?? room, clients);
   const metrics = await openMetrics(paths.metrics);
   const clock = createStageClock();
-  const run = { ...context, paths, settings, cores, jobs, metrics };
+  const run = { ...context, paths, settings, cores, jobs, threads, metrics };
   context.reporter.info(opening(volume, { cores, jobs }));
   await metrics.append({
     event: 'start',
@@ -80,6 +88,7 @@ async function runOnVolume(
     settings,
     cores,
     jobs,
+    threads,
   });
 
   const data = await clock.time('split', () => splitStage(run));
@@ -120,13 +129,13 @@ function opening(
   const { clients, rounds } = settings.federation;
   const { epochs, batch } = settings.training;
   const plan = [
-    `${clients} clients`,
-    `${rounds} ${rounds === 1 ? 'round' : 'rounds'}`,
-    `${epochs} local ${epochs === 1 ? 'epoch' : 'epochs'}`,
+    count(clients, 'client'),
+    count(rounds, 'round'),
+    count(epochs, 'local epoch'),
     `batch ${batch}`,
     `model ${settings.model.name}`,
     `seed ${settings.seed}`,
-    `${jobs} at a time on ${cores} ${cores === 1 ? 'core' : 'cores'}`,
+    `${jobs} at a time with ${count(volume.record.threads, 'thread')} on ${count(cores, 'core')}`,
   ];
   const verb = volume.resumed ? 'Going on with' : 'Starting';
   return `${verb} ${shortPath(volume.paths.root)}: ${plan.join(', ')}`;

@@ -38,8 +38,8 @@ export async function trainStage(
     const who = finished === all ? count(all, 'client') : `${finished} of ${count(all, 'client')}`;
     tellSkipped(run, { stage: 'train' }, `round ${task.round}: ${who}`);
   }
-  await sharingCores(run, { clients: task.clients, missing }, async ({ client, threads, signal }) => {
-    const reported = await trainClient({ ...run, signal }, { task, data, client, threads });
+  await sharingCores(run, missing, async ({ client, signal }) => {
+    const reported = await trainClient({ ...run, signal }, { task, data, client });
     await placeFileAtomic(run.paths.round(task.round).update(client), run.paths.clientModel(client));
     await ledger.report(reported);
     await run.metrics.append({ event: 'update', round: task.round, ...reported });
@@ -67,10 +67,7 @@ async function finishedTraining(
   return isWhole ? reported : undefined;
 }
 
-async function trainClient(
-  run: LocalRun,
-  { task, data, client, threads }: ClientTask & { readonly threads: number },
-): Promise<ClientRecord> {
+async function trainClient(run: LocalRun, { task, data, client }: ClientTask): Promise<ClientRecord> {
   const { paths, settings } = run;
   const { training, model } = settings;
   const seed = trainingSeed(settings.seed, task.round, client);
@@ -91,7 +88,7 @@ async function trainClient(
       ...['--client', `${client}`],
       ...['--round', `${task.round}`],
       ...['--seed', `${seed}`],
-      ...['--threads', `${threads}`],
+      ...['--threads', `${run.threads}`],
     ],
   };
   const { examples, seconds, loss, accuracy, sha256 } = lastJsonLine(

@@ -1,6 +1,7 @@
 /** A predictor whose model runs in a worker thread, so that prediction never holds up the event loop; restarts it when it dies. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { disableTelemetry } from '../lib/engine/onnx/telemetry.js';
 import { type ExitCode, FedbatchError } from '../lib/federation/errors.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
 import { type ModelCard, type Predictor, PredictorUnavailableError } from './predictor.js';
@@ -51,6 +52,8 @@ interface Life {
  */
 export async function createWorkerPredictor(options: WorkerPredictorOptions): Promise<Predictor> {
   const { reporter = silentReporter } = options;
+  // Nothing about models or visitors leaves this machine; a worker cannot say so for itself.
+  disableTelemetry();
   const closing = new AbortController();
   let life: Life | undefined = await startWorker(options);
   void keepAlive(life);

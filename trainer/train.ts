@@ -1,6 +1,7 @@
 /** Trains one client: the work in a thread, progress to the reporter, the update written when all is done. */
 import { Worker } from 'node:worker_threads';
 import type { ProgramContext } from '../lib/cli/program.js';
+import { disableTelemetry } from '../lib/engine/onnx/telemetry.js';
 import { fromErrorMessage } from '../lib/federation/transported-error.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import type { TrainOutcome, TrainRequest, WorkerMessage } from './train-request.js';
@@ -44,6 +45,7 @@ export async function trainClient(
 }
 
 function runWorker(request: TrainRequest, { reporter, signal }: ProgramContext): Promise<TrainOutcome> {
+  disableTelemetry();
   const worker = new Worker(new URL('./train-worker.js', import.meta.url), { workerData: request });
   const startedAt = { ms: performance.now() };
   return new Promise<TrainOutcome>((resolve, reject) => {

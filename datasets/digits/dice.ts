@@ -5,7 +5,7 @@ import type { RandomStream } from '../../lib/federation/random.js';
 export interface Dice {
   /** Evenly spread over [low, high). */
   between(low: number, high: number): number;
-  /** Bell-shaped around `mean`, never further away than two and a half `spread`s. */
+  /** Bell-shaped around `mean`, never further away than two `spread`s. */
   around(mean: number, spread: number): number;
   /** True with `probability`. */
   happens(probability: number): boolean;
@@ -14,7 +14,7 @@ export interface Dice {
 }
 
 /** The furthest that a bell-shaped roll strays, in spreads; beyond it digits stop being readable. */
-const FURTHEST_SPREADS = 2.5;
+const FURTHEST_SPREADS = 2;
 
 /** Dice that roll numbers of `random`. */
 export function createDice(random: RandomStream): Dice {

@@ -28,7 +28,7 @@ export interface Hand {
 export function rollHand(dice: Dice): Hand {
   const heavy = dice.around(0, 1);
   return {
-    tremor: dice.between(0.003, 0.015),
+    tremor: dice.between(0.002, 0.011),
     slant: dice.around(0.18, 0.24),
     rotationRadians: dice.around(0, 0.1),
     stretch: Math.exp(dice.around(0.06, 0.18)),

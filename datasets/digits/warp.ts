@@ -15,7 +15,7 @@ interface Wave {
 
 const WAVES = 3;
 /** Size of each wave's shift, in heights of a digit. */
-const SHIFT = 0.038;
+const SHIFT = 0.025;
 /** Bends over a digit's height, in radians: from half a wave to a whole one and more. */
 const FREQUENCY = 3.2;
 

@@ -37,6 +37,8 @@ const runRecordSchema = z.object({
   createdAt: z.string(),
   settings: runSettingsSchema,
   engine: z.string(),
+  /** Threads of each trainer: another number would change the last bits. */
+  threads: count,
   versions: z.object({ fedbatch: z.string(), node: z.string() }),
 });
 

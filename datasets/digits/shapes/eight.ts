@@ -5,8 +5,8 @@ import { arc, type Knot, knot, type Stroke } from '../strokes.js';
 /** Ways of writing an 8. */
 export function eight(dice: Dice): Stroke[] {
   return dice.pick([
-    [88, crossing],
-    [12, rings],
+    [80, crossing],
+    [20, rings],
   ])(dice);
 }
 
@@ -23,7 +23,7 @@ const MIDDLE = 0.4;
 function crossing(dice: Dice): Stroke[] {
   const loops = {
     waist: dice.around(0.47, 0.075),
-    upper: dice.between(0.1, 0.32),
+    upper: dice.between(0.1, 0.34),
     lower: dice.between(0.1, 0.3),
   };
   return [[...downwards(dice, loops), ...upwards(dice, loops)]];
@@ -31,7 +31,7 @@ function crossing(dice: Dice): Stroke[] {
 
 function downwards(dice: Dice, { waist, upper, lower }: Loops): Knot[] {
   return [
-    knot(MIDDLE + upper * dice.around(0.85, 0.2), dice.around(0.13, 0.05)),
+    knot(MIDDLE + upper * dice.around(0.85, 0.35), dice.around(0.13, 0.05)),
     knot(MIDDLE + dice.around(0.03, 0.04), dice.around(0, 0.02)),
     knot(MIDDLE - upper, waist * dice.around(0.42, 0.06)),
     knot(MIDDLE + dice.around(0, 0.02), waist + dice.around(0, 0.02)),

@@ -5,9 +5,9 @@ import { arc, corner, type Knot, knot, type Stroke } from '../strokes.js';
 /** Ways of writing a 5. */
 export function five(dice: Dice): Stroke[] {
   const build = {
-    waist: dice.around(0.4, 0.07),
-    lean: dice.around(0.06, 0.07),
-    rise: dice.around(0.05, 0.06),
+    waist: dice.around(0.4, 0.081),
+    lean: dice.around(0.06, 0.081),
+    rise: dice.around(0.05, 0.069),
   };
   return dice.pick([
     [45, oneStroke],
@@ -32,10 +32,10 @@ function oneStroke(dice: Dice, { waist, lean, rise }: Build): Stroke[] {
   const top = LEFT + lean;
   return [
     [
-      knot(dice.around(0.74, 0.13), 0.04 - rise),
+      knot(dice.around(0.74, 0.15), 0.04 - rise),
       knot((top + 0.74) / 2, 0.04 - rise * 0.4),
       corner(top, 0.04),
-      corner(LEFT + dice.around(0, 0.02), waist),
+      corner(LEFT + dice.around(0, 0.023), waist),
       ...bowl(dice, waist),
     ],
   ];
@@ -43,14 +43,14 @@ function oneStroke(dice: Dice, { waist, lean, rise }: Build): Stroke[] {
 
 function barLast(dice: Dice, { waist, lean, rise }: Build): Stroke[] {
   const top = LEFT + lean;
-  const start = top + dice.around(0.03, 0.06);
-  const height = dice.around(0.03, 0.03);
+  const start = top + dice.around(0.03, 0.069);
+  const height = dice.around(0.03, 0.034);
   return [
-    [knot(top, 0.05), corner(LEFT + dice.around(0, 0.02), waist), ...bowl(dice, waist)],
+    [knot(top, 0.05), corner(LEFT + dice.around(0, 0.023), waist), ...bowl(dice, waist)],
     [
       knot(start, height),
       knot(start + 0.25, height - rise * 0.5),
-      knot(dice.around(0.77, 0.14), height - rise - 0.01),
+      knot(dice.around(0.77, 0.16), height - rise - 0.01),
     ],
   ];
 }
@@ -58,10 +58,10 @@ function barLast(dice: Dice, { waist, lean, rise }: Build): Stroke[] {
 function curved(dice: Dice, { waist, lean, rise }: Build): Stroke[] {
   return [
     [
-      knot(dice.around(0.68, 0.12), 0.04 - rise),
+      knot(dice.around(0.68, 0.14), 0.04 - rise),
       knot(LEFT + lean + 0.2, 0.02 - rise * 0.3),
       knot(LEFT + lean, 0.1),
-      knot(LEFT + dice.around(0, 0.03), waist * dice.around(0.68, 0.08)),
+      knot(LEFT + dice.around(0, 0.034), waist * dice.around(0.68, 0.092)),
       knot(0.36, waist + 0.02),
       ...bowl(dice, waist).slice(2),
     ],
@@ -70,14 +70,14 @@ function curved(dice: Dice, { waist, lean, rise }: Build): Stroke[] {
 
 /** From the neck around to the lower left. */
 function bowl(dice: Dice, waist: number): Knot[] {
-  const height = 1 - waist + dice.around(0.05, 0.04);
+  const height = 1 - waist + dice.around(0.05, 0.046);
   return arc({
-    x: dice.around(0.29, 0.04),
+    x: dice.around(0.29, 0.046),
     y: 1 - height / 2,
     width: dice.between(0.34, 0.78),
     height,
-    from: dice.around(-98, 18),
-    to: dice.around(145, 28),
-    tilt: dice.around(0, 8),
+    from: dice.around(-98, 21),
+    to: dice.around(145, 32),
+    tilt: dice.around(0, 9.2),
   });
 }

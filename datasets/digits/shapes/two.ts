@@ -21,22 +21,22 @@ function hook(dice: Dice): Knot[] {
     y: height / 2,
     width,
     height,
-    from: dice.around(-170, 34),
-    to: dice.around(15, 14),
-    drift: dice.around(1.02, 0.1),
+    from: dice.around(-170, 42),
+    to: dice.around(15, 18),
+    drift: dice.around(1.02, 0.12),
   });
 }
 
 function sharpBase(dice: Dice): Knot[] {
-  const left = dice.around(0.06, 0.08);
-  const right = dice.around(0.78, 0.17);
-  const bend = dice.around(0, 0.04);
-  const bottom = dice.around(0.95, 0.04);
+  const left = dice.around(0.06, 0.1);
+  const right = dice.around(0.78, 0.21);
+  const bend = dice.around(0, 0.05);
+  const bottom = dice.around(0.95, 0.05);
   return [
-    knot(dice.around(0.4, 0.06), 0.66),
+    knot(dice.around(0.4, 0.075), 0.66),
     corner(left, bottom),
     knot((left + right) / 2, bottom + bend),
-    knot(right, bottom + dice.around(0, 0.07)),
+    knot(right, bottom + dice.around(0, 0.088)),
   ];
 }
 
@@ -44,17 +44,17 @@ function sharpBase(dice: Dice): Knot[] {
 function loopedBase(dice: Dice): Knot[] {
   const width = dice.between(0.12, 0.36);
   const height = dice.between(0.08, 0.26);
-  const x = dice.around(0.18, 0.05);
-  const bottom = dice.around(0.96, 0.03);
+  const x = dice.around(0.18, 0.062);
+  const bottom = dice.around(0.96, 0.037);
   return [
-    knot(0.42 + dice.around(0, 0.03), 0.66),
+    knot(0.42 + dice.around(0, 0.037), 0.66),
     knot(x + width * 0.35, bottom - height * 0.15),
     knot(x, bottom),
     knot(x - width * 0.5, bottom - height * 0.45),
     knot(x, bottom - height),
     knot(x + width * 0.7, bottom - height * 0.55),
-    knot(dice.around(0.62, 0.06), dice.around(0.95, 0.05)),
-    knot(dice.around(0.88, 0.13), dice.around(0.93, 0.08)),
+    knot(dice.around(0.62, 0.075), dice.around(0.95, 0.062)),
+    knot(dice.around(0.88, 0.16), dice.around(0.93, 0.1)),
   ];
 }
 
@@ -64,6 +64,6 @@ function roundBase(dice: Dice): Knot[] {
     knot(0.16, 0.84),
     knot(0.16, 0.98),
     knot(0.45, 1),
-    knot(dice.around(0.78, 0.08), dice.around(0.95, 0.04)),
+    knot(dice.around(0.78, 0.1), dice.around(0.95, 0.05)),
   ];
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { Tensor } from 'onnxruntime-node';
 import { oracle } from '../../../test/tfjs-oracle.js';
 import { randomStream } from '../../federation/random.js';
 import { sizeOf, type Weights } from '../../federation/weights.js';
@@ -10,6 +10,7 @@ import type { Batch } from '../engine.js';
 import { initialWeights } from '../initial-weights.js';
 import type { Activation, Extent, Layer, ModelDescription, Padding } from '../model-description.js';
 import { shapeLayers } from '../parameters.js';
+import { createInferenceSession } from './inference-session.js';
 import { createPredictSession } from './predict-session.js';
 import { buildTrainingGraph } from './training-graph.js';
 
@@ -279,7 +280,7 @@ function problem(description: ModelDescription, batchSize: number): { weights: W
 async function ours(description: ModelDescription, weights: Weights, { images, labels }: Batch) {
   const optimizer = { kind: 'sgd', learningRate: 0, momentum: 0 } as const;
   const graph = buildTrainingGraph(description, { optimizer, withGradients: true });
-  const session = await InferenceSession.create(graph.bytes, { logSeverityLevel: 3 });
+  const session = await createInferenceSession(graph.bytes, { threads: 1 });
   const flat = Float32Array.from(weights.flatMap(({ values }) => [...values]));
   const outputs = await session.run({
     images: new Tensor('float32', images, [labels.length, ...description.inputShape]),

@@ -1,11 +1,11 @@
 /** A training session on ONNX Runtime: one compiled step, and state that alternates between two sets of buffers. */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { Tensor } from 'onnxruntime-node';
 import type { RandomStream } from '../../federation/random.js';
 import { randomStream } from '../../federation/random.js';
 import type { Weights } from '../../federation/weights.js';
 import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
+import { createInferenceSession } from './inference-session.js';
 import { stepSize } from './optimizer-graph.js';
-import { sessionOptions } from './session-options.js';
 import { buildTrainingGraph, type TrainingGraph } from './training-graph.js';
 
 /** Compiles the training step of `model` and starts from its weights. */
@@ -14,7 +14,7 @@ export async function createTrainingSession(
   settings: TrainingSettings,
 ): Promise<TrainingSession> {
   const graph = buildTrainingGraph(model.description, { optimizer: settings.optimizer });
-  const session = await InferenceSession.create(graph.bytes, sessionOptions(settings.threads));
+  const session = await createInferenceSession(graph.bytes, settings);
   const states = [createState(graph), createState(graph)] as const;
   packWeights(model.weights, states[0].weights);
   const loss = new Tensor('float32', new Float32Array(1), []);
