@@ -4,11 +4,12 @@ import { ExitCode, InterruptedError, isFedbatchError } from '../federation/error
 import type { Reporter } from '../observability/events.js';
 import { createHumanReporter } from '../observability/human-reporter.js';
 import { createJsonReporter } from '../observability/json-reporter.js';
+import { packageVersion } from './version.js';
 
 /** What every program is given beside its own options. */
 export interface ProgramContext {
   readonly reporter: Reporter;
-  /** Aborts on SIGINT and SIGTERM. */
+  /** Aborts on SIGINT, on SIGTERM, and when the pipeline that started this program is gone. */
   readonly signal: AbortSignal;
 }
 
@@ -19,6 +20,12 @@ export type CommandBuilder = (context: ProgramContext) => Command;
 const STOP_GRACE_MS = 5_000;
 
 /**
+ * Signals within this time are one request: a terminal sends Ctrl-C to every process of the group, and npm or
+ * the pipeline hands it on once more.
+ */
+const SAME_SIGNAL_MS = 500;
+
+/**
  * Parses `argv` (without node and script), runs the command and ends the process with its exit code.
  * Never rejects: every failure is reported in one sentence on stderr, with a stack only under `--debug`.
  */
@@ -27,10 +34,11 @@ export async function runProgram(build: CommandBuilder, argv: readonly string[])
   const debug = flags.includes('--debug');
   const reporter = createReporter(flags);
   const stop = new AbortController();
-  const release = abortOnSignals(stop);
+  const release = abortOnRequest(stop);
+  endWithReader();
   try {
     const command = addCommonOptions(build({ reporter, signal: stop.signal }));
-    await command.parseAsync(flags as string[], { from: 'user' });
+    await command.parseAsync(flags, { from: 'user' });
     reporter.close();
   } catch (error) {
     reporter.close();
@@ -39,6 +47,12 @@ export async function runProgram(build: CommandBuilder, argv: readonly string[])
     release();
   }
 }
+
+/** The command that users type; every program is one of its subcommands. */
+const PROGRAM = 'fedbatch';
+
+/** Columns of help at most. */
+const HELP_WIDTH = 110;
 
 /** `--n_container=3` and `--n-container=3` are the same flag. */
 export function normaliseFlag(argument: string): string {
@@ -49,8 +63,11 @@ export function normaliseFlag(argument: string): string {
 }
 
 /** Adds what all programs share and makes usage errors throw instead of ending the process. */
-function addCommonOptions(command: Command): Command {
-  for (const each of [command, ...command.commands]) {
+function addCommonOptions(program: Command): Command {
+  // The program's own folder names it `split`; what a user types, and what help shows, is `fedbatch split`.
+  if (program.name() !== PROGRAM) program.name(`${PROGRAM} ${program.name()}`);
+  program.version(packageVersion(), '--version', 'print the version');
+  for (const each of withSubcommands(program)) {
     each
       .addOption(
         new Option('--log-format <format>', 'how progress and messages are written to stderr')
@@ -59,11 +76,21 @@ function addCommonOptions(command: Command): Command {
           .env('FEDBATCH_LOG_FORMAT'),
       )
       .option('--debug', 'show the stack trace of an error')
+      .helpOption('-h, --help', 'show this help')
+      .configureHelp({ ...each.configureHelp(), helpWidth: helpWidth() })
       .exitOverride()
-      .configureHelp({ showGlobalOptions: true })
       .showHelpAfterError('(add --help for the options)');
   }
-  return command;
+  return program;
+}
+
+function withSubcommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
+/** As wide as the terminal, but no wider than reads well; a pipe or a log gets the full measure. */
+function helpWidth(): number {
+  return Math.max(60, Math.min(process.stdout.columns ?? HELP_WIDTH, HELP_WIDTH));
 }
 
 /** The reporter is needed before parsing (usage errors are reported too), so its flag is read by hand. */
@@ -73,15 +100,36 @@ function createReporter(flags: readonly string[]): Reporter {
   return given === 'json' ? createJsonReporter() : createHumanReporter();
 }
 
-function abortOnSignals(stop: AbortController): () => void {
-  const onSignal = () => {
-    // A second signal, or a program that does not stop in time, ends it at once.
-    if (stop.signal.aborted) process.exit(ExitCode.interrupted);
+/** Where whoever reads the output has gone (`fedbatch … | head`), the program ends without a word. */
+function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if ('code' in error && error.code === 'EPIPE') process.exit();
+      throw error;
+    });
+  }
+}
+
+/** Aborts on the first signal, or when the parent is gone; ends the process at once on a later second signal. */
+function abortOnRequest(stop: AbortController): () => void {
+  let requestedAt = 0;
+  const request = () => {
+    if (stop.signal.aborted) {
+      if (Date.now() - requestedAt > SAME_SIGNAL_MS) process.exit(ExitCode.interrupted);
+      return;
+    }
+    requestedAt = Date.now();
     stop.abort(new InterruptedError());
     setTimeout(() => process.exit(ExitCode.interrupted), STOP_GRACE_MS).unref();
   };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  return () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  process.on('SIGINT', request).on('SIGTERM', request);
+  // The pipeline starts its stages with a channel: when even `kill -9` ends it, the channel closes, and no
+  // trainer works on for nobody.
+  process.on('disconnect', request);
+  process.channel?.unref();
+  const wasStartedWithChannel = process.send !== undefined;
+  if (wasStartedWithChannel && !process.connected) request();
+  return () => process.off('SIGINT', request).off('SIGTERM', request).off('disconnect', request);
 }
 
 interface ReportOptions {
@@ -96,7 +144,7 @@ function report(error: unknown, { reporter, debug, interrupted }: ReportOptions)
     return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
   }
   if (interrupted) {
-    reporter.error('Interrupted.');
+    reporter.error(error instanceof InterruptedError ? error.message : new InterruptedError().message);
     return ExitCode.interrupted;
   }
   const message = error instanceof Error ? error.message : String(error);

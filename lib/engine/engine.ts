@@ -24,7 +24,8 @@ export interface TrainingSettings {
   readonly optimizer: OptimizerSettings;
   /** Seeds the dropout masks; step s of a session always draws the same masks. */
   readonly seed: number;
-  /** Processor threads that the engine may use. */
+  /** Processor threads that the engine may use. Another number may sum in another order: results repeat bit for bit
+   * for the same number only. */
   readonly threads: number;
 }
 

@@ -1,7 +1,7 @@
 /** A Keras-style Sequential model as data: its layers and their settings, without weights. */
 
-/** Element-wise functions; softmax is over the last axis. */
-export type Activation = 'linear' | 'relu' | 'softmax';
+/** Element-wise functions, except softmax, which is over the last axis. */
+export type Activation = 'linear' | 'relu' | 'softmax' | 'sigmoid' | 'tanh';
 
 /** How a convolution or a pool treats the border: `valid` drops it, `same` pads with zeros as TensorFlow does. */
 export type Padding = 'valid' | 'same';
@@ -11,43 +11,75 @@ export type Extent = readonly [height: number, width: number];
 
 /** One layer; `name` is unique in its model and names its weights. */
 export type Layer =
-  | {
-      readonly kind: 'conv2d';
-      readonly name: string;
-      readonly filters: number;
-      readonly kernel: Extent;
-      readonly strides: Extent;
-      readonly padding: Padding;
-      readonly useBias: boolean;
-      readonly activation: Activation;
-    }
-  | {
-      readonly kind: 'maxPooling2d' | 'averagePooling2d';
-      readonly name: string;
-      readonly pool: Extent;
-      readonly strides: Extent;
-      readonly padding: Padding;
-    }
-  | { readonly kind: 'globalAveragePooling2d'; readonly name: string }
-  | { readonly kind: 'flatten'; readonly name: string }
-  | {
-      readonly kind: 'dense';
-      readonly name: string;
-      readonly units: number;
-      readonly useBias: boolean;
-      readonly activation: Activation;
-    }
-  | {
-      readonly kind: 'dropout';
-      readonly name: string /** Share of inputs set to 0. */;
-      readonly rate: number;
-    }
-  | { readonly kind: 'activation'; readonly name: string; readonly activation: Activation };
+  | Conv2dLayer
+  | Pooling2dLayer
+  | DenseLayer
+  | DropoutLayer
+  | ActivationLayer
+  | BatchNormalizationLayer
+  | { readonly kind: 'globalAveragePooling2d' | 'flatten'; readonly name: string };
+
+/** Kernel `[kh, kw, in, filters]`, bias `[filters]`. */
+export interface Conv2dLayer {
+  readonly kind: 'conv2d';
+  readonly name: string;
+  readonly filters: number;
+  readonly kernel: Extent;
+  readonly strides: Extent;
+  readonly padding: Padding;
+  readonly useBias: boolean;
+  readonly activation: Activation;
+}
+
+/** Averages leave padding out, as TensorFlow does. */
+export interface Pooling2dLayer {
+  readonly kind: 'maxPooling2d' | 'averagePooling2d';
+  readonly name: string;
+  readonly pool: Extent;
+  readonly strides: Extent;
+  readonly padding: Padding;
+}
+
+/** Kernel `[in, units]`, bias `[units]`. */
+export interface DenseLayer {
+  readonly kind: 'dense';
+  readonly name: string;
+  readonly units: number;
+  readonly useBias: boolean;
+  readonly activation: Activation;
+}
+
+/** Inverted dropout: while training, kept inputs are scaled by 1/(1 - rate). */
+export interface DropoutLayer {
+  readonly kind: 'dropout';
+  readonly name: string;
+  /** Share of inputs set to 0, in [0, 1). */
+  readonly rate: number;
+}
+
+/** An activation as a layer of its own. */
+export interface ActivationLayer {
+  readonly kind: 'activation';
+  readonly name: string;
+  readonly activation: Activation;
+}
+
+/** Normalises over the batch, per channel (Ioffe and Szegedy 2015); moving statistics are not trained. */
+export interface BatchNormalizationLayer {
+  readonly kind: 'batchNormalization';
+  readonly name: string;
+  readonly momentum: number;
+  readonly epsilon: number;
+  /** Whether there is a beta. */
+  readonly center: boolean;
+  /** Whether there is a gamma. */
+  readonly scale: boolean;
+}
 
 /** A Sequential model for `[n, h, w, c]` images. */
 export interface ModelDescription {
   readonly name: string;
-  /** Shape of one input: `[h, w, c]`. */
-  readonly inputShape: readonly [height: number, width: number, channels: number];
+  /** Shape of one input: `[h, w, c]`; a network without convolutions may take `[features]`. */
+  readonly inputShape: readonly number[];
   readonly layers: readonly Layer[];
 }

@@ -60,14 +60,25 @@ export class ThresholdError extends FedbatchError {
   readonly exitCode = ExitCode.threshold;
 }
 
+/** What is known of a stage's failure beside its message. */
+export interface StageErrorOptions extends ErrorOptions {
+  /** The stage's own exit code, where it says more than "a stage failed": wrong usage, bad data, a missed threshold. */
+  readonly exitCode?: ExitCode;
+}
+
 /** A stage of the pipeline (a child process or a Job) failed. */
 export class StageError extends FedbatchError {
   override readonly name = 'StageError';
-  readonly exitCode = ExitCode.stage;
+  readonly exitCode: ExitCode;
   readonly stage: string;
 
-  constructor(stage: string, message: string, options?: ErrorOptions) {
+  constructor(
+    stage: string,
+    message: string,
+    { exitCode = ExitCode.stage, ...options }: StageErrorOptions = {},
+  ) {
     super(`${stage}: ${message}`, options);
+    this.exitCode = exitCode;
     this.stage = stage;
   }
 }

@@ -13,6 +13,9 @@ export interface Examples {
   readonly labels: Int32Array;
 }
 
+/** numpy's name of the dtype of image values. */
+export type ImageDtype = 'uint8' | 'float32' | 'float64';
+
 /** A dataset: examples to train on and, where it brings them, held-out ones to test on. */
 export interface Dataset {
   readonly train: Examples;
@@ -35,10 +38,28 @@ export function takeExamples(examples: Examples, indices: ArrayLike<number>): Ex
   return { shape: [indices.length, ...examples.shape.slice(1)], images, labels };
 }
 
+/** Number of classes that `labels` need: the largest label and one. */
+export function countClasses(...labels: readonly Int32Array[]): number {
+  return labels.reduce((most, part) => part.reduce((max, label) => Math.max(max, label + 1), most), 0);
+}
+
+/** How many examples of each class 0 … `classes`-1 there are. */
+export function labelHistogram(labels: Int32Array, classes: number): number[] {
+  const histogram = new Array<number>(classes).fill(0);
+  for (const label of labels) histogram[label] = (histogram[label] ?? 0) + 1;
+  return histogram;
+}
+
 /** Height, width and channels of one image; `[n, h, w]` has one channel. */
 export function imageShape(examples: Examples): readonly [height: number, width: number, channels: number] {
   const [, height = 0, width = 0, channels = 1] = examples.shape;
   return [height, width, channels];
+}
+
+/** The dtype of image values, as numpy names it. */
+export function imageDtype(values: ImageValues): ImageDtype {
+  if (values instanceof Uint8Array) return 'uint8';
+  return values instanceof Float32Array ? 'float32' : 'float64';
 }
 
 function sameKind(values: ImageValues, length: number): ImageValues {

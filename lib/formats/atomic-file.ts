@@ -1,7 +1,9 @@
 /** Whole-file reads and atomic writes: a reader sees the old file or the new one, never a part. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { DataError, StorageError } from '../federation/errors.js';
 
 /** Starts the name of every file that is still being written; readers of a directory pass over it. */
@@ -15,9 +17,9 @@ export const TEMPORARY_PREFIX = '.tmp-';
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
   const directory = dirname(path);
-  const temporary = join(directory, `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(4).toString('hex')}`);
+  const temporary = temporaryName(path);
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     const file = await open(temporary, 'wx');
     try {
       await file.writeFile(bytes);
@@ -34,6 +36,57 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
   }
 }
 
+/**
+ * Makes the file `from` appear at `to` as well: by a hard link where the file system has them, else by a copy.
+ * A reader of `to` sees the old file or the new one.
+ *
+ * @throws {DataError} when `from` cannot be read
+ * @throws {StorageError} when `to` cannot be written
+ */
+export async function placeFileAtomic(from: string, to: string): Promise<void> {
+  const temporary = temporaryName(to);
+  try {
+    await makeDirectory(dirname(to));
+    await link(from, temporary);
+    await rename(temporary, to);
+    await syncDirectory(dirname(to));
+  } catch {
+    await writeFileAtomic(to, await readFileBytes(from, 'a file to copy'));
+  } finally {
+    // Renaming one link of a file over another one of the same file does nothing, and leaves both.
+    await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+/**
+ * Makes a directory and those above it. Node's own recursive mkdir never returns where a parent exists but takes no
+ * entries and says ENOENT (under /proc, in a directory that was deleted): this one tries each directory once.
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeDirectory(dirname(path));
+    await mkdir(path).catch((again: unknown) => {
+      if (errorCode(again) !== 'EEXIST') throw again;
+    });
+  }
+}
+
+/** Removes what a killed writer left in `directory`; call it only where no writer is at work. */
+export async function removeTemporaryFiles(directory: string): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  const left = names.filter((name) => name.startsWith(TEMPORARY_PREFIX));
+  await Promise.all(left.map((name) => rm(join(directory, name), { recursive: true, force: true })));
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(4).toString('hex')}`);
+}
+
 /** Reads a whole file. @throws {DataError} when it is missing, a directory, or unreadable. */
 export async function readFileBytes(path: string, what: string): Promise<Uint8Array> {
   try {
@@ -46,6 +99,21 @@ export async function readFileBytes(path: string, what: string): Promise<Uint8Ar
 /** sha256 of some bytes, as 64 lower-case hexadecimal digits. */
 export function sha256(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/**
+ * sha256 of a file of any size, as 64 lower-case hexadecimal digits.
+ *
+ * @throws {DataError} when it is missing, a directory, or unreadable; `what` says what was expected
+ */
+export async function sha256OfFile(path: string, what: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), hash);
+  } catch (error) {
+    throw unreadable(path, what, error);
+  }
+  return hash.digest('hex');
 }
 
 async function syncDirectory(directory: string): Promise<void> {
@@ -67,11 +135,14 @@ const STORAGE_FAULTS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
   EACCES: 'permission denied',
   EPERM: 'the operation is not permitted',
+  EEXIST: 'a part of the path is a file, not a directory',
+  ENOENT: 'its directory does not exist and cannot be made',
   ENOTDIR: 'a part of the path is a file, not a directory',
   EISDIR: 'the path is a directory',
 };
 
-function storageError(path: string, cause: unknown): StorageError {
+/** What a failed write of `path` means to a user. */
+export function storageError(path: string, cause: unknown): StorageError {
   const code = errorCode(cause);
   const reason = STORAGE_FAULTS[code] ?? (cause instanceof Error ? cause.message : String(cause));
   return new StorageError(path, `could not be written: ${reason}${code ? ` (${code})` : ''}.`, { cause });
@@ -84,7 +155,9 @@ function unreadable(path: string, what: string, cause: unknown): DataError {
       ? 'no such file'
       : code === 'EISDIR'
         ? 'a directory'
-        : `a file that cannot be read (${code})`;
+        : code === 'ERR_FS_FILE_TOO_LARGE'
+          ? 'a file of more than 2 GiB'
+          : `a file that cannot be read (${code})`;
   return new DataError({ file: path, expected: what, found }, { cause });
 }
 

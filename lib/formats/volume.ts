@@ -13,6 +13,9 @@ export interface VolumePaths {
   readonly accuracy: string;
   readonly metrics: string;
   readonly logs: string;
+  /** Directory of the rounds, and of the clients' latest models. */
+  readonly rounds: string;
+  readonly models: string;
   shard(client: number): string;
   clientModel(client: number): string;
   round(round: number): RoundPaths;
@@ -40,6 +43,8 @@ export function volumePaths(root: string): VolumePaths {
     accuracy: join(root, 'accuracy.json'),
     metrics: join(root, 'metrics.jsonl'),
     logs: join(root, 'logs'),
+    rounds: join(root, 'rounds'),
+    models: join(root, 'model'),
     shard: (client) => join(root, 'data', `${client}.npz`),
     clientModel: (client) => join(root, 'model', `${client}-model.h5`),
     round: (round) => roundPaths(join(root, 'rounds', String(round).padStart(4, '0'))),

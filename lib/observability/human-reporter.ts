@@ -20,13 +20,16 @@ export function createHumanReporter(stream: NodeJS.WriteStream = process.stderr)
     warn: (message) => say(`warning: ${message}`),
     error: (message) => say(`error: ${message}`),
     progress: (event) => display.show(event),
-    close: () => display.clear(),
+    close: () => display.close(),
   };
 }
 
 interface ProgressDisplay {
   show(event: ProgressEvent): void;
+  /** Makes room for a message; what runs is drawn again with the next event. */
   clear(): void;
+  /** Forgets what runs. */
+  close(): void;
 }
 
 const keyOf = (event: ProgressEvent) => `${event.stage}/${event.client ?? ''}`;
@@ -52,6 +55,11 @@ function terminalProgress(stream: NodeJS.WriteStream): ProgressDisplay {
       if (running.size > 0) display([...running.values()].join('\n'));
     },
     clear: () => display.clear(),
+    close() {
+      running.clear();
+      display.clear();
+      display.done();
+    },
   };
 }
 
@@ -66,5 +74,6 @@ function plainProgress(stream: NodeJS.WriteStream): ProgressDisplay {
       stream.write(`${formatProgress(event, 100)}\n`);
     },
     clear() {},
+    close() {},
   };
 }

@@ -1,0 +1,33 @@
+/** Times training steps of the default CNN on our engine; prints one JSON line. Arguments: threads, steps, batch. */
+import { initialWeights } from '../lib/engine/initial-weights.js';
+import { describeModel } from '../lib/engine/model-zoo.js';
+import { onnxEngine } from '../lib/engine/onnx/onnx-engine.js';
+import { randomStream } from '../lib/federation/random.js';
+import { median } from './measure.js';
+
+const [threads = 1, steps = 20, batch = 100] = process.argv.slice(2).map(Number);
+const WARM_UP_STEPS = 5;
+
+const random = randomStream(0, 'bench');
+const images = Float32Array.from({ length: batch * 784 }, () => random.uniform());
+const labels = Int32Array.from({ length: batch }, () => random.integer(0, 9));
+const description = describeModel('cnn', { inputShape: [28, 28, 1], classes: 10 });
+const session = await onnxEngine.createTrainingSession(
+  { description, weights: initialWeights(description, 0) },
+  {
+    optimizer: { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+    seed: 0,
+    threads,
+  },
+);
+await session.step({ images, labels });
+const firstStepSeconds = performance.now() / 1000;
+for (let step = 0; step < WARM_UP_STEPS; step++) await session.step({ images, labels });
+const milliseconds: number[] = [];
+for (let step = 0; step < steps; step++) {
+  const startedAt = performance.now();
+  await session.step({ images, labels });
+  milliseconds.push(performance.now() - startedAt);
+}
+const stepMs = median(milliseconds);
+console.log(JSON.stringify({ stepMs, imagesPerSecond: (batch * 1000) / stepMs, firstStepSeconds }));

@@ -1,0 +1,102 @@
+#!/usr/bin/env node
+/** The `fedbatch` program: finds the command, loads that one alone, and runs it. */
+import { Command } from 'commander';
+import { type CommandBuilder, runProgram } from './lib/cli/program.js';
+
+/** One command of the overview; its program is loaded only when it is asked for, so that `split` loads no engine. */
+interface Entry {
+  readonly name: string;
+  readonly summary: string;
+  readonly example: string;
+  load(): Promise<CommandBuilder>;
+}
+
+/** In the order in which a job uses them. */
+const COMMANDS: readonly Entry[] = [
+  {
+    name: 'run',
+    summary: 'the whole job: split, train every client, aggregate, test and, on request, serve',
+    example: 'fedbatch run --clients 3 --epochs 2 --serve',
+    load: async () => (await import('./pipeline/cli.js')).runCommand,
+  },
+  {
+    name: 'split',
+    summary: 'split a dataset into one shard per client',
+    example: 'fedbatch split --data mnist.npz --n-container 3 --savedir data',
+    load: async () => (await import('./splitter/cli.js')).splitCommand,
+  },
+  {
+    name: 'init',
+    summary: 'write the seeded initial model that all clients start from',
+    example: 'fedbatch init --data data/0.npz --savemodel rounds/0001/global.h5',
+    load: async () => (await import('./trainer/init-cli.js')).initCommand,
+  },
+  {
+    name: 'train',
+    summary: 'train one client on its shard and save its update',
+    example: 'fedbatch train --data data/0.npz --epoch 2 --batch 100 --savemodel model/0-model.h5',
+    load: async () => (await import('./trainer/cli.js')).trainCommand,
+  },
+  {
+    name: 'aggregate',
+    summary: 'average client updates, weighted by their examples, into the next global model',
+    example: 'fedbatch aggregate --dir updates --savefile aggregated-model.h5',
+    load: async () => (await import('./aggregator/cli.js')).aggregateCommand,
+  },
+  {
+    name: 'evaluate',
+    summary: 'test the accuracy of a model on held-out examples',
+    example: 'fedbatch evaluate --modelpath aggregated-model.h5 --data data/test.npz',
+    load: async () => (await import('./evaluator/cli.js')).evaluateCommand,
+  },
+  {
+    name: 'serve',
+    summary: 'serve a model: a web page to try it, and an API',
+    example: 'fedbatch serve --model aggregated-model.h5 --port 5000',
+    load: async () => (await import('./server/cli.js')).serveCommand,
+  },
+  {
+    name: 'dataset',
+    summary: 'make the generated digits, or download MNIST',
+    example: 'fedbatch dataset mnist',
+    load: async () => (await import('./datasets/cli.js')).datasetCommand,
+  },
+];
+
+/** The overview: every command in one line, its example below. */
+function overview(): Command {
+  const program = new Command('fedbatch').description(
+    'Federated averaging as a batch job: split a dataset, train one model per client, average them by number\n' +
+      'of examples, test the average, serve it.',
+  );
+  for (const { name, summary } of COMMANDS) program.addCommand(new Command(name).summary(summary));
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length));
+  const examples = COMMANDS.map(({ name, example }) => `  ${name.padEnd(width)}  ${example}`);
+  return program
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .helpCommand('help [command]', 'show the help of a command')
+    .addHelpText(
+      'after',
+      `\nExamples:\n${examples.join('\n')}\n\nfedbatch <command> --help explains its options.`,
+    );
+}
+
+/** Where the command stands in `argv`: first, or after options that all commands share (`fedbatch --debug run`). */
+function findCommand(argv: readonly string[]): number {
+  const names = COMMANDS.map(({ name }) => name);
+  const at = argv.findIndex((argument) => names.includes(argument));
+  const isCommon = (argument: string, index: number) =>
+    argument === '--debug' ||
+    argument.startsWith('--log-format') ||
+    argument.startsWith('--log_format') ||
+    /^--log[-_]format$/.test(argv[index - 1] ?? '');
+  return argv.slice(0, Math.max(0, at)).every(isCommon) ? at : -1;
+}
+
+/** `fedbatch help split` is `fedbatch split --help`. */
+const given = process.argv.slice(2);
+const argv = given[0] === 'help' && given[1] !== undefined ? [...given.slice(1), '--help'] : given;
+const at = findCommand(argv);
+const entry = COMMANDS.find(({ name }) => name === argv[at]);
+if (entry === undefined) await runProgram(overview, argv);
+else await runProgram(await entry.load(), [...argv.slice(0, at), ...argv.slice(at + 1)]);

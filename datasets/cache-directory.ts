@@ -1,0 +1,14 @@
+/** Where datasets are kept between runs. */
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+
+/**
+ * The directory of cached datasets: `FEDBATCH_CACHE_DIR`, else `fedbatch` below `XDG_CACHE_HOME` or below `~/.cache`.
+ * Touches no file.
+ */
+export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  const { FEDBATCH_CACHE_DIR: own, XDG_CACHE_HOME: shared } = environment;
+  if (own) return own;
+  // The XDG base directory specification says to ignore relative paths.
+  return join(shared && isAbsolute(shared) ? shared : join(homedir(), '.cache'), 'fedbatch');
+}

@@ -1,0 +1,139 @@
+/** `fedbatch dataset`: makes, fetches and lists the datasets that have a name. */
+import { stat } from 'node:fs/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import { isMain } from '../lib/cli/is-main.js';
+import { integerOption } from '../lib/cli/options.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { UsageError } from '../lib/federation/errors.js';
+import { sha256OfFile } from '../lib/formats/atomic-file.js';
+import type { Reporter } from '../lib/observability/events.js';
+import { formatBytes, formatSeconds } from '../lib/observability/format.js';
+import { cacheDirectory } from './cache-directory.js';
+import type { Provided } from './context.js';
+import { DEFAULT_DIGITS, DIGITS } from './digits/generate.js';
+import { MNIST, mnistPath, provideMnist } from './mnist.js';
+import { provideDigits, writeDigits } from './npz-cache.js';
+import { DATASET_NAMES, DATASETS } from './resolve.js';
+
+/** The command of the datasets; alone, it lists them. */
+export function datasetCommand(context: ProgramContext): Command {
+  return new Command('dataset')
+    .description('Make or fetch a dataset that has a name; alone, list them and where they lie.')
+    .usage(`[options] [${DATASETS.map(({ name }) => name).join('|')}]`)
+    .argument('[name]', `one of ${DATASET_NAMES}`)
+    .addCommand(digitsCommand(context))
+    .addCommand(mnistCommand(context))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  fedbatch dataset\n  fedbatch dataset digits --out digits.npz --seed 7\n' +
+        '  fedbatch dataset mnist\n\nfedbatch run --data NAME and fedbatch split --data NAME do this by themselves.',
+    )
+    .action(async (name: string | undefined) => {
+      if (name !== undefined)
+        throw new UsageError(`There is no dataset ${name}; there are ${DATASET_NAMES}.`);
+      process.stdout.write(await listDatasets());
+    });
+}
+
+interface DigitsFlags {
+  readonly out?: string;
+  readonly seed: number;
+  readonly train: number;
+  readonly test: number;
+}
+
+function digitsCommand({ reporter, signal }: ProgramContext): Command {
+  const count = integerOption({ min: DIGITS, max: 1_000_000 });
+  return new Command('digits')
+    .summary('generate handwritten-like digits')
+    .description(
+      'Generate handwritten-like digits, 28 × 28, white on black, fitted and centred the way MNIST is.',
+    )
+    .option('--out <npz>', 'file to write; without it, the cache, where --data digits looks')
+    .option('--seed <number>', 'seed of everything random', integerOption(), DEFAULT_DIGITS.seed)
+    .option('--train <count>', 'number of training examples', count, DEFAULT_DIGITS.train)
+    .option('--test <count>', 'number of held-out examples, by other hands', count, DEFAULT_DIGITS.test)
+    .addHelpText('after', '\nExample:\n  fedbatch dataset digits --out digits.npz --train 60000 --test 10000')
+    .action(async ({ out, seed, train, test }: DigitsFlags) => {
+      const startedAt = performance.now();
+      const settings = { seed, train, test };
+      if (out === undefined) {
+        const place = { reporter, signal, cacheDirectory: cacheDirectory() };
+        await tell(await provideDigits(settings, place), { startedAt, reporter });
+      } else {
+        await writeDigits(out, settings, { reporter, signal });
+        await tell({ file: out, skipped: false }, { startedAt, reporter });
+      }
+    });
+}
+
+interface MnistFlags {
+  readonly out?: string;
+  readonly url: string;
+  readonly sha256: string;
+}
+
+function mnistCommand({ reporter, signal }: ProgramContext): Command {
+  return new Command('mnist')
+    .summary('download MNIST')
+    .description(
+      'Download MNIST: 60000 training and 10000 test digits. A download that was interrupted goes on where it\n' +
+        'stopped, from FILE.part; FILE appears when it is whole and its sha256 holds.',
+    )
+    .option('--out <npz>', 'file to write; without it, the cache, where --data mnist looks')
+    .option('--url <url>', 'where the file is (http or https), for instance on a mirror', parseUrl, MNIST.url)
+    .option('--sha256 <hex>', 'what the file must hash to', parseSha256, MNIST.sha256)
+    .addHelpText('after', '\nExample:\n  fedbatch dataset mnist --out mnist.npz')
+    .action(async ({ out, url, sha256 }: MnistFlags) => {
+      const startedAt = performance.now();
+      const file = out ?? mnistPath(cacheDirectory());
+      await tell(await provideMnist({ url, sha256, file }, { reporter, signal }), { startedAt, reporter });
+    });
+}
+
+interface Telling {
+  readonly startedAt: number;
+  readonly reporter: Reporter;
+}
+
+/** A sentence for people, and one line of JSON: what a script wants to know of the file. */
+async function tell({ file, skipped }: Provided, { startedAt, reporter }: Telling): Promise<void> {
+  const { size: sizeBytes } = await stat(file);
+  const sha256 = await sha256OfFile(file, 'a dataset');
+  const seconds = Math.round(performance.now() - startedAt) / 1000;
+  reporter.info(
+    skipped
+      ? `Nothing to do: ${file} is there and whole.`
+      : `Wrote ${file} (${formatBytes(sizeBytes)}) in ${formatSeconds(seconds)}.`,
+  );
+  process.stdout.write(`${JSON.stringify({ file, sizeBytes, sha256, seconds, skipped })}\n`);
+}
+
+async function listDatasets(): Promise<string> {
+  const directory = cacheDirectory();
+  const blocks = DATASETS.map(async ({ name, summary, path }) => {
+    const file = path(directory);
+    const size = await stat(file).then(
+      (found) => formatBytes(found.size),
+      () => 'not there yet',
+    );
+    return `${name.padEnd(8)}${summary}\n${' '.repeat(8)}${file} (${size})\n`;
+  });
+  return (await Promise.all(blocks)).join('');
+}
+
+function parseUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+    throw new InvalidArgumentError(`Expected an http or https address, found "${text}".`);
+  }
+  return text;
+}
+
+function parseSha256(text: string): string {
+  if (!/^[0-9a-f]{64}$/i.test(text)) {
+    throw new InvalidArgumentError(`Expected 64 hexadecimal digits, found "${text}".`);
+  }
+  return text.toLowerCase();
+}
+
+if (isMain(import.meta.url)) await runProgram(datasetCommand, process.argv.slice(2));

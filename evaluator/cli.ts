@@ -1,0 +1,59 @@
+/** `fedbatch evaluate`: arguments of the accuracy test. */
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Command } from 'commander';
+import { isMain } from '../lib/cli/is-main.js';
+import { integerOption, numberOption } from '../lib/cli/options.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { ThresholdError } from '../lib/federation/errors.js';
+import { writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { formatAccuracyLine } from './accuracy-report.js';
+import { evaluate } from './evaluate.js';
+
+interface EvaluateFlags {
+  readonly modelpath: string;
+  readonly data?: string;
+  readonly batch: number;
+  readonly minAccuracy?: number;
+  readonly savefile?: string;
+  readonly threads: number;
+}
+
+/** Tests a model, writes accuracy.json, and ends with exit code 4 below `--min-accuracy`. */
+export function evaluateCommand(context: ProgramContext): Command {
+  return new Command('evaluate')
+    .description('test the accuracy of a model on held-out examples')
+    .requiredOption('--modelpath <h5>', 'the model')
+    .option('--data <npz>', 'held-out examples: arrays x and y (default: data/test.npz beside the model)')
+    .option('--batch <n>', 'examples per prediction', integerOption({ min: 1 }), 100)
+    .option(
+      '--min-accuracy <share>',
+      'end with exit code 4 below this accuracy',
+      numberOption({ min: 0, max: 1 }),
+    )
+    .option('--savefile <json>', 'where the report goes (default: accuracy.json beside the model)')
+    .option('--threads <n>', 'processor threads to use', integerOption({ min: 1 }), availableParallelism())
+    .addHelpText(
+      'after',
+      `
+Example:
+  fedbatch evaluate --modelpath aggregated-model.h5 --data data/test.npz --min-accuracy 0.95`,
+    )
+    .action(async (flags: EvaluateFlags) => {
+      const { modelpath: model, batch: batchSize, threads, minAccuracy } = flags;
+      const volume = dirname(model);
+      const data = flags.data ?? join(volume, 'data', 'test.npz');
+      const report = await evaluate({ model, data, batchSize, threads }, context);
+      const path = flags.savefile ?? join(volume, 'accuracy.json');
+      await writeFileAtomic(path, `${JSON.stringify(report, null, 2)}\n`);
+      context.reporter.close();
+      process.stdout.write(`${formatAccuracyLine(report)}\n`);
+      if (minAccuracy !== undefined && report.accuracy < minAccuracy) {
+        throw new ThresholdError(
+          `${model}: expected an accuracy of at least ${minAccuracy} on ${data}, found ${report.accuracy.toFixed(4)}.`,
+        );
+      }
+    });
+}
+
+if (isMain(import.meta.url)) await runProgram(evaluateCommand, process.argv.slice(2));

@@ -1,0 +1,119 @@
+/** The accuracy test as a program: the line, the report, the threshold. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { before, describe, it } from 'node:test';
+import { writeShard } from '../lib/formats/dataset.js';
+import { lastLine, quarterExamples, runProgramFile, temporaryDirectory } from '../test/programs.js';
+import { summarise } from './tally.js';
+
+describe('fedbatch evaluate', () => {
+  let directory: string;
+  const path = (name: string) => join(directory, name);
+  const evaluate = (...args: readonly string[]) =>
+    runProgramFile('evaluator/cli', ['--modelpath', path('m.h5'), ...args]);
+
+  before(async () => {
+    directory = await temporaryDirectory();
+    await writeShard(path('0.npz'), quarterExamples(400, 1));
+    await writeShard(path('data/test.npz'), quarterExamples(130, 2));
+    const { exitCode, stderr } = await runProgramFile('trainer/cli', [
+      '--data',
+      path('0.npz'),
+      '--model',
+      'mlp',
+      '--epoch',
+      '5',
+      '--batch',
+      '20',
+      '--savemodel',
+      path('m.h5'),
+    ]);
+    assert.equal(exitCode, 0, stderr);
+  });
+
+  it("ends with Keras' line and writes accuracy.json beside the model", async () => {
+    const { exitCode, stdout, stderr } = await evaluate('--min-accuracy', '0.9');
+    assert.equal(exitCode, 0, stderr);
+    assert.match(lastLine(stdout), /^130\/130 - \d+s - loss: \d\.\d{4} - acc: \d\.\d{4}$/);
+    const report = JSON.parse(await readFile(path('accuracy.json'), 'utf8'));
+    assert.match(
+      lastLine(stdout),
+      new RegExp(`loss: ${report.loss.toFixed(4)} - acc: ${report.accuracy.toFixed(4)}$`),
+    );
+    assert.equal(report.examples, 130);
+    assert.deepEqual(
+      report.perClass.map((each: { examples: number }) => each.examples),
+      [33, 33, 32, 32],
+    );
+    assert.equal(
+      report.confusion.flat().reduce((sum: number, count: number) => sum + count, 0),
+      130,
+    );
+    const hits = report.confusion.map((row: number[], label: number) => row[label] as number);
+    assert.equal(report.accuracy, hits.reduce((sum: number, count: number) => sum + count, 0) / 130);
+  });
+
+  it('gives the same figures whatever the batch', async () => {
+    const figures = async (batch: string) => {
+      assert.equal((await evaluate('--batch', batch, '--savefile', path(`${batch}.json`))).exitCode, 0);
+      const { loss, confusion } = JSON.parse(await readFile(path(`${batch}.json`), 'utf8'));
+      return { loss: loss.toFixed(5), confusion };
+    };
+    assert.deepEqual(await figures('1'), await figures('64'));
+  });
+
+  it('ends with exit code 4 below the threshold, the report written all the same', async () => {
+    await writeShard(path('wrong.npz'), {
+      ...quarterExamples(40, 3),
+      labels: Int32Array.from({ length: 40 }, (_, at) => (at + 1) % 4),
+    });
+    const { exitCode, stderr } = await evaluate(
+      '--data',
+      path('wrong.npz'),
+      '--savefile',
+      path('wrong.json'),
+      '--min_accuracy',
+      '0.5',
+    );
+    assert.equal(exitCode, 4);
+    assert.match(stderr, /m\.h5: expected an accuracy of at least 0\.5 on .*wrong\.npz, found 0\.\d{4}\./);
+    assert.ok(JSON.parse(await readFile(path('wrong.json'), 'utf8')).accuracy < 0.5);
+  });
+
+  it('refuses a missing model and missing data by name', async () => {
+    const model = await runProgramFile('evaluator/cli', [
+      '--modelpath',
+      path('nowhere.h5'),
+      '--data',
+      path('0.npz'),
+    ]);
+    assert.deepEqual(
+      [model.exitCode, /nowhere\.h5: expected .*found no such file/.test(model.stderr)],
+      [3, true],
+    );
+    const data = await evaluate('--data', path('nowhere.npz'));
+    assert.deepEqual(
+      [data.exitCode, /nowhere\.npz: expected .*found no such file/.test(data.stderr)],
+      [3, true],
+    );
+  });
+});
+
+describe('summarise', () => {
+  it('counts a class without examples as having no accuracy', () => {
+    const { accuracy, loss, perClass } = summarise({
+      confusion: [
+        [3, 1],
+        [0, 0],
+      ],
+      lossSum: 2,
+    });
+    assert.equal(accuracy, 0.75);
+    assert.equal(loss, 0.5);
+    assert.deepEqual(perClass, [
+      { class: 0, examples: 4, accuracy: 0.75 },
+      { class: 1, examples: 0, accuracy: null },
+    ]);
+  });
+});

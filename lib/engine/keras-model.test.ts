@@ -1,0 +1,206 @@
+/** Keras configs of all dialects become the layers that they mean; what we do not know is refused by name. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { DataError } from '../federation/errors.js';
+import { initialWeights } from './initial-weights.js';
+import { describeKerasConfig, kerasConfig, modelFromKeras } from './keras-model.js';
+import type { ModelDescription } from './model-description.js';
+import { describeModel, MODEL_NAMES } from './model-zoo.js';
+import { ModelError, modelParameters } from './parameters.js';
+
+const sequential = (...layers: readonly object[]) => ({
+  class_name: 'Sequential',
+  config: { name: 's', layers },
+});
+const layer = (className: string, config: object) => ({ class_name: className, config });
+const input = layer('InputLayer', { batch_input_shape: [null, 6, 6, 1] });
+
+describe('kerasConfig', () => {
+  const everything: ModelDescription = {
+    name: 'everything',
+    inputShape: [12, 12, 2],
+    layers: [
+      {
+        kind: 'conv2d',
+        name: 'c',
+        filters: 4,
+        kernel: [3, 2],
+        strides: [2, 1],
+        padding: 'same',
+        useBias: false,
+        activation: 'relu',
+      },
+      { kind: 'batchNormalization', name: 'bn', momentum: 0.9, epsilon: 0.01, center: false, scale: true },
+      { kind: 'maxPooling2d', name: 'mp', pool: [2, 2], strides: [1, 2], padding: 'same' },
+      { kind: 'averagePooling2d', name: 'ap', pool: [2, 3], strides: [2, 3], padding: 'valid' },
+      { kind: 'activation', name: 'act', activation: 'tanh' },
+      { kind: 'globalAveragePooling2d', name: 'gap' },
+      { kind: 'flatten', name: 'f' },
+      { kind: 'dropout', name: 'd', rate: 0.25 },
+      { kind: 'dense', name: 'out', units: 3, useBias: true, activation: 'softmax' },
+    ],
+  };
+
+  for (const description of [
+    everything,
+    ...MODEL_NAMES.map((name) => describeModel(name, { inputShape: [28, 28, 1], classes: 10 })),
+  ]) {
+    it(`of ${description.name} comes back as it was, through JSON too`, () => {
+      assert.deepEqual(
+        describeKerasConfig(JSON.parse(JSON.stringify(kerasConfig(description)))),
+        description,
+      );
+    });
+  }
+});
+
+describe('describeKerasConfig', () => {
+  it('reads Keras 1: a list of layers under their old names', () => {
+    const description = describeKerasConfig({
+      class_name: 'Sequential',
+      config: [
+        layer('Convolution2D', {
+          name: 'convolution2d_1',
+          batch_input_shape: [null, 28, 28, 1],
+          nb_filter: 8,
+          nb_row: 5,
+          nb_col: 3,
+          subsample: [1, 2],
+          border_mode: 'same',
+          bias: true,
+          activation: 'relu',
+          dim_ordering: 'tf',
+        }),
+        layer('MaxPooling2D', {
+          name: 'pool',
+          pool_size: [2, 2],
+          strides: null,
+          border_mode: 'valid',
+          dim_ordering: 'tf',
+        }),
+        layer('Dropout', { name: 'drop', p: 0.25 }),
+        layer('Flatten', { name: 'flat' }),
+        layer('Dense', { name: 'dense_1', output_dim: 10, bias: true, activation: 'softmax' }),
+      ],
+    });
+    assert.deepEqual(description.inputShape, [28, 28, 1]);
+    assert.deepEqual(description.layers[0], {
+      kind: 'conv2d',
+      name: 'convolution2d_1',
+      filters: 8,
+      kernel: [5, 3],
+      strides: [1, 2],
+      padding: 'same',
+      useBias: true,
+      activation: 'relu',
+    });
+    assert.deepEqual(description.layers[1], {
+      kind: 'maxPooling2d',
+      name: 'pool',
+      pool: [2, 2],
+      strides: [2, 2],
+      padding: 'valid',
+    });
+    assert.equal(modelParameters(description).length, 4);
+  });
+
+  it('finds the input shape in an input layer, in the first layer, or in the build shape', () => {
+    const dense = layer('Dense', { name: 'd', units: 2, activation: 'softmax' });
+    const flatten = layer('Flatten', { name: 'f', batch_input_shape: [null, 4, 5] });
+    assert.deepEqual(
+      describeKerasConfig(sequential(layer('InputLayer', { batch_shape: [null, 7] }), dense)).inputShape,
+      [7],
+    );
+    assert.deepEqual(describeKerasConfig(sequential(flatten, dense)).inputShape, [4, 5, 1]);
+    const built = { class_name: 'Sequential', config: { layers: [dense], build_input_shape: [null, 9] } };
+    assert.deepEqual(describeKerasConfig(built).inputShape, [9]);
+  });
+
+  const refused: readonly (readonly [string, unknown, RegExp])[] = [
+    ['a functional model', { class_name: 'Functional', config: {} }, /a Functional model/],
+    ['no model at all', { layers: 3 }, /damaged model_config/],
+    [
+      'a layer that we do not know',
+      sequential(input, layer('LSTM', { name: 'l' })),
+      /layer l is a LSTM; known are Conv2D/,
+    ],
+    [
+      'an activation that we do not know',
+      sequential(input, layer('Dense', { name: 'd', units: 1, activation: 'gelu' })),
+      /activation .* "gelu"/,
+    ],
+    [
+      'channels first',
+      sequential(input, layer('Flatten', { name: 'f', data_format: 'channels_first' })),
+      /data_format "channels_first"/,
+    ],
+    [
+      'dilation',
+      sequential(
+        input,
+        layer('Conv2D', { name: 'c', filters: 1, kernel_size: [3, 3], dilation_rate: [2, 2] }),
+      ),
+      /dilation_rate/,
+    ],
+    [
+      'groups',
+      sequential(input, layer('Conv2D', { name: 'c', filters: 2, kernel_size: [3, 3], groups: 2 })),
+      /groups 2/,
+    ],
+    [
+      'a kernel beyond the image',
+      sequential(input, layer('Conv2D', { name: 'c', filters: 1, kernel_size: [7, 7] })),
+      /7×7 does not fit into 6×6/,
+    ],
+    [
+      'dense on images',
+      sequential(input, layer('Dense', { name: 'd', units: 1 })),
+      /put a Flatten before it/,
+    ],
+    [
+      'a missing setting',
+      sequential(input, layer('Conv2D', { name: 'c', kernel_size: [3, 3] })),
+      /filters to be a number, found undefined/,
+    ],
+    [
+      'an open input shape',
+      sequential(layer('InputLayer', { batch_input_shape: [null, null, null, 1] })),
+      /input shape that is not fixed/,
+    ],
+  ];
+  for (const [what, config, message] of refused) {
+    it(`refuses ${what}`, () => {
+      assert.throws(
+        () => describeKerasConfig(config),
+        (error: unknown) => error instanceof ModelError && message.test(error.message),
+      );
+    });
+  }
+});
+
+describe('modelFromKeras', () => {
+  const description = describeModel('mlp', { inputShape: [6, 6, 1], classes: 3 });
+  const file = {
+    modelConfig: kerasConfig(description),
+    weights: initialWeights(description, 1),
+    kerasVersion: '2.15.0',
+  };
+
+  it('names the file and the weight that does not fit', () => {
+    const weights = file.weights.map((array) =>
+      array.name.startsWith('dense_1/k') ? { ...array, shape: [3, 128] } : array,
+    );
+    assert.throws(
+      () => modelFromKeras({ ...file, weights }, 'm.h5'),
+      (error: unknown) =>
+        error instanceof DataError &&
+        /^m\.h5: expected .*dense_1\/kernel:0 of shape \[3,128\] where layer dense_1 has a kernel of \[128,3\]/.test(
+          error.message,
+        ),
+    );
+    assert.throws(
+      () => modelFromKeras({ ...file, weights: weights.slice(1) }, 'm.h5'),
+      /3 weight arrays where the layers have 4/,
+    );
+  });
+});

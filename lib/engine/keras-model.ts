@@ -1,0 +1,149 @@
+/** From a Keras file to a model that engines take, and from a description to the config that Keras takes. */
+import { z } from 'zod';
+import { DataError } from '../federation/errors.js';
+import { formatShape } from '../federation/weights.js';
+import type { KerasFile } from '../formats/keras-file.js';
+import type { Model } from './engine.js';
+import { kerasLayerSchema, parseKerasLayer } from './keras-layers.js';
+import type { Extent, Layer, ModelDescription } from './model-description.js';
+import { ModelError, modelParameters, shapeLayers } from './parameters.js';
+
+const layersSchema = z.array(kerasLayerSchema);
+/** Keras 1 keeps the layers as a list, later versions in an object. */
+const sequentialSchema = z.object({
+  class_name: z.literal('Sequential'),
+  config: z.union([
+    layersSchema,
+    z.object({
+      name: z.string().optional(),
+      layers: layersSchema,
+      build_input_shape: z.array(z.number().nullable()).nullish(),
+    }),
+  ]),
+});
+
+/**
+ * The model in a Keras file: its layers, and its weights checked against them.
+ *
+ * @param path what errors call the file
+ * @throws {DataError} when the architecture is not a Sequential of known layers, or the weights do not fit it
+ */
+export function modelFromKeras(file: KerasFile, path: string): Model {
+  try {
+    const description = describeKerasConfig(file.modelConfig);
+    checkWeights(description, file);
+    return { description, weights: file.weights };
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    const expected = 'a Sequential model of layers that fedbatch knows';
+    throw new DataError({ file: path, expected, found: error.message }, { cause: error });
+  }
+}
+
+/** The description in a Keras `model_config`. @throws {ModelError} when it is none that we know */
+export function describeKerasConfig(modelConfig: unknown): ModelDescription {
+  const parsed = sequentialSchema.safeParse(modelConfig);
+  if (!parsed.success) {
+    const className = z.object({ class_name: z.string() }).safeParse(modelConfig);
+    throw new ModelError(
+      className.success && className.data.class_name !== 'Sequential'
+        ? `a ${className.data.class_name} model`
+        : 'a damaged model_config',
+    );
+  }
+  const { config } = parsed.data;
+  const {
+    layers,
+    name = 'sequential',
+    build_input_shape: buildShape,
+  } = Array.isArray(config) ? { layers: config } : config;
+  const inputShape = findInputShape(layers[0]?.config ?? {}, buildShape);
+  const description = {
+    name,
+    inputShape,
+    layers: layers.filter((layer) => layer.class_name !== 'InputLayer').map(parseKerasLayer),
+  };
+  shapeLayers(description);
+  return description;
+}
+
+function findInputShape(first: Readonly<Record<string, unknown>>, buildShape: unknown): readonly number[] {
+  const batchShape = first.batch_input_shape ?? first.batch_shape ?? buildShape;
+  const given = Array.isArray(batchShape)
+    ? batchShape.slice(1)
+    : typeof first.input_dim === 'number'
+      ? [first.input_dim]
+      : undefined;
+  const shape = z.array(z.number().int().positive()).min(1).max(3).safeParse(given);
+  if (!shape.success)
+    throw new ModelError(`an input shape that is not fixed: ${JSON.stringify(given ?? null)}`);
+  // [h, w] images are [h, w, 1].
+  return shape.data.length === 2 ? [...shape.data, 1] : shape.data;
+}
+
+function checkWeights(description: ModelDescription, file: KerasFile): void {
+  const parameters = modelParameters(description);
+  if (parameters.length !== file.weights.length) {
+    throw new ModelError(`${file.weights.length} weight arrays where the layers have ${parameters.length}`);
+  }
+  for (const [index, parameter] of parameters.entries()) {
+    const array = file.weights[index];
+    if (array === undefined || formatShape(array.shape) === formatShape(parameter.shape)) continue;
+    throw new ModelError(
+      `weight ${array.name} of shape ${formatShape(array.shape)} where layer ${parameter.layer} has a ${parameter.role} of ${formatShape(parameter.shape)}`,
+    );
+  }
+}
+
+/** The `model_config` of a description, in the dialect of Keras 2, which Keras 3 reads too. */
+export function kerasConfig(description: ModelDescription): unknown {
+  const input = {
+    class_name: 'InputLayer',
+    config: { name: 'input', batch_input_shape: [null, ...description.inputShape], dtype: 'float32' },
+  };
+  return {
+    class_name: 'Sequential',
+    config: { name: description.name, layers: [input, ...description.layers.map(kerasLayer)] },
+  };
+}
+
+function kerasLayer(layer: Layer): { readonly class_name: string; readonly config: object } {
+  const base = { name: layer.name, trainable: true, dtype: 'float32' };
+  const window = (each: { readonly strides: Extent; readonly padding: string }) => ({
+    strides: each.strides,
+    padding: each.padding,
+    data_format: 'channels_last',
+  });
+  switch (layer.kind) {
+    case 'conv2d': {
+      const { filters, kernel, useBias, activation } = layer;
+      return {
+        class_name: 'Conv2D',
+        config: { ...base, filters, kernel_size: kernel, ...window(layer), use_bias: useBias, activation },
+      };
+    }
+    case 'maxPooling2d':
+    case 'averagePooling2d':
+      return {
+        class_name: layer.kind === 'maxPooling2d' ? 'MaxPooling2D' : 'AveragePooling2D',
+        config: { ...base, pool_size: layer.pool, ...window(layer) },
+      };
+    case 'globalAveragePooling2d':
+      return { class_name: 'GlobalAveragePooling2D', config: { ...base, data_format: 'channels_last' } };
+    case 'flatten':
+      return { class_name: 'Flatten', config: { ...base, data_format: 'channels_last' } };
+    case 'dense':
+      return {
+        class_name: 'Dense',
+        config: { ...base, units: layer.units, use_bias: layer.useBias, activation: layer.activation },
+      };
+    case 'dropout':
+      return { class_name: 'Dropout', config: { ...base, rate: layer.rate } };
+    case 'activation':
+      return { class_name: 'Activation', config: { ...base, activation: layer.activation } };
+    case 'batchNormalization': {
+      const { momentum, epsilon, center, scale } = layer;
+      return { class_name: 'BatchNormalization', config: { ...base, momentum, epsilon, center, scale } };
+    }
+  }
+}

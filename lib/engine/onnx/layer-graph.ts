@@ -1,0 +1,36 @@
+/** What a layer adds to a graph: its forward nodes, and the way back for gradients. */
+import type { GraphBuilder, Tensor } from './graph-builder.js';
+
+/**
+ * A tensor between layers with its shape without the batch axis: `[c, h, w]` for images (ONNX convolutions are
+ * channels-first; Keras' channels-last order is restored by Flatten), `[features]` else.
+ */
+export interface LayerValue {
+  readonly tensor: Tensor;
+  readonly shape: readonly number[];
+}
+
+/** A layer applied to its input. */
+export interface AppliedLayer {
+  readonly output: LayerValue;
+  /**
+   * Adds the nodes that turn the loss gradient at the output into that at the input, and reports the gradients of
+   * the layer's own parameters. Returns undefined when `needsInputGradient` is false.
+   */
+  backward(outputGradient: Tensor, needsInputGradient: boolean): Tensor | undefined;
+}
+
+/** What layers draw from while they build. Parameters and gradients are in Keras' layout. */
+export interface LayerContext {
+  readonly graph: GraphBuilder;
+  /** False for prediction: dropout does nothing, batch normalisation uses its moving statistics. */
+  readonly training: boolean;
+  /** The current value of a parameter of the layer under construction, e.g. `kernel`. */
+  parameter(role: string): Tensor;
+  /** Reports a parameter's gradient; any shape with the parameter's elements in order. */
+  gradient(role: string, tensor: Tensor): void;
+  /** Gives a batch statistic out of the graph; the session folds it into the moving one. */
+  batchStatistic(role: string, tensor: Tensor): void;
+  /** One random word per example and step, `[n]` uint32: where dropout masks come from. */
+  readonly rowSeeds: () => Tensor;
+}

@@ -1,0 +1,124 @@
+/** A training session on ONNX Runtime: one compiled step, and state that alternates between two sets of buffers. */
+import { Tensor } from 'onnxruntime-node';
+import type { RandomStream } from '../../federation/random.js';
+import { randomStream } from '../../federation/random.js';
+import type { Weights } from '../../federation/weights.js';
+import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
+import { createInferenceSession } from './inference-session.js';
+import { stepSize } from './optimizer-graph.js';
+import { buildTrainingGraph, type TrainingGraph } from './training-graph.js';
+
+/** Compiles the training step of `model` and starts from its weights. */
+export async function createTrainingSession(
+  model: Model,
+  settings: TrainingSettings,
+): Promise<TrainingSession> {
+  const graph = buildTrainingGraph(model.description, { optimizer: settings.optimizer });
+  const session = await createInferenceSession(graph.bytes, settings);
+  const states = [createState(graph), createState(graph)] as const;
+  packWeights(model.weights, states[0].weights);
+  const loss = new Tensor('float32', new Float32Array(1), []);
+  const correct = new Tensor('float32', new Float32Array(1), []);
+  const statistics = graph.statistics.map(({ output, length }) => ({ output, tensor: flatTensor(length) }));
+  const random = randomStream(settings.seed, 'dropout');
+  let steps = 0;
+
+  return {
+    async step(batch) {
+      const current = states[steps % 2] as State;
+      const next = states[(steps + 1) % 2] as State;
+      steps++;
+      const feeds = {
+        ...batchFeeds(batch, model.description.inputShape),
+        ...(graph.usesRowSeeds ? { rowSeeds: rowSeeds(batch.labels.length, random) } : {}),
+        stepSize: new Tensor('float32', Float32Array.of(stepSize(settings.optimizer, steps)), [1]),
+        ...namedTensors(current, ''),
+      };
+      const outputs = {
+        loss,
+        correct,
+        ...namedTensors(next, 'next'),
+        ...Object.fromEntries(statistics.map(({ output, tensor }) => [output, tensor])),
+      };
+      await session.run(feeds, outputs);
+      foldStatistics(graph, { from: statistics.map(({ tensor }) => floats(tensor)), into: next.weights });
+      return stepResult(loss, correct);
+    },
+    weights: () => unpackWeights(model.weights, (states[steps % 2] as State).weights),
+    dispose: () => session.release(),
+  };
+}
+
+/** The tensors that a step reads and the next ones that it writes. */
+interface State {
+  readonly weights: Tensor;
+  readonly slots: readonly { readonly name: string; readonly tensor: Tensor }[];
+}
+
+function createState(graph: TrainingGraph): State {
+  return {
+    weights: flatTensor(graph.size),
+    slots: graph.slots.map((name) => ({ name, tensor: flatTensor(graph.size) })),
+  };
+}
+
+function namedTensors(state: State, prefix: '' | 'next'): Record<string, Tensor> {
+  const named: Record<string, Tensor> = { [prefix === '' ? 'weights' : 'nextWeights']: state.weights };
+  for (const { name, tensor } of state.slots) named[prefix === '' ? name : `next-${name}`] = tensor;
+  return named;
+}
+
+function batchFeeds({ images, labels }: Batch, inputShape: readonly number[]): Record<string, Tensor> {
+  return {
+    images: new Tensor('float32', images, [labels.length, ...inputShape]),
+    labels: new Tensor('int32', labels, [labels.length]),
+    exampleWeight: new Tensor('float32', Float32Array.of(1 / labels.length), [1]),
+  };
+}
+
+function rowSeeds(count: number, random: RandomStream): Tensor {
+  return new Tensor(
+    'uint32',
+    Uint32Array.from({ length: count }, () => random.uint32()),
+    [count],
+  );
+}
+
+function stepResult(loss: Tensor, correct: Tensor): StepResult {
+  return { loss: floats(loss)[0] as number, correct: floats(correct)[0] as number };
+}
+
+/** moving = moving · momentum + batch · (1 - momentum), as Keras does. */
+function foldStatistics(
+  graph: TrainingGraph,
+  { from, into }: { readonly from: readonly Float32Array[]; readonly into: Tensor },
+): void {
+  const moving = floats(into);
+  for (const [index, { offset, length, momentum }] of graph.statistics.entries()) {
+    for (let at = 0; at < length; at++) {
+      const batch = from[index]?.[at] as number;
+      moving[offset + at] = (moving[offset + at] as number) * momentum + batch * (1 - momentum);
+    }
+  }
+}
+
+function packWeights(weights: Weights, into: Tensor): void {
+  let offset = 0;
+  for (const { values } of weights) {
+    floats(into).set(values, offset);
+    offset += values.length;
+  }
+}
+
+function unpackWeights(like: Weights, from: Tensor): Weights {
+  let offset = 0;
+  return like.map(({ name, shape, values }) => {
+    const copy = floats(from).slice(offset, offset + values.length);
+    offset += values.length;
+    return { name, shape, values: copy };
+  });
+}
+
+const flatTensor = (length: number) => new Tensor('float32', new Float32Array(length), [length]);
+
+const floats = (tensor: Tensor) => tensor.data as Float32Array;

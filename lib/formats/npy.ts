@@ -1,0 +1,145 @@
+/** One npy array (numpy's file format, versions 1 to 3) to and from typed arrays: npyjs behind our own checks. */
+import { dump, parse } from 'npyjs';
+import { DataError } from '../federation/errors.js';
+import { formatShape, sizeOf } from '../federation/weights.js';
+import { type NpyHeader, readNpyHeader } from './npy-header.js';
+
+/** Element types that we read, by numpy's names. */
+export type NpyDtype = keyof typeof DTYPES;
+
+/** Values of an array; `bool` comes as 0 and 1, `float16` widened to float32, 64-bit integers as bigints. */
+export type NpyValues =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Float32Array
+  | Float64Array;
+
+/** An array of numpy, C order. */
+export interface NpyArray {
+  readonly dtype: NpyDtype;
+  readonly shape: readonly number[];
+  /** Row-major; length is the product of `shape`. */
+  readonly values: NpyValues;
+}
+
+/** Where an array comes from, for error messages. */
+export interface NpySource {
+  readonly file: string;
+  /** Name of the array within an npz. */
+  readonly array?: string;
+}
+
+const DTYPES = {
+  bool: { code: 'b1', itemBytes: 1 },
+  uint8: { code: 'u1', itemBytes: 1 },
+  uint16: { code: 'u2', itemBytes: 2 },
+  uint32: { code: 'u4', itemBytes: 4 },
+  uint64: { code: 'u8', itemBytes: 8 },
+  int8: { code: 'i1', itemBytes: 1 },
+  int16: { code: 'i2', itemBytes: 2 },
+  int32: { code: 'i4', itemBytes: 4 },
+  int64: { code: 'i8', itemBytes: 8 },
+  float16: { code: 'f2', itemBytes: 2 },
+  float32: { code: 'f4', itemBytes: 4 },
+  float64: { code: 'f8', itemBytes: 8 },
+} as const;
+
+/**
+ * Reads the bytes of an npy file. The values may share memory with `bytes`.
+ *
+ * @throws {DataError} when the header is not numpy's, the order is Fortran's, the dtype is one that we do not read
+ *   (big-endian, object, text, structured, …), or the data is shorter or longer than its shape says.
+ */
+export function decodeNpy(bytes: Uint8Array, source: NpySource): NpyArray {
+  const header = readNpyHeader(bytes, (expected, found) => npyError(source, expected, found));
+  const dtype = supportedDtype(header.descr, source);
+  if (header.fortranOrder) {
+    throw npyError(source, 'be in C order (numpy.ascontiguousarray makes it so)', 'Fortran order');
+  }
+  const { itemBytes } = DTYPES[dtype];
+  const count = sizeOf(header.shape);
+  const dataBytes = bytes.length - header.dataOffset;
+  if (!Number.isSafeInteger(count) || dataBytes !== count * itemBytes) {
+    const wanted = `hold ${count * itemBytes} bytes of data for ${dtype}${formatShape(header.shape)}`;
+    const fault = dataBytes < count * itemBytes ? 'truncated' : 'trailing bytes';
+    throw npyError(source, wanted, `${dataBytes} (${fault})`);
+  }
+  return { dtype, shape: header.shape, values: parseValues(bytes, header, dtype).subarray(0, count) };
+}
+
+/**
+ * Writes an npy file (version 1.0); the dtype is that of `values`.
+ *
+ * @throws {RangeError} when `shape` does not hold as many elements as `values`: a bug of the caller.
+ */
+export function encodeNpy(
+  values: Uint8Array | Int32Array | BigInt64Array | Float32Array | Float64Array,
+  shape: readonly number[],
+): Uint8Array {
+  if (sizeOf(shape) !== values.length) {
+    throw new RangeError(`${values.length} values do not fill the shape ${formatShape(shape)}`);
+  }
+  return new Uint8Array(dump(values, [...shape]));
+}
+
+/** npyjs looks at a whole ArrayBuffer to its end, so it gets one that starts with the file and is aligned. */
+function parseValues(bytes: Uint8Array, { dataOffset }: NpyHeader, dtype: NpyDtype): NpyValues {
+  const { itemBytes } = DTYPES[dtype];
+  const { buffer, byteOffset } = bytes;
+  const usable =
+    dtype !== 'bool' &&
+    byteOffset === 0 &&
+    dataOffset % itemBytes === 0 &&
+    buffer.byteLength % itemBytes === 0;
+  const file = usable ? buffer : realign(bytes.subarray(dataOffset), dtype);
+  return parse(file as ArrayBuffer).data as NpyValues;
+}
+
+/** The same data behind a header of our own; `bool` as u8, since npyjs would make a JavaScript array of it. */
+function realign(data: Uint8Array, dtype: NpyDtype): ArrayBufferLike {
+  const code = dtype === 'bool' ? 'u1' : DTYPES[dtype].code;
+  const empty = new Uint8Array(dump(new Uint8Array(0), [0], { dtype: code }));
+  // Headers end at a multiple of 8 bytes, the largest item size.
+  const file = new Uint8Array(empty.length + data.length);
+  file.set(empty);
+  file.set(data, empty.length);
+  return file.buffer;
+}
+
+function supportedDtype(descr: string, source: NpySource): NpyDtype {
+  for (const [name, { code, itemBytes }] of Object.entries(DTYPES)) {
+    if (descr === `<${code}` || (itemBytes === 1 && descr === `|${code}`)) return name as NpyDtype;
+  }
+  const wanted = `be of a little-endian number type (${Object.keys(DTYPES).join(', ')})`;
+  throw npyError(source, wanted, describeDtype(descr));
+}
+
+function describeDtype(descr: string): string {
+  if (descr.startsWith('[')) return 'a structured dtype';
+  const names: Readonly<Record<string, string>> = {
+    O: 'Python objects (pickled, never read because that could run code)',
+    U: 'text',
+    S: 'byte strings',
+    V: 'raw bytes',
+    c: 'complex numbers',
+    M: 'dates',
+    m: 'time differences',
+  };
+  const named = names[descr.charAt(1)];
+  if (named !== undefined) return `${named}, dtype '${descr}'`;
+  return descr.startsWith('>') ? `big-endian data, dtype '${descr}'` : `dtype '${descr}'`;
+}
+
+function npyError({ file, array }: NpySource, expected: string, found: string): DataError {
+  return new DataError({
+    file,
+    expected: `${array === undefined ? 'the npy array' : `array ${array}`} to ${expected}`,
+    found,
+  });
+}

@@ -1,0 +1,152 @@
+/** The records of a run on its volume: `run.json` (what the run is) and `rounds/<r>/round.json` (what happened). */
+import { z } from 'zod';
+import { DataError } from '../federation/errors.js';
+import { readFileBytes, writeFileAtomic } from './atomic-file.js';
+
+/** Changes when a reader of older records would misunderstand newer ones. */
+const SCHEMA_VERSION = 1;
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+const count = z.int().nonnegative();
+const share = z.number().min(0).max(1);
+/** JSON has no NaN: a loss that overflowed is written as null. */
+const loss = z.number().nullable();
+
+const runSettingsSchema = z.strictObject({
+  seed: count,
+  dataset: z.strictObject({
+    /** A name (`digits`, `mnist`) or an absolute path. */
+    name: z.string(),
+    /** Of the dataset's file; for a name known once the split has read it. */
+    sha256: hash.optional(),
+  }),
+  model: z.strictObject({ name: z.string() }),
+  training: z.strictObject({
+    epochs: count,
+    batch: count,
+    optimizer: z.enum(['adam', 'sgd']),
+    learningRate: z.number(),
+    momentum: z.number(),
+  }),
+  federation: z.strictObject({ clients: count, rounds: count, partition: z.string() }),
+});
+
+const runRecordSchema = z.object({
+  schemaVersion: z.literal(SCHEMA_VERSION),
+  id: z.string(),
+  createdAt: z.string(),
+  settings: runSettingsSchema,
+  engine: z.string(),
+  /** Threads of each trainer: another number would change the last bits. */
+  threads: count,
+  versions: z.object({ fedbatch: z.string(), node: z.string() }),
+});
+
+const clientRecordSchema = z.object({
+  client: count,
+  examples: count,
+  /** Wall-clock seconds of the training. */
+  seconds: z.number(),
+  /** Training loss and accuracy of the last epoch. */
+  loss,
+  accuracy: share,
+  seed: count,
+  /** sha256 of the shard that it was trained on, and of its update. */
+  shard: hash,
+  sha256: hash,
+  /** How the client's own model does on the test examples; found once the rounds are over. */
+  alone: z.object({ loss, accuracy: share }).optional(),
+});
+
+const roundRecordSchema = z.object({
+  schemaVersion: z.literal(SCHEMA_VERSION),
+  round: count,
+  /** sha256 of the global model that the round started from. */
+  parent: hash,
+  selected: z.array(count),
+  reported: z.array(clientRecordSchema),
+  rejected: z.array(z.object({ client: count, reason: z.string() })),
+  missing: z.array(z.object({ client: count, reason: z.string() })),
+  aggregate: z
+    .object({
+      /** sha256 over the hashes of the parent and of all updates: says what the model was made from. */
+      inputs: hash,
+      updates: count,
+      examples: count,
+      seconds: z.number(),
+      /** Of the global model that the round ends with. */
+      sha256: hash,
+    })
+    .optional(),
+  evaluation: z
+    .object({
+      /** sha256 of the evaluated model and of the test examples. */
+      model: hash,
+      test: hash,
+      examples: count,
+      loss,
+      accuracy: share,
+      seconds: z.number(),
+    })
+    .optional(),
+});
+
+/** Everything that a run's result depends on; two runs of equal settings give the same bytes. */
+export type RunSettings = z.infer<typeof runSettingsSchema>;
+/** What a run is: `run.json`. */
+export type RunRecord = z.infer<typeof runRecordSchema>;
+/** One client that reported in a round. */
+export type ClientRecord = z.infer<typeof clientRecordSchema>;
+/** What happened in one round: `round.json`. Written anew after each step of the round. */
+export type RoundRecord = z.infer<typeof roundRecordSchema>;
+
+/** A run that has just begun. */
+export function newRunRecord(facts: Omit<RunRecord, 'schemaVersion' | 'createdAt'>): RunRecord {
+  return { schemaVersion: SCHEMA_VERSION, createdAt: new Date().toISOString(), ...facts };
+}
+
+/** A round in which nobody has reported yet. */
+export function newRoundRecord(
+  facts: Pick<RoundRecord, 'round' | 'parent'> & { readonly selected: readonly number[] },
+): RoundRecord {
+  const { round, parent, selected } = facts;
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    round,
+    parent,
+    selected: [...selected],
+    reported: [],
+    rejected: [],
+    missing: [],
+  };
+}
+
+/** Reads `run.json`. @throws {DataError} when it is missing or not a run's record. */
+export function readRunRecord(path: string): Promise<RunRecord> {
+  return readRecord(path, runRecordSchema, 'the record of a run (run.json)');
+}
+
+/** Reads `round.json`. @throws {DataError} when it is missing or not a round's record. */
+export function readRoundRecord(path: string): Promise<RoundRecord> {
+  return readRecord(path, roundRecordSchema, 'the record of a round (round.json)');
+}
+
+/** Writes either record atomically. */
+export function writeRecord(path: string, record: RunRecord | RoundRecord): Promise<void> {
+  return writeFileAtomic(path, `${JSON.stringify(record, null, 2)}\n`);
+}
+
+async function readRecord<T>(path: string, schema: z.ZodType<T>, what: string): Promise<T> {
+  const text = new TextDecoder().decode(await readFileBytes(path, what));
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new DataError({ file: path, expected: what, found: 'no valid JSON' }, { cause });
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const found = `"${issue?.path.join('.') ?? ''}": ${issue?.message ?? 'another structure'}`;
+  throw new DataError({ file: path, expected: what, found }, { cause: parsed.error });
+}

@@ -1,0 +1,143 @@
+/** `fedbatch run`: the whole job with one command. */
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { isMain } from '../lib/cli/is-main.js';
+import { integerOption, numberOption } from '../lib/cli/options.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { packageVersion } from '../lib/cli/version.js';
+import { ThresholdError } from '../lib/federation/errors.js';
+import { partitionSchemeNames } from '../lib/federation/partition.js';
+import type { RunSettings } from '../lib/formats/run-record.js';
+import { DATASET_NAMES } from './settings.js';
+
+interface RunFlags {
+  readonly data: string;
+  readonly clients: number;
+  readonly rounds: number;
+  readonly epochs: number;
+  readonly batch: number;
+  readonly model: string;
+  readonly optimizer: 'adam' | 'sgd';
+  readonly learningRate?: number;
+  readonly momentum: number;
+  readonly partition: string;
+  readonly seed: number;
+  readonly volume?: string;
+  readonly jobs?: number;
+  readonly threads?: number;
+  readonly minAccuracy?: number;
+  readonly serve?: true;
+  readonly host: string;
+  readonly port: number;
+  readonly json?: true;
+  readonly fresh?: true;
+}
+
+/** Keras' defaults. */
+const DEFAULT_LEARNING_RATE = { adam: 0.001, sgd: 0.01 } as const;
+
+const EXAMPLES = `
+Examples:
+  fedbatch run --serve                                    generated digits, 3 clients, then the web page
+  fedbatch run --data mnist.npz --clients 10 --rounds 5   your own data, federated averaging over 5 rounds
+  fedbatch run --json --min-accuracy 0.97                 for scripts: one JSON line, exit code 4 below 97 %
+
+A second run with the same options goes on where the first one stopped, and skips what is done.`;
+
+/** The command of the pipeline. */
+export function runCommand({ reporter, signal }: ProgramContext): Command {
+  return new Command('run')
+    .description(
+      'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
+    )
+    .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits')
+    .option('--clients <count>', 'number of clients, K', integerOption({ min: 1 }), 3)
+    .option('--rounds <count>', 'rounds of federated averaging', integerOption({ min: 1 }), 1)
+    .option('--epochs <count>', 'local epochs per round, E', integerOption({ min: 1 }), 2)
+    .option('--batch <size>', 'examples per training step, B', integerOption({ min: 1 }), 100)
+    .addOption(new Option('--model <name>', 'architecture').choices(['cnn', 'mlp']).default('cnn'))
+    .addOption(
+      new Option('--optimizer <name>', 'optimizer of the clients').choices(['adam', 'sgd']).default('adam'),
+    )
+    .option(
+      '--learning-rate <eta>',
+      'learning rate of the clients, η (default: 0.001 with adam, 0.01 with sgd)',
+      numberOption({ min: 0 }),
+    )
+    .option('--momentum <share>', 'momentum of sgd', numberOption({ min: 0, max: 1 }), 0.9)
+    .addOption(
+      new Option('--partition <scheme>', 'how examples are dealt to the clients')
+        .choices(partitionSchemeNames)
+        .default('iid'),
+    )
+    .option('--seed <number>', 'everything random derives from it', integerOption(), 0)
+    .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
+    .option(
+      '--jobs <count>',
+      'trainers side by side (default: as many as the cores have room for)',
+      integerOption({ min: 1 }),
+    )
+    .option(
+      '--threads <count>',
+      'threads of each trainer (default: so that all clients are done soonest)',
+      integerOption({ min: 1 }),
+    )
+    .option(
+      '--min-accuracy <share>',
+      'end with exit code 4 below this accuracy',
+      numberOption({ min: 0, max: 1 }),
+    )
+    .option('--serve', 'serve the model on a web page afterwards, until Ctrl-C')
+    .option('--host <address>', 'address that the page listens on', '127.0.0.1')
+    .option('--port <number>', 'port of the page', integerOption({ min: 0, max: 65535 }), 5000)
+    .option('--json', 'print one JSON line on stdout at the end, everything else on stderr')
+    .option('--fresh', 'start over: remove the run that lies in the volume')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: RunFlags, command: Command) => {
+      const context = { reporter, signal };
+      const { runJob } = await import('./run.js');
+      const { jsonLine, summary } = await import('./summary.js');
+      const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
+      const result = await runJob(
+        {
+          settings: settingsOf(flags),
+          ...(volume === undefined ? {} : { volume }),
+          ...(jobs === undefined ? {} : { jobs }),
+          ...(threads === undefined ? {} : { threads }),
+          fresh,
+          version: packageVersion(),
+        },
+        context,
+      );
+      reporter.close();
+      const print = (text: string) => (flags.json ? reporter.info(text) : process.stdout.write(`${text}\n`));
+      print(summary(result));
+      if (flags.json) process.stdout.write(`${jsonLine(result)}\n`);
+      // Written so that an accuracy that is no number misses the threshold too.
+      if (minAccuracy !== undefined && !(result.accuracy >= minAccuracy)) {
+        throw new ThresholdError(`The accuracy ${result.accuracy} is below the required ${minAccuracy}.`);
+      }
+      if (flags.serve) {
+        const { serve } = await import('./serve.js');
+        const { host, port } = flags;
+        const portIsExplicit = command.getOptionValueSource('port') === 'cli';
+        const onReady = (address: string) => print(`page    ${address}  (Ctrl-C stops it)`);
+        const model = `${result.volume}/aggregated-model.h5`;
+        await serve({ model, host, port, portIsExplicit }, { ...context, onReady });
+      }
+    });
+}
+
+function settingsOf(flags: RunFlags): RunSettings {
+  const { data, seed, model, epochs, batch, optimizer, momentum } = flags;
+  const { clients, rounds, partition, learningRate = DEFAULT_LEARNING_RATE[optimizer] } = flags;
+  return {
+    seed,
+    dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },
+    model: { name: model },
+    training: { epochs, batch, optimizer, learningRate, momentum },
+    federation: { clients, rounds, partition },
+  };
+}
+
+if (isMain(import.meta.url)) await runProgram(runCommand, process.argv.slice(2));

@@ -1,0 +1,47 @@
+/** What the stages of a run on this machine share. */
+import type { RunSettings } from '../lib/formats/run-record.js';
+import type { VolumePaths } from '../lib/formats/volume.js';
+import { formatSeconds } from '../lib/observability/format.js';
+import type { MetricsFile } from './metrics.js';
+import { type StageContext, type StageTask, stageName } from './stage-process.js';
+
+/** A run on this machine. */
+export interface LocalRun extends StageContext {
+  readonly paths: VolumePaths;
+  readonly settings: RunSettings;
+  /** Trainers side by side at most. */
+  readonly jobs: number;
+  /** Threads of each trainer: the same for all, whatever runs beside it, so that its bytes depend on nothing else. */
+  readonly threads: number;
+  /** Cores that all stages together may use. */
+  readonly cores: number;
+  readonly metrics: MetricsFile;
+}
+
+/** Columns of a stage's name in front of what is said of it; the same as in a progress line. */
+const NAME_WIDTH = 16;
+
+/** Tells in one line what a stage did. */
+export function tell({ reporter }: LocalRun, task: Pick<StageTask, 'stage' | 'client'>, text: string): void {
+  reporter.info(`${stageName(task).padEnd(NAME_WIDTH)}  ${text}`, { ...task });
+}
+
+/** Tells that a stage was done before, and is skipped. */
+export function tellSkipped(run: LocalRun, task: Pick<StageTask, 'stage' | 'client'>, what: string): void {
+  tell(run, task, `${what}, done before: skipped`);
+}
+
+/** Runs a task and says how long it took, e.g. `3.2 s`. */
+export async function stopwatch<T>(
+  task: () => Promise<T>,
+): Promise<{ result: T; seconds: number; took: string }> {
+  const from = performance.now();
+  const result = await task();
+  const seconds = (performance.now() - from) / 1000;
+  return { result, seconds, took: formatSeconds(seconds) };
+}
+
+/** A number of things in words: `1 shard`, `3 shards`. */
+export function count(number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,21 @@
+/** The run's diary: `metrics.jsonl`, one JSON object per line and event, added to and never rewritten. */
+import { appendFile, readFile, truncate } from 'node:fs/promises';
+
+/** One event; `time` is added. */
+export type Metric = Readonly<Record<string, unknown>> & { readonly event: string };
+
+/** Adds events to the diary. */
+export interface MetricsFile {
+  append(metric: Metric): Promise<void>;
+}
+
+/** Opens the diary at `path`; a last line that a killed process left unfinished is dropped. */
+export async function openMetrics(path: string): Promise<MetricsFile> {
+  const bytes = await readFile(path).catch(() => undefined);
+  const end = bytes === undefined ? 0 : bytes.lastIndexOf(0x0a) + 1;
+  if (bytes !== undefined && end < bytes.length) await truncate(path, end);
+  return {
+    append: (metric) =>
+      appendFile(path, `${JSON.stringify({ time: new Date().toISOString(), ...metric })}\n`),
+  };
+}

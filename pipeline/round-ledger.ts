@@ -1,0 +1,65 @@
+/** A round's record while the round runs: read where an earlier run left it, written again after every step. */
+import { DataError } from '../lib/federation/errors.js';
+import { sha256OfFile } from '../lib/formats/atomic-file.js';
+import {
+  type ClientRecord,
+  newRoundRecord,
+  type RoundRecord,
+  readRoundRecord,
+  writeRecord,
+} from '../lib/formats/run-record.js';
+import type { RoundPaths } from '../lib/formats/volume.js';
+
+/** The record of one round, always as it lies on the volume. */
+export interface RoundLedger {
+  readonly record: RoundRecord;
+  /** Adds a client that reported, in place of what it reported before. */
+  report(client: ClientRecord): Promise<void>;
+  /** Sets other facts of the round. */
+  set(facts: Partial<Pick<RoundRecord, 'rejected' | 'missing' | 'aggregate' | 'evaluation'>>): Promise<void>;
+}
+
+/** Which round, and what it starts from. */
+export interface RoundStart {
+  readonly round: number;
+  /** sha256 of the global model that it starts from. */
+  readonly parent: string;
+  readonly selected: readonly number[];
+}
+
+/** Opens a round's record; one that is damaged, or of another start, counts as not there. */
+export async function openLedger(paths: RoundPaths, start: RoundStart): Promise<RoundLedger> {
+  const earlier = await readRoundRecord(paths.record).catch((error: unknown) => {
+    if (error instanceof DataError) return undefined;
+    throw error;
+  });
+  let record = earlier !== undefined && isSameStart(earlier, start) ? earlier : newRoundRecord(start);
+  let written = record === earlier ? Promise.resolve() : writeRecord(paths.record, record);
+  await written;
+  // Trainers end side by side: each change is made at once, the writes follow one another.
+  const change = (facts: Partial<RoundRecord>): Promise<void> => {
+    record = { ...record, ...facts };
+    written = written.catch(() => undefined).then(() => writeRecord(paths.record, record));
+    return written;
+  };
+  return {
+    get record() {
+      return record;
+    },
+    report: (client) => {
+      const others = record.reported.filter((other) => other.client !== client.client);
+      return change({ reported: [...others, client].sort((a, b) => a.client - b.client) });
+    },
+    set: change,
+  };
+}
+
+function isSameStart(record: RoundRecord, { round, parent, selected }: RoundStart): boolean {
+  return record.round === round && record.parent === parent && record.selected.join() === selected.join();
+}
+
+/** Whether the file at `path` is there and still holds what its record says. */
+export async function holds(path: string, sha256: string | undefined): Promise<boolean> {
+  if (sha256 === undefined) return false;
+  return (await sha256OfFile(path, 'a file of the run').catch(() => undefined)) === sha256;
+}

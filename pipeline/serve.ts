@@ -1,0 +1,60 @@
+/** Serves the finished model: starts the server, says where the page is, and stays until the user stops it. */
+import { createServer } from 'node:net';
+import { InterruptedError } from '../lib/federation/errors.js';
+import { errorCode } from '../lib/formats/atomic-file.js';
+import { runStage, type StageContext } from './stage-process.js';
+
+/** What to serve, and where. */
+export interface ServeOptions {
+  readonly model: string;
+  readonly host: string;
+  readonly port: number;
+  /** A port that the user chose is not replaced by another one. */
+  readonly portIsExplicit: boolean;
+}
+
+/** How the server says, on stdout, that it answers. */
+const LISTENING = /^Listening on (\S+)$/;
+
+/**
+ * Runs the server until `signal`; `onReady` is told the page's address once it answers.
+ *
+ * @throws {StageError} when the server ends by itself: with exit code 2 where the chosen port is taken
+ */
+export async function serve(
+  { model, host, port, portIsExplicit }: ServeOptions,
+  context: StageContext & { readonly onReady: (address: string) => void },
+): Promise<void> {
+  const { reporter, signal, onReady } = context;
+  let chosen = port;
+  if (!portIsExplicit && (await isTaken(host, port))) {
+    reporter.warn(`port ${port} is taken by another program: the page gets a free one.`);
+    chosen = 0;
+  }
+  const onOutput = (line: string) => {
+    const [, address] = LISTENING.exec(line) ?? [];
+    if (address !== undefined) onReady(address);
+  };
+  try {
+    await runStage(
+      {
+        stage: 'serve',
+        program: 'server/cli.js',
+        arguments: ['--model', model, '--host', host, '--port', `${chosen}`],
+      },
+      { reporter, signal, onOutput },
+    );
+  } catch (error) {
+    // Stopping the server is how a good run with --serve ends.
+    if (!(error instanceof InterruptedError)) throw error;
+  }
+}
+
+function isTaken(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    // Any other fault is the server's to explain.
+    probe.once('error', (error) => resolve(errorCode(error) === 'EADDRINUSE'));
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(false)));
+  });
+}

@@ -1,0 +1,62 @@
+/** A run's settings: its name, derived from them, and what differs between two runs. */
+import { basename } from 'node:path';
+import { sha256 } from '../lib/formats/atomic-file.js';
+import type { RunSettings } from '../lib/formats/run-record.js';
+
+/** The datasets that the splitter knows by name; anything else is a path. */
+export const DATASET_NAMES: readonly string[] = ['digits', 'mnist'];
+
+/** Characters of a dataset's name in a run's id, at most. */
+const NAME_LENGTH = 24;
+
+/**
+ * The id of a run, e.g. `digits-3x2-1a2b3c4d` (dataset, clients × local epochs, hash of all settings): the same
+ * settings find the same volume again.
+ */
+export function runId(settings: RunSettings): string {
+  const { dataset, federation, training } = settings;
+  // The file's hash is left out: an id is needed before a dataset with a name is read.
+  const identity = JSON.stringify(flatten({ ...settings, dataset: { name: dataset.name } }));
+  const name = basename(dataset.name, '.npz')
+    .replaceAll(/[^A-Za-z0-9_]+/g, '-')
+    .slice(0, NAME_LENGTH);
+  return `${name}-${federation.clients}x${training.epochs}-${sha256(identity).slice(0, 8)}`;
+}
+
+/** How users know a setting. */
+const LABELS: Readonly<Record<string, string>> = {
+  seed: '--seed',
+  'dataset.name': '--data',
+  'dataset.sha256': 'sha256 of the dataset',
+  'model.name': '--model',
+  'training.epochs': '--epochs',
+  'training.batch': '--batch',
+  'training.optimizer': '--optimizer',
+  'training.learningRate': '--learning-rate',
+  'training.momentum': '--momentum',
+  'federation.clients': '--clients',
+  'federation.rounds': '--rounds',
+  'federation.partition': '--partition',
+};
+
+/** What differs, a phrase each, e.g. `--epochs 2, now 3`; empty when the runs give the same result. */
+export function settingsDifferences(then: RunSettings, now: RunSettings): readonly string[] {
+  const before = flatten(then);
+  const after = flatten(now);
+  // A file is known by what it holds, wherever it lies; only a dataset that has not been read is known by its name.
+  const hashesKnown = then.dataset.sha256 !== undefined && now.dataset.sha256 !== undefined;
+  const ignored = hashesKnown ? 'dataset.name' : 'dataset.sha256';
+  return Object.keys({ ...before, ...after })
+    .filter((key) => key !== ignored && before[key] !== after[key])
+    .map((key) => `${LABELS[key] ?? key} ${before[key]}, now ${after[key]}`);
+}
+
+/** `{training: {epochs: 2}}` → `{'training.epochs': 2}`, keys sorted. */
+function flatten(value: object, prefix = ''): Record<string, unknown> {
+  const entries = Object.entries(value).flatMap(([key, inner]): [string, unknown][] =>
+    typeof inner === 'object' && inner !== null
+      ? Object.entries(flatten(inner, `${prefix}${key}.`))
+      : [[prefix + key, inner]],
+  );
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}

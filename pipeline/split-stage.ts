@@ -1,0 +1,65 @@
+/** The split of a run on this machine: started unless its shards lie there, whole and as these settings make them. */
+import { join } from 'node:path';
+import { DataError } from '../lib/federation/errors.js';
+import { type Manifest, readManifest } from '../lib/formats/manifest.js';
+import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
+import { holds } from './round-ledger.js';
+import { runStage } from './stage-process.js';
+
+/** Splits the dataset into `data/`; returns what the split made. */
+export async function splitStage(run: LocalRun): Promise<Manifest> {
+  const stage = { stage: 'split' } as const;
+  const earlier = await finishedSplit(run);
+  if (earlier !== undefined) {
+    tellSkipped(run, stage, describe(earlier));
+    return earlier;
+  }
+  const { dataset, federation, seed } = run.settings;
+  const { seconds, took } = await stopwatch(() =>
+    runStage(
+      {
+        ...stage,
+        program: 'splitter/cli.js',
+        arguments: [
+          ...['--data', dataset.name],
+          ...['--n-container', `${federation.clients}`],
+          ...['--savedir', run.paths.data],
+          ...['--partition', federation.partition],
+          ...['--seed', `${seed}`],
+        ],
+      },
+      run,
+    ),
+  );
+  const manifest = await readManifest(run.paths.manifest);
+  tell(run, stage, `${describe(manifest)}  ${took}`);
+  await run.metrics.append({ event: 'split', shards: manifest.shards.length, seconds });
+  return manifest;
+}
+
+/** The manifest of an earlier split of these settings, if everything that it lists is still there. */
+async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | undefined> {
+  const manifest = await readManifest(paths.manifest).catch((error: unknown) => {
+    if (error instanceof DataError) return undefined;
+    throw error;
+  });
+  if (manifest === undefined) return undefined;
+  const { dataset, federation, seed } = settings;
+  const isOfTheseSettings =
+    manifest.shards.length === federation.clients &&
+    manifest.partition.scheme === federation.partition &&
+    manifest.partition.seed === seed &&
+    (dataset.sha256 ?? manifest.dataset.sha256) === manifest.dataset.sha256;
+  if (!isOfTheseSettings) return undefined;
+  for (const { file, sha256 } of [...manifest.shards, manifest.test]) {
+    if (!(await holds(join(paths.data, file), sha256))) return undefined;
+  }
+  return manifest;
+}
+
+function describe({ shards, test, dataset }: Manifest): string {
+  const sizes = shards.map(({ examples }) => examples);
+  const [smallest, largest] = [Math.min(...sizes), Math.max(...sizes)];
+  const each = smallest === largest ? `${smallest}` : `${smallest} to ${largest}`;
+  return `${dataset.file}: ${count(shards.length, 'shard')} of ${each} examples, ${test.examples} to test on`;
+}

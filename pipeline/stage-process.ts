@@ -1,0 +1,167 @@
+/** Runs one stage as a child process: its progress passed on, its end turned into a result or one clear error. */
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import type { z } from 'zod';
+import { ExitCode, InterruptedError, StageError } from '../lib/federation/errors.js';
+import type { ProgressEvent, Reporter } from '../lib/observability/events.js';
+
+/** One stage to run, for one client where it has one. */
+export interface StageTask {
+  readonly stage: 'split' | 'init' | 'train' | 'aggregate' | 'evaluate' | 'serve';
+  readonly client?: number;
+  /** The program below the compiled project, e.g. `trainer/cli.js`. */
+  readonly program: string;
+  readonly arguments: readonly string[];
+}
+
+/** What a stage is run with. */
+export interface StageContext {
+  readonly reporter: Reporter;
+  /** Stops the stage: gently, then by force. */
+  readonly signal: AbortSignal;
+}
+
+/** After the request to stop, how long a stage may take before it is killed; less than the pipeline's own grace. */
+const FORCE_KILL_AFTER_MS = 3_000;
+
+/** A stage without clients that ends within this time of its first progress shows none. */
+const SHORT_STAGE_MS = 1_000;
+
+/** So many lines of a failed stage explain it: its last error messages, else its first other lines (of a crash, say). */
+const KEPT_LINES = 5;
+
+/** Exit codes whose meaning the pipeline's own exit code keeps. */
+const PASSED_ON: readonly number[] = [ExitCode.usage, ExitCode.data, ExitCode.threshold];
+
+/**
+ * Runs a stage to its end and returns the lines that it wrote to stdout; `onOutput` gets each at once.
+ *
+ * @throws {StageError} when it fails: with its last error message, and its exit code where that says more
+ * @throws {InterruptedError} when `signal` stopped it
+ */
+export async function runStage(
+  task: StageTask,
+  { reporter, signal, onOutput }: StageContext & { readonly onOutput?: (line: string) => void },
+): Promise<readonly string[]> {
+  if (signal.aborted) throw new InterruptedError();
+  const child = execa(
+    process.execPath,
+    [programPath(task.program), ...task.arguments, '--log-format', 'json'],
+    {
+      cancelSignal: signal,
+      forceKillAfterDelay: FORCE_KILL_AFTER_MS,
+      reject: false,
+      stdin: 'ignore',
+      lines: true,
+      // stderr is read line by line below; kept whole, the progress of a long training would fill the memory.
+      buffer: { stderr: false },
+      // The stage sees this channel close, and stops, even when the pipeline is killed outright.
+      ipc: true,
+    },
+  );
+  const sink: LineSink = { task, reporter, errors: [], other: [] };
+  const output = onOutput && eachLine(child.iterable({ from: 'stdout' }), onOutput);
+  await eachLine(child.iterable({ from: 'stderr' }), (line) => passOn(line, sink));
+  await output;
+  const result = await child;
+  if (!isParallel(task)) reporter.close();
+  if (result.isCanceled || signal.aborted) throw new InterruptedError();
+  if (result.failed) throw stageError(result, sink);
+  return result.stdout;
+}
+
+/** The result that a stage writes as the last line of stdout. @throws {StageError} when it is no such result */
+export function lastJsonLine<T>(task: StageTask, lines: readonly string[], schema: z.ZodType<T>): T {
+  const line = lines.at(-1) ?? '';
+  const parsed = schema.safeParse(parseLine(line));
+  if (parsed.success) return parsed.data;
+  throw new StageError(stageName(task), `ended well, but its result was not understood: "${line}".`, {
+    cause: parsed.error,
+  });
+}
+
+/** How messages name a stage, e.g. `train client 1`. */
+export function stageName({ stage, client }: Pick<StageTask, 'stage' | 'client'>): string {
+  return client === undefined ? stage : `${stage} client ${client}`;
+}
+
+async function eachLine(lines: AsyncIterable<string>, use: (line: string) => void): Promise<void> {
+  for await (const line of lines) use(line);
+}
+
+function programPath(program: string): string {
+  return fileURLToPath(new URL(`../${program}`, import.meta.url));
+}
+
+/** Training, which takes the time, shows all of its progress, and its last state stays; of a short stage a line remains. */
+function isWorthShowing({ done, total }: ProgressEvent, sink: LineSink): boolean {
+  sink.firstProgressAt ??= Date.now();
+  return isParallel(sink.task) || (done < total && Date.now() - sink.firstProgressAt > SHORT_STAGE_MS);
+}
+
+/** Stages of several clients run side by side; one of them must not end the display of the others. */
+const isParallel = ({ client }: StageTask): boolean => client !== undefined;
+
+interface LineSink {
+  readonly task: StageTask;
+  readonly reporter: Reporter;
+  /** Error messages, and lines that are no log. */
+  readonly errors: string[];
+  readonly other: string[];
+  firstProgressAt?: number;
+}
+
+/** Progress and warnings go on to the pipeline's reporter; what explains a failure is kept in `errors`. */
+function passOn(line: string, sink: LineSink): void {
+  const { task, reporter, errors, other } = sink;
+  const entry = parseLine(line);
+  if (entry === undefined) {
+    if (line.trim() !== '' && other.length < KEPT_LINES) other.push(line.trim());
+  } else if (entry.event === 'progress') {
+    const progress = progressOf(entry, task);
+    if (isWorthShowing(progress, sink)) reporter.progress(progress);
+  } else if (entry.level === 'error' || entry.level === 'fatal') {
+    errors.push(String(entry.msg));
+  } else if (entry.level === 'warn') {
+    reporter.warn(`${stageName(task)}: ${entry.msg}`);
+  }
+}
+
+/** A line of the JSON log, or undefined for anything else. */
+function parseLine(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+function progressOf(entry: Record<string, unknown>, task: StageTask): ProgressEvent {
+  const { level, time, event, msg, ...progress } = entry;
+  // The same trainer does not know its number where the user runs it by hand; here it is known.
+  const client = task.client === undefined ? {} : { client: task.client };
+  return { ...(progress as unknown as ProgressEvent), ...client };
+}
+
+interface Ending {
+  readonly exitCode?: number;
+  readonly signal?: string;
+  readonly cause?: unknown;
+}
+
+function stageError({ exitCode, signal, cause }: Ending, { task, errors, other }: LineSink): StageError {
+  const ending =
+    exitCode !== undefined
+      ? `ended with exit code ${exitCode}`
+      : signal === 'SIGKILL'
+        ? 'was killed (SIGKILL), perhaps because memory ran out'
+        : `was ended by ${signal ?? 'an unknown cause'}`;
+  const lines = errors.length > 0 ? errors.slice(-KEPT_LINES) : other;
+  const because = lines.map((line) => line.replace(/^error: /, '')).join('\n');
+  const passedOn = PASSED_ON.includes(exitCode ?? -1) ? { exitCode: exitCode as ExitCode } : {};
+  return new StageError(stageName(task), because === '' ? `${ending}.` : `${ending}: ${because}`, {
+    cause,
+    ...passedOn,
+  });
+}

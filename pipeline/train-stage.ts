@@ -1,0 +1,106 @@
+/** A round's training on this machine: the trainers of all clients, side by side within the machine's cores. */
+import { z } from 'zod';
+
+import { randomStream } from '../lib/federation/random.js';
+import { placeFileAtomic } from '../lib/formats/atomic-file.js';
+import type { Manifest } from '../lib/formats/manifest.js';
+import type { ClientRecord } from '../lib/formats/run-record.js';
+import { count, type LocalRun, tellSkipped } from './local-run.js';
+import { holds, type RoundLedger } from './round-ledger.js';
+import type { TrainTask } from './runner.js';
+import { sharingCores } from './shared-cores.js';
+import { lastJsonLine, runStage } from './stage-process.js';
+
+/** The last line that a trainer writes to stdout. */
+const resultSchema = z.object({
+  client: z.int(),
+  round: z.int(),
+  examples: z.int().positive(),
+  seconds: z.number(),
+  loss: z.number().nullable(),
+  accuracy: z.number(),
+  sha256: z.string(),
+});
+
+/** Trains the clients of a round that have not reported yet; every one is in the ledger afterwards. */
+export async function trainStage(
+  run: LocalRun,
+  { task, data, ledger }: { readonly task: TrainTask; readonly data: Manifest; readonly ledger: RoundLedger },
+): Promise<readonly ClientRecord[]> {
+  const missing: number[] = [];
+  for (const client of task.clients) {
+    const isFinished = (await finishedTraining(run, { task, data, ledger, client })) !== undefined;
+    if (!isFinished) missing.push(client);
+  }
+  const { length: all } = task.clients;
+  const finished = all - missing.length;
+  if (finished > 0) {
+    const who = finished === all ? count(all, 'client') : `${finished} of ${count(all, 'client')}`;
+    tellSkipped(run, { stage: 'train' }, `round ${task.round}: ${who}`);
+  }
+  await sharingCores(run, missing, async ({ client, signal }) => {
+    const reported = await trainClient({ ...run, signal }, { task, data, client });
+    await placeFileAtomic(run.paths.round(task.round).update(client), run.paths.clientModel(client));
+    await ledger.report(reported);
+    await run.metrics.append({ event: 'update', round: task.round, ...reported });
+  });
+  return ledger.record.reported;
+}
+
+interface ClientTask {
+  readonly task: TrainTask;
+  readonly data: Manifest;
+  readonly client: number;
+}
+
+/** What the client reported before, if its update and its shard are still the same files. */
+async function finishedTraining(
+  { paths, settings }: LocalRun,
+  { task, data, ledger, client }: ClientTask & { readonly ledger: RoundLedger },
+): Promise<ClientRecord | undefined> {
+  const reported = ledger.record.reported.find((each) => each.client === client);
+  if (reported === undefined) return undefined;
+  const isOfThisTask =
+    reported.shard === data.shards[client]?.sha256 &&
+    reported.seed === trainingSeed(settings.seed, task.round, client);
+  const isWhole = isOfThisTask && (await holds(paths.round(task.round).update(client), reported.sha256));
+  return isWhole ? reported : undefined;
+}
+
+async function trainClient(run: LocalRun, { task, data, client }: ClientTask): Promise<ClientRecord> {
+  const { paths, settings } = run;
+  const { training, model } = settings;
+  const seed = trainingSeed(settings.seed, task.round, client);
+  const stage = {
+    stage: 'train' as const,
+    client,
+    program: 'trainer/cli.js',
+    arguments: [
+      ...['--data', paths.shard(client)],
+      ...['--init', task.global.file],
+      ...['--savemodel', paths.round(task.round).update(client)],
+      ...['--model', model.name],
+      ...['--epoch', `${training.epochs}`],
+      ...['--batch', `${training.batch}`],
+      ...['--optimizer', training.optimizer],
+      ...['--learning-rate', `${training.learningRate}`],
+      ...['--momentum', `${training.momentum}`],
+      ...['--client', `${client}`],
+      ...['--round', `${task.round}`],
+      ...['--seed', `${seed}`],
+      ...['--threads', `${run.threads}`],
+    ],
+  };
+  const { examples, seconds, loss, accuracy, sha256 } = lastJsonLine(
+    stage,
+    await runStage(stage, run),
+    resultSchema,
+  );
+  const shard = data.shards[client]?.sha256 ?? '';
+  return { client, examples, seconds, loss, accuracy, seed, shard, sha256 };
+}
+
+/** Every training has a seed of its own, whatever runs beside it or ran before it. */
+function trainingSeed(seed: number, round: number, client: number): number {
+  return randomStream(seed, 'train', 'round', round, 'client', client).uint32();
+}

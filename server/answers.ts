@@ -1,0 +1,91 @@
+/** How the server answers failures: in JSON or HTML as the client asked for, with a sentence and never a stack. */
+import { randomUUID } from 'node:crypto';
+import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express';
+import type { Reporter } from '../lib/observability/events.js';
+import { PredictorUnavailableError } from './predictor.js';
+import { HttpProblem } from './problems.js';
+import { errorPage } from './views/layout.js';
+
+/** Whether a client asked for HTML rather than JSON; who asks for anything gets JSON. */
+export function wantsHtml(request: Request): boolean {
+  return request.accepts(['json', 'html']) === 'html';
+}
+
+/** Gives each request an id, taken over from a proxy where it sent one, and answers with it. */
+export const requestId: RequestHandler = (request, response, next) => {
+  const given = request.get('X-Request-Id');
+  response.set('X-Request-Id', given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID());
+  next();
+};
+
+/** Answers the methods of `handlers` at `path`, and any other with 405 and the list of these. */
+export function route(
+  app: Express,
+  path: string,
+  handlers: Readonly<Partial<Record<'get' | 'post', readonly RequestHandler[]>>>,
+): void {
+  if (handlers.get) app.get(path, ...handlers.get);
+  if (handlers.post) app.post(path, ...handlers.post);
+  const allowed = [handlers.get && ['GET', 'HEAD'], handlers.post && ['POST']].flatMap(
+    (methods) => methods ?? [],
+  );
+  app.all(path, (request) => {
+    throw new HttpProblem(405, `${request.method} is not allowed here; use ${allowed.join(' or ')}.`, {
+      headers: { Allow: allowed.join(', ') },
+    });
+  });
+}
+
+/** Answers what no route has taken. */
+export const notFound: RequestHandler = (request) => {
+  throw new HttpProblem(404, `There is nothing at ${request.path}.`);
+};
+
+/** Writes a problem as an HTML page; by default the plain error page. */
+export type ProblemPage = (problem: HttpProblem, request: Request) => string;
+
+/** Answers every failure. Failures of the server itself are reported with the id of their request. */
+export function answerProblems(reporter: Reporter, toPage: ProblemPage = errorPage): ErrorRequestHandler {
+  return (error: unknown, request, response, next) => {
+    // The client has gone, or the answer has begun: all that is left is to close.
+    if (response.headersSent || response.destroyed) return next(error);
+    const problem = toProblem(error);
+    const requestId = response.get('X-Request-Id');
+    if (problem.status >= 500)
+      report(reporter, error, { requestId, path: request.path, status: problem.status });
+    response.status(problem.status).set(problem.headers).set('Cache-Control', 'no-store').vary('Accept');
+    sendProblem({ problem, request, response, requestId, toPage });
+  };
+}
+
+interface ProblemAnswer {
+  readonly problem: HttpProblem;
+  readonly request: Request;
+  readonly response: Response;
+  readonly requestId: string | undefined;
+  readonly toPage: ProblemPage;
+}
+
+function sendProblem({ problem, request, response, requestId, toPage }: ProblemAnswer): void {
+  if (wantsHtml(request)) response.type('html').send(toPage(problem, request));
+  else response.json({ error: problem.message, status: problem.status, requestId });
+}
+
+function toProblem(error: unknown): HttpProblem {
+  if (error instanceof HttpProblem) return error;
+  if (error instanceof PredictorUnavailableError) {
+    return new HttpProblem(503, error.message, { cause: error, headers: { 'Retry-After': '1' } });
+  }
+  // Express's own refusals (a malformed address, a range that cannot be served) carry their status.
+  const status = error instanceof Error && 'status' in error ? Number(error.status) : Number.NaN;
+  if (status === 404) return new HttpProblem(404, 'There is nothing at this address.', { cause: error });
+  if (status >= 400 && status < 500)
+    return new HttpProblem(status, 'The request is malformed.', { cause: error });
+  return new HttpProblem(500, 'Something went wrong in the server; its log says more.', { cause: error });
+}
+
+function report(reporter: Reporter, error: unknown, fields: Readonly<Record<string, unknown>>): void {
+  const message = error instanceof Error ? error.message : String(error);
+  const stack = error instanceof Error && !(error instanceof HttpProblem) ? error.stack : undefined;
+  reporter.error(`A request failed: ${message}`, { ...fields, ...(stack === undefined ? {} : { stack }) });
+}

@@ -1,0 +1,145 @@
+/** Grey pictures and what is done to them: measuring, scaling, moving. Pure functions, values from 0 to 1. */
+
+/** A grey picture. */
+export interface GreyImage {
+  readonly width: number;
+  readonly height: number;
+  /** `[height, width]`, row-major, 0 (black) to 1 (white). */
+  readonly values: Float32Array;
+}
+
+/** Width and height in pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A part of a picture. */
+export interface Box extends Size {
+  readonly left: number;
+  readonly top: number;
+}
+
+/** The picture with `change` applied to each value. */
+export function mapValues(image: GreyImage, change: (value: number) => number): GreyImage {
+  return { ...image, values: image.values.map(change) };
+}
+
+/** The values of the outermost pixels. */
+export function borderValues({ width, height, values }: GreyImage): Float32Array {
+  return values.filter((_, at) => {
+    const x = at % width;
+    const y = (at - x) / width;
+    return x === 0 || y === 0 || x === width - 1 || y === height - 1;
+  });
+}
+
+/** The value below which `share` (0 to 1) of the values lie. */
+export function quantile(values: Float32Array, share: number): number {
+  const sorted = values.slice().sort();
+  return sorted[Math.round(share * (sorted.length - 1))] ?? 0;
+}
+
+/** Mean of the values; 0 for none. */
+export function mean(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}
+
+/** The smallest box that holds every value of at least `threshold`; undefined where there is none. */
+export function boundingBox({ width, height, values }: GreyImage, threshold: number): Box | undefined {
+  let [left, top, right, bottom] = [width, height, -1, -1];
+  for (let at = 0; at < values.length; at++) {
+    if ((values[at] as number) < threshold) continue;
+    const x = at % width;
+    const y = (at - x) / width;
+    left = Math.min(left, x);
+    right = Math.max(right, x);
+    top = Math.min(top, y);
+    bottom = Math.max(bottom, y);
+  }
+  return right < 0 ? undefined : { left, top, width: right - left + 1, height: bottom - top + 1 };
+}
+
+/** The part of the picture inside `box`, which must lie inside the picture. */
+export function crop(image: GreyImage, { left, top, width, height }: Box): GreyImage {
+  const values = new Float32Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const from = (top + y) * image.width + left;
+    values.set(image.values.subarray(from, from + width), y * width);
+  }
+  return { width, height, values };
+}
+
+/** Centre of mass in pixels, (0, 0) being the middle of the first pixel; the middle of the picture where it is black. */
+export function centreOfMass({ width, height, values }: GreyImage): readonly [x: number, y: number] {
+  let [mass, sumX, sumY] = [0, 0, 0];
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at] as number;
+    const x = at % width;
+    mass += value;
+    sumX += value * x;
+    sumY += (value * (at - x)) / width;
+  }
+  return mass > 0 ? [sumX / mass, sumY / mass] : [(width - 1) / 2, (height - 1) / 2];
+}
+
+/** A black picture of `size` with `image` laid on it at (left, top); what reaches over the edge is cut off. */
+export function placeOn(size: Size, image: GreyImage, { left, top }: Pick<Box, 'left' | 'top'>): GreyImage {
+  const values = new Float32Array(size.width * size.height);
+  for (let y = Math.max(0, -top); y < Math.min(image.height, size.height - top); y++) {
+    for (let x = Math.max(0, -left); x < Math.min(image.width, size.width - left); x++) {
+      values[(top + y) * size.width + left + x] = image.values[y * image.width + x] as number;
+    }
+  }
+  return { ...size, values };
+}
+
+/** Scales to `size` with a triangle filter as wide as the step, so that shrinking averages and nothing is skipped. */
+export function resample(image: GreyImage, size: Size): GreyImage {
+  const alongX = filterTaps(image.width, size.width);
+  const alongY = filterTaps(image.height, size.height);
+  const rows = new Float32Array(image.height * size.width);
+  for (let y = 0; y < image.height; y++) {
+    for (let x = 0; x < size.width; x++) {
+      const { first, weights } = alongX[x] as Taps;
+      let sum = 0;
+      for (let tap = 0; tap < weights.length; tap++) {
+        sum += (weights[tap] as number) * (image.values[y * image.width + first + tap] as number);
+      }
+      rows[y * size.width + x] = sum;
+    }
+  }
+  const values = new Float32Array(size.height * size.width);
+  for (let y = 0; y < size.height; y++) {
+    const { first, weights } = alongY[y] as Taps;
+    for (let x = 0; x < size.width; x++) {
+      let sum = 0;
+      for (let tap = 0; tap < weights.length; tap++) {
+        sum += (weights[tap] as number) * (rows[(first + tap) * size.width + x] as number);
+      }
+      values[y * size.width + x] = sum;
+    }
+  }
+  return { ...size, values };
+}
+
+/** Which inputs make one output, from `first` on, and how much each counts; the weights sum to 1. */
+interface Taps {
+  readonly first: number;
+  readonly weights: readonly number[];
+}
+
+function filterTaps(from: number, to: number): readonly Taps[] {
+  const scale = from / to;
+  const support = Math.max(1, scale);
+  return Array.from({ length: to }, (_, index) => {
+    const centre = (index + 0.5) * scale - 0.5;
+    const first = Math.max(0, Math.ceil(centre - support));
+    const last = Math.min(from - 1, Math.floor(centre + support));
+    const raw = Array.from({ length: last - first + 1 }, (_unused, tap) =>
+      Math.max(0, 1 - Math.abs(first + tap - centre) / support),
+    );
+    const sum = raw.reduce((total, weight) => total + weight, 0);
+    return { first, weights: raw.map((weight) => weight / sum) };
+  });
+}

@@ -1,0 +1,49 @@
+/** From a model file to a model that answers: read, check, compile, one trial prediction. */
+import { basename } from 'node:path';
+import type { Model } from '../lib/engine/engine.js';
+import { modelFromKeras } from '../lib/engine/keras-model.js';
+import { onnxEngine } from '../lib/engine/onnx/onnx-engine.js';
+import { classCount } from '../lib/engine/parameters.js';
+import { DataError } from '../lib/federation/errors.js';
+import { formatShape, sizeOf } from '../lib/federation/weights.js';
+import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
+import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { findAccuracy } from './model-accuracy.js';
+import type { InputShape } from './preprocess.js';
+import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
+
+/** Loads a Keras model file. @throws {DataError} when it is missing, damaged, or no image classifier. */
+export async function loadModel({ modelPath, threads }: WorkerSettings): Promise<LoadedModel> {
+  const bytes = await readFileBytes(modelPath, 'a Keras model in HDF5 (.h5)');
+  const model = modelFromKeras(await decodeKerasFile(bytes, modelPath), modelPath);
+  const inputShape = imageInput(model, modelPath);
+  const classes = classCount(model.description);
+  const session = await onnxEngine.createPredictSession(model, { threads });
+  const trial = await session.predict(new Float32Array(sizeOf(inputShape)), 1);
+  if (!trial.every(Number.isFinite)) {
+    await session.dispose();
+    throw new DataError({
+      file: modelPath,
+      expected: 'weights that give finite probabilities',
+      found: 'NaN or infinite ones',
+    });
+  }
+  const hash = sha256(bytes);
+  const accuracy = await findAccuracy(modelPath, hash);
+  const card = { file: basename(modelPath), sha256: hash, inputShape, classes, engine: onnxEngine.name };
+  return { session, card: accuracy === undefined ? card : { ...card, accuracy } };
+}
+
+/** The input as an image `[h, w, c]`; a flat input of a square number is a square grey image, row by row. */
+function imageInput({ description }: Model, path: string): InputShape {
+  const [height = 0, width = 0, channels = 0] = description.inputShape;
+  if (description.inputShape.length === 3 && (channels === 1 || channels === 3))
+    return [height, width, channels];
+  const side = Math.sqrt(height);
+  if (description.inputShape.length === 1 && Number.isInteger(side)) return [side, side, 1];
+  throw new DataError({
+    file: path,
+    expected: 'a model of grey or colour images, of input [h,w,1] or [h,w,3]',
+    found: `one of input ${formatShape(description.inputShape)}`,
+  });
+}

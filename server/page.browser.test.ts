@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { skipWithoutChromium, startChromium } from './testing/chromium.js';
+import { dropPng, imageSize, isAnswered, pageLayout, pastePng, reportViolations } from './testing/in-page.js';
+import { digitPng, ON_PAPER } from './testing/segment-digits.js';
+import { type ServedApp, serveApp } from './testing/served-app.js';
+
+/** Screenshots are kept here (ignored by git) for people to look at. */
+const ARTIFACTS = fileURLToPath(new URL('../../test-artifacts/', import.meta.url));
+
+const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 900 } };
+const PHONE: BrowserContextOptions = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  isMobile: true,
+  hasTouch: true,
+};
+
+describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
+  let app: ServedApp;
+  let browser: Browser;
+  let directory: string;
+  before(async () => {
+    await mkdir(ARTIFACTS, { recursive: true });
+    directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+    app = await serveApp({ limits: { maxFileBytes: 100_000 } });
+    browser = await startChromium();
+  });
+  after(async () => {
+    await browser?.close();
+    await app?.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  /** Opens the page, does something, and fails on any complaint in the console (blocked content among them). */
+  async function visit(
+    options: BrowserContextOptions,
+    act: (page: Page, complaints: string[]) => Promise<void>,
+  ) {
+    const context = await browser.newContext(options);
+    try {
+      const page = await context.newPage();
+      const complaints: string[] = [];
+      page.on('console', (message) => {
+        if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+      });
+      page.on('pageerror', (error) => complaints.push(error.message));
+      await page.addInitScript(reportViolations);
+      await page.goto(app.url);
+      await act(page, complaints);
+      assert.deepEqual(complaints, []);
+    } finally {
+      await context.close();
+    }
+  }
+
+  const picture = async (name: string, digit: number, drawing = {}) => {
+    const path = join(directory, name);
+    await writeFile(path, await digitPng(digit, drawing));
+    return path;
+  };
+
+  const shoot = (page: Page, name: string) =>
+    page.screenshot({ path: join(ARTIFACTS, `${name}.png`), fullPage: true });
+
+  async function assertAnswer(page: Page, digit: number): Promise<void> {
+    await page.waitForFunction(isAnswered, String(digit));
+    assert.match(
+      (await page.textContent('#sentence')) ?? '',
+      new RegExp(`^It looks like a ${digit}, \\d+\\.\\d % sure\\.$`),
+    );
+    const shares = await page.locator('#bars .share').allTextContents();
+    const values = shares.map(Number.parseFloat);
+    assert.equal(shares.length, 10);
+    assert.ok(Math.abs(values.reduce((sum, value) => sum + value, 0) - 100) < 1);
+    assert.equal(await page.locator('#bars .best .class').textContent(), String(digit));
+    assert.deepEqual(await page.evaluate(imageSize, '#seen'), [28, 28]);
+    assert.match((await page.getAttribute('#seen', 'src')) ?? '', /^data:image\/png;base64,/);
+    const [width] = await page.evaluate(imageSize, '#given');
+    assert.ok(width > 0, 'the given picture is shown');
+    assert.equal(await page.textContent('#error'), '');
+  }
+
+  it('reads an uploaded picture in place', async () => {
+    await visit(DESKTOP, async (page) => {
+      await shoot(page, 'desktop-light-before');
+      await page.setInputFiles('#file', await picture('seven.png', 7, ON_PAPER));
+      await assertAnswer(page, 7);
+      assert.equal(new URL(page.url()).pathname, '/', 'without leaving the page');
+      await page.waitForTimeout(500);
+      await shoot(page, 'desktop-light-after');
+      await page.setInputFiles('#file', await picture('two.png', 2));
+      await assertAnswer(page, 2);
+    });
+  });
+
+  it('reads a sample that is clicked on, and one chosen by keyboard', async () => {
+    await visit({ ...DESKTOP, colorScheme: 'dark' }, async (page) => {
+      await shoot(page, 'desktop-dark-before');
+      await page.getByLabel('Sample: digit 5').click();
+      await assertAnswer(page, 5);
+      assert.equal(await page.locator('.samples [aria-current=true]').count(), 1);
+      await page.waitForTimeout(500);
+      await shoot(page, 'desktop-dark-after');
+      await page.getByLabel('Sample: digit 8').focus();
+      await page.keyboard.press('Enter');
+      await assertAnswer(page, 8);
+      assert.equal((await page.evaluate(pageLayout)).background, 'rgb(17, 19, 24)');
+    });
+  });
+
+  it('reads a picture that is dropped anywhere, and one that is pasted', async () => {
+    await visit(DESKTOP, async (page) => {
+      assert.deepEqual(
+        await page.evaluate(dropPng, [...(await digitPng(3, ON_PAPER))]),
+        ['dragenter', 'dragover'],
+        'the page shows where to drop until it is done',
+      );
+      await assertAnswer(page, 3);
+      await page.evaluate(pastePng, [...(await digitPng(9, ON_PAPER))]);
+      await assertAnswer(page, 9);
+    });
+  });
+
+  it('says in words what was wrong, and reads the next picture', async () => {
+    await visit(DESKTOP, async (page, complaints) => {
+      const text = join(directory, 'text.png');
+      await writeFile(text, 'not a picture');
+      await page.setInputFiles('#file', text);
+      await page.getByRole('alert').getByText('found a text file').waitFor();
+      await shoot(page, 'desktop-light-error');
+      // The browser itself notes the 415 in its console; nothing else may be there.
+      assert.equal(complaints.length, 1);
+      assert.match(complaints.pop() ?? '', /415/);
+      await page.setInputFiles('#file', await picture('one.png', 1));
+      await assertAnswer(page, 1);
+    });
+  });
+
+  it('shrinks a photo that is larger than the server takes', async () => {
+    await visit(DESKTOP, async (page) => {
+      const noise = {
+        width: 1500,
+        height: 1500,
+        left: 500,
+        top: 300,
+        digitHeight: 900,
+        ink: [0, 0, 0],
+        paper: [255, 255, 255],
+      } as const;
+      const path = await picture('large.png', 4, noise);
+      const { default: sharp } = await import('sharp');
+      await sharp(path).png({ compressionLevel: 0 }).toFile(join(directory, 'huge.png'));
+      await page.setInputFiles('#file', join(directory, 'huge.png'));
+      await assertAnswer(page, 4);
+    });
+  });
+
+  it('keeps the newest picture when answers overtake each other', async () => {
+    await visit(DESKTOP, async (page) => {
+      let held = 0;
+      await page.route('**/upload', async (route) => {
+        if (held++ === 0) await new Promise((resolve) => setTimeout(resolve, 600));
+        await route.continue().catch(() => undefined);
+      });
+      await page.getByLabel('Sample: digit 6').click();
+      await page.getByLabel('Sample: digit 0').click();
+      await assertAnswer(page, 0);
+      await page.waitForTimeout(900);
+      await assertAnswer(page, 0);
+    });
+  });
+
+  it('works on a phone: nothing is cut off, and the answer comes into view', async () => {
+    await visit(PHONE, async (page) => {
+      await shoot(page, 'phone-before');
+      await page.getByLabel('Sample: digit 7').tap();
+      await assertAnswer(page, 7);
+      await page.waitForTimeout(900);
+      const { width, answerTop } = await page.evaluate(pageLayout);
+      assert.equal(width, 390, 'no sideways scrolling');
+      assert.ok(answerTop >= -5 && answerTop < 500, `the answer begins at ${answerTop}`);
+      await shoot(page, 'phone-after');
+    });
+  });
+
+  it('works without JavaScript', async () => {
+    await visit({ ...DESKTOP, javaScriptEnabled: false }, async (page) => {
+      await page.setInputFiles('#file', await picture('three.png', 3, ON_PAPER));
+      await page.getByRole('button', { name: 'Read the digit' }).click();
+      assert.equal(new URL(page.url()).pathname, '/upload');
+      assert.equal(await page.textContent('#digit'), '3');
+      await shoot(page, 'no-javascript-after');
+      await page.getByLabel('Sample: digit 9').click();
+      assert.equal(await page.textContent('#digit'), '9');
+    });
+  });
+});

@@ -1,0 +1,46 @@
+/** What the server asks of a model: its facts and its predictions, wherever the model runs. */
+
+/** Facts of a loaded model, as `GET /model` answers them. */
+export interface ModelCard {
+  /** Name of the model file, without its directory. */
+  readonly file: string;
+  /** sha256 of the file, 64 hexadecimal digits. */
+  readonly sha256: string;
+  /** Shape of one input: `[h, w, c]`. */
+  readonly inputShape: readonly [height: number, width: number, channels: number];
+  /** Number of classes. */
+  readonly classes: number;
+  /** The engine that runs the model, e.g. `onnx/cpu`. */
+  readonly engine: string;
+  /** What the accuracy test found for exactly this file, where its record lies beside it. */
+  readonly accuracy?: ModelAccuracy;
+}
+
+/** The result of an accuracy test. */
+export interface ModelAccuracy {
+  /** Share of right answers, 0 to 1. */
+  readonly accuracy: number;
+  readonly loss: number;
+  /** Number of test images. */
+  readonly examples: number;
+}
+
+/** A model that answers. */
+export interface Predictor {
+  /** Facts of the loaded model; undefined while none can answer. */
+  card(): ModelCard | undefined;
+  /**
+   * Class probabilities of `count` images.
+   *
+   * @param images `[count, h, w, c]`, scaled to 0…1; the caller must not use them afterwards
+   * @returns `[count, classes]`, each row sums to 1
+   * @throws {PredictorUnavailableError} when the model is not there, or went away before it answered
+   */
+  predict(images: Float32Array, count: number): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+/** The model cannot answer now; asking again later may help. */
+export class PredictorUnavailableError extends Error {
+  override readonly name = 'PredictorUnavailableError';
+}

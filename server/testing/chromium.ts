@@ -1,0 +1,59 @@
+/** Finds and starts the Chromium of this machine for tests of the page. */
+import { accessSync, constants } from 'node:fs';
+import { type Browser, chromium } from 'playwright-core';
+
+const PLACES = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/usr/bin/google-chrome-stable',
+  '/opt/google/chrome/chrome',
+  '/snap/bin/chromium',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  '/Applications/Chromium.app/Contents/MacOS/Chromium',
+];
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** Path of a Chromium, `CHROMIUM_PATH` first; undefined where none is installed. */
+export function findChromium(): string | undefined {
+  const named = process.env.CHROMIUM_PATH;
+  return (named === undefined ? PLACES : [named]).find(isExecutable);
+}
+
+/**
+ * Why tests of the page must be skipped here, or false. In CI they never are: there the lack of a browser is a failure.
+ *
+ * @throws {Error} in CI without a browser
+ */
+export function skipWithoutChromium(): string | false {
+  if (findChromium() !== undefined) return false;
+  const reason = 'no Chromium is installed (set CHROMIUM_PATH, or install one of: chromium, google-chrome)';
+  if (process.env.CI === 'true') throw new Error(`The page cannot be tested: ${reason}.`);
+  return reason;
+}
+
+/** Starts the browser with a profile of its own. */
+export function startChromium(): Promise<Browser> {
+  const executablePath = findChromium();
+  if (executablePath === undefined) throw new Error('There is no Chromium.');
+  return chromium.launch({ executablePath, args: FLAGS });
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,77 @@
+/** Functions that tests run inside the page: each stands alone, for it is sent to the browser as text. */
+
+// The little of a browser that they use; its whole types would make `document` known to the server too.
+interface PageElement {
+  readonly textContent: string | null;
+  readonly dataset: Readonly<Record<string, string>>;
+  readonly classList: { contains(name: string): boolean };
+  readonly naturalWidth: number;
+  readonly naturalHeight: number;
+  readonly scrollWidth: number;
+  decode(): Promise<void>;
+  dispatchEvent(event: object): boolean;
+  getBoundingClientRect(): { readonly top: number };
+}
+interface Violation {
+  readonly violatedDirective: string;
+  readonly blockedURI: string;
+}
+declare const document: {
+  readonly body: PageElement;
+  readonly documentElement: PageElement;
+  querySelector(selector: string): PageElement;
+  addEventListener(type: string, listener: (event: Violation) => void): void;
+};
+declare const getComputedStyle: (element: PageElement) => { readonly backgroundColor: string };
+declare const DataTransfer: new () => { readonly items: { add(file: object): void } };
+declare const File: new (parts: readonly Uint8Array[], name: string, options: object) => object;
+declare const DragEvent: new (type: string, options: object) => object;
+declare const ClipboardEvent: new (type: string, options: object) => object;
+
+/** Writes what the content security policy blocks to the console. */
+export function reportViolations(): void {
+  document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+    console.error(`blocked ${violatedDirective}: ${blockedURI}`);
+  });
+}
+
+/** Whether the page shows `digit` as its answer. */
+export function isAnswered(digit: string): boolean {
+  const { dataset } = document.querySelector('#answer');
+  return document.querySelector('#digit').textContent === digit && dataset.state === 'done';
+}
+
+/** Width and height of an image's file once it is there. @throws where it cannot be shown */
+export async function imageSize(selector: string): Promise<readonly [width: number, height: number]> {
+  const image = document.querySelector(selector);
+  await image.decode();
+  return [image.naturalWidth, image.naturalHeight];
+}
+
+/** Pastes a PNG of these bytes. */
+export function pastePng(bytes: readonly number[]): void {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([new Uint8Array(bytes)], 'digit.png', { type: 'image/png' }));
+  const event = new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true });
+  document.querySelector('footer').dispatchEvent(event);
+}
+
+/** Drags a PNG of these bytes over the page's footer and drops it there. Returns after which events the page was marked. */
+export function dropPng(bytes: readonly number[]): readonly string[] {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([new Uint8Array(bytes)], 'digit.png', { type: 'image/png' }));
+  return ['dragenter', 'dragover', 'drop'].filter((type) => {
+    const event = new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true });
+    document.querySelector('footer').dispatchEvent(event);
+    return document.body.classList.contains('dragging');
+  });
+}
+
+/** How wide the page is, where its answer begins on the screen, and what colour it has. */
+export function pageLayout() {
+  return {
+    width: document.documentElement.scrollWidth,
+    answerTop: document.querySelector('#answer').getBoundingClientRect().top,
+    background: getComputedStyle(document.body).backgroundColor,
+  };
+}

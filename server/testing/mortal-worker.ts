@@ -1,0 +1,23 @@
+/** The prediction worker as it is, but it dies of one certain picture: to test what happens then. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { loadModel } from '../load-model.js';
+import { answerRequests, type WorkerSettings } from '../worker-protocol.js';
+
+/** A picture whose first value is this kills the worker. */
+export const POISON = 0.123;
+
+if (parentPort !== null) {
+  await answerRequests(parentPort, async () => {
+    const { session, card } = await loadModel(workerData as WorkerSettings);
+    return {
+      card,
+      session: {
+        ...session,
+        predict(images, count) {
+          if (images[0] === Math.fround(POISON)) process.exit(134);
+          return session.predict(images, count);
+        },
+      },
+    };
+  });
+}

@@ -1,0 +1,69 @@
+/** A running application for tests: the real model file, worker, app and sockets, in a directory of its own. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type AppOptions, createApp } from '../app.js';
+import { listen } from '../listen.js';
+import type { Predictor } from '../predictor.js';
+import type { Sample } from '../samples.js';
+import { createWorkerPredictor } from '../worker-predictor.js';
+import { writePrototypeModel } from './prototype-model.js';
+import { digitPng } from './segment-digits.js';
+
+/** What a test has to do with. */
+export interface ServedApp {
+  readonly url: string;
+  readonly modelPath: string;
+  readonly sha256: string;
+  readonly predictor: Predictor;
+  readonly samples: readonly Sample[];
+  close(): Promise<void>;
+}
+
+/** Serves the calculator-digit model on a free port. */
+export async function serveApp(options: Partial<AppOptions> = {}): Promise<ServedApp> {
+  const directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+  const modelPath = join(directory, 'aggregated-model.h5');
+  const sha256 = await writePrototypeModel(modelPath);
+  const predictor = options.predictor ?? (await createWorkerPredictor({ modelPath, threads: 1 }));
+  const samples = await Promise.all(
+    Array.from({ length: 10 }, async (_, digit) => ({
+      name: `digit-${digit}.png`,
+      label: String(digit),
+      png: await digitPng(digit),
+    })),
+  );
+  const server = await listen(createApp({ samples, ...options, predictor }), { host: '127.0.0.1', port: 0 });
+  return {
+    url: server.url,
+    modelPath,
+    sha256,
+    predictor,
+    samples,
+    async close() {
+      await server.close();
+      await predictor.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What `/upload` answers in JSON. */
+export interface UploadAnswer {
+  readonly prediction: number;
+  readonly probabilities: readonly number[];
+  readonly pixels: readonly (readonly number[])[];
+  readonly blank?: boolean;
+  readonly error?: string;
+}
+
+/** Uploads bytes as a form does. */
+export function upload(
+  url: string,
+  bytes: Uint8Array,
+  { field = 'file', name = 'digit.png', accept = 'application/json' } = {},
+): Promise<Response> {
+  const body = new FormData();
+  body.append(field, new Blob([bytes as Uint8Array<ArrayBuffer>]), name);
+  return fetch(`${url}/upload`, { method: 'POST', body, headers: { Accept: accept } });
+}

@@ -1,0 +1,121 @@
+/** Takes one uploaded image into memory, within limits that are decided before any handler runs. */
+import type { Request, RequestHandler, Response } from 'express';
+import multer, { MulterError } from 'multer';
+import { HttpProblem } from './problems.js';
+import { createSlots } from './slots.js';
+
+/** The multipart field that carries the image. */
+export const FILE_FIELD = 'file';
+
+/** Bounds on uploads. */
+export interface UploadLimits {
+  /** Largest image file. */
+  readonly maxFileBytes: number;
+  /** Uploads in memory at the same time; this many times `maxFileBytes` bounds what they take. */
+  readonly maxRunning: number;
+  /** Uploads that may wait for their turn, unread; more are answered 503. */
+  readonly maxWaiting: number;
+}
+
+export const DEFAULT_UPLOAD_LIMITS: UploadLimits = {
+  maxFileBytes: 5_000_000,
+  maxRunning: 64,
+  maxWaiting: 1_000,
+};
+
+/** A declared length of this many times the limit is refused without reading it to its end. */
+const HOPELESS_FACTOR = 8;
+const RETRY_AFTER_SECONDS = '1';
+
+/** Handlers that leave the image of a `multipart/form-data` request in `request.file`, or fail with a problem. */
+export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
+  const { maxFileBytes, maxRunning, maxWaiting } = limits;
+  const slots = createSlots({ running: maxRunning, waiting: maxWaiting });
+  const parse = multer({
+    storage: multer.memoryStorage(),
+    limits: {
+      fileSize: maxFileBytes,
+      files: 1,
+      fields: 4,
+      parts: 5,
+      fieldNameSize: 100,
+      fieldSize: 1_000,
+      headerPairs: 20,
+      fieldNestingDepth: 0,
+    },
+  }).single(FILE_FIELD);
+
+  return [
+    (request, response, next) => {
+      refuseByHeaders(request, response, maxFileBytes);
+      next();
+    },
+    async (_request, response, next) => {
+      const gone = new AbortController();
+      response.once('close', () => gone.abort());
+      const release = await slots.acquire(gone.signal);
+      if (gone.signal.aborted) return release?.();
+      if (release === undefined) {
+        throw new HttpProblem(503, 'Too many uploads at the moment; try again in a second.', {
+          headers: { 'Retry-After': RETRY_AFTER_SECONDS },
+        });
+      }
+      response.once('close', release);
+      next();
+    },
+    (request, response, next) =>
+      parse(request, response, (error: unknown) =>
+        next(error === undefined ? missingFile(request) : uploadProblem(error, maxFileBytes)),
+      ),
+  ];
+}
+
+/** What can be told from the headers is told before the body is read. */
+function refuseByHeaders(request: Request, response: Response, maxFileBytes: number): void {
+  const type = request.headers['content-type'];
+  if (type === undefined) throw noFile();
+  if (!/^multipart\/form-data\b/i.test(type)) {
+    throw new HttpProblem(
+      415,
+      `Expected multipart/form-data with an image in the field "${FILE_FIELD}", found ${type.split(';')[0]}.`,
+    );
+  }
+  if (Number(request.headers['content-length'] ?? 0) > maxFileBytes * HOPELESS_FACTOR) {
+    response.set('Connection', 'close');
+    throw tooLarge(maxFileBytes);
+  }
+}
+
+function missingFile(request: Request): HttpProblem | undefined {
+  return request.file === undefined ? noFile() : undefined;
+}
+
+function noFile(): HttpProblem {
+  return new HttpProblem(400, `No file was sent: expected an image in the field "${FILE_FIELD}".`);
+}
+
+function tooLarge(maxFileBytes: number): HttpProblem {
+  return new HttpProblem(413, `The file is too large: at most ${maxFileBytes / 1e6} MB are accepted.`);
+}
+
+function uploadProblem(error: unknown, maxFileBytes: number): unknown {
+  if (!(error instanceof MulterError)) {
+    // What the multipart parser itself says about a malformed body.
+    const message = error instanceof Error ? error.message : String(error);
+    return new HttpProblem(400, `The multipart body is malformed: ${message}.`, { cause: error });
+  }
+  switch (error.code) {
+    case 'LIMIT_FILE_SIZE':
+      return tooLarge(maxFileBytes);
+    case 'LIMIT_UNEXPECTED_FILE':
+      if (error.field === FILE_FIELD) return new HttpProblem(400, 'Send one image at a time.');
+      return new HttpProblem(
+        400,
+        `Expected the image in the field "${FILE_FIELD}", found it in "${error.field ?? ''}".`,
+      );
+    case 'LIMIT_FILE_COUNT':
+      return new HttpProblem(400, 'Send one image at a time.');
+    default:
+      return new HttpProblem(400, `The form is not what was expected: ${error.message.toLowerCase()}.`);
+  }
+}

@@ -1,0 +1,43 @@
+/** Writes HTML in template strings in which every value is escaped unless it is HTML made here. */
+
+const MARKUP = Symbol('markup');
+
+/** A piece of finished HTML. */
+export interface Html {
+  readonly [MARKUP]: string;
+}
+
+/** What a template takes: text and numbers are escaped, pieces and lists of pieces are put in, nothing stays nothing. */
+export type HtmlValue = string | number | Html | readonly Html[] | undefined | false;
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** A template tag: ``html`<p title="${title}">${text}</p>` ``. Attribute values belong in quotation marks. */
+export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
+  return { [MARKUP]: String.raw({ raw: strings }, ...values.map(write)) };
+}
+
+/** The finished text. */
+export function toText(piece: Html): string {
+  return piece[MARKUP];
+}
+
+function write(value: HtmlValue): string {
+  if (value === undefined || value === false) return '';
+  if (typeof value === 'string' || typeof value === 'number') return escapeHtml(String(value));
+  return isPiece(value) ? value[MARKUP] : value.map(toText).join('');
+}
+
+function isPiece(value: Html | readonly Html[]): value is Html {
+  return MARKUP in value;
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
+}

@@ -1,0 +1,67 @@
+/** What the server and its prediction worker say to each other, and the worker's side of the conversation. */
+import type { MessagePort } from 'node:worker_threads';
+import type { PredictSession } from '../lib/engine/engine.js';
+import { ExitCode, isFedbatchError } from '../lib/federation/errors.js';
+import type { ModelCard } from './predictor.js';
+
+/** What the worker is started with. */
+export interface WorkerSettings {
+  readonly modelPath: string;
+  /** Processor threads of the engine. */
+  readonly threads: number;
+}
+
+/** Server to worker: predict `count` images, or stop. */
+export type WorkerRequest =
+  | { readonly kind: 'predict'; readonly id: number; readonly images: Float32Array; readonly count: number }
+  | { readonly kind: 'stop' };
+
+/** Worker to server. `refused` means that the model cannot be loaded; the code is that of the error behind it. */
+export type WorkerReply =
+  | { readonly kind: 'ready'; readonly card: ModelCard }
+  | { readonly kind: 'refused'; readonly message: string; readonly exitCode: ExitCode }
+  | { readonly kind: 'answer'; readonly id: number; readonly probabilities: Float32Array }
+  | { readonly kind: 'failure'; readonly id: number; readonly message: string };
+
+/** A model ready to answer, and its facts. */
+export interface LoadedModel {
+  readonly session: PredictSession;
+  readonly card: ModelCard;
+}
+
+/** Loads the model, says so, and answers requests one after the other until told to stop. */
+export async function answerRequests(port: MessagePort, load: () => Promise<LoadedModel>): Promise<void> {
+  const reply = (message: WorkerReply) => port.postMessage(message);
+  let loaded: LoadedModel;
+  try {
+    loaded = await load();
+  } catch (error) {
+    const exitCode = isFedbatchError(error) ? error.exitCode : ExitCode.bug;
+    reply({ kind: 'refused', message: messageOf(error), exitCode });
+    port.close();
+    return;
+  }
+  const { session, card } = loaded;
+  let last = Promise.resolve();
+  port.on('message', (request: WorkerRequest) => {
+    // One at a time: a session is not meant to be run beside itself, and answers leave in the order of asking.
+    last = last.then(async () => {
+      if (request.kind === 'stop') {
+        port.close();
+        await session.dispose();
+        return;
+      }
+      const { id, images, count } = request;
+      try {
+        reply({ kind: 'answer', id, probabilities: await session.predict(images, count) });
+      } catch (error) {
+        reply({ kind: 'failure', id, message: messageOf(error) });
+      }
+    });
+  });
+  reply({ kind: 'ready', card });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,197 @@
+/** End-to-end tests of `fedbatch split`, run as the program that a user starts. */
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { findMnist } from '../test/mnist.js';
+import { encodeDataset, numberedExamples } from '../test/numbered-examples.js';
+import { temporaryDirectory } from '../test/temporary-directory.js';
+
+const program = fileURLToPath(new URL('cli.js', import.meta.url));
+
+/** Runs the splitter; a failure is a result, not an exception. */
+function run(...argv: readonly string[]) {
+  return execa(process.execPath, [program, ...argv], { reject: false });
+}
+
+async function prepared(directory: string, examples = 100) {
+  const data = join(directory, 'dataset.npz');
+  await writeFile(data, await encodeDataset(numberedExamples(examples), numberedExamples(10)));
+  return { data, savedir: join(directory, 'data') };
+}
+
+/** Starts a split into many shards and sends `signal` once the first is there. */
+async function stopped(argv: readonly string[], signal: NodeJS.Signals) {
+  const child = execa(process.execPath, [program, ...argv, '--log-format', 'json'], { reject: false });
+  child.stderr.on('data', (chunk) => String(chunk).includes('"progress"') && child.kill(signal));
+  return await child;
+}
+
+test('the last line of stdout is the result, and a second run skips', async (t) => {
+  const { data, savedir } = await prepared(await temporaryDirectory(t));
+  const argv = ['--data', data, '--n_container=3', '--savedir', savedir];
+  const first = await run(...argv);
+  assert.equal(first.exitCode, 0, first.stderr);
+  const { seconds, ...result } = JSON.parse(first.stdout.split('\n').at(-1) ?? '');
+  assert.ok(seconds > 0);
+  assert.deepEqual(result, { shards: 3, examples: 100, test: 10, savedir, skipped: false });
+  assert.match(first.stderr, /3\/3 shards/);
+  const second = await run(...argv);
+  assert.equal(second.exitCode, 0);
+  assert.match(second.stderr, /^Nothing to do: .* holds this split already, and its checksums hold\.$/m);
+  assert.equal(JSON.parse(second.stdout).skipped, true);
+});
+
+test('the help names every option with its default', async () => {
+  const { stdout, exitCode } = await run('--help');
+  assert.equal(exitCode, 0);
+  for (const option of ['--data', '--n-container', '--savedir', '--partition', '--test-fraction', '--seed']) {
+    assert.ok(stdout.includes(option), option);
+  }
+  assert.match(stdout, /default: 0\.1/);
+});
+
+test('the embedded digits are split by name', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const argv = ['--data', 'digits', '--n-container', '3', '--savedir', join(directory, 'data')];
+  const env = { FEDBATCH_CACHE_DIR: join(directory, 'cache') };
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...argv], { env });
+  assert.equal(exitCode, 0, stderr);
+  const { shards, examples, test: held } = JSON.parse(stdout);
+  assert.deepEqual([shards, examples, held], [3, 6000, 1000]);
+});
+
+const usage: readonly (readonly [string, readonly string[], RegExp])[] = [
+  [
+    'no shards',
+    ['--n-container', '0'],
+    /--n-container <count>.*Expected a whole number of at least 1, found "0"/,
+  ],
+  ['a fraction of a shard', ['--n-container', '1.5'], /found "1\.5"/],
+  [
+    'more shards than examples',
+    ['--n-container', '101'],
+    /^error: Expected at most 100 clients for 100 training examples/m,
+  ],
+  ['an unknown scheme', ['--n-container', '2', '--partition', 'fair'], /Allowed choices are iid, strided/],
+  [
+    'a test fraction of 1',
+    ['--n-container', '2', '--test-fraction', '1'],
+    /a number from 0\.001 to 0\.9, found "1"/,
+  ],
+  ['no count', [], /required option '--n-container <count>' not specified/],
+  ['an unknown option', ['--n-container', '2', '--shards', '2'], /unknown option '--shards'/],
+];
+
+for (const [name, argv, message] of usage) {
+  test(`${name}: exit code 2 and one sentence`, async (t) => {
+    const { data, savedir } = await prepared(await temporaryDirectory(t));
+    const { exitCode, stdout, stderr } = await run('--data', data, '--savedir', savedir, ...argv);
+    assert.equal(exitCode, 2, stderr);
+    assert.match(stderr, message);
+    assert.doesNotMatch(stderr, /\n\s+at /);
+    assert.equal(stdout, '');
+    await assert.rejects(readdir(savedir), /ENOENT/);
+  });
+}
+
+const badData: readonly (readonly [string, Uint8Array | string | undefined, RegExp])[] = [
+  ['a missing file', undefined, /dataset\.npz: expected a dataset .*, found no such file\.$/],
+  ['an empty file', '', /expected an npz \(a zip archive of npy arrays\), found an empty file\.$/],
+  ['a web page', '<html></html>', /found something that is not a zip\.$/],
+  ['a cut-off zip', 'PK\x03\x04cut', /found a damaged or truncated zip\.$/],
+];
+
+for (const [name, content, message] of badData) {
+  test(`${name}: exit code 3, one sentence, a stack trace only for --debug`, async (t) => {
+    const directory = await temporaryDirectory(t);
+    const argv = [
+      '--data',
+      join(directory, 'dataset.npz'),
+      '--n-container',
+      '2',
+      '--savedir',
+      join(directory, 'data'),
+    ];
+    if (content !== undefined) await writeFile(join(directory, 'dataset.npz'), content, 'latin1');
+    const { exitCode, stdout, stderr } = await run(...argv);
+    assert.equal(exitCode, 3, stderr);
+    assert.equal(stderr.split('\n').length, 1, stderr);
+    assert.match(stderr, message);
+    assert.equal(stdout, '');
+    await assert.rejects(readdir(join(directory, 'data')), /ENOENT/);
+    assert.match((await run(...argv, '--debug')).stderr, /\n\s+at /);
+  });
+}
+
+test('a directory that cannot be made is one sentence, also where Node itself would hang', async (t) => {
+  const { data, savedir } = await prepared(await temporaryDirectory(t));
+  await writeFile(savedir, 'a file');
+  for (const target of [savedir, join(savedir, 'below'), '/proc/fedbatch/data']) {
+    const { exitCode, stderr } = await run('--data', data, '--n-container', '2', '--savedir', target);
+    assert.equal(exitCode, 3, stderr);
+    assert.match(stderr, /^error: .*(could not be (written|listed)): .*\.$/);
+    assert.equal(stderr.split('\n').length, 1, stderr);
+  }
+  assert.equal(await readFile(savedir, 'utf8'), 'a file');
+});
+
+test('a full disk: exit code 3, one sentence, nothing left', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const { data } = await prepared(directory, 100_000);
+  const disk = join(directory, 'disk');
+  await mkdir(disk);
+  const mounted = await execa('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'tmpfs', disk], { reject: false });
+  if (mounted.failed) return t.skip(`tmpfs cannot be mounted here: ${mounted.stderr ?? mounted.message}`);
+  try {
+    const { exitCode, stderr } = await run(
+      '--data',
+      data,
+      '--n-container',
+      '4',
+      '--savedir',
+      join(disk, 'data'),
+    );
+    assert.equal(exitCode, 3, stderr);
+    assert.match(stderr, /^error: .*\d\.npz: could not be written: the disk is full \(ENOSPC\)\.$/m);
+    assert.deepEqual(await readdir(join(disk, 'data')), []);
+  } finally {
+    await execa('umount', [disk]);
+  }
+});
+
+test('an interrupt ends it with 130 and leaves no shards', async (t) => {
+  const { data, savedir } = await prepared(await temporaryDirectory(t), 2000);
+  const { exitCode, stderr } = await stopped(
+    ['--data', data, '--n-container', '2000', '--savedir', savedir],
+    'SIGINT',
+  );
+  assert.equal(exitCode, 130, stderr);
+  assert.deepEqual(await readdir(savedir), []);
+});
+
+test('a kill in the middle of a second split leaves no manifest, and the next run makes all whole', async (t) => {
+  const { data, savedir } = await prepared(await temporaryDirectory(t), 2000);
+  assert.equal((await run('--data', data, '--n-container', '3', '--savedir', savedir)).exitCode, 0);
+  const argv = ['--data', data, '--n-container', '2000', '--savedir', savedir];
+  assert.equal((await stopped(argv, 'SIGKILL')).signal, 'SIGKILL');
+  const left = await readdir(savedir);
+  assert.ok(left.includes('0.npz') && !left.includes('manifest.json'), left.join(' '));
+  const { exitCode } = await run('--data', data, '--n-container', '3', '--savedir', savedir);
+  assert.equal(exitCode, 0);
+  assert.deepEqual((await readdir(savedir)).sort(), ['0.npz', '1.npz', '2.npz', 'manifest.json', 'test.npz']);
+});
+
+test('60,000 images of MNIST are split', async (t) => {
+  const data = findMnist();
+  if (data === undefined) return t.skip('no MNIST: set FEDBATCH_MNIST to the path of mnist.npz');
+  const savedir = join(await temporaryDirectory(t), 'data');
+  const startedAt = performance.now();
+  const { stdout, exitCode } = await run('--data', data, '--n-container', '3', '--savedir', savedir);
+  t.diagnostic(`${((performance.now() - startedAt) / 1000).toFixed(2)} s`);
+  assert.equal(exitCode, 0);
+  const { shards, examples, test: held } = JSON.parse(stdout);
+  assert.deepEqual([shards, examples, held], [3, 60_000, 10_000]);
+});

@@ -1,0 +1,195 @@
+/** Tests of the split itself: what lies in the files, what is done again and what is not, what a failure leaves. */
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { takeExamples } from '../lib/federation/examples.js';
+import { partitionSchemeNames } from '../lib/federation/partition.js';
+import { sha256 } from '../lib/formats/atomic-file.js';
+import { readDataset, readShard } from '../lib/formats/dataset.js';
+import { readManifest } from '../lib/formats/manifest.js';
+import { silentReporter } from '../lib/observability/events.js';
+import { findMnist } from '../test/mnist.js';
+import { encodeDataset, numberedExamples, numbersOf } from '../test/numbered-examples.js';
+import { temporaryDirectory } from '../test/temporary-directory.js';
+import { type SplitOptions, split } from './split.js';
+
+/** A dataset in a directory of its own, and the options to split it next to itself. */
+async function prepared(directory: string, dataset: Uint8Array): Promise<SplitOptions> {
+  const data = join(directory, 'dataset.npz');
+  await writeFile(data, dataset);
+  return {
+    data,
+    savedir: join(directory, 'data'),
+    clients: 3,
+    scheme: 'iid',
+    seed: 0,
+    testFraction: 0.1,
+    reporter: silentReporter,
+  };
+}
+
+const numbers = async (options: SplitOptions, file: string) =>
+  numbersOf(await readShard(join(options.savedir, file)));
+
+/** The numbers in all shards, sorted. */
+async function allNumbers(options: SplitOptions): Promise<number[]> {
+  const names = (await readdir(options.savedir)).filter((name) => /^\d+\.npz$/.test(name));
+  const shards = await Promise.all(names.map((name) => numbers(options, name)));
+  return shards.flat().sort((a, b) => a - b);
+}
+
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
+const withTest = () => encodeDataset(numberedExamples(101), numberedExamples(20, 1000));
+
+for (const scheme of partitionSchemeNames) {
+  for (const clients of [1, 3, 7, 101]) {
+    test(`${scheme}, ${clients} shards: every example once, test examples as they were, a true manifest`, async (t) => {
+      const options = { ...(await prepared(await temporaryDirectory(t), await withTest())), scheme, clients };
+      const { manifest, skipped } = await split(options);
+      assert.equal(skipped, false);
+      assert.deepEqual(await allNumbers(options), range(0, 101));
+      assert.deepEqual(await numbers(options, 'test.npz'), range(1000, 1020));
+      assert.deepEqual(await readManifest(join(options.savedir, 'manifest.json')), manifest);
+      assert.equal(manifest.shards.length, clients);
+      for (const shard of [...manifest.shards, manifest.test]) {
+        const { labels } = await readShard(join(options.savedir, shard.file));
+        const counted = range(0, 5).map((label) => labels.filter((each) => each === label).length);
+        assert.deepEqual([shard.examples, shard.labelHistogram], [labels.length, counted]);
+      }
+      const { dataset, classes, image } = manifest;
+      assert.deepEqual([dataset.file, dataset.testFraction, classes], ['dataset.npz', null, 5]);
+      assert.deepEqual(image, { shape: [2, 2], dtype: 'uint8' });
+    });
+  }
+}
+
+test('a dataset of x and y alone gives up a share for the test', async (t) => {
+  const options = await prepared(await temporaryDirectory(t), await encodeDataset(numberedExamples(50)));
+  const { manifest } = await split({ ...options, testFraction: 0.2, scheme: 'strided' });
+  const held = await numbers(options, 'test.npz');
+  assert.equal(held.length, 10);
+  assert.deepEqual(
+    [...held, ...(await allNumbers(options))].sort((a, b) => a - b),
+    range(0, 50),
+  );
+  const [first = -1, second = -1] = await numbers(options, '0.npz');
+  assert.ok(first < second, 'the order of the file is kept');
+  assert.equal(manifest.dataset.testFraction, 0.2);
+});
+
+test('the same arguments make the same bytes, another seed others', async (t) => {
+  const options = await prepared(await temporaryDirectory(t), await encodeDataset(numberedExamples(50)));
+  const hashes = async (changes: Partial<SplitOptions>) => {
+    await rm(options.savedir, { recursive: true, force: true });
+    const { manifest } = await split({ ...options, ...changes });
+    return [...manifest.shards, manifest.test].map(({ sha256 }) => sha256);
+  };
+  assert.deepEqual(await hashes({}), await hashes({}));
+  assert.notDeepEqual(await hashes({}), await hashes({ seed: 1 }));
+});
+
+test('finished work is recognised, and done again when anything about it has changed', async (t) => {
+  const options = await prepared(await temporaryDirectory(t), await encodeDataset(numberedExamples(50)));
+  const again = async (changes: Partial<SplitOptions> = {}) =>
+    (await split({ ...options, ...changes })).skipped;
+  const inside = (name: string) => join(options.savedir, name);
+  assert.equal(await again(), false);
+  assert.equal(await again(), true);
+  for (const change of [{ seed: 1 }, { clients: 4 }, { scheme: 'strided' as const }, { testFraction: 0.2 }]) {
+    assert.equal(await again(change), false, JSON.stringify(change));
+    assert.equal(await again(change), true);
+    assert.equal(await again(), false);
+  }
+  const damages: readonly (() => Promise<unknown>)[] = [
+    () => rm(inside('1.npz')),
+    () => rm(inside('test.npz')),
+    () => rm(inside('manifest.json')),
+    () => writeFile(inside('manifest.json'), '{'),
+    () => writeFile(inside('7.npz'), 'a shard that no manifest knows'),
+    async () => {
+      const bytes = await readFile(inside('0.npz'));
+      bytes[bytes.length - 100] = (bytes[bytes.length - 100] ?? 0) ^ 1;
+      await writeFile(inside('0.npz'), bytes);
+    },
+    async () => writeFile(options.data, await encodeDataset(numberedExamples(51))),
+  ];
+  for (const damage of damages) {
+    await damage();
+    assert.equal(await again(), false, String(damage));
+    assert.equal(await again(), true, String(damage));
+  }
+  assert.deepEqual((await readdir(options.savedir)).sort(), [
+    '0.npz',
+    '1.npz',
+    '2.npz',
+    'manifest.json',
+    'test.npz',
+  ]);
+});
+
+test('shards of an earlier split with more clients and what a killed one left are cleared, other files are not', async (t) => {
+  const options = await prepared(await temporaryDirectory(t), await withTest());
+  await split({ ...options, clients: 12 });
+  await writeFile(join(options.savedir, '.tmp-3.npz-0123abcd'), 'half');
+  await writeFile(join(options.savedir, 'notes.txt'), 'mine');
+  await split(options);
+  const names = ['0.npz', '1.npz', '2.npz', 'manifest.json', 'notes.txt', 'test.npz'];
+  assert.deepEqual((await readdir(options.savedir)).sort(), names);
+  assert.deepEqual(await allNumbers(options), range(0, 101));
+});
+
+test('a bad dataset or too many clients leave an earlier split as it was', async (t) => {
+  const options = await prepared(await temporaryDirectory(t), await withTest());
+  const { manifest } = await split(options);
+  await assert.rejects(split({ ...options, clients: 102 }), /at most 101 clients for 101 training examples/);
+  await writeFile(options.data, 'not an npz');
+  await assert.rejects(split(options), /expected an npz .*, found something that is not a zip/);
+  assert.deepEqual(await readManifest(join(options.savedir, 'manifest.json')), manifest);
+  assert.deepEqual(await allNumbers(options), range(0, 101));
+});
+
+test('a dataset that the split would overwrite is refused', async (t) => {
+  const options = await prepared(await temporaryDirectory(t), await withTest());
+  await mkdir(options.savedir);
+  for (const name of ['test.npz', '7.npz']) {
+    const data = join(options.savedir, name);
+    await writeFile(data, await withTest());
+    await assert.rejects(
+      split({ ...options, data }),
+      /expected a dataset outside of --savedir, found one that the split/,
+    );
+    assert.deepEqual(await readFile(data), Buffer.from(await withTest()));
+  }
+  const beside = join(options.savedir, 'dataset.npz');
+  await writeFile(beside, await withTest());
+  assert.equal((await split({ ...options, data: beside })).skipped, false);
+});
+
+test('a split that is stopped leaves no shards', async (t) => {
+  const options = await prepared(await temporaryDirectory(t), await withTest());
+  const stop = new AbortController();
+  const reporter = { ...silentReporter, progress: () => stop.abort(new Error('enough')) };
+  await assert.rejects(split({ ...options, reporter, signal: stop.signal }), /enough/);
+  assert.deepEqual(await readdir(options.savedir), []);
+});
+
+test('MNIST, dealt by stride, holds in shard r what the file holds in [r::3]', async (t) => {
+  const data = findMnist();
+  if (data === undefined) return t.skip('no MNIST: set FEDBATCH_MNIST to the path of mnist.npz');
+  const savedir = join(await temporaryDirectory(t), 'data');
+  const options = { data, savedir, clients: 3, scheme: 'strided', seed: 0, testFraction: 0.1 } as const;
+  await split({ ...options, reporter: silentReporter });
+  const source = await readDataset(data);
+  for (const rank of [0, 1, 2]) {
+    const wanted = takeExamples(
+      source.train,
+      range(0, 20_000).map((index) => rank + 3 * index),
+    );
+    const found = await readShard(join(savedir, `${rank}.npz`));
+    assert.deepEqual(found.shape, [20_000, 28, 28]);
+    assert.equal(sha256(found.images as Uint8Array), sha256(wanted.images as Uint8Array));
+    assert.deepEqual(found.labels, wanted.labels);
+  }
+  assert.equal((await readShard(join(savedir, 'test.npz'))).labels.length, 10_000);
+});

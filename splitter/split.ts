@@ -1,0 +1,138 @@
+/** The splitter's main path: a dataset dealt to clients, one npz each, with a test set and a manifest. */
+import { basename, join } from 'node:path';
+import {
+  countClasses,
+  type Dataset,
+  type Examples,
+  imageDtype,
+  labelHistogram,
+  takeExamples,
+} from '../lib/federation/examples.js';
+import { holdOut, identity, type PartitionSchemeName, partition } from '../lib/federation/partition.js';
+import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
+import { parseDataset, writeShard } from '../lib/formats/dataset.js';
+import { type Manifest, type ManifestShard, writeManifest } from '../lib/formats/manifest.js';
+import type { Reporter } from '../lib/observability/events.js';
+import {
+  clearOutputs,
+  findFinished,
+  MANIFEST_NAME,
+  refuseOwnOutput,
+  shardName,
+  TEST_NAME,
+} from './outputs.js';
+
+/** What to split, and how. */
+export interface SplitOptions {
+  /** Path of the dataset, an npz. */
+  readonly data: string;
+  /** Directory of the shards; made when missing. */
+  readonly savedir: string;
+  /** Number of shards, at least 1. */
+  readonly clients: number;
+  readonly scheme: PartitionSchemeName;
+  readonly seed: number;
+  /** Share of the examples held out for testing where the dataset has no test examples, between 0 and 1. */
+  readonly testFraction: number;
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal;
+}
+
+/** What a split made or found done. */
+export interface SplitResult {
+  readonly manifest: Manifest;
+  /** True when an earlier run had done the same work and its files were intact. */
+  readonly skipped: boolean;
+}
+
+/**
+ * Splits a dataset into `0.npz … N-1.npz`, `test.npz` and `manifest.json`. Work that is already done is recognised
+ * by the manifest and its checksums, and skipped; a split that fails leaves none of its files.
+ *
+ * @throws {DataError} for a bad dataset, {UsageError} for more clients than examples, {StorageError} for a full disk.
+ */
+export async function split(options: SplitOptions): Promise<SplitResult> {
+  const { data, savedir, clients, scheme, seed, testFraction, reporter } = options;
+  const bytes = await readFileBytes(data, 'a dataset (npz)');
+  const key = { datasetSha256: sha256(bytes), clients, scheme, seed, testFraction };
+  const finished = await findFinished(savedir, key);
+  if (finished !== undefined) return { manifest: finished, skipped: true };
+
+  await refuseOwnOutput(data, savedir);
+  const dataset = await parseDataset(bytes, data);
+  const plan = planSplit(dataset, options);
+  const removed = await clearOutputs(savedir);
+  if (removed > 0) reporter.info(`Removed ${removed} shards of an earlier split from ${savedir}.`);
+  try {
+    const files = await writeParts(plan, options);
+    const manifest: Manifest = {
+      schemaVersion: 1,
+      dataset: {
+        file: basename(data),
+        sha256: key.datasetSha256,
+        testFraction: dataset.test === undefined ? testFraction : null,
+      },
+      partition: { scheme, seed },
+      classes: plan.classes,
+      image: { shape: dataset.train.shape.slice(1), dtype: imageDtype(dataset.train.images) },
+      ...files,
+    };
+    await writeManifest(join(savedir, MANIFEST_NAME), manifest);
+    return { manifest, skipped: false };
+  } catch (error) {
+    await clearOutputs(savedir).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Which examples of which source go into each file. */
+interface Plan {
+  readonly classes: number;
+  readonly shards: readonly Part[];
+  readonly test: Part;
+}
+
+interface Part {
+  readonly source: Examples;
+  readonly indices: Uint32Array;
+}
+
+function planSplit({ train, test }: Dataset, options: SplitOptions): Plan {
+  const { labels } = train;
+  const classes = countClasses(labels, ...(test === undefined ? [] : [test.labels]));
+  if (test !== undefined) {
+    const shards = partition(labels, options).map((indices) => ({ source: train, indices }));
+    return { classes, shards, test: { source: test, indices: identity(test.labels.length) } };
+  }
+  const held = holdOut(labels.length, options.testFraction, options.seed);
+  const kept = held.train.map((index) => labels[index] as number);
+  const shards = partition(kept, options).map((indices) => ({
+    source: train,
+    indices: indices.map((index) => held.train[index] as number),
+  }));
+  return { classes, shards, test: { source: train, indices: held.test } };
+}
+
+async function writeParts(
+  { shards, test, classes }: Plan,
+  { savedir, reporter, signal }: SplitOptions,
+): Promise<{ readonly shards: ManifestShard[]; readonly test: ManifestShard }> {
+  const write = async (file: string, { source, indices }: Part): Promise<ManifestShard> => {
+    signal?.throwIfAborted();
+    const examples = takeExamples(source, indices);
+    const written = await writeShard(join(savedir, file), examples);
+    return {
+      file,
+      examples: indices.length,
+      labelHistogram: labelHistogram(examples.labels, classes),
+      ...written,
+    };
+  };
+  const testPart = await write(TEST_NAME, test);
+  const done: ManifestShard[] = [];
+  for (const [client, part] of shards.entries()) {
+    done.push(await write(shardName(client), part));
+    reporter.progress({ stage: 'split', done: done.length, total: shards.length, unit: 'shards' });
+  }
+  return { shards: done, test: testPart };
+}

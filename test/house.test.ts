@@ -1,0 +1,54 @@
+/** What the house promises beside its code: a portable lock file, sources that say what they hold, commands that exist. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { execa } from 'execa';
+import { projectRoot, readSources } from './sources.js';
+
+const read = (path: string) => readFileSync(join(projectRoot, path), 'utf8');
+
+test('the lock file names no download address, so that any registry mirror serves it', () => {
+  assert.doesNotMatch(read('package-lock.json'), /"resolved":\s*"https?:/);
+});
+
+test('every source opens with a sentence that says what lives in it', () => {
+  const without = readSources()
+    .filter(({ path, text }) => !path.endsWith('.test.ts') && !/^(#!.*\n)?\/\*\*\s+\S/.test(text))
+    .map(({ path }) => path);
+  assert.deepEqual(without, []);
+});
+
+test('the help lists every command, and each explains its options', async () => {
+  const program = join(projectRoot, 'dist', 'cli.js');
+  const { stdout } = await execa(process.execPath, [program, '--help']);
+  const listed = [...(stdout.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z]+)(?= )/gm)].map(
+    ([, name]) => name,
+  );
+  const commands = ['run', 'split', 'init', 'train', 'aggregate', 'evaluate', 'serve', 'dataset'];
+  assert.deepEqual([...new Set(listed)].filter((name) => name !== 'help').sort(), commands.sort());
+  await Promise.all(
+    commands.map(async (command) => {
+      const help = await execa(process.execPath, [program, command, '--help']);
+      assert.match(help.stdout, new RegExp(`^Usage: fedbatch ${command} `));
+      assert.match(help.stdout, /\nExamples?:\n +fedbatch /, `fedbatch ${command} --help shows an example`);
+    }),
+  );
+});
+
+test('the commands that the guides show exist', () => {
+  const guides = ['README.md', 'CONTRIBUTING.md'].filter((path) => existsSync(join(projectRoot, path)));
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  const overview = read('cli.ts');
+  for (const guide of guides) {
+    for (const [, script = ''] of read(guide).matchAll(/\bnpm run ([a-z:-]+)/g)) {
+      assert.ok(script in scripts, `${guide} shows npm run ${script}, which package.json does not have`);
+    }
+    for (const [, command = ''] of read(guide).matchAll(/\bnpx fedbatch ([a-z]+)/g)) {
+      assert.ok(
+        overview.includes(`name: '${command}'`),
+        `${guide} shows fedbatch ${command}, which does not exist`,
+      );
+    }
+  }
+});

@@ -1,0 +1,112 @@
+/** Who may import whom: the layers of the house, read from the import statements of every source. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { importsOf, readSources, type Source } from './sources.js';
+
+const LIBRARY = ['lib/cli', 'lib/federation', 'lib/formats', 'lib/engine', 'lib/observability'];
+const WITHOUT_ENGINE = LIBRARY.filter((folder) => folder !== 'lib/engine');
+
+/** Each folder, and the other folders that it may import. Folders that are not named here may import anything. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  'lib/federation': [],
+  'lib/formats': ['lib/federation'],
+  'lib/observability': ['lib/federation'],
+  'lib/cli': ['lib/federation', 'lib/observability'],
+  'lib/engine': ['lib/federation', 'lib/formats', 'lib/observability'],
+  // They start in milliseconds: no engine.
+  splitter: [...WITHOUT_ENGINE, 'datasets'],
+  aggregator: WITHOUT_ENGINE,
+  datasets: WITHOUT_ENGINE,
+  samples: [...WITHOUT_ENGINE, 'datasets'],
+  trainer: LIBRARY,
+  evaluator: LIBRARY,
+  server: [...LIBRARY, 'samples'],
+  // They start services as programs.
+  pipeline: WITHOUT_ENGINE,
+  k8s: WITHOUT_ENGINE,
+};
+
+/** Folders whose tests and tools may look anywhere. */
+const FREE = ['test', 'bench', 'scripts', ''];
+
+/** `lib/formats/npy.ts` → `lib/formats`, `trainer/cli.ts` → `trainer`, `cli.ts` → ``. */
+function folderOf(path: string): string {
+  const [first = '', second = '', ...rest] = path.split('/');
+  if (first === 'lib' && rest.length > 0) return `lib/${second}`;
+  return second === '' ? '' : first;
+}
+
+/** A sentence for each import that the rules forbid. */
+function violations(sources: readonly Source[]): readonly string[] {
+  return sources.flatMap((source) => {
+    const from = folderOf(source.path);
+    // End-to-end tests beside a service make their input with whatever makes it best.
+    if (FREE.includes(from) || source.path.endsWith('.test.ts')) return [];
+    const allowed = ALLOWED[from];
+    if (allowed === undefined) return [`${source.path}: no rule says what the folder ${from} may import`];
+    return importsOf(source)
+      .filter((target) => folderOf(target) !== from && !allowed.includes(folderOf(target)))
+      .map((target) => `${source.path} imports ${target}: ${from} may not import ${folderOf(target)}`);
+  });
+}
+
+/** The folders of a circle of imports, or undefined. */
+function findCycle(sources: readonly Source[]): readonly string[] | undefined {
+  const edges = new Map<string, Set<string>>();
+  for (const source of sources) {
+    const from = folderOf(source.path);
+    if (FREE.includes(from) || source.path.endsWith('.test.ts')) continue;
+    const targets = importsOf(source).map(folderOf);
+    edges.set(from, new Set([...(edges.get(from) ?? []), ...targets.filter((to) => to !== from)]));
+  }
+  const visit = (folder: string, path: readonly string[]): readonly string[] | undefined => {
+    if (path.includes(folder)) return [...path.slice(path.indexOf(folder)), folder];
+    for (const next of edges.get(folder) ?? []) {
+      const cycle = visit(next, [...path, folder]);
+      if (cycle !== undefined) return cycle;
+    }
+    return undefined;
+  };
+  for (const folder of edges.keys()) {
+    const cycle = visit(folder, []);
+    if (cycle !== undefined) return cycle;
+  }
+  return undefined;
+}
+
+test('every source keeps to the import rules', () => {
+  assert.deepEqual(violations(readSources()), []);
+});
+
+test('no folders import each other in a circle', () => {
+  assert.equal(findCycle(readSources()), undefined);
+});
+
+test('the imports of the sources are really found', () => {
+  const program = readSources().find(({ path }) => path === 'lib/cli/program.ts');
+  assert.ok(program !== undefined && importsOf(program).includes('lib/federation/errors.ts'));
+});
+
+test('a forbidden import is found, however it is written', () => {
+  const planted = [
+    "import { federatedAveraging } from '../pipeline/round-loop.js';",
+    "import type { Engine } from '../lib/engine/engine.js';",
+    "const { decode } = await import('../lib/engine/engine.js');",
+    "export { trainClient } from '../trainer/train.js';",
+    "import '../trainer/train.js';",
+  ];
+  for (const text of planted) {
+    assert.equal(violations([{ path: 'splitter/planted.ts', text }]).length, 1, text);
+  }
+  assert.deepEqual(violations([{ path: 'newcomer/main.ts', text: '' }]), [
+    'newcomer/main.ts: no rule says what the folder newcomer may import',
+  ]);
+});
+
+test('a circle of imports is found', () => {
+  const circle = [
+    { path: 'lib/formats/a.ts', text: "import '../engine/b.js';" },
+    { path: 'lib/engine/b.ts', text: "import '../formats/a.js';" },
+  ];
+  assert.deepEqual(findCycle(circle), ['lib/formats', 'lib/engine', 'lib/formats']);
+});

@@ -1,0 +1,69 @@
+/** Runs the project's own programs as users do: real processes, real files. */
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import type { Examples } from '../lib/federation/examples.js';
+import { randomStream } from '../lib/federation/random.js';
+
+/** Programs by their folder, as compiled. */
+export type Program =
+  | 'splitter/cli'
+  | 'trainer/cli'
+  | 'trainer/init-cli'
+  | 'aggregator/cli'
+  | 'evaluator/cli'
+  | 'server/cli'
+  | 'pipeline/cli'
+  | 'datasets/cli'
+  | 'cli';
+
+/** What a finished program left behind. */
+export interface Finished {
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Path of a compiled program. */
+export function programPath(program: Program): string {
+  // Seen from dist/test/.
+  return fileURLToPath(new URL(`../${program}.js`, import.meta.url));
+}
+
+/** Runs a program to its end; a failure is a result, not an exception. */
+export async function runProgramFile(
+  program: Program,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<Finished> {
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [programPath(program), ...args], {
+    reject: false,
+    ...options,
+  });
+  return { exitCode, stdout, stderr };
+}
+
+/** A directory that is removed when the test file is done. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Last line of an output. */
+export const lastLine = (output: string): string => output.trimEnd().split('\n').at(-1) ?? '';
+
+/** Learnable uint8 images `[count, 12, 12]`: the class (0 to 3) is the bright quarter. */
+export function quarterExamples(count: number, seed: number): Examples {
+  const random = randomStream(seed, 'quarter-examples');
+  const labels = Int32Array.from({ length: count }, (_, index) => index % 4);
+  const images = Uint8Array.from({ length: count * 144 }, (_, at) => {
+    const [row, column] = [Math.floor((at % 144) / 12), at % 12];
+    const quarter = (row < 6 ? 0 : 2) + (column < 6 ? 0 : 1);
+    return random.integer(0, 120) + (quarter === labels[Math.floor(at / 144)] ? 120 : 0);
+  });
+  return { shape: [count, 12, 12], images, labels };
+}

@@ -1,0 +1,391 @@
+/** `fedbatch run` from end to end, on the real services and a tiny dataset. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { z } from 'zod';
+import { randomStream } from '../lib/federation/random.js';
+import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
+import { runningWith } from './processes.js';
+import { projectRoot } from './sources.js';
+import { writeTinyDataset } from './tiny-dataset.js';
+
+const program = join(projectRoot, 'dist', 'cli.js');
+const lineSchema = z.strictObject({
+  accuracy: z.number(),
+  loss: z.number(),
+  rounds: z.int(),
+  seconds: z.strictObject({
+    split: z.number(),
+    train: z.number(),
+    aggregate: z.number(),
+    evaluate: z.number(),
+    total: z.number(),
+  }),
+  sha256: z.string(),
+  volume: z.string(),
+});
+
+let directory = '';
+let data = '';
+/** A finished run of two rounds, and its last line. */
+let finished: { readonly volume: string; readonly line: z.infer<typeof lineSchema> };
+
+// One thread each, so that two trainers run side by side on any machine with two cores.
+const SETTINGS = ['--model', 'mlp', '--rounds', '2', '--batch', '20', '--jobs', '2', '--threads', '1'];
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+  data = await writeTinyDataset(directory);
+  const volume = join(directory, 'finished');
+  finished = { volume, line: lastLine(await start(volume)) };
+});
+after(() => rm(directory, { recursive: true, force: true }));
+
+/** Starts a run that ends with a JSON line; `more` options come after the usual ones. */
+function start(volume: string, ...more: readonly string[]) {
+  return execa(
+    process.execPath,
+    [program, 'run', '--data', data, '--volume', volume, ...SETTINGS, '--json', ...more],
+    {
+      cwd: directory,
+      reject: false,
+    },
+  );
+}
+
+function lastLine({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }) {
+  assert.notEqual(stdout, '', stderr);
+  return lineSchema.parse(JSON.parse(stdout));
+}
+
+/** A copy of the finished run. */
+async function copyOfFinished(name: string): Promise<string> {
+  const volume = join(directory, name);
+  await cp(finished.volume, volume, { recursive: true });
+  return volume;
+}
+
+const skippedStages = (stderr: string) =>
+  stderr.split('\n').filter((line) => line.endsWith('done before: skipped'));
+
+test('a run leaves the volume as the stages and the user expect it, and learns', async () => {
+  const { volume, line } = finished;
+  assert.deepEqual(readdirSync(volume, { recursive: true }).map(String).sort(), [
+    'accuracy.json',
+    'aggregated-model.h5',
+    'best-model.h5',
+    'data',
+    'data/0.npz',
+    'data/1.npz',
+    'data/2.npz',
+    'data/manifest.json',
+    'data/test.npz',
+    'metrics.jsonl',
+    'model',
+    'model/0-model.h5',
+    'model/1-model.h5',
+    'model/2-model.h5',
+    'rounds',
+    'rounds/0001',
+    'rounds/0001/global.h5',
+    'rounds/0001/round.json',
+    'rounds/0001/updates',
+    'rounds/0001/updates/0.h5',
+    'rounds/0001/updates/1.h5',
+    'rounds/0001/updates/2.h5',
+    'rounds/0002',
+    'rounds/0002/global.h5',
+    'rounds/0002/round.json',
+    'rounds/0002/updates',
+    'rounds/0002/updates/0.h5',
+    'rounds/0002/updates/1.h5',
+    'rounds/0002/updates/2.h5',
+    'run.json',
+  ]);
+  assert.ok(line.accuracy > 0.6, `accuracy ${line.accuracy}`);
+  assert.equal(line.rounds, 2);
+  assert.equal(line.volume, volume);
+  const { split, train, aggregate, evaluate, total } = line.seconds;
+  assert.ok(split + train + aggregate + evaluate <= total + 0.01);
+
+  const [first, second] = await Promise.all(
+    ['0001', '0002'].map((round) => readRoundRecord(join(volume, 'rounds', round, 'round.json'))),
+  );
+  assert.ok(first !== undefined && second !== undefined);
+  assert.equal(second.parent, first.aggregate?.sha256, 'round 2 starts from the average of round 1');
+  assert.equal(second.aggregate?.sha256, line.sha256);
+  assert.equal(
+    second.reported.reduce((sum, { examples }) => sum + examples, 0),
+    second.aggregate?.examples,
+  );
+  const { settings } = await readRunRecord(join(volume, 'run.json'));
+  assert.equal(settings.federation.clients, 3);
+
+  const same = (a: string, b: string) =>
+    assert.ok(readFileSync(join(volume, a)).equals(readFileSync(join(volume, b))), `${a} is ${b}`);
+  same('model/1-model.h5', 'rounds/0002/updates/1.h5');
+  const isSecondBest = (second.evaluation?.accuracy ?? 0) > (first.evaluation?.accuracy ?? 0);
+  same('best-model.h5', isSecondBest ? 'aggregated-model.h5' : 'rounds/0002/global.h5');
+  const events = readFileSync(join(volume, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+  const names = events.map((event) => (JSON.parse(event) as { event: string }).event);
+  assert.deepEqual(
+    names.filter((name) => name !== 'update'),
+    [...['start', 'split', 'aggregate', 'evaluation', 'aggregate', 'evaluation', 'end']],
+  );
+});
+
+test('the same command skips everything and ends with the same model', async () => {
+  const { stdout, stderr } = await start(finished.volume);
+  assert.equal(skippedStages(stderr).length, 8, stderr);
+  assert.equal(lastLine({ stdout, stderr }).sha256, finished.line.sha256);
+  assert.equal(lastLine({ stdout, stderr }).accuracy, finished.line.accuracy);
+});
+
+test('for people: the accuracy, a row per client, where the model lies', async () => {
+  const { stdout, stderr, exitCode } = await execa(
+    process.execPath,
+    [program, 'run', '--data', data, '--volume', finished.volume, ...SETTINGS],
+    { cwd: directory },
+  );
+  assert.equal(exitCode, 0);
+  assert.match(
+    stdout,
+    /^\naccuracy 0\.\d{4}, loss \d+\.\d{4} after 2 rounds \(\d+ of 36 test examples right\)\n/,
+  );
+  assert.match(stdout, /client +examples +seconds +accuracy alone +accuracy of the average\n/);
+  assert.equal([...stdout.matchAll(/^ +[012] +108 +\d+\.\d +[01]\.\d{4} +[01]\.\d{4}$/gm)].length, 3, stdout);
+  assert.match(stdout, /^model {3}finished\/aggregated-model\.h5$/m);
+  assert.match(stderr, /^Going on with finished: 3 clients, 2 rounds, /);
+});
+
+test('the same seed gives the same bytes, however many trainers run side by side; another seed others', async () => {
+  const one = lastLine(await start(join(directory, 'one'), '--jobs', '1'));
+  assert.equal(one.sha256, finished.line.sha256);
+  const other = lastLine(await start(join(directory, 'other'), '--rounds', '1', '--seed', '1'));
+  const first = await readRoundRecord(join(directory, 'other', 'rounds', '0001', 'round.json'));
+  const before = await readRoundRecord(join(finished.volume, 'rounds', '0001', 'round.json'));
+  assert.equal(other.sha256, first.aggregate?.sha256);
+  assert.notEqual(first.parent, before.parent);
+  assert.notEqual(first.reported[0]?.sha256, before.reported[0]?.sha256);
+  assert.equal(new Set(before.reported.map(({ seed }) => seed)).size, 3, 'each client has a seed of its own');
+});
+
+test('an update that is damaged, or gone, is made again, and the result is the same', async () => {
+  const volume = await copyOfFinished('damaged');
+  await truncate(join(volume, 'rounds', '0002', 'updates', '1.h5'), 1000);
+  await rm(join(volume, 'rounds', '0001', 'updates', '2.h5'));
+  const { stdout, stderr } = await start(volume);
+  assert.match(stderr, /train +round 1: 2 of 3 clients, done before: skipped\n/);
+  assert.match(stderr, /train +round 2: 2 of 3 clients, done before: skipped\n/);
+  assert.equal(lastLine({ stdout, stderr }).sha256, finished.line.sha256);
+  const update = (root: string) => readFileSync(join(root, 'rounds', '0002', 'updates', '1.h5'));
+  assert.ok(update(volume).equals(update(finished.volume)));
+});
+
+test('so is every other file of a run', async () => {
+  const volume = await copyOfFinished('altered');
+  for (const path of [
+    'data/1.npz',
+    'rounds/0001/global.h5',
+    'rounds/0002/global.h5',
+    'aggregated-model.h5',
+  ]) {
+    const bytes = await readFile(join(volume, path));
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    await rm(join(volume, path));
+    await writeFile(join(volume, path), bytes);
+  }
+  await writeFile(join(volume, 'accuracy.json'), '{"accuracy":1}');
+  await writeFile(join(volume, 'rounds', '0001', 'round.json'), '{"schemaVersion":');
+  await rm(join(volume, 'best-model.h5'));
+  assert.equal(lastLine(await start(volume)).sha256, finished.line.sha256);
+  for (const path of ['data/1.npz', 'rounds/0001/global.h5', 'rounds/0002/global.h5', 'best-model.h5']) {
+    assert.ok((await readFile(join(volume, path))).equals(await readFile(join(finished.volume, path))), path);
+  }
+});
+
+test('a volume of other settings is refused, with the settings and the way out; --fresh starts over', async () => {
+  const volume = await copyOfFinished('changed');
+  const refused = await start(volume, '--epochs', '1', '--seed', '4');
+  assert.equal(refused.exitCode, 2);
+  assert.equal(refused.stdout, '');
+  assert.match(
+    refused.stderr,
+    /changed holds a run of other settings \(--seed 0, now 4; --epochs 2, now 1\): choose another directory with --volume, or start over there with --fresh\./,
+  );
+  const fresh = await start(volume, '--epochs', '1', '--seed', '4', '--rounds', '1', '--fresh');
+  assert.notEqual(lastLine(fresh).sha256, finished.line.sha256);
+  assert.deepEqual(skippedStages(fresh.stderr), []);
+  assert.deepEqual(readdirSync(join(volume, 'rounds')), ['0001']);
+});
+
+test('a directory of other things is no volume, not even with --fresh', async () => {
+  const volume = join(directory, 'precious');
+  await cp(data, join(volume, 'thesis.npz'));
+  const { exitCode, stderr } = await start(volume, '--fresh');
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /precious holds files of something else than a fedbatch run \("thesis\.npz"\)/);
+  assert.deepEqual(readdirSync(volume), ['thesis.npz']);
+});
+
+test('a dataset that changed since is noticed', async () => {
+  const other = join(directory, 'other.npz');
+  await cp(data, other);
+  const volume = join(directory, 'moved');
+  await start(volume, '--data', other, '--rounds', '1');
+  await rm(other);
+  assert.match(
+    (await start(volume, '--data', other, '--rounds', '1')).stderr,
+    /other\.npz: expected a dataset .*, found no such file/,
+  );
+  await cp(await writeTinyDataset(await mkdtemp(join(directory, 'more-')), 200), other);
+  const { exitCode, stderr } = await start(volume, '--data', other, '--rounds', '1');
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /sha256 of the dataset [0-9a-f]{64}, now [0-9a-f]{64}/);
+});
+
+test('a threshold that is missed: exit code 4, after the result', async () => {
+  const { exitCode, stdout, stderr } = await start(finished.volume, '--min-accuracy', '1');
+  assert.ok(lastLine({ stdout, stderr }).accuracy < 1);
+  assert.equal(exitCode, 4);
+  assert.match(stderr, /error: The accuracy 0\.\d+ is below the required 1\.$/);
+  const easy = await start(finished.volume, '--min-accuracy', '0.5');
+  assert.equal(easy.exitCode, 0);
+});
+
+test('bad input of a stage: its sentence and its exit code', async () => {
+  const bad = join(directory, 'bad.npz');
+  await writeFile(bad, 'no zip at all');
+  const { exitCode, stderr } = await start(join(directory, 'bad-run'), '--data', bad);
+  assert.equal(exitCode, 3);
+  assert.match(stderr, /error: split: ended with exit code 3: .*bad\.npz: expected /);
+  assert.doesNotMatch(stderr, /\n {4}at /);
+});
+
+test('two runs on one volume: the second one is told who holds it', async () => {
+  const volume = join(directory, 'shared');
+  const first = start(volume, '--rounds', '1', '--epochs', '20');
+  await waitFor(() => existsSync(join(volume, 'run.json')));
+  const second = await start(volume, '--rounds', '1', '--epochs', '20');
+  assert.equal(second.exitCode, 2);
+  assert.match(
+    second.stderr,
+    new RegExp(`in use by another run \\(process ${first.pid}, since .*\\): wait for it`),
+  );
+  assert.equal((await first).exitCode, 0);
+});
+
+for (const [signal, whom] of [
+  ['SIGINT', 'all of its processes, as a terminal sends Ctrl-C'],
+  ['SIGTERM', 'itself'],
+] as const) {
+  test(`${signal} to ${whom} stops everything, says how to go on, and loses nothing that is finished`, async () => {
+    const volume = join(directory, `stopped-${signal}`);
+    const run = inOwnGroup(volume, '--epochs', '3000', '--rounds', '1', '--clients', '2');
+    await waitFor(() => runningWith(join(volume, 'rounds')).length === 2);
+    await sleep(500);
+    if (signal === 'SIGINT') process.kill(-(run.pid ?? 0), signal);
+    else run.kill(signal);
+    const { exitCode, stderr, stdout } = await run;
+    assert.equal(exitCode, 130);
+    assert.equal(stdout, '');
+    assert.match(
+      stderr,
+      new RegExp(
+        `error: Interrupted\\. What is finished stays in stopped-${signal}; the same command goes on from there\\.`,
+      ),
+    );
+    assert.deepEqual(runningWith(volume), [], 'no orphans');
+    assert.ok(existsSync(join(volume, 'data', 'manifest.json')));
+    assert.deepEqual(temporaryFiles(volume), []);
+    assert.equal(existsSync(join(volume, '.lock')), false);
+  });
+}
+
+test('a run that is killed anywhere, again and again, ends with the bytes of an undisturbed one', async () => {
+  const volume = join(directory, 'killed');
+  const random = randomStream(Date.now(), 'kill');
+  const lifetimes: number[] = [];
+  for (let attempt = 0; attempt < 6; attempt++) {
+    const run = inOwnGroup(volume);
+    const lifetimeMs = 300 + Math.round(random.uniform() * 2500);
+    lifetimes.push(lifetimeMs);
+    await Promise.race([sleep(lifetimeMs), run]);
+    killGroup(run);
+    await run;
+    await waitFor(() => runningWith(volume).length === 0);
+  }
+  const end = lastLine(await start(volume));
+  assert.equal(end.sha256, finished.line.sha256, `killed after ${lifetimes.join(', ')} ms`);
+  assert.equal(end.accuracy, finished.line.accuracy);
+  assert.deepEqual(temporaryFiles(volume), []);
+});
+
+test('trainers do not outlive a pipeline that is killed alone', async () => {
+  const volume = join(directory, 'beheaded');
+  const run = start(volume, '--epochs', '3000', '--rounds', '1', '--clients', '2');
+  await waitFor(() => runningWith(join(volume, 'rounds')).length === 2);
+  run.kill('SIGKILL');
+  await waitFor(() => runningWith(volume).length === 0);
+});
+
+test('with --serve the page answers until it is stopped, and that is a good end', async () => {
+  const run = execa(
+    process.execPath,
+    [program, 'run', '--data', data, '--volume', finished.volume, ...SETTINGS, '--serve', '--port', '0'],
+    { cwd: directory, reject: false },
+  );
+  let output = '';
+  run.stdout.on('data', (chunk: Buffer) => {
+    output += chunk;
+  });
+  await waitFor(() => /page {4}http:\S+/.test(output));
+  const [, address = ''] = /page {4}(http:\S+)/.exec(output) ?? [];
+  const answer = await fetch(`${address}/readyz`);
+  assert.equal(answer.status, 200);
+  run.kill('SIGINT');
+  const { exitCode, stderr } = await run;
+  assert.equal(exitCode, 0, stderr);
+  assert.deepEqual(runningWith(finished.volume), []);
+});
+
+/** A run in a process group of its own, so that one signal reaches all of it. */
+function inOwnGroup(volume: string, ...more: readonly string[]) {
+  return execa(
+    process.execPath,
+    [program, 'run', '--data', data, '--volume', volume, ...SETTINGS, '--json', ...more],
+    {
+      cwd: directory,
+      reject: false,
+      detached: true,
+      cleanup: false,
+    },
+  );
+}
+
+function killGroup({ pid }: { readonly pid?: number | undefined }): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function temporaryFiles(volume: string): readonly string[] {
+  return readdirSync(volume, { recursive: true })
+    .map(String)
+    .filter((path) => path.includes('.tmp-'));
+}
+
+async function waitFor(holds: () => boolean, timeoutMs = 30_000): Promise<void> {
+  const until = Date.now() + timeoutMs;
+  while (!holds()) {
+    assert.ok(Date.now() < until, 'waited in vain');
+    await sleep(20);
+  }
+}

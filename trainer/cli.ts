@@ -1,0 +1,82 @@
+/** `fedbatch train`: arguments of the trainer. */
+import { availableParallelism } from 'node:os';
+import { Command, Option } from 'commander';
+import { isMain } from '../lib/cli/is-main.js';
+import { integerOption, numberOption } from '../lib/cli/options.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import type { OptimizerSettings } from '../lib/engine/engine.js';
+import { MODEL_NAMES, type ModelName } from '../lib/engine/model-zoo.js';
+import { trainClient } from './train.js';
+
+interface TrainFlags {
+  readonly data: string;
+  readonly epoch: number;
+  readonly batch: number;
+  readonly savemodel: string;
+  readonly init?: string;
+  readonly model: ModelName;
+  readonly classes?: number;
+  readonly optimizer: 'adam' | 'sgd';
+  readonly learningRate?: number;
+  readonly momentum: number;
+  readonly seed: number;
+  readonly client: number;
+  readonly round: number;
+  readonly threads: number;
+}
+
+/** Trains one client on its shard and writes its update; the last line of stdout is the result as JSON. */
+export function trainCommand(context: ProgramContext): Command {
+  return new Command('train')
+    .description('train one client on its shard, starting from the global model, and save its update')
+    .requiredOption('--data <npz>', "the client's shard: arrays x (images) and y (labels)")
+    .requiredOption('--savemodel <h5>', 'where the update goes, as a Keras model file')
+    .option('--epoch <E>', 'passes over the shard', integerOption({ min: 1 }), 2)
+    .option('--batch <B>', 'examples per step', integerOption({ min: 1 }), 100)
+    .option('--init <h5>', 'the global model to start from (default: the seeded initial --model)')
+    .addOption(
+      new Option('--model <name>', 'the model, where there is no --init').choices(MODEL_NAMES).default('cnn'),
+    )
+    .option(
+      '--classes <n>',
+      'classes of --model (default: from manifest.json beside the shard, else from its labels)',
+      integerOption({ min: 2 }),
+    )
+    .addOption(
+      new Option('--optimizer <name>', 'how weights are updated').choices(['adam', 'sgd']).default('adam'),
+    )
+    .option(
+      '--learning-rate <eta>',
+      'step size (default: 0.001 with adam, 0.01 with sgd)',
+      numberOption({ min: 0 }),
+    )
+    .option('--momentum <m>', 'momentum of sgd', numberOption({ min: 0, max: 1 }), 0.9)
+    .option('--seed <n>', 'seeds initial weights, shuffling and dropout', integerOption(), 0)
+    .option('--client <k>', 'number of the client', integerOption(), 0)
+    .option('--round <r>', 'number of the round', integerOption({ min: 1 }), 1)
+    .option('--threads <n>', 'processor threads to use', integerOption({ min: 1 }), availableParallelism())
+    .addHelpText(
+      'after',
+      `
+Example:
+  fedbatch train --data data/0.npz --epoch 2 --batch 100 --savemodel model/0-model.h5`,
+    )
+    .action(async (flags: TrainFlags) => {
+      const { epoch: epochs, batch: batchSize, savemodel, ...request } = flags;
+      const result = await trainClient(
+        { ...request, epochs, batchSize, optimizer: optimizerSettings(flags) },
+        savemodel,
+        context,
+      );
+      context.reporter.close();
+      process.stdout.write(`${JSON.stringify(result)}\n`);
+    });
+}
+
+/** Keras' defaults, but for what is asked. */
+function optimizerSettings({ optimizer, learningRate, momentum }: TrainFlags): OptimizerSettings {
+  if (optimizer === 'sgd') return { kind: 'sgd', learningRate: learningRate ?? 0.01, momentum };
+  return { kind: 'adam', learningRate: learningRate ?? 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+}
+
+if (isMain(import.meta.url)) await runProgram(trainCommand, process.argv.slice(2));

@@ -1,0 +1,48 @@
+/** `fedbatch init`: writes the seeded initial global model that all clients of round 1 start from. */
+import { Command, Option } from 'commander';
+import { isMain } from '../lib/cli/is-main.js';
+import { integerOption } from '../lib/cli/options.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { MODEL_NAMES, type ModelName } from '../lib/engine/model-zoo.js';
+import { parameterCount } from '../lib/federation/weights.js';
+import { readShard } from '../lib/formats/dataset.js';
+import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { makeInitialModel } from './initial-model.js';
+
+interface InitFlags {
+  readonly data: string;
+  readonly savemodel: string;
+  readonly model: ModelName;
+  readonly classes?: number;
+  readonly seed: number;
+}
+
+/** Writes the initial model for the shape and classes of a shard. */
+export function initCommand(_context: ProgramContext): Command {
+  return new Command('init')
+    .description('write the seeded initial model that all clients start from')
+    .requiredOption('--data <npz>', 'a shard: it tells image shape and classes')
+    .requiredOption('--savemodel <h5>', 'where the model goes, as a Keras model file')
+    .addOption(new Option('--model <name>', 'the model').choices(MODEL_NAMES).default('cnn'))
+    .option(
+      '--classes <n>',
+      'number of classes (default: from manifest.json beside the shard, else from its labels)',
+      integerOption({ min: 2 }),
+    )
+    .option('--seed <n>', 'seeds the weights', integerOption(), 0)
+    .addHelpText(
+      'after',
+      `
+Example:
+  fedbatch init --data data/0.npz --savemodel rounds/0001/global.h5 --seed 7`,
+    )
+    .action(async ({ data, savemodel, ...options }: InitFlags) => {
+      const { file, model } = await makeInitialModel(await readShard(data), data, options);
+      const sha256 = await writeKerasFile(savemodel, file);
+      process.stdout.write(
+        `${JSON.stringify({ model: options.model, parameters: parameterCount(model.weights), sha256 })}\n`,
+      );
+    });
+}
+
+if (isMain(import.meta.url)) await runProgram(initCommand, process.argv.slice(2));

@@ -1,0 +1,46 @@
+/** The seeded initial global model: what every client of round 1 starts from. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Model } from '../lib/engine/engine.js';
+import { initialWeights } from '../lib/engine/initial-weights.js';
+import { kerasConfig } from '../lib/engine/keras-model.js';
+import { describeModel, type ModelName } from '../lib/engine/model-zoo.js';
+import { taskOf } from '../lib/engine/task-from-data.js';
+import type { Examples } from '../lib/federation/examples.js';
+import type { KerasFile } from '../lib/formats/keras-file.js';
+import { readManifest } from '../lib/formats/manifest.js';
+
+/** Keras 2's last version: the dialect in which we write `model_config`. */
+const KERAS_VERSION = '2.15.0';
+
+/** A model and the file that it makes. */
+export interface InitialModel {
+  readonly model: Model;
+  readonly file: KerasFile;
+}
+
+/** Which initial model is wanted. */
+export interface InitialModelOptions {
+  readonly model: ModelName;
+  readonly seed: number;
+  /** Number of classes; else that of the manifest beside the shard, else the shard's highest label + 1. */
+  readonly classes?: number;
+}
+
+/** Makes the initial model for the shard at `path`. All clients get the same from the same seed. */
+export async function makeInitialModel(
+  examples: Examples,
+  path: string,
+  options: InitialModelOptions,
+): Promise<InitialModel> {
+  const classes = options.classes ?? (await classesOfManifest(path));
+  const description = describeModel(options.model, taskOf(examples, classes));
+  const weights = initialWeights(description, options.seed);
+  const file = { modelConfig: kerasConfig(description), weights, kerasVersion: KERAS_VERSION };
+  return { model: { description, weights }, file };
+}
+
+async function classesOfManifest(shard: string): Promise<number | undefined> {
+  const manifest = join(dirname(shard), 'manifest.json');
+  return existsSync(manifest) ? (await readManifest(manifest)).classes : undefined;
+}

@@ -1,0 +1,40 @@
+/** What passes between the trainer's main thread and its worker: plain data only. */
+import type { OptimizerSettings } from '../lib/engine/engine.js';
+import type { LocalTrainingProgress } from '../lib/engine/local-training.js';
+import type { ModelName } from '../lib/engine/model-zoo.js';
+import type { ErrorMessage } from '../lib/federation/transported-error.js';
+import type { KerasFile } from '../lib/formats/keras-file.js';
+
+/** One client's training in one round. */
+export interface TrainRequest {
+  /** The client's shard (npz). */
+  readonly data: string;
+  /** The global model to start from (h5); without it, the seeded initial model named by `model`. */
+  readonly init?: string;
+  readonly model: ModelName;
+  readonly classes?: number;
+  readonly client: number;
+  readonly round: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly optimizer: OptimizerSettings;
+  /** The run's seed; client and round get streams of their own. */
+  readonly seed: number;
+  readonly threads: number;
+}
+
+/** A finished training: the update as a Keras file, and what the last epoch showed. */
+export interface TrainOutcome {
+  readonly file: KerasFile;
+  readonly examples: number;
+  /** Mean training loss and accuracy over the last epoch. */
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+/** What the worker says. */
+export type WorkerMessage =
+  | { readonly kind: 'ready'; readonly engine: string; readonly parameters: number }
+  | { readonly kind: 'progress'; readonly progress: LocalTrainingProgress }
+  | { readonly kind: 'done'; readonly outcome: TrainOutcome }
+  | { readonly kind: 'failed'; readonly error: ErrorMessage };

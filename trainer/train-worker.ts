@@ -1,0 +1,75 @@
+/** The trainer's worker thread: training steps block the thread that they run on, so they run here. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { modelFromKeras } from '../lib/engine/keras-model.js';
+import { trainLocally } from '../lib/engine/local-training.js';
+import { onnxEngine } from '../lib/engine/onnx/onnx-engine.js';
+import { requireFit } from '../lib/engine/task-from-data.js';
+import { InterruptedError } from '../lib/federation/errors.js';
+import type { Examples } from '../lib/federation/examples.js';
+import { randomStream } from '../lib/federation/random.js';
+import { toErrorMessage } from '../lib/federation/transported-error.js';
+import { parameterCount } from '../lib/federation/weights.js';
+import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
+import { readShard } from '../lib/formats/dataset.js';
+import { decodeKerasFile, encodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { makeInitialModel } from './initial-model.js';
+import type { TrainOutcome, TrainRequest, WorkerMessage } from './train-request.js';
+
+/** At least this long between two progress messages. */
+const PROGRESS_INTERVAL_MS = 100;
+
+const send = (message: WorkerMessage) => parentPort?.postMessage(message);
+
+/** Ending the thread from outside while a step runs would abort the process; so it is asked, and stops between steps. */
+const stop = new AbortController();
+parentPort?.once('message', () => stop.abort(new InterruptedError()));
+
+async function train(request: TrainRequest): Promise<TrainOutcome> {
+  const examples = await readShard(request.data);
+  const { file, model, parent } = await startingPoint(request, examples);
+  requireFit(model, examples, request.data);
+  // Every client draws its own order and masks in every round, whatever runs beside it.
+  const seed = randomStream(request.seed, 'training', request.round, request.client).uint32();
+  const session = await onnxEngine.createTrainingSession(model, { ...request, seed });
+  send({ kind: 'ready', engine: onnxEngine.name, parameters: parameterCount(model.weights) });
+
+  let reportedAt = 0;
+  const { loss, accuracy } = await trainLocally(session, examples, {
+    ...request,
+    seed,
+    signal: stop.signal,
+    onStep(progress) {
+      if (Date.now() - reportedAt < PROGRESS_INTERVAL_MS && progress.examplesDone < progress.examplesTotal)
+        return;
+      reportedAt = Date.now();
+      send({ kind: 'progress', progress });
+    },
+  });
+  const { client, round } = request;
+  const update = { client, round, examples: examples.labels.length, parent };
+  const outcome = {
+    file: { ...file, weights: session.weights(), update },
+    examples: update.examples,
+    loss,
+    accuracy,
+  };
+  await session.dispose();
+  return outcome;
+}
+
+/** The global model to start from, and the sha256 of its file. */
+async function startingPoint(request: TrainRequest, examples: Examples) {
+  const { init, data } = request;
+  if (init === undefined) {
+    const initial = await makeInitialModel(examples, data, request);
+    return { ...initial, parent: sha256(await encodeKerasFile(initial.file)) };
+  }
+  const bytes = await readFileBytes(init, 'the global model (h5)');
+  const { update: _parentsOwnFacts, ...file } = await decodeKerasFile(bytes, init);
+  return { file, model: modelFromKeras(file, init), parent: sha256(bytes) };
+}
+
+train(workerData as TrainRequest).then(
+  (outcome) => send({ kind: 'done', outcome }),
+  (error: unknown) => send({ kind: 'failed', error: toErrorMessage(error) }),
+);

@@ -1,0 +1,90 @@
+/** Trains one client: the work in a thread, progress to the reporter, the update written when all is done. */
+import { Worker } from 'node:worker_threads';
+import type { ProgramContext } from '../lib/cli/program.js';
+import { disableTelemetry } from '../lib/engine/onnx/telemetry.js';
+import { fromErrorMessage } from '../lib/federation/transported-error.js';
+import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import type { TrainOutcome, TrainRequest, WorkerMessage } from './train-request.js';
+
+/** What a training program prints as its result. */
+export interface TrainResult {
+  readonly client: number;
+  readonly round: number;
+  readonly examples: number;
+  /** From program start to written update. */
+  readonly seconds: number;
+  /** Mean training loss and accuracy over the last epoch. */
+  readonly loss: number;
+  readonly accuracy: number;
+  /** Of the update's file. */
+  readonly sha256: string;
+}
+
+/**
+ * Trains and writes the update to `saveModel`, atomically; an interrupted or failed training writes nothing.
+ *
+ * @throws {DataError} for a shard or model that is no good, with the file's name
+ */
+export async function trainClient(
+  request: TrainRequest,
+  saveModel: string,
+  context: ProgramContext,
+): Promise<TrainResult> {
+  const { file, examples, loss, accuracy } = await runWorker(request, context);
+  const sha256 = await writeKerasFile(saveModel, file);
+  const { client, round } = request;
+  return {
+    client,
+    round,
+    examples,
+    seconds: round3(performance.now() / 1000),
+    loss: round6(loss),
+    accuracy: round6(accuracy),
+    sha256,
+  };
+}
+
+function runWorker(request: TrainRequest, { reporter, signal }: ProgramContext): Promise<TrainOutcome> {
+  disableTelemetry();
+  const worker = new Worker(new URL('./train-worker.js', import.meta.url), { workerData: request });
+  const startedAt = { ms: performance.now() };
+  return new Promise<TrainOutcome>((resolve, reject) => {
+    signal.addEventListener('abort', () => worker.postMessage('stop'), { once: true });
+    worker.on('message', (message: WorkerMessage) => {
+      switch (message.kind) {
+        case 'ready':
+          startedAt.ms = performance.now();
+          reporter.info(
+            `client ${request.client}: training on ${message.engine} with ${request.threads} thread(s), ${message.parameters} parameters`,
+          );
+          break;
+        case 'progress': {
+          const { epoch, examplesDone, examplesTotal, loss, accuracy } = message.progress;
+          reporter.progress({
+            stage: 'train',
+            client: request.client,
+            done: examplesDone,
+            total: examplesTotal,
+            unit: 'examples',
+            epoch,
+            epochs: request.epochs,
+            loss,
+            accuracy,
+            examplesPerSecond: (examplesDone * 1000) / (performance.now() - startedAt.ms),
+          });
+          break;
+        }
+        case 'done':
+          resolve(message.outcome);
+          break;
+        case 'failed':
+          reject(fromErrorMessage(message.error));
+      }
+    });
+    worker.on('error', reject);
+    worker.on('exit', (code) => reject(new Error(`the training thread ended early with code ${code}`)));
+  }).finally(() => worker.terminate());
+}
+
+const round3 = (value: number) => Math.round(value * 1e3) / 1e3;
+const round6 = (value: number) => Math.round(value * 1e6) / 1e6;

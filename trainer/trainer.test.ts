@@ -1,0 +1,188 @@
+/** The trainer and the initial model as programs: what they write, what they refuse, how they stop. */
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { before, describe, it } from 'node:test';
+import { execa } from 'execa';
+import { sha256 } from '../lib/formats/atomic-file.js';
+import { writeShard } from '../lib/formats/dataset.js';
+import { readKerasFile } from '../lib/formats/keras-hdf5.js';
+import {
+  lastLine,
+  programPath,
+  quarterExamples,
+  runProgramFile,
+  temporaryDirectory,
+} from '../test/programs.js';
+
+describe('fedbatch train', () => {
+  let directory: string;
+  let shard: string;
+  const path = (name: string) => join(directory, name);
+  const train = (...args: readonly string[]) =>
+    runProgramFile('trainer/cli', [
+      '--data',
+      shard,
+      '--epoch',
+      '2',
+      '--batch',
+      '30',
+      '--threads',
+      '1',
+      ...args,
+    ]);
+
+  before(async () => {
+    directory = await temporaryDirectory();
+    shard = path('0.npz');
+    await writeShard(shard, quarterExamples(200, 1));
+    const init = await runProgramFile('trainer/init-cli', [
+      '--data',
+      shard,
+      '--savemodel',
+      path('global.h5'),
+      '--model',
+      'mlp',
+    ]);
+    assert.equal(init.exitCode, 0, init.stderr);
+    assert.equal(JSON.parse(lastLine(init.stdout)).sha256, sha256(await readFile(path('global.h5'))));
+  });
+
+  it('writes an update with its facts, and prints the result as JSON', async () => {
+    const { exitCode, stdout, stderr } = await train(
+      '--init',
+      path('global.h5'),
+      '--client',
+      '3',
+      '--round',
+      '2',
+      '--savemodel',
+      path('u.h5'),
+    );
+    assert.equal(exitCode, 0, stderr);
+    const result = JSON.parse(lastLine(stdout));
+    const bytes = await readFile(path('u.h5'));
+    assert.deepEqual(
+      { ...result, seconds: 0, loss: 0, accuracy: 0 },
+      { client: 3, round: 2, examples: 200, seconds: 0, loss: 0, accuracy: 0, sha256: sha256(bytes) },
+    );
+    assert.ok(result.accuracy > 0.4 && result.loss < 2, stdout);
+    const { update, weights } = await readKerasFile(path('u.h5'));
+    const parent = sha256(await readFile(path('global.h5')));
+    assert.deepEqual(update, { client: 3, round: 2, examples: 200, parent });
+    const initial = await readKerasFile(path('global.h5'));
+    assert.notDeepEqual(weights[0]?.values, initial.weights[0]?.values);
+  });
+
+  it('starts from the same initial model with and without --init', async () => {
+    const given = await train('--init', path('global.h5'), '--savemodel', path('a.h5'));
+    const own = await train('--model', 'mlp', '--savemodel', path('b.h5'));
+    assert.equal(own.exitCode, 0, own.stderr);
+    assert.equal(JSON.parse(given.stdout).sha256, JSON.parse(own.stdout).sha256);
+  });
+
+  it('repeats bit for bit, and draws otherwise for another seed, client or round', async () => {
+    const hash = async (...args: readonly string[]) =>
+      JSON.parse(
+        (await train('--model', 'mlp', '--init', path('global.h5'), '--savemodel', path('c.h5'), ...args))
+          .stdout,
+      ).sha256;
+    const first = await hash();
+    assert.equal(await hash(), first);
+    const others = await Promise.all([hash('--seed', '1')]);
+    others.push(await hash('--client', '1'), await hash('--round', '2'));
+    assert.equal(new Set([first, ...others]).size, 4);
+  });
+
+  it('goes on from the architecture of the --init file, with another optimizer', async () => {
+    const { exitCode, stdout, stderr } = await train(
+      '--init',
+      path('global.h5'),
+      '--optimizer',
+      'sgd',
+      '--learning_rate',
+      '0.05',
+      '--savemodel',
+      path('d.h5'),
+    );
+    assert.equal(exitCode, 0, stderr);
+    assert.ok(JSON.parse(stdout).accuracy > 0.4, stdout);
+  });
+
+  it('stops on SIGTERM with 130 and leaves nothing', async () => {
+    const child = execa(
+      process.execPath,
+      [
+        programPath('trainer/cli'),
+        '--data',
+        shard,
+        '--epoch',
+        '100000',
+        '--savemodel',
+        path('never.h5'),
+        '--log-format',
+        'json',
+      ],
+      { reject: false },
+    );
+    // Listening goes on after the first sign of progress: a full pipe would hold the program up.
+    await new Promise<void>((resolve) => {
+      child.stderr.on('data', (chunk: Buffer) => chunk.includes('"event":"progress"') && resolve());
+    });
+    child.kill('SIGTERM');
+    assert.equal((await child).exitCode, 130);
+    assert.ok((await readdir(directory)).every((name) => !name.includes('never')));
+  });
+
+  const refused: readonly (readonly [string, readonly string[], number, RegExp])[] = [
+    ['a missing shard', ['--data', 'nowhere.npz'], 3, /nowhere\.npz: expected a shard .*found no such file/],
+    ['a missing model', ['--init', 'nowhere.h5'], 3, /nowhere\.h5: expected .*found no such file/],
+    [
+      'zero epochs',
+      ['--epoch', '0'],
+      2,
+      /--epoch <E>' argument '0' is invalid. Expected a whole number of at least 1/,
+    ],
+    ['half a batch', ['--batch', '0.5'], 2, /Expected a whole number/],
+    ['an unknown optimizer', ['--optimizer', 'lion'], 2, /Allowed choices are adam, sgd/],
+    ['an unknown flag', ['--epochz', '1'], 2, /unknown option '--epochz'/],
+    [
+      'too few classes',
+      ['--classes', '2'],
+      3,
+      /0\.npz: expected labels from 0 to 1, the classes of the model, found label 3/,
+    ],
+  ];
+  for (const [what, args, code, message] of refused) {
+    it(`refuses ${what} in one sentence`, async () => {
+      const { exitCode, stderr, stdout } = await train('--savemodel', path('refused.h5'), ...args);
+      assert.equal(exitCode, code, stderr);
+      assert.match(stderr, message);
+      assert.doesNotMatch(stderr, /\n\s+at /);
+      assert.equal(stdout, '');
+      assert.ok(!(await readdir(directory)).includes('refused.h5'));
+    });
+  }
+
+  it('refuses images of another size than the model takes, and a file that is no model', async () => {
+    const { images, labels } = quarterExamples(4, 1);
+    await writeShard(path('flat.npz'), { shape: [4, 8, 18], images, labels });
+    const other = await train(
+      '--data',
+      path('flat.npz'),
+      '--init',
+      path('global.h5'),
+      '--savemodel',
+      path('x.h5'),
+    );
+    assert.equal(other.exitCode, 3);
+    assert.match(
+      other.stderr,
+      /flat\.npz: expected images of shape \[12,12,1\] as the model takes them, found images of shape \[8,18,1\]/,
+    );
+    await writeFile(path('text.h5'), 'this is no model');
+    const text = await train('--init', path('text.h5'), '--savemodel', path('x.h5'));
+    assert.equal(text.exitCode, 3);
+    assert.match(text.stderr, /text\.h5: expected/);
+  });
+});
