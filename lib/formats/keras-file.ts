@@ -16,6 +16,3 @@ export interface KerasFile {
   /** Present in files that fedbatch's trainer wrote. */
   readonly update?: UpdateFacts;
 }
-
-/** The `keras_version` of models that fedbatch itself designs: their `model_config` is in the words of Keras 2. */
-export const OWN_KERAS_VERSION = '2.15.0';

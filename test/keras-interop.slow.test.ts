@@ -1,0 +1,141 @@
+/** Python Keras 2 and 3 open what we write and predict what they should: the slow tier, see scripts/interop-keras.sh. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import type { WeightArray } from '../lib/federation/weights.js';
+import type { KerasFile } from '../lib/formats/keras-file.js';
+import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../lib/formats/keras-fixtures.js';
+import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { runProgramFile, temporaryDirectory } from './programs.js';
+
+// Seen from dist/test/.
+const SCRIPT = fileURLToPath(new URL('../../test/keras_interop.py', import.meta.url));
+const UPDATE = { client: 4, round: 2, examples: 600, parent: 'ab'.repeat(32) };
+const TOLERANCE = 1e-5;
+
+interface Request {
+  readonly path: string;
+  readonly shape: readonly number[];
+  readonly images: readonly number[];
+}
+
+interface Answer {
+  readonly version: string;
+  /** `[request][compiled, not compiled][n][classes]` */
+  readonly predictions: readonly (readonly (readonly (readonly number[])[])[])[];
+}
+
+async function ask(python: string, requests: readonly Request[]): Promise<Answer> {
+  const { stdout } = await execa(python, [SCRIPT], { input: JSON.stringify(requests) });
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Answer;
+}
+
+function request(path: string, inputShape: readonly number[]): Request {
+  return { path, shape: [2, ...inputShape], images: [...fixedImages(2, inputShape)] };
+}
+
+/** 100 layers with names so long that their list takes several attributes; the last has what the first was given. */
+function deepModel(): KerasFile {
+  const names = Array.from({ length: 100 }, (_, index) => `${'dense'.repeat(140)}_${index}`);
+  const input = { class_name: 'InputLayer', config: { name: 'input_1', batch_input_shape: [null, 2] } };
+  const layers = names.map((name) => ({ class_name: 'Dense', config: { name, units: 2, use_bias: false } }));
+  const weights: WeightArray[] = names.map((name, index) => ({
+    name: `${name}/kernel:0`,
+    shape: [2, 2],
+    // Swaps the two numbers in every layer but the first.
+    values: index === 0 ? Float32Array.of(1, 0, 0, 1) : Float32Array.of(0, 1, 1, 0),
+  }));
+  const modelConfig = {
+    class_name: 'Sequential',
+    config: { name: 'sequential', layers: [input, ...layers] },
+  };
+  return { modelConfig, weights, kerasVersion: '2.15.0' };
+}
+
+const VERSIONS = [
+  { major: 2, python: process.env.FEDBATCH_KERAS2_PYTHON, opens: /^(keras2|tf113)-/ },
+  // Keras 3 itself opens neither layer names with slashes (keras2-named) nor the initializers of TF 1.13.
+  { major: 3, python: process.env.FEDBATCH_KERAS3_PYTHON, opens: /^(keras2|keras3)-(?!named)/ },
+] as const;
+
+for (const { major, python, opens } of VERSIONS) {
+  const skip = python === undefined && `set FEDBATCH_KERAS${major}_PYTHON to a Python with Keras ${major}`;
+  describe(`Python Keras ${major}`, { skip }, () => {
+    let directory: string;
+    before(async () => {
+      directory = await temporaryDirectory();
+    });
+
+    it('predicts the same with the files that we write of its models, compiled or not', async () => {
+      const names = KERAS_FIXTURES.filter((name) => opens.test(name));
+      assert.ok(names.length >= 5);
+      const requests = await Promise.all(
+        names.map(async (name) => {
+          const path = join(directory, `${name}.h5`);
+          await writeKerasFile(path, { ...(await readKerasFile(fixturePath(`${name}.h5`))), update: UPDATE });
+          return request(path, kerasExpectation(name).inputShape);
+        }),
+      );
+      const { version, predictions } = await ask(python as string, requests);
+      assert.ok(version.startsWith(`${major}.`), `Keras ${version}`);
+      for (const [index, name] of names.entries()) {
+        for (const answer of predictions[index] ?? [])
+          assertClose(answer, kerasExpectation(name).predictions, name);
+      }
+    });
+
+    it('opens models with lists of names that take several attributes', async () => {
+      const path = join(directory, 'deep.h5');
+      await writeKerasFile(path, deepModel());
+      const { predictions } = await ask(python as string, [{ path, shape: [1, 2], images: [0.25, 4] }]);
+      // 99 swaps.
+      for (const answer of predictions[0] ?? []) assertClose(answer, [[4, 0.25]], 'deep');
+    });
+
+    it('opens what init and aggregate write', async () => {
+      const model = join(directory, 'initial.h5');
+      const data = join(directory, 'data.npz');
+      await execa(python as string, [
+        '-c',
+        'import sys, numpy as np; np.savez(sys.argv[1], x=np.zeros((20, 28, 28), "uint8"), y=np.arange(20) % 10)',
+        data,
+      ]);
+      const init = await runProgramFile('trainer/init-cli', ['--data', data, '--savemodel', model]);
+      assert.equal(init.exitCode, 0, init.stderr);
+      const mean = join(directory, 'mean.h5');
+      // Two plain models count the same: the mean of a model and itself is that model.
+      const copy = join(directory, 'copy.h5');
+      await writeKerasFile(copy, await readKerasFile(model));
+      const { exitCode, stderr } = await runProgramFile('aggregator/cli', [model, copy, '--savefile', mean]);
+      assert.equal(exitCode, 0, stderr);
+      const { predictions } = await ask(python as string, [
+        request(model, [28, 28, 1]),
+        request(mean, [28, 28, 1]),
+      ]);
+      const [first] = predictions[0] ?? [];
+      assert.equal(first?.length, 2);
+      for (const answer of predictions.flat()) assertClose(answer, first ?? [], 'mean');
+      for (const row of first ?? [])
+        assert.ok(Math.abs(row.reduce((sum, value) => sum + value, 0) - 1) < TOLERANCE);
+    });
+  });
+}
+
+function assertClose(
+  found: readonly (readonly number[])[],
+  expected: readonly (readonly number[])[],
+  what: string,
+): void {
+  assert.equal(found.length, expected.length, what);
+  for (const [index, row] of expected.entries()) {
+    assert.equal(found[index]?.length, row.length, what);
+    row.forEach((value, at) => {
+      assert.ok(
+        Math.abs((found[index]?.[at] as number) - value) < TOLERANCE,
+        `${what}: ${found[index]} is not ${row}`,
+      );
+    });
+  }
+}
