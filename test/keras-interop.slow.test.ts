@@ -8,7 +8,8 @@ import type { WeightArray } from '../lib/federation/weights.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../lib/formats/keras-fixtures.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
-import { runProgramFile, temporaryDirectory } from './programs.js';
+import { runProgramFile } from './programs.js';
+import { sharedDirectory } from './temporary-directory.js';
 
 // Seen from dist/test/.
 const SCRIPT = fileURLToPath(new URL('../../test/keras_interop.py', import.meta.url));
@@ -65,7 +66,7 @@ for (const { major, python, opens } of VERSIONS) {
   describe(`Python Keras ${major}`, { skip }, () => {
     let directory: string;
     before(async () => {
-      directory = await temporaryDirectory();
+      directory = await sharedDirectory();
     });
 
     it('predicts the same with the files that we write of its models, compiled or not', async () => {
