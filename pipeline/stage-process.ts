@@ -24,7 +24,7 @@ export interface StageContext {
 /** After the request to stop, how long a stage may take before it is killed; less than the pipeline's own grace. */
 const FORCE_KILL_AFTER_MS = 3_000;
 
-/** A stage without clients that ends within this time shows no progress. */
+/** A stage without clients that ends within this time of its first progress shows none. */
 const SHORT_STAGE_MS = 1_000;
 
 /** So many lines of a failed stage explain it: its last error messages, else its first other lines (of a crash, say). */
@@ -59,7 +59,7 @@ export async function runStage(
       ipc: true,
     },
   );
-  const sink = { task, reporter, errors: [], other: [], startedAt: Date.now() };
+  const sink: LineSink = { task, reporter, errors: [], other: [] };
   const output = onOutput && eachLine(child.iterable({ from: 'stdout' }), onOutput);
   await eachLine(child.iterable({ from: 'stderr' }), (line) => passOn(line, sink));
   await output;
@@ -94,11 +94,9 @@ function programPath(program: string): string {
 }
 
 /** Training, which takes the time, shows all of its progress, and its last state stays; of a short stage a line remains. */
-function isWorthShowing(
-  { done, total }: ProgressEvent,
-  { task, startedAt }: Pick<LineSink, 'task' | 'startedAt'>,
-): boolean {
-  return isParallel(task) || (done < total && Date.now() - startedAt > SHORT_STAGE_MS);
+function isWorthShowing({ done, total }: ProgressEvent, sink: LineSink): boolean {
+  sink.firstProgressAt ??= Date.now();
+  return isParallel(sink.task) || (done < total && Date.now() - sink.firstProgressAt > SHORT_STAGE_MS);
 }
 
 /** Stages of several clients run side by side; one of them must not end the display of the others. */
@@ -110,17 +108,18 @@ interface LineSink {
   /** Error messages, and lines that are no log. */
   readonly errors: string[];
   readonly other: string[];
-  readonly startedAt: number;
+  firstProgressAt?: number;
 }
 
 /** Progress and warnings go on to the pipeline's reporter; what explains a failure is kept in `errors`. */
-function passOn(line: string, { task, reporter, errors, other, startedAt }: LineSink): void {
+function passOn(line: string, sink: LineSink): void {
+  const { task, reporter, errors, other } = sink;
   const entry = parseLine(line);
   if (entry === undefined) {
     if (line.trim() !== '' && other.length < KEPT_LINES) other.push(line.trim());
   } else if (entry.event === 'progress') {
     const progress = progressOf(entry, task);
-    if (isWorthShowing(progress, { task, startedAt })) reporter.progress(progress);
+    if (isWorthShowing(progress, sink)) reporter.progress(progress);
   } else if (entry.level === 'error' || entry.level === 'fatal') {
     errors.push(String(entry.msg));
   } else if (entry.level === 'warn') {

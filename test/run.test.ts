@@ -35,7 +35,8 @@ let data = '';
 /** A finished run of two rounds, and its last line. */
 let finished: { readonly volume: string; readonly line: z.infer<typeof lineSchema> };
 
-const SETTINGS = ['--model', 'mlp', '--rounds', '2', '--batch', '20', '--jobs', '2'];
+// One thread each, so that two trainers run side by side on any machine with two cores.
+const SETTINGS = ['--model', 'mlp', '--rounds', '2', '--batch', '20', '--jobs', '2', '--threads', '1'];
 
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
@@ -163,11 +164,15 @@ test('for people: the accuracy, a row per client, where the model lies', async (
 });
 
 test('the same seed gives the same bytes, however many trainers run side by side; another seed others', async () => {
-  const run = async (name: string, ...more: readonly string[]) =>
-    lastLine(await start(join(directory, name), '--model', 'cnn', '--rounds', '1', ...more)).sha256;
-  const two = await run('cnn-two');
-  assert.equal(await run('cnn-one', '--jobs', '1'), two);
-  assert.notEqual(await run('cnn-other', '--seed', '1'), two);
+  const one = lastLine(await start(join(directory, 'one'), '--jobs', '1'));
+  assert.equal(one.sha256, finished.line.sha256);
+  const other = lastLine(await start(join(directory, 'other'), '--rounds', '1', '--seed', '1'));
+  const first = await readRoundRecord(join(directory, 'other', 'rounds', '0001', 'round.json'));
+  const before = await readRoundRecord(join(finished.volume, 'rounds', '0001', 'round.json'));
+  assert.equal(other.sha256, first.aggregate?.sha256);
+  assert.notEqual(first.parent, before.parent);
+  assert.notEqual(first.reported[0]?.sha256, before.reported[0]?.sha256);
+  assert.equal(new Set(before.reported.map(({ seed }) => seed)).size, 3, 'each client has a seed of its own');
 });
 
 test('an update that is damaged, or gone, is made again, and the result is the same', async () => {
@@ -275,13 +280,17 @@ test('two runs on one volume: the second one is told who holds it', async () => 
   assert.equal((await first).exitCode, 0);
 });
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  test(`${signal} stops everything, says how to go on, and loses nothing that is finished`, async () => {
+for (const [signal, whom] of [
+  ['SIGINT', 'all of its processes, as a terminal sends Ctrl-C'],
+  ['SIGTERM', 'itself'],
+] as const) {
+  test(`${signal} to ${whom} stops everything, says how to go on, and loses nothing that is finished`, async () => {
     const volume = join(directory, `stopped-${signal}`);
-    const run = start(volume, '--epochs', '3000', '--rounds', '1', '--clients', '2');
+    const run = inOwnGroup(volume, '--epochs', '3000', '--rounds', '1', '--clients', '2');
     await waitFor(() => runningWith(join(volume, 'rounds')).length === 2);
     await sleep(500);
-    run.kill(signal);
+    if (signal === 'SIGINT') process.kill(-(run.pid ?? 0), signal);
+    else run.kill(signal);
     const { exitCode, stderr, stdout } = await run;
     assert.equal(exitCode, 130);
     assert.equal(stdout, '');
@@ -346,10 +355,10 @@ test('with --serve the page answers until it is stopped, and that is a good end'
 });
 
 /** A run in a process group of its own, so that one signal reaches all of it. */
-function inOwnGroup(volume: string) {
+function inOwnGroup(volume: string, ...more: readonly string[]) {
   return execa(
     process.execPath,
-    [program, 'run', '--data', data, '--volume', volume, ...SETTINGS, '--json'],
+    [program, 'run', '--data', data, '--volume', volume, ...SETTINGS, '--json', ...more],
     {
       cwd: directory,
       reject: false,

@@ -12,7 +12,7 @@ import { parameterCount } from '../lib/federation/weights.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import { readShard } from '../lib/formats/dataset.js';
 import { decodeKerasFile, encodeKerasFile } from '../lib/formats/keras-hdf5.js';
-import { makeInitialModel } from './initial-model.js';
+import { type InitialModel, makeInitialModel } from './initial-model.js';
 import type { TrainOutcome, TrainRequest, WorkerMessage } from './train-request.js';
 
 /** At least this long between two progress messages. */
@@ -25,8 +25,12 @@ const stop = new AbortController();
 parentPort?.once('message', () => stop.abort(new InterruptedError()));
 
 async function train(request: TrainRequest): Promise<TrainOutcome> {
-  const examples = await readShard(request.data);
-  const { file, model, parent } = await startingPoint(request, examples);
+  // Side by side: opening the first HDF5 file takes as long as reading the shard.
+  const [examples, global] = await Promise.all([
+    readShard(request.data),
+    request.init === undefined ? undefined : readGlobalModel(request.init),
+  ]);
+  const { file, model, parent } = global ?? (await initialModel(request, examples));
   requireFit(model, examples, request.data);
   // Every client draws its own order and masks in every round, whatever runs beside it.
   const seed = randomStream(request.seed, 'training', request.round, request.client).uint32();
@@ -57,16 +61,20 @@ async function train(request: TrainRequest): Promise<TrainOutcome> {
   return outcome;
 }
 
-/** The global model to start from, and the sha256 of its file. */
-async function startingPoint(request: TrainRequest, examples: Examples) {
-  const { init, data } = request;
-  if (init === undefined) {
-    const initial = await makeInitialModel(examples, data, request);
-    return { ...initial, parent: sha256(await encodeKerasFile(initial.file)) };
-  }
-  const bytes = await readFileBytes(init, 'the global model (h5)');
-  const { update: _parentsOwnFacts, ...file } = await decodeKerasFile(bytes, init);
-  return { file, model: modelFromKeras(file, init), parent: sha256(bytes) };
+/** Where a training starts: the model, its file, and the sha256 of that. */
+interface StartingPoint extends InitialModel {
+  readonly parent: string;
+}
+
+async function readGlobalModel(path: string): Promise<StartingPoint> {
+  const bytes = await readFileBytes(path, 'the global model (h5)');
+  const { update: _parentsOwnFacts, ...file } = await decodeKerasFile(bytes, path);
+  return { file, model: modelFromKeras(file, path), parent: sha256(bytes) };
+}
+
+async function initialModel(request: TrainRequest, examples: Examples): Promise<StartingPoint> {
+  const initial = await makeInitialModel(examples, request.data, request);
+  return { ...initial, parent: sha256(await encodeKerasFile(initial.file)) };
 }
 
 train(workerData as TrainRequest).then(

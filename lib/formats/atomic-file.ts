@@ -54,7 +54,7 @@ export async function placeFileAtomic(from: string, to: string): Promise<void> {
     await writeFileAtomic(to, await readFileBytes(from, 'a file to copy'));
   } finally {
     // Renaming one link of a file over another one of the same file does nothing, and leaves both.
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 
