@@ -83,7 +83,11 @@ function mnistCommand({ reporter, signal }: ProgramContext): Command {
     .option('--out <npz>', 'file to write; without it, the cache, where --data mnist looks')
     .option('--url <url>', 'where the file is (http or https), for instance on a mirror', parseUrl, MNIST.url)
     .option('--sha256 <hex>', 'what the file must hash to', parseSha256, MNIST.sha256)
-    .addHelpText('after', '\nExample:\n  fedbatch dataset mnist --out mnist.npz')
+    .addHelpText(
+      'after',
+      '\nExample:\n  fedbatch dataset mnist --out mnist.npz\n\n' +
+        "HTTPS_PROXY is heeded only from Node 24 on, with NODE_USE_ENV_PROXY=1; Node's fetch has no proxy before.",
+    )
     .action(async ({ out, url, sha256 }: MnistFlags) => {
       const startedAt = performance.now();
       const file = out ?? mnistPath(cacheDirectory());

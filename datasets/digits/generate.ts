@@ -6,7 +6,7 @@ import { drawDigit } from './digit.js';
 import { IMAGE_SIZE } from './place.js';
 
 /** Changes whenever the same seed gives other pixels, so that no cache goes on serving the old ones. */
-export const GENERATOR_VERSION = 1;
+export const GENERATOR_VERSION = 2;
 
 /** How many classes there are. */
 export const DIGITS = 10;
