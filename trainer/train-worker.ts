@@ -35,7 +35,7 @@ async function train(request: TrainRequest): Promise<TrainOutcome> {
   // Every client draws its own order and masks in every round, whatever runs beside it.
   const seed = randomStream(request.seed, 'training', request.round, request.client).uint32();
   const session = await onnxEngine.createTrainingSession(model, { ...request, seed });
-  send({ kind: 'ready', engine: onnxEngine.name, parameters: parameterCount(model.weights) });
+  send({ kind: 'ready', engine: session.engine, parameters: parameterCount(model.weights) });
 
   let reportedAt = 0;
   const { loss, accuracy } = await trainLocally(session, examples, {

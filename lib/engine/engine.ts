@@ -47,6 +47,8 @@ export interface StepResult {
 
 /** A model in training; holds native memory until disposed. */
 export interface TrainingSession {
+  /** What it runs on, more exactly than its engine's name, e.g. `onnx/cpu with blocks of 16`; bytes repeat on the same. */
+  readonly engine: string;
   /** One optimizer step. */
   step(batch: Batch): Promise<StepResult>;
   /** A copy of the current weights. */

@@ -10,6 +10,7 @@ import type { Batch } from '../engine.js';
 import { initialWeights } from '../initial-weights.js';
 import type { Activation, Extent, Layer, ModelDescription, Padding } from '../model-description.js';
 import { shapeLayers } from '../parameters.js';
+import { measureBlockSize } from './blocked/probe.js';
 import { createInferenceSession } from './inference-session.js';
 import { createPredictSession } from './predict-session.js';
 import { buildTrainingGraph } from './training-graph.js';
@@ -243,10 +244,89 @@ describe('gradients', () => {
   });
 });
 
-async function compare(description: ModelDescription, batchSize: number): Promise<void> {
+/** The block of this processor, or undefined where the runtime has none. */
+const blockSize = await measureBlockSize().catch(() => undefined);
+
+describe('gradients on blocked images', {
+  skip: blockSize === undefined && 'this processor has no blocked layout',
+}, () => {
+  const b = blockSize ?? 1;
+  const tile = pool('maxPooling2d', [2, 2], [2, 2], 'valid');
+  const deep = (
+    first: Partial<Extract<Layer, { kind: 'conv2d' }>>,
+    second: Partial<Extract<Layer, { kind: 'conv2d' }>>,
+  ) => [
+    conv('a', { filters: b, activation: 'relu', ...first }),
+    conv('b', { filters: 2 * b, activation: 'relu', ...second }),
+  ];
+  const cases: Readonly<Record<string, ModelDescription>> = {
+    'conv on conv': imageModel([...deep({}, {}), ...head], [8, 7, 1]),
+    'without activation or bias': imageModel(
+      [...deep({ activation: 'linear' }, { activation: 'tanh', useBias: false }), ...head],
+      [8, 7, 1],
+    ),
+    'a max pool that tiles, behind a relu': imageModel([...deep({}, {}), tile, ...head], [8, 10, 1]),
+    'a max pool of 3×2, then another conv': imageModel(
+      [
+        conv('a', { filters: b, padding: 'same' }),
+        pool('maxPooling2d', [3, 2], [3, 2], 'valid'),
+        conv('b', { filters: b, kernel: [2, 2] }),
+        ...head,
+      ],
+      [9, 8, 1],
+    ),
+    'a max pool that overlaps': imageModel(
+      [conv('a', { filters: b }), pool('maxPooling2d', [3, 3], [2, 2], 'valid'), ...head],
+      [9, 9, 1],
+    ),
+    'several channels in': imageModel([...deep({}, {}), ...head], [7, 7, 3]),
+    'a whole block in': imageModel([conv('a', { filters: b }), ...head], [5, 5, b]),
+    'a stride, and a conv that is no multiple': imageModel(
+      [...deep({ padding: 'same' }, { strides: [2, 2] }), conv('c', { filters: 5, kernel: [2, 2] }), ...head],
+      [9, 9, 1],
+    ),
+    'batch normalisation between': imageModel(
+      [
+        conv('a', { filters: b }),
+        normalisation('bn'),
+        activation('r', 'relu'),
+        conv('b', { filters: b }),
+        ...head,
+      ],
+      [7, 7, 1],
+    ),
+    'global and average pools': imageModel(
+      [
+        ...deep({}, { padding: 'same' }),
+        pool('averagePooling2d', [2, 2], [2, 2], 'valid'),
+        { kind: 'globalAveragePooling2d', name: 'gap' },
+        dense('d', CLASSES, 'softmax'),
+      ],
+      [8, 8, 1],
+    ),
+  };
+  for (const [name, description] of Object.entries(cases)) it(name, () => compare(description, 3, b));
+
+  it('of any geometry', async () => {
+    const extent = (max: number) => fc.tuple(fc.integer({ min: 1, max }), fc.integer({ min: 1, max }));
+    const geometry = fc.record({
+      size: fc.tuple(fc.integer({ min: 5, max: 8 }), fc.integer({ min: 5, max: 8 })),
+      first: fc.record({ kernel: extent(3), padding: fc.constantFrom<Padding>('valid', 'same') }),
+      second: fc.record({ kernel: extent(3), padding: fc.constantFrom<Padding>('valid', 'same') }),
+    });
+    await fc.assert(
+      fc.asyncProperty(geometry, ({ size, first, second }) =>
+        compare(imageModel([...deep(first, second), ...head], [...size, 1]), 2, b),
+      ),
+      { numRuns: 12, seed: 3 },
+    );
+  });
+});
+
+async function compare(description: ModelDescription, batchSize: number, blockSize?: number): Promise<void> {
   const { weights, batch } = problem(description, batchSize);
   const expected = await oracle(description, weights, batch);
-  const found = await ours(description, weights, batch);
+  const found = await ours(description, weights, batch, blockSize);
   assert.ok(
     Math.abs(found.loss - expected.loss) < TOLERANCE,
     `loss ${found.loss}, expected ${expected.loss}`,
@@ -277,9 +357,14 @@ function problem(description: ModelDescription, batchSize: number): { weights: W
 }
 
 /** Our gradients by weight index, straight out of the training graph. */
-async function ours(description: ModelDescription, weights: Weights, { images, labels }: Batch) {
+async function ours(
+  description: ModelDescription,
+  weights: Weights,
+  { images, labels }: Batch,
+  blockSize?: number,
+) {
   const optimizer = { kind: 'sgd', learningRate: 0, momentum: 0 } as const;
-  const graph = buildTrainingGraph(description, { optimizer, withGradients: true });
+  const graph = buildTrainingGraph(description, { optimizer, withGradients: true, blockSize });
   const session = await createInferenceSession(graph.bytes, { threads: 1 });
   const flat = Float32Array.from(weights.flatMap(({ values }) => [...values]));
   const outputs = await session.run({

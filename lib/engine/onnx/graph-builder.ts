@@ -2,6 +2,7 @@
 import { sizeOf } from '../../federation/weights.js';
 import {
   type Attribute,
+  BLOCKED_DOMAIN,
   type ElementType,
   encodeOnnxModel,
   type OnnxConstant,
@@ -38,6 +39,15 @@ export class GraphBuilder {
     return this.opWithOutputs(type, { inputs, attributes, outputs: 1 })[0] as Tensor;
   }
 
+  /** Applies one of ONNX Runtime's operators on blocked images. */
+  blockedOp(
+    type: string,
+    inputs: readonly Tensor[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): Tensor {
+    return this.opWithOutputs(type, { inputs, attributes, outputs: 1, domain: BLOCKED_DOMAIN })[0] as Tensor;
+  }
+
   /** Applies an operator with several outputs. */
   opWithOutputs(
     type: string,
@@ -45,12 +55,13 @@ export class GraphBuilder {
       readonly inputs: readonly Tensor[];
       readonly attributes?: Readonly<Record<string, Attribute>>;
       readonly outputs: number;
+      readonly domain?: string;
     },
   ): readonly Tensor[] {
     const outputs = Array.from({ length: options.outputs }, () => `${type}_${this.#count++}`);
     this.#nodes.push({
       type,
-      domain: '',
+      domain: options.domain ?? '',
       inputs: options.inputs,
       outputs,
       attributes: options.attributes ?? {},

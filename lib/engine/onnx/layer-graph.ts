@@ -8,6 +8,10 @@ import type { GraphBuilder, Tensor } from './graph-builder.js';
 export interface LayerValue {
   readonly tensor: Tensor;
   readonly shape: readonly number[];
+  /** The channels lie in blocks (see `blocked/layout.ts`); so does the gradient. */
+  readonly blocked?: boolean;
+  /** Nothing is below 0: the relu that follows is done already. */
+  readonly rectified?: boolean;
 }
 
 /** A layer applied to its input. */
@@ -25,6 +29,12 @@ export interface LayerContext {
   readonly graph: GraphBuilder;
   /** False for prediction: dropout does nothing, batch normalisation uses its moving statistics. */
   readonly training: boolean;
+  /** Tells apart the random numbers of a network's layers. */
+  readonly salt: number;
+  /** Channels of a block, where images may be blocked. */
+  readonly blockSize: number | undefined;
+  /** A relu comes next, or right behind a max pool. */
+  readonly followedByRelu: boolean;
   /** The current value of a parameter of the layer under construction, e.g. `kernel`. */
   parameter(role: string): Tensor;
   /** Reports a parameter's gradient; any shape with the parameter's elements in order. */

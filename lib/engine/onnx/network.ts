@@ -1,6 +1,9 @@
 /** Chains a model's operations in a graph, forward and back. */
 import type { Layer } from '../model-description.js';
 import type { Parameter } from '../parameters.js';
+import { applyBlockedConv2d, canBlockConv2d } from './blocked/conv2d.js';
+import { applyToPlain, flattenBlocked } from './blocked/layout.js';
+import { applyBlockedMaxPooling, canBlockMaxPooling } from './blocked/max-pooling.js';
 import type { GraphBuilder, Tensor } from './graph-builder.js';
 import type { AppliedLayer, LayerContext, LayerValue } from './layer-graph.js';
 import { applyActivation } from './layers/activation.js';
@@ -18,6 +21,8 @@ export interface ParameterTensor extends Parameter {
 /** Settings of a network under construction. */
 export interface NetworkOptions {
   readonly training: boolean;
+  /** Channels of a block, where images may be blocked (see `blocked/layout.ts`). */
+  readonly blockSize?: number | undefined;
   /** Shape of one input in Keras' order: `[h, w, c]` or `[features]`. */
   readonly inputShape: readonly number[];
   readonly operations: readonly Layer[];
@@ -46,21 +51,20 @@ export function buildNetwork(graph: GraphBuilder, images: Tensor, options: Netwo
   const statistics = new Map<string, Tensor>();
   let value = channelsFirst(graph, images, options.inputShape);
   const applied = options.operations.map((layer, index) => {
-    const step = applyLayer(layer, {
-      input: value,
+    const step = applyLayer(layer, value, {
+      graph,
+      training: options.training,
       salt: index,
-      context: {
-        graph,
-        training: options.training,
-        rowSeeds: options.rowSeeds,
-        parameter: (role) => {
-          const tensor = tensors.get(parameterKey({ layer: layer.name, role }));
-          if (tensor === undefined) throw new Error(`no parameter ${role} of layer ${layer.name}`);
-          return tensor;
-        },
-        gradient: (role, tensor) => gradients.set(parameterKey({ layer: layer.name, role }), tensor),
-        batchStatistic: (role, tensor) => statistics.set(parameterKey({ layer: layer.name, role }), tensor),
+      blockSize: options.blockSize,
+      followedByRelu: beginsWithRelu(options.operations.slice(index + 1)),
+      rowSeeds: options.rowSeeds,
+      parameter: (role) => {
+        const tensor = tensors.get(parameterKey({ layer: layer.name, role }));
+        if (tensor === undefined) throw new Error(`no parameter ${role} of layer ${layer.name}`);
+        return tensor;
       },
+      gradient: (role, tensor) => gradients.set(parameterKey({ layer: layer.name, role }), tensor),
+      batchStatistic: (role, tensor) => statistics.set(parameterKey({ layer: layer.name, role }), tensor),
     });
     value = step.output;
     return step;
@@ -88,13 +92,33 @@ function channelsFirst(graph: GraphBuilder, images: Tensor, inputShape: readonly
   return { tensor: graph.transpose(images, 0, 3, 1, 2), shape };
 }
 
-interface Application {
-  readonly input: LayerValue;
-  readonly context: LayerContext;
-  readonly salt: number;
+function applyLayer(layer: Layer, input: LayerValue, context: LayerContext): AppliedLayer {
+  if (context.blockSize === undefined) return applyPlainLayer(layer, input, context);
+  return applyBlockedLayer(layer, input, { context, blockSize: context.blockSize });
 }
 
-function applyLayer(layer: Layer, { input, context, salt }: Application): AppliedLayer {
+/** Stays in blocks where a layer knows them, and leaves them where it does not. */
+function applyBlockedLayer(
+  layer: Layer,
+  input: LayerValue,
+  blocking: { readonly context: LayerContext; readonly blockSize: number },
+): AppliedLayer {
+  const { context, blockSize } = blocking;
+  if (layer.kind === 'conv2d' && canBlockConv2d(layer, input, blockSize)) {
+    return applyBlockedConv2d(layer, input, blocking);
+  }
+  if (!input.blocked) return applyPlainLayer(layer, input, context);
+  if (layer.kind === 'maxPooling2d' && canBlockMaxPooling(layer, input)) {
+    return applyBlockedMaxPooling(layer, input, blocking);
+  }
+  if (layer.kind === 'flatten') return flattenBlocked(context.graph, input);
+  // Element by element, the order does not matter.
+  if (layer.kind === 'activation' && layer.activation === 'relu')
+    return applyPlainLayer(layer, input, context);
+  return applyToPlain(context.graph, input, (plain) => applyPlainLayer(layer, plain, context));
+}
+
+function applyPlainLayer(layer: Layer, input: LayerValue, context: LayerContext): AppliedLayer {
   switch (layer.kind) {
     case 'conv2d':
       return applyConv2d(layer, input, context);
@@ -109,10 +133,16 @@ function applyLayer(layer: Layer, { input, context, salt }: Application): Applie
     case 'dense':
       return applyDense(layer, input, context);
     case 'dropout':
-      return applyDropout(layer, input, { context, salt });
+      return applyDropout(layer, input, context);
     case 'activation':
       return applyActivation(layer.activation, input, context);
     case 'batchNormalization':
       return applyBatchNormalization(layer, input, context);
   }
+}
+
+/** Whether the first of these operations is a relu, or a max pool with a relu behind it. */
+function beginsWithRelu([first, second]: readonly Layer[]): boolean {
+  const isRelu = (layer: Layer | undefined) => layer?.kind === 'activation' && layer.activation === 'relu';
+  return isRelu(first) || (first?.kind === 'maxPooling2d' && isRelu(second));
 }

@@ -45,6 +45,9 @@ const IR_VERSION = 10;
 const OPSET_VERSION = 20;
 const MICROSOFT_OPSET_VERSION = 1;
 
+/** ONNX Runtime's own operators on images whose channels are in blocks (`lib/engine/onnx/blocked/`). */
+export const BLOCKED_DOMAIN = 'com.microsoft.nchwc';
+
 /** The bytes of a ModelProto that holds `graph`. */
 export function encodeOnnxModel(graph: OnnxGraph): Uint8Array {
   const model = new BinaryWriter();
@@ -53,7 +56,7 @@ export function encodeOnnxModel(graph: OnnxGraph): Uint8Array {
   message(model, 7, (writer) => writeGraph(writer, graph));
   for (const [domain, version] of [
     ['', OPSET_VERSION],
-    ['com.microsoft', MICROSOFT_OPSET_VERSION],
+    [BLOCKED_DOMAIN, MICROSOFT_OPSET_VERSION],
   ] as const) {
     message(model, 8, (writer) => {
       text(writer, 1, domain);

@@ -28,6 +28,8 @@ export interface TrainingGraph {
 /** Settings of a compiled training step. */
 export interface TrainingGraphOptions {
   readonly optimizer: OptimizerSettings;
+  /** Channels of a block, for a graph on blocked images. */
+  readonly blockSize?: number | undefined;
   /** Also give the flat gradient out, as `gradients`: for tests. */
   readonly withGradients?: boolean;
 }
@@ -63,6 +65,7 @@ export function buildTrainingGraph(
 
   const network = buildNetwork(graph, images, {
     training: true,
+    blockSize: options.blockSize,
     inputShape: description.inputShape,
     operations,
     parameters: unpack(graph, weights, parameters),

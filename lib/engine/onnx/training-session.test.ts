@@ -9,7 +9,8 @@ import { initialWeights } from '../initial-weights.js';
 import type { Layer, ModelDescription } from '../model-description.js';
 import { describeModel } from '../model-zoo.js';
 import { planOperations } from '../operations.js';
-import { onnxEngine } from './onnx-engine.js';
+import { probeBlocks } from './blocked/probe.js';
+import { onnxEngine, plainOnnxEngine } from './onnx-engine.js';
 import { stepSize } from './optimizer-graph.js';
 
 const ADAM: OptimizerSettings = { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
@@ -70,6 +71,31 @@ describe('training session', () => {
     const onTwo = await train(cnn, 12, { threads: 2 });
     assert.equal((await train(cnn, 12, { threads: 2 })).hash, onTwo.hash);
     assert.notEqual((await train(cnn, 12, { seed: 6 })).hash, first.hash);
+  });
+
+  it('learns the same on blocked images and on plain ones, and says which', async () => {
+    const model = { description: cnn, weights: initialWeights(cnn, 1) };
+    const [fast, plain] = [
+      await onnxEngine.createTrainingSession(model, settings()),
+      await plainOnnxEngine.createTrainingSession(model, settings()),
+    ];
+    assert.match(fast.engine, /^onnx\/cpu( with blocks of \d+)?$/);
+    assert.equal(plain.engine, 'onnx/cpu');
+    for (let step = 0; step < 10; step++) {
+      const [a, b] = [await fast.step(quarters(20, step)), await plain.step(quarters(20, step))];
+      assert.ok(Math.abs(a.loss - b.loss) < 1e-3, `step ${step}: ${a.loss}, ${b.loss}`);
+    }
+    await Promise.all([fast.dispose(), plain.dispose()]);
+  });
+
+  it('stays on plain images where blocks do not fit, with the reason', async () => {
+    const mlp = describeModel('mlp', { inputShape: [12, 12, 1], classes: 4 });
+    const found = await probeBlocks({ description: mlp, weights: initialWeights(mlp, 1) });
+    assert.equal(found.blockSize, undefined);
+    assert.match(
+      'reason' in found ? found.reason : '',
+      /no convolution has a multiple of \d+ filters|no blocked layout/,
+    );
   });
 
   it('takes a last partial batch', async () => {

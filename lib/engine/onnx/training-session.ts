@@ -8,12 +8,20 @@ import { createInferenceSession } from './inference-session.js';
 import { stepSize } from './optimizer-graph.js';
 import { buildTrainingGraph, type TrainingGraph } from './training-graph.js';
 
+/** What the ONNX engine adds to a session's settings. */
+export interface OnnxTrainingSettings extends TrainingSettings {
+  /** What the session calls itself. */
+  readonly engine: string;
+  /** Channels of a block, for blocked images (see `blocked/layout.ts`). */
+  readonly blockSize?: number | undefined;
+}
+
 /** Compiles the training step of `model` and starts from its weights. */
 export async function createTrainingSession(
   model: Model,
-  settings: TrainingSettings,
+  settings: OnnxTrainingSettings,
 ): Promise<TrainingSession> {
-  const graph = buildTrainingGraph(model.description, { optimizer: settings.optimizer });
+  const graph = buildTrainingGraph(model.description, settings);
   const session = await createInferenceSession(graph.bytes, settings);
   const states = [createState(graph), createState(graph)] as const;
   packWeights(model.weights, states[0].weights);
@@ -24,6 +32,7 @@ export async function createTrainingSession(
   let steps = 0;
 
   return {
+    engine: settings.engine,
     async step(batch) {
       const current = states[steps % 2] as State;
       const next = states[(steps + 1) % 2] as State;

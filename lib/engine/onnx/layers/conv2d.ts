@@ -4,11 +4,27 @@ import { onnxPads, type WindowGeometry, windowGeometry } from '../../window-geom
 import type { GraphBuilder, Tensor } from '../graph-builder.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';
 
+/** A convolution with the sizes around it. */
+export interface ConvShape {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly layer: Conv2dLayer;
+  readonly geometry: WindowGeometry;
+}
+
+/** The sizes of a convolution of `input`. */
+export function convShape(layer: Conv2dLayer, { shape }: LayerValue): ConvShape {
+  const [channels = 0, height = 0, width = 0] = shape;
+  const geometry = windowGeometry([height, width], { ...layer, window: layer.kernel });
+  return { channels, height, width, layer, geometry };
+}
+
 /** Applies the linear part of a convolution; its activation is a layer of its own. */
 export function applyConv2d(layer: Conv2dLayer, input: LayerValue, context: LayerContext): AppliedLayer {
   const { graph } = context;
-  const [channels = 0, height = 0, width = 0] = input.shape;
-  const geometry = windowGeometry([height, width], { ...layer, window: layer.kernel });
+  const shape = convShape(layer, input);
+  const { channels, height, width, geometry } = shape;
   // Keras keeps [kh, kw, in, out]; ONNX wants [out, in, kh, kw].
   const kernel = graph.transpose(context.parameter('kernel'), 3, 2, 0, 1);
   const window = { kernel_shape: layer.kernel, strides: layer.strides, pads: onnxPads(geometry) };
@@ -19,21 +35,35 @@ export function applyConv2d(layer: Conv2dLayer, input: LayerValue, context: Laye
       shape: [layer.filters, ...geometry.output],
     },
     backward(dy, needsInputGradient) {
-      if (layer.useBias) context.gradient('bias', graph.sum(dy, 0, 2, 3));
-      const shape: ConvShape = { channels, height, width, layer, geometry };
-      context.gradient('kernel', kernelGradient(graph, { x: input.tensor, dy }, shape));
+      const image =
+        channels === 1
+          ? input.tensor
+          : graph.transpose(graph.reshape(input.tensor, -1, channels, height * width), 0, 2, 1);
+      reportConvGradients(context, { image, dy }, shape);
       if (!needsInputGradient) return undefined;
       return graph.op('ConvTranspose', [dy, kernel], { ...window, output_padding: geometry.uncovered });
     },
   };
 }
 
-interface ConvShape {
-  readonly channels: number;
-  readonly height: number;
-  readonly width: number;
-  readonly layer: Conv2dLayer;
-  readonly geometry: WindowGeometry;
+/**
+ * Reports the gradients of a convolution's bias and kernel.
+ *
+ * @param image the input, channels last: `[n, h, w, c]` in whatever shape
+ * @param dy the output gradient, `[n, filters, h, w]`
+ */
+export function reportConvGradients(
+  context: LayerContext,
+  { image, dy }: { readonly image: Tensor; readonly dy: Tensor },
+  shape: ConvShape,
+): void {
+  const { graph } = context;
+  const { filters, useBias } = shape.layer;
+  const [height, width] = shape.geometry.output;
+  const planes = graph.transpose(graph.reshape(dy, -1, filters, height * width), 1, 0, 2);
+  const filter = graph.reshape(planes, filters, -1, height, width);
+  if (useBias) context.gradient('bias', graph.sum(filter, 1, 2, 3));
+  context.gradient('kernel', kernelGradient(graph, { image, filter }, shape));
 }
 
 /**
@@ -42,39 +72,22 @@ interface ConvShape {
  * dilation of C steps from pixel to pixel, so that all input channels come out side by side. Strides are dilations
  * here, padding pads. Measured 2 to 4 times faster than im2col or swapped-axes formulations on ONNX Runtime's CPU.
  *
- * @returns `[kh, kw, c, filters]`
+ * @returns `[kh·kw·c, filters]`
  */
 function kernelGradient(
   graph: GraphBuilder,
-  { x, dy }: { readonly x: Tensor; readonly dy: Tensor },
+  { image, filter }: { readonly image: Tensor; readonly filter: Tensor },
   { channels, height, width, layer, geometry }: ConvShape,
 ): Tensor {
-  const [outputHeight, outputWidth] = geometry.output;
-  const pixels = outputHeight * outputWidth;
-  const image = graph.reshape(
-    channelsLast(graph, x, { channels, pixels: height * width }),
-    1,
-    -1,
-    height,
-    width * channels,
-  );
-  const filter = graph.reshape(
-    graph.transpose(graph.reshape(dy, -1, layer.filters, pixels), 1, 0, 2),
-    layer.filters,
-    -1,
-    outputHeight,
-    outputWidth,
-  );
   const [top, left] = geometry.padBefore;
   const [bottom, right] = geometry.padAfter;
   const [kernelHeight, kernelWidth] = layer.kernel;
-  const slid = graph.op('Conv', [image, filter], {
+  const slid = graph.op('Conv', [graph.reshape(image, 1, -1, height, width * channels), filter], {
     kernel_shape: geometry.output,
     dilations: [layer.strides[0], layer.strides[1] * channels],
-    // Rows and columns that no window covered would come out as further taps: negative padding is not allowed, so
-    // they are cut off below.
     pads: [top, left * channels, bottom, right * channels],
   });
+  // Rows and columns that no window covers come out as further taps: cut off.
   const [extraRows, extraColumns] = geometry.uncovered;
   const taps =
     extraRows === 0 && extraColumns === 0
@@ -86,13 +99,4 @@ function kernelGradient(
           graph.integers(2, 3),
         ]);
   return graph.transpose(graph.reshape(taps, layer.filters, kernelHeight * kernelWidth * channels), 1, 0);
-}
-
-/** `[n, c, h, w]` as `[n, h·w, c]`; with one channel the order is the same already. */
-function channelsLast(
-  graph: GraphBuilder,
-  tensor: Tensor,
-  { channels, pixels }: { readonly channels: number; readonly pixels: number },
-): Tensor {
-  return channels === 1 ? tensor : graph.transpose(graph.reshape(tensor, -1, channels, pixels), 0, 2, 1);
 }

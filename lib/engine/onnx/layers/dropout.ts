@@ -13,17 +13,11 @@ const MIX_2 = 0x846ca68b;
  * Sets a share of the inputs to 0 and scales the others, while training. ONNX Runtime's own Dropout is not used: with
  * two of them in a graph its masks correlate over steps and training is biased. A hash of (row seed, position) is
  * the same on every backend and with any number of threads.
- *
- * @param salt tells the masks of a model's dropout layers apart
  */
-export function applyDropout(
-  layer: DropoutLayer,
-  input: LayerValue,
-  { context, salt }: { readonly context: LayerContext; readonly salt: number },
-): AppliedLayer {
+export function applyDropout(layer: DropoutLayer, input: LayerValue, context: LayerContext): AppliedLayer {
   const { graph, training } = context;
   if (!training || layer.rate === 0) return { output: input, backward: (dy) => dy };
-  const mask = dropoutMask(layer.rate, { context, size: sizeOf(input.shape), salt });
+  const mask = dropoutMask(layer.rate, { context, size: sizeOf(input.shape) });
   const shaped = input.shape.length === 1 ? mask : graph.reshape(mask, -1, ...input.shape);
   return {
     output: { tensor: graph.op('Mul', [input.tensor, shaped]), shape: input.shape },
@@ -34,9 +28,9 @@ export function applyDropout(
 /** `[n, size]`: 0 with probability `rate`, else 1 / (1 - rate). */
 function dropoutMask(
   rate: number,
-  { context, size, salt }: { readonly context: LayerContext; readonly size: number; readonly salt: number },
+  { context, size }: { readonly context: LayerContext; readonly size: number },
 ): Tensor {
-  const { graph } = context;
+  const { graph, salt } = context;
   const word = (value: number) => graph.constant(Uint32Array.of(value >>> 0), [1]);
   const positions = Uint32Array.from({ length: size }, (_, index) =>
     Math.imul(salt * 0x10001 + index + 1, GOLDEN),

@@ -1,0 +1,69 @@
+/** MaxPooling2D on blocked images that tiles its input. */
+import type { Pooling2dLayer } from '../../model-description.js';
+import type { GraphBuilder, Tensor } from '../graph-builder.js';
+import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';
+
+/** Whether the windows tile the image: no overlap, nothing left over. */
+export function canBlockMaxPooling({ pool, strides }: Pooling2dLayer, { shape }: LayerValue): boolean {
+  const [, height = 0, width = 0] = shape;
+  const tiles = strides[0] === pool[0] && strides[1] === pool[1];
+  return tiles && height % pool[0] === 0 && width % pool[1] === 0;
+}
+
+/** Largest value of each window; its gradient goes to the first largest, found again by comparing. */
+export function applyBlockedMaxPooling(
+  layer: Pooling2dLayer,
+  input: LayerValue,
+  { context, blockSize }: { readonly context: LayerContext; readonly blockSize: number },
+): AppliedLayer {
+  const { graph } = context;
+  const [channels = 0, height = 0, width = 0] = input.shape;
+  const [rows, columns] = [height / layer.pool[0], width / layer.pool[1]];
+  const tensor = graph.blockedOp('MaxPool', [input.tensor], {
+    kernel_shape: layer.pool,
+    strides: layer.strides,
+  });
+  return {
+    output: { ...input, tensor, shape: [channels, rows, columns] },
+    backward(dy) {
+      const tiles = (each: Tensor, pool: readonly [number, number]) =>
+        graph.reshape(each, -1, pool[0], columns, pool[1], blockSize);
+      const gradient = tileGradient(graph, layer, {
+        x: tiles(input.tensor, layer.pool),
+        y: tiles(tensor, [1, 1]),
+        dy: tiles(dy, [1, 1]),
+      });
+      return graph.reshape(gradient, -1, channels, height, width);
+    },
+  };
+}
+
+/** Tensors seen as `[n · c/b · rows, pool height, columns, pool width, b]`. */
+interface TiledTensors {
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly dy: Tensor;
+}
+
+/** Goes through the places of a window in order; the first that holds the largest value takes the gradient. */
+function tileGradient(graph: GraphBuilder, { pool }: Pooling2dLayer, { x, y, dy }: TiledTensors): Tensor {
+  const [height, width] = pool;
+  let rest = dy;
+  const rows = Array.from({ length: height }, (_row, row) => {
+    const places = Array.from({ length: width }, (_column, column) => {
+      if (row === height - 1 && column === width - 1) return rest;
+      const place = graph.op('Slice', [
+        x,
+        graph.integers(row, column),
+        graph.integers(row + 1, column + 1),
+        graph.integers(1, 3),
+      ]);
+      const isLargest = graph.op('Cast', [graph.op('Equal', [place, y])], { to: 1 });
+      const share = graph.op('Mul', [rest, isLargest]);
+      rest = graph.op('Sub', [rest, share]);
+      return share;
+    });
+    return graph.op('Concat', places, { axis: 3 });
+  });
+  return graph.op('Concat', rows, { axis: 1 });
+}
