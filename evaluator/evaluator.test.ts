@@ -4,7 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { writeShard } from '../lib/formats/dataset.js';
-import { lastLine, quarterExamples, runProgramFile, temporaryDirectory } from '../test/programs.js';
+import { lastLine, quarterExamples, runProgramFile } from '../test/programs.js';
+import { sharedDirectory } from '../test/temporary-directory.js';
 import { summarise } from './tally.js';
 
 describe('fedbatch evaluate', () => {
@@ -14,7 +15,7 @@ describe('fedbatch evaluate', () => {
     runProgramFile('evaluator/cli', ['--modelpath', path('m.h5'), ...args]);
 
   before(async () => {
-    directory = await temporaryDirectory();
+    directory = await sharedDirectory();
     await writeShard(path('0.npz'), quarterExamples(400, 1));
     await writeShard(path('data/test.npz'), quarterExamples(130, 2));
     const { exitCode, stderr } = await runProgramFile('trainer/cli', [

@@ -1,8 +1,4 @@
 /** Runs the project's own programs as users do: real processes, real files. */
-import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { Examples } from '../lib/federation/examples.js';
@@ -44,13 +40,6 @@ export async function runProgramFile(
     ...options,
   });
   return { exitCode, stdout, stderr };
-}
-
-/** A directory that is removed when the test file is done. */
-export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
-  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
-  return directory;
 }
 
 /** Last line of an output. */

@@ -1,4 +1,5 @@
-/** A directory of its own for a test, removed when the test ends. */
+/** Directories of their own for tests, removed when these end. */
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,5 +9,12 @@ import type { TestContext } from 'node:test';
 export async function temporaryDirectory(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'fedbatch-'));
   t.after(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** Makes an empty directory that lives as long as this test file's process: for what several tests share. */
+export async function sharedDirectory(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+  process.on('exit', () => rmSync(path, { recursive: true, force: true }));
   return path;
 }

@@ -7,13 +7,8 @@ import { execa } from 'execa';
 import { sha256 } from '../lib/formats/atomic-file.js';
 import { writeShard } from '../lib/formats/dataset.js';
 import { readKerasFile } from '../lib/formats/keras-hdf5.js';
-import {
-  lastLine,
-  programPath,
-  quarterExamples,
-  runProgramFile,
-  temporaryDirectory,
-} from '../test/programs.js';
+import { lastLine, programPath, quarterExamples, runProgramFile } from '../test/programs.js';
+import { sharedDirectory } from '../test/temporary-directory.js';
 
 describe('fedbatch train', () => {
   let directory: string;
@@ -33,7 +28,7 @@ describe('fedbatch train', () => {
     ]);
 
   before(async () => {
-    directory = await temporaryDirectory();
+    directory = await sharedDirectory();
     shard = path('0.npz');
     await writeShard(shard, quarterExamples(200, 1));
     const init = await runProgramFile('trainer/init-cli', [

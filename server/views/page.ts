@@ -121,5 +121,5 @@ function renderCard(card: ModelCard | undefined): Html {
         <div><dt>Engine</dt><dd>${card.engine}</dd></div>
         ${accuracy && html`<div><dt>Accuracy</dt><dd>${(accuracy.accuracy * 100).toFixed(2)} % of ${accuracy.examples.toLocaleString('en')} test images</dd></div>`}
       </dl>
-      <p><a href="/model">These facts as JSON</a></p>`;
+      <p><a href="/model">As JSON</a></p>`;
 }

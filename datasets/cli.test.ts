@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { sha256 } from '../lib/formats/atomic-file.js';
+import { readDataset } from '../lib/formats/dataset.js';
+import { sendRange, serveForTest } from './test-server.js';
+
+const program = fileURLToPath(new URL('./cli.js', import.meta.url));
+const BYTES = Uint8Array.from({ length: 100_000 }, (_, at) => (at * 31) & 255);
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+function run(...args: string[]) {
+  const env = { FEDBATCH_CACHE_DIR: join(directory, 'cache'), FEDBATCH_LOG_FORMAT: 'human' };
+  return execa(process.execPath, [program, ...args], { reject: false, env });
+}
+
+test('alone, it lists the datasets, where they lie and whether they are there', async () => {
+  const before = await run();
+  assert.equal(before.exitCode, 0);
+  assert.match(before.stdout, /^digits {2}.*\n.*cache.digits-v\d+-seed0-6000-1000\.npz \(not there yet\)$/m);
+  assert.match(before.stdout, /^mnist {3}.*\n.*cache.mnist\.npz \(not there yet\)$/m);
+  await run('digits');
+  assert.match((await run()).stdout, /digits-v\d+-seed0-6000-1000\.npz \(5\.5 MB\)$/m);
+});
+
+test('digits writes the file that was asked for, and the same bytes each time', async () => {
+  const out = join(directory, 'mine.npz');
+  const first = await run('digits', '--out', out, '--seed', '4', '--train', '50', '--test', '20');
+  assert.equal(first.exitCode, 0, first.stderr);
+  const result = JSON.parse(first.stdout) as { file: string; sha256: string; sizeBytes: number };
+  const bytes = await readFile(out);
+  assert.deepEqual([result.file, result.sha256, result.sizeBytes], [out, sha256(bytes), bytes.length]);
+  const { train, test: held } = await readDataset(out);
+  assert.deepEqual([train.shape[0], held?.shape[0]], [50, 20]);
+  await run('digits', '--out', out, '--seed', '4', '--train', '50', '--test', '20');
+  assert.equal(sha256(await readFile(out)), result.sha256);
+});
+
+test('mnist downloads, and a second time finds it', async (t) => {
+  const server = await serveForTest((request, response) => sendRange(request, response, { bytes: BYTES }));
+  t.after(() => server.close());
+  const flags = ['mnist', '--url', server.url, '--sha256', sha256(BYTES).toUpperCase()];
+  const first = await run(...flags);
+  assert.equal(first.exitCode, 0, first.stderr);
+  const { file, skipped } = JSON.parse(first.stdout) as { file: string; skipped: boolean };
+  assert.deepEqual([file, skipped], [join(directory, 'cache', 'mnist.npz'), false]);
+  assert.equal(sha256(await readFile(file)), sha256(BYTES));
+  const second = await run(...flags);
+  assert.equal((JSON.parse(second.stdout) as { skipped: boolean }).skipped, true);
+  assert.equal(server.requests.length, 1);
+});
+
+test('without a network one sentence says what to do, and the exit code is 5', async (t) => {
+  const server = await serveForTest(() => {});
+  t.after(() => server.close());
+  await server.close();
+  const out = join(directory, 'mnist.npz');
+  const { exitCode, stderr, stdout } = await run('mnist', '--url', server.url, '--out', out);
+  assert.equal(exitCode, 5);
+  assert.equal(stdout, '');
+  const error = stderr.split('\n').filter((line) => line.startsWith('error:'));
+  assert.equal(error.length, 1);
+  for (const part of ['cannot be reached', `copy it to ${out}`, '--data FILE', '--data digits']) {
+    assert.ok(error[0]?.includes(part), `${part} in ${error[0]}`);
+  }
+  assert.doesNotMatch(stderr, /\n {4}at /);
+  assert.ok(!existsSync(out));
+});
+
+test('a wrong checksum is exit code 5 and says what was found', async (t) => {
+  const server = await serveForTest((request, response) => sendRange(request, response, { bytes: BYTES }));
+  t.after(() => server.close());
+  const { exitCode, stderr } = await run('mnist', '--url', server.url);
+  assert.equal(exitCode, 5);
+  assert.ok(stderr.includes(sha256(BYTES)) && stderr.includes('--sha256'), stderr);
+});
+
+test('Ctrl-C keeps the part and is exit code 130', async (t) => {
+  const server = await serveForTest((_, response) => {
+    response
+      .writeHead(200, { etag: '"v1"', 'content-length': BYTES.length })
+      .write(BYTES.subarray(0, 40_000));
+  });
+  t.after(() => server.close());
+  const out = join(directory, 'mnist.npz');
+  const env = { FEDBATCH_LOG_FORMAT: 'json' };
+  const child = execa(process.execPath, [program, 'mnist', '--url', server.url, '--out', out], {
+    reject: false,
+    env,
+  });
+  for await (const line of child.iterable({ from: 'stderr' })) {
+    if (line.includes('"done":40000')) child.kill('SIGINT');
+  }
+  const { exitCode, stderr } = await child;
+  assert.equal(exitCode, 130);
+  assert.match(stderr, /40\.0 kB are kept in /);
+  assert.equal((await readFile(`${out}.part`)).length, 40_000);
+  assert.ok(!existsSync(out));
+});
+
+test('wrong usage is exit code 2 and names the flag or the datasets', async () => {
+  const cases: readonly (readonly [RegExp, ...string[]])[] = [
+    [/There is no dataset mnits; there are digits, mnist\./, 'mnits'],
+    [/--train .*from 10 to/, 'digits', '--train', '0'],
+    [/--url .*http or https/, 'mnist', '--url', 'ftp://example.com/mnist.npz'],
+    [/--sha256 .*64 hexadecimal/, 'mnist', '--sha256', 'abc'],
+  ];
+  for (const [message, ...args] of cases) {
+    const { exitCode, stderr } = await run(...args);
+    assert.equal(exitCode, 2, args.join(' '));
+    assert.match(stderr, message);
+  }
+});
