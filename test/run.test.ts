@@ -267,6 +267,29 @@ test('bad input of a stage: its sentence and its exit code', async () => {
   assert.doesNotMatch(stderr, /\n {4}at /);
 });
 
+test('more clients than examples: refused before anything is trained', async () => {
+  const { exitCode, stderr } = await start(join(directory, 'crowd'), '--clients', '400');
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /error: split: ended with exit code 2: .*324 training examples.* found 400\./);
+  assert.equal(existsSync(join(directory, 'crowd', 'rounds')), false);
+});
+
+test('a trainer that dies ends the run and the other trainers; the same command goes on', async () => {
+  const volume = join(directory, 'bereft');
+  const settings = ['--rounds', '1', '--clients', '2', '--epochs', '400'];
+  const run = start(volume, ...settings);
+  await waitFor(() => runningWith(join(volume, 'rounds', '0001', 'updates')).length === 2);
+  const [victim = 0] = runningWith(join(volume, 'rounds', '0001', 'updates', '1.h5'));
+  process.kill(victim, 'SIGKILL');
+  const { exitCode, stderr } = await run;
+  assert.equal(exitCode, 5);
+  assert.match(stderr, /error: train client 1: was killed \(SIGKILL\), perhaps because memory ran out\.$/);
+  assert.deepEqual(runningWith(volume), []);
+  const again = await start(volume, ...settings);
+  assert.equal(again.exitCode, 0, again.stderr);
+  assert.match(again.stderr, /^init .* skipped$/m);
+});
+
 test('two runs on one volume: the second one is told who holds it', async () => {
   const volume = join(directory, 'shared');
   const first = start(volume, '--rounds', '1', '--epochs', '20');
