@@ -60,8 +60,9 @@ function loadWeb(threads: number): OnnxRuntime {
   }
 }
 
-/** An error's message without the lines that Node adds about who required what. */
+/** What an error says, without what Node adds about who required what and ONNX Runtime about where in its source. */
 export function firstLine(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  return (message.trim().split('\n')[0] ?? '').replace(/\.$/, '');
+  const line = message.trim().split('\n')[0] ?? '';
+  return line.replace(/^\/\S+:\d+ .* was (?:false|true)\. /, '').replace(/\.$/, '');
 }
