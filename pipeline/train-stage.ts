@@ -5,11 +5,12 @@ import { randomStream } from '../lib/federation/random.js';
 import { placeFileAtomic } from '../lib/formats/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
-import { count, type LocalRun, tellSkipped } from './local-run.js';
+import { engineArguments } from './engine-arguments.js';
+import { count, type LocalRun, tell, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { TrainTask } from './runner.js';
 import { sharingCores } from './shared-cores.js';
-import { lastJsonLine, runStage } from './stage-process.js';
+import { type EngineNote, lastJsonLine, runStage } from './stage-process.js';
 
 /** The last line that a trainer writes to stdout. */
 const resultSchema = z.object({
@@ -19,6 +20,7 @@ const resultSchema = z.object({
   seconds: z.number(),
   loss: z.number().nullable(),
   accuracy: z.number(),
+  engine: z.string(),
   sha256: z.string(),
 });
 
@@ -89,15 +91,23 @@ async function trainClient(run: LocalRun, { task, data, client }: ClientTask): P
       ...['--round', `${task.round}`],
       ...['--seed', `${seed}`],
       ...['--threads', `${run.threads}`],
+      ...engineArguments(settings.engine),
     ],
   };
-  const { examples, seconds, loss, accuracy, sha256 } = lastJsonLine(
+  const { examples, seconds, loss, accuracy, engine, sha256 } = lastJsonLine(
     stage,
-    await runStage(stage, run),
+    await runStage(stage, { ...run, onEngine: (note) => tellEngine(run, note) }),
     resultSchema,
   );
   const shard = data.shards[client]?.sha256 ?? '';
-  return { client, examples, seconds, loss, accuracy, seed, shard, sha256 };
+  return { client, examples, seconds, loss, accuracy, engine, seed, shard, sha256 };
+}
+
+/** Says what the trainers run on; once, as long as it is the same for all. */
+function tellEngine(run: LocalRun, { engine, why }: EngineNote): void {
+  if (run.toldEngines.has(engine)) return;
+  run.toldEngines.add(engine);
+  tell(run, { stage: 'train' }, `on ${engine} (${why})`);
 }
 
 /** Every training has a seed of its own, whatever runs beside it or ran before it. */

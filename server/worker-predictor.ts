@@ -100,10 +100,12 @@ export async function createWorkerPredictor(options: WorkerPredictorOptions): Pr
 
 function startWorker({
   modelPath,
+  engine = { name: 'auto' },
   threads,
+  reporter = silentReporter,
   workerUrl = new URL('./predict-worker.js', import.meta.url),
 }: WorkerPredictorOptions): Promise<Life> {
-  const settings: WorkerSettings = { modelPath, threads };
+  const settings: WorkerSettings = { modelPath, engine, threads };
   const worker = new Worker(workerUrl, { workerData: settings });
   const pending = new Map<number, Pending>();
   let nextId = 0;
@@ -144,6 +146,11 @@ function startWorker({
     worker.on('message', (reply: WorkerReply) => {
       switch (reply.kind) {
         case 'ready':
+          reporter.info(`The model answers on ${reply.card.engine} (${reply.why}).`, {
+            event: 'engine',
+            engine: reply.card.engine,
+            why: reply.why,
+          });
           resolve(life(reply.card));
           break;
         case 'refused':
