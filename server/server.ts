@@ -38,6 +38,9 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
   });
   try {
     const server = await listen(createApp({ predictor, samples, reporter }), options);
+    const engine = predictor.card()?.engine ?? 'no engine';
+    const { why } = predictor;
+    reporter.info(`The model answers on ${engine} (${why}).`, { event: 'engine', engine, why });
     process.stdout.write(`Listening on ${server.url}\n`);
     await aborted(signal);
     reporter.info('Stopping: finishing the requests that have begun.');
