@@ -8,7 +8,7 @@ import {
   obstacleTo,
   type RegisteredBackend,
 } from '../lib/engine/engine-registry.js';
-import { disableTelemetry } from '../lib/engine/onnx/telemetry.js';
+import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { type TrialResult, trialInChild } from '../lib/engine/trial-process.js';
 import { type EngineChoice, enginesOf } from '../lib/federation/engine-choice.js';
 import { inspectMachine, type Machine } from './machine.js';
@@ -60,7 +60,7 @@ export async function examine(
   { choice, measureSeconds, threads }: ExamineOptions,
   { reporter, signal }: ProgramContext,
 ): Promise<Findings> {
-  disableTelemetry();
+  prepareEngines({ threads });
   const engines = enginesOf(choice);
   const asked = BACKEND_REGISTRY.filter(
     ({ engine, backend }) =>

@@ -5,6 +5,7 @@ import type { PredictSession } from '../lib/engine/engine.js';
 import { batchImages } from '../lib/engine/image-batch.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { classCount } from '../lib/engine/parameters.js';
+import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import type { Examples } from '../lib/federation/examples.js';
@@ -37,6 +38,7 @@ export async function evaluate(options: EvaluateOptions, context: ProgramContext
   const model = modelFromKeras(await decodeKerasFile(bytes, options.model), options.model);
   const examples = await readShard(options.data);
   requireFit(model, examples, options.data);
+  prepareEngines(options);
   const { engine, why } = await chooseEngine(options.engine, { signal: context.signal });
   context.reporter.info(`testing on ${engine.name} (${why})`, { event: 'engine', engine: engine.name, why });
   const session = await engine.createPredictSession(model, options);

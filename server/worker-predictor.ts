@@ -1,7 +1,7 @@
 /** A predictor whose model runs in a worker thread, so that prediction never holds up the event loop; restarts it when it dies. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { disableTelemetry } from '../lib/engine/onnx/telemetry.js';
+import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { type ExitCode, FedbatchError } from '../lib/federation/errors.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
 import { type ModelCard, type Predictor, PredictorUnavailableError } from './predictor.js';
@@ -64,7 +64,7 @@ interface Life extends WorkerFacts {
 export async function createWorkerPredictor(options: WorkerPredictorOptions): Promise<WorkerPredictor> {
   const { reporter = silentReporter } = options;
   // Nothing about models or visitors leaves this machine; a worker cannot say so for itself.
-  disableTelemetry();
+  prepareEngines(options);
   const closing = new AbortController();
   const first = await startWorker(options);
   let life: Life | undefined = first;

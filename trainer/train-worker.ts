@@ -53,7 +53,7 @@ async function train(request: TrainRequest): Promise<TrainOutcome> {
   const { client, round } = request;
   const update = { client, round, examples: examples.labels.length, parent };
   const outcome = {
-    file: { ...file, weights: session.weights(), update },
+    file: { ...file, weights: await session.weights(), update },
     engine: session.engine,
     examples: update.examples,
     loss,

@@ -1,7 +1,7 @@
 /** Trains one client: the work in a thread, progress to the reporter, the update written when all is done. */
 import { Worker } from 'node:worker_threads';
 import type { ProgramContext } from '../lib/cli/program.js';
-import { disableTelemetry } from '../lib/engine/onnx/telemetry.js';
+import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { fromErrorMessage } from '../lib/federation/transported-error.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import type { TrainOutcome, TrainRequest, WorkerMessage } from './train-request.js';
@@ -48,7 +48,7 @@ export async function trainClient(
 }
 
 function runWorker(request: TrainRequest, { reporter, signal }: ProgramContext): Promise<TrainOutcome> {
-  disableTelemetry();
+  prepareEngines(request);
   const worker = new Worker(new URL('./train-worker.js', import.meta.url), { workerData: request });
   const threads = `${request.threads} thread${request.threads === 1 ? '' : 's'}`;
   const startedAt = { ms: performance.now() };

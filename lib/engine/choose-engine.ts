@@ -59,9 +59,9 @@ interface Refusal {
 
 type Loaded = { readonly engine: Engine } | { readonly engine: undefined; readonly reason: string };
 
-function isCandidate(backend: RegisteredBackend, choice: EngineChoice): boolean {
-  if (choice.backend !== undefined) return true;
-  return choice.name === 'auto' ? backend.isCandidateOfAuto : backend.isCandidateOfEngine;
+function isCandidate({ offeredTo }: RegisteredBackend, choice: EngineChoice): boolean {
+  if (choice.backend !== undefined || offeredTo === 'auto') return true;
+  return choice.name !== 'auto' && offeredTo === 'engine';
 }
 
 /** @throws {EngineUnavailableError} */

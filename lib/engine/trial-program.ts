@@ -1,7 +1,7 @@
 /** The program that a trial runs: `trial-program.js <engine>/<backend> <seconds to measure> <threads>`. */
 import { BACKEND_REGISTRY, backendTitle } from './engine-registry.js';
 import { EngineUnavailableError } from './engine-unavailable.js';
-import { disableTelemetry } from './onnx/telemetry.js';
+import { prepareEngines } from './prepare-engines.js';
 import { measuredModel, measureSpeed, trialInProcess } from './trial.js';
 import type { TrialMessage } from './trial-process.js';
 
@@ -12,7 +12,7 @@ const say = (message: TrialMessage): Promise<void> =>
 try {
   const backend = BACKEND_REGISTRY.find((each) => backendTitle(each) === title);
   if (backend === undefined) throw new Error(`there is no backend ${title}`);
-  disableTelemetry();
+  prepareEngines({ threads: Number(threads) });
   const engine = await backend.load();
   const session = await trialInProcess(engine);
   await say({ kind: 'works', session, ...(title === 'onnx/cpu' ? { blocks: await describeBlocks() } : {}) });

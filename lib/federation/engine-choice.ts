@@ -3,6 +3,7 @@ import { UsageError } from './errors.js';
 
 /** The backends of each engine: the device and the library under it. */
 export const BACKENDS = {
+  tensorflow: ['node-gpu', 'node', 'webgpu', 'cpu'],
   onnx: ['cpu'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
