@@ -30,6 +30,8 @@ export interface TrainingGraphOptions {
   readonly optimizer: OptimizerSettings;
   /** Channels of a block, for a graph on blocked images. */
   readonly blockSize?: number | undefined;
+  /** For backends whose MaxPool does not tell where its maxima lie. */
+  readonly withoutPoolIndices?: boolean | undefined;
   /** Also give the flat gradient out, as `gradients`: for tests. */
   readonly withGradients?: boolean;
 }
@@ -66,6 +68,7 @@ export function buildTrainingGraph(
   const network = buildNetwork(graph, images, {
     training: true,
     blockSize: options.blockSize,
+    withoutPoolIndices: options.withoutPoolIndices,
     inputShape: description.inputShape,
     operations,
     parameters: unpack(graph, weights, parameters),
@@ -142,20 +145,26 @@ function crossEntropy(
     readonly classes: number;
   },
 ): Tensor {
-  const target = graph.op('Cast', [labels], { to: 7 });
-  const expected = graph.op(
-    'OneHot',
-    [target, graph.integers(classes), graph.constant(Float32Array.of(0, 1))],
-    { axis: -1 },
-  );
-  const logProbabilities = graph.op('LogSoftmax', [logits], { axis: -1 });
+  // In operators that GPU backends have, too: LogSoftmax, OneHot and comparisons of int64 run on the processor there.
+  const target = graph.reshape(labels, -1, 1);
+  const classNumbers = graph.constant(Int32Array.from({ length: classes }, (_, index) => index));
+  const expected = graph.op('Cast', [graph.op('Equal', [target, classNumbers])], { to: 1 });
+  const logProbabilities = logSoftmax(graph, logits);
   const likelihood = graph.sum(graph.op('Mul', [expected, logProbabilities]), 0, 1);
   const loss = graph.op('Neg', [graph.op('Mul', [likelihood, graph.reshape(exampleWeight)])]);
   graph.output('loss', loss, { type: 'float32', shape: [] });
-  const right = graph.op('Equal', [graph.op('ArgMax', [logits], { axis: -1, keepdims: 0 }), target]);
-  graph.output('correct', graph.sum(graph.op('Cast', [right], { to: 1 }), 0), { type: 'float32', shape: [] });
+  const predicted = graph.op('Cast', [graph.op('ArgMax', [logits], { axis: -1, keepdims: 0 })], { to: 6 });
+  const right = graph.op('Cast', [graph.op('Equal', [predicted, labels])], { to: 1 });
+  graph.output('correct', graph.sum(right, 0), { type: 'float32', shape: [] });
   const difference = graph.op('Sub', [graph.op('Exp', [logProbabilities]), expected]);
   return graph.op('Mul', [difference, exampleWeight]);
+}
+
+function logSoftmax(graph: GraphBuilder, logits: Tensor): Tensor {
+  const rows = graph.integers(-1);
+  const shifted = graph.op('Sub', [logits, graph.op('ReduceMax', [logits, rows], { keepdims: 1 })]);
+  const sum = graph.op('ReduceSum', [graph.op('Exp', [shifted]), rows], { keepdims: 1 });
+  return graph.op('Sub', [shifted, graph.op('Log', [sum])]);
 }
 
 function describeStatistics(description: ModelDescription): TrainingGraph['statistics'] {
