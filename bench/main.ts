@@ -5,6 +5,7 @@ import { arch, cpus, platform, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { formatBytes } from '../lib/observability/format.js';
+import { benchDigits } from './digits.js';
 import { SkippedError } from './peers.js';
 import { type BenchOptions, benchJob, benchStages, benchStep, type Table } from './sections.js';
 
@@ -13,6 +14,7 @@ const SECTIONS: Readonly<Record<string, (options: BenchOptions) => Promise<Table
   step: benchStep,
   stages: benchStages,
   job: benchJob,
+  digits: benchDigits,
 };
 
 const flags = new Command('bench')

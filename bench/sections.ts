@@ -26,7 +26,9 @@ export interface BenchOptions {
 }
 
 const program = (path: string) => fileURLToPath(new URL(`../${path}.js`, import.meta.url));
-const fedbatch = (...args: readonly string[]) => sampleProcess(process.execPath, [program('cli'), ...args]);
+/** Runs `fedbatch` to its end. */
+export const fedbatch = (...args: readonly string[]) =>
+  sampleProcess(process.execPath, [program('cli'), ...args]);
 
 /** A training step of the CNN beside PyTorch with the same number of threads. */
 export async function benchStep({ rounds }: BenchOptions): Promise<Table> {

@@ -71,7 +71,7 @@ export async function createTrainingSession(
       foldStatistics(graph, { from: statistics.map(({ tensor }) => floats(tensor)), into: next.weights });
       return stepResult(loss, correct);
     },
-    weights: () => unpackWeights(model.weights, (states[steps % 2] as State).weights),
+    weights: async () => unpackWeights(model.weights, (states[steps % 2] as State).weights),
     dispose: () => session.release(),
   };
 }
