@@ -58,7 +58,9 @@ Examples:
           ? `${JSON.stringify(findings, null, 2)}\n`
           : `${formatFindings(findings, { color, measured: !quick })}\n`,
       );
-      if (!findings.backends.some(({ works }) => works)) {
+      const isOpen = choice.name === 'auto' && choice.backend === undefined;
+      const isWell = isOpen ? findings.backends.some(({ works }) => works) : findings.chosen.engine !== null;
+      if (!isWell) {
         throw new EngineUnavailableError(formatChoice(choice), findings.chosen.why);
       }
     });

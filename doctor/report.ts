@@ -27,7 +27,7 @@ export function formatFindings(findings: Findings, style: ReportStyle): string {
     ...table(backends, style),
     '',
     chosen.engine === null
-      ? paint('red', `No engine works: ${chosen.why}`)
+      ? `${paint('bold', 'Chosen')}  ${paint('red', 'none')}`
       : `${paint('bold', 'Chosen')}  ${paint('green', chosen.engine)}  (${chosen.why})`,
     ...(blocks === undefined ? [] : [`${paint('bold', 'Blocked images')}  ${blocks}`]),
     ...(install.length === 0 ? [] : ['', paint('bold', 'To install'), ...installLines(install)]),
