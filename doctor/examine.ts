@@ -48,6 +48,12 @@ export interface BackendFinding {
   readonly install: string | null;
 }
 
+/** What doctor found, and the error that a program would end with where nothing is chosen. */
+export interface Examination {
+  readonly findings: Findings;
+  readonly refusal: EngineUnavailableError | undefined;
+}
+
 /** What doctor found. */
 export interface Findings {
   readonly machine: Machine;
@@ -63,7 +69,7 @@ const TRIAL_TIMEOUT_MS = 60_000;
 export async function examine(
   { choice, measureSeconds, threads }: ExamineOptions,
   { reporter, signal }: ProgramContext,
-): Promise<Findings> {
+): Promise<Examination> {
   prepareEngines({ threads });
   const engines = enginesOf(choice);
   const asked = BACKEND_REGISTRY.filter(
@@ -77,15 +83,15 @@ export async function examine(
     }
     backends.push(await examineBackend(backend, { measureSeconds, threads, signal }));
   }
-  const chosen = await chooseEngine(choice, { signal }).then(
-    ({ backend, why }) => ({ engine: backendTitle(backend), why }),
+  const { refusal, ...chosen } = await chooseEngine(choice, { signal }).then(
+    ({ backend, why }) => ({ engine: backendTitle(backend), why, refusal: undefined }),
     (error: unknown) => {
       signal.throwIfAborted();
-      if (error instanceof EngineUnavailableError) return { engine: null, why: error.reason };
+      if (error instanceof EngineUnavailableError) return { engine: null, why: error.reason, refusal: error };
       throw error;
     },
   );
-  return { machine: inspectMachine(), backends, chosen };
+  return { findings: { machine: inspectMachine(), backends, chosen }, refusal };
 }
 
 async function examineBackend(

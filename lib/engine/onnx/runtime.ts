@@ -60,8 +60,11 @@ function loadWeb(threads: number): OnnxRuntime {
   }
 }
 
-/** An error's message without the lines that Node adds about who required what. */
+/** Where in its own sources the native library found a fault, and the condition that it checked there. */
+const SOURCE_PLACE = /^\/\S+\.(?:cc|h):\d+ .*? was false\. /;
+
+/** An error's message without the lines that Node adds about who required what, and without the library's line numbers. */
 export function firstLine(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  return (message.trim().split('\n')[0] ?? '').replace(/\.$/, '');
+  return (message.trim().split('\n')[0] ?? '').replace(SOURCE_PLACE, '').replace(/\.$/, '');
 }
