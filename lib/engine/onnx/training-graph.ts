@@ -145,26 +145,28 @@ function crossEntropy(
     readonly classes: number;
   },
 ): Tensor {
-  // In operators that GPU backends have, too: LogSoftmax, OneHot and comparisons of int64 run on the processor there.
-  const target = graph.reshape(labels, -1, 1);
-  const classNumbers = graph.constant(Int32Array.from({ length: classes }, (_, index) => index));
-  const expected = graph.op('Cast', [graph.op('Equal', [target, classNumbers])], { to: 1 });
-  const logProbabilities = logSoftmax(graph, logits);
+  // In operators that WebGPU has, too: LogSoftmax, OneHot, and ArgMax (which gives int64) would run on the processor.
+  const rows = graph.integers(-1);
+  const target = graph.reshape(graph.op('Cast', [labels], { to: 1 }), -1, 1);
+  const classNumbers = graph.constant(Float32Array.from({ length: classes }, (_, index) => index));
+  const expected = graph.op('Cast', [graph.op('Equal', [classNumbers, target])], { to: 1 });
+  const largest = graph.op('ReduceMax', [logits, rows], { keepdims: 1 });
+  const shifted = graph.op('Sub', [logits, largest]);
+  const sum = graph.op('ReduceSum', [graph.op('Exp', [shifted]), rows], { keepdims: 1 });
+  const logProbabilities = graph.op('Sub', [shifted, graph.op('Log', [sum])]);
   const likelihood = graph.sum(graph.op('Mul', [expected, logProbabilities]), 0, 1);
   const loss = graph.op('Neg', [graph.op('Mul', [likelihood, graph.reshape(exampleWeight)])]);
   graph.output('loss', loss, { type: 'float32', shape: [] });
-  const predicted = graph.op('Cast', [graph.op('ArgMax', [logits], { axis: -1, keepdims: 0 })], { to: 6 });
-  const right = graph.op('Cast', [graph.op('Equal', [predicted, labels])], { to: 1 });
-  graph.output('correct', graph.sum(right, 0), { type: 'float32', shape: [] });
+  const candidates = graph.op('Where', [
+    graph.op('Equal', [logits, largest]),
+    classNumbers,
+    graph.scalar(classes),
+  ]);
+  const predicted = graph.op('ReduceMin', [candidates, rows], { keepdims: 1 });
+  const right = graph.op('Cast', [graph.op('Equal', [predicted, target])], { to: 1 });
+  graph.output('correct', graph.sum(right, 0, 1), { type: 'float32', shape: [] });
   const difference = graph.op('Sub', [graph.op('Exp', [logProbabilities]), expected]);
   return graph.op('Mul', [difference, exampleWeight]);
-}
-
-function logSoftmax(graph: GraphBuilder, logits: Tensor): Tensor {
-  const rows = graph.integers(-1);
-  const shifted = graph.op('Sub', [logits, graph.op('ReduceMax', [logits, rows], { keepdims: 1 })]);
-  const sum = graph.op('ReduceSum', [graph.op('Exp', [shifted]), rows], { keepdims: 1 });
-  return graph.op('Sub', [shifted, graph.op('Log', [sum])]);
 }
 
 function describeStatistics(description: ModelDescription): TrainingGraph['statistics'] {
