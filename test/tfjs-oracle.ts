@@ -21,6 +21,8 @@ export async function oracle(
   weights: Weights,
   batch: Batch,
 ): Promise<OracleResult> {
+  // Else it greets on stderr.
+  tf.enableProdMode();
   await tf.setBackend('cpu');
   const config = { modelTopology: kerasConfig(description) } as Parameters<typeof tf.models.modelFromJSON>[0];
   const model = await tf.models.modelFromJSON(config);

@@ -1,0 +1,14 @@
+/** TensorFlow.js conforms on the native TensorFlow, where `scripts/build-tfjs-node.sh` or npm has installed it. */
+import * as tf from '@tensorflow/tfjs';
+import { loadTensorflowEngine } from '../tensorflow/tensorflow-engine.js';
+import { describeEngine } from './describe-engine.js';
+import { reasonNotLoaded } from './reason-not-loaded.js';
+
+for (const backend of ['node', 'node-gpu'] as const) {
+  const load = () => loadTensorflowEngine(backend);
+  describeEngine(`tensorflow/${backend}`, {
+    load,
+    skip: await reasonNotLoaded(load),
+    count: () => tf.memory().numTensors,
+  });
+}
