@@ -4,11 +4,9 @@ import { loadTensorflowEngine } from '../tensorflow/tensorflow-engine.js';
 import { describeEngine } from './describe-engine.js';
 import { reasonNotLoaded } from './reason-not-loaded.js';
 
-for (const backend of ['node', 'node-gpu'] as const) {
-  const load = () => loadTensorflowEngine(backend);
-  describeEngine(`tensorflow/${backend}`, {
-    load,
-    skip: await reasonNotLoaded(load),
-    count: () => tf.memory().numTensors,
-  });
-}
+const load = () => loadTensorflowEngine('node');
+describeEngine('tensorflow/node', {
+  load,
+  skip: await reasonNotLoaded(load),
+  count: () => tf.memory().numTensors,
+});
