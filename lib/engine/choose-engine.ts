@@ -117,7 +117,8 @@ function clause(backend: RegisteredBackend, reason: string): string {
 
 function allReasons(passedOver: readonly Refusal[]): string {
   const reasons = passedOver.map(({ backend, reason }) => {
-    const remedy = missingPart(backend) === undefined ? '' : ` (${backend.install})`;
+    // What a missing GPU keeps from working, no installation helps.
+    const remedy = missingPart(backend) === undefined || lacksGpu(backend) ? '' : ` (${backend.install})`;
     return `${backendTitle(backend)}: ${reason}${remedy}`;
   });
   return `${reasons.join('; ')}.`;

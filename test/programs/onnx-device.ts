@@ -53,7 +53,7 @@ await report('training and prediction', async () => {
     const session = await engine.createTrainingSession({ description: small, weights }, settings);
     const losses = [];
     for (let step = 0; step < STEPS; step++) losses.push((await session.step(batch)).loss);
-    const trained = session.weights();
+    const trained = await session.weights();
     await session.dispose();
     const predictor = await engine.createPredictSession(
       { description: small, weights: trained },
