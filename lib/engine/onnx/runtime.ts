@@ -60,11 +60,9 @@ function loadWeb(threads: number): OnnxRuntime {
   }
 }
 
-/** Where in its own sources the native library found a fault, and the condition that it checked there. */
-const SOURCE_PLACE = /^\/\S+\.(?:cc|h):\d+ .*? was false\. /;
-
-/** An error's message without the lines that Node adds about who required what, and without the library's line numbers. */
+/** What an error says, without what Node adds about who required what and ONNX Runtime about where in its source. */
 export function firstLine(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  return (message.trim().split('\n')[0] ?? '').replace(SOURCE_PLACE, '').replace(/\.$/, '');
+  const line = message.trim().split('\n')[0] ?? '';
+  return line.replace(/^\/\S+:\d+ .* was (?:false|true)\. /, '').replace(/\.$/, '');
 }
