@@ -28,7 +28,7 @@ interface EvaluateFlags extends EngineFlags {
 /** Tests a model, writes accuracy.json, and ends with exit code 4 below `--min-accuracy`. */
 export function evaluateCommand(context: ProgramContext): Command {
   return new Command('evaluate')
-    .description('test the accuracy of a model on held-out examples')
+    .description('Test the accuracy of a model on held-out examples.')
     .requiredOption('--modelpath <h5>', 'the model')
     .option('--data <npz>', 'held-out examples: arrays x and y (default: data/test.npz beside the model)')
     .option('--batch <n>', 'examples per prediction', integerOption({ min: 1 }), 100)

@@ -1,7 +1,6 @@
 /** A round's training on this machine: the trainers of all clients, side by side within the machine's cores. */
 import { z } from 'zod';
 
-import { randomStream } from '../lib/federation/random.js';
 import { placeFileAtomic } from '../lib/formats/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
@@ -57,22 +56,19 @@ interface ClientTask {
 
 /** What the client reported before, if its update and its shard are still the same files. */
 async function finishedTraining(
-  { paths, settings }: LocalRun,
+  { paths }: LocalRun,
   { task, data, ledger, client }: ClientTask & { readonly ledger: RoundLedger },
 ): Promise<ClientRecord | undefined> {
   const reported = ledger.record.reported.find((each) => each.client === client);
   if (reported === undefined) return undefined;
-  const isOfThisTask =
-    reported.shard === data.shards[client]?.sha256 &&
-    reported.seed === trainingSeed(settings.seed, task.round, client);
-  const isWhole = isOfThisTask && (await holds(paths.round(task.round).update(client), reported.sha256));
+  const isOfThisShard = reported.shard === data.shards[client]?.sha256;
+  const isWhole = isOfThisShard && (await holds(paths.round(task.round).update(client), reported.sha256));
   return isWhole ? reported : undefined;
 }
 
 async function trainClient(run: LocalRun, { task, data, client }: ClientTask): Promise<ClientRecord> {
   const { paths, settings } = run;
   const { training, model } = settings;
-  const seed = trainingSeed(settings.seed, task.round, client);
   const stage = {
     stage: 'train' as const,
     client,
@@ -89,7 +85,7 @@ async function trainClient(run: LocalRun, { task, data, client }: ClientTask): P
       ...['--momentum', `${training.momentum}`],
       ...['--client', `${client}`],
       ...['--round', `${task.round}`],
-      ...['--seed', `${seed}`],
+      ...['--seed', `${settings.seed}`],
       ...['--threads', `${run.threads}`],
       ...engineArguments(settings.engine),
     ],
@@ -100,7 +96,7 @@ async function trainClient(run: LocalRun, { task, data, client }: ClientTask): P
     resultSchema,
   );
   const shard = data.shards[client]?.sha256 ?? '';
-  return { client, examples, seconds, loss, accuracy, engine, seed, shard, sha256 };
+  return { client, examples, seconds, loss, accuracy, engine, shard, sha256 };
 }
 
 /** Says what the trainers run on; once, as long as it is the same for all. */
@@ -108,9 +104,4 @@ function tellEngine(run: LocalRun, { engine, why }: EngineNote): void {
   if (run.toldEngines.has(engine)) return;
   run.toldEngines.add(engine);
   tell(run, { stage: 'train' }, `on ${engine} (${why})`);
-}
-
-/** Every training has a seed of its own, whatever runs beside it or ran before it. */
-function trainingSeed(seed: number, round: number, client: number): number {
-  return randomStream(seed, 'train', 'round', round, 'client', client).uint32();
 }

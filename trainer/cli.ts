@@ -34,7 +34,7 @@ interface TrainFlags extends EngineFlags {
 /** Trains one client on its shard and writes its update; the last line of stdout is the result as JSON. */
 export function trainCommand(context: ProgramContext): Command {
   return new Command('train')
-    .description('train one client on its shard, starting from the global model, and save its update')
+    .description('Train one client on its shard, starting from the global model, and save its update.')
     .requiredOption('--data <npz>', "the client's shard: arrays x (images) and y (labels)")
     .requiredOption('--savemodel <h5>', 'where the update goes, as a Keras model file')
     .option('--epoch <E>', 'passes over the shard', integerOption({ min: 1 }), 2)

@@ -53,7 +53,6 @@ const clientRecordSchema = z.object({
   accuracy: share,
   /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
   engine: z.string().optional(),
-  seed: count,
   /** sha256 of the shard that it was trained on, and of its update. */
   shard: hash,
   sha256: hash,
