@@ -144,5 +144,6 @@ function formatSpeed(imagesPerSecond: number): string {
 
 function painter({ color }: Pick<ReportStyle, 'color'>) {
   return (style: Parameters<typeof styleText>[0], text: string): string =>
-    color ? styleText(style, text) : text;
+    // Whether the stream shows colours was decided before.
+    color ? styleText(style, text, { validateStream: false }) : text;
 }
