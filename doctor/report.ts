@@ -90,7 +90,7 @@ function table({ backends, machine }: Findings, { color, measured, width }: Repo
           : isNumber(column)
             ? text.padStart(cellWidth)
             : text.padEnd(cellWidth);
-        return style === undefined ? padded : paint(style, padded);
+        return style === undefined || padded === '' ? padded : paint(style, padded);
       })
       .join('  ')}`.trimEnd(),
   );
