@@ -8,6 +8,7 @@ import { execa } from 'execa';
 import { integerOption } from '../lib/cli/options.js';
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import { formatBytes } from '../lib/observability/format.js';
+import { benchDigits } from './digits-section.js';
 import { benchJob } from './job-section.js';
 import { openJournal } from './journal.js';
 import { SkippedError } from './peers.js';
@@ -29,6 +30,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   step: { measure: benchStep, rounds: 5, needsData: false },
   stages: { measure: benchStages, rounds: 5, needsData: true },
   job: { measure: benchJob, rounds: 3, needsData: true },
+  digits: { measure: benchDigits, rounds: 1, needsData: true },
 };
 
 interface Flags {

@@ -51,8 +51,8 @@ export interface TrainingSession {
   readonly engine: string;
   /** One optimizer step. */
   step(batch: Batch): Promise<StepResult>;
-  /** A copy of the current weights. */
-  weights(): Weights;
+  /** A copy of the current weights; they may have to come from a graphics card. */
+  weights(): Promise<Weights>;
   dispose(): Promise<void>;
 }
 

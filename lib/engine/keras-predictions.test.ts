@@ -48,7 +48,7 @@ describe('models of Keras', () => {
       const session = await onnxEngine.createTrainingSession(model, { optimizer, seed: 0, threads: 1 });
       const labels = Int32Array.from({ length: IMAGES }, (_, at) => at % classCount(model.description));
       assert.ok(Number.isFinite((await session.step({ images, labels })).loss));
-      assert.notDeepEqual(session.weights().at(0)?.values, model.weights.at(0)?.values);
+      assert.notDeepEqual((await session.weights()).at(0)?.values, model.weights.at(0)?.values);
       await session.dispose();
     });
   }

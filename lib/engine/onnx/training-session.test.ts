@@ -40,7 +40,7 @@ async function train(description: ModelDescription, steps: number, given: Partia
   const session = await onnxEngine.createTrainingSession(model, settings(given));
   const results = [];
   for (let step = 0; step < steps; step++) results.push(await session.step(quarters(20, step)));
-  const weights = session.weights();
+  const weights = await session.weights();
   await session.dispose();
   return {
     results,

@@ -1,13 +1,9 @@
-/** Dropout with masks of our own: a counter-based hash of seed, step, example and position. */
+/** Dropout with masks of our own, computed in the graph. */
 import { sizeOf } from '../../../federation/weights.js';
+import { keepBelow, MIX_1, MIX_2, positionWords } from '../../dropout-mask.js';
 import type { DropoutLayer } from '../../model-description.js';
 import type { Tensor } from '../graph-builder.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';
-
-/** Odd constants with well-spread bits: 2^32 / golden ratio, and the multipliers of the hash `lowbias32` (Wellons). */
-const GOLDEN = 0x9e3779b1;
-const MIX_1 = 0x7feb352d;
-const MIX_2 = 0x846ca68b;
 
 /**
  * Sets a share of the inputs to 0 and scales the others, while training. ONNX Runtime's own Dropout is not used: with
@@ -32,15 +28,13 @@ function dropoutMask(
 ): Tensor {
   const { graph, salt } = context;
   const word = (value: number) => graph.constant(Uint32Array.of(value >>> 0), [1]);
-  const positions = Uint32Array.from({ length: size }, (_, index) =>
-    Math.imul(salt * 0x10001 + index + 1, GOLDEN),
-  );
+  const positions = positionWords(salt, size);
   const rows = graph.reshape(context.rowSeeds(), -1, 1);
   let hash = graph.op('BitwiseXor', [rows, graph.constant(positions, [1, size])]);
   hash = graph.op('Mul', [hash, word(MIX_1)]);
   hash = graph.op('BitwiseXor', [hash, graph.op('BitShift', [hash, word(15)], { direction: 'RIGHT' })]);
   hash = graph.op('Mul', [hash, word(MIX_2)]);
   // The product's high bits are its well-mixed ones, and they decide the comparison.
-  const kept = graph.op('Less', [hash, word(Math.min(0xffffffff, Math.round((1 - rate) * 2 ** 32)))]);
+  const kept = graph.op('Less', [hash, word(keepBelow(rate))]);
   return graph.op('Where', [kept, graph.scalar(1 / (1 - rate)), graph.scalar(0)]);
 }

@@ -1,0 +1,115 @@
+/** A model of ours as a model of tf.layers, with its weights in Keras' order. */
+import type * as Tf from '@tensorflow/tfjs';
+import { formatShape, type Weights } from '../../federation/weights.js';
+import type { Model } from '../engine.js';
+import { kerasConfig } from '../keras-model.js';
+import type { ModelDescription } from '../model-description.js';
+import { ModelError } from '../parameters.js';
+import { correctLayers } from './corrected-layers.js';
+
+/** A built model and its variables, in the order of our weights. */
+export interface LayersModel {
+  readonly model: Tf.LayersModel;
+  readonly variables: readonly Tf.LayerVariable[];
+  dispose(): void;
+}
+
+/**
+ * Builds `description` and fills in `weights`.
+ *
+ * @throws {ModelError} when TensorFlow.js does not know a layer or a setting, or the weights do not fit
+ */
+export async function buildLayersModel(
+  tf: typeof Tf,
+  description: ModelDescription,
+  weights: Weights,
+): Promise<LayersModel> {
+  const model = await fromConfig(tf, description);
+  correctLayers(tf, model, description.layers);
+  // A model lists all trainable arrays first, a layer its own in Keras' order.
+  const variables = model.layers.flatMap((layer) => layer.weights as Tf.LayerVariable[]);
+  const dispose = () => {
+    model.dispose();
+  };
+  try {
+    writeWeights(tf, variables, weights);
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  return { model, variables, dispose };
+}
+
+/** The current weights, named and shaped as `like`. */
+export async function readWeights({ variables }: LayersModel, like: Weights): Promise<Weights> {
+  return Promise.all(
+    like.map(async ({ name, shape }, index) => ({
+      name,
+      shape,
+      // A copy: a backend may hand out the memory that it computes on.
+      values: Float32Array.from(await (variables[index] as Tf.LayerVariable).read().data()),
+    })),
+  );
+}
+
+/** The tensor of a batch of images, `[count, ...inputShape]`. */
+export function imageTensor(
+  tf: typeof Tf,
+  images: Float32Array,
+  { inputShape, count }: { readonly inputShape: readonly number[]; readonly count: number },
+): Tf.Tensor {
+  return tf.tensor(images, [count, ...inputShape], 'float32');
+}
+
+async function fromConfig(tf: typeof Tf, description: ModelDescription): Promise<Tf.LayersModel> {
+  // It takes any JSON of Keras, and its type asks for a part of what it takes.
+  const config = { modelTopology: withoutInitialisers(kerasConfig(description)) } as Parameters<
+    typeof tf.models.modelFromJSON
+  >[0];
+  try {
+    return await tf.models.modelFromJSON(config);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ModelError(`TensorFlow.js cannot build the model: ${reason}`, { cause: error });
+  }
+}
+
+/** Random initial weights take time, and are written over. */
+function withoutInitialisers(config: unknown): unknown {
+  return JSON.parse(JSON.stringify(config), (key, value: unknown) => {
+    if (key.endsWith('_initializer') && value !== null) return 'zeros';
+    const isKnown = typeof value === 'object' && value !== null && 'class_name' in value && 'config' in value;
+    if (!isKnown || (value.class_name !== 'Dense' && value.class_name !== 'Conv2D')) return value;
+    return { ...value, config: { ...(value.config as object), kernel_initializer: 'zeros' } };
+  });
+}
+
+function writeWeights(tf: typeof Tf, variables: readonly Tf.LayerVariable[], weights: Weights): void {
+  if (variables.length !== weights.length) {
+    throw new ModelError(`${weights.length} weight arrays where the layers have ${variables.length}`);
+  }
+  for (const [index, { name, shape, values }] of weights.entries()) {
+    const variable = variables[index] as Tf.LayerVariable;
+    const wanted = formatShape(variable.shape as number[]);
+    if (wanted !== formatShape(shape)) {
+      throw new ModelError(
+        `weight ${name} of shape ${formatShape(shape)} where the layer has one of ${wanted}`,
+      );
+    }
+    tf.tidy(() => {
+      // A copy: the cpu backend would compute on the caller's array.
+      variable.write(tf.tensor(values.slice(), [...shape]));
+    });
+  }
+}
+
+/** The description of a `model` without the softmax that it ends in: training wants logits. @throws {ModelError} */
+export function logitDescription({ description }: Model): ModelDescription {
+  const last = description.layers.at(-1);
+  const others = description.layers.slice(0, -1);
+  if (last?.kind === 'activation' && last.activation === 'softmax') return { ...description, layers: others };
+  if (last?.kind === 'dense' && last.activation === 'softmax') {
+    return { ...description, layers: [...others, { ...last, activation: 'linear' }] };
+  }
+  throw new ModelError('the last layer of the model must be a softmax');
+}

@@ -1,0 +1,73 @@
+/** Adam and SGD on tensors, step for step as the ONNX engine computes them. */
+import type * as Tf from '@tensorflow/tfjs';
+import type { OptimizerSettings } from '../engine.js';
+import { optimizerSlots, stepSize } from '../onnx/optimizer-graph.js';
+
+/** An optimizer with its state. */
+export interface TensorOptimizer {
+  /** Updates `variables` from gradients of the same order. Call inside `tf.tidy`. */
+  apply(gradients: readonly Tf.Tensor[]): void;
+  dispose(): void;
+}
+
+/** Starts an optimizer for `variables`; its moments start at 0. */
+export function createOptimizer(
+  tf: typeof Tf,
+  settings: OptimizerSettings,
+  variables: readonly Tf.LayerVariable[],
+): TensorOptimizer {
+  const slots = variables.map((variable) =>
+    optimizerSlots(settings).map(() =>
+      tf.tidy(() => tf.variable(tf.zeros(variable.shape as number[]), false)),
+    ),
+  );
+  let steps = 0;
+  return {
+    apply(gradients) {
+      steps++;
+      const size = stepSize(settings, steps);
+      for (const [index, variable] of variables.entries()) {
+        const gradient = gradients[index] as Tf.Tensor;
+        const next = nextValues(settings, {
+          weight: variable.read(),
+          gradient,
+          slots: slots[index] ?? [],
+          size,
+        });
+        variable.write(next.weight);
+        for (const [slot, value] of next.slots.entries()) slots[index]?.[slot]?.assign(value);
+      }
+    },
+    dispose() {
+      for (const slot of slots.flat()) slot.dispose();
+    },
+  };
+}
+
+interface Values {
+  readonly weight: Tf.Tensor;
+  readonly gradient: Tf.Tensor;
+  readonly slots: readonly Tf.Tensor[];
+  readonly size: number;
+}
+
+function nextValues(
+  settings: OptimizerSettings,
+  { weight, gradient, slots: [first, second], size }: Values,
+): { readonly weight: Tf.Tensor; readonly slots: readonly Tf.Tensor[] } {
+  if (settings.kind === 'adam' && first !== undefined && second !== undefined) {
+    const mean = first.add(gradient.sub(first).mul(1 - settings.beta1));
+    const variance = second.add(
+      gradient
+        .square()
+        .sub(second)
+        .mul(1 - settings.beta2),
+    );
+    const update = mean.mul(size).div(variance.sqrt().add(settings.epsilon));
+    return { weight: weight.sub(update), slots: [mean, variance] };
+  }
+  const update = gradient.mul(size);
+  if (settings.kind !== 'sgd' || first === undefined) return { weight: weight.sub(update), slots: [] };
+  const velocity = first.mul(settings.momentum).sub(update);
+  return { weight: weight.add(velocity), slots: [velocity] };
+}

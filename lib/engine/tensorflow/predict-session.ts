@@ -1,0 +1,30 @@
+/** A predict session on TensorFlow.js. */
+import type * as Tf from '@tensorflow/tfjs';
+import type { Model, PredictSession } from '../engine.js';
+import { buildLayersModel, imageTensor } from './layers-model.js';
+import type { TensorflowRuntime } from './runtime.js';
+
+/** Builds `model` for prediction with batches of any size. @throws {ModelError} where it cannot be built */
+export async function createPredictSession(
+  { tf, use }: TensorflowRuntime,
+  { description, weights }: Model,
+): Promise<PredictSession> {
+  await use();
+  const layers = await buildLayersModel(tf, description, weights);
+  return {
+    async predict(images, count) {
+      await use();
+      const probabilities = tf.tidy(() => {
+        const batch = imageTensor(tf, images, { inputShape: description.inputShape, count });
+        return layers.model.apply(batch, { training: false }) as Tf.Tensor;
+      });
+      const values = Float32Array.from(await probabilities.data());
+      probabilities.dispose();
+      return values;
+    },
+    async dispose() {
+      await use();
+      layers.dispose();
+    },
+  };
+}

@@ -1,0 +1,20 @@
+/** The TensorFlow.js engine: a model built from its Keras config through tf.layers, on any of its backends. */
+import type { Engine } from '../engine.js';
+import type { TensorflowBackend } from './backends.js';
+import { createPredictSession } from './predict-session.js';
+import { loadRuntime } from './runtime.js';
+import { createTrainingSession } from './training-session.js';
+
+/**
+ * The engine on one backend; its packages are loaded now.
+ *
+ * @throws {EngineUnavailableError} where a package or a graphics card is missing, saying what to install
+ */
+export async function loadTensorflowEngine(backend: TensorflowBackend): Promise<Engine> {
+  const runtime = await loadRuntime(backend);
+  return {
+    name: runtime.name,
+    createTrainingSession: (model, settings) => createTrainingSession(runtime, model, settings),
+    createPredictSession: (model) => createPredictSession(runtime, model),
+  };
+}

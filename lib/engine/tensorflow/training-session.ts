@@ -1,0 +1,84 @@
+/** A training session on TensorFlow.js: gradients by its tape, the update by our optimizer. */
+import type * as Tf from '@tensorflow/tfjs';
+import { randomStream } from '../../federation/random.js';
+import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
+import { logitOperations, planOperations } from '../operations.js';
+import { buildLayersModel, imageTensor, logitDescription, readWeights } from './layers-model.js';
+import { createOptimizer } from './optimizer.js';
+import type { TensorflowRuntime } from './runtime.js';
+import { seedDropout } from './seeded-dropout.js';
+
+/** Builds the model and starts from its weights. @throws {ModelError} where it cannot be built or trained */
+export async function createTrainingSession(
+  { tf, name, use }: TensorflowRuntime,
+  model: Model,
+  settings: TrainingSettings,
+): Promise<TrainingSession> {
+  const description = logitDescription(model);
+  await use();
+  const layers = await buildLayersModel(tf, description, model.weights);
+  const dropout = seedDropout(tf, layers.model, logitOperations(planOperations(model.description)) ?? []);
+  const trainable = layers.model.layers.flatMap((layer) => layer.trainableWeights as Tf.LayerVariable[]);
+  await use();
+  const optimizer = createOptimizer(tf, settings.optimizer, trainable);
+  const random = randomStream(settings.seed, 'dropout');
+
+  return {
+    engine: name,
+    async step(batch) {
+      await use();
+      if (dropout.isUsed) dropout.seed(Uint32Array.from(batch.labels, () => random.uint32()));
+      const { loss, correct } = tf.tidy(() => {
+        const found = gradientsOf(tf, { model: layers.model, variables: trainable, batch, ...description });
+        optimizer.apply(found.gradients);
+        return { loss: found.loss, correct: found.correct };
+      });
+      return readResult(loss, correct);
+    },
+    async weights() {
+      await use();
+      return readWeights(layers, model.weights);
+    },
+    async dispose() {
+      await use();
+      optimizer.dispose();
+      layers.dispose();
+    },
+  };
+}
+
+interface GradientRequest {
+  /** Gives logits. */
+  readonly model: Tf.LayersModel;
+  readonly variables: readonly Tf.LayerVariable[];
+  readonly batch: Batch;
+  readonly inputShape: readonly number[];
+}
+
+/** Loss, number of right answers, and the gradient of the mean cross-entropy at each variable. */
+function gradientsOf(tf: typeof Tf, { model, variables, batch, inputShape }: GradientRequest) {
+  const count = batch.labels.length;
+  const images = imageTensor(tf, batch.images, { inputShape, count });
+  const labels = tf.tensor1d(batch.labels, 'int32');
+  let correct: Tf.Tensor | undefined;
+  const meanCrossEntropy = () => {
+    const logits = model.apply(images, { training: true }) as Tf.Tensor2D;
+    correct = tf.keep(tf.equal(tf.argMax(logits, -1), labels).sum());
+    const expected = tf.oneHot(labels, logits.shape[1]);
+    return tf.sum(tf.mul(expected, tf.logSoftmax(logits))).mul(-1 / count) as Tf.Scalar;
+  };
+  const inner = variables.map((variable) => variable.read() as Tf.Variable);
+  const { value, grads } = tf.variableGrads(meanCrossEntropy, inner);
+  return {
+    loss: value,
+    correct: correct as unknown as Tf.Tensor,
+    gradients: inner.map((variable) => grads[variable.name] as Tf.Tensor),
+  };
+}
+
+async function readResult(loss: Tf.Tensor, correct: Tf.Tensor): Promise<StepResult> {
+  const [lossValue, correctValue] = await Promise.all([loss.data(), correct.data()]);
+  loss.dispose();
+  correct.dispose();
+  return { loss: lossValue[0] as number, correct: correctValue[0] as number };
+}
