@@ -109,7 +109,9 @@ async function prepareEnvironment(
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     const reason = error instanceof Error ? error.message : String(error);
-    throw new SkippedError(`${name} could not be installed from PyPI: ${lastLine(reason)}`, { cause: error });
+    throw new SkippedError(`no environment from ${requirements}, is PyPI reachable? ${lastLine(reason)}`, {
+      cause: error,
+    });
   }
   await writeFile(marker, recipe);
   return python;

@@ -9,6 +9,8 @@ import { medianOf, ratioByRound } from './statistics.js';
 
 const STEPS = 20;
 const BATCH = 100;
+/** Enough to tell ways apart that differ severalfold. */
+const TRIAL_STEPS = 5;
 const OURS = 'fedbatch, ONNX engine';
 
 /** What a step program prints, and its peak memory. */
@@ -31,6 +33,8 @@ export async function benchStep({ rounds, journal }: BenchOptions): Promise<Tabl
     () => false,
   );
   const notes = [...missing, ...(canCompile ? [] : ['Not measured: torch.compile (it needs g++).'])];
+  const kerasMode = peers.keras && (await fasterKerasMode(peers.keras, journal));
+  if (kerasMode !== undefined) notes.push(kerasMode.note);
   const rows: string[][] = [];
   for (const threads of [1, 2]) {
     const numbers = [threads, STEPS, BATCH].map(String);
@@ -50,8 +54,12 @@ export async function benchStep({ rounds, journal }: BenchOptions): Promise<Tabl
           'compiled',
           'channels_last, torch.compile',
         ),
-        ...theirs(peers.keras, 'keras_step.py', 'eager', 'graph'),
-        ...theirs(peers.keras, 'keras_step.py', 'compiled', 'jit_compile'),
+        ...theirs(
+          peers.keras,
+          'keras_step.py',
+          kerasMode?.mode ?? 'eager',
+          `jit_compile=${kerasMode?.mode === 'compiled' ? 'True' : 'False'}`,
+        ),
         ...theirs(peers.debian, 'torch_step.py', 'eager', 'channels_last'),
       },
     );
@@ -79,6 +87,22 @@ export function stepRows(
     `${medianOf(each, ({ firstStepSeconds }) => firstStepSeconds).toFixed(2)} s`,
     formatBytes(medianOf(each, ({ peakBytes }) => peakBytes)),
   ]);
+}
+
+/** Whether Keras is faster with XLA (`jit_compile`) or without, by a short trial: the slower takes several times as long. */
+async function fasterKerasMode(
+  peer: Peer,
+  journal: BenchOptions['journal'],
+): Promise<{ readonly mode: 'eager' | 'compiled'; readonly note: string }> {
+  const trial = (mode: 'eager' | 'compiled') =>
+    journal.once(`trial, keras, ${mode}`, () =>
+      step(peer.command, [peerScript('keras_step.py'), '2', `${TRIAL_STEPS}`, `${BATCH}`, mode]),
+    );
+  const [eager, compiled] = [await trial('eager'), await trial('compiled')];
+  return {
+    mode: compiled.stepMs < eager.stepMs ? 'compiled' : 'eager',
+    note: `Keras ran with the faster of its two ways; a trial of ${TRIAL_STEPS} steps at 2 threads: jit_compile=False ${eager.stepMs.toFixed(0)} ms, jit_compile=True ${compiled.stepMs.toFixed(0)} ms.`,
+  };
 }
 
 /** torch.compile keeps what it compiled here, as it does for a user from the second run on. */

@@ -13,7 +13,7 @@ def set_threads(count):
 
 
 def build(compiled=False):
-    """Returns the compiled model; `compiled` sets jit_compile (XLA)."""
+    """Returns the model, ready to train; `compiled` sets jit_compile (XLA), which Keras itself leaves off without a GPU."""
     import keras
     from keras import layers
 

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type JobFigures, jobRows, layouts } from './job-section.js';
+import { type StepFigures, stepRows } from './step-section.js';
+
+test('a step table says how fast fedbatch is beside each of the others, round by round', () => {
+  const figures = (imagesPerSecond: number): StepFigures => ({
+    stepMs: 100_000 / imagesPerSecond,
+    imagesPerSecond,
+    firstStepSeconds: 0.5,
+    peakBytes: 200e6,
+  });
+  const rows = stepRows(
+    {
+      'fedbatch, ONNX engine': [600, 300, 660].map(figures),
+      other: [500, 250, 500].map(figures),
+    },
+    2,
+  );
+  assert.deepEqual(rows, [
+    ['fedbatch, ONNX engine', '2', '166.7 ms', '600', '', '0.50 s', '200.0 MB'],
+    ['other', '2', '200.0 ms', '500', '1.20× as fast', '0.50 s', '200.0 MB'],
+  ]);
+});
+
+test("a job table gives fedbatch's time and memory as shares of the others'", () => {
+  const figures = (seconds: number, peakBytes: number): JobFigures => ({
+    seconds,
+    trainSeconds: seconds - 1,
+    peakBytes,
+    trainerPeakBytes: peakBytes / 2,
+    accuracy: 0.975,
+  });
+  const [ours, theirs] = jobRows({ 'fedbatch run': [figures(60, 300e6)], other: [figures(120, 900e6)] });
+  assert.deepEqual(ours, ['fedbatch run', '60.0 s', '', '59.0 s', '300.0 MB', '', '150.0 MB', '97.50 %']);
+  assert.deepEqual(theirs, [
+    'other',
+    '120.0 s',
+    '0.50×',
+    '119.0 s',
+    '900.0 MB',
+    '0.33×',
+    '450.0 MB',
+    '97.50 %',
+  ]);
+});
+
+test('trainers share the cores without oversubscribing them', () => {
+  assert.deepEqual(layouts(3, 2), [
+    { jobs: 1, threads: 2 },
+    { jobs: 2, threads: 1 },
+  ]);
+  assert.deepEqual(layouts(3, 1), [{ jobs: 1, threads: 1 }]);
+  for (const { jobs, threads } of layouts(3, 16)) assert.ok(jobs * threads <= 16);
+  assert.equal(layouts(3, 16).length, 3);
+});
