@@ -9,8 +9,6 @@ import {
 } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { EngineUnavailableError } from '../lib/engine/engine-unavailable.js';
-import { formatChoice } from '../lib/federation/engine-choice.js';
 import { examine } from './examine.js';
 import { formatFindings } from './report.js';
 
@@ -47,7 +45,7 @@ Examples:
     .action(async (flags: DoctorFlags) => {
       const { quick = false, json = false, threads } = flags;
       const choice = choiceOf(flags);
-      const findings = await examine(
+      const { findings, refusal } = await examine(
         { choice, threads, measureSeconds: quick ? 0 : MEASURE_SECONDS },
         context,
       );
@@ -56,11 +54,12 @@ Examples:
       process.stdout.write(
         json
           ? `${JSON.stringify(findings, null, 2)}\n`
-          : `${formatFindings(findings, { color, measured: !quick })}\n`,
+          : `${formatFindings(findings, { color, measured: !quick, width: process.stdout.columns ?? Infinity })}\n`,
       );
-      if (!findings.backends.some(({ works }) => works)) {
-        throw new EngineUnavailableError(formatChoice(choice), findings.chosen.why);
-      }
+      const isOpen = choice.name === 'auto' && choice.backend === undefined;
+      // Where all is open, one engine that works is enough, even if `auto` would not take it.
+      const isWell = isOpen && findings.backends.some(({ works }) => works);
+      if (refusal !== undefined && !isWell) throw refusal;
     });
 }
 

@@ -5,9 +5,11 @@ import {
   BACKEND_REGISTRY,
   backendTitle,
   libraryVersion,
+  missingPart,
   obstacleTo,
   type RegisteredBackend,
 } from '../lib/engine/engine-registry.js';
+import { EngineUnavailableError } from '../lib/engine/engine-unavailable.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { type TrialResult, trialInChild } from '../lib/engine/trial-process.js';
 import { type EngineChoice, enginesOf } from '../lib/federation/engine-choice.js';
@@ -36,12 +38,20 @@ export interface BackendFinding {
   readonly threads: number;
   /** Training speed of the default CNN at batch 100. */
   readonly imagesPerSecond: number | null;
+  /** Examples per measured step; 100 where it is fast enough. */
+  readonly batch: number | null;
   /** Why it does not work, or was not measured. */
   readonly reason: string | null;
   /** Whether images are stored in blocks of channels, or why not. */
   readonly blockedImages: string | null;
   /** What to type where it is not installed. */
   readonly install: string | null;
+}
+
+/** What doctor found, and the error that a program would end with where nothing is chosen. */
+export interface Examination {
+  readonly findings: Findings;
+  readonly refusal: EngineUnavailableError | undefined;
 }
 
 /** What doctor found. */
@@ -59,7 +69,7 @@ const TRIAL_TIMEOUT_MS = 60_000;
 export async function examine(
   { choice, measureSeconds, threads }: ExamineOptions,
   { reporter, signal }: ProgramContext,
-): Promise<Findings> {
+): Promise<Examination> {
   prepareEngines({ threads });
   const engines = enginesOf(choice);
   const asked = BACKEND_REGISTRY.filter(
@@ -73,14 +83,15 @@ export async function examine(
     }
     backends.push(await examineBackend(backend, { measureSeconds, threads, signal }));
   }
-  const chosen = await chooseEngine(choice, { signal }).then(
-    ({ backend, why }) => ({ engine: backendTitle(backend), why }),
+  const { refusal, ...chosen } = await chooseEngine(choice, { signal }).then(
+    ({ backend, why }) => ({ engine: backendTitle(backend), why, refusal: undefined }),
     (error: unknown) => {
       signal.throwIfAborted();
-      return { engine: null, why: error instanceof Error ? error.message : String(error) };
+      if (error instanceof EngineUnavailableError) return { engine: null, why: error.reason, refusal: error };
+      throw error;
     },
   );
-  return { machine: inspectMachine(), backends, chosen };
+  return { findings: { machine: inspectMachine(), backends, chosen }, refusal };
 }
 
 async function examineBackend(
@@ -88,23 +99,25 @@ async function examineBackend(
   options: { readonly measureSeconds: number; readonly threads: number; readonly signal: AbortSignal },
 ): Promise<BackendFinding> {
   const obstacle = obstacleTo(backend);
+  const installed = missingPart(backend) === undefined;
   const version = libraryVersion(backend) ?? null;
   const trial: TrialResult =
     obstacle === undefined
       ? await trialInChild(backend, { ...options, timeoutMs: TRIAL_TIMEOUT_MS })
-      : { works: false, reason: obstacle.reason };
+      : { works: false, reason: obstacle };
   return {
     engine: backend.engine,
     backend: backend.backend,
     device: backend.device,
-    installed: version !== null,
+    installed,
     version,
     works: trial.works,
     session: trial.works ? trial.session : null,
     threads: options.threads,
     imagesPerSecond: trial.works ? (trial.imagesPerSecond ?? null) : null,
+    batch: trial.works ? (trial.batch ?? null) : null,
     reason: trial.works ? (trial.notMeasured ?? null) : trial.reason,
     blockedImages: trial.works ? (trial.blocks ?? null) : null,
-    install: version === null ? backend.install : null,
+    install: installed ? null : backend.install,
   };
 }

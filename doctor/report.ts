@@ -9,7 +9,12 @@ export interface ReportStyle {
   readonly color: boolean;
   /** The speed was asked for. */
   readonly measured: boolean;
+  /** Columns that a row of the table may take; Infinity where nothing wraps. */
+  readonly width: number;
 }
+
+/** Columns of a reason at least, however narrow the terminal. */
+const SHORTEST_REASON = 30;
 
 type Cell = { readonly text: string; readonly paint?: Parameters<typeof styleText>[0] };
 
@@ -24,10 +29,10 @@ export function formatFindings(findings: Findings, style: ReportStyle): string {
     ...machineLines(machine),
     '',
     paint('bold', 'Engines'),
-    ...table(backends, style),
+    ...table(findings, style),
     '',
     chosen.engine === null
-      ? paint('red', `No engine works: ${chosen.why}`)
+      ? `${paint('bold', 'Chosen')}  ${paint('red', 'none')}`
       : `${paint('bold', 'Chosen')}  ${paint('green', chosen.engine)}  (${chosen.why})`,
     ...(blocks === undefined ? [] : [`${paint('bold', 'Blocked images')}  ${blocks}`]),
     ...(install.length === 0 ? [] : ['', paint('bold', 'To install'), ...installLines(install)]),
@@ -63,8 +68,9 @@ function pairs(rows: readonly (readonly [string, string])[]): readonly string[] 
   return rows.map(([name, value]) => `  ${name.padEnd(width)}   ${value}`);
 }
 
-function table(backends: readonly BackendFinding[], { color, measured }: ReportStyle): readonly string[] {
-  const rows = backends.map((each) => cellsOf(each, measured));
+function table({ backends, machine }: Findings, { color, measured, width }: ReportStyle): readonly string[] {
+  const hasGpu = machine.gpus.length > 0;
+  const rows = backends.map((each) => cellsOf(each, { measured, hasGpu }));
   const header = ['', 'engine', 'version', 'device', 'threads', ...(measured ? ['img/s'] : []), ''].map(
     (text): Cell => ({ text, paint: 'dim' }),
   );
@@ -73,23 +79,40 @@ function table(backends: readonly BackendFinding[], { color, measured }: ReportS
     Math.max(...[header, ...rows].map((cells) => cells[column]?.text.length ?? 0)),
   );
   const paint = painter({ color });
+  const widthBefore = widths.slice(0, -1).reduce((sum, each) => sum + each + 2, 2);
   return [header, ...rows].map((cells) =>
     `  ${cells
       .map(({ text, paint: style }, column) => {
-        const width = widths[column] ?? 0;
+        const cellWidth = widths[column] ?? 0;
         const isLast = column === cells.length - 1;
-        const padded = isLast ? text : isNumber(column) ? text.padStart(width) : text.padEnd(width);
-        return style === undefined ? padded : paint(style, padded);
+        const padded = isLast
+          ? shortened(text, width - widthBefore)
+          : isNumber(column)
+            ? text.padStart(cellWidth)
+            : text.padEnd(cellWidth);
+        return style === undefined || padded === '' ? padded : paint(style, padded);
       })
       .join('  ')}`.trimEnd(),
   );
 }
 
-function cellsOf(finding: BackendFinding, measured: boolean): readonly Cell[] {
+/** A reason that does not fit into its row; --json has it whole. */
+function shortened(text: string, width: number): string {
+  return text.length <= Math.max(width, SHORTEST_REASON)
+    ? text
+    : `${text.slice(0, Math.max(width, SHORTEST_REASON) - 1)}…`;
+}
+
+function cellsOf(
+  finding: BackendFinding,
+  { measured, hasGpu }: { readonly measured: boolean; readonly hasGpu: boolean },
+): readonly Cell[] {
   const { engine, backend, version, device, works, threads, imagesPerSecond, installed } = finding;
+  // That a GPU does not work where there is none is no fault.
+  const isFault = !works && installed && (device === 'cpu' || hasGpu);
   const mark: Cell = works
     ? { text: '✓', paint: 'green' }
-    : { text: installed ? '✗' : '·', paint: installed ? 'red' : 'dim' };
+    : { text: isFault ? '✗' : '·', paint: isFault ? 'red' : 'dim' };
   const dim = works ? {} : ({ paint: 'dim' } as const);
   return [
     mark,
@@ -101,9 +124,18 @@ function cellsOf(finding: BackendFinding, measured: boolean): readonly Cell[] {
       ? [{ text: imagesPerSecond === null ? '' : formatSpeed(imagesPerSecond), paint: 'bold' } as const]
       : []),
     works
-      ? { text: finding.reason === null ? (finding.session ?? '') : `not measured: ${finding.reason}` }
-      : { text: finding.reason ?? '', paint: installed ? 'red' : 'dim' },
+      ? { text: finding.reason === null ? sessionNote(finding) : `not measured: ${finding.reason}` }
+      : { text: finding.reason ?? '', paint: isFault ? 'red' : 'dim' },
   ];
+}
+
+/** What it runs on, where that says more than its name, and how it was measured, where not as the others. */
+function sessionNote({ engine, backend, session, batch }: BackendFinding): string {
+  const title = `${engine}/${backend}`;
+  const more = session?.startsWith(title) ? session.slice(title.length).trim() : (session ?? '');
+  return [more, ...(batch === 1 ? ['measured on single images'] : [])]
+    .filter((part) => part !== '')
+    .join(', ');
 }
 
 function formatSpeed(imagesPerSecond: number): string {
@@ -112,5 +144,6 @@ function formatSpeed(imagesPerSecond: number): string {
 
 function painter({ color }: Pick<ReportStyle, 'color'>) {
   return (style: Parameters<typeof styleText>[0], text: string): string =>
-    color ? styleText(style, text) : text;
+    // Whether the stream shows colours was decided before.
+    color ? styleText(style, text, { validateStream: false }) : text;
 }

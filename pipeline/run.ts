@@ -9,6 +9,7 @@ import { planThreads } from './cores.js';
 import { count } from './local-run.js';
 import { createLocalRunner } from './local-runner.js';
 import { openMetrics } from './metrics.js';
+import { requireEngine } from './require-engine.js';
 import { federatedAveraging } from './round-loop.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
 import { DATASET_NAMES, runId } from './settings.js';
@@ -34,6 +35,7 @@ export interface RunOptions {
 
 /** Runs the whole job, or what an earlier run of the same settings left of it. */
 export async function runJob(options: RunOptions, context: StageContext): Promise<RunResult> {
+  await requireEngine(options.settings.engine, context);
   const settings = await withDatasetHash(options.settings);
   const id = runId(settings);
   const cores = availableCores();
@@ -73,7 +75,7 @@ async function runOnVolume(
   const { settings, cores } = options;
   const { clients, rounds } = settings.federation;
   const room = Math.max(1, Math.floor(cores / threads));
-  const jobs = Math.min(options.jobs ?? room, clients);
+  const jobs = Math.min(options.jobs ?? room, room, clients);
   const metrics = await openMetrics(paths.metrics);
   const clock = createStageClock();
   const run = { ...context, paths, settings, cores, jobs, threads, metrics, toldEngines: new Set<string>() };

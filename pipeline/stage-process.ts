@@ -7,7 +7,7 @@ import type { ProgressEvent, Reporter } from '../lib/observability/events.js';
 
 /** One stage to run, for one client where it has one. */
 export interface StageTask {
-  readonly stage: 'split' | 'init' | 'train' | 'aggregate' | 'evaluate' | 'serve';
+  readonly stage: 'split' | 'init' | 'train' | 'aggregate' | 'evaluate' | 'serve' | 'doctor';
   readonly client?: number;
   /** The program below the compiled project, e.g. `trainer/cli.js`. */
   readonly program: string;
@@ -158,7 +158,9 @@ function progressOf(entry: Record<string, unknown>, task: StageTask): ProgressEv
   const { level, time, event, msg, ...progress } = entry;
   // The same trainer does not know its number where the user runs it by hand; here it is known.
   const client = task.client === undefined ? {} : { client: task.client };
-  return { ...(progress as unknown as ProgressEvent), ...client };
+  // JSON has no NaN: the loss of a training that diverges arrives as null.
+  const loss = progress.loss === null ? { loss: Number.NaN } : {};
+  return { ...(progress as unknown as ProgressEvent), ...loss, ...client };
 }
 
 interface Ending {

@@ -172,7 +172,11 @@ test('the same seed gives the same bytes, however many trainers run side by side
   assert.equal(other.sha256, first.aggregate?.sha256);
   assert.notEqual(first.parent, before.parent);
   assert.notEqual(first.reported[0]?.sha256, before.reported[0]?.sha256);
-  assert.equal(new Set(before.reported.map(({ sha256 }) => sha256)).size, 3, 'each client learns in its own way');
+  assert.equal(
+    new Set(before.reported.map(({ sha256 }) => sha256)).size,
+    3,
+    'each client learns in its own way',
+  );
 });
 
 test('an update that is damaged, or gone, is made again, and the result is the same', async () => {
@@ -247,6 +251,14 @@ test('a dataset that changed since is noticed', async () => {
   const { exitCode, stderr } = await start(volume, '--data', other, '--rounds', '1');
   assert.equal(exitCode, 2);
   assert.match(stderr, /sha256 of the dataset [0-9a-f]{64}, now [0-9a-f]{64}/);
+});
+
+test('a training that diverges is told as such: every update rejected by name, exit code 4', async () => {
+  const result = await start(join(directory, 'diverged'), '--rounds', '1', '--learning-rate', '1e38');
+  assert.equal(result.exitCode, 4, result.stderr);
+  assert.match(result.stderr, /loss NaN/);
+  assert.match(result.stderr, /updates\/0\.h5: holds (NaN|Infinity|-Infinity) in dense/);
+  assert.doesNotMatch(result.stderr, /this is a bug/);
 });
 
 test('a threshold that is missed: exit code 4, after the result', async () => {

@@ -21,10 +21,12 @@ export async function oracle(
   weights: Weights,
   batch: Batch,
 ): Promise<OracleResult> {
+  // Else it greets on stderr.
+  tf.enableProdMode();
   await tf.setBackend('cpu');
   const config = { modelTopology: kerasConfig(description) } as Parameters<typeof tf.models.modelFromJSON>[0];
   const model = await tf.models.modelFromJSON(config);
-  return tf.tidy(() => {
+  const result = tf.tidy(() => {
     // tf.layers lists all trainable arrays first; ours follow the layers, as Keras' files do.
     const variables = model.layers.flatMap((layer) => layer.weights);
     for (const [index, variable] of variables.entries()) {
@@ -55,6 +57,8 @@ export async function oracle(
       probabilities,
     };
   });
+  model.dispose();
+  return result;
 }
 
 function outputSize(model: tf.LayersModel): number {

@@ -1,7 +1,14 @@
 /** From `--engine` and `--backend` to a loaded engine: what was asked for or an error, with `auto` the best that works. */
 import { type EngineChoice, enginesOf, formatChoice } from '../federation/engine-choice.js';
 import type { Engine } from './engine.js';
-import { BACKEND_REGISTRY, backendTitle, obstacleTo, type RegisteredBackend } from './engine-registry.js';
+import {
+  BACKEND_REGISTRY,
+  backendTitle,
+  lacksGpu,
+  missingPart,
+  obstacleTo,
+  type RegisteredBackend,
+} from './engine-registry.js';
 import { EngineUnavailableError } from './engine-unavailable.js';
 import { trialInProcess } from './trial.js';
 import { trialInChild } from './trial-process.js';
@@ -66,31 +73,25 @@ function isCandidate({ offeredTo }: RegisteredBackend, choice: EngineChoice): bo
 
 /** @throws {EngineUnavailableError} */
 async function loadAsAsked(backend: RegisteredBackend): Promise<Engine> {
-  const obstacle = obstacleTo(backend);
-  if (obstacle?.kind === 'package') throw unavailable(backend, obstacle.reason);
+  const title = backendTitle(backend);
+  const missing = missingPart(backend);
+  if (missing !== undefined) {
+    throw new EngineUnavailableError(title, `${missing}. Install it with: ${backend.install}`);
+  }
   try {
     const engine = await backend.load();
-    // The silent way back to the processor is what must not happen: a step shows that the GPU really computes.
+    // A silent way back to the processor is what must not happen: a step shows that the GPU really computes.
     if (backend.device === 'gpu') await trialInProcess(engine);
     return engine;
-  } catch (error) {
-    if (error instanceof EngineUnavailableError) throw error;
-    throw unavailable(backend, obstacle?.reason ?? messageOf(error), error);
+  } catch (cause) {
+    if (cause instanceof EngineUnavailableError) throw cause;
+    throw new EngineUnavailableError(title, `${messageOf(cause)}.`, { cause });
   }
-}
-
-function unavailable(backend: RegisteredBackend, reason: string, cause?: unknown): EngineUnavailableError {
-  const remedy = obstacleTo(backend)?.kind === 'package' ? ` Install it with: ${backend.install}` : '';
-  return new EngineUnavailableError(
-    backendTitle(backend),
-    `${reason}.${remedy}`,
-    cause === undefined ? undefined : { cause },
-  );
 }
 
 async function tryToLoad(backend: RegisteredBackend, signal: AbortSignal | undefined): Promise<Loaded> {
   const obstacle = obstacleTo(backend);
-  if (obstacle !== undefined) return { engine: undefined, reason: obstacle.reason };
+  if (obstacle !== undefined) return { engine: undefined, reason: obstacle };
   try {
     if (backend.device === 'gpu') {
       const trial = await trialInChild(backend, signal === undefined ? {} : { signal });
@@ -111,13 +112,14 @@ function explain(choice: EngineChoice, passedOver: readonly Refusal[]): string {
 
 /** A missing GPU is said once, and not for each library that would use it. */
 function clause(backend: RegisteredBackend, reason: string): string {
-  return obstacleTo(backend)?.kind === 'driver' ? reason : `${backendTitle(backend)}: ${reason}`;
+  return lacksGpu(backend) ? reason : `${backendTitle(backend)}: ${reason}`;
 }
 
 function allReasons(passedOver: readonly Refusal[]): string {
   const reasons = passedOver.map(({ backend, reason }) => {
-    const isMissing = obstacleTo(backend)?.kind === 'package';
-    return `${backendTitle(backend)}: ${reason}${isMissing ? ` (${backend.install})` : ''}`;
+    // What a missing GPU keeps from working, no installation helps.
+    const remedy = missingPart(backend) === undefined || lacksGpu(backend) ? '' : ` (${backend.install})`;
+    return `${backendTitle(backend)}: ${reason}${remedy}`;
   });
   return `${reasons.join('; ')}.`;
 }

@@ -3,6 +3,8 @@ import type { BackendName, EngineName } from '../federation/engine-choice.js';
 import { hasNvidiaDriver } from '../system/nvidia.js';
 import type { Engine } from './engine.js';
 import { findPackage } from './installed-package.js';
+import { CUDA_INSTALL, hasCudaLibraries } from './onnx/cuda-libraries.js';
+import type { OnnxBackend } from './onnx/runtime.js';
 import { BACKEND_PACKAGES, installCommand, type TensorflowBackend } from './tensorflow/backends.js';
 
 /** One backend of one engine. */
@@ -14,7 +16,9 @@ export interface RegisteredBackend {
   readonly offeredTo: 'auto' | 'engine' | 'backend';
   /** The packages that it loads; the first one's version is the backend's. */
   readonly packages: readonly string[];
-  /** What to type where a package is missing. */
+  /** Says what else is not installed, where that can be told from files. */
+  readonly lacks?: () => string | undefined;
+  /** What to type where something is not installed. */
   readonly install: string;
   /** It is not tried where there is no NVIDIA driver. */
   readonly needsNvidia: boolean;
@@ -24,8 +28,12 @@ export interface RegisteredBackend {
 /** Best first: what is taken is the first that works. */
 export const BACKEND_REGISTRY: readonly RegisteredBackend[] = [
   tensorflow('node-gpu', { device: 'gpu', offeredTo: 'auto' }),
+  onnx('cuda', { device: 'gpu', offeredTo: 'auto' }),
   onnx('cpu', { device: 'cpu', offeredTo: 'auto' }),
-  // On a graphics card of any maker; only where its packages were installed on purpose.
+  onnx('wasm', { device: 'cpu', offeredTo: 'auto' }),
+  // On a graphics card of any maker. Its libraries come with fedbatch, but say nothing about how good the card is.
+  onnx('webgpu', { device: 'gpu', offeredTo: 'backend' }),
+  // The same, where its packages were installed on purpose.
   tensorflow('webgpu', { device: 'gpu', offeredTo: 'engine' }),
   tensorflow('node', { device: 'cpu', offeredTo: 'engine' }),
   // Plain JavaScript: hundreds of times slower than the others.
@@ -47,15 +55,21 @@ function tensorflow(backend: TensorflowBackend, traits: Traits): RegisteredBacke
   };
 }
 
-function onnx(backend: 'cpu', traits: Traits): RegisteredBackend {
+function onnx(backend: OnnxBackend, traits: Traits): RegisteredBackend {
   return {
     engine: 'onnx',
     backend,
     ...traits,
-    packages: ['onnxruntime-node'],
-    install: 'npm install onnxruntime-node@1.30.0',
-    needsNvidia: false,
-    load: async () => (await import('./onnx/onnx-engine.js')).onnxEngine,
+    packages: [backend === 'wasm' ? 'onnxruntime-web' : 'onnxruntime-node'],
+    install: backend === 'cuda' ? CUDA_INSTALL : 'npm ci (it comes with fedbatch)',
+    needsNvidia: backend === 'cuda',
+    ...(backend === 'cuda'
+      ? {
+          lacks: () =>
+            hasCudaLibraries() ? undefined : 'the libraries of its CUDA provider are not installed',
+        }
+      : {}),
+    load: async () => (await import('./onnx/onnx-engine.js')).loadOnnxEngine(backend),
   };
 }
 
@@ -64,16 +78,20 @@ export function backendTitle({ engine, backend }: Pick<RegisteredBackend, 'engin
   return `${engine}/${backend}`;
 }
 
-/** What it is that keeps a backend from being loaded, found without loading anything. */
-export type Obstacle =
-  | { readonly kind: 'package'; readonly reason: string }
-  | { readonly kind: 'driver'; readonly reason: string };
+/** What of a backend is not installed; undefined when nothing is missing. Loads nothing. */
+export function missingPart({ packages, lacks }: RegisteredBackend): string | undefined {
+  const missing = packages.find((name) => findPackage(name) === undefined);
+  return missing === undefined ? lacks?.() : `${missing} is not installed`;
+}
+
+/** Whether it needs a GPU that this machine does not have, as far as its driver tells. */
+export function lacksGpu({ needsNvidia }: RegisteredBackend): boolean {
+  return needsNvidia && !hasNvidiaDriver();
+}
 
 /** Why a backend cannot work here, as far as that can be told at no cost; undefined when it may. */
-export function obstacleTo({ packages, needsNvidia }: RegisteredBackend): Obstacle | undefined {
-  if (needsNvidia && !hasNvidiaDriver()) return { kind: 'driver', reason: 'there is no NVIDIA driver here' };
-  const missing = packages.find((name) => findPackage(name) === undefined);
-  return missing === undefined ? undefined : { kind: 'package', reason: `${missing} is not installed` };
+export function obstacleTo(backend: RegisteredBackend): string | undefined {
+  return lacksGpu(backend) ? 'there is no NVIDIA driver here' : missingPart(backend);
 }
 
 /** The version of the library under a backend, where it is installed. */

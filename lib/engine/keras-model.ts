@@ -4,7 +4,7 @@ import { DataError } from '../federation/errors.js';
 import { formatShape } from '../federation/weights.js';
 import type { KerasFile } from '../formats/keras-file.js';
 import type { Model } from './engine.js';
-import { kerasLayerSchema, parseKerasLayer } from './keras-layers.js';
+import { findTrainingObstacles, kerasLayerSchema, parseKerasLayer } from './keras-layers.js';
 import type { Extent, Layer, ModelDescription } from './model-description.js';
 import { ModelError, modelParameters, shapeLayers } from './parameters.js';
 
@@ -58,10 +58,13 @@ export function describeKerasConfig(modelConfig: unknown): ModelDescription {
     build_input_shape: buildShape,
   } = Array.isArray(config) ? { layers: config } : config;
   const inputShape = findInputShape(layers[0]?.config ?? {}, buildShape);
+  const own = layers.filter((layer) => layer.class_name !== 'InputLayer');
+  const trainingObstacles = own.flatMap(findTrainingObstacles);
   const description = {
     name,
     inputShape,
-    layers: layers.filter((layer) => layer.class_name !== 'InputLayer').map(parseKerasLayer),
+    layers: own.map(parseKerasLayer),
+    ...(trainingObstacles.length === 0 ? {} : { trainingObstacles }),
   };
   shapeLayers(description);
   return description;

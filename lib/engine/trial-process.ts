@@ -7,7 +7,7 @@ import { backendTitle, type RegisteredBackend } from './engine-registry.js';
 /** What the trial program says, a line at a time. */
 export const trialMessageSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('works'), session: z.string(), blocks: z.string().optional() }),
-  z.object({ kind: z.literal('measured'), session: z.string(), imagesPerSecond: z.number(), steps: z.int() }),
+  z.object({ kind: z.literal('measured'), session: z.string(), imagesPerSecond: z.number(), batch: z.int() }),
   z.object({ kind: z.literal('refused'), reason: z.string() }),
 ]);
 export type TrialMessage = z.infer<typeof trialMessageSchema>;
@@ -21,6 +21,8 @@ export type TrialResult =
       /** What is known about blocked images, where the engine has them. */
       readonly blocks?: string;
       readonly imagesPerSecond?: number;
+      /** Examples per measured step. */
+      readonly batch?: number;
       /** Why there is no speed, where it was asked for. */
       readonly notMeasured?: string;
     }
@@ -81,7 +83,9 @@ export async function trialInChild(
     works: true,
     session: measured?.kind === 'measured' ? measured.session : works.session,
     ...(works.blocks === undefined ? {} : { blocks: works.blocks }),
-    ...(measured?.kind === 'measured' ? { imagesPerSecond: measured.imagesPerSecond } : {}),
+    ...(measured?.kind === 'measured'
+      ? { imagesPerSecond: measured.imagesPerSecond, batch: measured.batch }
+      : {}),
     ...(measured === undefined && measureSeconds > 0
       ? { notMeasured: (refused?.kind === 'refused' ? refused.reason : ending) ?? 'it said nothing' }
       : {}),

@@ -4,7 +4,7 @@ import { UsageError } from './errors.js';
 /** The backends of each engine: the device and the library under it. */
 export const BACKENDS = {
   tensorflow: ['node-gpu', 'node', 'webgpu', 'cpu'],
-  onnx: ['cpu'],
+  onnx: ['cuda', 'webgpu', 'cpu', 'wasm'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** What runs the mathematics. */

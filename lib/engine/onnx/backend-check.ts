@@ -1,8 +1,6 @@
 /** Makes sure that a backend works here before anything is built on it: ONNX Runtime itself can be silent about it. */
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { EngineUnavailableError } from '../engine-unavailable.js';
+import { CUDA_INSTALL, hasCudaLibraries } from './cuda-libraries.js';
 import { GraphBuilder } from './graph-builder.js';
 import { createInferenceSession } from './inference-session.js';
 import {
@@ -23,9 +21,6 @@ const ADVICE: Readonly<Record<OnnxBackend, string>> = {
     'It needs a GPU with a Vulkan driver and its loader (libvulkan1 on Debian), or Metal, or Direct3D 12.',
 };
 
-/** Downloads the provider's libraries (some 300 MB) beside the native one; npm's own installation leaves them out. */
-const CUDA_INSTALL = 'ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js';
-
 /**
  * Runs a small multiplication on `backend`, with the processor's help forbidden: a session whose operators would run
  * on the processor instead is refused.
@@ -45,16 +40,9 @@ export async function requireBackend(backend: OnnxBackend): Promise<void> {
 }
 
 function requireCudaLibraries(): void {
-  const isInstalled = existsSync(join(nativeFolder(), 'libonnxruntime_providers_cuda.so'));
-  if (isInstalled) return;
+  if (hasCudaLibraries()) return;
   const reason = `the libraries of its CUDA provider are not installed. Install them with \`${CUDA_INSTALL}\`.`;
   throw new EngineUnavailableError(onnxEngineName('cuda'), `${reason} ${ADVICE.cuda}`);
-}
-
-/** Where onnxruntime-node keeps this platform's libraries. */
-function nativeFolder(): string {
-  const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
-  return join(dirname(entry), '..', 'bin', 'napi-v6', process.platform, process.arch);
 }
 
 /** [1 2; 3 4] · [5 6; 7 8] */

@@ -5,6 +5,7 @@ import type { Model } from '../engine.js';
 import { kerasConfig } from '../keras-model.js';
 import type { ModelDescription } from '../model-description.js';
 import { ModelError } from '../parameters.js';
+import { correctLayers } from './corrected-layers.js';
 
 /** A built model and its variables, in the order of our weights. */
 export interface LayersModel {
@@ -14,7 +15,7 @@ export interface LayersModel {
 }
 
 /**
- * Builds `description` and fills in the weights of `model`, which may differ in what is behind them only.
+ * Builds `description` and fills in `weights`.
  *
  * @throws {ModelError} when TensorFlow.js does not know a layer or a setting, or the weights do not fit
  */
@@ -24,6 +25,7 @@ export async function buildLayersModel(
   weights: Weights,
 ): Promise<LayersModel> {
   const model = await fromConfig(tf, description);
+  correctLayers(tf, model, description.layers);
   // A model lists all trainable arrays first, a layer its own in Keras' order.
   const variables = model.layers.flatMap((layer) => layer.weights as Tf.LayerVariable[]);
   const dispose = () => {

@@ -1,0 +1,85 @@
+/** What the conformance tests do with an engine: train, predict, take a gradient, and compare numbers. */
+import assert from 'node:assert/strict';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { Weights } from '../../federation/weights.js';
+import { sha256 } from '../../formats/atomic-file.js';
+import type { Batch, Engine, Model, OptimizerSettings, StepResult } from '../engine.js';
+import { ADAM, quarters } from './problems.js';
+
+/** The update that makes a step's gradient visible: the old weights less the new ones. */
+export const PLAIN_STEP: OptimizerSettings = { kind: 'sgd', learningRate: 1, momentum: 0 };
+
+/** How to train. */
+export interface TrainOptions {
+  readonly steps: number;
+  readonly seed?: number;
+  readonly optimizer?: OptimizerSettings;
+  readonly batchSize?: number;
+}
+
+/** A finished training. */
+export interface Trained {
+  readonly results: readonly StepResult[];
+  readonly weights: Weights;
+}
+
+/** Trains on {@link quarters}, batch s from seed s. */
+export async function train(engine: Engine, model: Model, options: TrainOptions): Promise<Trained> {
+  const { steps, seed = 5, optimizer = ADAM, batchSize = 20 } = options;
+  const session = await engine.createTrainingSession(model, { optimizer, seed, threads: 1 });
+  const results: StepResult[] = [];
+  for (let step = 0; step < steps; step++) results.push(await session.step(quarters(batchSize, step)));
+  const weights = await session.weights();
+  await session.dispose();
+  return { results, weights };
+}
+
+/** Class probabilities of a batch. */
+export async function predict(engine: Engine, model: Model, images: Float32Array, count: number) {
+  const session = await engine.createPredictSession(model, { threads: 1 });
+  const probabilities = await session.predict(images, count);
+  await session.dispose();
+  return probabilities;
+}
+
+/** Loss and gradient of one batch, by a plain step; moving statistics come out as their change. */
+export async function gradient(engine: Engine, model: Model, batch: Batch) {
+  const session = await engine.createTrainingSession(model, { optimizer: PLAIN_STEP, seed: 0, threads: 1 });
+  const { loss } = await session.step(batch);
+  const after = await session.weights();
+  await session.dispose();
+  const gradients = model.weights.map(({ values }, index) =>
+    values.map((value, at) => value - (after[index]?.values[at] as number)),
+  );
+  return { loss, gradients };
+}
+
+/** The sha256 of all values. */
+export function hashOf(weights: Weights): string {
+  return sha256(
+    Buffer.concat(weights.map(({ values }) => Buffer.from(new Uint8Array(values.slice().buffer)))),
+  );
+}
+
+/** Fails where an element differs by more than `tolerance`, relative to the largest (or to 0.01). */
+export function assertClose(
+  found: Float32Array | undefined,
+  expected: ArrayLike<number>,
+  { what, tolerance }: { readonly what: string; readonly tolerance: number },
+): void {
+  assert.equal(found?.length, expected.length, what);
+  const values = Array.from(expected);
+  const scale = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-2);
+  for (const [index, value] of values.entries()) {
+    const difference = Math.abs((found?.[index] as number) - value) / scale;
+    assert.ok(difference <= tolerance, `${what}[${index}]: ${found?.[index]}, expected ${value}`);
+  }
+}
+
+/** Memory of this process in MB, after its garbage is collected. */
+export function memoryMb(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().rss / 2 ** 20;
+}

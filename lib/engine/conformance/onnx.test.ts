@@ -1,0 +1,6 @@
+/** The ONNX engine conforms, on plain graphs and on blocked images. */
+import { onnxEngine, plainOnnxEngine } from '../onnx/onnx-engine.js';
+import { describeEngine } from './describe-engine.js';
+
+describeEngine('onnx on plain graphs', { load: async () => plainOnnxEngine });
+describeEngine('onnx', { load: async () => onnxEngine });

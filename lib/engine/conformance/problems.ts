@@ -1,0 +1,170 @@
+/** Small models, weights and batches that every engine is tried on. */
+import { randomStream } from '../../federation/random.js';
+import { sizeOf, type Weights } from '../../federation/weights.js';
+import type { Batch, Model, OptimizerSettings } from '../engine.js';
+import { initialWeights } from '../initial-weights.js';
+import type { Activation, Layer, ModelDescription } from '../model-description.js';
+import { classCount } from '../parameters.js';
+
+/** Keras' defaults. */
+export const ADAM = {
+  kind: 'adam',
+  learningRate: 1e-3,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-7,
+} as const satisfies OptimizerSettings;
+
+const CLASSES = 4;
+/** Pixels along each side of the images whose class can be learnt. */
+const SIDE = 12;
+
+const conv = (name: string, given: Partial<Extract<Layer, { kind: 'conv2d' }>> = {}): Layer => ({
+  kind: 'conv2d',
+  name,
+  filters: 3,
+  kernel: [3, 3],
+  strides: [1, 1],
+  padding: 'valid',
+  useBias: true,
+  activation: 'linear',
+  ...given,
+});
+const dense = (name: string, units: number, activation: Activation = 'linear', useBias = true): Layer => ({
+  kind: 'dense',
+  name,
+  units,
+  useBias,
+  activation,
+});
+const normalization = (name: string, given: { scale?: boolean; center?: boolean } = {}): Layer => ({
+  kind: 'batchNormalization',
+  name,
+  momentum: 0.9,
+  epsilon: 1e-3,
+  center: true,
+  scale: true,
+  ...given,
+});
+const flatten: Layer = { kind: 'flatten', name: 'flatten' };
+const head: readonly Layer[] = [flatten, dense('head', CLASSES, 'softmax')];
+const model = (layers: readonly Layer[], inputShape: readonly number[] = [9, 8, 2]): ModelDescription => ({
+  name: 'conformance',
+  inputShape,
+  layers,
+});
+
+/** Every kind of layer and setting, in models whose gradients TensorFlow.js' own layers know. */
+export const GRADIENT_CASES: Readonly<Record<string, ModelDescription>> = {
+  'dense layers of every activation': model(
+    [
+      dense('a', 7, 'relu'),
+      dense('b', 6, 'sigmoid'),
+      dense('c', 5, 'tanh', false),
+      dense('d', 5, 'softmax'),
+      dense('e', CLASSES, 'softmax'),
+    ],
+    [11],
+  ),
+  'convolutions, valid and same, with strides': model(
+    [
+      conv('a', { activation: 'relu' }),
+      conv('b', { padding: 'same', kernel: [4, 2], useBias: false }),
+      conv('c', { padding: 'same', strides: [2, 3], filters: 5 }),
+      ...head,
+    ],
+    [10, 11, 2],
+  ),
+  'a convolution that leaves pixels uncovered': model(
+    [conv('a'), conv('b', { strides: [2, 2], kernel: [2, 3] }), ...head],
+    [10, 11, 2],
+  ),
+  'max pools that tile and that overlap': model([
+    conv('a', { padding: 'same', activation: 'relu' }),
+    { kind: 'maxPooling2d', name: 'tile', pool: [2, 2], strides: [2, 2], padding: 'valid' },
+    { kind: 'maxPooling2d', name: 'overlap', pool: [3, 2], strides: [1, 1], padding: 'same' },
+    ...head,
+  ]),
+  'average pools and batch normalization': model([
+    conv('a', { activation: 'tanh' }),
+    normalization('bn'),
+    { kind: 'activation', name: 'relu', activation: 'relu' },
+    { kind: 'averagePooling2d', name: 'average', pool: [2, 2], strides: [2, 2], padding: 'valid' },
+    { kind: 'globalAveragePooling2d', name: 'global' },
+    dense('b', CLASSES),
+    { kind: 'activation', name: 'softmax', activation: 'softmax' },
+  ]),
+};
+
+/** What TensorFlow.js' own layers get wrong or refuse: here the slope of the loss itself is asked. */
+export const SLOPE_CASES: Readonly<Record<string, ModelDescription>> = {
+  'a padded average pool': model([
+    conv('a', { padding: 'same' }),
+    { kind: 'averagePooling2d', name: 'average', pool: [2, 3], strides: [2, 2], padding: 'same' },
+    ...head,
+  ]),
+  'batch normalization without gamma, and without beta': model([
+    normalization('first', { center: false }),
+    conv('a', { activation: 'tanh' }),
+    normalization('second', { scale: false }),
+    ...head,
+  ]),
+};
+
+/** A convolutional network that learns {@link quarters}, with dropout on images and on features, or without. */
+export function learner({ dropout }: { readonly dropout: boolean }): Model {
+  const drop = (name: string, rate: number): readonly Layer[] =>
+    dropout ? [{ kind: 'dropout', name, rate }] : [];
+  const description = model(
+    [
+      conv('conv', { filters: 4, activation: 'relu' }),
+      { kind: 'maxPooling2d', name: 'pool', pool: [2, 2], strides: [2, 2], padding: 'valid' },
+      ...drop('on-images', 0.2),
+      conv('conv2', { filters: 6, activation: 'relu' }),
+      ...drop('before-flatten', 0.1),
+      flatten,
+      ...drop('after-flatten', 0.2),
+      dense('head', CLASSES, 'softmax'),
+    ],
+    [SIDE, SIDE, 1],
+  );
+  return { description, weights: initialWeights(description, 1) };
+}
+
+/** Enough parameters (400 KB) that a step which keeps some shows in the process's memory. */
+export function largeModel(): Model {
+  const description = model([flatten, dense('a', 128, 'relu'), dense('head', 10, 'softmax')], [28, 28, 1]);
+  return { description, weights: initialWeights(description, 1) };
+}
+
+/** `count` images `[12, 12, 1]` whose class shows as a bright quarter. */
+export function quarters(count: number, seed: number): Batch {
+  const random = randomStream(seed, 'quarters');
+  const labels = Int32Array.from({ length: count }, () => random.integer(0, CLASSES - 1));
+  const pixels = SIDE * SIDE;
+  const images = Float32Array.from({ length: count * pixels }, (_, at) => {
+    const [row, column] = [Math.floor((at % pixels) / SIDE), at % SIDE];
+    const quarter = (row < SIDE / 2 ? 0 : 2) + (column < SIDE / 2 ? 0 : 1);
+    return random.uniform() * 0.5 + (quarter === labels[Math.floor(at / pixels)] ? 0.5 : 0);
+  });
+  return { images, labels };
+}
+
+/** A batch of noise for any model. */
+export function noise(description: ModelDescription, count: number): Batch {
+  const random = randomStream(11, 'noise', description.layers.map(({ name }) => name).join());
+  const images = Float32Array.from({ length: count * sizeOf(description.inputShape) }, () => random.normal());
+  const last = classCount(description) - 1;
+  return { images, labels: Int32Array.from({ length: count }, () => random.integer(0, last)) };
+}
+
+/** Weights that are nowhere 0, where biases start. */
+export function unevenWeights(description: ModelDescription): Weights {
+  const random = randomStream(11, 'uneven', description.layers.map(({ name }) => name).join());
+  return initialWeights(description, 3).map((array) => ({
+    ...array,
+    values: array.values.map((value) =>
+      value === 0 ? random.uniform() - 0.5 : value * (0.75 + random.uniform() / 2),
+    ),
+  }));
+}
