@@ -56,6 +56,12 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./server/cli.js')).serveCommand,
   },
   {
+    name: 'doctor',
+    summary: 'show which engines work on this machine, how fast they are, and what to install',
+    example: 'fedbatch doctor',
+    load: async () => (await import('./doctor/cli.js')).doctorCommand,
+  },
+  {
     name: 'dataset',
     summary: 'make the generated digits, or download MNIST',
     example: 'fedbatch dataset mnist',

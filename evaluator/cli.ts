@@ -1,7 +1,13 @@
 /** `fedbatch evaluate`: arguments of the accuracy test. */
-import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
+import {
+  backendOption,
+  choiceOf,
+  type EngineFlags,
+  engineOption,
+  threadsOption,
+} from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
@@ -10,7 +16,7 @@ import { writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { formatAccuracyLine } from './accuracy-report.js';
 import { evaluate } from './evaluate.js';
 
-interface EvaluateFlags {
+interface EvaluateFlags extends EngineFlags {
   readonly modelpath: string;
   readonly data?: string;
   readonly batch: number;
@@ -22,7 +28,7 @@ interface EvaluateFlags {
 /** Tests a model, writes accuracy.json, and ends with exit code 4 below `--min-accuracy`. */
 export function evaluateCommand(context: ProgramContext): Command {
   return new Command('evaluate')
-    .description('test the accuracy of a model on held-out examples')
+    .description('Test the accuracy of a model on held-out examples.')
     .requiredOption('--modelpath <h5>', 'the model')
     .option('--data <npz>', 'held-out examples: arrays x and y (default: data/test.npz beside the model)')
     .option('--batch <n>', 'examples per prediction', integerOption({ min: 1 }), 100)
@@ -32,7 +38,9 @@ export function evaluateCommand(context: ProgramContext): Command {
       numberOption({ min: 0, max: 1 }),
     )
     .option('--savefile <json>', 'where the report goes (default: accuracy.json beside the model)')
-    .option('--threads <n>', 'processor threads to use', integerOption({ min: 1 }), availableParallelism())
+    .addOption(engineOption())
+    .addOption(backendOption())
+    .addOption(threadsOption())
     .addHelpText(
       'after',
       `
@@ -43,7 +51,7 @@ Example:
       const { modelpath: model, batch: batchSize, threads, minAccuracy } = flags;
       const volume = dirname(model);
       const data = flags.data ?? join(volume, 'data', 'test.npz');
-      const report = await evaluate({ model, data, batchSize, threads }, context);
+      const report = await evaluate({ model, data, batchSize, engine: choiceOf(flags), threads }, context);
       const path = flags.savefile ?? join(volume, 'accuracy.json');
       await writeFileAtomic(path, `${JSON.stringify(report, null, 2)}\n`);
       context.reporter.close();

@@ -1,11 +1,13 @@
 /** The accuracy test: one model on held-out examples. */
 import type { ProgramContext } from '../lib/cli/program.js';
+import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { PredictSession } from '../lib/engine/engine.js';
 import { batchImages } from '../lib/engine/image-batch.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
-import { onnxEngine } from '../lib/engine/onnx/onnx-engine.js';
 import { classCount } from '../lib/engine/parameters.js';
+import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
+import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import type { Examples } from '../lib/federation/examples.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import { readShard } from '../lib/formats/dataset.js';
@@ -21,6 +23,7 @@ export interface EvaluateOptions {
   readonly data: string;
   /** Examples per prediction. */
   readonly batchSize: number;
+  readonly engine: EngineChoice;
   readonly threads: number;
 }
 
@@ -35,7 +38,10 @@ export async function evaluate(options: EvaluateOptions, context: ProgramContext
   const model = modelFromKeras(await decodeKerasFile(bytes, options.model), options.model);
   const examples = await readShard(options.data);
   requireFit(model, examples, options.data);
-  const session = await onnxEngine.createPredictSession(model, options);
+  prepareEngines(options);
+  const { engine, why } = await chooseEngine(options.engine, { signal: context.signal });
+  context.reporter.info(`testing on ${engine.name} (${why})`, { event: 'engine', engine: engine.name, why });
+  const session = await engine.createPredictSession(model, options);
   const tally = await predictAll(session, {
     examples,
     classes: classCount(model.description),

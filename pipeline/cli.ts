@@ -1,6 +1,7 @@
 /** `fedbatch run`: the whole job with one command. */
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
@@ -10,7 +11,7 @@ import { partitionSchemeNames } from '../lib/federation/partition.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { DATASET_NAMES } from './settings.js';
 
-interface RunFlags {
+interface RunFlags extends EngineFlags {
   readonly data: string;
   readonly clients: number;
   readonly rounds: number;
@@ -82,6 +83,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       'threads of each trainer (default: so that all clients are done soonest)',
       integerOption({ min: 1 }),
     )
+    .addOption(engineOption())
+    .addOption(backendOption())
     .option(
       '--min-accuracy <share>',
       'end with exit code 4 below this accuracy',
@@ -123,7 +126,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
         const portIsExplicit = command.getOptionValueSource('port') === 'cli';
         const onReady = (address: string) => print(`page    ${address}  (Ctrl-C stops it)`);
         const model = `${result.volume}/aggregated-model.h5`;
-        await serve({ model, host, port, portIsExplicit }, { ...context, onReady });
+        await serve({ model, host, port, portIsExplicit, engine: choiceOf(flags) }, { ...context, onReady });
       }
     });
 }
@@ -135,6 +138,7 @@ function settingsOf(flags: RunFlags): RunSettings {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },
     model: { name: model },
+    engine: choiceOf(flags),
     training: { epochs, batch, optimizer, learningRate, momentum },
     federation: { clients, rounds, partition },
   };

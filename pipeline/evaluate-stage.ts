@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { DataError } from '../lib/federation/errors.js';
 import { placeFileAtomic } from '../lib/formats/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
+import { engineArguments } from './engine-arguments.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { EvaluateTask, Evaluation } from './runner.js';
@@ -69,6 +70,7 @@ async function evaluate(run: LocalRun, { task, data, ledger }: EvaluateOptions):
           ...['--data', paths.test],
           ...['--savefile', paths.accuracy],
           ...['--threads', `${cores}`],
+          ...engineArguments(run.settings.engine),
         ],
       },
       run,
@@ -121,6 +123,7 @@ async function evaluateClient(
           ...['--data', paths.test],
           ...['--savefile', savefile],
           ...['--threads', `${threads}`],
+          ...engineArguments(run.settings.engine),
         ],
       },
       // One line for all clients tells enough of these short tests.

@@ -16,6 +16,8 @@ export interface LocalRun extends StageContext {
   /** Cores that all stages together may use. */
   readonly cores: number;
   readonly metrics: MetricsFile;
+  /** Engines that trainers were said to run on: each is told once. */
+  readonly toldEngines: Set<string>;
 }
 
 /** Columns of a stage's name in front of what is said of it; the same as in a progress line. */

@@ -22,7 +22,7 @@ export interface RunVolume {
 export interface OpenOptions {
   readonly paths: VolumePaths;
   /** What the run is, as asked for now. */
-  readonly facts: Pick<RunRecord, 'id' | 'settings' | 'engine' | 'threads' | 'versions'>;
+  readonly facts: Pick<RunRecord, 'id' | 'settings' | 'threads' | 'versions'>;
   /** The facts' threads were asked for by the user, not chosen. */
   readonly requiresThreads: boolean;
   /** Start over: remove an earlier run. */

@@ -4,10 +4,12 @@ import { InterruptedError } from '../lib/federation/errors.js';
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
-import { availableCores, planThreads } from './cores.js';
+import { availableCores } from '../lib/system/cores.js';
+import { planThreads } from './cores.js';
 import { count } from './local-run.js';
 import { createLocalRunner } from './local-runner.js';
 import { openMetrics } from './metrics.js';
+import { requireEngine } from './require-engine.js';
 import { federatedAveraging } from './round-loop.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
 import { DATASET_NAMES, runId } from './settings.js';
@@ -31,11 +33,9 @@ export interface RunOptions {
   readonly version: string;
 }
 
-/** What the engine of the stages is called in a run's record. */
-const ENGINE = 'onnx';
-
 /** Runs the whole job, or what an earlier run of the same settings left of it. */
 export async function runJob(options: RunOptions, context: StageContext): Promise<RunResult> {
+  await requireEngine(options.settings.engine, context);
   const settings = await withDatasetHash(options.settings);
   const id = runId(settings);
   const cores = availableCores();
@@ -45,7 +45,6 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
     facts: {
       id,
       settings,
-      engine: ENGINE,
       threads: options.threads ?? planThreads({ clients, cores }),
       versions: { fedbatch: options.version, node: process.versions.node },
     },
@@ -79,7 +78,7 @@ async function runOnVolume(
   const jobs = Math.min(options.jobs ?? room, clients);
   const metrics = await openMetrics(paths.metrics);
   const clock = createStageClock();
-  const run = { ...context, paths, settings, cores, jobs, threads, metrics };
+  const run = { ...context, paths, settings, cores, jobs, threads, metrics, toldEngines: new Set<string>() };
   context.reporter.info(opening(volume, { cores, jobs }));
   await metrics.append({
     event: 'start',

@@ -2,6 +2,8 @@
 import { createServer } from 'node:net';
 import { InterruptedError } from '../lib/federation/errors.js';
 import { errorCode } from '../lib/formats/atomic-file.js';
+import type { RunSettings } from '../lib/formats/run-record.js';
+import { engineArguments } from './engine-arguments.js';
 import { runStage, type StageContext } from './stage-process.js';
 
 /** What to serve, and where. */
@@ -11,6 +13,7 @@ export interface ServeOptions {
   readonly port: number;
   /** A port that the user chose is not replaced by another one. */
   readonly portIsExplicit: boolean;
+  readonly engine: RunSettings['engine'];
 }
 
 /** How the server says, on stdout, that it answers. */
@@ -22,7 +25,7 @@ const LISTENING = /^Listening on (\S+)$/;
  * @throws {StageError} when the server ends by itself: with exit code 2 where the chosen port is taken
  */
 export async function serve(
-  { model, host, port, portIsExplicit }: ServeOptions,
+  { model, host, port, portIsExplicit, engine }: ServeOptions,
   context: StageContext & { readonly onReady: (address: string) => void },
 ): Promise<void> {
   const { reporter, signal, onReady } = context;
@@ -40,7 +43,7 @@ export async function serve(
       {
         stage: 'serve',
         program: 'server/cli.js',
-        arguments: ['--model', model, '--host', host, '--port', `${chosen}`],
+        arguments: ['--model', model, '--host', host, '--port', `${chosen}`, ...engineArguments(engine)],
       },
       { reporter, signal, onOutput },
     );

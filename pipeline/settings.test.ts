@@ -8,6 +8,7 @@ const settings: RunSettings = {
   seed: 0,
   dataset: { name: 'digits' },
   model: { name: 'cnn' },
+  engine: { name: 'auto' },
   training: { epochs: 2, batch: 100, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
   federation: { clients: 3, rounds: 1, partition: 'iid' },
 };

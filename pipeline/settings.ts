@@ -29,6 +29,8 @@ const LABELS: Readonly<Record<string, string>> = {
   'dataset.name': '--data',
   'dataset.sha256': 'sha256 of the dataset',
   'model.name': '--model',
+  'engine.name': '--engine',
+  'engine.backend': '--backend',
   'training.epochs': '--epochs',
   'training.batch': '--batch',
   'training.optimizer': '--optimizer',
@@ -48,7 +50,7 @@ export function settingsDifferences(then: RunSettings, now: RunSettings): readon
   const ignored = hashesKnown ? 'dataset.name' : 'dataset.sha256';
   return Object.keys({ ...before, ...after })
     .filter((key) => key !== ignored && before[key] !== after[key])
-    .map((key) => `${LABELS[key] ?? key} ${before[key]}, now ${after[key]}`);
+    .map((key) => `${LABELS[key] ?? key} ${before[key] ?? 'not given'}, now ${after[key] ?? 'not given'}`);
 }
 
 /** `{training: {epochs: 2}}` → `{'training.epochs': 2}`, keys sorted. */

@@ -7,11 +7,25 @@ import type { ProgressEvent, Reporter } from '../lib/observability/events.js';
 
 /** One stage to run, for one client where it has one. */
 export interface StageTask {
-  readonly stage: 'split' | 'init' | 'train' | 'aggregate' | 'evaluate' | 'serve';
+  readonly stage: 'split' | 'init' | 'train' | 'aggregate' | 'evaluate' | 'serve' | 'doctor';
   readonly client?: number;
   /** The program below the compiled project, e.g. `trainer/cli.js`. */
   readonly program: string;
   readonly arguments: readonly string[];
+}
+
+/** What a stage's engine is, and why it is this one. */
+export interface EngineNote {
+  readonly engine: string;
+  readonly why: string;
+}
+
+/** What is wanted of a stage's output, line by line, while it runs. */
+export interface StageListeners {
+  /** Each line that it writes to stdout. */
+  readonly onOutput?: (line: string) => void;
+  /** What it runs on, once it knows. */
+  readonly onEngine?: (note: EngineNote) => void;
 }
 
 /** What a stage is run with. */
@@ -34,14 +48,14 @@ const KEPT_LINES = 5;
 const PASSED_ON: readonly number[] = [ExitCode.usage, ExitCode.data, ExitCode.threshold];
 
 /**
- * Runs a stage to its end and returns the lines that it wrote to stdout; `onOutput` gets each at once.
+ * Runs a stage to its end and returns the lines that it wrote to stdout.
  *
  * @throws {StageError} when it fails: with its last error message, and its exit code where that says more
  * @throws {InterruptedError} when `signal` stopped it
  */
 export async function runStage(
   task: StageTask,
-  { reporter, signal, onOutput }: StageContext & { readonly onOutput?: (line: string) => void },
+  { reporter, signal, onOutput, onEngine }: StageContext & StageListeners,
 ): Promise<readonly string[]> {
   if (signal.aborted) throw new InterruptedError();
   const child = execa(
@@ -59,7 +73,7 @@ export async function runStage(
       ipc: true,
     },
   );
-  const sink: LineSink = { task, reporter, errors: [], other: [] };
+  const sink: LineSink = { task, reporter, onEngine, errors: [], other: [] };
   const output = onOutput && eachLine(child.iterable({ from: 'stdout' }), onOutput);
   await eachLine(child.iterable({ from: 'stderr' }), (line) => passOn(line, sink));
   await output;
@@ -105,6 +119,7 @@ const isParallel = ({ client }: StageTask): boolean => client !== undefined;
 interface LineSink {
   readonly task: StageTask;
   readonly reporter: Reporter;
+  readonly onEngine: StageListeners['onEngine'];
   /** Error messages, and lines that are no log. */
   readonly errors: string[];
   readonly other: string[];
@@ -120,6 +135,8 @@ function passOn(line: string, sink: LineSink): void {
   } else if (entry.event === 'progress') {
     const progress = progressOf(entry, task);
     if (isWorthShowing(progress, sink)) reporter.progress(progress);
+  } else if (entry.event === 'engine') {
+    sink.onEngine?.({ engine: String(entry.engine), why: String(entry.why) });
   } else if (entry.level === 'error' || entry.level === 'fatal') {
     errors.push(String(entry.msg));
   } else if (entry.level === 'warn') {

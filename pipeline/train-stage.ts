@@ -1,15 +1,15 @@
 /** A round's training on this machine: the trainers of all clients, side by side within the machine's cores. */
 import { z } from 'zod';
 
-import { randomStream } from '../lib/federation/random.js';
 import { placeFileAtomic } from '../lib/formats/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
-import { count, type LocalRun, tellSkipped } from './local-run.js';
+import { engineArguments } from './engine-arguments.js';
+import { count, type LocalRun, tell, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { TrainTask } from './runner.js';
 import { sharingCores } from './shared-cores.js';
-import { lastJsonLine, runStage } from './stage-process.js';
+import { type EngineNote, lastJsonLine, runStage } from './stage-process.js';
 
 /** The last line that a trainer writes to stdout. */
 const resultSchema = z.object({
@@ -19,6 +19,7 @@ const resultSchema = z.object({
   seconds: z.number(),
   loss: z.number().nullable(),
   accuracy: z.number(),
+  engine: z.string(),
   sha256: z.string(),
 });
 
@@ -55,22 +56,19 @@ interface ClientTask {
 
 /** What the client reported before, if its update and its shard are still the same files. */
 async function finishedTraining(
-  { paths, settings }: LocalRun,
+  { paths }: LocalRun,
   { task, data, ledger, client }: ClientTask & { readonly ledger: RoundLedger },
 ): Promise<ClientRecord | undefined> {
   const reported = ledger.record.reported.find((each) => each.client === client);
   if (reported === undefined) return undefined;
-  const isOfThisTask =
-    reported.shard === data.shards[client]?.sha256 &&
-    reported.seed === trainingSeed(settings.seed, task.round, client);
-  const isWhole = isOfThisTask && (await holds(paths.round(task.round).update(client), reported.sha256));
+  const isOfThisShard = reported.shard === data.shards[client]?.sha256;
+  const isWhole = isOfThisShard && (await holds(paths.round(task.round).update(client), reported.sha256));
   return isWhole ? reported : undefined;
 }
 
 async function trainClient(run: LocalRun, { task, data, client }: ClientTask): Promise<ClientRecord> {
   const { paths, settings } = run;
   const { training, model } = settings;
-  const seed = trainingSeed(settings.seed, task.round, client);
   const stage = {
     stage: 'train' as const,
     client,
@@ -87,20 +85,23 @@ async function trainClient(run: LocalRun, { task, data, client }: ClientTask): P
       ...['--momentum', `${training.momentum}`],
       ...['--client', `${client}`],
       ...['--round', `${task.round}`],
-      ...['--seed', `${seed}`],
+      ...['--seed', `${settings.seed}`],
       ...['--threads', `${run.threads}`],
+      ...engineArguments(settings.engine),
     ],
   };
-  const { examples, seconds, loss, accuracy, sha256 } = lastJsonLine(
+  const { examples, seconds, loss, accuracy, engine, sha256 } = lastJsonLine(
     stage,
-    await runStage(stage, run),
+    await runStage(stage, { ...run, onEngine: (note) => tellEngine(run, note) }),
     resultSchema,
   );
   const shard = data.shards[client]?.sha256 ?? '';
-  return { client, examples, seconds, loss, accuracy, seed, shard, sha256 };
+  return { client, examples, seconds, loss, accuracy, engine, shard, sha256 };
 }
 
-/** Every training has a seed of its own, whatever runs beside it or ran before it. */
-function trainingSeed(seed: number, round: number, client: number): number {
-  return randomStream(seed, 'train', 'round', round, 'client', client).uint32();
+/** Says what the trainers run on; once, as long as it is the same for all. */
+function tellEngine(run: LocalRun, { engine, why }: EngineNote): void {
+  if (run.toldEngines.has(engine)) return;
+  run.toldEngines.add(engine);
+  tell(run, { stage: 'train' }, `on ${engine} (${why})`);
 }

@@ -1,9 +1,12 @@
 /** `fedbatch serve`: the web page and API of a trained model. */
 import { Command } from 'commander';
+import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { type ServeOptions, serve } from './server.js';
+
+type ServeFlags = Omit<ServeOptions, 'engine'> & EngineFlags;
 
 /** The command. */
 export function serveCommand(context: ProgramContext): Command {
@@ -18,6 +21,8 @@ export function serveCommand(context: ProgramContext): Command {
       5000,
     )
     .option('--samples <dir>', 'sample pictures (PNG) for the page; those of fedbatch by default')
+    .addOption(engineOption())
+    .addOption(backendOption())
     .addHelpText(
       'after',
       `
@@ -25,7 +30,12 @@ Example:
   fedbatch serve --model runs/digits/aggregated-model.h5 --port 8080
   curl -H 'Accept: application/json' -F file=@samples/7.png http://127.0.0.1:8080/upload`,
     )
-    .action((options: ServeOptions) => serve(options, context));
+    .action(({ engine, backend, ...options }: ServeFlags) =>
+      serve(
+        { ...options, engine: choiceOf({ engine, ...(backend === undefined ? {} : { backend }) }) },
+        context,
+      ),
+    );
 }
 
 if (isMain(import.meta.url)) await runProgram(serveCommand, process.argv.slice(2));

@@ -1,9 +1,11 @@
 /** From a model file to a model that answers: read, check, compile, one trial prediction. */
 import { basename } from 'node:path';
+import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Model } from '../lib/engine/engine.js';
+import { BACKEND_REGISTRY, type RegisteredBackend } from '../lib/engine/engine-registry.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
-import { onnxEngine } from '../lib/engine/onnx/onnx-engine.js';
 import { classCount } from '../lib/engine/parameters.js';
+import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import { DataError } from '../lib/federation/errors.js';
 import { formatShape, sizeOf } from '../lib/federation/weights.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
@@ -13,12 +15,17 @@ import type { InputShape } from './preprocess.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 
 /** Loads a Keras model file. @throws {DataError} when it is missing, damaged, or no image classifier. */
-export async function loadModel({ modelPath, threads }: WorkerSettings): Promise<LoadedModel> {
+export async function loadModel({
+  modelPath,
+  engine: choice = { name: 'auto' },
+  threads,
+}: WorkerSettings): Promise<LoadedModel> {
   const bytes = await readFileBytes(modelPath, 'a Keras model in HDF5 (.h5)');
   const model = modelFromKeras(await decodeKerasFile(bytes, modelPath), modelPath);
   const inputShape = imageInput(model, modelPath);
   const classes = classCount(model.description);
-  const session = await onnxEngine.createPredictSession(model, { threads });
+  const { engine, why } = await chooseEngine(choice, { registry: backendsFor(choice) });
+  const session = await engine.createPredictSession(model, { threads });
   const trial = await session.predict(new Float32Array(sizeOf(inputShape)), 1);
   if (!trial.every(Number.isFinite)) {
     await session.dispose();
@@ -30,8 +37,14 @@ export async function loadModel({ modelPath, threads }: WorkerSettings): Promise
   }
   const hash = sha256(bytes);
   const accuracy = await findAccuracy(modelPath, hash);
-  const card = { file: basename(modelPath), sha256: hash, inputShape, classes, engine: onnxEngine.name };
-  return { session, card: accuracy === undefined ? card : { ...card, accuracy } };
+  const card = { file: basename(modelPath), sha256: hash, inputShape, classes, engine: engine.name };
+  return { session, why, card: accuracy === undefined ? card : { ...card, accuracy } };
+}
+
+/** One picture at a time is answered sooner by the processor: a GPU is used where it is asked for. */
+function backendsFor({ name, backend }: EngineChoice): readonly RegisteredBackend[] {
+  const isOpen = name === 'auto' && backend === undefined;
+  return isOpen ? BACKEND_REGISTRY.filter(({ device }) => device === 'cpu') : BACKEND_REGISTRY;
 }
 
 /** The input as an image `[h, w, c]`; a flat input of a square number is a square grey image, row by row. */

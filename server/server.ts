@@ -1,6 +1,7 @@
 /** The server's main path: load the model, listen, answer until told to stop, finish what was begun. */
 import { existsSync } from 'node:fs';
 import type { ProgramContext } from '../lib/cli/program.js';
+import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import { createApp } from './app.js';
 import { listen } from './listen.js';
 import { PACKAGED_SAMPLES, readSamples } from './samples.js';
@@ -13,6 +14,7 @@ export interface ServeOptions {
   readonly host: string;
   /** TCP port; 0 picks a free one. */
   readonly port: number;
+  readonly engine: EngineChoice;
   /** Directory of sample pictures; those of the package by default. */
   readonly samples?: string;
 }
@@ -30,11 +32,15 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
   const samples = await gallery(options.samples);
   const predictor = await createWorkerPredictor({
     modelPath: options.model,
+    engine: options.engine,
     threads: PREDICTION_THREADS,
     reporter,
   });
   try {
     const server = await listen(createApp({ predictor, samples, reporter }), options);
+    const engine = predictor.card()?.engine ?? 'no engine';
+    const { why } = predictor;
+    reporter.info(`The model answers on ${engine} (${why}).`, { event: 'engine', engine, why });
     process.stdout.write(`Listening on ${server.url}\n`);
     await aborted(signal);
     reporter.info('Stopping: finishing the requests that have begun.');

@@ -1,7 +1,7 @@
 /** A predictor whose model runs in a worker thread, so that prediction never holds up the event loop; restarts it when it dies. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { disableTelemetry } from '../lib/engine/onnx/telemetry.js';
+import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { type ExitCode, FedbatchError } from '../lib/federation/errors.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
 import { type ModelCard, type Predictor, PredictorUnavailableError } from './predictor.js';
@@ -31,14 +31,25 @@ const LAST_RESTART_DELAY_MS = 10_000;
 /** How long a worker may take to end by itself. */
 const STOP_GRACE_MS = 2_000;
 
+/** A predictor that knows why it runs on its engine. */
+export interface WorkerPredictor extends Predictor {
+  readonly why: string;
+}
+
 interface Pending {
   readonly resolve: (probabilities: Float32Array) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** One life of a worker. */
-interface Life {
+/** What a worker says of itself. */
+interface WorkerFacts {
   readonly card: ModelCard;
+  /** Why it runs on its engine. */
+  readonly why: string;
+}
+
+/** One life of a worker. */
+interface Life extends WorkerFacts {
   predict(images: Float32Array, count: number): Promise<Float32Array>;
   stop(): Promise<void>;
   /** Settles when the worker has ended, with why. */
@@ -50,13 +61,14 @@ interface Life {
  *
  * @throws {ModelRefusedError} when the model file is missing or not a model that can be served
  */
-export async function createWorkerPredictor(options: WorkerPredictorOptions): Promise<Predictor> {
+export async function createWorkerPredictor(options: WorkerPredictorOptions): Promise<WorkerPredictor> {
   const { reporter = silentReporter } = options;
   // Nothing about models or visitors leaves this machine; a worker cannot say so for itself.
-  disableTelemetry();
+  prepareEngines(options);
   const closing = new AbortController();
-  let life: Life | undefined = await startWorker(options);
-  void keepAlive(life);
+  const first = await startWorker(options);
+  let life: Life | undefined = first;
+  void keepAlive(first);
 
   async function keepAlive(first: Life): Promise<void> {
     let current = first;
@@ -86,6 +98,7 @@ export async function createWorkerPredictor(options: WorkerPredictorOptions): Pr
   }
 
   return {
+    why: first.why,
     card: () => life?.card,
     async predict(images, count) {
       if (life === undefined) throw new PredictorUnavailableError('The model is not there at the moment.');
@@ -100,10 +113,11 @@ export async function createWorkerPredictor(options: WorkerPredictorOptions): Pr
 
 function startWorker({
   modelPath,
+  engine = { name: 'auto' },
   threads,
   workerUrl = new URL('./predict-worker.js', import.meta.url),
 }: WorkerPredictorOptions): Promise<Life> {
-  const settings: WorkerSettings = { modelPath, threads };
+  const settings: WorkerSettings = { modelPath, engine, threads };
   const worker = new Worker(workerUrl, { workerData: settings });
   const pending = new Map<number, Pending>();
   let nextId = 0;
@@ -121,8 +135,9 @@ function startWorker({
     });
   });
 
-  const life = (card: ModelCard): Life => ({
+  const life = ({ card, why }: WorkerFacts): Life => ({
     card,
+    why,
     ended,
     predict: (images, count) =>
       new Promise((resolve, reject) => {
@@ -144,7 +159,7 @@ function startWorker({
     worker.on('message', (reply: WorkerReply) => {
       switch (reply.kind) {
         case 'ready':
-          resolve(life(reply.card));
+          resolve(life(reply));
           break;
         case 'refused':
           reject(new ModelRefusedError(reply.message, reply.exitCode));

@@ -1,12 +1,15 @@
 /** What the server and its prediction worker say to each other, and the worker's side of the conversation. */
 import type { MessagePort } from 'node:worker_threads';
 import type { PredictSession } from '../lib/engine/engine.js';
+import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import { ExitCode, isFedbatchError } from '../lib/federation/errors.js';
 import type { ModelCard } from './predictor.js';
 
 /** What the worker is started with. */
 export interface WorkerSettings {
   readonly modelPath: string;
+  /** `auto` by default. */
+  readonly engine?: EngineChoice;
   /** Processor threads of the engine. */
   readonly threads: number;
 }
@@ -18,7 +21,7 @@ export type WorkerRequest =
 
 /** Worker to server. `refused` means that the model cannot be loaded; the code is that of the error behind it. */
 export type WorkerReply =
-  | { readonly kind: 'ready'; readonly card: ModelCard }
+  | { readonly kind: 'ready'; readonly card: ModelCard; readonly why: string }
   | { readonly kind: 'refused'; readonly message: string; readonly exitCode: ExitCode }
   | { readonly kind: 'answer'; readonly id: number; readonly probabilities: Float32Array }
   | { readonly kind: 'failure'; readonly id: number; readonly message: string };
@@ -27,6 +30,8 @@ export type WorkerReply =
 export interface LoadedModel {
   readonly session: PredictSession;
   readonly card: ModelCard;
+  /** Why it runs on this engine. */
+  readonly why: string;
 }
 
 /** Loads the model, says so, and answers requests one after the other until told to stop. */
@@ -41,7 +46,7 @@ export async function answerRequests(port: MessagePort, load: () => Promise<Load
     port.close();
     return;
   }
-  const { session, card } = loaded;
+  const { session, card, why } = loaded;
   let last = Promise.resolve();
   port.on('message', (request: WorkerRequest) => {
     // One at a time: a session is not meant to be run beside itself, and answers leave in the order of asking.
@@ -59,7 +64,7 @@ export async function answerRequests(port: MessagePort, load: () => Promise<Load
       }
     });
   });
-  reply({ kind: 'ready', card });
+  reply({ kind: 'ready', card, why });
 }
 
 function messageOf(error: unknown): string {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { importsOf, readSources, type Source } from './sources.js';
 
-const LIBRARY = ['lib/cli', 'lib/federation', 'lib/formats', 'lib/engine', 'lib/observability'];
+const LIBRARY = ['lib/cli', 'lib/federation', 'lib/formats', 'lib/engine', 'lib/observability', 'lib/system'];
 const WITHOUT_ENGINE = LIBRARY.filter((folder) => folder !== 'lib/engine');
 
 /** Each folder, and the other folders that it may import. Folders that are not named here may import anything. */
@@ -11,8 +11,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/federation': [],
   'lib/formats': ['lib/federation'],
   'lib/observability': ['lib/federation'],
-  'lib/cli': ['lib/federation', 'lib/observability'],
-  'lib/engine': ['lib/federation', 'lib/formats', 'lib/observability'],
+  'lib/system': ['lib/federation'],
+  'lib/cli': ['lib/federation', 'lib/observability', 'lib/system'],
+  'lib/engine': ['lib/federation', 'lib/formats', 'lib/observability', 'lib/system'],
   // They start in milliseconds: no engine.
   splitter: [...WITHOUT_ENGINE, 'datasets'],
   aggregator: WITHOUT_ENGINE,
@@ -21,6 +22,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   trainer: LIBRARY,
   evaluator: LIBRARY,
   server: [...LIBRARY, 'samples'],
+  doctor: LIBRARY,
   // They start services as programs.
   pipeline: WITHOUT_ENGINE,
   k8s: WITHOUT_ENGINE,

@@ -14,6 +14,7 @@ export type Program =
   | 'server/cli'
   | 'pipeline/cli'
   | 'datasets/cli'
+  | 'doctor/cli'
   | 'cli';
 
 /** What a finished program left behind. */

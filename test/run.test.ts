@@ -172,7 +172,11 @@ test('the same seed gives the same bytes, however many trainers run side by side
   assert.equal(other.sha256, first.aggregate?.sha256);
   assert.notEqual(first.parent, before.parent);
   assert.notEqual(first.reported[0]?.sha256, before.reported[0]?.sha256);
-  assert.equal(new Set(before.reported.map(({ seed }) => seed)).size, 3, 'each client has a seed of its own');
+  assert.equal(
+    new Set(before.reported.map(({ sha256 }) => sha256)).size,
+    3,
+    'each client learns in its own way',
+  );
 });
 
 test('an update that is damaged, or gone, is made again, and the result is the same', async () => {

@@ -1,6 +1,12 @@
 /** `fedbatch train`: arguments of the trainer. */
-import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
+import {
+  backendOption,
+  choiceOf,
+  type EngineFlags,
+  engineOption,
+  threadsOption,
+} from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
@@ -8,7 +14,7 @@ import type { OptimizerSettings } from '../lib/engine/engine.js';
 import { MODEL_NAMES, type ModelName } from '../lib/engine/model-zoo.js';
 import { trainClient } from './train.js';
 
-interface TrainFlags {
+interface TrainFlags extends EngineFlags {
   readonly data: string;
   readonly epoch: number;
   readonly batch: number;
@@ -28,7 +34,7 @@ interface TrainFlags {
 /** Trains one client on its shard and writes its update; the last line of stdout is the result as JSON. */
 export function trainCommand(context: ProgramContext): Command {
   return new Command('train')
-    .description('train one client on its shard, starting from the global model, and save its update')
+    .description('Train one client on its shard, starting from the global model, and save its update.')
     .requiredOption('--data <npz>', "the client's shard: arrays x (images) and y (labels)")
     .requiredOption('--savemodel <h5>', 'where the update goes, as a Keras model file')
     .option('--epoch <E>', 'passes over the shard', integerOption({ min: 1 }), 2)
@@ -54,7 +60,9 @@ export function trainCommand(context: ProgramContext): Command {
     .option('--seed <n>', 'seeds initial weights, shuffling and dropout', integerOption(), 0)
     .option('--client <k>', 'number of the client', integerOption(), 0)
     .option('--round <r>', 'number of the round', integerOption({ min: 1 }), 1)
-    .option('--threads <n>', 'processor threads to use', integerOption({ min: 1 }), availableParallelism())
+    .addOption(engineOption())
+    .addOption(backendOption())
+    .addOption(threadsOption())
     .addHelpText(
       'after',
       `
@@ -63,8 +71,9 @@ Example:
     )
     .action(async (flags: TrainFlags) => {
       const { epoch: epochs, batch: batchSize, savemodel, ...request } = flags;
+      const engine = choiceOf(flags);
       const result = await trainClient(
-        { ...request, epochs, batchSize, optimizer: optimizerSettings(flags) },
+        { ...request, epochs, batchSize, engine, optimizer: optimizerSettings(flags) },
         savemodel,
         context,
       );

@@ -20,7 +20,7 @@ interface InitFlags {
 /** Writes the initial model for the shape and classes of a shard. */
 export function initCommand(_context: ProgramContext): Command {
   return new Command('init')
-    .description('write the seeded initial model that all clients start from')
+    .description('Write the seeded initial model that all clients start from.')
     .requiredOption('--data <npz>', 'a shard: it tells image shape and classes')
     .requiredOption('--savemodel <h5>', 'where the model goes, as a Keras model file')
     .addOption(new Option('--model <name>', 'the model').choices(MODEL_NAMES).default('cnn'))

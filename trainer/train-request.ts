@@ -2,6 +2,7 @@
 import type { OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress } from '../lib/engine/local-training.js';
 import type { ModelName } from '../lib/engine/model-zoo.js';
+import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import type { ErrorMessage } from '../lib/federation/transported-error.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 
@@ -20,12 +21,15 @@ export interface TrainRequest {
   readonly optimizer: OptimizerSettings;
   /** The run's seed; client and round get streams of their own. */
   readonly seed: number;
+  readonly engine: EngineChoice;
   readonly threads: number;
 }
 
 /** A finished training: the update as a Keras file, and what the last epoch showed. */
 export interface TrainOutcome {
   readonly file: KerasFile;
+  /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
+  readonly engine: string;
   readonly examples: number;
   /** Mean training loss and accuracy over the last epoch. */
   readonly loss: number;
@@ -34,7 +38,13 @@ export interface TrainOutcome {
 
 /** What the worker says. */
 export type WorkerMessage =
-  | { readonly kind: 'ready'; readonly engine: string; readonly parameters: number }
+  | {
+      readonly kind: 'ready';
+      readonly engine: string;
+      /** Why this engine. */
+      readonly why: string;
+      readonly parameters: number;
+    }
   | { readonly kind: 'progress'; readonly progress: LocalTrainingProgress }
   | { readonly kind: 'done'; readonly outcome: TrainOutcome }
   | { readonly kind: 'failed'; readonly error: ErrorMessage };

@@ -1,8 +1,8 @@
 /** The trainer's worker thread: training steps block the thread that they run on, so they run here. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { trainLocally } from '../lib/engine/local-training.js';
-import { onnxEngine } from '../lib/engine/onnx/onnx-engine.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
 import { InterruptedError } from '../lib/federation/errors.js';
 import type { Examples } from '../lib/federation/examples.js';
@@ -25,8 +25,9 @@ const stop = new AbortController();
 parentPort?.once('message', () => stop.abort(new InterruptedError()));
 
 async function train(request: TrainRequest): Promise<TrainOutcome> {
-  // Side by side: opening the first HDF5 file takes as long as reading the shard.
-  const [examples, global] = await Promise.all([
+  // Side by side: opening the first HDF5 file takes as long as reading the shard, or as loading the engine.
+  const [{ engine, why }, examples, global] = await Promise.all([
+    chooseEngine(request.engine, { signal: stop.signal }),
     readShard(request.data),
     request.init === undefined ? undefined : readGlobalModel(request.init),
   ]);
@@ -34,8 +35,8 @@ async function train(request: TrainRequest): Promise<TrainOutcome> {
   requireFit(model, examples, request.data);
   // Every client draws its own order and masks in every round, whatever runs beside it.
   const seed = randomStream(request.seed, 'training', request.round, request.client).uint32();
-  const session = await onnxEngine.createTrainingSession(model, { ...request, seed });
-  send({ kind: 'ready', engine: session.engine, parameters: parameterCount(model.weights) });
+  const session = await engine.createTrainingSession(model, { ...request, seed });
+  send({ kind: 'ready', engine: session.engine, why, parameters: parameterCount(model.weights) });
 
   let reportedAt = 0;
   const { loss, accuracy } = await trainLocally(session, examples, {
@@ -53,6 +54,7 @@ async function train(request: TrainRequest): Promise<TrainOutcome> {
   const update = { client, round, examples: examples.labels.length, parent };
   const outcome = {
     file: { ...file, weights: await session.weights(), update },
+    engine: session.engine,
     examples: update.examples,
     loss,
     accuracy,

@@ -1,7 +1,7 @@
 /** Trains one client: the work in a thread, progress to the reporter, the update written when all is done. */
 import { Worker } from 'node:worker_threads';
 import type { ProgramContext } from '../lib/cli/program.js';
-import { disableTelemetry } from '../lib/engine/onnx/telemetry.js';
+import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { fromErrorMessage } from '../lib/federation/transported-error.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import type { TrainOutcome, TrainRequest, WorkerMessage } from './train-request.js';
@@ -16,6 +16,8 @@ export interface TrainResult {
   /** Mean training loss and accuracy over the last epoch. */
   readonly loss: number;
   readonly accuracy: number;
+  /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
+  readonly engine: string;
   /** Of the update's file. */
   readonly sha256: string;
 }
@@ -30,7 +32,7 @@ export async function trainClient(
   saveModel: string,
   context: ProgramContext,
 ): Promise<TrainResult> {
-  const { file, examples, loss, accuracy } = await runWorker(request, context);
+  const { file, engine, examples, loss, accuracy } = await runWorker(request, context);
   const sha256 = await writeKerasFile(saveModel, file);
   const { client, round } = request;
   return {
@@ -40,13 +42,15 @@ export async function trainClient(
     seconds: round3(performance.now() / 1000),
     loss: round6(loss),
     accuracy: round6(accuracy),
+    engine,
     sha256,
   };
 }
 
 function runWorker(request: TrainRequest, { reporter, signal }: ProgramContext): Promise<TrainOutcome> {
-  disableTelemetry();
+  prepareEngines(request);
   const worker = new Worker(new URL('./train-worker.js', import.meta.url), { workerData: request });
+  const threads = `${request.threads} thread${request.threads === 1 ? '' : 's'}`;
   const startedAt = { ms: performance.now() };
   return new Promise<TrainOutcome>((resolve, reject) => {
     signal.addEventListener('abort', () => worker.postMessage('stop'), { once: true });
@@ -55,7 +59,8 @@ function runWorker(request: TrainRequest, { reporter, signal }: ProgramContext):
         case 'ready':
           startedAt.ms = performance.now();
           reporter.info(
-            `client ${request.client}: training on ${message.engine} with ${request.threads} thread(s), ${message.parameters} parameters`,
+            `client ${request.client}: training on ${message.engine} (${message.why}), ${threads}, ${message.parameters} parameters`,
+            { event: 'engine', engine: message.engine, why: message.why },
           );
           break;
         case 'progress': {

@@ -7,9 +7,12 @@ export class EngineUnavailableError extends FedbatchError {
   readonly exitCode = ExitCode.usage;
   /** As in `--engine` and `--backend`, e.g. `tensorflow/node-gpu`. */
   readonly engine: string;
+  /** Why not: what to install or choose instead. */
+  readonly reason: string;
 
   constructor(engine: string, reason: string, options?: ErrorOptions) {
     super(`The engine ${engine} is not available: ${reason}`, options);
     this.engine = engine;
+    this.reason = reason;
   }
 }

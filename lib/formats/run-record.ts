@@ -21,6 +21,8 @@ const runSettingsSchema = z.strictObject({
     sha256: hash.optional(),
   }),
   model: z.strictObject({ name: z.string() }),
+  /** As asked for; what really ran stands with each client in round.json. */
+  engine: z.strictObject({ name: z.string(), backend: z.string().optional() }).default({ name: 'auto' }),
   training: z.strictObject({
     epochs: count,
     batch: count,
@@ -36,7 +38,6 @@ const runRecordSchema = z.object({
   id: z.string(),
   createdAt: z.string(),
   settings: runSettingsSchema,
-  engine: z.string(),
   /** Threads of each trainer: another number would change the last bits. */
   threads: count,
   versions: z.object({ fedbatch: z.string(), node: z.string() }),
@@ -50,7 +51,8 @@ const clientRecordSchema = z.object({
   /** Training loss and accuracy of the last epoch. */
   loss,
   accuracy: share,
-  seed: count,
+  /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
+  engine: z.string().optional(),
   /** sha256 of the shard that it was trained on, and of its update. */
   shard: hash,
   sha256: hash,

@@ -8,9 +8,10 @@ export const POISON = 0.123;
 
 if (parentPort !== null) {
   await answerRequests(parentPort, async () => {
-    const { session, card } = await loadModel(workerData as WorkerSettings);
+    const { session, card, why } = await loadModel(workerData as WorkerSettings);
     return {
       card,
+      why,
       session: {
         ...session,
         predict(images, count) {

@@ -2,182 +2,27 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Tensor } from 'onnxruntime-node';
-import { oracle } from '../../../test/tfjs-oracle.js';
-import { randomStream } from '../../federation/random.js';
-import { sizeOf, type Weights } from '../../federation/weights.js';
-import type { Batch } from '../engine.js';
-import { initialWeights } from '../initial-weights.js';
-import type { Activation, Extent, Layer, ModelDescription, Padding } from '../model-description.js';
-import { shapeLayers } from '../parameters.js';
-import { measureBlockSize } from './blocked/probe.js';
-import { createInferenceSession } from './inference-session.js';
-import { createPredictSession } from './predict-session.js';
-import { buildTrainingGraph } from './training-graph.js';
-
-const TOLERANCE = 1e-4;
-const CLASSES = 4;
-
-const conv = (name: string, given: Partial<Extract<Layer, { kind: 'conv2d' }>> = {}): Layer => ({
-  kind: 'conv2d',
-  name,
-  filters: 3,
-  kernel: [3, 3],
-  strides: [1, 1],
-  padding: 'valid',
-  useBias: true,
-  activation: 'linear',
-  ...given,
-});
-const pool = (
-  kind: 'maxPooling2d' | 'averagePooling2d',
-  size: Extent,
-  strides: Extent,
-  padding: Padding,
-): Layer => ({
-  kind,
-  name: 'pool',
-  pool: size,
-  strides,
-  padding,
-});
-const dense = (name: string, units: number, activation: Activation = 'linear', useBias = true): Layer => ({
-  kind: 'dense',
-  name,
-  units,
-  useBias,
+import {
   activation,
-});
-const head: readonly Layer[] = [{ kind: 'flatten', name: 'flatten' }, dense('head', CLASSES, 'softmax')];
-const activation = (name: string, kind: Activation): Layer => ({
-  kind: 'activation',
-  name,
-  activation: kind,
-});
-const normalisation = (
-  name: string,
-  given: { readonly scale?: boolean; readonly center?: boolean } = {},
-): Layer => ({
-  kind: 'batchNormalization',
-  name,
-  momentum: 0.9,
-  epsilon: 1e-3,
-  center: true,
-  scale: true,
-  ...given,
-});
-
-const imageModel = (
-  layers: readonly Layer[],
-  inputShape: readonly number[] = [9, 8, 2],
-): ModelDescription => ({
-  name: 'test',
-  inputShape,
-  layers,
-});
-
-const CASES: Readonly<Record<string, ModelDescription>> = {
-  'dense with relu, sigmoid, tanh and no bias': imageModel(
-    [
-      dense('a', 7, 'relu'),
-      dense('b', 6, 'sigmoid'),
-      dense('c', 5, 'tanh', false),
-      dense('d', CLASSES, 'softmax'),
-    ],
-    [11],
-  ),
-  'softmax in the middle': imageModel([dense('a', 7, 'softmax'), dense('b', CLASSES, 'softmax')], [6]),
-  'softmax as a layer of its own': imageModel([dense('a', CLASSES), activation('softmax', 'softmax')], [6]),
-  'flatten of several channels': imageModel(head),
-  'one channel in': imageModel([conv('a'), ...head], [7, 6, 1]),
-  'conv on conv with relu': imageModel([
-    conv('a', { activation: 'relu' }),
-    conv('b', { activation: 'relu', filters: 5 }),
-    ...head,
-  ]),
-  'conv same': imageModel([
-    conv('a', { padding: 'same' }),
-    conv('b', { padding: 'same', kernel: [4, 2] }),
-    ...head,
-  ]),
-  'conv stride 2 valid with uncovered pixels': imageModel(
-    [conv('a'), conv('b', { strides: [2, 2], kernel: [2, 3] }), ...head],
-    [10, 11, 2],
-  ),
-  'conv stride 2 same': imageModel(
-    [conv('a', { padding: 'same' }), conv('b', { strides: [2, 3], padding: 'same' }), ...head],
-    [10, 11, 2],
-  ),
-  'conv stride beyond the kernel': imageModel([
-    conv('a', { padding: 'same' }),
-    conv('b', { strides: [3, 3], kernel: [2, 1] }),
-    ...head,
-  ]),
-  'conv without bias': imageModel([conv('a', { useBias: false }), ...head]),
-  'relu before a max pool': imageModel([
-    conv('a', { activation: 'relu' }),
-    pool('maxPooling2d', [2, 2], [2, 2], 'valid'),
-    ...head,
-  ]),
-  'max pool with overlap': imageModel([
-    conv('a', { padding: 'same' }),
-    pool('maxPooling2d', [3, 3], [2, 2], 'valid'),
-    ...head,
-  ]),
-  'max pool same': imageModel(
-    [conv('a', { padding: 'same' }), pool('maxPooling2d', [2, 3], [2, 3], 'same'), ...head],
-    [9, 7, 1],
-  ),
-  'max pool same with overlap': imageModel([
-    conv('a', { padding: 'same' }),
-    pool('maxPooling2d', [3, 3], [1, 2], 'same'),
-    ...head,
-  ]),
-  'average pool': imageModel([conv('a'), pool('averagePooling2d', [2, 2], [2, 2], 'valid'), ...head]),
-  'average pool with overlap': imageModel([
-    conv('a', { padding: 'same' }),
-    pool('averagePooling2d', [3, 2], [2, 1], 'valid'),
-    ...head,
-  ]),
-  'global average pool': imageModel([
-    conv('a', { activation: 'tanh' }),
-    { kind: 'globalAveragePooling2d', name: 'gap' },
-    dense('b', CLASSES, 'softmax'),
-  ]),
-  'batch normalisation of images': imageModel([
-    conv('a'),
-    normalisation('bn'),
-    activation('r', 'relu'),
-    ...head,
-  ]),
-  'batch normalisation of features': imageModel(
-    [dense('a', 6), normalisation('bn'), dense('b', CLASSES, 'softmax')],
-    [5],
-  ),
-};
-
-/** What TensorFlow.js cannot tell: its padded average-pool gradient counts the padding, its BatchNormalization needs beta and gamma. */
-const BEYOND_ORACLE: Readonly<Record<string, ModelDescription>> = {
-  'average pool same': imageModel([
-    conv('a', { padding: 'same' }),
-    pool('averagePooling2d', [2, 3], [2, 2], 'same'),
-    ...head,
-  ]),
-  'average pool same with overlap': imageModel([
-    conv('a', { padding: 'same' }),
-    pool('averagePooling2d', [3, 3], [2, 1], 'same'),
-    ...head,
-  ]),
-  'batch normalisation without gamma': imageModel(
-    [dense('a', 6), normalisation('bn', { scale: false }), dense('b', CLASSES, 'softmax')],
-    [5],
-  ),
-  'batch normalisation first, without beta': imageModel([
-    normalisation('bn', { center: false }),
-    conv('a', { activation: 'tanh' }),
-    ...head,
-  ]),
-};
+  assertClose,
+  BEYOND_ORACLE,
+  CASES,
+  CLASSES,
+  conv,
+  dense,
+  type GradientOptions,
+  graphGradients,
+  head,
+  imageModel,
+  normalisation,
+  pool,
+  problem,
+  TOLERANCE,
+} from '../../../test/onnx-gradients.js';
+import { oracle } from '../../../test/tfjs-oracle.js';
+import type { Layer, ModelDescription, Padding } from '../model-description.js';
+import { measureBlockSize } from './blocked/probe.js';
+import { createPredictSession } from './predict-session.js';
 
 describe('gradients', () => {
   for (const [name, description] of Object.entries(CASES)) {
@@ -189,7 +34,7 @@ describe('gradients', () => {
   for (const [name, description] of Object.entries({ ...BEYOND_ORACLE, ...CASES })) {
     it(`${name}: slope of the loss`, async () => {
       const { weights, batch } = problem(description, 5);
-      const { gradients } = await ours(description, weights, batch);
+      const { gradients } = await graphGradients({ description, weights }, batch);
       // The loss along the gradient itself rises by its squared length: a central difference sees that.
       const norm = Math.hypot(...gradients.flatMap((each) => [...each]));
       const step = 3e-3;
@@ -200,7 +45,7 @@ describe('gradients', () => {
             (value, at) => value + (sign * step * (gradients[index]?.[at] as number)) / norm,
           ),
         }));
-        return (await ours(description, moved, batch)).loss;
+        return (await graphGradients({ description, weights: moved }, batch)).loss;
       };
       const slope = ((await along(1)) - (await along(-1))) / (2 * step);
       assert.ok(Math.abs(slope / norm - 1) < 0.01, `slope ${slope}, gradient's length ${norm}`);
@@ -233,13 +78,51 @@ describe('gradients', () => {
     const description = CASES['conv same'] as ModelDescription;
     const { weights, batch } = problem(description, 3);
     const expected = await oracle(description, weights, batch);
-    const { gradients } = await ours(description, weights, batch);
+    const { gradients } = await graphGradients({ description, weights }, batch);
     assert.throws(() =>
       assertClose(
         gradients[0]?.map((each) => each * 1.001),
         expected.gradients[0],
         'kernel',
       ),
+    );
+  });
+});
+
+describe('gradients without pool indices', () => {
+  for (const [name, description] of Object.entries(CASES).filter(([name]) => name.includes('max pool'))) {
+    it(name, () => compare(description, 3, { withoutPoolIndices: true }));
+  }
+
+  it('of max pools of any geometry, with ties', async () => {
+    const extent = (max: number) => fc.tuple(fc.integer({ min: 1, max }), fc.integer({ min: 1, max }));
+    const geometry = fc.record({
+      size: fc.tuple(fc.integer({ min: 4, max: 9 }), fc.integer({ min: 4, max: 9 })),
+      window: extent(4),
+      strides: extent(4),
+      padding: fc.constantFrom<Padding>('valid', 'same'),
+      channels: fc.integer({ min: 1, max: 2 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(geometry, async ({ size, window, strides, padding, channels }) => {
+        // After a relu many values of a window are 0 at once: the first takes the gradient, as indices say.
+        const layers = [
+          conv('a', { padding: 'same', activation: 'tanh' }),
+          activation('r', 'relu'),
+          activation('t', 'tanh'),
+          pool('maxPooling2d', window, strides, padding),
+          ...head,
+        ];
+        const description = imageModel(layers, [...size, channels]);
+        const { weights, batch } = problem(description, 2);
+        const model = { description, weights };
+        const expected = await graphGradients(model, batch);
+        const found = await graphGradients(model, batch, { withoutPoolIndices: true });
+        for (const [index, gradient] of expected.gradients.entries()) {
+          assertClose(found.gradients[index], gradient, weights[index]?.name ?? '');
+        }
+      }),
+      { numRuns: 40, seed: 5 },
     );
   });
 });
@@ -305,7 +188,8 @@ describe('gradients on blocked images', {
       [8, 8, 1],
     ),
   };
-  for (const [name, description] of Object.entries(cases)) it(name, () => compare(description, 3, b));
+  for (const [name, description] of Object.entries(cases))
+    it(name, () => compare(description, 3, { blockSize: b }));
 
   it('of any geometry', async () => {
     const extent = (max: number) => fc.tuple(fc.integer({ min: 1, max }), fc.integer({ min: 1, max }));
@@ -316,17 +200,21 @@ describe('gradients on blocked images', {
     });
     await fc.assert(
       fc.asyncProperty(geometry, ({ size, first, second }) =>
-        compare(imageModel([...deep(first, second), ...head], [...size, 1]), 2, b),
+        compare(imageModel([...deep(first, second), ...head], [...size, 1]), 2, { blockSize: b }),
       ),
       { numRuns: 12, seed: 3 },
     );
   });
 });
 
-async function compare(description: ModelDescription, batchSize: number, blockSize?: number): Promise<void> {
+async function compare(
+  description: ModelDescription,
+  batchSize: number,
+  options: GradientOptions = {},
+): Promise<void> {
   const { weights, batch } = problem(description, batchSize);
   const expected = await oracle(description, weights, batch);
-  const found = await ours(description, weights, batch, blockSize);
+  const found = await graphGradients({ description, weights }, batch, options);
   assert.ok(
     Math.abs(found.loss - expected.loss) < TOLERANCE,
     `loss ${found.loss}, expected ${expected.loss}`,
@@ -334,68 +222,7 @@ async function compare(description: ModelDescription, batchSize: number, blockSi
   for (const [index, gradient] of expected.gradients.entries()) {
     if (gradient !== undefined) assertClose(found.gradients[index], gradient, weights[index]?.name ?? '');
   }
-  const predictor = await createPredictSession({ description, weights }, { threads: 1 });
+  const predictor = await createPredictSession({ description, weights }, { threads: 1, backend: 'cpu' });
   assertClose(await predictor.predict(batch.images, batchSize), expected.probabilities, 'probabilities');
   await predictor.dispose();
-}
-
-/** Weights that are nowhere 0 (biases start there) and a random batch. */
-function problem(description: ModelDescription, batchSize: number): { weights: Weights; batch: Batch } {
-  const random = randomStream(11, description.layers.map(({ name }) => name).join());
-  const weights = initialWeights(description, 3).map((array) => ({
-    ...array,
-    values: array.values.map((value) =>
-      value === 0 ? random.uniform() - 0.5 : value * (0.75 + random.uniform() / 2),
-    ),
-  }));
-  const images = Float32Array.from({ length: batchSize * sizeOf(description.inputShape) }, () =>
-    random.normal(),
-  );
-  const classes = shapeLayers(description).at(-1)?.outputShape[0] as number;
-  const labels = Int32Array.from({ length: batchSize }, () => random.integer(0, classes - 1));
-  return { weights, batch: { images, labels } };
-}
-
-/** Our gradients by weight index, straight out of the training graph. */
-async function ours(
-  description: ModelDescription,
-  weights: Weights,
-  { images, labels }: Batch,
-  blockSize?: number,
-) {
-  const optimizer = { kind: 'sgd', learningRate: 0, momentum: 0 } as const;
-  const graph = buildTrainingGraph(description, { optimizer, withGradients: true, blockSize });
-  const session = await createInferenceSession(graph.bytes, { threads: 1 });
-  const flat = Float32Array.from(weights.flatMap(({ values }) => [...values]));
-  const outputs = await session.run({
-    images: new Tensor('float32', images, [labels.length, ...description.inputShape]),
-    labels: new Tensor('int32', labels, [labels.length]),
-    weights: new Tensor('float32', flat, [graph.size]),
-    stepSize: new Tensor('float32', Float32Array.of(0), [1]),
-    exampleWeight: new Tensor('float32', Float32Array.of(1 / labels.length), [1]),
-  });
-  const floats = (name: string) => (outputs[name] as Tensor).data as Float32Array;
-  let offset = 0;
-  return {
-    loss: floats('loss')[0] as number,
-    gradients: weights.map(({ values }) => {
-      offset += values.length;
-      return floats('gradients').slice(offset - values.length, offset);
-    }),
-  };
-}
-
-/** Relative to the largest element: single elements may cancel to nearly 0. */
-function assertClose(
-  found: Float32Array | undefined,
-  expected: Float32Array | undefined,
-  what: string,
-): void {
-  assert.ok(found && expected, `${what} is there`);
-  assert.equal(found.length, expected.length, what);
-  const scale = Math.max(1e-2, ...expected.map(Math.abs));
-  for (const [index, value] of expected.entries()) {
-    const difference = Math.abs((found[index] as number) - value) / scale;
-    assert.ok(difference < TOLERANCE, `${what}[${index}]: ${found[index]}, expected ${value}`);
-  }
 }

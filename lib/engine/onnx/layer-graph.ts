@@ -33,6 +33,8 @@ export interface LayerContext {
   readonly salt: number;
   /** Channels of a block, where images may be blocked. */
   readonly blockSize: number | undefined;
+  /** The backend has no MaxPool that tells where its maxima lie. */
+  readonly withoutPoolIndices: boolean;
   /** A relu comes next, or right behind a max pool. */
   readonly followedByRelu: boolean;
   /** The current value of a parameter of the layer under construction, e.g. `kernel`. */

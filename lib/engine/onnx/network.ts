@@ -23,6 +23,8 @@ export interface NetworkOptions {
   readonly training: boolean;
   /** Channels of a block, where images may be blocked (see `blocked/layout.ts`). */
   readonly blockSize?: number | undefined;
+  /** For backends whose MaxPool does not tell where its maxima lie. */
+  readonly withoutPoolIndices?: boolean | undefined;
   /** Shape of one input in Keras' order: `[h, w, c]` or `[features]`. */
   readonly inputShape: readonly number[];
   readonly operations: readonly Layer[];
@@ -56,6 +58,7 @@ export function buildNetwork(graph: GraphBuilder, images: Tensor, options: Netwo
       training: options.training,
       salt: index,
       blockSize: options.blockSize,
+      withoutPoolIndices: options.withoutPoolIndices ?? false,
       followedByRelu: beginsWithRelu(options.operations.slice(index + 1)),
       rowSeeds: options.rowSeeds,
       parameter: (role) => {

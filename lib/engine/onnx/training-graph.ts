@@ -30,6 +30,8 @@ export interface TrainingGraphOptions {
   readonly optimizer: OptimizerSettings;
   /** Channels of a block, for a graph on blocked images. */
   readonly blockSize?: number | undefined;
+  /** For backends whose MaxPool does not tell where its maxima lie. */
+  readonly withoutPoolIndices?: boolean | undefined;
   /** Also give the flat gradient out, as `gradients`: for tests. */
   readonly withGradients?: boolean;
 }
@@ -66,6 +68,7 @@ export function buildTrainingGraph(
   const network = buildNetwork(graph, images, {
     training: true,
     blockSize: options.blockSize,
+    withoutPoolIndices: options.withoutPoolIndices,
     inputShape: description.inputShape,
     operations,
     parameters: unpack(graph, weights, parameters),
@@ -142,18 +145,26 @@ function crossEntropy(
     readonly classes: number;
   },
 ): Tensor {
-  const target = graph.op('Cast', [labels], { to: 7 });
-  const expected = graph.op(
-    'OneHot',
-    [target, graph.integers(classes), graph.constant(Float32Array.of(0, 1))],
-    { axis: -1 },
-  );
-  const logProbabilities = graph.op('LogSoftmax', [logits], { axis: -1 });
+  // In operators that WebGPU has, too: LogSoftmax, OneHot, and ArgMax (which gives int64) would run on the processor.
+  const rows = graph.integers(-1);
+  const target = graph.reshape(graph.op('Cast', [labels], { to: 1 }), -1, 1);
+  const classNumbers = graph.constant(Float32Array.from({ length: classes }, (_, index) => index));
+  const expected = graph.op('Cast', [graph.op('Equal', [classNumbers, target])], { to: 1 });
+  const largest = graph.op('ReduceMax', [logits, rows], { keepdims: 1 });
+  const shifted = graph.op('Sub', [logits, largest]);
+  const sum = graph.op('ReduceSum', [graph.op('Exp', [shifted]), rows], { keepdims: 1 });
+  const logProbabilities = graph.op('Sub', [shifted, graph.op('Log', [sum])]);
   const likelihood = graph.sum(graph.op('Mul', [expected, logProbabilities]), 0, 1);
   const loss = graph.op('Neg', [graph.op('Mul', [likelihood, graph.reshape(exampleWeight)])]);
   graph.output('loss', loss, { type: 'float32', shape: [] });
-  const right = graph.op('Equal', [graph.op('ArgMax', [logits], { axis: -1, keepdims: 0 }), target]);
-  graph.output('correct', graph.sum(graph.op('Cast', [right], { to: 1 }), 0), { type: 'float32', shape: [] });
+  const candidates = graph.op('Where', [
+    graph.op('Equal', [logits, largest]),
+    classNumbers,
+    graph.scalar(classes),
+  ]);
+  const predicted = graph.op('ReduceMin', [candidates, rows], { keepdims: 1 });
+  const right = graph.op('Cast', [graph.op('Equal', [predicted, target])], { to: 1 });
+  graph.output('correct', graph.sum(right, 0, 1), { type: 'float32', shape: [] });
   const difference = graph.op('Sub', [graph.op('Exp', [logProbabilities]), expected]);
   return graph.op('Mul', [difference, exampleWeight]);
 }

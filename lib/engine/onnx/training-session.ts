@@ -1,17 +1,27 @@
 /** A training session on ONNX Runtime: one compiled step, and state that alternates between two sets of buffers. */
-import { Tensor } from 'onnxruntime-node';
 import type { RandomStream } from '../../federation/random.js';
 import { randomStream } from '../../federation/random.js';
 import type { Weights } from '../../federation/weights.js';
 import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import { createInferenceSession } from './inference-session.js';
 import { stepSize } from './optimizer-graph.js';
+import {
+  type Feeds,
+  type InferenceSession,
+  isDevice,
+  loadOnnxRuntime,
+  type OnnxBackend,
+  type OnnxRuntime,
+  type Tensor,
+  type TensorConstructor,
+} from './runtime.js';
 import { buildTrainingGraph, type TrainingGraph } from './training-graph.js';
 
 /** What the ONNX engine adds to a session's settings. */
 export interface OnnxTrainingSettings extends TrainingSettings {
   /** What the session calls itself. */
   readonly engine: string;
+  readonly backend: OnnxBackend;
   /** Channels of a block, for blocked images (see `blocked/layout.ts`). */
   readonly blockSize?: number | undefined;
 }
@@ -21,13 +31,21 @@ export async function createTrainingSession(
   model: Model,
   settings: OnnxTrainingSettings,
 ): Promise<TrainingSession> {
-  const graph = buildTrainingGraph(model.description, settings);
-  const session = await createInferenceSession(graph.bytes, settings);
-  const states = [createState(graph), createState(graph)] as const;
+  const graph = buildTrainingGraph(model.description, {
+    ...settings,
+    withoutPoolIndices: isDevice(settings.backend),
+  });
+  const runtime = await loadOnnxRuntime(settings.backend, settings.threads);
+  const session = await createInferenceSession(graph.bytes, { runtime, threads: settings.threads });
+  const { Tensor } = runtime;
+  const states = [createState(Tensor, graph), createState(Tensor, graph)] as const;
   packWeights(model.weights, states[0].weights);
   const loss = new Tensor('float32', new Float32Array(1), []);
   const correct = new Tensor('float32', new Float32Array(1), []);
-  const statistics = graph.statistics.map(({ output, length }) => ({ output, tensor: flatTensor(length) }));
+  const statistics = graph.statistics.map(({ output, length }) => ({
+    output,
+    tensor: flatTensor(Tensor, length),
+  }));
   const random = randomStream(settings.seed, 'dropout');
   let steps = 0;
 
@@ -38,8 +56,8 @@ export async function createTrainingSession(
       const next = states[(steps + 1) % 2] as State;
       steps++;
       const feeds = {
-        ...batchFeeds(batch, model.description.inputShape),
-        ...(graph.usesRowSeeds ? { rowSeeds: rowSeeds(batch.labels.length, random) } : {}),
+        ...batchFeeds(Tensor, batch, model.description.inputShape),
+        ...(graph.usesRowSeeds ? { rowSeeds: rowSeeds(Tensor, batch.labels.length, random) } : {}),
         stepSize: new Tensor('float32', Float32Array.of(stepSize(settings.optimizer, steps)), [1]),
         ...namedTensors(current, ''),
       };
@@ -49,7 +67,7 @@ export async function createTrainingSession(
         ...namedTensors(next, 'next'),
         ...Object.fromEntries(statistics.map(({ output, tensor }) => [output, tensor])),
       };
-      await session.run(feeds, outputs);
+      await runInto(outputs, { runtime, session, feeds });
       foldStatistics(graph, { from: statistics.map(({ tensor }) => floats(tensor)), into: next.weights });
       return stepResult(loss, correct);
     },
@@ -64,10 +82,10 @@ interface State {
   readonly slots: readonly { readonly name: string; readonly tensor: Tensor }[];
 }
 
-function createState(graph: TrainingGraph): State {
+function createState(Tensor: TensorConstructor, graph: TrainingGraph): State {
   return {
-    weights: flatTensor(graph.size),
-    slots: graph.slots.map((name) => ({ name, tensor: flatTensor(graph.size) })),
+    weights: flatTensor(Tensor, graph.size),
+    slots: graph.slots.map((name) => ({ name, tensor: flatTensor(Tensor, graph.size) })),
   };
 }
 
@@ -77,7 +95,11 @@ function namedTensors(state: State, prefix: '' | 'next'): Record<string, Tensor>
   return named;
 }
 
-function batchFeeds({ images, labels }: Batch, inputShape: readonly number[]): Record<string, Tensor> {
+function batchFeeds(
+  Tensor: TensorConstructor,
+  { images, labels }: Batch,
+  inputShape: readonly number[],
+): Record<string, Tensor> {
   return {
     images: new Tensor('float32', images, [labels.length, ...inputShape]),
     labels: new Tensor('int32', labels, [labels.length]),
@@ -85,12 +107,29 @@ function batchFeeds({ images, labels }: Batch, inputShape: readonly number[]): R
   };
 }
 
-function rowSeeds(count: number, random: RandomStream): Tensor {
+function rowSeeds(Tensor: TensorConstructor, count: number, random: RandomStream): Tensor {
   return new Tensor(
     'uint32',
     Uint32Array.from({ length: count }, () => random.uint32()),
     [count],
   );
+}
+
+/** Runs a step and fills `outputs`, on every build. */
+async function runInto(
+  outputs: Readonly<Record<string, Tensor>>,
+  {
+    runtime,
+    session,
+    feeds,
+  }: { readonly runtime: OnnxRuntime; readonly session: InferenceSession; readonly feeds: Feeds },
+): Promise<void> {
+  if (runtime.fillsGivenOutputs) {
+    await session.run(feeds, outputs);
+    return;
+  }
+  const results = await session.run(feeds, Object.keys(outputs));
+  for (const [name, tensor] of Object.entries(outputs)) floats(tensor).set(floats(results[name] as Tensor));
 }
 
 function stepResult(loss: Tensor, correct: Tensor): StepResult {
@@ -128,6 +167,7 @@ function unpackWeights(like: Weights, from: Tensor): Weights {
   });
 }
 
-const flatTensor = (length: number) => new Tensor('float32', new Float32Array(length), [length]);
+const flatTensor = (Tensor: TensorConstructor, length: number): Tensor =>
+  new Tensor('float32', new Float32Array(length), [length]);
 
 const floats = (tensor: Tensor) => tensor.data as Float32Array;

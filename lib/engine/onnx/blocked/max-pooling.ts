@@ -2,6 +2,7 @@
 import type { Pooling2dLayer } from '../../model-description.js';
 import type { GraphBuilder, Tensor } from '../graph-builder.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';
+import { firstLargestShares } from '../layers/max-pool-gradient.js';
 
 /** Whether the windows tile the image: no overlap, nothing left over. */
 export function canBlockMaxPooling({ pool, strides }: Pooling2dLayer, { shape }: LayerValue): boolean {
@@ -47,23 +48,18 @@ interface TiledTensors {
 
 /** Goes through the places of a window in order; the first that holds the largest value takes the gradient. */
 function tileGradient(graph: GraphBuilder, { pool }: Pooling2dLayer, { x, y, dy }: TiledTensors): Tensor {
-  const [height, width] = pool;
-  let rest = dy;
-  const rows = Array.from({ length: height }, (_row, row) => {
-    const places = Array.from({ length: width }, (_column, column) => {
-      if (row === height - 1 && column === width - 1) return rest;
-      const place = graph.op('Slice', [
+  const shares = firstLargestShares(graph, {
+    pool,
+    place: (row, column) =>
+      graph.op('Slice', [
         x,
         graph.integers(row, column),
         graph.integers(row + 1, column + 1),
         graph.integers(1, 3),
-      ]);
-      const isLargest = graph.op('Cast', [graph.op('Equal', [place, y])], { to: 1 });
-      const share = graph.op('Mul', [rest, isLargest]);
-      rest = graph.op('Sub', [rest, share]);
-      return share;
-    });
-    return graph.op('Concat', places, { axis: 3 });
+      ]),
+    largest: y,
+    gradient: dy,
   });
+  const rows = shares.map((places) => graph.op('Concat', places, { axis: 3 }));
   return graph.op('Concat', rows, { axis: 1 });
 }

@@ -2,13 +2,13 @@
  * Finds out whether blocked images work here. The operators are undocumented, and the size of a block depends on the
  * processor; so both are tried, and the gradients of the very model are compared with those of the plain graph.
  */
-import { type InferenceSession, Tensor } from 'onnxruntime-node';
 import { randomStream } from '../../../federation/random.js';
 import { sizeOf } from '../../../federation/weights.js';
 import type { Model, OptimizerSettings } from '../../engine.js';
 import { classCount } from '../../parameters.js';
 import { GraphBuilder } from '../graph-builder.js';
 import { createInferenceSession } from '../inference-session.js';
+import { type InferenceSession, loadOnnxRuntime, type Tensor } from '../runtime.js';
 import { buildTrainingGraph } from '../training-graph.js';
 
 /** What the probe found: the size of a block, or why images stay plain. */
@@ -56,9 +56,10 @@ export async function measureBlockSize(): Promise<number> {
   const shape = [1, PROBE_CHANNELS, 1, 2];
   const image = graph.input('image', 'float32', shape);
   graph.output('blocked', graph.blockedOp('ReorderInput', [image]), { type: 'float32', shape });
-  const session = await createInferenceSession(graph.build(), { threads: 1 });
+  const runtime = await loadOnnxRuntime('cpu', 1);
+  const session = await createInferenceSession(graph.build(), { runtime, threads: 1 });
   const numbers = Float32Array.from({ length: PROBE_CHANNELS * 2 }, (_, index) => index);
-  const outputs = await session.run({ image: new Tensor('float32', numbers, shape) });
+  const outputs = await session.run({ image: new runtime.Tensor('float32', numbers, shape) });
   await session.release();
   const blockSize = floats(outputs, 'blocked').indexOf(1);
   if (blockSize < 2) throw new Error('this processor has no blocked layout');
@@ -88,7 +89,9 @@ async function gradients(
   blockSize: number | undefined,
 ): Promise<Float32Array> {
   const graph = buildTrainingGraph(description, { optimizer: STILL, blockSize, withGradients: true });
-  const session = await createInferenceSession(graph.bytes, { threads: 1 });
+  const runtime = await loadOnnxRuntime('cpu', 1);
+  const { Tensor } = runtime;
+  const session = await createInferenceSession(graph.bytes, { runtime, threads: 1 });
   const random = randomStream(0, 'probe');
   const images = Float32Array.from({ length: PROBE_BATCH * sizeOf(description.inputShape) }, () =>
     random.uniform(),

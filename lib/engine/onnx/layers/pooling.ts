@@ -2,17 +2,28 @@
 import type { Extent, Pooling2dLayer } from '../../model-description.js';
 import { onnxPads, type WindowGeometry, windowGeometry } from '../../window-geometry.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';
+import { maxPoolGradient } from './max-pool-gradient.js';
 
 /** Largest value of each window; its gradient goes to the first largest. */
 export function applyMaxPooling(
   layer: Pooling2dLayer,
   input: LayerValue,
-  { graph, training }: LayerContext,
+  { graph, training, withoutPoolIndices }: LayerContext,
 ): AppliedLayer {
   const { geometry, window, output } = poolGeometry(layer, input);
-  if (!training) {
+  if (!training || withoutPoolIndices) {
     const tensor = graph.op('MaxPool', [input.tensor], window);
-    return { output: { tensor, shape: output }, backward: () => undefined };
+    return {
+      output: { tensor, shape: output },
+      backward: (gradient) =>
+        maxPoolGradient(graph, layer, {
+          x: input.tensor,
+          largest: tensor,
+          gradient,
+          shape: input.shape,
+          geometry,
+        }),
+    };
   }
   const [tensor = '', indices = ''] = graph.opWithOutputs('MaxPool', {
     inputs: [input.tensor],

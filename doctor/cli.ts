@@ -1,0 +1,66 @@
+/** `fedbatch doctor`: which engines work on this machine, and how fast. */
+import { Command } from 'commander';
+import {
+  backendOption,
+  choiceOf,
+  type EngineFlags,
+  engineOption,
+  threadsOption,
+} from '../lib/cli/engine-options.js';
+import { isMain } from '../lib/cli/is-main.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { examine } from './examine.js';
+import { formatFindings } from './report.js';
+
+interface DoctorFlags extends EngineFlags {
+  readonly quick?: true;
+  readonly json?: true;
+  readonly threads: number;
+}
+
+/** Training time that is measured per backend. */
+const MEASURE_SECONDS = 2;
+
+/** Prints what it found to stdout; ends with exit code 2 where no engine works, or not the one that was asked for. */
+export function doctorCommand(context: ProgramContext): Command {
+  return new Command('doctor')
+    .description(
+      'show which engines and backends work on this machine, how fast they are, and what to install',
+    )
+    .option('--quick', 'only try whether they work, without measuring')
+    .option('--json', 'print the findings as JSON')
+    .addOption(engineOption())
+    .addOption(backendOption())
+    .addOption(threadsOption())
+    .addHelpText(
+      'after',
+      `
+Each backend is tried in a process of its own: train the default network (cnn, batch 100) for ${MEASURE_SECONDS} seconds.
+
+Examples:
+  fedbatch doctor
+  fedbatch doctor --quick --json
+  fedbatch doctor --engine onnx --threads 1`,
+    )
+    .action(async (flags: DoctorFlags) => {
+      const { quick = false, json = false, threads } = flags;
+      const choice = choiceOf(flags);
+      const { findings, refusal } = await examine(
+        { choice, threads, measureSeconds: quick ? 0 : MEASURE_SECONDS },
+        context,
+      );
+      context.reporter.close();
+      const color = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
+      process.stdout.write(
+        json
+          ? `${JSON.stringify(findings, null, 2)}\n`
+          : `${formatFindings(findings, { color, measured: !quick, width: process.stdout.columns ?? Infinity })}\n`,
+      );
+      const isOpen = choice.name === 'auto' && choice.backend === undefined;
+      // Where all is open, one engine that works is enough, even if `auto` would not take it.
+      const isWell = isOpen && findings.backends.some(({ works }) => works);
+      if (refusal !== undefined && !isWell) throw refusal;
+    });
+}
+
+if (isMain(import.meta.url)) await runProgram(doctorCommand, process.argv.slice(2));

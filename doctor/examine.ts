@@ -1,0 +1,123 @@
+/** Examines every engine and backend: found, working, how fast, and what `auto` takes. */
+import type { ProgramContext } from '../lib/cli/program.js';
+import { chooseEngine } from '../lib/engine/choose-engine.js';
+import {
+  BACKEND_REGISTRY,
+  backendTitle,
+  libraryVersion,
+  missingPart,
+  obstacleTo,
+  type RegisteredBackend,
+} from '../lib/engine/engine-registry.js';
+import { EngineUnavailableError } from '../lib/engine/engine-unavailable.js';
+import { prepareEngines } from '../lib/engine/prepare-engines.js';
+import { type TrialResult, trialInChild } from '../lib/engine/trial-process.js';
+import { type EngineChoice, enginesOf } from '../lib/federation/engine-choice.js';
+import { inspectMachine, type Machine } from './machine.js';
+
+/** How to examine. */
+export interface ExamineOptions {
+  /** Only the backends of this choice. */
+  readonly choice: EngineChoice;
+  /** Seconds of training per backend; 0 only tries whether it works. */
+  readonly measureSeconds: number;
+  readonly threads: number;
+}
+
+/** One row of the table. */
+export interface BackendFinding {
+  readonly engine: string;
+  readonly backend: string;
+  readonly device: 'cpu' | 'gpu';
+  readonly installed: boolean;
+  /** Of the library under it; null where it is not installed. */
+  readonly version: string | null;
+  readonly works: boolean;
+  /** What a training session says that it runs on. */
+  readonly session: string | null;
+  readonly threads: number;
+  /** Training speed of the default CNN at batch 100. */
+  readonly imagesPerSecond: number | null;
+  /** Examples per measured step; 100 where it is fast enough. */
+  readonly batch: number | null;
+  /** Why it does not work, or was not measured. */
+  readonly reason: string | null;
+  /** Whether images are stored in blocks of channels, or why not. */
+  readonly blockedImages: string | null;
+  /** What to type where it is not installed. */
+  readonly install: string | null;
+}
+
+/** What doctor found, and the error that a program would end with where nothing is chosen. */
+export interface Examination {
+  readonly findings: Findings;
+  readonly refusal: EngineUnavailableError | undefined;
+}
+
+/** What doctor found. */
+export interface Findings {
+  readonly machine: Machine;
+  readonly backends: readonly BackendFinding[];
+  /** What the choice (`auto` by default) comes to; the engine is null where nothing works. */
+  readonly chosen: { readonly engine: string | null; readonly why: string };
+}
+
+/** A first start from a cold disk takes its time; a measurement runs a whole step over, however slow. */
+const TRIAL_TIMEOUT_MS = 60_000;
+
+/** Examines the backends one after the other, so that they do not take each other's cores. */
+export async function examine(
+  { choice, measureSeconds, threads }: ExamineOptions,
+  { reporter, signal }: ProgramContext,
+): Promise<Examination> {
+  prepareEngines({ threads });
+  const engines = enginesOf(choice);
+  const asked = BACKEND_REGISTRY.filter(
+    ({ engine, backend }) =>
+      engines.includes(engine) && (choice.backend === undefined || choice.backend === backend),
+  );
+  const backends: BackendFinding[] = [];
+  for (const backend of asked) {
+    if (obstacleTo(backend) === undefined) {
+      reporter.info(`${measureSeconds > 0 ? 'Measuring' : 'Trying'} ${backendTitle(backend)} …`);
+    }
+    backends.push(await examineBackend(backend, { measureSeconds, threads, signal }));
+  }
+  const { refusal, ...chosen } = await chooseEngine(choice, { signal }).then(
+    ({ backend, why }) => ({ engine: backendTitle(backend), why, refusal: undefined }),
+    (error: unknown) => {
+      signal.throwIfAborted();
+      if (error instanceof EngineUnavailableError) return { engine: null, why: error.reason, refusal: error };
+      throw error;
+    },
+  );
+  return { findings: { machine: inspectMachine(), backends, chosen }, refusal };
+}
+
+async function examineBackend(
+  backend: RegisteredBackend,
+  options: { readonly measureSeconds: number; readonly threads: number; readonly signal: AbortSignal },
+): Promise<BackendFinding> {
+  const obstacle = obstacleTo(backend);
+  const installed = missingPart(backend) === undefined;
+  const version = libraryVersion(backend) ?? null;
+  const trial: TrialResult =
+    obstacle === undefined
+      ? await trialInChild(backend, { ...options, timeoutMs: TRIAL_TIMEOUT_MS })
+      : { works: false, reason: obstacle };
+  return {
+    engine: backend.engine,
+    backend: backend.backend,
+    device: backend.device,
+    installed,
+    version,
+    works: trial.works,
+    session: trial.works ? trial.session : null,
+    threads: options.threads,
+    imagesPerSecond: trial.works ? (trial.imagesPerSecond ?? null) : null,
+    batch: trial.works ? (trial.batch ?? null) : null,
+    reason: trial.works ? (trial.notMeasured ?? null) : trial.reason,
+    blockedImages: trial.works ? (trial.blocks ?? null) : null,
+    install: installed ? null : backend.install,
+  };
+}

@@ -1,0 +1,130 @@
+/** Every backend computes the same, and one that is absent says so: WebAssembly here, GPUs in the slow tier. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { execa } from 'execa';
+import {
+  assertClose,
+  BEYOND_ORACLE,
+  CASES,
+  CLASSES,
+  dense,
+  graphGradients,
+  imageModel,
+  problem,
+} from '../../../test/onnx-gradients.js';
+import { EngineUnavailableError } from '../engine-unavailable.js';
+import { describeModel } from '../model-zoo.js';
+import { loadOnnxEngine } from './onnx-engine.js';
+import { createPredictSession } from './predict-session.js';
+
+const OPTIMIZER = { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
+
+describe('the ONNX engine on WebAssembly', () => {
+  for (const [name, description] of Object.entries({ ...CASES, ...BEYOND_ORACLE })) {
+    it(`has the gradients and predictions of the processor: ${name}`, async () => {
+      const { weights, batch } = problem(description, 4);
+      const model = { description, weights };
+      const [expected, found] = [
+        await graphGradients(model, batch),
+        await graphGradients(model, batch, { backend: 'wasm' }),
+      ];
+      assert.ok(Math.abs(found.loss - expected.loss) < 1e-5, `loss ${found.loss}, expected ${expected.loss}`);
+      for (const [index, gradient] of expected.gradients.entries()) {
+        assertClose(found.gradients[index], gradient, weights[index]?.name ?? '');
+      }
+      const predictions = [];
+      for (const backend of ['cpu', 'wasm'] as const) {
+        const session = await createPredictSession(model, { threads: 1, backend });
+        predictions.push(await session.predict(batch.images, 4));
+        await session.dispose();
+      }
+      assertClose(predictions[1], predictions[0], 'probabilities');
+    });
+  }
+
+  it('draws the same dropout masks', async () => {
+    const features = 500;
+    const layers = [
+      { kind: 'dropout', name: 'dropout', rate: 0.3 } as const,
+      dense('head', CLASSES, 'softmax', false),
+    ];
+    const description = imageModel(layers, [features]);
+    const { weights, batch } = problem(description, 1);
+    // The kernel's gradient is 0 exactly where the one example's input was dropped.
+    const dropped = async (backend: 'cpu' | 'wasm') => {
+      const { gradients } = await graphGradients({ description, weights }, batch, { backend });
+      const first = (gradients[0] as Float32Array).filter((_, at) => at % CLASSES === 0);
+      return [...first].flatMap((value, at) => (value === 0 ? [at] : []));
+    };
+    const expected = await dropped('cpu');
+    assert.ok(expected.length > 0.2 * features && expected.length < 0.4 * features, `${expected.length}`);
+    assert.deepEqual(await dropped('wasm'), expected);
+  });
+
+  for (const threads of [1, 2]) {
+    it(`learns what the processor learns, and repeats bit for bit, on ${threads} thread(s)`, async () => {
+      const description = describeModel('cnn', { inputShape: [12, 12, 1], classes: CLASSES });
+      const { weights, batch } = problem(description, 20);
+      const train = async (backend: 'cpu' | 'wasm') => {
+        const engine = await loadOnnxEngine(backend);
+        assert.equal(engine.name, `onnx/${backend}`);
+        const settings = { optimizer: OPTIMIZER, seed: 5, threads };
+        const session = await engine.createTrainingSession({ description, weights }, settings);
+        const losses = [];
+        for (let step = 0; step < 20; step++) losses.push((await session.step(batch)).loss);
+        const trained = session.weights();
+        await session.dispose();
+        return { losses, trained };
+      };
+      const [expected, found, again] = [await train('cpu'), await train('wasm'), await train('wasm')];
+      assert.ok((found.losses.at(-1) as number) < 0.7 * (found.losses[0] as number), `${found.losses}`);
+      for (const [step, loss] of expected.losses.entries()) {
+        assert.ok(Math.abs((found.losses[step] as number) - loss) < 1e-3, `step ${step}: ${loss}`);
+      }
+      assert.deepEqual(again, found);
+    });
+  }
+
+  it('needs no native library', async () => {
+    const script = `
+      import { register } from 'node:module';
+      register('data:text/javascript,' + encodeURIComponent(\`export function resolve(name, context, next) {
+        if (name === 'onnxruntime-node') throw new Error('libonnxruntime.so.1: cannot open shared object file');
+        return next(name, context);
+      }\`));
+      const { loadOnnxEngine } = await import(${JSON.stringify(new URL('onnx-engine.js', import.meta.url).href)});
+      console.log((await loadOnnxEngine('wasm')).name);
+      await loadOnnxEngine('cpu').catch((error) => console.log(error.name, error.message));
+    `;
+    const { stdout } = await execa(process.execPath, ['--input-type=module', '--eval', script]);
+    const [wasm, native = ''] = stdout.split('\n');
+    assert.equal(wasm, 'onnx/wasm');
+    assert.match(native, /^EngineUnavailableError .*onnx\/cpu .*cannot open shared object file.*wasm/);
+  });
+});
+
+/** Why a backend is not here, or undefined. */
+const refusal = (backend: 'cuda' | 'webgpu') =>
+  loadOnnxEngine(backend).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+describe('a backend that is not here', () => {
+  for (const [backend, advice] of [
+    ['cuda', /ONNXRUNTIME_NODE_INSTALL=cuda12 .*NVIDIA driver/],
+    ['webgpu', /adapter.*Vulkan/],
+  ] as const) {
+    it(`is an error that says what to install: ${backend}`, async (test) => {
+      const error = await refusal(backend);
+      if (error === undefined) {
+        test.skip(`this machine has ${backend}`);
+        return;
+      }
+      assert.ok(error instanceof EngineUnavailableError, String(error));
+      assert.equal(error.engine, `onnx/${backend}`);
+      assert.match(error.message, advice);
+      assert.doesNotMatch(error.message, /onnxruntime_src|\n/);
+    });
+  }
+});

@@ -1,0 +1,18 @@
+/** Makes sure that an engine which was asked for works here, before a run begins. */
+import type { RunSettings } from '../lib/formats/run-record.js';
+import { engineArguments } from './engine-arguments.js';
+import { runStage, type StageContext } from './stage-process.js';
+
+/**
+ * Asks the doctor about a choice that leaves no way out; `auto` always finds something, and costs nothing here.
+ *
+ * @throws {StageError} with the doctor's sentence and exit code 2
+ */
+export async function requireEngine(engine: RunSettings['engine'], context: StageContext): Promise<void> {
+  if (engine.name === 'auto' && engine.backend === undefined) return;
+  const program = 'doctor/cli.js';
+  await runStage(
+    { stage: 'doctor', program, arguments: ['--quick', '--json', ...engineArguments(engine)] },
+    context,
+  );
+}

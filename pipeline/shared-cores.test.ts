@@ -1,0 +1,55 @@
+/** Trainers side by side never hold more cores than there are, nor run in larger number than asked for. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { planThreads } from './cores.js';
+import { sharingCores } from './shared-cores.js';
+
+const upTo = (max: number) => fc.integer({ min: 1, max });
+
+/** The most cores and trainers that were in use at once. */
+async function peakOf(
+  plan: { readonly cores: number; readonly jobs: number; readonly threads: number },
+  clients: number,
+): Promise<{ cores: number; jobs: number; trained: readonly number[] }> {
+  const peak = { cores: 0, jobs: 0 };
+  const trained: number[] = [];
+  let running = 0;
+  const { signal } = new AbortController();
+  await sharingCores({ ...plan, signal }, [...Array(clients).keys()], async ({ client }) => {
+    running++;
+    peak.jobs = Math.max(peak.jobs, running);
+    peak.cores = Math.max(peak.cores, running * plan.threads);
+    for (let wait = client % 3; wait >= 0; wait--) await turn();
+    running--;
+    trained.push(client);
+  });
+  return { ...peak, trained };
+}
+
+test('J trainers of T threads never hold more than the cores', async () => {
+  await fc.assert(
+    fc.asyncProperty(upTo(8), upTo(8), upTo(8), upTo(12), async (cores, jobs, threads, clients) => {
+      const peak = await peakOf({ cores, jobs, threads }, clients);
+      // Who asks for more threads than there are cores gets them, for one trainer at a time.
+      assert.ok(peak.cores <= Math.max(cores, threads), `${peak.cores} threads on ${cores} cores`);
+      assert.ok(peak.jobs <= jobs, `${peak.jobs} of ${jobs} trainers`);
+      assert.deepEqual(
+        [...peak.trained].sort((a, b) => a - b),
+        [...Array(clients).keys()],
+      );
+    }),
+  );
+});
+
+test('the planned threads fit the cores, and use them where there are clients enough', async () => {
+  await fc.assert(
+    fc.asyncProperty(upTo(16), upTo(20), async (cores, clients) => {
+      const threads = planThreads({ clients, cores });
+      const peak = await peakOf({ cores, jobs: clients, threads }, clients);
+      assert.ok(peak.cores <= cores);
+      if (clients >= cores) assert.ok(peak.cores > cores / 2, `${peak.cores} of ${cores} cores in use`);
+    }),
+  );
+});

@@ -1,0 +1,85 @@
+/** The stages by hand, as the README shows them, give the model that `fedbatch run` gives, byte for byte. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { sha256 } from '../lib/formats/atomic-file.js';
+import { lastLine, runProgramFile } from './programs.js';
+import { temporaryDirectory } from './temporary-directory.js';
+import { writeTinyDataset } from './tiny-dataset.js';
+
+const CLIENTS = 2;
+
+test('the stages by hand and fedbatch run end with the same model', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const data = await writeTinyDataset(directory);
+  const volume = (name: string) => join(directory, 'by-hand', name);
+  const fedbatch = async (...args: readonly string[]): Promise<string> => {
+    const { exitCode, stdout, stderr } = await runProgramFile('cli', args, { cwd: directory });
+    assert.equal(exitCode, 0, `${args.join(' ')}: ${stderr}`);
+    return lastLine(stdout);
+  };
+  const settings = ['--seed', '5', '--batch', '30'];
+
+  const run = await fedbatch(
+    'run',
+    '--data',
+    data,
+    '--clients',
+    `${CLIENTS}`,
+    '--model',
+    'mlp',
+    ...settings,
+    '--threads',
+    '1',
+    '--json',
+  );
+
+  await fedbatch(
+    'split',
+    '--data',
+    data,
+    '--n_container',
+    `${CLIENTS}`,
+    '--savedir',
+    volume('data'),
+    '--seed',
+    '5',
+  );
+  await fedbatch(
+    'init',
+    '--data',
+    volume('data/0.npz'),
+    '--savemodel',
+    volume('global.h5'),
+    '--model',
+    'mlp',
+    '--seed',
+    '5',
+  );
+  for (let client = 0; client < CLIENTS; client++) {
+    const files = [
+      '--data',
+      volume(`data/${client}.npz`),
+      '--init',
+      volume('global.h5'),
+      '--savemodel',
+      volume(`updates/${client}.h5`),
+    ];
+    await fedbatch('train', ...files, '--client', `${client}`, '--epoch', '2', ...settings, '--threads', '1');
+  }
+  await fedbatch(
+    'aggregate',
+    '--dir',
+    volume('updates'),
+    '--parent',
+    volume('global.h5'),
+    '--savefile',
+    volume('aggregated-model.h5'),
+  );
+  const accuracy = await fedbatch('evaluate', '--modelpath', volume('aggregated-model.h5'));
+
+  const result = JSON.parse(run) as { readonly sha256: string; readonly accuracy: number };
+  assert.equal(sha256(await readFile(volume('aggregated-model.h5'))), result.sha256);
+  assert.ok(accuracy.endsWith(`acc: ${result.accuracy.toFixed(4)}`), accuracy);
+});

@@ -1,0 +1,277 @@
+/** Small models of every layer and geometry, and their gradients straight out of the training graph. */
+import assert from 'node:assert/strict';
+import type { Batch, Model } from '../lib/engine/engine.js';
+import { initialWeights } from '../lib/engine/initial-weights.js';
+import type {
+  Activation,
+  Extent,
+  Layer,
+  ModelDescription,
+  Padding,
+} from '../lib/engine/model-description.js';
+import { createInferenceSession } from '../lib/engine/onnx/inference-session.js';
+import { loadOnnxRuntime, type OnnxBackend } from '../lib/engine/onnx/runtime.js';
+import { buildTrainingGraph } from '../lib/engine/onnx/training-graph.js';
+import { shapeLayers } from '../lib/engine/parameters.js';
+import { randomStream } from '../lib/federation/random.js';
+import { sizeOf, type Weights } from '../lib/federation/weights.js';
+
+/** Largest difference, relative to the largest element. */
+export const TOLERANCE = 1e-4;
+
+/** Where a graph runs, and which variant of it. */
+export interface GradientOptions {
+  readonly backend?: OnnxBackend;
+  readonly threads?: number;
+  readonly blockSize?: number | undefined;
+  readonly withoutPoolIndices?: boolean;
+}
+
+/** Classes of the models below. */
+export const CLASSES = 4;
+
+/** A 3×3 convolution of 3 filters, or as given. */
+export const conv = (name: string, given: Partial<Extract<Layer, { kind: 'conv2d' }>> = {}): Layer => ({
+  kind: 'conv2d',
+  name,
+  filters: 3,
+  kernel: [3, 3],
+  strides: [1, 1],
+  padding: 'valid',
+  useBias: true,
+  activation: 'linear',
+  ...given,
+});
+/** A pool layer. */
+export const pool = (
+  kind: 'maxPooling2d' | 'averagePooling2d',
+  size: Extent,
+  strides: Extent,
+  padding: Padding,
+): Layer => ({
+  kind,
+  name: 'pool',
+  pool: size,
+  strides,
+  padding,
+});
+/** A dense layer. */
+export const dense = (
+  name: string,
+  units: number,
+  activation: Activation = 'linear',
+  useBias = true,
+): Layer => ({
+  kind: 'dense',
+  name,
+  units,
+  useBias,
+  activation,
+});
+/** The end of an image model. */
+export const head: readonly Layer[] = [
+  { kind: 'flatten', name: 'flatten' },
+  dense('head', CLASSES, 'softmax'),
+];
+/** An activation as a layer. */
+export const activation = (name: string, kind: Activation): Layer => ({
+  kind: 'activation',
+  name,
+  activation: kind,
+});
+/** A batch normalisation. */
+export const normalisation = (
+  name: string,
+  given: { readonly scale?: boolean; readonly center?: boolean } = {},
+): Layer => ({
+  kind: 'batchNormalization',
+  name,
+  momentum: 0.9,
+  epsilon: 1e-3,
+  center: true,
+  scale: true,
+  ...given,
+});
+
+/** A model of images, 9×8 with 2 channels unless given. */
+export const imageModel = (
+  layers: readonly Layer[],
+  inputShape: readonly number[] = [9, 8, 2],
+): ModelDescription => ({
+  name: 'test',
+  inputShape,
+  layers,
+});
+
+/** Models whose gradients TensorFlow.js can tell. */
+export const CASES: Readonly<Record<string, ModelDescription>> = {
+  'dense with relu, sigmoid, tanh and no bias': imageModel(
+    [
+      dense('a', 7, 'relu'),
+      dense('b', 6, 'sigmoid'),
+      dense('c', 5, 'tanh', false),
+      dense('d', CLASSES, 'softmax'),
+    ],
+    [11],
+  ),
+  'softmax in the middle': imageModel([dense('a', 7, 'softmax'), dense('b', CLASSES, 'softmax')], [6]),
+  'softmax as a layer of its own': imageModel([dense('a', CLASSES), activation('softmax', 'softmax')], [6]),
+  'flatten of several channels': imageModel(head),
+  'one channel in': imageModel([conv('a'), ...head], [7, 6, 1]),
+  'conv on conv with relu': imageModel([
+    conv('a', { activation: 'relu' }),
+    conv('b', { activation: 'relu', filters: 5 }),
+    ...head,
+  ]),
+  'conv same': imageModel([
+    conv('a', { padding: 'same' }),
+    conv('b', { padding: 'same', kernel: [4, 2] }),
+    ...head,
+  ]),
+  'conv stride 2 valid with uncovered pixels': imageModel(
+    [conv('a'), conv('b', { strides: [2, 2], kernel: [2, 3] }), ...head],
+    [10, 11, 2],
+  ),
+  'conv stride 2 same': imageModel(
+    [conv('a', { padding: 'same' }), conv('b', { strides: [2, 3], padding: 'same' }), ...head],
+    [10, 11, 2],
+  ),
+  'conv stride beyond the kernel': imageModel([
+    conv('a', { padding: 'same' }),
+    conv('b', { strides: [3, 3], kernel: [2, 1] }),
+    ...head,
+  ]),
+  'conv without bias': imageModel([conv('a', { useBias: false }), ...head]),
+  'relu before a max pool': imageModel([
+    conv('a', { activation: 'relu' }),
+    pool('maxPooling2d', [2, 2], [2, 2], 'valid'),
+    ...head,
+  ]),
+  'max pool with overlap': imageModel([
+    conv('a', { padding: 'same' }),
+    pool('maxPooling2d', [3, 3], [2, 2], 'valid'),
+    ...head,
+  ]),
+  'max pool same': imageModel(
+    [conv('a', { padding: 'same' }), pool('maxPooling2d', [2, 3], [2, 3], 'same'), ...head],
+    [9, 7, 1],
+  ),
+  'max pool same with overlap': imageModel([
+    conv('a', { padding: 'same' }),
+    pool('maxPooling2d', [3, 3], [1, 2], 'same'),
+    ...head,
+  ]),
+  'average pool': imageModel([conv('a'), pool('averagePooling2d', [2, 2], [2, 2], 'valid'), ...head]),
+  'average pool with overlap': imageModel([
+    conv('a', { padding: 'same' }),
+    pool('averagePooling2d', [3, 2], [2, 1], 'valid'),
+    ...head,
+  ]),
+  'global average pool': imageModel([
+    conv('a', { activation: 'tanh' }),
+    { kind: 'globalAveragePooling2d', name: 'gap' },
+    dense('b', CLASSES, 'softmax'),
+  ]),
+  'batch normalisation of images': imageModel([
+    conv('a'),
+    normalisation('bn'),
+    activation('r', 'relu'),
+    ...head,
+  ]),
+  'batch normalisation of features': imageModel(
+    [dense('a', 6), normalisation('bn'), dense('b', CLASSES, 'softmax')],
+    [5],
+  ),
+};
+
+/** What TensorFlow.js cannot tell: its padded average-pool gradient counts the padding, its BatchNormalization needs beta and gamma. */
+export const BEYOND_ORACLE: Readonly<Record<string, ModelDescription>> = {
+  'average pool same': imageModel([
+    conv('a', { padding: 'same' }),
+    pool('averagePooling2d', [2, 3], [2, 2], 'same'),
+    ...head,
+  ]),
+  'average pool same with overlap': imageModel([
+    conv('a', { padding: 'same' }),
+    pool('averagePooling2d', [3, 3], [2, 1], 'same'),
+    ...head,
+  ]),
+  'batch normalisation without gamma': imageModel(
+    [dense('a', 6), normalisation('bn', { scale: false }), dense('b', CLASSES, 'softmax')],
+    [5],
+  ),
+  'batch normalisation first, without beta': imageModel([
+    normalisation('bn', { center: false }),
+    conv('a', { activation: 'tanh' }),
+    ...head,
+  ]),
+};
+
+/** Weights that are nowhere 0 (biases start there) and a random batch. */
+export function problem(
+  description: ModelDescription,
+  batchSize: number,
+): { readonly weights: Weights; readonly batch: Batch } {
+  const random = randomStream(11, description.layers.map(({ name }) => name).join());
+  const weights = initialWeights(description, 3).map((array) => ({
+    ...array,
+    values: array.values.map((value) =>
+      value === 0 ? random.uniform() - 0.5 : value * (0.75 + random.uniform() / 2),
+    ),
+  }));
+  const images = Float32Array.from({ length: batchSize * sizeOf(description.inputShape) }, () =>
+    random.normal(),
+  );
+  const classes = shapeLayers(description).at(-1)?.outputShape[0] as number;
+  const labels = Int32Array.from({ length: batchSize }, () => random.integer(0, classes - 1));
+  return { weights, batch: { images, labels } };
+}
+
+/** Loss and gradients by weight index, straight out of the training graph on a backend; two batches may be compared. */
+export async function graphGradients(
+  { description, weights }: Model,
+  { images, labels }: Batch,
+  { backend = 'cpu', threads = 1, ...given }: GradientOptions = {},
+): Promise<{ readonly loss: number; readonly gradients: readonly Float32Array[] }> {
+  const optimizer = { kind: 'sgd', learningRate: 0, momentum: 0 } as const;
+  const graph = buildTrainingGraph(description, { optimizer, withGradients: true, ...given });
+  const runtime = await loadOnnxRuntime(backend, threads);
+  const { Tensor } = runtime;
+  const session = await createInferenceSession(graph.bytes, { runtime, threads });
+  const flat = Float32Array.from(weights.flatMap(({ values }) => [...values]));
+  const random = randomStream(5, 'rows');
+  const rows = Uint32Array.from(labels, () => random.uint32());
+  const outputs = await session.run({
+    images: new Tensor('float32', images, [labels.length, ...description.inputShape]),
+    labels: new Tensor('int32', labels, [labels.length]),
+    weights: new Tensor('float32', flat, [graph.size]),
+    stepSize: new Tensor('float32', Float32Array.of(0), [1]),
+    exampleWeight: new Tensor('float32', Float32Array.of(1 / labels.length), [1]),
+    ...(graph.usesRowSeeds ? { rowSeeds: new Tensor('uint32', rows, [labels.length]) } : {}),
+  });
+  await session.release();
+  const floats = (name: string) => outputs[name]?.data as Float32Array;
+  let offset = 0;
+  return {
+    loss: floats('loss')[0] as number,
+    gradients: weights.map(({ values }) => {
+      offset += values.length;
+      return floats('gradients').slice(offset - values.length, offset);
+    }),
+  };
+}
+
+/** Relative to the largest element: single elements may cancel to nearly 0. */
+export function assertClose(
+  found: Float32Array | undefined,
+  expected: Float32Array | undefined,
+  what: string,
+): void {
+  assert.ok(found && expected, `${what} is there`);
+  assert.equal(found.length, expected.length, what);
+  const scale = Math.max(1e-2, ...expected.map(Math.abs));
+  for (const [index, value] of expected.entries()) {
+    const difference = Math.abs((found[index] as number) - value) / scale;
+    assert.ok(difference < TOLERANCE, `${what}[${index}]: ${found[index]}, expected ${value}`);
+  }
+}
