@@ -72,7 +72,7 @@ describe('the ONNX engine on WebAssembly', () => {
         const session = await engine.createTrainingSession({ description, weights }, settings);
         const losses = [];
         for (let step = 0; step < 20; step++) losses.push((await session.step(batch)).loss);
-        const trained = session.weights();
+        const trained = await session.weights();
         await session.dispose();
         return { losses, trained };
       };
