@@ -2,60 +2,91 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { arch, cpus, platform, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { Command } from 'commander';
+import { execa } from 'execa';
 import { integerOption } from '../lib/cli/options.js';
+import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import { formatBytes } from '../lib/observability/format.js';
-import { benchDigits } from './digits.js';
+import { benchDigits } from './digits-section.js';
+import { benchJob } from './job-section.js';
+import { openJournal } from './journal.js';
 import { SkippedError } from './peers.js';
-import { type BenchOptions, benchJob, benchStages, benchStep, type Table } from './sections.js';
+import { formatMarkdown, replaceSection } from './report.js';
+import type { Section } from './section.js';
+import { benchStages } from './stages-section.js';
+import { benchStep } from './step-section.js';
 
 const REPORT = 'docs/BENCHMARKS.md';
-const SECTIONS: Readonly<Record<string, (options: BenchOptions) => Promise<Table>>> = {
-  step: benchStep,
-  stages: benchStages,
-  job: benchJob,
-  digits: benchDigits,
+
+interface SectionPlan {
+  readonly measure: Section;
+  /** Rounds where `--rounds` says nothing: a whole job takes minutes, and its ratios scatter less. */
+  readonly rounds: number;
+  readonly needsData: boolean;
+}
+
+const SECTIONS: Readonly<Record<string, SectionPlan>> = {
+  step: { measure: benchStep, rounds: 5, needsData: false },
+  stages: { measure: benchStages, rounds: 5, needsData: true },
+  job: { measure: benchJob, rounds: 3, needsData: true },
+  digits: { measure: benchDigits, rounds: 1, needsData: true },
 };
 
+interface Flags {
+  readonly data: string;
+  readonly rounds?: number;
+  readonly write: boolean;
+}
+
 const flags = new Command('bench')
-  .description(`measure and write the tables of ${REPORT}`)
+  .description(
+    `measure and write the tables of ${REPORT}; started again, it goes on where it was interrupted`,
+  )
   .argument('[sections...]', `which: ${Object.keys(SECTIONS).join(', ')} (default: all)`)
   .option('--data <npz>', 'MNIST as npz', '../shared/datasets/mnist.npz')
-  .option('--rounds <n>', 'how often each side runs, in turn', integerOption({ min: 1 }), 5)
+  .option(
+    '--rounds <n>',
+    'how often each side runs, in turn (default: 5, of the job 3)',
+    integerOption({ min: 1 }),
+  )
+  .option('--no-write', `print the tables and leave ${REPORT} as it is`)
   .parse();
-const { data, rounds } = flags.opts<BenchOptions>();
+const { data, rounds: wantedRounds, write } = flags.opts<Flags>();
 
 for (const name of flags.args.length > 0 ? flags.args : Object.keys(SECTIONS)) {
   const section = SECTIONS[name];
   if (section === undefined) throw new Error(`no section ${name}`);
+  const rounds = wantedRounds ?? section.rounds;
   console.log(`\n## ${name}\n`);
   try {
-    if (name !== 'step' && !existsSync(data)) throw new SkippedError(`no ${data} (see --data)`);
-    const markdown = `${formatMarkdown(await section({ data, rounds }))}\n\n${machine()}`;
+    if (section.needsData && !existsSync(data)) throw new SkippedError(`no ${data} (see --data)`);
+    const journal = await openJournal(join('.cache', `bench-${name}.json`), await identityOf(section));
+    const table = await section.measure({ data, rounds, journal });
+    const markdown = `${formatMarkdown(table)}\n\n${machine(rounds)}`;
     console.log(markdown);
-    await replaceTable(name, markdown);
+    if (write) await writeFile(REPORT, replaceSection(await readFile(REPORT, 'utf8'), name, markdown));
+    await journal.clear();
   } catch (error) {
     if (!(error instanceof SkippedError)) throw error;
     console.log(`skipped: ${error.message}`);
   }
 }
 
-function formatMarkdown({ header, rows }: Table): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+/** What a measurement depends on, beside its own name: those of an interrupted run count only for the same. */
+async function identityOf({ needsData }: SectionPlan): Promise<string> {
+  const git = await execa('git', ['describe', '--always', '--dirty'], { reject: false });
+  return JSON.stringify({
+    commit: git.stdout,
+    data: needsData ? await sha256OfFile(data, 'the dataset') : undefined,
+    node: process.version,
+    cores: cpus().length,
+  });
 }
 
-function machine(): string {
+function machine(rounds: number): string {
   const [cpu] = cpus();
   const date = new Date().toISOString().slice(0, 10);
-  return `*${date}, ${cpus().length} cores of ${cpu?.model.trim()}, ${formatBytes(totalmem())}, ${platform()} ${arch()}, Node ${process.versions.node}; medians of ${rounds} interleaved rounds.*`;
-}
-
-/** Replaces what stands between the markers of a section; the prose around stays. */
-async function replaceTable(name: string, markdown: string): Promise<void> {
-  const [begin, end] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
-  const text = await readFile(REPORT, 'utf8');
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${REPORT} has no markers ${begin} … ${end}`);
-  await writeFile(REPORT, `${text.slice(0, from + begin.length)}\n${markdown}\n${text.slice(to)}`);
+  const turns = rounds === 1 ? 'one round' : `medians of ${rounds} interleaved rounds`;
+  return `*${date}, ${cpus().length} cores of ${cpu?.model.trim()}, ${formatBytes(totalmem())}, ${platform()} ${arch()}, Node ${process.versions.node}; ${turns}.*`;
 }

@@ -1,18 +1,25 @@
-/** Measuring whole processes: wall time and peak memory, both sides in turn, medians and ratios. */
+/** Measuring whole processes, those that they start included: wall time and peak memory; both sides in turn. */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Journal } from './journal.js';
 
 /** One finished process. */
 export interface ProcessSample {
   readonly seconds: number;
-  /** Largest resident set, from the kernel's own high-water mark. */
+  /** Largest resident set of the process itself, from the kernel's own high-water mark. */
   readonly peakBytes: number;
+  /** The largest such mark of a process that it started, 0 without one. */
+  readonly childPeakBytes: number;
+  /** Most memory held at one time by it and all that it started; what they share counts once (PSS). */
+  readonly treePeakBytes: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Between two looks at the kernel's high-water mark. */
+/** Between two looks at the kernel's high-water marks. */
 const POLL_MS = 10;
+/** Between two sums over all processes: the kernel walks their page tables for it, which takes milliseconds. */
+const SUM_MS = 200;
 
 /** Runs a command to its end. @throws when it cannot be started or fails */
 export async function sampleProcess(
@@ -29,44 +36,82 @@ export async function sampleProcess(
   child.stderr.on('data', (chunk) => {
     output.stderr += chunk;
   });
-  let peakBytes = 0;
-  const poll = setInterval(() => {
-    peakBytes = Math.max(peakBytes, highWaterMark(child.pid));
+  let [peakBytes, childPeakBytes, treePeakBytes] = [0, 0, 0];
+  const { pid } = child;
+  const marks = setInterval(() => {
+    peakBytes = Math.max(peakBytes, kilobytes(`/proc/${pid}/status`, 'VmHWM'));
   }, POLL_MS);
+  const sums = setInterval(() => {
+    if (pid === undefined) return;
+    const started = descendants(pid);
+    childPeakBytes = Math.max(
+      childPeakBytes,
+      ...started.map((each) => kilobytes(`/proc/${each}/status`, 'VmHWM')),
+    );
+    const sum = [pid, ...started].reduce(
+      (total, each) => total + kilobytes(`/proc/${each}/smaps_rollup`, 'Pss'),
+      0,
+    );
+    treePeakBytes = Math.max(treePeakBytes, sum);
+  }, SUM_MS);
   const code = await new Promise<number | null>((resolve, reject) =>
     child.once('error', reject).once('close', resolve),
-  );
-  clearInterval(poll);
+  ).finally(() => {
+    clearInterval(marks);
+    clearInterval(sums);
+  });
   if (code !== 0)
     throw new Error(`${command} ${args.join(' ')} ended with ${code}: ${output.stderr.trim().slice(-500)}`);
-  return { seconds: (performance.now() - startedAt) / 1000, peakBytes, ...output };
+  return {
+    seconds: (performance.now() - startedAt) / 1000,
+    peakBytes,
+    childPeakBytes,
+    treePeakBytes,
+    ...output,
+  };
 }
 
-function highWaterMark(pid: number | undefined): number {
+/** A field of a file of /proc, in bytes; 0 when the process has ended. */
+function kilobytes(path: string, field: string): number {
+  const [, value = '0'] = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readText(path)) ?? [];
+  return Number(value) * 1024;
+}
+
+/** The processes that `pid` started, and those that these started. */
+function descendants(pid: number): readonly number[] {
+  return threadsOf(pid)
+    .flatMap((thread) => readText(`/proc/${pid}/task/${thread}/children`).split(' '))
+    .filter((child) => child !== '')
+    .flatMap((child) => [Number(child), ...descendants(Number(child))]);
+}
+
+function threadsOf(pid: number): readonly string[] {
   try {
-    const [, kilobytes = '0'] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-    return Number(kilobytes) * 1024;
+    return readdirSync(`/proc/${pid}/task`);
   } catch {
-    return 0;
+    return [];
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
   }
 }
 
 /** Runs every side once per round, in turn, so that a drifting machine drifts for all. */
 export async function interleave<T>(
-  rounds: number,
+  { rounds, journal, name }: { readonly rounds: number; readonly journal: Journal; readonly name: string },
   sides: Readonly<Record<string, () => Promise<T>>>,
 ): Promise<Record<string, T[]>> {
   const samples: Record<string, T[]> = Object.fromEntries(Object.keys(sides).map((side) => [side, []]));
-  for (let round = 0; round < rounds; round++) {
-    for (const [side, run] of Object.entries(sides)) samples[side]?.push(await run());
+  for (let round = 1; round <= rounds; round++) {
+    for (const [side, run] of Object.entries(sides)) {
+      console.error(`${name}: round ${round} of ${rounds}, ${side}`);
+      samples[side]?.push(await journal.once(`${name}, ${side}, round ${round}`, run));
+    }
   }
   return samples;
-}
-
-/** The middle of some numbers. */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }

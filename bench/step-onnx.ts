@@ -3,7 +3,7 @@ import { initialWeights } from '../lib/engine/initial-weights.js';
 import { describeModel } from '../lib/engine/model-zoo.js';
 import { onnxEngine } from '../lib/engine/onnx/onnx-engine.js';
 import { randomStream } from '../lib/federation/random.js';
-import { median } from './measure.js';
+import { median } from './statistics.js';
 
 const [threads = 1, steps = 20, batch = 100] = process.argv.slice(2).map(Number);
 const WARM_UP_STEPS = 5;

@@ -1,6 +1,6 @@
 /** TensorFlow.js conforms on CUDA; in a file of its own, since a process holds one of the native packages. */
-import * as tf from '@tensorflow/tfjs';
 import { loadTensorflowEngine } from '../tensorflow/tensorflow-engine.js';
+import { countTensors } from './count-tensors.js';
 import { describeEngine } from './describe-engine.js';
 import { reasonNotLoaded } from './reason-not-loaded.js';
 
@@ -8,5 +8,5 @@ const load = () => loadTensorflowEngine('node-gpu');
 describeEngine('tensorflow/node-gpu', {
   load,
   skip: await reasonNotLoaded(load),
-  count: () => tf.memory().numTensors,
+  count: countTensors,
 });

@@ -1,0 +1,42 @@
+/** Keeps what was measured, so that a section that was interrupted goes on where it stopped. */
+import { readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { makeDirectory, writeFileAtomic } from '../lib/formats/atomic-file.js';
+
+/** Measurements by name. */
+export interface Journal {
+  /** The measurement of that name: the earlier one, or what `measure` gives now. It must be JSON. */
+  once<T>(name: string, measure: () => Promise<T>): Promise<T>;
+  /** Forgets all: the section is complete. */
+  clear(): Promise<void>;
+}
+
+/** The journal in `path`; measurements under another `identity` (settings, commit) do not count. */
+export async function openJournal(path: string, identity: string): Promise<Journal> {
+  const earlier = await readJournal(path);
+  const samples = earlier?.identity === identity ? { ...earlier.samples } : {};
+  return {
+    async once<T>(name: string, measure: () => Promise<T>): Promise<T> {
+      if (name in samples) return samples[name] as T;
+      const sample = await measure();
+      samples[name] = sample;
+      await makeDirectory(dirname(path));
+      await writeFileAtomic(path, JSON.stringify({ identity, samples }));
+      return sample;
+    },
+    clear: () => rm(path, { force: true }),
+  };
+}
+
+interface Entries {
+  readonly identity: string;
+  readonly samples: Readonly<Record<string, unknown>>;
+}
+
+async function readJournal(path: string): Promise<Entries | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Entries;
+  } catch {
+    return undefined;
+  }
+}

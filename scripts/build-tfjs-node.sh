@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Builds @tensorflow/tfjs-node against the libtensorflow inside PyPI's tensorflow-cpu wheel, in a folder of its own:
+# the published package brings TensorFlow 2.9 from a Google host; this one needs npm and PyPI only, and knows today's
+# processors. The packages of the webgpu backend come along.
+#
+#   scripts/build-tfjs-node.sh [folder]               .cache/tfjs-node unless told otherwise
+#   FEDBATCH_TENSORFLOW=<folder> npx fedbatch …       uses it
+#
+# TENSORFLOW_WHEEL names another wheel (e.g. tensorflow-cpu==2.20.0, or tensorflow==… with CUDA), TENSORFLOW_DIR the
+# folder of a TensorFlow that is installed already (…/site-packages/tensorflow), PYTHON the Python that fetches it.
+# Needs g++ and Node's headers, which Node's own archives hold and Debian has as libnode-dev (NODE_INCLUDE_DIR else).
+set -euo pipefail
+
+tfjs=4.22.0
+webgpu=0.6.2
+root=$(cd "$(dirname "$0")/.." && pwd)
+folder=${1:-$root/.cache/tfjs-node}
+wheel=${TENSORFLOW_WHEEL:-tensorflow-cpu}
+python=${PYTHON:-python3}
+
+fail() {
+  echo "build-tfjs-node: $*" >&2
+  exit 1
+}
+
+headers=${NODE_INCLUDE_DIR:-$(dirname "$(dirname "$(node -p process.execPath)")")/include/node}
+[ -f "$headers/node_api.h" ] || fail "no Node headers in $headers: set NODE_INCLUDE_DIR to the folder of node_api.h"
+command -v g++ >/dev/null || fail 'g++ is missing'
+mkdir -p "$folder"
+folder=$(cd "$folder" && pwd)
+
+echo "== The packages, without their install scripts, into $folder"
+[ -f "$folder/package.json" ] || echo '{ "private": true }' >"$folder/package.json"
+npm install --prefix "$folder" --ignore-scripts --no-audit --no-fund --save-exact \
+  "@tensorflow/tfjs-node@$tfjs" "@tensorflow/tfjs-backend-webgpu@$tfjs" "webgpu@$webgpu"
+package=$folder/node_modules/@tensorflow/tfjs-node
+
+echo "== libtensorflow"
+tensorflow=${TENSORFLOW_DIR:-}
+if [ -z "$tensorflow" ]; then
+  # Unpacked, not installed: of the wheel we want its libraries and headers, not what Python needs beside it.
+  rm -rf "$folder/wheel" "$folder/libtensorflow"
+  "$python" -m pip download --quiet --no-deps --only-binary :all: --dest "$folder/wheel" "$wheel"
+  "$python" - "$folder" <<'PYTHON'
+import glob, sys, zipfile
+
+folder = sys.argv[1]
+wanted = ("tensorflow/libtensorflow", "tensorflow/include/")
+for wheel in glob.glob(folder + "/wheel/*.whl"):
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.startswith(wanted):
+                archive.extract(name, folder + "/libtensorflow")
+PYTHON
+  rm -rf "$folder/wheel"
+  tensorflow=$folder/libtensorflow/tensorflow
+fi
+tensorflow=$(cd "$tensorflow" && pwd)
+for file in libtensorflow_cc.so.2 libtensorflow_framework.so.2 include/tensorflow/c/eager/c_api.h; do
+  [ -e "$tensorflow/$file" ] || fail "$wheel has no $file in $tensorflow"
+done
+
+echo "== The addon"
+mkdir -p "$package/deps/lib" "$package/lib"
+ln -sf "$tensorflow"/libtensorflow_cc.so.2 "$tensorflow"/libtensorflow_framework.so.2 "$package/deps/lib/"
+# The package looks for the highest N-API version that both it and this Node know.
+napi=$(cd "$package" && node -p "Math.min(process.versions.napi, Math.max(...require('./package.json').binary.napi_versions))")
+mkdir -p "$package/lib/napi-v$napi"
+g++ -O2 -shared -fPIC -std=c++17 "-DNAPI_VERSION=$napi" -DBUILDING_NODE_EXTENSION \
+  -I"$headers" -I"$package" -I"$tensorflow/include" \
+  "$package/binding/tfjs_backend.cc" "$package/binding/tfjs_binding.cc" \
+  -L"$package/deps/lib" -l:libtensorflow_cc.so.2 -l:libtensorflow_framework.so.2 \
+  -Wl,-rpath,'$ORIGIN/../../deps/lib' -o "$package/lib/napi-v$napi/tfjs_binding.node"
+
+echo "== A first product"
+cd "$folder"
+TF_CPP_MIN_LOG_LEVEL=2 node -e "
+const tf = require('@tensorflow/tfjs-node');
+const [value] = tf.matMul(tf.ones([1, 9]), tf.ones([9, 1])).dataSync();
+if (tf.getBackend() !== 'tensorflow' || value !== 9) throw new Error('it computes ' + value + ' on ' + tf.getBackend());
+"
+echo "Use it with FEDBATCH_TENSORFLOW=$folder"
