@@ -6,8 +6,9 @@
 #   scripts/build-tfjs-node.sh [folder]               .cache/tfjs-node unless told otherwise
 #   FEDBATCH_TENSORFLOW=<folder> npx fedbatch …       uses it
 #
-# TENSORFLOW_WHEEL names another wheel (e.g. tensorflow-cpu==2.20.0, or tensorflow==… with CUDA), TENSORFLOW_DIR the
-# folder of a TensorFlow that is installed already (…/site-packages/tensorflow), PYTHON the Python that fetches it.
+# TENSORFLOW_WHEEL names another wheel (tensorflow-cpu==2.20.0), TENSORFLOW_DIR the folder of a TensorFlow that is
+# installed already (…/site-packages/tensorflow), PYTHON the Python that fetches it. For a graphics card:
+# TFJS_PACKAGE=@tensorflow/tfjs-node-gpu TENSORFLOW_WHEEL=tensorflow, with the CUDA libraries that this wheel asks for.
 # Needs g++ and Node's headers, which Node's own archives hold and Debian has as libnode-dev (NODE_INCLUDE_DIR else).
 set -euo pipefail
 
@@ -16,6 +17,7 @@ webgpu=0.6.2
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:-$root/.cache/tfjs-node}
 wheel=${TENSORFLOW_WHEEL:-tensorflow-cpu}
+name=${TFJS_PACKAGE:-@tensorflow/tfjs-node}
 python=${PYTHON:-python3}
 
 fail() {
@@ -32,8 +34,8 @@ folder=$(cd "$folder" && pwd)
 echo "== The packages, without their install scripts, into $folder"
 [ -f "$folder/package.json" ] || echo '{ "private": true }' >"$folder/package.json"
 npm install --prefix "$folder" --ignore-scripts --no-audit --no-fund --save-exact \
-  "@tensorflow/tfjs-node@$tfjs" "@tensorflow/tfjs-backend-webgpu@$tfjs" "webgpu@$webgpu"
-package=$folder/node_modules/@tensorflow/tfjs-node
+  "$name@$tfjs" "@tensorflow/tfjs-backend-webgpu@$tfjs" "webgpu@$webgpu"
+package=$folder/node_modules/$name
 
 echo "== libtensorflow"
 tensorflow=${TENSORFLOW_DIR:-}
@@ -75,7 +77,7 @@ g++ -O2 -shared -fPIC -std=c++17 "-DNAPI_VERSION=$napi" -DBUILDING_NODE_EXTENSIO
 echo "== A first product"
 cd "$folder"
 TF_CPP_MIN_LOG_LEVEL=2 node -e "
-const tf = require('@tensorflow/tfjs-node');
+const tf = require('$name');
 const [value] = tf.matMul(tf.ones([1, 9]), tf.ones([9, 1])).dataSync();
 if (tf.getBackend() !== 'tensorflow' || value !== 9) throw new Error('it computes ' + value + ' on ' + tf.getBackend());
 "

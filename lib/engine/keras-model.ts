@@ -4,7 +4,8 @@ import { DataError } from '../federation/errors.js';
 import { formatShape } from '../federation/weights.js';
 import type { KerasFile } from '../formats/keras-file.js';
 import type { Model } from './engine.js';
-import { kerasLayerSchema, parseKerasLayer } from './keras-layers.js';
+import { foreignLayers } from './foreign-layers.js';
+import { type KerasLayer, kerasLayerSchema, parseKerasLayer } from './keras-layers.js';
 import type { Extent, Layer, ModelDescription } from './model-description.js';
 import { ModelError, modelParameters, shapeLayers } from './parameters.js';
 
@@ -26,12 +27,14 @@ const sequentialSchema = z.object({
  * The model in a Keras file: its layers, and its weights checked against them.
  *
  * @param path what errors call the file
+ * @param options see {@link KerasModelOptions}
  * @throws {DataError} when the architecture is not a Sequential of known layers, or the weights do not fit it
  */
-export function modelFromKeras(file: KerasFile, path: string): Model {
+export function modelFromKeras(file: KerasFile, path: string, options?: KerasModelOptions): Model {
   try {
-    const description = describeKerasConfig(file.modelConfig);
-    checkWeights(description, file);
+    const description = describeKerasConfig(file.modelConfig, options);
+    // Only the engine that builds foreign layers knows their arrays, and checks them then.
+    if (foreignLayers(description).length === 0) checkWeights(description, file);
     return { description, weights: file.weights };
   } catch (error) {
     if (!(error instanceof ModelError)) throw error;
@@ -40,8 +43,17 @@ export function modelFromKeras(file: KerasFile, path: string): Model {
   }
 }
 
+/** What to make of layers that we do not know. */
+export interface KerasModelOptions {
+  /** Keeps them as foreign layers, for an engine that builds models from Keras' own JSON; else they are an error. */
+  readonly keepForeignLayers?: boolean;
+}
+
 /** The description in a Keras `model_config`. @throws {ModelError} when it is none that we know */
-export function describeKerasConfig(modelConfig: unknown): ModelDescription {
+export function describeKerasConfig(
+  modelConfig: unknown,
+  { keepForeignLayers = false }: KerasModelOptions = {},
+): ModelDescription {
   const parsed = sequentialSchema.safeParse(modelConfig);
   if (!parsed.success) {
     const className = z.object({ class_name: z.string() }).safeParse(modelConfig);
@@ -57,14 +69,37 @@ export function describeKerasConfig(modelConfig: unknown): ModelDescription {
     name = 'sequential',
     build_input_shape: buildShape,
   } = Array.isArray(config) ? { layers: config } : config;
-  const inputShape = findInputShape(layers[0]?.config ?? {}, buildShape);
-  const description = {
-    name,
-    inputShape,
-    layers: layers.filter((layer) => layer.class_name !== 'InputLayer').map(parseKerasLayer),
-  };
+  const givenShape = findInputShape(layers[0]?.config ?? {}, buildShape);
+  // [h, w] images are [h, w, 1].
+  const inputShape = givenShape.length === 2 ? [...givenShape, 1] : givenShape;
+  const known = layers
+    .filter((layer) => layer.class_name !== 'InputLayer')
+    .map((layer) => (keepForeignLayers ? parseAnyLayer(layer) : parseKerasLayer(layer)));
+  const description = { name, inputShape, layers: known };
+  if (foreignLayers(description).length > 0) {
+    return givenShape.length === 2
+      ? { ...description, layers: [withoutChannel(givenShape), ...known] }
+      : description;
+  }
   shapeLayers(description);
   return description;
+}
+
+function parseAnyLayer(layer: KerasLayer): Layer {
+  try {
+    return parseKerasLayer(layer);
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    const name = typeof layer.config.name === 'string' ? layer.config.name : layer.class_name.toLowerCase();
+    return { kind: 'foreign', name, reason: error.message, keras: layer };
+  }
+}
+
+/** Foreign layers may insist on [h, w], where images come as [h, w, 1]. */
+function withoutChannel(shape: readonly number[]): Layer {
+  const name = 'without_channel';
+  const keras = { class_name: 'Reshape', config: { name, target_shape: shape } };
+  return { kind: 'foreign', name, reason: `layer ${name} is a Reshape`, keras };
 }
 
 function findInputShape(first: Readonly<Record<string, unknown>>, buildShape: unknown): readonly number[] {
@@ -77,8 +112,7 @@ function findInputShape(first: Readonly<Record<string, unknown>>, buildShape: un
   const shape = z.array(z.number().int().positive()).min(1).max(3).safeParse(given);
   if (!shape.success)
     throw new ModelError(`an input shape that is not fixed: ${JSON.stringify(given ?? null)}`);
-  // [h, w] images are [h, w, 1].
-  return shape.data.length === 2 ? [...shape.data, 1] : shape.data;
+  return shape.data;
 }
 
 function checkWeights(description: ModelDescription, file: KerasFile): void {
@@ -137,6 +171,8 @@ function kerasLayer(layer: Layer): { readonly class_name: string; readonly confi
         class_name: 'Dense',
         config: { ...base, units: layer.units, use_bias: layer.useBias, activation: layer.activation },
       };
+    case 'foreign':
+      return layer.keras;
     case 'dropout':
       return { class_name: 'Dropout', config: { ...base, rate: layer.rate } };
     case 'activation':

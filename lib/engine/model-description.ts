@@ -17,6 +17,7 @@ export type Layer =
   | DropoutLayer
   | ActivationLayer
   | BatchNormalizationLayer
+  | ForeignLayer
   | { readonly kind: 'globalAveragePooling2d' | 'flatten'; readonly name: string };
 
 /** Kernel `[kh, kw, in, filters]`, bias `[filters]`. */
@@ -74,6 +75,16 @@ export interface BatchNormalizationLayer {
   readonly center: boolean;
   /** Whether there is a gamma. */
   readonly scale: boolean;
+}
+
+/** A layer, or a setting of one, that only an engine with Keras' own layers knows; shapes cannot be followed through it. */
+export interface ForeignLayer {
+  readonly kind: 'foreign';
+  readonly name: string;
+  /** What is not known about it, as a sentence for users. */
+  readonly reason: string;
+  /** As it stands in Keras' `model_config`. */
+  readonly keras: { readonly class_name: string; readonly config: Readonly<Record<string, unknown>> };
 }
 
 /** A Sequential model for `[n, h, w, c]` images. */

@@ -47,6 +47,9 @@ export function modelParameters(description: ModelDescription): readonly Paramet
 
 /** Number of classes: the length of the model's output. */
 export function classCount(description: ModelDescription): number {
+  const last = description.layers.findLast((layer) => layer.kind !== 'activation');
+  // Its input may come through layers whose shapes cannot be followed.
+  if (last?.kind === 'dense' && description.layers.some(({ kind }) => kind === 'foreign')) return last.units;
   const output = shapeLayers(description).at(-1)?.outputShape ?? [];
   if (output.length !== 1)
     throw new ModelError(`the model ends in shape ${formatShape(output)}, not in classes`);
@@ -79,6 +82,8 @@ function parametersOf(layer: Layer, inputShape: readonly number[]): readonly Par
         parameter('moving_mean', [channels], false),
         parameter('moving_variance', [channels], false),
       ];
+    case 'foreign':
+      throw new ModelError(layer.reason);
     default:
       return [];
   }
@@ -110,6 +115,8 @@ function outputShapeOf(layer: Layer, input: readonly number[]): readonly number[
         );
       }
       return input;
+    case 'foreign':
+      throw new ModelError(layer.reason);
     default:
       return input;
   }

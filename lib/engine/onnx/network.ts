@@ -1,6 +1,6 @@
 /** Chains a model's operations in a graph, forward and back. */
 import type { Layer } from '../model-description.js';
-import type { Parameter } from '../parameters.js';
+import { ModelError, type Parameter } from '../parameters.js';
 import { applyBlockedConv2d, canBlockConv2d } from './blocked/conv2d.js';
 import { applyToPlain, flattenBlocked } from './blocked/layout.js';
 import { applyBlockedMaxPooling, canBlockMaxPooling } from './blocked/max-pooling.js';
@@ -141,6 +141,8 @@ function applyPlainLayer(layer: Layer, input: LayerValue, context: LayerContext)
       return applyActivation(layer.activation, input, context);
     case 'batchNormalization':
       return applyBatchNormalization(layer, input, context);
+    case 'foreign':
+      throw new ModelError(layer.reason);
   }
 }
 

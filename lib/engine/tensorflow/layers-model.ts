@@ -63,7 +63,7 @@ export function imageTensor(
 
 async function fromConfig(tf: typeof Tf, description: ModelDescription): Promise<Tf.LayersModel> {
   // It takes any JSON of Keras, and its type asks for a part of what it takes.
-  const config = { modelTopology: withoutInitialisers(kerasConfig(description)) } as Parameters<
+  const config = { modelTopology: asTensorflowTakes(kerasConfig(description)) } as Parameters<
     typeof tf.models.modelFromJSON
   >[0];
   try {
@@ -74,14 +74,35 @@ async function fromConfig(tf: typeof Tf, description: ModelDescription): Promise
   }
 }
 
-/** Random initial weights take time, and are written over. */
-function withoutInitialisers(config: unknown): unknown {
+/**
+ * Keras' JSON as TensorFlow.js 4.22 takes it: Keras 3 writes types as objects and has new names for some settings.
+ * Random initial weights take time, and are written over: they start at 0.
+ */
+function asTensorflowTakes(config: unknown): unknown {
   return JSON.parse(JSON.stringify(config), (key, value: unknown) => {
-    if (key.endsWith('_initializer') && value !== null) return 'zeros';
-    const isKnown = typeof value === 'object' && value !== null && 'class_name' in value && 'config' in value;
-    if (!isKnown || (value.class_name !== 'Dense' && value.class_name !== 'Conv2D')) return value;
-    return { ...value, config: { ...(value.config as object), kernel_initializer: 'zeros' } };
+    if (value === null || value === undefined) return value;
+    if (key.endsWith('_initializer')) return 'zeros';
+    if (key === 'dtype') return 'float32';
+    if (!isLayer(value)) return value;
+    const { class_name: className, config: settings } = value;
+    if (className === 'Dense' || className === 'Conv2D') {
+      return { ...value, config: { ...settings, kernel_initializer: 'zeros' } };
+    }
+    if (className.startsWith('SeparableConv')) return { ...value, config: withoutKernelSettings(settings) };
+    if (className === 'LeakyReLU')
+      return { ...value, config: { alpha: settings.negative_slope, ...settings } };
+    return value;
   });
+}
+
+/** Keras writes them and does not use them: they have a depthwise and a pointwise kernel. */
+function withoutKernelSettings(settings: Record<string, unknown>): Record<string, unknown> {
+  const { kernel_initializer: _i, kernel_regularizer: _r, kernel_constraint: _c, ...others } = settings;
+  return others;
+}
+
+function isLayer(value: unknown): value is { class_name: string; config: Record<string, unknown> } {
+  return typeof value === 'object' && value !== null && 'class_name' in value && 'config' in value;
 }
 
 function writeWeights(tf: typeof Tf, variables: readonly Tf.LayerVariable[], weights: Weights): void {

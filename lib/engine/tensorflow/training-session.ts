@@ -2,7 +2,9 @@
 import type * as Tf from '@tensorflow/tfjs';
 import { randomStream } from '../../federation/random.js';
 import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
+import { requireRepeatable } from '../foreign-layers.js';
 import { logitOperations, planOperations } from '../operations.js';
+import { ModelError } from '../parameters.js';
 import { buildLayersModel, imageTensor, logitDescription, readWeights } from './layers-model.js';
 import { createOptimizer } from './optimizer.js';
 import type { TensorflowRuntime } from './runtime.js';
@@ -14,6 +16,7 @@ export async function createTrainingSession(
   model: Model,
   settings: TrainingSettings,
 ): Promise<TrainingSession> {
+  requireRepeatable(model.description);
   const description = logitDescription(model);
   await use();
   const layers = await buildLayersModel(tf, description, model.weights);
@@ -68,12 +71,22 @@ function gradientsOf(tf: typeof Tf, { model, variables, batch, inputShape }: Gra
     return tf.sum(tf.mul(expected, tf.logSoftmax(logits))).mul(-1 / count) as Tf.Scalar;
   };
   const inner = variables.map((variable) => variable.read() as Tf.Variable);
-  const { value, grads } = tf.variableGrads(meanCrossEntropy, inner);
+  const { value, grads } = differentiate(tf, meanCrossEntropy, inner);
   return {
     loss: value,
     correct: correct as unknown as Tf.Tensor,
     gradients: inner.map((variable) => grads[variable.name] as Tf.Tensor),
   };
+}
+
+/** Some layers only predict: TensorFlow.js has no gradient of a dilated convolution. */
+function differentiate(tf: typeof Tf, loss: () => Tf.Scalar, variables: Tf.Variable[]) {
+  try {
+    return tf.variableGrads(loss, variables);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ModelError(`TensorFlow.js cannot train the model: ${reason}`, { cause: error });
+  }
 }
 
 async function readResult(loss: Tf.Tensor, correct: Tf.Tensor): Promise<StepResult> {

@@ -1,0 +1,187 @@
+/** Models with layers that only TensorFlow.js builds predict what Keras predicts, train, and are refused by name elsewhere. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { DataError } from '../../federation/errors.js';
+import { sizeOf } from '../../federation/weights.js';
+import { fixedImages } from '../../formats/keras-fixtures.js';
+import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../../formats/keras-hdf5.js';
+import { assertClose, hashOf, PLAIN_STEP } from '../conformance/engine-runs.js';
+import { ADAM, noise } from '../conformance/problems.js';
+import { foreignLayers } from '../foreign-layers.js';
+import { describeKerasConfig, modelFromKeras } from '../keras-model.js';
+import { onnxEngine } from '../onnx/onnx-engine.js';
+import { ModelError } from '../parameters.js';
+import { loadTensorflowEngine } from './tensorflow-engine.js';
+
+// Not compiled: they lie in the source tree, seen from dist/lib/engine/tensorflow/.
+const directory = fileURLToPath(new URL('../../../../lib/engine/tensorflow/fixtures', import.meta.url));
+const FIXTURES = ['keras2-images', 'keras2-rows', 'keras3-images', 'keras3-rows'];
+const keep = { keepForeignLayers: true };
+
+async function readFixture(name: string) {
+  const path = join(directory, `${name}.h5`);
+  const file = await readKerasFile(path);
+  const expected = JSON.parse(readFileSync(join(directory, `${name}.json`), 'utf8'));
+  return {
+    file,
+    path,
+    model: modelFromKeras(file, path, keep),
+    predictions: expected.predictions as number[][],
+  };
+}
+
+describe('foreign layers', () => {
+  for (const name of FIXTURES) {
+    it(`of ${name} predict what Keras did`, async () => {
+      const engine = await loadTensorflowEngine('cpu');
+      const { model, predictions } = await readFixture(name);
+      const session = await engine.createPredictSession(model, { threads: 1 });
+      const found = await session.predict(fixedImages(2, model.description.inputShape), 2);
+      await session.dispose();
+      assertClose(found, predictions.flat(), { what: name, tolerance: 1e-5 });
+    });
+
+    it(`of ${name} are trained, the same way again, and saved`, async () => {
+      const engine = await loadTensorflowEngine('cpu');
+      const { file, model } = await readFixture(name);
+      const run = async () => {
+        const session = await engine.createTrainingSession(model, { optimizer: ADAM, seed: 1, threads: 1 });
+        const losses: number[] = [];
+        for (let step = 0; step < 8; step++)
+          losses.push((await session.step(noise(model.description, 6))).loss);
+        const weights = await session.weights();
+        await session.dispose();
+        return { losses, weights };
+      };
+      const { losses, weights } = await run();
+      assert.ok((losses.at(-1) as number) < (losses[0] as number), losses.join());
+      assert.equal(hashOf((await run()).weights), hashOf(weights));
+      assert.ok(
+        weights.every(
+          ({ values }, index) =>
+            hashOf([{ name, shape: [], values }]) !== hashOf([model.weights[index] as never]),
+        ),
+        'every array moves',
+      );
+      const saved = await decodeKerasFile(await encodeKerasFile({ ...file, weights }), name);
+      assert.equal(hashOf(modelFromKeras(saved, name, keep).weights), hashOf(weights));
+    });
+
+    it(`of ${name} have gradients that are the slope of the loss`, async () => {
+      const engine = await loadTensorflowEngine('cpu');
+      const { model } = await readFixture(name);
+      const batch = noise(model.description, 4);
+      // One small plain step lowers the loss by the step times the squared length of the gradient.
+      const rate = 1e-4;
+      const session = await engine.createTrainingSession(
+        // Dropout draws other masks in the second step.
+        {
+          ...model,
+          description: {
+            ...model.description,
+            layers: model.description.layers.filter(({ kind }) => kind !== 'dropout'),
+          },
+        },
+        { optimizer: { ...PLAIN_STEP, learningRate: rate }, seed: 1, threads: 1 },
+      );
+      const { loss } = await session.step(batch);
+      const after = await session.weights();
+      const { loss: lower } = await session.step(batch);
+      await session.dispose();
+      const moved = after.flatMap(({ name: array, values }, index) =>
+        array.includes('moving_')
+          ? []
+          : [...values].map((value, at) => value - (model.weights[index]?.values[at] as number)),
+      );
+      const expected = moved.reduce((sum, value) => sum + value * value, 0) / rate;
+      assert.ok(Math.abs((loss - lower) / expected - 1) < 0.05, `${loss - lower}, expected ${expected}`);
+    });
+  }
+
+  it('are an error where they are not asked for, by name', async () => {
+    const { file, path } = await readFixture('keras3-images');
+    assert.throws(
+      () => modelFromKeras(file, path),
+      (error: unknown) => error instanceof DataError && /selu.*activation/.test(error.message),
+    );
+  });
+
+  it('are an error on the ONNX engine, by name', async () => {
+    const { model } = await readFixture('keras2-rows');
+    assert.deepEqual(
+      foreignLayers(model.description).map(({ name }) => name),
+      ['without_channel', 'both', 'norm', 'rnn'],
+    );
+    for (const make of [
+      () => onnxEngine.createPredictSession(model, { threads: 1 }),
+      () => onnxEngine.createTrainingSession(model, { optimizer: ADAM, seed: 1, threads: 1 }),
+    ]) {
+      await assert.rejects(make, ModelError);
+    }
+  });
+
+  const sequential = (...layers: readonly object[]) => ({
+    class_name: 'Sequential',
+    config: { layers: [{ class_name: 'InputLayer', config: { batch_input_shape: [null, 4] } }, ...layers] },
+  });
+  const head = { class_name: 'Dense', config: { name: 'out', units: 2, activation: 'softmax' } };
+
+  it('refuses to train what TensorFlow.js can only predict with', async () => {
+    const engine = await loadTensorflowEngine('cpu');
+    const input = { class_name: 'InputLayer', config: { batch_input_shape: [null, 5, 5, 1] } };
+    const dilated = { name: 'c', filters: 1, kernel_size: [2, 2], dilation_rate: [2, 2], use_bias: false };
+    const flatten = { class_name: 'Flatten', config: { name: 'f' } };
+    const config = { layers: [input, { class_name: 'Conv2D', config: dilated }, flatten, head] };
+    const description = describeKerasConfig({ class_name: 'Sequential', config }, keep);
+    const weights = [[2, 2, 1, 1], [9, 2], [2]].map((shape, at) => ({
+      name: `${at}`,
+      shape,
+      values: new Float32Array(sizeOf(shape)).fill(0.1),
+    }));
+    const session = await engine.createTrainingSession(
+      { description, weights },
+      { optimizer: ADAM, seed: 1, threads: 1 },
+    );
+    await assert.rejects(
+      session.step(noise(description, 2)),
+      /TensorFlow\.js cannot train the model: .*dilation/,
+    );
+    await session.dispose();
+  });
+
+  for (const [what, layer, message] of [
+    [
+      'noise',
+      { class_name: 'GaussianNoise', config: { name: 'n', stddev: 1 } },
+      /layer n .*GaussianNoise draws random/,
+    ],
+    [
+      'recurrent dropout inside a wrapper',
+      {
+        class_name: 'Bidirectional',
+        config: {
+          name: 'b',
+          layer: { class_name: 'LSTM', config: { name: 'l', units: 2, recurrent_dropout: 0.1 } },
+        },
+      },
+      /layer b .*recurrent_dropout draws random/,
+    ],
+    [
+      'a layer that nobody knows',
+      { class_name: 'Mystery', config: { name: 'm' } },
+      /TensorFlow\.js cannot build .*Mystery/,
+    ],
+  ] as const) {
+    it(`refuses to train with ${what}`, async () => {
+      const engine = await loadTensorflowEngine('cpu');
+      const description = describeKerasConfig(sequential(layer, head), keep);
+      await assert.rejects(
+        engine.createTrainingSession({ description, weights: [] }, { optimizer: ADAM, seed: 1, threads: 1 }),
+        (error: unknown) => error instanceof ModelError && message.test(error.message),
+      );
+    });
+  }
+});

@@ -1,0 +1,90 @@
+/** Loading TensorFlow.js: what is missing is named with the command that installs it, and nothing is printed. */
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { describe, it } from 'node:test';
+import { execa } from 'execa';
+import { randomStream } from '../../federation/random.js';
+import { maskMaker } from '../dropout-mask.js';
+import { EngineUnavailableError } from '../engine-unavailable.js';
+import { installCommand, TENSORFLOW_BACKENDS } from './backends.js';
+import { restoreRemovedUtilities } from './node-compatibility.js';
+import { loadTensorflowEngine } from './tensorflow-engine.js';
+
+const ENGINE = new URL('./tensorflow-engine.js', import.meta.url).href;
+
+/** Runs a module in a process of its own, with the engine's loader at hand. */
+const run = (code: string) =>
+  execa(
+    process.execPath,
+    ['--input-type=module', '--eval', `import { loadTensorflowEngine } from '${ENGINE}';\n${code}`],
+    { reject: false },
+  );
+
+describe('loading', () => {
+  it('prints nothing on the cpu backend, and ends by itself', async () => {
+    const { stdout, stderr, exitCode } = await run(`
+      const engine = await loadTensorflowEngine('cpu');
+      const dense = { kind: 'dense', name: 'd', units: 2, useBias: false, activation: 'softmax' };
+      const description = { name: 'm', inputShape: [2], layers: [dense] };
+      const weights = [{ name: 'd/kernel:0', shape: [2, 2], values: Float32Array.of(1, 2, 3, 4) }];
+      const session = await engine.createPredictSession({ description, weights }, { threads: 1 });
+      await session.predict(Float32Array.of(1, 2), 1);
+      await session.dispose();
+    `);
+    assert.deepEqual({ stdout, stderr, exitCode }, { stdout: '', stderr: '', exitCode: 0 });
+  });
+
+  it('names what to install where a package is missing', async () => {
+    // Of the native packages at most one is installed, and none beside a plain checkout.
+    const missing = await Promise.all(
+      (['node', 'node-gpu'] as const).map((backend) =>
+        loadTensorflowEngine(backend).then(
+          () => undefined,
+          (error: unknown) => ({ backend, error }),
+        ),
+      ),
+    );
+    const failures = missing.filter((each) => each !== undefined);
+    assert.ok(failures.length > 0);
+    for (const { backend, error } of failures) {
+      assert.ok(error instanceof EngineUnavailableError);
+      if (!/not installed/.test(error.message)) continue;
+      assert.ok(error.message.endsWith(`install it with: ${installCommand(backend)}`), error.message);
+    }
+    assert.equal(installCommand('node-gpu'), 'npm install @tensorflow/tfjs-node-gpu@4.22.0');
+  });
+
+  it('has an install command for every backend', () => {
+    for (const backend of TENSORFLOW_BACKENDS) {
+      assert.match(installCommand(backend), /^npm install( (@tensorflow\/)?[a-z-]+@\d+\.\d+\.\d+)+$/);
+    }
+  });
+});
+
+describe('compatibility', () => {
+  it("puts back Node's isNullOrUndefined where it is gone", () => {
+    const util = createRequire(import.meta.url)('node:util') as Record<string, unknown>;
+    const original = util.isNullOrUndefined;
+    try {
+      delete util.isNullOrUndefined;
+      restoreRemovedUtilities();
+      const restored = util.isNullOrUndefined as (value: unknown) => boolean;
+      assert.deepEqual([null, undefined, 0, ''].map(restored), [true, true, false, false]);
+    } finally {
+      if (original !== undefined) util.isNullOrUndefined = original;
+    }
+  });
+});
+
+describe('dropout masks', () => {
+  it('keep their share of the inputs, scaled so that the mean stays', () => {
+    const rate = 0.3;
+    const random = randomStream(1, 'rows');
+    const seeds = Uint32Array.from({ length: 50 }, () => random.uint32());
+    const mask = maskMaker({ rate, salt: 3, shape: [8, 8, 5] })(seeds);
+    const kept = mask.filter((value) => value !== 0);
+    assert.ok(kept.every((value) => Math.abs(value - 1 / 0.7) < 1e-6));
+    const expected = 0.7 * mask.length;
+    assert.ok(Math.abs(kept.length - expected) < 6 * Math.sqrt(mask.length * 0.3 * 0.7), `${kept.length}`);
+  });
+});
