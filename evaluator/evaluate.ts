@@ -36,11 +36,15 @@ export interface EvaluateOptions {
 export async function evaluate(options: EvaluateOptions, context: ProgramContext): Promise<AccuracyReport> {
   const startedAt = performance.now();
   const bytes = await readFileBytes(options.model, 'a trained model (h5)');
-  const model = modelFromKeras(await decodeKerasFile(bytes, options.model), options.model);
+  const file = await decodeKerasFile(bytes, options.model);
+  const model = modelFromKeras(file, options.model, { keepForeignLayers: true });
   const examples = await readShard(options.data);
   requireFit(model, examples, options.data);
   prepareEngines(options);
-  const { engine, why } = await chooseEngine(options.engine, { signal: context.signal });
+  const { engine, why } = await chooseEngine(options.engine, {
+    description: model.description,
+    signal: context.signal,
+  });
   context.reporter.info(`testing on ${engine.name} (${why})`, { event: 'engine', engine: engine.name, why });
   const session = await engine.createPredictSession(model, options);
   const tally = await predictAll(session, {

@@ -21,10 +21,14 @@ export async function loadModel({
   threads,
 }: WorkerSettings): Promise<LoadedModel> {
   const bytes = await readFileBytes(modelPath, 'a Keras model in HDF5 (.h5)');
-  const model = modelFromKeras(await decodeKerasFile(bytes, modelPath), modelPath);
+  const file = await decodeKerasFile(bytes, modelPath);
+  const model = modelFromKeras(file, modelPath, { keepForeignLayers: true });
   const inputShape = imageInput(model, modelPath);
   const classes = classCount(model.description);
-  const { engine, why } = await chooseEngine(choice, { registry: backendsFor(choice) });
+  const { engine, why } = await chooseEngine(choice, {
+    description: model.description,
+    registry: backendsFor(choice),
+  });
   const session = await engine.createPredictSession(model, { threads });
   const trial = await session.predict(new Float32Array(sizeOf(inputShape)), 1);
   if (!trial.every(Number.isFinite)) {

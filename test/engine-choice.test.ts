@@ -5,11 +5,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { execa } from 'execa';
+import { describeKerasConfig } from '../lib/engine/keras-model.js';
 import { writeShard } from '../lib/formats/dataset.js';
+import { readKerasFile } from '../lib/formats/keras-hdf5.js';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
 import { hasNvidiaDriver } from '../lib/system/nvidia.js';
 import { copyHouse, writePackages } from './house-copy.js';
 import { lastLine, quarterExamples, runProgramFile } from './programs.js';
+import { projectRoot } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const noGpu = hasNvidiaDriver() ? 'this machine has an NVIDIA driver' : false;
@@ -109,6 +112,39 @@ describe('an engine that does not work here', () => {
     const unknown = await train('--engine', 'torch');
     assert.equal(unknown.exitCode, 2);
     assert.match(unknown.stderr, /Allowed choices are auto, tensorflow, onnx/);
+  });
+});
+
+describe('a model with a layer that only Keras knows', () => {
+  const foreign = join(projectRoot, 'lib/engine/tensorflow/fixtures/keras3-images.h5');
+  const evaluate = async (...args: readonly string[]) => {
+    const { modelConfig } = await readKerasFile(foreign);
+    const { inputShape } = describeKerasConfig(modelConfig, { keepForeignLayers: true });
+    const [height = 1, width = 1, channels = 1] = inputShape;
+    const images = new Float32Array(4 * height * width * channels).fill(0.5);
+    const labels = Int32Array.of(0, 1, 0, 1);
+    await writeShard(path('foreign.npz'), { shape: [4, height, width, channels], images, labels });
+    return runProgramFile('evaluator/cli', [
+      ...['--modelpath', foreign, '--data', path('foreign.npz'), '--savefile', path('foreign.json'), ...args],
+    ]);
+  };
+
+  it('runs on TensorFlow, by itself where it is installed', async () => {
+    const asked = await evaluate('--engine', 'tensorflow', '--backend', 'cpu');
+    assert.equal(asked.exitCode, 0, asked.stderr);
+    assert.match(asked.stderr, /^testing on tensorflow\/cpu \(as asked\)$/m);
+    const byBackend = await evaluate('--backend', 'cpu');
+    assert.equal(byBackend.exitCode, 0, byBackend.stderr);
+    assert.match(byBackend.stderr, /^testing on tensorflow\/cpu \(as asked, because layer /m);
+  });
+
+  it('is refused with the layer by name elsewhere', async () => {
+    const onnx = await evaluate('--engine', 'onnx');
+    assert.equal(onnx.exitCode, 2);
+    assert.match(onnx.stderr, /engine onnx is not available: layer \S+ .*--engine tensorflow may know it/);
+    const auto = await evaluate();
+    if (auto.exitCode === 0) assert.match(auto.stderr, /testing on tensorflow\//);
+    else assert.match(auto.stderr, /needed because layer \S+ .*npm install @tensorflow\/tfjs-node@/);
   });
 });
 

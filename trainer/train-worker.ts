@@ -25,14 +25,15 @@ const stop = new AbortController();
 parentPort?.once('message', () => stop.abort(new InterruptedError()));
 
 async function train(request: TrainRequest): Promise<TrainOutcome> {
-  // Side by side: opening the first HDF5 file takes as long as reading the shard, or as loading the engine.
-  const [{ engine, why }, examples, global] = await Promise.all([
-    chooseEngine(request.engine, { signal: stop.signal }),
+  // Side by side: opening the first HDF5 file takes as long as reading the shard.
+  const [examples, global] = await Promise.all([
     readShard(request.data),
     request.init === undefined ? undefined : readGlobalModel(request.init),
   ]);
   const { file, model, parent } = global ?? (await initialModel(request, examples));
   requireFit(model, examples, request.data);
+  const { description } = model;
+  const { engine, why } = await chooseEngine(request.engine, { description, signal: stop.signal });
   // Every client draws its own order and masks in every round, whatever runs beside it.
   const seed = randomStream(request.seed, 'training', request.round, request.client).uint32();
   const session = await engine.createTrainingSession(model, { ...request, seed });
@@ -71,7 +72,7 @@ interface StartingPoint extends InitialModel {
 async function readGlobalModel(path: string): Promise<StartingPoint> {
   const bytes = await readFileBytes(path, 'the global model (h5)');
   const { update: _parentsOwnFacts, ...file } = await decodeKerasFile(bytes, path);
-  return { file, model: modelFromKeras(file, path), parent: sha256(bytes) };
+  return { file, model: modelFromKeras(file, path, { keepForeignLayers: true }), parent: sha256(bytes) };
 }
 
 async function initialModel(request: TrainRequest, examples: Examples): Promise<StartingPoint> {

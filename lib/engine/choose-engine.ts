@@ -1,5 +1,5 @@
 /** From `--engine` and `--backend` to a loaded engine: what was asked for or an error, with `auto` the best that works. */
-import { type EngineChoice, enginesOf, formatChoice } from '../federation/engine-choice.js';
+import { type EngineChoice, engineChoice, enginesOf, formatChoice } from '../federation/engine-choice.js';
 import type { Engine } from './engine.js';
 import {
   BACKEND_REGISTRY,
@@ -10,6 +10,8 @@ import {
   type RegisteredBackend,
 } from './engine-registry.js';
 import { EngineUnavailableError } from './engine-unavailable.js';
+import { foreignLayers } from './foreign-layers.js';
+import type { ForeignLayer, ModelDescription } from './model-description.js';
 import { trialInProcess } from './trial.js';
 import { trialInChild } from './trial-process.js';
 
@@ -24,6 +26,8 @@ export interface ChosenEngine {
 /** Where the backends come from and how a GPU is tried; replaced in tests of machines that are not at hand. */
 export interface ChoiceOptions {
   readonly registry?: readonly RegisteredBackend[];
+  /** The model to run: one with layers that only Keras knows needs TensorFlow. */
+  readonly description?: ModelDescription;
   readonly signal?: AbortSignal;
 }
 
@@ -36,8 +40,11 @@ export interface ChoiceOptions {
  */
 export async function chooseEngine(
   choice: EngineChoice,
-  { registry = BACKEND_REGISTRY, signal }: ChoiceOptions = {},
+  { registry = BACKEND_REGISTRY, description, signal }: ChoiceOptions = {},
 ): Promise<ChosenEngine> {
+  const [foreign] = description === undefined ? [] : foreignLayers(description);
+  if (foreign !== undefined)
+    return chooseForForeign(choice, foreign, { registry, ...(signal ? { signal } : {}) });
   const asked = enginesOf(choice);
   const matching = registry.filter(
     (each) =>
@@ -57,6 +64,27 @@ export async function chooseEngine(
     passedOver.push({ backend, reason: outcome.reason });
   }
   throw new EngineUnavailableError(formatChoice(choice), allReasons(passedOver));
+}
+
+/** A layer that ONNX cannot compile is built by TensorFlow, or refused with its name. */
+async function chooseForForeign(
+  choice: EngineChoice,
+  { reason }: ForeignLayer,
+  options: ChoiceOptions,
+): Promise<ChosenEngine> {
+  const { name, backend } = choice;
+  if (!enginesOf(choice).includes('tensorflow')) {
+    throw new EngineUnavailableError(formatChoice(choice), `${reason}. --engine tensorflow may know it.`);
+  }
+  try {
+    const chosen = await chooseEngine(engineChoice('tensorflow', backend), options);
+    return name === 'auto' ? { ...chosen, why: `${chosen.why}, because ${reason}` } : chosen;
+  } catch (cause) {
+    if (!(cause instanceof EngineUnavailableError) || name !== 'auto') throw cause;
+    throw new EngineUnavailableError(cause.engine, `it is needed because ${reason}; ${cause.reason}`, {
+      cause,
+    });
+  }
 }
 
 interface Refusal {
