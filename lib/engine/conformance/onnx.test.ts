@@ -1,6 +1,7 @@
-/** The ONNX engine conforms, on plain graphs and on blocked images. */
-import { onnxEngine, plainOnnxEngine } from '../onnx/onnx-engine.js';
+/** The ONNX engine conforms: on plain graphs, on blocked images, and as WebAssembly. */
+import { loadOnnxEngine, onnxEngine, plainOnnxEngine } from '../onnx/onnx-engine.js';
 import { describeEngine } from './describe-engine.js';
 
 describeEngine('onnx on plain graphs', { load: async () => plainOnnxEngine });
 describeEngine('onnx', { load: async () => onnxEngine });
+describeEngine('onnx as WebAssembly', { load: () => loadOnnxEngine('wasm') });
