@@ -8,6 +8,7 @@ import { classCount } from '../lib/engine/parameters.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
+import { DataError } from '../lib/federation/errors.js';
 import type { Examples } from '../lib/federation/examples.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import { readShard } from '../lib/formats/dataset.js';
@@ -84,6 +85,14 @@ async function predictAll(
     for (const [row, pick] of picks.entries()) {
       const label = examples.labels[pick] as number;
       const scores = probabilities.subarray(row * classes, (row + 1) * classes);
+      if (!scores.every(Number.isFinite)) {
+        const expected = 'a model that predicts probabilities';
+        throw new DataError({
+          file: options.model,
+          expected,
+          found: `NaN for example ${pick} of ${options.data}`,
+        });
+      }
       lossSum += crossEntropy(scores[label] as number);
       const counts = confusion[label] as number[];
       const predicted = indexOfLargest(scores);

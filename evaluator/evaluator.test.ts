@@ -1,9 +1,11 @@
 /** The accuracy test as a program: the line, the report, the threshold. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { writeShard } from '../lib/formats/dataset.js';
+import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { lastLine, quarterExamples, runProgramFile } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
 import { summarise } from './tally.js';
@@ -80,6 +82,23 @@ describe('fedbatch evaluate', () => {
     assert.equal(exitCode, 4);
     assert.match(stderr, /m\.h5: expected an accuracy of at least 0\.5 on .*wrong\.npz, found 0\.\d{4}\./);
     assert.ok(JSON.parse(await readFile(path('wrong.json'), 'utf8')).accuracy < 0.5);
+  });
+
+  it('refuses a model that predicts NaN', async () => {
+    const file = await readKerasFile(path('m.h5'));
+    const weights = file.weights.map((array) => ({ ...array, values: array.values.map(() => Number.NaN) }));
+    await writeKerasFile(path('nan.h5'), { ...file, weights });
+    const { exitCode, stderr } = await runProgramFile('evaluator/cli', [
+      '--modelpath',
+      path('nan.h5'),
+      '--data',
+      path('0.npz'),
+      '--savefile',
+      path('nan.json'),
+    ]);
+    assert.equal(exitCode, 3);
+    assert.match(stderr, /nan\.h5: expected a model that predicts probabilities, found NaN for example 0/);
+    assert.ok(!existsSync(path('nan.json')));
   });
 
   it('refuses a missing model and missing data by name', async () => {

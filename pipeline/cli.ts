@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
-import { integerOption, numberOption } from '../lib/cli/options.js';
+import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError } from '../lib/federation/errors.js';
@@ -81,7 +81,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .option(
       '--threads <count>',
       'threads of each trainer (default: so that all clients are done soonest)',
-      integerOption({ min: 1 }),
+      integerOption({ min: 1, max: MAX_THREADS }),
     )
     .addOption(engineOption())
     .addOption(backendOption())

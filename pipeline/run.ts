@@ -75,7 +75,7 @@ async function runOnVolume(
   const { settings, cores } = options;
   const { clients, rounds } = settings.federation;
   const room = Math.max(1, Math.floor(cores / threads));
-  const jobs = Math.min(options.jobs ?? room, clients);
+  const jobs = Math.min(options.jobs ?? room, room, clients);
   const metrics = await openMetrics(paths.metrics);
   const clock = createStageClock();
   const run = { ...context, paths, settings, cores, jobs, threads, metrics, toldEngines: new Set<string>() };

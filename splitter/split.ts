@@ -60,6 +60,7 @@ export async function split(options: SplitOptions): Promise<SplitResult> {
 
   await refuseOwnOutput(data, savedir);
   const dataset = await parseDataset(bytes, data);
+  warnAboutScale(dataset.train, data, reporter);
   const plan = planSplit(dataset, options);
   const removed = await clearOutputs(savedir);
   if (removed > 0) reporter.info(`Removed ${removed} shards of an earlier split from ${savedir}.`);
@@ -84,6 +85,18 @@ export async function split(options: SplitOptions): Promise<SplitResult> {
     throw error;
   }
 }
+
+/** Floats are taken as they are, and the server shows a model images from 0 to 1. */
+function warnAboutScale({ images }: Examples, data: string, reporter: Reporter): void {
+  if (images instanceof Uint8Array || !images.some((value) => value > LARGEST_USUAL_FLOAT)) return;
+  reporter.warn(
+    `${data}: the images are floats of more than ${LARGEST_USUAL_FLOAT}. They are used as they are, but the server gives a model ` +
+      'images from 0 to 1: store uint8, or divide by 255.',
+  );
+}
+
+/** Standardised images stay below; those from 0 to 255 do not. */
+const LARGEST_USUAL_FLOAT = 20;
 
 /** Which examples of which source go into each file. */
 interface Plan {

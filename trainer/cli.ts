@@ -1,4 +1,5 @@
 /** `fedbatch train`: arguments of the trainer. */
+import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import {
   backendOption,
@@ -12,6 +13,7 @@ import { integerOption, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
 import { MODEL_NAMES, type ModelName } from '../lib/engine/model-zoo.js';
+import { MAX_CLASSES } from '../lib/federation/examples.js';
 import { trainClient } from './train.js';
 
 interface TrainFlags extends EngineFlags {
@@ -26,7 +28,7 @@ interface TrainFlags extends EngineFlags {
   readonly learningRate?: number;
   readonly momentum: number;
   readonly seed: number;
-  readonly client: number;
+  readonly client?: number;
   readonly round: number;
   readonly threads: number;
 }
@@ -46,7 +48,7 @@ export function trainCommand(context: ProgramContext): Command {
     .option(
       '--classes <n>',
       'classes of --model (default: from manifest.json beside the shard, else from its labels)',
-      integerOption({ min: 2 }),
+      integerOption({ min: 2, max: MAX_CLASSES }),
     )
     .addOption(
       new Option('--optimizer <name>', 'how weights are updated').choices(['adam', 'sgd']).default('adam'),
@@ -58,7 +60,11 @@ export function trainCommand(context: ProgramContext): Command {
     )
     .option('--momentum <m>', 'momentum of sgd', numberOption({ min: 0, max: 1 }), 0.9)
     .option('--seed <n>', 'seeds initial weights, shuffling and dropout', integerOption(), 0)
-    .option('--client <k>', 'number of the client', integerOption(), 0)
+    .option(
+      '--client <k>',
+      'number of the client (default: that of the shard, 3 for 3.npz, else 0)',
+      integerOption(),
+    )
     .option('--round <r>', 'number of the round', integerOption({ min: 1 }), 1)
     .addOption(engineOption())
     .addOption(backendOption())
@@ -73,13 +79,25 @@ Example:
       const { epoch: epochs, batch: batchSize, savemodel, ...request } = flags;
       const engine = choiceOf(flags);
       const result = await trainClient(
-        { ...request, epochs, batchSize, engine, optimizer: optimizerSettings(flags) },
+        {
+          ...request,
+          client: flags.client ?? clientOfShard(flags.data),
+          epochs,
+          batchSize,
+          engine,
+          optimizer: optimizerSettings(flags),
+        },
         savemodel,
         context,
       );
       context.reporter.close();
       process.stdout.write(`${JSON.stringify(result)}\n`);
     });
+}
+
+/** The splitter names shards after their clients. */
+function clientOfShard(path: string): number {
+  return Number(/^(\d+)\.npz$/.exec(basename(path))?.[1] ?? 0);
 }
 
 /** Keras' defaults, but for what is asked. */

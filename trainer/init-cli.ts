@@ -4,6 +4,7 @@ import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { MODEL_NAMES, type ModelName } from '../lib/engine/model-zoo.js';
+import { MAX_CLASSES } from '../lib/federation/examples.js';
 import { parameterCount } from '../lib/federation/weights.js';
 import { readShard } from '../lib/formats/dataset.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
@@ -27,7 +28,7 @@ export function initCommand(_context: ProgramContext): Command {
     .option(
       '--classes <n>',
       'number of classes (default: from manifest.json beside the shard, else from its labels)',
-      integerOption({ min: 2 }),
+      integerOption({ min: 2, max: MAX_CLASSES }),
     )
     .option('--seed <n>', 'seeds the weights', integerOption(), 0)
     .addHelpText(

@@ -98,6 +98,16 @@ describe('fedbatch train', () => {
     assert.equal(new Set([first, ...others]).size, 4);
   });
 
+  it('takes the number of the client from the name of its shard', async () => {
+    const client = async (data: string, ...args: readonly string[]) =>
+      JSON.parse((await train('--data', data, '--model', 'mlp', '--savemodel', path('k.h5'), ...args)).stdout)
+        .client;
+    await writeShard(path('7.npz'), quarterExamples(8, 1));
+    await writeShard(path('x7.npz'), quarterExamples(8, 1));
+    assert.deepEqual([await client(path('7.npz')), await client(path('x7.npz'))], [7, 0]);
+    assert.equal(await client(path('7.npz'), '--client', '2'), 2);
+  });
+
   it('goes on from the architecture of the --init file, with another optimizer', async () => {
     const { exitCode, stdout, stderr } = await train(
       '--init',
@@ -149,6 +159,13 @@ describe('fedbatch train', () => {
     ],
     ['half a batch', ['--batch', '0.5'], 2, /Expected a whole number/],
     ['an unknown optimizer', ['--optimizer', 'lion'], 2, /Allowed choices are adam, sgd/],
+    [
+      'more threads than any machine has',
+      ['--threads', '100000'],
+      2,
+      /Expected a whole number from 1 to 1024/,
+    ],
+    ['absurdly many classes', ['--classes', '100000000'], 2, /Expected a whole number from 2 to 65536/],
     ['an unknown flag', ['--epochz', '1'], 2, /unknown option '--epochz'/],
     [
       'too few classes',

@@ -7,7 +7,7 @@ import {
   engineChoice,
 } from '../federation/engine-choice.js';
 import { availableCores } from '../system/cores.js';
-import { integerOption } from './options.js';
+import { integerOption, MAX_THREADS } from './options.js';
 
 /** What `engineOption` and `backendOption` parse to. */
 export interface EngineFlags {
@@ -33,7 +33,7 @@ export function backendOption(): Option {
 /** `--threads`, by default one for each core of this machine or container. */
 export function threadsOption(description = 'processor threads to use'): Option {
   return new Option('--threads <n>', description)
-    .argParser(integerOption({ min: 1 }))
+    .argParser(integerOption({ min: 1, max: MAX_THREADS }))
     .default(availableCores(), 'the cores of this machine or container');
 }
 

@@ -7,6 +7,9 @@ export interface Bounds {
   readonly max?: number;
 }
 
+/** More threads than any machine has cores: a slip of the finger must not take the machine down. */
+export const MAX_THREADS = 1024;
+
 /** A parser of whole numbers within bounds. */
 export function integerOption({
   min = 0,

@@ -46,6 +46,25 @@ export function parseKerasLayer({ class_name: className, config: raw }: KerasLay
   return parse(name, config);
 }
 
+/** What our training would not respect in a layer, in words. */
+export function findTrainingObstacles({ class_name: className, config }: KerasLayer): readonly string[] {
+  const where = `layer ${config.name} (${className})`;
+  const regularizers = Object.keys(config).filter(
+    (key) => key.endsWith('_regularizer') || key.endsWith('_constraint'),
+  );
+  return [
+    ...(config.trainable === false && PARAMETRIC.test(className)
+      ? [`${where} is frozen (trainable: false)`]
+      : []),
+    ...regularizers.filter((key) => isSet(config[key])).map((key) => `${where} has a ${key}`),
+  ];
+}
+
+/** Layers with weights: only of these does it matter whether they are frozen. */
+const PARAMETRIC = /^(Conv|Dense|BatchNorm)/;
+
+const isSet = (value: unknown) => value !== undefined && value !== null;
+
 function parseConv2d(name: string, config: LayerConfig): Layer {
   config.requireDefault('groups', [1]);
   config.requireOnes('dilation_rate');

@@ -6,6 +6,8 @@ import { initialWeights } from './initial-weights.js';
 import { describeKerasConfig, kerasConfig, modelFromKeras } from './keras-model.js';
 import type { ModelDescription } from './model-description.js';
 import { describeModel, MODEL_NAMES } from './model-zoo.js';
+import { buildPredictGraph } from './onnx/predict-graph.js';
+import { buildTrainingGraph } from './onnx/training-graph.js';
 import { ModelError, modelParameters } from './parameters.js';
 
 const sequential = (...layers: readonly object[]) => ({
@@ -176,6 +178,42 @@ describe('describeKerasConfig', () => {
       );
     });
   }
+});
+
+describe('training obstacles', () => {
+  const dense = (config: object) =>
+    sequential(
+      input,
+      layer('Flatten', { name: 'f', trainable: false }),
+      layer('Dense', { name: 'd', units: 2, activation: 'softmax', kernel_regularizer: null, ...config }),
+    );
+
+  it('are frozen layers and regularizers; such models predict, but training refuses them by name', () => {
+    assert.equal(describeKerasConfig(dense({ trainable: true })).trainingObstacles, undefined);
+    for (const [config, message] of [
+      [{ trainable: false }, /layer d \(Dense\) is frozen/],
+      [
+        { kernel_regularizer: { class_name: 'L2', config: {} } },
+        /layer d \(Dense\) has a kernel_regularizer/,
+      ],
+    ] as const) {
+      const description = describeKerasConfig(dense(config));
+      const optimizer = { kind: 'sgd', learningRate: 1, momentum: 0 } as const;
+      assert.throws(
+        () => buildTrainingGraph(description, { optimizer }),
+        (error: unknown) => error instanceof ModelError && message.test(error.message),
+      );
+      assert.ok(buildPredictGraph({ description, weights: initialWeights(description, 0) }).length > 0);
+    }
+  });
+
+  it('softmax over the channels of an image is refused', () => {
+    const softmax = layer('Conv2D', { name: 'c', filters: 1, kernel_size: [3, 3], activation: 'softmax' });
+    assert.throws(
+      () => describeKerasConfig(sequential(input, softmax)),
+      /layer c: softmax over the channels/,
+    );
+  });
 });
 
 describe('modelFromKeras', () => {

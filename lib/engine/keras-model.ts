@@ -5,7 +5,7 @@ import { formatShape } from '../federation/weights.js';
 import type { KerasFile } from '../formats/keras-file.js';
 import type { Model } from './engine.js';
 import { foreignLayers } from './foreign-layers.js';
-import { type KerasLayer, kerasLayerSchema, parseKerasLayer } from './keras-layers.js';
+import { findTrainingObstacles, type KerasLayer, kerasLayerSchema, parseKerasLayer } from './keras-layers.js';
 import type { Extent, Layer, ModelDescription } from './model-description.js';
 import { ModelError, modelParameters, shapeLayers } from './parameters.js';
 
@@ -72,10 +72,15 @@ export function describeKerasConfig(
   const givenShape = findInputShape(layers[0]?.config ?? {}, buildShape);
   // [h, w] images are [h, w, 1].
   const inputShape = givenShape.length === 2 ? [...givenShape, 1] : givenShape;
-  const known = layers
-    .filter((layer) => layer.class_name !== 'InputLayer')
-    .map((layer) => (keepForeignLayers ? parseAnyLayer(layer) : parseKerasLayer(layer)));
-  const description = { name, inputShape, layers: known };
+  const own = layers.filter((layer) => layer.class_name !== 'InputLayer');
+  const trainingObstacles = own.flatMap(findTrainingObstacles);
+  const known = own.map((layer) => (keepForeignLayers ? parseAnyLayer(layer) : parseKerasLayer(layer)));
+  const description = {
+    name,
+    inputShape,
+    layers: known,
+    ...(trainingObstacles.length === 0 ? {} : { trainingObstacles }),
+  };
   if (foreignLayers(description).length > 0) {
     return givenShape.length === 2
       ? { ...description, layers: [withoutChannel(givenShape), ...known] }

@@ -93,4 +93,6 @@ export interface ModelDescription {
   /** Shape of one input: `[h, w, c]`; a network without convolutions may take `[features]`. */
   readonly inputShape: readonly number[];
   readonly layers: readonly Layer[];
+  /** What training would not respect (frozen layers, regularizers), in words; such a model can predict only. */
+  readonly trainingObstacles?: readonly string[];
 }

@@ -92,6 +92,9 @@ function parametersOf(layer: Layer, inputShape: readonly number[]): readonly Par
 function outputShapeOf(layer: Layer, input: readonly number[]): readonly number[] {
   switch (layer.kind) {
     case 'conv2d':
+      if (layer.activation === 'softmax') {
+        throw new ModelError(`layer ${layer.name}: softmax over the channels of an image is not supported`);
+      }
       return [...windowed(layer, { input, window: layer.kernel }), layer.filters];
     case 'maxPooling2d':
     case 'averagePooling2d':

@@ -1,5 +1,8 @@
 /** Labelled examples: what a dataset and a shard hold, whatever file they come from. */
 
+/** More classes than any image set has (ImageNet-21k: 21,841); a larger label is a mistake in the file. */
+export const MAX_CLASSES = 65_536;
+
 /** Image values as they lie in the file; `uint8` means 0 to 255, floats are used as they are. */
 export type ImageValues = Uint8Array | Float32Array | Float64Array;
 

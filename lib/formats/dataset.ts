@@ -1,13 +1,16 @@
 /** Datasets and shards as npz files: what is accepted, and one clear sentence for what is not. */
 import { DataError } from '../federation/errors.js';
-import { type Dataset, type Examples, type ImageValues, imageDtype } from '../federation/examples.js';
+import {
+  type Dataset,
+  type Examples,
+  type ImageValues,
+  imageDtype,
+  MAX_CLASSES,
+} from '../federation/examples.js';
 import { formatShape } from '../federation/weights.js';
 import { readFileBytes, sha256, writeFileAtomic } from './atomic-file.js';
 import type { NpyArray } from './npy.js';
 import { encodeNpz, listNames, type NpzArchive, openNpz } from './npz.js';
-
-/** More classes than any image set has (ImageNet-21k: 21,841); a larger label is a mistake in the file. */
-export const MAX_CLASSES = 65_536;
 
 /** The arrays of a dataset that brings its own test examples. */
 const FOUR = ['x_train', 'y_train', 'x_test', 'y_test'] as const;

@@ -44,12 +44,15 @@ export const BATCH = 'batch';
  * `stepSize` [1], `exampleWeight` [1] (1 / batch), `rowSeeds` uint32 [batch]. Outputs: `loss` and `correct` [],
  * `nextWeights` and `next-<slot>` [size].
  *
- * @throws {ModelError} for a model that does not end in a softmax
+ * @throws {ModelError} for a model that does not end in a softmax, or has what training would not respect
  */
 export function buildTrainingGraph(
   description: ModelDescription,
   options: TrainingGraphOptions,
 ): TrainingGraph {
+  const [obstacle] = description.trainingObstacles ?? [];
+  if (obstacle !== undefined)
+    throw new ModelError(`${obstacle}, which the ONNX engine's training does not respect`);
   const operations = logitOperations(planOperations(description));
   if (operations === undefined) throw new ModelError('the last layer of the model must be a softmax');
   const parameters = modelParameters(description);
