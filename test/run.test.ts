@@ -1,7 +1,7 @@
 /** `fedbatch run` from end to end, on the real services and a tiny dataset. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -235,6 +235,55 @@ test('a directory of other things is no volume, not even with --fresh', async ()
   assert.equal(exitCode, 2);
   assert.match(stderr, /precious holds files of something else than a fedbatch run \("thesis\.npz"\)/);
   assert.deepEqual(readdirSync(volume), ['thesis.npz']);
+});
+
+test('--fresh removes the files of the run, and none that the user put beside them', async () => {
+  const volume = await copyOfFinished('mixed');
+  const mine = ['data/thesis.txt', 'rounds/notes.txt', 'rounds/0002/plot.png', 'model/best.h5', 'todo.txt'];
+  for (const path of mine) await writeFile(join(volume, path), 'mine');
+  const fresh = await start(volume, '--clients', '2', '--rounds', '1', '--fresh');
+  assert.equal(lastLine(fresh).rounds, 1);
+  assert.deepEqual(skippedStages(fresh.stderr), []);
+  for (const path of mine) assert.equal(await readFile(join(volume, path), 'utf8'), 'mine', path);
+  assert.deepEqual(readdirSync(join(volume, 'rounds', '0002')), ['plot.png']);
+  assert.deepEqual(readdirSync(join(volume, 'model')).sort(), ['0-model.h5', '1-model.h5', 'best.h5']);
+  assert.equal(existsSync(join(volume, 'data', '2.npz')), false);
+});
+
+for (const [name, content, found] of [
+  ['of something else', '{"mine":1}', /"schemaVersion": /],
+  ['that is cut off', '{"schemaVersion":1,"id":"d', /no valid JSON/],
+] as const) {
+  test(`a run.json ${name}: nothing is removed, not even with --fresh, which is not advised`, async () => {
+    const volume = join(directory, `foreign ${name}`);
+    await cp(data, join(volume, 'data', '0.npz'));
+    await writeFile(join(volume, 'data', 'thesis.txt'), 'mine');
+    await writeFile(join(volume, 'run.json'), content);
+    const before = readdirSync(volume, { recursive: true }).map(String).sort();
+    for (const flags of [[], ['--fresh']]) {
+      const { exitCode, stderr } = await start(volume, ...flags);
+      assert.equal(exitCode, 3, stderr);
+      assert.match(stderr, found);
+      assert.match(stderr, /choose another directory with --volume, or remove \S.* by hand if nothing in it/);
+      assert.doesNotMatch(stderr, /--fresh/);
+      assert.deepEqual(readdirSync(volume, { recursive: true }).map(String).sort(), before);
+    }
+  });
+}
+
+test('a dataset inside of the volume is refused, and stays', async () => {
+  const volume = await copyOfFinished('around');
+  const inside = join(volume, 'data', 'd.npz');
+  await cp(data, inside);
+  const link = join(directory, 'way-in');
+  await symlink(volume, link);
+  for (const path of [inside, join(link, 'data', 'd.npz')]) {
+    const { exitCode, stderr } = await start(volume, '--data', path, '--fresh');
+    assert.equal(exitCode, 2, stderr);
+    assert.match(stderr, /error: --data \S+d\.npz lies inside of the volume \S+around: choose another/);
+  }
+  assert.ok((await readFile(inside)).equals(await readFile(data)));
+  assert.ok(existsSync(join(volume, 'aggregated-model.h5')));
 });
 
 test('a dataset that changed since is noticed', async () => {
