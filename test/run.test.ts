@@ -327,6 +327,38 @@ test('more clients than examples: refused before anything is trained', async () 
   assert.equal(existsSync(join(directory, 'crowd', 'rounds')), false);
 });
 
+test('updates that are rejected fail the round, and round.json says which and why', async () => {
+  const volume = join(directory, 'diverged');
+  // So large a step that the weights overflow.
+  const diverging = ['--rounds', '1', '--optimizer', 'sgd', '--learning-rate', '1e30'];
+  const { exitCode, stderr } = await start(volume, ...diverging);
+  assert.equal(exitCode, 4, stderr);
+  assert.match(stderr, /error: aggregate: .*Expected at least 3 good client updates, found 0 \(3 rejected\)/);
+  const record = await readRoundRecord(join(volume, 'rounds', '0001', 'round.json'));
+  assert.equal(record.reported.length, 3);
+  assert.deepEqual(
+    record.rejected.map((each) => 'client' in each && each.client),
+    [0, 1, 2],
+  );
+  for (const { reason } of record.rejected) assert.match(reason, /finite|NaN|infinit/i);
+  assert.equal(record.failure?.stage, 'aggregate');
+  assert.match(record.failure?.reason ?? '', /found 0 \(3 rejected\)/);
+  assert.equal(record.aggregate, undefined);
+});
+
+test('a stray file among the updates is recorded by its name, and does not count', async () => {
+  const volume = await copyOfFinished('stray');
+  await writeFile(join(volume, 'rounds', '0001', 'updates', 'foo.h5'), 'no model');
+  await rm(join(volume, 'rounds', '0002', 'global.h5'));
+  assert.equal(lastLine(await start(volume)).sha256, finished.line.sha256);
+  const { rejected, failure } = await readRoundRecord(join(volume, 'rounds', '0001', 'round.json'));
+  assert.deepEqual(
+    rejected.map((each) => 'file' in each && each.file),
+    ['foo.h5'],
+  );
+  assert.equal(failure, undefined);
+});
+
 test('a trainer that dies ends the run and the other trainers; the same command goes on', async () => {
   const volume = join(directory, 'bereft');
   const settings = ['--rounds', '1', '--clients', '2', '--epochs', '400'];
