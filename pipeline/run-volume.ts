@@ -3,11 +3,11 @@ import { access, readdir, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { DataError, UsageError } from '../lib/federation/errors.js';
 import { removeTemporaryFiles } from '../lib/formats/atomic-file.js';
+import { takeLock } from '../lib/formats/lock-file.js';
 import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../lib/formats/run-record.js';
 import type { VolumePaths } from '../lib/formats/volume.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { clearVolume } from './clear-volume.js';
-import { takeLock } from './lock.js';
 import { DATASET_NAMES, settingsDifferences } from './settings.js';
 
 /** A volume that this process alone may write until it is released. */
