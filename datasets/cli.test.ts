@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { sha256 } from '../lib/formats/atomic-file.js';
@@ -83,6 +84,36 @@ test('a wrong checksum is exit code 5 and says what was found', async (t) => {
   const { exitCode, stderr } = await run('mnist', '--url', server.url);
   assert.equal(exitCode, 5);
   assert.ok(stderr.includes(sha256(BYTES)) && stderr.includes('--sha256'), stderr);
+});
+
+test('pieces that do not fit together: try again, and no word of another checksum', async (t) => {
+  const out = join(directory, 'mnist.npz');
+  const half = 40_000;
+  const arrived = async () => {
+    while ((await readFile(`${out}.part`).catch(() => '')).length < half) await sleep(5);
+  };
+  const server = await serveForTest((request, response, turn) => {
+    const cut = turn === 0 ? { after: half, arrived } : undefined;
+    sendRange(request, response, { bytes: BYTES, cut });
+  });
+  t.after(() => server.close());
+  const { exitCode, stderr } = await run('mnist', '--url', server.url, '--out', out);
+  assert.equal(exitCode, 5, stderr);
+  assert.match(stderr, /came in several pieces, .* try again \(and remove \S+mnist\.npz\.part, should it/);
+  assert.doesNotMatch(stderr, /--sha256/);
+});
+
+test('two processes that download to the same file do not spoil each other', async (t) => {
+  const server = await serveForTest((request, response) => {
+    setTimeout(() => sendRange(request, response, { bytes: BYTES }), 1_000);
+  });
+  t.after(() => server.close());
+  const flags = ['mnist', '--url', server.url, '--sha256', sha256(BYTES)];
+  const both = await Promise.all([run(...flags), run(...flags)]);
+  for (const { exitCode, stderr } of both) assert.equal(exitCode, 0, stderr);
+  assert.equal(sha256(await readFile(join(directory, 'cache', 'mnist.npz'))), sha256(BYTES));
+  assert.deepEqual(await readdir(join(directory, 'cache')), ['mnist.npz']);
+  assert.equal(server.requests.length, 1);
 });
 
 test('Ctrl-C keeps the part and is exit code 130', async (t) => {

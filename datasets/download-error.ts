@@ -2,8 +2,8 @@
 
 /** What is known of a failed download. */
 export interface DownloadFailure {
-  /** `network`: nothing or not all came; `refused`: the server said no; `checksum`: it sent something else. */
-  readonly kind: 'network' | 'refused' | 'checksum';
+  /** `network`: nothing or not all came; `refused`: the server said no; `checksum`: it sent something else; `pieces`: what came in pieces does not fit. */
+  readonly kind: 'network' | 'refused' | 'checksum' | 'pieces';
   readonly message: string;
   /** Whether the same request may well succeed a little later. */
   readonly transient: boolean;

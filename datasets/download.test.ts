@@ -10,7 +10,7 @@ import { sha256 } from '../lib/formats/atomic-file.js';
 import { type ProgressEvent, type Reporter, silentReporter } from '../lib/observability/events.js';
 import { type DownloadOptions, download } from './download.js';
 import { DownloadError } from './download-error.js';
-import { appendToPart, partPath, startPart } from './part.js';
+import { appendToPart, lockPart, partPath, startPart } from './part.js';
 import { type Answer, sendRange, serveForTest, type TestServer } from './test-server.js';
 
 /** Not repeating, so that bytes in the wrong place are noticed. */
@@ -186,6 +186,48 @@ test('a file with another checksum is refused, and nothing of it kept', async (t
     new RegExp(`sha256 ${sha256(BYTES)} where ${expected} was expected`),
   );
   assert.deepEqual(await readdir(join(directory, 'below')), []);
+});
+
+test('pieces that do not fit together are told from a server that serves something else', async (t) => {
+  const other = BYTES.map((value) => value ^ 255);
+  const server = await serve(t, (request, response, turn) =>
+    turn === 0
+      ? sendRange(request, response, { bytes: BYTES, cut: CUT })
+      : sendRange(request, response, { bytes: other }),
+  );
+  await assertFails(options(server), 'pieces', /came in several pieces, which together have the sha256 /);
+  assert.deepEqual(await readdir(join(directory, 'below')), []);
+});
+
+test('two downloads to the same file: the second waits, and finds what the first has brought', async (t) => {
+  const server = await serve(t, (request, response, turn) =>
+    sendRange(request, response, { bytes: BYTES, cut: turn < 2 ? CUT : undefined }),
+  );
+  const warnings: string[] = [];
+  const reporter: Reporter = { ...silentReporter, warn: (message) => warnings.push(message) };
+  await Promise.all([download(options(server, { reporter })), download(options(server, { reporter }))]);
+  await assertDone();
+  assert.deepEqual(
+    server.requests.map(({ range }) => range),
+    [undefined, 'bytes=60000-', 'bytes=120000-'],
+  );
+  const waiting = warnings.filter((message) => message.startsWith('Waiting: '));
+  assert.equal(waiting.length, 1);
+  assert.match(waiting[0] ?? '', /file\.npz is in use by another download \(process \d+, since .*\): wait/);
+});
+
+test('whoever waits for another download can be stopped, and takes over from one that failed', async (t) => {
+  const server = await serve(t, (request, response) => sendRange(request, response, { bytes: BYTES }));
+  await mkdir(join(directory, 'below'), { recursive: true });
+  const lock = await lockPart(file, { reporter: silentReporter });
+  const signal = AbortSignal.timeout(50);
+  await assert.rejects(download(options(server, { signal })), InterruptedError);
+  const waiting = download(options(server));
+  await sleep(50);
+  assert.equal(server.requests.length, 0);
+  lock.release();
+  await waiting;
+  await assertDone();
 });
 
 test('404 is no matter of patience', async (t) => {

@@ -7,7 +7,7 @@ import { placeFileAtomic, sha256OfFile, storageError } from '../lib/formats/atom
 import type { Reporter } from '../lib/observability/events.js';
 import { formatBytes } from '../lib/observability/format.js';
 import { DownloadError, fromFetchError } from './download-error.js';
-import { appendToPart, clearPart, partPath, readPart, startPart } from './part.js';
+import { appendToPart, clearPart, lockPart, partPath, readPart, startPart } from './part.js';
 import { type RangeAnswer, requestRest } from './range-request.js';
 
 /** How patient a download is. */
@@ -39,19 +39,32 @@ export interface DownloadOptions {
 }
 
 /**
- * Downloads `url` to `file`; until it is whole and its sha256 holds, its bytes lie in `file.part`.
+ * Downloads `url` to `file`; until it is whole and its sha256 holds, its bytes lie in `file.part`. Where another process
+ * downloads to the same file, it waits for that one first.
  *
  * @throws {DownloadError} when the server cannot be reached, refuses, or serves something else
  * @throws {StorageError} when the disk refuses
  * @throws {InterruptedError} when the signal aborts; the part is kept for the next time
  */
 export async function download(options: DownloadOptions): Promise<void> {
-  const { file, url, sha256 } = options;
+  const { file, sha256 } = options;
   await mkdir(dirname(file), { recursive: true }).catch((error: unknown) => {
     throw storageError(file, error);
   });
-  const resumed = (await readPart(file, url)).sizeBytes > 0;
-  await fetchWhole(options);
+  const lock = await lockPart(file, options);
+  try {
+    // Whoever was waited for may have brought it.
+    const there = await sha256OfFile(file, 'a download').catch(() => undefined);
+    if (there !== sha256) await downloadAlone(options);
+  } finally {
+    lock.release();
+  }
+}
+
+async function downloadAlone(options: DownloadOptions): Promise<void> {
+  const { file, url, sha256 } = options;
+  const kept = (await readPart(file, url)).sizeBytes > 0;
+  const { inPieces } = await fetchWhole(options);
   const found = await sha256OfFile(partPath(file), 'a download');
   if (found === sha256) {
     await placeFileAtomic(partPath(file), file);
@@ -60,19 +73,20 @@ export async function download(options: DownloadOptions): Promise<void> {
   }
   await clearPart(file);
   // What was kept from an earlier time may be to blame; what came in one piece is what the server has.
-  if (resumed) return await download(options);
-  const message = `${url} serves a file with the sha256 ${found} where ${sha256} was expected.`;
-  throw new DownloadError({ kind: 'checksum', message, transient: false });
+  if (kept) return await downloadAlone(options);
+  const message = inPieces
+    ? `${url} came in several pieces, which together have the sha256 ${found} where ${sha256} was expected.`
+    : `${url} serves a file with the sha256 ${found} where ${sha256} was expected.`;
+  throw new DownloadError({ kind: inPieces ? 'pieces' : 'checksum', message, transient: false });
 }
 
-/** Attempt after attempt, each going on where the last one stopped. */
-async function fetchWhole(options: DownloadOptions): Promise<void> {
+/** Attempt after attempt, each going on where the last one stopped; tells whether the last one began in the middle. */
+async function fetchWhole(options: DownloadOptions): Promise<{ readonly inPieces: boolean }> {
   const { file, url, reporter, signal, patience = PATIENCE } = options;
   for (let failures = 0; ; ) {
     const before = (await readPart(file, url)).sizeBytes;
     try {
-      await fetchRest(options);
-      return;
+      return { inPieces: (await fetchRest(options)) > 0 };
     } catch (cause) {
       const kept = (await readPart(file, url)).sizeBytes;
       if (signal?.aborted) throw interrupted(kept, file, cause);
@@ -98,15 +112,19 @@ function interrupted(keptBytes: number, file: string, cause: unknown): Interrupt
   return new InterruptedError(message, { cause });
 }
 
-/** One request: appends to the part what is missing, or begins anew where the server cannot go on. */
-async function fetchRest(options: DownloadOptions): Promise<void> {
+/**
+ * One request: appends to the part what is missing, or begins anew where the server cannot go on.
+ *
+ * @returns the number of bytes that were there before
+ */
+async function fetchRest(options: DownloadOptions): Promise<number> {
   const { file, url, signal, patience = PATIENCE } = options;
   const watch = watchForStall(url, patience.stallMs);
   try {
     const part = await readPart(file, url);
     const either = signal ? AbortSignal.any([signal, watch.signal]) : watch.signal;
     const answer = await requestRest({ url, part, signal: either });
-    if (answer.kind === 'complete') return;
+    if (answer.kind === 'complete') return part.sizeBytes;
     if (answer.kind === 'mismatch') {
       await clearPart(file);
       const message = `${url} has no such part any more.`;
@@ -114,6 +132,7 @@ async function fetchRest(options: DownloadOptions): Promise<void> {
     }
     if (answer.startsAt === 0) await startPart(file, { url, validator: answer.validator });
     await appendToPart(file, counted(answer, { ...options, onChunk: watch.reset }));
+    return answer.startsAt;
   } catch (error) {
     // fetch wraps the reason of an abort in errors of its own.
     throw watch.signal.aborted ? watch.signal.reason : error;

@@ -5,6 +5,7 @@ import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import type { DatasetContext, Provided } from './context.js';
 import { download, type Patience } from './download.js';
 import { DownloadError } from './download-error.js';
+import { partPath } from './part.js';
 
 /** Address and sha256 of `mnist.npz`, as in Keras' `keras/src/datasets/mnist.py`. */
 export const MNIST = {
@@ -49,6 +50,8 @@ export async function provideMnist(
 function wayOut({ file }: MnistSource, { failure }: DownloadError): string {
   if (failure.kind === 'checksum')
     return 'If you trust it all the same, pass --sha256 with the one that was found.';
+  if (failure.kind === 'pieces')
+    return `They are not kept: try again (and remove ${partPath(file)}, should it be there all the same).`;
   return (
     `Fetch the file where there is a network and copy it to ${file}, pass any npz with --data FILE, or use ` +
     `--data digits, which needs no network.${failure.kind === 'network' ? proxyHint(process.env) : ''}`

@@ -1,6 +1,10 @@
 /** The part of a download that is there already: `file.part`, with a note beside it of what it is a part of. */
 import { open, readFile, rm, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { InterruptedError, UsageError } from '../lib/federation/errors.js';
 import { storageError, writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { type Lock, takeLock } from '../lib/formats/lock-file.js';
+import type { Reporter } from '../lib/observability/events.js';
 
 /** A part of a file on a server. */
 export interface Part {
@@ -23,6 +27,32 @@ export function partPath(file: string): string {
 const notePath = (file: string) => `${file}.part.json`;
 
 const NOTHING: Part = { sizeBytes: 0, validator: '' };
+
+/** How often whoever waits for a part looks whether it is free. */
+const LOOK_AGAIN_MS = 250;
+
+/**
+ * Waits until no other process downloads to `file`, and keeps others off its part until released.
+ *
+ * @throws {StorageError} when the disk refuses
+ * @throws {InterruptedError} when the signal aborts
+ */
+export async function lockPart(
+  file: string,
+  { reporter, signal }: { readonly reporter: Reporter; readonly signal?: AbortSignal | undefined },
+): Promise<Lock> {
+  for (let isTold = false; ; isTold = true) {
+    try {
+      return await takeLock(`${partPath(file)}.lock`, { what: file, user: 'download' });
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw storageError(partPath(file), error);
+      if (!isTold) reporter.warn(`Waiting: ${error.message}`);
+    }
+    await sleep(LOOK_AGAIN_MS, undefined, signal && { signal }).catch((cause: unknown) => {
+      throw new InterruptedError(undefined, { cause });
+    });
+  }
+}
 
 /** The part of `url` that is there; nothing if it is of another address, or not known of which version. */
 export async function readPart(file: string, url: string): Promise<Part> {

@@ -1,21 +1,31 @@
 /** A round's aggregation on this machine: the updates of the clients that reported become the next global model. */
 import { basename } from 'node:path';
 import { z } from 'zod';
+import { StageError } from '../lib/federation/errors.js';
 import { placeFileAtomic, sha256 } from '../lib/formats/atomic-file.js';
+import type { RoundRecord } from '../lib/formats/run-record.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { AggregateTask, ClientResult, GlobalModel } from './runner.js';
 import { lastJsonLine, runStage } from './stage-process.js';
 
+/** An update that did not count: in the result, and in a warning of its own for when there is no result. */
+const rejectionSchema = z.object({ file: z.string(), reason: z.string() });
+
 /** The last line that the aggregator writes to stdout. */
 const resultSchema = z.object({
   updates: z.int(),
   examples: z.int(),
-  rejected: z.array(z.object({ file: z.string(), reason: z.string() })),
+  rejected: z.array(rejectionSchema),
   sha256: z.string(),
 });
 
-/** Aggregates the updates of a round, unless the global model that lies there was made from the same ones. */
+/**
+ * Aggregates the updates of a round, unless the global model that lies there was made from the same ones. Rejected
+ * updates are recorded, also when they make the round fail.
+ *
+ * @throws {StageError} when the aggregator fails, or finds fewer good updates than clients reported
+ */
 export async function aggregateStage(
   run: LocalRun,
   { task, ledger }: { readonly task: AggregateTask; readonly ledger: RoundLedger },
@@ -47,18 +57,38 @@ export async function aggregateStage(
       ...['--min-updates', `${updates.length}`],
     ],
   };
-  const { result, seconds, took } = await stopwatch(() => runStage(aggregator, run));
+  const warned: Rejected[] = [];
+  const onWarning = (fields: unknown) => {
+    const rejection = rejectionSchema.safeParse(fields);
+    if (rejection.success) warned.push(rejected(rejection.data));
+  };
+  const { result, seconds, took } = await stopwatch(() => runStage(aggregator, { ...run, onWarning })).catch(
+    async (error: unknown) => {
+      if (error instanceof StageError) {
+        const failure = { ...stage, reason: error.message };
+        await ledger.set({ aggregate: undefined, rejected: warned, failure });
+        await run.metrics.append({ event: 'failure', round, ...failure, rejected: warned });
+      }
+      throw error;
+    },
+  );
   const made = lastJsonLine(aggregator, result, resultSchema);
-  const rejected = made.rejected.map(({ file: update, reason }) => ({
-    client: Number.parseInt(basename(update), 10) || 0,
-    reason,
-  }));
   const facts = { inputs, updates: made.updates, examples: made.examples, seconds, sha256: made.sha256 };
   if (!isLast) await placeFileAtomic(file, paths.aggregatedModel);
-  await ledger.set({ aggregate: facts, rejected });
-  await run.metrics.append({ event: 'aggregate', round, ...facts, rejected });
+  const refused = made.rejected.map(rejected);
+  await ledger.set({ aggregate: facts, rejected: refused, failure: undefined });
+  await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused });
   tell(run, stage, `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples  ${took}`);
   return { file, sha256: made.sha256 };
+}
+
+type Rejected = RoundRecord['rejected'][number];
+
+/** Client k's update is `k.h5`; a file of another name is no client's. */
+function rejected({ file, reason }: z.infer<typeof rejectionSchema>): Rejected {
+  const name = basename(file);
+  const [, client] = /^(\d+)\.h5$/.exec(name) ?? [];
+  return client === undefined ? { file: name, reason } : { client: Number(client), reason };
 }
 
 function hashOfInputs(global: GlobalModel, updates: readonly ClientResult[]): string {

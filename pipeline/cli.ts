@@ -94,7 +94,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .option('--host <address>', 'address that the page listens on', '127.0.0.1')
     .option('--port <number>', 'port of the page', integerOption({ min: 0, max: 65535 }), 5000)
     .option('--json', 'print one JSON line on stdout at the end, everything else on stderr')
-    .option('--fresh', 'start over: remove the run that lies in the volume')
+    .option('--fresh', 'start over: remove the files of the run that lies in the volume')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: RunFlags, command: Command) => {
       const context = { reporter, signal };

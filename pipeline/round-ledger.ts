@@ -16,7 +16,9 @@ export interface RoundLedger {
   /** Adds a client that reported, in place of what it reported before. */
   report(client: ClientRecord): Promise<void>;
   /** Sets other facts of the round. */
-  set(facts: Partial<Pick<RoundRecord, 'rejected' | 'missing' | 'aggregate' | 'evaluation'>>): Promise<void>;
+  set(
+    facts: Partial<Pick<RoundRecord, 'rejected' | 'missing' | 'aggregate' | 'failure' | 'evaluation'>>,
+  ): Promise<void>;
 }
 
 /** Which round, and what it starts from. */

@@ -1,13 +1,14 @@
 /** Opens a run's volume: takes its lock, recognises an earlier run of the same settings, refuses any other. */
-import { access, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, readdir, realpath } from 'node:fs/promises';
+import { isAbsolute, join, relative, sep } from 'node:path';
 import { DataError, UsageError } from '../lib/federation/errors.js';
 import { removeTemporaryFiles } from '../lib/formats/atomic-file.js';
+import { takeLock } from '../lib/formats/lock-file.js';
 import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../lib/formats/run-record.js';
 import type { VolumePaths } from '../lib/formats/volume.js';
 import type { Reporter } from '../lib/observability/events.js';
-import { takeLock } from './lock.js';
-import { settingsDifferences } from './settings.js';
+import { clearVolume } from './clear-volume.js';
+import { DATASET_NAMES, settingsDifferences } from './settings.js';
 
 /** A volume that this process alone may write until it is released. */
 export interface RunVolume {
@@ -33,20 +34,24 @@ export interface OpenOptions {
 /**
  * Opens the volume; `run.json` is its first file, so that whatever lies there has an owner.
  *
- * @throws {UsageError} when another run is at work there, it holds a run of other settings, or files that are no run's
- * @throws {DataError} when `run.json` is damaged
+ * @throws {UsageError} when another run is at work there, it holds a run of other settings, files that are no run's, or
+ * the dataset itself
+ * @throws {DataError} when `run.json` is damaged, or of something else: with `fresh` too nothing is removed then
  */
 export async function openRunVolume(options: OpenOptions): Promise<RunVolume> {
   const { paths, fresh } = options;
+  await refuseDataInside(paths, options.facts.settings.dataset.name);
   await refuseForeignDirectory(paths);
   const lock = await takeLock(join(paths.root, '.lock'));
   try {
-    if (fresh) await clear(paths);
-    else await sweep(paths);
-    const earlier = (await exists(paths.run)) ? await readEarlier(options) : undefined;
-    const record = earlier ?? newRunRecord(options.facts);
-    if (earlier === undefined) await writeRecord(paths.run, record);
-    return { paths, record, resumed: earlier !== undefined, release: lock.release };
+    const earlier = (await exists(paths.run)) ? await readOwnRecord(paths) : undefined;
+    if (earlier !== undefined && !fresh) refuseOtherRun(earlier, options);
+    await sweep(paths);
+    if (earlier !== undefined && fresh) await clearVolume(paths, earlier);
+    const resumed = earlier !== undefined && !fresh;
+    const record = resumed ? earlier : newRunRecord(options.facts);
+    if (!resumed) await writeRecord(paths.run, record);
+    return { paths, record, resumed, release: lock.release };
   } catch (error) {
     lock.release();
     throw error;
@@ -61,12 +66,19 @@ export async function recordDataset(volume: RunVolume, sha256: string): Promise<
   await writeRecord(paths.run, { ...record, settings: { ...record.settings, dataset } });
 }
 
-async function readEarlier({ paths, facts, requiresThreads, reporter }: OpenOptions): Promise<RunRecord> {
-  const earlier = await readRunRecord(paths.run).catch((error: unknown) => {
+/** What lies there is only a run's if its record says so; a damaged one looks like that of another program. */
+async function readOwnRecord(paths: VolumePaths): Promise<RunRecord> {
+  try {
+    return await readRunRecord(paths.run);
+  } catch (error) {
     if (!(error instanceof DataError)) throw error;
     const { file, expected, found } = error.problem;
-    throw new DataError({ file, expected, found: `${found} (--fresh starts over)` }, { cause: error });
-  });
+    const wayOut = `choose another directory with --volume, or remove ${paths.root} by hand if nothing in it is needed`;
+    throw new DataError({ file, expected, found: `${found} (${wayOut})` }, { cause: error });
+  }
+}
+
+function refuseOtherRun(earlier: RunRecord, { paths, facts, requiresThreads, reporter }: OpenOptions): void {
   const differences = [
     ...settingsDifferences(earlier.settings, facts.settings),
     ...(requiresThreads && earlier.threads !== facts.threads
@@ -85,7 +97,22 @@ async function readEarlier({ paths, facts, requiresThreads, reporter }: OpenOpti
         'its bytes may differ from those of a run made by one version (--fresh starts over).',
     );
   }
-  return earlier;
+}
+
+/** The run writes there, and --fresh removes: the user's dataset is no file to do that to. */
+async function refuseDataInside(paths: VolumePaths, dataset: string): Promise<void> {
+  if (DATASET_NAMES.includes(dataset)) return;
+  const root = await realpath(paths.root).catch(() => paths.root);
+  const target = await realpath(dataset).catch(() => dataset);
+  if (!isInside(paths.root, dataset) && !isInside(root, target)) return;
+  throw new UsageError(
+    `--data ${dataset} lies inside of the volume ${paths.root}: choose another directory with --volume, or move it.`,
+  );
+}
+
+function isInside(directory: string, path: string): boolean {
+  const way = relative(directory, path);
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
 /** A wrong --volume must not scatter a run's files among the user's. */
@@ -102,14 +129,6 @@ async function refuseForeignDirectory(paths: VolumePaths): Promise<void> {
     `${paths.root} holds files of something else than a fedbatch run ("${foreign}"): ` +
       'choose an empty or new directory with --volume.',
   );
-}
-
-/** Removes an earlier run; its record last, so that a volume that is half cleared is still known as a run's. */
-async function clear(paths: VolumePaths): Promise<void> {
-  const { data, rounds, models, aggregatedModel, bestModel, accuracy, metrics, logs, run } = paths;
-  for (const path of [data, rounds, models, aggregatedModel, bestModel, accuracy, metrics, logs, run]) {
-    await rm(path, { recursive: true, force: true });
-  }
 }
 
 /** Removes what killed writers left half-written. */

@@ -26,6 +26,8 @@ export interface StageListeners {
   readonly onOutput?: (line: string) => void;
   /** What it runs on, once it knows. */
   readonly onEngine?: (note: EngineNote) => void;
+  /** The fields of each warning; a stage that fails has no result to tell them by. */
+  readonly onWarning?: (fields: Readonly<Record<string, unknown>>) => void;
 }
 
 /** What a stage is run with. */
@@ -55,7 +57,7 @@ const PASSED_ON: readonly number[] = [ExitCode.usage, ExitCode.data, ExitCode.th
  */
 export async function runStage(
   task: StageTask,
-  { reporter, signal, onOutput, onEngine }: StageContext & StageListeners,
+  { reporter, signal, onOutput, onEngine, onWarning }: StageContext & StageListeners,
 ): Promise<readonly string[]> {
   if (signal.aborted) throw new InterruptedError();
   const child = execa(
@@ -73,7 +75,7 @@ export async function runStage(
       ipc: true,
     },
   );
-  const sink: LineSink = { task, reporter, onEngine, errors: [], other: [] };
+  const sink: LineSink = { task, reporter, onEngine, onWarning, errors: [], other: [] };
   const output = onOutput && eachLine(child.iterable({ from: 'stdout' }), onOutput);
   await eachLine(child.iterable({ from: 'stderr' }), (line) => passOn(line, sink));
   await output;
@@ -120,6 +122,7 @@ interface LineSink {
   readonly task: StageTask;
   readonly reporter: Reporter;
   readonly onEngine: StageListeners['onEngine'];
+  readonly onWarning: StageListeners['onWarning'];
   /** Error messages, and lines that are no log. */
   readonly errors: string[];
   readonly other: string[];
@@ -141,6 +144,7 @@ function passOn(line: string, sink: LineSink): void {
     errors.push(String(entry.msg));
   } else if (entry.level === 'warn') {
     reporter.warn(`${stageName(task)}: ${entry.msg}`);
+    sink.onWarning?.(entry);
   }
 }
 

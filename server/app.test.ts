@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { sha256 as hash } from '../lib/formats/atomic-file.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { Predictor } from './predictor.js';
@@ -19,6 +20,18 @@ async function assertProblem(response: Response, status: number, sentence: RegEx
   assert.equal(answer.status, status);
   assert.equal(answer.requestId, response.headers.get('x-request-id'));
   assert.doesNotMatch(text, /\bat .*\.[jt]s:\d+|node_modules/, 'no stack');
+}
+
+/** Sends the head of an upload and `bytes` of its image, and no end. */
+function beginUpload(url: string, bytes: number) {
+  const headers = { 'Content-Type': 'multipart/form-data; boundary=edge' };
+  const request = httpRequest(`${url}/upload`, { method: 'POST', headers });
+  request.on('error', () => {});
+  request.write(
+    '--edge\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n',
+  );
+  const sent = new Promise<void>((resolve) => request.write(Buffer.alloc(bytes), () => resolve()));
+  return { request, sent };
 }
 
 describe('the web application', () => {
@@ -253,6 +266,26 @@ describe('the web application under load and without its model', () => {
       await assertProblem(refused[0] as Response, 503, /Too many uploads/);
       assert.equal((await upload(app.url, png)).status, 200);
     } finally {
+      await app.close();
+    }
+  });
+
+  it('is held up by no slow uploads, and bounds what all of them take in memory', async () => {
+    const app = await serveApp({ limits: { maxRunning: 1, maxWaiting: 1, maxHeldBytes: 100_000 } });
+    const slow = Array.from({ length: 3 }, () => beginUpload(app.url, 30_000));
+    try {
+      await Promise.all(slow.map(({ sent }) => sent));
+      const png = await digitPng(6);
+      const quick = await Promise.race([upload(app.url, png), delay(5_000, undefined, { ref: false })]);
+      assert.equal(quick?.status, 200, 'answered while the others are still arriving');
+      // 90,000 bytes are held already.
+      await assertProblem(await upload(app.url, new Uint8Array(50_000)), 503, /Too many uploads/);
+      for (const { request } of slow) request.destroy();
+      const after = async () => (await upload(app.url, new Uint8Array(50_000))).status;
+      while ((await after()) === 503) await delay(20);
+      assert.notEqual(await after(), 503, 'what was held is given back');
+    } finally {
+      for (const { request } of slow) request.destroy();
       await app.close();
     }
   });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -168,5 +168,7 @@ describe('fedbatch serve', () => {
     for (const part of ['--model', '--host', '"127.0.0.1"', '--port', '5000', '--samples', 'curl']) {
       assert.ok(stdout.includes(part), part);
     }
+    const [, sample = ''] = /file=@(samples\/\S+)/.exec(stdout) ?? [];
+    await access(fileURLToPath(new URL(`../../${sample}`, import.meta.url)));
   });
 });

@@ -28,7 +28,7 @@ export function serveCommand(context: ProgramContext): Command {
       `
 Example:
   fedbatch serve --model runs/digits/aggregated-model.h5 --port 8080
-  curl -H 'Accept: application/json' -F file=@samples/7.png http://127.0.0.1:8080/upload`,
+  curl -H 'Accept: application/json' -F file=@samples/digit-7-a.png http://127.0.0.1:8080/upload`,
     )
     .action(({ engine, backend, ...options }: ServeFlags) =>
       serve(

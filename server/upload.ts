@@ -1,6 +1,6 @@
 /** Takes one uploaded image into memory, within limits that are decided before any handler runs. */
 import type { Request, RequestHandler, Response } from 'express';
-import multer, { MulterError } from 'multer';
+import multer, { MulterError, type StorageEngine } from 'multer';
 import { HttpProblem } from './problems.js';
 import { createSlots } from './slots.js';
 
@@ -11,14 +11,17 @@ export const FILE_FIELD = 'file';
 export interface UploadLimits {
   /** Largest image file. */
   readonly maxFileBytes: number;
-  /** Uploads in memory at the same time; this many times `maxFileBytes` bounds what they take. */
+  /** What all uploads together may take in memory, from their first byte to the answer; more are answered 503. */
+  readonly maxHeldBytes: number;
+  /** Uploads that are decoded and answered at the same time; those that are still arriving do not count. */
   readonly maxRunning: number;
-  /** Uploads that may wait for their turn, unread; more are answered 503. */
+  /** Uploads that have arrived and may wait for their turn; more are answered 503. */
   readonly maxWaiting: number;
 }
 
 export const DEFAULT_UPLOAD_LIMITS: UploadLimits = {
   maxFileBytes: 5_000_000,
+  maxHeldBytes: 320_000_000,
   maxRunning: 64,
   maxWaiting: 1_000,
 };
@@ -27,12 +30,15 @@ export const DEFAULT_UPLOAD_LIMITS: UploadLimits = {
 const HOPELESS_FACTOR = 8;
 const RETRY_AFTER_SECONDS = '1';
 
-/** Handlers that leave the image of a `multipart/form-data` request in `request.file`, or fail with a problem. */
+/**
+ * Handlers that leave the image of a `multipart/form-data` request in `request.file`, or fail with a problem. A turn is
+ * taken only once the whole image is there, so that slow senders hold up nobody else.
+ */
 export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
-  const { maxFileBytes, maxRunning, maxWaiting } = limits;
+  const { maxFileBytes, maxHeldBytes, maxRunning, maxWaiting } = limits;
   const slots = createSlots({ running: maxRunning, waiting: maxWaiting });
   const parse = multer({
-    storage: multer.memoryStorage(),
+    storage: createBoundedMemory(maxHeldBytes),
     limits: {
       fileSize: maxFileBytes,
       files: 1,
@@ -50,24 +56,56 @@ export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
       refuseByHeaders(request, response, maxFileBytes);
       next();
     },
-    async (_request, response, next) => {
-      const gone = new AbortController();
-      response.once('close', () => gone.abort());
-      const release = await slots.acquire(gone.signal);
-      if (gone.signal.aborted) return release?.();
-      if (release === undefined) {
-        throw new HttpProblem(503, 'Too many uploads at the moment; try again in a second.', {
-          headers: { 'Retry-After': RETRY_AFTER_SECONDS },
-        });
-      }
-      response.once('close', release);
-      next();
-    },
     (request, response, next) =>
       parse(request, response, (error: unknown) =>
         next(error === undefined ? missingFile(request) : uploadProblem(error, maxFileBytes)),
       ),
+    async (_request, response, next) => {
+      if (response.destroyed) return;
+      const gone = new AbortController();
+      response.once('close', () => gone.abort());
+      const release = await slots.acquire(gone.signal);
+      if (gone.signal.aborted) return release?.();
+      if (release === undefined) throw tooMany();
+      response.once('close', release);
+      next();
+    },
   ];
+}
+
+/** Keeps images in memory, all of them together within `maxHeldBytes`, each until its request is answered or gone. */
+function createBoundedMemory(maxHeldBytes: number): StorageEngine {
+  let heldBytes = 0;
+  return {
+    _handleFile({ res }, { stream }, done) {
+      const chunks: Uint8Array[] = [];
+      let ownBytes = 0;
+      let isRefused = false;
+      const drop = () => {
+        heldBytes -= ownBytes;
+        ownBytes = 0;
+        chunks.length = 0;
+      };
+      res?.once('close', () => {
+        isRefused = true;
+        drop();
+      });
+      stream.on('data', (chunk: Uint8Array) => {
+        if (isRefused) return;
+        chunks.push(chunk);
+        ownBytes += chunk.length;
+        heldBytes += chunk.length;
+        if (heldBytes <= maxHeldBytes) return;
+        isRefused = true;
+        drop();
+        done(tooMany());
+      });
+      stream.on('end', () => {
+        if (!isRefused) done(null, { buffer: Buffer.concat(chunks), size: ownBytes });
+      });
+    },
+    _removeFile: (_request, _file, done) => done(null),
+  };
 }
 
 /** What can be told from the headers is told before the body is read. */
@@ -98,7 +136,14 @@ function tooLarge(maxFileBytes: number): HttpProblem {
   return new HttpProblem(413, `The file is too large: at most ${maxFileBytes / 1e6} MB are accepted.`);
 }
 
+function tooMany(): HttpProblem {
+  return new HttpProblem(503, 'Too many uploads at the moment; try again in a second.', {
+    headers: { 'Retry-After': RETRY_AFTER_SECONDS },
+  });
+}
+
 function uploadProblem(error: unknown, maxFileBytes: number): unknown {
+  if (error instanceof HttpProblem) return error;
   if (!(error instanceof MulterError)) {
     // What the multipart parser itself says about a malformed body.
     const message = error instanceof Error ? error.message : String(error);

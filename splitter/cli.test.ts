@@ -184,6 +184,21 @@ test('a kill in the middle of a second split leaves no manifest, and the next ru
   assert.deepEqual((await readdir(savedir)).sort(), ['0.npz', '1.npz', '2.npz', 'manifest.json', 'test.npz']);
 });
 
+test('a directory with files of something else: exit code 2, and they stay', async (t) => {
+  const { data, savedir } = await prepared(await temporaryDirectory(t));
+  await mkdir(savedir);
+  for (const name of ['2024.npz', 'manifest.json', 'test.npz']) await writeFile(join(savedir, name), 'mine');
+  const { exitCode, stderr, stdout } = await run('--data', data, '--n-container', '2', '--savedir', savedir);
+  assert.equal(exitCode, 2);
+  assert.equal(stdout, '');
+  assert.match(
+    stderr,
+    /^error: .*2024\.npz was not made by a split .*: choose an empty or new directory .*\.$/,
+  );
+  assert.deepEqual((await readdir(savedir)).sort(), ['2024.npz', 'manifest.json', 'test.npz']);
+  assert.equal(await readFile(join(savedir, 'test.npz'), 'utf8'), 'mine');
+});
+
 test('60,000 images of MNIST are split', async (t) => {
   const data = findMnist();
   if (data === undefined) return t.skip('no MNIST: set FEDBATCH_MNIST to the path of mnist.npz');

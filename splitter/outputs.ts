@@ -1,12 +1,19 @@
-/** The files of a split in its directory: their names, whether they are whole, and how old ones are cleared away. */
-import { readdir, realpath, rm } from 'node:fs/promises';
+/** The files of a split in its directory: their names, whose they are, whether they are whole, how old ones are cleared. */
+import { readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorageError, UsageError } from '../lib/federation/errors.js';
-import { errorCode, removeTemporaryFiles, sha256OfFile } from '../lib/formats/atomic-file.js';
+import {
+  errorCode,
+  removeTemporaryFiles,
+  sha256OfFile,
+  writeFileAtomic,
+} from '../lib/formats/atomic-file.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';
 
 export const MANIFEST_NAME = 'manifest.json';
 export const TEST_NAME = 'test.npz';
+/** Lies in the directory while a split is at work, and lists its files: what a killed one leaves is known by it. */
+const MARKER_NAME = '.split-in-progress';
 
 /** Name of client k's shard. */
 export const shardName = (client: number) => `${client}.npz`;
@@ -25,7 +32,7 @@ export interface SplitKey {
 
 /** The manifest of a finished, intact split in `savedir` made with the same settings; else undefined. */
 export async function findFinished(savedir: string, key: SplitKey): Promise<Manifest | undefined> {
-  const manifest = await readManifest(join(savedir, MANIFEST_NAME)).catch(() => undefined);
+  const manifest = await manifestIn(savedir);
   if (manifest === undefined || !sameSplit(manifest, key)) return undefined;
   const shards = (await listNames(savedir)).filter((name) => SHARD.test(name));
   if (shards.length !== manifest.shards.length) return undefined;
@@ -47,19 +54,45 @@ function sameSplit({ dataset, partition, shards }: Manifest, key: SplitKey): boo
 }
 
 /**
- * Removes what an earlier split left: its manifest first, so that what a kill leaves is never taken for whole, then
- * all shards (an earlier split with more clients leaves more) and temporary files.
+ * Makes room for a split of `clients` shards: marks the directory as being at work, then removes what an earlier split
+ * left (it may have had more clients).
  *
  * @returns the number of shards removed
- * @throws {StorageError} when a file cannot be removed.
+ * @throws {UsageError} when a file lies there that the split would replace and that no split made
+ * @throws {StorageError} when a file cannot be written or removed
  */
-export async function clearOutputs(savedir: string): Promise<number> {
-  const names = await listNames(savedir);
-  const stale = names.filter((name) => OUTPUT.test(name));
-  stale.sort((a, b) => Number(b === MANIFEST_NAME) - Number(a === MANIFEST_NAME));
-  for (const name of stale) await remove(join(savedir, name));
+export async function beginSplit(savedir: string, clients: number): Promise<number> {
+  const own = await ownNames(savedir);
+  const present = (await listNames(savedir)).filter((name) => OUTPUT.test(name));
+  const foreign = present.find((name) => !own.has(name));
+  if (foreign !== undefined) {
+    throw new UsageError(
+      `${join(savedir, foreign)} was not made by a split that is known here, and would be lost: ` +
+        'choose an empty or new directory with --savedir.',
+    );
+  }
+  const coming = Array.from({ length: clients }, (_, client) => shardName(client));
+  const files = [...new Set([...present, ...coming, TEST_NAME, MANIFEST_NAME])];
+  await writeFileAtomic(join(savedir, MARKER_NAME), `${JSON.stringify({ files })}\n`);
+  await removeOutputs(savedir, present);
   await removeTemporaryFiles(savedir);
-  return stale.filter((name) => SHARD.test(name)).length;
+  return present.filter((name) => SHARD.test(name)).length;
+}
+
+/** Takes the mark away: the manifest alone vouches for the files from now on. @throws {StorageError} when the disk refuses */
+export async function endSplit(savedir: string): Promise<void> {
+  await remove(join(savedir, MARKER_NAME));
+}
+
+/** Removes what a split that failed has made so far. @throws {StorageError} when a file cannot be removed */
+export async function abandonSplit(savedir: string): Promise<void> {
+  const own = await ownNames(savedir);
+  await removeOutputs(
+    savedir,
+    (await listNames(savedir)).filter((name) => own.has(name)),
+  );
+  await removeTemporaryFiles(savedir);
+  await endSplit(savedir);
 }
 
 /** @throws {UsageError} when the dataset itself is a file that clearing or writing the outputs would destroy. */
@@ -69,6 +102,37 @@ export async function refuseOwnOutput(data: string, savedir: string): Promise<vo
   throw new UsageError(
     `${data}: expected a dataset outside of --savedir, found one that the split would overwrite (${basename(source)}).`,
   );
+}
+
+/** The names for which a split's manifest or mark vouches; a name that no split gives is never among them. */
+async function ownNames(savedir: string): Promise<ReadonlySet<string>> {
+  const manifest = await manifestIn(savedir);
+  const listed =
+    manifest === undefined
+      ? []
+      : [MANIFEST_NAME, ...[...manifest.shards, manifest.test].map(({ file }) => file)];
+  return new Set([...listed, ...(await markedNames(savedir))].filter((name) => OUTPUT.test(name)));
+}
+
+async function markedNames(savedir: string): Promise<readonly string[]> {
+  try {
+    const mark: unknown = JSON.parse(await readFile(join(savedir, MARKER_NAME), 'utf8'));
+    const { files } = mark as { readonly files?: unknown };
+    return Array.isArray(files) ? files.filter((name) => typeof name === 'string') : [];
+  } catch {
+    // None, or none of ours: it vouches for nothing.
+    return [];
+  }
+}
+
+function manifestIn(savedir: string): Promise<Manifest | undefined> {
+  return readManifest(join(savedir, MANIFEST_NAME)).catch(() => undefined);
+}
+
+/** The manifest goes first, so that what a kill leaves is never taken for whole. */
+async function removeOutputs(savedir: string, names: readonly string[]): Promise<void> {
+  const order = names.toSorted((a, b) => Number(b === MANIFEST_NAME) - Number(a === MANIFEST_NAME));
+  for (const name of order) await remove(join(savedir, name));
 }
 
 async function listNames(directory: string): Promise<readonly string[]> {

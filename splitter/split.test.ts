@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { UsageError } from '../lib/federation/errors.js';
 import { takeExamples } from '../lib/federation/examples.js';
 import { partitionSchemeNames } from '../lib/federation/partition.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
@@ -104,9 +105,6 @@ test('finished work is recognised, and done again when anything about it has cha
   const damages: readonly (() => Promise<unknown>)[] = [
     () => rm(inside('1.npz')),
     () => rm(inside('test.npz')),
-    () => rm(inside('manifest.json')),
-    () => writeFile(inside('manifest.json'), '{'),
-    () => writeFile(inside('7.npz'), 'a shard that no manifest knows'),
     async () => {
       const bytes = await readFile(inside('0.npz'));
       bytes[bytes.length - 100] = (bytes[bytes.length - 100] ?? 0) ^ 1;
@@ -139,6 +137,52 @@ test('shards of an earlier split with more clients and what a killed one left ar
   assert.deepEqual(await allNumbers(options), range(0, 101));
 });
 
+test('files that no split made are refused and stay as they are, whatever their names', async (t) => {
+  const options = await prepared(await temporaryDirectory(t), await withTest());
+  await mkdir(options.savedir);
+  const refused = async (name: string, content: string) => {
+    const path = join(options.savedir, name);
+    await writeFile(path, content);
+    const before = (await readdir(options.savedir)).sort();
+    await assert.rejects(split({ ...options, seed: 5 }), (error) => {
+      assert.ok(error instanceof UsageError, String(error));
+      assert.ok(error.message.startsWith(path), error.message);
+      assert.match(error.message, /choose an empty or new directory with --savedir\.$/);
+      return true;
+    });
+    assert.equal(await readFile(path, 'utf8'), content);
+    assert.deepEqual((await readdir(options.savedir)).sort(), before);
+    await rm(path);
+  };
+  for (const name of ['2024.npz', '0.npz', 'test.npz']) await refused(name, 'my thesis');
+  for (const content of ['{"name":"my extension","manifest_version":3}', '{'])
+    await refused('manifest.json', content);
+  await split(options);
+  await refused('2024.npz', 'put beside the shards later');
+  // Without their manifest nothing says whose the shards are.
+  await rm(join(options.savedir, 'manifest.json'));
+  await assert.rejects(split({ ...options, seed: 5 }), /0\.npz was not made by a split that is known here/);
+  assert.deepEqual(await allNumbers(options), range(0, 101));
+});
+
+test('the mark that a killed split leaves vouches for its files, and only for those', async (t) => {
+  const options = await prepared(await temporaryDirectory(t), await withTest());
+  const inside = (name: string) => join(options.savedir, name);
+  await mkdir(options.savedir);
+  await writeFile(inside('.split-in-progress'), '{"files":["0.npz","1.npz","../dataset.npz"]}');
+  await writeFile(inside('0.npz'), 'half of a split');
+  await writeFile(inside('2024.npz'), 'mine');
+  await assert.rejects(split(options), /2024\.npz was not made by a split/);
+  await rm(inside('2024.npz'));
+  assert.equal((await split(options)).skipped, false);
+  assert.deepEqual(await readFile(options.data), Buffer.from(await withTest()));
+  // Killed between its manifest and the end: the split is whole, and a mark that stayed would vouch for too much.
+  await writeFile(inside('.split-in-progress'), '{"files":["7.npz"]}');
+  assert.equal((await split(options)).skipped, true);
+  const names = ['0.npz', '1.npz', '2.npz', 'manifest.json', 'test.npz'];
+  assert.deepEqual((await readdir(options.savedir)).sort(), names);
+});
+
 test('a bad dataset or too many clients leave an earlier split as it was', async (t) => {
   const options = await prepared(await temporaryDirectory(t), await withTest());
   const { manifest } = await split(options);
@@ -160,6 +204,7 @@ test('a dataset that the split would overwrite is refused', async (t) => {
       /expected a dataset outside of --savedir, found one that the split/,
     );
     assert.deepEqual(await readFile(data), Buffer.from(await withTest()));
+    await rm(data);
   }
   const beside = join(options.savedir, 'dataset.npz');
   await writeFile(beside, await withTest());
@@ -170,8 +215,10 @@ test('a split that is stopped leaves no shards', async (t) => {
   const options = await prepared(await temporaryDirectory(t), await withTest());
   const stop = new AbortController();
   const reporter = { ...silentReporter, progress: () => stop.abort(new Error('enough')) };
+  await mkdir(options.savedir);
+  await writeFile(join(options.savedir, 'notes.txt'), 'mine');
   await assert.rejects(split({ ...options, reporter, signal: stop.signal }), /enough/);
-  assert.deepEqual(await readdir(options.savedir), []);
+  assert.deepEqual(await readdir(options.savedir), ['notes.txt']);
 });
 
 test('MNIST, dealt by stride, holds in shard r what the file holds in [r::3]', async (t) => {

@@ -14,7 +14,9 @@ import { parseDataset, writeShard } from '../lib/formats/dataset.js';
 import { type Manifest, type ManifestShard, writeManifest } from '../lib/formats/manifest.js';
 import type { Reporter } from '../lib/observability/events.js';
 import {
-  clearOutputs,
+  abandonSplit,
+  beginSplit,
+  endSplit,
   findFinished,
   MANIFEST_NAME,
   refuseOwnOutput,
@@ -47,22 +49,27 @@ export interface SplitResult {
 
 /**
  * Splits a dataset into `0.npz … N-1.npz`, `test.npz` and `manifest.json`. Work that is already done is recognised
- * by the manifest and its checksums, and skipped; a split that fails leaves none of its files.
+ * by the manifest and its checksums, and skipped; a split that fails leaves none of its files. Files of others stay.
  *
- * @throws {DataError} for a bad dataset, {UsageError} for more clients than examples, {StorageError} for a full disk.
+ * @throws {DataError} for a bad dataset
+ * @throws {UsageError} for more clients than examples, or files in the way that no split made
+ * @throws {StorageError} for a full disk
  */
 export async function split(options: SplitOptions): Promise<SplitResult> {
   const { data, savedir, clients, scheme, seed, testFraction, reporter } = options;
   const bytes = await readFileBytes(data, 'a dataset (npz)');
   const key = { datasetSha256: sha256(bytes), clients, scheme, seed, testFraction };
   const finished = await findFinished(savedir, key);
-  if (finished !== undefined) return { manifest: finished, skipped: true };
+  if (finished !== undefined) {
+    await endSplit(savedir);
+    return { manifest: finished, skipped: true };
+  }
 
   await refuseOwnOutput(data, savedir);
   const dataset = await parseDataset(bytes, data);
   warnAboutScale(dataset.train, data, reporter);
   const plan = planSplit(dataset, options);
-  const removed = await clearOutputs(savedir);
+  const removed = await beginSplit(savedir, clients);
   if (removed > 0) reporter.info(`Removed ${removed} shards of an earlier split from ${savedir}.`);
   try {
     const files = await writeParts(plan, options);
@@ -79,9 +86,10 @@ export async function split(options: SplitOptions): Promise<SplitResult> {
       ...files,
     };
     await writeManifest(join(savedir, MANIFEST_NAME), manifest);
+    await endSplit(savedir);
     return { manifest, skipped: false };
   } catch (error) {
-    await clearOutputs(savedir).catch(() => undefined);
+    await abandonSplit(savedir).catch(() => undefined);
     throw error;
   }
 }

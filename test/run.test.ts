@@ -1,7 +1,7 @@
 /** `fedbatch run` from end to end, on the real services and a tiny dataset. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -237,6 +237,55 @@ test('a directory of other things is no volume, not even with --fresh', async ()
   assert.deepEqual(readdirSync(volume), ['thesis.npz']);
 });
 
+test('--fresh removes the files of the run, and none that the user put beside them', async () => {
+  const volume = await copyOfFinished('mixed');
+  const mine = ['data/thesis.txt', 'rounds/notes.txt', 'rounds/0002/plot.png', 'model/best.h5', 'todo.txt'];
+  for (const path of mine) await writeFile(join(volume, path), 'mine');
+  const fresh = await start(volume, '--clients', '2', '--rounds', '1', '--fresh');
+  assert.equal(lastLine(fresh).rounds, 1);
+  assert.deepEqual(skippedStages(fresh.stderr), []);
+  for (const path of mine) assert.equal(await readFile(join(volume, path), 'utf8'), 'mine', path);
+  assert.deepEqual(readdirSync(join(volume, 'rounds', '0002')), ['plot.png']);
+  assert.deepEqual(readdirSync(join(volume, 'model')).sort(), ['0-model.h5', '1-model.h5', 'best.h5']);
+  assert.equal(existsSync(join(volume, 'data', '2.npz')), false);
+});
+
+for (const [name, content, found] of [
+  ['of something else', '{"mine":1}', /"schemaVersion": /],
+  ['that is cut off', '{"schemaVersion":1,"id":"d', /no valid JSON/],
+] as const) {
+  test(`a run.json ${name}: nothing is removed, not even with --fresh, which is not advised`, async () => {
+    const volume = join(directory, `foreign ${name}`);
+    await cp(data, join(volume, 'data', '0.npz'));
+    await writeFile(join(volume, 'data', 'thesis.txt'), 'mine');
+    await writeFile(join(volume, 'run.json'), content);
+    const before = readdirSync(volume, { recursive: true }).map(String).sort();
+    for (const flags of [[], ['--fresh']]) {
+      const { exitCode, stderr } = await start(volume, ...flags);
+      assert.equal(exitCode, 3, stderr);
+      assert.match(stderr, found);
+      assert.match(stderr, /choose another directory with --volume, or remove \S.* by hand if nothing in it/);
+      assert.doesNotMatch(stderr, /--fresh/);
+      assert.deepEqual(readdirSync(volume, { recursive: true }).map(String).sort(), before);
+    }
+  });
+}
+
+test('a dataset inside of the volume is refused, and stays', async () => {
+  const volume = await copyOfFinished('around');
+  const inside = join(volume, 'data', 'd.npz');
+  await cp(data, inside);
+  const link = join(directory, 'way-in');
+  await symlink(volume, link);
+  for (const path of [inside, join(link, 'data', 'd.npz')]) {
+    const { exitCode, stderr } = await start(volume, '--data', path, '--fresh');
+    assert.equal(exitCode, 2, stderr);
+    assert.match(stderr, /error: --data \S+d\.npz lies inside of the volume \S+around: choose another/);
+  }
+  assert.ok((await readFile(inside)).equals(await readFile(data)));
+  assert.ok(existsSync(join(volume, 'aggregated-model.h5')));
+});
+
 test('a dataset that changed since is noticed', async () => {
   const other = join(directory, 'other.npz');
   await cp(data, other);
@@ -284,6 +333,38 @@ test('more clients than examples: refused before anything is trained', async () 
   assert.equal(exitCode, 2);
   assert.match(stderr, /error: split: ended with exit code 2: .*324 training examples.* found 400\./);
   assert.equal(existsSync(join(directory, 'crowd', 'rounds')), false);
+});
+
+test('updates that are rejected fail the round, and round.json says which and why', async () => {
+  const volume = join(directory, 'diverged');
+  // So large a step that the weights overflow.
+  const diverging = ['--rounds', '1', '--optimizer', 'sgd', '--learning-rate', '1e30'];
+  const { exitCode, stderr } = await start(volume, ...diverging);
+  assert.equal(exitCode, 4, stderr);
+  assert.match(stderr, /error: aggregate: .*Expected at least 3 good client updates, found 0 \(3 rejected\)/);
+  const record = await readRoundRecord(join(volume, 'rounds', '0001', 'round.json'));
+  assert.equal(record.reported.length, 3);
+  assert.deepEqual(
+    record.rejected.map((each) => 'client' in each && each.client),
+    [0, 1, 2],
+  );
+  for (const { reason } of record.rejected) assert.match(reason, /finite|NaN|infinit/i);
+  assert.equal(record.failure?.stage, 'aggregate');
+  assert.match(record.failure?.reason ?? '', /found 0 \(3 rejected\)/);
+  assert.equal(record.aggregate, undefined);
+});
+
+test('a stray file among the updates is recorded by its name, and does not count', async () => {
+  const volume = await copyOfFinished('stray');
+  await writeFile(join(volume, 'rounds', '0001', 'updates', 'foo.h5'), 'no model');
+  await rm(join(volume, 'rounds', '0002', 'global.h5'));
+  assert.equal(lastLine(await start(volume)).sha256, finished.line.sha256);
+  const { rejected, failure } = await readRoundRecord(join(volume, 'rounds', '0001', 'round.json'));
+  assert.deepEqual(
+    rejected.map((each) => 'file' in each && each.file),
+    ['foo.h5'],
+  );
+  assert.equal(failure, undefined);
 });
 
 test('a trainer that dies ends the run and the other trainers; the same command goes on', async () => {

@@ -67,7 +67,13 @@ const roundRecordSchema = z.object({
   parent: hash,
   selected: z.array(count),
   reported: z.array(clientRecordSchema),
-  rejected: z.array(z.object({ client: count, reason: z.string() })),
+  /** Updates that did not count: by client, or by file where the name is not that of a client's update. */
+  rejected: z.array(
+    z.union([
+      z.object({ client: count, reason: z.string() }),
+      z.object({ file: z.string(), reason: z.string() }),
+    ]),
+  ),
   missing: z.array(z.object({ client: count, reason: z.string() })),
   aggregate: z
     .object({
@@ -80,6 +86,8 @@ const roundRecordSchema = z.object({
       sha256: hash,
     })
     .optional(),
+  /** Why the last attempt to aggregate made no global model. */
+  failure: z.object({ stage: z.literal('aggregate'), reason: z.string() }).optional(),
   evaluation: z
     .object({
       /** sha256 of the evaluated model and of the test examples. */

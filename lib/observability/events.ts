@@ -12,8 +12,8 @@ export interface ProgressEvent {
   /** The running epoch, from 1, while training. */
   readonly epoch?: number;
   readonly epochs?: number;
-  /** Mean training loss of the epoch so far. */
-  readonly loss?: number;
+  /** Mean training loss of the epoch so far; null where it has overflowed and came through JSON, which has no NaN. */
+  readonly loss?: number | null;
   /** Training accuracy of the epoch so far, 0 to 1. */
   readonly accuracy?: number;
   /** Training speed in examples per second. */

@@ -13,7 +13,7 @@ export function formatProgress(event: ProgressEvent, width: number): string {
     `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`,
     `${Math.floor(share * 100)}%`.padStart(4),
     ...(event.epochs === undefined ? [formatCount(event)] : [`epoch ${event.epoch}/${event.epochs}`]),
-    ...(event.loss === undefined ? [] : [`loss ${event.loss.toFixed(4)}`]),
+    ...(event.loss === undefined ? [] : [`loss ${(event.loss ?? Number.NaN).toFixed(4)}`]),
     ...(event.accuracy === undefined ? [] : [`acc ${event.accuracy.toFixed(4)}`]),
     ...(event.examplesPerSecond === undefined ? [] : [`${Math.round(event.examplesPerSecond)}/s`]),
   ];

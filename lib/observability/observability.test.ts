@@ -31,6 +31,7 @@ describe('format', () => {
     const line = formatProgress(halfway, 200);
     assert.match(line, /^train client 1 +█{12}░{12} +50% +epoch 1\/2 +loss 0\.5000 +acc 0\.2500 +1234\/s$/);
     assert.equal(formatProgress(halfway, 30).length, 30);
+    assert.match(formatProgress({ ...halfway, loss: null }, 200), / loss NaN +acc 0\.2500 /);
     assert.match(
       formatProgress({ stage: 'download', done: 5e5, total: 1.17e7, unit: 'bytes' }, 200),
       /4% +500\.0 kB of 11\.7 MB$/,

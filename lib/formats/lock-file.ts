@@ -1,11 +1,11 @@
-/** One run at a time on a volume: a lock file that names its holder, and that outlives no dead process for long. */
+/** One process at a time on a volume or a download: a lock file that names its holder, and outlives no dead one for long. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
-import { UsageError } from '../lib/federation/errors.js';
-import { errorCode } from '../lib/formats/atomic-file.js';
+import { UsageError } from '../federation/errors.js';
+import { errorCode } from './atomic-file.js';
 
 /** Who holds a lock. */
 interface Holder {
@@ -22,6 +22,14 @@ export interface Lock {
   release(): void;
 }
 
+/** What a lock guards, for the message to whoever finds it held. */
+export interface Guarded {
+  /** E.g. a directory. */
+  readonly what: string;
+  /** Who else may hold it, e.g. `run`. */
+  readonly user: string;
+}
+
 /** So often another process may take over the same stale lock at the same moment before this one gives up. */
 const ATTEMPTS = 5;
 
@@ -30,7 +38,10 @@ const ATTEMPTS = 5;
  *
  * @throws {UsageError} when a living process, or one of another host, holds it
  */
-export async function takeLock(path: string): Promise<Lock> {
+export async function takeLock(
+  path: string,
+  guarded: Guarded = { what: dirname(path), user: 'run' },
+): Promise<Lock> {
   const start = processStart(process.pid);
   const self: Holder = {
     pid: process.pid,
@@ -43,10 +54,10 @@ export async function takeLock(path: string): Promise<Lock> {
     if (await create(path, self)) return { release: () => release(path, self) };
     const holder = await readHolder(path);
     if (holder === undefined) continue;
-    if (isAlive(holder)) throw new UsageError(heldMessage(path, holder));
+    if (isAlive(holder)) throw new UsageError(heldMessage(path, holder, guarded));
     await removeStale(path, holder);
   }
-  throw new UsageError(`${path}: other runs keep taking this lock; try again when they have ended.`);
+  throw new UsageError(`${path}: others keep taking this lock; try again when they have ended.`);
 }
 
 /** Makes the lock with its content in one step, so that nobody reads an empty one; false when there is one. */
@@ -130,11 +141,11 @@ function processStart(pid: number): string | undefined {
   }
 }
 
-function heldMessage(path: string, { pid, host, since }: Holder): string {
+function heldMessage(path: string, { pid, host, since }: Holder, { what, user }: Guarded): string {
   const where = host === hostname() ? `process ${pid}` : `process ${pid} on host ${host}`;
   const advice =
     host === hostname()
       ? 'wait for it to end, or stop it'
       : `if that process is no more, delete ${path} and run the command again`;
-  return `${dirname(path)} is in use by another run (${where}, since ${since}): ${advice}.`;
+  return `${what} is in use by another ${user} (${where}, since ${since}): ${advice}.`;
 }

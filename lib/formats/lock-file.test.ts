@@ -6,7 +6,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { execa } from 'execa';
-import { takeLock } from './lock.js';
+import { takeLock } from './lock-file.js';
 
 let directory = '';
 let path = '';

@@ -1,0 +1,58 @@
+/** Clears a run off its volume: the files that a run writes, by their names, and nothing that lies beside them. */
+import { rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode, storageError } from '../lib/formats/atomic-file.js';
+import type { RunRecord } from '../lib/formats/run-record.js';
+import type { VolumePaths } from '../lib/formats/volume.js';
+
+/** The splitter's mark of a split that was killed. */
+const SPLIT_MARK = '.split-in-progress';
+
+/**
+ * Removes the files of the run that `record` tells of, but for the record itself: a volume that is half cleared, or
+ * that is cleared and has no new run yet, is still known as a run's. Directories go when nothing else lies in them.
+ *
+ * @throws {StorageError} when a file cannot be removed
+ */
+export async function clearVolume(paths: VolumePaths, record: RunRecord): Promise<void> {
+  for (const file of filesOf(paths, record)) await refusedAs(file, rm(file, { force: true }));
+  for (const directory of directoriesOf(paths, record)) {
+    await refusedAs(
+      directory,
+      rmdir(directory).catch((error: unknown) => {
+        if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(error))) throw error;
+      }),
+    );
+  }
+}
+
+/** In the order of removal: shards before the manifest that tells whose they are. */
+function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string> {
+  const clients = range(settings.federation.clients);
+  yield* [paths.aggregatedModel, paths.bestModel, paths.accuracy, paths.metrics];
+  yield* clients.map((client) => paths.clientModel(client));
+  for (const round of roundsOf(paths, settings)) {
+    yield* clients.map((client) => round.update(client));
+    yield* [round.globalModel, round.record];
+  }
+  yield* clients.map((client) => paths.shard(client));
+  yield* [paths.test, paths.manifest, join(paths.data, SPLIT_MARK)];
+}
+
+/** Inner ones first. */
+function directoriesOf(paths: VolumePaths, { settings }: RunRecord): readonly string[] {
+  const rounds = roundsOf(paths, settings).flatMap((round) => [round.updates, round.root]);
+  return [...rounds, paths.rounds, paths.models, paths.data, paths.logs];
+}
+
+function roundsOf(paths: VolumePaths, { federation }: RunRecord['settings']) {
+  return range(federation.rounds).map((index) => paths.round(index + 1));
+}
+
+const range = (length: number) => Array.from({ length }, (_, index) => index);
+
+async function refusedAs(path: string, removal: Promise<void>): Promise<void> {
+  await removal.catch((error: unknown) => {
+    throw storageError(path, error);
+  });
+}
