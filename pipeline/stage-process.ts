@@ -162,9 +162,7 @@ function progressOf(entry: Record<string, unknown>, task: StageTask): ProgressEv
   const { level, time, event, msg, ...progress } = entry;
   // The same trainer does not know its number where the user runs it by hand; here it is known.
   const client = task.client === undefined ? {} : { client: task.client };
-  // JSON has no NaN: the loss of a training that diverges arrives as null.
-  const loss = progress.loss === null ? { loss: Number.NaN } : {};
-  return { ...(progress as unknown as ProgressEvent), ...loss, ...client };
+  return { ...(progress as unknown as ProgressEvent), ...client };
 }
 
 interface Ending {

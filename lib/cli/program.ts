@@ -44,7 +44,8 @@ export async function runProgram(build: CommandBuilder, argv: readonly string[])
     reporter.close();
     process.exitCode = report(error, { reporter, debug, interrupted: stop.signal.aborted });
   } finally {
-    release();
+    // After a first signal the handler stays: the second one that a terminal and npm send must not kill the ending.
+    if (!stop.signal.aborted) release();
   }
 }
 

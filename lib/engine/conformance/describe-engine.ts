@@ -38,7 +38,7 @@ export interface EngineUnderTest {
 const TRAINED_TOLERANCE = 2e-3;
 const STEPS = 50;
 /** Steps before and while memory is watched. */
-const MEMORY = { warmUpSteps: 20, steps: 80 };
+const MEMORY = { warmUpSteps: 20, steps: 80, attempts: 3 };
 /** Between the noise of garbage collection and the 32 MB of a copy of all weights per step. */
 const GROWTH_MB = 16;
 
@@ -243,11 +243,17 @@ export function describeEngine(
         }
       };
       await run(MEMORY.warmUpSteps);
-      const [kept, used] = [count?.(), memoryMb()];
-      await run(MEMORY.steps);
+      const kept = count?.();
+      const growths: number[] = [];
+      // A leak grows every time; what a busy machine's collector leaves lying for a while does not.
+      while (growths.length < MEMORY.attempts && !growths.some((growth) => growth < growthMb)) {
+        const used = memoryMb();
+        await run(MEMORY.steps);
+        growths.push(memoryMb() - used);
+      }
       assert.deepEqual(count?.(), kept);
-      const growth = memoryMb() - used;
-      assert.ok(growth < growthMb, `${growth.toFixed(1)} MB more after ${MEMORY.steps} steps`);
+      const told = growths.map((growth) => growth.toFixed(1)).join(', ');
+      assert.ok(Math.min(...growths) < growthMb, `${told} MB more after ${MEMORY.steps} steps each`);
       await Promise.all([session.dispose(), predictor.dispose()]);
       assert.deepEqual(count?.(), initially);
     });
