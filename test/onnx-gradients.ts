@@ -2,19 +2,14 @@
 import assert from 'node:assert/strict';
 import type { Batch, Model } from '../lib/engine/engine.js';
 import { initialWeights } from '../lib/engine/initial-weights.js';
-import type {
-  Activation,
-  Extent,
-  Layer,
-  ModelDescription,
-  Padding,
-} from '../lib/engine/model-description.js';
+import type { ModelDescription } from '../lib/engine/model-description.js';
 import { createInferenceSession } from '../lib/engine/onnx/inference-session.js';
 import { loadOnnxRuntime, type OnnxBackend } from '../lib/engine/onnx/runtime.js';
 import { buildTrainingGraph } from '../lib/engine/onnx/training-graph.js';
 import { shapeLayers } from '../lib/engine/parameters.js';
 import { randomStream } from '../lib/federation/random.js';
 import { sizeOf, type Weights } from '../lib/federation/weights.js';
+import { activation, CLASSES, conv, dense, head, imageModel, normalisation, pool } from './layers.js';
 
 /** Largest difference, relative to the largest element. */
 export const TOLERANCE = 1e-4;
@@ -26,82 +21,6 @@ export interface GradientOptions {
   readonly blockSize?: number | undefined;
   readonly withoutPoolIndices?: boolean;
 }
-
-/** Classes of the models below. */
-export const CLASSES = 4;
-
-/** A 3×3 convolution of 3 filters, or as given. */
-export const conv = (name: string, given: Partial<Extract<Layer, { kind: 'conv2d' }>> = {}): Layer => ({
-  kind: 'conv2d',
-  name,
-  filters: 3,
-  kernel: [3, 3],
-  strides: [1, 1],
-  padding: 'valid',
-  useBias: true,
-  activation: 'linear',
-  ...given,
-});
-/** A pool layer. */
-export const pool = (
-  kind: 'maxPooling2d' | 'averagePooling2d',
-  size: Extent,
-  strides: Extent,
-  padding: Padding,
-): Layer => ({
-  kind,
-  name: 'pool',
-  pool: size,
-  strides,
-  padding,
-});
-/** A dense layer. */
-export const dense = (
-  name: string,
-  units: number,
-  activation: Activation = 'linear',
-  useBias = true,
-): Layer => ({
-  kind: 'dense',
-  name,
-  units,
-  useBias,
-  activation,
-});
-/** The end of an image model. */
-export const head: readonly Layer[] = [
-  { kind: 'flatten', name: 'flatten' },
-  dense('head', CLASSES, 'softmax'),
-];
-/** An activation as a layer. */
-export const activation = (name: string, kind: Activation): Layer => ({
-  kind: 'activation',
-  name,
-  activation: kind,
-});
-/** A batch normalisation. */
-export const normalisation = (
-  name: string,
-  given: { readonly scale?: boolean; readonly center?: boolean } = {},
-): Layer => ({
-  kind: 'batchNormalization',
-  name,
-  momentum: 0.9,
-  epsilon: 1e-3,
-  center: true,
-  scale: true,
-  ...given,
-});
-
-/** A model of images, 9×8 with 2 channels unless given. */
-export const imageModel = (
-  layers: readonly Layer[],
-  inputShape: readonly number[] = [9, 8, 2],
-): ModelDescription => ({
-  name: 'test',
-  inputShape,
-  layers,
-});
 
 /** Models whose gradients TensorFlow.js can tell. */
 export const CASES: Readonly<Record<string, ModelDescription>> = {

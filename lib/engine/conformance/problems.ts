@@ -1,9 +1,10 @@
 /** Small models, weights and batches that every engine is tried on. */
+import { CLASSES, conv, dense, flatten, head, imageModel, normalisation } from '../../../test/layers.js';
 import { randomStream } from '../../federation/random.js';
 import { sizeOf, type Weights } from '../../federation/weights.js';
 import type { Batch, Model, OptimizerSettings } from '../engine.js';
 import { initialWeights } from '../initial-weights.js';
-import type { Activation, Layer, ModelDescription } from '../model-description.js';
+import type { Layer, ModelDescription } from '../model-description.js';
 import { classCount } from '../parameters.js';
 
 /** Keras' defaults. */
@@ -15,48 +16,12 @@ export const ADAM = {
   epsilon: 1e-7,
 } as const satisfies OptimizerSettings;
 
-const CLASSES = 4;
 /** Pixels along each side of the images whose class can be learnt. */
 const SIDE = 12;
 
-const conv = (name: string, given: Partial<Extract<Layer, { kind: 'conv2d' }>> = {}): Layer => ({
-  kind: 'conv2d',
-  name,
-  filters: 3,
-  kernel: [3, 3],
-  strides: [1, 1],
-  padding: 'valid',
-  useBias: true,
-  activation: 'linear',
-  ...given,
-});
-const dense = (name: string, units: number, activation: Activation = 'linear', useBias = true): Layer => ({
-  kind: 'dense',
-  name,
-  units,
-  useBias,
-  activation,
-});
-const normalization = (name: string, given: { scale?: boolean; center?: boolean } = {}): Layer => ({
-  kind: 'batchNormalization',
-  name,
-  momentum: 0.9,
-  epsilon: 1e-3,
-  center: true,
-  scale: true,
-  ...given,
-});
-const flatten: Layer = { kind: 'flatten', name: 'flatten' };
-const head: readonly Layer[] = [flatten, dense('head', CLASSES, 'softmax')];
-const model = (layers: readonly Layer[], inputShape: readonly number[] = [9, 8, 2]): ModelDescription => ({
-  name: 'conformance',
-  inputShape,
-  layers,
-});
-
 /** Every kind of layer and setting, in models whose gradients TensorFlow.js' own layers know. */
 export const GRADIENT_CASES: Readonly<Record<string, ModelDescription>> = {
-  'dense layers of every activation': model(
+  'dense layers of every activation': imageModel(
     [
       dense('a', 7, 'relu'),
       dense('b', 6, 'sigmoid'),
@@ -66,7 +31,7 @@ export const GRADIENT_CASES: Readonly<Record<string, ModelDescription>> = {
     ],
     [11],
   ),
-  'convolutions, valid and same, with strides': model(
+  'convolutions, valid and same, with strides': imageModel(
     [
       conv('a', { activation: 'relu' }),
       conv('b', { padding: 'same', kernel: [4, 2], useBias: false }),
@@ -75,19 +40,19 @@ export const GRADIENT_CASES: Readonly<Record<string, ModelDescription>> = {
     ],
     [10, 11, 2],
   ),
-  'a convolution that leaves pixels uncovered': model(
+  'a convolution that leaves pixels uncovered': imageModel(
     [conv('a'), conv('b', { strides: [2, 2], kernel: [2, 3] }), ...head],
     [10, 11, 2],
   ),
-  'max pools that tile and that overlap': model([
+  'max pools that tile and that overlap': imageModel([
     conv('a', { padding: 'same', activation: 'relu' }),
     { kind: 'maxPooling2d', name: 'tile', pool: [2, 2], strides: [2, 2], padding: 'valid' },
     { kind: 'maxPooling2d', name: 'overlap', pool: [3, 2], strides: [1, 1], padding: 'same' },
     ...head,
   ]),
-  'average pools and batch normalization': model([
+  'average pools and batch normalization': imageModel([
     conv('a', { activation: 'tanh' }),
-    normalization('bn'),
+    normalisation('bn'),
     { kind: 'activation', name: 'relu', activation: 'relu' },
     { kind: 'averagePooling2d', name: 'average', pool: [2, 2], strides: [2, 2], padding: 'valid' },
     { kind: 'globalAveragePooling2d', name: 'global' },
@@ -98,15 +63,15 @@ export const GRADIENT_CASES: Readonly<Record<string, ModelDescription>> = {
 
 /** What TensorFlow.js' own layers get wrong or refuse: here the slope of the loss itself is asked. */
 export const SLOPE_CASES: Readonly<Record<string, ModelDescription>> = {
-  'a padded average pool': model([
+  'a padded average pool': imageModel([
     conv('a', { padding: 'same' }),
     { kind: 'averagePooling2d', name: 'average', pool: [2, 3], strides: [2, 2], padding: 'same' },
     ...head,
   ]),
-  'batch normalization without gamma, and without beta': model([
-    normalization('first', { center: false }),
+  'batch normalization without gamma, and without beta': imageModel([
+    normalisation('first', { center: false }),
     conv('a', { activation: 'tanh' }),
-    normalization('second', { scale: false }),
+    normalisation('second', { scale: false }),
     ...head,
   ]),
 };
@@ -115,7 +80,7 @@ export const SLOPE_CASES: Readonly<Record<string, ModelDescription>> = {
 export function learner({ dropout }: { readonly dropout: boolean }): Model {
   const drop = (name: string, rate: number): readonly Layer[] =>
     dropout ? [{ kind: 'dropout', name, rate }] : [];
-  const description = model(
+  const description = imageModel(
     [
       conv('conv', { filters: 4, activation: 'relu' }),
       { kind: 'maxPooling2d', name: 'pool', pool: [2, 2], strides: [2, 2], padding: 'valid' },
@@ -133,7 +98,10 @@ export function learner({ dropout }: { readonly dropout: boolean }): Model {
 
 /** Enough parameters (400 KB) that a step which keeps some shows in the process's memory. */
 export function largeModel(): Model {
-  const description = model([flatten, dense('a', 128, 'relu'), dense('head', 10, 'softmax')], [28, 28, 1]);
+  const description = imageModel(
+    [flatten, dense('a', 128, 'relu'), dense('head', 10, 'softmax')],
+    [28, 28, 1],
+  );
   return { description, weights: initialWeights(description, 1) };
 }
 

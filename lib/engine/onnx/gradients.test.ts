@@ -4,18 +4,20 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   activation,
-  assertClose,
-  BEYOND_ORACLE,
-  CASES,
   CLASSES,
   conv,
   dense,
-  type GradientOptions,
-  graphGradients,
   head,
   imageModel,
   normalisation,
   pool,
+} from '../../../test/layers.js';
+import {
+  assertClose,
+  BEYOND_ORACLE,
+  CASES,
+  type GradientOptions,
+  graphGradients,
   problem,
   TOLERANCE,
 } from '../../../test/onnx-gradients.js';

@@ -2,16 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
-import {
-  assertClose,
-  BEYOND_ORACLE,
-  CASES,
-  CLASSES,
-  dense,
-  graphGradients,
-  imageModel,
-  problem,
-} from '../../../test/onnx-gradients.js';
+import { CLASSES, dense, imageModel } from '../../../test/layers.js';
+import { assertClose, BEYOND_ORACLE, CASES, graphGradients, problem } from '../../../test/onnx-gradients.js';
 import { EngineUnavailableError } from '../engine-unavailable.js';
 import { describeModel } from '../model-zoo.js';
 import { loadOnnxEngine } from './onnx-engine.js';
