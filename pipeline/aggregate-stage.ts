@@ -3,10 +3,9 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { StageError } from '../lib/federation/errors.js';
 import { placeFileAtomic, sha256 } from '../lib/formats/atomic-file.js';
-import type { RoundRecord } from '../lib/formats/run-record.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
-import type { AggregateTask, ClientResult, GlobalModel } from './runner.js';
+import type { AggregateOutcome, AggregateTask, ClientResult, GlobalModel, RejectedUpdate } from './runner.js';
 import { lastJsonLine, runStage } from './stage-process.js';
 
 /** An update that did not count: in the result, and in a warning of its own for when there is no result. */
@@ -21,21 +20,20 @@ const resultSchema = z.object({
 });
 
 /**
- * Aggregates the updates of a round, unless the global model that lies there was made from the same ones. Rejected
- * updates are recorded, also when they make the round fail.
+ * Aggregates the updates of a round into the model that the next one starts from, unless that lies there and was made
+ * from the same ones. Rejected updates are recorded, also when they make the round fail.
  *
- * @throws {StageError} when the aggregator fails, or finds fewer good updates than clients reported
+ * @throws {StageError} when the aggregator fails, or finds fewer good updates than the quorum
  */
 export async function aggregateStage(
   run: LocalRun,
   { task, ledger }: { readonly task: AggregateTask; readonly ledger: RoundLedger },
-): Promise<GlobalModel> {
-  const { paths, settings } = run;
+): Promise<AggregateOutcome> {
+  const { paths } = run;
   const { round, global, updates } = task;
   const stage = { stage: 'aggregate' } as const;
-  // The next round's start; after the last round the result itself.
-  const isLast = round === settings.federation.rounds;
-  const file = isLast ? paths.aggregatedModel : paths.round(round + 1).globalModel;
+  // Whether there will be a next round is open: its accuracy may be enough.
+  const file = paths.round(round + 1).globalModel;
   const inputs = hashOfInputs(global, updates);
   const { aggregate: earlier } = ledger.record;
   if (earlier?.inputs === inputs && (await holds(file, earlier.sha256))) {
@@ -44,8 +42,11 @@ export async function aggregateStage(
       stage,
       `round ${round}: ${count(earlier.updates, 'update')}, ${earlier.examples} examples`,
     );
-    return { file, sha256: earlier.sha256 };
+    return { file, sha256: earlier.sha256, rejected: ledger.record.rejected };
   }
+  // A round that went on under its quorum before does so again, whatever quorum later rounds have.
+  const before = earlier?.inputs === inputs ? earlier.updates : updates.length;
+  const minUpdates = Math.min(task.quorum ?? updates.length, before);
   const aggregator = {
     ...stage,
     program: 'aggregator/cli.js',
@@ -54,10 +55,10 @@ export async function aggregateStage(
       ...['--savefile', file],
       ...['--parent', global.file],
       ...['--round', `${round}`],
-      ...['--min-updates', `${updates.length}`],
+      ...['--min-updates', `${minUpdates}`],
     ],
   };
-  const warned: Rejected[] = [];
+  const warned: RejectedUpdate[] = [];
   const onWarning = (fields: unknown) => {
     const rejection = rejectionSchema.safeParse(fields);
     if (rejection.success) warned.push(rejected(rejection.data));
@@ -74,18 +75,16 @@ export async function aggregateStage(
   );
   const made = lastJsonLine(aggregator, result, resultSchema);
   const facts = { inputs, updates: made.updates, examples: made.examples, seconds, sha256: made.sha256 };
-  if (!isLast) await placeFileAtomic(file, paths.aggregatedModel);
+  await placeFileAtomic(file, paths.aggregatedModel);
   const refused = made.rejected.map(rejected);
   await ledger.set({ aggregate: facts, rejected: refused, failure: undefined });
   await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused });
   tell(run, stage, `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples  ${took}`);
-  return { file, sha256: made.sha256 };
+  return { file, sha256: made.sha256, rejected: refused };
 }
 
-type Rejected = RoundRecord['rejected'][number];
-
 /** Client k's update is `k.h5`; a file of another name is no client's. */
-function rejected({ file, reason }: z.infer<typeof rejectionSchema>): Rejected {
+function rejected({ file, reason }: z.infer<typeof rejectionSchema>): RejectedUpdate {
   const name = basename(file);
   const [, client] = /^(\d+)\.h5$/.exec(name) ?? [];
   return client === undefined ? { file: name, reason } : { client: Number(client), reason };

@@ -46,7 +46,8 @@ function directoriesOf(paths: VolumePaths, { settings }: RunRecord): readonly st
 }
 
 function roundsOf(paths: VolumePaths, { federation }: RunRecord['settings']) {
-  return range(federation.rounds).map((index) => paths.round(index + 1));
+  // After the last round lies what a further one would start from.
+  return range(federation.rounds + 1).map((index) => paths.round(index + 1));
 }
 
 const range = (length: number) => Array.from({ length }, (_, index) => index);

@@ -9,12 +9,16 @@ import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { partitionSchemeNames } from '../lib/federation/partition.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
+import {
+  addFederationOptions,
+  type FederationFlags,
+  federationOf,
+  toleranceOf,
+} from './federation-options.js';
 import { DATASET_NAMES } from './settings.js';
 
-interface RunFlags extends EngineFlags {
+interface RunFlags extends EngineFlags, FederationFlags {
   readonly data: string;
-  readonly clients: number;
-  readonly rounds: number;
   readonly epochs: number;
   readonly batch: number;
   readonly model: string;
@@ -41,19 +45,20 @@ const EXAMPLES = `
 Examples:
   fedbatch run --serve                                    generated digits, 3 clients, then the web page
   fedbatch run --data mnist.npz --clients 10 --rounds 5   your own data, federated averaging over 5 rounds
+  fedbatch run --clients 100 --fraction 0.1 --quorum 80% --rounds 50 --target-accuracy 0.97
+                                                          10 clients a round, 8 of which have to report
   fedbatch run --json --min-accuracy 0.97                 for scripts: one JSON line, exit code 4 below 97 %
 
 A second run with the same options goes on where the first one stopped, and skips what is done.`;
 
 /** The command of the pipeline. */
 export function runCommand({ reporter, signal }: ProgramContext): Command {
-  return new Command('run')
+  const command = new Command('run')
     .description(
       'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
     )
-    .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits')
-    .option('--clients <count>', 'number of clients, K', integerOption({ min: 1 }), 3)
-    .option('--rounds <count>', 'rounds of federated averaging', integerOption({ min: 1 }), 1)
+    .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits');
+  return addFederationOptions(command)
     .option('--epochs <count>', 'local epochs per round, E', integerOption({ min: 1 }), 2)
     .option('--batch <size>', 'examples per training step, B', integerOption({ min: 1 }), 100)
     .addOption(new Option('--model <name>', 'architecture').choices(['cnn', 'mlp']).default('cnn'))
@@ -108,6 +113,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
           ...(jobs === undefined ? {} : { jobs }),
           ...(threads === undefined ? {} : { threads }),
           fresh,
+          quorum: flags.quorum,
+          tolerance: toleranceOf(flags),
           version: packageVersion(),
         },
         context,
@@ -117,8 +124,10 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       print(summary(result));
       if (flags.json) process.stdout.write(`${jsonLine(result)}\n`);
       // Written so that an accuracy that is no number misses the threshold too.
-      if (minAccuracy !== undefined && !(result.accuracy >= minAccuracy)) {
-        throw new ThresholdError(`The accuracy ${result.accuracy} is below the required ${minAccuracy}.`);
+      if (minAccuracy !== undefined && !(result.last.evaluation.accuracy >= minAccuracy)) {
+        throw new ThresholdError(
+          `The accuracy ${result.last.evaluation.accuracy} is below the required ${minAccuracy}.`,
+        );
       }
       if (flags.serve) {
         const { serve } = await import('./serve.js');
@@ -133,14 +142,14 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 
 function settingsOf(flags: RunFlags): RunSettings {
   const { data, seed, model, epochs, batch, optimizer, momentum } = flags;
-  const { clients, rounds, partition, learningRate = DEFAULT_LEARNING_RATE[optimizer] } = flags;
+  const { partition, learningRate = DEFAULT_LEARNING_RATE[optimizer] } = flags;
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },
     model: { name: model },
     engine: choiceOf(flags),
     training: { epochs, batch, optimizer, learningRate, momentum },
-    federation: { clients, rounds, partition },
+    federation: { ...federationOf(flags), partition },
   };
 }
 

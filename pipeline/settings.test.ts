@@ -10,7 +10,7 @@ const settings: RunSettings = {
   model: { name: 'cnn' },
   engine: { name: 'auto' },
   training: { epochs: 2, batch: 100, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
-  federation: { clients: 3, rounds: 1, partition: 'iid' },
+  federation: { clients: 3, rounds: 1, partition: 'iid', fraction: 1, minClients: 1 },
 };
 const hash = (digit: string) => digit.repeat(64);
 

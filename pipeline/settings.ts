@@ -37,11 +37,19 @@ const LABELS: Readonly<Record<string, string>> = {
   'training.learningRate': '--learning-rate',
   'training.momentum': '--momentum',
   'federation.clients': '--clients',
-  'federation.rounds': '--rounds',
   'federation.partition': '--partition',
+  'federation.fraction': '--fraction',
+  'federation.minClients': '--min-clients',
 };
 
-/** What differs, a phrase each, e.g. `--epochs 2, now 3`; empty when the runs give the same result. */
+/** How long a run goes on: another answer to that leaves the rounds that are done as they are. */
+const MAY_CHANGE: readonly string[] = [
+  'federation.rounds',
+  'federation.targetAccuracy',
+  'federation.patience',
+];
+
+/** What differs, a phrase each, e.g. `--epochs 2, now 3`; empty when each run's rounds begin with the other's. */
 export function settingsDifferences(then: RunSettings, now: RunSettings): readonly string[] {
   const before = flatten(then);
   const after = flatten(now);
@@ -49,8 +57,14 @@ export function settingsDifferences(then: RunSettings, now: RunSettings): readon
   const hashesKnown = then.dataset.sha256 !== undefined && now.dataset.sha256 !== undefined;
   const ignored = hashesKnown ? 'dataset.name' : 'dataset.sha256';
   return Object.keys({ ...before, ...after })
-    .filter((key) => key !== ignored && before[key] !== after[key])
+    .filter((key) => key !== ignored && !MAY_CHANGE.includes(key) && before[key] !== after[key])
     .map((key) => `${LABELS[key] ?? key} ${before[key] ?? 'not given'}, now ${after[key] ?? 'not given'}`);
+}
+
+/** The settings of a volume on which a run goes on under others of the same rounds: never fewer rounds than it holds. */
+export function continuedSettings(then: RunSettings, now: RunSettings): RunSettings {
+  const rounds = Math.max(then.federation.rounds, now.federation.rounds);
+  return { ...then, federation: { ...now.federation, rounds } };
 }
 
 /** `{training: {epochs: 2}}` → `{'training.epochs': 2}`, keys sorted. */

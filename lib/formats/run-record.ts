@@ -30,7 +30,18 @@ const runSettingsSchema = z.strictObject({
     learningRate: z.number(),
     momentum: z.number(),
   }),
-  federation: z.strictObject({ clients: count, rounds: count, partition: z.string() }),
+  federation: z.strictObject({
+    clients: count,
+    /** As many as were asked for so far: a later run may add some. */
+    rounds: count,
+    partition: z.string(),
+    /** Share of the clients that a round selects, and how many it selects at least. */
+    fraction: share.default(1),
+    minClients: count.default(1),
+    /** Ends the rounds early: an accuracy that is enough; rounds in a row without a better one. */
+    targetAccuracy: share.optional(),
+    patience: count.optional(),
+  }),
 });
 
 const runRecordSchema = z.object({
@@ -66,6 +77,8 @@ const roundRecordSchema = z.object({
   /** sha256 of the global model that the round started from. */
   parent: hash,
   selected: z.array(count),
+  /** Fewest good updates that the round goes on with. */
+  quorum: count.optional(),
   reported: z.array(clientRecordSchema),
   /** Updates that did not count: by client, or by file where the name is not that of a client's update. */
   rejected: z.array(
@@ -74,6 +87,7 @@ const roundRecordSchema = z.object({
       z.object({ file: z.string(), reason: z.string() }),
     ]),
   ),
+  /** Selected clients that crashed, refused or were late. Final once the round is aggregated; tried again until then. */
   missing: z.array(z.object({ client: count, reason: z.string() })),
   aggregate: z
     .object({
@@ -99,6 +113,8 @@ const roundRecordSchema = z.object({
       seconds: z.number(),
     })
     .optional(),
+  /** Wall-clock seconds of the whole round, by its steps; of the last attempt, where it was interrupted. */
+  seconds: z.object({ train: z.number(), aggregate: z.number(), evaluate: z.number() }).optional(),
 });
 
 /** Everything that a run's result depends on; two runs of equal settings give the same bytes. */
@@ -117,14 +133,18 @@ export function newRunRecord(facts: Omit<RunRecord, 'schemaVersion' | 'createdAt
 
 /** A round in which nobody has reported yet. */
 export function newRoundRecord(
-  facts: Pick<RoundRecord, 'round' | 'parent'> & { readonly selected: readonly number[] },
+  facts: Pick<RoundRecord, 'round' | 'parent'> & {
+    readonly selected: readonly number[];
+    readonly quorum?: number | undefined;
+  },
 ): RoundRecord {
-  const { round, parent, selected } = facts;
+  const { round, parent, selected, quorum = selected.length } = facts;
   return {
     schemaVersion: SCHEMA_VERSION,
     round,
     parent,
     selected: [...selected],
+    quorum,
     reported: [],
     rejected: [],
     missing: [],
