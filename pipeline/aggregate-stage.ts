@@ -58,6 +58,9 @@ export async function aggregateStage(
       ...['--min-updates', `${minUpdates}`],
     ],
   };
+  // What lies there of a client that is missing has its reason on record.
+  const isMissing = (update: RejectedUpdate) =>
+    'client' in update && ledger.record.missing.some(({ client }) => client === update.client);
   const warned: RejectedUpdate[] = [];
   const onWarning = (fields: unknown) => {
     const rejection = rejectionSchema.safeParse(fields);
@@ -67,7 +70,11 @@ export async function aggregateStage(
     async (error: unknown) => {
       if (error instanceof StageError) {
         const failure = { ...stage, reason: error.message };
-        await ledger.set({ aggregate: undefined, rejected: warned, failure });
+        await ledger.set({
+          aggregate: undefined,
+          rejected: warned.filter((each) => !isMissing(each)),
+          failure,
+        });
         await run.metrics.append({ event: 'failure', round, ...failure, rejected: warned });
       }
       throw error;
@@ -76,7 +83,7 @@ export async function aggregateStage(
   const made = lastJsonLine(aggregator, result, resultSchema);
   const facts = { inputs, updates: made.updates, examples: made.examples, seconds, sha256: made.sha256 };
   await placeFileAtomic(file, paths.aggregatedModel);
-  const refused = made.rejected.map(rejected);
+  const refused = made.rejected.map(rejected).filter((each) => !isMissing(each));
   await ledger.set({ aggregate: facts, rejected: refused, failure: undefined });
   await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused });
   tell(run, stage, `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples  ${took}`);

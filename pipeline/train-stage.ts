@@ -1,7 +1,7 @@
 /** A round's training on this machine: the selected clients side by side within its cores, as many as come through. */
 import { rm } from 'node:fs/promises';
 import { requireQuorum } from '../lib/federation/participation.js';
-import { placeFileAtomic } from '../lib/formats/atomic-file.js';
+import { errorCode, placeFileAtomic, storageError } from '../lib/formats/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
 import { count, type LocalRun, tell, tellSkipped } from './local-run.js';
@@ -109,7 +109,7 @@ async function lose(
 ): Promise<void> {
   const { round, clients: selected, quorum } = task;
   // A trainer that was killed after its last write: what has not been reported must not be averaged.
-  await rm(paths.round(round).update(client), { force: true });
+  await removeUpdate(paths.round(round).update(client));
   await ledger.lose({ client, reason });
   await metrics.append({ event: 'missing', round, client, reason });
   if (quorum === undefined && error !== undefined) throw error;
@@ -118,4 +118,13 @@ async function lose(
   const left = `${selected.length - missing.length} of ${selected.length} clients are left, ${quorum} are needed`;
   const name = stageName({ stage: 'train', client });
   reporter.warn(`${name}: ${reason}; round ${round} goes on without it (${left}).`, { round, client });
+}
+
+async function removeUpdate(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    // A directory is no update, but may be why the client is missing.
+    if (errorCode(error) !== 'ERR_FS_EISDIR') throw storageError(path, error);
+  }
 }

@@ -64,6 +64,6 @@ test('patience that no run is long enough for is refused', () => {
   checkStopRules({ rounds: 1 });
   assert.throws(
     () => checkStopRules({ rounds: 3, patience: 3 }),
-    /^UsageError: --patience 3 can never end a run of --rounds 3: expected fewer than 3 rounds of patience\.$/,
+    /^UsageError: --patience 3 can never end a run of --rounds 3: expected more than 3 rounds\.$/,
   );
 });

@@ -43,6 +43,6 @@ export function roundsToTarget(accuracies: readonly number[], target: number): n
 export function checkStopRules({ rounds, patience }: StopRules): void {
   if (patience === undefined || patience < rounds) return;
   throw new UsageError(
-    `--patience ${patience} can never end a run of --rounds ${rounds}: expected fewer than ${rounds} rounds of patience.`,
+    `--patience ${patience} can never end a run of --rounds ${rounds}: expected more than ${patience} rounds.`,
   );
 }
