@@ -5,6 +5,7 @@ import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { modelOption } from '../lib/cli/training-options.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { partitionSchemeNames } from '../lib/federation/partition.js';
@@ -56,7 +57,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .option('--rounds <count>', 'rounds of federated averaging', integerOption({ min: 1 }), 1)
     .option('--epochs <count>', 'local epochs per round, E', integerOption({ min: 1 }), 2)
     .option('--batch <size>', 'examples per training step, B', integerOption({ min: 1 }), 100)
-    .addOption(new Option('--model <name>', 'architecture').choices(['cnn', 'mlp']).default('cnn'))
+    .addOption(modelOption())
     .addOption(
       new Option('--optimizer <name>', 'optimizer of the clients').choices(['adam', 'sgd']).default('adam'),
     )

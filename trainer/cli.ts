@@ -11,9 +11,10 @@ import {
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { modelOption } from '../lib/cli/training-options.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
-import { MODEL_NAMES, type ModelName } from '../lib/engine/model-zoo.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
+import type { ModelName } from '../lib/federation/model-names.js';
 import { trainClient } from './train.js';
 
 interface TrainFlags extends EngineFlags {
@@ -42,9 +43,7 @@ export function trainCommand(context: ProgramContext): Command {
     .option('--epoch <E>', 'passes over the shard', integerOption({ min: 1 }), 2)
     .option('--batch <B>', 'examples per step', integerOption({ min: 1 }), 100)
     .option('--init <h5>', 'the global model to start from (default: the seeded initial --model)')
-    .addOption(
-      new Option('--model <name>', 'the model, where there is no --init').choices(MODEL_NAMES).default('cnn'),
-    )
+    .addOption(modelOption('the model, where there is no --init'))
     .option(
       '--classes <n>',
       'classes of --model (default: from manifest.json beside the shard, else from its labels)',

@@ -1,8 +1,8 @@
 /** What passes between the trainer's main thread and its worker: plain data only. */
 import type { OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress } from '../lib/engine/local-training.js';
-import type { ModelName } from '../lib/engine/model-zoo.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
+import type { ModelName } from '../lib/federation/model-names.js';
 import type { ErrorMessage } from '../lib/federation/transported-error.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 
