@@ -45,6 +45,16 @@ export interface StepResult {
   readonly correct: number;
 }
 
+/** Where a training begins anew. */
+export interface TrainingStart {
+  /** Shaped as the model's. */
+  readonly weights: Weights;
+  /** As {@link TrainingSettings.seed}. */
+  readonly seed: number;
+  /** In place of the one that the session was made with, until the next start. */
+  readonly learningRate?: number | undefined;
+}
+
 /** A model in training; holds native memory until disposed. */
 export interface TrainingSession {
   /** What it runs on, more exactly than its engine's name, e.g. `onnx/cpu with blocks of 16`; bytes repeat on the same. */
@@ -53,6 +63,13 @@ export interface TrainingSession {
   step(batch: Batch): Promise<StepResult>;
   /** A copy of the current weights; they may have to come from a graphics card. */
   weights(): Promise<Weights>;
+  /**
+   * Begins anew without compiling again: what follows gives the bytes of a session made with these weights, this seed
+   * and this learning rate. The optimizer forgets what it has seen. Not while a step runs.
+   *
+   * @throws {ModelError} when the weights are shaped otherwise than the model's; the session is as before
+   */
+  restart(start: TrainingStart): Promise<void>;
   dispose(): Promise<void>;
 }
 

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { oracle } from '../../../test/tfjs-oracle.js';
+import type { Weights } from '../../federation/weights.js';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../../formats/keras-fixtures.js';
 import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../../formats/keras-hdf5.js';
-import type { Engine, Model } from '../engine.js';
+import type { Engine, Model, OptimizerSettings } from '../engine.js';
 import { kerasConfig, modelFromKeras } from '../keras-model.js';
 import type { ModelDescription } from '../model-description.js';
 import { plainOnnxEngine } from '../onnx/onnx-engine.js';
@@ -41,6 +42,13 @@ const STEPS = 50;
 const MEMORY = { warmUpSteps: 20, steps: 80, attempts: 3 };
 /** Between the noise of garbage collection and the 32 MB of a copy of all weights per step. */
 const GROWTH_MB = 16;
+
+/** Those that keep something from step to step, and one that keeps nothing. */
+const OPTIMIZERS: Readonly<Record<string, OptimizerSettings>> = {
+  Adam: ADAM,
+  'SGD with momentum': { kind: 'sgd', learningRate: 0.05, momentum: 0.9 },
+  'plain SGD': { kind: 'sgd', learningRate: 0.05, momentum: 0 },
+};
 
 /** Defines the conformance tests of one engine. */
 export function describeEngine(
@@ -191,6 +199,43 @@ export function describeEngine(
         assert.equal(first, second);
       });
 
+      for (const [what, optimizer] of Object.entries(OPTIMIZERS)) {
+        it(`gives the bytes of a fresh session after a restart, ${what}`, async () => {
+          const model = learner({ dropout: true });
+          const trained = (await train(engine, model, { steps: 3, optimizer })).weights;
+          const fresh = async (weights: Weights, seed: number, learningRate: number) => {
+            const start = { description: model.description, weights };
+            const options = { steps: 4, seed, optimizer: { ...optimizer, learningRate } };
+            return hashOf((await train(engine, start, options)).weights);
+          };
+          const session = await engine.createTrainingSession(model, { optimizer, seed: 5, threads: 1 });
+          const on = async (steps: number) => {
+            for (let step = 0; step < steps; step++) await session.step(quarters(20, step));
+            return hashOf(await session.weights());
+          };
+          // An odd number of steps, batches of another size: nothing of them may stay.
+          await session.step(quarters(7, 99));
+          await session.restart({ weights: trained, seed: 6, learningRate: 0.02 });
+          assert.equal(hashOf(await session.weights()), hashOf(trained));
+          assert.equal(await on(4), await fresh(trained, 6, 0.02));
+          await on(1);
+          await session.restart({ weights: model.weights, seed: 5 });
+          assert.equal(await on(4), await fresh(model.weights, 5, optimizer.learningRate));
+          await session.dispose();
+        });
+      }
+
+      it('refuses to restart with weights that do not fit, and goes on as it was', async () => {
+        const model = learner({ dropout: true });
+        const session = await engine.createTrainingSession(model, { optimizer: ADAM, seed: 5, threads: 1 });
+        const turned = model.weights.map((array) => ({ ...array, shape: [...array.shape].reverse() }));
+        const isModelError = { name: 'ModelError', message: /of shape \[/ };
+        await assert.rejects(session.restart({ weights: turned, seed: 0 }), isModelError);
+        await assert.rejects(session.restart({ weights: [], seed: 0 }), { message: /0 weight arrays/ });
+        assert.equal(hashOf(await session.weights()), hashOf(model.weights));
+        await session.dispose();
+      });
+
       it("leaves the caller's arrays alone, and hands out copies", async () => {
         const model = learner({ dropout: false });
         const hash = hashOf(model.weights);
@@ -237,6 +282,7 @@ export function describeEngine(
       const session = await engine.createTrainingSession(model, { optimizer: ADAM, seed: 5, threads: 1 });
       const predictor = await engine.createPredictSession(model, { threads: 1 });
       const run = async (steps: number) => {
+        await session.restart({ weights: model.weights, seed: 5 });
         for (let step = 0; step < steps; step++) {
           await session.step(batch);
           await predictor.predict(batch.images, 4);

@@ -3,6 +3,7 @@ import type { RandomStream } from '../../federation/random.js';
 import { randomStream } from '../../federation/random.js';
 import type { Weights } from '../../federation/weights.js';
 import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
+import { requireSameShapes } from '../parameters.js';
 import { createInferenceSession } from './inference-session.js';
 import { stepSize } from './optimizer-graph.js';
 import {
@@ -46,7 +47,8 @@ export async function createTrainingSession(
     output,
     tensor: flatTensor(Tensor, length),
   }));
-  const random = randomStream(settings.seed, 'dropout');
+  let { optimizer } = settings;
+  let random = dropoutStream(settings.seed);
   let steps = 0;
 
   return {
@@ -58,7 +60,7 @@ export async function createTrainingSession(
       const feeds = {
         ...batchFeeds(Tensor, batch, model.description.inputShape),
         ...(graph.usesRowSeeds ? { rowSeeds: rowSeeds(Tensor, batch.labels.length, random) } : {}),
-        stepSize: new Tensor('float32', Float32Array.of(stepSize(settings.optimizer, steps)), [1]),
+        stepSize: new Tensor('float32', Float32Array.of(stepSize(optimizer, steps)), [1]),
         ...namedTensors(current, ''),
       };
       const outputs = {
@@ -72,9 +74,19 @@ export async function createTrainingSession(
       return stepResult(loss, correct);
     },
     weights: async () => unpackWeights(model.weights, (states[steps % 2] as State).weights),
+    async restart({ weights, seed, learningRate = settings.optimizer.learningRate }) {
+      requireSameShapes(weights, model.weights);
+      packWeights(weights, states[0].weights);
+      for (const { tensor } of states[0].slots) floats(tensor).fill(0);
+      optimizer = { ...settings.optimizer, learningRate };
+      random = dropoutStream(seed);
+      steps = 0;
+    },
     dispose: () => session.release(),
   };
 }
+
+const dropoutStream = (seed: number) => randomStream(seed, 'dropout');
 
 /** The tensors that a step reads and the next ones that it writes. */
 interface State {

@@ -7,15 +7,18 @@ import { optimizerSlots, stepSize } from '../onnx/optimizer-graph.js';
 export interface TensorOptimizer {
   /** Updates `variables` from gradients of the same order. Call inside `tf.tidy`. */
   apply(gradients: readonly Tf.Tensor[]): void;
+  /** Forgets all gradients, and goes on with another learning rate. */
+  restart(learningRate: number): void;
   dispose(): void;
 }
 
 /** Starts an optimizer for `variables`; its moments start at 0. */
 export function createOptimizer(
   tf: typeof Tf,
-  settings: OptimizerSettings,
+  initialSettings: OptimizerSettings,
   variables: readonly Tf.LayerVariable[],
 ): TensorOptimizer {
+  let settings = initialSettings;
   const slots = variables.map((variable) =>
     optimizerSlots(settings).map(() =>
       tf.tidy(() => tf.variable(tf.zeros(variable.shape as number[]), false)),
@@ -37,6 +40,11 @@ export function createOptimizer(
         variable.write(next.weight);
         for (const [slot, value] of next.slots.entries()) slots[index]?.[slot]?.assign(value);
       }
+    },
+    restart(learningRate) {
+      settings = { ...settings, learningRate };
+      steps = 0;
+      for (const slot of slots.flat()) tf.tidy(() => slot.assign(tf.zerosLike(slot)));
     },
     dispose() {
       for (const slot of slots.flat()) slot.dispose();
