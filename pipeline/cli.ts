@@ -5,6 +5,15 @@ import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import {
+  addScheduleOptions,
+  addTrainingOptions,
+  localWorkOf,
+  modelOption,
+  type ScheduleFlags,
+  scheduleOf,
+  type TrainingFlags,
+} from '../lib/cli/training-options.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { partitionSchemeNames } from '../lib/federation/partition.js';
@@ -17,14 +26,13 @@ import {
 } from './federation-options.js';
 import { DATASET_NAMES } from './settings.js';
 
-interface RunFlags extends EngineFlags, FederationFlags {
+/** Local epochs per round. */
+const EPOCHS = '--epochs';
+
+interface RunFlags extends EngineFlags, FederationFlags, TrainingFlags, ScheduleFlags {
   readonly data: string;
-  readonly epochs: number;
-  readonly batch: number;
+  readonly epochs?: number;
   readonly model: string;
-  readonly optimizer: 'adam' | 'sgd';
-  readonly learningRate?: number;
-  readonly momentum: number;
   readonly partition: string;
   readonly seed: number;
   readonly volume?: string;
@@ -37,9 +45,6 @@ interface RunFlags extends EngineFlags, FederationFlags {
   readonly json?: true;
   readonly fresh?: true;
 }
-
-/** Keras' defaults. */
-const DEFAULT_LEARNING_RATE = { adam: 0.001, sgd: 0.01 } as const;
 
 const EXAMPLES = `
 Examples:
@@ -57,20 +62,10 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .description(
       'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
     )
-    .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits');
-  return addFederationOptions(command)
-    .option('--epochs <count>', 'local epochs per round, E', integerOption({ min: 1 }), 2)
-    .option('--batch <size>', 'examples per training step, B', integerOption({ min: 1 }), 100)
-    .addOption(new Option('--model <name>', 'architecture').choices(['cnn', 'mlp']).default('cnn'))
-    .addOption(
-      new Option('--optimizer <name>', 'optimizer of the clients').choices(['adam', 'sgd']).default('adam'),
-    )
-    .option(
-      '--learning-rate <eta>',
-      'learning rate of the clients, η (default: 0.001 with adam, 0.01 with sgd)',
-      numberOption({ min: 0 }),
-    )
-    .option('--momentum <share>', 'momentum of sgd', numberOption({ min: 0, max: 1 }), 0.9)
+    .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits')
+    .addOption(modelOption());
+  addFederationOptions(command);
+  return addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
     .addOption(
       new Option('--partition <scheme>', 'how examples are dealt to the clients')
         .choices(partitionSchemeNames)
@@ -141,15 +136,31 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 }
 
 function settingsOf(flags: RunFlags): RunSettings {
-  const { data, seed, model, epochs, batch, optimizer, momentum } = flags;
-  const { partition, learningRate = DEFAULT_LEARNING_RATE[optimizer] } = flags;
+  const { data, seed, model, partition } = flags;
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },
     model: { name: model },
     engine: choiceOf(flags),
-    training: { epochs, batch, optimizer, learningRate, momentum },
+    training: trainingSettings(flags),
     federation: { ...federationOf(flags), partition },
+  };
+}
+
+/** What is not asked for is left out, so that a run keeps its id when a new option appears. */
+function trainingSettings(flags: RunFlags): RunSettings['training'] {
+  const { batch, optimizer, momentum, proximal } = flags;
+  const { base, decay, warmUpRounds, scaleWithClients } = scheduleOf(flags);
+  return {
+    ...localWorkOf(flags.epochs, flags, EPOCHS),
+    batch,
+    optimizer,
+    learningRate: base,
+    ...(decay === 1 ? {} : { learningRateDecay: decay }),
+    ...(warmUpRounds === 0 ? {} : { warmUpRounds }),
+    ...(scaleWithClients ? { scaleLearningRate: true } : {}),
+    momentum,
+    ...(proximal === 0 ? {} : { proximal }),
   };
 }
 

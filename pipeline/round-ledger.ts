@@ -21,7 +21,10 @@ export interface RoundLedger {
   /** Sets other facts of the round. */
   set(
     facts: Partial<
-      Pick<RoundRecord, 'rejected' | 'missing' | 'aggregate' | 'failure' | 'evaluation' | 'seconds'>
+      Pick<
+        RoundRecord,
+        'learningRate' | 'rejected' | 'missing' | 'aggregate' | 'failure' | 'evaluation' | 'seconds'
+      >
     >,
   ): Promise<void>;
 }

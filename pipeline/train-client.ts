@@ -6,6 +6,7 @@ import { engineArguments } from './engine-arguments.js';
 import { type LocalRun, tell } from './local-run.js';
 import type { TrainTask } from './runner.js';
 import { type EngineNote, lastJsonLine, runStage } from './stage-process.js';
+import { roundLearningRate, trainingArguments } from './training-task.js';
 
 /** One client's part of a round's training. */
 export interface ClientTask {
@@ -37,7 +38,7 @@ const resultSchema = z.object({
 /** Trains one client in a process of its own. */
 export const trainInProcess: ClientTrainer = async (run, { task, data, client }) => {
   const { paths, settings } = run;
-  const { training, model } = settings;
+  const { model } = settings;
   const stage = {
     stage: 'train' as const,
     client,
@@ -47,11 +48,7 @@ export const trainInProcess: ClientTrainer = async (run, { task, data, client })
       ...['--init', task.global.file],
       ...['--savemodel', paths.round(task.round).update(client)],
       ...['--model', model.name],
-      ...['--epoch', `${training.epochs}`],
-      ...['--batch', `${training.batch}`],
-      ...['--optimizer', training.optimizer],
-      ...['--learning-rate', `${training.learningRate}`],
-      ...['--momentum', `${training.momentum}`],
+      ...trainingArguments(settings, roundLearningRate(settings, task)),
       ...['--client', `${client}`],
       ...['--round', `${task.round}`],
       ...['--seed', `${settings.seed}`],

@@ -11,6 +11,7 @@ import { sharingCores } from './shared-cores.js';
 import { stageName } from './stage-process.js';
 import { type Attempted, attemptTraining, deadlineIn } from './train-attempts.js';
 import type { ClientTask, ClientTrainer } from './train-client.js';
+import { roundLearningRate } from './training-task.js';
 
 interface TrainOptions {
   readonly task: TrainTask;
@@ -37,11 +38,13 @@ export async function trainStage(run: LocalRun, options: TrainOptions): Promise<
     const who = finished === clients.length ? '' : `${finished} of `;
     tellSkipped(run, { stage: 'train' }, `round ${round}: ${who}${count(clients.length, 'client')}`);
   }
+  const learningRate = roundLearningRate(run.settings, task);
+  if (waiting.length > 0) await ledger.set({ learningRate });
   const deadline = deadlineIn(run.tolerance.deadlineSeconds);
   await sharingCores(run, waiting, async ({ client, signal }) => {
     const attempt = { task: { task, data, client }, trainer, deadline };
     const attempted = await attemptTraining({ ...run, signal }, attempt);
-    if ('reported' in attempted) await report(run, { task, ledger, reported: attempted.reported });
+    if ('reported' in attempted) await report(run, { task, ledger, learningRate, ...attempted });
     else await lose(run, { task, ledger, client, ...attempted });
   });
   const { reported, missing } = ledger.record;
@@ -92,12 +95,13 @@ interface Ending {
 
 async function report(
   { paths, metrics }: LocalRun,
-  { task, ledger, reported }: Ending & { readonly reported: ClientRecord },
+  options: Ending & { readonly learningRate: number; readonly reported: ClientRecord },
 ): Promise<void> {
+  const { task, ledger, learningRate, reported } = options;
   const { client } = reported;
   await placeFileAtomic(paths.round(task.round).update(client), paths.clientModel(client));
   await ledger.report(reported);
-  await metrics.append({ event: 'update', round: task.round, ...reported });
+  await metrics.append({ event: 'update', round: task.round, learningRate, ...reported });
 }
 
 type Loss = Exclude<Attempted, { readonly reported: ClientRecord }>;

@@ -32,7 +32,7 @@ test('20 clients, 10 rounds, a fifth of the trainers killed: exact records, near
   assert.equal(made.exitCode, 0, lastLine(made.stderr));
   const flags = [
     ...['--data', data, '--model', 'mlp', '--threads', '1'],
-    ...['--clients', `${CLIENTS}`, '--rounds', `${ROUNDS}`, '--epochs', '5', '--batch', '10'],
+    ...['--clients', `${CLIENTS}`, '--rounds', `${ROUNDS}`, '--epochs', '3', '--batch', '10'],
   ];
   const undisturbed = await finishRun(join(directory, 'undisturbed'), flags);
 
