@@ -1,6 +1,7 @@
 /** The aggregator's main path: client updates in files → the next global model in a file. */
 import { ThresholdError } from '../lib/federation/errors.js';
-import { fedAvg, type WeightedUpdate } from '../lib/federation/strategies/fed-avg.js';
+import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
+import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import { decodeKerasFile, KERAS_FILE, readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
@@ -56,11 +57,16 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
   const admission = createAdmission(lineage, parent);
 
   const account = { updates: 0, examples: 0, rejected: [...rejected] };
-  const weights = await fedAvg(admit({ candidates, admission, account, reporter, signal }));
+  const strategy = strategyNamed({ name: 'fedavg' });
+  const state = { round: lineage.round, weights: parent?.model.weights ?? [] };
+  const { weights } = await strategy.aggregate(
+    state,
+    admit({ candidates, admission, account, reporter, signal }),
+  );
   for (const { file, reason } of account.rejected)
     reporter.warn(`Rejected ${file}: ${reason}.`, { file, reason });
   const reference = admission.reference();
-  if (weights === null || reference === undefined || account.updates < minUpdates) {
+  if (reference === undefined || account.updates < minUpdates) {
     throw new ThresholdError(
       `Expected at least ${minUpdates} good client updates, found ${account.updates}` +
         ` (${account.rejected.length} rejected); ${saveFile} was not written.`,

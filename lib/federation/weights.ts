@@ -26,3 +26,8 @@ export function parameterCount(weights: Weights): number {
 export function formatShape(shape: readonly number[]): string {
   return `[${shape.join(',')}]`;
 }
+
+/** Whether an array holds the moving statistics of BatchNormalization, which no gradient moves. */
+export function isStatistic(name: string): boolean {
+  return /\/moving_(mean|variance)(:\d+)?$/.test(name);
+}
