@@ -31,3 +31,8 @@ export function formatShape(shape: readonly number[]): string {
 export function isStatistic(name: string): boolean {
   return /\/moving_(mean|variance)(:\d+)?$/.test(name);
 }
+
+/** Whether an array holds variances, which are never below zero. */
+export function isVariance(name: string): boolean {
+  return /\/moving_variance(:\d+)?$/.test(name);
+}

@@ -3,8 +3,13 @@ import { createWeightedMean, type Mean, type WeightedMean } from '../weighted-me
 import { isStatistic, type WeightArray } from '../weights.js';
 import type { ServerState, Slots, Strategy, Updates } from './strategy.js';
 
-/** Averages the updates of a round, one in memory at a time; null where there are none. */
-export type Averaging = (state: ServerState, updates: Updates) => Promise<Mean | null>;
+/** Averages the updates of a round, one in memory at a time. */
+export interface Averaging {
+  /** Whether it measures updates by the global model. */
+  readonly needsGlobal: boolean;
+  /** The mean, or null where there are no updates. */
+  mean(state: ServerState, updates: Updates): Promise<Mean | null>;
+}
 
 /** A server optimizer: from the state before the round and the mean of the updates to the state after it. */
 export interface ServerStep {
@@ -14,24 +19,26 @@ export interface ServerStep {
 }
 
 /** The mean weighted by numbers of examples, Σ n_k/n · w^k. */
-export const weightedMean: Averaging = async (_state, updates) => {
-  let mean: WeightedMean | undefined;
-  for await (const { weights, examples } of updates) {
-    mean ??= createWeightedMean(weights);
-    mean.add(weights, examples);
-  }
-  return mean?.value() ?? null;
+export const weightedMean: Averaging = {
+  needsGlobal: false,
+  async mean(_state, updates) {
+    let mean: WeightedMean | undefined;
+    for await (const { weights, examples } of updates) {
+      mean ??= createWeightedMean(weights);
+      mean.add(weights, examples);
+    }
+    return mean?.value() ?? null;
+  },
 };
 
 /** The strategy that averages by `average` and then takes `server`'s step. */
 export function stepStrategy(name: string, server: ServerStep, average = weightedMean): Strategy {
   return {
     name,
-    needsGlobal: server.needsGlobal,
+    needsGlobal: server.needsGlobal || average.needsGlobal,
     slots: server.slots,
-    minUpdates: 1,
     async aggregate(state, updates) {
-      const mean = await average(state, updates);
+      const mean = await average.mean(state, updates);
       return mean === null ? state : { ...server.step(state, mean), round: state.round + 1 };
     },
   };

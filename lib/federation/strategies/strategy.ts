@@ -30,13 +30,11 @@ export interface Strategy {
   readonly needsGlobal: boolean;
   /** Names of the slots that the state carries from the first round on; without any the state is the model alone. */
   readonly slots: readonly string[];
-  /** Fewest updates with which the rule makes sense, e.g. 2f + 3 for Krum. */
-  readonly minUpdates: number;
   /**
    * The state after the round. The updates agree in names and shapes, with each other and with the global model;
    * without any the state stays as it is.
    *
-   * @throws {ThresholdError} when there are updates, but fewer than {@link minUpdates}
+   * @throws {ThresholdError} when there are updates, but fewer than the rule makes sense for, e.g. 2f + 3 for Krum
    */
   aggregate(state: ServerState, updates: Updates): Promise<ServerState>;
 }
