@@ -5,13 +5,20 @@ import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import {
+  addStrategyOptions,
+  type StrategyFlags,
+  strategyArguments,
+  strategyOf,
+} from '../lib/cli/strategy-options.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { partitionSchemeNames } from '../lib/federation/partition.js';
+import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { DATASET_NAMES } from './settings.js';
 
-interface RunFlags extends EngineFlags {
+interface RunFlags extends EngineFlags, StrategyFlags {
   readonly data: string;
   readonly clients: number;
   readonly rounds: number;
@@ -47,7 +54,7 @@ A second run with the same options goes on where the first one stopped, and skip
 
 /** The command of the pipeline. */
 export function runCommand({ reporter, signal }: ProgramContext): Command {
-  return new Command('run')
+  const command = new Command('run')
     .description(
       'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
     )
@@ -71,7 +78,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
         .choices(partitionSchemeNames)
         .default('iid'),
     )
-    .option('--seed <number>', 'everything random derives from it', integerOption(), 0)
+    .option('--seed <number>', 'everything random derives from it', integerOption(), 0);
+  return addStrategyOptions(command)
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
     .option(
       '--jobs <count>',
@@ -134,6 +142,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 function settingsOf(flags: RunFlags): RunSettings {
   const { data, seed, model, epochs, batch, optimizer, momentum } = flags;
   const { clients, rounds, partition, learningRate = DEFAULT_LEARNING_RATE[optimizer] } = flags;
+  const strategy = strategyOf(flags);
+  checkClients(strategy, { selected: clients, clients });
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },
@@ -141,6 +151,8 @@ function settingsOf(flags: RunFlags): RunSettings {
     engine: choiceOf(flags),
     training: { epochs, batch, optimizer, learningRate, momentum },
     federation: { clients, rounds, partition },
+    // What is not asked for is left out, so that a run keeps its id when a new option appears.
+    ...(strategyArguments(strategy).length === 0 ? {} : { strategy }),
   };
 }
 

@@ -61,8 +61,16 @@ export type StrategySettings = StrategyRule & {
 /** What an absent strategy means. */
 export const FEDAVG: StrategySettings = { name: 'fedavg' };
 
+/** Strategies whose server remembers something from round to round. */
+const REMEMBERING: readonly StrategyName[] = ['fedavgm', 'fedadagrad', 'fedadam', 'fedyogi'];
+
+/** Whether the server's state is more than the global model. */
+export function keepsState({ name }: Pick<StrategySettings, 'name'>): boolean {
+  return REMEMBERING.includes(name);
+}
+
 /** Strategies that average all updates; only of an average is it known how much one client can move it. */
-const AVERAGING: readonly StrategyName[] = ['fedavg', 'fedavgm', 'fedadagrad', 'fedadam', 'fedyogi'];
+const AVERAGING: readonly StrategyName[] = ['fedavg', ...REMEMBERING];
 
 /**
  * Refuses what does not go together.
