@@ -1,8 +1,12 @@
 /** A round's aggregation on this machine: the updates of the clients that reported become the next global model. */
 import { basename } from 'node:path';
 import { z } from 'zod';
+import { strategyArguments } from '../lib/cli/strategy-options.js';
 import { StageError } from '../lib/federation/errors.js';
+import { FEDAVG, keepsState } from '../lib/federation/strategies/strategy-settings.js';
 import { placeFileAtomic, sha256 } from '../lib/formats/atomic-file.js';
+import type { RunSettings } from '../lib/formats/run-record.js';
+import { formatPrivacy, privacySpentSchema } from '../lib/formats/strategy-record.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { AggregateOutcome, AggregateTask, ClientResult, GlobalModel, RejectedUpdate } from './runner.js';
@@ -17,6 +21,8 @@ const resultSchema = z.object({
   examples: z.int(),
   rejected: z.array(rejectionSchema),
   sha256: z.string(),
+  state: z.string().optional(),
+  privacy: privacySpentSchema.optional(),
 });
 
 /**
@@ -29,14 +35,17 @@ export async function aggregateStage(
   run: LocalRun,
   { task, ledger }: { readonly task: AggregateTask; readonly ledger: RoundLedger },
 ): Promise<AggregateOutcome> {
-  const { paths } = run;
+  const { paths, settings } = run;
   const { round, global, updates } = task;
   const stage = { stage: 'aggregate' } as const;
   // Whether there will be a next round is open: its accuracy may be enough.
   const file = paths.round(round + 1).globalModel;
+  const state = stateFiles(run, round);
   const inputs = hashOfInputs(global, updates);
   const { aggregate: earlier } = ledger.record;
-  if (earlier?.inputs === inputs && (await holds(file, earlier.sha256))) {
+  const isWhole = async (made: NonNullable<typeof earlier>) =>
+    (await holds(file, made.sha256)) && (state === undefined || (await holds(state.out, made.state)));
+  if (earlier?.inputs === inputs && (await isWhole(earlier))) {
     tellSkipped(
       run,
       stage,
@@ -56,6 +65,10 @@ export async function aggregateStage(
       ...['--parent', global.file],
       ...['--round', `${round}`],
       ...['--min-updates', `${minUpdates}`],
+      ...strategyArguments(settings.strategy ?? FEDAVG),
+      ...(state?.in === undefined ? [] : ['--state-in', state.in]),
+      ...(state === undefined ? [] : ['--state-out', state.out]),
+      ...privacyArguments(settings, ledger.record.selected.length),
     ],
   };
   // What lies there of a client that is missing has its reason on record.
@@ -81,13 +94,35 @@ export async function aggregateStage(
     },
   );
   const made = lastJsonLine(aggregator, result, resultSchema);
-  const facts = { inputs, updates: made.updates, examples: made.examples, seconds, sha256: made.sha256 };
+  const { rejected: refusals, ...summary } = made;
+  const facts = { inputs, ...summary, seconds };
   await placeFileAtomic(file, paths.aggregatedModel);
-  const refused = made.rejected.map(rejected).filter((each) => !isMissing(each));
+  const refused = refusals.map(rejected).filter((each) => !isMissing(each));
   await ledger.set({ aggregate: facts, rejected: refused, failure: undefined });
   await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused });
-  tell(run, stage, `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples  ${took}`);
+  const what = `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples`;
+  tell(run, stage, `${what}${made.privacy ? `, ${formatPrivacy(made.privacy)}` : ''}  ${took}`);
   return { file, sha256: made.sha256, rejected: refused };
+}
+
+/** Where a server optimizer's state lies; undefined for strategies without one. */
+function stateFiles(
+  { paths, settings }: LocalRun,
+  round: number,
+): { readonly in?: string; readonly out: string } | undefined {
+  if (!keepsState(settings.strategy ?? FEDAVG)) return undefined;
+  const out = paths.round(round + 1).serverState;
+  return round === 1 ? { out } : { in: paths.round(round).serverState, out };
+}
+
+/** What a private aggregation is told of the run. */
+function privacyArguments({ strategy, seed, federation }: RunSettings, selected: number): readonly string[] {
+  if (strategy?.privacy === undefined) return [];
+  return [
+    ...['--dp-participants', `${selected}`],
+    ...['--dp-population', `${federation.clients}`],
+    ...['--seed', `${seed}`],
+  ];
 }
 
 /** Client k's update is `k.h5`; a file of another name is no client's. */

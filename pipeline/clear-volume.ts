@@ -33,7 +33,7 @@ function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string
   yield* clients.map((client) => paths.clientModel(client));
   for (const round of roundsOf(paths, settings)) {
     yield* clients.map((client) => round.update(client));
-    yield* [round.globalModel, round.record];
+    yield* [round.globalModel, round.serverState, round.record];
   }
   yield* clients.map((client) => paths.shard(client));
   yield* [paths.test, paths.manifest, join(paths.data, SPLIT_MARK)];

@@ -6,6 +6,12 @@ import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import {
+  addStrategyOptions,
+  type StrategyFlags,
+  strategyArguments,
+  strategyOf,
+} from '../lib/cli/strategy-options.js';
+import {
   addScheduleOptions,
   addTrainingOptions,
   localWorkOf,
@@ -16,7 +22,9 @@ import {
 } from '../lib/cli/training-options.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError } from '../lib/federation/errors.js';
+import { selectedCount } from '../lib/federation/participation.js';
 import { partitionSchemeNames } from '../lib/federation/partition.js';
+import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import {
   addFederationOptions,
@@ -29,7 +37,7 @@ import { DATASET_NAMES } from './settings.js';
 /** Local epochs per round. */
 const EPOCHS = '--epochs';
 
-interface RunFlags extends EngineFlags, FederationFlags, TrainingFlags, ScheduleFlags {
+interface RunFlags extends EngineFlags, FederationFlags, TrainingFlags, ScheduleFlags, StrategyFlags {
   readonly data: string;
   readonly epochs?: number;
   readonly model: string;
@@ -65,13 +73,14 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits')
     .addOption(modelOption());
   addFederationOptions(command);
-  return addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
+  addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
     .addOption(
       new Option('--partition <scheme>', 'how examples are dealt to the clients')
         .choices(partitionSchemeNames)
         .default('iid'),
     )
-    .option('--seed <number>', 'everything random derives from it', integerOption(), 0)
+    .option('--seed <number>', 'everything random derives from it', integerOption(), 0);
+  return addStrategyOptions(command)
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
     .option(
       '--jobs <count>',
@@ -137,17 +146,22 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 
 function settingsOf(flags: RunFlags): RunSettings {
   const { data, seed, model, partition } = flags;
+  const federation = federationOf(flags);
+  const strategy = strategyOf(flags);
+  checkClients(strategy, { selected: selectedCount(federation), clients: federation.clients });
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },
     model: { name: model },
     engine: choiceOf(flags),
     training: trainingSettings(flags),
-    federation: { ...federationOf(flags), partition },
+    federation: { ...federation, partition },
+    // What is not asked for is left out, so that a run keeps its id when a new option appears.
+    ...(strategyArguments(strategy).length === 0 ? {} : { strategy }),
   };
 }
 
-/** What is not asked for is left out, so that a run keeps its id when a new option appears. */
+/** What is not asked for is left out here too. */
 function trainingSettings(flags: RunFlags): RunSettings['training'] {
   const { batch, optimizer, momentum, proximal } = flags;
   const { base, decay, warmUpRounds, scaleWithClients } = scheduleOf(flags);

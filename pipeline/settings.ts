@@ -47,6 +47,20 @@ const LABELS: Readonly<Record<string, string>> = {
   'federation.partition': '--partition',
   'federation.fraction': '--fraction',
   'federation.minClients': '--min-clients',
+  'strategy.name': '--strategy',
+  'strategy.serverLearningRate': '--server-learning-rate',
+  'strategy.serverMomentum': '--server-momentum',
+  'strategy.beta1': '--beta1',
+  'strategy.beta2': '--beta2',
+  'strategy.tau': '--tau',
+  'strategy.trim': '--trim',
+  'strategy.byzantine': '--byzantine',
+  'strategy.keep': '--krum-keep',
+  'strategy.clipNorm': '--clip-norm',
+  'strategy.privacy.clip': '--dp-clip',
+  'strategy.privacy.noise': '--dp-noise',
+  'strategy.privacy.delta': '--dp-delta',
+  'strategy.privacy.noiseSource': '--dp-noise-source',
 };
 
 /** Why a run ends early: another answer to that leaves the rounds that are done as they are. */

@@ -19,10 +19,10 @@ const TABLE_ROWS = 20;
 
 /**
  * The result for machines. A loss that is not finite is null in JSON; with a target there is `targetReached`, and
- * `roundsToTarget` where it is true.
+ * `roundsToTarget` where it is true; privacy stands there only where it was asked for.
  */
 export function resultFacts(result: RunResult): Readonly<Record<string, unknown>> {
-  const { last, best, rounds, stopped, target, participation, seconds, volume } = result;
+  const { last, best, rounds, stopped, target, participation, seconds, volume, lastRound } = result;
   const { split, train, aggregate, evaluate, total } = seconds;
   const rounded = Object.fromEntries(
     Object.entries({ split, train, aggregate, evaluate, total }).map(([stage, spent]) => [
@@ -42,6 +42,7 @@ export function resultFacts(result: RunResult): Readonly<Record<string, unknown>
     seconds: rounded,
     sha256: last.global.sha256,
     volume,
+    privacy: lastRound.aggregate?.privacy,
   };
 }
 

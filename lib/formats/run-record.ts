@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { DataError } from '../federation/errors.js';
 import { readFileBytes, writeFileAtomic } from './atomic-file.js';
+import { privacySpentSchema, strategySettingsSchema } from './strategy-record.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */
 const SCHEMA_VERSION = 1;
@@ -50,6 +51,8 @@ const runSettingsSchema = z.strictObject({
     targetAccuracy: share.optional(),
     patience: count.optional(),
   }),
+  /** How updates become the next global model; FedAvg where nothing stands here. */
+  strategy: strategySettingsSchema.optional(),
 });
 
 const runRecordSchema = z.object({
@@ -108,6 +111,10 @@ const roundRecordSchema = z.object({
       seconds: z.number(),
       /** Of the global model that the round ends with. */
       sha256: hash,
+      /** sha256 of the server optimizer's state that belongs to it. */
+      state: hash.optional(),
+      /** Spent by this round and all before it. */
+      privacy: privacySpentSchema.optional(),
     })
     .optional(),
   /** Why the last attempt to aggregate made no global model. */
