@@ -4,16 +4,17 @@ import { Command, Option } from 'commander';
 import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
+import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError } from '../lib/federation/errors.js';
-import { partitionSchemeNames } from '../lib/federation/partition.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
+import { DEFAULT_CLIENTS, numberOfClients } from './number-of-clients.js';
 import { DATASET_NAMES } from './settings.js';
 
-interface RunFlags extends EngineFlags {
+interface RunFlags extends EngineFlags, PartitionFlags {
   readonly data: string;
-  readonly clients: number;
+  readonly clients?: number;
   readonly rounds: number;
   readonly epochs: number;
   readonly batch: number;
@@ -21,7 +22,6 @@ interface RunFlags extends EngineFlags {
   readonly optimizer: 'adam' | 'sgd';
   readonly learningRate?: number;
   readonly momentum: number;
-  readonly partition: string;
   readonly seed: number;
   readonly volume?: string;
   readonly jobs?: number;
@@ -47,12 +47,17 @@ A second run with the same options goes on where the first one stopped, and skip
 
 /** The command of the pipeline. */
 export function runCommand({ reporter, signal }: ProgramContext): Command {
-  return new Command('run')
+  const command = new Command('run')
     .description(
       'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
     )
     .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits')
-    .option('--clients <count>', 'number of clients, K', integerOption({ min: 1 }), 3)
+    .option(
+      '--clients <count>',
+      `number of clients, K (default: ${DEFAULT_CLIENTS}; with --partition by-key or given as the data say)`,
+      integerOption({ min: 1 }),
+    );
+  return addPartitionOptions(command)
     .option('--rounds <count>', 'rounds of federated averaging', integerOption({ min: 1 }), 1)
     .option('--epochs <count>', 'local epochs per round, E', integerOption({ min: 1 }), 2)
     .option('--batch <size>', 'examples per training step, B', integerOption({ min: 1 }), 100)
@@ -66,11 +71,6 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       numberOption({ min: 0 }),
     )
     .option('--momentum <share>', 'momentum of sgd', numberOption({ min: 0, max: 1 }), 0.9)
-    .addOption(
-      new Option('--partition <scheme>', 'how examples are dealt to the clients')
-        .choices(partitionSchemeNames)
-        .default('iid'),
-    )
     .option('--seed <number>', 'everything random derives from it', integerOption(), 0)
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
     .option(
@@ -103,7 +103,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
       const result = await runJob(
         {
-          settings: settingsOf(flags),
+          settings: await settingsOf(flags),
           ...(volume === undefined ? {} : { volume }),
           ...(jobs === undefined ? {} : { jobs }),
           ...(threads === undefined ? {} : { threads }),
@@ -131,9 +131,11 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     });
 }
 
-function settingsOf(flags: RunFlags): RunSettings {
+async function settingsOf(flags: RunFlags): Promise<RunSettings> {
   const { data, seed, model, epochs, batch, optimizer, momentum } = flags;
-  const { clients, rounds, partition, learningRate = DEFAULT_LEARNING_RATE[optimizer] } = flags;
+  const { rounds, learningRate = DEFAULT_LEARNING_RATE[optimizer] } = flags;
+  const partition = partitionOf(flags);
+  const clients = await numberOfClients({ data, partition, asked: flags.clients });
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },

@@ -1,7 +1,7 @@
 /** One run from its settings to its result: the volume, the split, the rounds, the tests of the clients' models. */
 import { resolve } from 'node:path';
 import { InterruptedError } from '../lib/federation/errors.js';
-import { sha256OfFile } from '../lib/formats/atomic-file.js';
+import { sha256OfDataset } from '../lib/formats/given-shards.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { availableCores } from '../lib/system/cores.js';
@@ -117,7 +117,7 @@ async function withDatasetHash(settings: RunSettings): Promise<RunSettings> {
   const { name } = settings.dataset;
   if (DATASET_NAMES.includes(name)) return settings;
   const what = `a dataset (an npz file, or one of the names ${DATASET_NAMES.join(', ')})`;
-  return { ...settings, dataset: { name, sha256: await sha256OfFile(name, what) } };
+  return { ...settings, dataset: { name, sha256: await sha256OfDataset(name, what) } };
 }
 
 function opening(

@@ -38,7 +38,12 @@ const LABELS: Readonly<Record<string, string>> = {
   'training.momentum': '--momentum',
   'federation.clients': '--clients',
   'federation.rounds': '--rounds',
-  'federation.partition': '--partition',
+  'federation.partition.scheme': '--partition',
+  'federation.partition.piecesPerClient': '--pieces-per-client',
+  'federation.partition.alpha': '--alpha',
+  'federation.partition.labelsPerClient': '--labels-per-client',
+  'federation.partition.key': '--key',
+  'federation.partition.minExamples': '--min-examples',
 };
 
 /** What differs, a phrase each, e.g. `--epochs 2, now 3`; empty when the runs give the same result. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { DataError } from '../federation/errors.js';
 import { readFileBytes, writeFileAtomic } from './atomic-file.js';
+import { partitionSettingsSchema } from './partition-record.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */
 const SCHEMA_VERSION = 1;
@@ -30,7 +31,7 @@ const runSettingsSchema = z.strictObject({
     learningRate: z.number(),
     momentum: z.number(),
   }),
-  federation: z.strictObject({ clients: count, rounds: count, partition: z.string() }),
+  federation: z.strictObject({ clients: count, rounds: count, partition: partitionSettingsSchema }),
 });
 
 const runRecordSchema = z.object({
