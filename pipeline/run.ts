@@ -9,6 +9,7 @@ import { planThreads } from './cores.js';
 import { count } from './local-run.js';
 import { createLocalRunner } from './local-runner.js';
 import { openMetrics } from './metrics.js';
+import { reportStage } from './report-stage.js';
 import { requireEngine } from './require-engine.js';
 import { federatedAveraging } from './round-loop.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
@@ -61,6 +62,7 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
       { cause: error },
     );
   } finally {
+    await reportStage({ ...context, paths: volume.paths });
     volume.release();
   }
 }

@@ -1,0 +1,79 @@
+/** From the shards' label histograms to the columns of a picture: one for each client, or for a group of alike ones. */
+import { maxIndex, mean, sum } from 'd3-array';
+import type { ManifestShard } from '../../lib/formats/manifest.js';
+
+/** What the picture shows. */
+export interface LabelColumns {
+  readonly columns: readonly LabelColumn[];
+  /** Names of the rows: a label each, or a range of labels. */
+  readonly rows: readonly string[];
+  /** What stands below the columns. */
+  readonly axis: string;
+}
+
+/** A client, or a group of clients. */
+export interface LabelColumn {
+  readonly name: string;
+  /** Short, for the axis. */
+  readonly tick: string;
+  /** Of the client; of a group the mean. */
+  readonly examples: number;
+  /** For each row, the share of the column's examples that have its label. */
+  readonly shares: readonly number[];
+}
+
+/** More columns, or rows, could not be told apart on a small screen. */
+export const MOST_COLUMNS = 60;
+const MOST_ROWS = 40;
+
+/**
+ * The columns of `shards`. Of many clients, neighbours in the order of their most frequent label share a column: what
+ * sets them apart stays to be seen, where a mean over any clients would hide it.
+ */
+export function labelColumns(
+  shards: readonly Pick<ManifestShard, 'examples' | 'labelHistogram' | 'owner'>[],
+): LabelColumns {
+  const labels = shards[0]?.labelHistogram.length ?? 0;
+  const perRow = Math.ceil(labels / MOST_ROWS);
+  const starts = Array.from({ length: Math.ceil(labels / perRow) }, (_, row) => row * perRow);
+  const rows = starts.map((from) =>
+    perRow === 1 ? `${from}` : `${from}–${Math.min(labels, from + perRow) - 1}`,
+  );
+  const sharesOf = ({ examples, labelHistogram }: (typeof shards)[number]) =>
+    starts.map((from) => sum(labelHistogram.slice(from, from + perRow)) / examples);
+  const clients = shards.map((shard, client) => ({ shard, client, shares: sharesOf(shard) }));
+  if (clients.length <= MOST_COLUMNS) {
+    const columns = clients.map(({ shard, client, shares }) => ({
+      name: shard.owner === undefined ? `client ${client}` : `client ${client} (${shard.owner})`,
+      tick: `${client}`,
+      examples: shard.examples,
+      shares,
+    }));
+    return { columns, rows, axis: 'client' };
+  }
+  const alike = clients.toSorted(
+    (a, b) =>
+      maxIndex(a.shares) - maxIndex(b.shares) || center(a.shares) - center(b.shares) || a.client - b.client,
+  );
+  const columns = Array.from({ length: MOST_COLUMNS }, (_, column) => {
+    const start = (index: number) => Math.floor((index * alike.length) / MOST_COLUMNS);
+    const group = alike.slice(start(column), start(column + 1));
+    return {
+      name: `${group.length} clients`,
+      tick: '',
+      examples: mean(group, ({ shard }) => shard.examples) ?? 0,
+      shares: rows.map((_, row) => mean(group, ({ shares }) => shares[row]) ?? 0),
+    };
+  });
+  const perColumn = Math.round(alike.length / MOST_COLUMNS);
+  return {
+    columns,
+    rows,
+    axis: `clients, about ${perColumn} to a column, ordered by their most frequent label`,
+  };
+}
+
+/** Where in the order of labels a shard has its weight. */
+function center(shares: readonly number[]): number {
+  return sum(shares, (share, row) => share * row);
+}

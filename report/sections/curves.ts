@@ -1,0 +1,38 @@
+/** Accuracy and loss over the rounds. */
+import { type Html, html } from '../../lib/html/html.js';
+import { lineChart } from '../charts/line-chart.js';
+import { count, lossText, percent } from '../format.js';
+import type { RunRecords } from '../records.js';
+
+/** Two curves; nothing where no round was tested. */
+export function curves({ run, rounds }: RunRecords): Html | undefined {
+  const tested = rounds.flatMap(({ round, evaluation }) => (evaluation ? [{ round, ...evaluation }] : []));
+  const last = tested.at(-1);
+  if (last === undefined) return undefined;
+  const target = targetOf(run.settings.federation);
+  const reached = target === undefined ? undefined : tested.find(({ accuracy }) => accuracy >= target)?.round;
+  return html`<section class="card">
+    <h2>Over the rounds</h2>
+    <div class="pair">
+      <figure>${lineChart({
+        description: `Accuracy after each of ${count(tested.length, 'round')}, at last ${percent(last.accuracy)}`,
+        points: tested.map(({ round, accuracy }) => ({ round, value: accuracy })),
+        target,
+        format: (value) => percent(value, 1),
+      })}<figcaption>Accuracy on the test examples</figcaption></figure>
+      <figure>${lineChart({
+        description: `Loss after each of ${count(tested.length, 'round')}, at last ${lossText(last.loss)}`,
+        points: tested.map(({ round, loss }) => ({ round, value: loss })),
+        span: [0, 0],
+        format: (value) => String(Number(value.toPrecision(3))),
+      })}<figcaption>Loss on the test examples</figcaption></figure>
+    </div>
+    ${target !== undefined && html`<p class="note">${reached === undefined ? `No round reached the target of ${percent(target)}.` : `The target of ${percent(target)} was reached in round ${reached}.`}</p>`}
+  </section>`;
+}
+
+/** The accuracy that ends the rounds, where one was set. */
+function targetOf(federation: object): number | undefined {
+  const target = 'targetAccuracy' in federation ? federation.targetAccuracy : undefined;
+  return typeof target === 'number' ? target : undefined;
+}
