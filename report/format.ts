@@ -10,6 +10,11 @@ export function grouped(count: number): string {
   return count.toLocaleString('en');
 }
 
+/** A share as briefly as it goes: `100 %`, `97.5 %`. */
+export function shortPercent(share: number): string {
+  return `${Number((share * 100).toFixed(1))} %`;
+}
+
 /** A loss; one that overflowed is recorded as null. */
 export function lossText(loss: number | null): string {
   return loss === null ? 'not finite' : loss.toFixed(4);

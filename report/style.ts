@@ -37,14 +37,14 @@ main { display: grid; grid-template-columns: minmax(0, 1fr); gap: 20px; margin-t
 .figures small { display: block; color: var(--quiet); font-size: .8125rem; font-weight: 400; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 20px 32px; }
 .pair h3 { margin-top: 0; }
-.rows { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr)); gap: 2px 32px; }
+.rows { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 2px 32px; }
 .rows div { display: flex; justify-content: space-between; gap: 16px; padding: 4px 0; border-bottom: 1px solid var(--line); }
 .rows dt { color: var(--quiet); }
 .rows dd { text-align: right; overflow-wrap: anywhere; }
 code { font: .875em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 figure { margin-top: 6px; }
 .chart { display: block; width: 100%; max-width: 560px; height: auto; }
-.chart.wide { max-width: 100%; margin-top: 14px; }
+.chart.wide { max-width: 800px; margin-top: 14px; }
 .chart text { fill: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }
 .grid { stroke: var(--line); }
 .curve { fill: none; stroke: var(--accent); stroke-width: 2; stroke-linejoin: round; }
@@ -89,5 +89,9 @@ details thead th { color: var(--quiet); }
 .matrix.small td, .matrix.small th { min-width: 0; width: 7px; height: 7px; padding: 0; border-width: 0; border-radius: 0; font-size: 0; }
 .hidden { position: absolute; clip-path: inset(50%); }
 footer { margin-top: 24px; font-size: .8125rem; }
+@media (max-width: 600px) {
+  .chart text { font-size: 14px; }
+  .chart.wide text { font-size: 20px; }
+}
 @media print { body { max-width: none; background: none; } .card { break-inside: avoid; } }
 </style>`;

@@ -26,50 +26,54 @@ export interface LabelColumn {
 export const MOST_COLUMNS = 60;
 const MOST_ROWS = 40;
 
+/** What is shown of a shard. */
+export type ShownShard = Pick<ManifestShard, 'examples' | 'labelHistogram' | 'owner'>;
+
 /**
- * The columns of `shards`. Of many clients, neighbours in the order of their most frequent label share a column: what
- * sets them apart stays to be seen, where a mean over any clients would hide it.
+ * The columns of `shards`. Of many clients, neighbours in the order of what sets them apart, their most frequent label
+ * or their size, share a column: a mean over any clients would hide it.
  */
-export function labelColumns(
-  shards: readonly Pick<ManifestShard, 'examples' | 'labelHistogram' | 'owner'>[],
-): LabelColumns {
-  const labels = shards[0]?.labelHistogram.length ?? 0;
-  const perRow = Math.ceil(labels / MOST_ROWS);
-  const starts = Array.from({ length: Math.ceil(labels / perRow) }, (_, row) => row * perRow);
-  const rows = starts.map((from) =>
-    perRow === 1 ? `${from}` : `${from}–${Math.min(labels, from + perRow) - 1}`,
-  );
-  const sharesOf = ({ examples, labelHistogram }: (typeof shards)[number]) =>
-    starts.map((from) => sum(labelHistogram.slice(from, from + perRow)) / examples);
-  const clients = shards.map((shard, client) => ({ shard, client, shares: sharesOf(shard) }));
+export function labelColumns(shards: readonly ShownShard[], order: 'label' | 'size'): LabelColumns {
+  const { rows, sharesOf } = labelRows(shards[0]?.labelHistogram.length ?? 0);
+  const clients = shards.map((shard, client) => ({ ...shard, client, shares: sharesOf(shard) }));
   if (clients.length <= MOST_COLUMNS) {
-    const columns = clients.map(({ shard, client, shares }) => ({
-      name: shard.owner === undefined ? `client ${client}` : `client ${client} (${shard.owner})`,
+    const columns = clients.map(({ owner, client, examples, shares }) => ({
+      name: owner === undefined ? `client ${client}` : `client ${client} (${owner})`,
       tick: `${client}`,
-      examples: shard.examples,
+      examples,
       shares,
     }));
     return { columns, rows, axis: 'client' };
   }
-  const alike = clients.toSorted(
-    (a, b) =>
-      maxIndex(a.shares) - maxIndex(b.shares) || center(a.shares) - center(b.shares) || a.client - b.client,
-  );
+  const sorted =
+    order === 'size'
+      ? clients.toSorted((a, b) => b.examples - a.examples)
+      : clients.toSorted(
+          (a, b) => maxIndex(a.shares) - maxIndex(b.shares) || center(a.shares) - center(b.shares),
+        );
+  const start = (column: number) => Math.floor((column * sorted.length) / MOST_COLUMNS);
   const columns = Array.from({ length: MOST_COLUMNS }, (_, column) => {
-    const start = (index: number) => Math.floor((index * alike.length) / MOST_COLUMNS);
-    const group = alike.slice(start(column), start(column + 1));
+    const group = sorted.slice(start(column), start(column + 1));
     return {
       name: `${group.length} clients`,
       tick: '',
-      examples: mean(group, ({ shard }) => shard.examples) ?? 0,
+      examples: mean(group, ({ examples }) => examples) ?? 0,
       shares: rows.map((_, row) => mean(group, ({ shares }) => shares[row]) ?? 0),
     };
   });
-  const perColumn = Math.round(alike.length / MOST_COLUMNS);
+  const perColumn = Math.round(sorted.length / MOST_COLUMNS);
+  const by = order === 'size' ? 'size' : 'their most frequent label';
+  return { columns, rows, axis: `clients, about ${perColumn} to a column, ordered by ${by}` };
+}
+
+/** A row for each label, or for a few neighbouring ones. */
+function labelRows(labels: number) {
+  const perRow = Math.max(1, Math.ceil(labels / MOST_ROWS));
+  const starts = Array.from({ length: Math.ceil(labels / perRow) }, (_, row) => row * perRow);
   return {
-    columns,
-    rows,
-    axis: `clients, about ${perColumn} to a column, ordered by their most frequent label`,
+    rows: starts.map((from) => (perRow === 1 ? `${from}` : `${from}–${Math.min(labels, from + perRow) - 1}`)),
+    sharesOf: ({ examples, labelHistogram }: ShownShard) =>
+      starts.map((from) => sum(labelHistogram.slice(from, from + perRow)) / examples),
   };
 }
 

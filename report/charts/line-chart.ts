@@ -28,7 +28,7 @@ export interface Point {
 export const WIDTH = 400;
 const HEIGHT = 220;
 /** Room for the labels of the axes. */
-export const LEFT = 52;
+export const LEFT = 60;
 const TOP = 10;
 const RIGHT = 12;
 const BOTTOM = 36;
@@ -59,11 +59,11 @@ export function lineChart({ description, points, span, target, format }: LineCha
   </svg>`;
 }
 
-/** From rounds to places on the horizontal axis, which all charts over rounds share. */
-export function roundScale(rounds: readonly number[]): ScaleLinear<number, number> {
+/** From rounds to places on the horizontal axis; `margin` rounds stay free on both sides. */
+export function roundScale(rounds: readonly number[], margin = 0): ScaleLinear<number, number> {
   const [first = 1, last = 1] = extent(rounds);
-  const domain = first === last ? [first - 1, last + 1] : [first, last];
-  return scaleLinear(domain, [LEFT, WIDTH - RIGHT]);
+  const free = first === last ? Math.max(margin, 1) : margin;
+  return scaleLinear([first - free, last + free], [LEFT, WIDTH - RIGHT]);
 }
 
 /** The numbers of rounds below a chart. */

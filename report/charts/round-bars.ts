@@ -22,11 +22,12 @@ const WIDEST = 28;
 /** Draws the bars. */
 export function roundBars<K extends string>({ description, parts, rounds }: RoundBars<K>): Html {
   const numbers = rounds.map(({ round }) => round);
-  const x = roundScale(numbers);
+  const x = roundScale(numbers, 0.6);
   const total = (round: Readonly<Record<K, number>>) => parts.reduce((sum, part) => sum + round[part], 0);
   const y = scaleLinear([0, max(rounds, total) ?? 1], [HEIGHT - BOTTOM, TOP]).nice(4);
   const step = Math.abs(x(2) - x(1));
-  const width = Math.min(WIDEST, step * 0.8);
+  // Gaps between many bars would only make them pale.
+  const width = Math.min(WIDEST, step * (rounds.length > 60 ? 1 : 0.8));
   const layers = stack<(typeof rounds)[number], K>()
     .keys(parts)
     .value((round, part) => round[part])(rounds);

@@ -1,8 +1,10 @@
 /** Accuracy and loss over the rounds. */
 import { type Html, html } from '../../lib/html/html.js';
 import { lineChart } from '../charts/line-chart.js';
-import { count, lossText, percent } from '../format.js';
+import { count, lossText, percent, shortPercent } from '../format.js';
 import type { RunRecords } from '../records.js';
+
+const LEAST_SPAN = 0.02;
 
 /** Two curves; nothing where no round was tested. */
 export function curves({ run, rounds }: RunRecords): Html | undefined {
@@ -17,8 +19,9 @@ export function curves({ run, rounds }: RunRecords): Html | undefined {
       <figure>${lineChart({
         description: `Accuracy after each of ${count(tested.length, 'round')}, at last ${percent(last.accuracy)}`,
         points: tested.map(({ round, accuracy }) => ({ round, value: accuracy })),
+        span: around(last.accuracy),
         target,
-        format: (value) => percent(value, 1),
+        format: shortPercent,
       })}<figcaption>Accuracy on the test examples</figcaption></figure>
       <figure>${lineChart({
         description: `Loss after each of ${count(tested.length, 'round')}, at last ${lossText(last.loss)}`,
@@ -29,6 +32,11 @@ export function curves({ run, rounds }: RunRecords): Html | undefined {
     </div>
     ${target !== undefined && html`<p class="note">${reached === undefined ? `No round reached the target of ${percent(target)}.` : `The target of ${percent(target)} was reached in round ${reached}.`}</p>`}
   </section>`;
+}
+
+/** One round, or rounds that hardly differ, are no reason to magnify the fourth digit. */
+function around(accuracy: number): readonly [number, number] {
+  return [Math.max(0, accuracy - LEAST_SPAN / 2), Math.min(1, accuracy + LEAST_SPAN / 2)];
 }
 
 /** The accuracy that ends the rounds, where one was set. */

@@ -29,12 +29,12 @@ export function participation({ rounds }: RunRecords): Html | undefined {
   return html`<section class="card">
     <h2>Participation</h2>
     <p>${selected === reported ? `All ${grouped(selected)} selected clients of ${count(rounds.length, 'round')} reported.` : `Of ${grouped(selected)} selections in ${count(rounds.length, 'round')}, ${grouped(reported)} reported, ${grouped(total('rejected'))} were rejected, ${grouped(total('missing'))} are missing.`}</p>
-    <figure>${roundBars({
+    <div class="pair"><figure>${roundBars({
       description: `Clients per round: ${reported} reported, ${total('rejected')} rejected, ${total('missing')} missing in all`,
       parts: ['reported', 'rejected', 'missing'],
       rounds: numbers,
     })}<figcaption><span class="key reported"></span>reported <span class="key rejected"></span>rejected <span class="key missing"></span>missing</figcaption></figure>
-    ${reasons(rounds)}
+    ${reasons(rounds)}</div>
     <details><summary>Round by round</summary>${table(rounds, numbers)}</details>
   </section>`;
 }
@@ -61,9 +61,9 @@ function reasons(rounds: readonly RoundRecord[]): Html | undefined {
     (group) => group,
     ({ what, reason }) => `${what}: ${reason}`,
   ).sort(([, a], [, b]) => b.length - a.length);
-  return html`<h3>Reasons</h3>
+  return html`<div><h3>Reasons</h3>
     <ul class="reasons">${groups.slice(0, MOST_REASONS).map(([reason, group]) => html`<li><strong>${grouped(group.length)} ×</strong> ${reason}<small>${listOf(group.map(({ round, who }) => `${who} in round ${round}`))}</small></li>`)}</ul>
-    ${groups.length > MOST_REASONS && html`<p class="note">and ${count(groups.length - MOST_REASONS, 'other reason')}</p>`}`;
+    ${groups.length > MOST_REASONS && html`<p class="note">and ${count(groups.length - MOST_REASONS, 'other reason')}</p>`}</div>`;
 }
 
 function nameOf(each: RoundRecord['rejected'][number]): string {

@@ -7,6 +7,9 @@ import { labelPicture } from '../charts/label-picture.js';
 import { count, grouped, percent } from '../format.js';
 import type { RunRecords } from '../records.js';
 
+/** Schemes whose shards differ in labels by chance alone. */
+const ALIKE_IN_LABELS: readonly string[] = ['iid', 'strided', 'quantity-skew'];
+
 /** The picture and its figures; nothing before the split. */
 export function shards({ manifest }: RunRecords): Html | undefined {
   if (manifest === undefined) return undefined;
@@ -26,10 +29,11 @@ export function shards({ manifest }: RunRecords): Html | undefined {
     ['held out for testing', count(manifest.test.examples, 'example')],
   ];
   const description = `Labels of the shards of ${count(sizes.length, 'client')}: ${spread(labelsHeld)} labels and ${spread(sizes)} examples each`;
+  const order = ALIKE_IN_LABELS.includes(manifest.partition.scheme) ? 'size' : 'label';
   return html`<section class="card">
     <h2>The clients' data</h2>
     <dl class="rows">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-    <figure>${labelPicture(labelColumns(manifest.shards), description)}<figcaption>Bars: examples. Below, a row for each label: the darker, the larger its share of the client's examples.</figcaption></figure>
+    <figure>${labelPicture(labelColumns(manifest.shards, order), description)}<figcaption>Bars: examples. Below, a row for each label: the stronger its colour, the larger its share of the client's examples.</figcaption></figure>
   </section>`;
 }
 

@@ -8,7 +8,7 @@ import type { AccuracyRecord, RunRecords } from '../records.js';
 const MOST_BARS = 20;
 const MOST_NUMBERS = 12;
 /** With more classes a matrix shows nothing. */
-const MOST_CELLS = 60;
+const MOST_CELLS = 100;
 const MOST_CONFUSIONS = 5;
 
 /** Accuracy per class and confusion matrix; nothing where the model was not tested. */
