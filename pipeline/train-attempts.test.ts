@@ -18,14 +18,17 @@ const settings: RunSettings = {
   model: { name: 'mlp' },
   engine: { name: 'auto' },
   training: { epochs: 1, batch: 1, optimizer: 'sgd', learningRate: 1, momentum: 0 },
-  federation: { clients: 1, rounds: 1, partition: 'iid', fraction: 1, minClients: 1 },
+  federation: {
+    ...{ clients: 1, rounds: 1, fraction: 1, minClients: 1 },
+    partition: { scheme: 'iid', minExamples: 1 },
+  },
 };
 const hash = '0'.repeat(64);
 const shard = { examples: 1, labelHistogram: [1], sizeBytes: 1, sha256: hash };
 const data: Manifest = {
   schemaVersion: 1,
   dataset: { file: 'digits', sha256: hash, testFraction: null },
-  partition: { scheme: 'iid', seed: 0 },
+  partition: { scheme: 'iid', minExamples: 1, seed: 0 },
   classes: 1,
   image: { shape: [1, 1], dtype: 'uint8' },
   shards: [{ ...shard, file: '0.npz' }],
