@@ -4,6 +4,7 @@ import type { Batch, Model } from '../lib/engine/engine.js';
 import { initialWeights } from '../lib/engine/initial-weights.js';
 import type { ModelDescription } from '../lib/engine/model-description.js';
 import { createInferenceSession } from '../lib/engine/onnx/inference-session.js';
+import { weightFeeds } from '../lib/engine/onnx/parameter-groups.js';
 import { loadOnnxRuntime, type OnnxBackend } from '../lib/engine/onnx/runtime.js';
 import { buildTrainingGraph } from '../lib/engine/onnx/training-graph.js';
 import { shapeLayers } from '../lib/engine/parameters.js';
@@ -157,13 +158,12 @@ export async function graphGradients(
   const runtime = await loadOnnxRuntime(backend, threads);
   const { Tensor } = runtime;
   const session = await createInferenceSession(graph.bytes, { runtime, threads });
-  const flat = Float32Array.from(weights.flatMap(({ values }) => [...values]));
   const random = randomStream(5, 'rows');
   const rows = Uint32Array.from(labels, () => random.uint32());
   const outputs = await session.run({
     images: new Tensor('float32', images, [labels.length, ...description.inputShape]),
     labels: new Tensor('int32', labels, [labels.length]),
-    weights: new Tensor('float32', flat, [graph.size]),
+    ...weightFeeds(Tensor, graph.groups, weights),
     stepSize: new Tensor('float32', Float32Array.of(0), [1]),
     exampleWeight: new Tensor('float32', Float32Array.of(1 / labels.length), [1]),
     ...(graph.usesRowSeeds ? { rowSeeds: new Tensor('uint32', rows, [labels.length]) } : {}),
