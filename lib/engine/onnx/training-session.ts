@@ -4,20 +4,19 @@ import { randomStream } from '../../federation/random.js';
 import type { Weights } from '../../federation/weights.js';
 import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import { requireSameShapes } from '../parameters.js';
-import { createInferenceSession } from './inference-session.js';
+import { compileSteps } from './compiled-steps.js';
 import { stepSize } from './optimizer-graph.js';
 import { groupTensors, namedTensors, packWeights, unpackWeights } from './parameter-groups.js';
 import {
   type Feeds,
   type InferenceSession,
-  isDevice,
   loadOnnxRuntime,
   type OnnxBackend,
   type OnnxRuntime,
   type Tensor,
   type TensorConstructor,
 } from './runtime.js';
-import { buildTrainingGraph, type TrainingGraph } from './training-graph.js';
+import type { TrainingGraph } from './training-graph.js';
 
 /** What the ONNX engine adds to a session's settings. */
 export interface OnnxTrainingSettings extends TrainingSettings {
@@ -33,12 +32,8 @@ export async function createTrainingSession(
   model: Model,
   settings: OnnxTrainingSettings,
 ): Promise<TrainingSession> {
-  const graph = buildTrainingGraph(model.description, {
-    ...settings,
-    withoutPoolIndices: isDevice(settings.backend),
-  });
   const runtime = await loadOnnxRuntime(settings.backend, settings.threads);
-  const session = await createInferenceSession(graph.bytes, { runtime, threads: settings.threads });
+  const { graph, sessionFor, release } = await compileSteps(model.description, { settings, runtime });
   const { Tensor } = runtime;
   const states = [createState(Tensor, graph), createState(Tensor, graph)] as const;
   // w₀ of the proximal term.
@@ -64,6 +59,7 @@ export async function createTrainingSession(
     async step(batch) {
       const current = states[steps % 2] as State;
       const next = states[(steps + 1) % 2] as State;
+      const session = await sessionFor(batch.labels.length);
       steps++;
       const feeds = {
         ...batchFeeds(Tensor, batch, model.description.inputShape),
@@ -91,7 +87,7 @@ export async function createTrainingSession(
       random = dropoutStream(seed);
       steps = 0;
     },
-    dispose: () => session.release(),
+    dispose: release,
   };
 }
 
