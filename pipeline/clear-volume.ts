@@ -33,7 +33,7 @@ function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string
   yield* clients.map((client) => paths.clientModel(client));
   for (const round of roundsOf(paths, settings)) {
     yield* clients.map((client) => round.update(client));
-    yield* [round.globalModel, round.record];
+    yield* [round.globalModel, round.serverState, round.record];
   }
   yield* clients.map((client) => paths.shard(client));
   yield* [paths.test, paths.manifest, join(paths.data, SPLIT_MARK)];
@@ -46,7 +46,8 @@ function directoriesOf(paths: VolumePaths, { settings }: RunRecord): readonly st
 }
 
 function roundsOf(paths: VolumePaths, { federation }: RunRecord['settings']) {
-  return range(federation.rounds).map((index) => paths.round(index + 1));
+  // After the last round lies what a further one would start from.
+  return range(federation.rounds + 1).map((index) => paths.round(index + 1));
 }
 
 const range = (length: number) => Array.from({ length }, (_, index) => index);

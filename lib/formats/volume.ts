@@ -26,6 +26,8 @@ export interface VolumePaths {
 export interface RoundPaths {
   readonly root: string;
   readonly globalModel: string;
+  /** What a server optimizer remembers when the round starts; of strategies with a memory, from round 2 on. */
+  readonly serverState: string;
   readonly updates: string;
   readonly record: string;
   update(client: number): string;
@@ -57,6 +59,7 @@ function roundPaths(root: string): RoundPaths {
   return {
     root,
     globalModel: join(root, 'global.h5'),
+    serverState: join(root, 'server-state.h5'),
     updates: join(root, 'updates'),
     record: join(root, 'round.json'),
     update: (client) => join(root, 'updates', `${client}.h5`),
