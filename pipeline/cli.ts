@@ -11,23 +11,36 @@ import {
   strategyArguments,
   strategyOf,
 } from '../lib/cli/strategy-options.js';
+import {
+  addScheduleOptions,
+  addTrainingOptions,
+  localWorkOf,
+  modelOption,
+  type ScheduleFlags,
+  scheduleOf,
+  type TrainingFlags,
+} from '../lib/cli/training-options.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError } from '../lib/federation/errors.js';
+import { selectedCount } from '../lib/federation/participation.js';
 import { partitionSchemeNames } from '../lib/federation/partition.js';
 import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
+import {
+  addFederationOptions,
+  type FederationFlags,
+  federationOf,
+  toleranceOf,
+} from './federation-options.js';
 import { DATASET_NAMES } from './settings.js';
 
-interface RunFlags extends EngineFlags, StrategyFlags {
+/** Local epochs per round. */
+const EPOCHS = '--epochs';
+
+interface RunFlags extends EngineFlags, FederationFlags, TrainingFlags, ScheduleFlags, StrategyFlags {
   readonly data: string;
-  readonly clients: number;
-  readonly rounds: number;
-  readonly epochs: number;
-  readonly batch: number;
+  readonly epochs?: number;
   readonly model: string;
-  readonly optimizer: 'adam' | 'sgd';
-  readonly learningRate?: number;
-  readonly momentum: number;
   readonly partition: string;
   readonly seed: number;
   readonly volume?: string;
@@ -41,13 +54,12 @@ interface RunFlags extends EngineFlags, StrategyFlags {
   readonly fresh?: true;
 }
 
-/** Keras' defaults. */
-const DEFAULT_LEARNING_RATE = { adam: 0.001, sgd: 0.01 } as const;
-
 const EXAMPLES = `
 Examples:
   fedbatch run --serve                                    generated digits, 3 clients, then the web page
   fedbatch run --data mnist.npz --clients 10 --rounds 5   your own data, federated averaging over 5 rounds
+  fedbatch run --clients 100 --fraction 0.1 --quorum 80% --rounds 50 --target-accuracy 0.97
+                                                          10 clients a round, 8 of which have to report
   fedbatch run --json --min-accuracy 0.97                 for scripts: one JSON line, exit code 4 below 97 %
 
 A second run with the same options goes on where the first one stopped, and skips what is done.`;
@@ -59,20 +71,9 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
     )
     .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits')
-    .option('--clients <count>', 'number of clients, K', integerOption({ min: 1 }), 3)
-    .option('--rounds <count>', 'rounds of federated averaging', integerOption({ min: 1 }), 1)
-    .option('--epochs <count>', 'local epochs per round, E', integerOption({ min: 1 }), 2)
-    .option('--batch <size>', 'examples per training step, B', integerOption({ min: 1 }), 100)
-    .addOption(new Option('--model <name>', 'architecture').choices(['cnn', 'mlp']).default('cnn'))
-    .addOption(
-      new Option('--optimizer <name>', 'optimizer of the clients').choices(['adam', 'sgd']).default('adam'),
-    )
-    .option(
-      '--learning-rate <eta>',
-      'learning rate of the clients, η (default: 0.001 with adam, 0.01 with sgd)',
-      numberOption({ min: 0 }),
-    )
-    .option('--momentum <share>', 'momentum of sgd', numberOption({ min: 0, max: 1 }), 0.9)
+    .addOption(modelOption());
+  addFederationOptions(command);
+  addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
     .addOption(
       new Option('--partition <scheme>', 'how examples are dealt to the clients')
         .choices(partitionSchemeNames)
@@ -116,6 +117,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
           ...(jobs === undefined ? {} : { jobs }),
           ...(threads === undefined ? {} : { threads }),
           fresh,
+          quorum: flags.quorum,
+          tolerance: toleranceOf(flags),
           version: packageVersion(),
         },
         context,
@@ -125,8 +128,10 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       print(summary(result));
       if (flags.json) process.stdout.write(`${jsonLine(result)}\n`);
       // Written so that an accuracy that is no number misses the threshold too.
-      if (minAccuracy !== undefined && !(result.accuracy >= minAccuracy)) {
-        throw new ThresholdError(`The accuracy ${result.accuracy} is below the required ${minAccuracy}.`);
+      if (minAccuracy !== undefined && !(result.last.evaluation.accuracy >= minAccuracy)) {
+        throw new ThresholdError(
+          `The accuracy ${result.last.evaluation.accuracy} is below the required ${minAccuracy}.`,
+        );
       }
       if (flags.serve) {
         const { serve } = await import('./serve.js');
@@ -140,19 +145,36 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 }
 
 function settingsOf(flags: RunFlags): RunSettings {
-  const { data, seed, model, epochs, batch, optimizer, momentum } = flags;
-  const { clients, rounds, partition, learningRate = DEFAULT_LEARNING_RATE[optimizer] } = flags;
+  const { data, seed, model, partition } = flags;
+  const federation = federationOf(flags);
   const strategy = strategyOf(flags);
-  checkClients(strategy, { selected: clients, clients });
+  checkClients(strategy, { selected: selectedCount(federation), clients: federation.clients });
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },
     model: { name: model },
     engine: choiceOf(flags),
-    training: { epochs, batch, optimizer, learningRate, momentum },
-    federation: { clients, rounds, partition },
+    training: trainingSettings(flags),
+    federation: { ...federation, partition },
     // What is not asked for is left out, so that a run keeps its id when a new option appears.
     ...(strategyArguments(strategy).length === 0 ? {} : { strategy }),
+  };
+}
+
+/** What is not asked for is left out here too. */
+function trainingSettings(flags: RunFlags): RunSettings['training'] {
+  const { batch, optimizer, momentum, proximal } = flags;
+  const { base, decay, warmUpRounds, scaleWithClients } = scheduleOf(flags);
+  return {
+    ...localWorkOf(flags.epochs, flags, EPOCHS),
+    batch,
+    optimizer,
+    learningRate: base,
+    ...(decay === 1 ? {} : { learningRateDecay: decay }),
+    ...(warmUpRounds === 0 ? {} : { warmUpRounds }),
+    ...(scaleWithClients ? { scaleLearningRate: true } : {}),
+    momentum,
+    ...(proximal === 0 ? {} : { proximal }),
   };
 }
 

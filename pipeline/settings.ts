@@ -10,7 +10,7 @@ export const DATASET_NAMES: readonly string[] = ['digits', 'mnist'];
 const NAME_LENGTH = 24;
 
 /**
- * The id of a run, e.g. `digits-3x2-1a2b3c4d` (dataset, clients × local epochs, hash of all settings): the same
+ * The id of a run, e.g. `digits-3x2-1a2b3c4d` (dataset, clients × local epochs or steps, hash of all settings): the same
  * settings find the same volume again.
  */
 export function runId(settings: RunSettings): string {
@@ -20,7 +20,8 @@ export function runId(settings: RunSettings): string {
   const name = basename(dataset.name, '.npz')
     .replaceAll(/[^A-Za-z0-9_]+/g, '-')
     .slice(0, NAME_LENGTH);
-  return `${name}-${federation.clients}x${training.epochs}-${sha256(identity).slice(0, 8)}`;
+  const work = training.epochs ?? `${training.localSteps}steps`;
+  return `${name}-${federation.clients}x${work}-${sha256(identity).slice(0, 8)}`;
 }
 
 /** How users know a setting. */
@@ -32,13 +33,20 @@ const LABELS: Readonly<Record<string, string>> = {
   'engine.name': '--engine',
   'engine.backend': '--backend',
   'training.epochs': '--epochs',
+  'training.localSteps': '--local-steps',
   'training.batch': '--batch',
   'training.optimizer': '--optimizer',
   'training.learningRate': '--learning-rate',
+  'training.learningRateDecay': '--learning-rate-decay',
+  'training.warmUpRounds': '--warm-up-rounds',
+  'training.scaleLearningRate': '--scale-learning-rate',
   'training.momentum': '--momentum',
+  'training.proximal': '--proximal',
   'federation.clients': '--clients',
   'federation.rounds': '--rounds',
   'federation.partition': '--partition',
+  'federation.fraction': '--fraction',
+  'federation.minClients': '--min-clients',
   'strategy.name': '--strategy',
   'strategy.serverLearningRate': '--server-learning-rate',
   'strategy.serverMomentum': '--server-momentum',
@@ -55,16 +63,30 @@ const LABELS: Readonly<Record<string, string>> = {
   'strategy.privacy.noiseSource': '--dp-noise-source',
 };
 
-/** What differs, a phrase each, e.g. `--epochs 2, now 3`; empty when the runs give the same result. */
+/** Why a run ends early: another answer to that leaves the rounds that are done as they are. */
+const MAY_CHANGE: readonly string[] = ['federation.targetAccuracy', 'federation.patience'];
+
+/** So does another number of rounds, unless the learning rate of each round depends on how many there will be. */
+function mayChange({ training }: RunSettings): readonly string[] {
+  return training.learningRateDecay === 'cosine' ? MAY_CHANGE : [...MAY_CHANGE, 'federation.rounds'];
+}
+
+/** What differs, a phrase each, e.g. `--epochs 2, now 3`; empty when each run's rounds begin with the other's. */
 export function settingsDifferences(then: RunSettings, now: RunSettings): readonly string[] {
   const before = flatten(then);
   const after = flatten(now);
   // A file is known by what it holds, wherever it lies; only a dataset that has not been read is known by its name.
   const hashesKnown = then.dataset.sha256 !== undefined && now.dataset.sha256 !== undefined;
-  const ignored = hashesKnown ? 'dataset.name' : 'dataset.sha256';
+  const ignored = [hashesKnown ? 'dataset.name' : 'dataset.sha256', ...mayChange(now)];
   return Object.keys({ ...before, ...after })
-    .filter((key) => key !== ignored && before[key] !== after[key])
+    .filter((key) => !ignored.includes(key) && before[key] !== after[key])
     .map((key) => `${LABELS[key] ?? key} ${before[key] ?? 'not given'}, now ${after[key] ?? 'not given'}`);
+}
+
+/** The settings of a volume on which a run goes on under others of the same rounds: never fewer rounds than it holds. */
+export function continuedSettings(then: RunSettings, now: RunSettings): RunSettings {
+  const rounds = Math.max(then.federation.rounds, now.federation.rounds);
+  return { ...then, federation: { ...now.federation, rounds } };
 }
 
 /** `{training: {epochs: 2}}` → `{'training.epochs': 2}`, keys sorted. */

@@ -1,10 +1,11 @@
 /** `fedbatch init`: writes the seeded initial global model that all clients of round 1 start from. */
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { MODEL_NAMES, type ModelName } from '../lib/engine/model-zoo.js';
+import { modelOption } from '../lib/cli/training-options.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
+import type { ModelName } from '../lib/federation/model-names.js';
 import { parameterCount } from '../lib/federation/weights.js';
 import { readShard } from '../lib/formats/dataset.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
@@ -24,7 +25,7 @@ export function initCommand(_context: ProgramContext): Command {
     .description('Write the seeded initial model that all clients start from.')
     .requiredOption('--data <npz>', 'a shard: it tells image shape and classes')
     .requiredOption('--savemodel <h5>', 'where the model goes, as a Keras model file')
-    .addOption(new Option('--model <name>', 'the model').choices(MODEL_NAMES).default('cnn'))
+    .addOption(modelOption())
     .option(
       '--classes <n>',
       'number of classes (default: from manifest.json beside the shard, else from its labels)',

@@ -4,9 +4,10 @@ import { dirname, join } from 'node:path';
 import type { Model } from '../lib/engine/engine.js';
 import { initialWeights } from '../lib/engine/initial-weights.js';
 import { kerasConfig } from '../lib/engine/keras-model.js';
-import { describeModel, type ModelName } from '../lib/engine/model-zoo.js';
+import { describeModel } from '../lib/engine/model-zoo.js';
 import { taskOf } from '../lib/engine/task-from-data.js';
 import type { Examples } from '../lib/federation/examples.js';
+import type { ModelName } from '../lib/federation/model-names.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
 

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DataError } from '../federation/errors.js';
+import { MODEL_NAMES } from '../federation/model-names.js';
 import { initialWeights } from './initial-weights.js';
 import { describeKerasConfig, kerasConfig, modelFromKeras } from './keras-model.js';
 import type { ModelDescription } from './model-description.js';
-import { describeModel, MODEL_NAMES } from './model-zoo.js';
+import { describeModel } from './model-zoo.js';
 import { buildPredictGraph } from './onnx/predict-graph.js';
 import { buildTrainingGraph } from './onnx/training-graph.js';
 import { ModelError, modelParameters } from './parameters.js';

@@ -1,9 +1,6 @@
 /** The models that users can name with `--model`. */
-import type { Layer, ModelDescription } from './model-description.js';
-
-/** Names of the models that come with fedbatch. */
-export const MODEL_NAMES = ['cnn', 'mlp'] as const;
-export type ModelName = (typeof MODEL_NAMES)[number];
+import type { ModelName } from '../federation/model-names.js';
+import type { Extent, Layer, ModelDescription, Padding } from './model-description.js';
 
 /** Shape of one image, `[h, w, c]`, and number of classes. */
 export interface ModelTask {
@@ -16,16 +13,30 @@ export function describeModel(name: ModelName, { inputShape, classes }: ModelTas
   return { name, inputShape, layers: LAYERS[name](classes) };
 }
 
-const conv2d = (name: string, filters: number): Layer => ({
+const conv2d = (
+  name: string,
+  filters: number,
+  { kernel, padding = 'valid' }: { readonly kernel: Extent; readonly padding?: Padding },
+): Layer => ({
   kind: 'conv2d',
   name,
   filters,
-  kernel: [3, 3],
+  kernel,
   strides: [1, 1],
-  padding: 'valid',
+  padding,
   useBias: true,
   activation: 'relu',
 });
+
+const halve = (name: string): Layer => ({
+  kind: 'maxPooling2d',
+  name,
+  pool: [2, 2],
+  strides: [2, 2],
+  padding: 'valid',
+});
+
+const flatten: Layer = { kind: 'flatten', name: 'flatten' };
 
 const dense = (name: string, units: number, activation: 'relu' | 'softmax'): Layer => ({
   kind: 'dense',
@@ -38,19 +49,50 @@ const dense = (name: string, units: number, activation: 'relu' | 'softmax'): Lay
 const LAYERS: Readonly<Record<ModelName, (classes: number) => readonly Layer[]>> = {
   /** Two convolutions, a pool and a dense layer: 110,986 parameters on 28×28×1. */
   cnn: (classes) => [
-    conv2d('conv2d', 32),
-    conv2d('conv2d_1', 64),
-    { kind: 'maxPooling2d', name: 'max_pooling2d', pool: [2, 2], strides: [2, 2], padding: 'valid' },
+    conv2d('conv2d', 32, { kernel: [3, 3] }),
+    conv2d('conv2d_1', 64, { kernel: [3, 3] }),
+    halve('max_pooling2d'),
     { kind: 'dropout', name: 'dropout', rate: 0.25 },
-    { kind: 'flatten', name: 'flatten' },
+    flatten,
     { kind: 'dropout', name: 'dropout_1', rate: 0.5 },
     dense('dense', classes, 'softmax'),
   ],
   /** One hidden layer of 128: 101,770 parameters on 28×28×1. */
   mlp: (classes) => [
-    { kind: 'flatten', name: 'flatten' },
+    flatten,
     dense('dense', 128, 'relu'),
     { kind: 'dropout', name: 'dropout', rate: 0.2 },
     dense('dense_1', classes, 'softmax'),
+  ],
+  /** The 2NN of McMahan et al. 2017, §3: 199,210 parameters on 28×28×1. */
+  '2nn': (classes) => [
+    flatten,
+    dense('dense', 200, 'relu'),
+    dense('dense_1', 200, 'relu'),
+    dense('dense_2', classes, 'softmax'),
+  ],
+  /** The CNN of McMahan et al. 2017, §3: 1,663,370 parameters on 28×28×1. */
+  'mcmahan-cnn': (classes) => [
+    conv2d('conv2d', 32, { kernel: [5, 5], padding: 'same' }),
+    halve('max_pooling2d'),
+    conv2d('conv2d_1', 64, { kernel: [5, 5], padding: 'same' }),
+    halve('max_pooling2d_1'),
+    flatten,
+    dense('dense', 512, 'relu'),
+    dense('dense_1', classes, 'softmax'),
+  ],
+  /**
+   * A LeNet-5 (LeCun et al. 1998) with relu and max pools, as Li et al. 2022 (NIID-Bench, arXiv 2102.02079) and
+   * Flower's niid_bench train it: 44,426 parameters on 28×28×1.
+   */
+  lenet: (classes) => [
+    conv2d('conv2d', 6, { kernel: [5, 5] }),
+    halve('max_pooling2d'),
+    conv2d('conv2d_1', 16, { kernel: [5, 5] }),
+    halve('max_pooling2d_1'),
+    flatten,
+    dense('dense', 120, 'relu'),
+    dense('dense_1', 84, 'relu'),
+    dense('dense_2', classes, 'softmax'),
   ],
 };

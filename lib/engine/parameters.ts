@@ -1,6 +1,6 @@
 /** Which parameter arrays a model has, in Keras' order, and which shapes flow between its layers. */
 import { ExitCode, FedbatchError } from '../federation/errors.js';
-import { formatShape, sizeOf } from '../federation/weights.js';
+import { formatShape, sizeOf, type WeightArray, type Weights } from '../federation/weights.js';
 import type { Layer, ModelDescription } from './model-description.js';
 import { windowGeometry } from './window-geometry.js';
 
@@ -43,6 +43,20 @@ export function shapeLayers(description: ModelDescription): readonly ShapedLayer
 /** All parameters of a model in the order in which Keras keeps its weights. */
 export function modelParameters(description: ModelDescription): readonly Parameter[] {
   return shapeLayers(description).flatMap((shaped) => shaped.parameters);
+}
+
+/** Makes sure that `weights` can stand in the place of `like`. @throws {ModelError} naming the first array that cannot */
+export function requireSameShapes(weights: Weights, like: Weights): void {
+  if (weights.length !== like.length) {
+    throw new ModelError(`${weights.length} weight arrays where the model has ${like.length}`);
+  }
+  for (const [index, { name, shape }] of like.entries()) {
+    const given = weights[index] as WeightArray;
+    if (formatShape(given.shape) === formatShape(shape) && given.values.length === sizeOf(shape)) continue;
+    throw new ModelError(
+      `weight ${given.name} of shape ${formatShape(given.shape)} where ${name} has ${formatShape(shape)}`,
+    );
+  }
 }
 
 /** Number of classes: the length of the model's output. */

@@ -25,13 +25,32 @@ const runSettingsSchema = z.strictObject({
   /** As asked for; what really ran stands with each client in round.json. */
   engine: z.strictObject({ name: z.string(), backend: z.string().optional() }).default({ name: 'auto' }),
   training: z.strictObject({
-    epochs: count,
-    batch: count,
+    /** One of the two. */
+    epochs: count.optional(),
+    localSteps: count.optional(),
+    batch: z.union([count, z.literal('all')]),
     optimizer: z.enum(['adam', 'sgd']),
     learningRate: z.number(),
+    /** How the rate changes from round to round; constant where nothing stands here. */
+    learningRateDecay: z.union([z.number(), z.literal('cosine')]).optional(),
+    warmUpRounds: count.optional(),
+    scaleLearningRate: z.boolean().optional(),
     momentum: z.number(),
+    /** μ of FedProx; 0 where nothing stands here. */
+    proximal: z.number().optional(),
   }),
-  federation: z.strictObject({ clients: count, rounds: count, partition: z.string() }),
+  federation: z.strictObject({
+    clients: count,
+    /** As many as were asked for so far: a later run may add some. */
+    rounds: count,
+    partition: z.string(),
+    /** Share of the clients that a round selects, and how many it selects at least. */
+    fraction: share.default(1),
+    minClients: count.default(1),
+    /** Ends the rounds early: an accuracy that is enough; rounds in a row without a better one. */
+    targetAccuracy: share.optional(),
+    patience: count.optional(),
+  }),
   /** How updates become the next global model; FedAvg where nothing stands here. */
   strategy: strategySettingsSchema.optional(),
 });
@@ -69,6 +88,10 @@ const roundRecordSchema = z.object({
   /** sha256 of the global model that the round started from. */
   parent: hash,
   selected: z.array(count),
+  /** Fewest good updates that the round goes on with. */
+  quorum: count.optional(),
+  /** The rate that the clients trained with. */
+  learningRate: z.number().optional(),
   reported: z.array(clientRecordSchema),
   /** Updates that did not count: by client, or by file where the name is not that of a client's update. */
   rejected: z.array(
@@ -77,6 +100,7 @@ const roundRecordSchema = z.object({
       z.object({ file: z.string(), reason: z.string() }),
     ]),
   ),
+  /** Selected clients that crashed, refused or were late. Final once the round is aggregated; tried again until then. */
   missing: z.array(z.object({ client: count, reason: z.string() })),
   aggregate: z
     .object({
@@ -106,6 +130,8 @@ const roundRecordSchema = z.object({
       seconds: z.number(),
     })
     .optional(),
+  /** Wall-clock seconds of the whole round, by its steps; of the last attempt, where it was interrupted. */
+  seconds: z.object({ train: z.number(), aggregate: z.number(), evaluate: z.number() }).optional(),
 });
 
 /** Everything that a run's result depends on; two runs of equal settings give the same bytes. */
@@ -124,14 +150,18 @@ export function newRunRecord(facts: Omit<RunRecord, 'schemaVersion' | 'createdAt
 
 /** A round in which nobody has reported yet. */
 export function newRoundRecord(
-  facts: Pick<RoundRecord, 'round' | 'parent'> & { readonly selected: readonly number[] },
+  facts: Pick<RoundRecord, 'round' | 'parent'> & {
+    readonly selected: readonly number[];
+    readonly quorum?: number | undefined;
+  },
 ): RoundRecord {
-  const { round, parent, selected } = facts;
+  const { round, parent, selected, quorum = selected.length } = facts;
   return {
     schemaVersion: SCHEMA_VERSION,
     round,
     parent,
     selected: [...selected],
+    quorum,
     reported: [],
     rejected: [],
     missing: [],

@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { oracle } from '../../../test/tfjs-oracle.js';
+import type { Weights } from '../../federation/weights.js';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../../formats/keras-fixtures.js';
 import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../../formats/keras-hdf5.js';
-import type { Engine, Model } from '../engine.js';
+import type { Engine, Model, OptimizerSettings } from '../engine.js';
 import { kerasConfig, modelFromKeras } from '../keras-model.js';
 import type { ModelDescription } from '../model-description.js';
 import { plainOnnxEngine } from '../onnx/onnx-engine.js';
 import { modelParameters } from '../parameters.js';
-import { assertClose, gradient, hashOf, memoryMb, predict, train } from './engine-runs.js';
+import { assertClose, gradient, hashOf, memoryMb, PLAIN_STEP, predict, train } from './engine-runs.js';
 import {
   ADAM,
   GRADIENT_CASES,
@@ -41,6 +42,13 @@ const STEPS = 50;
 const MEMORY = { warmUpSteps: 20, steps: 80, attempts: 3 };
 /** Between the noise of garbage collection and the 32 MB of a copy of all weights per step. */
 const GROWTH_MB = 16;
+
+/** Those that keep something from step to step, and one that keeps nothing. */
+const OPTIMIZERS: Readonly<Record<string, OptimizerSettings>> = {
+  Adam: ADAM,
+  'SGD with momentum': { kind: 'sgd', learningRate: 0.05, momentum: 0.9 },
+  'plain SGD': { kind: 'sgd', learningRate: 0.05, momentum: 0 },
+};
 
 /** Defines the conformance tests of one engine. */
 export function describeEngine(
@@ -138,6 +146,53 @@ export function describeEngine(
         });
       }
 
+      it('is pulled back to where it started by a proximal term', async () => {
+        const model = learner({ dropout: false });
+        const [learningRate, proximal] = [0.1, 0.7];
+        const after = async (steps: number, given: { readonly proximal?: number }) => {
+          const optimizer = { kind: 'sgd', learningRate, momentum: 0 } as const;
+          return (await train(engine, model, { steps, optimizer, ...given })).weights;
+        };
+        const [first, free, held] = [await after(1, {}), await after(2, {}), await after(2, { proximal })];
+        // At the start there is nothing to pull at.
+        assert.equal(hashOf(await after(1, { proximal })), hashOf(first));
+        for (const [index, { name: what, values }] of model.weights.entries()) {
+          const expected = values.map((start, at) => {
+            const moved = (first[index]?.values[at] as number) - start;
+            return (free[index]?.values[at] as number) - learningRate * proximal * moved;
+          });
+          assert.ok(moves(first[index]?.values, values), `${what} moves`);
+          assertClose(held[index]?.values, expected, { what, tolerance: 1e-5 });
+        }
+      });
+
+      for (const [what, optimizer] of Object.entries(OPTIMIZERS)) {
+        it(`follows the reference with a proximal term, ${what}; of 0 it changes nothing`, async () => {
+          const model = learner({ dropout: true });
+          const found = await train(engine, model, { steps: 10, optimizer, proximal: 0.5 });
+          const expected = await train(plainOnnxEngine, model, { steps: 10, optimizer, proximal: 0.5 });
+          for (const [index, { name, values }] of expected.weights.entries()) {
+            assertClose(found.weights[index]?.values, values, { what: name, tolerance: TRAINED_TOLERANCE });
+          }
+          const free = hashOf((await train(engine, model, { steps: 4, optimizer })).weights);
+          const unheld = await train(engine, model, { steps: 4, optimizer, proximal: 0 });
+          assert.equal(hashOf(unheld.weights), free);
+        });
+      }
+
+      it('leaves moving statistics out of a proximal term', async () => {
+        const description = GRADIENT_CASES['average pools and batch normalization'] as ModelDescription;
+        const model = { description, weights: unevenWeights(description) };
+        const options = { steps: 2, optimizer: PLAIN_STEP, batchOf: () => noise(description, 6) };
+        const free = (await train(engine, model, options)).weights;
+        const held = (await train(engine, model, { ...options, proximal: 0.5 })).weights;
+        for (const [index, { role, trainable }] of modelParameters(description).entries()) {
+          const [one, other] = [free[index]?.values, held[index]?.values];
+          if (trainable) assert.notDeepEqual(other, one, role);
+          else assert.deepEqual(other, one, role);
+        }
+      });
+
       it('folds batch statistics into the moving ones', async () => {
         const description = GRADIENT_CASES['average pools and batch normalization'] as ModelDescription;
         const [weights, batch] = [unevenWeights(description), noise(description, 6)];
@@ -191,6 +246,44 @@ export function describeEngine(
         assert.equal(first, second);
       });
 
+      for (const [what, optimizer] of Object.entries(OPTIMIZERS)) {
+        it(`gives the bytes of a fresh session after a restart, ${what}`, async () => {
+          const model = learner({ dropout: true });
+          const trained = (await train(engine, model, { steps: 3, optimizer })).weights;
+          const fresh = async (weights: Weights, seed: number, learningRate: number) => {
+            const start = { description: model.description, weights };
+            const options = { steps: 4, seed, proximal: 0.5, optimizer: { ...optimizer, learningRate } };
+            return hashOf((await train(engine, start, options)).weights);
+          };
+          const settings = { optimizer, proximal: 0.5, seed: 5, threads: 1 };
+          const session = await engine.createTrainingSession(model, settings);
+          const on = async (steps: number) => {
+            for (let step = 0; step < steps; step++) await session.step(quarters(20, step));
+            return hashOf(await session.weights());
+          };
+          // An odd number of steps, batches of another size: nothing of them may stay.
+          await session.step(quarters(7, 99));
+          await session.restart({ weights: trained, seed: 6, learningRate: 0.02 });
+          assert.equal(hashOf(await session.weights()), hashOf(trained));
+          assert.equal(await on(4), await fresh(trained, 6, 0.02));
+          await on(1);
+          await session.restart({ weights: model.weights, seed: 5 });
+          assert.equal(await on(4), await fresh(model.weights, 5, optimizer.learningRate));
+          await session.dispose();
+        });
+      }
+
+      it('refuses to restart with weights that do not fit, and goes on as it was', async () => {
+        const model = learner({ dropout: true });
+        const session = await engine.createTrainingSession(model, { optimizer: ADAM, seed: 5, threads: 1 });
+        const turned = model.weights.map((array) => ({ ...array, shape: [...array.shape].reverse() }));
+        const isModelError = { name: 'ModelError', message: /of shape \[/ };
+        await assert.rejects(session.restart({ weights: turned, seed: 0 }), isModelError);
+        await assert.rejects(session.restart({ weights: [], seed: 0 }), { message: /0 weight arrays/ });
+        assert.equal(hashOf(await session.weights()), hashOf(model.weights));
+        await session.dispose();
+      });
+
       it("leaves the caller's arrays alone, and hands out copies", async () => {
         const model = learner({ dropout: false });
         const hash = hashOf(model.weights);
@@ -237,6 +330,7 @@ export function describeEngine(
       const session = await engine.createTrainingSession(model, { optimizer: ADAM, seed: 5, threads: 1 });
       const predictor = await engine.createPredictSession(model, { threads: 1 });
       const run = async (steps: number) => {
+        await session.restart({ weights: model.weights, seed: 5 });
         for (let step = 0; step < steps; step++) {
           await session.step(batch);
           await predictor.predict(batch.images, 4);
@@ -258,6 +352,11 @@ export function describeEngine(
       assert.deepEqual(count?.(), initially);
     });
   });
+}
+
+/** Whether any of two arrays' elements differ. */
+function moves(found: Float32Array | undefined, from: Float32Array): boolean {
+  return from.some((value, at) => found?.[at] !== value);
 }
 
 /** The loss's rise along the gradient, measured by a central difference, in units of the gradient's length. */

@@ -3,6 +3,7 @@ import type { RandomStream } from '../../federation/random.js';
 import { randomStream } from '../../federation/random.js';
 import type { Weights } from '../../federation/weights.js';
 import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
+import { requireSameShapes } from '../parameters.js';
 import { createInferenceSession } from './inference-session.js';
 import { stepSize } from './optimizer-graph.js';
 import {
@@ -39,14 +40,21 @@ export async function createTrainingSession(
   const session = await createInferenceSession(graph.bytes, { runtime, threads: settings.threads });
   const { Tensor } = runtime;
   const states = [createState(Tensor, graph), createState(Tensor, graph)] as const;
-  packWeights(model.weights, states[0].weights);
+  // w₀ of the proximal term.
+  const anchor = graph.usesAnchor ? flatTensor(Tensor, graph.size) : undefined;
+  const start = (weights: Weights) => {
+    packWeights(weights, states[0].weights);
+    if (anchor !== undefined) packWeights(weights, anchor);
+  };
+  start(model.weights);
   const loss = new Tensor('float32', new Float32Array(1), []);
   const correct = new Tensor('float32', new Float32Array(1), []);
   const statistics = graph.statistics.map(({ output, length }) => ({
     output,
     tensor: flatTensor(Tensor, length),
   }));
-  const random = randomStream(settings.seed, 'dropout');
+  let { optimizer } = settings;
+  let random = dropoutStream(settings.seed);
   let steps = 0;
 
   return {
@@ -58,7 +66,8 @@ export async function createTrainingSession(
       const feeds = {
         ...batchFeeds(Tensor, batch, model.description.inputShape),
         ...(graph.usesRowSeeds ? { rowSeeds: rowSeeds(Tensor, batch.labels.length, random) } : {}),
-        stepSize: new Tensor('float32', Float32Array.of(stepSize(settings.optimizer, steps)), [1]),
+        ...(anchor === undefined ? {} : { anchor }),
+        stepSize: new Tensor('float32', Float32Array.of(stepSize(optimizer, steps)), [1]),
         ...namedTensors(current, ''),
       };
       const outputs = {
@@ -72,9 +81,19 @@ export async function createTrainingSession(
       return stepResult(loss, correct);
     },
     weights: async () => unpackWeights(model.weights, (states[steps % 2] as State).weights),
+    async restart({ weights, seed, learningRate = settings.optimizer.learningRate }) {
+      requireSameShapes(weights, model.weights);
+      start(weights);
+      for (const { tensor } of states[0].slots) floats(tensor).fill(0);
+      optimizer = { ...settings.optimizer, learningRate };
+      random = dropoutStream(seed);
+      steps = 0;
+    },
     dispose: () => session.release(),
   };
 }
+
+const dropoutStream = (seed: number) => randomStream(seed, 'dropout');
 
 /** The tensors that a step reads and the next ones that it writes. */
 interface State {

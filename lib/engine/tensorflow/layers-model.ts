@@ -105,7 +105,8 @@ function isLayer(value: unknown): value is { class_name: string; config: Record<
   return typeof value === 'object' && value !== null && 'class_name' in value && 'config' in value;
 }
 
-function writeWeights(tf: typeof Tf, variables: readonly Tf.LayerVariable[], weights: Weights): void {
+/** Fills the variables of a model. @throws {ModelError} where the weights do not fit */
+export function writeWeights(tf: typeof Tf, variables: readonly Tf.LayerVariable[], weights: Weights): void {
   if (variables.length !== weights.length) {
     throw new ModelError(`${weights.length} weight arrays where the layers have ${variables.length}`);
   }

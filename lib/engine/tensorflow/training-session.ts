@@ -4,8 +4,14 @@ import { randomStream } from '../../federation/random.js';
 import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import { requireRepeatable } from '../foreign-layers.js';
 import { logitOperations, planOperations } from '../operations.js';
-import { ModelError } from '../parameters.js';
-import { buildLayersModel, imageTensor, logitDescription, readWeights } from './layers-model.js';
+import { ModelError, requireSameShapes } from '../parameters.js';
+import {
+  buildLayersModel,
+  imageTensor,
+  logitDescription,
+  readWeights,
+  writeWeights,
+} from './layers-model.js';
 import { createOptimizer } from './optimizer.js';
 import type { TensorflowRuntime } from './runtime.js';
 import { seedDropout } from './seeded-dropout.js';
@@ -23,8 +29,8 @@ export async function createTrainingSession(
   const dropout = seedDropout(tf, layers.model, logitOperations(planOperations(model.description)) ?? []);
   const trainable = layers.model.layers.flatMap((layer) => layer.trainableWeights as Tf.LayerVariable[]);
   await use();
-  const optimizer = createOptimizer(tf, settings.optimizer, trainable);
-  const random = randomStream(settings.seed, 'dropout');
+  const optimizer = createOptimizer(tf, settings, trainable);
+  let random = dropoutStream(settings.seed);
 
   return {
     engine: name,
@@ -42,6 +48,13 @@ export async function createTrainingSession(
       await use();
       return readWeights(layers, model.weights);
     },
+    async restart({ weights, seed, learningRate = settings.optimizer.learningRate }) {
+      requireSameShapes(weights, model.weights);
+      await use();
+      writeWeights(tf, layers.variables, weights);
+      optimizer.restart(learningRate);
+      random = dropoutStream(seed);
+    },
     async dispose() {
       await use();
       optimizer.dispose();
@@ -49,6 +62,8 @@ export async function createTrainingSession(
     },
   };
 }
+
+const dropoutStream = (seed: number) => randomStream(seed, 'dropout');
 
 interface GradientRequest {
   /** Gives logits. */

@@ -1,0 +1,40 @@
+/** The models have the sizes that the papers state. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { MODEL_NAMES, type ModelName } from '../federation/model-names.js';
+import { parameterCount, sizeOf } from '../federation/weights.js';
+import { initialWeights } from './initial-weights.js';
+import { describeModel } from './model-zoo.js';
+import { classCount, modelParameters } from './parameters.js';
+
+const PARAMETERS: Readonly<Record<ModelName, number>> = {
+  cnn: 110_986,
+  mlp: 101_770,
+  '2nn': 199_210,
+  'mcmahan-cnn': 1_663_370,
+  lenet: 44_426,
+};
+
+describe('the models of --model', () => {
+  for (const name of MODEL_NAMES) {
+    it(`${name} has ${PARAMETERS[name]} parameters on images of 28×28`, () => {
+      const description = describeModel(name, { inputShape: [28, 28, 1], classes: 10 });
+      assert.equal(classCount(description), 10);
+      const sizes = modelParameters(description).map(({ shape }) => sizeOf(shape));
+      assert.equal(
+        sizes.reduce((total, size) => total + size),
+        PARAMETERS[name],
+      );
+      assert.equal(parameterCount(initialWeights(description, 0)), PARAMETERS[name]);
+    });
+  }
+
+  it('only cnn and mlp have dropout: the models of papers have none', () => {
+    const withDropout = MODEL_NAMES.filter((name) =>
+      describeModel(name, { inputShape: [28, 28, 1], classes: 10 }).layers.some(
+        ({ kind }) => kind === 'dropout',
+      ),
+    );
+    assert.deepEqual(withDropout, ['cnn', 'mlp']);
+  });
+});
