@@ -29,7 +29,7 @@ export async function clearVolume(paths: VolumePaths, record: RunRecord): Promis
 /** In the order of removal: shards before the manifest that tells whose they are. */
 function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string> {
   const clients = range(settings.federation.clients);
-  yield* [paths.aggregatedModel, paths.bestModel, paths.accuracy, paths.metrics];
+  yield* [paths.aggregatedModel, paths.bestModel, paths.accuracy, paths.metrics, paths.report];
   yield* clients.map((client) => paths.clientModel(client));
   for (const round of roundsOf(paths, settings)) {
     yield* clients.map((client) => round.update(client));
