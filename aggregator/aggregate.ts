@@ -1,13 +1,13 @@
 /** The aggregator's main path: client updates in files → the next global model in a file. */
 import { ThresholdError } from '../lib/federation/errors.js';
 import { privacySpent } from '../lib/federation/privacy/accountant.js';
+import { type PrivacyRecord, privacyRecord } from '../lib/federation/privacy/privacy-record.js';
 import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import { readFileBytes, sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import { decodeKerasFile, encodeKerasFile, KERAS_FILE, readKerasFile } from '../lib/formats/keras-hdf5.js';
-import { type PrivacyRecord, privacyRecord } from '../lib/formats/strategy-record.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type Admission, createAdmission, type NamedModel } from './admission.js';
 import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';
@@ -65,10 +65,11 @@ export interface AggregateResult {
 export async function aggregate(options: AggregateOptions): Promise<AggregateResult> {
   const { directory, files, saveFile, round, minUpdates, reporter, signal, stateIn, stateOut } = options;
   const startedAt = performance.now();
-  const strategy = strategyNamed(options.strategy, {
-    seed: options.seed,
-    participants: options.participants ?? Infinity,
-  });
+  const { seed, participants } = options;
+  const strategy = strategyNamed(
+    options.strategy,
+    participants === undefined ? undefined : { seed, participants },
+  );
   checkStateOptions(strategy, options, options.parent);
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
   const own = [saveFile, parent?.file, stateIn, stateOut];
