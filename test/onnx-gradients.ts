@@ -21,6 +21,8 @@ export interface GradientOptions {
   readonly threads?: number;
   readonly blockSize?: number | undefined;
   readonly withoutPoolIndices?: boolean;
+  /** Compile for the number of examples in the batch. */
+  readonly knownBatch?: boolean;
 }
 
 /** Models whose gradients TensorFlow.js can tell. */
@@ -151,10 +153,15 @@ export function problem(
 export async function graphGradients(
   { description, weights }: Model,
   { images, labels }: Batch,
-  { backend = 'cpu', threads = 1, ...given }: GradientOptions = {},
+  { backend = 'cpu', threads = 1, knownBatch = false, ...given }: GradientOptions = {},
 ): Promise<{ readonly loss: number; readonly gradients: readonly Float32Array[] }> {
   const optimizer = { kind: 'sgd', learningRate: 0, momentum: 0 } as const;
-  const graph = buildTrainingGraph(description, { optimizer, withGradients: true, ...given });
+  const graph = buildTrainingGraph(description, {
+    optimizer,
+    withGradients: true,
+    batchSize: knownBatch ? labels.length : undefined,
+    ...given,
+  });
   const runtime = await loadOnnxRuntime(backend, threads);
   const { Tensor } = runtime;
   const session = await createInferenceSession(graph.bytes, { runtime, threads });

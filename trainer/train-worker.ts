@@ -36,7 +36,11 @@ async function train(request: TrainRequest): Promise<TrainOutcome> {
   const { engine, why } = await chooseEngine(request.engine, { description, signal: stop.signal });
   // Every client draws its own order and masks in every round, whatever runs beside it.
   const seed = randomStream(request.seed, 'training', request.round, request.client).uint32();
-  const session = await engine.createTrainingSession(model, { ...request, seed });
+  const session = await engine.createTrainingSession(model, {
+    ...request,
+    batchSize: request.batchSize === 'all' ? undefined : request.batchSize,
+    seed,
+  });
   send({ kind: 'ready', engine: session.engine, why, parameters: parameterCount(model.weights) });
 
   let reportedAt = 0;

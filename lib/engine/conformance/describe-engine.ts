@@ -216,7 +216,12 @@ export function describeEngine(
 
       it('takes batches of any size from step to step', async () => {
         const model = learner({ dropout: true });
-        const session = await engine.createTrainingSession(model, { optimizer: ADAM, seed: 5, threads: 1 });
+        const session = await engine.createTrainingSession(model, {
+          optimizer: ADAM,
+          batchSize: 20,
+          seed: 5,
+          threads: 1,
+        });
         const reference = await plainOnnxEngine.createTrainingSession(model, {
           optimizer: ADAM,
           seed: 5,
@@ -259,7 +264,7 @@ export function describeEngine(
             const options = { steps: 4, seed, proximal: 0.5, optimizer: { ...optimizer, learningRate } };
             return hashOf((await train(engine, start, options)).weights);
           };
-          const settings = { optimizer, proximal: 0.5, seed: 5, threads: 1 };
+          const settings = { optimizer, proximal: 0.5, batchSize: 20, seed: 5, threads: 1 };
           const session = await engine.createTrainingSession(model, settings);
           const on = async (steps: number) => {
             for (let step = 0; step < steps; step++) await session.step(quarters(20, step));

@@ -32,6 +32,8 @@ export interface LayerContext {
   readonly training: boolean;
   /** Tells apart the random numbers of a network's layers. */
   readonly salt: number;
+  /** Examples of every batch, where it is the same number. */
+  readonly batchSize: number | undefined;
   /** Channels of a block, where images may be blocked. */
   readonly blockSize: number | undefined;
   /** The backend has no MaxPool that tells where its maxima lie. */

@@ -22,6 +22,8 @@ export interface ParameterTensor extends Parameter {
 /** Settings of a network under construction. */
 export interface NetworkOptions {
   readonly training: boolean;
+  /** Examples of every batch, where it is the same number. */
+  readonly batchSize?: number | undefined;
   /** Channels of a block, where images may be blocked (see `blocked/layout.ts`). */
   readonly blockSize?: number | undefined;
   /** For backends whose MaxPool does not tell where its maxima lie. */
@@ -58,6 +60,7 @@ export function buildNetwork(graph: GraphBuilder, images: Tensor, options: Netwo
       graph,
       training: options.training,
       salt: index,
+      batchSize: options.batchSize,
       blockSize: options.blockSize,
       withoutPoolIndices: options.withoutPoolIndices ?? false,
       followedByRelu: beginsWithRelu(options.operations.slice(index + 1)),

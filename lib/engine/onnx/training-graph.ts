@@ -32,6 +32,8 @@ export interface TrainingGraph {
 
 /** Settings of a compiled training step. */
 export interface TrainingGraphOptions extends UpdateOptions {
+  /** Examples of every batch, for a graph that takes no other number; some gradients are faster so. */
+  readonly batchSize?: number | undefined;
   /** Channels of a block, for a graph on blocked images. */
   readonly blockSize?: number | undefined;
   /** For backends whose MaxPool does not tell where its maxima lie. */
@@ -76,6 +78,7 @@ export function buildTrainingGraph(
 
   const network = buildNetwork(graph, images, {
     training: true,
+    batchSize: options.batchSize,
     blockSize: options.blockSize,
     withoutPoolIndices: options.withoutPoolIndices,
     inputShape: description.inputShape,

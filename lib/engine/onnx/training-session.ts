@@ -4,20 +4,19 @@ import { randomStream } from '../../federation/random.js';
 import type { Weights } from '../../federation/weights.js';
 import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import { requireSameShapes } from '../parameters.js';
-import { type AccumulatedStep, createAccumulatedStep, examplesPerRun } from './accumulated-step.js';
-import { createInferenceSession } from './inference-session.js';
+import { examplesPerRun } from './accumulated-step.js';
+import { compileSteps } from './compiled-steps.js';
 import { stepSize } from './optimizer-graph.js';
 import { groupTensors, namedTensors, packWeights, unpackWeights } from './parameter-groups.js';
 import { floats, runInto } from './run-into.js';
 import {
   type Feeds,
-  isDevice,
   loadOnnxRuntime,
   type OnnxBackend,
   type Tensor,
   type TensorConstructor,
 } from './runtime.js';
-import { buildTrainingGraph, type TrainingGraph } from './training-graph.js';
+import type { TrainingGraph } from './training-graph.js';
 
 /** What the ONNX engine adds to a session's settings. */
 export interface OnnxTrainingSettings extends TrainingSettings {
@@ -33,12 +32,10 @@ export async function createTrainingSession(
   model: Model,
   settings: OnnxTrainingSettings,
 ): Promise<TrainingSession> {
-  const options = { ...settings, withoutPoolIndices: isDevice(settings.backend) };
-  const graph = buildTrainingGraph(model.description, options);
   const largest = examplesPerRun(model.description);
-  let accumulated: Promise<AccumulatedStep> | undefined;
   const runtime = await loadOnnxRuntime(settings.backend, settings.threads);
-  const session = await createInferenceSession(graph.bytes, { runtime, threads: settings.threads });
+  const compiled = await compileSteps(model.description, { settings, runtime });
+  const { graph } = compiled;
   const { Tensor } = runtime;
   const states = [createState(Tensor, graph), createState(Tensor, graph)] as const;
   // w₀ of the proximal term.
@@ -78,8 +75,8 @@ export async function createTrainingSession(
       });
       const [feeds] = parts;
       if (feeds === undefined || parts.length > 1) {
-        accumulated ??= createAccumulatedStep(model.description, graph, { ...options, runtime });
-        return (await accumulated).run({ parts, inputs, outputs: next.outputs });
+        const accumulated = await compiled.accumulated();
+        return accumulated.run({ parts, inputs, outputs: next.outputs });
       }
       const outputs = {
         loss,
@@ -87,6 +84,7 @@ export async function createTrainingSession(
         ...next.outputs,
         ...Object.fromEntries(statistics.map(({ output, tensor }) => [output, tensor])),
       };
+      const session = await compiled.sessionFor(batch.labels.length);
       await runInto(outputs, { runtime, session, feeds: { ...feeds, ...inputs } });
       foldStatistics(graph, { from: statistics.map(({ tensor }) => floats(tensor)), into: next.weights });
       return stepResult(loss, correct);
@@ -100,10 +98,7 @@ export async function createTrainingSession(
       random = dropoutStream(seed);
       steps = 0;
     },
-    async dispose() {
-      await session.release();
-      await (await accumulated)?.release();
-    },
+    dispose: compiled.release,
   };
 }
 

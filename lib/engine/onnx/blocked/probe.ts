@@ -89,7 +89,13 @@ async function gradients(
   { description, weights }: Model,
   blockSize: number | undefined,
 ): Promise<Float32Array> {
-  const graph = buildTrainingGraph(description, { optimizer: STILL, blockSize, withGradients: true });
+  const graph = buildTrainingGraph(description, {
+    optimizer: STILL,
+    blockSize,
+    // As most steps will run.
+    batchSize: blockSize === undefined ? undefined : PROBE_BATCH,
+    withGradients: true,
+  });
   const runtime = await loadOnnxRuntime('cpu', 1);
   const { Tensor } = runtime;
   const session = await createInferenceSession(graph.bytes, { runtime, threads: 1 });
