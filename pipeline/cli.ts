@@ -23,6 +23,7 @@ interface RunFlags extends EngineFlags {
   readonly learningRate?: number;
   readonly momentum: number;
   readonly partition: string;
+  readonly simulate?: true;
   readonly seed: number;
   readonly volume?: string;
   readonly jobs?: number;
@@ -72,16 +73,20 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
         .choices(partitionSchemeNames)
         .default('iid'),
     )
+    .option(
+      '--simulate',
+      'clients as data, not processes: for thousands of them on one machine; the same models, but no update files',
+    )
     .option('--seed <number>', 'everything random derives from it', integerOption(), 0)
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
     .option(
       '--jobs <count>',
-      'trainers side by side (default: as many as the cores have room for)',
+      'trainers side by side, with --simulate workers (default: as many as the cores have room for)',
       integerOption({ min: 1 }),
     )
     .option(
       '--threads <count>',
-      'threads of each trainer (default: so that all clients are done soonest)',
+      'threads of each trainer (default: so that all clients are done soonest; with --simulate 1)',
       integerOption({ min: 1, max: MAX_THREADS }),
     )
     .addOption(engineOption())
@@ -141,7 +146,7 @@ function settingsOf(flags: RunFlags): RunSettings {
     model: { name: model },
     engine: choiceOf(flags),
     training: { epochs, batch, optimizer, learningRate, momentum },
-    federation: { clients, rounds, partition },
+    federation: { clients, rounds, partition, ...(flags.simulate ? { simulate: true } : {}) },
   };
 }
 

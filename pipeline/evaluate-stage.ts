@@ -21,12 +21,17 @@ const accuracySchema = z.object({
   accuracy: z.number(),
 });
 
+/** Tests `model` and writes the report to `file`. */
+export type TestModel = (files: { readonly model: string; readonly file: string }) => Promise<void>;
+
 interface EvaluateOptions {
   readonly task: EvaluateTask;
   readonly data: Manifest;
   readonly ledger: RoundLedger;
   /** The best accuracy of the rounds before. */
   readonly best: number;
+  /** Runs the accuracy test. */
+  readonly test: TestModel;
 }
 
 /** Tests a round's global model, unless this very model was tested before; keeps the best one. */
@@ -52,30 +57,30 @@ async function finishedEvaluation(
   if (isLast && (await readAccuracy(run.paths.accuracy).catch(() => undefined))?.sha256 !== earlier.model) {
     return undefined;
   }
-  tellSkipped(run, { stage: 'evaluate' }, `round ${task.round}: ${describe(earlier)}`);
+  tellSkipped(run, stage, `round ${task.round}: ${describe(earlier)}`);
   return { ...earlier, loss: earlier.loss ?? Number.NaN };
 }
 
-async function evaluate(run: LocalRun, { task, data, ledger }: EvaluateOptions): Promise<Evaluation> {
-  const { paths, cores } = run;
+/** The accuracy test by the evaluator. */
+export const testByEvaluator =
+  (run: LocalRun): TestModel =>
+  async ({ model, file }) => {
+    const options = [
+      ...['--modelpath', model],
+      ...['--data', run.paths.test],
+      ...['--savefile', file],
+      ...['--threads', `${run.cores}`],
+      ...engineArguments(run.settings.engine),
+    ];
+    await runStage({ ...stage, program: 'evaluator/cli.js', arguments: options }, run);
+  };
+
+const stage = { stage: 'evaluate' } as const;
+
+async function evaluate(run: LocalRun, { task, data, ledger, test }: EvaluateOptions): Promise<Evaluation> {
+  const { paths } = run;
   const { round, global } = task;
-  const stage = { stage: 'evaluate' } as const;
-  const { seconds, took } = await stopwatch(() =>
-    runStage(
-      {
-        ...stage,
-        program: 'evaluator/cli.js',
-        arguments: [
-          ...['--modelpath', global.file],
-          ...['--data', paths.test],
-          ...['--savefile', paths.accuracy],
-          ...['--threads', `${cores}`],
-          ...engineArguments(run.settings.engine),
-        ],
-      },
-      run,
-    ),
-  );
+  const { seconds, took } = await stopwatch(() => test({ model: global.file, file: paths.accuracy }));
   const { examples, loss, accuracy } = await readAccuracy(paths.accuracy);
   const facts = { model: global.sha256, test: data.test.sha256, examples, loss, accuracy, seconds };
   await ledger.set({ evaluation: facts });

@@ -1,7 +1,7 @@
 /** The runner of this machine: each stage a child process, all files on the run's volume. */
 import type { Manifest } from '../lib/formats/manifest.js';
 import { aggregateStage } from './aggregate-stage.js';
-import { clientAccuracyStage, evaluateStage } from './evaluate-stage.js';
+import { clientAccuracyStage, evaluateStage, testByEvaluator } from './evaluate-stage.js';
 import { initStage } from './init-stage.js';
 import type { LocalRun } from './local-run.js';
 import { openLedger, type RoundLedger } from './round-ledger.js';
@@ -12,6 +12,8 @@ import { trainStage } from './train-stage.js';
 export interface LocalRunner extends Runner {
   /** Tests each client's own model of the last round, beside the average. */
   evaluateClients(): Promise<RoundLedger['record']>;
+  /** Ends what lives longer than a stage. */
+  close(): Promise<void>;
 }
 
 /** A runner for `run`, whose data are split already. */
@@ -31,7 +33,13 @@ export function createLocalRunner(run: LocalRun, data: Manifest): LocalRunner {
     },
     aggregate: (task) => aggregateStage(run, { task, ledger: current() }),
     async evaluate(task) {
-      const evaluation = await evaluateStage(run, { task, data, ledger: current(), best });
+      const evaluation = await evaluateStage(run, {
+        task,
+        data,
+        ledger: current(),
+        best,
+        test: testByEvaluator(run),
+      });
       best = Math.max(best, evaluation.accuracy);
       return evaluation;
     },
@@ -39,5 +47,6 @@ export function createLocalRunner(run: LocalRun, data: Manifest): LocalRunner {
       await clientAccuracyStage(run, current());
       return current().record;
     },
+    close: async () => undefined,
   };
 }

@@ -17,7 +17,12 @@ export interface RoundLedger {
   report(client: ClientRecord): Promise<void>;
   /** Sets other facts of the round. */
   set(
-    facts: Partial<Pick<RoundRecord, 'rejected' | 'missing' | 'aggregate' | 'failure' | 'evaluation'>>,
+    facts: Partial<
+      Pick<
+        RoundRecord,
+        'reported' | 'rejected' | 'missing' | 'simulated' | 'aggregate' | 'failure' | 'evaluation'
+      >
+    >,
   ): Promise<void>;
 }
 

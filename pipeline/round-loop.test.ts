@@ -35,7 +35,7 @@ function quadraticRunner(): { readonly runner: Runner; readonly calls: string[] 
       calls.push(`aggregate ${round}`);
       const total = updates.reduce((sum, update) => sum + update.examples, 0);
       const mean = updates.reduce(
-        (sum, update) => sum + (update.examples / total) * weightOf(update.sha256),
+        (sum, update) => sum + (update.examples / total) * weightOf(update.sha256 ?? ''),
         0,
       );
       return save(`w${round}`, mean);

@@ -7,16 +7,20 @@ import { volumePaths } from '../lib/formats/volume.js';
 import { availableCores } from '../lib/system/cores.js';
 import { planThreads } from './cores.js';
 import { count } from './local-run.js';
-import { createLocalRunner } from './local-runner.js';
+import { createLocalRunner, type LocalRunner } from './local-runner.js';
 import { openMetrics } from './metrics.js';
 import { requireEngine } from './require-engine.js';
 import { federatedAveraging } from './round-loop.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
 import { DATASET_NAMES, runId } from './settings.js';
+import { createSimulationRunner } from './simulation/simulation-runner.js';
 import { splitStage } from './split-stage.js';
-import { createStageClock, timedRunner } from './stage-clock.js';
+import { createStageClock, type StageClock, timedRunner } from './stage-clock.js';
 import type { StageContext } from './stage-process.js';
 import { type RunResult, shortPath } from './summary.js';
+
+/** Workers of a simulation at most, however many are asked for: a slip of the finger must not take the machine down. */
+const MAX_WORKERS = 256;
 
 /** A run as asked for. */
 export interface RunOptions {
@@ -39,13 +43,14 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
   const settings = await withDatasetHash(options.settings);
   const id = runId(settings);
   const cores = availableCores();
-  const { clients } = settings.federation;
+  const { clients, simulate = false } = settings.federation;
   const volume = await openRunVolume({
     paths: volumePaths(resolve(options.volume ?? `runs/${id}`)),
     facts: {
       id,
       settings,
-      threads: options.threads ?? planThreads({ clients, cores }),
+      // A pool of workers with a thread each is never idle.
+      threads: options.threads ?? (simulate ? 1 : planThreads({ clients, cores })),
       versions: { fedbatch: options.version, node: process.versions.node },
     },
     requiresThreads: options.threads !== undefined,
@@ -73,9 +78,10 @@ async function runOnVolume(
   const { paths } = volume;
   const { threads } = volume.record;
   const { settings, cores } = options;
-  const { clients, rounds } = settings.federation;
+  const { clients, rounds, simulate = false } = settings.federation;
   const room = Math.max(1, Math.floor(cores / threads));
-  const jobs = Math.min(options.jobs ?? room, room, clients);
+  // Trainers of an own process each would take the memory; workers that are asked for share what they have.
+  const jobs = Math.min(options.jobs ?? room, simulate ? MAX_WORKERS : room, clients);
   const metrics = await openMetrics(paths.metrics);
   const clock = createStageClock();
   const run = { ...context, paths, settings, cores, jobs, threads, metrics, toldEngines: new Set<string>() };
@@ -92,9 +98,10 @@ async function runOnVolume(
 
   const data = await clock.time('split', () => splitStage(run));
   await recordDataset(volume, data.dataset.sha256);
-  const runner = createLocalRunner(run, data);
-  const outcomes = await federatedAveraging({ clients, rounds }, timedRunner(runner, clock));
-  const lastRound = await clock.time('evaluate', () => runner.evaluateClients());
+  const runner = simulate ? createSimulationRunner(run, data) : createLocalRunner(run, data);
+  const { outcomes, lastRound } = await runRounds(runner, { clients, rounds, clock }).finally(() =>
+    runner.close(),
+  );
 
   const last = outcomes.at(-1);
   if (last === undefined) throw new Error('a run has at least one round');
@@ -110,6 +117,14 @@ async function runOnVolume(
   const { accuracy, loss, seconds, sha256 } = result;
   await metrics.append({ event: 'end', accuracy, loss, rounds, seconds, sha256 });
   return result;
+}
+
+async function runRounds(
+  runner: LocalRunner,
+  { clock, ...plan }: { readonly clients: number; readonly rounds: number; readonly clock: StageClock },
+) {
+  const outcomes = await federatedAveraging(plan, timedRunner(runner, clock));
+  return { outcomes, lastRound: await clock.time('evaluate', () => runner.evaluateClients()) };
 }
 
 /** A file is hashed before anything else is done, so that one that has changed since is not mistaken for the same. */

@@ -39,6 +39,7 @@ const LABELS: Readonly<Record<string, string>> = {
   'federation.clients': '--clients',
   'federation.rounds': '--rounds',
   'federation.partition': '--partition',
+  'federation.simulate': '--simulate',
 };
 
 /** What differs, a phrase each, e.g. `--epochs 2, now 3`; empty when the runs give the same result. */

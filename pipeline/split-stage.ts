@@ -1,7 +1,7 @@
 /** The split of a run on this machine: started unless its shards lie there, whole and as these settings make them. */
 import { join } from 'node:path';
 import { DataError } from '../lib/federation/errors.js';
-import { type Manifest, readManifest } from '../lib/formats/manifest.js';
+import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import { holds } from './round-ledger.js';
 import { runStage } from './stage-process.js';
@@ -26,6 +26,7 @@ export async function splitStage(run: LocalRun): Promise<Manifest> {
           ...['--savedir', run.paths.data],
           ...['--partition', federation.partition],
           ...['--seed', `${seed}`],
+          ...(federation.simulate ? ['--virtual'] : []),
         ],
       },
       run,
@@ -33,7 +34,7 @@ export async function splitStage(run: LocalRun): Promise<Manifest> {
   );
   const manifest = await readManifest(run.paths.manifest);
   tell(run, stage, `${describe(manifest)}  ${took}`);
-  await run.metrics.append({ event: 'split', shards: manifest.shards.length, seconds });
+  await run.metrics.append({ event: 'split', shards: clientsOf(manifest).length, seconds });
   return manifest;
 }
 
@@ -46,20 +47,24 @@ async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | 
   if (manifest === undefined) return undefined;
   const { dataset, federation, seed } = settings;
   const isOfTheseSettings =
-    manifest.shards.length === federation.clients &&
+    clientsOf(manifest).length === federation.clients &&
+    (manifest.virtual !== undefined) === (federation.simulate ?? false) &&
     manifest.partition.scheme === federation.partition &&
     manifest.partition.seed === seed &&
     (dataset.sha256 ?? manifest.dataset.sha256) === manifest.dataset.sha256;
   if (!isOfTheseSettings) return undefined;
-  for (const { file, sha256 } of [...manifest.shards, manifest.test]) {
+  for (const { file, sha256 } of filesOf(manifest)) {
     if (!(await holds(join(paths.data, file), sha256))) return undefined;
   }
   return manifest;
 }
 
-function describe({ shards, test, dataset }: Manifest): string {
-  const sizes = shards.map(({ examples }) => examples);
-  const [smallest, largest] = [Math.min(...sizes), Math.max(...sizes)];
+function describe(manifest: Manifest): string {
+  const { test, dataset, virtual } = manifest;
+  const sizes = clientsOf(manifest).map(({ examples }) => examples);
+  const smallest = sizes.reduce((least, size) => Math.min(least, size));
+  const largest = sizes.reduce((most, size) => Math.max(most, size));
   const each = smallest === largest ? `${smallest}` : `${smallest} to ${largest}`;
-  return `${dataset.file}: ${count(shards.length, 'shard')} of ${each} examples, ${test.examples} to test on`;
+  const thing = virtual === undefined ? 'shard' : 'virtual shard';
+  return `${dataset.file}: ${count(sizes.length, thing)} of ${each} examples, ${test.examples} to test on`;
 }

@@ -4,6 +4,9 @@ import type { RoundRecord } from '../lib/formats/run-record.js';
 import { formatSeconds, formatTable } from '../lib/observability/format.js';
 import type { StageSeconds } from './stage-clock.js';
 
+/** Clients in the table at most; round.json has all of them. */
+const MAX_ROWS = 20;
+
 /** What a finished run came to. */
 export interface RunResult {
   /** Of the last round's global model on the test examples. */
@@ -34,13 +37,15 @@ export function jsonLine({ accuracy, loss, rounds, seconds, sha256, volume }: Ru
 /** The report for people: accuracy, a table of the clients, where the time went, where the files are. */
 export function summary(result: RunResult): string {
   const { accuracy, lastRound, seconds } = result;
-  const clients = lastRound.reported.map((each) => [
-    `${each.client}`,
-    `${each.examples}`,
-    each.seconds.toFixed(1),
-    each.alone?.accuracy.toFixed(4) ?? '',
-    accuracy.toFixed(4),
-  ]);
+  const clients = lastRound.reported
+    .slice(0, MAX_ROWS)
+    .map((each) => [
+      `${each.client}`,
+      `${each.examples}`,
+      each.seconds.toFixed(1),
+      each.alone?.accuracy.toFixed(4) ?? '',
+      accuracy.toFixed(4),
+    ]);
   const header = ['client', 'examples', 'seconds', 'accuracy alone', 'accuracy of the average'];
   const stages = (['split', 'train', 'aggregate', 'evaluate', 'total'] as const).map(
     (stage) => `${stage} ${formatSeconds(seconds[stage])}`,
@@ -50,6 +55,7 @@ export function summary(result: RunResult): string {
     accuracyLine(result),
     '',
     formatTable(header, clients),
+    ...(lastRound.reported.length > MAX_ROWS ? [`… and ${lastRound.reported.length - MAX_ROWS} more`] : []),
     '',
     `time    ${stages.join(' · ')}`,
     `model   ${shortPath(`${result.volume}/aggregated-model.h5`)}`,

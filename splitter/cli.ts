@@ -12,6 +12,7 @@ interface SplitFlags {
   readonly partition: PartitionSchemeName;
   readonly testFraction: number;
   readonly seed: number;
+  readonly virtual?: true;
 }
 
 /** The command of the splitter. */
@@ -43,14 +44,19 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
       0.1,
     )
     .option('--seed <number>', 'seed of the shuffle and of the held-out examples', integerOption(), 0)
+    .option(
+      '--virtual',
+      'for simulations of many clients: all training examples in train.npz, who has which in partition.npz',
+    )
     .addHelpText('after', '\nExample:\n  fedbatch split --data mnist.npz --n-container 3 --savedir data')
     .action(async (flags: SplitFlags) => {
       const startedAt = performance.now();
       // Zip, npy and schema code is loaded only when there is work, so that --help comes at once.
       const { split } = await import('./split.js');
+      const { clientsOf } = await import('../lib/formats/manifest.js');
       const { resolveDataset } = await import('../datasets/resolve.js');
       const data = await resolveDataset(flags.data, { reporter, signal });
-      const { savedir, nContainer: clients, partition: scheme, testFraction, seed } = flags;
+      const { savedir, nContainer: clients, partition: scheme, testFraction, seed, virtual = false } = flags;
       const { manifest, skipped } = await split({
         data,
         savedir,
@@ -58,11 +64,13 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
         scheme,
         testFraction,
         seed,
+        virtual,
         reporter,
         signal,
       });
       const seconds = Math.round(performance.now() - startedAt) / 1000;
-      const { shards, test } = manifest;
+      const { test } = manifest;
+      const shards = clientsOf(manifest);
       const examples = shards.reduce((sum, shard) => sum + shard.examples, 0);
       reporter.info(
         skipped

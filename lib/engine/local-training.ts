@@ -14,6 +14,19 @@ export interface LocalTrainingOptions {
   readonly onStep?: (progress: LocalTrainingProgress) => void;
 }
 
+/** Which client's training in which round of which run. */
+export interface TrainingIdentity {
+  /** The run's. */
+  readonly seed: number;
+  readonly round: number;
+  readonly client: number;
+}
+
+/** The seed of one training: every client draws its own order and masks in every round, whatever runs beside it. */
+export function trainingSeed({ seed, round, client }: TrainingIdentity): number {
+  return randomStream(seed, 'training', round, client).uint32();
+}
+
 /** Where local training stands; loss and accuracy are means over the running epoch. */
 export interface LocalTrainingProgress {
   readonly epoch: number;

@@ -30,7 +30,13 @@ const runSettingsSchema = z.strictObject({
     learningRate: z.number(),
     momentum: z.number(),
   }),
-  federation: z.strictObject({ clients: count, rounds: count, partition: z.string() }),
+  federation: z.strictObject({
+    clients: count,
+    rounds: count,
+    partition: z.string(),
+    /** Clients are data, not processes: the same models, other files. */
+    simulate: z.literal(true).optional(),
+  }),
 });
 
 const runRecordSchema = z.object({
@@ -53,9 +59,9 @@ const clientRecordSchema = z.object({
   accuracy: share,
   /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
   engine: z.string().optional(),
-  /** sha256 of the shard that it was trained on, and of its update. */
-  shard: hash,
-  sha256: hash,
+  /** sha256 of the shard that it was trained on, and of its update; in a simulation neither is a file. */
+  shard: hash.optional(),
+  sha256: hash.optional(),
   /** How the client's own model does on the test examples; found once the rounds are over. */
   alone: z.object({ loss, accuracy: share }).optional(),
 });
@@ -75,6 +81,8 @@ const roundRecordSchema = z.object({
     ]),
   ),
   missing: z.array(z.object({ client: count, reason: z.string() })),
+  /** Where the clients were simulated: on what, by how many workers side by side. */
+  simulated: z.object({ engine: z.string(), jobs: count }).optional(),
   aggregate: z
     .object({
       /** sha256 over the hashes of the parent and of all updates: says what the model was made from. */

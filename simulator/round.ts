@@ -1,0 +1,89 @@
+/** One round of a simulation: updates go from the workers through the guards into the strategy, none of them kept. */
+import { fedAvg, type WeightedUpdate } from '../lib/federation/strategies/fed-avg.js';
+import { validateUpdate } from '../lib/federation/validate-update.js';
+import type { Weights } from '../lib/federation/weights.js';
+import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
+import type { Reporter } from '../lib/observability/events.js';
+import { roundTo } from '../lib/observability/rounding.js';
+import { createRoundProgress } from './round-progress.js';
+import type { GlobalModel } from './simulator.js';
+import type { TrainTask } from './worker-messages.js';
+import type { WorkerPool } from './worker-pool.js';
+
+/** What a round came to. */
+export interface RoundOutcome {
+  readonly global: GlobalModel;
+  /** Of the next global model; null where no update counts. */
+  readonly weights: Weights | null;
+  /** Number of updates that count, and of their examples. */
+  readonly updates: number;
+  readonly examples: number;
+  readonly account: Pick<TrainReply, 'reported' | 'rejected' | 'missing'>;
+  /** What the strategy took, beside the training. */
+  readonly aggregateSeconds: number;
+}
+
+/** What a round needs. */
+export interface RoundContext {
+  readonly global: GlobalModel;
+  readonly pool: WorkerPool;
+  readonly reporter: Reporter;
+}
+
+/** Trains the clients and aggregates what they report, in the clients' order: the bytes depend on nothing else. */
+export async function trainRound(
+  request: TrainRoundRequest,
+  { global, pool, reporter }: RoundContext,
+): Promise<RoundOutcome> {
+  const { round } = request;
+  const clients = [...request.clients].sort((a, b) => a - b);
+  const account: RoundOutcome['account'] = { reported: [], rejected: [], missing: [] };
+  const accepted = new Set<number>();
+  const progress = createRoundProgress({ round, clients: clients.length, reporter });
+  let examples = 0;
+  let aggregateMs = 0;
+
+  async function* updates(): AsyncGenerator<WeightedUpdate> {
+    let at = 0;
+    for await (const result of pool.inOrder(tasksOf(clients, { round, global }))) {
+      const client = clients[at++] as number;
+      if (result.kind === 'trained') {
+        const { seconds, loss, accuracy, weights } = result;
+        const facts = { client, examples: result.examples };
+        account.reported.push({
+          ...facts,
+          seconds: roundTo(seconds, 3),
+          loss: roundTo(loss, 6),
+          accuracy: roundTo(accuracy, 6),
+        });
+        const expected = { round, parent: global.sha256, like: global.model.weights, accepted };
+        const reason = validateUpdate({ ...facts, round, parent: global.sha256, weights }, expected);
+        if (reason === null) {
+          accepted.add(client);
+          examples += facts.examples;
+          const givenAt = performance.now();
+          yield { weights, examples: facts.examples };
+          aggregateMs += performance.now() - givenAt;
+        } else account.rejected.push({ client, reason });
+      } else if (result.kind === 'failed') account.missing.push({ client, reason: result.reason });
+      progress.advance(result);
+    }
+  }
+
+  const weights = await fedAvg(updates());
+  return {
+    global,
+    weights,
+    updates: accepted.size,
+    examples,
+    account,
+    aggregateSeconds: aggregateMs / 1000,
+  };
+}
+
+function* tasksOf(
+  clients: readonly number[],
+  { round, global }: { readonly round: number; readonly global: GlobalModel },
+): Generator<TrainTask> {
+  for (const client of clients) yield { kind: 'train', client, round, weights: global.model.weights };
+}
