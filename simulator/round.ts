@@ -19,6 +19,8 @@ export interface RoundOutcome {
   readonly updates: number;
   readonly examples: number;
   readonly account: Pick<TrainReply, 'reported' | 'rejected' | 'missing'>;
+  /** Seconds of all training steps. */
+  readonly stepSeconds: number;
   /** What the strategy took, beside the training. */
   readonly aggregateSeconds: number;
 }
@@ -41,7 +43,7 @@ export async function trainRound(
   const accepted = new Set<number>();
   const progress = createRoundProgress({ round, clients: clients.length, reporter });
   let examples = 0;
-  let aggregateMs = 0;
+  let [stepSeconds, aggregateMs] = [0, 0];
 
   async function* updates(): AsyncGenerator<WeightedUpdate> {
     let at = 0;
@@ -49,6 +51,7 @@ export async function trainRound(
       const client = clients[at++] as number;
       if (result.kind === 'trained') {
         const { seconds, loss, accuracy, weights } = result;
+        stepSeconds += result.stepSeconds;
         const facts = { client, examples: result.examples };
         account.reported.push({
           ...facts,
@@ -77,6 +80,7 @@ export async function trainRound(
     updates: accepted.size,
     examples,
     account,
+    stepSeconds,
     aggregateSeconds: aggregateMs / 1000,
   };
 }

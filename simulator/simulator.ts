@@ -83,7 +83,8 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       const global = await readGlobalModel(request.global);
       const workers = await poolFor(global);
       outcome = await trainRound(request, { global, pool: workers, reporter: context.reporter });
-      return { engine: workers.engine.title, ...outcome.account };
+      const { account, stepSeconds } = outcome;
+      return { engine: workers.engine.title, stepSeconds: roundTo(stepSeconds, 3), ...account };
     },
     async save(request) {
       if (outcome === undefined) throw new Error('train comes before save');

@@ -62,6 +62,8 @@ export interface TrainedClient {
   readonly examples: number;
   readonly weights: Weights;
   readonly seconds: number;
+  /** Of these, those of the training steps themselves. */
+  readonly stepSeconds: number;
   /** Means over the last epoch. */
   readonly loss: number;
   readonly accuracy: number;

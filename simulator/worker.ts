@@ -82,14 +82,24 @@ async function trainClient(
   { round, client, weights }: TrainTask,
 ): Promise<TrainedClient | FailedClient> {
   const startedAt = performance.now();
+  let stepMs = 0;
+  const timed: Pick<TrainingSession, 'step'> = {
+    async step(batch) {
+      const from = performance.now();
+      const result = await session.step(batch);
+      stepMs += performance.now() - from;
+      return result;
+    },
+  };
   try {
     const seed = trainingSeed({ seed: plan.seed, round, client });
     await session.restart({ weights, seed });
     const examples = takeExamples(train.examples, shardIndices(shards, client));
-    const { loss, accuracy } = await trainLocally(session, examples, { ...plan, seed, signal: stop.signal });
+    const { loss, accuracy } = await trainLocally(timed, examples, { ...plan, seed, signal: stop.signal });
     const update = await session.weights();
     const seconds = (performance.now() - startedAt) / 1000;
-    return { kind: 'trained', examples: examples.labels.length, weights: update, seconds, loss, accuracy };
+    const facts = { examples: examples.labels.length, seconds, stepSeconds: stepMs / 1000, loss, accuracy };
+    return { kind: 'trained', weights: update, ...facts };
   } catch (error) {
     stop.signal.throwIfAborted();
     return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };

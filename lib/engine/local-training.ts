@@ -38,7 +38,7 @@ export interface LocalTrainingProgress {
 
 /** Trains `session` on all examples, in an order of its own in every epoch, and returns the last epoch's means. */
 export async function trainLocally(
-  session: TrainingSession,
+  session: Pick<TrainingSession, 'step'>,
   examples: Examples,
   options: LocalTrainingOptions,
 ): Promise<LocalTrainingProgress> {

@@ -45,6 +45,8 @@ export type EvaluateRequest = z.infer<typeof evaluateRequestSchema>;
 export const trainReplySchema = z.object({
   /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
   engine: z.string(),
+  /** Seconds of all training steps, whichever worker did them: the rest of the workers' time is overhead. */
+  stepSeconds: z.number(),
   reported: z.array(
     z.object({
       client: count,

@@ -114,12 +114,12 @@ async function simulateRound(
   const { round, global, clients } = task;
   const request = { request: 'train' as const, round, global: global.file, clients: [...clients] };
   const { result, seconds, took } = await stopwatch(() => simulator.ask(request, trainReplySchema));
-  const { engine, reported, rejected, missing } = result;
+  const { engine, stepSeconds, reported, rejected, missing } = result;
   const { jobs } = run;
   run.reporter.close();
   await ledger.set({ reported, rejected, missing, simulated: { engine, jobs }, aggregate: undefined });
   const counts = { selected: clients.length, reported: reported.length, missing: missing.length };
-  await run.metrics.append({ event: 'train', round, ...counts, seconds });
+  await run.metrics.append({ event: 'train', round, ...counts, seconds, stepSeconds });
   const [failed] = missing;
   if (failed !== undefined) throw new StageError(`train client ${failed.client}`, failed.reason);
   const perSecond = (reported.length / seconds).toPrecision(3);
