@@ -5,23 +5,30 @@ import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { modelOption } from '../lib/cli/training-options.js';
+import {
+  addScheduleOptions,
+  addTrainingOptions,
+  localWorkOf,
+  modelOption,
+  type ScheduleFlags,
+  scheduleOf,
+  type TrainingFlags,
+} from '../lib/cli/training-options.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { partitionSchemeNames } from '../lib/federation/partition.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { DATASET_NAMES } from './settings.js';
 
-interface RunFlags extends EngineFlags {
+/** Local epochs per round. */
+const EPOCHS = '--epochs';
+
+interface RunFlags extends EngineFlags, TrainingFlags, ScheduleFlags {
   readonly data: string;
   readonly clients: number;
   readonly rounds: number;
-  readonly epochs: number;
-  readonly batch: number;
+  readonly epochs?: number;
   readonly model: string;
-  readonly optimizer: 'adam' | 'sgd';
-  readonly learningRate?: number;
-  readonly momentum: number;
   readonly partition: string;
   readonly simulate?: true;
   readonly seed: number;
@@ -36,9 +43,6 @@ interface RunFlags extends EngineFlags {
   readonly fresh?: true;
 }
 
-/** Keras' defaults. */
-const DEFAULT_LEARNING_RATE = { adam: 0.001, sgd: 0.01 } as const;
-
 const EXAMPLES = `
 Examples:
   fedbatch run --serve                                    generated digits, 3 clients, then the web page
@@ -49,25 +53,15 @@ A second run with the same options goes on where the first one stopped, and skip
 
 /** The command of the pipeline. */
 export function runCommand({ reporter, signal }: ProgramContext): Command {
-  return new Command('run')
+  const command = new Command('run')
     .description(
       'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
     )
     .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits')
     .option('--clients <count>', 'number of clients, K', integerOption({ min: 1 }), 3)
     .option('--rounds <count>', 'rounds of federated averaging', integerOption({ min: 1 }), 1)
-    .option('--epochs <count>', 'local epochs per round, E', integerOption({ min: 1 }), 2)
-    .option('--batch <size>', 'examples per training step, B', integerOption({ min: 1 }), 100)
-    .addOption(modelOption())
-    .addOption(
-      new Option('--optimizer <name>', 'optimizer of the clients').choices(['adam', 'sgd']).default('adam'),
-    )
-    .option(
-      '--learning-rate <eta>',
-      'learning rate of the clients, η (default: 0.001 with adam, 0.01 with sgd)',
-      numberOption({ min: 0 }),
-    )
-    .option('--momentum <share>', 'momentum of sgd', numberOption({ min: 0, max: 1 }), 0.9)
+    .addOption(modelOption());
+  return addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
     .addOption(
       new Option('--partition <scheme>', 'how examples are dealt to the clients')
         .choices(partitionSchemeNames)
@@ -138,15 +132,31 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 }
 
 function settingsOf(flags: RunFlags): RunSettings {
-  const { data, seed, model, epochs, batch, optimizer, momentum } = flags;
-  const { clients, rounds, partition, learningRate = DEFAULT_LEARNING_RATE[optimizer] } = flags;
+  const { data, seed, model, clients, rounds, partition } = flags;
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },
     model: { name: model },
     engine: choiceOf(flags),
-    training: { epochs, batch, optimizer, learningRate, momentum },
+    training: trainingSettings(flags),
     federation: { clients, rounds, partition, ...(flags.simulate ? { simulate: true } : {}) },
+  };
+}
+
+/** What is not asked for is left out, so that a run keeps its id when a new option appears. */
+function trainingSettings(flags: RunFlags): RunSettings['training'] {
+  const { batch, optimizer, momentum, proximal } = flags;
+  const { base, decay, warmUpRounds, scaleWithClients } = scheduleOf(flags);
+  return {
+    ...localWorkOf(flags.epochs, flags, EPOCHS),
+    batch,
+    optimizer,
+    learningRate: base,
+    ...(decay === 1 ? {} : { learningRateDecay: decay }),
+    ...(warmUpRounds === 0 ? {} : { warmUpRounds }),
+    ...(scaleWithClients ? { scaleLearningRate: true } : {}),
+    momentum,
+    ...(proximal === 0 ? {} : { proximal }),
   };
 }
 

@@ -20,7 +20,14 @@ export interface RoundLedger {
     facts: Partial<
       Pick<
         RoundRecord,
-        'reported' | 'rejected' | 'missing' | 'simulated' | 'aggregate' | 'failure' | 'evaluation'
+        | 'learningRate'
+        | 'reported'
+        | 'rejected'
+        | 'missing'
+        | 'simulated'
+        | 'aggregate'
+        | 'failure'
+        | 'evaluation'
       >
     >,
   ): Promise<void>;

@@ -1,6 +1,7 @@
 /** One run from its settings to its result: the volume, the split, the rounds, the tests of the clients' models. */
 import { resolve } from 'node:path';
 import { InterruptedError } from '../lib/federation/errors.js';
+import { describeLocalWork } from '../lib/federation/local-work.js';
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
@@ -18,6 +19,7 @@ import { splitStage } from './split-stage.js';
 import { createStageClock, type StageClock, timedRunner } from './stage-clock.js';
 import type { StageContext } from './stage-process.js';
 import { type RunResult, shortPath } from './summary.js';
+import { localWork } from './training-task.js';
 
 /** Workers of a simulation at most, however many are asked for: a slip of the finger must not take the machine down. */
 const MAX_WORKERS = 256;
@@ -141,12 +143,11 @@ function opening(
 ): string {
   const { settings } = volume.record;
   const { clients, rounds } = settings.federation;
-  const { epochs, batch } = settings.training;
   const plan = [
     count(clients, 'client'),
     count(rounds, 'round'),
-    count(epochs, 'local epoch'),
-    `batch ${batch}`,
+    describeLocalWork(localWork(settings.training)),
+    `batch ${settings.training.batch}`,
     `model ${settings.model.name}`,
     `seed ${settings.seed}`,
     `${jobs} at a time with ${count(volume.record.threads, 'thread')} on ${count(cores, 'core')}`,

@@ -27,6 +27,12 @@ test('the id names dataset, clients and epochs, and every setting changes it', (
     ...[
       { epochs: 3 },
       { batch: 10 },
+      { batch: 'all' as const },
+      { localSteps: 3 },
+      { proximal: 0.1 },
+      { learningRateDecay: 0.9 },
+      { warmUpRounds: 1 },
+      { scaleLearningRate: true },
       { optimizer: 'sgd' as const },
       { learningRate: 0.1 },
       { momentum: 0 },

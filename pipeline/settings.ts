@@ -10,7 +10,7 @@ export const DATASET_NAMES: readonly string[] = ['digits', 'mnist'];
 const NAME_LENGTH = 24;
 
 /**
- * The id of a run, e.g. `digits-3x2-1a2b3c4d` (dataset, clients × local epochs, hash of all settings): the same
+ * The id of a run, e.g. `digits-3x2-1a2b3c4d` (dataset, clients × local epochs or steps, hash of all settings): the same
  * settings find the same volume again.
  */
 export function runId(settings: RunSettings): string {
@@ -20,7 +20,8 @@ export function runId(settings: RunSettings): string {
   const name = basename(dataset.name, '.npz')
     .replaceAll(/[^A-Za-z0-9_]+/g, '-')
     .slice(0, NAME_LENGTH);
-  return `${name}-${federation.clients}x${training.epochs}-${sha256(identity).slice(0, 8)}`;
+  const work = training.epochs ?? `${training.localSteps}steps`;
+  return `${name}-${federation.clients}x${work}-${sha256(identity).slice(0, 8)}`;
 }
 
 /** How users know a setting. */
@@ -32,10 +33,15 @@ const LABELS: Readonly<Record<string, string>> = {
   'engine.name': '--engine',
   'engine.backend': '--backend',
   'training.epochs': '--epochs',
+  'training.localSteps': '--local-steps',
   'training.batch': '--batch',
   'training.optimizer': '--optimizer',
   'training.learningRate': '--learning-rate',
+  'training.learningRateDecay': '--learning-rate-decay',
+  'training.warmUpRounds': '--warm-up-rounds',
+  'training.scaleLearningRate': '--scale-learning-rate',
   'training.momentum': '--momentum',
+  'training.proximal': '--proximal',
   'federation.clients': '--clients',
   'federation.rounds': '--rounds',
   'federation.partition': '--partition',

@@ -10,6 +10,7 @@ import { holds, type RoundLedger } from './round-ledger.js';
 import type { TrainTask } from './runner.js';
 import { sharingCores } from './shared-cores.js';
 import { type EngineNote, lastJsonLine, runStage } from './stage-process.js';
+import { roundLearningRate, trainingArguments } from './training-task.js';
 
 /** The last line that a trainer writes to stdout. */
 const resultSchema = z.object({
@@ -39,11 +40,13 @@ export async function trainStage(
     const who = finished === all ? count(all, 'client') : `${finished} of ${count(all, 'client')}`;
     tellSkipped(run, { stage: 'train' }, `round ${task.round}: ${who}`);
   }
+  const learningRate = roundLearningRate(run.settings, task);
+  if (missing.length > 0) await ledger.set({ learningRate });
   await sharingCores(run, missing, async ({ client, signal }) => {
     const reported = await trainClient({ ...run, signal }, { task, data, client });
     await placeFileAtomic(run.paths.round(task.round).update(client), run.paths.clientModel(client));
     await ledger.report(reported);
-    await run.metrics.append({ event: 'update', round: task.round, ...reported });
+    await run.metrics.append({ event: 'update', round: task.round, learningRate, ...reported });
   });
   return ledger.record.reported;
 }
@@ -68,7 +71,7 @@ async function finishedTraining(
 
 async function trainClient(run: LocalRun, { task, data, client }: ClientTask): Promise<ClientRecord> {
   const { paths, settings } = run;
-  const { training, model } = settings;
+  const { model } = settings;
   const stage = {
     stage: 'train' as const,
     client,
@@ -78,11 +81,7 @@ async function trainClient(run: LocalRun, { task, data, client }: ClientTask): P
       ...['--init', task.global.file],
       ...['--savemodel', paths.round(task.round).update(client)],
       ...['--model', model.name],
-      ...['--epoch', `${training.epochs}`],
-      ...['--batch', `${training.batch}`],
-      ...['--optimizer', training.optimizer],
-      ...['--learning-rate', `${training.learningRate}`],
-      ...['--momentum', `${training.momentum}`],
+      ...trainingArguments(settings, roundLearningRate(settings, task)),
       ...['--client', `${client}`],
       ...['--round', `${task.round}`],
       ...['--seed', `${settings.seed}`],

@@ -1,6 +1,6 @@
 /** The simulator as a program: started by `fedbatch run --simulate`, it answers requests until its stdin ends. */
 import { createInterface } from 'node:readline';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import {
   backendOption,
   choiceOf,
@@ -9,20 +9,25 @@ import {
   threadsOption,
 } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
-import { integerOption, numberOption } from '../lib/cli/options.js';
+import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import {
+  addTrainingOptions,
+  localWorkOf,
+  optimizerOf,
+  type TrainingFlags,
+} from '../lib/cli/training-options.js';
 import { UsageError } from '../lib/federation/errors.js';
 import { type SimulatorRequest, simulatorRequestSchema } from '../lib/formats/simulation-messages.js';
 import { availableCores } from '../lib/system/cores.js';
 import { openSimulator, type Simulator } from './simulator.js';
 
-interface SimulatorFlags extends EngineFlags {
+/** Passes over a shard: the trainer's flag. */
+const EPOCHS = '--epoch';
+
+interface SimulatorFlags extends EngineFlags, TrainingFlags {
   readonly data: string;
-  readonly epoch: number;
-  readonly batch: number;
-  readonly optimizer: 'adam' | 'sgd';
-  readonly learningRate: number;
-  readonly momentum: number;
+  readonly epoch?: number;
   readonly seed: number;
   readonly jobs: number;
   readonly threads: number;
@@ -41,16 +46,10 @@ Requests, one JSON object a line, each answered by a line on stdout:
 
 /** The command of the simulator. */
 export function simulatorCommand(context: ProgramContext): Command {
-  return new Command('simulator')
+  const command = new Command('simulator')
     .description('Train virtual clients on a split made with --virtual; fedbatch run --simulate starts it.')
-    .requiredOption('--data <dir>', 'directory of the split')
-    .option('--epoch <E>', 'passes over a shard', integerOption({ min: 1 }), 2)
-    .option('--batch <B>', 'examples per step', integerOption({ min: 1 }), 100)
-    .addOption(
-      new Option('--optimizer <name>', 'how weights are updated').choices(['adam', 'sgd']).default('adam'),
-    )
-    .option('--learning-rate <eta>', 'step size', numberOption({ min: 0 }), 0.001)
-    .option('--momentum <m>', 'momentum of sgd', numberOption({ min: 0, max: 1 }), 0.9)
+    .requiredOption('--data <dir>', 'directory of the split');
+  return addTrainingOptions(command, `${EPOCHS} <E>`)
     .option('--seed <n>', 'seeds shuffling and dropout', integerOption(), 0)
     .option('--jobs <count>', 'workers', integerOption({ min: 1 }), availableCores())
     .addOption(engineOption())
@@ -58,15 +57,10 @@ export function simulatorCommand(context: ProgramContext): Command {
     .addOption(threadsOption('processor threads of each worker').default(1))
     .addHelpText('after', EXAMPLE)
     .action(async (flags: SimulatorFlags) => {
-      const { data, epoch: epochs, batch: batchSize, seed, jobs, threads } = flags;
-      const plan = {
-        epochs,
-        batchSize,
-        optimizer: optimizerOf(flags),
-        seed,
-        engine: choiceOf(flags),
-        threads,
-      };
+      const { data, epoch, batch: batchSize, proximal, seed, jobs, threads } = flags;
+      const work = localWorkOf(epoch, flags, EPOCHS);
+      const [optimizer, engine] = [optimizerOf(flags), choiceOf(flags)];
+      const plan = { work, batchSize, optimizer, proximal, seed, engine, threads };
       const simulator = await openSimulator({ data, jobs, ...plan }, context);
       try {
         await answerRequests(simulator, context.signal);
@@ -74,11 +68,6 @@ export function simulatorCommand(context: ProgramContext): Command {
         await simulator.close();
       }
     });
-}
-
-function optimizerOf({ optimizer, learningRate, momentum }: SimulatorFlags) {
-  if (optimizer === 'sgd') return { kind: 'sgd', learningRate, momentum } as const;
-  return { kind: 'adam', learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
 }
 
 async function answerRequests(simulator: Simulator, signal: AbortSignal): Promise<void> {

@@ -47,7 +47,9 @@ export async function trainRound(
 
   async function* updates(): AsyncGenerator<WeightedUpdate> {
     let at = 0;
-    for await (const result of pool.inOrder(tasksOf(clients, { round, global }))) {
+    for await (const result of pool.inOrder(
+      tasksOf(clients, { round, weights: global.model.weights, learningRate: request.learningRate }),
+    )) {
       const client = clients[at++] as number;
       if (result.kind === 'trained') {
         const { seconds, loss, accuracy, weights } = result;
@@ -87,7 +89,7 @@ export async function trainRound(
 
 function* tasksOf(
   clients: readonly number[],
-  { round, global }: { readonly round: number; readonly global: GlobalModel },
+  common: Omit<TrainTask, 'kind' | 'client'>,
 ): Generator<TrainTask> {
-  for (const client of clients) yield { kind: 'train', client, round, weights: global.model.weights };
+  for (const client of clients) yield { kind: 'train', client, ...common };
 }

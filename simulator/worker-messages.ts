@@ -3,15 +3,19 @@ import type { Judgements } from '../lib/engine/accuracy-test.js';
 import type { Model, OptimizerSettings } from '../lib/engine/engine.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import type { Examples } from '../lib/federation/examples.js';
+import type { BatchSize, LocalWork } from '../lib/federation/local-work.js';
 import type { ErrorMessage } from '../lib/federation/transported-error.js';
 import type { Weights } from '../lib/federation/weights.js';
 import type { VirtualShards } from '../lib/formats/virtual-shards.js';
 
 /** What all clients of a run have in common. */
 export interface TrainingPlan {
-  readonly epochs: number;
-  readonly batchSize: number;
+  /** Epochs or steps. */
+  readonly work: LocalWork;
+  readonly batchSize: BatchSize;
   readonly optimizer: OptimizerSettings;
+  /** μ of FedProx' term. */
+  readonly proximal: number;
   /** The run's seed; client and round get streams of their own. */
   readonly seed: number;
   readonly engine: EngineChoice;
@@ -40,6 +44,8 @@ export interface TrainTask {
   readonly client: number;
   readonly round: number;
   readonly weights: Weights;
+  /** The round's; else that of the plan. */
+  readonly learningRate?: number | undefined;
 }
 
 /** A part of the accuracy test of one model. */

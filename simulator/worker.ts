@@ -79,7 +79,7 @@ async function work(): Promise<void> {
 
 async function trainClient(
   { session }: Warm,
-  { round, client, weights }: TrainTask,
+  { round, client, weights, learningRate }: TrainTask,
 ): Promise<TrainedClient | FailedClient> {
   const startedAt = performance.now();
   let stepMs = 0;
@@ -93,9 +93,14 @@ async function trainClient(
   };
   try {
     const seed = trainingSeed({ seed: plan.seed, round, client });
-    await session.restart({ weights, seed });
+    await session.restart({ weights, seed, learningRate });
     const examples = takeExamples(train.examples, shardIndices(shards, client));
-    const { loss, accuracy } = await trainLocally(timed, examples, { ...plan, seed, signal: stop.signal });
+    const { loss, accuracy } = await trainLocally(timed, examples, {
+      ...plan.work,
+      batchSize: plan.batchSize,
+      seed,
+      signal: stop.signal,
+    });
     const update = await session.weights();
     const seconds = (performance.now() - startedAt) / 1000;
     const facts = { examples: examples.labels.length, seconds, stepSeconds: stepMs / 1000, loss, accuracy };

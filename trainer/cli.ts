@@ -1,6 +1,6 @@
 /** `fedbatch train`: arguments of the trainer. */
 import { basename } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import {
   backendOption,
   choiceOf,
@@ -9,25 +9,29 @@ import {
   threadsOption,
 } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
-import { integerOption, numberOption } from '../lib/cli/options.js';
+import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { modelOption } from '../lib/cli/training-options.js';
-import type { OptimizerSettings } from '../lib/engine/engine.js';
+import {
+  addTrainingOptions,
+  localWorkOf,
+  modelOption,
+  optimizerOf,
+  type TrainingFlags,
+} from '../lib/cli/training-options.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
 import type { ModelName } from '../lib/federation/model-names.js';
 import { trainClient } from './train.js';
 
-interface TrainFlags extends EngineFlags {
+/** Passes over the shard. */
+const EPOCHS = '--epoch';
+
+interface TrainFlags extends EngineFlags, TrainingFlags {
   readonly data: string;
-  readonly epoch: number;
-  readonly batch: number;
+  readonly epoch?: number;
   readonly savemodel: string;
   readonly init?: string;
   readonly model: ModelName;
   readonly classes?: number;
-  readonly optimizer: 'adam' | 'sgd';
-  readonly learningRate?: number;
-  readonly momentum: number;
   readonly seed: number;
   readonly client?: number;
   readonly round: number;
@@ -36,28 +40,18 @@ interface TrainFlags extends EngineFlags {
 
 /** Trains one client on its shard and writes its update; the last line of stdout is the result as JSON. */
 export function trainCommand(context: ProgramContext): Command {
-  return new Command('train')
+  const command = new Command('train')
     .description('Train one client on its shard, starting from the global model, and save its update.')
     .requiredOption('--data <npz>', "the client's shard: arrays x (images) and y (labels)")
     .requiredOption('--savemodel <h5>', 'where the update goes, as a Keras model file')
-    .option('--epoch <E>', 'passes over the shard', integerOption({ min: 1 }), 2)
-    .option('--batch <B>', 'examples per step', integerOption({ min: 1 }), 100)
     .option('--init <h5>', 'the global model to start from (default: the seeded initial --model)')
     .addOption(modelOption('the model, where there is no --init'))
     .option(
       '--classes <n>',
       'classes of --model (default: from manifest.json beside the shard, else from its labels)',
       integerOption({ min: 2, max: MAX_CLASSES }),
-    )
-    .addOption(
-      new Option('--optimizer <name>', 'how weights are updated').choices(['adam', 'sgd']).default('adam'),
-    )
-    .option(
-      '--learning-rate <eta>',
-      'step size (default: 0.001 with adam, 0.01 with sgd)',
-      numberOption({ min: 0 }),
-    )
-    .option('--momentum <m>', 'momentum of sgd', numberOption({ min: 0, max: 1 }), 0.9)
+    );
+  return addTrainingOptions(command, `${EPOCHS} <E>`)
     .option('--seed <n>', 'seeds initial weights, shuffling and dropout', integerOption(), 0)
     .option(
       '--client <k>',
@@ -71,20 +65,23 @@ export function trainCommand(context: ProgramContext): Command {
     .addHelpText(
       'after',
       `
-Example:
-  fedbatch train --data data/0.npz --epoch 2 --batch 100 --savemodel model/0-model.h5`,
+Examples:
+  fedbatch train --data data/0.npz --epoch 2 --batch 100 --savemodel model/0-model.h5
+  fedbatch train --data data/0.npz --init global.h5 --optimizer sgd --learning-rate 0.1 --momentum 0 \\
+    --local-steps 1 --batch all --savemodel updates/0.h5      one step of FedSGD`,
     )
     .action(async (flags: TrainFlags) => {
-      const { epoch: epochs, batch: batchSize, savemodel, ...request } = flags;
+      const { epoch, localSteps: _steps, batch: batchSize, savemodel, ...request } = flags;
+      const work = localWorkOf(epoch, flags, EPOCHS);
       const engine = choiceOf(flags);
       const result = await trainClient(
         {
           ...request,
           client: flags.client ?? clientOfShard(flags.data),
-          epochs,
+          work,
           batchSize,
           engine,
-          optimizer: optimizerSettings(flags),
+          optimizer: optimizerOf(flags),
         },
         savemodel,
         context,
@@ -97,12 +94,6 @@ Example:
 /** The splitter names shards after their clients. */
 function clientOfShard(path: string): number {
   return Number(/^(\d+)\.npz$/.exec(basename(path))?.[1] ?? 0);
-}
-
-/** Keras' defaults, but for what is asked. */
-function optimizerSettings({ optimizer, learningRate, momentum }: TrainFlags): OptimizerSettings {
-  if (optimizer === 'sgd') return { kind: 'sgd', learningRate: learningRate ?? 0.01, momentum };
-  return { kind: 'adam', learningRate: learningRate ?? 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
 }
 
 if (isMain(import.meta.url)) await runProgram(trainCommand, process.argv.slice(2));

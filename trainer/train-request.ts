@@ -2,6 +2,7 @@
 import type { OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress } from '../lib/engine/local-training.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
+import type { BatchSize, LocalWork } from '../lib/federation/local-work.js';
 import type { ModelName } from '../lib/federation/model-names.js';
 import type { ErrorMessage } from '../lib/federation/transported-error.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
@@ -16,9 +17,12 @@ export interface TrainRequest {
   readonly classes?: number;
   readonly client: number;
   readonly round: number;
-  readonly epochs: number;
-  readonly batchSize: number;
+  /** Epochs or steps. */
+  readonly work: LocalWork;
+  readonly batchSize: BatchSize;
   readonly optimizer: OptimizerSettings;
+  /** μ of FedProx' term. */
+  readonly proximal: number;
   /** The run's seed; client and round get streams of their own. */
   readonly seed: number;
   readonly engine: EngineChoice;

@@ -39,7 +39,8 @@ async function train(request: TrainRequest): Promise<TrainOutcome> {
 
   let reportedAt = 0;
   const { loss, accuracy } = await trainLocally(session, examples, {
-    ...request,
+    ...request.work,
+    batchSize: request.batchSize,
     seed,
     signal: stop.signal,
     onStep(progress) {

@@ -65,7 +65,7 @@ function runWorker(request: TrainRequest, { reporter, signal }: ProgramContext):
           );
           break;
         case 'progress': {
-          const { epoch, examplesDone, examplesTotal, loss, accuracy } = message.progress;
+          const { epoch, epochs, examplesDone, examplesTotal, loss, accuracy } = message.progress;
           reporter.progress({
             stage: 'train',
             client: request.client,
@@ -73,7 +73,7 @@ function runWorker(request: TrainRequest, { reporter, signal }: ProgramContext):
             total: examplesTotal,
             unit: 'examples',
             epoch,
-            epochs: request.epochs,
+            epochs,
             loss,
             accuracy,
             examplesPerSecond: (examplesDone * 1000) / (performance.now() - startedAt.ms),

@@ -157,6 +157,12 @@ describe('fedbatch train', () => {
       2,
       /--epoch <E>' argument '0' is invalid. Expected a whole number of at least 1/,
     ],
+    [
+      'epochs and steps at once',
+      ['--local-steps', '3'],
+      2,
+      /--epoch 2 and --local-steps 3 contradict each other: give one of them/,
+    ],
     ['half a batch', ['--batch', '0.5'], 2, /Expected a whole number/],
     ['an unknown optimizer', ['--optimizer', 'lion'], 2, /Allowed choices are adam, sgd/],
     [

@@ -22,6 +22,11 @@ export type OptimizerSettings =
 /** Settings of a training session. */
 export interface TrainingSettings {
   readonly optimizer: OptimizerSettings;
+  /**
+   * μ of FedProx (Li et al. 2020, arXiv 1812.06127): the loss gets μ/2 · ‖w - w₀‖², w₀ being the trainable weights that
+   * the session started from; 0 by default.
+   */
+  readonly proximal?: number | undefined;
   /** Seeds the dropout masks; step s of a session always draws the same masks. */
   readonly seed: number;
   /** Processor threads that the engine may use. Another number may sum in another order: results repeat bit for bit
@@ -65,7 +70,8 @@ export interface TrainingSession {
   weights(): Promise<Weights>;
   /**
    * Begins anew without compiling again: what follows gives the bytes of a session made with these weights, this seed
-   * and this learning rate. The optimizer forgets what it has seen. Not while a step runs.
+   * and this learning rate. The optimizer forgets what it has seen, the proximal term holds to the new weights. Not
+   * while a step runs.
    *
    * @throws {ModelError} when the weights are shaped otherwise than the model's; the session is as before
    */

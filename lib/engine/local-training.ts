@@ -1,18 +1,18 @@
-/** Local training of one client: E epochs of shuffled minibatches, on whichever engine. */
+/** Local training of one client: shuffled minibatches over E epochs or some steps, on whichever engine. */
 import type { Examples } from '../federation/examples.js';
+import { type BatchSize, type LocalWork, planLocalWork } from '../federation/local-work.js';
 import { permutation, randomStream } from '../federation/random.js';
 import type { TrainingSession } from './engine.js';
 import { batchImages } from './image-batch.js';
 
-/** E, B and the seed of the shuffling (McMahan et al. 2017, ClientUpdate). */
-export interface LocalTrainingOptions {
-  readonly epochs: number;
-  readonly batchSize: number;
+/** E or a number of steps, B, and the seed of the shuffling (McMahan et al. 2017, ClientUpdate). */
+export type LocalTrainingOptions = LocalWork & {
+  readonly batchSize: BatchSize;
   readonly seed: number;
   readonly signal?: AbortSignal;
   /** Called after every step. */
   readonly onStep?: (progress: LocalTrainingProgress) => void;
-}
+};
 
 /** Which client's training in which round of which run. */
 export interface TrainingIdentity {
@@ -27,38 +27,52 @@ export function trainingSeed({ seed, round, client }: TrainingIdentity): number 
   return randomStream(seed, 'training', round, client).uint32();
 }
 
-/** Where local training stands; loss and accuracy are means over the running epoch. */
+/** Where local training stands; loss and accuracy are means over the running epoch as far as it has come. */
 export interface LocalTrainingProgress {
   readonly epoch: number;
+  readonly epochs: number;
   readonly examplesDone: number;
   readonly examplesTotal: number;
   readonly loss: number;
   readonly accuracy: number;
 }
 
-/** Trains `session` on all examples, in an order of its own in every epoch, and returns the last epoch's means. */
+/**
+ * Trains `session` on batches of the examples, in an order of its own in every epoch, and returns the last epoch's
+ * means. Steps instead of epochs may end within one.
+ */
 export async function trainLocally(
   session: Pick<TrainingSession, 'step'>,
   examples: Examples,
   options: LocalTrainingOptions,
 ): Promise<LocalTrainingProgress> {
   const count = examples.labels.length;
-  const examplesTotal = count * options.epochs;
-  let progress: LocalTrainingProgress = { epoch: 0, examplesDone: 0, examplesTotal, loss: 0, accuracy: 0 };
-  for (let epoch = 1; epoch <= options.epochs; epoch++) {
+  const { batch, steps, epochs, examples: examplesTotal } = planLocalWork(count, options);
+  let progress: LocalTrainingProgress = {
+    epoch: 0,
+    epochs,
+    examplesDone: 0,
+    examplesTotal,
+    loss: 0,
+    accuracy: 0,
+  };
+  let stepsLeft = steps;
+  for (let epoch = 1; epoch <= epochs; epoch++) {
     const order = permutation(count, randomStream(options.seed, 'shuffle', epoch));
     let lossSum = 0;
     let correct = 0;
-    for (let start = 0; start < count; start += options.batchSize) {
+    for (let start = 0; start < count && stepsLeft > 0; start += batch) {
       options.signal?.throwIfAborted();
-      const picks = order.subarray(start, start + options.batchSize);
+      const picks = order.subarray(start, start + batch);
       const labels = Int32Array.from(picks, (pick) => examples.labels[pick] as number);
       const result = await session.step({ images: batchImages(examples, picks), labels });
+      stepsLeft--;
       lossSum += result.loss * picks.length;
       correct += result.correct;
       const seen = start + picks.length;
       progress = {
         epoch,
+        epochs,
         examplesDone: (epoch - 1) * count + seen,
         examplesTotal,
         loss: lossSum / seen,

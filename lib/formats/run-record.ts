@@ -24,11 +24,19 @@ const runSettingsSchema = z.strictObject({
   /** As asked for; what really ran stands with each client in round.json. */
   engine: z.strictObject({ name: z.string(), backend: z.string().optional() }).default({ name: 'auto' }),
   training: z.strictObject({
-    epochs: count,
-    batch: count,
+    /** One of the two. */
+    epochs: count.optional(),
+    localSteps: count.optional(),
+    batch: z.union([count, z.literal('all')]),
     optimizer: z.enum(['adam', 'sgd']),
     learningRate: z.number(),
+    /** How the rate changes from round to round; constant where nothing stands here. */
+    learningRateDecay: z.union([z.number(), z.literal('cosine')]).optional(),
+    warmUpRounds: count.optional(),
+    scaleLearningRate: z.boolean().optional(),
     momentum: z.number(),
+    /** μ of FedProx; 0 where nothing stands here. */
+    proximal: z.number().optional(),
   }),
   federation: z.strictObject({
     clients: count,
@@ -72,6 +80,8 @@ const roundRecordSchema = z.object({
   /** sha256 of the global model that the round started from. */
   parent: hash,
   selected: z.array(count),
+  /** The rate that the clients trained with. */
+  learningRate: z.number().optional(),
   reported: z.array(clientRecordSchema),
   /** Updates that did not count: by client, or by file where the name is not that of a client's update. */
   rejected: z.array(

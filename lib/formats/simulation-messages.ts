@@ -13,6 +13,8 @@ const trainRequestSchema = z.strictObject({
   /** File of the global model that the round starts from. */
   global: z.string(),
   clients: z.array(count).min(1),
+  /** The round's; else the one that the simulator was started with. */
+  learningRate: z.number().optional(),
 });
 
 /** Writes the global model that the round's training came to. */

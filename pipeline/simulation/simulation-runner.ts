@@ -15,6 +15,7 @@ import { count, type LocalRun, stopwatch, tell, tellSkipped } from '../local-run
 import type { LocalRunner } from '../local-runner.js';
 import { holds, openLedger, type RoundLedger } from '../round-ledger.js';
 import type { AggregateTask, GlobalModel, TrainTask } from '../runner.js';
+import { roundLearningRate, trainingArguments } from '../training-task.js';
 import { type SimulatorProcess, startSimulator } from './simulator-process.js';
 
 /** A runner whose clients are simulated. */
@@ -66,14 +67,10 @@ export function createSimulationRunner(run: LocalRun, data: Manifest): LocalRunn
 }
 
 function simulatorArguments({ paths, settings, jobs, threads }: LocalRun): readonly string[] {
-  const { training, seed, engine } = settings;
+  const { seed, engine, training } = settings;
   return [
     ...['--data', paths.data],
-    ...['--epoch', `${training.epochs}`],
-    ...['--batch', `${training.batch}`],
-    ...['--optimizer', training.optimizer],
-    ...['--learning-rate', `${training.learningRate}`],
-    ...['--momentum', `${training.momentum}`],
+    ...trainingArguments(settings, training.learningRate),
     ...['--seed', `${seed}`],
     ...['--jobs', `${jobs}`],
     ...['--threads', `${threads}`],
@@ -112,14 +109,22 @@ async function simulateRound(
   { task, ledger, simulator }: Round & { readonly simulator: SimulatorProcess },
 ): Promise<readonly ClientRecord[]> {
   const { round, global, clients } = task;
-  const request = { request: 'train' as const, round, global: global.file, clients: [...clients] };
+  const learningRate = roundLearningRate(run.settings, task);
+  const request = {
+    request: 'train' as const,
+    round,
+    global: global.file,
+    clients: [...clients],
+    learningRate,
+  };
   const { result, seconds, took } = await stopwatch(() => simulator.ask(request, trainReplySchema));
   const { engine, stepSeconds, reported, rejected, missing } = result;
   const { jobs } = run;
   run.reporter.close();
-  await ledger.set({ reported, rejected, missing, simulated: { engine, jobs }, aggregate: undefined });
+  const outcome = { reported, rejected, missing, simulated: { engine, jobs } };
+  await ledger.set({ learningRate, ...outcome, aggregate: undefined });
   const counts = { selected: clients.length, reported: reported.length, missing: missing.length };
-  await run.metrics.append({ event: 'train', round, ...counts, seconds, stepSeconds });
+  await run.metrics.append({ event: 'train', round, learningRate, ...counts, seconds, stepSeconds });
   const [failed] = missing;
   if (failed !== undefined) throw new StageError(`train client ${failed.client}`, failed.reason);
   const perSecond = (reported.length / seconds).toPrecision(3);

@@ -10,7 +10,7 @@ import { kerasConfig, modelFromKeras } from '../keras-model.js';
 import type { ModelDescription } from '../model-description.js';
 import { plainOnnxEngine } from '../onnx/onnx-engine.js';
 import { modelParameters } from '../parameters.js';
-import { assertClose, gradient, hashOf, memoryMb, predict, train } from './engine-runs.js';
+import { assertClose, gradient, hashOf, memoryMb, PLAIN_STEP, predict, train } from './engine-runs.js';
 import {
   ADAM,
   GRADIENT_CASES,
@@ -146,6 +146,53 @@ export function describeEngine(
         });
       }
 
+      it('is pulled back to where it started by a proximal term', async () => {
+        const model = learner({ dropout: false });
+        const [learningRate, proximal] = [0.1, 0.7];
+        const after = async (steps: number, given: { readonly proximal?: number }) => {
+          const optimizer = { kind: 'sgd', learningRate, momentum: 0 } as const;
+          return (await train(engine, model, { steps, optimizer, ...given })).weights;
+        };
+        const [first, free, held] = [await after(1, {}), await after(2, {}), await after(2, { proximal })];
+        // At the start there is nothing to pull at.
+        assert.equal(hashOf(await after(1, { proximal })), hashOf(first));
+        for (const [index, { name: what, values }] of model.weights.entries()) {
+          const expected = values.map((start, at) => {
+            const moved = (first[index]?.values[at] as number) - start;
+            return (free[index]?.values[at] as number) - learningRate * proximal * moved;
+          });
+          assert.ok(moves(first[index]?.values, values), `${what} moves`);
+          assertClose(held[index]?.values, expected, { what, tolerance: 1e-5 });
+        }
+      });
+
+      for (const [what, optimizer] of Object.entries(OPTIMIZERS)) {
+        it(`follows the reference with a proximal term, ${what}; of 0 it changes nothing`, async () => {
+          const model = learner({ dropout: true });
+          const found = await train(engine, model, { steps: 10, optimizer, proximal: 0.5 });
+          const expected = await train(plainOnnxEngine, model, { steps: 10, optimizer, proximal: 0.5 });
+          for (const [index, { name, values }] of expected.weights.entries()) {
+            assertClose(found.weights[index]?.values, values, { what: name, tolerance: TRAINED_TOLERANCE });
+          }
+          const free = hashOf((await train(engine, model, { steps: 4, optimizer })).weights);
+          const unheld = await train(engine, model, { steps: 4, optimizer, proximal: 0 });
+          assert.equal(hashOf(unheld.weights), free);
+        });
+      }
+
+      it('leaves moving statistics out of a proximal term', async () => {
+        const description = GRADIENT_CASES['average pools and batch normalization'] as ModelDescription;
+        const model = { description, weights: unevenWeights(description) };
+        const options = { steps: 2, optimizer: PLAIN_STEP, batchOf: () => noise(description, 6) };
+        const free = (await train(engine, model, options)).weights;
+        const held = (await train(engine, model, { ...options, proximal: 0.5 })).weights;
+        for (const [index, { role, trainable }] of modelParameters(description).entries()) {
+          const [one, other] = [free[index]?.values, held[index]?.values];
+          if (trainable) assert.notDeepEqual(other, one, role);
+          else assert.deepEqual(other, one, role);
+        }
+      });
+
       it('folds batch statistics into the moving ones', async () => {
         const description = GRADIENT_CASES['average pools and batch normalization'] as ModelDescription;
         const [weights, batch] = [unevenWeights(description), noise(description, 6)];
@@ -205,10 +252,11 @@ export function describeEngine(
           const trained = (await train(engine, model, { steps: 3, optimizer })).weights;
           const fresh = async (weights: Weights, seed: number, learningRate: number) => {
             const start = { description: model.description, weights };
-            const options = { steps: 4, seed, optimizer: { ...optimizer, learningRate } };
+            const options = { steps: 4, seed, proximal: 0.5, optimizer: { ...optimizer, learningRate } };
             return hashOf((await train(engine, start, options)).weights);
           };
-          const session = await engine.createTrainingSession(model, { optimizer, seed: 5, threads: 1 });
+          const settings = { optimizer, proximal: 0.5, seed: 5, threads: 1 };
+          const session = await engine.createTrainingSession(model, settings);
           const on = async (steps: number) => {
             for (let step = 0; step < steps; step++) await session.step(quarters(20, step));
             return hashOf(await session.weights());
@@ -304,6 +352,11 @@ export function describeEngine(
       assert.deepEqual(count?.(), initially);
     });
   });
+}
+
+/** Whether any of two arrays' elements differ. */
+function moves(found: Float32Array | undefined, from: Float32Array): boolean {
+  return from.some((value, at) => found?.[at] !== value);
 }
 
 /** The loss's rise along the gradient, measured by a central difference, in units of the gradient's length. */

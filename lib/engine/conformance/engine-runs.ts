@@ -15,6 +15,9 @@ export interface TrainOptions {
   readonly steps: number;
   readonly seed?: number;
   readonly optimizer?: OptimizerSettings;
+  readonly proximal?: number;
+  /** Default: quarters of `batchSize`, batch s from seed s. */
+  readonly batchOf?: (step: number) => Batch;
   readonly batchSize?: number;
 }
 
@@ -24,12 +27,13 @@ export interface Trained {
   readonly weights: Weights;
 }
 
-/** Trains on {@link quarters}, batch s from seed s. */
+/** Trains on {@link quarters}, batch s from seed s, unless other batches are given. */
 export async function train(engine: Engine, model: Model, options: TrainOptions): Promise<Trained> {
-  const { steps, seed = 5, optimizer = ADAM, batchSize = 20 } = options;
-  const session = await engine.createTrainingSession(model, { optimizer, seed, threads: 1 });
+  const { steps, seed = 5, optimizer = ADAM, batchSize = 20, proximal } = options;
+  const { batchOf = (step) => quarters(batchSize, step) } = options;
+  const session = await engine.createTrainingSession(model, { optimizer, proximal, seed, threads: 1 });
   const results: StepResult[] = [];
-  for (let step = 0; step < steps; step++) results.push(await session.step(quarters(batchSize, step)));
+  for (let step = 0; step < steps; step++) results.push(await session.step(batchOf(step)));
   const weights = await session.weights();
   await session.dispose();
   return { results, weights };

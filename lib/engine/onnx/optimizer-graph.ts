@@ -47,6 +47,28 @@ export function applyOptimizer(
   return { weights: add(weights, nextVelocity), slots: [nextVelocity] };
 }
 
+/** The tensors of a proximal term. */
+export interface ProximalTerm {
+  readonly weights: Tensor;
+  /** The flat weights that training started from. */
+  readonly anchor: Tensor;
+  readonly gradients: Tensor;
+  /** 1 where a flat weight is trained, else 0; undefined when all are. */
+  readonly trainable: Tensor | undefined;
+  /** μ */
+  readonly strength: number;
+}
+
+/** The gradients with that of FedProx' term, μ (w - w₀) (Li et al. 2020, arXiv 1812.06127, eq. 2). */
+export function addProximalTerm(
+  graph: GraphBuilder,
+  { weights, anchor, gradients, trainable, strength }: ProximalTerm,
+): Tensor {
+  const pull = graph.op('Mul', [graph.op('Sub', [weights, anchor]), graph.scalar(strength)]);
+  const masked = trainable === undefined ? pull : graph.op('Mul', [pull, trainable]);
+  return graph.op('Add', [gradients, masked]);
+}
+
 /** The step size of optimizer step `step` (from 1): for Adam with the bias correction of Kingma and Ba 2015, §2. */
 export function stepSize(optimizer: OptimizerSettings, step: number): number {
   if (optimizer.kind === 'sgd') return optimizer.learningRate;

@@ -3,10 +3,10 @@ import { sizeOf } from '../../federation/weights.js';
 import type { OptimizerSettings } from '../engine.js';
 import type { ModelDescription } from '../model-description.js';
 import { logitOperations, planOperations } from '../operations.js';
-import { classCount, ModelError, modelParameters } from '../parameters.js';
+import { classCount, ModelError, modelParameters, type Parameter } from '../parameters.js';
 import { GraphBuilder, type Tensor } from './graph-builder.js';
 import { buildNetwork, type ParameterTensor, parameterKey } from './network.js';
-import { applyOptimizer, optimizerSlots } from './optimizer-graph.js';
+import { addProximalTerm, applyOptimizer, optimizerSlots } from './optimizer-graph.js';
 
 /** What a compiled training step takes and gives beside its fixed names. */
 export interface TrainingGraph {
@@ -16,6 +16,8 @@ export interface TrainingGraph {
   readonly slots: readonly string[];
   /** Whether it has the input `rowSeeds`. */
   readonly usesRowSeeds: boolean;
+  /** Whether it has the input `anchor`. */
+  readonly usesAnchor: boolean;
   /** Batch statistics that it gives out, and where their moving averages lie among the weights. */
   readonly statistics: readonly {
     readonly output: string;
@@ -28,6 +30,8 @@ export interface TrainingGraph {
 /** Settings of a compiled training step. */
 export interface TrainingGraphOptions {
   readonly optimizer: OptimizerSettings;
+  /** μ of the proximal term; without one where it is 0. */
+  readonly proximal?: number | undefined;
   /** Channels of a block, for a graph on blocked images. */
   readonly blockSize?: number | undefined;
   /** For backends whose MaxPool does not tell where its maxima lie. */
@@ -41,7 +45,7 @@ export const BATCH = 'batch';
 
 /**
  * Compiles a training step. Inputs: `images` [batch, h, w, c], `labels` int32 [batch], `weights` and slots [size],
- * `stepSize` [1], `exampleWeight` [1] (1 / batch), `rowSeeds` uint32 [batch]. Outputs: `loss` and `correct` [],
+ * `stepSize` [1], `exampleWeight` [1] (1 / batch), `rowSeeds` uint32 [batch], `anchor` [size]. Outputs: `loss` and `correct` [],
  * `nextWeights` and `next-<slot>` [size].
  *
  * @throws {ModelError} for a model that does not end in a softmax, or has what training would not respect
@@ -98,7 +102,23 @@ export function buildTrainingGraph(
     }),
     { axis: 0 },
   );
-  const next = applyOptimizer(graph, options.optimizer, { weights, gradients, slots: slotInputs, stepSize });
+  const { proximal = 0 } = options;
+  const anchor = proximal === 0 ? undefined : graph.input('anchor', 'float32', [size]);
+  const next = applyOptimizer(graph, options.optimizer, {
+    weights,
+    gradients:
+      anchor === undefined
+        ? gradients
+        : addProximalTerm(graph, {
+            weights,
+            anchor,
+            gradients,
+            trainable: trainableMask(graph, parameters),
+            strength: proximal,
+          }),
+    slots: slotInputs,
+    stepSize,
+  });
   const flat = { type: 'float32', shape: [size] } as const;
   graph.output('nextWeights', next.weights, flat);
   for (const [index, slot] of slots.entries())
@@ -112,7 +132,14 @@ export function buildTrainingGraph(
     });
     return each;
   });
-  return { bytes: graph.build(), size, slots, usesRowSeeds: rowSeeds !== undefined, statistics };
+  return {
+    bytes: graph.build(),
+    size,
+    slots,
+    usesRowSeeds: rowSeeds !== undefined,
+    usesAnchor: anchor !== undefined,
+    statistics,
+  };
 }
 
 /** Splits the flat vector into the model's arrays. */
@@ -131,6 +158,13 @@ function unpack(
     ...each,
     tensor: graph.reshape(parts[index] as Tensor, ...each.shape),
   }));
+}
+
+/** 1 for each element of a trainable parameter, 0 for each moving statistic; undefined when all are trainable. */
+function trainableMask(graph: GraphBuilder, parameters: readonly Parameter[]): Tensor | undefined {
+  if (parameters.every(({ trainable }) => trainable)) return undefined;
+  const mask = parameters.flatMap(({ shape, trainable }) => Array(sizeOf(shape)).fill(trainable ? 1 : 0));
+  return graph.constant(Float32Array.from(mask));
 }
 
 /** Adds the outputs `loss` and `correct`; returns the gradient of the mean loss at the logits. */

@@ -40,7 +40,13 @@ export async function createTrainingSession(
   const session = await createInferenceSession(graph.bytes, { runtime, threads: settings.threads });
   const { Tensor } = runtime;
   const states = [createState(Tensor, graph), createState(Tensor, graph)] as const;
-  packWeights(model.weights, states[0].weights);
+  // w₀ of the proximal term.
+  const anchor = graph.usesAnchor ? flatTensor(Tensor, graph.size) : undefined;
+  const start = (weights: Weights) => {
+    packWeights(weights, states[0].weights);
+    if (anchor !== undefined) packWeights(weights, anchor);
+  };
+  start(model.weights);
   const loss = new Tensor('float32', new Float32Array(1), []);
   const correct = new Tensor('float32', new Float32Array(1), []);
   const statistics = graph.statistics.map(({ output, length }) => ({
@@ -60,6 +66,7 @@ export async function createTrainingSession(
       const feeds = {
         ...batchFeeds(Tensor, batch, model.description.inputShape),
         ...(graph.usesRowSeeds ? { rowSeeds: rowSeeds(Tensor, batch.labels.length, random) } : {}),
+        ...(anchor === undefined ? {} : { anchor }),
         stepSize: new Tensor('float32', Float32Array.of(stepSize(optimizer, steps)), [1]),
         ...namedTensors(current, ''),
       };
@@ -76,7 +83,7 @@ export async function createTrainingSession(
     weights: async () => unpackWeights(model.weights, (states[steps % 2] as State).weights),
     async restart({ weights, seed, learningRate = settings.optimizer.learningRate }) {
       requireSameShapes(weights, model.weights);
-      packWeights(weights, states[0].weights);
+      start(weights);
       for (const { tensor } of states[0].slots) floats(tensor).fill(0);
       optimizer = { ...settings.optimizer, learningRate };
       random = dropoutStream(seed);

@@ -1,24 +1,26 @@
-/** Adam and SGD on tensors, step for step as the ONNX engine computes them. */
+/** Adam and SGD on tensors, with FedProx' term, step for step as the ONNX engine computes them. */
 import type * as Tf from '@tensorflow/tfjs';
-import type { OptimizerSettings } from '../engine.js';
+import type { OptimizerSettings, TrainingSettings } from '../engine.js';
 import { optimizerSlots, stepSize } from '../onnx/optimizer-graph.js';
 
 /** An optimizer with its state. */
 export interface TensorOptimizer {
   /** Updates `variables` from gradients of the same order. Call inside `tf.tidy`. */
   apply(gradients: readonly Tf.Tensor[]): void;
-  /** Forgets all gradients, and goes on with another learning rate. */
+  /** Forgets all gradients, and goes on from the variables as they are now, with another learning rate. */
   restart(learningRate: number): void;
   dispose(): void;
 }
 
-/** Starts an optimizer for `variables`; its moments start at 0. */
+/** Starts an optimizer for `variables` as they are now; its moments start at 0. */
 export function createOptimizer(
   tf: typeof Tf,
-  initialSettings: OptimizerSettings,
+  { optimizer, proximal = 0 }: Pick<TrainingSettings, 'optimizer' | 'proximal'>,
   variables: readonly Tf.LayerVariable[],
 ): TensorOptimizer {
-  let settings = initialSettings;
+  let settings = optimizer;
+  const anchors =
+    proximal === 0 ? [] : variables.map((variable) => tf.tidy(() => tf.variable(variable.read(), false)));
   const slots = variables.map((variable) =>
     optimizerSlots(settings).map(() =>
       tf.tidy(() => tf.variable(tf.zeros(variable.shape as number[]), false)),
@@ -30,7 +32,9 @@ export function createOptimizer(
       steps++;
       const size = stepSize(settings, steps);
       for (const [index, variable] of variables.entries()) {
-        const gradient = gradients[index] as Tf.Tensor;
+        const anchor = anchors[index];
+        const slope = gradients[index] as Tf.Tensor;
+        const gradient = anchor === undefined ? slope : slope.add(variable.read().sub(anchor).mul(proximal));
         const next = nextValues(settings, {
           weight: variable.read(),
           gradient,
@@ -45,9 +49,12 @@ export function createOptimizer(
       settings = { ...settings, learningRate };
       steps = 0;
       for (const slot of slots.flat()) tf.tidy(() => slot.assign(tf.zerosLike(slot)));
+      for (const [index, anchor] of anchors.entries()) {
+        tf.tidy(() => anchor.assign((variables[index] as Tf.LayerVariable).read()));
+      }
     },
     dispose() {
-      for (const slot of slots.flat()) slot.dispose();
+      for (const kept of [...slots.flat(), ...anchors]) kept.dispose();
     },
   };
 }

@@ -29,7 +29,7 @@ export async function createTrainingSession(
   const dropout = seedDropout(tf, layers.model, logitOperations(planOperations(model.description)) ?? []);
   const trainable = layers.model.layers.flatMap((layer) => layer.trainableWeights as Tf.LayerVariable[]);
   await use();
-  const optimizer = createOptimizer(tf, settings.optimizer, trainable);
+  const optimizer = createOptimizer(tf, settings, trainable);
   let random = dropoutStream(settings.seed);
 
   return {

@@ -1,0 +1,38 @@
+/** What a run's settings mean for the clients of a round. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RunSettings } from '../lib/formats/run-record.js';
+import { localWork, roundLearningRate, trainingArguments } from './training-task.js';
+
+const settings = (training: Partial<RunSettings['training']>): RunSettings => ({
+  seed: 0,
+  dataset: { name: 'digits' },
+  model: { name: 'cnn' },
+  engine: { name: 'auto' },
+  training: { epochs: 2, batch: 100, optimizer: 'sgd', learningRate: 0.1, momentum: 0.9, ...training },
+  federation: { clients: 10, rounds: 4, partition: 'iid' },
+});
+
+test('the trainer is told everything by flags', () => {
+  assert.deepEqual(trainingArguments(settings({}), 0.05), [
+    ...['--epoch', '2', '--batch', '100', '--optimizer', 'sgd'],
+    ...['--learning-rate', '0.05', '--momentum', '0.9', '--proximal', '0'],
+  ]);
+  const { epochs: _, ...training } = settings({ localSteps: 1, batch: 'all', proximal: 0.01 }).training;
+  assert.deepEqual(trainingArguments({ ...settings({}), training }, 1e-7), [
+    ...['--local-steps', '1', '--batch', 'all', '--optimizer', 'sgd'],
+    ...['--learning-rate', '1e-7', '--momentum', '0.9', '--proximal', '0.01'],
+  ]);
+  assert.deepEqual(localWork(training), { localSteps: 1 });
+});
+
+test('the rate is the same in every round unless a schedule is asked for', () => {
+  const rates = (training: Partial<RunSettings['training']>, clients = 3) =>
+    [1, 2, 3, 4].map((round) =>
+      roundLearningRate(settings(training), { round, clients: Array(clients).fill(0) }),
+    );
+  assert.deepEqual(rates({}), [0.1, 0.1, 0.1, 0.1]);
+  assert.deepEqual(rates({ learningRateDecay: 0.5 }), [0.1, 0.05, 0.025, 0.0125]);
+  assert.deepEqual(rates({ warmUpRounds: 1, scaleLearningRate: true }, 9), [0.5, 0.9, 0.9, 0.9]);
+  assert.ok((rates({ learningRateDecay: 'cosine' })[3] ?? 1) < 0.02);
+});
