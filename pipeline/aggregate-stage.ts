@@ -1,9 +1,12 @@
 /** A round's aggregation on this machine: the updates of the clients that reported become the next global model. */
 import { basename } from 'node:path';
 import { z } from 'zod';
+import { strategyArguments } from '../lib/cli/strategy-options.js';
 import { StageError } from '../lib/federation/errors.js';
+import { FEDAVG, keepsState } from '../lib/federation/strategies/strategy-settings.js';
 import { placeFileAtomic, sha256 } from '../lib/formats/atomic-file.js';
-import type { RoundRecord } from '../lib/formats/run-record.js';
+import type { RoundRecord, RunSettings } from '../lib/formats/run-record.js';
+import { formatPrivacy, privacySpentSchema } from '../lib/formats/strategy-record.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { AggregateTask, ClientResult, GlobalModel } from './runner.js';
@@ -18,6 +21,8 @@ const resultSchema = z.object({
   examples: z.int(),
   rejected: z.array(rejectionSchema),
   sha256: z.string(),
+  state: z.string().optional(),
+  privacy: privacySpentSchema.optional(),
 });
 
 /**
@@ -36,9 +41,12 @@ export async function aggregateStage(
   // The next round's start; after the last round the result itself.
   const isLast = round === settings.federation.rounds;
   const file = isLast ? paths.aggregatedModel : paths.round(round + 1).globalModel;
+  const state = stateFiles(run, round);
   const inputs = hashOfInputs(global, updates);
   const { aggregate: earlier } = ledger.record;
-  if (earlier?.inputs === inputs && (await holds(file, earlier.sha256))) {
+  const isWhole = async (made: NonNullable<typeof earlier>) =>
+    (await holds(file, made.sha256)) && (state === undefined || (await holds(state.out, made.state)));
+  if (earlier?.inputs === inputs && (await isWhole(earlier))) {
     tellSkipped(
       run,
       stage,
@@ -55,6 +63,10 @@ export async function aggregateStage(
       ...['--parent', global.file],
       ...['--round', `${round}`],
       ...['--min-updates', `${updates.length}`],
+      ...strategyArguments(settings.strategy ?? FEDAVG),
+      ...(state?.in === undefined ? [] : ['--state-in', state.in]),
+      ...(state === undefined ? [] : ['--state-out', state.out]),
+      ...privacyArguments(settings, ledger.record.selected.length),
     ],
   };
   const warned: Rejected[] = [];
@@ -73,13 +85,36 @@ export async function aggregateStage(
     },
   );
   const made = lastJsonLine(aggregator, result, resultSchema);
-  const facts = { inputs, updates: made.updates, examples: made.examples, seconds, sha256: made.sha256 };
+  const { rejected: refusals, ...summary } = made;
+  const facts = { inputs, ...summary, seconds };
   if (!isLast) await placeFileAtomic(file, paths.aggregatedModel);
-  const refused = made.rejected.map(rejected);
+  const refused = refusals.map(rejected);
   await ledger.set({ aggregate: facts, rejected: refused, failure: undefined });
   await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused });
-  tell(run, stage, `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples  ${took}`);
+  const what = `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples`;
+  tell(run, stage, `${what}${made.privacy ? `, ${formatPrivacy(made.privacy)}` : ''}  ${took}`);
   return { file, sha256: made.sha256 };
+}
+
+/** Where a server optimizer's state lies; undefined for strategies without one. */
+function stateFiles(
+  { paths, settings }: LocalRun,
+  round: number,
+): { readonly in?: string; readonly out: string } | undefined {
+  if (!keepsState(settings.strategy ?? FEDAVG)) return undefined;
+  const isLast = round === settings.federation.rounds;
+  const out = isLast ? paths.serverState : paths.round(round + 1).serverState;
+  return round === 1 ? { out } : { in: paths.round(round).serverState, out };
+}
+
+/** What a private aggregation is told of the run. */
+function privacyArguments({ strategy, seed, federation }: RunSettings, selected: number): readonly string[] {
+  if (strategy?.privacy === undefined) return [];
+  return [
+    ...['--dp-participants', `${selected}`],
+    ...['--dp-population', `${federation.clients}`],
+    ...['--seed', `${seed}`],
+  ];
 }
 
 type Rejected = RoundRecord['rejected'][number];

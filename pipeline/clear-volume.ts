@@ -32,11 +32,11 @@ function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string
   const { simulate = false, clients: count } = settings.federation;
   // Thousands of virtual clients have no files.
   const clients = range(simulate ? 0 : count);
-  yield* [paths.aggregatedModel, paths.bestModel, paths.accuracy, paths.metrics];
+  yield* [paths.aggregatedModel, paths.serverState, paths.bestModel, paths.accuracy, paths.metrics];
   yield* clients.map((client) => paths.clientModel(client));
   for (const round of roundsOf(paths, settings)) {
     yield* clients.map((client) => round.update(client));
-    yield* [round.globalModel, round.record];
+    yield* [round.globalModel, round.serverState, round.record];
   }
   yield* clients.map((client) => paths.shard(client));
   if (simulate) yield* [TRAIN_NAME, PARTITION_NAME].map((name) => join(paths.data, name));

@@ -6,6 +6,12 @@ import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import {
+  addStrategyOptions,
+  type StrategyFlags,
+  strategyArguments,
+  strategyOf,
+} from '../lib/cli/strategy-options.js';
+import {
   addScheduleOptions,
   addTrainingOptions,
   localWorkOf,
@@ -17,13 +23,14 @@ import {
 import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { partitionSchemeNames } from '../lib/federation/partition.js';
+import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { DATASET_NAMES } from './settings.js';
 
 /** Local epochs per round. */
 const EPOCHS = '--epochs';
 
-interface RunFlags extends EngineFlags, TrainingFlags, ScheduleFlags {
+interface RunFlags extends EngineFlags, TrainingFlags, ScheduleFlags, StrategyFlags {
   readonly data: string;
   readonly clients: number;
   readonly rounds: number;
@@ -61,7 +68,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .option('--clients <count>', 'number of clients, K', integerOption({ min: 1 }), 3)
     .option('--rounds <count>', 'rounds of federated averaging', integerOption({ min: 1 }), 1)
     .addOption(modelOption());
-  return addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
+  addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
     .addOption(
       new Option('--partition <scheme>', 'how examples are dealt to the clients')
         .choices(partitionSchemeNames)
@@ -71,7 +78,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       '--simulate',
       'clients as data, not processes: for thousands of them on one machine; the same models, but no update files',
     )
-    .option('--seed <number>', 'everything random derives from it', integerOption(), 0)
+    .option('--seed <number>', 'everything random derives from it', integerOption(), 0);
+  return addStrategyOptions(command)
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
     .option(
       '--jobs <count>',
@@ -133,6 +141,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 
 function settingsOf(flags: RunFlags): RunSettings {
   const { data, seed, model, clients, rounds, partition } = flags;
+  const strategy = strategyOf(flags);
+  checkClients(strategy, { selected: clients, clients });
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },
@@ -140,6 +150,8 @@ function settingsOf(flags: RunFlags): RunSettings {
     engine: choiceOf(flags),
     training: trainingSettings(flags),
     federation: { clients, rounds, partition, ...(flags.simulate ? { simulate: true } : {}) },
+    // What is not asked for is left out, so that a run keeps its id when a new option appears.
+    ...(strategyArguments(strategy).length === 0 ? {} : { strategy }),
   };
 }
 

@@ -46,6 +46,20 @@ const LABELS: Readonly<Record<string, string>> = {
   'federation.rounds': '--rounds',
   'federation.partition': '--partition',
   'federation.simulate': '--simulate',
+  'strategy.name': '--strategy',
+  'strategy.serverLearningRate': '--server-learning-rate',
+  'strategy.serverMomentum': '--server-momentum',
+  'strategy.beta1': '--beta1',
+  'strategy.beta2': '--beta2',
+  'strategy.tau': '--tau',
+  'strategy.trim': '--trim',
+  'strategy.byzantine': '--byzantine',
+  'strategy.keep': '--krum-keep',
+  'strategy.clipNorm': '--clip-norm',
+  'strategy.privacy.clip': '--dp-clip',
+  'strategy.privacy.noise': '--dp-noise',
+  'strategy.privacy.delta': '--dp-delta',
+  'strategy.privacy.noiseSource': '--dp-noise-source',
 };
 
 /** What differs, a phrase each, e.g. `--epochs 2, now 3`; empty when the runs give the same result. */

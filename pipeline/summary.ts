@@ -22,8 +22,9 @@ export interface RunResult {
   readonly lastRound: RoundRecord;
 }
 
-/** One machine-readable line (without its line feed); a loss that is not finite is null. */
-export function jsonLine({ accuracy, loss, rounds, seconds, sha256, volume }: RunResult): string {
+/** One machine-readable line (without its line feed); a loss that is not finite is null, privacy only where asked for. */
+export function jsonLine(result: RunResult): string {
+  const { accuracy, loss, rounds, seconds, sha256, volume, lastRound } = result;
   const { split, train, aggregate, evaluate, total } = seconds;
   const rounded = Object.fromEntries(
     Object.entries({ split, train, aggregate, evaluate, total }).map(([stage, spent]) => [
@@ -31,7 +32,8 @@ export function jsonLine({ accuracy, loss, rounds, seconds, sha256, volume }: Ru
       Math.round(spent * 1000) / 1000,
     ]),
   );
-  return JSON.stringify({ accuracy, loss, rounds, seconds: rounded, sha256, volume });
+  const privacy = lastRound.aggregate?.privacy;
+  return JSON.stringify({ accuracy, loss, rounds, seconds: rounded, sha256, volume, privacy });
 }
 
 /** The report for people: accuracy, a table of the clients, where the time went, where the files are. */

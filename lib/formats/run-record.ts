@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { DataError } from '../federation/errors.js';
 import { readFileBytes, writeFileAtomic } from './atomic-file.js';
+import { privacySpentSchema, strategySettingsSchema } from './strategy-record.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */
 const SCHEMA_VERSION = 1;
@@ -45,6 +46,8 @@ const runSettingsSchema = z.strictObject({
     /** Clients are data, not processes: the same models, other files. */
     simulate: z.literal(true).optional(),
   }),
+  /** How updates become the next global model; FedAvg where nothing stands here. */
+  strategy: strategySettingsSchema.optional(),
 });
 
 const runRecordSchema = z.object({
@@ -102,6 +105,10 @@ const roundRecordSchema = z.object({
       seconds: z.number(),
       /** Of the global model that the round ends with. */
       sha256: hash,
+      /** sha256 of the server optimizer's state that belongs to it. */
+      state: hash.optional(),
+      /** Spent by this round and all before it. */
+      privacy: privacySpentSchema.optional(),
     })
     .optional(),
   /** Why the last attempt to aggregate made no global model. */

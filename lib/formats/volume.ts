@@ -9,6 +9,8 @@ export interface VolumePaths {
   readonly manifest: string;
   readonly test: string;
   readonly aggregatedModel: string;
+  /** The state of a server optimizer after the last round, beside the model that it belongs to. */
+  readonly serverState: string;
   readonly bestModel: string;
   readonly accuracy: string;
   readonly metrics: string;
@@ -25,6 +27,8 @@ export interface VolumePaths {
 export interface RoundPaths {
   readonly root: string;
   readonly globalModel: string;
+  /** What a server optimizer remembers when the round starts; of strategies with a memory, from round 2 on. */
+  readonly serverState: string;
   readonly updates: string;
   readonly record: string;
   update(client: number): string;
@@ -39,6 +43,7 @@ export function volumePaths(root: string): VolumePaths {
     manifest: join(root, 'data', 'manifest.json'),
     test: join(root, 'data', 'test.npz'),
     aggregatedModel: join(root, 'aggregated-model.h5'),
+    serverState: join(root, 'server-state.h5'),
     bestModel: join(root, 'best-model.h5'),
     accuracy: join(root, 'accuracy.json'),
     metrics: join(root, 'metrics.jsonl'),
@@ -55,6 +60,7 @@ function roundPaths(root: string): RoundPaths {
   return {
     root,
     globalModel: join(root, 'global.h5'),
+    serverState: join(root, 'server-state.h5'),
     updates: join(root, 'updates'),
     record: join(root, 'round.json'),
     update: (client) => join(root, 'updates', `${client}.h5`),
