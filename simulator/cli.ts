@@ -11,6 +11,7 @@ import {
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { addStrategyOptions, type StrategyFlags, strategyOf } from '../lib/cli/strategy-options.js';
 import {
   addTrainingOptions,
   localWorkOf,
@@ -25,7 +26,7 @@ import { openSimulator, type Simulator } from './simulator.js';
 /** Passes over a shard: the trainer's flag. */
 const EPOCHS = '--epoch';
 
-interface SimulatorFlags extends EngineFlags, TrainingFlags {
+interface SimulatorFlags extends EngineFlags, TrainingFlags, StrategyFlags {
   readonly data: string;
   readonly epoch?: number;
   readonly seed: number;
@@ -49,8 +50,8 @@ export function simulatorCommand(context: ProgramContext): Command {
   const command = new Command('simulator')
     .description('Train virtual clients on a split made with --virtual; fedbatch run --simulate starts it.')
     .requiredOption('--data <dir>', 'directory of the split');
-  return addTrainingOptions(command, `${EPOCHS} <E>`)
-    .option('--seed <n>', 'seeds shuffling and dropout', integerOption(), 0)
+  return addStrategyOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
+    .option('--seed <n>', 'seeds shuffling, dropout and noise', integerOption(), 0)
     .option('--jobs <count>', 'workers', integerOption({ min: 1 }), availableCores())
     .addOption(engineOption())
     .addOption(backendOption())
@@ -61,7 +62,7 @@ export function simulatorCommand(context: ProgramContext): Command {
       const work = localWorkOf(epoch, flags, EPOCHS);
       const [optimizer, engine] = [optimizerOf(flags), choiceOf(flags)];
       const plan = { work, batchSize, optimizer, proximal, seed, engine, threads };
-      const simulator = await openSimulator({ data, jobs, ...plan }, context);
+      const simulator = await openSimulator({ data, jobs, strategy: strategyOf(flags), ...plan }, context);
       try {
         await answerRequests(simulator, context.signal);
       } finally {

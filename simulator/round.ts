@@ -1,7 +1,7 @@
 /** One round of a simulation: updates go from the workers through the guards into the strategy, none of them kept. */
-import { fedAvg, type WeightedUpdate } from '../lib/federation/strategies/fed-avg.js';
+import { ThresholdError } from '../lib/federation/errors.js';
+import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { validateUpdate } from '../lib/federation/validate-update.js';
-import type { Weights } from '../lib/federation/weights.js';
 import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/rounding.js';
@@ -12,9 +12,11 @@ import type { WorkerPool } from './worker-pool.js';
 
 /** What a round came to. */
 export interface RoundOutcome {
+  readonly request: TrainRoundRequest;
   readonly global: GlobalModel;
-  /** Of the next global model; null where no update counts. */
-  readonly weights: Weights | null;
+  readonly strategy: Strategy;
+  /** With the weights of the next global model; or why the strategy made none of these updates. */
+  readonly next: ServerState | ThresholdError;
   /** Number of updates that count, and of their examples. */
   readonly updates: number;
   readonly examples: number;
@@ -28,6 +30,9 @@ export interface RoundOutcome {
 /** What a round needs. */
 export interface RoundContext {
   readonly global: GlobalModel;
+  readonly strategy: Strategy;
+  /** What the round starts from. */
+  readonly state: ServerState;
   readonly pool: WorkerPool;
   readonly reporter: Reporter;
 }
@@ -35,7 +40,7 @@ export interface RoundContext {
 /** Trains the clients and aggregates what they report, in the clients' order: the bytes depend on nothing else. */
 export async function trainRound(
   request: TrainRoundRequest,
-  { global, pool, reporter }: RoundContext,
+  { global, strategy, state, pool, reporter }: RoundContext,
 ): Promise<RoundOutcome> {
   const { round } = request;
   const clients = [...request.clients].sort((a, b) => a - b);
@@ -75,10 +80,15 @@ export async function trainRound(
     }
   }
 
-  const weights = await fedAvg(updates());
+  const next = await strategy.aggregate(state, updates()).catch((error: unknown) => {
+    if (error instanceof ThresholdError) return error;
+    throw error;
+  });
   return {
+    request,
     global,
-    weights,
+    strategy,
+    next,
     updates: accepted.size,
     examples,
     account,

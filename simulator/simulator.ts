@@ -7,10 +7,13 @@ import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
 import { ThresholdError } from '../lib/federation/errors.js';
+import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
+import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import { readFileBytes, sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { readShard } from '../lib/formats/dataset.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
-import { decodeKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { startState, writeGlobal } from '../lib/formats/server-state.js';
 import type {
   EvaluateReply,
   EvaluateRequest,
@@ -19,7 +22,8 @@ import type {
   TrainReply,
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
-import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/virtual-shards.js';
+import { privacyAfter } from '../lib/formats/strategy-record.js';
+import { PARTITION_NAME, readPartition, TRAIN_NAME, virtualClients } from '../lib/formats/virtual-shards.js';
 import { roundTo } from '../lib/observability/rounding.js';
 import { testAccuracy } from './accuracy.js';
 import { type RoundOutcome, trainRound } from './round.js';
@@ -33,6 +37,7 @@ export interface SimulatorOptions extends TrainingPlan {
   readonly data: string;
   /** Number of workers. */
   readonly jobs: number;
+  readonly strategy: StrategySettings;
 }
 
 /** A simulator that has read its data. */
@@ -78,28 +83,29 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
     return pool;
   };
 
+  const privacyOf = ({ request: { clients, round } }: RoundOutcome) =>
+    privacyAfter(options.strategy, {
+      participants: clients.length,
+      population: virtualClients(shards),
+      rounds: round,
+    });
+
   return {
     async train(request) {
       const global = await readGlobalModel(request.global);
       const workers = await poolFor(global);
-      outcome = await trainRound(request, { global, pool: workers, reporter: context.reporter });
+      const participants = request.clients.length;
+      const strategy = strategyNamed(options.strategy, { seed: options.seed, participants });
+      const parent = { file: global.path, weights: global.model.weights, sha256: global.sha256 };
+      const state = await startState(strategy, { round: request.round, parent }, request.stateIn);
+      const { reporter } = context;
+      outcome = await trainRound(request, { global, strategy, state, pool: workers, reporter });
       const { account, stepSeconds } = outcome;
       return { engine: workers.engine.title, stepSeconds: roundTo(stepSeconds, 3), ...account };
     },
     async save(request) {
       if (outcome === undefined) throw new Error('train comes before save');
-      const { weights, global, updates, examples, account } = outcome;
-      if (weights === null || updates < request.minUpdates) {
-        throw new ThresholdError(
-          `Expected at least ${request.minUpdates} good client updates, found ${updates}` +
-            ` (${account.rejected.length} rejected); ${request.file} was not written.`,
-        );
-      }
-      const startedAt = performance.now();
-      const { modelConfig, kerasVersion } = global.file;
-      const hash = await writeKerasFile(request.file, { modelConfig, kerasVersion, weights });
-      const seconds = outcome.aggregateSeconds + (performance.now() - startedAt) / 1000;
-      return { updates, examples, seconds: roundTo(seconds, 3), sha256: hash };
+      return { ...(await saveGlobal(outcome, request)), ...privacyOf(outcome) };
     },
     async evaluate({ model: path, file }) {
       const startedAt = performance.now();
@@ -118,6 +124,22 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
     },
     close: async () => pool?.close(),
   };
+}
+
+async function saveGlobal(outcome: RoundOutcome, request: SaveRequest): Promise<SaveReply> {
+  const { next, global, strategy, updates, examples, account } = outcome;
+  const { file, stateOut, minUpdates } = request;
+  const startedAt = performance.now();
+  if (updates < minUpdates) {
+    throw new ThresholdError(
+      `Expected at least ${minUpdates} good client updates, found ${updates}` +
+        ` (${account.rejected.length} rejected); ${file} was not written.`,
+    );
+  }
+  if (next instanceof ThresholdError) throw next;
+  const written = await writeGlobal({ strategy, next, like: global.file, saveFile: file, stateOut });
+  const seconds = outcome.aggregateSeconds + (performance.now() - startedAt) / 1000;
+  return { updates, examples, seconds: roundTo(seconds, 3), ...written };
 }
 
 async function readShared(file: string): Promise<SharedExamples> {

@@ -1,5 +1,6 @@
 /** What the pipeline and the simulator say to each other: one JSON object per line, a reply for each request. */
 import { z } from 'zod';
+import { privacySpentSchema } from './strategy-record.js';
 
 const count = z.int().nonnegative();
 /** JSON has no NaN: a loss that overflowed is null. */
@@ -15,6 +16,8 @@ const trainRequestSchema = z.strictObject({
   clients: z.array(count).min(1),
   /** The round's; else the one that the simulator was started with. */
   learningRate: z.number().optional(),
+  /** The server optimizer's state that belongs to the global model. */
+  stateIn: z.string().optional(),
 });
 
 /** Writes the global model that the round's training came to. */
@@ -23,6 +26,8 @@ const saveRequestSchema = z.strictObject({
   file: z.string(),
   /** Fewest good updates that make a global model. */
   minUpdates: count.min(1),
+  /** Where the server optimizer's state goes. */
+  stateOut: z.string().optional(),
 });
 
 /** Tests a model on the held-out examples and writes the report. */
@@ -74,6 +79,10 @@ export const saveReplySchema = z.object({
   /** Seconds that aggregating and writing took, all together. */
   seconds: z.number(),
   sha256: z.string(),
+  /** sha256 of the server optimizer's state. */
+  state: z.string().optional(),
+  /** Spent after this round. */
+  privacy: privacySpentSchema.optional(),
 });
 export type SaveReply = z.infer<typeof saveReplySchema>;
 

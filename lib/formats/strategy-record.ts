@@ -1,6 +1,6 @@
 /** How a strategy's settings and the privacy spent are written in a run's records. */
 import { z } from 'zod';
-import type { PrivacySpent } from '../federation/privacy/accountant.js';
+import { type PrivacyOptions, type PrivacySpent, privacySpent } from '../federation/privacy/accountant.js';
 import type { StrategySettings } from '../federation/strategies/strategy-settings.js';
 
 const number = z.number();
@@ -43,6 +43,16 @@ export type PrivacyRecord = z.infer<typeof privacySpentSchema>;
 export function privacyRecord({ epsilon, epsilonPoisson, delta }: PrivacySpent): PrivacyRecord {
   const finite = (value: number) => (Number.isFinite(value) ? value : null);
   return { epsilon: finite(epsilon), epsilonPoisson: finite(epsilonPoisson), delta };
+}
+
+/** The privacy spent by `rounds` rounds, each with these clients; nothing where the strategy is not private. */
+export function privacyAfter(
+  { privacy }: StrategySettings,
+  facts: Omit<PrivacyOptions, 'noise' | 'delta'>,
+): { readonly privacy?: PrivacyRecord } {
+  if (privacy === undefined) return {};
+  const { noise, delta } = privacy;
+  return { privacy: privacyRecord(privacySpent({ noise, delta, ...facts })) };
 }
 
 /** The privacy spent as people read it, e.g. `ε 4.21 at δ 1e-5`. */

@@ -1,5 +1,7 @@
 /** The runner of a simulation: clients are data of one long-lived program, and a round is the smallest finished work. */
+import { strategyArguments } from '../../lib/cli/strategy-options.js';
 import { StageError } from '../../lib/federation/errors.js';
+import { FEDAVG } from '../../lib/federation/strategies/strategy-settings.js';
 import { placeFileAtomic, sha256 } from '../../lib/formats/atomic-file.js';
 import type { Manifest } from '../../lib/formats/manifest.js';
 import type { ClientRecord } from '../../lib/formats/run-record.js';
@@ -8,6 +10,8 @@ import {
   saveReplySchema,
   trainReplySchema,
 } from '../../lib/formats/simulation-messages.js';
+import { formatPrivacy } from '../../lib/formats/strategy-record.js';
+import { stateFiles } from '../aggregate-stage.js';
 import { engineArguments } from '../engine-arguments.js';
 import { evaluateStage } from '../evaluate-stage.js';
 import { initStage } from '../init-stage.js';
@@ -67,10 +71,11 @@ export function createSimulationRunner(run: LocalRun, data: Manifest): LocalRunn
 }
 
 function simulatorArguments({ paths, settings, jobs, threads }: LocalRun): readonly string[] {
-  const { seed, engine, training } = settings;
+  const { seed, engine, training, strategy } = settings;
   return [
     ...['--data', paths.data],
     ...trainingArguments(settings, training.learningRate),
+    ...strategyArguments(strategy ?? FEDAVG),
     ...['--seed', `${seed}`],
     ...['--jobs', `${jobs}`],
     ...['--threads', `${threads}`],
@@ -89,8 +94,10 @@ async function finishedRound(
   { task, data, ledger }: Round & { readonly data: Manifest },
 ): Promise<boolean> {
   const { aggregate } = ledger.record;
-  const isOfTheseInputs = aggregate?.inputs === hashOfInputs(task.global, data);
-  return isOfTheseInputs && (await holds(fileAfter(run, task.round), aggregate?.sha256));
+  if (aggregate === undefined || aggregate.inputs !== hashOfInputs(task.global, data)) return false;
+  const state = stateFiles(run, task.round);
+  if (state !== undefined && !(await holds(state.out, aggregate.state))) return false;
+  return await holds(fileAfter(run, task.round), aggregate.sha256);
 }
 
 /** All updates of a simulated round follow from the model that it starts from, the data, and the run's settings. */
@@ -116,6 +123,7 @@ async function simulateRound(
     global: global.file,
     clients: [...clients],
     learningRate,
+    stateIn: stateFiles(run, round)?.in,
   };
   const { result, seconds, took } = await stopwatch(() => simulator.ask(request, trainReplySchema));
   const { engine, stepSeconds, reported, rejected, missing } = result;
@@ -165,7 +173,10 @@ async function saveGlobalModel(
   }
   const minUpdates = updates.length;
   const { took, result: made } = await stopwatch(() =>
-    started().ask({ request: 'save', file, minUpdates }, saveReplySchema),
+    started().ask(
+      { request: 'save', file, minUpdates, stateOut: stateFiles(run, round)?.out },
+      saveReplySchema,
+    ),
   ).catch(async (error: unknown) => {
     if (error instanceof StageError) {
       const failure = { ...stage, reason: error.message };
@@ -178,7 +189,8 @@ async function saveGlobalModel(
   if (file !== run.paths.aggregatedModel) await placeFileAtomic(file, run.paths.aggregatedModel);
   await ledger.set({ aggregate: facts, failure: undefined });
   await run.metrics.append({ event: 'aggregate', round, ...facts, rejected });
-  tell(run, stage, `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples  ${took}`);
+  const what = `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples`;
+  tell(run, stage, `${what}${made.privacy ? `, ${formatPrivacy(made.privacy)}` : ''}  ${took}`);
   return { file, sha256: made.sha256 };
 }
 
