@@ -56,12 +56,10 @@ export async function trainRound(
   async function* updates(): AsyncGenerator<WeightedUpdate> {
     let at = 0;
     for await (const result of pool.inOrder(tasksOf(request, { clients, global, slots }))) {
-      const slot = slots[at % slots.length] as Weights;
+      const weights = slots[at % slots.length] as Weights;
       const client = clients[at++] as number;
       if (result.kind === 'trained') {
         const { seconds, loss, accuracy } = result;
-        // A copy of its own: strategies may keep updates, and the slot is used again.
-        const weights = slot.map((array) => ({ ...array, values: new Float32Array(array.values) }));
         stepSeconds += result.stepSeconds;
         const facts = { client, examples: result.examples };
         account.reported.push({
