@@ -7,6 +7,7 @@ import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
 import { ThresholdError } from '../lib/federation/errors.js';
+import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import { readFileBytes, sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
@@ -22,7 +23,6 @@ import type {
   TrainReply,
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
-import { privacyAfter } from '../lib/formats/strategy-record.js';
 import { PARTITION_NAME, readPartition, TRAIN_NAME, virtualClients } from '../lib/formats/virtual-shards.js';
 import { shareWeights } from '../lib/formats/shared-arrays.js';
 import { roundTo } from '../lib/observability/rounding.js';

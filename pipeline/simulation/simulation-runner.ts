@@ -1,6 +1,7 @@
 /** The runner of a simulation: clients are data of one long-lived program, and a round is the smallest finished work. */
 import { strategyArguments } from '../../lib/cli/strategy-options.js';
 import { StageError } from '../../lib/federation/errors.js';
+import { formatPrivacy } from '../../lib/federation/privacy/privacy-record.js';
 import { FEDAVG } from '../../lib/federation/strategies/strategy-settings.js';
 import { placeFileAtomic, sha256 } from '../../lib/formats/atomic-file.js';
 import type { Manifest } from '../../lib/formats/manifest.js';
@@ -10,7 +11,6 @@ import {
   saveReplySchema,
   trainReplySchema,
 } from '../../lib/formats/simulation-messages.js';
-import { formatPrivacy } from '../../lib/formats/strategy-record.js';
 import { stateFiles } from '../aggregate-stage.js';
 import { engineArguments } from '../engine-arguments.js';
 import { evaluateStage } from '../evaluate-stage.js';
