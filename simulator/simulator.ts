@@ -15,6 +15,7 @@ import { readSharedShard } from '../lib/formats/dataset.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
+import { shareWeights } from '../lib/formats/shared-arrays.js';
 import type {
   EvaluateReply,
   EvaluateRequest,
@@ -24,7 +25,6 @@ import type {
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
 import { PARTITION_NAME, readPartition, TRAIN_NAME, virtualClients } from '../lib/formats/virtual-shards.js';
-import { shareWeights } from '../lib/formats/shared-arrays.js';
 import { roundTo } from '../lib/observability/rounding.js';
 import { testAccuracy } from './accuracy.js';
 import { type RoundOutcome, trainRound } from './round.js';

@@ -55,8 +55,9 @@ const RESULTS = [
   'rounds/0002/server-state.h5',
   'rounds/0003/global.h5',
   'rounds/0003/server-state.h5',
+  'rounds/0004/global.h5',
+  'rounds/0004/server-state.h5',
   'aggregated-model.h5',
-  'server-state.h5',
 ];
 
 function assertSameResults(volume: string, what: string): void {
@@ -67,8 +68,7 @@ function assertSameResults(volume: string, what: string): void {
 
 test('the state lies beside the global model that it belongs to, and round.json tells its hash', async () => {
   for (let round = 1; round <= ROUNDS; round++) {
-    const next = round === ROUNDS ? finished : join(finished, 'rounds', `000${round + 1}`);
-    const state = join(next, 'server-state.h5');
+    const state = join(finished, 'rounds', `000${round + 1}`, 'server-state.h5');
     const { aggregate } = await recordOf(finished, round);
     assert.equal(aggregate?.state, hashOf(state));
     const { model, round: goesOn, strategy } = await readServerState(state);
@@ -84,7 +84,8 @@ for (const stop of ['SIGTERM', 'SIGKILL'] as const) {
     for (let waited = 0; !existsSync(second) && waited < 60_000; waited += 5) await sleep(5);
     run.kill(stop);
     await run;
-    assert.ok(!existsSync(join(volume, 'server-state.h5')), 'it was stopped before its end');
+    const last = join(volume, 'rounds', '0004', 'server-state.h5');
+    assert.ok(!existsSync(last), 'it was stopped before its end');
     const { exitCode, stderr } = await start(volume, ADAM);
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /aggregate +round 1: .*done before: skipped/);
@@ -103,7 +104,7 @@ test('a state that is missing, damaged or of another round is made again', async
     await cp(finished, volume, { recursive: true });
     await spoil(join(volume, 'rounds', '0003', 'server-state.h5'));
     // Round 3 must be aggregated anew, from that state.
-    await rm(join(volume, 'aggregated-model.h5'));
+    await rm(join(volume, 'rounds', '0004', 'global.h5'));
     const { exitCode, stderr } = await start(volume, ADAM);
     assert.equal(exitCode, 0, stderr);
     assertSameResults(volume, what);
