@@ -1,19 +1,19 @@
 /** The aggregator's main path: client updates in files → the next global model in a file. */
 import { ThresholdError } from '../lib/federation/errors.js';
-import { privacySpent } from '../lib/federation/privacy/accountant.js';
-import { type PrivacyRecord, privacyRecord } from '../lib/federation/privacy/privacy-record.js';
+import { type PrivacyRecord, privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
-import { readFileBytes, sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
-import { decodeKerasFile, encodeKerasFile, KERAS_FILE, readKerasFile } from '../lib/formats/keras-hdf5.js';
+import { decodeKerasFile, KERAS_FILE, readKerasFile } from '../lib/formats/keras-hdf5.js';
+import { startState, writeGlobal } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type Admission, createAdmission, type NamedModel } from './admission.js';
 import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';
 import { agreeOnLineage } from './lineage.js';
 import { readAhead } from './read-ahead.js';
-import { checkStateOptions, type StateFiles, startState, writeState } from './server-state.js';
+import { checkStateOptions, type StateFiles } from './state-options.js';
 
 /** What to aggregate. */
 export interface AggregateOptions extends StateFiles {
@@ -99,15 +99,9 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
         ` (${account.rejected.length} rejected); ${saveFile} was not written.`,
     );
   }
-  const { modelConfig, kerasVersion } = reference.model;
-  const bytes = await encodeKerasFile({ modelConfig, kerasVersion, weights: next.weights });
-  const model = sha256(bytes);
-  // The state first: a model whose state is missing could not be gone on from.
-  const written =
-    stateOut === undefined ? {} : { state: await writeState(stateOut, strategy, { next, model }) };
-  await writeFileAtomic(saveFile, bytes);
+  const written = await writeGlobal({ strategy, next, like: reference.model, saveFile, stateOut });
   const seconds = Math.round(performance.now() - startedAt) / 1000;
-  return { ...account, sha256: model, ...written, ...spent(options, lineage.round), seconds };
+  return { ...account, ...written, ...spent(options, lineage.round), seconds };
 }
 
 /** The privacy spent after `round` rounds, each like this one. */
@@ -115,10 +109,8 @@ function spent(
   { strategy, participants, population }: AggregateOptions,
   round: number,
 ): Pick<AggregateResult, 'privacy'> {
-  if (strategy.privacy === undefined || participants === undefined || population === undefined) return {};
-  const { noise, delta } = strategy.privacy;
-  const privacy = privacySpent({ noise, delta, participants, population, rounds: Math.max(1, round) });
-  return { privacy: privacyRecord(privacy) };
+  if (participants === undefined || population === undefined) return {};
+  return privacyAfter(strategy, { participants, population, rounds: Math.max(1, round) });
 }
 
 /** Models that wait in memory for their turn. */

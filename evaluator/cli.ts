@@ -11,9 +11,9 @@ import {
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { formatAccuracyLine } from '../lib/engine/accuracy-report.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
-import { formatAccuracyLine } from './accuracy-report.js';
 import { evaluate } from './evaluate.js';
 
 interface EvaluateFlags extends EngineFlags {

@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
+import { summarise } from '../lib/engine/tally.js';
 import { writeShard } from '../lib/formats/dataset.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { lastLine, quarterExamples, runProgramFile } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
-import { summarise } from './tally.js';
 
 describe('fedbatch evaluate', () => {
   let directory: string;

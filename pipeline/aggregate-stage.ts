@@ -107,7 +107,7 @@ export async function aggregateStage(
 }
 
 /** Where a server optimizer's state lies; undefined for strategies without one. */
-function stateFiles(
+export function stateFiles(
   { paths, settings }: LocalRun,
   round: number,
 ): { readonly in?: string; readonly out: string } | undefined {

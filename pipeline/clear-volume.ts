@@ -3,6 +3,7 @@ import { rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, storageError } from '../lib/formats/atomic-file.js';
 import type { RunRecord } from '../lib/formats/run-record.js';
+import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/virtual-shards.js';
 import type { VolumePaths } from '../lib/formats/volume.js';
 
 /** The splitter's mark of a split that was killed. */
@@ -28,7 +29,9 @@ export async function clearVolume(paths: VolumePaths, record: RunRecord): Promis
 
 /** In the order of removal: shards before the manifest that tells whose they are. */
 function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string> {
-  const clients = range(settings.federation.clients);
+  const { simulate = false, clients: count } = settings.federation;
+  // Thousands of virtual clients have no files.
+  const clients = range(simulate ? 0 : count);
   yield* [paths.aggregatedModel, paths.bestModel, paths.accuracy, paths.metrics, paths.report];
   yield* clients.map((client) => paths.clientModel(client));
   for (const round of roundsOf(paths, settings)) {
@@ -36,6 +39,7 @@ function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string
     yield* [round.globalModel, round.serverState, round.record];
   }
   yield* clients.map((client) => paths.shard(client));
+  if (simulate) yield* [TRAIN_NAME, PARTITION_NAME].map((name) => join(paths.data, name));
   yield* [paths.test, paths.manifest, join(paths.data, SPLIT_MARK)];
 }
 

@@ -22,7 +22,7 @@ import {
   type TrainingFlags,
 } from '../lib/cli/training-options.js';
 import { packageVersion } from '../lib/cli/version.js';
-import { ThresholdError } from '../lib/federation/errors.js';
+import { ThresholdError, UsageError } from '../lib/federation/errors.js';
 import { selectedCount } from '../lib/federation/participation.js';
 import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
@@ -48,6 +48,7 @@ interface RunFlags
   readonly data: string;
   readonly epochs?: number;
   readonly model: string;
+  readonly simulate?: true;
   readonly seed: number;
   readonly volume?: string;
   readonly jobs?: number;
@@ -80,22 +81,22 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .addOption(modelOption());
   addFederationOptions(command);
   addPartitionOptions(command);
-  addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`)).option(
-    '--seed <number>',
-    'everything random derives from it',
-    integerOption(),
-    0,
-  );
+  addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
+    .option(
+      '--simulate',
+      'clients as data, not processes: for thousands of them on one machine; the same models, but no update files',
+    )
+    .option('--seed <number>', 'everything random derives from it', integerOption(), 0);
   return addStrategyOptions(command)
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
     .option(
       '--jobs <count>',
-      'trainers side by side (default: as many as the cores have room for)',
+      'trainers side by side, with --simulate workers (default: as many as the cores have room for)',
       integerOption({ min: 1 }),
     )
     .option(
       '--threads <count>',
-      'threads of each trainer (default: so that all clients are done soonest)',
+      'threads of each trainer (default: so that all clients are done soonest; with --simulate 1)',
       integerOption({ min: 1, max: MAX_THREADS }),
     )
     .addOption(engineOption())
@@ -150,7 +151,13 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     });
 }
 
+/** @throws {UsageError} when options contradict each other */
 async function settingsOf(flags: RunFlags): Promise<RunSettings> {
+  if (flags.simulate && flags.roundDeadline !== undefined) {
+    throw new UsageError(
+      `--round-deadline ${flags.roundDeadline} does not go with --simulate, whose clients are never late.`,
+    );
+  }
   const { data, seed, model } = flags;
   const partition = partitionOf(flags);
   const clients = await numberOfClients({ data, partition, asked: flags.clients });
@@ -163,7 +170,7 @@ async function settingsOf(flags: RunFlags): Promise<RunSettings> {
     model: { name: model },
     engine: choiceOf(flags),
     training: trainingSettings(flags),
-    federation: { ...federation, partition },
+    federation: { ...federation, partition, ...(flags.simulate ? { simulate: true } : {}) },
     // What is not asked for is left out, so that a run keeps its id when a new option appears.
     ...(strategyArguments(strategy).length === 0 ? {} : { strategy }),
   };

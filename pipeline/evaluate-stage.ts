@@ -25,12 +25,17 @@ const accuracySchema = z.object({
 /** Up to so many clients of a round have their own models tested: a person can still compare them. */
 const CLIENTS_COMPARED = 20;
 
+/** Tests `model` and writes the report to `file`. */
+export type TestModel = (files: { readonly model: string; readonly file: string }) => Promise<void>;
+
 interface EvaluateOptions {
   readonly task: EvaluateTask;
   readonly data: Manifest;
   readonly ledger: RoundLedger;
   /** The best accuracy of the rounds before. */
   readonly best: number;
+  /** Runs the accuracy test. */
+  readonly test: TestModel;
 }
 
 /** Tests a round's global model, unless this very model was tested before; keeps the best one. */
@@ -39,7 +44,7 @@ export async function evaluateStage(run: LocalRun, options: EvaluateOptions): Pr
   const { round, global } = task;
   const { evaluation: earlier } = ledger.record;
   if (earlier?.model === global.sha256 && earlier.test === data.test.sha256) {
-    tellSkipped(run, { stage: 'evaluate' }, `round ${round}: ${describe(earlier)}`);
+    tellSkipped(run, stage, `round ${round}: ${describe(earlier)}`);
     return withLoss(earlier);
   }
   const facts = await testGlobalModel(run, options);
@@ -65,32 +70,32 @@ export async function isTestOf(path: string, { sha256 }: GlobalModel): Promise<b
 /** Tests a global model; `accuracy.json` tells of it afterwards. */
 export async function testGlobalModel(
   run: LocalRun,
-  { task, data }: Pick<EvaluateOptions, 'task' | 'data'>,
+  { task, data, test }: Pick<EvaluateOptions, 'task' | 'data' | 'test'>,
 ): Promise<EvaluationFacts> {
-  const { paths, cores } = run;
+  const { paths } = run;
   const { round, global } = task;
-  const stage = { stage: 'evaluate' } as const;
-  const { seconds, took } = await stopwatch(() =>
-    runStage(
-      {
-        ...stage,
-        program: 'evaluator/cli.js',
-        arguments: [
-          ...['--modelpath', global.file],
-          ...['--data', paths.test],
-          ...['--savefile', paths.accuracy],
-          ...['--threads', `${cores}`],
-          ...engineArguments(run.settings.engine),
-        ],
-      },
-      run,
-    ),
-  );
+  const { seconds, took } = await stopwatch(() => test({ model: global.file, file: paths.accuracy }));
   const { examples, loss, accuracy } = await readAccuracy(paths.accuracy);
   const facts = { model: global.sha256, test: data.test.sha256, examples, loss, accuracy, seconds };
   tell(run, stage, `round ${round}: ${describe(facts)}  ${took}`);
   return facts;
 }
+
+/** The accuracy test by the evaluator. */
+export const testByEvaluator =
+  (run: LocalRun): TestModel =>
+  async ({ model, file }) => {
+    const options = [
+      ...['--modelpath', model],
+      ...['--data', run.paths.test],
+      ...['--savefile', file],
+      ...['--threads', `${run.cores}`],
+      ...engineArguments(run.settings.engine),
+    ];
+    await runStage({ ...stage, program: 'evaluator/cli.js', arguments: options }, run);
+  };
+
+const stage = { stage: 'evaluate' } as const;
 
 /**
  * Tests each client's own model of the round in `ledger`, unless that was done before, it is no good, or there are too

@@ -23,7 +23,8 @@ export async function initStage(run: LocalRun): Promise<GlobalModel> {
         ...stage,
         program: 'trainer/init-cli.js',
         arguments: [
-          ...['--data', paths.shard(0)],
+          // It tells the shape of the images, and there is one whatever the shards; the manifest tells the classes.
+          ...['--data', paths.test],
           ...['--savemodel', file],
           ...['--model', settings.model.name],
           ...['--seed', `${settings.seed}`],

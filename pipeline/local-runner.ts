@@ -1,15 +1,13 @@
-/** The runner of this machine: each stage a child process, all files on the run's volume. */
+/** The runner of this machine: opens and closes the rounds' records, all files on the run's volume. */
 import type { Manifest } from '../lib/formats/manifest.js';
-import { aggregateStage } from './aggregate-stage.js';
 import { concludeStage, type Results } from './conclude-stage.js';
 import { evaluateStage } from './evaluate-stage.js';
 import { initStage } from './init-stage.js';
 import { type LocalRun, stopwatch } from './local-run.js';
 import { openLedger, type RoundLedger } from './round-ledger.js';
 import { tellRound } from './round-metrics.js';
+import type { RoundWork } from './round-work.js';
 import type { Runner } from './runner.js';
-import { type ClientTrainer, trainInProcess } from './train-client.js';
-import { trainStage } from './train-stage.js';
 
 /** The runner of this machine, and what it does once the rounds are over. */
 export interface LocalRunner extends Runner {
@@ -17,12 +15,8 @@ export interface LocalRunner extends Runner {
   conclude(results: Results): Promise<RoundLedger['record']>;
 }
 
-/** A runner for `run`, whose data are split already; `trainer` is what trains one client. */
-export function createLocalRunner(
-  run: LocalRun,
-  data: Manifest,
-  trainer: ClientTrainer = trainInProcess,
-): LocalRunner {
+/** A runner for `run`, whose data are split already; `work` is who does the work of its rounds. */
+export function createLocalRunner(run: LocalRun, data: Manifest, work: RoundWork): LocalRunner {
   let ledger: RoundLedger | undefined;
   let best = -1;
   let spent = { train: 0, aggregate: 0 };
@@ -41,20 +35,18 @@ export function createLocalRunner(
         quorum,
       });
       ledger = opened;
-      const { result, seconds } = await stopwatch(() =>
-        trainStage(run, { task, data, ledger: opened, trainer }),
-      );
+      const { result, seconds } = await stopwatch(() => work.train({ task, data, ledger: opened }));
       spent = { train: seconds, aggregate: 0 };
       return result;
     },
     async aggregate(task) {
-      const { result, seconds } = await stopwatch(() => aggregateStage(run, { task, ledger: current() }));
+      const { result, seconds } = await stopwatch(() => work.aggregate({ task, data, ledger: current() }));
       spent = { ...spent, aggregate: seconds };
       return result;
     },
     async evaluate(task) {
       const { record: before } = current();
-      const evaluating = () => evaluateStage(run, { task, data, ledger: current(), best });
+      const evaluating = () => evaluateStage(run, { task, data, ledger: current(), best, test: work.test });
       const { result: evaluation, seconds } = await stopwatch(evaluating);
       best = Math.max(best, evaluation.accuracy);
       // A round that was over before has its line in the diary.
@@ -62,7 +54,7 @@ export function createLocalRunner(
       return evaluation;
     },
     async conclude(results) {
-      await concludeStage(run, { ...results, data, ledger: current() });
+      await concludeStage(run, { ...results, data, ledger: current(), work });
       return current().record;
     },
   };

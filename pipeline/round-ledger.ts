@@ -23,7 +23,15 @@ export interface RoundLedger {
     facts: Partial<
       Pick<
         RoundRecord,
-        'learningRate' | 'rejected' | 'missing' | 'aggregate' | 'failure' | 'evaluation' | 'seconds'
+        | 'learningRate'
+        | 'reported'
+        | 'rejected'
+        | 'missing'
+        | 'simulated'
+        | 'aggregate'
+        | 'failure'
+        | 'evaluation'
+        | 'seconds'
       >
     >,
   ): Promise<void>;

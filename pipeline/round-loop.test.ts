@@ -57,7 +57,7 @@ function quadraticRunner({ missing = {}, accuracies = [] }: Behaviour = {}) {
       calls.push(`aggregate ${round}: ${updates.length} updates${quorum ? `, ${quorum} needed` : ''}`);
       const total = updates.reduce((sum, update) => sum + update.examples, 0);
       const mean = updates.reduce(
-        (sum, update) => sum + (update.examples / total) * weightOf(update.sha256),
+        (sum, update) => sum + (update.examples / total) * weightOf(update.sha256 ?? ''),
         0,
       );
       return { ...save(`w${round}`, mean), rejected: [] };

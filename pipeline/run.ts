@@ -10,18 +10,23 @@ import { availableCores } from '../lib/system/cores.js';
 import { planThreads } from './cores.js';
 import { endingOf } from './ending.js';
 import { count, type Tolerance } from './local-run.js';
-import { createLocalRunner } from './local-runner.js';
+import { createLocalRunner, type LocalRunner } from './local-runner.js';
 import { openMetrics } from './metrics.js';
+import { processWork } from './process-work.js';
 import { reportStage } from './report-stage.js';
 import { requireEngine } from './require-engine.js';
-import { federatedAveraging } from './round-loop.js';
+import { type FederationPlan, federatedAveraging } from './round-loop.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
 import { DATASET_NAMES, runId } from './settings.js';
+import { simulatedWork } from './simulation/simulated-work.js';
 import { splitStage } from './split-stage.js';
-import { createStageClock, timedRunner } from './stage-clock.js';
+import { createStageClock, type StageClock, timedRunner } from './stage-clock.js';
 import type { StageContext } from './stage-process.js';
 import { type RunResult, resultFacts, shortPath } from './summary.js';
 import { localWork } from './training-task.js';
+
+/** Workers of a simulation at most, however many are asked for: a slip of the finger must not take the machine down. */
+const MAX_WORKERS = 256;
 
 /** A run as asked for. */
 export interface RunOptions {
@@ -53,7 +58,8 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
     facts: {
       id,
       settings,
-      threads: options.threads ?? planThreads({ clients, cores }),
+      // A pool of workers with a thread each is never idle.
+      threads: options.threads ?? (settings.federation.simulate ? 1 : planThreads({ clients, cores })),
       versions: { fedbatch: options.version, node: process.versions.node },
     },
     requiresThreads: options.threads !== undefined,
@@ -83,8 +89,11 @@ async function runOnVolume(
   const { threads } = volume.record;
   const { settings, cores, tolerance, quorum } = options;
   const { seed, federation } = settings;
+  const { simulate = false } = federation;
   const room = Math.max(1, Math.floor(cores / threads));
-  const jobs = Math.min(options.jobs ?? room, room, selectedCount(federation));
+  // Trainers of an own process each would take the memory; workers that are asked for share what they have.
+  const limit = simulate ? MAX_WORKERS : room;
+  const jobs = Math.min(options.jobs ?? room, limit, selectedCount(federation));
   const metrics = await openMetrics(paths.metrics);
   const clock = createStageClock();
   const run = {
@@ -107,16 +116,23 @@ async function runOnVolume(
 
   const data = await clock.time('split', () => splitStage(run));
   await recordDataset(volume, data.dataset.sha256);
-  const runner = createLocalRunner(run, data);
+  const work = simulate ? simulatedWork(run) : processWork(run);
+  const runner = createLocalRunner(run, data, work);
   const plan = { ...federation, seed, quorum };
+  const result = await runRounds(runner, { plan, clock }).finally(() => work.close());
+  const complete = { ...result, seconds: clock.seconds(), volume: paths.root };
+  await metrics.append({ event: 'end', ...resultFacts(complete) });
+  return complete;
+}
+
+async function runRounds(
+  runner: LocalRunner,
+  { plan, clock }: { readonly plan: FederationPlan; readonly clock: StageClock },
+) {
   const outcomes = await federatedAveraging(plan, timedRunner(runner, clock));
-  const ending = endingOf(outcomes, federation);
-  const lastRound = await clock.time('evaluate', () =>
-    runner.conclude({ last: ending.last.global, best: ending.best.global }),
-  );
-  const result = { ...ending, seconds: clock.seconds(), volume: paths.root, lastRound };
-  await metrics.append({ event: 'end', ...resultFacts(result) });
-  return result;
+  const ending = endingOf(outcomes, plan);
+  const results = { last: ending.last.global, best: ending.best.global };
+  return { ...ending, lastRound: await clock.time('evaluate', () => runner.conclude(results)) };
 }
 
 /** A file is hashed before anything else is done, so that one that has changed since is not mistaken for the same. */

@@ -15,8 +15,8 @@ export interface ClientResult {
   /** Number of training examples: the update's weight in the average. */
   readonly examples: number;
   readonly seconds: number;
-  /** sha256 of the update's file. */
-  readonly sha256: string;
+  /** sha256 of the update's file; a simulation makes none. */
+  readonly sha256?: string | undefined;
 }
 
 /** How a model does on the held-out examples. */

@@ -50,6 +50,7 @@ const LABELS: Readonly<Record<string, string>> = {
   'federation.partition.labelsPerClient': '--labels-per-client',
   'federation.partition.key': '--key',
   'federation.partition.minExamples': '--min-examples',
+  'federation.simulate': '--simulate',
   'federation.fraction': '--fraction',
   'federation.minClients': '--min-clients',
   'strategy.name': '--strategy',

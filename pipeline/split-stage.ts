@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { partitionArguments } from '../lib/cli/partition-options.js';
 import { DataError } from '../lib/federation/errors.js';
-import { type Manifest, readManifest } from '../lib/formats/manifest.js';
+import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import { holds } from './round-ledger.js';
 import { runStage } from './stage-process.js';
@@ -28,6 +28,7 @@ export async function splitStage(run: LocalRun): Promise<Manifest> {
           ...['--savedir', run.paths.data],
           ...partitionArguments(federation.partition),
           ...['--seed', `${seed}`],
+          ...(federation.simulate ? ['--virtual'] : []),
         ],
       },
       run,
@@ -35,7 +36,7 @@ export async function splitStage(run: LocalRun): Promise<Manifest> {
   );
   const manifest = await readManifest(run.paths.manifest);
   tell(run, stage, `${describe(manifest)}  ${took}`);
-  await run.metrics.append({ event: 'split', shards: manifest.shards.length, seconds });
+  await run.metrics.append({ event: 'split', shards: clientsOf(manifest).length, seconds });
   return manifest;
 }
 
@@ -48,19 +49,23 @@ async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | 
   if (manifest === undefined) return undefined;
   const { dataset, federation, seed } = settings;
   const isOfTheseSettings =
-    manifest.shards.length === federation.clients &&
+    clientsOf(manifest).length === federation.clients &&
+    (manifest.virtual !== undefined) === (federation.simulate ?? false) &&
     isDeepStrictEqual(manifest.partition, { ...federation.partition, seed }) &&
     (dataset.sha256 ?? manifest.dataset.sha256) === manifest.dataset.sha256;
   if (!isOfTheseSettings) return undefined;
-  for (const { file, sha256 } of [...manifest.shards, manifest.test]) {
+  for (const { file, sha256 } of filesOf(manifest)) {
     if (!(await holds(join(paths.data, file), sha256))) return undefined;
   }
   return manifest;
 }
 
-function describe({ shards, test, dataset }: Manifest): string {
-  const sizes = shards.map(({ examples }) => examples);
-  const [smallest, largest] = [Math.min(...sizes), Math.max(...sizes)];
+function describe(manifest: Manifest): string {
+  const { test, dataset, virtual } = manifest;
+  const sizes = clientsOf(manifest).map(({ examples }) => examples);
+  const smallest = sizes.reduce((least, size) => Math.min(least, size));
+  const largest = sizes.reduce((most, size) => Math.max(most, size));
   const each = smallest === largest ? `${smallest}` : `${smallest} to ${largest}`;
-  return `${dataset.file}: ${count(shards.length, 'shard')} of ${each} examples, ${test.examples} to test on`;
+  const thing = virtual === undefined ? 'shard' : 'virtual shard';
+  return `${dataset.file}: ${count(sizes.length, thing)} of ${each} examples, ${test.examples} to test on`;
 }

@@ -1,4 +1,4 @@
-/** Runs one stage as a child process: its progress passed on, its end turned into a result or one clear error. */
+/** Runs stages as child processes: their progress passed on, their end turned into a result or one clear error. */
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { z } from 'zod';
@@ -7,7 +7,16 @@ import type { ProgressEvent, Reporter } from '../lib/observability/events.js';
 
 /** One stage to run, for one client where it has one. */
 export interface StageTask {
-  readonly stage: 'split' | 'init' | 'train' | 'aggregate' | 'evaluate' | 'report' | 'serve' | 'doctor';
+  readonly stage:
+    | 'split'
+    | 'init'
+    | 'train'
+    | 'aggregate'
+    | 'evaluate'
+    | 'simulate'
+    | 'report'
+    | 'serve'
+    | 'doctor';
   readonly client?: number;
   /** The program below the compiled project, e.g. `trainer/cli.js`. */
   readonly program: string;
@@ -57,24 +66,65 @@ const PASSED_ON: readonly number[] = [ExitCode.usage, ExitCode.data, ExitCode.th
  */
 export async function runStage(
   task: StageTask,
-  { reporter, signal, onOutput, onEngine, onWarning }: StageContext & StageListeners,
+  context: StageContext & StageListeners,
 ): Promise<readonly string[]> {
+  const child = start(task, context, { stdin: 'ignore', keepsOutput: true });
+  return (await finish(child, { task, ...context })).stdout;
+}
+
+/** A stage that answers requests. */
+export interface ServiceStage {
+  /** Writes a line to its stdin. */
+  write(line: string): void;
+  /** Lets it end: it has nothing more to do. */
+  end(): void;
+  /** Resolves when it has ended well, else rejects as {@link runStage} does. */
+  readonly ended: Promise<void>;
+}
+
+/** Starts a stage that lives until its stdin ends; its answers go to `onOutput`. */
+export function startService(task: StageTask, context: StageContext & StageListeners): ServiceStage {
+  const child = start(task, context, { stdin: 'pipe', keepsOutput: false });
+  // It may end before it reads: why it did is what its end tells.
+  child.stdin?.on('error', () => undefined);
+  return {
+    write: (line) => child.stdin?.write(`${line}\n`),
+    end: () => child.stdin?.end(),
+    ended: finish(child, { task, ...context }).then(() => undefined),
+  };
+}
+
+function start(
+  { program, arguments: given }: StageTask,
+  { signal }: StageContext,
+  { stdin, keepsOutput }: { readonly stdin: 'ignore' | 'pipe'; readonly keepsOutput: boolean },
+) {
   if (signal.aborted) throw new InterruptedError();
-  const child = execa(
-    process.execPath,
-    [programPath(task.program), ...task.arguments, '--log-format', 'json'],
-    {
-      cancelSignal: signal,
-      forceKillAfterDelay: FORCE_KILL_AFTER_MS,
-      reject: false,
-      stdin: 'ignore',
-      lines: true,
-      // stderr is read line by line below; kept whole, the progress of a long training would fill the memory.
-      buffer: { stderr: false },
-      // The stage sees this channel close, and stops, even when the pipeline is killed outright.
-      ipc: true,
-    },
-  );
+  return execa(process.execPath, [programPath(program), ...given, '--log-format', 'json'], {
+    cancelSignal: signal,
+    forceKillAfterDelay: FORCE_KILL_AFTER_MS,
+    reject: false,
+    stdin,
+    lines: true,
+    // stderr is read line by line below; kept whole, the progress of a long training would fill the memory.
+    buffer: { stdout: keepsOutput, stderr: false },
+    // The stage sees this channel close, and stops, even when the pipeline is killed outright.
+    ipc: true,
+  });
+}
+
+/** Passes on what a stage says until it has ended. */
+async function finish(
+  child: ReturnType<typeof start>,
+  {
+    task,
+    reporter,
+    signal,
+    onOutput,
+    onEngine,
+    onWarning,
+  }: { readonly task: StageTask } & StageContext & StageListeners,
+): Promise<{ readonly stdout: readonly string[] }> {
   const sink: LineSink = { task, reporter, onEngine, onWarning, errors: [], other: [] };
   const output = onOutput && eachLine(child.iterable({ from: 'stdout' }), onOutput);
   await eachLine(child.iterable({ from: 'stderr' }), (line) => passOn(line, sink));
@@ -83,7 +133,7 @@ export async function runStage(
   if (!isParallel(task)) reporter.close();
   if (result.isCanceled || signal.aborted) throw new InterruptedError();
   if (result.failed) throw stageError(result, sink);
-  return result.stdout;
+  return { stdout: (result.stdout ?? []) as readonly string[] };
 }
 
 /** The result that a stage writes as the last line of stdout. @throws {StageError} when it is no such result */

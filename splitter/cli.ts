@@ -13,6 +13,7 @@ interface SplitFlags extends PartitionFlags {
   readonly savedir: string;
   readonly testFraction: number;
   readonly seed: number;
+  readonly virtual?: true;
 }
 
 const EXAMPLES = `
@@ -49,10 +50,14 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
       0.1,
     )
     .option('--seed <number>', 'seed of the partition and of the held-out examples', integerOption(), 0)
+    .option(
+      '--virtual',
+      'for simulations of many clients: all training examples in train.npz, who has which in partition.npz',
+    )
     .addHelpText('after', EXAMPLES)
     .action(async (flags: SplitFlags) => {
       const startedAt = performance.now();
-      const { savedir, nContainer: clients, testFraction, seed } = flags;
+      const { savedir, nContainer: clients, testFraction, seed, virtual = false } = flags;
       const partition = partitionOf(flags);
       if (clients === undefined && !clientsFollowFromData(partition)) {
         throw new UsageError(
@@ -61,12 +66,14 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
       }
       // Zip, npy and schema code is loaded only when there is work, so that --help comes at once.
       const { split } = await import('./split.js');
+      const { clientsOf } = await import('../lib/formats/manifest.js');
       const { resolveDataset } = await import('../datasets/resolve.js');
       const data = await resolveDataset(flags.data, { reporter, signal });
-      const options = { data, savedir, clients, partition, testFraction, seed };
+      const options = { data, savedir, clients, partition, testFraction, seed, virtual };
       const { manifest, skipped } = await split({ ...options, reporter, signal });
       const seconds = Math.round(performance.now() - startedAt) / 1000;
-      const { shards, test } = manifest;
+      const { test } = manifest;
+      const shards = clientsOf(manifest);
       const examples = shards.reduce((sum, shard) => sum + shard.examples, 0);
       reporter.info(
         skipped

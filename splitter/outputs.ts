@@ -10,7 +10,8 @@ import {
   sha256OfFile,
   writeFileAtomic,
 } from '../lib/formats/atomic-file.js';
-import { type Manifest, readManifest } from '../lib/formats/manifest.js';
+import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
+import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/virtual-shards.js';
 
 export const MANIFEST_NAME = 'manifest.json';
 export const TEST_NAME = 'test.npz';
@@ -21,7 +22,7 @@ const MARKER_NAME = '.split-in-progress';
 export const shardName = (client: number) => `${client}.npz`;
 
 const SHARD = /^\d+\.npz$/;
-const OUTPUT = /^(\d+\.npz|test\.npz|manifest\.json)$/;
+const OUTPUT = /^(\d+\.npz|(test|train|partition)\.npz|manifest\.json)$/;
 
 /** The settings that a finished split must share to be taken for the one that is asked for. */
 export interface SplitKey {
@@ -31,6 +32,8 @@ export interface SplitKey {
   readonly partition: PartitionSettings;
   readonly seed: number;
   readonly testFraction: number;
+  /** Whether the shards are virtual. */
+  readonly virtual: boolean;
 }
 
 /** The manifest of a finished, intact split in `savedir` made with the same settings; else undefined. */
@@ -39,31 +42,36 @@ export async function findFinished(savedir: string, key: SplitKey): Promise<Mani
   if (manifest === undefined || !sameSplit(manifest, key)) return undefined;
   const shards = (await listNames(savedir)).filter((name) => SHARD.test(name));
   if (shards.length !== manifest.shards.length) return undefined;
-  for (const part of [...manifest.shards, manifest.test]) {
+  for (const part of filesOf(manifest)) {
     const found = await sha256OfFile(join(savedir, part.file), 'a shard').catch(() => undefined);
     if (found !== part.sha256) return undefined;
   }
   return manifest;
 }
 
-function sameSplit({ dataset, partition, shards }: Manifest, key: SplitKey): boolean {
+function sameSplit(manifest: Manifest, key: SplitKey): boolean {
+  const { dataset, partition, virtual } = manifest;
   return (
     dataset.sha256 === key.datasetSha256 &&
-    (key.clients === undefined || shards.length === key.clients) &&
+    (virtual !== undefined) === key.virtual &&
+    (key.clients === undefined || clientsOf(manifest).length === key.clients) &&
     isDeepStrictEqual(partition, { ...key.partition, seed: key.seed }) &&
     (dataset.testFraction === null || dataset.testFraction === key.testFraction)
   );
 }
 
 /**
- * Makes room for a split of `clients` shards: marks the directory as being at work, then removes what an earlier split
+ * Makes room for a split to `clients`: marks the directory as being at work, then removes what an earlier split
  * left (it may have had more clients).
  *
  * @returns the number of shards removed
  * @throws {UsageError} when a file lies there that the split would replace and that no split made
  * @throws {StorageError} when a file cannot be written or removed
  */
-export async function beginSplit(savedir: string, clients: number): Promise<number> {
+export async function beginSplit(
+  savedir: string,
+  { clients, virtual }: { readonly clients: number; readonly virtual: boolean },
+): Promise<number> {
   const own = await ownNames(savedir);
   const present = (await listNames(savedir)).filter((name) => OUTPUT.test(name));
   const foreign = present.find((name) => !own.has(name));
@@ -73,7 +81,9 @@ export async function beginSplit(savedir: string, clients: number): Promise<numb
         'choose an empty or new directory with --savedir.',
     );
   }
-  const coming = Array.from({ length: clients }, (_, client) => shardName(client));
+  const coming = virtual
+    ? [TRAIN_NAME, PARTITION_NAME]
+    : Array.from({ length: clients }, (_, client) => shardName(client));
   const files = [...new Set([...present, ...coming, TEST_NAME, MANIFEST_NAME])];
   await writeFileAtomic(join(savedir, MARKER_NAME), `${JSON.stringify({ files })}\n`);
   await removeOutputs(savedir, present);
@@ -114,10 +124,7 @@ export async function refuseOwnOutput(data: string, savedir: string): Promise<vo
 /** The names for which a split's manifest or mark vouches; a name that no split gives is never among them. */
 async function ownNames(savedir: string): Promise<ReadonlySet<string>> {
   const manifest = await manifestIn(savedir);
-  const listed =
-    manifest === undefined
-      ? []
-      : [MANIFEST_NAME, ...[...manifest.shards, manifest.test].map(({ file }) => file)];
+  const listed = manifest === undefined ? [] : [MANIFEST_NAME, ...filesOf(manifest).map(({ file }) => file)];
   return new Set([...listed, ...(await markedNames(savedir))].filter((name) => OUTPUT.test(name)));
 }
 

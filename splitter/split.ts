@@ -14,7 +14,13 @@ import { holdOut } from '../lib/federation/partition/hold-out.js';
 import { partition } from '../lib/federation/partition/partition.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import { writeShard } from '../lib/formats/dataset.js';
-import { type Manifest, type ManifestShard, writeManifest } from '../lib/formats/manifest.js';
+import {
+  type ClientExamples,
+  type Manifest,
+  type ManifestShard,
+  writeManifest,
+} from '../lib/formats/manifest.js';
+import { PARTITION_NAME, TRAIN_NAME, writePartition } from '../lib/formats/virtual-shards.js';
 import type { Reporter } from '../lib/observability/events.js';
 import {
   abandonSplit,
@@ -40,6 +46,8 @@ export interface SplitOptions {
   readonly seed: number;
   /** Share of the examples held out for testing where the dataset has no test examples, between 0 and 1. */
   readonly testFraction: number;
+  /** For simulations: all training examples in one file, and the clients' shares as lists of them. */
+  readonly virtual?: boolean;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal;
 }
@@ -52,7 +60,8 @@ export interface SplitResult {
 }
 
 /**
- * Splits a dataset into `0.npz … N-1.npz`, `test.npz` and `manifest.json`. Work that is already done is recognised
+ * Splits a dataset into `0.npz … N-1.npz` (or, where the shards are virtual, `train.npz` and `partition.npz`),
+ * `test.npz` and `manifest.json`. Work that is already done is recognised
  * by the manifest and its checksums, and skipped; a split that fails leaves none of its files. Files of others stay.
  *
  * @throws {DataError} for a bad dataset
@@ -60,9 +69,9 @@ export interface SplitResult {
  * @throws {StorageError} for a full disk
  */
 export async function split(options: SplitOptions): Promise<SplitResult> {
-  const { data, savedir, seed, testFraction, reporter } = options;
+  const { data, savedir, seed, testFraction, virtual = false, reporter } = options;
   const source = await openSource(data, options.partition);
-  const finished = await findFinished(savedir, { ...options, datasetSha256: source.sha256 });
+  const finished = await findFinished(savedir, { ...options, virtual, datasetSha256: source.sha256 });
   if (finished !== undefined) {
     await endSplit(savedir);
     return { manifest: finished, skipped: true };
@@ -72,7 +81,7 @@ export async function split(options: SplitOptions): Promise<SplitResult> {
   const dataset = await source.load();
   warnAboutScale(dataset.train, data, reporter);
   const plan = planSplit(dataset, options);
-  const removed = await beginSplit(savedir, plan.shards.length);
+  const removed = await beginSplit(savedir, { clients: plan.shards.length, virtual });
   if (removed > 0) reporter.info(`Removed ${removed} shards of an earlier split from ${savedir}.`);
   try {
     const files = await writeParts(plan, options);
@@ -166,27 +175,55 @@ function numberOfClients({ clients, data }: SplitOptions, ownership: Ownership |
   );
 }
 
-async function writeParts(
-  { shards, test, classes }: Plan,
-  { savedir, reporter, signal }: SplitOptions,
-): Promise<{ readonly shards: ManifestShard[]; readonly test: ManifestShard }> {
+type WrittenParts = Pick<Manifest, 'shards' | 'virtual' | 'test'>;
+
+async function writeParts(plan: Plan, options: SplitOptions): Promise<WrittenParts> {
+  const { shards, test, classes } = plan;
+  const { savedir, reporter, signal } = options;
   const write = async (file: string, { source, indices, owner }: Part): Promise<ManifestShard> => {
     signal?.throwIfAborted();
     const examples = takeExamples(source, indices);
     const written = await writeShard(join(savedir, file), examples);
-    return {
-      file,
-      ...(owner === undefined ? {} : { owner }),
-      examples: indices.length,
-      labelHistogram: labelHistogram(examples.labels, classes),
-      ...written,
-    };
+    return { file, ...describeClient(examples.labels, { owner, classes }), ...written };
   };
   const testPart = await write(TEST_NAME, test);
+  if (options.virtual) return { shards: [], virtual: await writeVirtual(plan, savedir), test: testPart };
   const done: ManifestShard[] = [];
   for (const [client, part] of shards.entries()) {
     done.push(await write(shardName(client), part));
     reporter.progress({ stage: 'split', done: done.length, total: shards.length, unit: 'shards' });
   }
   return { shards: done, test: testPart };
+}
+
+/** The sources' examples in the order of the dataset, without those that were held out, and the clients' lists of them. */
+async function writeVirtual({ shards, classes }: Plan, savedir: string): Promise<Manifest['virtual']> {
+  const source = (shards[0] as Part).source;
+  const kept = Uint32Array.from(shards.flatMap(({ indices }) => [...indices])).sort();
+  const place = new Uint32Array(source.labels.length);
+  for (const [at, index] of kept.entries()) place[index] = at;
+  const train = await writeShard(join(savedir, TRAIN_NAME), takeExamples(source, kept));
+  const lists = shards.map(({ indices }) => indices.map((index) => place[index] as number));
+  const partition = await writePartition(join(savedir, PARTITION_NAME), lists);
+  return {
+    train: { file: TRAIN_NAME, ...train },
+    partition: { file: PARTITION_NAME, ...partition },
+    clients: shards.map(({ indices, owner }) => {
+      const labels = indices.map((index) => source.labels[index] as number);
+      return describeClient(labels, { owner, classes });
+    }),
+  };
+}
+
+interface ClientFacts {
+  readonly owner: string | undefined;
+  readonly classes: number;
+}
+
+function describeClient(labels: ArrayLike<number>, { owner, classes }: ClientFacts): ClientExamples {
+  return {
+    ...(owner === undefined ? {} : { owner }),
+    examples: labels.length,
+    labelHistogram: labelHistogram(Int32Array.from(labels), classes),
+  };
 }

@@ -29,6 +29,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   datasets: WITHOUT_ENGINE,
   samples: [...WITHOUT_ENGINE, 'datasets'],
   trainer: LIBRARY,
+  simulator: LIBRARY,
   evaluator: LIBRARY,
   server: [...LIBRARY, 'samples'],
   doctor: LIBRARY,

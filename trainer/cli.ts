@@ -13,12 +13,11 @@ import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import {
   addTrainingOptions,
-  learningRateOfFlags,
   localWorkOf,
   modelOption,
+  optimizerOf,
   type TrainingFlags,
 } from '../lib/cli/training-options.js';
-import type { OptimizerSettings } from '../lib/engine/engine.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
 import type { ModelName } from '../lib/federation/model-names.js';
 import { trainClient } from './train.js';
@@ -82,7 +81,7 @@ Examples:
           work,
           batchSize,
           engine,
-          optimizer: optimizerSettings(flags),
+          optimizer: optimizerOf(flags),
         },
         savemodel,
         context,
@@ -95,13 +94,6 @@ Examples:
 /** The splitter names shards after their clients. */
 function clientOfShard(path: string): number {
   return Number(/^(\d+)\.npz$/.exec(basename(path))?.[1] ?? 0);
-}
-
-/** Keras' defaults, but for what is asked. */
-function optimizerSettings(flags: TrainFlags): OptimizerSettings {
-  const learningRate = learningRateOfFlags(flags);
-  if (flags.optimizer === 'sgd') return { kind: 'sgd', learningRate, momentum: flags.momentum };
-  return { kind: 'adam', learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
 }
 
 if (isMain(import.meta.url)) await runProgram(trainCommand, process.argv.slice(2));

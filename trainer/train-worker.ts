@@ -2,11 +2,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
-import { trainLocally } from '../lib/engine/local-training.js';
+import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
 import { InterruptedError } from '../lib/federation/errors.js';
 import type { Examples } from '../lib/federation/examples.js';
-import { randomStream } from '../lib/federation/random.js';
 import { toErrorMessage } from '../lib/federation/transported-error.js';
 import { parameterCount } from '../lib/federation/weights.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
@@ -34,11 +33,10 @@ async function train(request: TrainRequest): Promise<TrainOutcome> {
   requireFit(model, examples, request.data);
   const { description } = model;
   const { engine, why } = await chooseEngine(request.engine, { description, signal: stop.signal });
-  // Every client draws its own order and masks in every round, whatever runs beside it.
-  const seed = randomStream(request.seed, 'training', request.round, request.client).uint32();
+  const seed = trainingSeed(request);
   const session = await engine.createTrainingSession(model, {
     ...request,
-    batchSize: request.batchSize === 'all' ? undefined : request.batchSize,
+    batchSize: usualBatch(request),
     seed,
   });
   send({ kind: 'ready', engine: session.engine, why, parameters: parameterCount(model.weights) });

@@ -4,6 +4,7 @@ import type { ProgramContext } from '../lib/cli/program.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { fromErrorMessage } from '../lib/federation/transported-error.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { roundTo } from '../lib/observability/rounding.js';
 import type { TrainOutcome, TrainRequest, WorkerMessage } from './train-request.js';
 
 /** What a training program prints as its result. */
@@ -39,9 +40,9 @@ export async function trainClient(
     client,
     round,
     examples,
-    seconds: round3(performance.now() / 1000),
-    loss: round6(loss),
-    accuracy: round6(accuracy),
+    seconds: roundTo(performance.now() / 1000, 3),
+    loss: roundTo(loss, 6),
+    accuracy: roundTo(accuracy, 6),
     engine,
     sha256,
   };
@@ -90,6 +91,3 @@ function runWorker(request: TrainRequest, { reporter, signal }: ProgramContext):
     worker.on('exit', (code) => reject(new Error(`the training thread ended early with code ${code}`)));
   }).finally(() => worker.terminate());
 }
-
-const round3 = (value: number) => Math.round(value * 1e3) / 1e3;
-const round6 = (value: number) => Math.round(value * 1e6) / 1e6;

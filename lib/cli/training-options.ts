@@ -111,6 +111,13 @@ export function learningRateOfFlags({
   return learningRate;
 }
 
+/** The optimizer that the flags ask for, with Keras' defaults. */
+export function optimizerOf(flags: Pick<TrainingFlags, 'optimizer' | 'learningRate' | 'momentum'>) {
+  const learningRate = learningRateOfFlags(flags);
+  if (flags.optimizer === 'sgd') return { kind: 'sgd', learningRate, momentum: flags.momentum } as const;
+  return { kind: 'adam', learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
+}
+
 /** The schedule that the flags ask for. @throws {UsageError} when the warm-up leaves no round at the full rate */
 export function scheduleOf(
   flags: ScheduleFlags & TrainingFlags & { readonly rounds: number },

@@ -14,6 +14,24 @@ export type LocalTrainingOptions = LocalWork & {
   readonly onStep?: (progress: LocalTrainingProgress) => void;
 };
 
+/** Which client's training in which round of which run. */
+export interface TrainingIdentity {
+  /** The run's. */
+  readonly seed: number;
+  readonly round: number;
+  readonly client: number;
+}
+
+/** The seed of one training: every client draws its own order and masks in every round, whatever runs beside it. */
+export function trainingSeed({ seed, round, client }: TrainingIdentity): number {
+  return randomStream(seed, 'training', round, client).uint32();
+}
+
+/** The size of all batches but a last one, where that is the same for all clients: a session may compile for it. */
+export function usualBatch({ batchSize }: { readonly batchSize: BatchSize }): number | undefined {
+  return batchSize === 'all' ? undefined : batchSize;
+}
+
 /** Where local training stands; loss and accuracy are means over the running epoch as far as it has come. */
 export interface LocalTrainingProgress {
   readonly epoch: number;
@@ -29,7 +47,7 @@ export interface LocalTrainingProgress {
  * means. Steps instead of epochs may end within one.
  */
 export async function trainLocally(
-  session: TrainingSession,
+  session: Pick<TrainingSession, 'step'>,
   examples: Examples,
   options: LocalTrainingOptions,
 ): Promise<LocalTrainingProgress> {

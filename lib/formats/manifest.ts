@@ -3,20 +3,35 @@ import { z } from 'zod';
 import { DataError } from '../federation/errors.js';
 import { readFileBytes, writeFileAtomic } from './atomic-file.js';
 import { seededPartitionSchema } from './partition-record.js';
+import { PARTITION_NAME, TRAIN_NAME } from './virtual-shards.js';
 
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits');
 const count = z.int().nonnegative();
 
-const shardSchema = z.object({
-  /** Name within the directory of the manifest. */
-  file: z.string().regex(/^(\d+|test)\.npz$/, 'expected the name of a shard, like 0.npz'),
+const fileFacts = { sizeBytes: count, sha256: sha256Hex };
+
+const examplesSchema = z.object({
   examples: count.min(1),
   /** Whose examples they are, where the data say so: a value of the key, or the name of the shard that was given. */
   owner: z.string().optional(),
   /** Examples per class, from class 0. */
   labelHistogram: z.array(count),
-  sizeBytes: count,
-  sha256: sha256Hex,
+});
+
+const shardSchema = examplesSchema.extend({
+  /** Name within the directory of the manifest. */
+  file: z.string().regex(/^(\d+|test)\.npz$/, 'expected the name of a shard, like 0.npz'),
+  ...fileFacts,
+});
+
+/** Shards that are lists of examples, for simulations: thousands of clients share one file. */
+const virtualSchema = z.object({
+  /** All training examples. */
+  train: z.object({ file: z.literal(TRAIN_NAME), ...fileFacts }),
+  /** Which of them each client has. */
+  partition: z.object({ file: z.literal(PARTITION_NAME), ...fileFacts }),
+  /** Element k is client k's. */
+  clients: z.array(examplesSchema).min(1),
 });
 
 const manifestSchema = z
@@ -38,8 +53,9 @@ const manifestSchema = z
       shape: z.array(count.min(1)).min(2).max(3),
       dtype: z.enum(['uint8', 'float32', 'float64']),
     }),
-    /** Element k is client k's shard, `k.npz`. */
-    shards: z.array(shardSchema).min(1),
+    /** Element k is client k's shard, `k.npz`; none where the shards are virtual. */
+    shards: z.array(shardSchema),
+    virtual: virtualSchema.optional(),
     test: shardSchema,
   })
   .superRefine((manifest, context) => {
@@ -48,9 +64,15 @@ const manifestSchema = z
     for (const [client, shard] of manifest.shards.entries()) {
       if (shard.file !== `${client}.npz`) complain(['shards', client, 'file'], `expected ${client}.npz`);
     }
+    if (manifest.shards.length > 0 === (manifest.virtual !== undefined)) {
+      complain(['shards'], 'expected one shard for each client, as files or virtual');
+    }
     if (manifest.test.file !== 'test.npz') complain(['test', 'file'], 'expected test.npz');
     for (const [path, { labelHistogram, examples }] of [
       ...manifest.shards.map((shard, client) => [['shards', client], shard] as const),
+      ...(manifest.virtual?.clients ?? []).map(
+        (each, client) => [['virtual', 'clients', client], each] as const,
+      ),
       [['test'], manifest.test] as const,
     ]) {
       const counted = labelHistogram.reduce((sum, each) => sum + each, 0);
@@ -65,6 +87,19 @@ export type Manifest = z.infer<typeof manifestSchema>;
 
 /** One shard's facts (or the test set's): file, examples, label histogram, bytes, sha256. */
 export type ManifestShard = z.infer<typeof shardSchema>;
+
+/** What a client has: number of examples, label histogram. */
+export type ClientExamples = z.infer<typeof examplesSchema>;
+
+/** Element k is what client k has, whether its shard is a file or virtual. */
+export function clientsOf({ shards, virtual }: Manifest): readonly ClientExamples[] {
+  return virtual?.clients ?? shards;
+}
+
+/** All files that a manifest vouches for. */
+export function filesOf({ shards, virtual, test }: Manifest): readonly { file: string; sha256: string }[] {
+  return [...shards, ...(virtual === undefined ? [] : [virtual.train, virtual.partition]), test];
+}
 
 /** Reads a manifest. @throws {DataError} when it is missing, no JSON, or not what a splitter of this version writes. */
 export async function readManifest(path: string): Promise<Manifest> {

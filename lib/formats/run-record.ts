@@ -51,6 +51,8 @@ const runSettingsSchema = z.strictObject({
     /** Ends the rounds early: an accuracy that is enough; rounds in a row without a better one. */
     targetAccuracy: share.optional(),
     patience: count.optional(),
+    /** Clients are data, not processes: the same models, other files. */
+    simulate: z.literal(true).optional(),
   }),
   /** How updates become the next global model; FedAvg where nothing stands here. */
   strategy: strategySettingsSchema.optional(),
@@ -76,9 +78,9 @@ const clientRecordSchema = z.object({
   accuracy: share,
   /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
   engine: z.string().optional(),
-  /** sha256 of the shard that it was trained on, and of its update. */
-  shard: hash,
-  sha256: hash,
+  /** sha256 of the shard that it was trained on, and of its update; in a simulation neither is a file. */
+  shard: hash.optional(),
+  sha256: hash.optional(),
   /** How the client's own model does on the test examples; found once the rounds are over. */
   alone: z.object({ loss, accuracy: share }).optional(),
 });
@@ -103,6 +105,8 @@ const roundRecordSchema = z.object({
   ),
   /** Selected clients that crashed, refused or were late. Final once the round is aggregated; tried again until then. */
   missing: z.array(z.object({ client: count, reason: z.string() })),
+  /** Where the clients were simulated: on what, by how many workers side by side. */
+  simulated: z.object({ engine: z.string(), jobs: count }).optional(),
   aggregate: z
     .object({
       /** sha256 over the hashes of the parent and of all updates: says what the model was made from. */

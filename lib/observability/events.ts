@@ -5,10 +5,12 @@ export interface ProgressEvent {
   readonly stage: 'split' | 'train' | 'aggregate' | 'evaluate' | 'download' | 'generate';
   /** The client that is trained; absent where a stage has none. */
   readonly client?: number;
+  /** The round, where one line stands for all of its clients. */
+  readonly round?: number;
   readonly done: number;
   readonly total: number;
   /** What `done` and `total` count. */
-  readonly unit: 'examples' | 'bytes' | 'models' | 'shards';
+  readonly unit: 'examples' | 'bytes' | 'models' | 'shards' | 'clients';
   /** The running epoch, from 1, while training. */
   readonly epoch?: number;
   readonly epochs?: number;
@@ -18,6 +20,10 @@ export interface ProgressEvent {
   readonly accuracy?: number;
   /** Training speed in examples per second. */
   readonly examplesPerSecond?: number;
+  /** Units per second since the start of the stage. */
+  readonly perSecond?: number;
+  /** Seconds until the end at this speed. */
+  readonly secondsLeft?: number;
 }
 
 /** Facts that go with a message, for machines; people read the message alone. */

@@ -7,17 +7,23 @@ const BAR_WIDTH = 24;
 export function formatProgress(event: ProgressEvent, width: number): string {
   const share = event.total > 0 ? Math.min(1, event.done / event.total) : 1;
   const filled = Math.round(share * BAR_WIDTH);
-  const name = event.client === undefined ? event.stage : `${event.stage} client ${event.client}`;
   const parts = [
-    name.padEnd(16),
+    nameOf(event).padEnd(16),
     `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`,
     `${Math.floor(share * 100)}%`.padStart(4),
     ...(event.epochs === undefined ? [formatCount(event)] : [`epoch ${event.epoch}/${event.epochs}`]),
     ...(event.loss === undefined ? [] : [`loss ${(event.loss ?? Number.NaN).toFixed(4)}`]),
     ...(event.accuracy === undefined ? [] : [`acc ${event.accuracy.toFixed(4)}`]),
     ...(event.examplesPerSecond === undefined ? [] : [`${Math.round(event.examplesPerSecond)}/s`]),
+    ...(event.perSecond === undefined ? [] : [`${event.perSecond.toPrecision(3)}/s`]),
+    ...(event.secondsLeft === undefined ? [] : [`${Math.ceil(event.secondsLeft)} s left`]),
   ];
   return parts.join('  ').slice(0, width);
+}
+
+function nameOf({ stage, client, round }: ProgressEvent): string {
+  if (client !== undefined) return `${stage} client ${client}`;
+  return round === undefined ? stage : `${stage} round ${round}`;
 }
 
 function formatCount(event: ProgressEvent): string {

@@ -5,6 +5,8 @@ import { formatProgress } from './format.js';
 
 /** Between two progress lines of one stage where the output is no terminal. */
 const PLAIN_INTERVAL_MS = 5_000;
+/** Columns of such a line. */
+const PLAIN_WIDTH = 110;
 /** Between two redraws on a terminal. */
 const REDRAW_INTERVAL_MS = 80;
 
@@ -71,7 +73,7 @@ function plainProgress(stream: NodeJS.WriteStream): ProgressDisplay {
       const key = keyOf(event);
       if (!isLast(event) && Date.now() - (writtenAt.get(key) ?? 0) < PLAIN_INTERVAL_MS) return;
       writtenAt.set(key, Date.now());
-      stream.write(`${formatProgress(event, 100)}\n`);
+      stream.write(`${formatProgress(event, PLAIN_WIDTH)}\n`);
     },
     clear() {},
     close() {},

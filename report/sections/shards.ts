@@ -1,6 +1,6 @@
 /** How the examples lie with the clients: labels and sizes of the shards. */
 import { extent, max, mean, median } from 'd3-array';
-import type { Manifest } from '../../lib/formats/manifest.js';
+import { clientsOf, type Manifest } from '../../lib/formats/manifest.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { labelColumns } from '../charts/label-columns.js';
 import { labelPicture } from '../charts/label-picture.js';
@@ -13,14 +13,10 @@ const ALIKE_IN_LABELS: readonly string[] = ['iid', 'strided', 'quantity-skew'];
 /** The picture and its figures; nothing before the split. */
 export function shards({ manifest }: RunRecords): Html | undefined {
   if (manifest === undefined) return undefined;
-  const sizes = manifest.shards.map(({ examples }) => examples);
-  const labelsHeld = manifest.shards.map(
-    ({ labelHistogram }) => labelHistogram.filter((each) => each > 0).length,
-  );
-  const largestShare = mean(
-    manifest.shards,
-    ({ labelHistogram, examples }) => (max(labelHistogram) ?? 0) / examples,
-  );
+  const clients = clientsOf(manifest);
+  const sizes = clients.map(({ examples }) => examples);
+  const labelsHeld = clients.map(({ labelHistogram }) => labelHistogram.filter((each) => each > 0).length);
+  const largestShare = mean(clients, ({ labelHistogram, examples }) => (max(labelHistogram) ?? 0) / examples);
   const facts: readonly (readonly [string, string])[] = [
     ['partition', partitionText(manifest.partition)],
     ['examples of a client', spread(sizes)],
@@ -33,7 +29,7 @@ export function shards({ manifest }: RunRecords): Html | undefined {
   return html`<section class="card">
     <h2>The clients' data</h2>
     <dl class="rows">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-    <figure>${labelPicture(labelColumns(manifest.shards, order), description)}<figcaption>Bars: examples. Below, a row for each label: the stronger its colour, the larger its share of the client's examples.</figcaption></figure>
+    <figure>${labelPicture(labelColumns(clients, order), description)}<figcaption>Bars: examples. Below, a row for each label: the stronger its colour, the larger its share of the client's examples.</figcaption></figure>
   </section>`;
 }
 

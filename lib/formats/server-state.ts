@@ -1,45 +1,18 @@
 /** The server's state around one aggregation: read where an earlier round left it, checked, written for the next. */
-import { DataError, UsageError } from '../lib/federation/errors.js';
-import type { ServerState, Slots, Strategy } from '../lib/federation/strategies/strategy.js';
-import { compareArchitecture } from '../lib/federation/validate-update.js';
-import { isStatistic, type Weights } from '../lib/federation/weights.js';
-import { sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
-import { encodeServerState, readServerState } from '../lib/formats/server-state-file.js';
+import { DataError } from '../federation/errors.js';
+import type { ServerState, Slots, Strategy } from '../federation/strategies/strategy.js';
+import { compareArchitecture } from '../federation/validate-update.js';
+import { isStatistic, type Weights } from '../federation/weights.js';
+import { sha256, writeFileAtomic } from './atomic-file.js';
+import type { KerasFile } from './keras-file.js';
+import { encodeKerasFile } from './keras-hdf5.js';
+import { encodeServerState, readServerState } from './server-state-file.js';
 
 /** The global model that a round starts from. */
 export interface RoundStart {
   readonly round: number;
   /** Undefined where no strategy needs it and none was named. */
   readonly parent: { readonly file: string; readonly weights: Weights; readonly sha256: string } | undefined;
-}
-
-/** Files of the server's state, as asked for. */
-export interface StateFiles {
-  /** What the round before left. */
-  readonly stateIn?: string | undefined;
-  /** Where what this round leaves goes. */
-  readonly stateOut?: string | undefined;
-}
-
-/**
- * Refuses options that the strategy has no use for, or lacks.
- *
- * @throws {UsageError} naming the option
- */
-export function checkStateOptions(
-  strategy: Strategy,
-  { stateIn, stateOut }: StateFiles,
-  parent?: string,
-): void {
-  const given = stateIn !== undefined ? '--state-in' : stateOut !== undefined ? '--state-out' : undefined;
-  if (strategy.slots.length === 0 && given !== undefined) {
-    throw new UsageError(`${given} does not go with the strategy ${strategy.name}, which keeps no state.`);
-  }
-  if (strategy.needsGlobal && parent === undefined) {
-    throw new UsageError(
-      `The strategy ${strategy.name} starts from the global model of the round: name it with --parent.`,
-    );
-  }
 }
 
 /**
@@ -69,16 +42,44 @@ export async function startState(
   return { ...start, slots: state.slots };
 }
 
-/** Writes the state of `next`, whose model's file has the hash `model`; returns the sha256 of its file. */
-export async function writeState(
-  stateOut: string,
-  strategy: Strategy,
-  { next, model }: { readonly next: ServerState; readonly model: string },
-): Promise<string> {
+/** What a strategy made, and where it goes. */
+export interface NextGlobal {
+  readonly strategy: Strategy;
+  readonly next: ServerState;
+  /** A model file with the architecture of the next one. */
+  readonly like: Pick<KerasFile, 'modelConfig' | 'kerasVersion'>;
+  readonly saveFile: string;
+  /** Where the server optimizer's state goes. */
+  readonly stateOut?: string | undefined;
+}
+
+/** The sha256 of the files that were written. */
+export interface WrittenGlobal {
+  readonly sha256: string;
+  readonly state?: string;
+}
+
+/** Writes the next global model, and the server's state that belongs to it. @throws {StorageError} when the disk refuses */
+export async function writeGlobal({
+  strategy,
+  next,
+  like,
+  saveFile,
+  stateOut,
+}: NextGlobal): Promise<WrittenGlobal> {
+  const { modelConfig, kerasVersion } = like;
+  const bytes = await encodeKerasFile({ modelConfig, kerasVersion, weights: next.weights });
+  const model = sha256(bytes);
   const { round, slots = {} } = next;
-  const bytes = await encodeServerState({ strategy: strategy.name, round, model, slots });
-  await writeFileAtomic(stateOut, bytes);
-  return sha256(bytes);
+  let state: string | undefined;
+  if (stateOut !== undefined) {
+    // The state first: a model whose state is missing could not be gone on from.
+    const stateBytes = await encodeServerState({ strategy: strategy.name, round, model, slots });
+    await writeFileAtomic(stateOut, stateBytes);
+    state = sha256(stateBytes);
+  }
+  await writeFileAtomic(saveFile, bytes);
+  return { sha256: model, ...(state === undefined ? {} : { state }) };
 }
 
 interface SlotChecks {

@@ -1,5 +1,6 @@
 /** From counted predictions to accuracy, loss and accuracy per class. */
 import type { AccuracyReport } from './accuracy-report.js';
+import type { Judgements } from './accuracy-test.js';
 
 /** What was counted over all examples. */
 export interface Tally {
@@ -9,7 +10,28 @@ export interface Tally {
   readonly lossSum: number;
 }
 
-type Summary = Pick<AccuracyReport, 'examples' | 'correct' | 'loss' | 'accuracy' | 'perClass' | 'confusion'>;
+/** Counts judgements over all examples, whose classes are `labels`. */
+export function tallyJudgements(
+  { predicted, losses }: Judgements,
+  labels: Int32Array,
+  classes: number,
+): Tally {
+  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  let lossSum = 0;
+  for (const [at, label] of labels.entries()) {
+    const counts = confusion[label] as number[];
+    const guess = predicted[at] as number;
+    counts[guess] = (counts[guess] as number) + 1;
+    lossSum += losses[at] as number;
+  }
+  return { confusion, lossSum };
+}
+
+/** The figures of an accuracy test, without what was tested. */
+export type Summary = Pick<
+  AccuracyReport,
+  'examples' | 'correct' | 'loss' | 'accuracy' | 'perClass' | 'confusion'
+>;
 
 /** The figures of an accuracy report. */
 export function summarise({ confusion, lossSum }: Tally): Summary {

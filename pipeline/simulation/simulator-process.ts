@@ -1,0 +1,49 @@
+/** Starts the simulator and speaks with it: requests one after the other, each with its reply. */
+import type { z } from 'zod';
+import { StageError } from '../../lib/federation/errors.js';
+import type { SimulatorRequest } from '../../lib/formats/simulation-messages.js';
+import { type StageContext, type StageListeners, type StageTask, startService } from '../stage-process.js';
+
+/** A simulator at work. */
+export interface SimulatorProcess {
+  /**
+   * Sends a request and waits for its reply.
+   *
+   * @throws {StageError} when the simulator fails, or ends, or answers with something else
+   */
+  ask<T>(request: SimulatorRequest, schema: z.ZodType<T>): Promise<T>;
+  /** Lets the simulator end, and waits for it. */
+  close(): Promise<void>;
+}
+
+/** Starts the simulator; that it could not start is told by the first request. */
+export function startSimulator(
+  options: readonly string[],
+  context: StageContext & Pick<StageListeners, 'onEngine'>,
+): SimulatorProcess {
+  const task: StageTask = { stage: 'simulate', program: 'simulator/cli.js', arguments: options };
+  let answer: (line: string) => void = () => undefined;
+  const service = startService(task, { ...context, onOutput: (line) => answer(line) });
+  const endedEarly = service.ended.then(() => {
+    throw new StageError(task.stage, 'ended before it had answered.');
+  });
+  endedEarly.catch(() => undefined);
+  return {
+    async ask(request, schema) {
+      const reply = new Promise<string>((resolve) => {
+        answer = resolve;
+      });
+      service.write(JSON.stringify(request));
+      const line = await Promise.race([reply, endedEarly]);
+      const parsed = schema.safeParse(JSON.parse(line));
+      if (parsed.success) return parsed.data;
+      throw new StageError(task.stage, `its reply was not understood: "${line.slice(0, 200)}".`, {
+        cause: parsed.error,
+      });
+    },
+    async close() {
+      service.end();
+      await service.ended.catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,123 @@
+/** One round of a simulation: updates go from the workers through the guards into the strategy, none of them kept. */
+import { ThresholdError } from '../lib/federation/errors.js';
+import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
+import { validateUpdate } from '../lib/federation/validate-update.js';
+import type { Weights } from '../lib/federation/weights.js';
+import { shareWeights } from '../lib/formats/shared-arrays.js';
+import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
+import type { Reporter } from '../lib/observability/events.js';
+import { roundTo } from '../lib/observability/rounding.js';
+import { createRoundProgress } from './round-progress.js';
+import type { GlobalModel } from './simulator.js';
+import type { TrainTask } from './worker-messages.js';
+import type { WorkerPool } from './worker-pool.js';
+
+/** What a round came to. */
+export interface RoundOutcome {
+  readonly request: TrainRoundRequest;
+  readonly global: GlobalModel;
+  readonly strategy: Strategy;
+  /** With the weights of the next global model; or why the strategy made none of these updates. */
+  readonly next: ServerState | ThresholdError;
+  /** Number of updates that count, and of their examples. */
+  readonly updates: number;
+  readonly examples: number;
+  readonly account: Pick<TrainReply, 'reported' | 'rejected' | 'missing'>;
+  /** Seconds of all training steps. */
+  readonly stepSeconds: number;
+  /** What the strategy took, beside the training. */
+  readonly aggregateSeconds: number;
+}
+
+/** What a round needs. */
+export interface RoundContext {
+  readonly global: GlobalModel;
+  readonly strategy: Strategy;
+  /** What the round starts from. */
+  readonly state: ServerState;
+  readonly pool: WorkerPool;
+  readonly reporter: Reporter;
+}
+
+/** Trains the clients and aggregates what they report, in the clients' order: the bytes depend on nothing else. */
+export async function trainRound(
+  request: TrainRoundRequest,
+  { global, strategy, state, pool, reporter }: RoundContext,
+): Promise<RoundOutcome> {
+  const { round } = request;
+  const clients = [...request.clients].sort((a, b) => a - b);
+  const account: RoundOutcome['account'] = { reported: [], rejected: [], missing: [] };
+  const accepted = new Set<number>();
+  const slots = updateSlots(global.model.weights, pool.window + 1);
+  const progress = createRoundProgress({ round, clients: clients.length, reporter });
+  let examples = 0;
+  let [stepSeconds, aggregateMs] = [0, 0];
+
+  async function* updates(): AsyncGenerator<WeightedUpdate> {
+    let at = 0;
+    for await (const result of pool.inOrder(tasksOf(request, { clients, global, slots }))) {
+      const weights = slots[at % slots.length] as Weights;
+      const client = clients[at++] as number;
+      if (result.kind === 'trained') {
+        const { seconds, loss, accuracy } = result;
+        stepSeconds += result.stepSeconds;
+        const facts = { client, examples: result.examples };
+        account.reported.push({
+          ...facts,
+          seconds: roundTo(seconds, 3),
+          loss: roundTo(loss, 6),
+          accuracy: roundTo(accuracy, 6),
+        });
+        const expected = { round, parent: global.sha256, like: global.model.weights, accepted };
+        const reason = validateUpdate({ ...facts, round, parent: global.sha256, weights }, expected);
+        if (reason === null) {
+          accepted.add(client);
+          examples += facts.examples;
+          const givenAt = performance.now();
+          yield { weights, examples: facts.examples };
+          aggregateMs += performance.now() - givenAt;
+        } else account.rejected.push({ client, reason });
+      } else if (result.kind === 'failed') account.missing.push({ client, reason: result.reason });
+      progress.advance(result);
+    }
+  }
+
+  const next = await strategy.aggregate(state, updates()).catch((error: unknown) => {
+    if (error instanceof ThresholdError) return error;
+    throw error;
+  });
+  return {
+    request,
+    global,
+    strategy,
+    next,
+    updates: accepted.size,
+    examples,
+    account,
+    stepSeconds,
+    aggregateSeconds: aggregateMs / 1000,
+  };
+}
+
+/** Shared memory for updates on their way: as many as can be under way at a time. */
+function updateSlots(like: Weights, count: number): readonly Weights[] {
+  return Array.from({ length: count }, () => shareWeights(like));
+}
+
+interface TaskOptions {
+  /** In ascending order. */
+  readonly clients: readonly number[];
+  readonly global: GlobalModel;
+  readonly slots: readonly Weights[];
+}
+
+function* tasksOf(
+  { round, learningRate }: TrainRoundRequest,
+  { clients, global, slots }: TaskOptions,
+): Generator<TrainTask> {
+  const { weights } = global.model;
+  for (const [at, client] of clients.entries()) {
+    const update = slots[at % slots.length] as Weights;
+    yield { kind: 'train', client, round, weights, learningRate, update };
+  }
+}

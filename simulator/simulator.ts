@@ -1,0 +1,154 @@
+/** The simulator's main path: rounds of virtual clients, each trained by a warm worker and aggregated as it comes. */
+import { join } from 'node:path';
+import type { ProgramContext } from '../lib/cli/program.js';
+import type { AccuracyReport } from '../lib/engine/accuracy-report.js';
+import type { Model } from '../lib/engine/engine.js';
+import { modelFromKeras } from '../lib/engine/keras-model.js';
+import { prepareEngines } from '../lib/engine/prepare-engines.js';
+import { requireFit } from '../lib/engine/task-from-data.js';
+import { ThresholdError } from '../lib/federation/errors.js';
+import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
+import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
+import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
+import { readFileBytes, sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { readSharedShard } from '../lib/formats/dataset.js';
+import type { KerasFile } from '../lib/formats/keras-file.js';
+import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { startState, writeGlobal } from '../lib/formats/server-state.js';
+import { shareWeights } from '../lib/formats/shared-arrays.js';
+import type {
+  EvaluateReply,
+  EvaluateRequest,
+  SaveReply,
+  SaveRequest,
+  TrainReply,
+  TrainRoundRequest,
+} from '../lib/formats/simulation-messages.js';
+import { PARTITION_NAME, readPartition, TRAIN_NAME, virtualClients } from '../lib/formats/virtual-shards.js';
+import { roundTo } from '../lib/observability/rounding.js';
+import { testAccuracy } from './accuracy.js';
+import { type RoundOutcome, trainRound } from './round.js';
+import type { SharedExamples, TrainingPlan, WorkerSetup } from './worker-messages.js';
+import { openPool, type WorkerPool } from './worker-pool.js';
+
+/** A simulation on a split with virtual shards. */
+export interface SimulatorOptions extends TrainingPlan {
+  /** Directory of the split. */
+  readonly data: string;
+  /** Number of workers. */
+  readonly jobs: number;
+  readonly strategy: StrategySettings;
+}
+
+/** A simulator that has read its data. */
+export interface Simulator {
+  /** Trains the clients of a round, and aggregates their updates in the clients' order. */
+  train(request: TrainRoundRequest): Promise<TrainReply>;
+  /** Writes the global model of the training before. @throws {ThresholdError} for too few good updates */
+  save(request: SaveRequest): Promise<SaveReply>;
+  evaluate(request: EvaluateRequest): Promise<EvaluateReply>;
+  /** Stops the workers. */
+  close(): Promise<void>;
+}
+
+/** A global model as it lies on the volume. */
+export interface GlobalModel {
+  readonly path: string;
+  readonly file: KerasFile;
+  readonly model: Model;
+  readonly sha256: string;
+}
+
+/** Reads the split. @throws {DataError} when one of its files is missing or damaged */
+export async function openSimulator(options: SimulatorOptions, context: ProgramContext): Promise<Simulator> {
+  prepareEngines(options);
+  const train = await readShared(join(options.data, TRAIN_NAME));
+  const test = await readShared(join(options.data, 'test.npz'));
+  const shards = await readPartition(join(options.data, PARTITION_NAME), train.examples.labels.length);
+  let pool: WorkerPool | undefined;
+  let outcome: RoundOutcome | undefined;
+
+  const poolFor = async ({ model, path }: GlobalModel): Promise<WorkerPool> => {
+    if (pool !== undefined) return pool;
+    requireFit(model, train.examples, train.file);
+    requireFit(model, test.examples, test.file);
+    const setup: WorkerSetup = { plan: options, train, test, shards, model };
+    pool = await openPool(setup, { jobs: options.jobs, signal: context.signal });
+    const { title, why } = pool.engine;
+    context.reporter.info(`${path}: ${options.jobs} workers on ${title} (${why})`, {
+      event: 'engine',
+      engine: title,
+      why,
+    });
+    return pool;
+  };
+
+  const privacyOf = ({ request: { clients, round } }: RoundOutcome) =>
+    privacyAfter(options.strategy, {
+      participants: clients.length,
+      population: virtualClients(shards),
+      rounds: round,
+    });
+
+  return {
+    async train(request) {
+      const global = await readGlobalModel(request.global);
+      const workers = await poolFor(global);
+      const participants = request.clients.length;
+      const strategy = strategyNamed(options.strategy, { seed: options.seed, participants });
+      const parent = { file: global.path, weights: global.model.weights, sha256: global.sha256 };
+      const state = await startState(strategy, { round: request.round, parent }, request.stateIn);
+      const { reporter } = context;
+      outcome = await trainRound(request, { global, strategy, state, pool: workers, reporter });
+      const { account, stepSeconds } = outcome;
+      return { engine: workers.engine.title, stepSeconds: roundTo(stepSeconds, 3), ...account };
+    },
+    async save(request) {
+      if (outcome === undefined) throw new Error('train comes before save');
+      return { ...(await saveGlobal(outcome, request)), ...privacyOf(outcome) };
+    },
+    async evaluate({ model: path, file }) {
+      const startedAt = performance.now();
+      const global = await readGlobalModel(path);
+      const workers = await poolFor(global);
+      const summary = await testAccuracy({ global, test, pool: workers, reporter: context.reporter });
+      const report: AccuracyReport = {
+        model: path,
+        sha256: global.sha256,
+        data: test.file,
+        seconds: roundTo((performance.now() - startedAt) / 1000, 3),
+        ...summary,
+      };
+      await writeFileAtomic(file, `${JSON.stringify(report, null, 2)}\n`);
+      return { sha256: global.sha256 };
+    },
+    close: async () => pool?.close(),
+  };
+}
+
+async function saveGlobal(outcome: RoundOutcome, request: SaveRequest): Promise<SaveReply> {
+  const { next, global, strategy, updates, examples, account } = outcome;
+  const { file, stateOut, minUpdates } = request;
+  const startedAt = performance.now();
+  if (updates < minUpdates) {
+    throw new ThresholdError(
+      `Expected at least ${minUpdates} good client updates, found ${updates}` +
+        ` (${account.rejected.length} rejected); ${file} was not written.`,
+    );
+  }
+  if (next instanceof ThresholdError) throw next;
+  const written = await writeGlobal({ strategy, next, like: global.file, saveFile: file, stateOut });
+  const seconds = outcome.aggregateSeconds + (performance.now() - startedAt) / 1000;
+  return { updates, examples, seconds: roundTo(seconds, 3), ...written };
+}
+
+async function readShared(file: string): Promise<SharedExamples> {
+  return { examples: await readSharedShard(file), file };
+}
+
+async function readGlobalModel(path: string): Promise<GlobalModel> {
+  const bytes = await readFileBytes(path, 'the global model (h5)');
+  const file = await decodeKerasFile(bytes, path);
+  const { description, weights } = modelFromKeras(file, path, { keepForeignLayers: true });
+  return { path, file, model: { description, weights: shareWeights(weights) }, sha256: sha256(bytes) };
+}

@@ -1,0 +1,107 @@
+/** What passes between the simulator's main thread and its workers: plain data, large arrays in shared memory. */
+import type { Judgements } from '../lib/engine/accuracy-test.js';
+import type { Model, OptimizerSettings } from '../lib/engine/engine.js';
+import type { EngineChoice } from '../lib/federation/engine-choice.js';
+import type { Examples } from '../lib/federation/examples.js';
+import type { BatchSize, LocalWork } from '../lib/federation/local-work.js';
+import type { ErrorMessage } from '../lib/federation/transported-error.js';
+import type { Weights } from '../lib/federation/weights.js';
+import type { VirtualShards } from '../lib/formats/virtual-shards.js';
+
+/** What all clients of a run have in common. */
+export interface TrainingPlan {
+  /** Epochs or steps. */
+  readonly work: LocalWork;
+  readonly batchSize: BatchSize;
+  readonly optimizer: OptimizerSettings;
+  /** μ of FedProx' term. */
+  readonly proximal: number;
+  /** The run's seed; client and round get streams of their own. */
+  readonly seed: number;
+  readonly engine: EngineChoice;
+  /** Processor threads of each worker. */
+  readonly threads: number;
+}
+
+/** Examples and the file that they come from; the arrays are shared by all threads. */
+export interface SharedExamples {
+  readonly examples: Examples;
+  readonly file: string;
+}
+
+/** What a worker is started with. */
+export interface WorkerSetup {
+  readonly plan: TrainingPlan;
+  readonly train: SharedExamples;
+  readonly shards: VirtualShards;
+  readonly test: SharedExamples;
+  readonly model: Model;
+}
+
+/** One client's training, from weights that all threads share. */
+export interface TrainTask {
+  readonly kind: 'train';
+  readonly client: number;
+  readonly round: number;
+  readonly weights: Weights;
+  /** The round's; else that of the plan. */
+  readonly learningRate?: number | undefined;
+  /** Where the update goes: shared memory that the main thread has read when it gives it out again. */
+  readonly update: Weights;
+}
+
+/** A part of the accuracy test of one model. */
+export interface JudgeTask {
+  readonly kind: 'judge';
+  /** The model's file; tasks of one file follow each other, and the model is compiled once. */
+  readonly file: string;
+  readonly model: Model;
+  readonly from: number;
+  readonly to: number;
+  readonly batchSize: number;
+}
+
+/** Work for a worker. */
+export type WorkerTask = TrainTask | JudgeTask;
+
+/** What a client's training came to; its weights are where the task wanted them. */
+export interface TrainedClient {
+  readonly kind: 'trained';
+  readonly examples: number;
+  readonly seconds: number;
+  /** Of these, those of the training steps themselves. */
+  readonly stepSeconds: number;
+  /** Means over the last epoch. */
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+/** A training that failed; the other clients' go on. */
+export interface FailedClient {
+  readonly kind: 'failed';
+  readonly reason: string;
+}
+
+/** Judgements of a part of the test examples. */
+export interface JudgedPart extends Judgements {
+  readonly kind: 'judged';
+}
+
+/** What came of a task. */
+export type TaskResult = TrainedClient | FailedClient | JudgedPart;
+
+/** The engine that a worker has found. */
+export interface WorkerEngine {
+  /** What trainings run on, e.g. `onnx/cpu with blocks of 16`. */
+  readonly title: string;
+  /** Why this one. */
+  readonly why: string;
+  /** Asks for the same one by its name. */
+  readonly choice: EngineChoice;
+}
+
+/** What a worker says: first that it is ready, then a result for each task, in order; or what ends it. */
+export type WorkerMessage =
+  | { readonly kind: 'ready'; readonly engine: WorkerEngine }
+  | { readonly kind: 'result'; readonly result: TaskResult }
+  | { readonly kind: 'broken'; readonly error: ErrorMessage };
