@@ -1,5 +1,6 @@
 /** The aggregator's main path: client updates in files → the next global model in a file. */
 import { ThresholdError } from '../lib/federation/errors.js';
+import { type PrivacyRecord, privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
@@ -7,7 +8,6 @@ import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import { decodeKerasFile, KERAS_FILE, readKerasFile } from '../lib/formats/keras-hdf5.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
-import { type PrivacyRecord, privacyAfter } from '../lib/formats/strategy-record.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type Admission, createAdmission, type NamedModel } from './admission.js';
 import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';

@@ -32,7 +32,7 @@ function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string
   const { simulate = false, clients: count } = settings.federation;
   // Thousands of virtual clients have no files.
   const clients = range(simulate ? 0 : count);
-  yield* [paths.aggregatedModel, paths.serverState, paths.bestModel, paths.accuracy, paths.metrics];
+  yield* [paths.aggregatedModel, paths.bestModel, paths.accuracy, paths.metrics];
   yield* clients.map((client) => paths.clientModel(client));
   for (const round of roundsOf(paths, settings)) {
     yield* clients.map((client) => round.update(client));
@@ -50,7 +50,8 @@ function directoriesOf(paths: VolumePaths, { settings }: RunRecord): readonly st
 }
 
 function roundsOf(paths: VolumePaths, { federation }: RunRecord['settings']) {
-  return range(federation.rounds).map((index) => paths.round(index + 1));
+  // After the last round lies what a further one would start from.
+  return range(federation.rounds + 1).map((index) => paths.round(index + 1));
 }
 
 const range = (length: number) => Array.from({ length }, (_, index) => index);

@@ -21,19 +21,24 @@ import {
   type TrainingFlags,
 } from '../lib/cli/training-options.js';
 import { packageVersion } from '../lib/cli/version.js';
-import { ThresholdError } from '../lib/federation/errors.js';
+import { ThresholdError, UsageError } from '../lib/federation/errors.js';
+import { selectedCount } from '../lib/federation/participation.js';
 import { partitionSchemeNames } from '../lib/federation/partition.js';
 import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
+import {
+  addFederationOptions,
+  type FederationFlags,
+  federationOf,
+  toleranceOf,
+} from './federation-options.js';
 import { DATASET_NAMES } from './settings.js';
 
 /** Local epochs per round. */
 const EPOCHS = '--epochs';
 
-interface RunFlags extends EngineFlags, TrainingFlags, ScheduleFlags, StrategyFlags {
+interface RunFlags extends EngineFlags, FederationFlags, TrainingFlags, ScheduleFlags, StrategyFlags {
   readonly data: string;
-  readonly clients: number;
-  readonly rounds: number;
   readonly epochs?: number;
   readonly model: string;
   readonly partition: string;
@@ -54,6 +59,8 @@ const EXAMPLES = `
 Examples:
   fedbatch run --serve                                    generated digits, 3 clients, then the web page
   fedbatch run --data mnist.npz --clients 10 --rounds 5   your own data, federated averaging over 5 rounds
+  fedbatch run --clients 100 --fraction 0.1 --quorum 80% --rounds 50 --target-accuracy 0.97
+                                                          10 clients a round, 8 of which have to report
   fedbatch run --json --min-accuracy 0.97                 for scripts: one JSON line, exit code 4 below 97 %
 
 A second run with the same options goes on where the first one stopped, and skips what is done.`;
@@ -65,9 +72,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
     )
     .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits')
-    .option('--clients <count>', 'number of clients, K', integerOption({ min: 1 }), 3)
-    .option('--rounds <count>', 'rounds of federated averaging', integerOption({ min: 1 }), 1)
     .addOption(modelOption());
+  addFederationOptions(command);
   addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
     .addOption(
       new Option('--partition <scheme>', 'how examples are dealt to the clients')
@@ -116,6 +122,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
           ...(jobs === undefined ? {} : { jobs }),
           ...(threads === undefined ? {} : { threads }),
           fresh,
+          quorum: flags.quorum,
+          tolerance: toleranceOf(flags),
           version: packageVersion(),
         },
         context,
@@ -125,8 +133,10 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       print(summary(result));
       if (flags.json) process.stdout.write(`${jsonLine(result)}\n`);
       // Written so that an accuracy that is no number misses the threshold too.
-      if (minAccuracy !== undefined && !(result.accuracy >= minAccuracy)) {
-        throw new ThresholdError(`The accuracy ${result.accuracy} is below the required ${minAccuracy}.`);
+      if (minAccuracy !== undefined && !(result.last.evaluation.accuracy >= minAccuracy)) {
+        throw new ThresholdError(
+          `The accuracy ${result.last.evaluation.accuracy} is below the required ${minAccuracy}.`,
+        );
       }
       if (flags.serve) {
         const { serve } = await import('./serve.js');
@@ -139,23 +149,30 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     });
 }
 
+/** @throws {UsageError} when options contradict each other */
 function settingsOf(flags: RunFlags): RunSettings {
-  const { data, seed, model, clients, rounds, partition } = flags;
+  if (flags.simulate && flags.roundDeadline !== undefined) {
+    throw new UsageError(
+      `--round-deadline ${flags.roundDeadline} does not go with --simulate, whose clients are never late.`,
+    );
+  }
+  const { data, seed, model, partition } = flags;
+  const federation = federationOf(flags);
   const strategy = strategyOf(flags);
-  checkClients(strategy, { selected: clients, clients });
+  checkClients(strategy, { selected: selectedCount(federation), clients: federation.clients });
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },
     model: { name: model },
     engine: choiceOf(flags),
     training: trainingSettings(flags),
-    federation: { clients, rounds, partition, ...(flags.simulate ? { simulate: true } : {}) },
+    federation: { ...federation, partition, ...(flags.simulate ? { simulate: true } : {}) },
     // What is not asked for is left out, so that a run keeps its id when a new option appears.
     ...(strategyArguments(strategy).length === 0 ? {} : { strategy }),
   };
 }
 
-/** What is not asked for is left out, so that a run keeps its id when a new option appears. */
+/** What is not asked for is left out here too. */
 function trainingSettings(flags: RunFlags): RunSettings['training'] {
   const { batch, optimizer, momentum, proximal } = flags;
   const { base, decay, warmUpRounds, scaleWithClients } = scheduleOf(flags);

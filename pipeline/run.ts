@@ -2,23 +2,26 @@
 import { resolve } from 'node:path';
 import { InterruptedError } from '../lib/federation/errors.js';
 import { describeLocalWork } from '../lib/federation/local-work.js';
+import { type Quorum, selectedCount } from '../lib/federation/participation.js';
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { availableCores } from '../lib/system/cores.js';
 import { planThreads } from './cores.js';
-import { count } from './local-run.js';
+import { endingOf } from './ending.js';
+import { count, type Tolerance } from './local-run.js';
 import { createLocalRunner, type LocalRunner } from './local-runner.js';
 import { openMetrics } from './metrics.js';
+import { processWork } from './process-work.js';
 import { requireEngine } from './require-engine.js';
-import { federatedAveraging } from './round-loop.js';
+import { type FederationPlan, federatedAveraging } from './round-loop.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
 import { DATASET_NAMES, runId } from './settings.js';
-import { createSimulationRunner } from './simulation/simulation-runner.js';
+import { simulatedWork } from './simulation/simulated-work.js';
 import { splitStage } from './split-stage.js';
 import { createStageClock, type StageClock, timedRunner } from './stage-clock.js';
 import type { StageContext } from './stage-process.js';
-import { type RunResult, shortPath } from './summary.js';
+import { type RunResult, resultFacts, shortPath } from './summary.js';
 import { localWork } from './training-task.js';
 
 /** Workers of a simulation at most, however many are asked for: a slip of the finger must not take the machine down. */
@@ -36,6 +39,9 @@ export interface RunOptions {
   readonly threads?: number;
   /** Start over on a volume that holds a run. */
   readonly fresh: boolean;
+  /** Updates that a round needs; without it all selected clients have to report. */
+  readonly quorum?: Quorum | undefined;
+  readonly tolerance: Tolerance;
   readonly version: string;
 }
 
@@ -45,14 +51,14 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
   const settings = await withDatasetHash(options.settings);
   const id = runId(settings);
   const cores = availableCores();
-  const { clients, simulate = false } = settings.federation;
+  const clients = selectedCount(settings.federation);
   const volume = await openRunVolume({
     paths: volumePaths(resolve(options.volume ?? `runs/${id}`)),
     facts: {
       id,
       settings,
       // A pool of workers with a thread each is never idle.
-      threads: options.threads ?? (simulate ? 1 : planThreads({ clients, cores })),
+      threads: options.threads ?? (settings.federation.simulate ? 1 : planThreads({ clients, cores })),
       versions: { fedbatch: options.version, node: process.versions.node },
     },
     requiresThreads: options.threads !== undefined,
@@ -79,20 +85,28 @@ async function runOnVolume(
 ): Promise<RunResult> {
   const { paths } = volume;
   const { threads } = volume.record;
-  const { settings, cores } = options;
-  const { clients, rounds, simulate = false } = settings.federation;
+  const { settings, cores, tolerance, quorum } = options;
+  const { seed, federation } = settings;
+  const { simulate = false } = federation;
   const room = Math.max(1, Math.floor(cores / threads));
   // Trainers of an own process each would take the memory; workers that are asked for share what they have.
-  const jobs = Math.min(options.jobs ?? room, simulate ? MAX_WORKERS : room, clients);
+  const limit = simulate ? MAX_WORKERS : room;
+  const jobs = Math.min(options.jobs ?? room, limit, selectedCount(federation));
   const metrics = await openMetrics(paths.metrics);
   const clock = createStageClock();
-  const run = { ...context, paths, settings, cores, jobs, threads, metrics, toldEngines: new Set<string>() };
-  context.reporter.info(opening(volume, { cores, jobs }));
+  const run = {
+    ...context,
+    ...{ paths, settings, cores, jobs, threads, metrics, tolerance },
+    toldEngines: new Set<string>(),
+  };
+  context.reporter.info(opening(volume, { settings, cores, jobs }));
   await metrics.append({
     event: 'start',
     id: volume.record.id,
     resumed: volume.resumed,
     settings,
+    quorum,
+    ...tolerance,
     cores,
     jobs,
     threads,
@@ -100,33 +114,23 @@ async function runOnVolume(
 
   const data = await clock.time('split', () => splitStage(run));
   await recordDataset(volume, data.dataset.sha256);
-  const runner = simulate ? createSimulationRunner(run, data) : createLocalRunner(run, data);
-  const { outcomes, lastRound } = await runRounds(runner, { clients, rounds, clock }).finally(() =>
-    runner.close(),
-  );
-
-  const last = outcomes.at(-1);
-  if (last === undefined) throw new Error('a run has at least one round');
-  const { global, evaluation } = last;
-  const result = {
-    ...evaluation,
-    rounds,
-    seconds: clock.seconds(),
-    sha256: global.sha256,
-    volume: paths.root,
-    lastRound,
-  };
-  const { accuracy, loss, seconds, sha256 } = result;
-  await metrics.append({ event: 'end', accuracy, loss, rounds, seconds, sha256 });
-  return result;
+  const work = simulate ? simulatedWork(run) : processWork(run);
+  const runner = createLocalRunner(run, data, work);
+  const plan = { ...federation, seed, quorum };
+  const result = await runRounds(runner, { plan, clock }).finally(() => work.close());
+  const complete = { ...result, seconds: clock.seconds(), volume: paths.root };
+  await metrics.append({ event: 'end', ...resultFacts(complete) });
+  return complete;
 }
 
 async function runRounds(
   runner: LocalRunner,
-  { clock, ...plan }: { readonly clients: number; readonly rounds: number; readonly clock: StageClock },
+  { plan, clock }: { readonly plan: FederationPlan; readonly clock: StageClock },
 ) {
   const outcomes = await federatedAveraging(plan, timedRunner(runner, clock));
-  return { outcomes, lastRound: await clock.time('evaluate', () => runner.evaluateClients()) };
+  const ending = endingOf(outcomes, plan);
+  const results = { last: ending.last.global, best: ending.best.global };
+  return { ...ending, lastRound: await clock.time('evaluate', () => runner.conclude(results)) };
 }
 
 /** A file is hashed before anything else is done, so that one that has changed since is not mistaken for the same. */
@@ -139,12 +143,13 @@ async function withDatasetHash(settings: RunSettings): Promise<RunSettings> {
 
 function opening(
   volume: RunVolume,
-  { cores, jobs }: { readonly cores: number; readonly jobs: number },
+  { settings, cores, jobs }: Pick<RunOptions, 'settings'> & { readonly cores: number; readonly jobs: number },
 ): string {
-  const { settings } = volume.record;
   const { clients, rounds } = settings.federation;
+  const selected = selectedCount(settings.federation);
   const plan = [
     count(clients, 'client'),
+    ...(selected < clients ? [`${selected} of them a round`] : []),
     count(rounds, 'round'),
     describeLocalWork(localWork(settings.training)),
     `batch ${settings.training.batch}`,

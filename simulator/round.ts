@@ -2,6 +2,8 @@
 import { ThresholdError } from '../lib/federation/errors.js';
 import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { validateUpdate } from '../lib/federation/validate-update.js';
+import type { Weights } from '../lib/federation/weights.js';
+import { shareWeights } from '../lib/formats/shared-arrays.js';
 import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/rounding.js';
@@ -46,18 +48,18 @@ export async function trainRound(
   const clients = [...request.clients].sort((a, b) => a - b);
   const account: RoundOutcome['account'] = { reported: [], rejected: [], missing: [] };
   const accepted = new Set<number>();
+  const slots = updateSlots(global.model.weights, pool.window + 1);
   const progress = createRoundProgress({ round, clients: clients.length, reporter });
   let examples = 0;
   let [stepSeconds, aggregateMs] = [0, 0];
 
   async function* updates(): AsyncGenerator<WeightedUpdate> {
     let at = 0;
-    for await (const result of pool.inOrder(
-      tasksOf(clients, { round, weights: global.model.weights, learningRate: request.learningRate }),
-    )) {
+    for await (const result of pool.inOrder(tasksOf(request, { clients, global, slots }))) {
+      const weights = slots[at % slots.length] as Weights;
       const client = clients[at++] as number;
       if (result.kind === 'trained') {
-        const { seconds, loss, accuracy, weights } = result;
+        const { seconds, loss, accuracy } = result;
         stepSeconds += result.stepSeconds;
         const facts = { client, examples: result.examples };
         account.reported.push({
@@ -97,9 +99,25 @@ export async function trainRound(
   };
 }
 
+/** Shared memory for updates on their way: as many as can be under way at a time. */
+function updateSlots(like: Weights, count: number): readonly Weights[] {
+  return Array.from({ length: count }, () => shareWeights(like));
+}
+
+interface TaskOptions {
+  /** In ascending order. */
+  readonly clients: readonly number[];
+  readonly global: GlobalModel;
+  readonly slots: readonly Weights[];
+}
+
 function* tasksOf(
-  clients: readonly number[],
-  common: Omit<TrainTask, 'kind' | 'client'>,
+  { round, learningRate }: TrainRoundRequest,
+  { clients, global, slots }: TaskOptions,
 ): Generator<TrainTask> {
-  for (const client of clients) yield { kind: 'train', client, ...common };
+  const { weights } = global.model;
+  for (const [at, client] of clients.entries()) {
+    const update = slots[at % slots.length] as Weights;
+    yield { kind: 'train', client, round, weights, learningRate, update };
+  }
 }

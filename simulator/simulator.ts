@@ -7,13 +7,15 @@ import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
 import { ThresholdError } from '../lib/federation/errors.js';
+import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import { readFileBytes, sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
-import { readShard } from '../lib/formats/dataset.js';
+import { readSharedShard } from '../lib/formats/dataset.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
+import { shareWeights } from '../lib/formats/shared-arrays.js';
 import type {
   EvaluateReply,
   EvaluateRequest,
@@ -22,12 +24,10 @@ import type {
   TrainReply,
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
-import { privacyAfter } from '../lib/formats/strategy-record.js';
 import { PARTITION_NAME, readPartition, TRAIN_NAME, virtualClients } from '../lib/formats/virtual-shards.js';
 import { roundTo } from '../lib/observability/rounding.js';
 import { testAccuracy } from './accuracy.js';
 import { type RoundOutcome, trainRound } from './round.js';
-import { shareExamples, shareWeights } from './shared-examples.js';
 import type { SharedExamples, TrainingPlan, WorkerSetup } from './worker-messages.js';
 import { openPool, type WorkerPool } from './worker-pool.js';
 
@@ -143,7 +143,7 @@ async function saveGlobal(outcome: RoundOutcome, request: SaveRequest): Promise<
 }
 
 async function readShared(file: string): Promise<SharedExamples> {
-  return { examples: shareExamples(await readShard(file)), file };
+  return { examples: await readSharedShard(file), file };
 }
 
 async function readGlobalModel(path: string): Promise<GlobalModel> {

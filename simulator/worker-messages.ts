@@ -1,4 +1,4 @@
-/** What passes between the simulator's main thread and its workers: plain data, large arrays shared or moved. */
+/** What passes between the simulator's main thread and its workers: plain data, large arrays in shared memory. */
 import type { Judgements } from '../lib/engine/accuracy-test.js';
 import type { Model, OptimizerSettings } from '../lib/engine/engine.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
@@ -46,6 +46,8 @@ export interface TrainTask {
   readonly weights: Weights;
   /** The round's; else that of the plan. */
   readonly learningRate?: number | undefined;
+  /** Where the update goes: shared memory that the main thread has read when it gives it out again. */
+  readonly update: Weights;
 }
 
 /** A part of the accuracy test of one model. */
@@ -62,11 +64,10 @@ export interface JudgeTask {
 /** Work for a worker. */
 export type WorkerTask = TrainTask | JudgeTask;
 
-/** What a client's training came to; the weights are the receiver's own. */
+/** What a client's training came to; its weights are where the task wanted them. */
 export interface TrainedClient {
   readonly kind: 'trained';
   readonly examples: number;
-  readonly weights: Weights;
   readonly seconds: number;
   /** Of these, those of the training steps themselves. */
   readonly stepSeconds: number;

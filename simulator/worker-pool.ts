@@ -7,6 +7,8 @@ import type { TaskResult, WorkerEngine, WorkerMessage, WorkerSetup, WorkerTask }
 /** Workers that have compiled the model. */
 export interface WorkerPool {
   readonly engine: WorkerEngine;
+  /** Tasks at most that are begun, or done and waiting, while the result of another one is being looked at. */
+  readonly window: number;
   /**
    * Does tasks, and yields what came of each, in their order. A result that is there before its turn waits; when too
    * many wait no new task is begun, so that memory depends on the number of workers, not on that of tasks.
@@ -22,6 +24,12 @@ const AHEAD = 2;
 
 /** Results, and tasks that become results, of each worker that may wait for their turn behind a slow one. */
 const WINDOW_PER_WORKER = 4;
+
+/**
+ * New objects of a worker, in MB, before it looks for those that are no longer needed. Buffers of updates wait for that
+ * too: with Node's 48 MB every worker keeps some 30 MB of them.
+ */
+const YOUNG_MB = 6;
 
 /**
  * Starts `jobs` workers. The first one finds the engine, the others take the same.
@@ -52,7 +60,8 @@ export async function openPool(
     const same = { ...setup, plan: { ...setup.plan, engine: engine.choice } };
     for (let job = 1; job < jobs; job++) members.push(startMember(same, failure));
     await orFailure(Promise.all(members.map(({ ready }) => ready)), failure);
-    return { engine, inOrder: (tasks) => inOrder(tasks, { members, failure }), close };
+    const window = jobs * WINDOW_PER_WORKER;
+    return { engine, window, inOrder: (tasks) => inOrder(tasks, { members, failure, window }), close };
   } catch (error) {
     await close();
     throw error;
@@ -102,7 +111,10 @@ interface Member {
 }
 
 function startMember(setup: WorkerSetup, failure: Failure): Member {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: setup });
+  const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    workerData: setup,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+  });
   let isReady: (engine: WorkerEngine) => void = () => undefined;
   const member: Member = {
     worker,
@@ -123,13 +135,18 @@ function startMember(setup: WorkerSetup, failure: Failure): Member {
   return member;
 }
 
+interface InOrderContext {
+  readonly members: readonly Member[];
+  readonly failure: Failure;
+  readonly window: number;
+}
+
 async function* inOrder(
   tasks: Iterable<WorkerTask>,
-  { members, failure }: { readonly members: readonly Member[]; readonly failure: Failure },
+  { members, failure, window }: InOrderContext,
 ): AsyncGenerator<TaskResult> {
   const source = tasks[Symbol.iterator]();
   const results = new Map<number, TaskResult>();
-  const window = members.length * WINDOW_PER_WORKER;
   let [sent, taken] = [0, 0];
   let isExhausted = false;
   let wake: () => void = () => undefined;

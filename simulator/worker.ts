@@ -69,8 +69,7 @@ async function work(): Promise<void> {
       port.postMessage({ kind: 'result', result } satisfies WorkerMessage);
     } else {
       const result = await trainClient(warm, task);
-      const moved = result.kind === 'trained' ? result.weights.map(({ values }) => values.buffer) : [];
-      port.postMessage({ kind: 'result', result } satisfies WorkerMessage, moved as ArrayBuffer[]);
+      port.postMessage({ kind: 'result', result } satisfies WorkerMessage);
     }
   }
   await warm.predictor?.session.dispose();
@@ -79,7 +78,7 @@ async function work(): Promise<void> {
 
 async function trainClient(
   { session }: Warm,
-  { round, client, weights, learningRate }: TrainTask,
+  { round, client, weights, learningRate, update }: TrainTask,
 ): Promise<TrainedClient | FailedClient> {
   const startedAt = performance.now();
   let stepMs = 0;
@@ -101,10 +100,10 @@ async function trainClient(
       seed,
       signal: stop.signal,
     });
-    const update = await session.weights();
+    for (const [index, { values }] of (await session.weights()).entries()) update[index]?.values.set(values);
     const seconds = (performance.now() - startedAt) / 1000;
     const facts = { examples: examples.labels.length, seconds, stepSeconds: stepMs / 1000, loss, accuracy };
-    return { kind: 'trained', weights: update, ...facts };
+    return { kind: 'trained', ...facts };
   } catch (error) {
     stop.signal.throwIfAborted();
     return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };

@@ -96,6 +96,27 @@ export async function readFileBytes(path: string, what: string): Promise<Uint8Ar
   }
 }
 
+/** Reads a whole file into memory that threads can share. @throws {DataError} as `readFileBytes` */
+export async function readFileShared(path: string, what: string): Promise<Uint8Array<SharedArrayBuffer>> {
+  try {
+    const file = await open(path);
+    try {
+      const bytes = new Uint8Array(new SharedArrayBuffer((await file.stat()).size));
+      let at = 0;
+      while (at < bytes.length) {
+        const { bytesRead } = await file.read(bytes, at, bytes.length - at, at);
+        if (bytesRead === 0) break;
+        at += bytesRead;
+      }
+      return bytes.subarray(0, at);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw unreadable(path, what, error);
+  }
+}
+
 /** sha256 of some bytes, as 64 lower-case hexadecimal digits. */
 export function sha256(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex');

@@ -8,9 +8,10 @@ import {
   MAX_CLASSES,
 } from '../federation/examples.js';
 import { formatShape } from '../federation/weights.js';
-import { readFileBytes, sha256, writeFileAtomic } from './atomic-file.js';
+import { readFileBytes, readFileShared, sha256, writeFileAtomic } from './atomic-file.js';
 import type { NpyArray } from './npy.js';
 import { encodeNpz, listNames, type NpzArchive, openNpz } from './npz.js';
+import { shareArray, shareImages } from './shared-arrays.js';
 
 /** The arrays of a dataset that brings its own test examples. */
 const FOUR = ['x_train', 'y_train', 'x_test', 'y_test'] as const;
@@ -62,7 +63,20 @@ export async function parseDataset(bytes: Uint8Array, path: string): Promise<Dat
 
 /** Reads a shard (or a test set): arrays `x`, `y`. @throws {DataError} as `parseDataset`. */
 export async function readShard(path: string): Promise<Examples> {
-  const archive = await openNpz(await readFileBytes(path, 'a shard (npz)'), path);
+  return parseShard(await readFileBytes(path, SHARD), path);
+}
+
+/** What error messages call it. */
+const SHARD = 'a shard (npz)';
+
+/** Reads a shard so that threads can share it; `uint8` images are not copied on the way. @throws {DataError} likewise */
+export async function readSharedShard(path: string): Promise<Examples> {
+  const { shape, images, labels } = await parseShard(await readFileShared(path, SHARD), path);
+  return { shape, images: shareImages(images), labels: shareArray(labels, Int32Array) };
+}
+
+async function parseShard(bytes: Uint8Array, path: string): Promise<Examples> {
+  const archive = await openNpz(bytes, path);
   requireArrays(archive, path, ['x', 'y']);
   return readExamples(archive, { path, x: 'x', y: 'y' });
 }

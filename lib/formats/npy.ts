@@ -88,8 +88,14 @@ export function encodeNpy(
   return new Uint8Array(dump(values, [...shape]));
 }
 
-/** npyjs looks at a whole ArrayBuffer to its end, so it gets one that starts with the file and is aligned. */
+/**
+ * npyjs looks at a whole ArrayBuffer to its end, so it gets one that starts with the file and is aligned. Bytes need no
+ * alignment: images are looked at where they lie, in an archive of any size.
+ */
 function parseValues(bytes: Uint8Array, { dataOffset }: NpyHeader, dtype: NpyDtype): NpyValues {
+  if (dtype === 'uint8') {
+    return new Uint8Array(bytes.buffer, bytes.byteOffset + dataOffset, bytes.length - dataOffset);
+  }
   const { itemBytes } = DTYPES[dtype];
   const { buffer, byteOffset } = bytes;
   const usable =

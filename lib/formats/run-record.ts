@@ -41,8 +41,15 @@ const runSettingsSchema = z.strictObject({
   }),
   federation: z.strictObject({
     clients: count,
+    /** As many as were asked for so far: a later run may add some. */
     rounds: count,
     partition: z.string(),
+    /** Share of the clients that a round selects, and how many it selects at least. */
+    fraction: share.default(1),
+    minClients: count.default(1),
+    /** Ends the rounds early: an accuracy that is enough; rounds in a row without a better one. */
+    targetAccuracy: share.optional(),
+    patience: count.optional(),
     /** Clients are data, not processes: the same models, other files. */
     simulate: z.literal(true).optional(),
   }),
@@ -83,6 +90,8 @@ const roundRecordSchema = z.object({
   /** sha256 of the global model that the round started from. */
   parent: hash,
   selected: z.array(count),
+  /** Fewest good updates that the round goes on with. */
+  quorum: count.optional(),
   /** The rate that the clients trained with. */
   learningRate: z.number().optional(),
   reported: z.array(clientRecordSchema),
@@ -93,6 +102,7 @@ const roundRecordSchema = z.object({
       z.object({ file: z.string(), reason: z.string() }),
     ]),
   ),
+  /** Selected clients that crashed, refused or were late. Final once the round is aggregated; tried again until then. */
   missing: z.array(z.object({ client: count, reason: z.string() })),
   /** Where the clients were simulated: on what, by how many workers side by side. */
   simulated: z.object({ engine: z.string(), jobs: count }).optional(),
@@ -124,6 +134,8 @@ const roundRecordSchema = z.object({
       seconds: z.number(),
     })
     .optional(),
+  /** Wall-clock seconds of the whole round, by its steps; of the last attempt, where it was interrupted. */
+  seconds: z.object({ train: z.number(), aggregate: z.number(), evaluate: z.number() }).optional(),
 });
 
 /** Everything that a run's result depends on; two runs of equal settings give the same bytes. */
@@ -142,14 +154,18 @@ export function newRunRecord(facts: Omit<RunRecord, 'schemaVersion' | 'createdAt
 
 /** A round in which nobody has reported yet. */
 export function newRoundRecord(
-  facts: Pick<RoundRecord, 'round' | 'parent'> & { readonly selected: readonly number[] },
+  facts: Pick<RoundRecord, 'round' | 'parent'> & {
+    readonly selected: readonly number[];
+    readonly quorum?: number | undefined;
+  },
 ): RoundRecord {
-  const { round, parent, selected } = facts;
+  const { round, parent, selected, quorum = selected.length } = facts;
   return {
     schemaVersion: SCHEMA_VERSION,
     round,
     parent,
     selected: [...selected],
+    quorum,
     reported: [],
     rejected: [],
     missing: [],

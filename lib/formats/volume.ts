@@ -9,8 +9,6 @@ export interface VolumePaths {
   readonly manifest: string;
   readonly test: string;
   readonly aggregatedModel: string;
-  /** The state of a server optimizer after the last round, beside the model that it belongs to. */
-  readonly serverState: string;
   readonly bestModel: string;
   readonly accuracy: string;
   readonly metrics: string;
@@ -43,7 +41,6 @@ export function volumePaths(root: string): VolumePaths {
     manifest: join(root, 'data', 'manifest.json'),
     test: join(root, 'data', 'test.npz'),
     aggregatedModel: join(root, 'aggregated-model.h5'),
-    serverState: join(root, 'server-state.h5'),
     bestModel: join(root, 'best-model.h5'),
     accuracy: join(root, 'accuracy.json'),
     metrics: join(root, 'metrics.jsonl'),

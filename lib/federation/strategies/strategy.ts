@@ -1,7 +1,10 @@
 /** What a strategy is: how the updates of a round and the server's state become the next state. */
 import type { Weights } from '../weights.js';
 
-/** A client's weights and how much they count: its number of examples. */
+/**
+ * A client's weights and how much they count: its number of examples. Its values stay what they are until the next update
+ * is asked for: a strategy that keeps them copies them.
+ */
 export interface WeightedUpdate {
   readonly weights: Weights;
   readonly examples: number;

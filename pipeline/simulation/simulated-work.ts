@@ -1,0 +1,157 @@
+/** The work of a round by the simulator: clients are its data, and a round is the smallest finished work. */
+import { strategyArguments } from '../../lib/cli/strategy-options.js';
+import { StageError } from '../../lib/federation/errors.js';
+import { requireQuorum } from '../../lib/federation/participation.js';
+import { formatPrivacy } from '../../lib/federation/privacy/privacy-record.js';
+import { FEDAVG } from '../../lib/federation/strategies/strategy-settings.js';
+import { placeFileAtomic, sha256 } from '../../lib/formats/atomic-file.js';
+import type { Manifest } from '../../lib/formats/manifest.js';
+import {
+  evaluateReplySchema,
+  saveReplySchema,
+  trainReplySchema,
+} from '../../lib/formats/simulation-messages.js';
+import { stateFiles } from '../aggregate-stage.js';
+import { engineArguments } from '../engine-arguments.js';
+import { count, type LocalRun, stopwatch, tell, tellSkipped } from '../local-run.js';
+import { holds } from '../round-ledger.js';
+import type { RoundStep, RoundWork } from '../round-work.js';
+import type { AggregateOutcome, AggregateTask, GlobalModel, TrainOutcome, TrainTask } from '../runner.js';
+import { roundLearningRate, trainingArguments } from '../training-task.js';
+import { type SimulatorProcess, startSimulator } from './simulator-process.js';
+
+/** Work by a simulator, which is started when there is something to do. */
+export function simulatedWork(run: LocalRun): RoundWork {
+  let simulator: SimulatorProcess | undefined;
+  const started = (): SimulatorProcess => {
+    simulator ??= startSimulator(simulatorArguments(run), {
+      ...run,
+      onEngine: ({ engine, why }) =>
+        tell(run, { stage: 'train' }, `${count(run.jobs, 'worker')} on ${engine} (${why})`),
+    });
+    return simulator;
+  };
+  return {
+    train: (step) => trainRound(run, step, started),
+    aggregate: (step) => saveGlobalModel(run, step, started),
+    test: async (files) => {
+      await started().ask({ request: 'evaluate', ...files }, evaluateReplySchema);
+    },
+    close: async () => simulator?.close(),
+  };
+}
+
+type Started = () => SimulatorProcess;
+
+function simulatorArguments({ paths, settings, jobs, threads }: LocalRun): readonly string[] {
+  const { seed, engine, training, strategy = FEDAVG } = settings;
+  return [
+    ...['--data', paths.data],
+    ...trainingArguments(settings, training.learningRate),
+    ...strategyArguments(strategy),
+    ...['--seed', `${seed}`],
+    ...['--jobs', `${jobs}`],
+    ...['--threads', `${threads}`],
+    ...engineArguments(engine),
+  ];
+}
+
+/** Whether the global model that a round ends with lies there, made from what it would be made from again. */
+async function isFinished(run: LocalRun, { task, data, ledger }: RoundStep<TrainTask>): Promise<boolean> {
+  const { aggregate } = ledger.record;
+  if (aggregate === undefined || aggregate.inputs !== hashOfInputs(task.global, data)) return false;
+  const state = stateFiles(run, task.round);
+  if (state !== undefined && !(await holds(state.out, aggregate.state))) return false;
+  return await holds(run.paths.round(task.round + 1).globalModel, aggregate.sha256);
+}
+
+/** All updates of a simulated round follow from the model that it starts from, the data, and the run's settings. */
+function hashOfInputs(global: GlobalModel, { virtual }: Manifest): string {
+  return sha256(JSON.stringify([global.sha256, virtual?.train.sha256, virtual?.partition.sha256]));
+}
+
+/**
+ * Trains the clients of a round, unless it is aggregated already.
+ *
+ * @throws {StageError} naming a client whose training failed, where all have to report
+ * @throws {ThresholdError} when so many failed that the quorum is missed
+ */
+async function trainRound(
+  run: LocalRun,
+  step: RoundStep<TrainTask>,
+  started: Started,
+): Promise<TrainOutcome> {
+  const { task, ledger } = step;
+  const { round, global, clients, quorum } = task;
+  if (await isFinished(run, step)) {
+    tellSkipped(run, { stage: 'train' }, `round ${round}: ${count(clients.length, 'client')}`);
+    return ledger.record;
+  }
+  const learningRate = roundLearningRate(run.settings, task);
+  const request = {
+    ...{ request: 'train' as const, round, learningRate },
+    ...{ global: global.file, clients: [...clients], stateIn: stateFiles(run, round)?.in },
+  };
+  const { result, seconds, took } = await stopwatch(() => started().ask(request, trainReplySchema));
+  run.reporter.close();
+  const { engine, stepSeconds, reported, rejected, missing } = result;
+  const outcome = { reported, rejected, missing, simulated: { engine, jobs: run.jobs } };
+  await ledger.set({ learningRate, ...outcome, aggregate: undefined });
+  const facts = { learningRate, clients: reported.length, seconds, stepSeconds };
+  await run.metrics.append({ event: 'updates', round, ...facts });
+  for (const { client, reason } of missing) {
+    run.reporter.warn(`train client ${client}: ${reason}`, { round, client });
+    await run.metrics.append({ event: 'missing', round, client, reason });
+  }
+  const [failed] = missing;
+  if (quorum === undefined && failed !== undefined) {
+    throw new StageError(`train client ${failed.client}`, failed.reason);
+  }
+  requireQuorum({ round, selected: clients, missing, quorum: quorum ?? clients.length });
+  const perSecond = (reported.length / seconds).toPrecision(3);
+  const what = `round ${round}: ${count(reported.length, 'client')}, ${perSecond} a second`;
+  tell(run, { stage: 'train' }, `${what}  ${took}`);
+  return { reported, missing };
+}
+
+/** Writes the global model that the round's training came to, unless it lies there. */
+async function saveGlobalModel(
+  run: LocalRun,
+  { task, data, ledger }: RoundStep<AggregateTask>,
+  started: Started,
+): Promise<AggregateOutcome> {
+  const { round, global, updates, quorum } = task;
+  const stage = { stage: 'aggregate' } as const;
+  const file = run.paths.round(round + 1).globalModel;
+  const { aggregate: earlier, rejected } = ledger.record;
+  if (earlier !== undefined) {
+    const what = `round ${round}: ${count(earlier.updates, 'update')}, ${earlier.examples} examples`;
+    tellSkipped(run, stage, what);
+    return { file, sha256: earlier.sha256, rejected };
+  }
+  for (const each of rejected) {
+    const who = 'client' in each ? `the update of client ${each.client}` : each.file;
+    run.reporter.warn(`aggregate: Rejected ${who}: ${each.reason}.`, { round, ...each });
+  }
+  const request = {
+    ...{ request: 'save' as const, file, minUpdates: quorum ?? updates.length },
+    stateOut: stateFiles(run, round)?.out,
+  };
+  const { took, result: made } = await stopwatch(() => started().ask(request, saveReplySchema)).catch(
+    async (error: unknown) => {
+      if (error instanceof StageError) {
+        const failure = { ...stage, reason: error.message };
+        await ledger.set({ failure });
+        await run.metrics.append({ event: 'failure', round, ...failure, rejected });
+      }
+      throw error;
+    },
+  );
+  const facts = { inputs: hashOfInputs(global, data), ...made };
+  await placeFileAtomic(file, run.paths.aggregatedModel);
+  await ledger.set({ aggregate: facts, failure: undefined });
+  await run.metrics.append({ event: 'aggregate', round, ...facts, rejected });
+  const what = `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples`;
+  tell(run, stage, `${what}${made.privacy ? `, ${formatPrivacy(made.privacy)}` : ''}  ${took}`);
+  return { file, sha256: made.sha256, rejected };
+}
