@@ -16,6 +16,7 @@ const session = await onnxEngine.createTrainingSession(
   { description, weights: initialWeights(description, 0) },
   {
     optimizer: { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+    batchSize: batch,
     seed: 0,
     threads,
   },

@@ -4,20 +4,27 @@
 # processors. The packages of the webgpu backend come along.
 #
 #   scripts/build-tfjs-node.sh [folder]               .cache/tfjs-node unless told otherwise
+#   scripts/build-tfjs-node.sh --gpu [folder]         @tensorflow/tfjs-node-gpu in .cache/tfjs-node-gpu, with PyPI's
+#                                                     CUDA build of TensorFlow and the CUDA 12 libraries that it asks
+#                                                     for: 6 GB, and nothing of CUDA has to be installed but the driver
 #   FEDBATCH_TENSORFLOW=<folder> npx fedbatch …       uses it
 #
 # TENSORFLOW_WHEEL names another wheel (tensorflow-cpu==2.20.0), TENSORFLOW_DIR the folder of a TensorFlow that is
-# installed already (…/site-packages/tensorflow), PYTHON the Python that fetches it. For a graphics card:
-# TFJS_PACKAGE=@tensorflow/tfjs-node-gpu TENSORFLOW_WHEEL=tensorflow, with the CUDA libraries that this wheel asks for.
+# installed already (…/site-packages/tensorflow), PYTHON the Python that fetches it.
 # Needs g++ and Node's headers, which Node's own archives hold and Debian has as libnode-dev (NODE_INCLUDE_DIR else).
 set -euo pipefail
 
 tfjs=4.22.0
 webgpu=0.6.2
 root=$(cd "$(dirname "$0")/.." && pwd)
-folder=${1:-$root/.cache/tfjs-node}
+name=@tensorflow/tfjs-node
 wheel=${TENSORFLOW_WHEEL:-tensorflow-cpu}
-name=${TFJS_PACKAGE:-@tensorflow/tfjs-node}
+if [ "${1:-}" = --gpu ]; then
+  shift
+  name=@tensorflow/tfjs-node-gpu
+  wheel=${TENSORFLOW_WHEEL:-tensorflow[and-cuda]}
+fi
+folder=${1:-$root/.cache/${name#*/}}
 python=${PYTHON:-python3}
 
 fail() {
@@ -40,18 +47,21 @@ package=$folder/node_modules/$name
 echo "== libtensorflow"
 tensorflow=${TENSORFLOW_DIR:-}
 if [ -z "$tensorflow" ]; then
-  # Unpacked, not installed: of the wheel we want its libraries and headers, not what Python needs beside it.
+  # Unpacked, not installed: we want libraries and headers, not what Python needs beside them. The CUDA libraries are
+  # wheels of their own, which TensorFlow's libraries look for in ../nvidia.
   rm -rf "$folder/wheel" "$folder/libtensorflow"
-  "$python" -m pip download --quiet --no-deps --only-binary :all: --dest "$folder/wheel" "$wheel"
+  dependencies=--no-deps
+  if [[ $wheel == *\[and-cuda\]* ]]; then dependencies=--prefer-binary; fi
+  "$python" -m pip download --quiet --no-cache-dir $dependencies --only-binary :all: --dest "$folder/wheel" "$wheel"
   "$python" - "$folder" <<'PYTHON'
-import glob, sys, zipfile
+import glob, re, sys, zipfile
 
 folder = sys.argv[1]
-wanted = ("tensorflow/libtensorflow", "tensorflow/include/")
+wanted = re.compile(r"tensorflow/(libtensorflow|include/)|nvidia/.*/lib/.*\.so|nvidia/cuda_nvcc/nvvm/libdevice/")
 for wheel in glob.glob(folder + "/wheel/*.whl"):
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
-            if name.startswith(wanted):
+            if wanted.match(name):
                 archive.extract(name, folder + "/libtensorflow")
 PYTHON
   rm -rf "$folder/wheel"

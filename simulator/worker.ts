@@ -47,7 +47,10 @@ async function warmUp(): Promise<Warm> {
     description: model.description,
     signal: stop.signal,
   });
-  const session = await engine.createTrainingSession(model, plan);
+  const session = await engine.createTrainingSession(model, {
+    ...plan,
+    batchSize: plan.batchSize === 'all' ? undefined : plan.batchSize,
+  });
   const choice = engineChoice(backend.engine, backend.backend);
   port.postMessage({
     kind: 'ready',

@@ -4,6 +4,7 @@ import type { Batch, Model } from '../lib/engine/engine.js';
 import { initialWeights } from '../lib/engine/initial-weights.js';
 import type { ModelDescription } from '../lib/engine/model-description.js';
 import { createInferenceSession } from '../lib/engine/onnx/inference-session.js';
+import { weightFeeds } from '../lib/engine/onnx/parameter-groups.js';
 import { loadOnnxRuntime, type OnnxBackend } from '../lib/engine/onnx/runtime.js';
 import { buildTrainingGraph } from '../lib/engine/onnx/training-graph.js';
 import { shapeLayers } from '../lib/engine/parameters.js';
@@ -20,6 +21,8 @@ export interface GradientOptions {
   readonly threads?: number;
   readonly blockSize?: number | undefined;
   readonly withoutPoolIndices?: boolean;
+  /** Compile for the number of examples in the batch. */
+  readonly knownBatch?: boolean;
 }
 
 /** Models whose gradients TensorFlow.js can tell. */
@@ -150,20 +153,24 @@ export function problem(
 export async function graphGradients(
   { description, weights }: Model,
   { images, labels }: Batch,
-  { backend = 'cpu', threads = 1, ...given }: GradientOptions = {},
+  { backend = 'cpu', threads = 1, knownBatch = false, ...given }: GradientOptions = {},
 ): Promise<{ readonly loss: number; readonly gradients: readonly Float32Array[] }> {
   const optimizer = { kind: 'sgd', learningRate: 0, momentum: 0 } as const;
-  const graph = buildTrainingGraph(description, { optimizer, withGradients: true, ...given });
+  const graph = buildTrainingGraph(description, {
+    optimizer,
+    withGradients: true,
+    batchSize: knownBatch ? labels.length : undefined,
+    ...given,
+  });
   const runtime = await loadOnnxRuntime(backend, threads);
   const { Tensor } = runtime;
   const session = await createInferenceSession(graph.bytes, { runtime, threads });
-  const flat = Float32Array.from(weights.flatMap(({ values }) => [...values]));
   const random = randomStream(5, 'rows');
   const rows = Uint32Array.from(labels, () => random.uint32());
   const outputs = await session.run({
     images: new Tensor('float32', images, [labels.length, ...description.inputShape]),
     labels: new Tensor('int32', labels, [labels.length]),
-    weights: new Tensor('float32', flat, [graph.size]),
+    ...weightFeeds(Tensor, graph.groups, weights),
     stepSize: new Tensor('float32', Float32Array.of(0), [1]),
     exampleWeight: new Tensor('float32', Float32Array.of(1 / labels.length), [1]),
     ...(graph.usesRowSeeds ? { rowSeeds: new Tensor('uint32', rows, [labels.length]) } : {}),

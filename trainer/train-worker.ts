@@ -34,7 +34,11 @@ async function train(request: TrainRequest): Promise<TrainOutcome> {
   const { description } = model;
   const { engine, why } = await chooseEngine(request.engine, { description, signal: stop.signal });
   const seed = trainingSeed(request);
-  const session = await engine.createTrainingSession(model, { ...request, seed });
+  const session = await engine.createTrainingSession(model, {
+    ...request,
+    batchSize: request.batchSize === 'all' ? undefined : request.batchSize,
+    seed,
+  });
   send({ kind: 'ready', engine: session.engine, why, parameters: parameterCount(model.weights) });
 
   let reportedAt = 0;

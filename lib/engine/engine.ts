@@ -27,6 +27,11 @@ export interface TrainingSettings {
    * the session started from; 0 by default.
    */
   readonly proximal?: number | undefined;
+  /**
+   * Examples of most batches: an engine may compile a step for this number, beside one for any. It sums in another
+   * order then: results repeat bit for bit for the same number only.
+   */
+  readonly batchSize?: number | undefined;
   /** Seeds the dropout masks; step s of a session always draws the same masks. */
   readonly seed: number;
   /** Processor threads that the engine may use. Another number may sum in another order: results repeat bit for bit

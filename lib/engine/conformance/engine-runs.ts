@@ -31,7 +31,13 @@ export interface Trained {
 export async function train(engine: Engine, model: Model, options: TrainOptions): Promise<Trained> {
   const { steps, seed = 5, optimizer = ADAM, batchSize = 20, proximal } = options;
   const { batchOf = (step) => quarters(batchSize, step) } = options;
-  const session = await engine.createTrainingSession(model, { optimizer, proximal, seed, threads: 1 });
+  const session = await engine.createTrainingSession(model, {
+    optimizer,
+    proximal,
+    batchSize,
+    seed,
+    threads: 1,
+  });
   const results: StepResult[] = [];
   for (let step = 0; step < steps; step++) results.push(await session.step(batchOf(step)));
   const weights = await session.weights();

@@ -31,6 +31,10 @@ export const GRADIENT_CASES: Readonly<Record<string, ModelDescription>> = {
     ],
     [11],
   ),
+  'dense layers of many weights': imageModel(
+    [dense('a', 140, 'relu'), dense('b', 120, 'relu'), dense('c', CLASSES, 'softmax')],
+    [124],
+  ),
   'convolutions, valid and same, with strides': imageModel(
     [
       conv('a', { activation: 'relu' }),
@@ -91,6 +95,15 @@ export function learner({ dropout }: { readonly dropout: boolean }): Model {
       ...drop('after-flatten', 0.2),
       dense('head', CLASSES, 'softmax'),
     ],
+    [SIDE, SIDE, 1],
+  );
+  return { description, weights: initialWeights(description, 1) };
+}
+
+/** Learns {@link quarters} with dense layers whose kernels an engine may hold by themselves. */
+export function wideLearner(): Model {
+  const description = imageModel(
+    [flatten, dense('wide', 128, 'relu'), dense('deep', 128, 'tanh'), dense('head', CLASSES, 'softmax')],
     [SIDE, SIDE, 1],
   );
   return { description, weights: initialWeights(description, 1) };

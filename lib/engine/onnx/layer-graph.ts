@@ -1,4 +1,5 @@
 /** What a layer adds to a graph: its forward nodes, and the way back for gradients. */
+import type { Gradient } from './gradient.js';
 import type { GraphBuilder, Tensor } from './graph-builder.js';
 
 /**
@@ -31,6 +32,8 @@ export interface LayerContext {
   readonly training: boolean;
   /** Tells apart the random numbers of a network's layers. */
   readonly salt: number;
+  /** Examples of every batch, where it is the same number. */
+  readonly batchSize: number | undefined;
   /** Channels of a block, where images may be blocked. */
   readonly blockSize: number | undefined;
   /** The backend has no MaxPool that tells where its maxima lie. */
@@ -39,8 +42,8 @@ export interface LayerContext {
   readonly followedByRelu: boolean;
   /** The current value of a parameter of the layer under construction, e.g. `kernel`. */
   parameter(role: string): Tensor;
-  /** Reports a parameter's gradient; any shape with the parameter's elements in order. */
-  gradient(role: string, tensor: Tensor): void;
+  /** Reports a parameter's gradient; a tensor may have any shape with the parameter's elements in order. */
+  gradient(role: string, gradient: Gradient): void;
   /** Gives a batch statistic out of the graph; the session folds it into the moving one. */
   batchStatistic(role: string, tensor: Tensor): void;
   /** One random word per example and step, `[n]` uint32: where dropout masks come from. */

@@ -4,6 +4,7 @@ import { ModelError, type Parameter } from '../parameters.js';
 import { applyBlockedConv2d, canBlockConv2d } from './blocked/conv2d.js';
 import { applyToPlain, flattenBlocked } from './blocked/layout.js';
 import { applyBlockedMaxPooling, canBlockMaxPooling } from './blocked/max-pooling.js';
+import type { Gradient } from './gradient.js';
 import type { GraphBuilder, Tensor } from './graph-builder.js';
 import type { AppliedLayer, LayerContext, LayerValue } from './layer-graph.js';
 import { applyActivation } from './layers/activation.js';
@@ -21,6 +22,8 @@ export interface ParameterTensor extends Parameter {
 /** Settings of a network under construction. */
 export interface NetworkOptions {
   readonly training: boolean;
+  /** Examples of every batch, where it is the same number. */
+  readonly batchSize?: number | undefined;
   /** Channels of a block, where images may be blocked (see `blocked/layout.ts`). */
   readonly blockSize?: number | undefined;
   /** For backends whose MaxPool does not tell where its maxima lie. */
@@ -36,7 +39,7 @@ export interface NetworkOptions {
 export interface Network {
   readonly output: LayerValue;
   /** Gradients by `layer/role` once `backward` has run. */
-  readonly gradients: ReadonlyMap<string, Tensor>;
+  readonly gradients: ReadonlyMap<string, Gradient>;
   /** Batch statistics by `layer/role`. */
   readonly statistics: ReadonlyMap<string, Tensor>;
   /** Adds the way back from the gradient at the output to every trainable parameter. */
@@ -49,7 +52,7 @@ export const parameterKey = ({ layer, role }: Pick<Parameter, 'layer' | 'role'>)
 /** Adds the forward nodes of `operations` on `images` (`[n, h, w, c]`). */
 export function buildNetwork(graph: GraphBuilder, images: Tensor, options: NetworkOptions): Network {
   const tensors = new Map(options.parameters.map((each) => [parameterKey(each), each.tensor]));
-  const gradients = new Map<string, Tensor>();
+  const gradients = new Map<string, Gradient>();
   const statistics = new Map<string, Tensor>();
   let value = channelsFirst(graph, images, options.inputShape);
   const applied = options.operations.map((layer, index) => {
@@ -57,6 +60,7 @@ export function buildNetwork(graph: GraphBuilder, images: Tensor, options: Netwo
       graph,
       training: options.training,
       salt: index,
+      batchSize: options.batchSize,
       blockSize: options.blockSize,
       withoutPoolIndices: options.withoutPoolIndices ?? false,
       followedByRelu: beginsWithRelu(options.operations.slice(index + 1)),
@@ -66,7 +70,7 @@ export function buildNetwork(graph: GraphBuilder, images: Tensor, options: Netwo
         if (tensor === undefined) throw new Error(`no parameter ${role} of layer ${layer.name}`);
         return tensor;
       },
-      gradient: (role, tensor) => gradients.set(parameterKey({ layer: layer.name, role }), tensor),
+      gradient: (role, gradient) => gradients.set(parameterKey({ layer: layer.name, role }), gradient),
       batchStatistic: (role, tensor) => statistics.set(parameterKey({ layer: layer.name, role }), tensor),
     });
     value = step.output;

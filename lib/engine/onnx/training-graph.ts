@@ -4,23 +4,26 @@ import type { OptimizerSettings } from '../engine.js';
 import type { ModelDescription } from '../model-description.js';
 import { logitOperations, planOperations } from '../operations.js';
 import { classCount, ModelError, modelParameters, type Parameter } from '../parameters.js';
+import { type Gradient, gradientTensor } from './gradient.js';
 import { GraphBuilder, type Tensor } from './graph-builder.js';
-import { buildNetwork, type ParameterTensor, parameterKey } from './network.js';
+import { buildNetwork, type Network, type ParameterTensor, parameterKey } from './network.js';
 import { addProximalTerm, applyOptimizer, optimizerSlots } from './optimizer-graph.js';
+import { groupParameters, isAlone, type ParameterGroup, tensorName } from './parameter-groups.js';
 
 /** What a compiled training step takes and gives beside its fixed names. */
 export interface TrainingGraph {
   readonly bytes: Uint8Array;
-  /** Elements of all parameters together: the length of `weights` and of every slot. */
-  readonly size: number;
+  /** How the parameters are held; there is a tensor of weights, and of every slot, for each. */
+  readonly groups: readonly ParameterGroup[];
   readonly slots: readonly string[];
   /** Whether it has the input `rowSeeds`. */
   readonly usesRowSeeds: boolean;
-  /** Whether it has the input `anchor`. */
+  /** Whether it has the inputs `anchor/<group>`. */
   readonly usesAnchor: boolean;
-  /** Batch statistics that it gives out, and where their moving averages lie among the weights. */
+  /** Batch statistics that it gives out, and whose moving averages they belong to. */
   readonly statistics: readonly {
     readonly output: string;
+    readonly group: ParameterGroup;
     readonly offset: number;
     readonly length: number;
     readonly momentum: number;
@@ -32,6 +35,8 @@ export interface TrainingGraphOptions {
   readonly optimizer: OptimizerSettings;
   /** μ of the proximal term; without one where it is 0. */
   readonly proximal?: number | undefined;
+  /** Examples of every batch, for a graph that takes no other number; some gradients are faster so. */
+  readonly batchSize?: number | undefined;
   /** Channels of a block, for a graph on blocked images. */
   readonly blockSize?: number | undefined;
   /** For backends whose MaxPool does not tell where its maxima lie. */
@@ -44,9 +49,10 @@ export interface TrainingGraphOptions {
 export const BATCH = 'batch';
 
 /**
- * Compiles a training step. Inputs: `images` [batch, h, w, c], `labels` int32 [batch], `weights` and slots [size],
- * `stepSize` [1], `exampleWeight` [1] (1 / batch), `rowSeeds` uint32 [batch], `anchor` [size]. Outputs: `loss` and `correct` [],
- * `nextWeights` and `next-<slot>` [size].
+ * Compiles a training step. Inputs: `images` [batch, h, w, c], `labels` int32 [batch], `stepSize` [1], `exampleWeight`
+ * [1] (1 / batch), `rowSeeds` uint32 [batch]; for each group of parameters `weights/<group>`, `<slot>/<group>` and
+ * `anchor/<group>`, shaped as the group. Outputs: `loss` and `correct` [], `next-weights/<group>` and
+ * `next-<slot>/<group>`.
  *
  * @throws {ModelError} for a model that does not end in a softmax, or has what training would not respect
  */
@@ -60,25 +66,25 @@ export function buildTrainingGraph(
   const operations = logitOperations(planOperations(description));
   if (operations === undefined) throw new ModelError('the last layer of the model must be a softmax');
   const parameters = modelParameters(description);
-  const size = parameters.reduce((total, each) => total + sizeOf(each.shape), 0);
+  const groups = groupParameters(parameters);
   const slots = optimizerSlots(options.optimizer);
 
   const graph = new GraphBuilder();
   const images = graph.input('images', 'float32', [BATCH, ...description.inputShape]);
   const labels = graph.input('labels', 'int32', [BATCH]);
-  const weights = graph.input('weights', 'float32', [size]);
-  const slotInputs = slots.map((slot) => graph.input(slot, 'float32', [size]));
+  const weights = groups.map((group) => groupInput(graph, 'weights', group));
   const stepSize = graph.input('stepSize', 'float32', [1]);
   const exampleWeight = graph.input('exampleWeight', 'float32', [1]);
   let rowSeeds: Tensor | undefined;
 
   const network = buildNetwork(graph, images, {
     training: true,
+    batchSize: options.batchSize,
     blockSize: options.blockSize,
     withoutPoolIndices: options.withoutPoolIndices,
     inputShape: description.inputShape,
     operations,
-    parameters: unpack(graph, weights, parameters),
+    parameters: groups.flatMap((group, index) => unpack(graph, group, weights[index] as Tensor)),
     rowSeeds: () => {
       rowSeeds ??= graph.input('rowSeeds', 'uint32', [BATCH]);
       return rowSeeds;
@@ -92,79 +98,97 @@ export function buildTrainingGraph(
   });
   network.backward(logitGradient);
 
-  const gradients = graph.op(
-    'Concat',
-    parameters.map((each) => {
-      const gradient = network.gradients.get(parameterKey(each));
-      // Moving statistics have none: 0 leaves them alone whatever the optimizer.
-      if (gradient === undefined) return graph.constant(new Float32Array(sizeOf(each.shape)));
-      return graph.reshape(gradient, -1);
-    }),
-    { axis: 0 },
-  );
   const { proximal = 0 } = options;
-  const anchor = proximal === 0 ? undefined : graph.input('anchor', 'float32', [size]);
-  const next = applyOptimizer(graph, options.optimizer, {
-    weights,
-    gradients:
-      anchor === undefined
-        ? gradients
+  for (const [index, group] of groups.entries()) {
+    const own = { weights: weights[index] as Tensor, gradient: groupGradient(graph, network, group) };
+    const gradient =
+      proximal === 0
+        ? own.gradient
         : addProximalTerm(graph, {
-            weights,
-            anchor,
-            gradients,
-            trainable: trainableMask(graph, parameters),
+            ...own,
+            anchor: groupInput(graph, 'anchor', group),
+            trainable: trainableMask(graph, group),
             strength: proximal,
-          }),
-    slots: slotInputs,
-    stepSize,
-  });
-  const flat = { type: 'float32', shape: [size] } as const;
-  graph.output('nextWeights', next.weights, flat);
-  for (const [index, slot] of slots.entries())
-    graph.output(`next-${slot}`, next.slots[index] as Tensor, flat);
-  if (options.withGradients) graph.output('gradients', gradients, flat);
+          });
+    const slotInputs = slots.map((slot) => groupInput(graph, slot, group));
+    const next = applyOptimizer(graph, options.optimizer, { ...own, gradient, slots: slotInputs, stepSize });
+    groupOutput(graph, 'next-weights', group, next.weights);
+    for (const [at, slot] of slots.entries())
+      groupOutput(graph, `next-${slot}`, group, next.slots[at] as Tensor);
+  }
+  if (options.withGradients) outputGradients(graph, network, parameters);
 
-  const statistics = describeStatistics(description).map((each) => {
-    graph.output(each.output, network.statistics.get(each.output) as Tensor, {
-      type: 'float32',
-      shape: [each.length],
-    });
-    return each;
-  });
+  const statistics = describeStatistics(description, groups);
+  for (const { output, length } of statistics) {
+    const tensor = network.statistics.get(output) as Tensor;
+    graph.output(output, tensor, { type: 'float32', shape: [length] });
+  }
   return {
     bytes: graph.build(),
-    size,
+    groups,
     slots,
     usesRowSeeds: rowSeeds !== undefined,
-    usesAnchor: anchor !== undefined,
+    usesAnchor: proximal !== 0,
     statistics,
   };
 }
 
-/** Splits the flat vector into the model's arrays. */
-function unpack(
-  graph: GraphBuilder,
-  weights: Tensor,
-  parameters: ReturnType<typeof modelParameters>,
-): readonly ParameterTensor[] {
-  const sizes = parameters.map((each) => sizeOf(each.shape));
+function groupInput(graph: GraphBuilder, what: string, group: ParameterGroup): Tensor {
+  return graph.input(tensorName(what, group), 'float32', group.shape);
+}
+
+function groupOutput(graph: GraphBuilder, what: string, group: ParameterGroup, tensor: Tensor): void {
+  graph.output(tensorName(what, group), tensor, { type: 'float32', shape: group.shape });
+}
+
+/** A group's tensor as the model's arrays. */
+function unpack(graph: GraphBuilder, group: ParameterGroup, tensor: Tensor): readonly ParameterTensor[] {
+  const { members } = group;
+  const [first] = members;
+  if (first !== undefined && isAlone(group)) return [{ ...first.parameter, tensor }];
   const parts = graph.opWithOutputs('Split', {
-    inputs: [weights, graph.integers(...sizes)],
+    inputs: [tensor, graph.integers(...members.map(({ length }) => length))],
     attributes: { axis: 0 },
-    outputs: sizes.length,
+    outputs: members.length,
   });
-  return parameters.map((each, index) => ({
-    ...each,
-    tensor: graph.reshape(parts[index] as Tensor, ...each.shape),
+  return members.map(({ parameter }, index) => ({
+    ...parameter,
+    tensor: graph.reshape(parts[index] as Tensor, ...parameter.shape),
   }));
 }
 
+/** The gradient of a group, shaped as it is. */
+function groupGradient(graph: GraphBuilder, network: Network, group: ParameterGroup): Gradient {
+  const parameters = group.members.map(({ parameter }) => parameter);
+  const [first] = parameters;
+  if (first === undefined || !isAlone(group)) return flatGradients(graph, network, parameters);
+  const gradient = network.gradients.get(parameterKey(first));
+  if (gradient === undefined) throw new Error(`no gradient of ${group.name}`);
+  return typeof gradient === 'string' ? graph.reshape(gradient, ...group.shape) : gradient;
+}
+
+/** All of these gradients one after the other; moving statistics have none: 0 leaves them alone whatever the optimizer. */
+function flatGradients(graph: GraphBuilder, network: Network, parameters: readonly Parameter[]): Tensor {
+  const parts = parameters.map((each) => {
+    const gradient = network.gradients.get(parameterKey(each));
+    if (gradient === undefined) return graph.constant(new Float32Array(sizeOf(each.shape)));
+    return graph.reshape(gradientTensor(graph, gradient), -1);
+  });
+  return graph.op('Concat', parts, { axis: 0 });
+}
+
+/** Gives the gradient of the whole model out, flat. */
+function outputGradients(graph: GraphBuilder, network: Network, parameters: readonly Parameter[]): void {
+  const size = parameters.reduce((total, each) => total + sizeOf(each.shape), 0);
+  const gradients = flatGradients(graph, network, parameters);
+  graph.output('gradients', gradients, { type: 'float32', shape: [size] });
+}
+
 /** 1 for each element of a trainable parameter, 0 for each moving statistic; undefined when all are trainable. */
-function trainableMask(graph: GraphBuilder, parameters: readonly Parameter[]): Tensor | undefined {
-  if (parameters.every(({ trainable }) => trainable)) return undefined;
-  const mask = parameters.flatMap(({ shape, trainable }) => Array(sizeOf(shape)).fill(trainable ? 1 : 0));
-  return graph.constant(Float32Array.from(mask));
+function trainableMask(graph: GraphBuilder, { members, shape }: ParameterGroup): Tensor | undefined {
+  if (members.every(({ parameter }) => parameter.trainable)) return undefined;
+  const mask = members.flatMap(({ parameter, length }) => Array(length).fill(parameter.trainable ? 1 : 0));
+  return graph.constant(Float32Array.from(mask), shape);
 }
 
 /** Adds the outputs `loss` and `correct`; returns the gradient of the mean loss at the logits. */
@@ -206,13 +230,15 @@ function crossEntropy(
   return graph.op('Mul', [difference, exampleWeight]);
 }
 
-function describeStatistics(description: ModelDescription): TrainingGraph['statistics'] {
-  let offset = 0;
-  return modelParameters(description).flatMap((each) => {
-    const entry = { output: parameterKey(each), offset, length: sizeOf(each.shape) };
-    offset += entry.length;
-    const layer = description.layers.find(({ name }) => name === each.layer);
-    if (each.trainable || layer?.kind !== 'batchNormalization') return [];
-    return [{ ...entry, momentum: layer.momentum }];
-  });
+function describeStatistics(
+  description: ModelDescription,
+  groups: readonly ParameterGroup[],
+): TrainingGraph['statistics'] {
+  return groups.flatMap((group) =>
+    group.members.flatMap(({ parameter, offset, length }) => {
+      const layer = description.layers.find(({ name }) => name === parameter.layer);
+      if (parameter.trainable || layer?.kind !== 'batchNormalization') return [];
+      return [{ output: parameterKey(parameter), group, offset, length, momentum: layer.momentum }];
+    }),
+  );
 }

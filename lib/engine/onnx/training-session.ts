@@ -4,19 +4,19 @@ import { randomStream } from '../../federation/random.js';
 import type { Weights } from '../../federation/weights.js';
 import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import { requireSameShapes } from '../parameters.js';
-import { createInferenceSession } from './inference-session.js';
+import { compileSteps } from './compiled-steps.js';
 import { stepSize } from './optimizer-graph.js';
+import { groupTensors, namedTensors, packWeights, unpackWeights } from './parameter-groups.js';
 import {
   type Feeds,
   type InferenceSession,
-  isDevice,
   loadOnnxRuntime,
   type OnnxBackend,
   type OnnxRuntime,
   type Tensor,
   type TensorConstructor,
 } from './runtime.js';
-import { buildTrainingGraph, type TrainingGraph } from './training-graph.js';
+import type { TrainingGraph } from './training-graph.js';
 
 /** What the ONNX engine adds to a session's settings. */
 export interface OnnxTrainingSettings extends TrainingSettings {
@@ -32,21 +32,18 @@ export async function createTrainingSession(
   model: Model,
   settings: OnnxTrainingSettings,
 ): Promise<TrainingSession> {
-  const graph = buildTrainingGraph(model.description, {
-    ...settings,
-    withoutPoolIndices: isDevice(settings.backend),
-  });
   const runtime = await loadOnnxRuntime(settings.backend, settings.threads);
-  const session = await createInferenceSession(graph.bytes, { runtime, threads: settings.threads });
+  const { graph, sessionFor, release } = await compileSteps(model.description, { settings, runtime });
   const { Tensor } = runtime;
   const states = [createState(Tensor, graph), createState(Tensor, graph)] as const;
   // w₀ of the proximal term.
-  const anchor = graph.usesAnchor ? flatTensor(Tensor, graph.size) : undefined;
+  const anchors = graph.usesAnchor ? groupTensors(Tensor, graph.groups) : [];
   const start = (weights: Weights) => {
-    packWeights(weights, states[0].weights);
-    if (anchor !== undefined) packWeights(weights, anchor);
+    packWeights(graph.groups, weights, states[0].weights);
+    packWeights(graph.groups, weights, anchors);
   };
   start(model.weights);
+  const constantFeeds = namedTensors('anchor', graph.groups, anchors);
   const loss = new Tensor('float32', new Float32Array(1), []);
   const correct = new Tensor('float32', new Float32Array(1), []);
   const statistics = graph.statistics.map(({ output, length }) => ({
@@ -62,56 +59,63 @@ export async function createTrainingSession(
     async step(batch) {
       const current = states[steps % 2] as State;
       const next = states[(steps + 1) % 2] as State;
+      const session = await sessionFor(batch.labels.length);
       steps++;
       const feeds = {
         ...batchFeeds(Tensor, batch, model.description.inputShape),
         ...(graph.usesRowSeeds ? { rowSeeds: rowSeeds(Tensor, batch.labels.length, random) } : {}),
-        ...(anchor === undefined ? {} : { anchor }),
         stepSize: new Tensor('float32', Float32Array.of(stepSize(optimizer, steps)), [1]),
-        ...namedTensors(current, ''),
+        ...constantFeeds,
+        ...current.inputs,
       };
       const outputs = {
         loss,
         correct,
-        ...namedTensors(next, 'next'),
+        ...next.outputs,
         ...Object.fromEntries(statistics.map(({ output, tensor }) => [output, tensor])),
       };
       await runInto(outputs, { runtime, session, feeds });
       foldStatistics(graph, { from: statistics.map(({ tensor }) => floats(tensor)), into: next.weights });
       return stepResult(loss, correct);
     },
-    weights: async () => unpackWeights(model.weights, (states[steps % 2] as State).weights),
+    weights: async () => unpackWeights(graph.groups, model.weights, (states[steps % 2] as State).weights),
     async restart({ weights, seed, learningRate = settings.optimizer.learningRate }) {
       requireSameShapes(weights, model.weights);
       start(weights);
-      for (const { tensor } of states[0].slots) floats(tensor).fill(0);
+      for (const tensor of states[0].slots) floats(tensor).fill(0);
       optimizer = { ...settings.optimizer, learningRate };
       random = dropoutStream(seed);
       steps = 0;
     },
-    dispose: () => session.release(),
+    dispose: release,
   };
 }
 
 const dropoutStream = (seed: number) => randomStream(seed, 'dropout');
 
-/** The tensors that a step reads and the next ones that it writes. */
+/** The tensors that a step reads and the next one that it writes, in the order of the groups. */
 interface State {
-  readonly weights: Tensor;
-  readonly slots: readonly { readonly name: string; readonly tensor: Tensor }[];
+  readonly weights: readonly Tensor[];
+  readonly slots: readonly Tensor[];
+  /** All of them, under the names by which a step reads and writes them. */
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
-function createState(Tensor: TensorConstructor, graph: TrainingGraph): State {
+function createState(Tensor: TensorConstructor, { groups, slots }: TrainingGraph): State {
+  const weights = groupTensors(Tensor, groups);
+  const kept = [
+    ['weights', weights] as const,
+    ...slots.map((slot) => [slot, groupTensors(Tensor, groups)] as const),
+  ];
+  const under = (prefix: string) =>
+    Object.assign({}, ...kept.map(([what, tensors]) => namedTensors(prefix + what, groups, tensors)));
   return {
-    weights: flatTensor(Tensor, graph.size),
-    slots: graph.slots.map((name) => ({ name, tensor: flatTensor(Tensor, graph.size) })),
+    weights,
+    slots: kept.slice(1).flatMap(([, tensors]) => tensors),
+    inputs: under(''),
+    outputs: under('next-'),
   };
-}
-
-function namedTensors(state: State, prefix: '' | 'next'): Record<string, Tensor> {
-  const named: Record<string, Tensor> = { [prefix === '' ? 'weights' : 'nextWeights']: state.weights };
-  for (const { name, tensor } of state.slots) named[prefix === '' ? name : `next-${name}`] = tensor;
-  return named;
 }
 
 function batchFeeds(
@@ -157,33 +161,16 @@ function stepResult(loss: Tensor, correct: Tensor): StepResult {
 
 /** moving = moving · momentum + batch · (1 - momentum), as Keras does. */
 function foldStatistics(
-  graph: TrainingGraph,
-  { from, into }: { readonly from: readonly Float32Array[]; readonly into: Tensor },
+  { groups, statistics }: TrainingGraph,
+  { from, into }: { readonly from: readonly Float32Array[]; readonly into: readonly Tensor[] },
 ): void {
-  const moving = floats(into);
-  for (const [index, { offset, length, momentum }] of graph.statistics.entries()) {
+  for (const [index, { group, offset, length, momentum }] of statistics.entries()) {
+    const moving = floats(into[groups.indexOf(group)] as Tensor);
     for (let at = 0; at < length; at++) {
       const batch = from[index]?.[at] as number;
       moving[offset + at] = (moving[offset + at] as number) * momentum + batch * (1 - momentum);
     }
   }
-}
-
-function packWeights(weights: Weights, into: Tensor): void {
-  let offset = 0;
-  for (const { values } of weights) {
-    floats(into).set(values, offset);
-    offset += values.length;
-  }
-}
-
-function unpackWeights(like: Weights, from: Tensor): Weights {
-  let offset = 0;
-  return like.map(({ name, shape, values }) => {
-    const copy = floats(from).slice(offset, offset + values.length);
-    offset += values.length;
-    return { name, shape, values: copy };
-  });
 }
 
 const flatTensor = (Tensor: TensorConstructor, length: number): Tensor =>

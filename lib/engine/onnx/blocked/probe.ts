@@ -8,6 +8,7 @@ import type { Model, OptimizerSettings } from '../../engine.js';
 import { classCount } from '../../parameters.js';
 import { GraphBuilder } from '../graph-builder.js';
 import { createInferenceSession } from '../inference-session.js';
+import { weightFeeds } from '../parameter-groups.js';
 import { type InferenceSession, loadOnnxRuntime, type Tensor } from '../runtime.js';
 import { buildTrainingGraph } from '../training-graph.js';
 
@@ -88,7 +89,13 @@ async function gradients(
   { description, weights }: Model,
   blockSize: number | undefined,
 ): Promise<Float32Array> {
-  const graph = buildTrainingGraph(description, { optimizer: STILL, blockSize, withGradients: true });
+  const graph = buildTrainingGraph(description, {
+    optimizer: STILL,
+    blockSize,
+    // As most steps will run.
+    batchSize: blockSize === undefined ? undefined : PROBE_BATCH,
+    withGradients: true,
+  });
   const runtime = await loadOnnxRuntime('cpu', 1);
   const { Tensor } = runtime;
   const session = await createInferenceSession(graph.bytes, { runtime, threads: 1 });
@@ -97,16 +104,10 @@ async function gradients(
     random.uniform(),
   );
   const labels = Int32Array.from({ length: PROBE_BATCH }, (_, index) => index % classCount(description));
-  const flat = new Float32Array(graph.size);
-  let offset = 0;
-  for (const { values } of weights) {
-    flat.set(values, offset);
-    offset += values.length;
-  }
   const outputs = await session.run({
     images: new Tensor('float32', images, [PROBE_BATCH, ...description.inputShape]),
     labels: new Tensor('int32', labels, [PROBE_BATCH]),
-    weights: new Tensor('float32', flat, [graph.size]),
+    ...weightFeeds(Tensor, graph.groups, weights),
     stepSize: new Tensor('float32', Float32Array.of(0), [1]),
     exampleWeight: new Tensor('float32', Float32Array.of(1 / PROBE_BATCH), [1]),
     ...(graph.usesRowSeeds

@@ -12,7 +12,7 @@ export function applyDense(layer: DenseLayer, input: LayerValue, context: LayerC
     output: { tensor: graph.op('Gemm', [input.tensor, ...operands]), shape: [layer.units] },
     backward(dy, needsInputGradient) {
       if (layer.useBias) context.gradient('bias', graph.sum(dy, 0));
-      context.gradient('kernel', graph.op('Gemm', [input.tensor, dy], { transA: 1 }));
+      context.gradient('kernel', { left: input.tensor, right: dy });
       return needsInputGradient ? graph.op('Gemm', [dy, kernel], { transB: 1 }) : undefined;
     },
   };

@@ -1,0 +1,48 @@
+/** The compiled steps of a training session: one for batches of the usual size, one for any. */
+import type { ModelDescription } from '../model-description.js';
+import { createInferenceSession } from './inference-session.js';
+import { type InferenceSession, isDevice, type OnnxRuntime } from './runtime.js';
+import { buildTrainingGraph, type TrainingGraph } from './training-graph.js';
+import type { OnnxTrainingSettings } from './training-session.js';
+
+/** Steps that all take and give the same tensors. */
+export interface CompiledSteps {
+  /** What the tensors of every step are. */
+  readonly graph: TrainingGraph;
+  /** The step for `batchSize` examples, compiled when it is first asked for. */
+  sessionFor(batchSize: number): Promise<InferenceSession>;
+  release(): Promise<void>;
+}
+
+/** Compiles the step that most batches will take. @throws {ModelError} for a model that cannot be trained */
+export async function compileSteps(
+  description: ModelDescription,
+  { settings, runtime }: { readonly settings: OnnxTrainingSettings; readonly runtime: OnnxRuntime },
+): Promise<CompiledSteps> {
+  const { backend, threads, batchSize } = settings;
+  const build = (usual: number | undefined) =>
+    buildTrainingGraph(description, {
+      ...settings,
+      batchSize: usual,
+      withoutPoolIndices: isDevice(backend),
+    });
+  const compile = ({ bytes }: TrainingGraph) => createInferenceSession(bytes, { runtime, threads });
+  // Elsewhere it was not seen to gain anything.
+  const usual = backend === 'cpu' ? batchSize : undefined;
+  const graph = build(usual);
+  const first = compile(graph);
+  let any = usual === undefined ? first : undefined;
+  await first;
+  return {
+    graph,
+    sessionFor(size) {
+      if (size === usual) return first;
+      any ??= compile(build(undefined));
+      return any;
+    },
+    async release() {
+      await (await first).release();
+      if (any !== undefined && any !== first) await (await any).release();
+    },
+  };
+}

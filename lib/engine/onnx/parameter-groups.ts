@@ -1,0 +1,121 @@
+/**
+ * How a compiled step holds a model's parameters: each large array as a tensor of its own, in which the next weights can
+ * be written where their gradient is computed; all others together in one vector, so that many small arrays cost as few
+ * operators as one.
+ */
+import { sizeOf, type WeightArray, type Weights } from '../../federation/weights.js';
+import type { Parameter } from '../parameters.js';
+import { parameterKey } from './network.js';
+import type { Tensor, TensorConstructor } from './runtime.js';
+
+/** Elements from which copying an array into a common vector costs more than operators of its own. */
+const LARGE = 16_384;
+
+/** The name of the group of small parameters; those of large ones have a `/`. */
+const SMALL = 'small';
+
+/** A parameter in its group. */
+export interface GroupMember {
+  readonly parameter: Parameter;
+  /** Its place among the model's parameters. */
+  readonly index: number;
+  /** Its first element in the group's tensors. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Parameters that share their tensors. */
+export interface ParameterGroup {
+  /** Unique in its model; tensors are named after it, see {@link tensorName}. */
+  readonly name: string;
+  /** Of its tensors: that of a large parameter, or flat. */
+  readonly shape: readonly number[];
+  readonly members: readonly GroupMember[];
+}
+
+/** What a tensor holds: the weights, a slot of the optimizer, or what they become. */
+export const tensorName = (what: string, { name }: ParameterGroup): string => `${what}/${name}`;
+
+/** Whether a group is one large parameter, its tensors shaped as that. */
+export const isAlone = ({ name }: ParameterGroup): boolean => name !== SMALL;
+
+/** The groups of a model's parameters. */
+export function groupParameters(parameters: readonly Parameter[]): readonly ParameterGroup[] {
+  const isLarge = ({ shape, trainable }: Parameter) => trainable && sizeOf(shape) >= LARGE;
+  const small: GroupMember[] = [];
+  let smallSize = 0;
+  const large: ParameterGroup[] = [];
+  for (const [index, parameter] of parameters.entries()) {
+    const { shape } = parameter;
+    const length = sizeOf(shape);
+    if (isLarge(parameter)) {
+      large.push({
+        name: parameterKey(parameter),
+        shape,
+        members: [{ parameter, index, offset: 0, length }],
+      });
+    } else {
+      small.push({ parameter, index, offset: smallSize, length });
+      smallSize += length;
+    }
+  }
+  return small.length === 0 ? large : [...large, { name: SMALL, shape: [smallSize], members: small }];
+}
+
+/** Tensors for the groups, in their order. */
+export function groupTensors(
+  Tensor: TensorConstructor,
+  groups: readonly ParameterGroup[],
+): readonly Tensor[] {
+  return groups.map(({ shape }) => new Tensor('float32', new Float32Array(sizeOf(shape)), shape));
+}
+
+/** The groups' tensors under the names of what they hold. */
+export function namedTensors(
+  what: string,
+  groups: readonly ParameterGroup[],
+  tensors: readonly Tensor[],
+): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(
+    tensors.map((tensor, at) => [tensorName(what, groups[at] as ParameterGroup), tensor]),
+  );
+}
+
+/** A model's weights as a step takes them. */
+export function weightFeeds(
+  Tensor: TensorConstructor,
+  groups: readonly ParameterGroup[],
+  weights: Weights,
+): Readonly<Record<string, Tensor>> {
+  const tensors = groupTensors(Tensor, groups);
+  packWeights(groups, weights, tensors);
+  return namedTensors('weights', groups, tensors);
+}
+
+/** Copies a model's weights into the tensors of its groups. */
+export function packWeights(
+  groups: readonly ParameterGroup[],
+  weights: Weights,
+  into: readonly Tensor[],
+): void {
+  for (const [at, tensor] of into.entries()) {
+    const { members } = groups[at] as ParameterGroup;
+    for (const { index, offset } of members) {
+      (tensor.data as Float32Array).set((weights[index] as WeightArray).values, offset);
+    }
+  }
+}
+
+/** A copy of the weights out of the tensors of their groups; names and shapes as `like`. */
+export function unpackWeights(
+  groups: readonly ParameterGroup[],
+  like: Weights,
+  from: readonly Tensor[],
+): Weights {
+  const values = new Map<number, Float32Array>();
+  for (const [at, tensor] of from.entries()) {
+    for (const { index, offset, length } of groups[at]?.members ?? [])
+      values.set(index, (tensor.data as Float32Array).slice(offset, offset + length));
+  }
+  return like.map(({ name, shape }, index) => ({ name, shape, values: values.get(index) as Float32Array }));
+}
