@@ -19,7 +19,7 @@ export interface Cell {
 /** Cells that stand in one table of docs/FEDAVG.md. */
 export type TableName = 'paper' | 'beats' | 'niid-bench';
 
-/** K = 100, C = 0.1, B = 10, SGD without momentum: the rows of the paper's Table 2 that this repeats. */
+/** K = 100, C = 0.1, B = 10, SGD without momentum: Table 1 (2NN) and Table 2 (CNN) of McMahan et al. 2017. */
 const PAPER = [
   ...['--clients', '100', '--fraction', '0.1'],
   ...['--batch', '10', '--optimizer', 'sgd', '--momentum', '0'],
