@@ -32,7 +32,7 @@ function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string
   const { simulate = false, clients: count } = settings.federation;
   // Thousands of virtual clients have no files.
   const clients = range(simulate ? 0 : count);
-  yield* [paths.aggregatedModel, paths.bestModel, paths.accuracy, paths.metrics];
+  yield* [paths.aggregatedModel, paths.bestModel, paths.accuracy, paths.metrics, paths.report];
   yield* clients.map((client) => paths.clientModel(client));
   for (const round of roundsOf(paths, settings)) {
     yield* clients.map((client) => round.update(client));

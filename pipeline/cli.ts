@@ -1,9 +1,10 @@
 /** `fedbatch run`: the whole job with one command. */
 import { resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
+import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import {
   addStrategyOptions,
@@ -23,7 +24,6 @@ import {
 import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError, UsageError } from '../lib/federation/errors.js';
 import { selectedCount } from '../lib/federation/participation.js';
-import { partitionSchemeNames } from '../lib/federation/partition.js';
 import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import {
@@ -32,16 +32,22 @@ import {
   federationOf,
   toleranceOf,
 } from './federation-options.js';
+import { numberOfClients } from './number-of-clients.js';
 import { DATASET_NAMES } from './settings.js';
 
 /** Local epochs per round. */
 const EPOCHS = '--epochs';
 
-interface RunFlags extends EngineFlags, FederationFlags, TrainingFlags, ScheduleFlags, StrategyFlags {
+interface RunFlags
+  extends EngineFlags,
+    FederationFlags,
+    PartitionFlags,
+    TrainingFlags,
+    ScheduleFlags,
+    StrategyFlags {
   readonly data: string;
   readonly epochs?: number;
   readonly model: string;
-  readonly partition: string;
   readonly simulate?: true;
   readonly seed: number;
   readonly volume?: string;
@@ -74,12 +80,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits')
     .addOption(modelOption());
   addFederationOptions(command);
+  addPartitionOptions(command);
   addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
-    .addOption(
-      new Option('--partition <scheme>', 'how examples are dealt to the clients')
-        .choices(partitionSchemeNames)
-        .default('iid'),
-    )
     .option(
       '--simulate',
       'clients as data, not processes: for thousands of them on one machine; the same models, but no update files',
@@ -117,7 +119,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
       const result = await runJob(
         {
-          settings: settingsOf(flags),
+          settings: await settingsOf(flags),
           ...(volume === undefined ? {} : { volume }),
           ...(jobs === undefined ? {} : { jobs }),
           ...(threads === undefined ? {} : { threads }),
@@ -150,16 +152,18 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 }
 
 /** @throws {UsageError} when options contradict each other */
-function settingsOf(flags: RunFlags): RunSettings {
+async function settingsOf(flags: RunFlags): Promise<RunSettings> {
   if (flags.simulate && flags.roundDeadline !== undefined) {
     throw new UsageError(
       `--round-deadline ${flags.roundDeadline} does not go with --simulate, whose clients are never late.`,
     );
   }
-  const { data, seed, model, partition } = flags;
-  const federation = federationOf(flags);
+  const { data, seed, model } = flags;
+  const partition = partitionOf(flags);
+  const clients = await numberOfClients({ data, partition, asked: flags.clients });
+  const federation = federationOf(flags, clients);
   const strategy = strategyOf(flags);
-  checkClients(strategy, { selected: selectedCount(federation), clients: federation.clients });
+  checkClients(strategy, { selected: selectedCount(federation), clients });
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },

@@ -5,10 +5,11 @@ import { checkStopRules } from '../lib/federation/early-stop.js';
 import { checkParticipation, parseQuorum, type Quorum } from '../lib/federation/participation.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import type { Tolerance } from './local-run.js';
+import { DEFAULT_CLIENTS } from './number-of-clients.js';
 
 /** What they parse to. */
 export interface FederationFlags {
-  readonly clients: number;
+  readonly clients?: number;
   readonly rounds: number;
   readonly fraction: number;
   readonly minClients: number;
@@ -25,7 +26,11 @@ const MAX_DEADLINE_SECONDS = 86_400;
 /** Adds the options to `command`. */
 export function addFederationOptions(command: Command): Command {
   return command
-    .option('--clients <count>', 'number of clients, K', integerOption({ min: 1 }), 3)
+    .option(
+      '--clients <count>',
+      `number of clients, K (default: ${DEFAULT_CLIENTS}; with --partition by-key or given as the data say)`,
+      integerOption({ min: 1 }),
+    )
     .option(
       '--rounds <count>',
       'rounds of federated averaging at most; more than a volume holds go on from there',
@@ -63,9 +68,12 @@ export function addFederationOptions(command: Command): Command {
     );
 }
 
-/** The settings that the flags make. @throws {UsageError} when they contradict each other, with the numbers */
-export function federationOf(flags: FederationFlags): Omit<RunSettings['federation'], 'partition'> {
-  const { clients, rounds, fraction, minClients, targetAccuracy, patience } = flags;
+/** The settings that the flags make for K = `clients`. @throws {UsageError} when they contradict each other, with the numbers */
+export function federationOf(
+  flags: FederationFlags,
+  clients: number,
+): Omit<RunSettings['federation'], 'partition'> {
+  const { rounds, fraction, minClients, targetAccuracy, patience } = flags;
   checkParticipation({ clients, fraction, minClients }, flags.quorum);
   checkStopRules({ rounds, patience });
   return {

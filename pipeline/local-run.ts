@@ -33,7 +33,11 @@ export interface LocalRun extends StageContext {
 const NAME_WIDTH = 16;
 
 /** Tells in one line what a stage did. */
-export function tell({ reporter }: LocalRun, task: Pick<StageTask, 'stage' | 'client'>, text: string): void {
+export function tell(
+  { reporter }: Pick<LocalRun, 'reporter'>,
+  task: Pick<StageTask, 'stage' | 'client'>,
+  text: string,
+): void {
   reporter.info(`${stageName(task).padEnd(NAME_WIDTH)}  ${text}`, { ...task });
 }
 

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { InterruptedError } from '../lib/federation/errors.js';
 import { describeLocalWork } from '../lib/federation/local-work.js';
 import { type Quorum, selectedCount } from '../lib/federation/participation.js';
-import { sha256OfFile } from '../lib/formats/atomic-file.js';
+import { sha256OfDataset } from '../lib/formats/given-shards.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { availableCores } from '../lib/system/cores.js';
@@ -13,6 +13,7 @@ import { count, type Tolerance } from './local-run.js';
 import { createLocalRunner, type LocalRunner } from './local-runner.js';
 import { openMetrics } from './metrics.js';
 import { processWork } from './process-work.js';
+import { reportStage } from './report-stage.js';
 import { requireEngine } from './require-engine.js';
 import { type FederationPlan, federatedAveraging } from './round-loop.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
@@ -74,6 +75,7 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
       { cause: error },
     );
   } finally {
+    await reportStage({ ...context, paths: volume.paths });
     volume.release();
   }
 }
@@ -138,7 +140,7 @@ async function withDatasetHash(settings: RunSettings): Promise<RunSettings> {
   const { name } = settings.dataset;
   if (DATASET_NAMES.includes(name)) return settings;
   const what = `a dataset (an npz file, or one of the names ${DATASET_NAMES.join(', ')})`;
-  return { ...settings, dataset: { name, sha256: await sha256OfFile(name, what) } };
+  return { ...settings, dataset: { name, sha256: await sha256OfDataset(name, what) } };
 }
 
 function opening(

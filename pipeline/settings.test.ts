@@ -10,7 +10,10 @@ const settings: RunSettings = {
   model: { name: 'cnn' },
   engine: { name: 'auto' },
   training: { epochs: 2, batch: 100, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
-  federation: { clients: 3, rounds: 1, partition: 'iid', fraction: 1, minClients: 1 },
+  federation: {
+    ...{ clients: 3, rounds: 1, fraction: 1, minClients: 1 },
+    partition: { scheme: 'iid', minExamples: 1 },
+  },
 };
 const hash = (digit: string) => digit.repeat(64);
 
@@ -37,12 +40,19 @@ test('the id names dataset, clients and epochs, and every setting changes it', (
       { learningRate: 0.1 },
       { momentum: 0 },
     ].map((change) => ({ ...settings, training: { ...settings.training, ...change } })),
-    ...[{ clients: 4 }, { rounds: 2 }, { partition: 'strided' }, { fraction: 0.5 }, { minClients: 2 }].map(
-      (change) => ({
-        ...settings,
-        federation: { ...settings.federation, ...change },
-      }),
-    ),
+    ...[
+      { clients: 4 },
+      { rounds: 2 },
+      { fraction: 0.5 },
+      { minClients: 2 },
+      { partition: { scheme: 'strided' as const, minExamples: 1 } },
+      { partition: { scheme: 'iid' as const, minExamples: 2 } },
+      { partition: { scheme: 'dirichlet' as const, alpha: 0.5, minExamples: 1 } },
+      { partition: { scheme: 'dirichlet' as const, alpha: 1, minExamples: 1 } },
+    ].map((change) => ({
+      ...settings,
+      federation: { ...settings.federation, ...change },
+    })),
   ];
   const ids = [settings, ...others].map(runId);
   assert.equal(new Set(ids).size, ids.length);

@@ -50,11 +50,17 @@ export async function attemptTraining(
         return { reason: `late: not done within ${deadline.seconds} s` };
       }
       if (!(error instanceof StageError) || error.exitCode === ExitCode.usage) throw error;
-      const reason = error.reason.replace(/\.$/, '');
+      const reason = inOneLine(error.reason);
       if (error.exitCode === ExitCode.data || retry >= retries) return { reason, error };
       await tellRetry(run, { task, reason, retry: retry + 1 });
     }
   }
+}
+
+/** What a crashed process wrote may be long; its first line says what happened. */
+function inOneLine(reason: string): string {
+  const [first = ''] = reason.split('\n');
+  return first.replace(/\.$/, '');
 }
 
 async function tellRetry(

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { DataError } from '../federation/errors.js';
 import { readFileBytes, writeFileAtomic } from './atomic-file.js';
+import { partitionSettingsSchema } from './partition-record.js';
 import { privacySpentSchema, strategySettingsSchema } from './strategy-record.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */
@@ -43,7 +44,7 @@ const runSettingsSchema = z.strictObject({
     clients: count,
     /** As many as were asked for so far: a later run may add some. */
     rounds: count,
-    partition: z.string(),
+    partition: partitionSettingsSchema,
     /** Share of the clients that a round selects, and how many it selects at least. */
     fraction: share.default(1),
     minClients: count.default(1),

@@ -12,6 +12,7 @@ export interface VolumePaths {
   readonly bestModel: string;
   readonly accuracy: string;
   readonly metrics: string;
+  readonly report: string;
   readonly logs: string;
   /** Directory of the rounds, and of the clients' latest models. */
   readonly rounds: string;
@@ -44,6 +45,7 @@ export function volumePaths(root: string): VolumePaths {
     bestModel: join(root, 'best-model.h5'),
     accuracy: join(root, 'accuracy.json'),
     metrics: join(root, 'metrics.jsonl'),
+    report: join(root, 'report.html'),
     logs: join(root, 'logs'),
     rounds: join(root, 'rounds'),
     models: join(root, 'model'),

@@ -1,0 +1,86 @@
+/** Who took part: selected, reported, rejected and missing, round by round, and the reasons. */
+import { rollups, sum } from 'd3-array';
+import type { RoundRecord } from '../../lib/formats/run-record.js';
+import { type Html, html } from '../../lib/html/html.js';
+import { roundBars } from '../charts/round-bars.js';
+import { count, grouped } from '../format.js';
+import type { RunRecords } from '../records.js';
+
+interface Participation {
+  readonly round: number;
+  readonly selected: number;
+  /** Reported, and counted. */
+  readonly reported: number;
+  readonly rejected: number;
+  readonly missing: number;
+}
+
+/** Reasons, and clients of one reason, that are shown. */
+const MOST_REASONS = 20;
+const MOST_NAMES = 8;
+
+/** Numbers as bars and as a table, reasons below; nothing before the first round. */
+export function participation({ rounds }: RunRecords): Html | undefined {
+  if (rounds.length === 0) return undefined;
+  const numbers = rounds.map(participationOf);
+  const total = (part: 'selected' | 'reported' | 'rejected' | 'missing') =>
+    sum(numbers, (round) => round[part]);
+  const [selected, reported] = [total('selected'), total('reported')];
+  return html`<section class="card">
+    <h2>Participation</h2>
+    <p>${selected === reported ? `All ${grouped(selected)} selected clients of ${count(rounds.length, 'round')} reported.` : `Of ${grouped(selected)} selections in ${count(rounds.length, 'round')}, ${grouped(reported)} reported, ${grouped(total('rejected'))} were rejected, ${grouped(total('missing'))} are missing.`}</p>
+    <div class="pair"><figure>${roundBars({
+      description: `Clients per round: ${reported} reported, ${total('rejected')} rejected, ${total('missing')} missing in all`,
+      parts: ['reported', 'rejected', 'missing'],
+      rounds: numbers,
+    })}<figcaption><span class="key reported"></span>reported <span class="key rejected"></span>rejected <span class="key missing"></span>missing</figcaption></figure>
+    ${reasons(rounds)}</div>
+    <details><summary>Round by round</summary>${table(rounds, numbers)}</details>
+  </section>`;
+}
+
+function participationOf({ round, selected, reported, rejected, missing }: RoundRecord): Participation {
+  const refused = new Set(rejected.map((each) => ('client' in each ? each.client : -1)));
+  return {
+    round,
+    selected: selected.length,
+    reported: reported.filter(({ client }) => !refused.has(client)).length,
+    rejected: rejected.length,
+    missing: missing.length,
+  };
+}
+
+function reasons(rounds: readonly RoundRecord[]): Html | undefined {
+  const losses = rounds.flatMap(({ round, rejected, missing }) => [
+    ...rejected.map((each) => ({ round, what: 'rejected', who: nameOf(each), reason: each.reason })),
+    ...missing.map((each) => ({ round, what: 'missing', who: nameOf(each), reason: each.reason })),
+  ]);
+  if (losses.length === 0) return undefined;
+  const groups = rollups(
+    losses,
+    (group) => group,
+    ({ what, reason }) => `${what}: ${reason}`,
+  ).sort(([, a], [, b]) => b.length - a.length);
+  return html`<div><h3>Reasons</h3>
+    <ul class="reasons">${groups.slice(0, MOST_REASONS).map(([reason, group]) => html`<li><strong>${grouped(group.length)} ×</strong> ${reason}<small>${listOf(group.map(({ round, who }) => `${who} in round ${round}`))}</small></li>`)}</ul>
+    ${groups.length > MOST_REASONS && html`<p class="note">and ${count(groups.length - MOST_REASONS, 'other reason')}</p>`}</div>`;
+}
+
+function nameOf(each: RoundRecord['rejected'][number]): string {
+  return 'client' in each ? `client ${each.client}` : each.file;
+}
+
+function listOf(names: readonly string[]): string {
+  const more = names.length - MOST_NAMES;
+  return names.slice(0, MOST_NAMES).join(', ') + (more > 0 ? ` and ${grouped(more)} more` : '');
+}
+
+function table(rounds: readonly RoundRecord[], numbers: readonly Participation[]): Html {
+  return html`<div class="scroll"><table>
+    <thead><tr><th>round</th><th>selected</th><th>reported</th><th>rejected</th><th>missing</th><th>examples</th><th>accuracy</th><th>loss</th></tr></thead>
+    <tbody>${rounds.map(({ aggregate, evaluation }, index) => {
+      const { round, selected, reported, rejected, missing } = numbers[index] as Participation;
+      return html`<tr><th scope="row">${round}</th><td>${selected}</td><td>${reported}</td><td>${rejected}</td><td>${missing}</td><td>${aggregate && grouped(aggregate.examples)}</td><td>${evaluation?.accuracy.toFixed(4)}</td><td>${evaluation?.loss?.toFixed(4)}</td></tr>`;
+    })}</tbody>
+  </table></div>`;
+}
