@@ -45,7 +45,7 @@ export const CELLS: Readonly<Record<string, Cell>> = {
   'cnn-iid-e1-b10': {
     ...{ table: 'paper', model: 'CNN', title: 'E = 1, B = 10, IID' },
     options: [...CNN, ...PAPER, '--epochs', '1', '--rounds', '100'],
-    ...{ learningRates: [0.1], target: 0.99, reference: { rounds: 34 } },
+    ...{ learningRates: [0.1, 0.2], target: 0.99, reference: { rounds: 34 } },
   },
   '2nn-iid-e1-b10': {
     ...{ table: 'paper', model: '2NN', title: 'E = 1, B = 10, IID' },
@@ -59,6 +59,14 @@ export const CELLS: Readonly<Record<string, Cell>> = {
       ...['--strategy', 'fedavgm', '--server-momentum', '0.7'],
     ],
     ...{ learningRates: [0.1], target: 0.97, reference: { rounds: 87 } },
+  },
+  'cnn-iid-e1-b10-fedavgm': {
+    ...{ table: 'beats', model: 'CNN', title: 'E = 1, B = 10, IID, FedAvgM with server momentum 0.7' },
+    options: [
+      ...[...CNN, ...PAPER, '--epochs', '1', '--rounds', '100'],
+      ...['--strategy', 'fedavgm', '--server-momentum', '0.7'],
+    ],
+    ...{ learningRates: [0.1], target: 0.99, reference: { rounds: 34 } },
   },
   '2nn-pathological-e1-b10': {
     ...{ table: 'paper', model: '2NN', title: 'E = 1, B = 10, non-IID' },

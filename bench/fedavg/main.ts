@@ -6,7 +6,9 @@ import { integerOption, numberOption } from '../../lib/cli/options.js';
 import { makeDirectory, writeFileAtomic } from '../../lib/formats/atomic-file.js';
 import { replaceSection } from '../report.js';
 import { program as compiled } from '../section.js';
+import { readAccuracies } from './attempt.js';
 import { CELLS, type Cell, cellArguments } from './cells.js';
+import { roundsToTarget } from './curve.js';
 import { figures, sections } from './report.js';
 import { type Results, readResults, withAttempt, writeResults } from './results.js';
 import { attemptsOf, readAttempt, train, volumeOf } from './train-cell.js';
@@ -63,12 +65,15 @@ async function trainCell(name: string, cell: Cell): Promise<void> {
   for (const rate of learningRate === undefined ? cell.learningRates : [learningRate]) {
     const budgetMs = deadline - performance.now();
     if (budgetMs <= 0) return;
+    const volume = volumeOf({ volumes, name, learningRate: rate });
+    // A finished run needs nothing of fedbatch, which may be another one by now than the one that wrote the volume.
+    if (roundsToTarget(await readAccuracies(volume), cell.target) !== undefined) continue;
     const options = cellArguments(cell, { data, learningRate: rate });
     console.error(`\n${name}: fedbatch ${options.join(' ')}\n`);
     await train({
       program: resolve(program),
       arguments: jobs === undefined ? options : [...options, '--jobs', `${jobs}`],
-      volume: volumeOf({ volumes, name, learningRate: rate }),
+      volume,
       budgetMs,
     }).catch((error: Error) => {
       console.error(`${name}: ${error.message}`);
