@@ -67,6 +67,8 @@ export function simulatorCommand(context: ProgramContext): Command {
         await answerRequests(simulator, context.signal);
       } finally {
         await simulator.close();
+        // Whoever writes the requests may keep it open: what has failed must end all the same.
+        process.stdin.destroy();
       }
     });
 }

@@ -1,74 +1,207 @@
 /** `fedbatch run --simulate` from end to end: the bytes of the process runner, whatever happens on the way. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { execa } from 'execa';
-import { readRoundRecord } from '../lib/formats/run-record.js';
-import { projectRoot } from './sources.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { randomStream } from '../lib/federation/random.js';
+import { isRunning, runningWith } from './processes.js';
+import { commandOf, eventsOf, finishRun, type ResultLine, roundOf, startRun, waitFor } from './runs.js';
 import { writeTinyDataset } from './tiny-dataset.js';
-
-const program = join(projectRoot, 'dist', 'cli.js');
 
 let directory = '';
 let data = '';
+/** Five clients of 64 or 65 examples: a last batch that is not full, and one that is. */
+let settings: readonly string[] = [];
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
   data = await writeTinyDataset(directory);
+  settings = ['--data', data, '--clients', '5', '--rounds', '2', '--batch', '16', '--threads', '1'];
 });
 after(() => rm(directory, { recursive: true, force: true }));
 
-/** Shards of unequal size, and a last batch that is not full. */
-const SETTINGS = ['--clients', '5', '--rounds', '2', '--batch', '20', '--threads', '1', '--json'];
+const at = (volume: string) => join(directory, volume);
+const bytesOf = (volume: string, file: string) => readFileSync(join(at(volume), file));
+const MODELS = [1, 2, 3].map((round) => `rounds/000${round}/global.h5`);
 
-function start(volume: string, ...more: readonly string[]) {
-  const options = ['run', '--data', data, '--volume', join(directory, volume), ...SETTINGS, ...more];
-  return execa(process.execPath, [program, ...options], { cwd: directory, reject: false });
-}
+/** What a result line says of the models. */
+const outcome = ({ accuracy, best, sha256, participation }: ResultLine) => ({
+  accuracy,
+  best,
+  sha256,
+  participation,
+});
 
-interface Line {
-  readonly accuracy: number;
-  readonly loss: number;
-  readonly sha256: string;
-}
+/** What must be the same, simulated or not. */
+const CASES: Readonly<Record<string, readonly string[]>> = {
+  'a dense model': ['--model', 'mlp'],
+  'a convolutional one, some clients a round': ['--model', 'cnn', '--fraction', '0.6'],
+  'a server optimizer, FedProx, a rate that decays, local steps': [
+    ...['--model', 'mlp', '--strategy', 'fedadam', '--proximal', '0.1'],
+    ...['--learning-rate-decay', '0.5', '--local-steps', '7'],
+  ],
+  'a median of clipped updates, whole shards as batches': [
+    ...['--model', 'mlp', '--strategy', 'median', '--clip-norm', '0.5', '--batch', 'all'],
+  ],
+};
 
-async function finish(run: ReturnType<typeof start>): Promise<Line> {
-  const { stdout, stderr } = await run;
-  assert.notEqual(stdout, '', stderr);
-  return JSON.parse(stdout) as Line;
-}
-
-const bytesOf = (volume: string, file: string) => readFileSync(join(directory, volume, file));
-const roundOf = (volume: string, round: number) =>
-  readRoundRecord(join(directory, volume, 'rounds', String(round).padStart(4, '0'), 'round.json'));
-
-const MODELS = ['rounds/0001/global.h5', 'rounds/0002/global.h5', 'aggregated-model.h5', 'best-model.h5'];
-
-for (const model of ['mlp', 'cnn']) {
-  test(`${model}: simulated with 1 and with 4 workers, every global model has the bytes of real clients'`, async () => {
-    const settings = ['--model', model];
-    const real = await finish(start(`${model}-real`, ...settings, '--jobs', '2'));
-    for (const jobs of ['1', '4']) {
-      const volume = `${model}-simulated-${jobs}`;
-      const simulated = await finish(start(volume, ...settings, '--simulate', '--jobs', jobs));
-      assert.equal(simulated.sha256, real.sha256);
-      assert.deepEqual([simulated.accuracy, simulated.loss], [real.accuracy, real.loss]);
-      for (const file of MODELS) {
-        assert.ok(
-          bytesOf(volume, file).equals(bytesOf(`${model}-real`, file)),
-          `${file} with ${jobs} workers`,
-        );
+for (const [what, flags] of Object.entries(CASES)) {
+  test(`${what}: simulated with 1 and with 4 workers, every global model has the bytes of real clients'`, async () => {
+    const name = what.replaceAll(/\W+/g, '-');
+    const real = await finishRun(at(`${name}-real`), [...settings, ...flags, '--jobs', '2']);
+    for (const jobs of [1, 4]) {
+      const volume = `${name}-${jobs}`;
+      const simulated = await finishRun(at(volume), [
+        ...[...settings, ...flags, '--simulate'],
+        ...['--jobs', `${jobs}`],
+      ]);
+      assert.deepEqual(outcome(simulated), outcome(real));
+      for (const file of [...MODELS, 'aggregated-model.h5', 'best-model.h5']) {
+        assert.ok(bytesOf(volume, file).equals(bytesOf(`${name}-real`, file)), `${file} of ${jobs} workers`);
       }
       for (const round of [1, 2]) {
-        const [then, now] = await Promise.all([roundOf(`${model}-real`, round), roundOf(volume, round)]);
-        const facts = (record: typeof now) =>
-          record.reported.map(({ client, examples, loss, accuracy }) => [client, examples, loss, accuracy]);
+        const [then, now] = await Promise.all([
+          roundOf(at(`${name}-real`), round),
+          roundOf(at(volume), round),
+        ]);
+        const facts = ({ reported }: typeof now) =>
+          reported.map(({ client, examples, loss, accuracy }) => [client, examples, loss, accuracy]);
         assert.deepEqual(facts(now), facts(then));
-        assert.equal(now.aggregate?.sha256, then.aggregate?.sha256);
-        assert.equal(now.simulated?.jobs, Number(jobs));
+        assert.deepEqual(now.selected, then.selected);
+        assert.equal(now.learningRate, then.learningRate);
+        assert.equal(now.aggregate?.state, then.aggregate?.state);
+        const { seconds: _then, ...before } = then.evaluation ?? { seconds: 0 };
+        const { seconds: _now, ...after } = now.evaluation ?? { seconds: 0 };
+        assert.deepEqual(after, before);
+        assert.equal(now.simulated?.jobs, Math.min(jobs, now.selected.length));
       }
     }
   });
 }
+
+test('a simulation leaves no files of clients, and goes on with nothing to do', async () => {
+  const volume = at('whole');
+  const flags = [...settings, '--model', 'mlp', '--simulate'];
+  const first = await finishRun(volume, flags);
+  const files = readdirSync(volume, { recursive: true }).map(String).sort();
+  assert.deepEqual(
+    files.filter((file) => file.startsWith('data/')),
+    ['manifest.json', 'partition.npz', 'test.npz', 'train.npz'].map((name) => join('data', name)),
+  );
+  assert.ok(!files.some((file) => /updates|model\//.test(file)), files.join());
+  const again = await finishRun(volume, flags);
+  assert.deepEqual(outcome(again), outcome(first));
+  assert.equal(eventsOf(volume, 'updates').length, 2, 'no client was trained again');
+  const fresh = await finishRun(volume, [...flags, '--fresh']);
+  assert.equal(fresh.sha256, first.sha256);
+  assert.deepEqual(readdirSync(volume, { recursive: true }).map(String).sort(), files);
+});
+
+test('killed anywhere and started again, a simulation ends with the same bytes', async () => {
+  const flags = [...settings, '--model', 'mlp', '--strategy', 'fedavgm', '--epochs', '40', '--simulate'];
+  const whole = await finishRun(at('undisturbed'), flags);
+  const volume = at('killed');
+  const random = randomStream(Date.now(), 'kill');
+  const lifetimes: number[] = [];
+  for (let attempt = 0; attempt < 4; attempt++) {
+    const run = startRun(volume, flags);
+    const lifetimeMs = 800 + Math.round(random.uniform() * 4000);
+    lifetimes.push(lifetimeMs);
+    await Promise.race([sleep(lifetimeMs), run]);
+    if (run.pid !== undefined && isRunning(run.pid)) process.kill(-run.pid, 'SIGKILL');
+    await run;
+    await waitFor(() => runningWith(volume).length === 0);
+  }
+  const line = await finishRun(volume, flags);
+  assert.deepEqual(outcome(line), outcome(whole), `killed after ${lifetimes.join(', ')} ms`);
+});
+
+/** A simulation that takes minutes, and its simulator once it trains. */
+async function longRun(name: string) {
+  const volume = at(name);
+  const run = startRun(volume, [...settings, '--model', 'mlp', '--epochs', '4000', '--simulate']);
+  let pid = 0;
+  await waitFor(() => {
+    [pid = 0] = runningWith('simulator/cli.js').filter((each) => commandOf(each).includes(volume));
+    return pid !== 0 && existsSync(join(volume, 'rounds', '0001', 'round.json'));
+  });
+  await sleep(1500);
+  return { volume, run, simulator: pid };
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`${signal} stops the workers between two steps, and says how to go on`, async () => {
+    const { volume, run } = await longRun(`stopped-${signal}`);
+    process.kill(-(run.pid as number), signal);
+    const { exitCode, stderr } = await run;
+    assert.equal(exitCode, 130, stderr);
+    assert.match(
+      stderr,
+      /error: Interrupted\. What is finished stays in .*; the same command goes on from there\.$/,
+    );
+    await waitFor(() => runningWith(volume).length === 0);
+  });
+}
+
+test('a simulator that dies ends the run with one clear error', async () => {
+  const { run, simulator } = await longRun('bereft');
+  process.kill(simulator, 'SIGKILL');
+  const { exitCode, stderr } = await run;
+  assert.equal(exitCode, 5, stderr);
+  assert.match(stderr, /error: simulate: was killed \(SIGKILL\), perhaps because memory ran out\.$/);
+});
+
+test('a simulator does not outlive a pipeline that is killed alone', async () => {
+  const { volume, run } = await longRun('beheaded');
+  run.kill('SIGKILL');
+  await run;
+  await waitFor(() => runningWith(volume).length === 0);
+});
+
+test('updates that are no good are named in round.json and fail the round; under a quorum it would go on', async () => {
+  const volume = at('diverged');
+  const flags = [
+    ...settings,
+    '--model',
+    'mlp',
+    '--optimizer',
+    'sgd',
+    '--learning-rate',
+    '1e30',
+    '--simulate',
+  ];
+  const { exitCode, stderr } = await startRun(volume, flags);
+  assert.equal(exitCode, 4, stderr);
+  assert.match(stderr, /Rejected the update of client 0: holds (NaN|Infinity|-Infinity) in dense/);
+  assert.match(stderr, /error: simulate: .*Expected at least 5 good client updates, found 0 \(5 rejected\)/);
+  const { rejected, reported, failure, aggregate } = await roundOf(volume, 1);
+  assert.deepEqual(
+    rejected.map((each) => 'client' in each && each.client),
+    [0, 1, 2, 3, 4],
+  );
+  assert.equal(reported.length, 5);
+  assert.equal(failure?.stage, 'aggregate');
+  assert.equal(aggregate, undefined);
+});
+
+test('a deadline for clients that are never late is refused', async () => {
+  const { exitCode, stderr } = await startRun(at('late'), [
+    ...settings,
+    '--simulate',
+    '--round-deadline',
+    '5',
+  ]);
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /--round-deadline 5 does not go with --simulate/);
+  assert.equal(existsSync(at('late')), false);
+});
+
+test('a volume of real clients is not gone on with by simulation', async () => {
+  const volume = at('other');
+  await finishRun(volume, [...settings, '--model', 'mlp', '--rounds', '1']);
+  const { exitCode, stderr } = await startRun(volume, [...settings, '--model', 'mlp', '--simulate']);
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /--simulate not given, now true/);
+});
