@@ -49,7 +49,7 @@ export function curvesChart({ title, curves, target, span }: CurvesChart): strin
   const path = line<CurvePoint>(
     ({ round }) => x(round),
     ({ accuracy }) => y(accuracy),
-  );
+  ).digits(1);
   const colour = (index: number) => COLOURS[index % COLOURS.length];
   const ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].filter((tick) => tick <= last);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeXml(title)}">

@@ -45,11 +45,10 @@ const command = new Command('bench:fedavg')
 const flags = command.opts<Flags>();
 const deadline = performance.now() + (flags.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
 
-let results = await readResults(RESULTS);
 for (const [name, cell] of chosenCells(command.args)) {
   if (flags.train) await trainCell(name, cell);
-  results = await withVolumes(results, name);
-  await writeReport(results);
+  // Read anew: another call may have written while this one trained for an hour.
+  await writeReport(await withVolumes(await readResults(RESULTS), name));
 }
 
 function chosenCells(names: readonly string[]): readonly (readonly [string, Cell])[] {

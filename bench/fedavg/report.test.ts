@@ -76,7 +76,8 @@ test('results are the same after writing and reading; none where there is no fil
   t.after(() => rm(directory, { recursive: true, force: true }));
   const path = join(directory, 'results.json');
   assert.deepEqual(await readResults(path), {});
-  const results = { a: [attempt(0.1, 0.5), attempt(0.2)], b: [attempt(0.1, 0.75)] };
+  const gap = { ...attempt(0.3), accuracies: [{ round: 3, accuracy: 0.5 }] };
+  const results = { a: [attempt(0.1, 0.5), attempt(0.2), gap], b: [attempt(0.1, 0.75)] };
   await writeResults(path, results);
   assert.deepEqual(await readResults(path), results);
 });

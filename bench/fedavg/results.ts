@@ -16,24 +16,41 @@ export interface Outcome extends Attempt {
   readonly best: CurvePoint;
 }
 
+/** An attempt in the file: its accuracies are those of the rounds 1, 2, …, null where one is not known. */
+type Stored = Omit<Attempt, 'accuracies'> & { readonly accuracies: readonly (number | null)[] };
+
 /** Reads the results; none where the file is missing. */
 export async function readResults(path: string): Promise<Results> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Results;
+    const stored = JSON.parse(await readFile(path, 'utf8')) as Readonly<Record<string, readonly Stored[]>>;
+    return Object.fromEntries(
+      Object.entries(stored).map(([name, attempts]) => [name, attempts.map(restored)]),
+    );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw error;
   }
 }
 
-/** Writes the results, a line for each round's accuracy being too much: one line for each attempt. */
+/** Writes the results, a line for each attempt. */
 export async function writeResults(path: string, results: Results): Promise<void> {
   const cells = Object.entries(results).map(([name, attempts]) => {
-    const lines = attempts.map((attempt) => `    ${JSON.stringify(attempt)}`);
+    const lines = attempts.map((attempt) => `    ${JSON.stringify(stored(attempt))}`);
     return `  ${JSON.stringify(name)}: [\n${lines.join(',\n')}\n  ]`;
   });
   await makeDirectory(dirname(path));
   await writeFileAtomic(path, `{\n${cells.join(',\n')}\n}\n`);
+}
+
+function stored(attempt: Attempt): Stored {
+  const accuracies: (number | null)[] = Array(attempt.accuracies.at(-1)?.round ?? 0).fill(null);
+  for (const { round, accuracy } of attempt.accuracies) accuracies[round - 1] = accuracy;
+  return { ...attempt, accuracies };
+}
+
+function restored({ accuracies, ...attempt }: Stored): Attempt {
+  const points = accuracies.map((accuracy, index) => ({ round: index + 1, accuracy }));
+  return { ...attempt, accuracies: points.filter((point): point is CurvePoint => point.accuracy !== null) };
 }
 
 /** With an attempt in the place of the one at the same learning rate, unless that one is further on. */
