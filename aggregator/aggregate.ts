@@ -65,10 +65,11 @@ export interface AggregateResult {
 export async function aggregate(options: AggregateOptions): Promise<AggregateResult> {
   const { directory, files, saveFile, round, minUpdates, reporter, signal, stateIn, stateOut } = options;
   const startedAt = performance.now();
-  const strategy = strategyNamed(options.strategy, {
-    seed: options.seed,
-    participants: options.participants ?? Infinity,
-  });
+  const { seed, participants } = options;
+  const strategy = strategyNamed(
+    options.strategy,
+    participants === undefined ? undefined : { seed, participants },
+  );
   checkStateOptions(strategy, options, options.parent);
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
   const own = [saveFile, parent?.file, stateIn, stateOut];

@@ -41,10 +41,10 @@ const EPOCHS = '--epochs';
 interface RunFlags
   extends EngineFlags,
     FederationFlags,
-    PartitionFlags,
     TrainingFlags,
     ScheduleFlags,
-    StrategyFlags {
+    StrategyFlags,
+    PartitionFlags {
   readonly data: string;
   readonly epochs?: number;
   readonly model: string;
@@ -161,7 +161,7 @@ async function settingsOf(flags: RunFlags): Promise<RunSettings> {
   const { data, seed, model } = flags;
   const partition = partitionOf(flags);
   const clients = await numberOfClients({ data, partition, asked: flags.clients });
-  const federation = federationOf(flags, clients);
+  const federation = federationOf({ ...flags, clients });
   const strategy = strategyOf(flags);
   checkClients(strategy, { selected: selectedCount(federation), clients });
   return {

@@ -28,7 +28,7 @@ export function addFederationOptions(command: Command): Command {
   return command
     .option(
       '--clients <count>',
-      `number of clients, K (default: ${DEFAULT_CLIENTS}; with --partition by-key or given as the data say)`,
+      `number of clients, K (default: ${DEFAULT_CLIENTS}; with --partition by-key or given as many as the data say)`,
       integerOption({ min: 1 }),
     )
     .option(
@@ -68,12 +68,11 @@ export function addFederationOptions(command: Command): Command {
     );
 }
 
-/** The settings that the flags make for K = `clients`. @throws {UsageError} when they contradict each other, with the numbers */
+/** The settings that the flags make. @throws {UsageError} when they contradict each other, with the numbers */
 export function federationOf(
-  flags: FederationFlags,
-  clients: number,
+  flags: FederationFlags & { readonly clients: number },
 ): Omit<RunSettings['federation'], 'partition'> {
-  const { rounds, fraction, minClients, targetAccuracy, patience } = flags;
+  const { clients, rounds, fraction, minClients, targetAccuracy, patience } = flags;
   checkParticipation({ clients, fraction, minClients }, flags.quorum);
   checkStopRules({ rounds, patience });
   return {

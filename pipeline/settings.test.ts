@@ -11,8 +11,11 @@ const settings: RunSettings = {
   engine: { name: 'auto' },
   training: { epochs: 2, batch: 100, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
   federation: {
-    ...{ clients: 3, rounds: 1, fraction: 1, minClients: 1 },
+    clients: 3,
+    rounds: 1,
     partition: { scheme: 'iid', minExamples: 1 },
+    fraction: 1,
+    minClients: 1,
   },
 };
 const hash = (digit: string) => digit.repeat(64);

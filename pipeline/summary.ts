@@ -1,5 +1,6 @@
 /** What a run tells at its end: a short report for people, or one line for machines. */
 import { relative } from 'node:path';
+import { formatPrivacy } from '../lib/federation/privacy/privacy-record.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
 import { formatSeconds, formatTable } from '../lib/observability/format.js';
 import type { Ending } from './ending.js';
@@ -73,6 +74,7 @@ export function summary(result: RunResult): string {
     ...(result.rounds > 1 ? [bestLine(result)] : []),
     ...targetLine(result),
     ...participationLine(result),
+    ...privacyLine(result),
     '',
     formatTable(header, clients),
     ...(hidden > 0 ? [`and ${count(hidden, 'client')} more`] : []),
@@ -80,6 +82,12 @@ export function summary(result: RunResult): string {
     `time    ${stages.join(' · ')}`,
     `model   ${shortPath(`${result.volume}/aggregated-model.h5`)}`,
   ].join('\n');
+}
+
+/** What the run tells of one client at most, where it was private. */
+function privacyLine({ lastRound }: RunResult): readonly string[] {
+  const privacy = lastRound.aggregate?.privacy;
+  return privacy === undefined ? [] : [`privacy ${formatPrivacy(privacy)}`];
 }
 
 /** The accuracy test's own words, e.g. `accuracy 0.9753, loss 0.0812 after 1 round (9753 of 10000 test examples right)`. */

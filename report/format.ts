@@ -20,6 +20,11 @@ export function lossText(loss: number | null): string {
   return loss === null ? 'not finite' : loss.toFixed(4);
 }
 
+/** The ε of a privacy budget that is spent; it is infinite without noise, and then recorded as null. */
+export function epsilonText({ epsilon }: { readonly epsilon: number | null }): string {
+  return epsilon === null ? '∞' : epsilon.toPrecision(3);
+}
+
 /** The start of a hash: enough to tell two apart. */
 export function shortHash(sha256: string): string {
   return sha256.slice(0, 12);

@@ -40,6 +40,12 @@ test('the page tells what the records tell', () => {
   assert.match(page, /<title>client 2, label 1: 100\.0 %<\/title>/);
   assert.match(page, /<th scope="row">train<\/th>.*>12\.5 s<\/td>/);
   assert.match(page, /not finite/);
+  assert.match(page, /The target of 85\.00 % was reached in round 2\./);
+  assert.match(
+    page,
+    /<th scope="row">2<\/th><td>4<\/td><td>4<\/td><td>3<\/td><td>0<\/td><td>1<\/td><td>27<\/td><td>0\.0500<\/td><td>0\.9000<\/td><td>0\.4000<\/td><td>1\.50<\/td><td>4\.5<\/td>/,
+  );
+  assert.match(page, /<dt>privacy spent<\/dt><dd>ε 1\.50<small>at δ 1e-5</);
 });
 
 test('a run that has only begun, and one that failed, have a report too', () => {

@@ -23,7 +23,7 @@ export function sampleRecords(): RunRecords {
         model: { name: 'mlp' },
         engine: { name: 'auto' },
         training: { epochs: 1, batch: 10, optimizer: 'sgd', learningRate: 0.1, momentum: 0 },
-        federation: { clients: 4, rounds: 3, partition, fraction: 1, minClients: 1 },
+        federation: { clients: 4, rounds: 3, partition, fraction: 1, minClients: 1, targetAccuracy: 0.85 },
       },
       threads: 1,
       versions: { fedbatch: '0.1.0', node: '20.0.0' },
@@ -85,7 +85,16 @@ function round(
       shard: hash('a'),
       sha256: hash('e'),
     })),
-    aggregate: { inputs: hash('f'), updates: 3, examples: 27, seconds: 0.1, sha256: hash('c') },
+    aggregate: {
+      inputs: hash('f'),
+      updates: 3,
+      examples: 27,
+      seconds: 0.1,
+      sha256: hash('c'),
+      privacy: { epsilon: 1.5, epsilonPoisson: 1, delta: 0.00001 },
+    },
+    learningRate: 0.05,
+    seconds: { train: 4, aggregate: 0.2, evaluate: 0.3 },
     evaluation: { model: hash('c'), test: hash('a'), examples: 200, loss, accuracy, seconds: 0.3 },
   };
 }

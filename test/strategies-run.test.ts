@@ -153,4 +153,5 @@ test('a private run tells ε in round.json, metrics.jsonl, on stderr and in the 
     readonly privacy?: { epsilon: number };
   };
   assert.equal(line.privacy?.epsilon, spent[2]);
+  assert.match(stderr, new RegExp(`^privacy ε ${spent[2]?.toPrecision(3)} at`, 'm'));
 });

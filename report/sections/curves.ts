@@ -11,7 +11,7 @@ export function curves({ run, rounds }: RunRecords): Html | undefined {
   const tested = rounds.flatMap(({ round, evaluation }) => (evaluation ? [{ round, ...evaluation }] : []));
   const last = tested.at(-1);
   if (last === undefined) return undefined;
-  const target = targetOf(run.settings.federation);
+  const target = run.settings.federation.targetAccuracy;
   const reached = target === undefined ? undefined : tested.find(({ accuracy }) => accuracy >= target)?.round;
   return html`<section class="card">
     <h2>Over the rounds</h2>
@@ -37,10 +37,4 @@ export function curves({ run, rounds }: RunRecords): Html | undefined {
 /** One round, or rounds that hardly differ, are no reason to magnify the fourth digit. */
 function around(accuracy: number): readonly [number, number] {
   return [Math.max(0, accuracy - LEAST_SPAN / 2), Math.min(1, accuracy + LEAST_SPAN / 2)];
-}
-
-/** The accuracy that ends the rounds, where one was set. */
-function targetOf(federation: object): number | undefined {
-  const target = 'targetAccuracy' in federation ? federation.targetAccuracy : undefined;
-  return typeof target === 'number' ? target : undefined;
 }

@@ -1,7 +1,7 @@
 /** The head of the report: what came out, and what the run is. */
 import { greatest } from 'd3-array';
 import { type Html, html } from '../../lib/html/html.js';
-import { count, grouped, lossText, percent, shortHash } from '../format.js';
+import { count, epsilonText, grouped, lossText, percent, shortHash } from '../format.js';
 import type { RunRecords } from '../records.js';
 import { settingRows } from '../setting-rows.js';
 
@@ -13,6 +13,7 @@ export function overview({ run, rounds, accuracy, manifest }: RunRecords): Html 
   const result = last ?? accuracy;
   const done = rounds.filter(({ aggregate }) => aggregate !== undefined).length;
   const failed = rounds.find(({ failure, aggregate }) => failure !== undefined && aggregate === undefined);
+  const privacy = rounds.findLast(({ aggregate }) => aggregate?.privacy)?.aggregate?.privacy;
   const { federation, model } = run.settings;
   const figures: readonly (readonly [name: string, value: string, note: string])[] = [
     ...(result === undefined
@@ -21,10 +22,13 @@ export function overview({ run, rounds, accuracy, manifest }: RunRecords): Html 
           ['accuracy', percent(result.accuracy), `of ${grouped(result.examples)} test examples`],
           ['loss', lossText(result.loss), 'mean cross-entropy'],
         ] as const)),
-    ['rounds', grouped(done), `of ${grouped(federation.rounds)}`],
+    ['rounds', grouped(done), `of ${grouped(federation.rounds)} at most`],
     ...(best !== undefined && best.round !== last?.round
       ? ([['best', percent(best.accuracy), `in round ${best.round}`]] as const)
       : []),
+    ...(privacy === undefined
+      ? []
+      : ([['privacy spent', `ε ${epsilonText(privacy)}`, `at δ ${privacy.delta.toExponential()}`]] as const)),
     [
       'clients',
       grouped(federation.clients),

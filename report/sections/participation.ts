@@ -3,7 +3,7 @@ import { rollups, sum } from 'd3-array';
 import type { RoundRecord } from '../../lib/formats/run-record.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { roundBars } from '../charts/round-bars.js';
-import { count, grouped } from '../format.js';
+import { count, epsilonText, grouped, lossText } from '../format.js';
 import type { RunRecords } from '../records.js';
 
 interface Participation {
@@ -75,12 +75,34 @@ function listOf(names: readonly string[]): string {
   return names.slice(0, MOST_NAMES).join(', ') + (more > 0 ? ` and ${grouped(more)} more` : '');
 }
 
+/** A column of the table: its title, and what stands in it. */
+type Column = readonly [
+  title: string,
+  cell: (record: RoundRecord, numbers: Participation) => string | undefined,
+];
+
+const COLUMNS: readonly Column[] = [
+  ['selected', (_, { selected }) => grouped(selected)],
+  ['quorum', ({ quorum }) => (quorum === undefined ? undefined : grouped(quorum))],
+  ['reported', (_, { reported }) => grouped(reported)],
+  ['rejected', (_, { rejected }) => grouped(rejected)],
+  ['missing', (_, { missing }) => grouped(missing)],
+  ['examples', ({ aggregate }) => aggregate && grouped(aggregate.examples)],
+  ['learning rate', ({ learningRate }) => learningRate?.toPrecision(3)],
+  ['accuracy', ({ evaluation }) => evaluation?.accuracy.toFixed(4)],
+  ['loss', ({ evaluation }) => evaluation && lossText(evaluation.loss)],
+  ['ε', ({ aggregate }) => aggregate?.privacy && epsilonText(aggregate.privacy)],
+  ['seconds', ({ seconds }) => seconds && sum(Object.values(seconds)).toFixed(1)],
+];
+
+/** Only columns in which something stands. */
 function table(rounds: readonly RoundRecord[], numbers: readonly Participation[]): Html {
+  const cells = COLUMNS.map(([title, cell]) => ({
+    title,
+    texts: rounds.map((record, index) => cell(record, numbers[index] as Participation)),
+  })).filter(({ texts }) => texts.some((text) => text !== undefined));
   return html`<div class="scroll"><table>
-    <thead><tr><th>round</th><th>selected</th><th>reported</th><th>rejected</th><th>missing</th><th>examples</th><th>accuracy</th><th>loss</th></tr></thead>
-    <tbody>${rounds.map(({ aggregate, evaluation }, index) => {
-      const { round, selected, reported, rejected, missing } = numbers[index] as Participation;
-      return html`<tr><th scope="row">${round}</th><td>${selected}</td><td>${reported}</td><td>${rejected}</td><td>${missing}</td><td>${aggregate && grouped(aggregate.examples)}</td><td>${evaluation?.accuracy.toFixed(4)}</td><td>${evaluation?.loss?.toFixed(4)}</td></tr>`;
-    })}</tbody>
+    <thead><tr><th scope="col">round</th>${cells.map(({ title }) => html`<th scope="col">${title}</th>`)}</tr></thead>
+    <tbody>${rounds.map(({ round }, index) => html`<tr><th scope="row">${round}</th>${cells.map(({ texts }) => html`<td>${texts[index]}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }

@@ -243,6 +243,11 @@ describe('the robust strategies', () => {
       }),
     ));
 
+  it('krum looks at the n − f − 2 nearest: with one more, 0.25 would win', async () => {
+    const updates = [0, 0.125, 0.25, 5, 6].map((at) => ({ weights: model(at), examples: 1 }));
+    assert.deepEqual(valuesOf(await run({ name: 'krum', byzantine: 1 }, model(0), updates)), [0.125]);
+  });
+
   it('krum and multi-krum leave far updates out', async () => {
     const far = [
       [100, 100],

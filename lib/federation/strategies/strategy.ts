@@ -26,7 +26,7 @@ export interface ServerState {
 /** Arrays of the server's optimizer by name, e.g. `m` and `v`, each like the model's trainable arrays. */
 export type Slots = Readonly<Record<string, Weights>>;
 
-/** How updates become the next global model. Pure: the same state and updates give the same bits. */
+/** How updates become the next global model. Pure but for noise from the system: the same state and updates give the same bits. */
 export interface Strategy {
   readonly name: string;
   /** Whether the global model that the round started from enters into the result. */
