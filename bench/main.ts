@@ -1,16 +1,16 @@
 /** `npm run bench`: measures, prints, and writes the tables into docs/BENCHMARKS.md. */
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { arch, cpus, platform, totalmem } from 'node:os';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
 import { integerOption } from '../lib/cli/options.js';
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
-import { formatBytes } from '../lib/observability/format.js';
 import { benchDigits } from './digits-section.js';
 import { benchJob } from './job-section.js';
 import { openJournal } from './journal.js';
+import { describeMachine } from './machine.js';
 import { SkippedError } from './peers.js';
 import { formatMarkdown, replaceSection } from './report.js';
 import type { Section } from './section.js';
@@ -85,8 +85,7 @@ async function identityOf({ needsData }: SectionPlan): Promise<string> {
 }
 
 function machine(rounds: number): string {
-  const [cpu] = cpus();
   const date = new Date().toISOString().slice(0, 10);
   const turns = rounds === 1 ? 'one round' : `medians of ${rounds} interleaved rounds`;
-  return `*${date}, ${cpus().length} cores of ${cpu?.model.trim()}, ${formatBytes(totalmem())}, ${platform()} ${arch()}, Node ${process.versions.node}; ${turns}.*`;
+  return `*${date}, ${describeMachine()}; ${turns}.*`;
 }

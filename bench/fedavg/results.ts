@@ -1,0 +1,83 @@
+/** docs/fedavg/results.json: every curve that was measured, so that tables and pictures can be made again from it. */
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { makeDirectory, writeFileAtomic } from '../../lib/formats/atomic-file.js';
+import type { Attempt } from './attempt.js';
+import type { Cell } from './cells.js';
+import { bestPoint, type CurvePoint, roundsToTarget } from './curve.js';
+
+/** Attempts by the name of their cell. */
+export type Results = Readonly<Record<string, readonly Attempt[]>>;
+
+/** An attempt and what it came to. */
+export interface Outcome extends Attempt {
+  /** Undefined while the target was not reached. */
+  readonly rounds: number | undefined;
+  readonly best: CurvePoint;
+}
+
+/** An attempt in the file: its accuracies are those of the rounds 1, 2, …, null where one is not known. */
+type Stored = Omit<Attempt, 'accuracies'> & { readonly accuracies: readonly (number | null)[] };
+
+/** Reads the results; none where the file is missing. */
+export async function readResults(path: string): Promise<Results> {
+  try {
+    const stored = JSON.parse(await readFile(path, 'utf8')) as Readonly<Record<string, readonly Stored[]>>;
+    return Object.fromEntries(
+      Object.entries(stored).map(([name, attempts]) => [name, attempts.map(restored)]),
+    );
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw error;
+  }
+}
+
+/** Writes the results, a line for each attempt. */
+export async function writeResults(path: string, results: Results): Promise<void> {
+  const cells = Object.entries(results).map(([name, attempts]) => {
+    const lines = attempts.map((attempt) => `    ${JSON.stringify(stored(attempt))}`);
+    return `  ${JSON.stringify(name)}: [\n${lines.join(',\n')}\n  ]`;
+  });
+  await makeDirectory(dirname(path));
+  await writeFileAtomic(path, `{\n${cells.join(',\n')}\n}\n`);
+}
+
+function stored(attempt: Attempt): Stored {
+  const accuracies: (number | null)[] = Array(attempt.accuracies.at(-1)?.round ?? 0).fill(null);
+  for (const { round, accuracy } of attempt.accuracies) accuracies[round - 1] = accuracy;
+  return { ...attempt, accuracies };
+}
+
+function restored({ accuracies, ...attempt }: Stored): Attempt {
+  const points = accuracies.map((accuracy, index) => ({ round: index + 1, accuracy }));
+  return { ...attempt, accuracies: points.filter((point): point is CurvePoint => point.accuracy !== null) };
+}
+
+/** With an attempt in the place of the one at the same learning rate, unless that one is further on. */
+export function withAttempt(results: Results, name: string, attempt: Attempt): Results {
+  const attempts = results[name] ?? [];
+  const earlier = attempts.find(({ learningRate }) => learningRate === attempt.learningRate);
+  if (earlier !== undefined && earlier.accuracies.length > attempt.accuracies.length) return results;
+  const others = attempts.filter((each) => each !== earlier);
+  return { ...results, [name]: [...others, attempt].sort((a, b) => a.learningRate - b.learningRate) };
+}
+
+/** What a cell's attempts came to, those with a round behind them. */
+export function outcomesOf({ target }: Cell, attempts: readonly Attempt[]): readonly Outcome[] {
+  return attempts.flatMap((attempt) => {
+    const best = bestPoint(attempt.accuracies);
+    return best === undefined
+      ? []
+      : [{ ...attempt, best, rounds: roundsToTarget(attempt.accuracies, target) }];
+  });
+}
+
+/** The outcome with the fewest rounds to the target; without one that got there, the most accurate. */
+export function bestOutcome(outcomes: readonly Outcome[]): Outcome | undefined {
+  const [first] = [...outcomes].sort(
+    (a, b) =>
+      (a.rounds ?? Number.POSITIVE_INFINITY) - (b.rounds ?? Number.POSITIVE_INFINITY) ||
+      b.best.accuracy - a.best.accuracy,
+  );
+  return first;
+}

@@ -1,0 +1,104 @@
+/** Runs one attempt of a cell as anybody would: `fedbatch run --simulate`, in a process of its own. */
+import { spawn } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { makeDirectory, writeFileAtomic } from '../../lib/formats/atomic-file.js';
+import { describeMachine } from '../machine.js';
+import { type Attempt, type Build, readAccuracies, readSeconds } from './attempt.js';
+
+/** What a call of the program needs. */
+export interface Call {
+  /** The compiled program: `cli.js` of this build, or of the one that began the attempt. */
+  readonly program: string;
+  readonly arguments: readonly string[];
+  /** Directory of the attempt's volume. */
+  readonly volume: string;
+  /** The run is interrupted after so many milliseconds; a later call goes on. */
+  readonly budgetMs: number;
+}
+
+/** How a call ended. @throws when the program failed */
+export async function train({
+  program,
+  arguments: options,
+  volume,
+  budgetMs,
+}: Call): Promise<'done' | 'interrupted'> {
+  await makeDirectory(dirname(volume));
+  await recordBuild(volume, program);
+  const child = spawn(process.execPath, [program, ...options, '--volume', volume], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const stop = () => child.kill('SIGINT');
+  // setTimeout takes 2³¹ - 1 ms at most, and no budget is infinite.
+  const timer = setTimeout(stop, Math.min(budgetMs, 0x7fff_ffff));
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const code = await new Promise<number | null>((resolve, reject) =>
+    child.once('error', reject).once('close', resolve),
+  ).finally(() => {
+    clearTimeout(timer);
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  });
+  if (code === 0) return 'done';
+  if (code === INTERRUPTED) return 'interrupted';
+  throw new Error(`${program} ${options.join(' ')} ended with ${code}`);
+}
+
+/** Exit code of a run that was asked to stop. */
+const INTERRUPTED = 130;
+
+/** Where one attempt lies. */
+export interface AttemptPlace {
+  readonly learningRate: number;
+  readonly volume: string;
+}
+
+/** The directory of an attempt's volume. */
+export function volumeOf(attempt: {
+  readonly volumes: string;
+  readonly name: string;
+  readonly learningRate: number;
+}): string {
+  return join(attempt.volumes, attempt.name, `lr-${attempt.learningRate}`);
+}
+
+/** All attempts of a cell that have begun. */
+export async function attemptsOf(volumes: string, name: string): Promise<readonly AttemptPlace[]> {
+  const directory = join(volumes, name);
+  const entries = await readdir(directory).catch(() => []);
+  return entries.flatMap((entry) => {
+    const [, rate] = /^lr-(\d+(?:\.\d+)?)$/.exec(entry) ?? [];
+    return rate === undefined ? [] : [{ learningRate: Number(rate), volume: join(directory, entry) }];
+  });
+}
+
+/** What lies on an attempt's volume. */
+export async function readAttempt({ learningRate, volume }: AttemptPlace): Promise<Attempt> {
+  return {
+    learningRate,
+    accuracies: await readAccuracies(volume),
+    seconds: Math.round(await readSeconds(volume)),
+    builds: await readBuilds(volume),
+  };
+}
+
+/** Beside the volume, which holds what fedbatch wrote and nothing else. */
+const buildsFile = (volume: string): string => `${volume}.builds.json`;
+
+async function readBuilds(volume: string): Promise<readonly Build[]> {
+  const text = await readFile(buildsFile(volume), 'utf8').catch(() => '[]');
+  return JSON.parse(text) as readonly Build[];
+}
+
+async function recordBuild(volume: string, program: string): Promise<void> {
+  const git = await execa('git', ['describe', '--always', '--dirty'], {
+    cwd: dirname(program),
+    reject: false,
+  });
+  const date = new Date().toISOString().slice(0, 10);
+  const build = { commit: git.stdout || 'unknown', machine: describeMachine(), date };
+  const earlier = await readBuilds(volume);
+  if (JSON.stringify(earlier.at(-1)) === JSON.stringify(build)) return;
+  await writeFileAtomic(buildsFile(volume), JSON.stringify([...earlier, build]));
+}
