@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { judge } from '../lib/engine/accuracy-test.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Engine, PredictSession, TrainingSession } from '../lib/engine/engine.js';
-import { trainingSeed, trainLocally } from '../lib/engine/local-training.js';
+import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
 import { classCount } from '../lib/engine/parameters.js';
 import { engineChoice } from '../lib/federation/engine-choice.js';
 import { InterruptedError } from '../lib/federation/errors.js';
@@ -47,10 +47,7 @@ async function warmUp(): Promise<Warm> {
     description: model.description,
     signal: stop.signal,
   });
-  const session = await engine.createTrainingSession(model, {
-    ...plan,
-    batchSize: plan.batchSize === 'all' ? undefined : plan.batchSize,
-  });
+  const session = await engine.createTrainingSession(model, { ...plan, batchSize: usualBatch(plan) });
   const choice = engineChoice(backend.engine, backend.backend);
   port.postMessage({
     kind: 'ready',

@@ -14,7 +14,12 @@ import { holdOut } from '../lib/federation/partition/hold-out.js';
 import { partition } from '../lib/federation/partition/partition.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import { writeShard } from '../lib/formats/dataset.js';
-import { type Manifest, type ManifestShard, writeManifest } from '../lib/formats/manifest.js';
+import {
+  type ClientExamples,
+  type Manifest,
+  type ManifestShard,
+  writeManifest,
+} from '../lib/formats/manifest.js';
 import { PARTITION_NAME, TRAIN_NAME, writePartition } from '../lib/formats/virtual-shards.js';
 import type { Reporter } from '../lib/observability/events.js';
 import {
@@ -179,12 +184,7 @@ async function writeParts(plan: Plan, options: SplitOptions): Promise<WrittenPar
     signal?.throwIfAborted();
     const examples = takeExamples(source, indices);
     const written = await writeShard(join(savedir, file), examples);
-    return {
-      file,
-      ...(owner === undefined ? {} : { owner }),
-      ...describeLabels(examples.labels, classes),
-      ...written,
-    };
+    return { file, ...describeClient(examples.labels, { owner, classes }), ...written };
   };
   const testPart = await write(TEST_NAME, test);
   if (options.virtual) return { shards: [], virtual: await writeVirtual(plan, savedir), test: testPart };
@@ -208,16 +208,22 @@ async function writeVirtual({ shards, classes }: Plan, savedir: string): Promise
   return {
     train: { file: TRAIN_NAME, ...train },
     partition: { file: PARTITION_NAME, ...partition },
-    clients: shards.map(({ indices, owner }) => ({
-      ...(owner === undefined ? {} : { owner }),
-      ...describeLabels(
-        indices.map((index) => source.labels[index] as number),
-        classes,
-      ),
-    })),
+    clients: shards.map(({ indices, owner }) => {
+      const labels = indices.map((index) => source.labels[index] as number);
+      return describeClient(labels, { owner, classes });
+    }),
   };
 }
 
-function describeLabels(labels: ArrayLike<number>, classes: number) {
-  return { examples: labels.length, labelHistogram: labelHistogram(Int32Array.from(labels), classes) };
+interface ClientFacts {
+  readonly owner: string | undefined;
+  readonly classes: number;
+}
+
+function describeClient(labels: ArrayLike<number>, { owner, classes }: ClientFacts): ClientExamples {
+  return {
+    ...(owner === undefined ? {} : { owner }),
+    examples: labels.length,
+    labelHistogram: labelHistogram(Int32Array.from(labels), classes),
+  };
 }

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
-import { trainingSeed, trainLocally } from '../lib/engine/local-training.js';
+import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
 import { InterruptedError } from '../lib/federation/errors.js';
 import type { Examples } from '../lib/federation/examples.js';
@@ -36,7 +36,7 @@ async function train(request: TrainRequest): Promise<TrainOutcome> {
   const seed = trainingSeed(request);
   const session = await engine.createTrainingSession(model, {
     ...request,
-    batchSize: request.batchSize === 'all' ? undefined : request.batchSize,
+    batchSize: usualBatch(request),
     seed,
   });
   send({ kind: 'ready', engine: session.engine, why, parameters: parameterCount(model.weights) });

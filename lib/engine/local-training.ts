@@ -27,6 +27,11 @@ export function trainingSeed({ seed, round, client }: TrainingIdentity): number 
   return randomStream(seed, 'training', round, client).uint32();
 }
 
+/** The size of all batches but a last one, where that is the same for all clients: a session may compile for it. */
+export function usualBatch({ batchSize }: { readonly batchSize: BatchSize }): number | undefined {
+  return batchSize === 'all' ? undefined : batchSize;
+}
+
 /** Where local training stands; loss and accuracy are means over the running epoch as far as it has come. */
 export interface LocalTrainingProgress {
   readonly epoch: number;
