@@ -40,7 +40,7 @@ export const CELLS: Readonly<Record<string, Cell>> = {
   'cnn-iid-e5-b10': {
     ...{ table: 'paper', model: 'CNN', title: 'E = 5, B = 10, IID' },
     options: [...CNN, ...PAPER, '--epochs', '5', '--rounds', '100'],
-    ...{ learningRates: [0.1], target: 0.99, reference: { rounds: 20 } },
+    ...{ learningRates: [0.1, 0.2], target: 0.99, reference: { rounds: 20 } },
   },
   'cnn-iid-e1-b10': {
     ...{ table: 'paper', model: 'CNN', title: 'E = 1, B = 10, IID' },

@@ -31,7 +31,7 @@ test('a cell says the interpolated rounds of its best rate beside those of the p
   const cells = row('paper', results, 'CNN', 'E = 5, B = 10, IID');
   assert.deepEqual(cells, [
     ...['CNN', 'E = 5, B = 10, IID', '99 %', '20', '**1.5**', '100.00 % (round 2)'],
-    '0.1: 1.5; 0.05: not in 3 rounds (98.00 % so far)',
+    '0.1: 1.5; 0.05: not in 3 rounds (98.00 % so far); 0.2: not run yet',
     '3 min',
   ]);
 });

@@ -73,10 +73,10 @@ function tried({ learningRates }: Cell, outcomes: readonly Outcome[]): string {
   return [...done, ...open].join('; ');
 }
 
-/** Of all attempts, in whole minutes: nothing finer is worth reading from a shared machine. */
-const time = (outcomes: readonly Outcome[]): string =>
-  outcomes.length === 0
-    ? ''
-    : `${Math.round(outcomes.reduce((sum, { seconds }) => sum + seconds, 0) / 60)} min`;
+/** Of all attempts, in whole minutes, at least one: nothing finer is worth reading from a shared machine. */
+function time(outcomes: readonly Outcome[]): string {
+  const minutes = outcomes.reduce((sum, { seconds }) => sum + seconds, 0) / 60;
+  return outcomes.length === 0 ? '' : `${Math.max(1, Math.round(minutes))} min`;
+}
 
 const percent = (share: number, digits = 2): string => `${(share * 100).toFixed(digits)} %`;
