@@ -88,7 +88,8 @@ def main():
     net, _ = build()
     strategy = Timed(
         fraction_fit=OPTIONS.fraction,
-        min_fit_clients=1,
+        # As many from the first round on, when not all clients have announced themselves yet.
+        min_fit_clients=max(1, round(OPTIONS.fraction * OPTIONS.clients)),
         min_available_clients=OPTIONS.clients,
         fraction_evaluate=0.0,
         initial_parameters=ndarrays_to_parameters(weights_of(net)),
