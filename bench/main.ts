@@ -14,6 +14,7 @@ import { describeMachine } from './machine.js';
 import { SkippedError } from './peers.js';
 import { formatMarkdown, replaceSection } from './report.js';
 import type { Section } from './section.js';
+import { benchSimulate } from './simulate-section.js';
 import { benchStages } from './stages-section.js';
 import { benchStep } from './step-section.js';
 
@@ -29,6 +30,7 @@ interface SectionPlan {
 const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   step: { measure: benchStep, rounds: 5, needsData: false },
   stages: { measure: benchStages, rounds: 5, needsData: true },
+  simulate: { measure: benchSimulate, rounds: 3, needsData: true },
   job: { measure: benchJob, rounds: 3, needsData: true },
   digits: { measure: benchDigits, rounds: 1, needsData: true },
 };

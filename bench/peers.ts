@@ -16,6 +16,8 @@ export interface Peer {
   readonly command: string;
   /** What it is called in a table, with its version. */
   readonly name: string;
+  /** Variables that it needs. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const ENVIRONMENTS = join('.cache', 'bench-venv');
@@ -33,6 +35,20 @@ export async function prepareKeras(): Promise<Peer> {
   const command = process.env.FEDBATCH_KERAS_PYTHON ?? (await prepareEnvironment('keras'));
   const tensorflow = await versionOf(command, 'tensorflow');
   return { command, name: `Keras ${await versionOf(command, 'keras')}, TensorFlow ${tensorflow}` };
+}
+
+/** Flower's simulation with PyTorch 2: PyPI's Flower beside the PyTorch of `preparePyTorch`. @throws {SkippedError} */
+export async function prepareFlower(): Promise<Peer> {
+  const torch = await preparePyTorch();
+  const command = await prepareEnvironment('flower', { module: 'flwr' });
+  const where = "import sysconfig; print(sysconfig.get_path('platlib'))";
+  const { stdout } = await sampleProcess(torch.command, ['-c', where]);
+  const environment = { PYTHONPATH: stdout.trim() };
+  return {
+    command,
+    name: `Flower ${await versionOf(command, 'flwr')}, ${torch.name}`,
+    environment,
+  };
 }
 
 /** Debian's PyTorch, the floor. @throws {SkippedError} where it is not installed */
@@ -72,6 +88,8 @@ interface EnvironmentOptions {
   readonly pipFlags?: readonly string[];
   /** A script that its Python runs once everything is installed. */
   readonly afterwards?: string;
+  /** What must be importable then; by default what the environment is called. */
+  readonly module?: string;
 }
 
 /**
@@ -80,7 +98,7 @@ interface EnvironmentOptions {
  */
 async function prepareEnvironment(
   name: string,
-  { pipFlags = [], afterwards }: EnvironmentOptions = {},
+  { pipFlags = [], afterwards, module = name }: EnvironmentOptions = {},
 ): Promise<string> {
   const directory = join(ENVIRONMENTS, name);
   const python = join(directory, 'bin', 'python');
@@ -105,7 +123,7 @@ async function prepareEnvironment(
       requirements,
     ]);
     if (afterwards !== undefined) await sampleProcess(python, [peerScript(afterwards)]);
-    await versionOf(python, name);
+    await versionOf(python, module);
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     const reason = error instanceof Error ? error.message : String(error);

@@ -21,6 +21,11 @@ export interface StageTask {
   /** The program below the compiled project, e.g. `trainer/cli.js`. */
   readonly program: string;
   readonly arguments: readonly string[];
+  /** How Node and the allocator under it keep house, where it matters. */
+  readonly runtime?: {
+    readonly nodeFlags: readonly string[];
+    readonly environment: Readonly<Record<string, string>>;
+  };
 }
 
 /** What a stage's engine is, and why it is this one. */
@@ -95,12 +100,14 @@ export function startService(task: StageTask, context: StageContext & StageListe
 }
 
 function start(
-  { program, arguments: given }: StageTask,
+  { program, arguments: given, runtime }: StageTask,
   { signal }: StageContext,
   { stdin, keepsOutput }: { readonly stdin: 'ignore' | 'pipe'; readonly keepsOutput: boolean },
 ) {
   if (signal.aborted) throw new InterruptedError();
-  return execa(process.execPath, [programPath(program), ...given, '--log-format', 'json'], {
+  const flags = [...(runtime?.nodeFlags ?? []), programPath(program), ...given, '--log-format', 'json'];
+  return execa(process.execPath, flags, {
+    env: runtime?.environment ?? {},
     cancelSignal: signal,
     forceKillAfterDelay: FORCE_KILL_AFTER_MS,
     reject: false,

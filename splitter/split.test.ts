@@ -9,6 +9,7 @@ import { partitionSettings } from '../lib/federation/partition/settings.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
 import { readDataset, readShard } from '../lib/formats/dataset.js';
 import { readManifest } from '../lib/formats/manifest.js';
+import { readPartition, shardIndices } from '../lib/formats/virtual-shards.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { findMnist } from '../test/mnist.js';
 import { encodeDataset, numberedExamples, numbersOf } from '../test/numbered-examples.js';
@@ -229,6 +230,41 @@ test('a split that is stopped leaves no shards', async (t) => {
   await writeFile(join(options.savedir, 'notes.txt'), 'mine');
   await assert.rejects(split({ ...options, reporter, signal: stop.signal }), /enough/);
   assert.deepEqual(await readdir(options.savedir), ['notes.txt']);
+});
+
+test('virtual shards hold what shards in files hold, of all training examples in one file', async (t) => {
+  for (const dataset of [await withTest(), await encodeDataset(numberedExamples(101))]) {
+    const options = await prepared(await temporaryDirectory(t), dataset);
+    const { manifest: real } = await split(options);
+    const shards = await Promise.all(real.shards.map(({ file }) => numbers(options, file)));
+    const virtual = { ...options, virtual: true };
+    const { manifest } = await split(virtual);
+    assert.deepEqual(
+      (await readdir(options.savedir)).sort(),
+      ['manifest.json', 'partition.npz', 'test.npz', 'train.npz'],
+      'the shards in files are gone',
+    );
+    const all = await numbers(options, 'train.npz');
+    const lists = await readPartition(join(options.savedir, 'partition.npz'), all.length);
+    assert.deepEqual(
+      shards.map((_, client) => [...shardIndices(lists, client)].map((index) => all[index])),
+      shards,
+    );
+    const facts = ({ examples, labelHistogram }: (typeof real.shards)[number]) => ({
+      examples,
+      labelHistogram,
+    });
+    assert.deepEqual(manifest.virtual?.clients, real.shards.map(facts));
+    assert.deepEqual(await readManifest(join(options.savedir, 'manifest.json')), manifest);
+    assert.equal((await split(virtual)).skipped, true);
+    await writeFile(join(options.savedir, 'partition.npz'), 'damaged');
+    assert.equal((await split(virtual)).skipped, false);
+    assert.equal((await split(options)).skipped, false);
+    assert.deepEqual(
+      await allNumbers(options),
+      shards.flat().sort((a, b) => a - b),
+    );
+  }
 });
 
 test('MNIST, dealt by stride, holds in shard r what the file holds in [r::3]', async (t) => {

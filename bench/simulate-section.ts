@@ -1,0 +1,165 @@
+/** Rounds of thousands of virtual clients, beside Flower's simulation with PyTorch on the same work. */
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { formatBytes } from '../lib/observability/format.js';
+import { interleave, sampleProcess } from './measure.js';
+import { availablePeers, type Peer, prepareFlower } from './peers.js';
+import { formatRatio, type Table } from './report.js';
+import { type BenchOptions, fedbatch, peerScript, withDirectory } from './section.js';
+import { medianOf, ratioByRound } from './statistics.js';
+
+/** A simulation: K clients on MNIST, so many rounds of a share of them. */
+export interface Simulation {
+  readonly clients: number;
+  readonly fraction: number;
+  readonly rounds: number;
+  /** Whether the other side runs it too. */
+  readonly beside: boolean;
+}
+
+/** The paper's share of clients a round; and one round of all, for its 10,000 updates. */
+const SIMULATIONS: readonly Simulation[] = [
+  { clients: 100, fraction: 0.1, rounds: 3, beside: true },
+  { clients: 1_000, fraction: 0.1, rounds: 2, beside: true },
+  { clients: 10_000, fraction: 0.1, rounds: 1, beside: true },
+  { clients: 10_000, fraction: 1, rounds: 1, beside: false },
+];
+const BATCH = 10;
+const OURS = 'fedbatch';
+
+/** What one simulation came to. */
+export interface SimulationFigures {
+  readonly roundSeconds: number;
+  readonly clientsPerSecond: number;
+  /** Workers' time for each client that was no training step; unknown for the other side. */
+  readonly overheadMs: number | null;
+  /** The largest process that the run started: the simulator, or an actor. */
+  readonly peakBytes: number;
+  readonly treePeakBytes: number;
+}
+
+/** All simulations, on both sides in turn. */
+export async function benchSimulate({ data, rounds, journal }: BenchOptions): Promise<Table> {
+  const { peers, notes } = await availablePeers({ flower: prepareFlower });
+  const { flower } = peers;
+  const rows: string[][] = [];
+  for (const simulation of SIMULATIONS) {
+    const sides: Record<string, () => Promise<SimulationFigures>> = {
+      [OURS]: () => withDirectory((directory) => runOurs(simulation, { data, directory })),
+      ...(flower !== undefined && simulation.beside
+        ? { [flower.name]: () => runFlower(simulation, { data, peer: flower }) }
+        : {}),
+    };
+    const name = `simulate, K = ${simulation.clients}, C = ${simulation.fraction}`;
+    rows.push(...simulationRows(simulation, await interleave({ rounds, journal, name }, sides)));
+  }
+  return {
+    header: [
+      'clients, of them a round',
+      'on',
+      'clients/s',
+      'fedbatch is',
+      'a round',
+      'overhead a client',
+      'peak of a process',
+      'all processes',
+    ],
+    rows,
+    notes: [...notes, `${availableParallelism()} workers side by side with one thread each, on both sides.`],
+  };
+}
+
+/** A row for each side; the speed of `fedbatch` as a multiple of the other, round by round. */
+export function simulationRows(
+  { clients, fraction }: Pick<Simulation, 'clients' | 'fraction'>,
+  samples: Readonly<Record<string, readonly SimulationFigures[]>>,
+): readonly string[][] {
+  const speeds = (side: string) => (samples[side] ?? []).map(({ clientsPerSecond }) => clientsPerSecond);
+  return Object.entries(samples).map(([side, each]) => {
+    const overheads = each.flatMap(({ overheadMs }) => (overheadMs === null ? [] : [overheadMs]));
+    return [
+      `${clients.toLocaleString('en')}, ${Math.round(clients * fraction).toLocaleString('en')}`,
+      side,
+      medianOf(each, ({ clientsPerSecond }) => clientsPerSecond).toPrecision(3),
+      side === OURS ? '' : `${formatRatio(ratioByRound(speeds(OURS), speeds(side)))} as fast`,
+      `${medianOf(each, ({ roundSeconds }) => roundSeconds).toFixed(1)} s`,
+      overheads.length === 0 ? '' : `${medianOf(overheads, (overhead) => overhead).toFixed(1)} ms`,
+      formatBytes(medianOf(each, ({ peakBytes }) => peakBytes)),
+      formatBytes(medianOf(each, ({ treePeakBytes }) => treePeakBytes)),
+    ];
+  });
+}
+
+/** The diary's line about the updates of a round, and its last one about the round. */
+const updatesSchema = z.object({
+  event: z.literal('updates'),
+  clients: z.number(),
+  seconds: z.number(),
+  stepSeconds: z.number(),
+});
+
+interface OurRun {
+  readonly data: string;
+  readonly directory: string;
+}
+
+async function runOurs(simulation: Simulation, { data, directory }: OurRun): Promise<SimulationFigures> {
+  const { clients, fraction, rounds } = simulation;
+  const volume = join(directory, 'run');
+  const jobs = availableParallelism();
+  const numbers = Object.entries({ clients, fraction, rounds, jobs, epochs: 1, batch: BATCH, threads: 1 });
+  const flags = numbers.flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  const sample = await fedbatch('run', '--simulate', '--data', data, '--volume', volume, ...flags, '--json');
+  const events = (await readFile(join(volume, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+  const told = events.flatMap((line) => updatesSchema.safeParse(JSON.parse(line)).data ?? []);
+  const total = (of: (each: (typeof told)[number]) => number) =>
+    told.reduce((sum, each) => sum + of(each), 0);
+  const [seconds, done, steps] = [
+    total((each) => each.seconds),
+    total((each) => each.clients),
+    total((each) => each.stepSeconds),
+  ];
+  return {
+    roundSeconds: seconds / told.length,
+    clientsPerSecond: done / seconds,
+    overheadMs: ((seconds * Math.min(jobs, clients * fraction) - steps) * 1000) / done,
+    peakBytes: sample.childPeakBytes,
+    treePeakBytes: sample.treePeakBytes,
+  };
+}
+
+interface FlowerRun {
+  readonly data: string;
+  readonly peer: Peer;
+}
+
+async function runFlower(simulation: Simulation, { data, peer }: FlowerRun): Promise<SimulationFigures> {
+  const { clients, fraction, rounds } = simulation;
+  const settings = {
+    data: resolve(data),
+    clients,
+    fraction,
+    rounds,
+    batch: BATCH,
+    jobs: availableParallelism(),
+  };
+  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  const script = peerScript('flower_simulation.py');
+  // Ray's actors import the script's neighbours, too.
+  const path = [peer.environment?.PYTHONPATH, resolve('bench', 'peers')].join(':');
+  const sample = await sampleProcess(peer.command, [script, ...flags], { PYTHONPATH: path });
+  const told = JSON.parse(sample.stdout.trimEnd().split('\n').at(-1) ?? '') as {
+    readonly seconds: readonly number[];
+    readonly clients: readonly number[];
+  };
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  return {
+    roundSeconds: sum(told.seconds) / told.seconds.length,
+    clientsPerSecond: sum(told.clients) / sum(told.seconds),
+    overheadMs: null,
+    peakBytes: sample.childPeakBytes,
+    treePeakBytes: sample.treePeakBytes,
+  };
+}
