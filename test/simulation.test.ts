@@ -36,7 +36,6 @@ const outcome = ({ accuracy, best, sha256, participation }: ResultLine) => ({
 
 /** What must be the same, simulated or not. */
 const CASES: Readonly<Record<string, readonly string[]>> = {
-  'a dense model': ['--model', 'mlp'],
   'a convolutional one, some clients a round': ['--model', 'cnn', '--fraction', '0.6'],
   'a server optimizer, FedProx, a rate that decays, local steps': [
     ...['--model', 'mlp', '--strategy', 'fedadam', '--proximal', '0.1'],
