@@ -56,6 +56,12 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./server/cli.js')).serveCommand,
   },
   {
+    name: 'report',
+    summary: 'write a page that tells what a run did: result, curves, participation, data',
+    example: 'fedbatch report --volume runs/digits-3x2-1a2b3c4d',
+    load: async () => (await import('./report/cli.js')).reportCommand,
+  },
+  {
     name: 'doctor',
     summary: 'show which engines work on this machine, how fast they are, and what to install',
     example: 'fedbatch doctor',

@@ -1,17 +1,22 @@
 /** The aggregator's main path: client updates in files → the next global model in a file. */
 import { ThresholdError } from '../lib/federation/errors.js';
-import { fedAvg, type WeightedUpdate } from '../lib/federation/strategies/fed-avg.js';
-import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
+import { privacySpent } from '../lib/federation/privacy/accountant.js';
+import { type PrivacyRecord, privacyRecord } from '../lib/federation/privacy/privacy-record.js';
+import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
+import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
+import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
+import { readFileBytes, sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
-import { decodeKerasFile, KERAS_FILE, readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { decodeKerasFile, encodeKerasFile, KERAS_FILE, readKerasFile } from '../lib/formats/keras-hdf5.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type Admission, createAdmission, type NamedModel } from './admission.js';
 import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';
 import { agreeOnLineage } from './lineage.js';
 import { readAhead } from './read-ahead.js';
+import { checkStateOptions, type StateFiles, startState, writeState } from './server-state.js';
 
 /** What to aggregate. */
-export interface AggregateOptions {
+export interface AggregateOptions extends StateFiles {
   /** Directory whose `*.h5` files are updates. */
   readonly directory?: string | undefined;
   /** Files named one by one; of these, plain Keras models count too, as one example each. */
@@ -23,6 +28,12 @@ export interface AggregateOptions {
   readonly round?: number | undefined;
   /** Fewest good updates that make a global model. */
   readonly minUpdates: number;
+  readonly strategy: StrategySettings;
+  /** The seed of noise that must repeat. */
+  readonly seed: number;
+  /** For privacy: clients selected in a round, and clients that they are selected from. */
+  readonly participants?: number | undefined;
+  readonly population?: number | undefined;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal;
 }
@@ -36,39 +47,78 @@ export interface AggregateResult {
   readonly rejected: readonly Rejection[];
   /** sha256 of the new global model's file. */
   readonly sha256: string;
+  /** sha256 of the file of the server optimizer's state, where one was asked for. */
+  readonly state?: string;
+  /** Spent after this round, where rounds were private and all alike. */
+  readonly privacy?: PrivacyRecord;
   readonly seconds: number;
 }
 
 /**
- * Averages the updates, weighted by their examples, and writes the next global model. Each update is opened twice,
- * first for its facts, which decide about the order, then for its weights: memory does not grow with their number.
+ * Aggregates the updates by the strategy and writes the next global model. Each update is opened twice, first for its
+ * facts, which decide about the order, then for its weights: where the strategy averages, memory does not grow with
+ * their number.
  *
  * @throws {DataError} when updates disagree about where they come from and no option tells which are right.
  * @throws {ThresholdError} when fewer than `minUpdates` are good.
  */
 export async function aggregate(options: AggregateOptions): Promise<AggregateResult> {
-  const { directory, files, saveFile, round, minUpdates, reporter, signal } = options;
+  const { directory, files, saveFile, round, minUpdates, reporter, signal, stateIn, stateOut } = options;
   const startedAt = performance.now();
+  const { seed, participants } = options;
+  const strategy = strategyNamed(
+    options.strategy,
+    participants === undefined ? undefined : { seed, participants },
+  );
+  checkStateOptions(strategy, options, options.parent);
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
-  const excluded = [saveFile, ...(parent ? [parent.file] : [])];
+  const own = [saveFile, parent?.file, stateIn, stateOut];
+  const excluded = own.filter((file) => file !== undefined);
   const { candidates, rejected } = await findCandidates({ directory, files, excluded });
   const lineage = agreeOnLineage(candidates, { parent: parent?.sha256, round });
   const admission = createAdmission(lineage, parent);
 
   const account = { updates: 0, examples: 0, rejected: [...rejected] };
-  const weights = await fedAvg(admit({ candidates, admission, account, reporter, signal }));
-  for (const { file, reason } of account.rejected)
-    reporter.warn(`Rejected ${file}: ${reason}.`, { file, reason });
+  const start = parent && { file: parent.file, weights: parent.model.weights, sha256: parent.sha256 };
+  const state = await startState(strategy, { round: lineage.round, parent: start }, stateIn);
+  if (strategy.slots.length > 0 && stateIn === undefined && lineage.round > 1) {
+    reporter.warn(
+      `${strategy.name} starts anew in round ${lineage.round}: no --state-in tells what it remembers.`,
+    );
+  }
+  const next = await strategy
+    .aggregate(state, admit({ candidates, admission, account, reporter, signal }))
+    .finally(() => {
+      for (const { file, reason } of account.rejected)
+        reporter.warn(`Rejected ${file}: ${reason}.`, { file, reason });
+    });
   const reference = admission.reference();
-  if (weights === null || reference === undefined || account.updates < minUpdates) {
+  if (reference === undefined || account.updates < minUpdates) {
     throw new ThresholdError(
       `Expected at least ${minUpdates} good client updates, found ${account.updates}` +
         ` (${account.rejected.length} rejected); ${saveFile} was not written.`,
     );
   }
   const { modelConfig, kerasVersion } = reference.model;
-  const hash = await writeKerasFile(saveFile, { modelConfig, kerasVersion, weights });
-  return { ...account, sha256: hash, seconds: Math.round(performance.now() - startedAt) / 1000 };
+  const bytes = await encodeKerasFile({ modelConfig, kerasVersion, weights: next.weights });
+  const model = sha256(bytes);
+  // The state first: a model whose state is missing could not be gone on from.
+  const written =
+    stateOut === undefined ? {} : { state: await writeState(stateOut, strategy, { next, model }) };
+  await writeFileAtomic(saveFile, bytes);
+  const seconds = Math.round(performance.now() - startedAt) / 1000;
+  return { ...account, sha256: model, ...written, ...spent(options, lineage.round), seconds };
+}
+
+/** The privacy spent after `round` rounds, each like this one. */
+function spent(
+  { strategy, participants, population }: AggregateOptions,
+  round: number,
+): Pick<AggregateResult, 'privacy'> {
+  if (strategy.privacy === undefined || participants === undefined || population === undefined) return {};
+  const { noise, delta } = strategy.privacy;
+  const privacy = privacySpent({ noise, delta, participants, population, rounds: Math.max(1, round) });
+  return { privacy: privacyRecord(privacy) };
 }
 
 /** Models that wait in memory for their turn. */

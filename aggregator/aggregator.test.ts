@@ -8,6 +8,7 @@ import { execa } from 'execa';
 import fc from 'fast-check';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { randomStream, shuffle } from '../lib/federation/random.js';
+import { FEDAVG } from '../lib/federation/strategies/strategy-settings.js';
 import { sizeOf, type Weights } from '../lib/federation/weights.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
 import { writeFacts } from '../lib/formats/client-update-file.js';
@@ -172,7 +173,8 @@ describe('fedbatch aggregate', () => {
         const names = shuffle(Int32Array.from(clients), randomStream(seed, 'names'));
         for (const client of clients)
           await copyFile(join(directory, `${client}.h5`), join(renamed, `${names[client]}.h5`));
-        const options = { directory: renamed, files: [], saveFile, minUpdates: 1, reporter: silentReporter };
+        const rule = { strategy: FEDAVG, seed: 0, minUpdates: 1 };
+        const options = { ...rule, directory: renamed, files: [], saveFile, reporter: silentReporter };
         hashes.add((await aggregate(options)).sha256);
       }),
       { numRuns: 20 },

@@ -1,12 +1,16 @@
 /** A round's aggregation on this machine: the updates of the clients that reported become the next global model. */
 import { basename } from 'node:path';
 import { z } from 'zod';
+import { strategyArguments } from '../lib/cli/strategy-options.js';
 import { StageError } from '../lib/federation/errors.js';
+import { formatPrivacy } from '../lib/federation/privacy/privacy-record.js';
+import { FEDAVG, keepsState } from '../lib/federation/strategies/strategy-settings.js';
 import { placeFileAtomic, sha256 } from '../lib/formats/atomic-file.js';
-import type { RoundRecord } from '../lib/formats/run-record.js';
+import type { RunSettings } from '../lib/formats/run-record.js';
+import { privacySpentSchema } from '../lib/formats/strategy-record.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
-import type { AggregateTask, ClientResult, GlobalModel } from './runner.js';
+import type { AggregateOutcome, AggregateTask, ClientResult, GlobalModel, RejectedUpdate } from './runner.js';
 import { lastJsonLine, runStage } from './stage-process.js';
 
 /** An update that did not count: in the result, and in a warning of its own for when there is no result. */
@@ -18,34 +22,41 @@ const resultSchema = z.object({
   examples: z.int(),
   rejected: z.array(rejectionSchema),
   sha256: z.string(),
+  state: z.string().optional(),
+  privacy: privacySpentSchema.optional(),
 });
 
 /**
- * Aggregates the updates of a round, unless the global model that lies there was made from the same ones. Rejected
- * updates are recorded, also when they make the round fail.
+ * Aggregates the updates of a round into the model that the next one starts from, unless that lies there and was made
+ * from the same ones. Rejected updates are recorded, also when they make the round fail.
  *
- * @throws {StageError} when the aggregator fails, or finds fewer good updates than clients reported
+ * @throws {StageError} when the aggregator fails, or finds fewer good updates than the quorum
  */
 export async function aggregateStage(
   run: LocalRun,
   { task, ledger }: { readonly task: AggregateTask; readonly ledger: RoundLedger },
-): Promise<GlobalModel> {
+): Promise<AggregateOutcome> {
   const { paths, settings } = run;
   const { round, global, updates } = task;
   const stage = { stage: 'aggregate' } as const;
-  // The next round's start; after the last round the result itself.
-  const isLast = round === settings.federation.rounds;
-  const file = isLast ? paths.aggregatedModel : paths.round(round + 1).globalModel;
+  // Whether there will be a next round is open: its accuracy may be enough.
+  const file = paths.round(round + 1).globalModel;
+  const state = stateFiles(run, round);
   const inputs = hashOfInputs(global, updates);
   const { aggregate: earlier } = ledger.record;
-  if (earlier?.inputs === inputs && (await holds(file, earlier.sha256))) {
+  const isWhole = async (made: NonNullable<typeof earlier>) =>
+    (await holds(file, made.sha256)) && (state === undefined || (await holds(state.out, made.state)));
+  if (earlier?.inputs === inputs && (await isWhole(earlier))) {
     tellSkipped(
       run,
       stage,
       `round ${round}: ${count(earlier.updates, 'update')}, ${earlier.examples} examples`,
     );
-    return { file, sha256: earlier.sha256 };
+    return { file, sha256: earlier.sha256, rejected: ledger.record.rejected };
   }
+  // A round that went on under its quorum before does so again, whatever quorum later rounds have.
+  const before = earlier?.inputs === inputs ? earlier.updates : updates.length;
+  const minUpdates = Math.min(task.quorum ?? updates.length, before);
   const aggregator = {
     ...stage,
     program: 'aggregator/cli.js',
@@ -54,10 +65,17 @@ export async function aggregateStage(
       ...['--savefile', file],
       ...['--parent', global.file],
       ...['--round', `${round}`],
-      ...['--min-updates', `${updates.length}`],
+      ...['--min-updates', `${minUpdates}`],
+      ...strategyArguments(settings.strategy ?? FEDAVG),
+      ...(state?.in === undefined ? [] : ['--state-in', state.in]),
+      ...(state === undefined ? [] : ['--state-out', state.out]),
+      ...privacyArguments(settings, ledger.record.selected.length),
     ],
   };
-  const warned: Rejected[] = [];
+  // What lies there of a client that is missing has its reason on record.
+  const isMissing = (update: RejectedUpdate) =>
+    'client' in update && ledger.record.missing.some(({ client }) => client === update.client);
+  const warned: RejectedUpdate[] = [];
   const onWarning = (fields: unknown) => {
     const rejection = rejectionSchema.safeParse(fields);
     if (rejection.success) warned.push(rejected(rejection.data));
@@ -66,26 +84,50 @@ export async function aggregateStage(
     async (error: unknown) => {
       if (error instanceof StageError) {
         const failure = { ...stage, reason: error.message };
-        await ledger.set({ aggregate: undefined, rejected: warned, failure });
+        await ledger.set({
+          aggregate: undefined,
+          rejected: warned.filter((each) => !isMissing(each)),
+          failure,
+        });
         await run.metrics.append({ event: 'failure', round, ...failure, rejected: warned });
       }
       throw error;
     },
   );
   const made = lastJsonLine(aggregator, result, resultSchema);
-  const facts = { inputs, updates: made.updates, examples: made.examples, seconds, sha256: made.sha256 };
-  if (!isLast) await placeFileAtomic(file, paths.aggregatedModel);
-  const refused = made.rejected.map(rejected);
+  const { rejected: refusals, ...summary } = made;
+  const facts = { inputs, ...summary, seconds };
+  await placeFileAtomic(file, paths.aggregatedModel);
+  const refused = refusals.map(rejected).filter((each) => !isMissing(each));
   await ledger.set({ aggregate: facts, rejected: refused, failure: undefined });
   await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused });
-  tell(run, stage, `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples  ${took}`);
-  return { file, sha256: made.sha256 };
+  const what = `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples`;
+  tell(run, stage, `${what}${made.privacy ? `, ${formatPrivacy(made.privacy)}` : ''}  ${took}`);
+  return { file, sha256: made.sha256, rejected: refused };
 }
 
-type Rejected = RoundRecord['rejected'][number];
+/** Where a server optimizer's state lies; undefined for strategies without one. */
+function stateFiles(
+  { paths, settings }: LocalRun,
+  round: number,
+): { readonly in?: string; readonly out: string } | undefined {
+  if (!keepsState(settings.strategy ?? FEDAVG)) return undefined;
+  const out = paths.round(round + 1).serverState;
+  return round === 1 ? { out } : { in: paths.round(round).serverState, out };
+}
+
+/** What a private aggregation is told of the run. */
+function privacyArguments({ strategy, seed, federation }: RunSettings, selected: number): readonly string[] {
+  if (strategy?.privacy === undefined) return [];
+  return [
+    ...['--dp-participants', `${selected}`],
+    ...['--dp-population', `${federation.clients}`],
+    ...['--seed', `${seed}`],
+  ];
+}
 
 /** Client k's update is `k.h5`; a file of another name is no client's. */
-function rejected({ file, reason }: z.infer<typeof rejectionSchema>): Rejected {
+function rejected({ file, reason }: z.infer<typeof rejectionSchema>): RejectedUpdate {
   const name = basename(file);
   const [, client] = /^(\d+)\.h5$/.exec(name) ?? [];
   return client === undefined ? { file: name, reason } : { client: Number(client), reason };

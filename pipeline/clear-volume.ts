@@ -29,11 +29,11 @@ export async function clearVolume(paths: VolumePaths, record: RunRecord): Promis
 /** In the order of removal: shards before the manifest that tells whose they are. */
 function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string> {
   const clients = range(settings.federation.clients);
-  yield* [paths.aggregatedModel, paths.bestModel, paths.accuracy, paths.metrics];
+  yield* [paths.aggregatedModel, paths.bestModel, paths.accuracy, paths.metrics, paths.report];
   yield* clients.map((client) => paths.clientModel(client));
   for (const round of roundsOf(paths, settings)) {
     yield* clients.map((client) => round.update(client));
-    yield* [round.globalModel, round.record];
+    yield* [round.globalModel, round.serverState, round.record];
   }
   yield* clients.map((client) => paths.shard(client));
   yield* [paths.test, paths.manifest, join(paths.data, SPLIT_MARK)];
@@ -46,7 +46,8 @@ function directoriesOf(paths: VolumePaths, { settings }: RunRecord): readonly st
 }
 
 function roundsOf(paths: VolumePaths, { federation }: RunRecord['settings']) {
-  return range(federation.rounds).map((index) => paths.round(index + 1));
+  // After the last round lies what a further one would start from.
+  return range(federation.rounds + 1).map((index) => paths.round(index + 1));
 }
 
 const range = (length: number) => Array.from({ length }, (_, index) => index);

@@ -1,10 +1,17 @@
 /** `fedbatch run`: the whole job with one command. */
 import { resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
+import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import {
+  addStrategyOptions,
+  type StrategyFlags,
+  strategyArguments,
+  strategyOf,
+} from '../lib/cli/strategy-options.js';
 import {
   addScheduleOptions,
   addTrainingOptions,
@@ -16,20 +23,31 @@ import {
 } from '../lib/cli/training-options.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError } from '../lib/federation/errors.js';
-import { partitionSchemeNames } from '../lib/federation/partition.js';
+import { selectedCount } from '../lib/federation/participation.js';
+import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
+import {
+  addFederationOptions,
+  type FederationFlags,
+  federationOf,
+  toleranceOf,
+} from './federation-options.js';
+import { numberOfClients } from './number-of-clients.js';
 import { DATASET_NAMES } from './settings.js';
 
 /** Local epochs per round. */
 const EPOCHS = '--epochs';
 
-interface RunFlags extends EngineFlags, TrainingFlags, ScheduleFlags {
+interface RunFlags
+  extends EngineFlags,
+    FederationFlags,
+    TrainingFlags,
+    ScheduleFlags,
+    StrategyFlags,
+    PartitionFlags {
   readonly data: string;
-  readonly clients: number;
-  readonly rounds: number;
   readonly epochs?: number;
   readonly model: string;
-  readonly partition: string;
   readonly seed: number;
   readonly volume?: string;
   readonly jobs?: number;
@@ -46,6 +64,8 @@ const EXAMPLES = `
 Examples:
   fedbatch run --serve                                    generated digits, 3 clients, then the web page
   fedbatch run --data mnist.npz --clients 10 --rounds 5   your own data, federated averaging over 5 rounds
+  fedbatch run --clients 100 --fraction 0.1 --quorum 80% --rounds 50 --target-accuracy 0.97
+                                                          10 clients a round, 8 of which have to report
   fedbatch run --json --min-accuracy 0.97                 for scripts: one JSON line, exit code 4 below 97 %
 
 A second run with the same options goes on where the first one stopped, and skips what is done.`;
@@ -57,16 +77,16 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
     )
     .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits')
-    .option('--clients <count>', 'number of clients, K', integerOption({ min: 1 }), 3)
-    .option('--rounds <count>', 'rounds of federated averaging', integerOption({ min: 1 }), 1)
     .addOption(modelOption());
-  return addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
-    .addOption(
-      new Option('--partition <scheme>', 'how examples are dealt to the clients')
-        .choices(partitionSchemeNames)
-        .default('iid'),
-    )
-    .option('--seed <number>', 'everything random derives from it', integerOption(), 0)
+  addFederationOptions(command);
+  addPartitionOptions(command);
+  addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`)).option(
+    '--seed <number>',
+    'everything random derives from it',
+    integerOption(),
+    0,
+  );
+  return addStrategyOptions(command)
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
     .option(
       '--jobs <count>',
@@ -98,11 +118,13 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
       const result = await runJob(
         {
-          settings: settingsOf(flags),
+          settings: await settingsOf(flags),
           ...(volume === undefined ? {} : { volume }),
           ...(jobs === undefined ? {} : { jobs }),
           ...(threads === undefined ? {} : { threads }),
           fresh,
+          quorum: flags.quorum,
+          tolerance: toleranceOf(flags),
           version: packageVersion(),
         },
         context,
@@ -112,8 +134,10 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       print(summary(result));
       if (flags.json) process.stdout.write(`${jsonLine(result)}\n`);
       // Written so that an accuracy that is no number misses the threshold too.
-      if (minAccuracy !== undefined && !(result.accuracy >= minAccuracy)) {
-        throw new ThresholdError(`The accuracy ${result.accuracy} is below the required ${minAccuracy}.`);
+      if (minAccuracy !== undefined && !(result.last.evaluation.accuracy >= minAccuracy)) {
+        throw new ThresholdError(
+          `The accuracy ${result.last.evaluation.accuracy} is below the required ${minAccuracy}.`,
+        );
       }
       if (flags.serve) {
         const { serve } = await import('./serve.js');
@@ -126,19 +150,26 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     });
 }
 
-function settingsOf(flags: RunFlags): RunSettings {
-  const { data, seed, model, clients, rounds, partition } = flags;
+async function settingsOf(flags: RunFlags): Promise<RunSettings> {
+  const { data, seed, model } = flags;
+  const partition = partitionOf(flags);
+  const clients = await numberOfClients({ data, partition, asked: flags.clients });
+  const federation = federationOf({ ...flags, clients });
+  const strategy = strategyOf(flags);
+  checkClients(strategy, { selected: selectedCount(federation), clients });
   return {
     seed,
     dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },
     model: { name: model },
     engine: choiceOf(flags),
     training: trainingSettings(flags),
-    federation: { clients, rounds, partition },
+    federation: { ...federation, partition },
+    // What is not asked for is left out, so that a run keeps its id when a new option appears.
+    ...(strategyArguments(strategy).length === 0 ? {} : { strategy }),
   };
 }
 
-/** What is not asked for is left out, so that a run keeps its id when a new option appears. */
+/** What is not asked for is left out here too. */
 function trainingSettings(flags: RunFlags): RunSettings['training'] {
   const { batch, optimizer, momentum, proximal } = flags;
   const { base, decay, warmUpRounds, scaleWithClients } = scheduleOf(flags);

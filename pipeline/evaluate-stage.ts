@@ -6,10 +6,11 @@ import { z } from 'zod';
 import { DataError } from '../lib/federation/errors.js';
 import { placeFileAtomic } from '../lib/formats/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
+import type { RoundRecord } from '../lib/formats/run-record.js';
 import { engineArguments } from './engine-arguments.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
-import { holds, type RoundLedger } from './round-ledger.js';
-import type { EvaluateTask, Evaluation } from './runner.js';
+import type { RoundLedger } from './round-ledger.js';
+import type { EvaluateTask, Evaluation, GlobalModel } from './runner.js';
 import { sharingCores } from './shared-cores.js';
 import { runStage } from './stage-process.js';
 
@@ -21,6 +22,9 @@ const accuracySchema = z.object({
   accuracy: z.number(),
 });
 
+/** Up to so many clients of a round have their own models tested: a person can still compare them. */
+const CLIENTS_COMPARED = 20;
+
 interface EvaluateOptions {
   readonly task: EvaluateTask;
   readonly data: Manifest;
@@ -31,32 +35,38 @@ interface EvaluateOptions {
 
 /** Tests a round's global model, unless this very model was tested before; keeps the best one. */
 export async function evaluateStage(run: LocalRun, options: EvaluateOptions): Promise<Evaluation> {
-  const { paths } = run;
-  const { task, best } = options;
-  const evaluation = (await finishedEvaluation(run, options)) ?? (await evaluate(run, options));
-  const isBest = evaluation.accuracy > best;
-  if (isBest && !(await holds(paths.bestModel, task.global.sha256))) {
-    await placeFileAtomic(task.global.file, paths.bestModel);
-  }
-  return evaluation;
-}
-
-async function finishedEvaluation(
-  run: LocalRun,
-  { task, data, ledger }: EvaluateOptions,
-): Promise<Evaluation | undefined> {
+  const { task, data, ledger, best } = options;
+  const { round, global } = task;
   const { evaluation: earlier } = ledger.record;
-  if (earlier?.model !== task.global.sha256 || earlier.test !== data.test.sha256) return undefined;
-  // accuracy.json tells of the newest model alone.
-  const isLast = task.round === run.settings.federation.rounds;
-  if (isLast && (await readAccuracy(run.paths.accuracy).catch(() => undefined))?.sha256 !== earlier.model) {
-    return undefined;
+  if (earlier?.model === global.sha256 && earlier.test === data.test.sha256) {
+    tellSkipped(run, { stage: 'evaluate' }, `round ${round}: ${describe(earlier)}`);
+    return withLoss(earlier);
   }
-  tellSkipped(run, { stage: 'evaluate' }, `round ${task.round}: ${describe(earlier)}`);
-  return { ...earlier, loss: earlier.loss ?? Number.NaN };
+  const facts = await testGlobalModel(run, options);
+  // Before it is recorded: what a later run finds recorded needs no second look.
+  if (facts.accuracy > best) await placeFileAtomic(global.file, run.paths.bestModel);
+  await ledger.set({ evaluation: facts });
+  await run.metrics.append({ event: 'evaluation', round, ...facts });
+  return withLoss(facts);
 }
 
-async function evaluate(run: LocalRun, { task, data, ledger }: EvaluateOptions): Promise<Evaluation> {
+type EvaluationFacts = NonNullable<RoundRecord['evaluation']>;
+
+/** JSON has no NaN. */
+function withLoss({ examples, loss, accuracy }: EvaluationFacts): Evaluation {
+  return { examples, accuracy, loss: loss ?? Number.NaN };
+}
+
+/** Whether the `accuracy.json` at `path` is the test of that model. */
+export async function isTestOf(path: string, { sha256 }: GlobalModel): Promise<boolean> {
+  return (await readAccuracy(path).catch(() => undefined))?.sha256 === sha256;
+}
+
+/** Tests a global model; `accuracy.json` tells of it afterwards. */
+export async function testGlobalModel(
+  run: LocalRun,
+  { task, data }: Pick<EvaluateOptions, 'task' | 'data'>,
+): Promise<EvaluationFacts> {
   const { paths, cores } = run;
   const { round, global } = task;
   const stage = { stage: 'evaluate' } as const;
@@ -78,25 +88,30 @@ async function evaluate(run: LocalRun, { task, data, ledger }: EvaluateOptions):
   );
   const { examples, loss, accuracy } = await readAccuracy(paths.accuracy);
   const facts = { model: global.sha256, test: data.test.sha256, examples, loss, accuracy, seconds };
-  await ledger.set({ evaluation: facts });
-  await run.metrics.append({ event: 'evaluation', round, ...facts });
   tell(run, stage, `round ${round}: ${describe(facts)}  ${took}`);
-  return { examples, accuracy, loss: loss ?? Number.NaN };
+  return facts;
 }
 
-/** Tests each client's own model of the round in `ledger`, unless that was done before. */
+/**
+ * Tests each client's own model of the round in `ledger`, unless that was done before, it is no good, or there are too
+ * many for anybody to compare.
+ */
 export async function clientAccuracyStage(run: LocalRun, ledger: RoundLedger): Promise<void> {
-  const { reported } = ledger.record;
-  const missing = reported.filter(({ alone }) => alone === undefined).map(({ client }) => client);
-  if (missing.length === 0) return;
+  const { reported, rejected } = ledger.record;
+  if (reported.length > CLIENTS_COMPARED) return;
+  const isRejected = (client: number) => rejected.some((each) => 'client' in each && each.client === client);
+  const untested = reported
+    .filter(({ client, alone }) => alone === undefined && !isRejected(client))
+    .map(({ client }) => client);
+  if (untested.length === 0) return;
   const { took } = await stopwatch(() =>
-    sharingCores(run, missing, async ({ client, signal }) => {
+    sharingCores(run, untested, async ({ client, signal }) => {
       const alone = await evaluateClient({ ...run, signal }, { client, round: ledger.record.round });
       const reported = ledger.record.reported.find((each) => each.client === client);
       if (reported !== undefined) await ledger.report({ ...reported, alone });
     }),
   );
-  tell(run, { stage: 'evaluate' }, `${count(missing.length, 'client model')} alone  ${took}`);
+  tell(run, { stage: 'evaluate' }, `${count(untested.length, 'client model')} alone  ${took}`);
 }
 
 interface ClientTurn {

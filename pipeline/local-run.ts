@@ -5,6 +5,14 @@ import { formatSeconds } from '../lib/observability/format.js';
 import type { MetricsFile } from './metrics.js';
 import { type StageContext, type StageTask, stageName } from './stage-process.js';
 
+/** What a run puts up with before a client counts as missing; the models of an undisturbed run do not depend on it. */
+export interface Tolerance {
+  /** How often a client whose training failed is tried again. */
+  readonly retries: number;
+  /** Seconds that the clients of a round have; by default any. */
+  readonly deadlineSeconds?: number | undefined;
+}
+
 /** A run on this machine. */
 export interface LocalRun extends StageContext {
   readonly paths: VolumePaths;
@@ -16,6 +24,7 @@ export interface LocalRun extends StageContext {
   /** Cores that all stages together may use. */
   readonly cores: number;
   readonly metrics: MetricsFile;
+  readonly tolerance: Tolerance;
   /** Engines that trainers were said to run on: each is told once. */
   readonly toldEngines: Set<string>;
 }
@@ -24,7 +33,11 @@ export interface LocalRun extends StageContext {
 const NAME_WIDTH = 16;
 
 /** Tells in one line what a stage did. */
-export function tell({ reporter }: LocalRun, task: Pick<StageTask, 'stage' | 'client'>, text: string): void {
+export function tell(
+  { reporter }: Pick<LocalRun, 'reporter'>,
+  task: Pick<StageTask, 'stage' | 'client'>,
+  text: string,
+): void {
   reporter.info(`${stageName(task).padEnd(NAME_WIDTH)}  ${text}`, { ...task });
 }
 

@@ -1,5 +1,6 @@
 /** A round's record while the round runs: read where an earlier run left it, written again after every step. */
 import { DataError } from '../lib/federation/errors.js';
+import type { MissingClient } from '../lib/federation/participation.js';
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import {
   type ClientRecord,
@@ -15,10 +16,15 @@ export interface RoundLedger {
   readonly record: RoundRecord;
   /** Adds a client that reported, in place of what it reported before. */
   report(client: ClientRecord): Promise<void>;
+  /** Adds a client that is missing; what it reported before no longer counts. */
+  lose(client: MissingClient): Promise<void>;
   /** Sets other facts of the round. */
   set(
     facts: Partial<
-      Pick<RoundRecord, 'learningRate' | 'rejected' | 'missing' | 'aggregate' | 'failure' | 'evaluation'>
+      Pick<
+        RoundRecord,
+        'learningRate' | 'rejected' | 'missing' | 'aggregate' | 'failure' | 'evaluation' | 'seconds'
+      >
     >,
   ): Promise<void>;
 }
@@ -29,6 +35,8 @@ export interface RoundStart {
   /** sha256 of the global model that it starts from. */
   readonly parent: string;
   readonly selected: readonly number[];
+  /** Fewest good updates that it needs; by default all. */
+  readonly quorum?: number | undefined;
 }
 
 /** Opens a round's record; one that is damaged, or of another start, counts as not there. */
@@ -38,25 +46,43 @@ export async function openLedger(paths: RoundPaths, start: RoundStart): Promise<
     throw error;
   });
   let record = earlier !== undefined && isSameStart(earlier, start) ? earlier : newRoundRecord(start);
-  let written = record === earlier ? Promise.resolve() : writeRecord(paths.record, record);
-  await written;
-  // Trainers end side by side: each change is made at once, the writes follow one another.
+  const { quorum = start.selected.length } = start;
+  // A round that is aggregated keeps the quorum under which it went on.
+  if (record.aggregate === undefined && record.quorum !== quorum) record = { ...record, quorum };
+  let writing = record === earlier ? Promise.resolve() : writeRecord(paths.record, record);
+  await writing;
+  // Trainers end side by side: each change is made at once, and all that come while a write runs share the next one.
+  let next: Promise<void> | undefined;
   const change = (facts: Partial<RoundRecord>): Promise<void> => {
     record = { ...record, ...facts };
-    written = written.catch(() => undefined).then(() => writeRecord(paths.record, record));
-    return written;
+    next ??= writing
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        writing = writeRecord(paths.record, record);
+        return writing;
+      });
+    return next;
   };
+  const without = <T extends { readonly client: number }>(list: readonly T[], client: number) =>
+    list.filter((each) => each.client !== client);
   return {
     get record() {
       return record;
     },
     report: (client) => {
-      const others = record.reported.filter((other) => other.client !== client.client);
-      return change({ reported: [...others, client].sort((a, b) => a.client - b.client) });
+      const others = without(record.reported, client.client);
+      return change({ reported: [...others, client].sort(byClient) });
+    },
+    lose: (client) => {
+      const missing = [...without(record.missing, client.client), client].sort(byClient);
+      return change({ missing, reported: without(record.reported, client.client) });
     },
     set: change,
   };
 }
+
+const byClient = (a: { readonly client: number }, b: { readonly client: number }) => a.client - b.client;
 
 function isSameStart(record: RoundRecord, { round, parent, selected }: RoundStart): boolean {
   return record.round === round && record.parent === parent && record.selected.join() === selected.join();

@@ -1,7 +1,8 @@
 /** The round loop over a runner without files: federated averaging of one number, where the answer is known. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { federatedAveraging } from './round-loop.js';
+import { selectClients } from '../lib/federation/participation.js';
+import { type FederationPlan, federatedAveraging } from './round-loop.js';
 import type { ClientResult, Runner } from './runner.js';
 
 /** Client k holds `examples[k]` examples of the value `targets[k]`; its loss is (w - target)². */
@@ -9,8 +10,20 @@ const examples = [10, 30, 60];
 const targets = [1, 2, 5];
 const STEP = 0.25;
 
+const plan = (changes: Partial<FederationPlan> = {}): FederationPlan => ({
+  ...{ seed: 0, clients: 3, fraction: 1, minClients: 1, rounds: 20 },
+  ...changes,
+});
+
+interface Behaviour {
+  /** Clients that do not report, by round. */
+  readonly missing?: Readonly<Record<number, readonly number[]>>;
+  /** Accuracy of each round's model. */
+  readonly accuracies?: readonly number[];
+}
+
 /** One gradient step of each client per round; models are kept by their name. */
-function quadraticRunner(): { readonly runner: Runner; readonly calls: string[] } {
+function quadraticRunner({ missing = {}, accuracies = [] }: Behaviour = {}) {
   const calls: string[] = [];
   const models = new Map<string, number>();
   const save = (name: string, weight: number) => {
@@ -23,26 +36,35 @@ function quadraticRunner(): { readonly runner: Runner; readonly calls: string[] 
       calls.push('init');
       return save('w0', 0);
     },
-    train: async ({ round, global, clients }) => {
-      calls.push(`train ${round} from ${global.file}: ${clients.join()}`);
-      return clients.map((client): ClientResult => {
-        const weight = weightOf(global.file);
-        const update = save(`w${round}/${client}`, weight - STEP * 2 * (weight - (targets[client] ?? 0)));
-        return { client, examples: examples[client] ?? 0, seconds: 0, sha256: update.sha256 };
-      });
+    train: async ({ round, global, clients, quorum }) => {
+      calls.push(
+        `train ${round} from ${global.file}: ${clients.join()}${quorum ? ` of which ${quorum}` : ''}`,
+      );
+      const isMissing = (client: number) => missing[round]?.includes(client) === true;
+      const reported = clients
+        .filter((client) => !isMissing(client))
+        .map((client): ClientResult => {
+          const weight = weightOf(global.file);
+          const update = save(`w${round}/${client}`, weight - STEP * 2 * (weight - (targets[client] ?? 0)));
+          return { client, examples: examples[client] ?? 0, seconds: 0, sha256: update.sha256 };
+        });
+      return {
+        reported,
+        missing: clients.filter(isMissing).map((client) => ({ client, reason: 'is asleep' })),
+      };
     },
-    aggregate: async ({ round, updates }) => {
-      calls.push(`aggregate ${round}`);
+    aggregate: async ({ round, updates, quorum }) => {
+      calls.push(`aggregate ${round}: ${updates.length} updates${quorum ? `, ${quorum} needed` : ''}`);
       const total = updates.reduce((sum, update) => sum + update.examples, 0);
       const mean = updates.reduce(
         (sum, update) => sum + (update.examples / total) * weightOf(update.sha256),
         0,
       );
-      return save(`w${round}`, mean);
+      return { ...save(`w${round}`, mean), rejected: [] };
     },
     evaluate: async ({ round, global }) => {
       calls.push(`evaluate ${round} of ${global.file}`);
-      return { examples: 100, loss: weightOf(global.file), accuracy: 0 };
+      return { examples: 100, loss: weightOf(global.file), accuracy: accuracies[round - 1] ?? 0 };
     },
   };
   return { runner, calls };
@@ -50,14 +72,14 @@ function quadraticRunner(): { readonly runner: Runner; readonly calls: string[] 
 
 test('each round starts from the last one’s average, and the average converges to the weighted optimum', async () => {
   const { runner, calls } = quadraticRunner();
-  const outcomes = await federatedAveraging({ clients: 3, rounds: 20 }, runner);
+  const outcomes = await federatedAveraging(plan(), runner);
   assert.deepEqual(calls.slice(0, 7), [
     'init',
     'train 1 from w0: 0,1,2',
-    'aggregate 1',
+    'aggregate 1: 3 updates',
     'evaluate 1 of w1',
     'train 2 from w1: 0,1,2',
-    'aggregate 2',
+    'aggregate 2: 3 updates',
     'evaluate 2 of w2',
   ]);
   assert.deepEqual(
@@ -71,9 +93,46 @@ test('each round starts from the last one’s average, and the average converges
   }
 });
 
+test('each round selects its own clients, and hands the quorum to training and aggregation', async () => {
+  const { runner, calls } = quadraticRunner();
+  const outcomes = await federatedAveraging(plan({ fraction: 2 / 3, quorum: { share: 0.5 } }), runner);
+  const select = (round: number) =>
+    selectClients({ clients: 3, fraction: 2 / 3, minClients: 1 }, { seed: 0, round });
+  for (const { round, selected, reported } of outcomes) {
+    assert.deepEqual(selected, select(round));
+    assert.deepEqual(
+      reported.map(({ client }) => client),
+      selected,
+    );
+  }
+  assert.ok(new Set(outcomes.map(({ selected }) => selected.join())).size > 1);
+  assert.equal(calls[1], `train 1 from w0: ${select(1).join()} of which 1`);
+  assert.equal(calls[2], 'aggregate 1: 2 updates, 1 needed');
+});
+
+test('who is missing is left out of the average and told in the outcome', async () => {
+  const { runner } = quadraticRunner({ missing: { 1: [2] } });
+  const [first, second] = await federatedAveraging(plan({ rounds: 2, quorum: { count: 2 } }), runner);
+  assert.deepEqual(first?.missing, [{ client: 2, reason: 'is asleep' }]);
+  assert.equal(first?.evaluation.loss, 2 * STEP * ((10 / 40) * 1 + (30 / 40) * 2));
+  assert.deepEqual(second?.missing, []);
+});
+
+for (const [what, changes, accuracies, rounds] of [
+  ['the target is reached', { targetAccuracy: 0.8 }, [0.5, 0.7, 0.8, 0.9], 3],
+  ['the first round is enough', { targetAccuracy: 0.3 }, [0.5], 1],
+  ['patience is at its end', { patience: 2 }, [0.5, 0.7, 0.7, 0.6, 0.9], 4],
+  ['accuracy is not a matter', {}, [1, 1, 1], 20],
+] as const) {
+  test(`the rounds end when ${what}`, async () => {
+    const { runner } = quadraticRunner({ accuracies });
+    assert.equal((await federatedAveraging(plan(changes), runner)).length, rounds);
+  });
+}
+
 test('a failing stage ends the run: nothing is averaged from a part of the clients', async () => {
   const { runner, calls } = quadraticRunner();
   const broken: Runner = { ...runner, train: () => Promise.reject(new Error('client 1 is gone')) };
-  await assert.rejects(federatedAveraging({ clients: 3, rounds: 2 }, broken), /client 1 is gone/);
+  await assert.rejects(federatedAveraging(plan({ rounds: 2 }), broken), /client 1 is gone/);
   assert.deepEqual(calls, ['init']);
 });

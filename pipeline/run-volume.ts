@@ -1,6 +1,7 @@
 /** Opens a run's volume: takes its lock, recognises an earlier run of the same settings, refuses any other. */
 import { access, readdir, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { DataError, UsageError } from '../lib/federation/errors.js';
 import { removeTemporaryFiles } from '../lib/formats/atomic-file.js';
 import { takeLock } from '../lib/formats/lock-file.js';
@@ -8,7 +9,7 @@ import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../lib
 import type { VolumePaths } from '../lib/formats/volume.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { clearVolume } from './clear-volume.js';
-import { DATASET_NAMES, settingsDifferences } from './settings.js';
+import { continuedSettings, DATASET_NAMES, settingsDifferences } from './settings.js';
 
 /** A volume that this process alone may write until it is released. */
 export interface RunVolume {
@@ -49,13 +50,18 @@ export async function openRunVolume(options: OpenOptions): Promise<RunVolume> {
     await sweep(paths);
     if (earlier !== undefined && fresh) await clearVolume(paths, earlier);
     const resumed = earlier !== undefined && !fresh;
-    const record = resumed ? earlier : newRunRecord(options.facts);
-    if (!resumed) await writeRecord(paths.run, record);
+    const record = resumed ? continued(earlier, options.facts) : newRunRecord(options.facts);
+    if (!isDeepStrictEqual(record, earlier)) await writeRecord(paths.run, record);
     return { paths, record, resumed, release: lock.release };
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+/** The earlier run's record, with what may be asked for anew: how long it goes on. */
+function continued(earlier: RunRecord, { settings }: OpenOptions['facts']): RunRecord {
+  return { ...earlier, settings: continuedSettings(earlier.settings, settings) };
 }
 
 /** Adds what the split found out: the hash of a dataset that was given by name. */

@@ -2,14 +2,17 @@
 import { resolve } from 'node:path';
 import { InterruptedError } from '../lib/federation/errors.js';
 import { describeLocalWork } from '../lib/federation/local-work.js';
-import { sha256OfFile } from '../lib/formats/atomic-file.js';
+import { type Quorum, selectedCount } from '../lib/federation/participation.js';
+import { sha256OfDataset } from '../lib/formats/given-shards.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { availableCores } from '../lib/system/cores.js';
 import { planThreads } from './cores.js';
-import { count } from './local-run.js';
+import { endingOf } from './ending.js';
+import { count, type Tolerance } from './local-run.js';
 import { createLocalRunner } from './local-runner.js';
 import { openMetrics } from './metrics.js';
+import { reportStage } from './report-stage.js';
 import { requireEngine } from './require-engine.js';
 import { federatedAveraging } from './round-loop.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
@@ -17,7 +20,7 @@ import { DATASET_NAMES, runId } from './settings.js';
 import { splitStage } from './split-stage.js';
 import { createStageClock, timedRunner } from './stage-clock.js';
 import type { StageContext } from './stage-process.js';
-import { type RunResult, shortPath } from './summary.js';
+import { type RunResult, resultFacts, shortPath } from './summary.js';
 import { localWork } from './training-task.js';
 
 /** A run as asked for. */
@@ -32,6 +35,9 @@ export interface RunOptions {
   readonly threads?: number;
   /** Start over on a volume that holds a run. */
   readonly fresh: boolean;
+  /** Updates that a round needs; without it all selected clients have to report. */
+  readonly quorum?: Quorum | undefined;
+  readonly tolerance: Tolerance;
   readonly version: string;
 }
 
@@ -41,7 +47,7 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
   const settings = await withDatasetHash(options.settings);
   const id = runId(settings);
   const cores = availableCores();
-  const { clients } = settings.federation;
+  const clients = selectedCount(settings.federation);
   const volume = await openRunVolume({
     paths: volumePaths(resolve(options.volume ?? `runs/${id}`)),
     facts: {
@@ -63,6 +69,7 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
       { cause: error },
     );
   } finally {
+    await reportStage({ ...context, paths: volume.paths });
     volume.release();
   }
 }
@@ -74,19 +81,25 @@ async function runOnVolume(
 ): Promise<RunResult> {
   const { paths } = volume;
   const { threads } = volume.record;
-  const { settings, cores } = options;
-  const { clients, rounds } = settings.federation;
+  const { settings, cores, tolerance, quorum } = options;
+  const { seed, federation } = settings;
   const room = Math.max(1, Math.floor(cores / threads));
-  const jobs = Math.min(options.jobs ?? room, room, clients);
+  const jobs = Math.min(options.jobs ?? room, room, selectedCount(federation));
   const metrics = await openMetrics(paths.metrics);
   const clock = createStageClock();
-  const run = { ...context, paths, settings, cores, jobs, threads, metrics, toldEngines: new Set<string>() };
-  context.reporter.info(opening(volume, { cores, jobs }));
+  const run = {
+    ...context,
+    ...{ paths, settings, cores, jobs, threads, metrics, tolerance },
+    toldEngines: new Set<string>(),
+  };
+  context.reporter.info(opening(volume, { settings, cores, jobs }));
   await metrics.append({
     event: 'start',
     id: volume.record.id,
     resumed: volume.resumed,
     settings,
+    quorum,
+    ...tolerance,
     cores,
     jobs,
     threads,
@@ -95,22 +108,14 @@ async function runOnVolume(
   const data = await clock.time('split', () => splitStage(run));
   await recordDataset(volume, data.dataset.sha256);
   const runner = createLocalRunner(run, data);
-  const outcomes = await federatedAveraging({ clients, rounds }, timedRunner(runner, clock));
-  const lastRound = await clock.time('evaluate', () => runner.evaluateClients());
-
-  const last = outcomes.at(-1);
-  if (last === undefined) throw new Error('a run has at least one round');
-  const { global, evaluation } = last;
-  const result = {
-    ...evaluation,
-    rounds,
-    seconds: clock.seconds(),
-    sha256: global.sha256,
-    volume: paths.root,
-    lastRound,
-  };
-  const { accuracy, loss, seconds, sha256 } = result;
-  await metrics.append({ event: 'end', accuracy, loss, rounds, seconds, sha256 });
+  const plan = { ...federation, seed, quorum };
+  const outcomes = await federatedAveraging(plan, timedRunner(runner, clock));
+  const ending = endingOf(outcomes, federation);
+  const lastRound = await clock.time('evaluate', () =>
+    runner.conclude({ last: ending.last.global, best: ending.best.global }),
+  );
+  const result = { ...ending, seconds: clock.seconds(), volume: paths.root, lastRound };
+  await metrics.append({ event: 'end', ...resultFacts(result) });
   return result;
 }
 
@@ -119,17 +124,18 @@ async function withDatasetHash(settings: RunSettings): Promise<RunSettings> {
   const { name } = settings.dataset;
   if (DATASET_NAMES.includes(name)) return settings;
   const what = `a dataset (an npz file, or one of the names ${DATASET_NAMES.join(', ')})`;
-  return { ...settings, dataset: { name, sha256: await sha256OfFile(name, what) } };
+  return { ...settings, dataset: { name, sha256: await sha256OfDataset(name, what) } };
 }
 
 function opening(
   volume: RunVolume,
-  { cores, jobs }: { readonly cores: number; readonly jobs: number },
+  { settings, cores, jobs }: Pick<RunOptions, 'settings'> & { readonly cores: number; readonly jobs: number },
 ): string {
-  const { settings } = volume.record;
   const { clients, rounds } = settings.federation;
+  const selected = selectedCount(settings.federation);
   const plan = [
     count(clients, 'client'),
+    ...(selected < clients ? [`${selected} of them a round`] : []),
     count(rounds, 'round'),
     describeLocalWork(localWork(settings.training)),
     `batch ${settings.training.batch}`,

@@ -1,4 +1,5 @@
 /** What the round loop needs of whatever runs the stages: processes here, Kubernetes Jobs, or a simulation. */
+import type { MissingClient } from '../lib/federation/participation.js';
 
 /** A global model: where it lies and what it is. */
 export interface GlobalModel {
@@ -31,7 +32,17 @@ export interface Evaluation {
 export interface TrainTask {
   readonly round: number;
   readonly global: GlobalModel;
+  /** The selected clients, in ascending order. */
   readonly clients: readonly number[];
+  /** Fewest clients that have to report; without it all have to, and the first failure is the round's. */
+  readonly quorum?: number | undefined;
+}
+
+/** What came of a round's training: every selected client is in one of the lists. */
+export interface TrainOutcome {
+  readonly reported: readonly ClientResult[];
+  /** Clients that crashed, refused or were late, each with its reason. */
+  readonly missing: readonly MissingClient[];
 }
 
 /** A round's aggregation. */
@@ -39,6 +50,18 @@ export interface AggregateTask {
   readonly round: number;
   readonly global: GlobalModel;
   readonly updates: readonly ClientResult[];
+  /** Fewest good ones among them; without it all have to be good. */
+  readonly quorum?: number | undefined;
+}
+
+/** An update that did not count: by its client, or by its file where the name is not that of a client's update. */
+export type RejectedUpdate =
+  | { readonly client: number; readonly reason: string }
+  | { readonly file: string; readonly reason: string };
+
+/** The global model that a round ends with, and the updates that are not in it. */
+export interface AggregateOutcome extends GlobalModel {
+  readonly rejected: readonly RejectedUpdate[];
 }
 
 /** A round's accuracy test. */
@@ -51,10 +74,18 @@ export interface EvaluateTask {
 export interface Runner {
   /** The seeded initial model, w₀. */
   init(): Promise<GlobalModel>;
-  /** ClientUpdate(k, w) for each selected client, in parallel as far as the machine allows. */
-  train(task: TrainTask): Promise<readonly ClientResult[]>;
-  /** The next global model: the mean of the updates, weighted by their examples. */
-  aggregate(task: AggregateTask): Promise<GlobalModel>;
+  /**
+   * ClientUpdate(k, w) for each selected client, in parallel as far as the machine allows.
+   *
+   * @throws {ThresholdError} as soon as so many clients are missing that the quorum cannot be reached
+   */
+  train(task: TrainTask): Promise<TrainOutcome>;
+  /**
+   * The next global model: the mean of the updates, weighted by their examples.
+   *
+   * @throws {FedbatchError} with the exit code of a missed threshold when fewer than the quorum are good
+   */
+  aggregate(task: AggregateTask): Promise<AggregateOutcome>;
   /** The accuracy test. */
   evaluate(task: EvaluateTask): Promise<Evaluation>;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunSettings } from '../lib/formats/run-record.js';
-import { runId, settingsDifferences } from './settings.js';
+import { continuedSettings, runId, settingsDifferences } from './settings.js';
 
 const settings: RunSettings = {
   seed: 0,
@@ -10,7 +10,13 @@ const settings: RunSettings = {
   model: { name: 'cnn' },
   engine: { name: 'auto' },
   training: { epochs: 2, batch: 100, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
-  federation: { clients: 3, rounds: 1, partition: 'iid' },
+  federation: {
+    clients: 3,
+    rounds: 1,
+    partition: { scheme: 'iid', minExamples: 1 },
+    fraction: 1,
+    minClients: 1,
+  },
 };
 const hash = (digit: string) => digit.repeat(64);
 
@@ -37,7 +43,16 @@ test('the id names dataset, clients and epochs, and every setting changes it', (
       { learningRate: 0.1 },
       { momentum: 0 },
     ].map((change) => ({ ...settings, training: { ...settings.training, ...change } })),
-    ...[{ clients: 4 }, { rounds: 2 }, { partition: 'strided' }].map((change) => ({
+    ...[
+      { clients: 4 },
+      { rounds: 2 },
+      { fraction: 0.5 },
+      { minClients: 2 },
+      { partition: { scheme: 'strided' as const, minExamples: 1 } },
+      { partition: { scheme: 'iid' as const, minExamples: 2 } },
+      { partition: { scheme: 'dirichlet' as const, alpha: 0.5, minExamples: 1 } },
+      { partition: { scheme: 'dirichlet' as const, alpha: 1, minExamples: 1 } },
+    ].map((change) => ({
       ...settings,
       federation: { ...settings.federation, ...change },
     })),
@@ -69,4 +84,24 @@ test('a dataset is known by its content where both runs read it, else by its nam
   ]);
   assert.deepEqual(settingsDifferences(at('digits', hash('a')), at('digits')), []);
   assert.deepEqual(settingsDifferences(at('digits', hash('a')), at('mnist')), ['--data digits, now mnist']);
+});
+
+test('a run may go on longer or shorter, but not where the learning rate looks ahead to its last round', () => {
+  const changed = (
+    changes: Partial<RunSettings['federation']>,
+    training = settings.training,
+  ): RunSettings => ({
+    ...settings,
+    training,
+    federation: { ...settings.federation, ...changes },
+  });
+  const longer = { rounds: 9, targetAccuracy: 0.9, patience: 3 };
+  assert.deepEqual(settingsDifferences(settings, changed(longer)), []);
+  assert.notEqual(runId(changed(longer)), runId(settings), 'which volume is the default is another matter');
+  assert.equal(continuedSettings(settings, changed(longer)).federation.rounds, 9);
+  assert.equal(continuedSettings(changed(longer), settings).federation.rounds, 9);
+  assert.equal('patience' in continuedSettings(changed(longer), settings).federation, false);
+  const cosine = { ...settings.training, learningRateDecay: 'cosine' as const };
+  assert.deepEqual(settingsDifferences(changed({}, cosine), changed(longer, cosine)), ['--rounds 1, now 9']);
+  assert.deepEqual(settingsDifferences(settings, changed({ fraction: 0.5 })), ['--fraction 1, now 0.5']);
 });

@@ -44,19 +44,54 @@ const LABELS: Readonly<Record<string, string>> = {
   'training.proximal': '--proximal',
   'federation.clients': '--clients',
   'federation.rounds': '--rounds',
-  'federation.partition': '--partition',
+  'federation.partition.scheme': '--partition',
+  'federation.partition.piecesPerClient': '--pieces-per-client',
+  'federation.partition.alpha': '--alpha',
+  'federation.partition.labelsPerClient': '--labels-per-client',
+  'federation.partition.key': '--key',
+  'federation.partition.minExamples': '--min-examples',
+  'federation.fraction': '--fraction',
+  'federation.minClients': '--min-clients',
+  'strategy.name': '--strategy',
+  'strategy.serverLearningRate': '--server-learning-rate',
+  'strategy.serverMomentum': '--server-momentum',
+  'strategy.beta1': '--beta1',
+  'strategy.beta2': '--beta2',
+  'strategy.tau': '--tau',
+  'strategy.trim': '--trim',
+  'strategy.byzantine': '--byzantine',
+  'strategy.keep': '--krum-keep',
+  'strategy.clipNorm': '--clip-norm',
+  'strategy.privacy.clip': '--dp-clip',
+  'strategy.privacy.noise': '--dp-noise',
+  'strategy.privacy.delta': '--dp-delta',
+  'strategy.privacy.noiseSource': '--dp-noise-source',
 };
 
-/** What differs, a phrase each, e.g. `--epochs 2, now 3`; empty when the runs give the same result. */
+/** Why a run ends early: another answer to that leaves the rounds that are done as they are. */
+const MAY_CHANGE: readonly string[] = ['federation.targetAccuracy', 'federation.patience'];
+
+/** So does another number of rounds, unless the learning rate of each round depends on how many there will be. */
+function mayChange({ training }: RunSettings): readonly string[] {
+  return training.learningRateDecay === 'cosine' ? MAY_CHANGE : [...MAY_CHANGE, 'federation.rounds'];
+}
+
+/** What differs, a phrase each, e.g. `--epochs 2, now 3`; empty when each run's rounds begin with the other's. */
 export function settingsDifferences(then: RunSettings, now: RunSettings): readonly string[] {
   const before = flatten(then);
   const after = flatten(now);
   // A file is known by what it holds, wherever it lies; only a dataset that has not been read is known by its name.
   const hashesKnown = then.dataset.sha256 !== undefined && now.dataset.sha256 !== undefined;
-  const ignored = hashesKnown ? 'dataset.name' : 'dataset.sha256';
+  const ignored = [hashesKnown ? 'dataset.name' : 'dataset.sha256', ...mayChange(now)];
   return Object.keys({ ...before, ...after })
-    .filter((key) => key !== ignored && before[key] !== after[key])
+    .filter((key) => !ignored.includes(key) && before[key] !== after[key])
     .map((key) => `${LABELS[key] ?? key} ${before[key] ?? 'not given'}, now ${after[key] ?? 'not given'}`);
+}
+
+/** The settings of a volume on which a run goes on under others of the same rounds: never fewer rounds than it holds. */
+export function continuedSettings(then: RunSettings, now: RunSettings): RunSettings {
+  const rounds = Math.max(then.federation.rounds, now.federation.rounds);
+  return { ...then, federation: { ...now.federation, rounds } };
 }
 
 /** `{training: {epochs: 2}}` → `{'training.epochs': 2}`, keys sorted. */

@@ -1,5 +1,7 @@
 /** The split of a run on this machine: started unless its shards lie there, whole and as these settings make them. */
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { partitionArguments } from '../lib/cli/partition-options.js';
 import { DataError } from '../lib/federation/errors.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
@@ -24,7 +26,7 @@ export async function splitStage(run: LocalRun): Promise<Manifest> {
           ...['--data', dataset.name],
           ...['--n-container', `${federation.clients}`],
           ...['--savedir', run.paths.data],
-          ...['--partition', federation.partition],
+          ...partitionArguments(federation.partition),
           ...['--seed', `${seed}`],
         ],
       },
@@ -47,8 +49,7 @@ async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | 
   const { dataset, federation, seed } = settings;
   const isOfTheseSettings =
     manifest.shards.length === federation.clients &&
-    manifest.partition.scheme === federation.partition &&
-    manifest.partition.seed === seed &&
+    isDeepStrictEqual(manifest.partition, { ...federation.partition, seed }) &&
     (dataset.sha256 ?? manifest.dataset.sha256) === manifest.dataset.sha256;
   if (!isOfTheseSettings) return undefined;
   for (const { file, sha256 } of [...manifest.shards, manifest.test]) {

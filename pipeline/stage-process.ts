@@ -7,7 +7,7 @@ import type { ProgressEvent, Reporter } from '../lib/observability/events.js';
 
 /** One stage to run, for one client where it has one. */
 export interface StageTask {
-  readonly stage: 'split' | 'init' | 'train' | 'aggregate' | 'evaluate' | 'serve' | 'doctor';
+  readonly stage: 'split' | 'init' | 'train' | 'aggregate' | 'evaluate' | 'report' | 'serve' | 'doctor';
   readonly client?: number;
   /** The program below the compiled project, e.g. `trainer/cli.js`. */
   readonly program: string;

@@ -1,26 +1,29 @@
 /** What a run tells at its end: a short report for people, or one line for machines. */
 import { relative } from 'node:path';
+import { formatPrivacy } from '../lib/federation/privacy/privacy-record.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
 import { formatSeconds, formatTable } from '../lib/observability/format.js';
+import type { Ending } from './ending.js';
+import { count } from './local-run.js';
 import type { StageSeconds } from './stage-clock.js';
 
 /** What a finished run came to. */
-export interface RunResult {
-  /** Of the last round's global model on the test examples. */
-  readonly examples: number;
-  readonly accuracy: number;
-  readonly loss: number;
-  readonly rounds: number;
+export interface RunResult extends Ending {
   readonly seconds: StageSeconds;
-  /** sha256 of aggregated-model.h5. */
-  readonly sha256: string;
   /** Absolute path. */
   readonly volume: string;
   readonly lastRound: RoundRecord;
 }
 
-/** One machine-readable line (without its line feed); a loss that is not finite is null. */
-export function jsonLine({ accuracy, loss, rounds, seconds, sha256, volume }: RunResult): string {
+/** Rows of the table of clients at most. */
+const TABLE_ROWS = 20;
+
+/**
+ * The result for machines. A loss that is not finite is null in JSON; with a target there is `targetReached`, and
+ * `roundsToTarget` where it is true; privacy stands there only where it was asked for.
+ */
+export function resultFacts(result: RunResult): Readonly<Record<string, unknown>> {
+  const { last, best, rounds, stopped, target, participation, seconds, volume, lastRound } = result;
   const { split, train, aggregate, evaluate, total } = seconds;
   const rounded = Object.fromEntries(
     Object.entries({ split, train, aggregate, evaluate, total }).map(([stage, spent]) => [
@@ -28,39 +31,92 @@ export function jsonLine({ accuracy, loss, rounds, seconds, sha256, volume }: Ru
       Math.round(spent * 1000) / 1000,
     ]),
   );
-  return JSON.stringify({ accuracy, loss, rounds, seconds: rounded, sha256, volume });
+  return {
+    accuracy: last.evaluation.accuracy,
+    loss: last.evaluation.loss,
+    rounds,
+    stopped,
+    ...(target === undefined ? {} : { targetReached: target.rounds !== undefined }),
+    ...(target?.rounds === undefined ? {} : { roundsToTarget: target.rounds }),
+    best: { round: best.round, accuracy: best.evaluation.accuracy, sha256: best.global.sha256 },
+    participation,
+    seconds: rounded,
+    sha256: last.global.sha256,
+    volume,
+    privacy: lastRound.aggregate?.privacy,
+  };
+}
+
+/** One machine-readable line, without its line feed. */
+export function jsonLine(result: RunResult): string {
+  return JSON.stringify(resultFacts(result));
 }
 
 /** The report for people: accuracy, a table of the clients, where the time went, where the files are. */
 export function summary(result: RunResult): string {
-  const { accuracy, lastRound, seconds } = result;
-  const clients = lastRound.reported.map((each) => [
+  const { last, lastRound, seconds } = result;
+  const shown = lastRound.reported.slice(0, TABLE_ROWS);
+  const clients = shown.map((each) => [
     `${each.client}`,
     `${each.examples}`,
     each.seconds.toFixed(1),
     each.alone?.accuracy.toFixed(4) ?? '',
-    accuracy.toFixed(4),
+    last.evaluation.accuracy.toFixed(4),
   ]);
   const header = ['client', 'examples', 'seconds', 'accuracy alone', 'accuracy of the average'];
   const stages = (['split', 'train', 'aggregate', 'evaluate', 'total'] as const).map(
     (stage) => `${stage} ${formatSeconds(seconds[stage])}`,
   );
+  const hidden = lastRound.reported.length - shown.length;
   return [
     '',
     accuracyLine(result),
+    ...(result.rounds > 1 ? [bestLine(result)] : []),
+    ...targetLine(result),
+    ...participationLine(result),
+    ...privacyLine(result),
     '',
     formatTable(header, clients),
+    ...(hidden > 0 ? [`and ${count(hidden, 'client')} more`] : []),
     '',
     `time    ${stages.join(' · ')}`,
     `model   ${shortPath(`${result.volume}/aggregated-model.h5`)}`,
   ].join('\n');
 }
 
-/** The accuracy test's own words, e.g. `9753 of 10000 test images right: accuracy 0.9753, loss 0.0812`. */
-function accuracyLine({ examples, accuracy, loss, rounds }: RunResult): string {
+/** What the run tells of one client at most, where it was private. */
+function privacyLine({ lastRound }: RunResult): readonly string[] {
+  const privacy = lastRound.aggregate?.privacy;
+  return privacy === undefined ? [] : [`privacy ${formatPrivacy(privacy)}`];
+}
+
+/** The accuracy test's own words, e.g. `accuracy 0.9753, loss 0.0812 after 1 round (9753 of 10000 test examples right)`. */
+function accuracyLine({ last, rounds }: RunResult): string {
+  const { accuracy, loss, examples } = last.evaluation;
   const right = Math.round(accuracy * examples);
-  const after = rounds === 1 ? 'after 1 round' : `after ${rounds} rounds`;
+  const after = `after ${count(rounds, 'round')}`;
   return `accuracy ${accuracy.toFixed(4)}, loss ${loss.toFixed(4)} ${after} (${right} of ${examples} test examples right)`;
+}
+
+function bestLine({ best }: RunResult): string {
+  return `best accuracy ${best.evaluation.accuracy.toFixed(4)} in round ${best.round} (best-model.h5)`;
+}
+
+function targetLine({ target, stopped, best, rounds }: RunResult): readonly string[] {
+  const patience =
+    stopped === 'patience' ? [`stopped: no better accuracy since round ${best.round} (--patience)`] : [];
+  if (target === undefined) return patience;
+  return target.rounds === undefined
+    ? [...patience, `target accuracy ${target.accuracy} not reached in ${count(rounds, 'round')}`]
+    : [`target accuracy ${target.accuracy} reached in round ${target.rounds}`];
+}
+
+function participationLine({ participation, rounds }: RunResult): readonly string[] {
+  const { selected, missing, rejected } = participation;
+  if (missing + rejected === 0) return [];
+  const good = selected - missing - rejected;
+  const where = `${count(rounds, 'round')}: ${missing} missing, ${rejected} rejected (why: rounds/*/round.json)`;
+  return [`${good} of ${count(selected, 'update')} counted in ${where}`];
 }
 
 /** Relative to the working directory where that is below it. */

@@ -1,66 +1,85 @@
-/** A round's training on this machine: the trainers of all clients, side by side within the machine's cores. */
-import { z } from 'zod';
-
-import { placeFileAtomic } from '../lib/formats/atomic-file.js';
+/** A round's training on this machine: the selected clients side by side within its cores, as many as come through. */
+import { rm } from 'node:fs/promises';
+import { requireQuorum } from '../lib/federation/participation.js';
+import { errorCode, placeFileAtomic, storageError } from '../lib/formats/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
-import { engineArguments } from './engine-arguments.js';
 import { count, type LocalRun, tell, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
-import type { TrainTask } from './runner.js';
+import type { TrainOutcome, TrainTask } from './runner.js';
 import { sharingCores } from './shared-cores.js';
-import { type EngineNote, lastJsonLine, runStage } from './stage-process.js';
-import { roundLearningRate, trainingArguments } from './training-task.js';
+import { stageName } from './stage-process.js';
+import { type Attempted, attemptTraining, deadlineIn } from './train-attempts.js';
+import type { ClientTask, ClientTrainer } from './train-client.js';
+import { roundLearningRate } from './training-task.js';
 
-/** The last line that a trainer writes to stdout. */
-const resultSchema = z.object({
-  client: z.int(),
-  round: z.int(),
-  examples: z.int().positive(),
-  seconds: z.number(),
-  loss: z.number().nullable(),
-  accuracy: z.number(),
-  engine: z.string(),
-  sha256: z.string(),
-});
-
-/** Trains the clients of a round that have not reported yet; every one is in the ledger afterwards. */
-export async function trainStage(
-  run: LocalRun,
-  { task, data, ledger }: { readonly task: TrainTask; readonly data: Manifest; readonly ledger: RoundLedger },
-): Promise<readonly ClientRecord[]> {
-  const missing: number[] = [];
-  for (const client of task.clients) {
-    const isFinished = (await finishedTraining(run, { task, data, ledger, client })) !== undefined;
-    if (!isFinished) missing.push(client);
-  }
-  const { length: all } = task.clients;
-  const finished = all - missing.length;
-  if (finished > 0) {
-    const who = finished === all ? count(all, 'client') : `${finished} of ${count(all, 'client')}`;
-    tellSkipped(run, { stage: 'train' }, `round ${task.round}: ${who}`);
-  }
-  const learningRate = roundLearningRate(run.settings, task);
-  if (missing.length > 0) await ledger.set({ learningRate });
-  await sharingCores(run, missing, async ({ client, signal }) => {
-    const reported = await trainClient({ ...run, signal }, { task, data, client });
-    await placeFileAtomic(run.paths.round(task.round).update(client), run.paths.clientModel(client));
-    await ledger.report(reported);
-    await run.metrics.append({ event: 'update', round: task.round, learningRate, ...reported });
-  });
-  return ledger.record.reported;
-}
-
-interface ClientTask {
+interface TrainOptions {
   readonly task: TrainTask;
   readonly data: Manifest;
-  readonly client: number;
+  readonly ledger: RoundLedger;
+  readonly trainer: ClientTrainer;
+}
+
+/**
+ * Trains the clients of a round that have not reported yet; every one is in the ledger afterwards, as reported or as
+ * missing. Who took part in a round that is aggregated is settled: nobody joins it later.
+ *
+ * @throws {StageError} when a client fails and the task has no quorum: all have to report then
+ * @throws {ThresholdError} as soon as so many are missing that the quorum cannot be reached
+ */
+export async function trainStage(run: LocalRun, options: TrainOptions): Promise<TrainOutcome> {
+  const { task, data, ledger, trainer } = options;
+  const { round, clients } = task;
+  if (ledger.record.aggregate === undefined && ledger.record.missing.length > 0)
+    await ledger.set({ missing: [] });
+  const waiting = await unfinishedClients(run, options);
+  const finished = clients.length - waiting.length - ledger.record.missing.length;
+  if (finished > 0) {
+    const who = finished === clients.length ? '' : `${finished} of `;
+    tellSkipped(run, { stage: 'train' }, `round ${round}: ${who}${count(clients.length, 'client')}`);
+  }
+  const learningRate = roundLearningRate(run.settings, task);
+  if (waiting.length > 0) await ledger.set({ learningRate });
+  const deadline = deadlineIn(run.tolerance.deadlineSeconds);
+  await sharingCores(run, waiting, async ({ client, signal }) => {
+    const attempt = { task: { task, data, client }, trainer, deadline };
+    const attempted = await attemptTraining({ ...run, signal }, attempt);
+    if ('reported' in attempted) await report(run, { task, ledger, learningRate, ...attempted });
+    else await lose(run, { task, ledger, client, ...attempted });
+  });
+  const { reported, missing } = ledger.record;
+  if (missing.length > 0 && waiting.length > 0) {
+    tell(
+      run,
+      { stage: 'train' },
+      `round ${round}: ${reported.length} of ${count(clients.length, 'client')} reported`,
+    );
+  }
+  return { reported, missing };
+}
+
+async function unfinishedClients(
+  run: LocalRun,
+  { task, data, ledger }: TrainOptions,
+): Promise<readonly number[]> {
+  const { aggregate, missing, rejected } = ledger.record;
+  const settled = new Set(
+    aggregate === undefined ? [] : [...missing, ...rejected].map((each) => 'client' in each && each.client),
+  );
+  const unfinished: number[] = [];
+  for (const client of task.clients) {
+    if (settled.has(client)) continue;
+    const reported = await finishedTraining(run, { task, data, client }, ledger);
+    if (reported === undefined) unfinished.push(client);
+  }
+  return unfinished;
 }
 
 /** What the client reported before, if its update and its shard are still the same files. */
 async function finishedTraining(
   { paths }: LocalRun,
-  { task, data, ledger, client }: ClientTask & { readonly ledger: RoundLedger },
+  { task, data, client }: ClientTask,
+  ledger: RoundLedger,
 ): Promise<ClientRecord | undefined> {
   const reported = ledger.record.reported.find((each) => each.client === client);
   if (reported === undefined) return undefined;
@@ -69,38 +88,47 @@ async function finishedTraining(
   return isWhole ? reported : undefined;
 }
 
-async function trainClient(run: LocalRun, { task, data, client }: ClientTask): Promise<ClientRecord> {
-  const { paths, settings } = run;
-  const { model } = settings;
-  const stage = {
-    stage: 'train' as const,
-    client,
-    program: 'trainer/cli.js',
-    arguments: [
-      ...['--data', paths.shard(client)],
-      ...['--init', task.global.file],
-      ...['--savemodel', paths.round(task.round).update(client)],
-      ...['--model', model.name],
-      ...trainingArguments(settings, roundLearningRate(settings, task)),
-      ...['--client', `${client}`],
-      ...['--round', `${task.round}`],
-      ...['--seed', `${settings.seed}`],
-      ...['--threads', `${run.threads}`],
-      ...engineArguments(settings.engine),
-    ],
-  };
-  const { examples, seconds, loss, accuracy, engine, sha256 } = lastJsonLine(
-    stage,
-    await runStage(stage, { ...run, onEngine: (note) => tellEngine(run, note) }),
-    resultSchema,
-  );
-  const shard = data.shards[client]?.sha256 ?? '';
-  return { client, examples, seconds, loss, accuracy, engine, shard, sha256 };
+interface Ending {
+  readonly task: TrainTask;
+  readonly ledger: RoundLedger;
 }
 
-/** Says what the trainers run on; once, as long as it is the same for all. */
-function tellEngine(run: LocalRun, { engine, why }: EngineNote): void {
-  if (run.toldEngines.has(engine)) return;
-  run.toldEngines.add(engine);
-  tell(run, { stage: 'train' }, `on ${engine} (${why})`);
+async function report(
+  { paths, metrics }: LocalRun,
+  options: Ending & { readonly learningRate: number; readonly reported: ClientRecord },
+): Promise<void> {
+  const { task, ledger, learningRate, reported } = options;
+  const { client } = reported;
+  await placeFileAtomic(paths.round(task.round).update(client), paths.clientModel(client));
+  await ledger.report(reported);
+  await metrics.append({ event: 'update', round: task.round, learningRate, ...reported });
+}
+
+type Loss = Exclude<Attempted, { readonly reported: ClientRecord }>;
+
+/** Records that a client is missing; throws when the round cannot go on without it. */
+async function lose(
+  { paths, reporter, metrics }: LocalRun,
+  { task, ledger, client, reason, error }: Ending & Loss & { readonly client: number },
+): Promise<void> {
+  const { round, clients: selected, quorum } = task;
+  // A trainer that was killed after its last write: what has not been reported must not be averaged.
+  await removeUpdate(paths.round(round).update(client));
+  await ledger.lose({ client, reason });
+  await metrics.append({ event: 'missing', round, client, reason });
+  if (quorum === undefined && error !== undefined) throw error;
+  const { missing } = ledger.record;
+  requireQuorum({ round, selected, missing, quorum: quorum ?? selected.length });
+  const left = `${selected.length - missing.length} of ${selected.length} clients are left, ${quorum} are needed`;
+  const name = stageName({ stage: 'train', client });
+  reporter.warn(`${name}: ${reason}; round ${round} goes on without it (${left}).`, { round, client });
+}
+
+async function removeUpdate(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    // A directory is no update, but may be why the client is missing.
+    if (errorCode(error) !== 'ERR_FS_EISDIR') throw storageError(path, error);
+  }
 }

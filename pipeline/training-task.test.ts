@@ -10,7 +10,13 @@ const settings = (training: Partial<RunSettings['training']>): RunSettings => ({
   model: { name: 'cnn' },
   engine: { name: 'auto' },
   training: { epochs: 2, batch: 100, optimizer: 'sgd', learningRate: 0.1, momentum: 0.9, ...training },
-  federation: { clients: 10, rounds: 4, partition: 'iid' },
+  federation: {
+    clients: 10,
+    rounds: 4,
+    partition: { scheme: 'iid', minExamples: 1 },
+    fraction: 1,
+    minClients: 1,
+  },
 });
 
 test('the trainer is told everything by flags', () => {

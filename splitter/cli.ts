@@ -1,66 +1,70 @@
 /** `fedbatch split`: deals a dataset to the clients of a federation, one npz each. */
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, numberOption } from '../lib/cli/options.js';
+import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { type PartitionSchemeName, partitionSchemeNames } from '../lib/federation/partition.js';
+import { UsageError } from '../lib/federation/errors.js';
+import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
 
-interface SplitFlags {
+interface SplitFlags extends PartitionFlags {
   readonly data: string;
-  readonly nContainer: number;
+  readonly nContainer?: number;
   readonly savedir: string;
-  readonly partition: PartitionSchemeName;
   readonly testFraction: number;
   readonly seed: number;
 }
 
+const EXAMPLES = `
+Examples:
+  fedbatch split --data mnist --n-container 3 --savedir data
+  fedbatch split --data mnist --n-container 100 --savedir data --partition pathological --pieces-per-client 2
+  fedbatch split --data mnist --n-container 10 --savedir data --partition dirichlet --alpha 0.5 --min-examples 10
+  fedbatch split --data letters.npz --savedir data --partition by-key --key writer
+  fedbatch split --data hospitals/ --savedir data --partition given`;
+
 /** The command of the splitter. */
 export function splitCommand({ reporter, signal }: ProgramContext): Command {
-  return new Command('split')
+  const command = new Command('split')
     .description('Split a dataset into one shard per client, a test set and a manifest.')
     .requiredOption(
       '--data <npz>',
-      'dataset with arrays x_train, y_train, x_test, y_test, or x, y; or one of the names digits, mnist',
+      'dataset with arrays x_train, y_train, x_test, y_test, or x, y; or one of the names digits, mnist; ' +
+        'for --partition given a directory of shards',
     )
-    .requiredOption(
+    .option(
       '--n-container <count>',
-      'number of shards, one for each client',
+      'number of shards, one for each client; with --partition by-key or given it follows from the data',
       integerOption({ min: 1 }),
     )
     .requiredOption(
       '--savedir <dir>',
       'directory for 0.npz … N-1.npz, test.npz and manifest.json; an earlier split in it is replaced',
-    )
-    .addOption(
-      new Option('--partition <scheme>', 'iid: shuffled and dealt; strided: every N-th example in file order')
-        .choices(partitionSchemeNames)
-        .default('iid'),
-    )
+    );
+  return addPartitionOptions(command)
     .option(
       '--test-fraction <share>',
-      'share of the examples held out for testing where the dataset has only x and y',
+      'share of the examples held out for testing where the dataset brings no test examples',
       numberOption({ min: 0.001, max: 0.9 }),
       0.1,
     )
-    .option('--seed <number>', 'seed of the shuffle and of the held-out examples', integerOption(), 0)
-    .addHelpText('after', '\nExample:\n  fedbatch split --data mnist.npz --n-container 3 --savedir data')
+    .option('--seed <number>', 'seed of the partition and of the held-out examples', integerOption(), 0)
+    .addHelpText('after', EXAMPLES)
     .action(async (flags: SplitFlags) => {
       const startedAt = performance.now();
+      const { savedir, nContainer: clients, testFraction, seed } = flags;
+      const partition = partitionOf(flags);
+      if (clients === undefined && !clientsFollowFromData(partition)) {
+        throw new UsageError(
+          `required option '--n-container <count>' not specified (--partition ${partition.scheme} needs it).`,
+        );
+      }
       // Zip, npy and schema code is loaded only when there is work, so that --help comes at once.
       const { split } = await import('./split.js');
       const { resolveDataset } = await import('../datasets/resolve.js');
       const data = await resolveDataset(flags.data, { reporter, signal });
-      const { savedir, nContainer: clients, partition: scheme, testFraction, seed } = flags;
-      const { manifest, skipped } = await split({
-        data,
-        savedir,
-        clients,
-        scheme,
-        testFraction,
-        seed,
-        reporter,
-        signal,
-      });
+      const options = { data, savedir, clients, partition, testFraction, seed };
+      const { manifest, skipped } = await split({ ...options, reporter, signal });
       const seconds = Math.round(performance.now() - startedAt) / 1000;
       const { shards, test } = manifest;
       const examples = shards.reduce((sum, shard) => sum + shard.examples, 0);

@@ -1,7 +1,9 @@
 /** The files of a split in its directory: their names, whose they are, whether they are whole, how old ones are cleared. */
 import { readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { StorageError, UsageError } from '../lib/federation/errors.js';
+import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import {
   errorCode,
   removeTemporaryFiles,
@@ -24,8 +26,9 @@ const OUTPUT = /^(\d+\.npz|test\.npz|manifest\.json)$/;
 /** The settings that a finished split must share to be taken for the one that is asked for. */
 export interface SplitKey {
   readonly datasetSha256: string;
-  readonly clients: number;
-  readonly scheme: string;
+  /** Undefined where it follows from the data. */
+  readonly clients?: number | undefined;
+  readonly partition: PartitionSettings;
   readonly seed: number;
   readonly testFraction: number;
 }
@@ -46,9 +49,8 @@ export async function findFinished(savedir: string, key: SplitKey): Promise<Mani
 function sameSplit({ dataset, partition, shards }: Manifest, key: SplitKey): boolean {
   return (
     dataset.sha256 === key.datasetSha256 &&
-    shards.length === key.clients &&
-    partition.scheme === key.scheme &&
-    partition.seed === key.seed &&
+    (key.clients === undefined || shards.length === key.clients) &&
+    isDeepStrictEqual(partition, { ...key.partition, seed: key.seed }) &&
     (dataset.testFraction === null || dataset.testFraction === key.testFraction)
   );
 }
@@ -98,6 +100,11 @@ export async function abandonSplit(savedir: string): Promise<void> {
 /** @throws {UsageError} when the dataset itself is a file that clearing or writing the outputs would destroy. */
 export async function refuseOwnOutput(data: string, savedir: string): Promise<void> {
   const [source, target] = await Promise.all([realpath(data), realpath(savedir)]).catch(() => ['', '']);
+  if (source && source === target) {
+    throw new UsageError(
+      `${data}: expected --savedir to be another directory than that of the given shards.`,
+    );
+  }
   if (!source || dirname(source) !== target || !OUTPUT.test(basename(source))) return;
   throw new UsageError(
     `${data}: expected a dataset outside of --savedir, found one that the split would overwrite (${basename(source)}).`,

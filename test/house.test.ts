@@ -25,7 +25,18 @@ test('the help lists every command, and each explains its options', async () => 
   const listed = [...(stdout.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z]+)(?= )/gm)].map(
     ([, name]) => name,
   );
-  const commands = ['run', 'split', 'init', 'train', 'aggregate', 'evaluate', 'serve', 'dataset', 'doctor'];
+  const commands = [
+    'run',
+    'split',
+    'init',
+    'train',
+    'aggregate',
+    'evaluate',
+    'serve',
+    'dataset',
+    'doctor',
+    'report',
+  ];
   assert.deepEqual([...new Set(listed)].filter((name) => name !== 'help').sort(), commands.sort());
   await Promise.all(
     commands.map(async (command) => {

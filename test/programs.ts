@@ -15,6 +15,7 @@ export type Program =
   | 'pipeline/cli'
   | 'datasets/cli'
   | 'doctor/cli'
+  | 'report/cli'
   | 'cli';
 
 /** What a finished program left behind. */

@@ -19,6 +19,9 @@ const lineSchema = z.strictObject({
   accuracy: z.number(),
   loss: z.number(),
   rounds: z.int(),
+  stopped: z.enum(['rounds', 'target', 'patience']),
+  best: z.strictObject({ round: z.int(), accuracy: z.number(), sha256: z.string() }),
+  participation: z.strictObject({ selected: z.int(), missing: z.int(), rejected: z.int() }),
   seconds: z.strictObject({
     split: z.number(),
     train: z.number(),
@@ -90,6 +93,7 @@ test('a run leaves the volume as the stages and the user expect it, and learns',
     'model/0-model.h5',
     'model/1-model.h5',
     'model/2-model.h5',
+    'report.html',
     'rounds',
     'rounds/0001',
     'rounds/0001/global.h5',
@@ -105,10 +109,14 @@ test('a run leaves the volume as the stages and the user expect it, and learns',
     'rounds/0002/updates/0.h5',
     'rounds/0002/updates/1.h5',
     'rounds/0002/updates/2.h5',
+    'rounds/0003',
+    'rounds/0003/global.h5',
     'run.json',
   ]);
   assert.ok(line.accuracy > 0.6, `accuracy ${line.accuracy}`);
   assert.equal(line.rounds, 2);
+  assert.equal(line.stopped, 'rounds');
+  assert.deepEqual(line.participation, { selected: 6, missing: 0, rejected: 0 });
   assert.equal(line.volume, volume);
   const { split, train, aggregate, evaluate, total } = line.seconds;
   assert.ok(split + train + aggregate + evaluate <= total + 0.01);
@@ -129,13 +137,17 @@ test('a run leaves the volume as the stages and the user expect it, and learns',
   const same = (a: string, b: string) =>
     assert.ok(readFileSync(join(volume, a)).equals(readFileSync(join(volume, b))), `${a} is ${b}`);
   same('model/1-model.h5', 'rounds/0002/updates/1.h5');
+  same('aggregated-model.h5', 'rounds/0003/global.h5');
   const isSecondBest = (second.evaluation?.accuracy ?? 0) > (first.evaluation?.accuracy ?? 0);
+  assert.equal(line.best.round, isSecondBest ? 2 : 1);
+  assert.equal(line.best.sha256, (isSecondBest ? second : first).aggregate?.sha256);
   same('best-model.h5', isSecondBest ? 'aggregated-model.h5' : 'rounds/0002/global.h5');
   const events = readFileSync(join(volume, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
   const names = events.map((event) => (JSON.parse(event) as { event: string }).event);
+  const round = ['aggregate', 'evaluation', 'round'];
   assert.deepEqual(
     names.filter((name) => name !== 'update'),
-    [...['start', 'split', 'aggregate', 'evaluation', 'aggregate', 'evaluation', 'end']],
+    ['start', 'split', ...round, ...round, 'end'],
   );
 });
 
@@ -208,7 +220,10 @@ test('so is every other file of a run', async () => {
   await writeFile(join(volume, 'rounds', '0001', 'round.json'), '{"schemaVersion":');
   await rm(join(volume, 'best-model.h5'));
   assert.equal(lastLine(await start(volume)).sha256, finished.line.sha256);
-  for (const path of ['data/1.npz', 'rounds/0001/global.h5', 'rounds/0002/global.h5', 'best-model.h5']) {
+  for (const path of [
+    ...['data/1.npz', 'rounds/0001/global.h5', 'rounds/0002/global.h5'],
+    ...['aggregated-model.h5', 'best-model.h5'],
+  ]) {
     assert.ok((await readFile(join(volume, path))).equals(await readFile(join(finished.volume, path))), path);
   }
 });
@@ -225,7 +240,8 @@ test('a volume of other settings is refused, with the settings and the way out; 
   const fresh = await start(volume, '--epochs', '1', '--seed', '4', '--rounds', '1', '--fresh');
   assert.notEqual(lastLine(fresh).sha256, finished.line.sha256);
   assert.deepEqual(skippedStages(fresh.stderr), []);
-  assert.deepEqual(readdirSync(join(volume, 'rounds')), ['0001']);
+  assert.deepEqual(readdirSync(join(volume, 'rounds')), ['0001', '0002']);
+  assert.deepEqual(readdirSync(join(volume, 'rounds', '0002')), ['global.h5']);
 });
 
 test('a directory of other things is no volume, not even with --fresh', async () => {
@@ -245,7 +261,7 @@ test('--fresh removes the files of the run, and none that the user put beside th
   assert.equal(lastLine(fresh).rounds, 1);
   assert.deepEqual(skippedStages(fresh.stderr), []);
   for (const path of mine) assert.equal(await readFile(join(volume, path), 'utf8'), 'mine', path);
-  assert.deepEqual(readdirSync(join(volume, 'rounds', '0002')), ['plot.png']);
+  assert.deepEqual(readdirSync(join(volume, 'rounds', '0002')).sort(), ['global.h5', 'plot.png']);
   assert.deepEqual(readdirSync(join(volume, 'model')).sort(), ['0-model.h5', '1-model.h5', 'best.h5']);
   assert.equal(existsSync(join(volume, 'data', '2.npz')), false);
 });
@@ -364,7 +380,7 @@ test('a stray file among the updates is recorded by its name, and does not count
 
 test('a trainer that dies ends the run and the other trainers; the same command goes on', async () => {
   const volume = join(directory, 'bereft');
-  const settings = ['--rounds', '1', '--clients', '2', '--epochs', '400'];
+  const settings = ['--rounds', '1', '--clients', '2', '--epochs', '400', '--retries', '0'];
   const run = start(volume, ...settings);
   await waitFor(() => runningWith(join(volume, 'rounds', '0001', 'updates')).length === 2);
   const [victim = 0] = runningWith(join(volume, 'rounds', '0001', 'updates', '1.h5'));

@@ -7,6 +7,12 @@ export interface Bounds {
   readonly max?: number;
 }
 
+/** Bounds of an option that need not be whole: `above` and `below` are not included. */
+export interface NumberBounds extends Bounds {
+  readonly above?: number;
+  readonly below?: number;
+}
+
 /** More threads than any machine has cores: a slip of the finger must not take the machine down. */
 export const MAX_THREADS = 1024;
 
@@ -25,11 +31,22 @@ export function integerOption({
 }
 
 /** A parser of finite numbers within bounds. */
-export function numberOption({ min = -Infinity, max = Infinity }: Bounds = {}): (text: string) => number {
+export function numberOption({
+  min = -Infinity,
+  max = Infinity,
+  above = -Infinity,
+  below = Infinity,
+}: NumberBounds = {}): (text: string) => number {
+  const bounds = [
+    ...(above > -Infinity ? [`above ${above}`] : []),
+    ...(min > -Infinity || max < Infinity ? [range(min, max)] : []),
+    ...(below < Infinity ? [`below ${below}`] : []),
+  ];
   return (text) => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value < min || value > max) {
-      throw new InvalidArgumentError(`Expected a number ${range(min, max)}, found "${text}".`);
+    const inside = value >= min && value <= max && value > above && value < below;
+    if (text.trim() === '' || !Number.isFinite(value) || !inside) {
+      throw new InvalidArgumentError(`Expected a number ${bounds.join(' and ')}, found "${text}".`);
     }
     return value;
   };

@@ -29,5 +29,12 @@ describe('option values', () => {
   it('are finite numbers within bounds', () => {
     assert.equal(numberOption({ min: 0 })('1e-3'), 0.001);
     refused(numberOption({ min: 0, max: 1 }), '-0.1', '1.1', 'NaN', 'Infinity', '', ' ');
+    refused(numberOption({ above: 0 }), '0', '-1');
+    refused(numberOption({ min: 0, below: 1 }), '1', '-0.1');
+    assert.equal(numberOption({ min: 0, below: 1 })('0'), 0);
+    assert.throws(
+      () => numberOption({ min: 0, below: 1 })('1'),
+      /a number of at least 0 and below 1, found "1"/,
+    );
   });
 });

@@ -39,7 +39,10 @@ export interface TrainingSettings {
   readonly threads: number;
 }
 
-/** A batch of any size of at least 1; sessions take other sizes (a last partial batch) from step to step. */
+/**
+ * A batch of any size of at least 1; sessions take other sizes (a last partial batch) from step to step. An engine may
+ * run a very large one in parts and add their gradients up before its one update.
+ */
 export interface Batch {
   /** `[n, h, w, c]`, already scaled to what the model expects. */
   readonly images: Float32Array;

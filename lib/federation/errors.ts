@@ -71,6 +71,8 @@ export class StageError extends FedbatchError {
   override readonly name = 'StageError';
   readonly exitCode: ExitCode;
   readonly stage: string;
+  /** The message without the stage's name. */
+  readonly reason: string;
 
   constructor(
     stage: string,
@@ -80,6 +82,7 @@ export class StageError extends FedbatchError {
     super(`${stage}: ${message}`, options);
     this.exitCode = exitCode;
     this.stage = stage;
+    this.reason = message;
   }
 }
 

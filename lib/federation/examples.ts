@@ -41,6 +41,26 @@ export function takeExamples(examples: Examples, indices: ArrayLike<number>): Ex
   return { shape: [indices.length, ...examples.shape.slice(1)], images, labels };
 }
 
+/** The examples of all `parts`, at least one, which share dtype and image shape, one part after the other. */
+export function concatExamples(parts: readonly Examples[]): Examples {
+  const [first] = parts;
+  if (first === undefined) throw new RangeError('there are no examples to put together');
+  const sum = (sizeOf: (part: Examples) => number) => parts.reduce((all, part) => all + sizeOf(part), 0);
+  const images = sameKind(
+    first.images,
+    sum((part) => part.images.length),
+  );
+  const labels = new Int32Array(sum((part) => part.labels.length));
+  let [image, label] = [0, 0];
+  for (const part of parts) {
+    images.set(part.images, image);
+    labels.set(part.labels, label);
+    image += part.images.length;
+    label += part.labels.length;
+  }
+  return { shape: [labels.length, ...first.shape.slice(1)], images, labels };
+}
+
 /** Number of classes that `labels` need: the largest label and one. */
 export function countClasses(...labels: readonly Int32Array[]): number {
   return labels.reduce((most, part) => part.reduce((max, label) => Math.max(max, label + 1), most), 0);

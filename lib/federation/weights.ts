@@ -26,3 +26,13 @@ export function parameterCount(weights: Weights): number {
 export function formatShape(shape: readonly number[]): string {
   return `[${shape.join(',')}]`;
 }
+
+/** Whether an array holds the moving statistics of BatchNormalization, which no gradient moves. */
+export function isStatistic(name: string): boolean {
+  return /\/moving_(mean|variance)(:\d+)?$/.test(name);
+}
+
+/** Whether an array holds variances, which are never below zero. */
+export function isVariance(name: string): boolean {
+  return /\/moving_variance(:\d+)?$/.test(name);
+}

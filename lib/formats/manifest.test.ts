@@ -18,7 +18,7 @@ const part = (file: string, labelHistogram: number[]) => ({
 const manifest: Manifest = {
   schemaVersion: 1,
   dataset: { file: 'odd [1,  2].npz', sha256: '0f'.repeat(32), testFraction: 0.1 },
-  partition: { scheme: 'iid', seed: 7 },
+  partition: { scheme: 'iid', minExamples: 1, seed: 7 },
   classes: 3,
   image: { shape: [28, 28], dtype: 'uint8' },
   shards: [part('0.npz', [2, 0, 1]), part('1.npz', [0, 3, 0])],

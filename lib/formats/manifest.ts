@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { DataError } from '../federation/errors.js';
 import { readFileBytes, writeFileAtomic } from './atomic-file.js';
+import { seededPartitionSchema } from './partition-record.js';
 
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits');
 const count = z.int().nonnegative();
@@ -10,6 +11,8 @@ const shardSchema = z.object({
   /** Name within the directory of the manifest. */
   file: z.string().regex(/^(\d+|test)\.npz$/, 'expected the name of a shard, like 0.npz'),
   examples: count.min(1),
+  /** Whose examples they are, where the data say so: a value of the key, or the name of the shard that was given. */
+  owner: z.string().optional(),
   /** Examples per class, from class 0. */
   labelHistogram: z.array(count),
   sizeBytes: count,
@@ -26,7 +29,8 @@ const manifestSchema = z
       /** Share of the examples held out for testing; null where the dataset brings its own test examples. */
       testFraction: z.number().gt(0).lt(1).nullable(),
     }),
-    partition: z.object({ scheme: z.string(), seed: count }),
+    /** How the examples were dealt: the scheme, its parameters, and the seed. */
+    partition: seededPartitionSchema,
     /** Number of classes over all shards and the test set. */
     classes: count.min(1),
     /** Of one image, as it lies in the file: `[h, w]` or `[h, w, c]`. */

@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { DataError } from '../federation/errors.js';
 import { readFileBytes, writeFileAtomic } from './atomic-file.js';
+import { partitionSettingsSchema } from './partition-record.js';
+import { privacySpentSchema, strategySettingsSchema } from './strategy-record.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */
 const SCHEMA_VERSION = 1;
@@ -38,7 +40,20 @@ const runSettingsSchema = z.strictObject({
     /** μ of FedProx; 0 where nothing stands here. */
     proximal: z.number().optional(),
   }),
-  federation: z.strictObject({ clients: count, rounds: count, partition: z.string() }),
+  federation: z.strictObject({
+    clients: count,
+    /** As many as were asked for so far: a later run may add some. */
+    rounds: count,
+    partition: partitionSettingsSchema,
+    /** Share of the clients that a round selects, and how many it selects at least. */
+    fraction: share.default(1),
+    minClients: count.default(1),
+    /** Ends the rounds early: an accuracy that is enough; rounds in a row without a better one. */
+    targetAccuracy: share.optional(),
+    patience: count.optional(),
+  }),
+  /** How updates become the next global model; FedAvg where nothing stands here. */
+  strategy: strategySettingsSchema.optional(),
 });
 
 const runRecordSchema = z.object({
@@ -74,6 +89,8 @@ const roundRecordSchema = z.object({
   /** sha256 of the global model that the round started from. */
   parent: hash,
   selected: z.array(count),
+  /** Fewest good updates that the round goes on with. */
+  quorum: count.optional(),
   /** The rate that the clients trained with. */
   learningRate: z.number().optional(),
   reported: z.array(clientRecordSchema),
@@ -84,6 +101,7 @@ const roundRecordSchema = z.object({
       z.object({ file: z.string(), reason: z.string() }),
     ]),
   ),
+  /** Selected clients that crashed, refused or were late. Final once the round is aggregated; tried again until then. */
   missing: z.array(z.object({ client: count, reason: z.string() })),
   aggregate: z
     .object({
@@ -94,6 +112,10 @@ const roundRecordSchema = z.object({
       seconds: z.number(),
       /** Of the global model that the round ends with. */
       sha256: hash,
+      /** sha256 of the server optimizer's state that belongs to it. */
+      state: hash.optional(),
+      /** Spent by this round and all before it. */
+      privacy: privacySpentSchema.optional(),
     })
     .optional(),
   /** Why the last attempt to aggregate made no global model. */
@@ -109,6 +131,8 @@ const roundRecordSchema = z.object({
       seconds: z.number(),
     })
     .optional(),
+  /** Wall-clock seconds of the whole round, by its steps; of the last attempt, where it was interrupted. */
+  seconds: z.object({ train: z.number(), aggregate: z.number(), evaluate: z.number() }).optional(),
 });
 
 /** Everything that a run's result depends on; two runs of equal settings give the same bytes. */
@@ -127,14 +151,18 @@ export function newRunRecord(facts: Omit<RunRecord, 'schemaVersion' | 'createdAt
 
 /** A round in which nobody has reported yet. */
 export function newRoundRecord(
-  facts: Pick<RoundRecord, 'round' | 'parent'> & { readonly selected: readonly number[] },
+  facts: Pick<RoundRecord, 'round' | 'parent'> & {
+    readonly selected: readonly number[];
+    readonly quorum?: number | undefined;
+  },
 ): RoundRecord {
-  const { round, parent, selected } = facts;
+  const { round, parent, selected, quorum = selected.length } = facts;
   return {
     schemaVersion: SCHEMA_VERSION,
     round,
     parent,
     selected: [...selected],
+    quorum,
     reported: [],
     rejected: [],
     missing: [],

@@ -12,6 +12,7 @@ export interface VolumePaths {
   readonly bestModel: string;
   readonly accuracy: string;
   readonly metrics: string;
+  readonly report: string;
   readonly logs: string;
   /** Directory of the rounds, and of the clients' latest models. */
   readonly rounds: string;
@@ -25,6 +26,8 @@ export interface VolumePaths {
 export interface RoundPaths {
   readonly root: string;
   readonly globalModel: string;
+  /** What a server optimizer remembers when the round starts; of strategies with a memory, from round 2 on. */
+  readonly serverState: string;
   readonly updates: string;
   readonly record: string;
   update(client: number): string;
@@ -42,6 +45,7 @@ export function volumePaths(root: string): VolumePaths {
     bestModel: join(root, 'best-model.h5'),
     accuracy: join(root, 'accuracy.json'),
     metrics: join(root, 'metrics.jsonl'),
+    report: join(root, 'report.html'),
     logs: join(root, 'logs'),
     rounds: join(root, 'rounds'),
     models: join(root, 'model'),
@@ -55,6 +59,7 @@ function roundPaths(root: string): RoundPaths {
   return {
     root,
     globalModel: join(root, 'global.h5'),
+    serverState: join(root, 'server-state.h5'),
     updates: join(root, 'updates'),
     record: join(root, 'round.json'),
     update: (client) => join(root, 'updates', `${client}.h5`),

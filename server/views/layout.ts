@@ -1,5 +1,5 @@
 /** What every HTML page of the server has around its content. */
-import { type Html, html, toText } from './html.js';
+import { type Html, html, toText } from '../../lib/html/html.js';
 
 /** A whole HTML document. */
 export function layout({ title, content }: { readonly title: string; readonly content: Html }): string {

@@ -1,8 +1,9 @@
 /** The one page of the server: choose a picture, see its digit. Complete without JavaScript; page.js makes it quicker. */
+
+import { type Html, html } from '../../lib/html/html.js';
 import type { Answer } from '../classify.js';
 import type { ModelCard } from '../predictor.js';
 import type { Sample } from '../samples.js';
-import { type Html, html } from './html.js';
 import { layout } from './layout.js';
 
 /** An answer and its two pictures as addresses (`data:` or a path) for `<img>`. */

@@ -1,5 +1,6 @@
 /** The compiled steps of a training session: one for batches of the usual size, one for any. */
 import type { ModelDescription } from '../model-description.js';
+import { type AccumulatedStep, createAccumulatedStep, examplesPerRun } from './accumulated-step.js';
 import { createInferenceSession } from './inference-session.js';
 import { type InferenceSession, isDevice, type OnnxRuntime } from './runtime.js';
 import { buildTrainingGraph, type TrainingGraph } from './training-graph.js';
@@ -11,6 +12,8 @@ export interface CompiledSteps {
   readonly graph: TrainingGraph;
   /** The step for `batchSize` examples, compiled when it is first asked for. */
   sessionFor(batchSize: number): Promise<InferenceSession>;
+  /** The step for batches that are run in parts, compiled when it is first asked for. */
+  accumulated(): Promise<AccumulatedStep>;
   release(): Promise<void>;
 }
 
@@ -20,18 +23,17 @@ export async function compileSteps(
   { settings, runtime }: { readonly settings: OnnxTrainingSettings; readonly runtime: OnnxRuntime },
 ): Promise<CompiledSteps> {
   const { backend, threads, batchSize } = settings;
+  const options = { ...settings, withoutPoolIndices: isDevice(backend) };
   const build = (usual: number | undefined) =>
-    buildTrainingGraph(description, {
-      ...settings,
-      batchSize: usual,
-      withoutPoolIndices: isDevice(backend),
-    });
+    buildTrainingGraph(description, { ...options, batchSize: usual });
   const compile = ({ bytes }: TrainingGraph) => createInferenceSession(bytes, { runtime, threads });
-  // Elsewhere it was not seen to gain anything.
-  const usual = backend === 'cpu' ? batchSize : undefined;
+  // Elsewhere it was not seen to gain anything; one that is run in parts never comes whole.
+  const isWhole = batchSize !== undefined && batchSize <= examplesPerRun(description);
+  const usual = backend === 'cpu' && isWhole ? batchSize : undefined;
   const graph = build(usual);
   const first = compile(graph);
   let any = usual === undefined ? first : undefined;
+  let accumulated: Promise<AccumulatedStep> | undefined;
   await first;
   return {
     graph,
@@ -40,7 +42,17 @@ export async function compileSteps(
       any ??= compile(build(undefined));
       return any;
     },
+    accumulated() {
+      accumulated ??= createAccumulatedStep(description, graph, {
+        ...options,
+        batchSize: undefined,
+        runtime,
+        threads,
+      });
+      return accumulated;
+    },
     async release() {
+      await (await accumulated)?.release();
       await (await first).release();
       if (any !== undefined && any !== first) await (await any).release();
     },

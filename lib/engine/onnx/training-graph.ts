@@ -1,14 +1,14 @@
 /** One training step as one ONNX graph: forward, cross-entropy, backward and optimizer. */
 import { sizeOf } from '../../federation/weights.js';
-import type { OptimizerSettings } from '../engine.js';
 import type { ModelDescription } from '../model-description.js';
 import { logitOperations, planOperations } from '../operations.js';
 import { classCount, ModelError, modelParameters, type Parameter } from '../parameters.js';
 import { type Gradient, gradientTensor } from './gradient.js';
 import { GraphBuilder, type Tensor } from './graph-builder.js';
 import { buildNetwork, type Network, type ParameterTensor, parameterKey } from './network.js';
-import { addProximalTerm, applyOptimizer, optimizerSlots } from './optimizer-graph.js';
-import { groupParameters, isAlone, type ParameterGroup, tensorName } from './parameter-groups.js';
+import { optimizerSlots } from './optimizer-graph.js';
+import { groupParameters, isAlone, type ParameterGroup } from './parameter-groups.js';
+import { groupInput, outputSum, outputUpdate, type UpdateOptions } from './update-graph.js';
 
 /** What a compiled training step takes and gives beside its fixed names. */
 export interface TrainingGraph {
@@ -31,16 +31,15 @@ export interface TrainingGraph {
 }
 
 /** Settings of a compiled training step. */
-export interface TrainingGraphOptions {
-  readonly optimizer: OptimizerSettings;
-  /** μ of the proximal term; without one where it is 0. */
-  readonly proximal?: number | undefined;
+export interface TrainingGraphOptions extends UpdateOptions {
   /** Examples of every batch, for a graph that takes no other number; some gradients are faster so. */
   readonly batchSize?: number | undefined;
   /** Channels of a block, for a graph on blocked images. */
   readonly blockSize?: number | undefined;
   /** For backends whose MaxPool does not tell where its maxima lie. */
   readonly withoutPoolIndices?: boolean | undefined;
+  /** Instead of updating the weights, add their gradient to one that is given. */
+  readonly addsUp?: boolean;
   /** Also give the flat gradient out, as `gradients`: for tests. */
   readonly withGradients?: boolean;
 }
@@ -52,7 +51,8 @@ export const BATCH = 'batch';
  * Compiles a training step. Inputs: `images` [batch, h, w, c], `labels` int32 [batch], `stepSize` [1], `exampleWeight`
  * [1] (1 / batch), `rowSeeds` uint32 [batch]; for each group of parameters `weights/<group>`, `<slot>/<group>` and
  * `anchor/<group>`, shaped as the group. Outputs: `loss` and `correct` [], `next-weights/<group>` and
- * `next-<slot>/<group>`.
+ * `next-<slot>/<group>`. A graph that adds up takes `sum/<group>` and gives `next-sum/<group>` instead, and knows no step
+ * size, slots or anchors.
  *
  * @throws {ModelError} for a model that does not end in a softmax, or has what training would not respect
  */
@@ -67,13 +67,12 @@ export function buildTrainingGraph(
   if (operations === undefined) throw new ModelError('the last layer of the model must be a softmax');
   const parameters = modelParameters(description);
   const groups = groupParameters(parameters);
-  const slots = optimizerSlots(options.optimizer);
 
   const graph = new GraphBuilder();
   const images = graph.input('images', 'float32', [BATCH, ...description.inputShape]);
   const labels = graph.input('labels', 'int32', [BATCH]);
   const weights = groups.map((group) => groupInput(graph, 'weights', group));
-  const stepSize = graph.input('stepSize', 'float32', [1]);
+  const stepSize = options.addsUp ? undefined : graph.input('stepSize', 'float32', [1]);
   const exampleWeight = graph.input('exampleWeight', 'float32', [1]);
   let rowSeeds: Tensor | undefined;
 
@@ -98,23 +97,14 @@ export function buildTrainingGraph(
   });
   network.backward(logitGradient);
 
-  const { proximal = 0 } = options;
   for (const [index, group] of groups.entries()) {
-    const own = { weights: weights[index] as Tensor, gradient: groupGradient(graph, network, group) };
-    const gradient =
-      proximal === 0
-        ? own.gradient
-        : addProximalTerm(graph, {
-            ...own,
-            anchor: groupInput(graph, 'anchor', group),
-            trainable: trainableMask(graph, group),
-            strength: proximal,
-          });
-    const slotInputs = slots.map((slot) => groupInput(graph, slot, group));
-    const next = applyOptimizer(graph, options.optimizer, { ...own, gradient, slots: slotInputs, stepSize });
-    groupOutput(graph, 'next-weights', group, next.weights);
-    for (const [at, slot] of slots.entries())
-      groupOutput(graph, `next-${slot}`, group, next.slots[at] as Tensor);
+    const tensors = {
+      group,
+      weights: weights[index] as Tensor,
+      gradient: groupGradient(graph, network, group),
+    };
+    if (stepSize === undefined) outputSum(graph, tensors);
+    else outputUpdate(graph, options, { ...tensors, stepSize });
   }
   if (options.withGradients) outputGradients(graph, network, parameters);
 
@@ -126,19 +116,11 @@ export function buildTrainingGraph(
   return {
     bytes: graph.build(),
     groups,
-    slots,
+    slots: optimizerSlots(options.optimizer),
     usesRowSeeds: rowSeeds !== undefined,
-    usesAnchor: proximal !== 0,
+    usesAnchor: (options.proximal ?? 0) !== 0,
     statistics,
   };
-}
-
-function groupInput(graph: GraphBuilder, what: string, group: ParameterGroup): Tensor {
-  return graph.input(tensorName(what, group), 'float32', group.shape);
-}
-
-function groupOutput(graph: GraphBuilder, what: string, group: ParameterGroup, tensor: Tensor): void {
-  graph.output(tensorName(what, group), tensor, { type: 'float32', shape: group.shape });
 }
 
 /** A group's tensor as the model's arrays. */
@@ -182,13 +164,6 @@ function outputGradients(graph: GraphBuilder, network: Network, parameters: read
   const size = parameters.reduce((total, each) => total + sizeOf(each.shape), 0);
   const gradients = flatGradients(graph, network, parameters);
   graph.output('gradients', gradients, { type: 'float32', shape: [size] });
-}
-
-/** 1 for each element of a trainable parameter, 0 for each moving statistic; undefined when all are trainable. */
-function trainableMask(graph: GraphBuilder, { members, shape }: ParameterGroup): Tensor | undefined {
-  if (members.every(({ parameter }) => parameter.trainable)) return undefined;
-  const mask = members.flatMap(({ parameter, length }) => Array(length).fill(parameter.trainable ? 1 : 0));
-  return graph.constant(Float32Array.from(mask), shape);
 }
 
 /** Adds the outputs `loss` and `correct`; returns the gradient of the mean loss at the logits. */

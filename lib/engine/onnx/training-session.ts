@@ -4,15 +4,15 @@ import { randomStream } from '../../federation/random.js';
 import type { Weights } from '../../federation/weights.js';
 import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import { requireSameShapes } from '../parameters.js';
+import { examplesPerRun } from './accumulated-step.js';
 import { compileSteps } from './compiled-steps.js';
 import { stepSize } from './optimizer-graph.js';
 import { groupTensors, namedTensors, packWeights, unpackWeights } from './parameter-groups.js';
+import { floats, runInto } from './run-into.js';
 import {
   type Feeds,
-  type InferenceSession,
   loadOnnxRuntime,
   type OnnxBackend,
-  type OnnxRuntime,
   type Tensor,
   type TensorConstructor,
 } from './runtime.js';
@@ -32,8 +32,10 @@ export async function createTrainingSession(
   model: Model,
   settings: OnnxTrainingSettings,
 ): Promise<TrainingSession> {
+  const largest = examplesPerRun(model.description);
   const runtime = await loadOnnxRuntime(settings.backend, settings.threads);
-  const { graph, sessionFor, release } = await compileSteps(model.description, { settings, runtime });
+  const compiled = await compileSteps(model.description, { settings, runtime });
+  const { graph } = compiled;
   const { Tensor } = runtime;
   const states = [createState(Tensor, graph), createState(Tensor, graph)] as const;
   // w₀ of the proximal term.
@@ -59,22 +61,31 @@ export async function createTrainingSession(
     async step(batch) {
       const current = states[steps % 2] as State;
       const next = states[(steps + 1) % 2] as State;
-      const session = await sessionFor(batch.labels.length);
       steps++;
-      const feeds = {
-        ...batchFeeds(Tensor, batch, model.description.inputShape),
-        ...(graph.usesRowSeeds ? { rowSeeds: rowSeeds(Tensor, batch.labels.length, random) } : {}),
+      const inputs = {
         stepSize: new Tensor('float32', Float32Array.of(stepSize(optimizer, steps)), [1]),
         ...constantFeeds,
         ...current.inputs,
       };
+      const parts = batchFeeds(batch, {
+        Tensor,
+        largest,
+        inputShape: model.description.inputShape,
+        random: graph.usesRowSeeds ? random : undefined,
+      });
+      const [feeds] = parts;
+      if (feeds === undefined || parts.length > 1) {
+        const accumulated = await compiled.accumulated();
+        return accumulated.run({ parts, inputs, outputs: next.outputs });
+      }
       const outputs = {
         loss,
         correct,
         ...next.outputs,
         ...Object.fromEntries(statistics.map(({ output, tensor }) => [output, tensor])),
       };
-      await runInto(outputs, { runtime, session, feeds });
+      const session = await compiled.sessionFor(batch.labels.length);
+      await runInto(outputs, { runtime, session, feeds: { ...feeds, ...inputs } });
       foldStatistics(graph, { from: statistics.map(({ tensor }) => floats(tensor)), into: next.weights });
       return stepResult(loss, correct);
     },
@@ -87,7 +98,7 @@ export async function createTrainingSession(
       random = dropoutStream(seed);
       steps = 0;
     },
-    dispose: release,
+    dispose: compiled.release,
   };
 }
 
@@ -118,16 +129,36 @@ function createState(Tensor: TensorConstructor, { groups, slots }: TrainingGraph
   };
 }
 
+/** What a step reads of a batch, in parts of at most `largest` examples, and the seeds of its masks if it has any. */
 function batchFeeds(
-  Tensor: TensorConstructor,
   { images, labels }: Batch,
-  inputShape: readonly number[],
-): Record<string, Tensor> {
-  return {
-    images: new Tensor('float32', images, [labels.length, ...inputShape]),
-    labels: new Tensor('int32', labels, [labels.length]),
-    exampleWeight: new Tensor('float32', Float32Array.of(1 / labels.length), [1]),
-  };
+  {
+    Tensor,
+    largest,
+    inputShape,
+    random,
+  }: {
+    readonly Tensor: TensorConstructor;
+    readonly largest: number;
+    readonly inputShape: readonly number[];
+    readonly random: RandomStream | undefined;
+  },
+): readonly Feeds[] {
+  const all = labels.length;
+  const size = images.length / all;
+  const exampleWeight = new Tensor('float32', Float32Array.of(1 / all), [1]);
+  const parts: Feeds[] = [];
+  for (let start = 0; start < all; start += largest) {
+    const end = Math.min(all, start + largest);
+    const count = end - start;
+    parts.push({
+      images: new Tensor('float32', images.subarray(start * size, end * size), [count, ...inputShape]),
+      labels: new Tensor('int32', labels.subarray(start, end), [count]),
+      exampleWeight,
+      ...(random === undefined ? {} : { rowSeeds: rowSeeds(Tensor, count, random) }),
+    });
+  }
+  return parts;
 }
 
 function rowSeeds(Tensor: TensorConstructor, count: number, random: RandomStream): Tensor {
@@ -136,23 +167,6 @@ function rowSeeds(Tensor: TensorConstructor, count: number, random: RandomStream
     Uint32Array.from({ length: count }, () => random.uint32()),
     [count],
   );
-}
-
-/** Runs a step and fills `outputs`, on every build. */
-async function runInto(
-  outputs: Readonly<Record<string, Tensor>>,
-  {
-    runtime,
-    session,
-    feeds,
-  }: { readonly runtime: OnnxRuntime; readonly session: InferenceSession; readonly feeds: Feeds },
-): Promise<void> {
-  if (runtime.fillsGivenOutputs) {
-    await session.run(feeds, outputs);
-    return;
-  }
-  const results = await session.run(feeds, Object.keys(outputs));
-  for (const [name, tensor] of Object.entries(outputs)) floats(tensor).set(floats(results[name] as Tensor));
 }
 
 function stepResult(loss: Tensor, correct: Tensor): StepResult {
@@ -175,5 +189,3 @@ function foldStatistics(
 
 const flatTensor = (Tensor: TensorConstructor, length: number): Tensor =>
   new Tensor('float32', new Float32Array(length), [length]);
-
-const floats = (tensor: Tensor) => tensor.data as Float32Array;

@@ -1,0 +1,248 @@
+/** `fedbatch aggregate --strategy …` by hand: results, the server's state from round to round, and refusals. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { execa } from 'execa';
+import type { ServerState, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
+import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
+import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
+import type { Weights } from '../lib/federation/weights.js';
+import { sha256 } from '../lib/formats/atomic-file.js';
+import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { readServerState } from '../lib/formats/server-state-file.js';
+import { programPath } from '../test/programs.js';
+import type { AggregateResult } from './aggregate.js';
+
+const modelConfig = {
+  class_name: 'Sequential',
+  config: {
+    name: 'sequential',
+    layers: [{ class_name: 'Dense', config: { name: 'dense', units: 1, batch_input_shape: [null, 3] } }],
+  },
+};
+const weightsOf = (...values: number[]): Weights => [
+  { name: 'dense/kernel:0', shape: [3, 1], values: Float32Array.from(values.slice(0, 3)) },
+  { name: 'dense/bias:0', shape: [1], values: Float32Array.from(values.slice(3)) },
+];
+const GLOBAL = weightsOf(1, -1, 0.5, 0);
+/** Clients 0 to 6; the last two are far from all others. */
+const MODELS = [
+  [1.5, -1, 0.25, 0.1],
+  [1, -1.5, 0.5, 0.2],
+  [0.75, -1, 0.5, -0.1],
+  [1.25, -0.5, 1, 0],
+  [1, -1.25, 0.75, 0.05],
+  [1e6, 1e6, -1e6, 1e6],
+  [-1e5, 1e5, 1e5, 1e5],
+].map((values) => weightsOf(...values));
+const updates: readonly WeightedUpdate[] = MODELS.map((weights, client) => ({
+  weights,
+  examples: 10 * (client + 1),
+}));
+
+let root: string;
+let parent: string;
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+  parent = join(root, 'global.h5');
+  await writeModel('global.h5', GLOBAL);
+  await writeUpdates('updates', parent, 1);
+});
+after(() => rm(root, { recursive: true }));
+
+const at = (name: string) => join(root, name);
+const writeModel = (name: string, weights: Weights) =>
+  writeKerasFile(at(name), { modelConfig, kerasVersion: '2.15.0', weights });
+const hashOf = async (file: string) => sha256(await readFile(file));
+
+async function writeUpdates(directory: string, globalModel: string, round: number): Promise<void> {
+  const facts = { round, parent: await hashOf(globalModel) };
+  for (const [client, { weights, examples }] of updates.entries()) {
+    const update = { client, examples, ...facts };
+    await writeKerasFile(at(`${directory}/${client}.h5`), {
+      modelConfig,
+      kerasVersion: '2.15.0',
+      weights,
+      update,
+    });
+  }
+}
+
+async function run(...args: readonly string[]) {
+  const { exitCode, stdout, stderr } = await execa(
+    process.execPath,
+    [programPath('aggregator/cli'), ...args],
+    {
+      reject: false,
+    },
+  );
+  const last = stdout.trim().split('\n').at(-1) ?? '';
+  return { exitCode, stderr, result: last === '' ? undefined : (JSON.parse(last) as AggregateResult) };
+}
+const runHere = (saveFile: string, ...args: readonly string[]) =>
+  run('--dir', at('updates'), '--parent', parent, '--savefile', at(saveFile), ...args);
+
+const start: ServerState = { round: 1, weights: GLOBAL };
+const expected = async (settings: StrategySettings, state = start) =>
+  strategyNamed(settings).aggregate(state, updates);
+
+describe('fedbatch aggregate --strategy', () => {
+  const cases: readonly (readonly [StrategySettings, ...string[]])[] = [
+    [{ name: 'fedavg' }],
+    [{ name: 'median' }, '--strategy', 'median'],
+    [{ name: 'trimmed-mean', trim: 2 }, '--strategy', 'trimmed-mean', '--trim', '2'],
+    [{ name: 'krum', byzantine: 2 }, '--strategy', 'krum', '--byzantine', '2'],
+    [
+      { name: 'multi-krum', byzantine: 2, keep: 3 },
+      ...['--strategy', 'multi-krum', '--byzantine', '2', '--krum-keep', '3'],
+    ],
+    [{ name: 'fedavg', clipNorm: 0.5 }, '--clip-norm', '0.5'],
+    [
+      { name: 'fedavgm', serverLearningRate: 0.5, serverMomentum: 0.25 },
+      ...['--strategy', 'fedavgm', '--server-learning-rate', '0.5', '--server-momentum', '0.25'],
+    ],
+    [
+      { name: 'fedyogi', serverLearningRate: 0.01, beta1: 0.9, beta2: 0.99, tau: 1e-3 },
+      ...['--strategy', 'fedyogi'],
+    ],
+  ];
+  for (const [settings, ...args] of cases) {
+    it(args.join(' ') || 'none', async () => {
+      const { exitCode, result, stderr } = await runHere('next.h5', ...args);
+      assert.equal(exitCode, 0, stderr);
+      assert.equal(result?.updates, 7);
+      assert.equal(result?.sha256, await hashOf(at('next.h5')));
+      assert.deepEqual((await readKerasFile(at('next.h5'))).weights, (await expected(settings)).weights);
+    });
+  }
+
+  it('robust strategies leave two hostile clients without effect, where the mean is lost', async () => {
+    const distance = async () => {
+      const { weights } = await readKerasFile(at('next.h5'));
+      return Math.max(
+        ...weights.flatMap(({ values }, index) =>
+          [...values].map((value, place) => Math.abs(value - (GLOBAL[index]?.values[place] as number))),
+        ),
+      );
+    };
+    await runHere('next.h5');
+    assert.ok((await distance()) > 1e4);
+    for (const args of [['median'], ['trimmed-mean', '--trim', '2'], ['krum', '--byzantine', '2']]) {
+      await runHere('next.h5', '--strategy', ...args);
+      assert.ok((await distance()) <= 0.5, args[0]);
+    }
+  });
+});
+
+describe('the state of a server optimizer', () => {
+  const ADAM = { name: 'fedadam', serverLearningRate: 0.1, beta1: 0.9, beta2: 0.99, tau: 1e-3 } as const;
+  const FLAGS = ['--strategy', 'fedadam', '--server-learning-rate', '0.1'];
+
+  it('goes from one round to the next, tells its model, and gives the same bytes again', async () => {
+    const first = await runHere('g2.h5', ...FLAGS, '--state-out', at('s2.h5'));
+    assert.equal(first.exitCode, 0, first.stderr);
+    assert.equal(first.result?.state, await hashOf(at('s2.h5')));
+    const second = await expected(ADAM);
+    const file = await readServerState(at('s2.h5'));
+    assert.deepEqual(file, {
+      strategy: 'fedadam',
+      round: 2,
+      model: first.result?.sha256,
+      slots: second.slots,
+    });
+
+    await writeUpdates('updates2', at('g2.h5'), 2);
+    const goOn = (name: string, ...args: readonly string[]) =>
+      run('--dir', at('updates2'), '--parent', at('g2.h5'), '--savefile', at(name), ...FLAGS, ...args);
+    const next = await goOn('g3.h5', '--state-in', at('s2.h5'), '--state-out', at('s3.h5'));
+    assert.equal(next.exitCode, 0, next.stderr);
+    assert.deepEqual((await readKerasFile(at('g3.h5'))).weights, (await expected(ADAM, second)).weights);
+    assert.doesNotMatch(next.stderr, /warning/);
+    const again = await goOn('g3b.h5', '--state-in', at('s2.h5'), '--state-out', at('s3b.h5'));
+    assert.deepEqual([again.result?.sha256, again.result?.state], [next.result?.sha256, next.result?.state]);
+
+    const anew = await goOn('g3c.h5');
+    assert.match(anew.stderr, /warning: fedadam starts anew in round 2: no --state-in/);
+    assert.notEqual(anew.result?.sha256, next.result?.sha256);
+  });
+
+  it('of another model or strategy is refused, and nothing is written', async () => {
+    await runHere('g2.h5', ...FLAGS, '--state-out', at('s2.h5'));
+    const names = await readdir(root);
+    const refused = async (message: RegExp, exitCode: number, ...args: readonly string[]) => {
+      const found = await runHere('refused.h5', ...args);
+      assert.equal(found.exitCode, exitCode, found.stderr);
+      assert.match(found.stderr, message);
+      assert.deepEqual(await readdir(root), names);
+    };
+    const state = ['--state-in', at('s2.h5')];
+    await refused(
+      /s2\.h5: expected the state that belongs to .*global\.h5 .*that of another/,
+      3,
+      ...FLAGS,
+      ...state,
+    );
+    await refused(
+      /expected the state of the strategy fedyogi, found that of fedadam/,
+      3,
+      '--strategy',
+      'fedyogi',
+      ...state,
+    );
+    await refused(/--state-in does not go with the strategy median/, 2, '--strategy', 'median', ...state);
+    await refused(/--state-out does not go with the strategy fedavg,/, 2, '--state-out', at('x'));
+    await refused(/expected the state .*found another HDF5 file/, 3, ...FLAGS, '--state-in', parent);
+    await refused(/krum needs at least 9 updates, found 7\./, 4, '--strategy', 'krum', '--byzantine', '3');
+  });
+
+  it('and clipping take the global model', async () => {
+    for (const args of [FLAGS, ['--clip-norm', '1']]) {
+      const { exitCode, stderr } = await run('--dir', at('updates'), '--savefile', at('x.h5'), ...args);
+      assert.equal(exitCode, 2);
+      assert.match(stderr, /starts from the global model of the round: name it with --parent\./);
+    }
+  });
+});
+
+describe('privacy', () => {
+  const FLAGS = ['--dp-clip', '0.5', '--dp-noise', '1', '--dp-participants', '7', '--dp-population', '70'];
+
+  it('tells ε after the round, and repeats its noise only with the seed', async () => {
+    const seeded = [...FLAGS, '--dp-noise-source', 'seed', '--seed', '3'];
+    const [first, again, other] = [
+      await runHere('p1.h5', ...seeded),
+      await runHere('p2.h5', ...seeded),
+      await runHere('p3.h5', ...FLAGS),
+    ];
+    assert.equal(first.exitCode, 0, first.stderr);
+    assert.equal(again.result?.sha256, first.result?.sha256);
+    assert.notEqual(other.result?.sha256, first.result?.sha256);
+    assert.deepEqual(other.result?.privacy, first.result?.privacy);
+    const { epsilon, epsilonPoisson, delta } = first.result?.privacy ?? {};
+    assert.ok((epsilon ?? 0) > (epsilonPoisson ?? 0) && (epsilonPoisson ?? 0) > 0.1);
+    assert.equal(delta, 1e-5);
+    const settings: StrategySettings = {
+      name: 'fedavg',
+      privacy: { clip: 0.5, noise: 1, delta: 1e-5, noiseSource: 'seed' },
+    };
+    const next = await strategyNamed(settings, { seed: 3, participants: 7 }).aggregate(start, updates);
+    assert.deepEqual((await readKerasFile(at('p1.h5'))).weights, next.weights);
+  });
+
+  it('refuses what would make its promise empty', async () => {
+    const cases: readonly (readonly [RegExp, ...string[]])[] = [
+      [/--dp-clip does not go with --strategy median/, ...FLAGS, '--strategy', 'median'],
+      [/takes --dp-participants and --dp-population too/, ...FLAGS.slice(0, 4)],
+      [/go with --dp-clip and --dp-noise alone/, ...FLAGS.slice(4)],
+      [/--dp-participants 7 cannot be selected from --dp-population 6/, ...FLAGS.slice(0, 7), '6'],
+      [/at most 6 updates/, ...FLAGS.slice(0, 4), '--dp-participants', '6', '--dp-population', '70'],
+    ];
+    for (const [message, ...args] of cases) {
+      const { exitCode, stderr } = await runHere('x.h5', ...args);
+      assert.equal(exitCode, 2, stderr);
+      assert.match(stderr, message);
+    }
+  });
+});

@@ -1,0 +1,76 @@
+/** The options that say how examples are dealt to clients: shared by `split` and `run`. */
+import { type Command, Option } from 'commander';
+import {
+  DEFAULT_PARAMETERS,
+  PARAMETERS,
+  PARTITION_SCHEMES,
+  type PartitionSchemeName,
+  type PartitionSettings,
+  partitionSchemeNames,
+  partitionSettings,
+} from '../federation/partition/settings.js';
+import { integerOption, numberOption } from './options.js';
+
+/** What the options parse to. */
+export interface PartitionFlags {
+  readonly partition: PartitionSchemeName;
+  readonly piecesPerClient?: number;
+  readonly alpha?: number;
+  readonly labelsPerClient?: number;
+  readonly key?: string;
+  readonly minExamples: number;
+}
+
+/** Heading of these options in help. */
+const GROUP = 'How examples are dealt to the clients:';
+
+/** Adds `--partition` and the parameters of the schemes to a command. */
+export function addPartitionOptions(command: Command): Command {
+  for (const option of partitionOptions()) command.addOption(option.helpGroup(GROUP));
+  return command;
+}
+
+function partitionOptions(): readonly Option[] {
+  const { piecesPerClient, alpha, labelsPerClient } = DEFAULT_PARAMETERS;
+  const summaries = Object.entries(PARTITION_SCHEMES).map(([name, text]) => `${name}: ${text}`);
+  const number = (flags: string, description: string, parse: (text: string) => number) =>
+    new Option(flags, description).argParser(parse);
+  return [
+    new Option('--partition <scheme>', summaries.join('; ')).choices(partitionSchemeNames).default('iid'),
+    number(
+      '--pieces-per-client <count>',
+      `pathological: pieces of label-sorted examples for each client (default: ${piecesPerClient})`,
+      integerOption({ min: 1 }),
+    ),
+    number(
+      '--alpha <concentration>',
+      `dirichlet, quantity-skew: the smaller, the more the clients differ (default: ${alpha})`,
+      numberOption(),
+    ),
+    number(
+      '--labels-per-client <count>',
+      `label-skew: labels that each client holds (default: ${labelsPerClient})`,
+      integerOption({ min: 1 }),
+    ),
+    new Option('--key <array>', 'by-key: name of the array in the npz that says whose each example is'),
+    number(
+      '--min-examples <count>',
+      'examples that each client gets at least; where chance decides, it is asked again until that holds',
+      integerOption({ min: 1 }),
+    ).default(1),
+  ];
+}
+
+/** The settings behind the flags. @throws {UsageError} when they do not go together */
+export function partitionOf({ partition, ...given }: PartitionFlags): PartitionSettings {
+  return partitionSettings(partition, given);
+}
+
+/** The flags that give these settings again. */
+export function partitionArguments(settings: PartitionSettings): readonly string[] {
+  const parameters = Object.entries(PARAMETERS).flatMap(([name, { flag }]) => {
+    const value = (settings as Readonly<Record<string, unknown>>)[name];
+    return value === undefined ? [] : [flag, `${value}`];
+  });
+  return ['--partition', settings.scheme, ...parameters, '--min-examples', `${settings.minExamples}`];
+}

@@ -1,0 +1,144 @@
+/** A batch too large for one run trains as one batch all the same. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { conv, dense, flatten, imageModel, normalisation } from '../../../test/layers.js';
+import { parameterCount } from '../../federation/weights.js';
+import { assertClose, hashOf, memoryMb } from '../conformance/engine-runs.js';
+import { ADAM, quarters } from '../conformance/problems.js';
+import type { Batch, TrainingSettings } from '../engine.js';
+import { initialWeights } from '../initial-weights.js';
+import type { Layer } from '../model-description.js';
+import { examplesPerRun } from './accumulated-step.js';
+import { onnxEngine } from './onnx-engine.js';
+
+const COUNT = 1000;
+const LEARNING_RATE = 0.5;
+const SETTINGS: TrainingSettings = {
+  optimizer: { kind: 'sgd', learningRate: LEARNING_RATE, momentum: 0 },
+  seed: 5,
+  threads: 1,
+};
+
+/** Much to keep between layers, little to compute; a kernel large enough to be held by itself. */
+const model = (...more: readonly Layer[]) => {
+  const description = imageModel(
+    [
+      conv('wide', { kernel: [1, 1], filters: 512, activation: 'relu' }),
+      { kind: 'maxPooling2d', name: 'pool', pool: [6, 6], strides: [6, 6], padding: 'valid' },
+      flatten,
+      ...more,
+      dense('hidden', 16, 'relu'),
+      dense('head', 4, 'softmax'),
+    ],
+    [12, 12, 1],
+  );
+  return { description, weights: initialWeights(description, 1) };
+};
+const batch = quarters(COUNT, 1);
+const largest = examplesPerRun(model().description);
+
+/** The batch cut where a session cuts it. */
+const parts = Array.from({ length: Math.ceil(COUNT / largest) }, (_, index) => ({
+  images: batch.images.slice(index * largest * 144, (index + 1) * largest * 144),
+  labels: batch.labels.slice(index * largest, (index + 1) * largest),
+}));
+
+function add(to: Float64Array | undefined, at: number, value: number): void {
+  if (to !== undefined) to[at] = (to[at] as number) + value;
+}
+
+describe('a step on a batch that is run in parts', () => {
+  it('is the mean of the steps on its parts', async () => {
+    assert.ok(parts.length > 2, `${largest} examples in a run`);
+    const { description, weights } = model();
+    const session = await onnxEngine.createTrainingSession({ description, weights }, SETTINGS);
+    const whole = await session.step(batch);
+    const found = await session.weights();
+    const expected = weights.map(({ values }) => new Float64Array(values.length));
+    let [loss, correct] = [0, 0];
+    for (const part of parts) {
+      const share = part.labels.length / COUNT;
+      await session.restart({ weights, seed: 5 });
+      const result = await session.step(part);
+      loss += result.loss * share;
+      correct += result.correct;
+      for (const [index, { values }] of (await session.weights()).entries())
+        for (const [at, value] of values.entries()) add(expected[index], at, value * share);
+    }
+    await session.dispose();
+    assert.ok(Math.abs(whole.loss - loss) < 1e-5, `${whole.loss}, ${loss}`);
+    assert.equal(whole.correct, correct);
+    for (const [index, { name: what }] of weights.entries())
+      assertClose(found[index]?.values, expected[index] as Float64Array, { what, tolerance: 1e-5 });
+    assert.notEqual(hashOf(found), hashOf(weights));
+  });
+
+  it('draws the dropout masks of one batch', async () => {
+    const { description, weights } = model({ kind: 'dropout', name: 'dropout', rate: 0.5 });
+    const session = await onnxEngine.createTrainingSession({ description, weights }, SETTINGS);
+    const whole = await session.step(batch);
+    await session.restart({ weights, seed: 5, learningRate: 0 });
+    let loss = 0;
+    for (const part of parts) loss += ((await session.step(part)).loss * part.labels.length) / COUNT;
+    await session.dispose();
+    assert.ok(Math.abs(whole.loss - loss) < 1e-5, `${whole.loss}, ${loss}`);
+  });
+
+  it('updates as the optimizer does, and alternates with steps on small batches', async () => {
+    const { description, weights } = model();
+    const start = async (batches: readonly Batch[], given: Partial<TrainingSettings>) => {
+      const session = await onnxEngine.createTrainingSession(
+        { description, weights },
+        { ...SETTINGS, ...given },
+      );
+      const taken = [];
+      for (const each of batches) {
+        await session.step(each);
+        taken.push(await session.weights());
+      }
+      await session.dispose();
+      return taken;
+    };
+    const [sgd] = await start([batch], {});
+    const [adam] = await start([batch], { optimizer: ADAM });
+    for (const [index, { name, values }] of weights.entries()) {
+      for (const [at, value] of values.entries()) {
+        const slope = (value - (sgd?.[index]?.values[at] as number)) / LEARNING_RATE;
+        // Adam's first step is the learning rate, whatever the slope.
+        if (Math.abs(slope) < 1e-3) continue;
+        const moved = value - (adam?.[index]?.values[at] as number);
+        assert.ok(Math.abs(moved - Math.sign(slope) * ADAM.learningRate) < 2e-5, `${name}[${at}]: ${moved}`);
+      }
+    }
+    // A pull that is stronger than any slope keeps the weights nearer to where they were.
+    const [small = batch] = parts;
+    const free = await start([small, batch], {});
+    const held = await start([small, batch], { proximal: 1.5 });
+    const distance = (to: typeof weights | undefined) =>
+      Math.hypot(
+        ...weights.flatMap(({ values }, index) =>
+          Array.from(values, (value, at) => value - (to?.[index]?.values[at] as number)),
+        ),
+      );
+    assert.ok(distance(held[1]) < distance(free[1]), `${distance(held[1])}, ${distance(free[1])}`);
+  });
+
+  it('takes memory for a part, not for all', async () => {
+    const { description, weights } = model();
+    const session = await onnxEngine.createTrainingSession({ description, weights }, SETTINGS);
+    const before = memoryMb();
+    const many = quarters(8 * largest, 2);
+    await session.step(many);
+    const grown = memoryMb() - before;
+    await session.dispose();
+    // At once, the output of the first layer alone would take this much.
+    const atOnce = (many.labels.length * 144 * 512 * 4) / 2 ** 20;
+    assert.ok(grown < atOnce, `${grown.toFixed(0)} MB, ${atOnce.toFixed(0)} MB at once`);
+    assert.ok(parameterCount(weights) < 100_000, 'what grows is not the weights');
+  });
+
+  it('is not taken where statistics are those of the whole batch', () => {
+    const { description } = model(normalisation('bn'));
+    assert.equal(examplesPerRun(description), Number.POSITIVE_INFINITY);
+  });
+});

@@ -1,0 +1,86 @@
+/** A step on a batch too large to run at once: the gradients of its parts are added up, then the weights are updated. */
+import { sizeOf } from '../../federation/weights.js';
+import type { ModelDescription } from '../model-description.js';
+import { shapeLayers } from '../parameters.js';
+import { createInferenceSession } from './inference-session.js';
+import { groupTensors, namedTensors } from './parameter-groups.js';
+import { floats, runInto } from './run-into.js';
+import type { Feeds, OnnxRuntime, Tensor } from './runtime.js';
+import { buildTrainingGraph, type TrainingGraph, type TrainingGraphOptions } from './training-graph.js';
+import { buildUpdateGraph } from './update-graph.js';
+
+/** Elements of all layers' outputs in one run: about 350 MB with the copies and gradients that go with them. */
+const MAX_ACTIVATIONS = 2 ** 25;
+
+/**
+ * Examples that one run may take, by the memory of what lies between the layers. A model with batch normalization takes
+ * any batch at once: its statistics are those of the whole batch.
+ */
+export function examplesPerRun(description: ModelDescription): number {
+  if (description.layers.some(({ kind }) => kind === 'batchNormalization')) return Number.POSITIVE_INFINITY;
+  const elements = shapeLayers(description).reduce((sum, { outputShape }) => sum + sizeOf(outputShape), 0);
+  return Math.max(1, Math.floor(MAX_ACTIVATIONS / elements));
+}
+
+/** Runs a step part by part. */
+export interface AccumulatedStep {
+  /**
+   * @param parts feeds of the parts, their example weights those of the whole batch; loss and right answers are added up
+   * @param inputs step size, weights, slots and anchors
+   * @param outputs where the next weights and slots go
+   */
+  run(step: {
+    readonly parts: readonly Feeds[];
+    readonly inputs: Readonly<Record<string, Tensor>>;
+    readonly outputs: Readonly<Record<string, Tensor>>;
+  }): Promise<{ readonly loss: number; readonly correct: number }>;
+  release(): Promise<void>;
+}
+
+/** Compiles the two graphs of such a step: one that adds to a gradient, and one that updates. */
+export async function createAccumulatedStep(
+  description: ModelDescription,
+  { groups }: TrainingGraph,
+  {
+    runtime,
+    threads,
+    ...options
+  }: TrainingGraphOptions & { readonly runtime: OnnxRuntime; readonly threads: number },
+): Promise<AccumulatedStep> {
+  const { Tensor } = runtime;
+  const gradientGraph = buildTrainingGraph(description, { ...options, addsUp: true });
+  const gradients = await createInferenceSession(gradientGraph.bytes, { runtime, threads });
+  const update = await createInferenceSession(buildUpdateGraph(groups, options), { runtime, threads });
+  const sums = [groupTensors(Tensor, groups), groupTensors(Tensor, groups)] as const;
+  const scalar = () => new Tensor('float32', new Float32Array(1), []);
+  return {
+    async run({ parts, inputs, outputs }) {
+      let [sum, nextSum]: readonly (readonly Tensor[])[] = sums;
+      let [loss, correct] = [0, 0];
+      for (const tensor of sum ?? []) floats(tensor).fill(0);
+      const weights = Object.fromEntries(
+        Object.entries(inputs).filter(([name]) => name.startsWith('weights/')),
+      );
+      for (const part of parts) {
+        const found = { loss: scalar(), correct: scalar() };
+        await runInto(
+          { ...found, ...namedTensors('next-sum', groups, nextSum ?? []) },
+          {
+            runtime,
+            session: gradients,
+            feeds: { ...part, ...weights, ...namedTensors('sum', groups, sum ?? []) },
+          },
+        );
+        loss += floats(found.loss)[0] as number;
+        correct += floats(found.correct)[0] as number;
+        [sum, nextSum] = [nextSum, sum];
+      }
+      const feeds = { ...inputs, ...namedTensors('sum', groups, sum ?? []) };
+      await runInto(outputs, { runtime, session: update, feeds });
+      return { loss, correct };
+    },
+    async release() {
+      await Promise.all([gradients.release(), update.release()]);
+    },
+  };
+}

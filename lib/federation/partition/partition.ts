@@ -1,0 +1,116 @@
+/** How examples are dealt to clients: the partition schemes behind one pure function from labels to indices. */
+import { UsageError } from '../errors.js';
+import { type RandomStream, randomStream } from '../random.js';
+import { byOwner, type Ownership } from './by-owner.js';
+import { dirichlet } from './dirichlet.js';
+import { iid, strided } from './iid.js';
+import { labelSkew } from './label-skew.js';
+import { pathological } from './pathological.js';
+import { quantitySkew } from './quantity-skew.js';
+import { clientsFollowFromData, type PartitionSettings } from './settings.js';
+
+/** What to deal by, to how many, and with which chance. */
+export type PartitionOptions = PartitionSettings & {
+  /** Number of clients K, at least 1. */
+  readonly clients: number;
+  readonly seed: number;
+  /** Whose each example is; needed by the schemes `by-key` and `given`. */
+  readonly ownership?: Ownership | undefined;
+};
+
+/** A draw that leaves a client with too few examples is made again, so often at most. */
+export const MAX_DRAWS = 100;
+
+/**
+ * Deals examples 0 … n-1, whose classes are `labels`, to clients: element k holds the indices of client k's shard.
+ * Every index appears exactly once over all shards, and every shard has `minExamples` indices or more: where chance
+ * decides the sizes, a draw that does not come to that is made again, up to 100 times.
+ *
+ * @throws {UsageError} when the settings and the examples do not go together, with the numbers.
+ */
+export function partition(labels: ArrayLike<number>, options: PartitionOptions): readonly Uint32Array[] {
+  refuseTooFew(labels.length, options);
+  const { scheme, seed } = options;
+  const draws =
+    scheme === 'dirichlet' || scheme === 'label-skew' || scheme === 'pathological' ? MAX_DRAWS : 1;
+  let best = { client: 0, examples: -1 };
+  for (let draw = 0; draw < draws; draw++) {
+    const random = randomStream(seed, 'partition', scheme, ...(draw === 0 ? [] : [draw]));
+    const shards = dealBy(labels, options, random);
+    const least = smallest(shards);
+    if (least.examples >= options.minExamples) return shards;
+    if (least.examples > best.examples) best = least;
+  }
+  throw new UsageError(tooFewMessage(options, { ...best, draws, total: labels.length }));
+}
+
+function dealBy(
+  labels: ArrayLike<number>,
+  options: PartitionOptions,
+  random: RandomStream,
+): readonly Uint32Array[] {
+  const { clients, ownership } = options;
+  switch (options.scheme) {
+    case 'iid':
+      return iid(labels, { clients, random });
+    case 'strided':
+      return strided(labels, { clients });
+    case 'pathological':
+      return pathological(labels, { ...options, random });
+    case 'dirichlet':
+      return dirichlet(labels, { ...options, random });
+    case 'quantity-skew':
+      return quantitySkew(labels, { ...options, random });
+    case 'label-skew':
+      return labelSkew(labels, { ...options, random });
+    case 'by-key':
+    case 'given':
+      return byOwner(labels, { clients, ownership });
+  }
+}
+
+function refuseTooFew(examples: number, { clients, minExamples }: PartitionOptions): void {
+  if (!Number.isSafeInteger(clients) || clients < 1) {
+    throw new UsageError(`Expected at least 1 client to deal examples to, found ${clients}.`);
+  }
+  const most = Math.floor(examples / minExamples);
+  if (clients <= most) return;
+  const each = minExamples === 1 ? 'one each' : `--min-examples ${minExamples} each`;
+  throw new UsageError(
+    `Expected at most ${most} clients for ${examples} training examples (${each}), found ${clients}.`,
+  );
+}
+
+interface Least {
+  readonly client: number;
+  readonly examples: number;
+}
+
+function smallest(shards: readonly Uint32Array[]): Least {
+  return shards.reduce<Least>(
+    (least, { length }, client) => (length < least.examples ? { client, examples: length } : least),
+    { client: 0, examples: Number.POSITIVE_INFINITY },
+  );
+}
+
+function tooFewMessage(
+  options: PartitionOptions,
+  { client, examples, draws, total }: Least & { readonly draws: number; readonly total: number },
+): string {
+  const { scheme, clients, minExamples, ownership } = options;
+  const wanted = `--min-examples is ${minExamples}`;
+  if (clientsFollowFromData(options)) {
+    const name = ownership?.names[client];
+    return `Client ${client} (${name}) has ${examples} training examples, but ${wanted}.`;
+  }
+  const parameter = 'alpha' in options ? ` with --alpha ${options.alpha}` : '';
+  const remedies = [
+    ...(minExamples > 1 ? ['lower --min-examples'] : []),
+    'take fewer clients',
+    ...(parameter === '' ? [] : ['raise --alpha']),
+  ];
+  return (
+    `The partition scheme ${scheme}${parameter} left one of ${clients} clients with at most ${examples} of ` +
+    `${total} training examples in each of ${draws} draws, but ${wanted}: ${remedies.join(', or ')}.`
+  );
+}

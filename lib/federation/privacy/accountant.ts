@@ -1,0 +1,74 @@
+/** The privacy accountant: how much the global models of a run tell about one client, as (ε, δ). */
+import { fixedSizeLogMoments, type LogMoments, MAX_ORDER, poissonLogMoments } from './rdp.js';
+
+/** What was done, round after round alike. */
+export interface PrivacyOptions {
+  /** z, the noise on the sum of the clipped updates in units of the clipping norm. */
+  readonly noise: number;
+  /** m, clients selected in a round. */
+  readonly participants: number;
+  /** K, clients that they are selected from. */
+  readonly population: number;
+  readonly delta: number;
+  /** Rounds so far. */
+  readonly rounds: number;
+}
+
+/** The privacy spent, as differential privacy for whole clients at the stated δ. */
+export interface PrivacySpent {
+  /**
+   * Holds for what fedbatch does: m clients drawn without replacement, neighbours that differ in all data of one client
+   * (which moves the sum by twice the clipping norm at most).
+   */
+  readonly epsilon: number;
+  /**
+   * What the same noise would cost were each client to take part by a throw of its own with probability m/K, and
+   * neighbours to differ in one client being there: the figure that most papers and libraries give.
+   */
+  readonly epsilonPoisson: number;
+  readonly delta: number;
+}
+
+/** (ε, δ) after some rounds; infinite without noise. */
+export function privacySpent({
+  noise,
+  participants,
+  population,
+  delta,
+  rounds,
+}: PrivacyOptions): PrivacySpent {
+  const share = participants / population;
+  const spent = (moments: LogMoments) => toEpsilon(moments, rounds, delta);
+  if (noise === 0) return { epsilon: Infinity, epsilonPoisson: Infinity, delta };
+  return {
+    epsilon: spent(fixedSizeLogMoments(share, noise / 2)),
+    epsilonPoisson: spent(poissonLogMoments(share, noise)),
+    delta,
+  };
+}
+
+/** Orders between the whole ones too: where much privacy is spent the best order lies close to 1. */
+const ORDERS: readonly number[] = [
+  ...Array.from({ length: 99 }, (_, tenth) => 1 + (tenth + 1) / 10),
+  ...Array.from({ length: MAX_ORDER - 10 }, (_, index) => index + 11),
+];
+
+/**
+ * The best ε over all orders, by the conversion of Canonne, Kamath, Steinke 2020 (The Discrete Gaussian for Differential
+ * Privacy, arXiv 2004.00010, proposition 12): ε = ρ + log((α−1)/α) − (log δ + log α)/(α−1). Rounds add up.
+ */
+function toEpsilon(moments: LogMoments, rounds: number, delta: number): number {
+  const epsilons = ORDERS.map((order) => {
+    const divergence = (rounds * interpolated(moments, order)) / (order - 1);
+    return divergence + Math.log1p(-1 / order) - (Math.log(delta) + Math.log(order)) / (order - 1);
+  });
+  return Math.max(0, Math.min(...epsilons));
+}
+
+/** A log moment is convex in its order: the straight line between two whole orders is never below it. */
+function interpolated(moments: LogMoments, order: number): number {
+  const below = Math.floor(order);
+  const share = order - below;
+  const [low, high] = [moments[below] as number, moments[below + 1] ?? 0];
+  return share === 0 ? low : (1 - share) * low + share * high;
+}

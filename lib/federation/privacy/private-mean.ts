@@ -1,0 +1,61 @@
+/**
+ * The average of DP-FedAvg (McMahan, Ramage, Talwar, Zhang 2018, Learning Differentially Private Recurrent Language
+ * Models, arXiv 1710.06963, algorithm 1 with flat clipping, w_k = 1 and the estimator f̃_f of a fixed denominator):
+ * w_t + (Σ_k Δ_k · min(1, S/‖Δ_k‖) + N(0, z²S²)) / m. One client moves it by S/m at most.
+ */
+import { UsageError } from '../errors.js';
+import { clipScale } from '../strategies/clip-norm.js';
+import type { Averaging } from '../strategies/server-step.js';
+import type { MeanArray } from '../weighted-mean.js';
+import { isVariance, type WeightArray } from '../weights.js';
+
+/** The mechanism's parameters. */
+export interface PrivateMeanOptions {
+  /** S, the norm that updates are clipped to. */
+  readonly clip: number;
+  /** z, the standard deviation of the noise on the sum, in units of S. */
+  readonly noise: number;
+  /** m, how many clients are selected in a round, whether they report or not. */
+  readonly participants: number;
+  /** The noise of a round: numbers of the standard normal distribution. */
+  readonly normals: (round: number) => () => number;
+}
+
+/**
+ * The average: every client counts the same, since weights by examples would let one client move it by more.
+ *
+ * @throws {UsageError} when there are more updates than participants
+ */
+export function privateMean({ clip, noise, participants, normals }: PrivateMeanOptions): Averaging {
+  const mean: Averaging['mean'] = async (state, updates) => {
+    const sums = state.weights.map(({ values }) => new Float64Array(values.length));
+    let count = 0;
+    for await (const { weights } of updates) {
+      if (++count > participants) {
+        throw new UsageError(
+          `Expected at most ${participants} updates, the participants that the privacy is reckoned with; found more.`,
+        );
+      }
+      const scale = clipScale({ weights, from: state.weights, maxNorm: clip });
+      sums.forEach((sum, index) => {
+        const { values } = weights[index] as WeightArray;
+        const origin = (state.weights[index] as WeightArray).values;
+        for (let at = 0; at < sum.length; at++)
+          sum[at] = (sum[at] as number) + scale * ((values[at] as number) - (origin[at] as number));
+      });
+    }
+    if (count === 0) return null;
+    const normal = normals(state.round);
+    return state.weights.map(({ name, shape, values: origin }, index): MeanArray => {
+      const values = sums[index] as Float64Array;
+      for (let at = 0; at < values.length; at++) {
+        const mean = ((values[at] as number) + noise * clip * normal()) / participants;
+        values[at] = (origin[at] as number) + mean;
+        // Noise can push a variance below zero; what is done to a private result afterwards costs no privacy.
+        if (isVariance(name)) values[at] = Math.max(0, values[at] as number);
+      }
+      return { name, shape, values };
+    });
+  };
+  return { needsGlobal: true, mean };
+}

@@ -1,0 +1,95 @@
+/** Strategies in two halves: an average of the updates, and the server's step from the global model towards it. */
+import { createWeightedMean, type Mean, type WeightedMean } from '../weighted-mean.js';
+import { isStatistic, type WeightArray } from '../weights.js';
+import type { ServerState, Slots, Strategy, Updates } from './strategy.js';
+
+/** Averages the updates of a round, one in memory at a time. */
+export interface Averaging {
+  /** Whether it measures updates by the global model. */
+  readonly needsGlobal: boolean;
+  /** The mean, or null where there are no updates. */
+  mean(state: ServerState, updates: Updates): Promise<Mean | null>;
+}
+
+/** A server optimizer: from the state before the round and the mean of the updates to the state after it. */
+export interface ServerStep {
+  readonly needsGlobal: boolean;
+  readonly slots: readonly string[];
+  step(state: ServerState, mean: Mean): ServerState;
+}
+
+/** The mean weighted by numbers of examples, Σ n_k/n · w^k. */
+export const weightedMean: Averaging = {
+  needsGlobal: false,
+  async mean(_state, updates) {
+    let mean: WeightedMean | undefined;
+    for await (const { weights, examples } of updates) {
+      mean ??= createWeightedMean(weights);
+      mean.add(weights, examples);
+    }
+    return mean?.value() ?? null;
+  },
+};
+
+/** The strategy that averages by `average` and then takes `server`'s step. */
+export function stepStrategy(name: string, server: ServerStep, average = weightedMean): Strategy {
+  return {
+    name,
+    needsGlobal: server.needsGlobal || average.needsGlobal,
+    slots: server.slots,
+    async aggregate(state, updates) {
+      const mean = await average.mean(state, updates);
+      return mean === null ? state : { ...server.step(state, mean), round: state.round + 1 };
+    },
+  };
+}
+
+/** One trainable array before a step: everything of one length, element for element. */
+export interface StepArrays {
+  /** The global model's weights. */
+  readonly weights: Float32Array;
+  /** Pseudo-gradient Δ: the mean of the updates less the global model. */
+  readonly delta: Float64Array;
+  /** The slots in the order of their names, copies to be written to. */
+  readonly slots: readonly Float32Array[];
+  /** Where the new weights go. */
+  readonly next: Float32Array;
+}
+
+/**
+ * Takes `step` on each trainable array. The moving statistics of BatchNormalization are no parameters that a
+ * gradient moves (a variance that an optimizer pushes below zero is no variance): the mean replaces them.
+ *
+ * @param initial what each slot holds before the first round
+ */
+export function stepTrainable(
+  { state, mean, initial }: StepContext,
+  step: (arrays: StepArrays) => void,
+): ServerState {
+  const slots: Record<string, WeightArray[]> = Object.fromEntries(
+    Object.keys(initial).map((name) => [name, []]),
+  );
+  const weights = mean.map(({ name, shape, values }, index): WeightArray => {
+    if (isStatistic(name)) return { name, shape, values: new Float32Array(values) };
+    const global = state.weights[index] as WeightArray;
+    const next = new Float32Array(values.length);
+    const own = Object.entries(initial).map(([slot, value]) => {
+      const before = slots[slot] as WeightArray[];
+      const earlier = state.slots?.[slot]?.[before.length]?.values;
+      const copy = earlier?.slice() ?? new Float32Array(values.length).fill(value);
+      before.push({ name, shape, values: copy });
+      return copy;
+    });
+    const delta = values.map((value, at) => value - (global.values[at] as number));
+    step({ weights: global.values, delta, slots: own, next });
+    return { name, shape, values: next };
+  });
+  return { ...state, weights, slots: slots satisfies Slots };
+}
+
+/** A step's state and mean, and what its slots begin with, in their order. */
+export interface StepContext {
+  readonly state: ServerState;
+  readonly mean: Mean;
+  readonly initial: Readonly<Record<string, number>>;
+}

@@ -1,0 +1,40 @@
+/** What a strategy is: how the updates of a round and the server's state become the next state. */
+import type { Weights } from '../weights.js';
+
+/** A client's weights and how much they count: its number of examples. */
+export interface WeightedUpdate {
+  readonly weights: Weights;
+  readonly examples: number;
+}
+
+/** The good updates of a round, in the order of their clients: the order decides the last bits of a sum. */
+export type Updates = AsyncIterable<WeightedUpdate> | Iterable<WeightedUpdate>;
+
+/** What the server holds between two rounds. */
+export interface ServerState {
+  /** The round that starts from `weights`, from 1. */
+  readonly round: number;
+  /** The global model; may be empty where the strategy does not start from it ({@link Strategy.needsGlobal}). */
+  readonly weights: Weights;
+  /** What a server optimizer remembers (momentum, second moments), by name, for each trainable array. */
+  readonly slots?: Slots;
+}
+
+/** Arrays of the server's optimizer by name, e.g. `m` and `v`, each like the model's trainable arrays. */
+export type Slots = Readonly<Record<string, Weights>>;
+
+/** How updates become the next global model. Pure but for noise from the system: the same state and updates give the same bits. */
+export interface Strategy {
+  readonly name: string;
+  /** Whether the global model that the round started from enters into the result. */
+  readonly needsGlobal: boolean;
+  /** Names of the slots that the state carries from the first round on; without any the state is the model alone. */
+  readonly slots: readonly string[];
+  /**
+   * The state after the round. The updates agree in names and shapes, with each other and with the global model;
+   * without any the state stays as it is.
+   *
+   * @throws {ThresholdError} when there are updates, but fewer than the rule makes sense for, e.g. 2f + 3 for Krum
+   */
+  aggregate(state: ServerState, updates: Updates): Promise<ServerState>;
+}

@@ -1,0 +1,64 @@
+/** The state of a server optimizer in a file (HDF5): its slots, and which global model they belong to. */
+import { DataError } from '../federation/errors.js';
+import type { Slots } from '../federation/strategies/strategy.js';
+import type { WeightArray, Weights } from '../federation/weights.js';
+import { readFileBytes } from './atomic-file.js';
+import { type Hdf5Reader, readHdf5 } from './hdf5-reader.js';
+import { writeHdf5 } from './hdf5-writer.js';
+
+/** What error messages call such a file. */
+export const SERVER_STATE = 'the state of a server optimizer (HDF5)';
+
+/** The slots of a strategy, and the facts without which they would be numbers of no model. */
+export interface ServerStateFile {
+  /** Name of the strategy that keeps them. */
+  readonly strategy: string;
+  /** The round that goes on from them, from 1. */
+  readonly round: number;
+  /** sha256 of the file of the global model that the round starts from. */
+  readonly model: string;
+  readonly slots: Slots;
+}
+
+/** The bytes of a state file: `/<slot>/<index>` holds an array, its attribute `name` the array's name. */
+export function encodeServerState({ strategy, round, model, slots }: ServerStateFile): Promise<Uint8Array> {
+  return writeHdf5((hdf5) => {
+    hdf5.text('/', 'fedbatch_strategy', strategy);
+    hdf5.integer('/', 'fedbatch_round', round);
+    hdf5.text('/', 'fedbatch_model', model);
+    hdf5.texts('/', 'fedbatch_slots', Object.keys(slots));
+    for (const [slot, arrays] of Object.entries(slots)) {
+      hdf5.group(`/${slot}`);
+      for (const [index, array] of arrays.entries()) {
+        const path = `/${slot}/${index}`;
+        hdf5.floats(path, array);
+        hdf5.text(path, 'name', array.name);
+      }
+    }
+  });
+}
+
+/** Reads a state file. @throws {DataError} when it is missing, damaged, or something else. */
+export async function readServerState(path: string): Promise<ServerStateFile> {
+  const bytes = await readFileBytes(path, SERVER_STATE);
+  return readHdf5(bytes, path, (hdf5) => {
+    if (!hdf5.attributeNames('/').includes('fedbatch_strategy')) {
+      throw new DataError({ file: path, expected: SERVER_STATE, found: 'another HDF5 file' });
+    }
+    const names = hdf5.texts('/', 'fedbatch_slots') ?? [];
+    return {
+      strategy: hdf5.text('/', 'fedbatch_strategy'),
+      round: hdf5.integer('/', 'fedbatch_round'),
+      model: hdf5.text('/', 'fedbatch_model'),
+      slots: Object.fromEntries(names.map((slot) => [slot, readSlot(hdf5, slot)])),
+    };
+  });
+}
+
+function readSlot(hdf5: Hdf5Reader, slot: string): Weights {
+  const arrays: WeightArray[] = [];
+  for (let path = `/${slot}/0`; hdf5.kind(path) === 'dataset'; path = `/${slot}/${arrays.length}`) {
+    arrays.push({ name: hdf5.text(path, 'name'), ...hdf5.floats(path, ['float32']) });
+  }
+  return arrays;
+}

@@ -1,0 +1,73 @@
+/** One client's training on this machine: a trainer process, and what it reports. */
+import { z } from 'zod';
+import type { Manifest } from '../lib/formats/manifest.js';
+import type { ClientRecord } from '../lib/formats/run-record.js';
+import { engineArguments } from './engine-arguments.js';
+import { type LocalRun, tell } from './local-run.js';
+import type { TrainTask } from './runner.js';
+import { type EngineNote, lastJsonLine, runStage } from './stage-process.js';
+import { roundLearningRate, trainingArguments } from './training-task.js';
+
+/** One client's part of a round's training. */
+export interface ClientTask {
+  readonly task: TrainTask;
+  readonly data: Manifest;
+  readonly client: number;
+}
+
+/**
+ * Trains one client: its update lies on the volume afterwards.
+ *
+ * @throws {StageError} when the training fails
+ * @throws {InterruptedError} when the run's signal stopped it
+ */
+export type ClientTrainer = (run: LocalRun, task: ClientTask) => Promise<ClientRecord>;
+
+/** The last line that a trainer writes to stdout. */
+const resultSchema = z.object({
+  client: z.int(),
+  round: z.int(),
+  examples: z.int().positive(),
+  seconds: z.number(),
+  loss: z.number().nullable(),
+  accuracy: z.number(),
+  engine: z.string(),
+  sha256: z.string(),
+});
+
+/** Trains one client in a process of its own. */
+export const trainInProcess: ClientTrainer = async (run, { task, data, client }) => {
+  const { paths, settings } = run;
+  const { model } = settings;
+  const stage = {
+    stage: 'train' as const,
+    client,
+    program: 'trainer/cli.js',
+    arguments: [
+      ...['--data', paths.shard(client)],
+      ...['--init', task.global.file],
+      ...['--savemodel', paths.round(task.round).update(client)],
+      ...['--model', model.name],
+      ...trainingArguments(settings, roundLearningRate(settings, task)),
+      ...['--client', `${client}`],
+      ...['--round', `${task.round}`],
+      ...['--seed', `${settings.seed}`],
+      ...['--threads', `${run.threads}`],
+      ...engineArguments(settings.engine),
+    ],
+  };
+  const { examples, seconds, loss, accuracy, engine, sha256 } = lastJsonLine(
+    stage,
+    await runStage(stage, { ...run, onEngine: (note) => tellEngine(run, note) }),
+    resultSchema,
+  );
+  const shard = data.shards[client]?.sha256 ?? '';
+  return { client, examples, seconds, loss, accuracy, engine, shard, sha256 };
+};
+
+/** Says what the trainers run on; once, as long as it is the same for all. */
+function tellEngine(run: LocalRun, { engine, why }: EngineNote): void {
+  if (run.toldEngines.has(engine)) return;
+  run.toldEngines.add(engine);
+  tell(run, { stage: 'train' }, `on ${engine} (${why})`);
+}

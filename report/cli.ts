@@ -1,0 +1,27 @@
+/** `fedbatch report`: what a run did, as a page to read. */
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { isMain } from '../lib/cli/is-main.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+
+interface ReportFlags {
+  readonly volume: string;
+}
+
+/** The command of the report. */
+export function reportCommand({ reporter }: ProgramContext): Command {
+  return new Command('report')
+    .description(
+      "Write report.html from a run's records: result, curves, participation, the clients' data, times.",
+    )
+    .requiredOption('--volume <dir>', 'volume of a run; report.html is written into it, over an earlier one')
+    .addHelpText('after', '\nExample:\n  fedbatch report --volume runs/digits-3x2-1a2b3c4d')
+    .action(async (flags: ReportFlags) => {
+      const { writeReport } = await import('./write-report.js');
+      const { file, rounds } = await writeReport(resolve(flags.volume));
+      reporter.info(`Wrote the report of ${rounds} round${rounds === 1 ? '' : 's'}.`);
+      process.stdout.write(`${JSON.stringify({ file, rounds })}\n`);
+    });
+}
+
+if (isMain(import.meta.url)) await runProgram(reportCommand, process.argv.slice(2));

@@ -1,0 +1,41 @@
+/** How the report writes numbers, hashes and lists. */
+
+/** A share as a percentage with two decimals: `97.53 %`. */
+export function percent(share: number, digits = 2): string {
+  return `${(share * 100).toFixed(digits)} %`;
+}
+
+/** A count with thin groups of thousands: `60,000`. */
+export function grouped(count: number): string {
+  return count.toLocaleString('en');
+}
+
+/** A share as briefly as it goes: `100 %`, `97.5 %`. */
+export function shortPercent(share: number): string {
+  return `${Number((share * 100).toFixed(1))} %`;
+}
+
+/** A loss; one that overflowed is recorded as null. */
+export function lossText(loss: number | null): string {
+  return loss === null ? 'not finite' : loss.toFixed(4);
+}
+
+/** The ε of a privacy budget that is spent; it is infinite without noise, and then recorded as null. */
+export function epsilonText({ epsilon }: { readonly epsilon: number | null }): string {
+  return epsilon === null ? '∞' : epsilon.toPrecision(3);
+}
+
+/** The start of a hash: enough to tell two apart. */
+export function shortHash(sha256: string): string {
+  return sha256.slice(0, 12);
+}
+
+/** A number of things in words: `1 client`, `3 clients`. */
+export function count(number: number, thing: string): string {
+  return `${grouped(number)} ${thing}${number === 1 ? '' : 's'}`;
+}
+
+/** A coordinate of an SVG: short, since a picture has thousands of them. */
+export function coordinate(value: number): string {
+  return String(Math.round(value * 100) / 100);
+}

@@ -1,0 +1,116 @@
+/** Everything that a run's volume tells of the run, read from its records alone. */
+import { readdir, readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { DataError } from '../lib/federation/errors.js';
+import { errorCode } from '../lib/formats/atomic-file.js';
+import { type Manifest, readManifest } from '../lib/formats/manifest.js';
+import {
+  type RoundRecord,
+  type RunRecord,
+  readRoundRecord,
+  readRunRecord,
+} from '../lib/formats/run-record.js';
+import type { VolumePaths } from '../lib/formats/volume.js';
+
+/** What the volume tells; parts that a run has not come to yet are undefined. */
+export interface RunRecords {
+  readonly run: RunRecord;
+  readonly manifest?: Manifest | undefined;
+  /** In the order of the rounds. */
+  readonly rounds: readonly RoundRecord[];
+  readonly accuracy?: AccuracyRecord | undefined;
+  /** Seconds of each stage in every session: a run that was stopped and went on has several. */
+  readonly sessions: readonly Session[];
+}
+
+const count = z.int().nonnegative();
+const loss = z.number().nullable();
+
+const accuracySchema = z.object({
+  sha256: z.string(),
+  examples: count,
+  loss,
+  accuracy: z.number(),
+  perClass: z.array(z.object({ class: count, examples: count, accuracy: z.number().nullable() })),
+  /** `confusion[label][predicted]`. */
+  confusion: z.array(z.array(count)),
+});
+
+/** What the last accuracy test found: `accuracy.json`. */
+export type AccuracyRecord = z.infer<typeof accuracySchema>;
+
+const sessionSchema = z.object({
+  time: z.string(),
+  event: z.literal('end'),
+  seconds: z.record(z.string(), z.number()),
+});
+
+/** One session that came to its end: seconds by stage, and their total. */
+export type Session = Pick<z.infer<typeof sessionSchema>, 'time' | 'seconds'>;
+
+/**
+ * Reads the records of the run on a volume.
+ *
+ * @throws {DataError} when `run.json` is missing, or a record that is there is damaged
+ */
+export async function readRunRecords(paths: VolumePaths): Promise<RunRecords> {
+  const run = await readRunRecord(paths.run);
+  return {
+    run,
+    manifest: await unlessMissing(paths.manifest, readManifest),
+    rounds: await readRounds(paths),
+    accuracy: await unlessMissing(paths.accuracy, readAccuracy),
+    sessions: (await unlessMissing(paths.metrics, readSessions)) ?? [],
+  };
+}
+
+async function readRounds(paths: VolumePaths): Promise<readonly RoundRecord[]> {
+  const names = await readdir(paths.rounds).catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  });
+  const numbers = names.filter((name) => /^\d{4,}$/.test(name)).map(Number);
+  const rounds: RoundRecord[] = [];
+  for (const round of numbers.sort((a, b) => a - b)) {
+    const record = await unlessMissing(paths.round(round).record, readRoundRecord);
+    if (record !== undefined) rounds.push(record);
+  }
+  return rounds;
+}
+
+async function readAccuracy(path: string): Promise<AccuracyRecord> {
+  const parsed = accuracySchema.safeParse(parseJson(await readFile(path, 'utf8')));
+  if (parsed.success) return parsed.data;
+  const found = 'something else';
+  throw new DataError(
+    { file: path, expected: 'the result of an accuracy test', found },
+    { cause: parsed.error },
+  );
+}
+
+/** The diary is for people and may hold lines of later versions: what is not understood is passed over. */
+async function readSessions(path: string): Promise<readonly Session[]> {
+  const lines = (await readFile(path, 'utf8')).split('\n');
+  return lines.flatMap((line) => {
+    const parsed = sessionSchema.safeParse(parseJson(line));
+    return parsed.success ? [parsed.data] : [];
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function unlessMissing<T>(path: string, read: (path: string) => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read(path);
+  } catch (error) {
+    const cause = error instanceof DataError ? error.cause : error;
+    if (errorCode(cause) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

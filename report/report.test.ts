@@ -1,0 +1,147 @@
+/** Tests of the report: whole, self-contained, escaped, true to the records, and made at the end of every run. */
+import assert from 'node:assert/strict';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { volumePaths } from '../lib/formats/volume.js';
+import { lastLine, runProgramFile } from '../test/programs.js';
+import { sampleRecords } from '../test/sample-records.js';
+import { temporaryDirectory } from '../test/temporary-directory.js';
+import { writeTinyDataset } from '../test/tiny-dataset.js';
+import { labelColumns, MOST_COLUMNS } from './charts/label-columns.js';
+import { renderReport } from './page.js';
+import { settingRows } from './setting-rows.js';
+
+test('the page loads nothing, runs nothing, and escapes what the records say', () => {
+  const page = renderReport(sampleRecords());
+  const tags = [...page.matchAll(/<[a-z][^>]*>/g)].join('\n');
+  assert.doesNotMatch(tags, /<(script|link|iframe|img|object)|\s(href|src|on[a-z]+)=/);
+  assert.doesNotMatch(page, /@import|url\(/);
+  assert.match(page, /715 × 2 &lt;img src=x onerror=alert\(1\)&gt; in dense/);
+  assert.ok(!page.includes('undefined') && !page.includes('NaN') && !page.includes('Infinity'));
+  // Every element that is opened is closed again.
+  const opened = [...page.matchAll(/<([a-z][a-z0-9]*)\b[^>]*?(\/?)>/g)].filter(([, , empty]) => empty === '');
+  const closed = [...page.matchAll(/<\/([a-z][a-z0-9]*)>/g)];
+  assert.equal(opened.filter(([, name]) => name !== 'meta').length, closed.length);
+});
+
+test('the page tells what the records tell', () => {
+  const page = renderReport(sampleRecords());
+  assert.match(page, /<dt>accuracy<\/dt><dd>81\.00 %<small>of 200 test examples/);
+  assert.match(page, /<dt>best<\/dt><dd>90\.00 %<small>in round 2</);
+  assert.match(page, /Of 12 selections in 3 rounds, 9 reported, 1 were rejected, 2 are missing\./);
+  assert.match(
+    page,
+    /<strong>2 ×<\/strong> missing: did not report within 30 s<small>client 1 in round 1, client 1 in round 2</,
+  );
+  assert.match(page, /dirichlet, alpha 0\.5, min examples 1, seed 7/);
+  assert.match(page, /Taken most often: 1 for 0 \(30 ×\), 0 for 1 \(8 ×\)\./);
+  assert.match(page, /title="30 of 100 with label 1 taken for 0"/);
+  assert.match(page, /<title>client 2, label 1: 100\.0 %<\/title>/);
+  assert.match(page, /<th scope="row">train<\/th>.*>12\.5 s<\/td>/);
+  assert.match(page, /not finite/);
+  assert.match(page, /The target of 85\.00 % was reached in round 2\./);
+  assert.match(
+    page,
+    /<th scope="row">2<\/th><td>4<\/td><td>4<\/td><td>3<\/td><td>0<\/td><td>1<\/td><td>27<\/td><td>0\.0500<\/td><td>0\.9000<\/td><td>0\.4000<\/td><td>1\.50<\/td><td>4\.5<\/td>/,
+  );
+  assert.match(page, /<dt>privacy spent<\/dt><dd>ε 1\.50<small>at δ 1e-5</);
+});
+
+test('a run that has only begun, and one that failed, have a report too', () => {
+  const { run, rounds } = sampleRecords();
+  const begun = renderReport({ run, rounds: [], sessions: [] });
+  assert.match(begun, /<h2>The run<\/h2>/);
+  assert.doesNotMatch(begun, /<h2>Participation|<h2>Over the rounds|undefined|NaN/);
+  const [first] = rounds;
+  assert.ok(first !== undefined);
+  const { aggregate, evaluation, ...rest } = first;
+  const failed = { ...rest, failure: { stage: 'aggregate' as const, reason: 'no good update is left' } };
+  const page = renderReport({ run, rounds: [failed], sessions: [] });
+  assert.match(page, /<strong>Round 1 failed\.<\/strong> no good update is left/);
+});
+
+test('every setting has a row, known by name or not', () => {
+  const { run } = sampleRecords();
+  const later = { ...run, settings: { ...run.settings, later: { newKnob: 3, list: [1, 2] } } };
+  const rows = new Map(settingRows(later));
+  assert.equal(rows.get('learning rate η'), '0.1');
+  assert.equal(rows.get('new knob'), '3');
+  assert.equal(rows.get('list'), '1, 2');
+  assert.equal(rows.get('dataset'), 'my<data>.npz');
+});
+
+test('many clients share columns in which what sets them apart is still to be seen', () => {
+  const shards = Array.from({ length: 1000 }, (_, client) => {
+    const labelHistogram = new Array<number>(10).fill(0);
+    labelHistogram[client % 10] = 5 + client;
+    return { examples: 5 + client, labelHistogram };
+  });
+  const { columns, rows } = labelColumns(shards, 'label');
+  assert.equal(columns.length, MOST_COLUMNS);
+  assert.equal(rows.length, 10);
+  const pure = columns.filter(({ shares }) => Math.max(...shares) > 0.999).length;
+  assert.ok(pure >= MOST_COLUMNS - 9, `${pure}`);
+  for (const { shares } of columns)
+    assert.ok(Math.abs(shares.reduce((sum, share) => sum + share, 0) - 1) < 1e-9);
+  const sizes = labelColumns(shards, 'size').columns.map(({ examples }) => examples);
+  assert.deepEqual(
+    sizes,
+    sizes.toSorted((a, b) => b - a),
+  );
+  const wide = { examples: 3, labelHistogram: [1, ...new Array<number>(99).fill(0), 2] };
+  const few = labelColumns([wide], 'label');
+  assert.deepEqual([few.rows.length, few.rows[0], few.rows.at(-1)], [34, '0–2', '99–100']);
+  assert.ok(Math.abs((few.columns[0]?.shares.at(-1) ?? 0) - 2 / 3) < 1e-9);
+});
+
+test('fedbatch run ends with a report, and fedbatch report makes the same again', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const data = await writeTinyDataset(directory, 200);
+  const volume = join(directory, 'volume');
+  const argv = [
+    '--data',
+    data,
+    '--model',
+    'mlp',
+    '--epochs',
+    '1',
+    '--rounds',
+    '2',
+    '--clients',
+    '2',
+    '--volume',
+    volume,
+  ];
+  const ran = await runProgramFile('pipeline/cli', [...argv, '--partition', 'label-skew', '--json']);
+  assert.equal(ran.exitCode, 0, ran.stderr);
+  const { report } = volumePaths(volume);
+  const page = await readFile(report, 'utf8');
+  const { accuracy } = JSON.parse(lastLine(ran.stdout));
+  assert.ok(
+    page.includes(`<dt>accuracy</dt><dd>${(accuracy * 100).toFixed(2)} %`),
+    'the accuracy of the result line',
+  );
+  assert.match(page, /label-skew, labels per client 2, min examples 1, seed 0/);
+  await rm(report);
+  const again = await runProgramFile('report/cli', ['--volume', volume]);
+  assert.equal(again.exitCode, 0, again.stderr);
+  assert.deepEqual(JSON.parse(lastLine(again.stdout)), { file: report, rounds: 2 });
+  assert.equal(await readFile(report, 'utf8'), page);
+});
+
+test('a volume without a run, or with a damaged record: exit code 3 and one sentence', async (t) => {
+  const volume = await temporaryDirectory(t);
+  const refused = async (message: RegExp) => {
+    const { exitCode, stderr } = await runProgramFile('report/cli', ['--volume', volume]);
+    assert.equal(exitCode, 3, stderr);
+    assert.match(stderr, message);
+    assert.equal(stderr.split('\n').length, 1, stderr);
+  };
+  await refused(/run\.json: expected the record of a run .*, found no such file\.$/);
+  const { run } = sampleRecords();
+  await writeFile(join(volume, 'run.json'), JSON.stringify(run));
+  await mkdir(join(volume, 'rounds', '0001'), { recursive: true });
+  await writeFile(join(volume, 'rounds', '0001', 'round.json'), '{');
+  await refused(/round\.json: expected the record of a round .*, found no valid JSON\.$/);
+});

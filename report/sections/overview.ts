@@ -1,0 +1,67 @@
+/** The head of the report: what came out, and what the run is. */
+import { greatest } from 'd3-array';
+import { type Html, html } from '../../lib/html/html.js';
+import { count, epsilonText, grouped, lossText, percent, shortHash } from '../format.js';
+import type { RunRecords } from '../records.js';
+import { settingRows } from '../setting-rows.js';
+
+/** Title, the result in large figures. */
+export function overview({ run, rounds, accuracy, manifest }: RunRecords): Html {
+  const tested = rounds.flatMap(({ round, evaluation }) => (evaluation ? [{ round, ...evaluation }] : []));
+  const last = tested.at(-1);
+  const best = greatest(tested, (each) => each.accuracy);
+  const result = last ?? accuracy;
+  const done = rounds.filter(({ aggregate }) => aggregate !== undefined).length;
+  const failed = rounds.find(({ failure, aggregate }) => failure !== undefined && aggregate === undefined);
+  const privacy = rounds.findLast(({ aggregate }) => aggregate?.privacy)?.aggregate?.privacy;
+  const { federation, model } = run.settings;
+  const figures: readonly (readonly [name: string, value: string, note: string])[] = [
+    ...(result === undefined
+      ? []
+      : ([
+          ['accuracy', percent(result.accuracy), `of ${grouped(result.examples)} test examples`],
+          ['loss', lossText(result.loss), 'mean cross-entropy'],
+        ] as const)),
+    ['rounds', grouped(done), `of ${grouped(federation.rounds)} at most`],
+    ...(best !== undefined && best.round !== last?.round
+      ? ([['best', percent(best.accuracy), `in round ${best.round}`]] as const)
+      : []),
+    ...(privacy === undefined
+      ? []
+      : ([['privacy spent', `ε ${epsilonText(privacy)}`, `at δ ${privacy.delta.toExponential()}`]] as const)),
+    [
+      'clients',
+      grouped(federation.clients),
+      manifest ? `${grouped(examplesOf(manifest))} training examples` : '',
+    ],
+  ];
+  return html`<header>
+    <p class="eyebrow">fedbatch run</p>
+    <h1>${run.id}</h1>
+    <p class="lead">Model ${model.name}, ${count(federation.clients, 'client')}, begun ${run.createdAt.slice(0, 16).replace('T', ' ')} UTC</p>
+  </header>
+  ${failed && html`<p class="alarm"><strong>Round ${failed.round} failed.</strong> ${failed.failure?.reason}</p>`}
+  <dl class="figures">${figures.map(([name, value, note]) => html`<div><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`)}</dl>`;
+}
+
+/** Settings, versions and hashes: everything that makes the run again. */
+export function settings(records: RunRecords): Html {
+  const { run, manifest, accuracy, rounds } = records;
+  const last = rounds.findLast(({ aggregate }) => aggregate !== undefined)?.aggregate;
+  const hashes: readonly (readonly [string, string | undefined])[] = [
+    ['dataset', manifest?.dataset.sha256 ?? run.settings.dataset.sha256],
+    ['test examples', manifest?.test.sha256],
+    ['initial model', rounds[0]?.parent],
+    ['global model', last?.sha256 ?? accuracy?.sha256],
+  ];
+  return html`<section class="card">
+    <h2>The run</h2>
+    <dl class="rows">${settingRows(run).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+    <h3>sha256</h3>
+    <dl class="rows">${hashes.map(([name, hash]) => (hash === undefined ? html`` : html`<div><dt>${name}</dt><dd><code title="${hash}">${shortHash(hash)}</code></dd></div>`))}</dl>
+  </section>`;
+}
+
+function examplesOf({ shards }: NonNullable<RunRecords['manifest']>): number {
+  return shards.reduce((sum, { examples }) => sum + examples, 0);
+}

@@ -1,0 +1,51 @@
+/** How the examples lie with the clients: labels and sizes of the shards. */
+import { extent, max, mean, median } from 'd3-array';
+import type { Manifest } from '../../lib/formats/manifest.js';
+import { type Html, html } from '../../lib/html/html.js';
+import { labelColumns } from '../charts/label-columns.js';
+import { labelPicture } from '../charts/label-picture.js';
+import { count, grouped, percent } from '../format.js';
+import type { RunRecords } from '../records.js';
+
+/** Schemes whose shards differ in labels by chance alone. */
+const ALIKE_IN_LABELS: readonly string[] = ['iid', 'strided', 'quantity-skew'];
+
+/** The picture and its figures; nothing before the split. */
+export function shards({ manifest }: RunRecords): Html | undefined {
+  if (manifest === undefined) return undefined;
+  const sizes = manifest.shards.map(({ examples }) => examples);
+  const labelsHeld = manifest.shards.map(
+    ({ labelHistogram }) => labelHistogram.filter((each) => each > 0).length,
+  );
+  const largestShare = mean(
+    manifest.shards,
+    ({ labelHistogram, examples }) => (max(labelHistogram) ?? 0) / examples,
+  );
+  const facts: readonly (readonly [string, string])[] = [
+    ['partition', partitionText(manifest.partition)],
+    ['examples of a client', spread(sizes)],
+    ['labels of a client', spread(labelsHeld)],
+    ["a client's most frequent label", `${percent(largestShare ?? 0, 1)} of its examples on average`],
+    ['held out for testing', count(manifest.test.examples, 'example')],
+  ];
+  const description = `Labels of the shards of ${count(sizes.length, 'client')}: ${spread(labelsHeld)} labels and ${spread(sizes)} examples each`;
+  const order = ALIKE_IN_LABELS.includes(manifest.partition.scheme) ? 'size' : 'label';
+  return html`<section class="card">
+    <h2>The clients' data</h2>
+    <dl class="rows">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+    <figure>${labelPicture(labelColumns(manifest.shards, order), description)}<figcaption>Bars: examples. Below, a row for each label: the stronger its colour, the larger its share of the client's examples.</figcaption></figure>
+  </section>`;
+}
+
+function partitionText({ scheme, seed, ...parameters }: Manifest['partition']): string {
+  const words = Object.entries(parameters).map(
+    ([name, value]) => `${name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)} ${value}`,
+  );
+  return [scheme, ...words, `seed ${seed}`].join(', ');
+}
+
+function spread(values: readonly number[]): string {
+  const [low = 0, high = 0] = extent(values);
+  if (low === high) return grouped(low);
+  return `${grouped(low)} to ${grouped(high)}, median ${grouped(Math.round(median(values) ?? 0))}`;
+}

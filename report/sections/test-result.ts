@@ -1,0 +1,69 @@
+/** What the accuracy test found of the newest global model: per class, and what is taken for what. */
+import { max, sum } from 'd3-array';
+import { type Html, html } from '../../lib/html/html.js';
+import { coordinate, grouped, percent } from '../format.js';
+import type { AccuracyRecord, RunRecords } from '../records.js';
+
+/** With more classes only the weakest, and no numbers in the matrix. */
+const MOST_BARS = 20;
+const MOST_NUMBERS = 12;
+/** With more classes a matrix shows nothing. */
+const MOST_CELLS = 100;
+const MOST_CONFUSIONS = 5;
+
+/** Accuracy per class and confusion matrix; nothing where the model was not tested. */
+export function testResult({ accuracy }: RunRecords): Html | undefined {
+  if (accuracy === undefined) return undefined;
+  return html`<section class="card">
+    <h2>What it gets right</h2>
+    <div class="pair">
+      <div><h3>Accuracy per class</h3>${classBars(accuracy)}</div>
+      <div><h3>Confusion matrix</h3>${matrix(accuracy)}${confusions(accuracy)}</div>
+    </div>
+  </section>`;
+}
+
+function classBars({ perClass }: AccuracyRecord): Html {
+  const tested = perClass.flatMap((each) =>
+    each.accuracy === null ? [] : [{ ...each, accuracy: each.accuracy }],
+  );
+  const weakest = tested.toSorted((a, b) => a.accuracy - b.accuracy).slice(0, MOST_BARS);
+  const shown = tested.length > MOST_BARS ? weakest : tested;
+  return html`${tested.length > MOST_BARS && html`<p class="note">The weakest ${MOST_BARS} of ${tested.length} classes</p>`}
+    <table class="bars"><tbody>${shown.map(
+      (each) =>
+        html`<tr><th scope="row">${each.class}</th><td class="bar"><svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${coordinate(each.accuracy * 100)}" height="1"/></svg></td><td>${percent(each.accuracy, 1)}</td><td class="quiet">of ${grouped(each.examples)}</td></tr>`,
+    )}</tbody></table>`;
+}
+
+function matrix({ confusion }: AccuracyRecord): Html | undefined {
+  if (confusion.length > MOST_CELLS) return undefined;
+  const hasNumbers = confusion.length <= MOST_NUMBERS;
+  const errors =
+    max(confusion, (row, label) => max(row, (each, at) => (at === label ? 0 : each / sum(row)))) ?? 0;
+  const cell = (row: readonly number[], label: number, predicted: number) => {
+    const number = row[predicted] ?? 0;
+    const share = number / Math.max(1, sum(row));
+    const isRight = label === predicted;
+    const shade = isRight ? share : Math.sqrt(share / Math.max(errors, 1e-9));
+    return html`<td class="${isRight ? 'right' : 'wrong'}" style="--shade:${coordinate(number === 0 ? 0 : 0.12 + 0.7 * shade)}" title="${number} of ${sum(row)} with label ${label} taken for ${predicted}">${hasNumbers && number > 0 && grouped(number)}</td>`;
+  };
+  return html`<div class="scroll"><table class="matrix${hasNumbers ? '' : ' small'}">
+    <thead><tr><th><span class="hidden">label</span></th>${confusion.map((_, predicted) => html`<th scope="col">${predicted}</th>`)}</tr></thead>
+    <tbody>${confusion.map((row, label) => html`<tr><th scope="row">${label}</th>${row.map((_, predicted) => cell(row, label, predicted))}</tr>`)}</tbody>
+  </table></div>
+  <p class="note">Rows: the label. Columns: what the model takes it for.</p>`;
+}
+
+function confusions({ confusion }: AccuracyRecord): Html | undefined {
+  const wrong = confusion
+    .flatMap((row, label) => row.map((number, predicted) => ({ number, label, predicted })))
+    .filter(({ number, label, predicted }) => number > 0 && label !== predicted)
+    .sort((a, b) => b.number - a.number)
+    .slice(0, MOST_CONFUSIONS);
+  if (wrong.length === 0) return html`<p class="note">No test example was taken for another class.</p>`;
+  const texts = wrong.map(
+    ({ number, label, predicted }) => `${label} for ${predicted} (${grouped(number)} ×)`,
+  );
+  return html`<p class="note">Taken most often: ${texts.join(', ')}.</p>`;
+}

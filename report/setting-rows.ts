@@ -1,0 +1,58 @@
+/** A run's settings as rows of a table, whatever settings this version or a later one has. */
+import { basename } from 'node:path';
+import type { RunRecord } from '../lib/formats/run-record.js';
+
+/** What cannot be read off the name of a setting. */
+const NAMES: Readonly<Record<string, string>> = {
+  'dataset.name': 'dataset',
+  'model.name': 'model',
+  'engine.name': 'engine',
+  'engine.backend': 'backend',
+  'training.epochs': 'local epochs E',
+  'training.batch': 'batch size B',
+  'training.learningRate': 'learning rate η',
+  'federation.clients': 'clients K',
+  'federation.fraction': 'fraction C',
+  'federation.partition.scheme': 'partition',
+  'federation.partition.alpha': 'α of the partition',
+  'federation.partition.minExamples': 'examples per client at least',
+};
+
+/** Told elsewhere in the report, or by another row. */
+const LEFT_OUT: readonly string[] = ['dataset.sha256'];
+
+/** Name and value of every setting, then threads and versions. */
+export function settingRows({
+  settings,
+  threads,
+  versions,
+}: RunRecord): readonly (readonly [string, string])[] {
+  const rows = flatten(settings)
+    .filter(([key]) => !LEFT_OUT.includes(key))
+    // A path says where a machine keeps its files; the name of the file says enough.
+    .map(
+      ([key, value]) => [NAMES[key] ?? words(key), key === 'dataset.name' ? basename(value) : value] as const,
+    );
+  return [
+    ...rows,
+    ['threads of a trainer', `${threads}`],
+    ['fedbatch', versions.fedbatch],
+    ['Node', versions.node],
+  ];
+}
+
+function flatten(value: object, prefix = ''): readonly (readonly [key: string, value: string])[] {
+  return Object.entries(value).flatMap(([key, inner]) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? flatten(inner, `${prefix}${key}.`)
+      : inner === undefined
+        ? []
+        : [[prefix + key, Array.isArray(inner) ? inner.join(', ') : String(inner)] as const],
+  );
+}
+
+/** `training.localSteps` → `local steps`. */
+function words(key: string): string {
+  const last = key.split('.').at(-1) ?? key;
+  return last.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}

@@ -1,0 +1,205 @@
+/** Tests of `fedbatch split` on data that say whose each example is, and of the parameters of all schemes. */
+import assert from 'node:assert/strict';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { takeExamples } from '../lib/federation/examples.js';
+import { readShard, writeShard } from '../lib/formats/dataset.js';
+import { readManifest } from '../lib/formats/manifest.js';
+import { encodeNpz, type NamedArray } from '../lib/formats/npz.js';
+import { numberedExamples, numbersOf } from '../test/numbered-examples.js';
+import { lastLine, runProgramFile } from '../test/programs.js';
+import { temporaryDirectory } from '../test/temporary-directory.js';
+
+const split = (...argv: readonly string[]) => runProgramFile('splitter/cli', argv);
+
+/** Writes 12 examples, those of 3 writers in turn, and 5 to test on. */
+async function writtenByThree(directory: string, writers: NamedArray['values'] = WRITERS): Promise<string> {
+  const train = numberedExamples(12);
+  const held = numberedExamples(5, 100);
+  const path = join(directory, 'letters.npz');
+  const bytes = await encodeNpz([
+    { name: 'x_train', shape: train.shape, values: train.images },
+    { name: 'y_train', shape: [12], values: train.labels },
+    { name: 'x_test', shape: held.shape, values: held.images },
+    { name: 'y_test', shape: [5], values: held.labels },
+    { name: 'writer', shape: [writers.length], values: writers },
+  ]);
+  await writeFile(path, bytes);
+  return path;
+}
+
+const WRITERS = BigInt64Array.from({ length: 12 }, (_, index) => [700n, -5n, 31n][index % 3] as bigint);
+
+test('by-key makes a shard for each value of the key, and says which', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const data = await writtenByThree(directory);
+  const savedir = join(directory, 'data');
+  const argv = ['--data', data, '--savedir', savedir, '--partition', 'by-key', '--key', 'writer'];
+  const { exitCode, stderr, stdout } = await split(...argv);
+  assert.equal(exitCode, 0, stderr);
+  assert.equal(JSON.parse(lastLine(stdout)).shards, 3);
+  const { shards, partition } = await readManifest(join(savedir, 'manifest.json'));
+  assert.deepEqual(partition, { scheme: 'by-key', key: 'writer', minExamples: 1, seed: 0 });
+  assert.deepEqual(
+    shards.map(({ owner }) => owner),
+    ['-5', '31', '700'],
+  );
+  const numbers = await Promise.all(
+    [0, 1, 2].map(async (k) => numbersOf(await readShard(join(savedir, `${k}.npz`)))),
+  );
+  assert.deepEqual(numbers, [
+    [1, 4, 7, 10],
+    [2, 5, 8, 11],
+    [0, 3, 6, 9],
+  ]);
+  assert.equal(JSON.parse(lastLine((await split(...argv, '--n-container', '3')).stdout)).skipped, true);
+});
+
+test('given takes shards as they are', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const given = join(directory, 'hospitals');
+  const all = numberedExamples(20);
+  const parts = [[3, 1], [19, 2, 7, 8], [0]];
+  await mkdir(given);
+  for (const [client, part] of parts.entries())
+    await writeShard(join(given, `${client}.npz`), takeExamples(all, part));
+  await writeShard(join(given, 'test.npz'), takeExamples(all, [10, 11]));
+  const savedir = join(directory, 'data');
+  const argv = ['--data', given, '--savedir', savedir, '--partition', 'given'];
+  const first = await split(...argv);
+  assert.equal(first.exitCode, 0, first.stderr);
+  const read = async (name: string) => numbersOf(await readShard(join(savedir, `${name}.npz`)));
+  assert.deepEqual(await Promise.all(['0', '1', '2', 'test'].map(read)), [...parts, [10, 11]]);
+  assert.equal(JSON.parse(lastLine((await split(...argv)).stdout)).skipped, true);
+  // A changed shard is another dataset.
+  await writeShard(join(given, '2.npz'), takeExamples(all, [5]));
+  assert.equal(JSON.parse(lastLine((await split(...argv)).stdout)).skipped, false);
+  assert.deepEqual(await read('2'), [5]);
+
+  const refused = async (code: number, message: RegExp, ...more: readonly string[]) => {
+    const { exitCode, stderr } = await split(...argv, ...more);
+    assert.equal(exitCode, code, stderr);
+    assert.match(stderr, message);
+    assert.equal(stderr.split('\n').length, 1, stderr);
+  };
+  await refused(2, /tells of 3 clients, which contradicts the 4 that are asked for/, '--n-container', '4');
+  await refused(2, /expected --savedir to be another directory/, '--savedir', given);
+  await refused(2, /is a directory: --partition given takes one/, '--partition', 'iid', '--n-container', '2');
+  await writeShard(join(given, '4.npz'), takeExamples(all, [5]));
+  await refused(3, /hospitals: expected a directory of shards .*, found 4 of them without 3\.npz\.$/);
+  await writeFile(join(given, 'copy of 2.npz'), '');
+  await refused(3, /found copy of 2\.npz among them\.$/);
+  await refused(
+    3,
+    /letters: expected a dataset .*, found no such file\.$/,
+    '--data',
+    join(directory, 'letters'),
+  );
+});
+
+test('given shards without a test set give up a share, of shards of one kind', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const given = join(directory, 'given');
+  const savedir = join(directory, 'data');
+  await mkdir(given);
+  await writeShard(join(given, '0.npz'), numberedExamples(50));
+  await writeShard(join(given, '1.npz'), numberedExamples(50, 50));
+  const argv = ['--data', given, '--savedir', savedir, '--partition', 'given', '--test-fraction', '0.2'];
+  assert.equal((await split(...argv)).exitCode, 0);
+  const { shards, test: held } = await readManifest(join(savedir, 'manifest.json'));
+  assert.equal(held.examples, 20);
+  assert.equal(
+    shards.reduce((sum, { examples }) => sum + examples, 0),
+    80,
+  );
+  assert.ok(numbersOf(await readShard(join(savedir, '1.npz'))).every((number) => number >= 50));
+  const wide = { shape: [2, 3, 3], images: new Uint8Array(18), labels: Int32Array.of(0, 1) };
+  await writeShard(join(given, '1.npz'), wide);
+  const { exitCode, stderr } = await split(...argv);
+  assert.equal(exitCode, 3);
+  assert.match(
+    stderr,
+    /1\.npz: expected uint8 images \[2,2\] like the first shard, found uint8 images \[3,3\]\.$/,
+  );
+});
+
+const refusals: readonly (readonly [code: number, argv: string, message: RegExp])[] = [
+  [2, '--n-container 5 --partition by-key --key writer', /tells of 3 clients, which contradicts the 5/],
+  [2, '--partition by-key', /by-key needs --key, the name of the array/],
+  [
+    2,
+    '--partition by-key --key writer --min-examples 5',
+    /at most 2 clients for 12 training examples \(--min-examples 5 each\), found 3/,
+  ],
+  [2, '--partition iid', /required option '--n-container <count>' not specified/],
+  [3, '--partition by-key --key author', /letters\.npz: expected an array author, found arrays "x_train", /],
+  [
+    3,
+    '--partition by-key --key y_test',
+    /expected 12 keys in y_test, one for each training example, found 5/,
+  ],
+  [3, '--partition by-key --key x_train', /expected x_train to be keys \[n\]/],
+  [2, '--n-container 2 --key writer', /--key writer belongs to --partition by-key, not to iid/],
+  [2, '--n-container 2 --partition dirichlet --alpha 0', /Expected --alpha to be a number above 0, found 0/],
+  [2, '--n-container 2 --partition dirichlet --alpha=-1', /found -1/],
+  [2, '--n-container 2 --partition dirichlet --alpha x', /Expected a number .*found "x"/],
+  [
+    2,
+    '--n-container 4 --partition pathological --pieces-per-client 4',
+    /takes 16 pieces of at least 1 example, and there are 12/,
+  ],
+  [
+    2,
+    '--n-container 4 --partition label-skew --labels-per-client 6',
+    /at most 5 labels per client, .* found 6/,
+  ],
+  [
+    2,
+    '--n-container 2 --partition label-skew --labels-per-client 2',
+    /Cannot place 5 labels on 2 clients with 2 each/,
+  ],
+  [
+    2,
+    '--n-container 3 --min-examples 5',
+    /at most 2 clients for 12 training examples \(--min-examples 5 each\)/,
+  ],
+];
+
+for (const [code, argv, message] of refusals) {
+  test(`${argv}: exit code ${code}, one sentence, nothing written`, async (t) => {
+    const directory = await temporaryDirectory(t);
+    const data = await writtenByThree(directory);
+    const savedir = join(directory, 'data');
+    const { exitCode, stderr, stdout } = await split(
+      '--data',
+      data,
+      '--savedir',
+      savedir,
+      ...argv.split(' '),
+    );
+    assert.equal(exitCode, code, stderr);
+    assert.match(stderr, message);
+    assert.doesNotMatch(stderr, /\n\s+at /);
+    assert.equal(stdout, '');
+    await assert.rejects(readdir(savedir), /ENOENT/);
+  });
+}
+
+test('the parameters of a scheme are recorded, and another parameter is another split', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const data = await writtenByThree(directory);
+  const savedir = join(directory, 'data');
+  const again = async (...more: readonly string[]) => {
+    const argv = ['--data', data, '--savedir', savedir, '--n-container', '2', '--partition', 'dirichlet'];
+    const { stdout, stderr } = await split(...argv, ...more);
+    assert.equal(stderr.includes('error'), false, stderr);
+    return JSON.parse(lastLine(stdout)).skipped;
+  };
+  assert.equal(await again(), false);
+  assert.equal(await again('--alpha', '0.5'), true);
+  assert.equal(await again('--alpha', '0.7'), false);
+  assert.equal(await again('--alpha', '0.7', '--min-examples', '2'), false);
+  const { partition } = await readManifest(join(savedir, 'manifest.json'));
+  assert.deepEqual(partition, { scheme: 'dirichlet', alpha: 0.7, minExamples: 2, seed: 0 });
+});

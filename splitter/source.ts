@@ -1,0 +1,76 @@
+/** Where a split's examples come from: a dataset in one file, or a directory of shards that are split already. */
+import { DataError, UsageError } from '../lib/federation/errors.js';
+import { concatExamples, type Dataset, type Examples, imageDtype } from '../lib/federation/examples.js';
+import type { Ownership } from '../lib/federation/partition/by-owner.js';
+import type { PartitionSettings } from '../lib/federation/partition/settings.js';
+import { formatShape } from '../lib/federation/weights.js';
+import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
+import { parseDataset, readShard } from '../lib/formats/dataset.js';
+import { isDirectory, listGivenShards, sha256OfDataset } from '../lib/formats/given-shards.js';
+import { readOwnership } from '../lib/formats/ownership.js';
+
+/** A dataset and, where it says so, whose each training example is. */
+export interface OwnedDataset extends Dataset {
+  readonly ownership?: Ownership;
+}
+
+/** A dataset that is known by its hash and loaded only when it is needed. */
+export interface Source {
+  readonly sha256: string;
+  load(): Promise<OwnedDataset>;
+}
+
+/**
+ * Opens what `data` names.
+ *
+ * @throws {UsageError} for a directory where the scheme wants a file
+ * @throws {DataError} when something is missing; `load` when the data are not what they should be
+ */
+export async function openSource(data: string, partition: PartitionSettings): Promise<Source> {
+  if (partition.scheme === 'given') {
+    return { sha256: await sha256OfDataset(data, 'a directory of shards'), load: () => loadShards(data) };
+  }
+  if (await isDirectory(data)) {
+    throw new UsageError(`${data} is a directory: --partition given takes one, with shards 0.npz, 1.npz, …`);
+  }
+  const bytes = await readFileBytes(data, 'a dataset (npz)');
+  return {
+    sha256: sha256(bytes),
+    async load() {
+      const dataset = await parseDataset(bytes, data);
+      if (partition.scheme !== 'by-key') return dataset;
+      const { key } = partition;
+      const ownership = await readOwnership({ bytes, path: data, key });
+      const [found, wanted] = [ownership.owners.length, dataset.train.labels.length];
+      if (found === wanted) return { ...dataset, ownership };
+      throw new DataError({
+        file: data,
+        expected: `${wanted} keys in ${key}, one for each training example`,
+        found: `${found}`,
+      });
+    },
+  };
+}
+
+async function loadShards(directory: string): Promise<OwnedDataset> {
+  const { shards, test } = await listGivenShards(directory);
+  const parts: Examples[] = [];
+  let kind: string | undefined;
+  const read = async (path: string): Promise<Examples> => {
+    const examples = await readShard(path);
+    const found = `${imageDtype(examples.images)} images ${formatShape(examples.shape.slice(1))}`;
+    kind ??= found;
+    if (kind !== found) throw new DataError({ file: path, expected: `${kind} like the first shard`, found });
+    return examples;
+  };
+  for (const path of shards) parts.push(await read(path));
+  const train = concatExamples(parts);
+  const owners = new Uint32Array(train.labels.length);
+  let start = 0;
+  for (const [client, { labels }] of parts.entries()) {
+    owners.fill(client, start, start + labels.length);
+    start += labels.length;
+  }
+  const ownership = { owners, names: parts.map((_, client) => `${client}.npz`) };
+  return test === undefined ? { train, ownership } : { train, test: await read(test), ownership };
+}

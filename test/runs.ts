@@ -1,0 +1,84 @@
+/** Starts `fedbatch run` as users do, and watches its trainers from outside. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { type RoundRecord, readRoundRecord } from '../lib/formats/run-record.js';
+import { volumePaths } from '../lib/formats/volume.js';
+import { runningWith } from './processes.js';
+import { programPath } from './programs.js';
+
+/** What the JSON line of a run says, as far as tests read it. */
+export interface ResultLine {
+  readonly accuracy: number;
+  readonly rounds: number;
+  readonly stopped: string;
+  readonly targetReached?: boolean;
+  readonly roundsToTarget?: number;
+  readonly best: { readonly round: number; readonly accuracy: number; readonly sha256: string };
+  readonly participation: { readonly selected: number; readonly missing: number; readonly rejected: number };
+  readonly sha256: string;
+}
+
+/** A run that is to end with a JSON line, in a process group of its own; its failure is a result. */
+export function startRun(volume: string, flags: readonly string[]) {
+  return execa(process.execPath, [programPath('cli'), 'run', '--volume', volume, '--json', ...flags], {
+    reject: false,
+    detached: true,
+    cleanup: false,
+  });
+}
+
+/** Runs to the end and returns the JSON line; fails unless the exit code is 0. */
+export async function finishRun(
+  volume: string,
+  flags: readonly string[],
+): Promise<ResultLine & { readonly stderr: string }> {
+  const { exitCode, stdout, stderr } = await startRun(volume, flags);
+  assert.equal(exitCode, 0, stderr);
+  return { ...(JSON.parse(stdout) as ResultLine), stderr };
+}
+
+/** The process that trains `client` in `round` of the run on `volume`, once there is one. */
+export async function trainerOf(volume: string, round: number, client: number): Promise<number> {
+  const update = volumePaths(volume).round(round).update(client);
+  let pid: number | undefined;
+  await waitFor(() => {
+    [pid] = runningWith(`trainer/cli.js`).filter((each) => commandOf(each).includes(`${update}\0`));
+    return pid !== undefined;
+  });
+  return pid as number;
+}
+
+/** A command line, its words ended by zero bytes; empty once the process is gone. */
+export function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** A round's record. */
+export function roundOf(volume: string, round: number): Promise<RoundRecord> {
+  return readRoundRecord(volumePaths(volume).round(round).record);
+}
+
+/** The events of a run's diary that have this name. */
+export function eventsOf(volume: string, name: string): readonly Readonly<Record<string, unknown>>[] {
+  return readFileSync(join(volume, 'metrics.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ event }) => event === name);
+}
+
+/** Waits until something holds. */
+export async function waitFor(holds: () => boolean, timeoutMs = 60_000): Promise<void> {
+  const until = Date.now() + timeoutMs;
+  while (!holds()) {
+    assert.ok(Date.now() < until, 'waited in vain');
+    await sleep(10);
+  }
+}

@@ -1,0 +1,157 @@
+/** `fedbatch run --strategy …` from end to end: server optimizers through stops and damage, privacy in the records. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { sha256 } from '../lib/formats/atomic-file.js';
+import { readRoundRecord } from '../lib/formats/run-record.js';
+import { readServerState } from '../lib/formats/server-state-file.js';
+import { programPath } from './programs.js';
+import { sharedDirectory } from './temporary-directory.js';
+import { writeTinyDataset } from './tiny-dataset.js';
+
+const ROUNDS = 3;
+const SETTINGS = [
+  '--model',
+  'mlp',
+  '--epochs',
+  '1',
+  '--batch',
+  '20',
+  '--threads',
+  '1',
+  '--rounds',
+  `${ROUNDS}`,
+];
+const ADAM = ['--strategy', 'fedadam', '--server-learning-rate', '0.05'];
+
+let directory = '';
+let data = '';
+/** A run of FedAdam that nothing disturbed. */
+let finished = '';
+
+before(async () => {
+  directory = await sharedDirectory();
+  data = await writeTinyDataset(directory);
+  finished = join(directory, 'finished');
+  const { exitCode, stderr } = await start(finished, ADAM);
+  assert.equal(exitCode, 0, stderr);
+});
+
+function start(volume: string, strategy: readonly string[]) {
+  const args = ['run', '--data', data, '--volume', volume, ...SETTINGS, ...strategy, '--json'];
+  return execa(process.execPath, [programPath('cli'), ...args], { cwd: directory, reject: false });
+}
+
+const recordOf = (volume: string, round: number) =>
+  readRoundRecord(join(volume, 'rounds', `000${round}`, 'round.json'));
+const hashOf = (path: string) => sha256(readFileSync(path));
+
+const RESULTS = [
+  'rounds/0002/global.h5',
+  'rounds/0002/server-state.h5',
+  'rounds/0003/global.h5',
+  'rounds/0003/server-state.h5',
+  'rounds/0004/global.h5',
+  'rounds/0004/server-state.h5',
+  'aggregated-model.h5',
+];
+
+function assertSameResults(volume: string, what: string): void {
+  for (const path of RESULTS) {
+    assert.equal(hashOf(join(volume, path)), hashOf(join(finished, path)), `${path}, ${what}`);
+  }
+}
+
+test('the state lies beside the global model that it belongs to, and round.json tells its hash', async () => {
+  for (let round = 1; round <= ROUNDS; round++) {
+    const state = join(finished, 'rounds', `000${round + 1}`, 'server-state.h5');
+    const { aggregate } = await recordOf(finished, round);
+    assert.equal(aggregate?.state, hashOf(state));
+    const { model, round: goesOn, strategy } = await readServerState(state);
+    assert.deepEqual([model, goesOn, strategy], [aggregate?.sha256, round + 1, 'fedadam']);
+  }
+});
+
+for (const stop of ['SIGTERM', 'SIGKILL'] as const) {
+  test(`a run that ${stop} stops after the first round goes on to the same bytes`, async () => {
+    const volume = join(directory, stop);
+    const run = start(volume, ADAM);
+    const second = join(volume, 'rounds', '0002', 'round.json');
+    for (let waited = 0; !existsSync(second) && waited < 60_000; waited += 5) await sleep(5);
+    run.kill(stop);
+    await run;
+    const last = join(volume, 'rounds', '0004', 'server-state.h5');
+    assert.ok(!existsSync(last), 'it was stopped before its end');
+    const { exitCode, stderr } = await start(volume, ADAM);
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /aggregate +round 1: .*done before: skipped/);
+    assertSameResults(volume, 'after a stop');
+  });
+}
+
+test('a state that is missing, damaged or of another round is made again', async () => {
+  const cases: Readonly<Record<string, (state: string) => Promise<void>>> = {
+    missing: (state) => rm(state),
+    damaged: (state) => writeFile(state, 'no state'),
+    stale: (state) => cp(join(finished, 'rounds', '0002', 'server-state.h5'), state),
+  };
+  for (const [what, spoil] of Object.entries(cases)) {
+    const volume = join(directory, what);
+    await cp(finished, volume, { recursive: true });
+    await spoil(join(volume, 'rounds', '0003', 'server-state.h5'));
+    // Round 3 must be aggregated anew, from that state.
+    await rm(join(volume, 'rounds', '0004', 'global.h5'));
+    const { exitCode, stderr } = await start(volume, ADAM);
+    assert.equal(exitCode, 0, stderr);
+    assertSameResults(volume, what);
+  }
+});
+
+test('another strategy is another run', async () => {
+  const { exitCode, stderr } = await start(finished, ['--strategy', 'fedyogi']);
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /--strategy fedadam, now fedyogi; --server-learning-rate 0\.05, now 0\.01/);
+  const averaging = await start(finished, []);
+  assert.match(averaging.stderr, /--strategy fedadam, now not given/);
+});
+
+test('the round’s clients must be enough, before anything runs', async () => {
+  const volume = join(directory, 'refused');
+  const { exitCode, stderr } = await start(volume, ['--strategy', 'krum']);
+  assert.equal(exitCode, 2);
+  assert.match(
+    stderr,
+    /--strategy krum with --byzantine 1 \(2f \+ 3\) needs at least 5 clients in a round, found 3\./,
+  );
+  assert.equal(existsSync(volume), false);
+});
+
+test('a private run tells ε in round.json, metrics.jsonl, on stderr and in the result line, and grows it', async () => {
+  const volume = join(directory, 'private');
+  const strategy = ['--dp-clip', '1', '--dp-noise', '0.5', '--dp-delta', '1e-3', '--dp-noise-source', 'seed'];
+  const { exitCode, stdout, stderr } = await start(volume, strategy);
+  assert.equal(exitCode, 0, stderr);
+  const spent: number[] = [];
+  const metrics = (await readFile(join(volume, 'metrics.jsonl'), 'utf8')).trim().split('\n');
+  for (let round = 1; round <= ROUNDS; round++) {
+    const privacy = (await recordOf(volume, round)).aggregate?.privacy;
+    assert.equal(privacy?.delta, 1e-3);
+    spent.push(privacy?.epsilon ?? Number.NaN);
+    assert.ok(stderr.includes(`round ${round}: 3 updates, `));
+    assert.match(stderr, new RegExp(`round ${round}: .*, ε ${privacy?.epsilon?.toPrecision(3)} at δ 0.001`));
+    const event = metrics
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .find((each) => each.event === 'aggregate' && each.round === round);
+    assert.deepEqual(event?.privacy, privacy);
+  }
+  assert.ok((spent[0] ?? 0) < (spent[1] ?? 0) && (spent[1] ?? 0) < (spent[2] ?? 0), spent.join());
+  const line = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
+    readonly privacy?: { epsilon: number };
+  };
+  assert.equal(line.privacy?.epsilon, spent[2]);
+  assert.match(stderr, new RegExp(`^privacy ε ${spent[2]?.toPrecision(3)} at`, 'm'));
+});
