@@ -1,18 +1,20 @@
-/** Times training steps of the default CNN on our engine; prints one JSON line. Arguments: threads, steps, batch. */
+/** Times training steps of the default CNN on our engine; prints one JSON line. Arguments: threads, steps, batch, backend. */
 import { initialWeights } from '../lib/engine/initial-weights.js';
 import { describeModel } from '../lib/engine/model-zoo.js';
-import { onnxEngine } from '../lib/engine/onnx/onnx-engine.js';
+import { loadOnnxEngine } from '../lib/engine/onnx/onnx-engine.js';
 import { randomStream } from '../lib/federation/random.js';
 import { median } from './statistics.js';
 
 const [threads = 1, steps = 20, batch = 100] = process.argv.slice(2).map(Number);
+const backend = process.argv[5] === 'wasm' ? 'wasm' : 'cpu';
 const WARM_UP_STEPS = 5;
 
 const random = randomStream(0, 'bench');
 const images = Float32Array.from({ length: batch * 784 }, () => random.uniform());
 const labels = Int32Array.from({ length: batch }, () => random.integer(0, 9));
 const description = describeModel('cnn', { inputShape: [28, 28, 1], classes: 10 });
-const session = await onnxEngine.createTrainingSession(
+const engine = await loadOnnxEngine(backend);
+const session = await engine.createTrainingSession(
   { description, weights: initialWeights(description, 0) },
   {
     optimizer: { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },

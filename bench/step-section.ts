@@ -12,6 +12,7 @@ const BATCH = 100;
 /** Enough to tell ways apart that differ severalfold. */
 const TRIAL_STEPS = 5;
 const OURS = 'fedbatch, ONNX engine';
+const PORTABLE = 'fedbatch, WebAssembly (the fallback)';
 
 /** What a step program prints, and its peak memory. */
 export interface StepFigures {
@@ -38,7 +39,8 @@ export async function benchStep({ rounds, journal }: BenchOptions): Promise<Tabl
   const rows: string[][] = [];
   for (const threads of [1, 2]) {
     const numbers = [threads, STEPS, BATCH].map(String);
-    const ours = () => step(process.execPath, [program('bench/step-onnx'), ...numbers]);
+    const ours = (backend: 'cpu' | 'wasm') =>
+      step(process.execPath, [program('bench/step-onnx'), ...numbers, backend]);
     const theirs = (peer: Peer | undefined, script: string, mode: 'eager' | 'compiled', label: string) =>
       peer === undefined
         ? {}
@@ -46,7 +48,8 @@ export async function benchStep({ rounds, journal }: BenchOptions): Promise<Tabl
     const samples = await interleave(
       { rounds, journal, name: `step, threads ${threads}` },
       {
-        [OURS]: ours,
+        [OURS]: () => ours('cpu'),
+        [PORTABLE]: () => ours('wasm'),
         ...theirs(peers.torch, 'torch_step.py', 'eager', 'channels_last'),
         ...theirs(
           canCompile ? peers.torch : undefined,
