@@ -3,12 +3,12 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { strategyArguments } from '../lib/cli/strategy-options.js';
 import { StageError } from '../lib/federation/errors.js';
-import { formatPrivacy } from '../lib/federation/privacy/privacy-record.js';
 import { FEDAVG, keepsState } from '../lib/federation/strategies/strategy-settings.js';
-import { placeFileAtomic, sha256 } from '../lib/formats/atomic-file.js';
+import { sha256 } from '../lib/formats/atomic-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { privacySpentSchema } from '../lib/formats/strategy-record.js';
-import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
+import { concludeAggregation, tellAggregated } from './aggregate-record.js';
+import { type LocalRun, stopwatch } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { AggregateOutcome, AggregateTask, ClientResult, GlobalModel, RejectedUpdate } from './runner.js';
 import { lastJsonLine, runStage } from './stage-process.js';
@@ -47,11 +47,7 @@ export async function aggregateStage(
   const isWhole = async (made: NonNullable<typeof earlier>) =>
     (await holds(file, made.sha256)) && (state === undefined || (await holds(state.out, made.state)));
   if (earlier?.inputs === inputs && (await isWhole(earlier))) {
-    tellSkipped(
-      run,
-      stage,
-      `round ${round}: ${count(earlier.updates, 'update')}, ${earlier.examples} examples`,
-    );
+    tellAggregated(run, round, earlier);
     return { file, sha256: earlier.sha256, rejected: ledger.record.rejected };
   }
   // A round that went on under its quorum before does so again, whatever quorum later rounds have.
@@ -97,13 +93,8 @@ export async function aggregateStage(
   const made = lastJsonLine(aggregator, result, resultSchema);
   const { rejected: refusals, ...summary } = made;
   const facts = { inputs, ...summary, seconds };
-  await placeFileAtomic(file, paths.aggregatedModel);
   const refused = refusals.map(rejected).filter((each) => !isMissing(each));
-  await ledger.set({ aggregate: facts, rejected: refused, failure: undefined });
-  await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused });
-  const what = `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples`;
-  tell(run, stage, `${what}${made.privacy ? `, ${formatPrivacy(made.privacy)}` : ''}  ${took}`);
-  return { file, sha256: made.sha256, rejected: refused };
+  return await concludeAggregation(run, { ledger, facts, rejected: refused, file, took });
 }
 
 /** Where a server optimizer's state lies; undefined for strategies without one. */

@@ -6,6 +6,7 @@ import type { Model } from '../lib/engine/engine.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
+import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
@@ -28,7 +29,7 @@ import { PARTITION_NAME, readPartition, TRAIN_NAME, virtualClients } from '../li
 import { roundTo } from '../lib/observability/rounding.js';
 import { testAccuracy } from './accuracy.js';
 import { type RoundOutcome, trainRound } from './round.js';
-import type { SharedExamples, TrainingPlan, WorkerSetup } from './worker-messages.js';
+import type { SharedExamples, WorkerSetup } from './worker-messages.js';
 import { openPool, type WorkerPool } from './worker-pool.js';
 
 /** A simulation on a split with virtual shards. */

@@ -1,27 +1,12 @@
 /** What passes between the simulator's main thread and its workers: plain data, large arrays in shared memory. */
 import type { Judgements } from '../lib/engine/accuracy-test.js';
-import type { Model, OptimizerSettings } from '../lib/engine/engine.js';
+import type { Model } from '../lib/engine/engine.js';
+import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import type { Examples } from '../lib/federation/examples.js';
-import type { BatchSize, LocalWork } from '../lib/federation/local-work.js';
 import type { ErrorMessage } from '../lib/federation/transported-error.js';
 import type { Weights } from '../lib/federation/weights.js';
 import type { VirtualShards } from '../lib/formats/virtual-shards.js';
-
-/** What all clients of a run have in common. */
-export interface TrainingPlan {
-  /** Epochs or steps. */
-  readonly work: LocalWork;
-  readonly batchSize: BatchSize;
-  readonly optimizer: OptimizerSettings;
-  /** μ of FedProx' term. */
-  readonly proximal: number;
-  /** The run's seed; client and round get streams of their own. */
-  readonly seed: number;
-  readonly engine: EngineChoice;
-  /** Processor threads of each worker. */
-  readonly threads: number;
-}
 
 /** Examples and the file that they come from; the arrays are shared by all threads. */
 export interface SharedExamples {

@@ -1,14 +1,12 @@
 /** What passes between the trainer's main thread and its worker: plain data only. */
-import type { OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress } from '../lib/engine/local-training.js';
-import type { EngineChoice } from '../lib/federation/engine-choice.js';
-import type { BatchSize, LocalWork } from '../lib/federation/local-work.js';
+import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import type { ModelName } from '../lib/federation/model-names.js';
 import type { ErrorMessage } from '../lib/federation/transported-error.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 
 /** One client's training in one round. */
-export interface TrainRequest {
+export interface TrainRequest extends TrainingPlan {
   /** The client's shard (npz). */
   readonly data: string;
   /** The global model to start from (h5); without it, the seeded initial model named by `model`. */
@@ -17,16 +15,6 @@ export interface TrainRequest {
   readonly classes?: number;
   readonly client: number;
   readonly round: number;
-  /** Epochs or steps. */
-  readonly work: LocalWork;
-  readonly batchSize: BatchSize;
-  readonly optimizer: OptimizerSettings;
-  /** μ of FedProx' term. */
-  readonly proximal: number;
-  /** The run's seed; client and round get streams of their own. */
-  readonly seed: number;
-  readonly engine: EngineChoice;
-  readonly threads: number;
 }
 
 /** A finished training: the update as a Keras file, and what the last epoch showed. */

@@ -2,15 +2,15 @@
 import { strategyArguments } from '../../lib/cli/strategy-options.js';
 import { StageError } from '../../lib/federation/errors.js';
 import { requireQuorum } from '../../lib/federation/participation.js';
-import { formatPrivacy } from '../../lib/federation/privacy/privacy-record.js';
 import { FEDAVG } from '../../lib/federation/strategies/strategy-settings.js';
-import { placeFileAtomic, sha256 } from '../../lib/formats/atomic-file.js';
+import { sha256 } from '../../lib/formats/atomic-file.js';
 import type { Manifest } from '../../lib/formats/manifest.js';
 import {
   evaluateReplySchema,
   saveReplySchema,
   trainReplySchema,
 } from '../../lib/formats/simulation-messages.js';
+import { concludeAggregation, tellAggregated } from '../aggregate-record.js';
 import { stateFiles } from '../aggregate-stage.js';
 import { engineArguments } from '../engine-arguments.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from '../local-run.js';
@@ -125,8 +125,7 @@ async function saveGlobalModel(
   const file = run.paths.round(round + 1).globalModel;
   const { aggregate: earlier, rejected } = ledger.record;
   if (earlier !== undefined) {
-    const what = `round ${round}: ${count(earlier.updates, 'update')}, ${earlier.examples} examples`;
-    tellSkipped(run, stage, what);
+    tellAggregated(run, round, earlier);
     return { file, sha256: earlier.sha256, rejected };
   }
   for (const each of rejected) {
@@ -148,10 +147,5 @@ async function saveGlobalModel(
     },
   );
   const facts = { inputs: hashOfInputs(global, data), ...made };
-  await placeFileAtomic(file, run.paths.aggregatedModel);
-  await ledger.set({ aggregate: facts, failure: undefined });
-  await run.metrics.append({ event: 'aggregate', round, ...facts, rejected });
-  const what = `round ${round}: ${count(made.updates, 'update')}, ${made.examples} examples`;
-  tell(run, stage, `${what}${made.privacy ? `, ${formatPrivacy(made.privacy)}` : ''}  ${took}`);
-  return { file, sha256: made.sha256, rejected };
+  return await concludeAggregation(run, { ledger, facts, rejected, file, took });
 }

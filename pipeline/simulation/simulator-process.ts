@@ -18,7 +18,7 @@ export interface SimulatorProcess {
 
 /**
  * A simulator moves thousands of updates of some 100 kB and more through its memory. Looking for unused ones after every
- * MB of new objects, and giving large blocks back to the system at once, a round on MNIST stays below 300 MB in place of
+ * MB of new objects, and giving large blocks back to the system at once, training on MNIST took some 310 MB in place of
  * 380 MB. glibc alone reads the variables; others pass over them.
  */
 const RUNTIME = {
