@@ -1,5 +1,9 @@
-/** A running weighted mean of model weights: one model in memory at a time, whatever their number. */
-import type { WeightArray, Weights } from './weights.js';
+/**
+ * A running weighted mean of model weights: one model in memory at a time, whatever their number. Its sums are exact
+ * until the end, so that the mean is the same bytes for any order, and for any grouping of what is averaged.
+ */
+import { createExactSums } from './exact-sum.js';
+import { sizeOf, type WeightArray, type Weights } from './weights.js';
 
 /** An array of a mean before it is rounded. */
 export interface MeanArray extends Pick<WeightArray, 'name' | 'shape'> {
@@ -10,35 +14,57 @@ export interface MeanArray extends Pick<WeightArray, 'name' | 'shape'> {
 /** A mean of models, in the order of their arrays. */
 export type Mean = readonly MeanArray[];
 
-/** Collects models and gives their weighted mean; sums are kept in float64. */
+/** Σ n_k · w^k of one array, exactly. */
+export interface SumArray extends Pick<WeightArray, 'name' | 'shape'> {
+  /** Arrays that add up to the sum, row-major; the first is the sum rounded to float64. */
+  readonly parts: readonly Float64Array[];
+}
+
+/** What a mean is the quotient of: the sums of a group of models, to be added to those of other groups. */
+export interface WeightedSums {
+  readonly arrays: readonly SumArray[];
+  /** Σ n_k. */
+  readonly totalWeight: number;
+}
+
+/** Collects models and gives their weighted mean. */
 export interface WeightedMean {
-  /** Adds a model that counts `weight` > 0. The order of additions can change the last bits: callers sort. */
+  /** Adds a model that counts `weight` > 0. */
   add(weights: Weights, weight: number): void;
+  /** Adds the models of a group: the same as adding one after the other. */
+  addSums(sums: WeightedSums): void;
+  /** What was added, for a mean elsewhere to go on with. The same models give the same sums. */
+  sums(): WeightedSums;
   /**
-   * The mean of what was added. Of equal models it is exactly that model (-0 becomes 0): products and sums of
-   * float32 values with whole weights of less than 2^29 in total are exact in float64.
+   * The mean of what was added: its sums rounded to float64 once, divided by the weight. Of equal models it is exactly
+   * that model (-0 becomes 0) as long as the whole weights sum to less than 2^29.
    */
   value(): Mean;
 }
 
 /** A mean of nothing yet, of models with the names and shapes of `like`, whose values are not used. */
-export function createWeightedMean(like: Weights): WeightedMean {
-  const sums = like.map(({ values }) => new Float64Array(values.length));
+export function createWeightedMean(like: readonly Pick<WeightArray, 'name' | 'shape'>[]): WeightedMean {
+  const sums = like.map(({ shape }) => createExactSums(sizeOf(shape)));
   let totalWeight = 0;
   return {
     add(weights, weight) {
-      sums.forEach((sum, index) => {
-        const { values } = weights[index] as Weights[number];
-        for (let at = 0; at < sum.length; at++)
-          sum[at] = (sum[at] as number) + weight * (values[at] as number);
-      });
+      for (const [index, sum] of sums.entries()) sum.add((weights[index] as WeightArray).values, weight);
       totalWeight += weight;
     },
+    addSums(group) {
+      for (const [index, sum] of sums.entries()) {
+        for (const part of (group.arrays[index] as SumArray).parts) sum.add(part);
+      }
+      totalWeight += group.totalWeight;
+    },
+    sums: () => ({
+      arrays: like.map(({ name, shape }, index) => ({ name, shape, parts: sums[index]?.parts() ?? [] })),
+      totalWeight,
+    }),
     value: () =>
       like.map(({ name, shape }, index) => {
-        const sum = sums[index] as Float64Array;
-        const values = new Float64Array(sum.length);
-        for (let at = 0; at < sum.length; at++) values[at] = (sum[at] as number) / totalWeight;
+        const values = sums[index]?.rounded() ?? new Float64Array();
+        for (let at = 0; at < values.length; at++) values[at] = (values[at] as number) / totalWeight;
         return { name, shape, values };
       }),
   };

@@ -6,7 +6,10 @@
 import type { WeightArray, Weights } from '../weights.js';
 import type { Strategy, Updates, WeightedUpdate } from './strategy.js';
 
-/** `strategy` over updates whose distance from the global model is clipped to `maxNorm` > 0. */
+/**
+ * `strategy` over updates whose distance from the global model is clipped to `maxNorm` > 0. Groups' sums are of updates
+ * that were clipped before they were added up.
+ */
 export function clipNorm(strategy: Strategy, maxNorm: number): Strategy {
   return {
     ...strategy,
@@ -38,7 +41,8 @@ export interface ClipOptions {
   readonly maxNorm: number;
 }
 
-async function* clipped(updates: Updates, global: Weights, maxNorm: number): AsyncGenerator<WeightedUpdate> {
+/** The updates, their distance from the global model clipped to `maxNorm`. */
+export async function* clipped(updates: Updates, global: Weights, maxNorm: number): AsyncGenerator<WeightedUpdate> {
   for await (const { weights, examples } of updates) {
     const scale = clipScale({ weights, from: global, maxNorm });
     yield { weights: scale === 1 ? weights : scaled(weights, global, scale), examples };

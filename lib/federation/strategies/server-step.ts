@@ -1,7 +1,7 @@
 /** Strategies in two halves: an average of the updates, and the server's step from the global model towards it. */
-import { createWeightedMean, type Mean, type WeightedMean } from '../weighted-mean.js';
+import { createWeightedMean, type Mean, type WeightedMean, type WeightedSums } from '../weighted-mean.js';
 import { isStatistic, type WeightArray } from '../weights.js';
-import type { ServerState, Slots, Strategy, Updates } from './strategy.js';
+import type { Groups, ServerState, Slots, Strategy, Updates } from './strategy.js';
 
 /** Averages the updates of a round, one in memory at a time. */
 export interface Averaging {
@@ -9,6 +9,8 @@ export interface Averaging {
   readonly needsGlobal: boolean;
   /** The mean, or null where there are no updates. */
   mean(state: ServerState, updates: Updates): Promise<Mean | null>;
+  /** The same mean from groups' sums; absent where updates do not simply add up. */
+  meanOfGroups?(groups: Groups): Promise<Mean | null>;
 }
 
 /** A server optimizer: from the state before the round and the mean of the updates to the state after it. */
@@ -21,26 +23,51 @@ export interface ServerStep {
 /** The mean weighted by numbers of examples, Σ n_k/n · w^k. */
 export const weightedMean: Averaging = {
   needsGlobal: false,
-  async mean(_state, updates) {
-    let mean: WeightedMean | undefined;
-    for await (const { weights, examples } of updates) {
-      mean ??= createWeightedMean(weights);
-      mean.add(weights, examples);
-    }
-    return mean?.value() ?? null;
-  },
+  mean: async (_state, updates) => (await addUp(updates))?.value() ?? null,
+  meanOfGroups: async (groups) => (await addUpGroups(groups))?.value() ?? null,
 };
+
+/** The sums of a group of updates; null where there are none. */
+export async function sumUpdates(updates: Updates): Promise<WeightedSums | null> {
+  return (await addUp(updates))?.sums() ?? null;
+}
+
+/** The sums of a group of groups; null where there are none. */
+export async function sumGroups(groups: Groups): Promise<WeightedSums | null> {
+  return (await addUpGroups(groups))?.sums() ?? null;
+}
+
+async function addUp(updates: Updates): Promise<WeightedMean | undefined> {
+  let mean: WeightedMean | undefined;
+  for await (const { weights, examples } of updates) {
+    mean ??= createWeightedMean(weights);
+    mean.add(weights, examples);
+  }
+  return mean;
+}
+
+async function addUpGroups(groups: Groups): Promise<WeightedMean | undefined> {
+  let mean: WeightedMean | undefined;
+  for await (const sums of groups) {
+    mean ??= createWeightedMean(sums.arrays);
+    mean.addSums(sums);
+  }
+  return mean;
+}
 
 /** The strategy that averages by `average` and then takes `server`'s step. */
 export function stepStrategy(name: string, server: ServerStep, average = weightedMean): Strategy {
+  const stepTo = (state: ServerState, mean: Mean | null) =>
+    mean === null ? state : { ...server.step(state, mean), round: state.round + 1 };
+  const { meanOfGroups } = average;
   return {
     name,
     needsGlobal: server.needsGlobal || average.needsGlobal,
     slots: server.slots,
-    async aggregate(state, updates) {
-      const mean = await average.mean(state, updates);
-      return mean === null ? state : { ...server.step(state, mean), round: state.round + 1 };
-    },
+    aggregate: async (state, updates) => stepTo(state, await average.mean(state, updates)),
+    ...(meanOfGroups === undefined
+      ? {}
+      : { aggregateGroups: async (state, groups) => stepTo(state, await meanOfGroups(groups)) }),
   };
 }
 

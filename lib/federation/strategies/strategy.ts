@@ -1,4 +1,5 @@
 /** What a strategy is: how the updates of a round and the server's state become the next state. */
+import type { WeightedSums } from '../weighted-mean.js';
 import type { Weights } from '../weights.js';
 
 /**
@@ -10,8 +11,11 @@ export interface WeightedUpdate {
   readonly examples: number;
 }
 
-/** The good updates of a round, in the order of their clients: the order decides the last bits of a sum. */
+/** The good updates of a round, in the order of their clients: where a strategy keeps some of them, it decides which. */
 export type Updates = AsyncIterable<WeightedUpdate> | Iterable<WeightedUpdate>;
+
+/** The updates of a round as the sums of groups of them, in any order. */
+export type Groups = AsyncIterable<WeightedSums> | Iterable<WeightedSums>;
 
 /** What the server holds between two rounds. */
 export interface ServerState {
@@ -40,4 +44,6 @@ export interface Strategy {
    * @throws {ThresholdError} when there are updates, but fewer than the rule makes sense for, e.g. 2f + 3 for Krum
    */
   aggregate(state: ServerState, updates: Updates): Promise<ServerState>;
+  /** The same state from the sums of the updates, bit for bit; absent where the strategy looks at each update. */
+  aggregateGroups?(state: ServerState, groups: Groups): Promise<ServerState>;
 }

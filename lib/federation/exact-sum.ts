@@ -1,0 +1,79 @@
+/**
+ * Sums of float64 numbers without rounding, element by element: they depend on neither the order nor the grouping of
+ * what is added. Two numbers hold a sum, and what addition rounds off goes from the first to the second by Knuth's
+ * error-free TwoSum (Shewchuk 1997, Adaptive Precision Floating-Point Arithmetic, theorem 7). The few elements for
+ * which 106 bits are not enough keep the rest as whole numbers.
+ */
+import { fromUnits, toUnits } from './float-units.js';
+
+/** Running sums of equally long arrays. */
+export interface ExactSums {
+  /** Adds `weight` times the values, each product rounded to float64 (exact for float32 and weights below 2^29). */
+  add(values: Float32Array | Float64Array, weight?: number): void;
+  /**
+   * The sums as arrays that add up to them: first the sums rounded to float64, then what that left of them, rounded,
+   * and so on until nothing is left. The same sums give the same arrays, mostly one or two.
+   */
+  parts(): readonly Float64Array[];
+  /** The sums rounded to float64, once. */
+  rounded(): Float64Array;
+}
+
+/** Sums of nothing yet. */
+export function createExactSums(length: number): ExactSums {
+  const high = new Float64Array(length);
+  const low = new Float64Array(length);
+  /** What 106 bits do not hold, by element. */
+  const rest = new Map<number, bigint>();
+
+  const carry = (at: number, error: number) => {
+    const sum = (low[at] as number) + error;
+    const left = twoSumError(low[at] as number, error, sum);
+    low[at] = sum;
+    if (left !== 0) rest.set(at, (rest.get(at) ?? 0n) + toUnits(left));
+  };
+  const roundedAt = (at: number): number => {
+    const more = rest.get(at);
+    if (more === undefined) return (high[at] as number) + (low[at] as number);
+    return fromUnits(toUnits(high[at] as number) + toUnits(low[at] as number) + more);
+  };
+
+  return {
+    add(values, weight = 1) {
+      for (let at = 0; at < length; at++) {
+        const sum = high[at] as number;
+        const addend = weight * (values[at] as number);
+        const next = sum + addend;
+        high[at] = next;
+        const error = twoSumError(sum, addend, next);
+        if (error !== 0) carry(at, error);
+      }
+    },
+    parts() {
+      const first = Float64Array.from({ length }, (_, at) => roundedAt(at));
+      const second = new Float64Array(length);
+      for (let at = 0; at < length; at++) {
+        if (!rest.has(at)) second[at] = twoSumError(high[at] as number, low[at] as number, first[at] as number);
+      }
+      const parts = [first, second];
+      for (const [at, more] of rest) {
+        let left = toUnits(high[at] as number) + toUnits(low[at] as number) + more;
+        for (let part = 0; left !== 0n; part++) {
+          const value = fromUnits(left);
+          parts[part] ??= new Float64Array(length);
+          (parts[part] as Float64Array)[at] = value;
+          left -= toUnits(value);
+        }
+      }
+      while (parts.length > 1 && parts.at(-1)?.every((value) => value === 0)) parts.pop();
+      return parts;
+    },
+    rounded: () => Float64Array.from({ length }, (_, at) => roundedAt(at)),
+  };
+}
+
+/** a + b − sum, exactly, where `sum` is a + b as float64 rounds it. */
+function twoSumError(a: number, b: number, sum: number): number {
+  const rounded = sum - a;
+  return a - (sum - rounded) + (b - rounded);
+}
