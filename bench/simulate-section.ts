@@ -7,7 +7,7 @@ import { formatBytes } from '../lib/observability/format.js';
 import { interleave, sampleProcess } from './measure.js';
 import { availablePeers, type Peer, prepareFlower } from './peers.js';
 import { formatRatio, type Table } from './report.js';
-import { type BenchOptions, fedbatch, peerScript, withDirectory } from './section.js';
+import { type BenchOptions, fedbatch, peerScript, type Section, withDirectory } from './section.js';
 import { medianOf, ratioByRound } from './statistics.js';
 
 /** A simulation: K clients on MNIST, so many rounds of a share of them. */
@@ -19,10 +19,13 @@ export interface Simulation {
   readonly beside: boolean;
 }
 
-/** The paper's share of clients a round; and one round of all, for its 10,000 updates. */
-const SIMULATIONS: readonly Simulation[] = [
+/** The paper's share of clients a round. */
+const FEW: readonly Simulation[] = [
   { clients: 100, fraction: 0.1, rounds: 3, beside: true },
   { clients: 1_000, fraction: 0.1, rounds: 2, beside: true },
+];
+/** And one round of all, for its 10,000 updates. */
+const MANY: readonly Simulation[] = [
   { clients: 10_000, fraction: 0.1, rounds: 1, beside: true },
   { clients: 10_000, fraction: 1, rounds: 1, beside: false },
 ];
@@ -40,12 +43,21 @@ export interface SimulationFigures {
   readonly treePeakBytes: number;
 }
 
-/** All simulations, on both sides in turn. */
-export async function benchSimulate({ data, rounds, journal }: BenchOptions): Promise<Table> {
+/** 100 and 1,000 clients. */
+export const benchSimulate: Section = (options) => compare(FEW, options);
+
+/** 10,000 clients. */
+export const benchSimulateMany: Section = (options) => compare(MANY, options);
+
+/** Simulations on both sides in turn. */
+async function compare(
+  simulations: readonly Simulation[],
+  { data, rounds, journal }: BenchOptions,
+): Promise<Table> {
   const { peers, notes } = await availablePeers({ flower: prepareFlower });
   const { flower } = peers;
   const rows: string[][] = [];
-  for (const simulation of SIMULATIONS) {
+  for (const simulation of simulations) {
     const sides: Record<string, () => Promise<SimulationFigures>> = {
       [OURS]: () => withDirectory((directory) => runOurs(simulation, { data, directory })),
       ...(flower !== undefined && simulation.beside
