@@ -7,17 +7,19 @@ import { sha256OfDataset } from '../lib/formats/given-shards.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { availableCores } from '../lib/system/cores.js';
+import { checkSplit } from './check-split.js';
 import { planThreads } from './cores.js';
 import { endingOf } from './ending.js';
 import { count, type Tolerance } from './local-run.js';
 import { createLocalRunner, type LocalRunner } from './local-runner.js';
 import { openMetrics } from './metrics.js';
+import { DATASET_NAMES } from './named-datasets.js';
 import { processWork } from './process-work.js';
 import { reportStage } from './report-stage.js';
 import { requireEngine } from './require-engine.js';
 import { type FederationPlan, federatedAveraging } from './round-loop.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
-import { DATASET_NAMES, runId } from './settings.js';
+import { runId } from './settings.js';
 import { simulatedWork } from './simulation/simulated-work.js';
 import { splitStage } from './split-stage.js';
 import { createStageClock, type StageClock, timedRunner } from './stage-clock.js';
@@ -50,6 +52,7 @@ export interface RunOptions {
 export async function runJob(options: RunOptions, context: StageContext): Promise<RunResult> {
   await requireEngine(options.settings.engine, context);
   const settings = await withDatasetHash(options.settings);
+  await checkSplit(settings);
   const id = runId(settings);
   const cores = availableCores();
   const clients = selectedCount(settings.federation);

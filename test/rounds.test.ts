@@ -263,6 +263,27 @@ for (const [what, flags, message] of [
     /--patience 2 can never end a run of --rounds 1/,
   ],
   ['a target in percent', ['--target-accuracy', '97'], /Expected a number from 0 to 1, found "97"/],
+  [
+    'a fraction that comes to nobody',
+    ['--fraction', '0.09'],
+    /--fraction 0\.09 selects none of 5 clients: .* 0\.1,/,
+  ],
+  [
+    'no concentration',
+    ['--partition', 'dirichlet', '--alpha', '0'],
+    /--alpha to be a number above 0, found 0/,
+  ],
+  [
+    'more labels a client than the data have',
+    ['--partition', 'label-skew', '--labels-per-client', '5'],
+    /Expected at most 4 labels per client, .* found 5/,
+  ],
+  [
+    'more labels a client than MNIST has',
+    ['--data', 'mnist', '--partition', 'label-skew', '--labels-per-client', '11'],
+    /Expected at most 10 labels per client, .* found 11/,
+  ],
+  ['more clients than examples', ['--clients', '400'], /at most 324 clients for 324 training .* found 400/],
   ['a deadline of no time', ['--round-deadline', '0'], /Expected a number above 0, found "0"/],
 ] as const) {
   test(`${what} is refused before anything is done`, async () => {
