@@ -11,6 +11,7 @@ import { ThresholdError } from '../lib/federation/errors.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
+import { virtualClients } from '../lib/federation/virtual-shards.js';
 import { readFileBytes, sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { readSharedShard } from '../lib/formats/dataset.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
@@ -25,7 +26,7 @@ import type {
   TrainReply,
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
-import { PARTITION_NAME, readPartition, TRAIN_NAME, virtualClients } from '../lib/formats/virtual-shards.js';
+import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/virtual-shards.js';
 import { roundTo } from '../lib/observability/rounding.js';
 import { testAccuracy } from './accuracy.js';
 import { type RoundOutcome, trainRound } from './round.js';

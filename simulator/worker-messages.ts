@@ -5,8 +5,8 @@ import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { ErrorMessage } from '../lib/federation/transported-error.js';
+import type { VirtualShards } from '../lib/federation/virtual-shards.js';
 import type { Weights } from '../lib/federation/weights.js';
-import type { VirtualShards } from '../lib/formats/virtual-shards.js';
 
 /** Examples and the file that they come from; the arrays are shared by all threads. */
 export interface SharedExamples {

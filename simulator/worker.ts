@@ -9,7 +9,7 @@ import { engineChoice } from '../lib/federation/engine-choice.js';
 import { InterruptedError } from '../lib/federation/errors.js';
 import { takeExamples } from '../lib/federation/examples.js';
 import { toErrorMessage } from '../lib/federation/transported-error.js';
-import { shardIndices } from '../lib/formats/virtual-shards.js';
+import { shardIndices } from '../lib/federation/virtual-shards.js';
 import type {
   FailedClient,
   JudgedPart,
@@ -100,7 +100,7 @@ async function trainClient(
       seed,
       signal: stop.signal,
     });
-    for (const [index, { values }] of (await session.weights()).entries()) update[index]?.values.set(values);
+    await session.weights(update);
     const seconds = (performance.now() - startedAt) / 1000;
     const facts = { examples: examples.labels.length, seconds, stepSeconds: stepMs / 1000, loss, accuracy };
     return { kind: 'trained', ...facts };

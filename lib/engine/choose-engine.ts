@@ -13,7 +13,6 @@ import { EngineUnavailableError } from './engine-unavailable.js';
 import { foreignLayers } from './foreign-layers.js';
 import type { ForeignLayer, ModelDescription } from './model-description.js';
 import { trialInProcess } from './trial.js';
-import { trialInChild } from './trial-process.js';
 
 /** A loaded engine, and why it is this one. */
 export interface ChosenEngine {
@@ -122,6 +121,8 @@ async function tryToLoad(backend: RegisteredBackend, signal: AbortSignal | undef
   if (obstacle !== undefined) return { engine: undefined, reason: obstacle };
   try {
     if (backend.device === 'gpu') {
+      // Loaded only here: starting processes takes libraries of 10 MB, which each thread would load for itself.
+      const { trialInChild } = await import('./trial-process.js');
       const trial = await trialInChild(backend, signal === undefined ? {} : { signal });
       if (!trial.works) return { engine: undefined, reason: trial.reason };
     }

@@ -74,8 +74,8 @@ export interface TrainingSession {
   readonly engine: string;
   /** One optimizer step. */
   step(batch: Batch): Promise<StepResult>;
-  /** A copy of the current weights; they may have to come from a graphics card. */
-  weights(): Promise<Weights>;
+  /** A copy of the current weights, in the arrays of `into` where it is given; they may have to come from a graphics card. */
+  weights(into?: Weights): Promise<Weights>;
   /**
    * Begins anew without compiling again: what follows gives the bytes of a session made with these weights, this seed
    * and this learning rate. The optimizer forgets what it has seen, the proximal term holds to the new weights. Not

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
+import { shardIndices, virtualClients } from '../federation/virtual-shards.js';
 import { writeFileAtomic } from './atomic-file.js';
 import { encodeNpz } from './npz.js';
-import { readPartition, shardIndices, virtualClients, writePartition } from './virtual-shards.js';
+import { readPartition, writePartition } from './virtual-shards.js';
 
 test('every list comes back as it was, whatever its length', async (t) => {
   const path = join(await temporaryDirectory(t), 'partition.npz');

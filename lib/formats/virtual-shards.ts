@@ -1,5 +1,6 @@
 /** Shards of a simulation: all training examples in one file, and in another one which of them each client has. */
 import { DataError } from '../federation/errors.js';
+import type { VirtualShards } from '../federation/virtual-shards.js';
 import { readFileBytes, sha256, writeFileAtomic } from './atomic-file.js';
 import type { WrittenFile } from './dataset.js';
 import type { NpyArray } from './npy.js';
@@ -9,24 +10,6 @@ import { encodeNpz, openNpz } from './npz.js';
 export const TRAIN_NAME = 'train.npz';
 /** Arrays `indices` (the clients' examples, one client after the other) and `sizes` (how many each has), both int32. */
 export const PARTITION_NAME = 'partition.npz';
-
-/** Which of the training examples the clients have, client by client. */
-export interface VirtualShards {
-  /** Indices of all clients' examples, one client after the other. */
-  readonly indices: Int32Array;
-  /** Client k's begin at element k and end before element k + 1. */
-  readonly offsets: Int32Array;
-}
-
-/** The indices of one client's examples; a view. */
-export function shardIndices({ indices, offsets }: VirtualShards, client: number): Int32Array {
-  return indices.subarray(offsets[client], offsets[client + 1]);
-}
-
-/** Number of clients. */
-export function virtualClients({ offsets }: VirtualShards): number {
-  return offsets.length - 1;
-}
 
 /** Writes the clients' lists of examples atomically. @throws {StorageError} when the disk refuses */
 export async function writePartition(path: string, shards: readonly Uint32Array[]): Promise<WrittenFile> {

@@ -106,16 +106,19 @@ export function packWeights(
   }
 }
 
-/** A copy of the weights out of the tensors of their groups; names and shapes as `like`. */
+/** A copy of the weights out of the tensors of their groups, in the arrays of `into`, where given, else in new ones; names and shapes as `like`. */
 export function unpackWeights(
   groups: readonly ParameterGroup[],
-  like: Weights,
   from: readonly Tensor[],
+  { like, into = emptyLike(like) }: { readonly like: Weights; readonly into?: Weights | undefined },
 ): Weights {
-  const values = new Map<number, Float32Array>();
   for (const [at, tensor] of from.entries()) {
+    const values = tensor.data as Float32Array;
     for (const { index, offset, length } of groups[at]?.members ?? [])
-      values.set(index, (tensor.data as Float32Array).slice(offset, offset + length));
+      into[index]?.values.set(values.subarray(offset, offset + length));
   }
-  return like.map(({ name, shape }, index) => ({ name, shape, values: values.get(index) as Float32Array }));
+  return into;
 }
+
+const emptyLike = (weights: Weights): Weights =>
+  weights.map(({ name, shape, values }) => ({ name, shape, values: new Float32Array(values.length) }));

@@ -1,8 +1,18 @@
 /** A predict session on ONNX Runtime. */
+
+import { sizeOf } from '../../federation/weights.js';
 import type { Model, PredictSession } from '../engine.js';
+import type { ModelDescription } from '../model-description.js';
+import { classCount, shapeLayers } from '../parameters.js';
 import { createInferenceSession } from './inference-session.js';
 import { buildPredictGraph } from './predict-graph.js';
-import { loadOnnxRuntime, type OnnxBackend } from './runtime.js';
+import { isDevice, loadOnnxRuntime, type OnnxBackend, type Tensor } from './runtime.js';
+
+/**
+ * Elements of all layers' outputs in one run on the processor, 8 MB: a batch runs in parts that stay in its cache. 100
+ * images of the CNN at once were no faster and held 30 MB more on each thread.
+ */
+const MAX_ACTIVATIONS = 2 ** 21;
 
 /** Compiles `model` for prediction with batches of any size. */
 export async function createPredictSession(
@@ -11,12 +21,29 @@ export async function createPredictSession(
 ): Promise<PredictSession> {
   const runtime = await loadOnnxRuntime(backend, threads);
   const session = await createInferenceSession(buildPredictGraph(model), { runtime, threads });
+  const { inputShape } = model.description;
+  const largest = isDevice(backend) ? Number.POSITIVE_INFINITY : examplesPerRun(model.description);
+  const run = async (images: Float32Array, count: number): Promise<Float32Array> => {
+    const feed = new runtime.Tensor('float32', images, [count, ...inputShape]);
+    const { probabilities } = await session.run({ images: feed });
+    return (probabilities as Tensor).data as Float32Array;
+  };
   return {
     async predict(images, count) {
-      const feed = new runtime.Tensor('float32', images, [count, ...model.description.inputShape]);
-      const { probabilities } = await session.run({ images: feed });
-      return probabilities?.data as Float32Array;
+      if (count <= largest) return run(images, count);
+      const [size, classes] = [sizeOf(inputShape), classCount(model.description)];
+      const all = new Float32Array(count * classes);
+      for (let from = 0; from < count; from += largest) {
+        const to = Math.min(count, from + largest);
+        all.set(await run(images.subarray(from * size, to * size), to - from), from * classes);
+      }
+      return all;
     },
     dispose: () => session.release(),
   };
+}
+
+function examplesPerRun(description: ModelDescription): number {
+  const elements = shapeLayers(description).reduce((sum, { outputShape }) => sum + sizeOf(outputShape), 0);
+  return Math.max(1, Math.floor(MAX_ACTIVATIONS / elements));
 }

@@ -89,7 +89,10 @@ export async function createTrainingSession(
       foldStatistics(graph, { from: statistics.map(({ tensor }) => floats(tensor)), into: next.weights });
       return stepResult(loss, correct);
     },
-    weights: async () => unpackWeights(graph.groups, model.weights, (states[steps % 2] as State).weights),
+    async weights(into) {
+      const { weights } = states[steps % 2] as State;
+      return unpackWeights(graph.groups, weights, { like: model.weights, into });
+    },
     async restart({ weights, seed, learningRate = settings.optimizer.learningRate }) {
       requireSameShapes(weights, model.weights);
       start(weights);

@@ -40,15 +40,20 @@ export async function buildLayersModel(
   return { model, variables, dispose };
 }
 
-/** The current weights, named and shaped as `like`. */
-export async function readWeights({ variables }: LayersModel, like: Weights): Promise<Weights> {
+/** A copy of the current weights, in the arrays of `into`, where given, else in new ones; names and shapes as `like`. */
+export async function readWeights(
+  { variables }: LayersModel,
+  { like, into }: { readonly like: Weights; readonly into?: Weights | undefined },
+): Promise<Weights> {
   return Promise.all(
-    like.map(async ({ name, shape }, index) => ({
-      name,
-      shape,
+    like.map(async ({ name, shape }, index) => {
+      const data = (await (variables[index] as Tf.LayerVariable).read().data()) as Float32Array;
+      const given = into?.[index];
       // A copy: a backend may hand out the memory that it computes on.
-      values: Float32Array.from(await (variables[index] as Tf.LayerVariable).read().data()),
-    })),
+      if (given === undefined) return { name, shape, values: Float32Array.from(data) };
+      given.values.set(data);
+      return given;
+    }),
   );
 }
 

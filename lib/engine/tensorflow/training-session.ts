@@ -44,9 +44,9 @@ export async function createTrainingSession(
       });
       return readResult(loss, correct);
     },
-    async weights() {
+    async weights(into) {
       await use();
-      return readWeights(layers, model.weights);
+      return readWeights(layers, { like: model.weights, into });
     },
     async restart({ weights, seed, learningRate = settings.optimizer.learningRate }) {
       requireSameShapes(weights, model.weights);
