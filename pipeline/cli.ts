@@ -32,8 +32,8 @@ import {
   federationOf,
   toleranceOf,
 } from './federation-options.js';
-import { DATASET_NAMES } from './named-datasets.js';
 import { numberOfClients } from './number-of-clients.js';
+import { DATASET_NAMES } from './settings.js';
 
 /** Local epochs per round. */
 const EPOCHS = '--epochs';

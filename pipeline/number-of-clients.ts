@@ -2,7 +2,7 @@
 import { UsageError } from '../lib/federation/errors.js';
 import { clientsFollowFromData, type PartitionSettings } from '../lib/federation/partition/settings.js';
 import { clientsInData } from '../lib/formats/ownership.js';
-import { DATASET_NAMES } from './named-datasets.js';
+import { DATASET_NAMES } from './settings.js';
 
 /** Clients of a run that says nothing of them. */
 export const DEFAULT_CLIENTS = 3;

@@ -9,8 +9,7 @@ import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../lib
 import type { VolumePaths } from '../lib/formats/volume.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { clearVolume } from './clear-volume.js';
-import { DATASET_NAMES } from './named-datasets.js';
-import { continuedSettings, settingsDifferences } from './settings.js';
+import { continuedSettings, DATASET_NAMES, settingsDifferences } from './settings.js';
 
 /** A volume that this process alone may write until it is released. */
 export interface RunVolume {

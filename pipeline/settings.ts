@@ -3,6 +3,9 @@ import { basename } from 'node:path';
 import { sha256 } from '../lib/formats/atomic-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 
+/** The datasets that the splitter knows by name; anything else is a path. */
+export const DATASET_NAMES: readonly string[] = ['digits', 'mnist'];
+
 /** Characters of a dataset's name in a run's id, at most. */
 const NAME_LENGTH = 24;
 

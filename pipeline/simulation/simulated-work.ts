@@ -94,10 +94,10 @@ async function trainRound(
   };
   const { result, seconds, took } = await stopwatch(() => started().ask(request, trainReplySchema));
   run.reporter.close();
-  const { engine, stepSeconds, reported, rejected, missing } = result;
+  const { engine, stepSeconds, startSeconds, reported, rejected, missing } = result;
   const outcome = { reported, rejected, missing, simulated: { engine, jobs: run.jobs } };
   await ledger.set({ learningRate, ...outcome, aggregate: undefined });
-  const facts = { learningRate, clients: reported.length, seconds, stepSeconds };
+  const facts = { learningRate, clients: reported.length, seconds, stepSeconds, startSeconds };
   await run.metrics.append({ event: 'updates', round, ...facts });
   for (const { client, reason } of missing) {
     run.reporter.warn(`train client ${client}: ${reason}`, { round, client });
