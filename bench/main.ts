@@ -5,16 +5,16 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
-import { integerOption } from '../lib/cli/options.js';
+import { integerOption, numberOption } from '../lib/cli/options.js';
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import { benchDigits } from './digits-section.js';
 import { benchJob } from './job-section.js';
-import { openJournal } from './journal.js';
+import { openJournal, PausedError } from './journal.js';
 import { describeMachine } from './machine.js';
 import { SkippedError } from './peers.js';
 import { formatMarkdown, replaceSection } from './report.js';
 import type { Section } from './section.js';
-import { benchSimulate } from './simulate-section.js';
+import { benchSimulate, benchSimulateMany } from './simulate-section.js';
 import { benchStages } from './stages-section.js';
 import { benchStep } from './step-section.js';
 
@@ -31,6 +31,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   step: { measure: benchStep, rounds: 5, needsData: false },
   stages: { measure: benchStages, rounds: 5, needsData: true },
   simulate: { measure: benchSimulate, rounds: 3, needsData: true },
+  'simulate-many': { measure: benchSimulateMany, rounds: 3, needsData: true },
   job: { measure: benchJob, rounds: 3, needsData: true },
   digits: { measure: benchDigits, rounds: 1, needsData: true },
 };
@@ -38,6 +39,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
 interface Flags {
   readonly data: string;
   readonly rounds?: number;
+  readonly minutes?: number;
   readonly write: boolean;
 }
 
@@ -49,12 +51,18 @@ const flags = new Command('bench')
   .option('--data <npz>', 'MNIST as npz', '../shared/datasets/mnist.npz')
   .option(
     '--rounds <n>',
-    'how often each side runs, in turn (default: 5, of the job 3)',
+    'how often each side runs, in turn (default: 5; of the job and of simulations 3)',
     integerOption({ min: 1 }),
+  )
+  .option(
+    '--minutes <n>',
+    'begin no measurement after so long; what is done stays, and the same command goes on',
+    numberOption({ above: 0 }),
   )
   .option('--no-write', `print the tables and leave ${REPORT} as it is`)
   .parse();
-const { data, rounds: wantedRounds, write } = flags.opts<Flags>();
+const { data, rounds: wantedRounds, minutes, write } = flags.opts<Flags>();
+const until = minutes === undefined ? undefined : performance.now() + minutes * 60_000;
 
 for (const name of flags.args.length > 0 ? flags.args : Object.keys(SECTIONS)) {
   const section = SECTIONS[name];
@@ -63,13 +71,20 @@ for (const name of flags.args.length > 0 ? flags.args : Object.keys(SECTIONS)) {
   console.log(`\n## ${name}\n`);
   try {
     if (section.needsData && !existsSync(data)) throw new SkippedError(`no ${data} (see --data)`);
-    const journal = await openJournal(join('.cache', `bench-${name}.json`), await identityOf(section));
+    const journal = await openJournal(join('.cache', `bench-${name}.json`), {
+      identity: await identityOf(section),
+      ...(until === undefined ? {} : { until }),
+    });
     const table = await section.measure({ data, rounds, journal });
     const markdown = `${formatMarkdown(table)}\n\n${machine(rounds)}`;
     console.log(markdown);
     if (write) await writeFile(REPORT, replaceSection(await readFile(REPORT, 'utf8'), name, markdown));
     await journal.clear();
   } catch (error) {
+    if (error instanceof PausedError) {
+      console.log(`paused: ${error.message}; the same command goes on from here`);
+      break;
+    }
     if (!(error instanceof SkippedError)) throw error;
     console.log(`skipped: ${error.message}`);
   }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryDirectory } from '../test/temporary-directory.js';
-import { openJournal } from './journal.js';
+import { openJournal, PausedError } from './journal.js';
 import { interleave, sampleProcess } from './measure.js';
 
 const MEGABYTE = 2 ** 20;
@@ -47,7 +47,7 @@ test('sides run in turn, and an interrupted measurement goes on where it stopped
       ]),
     );
   const measure = async (identity: string, failing?: string) =>
-    interleave({ rounds: 2, journal: await openJournal(path, identity), name: 'x' }, sides(failing));
+    interleave({ rounds: 2, journal: await openJournal(path, { identity }), name: 'x' }, sides(failing));
 
   await assert.rejects(measure('1', 'b'), /power cut/);
   assert.deepEqual(ran, ['a', 'b', 'a', 'b']);
@@ -59,8 +59,19 @@ test('sides run in turn, and an interrupted measurement goes on where it stopped
 
 test('a journal that is cleared forgets', async (t) => {
   const path = join(await temporaryDirectory(t), 'journal.json');
-  const journal = await openJournal(path, '1');
+  const journal = await openJournal(path, { identity: '1' });
   await journal.once('n', async () => 1);
   await journal.clear();
-  assert.equal(await (await openJournal(path, '1')).once('n', async () => 2), 2);
+  assert.equal(await (await openJournal(path, { identity: '1' })).once('n', async () => 2), 2);
+});
+
+test('without time left a journal tells what it has, and begins nothing', async (t) => {
+  const path = join(await temporaryDirectory(t), 'journal.json');
+  await (await openJournal(path, { identity: '1' })).once('done', async () => 1);
+  const late = await openJournal(path, { identity: '1', until: performance.now() });
+  assert.equal(await late.once('done', async () => 2), 1);
+  await assert.rejects(
+    late.once('open', async () => assert.fail('it was begun')),
+    (error) => error instanceof PausedError && /no time left for open/.test(error.message),
+  );
 });

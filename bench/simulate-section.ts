@@ -7,7 +7,7 @@ import { formatBytes } from '../lib/observability/format.js';
 import { interleave, sampleProcess } from './measure.js';
 import { availablePeers, type Peer, prepareFlower } from './peers.js';
 import { formatRatio, type Table } from './report.js';
-import { type BenchOptions, fedbatch, peerScript, withDirectory } from './section.js';
+import { type BenchOptions, fedbatch, peerScript, type Section, withDirectory } from './section.js';
 import { medianOf, ratioByRound } from './statistics.js';
 
 /** A simulation: K clients on MNIST, so many rounds of a share of them. */
@@ -19,10 +19,13 @@ export interface Simulation {
   readonly beside: boolean;
 }
 
-/** The paper's share of clients a round; and one round of all, for its 10,000 updates. */
-const SIMULATIONS: readonly Simulation[] = [
+/** The paper's share of clients a round. */
+const FEW: readonly Simulation[] = [
   { clients: 100, fraction: 0.1, rounds: 3, beside: true },
   { clients: 1_000, fraction: 0.1, rounds: 2, beside: true },
+];
+/** And one round of all, for its 10,000 updates. */
+const MANY: readonly Simulation[] = [
   { clients: 10_000, fraction: 0.1, rounds: 1, beside: true },
   { clients: 10_000, fraction: 1, rounds: 1, beside: false },
 ];
@@ -33,19 +36,30 @@ const OURS = 'fedbatch';
 export interface SimulationFigures {
   readonly roundSeconds: number;
   readonly clientsPerSecond: number;
-  /** Workers' time for each client that was no training step; unknown for the other side. */
+  /** Until the workers were there, once in a run; unknown for the other side. */
+  readonly startSeconds: number | null;
+  /** Workers' time from then on that was no training step, for each client; unknown for the other side. */
   readonly overheadMs: number | null;
   /** The largest process that the run started: the simulator, or an actor. */
   readonly peakBytes: number;
   readonly treePeakBytes: number;
 }
 
-/** All simulations, on both sides in turn. */
-export async function benchSimulate({ data, rounds, journal }: BenchOptions): Promise<Table> {
+/** 100 and 1,000 clients. */
+export const benchSimulate: Section = (options) => compare(FEW, options);
+
+/** 10,000 clients. */
+export const benchSimulateMany: Section = (options) => compare(MANY, options);
+
+/** Simulations on both sides in turn. */
+async function compare(
+  simulations: readonly Simulation[],
+  { data, rounds, journal }: BenchOptions,
+): Promise<Table> {
   const { peers, notes } = await availablePeers({ flower: prepareFlower });
   const { flower } = peers;
   const rows: string[][] = [];
-  for (const simulation of SIMULATIONS) {
+  for (const simulation of simulations) {
     const sides: Record<string, () => Promise<SimulationFigures>> = {
       [OURS]: () => withDirectory((directory) => runOurs(simulation, { data, directory })),
       ...(flower !== undefined && simulation.beside
@@ -62,6 +76,7 @@ export async function benchSimulate({ data, rounds, journal }: BenchOptions): Pr
       'clients/s',
       'fedbatch is',
       'a round',
+      'start of the workers, once',
       'overhead a client',
       'peak of a process',
       'all processes',
@@ -78,14 +93,20 @@ export function simulationRows(
 ): readonly string[][] {
   const speeds = (side: string) => (samples[side] ?? []).map(({ clientsPerSecond }) => clientsPerSecond);
   return Object.entries(samples).map(([side, each]) => {
-    const overheads = each.flatMap(({ overheadMs }) => (overheadMs === null ? [] : [overheadMs]));
+    const known = (of: (figures: SimulationFigures) => number | null) =>
+      each.some((figures) => of(figures) === null)
+        ? undefined
+        : medianOf(each, (figures) => of(figures) ?? 0);
+    const start = known(({ startSeconds }) => startSeconds);
+    const overhead = known(({ overheadMs }) => overheadMs);
     return [
       `${clients.toLocaleString('en')}, ${Math.round(clients * fraction).toLocaleString('en')}`,
       side,
       medianOf(each, ({ clientsPerSecond }) => clientsPerSecond).toPrecision(3),
       side === OURS ? '' : `${formatRatio(ratioByRound(speeds(OURS), speeds(side)))} as fast`,
       `${medianOf(each, ({ roundSeconds }) => roundSeconds).toFixed(1)} s`,
-      overheads.length === 0 ? '' : `${medianOf(overheads, (overhead) => overhead).toFixed(1)} ms`,
+      start === undefined ? '' : `${start.toFixed(1)} s`,
+      overhead === undefined ? '' : `${overhead.toFixed(1)} ms`,
       formatBytes(medianOf(each, ({ peakBytes }) => peakBytes)),
       formatBytes(medianOf(each, ({ treePeakBytes }) => treePeakBytes)),
     ];
@@ -98,6 +119,7 @@ const updatesSchema = z.object({
   clients: z.number(),
   seconds: z.number(),
   stepSeconds: z.number(),
+  startSeconds: z.number().default(0),
 });
 
 interface OurRun {
@@ -116,15 +138,17 @@ async function runOurs(simulation: Simulation, { data, directory }: OurRun): Pro
   const told = events.flatMap((line) => updatesSchema.safeParse(JSON.parse(line)).data ?? []);
   const total = (of: (each: (typeof told)[number]) => number) =>
     told.reduce((sum, each) => sum + of(each), 0);
-  const [seconds, done, steps] = [
+  const [seconds, done, steps, start] = [
     total((each) => each.seconds),
     total((each) => each.clients),
     total((each) => each.stepSeconds),
+    total((each) => each.startSeconds),
   ];
   return {
     roundSeconds: seconds / told.length,
     clientsPerSecond: done / seconds,
-    overheadMs: ((seconds * Math.min(jobs, clients * fraction) - steps) * 1000) / done,
+    startSeconds: start,
+    overheadMs: (((seconds - start) * Math.min(jobs, clients * fraction) - steps) * 1000) / done,
     peakBytes: sample.childPeakBytes,
     treePeakBytes: sample.treePeakBytes,
   };
@@ -158,6 +182,7 @@ async function runFlower(simulation: Simulation, { data, peer }: FlowerRun): Pro
   return {
     roundSeconds: sum(told.seconds) / told.seconds.length,
     clientsPerSecond: sum(told.clients) / sum(told.seconds),
+    startSeconds: null,
     overheadMs: null,
     peakBytes: sample.childPeakBytes,
     treePeakBytes: sample.treePeakBytes,

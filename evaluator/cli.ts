@@ -11,13 +11,13 @@ import {
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { formatAccuracyLine } from '../lib/engine/accuracy-report.js';
+import { type AccuracyReport, formatAccuracyLine } from '../lib/engine/accuracy-report.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { evaluate } from './evaluate.js';
 
 interface EvaluateFlags extends EngineFlags {
-  readonly modelpath: string;
+  readonly modelpath: readonly [string, ...string[]];
   readonly data?: string;
   readonly batch: number;
   readonly minAccuracy?: number;
@@ -25,11 +25,11 @@ interface EvaluateFlags extends EngineFlags {
   readonly threads: number;
 }
 
-/** Tests a model, writes accuracy.json, and ends with exit code 4 below `--min-accuracy`. */
+/** Tests a model or several, writes accuracy.json, and ends with exit code 4 below `--min-accuracy`. */
 export function evaluateCommand(context: ProgramContext): Command {
   return new Command('evaluate')
     .description('Test the accuracy of a model on held-out examples.')
-    .requiredOption('--modelpath <h5>', 'the model')
+    .requiredOption('--modelpath <h5...>', 'the model; of several each is tested, and the report is a list')
     .option('--data <npz>', 'held-out examples: arrays x and y (default: data/test.npz beside the model)')
     .option('--batch <n>', 'examples per prediction', integerOption({ min: 1 }), 100)
     .option(
@@ -37,7 +37,7 @@ export function evaluateCommand(context: ProgramContext): Command {
       'end with exit code 4 below this accuracy',
       numberOption({ min: 0, max: 1 }),
     )
-    .option('--savefile <json>', 'where the report goes (default: accuracy.json beside the model)')
+    .option('--savefile <json>', 'where the report goes (default: accuracy.json beside the first model)')
     .addOption(engineOption())
     .addOption(backendOption())
     .addOption(threadsOption())
@@ -48,17 +48,22 @@ Example:
   fedbatch evaluate --modelpath aggregated-model.h5 --data data/test.npz --min-accuracy 0.95`,
     )
     .action(async (flags: EvaluateFlags) => {
-      const { modelpath: model, batch: batchSize, threads, minAccuracy } = flags;
-      const volume = dirname(model);
+      const { modelpath: models, batch: batchSize, threads, minAccuracy } = flags;
+      const volume = dirname(models[0]);
       const data = flags.data ?? join(volume, 'data', 'test.npz');
-      const report = await evaluate({ model, data, batchSize, engine: choiceOf(flags), threads }, context);
+      const reports: AccuracyReport[] = [];
+      for (const model of models) {
+        reports.push(await evaluate({ model, data, batchSize, engine: choiceOf(flags), threads }, context));
+      }
       const path = flags.savefile ?? join(volume, 'accuracy.json');
-      await writeFileAtomic(path, `${JSON.stringify(report, null, 2)}\n`);
+      const content = reports.length > 1 ? reports : reports[0];
+      await writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`);
       context.reporter.close();
-      process.stdout.write(`${formatAccuracyLine(report)}\n`);
-      if (minAccuracy !== undefined && report.accuracy < minAccuracy) {
+      for (const report of reports) process.stdout.write(`${formatAccuracyLine(report)}\n`);
+      const missed = reports.find(({ accuracy }) => minAccuracy !== undefined && accuracy < minAccuracy);
+      if (missed !== undefined) {
         throw new ThresholdError(
-          `${model}: expected an accuracy of at least ${minAccuracy} on ${data}, found ${report.accuracy.toFixed(4)}.`,
+          `${missed.model}: expected an accuracy of at least ${minAccuracy} on ${data}, found ${missed.accuracy.toFixed(4)}.`,
         );
       }
     });

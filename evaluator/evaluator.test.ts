@@ -101,6 +101,30 @@ describe('fedbatch evaluate', () => {
     assert.ok(!existsSync(path('nan.json')));
   });
 
+  it('tests several models one after the other, and lists what each comes to', async () => {
+    const other = await readKerasFile(path('m.h5'));
+    const weights = other.weights.map((array) => ({ ...array, values: array.values.map(() => 0) }));
+    await writeKerasFile(path('zero.h5'), { ...other, weights });
+    const alone = async (model: string) => {
+      const args = ['--modelpath', path(model), '--data', path('0.npz'), '--savefile', path('alone.json')];
+      assert.equal((await runProgramFile('evaluator/cli', args)).exitCode, 0);
+      return { ...JSON.parse(await readFile(path('alone.json'), 'utf8')), seconds: 0 };
+    };
+    const { exitCode, stdout, stderr } = await runProgramFile('evaluator/cli', [
+      ...['--modelpath', path('m.h5'), path('zero.h5'), '--data', path('0.npz')],
+      ...['--savefile', path('both.json'), '--min-accuracy', '0.5'],
+    ]);
+    const both = JSON.parse(await readFile(path('both.json'), 'utf8')) as { readonly seconds: number }[];
+    const expected = [await alone('m.h5'), await alone('zero.h5')];
+    assert.deepEqual(
+      both.map((report) => ({ ...report, seconds: 0 })),
+      expected,
+    );
+    assert.equal(stdout.trim().split('\n').length, 2);
+    assert.equal(exitCode, 4);
+    assert.match(stderr, /zero\.h5: expected an accuracy of at least 0\.5 on .*0\.npz, found 0\.25/);
+  });
+
   it('refuses a missing model and missing data by name', async () => {
     const model = await runProgramFile('evaluator/cli', [
       '--modelpath',

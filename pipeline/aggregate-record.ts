@@ -1,4 +1,5 @@
 /** The end of a round's aggregation, whoever did the work: the new global model takes its place, on record and told. */
+import { StageError } from '../lib/federation/errors.js';
 import { formatPrivacy } from '../lib/federation/privacy/privacy-record.js';
 import { placeFileAtomic } from '../lib/formats/atomic-file.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
@@ -28,12 +29,38 @@ export async function concludeAggregation(
   { ledger, facts, rejected, file, took }: FinishedAggregation,
 ): Promise<AggregateOutcome> {
   const { round } = ledger.record;
+  const refused = withoutMissing(rejected, ledger);
   await placeFileAtomic(file, run.paths.aggregatedModel);
-  await ledger.set({ aggregate: facts, rejected: [...rejected], failure: undefined });
-  await run.metrics.append({ event: 'aggregate', round, ...facts, rejected });
+  await ledger.set({ aggregate: facts, rejected: refused, failure: undefined });
+  await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused });
   const privacy = facts.privacy ? `, ${formatPrivacy(facts.privacy)}` : '';
   tell(run, STAGE, `${describe(round, facts)}${privacy}  ${took}`);
-  return { file, sha256: facts.sha256, rejected };
+  return { file, sha256: facts.sha256, rejected: refused };
+}
+
+/** An aggregation that ended without a model. */
+export interface FailedAggregation extends Pick<FinishedAggregation, 'ledger' | 'rejected'> {
+  readonly error: unknown;
+}
+
+/** Records why the stage failed and which updates it refused, and throws that again; what is no failure of the stage passes. */
+export async function failAggregation(
+  { metrics }: Pick<LocalRun, 'metrics'>,
+  { ledger, rejected, error }: FailedAggregation,
+): Promise<never> {
+  if (error instanceof StageError) {
+    const failure = { ...STAGE, reason: error.message };
+    const refused = withoutMissing(rejected, ledger);
+    await ledger.set({ aggregate: undefined, rejected: refused, failure });
+    await metrics.append({ event: 'failure', round: ledger.record.round, ...failure, rejected: refused });
+  }
+  throw error;
+}
+
+/** What lies on the volume of a client that is missing has its reason on record already. */
+function withoutMissing(rejected: readonly RejectedUpdate[], { record }: RoundLedger): RejectedUpdate[] {
+  const isMissing = (client: number) => record.missing.some((each) => each.client === client);
+  return rejected.filter((each) => !('client' in each && isMissing(each.client)));
 }
 
 /** Tells that a round was aggregated before. */

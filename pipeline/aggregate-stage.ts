@@ -2,12 +2,11 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { strategyArguments } from '../lib/cli/strategy-options.js';
-import { StageError } from '../lib/federation/errors.js';
 import { FEDAVG, keepsState } from '../lib/federation/strategies/strategy-settings.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { privacySpentSchema } from '../lib/formats/strategy-record.js';
-import { concludeAggregation, tellAggregated } from './aggregate-record.js';
+import { concludeAggregation, failAggregation, tellAggregated } from './aggregate-record.js';
 import { type LocalRun, stopwatch } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { AggregateOutcome, AggregateTask, ClientResult, GlobalModel, RejectedUpdate } from './runner.js';
@@ -68,32 +67,18 @@ export async function aggregateStage(
       ...privacyArguments(settings, ledger.record.selected.length),
     ],
   };
-  // What lies there of a client that is missing has its reason on record.
-  const isMissing = (update: RejectedUpdate) =>
-    'client' in update && ledger.record.missing.some(({ client }) => client === update.client);
   const warned: RejectedUpdate[] = [];
   const onWarning = (fields: unknown) => {
     const rejection = rejectionSchema.safeParse(fields);
     if (rejection.success) warned.push(rejected(rejection.data));
   };
   const { result, seconds, took } = await stopwatch(() => runStage(aggregator, { ...run, onWarning })).catch(
-    async (error: unknown) => {
-      if (error instanceof StageError) {
-        const failure = { ...stage, reason: error.message };
-        await ledger.set({
-          aggregate: undefined,
-          rejected: warned.filter((each) => !isMissing(each)),
-          failure,
-        });
-        await run.metrics.append({ event: 'failure', round, ...failure, rejected: warned });
-      }
-      throw error;
-    },
+    (error: unknown) => failAggregation(run, { ledger, rejected: warned, error }),
   );
   const made = lastJsonLine(aggregator, result, resultSchema);
   const { rejected: refusals, ...summary } = made;
   const facts = { inputs, ...summary, seconds };
-  const refused = refusals.map(rejected).filter((each) => !isMissing(each));
+  const refused = refusals.map(rejected);
   return await concludeAggregation(run, { ledger, facts, rejected: refused, file, took });
 }
 

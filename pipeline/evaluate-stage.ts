@@ -110,36 +110,46 @@ export async function clientAccuracyStage(run: LocalRun, ledger: RoundLedger): P
     .map(({ client }) => client);
   if (untested.length === 0) return;
   const { took } = await stopwatch(() =>
-    sharingCores(run, untested, async ({ client, signal }) => {
-      const alone = await evaluateClient({ ...run, signal }, { client, round: ledger.record.round });
-      const reported = ledger.record.reported.find((each) => each.client === client);
-      if (reported !== undefined) await ledger.report({ ...reported, alone });
+    sharingCores(run, hands(untested, run.jobs), async (clients, signal) => {
+      const tests = await evaluateClients({ ...run, signal }, { clients, round: ledger.record.round });
+      for (const [at, client] of clients.entries()) {
+        const reported = ledger.record.reported.find((each) => each.client === client);
+        const alone = tests[at];
+        if (reported !== undefined && alone !== undefined) await ledger.report({ ...reported, alone });
+      }
     }),
   );
   tell(run, { stage: 'evaluate' }, `${count(untested.length, 'client model')} alone  ${took}`);
 }
 
-interface ClientTurn {
-  readonly round: number;
-  readonly client: number;
+/** Deals clients to as many processes as run side by side: starting one takes longer than testing a model. */
+function hands(clients: readonly number[], jobs: number): readonly (readonly number[])[] {
+  const number = Math.min(jobs, clients.length);
+  return Array.from({ length: number }, (_, hand) => clients.filter((_, at) => at % number === hand));
 }
 
-async function evaluateClient(
+interface Hand {
+  readonly round: number;
+  readonly clients: readonly number[];
+}
+
+/** Loss and accuracy of each client's own model. */
+async function evaluateClients(
   run: LocalRun,
-  { round, client }: ClientTurn,
-): Promise<{ loss: number | null; accuracy: number }> {
+  { round, clients }: Hand,
+): Promise<readonly { readonly loss: number | null; readonly accuracy: number }[]> {
   const { paths, reporter, signal, threads } = run;
-  // The report of a client's own model is no part of the volume; its figures go into the round's record.
+  const files = paths.round(round);
+  // The reports of clients' own models are no part of the volume; their figures go into the round's record.
   const directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
   try {
     const savefile = join(directory, 'accuracy.json');
     await runStage(
       {
         stage: 'evaluate',
-        client,
         program: 'evaluator/cli.js',
         arguments: [
-          ...['--modelpath', paths.round(round).update(client)],
+          ...['--modelpath', ...clients.map((client) => files.update(client))],
           ...['--data', paths.test],
           ...['--savefile', savefile],
           ...['--threads', `${threads}`],
@@ -149,16 +159,23 @@ async function evaluateClient(
       // One line for all clients tells enough of these short tests.
       { reporter: { ...reporter, progress() {} }, signal },
     );
-    const { loss, accuracy } = await readAccuracy(savefile);
-    return { loss, accuracy };
+    const reports = clients.length > 1 ? await readReports(savefile) : [await readAccuracy(savefile)];
+    return reports.map(({ loss, accuracy }) => ({ loss, accuracy }));
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
 async function readAccuracy(path: string): Promise<z.infer<typeof accuracySchema>> {
+  return await readJson(path, accuracySchema);
+}
+
+/** The tests of several models, in their order. */
+const readReports = (path: string) => readJson(path, z.array(accuracySchema));
+
+async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
   try {
-    return accuracySchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    return schema.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (cause) {
     throw new DataError(
       { file: path, expected: 'the result of an accuracy test', found: 'something else' },

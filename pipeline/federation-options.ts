@@ -12,7 +12,7 @@ export interface FederationFlags {
   readonly clients?: number;
   readonly rounds: number;
   readonly fraction: number;
-  readonly minClients: number;
+  readonly minClients?: number;
   readonly quorum?: Quorum;
   readonly roundDeadline?: number;
   readonly retries: number;
@@ -43,7 +43,11 @@ export function addFederationOptions(command: Command): Command {
       numberOption(),
       1,
     )
-    .option('--min-clients <count>', 'fewest clients that a round selects', integerOption({ min: 1 }), 1)
+    .option(
+      '--min-clients <count>',
+      'fewest clients that a round selects, whatever the fraction comes to (default: 1)',
+      integerOption({ min: 1 }),
+    )
     .option(
       '--quorum <number>',
       'good updates without which a round fails, with exit code 4: a number (8) or a share of the selected clients ' +
@@ -73,10 +77,11 @@ export function federationOf(
   flags: FederationFlags & { readonly clients: number },
 ): Omit<RunSettings['federation'], 'partition'> {
   const { clients, rounds, fraction, minClients, targetAccuracy, patience } = flags;
-  checkParticipation({ clients, fraction, minClients }, flags.quorum);
+  const selection = checkParticipation({ clients, fraction, minClients }, flags.quorum);
   checkStopRules({ rounds, patience });
   return {
-    ...{ clients, rounds, fraction, minClients },
+    ...selection,
+    rounds,
     ...(targetAccuracy === undefined ? {} : { targetAccuracy }),
     ...(patience === undefined ? {} : { patience }),
   };

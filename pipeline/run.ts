@@ -7,6 +7,7 @@ import { sha256OfDataset } from '../lib/formats/given-shards.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { availableCores } from '../lib/system/cores.js';
+import { checkSplit } from './check-split.js';
 import { planThreads } from './cores.js';
 import { endingOf } from './ending.js';
 import { count, type Tolerance } from './local-run.js';
@@ -50,6 +51,7 @@ export interface RunOptions {
 export async function runJob(options: RunOptions, context: StageContext): Promise<RunResult> {
   await requireEngine(options.settings.engine, context);
   const settings = await withDatasetHash(options.settings);
+  await checkSplit(settings);
   const id = runId(settings);
   const cores = availableCores();
   const clients = selectedCount(settings.federation);

@@ -17,7 +17,7 @@ async function peakOf(
   const trained: number[] = [];
   let running = 0;
   const { signal } = new AbortController();
-  await sharingCores({ ...plan, signal }, [...Array(clients).keys()], async ({ client }) => {
+  await sharingCores({ ...plan, signal }, [...Array(clients).keys()], async (client) => {
     running++;
     peak.jobs = Math.max(peak.jobs, running);
     peak.cores = Math.max(peak.cores, running * plan.threads);

@@ -41,7 +41,7 @@ export async function trainStage(run: LocalRun, options: TrainOptions): Promise<
   const learningRate = roundLearningRate(run.settings, task);
   if (waiting.length > 0) await ledger.set({ learningRate });
   const deadline = deadlineIn(run.tolerance.deadlineSeconds);
-  await sharingCores(run, waiting, async ({ client, signal }) => {
+  await sharingCores(run, waiting, async (client, signal) => {
     const attempt = { task: { task, data, client }, trainer, deadline };
     const attempted = await attemptTraining({ ...run, signal }, attempt);
     if ('reported' in attempted) await report(run, { task, ledger, learningRate, ...attempted });

@@ -69,13 +69,16 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
   const shards = await readPartition(join(options.data, PARTITION_NAME), train.examples.labels.length);
   let pool: WorkerPool | undefined;
   let outcome: RoundOutcome | undefined;
+  let startMs: number | undefined;
 
   const poolFor = async ({ model, path }: GlobalModel): Promise<WorkerPool> => {
     if (pool !== undefined) return pool;
     requireFit(model, train.examples, train.file);
     requireFit(model, test.examples, test.file);
     const setup: WorkerSetup = { plan: options, train, test, shards, model };
+    const startedAt = performance.now();
     pool = await openPool(setup, { jobs: options.jobs, signal: context.signal });
+    startMs = performance.now() - startedAt;
     const { title, why } = pool.engine;
     context.reporter.info(`${path}: ${options.jobs} workers on ${title} (${why})`, {
       event: 'engine',
@@ -103,7 +106,9 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       const { reporter } = context;
       outcome = await trainRound(request, { global, strategy, state, pool: workers, reporter });
       const { account, stepSeconds } = outcome;
-      return { engine: workers.engine.title, stepSeconds: roundTo(stepSeconds, 3), ...account };
+      const start = startMs === undefined ? {} : { startSeconds: roundTo(startMs / 1000, 3) };
+      startMs = undefined;
+      return { engine: workers.engine.title, stepSeconds: roundTo(stepSeconds, 3), ...start, ...account };
     },
     async save(request) {
       if (outcome === undefined) throw new Error('train comes before save');

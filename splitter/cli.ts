@@ -5,6 +5,7 @@ import { integerOption, numberOption } from '../lib/cli/options.js';
 import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { UsageError } from '../lib/federation/errors.js';
+import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/hold-out.js';
 import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
 
 interface SplitFlags extends PartitionFlags {
@@ -47,7 +48,7 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
       '--test-fraction <share>',
       'share of the examples held out for testing where the dataset brings no test examples',
       numberOption({ min: 0.001, max: 0.9 }),
-      0.1,
+      DEFAULT_TEST_FRACTION,
     )
     .option('--seed <number>', 'seed of the partition and of the held-out examples', integerOption(), 0)
     .option(

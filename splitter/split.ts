@@ -9,9 +9,8 @@ import {
   takeExamples,
 } from '../lib/federation/examples.js';
 import type { Ownership } from '../lib/federation/partition/by-owner.js';
+import { dealDataset } from '../lib/federation/partition/deal-dataset.js';
 import { identity } from '../lib/federation/partition/dealing.js';
-import { holdOut } from '../lib/federation/partition/hold-out.js';
-import { partition } from '../lib/federation/partition/partition.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import { writeShard } from '../lib/formats/dataset.js';
 import {
@@ -135,26 +134,18 @@ interface Part {
 /** @throws {UsageError} when the data do not allow the partition */
 function planSplit({ train, test, ownership }: OwnedDataset, options: SplitOptions): Plan {
   const { labels } = train;
-  const { seed } = options;
-  const all = { train: identity(labels.length), test: new Uint32Array(0) };
-  const held = test === undefined ? holdOut(labels.length, options.testFraction, seed) : all;
-  const kept = held.train.map((index) => labels[index] as number);
-  const owned = ownership && {
-    ...ownership,
-    owners: held.train.map((index) => ownership.owners[index] as number),
-  };
-  const clients = numberOfClients(options, ownership);
-  const shards = partition(kept, { ...options.partition, clients, seed, ownership: owned });
+  const { seed, testFraction } = options;
+  const { shards, held } = dealDataset(labels, {
+    ...options.partition,
+    ...{ clients: numberOfClients(options, ownership), seed, ownership },
+    testFraction: test === undefined ? testFraction : undefined,
+  });
   return {
     classes: countClasses(labels, ...(test === undefined ? [] : [test.labels])),
-    shards: shards.map((indices, client) => ({
-      source: train,
-      indices: indices.map((index) => held.train[index] as number),
-      ...ownerOf(client, ownership),
-    })),
+    shards: shards.map((indices, client) => ({ source: train, indices, ...ownerOf(client, ownership) })),
     test:
       test === undefined
-        ? { source: train, indices: held.test }
+        ? { source: train, indices: held }
         : { source: test, indices: identity(test.labels.length) },
   };
 }

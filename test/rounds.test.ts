@@ -16,12 +16,13 @@ import { writeTinyDataset } from './tiny-dataset.js';
 const directory = await sharedDirectory();
 const data = await writeTinyDataset(directory);
 
-/** 3 of 5 clients a round. */
-const SELECTION = { clients: 5, fraction: 0.6, minClients: 1 };
-const SETTINGS = ['--data', data, '--model', 'mlp', '--batch', '20', '--threads', '1', '--seed', '3'];
-const SOME = [...SETTINGS, '--clients', '5', '--fraction', '0.6'];
+/** 2 of 4 clients a round. */
+const SELECTION = { clients: 4, fraction: 0.5, minClients: 1 };
+const SETTINGS = ['--data', data, '--model', 'mlp', '--batch', '20', '--threads', '1', '--seed', '5'];
+const SOME = [...SETTINGS, '--clients', '4', '--fraction', '0.5'];
 const FOUR = [...SETTINGS, '--clients', '4'];
-const selected = (round: number) => selectClients(SELECTION, { seed: 3, round });
+const TWO = [...SETTINGS, '--clients', '2'];
+const selected = (round: number) => selectClients(SELECTION, { seed: 5, round });
 
 /** Two undisturbed rounds of SOME. */
 let base: { readonly volume: string; readonly line: ResultLine };
@@ -43,7 +44,7 @@ test('each round trains the clients that the seed selects, and says so in round.
       record.reported.map(({ client }) => client),
       selected(round),
     );
-    assert.equal(record.quorum, 3);
+    assert.equal(record.quorum, 2);
     assert.deepEqual(
       readdirSync(join(base.volume, 'rounds', `000${round}`, 'updates')).sort(),
       selected(round).map((client) => `${client}.h5`),
@@ -59,7 +60,7 @@ test('each round trains the clients that the seed selects, and says so in round.
       rejected,
       quorum,
     })),
-    [1, 2].map((round) => ({ round, selected: 3, reported: 3, missing: 0, rejected: 0, quorum: 3 })),
+    [1, 2].map((round) => ({ round, selected: 2, reported: 2, missing: 0, rejected: 0, quorum: 2 })),
   );
   const { evaluation, seconds } = await roundOf(base.volume, 2);
   assert.equal(lines[1]?.accuracy, evaluation?.accuracy);
@@ -121,7 +122,7 @@ test('a target ends the rounds; more can be asked for later, and fewer: always t
   assert.deepEqual([again.sha256, again.rounds, again.roundsToTarget], [stopped.sha256, 1, 1]);
 
   const grown = await finishRun(volume, [...SOME, '--rounds', '2']);
-  assert.match(grown.stderr, /^train +round 1: 3 clients, done before: skipped$/m);
+  assert.match(grown.stderr, /^train +round 1: 2 clients, done before: skipped$/m);
   assert.equal(grown.sha256, base.line.sha256);
   assert.equal('targetReached' in grown, false);
   sameFile(join(volume, 'best-model.h5'), join(base.volume, 'best-model.h5'));
@@ -144,7 +145,7 @@ test('a target ends the rounds; more can be asked for later, and fewer: always t
 
 test('patience ends rounds that get no better; the best model is the first of equals, and is put right', async () => {
   const volume = join(directory, 'patient');
-  const flags = [...FOUR, '--learning-rate', '0', '--rounds', '9', '--patience', '2'];
+  const flags = [...TWO, '--learning-rate', '0', '--rounds', '9', '--patience', '2'];
   const line = await finishRun(volume, flags);
   assert.deepEqual([line.rounds, line.stopped, line.best.round], [3, 'patience', 1]);
   sameFile(join(volume, 'best-model.h5'), join(volume, 'rounds', '0002', 'global.h5'));
@@ -217,15 +218,15 @@ test('a quorum that cannot hold any more ends the run with exit code 4, who is m
 
 test('a client that hangs is stopped at the deadline and recorded as late', async () => {
   const volume = join(directory, 'late');
-  const run = startRun(volume, [...FOUR, '--round-deadline', '20', '--quorum', '0.5']);
+  const run = startRun(volume, [...TWO, '--round-deadline', '15', '--quorum', '0.5']);
   const hanging = await trainerOf(volume, 1, 0);
   process.kill(hanging, 'SIGSTOP');
   const { exitCode, stdout, stderr } = await run;
   assert.equal(exitCode, 0, stderr);
   assert.equal(isRunning(hanging), false);
   const { missing, reported } = await roundOf(volume, 1);
-  assert.deepEqual(missing, [{ client: 0, reason: 'late: not done within 20 s' }]);
-  assert.equal(reported.length, 3);
+  assert.deepEqual(missing, [{ client: 0, reason: 'late: not done within 15 s' }]);
+  assert.equal(reported.length, 1);
   assert.equal((JSON.parse(stdout) as ResultLine).participation.missing, 1);
 });
 
@@ -235,7 +236,7 @@ test('bad input is not tried again; the round goes on without that client', asyn
   const [victim = 0] = selected(3);
   const inTheWay = join(volume, 'rounds', '0003', 'updates', `${victim}.h5`);
   await mkdir(inTheWay, { recursive: true });
-  const line = await finishRun(volume, [...SOME, '--rounds', '3', '--quorum', '2', '--retries', '5']);
+  const line = await finishRun(volume, [...SOME, '--rounds', '3', '--quorum', '1', '--retries', '5']);
   const { missing, rejected } = await roundOf(volume, 3);
   assert.equal(missing[0]?.client, victim);
   assert.match(
@@ -248,14 +249,14 @@ test('bad input is not tried again; the round goes on without that client', asyn
 });
 
 for (const [what, flags, message] of [
-  ['a fraction of nobody', ['--fraction', '0'], /--fraction 0 selects none of 5 clients/],
+  ['a fraction of nobody', ['--fraction', '0'], /--fraction 0 selects none of 4 clients/],
   [
     'a fraction of more than all',
     ['--fraction', '1.2'],
-    /--fraction 1\.2 selects more than all of 5 clients/,
+    /--fraction 1\.2 selects more than all of 4 clients/,
   ],
-  ['more clients than there are', ['--min-clients', '6'], /--min-clients 6 are more than the 5 clients/],
-  ['a quorum above the selected', ['--quorum', '4'], /--quorum 4 is more than the 3 of 5 clients/],
+  ['more clients than there are', ['--min-clients', '5'], /--min-clients 5 are more than the 4 clients/],
+  ['a quorum above the selected', ['--quorum', '3'], /--quorum 3 is more than the 2 of 4 clients/],
   ['a quorum of nothing', ['--quorum', '0%'], /share above 0, up to 1 \(0\.8, 80%\), found "0%"/],
   [
     'patience of more rounds than there are',
@@ -263,6 +264,27 @@ for (const [what, flags, message] of [
     /--patience 2 can never end a run of --rounds 1/,
   ],
   ['a target in percent', ['--target-accuracy', '97'], /Expected a number from 0 to 1, found "97"/],
+  [
+    'a fraction that comes to nobody',
+    ['--fraction', '0.1'],
+    /--fraction 0\.1 selects none of 4 clients: .* 0\.125,/,
+  ],
+  [
+    'no concentration',
+    ['--partition', 'dirichlet', '--alpha', '0'],
+    /--alpha to be a number above 0, found 0/,
+  ],
+  [
+    'more labels a client than the data have',
+    ['--partition', 'label-skew', '--labels-per-client', '5'],
+    /Expected at most 4 labels per client, .* found 5/,
+  ],
+  [
+    'more labels a client than MNIST has',
+    ['--data', 'mnist', '--partition', 'label-skew', '--labels-per-client', '11'],
+    /Expected at most 10 labels per client, .* found 11/,
+  ],
+  ['more clients than examples', ['--clients', '400'], /at most 324 clients for 324 training .* found 400/],
   ['a deadline of no time', ['--round-deadline', '0'], /Expected a number above 0, found "0"/],
 ] as const) {
   test(`${what} is refused before anything is done`, async () => {

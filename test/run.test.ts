@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { randomStream } from '../lib/federation/random.js';
+import { encodeNpz } from '../lib/formats/npz.js';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
 import { runningWith } from './processes.js';
 import { projectRoot } from './sources.js';
@@ -329,18 +330,22 @@ test('a threshold that is missed: exit code 4, after the result', async () => {
 
 test('bad input of a stage: its sentence and its exit code', async () => {
   const bad = join(directory, 'bad.npz');
-  await writeFile(bad, 'no zip at all');
+  const x = { name: 'x', shape: [4, 2, 2], values: new Float32Array(16).fill(Number.NaN) };
+  await writeFile(bad, await encodeNpz([x, { name: 'y', shape: [4], values: Int32Array.of(0, 1, 0, 1) }]));
   const { exitCode, stderr } = await start(join(directory, 'bad-run'), '--data', bad);
   assert.equal(exitCode, 3);
-  assert.match(stderr, /error: split: ended with exit code 3: .*bad\.npz: expected /);
+  assert.match(stderr, /error: split: ended with exit code 3: .*bad\.npz: expected finite numbers in x/);
   assert.doesNotMatch(stderr, /\n {4}at /);
 });
 
-test('more clients than examples: refused before anything is trained', async () => {
-  const { exitCode, stderr } = await start(join(directory, 'crowd'), '--clients', '400');
-  assert.equal(exitCode, 2);
-  assert.match(stderr, /error: split: ended with exit code 2: .*324 training examples.* found 400\./);
-  assert.equal(existsSync(join(directory, 'crowd', 'rounds')), false);
+test('a file that is no dataset is refused before anything is written', async () => {
+  const bad = join(directory, 'no.npz');
+  await writeFile(bad, 'no zip at all');
+  const volume = join(directory, 'no-run');
+  const { exitCode, stderr } = await start(volume, '--data', bad);
+  assert.equal(exitCode, 3);
+  assert.match(stderr, /error: .*no\.npz: expected an npz/);
+  assert.equal(existsSync(volume), false);
 });
 
 test('updates that are rejected fail the round, and round.json says which and why', async () => {

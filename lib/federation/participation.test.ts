@@ -9,6 +9,7 @@ import {
   requiredUpdates,
   requireQuorum,
   type Selection,
+  type SelectionRequest,
   selectClients,
   selectedCount,
 } from './participation.js';
@@ -162,8 +163,8 @@ describe('a quorum', () => {
 });
 
 describe('checkParticipation', () => {
-  const good: Selection = { clients: 10, fraction: 0.5, minClients: 1 };
-  const refused = (changes: Partial<Selection>, quorum: string | undefined, message: RegExp) =>
+  const good: SelectionRequest = { clients: 10, fraction: 0.5, minClients: 1 };
+  const refused = (changes: Partial<SelectionRequest>, quorum: string | undefined, message: RegExp) =>
     assert.throws(
       () =>
         checkParticipation({ ...good, ...changes }, quorum === undefined ? undefined : parseQuorum(quorum)),
@@ -183,6 +184,18 @@ describe('checkParticipation', () => {
     refused({ fraction: -0.1 }, undefined, /^--fraction -0\.1 selects none of 10 clients/);
     refused({ fraction: 1.5 }, undefined, /^--fraction 1\.5 selects more than all of 10 clients/);
     refused({ fraction: Number.NaN }, undefined, /selects none/);
+  });
+
+  it('refuses a share that comes to nobody, unless a floor is asked for', () => {
+    const none = { minClients: undefined, fraction: 0.04 };
+    refused(
+      none,
+      undefined,
+      /^--fraction 0\.04 selects none of 10 clients: expected at least 0\.05, or --min/,
+    );
+    assert.equal(selectedCount(checkParticipation({ ...good, ...none, fraction: 0.05 }, undefined)), 1);
+    assert.equal(selectedCount(checkParticipation({ ...good, ...none, minClients: 1 }, undefined)), 1);
+    assert.equal(checkParticipation({ ...good, minClients: undefined }, undefined).minClients, 1);
   });
 
   it('refuses more clients than there are, and a quorum above the selected', () => {

@@ -56,13 +56,16 @@ export function parseQuorum(text: string): Quorum | undefined {
   return isShare ? { share: value } : { count: value };
 }
 
+/** A selection as asked for: without a floor, a fraction that comes to nobody is a mistake. */
+export type SelectionRequest = Omit<Selection, 'minClients'> & { readonly minClients?: number | undefined };
+
 /**
- * Whether these settings can be met by any round.
+ * The selection of these settings, if any round can meet them.
  *
  * @throws {UsageError} with the numbers that contradict each other
  */
-export function checkParticipation(selection: Selection, quorum: Quorum | undefined): void {
-  const { clients, fraction, minClients } = selection;
+export function checkParticipation(request: SelectionRequest, quorum: Quorum | undefined): Selection {
+  const { clients, fraction, minClients = 1 } = request;
   if (!(fraction > 0 && fraction <= 1)) {
     throw new UsageError(
       `--fraction ${fraction} selects ${fraction > 1 ? 'more than all' : 'none'} of ${clients} clients: ` +
@@ -72,6 +75,13 @@ export function checkParticipation(selection: Selection, quorum: Quorum | undefi
   if (minClients > clients) {
     throw new UsageError(`--min-clients ${minClients} are more than the ${clients} clients of --clients.`);
   }
+  if (request.minClients === undefined && Math.round(fraction * clients + ROUNDING) === 0) {
+    throw new UsageError(
+      `--fraction ${fraction} selects none of ${clients} clients: expected at least ${0.5 / clients}, ` +
+        'or --min-clients 1 for one client a round.',
+    );
+  }
+  const selection = { clients, fraction, minClients };
   const selected = selectedCount(selection);
   if (quorum !== undefined && requiredUpdates(quorum, selected) > selected) {
     throw new UsageError(
@@ -79,6 +89,7 @@ export function checkParticipation(selection: Selection, quorum: Quorum | undefi
         `that a round selects (--fraction ${fraction}, --min-clients ${minClients}).`,
     );
   }
+  return selection;
 }
 
 /**

@@ -42,11 +42,7 @@ export async function readDataset(path: string): Promise<Dataset> {
  */
 export async function parseDataset(bytes: Uint8Array, path: string): Promise<Dataset> {
   const archive = await openNpz(bytes, path);
-  const isWhole = FOUR.every((name) => archive.names.includes(name));
-  if (!isWhole && archive.names.includes('x') && archive.names.includes('y')) {
-    return { train: readExamples(archive, { path, x: 'x', y: 'y' }) };
-  }
-  requireArrays(archive, path, FOUR);
+  if (!bringsTest(archive, path)) return { train: readExamples(archive, { path, x: 'x', y: 'y' }) };
   const train = readExamples(archive, { path, x: 'x_train', y: 'y_train' });
   const test = readExamples(archive, { path, x: 'x_test', y: 'y_test' });
   const describe = (part: Examples) =>
@@ -61,6 +57,28 @@ export async function parseDataset(bytes: Uint8Array, path: string): Promise<Dat
   return { train, test };
 }
 
+/** The labels of the training examples, and whether the dataset brings test examples; images are not looked at. */
+export interface TrainLabels {
+  readonly labels: Int32Array;
+  readonly bringsTest: boolean;
+}
+
+/** What a partition can be planned from: a fraction of the work of `parseDataset`. @throws {DataError} likewise */
+export async function parseTrainLabels(bytes: Uint8Array, path: string): Promise<TrainLabels> {
+  const archive = await openNpz(bytes, path);
+  const isWhole = bringsTest(archive, path);
+  const name = isWhole ? 'y_train' : 'y';
+  return { labels: readLabels(archive.read(name), name, faultIn(path)), bringsTest: isWhole };
+}
+
+/** True for four arrays, false for `x` and `y`. @throws {DataError} where neither are all there */
+function bringsTest(archive: NpzArchive, path: string): boolean {
+  const has = (name: string) => archive.names.includes(name);
+  if (!FOUR.every(has) && has('x') && has('y')) return false;
+  requireArrays(archive, path, FOUR);
+  return true;
+}
+
 /** Reads a shard (or a test set): arrays `x`, `y`. @throws {DataError} as `parseDataset`. */
 export async function readShard(path: string): Promise<Examples> {
   return parseShard(await readFileBytes(path, SHARD), path);
@@ -68,6 +86,13 @@ export async function readShard(path: string): Promise<Examples> {
 
 /** What error messages call it. */
 const SHARD = 'a shard (npz)';
+
+/** Reads the labels of a shard alone. @throws {DataError} as `parseDataset` */
+export async function readShardLabels(path: string): Promise<Int32Array> {
+  const archive = await openNpz(await readFileBytes(path, SHARD), path);
+  requireArrays(archive, path, ['x', 'y']);
+  return readLabels(archive.read('y'), 'y', faultIn(path));
+}
 
 /** Reads a shard so that threads can share it; `uint8` images are not copied on the way. @throws {DataError} likewise */
 export async function readSharedShard(path: string): Promise<Examples> {
@@ -109,7 +134,7 @@ interface Names {
 }
 
 function readExamples(archive: NpzArchive, { path, x, y }: Names): Examples {
-  const fault = (expected: string, found: string) => new DataError({ file: path, expected, found });
+  const fault = faultIn(path);
   const { dtype, shape, values } = archive.read(x);
   if (!isImages(dtype, values)) throw fault(`${x} to be uint8, float32 or float64`, dtype);
   if ((shape.length !== 3 && shape.length !== 4) || shape.slice(1).includes(0)) {
@@ -135,6 +160,11 @@ function findNonFinite(values: ImageValues): number {
 }
 
 type Fault = (expected: string, found: string) => DataError;
+
+const faultIn =
+  (file: string): Fault =>
+  (expected, found) =>
+    new DataError({ file, expected, found });
 
 /** Labels as int32. Floats are refused even where they are whole: such arrays are targets or one-hot more often. */
 function readLabels({ dtype, shape, values }: NpyArray, name: string, fault: Fault): Int32Array {

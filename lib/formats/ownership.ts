@@ -14,19 +14,24 @@ export interface KeyedDataset {
   readonly path: string;
   /** Name of the array. */
   readonly key: string;
+  /** Training examples of the dataset, where they are known: as many keys there must be. */
+  readonly examples?: number;
 }
 
 /**
  * Reads an array of keys, `[n]` or `[n, 1]`: whole numbers of any width.
  *
- * @throws {DataError} when it is missing, damaged, or of another dtype or shape
+ * @throws {DataError} when it is missing, damaged, or of another dtype, shape or length
  */
-export async function readOwnership({ bytes, path, key }: KeyedDataset): Promise<Ownership> {
+export async function readOwnership({ bytes, path, key, examples }: KeyedDataset): Promise<Ownership> {
   const { dtype, shape, values } = (await openNpz(bytes, path)).read(key);
   const fault = (expected: string, found: string) => new DataError({ file: path, expected, found });
   if (!/^(u?int|bool)/.test(dtype)) throw fault(`the keys ${key} to be whole numbers (int or uint)`, dtype);
   if (shape.length !== 1 && !(shape.length === 2 && shape[1] === 1)) {
     throw fault(`${key} to be keys [n], one for each training example`, `the shape ${formatShape(shape)}`);
+  }
+  if (examples !== undefined && values.length !== examples) {
+    throw fault(`${examples} keys in ${key}, one for each training example`, `${values.length}`);
   }
   return ownersByKey(values);
 }

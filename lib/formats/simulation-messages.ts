@@ -54,6 +54,8 @@ export const trainReplySchema = z.object({
   engine: z.string(),
   /** Seconds of all training steps, whichever worker did them: the rest of the workers' time is overhead. */
   stepSeconds: z.number(),
+  /** Seconds until the workers were there, in the round that started them. */
+  startSeconds: z.number().optional(),
   reported: z.array(
     z.object({
       client: count,

@@ -10,7 +10,7 @@ import {
   saveReplySchema,
   trainReplySchema,
 } from '../../lib/formats/simulation-messages.js';
-import { concludeAggregation, tellAggregated } from '../aggregate-record.js';
+import { concludeAggregation, failAggregation, tellAggregated } from '../aggregate-record.js';
 import { stateFiles } from '../aggregate-stage.js';
 import { engineArguments } from '../engine-arguments.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from '../local-run.js';
@@ -94,10 +94,10 @@ async function trainRound(
   };
   const { result, seconds, took } = await stopwatch(() => started().ask(request, trainReplySchema));
   run.reporter.close();
-  const { engine, stepSeconds, reported, rejected, missing } = result;
+  const { engine, stepSeconds, startSeconds, reported, rejected, missing } = result;
   const outcome = { reported, rejected, missing, simulated: { engine, jobs: run.jobs } };
   await ledger.set({ learningRate, ...outcome, aggregate: undefined });
-  const facts = { learningRate, clients: reported.length, seconds, stepSeconds };
+  const facts = { learningRate, clients: reported.length, seconds, stepSeconds, startSeconds };
   await run.metrics.append({ event: 'updates', round, ...facts });
   for (const { client, reason } of missing) {
     run.reporter.warn(`train client ${client}: ${reason}`, { round, client });
@@ -121,7 +121,6 @@ async function saveGlobalModel(
   started: Started,
 ): Promise<AggregateOutcome> {
   const { round, global, updates, quorum } = task;
-  const stage = { stage: 'aggregate' } as const;
   const file = run.paths.round(round + 1).globalModel;
   const { aggregate: earlier, rejected } = ledger.record;
   if (earlier !== undefined) {
@@ -137,14 +136,7 @@ async function saveGlobalModel(
     stateOut: stateFiles(run, round)?.out,
   };
   const { took, result: made } = await stopwatch(() => started().ask(request, saveReplySchema)).catch(
-    async (error: unknown) => {
-      if (error instanceof StageError) {
-        const failure = { ...stage, reason: error.message };
-        await ledger.set({ failure });
-        await run.metrics.append({ event: 'failure', round, ...failure, rejected });
-      }
-      throw error;
-    },
+    (error: unknown) => failAggregation(run, { ledger, rejected, error }),
   );
   const facts = { inputs: hashOfInputs(global, data), ...made };
   return await concludeAggregation(run, { ledger, facts, rejected, file, took });

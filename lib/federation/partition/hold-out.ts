@@ -2,6 +2,9 @@
 import { UsageError } from '../errors.js';
 import { permutation, randomStream } from '../random.js';
 
+/** Share that is set aside unless the user says otherwise. */
+export const DEFAULT_TEST_FRACTION = 0.1;
+
 /** Examples set aside for testing, and the rest; both ascending, together all of 0 … n-1. */
 export interface HoldOut {
   readonly train: Uint32Array;
