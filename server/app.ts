@@ -1,115 +1,88 @@
 /** The web application as a value: its routes, and the limits in front of them. listen.ts does the listening. */
-import { fileURLToPath } from 'node:url';
-import express, { type Express, type Response } from 'express';
-import helmet from 'helmet';
+import type { RequestListener } from 'node:http';
+import express, { type Express } from 'express';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
-import { answerProblems, notFound, requestId, route, wantsHtml } from './answers.js';
-import { type Classified, classify, pixelRows } from './classify.js';
-import { toDataUrl } from './decode-image.js';
+import { answerProblems, notFound } from './answers.js';
+import { createApiHandler } from './api/api-handler.js';
+import { type BodyLimits, createBodyReader, DEFAULT_BODY_LIMITS } from './api/exchange.js';
+import { createFront } from './front.js';
+import { type ModelStore, type ServedModels, singleModel } from './models/served-models.js';
+import { type Access, OPEN_ACCESS } from './operations/access.js';
+import { createMetrics, type Metrics } from './operations/metrics.js';
+import type { RateLimit } from './operations/rate-limit.js';
 import type { Predictor } from './predictor.js';
-import { HttpProblem } from './problems.js';
+import { addModelRoutes } from './routes/model-routes.js';
+import { addOperationsRoutes } from './routes/operations-routes.js';
+import { addPageRoutes } from './routes/page-routes.js';
+import { addUploadRoute } from './routes/upload-route.js';
 import type { Sample } from './samples.js';
-import { DEFAULT_UPLOAD_LIMITS, receiveImage, type UploadLimits } from './upload.js';
+import { securityHeaders } from './security-headers.js';
+import { DEFAULT_UPLOAD_LIMITS, type UploadLimits } from './upload.js';
 import { errorPage } from './views/layout.js';
 import { renderPage } from './views/page.js';
 
 /** What the application is made of. */
 export interface AppOptions {
+  /** What answers the page and uploads. */
   readonly predictor: Predictor;
+  /** What the API serves; by default the predictor as the only version of `model`. */
+  readonly models?: ServedModels;
+  /** How `/admin/rollback` goes back; there is no way back by default. */
+  readonly rollback?: ModelStore['rollback'];
   readonly samples?: readonly Sample[];
-  readonly limits?: Partial<UploadLimits>;
+  readonly limits?: Partial<UploadLimits & BodyLimits>;
+  readonly access?: Access;
+  readonly rateLimit?: RateLimit;
+  readonly metrics?: Metrics;
+  /** Proxies in front of this server whose `X-Forwarded-For` is believed; 0 by default. */
+  readonly trustedProxies?: number;
+  /** Whether each request is reported. */
+  readonly logsRequests?: boolean;
+  /** Whether clients come by TLS to this server itself. */
+  readonly isTls?: boolean;
   readonly reporter?: Reporter;
 }
 
-/** Style sheet, scripts and icon; `npm run build` copies them beside the compiled module. */
-const STATIC_FILES = fileURLToPath(new URL('./public/', import.meta.url));
-
 /** Builds the application around a predictor. */
-export function createApp({
+export function createApp(options: AppOptions): RequestListener {
+  const { predictor, access = OPEN_ACCESS, metrics = createMetrics(), reporter = silentReporter } = options;
+  const models = options.models ?? singleModel(predictor);
+  const limits = { ...DEFAULT_UPLOAD_LIMITS, ...DEFAULT_BODY_LIMITS, ...options.limits };
+  return createFront({
+    api: createApiHandler({ models, bodies: createBodyReader(limits) }),
+    pages: createPages({ ...options, access, metrics, models, limits, reporter }),
+    access,
+    metrics,
+    reporter,
+    trustedProxies: options.trustedProxies ?? 0,
+    logsRequests: options.logsRequests ?? false,
+    ...(options.rateLimit === undefined ? {} : { rateLimit: options.rateLimit }),
+  });
+}
+
+type PagesOptions = Required<Pick<AppOptions, 'access' | 'metrics' | 'models' | 'reporter'>> &
+  Omit<AppOptions, 'limits'> & { readonly limits: UploadLimits };
+
+/** Everything that is not the API. */
+function createPages({
   predictor,
+  models,
   samples = [],
-  limits: limitOptions,
-  reporter = silentReporter,
-}: AppOptions): Express {
-  const limits = { ...DEFAULT_UPLOAD_LIMITS, ...limitOptions };
+  limits,
+  reporter,
+  ...options
+}: PagesOptions): Express {
+  const { access, metrics, rollback, isTls = false } = options;
   const page = () => ({ card: predictor.card(), samples, maxFileBytes: limits.maxFileBytes });
   const app = express();
   app.disable('x-powered-by').set('query parser', 'simple');
-  app.use(requestId, securityHeaders());
+  app.use(securityHeaders({ isTls }));
 
-  route(app, '/', { get: [(_request, response) => sendPage(response, renderPage(page()))] });
+  addPageRoutes(app, { predictor, samples, page });
+  addUploadRoute(app, { predictor, limits, page });
+  addModelRoutes(app, { models });
+  addOperationsRoutes(app, { access, metrics, ...(rollback === undefined ? {} : { rollback }) });
 
-  route(app, '/upload', {
-    post: [
-      ...receiveImage(limits),
-      async (request, response) => {
-        const classified = await classify(request.file?.buffer ?? new Uint8Array(), predictor);
-        response.vary('Accept');
-        if (wantsHtml(request)) {
-          const givenUrl = await toDataUrl(classified.given.values, [
-            classified.given.height,
-            classified.given.width,
-            4,
-          ]);
-          sendPage(response, renderPage({ ...page(), shown: await show(classified, givenUrl) }));
-        } else {
-          const { prediction, probabilities, blank } = classified.answer;
-          response.set('Cache-Control', 'no-store');
-          response.json({
-            prediction,
-            probabilities,
-            ...(blank ? { blank } : {}),
-            pixels: pixelRows(classified),
-          });
-        }
-      },
-    ],
-  });
-
-  const sampleOf = (name: unknown) => {
-    const sample = samples.find((each) => each.name === name);
-    if (sample === undefined) throw new HttpProblem(404, 'There is no such sample.');
-    return sample;
-  };
-  route(app, '/samples/:name', {
-    get: [
-      (request, response) => {
-        const { png } = sampleOf(request.params.name);
-        response.type('png').set('Cache-Control', 'public, max-age=3600').send(Buffer.from(png));
-      },
-    ],
-  });
-  route(app, '/samples/:name/result', {
-    get: [
-      async (request, response) => {
-        const { name, png } = sampleOf(request.params.name);
-        const shown = await show(await classify(png, predictor), `/samples/${encodeURIComponent(name)}`);
-        sendPage(response, renderPage({ ...page(), shown }));
-      },
-    ],
-  });
-
-  route(app, '/model', {
-    get: [
-      (_request, response) => {
-        const card = predictor.card();
-        if (card === undefined) throw new HttpProblem(503, 'The model is not loaded yet.');
-        response.json(card);
-      },
-    ],
-  });
-  route(app, '/healthz', { get: [(_request, response) => void response.json({ status: 'ok' })] });
-  route(app, '/readyz', {
-    get: [
-      (_request, response) => {
-        const ready = predictor.card() !== undefined;
-        response.status(ready ? 200 : 503).set('Cache-Control', 'no-store');
-        response.json({ status: ready ? 'ready' : 'the model is not loaded' });
-      },
-    ],
-  });
-
-  app.use('/static', express.static(STATIC_FILES, { index: false, redirect: false }));
   app.use(notFound);
   app.use(
     answerProblems(reporter, (problem, request) =>
@@ -119,37 +92,4 @@ export function createApp({
     ),
   );
   return app;
-}
-
-async function show(classified: Classified, givenUrl: string) {
-  const { answer, input, inputShape } = classified;
-  return { answer, givenUrl, seenUrl: await toDataUrl(input.pixels, inputShape) };
-}
-
-function sendPage(response: Response, page: string): void {
-  response.type('html').set('Cache-Control', 'no-store').send(page);
-}
-
-/** Nothing but our own files runs or loads; uploaded pictures are shown from `blob:` and `data:` addresses. */
-function securityHeaders() {
-  return helmet({
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        scriptSrc: ["'self'"],
-        styleSrc: ["'self'"],
-        imgSrc: ["'self'", 'data:', 'blob:'],
-        connectSrc: ["'self'"],
-        formAction: ["'self'"],
-        baseUri: ["'none'"],
-        frameAncestors: ["'none'"],
-      },
-    },
-    // Plain HTTP on this machine or behind a proxy that ends TLS: what that proxy promises is not ours to say.
-    strictTransportSecurity: false,
-    // Browsers complain in their console about these two on plain HTTP.
-    crossOriginOpenerPolicy: false,
-    originAgentCluster: false,
-  });
 }

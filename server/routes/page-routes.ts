@@ -1,0 +1,62 @@
+/** The page and all that belongs to it: samples, what the model reads in them, and the static files. */
+import { fileURLToPath } from 'node:url';
+import express, { type Express, type Response } from 'express';
+import { route } from '../answers.js';
+import { type Classified, classify } from '../classify.js';
+import { toDataUrl } from '../decode-image.js';
+import type { Predictor } from '../predictor.js';
+import { HttpProblem } from '../problems.js';
+import type { Sample } from '../samples.js';
+import { type PageContent, renderPage } from '../views/page.js';
+
+/** What the page is made of. */
+export interface PageRouteOptions {
+  readonly predictor: Predictor;
+  readonly samples: readonly Sample[];
+  /** The page's content before anything was asked. */
+  readonly page: () => PageContent;
+}
+
+/** Style sheet, scripts and icon; `npm run build` copies them beside the compiled module. */
+const STATIC_FILES = fileURLToPath(new URL('../public/', import.meta.url));
+
+/** Adds `/`, `/samples/…` and `/static/…`. */
+export function addPageRoutes(app: Express, { predictor, samples, page }: PageRouteOptions): void {
+  route(app, '/', { get: [(_request, response) => sendPage(response, renderPage(page()))] });
+
+  const sampleOf = (name: unknown) => {
+    const sample = samples.find((each) => each.name === name);
+    if (sample === undefined) throw new HttpProblem(404, 'There is no such sample.');
+    return sample;
+  };
+  route(app, '/samples/:name', {
+    get: [
+      (request, response) => {
+        const { png } = sampleOf(request.params.name);
+        response.type('png').set('Cache-Control', 'public, max-age=3600').send(Buffer.from(png));
+      },
+    ],
+  });
+  route(app, '/samples/:name/result', {
+    get: [
+      async (request, response) => {
+        const { name, png } = sampleOf(request.params.name);
+        const shown = await show(await classify(png, predictor), `/samples/${encodeURIComponent(name)}`);
+        sendPage(response, renderPage({ ...page(), shown }));
+      },
+    ],
+  });
+
+  app.use('/static', express.static(STATIC_FILES, { index: false, redirect: false }));
+}
+
+/** An answer as the page shows it; `givenUrl` is the address of the picture as given. */
+export async function show(classified: Classified, givenUrl: string) {
+  const { answer, input, inputShape } = classified;
+  return { answer, givenUrl, seenUrl: await toDataUrl(input.pixels, inputShape) };
+}
+
+/** Answers with a page that nobody keeps. */
+export function sendPage(response: Response, page: string): void {
+  response.type('html').set('Cache-Control', 'no-store').send(page);
+}

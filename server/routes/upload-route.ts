@@ -1,0 +1,49 @@
+/** `POST /upload`: one picture in a form, answered as a page or as JSON. */
+import type { Express } from 'express';
+import { route, wantsHtml } from '../answers.js';
+import { classify, pixelRows } from '../classify.js';
+import { toDataUrl } from '../decode-image.js';
+import type { Predictor } from '../predictor.js';
+import { receiveImage, type UploadLimits } from '../upload.js';
+import { type PageContent, renderPage } from '../views/page.js';
+import { sendPage, show } from './page-routes.js';
+
+/** What the route needs. */
+export interface UploadRouteOptions {
+  readonly predictor: Predictor;
+  readonly limits: UploadLimits;
+  /** The page's content before anything was asked. */
+  readonly page: () => PageContent;
+}
+
+/** Adds `/upload`. */
+export function addUploadRoute(app: Express, { predictor, limits, page }: UploadRouteOptions): void {
+  route(app, '/upload', {
+    post: [
+      ...receiveImage(limits),
+      async (request, response) => {
+        const classified = await classify(request.file?.buffer ?? new Uint8Array(), predictor);
+        response.vary('Accept');
+        if (wantsHtml(request)) {
+          const givenUrl = await toDataUrl(classified.given.values, [
+            classified.given.height,
+            classified.given.width,
+            4,
+          ]);
+          sendPage(response, renderPage({ ...page(), shown: await show(classified, givenUrl) }));
+        } else {
+          const { prediction, probabilities, blank } = classified.answer;
+          response.set('Cache-Control', 'no-store');
+          const label = predictor.card()?.labels?.[prediction];
+          response.json({
+            prediction,
+            ...(label === undefined ? {} : { label }),
+            probabilities,
+            ...(blank ? { blank } : {}),
+            pixels: pixelRows(classified),
+          });
+        }
+      },
+    ],
+  });
+}
