@@ -44,7 +44,10 @@ function follow(path) {
 
 /** `@img/sharp/x` → `@img/sharp`, `express/x` → `express`. */
 function packageOf(specifier) {
-  return specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
 }
 
 /** Node's own search: from the importer upwards. */
