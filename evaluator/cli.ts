@@ -11,6 +11,7 @@ import {
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { leaveResult } from '../lib/cli/result.js';
 import { type AccuracyReport, formatAccuracyLine } from '../lib/engine/accuracy-report.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
@@ -60,6 +61,9 @@ Example:
       await writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`);
       context.reporter.close();
       for (const report of reports) process.stdout.write(`${formatAccuracyLine(report)}\n`);
+      const results = reports.map(({ accuracy, loss, examples }) => ({ accuracy, loss, examples }));
+      const [only, ...others] = results;
+      leaveResult(only !== undefined && others.length === 0 ? only : { models: results });
       const missed = reports.find(({ accuracy }) => minAccuracy !== undefined && accuracy < minAccuracy);
       if (missed !== undefined) {
         throw new ThresholdError(
