@@ -24,7 +24,7 @@ const STAGE = { stage: 'aggregate' } as const;
 
 /** Makes the model the newest of the run, and records and tells what it was made from. */
 export async function concludeAggregation(
-  run: LocalRun,
+  run: Pick<LocalRun, 'paths' | 'metrics' | 'reporter'>,
   { ledger, facts, rejected, file, took }: FinishedAggregation,
 ): Promise<AggregateOutcome> {
   const { round } = ledger.record;
@@ -37,7 +37,7 @@ export async function concludeAggregation(
 }
 
 /** Tells that a round was aggregated before. */
-export function tellAggregated(run: LocalRun, round: number, facts: AggregateFacts): void {
+export function tellAggregated(run: Pick<LocalRun, 'reporter'>, round: number, facts: AggregateFacts): void {
   tellSkipped(run, STAGE, describe(round, facts));
 }
 

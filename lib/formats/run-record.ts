@@ -14,7 +14,8 @@ const share = z.number().min(0).max(1);
 /** JSON has no NaN: a loss that overflowed is written as null. */
 const loss = z.number().nullable();
 
-const runSettingsSchema = z.strictObject({
+/** The settings of a run, as records hold them. */
+export const runSettingsSchema = z.strictObject({
   seed: count,
   dataset: z.strictObject({
     /** A name (`digits`, `mnist`) or an absolute path. */
