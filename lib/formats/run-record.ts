@@ -86,7 +86,8 @@ const clientRecordSchema = z.object({
   alone: z.object({ loss, accuracy: share }).optional(),
 });
 
-const roundRecordSchema = z.object({
+/** The record of a round. */
+export const roundRecordSchema = z.object({
   schemaVersion: z.literal(SCHEMA_VERSION),
   round: count,
   /** sha256 of the global model that the round started from. */

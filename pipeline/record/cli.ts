@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { isMain } from '../../lib/cli/is-main.js';
 import { type ProgramContext, runProgram } from '../../lib/cli/program.js';
+import { tellResult } from '../../lib/cli/result.js';
 
 const STEPS = ['open', 'trained', 'tested', 'end'] as const;
 
@@ -40,7 +41,7 @@ export function recordCommand({ reporter, signal }: ProgramContext): Command {
       const { recordStep } = await import('./record-step.js');
       const result = await recordStep(step, { volume: resolve(volume), facts, fresh, reporter, signal });
       reporter.close();
-      process.stdout.write(`${JSON.stringify(result)}\n`);
+      tellResult(result);
     });
 }
 

@@ -94,7 +94,7 @@ function kubeconfigOf(server: string): string {
     kind: 'Config',
     'current-context': 'fake',
     contexts: [{ name: 'fake', context: { cluster: 'fake', user: USER, namespace: NAMESPACE } }],
-    clusters: [{ name: 'fake', cluster: { server } }],
+    clusters: [{ name: 'fake', cluster: { server, 'insecure-skip-tls-verify': true } }],
     users: [{ name: USER, user: { token: 'secret' } }],
   });
 }
