@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.js';
 import { partitionOf } from '../../lib/cli/partition-options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
+import { leaveResult } from '../../lib/cli/result.js';
 import { ThresholdError, UsageError } from '../../lib/federation/errors.js';
 import { clientsFollowFromData } from '../../lib/federation/partition/settings.js';
 import { toleranceOf } from '../../pipeline/federation-options.js';
@@ -72,7 +73,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
         ...valuesOf(flags),
       };
       const { runOnCluster } = await import('./run.js');
-      const { jsonLine, summary } = await import('../../pipeline/summary.js');
+      const { jsonLine, resultFacts, summary } = await import('../../pipeline/summary.js');
       const result = await runOnCluster(
         {
           settings,
@@ -94,6 +95,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       const print = (text: string) => (flags.json ? reporter.info(text) : process.stdout.write(`${text}\n`));
       print(summary(result));
       if (flags.json) process.stdout.write(`${jsonLine(result)}\n`);
+      leaveResult(resultFacts(result));
       // Written so that an accuracy that is no number misses the threshold too.
       if (minAccuracy !== undefined && !(result.last.evaluation.accuracy >= minAccuracy)) {
         throw new ThresholdError(

@@ -14,7 +14,7 @@ import {
   type ResourceType,
 } from './objects.js';
 import { applyServerSide, requireManager } from './server-side-apply.js';
-import type { Change, Store } from './store.js';
+import { type Change, type Store, timestamp } from './store.js';
 import { validate, validateChange, withDefaults } from './validation.js';
 
 /** What one request wants, as authorisation sees it. */
@@ -113,8 +113,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, contex
       headers,
     );
   }
-  if (!context.authorize(access)) throw forbidden(access, context.user);
-  context.accesses.push(access);
+  requireAccess(access, context);
   const cutAfterMs = fault?.kind === 'cut' ? fault.afterMs : undefined;
   if (access.verb === 'watch') return watch(response, target, { ...context, cutAfterMs });
   if (target.subresource === 'log') {
@@ -166,7 +165,7 @@ function serve(
         store.get(resource, namespace, name ?? ''),
       );
     case 'PATCH':
-      return patch(request, { target, patched: given(), store, write });
+      return patch(request, { target, patched: given(), context, write });
     case 'DELETE':
       return [
         200,
@@ -184,18 +183,18 @@ function patch(
   request: IncomingMessage,
   options: {
     readonly target: Target;
-    readonly patched: KubeObject;
-    readonly store: Store;
-    readonly write: Write;
-  },
+    readonly patched: KubeObject; readonly context: Context; readonly write: Write },
 ): readonly [number, object] {
-  const { target, patched, store, write } = options;
+  const { target, patched, context, write } = options;
+  const { store } = context;
   const { resource, namespace, name = '', query } = target;
   patched.metadata = { ...patched.metadata, name };
   const current = store.find(resource, namespace, name);
   const type = (request.headers['content-type'] ?? '').split(';')[0];
   if (type === 'application/apply-patch+yaml') {
     const manager = requireManager(query.get('fieldManager'), patched);
+    // Who applies what is not there needs the right to create it, too.
+    if (current === undefined) requireAccess({ ...accessOf('POST', target), name: undefined }, context);
     const applied = applyServerSide(current && { ...current }, patched, {
       manager,
       force: query.get('force') === 'true',
@@ -211,6 +210,12 @@ function patch(
   }
   const before = store.get(resource, namespace, name);
   return write(mergePatch(before, patched) as KubeObject, before);
+}
+
+/** @throws {ApiError} 403, as a real server words it */
+function requireAccess(access: Access, { authorize, accesses, user }: Context): void {
+  if (!authorize(access)) throw forbidden(access, user);
+  accesses.push(access);
 }
 
 /** RFC 7386. */
@@ -238,8 +243,12 @@ function remove(
     deletePod(object);
     return object;
   }
-  store.remove(object);
   const policy = propagationPolicy ?? (object.kind === 'Job' ? 'Orphan' : 'Background');
+  if (policy === 'Foreground' && object.kind === 'Job') {
+    store.change(object, (current) => {
+      current.metadata.deletionTimestamp ??= timestamp();
+    });
+  } else store.remove(object);
   if (policy !== 'Orphan') {
     for (const resource of RESOURCE_TYPES) {
       for (const each of store.list(resource)) {

@@ -22,7 +22,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
   aggregator: 'aggregator/cli.js',
   evaluator: 'evaluator/cli.js',
   server: 'server/cli.js',
-  pipeline: 'cli.js',
+  pipeline: 'k8s/cli.js',
 };
 
 /** What `fedbatch/trainer:0.1.0` and `registry.example/team/trainer:1` start; undefined for images of others. */
@@ -83,7 +83,7 @@ function downward({ metadata, status }: KubeObject, path: string): string {
 }
 
 /** Replaces paths where they stand alone or before a slash (`--dir=/mnt/x`, not `/mnt2`), all at once: what is put in stays. */
-function replacePaths(text: string, places: ReadonlyMap<string, string>): string {
+export function replacePaths(text: string, places: ReadonlyMap<string, string>): string {
   const quoted = [...places.keys()].map((path) => path.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   const pattern = new RegExp(`(^|[^A-Za-z0-9_./-])(${quoted.join('|')})(?=$|[^A-Za-z0-9_.-])`, 'g');
   return text.replaceAll(pattern, (_, before: string, path: string) => before + places.get(path));

@@ -67,6 +67,11 @@ interface IndexState {
 
 function sync(job: KubeObject, context: Context): void {
   const { store, deletePod, later, again } = context;
+  // A Job that is deleted in the foreground goes when its pods are gone.
+  if (job.metadata.deletionTimestamp !== undefined) {
+    if (!store.list(PODS, job.metadata.namespace).some((pod) => isOwnedBy(pod, job))) store.remove(job);
+    return;
+  }
   if (isFinished(job)) return;
   const { spec } = job;
   if (job.status?.startTime === undefined) {

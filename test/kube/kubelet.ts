@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { containerProcess, type Mounts } from './container-process.js';
+import { containerProcess, type Mounts, replacePaths } from './container-process.js';
 import { kindNamed } from './job-controller.js';
 import type { KubeObject } from './objects.js';
 import { type Store, timestamp } from './store.js';
@@ -242,17 +242,23 @@ function whyNoContainer(
 
 function mountsOf(pod: KubeObject, { store, directory, claim }: PodContext): Mounts {
   const places = new Map<string, string>();
-  for (const volume of pod.spec.volumes ?? []) {
-    if (volume.persistentVolumeClaim !== undefined) {
-      places.set(volume.name, claim(volume.persistentVolumeClaim.claimName));
-      continue;
+  const { volumes = [], initContainers = [], containers } = pod.spec;
+  for (const { name, persistentVolumeClaim } of volumes) {
+    const own = join(directory, 'pods', `${pod.metadata.uid}`, 'volumes', name);
+    if (persistentVolumeClaim === undefined) mkdirSync(own, { recursive: true });
+    places.set(name, persistentVolumeClaim === undefined ? own : claim(persistentVolumeClaim.claimName));
+  }
+  // Files speak of paths as containers see them.
+  const seen = new Map<string, string>();
+  for (const { volumeMounts = [] } of [...initContainers, ...containers]) {
+    for (const { name, mountPath } of volumeMounts) seen.set(mountPath, places.get(name) ?? '');
+  }
+  for (const { name, configMap } of volumes) {
+    if (configMap === undefined) continue;
+    const { data = {} } = store.get(kindNamed('ConfigMap'), pod.metadata.namespace, configMap.name);
+    for (const [file, text] of Object.entries(data)) {
+      writeFileSync(join(places.get(name) ?? '', file), replacePaths(String(text), seen));
     }
-    const place = join(directory, 'pods', `${pod.metadata.uid}`, 'volumes', volume.name);
-    mkdirSync(place, { recursive: true });
-    places.set(volume.name, place);
-    if (volume.configMap === undefined) continue;
-    const { data = {} } = store.get(kindNamed('ConfigMap'), pod.metadata.namespace, volume.configMap.name);
-    for (const [name, text] of Object.entries(data)) writeFileSync(join(place, name), String(text));
   }
   return places;
 }
