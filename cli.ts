@@ -68,6 +68,12 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./report/cli.js')).reportCommand,
   },
   {
+    name: 'record',
+    summary: "write a run's records onto its volume, for a pipeline that cannot: that of a cluster",
+    example: 'fedbatch record --step trained --volume /mnt/runs/a --facts round.json',
+    load: async () => (await import('./pipeline/record/cli.js')).recordCommand,
+  },
+  {
     name: 'doctor',
     summary: 'show which engines work on this machine, how fast they are, and what to install',
     example: 'fedbatch doctor',

@@ -3,9 +3,13 @@ import { Command } from 'commander';
 import { isMain } from '../lib/cli/is-main.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { renderCommand } from './render-cli.js';
+import { runCommand } from './run/cli.js';
+import { deleteCommand, logsCommand, statusCommand } from './run/inspect-cli.js';
 
 const EXAMPLES = `
 Examples:
+  fedbatch k8s run --clients 10 --rounds 5 --storage-class nfs-csi
+  fedbatch k8s status
   fedbatch k8s render --clients 3 --epochs 2 --batch 100 --output deploy
   fedbatch k8s render trainer --clients 3 --epochs 2 --batch 100 | kubectl apply -f -
 
@@ -15,6 +19,10 @@ fedbatch k8s <command> --help explains its options.`;
 export function k8sCommand(context: ProgramContext): Command {
   return new Command('k8s')
     .description('The job on a Kubernetes cluster.')
+    .addCommand(runCommand(context))
+    .addCommand(statusCommand(context))
+    .addCommand(logsCommand(context))
+    .addCommand(deleteCommand(context))
     .addCommand(renderCommand(context))
     .addHelpText('after', EXAMPLES);
 }

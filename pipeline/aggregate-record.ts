@@ -25,7 +25,7 @@ const STAGE = { stage: 'aggregate' } as const;
 
 /** Makes the model the newest of the run, and records and tells what it was made from. */
 export async function concludeAggregation(
-  run: LocalRun,
+  run: Pick<LocalRun, 'paths' | 'metrics' | 'reporter'>,
   { ledger, facts, rejected, file, took }: FinishedAggregation,
 ): Promise<AggregateOutcome> {
   const { round } = ledger.record;
@@ -64,7 +64,7 @@ function withoutMissing(rejected: readonly RejectedUpdate[], { record }: RoundLe
 }
 
 /** Tells that a round was aggregated before. */
-export function tellAggregated(run: LocalRun, round: number, facts: AggregateFacts): void {
+export function tellAggregated(run: Pick<LocalRun, 'reporter'>, round: number, facts: AggregateFacts): void {
   tellSkipped(run, STAGE, describe(round, facts));
 }
 

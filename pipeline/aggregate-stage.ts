@@ -14,9 +14,10 @@ import { lastJsonLine, runStage } from './stage-process.js';
 
 /** An update that did not count: in the result, and in a warning of its own for when there is no result. */
 const rejectionSchema = z.object({ file: z.string(), reason: z.string() });
+type Rejection = z.infer<typeof rejectionSchema>;
 
 /** The last line that the aggregator writes to stdout. */
-const resultSchema = z.object({
+export const aggregateResultSchema = z.object({
   updates: z.int(),
   examples: z.int(),
   rejected: z.array(rejectionSchema),
@@ -70,21 +71,21 @@ export async function aggregateStage(
   const warned: RejectedUpdate[] = [];
   const onWarning = (fields: unknown) => {
     const rejection = rejectionSchema.safeParse(fields);
-    if (rejection.success) warned.push(rejected(rejection.data));
+    if (rejection.success) warned.push(rejectedUpdate(rejection.data));
   };
   const { result, seconds, took } = await stopwatch(() => runStage(aggregator, { ...run, onWarning })).catch(
     (error: unknown) => failAggregation(run, { ledger, rejected: warned, error }),
   );
-  const made = lastJsonLine(aggregator, result, resultSchema);
+  const made = lastJsonLine(aggregator, result, aggregateResultSchema);
   const { rejected: refusals, ...summary } = made;
   const facts = { inputs, ...summary, seconds };
-  const refused = refusals.map(rejected);
+  const refused = refusals.map(rejectedUpdate);
   return await concludeAggregation(run, { ledger, facts, rejected: refused, file, took });
 }
 
 /** Where a server optimizer's state lies; undefined for strategies without one. */
 export function stateFiles(
-  { paths, settings }: LocalRun,
+  { paths, settings }: Pick<LocalRun, 'paths' | 'settings'>,
   round: number,
 ): { readonly in?: string; readonly out: string } | undefined {
   if (!keepsState(settings.strategy ?? FEDAVG)) return undefined;
@@ -93,7 +94,10 @@ export function stateFiles(
 }
 
 /** What a private aggregation is told of the run. */
-function privacyArguments({ strategy, seed, federation }: RunSettings, selected: number): readonly string[] {
+export function privacyArguments(
+  { strategy, seed, federation }: RunSettings,
+  selected: number,
+): readonly string[] {
   if (strategy?.privacy === undefined) return [];
   return [
     ...['--dp-participants', `${selected}`],
@@ -103,13 +107,17 @@ function privacyArguments({ strategy, seed, federation }: RunSettings, selected:
 }
 
 /** Client k's update is `k.h5`; a file of another name is no client's. */
-function rejected({ file, reason }: z.infer<typeof rejectionSchema>): RejectedUpdate {
+export function rejectedUpdate({ file, reason }: Rejection): RejectedUpdate {
   const name = basename(file);
   const [, client] = /^(\d+)\.h5$/.exec(name) ?? [];
   return client === undefined ? { file: name, reason } : { client: Number(client), reason };
 }
 
-function hashOfInputs(global: GlobalModel, updates: readonly ClientResult[]): string {
+/** What a global model was made from: sha256 over the hashes of the parent and of all updates. */
+export function hashOfInputs(
+  global: Pick<GlobalModel, 'sha256'>,
+  updates: readonly Pick<ClientResult, 'client' | 'sha256'>[],
+): string {
   const sorted = [...updates].sort((a, b) => a.client - b.client);
   return sha256(JSON.stringify([global.sha256, ...sorted.map((update) => update.sha256)]));
 }

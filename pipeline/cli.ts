@@ -1,55 +1,21 @@
 /** `fedbatch run`: the whole job with one command. */
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/cli/engine-options.js';
+import { choiceOf } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
-import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
+import { partitionOf } from '../lib/cli/partition-options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
-import {
-  addStrategyOptions,
-  type StrategyFlags,
-  strategyArguments,
-  strategyOf,
-} from '../lib/cli/strategy-options.js';
-import {
-  addScheduleOptions,
-  addTrainingOptions,
-  localWorkOf,
-  modelOption,
-  type ScheduleFlags,
-  scheduleOf,
-  type TrainingFlags,
-} from '../lib/cli/training-options.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { ThresholdError, UsageError } from '../lib/federation/errors.js';
-import { selectedCount } from '../lib/federation/participation.js';
-import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
-import {
-  addFederationOptions,
-  type FederationFlags,
-  federationOf,
-  toleranceOf,
-} from './federation-options.js';
+import { toleranceOf } from './federation-options.js';
 import { numberOfClients } from './number-of-clients.js';
 import { DATASET_NAMES } from './settings.js';
+import { addSettingsOptions, type SettingsFlags, settingsOf } from './settings-options.js';
 
-/** Local epochs per round. */
-const EPOCHS = '--epochs';
-
-interface RunFlags
-  extends EngineFlags,
-    FederationFlags,
-    TrainingFlags,
-    ScheduleFlags,
-    StrategyFlags,
-    PartitionFlags {
-  readonly data: string;
-  readonly epochs?: number;
-  readonly model: string;
+interface RunFlags extends SettingsFlags {
   readonly simulate?: true;
-  readonly seed: number;
   readonly volume?: string;
   readonly jobs?: number;
   readonly threads?: number;
@@ -73,21 +39,14 @@ A second run with the same options goes on where the first one stopped, and skip
 
 /** The command of the pipeline. */
 export function runCommand({ reporter, signal }: ProgramContext): Command {
-  const command = new Command('run')
-    .description(
-      'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
-    )
-    .option('--data <npz>', `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`, 'digits')
-    .addOption(modelOption());
-  addFederationOptions(command);
-  addPartitionOptions(command);
-  addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
+  const command = new Command('run').description(
+    'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
+  );
+  return addSettingsOptions(command, `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`)
     .option(
       '--simulate',
       'clients as data, not processes: for thousands of them on one machine; the same models, but no update files',
     )
-    .option('--seed <number>', 'everything random derives from it', integerOption(), 0);
-  return addStrategyOptions(command)
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
     .option(
       '--jobs <count>',
@@ -99,8 +58,6 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       'threads of each trainer (default: so that all clients are done soonest; with --simulate 1)',
       integerOption({ min: 1, max: MAX_THREADS }),
     )
-    .addOption(engineOption())
-    .addOption(backendOption())
     .option(
       '--min-accuracy <share>',
       'end with exit code 4 below this accuracy',
@@ -119,7 +76,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
       const result = await runJob(
         {
-          settings: await settingsOf(flags),
+          settings: await localSettingsOf(flags),
           ...(volume === undefined ? {} : { volume }),
           ...(jobs === undefined ? {} : { jobs }),
           ...(threads === undefined ? {} : { threads }),
@@ -152,45 +109,18 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 }
 
 /** @throws {UsageError} when options contradict each other */
-async function settingsOf(flags: RunFlags): Promise<RunSettings> {
+async function localSettingsOf(flags: RunFlags): Promise<RunSettings> {
   if (flags.simulate && flags.roundDeadline !== undefined) {
     throw new UsageError(
       `--round-deadline ${flags.roundDeadline} does not go with --simulate, whose clients are never late.`,
     );
   }
-  const { data, seed, model } = flags;
-  const partition = partitionOf(flags);
-  const clients = await numberOfClients({ data, partition, asked: flags.clients });
-  const federation = federationOf({ ...flags, clients });
-  const strategy = strategyOf(flags);
-  checkClients(strategy, { selected: selectedCount(federation), clients });
-  return {
-    seed,
-    dataset: { name: DATASET_NAMES.includes(data) ? data : resolve(data) },
-    model: { name: model },
-    engine: choiceOf(flags),
-    training: trainingSettings(flags),
-    federation: { ...federation, partition, ...(flags.simulate ? { simulate: true } : {}) },
-    // What is not asked for is left out, so that a run keeps its id when a new option appears.
-    ...(strategyArguments(strategy).length === 0 ? {} : { strategy }),
-  };
-}
-
-/** What is not asked for is left out here too. */
-function trainingSettings(flags: RunFlags): RunSettings['training'] {
-  const { batch, optimizer, momentum, proximal } = flags;
-  const { base, decay, warmUpRounds, scaleWithClients } = scheduleOf(flags);
-  return {
-    ...localWorkOf(flags.epochs, flags, EPOCHS),
-    batch,
-    optimizer,
-    learningRate: base,
-    ...(decay === 1 ? {} : { learningRateDecay: decay }),
-    ...(warmUpRounds === 0 ? {} : { warmUpRounds }),
-    ...(scaleWithClients ? { scaleLearningRate: true } : {}),
-    momentum,
-    ...(proximal === 0 ? {} : { proximal }),
-  };
+  const { data } = flags;
+  const clients = await numberOfClients({ data, partition: partitionOf(flags), asked: flags.clients });
+  const dataset = DATASET_NAMES.includes(data) ? data : resolve(data);
+  const settings = settingsOf(flags, { clients, dataset });
+  const { federation } = settings;
+  return { ...settings, federation: { ...federation, ...(flags.simulate ? { simulate: true } : {}) } };
 }
 
 if (isMain(import.meta.url)) await runProgram(runCommand, process.argv.slice(2));

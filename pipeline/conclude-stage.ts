@@ -18,7 +18,7 @@ export interface Results {
 interface ConcludeOptions {
   readonly data: Manifest;
   readonly ledger: RoundLedger;
-  readonly work: RoundWork;
+  readonly work: Pick<RoundWork, 'test' | 'testClients'>;
 }
 
 /**
@@ -26,7 +26,7 @@ interface ConcludeOptions {
  * then tests the clients' models of the last round.
  */
 export async function concludeStage(
-  run: LocalRun,
+  run: Pick<LocalRun, 'paths' | 'reporter'>,
   { last, best, data, ledger, work }: Results & ConcludeOptions,
 ): Promise<void> {
   const { paths } = run;

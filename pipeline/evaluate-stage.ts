@@ -20,6 +20,7 @@ const accuracySchema = z.object({
   examples: z.int(),
   loss: z.number().nullable(),
   accuracy: z.number(),
+  seconds: z.number().optional(),
 });
 
 /** Up to so many clients of a round have their own models tested: a person can still compare them. */
@@ -40,7 +41,7 @@ interface EvaluateOptions {
 
 /** Tests a round's global model, unless this very model was tested before; keeps the best one. */
 export async function evaluateStage(run: LocalRun, options: EvaluateOptions): Promise<Evaluation> {
-  const { task, data, ledger, best } = options;
+  const { task, data, ledger } = options;
   const { round, global } = task;
   const { evaluation: earlier } = ledger.record;
   if (earlier?.model === global.sha256 && earlier.test === data.test.sha256) {
@@ -48,17 +49,27 @@ export async function evaluateStage(run: LocalRun, options: EvaluateOptions): Pr
     return withLoss(earlier);
   }
   const facts = await testGlobalModel(run, options);
+  await recordEvaluation(run, { ...options, facts });
+  return withLoss(facts);
+}
+
+/** Puts a test that has just been made on record, and the model in its place if it is the best one. */
+export async function recordEvaluation(
+  run: Pick<LocalRun, 'paths' | 'metrics'>,
+  { task, ledger, best, facts }: Omit<EvaluateOptions, 'data' | 'test'> & { readonly facts: EvaluationFacts },
+): Promise<void> {
+  const { round, global } = task;
   // Before it is recorded: what a later run finds recorded needs no second look.
   if (facts.accuracy > best) await placeFileAtomic(global.file, run.paths.bestModel);
   await ledger.set({ evaluation: facts });
   await run.metrics.append({ event: 'evaluation', round, ...facts });
-  return withLoss(facts);
 }
 
-type EvaluationFacts = NonNullable<RoundRecord['evaluation']>;
+/** What round.json says of an accuracy test. */
+export type EvaluationFacts = NonNullable<RoundRecord['evaluation']>;
 
 /** JSON has no NaN. */
-function withLoss({ examples, loss, accuracy }: EvaluationFacts): Evaluation {
+export function withLoss({ examples, loss, accuracy }: EvaluationFacts): Evaluation {
   return { examples, accuracy, loss: loss ?? Number.NaN };
 }
 
@@ -69,7 +80,7 @@ export async function isTestOf(path: string, { sha256 }: GlobalModel): Promise<b
 
 /** Tests a global model; `accuracy.json` tells of it afterwards. */
 export async function testGlobalModel(
-  run: LocalRun,
+  run: Pick<LocalRun, 'paths' | 'reporter'>,
   { task, data, test }: Pick<EvaluateOptions, 'task' | 'data' | 'test'>,
 ): Promise<EvaluationFacts> {
   const { paths } = run;
@@ -166,7 +177,8 @@ async function evaluateClients(
   }
 }
 
-async function readAccuracy(path: string): Promise<z.infer<typeof accuracySchema>> {
+/** @throws {DataError} when it is missing or something else */
+export async function readAccuracy(path: string): Promise<z.infer<typeof accuracySchema>> {
   return await readJson(path, accuracySchema);
 }
 

@@ -42,7 +42,11 @@ export function tell(
 }
 
 /** Tells that a stage was done before, and is skipped. */
-export function tellSkipped(run: LocalRun, task: Pick<StageTask, 'stage' | 'client'>, what: string): void {
+export function tellSkipped(
+  run: Pick<LocalRun, 'reporter'>,
+  task: Pick<StageTask, 'stage' | 'client'>,
+  what: string,
+): void {
   tell(run, task, `${what}, done before: skipped`);
 }
 

@@ -138,7 +138,7 @@ async function runRounds(
 }
 
 /** A file is hashed before anything else is done, so that one that has changed since is not mistaken for the same. */
-async function withDatasetHash(settings: RunSettings): Promise<RunSettings> {
+export async function withDatasetHash(settings: RunSettings): Promise<RunSettings> {
   const { name } = settings.dataset;
   if (DATASET_NAMES.includes(name)) return settings;
   const what = `a dataset (an npz file, or one of the names ${DATASET_NAMES.join(', ')})`;

@@ -24,7 +24,7 @@ export interface ClientTask {
 export type ClientTrainer = (run: LocalRun, task: ClientTask) => Promise<ClientRecord>;
 
 /** The last line that a trainer writes to stdout. */
-const resultSchema = z.object({
+export const trainResultSchema = z.object({
   client: z.int(),
   round: z.int(),
   examples: z.int().positive(),
@@ -59,7 +59,7 @@ export const trainInProcess: ClientTrainer = async (run, { task, data, client })
   const { examples, seconds, loss, accuracy, engine, sha256 } = lastJsonLine(
     stage,
     await runStage(stage, { ...run, onEngine: (note) => tellEngine(run, note) }),
-    resultSchema,
+    trainResultSchema,
   );
   const shard = data.shards[client]?.sha256 ?? '';
   return { client, examples, seconds, loss, accuracy, engine, shard, sha256 };

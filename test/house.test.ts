@@ -37,6 +37,7 @@ test('the help lists every command, and each explains its options', async () => 
     'dataset',
     'doctor',
     'report',
+    'record',
   ];
   assert.deepEqual([...new Set(listed)].filter((name) => name !== 'help').sort(), commands.sort());
   await Promise.all(

@@ -36,7 +36,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   report: WITHOUT_ENGINE,
   // They start services as programs.
   pipeline: WITHOUT_ENGINE,
-  k8s: WITHOUT_ENGINE,
+  // The round loop and the settings of a run on a cluster are those of a run here.
+  k8s: [...WITHOUT_ENGINE, 'pipeline'],
 };
 
 /** Folders whose tests and tools may look anywhere. */

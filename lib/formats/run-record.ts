@@ -14,7 +14,8 @@ const share = z.number().min(0).max(1);
 /** JSON has no NaN: a loss that overflowed is written as null. */
 const loss = z.number().nullable();
 
-const runSettingsSchema = z.strictObject({
+/** The settings of a run, as records hold them. */
+export const runSettingsSchema = z.strictObject({
   seed: count,
   dataset: z.strictObject({
     /** A name (`digits`, `mnist`) or an absolute path. */
@@ -85,7 +86,8 @@ const clientRecordSchema = z.object({
   alone: z.object({ loss, accuracy: share }).optional(),
 });
 
-const roundRecordSchema = z.object({
+/** The record of a round. */
+export const roundRecordSchema = z.object({
   schemaVersion: z.literal(SCHEMA_VERSION),
   round: count,
   /** sha256 of the global model that the round started from. */

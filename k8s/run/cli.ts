@@ -1,0 +1,137 @@
+/** `fedbatch k8s run`: arguments of a run on a cluster. */
+import { Command } from 'commander';
+import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.js';
+import { partitionOf } from '../../lib/cli/partition-options.js';
+import type { ProgramContext } from '../../lib/cli/program.js';
+import { leaveResult } from '../../lib/cli/result.js';
+import { ThresholdError, UsageError } from '../../lib/federation/errors.js';
+import { clientsFollowFromData } from '../../lib/federation/partition/settings.js';
+import { toleranceOf } from '../../pipeline/federation-options.js';
+import { DEFAULT_CLIENTS } from '../../pipeline/number-of-clients.js';
+import { DATASET_NAMES } from '../../pipeline/settings.js';
+import { addSettingsOptions, type SettingsFlags, settingsOf } from '../../pipeline/settings-options.js';
+import type { Values } from '../placeholders.js';
+import { addTemplateOptions, type TemplateFlags, valuesOf } from '../template-options.js';
+import { addClusterOptions, type ClusterFlags, destinationOf } from './cluster-options.js';
+
+interface RunFlags extends SettingsFlags, TemplateFlags, ClusterFlags {
+  readonly threads?: number;
+  readonly volume?: string;
+  readonly scheduleTimeout: number;
+  readonly minAccuracy?: number;
+  readonly logs?: true;
+  readonly cleanup?: true;
+  readonly json?: true;
+  readonly fresh?: true;
+}
+
+const EXAMPLES = `
+Examples:
+  fedbatch k8s run --storage-class nfs-csi                       generated digits, 3 clients, 1 round
+  fedbatch k8s run --data mnist --clients 10 --rounds 5 --gpu 1  a GPU for each trainer
+  fedbatch k8s run --data /mnt/datasets/mine.npz --clients 100 --fraction 0.1 --quorum 80% --rounds 50
+  fedbatch k8s run --json --min-accuracy 0.97 --cleanup          for scripts
+
+The same command goes on where an earlier one stopped: finished Jobs and finished rounds are recognised.`;
+
+/** The command. */
+export function runCommand({ reporter, signal }: ProgramContext): Command {
+  const command = new Command('run')
+    .summary('run the whole job on a cluster')
+    .description('Run the whole job on a cluster: every stage as a Job, the clients of a round side by side.');
+  addSettingsOptions(
+    command,
+    `dataset: one of ${DATASET_NAMES.join(', ')}, or the path of an npz in the containers, e.g. /mnt/mine.npz`,
+  );
+  addTemplateOptions(addClusterOptions(command));
+  return command
+    .option('--volume <dir>', "directory of the run's files on the claim (default: runs/<run id>)")
+    .option(
+      '--threads <count>',
+      'threads of each trainer (default: its processors, TRAINER_CPU)',
+      integerOption({ min: 1, max: MAX_THREADS }),
+    )
+    .option(
+      '--schedule-timeout <seconds>',
+      'give up when no pod of a stage has found a node for so long',
+      numberOption({ min: 0 }),
+      300,
+    )
+    .option('--min-accuracy <share>', 'end with exit code 4 below this accuracy', numberOption({ min: 0, max: 1 }))
+    .option('--logs', 'show the logs of all pods')
+    .option('--cleanup', "delete the run's Jobs once it is done; its files stay on the volume")
+    .option('--json', 'print one JSON line on stdout at the end, everything else on stderr')
+    .option('--fresh', 'start over: remove the files of the run that lies in the directory')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: RunFlags) => {
+      const { minAccuracy, volume } = flags;
+      const clients = numberOfClients(flags);
+      const settings = settingsOf(flags, { clients, dataset: datasetOf(flags.data) });
+      const values: Values = {
+        // The templates ask for these; what the Jobs really do stands in their arguments.
+        ...{ WORKER_NUMBER: `${clients}`, EPOCH: '1', BATCH: '100' },
+        ...valuesOf(flags),
+      };
+      const { runOnCluster } = await import('./run.js');
+      const { jsonLine, resultFacts, summary } = await import('../../pipeline/summary.js');
+      const result = await runOnCluster(
+        {
+          settings,
+          values,
+          destination: destinationOf(flags),
+          queue: flags.queue,
+          volume: volume === undefined ? undefined : directoryOf(volume),
+          threads: flags.threads ?? threadsOf(values),
+          fresh: flags.fresh ?? false,
+          quorum: flags.quorum,
+          tolerance: toleranceOf(flags),
+          scheduleTimeoutMs: flags.scheduleTimeout * 1000,
+          isVerbose: flags.logs ?? false,
+          cleansUp: flags.cleanup ?? false,
+        },
+        { reporter, signal },
+      );
+      reporter.close();
+      const print = (text: string) => (flags.json ? reporter.info(text) : process.stdout.write(`${text}\n`));
+      print(summary(result));
+      if (flags.json) process.stdout.write(`${jsonLine(result)}\n`);
+      leaveResult(resultFacts(result));
+      // Written so that an accuracy that is no number misses the threshold too.
+      if (minAccuracy !== undefined && !(result.last.evaluation.accuracy >= minAccuracy)) {
+        throw new ThresholdError(
+          `The accuracy ${result.last.evaluation.accuracy} is below the required ${minAccuracy}.`,
+        );
+      }
+    });
+}
+
+/** @throws {UsageError} when only the data tell it, which lie where this program is not */
+function numberOfClients(flags: RunFlags): number {
+  const partition = partitionOf(flags);
+  if (flags.clients !== undefined || !clientsFollowFromData(partition)) return flags.clients ?? DEFAULT_CLIENTS;
+  throw new UsageError(
+    `With --partition ${partition.scheme} the number of clients follows from the data, which lie in the cluster: ` +
+      'give it with --clients.',
+  );
+}
+
+/** @throws {UsageError} for a path that means something on this machine alone */
+function datasetOf(data: string): string {
+  if (DATASET_NAMES.includes(data) || data.startsWith('/mnt/')) return data;
+  throw new UsageError(
+    `--data ${data}: expected one of ${DATASET_NAMES.join(', ')}, or a path below /mnt, where the pods see the volume. ` +
+      'A file of this machine is copied there with k8s/9999-busybox.yaml and kubectl cp.',
+  );
+}
+
+/** @throws {UsageError} for a path that leaves the claim */
+function directoryOf(volume: string): string {
+  const path = volume.replace(/^\/mnt\//, '').replace(/\/$/, '');
+  if (/^[\w.-]+(\/[\w.-]+)*$/.test(path) && !path.split('/').includes('..')) return path;
+  throw new UsageError(`--volume ${volume}: expected a directory on the claim, such as runs/first.`);
+}
+
+/** A trainer has as many threads as it has whole processors. */
+function threadsOf({ TRAINER_CPU = '1' }: Values): number {
+  return Math.max(1, Math.floor(TRAINER_CPU.endsWith('m') ? Number.parseInt(TRAINER_CPU, 10) / 1000 : Number(TRAINER_CPU)));
+}

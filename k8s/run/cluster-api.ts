@@ -1,0 +1,176 @@
+/** What the runner asks of a cluster, each request repeated where it helps and refused in words that a user can act on. */
+import type { CoreV1Event, V1ConfigMap, V1Job, V1PersistentVolumeClaim, V1Pod } from '@kubernetes/client-node';
+import type { Reporter } from '../../lib/observability/events.js';
+import { explainFailure, isPassing, readFailure } from './api-errors.js';
+import type { Connection } from './connect.js';
+import { MANAGER } from './names.js';
+import { withRetries } from './retry.js';
+import { streamLines } from './stream-lines.js';
+
+/** A list with the version from which a watch goes on. */
+export interface Listed<T> {
+  readonly items: readonly T[];
+  readonly version: string;
+}
+
+/** What a watch or list is about. */
+export interface Selection {
+  readonly labels?: string;
+  readonly fields?: string;
+}
+
+/** One change that a watch tells. */
+export interface WatchEvent<T> {
+  readonly type: string;
+  readonly object: T;
+}
+
+/** A right that the runner needs. */
+export interface Right {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource?: string;
+}
+
+/** The cluster, in one namespace. */
+export interface ClusterApi {
+  readonly namespace: string;
+  readonly server: string;
+  findJob(name: string): Promise<V1Job | undefined>;
+  /** Returns undefined when one of that name is there already. */
+  createJob(job: V1Job): Promise<V1Job | undefined>;
+  /** Its pods go first. */
+  deleteJob(name: string): Promise<void>;
+  listJobs(selection: Selection): Promise<Listed<V1Job>>;
+  listPods(selection: Selection): Promise<Listed<V1Pod>>;
+  listEvents(selection: Selection): Promise<readonly CoreV1Event[]>;
+  listConfigMaps(selection: Selection): Promise<readonly V1ConfigMap[]>;
+  applyConfigMap(map: V1ConfigMap): Promise<void>;
+  deleteConfigMap(name: string): Promise<void>;
+  findClaim(name: string): Promise<V1PersistentVolumeClaim | undefined>;
+  applyClaim(claim: V1PersistentVolumeClaim): Promise<void>;
+  may(right: Right): Promise<boolean>;
+  readLog(pod: string, container: string, lines: number): Promise<string>;
+  /** Calls `onLine` until the container or the connection ends. */
+  followLog(pod: string, container: string, options: FollowOptions): Promise<void>;
+  /** Calls `onEvent` until the server or the connection ends it; rejects as the server refuses. */
+  watch<T>(kind: 'jobs' | 'pods', options: WatchOptions<T>): Promise<void>;
+}
+
+/** How a log is followed. */
+export interface FollowOptions {
+  readonly onLine: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** How a watch goes. */
+export interface WatchOptions<T> extends Selection {
+  readonly version: string;
+  readonly onEvent: (event: WatchEvent<T>) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A watch is asked to end after so long, and ended when it has not: then everything is listed again. */
+const WATCH_SECONDS = 60;
+const WATCH_SLACK_MS = 10_000;
+
+/** The cluster of a connection. */
+export async function clusterApi(
+  { config, namespace, server }: Connection,
+  { signal, reporter }: { readonly signal: AbortSignal; readonly reporter: Reporter },
+): Promise<ClusterApi> {
+  const client = await import('@kubernetes/client-node');
+  const batch = config.makeApiClient(client.BatchV1Api);
+  const core = config.makeApiClient(client.CoreV1Api);
+  const authorization = config.makeApiClient(client.AuthorizationV1Api);
+  const watcher = new client.Watch(config);
+  const apply = client.setHeaderOptions('Content-Type', client.PatchStrategy.ServerSideApply);
+  const onTrouble = (message: string) => reporter.warn(`the API server is slow to answer (${message}); trying again.`);
+  const ask = async <T>(request: () => Promise<T>): Promise<T> => {
+    try {
+      return await withRetries(request, { signal, onTrouble });
+    } catch (error) {
+      throw explainFailure(error, server);
+    }
+  };
+  const unless = async <T>(code: number, request: () => Promise<T>): Promise<T | undefined> =>
+    ask(() =>
+      request().catch((error: unknown) => {
+        if (readFailure(error).code === code) return undefined;
+        throw error;
+      }),
+    );
+  const select = ({ labels, fields }: Selection) => ({
+    namespace,
+    ...(labels === undefined ? {} : { labelSelector: labels }),
+    ...(fields === undefined ? {} : { fieldSelector: fields }),
+  });
+  const listed = <T>({ items, metadata }: { items: T[]; metadata?: { resourceVersion?: string } }): Listed<T> => ({
+    items,
+    version: metadata?.resourceVersion ?? '',
+  });
+  const applied = { namespace, fieldManager: MANAGER, force: true };
+  return {
+    namespace,
+    server,
+    findJob: (name) => unless(404, () => batch.readNamespacedJob({ name, namespace })),
+    createJob: (body) =>
+      unless(409, () => batch.createNamespacedJob({ namespace, body, fieldManager: MANAGER, fieldValidation: 'Strict' })),
+    deleteJob: async (name) => {
+      await unless(404, () => batch.deleteNamespacedJob({ name, namespace, propagationPolicy: 'Foreground' }));
+    },
+    listJobs: async (selection) => listed(await ask(() => batch.listNamespacedJob(select(selection)))),
+    listPods: async (selection) => listed(await ask(() => core.listNamespacedPod(select(selection)))),
+    listEvents: async (selection) => (await ask(() => core.listNamespacedEvent(select(selection)))).items,
+    listConfigMaps: async (selection) => (await ask(() => core.listNamespacedConfigMap(select(selection)))).items,
+    applyConfigMap: async (body) => {
+      await ask(() => core.patchNamespacedConfigMap({ ...applied, name: body.metadata?.name ?? '', body }, apply));
+    },
+    deleteConfigMap: async (name) => {
+      await unless(404, () => core.deleteNamespacedConfigMap({ name, namespace }));
+    },
+    findClaim: (name) => unless(404, () => core.readNamespacedPersistentVolumeClaim({ name, namespace })),
+    applyClaim: async (body) => {
+      const name = body.metadata?.name ?? '';
+      await ask(() => core.patchNamespacedPersistentVolumeClaim({ ...applied, name, body }, apply));
+    },
+    may: async (right) => {
+      const body = { spec: { resourceAttributes: { ...right, namespace } } };
+      const review = await ask(() => authorization.createSelfSubjectAccessReview({ body }));
+      return review.status?.allowed ?? false;
+    },
+    readLog: async (name, container, tailLines) =>
+      (await unless(404, () => core.readNamespacedPodLog({ name, namespace, container, tailLines }))) ?? '',
+    followLog: (pod, container, { onLine, signal: stop }) => {
+      const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log`;
+      const query = { container, follow: 'true' };
+      return streamLines(config, { url: new URL(`${server}${path}?${new URLSearchParams(query)}`), onLine, signal: stop });
+    },
+    watch: (kind, { version, labels, fields, onEvent, signal: stop }) => {
+      const group = kind === 'jobs' ? '/apis/batch/v1' : '/api/v1';
+      const query = {
+        resourceVersion: version,
+        allowWatchBookmarks: true,
+        timeoutSeconds: WATCH_SECONDS,
+        labelSelector: labels,
+        fieldSelector: fields,
+      };
+      return new Promise<void>((resolve, refuse) => {
+        const reject = (error: unknown) => {
+          const isOver = !isPassing(error) && readFailure(error).code !== 410;
+          refuse(isOver ? explainFailure(error, server) : error);
+        };
+        const ending = AbortSignal.any([stop, AbortSignal.timeout(WATCH_SECONDS * 1000 + WATCH_SLACK_MS)]);
+        const done = (error: unknown) => (error && !ending.aborted ? reject(error) : resolve());
+        const path = `${group}/namespaces/${namespace}/${kind}`;
+        watcher
+          .watch(path, query, (type, object) => onEvent({ type, object }), done)
+          .then((request) => {
+            if (ending.aborted) request.abort();
+            else ending.addEventListener('abort', () => request.abort(), { once: true });
+          }, reject);
+      });
+    },
+  };
+}

@@ -1,0 +1,87 @@
+/** Sees to it that a Job is there: takes the one of an earlier attempt as it is, or makes it anew; never changes one. */
+import type { V1Job } from '@kubernetes/client-node';
+import { UsageError } from '../../lib/federation/errors.js';
+import type { Reporter } from '../../lib/observability/events.js';
+import type { ClusterApi } from './cluster-api.js';
+import { jobState } from './job-status.js';
+import { HASH_ANNOTATION } from './names.js';
+import { pause } from './retry.js';
+import type { PlannedJob } from './stage-jobs.js';
+import { nameOf } from './types.js';
+
+/** Who makes Jobs, and for whom. */
+export interface JobContext {
+  readonly api: ClusterApi;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+}
+
+/** A Job that is there. */
+export interface EnsuredJob {
+  readonly job: V1Job;
+  /** True when an earlier attempt has made it. */
+  readonly found: boolean;
+}
+
+/** Between two looks at a Job that is being deleted: its pods have 30 s to end. */
+const LOOK_MS = 500;
+
+/**
+ * The Job that does the planned work. A finished one of the same work is taken with its result; one that runs is taken
+ * and waited for; a failed one, and one of other work that is over, is deleted and made anew.
+ *
+ * @throws {UsageError} when a Job of other work runs under that name
+ */
+export async function ensureJob(planned: PlannedJob, context: JobContext): Promise<EnsuredJob> {
+  const { api, signal } = context;
+  const name = nameOf(planned.job);
+  for (;;) {
+    const existing = await api.findJob(name);
+    if (existing === undefined) {
+      if (planned.facts !== undefined) await api.applyConfigMap(planned.facts);
+      const created = await api.createJob(planned.job);
+      if (created !== undefined) return { job: created, found: false };
+      // Somebody was faster, or an answer was lost on its way: what is there now will tell.
+      await pause(LOOK_MS, signal);
+      continue;
+    }
+    if (isUsable(existing, planned)) return { job: existing, found: true };
+    tellAnew(existing, planned, context);
+    await removeJob(existing, context);
+  }
+}
+
+/** Deletes a Job with its pods, and waits until they are gone: nothing of it writes any more. */
+export async function removeJob(job: V1Job, { api, signal }: JobContext): Promise<void> {
+  const name = nameOf(job);
+  if (job.metadata?.deletionTimestamp === undefined) await api.deleteJob(name);
+  for (;;) {
+    const left = await api.findJob(name);
+    if (left === undefined || left.metadata?.uid !== job.metadata?.uid) return;
+    await pause(LOOK_MS, signal);
+  }
+}
+
+/** @throws {UsageError} when it runs and does other work */
+function isUsable(existing: V1Job, { job, isFresh }: PlannedJob): boolean {
+  if (existing.metadata?.deletionTimestamp !== undefined) return false;
+  const isSame =
+    existing.metadata?.annotations?.[HASH_ANNOTATION] === job.metadata?.annotations?.[HASH_ANNOTATION];
+  const { kind } = jobState(existing);
+  if (kind === 'running' && isSame) return true;
+  if (kind === 'running' && !isFresh) {
+    throw new UsageError(
+      `The Job ${nameOf(existing)} runs already, with other settings or images: wait for it, or stop that run with ` +
+        `fedbatch k8s delete --run ${existing.metadata?.labels?.['fedbatch.io/run'] ?? nameOf(existing)}.`,
+    );
+  }
+  return kind === 'complete' && isSame && !isFresh;
+}
+
+function tellAnew(existing: V1Job, { isFresh }: PlannedJob, { reporter }: JobContext): void {
+  const state = jobState(existing);
+  const name = nameOf(existing);
+  if (state.kind === 'failed')
+    reporter.info(`The Job ${name} of an earlier attempt has failed (${state.reason}): made anew.`);
+  else if (!isFresh) reporter.info(`The Job ${name} is of other settings or images: made anew.`);
+}

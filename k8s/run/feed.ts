@@ -1,0 +1,73 @@
+/** The newest state of a selection of objects: a list, then a watch, and the list again whenever the watch ends. */
+import { FedbatchError } from '../../lib/federation/errors.js';
+import { isPassing, readFailure } from './api-errors.js';
+import type { Listed, WatchEvent } from './cluster-api.js';
+import { pause } from './retry.js';
+
+interface Named {
+  readonly metadata?: { readonly name?: string; readonly resourceVersion?: string };
+}
+
+/** Where the objects come from. */
+export interface FeedSource<T> {
+  list(): Promise<Listed<T>>;
+  /** Resolves when the watch ends, which it does often and without a word. */
+  watch(version: string, onEvent: (event: WatchEvent<T>) => void, signal: AbortSignal): Promise<void>;
+}
+
+/** The newest state. */
+export interface Feed<T> {
+  /** Undefined until it is known. */
+  items(): readonly T[] | undefined;
+}
+
+/** Between the end of a watch and the next list: a server that cuts off every watch is not asked without a pause. */
+const PAUSE_MS = 200;
+const PAUSE_AFTER_REFUSAL_MS = 1_000;
+
+/**
+ * Keeps a feed up to date until `signal`; `onChange` is called after each change.
+ *
+ * @returns the feed, and a promise that rejects when the server refuses for good
+ */
+export function startFeed<T extends Named>(
+  source: FeedSource<T>,
+  { onChange, signal }: { readonly onChange: () => void; readonly signal: AbortSignal },
+): Feed<T> & { readonly failed: Promise<never> } {
+  let objects: Map<string, T> | undefined;
+  const key = ({ metadata }: T) => metadata?.name ?? '';
+  const replace = (items: readonly T[]) => {
+    objects = new Map(items.map((item) => [key(item), item]));
+    onChange();
+  };
+  const take = ({ type, object }: WatchEvent<T>) => {
+    if (type === 'DELETED') objects?.delete(key(object));
+    else if (type === 'ADDED' || type === 'MODIFIED') objects?.set(key(object), object);
+    else return;
+    onChange();
+  };
+  const follow = async (): Promise<never> => {
+    for (;;) {
+      // A list tells what a watch has missed: it is the fallback, and the way on after 410 Gone.
+      const { items, version } = await source.list();
+      replace(items);
+      let isGone = false;
+      const onEvent = (event: WatchEvent<T>) => {
+        if (event.type === 'ERROR') isGone = true;
+        else take(event);
+      };
+      try {
+        await source.watch(version, onEvent, signal);
+        await pause(isGone ? PAUSE_AFTER_REFUSAL_MS : PAUSE_MS, signal);
+      } catch (error) {
+        const { code } = readFailure(error);
+        if (error instanceof FedbatchError || !(isPassing(error) || code === 410)) throw error;
+        await pause(PAUSE_AFTER_REFUSAL_MS, signal);
+      }
+    }
+  };
+  const failed = follow();
+  // Whoever waits for the feed sees it; a feed that nobody waits for any more may fail.
+  failed.catch(() => undefined);
+  return { items: () => objects && [...objects.values()], failed };
+}

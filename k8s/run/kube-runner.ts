@@ -1,0 +1,179 @@
+/** The runner of a cluster: each step of a round is a Job; what the volume or an earlier Job holds is not done again. */
+import { z } from 'zod';
+import { StageError } from '../../lib/federation/errors.js';
+import { aggregateResultSchema, rejectedUpdate } from '../../pipeline/aggregate-stage.js';
+import { withLoss } from '../../pipeline/evaluate-stage.js';
+import { count, tell, tellSkipped } from '../../pipeline/local-run.js';
+import { type FinishedRound, hashOfSelected } from '../../pipeline/record/open.js';
+import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/formats/run-record.js';
+import { type VolumePaths, volumePaths } from '../../lib/formats/volume.js';
+import { formatSeconds } from '../../lib/observability/format.js';
+import type { GlobalModel, Runner } from '../../pipeline/runner.js';
+import { type RunResult, resultFacts } from '../../pipeline/summary.js';
+import { roundLearningRate } from '../../pipeline/training-task.js';
+import { ensureJob, removeJob } from './ensure-job.js';
+import { hasResults, podOfJob, readResult } from './job-result.js';
+import { jobSeconds } from './job-status.js';
+import type { OpenedVolume } from './start.js';
+import { type JobPlan, type PlannedJob, recorderName, type StageJobs } from './stage-jobs.js';
+import { readTrained, type Trained } from './train-outcome.js';
+import { type EndedJob, type WaitContext, type WaitedJob, waitForJob } from './wait-for-job.js';
+
+/** What the evaluator leaves; a loss that is not finite is null. */
+const evaluationSchema = z.object({ accuracy: z.number(), loss: z.number().nullable(), examples: z.int() });
+const initialSchema = z.object({ sha256: z.string() });
+
+/** What a runner works with. */
+export interface KubeRun extends WaitContext {
+  readonly plan: JobPlan;
+  readonly jobs: StageJobs;
+  readonly opened: OpenedVolume;
+}
+
+/** Runs a Job to its end, or takes that of an earlier attempt; one whose pods are gone is done again. */
+export async function runJobToEnd(
+  planned: PlannedJob,
+  waited: Omit<WaitedJob, 'job'>,
+  context: WaitContext,
+): Promise<EndedJob & { readonly found: boolean }> {
+  for (;;) {
+    const { job, found } = await ensureJob(planned, context);
+    const ended = await waitForJob({ ...waited, job }, context);
+    if (!found || hasResults(ended)) return { ...ended, found };
+    await removeJob(ended.job, context);
+  }
+}
+
+/** A round while it runs. */
+interface OpenRound extends Trained {
+  readonly start: { readonly round: number; readonly parent: string; readonly selected: readonly number[]; readonly quorum?: number };
+  readonly trainSeconds: number;
+  readonly aggregated?: z.infer<typeof aggregateResultSchema> & { readonly seconds: number };
+}
+
+/** The runner of a cluster, and what it does once the rounds are over. */
+export interface KubeRunner extends Runner {
+  /** Puts the results in their places; returns the last round's record, of its first clients. */
+  conclude(result: Omit<RunResult, 'lastRound'>): Promise<RoundRecord>;
+}
+
+/** A runner for a run whose volume is open and whose data are split. */
+export function createKubeRunner(run: KubeRun): KubeRunner {
+  const { plan, jobs, opened } = run;
+  const { settings } = plan;
+  const paths: VolumePaths = volumePaths(plan.directory);
+  let current: OpenRound | undefined;
+  const open = (): OpenRound => {
+    if (current === undefined) throw new Error('train comes first in a round');
+    return current;
+  };
+  const finished = (round: number, global: GlobalModel): FinishedRound | undefined => {
+    const known = opened.rounds[round - 1];
+    return known?.parent === global.sha256 ? known : undefined;
+  };
+  return {
+    async init() {
+      const file = paths.round(1).globalModel;
+      const what = `${settings.model.name} model`;
+      if (opened.initial !== undefined) {
+        tellSkipped(run, { stage: 'init' }, what);
+        return { file, sha256: opened.initial };
+      }
+      const ended = await runJobToEnd(jobs.init(), { title: 'init' }, run);
+      const pod = podOfJob(ended, 'init');
+      const { sha256 } = await readResult(pod, { container: 'init', schema: initialSchema }, run);
+      tellDone(run, { stage: 'init' }, ended, what);
+      return { file, sha256 };
+    },
+    async train(task) {
+      const { round, global, clients, quorum } = task;
+      const start = { round, parent: global.sha256, selected: clients, ...(quorum === undefined ? {} : { quorum }) };
+      const known = finished(round, global);
+      if (known !== undefined && known.selected === hashOfSelected(clients)) {
+        tellSkipped(run, { stage: 'train' }, `round ${round}: ${count(clients.length, 'client')}`);
+        current = { start, reported: [], missing: known.missing, trainSeconds: 0 };
+        return current;
+      }
+      const waited = { title: `train round ${round}`, clientAt: (index: number) => clients[index] };
+      const ended = await runJobToEnd(jobs.train(task), waited, run);
+      const trained = await readTrained(ended, task, run);
+      const reported = `${trained.reported.length} of ${count(clients.length, 'client')} reported`;
+      tellDone(run, { stage: 'train' }, ended, `round ${round}: ${reported}`);
+      current = { ...trained, start, trainSeconds: jobSeconds(ended.job) };
+      return trained;
+    },
+    async aggregate(task) {
+      const { round, global } = task;
+      const file = paths.round(round + 1).globalModel;
+      const known = finished(round, global);
+      if (known !== undefined) {
+        tellSkipped(run, { stage: 'aggregate' }, describeAggregate(round, known.aggregate));
+        return { file, sha256: known.aggregate.sha256, rejected: known.rejected };
+      }
+      const { start, reported, missing } = open();
+      const learningRate = roundLearningRate(settings, { round, clients: start.selected });
+      const facts = { ...start, learningRate, reported, missing };
+      const ended = await runJobToEnd(jobs.aggregate(task, facts), { title: `aggregate round ${round}` }, run);
+      const pod = podOfJob(ended, `aggregate round ${round}`);
+      const result = await readResult(pod, { container: 'aggregator', schema: aggregateResultSchema }, run);
+      current = { ...open(), aggregated: { ...result, seconds: jobSeconds(ended.job) } };
+      tellDone(run, { stage: 'aggregate' }, ended, describeAggregate(round, result));
+      const isMissing = (client: number) => missing.some((each) => each.client === client);
+      const rejected = result.rejected.map(rejectedUpdate);
+      return {
+        file,
+        sha256: result.sha256,
+        rejected: rejected.filter((each) => !('client' in each && isMissing(each.client))),
+      };
+    },
+    async evaluate(task) {
+      const { round, global } = task;
+      const known = opened.rounds[round - 1];
+      if (known?.aggregate.sha256 === global.sha256) {
+        const { accuracy, loss } = known.evaluation;
+        tellSkipped(run, { stage: 'evaluate' }, describeEvaluation(round, { accuracy, loss }));
+        return withLoss(known.evaluation);
+      }
+      const { start, aggregated: aggregate, trainSeconds } = open();
+      if (aggregate === undefined) throw new StageError('evaluate', 'the round has no model yet.');
+      const facts = { ...start, aggregate, seconds: { train: trainSeconds, aggregate: aggregate.seconds } };
+      const ended = await runJobToEnd(jobs.evaluate(task, facts), { title: `evaluate round ${round}` }, run);
+      const pod = podOfJob(ended, `evaluate round ${round}`);
+      const result = await readResult(pod, { container: 'evaluator', schema: evaluationSchema }, run);
+      tellDone(run, { stage: 'evaluate' }, ended, describeEvaluation(round, result));
+      return { ...result, loss: result.loss ?? Number.NaN };
+    },
+    async conclude(result) {
+      const { start } = open();
+      const { last, best } = result;
+      const model = { lastModel: last.global.sha256, best: { round: best.round, sha256: best.global.sha256 } };
+      const facts = { last: start, ...model, result: resultFacts({ ...result, lastRound: newRoundRecord(start) }) };
+      // What a longer run of before tested last is another model.
+      const test = opened.rounds.length > last.round ? last.global.file : undefined;
+      // Its seconds are others each time.
+      const identity = JSON.stringify([start, model]);
+      const ended = await runJobToEnd(jobs.end(facts, { test, identity }), { title: 'end' }, run);
+      const schema = roundRecordSchema;
+      return await readResult(podOfJob(ended, 'end'), { container: recorderName('end'), schema }, run);
+    },
+  };
+}
+
+/** Tells what a stage did, or that an earlier attempt had done it. */
+export function tellDone(
+  run: Pick<WaitContext, 'reporter'>,
+  stage: Parameters<typeof tell>[1],
+  { job, found }: EndedJob & { readonly found: boolean },
+  text: string,
+): void {
+  if (found) tellSkipped(run, stage, text);
+  else tell(run, stage, `${text}  ${formatSeconds(jobSeconds(job))}`);
+}
+
+const describeAggregate = (round: number, { updates, examples }: { readonly updates: number; readonly examples: number }) =>
+  `round ${round}: ${count(updates, 'update')}, ${examples} examples`;
+
+const describeEvaluation = (
+  round: number,
+  { accuracy, loss }: { readonly accuracy: number; readonly loss: number | null },
+) => `round ${round}: accuracy ${accuracy.toFixed(4)}, loss ${loss === null ? 'not finite' : loss.toFixed(4)}`;

@@ -1,0 +1,86 @@
+/** Follows the logs of a Job's pods: progress goes to the display, warnings and last words to whoever asks. */
+import type { V1Pod } from '@kubernetes/client-node';
+import type { ProgressEvent, Reporter } from '../../lib/observability/events.js';
+import type { ClusterApi } from './cluster-api.js';
+import { parseObject } from './pod-status.js';
+import { pause } from './retry.js';
+import { containersOf, nameOf } from './types.js';
+
+/** What is told of a Job's logs. */
+export interface LogOptions {
+  readonly api: ClusterApi;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+  /** `train client 3`: how the pod's messages begin. */
+  readonly nameOfPod: (pod: V1Pod) => string;
+  readonly clientOf: (pod: V1Pod) => number | undefined;
+  /** Show every line, as `--logs` asks. */
+  readonly isVerbose: boolean;
+}
+
+/** Follows containers as they start. */
+export interface PodLogs {
+  /** Looks at the pods again: new containers are followed. */
+  update(pods: readonly V1Pod[]): void;
+}
+
+/** So many logs are followed side by side: the API server holds a connection for each. */
+const MAX_FOLLOWED = 50;
+/** After a log was cut off. */
+const AGAIN_MS = 1_000;
+
+/** A follower of logs, until `signal`. */
+export function followPods(options: LogOptions): PodLogs {
+  const { api, signal } = options;
+  const seen = new Set<string>();
+  let open = 0;
+  const follow = async (pod: V1Pod, container: string) => {
+    open++;
+    let told = 0;
+    // A log that was cut off is read again from its beginning: the lines that were told are passed over.
+    for (let isOver = false; !isOver && !signal.aborted; ) {
+      let line = 0;
+      const onLine = (text: string) => {
+        if (line++ < told) return;
+        told++;
+        tellLine(text, { pod, container }, options);
+      };
+      isOver = await api.followLog(nameOf(pod), container, { onLine, signal }).then(
+        () => true,
+        (error: { readonly code?: unknown }) => typeof error.code === 'number' && error.code < 500 && error.code !== 429,
+      );
+      if (!isOver) await pause(AGAIN_MS, signal).catch(() => undefined);
+    }
+    open--;
+  };
+  return {
+    update(pods) {
+      for (const pod of pods) {
+        for (const { name, state } of containersOf(pod)) {
+          const key = `${pod.metadata?.uid}/${name}`;
+          const hasStarted = state?.running !== undefined || state?.terminated !== undefined;
+          if (!hasStarted || seen.has(key) || open >= MAX_FOLLOWED) continue;
+          seen.add(key);
+          void follow(pod, name);
+        }
+      }
+    },
+  };
+}
+
+function tellLine(
+  line: string,
+  { pod, container }: { readonly pod: V1Pod; readonly container: string },
+  { reporter, nameOfPod, clientOf, isVerbose }: LogOptions,
+): void {
+  const entry = parseObject(line);
+  if (entry?.event === 'progress') {
+    const { level, time, event, msg, ...progress } = entry;
+    const client = clientOf(pod);
+    reporter.progress({ ...(progress as unknown as ProgressEvent), ...(client === undefined ? {} : { client }) });
+  } else if (isVerbose) {
+    reporter.info(`${nameOf(pod)} ${container}: ${entry?.msg ?? line}`);
+  } else if (entry?.level === 'warn') {
+    reporter.warn(`${nameOfPod(pod)}: ${entry.msg}`);
+  }
+}

@@ -1,0 +1,64 @@
+/** Asks the API server again where the answer may be better the next time, as politely as it asks for. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { InterruptedError } from '../../lib/federation/errors.js';
+import { isPassing, readFailure } from './api-errors.js';
+
+/** Seconds for which a server may be gone before the run gives up: a control plane that restarts needs about one minute. */
+const PATIENCE_MS = 120_000;
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 10_000;
+/** An answer to anything but a watch or a log comes sooner; a connection that is dead without a word never brings one. */
+const ANSWER_MS = 30_000;
+
+/** How to ask. */
+export interface RetryOptions {
+  readonly signal: AbortSignal;
+  /** Told once for each series of failures. */
+  readonly onTrouble?: (message: string) => void;
+  readonly patienceMs?: number;
+}
+
+/**
+ * The result of `request`, which is made again after a failure that may pass: after as long as the server says
+ * (Retry-After), else after waits that double.
+ *
+ * @throws {InterruptedError} when `signal` aborts
+ */
+export async function withRetries<T>(request: () => Promise<T>, options: RetryOptions): Promise<T> {
+  const { signal, onTrouble, patienceMs = PATIENCE_MS } = options;
+  const until = Date.now() + patienceMs;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await answered(request(), signal);
+    } catch (error) {
+      if (signal.aborted) throw new InterruptedError();
+      const { retryAfterSeconds, message } = readFailure(error);
+      const backoff = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt);
+      const waitMs = retryAfterSeconds === undefined ? backoff : retryAfterSeconds * 1000;
+      if (!isPassing(error) || Date.now() + waitMs > until) throw error;
+      if (attempt === 1) onTrouble?.(message);
+      await pause(waitMs, signal);
+    }
+  }
+}
+
+/** Waits. @throws {InterruptedError} when `signal` aborts */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => {
+    throw new InterruptedError();
+  });
+}
+
+async function answered<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  const timer = new AbortController();
+  try {
+    return await Promise.race([
+      answer,
+      sleep(ANSWER_MS, undefined, { signal: AbortSignal.any([timer.signal, signal]) }).then(() => {
+        throw new Error(`no answer within ${ANSWER_MS / 1000} s`);
+      }),
+    ]);
+  } finally {
+    timer.abort();
+  }
+}

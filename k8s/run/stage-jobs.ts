@@ -1,0 +1,221 @@
+/** The Jobs of a run, made from the templates: the same images, limits and security, other names and arguments. */
+import type { V1ConfigMap, V1Container, V1Job } from '@kubernetes/client-node';
+import { partitionArguments } from '../../lib/cli/partition-options.js';
+import { strategyArguments } from '../../lib/cli/strategy-options.js';
+import { FEDAVG } from '../../lib/federation/strategies/strategy-settings.js';
+import { sha256 } from '../../lib/formats/atomic-file.js';
+import type { RunSettings } from '../../lib/formats/run-record.js';
+import { volumePaths } from '../../lib/formats/volume.js';
+import { privacyArguments, stateFiles } from '../../pipeline/aggregate-stage.js';
+import { engineArguments } from '../../pipeline/engine-arguments.js';
+import type { AggregateTask, EvaluateTask, TrainTask } from '../../pipeline/runner.js';
+import { roundLearningRate, trainingArguments } from '../../pipeline/training-task.js';
+import type { Values } from '../placeholders.js';
+import { containerOf, readStage, type StageName } from '../stages.js';
+import { fillTemplate } from '../templates.js';
+import { HASH_ANNOTATION, jobName, type StageLabel, stageLabels } from './names.js';
+
+/** A Job to be there, and the facts that its recorder is given. */
+export interface PlannedJob {
+  readonly job: V1Job;
+  readonly facts?: V1ConfigMap;
+  /** Made anew whenever the run is started: it looks at the volume as it is now. */
+  readonly isFresh?: boolean;
+}
+
+/** What all Jobs of a run are made from. */
+export interface JobPlan {
+  /** The run's name in the cluster, and its id. */
+  readonly run: string;
+  readonly id: string;
+  readonly settings: RunSettings;
+  readonly values: Values;
+  readonly namespace: string;
+  readonly queue?: string | undefined;
+  /** Directory of the run in the containers, below /mnt. */
+  readonly directory: string;
+  readonly threads: number;
+  readonly retries: number;
+  readonly deadlineSeconds?: number | undefined;
+}
+
+/** Kueue's label. */
+const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
+/** Where the recorder finds its facts, and the program in the pipeline's image. */
+const FACTS_DIRECTORY = '/facts';
+const FACTS_FILE = 'facts.json';
+const RECORDER = ['node', '/app/dist/pipeline/record/cli.js'] as const;
+
+type RecordStep = 'open' | 'trained' | 'tested' | 'end';
+
+/** Makes the Jobs of a run. */
+export function stageJobs(plan: JobPlan) {
+  const { settings, directory } = plan;
+  const paths = volumePaths(directory);
+  const { seed, dataset, federation, model } = settings;
+  const engine = engineArguments(settings.engine);
+  const stage = (name: StageName, args: readonly string[]): V1Job => {
+    const { job } = readStage(name, plan.values);
+    containerOf(job).args = [...args];
+    return job;
+  };
+  const evaluator = (file: string): V1Container => {
+    const job = stage('evaluate', [
+      ...['--modelpath', file, '--data', paths.test, '--savefile', paths.accuracy],
+      ...engine,
+    ]);
+    return containerOf(job);
+  };
+  return {
+    /** Opens the volume, then splits: both look at what lies there. */
+    start(facts: object, { fresh }: { readonly fresh: boolean }): PlannedJob {
+      const job = stage('split', [
+        ...['--data', dataset.name],
+        ...['--n-container', `${federation.clients}`],
+        ...['--savedir', paths.data],
+        ...partitionArguments(federation.partition),
+        ...['--seed', `${seed}`],
+      ]);
+      const open = recorder(plan, 'open', fresh ? ['--fresh'] : []);
+      return planned(plan, { stage: 'start', job, first: [open], facts, isFresh: true });
+    },
+    init(): PlannedJob {
+      const job = stage('init', [
+        ...['--data', paths.test, '--savemodel', paths.round(1).globalModel],
+        ...['--model', model.name, '--seed', `${seed}`],
+      ]);
+      return planned(plan, { stage: 'init', job });
+    },
+    train(task: TrainTask): PlannedJob {
+      const { round, clients, quorum = clients.length } = task;
+      const update = `${paths.round(round).updates}/{client}.h5`;
+      const job = stage('train', [
+        ...['--data', `${paths.data}/{client}.npz`, '--init', task.global.file, '--savemodel', update],
+        ...['--model', model.name],
+        ...trainingArguments(settings, roundLearningRate(settings, task)),
+        ...['--round', `${round}`, '--seed', `${seed}`, '--threads', `${plan.threads}`],
+        ...engine,
+      ]);
+      const { spec } = job;
+      const variable = containerOf(job).env?.find(({ name }) => name === 'FEDBATCH_CLIENTS');
+      if (spec === undefined || variable === undefined) throw new Error('the template of the trainer has no clients');
+      variable.value = clients.join(',');
+      spec.completions = clients.length;
+      spec.parallelism = clients.length;
+      spec.backoffLimitPerIndex = plan.retries;
+      spec.maxFailedIndexes = clients.length - quorum;
+      if (plan.deadlineSeconds !== undefined) spec.activeDeadlineSeconds = Math.ceil(plan.deadlineSeconds);
+      // The same clients on another model is other work.
+      return planned(plan, { stage: 'train', round, job, identity: task.global.sha256 });
+    },
+    /** The round's record is written first, and only the updates on it are left for the aggregator. */
+    aggregate({ round, global, updates, quorum = updates.length }: AggregateTask, facts: object): PlannedJob {
+      const state = stateFiles({ paths, settings }, round);
+      const { selected } = facts as { readonly selected: readonly number[] };
+      const job = stage('aggregate', [
+        ...['--dir', paths.round(round).updates],
+        ...['--savefile', paths.round(round + 1).globalModel],
+        ...['--parent', global.file, '--round', `${round}`],
+        ...['--min-updates', `${Math.min(quorum, updates.length)}`],
+        ...strategyArguments(settings.strategy ?? FEDAVG),
+        ...(state?.in === undefined ? [] : ['--state-in', state.in]),
+        ...(state === undefined ? [] : ['--state-out', state.out]),
+        ...privacyArguments(settings, selected.length),
+      ]);
+      return planned(plan, { stage: 'aggregate', round, job, first: [recorder(plan, 'trained')], facts });
+    },
+    /** The test, then the round's record. */
+    evaluate({ round, global }: EvaluateTask, facts: object): PlannedJob {
+      const job = stage('evaluate', []);
+      const first = [evaluator(global.file)];
+      replaceContainer(job, recorder(plan, 'tested'));
+      return planned(plan, { stage: 'evaluate', round, job, first, facts });
+    },
+    /** The results take their places; `test` is a last model whose test was overwritten. */
+    end(facts: object, { test, identity }: { readonly test: string | undefined; readonly identity: string }): PlannedJob {
+      const job = stage('evaluate', []);
+      replaceContainer(job, recorder(plan, 'end'));
+      const first = test === undefined ? [] : [evaluator(test)];
+      return planned(plan, { stage: 'end', job, first, facts, identity });
+    },
+  };
+}
+
+/** The Jobs of a run. */
+export type StageJobs = ReturnType<typeof stageJobs>;
+
+/** The name of the recorder's container, by which its result is found. */
+export const recorderName = (step: RecordStep): string => `record-${step}`;
+
+function recorder({ values, directory }: JobPlan, step: RecordStep, more: readonly string[] = []): V1Container {
+  const [job] = fillTemplate('pipeline', values).filter(({ kind }) => kind === 'Job') as unknown as readonly V1Job[];
+  if (job === undefined) throw new Error('the template of the pipeline makes no Job');
+  const container = containerOf(job);
+  return {
+    ...container,
+    name: recorderName(step),
+    command: [...RECORDER],
+    args: ['--step', step, '--volume', directory, '--facts', `${FACTS_DIRECTORY}/${FACTS_FILE}`, ...more],
+    env: (container.env ?? []).filter(({ name }) => name.startsWith('FEDBATCH_')),
+    volumeMounts: [
+      { name: 'volume', mountPath: '/mnt' },
+      { name: 'tmp', mountPath: '/tmp' },
+      { name: 'facts', mountPath: FACTS_DIRECTORY, readOnly: true },
+    ],
+  };
+}
+
+interface StageShape {
+  readonly stage: StageLabel;
+  readonly round?: number;
+  readonly job: V1Job;
+  /** Containers that run before that of the Job. */
+  readonly first?: readonly V1Container[];
+  readonly facts?: object;
+  /** What tells work of equal manifests apart; the facts, where nothing is given. */
+  readonly identity?: string;
+  readonly isFresh?: boolean;
+}
+
+/** Names and labels a Job, and notes what work it does. */
+function planned(plan: JobPlan, { stage, round, job, first = [], facts, identity, isFresh }: StageShape): PlannedJob {
+  const { run, id, namespace, queue } = plan;
+  const name = jobName(run, stage, round);
+  const labels = stageLabels(run, stage, round);
+  const { spec } = job;
+  const pod = spec?.template.spec;
+  if (spec === undefined || !pod) throw new Error(`the template of ${stage} has no pod`);
+  if (first.length > 0) pod.initContainers = [...first];
+  if (facts !== undefined) pod.volumes = [...(pod.volumes ?? []), { name: 'facts', configMap: { name } }];
+  const { metadata: template } = spec.template;
+  spec.template.metadata = { ...template, labels: { ...template?.labels, ...labels } };
+  const work = sha256(JSON.stringify([spec, identity ?? facts ?? null]));
+  job.metadata = {
+    name,
+    namespace,
+    labels: { ...job.metadata?.labels, ...labels, ...(queue === undefined ? {} : { [QUEUE_LABEL]: queue }) },
+    annotations: { [HASH_ANNOTATION]: work, 'fedbatch.io/run-id': id },
+  };
+  return {
+    job,
+    ...(isFresh === undefined ? {} : { isFresh }),
+    ...(facts === undefined ? {} : { facts: configMap(plan, { name, labels, facts }) }),
+  };
+}
+
+function configMap(
+  { namespace }: JobPlan,
+  { name, labels, facts }: { readonly name: string; readonly labels: Record<string, string>; readonly facts: object },
+): V1ConfigMap {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace, labels },
+    data: { [FACTS_FILE]: JSON.stringify(facts) },
+  };
+}
+
+function replaceContainer(job: V1Job, container: V1Container): void {
+  const pod = job.spec?.template.spec;
+  if (pod) pod.containers = [container];
+}

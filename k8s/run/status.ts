@@ -1,0 +1,74 @@
+/** `fedbatch k8s status`: where the runs of a namespace stand, Job by Job. */
+import type { V1Job } from '@kubernetes/client-node';
+import { formatTable } from '../../lib/observability/format.js';
+import type { ClusterApi } from './cluster-api.js';
+import { jobSeconds, jobState } from './job-status.js';
+import { ROUND_LABEL, RUN_LABEL, runSelector, STAGE_LABEL } from './names.js';
+import { podEnding, podPhase, podTrouble } from './pod-status.js';
+import { nameOf } from './types.js';
+
+/** One Job of a run. */
+export interface JobRow {
+  readonly run: string;
+  readonly job: string;
+  readonly stage: string;
+  readonly round: number | null;
+  readonly state: 'running' | 'complete' | 'failed';
+  readonly pods: { readonly wanted: number; readonly active: number; readonly done: number; readonly failed: number };
+  readonly seconds: number;
+  /** Why it has failed, or what a pod of it waits for. */
+  readonly note: string;
+}
+
+/** The Jobs of a run, or of all runs, in the order in which they were made. */
+export async function jobsOfRuns(api: ClusterApi, run: string | undefined): Promise<readonly JobRow[]> {
+  const labels = runSelector(run);
+  const [{ items: jobs }, { items: pods }] = await Promise.all([api.listJobs({ labels }), api.listPods({ labels })]);
+  const created = ({ metadata }: V1Job) => new Date(metadata?.creationTimestamp ?? 0).getTime();
+  const sorted = [...jobs].sort((a, b) => created(a) - created(b) || (nameOf(a) < nameOf(b) ? -1 : 1));
+  return sorted.map((job) => {
+    const own = pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === job.metadata?.uid));
+    const state = jobState(job);
+    const trouble = own.map(podTrouble).find((each) => each !== undefined);
+    const failed = own.filter((pod) => podPhase(pod) === 'failed').at(-1);
+    const why = state.kind === 'failed' ? (failed ? podEnding(failed).reason : state.reason) : (trouble?.message ?? '');
+    const { labels: marks = {} } = job.metadata ?? {};
+    return {
+      run: marks[RUN_LABEL] ?? '',
+      job: nameOf(job),
+      stage: marks[STAGE_LABEL] ?? '',
+      round: marks[ROUND_LABEL] === undefined ? null : Number(marks[ROUND_LABEL]),
+      state: state.kind,
+      pods: {
+        wanted: job.spec?.completions ?? 1,
+        active: job.status?.active ?? 0,
+        done: job.status?.succeeded ?? 0,
+        failed: job.status?.failed ?? 0,
+      },
+      seconds: jobSeconds(job),
+      note: state.kind === 'complete' ? '' : why,
+    };
+  });
+}
+
+/** The Jobs as a table, run by run. */
+export function describeJobs(rows: readonly JobRow[]): string {
+  const runs = [...new Set(rows.map(({ run }) => run))];
+  return runs
+    .map((run) => {
+      const own = rows.filter((row) => row.run === run);
+      const table = formatTable(
+        ['stage', 'round', 'state', 'active', 'done', 'of', 'failed', 'seconds'],
+        own.map(({ stage, round, state, pods, seconds }) => [
+          stage,
+          round === null ? '' : `${round}`,
+          state,
+          ...[pods.active, pods.done, pods.wanted, pods.failed].map(String),
+          state === 'running' ? '' : seconds.toFixed(0),
+        ]),
+      );
+      const notes = own.filter(({ note }) => note !== '').map(({ job, note }) => `${job}: ${note}`);
+      return [run, '', table, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n');
+    })
+    .join('\n\n');
+}

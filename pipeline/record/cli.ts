@@ -1,0 +1,48 @@
+/** `fedbatch record`: writes a run's records onto its volume, for a pipeline that cannot: the one of a cluster. */
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { isMain } from '../../lib/cli/is-main.js';
+import { type ProgramContext, runProgram } from '../../lib/cli/program.js';
+import { tellResult } from '../../lib/cli/result.js';
+
+const STEPS = ['open', 'trained', 'tested', 'end'] as const;
+
+interface RecordFlags {
+  readonly volume: string;
+  readonly facts: string;
+  readonly step: (typeof STEPS)[number];
+  readonly fresh?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  fedbatch record --step open --volume /mnt/runs/a --facts run.json        take the volume, list what is done
+  fedbatch record --step trained --volume /mnt/runs/a --facts round.json   who reported, who is missing
+
+fedbatch k8s run starts it inside the cluster, beside the stages; the facts are JSON that it makes. The last line on
+stdout is a JSON object.`;
+
+/** The command of the recorder. */
+export function recordCommand({ reporter, signal }: ProgramContext): Command {
+  return new Command('record')
+    .description(
+      'Write run.json, round.json, metrics.jsonl, the result files and the report of a run onto its volume.',
+    )
+    .addOption(
+      new Option('--step <name>', 'which part of a run is on record now')
+        .choices(STEPS)
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--volume <dir>', "directory of the run's files")
+    .requiredOption('--facts <json>', 'what there is to record')
+    .option('--fresh', 'with open: start over, remove the files of the run that lies in the volume')
+    .addHelpText('after', EXAMPLES)
+    .action(async ({ volume, facts, step, fresh = false }: RecordFlags) => {
+      const { recordStep } = await import('./record-step.js');
+      const result = await recordStep(step, { volume: resolve(volume), facts, fresh, reporter, signal });
+      reporter.close();
+      tellResult(result);
+    });
+}
+
+if (isMain(import.meta.url)) await runProgram(recordCommand, process.argv.slice(2));

@@ -1,0 +1,71 @@
+/** What a pipeline without a volume of its own tells the recorder: of the run, of a round's training, of its end. */
+import { z } from 'zod';
+import { DataError } from '../../lib/federation/errors.js';
+import { readFileBytes } from '../../lib/formats/atomic-file.js';
+import { runSettingsSchema } from '../../lib/formats/run-record.js';
+import { aggregateResultSchema } from '../aggregate-stage.js';
+import { trainResultSchema } from '../train-client.js';
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+const count = z.int().nonnegative();
+
+/** The run as asked for. */
+export const runFactsSchema = z.strictObject({
+  id: z.string(),
+  settings: runSettingsSchema,
+  threads: count,
+  quorum: z.union([z.strictObject({ count }), z.strictObject({ share: z.number() })]).optional(),
+  retries: count,
+  deadlineSeconds: z.number().optional(),
+});
+
+/** Which round, and what it started from. */
+const roundStartSchema = z.strictObject({
+  round: count,
+  parent: hash,
+  selected: z.array(count),
+  quorum: count.optional(),
+});
+
+/** A round whose clients are done. */
+export const trainedFactsSchema = roundStartSchema.extend({
+  learningRate: z.number(),
+  reported: z.array(trainResultSchema.omit({ round: true })),
+  missing: z.array(z.strictObject({ client: count, reason: z.string() })),
+});
+
+/** A round that is aggregated and tested: `accuracy.json` tells of the test. */
+export const testedFactsSchema = roundStartSchema.extend({
+  aggregate: aggregateResultSchema.extend({ seconds: z.number() }),
+  /** Wall-clock seconds of the steps. */
+  seconds: z.strictObject({ train: z.number(), aggregate: z.number() }),
+});
+
+/** A run whose rounds are over. */
+export const endFactsSchema = z.strictObject({
+  last: roundStartSchema,
+  /** sha256 of the last round's model; round and sha256 of the best one. */
+  lastModel: hash,
+  best: z.strictObject({ round: count, sha256: hash }),
+  /** The run's result, as its JSON line tells it. */
+  result: z.record(z.string(), z.unknown()),
+});
+
+export type RunFacts = z.infer<typeof runFactsSchema>;
+export type RoundStartFacts = z.infer<typeof roundStartSchema>;
+export type TrainedFacts = z.infer<typeof trainedFactsSchema>;
+export type TestedFacts = z.infer<typeof testedFactsSchema>;
+export type EndFacts = z.infer<typeof endFactsSchema>;
+
+/** Reads a file of facts. @throws {DataError} when it is missing, or tells of something else */
+export async function readFacts<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+  const what = 'facts for the record of a run';
+  const text = new TextDecoder().decode(await readFileBytes(path, what));
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    const [issue] = cause instanceof z.ZodError ? cause.issues : [];
+    const found = issue === undefined ? 'no valid JSON' : `"${issue.path.join('.')}": ${issue.message}`;
+    throw new DataError({ file: path, expected: what, found }, { cause });
+  }
+}

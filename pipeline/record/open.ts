@@ -1,0 +1,103 @@
+/** The first step of a run whose pipeline has no volume of its own: takes the volume, tells which rounds are done. */
+
+import { packageVersion } from '../../lib/cli/version.js';
+import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
+import { sha256 } from '../../lib/formats/atomic-file.js';
+import { type RoundRecord, readRoundRecord } from '../../lib/formats/run-record.js';
+import type { VolumePaths } from '../../lib/formats/volume.js';
+import type { Reporter } from '../../lib/observability/events.js';
+import { openMetrics } from '../metrics.js';
+import { holds } from '../round-ledger.js';
+import { withDatasetHash } from '../run.js';
+import { openRunVolume } from '../run-volume.js';
+import type { RunFacts } from './facts.js';
+
+/** A round that needs no second look: its model lies there, and was tested. */
+export interface FinishedRound extends Pick<RoundRecord, 'round' | 'parent' | 'rejected' | 'missing'> {
+  /** sha256 of the list of selected clients, which may be long. */
+  readonly selected: string;
+  readonly aggregate: NonNullable<RoundRecord['aggregate']>;
+  readonly evaluation: NonNullable<RoundRecord['evaluation']>;
+}
+
+/** What the volume holds. */
+export interface Opened {
+  readonly resumed: boolean;
+  /** sha256 of the initial model, where round 1 has started from it and it lies there. */
+  readonly initial?: string;
+  /** From round 1 on, without gaps. */
+  readonly rounds: readonly FinishedRound[];
+}
+
+/**
+ * Opens the volume as `fedbatch run` does, and lets go of it again: the steps of a run on a cluster follow each other.
+ *
+ * @throws {UsageError} when the volume holds something else
+ */
+export async function openForRecords(
+  facts: RunFacts,
+  {
+    paths,
+    fresh,
+    reporter,
+  }: { readonly paths: VolumePaths; readonly fresh: boolean; readonly reporter: Reporter },
+): Promise<Opened> {
+  const { id, threads, quorum, retries, deadlineSeconds } = facts;
+  const settings = await withDatasetHash(facts.settings);
+  const versions = { fedbatch: packageVersion(), node: process.versions.node };
+  const volume = await openRunVolume({
+    paths,
+    facts: { id, settings, threads, versions },
+    requiresThreads: true,
+    fresh,
+    reporter,
+  });
+  try {
+    const metrics = await openMetrics(paths.metrics);
+    const { resumed } = volume;
+    await metrics.append({
+      event: 'start',
+      id,
+      resumed,
+      settings,
+      quorum,
+      retries,
+      deadlineSeconds,
+      threads,
+    });
+    return { resumed, ...(await finishedRounds(paths, keepsState(settings.strategy ?? FEDAVG))) };
+  } finally {
+    volume.release();
+  }
+}
+
+/** How the list of a round's clients is told. */
+export const hashOfSelected = (clients: readonly number[]): string => sha256(clients.join());
+
+async function finishedRounds(
+  paths: VolumePaths,
+  hasState: boolean,
+): Promise<Pick<Opened, 'initial' | 'rounds'>> {
+  const rounds: FinishedRound[] = [];
+  let initial: string | undefined;
+  for (let round = 1; ; round++) {
+    const record = await readRoundRecord(paths.round(round).record).catch(() => undefined);
+    if (record === undefined || !(await holds(paths.round(round).globalModel, record.parent))) break;
+    initial ??= record.parent;
+    const { aggregate, evaluation, parent, rejected, missing, selected } = record;
+    if (aggregate === undefined || evaluation?.model !== aggregate.sha256) break;
+    const next = paths.round(round + 1);
+    if (!(await holds(next.globalModel, aggregate.sha256))) break;
+    if (hasState && !(await holds(next.serverState, aggregate.state))) break;
+    rounds.push({
+      round,
+      parent,
+      rejected,
+      missing,
+      selected: hashOfSelected(selected),
+      aggregate,
+      evaluation,
+    });
+  }
+  return { ...(initial === undefined ? {} : { initial }), rounds };
+}

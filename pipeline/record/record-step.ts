@@ -1,0 +1,80 @@
+/** The steps of the recorder: facts from a file → records on the volume. */
+import type { ProgramContext } from '../../lib/cli/program.js';
+import { readManifest } from '../../lib/formats/manifest.js';
+import { volumePaths } from '../../lib/formats/volume.js';
+import { concludeStage } from '../conclude-stage.js';
+import { openMetrics } from '../metrics.js';
+import { reportStage } from '../report-stage.js';
+import {
+  type EndFacts,
+  endFactsSchema,
+  readFacts,
+  runFactsSchema,
+  testedFactsSchema,
+  trainedFactsSchema,
+} from './facts.js';
+import { openForRecords } from './open.js';
+import { ledgerOf, type Recording, recordTested, recordTrained } from './rounds.js';
+
+/** What to record, and where. */
+export interface RecordOptions extends ProgramContext {
+  /** Absolute path of the run's directory. */
+  readonly volume: string;
+  /** Path of the facts. */
+  readonly facts: string;
+  readonly fresh: boolean;
+}
+
+/** Clients of the last round that the result tells of: a person can still read them. */
+const CLIENTS_TOLD = 20;
+
+/** Does one step; returns what the program prints. @throws {FedbatchError} when facts or volume are no good */
+export async function recordStep(
+  step: 'open' | 'trained' | 'tested' | 'end',
+  options: RecordOptions,
+): Promise<object> {
+  const paths = volumePaths(options.volume);
+  const { facts: file, fresh, reporter } = options;
+  if (step === 'open')
+    return openForRecords(await readFacts(file, runFactsSchema), { paths, fresh, reporter });
+  const run: Recording = { paths, reporter, metrics: await openMetrics(paths.metrics) };
+  if (step === 'end')
+    return recordEnd({ ...run, signal: options.signal }, await readFacts(file, endFactsSchema));
+  const { round } =
+    step === 'trained'
+      ? await recorded(run, await readFacts(file, trainedFactsSchema), recordTrained)
+      : await recorded(run, await readFacts(file, testedFactsSchema), recordTested);
+  // Whoever looks while the run goes on sees how far it is.
+  await reportStage({ ...run, signal: options.signal });
+  return { step, round };
+}
+
+async function recorded<Facts extends { readonly round: number }>(
+  run: Recording,
+  facts: Facts,
+  record: (run: Recording, facts: Facts) => Promise<void>,
+): Promise<Facts> {
+  await record(run, facts);
+  return facts;
+}
+
+/** The results take their places; the accuracy test of the last model lies there already. */
+async function recordEnd(
+  run: Recording & Pick<RecordOptions, 'signal'>,
+  { last, lastModel, best, result }: EndFacts,
+): Promise<object> {
+  const { paths, metrics } = run;
+  const ledger = await ledgerOf(run, last);
+  const model = (round: number, sha256: string) => ({ file: paths.round(round + 1).globalModel, sha256 });
+  await concludeStage(run, {
+    last: model(last.round, lastModel),
+    best: model(best.round, best.sha256),
+    data: await readManifest(paths.manifest),
+    ledger,
+    work: { test: async () => undefined },
+  });
+  await metrics.append({ event: 'end', ...result });
+  await reportStage(run);
+  const { reported, ...record } = ledger.record;
+  return { ...record, clients: reported.length, reported: reported.slice(0, CLIENTS_TOLD) };
+}

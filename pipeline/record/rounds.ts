@@ -1,0 +1,106 @@
+/** Writes what happened in a round onto the volume: after the training, after the accuracy test. Safe to repeat. */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { placeFileAtomic } from '../../lib/formats/atomic-file.js';
+import { readManifest } from '../../lib/formats/manifest.js';
+import { readRoundRecord, readRunRecord } from '../../lib/formats/run-record.js';
+import { concludeAggregation } from '../aggregate-record.js';
+import { hashOfInputs, rejectedUpdate } from '../aggregate-stage.js';
+import { readAccuracy, recordEvaluation } from '../evaluate-stage.js';
+import { count, type LocalRun, tell } from '../local-run.js';
+import { openLedger, type RoundLedger } from '../round-ledger.js';
+import { tellRound } from '../round-metrics.js';
+import { recordDataset } from '../run-volume.js';
+import type { RoundStartFacts, TestedFacts, TrainedFacts } from './facts.js';
+
+/** What the steps of the recorder share. */
+export type Recording = Pick<LocalRun, 'paths' | 'metrics' | 'reporter'>;
+
+/** A round's clients are done: who reported and who is missing goes on record, and only the updates of the former stay. */
+export async function recordTrained(run: Recording, facts: TrainedFacts): Promise<void> {
+  const { paths, metrics } = run;
+  const { round, selected, learningRate, missing } = facts;
+  const manifest = await readManifest(paths.manifest);
+  await recordDataset(
+    { paths, record: await readRunRecord(paths.run), resumed: true, release: () => undefined },
+    manifest.dataset.sha256,
+  );
+  const ledger = await openLedger(paths.round(round), startOf(facts));
+  const reported = facts.reported
+    .map((each) => ({ ...each, shard: manifest.shards[each.client]?.sha256 ?? '' }))
+    .sort((a, b) => a.client - b.client);
+  // A trainer that was stopped after its last write: what has not been reported must not be averaged.
+  const good = new Set(reported.map(({ client }) => `${client}.h5`));
+  const { updates } = paths.round(round);
+  for (const name of await readdir(updates).catch(() => [])) {
+    if (/^\d+\.h5$/.test(name) && !good.has(name)) await rm(join(updates, name), { force: true });
+  }
+  for (const { client } of reported) {
+    await placeFileAtomic(paths.round(round).update(client), paths.clientModel(client));
+  }
+  const known = new Map(ledger.record.reported.map((each) => [each.client, each.sha256]));
+  const lost = new Set(ledger.record.missing.map(({ client }) => client));
+  await ledger.set({ learningRate, reported, missing });
+  for (const each of reported) {
+    if (known.get(each.client) !== each.sha256)
+      await metrics.append({ event: 'update', round, learningRate, ...each });
+  }
+  for (const each of missing) {
+    if (!lost.has(each.client)) await metrics.append({ event: 'missing', round, ...each });
+  }
+  tell(
+    run,
+    { stage: 'train' },
+    `round ${round}: ${reported.length} of ${count(selected.length, 'client')} reported`,
+  );
+}
+
+/** A round is aggregated and tested: its model takes its place, and `round.json` and the diary tell of it. */
+export async function recordTested(run: Recording, facts: TestedFacts): Promise<void> {
+  const { paths } = run;
+  const { round, aggregate, seconds: spent } = facts;
+  const ledger = await openLedger(paths.round(round), startOf(facts));
+  const { missing, reported, evaluation: earlier } = ledger.record;
+  if (ledger.record.aggregate?.sha256 === aggregate.sha256 && earlier?.model === aggregate.sha256) return;
+  const file = paths.round(round + 1).globalModel;
+  const { rejected: refusals, ...summary } = aggregate;
+  const inputs = hashOfInputs({ sha256: facts.parent }, reported);
+  await concludeAggregation(run, {
+    ledger,
+    facts: { inputs, ...summary },
+    rejected: refusals
+      .map(rejectedUpdate)
+      .filter((each) => !('client' in each && missing.some(({ client }) => client === each.client))),
+    file,
+    took: `${aggregate.seconds} s`,
+  });
+  const { test } = await readManifest(paths.manifest);
+  const { examples, loss, accuracy, seconds = 0 } = await readAccuracy(paths.accuracy);
+  const evaluation = { model: aggregate.sha256, test: test.sha256, examples, loss, accuracy, seconds };
+  const best = await bestBefore(run, round);
+  const task = { round, global: { file, sha256: aggregate.sha256 } };
+  await recordEvaluation(run, { task, ledger, best, facts: evaluation });
+  await tellRound(run, ledger, { ...spent, evaluate: seconds, best: Math.max(best, accuracy) });
+}
+
+/** The record of a round, opened again. */
+export function ledgerOf({ paths }: Recording, facts: RoundStartFacts): Promise<RoundLedger> {
+  return openLedger(paths.round(facts.round), startOf(facts));
+}
+
+const startOf = ({ round, parent, selected, quorum }: RoundStartFacts) => ({
+  round,
+  parent,
+  selected,
+  quorum,
+});
+
+/** The best accuracy of the rounds before. */
+async function bestBefore({ paths }: Recording, round: number): Promise<number> {
+  let best = -1;
+  for (let before = 1; before < round; before++) {
+    const { evaluation } = await readRoundRecord(paths.round(before).record);
+    best = Math.max(best, evaluation?.accuracy ?? -1);
+  }
+  return best;
+}

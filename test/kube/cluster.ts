@@ -1,0 +1,175 @@
+/** A whole cluster for tests: API server, Job controller and nodes in this process, pods as processes beside it. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import type { TestContext } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import { type Access, type ApiServer, type Fault, startApiServer } from './api-server.js';
+import { entryPointOf } from './container-process.js';
+import { kindNamed, startJobController } from './job-controller.js';
+import { type Kubelet, type Sabotage, startKubelet } from './kubelet.js';
+import { ApiError, type KubeObject } from './objects.js';
+import { startOtherControllers } from './other-controllers.js';
+import { createStore, type Store } from './store.js';
+
+/** How a cluster differs from one where everything works. */
+export interface ClusterOptions {
+  /** Where its files lie. */
+  readonly directory: string;
+  /** Claims that are there and bound; by default `fedbatch`. */
+  readonly claims?: readonly string[];
+  readonly gpus?: number;
+  /** Storage classes that bind nothing. */
+  readonly brokenStorageClasses?: readonly string[];
+  readonly fault?: (access: Access) => Fault | undefined;
+  readonly sabotage?: (pod: KubeObject, container: string) => Sabotage | undefined;
+  readonly hasImage?: (image: string) => boolean;
+  /** Rules of a Role that everybody is held to, as YAML of a manifest; by default nobody is. */
+  readonly role?: string;
+}
+
+/** A running cluster. */
+export interface FakeCluster {
+  readonly store: Store;
+  readonly api: ApiServer;
+  readonly kubelet: Kubelet;
+  /** Path of a kubeconfig of its only user. */
+  readonly kubeconfig: string;
+  /** Directory of a claim. */
+  claim(name: string): string;
+}
+
+const NAMESPACE = 'team';
+const USER = 'ada';
+
+/** Starts a cluster that lives as long as test `t`. */
+export async function startCluster(
+  t: Pick<TestContext, 'after'>,
+  options: ClusterOptions,
+): Promise<FakeCluster> {
+  const { directory, claims = ['fedbatch'], gpus = 0, brokenStorageClasses = [] } = options;
+  const store = createStore();
+  const claim = (name: string) => {
+    const path = join(directory, 'claims', name);
+    mkdirSync(path, { recursive: true });
+    return path;
+  };
+  const kubelet = startKubelet({
+    ...{ store, directory, claim, gpus },
+    hasImage: options.hasImage ?? ((image) => entryPointOf(image) !== undefined),
+    sabotage: options.sabotage ?? (() => undefined),
+  });
+  const stopJobs = startJobController(store, kubelet.deletePod);
+  const stopOthers = startOtherControllers(store, { brokenStorageClasses });
+  const api = await startApiServer({
+    store,
+    user: USER,
+    deletePod: kubelet.deletePod,
+    log: (pod, query) => logOf(kubelet, pod, query),
+    fault: options.fault ?? (() => undefined),
+    authorize: options.role === undefined ? () => true : roleOf(options.role),
+  });
+  for (const name of claims) {
+    store.create({
+      ...{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name, namespace: NAMESPACE } },
+      spec: { accessModes: ['ReadWriteMany'] },
+      status: { phase: 'Bound' },
+    });
+  }
+  const kubeconfig = join(directory, 'kubeconfig');
+  writeFileSync(kubeconfig, kubeconfigOf(api.url));
+  t.after(async () => {
+    stopJobs();
+    stopOthers();
+    await kubelet.stop();
+    await api.close();
+  });
+  return { store, api, kubelet, kubeconfig, claim };
+}
+
+function kubeconfigOf(server: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'fake',
+    contexts: [{ name: 'fake', context: { cluster: 'fake', user: USER, namespace: NAMESPACE } }],
+    clusters: [{ name: 'fake', cluster: { server, 'insecure-skip-tls-verify': true } }],
+    users: [{ name: USER, user: { token: 'secret' } }],
+  });
+}
+
+/** Between two looks at the log of a running container. */
+const FOLLOW_MS = 50;
+
+function logOf(kubelet: Kubelet, pod: KubeObject, query: URLSearchParams): Readable {
+  const container = query.get('container') ?? pod.spec.containers[0].name;
+  const log = kubelet.log(pod, container);
+  if (log === undefined) {
+    const message = `container "${container}" in pod "${pod.metadata.name}" is waiting to start: ContainerCreating`;
+    throw new ApiError(400, 'BadRequest', message);
+  }
+  const tail = Number(query.get('tailLines') ?? Number.NaN);
+  return Readable.from(follow(log, { tail, follow: query.get('follow') === 'true' }));
+}
+
+async function* follow(
+  log: { readonly path: string; hasEnded(): boolean },
+  options: { readonly tail: number; readonly follow: boolean },
+): AsyncGenerator<string> {
+  const file = await open(log.path);
+  try {
+    let position = 0;
+    for (let isFirst = true; ; isFirst = false) {
+      const isLast = !options.follow || log.hasEnded();
+      const { size } = await file.stat();
+      if (size > position) {
+        const { buffer } = await file.read({ buffer: Buffer.alloc(size - position), position });
+        position = size;
+        const text = buffer.toString('utf8');
+        yield isFirst && !Number.isNaN(options.tail) ? lastLines(text, options.tail) : text;
+      }
+      if (isLast) return;
+      await new Promise((next) => setTimeout(next, FOLLOW_MS));
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+function lastLines(text: string, count: number): string {
+  const lines = text.replace(/\n$/, '').split('\n');
+  return `${lines.slice(-count).join('\n')}\n`;
+}
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+/** The rules of the Role in a manifest. */
+export function rulesOf(manifest: string): readonly Rule[] {
+  const objects = parseAllDocuments(manifest).map((document) => document.toJS() as KubeObject);
+  return objects.filter((object) => object?.kind === 'Role').flatMap(({ rules }) => rules as readonly Rule[]);
+}
+
+function roleOf(manifest: string): (access: Access) => boolean {
+  const rules = rulesOf(manifest);
+  return ({ verb, resource, subresource }) => {
+    const [plural = '', ...group] = resource.split('.');
+    const below = subresource === '' ? plural : `${plural}/${subresource}`;
+    return rules.some(
+      ({ apiGroups, resources, verbs }) =>
+        apiGroups.includes(group.join('.')) && resources.includes(below) && verbs.includes(verb),
+    );
+  };
+}
+
+/** The namespace that the kubeconfig names. */
+export const TEAM = NAMESPACE;
+
+/** The objects of a kind in that namespace. */
+export function objectsOf({ store }: FakeCluster, kind: string): readonly KubeObject[] {
+  return store.list(kindNamed(kind), NAMESPACE);
+}
