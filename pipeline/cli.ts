@@ -1,6 +1,6 @@
 /** `fedbatch run`: the whole job with one command. */
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
@@ -33,7 +33,12 @@ import {
   toleranceOf,
 } from './federation-options.js';
 import { numberOfClients } from './number-of-clients.js';
+import { openTrainingPipe } from './piped/training-pipe.js';
 import { DATASET_NAMES } from './settings.js';
+
+/** Who trains the clients: processes of this machine, or whoever reads tasks from stdout and answers on stdin. */
+const TRAINERS = ['processes', 'pipe'] as const;
+type Trainers = (typeof TRAINERS)[number];
 
 /** Local epochs per round. */
 const EPOCHS = '--epochs';
@@ -49,6 +54,7 @@ interface RunFlags
   readonly epochs?: number;
   readonly model: string;
   readonly simulate?: true;
+  readonly trainers: Trainers;
   readonly seed: number;
   readonly volume?: string;
   readonly jobs?: number;
@@ -86,6 +92,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       '--simulate',
       'clients as data, not processes: for thousands of them on one machine; the same models, but no update files',
     )
+    .addOption(trainersOption())
     .option('--seed <number>', 'everything random derives from it', integerOption(), 0);
   return addStrategyOptions(command)
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
@@ -117,23 +124,27 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       const { runJob } = await import('./run.js');
       const { jsonLine, summary } = await import('./summary.js');
       const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
+      const settings = await settingsOf(flags);
+      const trainers = flags.trainers === 'pipe' ? openTrainingPipe(process) : undefined;
       const result = await runJob(
         {
-          settings: await settingsOf(flags),
+          settings,
           ...(volume === undefined ? {} : { volume }),
           ...(jobs === undefined ? {} : { jobs }),
           ...(threads === undefined ? {} : { threads }),
           fresh,
           quorum: flags.quorum,
           tolerance: toleranceOf(flags),
+          ...(trainers === undefined ? {} : { trainers }),
           version: packageVersion(),
         },
         context,
-      );
+      ).finally(() => trainers?.close());
       reporter.close();
-      const print = (text: string) => (flags.json ? reporter.info(text) : process.stdout.write(`${text}\n`));
+      const isJson = flags.json ?? trainers !== undefined;
+      const print = (text: string) => (isJson ? reporter.info(text) : process.stdout.write(`${text}\n`));
       print(summary(result));
-      if (flags.json) process.stdout.write(`${jsonLine(result)}\n`);
+      if (isJson) process.stdout.write(`${jsonLine(result)}\n`);
       // Written so that an accuracy that is no number misses the threshold too.
       if (minAccuracy !== undefined && !(result.last.evaluation.accuracy >= minAccuracy)) {
         throw new ThresholdError(
@@ -151,6 +162,15 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     });
 }
 
+function trainersOption(): Option {
+  return new Option(
+    '--trainers <who>',
+    'who trains: processes here, or with pipe whoever reads tasks from stdout and answers on stdin (docs/ENGINES.md)',
+  )
+    .choices(TRAINERS)
+    .default('processes');
+}
+
 /** @throws {UsageError} when options contradict each other */
 async function settingsOf(flags: RunFlags): Promise<RunSettings> {
   if (flags.simulate && flags.roundDeadline !== undefined) {
@@ -158,6 +178,7 @@ async function settingsOf(flags: RunFlags): Promise<RunSettings> {
       `--round-deadline ${flags.roundDeadline} does not go with --simulate, whose clients are never late.`,
     );
   }
+  if (flags.trainers === 'pipe') refuseWithPipe(flags);
   const { data, seed, model } = flags;
   const partition = partitionOf(flags);
   const clients = await numberOfClients({ data, partition, asked: flags.clients });
@@ -174,6 +195,13 @@ async function settingsOf(flags: RunFlags): Promise<RunSettings> {
     // What is not asked for is left out, so that a run keeps its id when a new option appears.
     ...(strategyArguments(strategy).length === 0 ? {} : { strategy }),
   };
+}
+
+/** Nobody can stop a training that runs elsewhere: what is late would still write its update. */
+function refuseWithPipe({ simulate, roundDeadline }: RunFlags): void {
+  const other = simulate ? '--simulate' : roundDeadline === undefined ? undefined : '--round-deadline';
+  if (other === undefined) return;
+  throw new UsageError(`${other} does not go with --trainers pipe, where somebody else runs the trainers.`);
 }
 
 /** What is not asked for is left out here too. */
