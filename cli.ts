@@ -56,6 +56,12 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./server/cli.js')).serveCommand,
   },
   {
+    name: 'k8s',
+    summary: 'the job on a Kubernetes cluster',
+    example: 'fedbatch k8s render --clients 3 --epochs 2 --batch 100 --output deploy',
+    load: async () => (await import('./k8s/cli.js')).k8sCommand,
+  },
+  {
     name: 'report',
     summary: 'write a page that tells what a run did: result, curves, participation, data',
     example: 'fedbatch report --volume runs/digits-3x2-1a2b3c4d',

@@ -13,6 +13,7 @@ import { type Admission, createAdmission, type NamedModel } from './admission.js
 import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';
 import { agreeOnLineage } from './lineage.js';
 import { readAhead } from './read-ahead.js';
+import { holdToSplit } from './split-clients.js';
 import { checkStateOptions, type StateFiles } from './state-options.js';
 
 /** What to aggregate. */
@@ -26,8 +27,10 @@ export interface AggregateOptions extends StateFiles {
   readonly parent?: string | undefined;
   /** The round; without it the updates must agree on one. */
   readonly round?: number | undefined;
-  /** Fewest good updates that make a global model. */
-  readonly minUpdates: number;
+  /** The manifest of the split that the round trains on: updates of another are rejected. */
+  readonly manifest?: string | undefined;
+  /** Fewest good updates that make a global model; by default one, of a split all of its clients. */
+  readonly minUpdates?: number | undefined;
   readonly strategy: StrategySettings;
   /** The seed of noise that must repeat. */
   readonly seed: number;
@@ -63,7 +66,7 @@ export interface AggregateResult {
  * @throws {ThresholdError} when fewer than `minUpdates` are good.
  */
 export async function aggregate(options: AggregateOptions): Promise<AggregateResult> {
-  const { directory, files, saveFile, round, minUpdates, reporter, signal, stateIn, stateOut } = options;
+  const { directory, files, saveFile, round, manifest, reporter, signal, stateIn, stateOut } = options;
   const startedAt = performance.now();
   const { seed, participants } = options;
   const strategy = strategyNamed(
@@ -74,7 +77,10 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
   const own = [saveFile, parent?.file, stateIn, stateOut];
   const excluded = own.filter((file) => file !== undefined);
-  const { candidates, rejected } = await findCandidates({ directory, files, excluded });
+  const found = await findCandidates({ directory, files, excluded });
+  const ofSplit = manifest === undefined ? { ...found, clients: 1 } : await holdToSplit(found, manifest);
+  const { candidates, rejected } = ofSplit;
+  const minUpdates = options.minUpdates ?? ofSplit.clients;
   const lineage = agreeOnLineage(candidates, { parent: parent?.sha256, round });
   const admission = createAdmission(lineage, parent);
 

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { tellResult } from '../lib/cli/result.js';
 import { addStrategyOptions, type StrategyFlags, strategyOf } from '../lib/cli/strategy-options.js';
 import { UsageError } from '../lib/federation/errors.js';
 import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
@@ -13,7 +14,8 @@ interface Flags extends StrategyFlags {
   readonly savefile: string;
   readonly parent?: string;
   readonly round?: number;
-  readonly minUpdates: number;
+  readonly manifest?: string;
+  readonly minUpdates?: number;
   readonly stateIn?: string;
   readonly stateOut?: string;
   readonly seed: number;
@@ -30,7 +32,7 @@ Examples:
 The last line on stdout is a JSON object: updates, examples, rejected (file and reason), sha256, seconds; with
 --state-out also state (its sha256), with privacy also privacy (epsilon after --round rounds of the same settings).
 An update is rejected when its names, shapes, dtypes, round or parent differ, when it holds a number that is not
-finite, when it counts no examples, and when its client has already reported.
+finite, when it counts no examples, when its client has already reported, and when it is not of --manifest's split.
 Exit code 4: fewer good updates than --min-updates.`;
 
 /** The command with its options. */
@@ -49,10 +51,13 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
     )
     .option('--round <r>', 'the round (default: what all updates agree on)', integerOption({ min: 1 }))
     .option(
+      '--manifest <json>',
+      "the split that the round trains on: only updates of its clients, of their shards' size, count",
+    )
+    .option(
       '--min-updates <n>',
-      'fewest good updates that make a global model',
+      'fewest good updates that make a global model (default: 1; with --manifest all of its clients)',
       integerOption({ min: 1 }),
-      1,
     );
   return addStrategyOptions(command)
     .option(
@@ -65,7 +70,7 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
     .option('--seed <number>', 'of --dp-noise-source seed', integerOption(), 0)
     .addHelpText('after', EXAMPLE)
     .action(async (files: string[], flags: Flags) => {
-      const { dir, savefile, parent, round, minUpdates, seed, stateIn, stateOut } = flags;
+      const { dir, savefile, parent, round, manifest, minUpdates, seed, stateIn, stateOut } = flags;
       if (dir === undefined && files.length === 0)
         throw new UsageError('Expected --dir or files, found neither.');
       const result = await aggregate({
@@ -74,6 +79,7 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
         saveFile: savefile,
         parent,
         round,
+        manifest,
         minUpdates,
         strategy: strategyOf(flags),
         ...participation(flags),
@@ -84,7 +90,7 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
         signal,
       });
       reporter.close();
-      process.stdout.write(`${JSON.stringify(result)}\n`);
+      tellResult(result);
     });
 }
 

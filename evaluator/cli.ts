@@ -11,6 +11,7 @@ import {
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { leaveResult } from '../lib/cli/result.js';
 import { formatAccuracyLine } from '../lib/engine/accuracy-report.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
@@ -56,6 +57,8 @@ Example:
       await writeFileAtomic(path, `${JSON.stringify(report, null, 2)}\n`);
       context.reporter.close();
       process.stdout.write(`${formatAccuracyLine(report)}\n`);
+      const { accuracy, loss, examples } = report;
+      leaveResult({ accuracy, loss, examples });
       if (minAccuracy !== undefined && report.accuracy < minAccuracy) {
         throw new ThresholdError(
           `${model}: expected an accuracy of at least ${minAccuracy} on ${data}, found ${report.accuracy.toFixed(4)}.`,

@@ -4,6 +4,7 @@ import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { tellResult } from '../lib/cli/result.js';
 import { UsageError } from '../lib/federation/errors.js';
 import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
 
@@ -81,7 +82,7 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
           : `Split ${examples} examples into ${shards.length} shards and ${test.examples} for the test in ${seconds} s.`,
       );
       const result = { shards: shards.length, examples, test: test.examples, seconds, savedir, skipped };
-      process.stdout.write(`${JSON.stringify(result)}\n`);
+      tellResult(result);
     });
 }
 

@@ -22,7 +22,7 @@ test('every source opens with a sentence that says what lives in it', () => {
 test('the help lists every command, and each explains its options', async () => {
   const program = join(projectRoot, 'dist', 'cli.js');
   const { stdout } = await execa(process.execPath, [program, '--help']);
-  const listed = [...(stdout.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z]+)(?= )/gm)].map(
+  const listed = [...(stdout.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z][a-z\d]*)(?= )/gm)].map(
     ([, name]) => name,
   );
   const commands = [
@@ -33,6 +33,7 @@ test('the help lists every command, and each explains its options', async () => 
     'aggregate',
     'evaluate',
     'serve',
+    'k8s',
     'dataset',
     'doctor',
     'report',
@@ -55,7 +56,7 @@ test('the commands that the guides show exist', () => {
     for (const [, script = ''] of read(guide).matchAll(/\bnpm run ([a-z:-]+)/g)) {
       assert.ok(script in scripts, `${guide} shows npm run ${script}, which package.json does not have`);
     }
-    for (const [, command = ''] of read(guide).matchAll(/\bnpx fedbatch ([a-z]+)/g)) {
+    for (const [, command = ''] of read(guide).matchAll(/\bnpx fedbatch ([a-z][a-z\d]*)/g)) {
       assert.ok(
         overview.includes(`name: '${command}'`),
         `${guide} shows fedbatch ${command}, which does not exist`,

@@ -1,6 +1,5 @@
 /** `fedbatch train`: arguments of the trainer. */
-import { basename } from 'node:path';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   backendOption,
   choiceOf,
@@ -11,6 +10,7 @@ import {
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { tellResult } from '../lib/cli/result.js';
 import {
   addTrainingOptions,
   localWorkOf,
@@ -21,6 +21,7 @@ import {
 import { MAX_CLASSES } from '../lib/federation/examples.js';
 import type { ModelName } from '../lib/federation/model-names.js';
 import { trainClient } from './train.js';
+import { chooseClient } from './which-client.js';
 
 /** Passes over the shard. */
 const EPOCHS = '--epoch';
@@ -34,6 +35,8 @@ interface TrainFlags extends EngineFlags, TrainingFlags {
   readonly classes?: number;
   readonly seed: number;
   readonly client?: number;
+  readonly clients?: readonly number[];
+  readonly clientIndex?: number;
   readonly round: number;
   readonly threads: number;
 }
@@ -58,6 +61,22 @@ export function trainCommand(context: ProgramContext): Command {
       'number of the client (default: that of the shard, 3 for 3.npz, else 0)',
       integerOption(),
     )
+    .addOption(
+      new Option(
+        '--clients <list>',
+        'the clients of the round, e.g. 3,7,12; --client-index says which of them this is (default: all)',
+      )
+        .env('FEDBATCH_CLIENTS')
+        .argParser(clientList),
+    )
+    .addOption(
+      new Option(
+        '--client-index <i>',
+        'place of the client in --clients, from 0, where a path holds {client}; an Indexed Job tells it',
+      )
+        .env('JOB_COMPLETION_INDEX')
+        .argParser(integerOption()),
+    )
     .option('--round <r>', 'number of the round', integerOption({ min: 1 }), 1)
     .addOption(engineOption())
     .addOption(backendOption())
@@ -68,16 +87,18 @@ export function trainCommand(context: ProgramContext): Command {
 Examples:
   fedbatch train --data data/0.npz --epoch 2 --batch 100 --savemodel model/0-model.h5
   fedbatch train --data data/0.npz --init global.h5 --optimizer sgd --learning-rate 0.1 --momentum 0 \\
-    --local-steps 1 --batch all --savemodel updates/0.h5      one step of FedSGD`,
+    --local-steps 1 --batch all --savemodel updates/0.h5      one step of FedSGD
+  fedbatch train --clients 3,7,12 --client-index 1 --data 'data/{client}.npz' \\
+    --savemodel 'updates/{client}.h5'                         client 7, as an Indexed Job picks it`,
     )
     .action(async (flags: TrainFlags) => {
-      const { epoch, localSteps: _steps, batch: batchSize, savemodel, ...request } = flags;
+      const { epoch, localSteps: _steps, batch: batchSize, clients, clientIndex, ...files } = flags;
+      const { savemodel, ...request } = chooseClient(files, { client: flags.client, clients, clientIndex });
       const work = localWorkOf(epoch, flags, EPOCHS);
       const engine = choiceOf(flags);
       const result = await trainClient(
         {
           ...request,
-          client: flags.client ?? clientOfShard(flags.data),
           work,
           batchSize,
           engine,
@@ -87,13 +108,15 @@ Examples:
         context,
       );
       context.reporter.close();
-      process.stdout.write(`${JSON.stringify(result)}\n`);
+      tellResult(result);
     });
 }
 
-/** The splitter names shards after their clients. */
-function clientOfShard(path: string): number {
-  return Number(/^(\d+)\.npz$/.exec(basename(path))?.[1] ?? 0);
+/** Numbers with commas between them; none for an empty list. */
+function clientList(text: string): readonly number[] {
+  if (text.trim() === '') return [];
+  if (/^\d+(,\d+)*$/.test(text.trim())) return text.split(',').map(Number);
+  throw new InvalidArgumentError(`Expected numbers of clients such as 3,7,12, found "${text}".`);
 }
 
 if (isMain(import.meta.url)) await runProgram(trainCommand, process.argv.slice(2));

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { tellResult } from '../lib/cli/result.js';
 import { modelOption } from '../lib/cli/training-options.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
 import type { ModelName } from '../lib/federation/model-names.js';
@@ -41,9 +42,7 @@ Example:
     .action(async ({ data, savemodel, ...options }: InitFlags) => {
       const { file, model } = await makeInitialModel(await readShard(data), data, options);
       const sha256 = await writeKerasFile(savemodel, file);
-      process.stdout.write(
-        `${JSON.stringify({ model: options.model, parameters: parameterCount(model.weights), sha256 })}\n`,
-      );
+      tellResult({ model: options.model, parameters: parameterCount(model.weights), sha256 });
     });
 }
 

@@ -4,6 +4,7 @@ import { ExitCode, InterruptedError, isFedbatchError } from '../federation/error
 import type { Reporter } from '../observability/events.js';
 import { createHumanReporter } from '../observability/human-reporter.js';
 import { createJsonReporter } from '../observability/json-reporter.js';
+import { leaveResult } from './result.js';
 import { packageVersion } from './version.js';
 
 /** What every program is given beside its own options. */
@@ -142,13 +143,18 @@ interface ReportOptions {
 function report(error: unknown, { reporter, debug, interrupted }: ReportOptions): ExitCode {
   if (error instanceof CommanderError) {
     // Commander has printed its own message, or the help or version that was asked for.
-    return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    if (error.exitCode === 0) return ExitCode.ok;
+    leaveResult(error.message);
+    return ExitCode.usage;
   }
   if (interrupted) {
-    reporter.error(error instanceof InterruptedError ? error.message : new InterruptedError().message);
+    const { message } = error instanceof InterruptedError ? error : new InterruptedError();
+    reporter.error(message);
+    leaveResult(message);
     return ExitCode.interrupted;
   }
   const message = error instanceof Error ? error.message : String(error);
+  leaveResult(message);
   if (isFedbatchError(error)) reporter.error(message);
   else reporter.error(`${message} (this is a bug in fedbatch; run again with --debug for the stack trace)`);
   if (debug && error instanceof Error) process.stderr.write(`${formatStack(error)}\n`);

@@ -1,0 +1,22 @@
+/** `fedbatch k8s`: the job on a Kubernetes cluster. */
+import { Command } from 'commander';
+import { isMain } from '../lib/cli/is-main.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { renderCommand } from './render-cli.js';
+
+const EXAMPLES = `
+Examples:
+  fedbatch k8s render --clients 3 --epochs 2 --batch 100 --output deploy
+  fedbatch k8s render trainer --clients 3 --epochs 2 --batch 100 | kubectl apply -f -
+
+fedbatch k8s <command> --help explains its options.`;
+
+/** The commands for clusters. */
+export function k8sCommand(context: ProgramContext): Command {
+  return new Command('k8s')
+    .description('The job on a Kubernetes cluster.')
+    .addCommand(renderCommand(context))
+    .addHelpText('after', EXAMPLES);
+}
+
+if (isMain(import.meta.url)) await runProgram(k8sCommand, process.argv.slice(2));

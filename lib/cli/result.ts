@@ -1,0 +1,51 @@
+/** What a program tells at its end: a line on stdout, and a file for whoever started it and cannot read its output. */
+import { writeFileSync } from 'node:fs';
+
+/** The variable that names the file; on Kubernetes `/dev/termination-log`, which becomes the pod's status. */
+const RESULT_FILE = 'FEDBATCH_RESULT_FILE';
+
+/** What Kubernetes keeps of a container's last words. */
+const MAX_BYTES = 4096;
+
+/** A result: an object that JSON can hold. */
+type Result = Readonly<Record<string, unknown>>;
+
+/** Prints a result as the last line of stdout, and leaves it in the file that was asked for. */
+export function tellResult(result: object): void {
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+  leaveResult(result);
+}
+
+/** Leaves a result, or the sentence that says why there is none, in the file that was asked for, if one was. */
+export function leaveResult(result: object | string): void {
+  const file = process.env[RESULT_FILE];
+  if (file === undefined || file === '') return;
+  try {
+    // In place and not by rename: Kubernetes has mounted this one file into the container.
+    writeFileSync(file, typeof result === 'string' ? cut(result) : fit(result as Result));
+  } catch {
+    // The work is done all the same, and stdout and stderr have told it: no reason to fail.
+  }
+}
+
+/** JSON of at most MAX_BYTES that can still be read: lists are shortened where it would be longer. */
+function fit(result: Result): string {
+  const text = JSON.stringify(result);
+  if (Buffer.byteLength(text) <= MAX_BYTES) return text;
+  const longest = Object.entries(result)
+    .filter((entry): entry is [string, readonly unknown[]] => Array.isArray(entry[1]) && entry[1].length > 0)
+    .sort(([, a], [, b]) => JSON.stringify(b).length - JSON.stringify(a).length)[0];
+  if (longest === undefined) return JSON.stringify({ shortened: true });
+  const [name, list] = longest;
+  return fit({ ...result, [name]: list.slice(0, list.length >> 1), shortened: true });
+}
+
+function cut(sentence: string): string {
+  const bytes = Buffer.from(sentence);
+  if (bytes.length <= MAX_BYTES) return sentence;
+  // A character that was cut in two decodes to U+FFFD.
+  return bytes
+    .subarray(0, MAX_BYTES)
+    .toString()
+    .replace(/\uFFFD$/, '');
+}
