@@ -125,7 +125,7 @@ interface TemplateOptions {
 
 /** A stage's container with its labels; the pod's other facts are the workflow's. */
 function stageTemplate(stage: Stage, { queue, args, parameters }: TemplateOptions): object {
-  const { name: _name, env = [], ...container } = containerOf(stage.job);
+  const { name: _name, env = [], resources = {}, ...container } = containerOf(stage.job);
   const deadline = stage.job.spec?.activeDeadlineSeconds;
   return {
     name: stage.name,
@@ -138,8 +138,14 @@ function stageTemplate(stage: Stage, { queue, args, parameters }: TemplateOption
       command: commandOf(stage),
       args: args ?? stage.args,
       env: env.filter(({ name }) => name !== 'FEDBATCH_CLIENTS'),
+      resources: { requests: texts(resources.requests), limits: texts(resources.limits) },
     },
   };
+}
+
+/** Argo's schema wants quantities as texts; Kubernetes takes numbers too. */
+function texts(quantities: Readonly<Record<string, string | number>> = {}): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(quantities).map(([name, quantity]) => [name, `${quantity}`]));
 }
 
 /** Not the name of the Jobs' pods: their network policy would cut Argo's own container off from the API server. */
