@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { copyFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { lastLine, runProgramFile } from '../test/programs.js';
+import { temporaryDirectory } from '../test/temporary-directory.js';
+import { writeTinyDataset } from '../test/tiny-dataset.js';
+
+/** A volume with a split to `clients`, as the splitter leaves it. */
+async function volumeOf(t: TestContext, clients: number) {
+  const volume = await temporaryDirectory(t);
+  const data = await writeTinyDataset(volume);
+  const split = async (count: number) =>
+    succeed('splitter/cli', '--data', data, '--n-container', `${count}`, '--savedir', join(volume, 'data'));
+  await split(clients);
+  return { volume, split, updates: join(volume, 'updates'), manifest: join(volume, 'data', 'manifest.json') };
+}
+
+async function succeed(
+  program: 'splitter/cli' | 'trainer/cli' | 'aggregator/cli',
+  ...args: readonly string[]
+) {
+  const { exitCode, stdout, stderr } = await runProgramFile(program, args);
+  assert.equal(exitCode, 0, stderr);
+  return JSON.parse(lastLine(stdout)) as Record<string, unknown>;
+}
+
+/** One short step: what is trained does not matter here. */
+const train = (volume: string, index: number) =>
+  succeed(
+    ...(['trainer/cli', '--data', join(volume, 'data', '{client}.npz')] as const),
+    ...['--savemodel', join(volume, 'updates', '{client}.h5'), '--client-index', `${index}`],
+    ...['--model', 'mlp', '--local-steps', '1', '--batch', '10', '--threads', '1'],
+  );
+
+describe('an aggregation held to a split', () => {
+  it('takes no update of an earlier split, and waits for none that it has not', async (t) => {
+    const { volume, split, updates, manifest } = await volumeOf(t, 3);
+    await train(volume, 0);
+    await train(volume, 2);
+    const args = ['--dir', updates, '--savefile', join(volume, 'next.h5')];
+
+    const early = await runProgramFile('aggregator/cli', [...args, '--manifest', manifest]);
+    assert.equal(early.exitCode, 4, early.stderr);
+    assert.match(early.stderr, /Expected at least 3 good client updates, found 2/);
+
+    await split(2);
+    await copyFile(join(updates, '0.h5'), join(updates, 'old.h5'));
+    await train(volume, 0);
+    await train(volume, 1);
+    const result = await succeed('aggregator/cli', ...args, '--manifest', manifest);
+    assert.equal(result.updates, 2);
+    const reasons = (result.rejected as { reason: string }[]).map(({ reason }) => reason).join('\n');
+    assert.match(reasons, /client 2 is none of the 2 in .*manifest\.json/);
+    assert.match(reasons, /client 0 has \d+ examples, not \d+, in .*manifest\.json/);
+  });
+
+  it('ends with exit code 3 where the manifest is missing or none', async (t) => {
+    const { volume, updates } = await volumeOf(t, 2);
+    await train(volume, 0);
+    const args = ['--dir', updates, '--savefile', join(volume, 'next.h5'), '--manifest'];
+    const none = await runProgramFile('aggregator/cli', [...args, join(volume, 'nowhere.json')]);
+    assert.equal(none.exitCode, 3, none.stderr);
+    await writeFile(join(volume, 'bad.json'), '{}');
+    const bad = await runProgramFile('aggregator/cli', [...args, join(volume, 'bad.json')]);
+    assert.equal(bad.exitCode, 3, bad.stderr);
+    assert.match(bad.stderr, /bad\.json: expected the manifest of a split/);
+  });
+});
