@@ -23,6 +23,9 @@ import { finishRun } from '../../test/runs.js';
 import { projectRoot } from '../../test/sources.js';
 import { sharedDirectory } from '../../test/temporary-directory.js';
 import { writeTinyDataset } from '../../test/tiny-dataset.js';
+import type { KubernetesObject } from '../templates.js';
+import { faultsOf } from '../testing/check-manifest.js';
+import { fieldsOf129, newestFields } from '../testing/fields.js';
 import { type EngineName, renderEngine } from './render-engine.js';
 
 const ENGINES = ['argo', 'kfp', 'kubeflow', 'jobset'] as const satisfies readonly EngineName[];
@@ -122,6 +125,61 @@ function task({ image, command, env }: StartedContainer): string {
   return JSON.stringify([program, ...[...args, ...told].sort(), others]);
 }
 
+/** The Jobs among the objects of an engine, also those inside of a JobSet. */
+function jobsIn(engine: EngineName): readonly KubernetesObject[] {
+  type Inner = {
+    readonly name: string;
+    readonly template: { readonly metadata: object; readonly spec: object };
+  };
+  return objectsOf(engine).flatMap((object): readonly KubernetesObject[] => {
+    if (object.kind === 'Job') return [object as KubernetesObject];
+    if (object.kind !== 'JobSet') return [];
+    const { replicatedJobs } = (object as unknown as { spec: { replicatedJobs: readonly Inner[] } }).spec;
+    return replicatedJobs.map(({ name, template }) => {
+      // The labels by which its pods are told from others are the Job's too.
+      const metadata = { ...template.metadata, name };
+      const job = { apiVersion: 'batch/v1', kind: 'Job', metadata, spec: template.spec };
+      return job as unknown as KubernetesObject;
+    });
+  });
+}
+
+/** The pods that Argo makes of a workflow, without its own containers. */
+function podsIn(): readonly KubernetesObject[] {
+  interface Template {
+    readonly name: string;
+    readonly metadata?: object;
+    readonly container?: object;
+    readonly affinity?: object;
+  }
+  const [workflow] = objectsOf('argo') as unknown as readonly {
+    readonly spec: {
+      readonly volumes: object;
+      readonly securityContext: object;
+      readonly templates: readonly Template[];
+    };
+  }[];
+  assert.ok(workflow !== undefined);
+  const { volumes, securityContext, templates } = workflow.spec;
+  return templates.flatMap(({ name, metadata, container, affinity }): readonly KubernetesObject[] => {
+    if (container === undefined) return [];
+    const spec = {
+      ...{
+        volumes,
+        securityContext,
+        restartPolicy: 'Never',
+        automountServiceAccountToken: false,
+        enableServiceLinks: false,
+      },
+      ...(affinity === undefined ? {} : { affinity }),
+      containers: [{ ...container, name: 'main' }],
+    };
+    return [
+      { apiVersion: 'v1', kind: 'Pod', metadata: { name, ...metadata }, spec } as unknown as KubernetesObject,
+    ];
+  });
+}
+
 const directory = await sharedDirectory();
 const data = await writeTinyDataset(directory);
 
@@ -132,6 +190,23 @@ describe('an engine is given', () => {
       assert.deepEqual(problemsOf(engine, objectsOf(engine, { rounds: 12 }, { queue: 'team' })), []);
     });
   }
+
+  it('pods and Jobs that Kubernetes takes, of 1.29 and the newest', () => {
+    for (const [version, fields] of [['1.29', fieldsOf129()] as const, ['newest', newestFields()] as const]) {
+      for (const object of [...jobsIn('kubeflow'), ...jobsIn('jobset'), ...podsIn()]) {
+        assert.deepEqual(faultsOf(object, fields), [], `${object.metadata.name}, ${version}`);
+      }
+    }
+  });
+
+  it('the programs that are the entry points of the images', () => {
+    const dockerfile = readFileSync(join(projectRoot, 'Dockerfile'), 'utf8');
+    for (const [container] of WAVES.argo(objectsOf('argo'))) {
+      const program = container?.command[1] ?? '';
+      if (program.endsWith('/trainer/init-cli.js')) continue;
+      assert.ok(dockerfile.includes(`ENTRYPOINT ["node", "${program}"]`), program);
+    }
+  });
 
   it('nothing that its schema refuses: planted mistakes are found', () => {
     const plant = (engine: EngineName, from: string, to: string) => {
