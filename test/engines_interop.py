@@ -30,8 +30,8 @@ def dropped(given: Any, kept: Any, path: str = "") -> list[str]:
 def argo(path: str) -> dict[str, Any]:
     """Through hera, which builds Workflows in Python."""
     given = yaml.safe_load(Path(path).read_text())
-    workflow = Workflow.from_file(path)
-    return {"templates": [each["name"] for each in workflow.to_dict()["spec"]["templates"]], "dropped": dropped(given, workflow.to_dict())}
+    kept = Workflow.from_file(path).to_dict()
+    return {"templates": [each["name"] for each in kept["spec"]["templates"]], "dropped": dropped(given, kept)}
 
 
 def kfp(path: str) -> dict[str, Any]:

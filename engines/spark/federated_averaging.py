@@ -101,8 +101,11 @@ def lead(spark: SparkContext, options: argparse.Namespace, run_flags: list[str])
             if not line.startswith('{"event":"train"'):
                 print(line, end="", flush=True)
                 continue
-            for ending in answers(spark, json.loads(line), options):
-                run.stdin.write(f"{json.dumps(ending)}\n")
+            try:
+                for ending in answers(spark, json.loads(line), options):
+                    run.stdin.write(f"{json.dumps(ending)}\n")
+            except BrokenPipeError:
+                break  # The run has ended meanwhile, and its exit code says why.
     return run.returncode
 
 
