@@ -30,7 +30,12 @@ export function placeholderTable(): string {
     const { default: value, meaning } = PLACEHOLDERS[name];
     const told = value === undefined ? '**required**' : value === '' ? 'all' : `\`${value}\``;
     const used = files.get(name) ?? [];
-    return [`\`${name}\``, told, meaning, used.length > 4 ? 'all that mount the volume, and the claim' : used.join(', ')];
+    return [
+      `\`${name}\``,
+      told,
+      meaning,
+      used.length > 4 ? 'all that mount the volume, and the claim' : used.join(', '),
+    ];
   });
   const lines = [['placeholder', 'default', 'meaning', 'in'], ['---', '---', '---', '---'], ...rows];
   return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('');

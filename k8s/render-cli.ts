@@ -5,12 +5,19 @@ import { integerOption } from '../lib/cli/options.js';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { UsageError } from '../lib/federation/errors.js';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
+import {
+  addEngineOptions,
+  type EngineFile,
+  type EngineRenderFlags,
+  refuseWithoutEngine,
+  renderEngine,
+} from './engines/render-engine.js';
 import { toJson, toYaml } from './manifest-text.js';
-import { type Rendered, render, templateNamed } from './render.js';
+import { render, templateNamed } from './render.js';
 import { addTemplateOptions, type TemplateFlags, valuesOf } from './template-options.js';
 import { TEMPLATE_NAMES } from './templates.js';
 
-interface RenderFlags extends TemplateFlags {
+interface RenderFlags extends TemplateFlags, EngineRenderFlags {
   readonly clients?: number;
   readonly epochs?: number;
   readonly batch?: string;
@@ -26,6 +33,8 @@ Examples:
   fedbatch k8s render pvc --storage-class efs --set STORAGE=50Gi | kubectl apply -f -
   fedbatch k8s render --clients 3 --epochs 2 --batch 100 --output deploy --tag 1.2.0 --image-prefix ghcr.io/me/
 
+  fedbatch k8s render --engine argo --clients 10 --rounds 5 --epochs 2 --batch 100 | argo submit -
+
 Templates: ${TEMPLATE_NAMES.join(', ')}.
 Without any, those of a whole job: the claim (with --nfs-cluster-ip the NFS server), network policies, splitter,
 trainer, aggregator, accuracy test, server. The stages of a job follow each other: apply one when the one before is done.`;
@@ -40,7 +49,7 @@ export function renderCommand({ reporter }: ProgramContext): Command {
     .option('--epochs <E>', 'EPOCH: local epochs', integerOption({ min: 1 }))
     .option('--batch <B>', 'BATCH: examples per step, or all')
     .option('--nfs-cluster-ip <ip>', 'NFS_CLUSTER_IP: address of the service fedbatch-nfs');
-  return addTemplateOptions(command)
+  return addEngineOptions(addTemplateOptions(command))
     .option(
       '--output <dir>',
       'write one file for each template, and a kustomization.yaml, instead of printing',
@@ -55,25 +64,52 @@ export function renderCommand({ reporter }: ProgramContext): Command {
         BATCH: batch,
         NFS_CLUSTER_IP: nfsClusterIp,
       });
-      const rendered = render({ templates: names.map(templateNamed), values, namespace, queue });
-      if (output === undefined) {
-        const objects = rendered.flatMap((each) => each.objects);
-        process.stdout.write(json ? toJson(objects) : toYaml(objects));
-        return;
+      if (flags.engine !== undefined) {
+        if (names.length > 0)
+          throw new UsageError('--engine makes the whole job: it takes no names of templates.');
+        const files = renderEngine(flags.engine, flags, { values, namespace, queue });
+        return await deliver(files, { reporter, output, json });
       }
-      if (json) throw new UsageError('--json does not go with --output, which writes YAML for kustomize.');
-      await writeAll(rendered, output);
-      reporter.info(`Wrote ${rendered.length} manifests and kustomization.yaml to ${output}.`);
+      refuseWithoutEngine(flags);
+      const rendered = render({ templates: names.map(templateNamed), values, namespace, queue });
+      await deliver(rendered, { reporter, output, json, kustomization: true });
     });
 }
 
-/** The kustomization goes last, so that it names only files that are there. */
-async function writeAll(rendered: readonly Rendered[], directory: string): Promise<void> {
-  for (const { file, objects } of rendered) await writeFileAtomic(join(directory, file), toYaml(objects));
+interface Delivery {
+  readonly reporter: ProgramContext['reporter'];
+  readonly output: string | undefined;
+  readonly json: boolean;
+  readonly kustomization?: boolean;
+}
+
+/** Prints the objects, or writes them to a directory. */
+async function deliver(
+  files: readonly EngineFile[],
+  { reporter, output, json, kustomization = false }: Delivery,
+): Promise<void> {
+  if (output === undefined) {
+    const objects = files.flatMap((each) => each.objects);
+    process.stdout.write(json ? toJson(objects) : toYaml(objects));
+    return;
+  }
+  if (json) throw new UsageError('--json does not go with --output, which writes YAML.');
+  await writeAll(files, output);
+  if (kustomization) await writeKustomization(files, output);
+  const what = `${files.length} manifest${files.length === 1 ? '' : 's'}`;
+  reporter.info(`Wrote ${what}${kustomization ? ' and kustomization.yaml' : ''} to ${output}.`);
+}
+
+async function writeAll(files: readonly EngineFile[], directory: string): Promise<void> {
+  for (const { file, objects } of files) await writeFileAtomic(join(directory, file), toYaml(objects));
+}
+
+/** It goes last, so that it names only files that are there. */
+async function writeKustomization(files: readonly EngineFile[], directory: string): Promise<void> {
   const kustomization = {
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
     kind: 'Kustomization',
-    resources: rendered.map(({ file }) => file),
+    resources: files.map(({ file }) => file),
   };
   await writeFileAtomic(join(directory, 'kustomization.yaml'), toYaml([kustomization]));
 }

@@ -1,6 +1,6 @@
 /** `fedbatch run`: the whole job with one command. */
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { choiceOf } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
@@ -11,11 +11,17 @@ import { ThresholdError, UsageError } from '../lib/federation/errors.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { toleranceOf } from './federation-options.js';
 import { numberOfClients } from './number-of-clients.js';
+import { openTrainingPipe } from './piped/training-pipe.js';
 import { DATASET_NAMES } from './settings.js';
 import { addSettingsOptions, type SettingsFlags, settingsOf } from './settings-options.js';
 
+/** Who trains the clients: processes of this machine, or whoever reads tasks from stdout and answers on stdin. */
+const TRAINERS = ['processes', 'pipe'] as const;
+type Trainers = (typeof TRAINERS)[number];
+
 interface RunFlags extends SettingsFlags {
   readonly simulate?: true;
+  readonly trainers: Trainers;
   readonly volume?: string;
   readonly jobs?: number;
   readonly threads?: number;
@@ -47,6 +53,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       '--simulate',
       'clients as data, not processes: for thousands of them on one machine; the same models, but no update files',
     )
+    .addOption(trainersOption())
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
     .option(
       '--jobs <count>',
@@ -74,23 +81,27 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       const { runJob } = await import('./run.js');
       const { jsonLine, summary } = await import('./summary.js');
       const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
+      const settings = await localSettingsOf(flags);
+      const trainers = flags.trainers === 'pipe' ? openTrainingPipe(process) : undefined;
       const result = await runJob(
         {
-          settings: await localSettingsOf(flags),
+          settings,
           ...(volume === undefined ? {} : { volume }),
           ...(jobs === undefined ? {} : { jobs }),
           ...(threads === undefined ? {} : { threads }),
           fresh,
           quorum: flags.quorum,
           tolerance: toleranceOf(flags),
+          ...(trainers === undefined ? {} : { trainers }),
           version: packageVersion(),
         },
         context,
-      );
+      ).finally(() => trainers?.close());
       reporter.close();
-      const print = (text: string) => (flags.json ? reporter.info(text) : process.stdout.write(`${text}\n`));
+      const isJson = flags.json ?? trainers !== undefined;
+      const print = (text: string) => (isJson ? reporter.info(text) : process.stdout.write(`${text}\n`));
       print(summary(result));
-      if (flags.json) process.stdout.write(`${jsonLine(result)}\n`);
+      if (isJson) process.stdout.write(`${jsonLine(result)}\n`);
       // Written so that an accuracy that is no number misses the threshold too.
       if (minAccuracy !== undefined && !(result.last.evaluation.accuracy >= minAccuracy)) {
         throw new ThresholdError(
@@ -108,6 +119,15 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     });
 }
 
+function trainersOption(): Option {
+  return new Option(
+    '--trainers <who>',
+    'who trains: processes here, or with pipe whoever reads tasks from stdout and answers on stdin (docs/ENGINES.md)',
+  )
+    .choices(TRAINERS)
+    .default('processes');
+}
+
 /** @throws {UsageError} when options contradict each other */
 async function localSettingsOf(flags: RunFlags): Promise<RunSettings> {
   if (flags.simulate && flags.roundDeadline !== undefined) {
@@ -115,12 +135,20 @@ async function localSettingsOf(flags: RunFlags): Promise<RunSettings> {
       `--round-deadline ${flags.roundDeadline} does not go with --simulate, whose clients are never late.`,
     );
   }
+  if (flags.trainers === 'pipe') refuseWithPipe(flags);
   const { data } = flags;
   const clients = await numberOfClients({ data, partition: partitionOf(flags), asked: flags.clients });
   const dataset = DATASET_NAMES.includes(data) ? data : resolve(data);
   const settings = settingsOf(flags, { clients, dataset });
   const { federation } = settings;
   return { ...settings, federation: { ...federation, ...(flags.simulate ? { simulate: true } : {}) } };
+}
+
+/** Nobody can stop a training that runs elsewhere: what is late would still write its update. */
+function refuseWithPipe({ simulate, roundDeadline }: RunFlags): void {
+  const other = simulate ? '--simulate' : roundDeadline === undefined ? undefined : '--round-deadline';
+  if (other === undefined) return;
+  throw new UsageError(`${other} does not go with --trainers pipe, where somebody else runs the trainers.`);
 }
 
 if (isMain(import.meta.url)) await runProgram(runCommand, process.argv.slice(2));

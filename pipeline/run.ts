@@ -10,13 +10,16 @@ import { availableCores } from '../lib/system/cores.js';
 import { checkSplit } from './check-split.js';
 import { planThreads } from './cores.js';
 import { endingOf } from './ending.js';
-import { count, type Tolerance } from './local-run.js';
+import { count, type LocalRun, type Tolerance } from './local-run.js';
 import { createLocalRunner, type LocalRunner } from './local-runner.js';
 import { openMetrics } from './metrics.js';
+import { pipedWork } from './piped/piped-work.js';
+import type { TrainingPipe } from './piped/training-pipe.js';
 import { processWork } from './process-work.js';
 import { reportStage } from './report-stage.js';
 import { requireEngine } from './require-engine.js';
 import { type FederationPlan, federatedAveraging } from './round-loop.js';
+import type { RoundWork } from './round-work.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
 import { DATASET_NAMES, runId } from './settings.js';
 import { simulatedWork } from './simulation/simulated-work.js';
@@ -44,6 +47,8 @@ export interface RunOptions {
   /** Updates that a round needs; without it all selected clients have to report. */
   readonly quorum?: Quorum | undefined;
   readonly tolerance: Tolerance;
+  /** Somebody else who trains the clients; by default processes of this machine do. */
+  readonly trainers?: TrainingPipe;
   readonly version: string;
 }
 
@@ -103,7 +108,7 @@ async function runOnVolume(
     ...{ paths, settings, cores, jobs, threads, metrics, tolerance },
     toldEngines: new Set<string>(),
   };
-  context.reporter.info(opening(volume, { settings, cores, jobs }));
+  context.reporter.info(opening(volume, { ...options, jobs }));
   await metrics.append({
     event: 'start',
     id: volume.record.id,
@@ -118,13 +123,19 @@ async function runOnVolume(
 
   const data = await clock.time('split', () => splitStage(run));
   await recordDataset(volume, data.dataset.sha256);
-  const work = simulate ? simulatedWork(run) : processWork(run);
+  const work = workOf(run, options);
   const runner = createLocalRunner(run, data, work);
   const plan = { ...federation, seed, quorum };
   const result = await runRounds(runner, { plan, clock }).finally(() => work.close());
   const complete = { ...result, seconds: clock.seconds(), volume: paths.root };
   await metrics.append({ event: 'end', ...resultFacts(complete) });
   return complete;
+}
+
+/** Who does the work of the rounds. */
+function workOf(run: LocalRun, { trainers }: Pick<RunOptions, 'trainers'>): RoundWork {
+  if (run.settings.federation.simulate) return simulatedWork(run);
+  return trainers === undefined ? processWork(run) : pipedWork(run, trainers);
 }
 
 async function runRounds(
@@ -147,10 +158,15 @@ export async function withDatasetHash(settings: RunSettings): Promise<RunSetting
 
 function opening(
   volume: RunVolume,
-  { settings, cores, jobs }: Pick<RunOptions, 'settings'> & { readonly cores: number; readonly jobs: number },
+  options: RunOptions & { readonly cores: number; readonly jobs: number },
 ): string {
+  const { settings, trainers, cores, jobs } = options;
   const { clients, rounds } = settings.federation;
   const selected = selectedCount(settings.federation);
+  const threads = count(volume.record.threads, 'thread');
+  const where = trainers
+    ? `trained elsewhere with ${threads} each`
+    : `${jobs} at a time with ${threads} on ${count(cores, 'core')}`;
   const plan = [
     count(clients, 'client'),
     ...(selected < clients ? [`${selected} of them a round`] : []),
@@ -159,7 +175,7 @@ function opening(
     `batch ${settings.training.batch}`,
     `model ${settings.model.name}`,
     `seed ${settings.seed}`,
-    `${jobs} at a time with ${count(volume.record.threads, 'thread')} on ${count(cores, 'core')}`,
+    where,
   ];
   const verb = volume.resumed ? 'Going on with' : 'Starting';
   return `${verb} ${shortPath(volume.paths.root)}: ${plan.join(', ')}`;

@@ -143,6 +143,32 @@ async function finish(
   return { stdout: (result.stdout ?? []) as readonly string[] };
 }
 
+/** How a stage ended that somebody else ran. */
+export interface StageEnding {
+  /** Absent where a signal ended it. */
+  readonly exitCode?: number | undefined;
+  readonly signal?: string | undefined;
+  readonly stdout: readonly string[];
+  /** What it told, as JSON lines. */
+  readonly stderr: readonly string[];
+}
+
+/**
+ * Treats a stage that ended elsewhere as one that ended here: its warnings are passed on, and its stdout is the result.
+ *
+ * @throws {StageError} as {@link runStage} does
+ */
+export function settleStage(
+  task: StageTask,
+  { exitCode, signal, stdout, stderr }: StageEnding,
+  { reporter, onEngine, onWarning }: Pick<StageContext, 'reporter'> & StageListeners,
+): readonly string[] {
+  const sink: LineSink = { task, reporter, onEngine, onWarning, errors: [], other: [] };
+  for (const line of stderr) passOn(line, sink);
+  if (exitCode === 0) return stdout;
+  throw stageError(exitCode === undefined ? { signal: signal ?? 'an unknown signal' } : { exitCode }, sink);
+}
+
 /** The result that a stage writes as the last line of stdout. @throws {StageError} when it is no such result */
 export function lastJsonLine<T>(task: StageTask, lines: readonly string[], schema: z.ZodType<T>): T {
   const line = lines.at(-1) ?? '';

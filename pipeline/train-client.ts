@@ -5,7 +5,7 @@ import type { ClientRecord } from '../lib/formats/run-record.js';
 import { engineArguments } from './engine-arguments.js';
 import { type LocalRun, tell } from './local-run.js';
 import type { TrainTask } from './runner.js';
-import { type EngineNote, lastJsonLine, runStage } from './stage-process.js';
+import { type EngineNote, lastJsonLine, runStage, type StageEnding, settleStage } from './stage-process.js';
 import { roundLearningRate, trainingArguments } from './training-task.js';
 
 /** One client's part of a round's training. */
@@ -36,10 +36,23 @@ export const trainResultSchema = z.object({
 });
 
 /** Trains one client in a process of its own. */
-export const trainInProcess: ClientTrainer = async (run, { task, data, client }) => {
+export const trainInProcess: ClientTrainer = async (run, task) => {
+  const stage = trainerStage(run, task);
+  const lines = await runStage(stage, { ...run, onEngine: (note) => tellEngine(run, note) });
+  return clientRecord(task, lastJsonLine(stage, lines, trainResultSchema));
+};
+
+/** Takes one client's training, which ended elsewhere, as {@link trainInProcess} takes its own. */
+export function settleTraining(run: LocalRun, task: ClientTask, ending: StageEnding): ClientRecord {
+  const stage = trainerStage(run, task);
+  const lines = settleStage(stage, ending, { ...run, onEngine: (note) => tellEngine(run, note) });
+  return clientRecord(task, lastJsonLine(stage, lines, trainResultSchema));
+}
+
+/** The trainer that a client is to be trained by. */
+export function trainerStage(run: LocalRun, { task, client }: ClientTask) {
   const { paths, settings } = run;
-  const { model } = settings;
-  const stage = {
+  return {
     stage: 'train' as const,
     client,
     program: 'trainer/cli.js',
@@ -47,7 +60,7 @@ export const trainInProcess: ClientTrainer = async (run, { task, data, client })
       ...['--data', paths.shard(client)],
       ...['--init', task.global.file],
       ...['--savemodel', paths.round(task.round).update(client)],
-      ...['--model', model.name],
+      ...['--model', settings.model.name],
       ...trainingArguments(settings, roundLearningRate(settings, task)),
       ...['--client', `${client}`],
       ...['--round', `${task.round}`],
@@ -56,14 +69,13 @@ export const trainInProcess: ClientTrainer = async (run, { task, data, client })
       ...engineArguments(settings.engine),
     ],
   };
-  const { examples, seconds, loss, accuracy, engine, sha256 } = lastJsonLine(
-    stage,
-    await runStage(stage, { ...run, onEngine: (note) => tellEngine(run, note) }),
-    trainResultSchema,
-  );
+}
+
+function clientRecord({ data, client }: ClientTask, result: z.infer<typeof trainResultSchema>): ClientRecord {
+  const { examples, seconds, loss, accuracy, engine, sha256 } = result;
   const shard = data.shards[client]?.sha256 ?? '';
   return { client, examples, seconds, loss, accuracy, engine, shard, sha256 };
-};
+}
 
 /** Says what the trainers run on; once, as long as it is the same for all. */
 function tellEngine(run: LocalRun, { engine, why }: EngineNote): void {

@@ -1,0 +1,108 @@
+/** Training by somebody else: tasks go out as JSON lines, how they ended comes back as JSON lines (docs/ENGINES.md). */
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { z } from 'zod';
+import { InterruptedError, StageError } from '../../lib/federation/errors.js';
+import type { StageEnding } from '../stage-process.js';
+
+/** One training that is given away. */
+export interface GivenTask {
+  readonly round: number;
+  readonly client: number;
+  /** What to run: `fedbatch` with these arguments. */
+  readonly command: readonly string[];
+}
+
+/** The way to whoever trains. */
+export interface TrainingPipe {
+  /**
+   * Has a client trained, and waits for how that ended.
+   *
+   * @throws {StageError} when whoever trains has gone, or answers with something else
+   * @throws {InterruptedError} when `signal` aborts
+   */
+  train(task: GivenTask, signal: AbortSignal): Promise<StageEnding>;
+  /** Stops listening. */
+  close(): void;
+}
+
+/** A line that comes back. */
+const endingSchema = z.object({
+  id: z.int(),
+  exitCode: z.int().nullish(),
+  signal: z.string().nullish(),
+  stdout: z.array(z.string()),
+  stderr: z.array(z.string()),
+});
+
+/** A task that is out. */
+interface Waiting {
+  readonly resolve: (ending: StageEnding) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** So much of a line that was not understood is shown. */
+const SHOWN_CHARACTERS = 200;
+
+/** Opens the pipe; tasks that are given away in the same moment go out in one line, so that they are dealt at once. */
+export function openTrainingPipe({
+  stdin,
+  stdout,
+}: {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+}): TrainingPipe {
+  const waiting = new Map<number, Waiting>();
+  let gathered: (GivenTask & { readonly id: number })[] = [];
+  let nextId = 0;
+  let gone: StageError | undefined;
+  const lose = (why: string) => {
+    gone ??= new StageError('train', why);
+    for (const { reject } of waiting.values()) reject(gone);
+    waiting.clear();
+  };
+  const lines = createInterface({ input: stdin });
+  lines.on('line', (line) => {
+    const ending = parseEnding(line);
+    const task = ending && waiting.get(ending.id);
+    if (ending === undefined || task === undefined) {
+      lose(`the answer of whoever trains was not understood: "${line.slice(0, SHOWN_CHARACTERS)}".`);
+      return;
+    }
+    waiting.delete(ending.id);
+    task.resolve({ ...ending, exitCode: ending.exitCode ?? undefined, signal: ending.signal ?? undefined });
+  });
+  lines.on('close', () => lose('whoever trains has closed stdin, and tasks are not done.'));
+  const send = () => {
+    const [first] = gathered;
+    if (first === undefined) return;
+    const tasks = gathered.map(({ id, client, command }) => ({ id, client, command }));
+    gathered = [];
+    stdout.write(`${JSON.stringify({ event: 'train', round: first.round, tasks })}\n`);
+  };
+  return {
+    async train(task, signal) {
+      if (signal.aborted) throw new InterruptedError();
+      if (gone !== undefined) throw gone;
+      const id = nextId++;
+      const ending = new Promise<StageEnding>((resolve, reject) => waiting.set(id, { resolve, reject }));
+      const interrupt = () => waiting.get(id)?.reject(new InterruptedError());
+      signal.addEventListener('abort', interrupt, { once: true });
+      if (gathered.length === 0) setImmediate(send);
+      gathered.push({ ...task, id });
+      return await ending.finally(() => signal.removeEventListener('abort', interrupt));
+    },
+    close() {
+      lines.close();
+      stdin.destroy();
+    },
+  };
+}
+
+function parseEnding(line: string): z.infer<typeof endingSchema> | undefined {
+  try {
+    return endingSchema.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
+}

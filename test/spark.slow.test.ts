@@ -1,0 +1,77 @@
+/** The Spark driver under a real Spark in local mode: the slow tier, see scripts/test-spark.sh. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { lastLine, programPath } from './programs.js';
+import { finishRun, type ResultLine, roundOf } from './runs.js';
+import { sharedDirectory } from './temporary-directory.js';
+import { writeTinyDataset } from './tiny-dataset.js';
+
+// Seen from dist/test/.
+const DRIVER = fileURLToPath(new URL('../../engines/spark/federated_averaging.py', import.meta.url));
+const submit = process.env.FEDBATCH_SPARK_SUBMIT;
+const skip = submit === undefined ? 'no FEDBATCH_SPARK_SUBMIT: run scripts/test-spark.sh' : false;
+
+const directory = await sharedDirectory();
+
+/** Submits the driver to two cores of this machine. */
+async function submitRun(volume: string, flags: readonly string[], fedbatch = ['node', programPath('cli')]) {
+  const spark = ['--master', 'local[2]', '--conf', 'spark.ui.enabled=false', '--conf', 'spark.task.cpus=1'];
+  const args = [...spark, DRIVER, '--fedbatch', fedbatch.join(' '), ...flags, '--volume', volume];
+  // spark-submit writes what its Python program tells, on stderr too, to stdout.
+  const { exitCode, stdout } = await execa(submit ?? '', args, { reject: false });
+  const result = exitCode === 0 ? (JSON.parse(lastLine(stdout)) as ResultLine) : undefined;
+  return { exitCode, told: stdout, result };
+}
+
+describe('the Spark driver', { skip }, () => {
+  let flags: readonly string[] = [];
+  let local: ResultLine;
+  const volume = join(directory, 'spark');
+
+  before(async () => {
+    const data = await writeTinyDataset(directory);
+    flags = ['--data', data, '--model', 'mlp', '--batch', '20', '--threads', '1', '--seed', '3'];
+    flags = [...flags, '--clients', '4', '--rounds', '2'];
+    local = await finishRun(join(directory, 'local'), flags);
+  });
+
+  it('ends with the same models as a local run, every update included', async () => {
+    const { exitCode, told, result } = await submitRun(volume, flags);
+    assert.equal(exitCode, 0, told);
+    assert.equal(result?.sha256, local.sha256);
+    for (const round of [1, 2]) {
+      const hashes = async (at: string) => (await roundOf(at, round)).reported.map(({ sha256 }) => sha256);
+      const here = await hashes(join(directory, 'local'));
+      assert.equal(here.length, 4);
+      assert.deepEqual(await hashes(volume), here);
+    }
+  });
+
+  it('finds everything done the second time, whatever the partitions, and goes on with more rounds', async () => {
+    const more = [...flags, '--rounds', '3', '--partitions', '2', '--barrier'];
+    const { exitCode, told, result } = await submitRun(volume, more);
+    assert.equal(exitCode, 0, told);
+    assert.match(told, /round 1: 4 clients, done before: skipped/);
+    assert.equal(result?.rounds, 3);
+  });
+
+  it('passes on the exit code of the run, and why', async () => {
+    const wrong = await submitRun(join(directory, 'wrong'), [...flags, '--fraction', '7']);
+    assert.equal(wrong.exitCode, 2, wrong.told);
+    assert.match(wrong.told, /--fraction 7 selects more than all/);
+  });
+
+  it('tells of an executor without the program, and the quorum decides', async () => {
+    // The driver's own fedbatch works; what the executors start is not there.
+    const program = join(directory, 'only-run.sh');
+    await execa('sh', ['-c', `cat > "$0" && chmod +x "$0"`, program], {
+      input: `#!/bin/sh\n[ "$1" = train ] && exit 127\nexec node ${programPath('cli')} "$@"\n`,
+    });
+    const { exitCode, told } = await submitRun(join(directory, 'without'), flags, [program]);
+    assert.equal(exitCode, 5, told);
+    assert.match(told, /train client \d: ended with exit code 127/);
+  });
+});
