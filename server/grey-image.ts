@@ -123,6 +123,55 @@ export function resample(image: GreyImage, size: Size): GreyImage {
   return { ...size, values };
 }
 
+/** The mean of the (2·radius + 1)² pixels around each; what lies outside counts as black. */
+export function boxBlur({ width, height, values }: GreyImage, radius: number): GreyImage {
+  const size = 2 * radius + 1;
+  const rows = new Float32Array(values.length);
+  for (let y = 0; y < height; y++) {
+    let sum = 0;
+    for (let x = -radius; x < width; x++) {
+      if (x + radius < width) sum += values[y * width + x + radius] as number;
+      if (x - radius - 1 >= 0) sum -= values[y * width + x - radius - 1] as number;
+      if (x >= 0) rows[y * width + x] = sum / size;
+    }
+  }
+  const blurred = new Float32Array(values.length);
+  const sums = new Float64Array(width);
+  for (let y = -radius; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      let sum = sums[x] as number;
+      if (y + radius < height) sum += rows[(y + radius) * width + x] as number;
+      if (y - radius - 1 >= 0) sum -= rows[(y - radius - 1) * width + x] as number;
+      sums[x] = sum;
+      if (y >= 0) blurred[y * width + x] = sum / size;
+    }
+  }
+  return { width, height, values: blurred };
+}
+
+/** The largest value within `radius` pixels of each, in a square. */
+export function widen({ width, height, values }: GreyImage, radius: number): GreyImage {
+  const rows = new Float32Array(values.length);
+  const widened = new Float32Array(values.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      let most = 0;
+      for (let from = Math.max(0, x - radius); from <= Math.min(width - 1, x + radius); from++)
+        most = Math.max(most, values[y * width + from] as number);
+      rows[y * width + x] = most;
+    }
+  }
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      let most = 0;
+      for (let from = Math.max(0, y - radius); from <= Math.min(height - 1, y + radius); from++)
+        most = Math.max(most, rows[from * width + x] as number);
+      widened[y * width + x] = most;
+    }
+  }
+  return { width, height, values: widened };
+}
+
 /** Which inputs make one output, from `first` on, and how much each counts; the weights sum to 1. */
 interface Taps {
   readonly first: number;

@@ -10,6 +10,8 @@ export interface ModelCard {
   readonly inputShape: readonly [height: number, width: number, channels: number];
   /** Number of classes. */
   readonly classes: number;
+  /** Their names, in order; where a model has none, its classes are called by their numbers. */
+  readonly labels?: readonly string[];
   /** The engine that runs the model, e.g. `onnx/cpu`. */
   readonly engine: string;
   /** What the accuracy test found for exactly this file, where its record lies beside it. */

@@ -32,13 +32,14 @@ export function addUploadRoute(app: Express, { predictor, limits, page }: Upload
           ]);
           sendPage(response, renderPage({ ...page(), shown: await show(classified, givenUrl) }));
         } else {
-          const { prediction, probabilities, blank } = classified.answer;
+          const { prediction, probabilities, digits, blank } = classified.answer;
           response.set('Cache-Control', 'no-store');
           response.json({
             prediction,
             probabilities,
+            digits,
             ...(blank ? { blank } : {}),
-            pixels: pixelRows(classified),
+            pixels: pixelRows(classified.input, classified.inputShape),
           });
         }
       },
