@@ -46,9 +46,6 @@ export interface Classified {
   readonly inputShape: InputShape;
 }
 
-/** How much a way of two signs or more must be likelier than one sign, as a factor. */
-const SPLIT_PENALTY = Math.log(1.05);
-
 /**
  * Reads the picture in `bytes`.
  *
@@ -67,8 +64,7 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
   const chosen = parts.flatMap((ways) => {
     const scored = ways.map((way) => ({
       candidates: way.candidates,
-      score:
-        way.plausibility + confidence(way.candidates, rows) - (way.candidates.length > 1 ? SPLIT_PENALTY : 0),
+      score: way.plausibility + confidence(way.candidates, rows),
     }));
     return scored.reduce((best, way) => (way.score > best.score ? way : best)).candidates;
   });

@@ -1,5 +1,5 @@
 /** Takes uneven light off a picture: how dark (or bright) each pixel is beside the paper around it. */
-import { boxBlur, type GreyImage, quantile, resample, type Size } from './grey-image.js';
+import { boxBlur, type GreyImage, largest, median, resample, type Size } from './grey-image.js';
 
 /** Ink beside its paper. */
 export interface InkPicture extends GreyImage {
@@ -20,6 +20,8 @@ const LEAST_RESIDUAL = 0.01;
 const INK_SHARE = 0.25;
 /** Paper is averaged over windows of this share of the picture, twice. */
 const WINDOW_SHARE = 1 / 5;
+/** Nearly black paper would make ink of its own grain. */
+const LEAST_LIGHT = 0.05;
 /** How much the even guess counts where no paper is near. */
 const GUESS_WEIGHT = 0.01;
 
@@ -37,10 +39,13 @@ export function evenLight(image: GreyImage): InkPicture {
   let paper = plane;
   for (let round = 0; round < PAPER_ROUNDS; round++) paper = averagePaper({ thumb, paper, plane, sign });
   const local = resample({ ...thumb, values: paper }, image).values;
-  const values = image.values.map((value, at) => {
-    const level = local[at] as number;
-    return isDarkInk ? 1 - value / Math.max(0.05, level) : (value - level) / Math.max(0.05, 1 - level);
-  });
+  const values = new Float32Array(image.values.length);
+  for (let at = 0; at < values.length; at++) {
+    const [value, level] = [image.values[at] as number, local[at] as number];
+    values[at] = isDarkInk
+      ? 1 - value / Math.max(LEAST_LIGHT, level)
+      : (value - level) / Math.max(LEAST_LIGHT, 1 - level);
+  }
   return { width: image.width, height: image.height, values, isDarkInk };
 }
 
@@ -54,26 +59,24 @@ function thumbSize({ width, height }: Size): Size {
 function fitPaper({ width, height, values }: GreyImage): Float32Array {
   const weights = new Float32Array(values.length).fill(1);
   const paper = new Float32Array(values.length);
+  const residuals = new Float32Array(values.length);
   for (let round = 0; round < FIT_ROUNDS; round++) {
     const [level, tiltX, tiltY] = weightedPlane({ width, height, values }, weights);
-    for (let at = 0; at < values.length; at++) {
-      const [x, y] = place(at, width, height);
-      paper[at] = level + tiltX * x + tiltY * y;
-    }
-    const residuals = values.map((value, at) => Math.abs(value - (paper[at] as number)));
-    const scale = Math.max(LEAST_RESIDUAL, quantile(residuals, 0.5));
-    residuals.forEach((residual, at) => {
-      weights[at] = 1 / (1 + (residual / scale) ** 2);
-    });
+    for (let at = 0; at < values.length; at++)
+      paper[at] = level + tiltX * acrossOf(at, width) + tiltY * downOf(at, width, height);
+    for (let at = 0; at < values.length; at++)
+      residuals[at] = Math.abs((values[at] as number) - (paper[at] as number));
+    const scale = Math.max(LEAST_RESIDUAL, median(residuals));
+    for (let at = 0; at < values.length; at++)
+      weights[at] = 1 / (1 + ((residuals[at] as number) / scale) ** 2);
   }
   return paper;
 }
 
-/** Position of a pixel, each axis from -0.5 to 0.5. */
-function place(at: number, width: number, height: number): readonly [x: number, y: number] {
-  const x = at % width;
-  return [(x + 0.5) / width - 0.5, ((at - x) / width + 0.5) / height - 0.5];
-}
+/** Positions of a pixel, each axis from -0.5 to 0.5. */
+const acrossOf = (at: number, width: number): number => ((at % width) + 0.5) / width - 0.5;
+const downOf = (at: number, width: number, height: number): number =>
+  (Math.floor(at / width) + 0.5) / height - 0.5;
 
 /** Level and tilts of the plane of least weighted squares; tilts are 0 where a picture is too narrow to tell. */
 function weightedPlane(
@@ -82,7 +85,7 @@ function weightedPlane(
 ): readonly [level: number, tiltX: number, tiltY: number] {
   let [w, wx, wy, wv] = [0, 0, 0, 0];
   for (let at = 0; at < values.length; at++) {
-    const [x, y] = place(at, width, height);
+    const [x, y] = [acrossOf(at, width), downOf(at, width, height)];
     const weight = weights[at] as number;
     w += weight;
     wx += weight * x;
@@ -92,8 +95,9 @@ function weightedPlane(
   const [meanX, meanY, meanV] = [wx / w, wy / w, wv / w];
   let [xx, xy, yy, xv, yv] = [0, 0, 0, 0, 0];
   for (let at = 0; at < values.length; at++) {
-    const [px, py] = place(at, width, height);
-    const [x, y, v] = [px - meanX, py - meanY, (values[at] as number) - meanV];
+    const x = acrossOf(at, width) - meanX;
+    const y = downOf(at, width, height) - meanY;
+    const v = (values[at] as number) - meanV;
     const weight = weights[at] as number;
     xx += weight * x * x;
     xy += weight * x * y;
@@ -109,7 +113,9 @@ function weightedPlane(
 
 /** The mean cube of the differences: few large ones (ink) outweigh many small ones (paper). */
 function cubicMean(values: Float32Array, paper: Float32Array): number {
-  return values.reduce((sum, value, at) => sum + (value - (paper[at] as number)) ** 3, 0);
+  let sum = 0;
+  for (let at = 0; at < values.length; at++) sum += ((values[at] as number) - (paper[at] as number)) ** 3;
+  return sum;
 }
 
 interface PaperRound {
@@ -122,7 +128,7 @@ interface PaperRound {
 /** The mean of the paper around each pixel, ink left out; where there is only ink, the plane. */
 function averagePaper({ thumb, paper, plane, sign }: PaperRound): Float32Array {
   const differences = thumb.values.map((value, at) => sign * (value - (paper[at] as number)));
-  const threshold = Math.max(LEAST_RESIDUAL, INK_SHARE * quantile(differences, 1));
+  const threshold = Math.max(LEAST_RESIDUAL, INK_SHARE * largest(differences));
   const isPaper = widened({ ...thumb, values: differences.map((value) => (value > threshold ? 1 : 0)) });
   const radius = Math.max(2, Math.round((Math.max(thumb.width, thumb.height) * WINDOW_SHARE) / 2));
   const soften = (values: Float32Array) => boxBlur(boxBlur({ ...thumb, values }, radius), radius).values;

@@ -1,6 +1,6 @@
 /** Finds strokes: connected pieces of ink, told from the grain of paper and from specks. */
 import type { InkPicture } from './even-light.js';
-import { type Box, boxBlur, type GreyImage, quantile } from './grey-image.js';
+import { type Box, boxBlur, type GreyImage, largest, median } from './grey-image.js';
 
 /** Connected ink. */
 export interface Piece extends Box {
@@ -27,10 +27,9 @@ const FOLLOW_SHARE = 0.22;
 /** Standard deviations of the paper's grain that ink must stand out by, to begin and to go on. */
 const BEGIN_DEVIATIONS = 6;
 const FOLLOW_DEVIATIONS = 3.5;
-/** Sensor noise is averaged over about this share of the longer side; a stroke is several times as wide. */
+/** Grain beyond this is averaged away, over about such a share of the shorter side: a stroke is several times as wide. */
+const MUCH_GRAIN = 0.015;
 const GRAIN_SHARE = 1 / 256;
-/** As many values tell a median well enough. */
-const SAMPLE_SIZE = 4096;
 /** Of the largest piece: what has less area, or is smaller in both directions, is a speck. */
 const SPECK_AREA = 0.015;
 const SPECK_SIDE = 0.1;
@@ -38,11 +37,11 @@ const SPECK_SIDE = 0.1;
 /** Finds the strokes; no pieces where the picture is blank. */
 export function findInk(picture: InkPicture): FoundInk {
   const { width, height } = picture;
-  const radius = Math.round(Math.max(width, height) * GRAIN_SHARE);
-  const smooth = radius > 0 ? boxBlur(picture, radius) : picture;
-  const peak = smooth.values.reduce((most, value) => Math.max(most, value), 0);
-  const grain = 1.4826 * quantile(sample(smooth.values.map(Math.abs)), 0.5);
-  const level = quantile(sample(smooth.values.filter((value) => value > peak / 2)), 0.5);
+  const radius = Math.max(1, Math.round(Math.min(width, height) * GRAIN_SHARE));
+  const smooth = grainOf(picture.values) > MUCH_GRAIN ? boxBlur(picture, radius) : picture;
+  const peak = largest(smooth.values);
+  const grain = grainOf(smooth.values);
+  const level = median(smooth.values.filter((value) => value > peak / 2));
   const follow = Math.max(FOLLOW_SHARE * level, FOLLOW_DEVIATIONS * grain);
   const begin = Math.max(BEGIN_SHARE * level, BEGIN_DEVIATIONS * grain, follow);
   if (peak < LEAST_CONTRAST || begin > peak) {
@@ -52,16 +51,15 @@ export function findInk(picture: InkPicture): FoundInk {
   const labels = new Int32Array(width * height);
   const pieces = tracePieces(smooth, { labels, follow, begin });
   const foot = Math.min(0.5 * level, Math.max(0.06 * level, 2 * grain));
-  const ink = smooth.values.map((value) => Math.max(0, Math.min(1, (value - foot) / (level - foot))));
+  const ink = new Float32Array(width * height);
+  for (let at = 0; at < ink.length; at++)
+    ink[at] = Math.max(0, Math.min(1, ((smooth.values[at] as number) - foot) / (level - foot)));
   return { ink: { width, height, values: ink }, labels, pieces: withoutSpecks(pieces) };
 }
 
-/** Evenly chosen values, few enough to be sorted. */
-function sample(values: Float32Array): Float32Array {
-  const step = Math.ceil(values.length / SAMPLE_SIZE);
-  return step <= 1
-    ? values
-    : Float32Array.from({ length: Math.floor(values.length / step) }, (_, at) => values[at * step] as number);
+/** Standard deviation of the values around 0, told from their median so that ink does not count. */
+function grainOf(values: Float32Array): number {
+  return 1.4826 * median(values, { absolute: true });
 }
 
 interface Tracing {

@@ -40,6 +40,27 @@ export function quantile(values: Float32Array, share: number): number {
   return sorted[Math.round(share * (sorted.length - 1))] ?? 0;
 }
 
+/** The largest of the values, and 0. */
+export function largest(values: Float32Array): number {
+  let most = 0;
+  for (let at = 0; at < values.length; at++) most = Math.max(most, values[at] as number);
+  return most;
+}
+
+/** As many values tell a median well enough. */
+const MEDIAN_SAMPLE = 1024;
+
+/** The middle value (or its middle size, signs apart), of evenly chosen ones where there are many. */
+export function median(values: Float32Array, { absolute = false } = {}): number {
+  const step = Math.max(1, Math.ceil(values.length / MEDIAN_SAMPLE));
+  const few = new Float32Array(Math.floor(values.length / step));
+  for (let at = 0; at < few.length; at++) {
+    const value = values[at * step] as number;
+    few[at] = absolute ? Math.abs(value) : value;
+  }
+  return quantile(few, 0.5);
+}
+
 /** Mean of the values; 0 for none. */
 export function mean(values: Float32Array): number {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
@@ -96,6 +117,7 @@ export function placeOn(size: Size, image: GreyImage, { left, top }: Pick<Box, '
 
 /** Scales to `size` with a triangle filter as wide as the step, so that shrinking averages and nothing is skipped. */
 export function resample(image: GreyImage, size: Size): GreyImage {
+  if (image.width === size.width && image.height === size.height) return image;
   const alongX = filterTaps(image.width, size.width);
   const alongY = filterTaps(image.height, size.height);
   const rows = new Float32Array(image.height * size.width);

@@ -33,7 +33,8 @@ export interface ModelInput {
 export interface Stage {
   /** What was done, in a few words. */
   readonly name: string;
-  readonly image: GreyImage;
+  /** Made when it is asked for: most answers are given without pictures. */
+  readonly image: () => GreyImage;
 }
 
 /** One input of the model, and where in the picture it is from. */
@@ -84,15 +85,16 @@ export function prepare(image: RgbaImage, { shape, subject }: PrepareOptions): P
   const grey = inkyGrey(planes);
   if (blank) return { blank, stages: [], parts: [[nothing(size, image)]] };
   const picture = evenLight(grey);
-  const found = findInk(picture);
-  const stages = [
-    { name: 'grey', image: grey },
-    { name: 'even light, bright ink', image: clamped(picture) },
-    { name: 'ink alone', image: found.ink },
+  const lit: readonly Stage[] = [
+    { name: 'grey', image: () => grey },
+    { name: 'even light, bright ink', image: () => clamped(picture) },
   ];
-  const asTrained = isAsTrained(picture, size) ? trainedForm(grey, picture) : undefined;
-  if (asTrained !== undefined)
-    return { blank, stages, parts: [[alone(candidate(asTrained, { ...size, left: 0, top: 0 }))]] };
+  if (isAsTrained(picture, size)) {
+    const only = candidate(trainedForm(grey, picture), { ...size, left: 0, top: 0 });
+    return { blank, stages: lit, parts: [[alone(only)]] };
+  }
+  const found = findInk(picture);
+  const stages: readonly Stage[] = [...lit, { name: 'ink alone', image: () => found.ink }];
   const isOneSign = image.width <= size.width && image.height <= size.height;
   const whole = isOneSign ? asOneSign(found.pieces) : undefined;
   const signs = isOneSign ? (whole ? [whole] : []) : findSigns(found.pieces, found.ink);
@@ -117,13 +119,13 @@ interface SignOptions {
 
 function readings({ found, sign, size, isOneSign }: SignOptions): readonly Reading[] {
   return (isOneSign ? [[sign]] : waysToRead(found, sign)).map((signs) => ({
-    plausibility: plausibility(signs),
+    plausibility: isOneSign ? 0 : plausibility(sign, signs.length),
     candidates: signs.map((each) => {
       const { cut, boxed, centred } = formSign(found, each, size);
       const { left, top, width, height } = each;
       const stages = [
-        { name: 'cut out', image: cut },
-        { name: `fitted into ${boxed.width} × ${boxed.height}`, image: boxed },
+        { name: 'cut out', image: () => cut },
+        { name: `fitted into ${boxed.width} × ${boxed.height}`, image: () => boxed },
       ];
       return candidate(centred, { left, top, width, height }, stages);
     }),

@@ -7,6 +7,12 @@ const WIDE = 0.85;
 /** So narrow may each of several signs be. */
 const NARROWEST = 0.32;
 const MAX_PARTS = 4;
+/** As wide as this, beside its height, a piece is as likely two signs as one; the scale of that change (logistic). */
+const EVEN_ODDS = 1.2;
+const ODDS_SCALE = 0.15;
+/** Widths of digits beside their height: mean and standard deviation, roughly MNIST's. */
+const USUAL_ASPECT = 0.65;
+const ASPECT_SPREAD = 0.25;
 /** How far a cut may lie from where signs of one width would part, in widths of one. */
 const CUT_REACH = 0.3;
 
@@ -21,12 +27,14 @@ export function waysToRead(found: FoundInk, sign: Sign): readonly (readonly Sign
 }
 
 /**
- * How likely a way is before anyone has looked at the signs: signs much wider than high are hardly one.
- * The logarithm of a probability, but for a constant.
+ * How likely a piece of ink is to be `count` signs before anyone has read them: what is much wider than high is hardly
+ * one. The logarithm of a probability, but for a constant.
  */
-export function plausibility(parts: readonly Sign[]): number {
-  const worst = parts.map(({ width, height }) => Math.max(0, width / height - 1) / 0.25);
-  return -(Math.max(...worst) ** 2) - 0.25 * (parts.length - 1);
+export function plausibility(sign: Sign, count: number): number {
+  const aspect = sign.width / sign.height;
+  const single = 1 / (1 + Math.exp((aspect - EVEN_ODDS) / ODDS_SCALE));
+  if (count === 1) return Math.log(single);
+  return Math.log(1 - single) - ((aspect / count - USUAL_ASPECT) / ASPECT_SPREAD) ** 2 / 2;
 }
 
 function inkPerColumn({ ink, labels }: FoundInk, sign: Sign): Float32Array {
