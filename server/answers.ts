@@ -1,7 +1,9 @@
 /** How the server answers failures: in JSON or HTML as the client asked for, with a sentence and never a stack. */
 import { randomUUID } from 'node:crypto';
-import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorRequestHandler, Express, Request, RequestHandler } from 'express';
 import type { Reporter } from '../lib/observability/events.js';
+import { sendJson } from './api/exchange.js';
 import { PredictorUnavailableError } from './predictor.js';
 import { HttpProblem } from './problems.js';
 import { errorPage } from './views/layout.js';
@@ -11,12 +13,13 @@ export function wantsHtml(request: Request): boolean {
   return request.accepts(['json', 'html']) === 'html';
 }
 
-/** Gives each request an id, taken over from a proxy where it sent one, and answers with it. */
-export const requestId: RequestHandler = (request, response, next) => {
-  const given = request.get('X-Request-Id');
-  response.set('X-Request-Id', given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID());
-  next();
-};
+/** Gives a request its id, taken over from a proxy where it sent one, and lets the answer carry it. */
+export function assignRequestId({ headers }: IncomingMessage, response: ServerResponse): string {
+  const given = headers['x-request-id'];
+  const id = typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+  response.setHeader('X-Request-Id', id);
+  return id;
+}
 
 /** Answers the methods of `handlers` at `path`, and any other with 405 and the list of these. */
 export function route(
@@ -49,26 +52,37 @@ export function answerProblems(reporter: Reporter, toPage: ProblemPage = errorPa
   return (error: unknown, request, response, next) => {
     // The client has gone, or the answer has begun: all that is left is to close.
     if (response.headersSent || response.destroyed) return next(error);
-    const problem = toProblem(error);
-    const requestId = response.get('X-Request-Id');
-    if (problem.status >= 500)
-      report(reporter, error, { requestId, path: request.path, status: problem.status });
+    const { problem, answer } = explain(reporter, error, { path: request.path, response });
     response.status(problem.status).set(problem.headers).set('Cache-Control', 'no-store').vary('Accept');
-    sendProblem({ problem, request, response, requestId, toPage });
+    if (wantsHtml(request)) response.type('html').send(toPage(problem, request));
+    else response.json(answer);
   };
 }
 
-interface ProblemAnswer {
-  readonly problem: HttpProblem;
-  readonly request: Request;
-  readonly response: Response;
-  readonly requestId: string | undefined;
-  readonly toPage: ProblemPage;
+/** Answers a failure in JSON where no framework is at hand. */
+export function answerProblem(
+  reporter: Reporter,
+  error: unknown,
+  { path, response }: { readonly path: string; readonly response: ServerResponse },
+): void {
+  if (response.headersSent || response.destroyed) return void response.destroy();
+  const { problem, answer } = explain(reporter, error, { path, response });
+  for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value);
+  sendJson(response, answer, problem.status);
 }
 
-function sendProblem({ problem, request, response, requestId, toPage }: ProblemAnswer): void {
-  if (wantsHtml(request)) response.type('html').send(toPage(problem, request));
-  else response.json({ error: problem.message, status: problem.status, requestId });
+/** What the client is told; what the server's log is told beside it. */
+function explain(
+  reporter: Reporter,
+  error: unknown,
+  { path, response }: { readonly path: string; readonly response: ServerResponse },
+) {
+  const problem = toProblem(error);
+  const requestId = response.getHeader('X-Request-Id');
+  const { status, message } = problem;
+  // To be busy is no failure, and an overloaded server had better not write a line for each request.
+  if (status >= 500 && status !== 503) report(reporter, error, { requestId, path, status });
+  return { problem, answer: { error: message, status, requestId } };
 }
 
 function toProblem(error: unknown): HttpProblem {

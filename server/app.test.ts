@@ -127,12 +127,21 @@ describe('the web application', () => {
   it('tells its health and its model', async () => {
     assert.deepEqual(await (await fetch(`${app.url}/healthz`)).json(), { status: 'ok' });
     assert.deepEqual(await (await fetch(`${app.url}/readyz`)).json(), { status: 'ready' });
-    assert.deepEqual(await (await fetch(`${app.url}/model`)).json(), {
+    const { versions, ...model } = (await (await fetch(`${app.url}/model`)).json()) as {
+      versions: readonly { readonly loadedAt: string }[];
+    };
+    const [{ loadedAt = '' } = {}] = versions;
+    assert.deepEqual(versions, [{ version: 1, sha256: app.sha256, loadedAt }]);
+    assert.ok(Math.abs(Date.now() - Date.parse(loadedAt)) < 600_000);
+    assert.deepEqual(model, {
+      name: 'model',
+      version: 1,
       file: 'aggregated-model.h5',
       sha256: app.sha256,
       inputShape: [28, 28, 1],
       classes: 10,
       engine: 'onnx/cpu',
+      signature: { input: 'flatten_input', output: 'dense' },
     });
   });
 
@@ -317,7 +326,14 @@ describe('the web application under load and without its model', () => {
       close() {},
     };
     const faulty: Predictor = {
-      card: () => ({ file: 'm.h5', sha256: hash(''), inputShape: [28, 28, 1], classes: 10, engine: 'none' }),
+      card: () => ({
+        file: 'm.h5',
+        sha256: hash(''),
+        inputShape: [28, 28, 1],
+        classes: 10,
+        engine: 'none',
+        signature: { input: 'x', output: 'y' },
+      }),
       predict: () => Promise.reject(new Error('secret detail')),
       close: () => Promise.resolve(),
     };

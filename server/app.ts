@@ -1,9 +1,18 @@
 /** The web application as a value: its routes, and the limits in front of them. listen.ts does the listening. */
+import type { RequestListener } from 'node:http';
 import express, { type Express } from 'express';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
-import { answerProblems, notFound, requestId } from './answers.js';
+import { answerProblems, notFound } from './answers.js';
+import { createApiHandler } from './api/api-handler.js';
+import { type BodyLimits, createBodyReader, DEFAULT_BODY_LIMITS } from './api/exchange.js';
+import { createFront } from './front.js';
+import { type ModelStore, type ServedModels, singleModel } from './models/served-models.js';
+import { type Access, OPEN_ACCESS } from './operations/access.js';
+import { createMetrics, type Metrics } from './operations/metrics.js';
+import type { RateLimit } from './operations/rate-limit.js';
 import type { Predictor } from './predictor.js';
 import { addModelRoutes } from './routes/model-routes.js';
+import { addOperationsRoutes } from './routes/operations-routes.js';
 import { addPageRoutes } from './routes/page-routes.js';
 import { addUploadRoute } from './routes/upload-route.js';
 import type { Sample } from './samples.js';
@@ -14,28 +23,65 @@ import { renderPage } from './views/page.js';
 
 /** What the application is made of. */
 export interface AppOptions {
+  /** What answers the page and uploads. */
   readonly predictor: Predictor;
+  /** What the API serves; by default the predictor as the only version of `model`. */
+  readonly models?: ServedModels;
+  /** How `/admin/rollback` goes back; there is no way back by default. */
+  readonly rollback?: ModelStore['rollback'];
   readonly samples?: readonly Sample[];
-  readonly limits?: Partial<UploadLimits>;
+  readonly limits?: Partial<UploadLimits & BodyLimits>;
+  readonly access?: Access;
+  readonly rateLimit?: RateLimit;
+  readonly metrics?: Metrics;
+  /** Proxies in front of this server whose `X-Forwarded-For` is believed; 0 by default. */
+  readonly trustedProxies?: number;
+  /** Whether each request is reported. */
+  readonly logsRequests?: boolean;
+  /** Whether clients come by TLS to this server itself. */
+  readonly isTls?: boolean;
   readonly reporter?: Reporter;
 }
 
 /** Builds the application around a predictor. */
-export function createApp({
+export function createApp(options: AppOptions): RequestListener {
+  const { predictor, access = OPEN_ACCESS, metrics = createMetrics(), reporter = silentReporter } = options;
+  const models = options.models ?? singleModel(predictor);
+  const limits = { ...DEFAULT_UPLOAD_LIMITS, ...DEFAULT_BODY_LIMITS, ...options.limits };
+  return createFront({
+    api: createApiHandler({ models, bodies: createBodyReader(limits) }),
+    pages: createPages({ ...options, access, metrics, models, limits, reporter }),
+    access,
+    metrics,
+    reporter,
+    trustedProxies: options.trustedProxies ?? 0,
+    logsRequests: options.logsRequests ?? false,
+    ...(options.rateLimit === undefined ? {} : { rateLimit: options.rateLimit }),
+  });
+}
+
+type PagesOptions = Required<Pick<AppOptions, 'access' | 'metrics' | 'models' | 'reporter'>> &
+  Omit<AppOptions, 'limits'> & { readonly limits: UploadLimits };
+
+/** Everything that is not the API. */
+function createPages({
   predictor,
+  models,
   samples = [],
-  limits: limitOptions,
-  reporter = silentReporter,
-}: AppOptions): Express {
-  const limits = { ...DEFAULT_UPLOAD_LIMITS, ...limitOptions };
+  limits,
+  reporter,
+  ...options
+}: PagesOptions): Express {
+  const { access, metrics, rollback, isTls = false } = options;
   const page = () => ({ card: predictor.card(), samples, maxFileBytes: limits.maxFileBytes });
   const app = express();
   app.disable('x-powered-by').set('query parser', 'simple');
-  app.use(requestId, securityHeaders());
+  app.use(securityHeaders({ isTls }));
 
   addPageRoutes(app, { predictor, samples, page });
   addUploadRoute(app, { predictor, limits, page });
-  addModelRoutes(app, { predictor });
+  addModelRoutes(app, { models });
+  addOperationsRoutes(app, { access, metrics, ...(rollback === undefined ? {} : { rollback }) });
 
   app.use(notFound);
   app.use(

@@ -1,26 +1,32 @@
 /** `fedbatch serve`: the web page and API of a trained model. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
-import { integerOption } from '../lib/cli/options.js';
+import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { type BatchingLimits, DEFAULT_BATCHING_LIMITS } from './models/batching.js';
+import { defaultWorkers } from './models/open-model.js';
 import { type ServeOptions, serve } from './server.js';
 
-type ServeFlags = Omit<ServeOptions, 'engine'> & EngineFlags;
+type ServeFlags = Omit<ServeOptions, 'engine' | 'batching'> &
+  EngineFlags & { readonly maxBatch: number; readonly batchTimeout: number; readonly maxWaiting: number };
+
+const port = integerOption({ max: 65_535 });
 
 /** The command. */
 export function serveCommand(context: ProgramContext): Command {
-  return new Command('serve')
+  const command = new Command('serve')
     .description('Serve a trained model: a web page to try it, and an API for programs.')
     .requiredOption('--model <h5>', 'the Keras model file to serve')
     .option('--host <address>', 'the address to listen on; 0.0.0.0 for all of this machine', '127.0.0.1')
-    .option(
-      '--port <number>',
-      'the port to listen on; 0 picks a free one',
-      integerOption({ max: 65_535 }),
-      5000,
-    )
-    .option('--samples <dir>', 'sample pictures (PNG) for the page; those of fedbatch by default')
+    .option('--port <number>', 'the port to listen on; 0 picks a free one', port, 5000)
+    .option('--grpc-port <number>', 'the port of the gRPC API of TensorFlow Serving; off by default', port)
+    .option('--name <name>', "what the API calls the model (default: the file's name without .h5)")
+    .option('--labels <txt>', 'the name of each class, one a line (default: labels.txt beside the model)')
+    .option('--samples <dir>', 'sample pictures (PNG) for the page; those of fedbatch by default');
+  for (const option of [...modelOptions(), ...speedOptions(), ...securityOptions()])
+    command.addOption(option);
+  return command
     .addOption(engineOption())
     .addOption(backendOption())
     .addHelpText(
@@ -28,14 +34,71 @@ export function serveCommand(context: ProgramContext): Command {
       `
 Example:
   fedbatch serve --model runs/digits/aggregated-model.h5 --port 8080
-  curl -H 'Accept: application/json' -F file=@samples/digit-7-a.png http://127.0.0.1:8080/upload`,
+  curl -H 'Accept: application/json' -F file=@samples/digit-7-a.png http://127.0.0.1:8080/upload
+
+docs/SERVING.md describes the API, and what a server on a network needs.`,
     )
-    .action(({ engine, backend, ...options }: ServeFlags) =>
-      serve(
-        { ...options, engine: choiceOf({ engine, ...(backend === undefined ? {} : { backend }) }) },
-        context,
-      ),
-    );
+    .action(({ engine, backend, maxBatch, batchTimeout, maxWaiting, ...options }: ServeFlags) => {
+      const batching: BatchingLimits = {
+        maxBatch,
+        batchTimeoutMs: batchTimeout,
+        maxWaitingImages: maxWaiting,
+      };
+      const choice = choiceOf({ engine, ...(backend === undefined ? {} : { backend }) });
+      return serve({ ...options, batching, engine: choice }, context);
+    });
+}
+
+function modelOptions(): readonly Option[] {
+  return [
+    new Option('--wait-for-model', 'start before the model file is there; not ready until it is'),
+    new Option('--reload-interval <s>', 'look for a new model file this often; 0 never')
+      .argParser(numberOption({ min: 0 }))
+      .default(5),
+    new Option('--keep-versions <n>', 'earlier versions that stay loaded, for a way back')
+      .argParser(integerOption({ max: 100 }))
+      .default(1),
+  ];
+}
+
+function speedOptions(): readonly Option[] {
+  return [
+    new Option('--workers <n>', 'threads that predict, each with the model in memory')
+      .argParser(integerOption({ min: 1, max: MAX_THREADS }))
+      .default(defaultWorkers(), 'the cores but one, at most 4'),
+    new Option('--max-batch <n>', 'most images that are predicted at once')
+      .argParser(integerOption({ min: 1, max: 4_096 }))
+      .default(DEFAULT_BATCHING_LIMITS.maxBatch),
+    new Option('--batch-timeout <ms>', 'how long a free worker waits for a batch to fill')
+      .argParser(numberOption({ min: 0, max: 10_000 }))
+      .default(DEFAULT_BATCHING_LIMITS.batchTimeoutMs),
+    new Option('--max-waiting <n>', 'images that may wait for a worker; more are answered 503')
+      .argParser(integerOption({ min: 1 }))
+      .default(DEFAULT_BATCHING_LIMITS.maxWaitingImages),
+  ];
+}
+
+function securityOptions(): readonly Option[] {
+  return [
+    new Option('--token-file <file>', 'a bearer token that every request must bring').env(
+      'FEDBATCH_TOKEN_FILE',
+    ),
+    new Option('--users-file <file>', 'user:password lines, for basic authentication').env(
+      'FEDBATCH_USERS_FILE',
+    ),
+    new Option('--admin-token-file <file>', 'a bearer token for POST /admin/rollback').env(
+      'FEDBATCH_ADMIN_TOKEN_FILE',
+    ),
+    new Option('--tls-cert <pem>', 'certificate, for HTTPS and gRPC by TLS').env('FEDBATCH_TLS_CERT'),
+    new Option('--tls-key <pem>', 'its private key').env('FEDBATCH_TLS_KEY'),
+    new Option('--rate-limit <n>', 'requests of one client in a minute; more are answered 429').argParser(
+      integerOption({ min: 1 }),
+    ),
+    new Option('--trust-proxy <n>', 'proxies in front whose X-Forwarded-For is believed')
+      .argParser(integerOption({ max: 10 }))
+      .default(0),
+    new Option('--log-requests', 'report each request'),
+  ];
 }
 
 if (isMain(import.meta.url)) await runProgram(serveCommand, process.argv.slice(2));

@@ -1,7 +1,7 @@
 /** Listens for connections with timeouts, and stops without cutting off who is being answered. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { Express } from 'express';
 import { UsageError } from '../lib/federation/errors.js';
 import { errorCode } from '../lib/formats/atomic-file.js';
 
@@ -11,6 +11,14 @@ export interface ListenOptions {
   readonly host: string;
   /** TCP port; 0 picks a free one. */
   readonly port: number;
+  /** Certificate (with its chain) and key in PEM, for HTTPS. */
+  readonly tls?: TlsFiles;
+}
+
+/** Contents of the two files. */
+export interface TlsFiles {
+  readonly cert: Uint8Array;
+  readonly key: Uint8Array;
 }
 
 /** A server that accepts connections. */
@@ -31,21 +39,40 @@ const DRAIN_MS = 4_000;
 const DRAIN_CHECK_INTERVAL_MS = 50;
 
 /** Listens. @throws {UsageError} when the port is taken or the address is not this machine's. */
-export async function listen(app: Express, { host, port }: ListenOptions): Promise<RunningServer> {
-  const server = createServer(
-    {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
-    },
-    app,
-  );
+export async function listen(
+  app: RequestListener,
+  { host, port, tls }: ListenOptions,
+): Promise<RunningServer> {
+  const timeouts = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+  };
+  const server = tls === undefined ? createServer(timeouts, app) : createSecureServer(tls, timeouts, app);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(listenProblem(cause, { host, port })));
     server.listen({ host, port }, resolve);
   });
-  return { url: urlOf(server), close: () => drain(server) };
+  const scheme = tls === undefined ? 'http' : 'https';
+  return { url: `${scheme}://${addressOf(server)}`, close: () => drain(server) };
+}
+
+function createSecureServer({ cert, key }: TlsFiles, timeouts: ServerOptions, app: RequestListener): Server {
+  try {
+    const options = {
+      ...timeouts,
+      cert: Buffer.from(cert),
+      key: Buffer.from(key),
+      minVersion: 'TLSv1.2',
+    } as const;
+    return createTlsServer(options, app);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(`--tls-cert and --tls-key are no certificate with its key in PEM: ${reason}.`, {
+      cause,
+    });
+  }
 }
 
 async function drain(server: Server): Promise<void> {
@@ -58,9 +85,9 @@ async function drain(server: Server): Promise<void> {
   clearTimeout(cut);
 }
 
-function urlOf(server: Server): string {
+function addressOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  return `${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 function listenProblem(cause: unknown, { host, port }: ListenOptions): unknown {

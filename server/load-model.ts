@@ -1,48 +1,88 @@
 /** From a model file to a model that answers: read, check, compile, one trial prediction. */
 import { basename } from 'node:path';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
-import type { Model } from '../lib/engine/engine.js';
+import type { Model, PredictSession } from '../lib/engine/engine.js';
 import { BACKEND_REGISTRY, type RegisteredBackend } from '../lib/engine/engine-registry.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { classCount } from '../lib/engine/parameters.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
-import { DataError } from '../lib/federation/errors.js';
+import { DataError, type DataProblem } from '../lib/federation/errors.js';
 import { formatShape, sizeOf } from '../lib/federation/weights.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { findLabels } from './labels.js';
 import { findAccuracy } from './model-accuracy.js';
+import type { ModelSignature } from './predictor.js';
 import type { InputShape } from './preprocess.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
+
+/** What is expected at the path of a model. */
+export const MODEL_FILE = 'a Keras model in HDF5 (.h5)';
+
+/** Probabilities are sums of 32-bit exponentials. */
+const SUM_TOLERANCE = 1e-3;
 
 /** Loads a Keras model file. @throws {DataError} when it is missing, damaged, or no image classifier. */
 export async function loadModel({
   modelPath,
+  bytes: given,
+  labelsPath,
   engine: choice = { name: 'auto' },
   threads,
 }: WorkerSettings): Promise<LoadedModel> {
-  const bytes = await readFileBytes(modelPath, 'a Keras model in HDF5 (.h5)');
+  const bytes = given ?? (await readFileBytes(modelPath, MODEL_FILE));
   const file = await decodeKerasFile(bytes, modelPath);
   const model = modelFromKeras(file, modelPath, { keepForeignLayers: true });
   const inputShape = imageInput(model, modelPath);
   const classes = classCount(model.description);
+  const labels = await findLabels({ modelPath, labelsPath, classes });
   const { engine, why } = await chooseEngine(choice, {
     description: model.description,
     registry: backendsFor(choice),
   });
   const session = await engine.createPredictSession(model, { threads });
-  const trial = await session.predict(new Float32Array(sizeOf(inputShape)), 1);
-  if (!trial.every(Number.isFinite)) {
+  const fault = await selfTest(session, { size: sizeOf(inputShape), classes });
+  if (fault !== undefined) {
     await session.dispose();
-    throw new DataError({
-      file: modelPath,
-      expected: 'weights that give finite probabilities',
-      found: 'NaN or infinite ones',
-    });
+    throw new DataError({ file: modelPath, ...fault });
   }
   const hash = sha256(bytes);
   const accuracy = await findAccuracy(modelPath, hash);
-  const card = { file: basename(modelPath), sha256: hash, inputShape, classes, engine: engine.name };
-  return { session, why, card: accuracy === undefined ? card : { ...card, accuracy } };
+  const card = {
+    file: basename(modelPath),
+    sha256: hash,
+    inputShape,
+    classes,
+    engine: engine.name,
+    signature: signatureOf(model),
+    ...(labels === undefined ? {} : { labels }),
+    ...(accuracy === undefined ? {} : { accuracy }),
+  };
+  return { session, why, card };
+}
+
+/** The names that Keras gives when it exports a Sequential model: its first layer's with `_input`, and its last one's. */
+function signatureOf({ description: { layers, name } }: Model): ModelSignature {
+  return { input: `${layers[0]?.name ?? name}_input`, output: layers.at(-1)?.name ?? name };
+}
+
+/** Predicts a batch of a black and a white picture. Returns what is wrong with the answer, if anything. */
+async function selfTest(
+  session: PredictSession,
+  { size, classes }: { readonly size: number; readonly classes: number },
+): Promise<Pick<DataProblem, 'expected' | 'found'> | undefined> {
+  const answer = await session.predict(new Float32Array(2 * size).fill(1, size), 2);
+  if (!answer.every(Number.isFinite))
+    return { expected: 'weights that give finite probabilities', found: 'NaN or infinite ones' };
+  const sums = [0, 1].map((row) =>
+    answer.subarray(row * classes, (row + 1) * classes).reduce((sum, share) => sum + share, 0),
+  );
+  if (answer.length === 2 * classes && sums.every((sum) => Math.abs(sum - 1) < SUM_TOLERANCE))
+    return undefined;
+  return {
+    expected: 'probabilities that sum to 1',
+    found: `sums of ${sums.map((sum) => sum.toPrecision(4)).join(' and ')}`,
+  };
 }
 
 /** One picture at a time is answered sooner by the processor: a GPU is used where it is asked for. */

@@ -14,8 +14,20 @@ export interface ModelCard {
   readonly labels?: readonly string[];
   /** The engine that runs the model, e.g. `onnx/cpu`. */
   readonly engine: string;
+  /** What the API calls the model's input and output: as Keras names them when it exports a model. */
+  readonly signature: ModelSignature;
+  /** Name of each class, where a labels file gives them. */
+  readonly labels?: readonly string[];
   /** What the accuracy test found for exactly this file, where its record lies beside it. */
   readonly accuracy?: ModelAccuracy;
+}
+
+/** Names of a model's one input and one output. */
+export interface ModelSignature {
+  /** E.g. `conv2d_input`. */
+  readonly input: string;
+  /** E.g. `dense`. */
+  readonly output: string;
 }
 
 /** The result of an accuracy test. */
@@ -46,3 +58,6 @@ export interface Predictor {
 export class PredictorUnavailableError extends Error {
   override readonly name = 'PredictorUnavailableError';
 }
+
+/** More is asked than can be answered soon; asking again later does help. */
+export class OverloadedError extends PredictorUnavailableError {}

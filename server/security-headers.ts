@@ -2,7 +2,7 @@
 import helmet from 'helmet';
 
 /** Nothing but our own files runs or loads; uploaded pictures are shown from `blob:` and `data:` addresses. */
-export function securityHeaders() {
+export function securityHeaders({ isTls }: { readonly isTls: boolean }) {
   return helmet({
     contentSecurityPolicy: {
       useDefaults: false,
@@ -18,9 +18,9 @@ export function securityHeaders() {
       },
     },
     // Plain HTTP on this machine or behind a proxy that ends TLS: what that proxy promises is not ours to say.
-    strictTransportSecurity: false,
+    strictTransportSecurity: isTls,
     // Browsers complain in their console about these two on plain HTTP.
-    crossOriginOpenerPolicy: false,
-    originAgentCluster: false,
+    crossOriginOpenerPolicy: isTls,
+    originAgentCluster: isTls,
   });
 }

@@ -1,26 +1,61 @@
 /** The server's main path: load the model, listen, answer until told to stop, finish what was begun. */
 import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { ProgramContext } from '../lib/cli/program.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
+import { UsageError } from '../lib/federation/errors.js';
+import { readFileBytes, readFileShared } from '../lib/formats/atomic-file.js';
 import { createApp } from './app.js';
-import { listen } from './listen.js';
+import { startGrpc } from './grpc/grpc-server.js';
+import { listen, type TlsFiles } from './listen.js';
+import { MODEL_FILE } from './load-model.js';
+import type { BatchingLimits } from './models/batching.js';
+import { type OpenedModel, openModel } from './models/open-model.js';
+import { createModelStore, type ModelStore } from './models/served-models.js';
+import { watchModel } from './models/watch-model.js';
+import { type AccessFiles, readAccess } from './operations/access.js';
+import { createMetrics, type Metrics } from './operations/metrics.js';
+import { createRateLimit } from './operations/rate-limit.js';
 import { PACKAGED_SAMPLES, readSamples } from './samples.js';
-import { createWorkerPredictor } from './worker-predictor.js';
 
 /** Settings of `fedbatch serve`. */
-export interface ServeOptions {
+export interface ServeOptions extends AccessFiles {
   /** The Keras model file. */
   readonly model: string;
+  /** What the API calls the model; the file's name without `.h5` by default. */
+  readonly name?: string;
+  /** A file with the name of each class. */
+  readonly labels?: string;
   readonly host: string;
   /** TCP port; 0 picks a free one. */
   readonly port: number;
+  /** TCP port of the gRPC API, which is off without one. */
+  readonly grpcPort?: number;
   readonly engine: EngineChoice;
   /** Directory of sample pictures; those of the package by default. */
   readonly samples?: string;
+  /** Worker threads with the model. */
+  readonly workers: number;
+  readonly batching: BatchingLimits;
+  /** Seconds between two looks at the model file; 0 never looks again. */
+  readonly reloadInterval: number;
+  /** Earlier versions that stay loaded. */
+  readonly keepVersions: number;
+  /** Start before the model is there. */
+  readonly waitForModel?: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  /** Requests of one client in a minute; unlimited without. */
+  readonly rateLimit?: number;
+  /** Proxies whose `X-Forwarded-For` is believed. */
+  readonly trustProxy: number;
+  readonly logRequests?: boolean;
 }
 
 /** One prediction takes a fraction of a millisecond; a second thread would not pay for its hand-over. */
 const PREDICTION_THREADS = 1;
+/** How often a server that waits for its first model looks, where it is not told to reload. */
+const WAIT_SECONDS = 5;
 
 /**
  * Serves a model until `signal` aborts; writes the address to stdout once it answers.
@@ -30,24 +65,127 @@ const PREDICTION_THREADS = 1;
  */
 export async function serve(options: ServeOptions, { reporter, signal }: ProgramContext): Promise<void> {
   const samples = await gallery(options.samples);
-  const predictor = await createWorkerPredictor({
-    modelPath: options.model,
-    engine: options.engine,
-    threads: PREDICTION_THREADS,
-    reporter,
-  });
+  const access = await readAccess(options);
+  const tls = await readTls(options);
+  const metrics = createMetrics();
+  const { store, waitingImages, announce } = createStore(options, { reporter, metrics });
+  metrics.watch(store, waitingImages);
+  const rateLimit = options.rateLimit === undefined ? undefined : createRateLimit(options.rateLimit);
+  const secured = tls === undefined ? {} : { tls };
   try {
-    const server = await listen(createApp({ predictor, samples, reporter }), options);
-    const engine = predictor.card()?.engine ?? 'no engine';
-    const { why } = predictor;
-    reporter.info(`The model answers on ${engine} (${why}).`, { event: 'engine', engine, why });
+    if (options.waitForModel !== true) await store.offer(await readFileShared(options.model, MODEL_FILE));
+    const app = createApp({
+      predictor: store,
+      models: store,
+      rollback: () => store.rollback(),
+      samples,
+      access,
+      metrics,
+      trustedProxies: options.trustProxy,
+      logsRequests: options.logRequests ?? false,
+      isTls: tls !== undefined,
+      reporter,
+      ...(rateLimit === undefined ? {} : { rateLimit }),
+    });
+    const server = await listen(app, { ...options, ...secured });
+    const grpc =
+      options.grpcPort === undefined
+        ? undefined
+        : await startGrpc(
+            { models: store, access, reporter },
+            { host: options.host, port: options.grpcPort, ...secured },
+          );
+    const stopWatching = new AbortController();
+    announce();
+    const onTaken = announce;
+    const watching = watch(store, { options, onTaken, reporter, signal: stopWatching.signal });
     process.stdout.write(`Listening on ${server.url}\n`);
+    if (grpc !== undefined) process.stdout.write(`Listening for gRPC on ${grpc.address}\n`);
     await aborted(signal);
     reporter.info('Stopping: finishing the requests that have begun.');
-    await server.close();
+    stopWatching.abort();
+    await Promise.all([server.close(), grpc?.close(), watching]);
   } finally {
-    await predictor.close();
+    rateLimit?.close();
+    await store.close();
   }
+}
+
+function createStore(
+  { model, name, labels, engine, workers, batching, keepVersions }: ServeOptions,
+  { reporter, metrics }: { readonly reporter: ProgramContext['reporter']; readonly metrics: Metrics },
+): { readonly store: ModelStore; readonly waitingImages: () => number; readonly announce: () => void } {
+  const opened = new Set<OpenedModel>();
+  const store = createModelStore({
+    name: name ?? basename(model).replace(/\.(h5|hdf5|keras)$/, ''),
+    keepVersions,
+    async load(bytes, version) {
+      const predictor: OpenedModel = await openModel({
+        modelPath: model,
+        bytes,
+        engine,
+        threads: PREDICTION_THREADS,
+        workers,
+        batching: {
+          ...batching,
+          onBatch: (batch) => metrics.predicted(batch, { version, labels: predictor.card()?.labels }),
+        },
+        reporter,
+        ...(labels === undefined ? {} : { labelsPath: labels }),
+      });
+      opened.add(predictor);
+      return {
+        ...predictor,
+        close: () => {
+          opened.delete(predictor);
+          return predictor.close();
+        },
+      };
+    },
+  });
+  const announce = () => {
+    const version = store.current()?.version;
+    const { engine: used, sha256 } = store.card() ?? {};
+    const why = [...opened].at(-1)?.why;
+    if (version === undefined) return reporter.info('There is no model yet.');
+    const message = `Version ${version} of the model answers on ${used} (${why}).`;
+    reporter.info(message, { event: 'engine', engine: used, why, version, sha256 });
+  };
+  return {
+    store,
+    announce,
+    waitingImages: () => [...opened].reduce((sum, each) => sum + each.waitingImages(), 0),
+  };
+}
+
+interface WatchSettings {
+  readonly options: ServeOptions;
+  readonly onTaken: () => void;
+  readonly reporter: ProgramContext['reporter'];
+  readonly signal: AbortSignal;
+}
+
+async function watch(
+  store: ModelStore,
+  { options, onTaken, reporter, signal }: WatchSettings,
+): Promise<void> {
+  const { model: modelPath, reloadInterval, waitForModel = false } = options;
+  if (reloadInterval === 0 && !waitForModel) return;
+  const intervalMs = (reloadInterval === 0 ? WAIT_SECONDS : reloadInterval) * 1000;
+  const until = reloadInterval === 0 ? () => store.current() !== undefined : () => false;
+  await watchModel({ modelPath, store, intervalMs, until, onTaken, reporter, signal });
+}
+
+/** @throws {UsageError} where one of the two files is given alone */
+async function readTls({ tlsCert, tlsKey }: ServeOptions): Promise<TlsFiles | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new UsageError('--tls-cert and --tls-key go together: give both, or none.');
+  const [cert, key] = await Promise.all([
+    readFileBytes(tlsCert, 'a certificate in PEM'),
+    readFileBytes(tlsKey, 'a private key in PEM'),
+  ]);
+  return { cert, key };
 }
 
 /** A package without its samples still serves; a directory that was asked for must be there. */

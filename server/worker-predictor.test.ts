@@ -38,6 +38,7 @@ describe('a predictor in a worker thread', () => {
         inputShape: [28, 28, 1],
         classes: 10,
         engine: 'onnx/cpu',
+        signature: { input: 'flatten_input', output: 'dense' },
       });
       const digits = await Promise.all(Array.from({ length: 10 }, (_, label) => digit(label)));
       const found = await Promise.all(

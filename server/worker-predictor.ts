@@ -112,13 +112,11 @@ export async function createWorkerPredictor(options: WorkerPredictorOptions): Pr
 }
 
 function startWorker({
-  modelPath,
-  engine = { name: 'auto' },
-  threads,
+  reporter: _reporter,
   workerUrl = new URL('./predict-worker.js', import.meta.url),
+  ...settings
 }: WorkerPredictorOptions): Promise<Life> {
-  const settings: WorkerSettings = { modelPath, engine, threads };
-  const worker = new Worker(workerUrl, { workerData: settings });
+  const worker = new Worker(workerUrl, { workerData: settings satisfies WorkerSettings });
   const pending = new Map<number, Pending>();
   let nextId = 0;
   let reason = 'it stopped without a reason';

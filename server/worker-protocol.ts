@@ -8,6 +8,10 @@ import type { ModelCard } from './predictor.js';
 /** What the worker is started with. */
 export interface WorkerSettings {
   readonly modelPath: string;
+  /** Content of the model file, where it has been read already: a worker that starts again loads the same model. */
+  readonly bytes?: Uint8Array<SharedArrayBuffer>;
+  /** A file with the name of each class; by default `labels.txt` beside the model, where there is one. */
+  readonly labelsPath?: string;
   /** `auto` by default. */
   readonly engine?: EngineChoice;
   /** Processor threads of the engine. */

@@ -1,17 +1,28 @@
 /** What the server says of itself: its model, whether it lives, whether it can answer. */
 import type { Express } from 'express';
 import { route } from '../answers.js';
-import type { Predictor } from '../predictor.js';
+import type { ModelVersion, RefusedModel, ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
 
 /** Adds `/model`, `/healthz` and `/readyz`. */
-export function addModelRoutes(app: Express, { predictor }: { readonly predictor: Predictor }): void {
+export function addModelRoutes(app: Express, { models }: { readonly models: ServedModels }): void {
   route(app, '/model', {
     get: [
       (_request, response) => {
-        const card = predictor.card();
-        if (card === undefined) throw new HttpProblem(503, 'The model is not loaded yet.');
-        response.json(card);
+        const card = models.card();
+        const current = models.current();
+        const refused = models.refused();
+        if (card === undefined || current === undefined) {
+          const why = refused === undefined ? '' : `: ${withoutDirectory(refused.reason)}`;
+          throw new HttpProblem(503, `The model is not loaded yet${why === '' ? '.' : why}`);
+        }
+        response.set('Cache-Control', 'no-store').json({
+          ...card,
+          name: models.name,
+          version: current.version,
+          versions: models.versions().map(describeVersion),
+          ...(refused === undefined ? {} : { refused: describeRefused(refused) }),
+        });
       },
     ],
   });
@@ -19,10 +30,24 @@ export function addModelRoutes(app: Express, { predictor }: { readonly predictor
   route(app, '/readyz', {
     get: [
       (_request, response) => {
-        const ready = predictor.card() !== undefined;
+        const ready = models.card() !== undefined;
         response.status(ready ? 200 : 503).set('Cache-Control', 'no-store');
         response.json({ status: ready ? 'ready' : 'the model is not loaded' });
       },
     ],
   });
+}
+
+function describeVersion({ version, loadedAt, predictor }: ModelVersion) {
+  return { version, sha256: predictor.card()?.sha256, loadedAt: loadedAt.toISOString() };
+}
+
+function describeRefused({ sha256, reason, at }: RefusedModel) {
+  return { sha256, reason: withoutDirectory(reason), at: at.toISOString() };
+}
+
+/** Where a file lies on the server is nobody's business. */
+function withoutDirectory(reason: string): string {
+  const end = reason.indexOf(': ');
+  return end < 0 ? reason : reason.slice(reason.lastIndexOf('/', end) + 1);
 }

@@ -34,8 +34,10 @@ export function addUploadRoute(app: Express, { predictor, limits, page }: Upload
         } else {
           const { prediction, probabilities, digits, blank } = classified.answer;
           response.set('Cache-Control', 'no-store');
+          const label = predictor.card()?.labels?.[prediction];
           response.json({
             prediction,
+            ...(label === undefined ? {} : { label }),
             probabilities,
             digits,
             ...(blank ? { blank } : {}),

@@ -1,0 +1,165 @@
+/** The schemas of the OpenAPI document, shaped by the served model. */
+import { type ModelFacts, reference, type Schema } from './openapi-parts.js';
+
+const text = { type: 'string' };
+const count = { type: 'integer', minimum: 0 };
+
+function list(items: Schema, length?: number): Schema {
+  return { type: 'array', items, ...(length === undefined ? {} : { minItems: length, maxItems: length }) };
+}
+
+/** An object of exactly these fields; those whose name ends in `?` may be missing. */
+function record(fields: Readonly<Record<string, Schema>>): Schema {
+  const entries = Object.entries(fields);
+  return {
+    type: 'object',
+    required: entries.flatMap(([name]) => (name.endsWith('?') ? [] : [name])),
+    properties: Object.fromEntries(entries.map(([name, schema]) => [name.replace(/\?$/, ''), schema])),
+    additionalProperties: false,
+  };
+}
+
+/** All schemas by name. */
+export function schemas({ signature, inputShape, classes }: ModelFacts): Readonly<Record<string, Schema>> {
+  const [height, width, channels] = inputShape;
+  const share = { type: 'number', minimum: 0, maximum: 1 };
+  const probabilities = list(share, classes);
+  const image = list(list(list({ type: 'number' }, channels), width), height);
+  const level = { type: 'integer', minimum: 0, maximum: 255 };
+  const version = record({ version: count, sha256: text, loadedAt: { type: 'string', format: 'date-time' } });
+  const tensor = { name: text, datatype: text, shape: list({ type: 'integer' }) };
+  const map = (values: Schema) => ({ type: 'object', additionalProperties: values });
+  const tensorInfo = record({
+    dtype: text,
+    tensor_shape: record({
+      dim: list(record({ size: text, name: text })),
+      unknown_rank: { type: 'boolean' },
+    }),
+    name: text,
+  });
+  return {
+    Problem: record({ error: text, 'status?': count, 'requestId?': text }),
+    Upload: {
+      type: 'object',
+      required: ['prediction', 'probabilities', 'pixels'],
+      properties: {
+        prediction: { type: 'integer', minimum: 0, maximum: classes - 1 },
+        label: text,
+        probabilities,
+        blank: { const: true },
+        pixels: list(list(channels === 1 ? level : list(level, channels), width), height),
+      },
+    },
+    Image: image,
+    PredictRequest: {
+      oneOf: [
+        record({
+          'signature_name?': text,
+          instances: list({ oneOf: [reference('Image'), map(reference('Image'))] }),
+        }),
+        record({
+          'signature_name?': text,
+          inputs: { oneOf: [list(reference('Image')), map(list(reference('Image')))] },
+        }),
+      ],
+    },
+    PredictAnswer: {
+      oneOf: [record({ predictions: list(probabilities) }), record({ outputs: list(probabilities) })],
+    },
+    ClassifyRequest: record({ 'signature_name?': text, examples: list(map(list({ type: 'number' }))) }),
+    ClassifyAnswer: record({
+      results: list({
+        type: 'array',
+        items: { type: 'array', prefixItems: [text, share], minItems: 2, maxItems: 2 },
+        minItems: classes,
+        maxItems: classes,
+      }),
+    }),
+    Status: record({
+      model_version_status: list(
+        record({
+          version: text,
+          state: { enum: ['LOADING', 'AVAILABLE'] },
+          status: record({ error_code: text, error_message: text }),
+        }),
+      ),
+    }),
+    Metadata: record({
+      model_spec: record({ name: text, signature_name: text, version: text }),
+      metadata: record({
+        signature_def: record({
+          signature_def: map(
+            record({ inputs: map(tensorInfo), outputs: map(tensorInfo), method_name: text }),
+          ),
+        }),
+      }),
+    }),
+    ServerMetadata: record({ name: text, version: text, extensions: list(text) }),
+    Live: record({ live: { type: 'boolean' } }),
+    Ready: record({ ready: { type: 'boolean' } }),
+    ModelReady: record({ name: text, ready: { type: 'boolean' } }),
+    ModelMetadata: record({
+      name: text,
+      versions: list(text),
+      platform: text,
+      inputs: list(record({ ...tensor, name: { const: signature.input } })),
+      outputs: list(record({ ...tensor, name: { const: signature.output } })),
+    }),
+    InferRequest: {
+      type: 'object',
+      required: ['inputs'],
+      properties: {
+        id: text,
+        inputs: list(
+          {
+            type: 'object',
+            required: ['name', 'datatype', 'shape'],
+            properties: { ...tensor, data: { type: 'array' }, parameters: { type: 'object' } },
+          },
+          1,
+        ),
+        outputs: list({
+          type: 'object',
+          required: ['name'],
+          properties: { name: { const: signature.output } },
+        }),
+        parameters: { type: 'object' },
+      },
+    },
+    InferAnswer: record({
+      model_name: text,
+      model_version: text,
+      'id?': text,
+      outputs: list(record({ ...tensor, name: { const: signature.output }, data: list(share) }), 1),
+    }),
+    Model: {
+      type: 'object',
+      required: [
+        'file',
+        'sha256',
+        'inputShape',
+        'classes',
+        'engine',
+        'signature',
+        'name',
+        'version',
+        'versions',
+      ],
+      properties: {
+        file: text,
+        sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+        inputShape: list(count, 3),
+        classes: count,
+        engine: text,
+        signature: record({ input: text, output: text }),
+        labels: list(text, classes),
+        name: text,
+        version: count,
+        versions: list(version),
+        refused: record({ sha256: text, reason: text, at: { type: 'string', format: 'date-time' } }),
+      },
+    },
+    Health: record({ status: text }),
+    Rollback: record({ version: count, sha256: text }),
+  };
+}

@@ -1,0 +1,95 @@
+/** TensorFlow Serving's PredictionService and ModelService, as functions from a request to its answer. */
+import { type FoundModel, findVersion, requireModel } from '../api/find-version.js';
+import { requireSignature, SIGNATURE, signatureDefinition } from '../api/tensorflow-rest.js';
+import type { ModelVersion, ServedModels } from '../models/served-models.js';
+import { HttpProblem } from '../problems.js';
+import type {
+  MetadataRequest,
+  ModelSpec,
+  PredictRequest,
+  PredictResponse,
+  StatusRequest,
+} from './messages.js';
+import { DT_FLOAT, imagesFromTensor, probabilitiesTensor } from './tensor-proto.js';
+
+/** Answers `Predict`. The model has one input, so whatever a client calls it is taken. */
+export async function predict(
+  models: ServedModels,
+  { model_spec: spec, inputs = {}, output_filter: filter = [] }: PredictRequest,
+): Promise<PredictResponse> {
+  const found = find(models, spec);
+  requireSignature(spec?.signature_name);
+  const tensors = Object.values(inputs);
+  const [tensor] = tensors;
+  if (tensor === undefined || tensors.length > 1)
+    throw new HttpProblem(400, `Expected one input, ${found.card.signature.input}, found ${tensors.length}.`);
+  const { output } = found.card.signature;
+  const unknown = filter.find((each) => each !== output);
+  if (unknown !== undefined)
+    throw new HttpProblem(400, `Expected the one output ${output}, found ${unknown}.`);
+  const { values, count } = imagesFromTensor(tensor, found.card);
+  const probabilities = await found.predictor.predict(values, count);
+  return {
+    model_spec: answeredSpec(models, found),
+    outputs: { [output]: probabilitiesTensor(probabilities, count) },
+  };
+}
+
+/** Answers `GetModelMetadata`: the signature, packed as TensorFlow Serving packs it. */
+export function getModelMetadata(
+  models: ServedModels,
+  { model_spec: spec, metadata_field: fields = [] }: MetadataRequest,
+): object {
+  const found = find(models, spec);
+  if (fields.length !== 1 || fields[0] !== 'signature_def')
+    throw new HttpProblem(400, 'Expected the metadata field signature_def.');
+  const { inputs, outputs, method_name } = signatureDefinition(found);
+  const definition = { inputs: asNumbers(inputs), outputs: asNumbers(outputs), method_name };
+  return {
+    model_spec: { name: models.name, version: { value: found.version } },
+    metadata: {
+      signature_def: {
+        '@type': 'type.googleapis.com/tensorflow.serving.SignatureDefMap',
+        signature_def: { [SIGNATURE]: definition },
+      },
+    },
+  };
+}
+
+type TensorInfos = ReturnType<typeof signatureDefinition>['inputs'];
+
+/** JSON writes types by name and 64-bit numbers as text. */
+function asNumbers(infos: TensorInfos) {
+  const entries = Object.entries(infos).map(([key, { name, tensor_shape: shape }]) => {
+    const dim = shape.dim.map(({ size }) => ({ size: Number(size) }));
+    return [key, { name, dtype: DT_FLOAT, tensor_shape: { dim } }] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Answers `GetModelStatus`. */
+export function getModelStatus(models: ServedModels, { model_spec: spec }: StatusRequest): object {
+  requireModel(models, spec?.name ?? '');
+  const isOne = spec?.version !== undefined || spec?.version_label !== undefined;
+  const versions: readonly ModelVersion[] = isOne ? [find(models, spec)] : models.versions();
+  return {
+    model_version_status: versions.map(({ version, predictor }) => ({
+      version,
+      state: predictor.card() === undefined ? 'LOADING' : 'AVAILABLE',
+      status: { error_code: 0, error_message: '' },
+    })),
+  };
+}
+
+function find(models: ServedModels, spec: ModelSpec = {}): FoundModel {
+  const { name = '', version, version_label: label } = spec;
+  return findVersion(models, {
+    name,
+    label,
+    version: version === undefined ? undefined : String(version.value ?? 0),
+  });
+}
+
+function answeredSpec(models: ServedModels, { version }: FoundModel): ModelSpec {
+  return { name: models.name, version: { value: version }, signature_name: SIGNATURE };
+}

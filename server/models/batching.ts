@@ -1,0 +1,199 @@
+/** Micro-batching: what several requests ask at the same time is predicted at once, as soon as a worker is free. */
+import { OverloadedError, type Predictor, PredictorUnavailableError } from '../predictor.js';
+
+/** How requests are put together. */
+export interface BatchingLimits {
+  /** Most images that are predicted at once. */
+  readonly maxBatch: number;
+  /** How long a free worker waits for a batch to fill, in milliseconds; 0 takes what is there. */
+  readonly batchTimeoutMs: number;
+  /** Images that may wait; more are refused. */
+  readonly maxWaitingImages: number;
+}
+
+export const DEFAULT_BATCHING_LIMITS: BatchingLimits = {
+  maxBatch: 32,
+  batchTimeoutMs: 0,
+  maxWaitingImages: 4_096,
+};
+
+/** Settings of a batching predictor. */
+export interface BatchingOptions extends Partial<BatchingLimits> {
+  /** They share the work; each holds the same model. */
+  readonly workers: readonly Predictor[];
+  /** Told the answers of each batch. */
+  readonly onBatch?: (batch: AnsweredBatch) => void;
+}
+
+/** A batch that has been answered. */
+export interface AnsweredBatch {
+  readonly images: number;
+  /** `[images, classes]` */
+  readonly probabilities: Float32Array;
+}
+
+/** A predictor that knows how many images wait for it. */
+export interface BatchingPredictor extends Predictor {
+  readonly waitingImages: () => number;
+}
+
+/** Batches that a worker is given ahead: while it computes one, the next is on its way. */
+const BATCHES_AHEAD = 2;
+
+interface Waiting {
+  readonly images: Float32Array;
+  readonly count: number;
+  readonly resolve: (probabilities: Float32Array) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Puts batching in front of workers. Closing answers first what waits, then closes the workers. */
+export function createBatchingPredictor({
+  workers,
+  onBatch = () => undefined,
+  maxBatch = DEFAULT_BATCHING_LIMITS.maxBatch,
+  batchTimeoutMs = DEFAULT_BATCHING_LIMITS.batchTimeoutMs,
+  maxWaitingImages = DEFAULT_BATCHING_LIMITS.maxWaitingImages,
+}: BatchingOptions): BatchingPredictor {
+  const running = new Map<Predictor, number>(workers.map((worker) => [worker, 0]));
+  let queue: Waiting[] = [];
+  let waitingImages = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let isScheduled = false;
+  let onIdle: (() => void) | undefined;
+
+  const card = () => workers.map((worker) => worker.card()).find((each) => each !== undefined);
+
+  function enqueue(images: Float32Array, count: number): Promise<Float32Array> {
+    return new Promise((resolve, reject) => {
+      queue.push({ images, count, resolve, reject });
+      waitingImages += count;
+      schedule();
+    });
+  }
+
+  /** The worker with the least to do that can take another batch. */
+  function freeWorker(): Predictor | undefined {
+    let best: Predictor | undefined;
+    let least = BATCHES_AHEAD;
+    for (const [worker, batches] of running) {
+      if (batches < least && worker.card() !== undefined) [best, least] = [worker, batches];
+    }
+    return best;
+  }
+
+  /** Requests of the same turn of the event loop are looked at together. */
+  function schedule(): void {
+    if (isScheduled) return;
+    isScheduled = true;
+    setImmediate(() => {
+      isScheduled = false;
+      if (batchTimeoutMs === 0 || waitingImages >= maxBatch) return dispatch();
+      timer ??= setTimeout(dispatch, batchTimeoutMs);
+    });
+  }
+
+  function dispatch(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    for (let worker = freeWorker(); queue.length > 0 && worker !== undefined; worker = freeWorker()) {
+      void run(worker, takeBatch());
+    }
+    if (queue.length > 0 && card() === undefined) {
+      const gone = queue;
+      queue = [];
+      waitingImages = 0;
+      for (const { reject } of gone)
+        reject(new PredictorUnavailableError('The model is not there at the moment.'));
+    }
+    settleIdle();
+  }
+
+  /** The requests at the head of the queue that fit into a batch. */
+  function takeBatch(): readonly Waiting[] {
+    let images = 0;
+    let end = 0;
+    for (; end < queue.length; end++) {
+      const { count } = queue[end] as Waiting;
+      if (images + count > maxBatch) break;
+      images += count;
+    }
+    waitingImages -= images;
+    return queue.splice(0, end);
+  }
+
+  async function run(worker: Predictor, batch: readonly Waiting[]): Promise<void> {
+    const count = batch.reduce((sum, each) => sum + each.count, 0);
+    running.set(worker, (running.get(worker) ?? 0) + 1);
+    try {
+      const answers = await worker.predict(joined(batch), count);
+      onBatch({ images: count, probabilities: answers });
+      const classes = answers.length / count;
+      let at = 0;
+      for (const { count: rows, resolve } of batch) {
+        resolve(batch.length === 1 ? answers : answers.slice(at, at + rows * classes));
+        at += rows * classes;
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    } finally {
+      running.set(worker, (running.get(worker) ?? 1) - 1);
+      if (queue.length > 0) schedule();
+      settleIdle();
+    }
+  }
+
+  function settleIdle(): void {
+    if (queue.length > 0 || [...running.values()].some((batches) => batches > 0)) return;
+    onIdle?.();
+  }
+
+  return {
+    card,
+    waitingImages: () => waitingImages,
+    async predict(images, count) {
+      const facts = card();
+      if (facts === undefined) throw new PredictorUnavailableError('The model is not there at the moment.');
+      if (images.length !== count * facts.inputShape.reduce((size, extent) => size * extent, 1))
+        throw new RangeError(
+          `${images.length} values are not ${count} images of [${facts.inputShape.join(',')}]`,
+        );
+      if (waitingImages > 0 && waitingImages + count > maxWaitingImages)
+        throw new OverloadedError('Too many predictions at the moment; try again in a second.');
+      if (count <= maxBatch) return enqueue(images, count);
+      // In parts, so that who asks for thousands at once does not make everybody else wait.
+      const size = images.length / count;
+      const parts = Array.from({ length: Math.ceil(count / maxBatch) }, (_, part) => {
+        const rows = Math.min(maxBatch, count - part * maxBatch);
+        return enqueue(images.slice(part * maxBatch * size, (part * maxBatch + rows) * size), rows);
+      });
+      return concatenate(await Promise.all(parts));
+    },
+    async close() {
+      const idle = new Promise<void>((resolve) => {
+        onIdle = resolve;
+      });
+      settleIdle();
+      await idle;
+      await Promise.all(workers.map((worker) => worker.close()));
+    },
+  };
+}
+
+/** The images of a batch in one array of their own: it is handed over to the worker. */
+function joined(batch: readonly Waiting[]): Float32Array {
+  const [only] = batch;
+  return batch.length === 1 && only !== undefined
+    ? only.images
+    : concatenate(batch.map(({ images }) => images));
+}
+
+function concatenate(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,51 @@
+/** From the content of a model file to a predictor: so many workers, each with the model, and batching in front. */
+import { availableCores } from '../../lib/system/cores.js';
+import type { Predictor } from '../predictor.js';
+import { createWorkerPredictor, type WorkerPredictorOptions } from '../worker-predictor.js';
+import { type BatchingOptions, type BatchingPredictor, createBatchingPredictor } from './batching.js';
+
+/** What to open, and with what. */
+export interface OpenModelOptions extends WorkerPredictorOptions {
+  /** Worker threads; each has the model in memory. */
+  readonly workers?: number;
+  readonly batching?: Omit<BatchingOptions, 'workers'>;
+}
+
+/** A model that answers, and why it runs on its engine. */
+export interface OpenedModel extends BatchingPredictor {
+  readonly why: string;
+}
+
+/** More workers than this take memory and seldom help: requests are read by one thread. */
+const MOST_WORKERS = 4;
+
+/** Workers where nobody says how many: a core is left to the thread that speaks HTTP. */
+export function defaultWorkers(): number {
+  return Math.max(1, Math.min(MOST_WORKERS, availableCores() - 1));
+}
+
+/**
+ * Loads the model in every worker; each tests it.
+ *
+ * @throws {ModelRefusedError} when it cannot be served
+ */
+export async function openModel({
+  workers: count = defaultWorkers(),
+  batching,
+  ...options
+}: OpenModelOptions): Promise<OpenedModel> {
+  // The first alone: where it refuses the model, the others need not try.
+  const first = await createWorkerPredictor(options);
+  const others = Array.from({ length: count - 1 }, () => createWorkerPredictor(options));
+  const settled = await Promise.allSettled(others);
+  const failed = settled.find((each) => each.status === 'rejected');
+  const workers: readonly Predictor[] = [
+    first,
+    ...settled.flatMap((each) => ('value' in each ? [each.value] : [])),
+  ];
+  if (failed !== undefined) {
+    await Promise.all(workers.map((worker) => worker.close()));
+    throw failed.reason;
+  }
+  return { ...createBatchingPredictor({ ...batching, workers }), why: first.why };
+}

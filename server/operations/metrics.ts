@@ -1,0 +1,117 @@
+/** What the server counts and times, for Prometheus. Each server has a registry of its own. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { AnsweredBatch } from '../models/batching.js';
+import type { ServedModels } from '../models/served-models.js';
+import type { ModelCard } from '../predictor.js';
+
+/** A request that has been answered. */
+export interface AnsweredRequest {
+  /** One of a few: the route, never the address. */
+  readonly route: string;
+  readonly method: string;
+  readonly status: number;
+  readonly seconds: number;
+}
+
+/** The server's metrics. */
+export interface Metrics {
+  /** As Prometheus reads them. */
+  text(): Promise<string>;
+  readonly contentType: string;
+  answered(request: AnsweredRequest): void;
+  predicted(
+    batch: AnsweredBatch,
+    model: { readonly version: number; readonly labels: ModelCard['labels'] },
+  ): void;
+  /** Watches what is served from now on. */
+  watch(models: ServedModels, waitingImages: () => number): void;
+}
+
+const LATENCY_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
+const BATCH_IMAGES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+const CONFIDENCE = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
+const PREFIX = 'fedbatch_';
+
+/** Makes the metrics, those of the process included. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry, prefix: PREFIX });
+  const requests = new Histogram({
+    name: `${PREFIX}request_duration_seconds`,
+    help: 'Time from the head of a request to the end of its answer.',
+    labelNames: ['route', 'method', 'status'],
+    buckets: LATENCY_SECONDS,
+    registers,
+  });
+  const batches = new Histogram({
+    name: `${PREFIX}batch_images`,
+    help: 'Images predicted at once.',
+    buckets: BATCH_IMAGES,
+    registers,
+  });
+  const predictions = new Counter({
+    name: `${PREFIX}predictions_total`,
+    help: 'Images by the class that the model found most probable.',
+    labelNames: ['class', 'model_version'],
+    registers,
+  });
+  const confidence = new Histogram({
+    name: `${PREFIX}prediction_confidence`,
+    help: 'Probability of the most probable class.',
+    buckets: CONFIDENCE,
+    registers,
+  });
+
+  return {
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+    answered({ route, method, status, seconds }) {
+      requests.labels(route, method, String(status)).observe(seconds);
+    },
+    predicted({ images, probabilities }, { version, labels }) {
+      batches.observe(images);
+      const classes = probabilities.length / images;
+      for (let row = 0; row < images; row++) {
+        let best = 0;
+        for (let each = 1; each < classes; each++) {
+          if ((probabilities[row * classes + each] ?? 0) > (probabilities[row * classes + best] ?? 0))
+            best = each;
+        }
+        predictions.labels(labels?.[best] ?? String(best), String(version)).inc();
+        confidence.observe(probabilities[row * classes + best] ?? 0);
+      }
+    },
+    watch(models, waitingImages) {
+      new Gauge({
+        name: `${PREFIX}model_info`,
+        help: 'The model that answers: its version and the sha256 of its file.',
+        labelNames: ['model', 'version', 'sha256'],
+        registers,
+        collect() {
+          this.reset();
+          const current = models.current();
+          const sha256 = current?.predictor.card()?.sha256;
+          if (current !== undefined && sha256 !== undefined)
+            this.labels(models.name, String(current.version), sha256).set(1);
+        },
+      });
+      new Gauge({
+        name: `${PREFIX}model_refused`,
+        help: '1 while the model file is one that was refused.',
+        registers,
+        collect() {
+          this.set(models.refused() === undefined ? 0 : 1);
+        },
+      });
+      new Gauge({
+        name: `${PREFIX}waiting_images`,
+        help: 'Images that wait for a worker.',
+        registers,
+        collect() {
+          this.set(waitingImages());
+        },
+      });
+    },
+  };
+}
