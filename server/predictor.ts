@@ -10,8 +10,6 @@ export interface ModelCard {
   readonly inputShape: readonly [height: number, width: number, channels: number];
   /** Number of classes. */
   readonly classes: number;
-  /** Their names, in order; where a model has none, its classes are called by their numbers. */
-  readonly labels?: readonly string[];
   /** The engine that runs the model, e.g. `onnx/cpu`. */
   readonly engine: string;
   /** What the API calls the model's input and output: as Keras names them when it exports a model. */
@@ -20,6 +18,17 @@ export interface ModelCard {
   readonly labels?: readonly string[];
   /** What the accuracy test found for exactly this file, where its record lies beside it. */
   readonly accuracy?: ModelAccuracy;
+  /** How it was trained, where the records of that run lie beside it. */
+  readonly training?: ModelTraining;
+}
+
+/** Where a model comes from. */
+export interface ModelTraining {
+  /** Rounds of federated averaging, and the clients among which the data were dealt. */
+  readonly rounds: number;
+  readonly clients: number;
+  /** When the last of these rounds ended, in ISO 8601. */
+  readonly finishedAt: string;
 }
 
 /** Names of a model's one input and one output. */

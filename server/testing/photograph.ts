@@ -1,13 +1,13 @@
 /** Puts digits of 28 × 28 through what happens to them outside a dataset: paper, light, lens, compression. */
 import sharp from 'sharp';
 import type { RandomStream } from '../../lib/federation/random.js';
-import { enlarge } from './enlarge.js';
+import { enlarge, type Writing } from './enlarge.js';
 
 /** What is done to a digit; what is not named is left as it is. Ranges are drawn from evenly. */
 export interface Condition {
-  /** Sides of the picture in pixels; without it the digit's own 28 × 28 are the picture. */
+  /** Sides of the picture in pixels; without it the writing's own box is the picture. */
   readonly canvas?: Range;
-  /** Height of the digit's 28 × 28 square as a share of the picture's shorter side. */
+  /** Size of the writing's box (28 × 28 of a digit) as a share of the largest that fits. */
   readonly size?: Range;
   /** Dark ink on bright paper; bright ink on black otherwise. */
   readonly inverted?: true;
@@ -55,8 +55,6 @@ export const CONDITIONS: Readonly<Record<string, Condition>> = {
   },
 };
 
-/** Side of a digit, as in MNIST. */
-const SIDE = 28;
 /** Luma of ink and of paper differ by at least this much of 1, and where they are coloured by at most about 0.9. */
 const LEAST_CONTRAST = 0.3;
 /** EXIF orientation, and the turn (degrees) of the stored picture that it makes good. */
@@ -68,26 +66,27 @@ const ORIENTATIONS = [
 ] as const;
 
 /**
- * The file of a picture of `digit` (`[28, 28]` levels, white on black) under a condition. The same stream gives the
- * same picture; its bytes are those of this version of sharp.
+ * The file of a picture of some writing under a condition. The same stream gives the same picture; its bytes are those
+ * of this version of sharp.
  */
 export async function photograph(
-  digit: Uint8Array,
+  writing: Writing,
   condition: Condition,
   random: RandomStream,
 ): Promise<Buffer> {
   const between = ([from, to]: Range) => from + (to - from) * random.uniform();
   const [width, height] = condition.canvas
     ? [Math.round(between(condition.canvas)), Math.round(between(condition.canvas))]
-    : [SIDE, SIDE];
-  const side = condition.canvas ? Math.min(width, height) * between(condition.size ?? [1, 1]) : SIDE;
+    : [writing.width, writing.height];
+  const fit = Math.min(width / writing.width, height / writing.height);
+  const scale = condition.canvas ? fit * between(condition.size ?? [1, 1]) : 1;
   const { ink, paper } = chooseColours(condition, random);
-  const cover = enlarge(digit, {
+  const cover = enlarge(writing, {
     width,
     height,
-    side,
-    left: (width - side) * random.uniform(),
-    top: (height - side) * random.uniform(),
+    scale,
+    left: (width - writing.width * scale) * random.uniform(),
+    top: (height - writing.height * scale) * random.uniform(),
     degrees: condition.turned === undefined ? 0 : between([-condition.turned, condition.turned]),
   });
   const light = condition.shaded && shadow(between(condition.shaded), random);
