@@ -17,6 +17,7 @@ import type { Section } from './section.js';
 import { benchSimulate, benchSimulateMany } from './simulate-section.js';
 import { benchStages } from './stages-section.js';
 import { benchStep } from './step-section.js';
+import { benchUploads } from './uploads-section.js';
 
 const REPORT = 'docs/BENCHMARKS.md';
 
@@ -34,6 +35,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   'simulate-many': { measure: benchSimulateMany, rounds: 3, needsData: true },
   job: { measure: benchJob, rounds: 3, needsData: true },
   digits: { measure: benchDigits, rounds: 1, needsData: true },
+  uploads: { measure: benchUploads, rounds: 1, needsData: true },
 };
 
 interface Flags {

@@ -1,25 +1,49 @@
-/** The way of a picture through the server: decode, prepare, predict. */
-import { decodeImage, type RgbaImage } from './decode-image.js';
-import { type Predictor, PredictorUnavailableError } from './predictor.js';
-import { type ModelInput, preprocess } from './preprocess.js';
+/** The way of a picture through the server: decode, prepare, predict, and choose among the ways to take it. */
+import { decodeImage, type GivenImage } from './decode-image.js';
+import type { Box } from './grey-image.js';
+import { type ModelCard, type Predictor, PredictorUnavailableError } from './predictor.js';
+import { type Candidate, type InputShape, type ModelInput, prepare, type Stage } from './preprocess.js';
 
-/** What is said about a picture. */
-export interface Answer {
+/** What is said about one digit (letter, picture). */
+export interface DigitAnswer {
   /** The most probable class. */
   readonly prediction: number;
   /** Probability of each class; they sum to 1. */
   readonly probabilities: readonly number[];
-  /** True where the picture is one even colour. */
+  /** Where it is, in pixels of the upright picture as it was given. */
+  readonly box: Box;
+}
+
+/** What is said about a picture. */
+export interface Answer {
+  /** The most probable class, of the first digit where there are several. */
+  readonly prediction: number;
+  /** Its probabilities. */
+  readonly probabilities: readonly number[];
+  /** All digits from left to right, line by line; at least one. */
+  readonly digits: readonly DigitAnswer[];
+  /** True where the picture is one even colour, or holds nothing that could be ink. */
   readonly blank: boolean;
+}
+
+/** A digit's answer and the pictures behind it. */
+export interface ReadDigit {
+  readonly answer: DigitAnswer;
+  readonly input: ModelInput;
+  readonly stages: readonly Stage[];
 }
 
 /** An answer and the pictures behind it. */
 export interface Classified {
   readonly answer: Answer;
   /** The picture as given, upright, at most 512 pixels a side. */
-  readonly given: RgbaImage;
+  readonly given: GivenImage;
+  /** What was done to the whole picture. */
+  readonly stages: readonly Stage[];
+  readonly read: readonly ReadDigit[];
+  /** The model's input of the first digit. */
   readonly input: ModelInput;
-  readonly inputShape: readonly [height: number, width: number, channels: number];
+  readonly inputShape: InputShape;
 }
 
 /**
@@ -29,13 +53,76 @@ export interface Classified {
  * @throws {PredictorUnavailableError} when no model can answer
  */
 export async function classify(bytes: Uint8Array, predictor: Predictor): Promise<Classified> {
-  const inputShape = predictor.card()?.inputShape;
-  if (inputShape === undefined) throw new PredictorUnavailableError('The model is not loaded yet.');
+  const card = predictor.card();
+  if (card === undefined) throw new PredictorUnavailableError('The model is not loaded yet.');
   const given = await decodeImage(bytes);
-  const input = preprocess(given, inputShape);
-  const probabilities = Array.from(await predictor.predict(input.values.slice(), 1), withoutNoise);
-  const prediction = probabilities.indexOf(Math.max(...probabilities));
-  return { answer: { prediction, probabilities, blank: input.blank }, given, input, inputShape };
+  const { inputShape } = card;
+  const { blank, stages, parts } = prepare(given, { shape: inputShape, subject: subjectOf(card) });
+  const candidates = parts.flatMap((ways) => ways.flatMap((way) => way.candidates));
+  const rows = await predictAll(candidates, predictor);
+  const scale = given.original.width / given.width;
+  const chosen = parts.flatMap((ways) => {
+    const scored = ways.map((way) => ({
+      candidates: way.candidates,
+      score: way.plausibility + confidence(way.candidates, rows),
+    }));
+    return scored.reduce((best, way) => (way.score > best.score ? way : best)).candidates;
+  });
+  const read = chosen.map((each): ReadDigit => {
+    const probabilities = rows.get(each) ?? [];
+    const prediction = probabilities.indexOf(Math.max(...probabilities));
+    const box = scaledBox(each.box, scale);
+    return { answer: { prediction, probabilities, box }, input: each.input, stages: each.stages };
+  });
+  const [first] = read;
+  if (first === undefined) throw new RangeError('a prepared picture has no parts');
+  const { prediction, probabilities } = first.answer;
+  const answer = { prediction, probabilities, digits: read.map((each) => each.answer), blank };
+  return { answer, given, stages, read, input: first.input, inputShape };
+}
+
+/** Whether a model reads signs, as MNIST has them: one grey plane, and each class is called by one character. */
+export function subjectOf({ inputShape, labels }: ModelCard): 'signs' | 'picture' {
+  const isSign = labels === undefined || labels.every((label) => [...label].length === 1);
+  return inputShape[2] === 1 && isSign ? 'signs' : 'picture';
+}
+
+/** Probabilities of each candidate, all predicted at once. */
+async function predictAll(
+  candidates: readonly Candidate[],
+  predictor: Predictor,
+): Promise<ReadonlyMap<Candidate, readonly number[]>> {
+  const size = candidates[0]?.input.values.length ?? 0;
+  const images = new Float32Array(candidates.length * size);
+  candidates.forEach(({ input }, at) => {
+    images.set(input.values, at * size);
+  });
+  const all = await predictor.predict(images, candidates.length);
+  const classes = all.length / candidates.length;
+  return new Map(
+    candidates.map((each, at) => [
+      each,
+      Array.from(all.subarray(at * classes, (at + 1) * classes), withoutNoise),
+    ]),
+  );
+}
+
+/** Mean logarithm of the best probability: how sure the model is of these signs, however many they are. */
+function confidence(
+  candidates: readonly Candidate[],
+  rows: ReadonlyMap<Candidate, readonly number[]>,
+): number {
+  const logs = candidates.map((each) => Math.log(Math.max(1e-9, ...(rows.get(each) ?? []))));
+  return logs.reduce((sum, log) => sum + log, 0) / Math.max(1, logs.length);
+}
+
+function scaledBox({ left, top, width, height }: Box, scale: number): Box {
+  return {
+    left: Math.round(left * scale),
+    top: Math.round(top * scale),
+    width: Math.max(1, Math.round(width * scale)),
+    height: Math.max(1, Math.round(height * scale)),
+  };
 }
 
 /** A float32 has some 7 significant digits; what JSON would write behind them is noise. */
@@ -43,11 +130,10 @@ function withoutNoise(value: number): number {
   return Number(value.toPrecision(8));
 }
 
-/** The model's input as rows of grey levels (or of `[r, g, b]`), 0 to 255: `[h][w]` (or `[h][w][3]`). */
-export function pixelRows({ input, inputShape }: Classified): readonly unknown[] {
-  const [height, width, channels] = inputShape;
+/** A model's input as rows of grey levels (or of `[r, g, b]`), 0 to 255: `[h][w]` (or `[h][w][3]`). */
+export function pixelRows({ pixels }: ModelInput, [height, width, channels]: InputShape): readonly unknown[] {
   const pixel = (at: number) =>
-    channels === 1 ? input.pixels[at] : Array.from(input.pixels.subarray(at * channels, (at + 1) * channels));
+    channels === 1 ? pixels[at] : Array.from(pixels.subarray(at * channels, (at + 1) * channels));
   return Array.from({ length: height }, (_, y) =>
     Array.from({ length: width }, (_unused, x) => pixel(y * width + x)),
   );

@@ -11,6 +11,12 @@ export interface RgbaImage {
   readonly values: Uint8Array;
 }
 
+/** An uploaded picture, upright and no larger than the server works with. */
+export interface GivenImage extends RgbaImage {
+  /** Its size, upright, as it was given. */
+  readonly original: { readonly width: number; readonly height: number };
+}
+
 /** 40 megapixels: more than a phone's camera makes, and at most some 160 MB while it is decoded. */
 export const MAX_INPUT_PIXELS = 40_000_000;
 
@@ -40,7 +46,7 @@ sharp.concurrency(1);
  *
  * @throws {HttpProblem} 415 for bytes that are no image of a known kind, 413 for too many pixels, 422 for damaged ones.
  */
-export async function decodeImage(bytes: Uint8Array): Promise<RgbaImage> {
+export async function decodeImage(bytes: Uint8Array): Promise<GivenImage> {
   if (bytes.length === 0) throw new HttpProblem(422, 'The file is empty.');
   const sniffed = sniffImageType(bytes);
   if (!sniffed.readable) {
@@ -51,7 +57,8 @@ export async function decodeImage(bytes: Uint8Array): Promise<RgbaImage> {
   }
   const damaged = (cause: unknown) =>
     new HttpProblem(422, `The ${sniffed.type} image is damaged or incomplete and cannot be read.`, { cause });
-  checkPixels(await openImage(bytes, false).metadata().catch(rethrow(damaged)));
+  const metadata = await openImage(bytes, false).metadata().catch(rethrow(damaged));
+  checkPixels(metadata);
   const { data, info } = await openImage(bytes, MAX_INPUT_PIXELS)
     .timeout({ seconds: DECODE_TIMEOUT_SECONDS })
     .autoOrient()
@@ -61,7 +68,7 @@ export async function decodeImage(bytes: Uint8Array): Promise<RgbaImage> {
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
     .catch(rethrow(damaged));
-  return { width: info.width, height: info.height, values: data };
+  return { width: info.width, height: info.height, values: data, original: metadata.autoOrient };
 }
 
 /** The picture as a PNG in a `data:` address, for pages that work without JavaScript. */

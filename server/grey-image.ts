@@ -40,6 +40,27 @@ export function quantile(values: Float32Array, share: number): number {
   return sorted[Math.round(share * (sorted.length - 1))] ?? 0;
 }
 
+/** The largest of the values, and 0. */
+export function largest(values: Float32Array): number {
+  let most = 0;
+  for (let at = 0; at < values.length; at++) most = Math.max(most, values[at] as number);
+  return most;
+}
+
+/** As many values tell a median well enough. */
+const MEDIAN_SAMPLE = 1024;
+
+/** The middle value (or its middle size, signs apart), of evenly chosen ones where there are many. */
+export function median(values: Float32Array, { absolute = false } = {}): number {
+  const step = Math.max(1, Math.ceil(values.length / MEDIAN_SAMPLE));
+  const few = new Float32Array(Math.floor(values.length / step));
+  for (let at = 0; at < few.length; at++) {
+    const value = values[at * step] as number;
+    few[at] = absolute ? Math.abs(value) : value;
+  }
+  return quantile(few, 0.5);
+}
+
 /** Mean of the values; 0 for none. */
 export function mean(values: Float32Array): number {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
@@ -96,6 +117,7 @@ export function placeOn(size: Size, image: GreyImage, { left, top }: Pick<Box, '
 
 /** Scales to `size` with a triangle filter as wide as the step, so that shrinking averages and nothing is skipped. */
 export function resample(image: GreyImage, size: Size): GreyImage {
+  if (image.width === size.width && image.height === size.height) return image;
   const alongX = filterTaps(image.width, size.width);
   const alongY = filterTaps(image.height, size.height);
   const rows = new Float32Array(image.height * size.width);
@@ -121,6 +143,55 @@ export function resample(image: GreyImage, size: Size): GreyImage {
     }
   }
   return { ...size, values };
+}
+
+/** The mean of the (2·radius + 1)² pixels around each; what lies outside counts as black. */
+export function boxBlur({ width, height, values }: GreyImage, radius: number): GreyImage {
+  const size = 2 * radius + 1;
+  const rows = new Float32Array(values.length);
+  for (let y = 0; y < height; y++) {
+    let sum = 0;
+    for (let x = -radius; x < width; x++) {
+      if (x + radius < width) sum += values[y * width + x + radius] as number;
+      if (x - radius - 1 >= 0) sum -= values[y * width + x - radius - 1] as number;
+      if (x >= 0) rows[y * width + x] = sum / size;
+    }
+  }
+  const blurred = new Float32Array(values.length);
+  const sums = new Float64Array(width);
+  for (let y = -radius; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      let sum = sums[x] as number;
+      if (y + radius < height) sum += rows[(y + radius) * width + x] as number;
+      if (y - radius - 1 >= 0) sum -= rows[(y - radius - 1) * width + x] as number;
+      sums[x] = sum;
+      if (y >= 0) blurred[y * width + x] = sum / size;
+    }
+  }
+  return { width, height, values: blurred };
+}
+
+/** The largest value within `radius` pixels of each, in a square. */
+export function widen({ width, height, values }: GreyImage, radius: number): GreyImage {
+  const rows = new Float32Array(values.length);
+  const widened = new Float32Array(values.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      let most = 0;
+      for (let from = Math.max(0, x - radius); from <= Math.min(width - 1, x + radius); from++)
+        most = Math.max(most, values[y * width + from] as number);
+      rows[y * width + x] = most;
+    }
+  }
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      let most = 0;
+      for (let from = Math.max(0, y - radius); from <= Math.min(height - 1, y + radius); from++)
+        most = Math.max(most, rows[from * width + x] as number);
+      widened[y * width + x] = most;
+    }
+  }
+  return { width, height, values: widened };
 }
 
 /** Which inputs make one output, from `first` on, and how much each counts; the weights sum to 1. */

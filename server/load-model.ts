@@ -12,6 +12,7 @@ import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { findLabels } from './labels.js';
 import { findAccuracy } from './model-accuracy.js';
+import { findTraining } from './model-training.js';
 import type { ModelSignature } from './predictor.js';
 import type { InputShape } from './preprocess.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
@@ -48,6 +49,7 @@ export async function loadModel({
   }
   const hash = sha256(bytes);
   const accuracy = await findAccuracy(modelPath, hash);
+  const training = await findTraining(modelPath, hash);
   const card = {
     file: basename(modelPath),
     sha256: hash,
@@ -57,6 +59,7 @@ export async function loadModel({
     signature: signatureOf(model),
     ...(labels === undefined ? {} : { labels }),
     ...(accuracy === undefined ? {} : { accuracy }),
+    ...(training === undefined ? {} : { training }),
   };
   return { session, why, card };
 }

@@ -18,6 +18,17 @@ export interface ModelCard {
   readonly labels?: readonly string[];
   /** What the accuracy test found for exactly this file, where its record lies beside it. */
   readonly accuracy?: ModelAccuracy;
+  /** How it was trained, where the records of that run lie beside it. */
+  readonly training?: ModelTraining;
+}
+
+/** Where a model comes from. */
+export interface ModelTraining {
+  /** Rounds of federated averaging, and the clients among which the data were dealt. */
+  readonly rounds: number;
+  readonly clients: number;
+  /** When the last of these rounds ended, in ISO 8601. */
+  readonly finishedAt: string;
 }
 
 /** Names of a model's one input and one output. */

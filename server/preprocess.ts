@@ -1,18 +1,22 @@
-/** From any picture to what the model was trained on: a bright digit on black, scaled and centred the way MNIST is. */
+/** From any picture to what the model was trained on: bright digits on black, scaled and centred the way MNIST is. */
+import { flatten, inkyGrey, isEven, type Planes } from './colour-planes.js';
 import type { RgbaImage } from './decode-image.js';
+import { formSign } from './digit-form.js';
+import { evenLight, type InkPicture } from './even-light.js';
+import { asOneSign, findSigns, type Sign } from './find-digits.js';
+import { type FoundInk, findInk } from './find-ink.js';
 import {
+  type Box,
   borderValues,
-  boundingBox,
   centreOfMass,
-  crop,
   type GreyImage,
   mapValues,
-  mean,
   placeOn,
   quantile,
   resample,
   type Size,
 } from './grey-image.js';
+import { plausibility, waysToRead } from './split-signs.js';
 
 /** Shape of one model input: `[h, w, c]`, with 1 or 3 channels. */
 export type InputShape = readonly [height: number, width: number, channels: number];
@@ -23,144 +27,165 @@ export interface ModelInput {
   readonly values: Float32Array;
   /** The same as grey or RGB levels from 0 to 255. */
   readonly pixels: Uint8Array;
-  /** True where the picture is one even colour: a guess about it means nothing. */
-  readonly blank: boolean;
 }
 
-/** One pure step on the way; `size` is the model's input. Steps run in the order of `DIGIT_STEPS`. */
-export interface Step {
+/** A picture on its way, to be shown. */
+export interface Stage {
+  /** What was done, in a few words. */
   readonly name: string;
-  readonly apply: (image: GreyImage, size: Size) => GreyImage;
+  /** Made when it is asked for: most answers are given without pictures. */
+  readonly image: () => GreyImage;
 }
 
-/** MNIST scales a digit into 20 × 20 of its 28 × 28 pixels (LeCun et al. 1998). */
-const DIGIT_SHARE = 20 / 28;
-/** Ink must differ this much from its paper (of 1), or the picture counts as blank. */
+/** One input of the model, and where in the picture it is from. */
+export interface Candidate {
+  readonly input: ModelInput;
+  /** In pixels of the prepared picture. */
+  readonly box: Box;
+  /** What was done to this part alone. */
+  readonly stages: readonly Stage[];
+}
+
+/** A way to take a piece of ink: as these signs, side by side. */
+export interface Reading {
+  readonly candidates: readonly Candidate[];
+  /** How likely it is before the model has looked: the logarithm of a probability, but for a constant. */
+  readonly plausibility: number;
+}
+
+/** A picture ready to be read. */
+export interface Prepared {
+  /** True where there is no ink: a guess about it means nothing. */
+  readonly blank: boolean;
+  /** What was done to the whole picture. */
+  readonly stages: readonly Stage[];
+  /** From left to right, line by line; at least one. For each, the ways in which it may be taken; the model decides. */
+  readonly parts: readonly (readonly Reading[])[];
+}
+
+/** What a model reads. */
+export interface PrepareOptions {
+  readonly shape: InputShape;
+  /** Signs (digits, letters) are looked for as MNIST has them; any other picture is given whole. */
+  readonly subject: 'signs' | 'picture';
+}
+
+/** A colour must differ this much, of 1, or the picture counts as blank. */
 const LEAST_CONTRAST = 0.06;
-/** Below this share of the strongest ink lies the grain of paper and compression. */
-const INK_THRESHOLD = 0.2;
 /** As far, in pixels, a digit may be off the middle and still count as centred. */
 const CENTRED_WITHIN = 1;
-/** Luma weights of ITU-R BT.601, as image libraries make grey of RGB. */
-const LUMA = [0.299, 0.587, 0.114] as const;
 
-/** What turns a grey picture into a model's input, one after the other. */
-export const DIGIT_STEPS: readonly Step[] = [
-  { name: 'bright ink on dark', apply: brightOnDark },
-  { name: 'paper to black, ink to white', apply: separateInk },
-  { name: 'crop to the ink', apply: cropToInk },
-  { name: 'fit into the digit box', apply: fitIntoBox },
-  { name: 'centre by mass', apply: centreByMass },
-];
-
-/** Makes the model's input of a picture; models of three channels get the picture in colour, letter-boxed. */
-export function preprocess(image: RgbaImage, shape: InputShape): ModelInput {
+/** Makes the model's inputs of a picture. */
+export function prepare(image: RgbaImage, { shape, subject }: PrepareOptions): Prepared {
   const [height, width, channels] = shape;
+  const size = { width, height };
   const planes = flatten(image);
-  if (channels === 1) return toModelInput([prepareDigit(toGrey(planes), { width, height })], isBlank(planes));
-  const colour = planes.map((plane) => letterBox(plane, { width, height }));
-  return toModelInput(colour, isBlank(planes));
-}
-
-/** Runs the steps on a grey picture, unless it has the form of the training data already. */
-export function prepareDigit(image: GreyImage, size: Size): GreyImage {
-  return isAsTrained(image, size)
-    ? image
-    : DIGIT_STEPS.reduce((current, step) => step.apply(current, size), image);
-}
-
-/** Three colour planes of an image; what is transparent becomes white, or black behind bright drawings. */
-export function flatten({ width, height, values }: RgbaImage): readonly GreyImage[] {
-  let [opacity, visibleLight] = [0, 0];
-  for (let at = 0; at < values.length; at += 4) {
-    const alpha = (values[at + 3] as number) / 255;
-    opacity += alpha;
-    visibleLight += alpha * LUMA.reduce((sum, share, c) => sum + share * (values[at + c] as number), 0);
+  const blank = isEven(planes, LEAST_CONTRAST);
+  if (subject === 'picture' || channels !== 1) return prepareWhole(planes, { size, channels, blank });
+  const grey = inkyGrey(planes);
+  if (blank) return { blank, stages: [], parts: [[nothing(size, image)]] };
+  const picture = evenLight(grey);
+  const lit: readonly Stage[] = [
+    { name: 'grey', image: () => grey },
+    { name: 'even light, bright ink', image: () => clamped(picture) },
+  ];
+  if (isAsTrained(picture, size)) {
+    const only = candidate(trainedForm(grey, picture), { ...size, left: 0, top: 0 });
+    return { blank, stages: lit, parts: [[alone(only)]] };
   }
-  const background = opacity > 0 && visibleLight / opacity > 127.5 ? 0 : 255;
-  return [0, 1, 2].map((channel) => {
-    const plane = new Float32Array(width * height);
-    for (let pixel = 0; pixel < plane.length; pixel++) {
-      const alpha = (values[pixel * 4 + 3] as number) / 255;
-      plane[pixel] = (alpha * (values[pixel * 4 + channel] as number) + (1 - alpha) * background) / 255;
-    }
-    return { width, height, values: plane };
-  });
+  const found = findInk(picture);
+  const stages: readonly Stage[] = [...lit, { name: 'ink alone', image: () => found.ink }];
+  const isOneSign = image.width <= size.width && image.height <= size.height;
+  const whole = isOneSign ? asOneSign(found.pieces) : undefined;
+  const signs = isOneSign ? (whole ? [whole] : []) : findSigns(found.pieces, found.ink);
+  if (signs.length === 0) return { blank: true, stages, parts: [[nothing(size, image)]] };
+  return { blank, stages, parts: signs.map((sign) => readings({ found, sign, size, isOneSign })) };
 }
 
-function toGrey(planes: readonly GreyImage[]): GreyImage {
-  const [red, green, blue] = planes as readonly [GreyImage, GreyImage, GreyImage];
-  const values = red.values.map(
-    (value, at) => LUMA[0] * value + LUMA[1] * (green.values[at] ?? 0) + LUMA[2] * (blue.values[at] ?? 0),
-  );
-  return { ...red, values };
+/** The model's input of a picture of one sign (or, in colour, of anything). */
+export function preprocess(image: RgbaImage, shape: InputShape): ModelInput & { readonly blank: boolean } {
+  const { blank, parts } = prepare(image, { shape, subject: 'signs' });
+  const input = parts[0]?.[0]?.candidates[0]?.input;
+  if (input === undefined) throw new RangeError('a prepared picture has no parts');
+  return { ...input, blank };
 }
 
-function isBlank(planes: readonly GreyImage[]): boolean {
-  return planes.every(({ values }) => quantile(values, 1) - quantile(values, 0) < LEAST_CONTRAST);
+interface SignOptions {
+  readonly found: FoundInk;
+  readonly sign: Sign;
+  readonly size: Size;
+  readonly isOneSign: boolean;
 }
 
-/** Paper reaches the border, ink is the smaller part of a picture: a border brighter than the mean is white paper. */
-function isDarkInk(image: GreyImage): boolean {
-  return quantile(borderValues(image), 0.5) > mean(image.values);
+function readings({ found, sign, size, isOneSign }: SignOptions): readonly Reading[] {
+  return (isOneSign ? [[sign]] : waysToRead(found, sign)).map((signs) => ({
+    plausibility: isOneSign ? 0 : plausibility(sign, signs.length),
+    candidates: signs.map((each) => {
+      const { cut, boxed, centred } = formSign(found, each, size);
+      const { left, top, width, height } = each;
+      const stages = [
+        { name: 'cut out', image: () => cut },
+        { name: `fitted into ${boxed.width} × ${boxed.height}`, image: () => boxed },
+      ];
+      return candidate(centred, { left, top, width, height }, stages);
+    }),
+  }));
 }
 
-/** White on black, of the model's own size and centred: such a picture would only lose by being scaled again. */
-function isAsTrained(image: GreyImage, size: Size): boolean {
-  if (image.width !== size.width || image.height !== size.height || isDarkInk(image)) return false;
-  const [x, y] = centreOfMass(image);
+function candidate(image: GreyImage, box: Box, stages: readonly Stage[] = []): Candidate {
+  return { input: toModelInput([image]), box, stages };
+}
+
+function alone(only: Candidate): Reading {
+  return { plausibility: 0, candidates: [only] };
+}
+
+/** Black, for a picture without ink. */
+function nothing(size: Size, { width, height }: Size): Reading {
+  const values = new Float32Array(size.width * size.height);
+  return alone(candidate({ ...size, values }, { left: 0, top: 0, width, height }));
+}
+
+/** Of the model's own size and centred: such a picture would only lose by being scaled again. */
+function isAsTrained(picture: InkPicture, size: Size): boolean {
+  if (picture.width !== size.width || picture.height !== size.height) return false;
+  const [x, y] = centreOfMass(clamped(picture));
   return Math.max(Math.abs(x - size.width / 2), Math.abs(y - size.height / 2)) <= CENTRED_WITHIN;
 }
 
-function brightOnDark(image: GreyImage): GreyImage {
-  return isDarkInk(image) ? mapValues(image, (value) => 1 - value) : image;
+/** White on black as it is, level by level; dark ink turned into that. */
+function trainedForm(grey: GreyImage, picture: InkPicture): GreyImage {
+  return picture.isDarkInk ? clamped(picture) : grey;
 }
 
-function separateInk(image: GreyImage): GreyImage {
-  const paper = quantile(borderValues(image), 0.5);
-  const range = quantile(image.values, 1) - paper;
-  if (range < LEAST_CONTRAST) return mapValues(image, () => 0);
-  return mapValues(image, (value) => {
-    const ink = (value - paper) / range;
-    return ink < INK_THRESHOLD ? 0 : ink;
-  });
+function clamped({ width, height, values }: GreyImage): GreyImage {
+  return { width, height, values: values.map((value) => Math.max(0, Math.min(1, value))) };
 }
 
-function cropToInk(image: GreyImage): GreyImage {
-  const box = boundingBox(image, INK_THRESHOLD);
-  return box === undefined ? image : crop(image, box);
+interface WholeOptions {
+  readonly size: Size;
+  readonly channels: number;
+  readonly blank: boolean;
 }
 
-function fitIntoBox(image: GreyImage, size: Size): GreyImage {
-  const scale = Math.min(
-    (size.width * DIGIT_SHARE) / image.width,
-    (size.height * DIGIT_SHARE) / image.height,
-  );
-  const fitted = resample(image, scaled(image, scale));
-  // Thin lines fade when they are averaged into few pixels; the strongest ink is white again afterwards.
-  const peak = quantile(fitted.values, 1);
-  return peak > 0 ? mapValues(fitted, (value) => value / peak) : fitted;
-}
-
-/** MNIST's digits have their mass within half a pixel of the middle of pixel 14, on both axes. */
-function centreByMass(image: GreyImage, size: Size): GreyImage {
-  const [x, y] = centreOfMass(image);
-  return placeOn(size, image, {
-    left: insideBy(Math.round(size.width / 2 - x), size.width - image.width),
-    top: insideBy(Math.round(size.height / 2 - y), size.height - image.height),
-  });
-}
-
-/** Keeps an offset between 0 and the room there is, so that centring never cuts ink off. */
-function insideBy(offset: number, room: number): number {
-  return Math.max(0, Math.min(offset, room));
+/** The whole picture as it is, grey or in colour, letter-boxed. */
+function prepareWhole(planes: Planes, { size, channels, blank }: WholeOptions): Prepared {
+  const [plane] = planes;
+  const box = { left: 0, top: 0, width: plane.width, height: plane.height };
+  const used = channels === 1 ? [inkyGrey(planes)] : planes;
+  const input = toModelInput(used.map((each) => letterBox(each, size)));
+  return { blank, stages: [], parts: [[alone({ input, box, stages: [] })]] };
 }
 
 /** Fits a plane into `size` without stretching it; its own border continues into the bars. */
 function letterBox(plane: GreyImage, size: Size): GreyImage {
   const background = quantile(borderValues(plane), 0.5);
   const scale = Math.min(size.width / plane.width, size.height / plane.height);
-  const fitted = mapValues(resample(plane, scaled(plane, scale)), (value) => value - background);
+  const scaled = {
+    width: Math.max(1, Math.round(plane.width * scale)),
+    height: Math.max(1, Math.round(plane.height * scale)),
+  };
+  const fitted = mapValues(resample(plane, scaled), (value) => value - background);
   const placed = placeOn(size, fitted, {
     left: Math.floor((size.width - fitted.width) / 2),
     top: Math.floor((size.height - fitted.height) / 2),
@@ -168,12 +193,8 @@ function letterBox(plane: GreyImage, size: Size): GreyImage {
   return mapValues(placed, (value) => value + background);
 }
 
-function scaled({ width, height }: Size, scale: number): Size {
-  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
-}
-
 /** Interleaves planes `[h, w]` into `[h, w, c]`. */
-function toModelInput(planes: readonly GreyImage[], blank: boolean): ModelInput {
+function toModelInput(planes: readonly GreyImage[]): ModelInput {
   const channels = planes.length;
   const values = new Float32Array((planes[0]?.values.length ?? 0) * channels);
   planes.forEach((plane, channel) => {
@@ -181,5 +202,5 @@ function toModelInput(planes: readonly GreyImage[], blank: boolean): ModelInput 
       values[at * channels + channel] = Math.max(0, Math.min(1, value));
     });
   });
-  return { values, pixels: Uint8Array.from(values, (value) => Math.round(value * 255)), blank };
+  return { values, pixels: Uint8Array.from(values, (value) => Math.round(value * 255)) };
 }

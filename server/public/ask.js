@@ -4,14 +4,14 @@
 const SHRUNK_SIDE = 1600;
 
 /**
- * The server's answer `{prediction, probabilities, pixels}` about a picture.
+ * The server's answer `{prediction, probabilities, digits, explanation}` about a picture.
  *
  * @throws {Error} with a sentence for the reader
  */
 export async function askServer(picture, { maxBytes, signal }) {
   const form = new FormData();
   form.append('file', picture.size > maxBytes ? await shrink(picture, maxBytes) : picture);
-  const response = await fetch('/upload', {
+  const response = await fetch('/upload?explain', {
     method: 'POST',
     body: form,
     headers: { Accept: 'application/json' },

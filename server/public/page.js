@@ -1,6 +1,9 @@
-/** Makes the page answer in place: chosen, dropped, pasted and sample pictures go through fetch. */
+/** Makes the page answer in place: drawn, chosen, dropped, pasted and sample pictures go through fetch. */
 import { askServer } from './ask.js';
+import { openHistory } from './history.js';
+import { openPad } from './pad.js';
 import { showAnswer, showBusy, showError } from './result.js';
+import { formatShare, reading, sureness } from './words.js';
 
 const form = document.querySelector('#upload');
 if (form) enhance(form, Number(form.dataset.maxBytes));
@@ -9,42 +12,51 @@ if (form) enhance(form, Number(form.dataset.maxBytes));
 let asking = new AbortController();
 
 function enhance(form, maxBytes) {
-  const input = form.querySelector('input[type=file]');
+  const history = openHistory((answer, pictureUrl) => {
+    asking.abort();
+    showAnswer(answer, pictureUrl);
+  });
 
-  const read = async (picture, pictureUrl, chosen) => {
+  /** Asks about the picture that `picture` fetches. Resolves to the answer; undefined when it failed or was given up. */
+  const read = async ({ picture, pictureUrl, sample, errorPlace = 'error', entry, isLive = false }) => {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
-    markSample(chosen);
+    markSample(sample);
     showBusy();
     try {
       const blob = await picture(signal);
       const answer = await askServer(blob, { maxBytes, signal });
-      if (signal.aborted) return;
-      showAnswer(answer, pictureUrl ?? URL.createObjectURL(blob));
+      if (signal.aborted) return undefined;
+      const url = pictureUrl ?? (await toSmallPicture(blob));
+      if (signal.aborted) return undefined;
+      showAnswer(answer, url, { isLive });
+      history.add(answer, url, entry);
+      return answer;
     } catch (error) {
-      if (!signal.aborted) showError(error.message);
+      if (!signal.aborted) showError(error.message, errorPlace);
+      return undefined;
     }
   };
-  const readFile = (file) => read(async () => file);
+  const readFile = (file) => read({ picture: async () => file });
 
-  input.addEventListener('change', () => {
-    const [file] = input.files;
-    // Emptied at once (the file is in hand), so that choosing the same file again is a change again.
-    if (!file) return;
-    void readFile(file);
-    input.value = '';
-  });
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    if (input.files[0]) void readFile(input.files[0]);
-  });
+  for (const input of form.querySelectorAll('input[type=file]')) {
+    input.addEventListener('change', () => {
+      const [file] = input.files;
+      // Emptied at once (the file is in hand), so that choosing the same file again is a change again.
+      if (!file) return;
+      void readFile(file);
+      input.value = '';
+    });
+  }
+  form.addEventListener('submit', (event) => event.preventDefault());
 
   for (const link of document.querySelectorAll('[data-sample]')) {
     link.addEventListener('click', (event) => {
       if (event.metaKey || event.ctrlKey || event.shiftKey) return;
       event.preventDefault();
-      void read((signal) => fetchSample(link.dataset.sample, signal), link.dataset.sample, link);
+      const path = link.dataset.sample;
+      void read({ picture: (signal) => fetchSample(path, signal), pictureUrl: path, sample: link });
     });
   }
 
@@ -55,6 +67,26 @@ function enhance(form, maxBytes) {
     void readFile(file);
   });
   acceptDrops(readFile);
+
+  const canvas = document.querySelector('#pad');
+  if (canvas) openPad(canvas, { read: readDrawing(read) });
+}
+
+/** Reads the pad's drawing: each drawing is one entry of the history, however often it is read while it grows. */
+function readDrawing(read) {
+  const said = document.querySelector('#pad-answer');
+  return async (blob, drawing) => {
+    if (blob === undefined) {
+      said.textContent = '';
+      asking.abort();
+      return;
+    }
+    const entry = `pad-${drawing}`;
+    const answer = await read({ picture: async () => blob, errorPlace: 'pad-error', entry, isLive: true });
+    if (answer === undefined) return;
+    const least = Math.min(...answer.digits.map(sureness));
+    said.textContent = answer.blank ? '' : `${reading(answer)} · ${formatShare(least)}`;
+  };
 }
 
 /** A picture may be dropped anywhere on the page; a missed target must not make the browser leave it. */
@@ -76,6 +108,25 @@ function acceptDrops(readFile) {
     if (files.length > 1) showError('Drop one picture at a time.');
     else if (files.length === 1) void readFile(files[0]);
   });
+}
+
+/** Longest side of the picture that is shown, and kept for this visit. */
+const SHOWN_SIDE = 320;
+
+/** A picture as a small `data:` address, upright; what this browser cannot decode is shown as nothing. */
+async function toSmallPicture(blob) {
+  const bitmap = await createImageBitmap(blob).catch(() => undefined);
+  const canvas = document.createElement('canvas');
+  const scale = bitmap ? Math.min(1, SHOWN_SIDE / Math.max(bitmap.width, bitmap.height)) : 1;
+  canvas.width = bitmap ? Math.max(1, Math.round(bitmap.width * scale)) : 1;
+  canvas.height = bitmap ? Math.max(1, Math.round(bitmap.height * scale)) : 1;
+  if (bitmap) {
+    const context = canvas.getContext('2d');
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    bitmap.close();
+  }
+  return canvas.toDataURL();
 }
 
 async function fetchSample(path, signal) {

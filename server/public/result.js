@@ -1,34 +1,34 @@
 /** Fills the page's answer, in the markup that the server writes for pages without JavaScript too. */
+import { classesWithBars, formatShare, lengthClass, nameOf, reading, sentence, sureness } from './words.js';
 
 const find = (id) => document.getElementById(id);
 
 /** Shows that an answer is on its way. */
 export function showBusy() {
-  find('error').textContent = '';
+  for (const id of ['error', 'pad-error']) if (find(id)) find(id).textContent = '';
   const section = find('answer');
   section.dataset.state = section.dataset.state === 'empty' ? 'empty' : 'busy';
   section.setAttribute('aria-busy', 'true');
 }
 
-/** Shows what was wrong, where the picture was given; an older answer stays as it was. */
-export function showError(sentence) {
-  find('error').textContent = sentence;
+/** Shows what was wrong, at the place `id` where the picture was given; an older answer stays as it was. */
+export function showError(message, id = 'error') {
+  find(id).textContent = message;
   settle(find('digit').textContent === '?' ? 'empty' : 'done');
 }
 
-/** Shows an answer beside the picture that it is about. */
-export function showAnswer(answer, pictureUrl) {
-  const { prediction, probabilities, pixels, blank } = answer;
-  find('digit').textContent = prediction;
-  find('sentence').replaceChildren(...sentence(prediction, probabilities[prediction], blank));
-  probabilities.forEach((share, index) => {
-    showBar(index, share, index === prediction);
-  });
+/** Shows an answer beside the picture that it is about. `isLive`: while someone is drawing, so nothing scrolls. */
+export function showAnswer(answer, pictureUrl, { isLive = false } = {}) {
+  const read = reading(answer);
+  find('digit').textContent = read;
+  find('digit').dataset.length = lengthClass(read);
+  find('sentence').replaceChildren(...sentence(answer).map(emphasiseOdd));
   showPicture(find('given'), pictureUrl);
-  showPicture(find('seen'), drawPixels(pixels));
-  document.title = `It is a ${prediction} · fedbatch`;
+  showDigits(answer);
+  showDigit(answer, 0);
+  document.title = `It reads ${read} · fedbatch`;
   settle('done');
-  scrollTo(find('answer'));
+  if (!isLive) scrollTo(find('answer'));
 }
 
 function settle(state) {
@@ -37,50 +37,95 @@ function settle(state) {
   section.removeAttribute('aria-busy');
 }
 
-/** The same sentence as the server writes. */
-function sentence(prediction, share, blank) {
-  if (blank) return ['The picture looks blank, so this is a guess about nothing.'];
+function emphasiseOdd(part, at) {
+  if (at % 2 === 0) return part;
   const strong = document.createElement('strong');
-  strong.textContent = prediction;
-  return ['It looks like a ', strong, `, ${formatShare(share)} sure.`];
+  strong.textContent = part;
+  return strong;
 }
 
-/** Changes the bar of one class in place, so that it moves to its new length; adds one where there is none yet. */
-function showBar(index, share, isBest) {
+/** A button for each digit of several: it chooses whose bars and steps are shown. */
+function showDigits(answer) {
+  const group = find('digits');
+  // Those that the server wrote for pages without JavaScript give way to these.
+  for (const written of document.querySelectorAll('.digits:not(#digits)')) written.remove();
+  const { digits } = answer.explanation;
+  group.hidden = digits.length < 2;
+  const buttons = digits.map((digit, at) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'digit-choice';
+    button.append(pictureOf(digit.seen, ''), strongAnd(nameOf(digit.prediction), formatShare(sureness(digit))));
+    button.addEventListener('click', () => showDigit(answer, at));
+    return button;
+  });
+  group.replaceChildren(...(digits.length < 2 ? [] : buttons));
+}
+
+function strongAnd(strong, rest) {
+  const text = document.createElement('span');
+  text.append(emphasiseOdd(strong, 1), ` ${rest}`);
+  return text;
+}
+
+/** Shows one digit's input, bars and steps. */
+function showDigit(answer, at) {
+  const { steps, digits } = answer.explanation;
+  const digit = digits[at];
+  [...find('digits').children].forEach((button, index) => {
+    button.setAttribute('aria-pressed', String(index === at));
+  });
+  showPicture(find('seen'), digit.seen);
+  showBars(digit);
+  const way = [...steps, ...digit.steps, { name: 'centred: the input', image: digit.seen }];
+  find('steps').replaceChildren(...way.map(showStep));
+  find('way').hidden = false;
+}
+
+function showStep({ name, image }) {
+  const figure = document.createElement('figure');
+  figure.className = 'step';
+  const caption = document.createElement('figcaption');
+  caption.textContent = name;
+  figure.append(pictureOf(image, ''), caption);
+  return figure;
+}
+
+function pictureOf(url, alt) {
+  const image = new Image();
+  image.src = url;
+  image.alt = alt;
+  return image;
+}
+
+/** Changes the bars in place, so that they move to their new lengths; adds some where there are none yet. */
+function showBars({ prediction, probabilities }) {
   const bars = find('bars');
-  const item = bars.children[index] ?? bars.appendChild(bars.children[0].cloneNode(true));
-  item.classList.toggle('best', isBest);
-  item.querySelector('.class').textContent = index;
-  item.querySelector('rect').setAttribute('width', (share * 100).toFixed(2));
-  item.querySelector('.share').textContent = formatShare(share);
+  const classes = classesWithBars(probabilities);
+  while (bars.children.length < classes.length) bars.append(emptyBar());
+  classes.forEach((index, place) => {
+    const item = bars.children[place];
+    const share = probabilities[index];
+    item.classList.toggle('best', index === prediction);
+    item.querySelector('.class').textContent = nameOf(index);
+    item.querySelector('rect').setAttribute('width', (share * 100).toFixed(2));
+    item.querySelector('.share').textContent = formatShare(share);
+  });
+}
+
+function emptyBar() {
+  const item = document.createElement('li');
+  item.innerHTML =
+    '<span class="class"></span><svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="0" height="1"/></svg><span class="share"></span>';
+  return item;
 }
 
 function showPicture(image, url) {
-  if (image.src.startsWith('blob:')) URL.revokeObjectURL(image.src);
   image.src = url;
   image.hidden = false;
 }
 
-/** Rows of grey levels (or of `[r, g, b]`) as a PNG address. */
-function drawPixels(rows) {
-  const canvas = document.createElement('canvas');
-  canvas.height = rows.length;
-  canvas.width = rows[0].length;
-  const context = canvas.getContext('2d');
-  const image = context.createImageData(canvas.width, canvas.height);
-  rows.flat().forEach((level, at) => {
-    const [red, green, blue] = Array.isArray(level) ? level : [level, level, level];
-    image.data.set([red, green, blue, 255], at * 4);
-  });
-  context.putImageData(image, 0, 0);
-  return canvas.toDataURL();
-}
-
-function formatShare(share) {
-  return `${(share * 100).toFixed(1)} %`;
-}
-
-/** On a narrow screen the answer lies below the samples: bring it into view, and only then. */
+/** On a narrow screen the answer lies below: bring it into view, and only then. */
 function scrollTo(section) {
   const { top, bottom } = section.getBoundingClientRect();
   if (top > innerHeight * 0.6 || bottom < 0) section.scrollIntoView({ behavior: 'smooth', block: 'start' });

@@ -3,11 +3,12 @@ import { fileURLToPath } from 'node:url';
 import express, { type Express, type Response } from 'express';
 import { route } from '../answers.js';
 import { type Classified, classify } from '../classify.js';
-import { toDataUrl } from '../decode-image.js';
+import { explain } from '../explain.js';
 import type { Predictor } from '../predictor.js';
 import { HttpProblem } from '../problems.js';
 import type { Sample } from '../samples.js';
-import { type PageContent, renderPage } from '../views/page.js';
+import { renderPage } from '../views/page.js';
+import type { PageContent, ShownAnswer } from '../views/page-content.js';
 
 /** What the page is made of. */
 export interface PageRouteOptions {
@@ -51,9 +52,8 @@ export function addPageRoutes(app: Express, { predictor, samples, page }: PageRo
 }
 
 /** An answer as the page shows it; `givenUrl` is the address of the picture as given. */
-export async function show(classified: Classified, givenUrl: string) {
-  const { answer, input, inputShape } = classified;
-  return { answer, givenUrl, seenUrl: await toDataUrl(input.pixels, inputShape) };
+export async function show(classified: Classified, givenUrl: string): Promise<ShownAnswer> {
+  return { answer: classified.answer, explanation: await explain(classified), givenUrl };
 }
 
 /** Answers with a page that nobody keeps. */

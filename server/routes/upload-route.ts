@@ -1,11 +1,13 @@
-/** `POST /upload`: one picture in a form, answered as a page or as JSON. */
+/** `POST /upload`: one picture in a form, answered as a page or as JSON (`?explain`: with the pictures of each step). */
 import type { Express } from 'express';
 import { route, wantsHtml } from '../answers.js';
 import { classify, pixelRows } from '../classify.js';
 import { toDataUrl } from '../decode-image.js';
+import { explain } from '../explain.js';
 import type { Predictor } from '../predictor.js';
 import { receiveImage, type UploadLimits } from '../upload.js';
-import { type PageContent, renderPage } from '../views/page.js';
+import { renderPage } from '../views/page.js';
+import type { PageContent } from '../views/page-content.js';
 import { sendPage, show } from './page-routes.js';
 
 /** What the route needs. */
@@ -32,15 +34,17 @@ export function addUploadRoute(app: Express, { predictor, limits, page }: Upload
           ]);
           sendPage(response, renderPage({ ...page(), shown: await show(classified, givenUrl) }));
         } else {
-          const { prediction, probabilities, blank } = classified.answer;
+          const { prediction, probabilities, digits, blank } = classified.answer;
           response.set('Cache-Control', 'no-store');
           const label = predictor.card()?.labels?.[prediction];
           response.json({
             prediction,
             ...(label === undefined ? {} : { label }),
             probabilities,
+            digits,
             ...(blank ? { blank } : {}),
-            pixels: pixelRows(classified),
+            ...(request.query.explain === undefined ? {} : { explanation: await explain(classified) }),
+            pixels: pixelRows(classified.input, classified.inputShape),
           });
         }
       },

@@ -1,126 +1,81 @@
-/** The one page of the server: choose a picture, see its digit. Complete without JavaScript; page.js makes it quicker. */
-
+/** The one page of the server: give a picture, see what it reads. Complete without JavaScript; page.js makes it quicker. */
 import { type Html, html } from '../../lib/html/html.js';
-import type { Answer } from '../classify.js';
-import type { ModelCard } from '../predictor.js';
 import type { Sample } from '../samples.js';
+import { renderAnswer } from './answer.js';
 import { layout } from './layout.js';
-
-/** An answer and its two pictures as addresses (`data:` or a path) for `<img>`. */
-export interface ShownAnswer {
-  readonly answer: Answer;
-  readonly givenUrl: string;
-  readonly seenUrl: string;
-}
-
-/** What the page shows. */
-export interface PageContent {
-  readonly card: ModelCard | undefined;
-  readonly samples: readonly Sample[];
-  readonly maxFileBytes: number;
-  readonly shown?: ShownAnswer;
-  /** What was wrong with the last upload. */
-  readonly error?: string;
-}
-
-/** Classes shown before a model is there. */
-const DEFAULT_CLASSES = 10;
+import { renderModel } from './model.js';
+import { type PageContent, reading, type Words, wordsFor } from './page-content.js';
 
 /** The page as a whole HTML document. */
 export function renderPage(content: PageContent): string {
+  const words = wordsFor(content.card);
+  const { shown } = content;
   return layout({
-    title: content.shown ? `It is a ${content.shown.answer.prediction}` : 'Which digit is it?',
+    title: shown ? `It reads ${reading(shown.answer, words)}` : words.title,
     content: html`<header>
-      <h1>Which digit is it?</h1>
-      <p>Give it a picture of one handwritten digit. A model trained by federated averaging reads it.</p>
+      <h1>${words.title}</h1>
+      <p>${words.lead}</p>
     </header>
     <main>
-      ${renderInput(content)}
-      ${renderAnswer(content)}
-    </main>
-    <footer>${renderCard(content.card)}</footer>`,
+      <div class="column">
+        ${words.readsSigns && renderPad()}
+        ${renderInput(content)}
+      </div>
+      ${renderAnswer(shown, words, content.card)}
+      <section class="card history with-script" id="history" aria-labelledby="history-title" hidden>
+        <h2 id="history-title">This visit</h2>
+        <div class="past" id="past"></div>
+        <p class="quiet">Kept in this tab alone. <button class="plain" type="button" id="forget">Forget them</button></p>
+      </section>
+      ${renderModel(content.card)}
+    </main>`,
   });
 }
 
-function renderInput({ samples, maxFileBytes, error }: PageContent): Html {
+/** Where to draw; it needs JavaScript, so without it there is none. */
+function renderPad(): Html {
+  return html`<section class="card draw with-script" aria-labelledby="draw-title">
+          <h2 id="draw-title">Draw</h2>
+          <div class="pad">
+            <canvas id="pad" width="560" height="400" tabindex="0" role="img" aria-label="Drawing pad" aria-describedby="pad-hint"></canvas>
+            <span class="pad-pen" id="pad-pen" hidden></span>
+            <p class="pad-invitation" id="pad-invitation" aria-hidden="true">Draw here</p>
+          </div>
+          <div class="pad-bar">
+            <output class="pad-answer" id="pad-answer" for="pad"></output>
+            <button class="secondary" type="button" id="pad-undo" disabled>Undo</button>
+            <button class="secondary" type="button" id="pad-clear" disabled>Clear</button>
+          </div>
+          <p class="error" id="pad-error" role="alert"></p>
+          <p class="quiet" id="pad-hint">With a finger, a pen or the mouse. By keyboard: the arrow keys move the pen, the space bar puts it down and lifts it.</p>
+        </section>`;
+}
+
+function renderInput({ samples, maxFileBytes, error, card }: PageContent): Html {
   return html`<section class="card input" aria-labelledby="input-title">
         <h2 id="input-title">Your picture</h2>
         <form class="upload" id="upload" action="/upload" method="post" enctype="multipart/form-data" data-max-bytes="${maxFileBytes}">
           <div class="drop" id="drop">
             <svg class="drop-icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 16V4m0 0L7.5 8.5M12 4l4.5 4.5M4 15v3.5A1.5 1.5 0 0 0 5.5 20h13a1.5 1.5 0 0 0 1.5-1.5V15"/></svg>
-            <label for="file"><strong>Choose a picture</strong><span class="with-script">, drop or paste one</span></label>
+            <label for="file"><strong>Choose a picture</strong><span class="with-mouse">, drop or paste one</span></label>
             <small id="file-hint">PNG, JPEG, WebP, GIF or AVIF, up to ${maxFileBytes / 1e6}\u00a0MB.<br>It is read in memory and never kept.</small>
             <input class="drop-input" type="file" id="file" name="file" required aria-describedby="file-hint error" accept="image/png,image/jpeg,image/webp,image/gif,image/avif">
           </div>
-          <button class="without-script" type="submit">Read the digit</button>
+          <label class="camera with-touch"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 8.5A1.5 1.5 0 0 1 5.5 7h2L9 4.5h6L16.5 7h2A1.5 1.5 0 0 1 20 8.5v9a1.5 1.5 0 0 1-1.5 1.5h-13A1.5 1.5 0 0 1 4 17.5z"/><circle cx="12" cy="13" r="3.5"/></svg>Take a photo<input type="file" id="camera" accept="image/*" capture="environment"></label>
+          <button class="without-script" type="submit">${card !== undefined && !wordsFor(card).readsSigns ? 'Look at it' : 'Read the digit'}</button>
         </form>
         <p class="error" id="error" role="alert">${error}</p>
-        ${samples.length > 0 && renderSamples(samples)}
+        ${samples.length > 0 && renderSamples(samples, wordsFor(card))}
       </section>`;
 }
 
-function renderSamples(samples: readonly Sample[]): Html {
+function renderSamples(samples: readonly Sample[], { readsSigns }: Words): Html {
+  const labelOf = ({ name, label }: Sample) =>
+    label === undefined || !readsSigns ? name : `digit ${label}`;
   return html`<h3 id="samples-title">Or try one of these</h3>
-        <ul class="samples" aria-labelledby="samples-title">${samples.map(renderSample)}</ul>`;
-}
-
-function renderSample({ name, label }: Sample): Html {
-  const path = `/samples/${encodeURIComponent(name)}`;
-  return html`
-          <li><a class="sample-link" href="${path}/result" data-sample="${path}" aria-label="Sample: ${label === undefined ? name : `digit ${label}`}"><img class="sample-picture" src="${path}" alt="" width="52" height="52"></a></li>`;
-}
-
-function renderAnswer({ card, shown }: PageContent): Html {
-  const [height, width] = card?.inputShape ?? [28, 28];
-  const classes = Array.from({ length: card?.classes ?? DEFAULT_CLASSES }, (_, index) => index);
-  return html`<section class="card answer" id="answer" data-state="${shown ? 'done' : 'empty'}" aria-labelledby="answer-title" tabindex="-1">
-        <h2 id="answer-title">Answer</h2>
-        <div class="flow">
-          <figure><div class="frame">${picture('given', 'The picture as given', shown?.givenUrl)}</div><figcaption>Your picture</figcaption></figure>
-          ${arrow}
-          <figure><div class="frame seen">${picture('seen', `The picture as the model saw it, ${width} by ${height} pixels`, shown?.seenUrl)}</div><figcaption>What the model saw, ${width} × ${height}</figcaption></figure>
-          ${arrow}
-          <figure><div class="frame digit" id="digit" aria-hidden="true">${shown ? shown.answer.prediction : '?'}</div><figcaption>What it reads</figcaption></figure>
-        </div>
-        <p class="sentence" id="sentence" role="status" aria-live="polite">${shown ? sentence(shown.answer) : 'Choose a picture or a sample to begin.'}</p>
-        <h3 id="bars-title">How sure it is</h3>
-        <ol class="bars" id="bars" aria-labelledby="bars-title">${classes.map((index) => renderBar(index, shown?.answer))}</ol>
-      </section>`;
-}
-
-const arrow = html`<svg class="arrow" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12h14m0 0-5-5m5 5-5 5"/></svg>`;
-
-function picture(id: string, alt: string, url: string | undefined): Html {
-  return url === undefined
-    ? html`<img class="shown-picture" id="${id}" alt="${alt}" hidden>`
-    : html`<img class="shown-picture" id="${id}" alt="${alt}" src="${url}">`;
-}
-
-function renderBar(index: number, answer: Answer | undefined): Html {
-  const share = answer?.probabilities[index] ?? 0;
-  return html`
-          <li${index === answer?.prediction && html` class="best"`}><span class="class">${index}</span><svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${(share * 100).toFixed(2)}" height="1"/></svg><span class="share">${answer ? formatShare(share) : '–'}</span></li>`;
-}
-
-/** The same sentence as result.js says. */
-function sentence({ prediction, probabilities, blank }: Answer): Html {
-  if (blank) return html`The picture looks blank, so this is a guess about nothing.`;
-  return html`It looks like a <strong>${prediction}</strong>, ${formatShare(probabilities[prediction] ?? 0)} sure.`;
-}
-
-function formatShare(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
-}
-
-function renderCard(card: ModelCard | undefined): Html {
-  if (card === undefined) return html`<p>The model is not loaded yet.</p>`;
-  const { accuracy } = card;
-  return html`<dl>
-        <div><dt>Model</dt><dd>${card.file}</dd></div>
-        <div><dt>sha256</dt><dd><code title="${card.sha256}">${card.sha256.slice(0, 12)}</code></dd></div>
-        <div><dt>Input</dt><dd>${card.inputShape.join(' × ')}</dd></div>
-        <div><dt>Engine</dt><dd>${card.engine}</dd></div>
-        ${accuracy && html`<div><dt>Accuracy</dt><dd>${(accuracy.accuracy * 100).toFixed(2)} % of ${accuracy.examples.toLocaleString('en')} test images</dd></div>`}
-      </dl>
-      <p><a href="/model">As JSON</a></p>`;
+        <ul class="samples" aria-labelledby="samples-title">${samples.map((sample) => {
+          const path = `/samples/${encodeURIComponent(sample.name)}`;
+          return html`
+          <li><a class="sample-link" href="${path}/result" data-sample="${path}" aria-label="Sample: ${labelOf(sample)}"><img class="sample-picture" src="${path}" alt="" width="52" height="52"></a></li>`;
+        })}</ul>`;
 }

@@ -1,0 +1,129 @@
+/** How well uploaded pictures are read: MNIST's test digits as people would send them, beside a plain resize. */
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { permutation, randomStream } from '../lib/federation/random.js';
+import { readDataset } from '../lib/formats/dataset.js';
+import { createApp } from '../server/app.js';
+import { listen } from '../server/listen.js';
+import type { Predictor } from '../server/predictor.js';
+import { type Writing, writeRow } from '../server/testing/enlarge.js';
+import { CONDITIONS, type Condition, photograph } from '../server/testing/photograph.js';
+import { upload } from '../server/testing/served-app.js';
+import { createWorkerPredictor } from '../server/worker-predictor.js';
+import { fedbatch, type Section, withDirectory } from './section.js';
+
+/** Trained once and kept; delete it to train anew. */
+const MODEL = join('.cache', 'mnist-cnn.h5');
+/** Pictures of each condition. */
+const PICTURES = 200;
+const ROWS = 60;
+const SEED = 1;
+
+/** Rows of digits, as a postcode: how many, and how far apart (pixels of 28 to a digit). */
+const ROWS_OF_DIGITS: Readonly<Record<string, { readonly count: number; readonly gap: number }>> = {
+  'five digits in a row, as on a photo': { count: 5, gap: 6 },
+  'two digits that touch': { count: 2, gap: -1 },
+};
+const ON_PHOTO: Condition = {
+  canvas: [600, 2000],
+  size: [0.5, 0.95],
+  inverted: true,
+  shaded: [0.1, 0.4],
+  noise: [0.01, 0.04],
+  jpeg: [60, 90],
+};
+
+/** A picture to upload, and what stands in it. */
+interface Question {
+  readonly file: Buffer;
+  readonly expected: string;
+}
+
+/** Uploads pictures of digits of MNIST's test set under all conditions. */
+export const benchUploads: Section = async ({ data, journal }) => {
+  if (!existsSync(MODEL)) await trainModel(data);
+  const { test } = await readDataset(data);
+  if (test === undefined) throw new Error(`${data} has no test digits`);
+  const order = permutation(test.labels.length, randomStream(SEED, 'digits'));
+  const digitAt = (index: number) => {
+    const at = order[index % order.length] as number;
+    const levels = Uint8Array.from(test.images.subarray(at * 784, (at + 1) * 784));
+    return { levels, label: String(test.labels[at]) };
+  };
+  const single = (name: string, condition: Condition) => async (index: number) => {
+    const { levels, label } = digitAt(index);
+    const writing: Writing = { width: 28, height: 28, levels };
+    return { file: await photograph(writing, condition, randomStream(SEED, name, index)), expected: label };
+  };
+  const row =
+    (name: string, { count, gap }: { readonly count: number; readonly gap: number }) =>
+    async (index: number) => {
+      const digits = Array.from({ length: count }, (_, place) => digitAt(index * count + place));
+      const writing = writeRow(
+        digits.map(({ levels }) => levels),
+        gap,
+      );
+      const file = await photograph(writing, ON_PHOTO, randomStream(SEED, name, index));
+      return { file, expected: digits.map(({ label }) => label).join('') };
+    };
+
+  const predictor = await createWorkerPredictor({ modelPath: MODEL, threads: 1 });
+  const server = await listen(createApp({ predictor }), { host: '127.0.0.1', port: 0 });
+  const measure = (name: string, count: number, ask: (index: number) => Promise<Question>) =>
+    journal.once(`uploads, ${name}, ${count}`, async () => {
+      console.error(`uploads: ${name}`);
+      let [right, plainRight] = [0, 0];
+      for (let index = 0; index < count; index++) {
+        const { file, expected } = await ask(index);
+        if ((await readByUpload(server.url, file)) === expected) right++;
+        if ((await readPlainly(file, predictor)) === expected) plainRight++;
+      }
+      return { right: right / count, plainRight: plainRight / count };
+    });
+  try {
+    const rows: string[][] = [];
+    for (const [name, condition] of Object.entries(CONDITIONS)) {
+      const { right, plainRight } = await measure(name, PICTURES, single(name, condition));
+      rows.push([name, percent(right), percent(plainRight)]);
+    }
+    for (const [name, digits] of Object.entries(ROWS_OF_DIGITS)) {
+      const { right } = await measure(name, ROWS, row(name, digits));
+      rows.push([`${name}: all of them right`, percent(right), '–']);
+    }
+    return { header: ['uploaded as', 'fedbatch reads', 'a plain resize to 28 × 28 reads'], rows };
+  } finally {
+    await server.close();
+    await predictor.close();
+  }
+};
+
+/** The default CNN, trained by one client: the reader of pictures is measured here, not federated averaging. */
+function trainModel(data: string): Promise<void> {
+  return withDirectory(async (directory) => {
+    await fedbatch('run', '--data', data, '--clients', '1', '--epochs', '5', '--volume', directory);
+    await mkdir('.cache', { recursive: true });
+    await copyFile(join(directory, 'aggregated-model.h5'), MODEL);
+  });
+}
+
+async function readByUpload(url: string, file: Buffer): Promise<string> {
+  const response = await upload(url, file, { name: 'picture' });
+  const { digits } = (await response.json()) as { digits?: readonly { readonly prediction: number }[] };
+  return (digits ?? []).map(({ prediction }) => prediction).join('');
+}
+
+/** As older systems did it: the file squeezed into 28 × 28, grey, divided by 255. */
+async function readPlainly(file: Buffer, predictor: Predictor): Promise<string> {
+  const grey = await sharp(file).resize(28, 28, { fit: 'fill' }).greyscale().raw().toBuffer();
+  const probabilities = await predictor.predict(
+    Float32Array.from(grey, (level) => level / 255),
+    1,
+  );
+  return String(probabilities.indexOf(Math.max(...probabilities)));
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}

@@ -1,0 +1,136 @@
+/** The drawing pad: pointer and keyboard make strokes, and each change is read while it is drawn. */
+
+/** Like a felt pen on paper: what a model of pen strokes has seen most. */
+const LINE_WIDTH = 26;
+const INK = '#1b1d22';
+const PAPER = '#ffffff';
+/** While a stroke grows it is read at most so often; when it ends, at once. */
+const READ_EVERY_MS = 250;
+/** A key press moves the pen this far. */
+const KEY_STEP = 12;
+const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** Makes `canvas` a pad. `read(blob, drawing)` gets each picture and the number of the drawing; no blob when it is empty. */
+export function openPad(canvas, { read }) {
+  const context = canvas.getContext('2d');
+  const find = (id) => document.getElementById(id);
+  let strokes = [];
+  let drawing = 1;
+  let timer;
+
+  const redraw = () => {
+    context.fillStyle = PAPER;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    Object.assign(context, { strokeStyle: INK, lineWidth: LINE_WIDTH, lineCap: 'round', lineJoin: 'round' });
+    for (const [first, ...rest] of strokes) {
+      context.beginPath();
+      context.moveTo(...first);
+      // A tap is a dot.
+      for (const point of rest.length > 0 ? rest : [first]) context.lineTo(...point);
+      context.stroke();
+    }
+    for (const id of ['pad-undo', 'pad-clear']) find(id).disabled = strokes.length === 0;
+    find('pad-invitation').hidden = strokes.length > 0;
+  };
+  const readNow = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (strokes.length === 0) {
+      void read(undefined, drawing);
+      drawing++;
+      return;
+    }
+    const number = drawing;
+    canvas.toBlob((blob) => blob && void read(blob, number));
+  };
+  const readSoon = () => {
+    timer ??= setTimeout(readNow, READ_EVERY_MS);
+  };
+  const change = (next) => {
+    strokes = next;
+    redraw();
+    readNow();
+  };
+  find('pad-undo').addEventListener('click', () => change(strokes.slice(0, -1)));
+  find('pad-clear').addEventListener('click', () => change([]));
+
+  drawByPointer(canvas, {
+    begin: (point) => {
+      strokes = [...strokes, [point]];
+      redraw();
+    },
+    go: (point) => {
+      strokes.at(-1).push(point);
+      redraw();
+      readSoon();
+    },
+    end: readNow,
+  });
+  drawByKeys(canvas, {
+    pen: find('pad-pen'),
+    begin: (point) => change([...strokes, [point]]),
+    go: (point) => {
+      strokes.at(-1).push(point);
+      redraw();
+      readSoon();
+    },
+  });
+  redraw();
+}
+
+function drawByPointer(canvas, { begin, go, end }) {
+  const pointOf = (event) => {
+    const { left, top, width, height } = canvas.getBoundingClientRect();
+    return [
+      ((event.clientX - left) * canvas.width) / width,
+      ((event.clientY - top) * canvas.height) / height,
+    ];
+  };
+  /** A second finger does not draw across the first one's line. */
+  let active;
+  canvas.addEventListener('pointerdown', (event) => {
+    if (active !== undefined || event.button > 0) return;
+    active = event.pointerId;
+    canvas.setPointerCapture(event.pointerId);
+    begin(pointOf(event));
+  });
+  canvas.addEventListener('pointermove', (event) => {
+    if (event.pointerId !== active) return;
+    for (const each of event.getCoalescedEvents?.() ?? [event]) go(pointOf(each));
+  });
+  for (const type of ['pointerup', 'pointercancel']) {
+    canvas.addEventListener(type, (event) => {
+      if (event.pointerId !== active) return;
+      active = undefined;
+      end();
+    });
+  }
+}
+
+function drawByKeys(canvas, { pen, begin, go }) {
+  let [x, y, isDown] = [canvas.width / 2, canvas.height / 4, false];
+  const showPen = () => {
+    pen.hidden = false;
+    pen.style.left = `${(x / canvas.width) * 100}%`;
+    pen.style.top = `${(y / canvas.height) * 100}%`;
+    pen.dataset.down = String(isDown);
+  };
+  canvas.addEventListener('keydown', (event) => {
+    const direction = DIRECTIONS[event.key];
+    if (direction === undefined && event.key !== ' ') return;
+    event.preventDefault();
+    if (direction === undefined) {
+      isDown = !isDown;
+      if (isDown) begin([x, y]);
+    } else {
+      x = Math.max(0, Math.min(canvas.width, x + direction[0] * KEY_STEP));
+      y = Math.max(0, Math.min(canvas.height, y + direction[1] * KEY_STEP));
+      if (isDown) go([x, y]);
+    }
+    showPen();
+  });
+  canvas.addEventListener('blur', () => {
+    isDown = false;
+    pen.hidden = true;
+  });
+}

@@ -1,0 +1,90 @@
+/** The part of the page that answers: what is read, how sure that is, and the way of the picture to the model. */
+import { type Html, html } from '../../lib/html/html.js';
+import type { ModelCard } from '../predictor.js';
+import {
+  classesWithBars,
+  formatShare,
+  reading,
+  type ShownAnswer,
+  sentence,
+  type Words,
+} from './page-content.js';
+
+/** The answer; an empty one before anything was asked, for page.js to fill. */
+export function renderAnswer(shown: ShownAnswer | undefined, words: Words, card: ModelCard | undefined): Html {
+  const [height, width] = card?.inputShape ?? [28, 28];
+  const first = shown?.explanation.digits[0];
+  const read = shown ? reading(shown.answer, words) : '?';
+  const readsSigns = words.readsSigns ? 'yes' : 'no';
+  return html`<section class="card answer" id="answer" data-state="${shown ? 'done' : 'empty'}" data-labels="${JSON.stringify(words.labels)}" data-signs="${readsSigns}" aria-labelledby="answer-title" tabindex="-1">
+        <h2 id="answer-title">Answer</h2>
+        <div class="flow">
+          <figure><div class="frame">${picture('given', 'The picture as given', shown?.givenUrl)}</div><figcaption>Your picture</figcaption></figure>
+          ${arrow}
+          <figure><div class="frame seen">${picture('seen', `The picture as the model saw it, ${width} by ${height} pixels`, first?.seen)}</div><figcaption>What the model saw, ${width} × ${height}</figcaption></figure>
+          ${arrow}
+          <figure><div class="frame digit" id="digit" data-length="${lengthClass(read)}" aria-hidden="true">${read}</div><figcaption>What it reads</figcaption></figure>
+        </div>
+        <p class="sentence" id="sentence" role="status" aria-live="polite">${shown ? sentence(shown.answer, words).map(emphasiseOdd) : 'Nothing to read yet: draw, choose a picture, or take a sample.'}</p>
+        <div class="digits" id="digits" role="group" aria-label="Digits of the picture" hidden></div>
+        ${shown && shown.answer.digits.length > 1 && renderDigits(shown, words)}
+        <h3 id="bars-title">How sure it is</h3>
+        <ol class="bars" id="bars" aria-labelledby="bars-title">${classesWithBars(first?.probabilities, words.labels.length).map(
+          (index) => renderBar({ index, words, shown }),
+        )}</ol>
+        <div class="way" id="way"${shown === undefined && html` hidden`}>
+          <h3 id="steps-title">From your picture to the model's input</h3>
+          <div class="steps" id="steps" role="group" aria-labelledby="steps-title">${shown && renderSteps(shown)}</div>
+        </div>
+      </section>`;
+}
+
+/** How large a reading can be written: by the number of its characters. */
+export function lengthClass(text: string): string {
+  if (text.length <= 2) return 'short';
+  return text.length <= 5 ? 'middle' : 'long';
+}
+
+const arrow = html`<svg class="arrow" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12h14m0 0-5-5m5 5-5 5"/></svg>`;
+
+function emphasiseOdd(part: string, at: number): Html {
+  return at % 2 === 1 ? html`<strong>${part}</strong>` : html`${part}`;
+}
+
+function picture(id: string, alt: string, url: string | undefined): Html {
+  return url === undefined
+    ? html`<img class="shown-picture" id="${id}" alt="${alt}" hidden>`
+    : html`<img class="shown-picture" id="${id}" alt="${alt}" src="${url}">`;
+}
+
+/** Each digit of several, where there is no JavaScript to choose one of them. */
+function renderDigits({ explanation }: ShownAnswer, { labels }: Words): Html {
+  return html`<div class="digits">${explanation.digits.map(
+    ({ prediction, probabilities, seen }) =>
+      html`<figure class="digit-choice"><img src="${seen}" alt="" width="44" height="44"><figcaption><strong>${labels[prediction] ?? prediction}</strong> ${formatShare(probabilities[prediction] ?? 0)}</figcaption></figure>`,
+  )}</div>`;
+}
+
+interface BarOptions {
+  readonly index: number;
+  readonly words: Words;
+  readonly shown: ShownAnswer | undefined;
+}
+
+function renderBar({ index, words, shown }: BarOptions): Html {
+  const answer = shown?.answer;
+  const share = answer?.probabilities[index] ?? 0;
+  return html`
+          <li${index === answer?.prediction && html` class="best"`}><span class="class">${words.labels[index] ?? index}</span><svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${(share * 100).toFixed(2)}" height="1"/></svg><span class="share">${answer ? formatShare(share) : '–'}</span></li>`;
+}
+
+function renderSteps({ explanation }: ShownAnswer): readonly Html[] {
+  const [first] = explanation.digits;
+  const steps = [...explanation.steps, ...(first?.steps ?? [])];
+  if (first !== undefined) steps.push({ name: 'centred: the input', image: first.seen });
+  return steps.map(
+    ({ name, image }) =>
+      html`<figure class="step"><img src="${image}" alt=""><figcaption>${name}</figcaption></figure>`,
+  );
+}
+
