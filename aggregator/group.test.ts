@@ -22,7 +22,13 @@ import { aggregateGroup, aggregateGroups } from './group.js';
 
 const CLIENTS = 12;
 const KERNEL = [3, 1];
-const ADAM: StrategySettings = { name: 'fedadam', serverLearningRate: 0.01, beta1: 0.9, beta2: 0.99, tau: 1e-3 };
+const ADAM: StrategySettings = {
+  name: 'fedadam',
+  serverLearningRate: 0.01,
+  beta1: 0.9,
+  beta2: 0.99,
+  tau: 1e-3,
+};
 
 let root: string;
 let parent: string;
@@ -45,12 +51,24 @@ function weightsOf(seed: number, shape = KERNEL): Weights {
 
 function write(name: string, weights: Weights, update?: UpdateFacts): Promise<string> {
   const input = weights[0]?.shape[0];
-  const layers = [{ class_name: 'Dense', config: { name: 'dense', units: 1, batch_input_shape: [null, input] } }];
+  const layers = [
+    { class_name: 'Dense', config: { name: 'dense', units: 1, batch_input_shape: [null, input] } },
+  ];
   const modelConfig = { class_name: 'Sequential', config: { name: 'sequential', layers } };
-  return writeKerasFile(at(name), { modelConfig, kerasVersion: '2.15.0', weights, ...(update ? { update } : {}) });
+  return writeKerasFile(at(name), {
+    modelConfig,
+    kerasVersion: '2.15.0',
+    weights,
+    ...(update ? { update } : {}),
+  });
 }
 
-const facts = (client: number): UpdateFacts => ({ client, round: 1, examples: 7 * client + 1, parent: parentHash });
+const facts = (client: number): UpdateFacts => ({
+  client,
+  round: 1,
+  examples: 7 * client + 1,
+  parent: parentHash,
+});
 const clientFile = (client: number) => at(`client-${client}.h5`);
 const all = Array.from({ length: CLIENTS }, (_, client) => client);
 
@@ -111,7 +129,10 @@ describe('aggregation by groups', () => {
   }
 
   it('takes the bytes that one client moves', async () => {
-    assert.notEqual(await bytesOf(await flat({ files: all.slice(1).map(clientFile) })), await bytesOf(await flat()));
+    assert.notEqual(
+      await bytesOf(await flat({ files: all.slice(1).map(clientFile) })),
+      await bytesOf(await flat()),
+    );
   });
 
   it('tells its clients, and rejects updates as an aggregation of updates does', async () => {
@@ -144,7 +165,8 @@ describe('aggregation by groups', () => {
     const options = { ...level(), groups, saveFile: next() };
     await assert.rejects(
       aggregateGroups({ ...options, minUpdates: 4 }),
-      (error: unknown) => error instanceof ThresholdError && /at least 4 good client updates, found 3/.test(error.message),
+      (error: unknown) =>
+        error instanceof ThresholdError && /at least 4 good client updates, found 3/.test(error.message),
     );
     assert.equal((await aggregateGroups({ ...options, minUpdates: 3 })).updates, 3);
   });
@@ -169,10 +191,19 @@ describe('a group that does not fit', () => {
       await aggregateGroup({ ...level(), parent: undefined, group: 'h', files: [at(name)], saveFile });
       return saveFile;
     };
-    await refused([good, await group([1, 2])], /out-\d+\.h5: expected clients that no other group has, found client 1, who is in .*out-\d+\.h5 too\./);
+    await refused(
+      [good, await group([1, 2])],
+      /out-\d+\.h5: expected clients that no other group has, found client 1, who is in .*out-\d+\.h5 too\./,
+    );
     await refused([good, good], /found client 0, who is in/);
-    await refused([good, await place('r2.h5', weightsOf(8), { round: 2 })], /expected updates of round 1, found updates of round 2/);
-    await refused([good, await place('p2.h5', weightsOf(8), { parent: otherHash })], /expected updates of the global model .*found updates of the global model/);
+    await refused(
+      [good, await place('r2.h5', weightsOf(8), { round: 2 })],
+      /expected updates of round 1, found updates of round 2/,
+    );
+    await refused(
+      [good, await place('p2.h5', weightsOf(8), { parent: otherHash })],
+      /expected updates of the global model .*found updates of the global model/,
+    );
     await refused([good], /expected updates of the global model/, { parent: at('other.h5') });
     await refused(
       [good, await place('s2.h5', weightsOf(8, [4, 1]), {})],
@@ -187,7 +218,10 @@ describe('a group that does not fit', () => {
 
   it('is no group, or damaged', async () => {
     const good = await group([0, 1]);
-    await refused([good, clientFile(3)], /client-3\.h5: expected the sums of a group .*found another HDF5 file/);
+    await refused(
+      [good, clientFile(3)],
+      /client-3\.h5: expected the sums of a group .*found another HDF5 file/,
+    );
     await refused([good, at('nowhere.h5')], /nowhere\.h5: expected the sums of a group/);
     const bytes = await readFile(good);
     await writeFile(at('cut.h5'), bytes.subarray(0, bytes.length >> 1));
@@ -196,17 +230,26 @@ describe('a group that does not fit', () => {
     const forged = async (change: object, values: readonly number[]) => {
       const arrays = [{ name: 'dense/kernel:0', shape: KERNEL, parts: 1 }];
       const bytes = await writeHdf5((hdf5) => {
-        hdf5.bytes('/group', new TextEncoder().encode(JSON.stringify({ format: 1, ...told, arrays, ...change })));
+        hdf5.bytes(
+          '/group',
+          new TextEncoder().encode(JSON.stringify({ format: 1, ...told, arrays, ...change })),
+        );
         for (const name of ['/sums', '/sums/0']) hdf5.group(name);
         hdf5.floats('/sums/0/0', { shape: [values.length], values: Float64Array.from(values) });
       });
       await writeFile(at('forged.h5'), bytes);
       return [at('forged.h5')];
     };
-    await refused(await forged({}, [1, Number.NaN, 3]), /expected finite numbers at \/sums\/0\/0, found NaN at position 1/);
+    await refused(
+      await forged({}, [1, Number.NaN, 3]),
+      /expected finite numbers at \/sums\/0\/0, found NaN at position 1/,
+    );
     await refused(await forged({}, [1, 2]), /expected 3 numbers at \/sums\/0\/0, found 2/);
     await refused(await forged({ round: 0 }, [1, 2, 3]), /expected the facts of the sums of a group/);
-    await refused(await forged({}, [1, 2, 3]), /expected dense\/bias:0 \[1\] as in .*, found no further array/);
+    await refused(
+      await forged({}, [1, 2, 3]),
+      /expected dense\/bias:0 \[1\] as in .*, found no further array/,
+    );
   });
 
   it('goes with no strategy that looks at each update', async () => {

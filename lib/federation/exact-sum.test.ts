@@ -9,7 +9,9 @@ const anyFloat = fc.float({ noNaN: true, noDefaultInfinity: true });
 /** Numbers of one size, as weights are, and numbers of all sizes, for which two float64 are not enough. */
 const terms = fc.oneof(
   fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { maxLength: 40 }),
-  fc.array(fc.constantFrom(1e30, -1e30, 1, -1, 2 ** -60, 3e-40, 2 ** -149, -(2 ** -149), 0, -0), { maxLength: 40 }),
+  fc.array(fc.constantFrom(1e30, -1e30, 1, -1, 2 ** -60, 3e-40, 2 ** -149, -(2 ** -149), 0, -0), {
+    maxLength: 40,
+  }),
   fc.array(anyFloat, { maxLength: 40 }),
 );
 
@@ -70,7 +72,12 @@ describe('exact sums', () => {
 
   it('hold what two numbers do not', () => {
     const values = [1e30, 1, 2 ** -149];
-    assert.deepEqual(sumOf(values).parts().map(([value]) => value), values);
+    assert.deepEqual(
+      sumOf(values)
+        .parts()
+        .map(([value]) => value),
+      values,
+    );
     assert.equal(sumOf([...values, -1e30, -1]).rounded()[0], 2 ** -149);
   });
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { WeightedUpdate } from './strategies/strategy.js';
 import { sumGroups, sumUpdates } from './strategies/server-step.js';
+import type { WeightedUpdate } from './strategies/strategy.js';
 import { strategyNamed } from './strategies/strategy-named.js';
 import type { StrategySettings } from './strategies/strategy-settings.js';
 import { createWeightedMean, rounded, type WeightedSums } from './weighted-mean.js';
@@ -103,11 +103,14 @@ describe('the weighted mean', () => {
       fc.assert(
         fc.asyncProperty(
           anyUpdates.chain((updates) =>
-            fc.array(fc.nat({ max: 3 }), { minLength: updates.length, maxLength: updates.length }).map((places) => {
-              const groups: WeightedUpdate[][] = [[], [], [], []];
-              for (const [at, place] of places.entries()) groups[place]?.push(updates[at] as WeightedUpdate);
-              return { updates, groups: groups.reverse() };
-            }),
+            fc
+              .array(fc.nat({ max: 3 }), { minLength: updates.length, maxLength: updates.length })
+              .map((places) => {
+                const groups: WeightedUpdate[][] = [[], [], [], []];
+                for (const [at, place] of places.entries())
+                  groups[place]?.push(updates[at] as WeightedUpdate);
+                return { updates, groups: groups.reverse() };
+              }),
           ),
           async ({ updates, groups }) => {
             const strategy = strategyNamed(settings);
@@ -117,7 +120,10 @@ describe('the weighted mean', () => {
             assert.deepEqual(await strategy.aggregateGroups?.(state, sums), expected);
             const outer = [await sumGroups(sums.slice(0, 2)), await sumGroups(sums.slice(2))];
             const all = await sumUpdates(updates);
-            assert.deepEqual(await sumGroups(outer.filter((each): each is WeightedSums => each !== null)), all);
+            assert.deepEqual(
+              await sumGroups(outer.filter((each): each is WeightedSums => each !== null)),
+              all,
+            );
           },
         ),
         { numRuns: 40 },
