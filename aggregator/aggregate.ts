@@ -1,19 +1,12 @@
 /** The aggregator's main path: client updates in files → the next global model in a file. */
 import { ThresholdError } from '../lib/federation/errors.js';
 import { type PrivacyRecord, privacyAfter } from '../lib/federation/privacy/privacy-record.js';
-import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
-import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
-import type { KerasFile } from '../lib/formats/keras-file.js';
-import { decodeKerasFile, KERAS_FILE, readKerasFile } from '../lib/formats/keras-hdf5.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';
-import { type Admission, createAdmission, type NamedModel } from './admission.js';
-import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';
-import { agreeOnLineage } from './lineage.js';
-import { readAhead } from './read-ahead.js';
-import { holdToSplit } from './split-clients.js';
+import { type Account, admitUpdates, readParent } from './admitted-updates.js';
+import type { Rejection } from './candidates.js';
 import { checkStateOptions, type StateFiles } from './state-options.js';
 
 /** What to aggregate. */
@@ -75,16 +68,11 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
   );
   checkStateOptions(strategy, options, options.parent);
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
-  const own = [saveFile, parent?.file, stateIn, stateOut];
-  const excluded = own.filter((file) => file !== undefined);
-  const found = await findCandidates({ directory, files, excluded });
-  const ofSplit = manifest === undefined ? { ...found, clients: 1 } : await holdToSplit(found, manifest);
-  const { candidates, rejected } = ofSplit;
-  const minUpdates = options.minUpdates ?? ofSplit.clients;
-  const lineage = agreeOnLineage(candidates, { parent: parent?.sha256, round });
-  const admission = createAdmission(lineage, parent);
-
-  const account = { updates: 0, examples: 0, rejected: [...rejected] };
+  const excluded = [saveFile, stateIn, stateOut];
+  const sources = { directory, files, excluded, parent, round, manifest };
+  const admitted = await admitUpdates({ ...sources, reporter, signal });
+  const { lineage, account } = admitted;
+  const minUpdates = options.minUpdates ?? admitted.expected;
   const start = parent && { file: parent.file, weights: parent.model.weights, sha256: parent.sha256 };
   const state = await startState(strategy, { round: lineage.round, parent: start }, stateIn);
   if (strategy.slots.length > 0 && stateIn === undefined && lineage.round > 1) {
@@ -92,22 +80,25 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
       `${strategy.name} starts anew in round ${lineage.round}: no --state-in tells what it remembers.`,
     );
   }
-  const next = await strategy
-    .aggregate(state, admit({ candidates, admission, account, reporter, signal }))
-    .finally(() => {
-      for (const { file, reason } of account.rejected)
-        reporter.warn(`Rejected ${file}: ${reason}.`, { file, reason });
-    });
-  const reference = admission.reference();
-  if (reference === undefined || account.updates < minUpdates) {
-    throw new ThresholdError(
-      `Expected at least ${minUpdates} good client updates, found ${account.updates}` +
-        ` (${account.rejected.length} rejected); ${saveFile} was not written.`,
-    );
-  }
+  const next = await strategy.aggregate(state, admitted.updates).finally(() => admitted.tellRejected());
+  const reference = admitted.reference();
+  if (reference === undefined || account.updates < minUpdates)
+    throw tooFew(account, { minUpdates, saveFile });
   const written = await writeGlobal({ strategy, next, like: reference.model, saveFile, stateOut });
   const seconds = Math.round(performance.now() - startedAt) / 1000;
-  return { ...account, ...written, ...spent(options, lineage.round), seconds };
+  const { updates, examples, rejected } = account;
+  return { updates, examples, rejected, ...written, ...spent(options, lineage.round), seconds };
+}
+
+/** What is said when too few updates were good. */
+export function tooFew(
+  { updates, rejected }: Pick<Account, 'updates' | 'rejected'>,
+  { minUpdates, saveFile }: { readonly minUpdates: number; readonly saveFile: string },
+): ThresholdError {
+  return new ThresholdError(
+    `Expected at least ${minUpdates} good client updates, found ${updates}` +
+      ` (${rejected.length} rejected); ${saveFile} was not written.`,
+  );
 }
 
 /** The privacy spent after `round` rounds, each like this one. */
@@ -117,53 +108,4 @@ function spent(
 ): Pick<AggregateResult, 'privacy'> {
   if (participants === undefined || population === undefined) return {};
   return privacyAfter(strategy, { participants, population, rounds: Math.max(1, round) });
-}
-
-/** Models that wait in memory for their turn. */
-const READ_AHEAD = 2;
-
-interface Account {
-  updates: number;
-  examples: number;
-  readonly rejected: Rejection[];
-}
-
-interface AdmitOptions extends Pick<AggregateOptions, 'reporter'> {
-  readonly candidates: readonly Candidate[];
-  readonly admission: Admission;
-  readonly account: Account;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** Reads one candidate after the other, passes the good ones on, and writes everything into the account. */
-async function* admit(options: AdmitOptions): AsyncGenerator<WeightedUpdate> {
-  const { candidates, admission, account, reporter, signal } = options;
-  let done = 0;
-  for await (const [candidate, result] of readAhead(candidates, READ_AHEAD, readCandidate)) {
-    signal?.throwIfAborted();
-    const reason = 'error' in result ? unreadable(result.error) : admission.judge(candidate, result.value);
-    if ('value' in result && reason === null) {
-      const examples = countExamples(candidate, result.value, reporter);
-      account.updates++;
-      account.examples += examples;
-      yield { weights: result.value.weights, examples };
-    } else account.rejected.push({ file: candidate.file, reason: reason ?? '' });
-    reporter.progress({ stage: 'aggregate', done: ++done, total: candidates.length, unit: 'models' });
-  }
-}
-
-/** Our trainer writes float32: an update in another type is none of its making. Models that users name are converted. */
-function readCandidate({ file, facts }: Candidate): Promise<KerasFile> {
-  return readKerasFile(file, facts === undefined ? {} : { types: ['float32'] });
-}
-
-function countExamples({ file }: Candidate, { update }: KerasFile, reporter: Reporter): number {
-  if (update) return update.examples;
-  reporter.warn(`${file} does not tell its number of examples: it counts as one example.`, { file });
-  return 1;
-}
-
-async function readParent(file: string): Promise<NamedModel & { readonly sha256: string }> {
-  const bytes = await readFileBytes(file, KERAS_FILE);
-  return { file, model: await decodeKerasFile(bytes, file), sha256: sha256(bytes) };
 }

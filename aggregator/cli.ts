@@ -7,10 +7,13 @@ import { tellResult } from '../lib/cli/result.js';
 import { addStrategyOptions, type StrategyFlags, strategyOf } from '../lib/cli/strategy-options.js';
 import { UsageError } from '../lib/federation/errors.js';
 import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
-import { aggregate } from './aggregate.js';
+import { type AggregateResult, aggregate } from './aggregate.js';
+import { aggregateGroup, aggregateGroups } from './group.js';
 
 interface Flags extends StrategyFlags {
   readonly dir?: string;
+  readonly group?: string;
+  readonly groups?: readonly string[];
   readonly savefile: string;
   readonly parent?: string;
   readonly round?: number;
@@ -28,6 +31,12 @@ Examples:
   fedbatch aggregate --dir runs/1/rounds/0001/updates --parent runs/1/rounds/0001/global.h5 --savefile global.h5
   fedbatch aggregate --dir u2 --parent 2.h5 --savefile 3.h5 --strategy fedadam --state-in 2.state --state-out 3.state
   fedbatch aggregate --dir u1 --parent 1.h5 --savefile 2.h5 --strategy krum --byzantine 2
+  fedbatch aggregate --dir site-a --parent 1.h5 --group a --savefile a.h5
+  fedbatch aggregate --groups a.h5 b.h5 --parent 1.h5 --savefile 2.h5
+
+--group writes the exact sums of its updates, in place of a model; --groups makes of them, in any order, the bytes that
+all updates at once give. That goes with strategies that average (fedavg, fedavgm, fedadagrad, fedadam, fedyogi) and with
+--clip-norm, given where groups are made. A group that does not fit the others is an error: nothing is left out.
 
 The last line on stdout is a JSON object: updates, examples, rejected (file and reason), sha256, seconds; with
 --state-out also state (its sha256), with privacy also privacy (epsilon after --round rounds of the same settings).
@@ -44,6 +53,8 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
       'updates named one by one; plain Keras models among them count as one example each',
     )
     .option('--dir <dir>', 'directory of client updates: its *.h5 files')
+    .option('--group <name>', 'write the sums of these updates, under this name, in place of a model')
+    .option('--groups <h5...>', 'files that --group wrote, in place of updates')
     .requiredOption('--savefile <h5>', 'where the new global model goes')
     .option(
       '--parent <h5>',
@@ -70,28 +81,38 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
     .option('--seed <number>', 'of --dp-noise-source seed', integerOption(), 0)
     .addHelpText('after', EXAMPLE)
     .action(async (files: string[], flags: Flags) => {
-      const { dir, savefile, parent, round, manifest, minUpdates, seed, stateIn, stateOut } = flags;
-      if (dir === undefined && files.length === 0)
-        throw new UsageError('Expected --dir or files, found neither.');
-      const result = await aggregate({
-        directory: dir,
-        files,
-        saveFile: savefile,
-        parent,
-        round,
-        manifest,
-        minUpdates,
-        strategy: strategyOf(flags),
-        ...participation(flags),
-        seed,
-        stateIn,
-        stateOut,
-        reporter,
-        signal,
-      });
+      const result = await run(files, flags, { reporter, signal });
       reporter.close();
       tellResult(result);
     });
+}
+
+type Context = Pick<ProgramContext, 'reporter' | 'signal'>;
+
+function run(files: readonly string[], flags: Flags, context: Context): Promise<AggregateResult> {
+  const { dir: directory, group, groups, savefile: saveFile, parent, round, manifest } = flags;
+  const { seed, stateIn, stateOut } = flags;
+  const privacy = participation(flags);
+  const level = { saveFile, parent, round, strategy: strategyOf(flags), ...context };
+  // A group has some of the clients: how many, nothing tells.
+  const minUpdates = flags.minUpdates ?? 1;
+  if (group !== undefined && (stateIn !== undefined || stateOut !== undefined)) {
+    throw new UsageError('--state-in and --state-out do not go with --group, which makes no global model.');
+  }
+  if (groups !== undefined) {
+    if (directory === undefined && files.length === 0) {
+      if (manifest !== undefined) {
+        throw new UsageError('--manifest goes with updates: give it where groups are made, not with --groups.');
+      }
+      return aggregateGroups({ ...level, minUpdates, group, groups, stateIn, stateOut });
+    }
+    throw new UsageError('Expected either --groups or updates (--dir or files), found both.');
+  }
+  if (directory === undefined && files.length === 0)
+    throw new UsageError('Expected --dir, files or --groups, found none of them.');
+  const updates = { directory, files, manifest };
+  if (group !== undefined) return aggregateGroup({ ...level, ...updates, minUpdates, group });
+  return aggregate({ ...level, ...privacy, ...updates, minUpdates: flags.minUpdates, seed, stateIn, stateOut });
 }
 
 /** Clients selected in a round and in all: what noise is shared among, and what privacy is reckoned with. */

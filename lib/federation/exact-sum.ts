@@ -53,7 +53,8 @@ export function createExactSums(length: number): ExactSums {
       const first = Float64Array.from({ length }, (_, at) => roundedAt(at));
       const second = new Float64Array(length);
       for (let at = 0; at < length; at++) {
-        if (!rest.has(at)) second[at] = twoSumError(high[at] as number, low[at] as number, first[at] as number);
+        if (!rest.has(at))
+          second[at] = twoSumError(high[at] as number, low[at] as number, first[at] as number);
       }
       const parts = [first, second];
       for (const [at, more] of rest) {

@@ -4,7 +4,8 @@
 const FRACTION_BITS = 52n;
 /** From here on a whole number is shortened before it becomes a float64, which ends below 2^1024. */
 const LONG = 1n << 1000n;
-const SHIFT = 512;
+/** Bits at most to which it is shortened: more than a fraction and what its rounding looks at. */
+const SHORT_BITS = 64;
 
 const view = new DataView(new ArrayBuffer(8));
 
@@ -22,8 +23,9 @@ export function toUnits(value: number): bigint {
 export function fromUnits(units: bigint): number {
   if (units < 0n) return -fromUnits(-units);
   if (units < LONG) return Number(units) * Number.MIN_VALUE;
-  const short = units >> BigInt(SHIFT);
+  const shift = units.toString(16).length * 4 - SHORT_BITS;
+  const short = units >> BigInt(shift);
   // A last bit for all that was cut off: it decides when the rest lies halfway.
-  const isExact = short << BigInt(SHIFT) === units;
-  return Number(isExact ? short : short | 1n) * 2 ** (SHIFT - 1074);
+  const isExact = short << BigInt(shift) === units;
+  return Number(isExact ? short : short | 1n) * 2 ** (shift - 1074);
 }

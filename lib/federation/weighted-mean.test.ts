@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { sumGroups, sumUpdates } from './strategies/server-step.js';
 import type { WeightedUpdate } from './strategies/strategy.js';
 import { strategyNamed } from './strategies/strategy-named.js';
-import { createWeightedMean, rounded } from './weighted-mean.js';
+import type { StrategySettings } from './strategies/strategy-settings.js';
+import { createWeightedMean, rounded, type WeightedSums } from './weighted-mean.js';
 import type { Weights } from './weights.js';
 
 const model = (...values: number[]): Weights => [
   { name: 'dense/kernel:0', shape: [values.length], values: Float32Array.from(values) },
 ];
-// Sums begin with +0, so the sign of a zero is lost.
+// Sums begin with +0, so the sign of a zero is lost; weights of all sizes, down to the smallest float32.
 const finite = fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
 /** What FedAvg makes of `updates`, whatever the global model was. */
 const fedAvg = async (updates: readonly WeightedUpdate[]) =>
@@ -82,6 +84,51 @@ describe('the weighted mean', () => {
     assert.deepEqual(weights, model(1, 2));
     assert.deepEqual(rounded(mean.value()), model(2, 3));
   });
+
+  it('is the same for any order', () =>
+    fc.assert(
+      fc.asyncProperty(anyUpdates, async (updates) => {
+        assert.deepEqual(await fedAvg([...updates].reverse()), await fedAvg(updates));
+      }),
+    ));
+
+  const averaging: readonly StrategySettings[] = [
+    { name: 'fedavg' },
+    { name: 'fedavgm', serverLearningRate: 0.5, serverMomentum: 0.9 },
+    { name: 'fedadagrad', serverLearningRate: 0.1, beta1: 0, tau: 1e-3 },
+    { name: 'fedyogi', serverLearningRate: 0.01, beta1: 0.9, beta2: 0.99, tau: 1e-3 },
+  ];
+  for (const settings of averaging) {
+    it(`gives ${settings.name} the same state by groups, and by groups of groups`, () =>
+      fc.assert(
+        fc.asyncProperty(
+          anyUpdates.chain((updates) =>
+            fc
+              .array(fc.nat({ max: 3 }), { minLength: updates.length, maxLength: updates.length })
+              .map((places) => {
+                const groups: WeightedUpdate[][] = [[], [], [], []];
+                for (const [at, place] of places.entries())
+                  groups[place]?.push(updates[at] as WeightedUpdate);
+                return { updates, groups: groups.reverse() };
+              }),
+          ),
+          async ({ updates, groups }) => {
+            const strategy = strategyNamed(settings);
+            const state = { round: 3, weights: model(1, -1, 0.5, 0, 2) };
+            const sums = (await Promise.all(groups.map(sumUpdates))).filter((each) => each !== null);
+            const expected = await strategy.aggregate(state, updates);
+            assert.deepEqual(await strategy.aggregateGroups?.(state, sums), expected);
+            const outer = [await sumGroups(sums.slice(0, 2)), await sumGroups(sums.slice(2))];
+            const all = await sumUpdates(updates);
+            assert.deepEqual(
+              await sumGroups(outer.filter((each): each is WeightedSums => each !== null)),
+              all,
+            );
+          },
+        ),
+        { numRuns: 40 },
+      ));
+  }
 
   it('of nothing is the state as it was', async () => assert.deepEqual(await fedAvg([]), []));
 });

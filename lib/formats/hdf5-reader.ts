@@ -28,6 +28,16 @@ export interface Hdf5Reader {
     path: string,
     types: readonly FloatBytes[],
   ): { readonly shape: readonly number[]; readonly values: Float32Array };
+  /** An array of float64, row-major. @throws {DataError} for another type, or where there is none. */
+  doubles(path: string): StoredArray<Float64Array>;
+  /** An array of uint8. @throws {DataError} likewise */
+  bytes(path: string): Uint8Array;
+}
+
+/** An array of a file, row-major. */
+export interface StoredArray<A> {
+  readonly shape: readonly number[];
+  readonly values: A;
 }
 
 /**
@@ -118,6 +128,33 @@ function createReader(library: Hdf5Library, file: Hdf5File, name: string): Hdf5R
     }
   };
 
+  const arrayAt = (path: string, expected: string, isExpected: (metadata: Metadata) => boolean) => {
+    const metadata = datasetMetadata(path);
+    const { shape } = metadata;
+    if (shape === null || !isExpected(metadata)) {
+      throw new DataError({
+        file: name,
+        expected: `an array of ${expected} at ${path}`,
+        found: shape === null ? 'an empty dataset' : describeType(library, metadata),
+      });
+    }
+    return { metadata, shape: [...shape] };
+  };
+  const readArray = (path: string, { size, shape }: Metadata): Uint8Array<ArrayBuffer> => {
+    const sizeBytes = size * sizeOf(shape ?? []);
+    if (sizeBytes > MAX_ARRAY_BYTES) {
+      throw new DataError({
+        file: name,
+        expected: `at most ${MAX_ARRAY_BYTES} bytes at ${path}`,
+        found: `${sizeBytes} bytes`,
+      });
+    }
+    return withMemory(library, sizeBytes, (pointer) => {
+      Module.get_dataset_data(id, path, null, null, null, BigInt(pointer));
+      return Module.HEAPU8.slice(pointer, pointer + sizeBytes);
+    });
+  };
+
   return {
     kind,
     attributeNames: names,
@@ -141,29 +178,22 @@ function createReader(library: Hdf5Library, file: Hdf5File, name: string): Hdf5R
       throw new DataError({ file: name, expected, found: 'something else' });
     },
     floats(path, types) {
-      const metadata = datasetMetadata(path);
-      const format = floatFormat(library, metadata);
-      const { shape } = metadata;
-      if (format === null || shape === null || !types.includes(format)) {
-        throw new DataError({
-          file: name,
-          expected: `an array of ${types.join(', ')} at ${path}`,
-          found: shape === null ? 'an empty dataset' : describeType(library, metadata),
-        });
-      }
-      const sizeBytes = metadata.size * sizeOf(shape);
-      if (sizeBytes > MAX_ARRAY_BYTES) {
-        throw new DataError({
-          file: name,
-          expected: `at most ${MAX_ARRAY_BYTES} bytes at ${path}`,
-          found: `${sizeBytes} bytes`,
-        });
-      }
-      const bytes = withMemory(library, sizeBytes, (pointer) => {
-        Module.get_dataset_data(id, path, null, null, null, BigInt(pointer));
-        return Module.HEAPU8.slice(pointer, pointer + sizeBytes);
+      const { metadata, shape } = arrayAt(path, types.join(', '), (found) => {
+        const format = floatFormat(library, found);
+        return format !== null && types.includes(format);
       });
-      return { shape: [...shape], values: decodeFloats(bytes, format, { file: name, array: path }) };
+      const format = floatFormat(library, metadata) as FloatBytes;
+      return { shape, values: decodeFloats(readArray(path, metadata), format, { file: name, array: path }) };
+    },
+    doubles(path) {
+      const isDouble = (found: Metadata) => floatFormat(library, found) === 'float64';
+      const { metadata, shape } = arrayAt(path, 'float64', isDouble);
+      return { shape, values: new Float64Array(readArray(path, metadata).buffer) };
+    },
+    bytes(path) {
+      const isByte = ({ type, size }: Metadata) =>
+        type === Module.H5T_class_t.H5T_INTEGER.value && size === 1;
+      return readArray(path, arrayAt(path, 'uint8', isByte).metadata);
     },
   };
 }

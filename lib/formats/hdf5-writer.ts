@@ -16,6 +16,7 @@ export interface Hdf5Writer {
     path: string,
     array: { readonly shape: readonly number[]; readonly values: Float32Array | Float64Array },
   ): void;
+  bytes(path: string, values: Uint8Array): void;
 }
 
 /** The bytes of a new HDF5 file as `build` fills it: the same calls give the same bytes, whenever and wherever. */
@@ -67,5 +68,6 @@ function createWriter(file: Hdf5File): Hdf5Writer {
     floats(path, { shape, values }) {
       file.create_dataset({ name: path.slice(1), data: values, shape: [...shape] });
     },
+    bytes: (path, values) => void file.create_dataset({ name: path.slice(1), data: values }),
   };
 }

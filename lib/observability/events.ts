@@ -10,7 +10,7 @@ export interface ProgressEvent {
   readonly done: number;
   readonly total: number;
   /** What `done` and `total` count. */
-  readonly unit: 'examples' | 'bytes' | 'models' | 'shards' | 'clients';
+  readonly unit: 'examples' | 'bytes' | 'models' | 'groups' | 'shards' | 'clients';
   /** The running epoch, from 1, while training. */
   readonly epoch?: number;
   readonly epochs?: number;

@@ -42,7 +42,11 @@ export interface ClipOptions {
 }
 
 /** The updates, their distance from the global model clipped to `maxNorm`. */
-export async function* clipped(updates: Updates, global: Weights, maxNorm: number): AsyncGenerator<WeightedUpdate> {
+export async function* clipped(
+  updates: Updates,
+  global: Weights,
+  maxNorm: number,
+): AsyncGenerator<WeightedUpdate> {
   for await (const { weights, examples } of updates) {
     const scale = clipScale({ weights, from: global, maxNorm });
     yield { weights: scale === 1 ? weights : scaled(weights, global, scale), examples };

@@ -1,0 +1,145 @@
+/** The good updates of a round, read one after the other, and the account of all that were looked at. */
+import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
+import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
+import type { GroupClient } from '../lib/formats/group-file.js';
+import type { KerasFile } from '../lib/formats/keras-file.js';
+import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras-hdf5.js';
+import type { Reporter } from '../lib/observability/events.js';
+import { createAdmission, type NamedModel } from './admission.js';
+import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';
+import { agreeOnLineage, type Lineage } from './lineage.js';
+import { readAhead } from './read-ahead.js';
+import { holdToSplit } from './split-clients.js';
+
+/** Where updates come from, and what they have to agree with. */
+export interface UpdateSources {
+  /** Directory whose `*.h5` files are updates. */
+  readonly directory?: string | undefined;
+  /** Files named one by one. */
+  readonly files: readonly string[];
+  /** The result and what else is no update, wherever it lies. */
+  readonly excluded: readonly (string | undefined)[];
+  /** The global model that the round started from; without it the updates must agree on one. */
+  readonly parent?: RoundParent | undefined;
+  /** The round; without it the updates must agree on one. */
+  readonly round?: number | undefined;
+  /** The manifest of the split that the round trains on: updates of another are rejected. */
+  readonly manifest?: string | undefined;
+  /** Updates without facts do not count, since a group must tell its clients. */
+  readonly needsFacts?: boolean;
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A global model that was read from its file. */
+export interface RoundParent extends NamedModel {
+  readonly sha256: string;
+}
+
+/** What became of the updates, as far as they have been read. */
+export interface Account {
+  updates: number;
+  examples: number;
+  readonly rejected: Rejection[];
+  /** Those that told who they are. */
+  readonly clients: GroupClient[];
+}
+
+/** Updates to be read. */
+export interface AdmittedUpdates {
+  readonly lineage: Lineage;
+  readonly account: Account;
+  /** As many as there should be: of a split the number of its clients, else one. */
+  readonly expected: number;
+  /** The good ones, by client; can be read once. */
+  readonly updates: AsyncIterable<WeightedUpdate>;
+  /** Whose architecture the result has: the parent's, or the first good model's. */
+  reference(): NamedModel | undefined;
+  /** Warns of each one that was rejected. */
+  tellRejected(): void;
+}
+
+/** Models that wait in memory for their turn. */
+const READ_AHEAD = 2;
+const NO_CLIENT = 'tells no client, and a group lists its clients';
+
+/** Reads the global model of a round. @throws {DataError} when it is missing or no model */
+export async function readParent(file: string): Promise<RoundParent> {
+  const bytes = await readFileBytes(file, KERAS_FILE);
+  return { file, model: await decodeKerasFile(bytes, file), sha256: sha256(bytes) };
+}
+
+/**
+ * Looks at the facts of all files, which decide about the order; their weights are read when they are asked for.
+ *
+ * @throws {DataError} when updates disagree about where they come from and no option tells which are right, or there is
+ *   no such manifest
+ */
+export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpdates> {
+  const { directory, files, parent, round, reporter } = sources;
+  const excluded = [...sources.excluded, parent?.file].filter((file) => file !== undefined);
+  const found = await findCandidates({ directory, files, excluded });
+  const { manifest } = sources;
+  const ofSplit = manifest === undefined ? { ...found, clients: 1 } : await holdToSplit(found, manifest);
+  const { candidates, rejected } = ofSplit;
+  const lineage = agreeOnLineage(candidates, { parent: parent?.sha256, round });
+  const admission = createAdmission(lineage, parent);
+  const account: Account = { updates: 0, examples: 0, rejected: [...rejected], clients: [] };
+
+  async function* updates(): AsyncGenerator<WeightedUpdate> {
+    let done = 0;
+    for await (const [candidate, result] of readAhead(candidates, READ_AHEAD, readCandidate)) {
+      sources.signal?.throwIfAborted();
+      const reason = reasonAgainst(candidate, result);
+      if ('value' in result && reason === null) {
+        const { model, sha256: hash } = result.value;
+        const examples = countExamples(candidate, model, reporter);
+        account.updates++;
+        account.examples += examples;
+        if (model.update) account.clients.push({ client: model.update.client, examples, sha256: hash });
+        yield { weights: model.weights, examples };
+      } else account.rejected.push({ file: candidate.file, reason: reason ?? '' });
+      reporter.progress({ stage: 'aggregate', done: ++done, total: candidates.length, unit: 'models' });
+    }
+  }
+  const reasonAgainst = (candidate: Candidate, result: CandidateResult): string | null => {
+    if ('error' in result) return unreadable(result.error);
+    if (sources.needsFacts && candidate.facts === undefined) return NO_CLIENT;
+    return admission.judge(candidate, result.value.model);
+  };
+
+  return {
+    lineage,
+    account,
+    expected: ofSplit.clients,
+    updates: updates(),
+    reference: () => admission.reference(),
+    tellRejected() {
+      for (const { file, reason } of account.rejected)
+        reporter.warn(`Rejected ${file}: ${reason}.`, { file, reason });
+    },
+  };
+}
+
+interface ReadCandidate {
+  readonly model: KerasFile;
+  readonly sha256: string;
+}
+
+type CandidateResult = { readonly value: ReadCandidate } | { readonly error: unknown };
+
+/** Our trainer writes float32: an update in another type is none of its making. Models that users name are converted. */
+async function readCandidate({ file, facts }: Candidate): Promise<ReadCandidate> {
+  const bytes = await readFileBytes(file, KERAS_FILE);
+  const hash = sha256(bytes);
+  return {
+    model: await decodeKerasFile(bytes, file, facts === undefined ? {} : { types: ['float32'] }),
+    sha256: hash,
+  };
+}
+
+function countExamples({ file }: Candidate, { update }: KerasFile, reporter: Reporter): number {
+  if (update) return update.examples;
+  reporter.warn(`${file} does not tell its number of examples: it counts as one example.`, { file });
+  return 1;
+}

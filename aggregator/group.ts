@@ -1,0 +1,137 @@
+/** Aggregation in two levels: the updates of each group become sums in a file, and the sums the next global model. */
+import { UsageError } from '../lib/federation/errors.js';
+import { clipped } from '../lib/federation/strategies/clip-norm.js';
+import { sumGroups, sumUpdates } from '../lib/federation/strategies/server-step.js';
+import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
+import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
+import { sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { encodeGroup, type GroupFile } from '../lib/formats/group-file.js';
+import { startState, writeGlobal } from '../lib/formats/server-state.js';
+import type { Reporter } from '../lib/observability/events.js';
+import { admitUpdates, readParent } from './admitted-updates.js';
+import { type AggregateResult, tooFew } from './aggregate.js';
+import { openGroups } from './groups.js';
+import { checkStateOptions, type StateFiles } from './state-options.js';
+
+/** What both levels have in common. */
+interface LevelOptions {
+  readonly saveFile: string;
+  readonly parent?: string | undefined;
+  readonly round?: number | undefined;
+  /** Fewest good updates, those of all groups together. */
+  readonly minUpdates: number;
+  readonly strategy: StrategySettings;
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal;
+}
+
+/** A group to be made of updates. */
+export interface GroupOptions extends LevelOptions {
+  /** What the group is called. */
+  readonly group: string;
+  readonly directory?: string | undefined;
+  readonly files: readonly string[];
+  /** The manifest of the split that the round trains on: updates of another are rejected. */
+  readonly manifest?: string | undefined;
+}
+
+/** Groups to be put together, to a global model or, with a name, to a larger group. */
+export interface GroupsOptions extends LevelOptions, StateFiles {
+  readonly group?: string | undefined;
+  /** Files of groups. */
+  readonly groups: readonly string[];
+}
+
+/**
+ * Adds up the updates of a group, clipped where the strategy does so, and writes their sums. The same updates give the
+ * same bytes.
+ *
+ * @throws {ThresholdError} when fewer than `minUpdates` are good
+ */
+export async function aggregateGroup(options: GroupOptions): Promise<AggregateResult> {
+  const { group, directory, files, manifest, saveFile, round, minUpdates, reporter, signal } = options;
+  const startedAt = performance.now();
+  requireAverage(options.strategy);
+  const { clipNorm } = options.strategy;
+  const parent = options.parent === undefined ? undefined : await readParent(options.parent);
+  if (clipNorm !== undefined && parent === undefined) {
+    throw new UsageError('--clip-norm starts from the global model of the round: name it with --parent.');
+  }
+  const sources = { directory, files, excluded: [saveFile], parent, round, manifest, needsFacts: true };
+  const admitted = await admitUpdates({ ...sources, reporter, signal });
+  const updates =
+    clipNorm === undefined || parent === undefined
+      ? admitted.updates
+      : clipped(admitted.updates, parent.model.weights, clipNorm);
+  const sums = await sumUpdates(updates).finally(() => admitted.tellRejected());
+  const { account, lineage } = admitted;
+  const reference = admitted.reference();
+  if (sums === null || reference === undefined || account.updates < minUpdates) {
+    throw tooFew(account, { minUpdates, saveFile });
+  }
+  const { clients, examples, rejected } = account;
+  const { modelConfig, kerasVersion } = reference.model;
+  const facts = { group, ...lineage, clipNorm, clients, modelConfig, kerasVersion };
+  const written = await writeGroup(saveFile, { ...facts, sums });
+  return { updates: account.updates, examples, rejected, ...written, seconds: since(startedAt) };
+}
+
+/**
+ * Puts groups together: the bytes of the global model, or of the larger group, are those that all their updates at once
+ * give. A group that does not fit ends it, since all of its updates would be missing.
+ *
+ * @throws {DataError} naming the group that does not fit, or has a client of another one, and why
+ * @throws {ThresholdError} when the groups have fewer than `minUpdates` updates
+ */
+export async function aggregateGroups(options: GroupsOptions): Promise<AggregateResult> {
+  const { group, groups, saveFile, round, minUpdates, reporter, signal, stateIn, stateOut } = options;
+  const startedAt = performance.now();
+  requireAverage(options.strategy);
+  const strategy = strategyNamed(options.strategy);
+  if (group === undefined) checkStateOptions(strategy, options, options.parent);
+  const parent = options.parent === undefined ? undefined : await readParent(options.parent);
+  const { clipNorm } = options.strategy;
+  const opened = await openGroups(groups, { parent, round, clipNorm, saveFile, reporter, signal });
+  const { facts } = opened;
+  const account = () => ({ updates: opened.clients().length, examples: opened.examples(), rejected: [] });
+  if (group !== undefined) {
+    const sums = await sumGroups(opened.sums);
+    if (sums === null || account().updates < minUpdates) throw tooFew(account(), { minUpdates, saveFile });
+    const written = await writeGroup(saveFile, { ...facts, group, clients: opened.clients(), sums });
+    return { ...account(), ...written, seconds: since(startedAt) };
+  }
+  const start = parent && { file: parent.file, weights: parent.model.weights, sha256: parent.sha256 };
+  const state = await startState(strategy, { round: facts.round, parent: start }, stateIn);
+  if (strategy.slots.length > 0 && stateIn === undefined && facts.round > 1) {
+    reporter.warn(
+      `${strategy.name} starts anew in round ${facts.round}: no --state-in tells what it remembers.`,
+    );
+  }
+  const next = await strategy.aggregateGroups?.(state, opened.sums);
+  if (next === undefined || account().updates < minUpdates) throw tooFew(account(), { minUpdates, saveFile });
+  const like = parent?.model ?? facts;
+  const written = await writeGlobal({ strategy, next, like, saveFile, stateOut });
+  return { ...account(), ...written, seconds: since(startedAt) };
+}
+
+/** @throws {UsageError} for a strategy whose result sums do not determine */
+function requireAverage(settings: StrategySettings): void {
+  if (settings.privacy !== undefined) {
+    throw new UsageError(
+      '--dp-clip does not go with groups: noise belongs to one sum of all clients, and sums without it are not private.',
+    );
+  }
+  if (strategyNamed(settings).aggregateGroups === undefined) {
+    throw new UsageError(
+      `--strategy ${settings.name} does not go with groups: it looks at each update, and a group tells their sums alone.`,
+    );
+  }
+}
+
+async function writeGroup(saveFile: string, group: GroupFile): Promise<{ readonly sha256: string }> {
+  const bytes = await encodeGroup(group);
+  await writeFileAtomic(saveFile, bytes);
+  return { sha256: sha256(bytes) };
+}
+
+const since = (startedAt: number) => Math.round(performance.now() - startedAt) / 1000;
