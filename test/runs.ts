@@ -75,7 +75,7 @@ export function eventsOf(volume: string, name: string): readonly Readonly<Record
 }
 
 /** Waits until something holds. */
-export async function waitFor(holds: () => boolean, timeoutMs = 60_000): Promise<void> {
+export async function waitFor(holds: () => boolean, timeoutMs = 180_000): Promise<void> {
   const until = Date.now() + timeoutMs;
   while (!holds()) {
     assert.ok(Date.now() < until, 'waited in vain');
