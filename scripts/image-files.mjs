@@ -31,7 +31,8 @@ function follow(path) {
   if (!existsSync(path)) throw new Error(`${path} is imported and not there`);
   if (statSync(path).isDirectory()) {
     // What a program finds beside itself: pictures, pages, templates; not the sources that made them.
-    for (const name of readdirSync(path)) if (!/\.(ts|sh)$/.test(name)) follow(join(path, name));
+    for (const name of readdirSync(path))
+      if (!/\.(ts|mjs|sh)$|^fixtures$/.test(name)) follow(join(path, name));
     return;
   }
   reached.add(path);
