@@ -61,6 +61,9 @@ export async function startPod(
     const index = { name: 'JOB_COMPLETION_INDEX', value: `${completionIndex}` };
     container.env = [...(container.env ?? []), index];
   }
+  // Without a network podman has nowhere to publish ports, and its probes would need a shell and curl in the image.
+  for (const key of ['ports', 'startupProbe', 'readinessProbe', 'livenessProbe'] as const)
+    delete container[key];
   const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, labels: metadata?.labels ?? {} }, spec };
   const file = join(place.scratch, `${name}.json`);
   await writeFile(file, JSON.stringify(pod));
