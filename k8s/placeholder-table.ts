@@ -29,13 +29,7 @@ export function placeholderTable(): string {
   const rows = PLACEHOLDER_NAMES.map((name) => {
     const { default: value, meaning } = PLACEHOLDERS[name];
     const told = value === undefined ? '**required**' : value === '' ? 'all' : `\`${value}\``;
-    const used = files.get(name) ?? [];
-    return [
-      `\`${name}\``,
-      told,
-      meaning,
-      used.length > 4 ? 'all that mount the volume, and the claim' : used.join(', '),
-    ];
+    return [`\`${name}\``, told, meaning, files.get(name)?.join(', ') ?? ''];
   });
   const lines = [['placeholder', 'default', 'meaning', 'in'], ['---', '---', '---', '---'], ...rows];
   return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('');
