@@ -30,6 +30,8 @@ LABEL org.opencontainers.image.licenses="MIT" \
   org.opencontainers.image.revision="${REVISION}"
 ENV NODE_ENV=production
 WORKDIR /app
+# A volume that an engine makes at this place takes its owner from here.
+RUN chown 10001:10001 /mnt
 USER 10001:10001
 CMD ["--help"]
 

@@ -6,6 +6,7 @@ import { parseAllDocuments } from 'yaml';
 import { runProgramFile } from '../test/programs.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { toYaml } from './manifest-text.js';
+import { GUIDE, withTable } from './placeholder-table.js';
 import { isPlaceholder, PLACEHOLDER_NAMES, PLACEHOLDERS, type Values } from './placeholders.js';
 import { render, templateNamed } from './render.js';
 import { readStage } from './stages.js';
@@ -59,6 +60,11 @@ describe('the templates', () => {
       }
     }
     assert.deepEqual([...seen].sort(), [...PLACEHOLDER_NAMES].sort());
+  });
+
+  it('are told by the table of the guide', () => {
+    const guide = readFileSync(GUIDE, 'utf8');
+    assert.equal(guide, withTable(guide), 'npm run build && node dist/k8s/placeholder-table.js writes it');
   });
 
   it('name the images of this release', () => {
