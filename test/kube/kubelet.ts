@@ -65,7 +65,9 @@ export function startKubelet(options: NodeOptions): Kubelet {
   const running = new Map<string, Running>();
   const start = (pod: KubeObject) => {
     const uid = pod.metadata.uid ?? '';
-    if (running.has(uid)) return;
+    // It may have been deleted before any node has seen it.
+    const isThere = store.find(PODS, pod.metadata.namespace, pod.metadata.name)?.metadata.uid === uid;
+    if (running.has(uid) || !isThere) return;
     const [processes, ended] = [new Map<string, number>(), new Set<string>()];
     const stop = new AbortController();
     const done = runPod(pod, { ...options, signal: stop.signal, processes, ended }).then(() => {
