@@ -68,14 +68,23 @@ test('a run on a cluster ends with the same bytes as the same run here, whatever
 
 test('what stands on the volume is what a run here leaves', async () => {
   const [there, here] = [volumePaths(volume), volumePaths(join(directory, 'local'))];
-  for (const path of [there.aggregatedModel, there.bestModel, there.accuracy, there.report, there.clientModel(1)]) {
+  for (const path of [
+    there.aggregatedModel,
+    there.bestModel,
+    there.accuracy,
+    there.report,
+    there.clientModel(1),
+  ]) {
     assert.ok(existsSync(path), path);
   }
   assert.deepEqual(await readFile(there.bestModel), await readFile(here.bestModel));
   const [record, own] = [await readRunRecord(there.run), await readRunRecord(here.run)];
   assert.equal(record.settings.dataset.sha256, own.settings.dataset.sha256);
   for (const round of [1, 2]) {
-    const [a, b] = [await readRoundRecord(there.round(round).record), await readRoundRecord(here.round(round).record)];
+    const [a, b] = [
+      await readRoundRecord(there.round(round).record),
+      await readRoundRecord(here.round(round).record),
+    ];
     assert.equal(a.parent, b.parent);
     assert.equal(a.learningRate, b.learningRate);
     assert.deepEqual(
@@ -87,22 +96,40 @@ test('what stands on the volume is what a run here leaves', async () => {
     assert.ok((a.seconds?.train ?? -1) >= 0);
   }
   for (const name of ['start', 'update', 'aggregate', 'evaluation', 'round', 'end']) {
-    assert.equal(eventsOf(volume, name).length, name === 'update' ? 4 : name === 'start' || name === 'end' ? 1 : 2, name);
+    assert.equal(
+      eventsOf(volume, name).length,
+      name === 'update' ? 4 : name === 'start' || name === 'end' ? 1 : 2,
+      name,
+    );
   }
 });
 
 test('the Role allows what the run does, and nothing that it does not do', () => {
   const allowed = rulesOf(ROLE).flatMap(({ apiGroups, resources, verbs }) =>
     apiGroups.flatMap((group) =>
-      resources.flatMap((resource) => verbs.map((verb) => `${verb} ${group === '' ? resource : `${resource}.${group}`}`)),
+      resources.flatMap((resource) =>
+        verbs.map((verb) => `${verb} ${group === '' ? resource : `${resource}.${group}`}`),
+      ),
     ),
   );
   const used = new Set(
-    cluster.api.accesses.map(({ verb, resource, subresource }) => `${verb} ${resource}${subresource && `/${subresource}`}`),
+    cluster.api.accesses.map(
+      ({ verb, resource, subresource }) => `${verb} ${resource}${subresource && `/${subresource}`}`,
+    ),
   );
-  assert.deepEqual([...used].filter((each) => !allowed.includes(each)), []);
+  assert.deepEqual(
+    [...used].filter((each) => !allowed.includes(each)),
+    [],
+  );
   // Another storage, a Job without pods, the end of a run: the other tests do these.
-  const elsewhere = ['create persistentvolumeclaims', 'patch persistentvolumeclaims', 'list events', 'delete jobs.batch', 'list configmaps', 'delete configmaps'];
+  const elsewhere = [
+    'create persistentvolumeclaims',
+    'patch persistentvolumeclaims',
+    'list events',
+    'delete jobs.batch',
+    'list configmaps',
+    'delete configmaps',
+  ];
   const idle = allowed.filter((each) => !used.has(each) && !elsewhere.includes(each));
   assert.deepEqual(idle, []);
 });
@@ -117,10 +144,24 @@ test('the same command recognises what is done, also when the Jobs are gone', as
 });
 
 test('status and logs tell of the run, delete removes its objects and leaves its files', async () => {
-  const rows = JSON.parse((await kube(cluster, ['status', '--json'])).stdout) as { job: string; state: string; run: string }[];
+  const rows = JSON.parse((await kube(cluster, ['status', '--json'])).stdout) as {
+    job: string;
+    state: string;
+    run: string;
+  }[];
   assert.ok(rows.length >= 8 && rows.every(({ state }) => state === 'complete'), JSON.stringify(rows));
   const run = rows[0]?.run ?? '';
-  const logs = await kube(cluster, ['logs', '--run', run, '--stage', 'train', '--round', '2', '--index', '1']);
+  const logs = await kube(cluster, [
+    'logs',
+    '--run',
+    run,
+    '--stage',
+    'train',
+    '--round',
+    '2',
+    '--index',
+    '1',
+  ]);
   assert.match(logs.stdout, /-r0002-train-1-\w+ trainer: \{.*"client":1/);
   const deleted = await kube(cluster, ['delete', '--run', run]);
   assert.equal(deleted.exitCode, 0, deleted.stderr);

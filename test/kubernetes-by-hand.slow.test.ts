@@ -6,9 +6,9 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { objectsOf, startCluster } from './kube/cluster.js';
+import { waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
 import { temporaryDirectory } from './temporary-directory.js';
-import { waitFor } from './runs.js';
 
 /** Each of these is followed by the wait that the README asks for. */
 const JOB = /k8s\/(?:\d+-)(splitter|trainer|aggregator|accuracy-test)\.yaml/;
@@ -40,8 +40,11 @@ test('the commands of the README do the whole job', async (t) => {
   for (const file of ['data/manifest.json', 'aggregated-model.h5', 'accuracy.json']) {
     assert.ok(existsSync(join(volume, file)), file);
   }
-  const { accuracy } = JSON.parse(readFileSync(join(volume, 'accuracy.json'), 'utf8')) as { accuracy: number };
+  const { accuracy } = JSON.parse(readFileSync(join(volume, 'accuracy.json'), 'utf8')) as {
+    accuracy: number;
+  };
   assert.ok(accuracy > 0.5, `accuracy ${accuracy}`);
-  const servers = () => objectsOf(cluster, 'Pod').filter(({ metadata }) => metadata.name.startsWith('fedbatch-server'));
+  const servers = () =>
+    objectsOf(cluster, 'Pod').filter(({ metadata }) => metadata.name.startsWith('fedbatch-server'));
   await waitFor(() => servers().length === 2 && servers().every(({ status }) => status?.phase === 'Running'));
 });

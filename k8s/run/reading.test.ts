@@ -26,9 +26,15 @@ const ended = (terminated: object) =>
   pod({ phase: 'Failed', containerStatuses: [{ name: 'trainer', state: { terminated } }] });
 
 test('how a pod ended is told in one sentence, by the program itself where it said something', () => {
-  assert.equal(podEnding(ended({ exitCode: 3, message: 'x.npz: found nothing.\n' })).reason, 'ended with exit code 3: x.npz: found nothing');
+  assert.equal(
+    podEnding(ended({ exitCode: 3, message: 'x.npz: found nothing.\n' })).reason,
+    'ended with exit code 3: x.npz: found nothing',
+  );
   assert.equal(podEnding(ended({ exitCode: 137, reason: 'Error' })).reason, 'was killed (SIGKILL)');
-  assert.match(podEnding(ended({ exitCode: 137, reason: 'OOMKilled' })).reason, /^ran out of memory \(OOMKilled\)/);
+  assert.match(
+    podEnding(ended({ exitCode: 137, reason: 'OOMKilled' })).reason,
+    /^ran out of memory \(OOMKilled\)/,
+  );
   const log = '{"level":"info","msg":"training"}\n{"level":"error","msg":"no memory"}\n';
   assert.equal(podEnding(ended({ exitCode: 1, message: log })).reason, 'ended with exit code 1: no memory');
   assert.equal(
@@ -38,11 +44,17 @@ test('how a pod ended is told in one sentence, by the program itself where it sa
 });
 
 test('what keeps a pod from starting is known, with what to do about it', () => {
-  const waiting = (reason: string) => pod({ phase: 'Pending', containerStatuses: [{ name: 'a', state: { waiting: { reason } } }] });
+  const waiting = (reason: string) =>
+    pod({ phase: 'Pending', containerStatuses: [{ name: 'a', state: { waiting: { reason } } }] });
   assert.equal(podTrouble(waiting('ImagePullBackOff'))?.isFinal, true);
   assert.equal(podTrouble(waiting('CreateContainerConfigError'))?.isFinal, true);
   assert.equal(podTrouble(waiting('ContainerCreating')), undefined);
-  const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '1 Insufficient cpu.' };
+  const condition = {
+    type: 'PodScheduled',
+    status: 'False',
+    reason: 'Unschedulable',
+    message: '1 Insufficient cpu.',
+  };
   const unscheduled = pod({ phase: 'Pending', conditions: [condition] });
   assert.equal(podTrouble(unscheduled)?.isFinal, false);
   assert.equal(podPhase(unscheduled), 'waiting for a node');
@@ -56,12 +68,25 @@ test('a result that was shortened to fit into the status is none', () => {
 });
 
 test('what may pass is asked again, the rest is explained with its exit code', () => {
-  const refusal = (code: number, message = 'no') => ({ code, body: JSON.stringify({ message }), headers: {} });
-  assert.deepEqual([429, 503, 403, 404, 422].map((code) => isPassing(refusal(code))), [true, true, false, false, false]);
+  const refusal = (code: number, message = 'no') => ({
+    code,
+    body: JSON.stringify({ message }),
+    headers: {},
+  });
+  assert.deepEqual(
+    [429, 503, 403, 404, 422].map((code) => isPassing(refusal(code))),
+    [true, true, false, false, false],
+  );
   assert.ok(isPassing(Object.assign(new Error('x'), { code: 'ECONNRESET' })));
   assert.equal(explainFailure(refusal(403), 'https://c').exitCode, 2);
-  assert.match(explainFailure(refusal(403, 'jobs.batch is forbidden'), 'https://c').message, /jobs\.batch is forbidden.*0-rbac/);
+  assert.match(
+    explainFailure(refusal(403, 'jobs.batch is forbidden'), 'https://c').message,
+    /jobs\.batch is forbidden.*0-rbac/,
+  );
   assert.equal(explainFailure(refusal(500), 'https://c').exitCode, 5);
   const silent = Object.assign(new Error('connect ECONNREFUSED 1.2.3.4:6443'), { code: 'ECONNREFUSED' });
-  assert.match(explainFailure(silent, 'https://c').message, /https:\/\/c cannot be reached: connect ECONNREFUSED/);
+  assert.match(
+    explainFailure(silent, 'https://c').message,
+    /https:\/\/c cannot be reached: connect ECONNREFUSED/,
+  );
 });

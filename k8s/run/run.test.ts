@@ -18,10 +18,17 @@ async function clusterOf(t: TestContext, options: Partial<ClusterOptions> = {}):
   return startCluster(t, { directory: await temporaryDirectory(t), play: playedPrograms(), ...options });
 }
 
-async function run(cluster: FakeCluster, more: Partial<KubeRunOptions> = {}, signal = new AbortController().signal) {
+async function run(
+  cluster: FakeCluster,
+  more: Partial<KubeRunOptions> = {},
+  signal = new AbortController().signal,
+) {
   const reporter = keepingReporter();
   try {
-    return { result: await runOnCluster(runOptions(cluster, more), { reporter, signal }), lines: reporter.lines };
+    return {
+      result: await runOnCluster(runOptions(cluster, more), { reporter, signal }),
+      lines: reporter.lines,
+    };
   } catch (error) {
     if (!isFedbatchError(error)) throw error;
     return { error, lines: reporter.lines };
@@ -38,11 +45,15 @@ test('a run makes Jobs that an API server takes, and none is changed when it is 
     ['end', 'init', 'r0001-aggregate', 'r0001-evaluate', 'r0001-train', 'start'],
   );
   const fields = fieldsOf129();
-  assert.deepEqual(jobs.flatMap((job) => faultsOf(job as KubernetesObject, fields)), []);
+  assert.deepEqual(
+    jobs.flatMap((job) => faultsOf(job as KubernetesObject, fields)),
+    [],
+  );
   const again = await run(cluster);
   const skipped = again.lines.filter((line) => line.endsWith('done before: skipped'));
   assert.equal(skipped.length, 4, again.lines.join('\n'));
-  const uids = (list: typeof jobs) => list.filter(({ metadata }) => !metadata.name.endsWith('-start')).map(({ metadata }) => metadata.uid);
+  const uids = (list: typeof jobs) =>
+    list.filter(({ metadata }) => !metadata.name.endsWith('-start')).map(({ metadata }) => metadata.uid);
   assert.deepEqual(uids(objectsOf(cluster, 'Job')), uids(jobs));
 });
 
@@ -59,7 +70,9 @@ test('clients that fail for good are missing, with the reason, as long as the qu
   const play = playedPrograms(({ container, client }) => {
     if (container !== 'trainer') return undefined;
     if (client === 1) return { exitCode: 137, reason: 'OOMKilled' };
-    return client === 3 ? { exitCode: 3, message: '/mnt/data/3.npz: expected a shard, found no such file.' } : undefined;
+    return client === 3
+      ? { exitCode: 3, message: '/mnt/data/3.npz: expected a shard, found no such file.' }
+      : undefined;
   });
   const cluster = await clusterOf(t, { play });
   const { result } = await run(cluster, { quorum: { count: 2 } });
@@ -69,7 +82,10 @@ test('clients that fail for good are missing, with the reason, as long as the qu
   ]);
   const missed = await run(await clusterOf(t, { play }), { quorum: { count: 3 } });
   assert.equal(missed.error?.exitCode, 4);
-  assert.match(missed.error?.message ?? '', /^Round 1 misses its quorum: 3 of 4 .* client 1 \(ran out of memory/);
+  assert.match(
+    missed.error?.message ?? '',
+    /^Round 1 misses its quorum: 3 of 4 .* client 1 \(ran out of memory/,
+  );
 });
 
 test('without a quorum the first client that fails ends the run with its exit code; run again, it is made anew', async (t) => {
@@ -82,11 +98,17 @@ test('without a quorum the first client that fails ends the run with its exit co
   const cluster = await clusterOf(t, { play });
   const { error } = await run(cluster);
   assert.equal(error?.exitCode, 3);
-  assert.equal(error?.message, 'train client 0: ended with exit code 3: /mnt/data/0.npz: expected a shard, found nothing.');
+  assert.equal(
+    error?.message,
+    'train client 0: ended with exit code 3: /mnt/data/0.npz: expected a shard, found nothing.',
+  );
   isBroken = false;
   const { result, lines } = await run(cluster);
   assert.equal(result?.last.reported.length, 4);
-  assert.ok(lines.some((line) => /r0001-train of an earlier attempt has failed \(\w+\): made anew/.test(line)), lines.join('\n'));
+  assert.ok(
+    lines.some((line) => /r0001-train of an earlier attempt has failed \(\w+\): made anew/.test(line)),
+    lines.join('\n'),
+  );
 });
 
 test('clients that are not done by the round deadline are late', async (t) => {
@@ -100,8 +122,16 @@ test('clients that are not done by the round deadline are late', async (t) => {
 
 test('what keeps pods from starting ends the run with the next step, and leaves no Job behind', async (t) => {
   const cases: readonly (readonly [Partial<ClusterOptions>, Partial<KubeRunOptions>, RegExp])[] = [
-    [{ hasImage: (image) => !image.includes('trainer') }, {}, /^init: the image fedbatch\/trainer:\S+ cannot be pulled \(ErrImagePull\)\. .*--image-prefix/],
-    [{}, { values: { WORKER_NUMBER: '4', EPOCH: '1', BATCH: '20', GPU: '1' } }, /^train round 1: .*Insufficient nvidia\.com\/gpu.*Next: no node has a free GPU/],
+    [
+      { hasImage: (image) => !image.includes('trainer') },
+      {},
+      /^init: the image fedbatch\/trainer:\S+ cannot be pulled \(ErrImagePull\)\. .*--image-prefix/,
+    ],
+    [
+      {},
+      { values: { WORKER_NUMBER: '4', EPOCH: '1', BATCH: '20', GPU: '1' } },
+      /^train round 1: .*Insufficient nvidia\.com\/gpu.*Next: no node has a free GPU/,
+    ],
     [
       { claims: [], brokenStorageClasses: ['slow'] },
       { values: { WORKER_NUMBER: '4', EPOCH: '1', BATCH: '20', STORAGE_CLASS: 'slow' } },
@@ -126,7 +156,10 @@ test('no claim, no right, no kubeconfig: each is told before anything is made', 
   const role = '{kind: Role, rules: [{apiGroups: [batch], resources: [jobs], verbs: [get, list]}]}';
   const refused = await run(await clusterOf(t, { role }));
   assert.equal(refused.error?.exitCode, 2);
-  assert.match(refused.error?.message ?? '', /watch, create, delete jobs\.batch; list, watch pods; get pods\/log; .*0-rbac\.yaml/);
+  assert.match(
+    refused.error?.message ?? '',
+    /watch, create, delete jobs\.batch; list, watch pods; get pods\/log; .*0-rbac\.yaml/,
+  );
   const none = join(await temporaryDirectory(t), 'none');
   await assert.rejects(findCluster({ kubeconfig: none }), /^UsageError: The kubeconfig \S+ cannot be read/);
   writeFileSync(none, 'contexts: []\nclusters: []\nusers: []\n');
@@ -147,7 +180,11 @@ test('watches that are cut off, 410 Gone and 429 delay a run and do not end it',
   t.after(() => clearInterval(compacting));
   const { error, lines } = await run(cluster);
   // The played trainers left no result: that is how far the run came.
-  assert.match(error?.message ?? '', /the container trainer ended well, but its result was not understood/, lines.join('\n'));
+  assert.match(
+    error?.message ?? '',
+    /the container trainer ended well, but its result was not understood/,
+    lines.join('\n'),
+  );
 });
 
 test('a run that is interrupted leaves its Jobs to go on, and the same command waits for them', async (t) => {
@@ -158,12 +195,18 @@ test('a run that is interrupted leaves its Jobs to go on, and the same command w
   const cluster = await clusterOf(t, { play });
   const stop = new AbortController();
   const running = run(cluster, {}, stop.signal);
-  const trainers = () => objectsOf(cluster, 'Pod').filter(({ metadata, status }) => metadata.name.includes('-train-') && status?.phase === 'Running');
+  const trainers = () =>
+    objectsOf(cluster, 'Pod').filter(
+      ({ metadata, status }) => metadata.name.includes('-train-') && status?.phase === 'Running',
+    );
   await waitFor(() => trainers().length === 4);
   stop.abort();
   const { error } = await running;
   assert.equal(error?.exitCode, 130);
-  assert.match(error?.message ?? '', /the same command waits for it again, and fedbatch k8s delete --run digits-4x1-\w+ ends it/);
+  assert.match(
+    error?.message ?? '',
+    /the same command waits for it again, and fedbatch k8s delete --run digits-4x1-\w+ ends it/,
+  );
   assert.equal(trainers().length, 4);
   isSlow = false;
   const [before] = objectsOf(cluster, 'Job').filter(({ metadata }) => metadata.name.endsWith('-train'));
@@ -182,12 +225,17 @@ test('a Job of other work that runs under the same name is left alone', async (t
   const cluster = await clusterOf(t, { play });
   const stop = new AbortController();
   const running = run(cluster, {}, stop.signal);
-  await waitFor(() => objectsOf(cluster, 'Pod').filter(({ status }) => status?.phase === 'Running').length === 4);
+  await waitFor(
+    () => objectsOf(cluster, 'Pod').filter(({ status }) => status?.phase === 'Running').length === 4,
+  );
   stop.abort();
   await running;
   const { error } = await run(cluster, { threads: 2 });
   assert.equal(error?.exitCode, 2);
-  assert.match(error?.message ?? '', /-r0001-train runs already, with other settings or images: .*k8s delete --run/);
+  assert.match(
+    error?.message ?? '',
+    /-r0001-train runs already, with other settings or images: .*k8s delete --run/,
+  );
 });
 
 test('with cleanup nothing of the run stays in the cluster', async (t) => {

@@ -58,7 +58,11 @@ export async function runOnCluster(
   const volume = options.volume ?? `runs/${id}`;
   const plan = {
     ...{ run, id, settings, values, threads, queue, namespace: api.namespace },
-    ...{ directory: `${MOUNT}/${volume}`, retries: tolerance.retries, deadlineSeconds: tolerance.deadlineSeconds },
+    ...{
+      directory: `${MOUNT}/${volume}`,
+      retries: tolerance.retries,
+      deadlineSeconds: tolerance.deadlineSeconds,
+    },
   };
   const context = {
     ...{ api, reporter, signal },
@@ -88,7 +92,11 @@ export async function runOnCluster(
 
 async function runRounds(
   kube: KubeRun,
-  { plan, clock, volume }: { readonly plan: FederationPlan; readonly clock: StageClock; readonly volume: string },
+  {
+    plan,
+    clock,
+    volume,
+  }: { readonly plan: FederationPlan; readonly clock: StageClock; readonly volume: string },
 ): Promise<RunResult> {
   const runner = createKubeRunner(kube);
   const outcomes = await federatedAveraging(plan, timedRunner(runner, clock));

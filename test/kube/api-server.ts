@@ -183,7 +183,10 @@ function patch(
   request: IncomingMessage,
   options: {
     readonly target: Target;
-    readonly patched: KubeObject; readonly context: Context; readonly write: Write },
+    readonly patched: KubeObject;
+    readonly context: Context;
+    readonly write: Write;
+  },
 ): readonly [number, object] {
   const { target, patched, context, write } = options;
   const { store } = context;

@@ -1,7 +1,12 @@
 /** A stand-in for kubectl, for the commands of the README: apply, get with a jsonpath, wait, logs. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KubeConfig, type KubernetesObject, KubernetesObjectApi, PatchStrategy } from '@kubernetes/client-node';
+import {
+  KubeConfig,
+  type KubernetesObject,
+  KubernetesObjectApi,
+  PatchStrategy,
+} from '@kubernetes/client-node';
 import { parseAllDocuments } from 'yaml';
 
 const config = new KubeConfig();
@@ -46,13 +51,16 @@ function named(text: string | undefined, name?: string) {
   return { ...known, metadata: { name: own, namespace } };
 }
 
-const read = (header: ReturnType<typeof named>) => api.read(header) as Promise<KubernetesObject & Record<string, unknown>>;
+const read = (header: ReturnType<typeof named>) =>
+  api.read(header) as Promise<KubernetesObject & Record<string, unknown>>;
 
 async function get(): Promise<void> {
   const [kind, name] = given;
   const object = await read(named(kind, name));
   const path = /^jsonpath=\{\.(.+)\}$/.exec(option('-o', '--output')[0] ?? '')?.[1] ?? 'metadata.name';
-  const value = path.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], object);
+  const value = path
+    .split('.')
+    .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], object);
   process.stdout.write(String(value ?? ''));
 }
 
@@ -61,8 +69,11 @@ async function wait(): Promise<void> {
   const target = given.find((word) => word.includes('/') && !word.startsWith('-'));
   for (;;) {
     const { status } = await read(named(target));
-    const conditions = (status as { conditions?: { type: string; status: string; message?: string }[] } | undefined)?.conditions ?? [];
-    const holds = (type: string) => conditions.find((each) => each.type.toLowerCase() === type.toLowerCase() && each.status === 'True');
+    const conditions =
+      (status as { conditions?: { type: string; status: string; message?: string }[] } | undefined)
+        ?.conditions ?? [];
+    const holds = (type: string) =>
+      conditions.find((each) => each.type.toLowerCase() === type.toLowerCase() && each.status === 'True');
     if (holds(wanted) !== undefined) return console.log(`${target} condition met`);
     // kubectl would wait for its timeout; a test knows better.
     const failed = holds('Failed');

@@ -1,20 +1,28 @@
 /** The programs of a run as a play: each container ends at once with the result that the real one would leave. */
 import { createHash } from 'node:crypto';
-import type { Reporter } from '../../lib/observability/events.js';
-import type { RunSettings } from '../../lib/formats/run-record.js';
 import type { KubeRunOptions } from '../../k8s/run/run.js';
+import type { RunSettings } from '../../lib/formats/run-record.js';
+import type { Reporter } from '../../lib/observability/events.js';
 import type { FakeCluster } from './cluster.js';
 import { INDEX } from './job-controller.js';
 import type { Played } from './kubelet.js';
 import type { KubeObject } from './objects.js';
 
 /** What a test changes of the play; undefined leaves a container as it is. */
-export type Change = (at: { readonly stage: string; readonly round: number; readonly client: number; readonly container: string; readonly attempt: number }) => Played | undefined;
+export type Change = (at: {
+  readonly stage: string;
+  readonly round: number;
+  readonly client: number;
+  readonly container: string;
+  readonly attempt: number;
+}) => Played | undefined;
 
 const hash = (text: string) => createHash('sha256').update(text).digest('hex');
 
 /** Plays every container of a run; `change` goes first. */
-export function playedPrograms(change: Change = () => undefined): (pod: KubeObject, container: string) => Played | undefined {
+export function playedPrograms(
+  change: Change = () => undefined,
+): (pod: KubeObject, container: string) => Played | undefined {
   const attempts = new Map<string, number>();
   return (pod, container) => {
     const labels = pod.metadata.labels ?? {};
@@ -30,7 +38,10 @@ export function playedPrograms(change: Change = () => undefined): (pod: KubeObje
   };
 }
 
-function resultOf(container: string, { round, client }: { readonly round: number; readonly client: number }): object {
+function resultOf(
+  container: string,
+  { round, client }: { readonly round: number; readonly client: number },
+): object {
   const results: Readonly<Record<string, object>> = {
     'record-open': { resumed: false, rounds: [] },
     splitter: { shards: 4, examples: 400, test: 40, skipped: false },
@@ -41,7 +52,15 @@ function resultOf(container: string, { round, client }: { readonly round: number
     },
     aggregator: { updates: 4, examples: 400, rejected: [], sha256: hash(`model ${round}`) },
     evaluator: { accuracy: 0.8 + round / 100, loss: 0.5, examples: 40 },
-    'record-end': { schemaVersion: 1, round: 1, parent: hash('initial'), selected: [], reported: [], rejected: [], missing: [] },
+    'record-end': {
+      schemaVersion: 1,
+      round: 1,
+      parent: hash('initial'),
+      selected: [],
+      reported: [],
+      rejected: [],
+      missing: [],
+    },
   };
   return results[container] ?? {};
 }
