@@ -51,8 +51,9 @@ function named(text: string | undefined, name?: string) {
   return { ...known, metadata: { name: own, namespace } };
 }
 
-const read = (header: ReturnType<typeof named>) =>
-  api.read(header) as Promise<KubernetesObject & Record<string, unknown>>;
+async function read(header: ReturnType<typeof named>): Promise<Readonly<Record<string, unknown>>> {
+  return (await api.read(header)) as unknown as Readonly<Record<string, unknown>>;
+}
 
 async function get(): Promise<void> {
   const [kind, name] = given;
