@@ -15,7 +15,7 @@ import type { Values } from '../placeholders.js';
 import { ensureClaim } from './claim.js';
 import { clusterApi } from './cluster-api.js';
 import { type Destination, findCluster } from './connect.js';
-import { deleteRun } from './delete.js';
+import { deleteRun, forgetStages } from './delete.js';
 import { createKubeRunner, type KubeRun } from './kube-runner.js';
 import { runName } from './names.js';
 import { requirePermissions } from './permissions.js';
@@ -76,6 +76,7 @@ export async function runOnCluster(
     const { retries, deadlineSeconds } = tolerance;
     const facts = { id, settings, threads, quorum, retries, deadlineSeconds };
     const opened = await clock.time('split', () => startRun(jobs.start(facts, options), context));
+    if (!opened.resumed) await forgetStages(run, context);
     const kube = { ...context, plan, jobs, opened };
     const loop = { ...settings.federation, seed: settings.seed, quorum };
     const result = await runRounds(kube, { plan: loop, clock, volume: `${claim}:${volume}` });

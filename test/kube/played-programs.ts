@@ -34,16 +34,16 @@ export function playedPrograms(
     const attempt = (attempts.get(key) ?? 0) + 1;
     attempts.set(key, attempt);
     const changed = change({ stage, round, client, container, attempt });
-    return changed ?? { exitCode: 0, message: JSON.stringify(resultOf(container, { round, client })) };
+    return changed ?? { exitCode: 0, message: JSON.stringify(resultOf(container, { round, client, attempt })) };
   };
 }
 
 function resultOf(
   container: string,
-  { round, client }: { readonly round: number; readonly client: number },
+  { round, client, attempt }: { readonly round: number; readonly client: number; readonly attempt: number },
 ): object {
   const results: Readonly<Record<string, object>> = {
-    'record-open': { resumed: false, rounds: [] },
+    'record-open': { resumed: attempt > 1, rounds: [] },
     splitter: { shards: 4, examples: 400, test: 40, skipped: false },
     init: { sha256: hash('initial') },
     trainer: {
