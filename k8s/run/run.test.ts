@@ -244,3 +244,19 @@ test('with cleanup nothing of the run stays in the cluster', async (t) => {
   assert.ok(result);
   for (const kind of ['Job', 'Pod', 'ConfigMap']) assert.deepEqual(objectsOf(cluster, kind), []);
 });
+
+test('on a volume that is new or cleared, Jobs of before do not count', async (t) => {
+  const play = playedPrograms(({ container }) =>
+    container === 'record-open' ? { exitCode: 0, message: '{"resumed":false,"rounds":[]}' } : undefined,
+  );
+  const cluster = await clusterOf(t, { play });
+  const uids = () => objectsOf(cluster, 'Job').map(({ metadata }) => metadata.uid);
+  await run(cluster);
+  const before = uids();
+  const { result } = await run(cluster);
+  assert.ok(result);
+  assert.deepEqual(
+    uids().filter((uid) => before.includes(uid)),
+    [],
+  );
+});
