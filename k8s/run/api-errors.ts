@@ -47,7 +47,10 @@ export function readFailure(error: unknown): ApiFailure {
 export function isPassing(error: unknown): boolean {
   const { code, message } = readFailure(error);
   if (code !== undefined) return PASSING.includes(code);
-  return DROPPED.includes(errorCode(error) ?? '') || /socket hang up|premature close|no answer within/i.test(message);
+  return (
+    DROPPED.includes(errorCode(error) ?? '') ||
+    /socket hang up|premature close|no answer within/i.test(message)
+  );
 }
 
 /** What the user is told. */
@@ -58,9 +61,16 @@ export function explainFailure(error: unknown, server: string): FedbatchError {
   const text = message.replace(/\.$/, '');
   switch (code) {
     case undefined:
-      return new StageError('k8s', `the API server ${server} cannot be reached: ${text}. The same command goes on once it can.`, cause);
+      return new StageError(
+        'k8s',
+        `the API server ${server} cannot be reached: ${text}. The same command goes on once it can.`,
+        cause,
+      );
     case 401:
-      return new UsageError(`The API server ${server} does not accept your credentials: log in to the cluster again.`, cause);
+      return new UsageError(
+        `The API server ${server} does not accept your credentials: log in to the cluster again.`,
+        cause,
+      );
     case 403:
       return new UsageError(
         `The cluster refuses it: ${text}. Ask its administrator for the Role in k8s/0-rbac.yaml.`,

@@ -38,7 +38,9 @@ The same command goes on where an earlier one stopped: finished Jobs and finishe
 export function runCommand({ reporter, signal }: ProgramContext): Command {
   const command = new Command('run')
     .summary('run the whole job on a cluster')
-    .description('Run the whole job on a cluster: every stage as a Job, the clients of a round side by side.');
+    .description(
+      'Run the whole job on a cluster: every stage as a Job, the clients of a round side by side.',
+    );
   addSettingsOptions(
     command,
     `dataset: one of ${DATASET_NAMES.join(', ')}, or the path of an npz in the containers, e.g. /mnt/mine.npz`,
@@ -57,7 +59,11 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       numberOption({ min: 0 }),
       300,
     )
-    .option('--min-accuracy <share>', 'end with exit code 4 below this accuracy', numberOption({ min: 0, max: 1 }))
+    .option(
+      '--min-accuracy <share>',
+      'end with exit code 4 below this accuracy',
+      numberOption({ min: 0, max: 1 }),
+    )
     .option('--logs', 'show the logs of all pods')
     .option('--cleanup', "delete the run's Jobs once it is done; its files stay on the volume")
     .option('--json', 'print one JSON line on stdout at the end, everything else on stderr')
@@ -108,7 +114,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 /** @throws {UsageError} when only the data tell it, which lie where this program is not */
 function numberOfClients(flags: RunFlags): number {
   const partition = partitionOf(flags);
-  if (flags.clients !== undefined || !clientsFollowFromData(partition)) return flags.clients ?? DEFAULT_CLIENTS;
+  if (flags.clients !== undefined || !clientsFollowFromData(partition))
+    return flags.clients ?? DEFAULT_CLIENTS;
   throw new UsageError(
     `With --partition ${partition.scheme} the number of clients follows from the data, which lie in the cluster: ` +
       'give it with --clients.',
@@ -133,5 +140,8 @@ function directoryOf(volume: string): string {
 
 /** A trainer has as many threads as it has whole processors. */
 function threadsOf({ TRAINER_CPU = '1' }: Values): number {
-  return Math.max(1, Math.floor(TRAINER_CPU.endsWith('m') ? Number.parseInt(TRAINER_CPU, 10) / 1000 : Number(TRAINER_CPU)));
+  return Math.max(
+    1,
+    Math.floor(TRAINER_CPU.endsWith('m') ? Number.parseInt(TRAINER_CPU, 10) / 1000 : Number(TRAINER_CPU)),
+  );
 }

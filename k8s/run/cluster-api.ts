@@ -1,5 +1,11 @@
 /** What the runner asks of a cluster, each request repeated where it helps and refused in words that a user can act on. */
-import type { CoreV1Event, V1ConfigMap, V1Job, V1PersistentVolumeClaim, V1Pod } from '@kubernetes/client-node';
+import type {
+  CoreV1Event,
+  V1ConfigMap,
+  V1Job,
+  V1PersistentVolumeClaim,
+  V1Pod,
+} from '@kubernetes/client-node';
 import type { Reporter } from '../../lib/observability/events.js';
 import { explainFailure, isPassing, readFailure } from './api-errors.js';
 import type { Connection } from './connect.js';
@@ -86,7 +92,8 @@ export async function clusterApi(
   const authorization = config.makeApiClient(client.AuthorizationV1Api);
   const watcher = new client.Watch(config);
   const apply = client.setHeaderOptions('Content-Type', client.PatchStrategy.ServerSideApply);
-  const onTrouble = (message: string) => reporter.warn(`the API server is slow to answer (${message}); trying again.`);
+  const onTrouble = (message: string) =>
+    reporter.warn(`the API server is slow to answer (${message}); trying again.`);
   const ask = async <T>(request: () => Promise<T>): Promise<T> => {
     try {
       return await withRetries(request, { signal, onTrouble });
@@ -106,7 +113,13 @@ export async function clusterApi(
     ...(labels === undefined ? {} : { labelSelector: labels }),
     ...(fields === undefined ? {} : { fieldSelector: fields }),
   });
-  const listed = <T>({ items, metadata }: { items: T[]; metadata?: { resourceVersion?: string } }): Listed<T> => ({
+  const listed = <T>({
+    items,
+    metadata,
+  }: {
+    items: T[];
+    metadata?: { resourceVersion?: string };
+  }): Listed<T> => ({
     items,
     version: metadata?.resourceVersion ?? '',
   });
@@ -116,16 +129,23 @@ export async function clusterApi(
     server,
     findJob: (name) => unless(404, () => batch.readNamespacedJob({ name, namespace })),
     createJob: (body) =>
-      unless(409, () => batch.createNamespacedJob({ namespace, body, fieldManager: MANAGER, fieldValidation: 'Strict' })),
+      unless(409, () =>
+        batch.createNamespacedJob({ namespace, body, fieldManager: MANAGER, fieldValidation: 'Strict' }),
+      ),
     deleteJob: async (name) => {
-      await unless(404, () => batch.deleteNamespacedJob({ name, namespace, propagationPolicy: 'Foreground' }));
+      await unless(404, () =>
+        batch.deleteNamespacedJob({ name, namespace, propagationPolicy: 'Foreground' }),
+      );
     },
     listJobs: async (selection) => listed(await ask(() => batch.listNamespacedJob(select(selection)))),
     listPods: async (selection) => listed(await ask(() => core.listNamespacedPod(select(selection)))),
     listEvents: async (selection) => (await ask(() => core.listNamespacedEvent(select(selection)))).items,
-    listConfigMaps: async (selection) => (await ask(() => core.listNamespacedConfigMap(select(selection)))).items,
+    listConfigMaps: async (selection) =>
+      (await ask(() => core.listNamespacedConfigMap(select(selection)))).items,
     applyConfigMap: async (body) => {
-      await ask(() => core.patchNamespacedConfigMap({ ...applied, name: body.metadata?.name ?? '', body }, apply));
+      await ask(() =>
+        core.patchNamespacedConfigMap({ ...applied, name: body.metadata?.name ?? '', body }, apply),
+      );
     },
     deleteConfigMap: async (name) => {
       await unless(404, () => core.deleteNamespacedConfigMap({ name, namespace }));
@@ -145,7 +165,11 @@ export async function clusterApi(
     followLog: (pod, container, { onLine, signal: stop }) => {
       const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log`;
       const query = { container, follow: 'true' };
-      return streamLines(config, { url: new URL(`${server}${path}?${new URLSearchParams(query)}`), onLine, signal: stop });
+      return streamLines(config, {
+        url: new URL(`${server}${path}?${new URLSearchParams(query)}`),
+        onLine,
+        signal: stop,
+      });
     },
     watch: (kind, { version, labels, fields, onEvent, signal: stop }) => {
       const group = kind === 'jobs' ? '/apis/batch/v1' : '/api/v1';

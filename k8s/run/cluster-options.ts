@@ -12,7 +12,10 @@ export interface ClusterFlags {
 /** Adds `--kubeconfig` and `--context`. */
 export function addClusterOptions(command: Command): Command {
   return command
-    .option('--kubeconfig <file>', 'how to reach the cluster (default: KUBECONFIG, ~/.kube/config, or that of the pod)')
+    .option(
+      '--kubeconfig <file>',
+      'how to reach the cluster (default: KUBECONFIG, ~/.kube/config, or that of the pod)',
+    )
     .option('--context <name>', 'context of the kubeconfig (default: its current one)');
 }
 

@@ -46,7 +46,10 @@ export function logsCommand(context: ProgramContext): Command {
     .option('--index <i>', 'one completion index of the trainers alone', integerOption())
     .option('--lines <count>', 'last lines of each log', integerOption({ min: 1 }), 100)
     .option('--follow', 'go on until the pods end')
-    .addHelpText('after', '\nExample:\n  fedbatch k8s logs --run digits-3x2-1a2b3c4d --stage train --round 1 --follow')
+    .addHelpText(
+      'after',
+      '\nExample:\n  fedbatch k8s logs --run digits-3x2-1a2b3c4d --stage train --round 1 --follow',
+    )
     .action(async ({ follow = false, ...flags }: LogsFlags) => {
       const { printLogs } = await import('./logs.js');
       const query = { ...flags, run: runName(flags.run), follows: follow };
@@ -67,7 +70,9 @@ export function deleteCommand(context: ProgramContext): Command {
       const { reporter, signal } = context;
       const api = await connect(flags, context);
       const jobs = await deleteRun(runName(flags.run), { api, reporter, signal });
-      reporter.info(`Deleted ${jobs} Job${jobs === 1 ? '' : 's'} of the run ${flags.run}; its files stay on the volume.`);
+      reporter.info(
+        `Deleted ${jobs} Job${jobs === 1 ? '' : 's'} of the run ${flags.run}; its files stay on the volume.`,
+      );
       process.stdout.write(`${JSON.stringify({ run: flags.run, jobs })}\n`);
     });
 }

@@ -42,7 +42,8 @@ export function podOfJob({ state, pods }: EndedJob, title: string): V1Pod {
   const failed = pods.filter(({ status }) => status?.phase === 'Failed').at(-1);
   const ending = failed && podEnding(failed);
   const stage = ending?.container === undefined ? title : `${title} (${ending.container})`;
-  const why = ending?.reason ?? (state.kind === 'failed' ? `${state.reason}: ${state.message}` : 'its pod is gone');
+  const why =
+    ending?.reason ?? (state.kind === 'failed' ? `${state.reason}: ${state.message}` : 'its pod is gone');
   throw new StageError(stage, `${why}.`, passedOn(ending?.exitCode));
 }
 

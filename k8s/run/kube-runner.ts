@@ -1,21 +1,21 @@
 /** The runner of a cluster: each step of a round is a Job; what the volume or an earlier Job holds is not done again. */
 import { z } from 'zod';
 import { StageError } from '../../lib/federation/errors.js';
+import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/formats/run-record.js';
+import { type VolumePaths, volumePaths } from '../../lib/formats/volume.js';
+import { formatSeconds } from '../../lib/observability/format.js';
 import { aggregateResultSchema, rejectedUpdate } from '../../pipeline/aggregate-stage.js';
 import { withLoss } from '../../pipeline/evaluate-stage.js';
 import { count, tell, tellSkipped } from '../../pipeline/local-run.js';
 import { type FinishedRound, hashOfSelected } from '../../pipeline/record/open.js';
-import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/formats/run-record.js';
-import { type VolumePaths, volumePaths } from '../../lib/formats/volume.js';
-import { formatSeconds } from '../../lib/observability/format.js';
 import type { GlobalModel, Runner } from '../../pipeline/runner.js';
 import { type RunResult, resultFacts } from '../../pipeline/summary.js';
 import { roundLearningRate } from '../../pipeline/training-task.js';
 import { ensureJob, removeJob } from './ensure-job.js';
 import { hasResults, podOfJob, readResult } from './job-result.js';
 import { jobSeconds } from './job-status.js';
-import type { OpenedVolume } from './start.js';
 import { type JobPlan, type PlannedJob, recorderName, type StageJobs } from './stage-jobs.js';
+import type { OpenedVolume } from './start.js';
 import { readTrained, type Trained } from './train-outcome.js';
 import { type EndedJob, type WaitContext, type WaitedJob, waitForJob } from './wait-for-job.js';
 
@@ -46,7 +46,12 @@ export async function runJobToEnd(
 
 /** A round while it runs. */
 interface OpenRound extends Trained {
-  readonly start: { readonly round: number; readonly parent: string; readonly selected: readonly number[]; readonly quorum?: number };
+  readonly start: {
+    readonly round: number;
+    readonly parent: string;
+    readonly selected: readonly number[];
+    readonly quorum?: number;
+  };
   readonly trainSeconds: number;
   readonly aggregated?: z.infer<typeof aggregateResultSchema> & { readonly seconds: number };
 }
@@ -87,7 +92,12 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
     },
     async train(task) {
       const { round, global, clients, quorum } = task;
-      const start = { round, parent: global.sha256, selected: clients, ...(quorum === undefined ? {} : { quorum }) };
+      const start = {
+        round,
+        parent: global.sha256,
+        selected: clients,
+        ...(quorum === undefined ? {} : { quorum }),
+      };
       const known = finished(round, global);
       if (known !== undefined && known.selected === hashOfSelected(clients)) {
         tellSkipped(run, { stage: 'train' }, `round ${round}: ${count(clients.length, 'client')}`);
@@ -113,7 +123,11 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       const { start, reported, missing } = open();
       const learningRate = roundLearningRate(settings, { round, clients: start.selected });
       const facts = { ...start, learningRate, reported, missing };
-      const ended = await runJobToEnd(jobs.aggregate(task, facts), { title: `aggregate round ${round}` }, run);
+      const ended = await runJobToEnd(
+        jobs.aggregate(task, facts),
+        { title: `aggregate round ${round}` },
+        run,
+      );
       const pod = podOfJob(ended, `aggregate round ${round}`);
       const result = await readResult(pod, { container: 'aggregator', schema: aggregateResultSchema }, run);
       current = { ...open(), aggregated: { ...result, seconds: jobSeconds(ended.job) } };
@@ -146,8 +160,15 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
     async conclude(result) {
       const { start } = open();
       const { last, best } = result;
-      const model = { lastModel: last.global.sha256, best: { round: best.round, sha256: best.global.sha256 } };
-      const facts = { last: start, ...model, result: resultFacts({ ...result, lastRound: newRoundRecord(start) }) };
+      const model = {
+        lastModel: last.global.sha256,
+        best: { round: best.round, sha256: best.global.sha256 },
+      };
+      const facts = {
+        last: start,
+        ...model,
+        result: resultFacts({ ...result, lastRound: newRoundRecord(start) }),
+      };
       // What a longer run of before tested last is another model.
       const test = opened.rounds.length > last.round ? last.global.file : undefined;
       // Its seconds are others each time.
@@ -170,10 +191,13 @@ export function tellDone(
   else tell(run, stage, `${text}  ${formatSeconds(jobSeconds(job))}`);
 }
 
-const describeAggregate = (round: number, { updates, examples }: { readonly updates: number; readonly examples: number }) =>
-  `round ${round}: ${count(updates, 'update')}, ${examples} examples`;
+const describeAggregate = (
+  round: number,
+  { updates, examples }: { readonly updates: number; readonly examples: number },
+) => `round ${round}: ${count(updates, 'update')}, ${examples} examples`;
 
 const describeEvaluation = (
   round: number,
   { accuracy, loss }: { readonly accuracy: number; readonly loss: number | null },
-) => `round ${round}: accuracy ${accuracy.toFixed(4)}, loss ${loss === null ? 'not finite' : loss.toFixed(4)}`;
+) =>
+  `round ${round}: accuracy ${accuracy.toFixed(4)}, loss ${loss === null ? 'not finite' : loss.toFixed(4)}`;

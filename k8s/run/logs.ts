@@ -34,7 +34,9 @@ export async function printLogs(
       `There are no pods of the run ${query.run} in the namespace ${api.namespace} that fit: fedbatch k8s status lists its Jobs.`,
     );
   }
-  const started = pods.flatMap((pod) => namesOfStarted(pod).map((container) => ({ pod: nameOf(pod), container })));
+  const started = pods.flatMap((pod) =>
+    namesOfStarted(pod).map((container) => ({ pod: nameOf(pod), container })),
+  );
   if (!query.follows) {
     for (const { pod, container } of started) {
       const log = await api.readLog(pod, container, query.lines);

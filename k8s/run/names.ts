@@ -34,7 +34,8 @@ export function runName(id: string): string {
 }
 
 /** A digit in front is no name for every kind of object. */
-const startsWithLetter = (name: string) => (/^[a-z]/.test(name) ? name : `r${name}`.slice(0, MAX_RUN_NAME + 1));
+const startsWithLetter = (name: string) =>
+  /^[a-z]/.test(name) ? name : `r${name}`.slice(0, MAX_RUN_NAME + 1);
 
 /** The name of a stage's Job, e.g. `digits-3x2-1a2b3c4d-r0001-train`. */
 export function jobName(run: string, stage: StageLabel, round?: number): string {

@@ -17,7 +17,9 @@ export const RIGHTS: readonly Right[] = [
 
 /** @throws {UsageError} when something is not allowed: all of it, by verb and resource */
 export async function requirePermissions(api: ClusterApi): Promise<void> {
-  const answers = await Promise.all(RIGHTS.map(async (right) => ({ right, isAllowed: await api.may(right) })));
+  const answers = await Promise.all(
+    RIGHTS.map(async (right) => ({ right, isAllowed: await api.may(right) })),
+  );
   const missing = new Map<string, string[]>();
   for (const { right, isAllowed } of answers) {
     if (isAllowed) continue;

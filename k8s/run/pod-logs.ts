@@ -47,7 +47,8 @@ export function followPods(options: LogOptions): PodLogs {
       };
       isOver = await api.followLog(nameOf(pod), container, { onLine, signal }).then(
         () => true,
-        (error: { readonly code?: unknown }) => typeof error.code === 'number' && error.code < 500 && error.code !== 429,
+        (error: { readonly code?: unknown }) =>
+          typeof error.code === 'number' && error.code < 500 && error.code !== 429,
       );
       if (!isOver) await pause(AGAIN_MS, signal).catch(() => undefined);
     }
@@ -77,7 +78,10 @@ function tellLine(
   if (entry?.event === 'progress') {
     const { level, time, event, msg, ...progress } = entry;
     const client = clientOf(pod);
-    reporter.progress({ ...(progress as unknown as ProgressEvent), ...(client === undefined ? {} : { client }) });
+    reporter.progress({
+      ...(progress as unknown as ProgressEvent),
+      ...(client === undefined ? {} : { client }),
+    });
   } else if (isVerbose) {
     reporter.info(`${nameOf(pod)} ${container}: ${entry?.msg ?? line}`);
   } else if (entry?.level === 'warn') {

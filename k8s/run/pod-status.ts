@@ -25,11 +25,17 @@ export interface PodEnding {
   readonly container: string | undefined;
 }
 
-const IMAGE_ADVICE = 'build and push the images (k8s/build-images.sh), or name others with --image-prefix and --tag';
+const IMAGE_ADVICE =
+  'build and push the images (k8s/build-images.sh), or name others with --image-prefix and --tag';
 const CONFIG_ADVICE = 'kubectl describe pod shows what it refers to';
 
 /** Reasons of a container that waits: those of an image, and those of its configuration. */
-const IMAGE_REASONS: readonly string[] = ['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull'];
+const IMAGE_REASONS: readonly string[] = [
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+];
 const CONFIG_REASONS: readonly string[] = [
   'CreateContainerConfigError',
   'CreateContainerError',
@@ -47,13 +53,17 @@ export function podPhase(pod: V1Pod): PodPhase {
   if (status?.phase === 'Failed') return 'failed';
   if (metadata?.deletionTimestamp !== undefined) return 'stopping';
   if (containersOf(pod).some(({ state }) => state?.running !== undefined)) return 'running';
-  const isScheduled = status?.conditions?.some(({ type, status: is }) => type === 'PodScheduled' && is === 'True');
+  const isScheduled = status?.conditions?.some(
+    ({ type, status: is }) => type === 'PodScheduled' && is === 'True',
+  );
   return isScheduled ? 'starting' : 'waiting for a node';
 }
 
 /** What keeps a pod from starting, if anything does. */
 export function podTrouble({ spec, status }: V1Pod): PodTrouble | undefined {
-  const unscheduled = status?.conditions?.find(({ type, status: is }) => type === 'PodScheduled' && is === 'False');
+  const unscheduled = status?.conditions?.find(
+    ({ type, status: is }) => type === 'PodScheduled' && is === 'False',
+  );
   if (unscheduled?.reason === 'Unschedulable') {
     const message = unscheduled.message ?? 'no node has room';
     return { reason: 'Unschedulable', message, isFinal: false, advice: adviceForNode(message) };
@@ -80,7 +90,11 @@ export function podEnding(pod: V1Pod): PodEnding {
   const ended = failed?.state?.terminated;
   if (ended === undefined) {
     const reason = [status?.reason, status?.message].filter((text) => text).join(': ');
-    return { exitCode: undefined, reason: reason === '' ? 'ended without a reason' : clean(reason), container: undefined };
+    return {
+      exitCode: undefined,
+      reason: reason === '' ? 'ended without a reason' : clean(reason),
+      container: undefined,
+    };
   }
   const { exitCode, reason } = ended;
   const words = firstLine(ended.message ?? '');
@@ -90,7 +104,9 @@ export function podEnding(pod: V1Pod): PodEnding {
       : exitCode === KILLED
         ? 'was killed (SIGKILL)'
         : `ended with exit code ${exitCode}`;
-  const lost = status?.conditions?.find(({ type, status: is }) => type === 'DisruptionTarget' && is === 'True');
+  const lost = status?.conditions?.find(
+    ({ type, status: is }) => type === 'DisruptionTarget' && is === 'True',
+  );
   const why = lost === undefined ? how : `${how}: ${lost.message ?? lost.reason ?? 'the node went away'}`;
   return {
     exitCode,
@@ -127,8 +143,10 @@ export function parseObject(line: string): Readonly<Record<string, unknown>> | u
 function adviceForNode(message: string): string {
   if (/unbound immediate PersistentVolumeClaims/.test(message))
     return 'kubectl describe pvc says what it waits for; k8s render pvc --storage-class names a class that offers ReadWriteMany';
-  if (/persistentvolumeclaim .* not found/.test(message)) return 'make the claim: fedbatch k8s render pvc | kubectl apply -f -';
-  if (/nvidia\.com\/gpu/.test(message)) return 'no node has a free GPU: run without --gpu, or add nodes with the NVIDIA device plugin';
+  if (/persistentvolumeclaim .* not found/.test(message))
+    return 'make the claim: fedbatch k8s render pvc | kubectl apply -f -';
+  if (/nvidia\.com\/gpu/.test(message))
+    return 'no node has a free GPU: run without --gpu, or add nodes with the NVIDIA device plugin';
   return 'add nodes, or ask for less with --set TRAINER_CPU=… and TRAINER_MEMORY=…';
 }
 

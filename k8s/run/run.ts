@@ -15,7 +15,7 @@ import type { Values } from '../placeholders.js';
 import { ensureClaim } from './claim.js';
 import { clusterApi } from './cluster-api.js';
 import { type Destination, findCluster } from './connect.js';
-import { deleteRun } from './delete.js';
+import { deleteRun, forgetStages } from './delete.js';
 import { createKubeRunner, type KubeRun } from './kube-runner.js';
 import { runName } from './names.js';
 import { requirePermissions } from './permissions.js';
@@ -58,7 +58,11 @@ export async function runOnCluster(
   const volume = options.volume ?? `runs/${id}`;
   const plan = {
     ...{ run, id, settings, values, threads, queue, namespace: api.namespace },
-    ...{ directory: `${MOUNT}/${volume}`, retries: tolerance.retries, deadlineSeconds: tolerance.deadlineSeconds },
+    ...{
+      directory: `${MOUNT}/${volume}`,
+      retries: tolerance.retries,
+      deadlineSeconds: tolerance.deadlineSeconds,
+    },
   };
   const context = {
     ...{ api, reporter, signal },
@@ -72,6 +76,7 @@ export async function runOnCluster(
     const { retries, deadlineSeconds } = tolerance;
     const facts = { id, settings, threads, quorum, retries, deadlineSeconds };
     const opened = await clock.time('split', () => startRun(jobs.start(facts, options), context));
+    if (!opened.resumed) await forgetStages(run, context);
     const kube = { ...context, plan, jobs, opened };
     const loop = { ...settings.federation, seed: settings.seed, quorum };
     const result = await runRounds(kube, { plan: loop, clock, volume: `${claim}:${volume}` });
@@ -88,7 +93,11 @@ export async function runOnCluster(
 
 async function runRounds(
   kube: KubeRun,
-  { plan, clock, volume }: { readonly plan: FederationPlan; readonly clock: StageClock; readonly volume: string },
+  {
+    plan,
+    clock,
+    volume,
+  }: { readonly plan: FederationPlan; readonly clock: StageClock; readonly volume: string },
 ): Promise<RunResult> {
   const runner = createKubeRunner(kube);
   const outcomes = await federatedAveraging(plan, timedRunner(runner, clock));

@@ -98,7 +98,8 @@ export function stageJobs(plan: JobPlan) {
       ]);
       const { spec } = job;
       const variable = containerOf(job).env?.find(({ name }) => name === 'FEDBATCH_CLIENTS');
-      if (spec === undefined || variable === undefined) throw new Error('the template of the trainer has no clients');
+      if (spec === undefined || variable === undefined)
+        throw new Error('the template of the trainer has no clients');
       variable.value = clients.join(',');
       spec.completions = clients.length;
       spec.parallelism = clients.length;
@@ -132,7 +133,10 @@ export function stageJobs(plan: JobPlan) {
       return planned(plan, { stage: 'evaluate', round, job, first, facts });
     },
     /** The results take their places; `test` is a last model whose test was overwritten. */
-    end(facts: object, { test, identity }: { readonly test: string | undefined; readonly identity: string }): PlannedJob {
+    end(
+      facts: object,
+      { test, identity }: { readonly test: string | undefined; readonly identity: string },
+    ): PlannedJob {
       const job = stage('evaluate', []);
       replaceContainer(job, recorder(plan, 'end'));
       const first = test === undefined ? [] : [evaluator(test)];
@@ -147,8 +151,14 @@ export type StageJobs = ReturnType<typeof stageJobs>;
 /** The name of the recorder's container, by which its result is found. */
 export const recorderName = (step: RecordStep): string => `record-${step}`;
 
-function recorder({ values, directory }: JobPlan, step: RecordStep, more: readonly string[] = []): V1Container {
-  const [job] = fillTemplate('pipeline', values).filter(({ kind }) => kind === 'Job') as unknown as readonly V1Job[];
+function recorder(
+  { values, directory }: JobPlan,
+  step: RecordStep,
+  more: readonly string[] = [],
+): V1Container {
+  const [job] = fillTemplate('pipeline', values).filter(
+    ({ kind }) => kind === 'Job',
+  ) as unknown as readonly V1Job[];
   if (job === undefined) throw new Error('the template of the pipeline makes no Job');
   const container = containerOf(job);
   return {
@@ -178,7 +188,10 @@ interface StageShape {
 }
 
 /** Names and labels a Job, and notes what work it does. */
-function planned(plan: JobPlan, { stage, round, job, first = [], facts, identity, isFresh }: StageShape): PlannedJob {
+function planned(
+  plan: JobPlan,
+  { stage, round, job, first = [], facts, identity, isFresh }: StageShape,
+): PlannedJob {
   const { run, id, namespace, queue } = plan;
   const name = jobName(run, stage, round);
   const labels = stageLabels(run, stage, round);
@@ -205,7 +218,11 @@ function planned(plan: JobPlan, { stage, round, job, first = [], facts, identity
 
 function configMap(
   { namespace }: JobPlan,
-  { name, labels, facts }: { readonly name: string; readonly labels: Record<string, string>; readonly facts: object },
+  {
+    name,
+    labels,
+    facts,
+  }: { readonly name: string; readonly labels: Record<string, string>; readonly facts: object },
 ): V1ConfigMap {
   return {
     apiVersion: 'v1',

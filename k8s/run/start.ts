@@ -1,9 +1,9 @@
 /** The first Job of a run: opens the run's directory on the volume, splits, and tells which rounds are done. */
 import { z } from 'zod';
-import type { FinishedRound } from '../../pipeline/record/open.js';
-import { count, tell } from '../../pipeline/local-run.js';
 import { roundRecordSchema } from '../../lib/formats/run-record.js';
 import { formatSeconds } from '../../lib/observability/format.js';
+import { count, tell } from '../../pipeline/local-run.js';
+import type { FinishedRound } from '../../pipeline/record/open.js';
 import { ensureJob } from './ensure-job.js';
 import { podOfJob, readResult } from './job-result.js';
 import { jobSeconds } from './job-status.js';
@@ -49,6 +49,10 @@ export async function startRun(planned: PlannedJob, context: WaitContext): Promi
     context,
   );
   const took = skipped ? 'done before: skipped' : formatSeconds(jobSeconds(ended.job));
-  tell(context, { stage: 'split' }, `${count(shards, 'shard')}, ${examples} examples, ${test} to test on  ${took}`);
+  tell(
+    context,
+    { stage: 'split' },
+    `${count(shards, 'shard')}, ${examples} examples, ${test} to test on  ${took}`,
+  );
   return opened;
 }

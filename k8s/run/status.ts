@@ -14,7 +14,12 @@ export interface JobRow {
   readonly stage: string;
   readonly round: number | null;
   readonly state: 'running' | 'complete' | 'failed';
-  readonly pods: { readonly wanted: number; readonly active: number; readonly done: number; readonly failed: number };
+  readonly pods: {
+    readonly wanted: number;
+    readonly active: number;
+    readonly done: number;
+    readonly failed: number;
+  };
   readonly seconds: number;
   /** Why it has failed, or what a pod of it waits for. */
   readonly note: string;
@@ -23,15 +28,21 @@ export interface JobRow {
 /** The Jobs of a run, or of all runs, in the order in which they were made. */
 export async function jobsOfRuns(api: ClusterApi, run: string | undefined): Promise<readonly JobRow[]> {
   const labels = runSelector(run);
-  const [{ items: jobs }, { items: pods }] = await Promise.all([api.listJobs({ labels }), api.listPods({ labels })]);
+  const [{ items: jobs }, { items: pods }] = await Promise.all([
+    api.listJobs({ labels }),
+    api.listPods({ labels }),
+  ]);
   const created = ({ metadata }: V1Job) => new Date(metadata?.creationTimestamp ?? 0).getTime();
   const sorted = [...jobs].sort((a, b) => created(a) - created(b) || (nameOf(a) < nameOf(b) ? -1 : 1));
   return sorted.map((job) => {
-    const own = pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === job.metadata?.uid));
+    const own = pods.filter(({ metadata }) =>
+      metadata?.ownerReferences?.some(({ uid }) => uid === job.metadata?.uid),
+    );
     const state = jobState(job);
     const trouble = own.map(podTrouble).find((each) => each !== undefined);
     const failed = own.filter((pod) => podPhase(pod) === 'failed').at(-1);
-    const why = state.kind === 'failed' ? (failed ? podEnding(failed).reason : state.reason) : (trouble?.message ?? '');
+    const why =
+      state.kind === 'failed' ? (failed ? podEnding(failed).reason : state.reason) : (trouble?.message ?? '');
     const { labels: marks = {} } = job.metadata ?? {};
     return {
       run: marks[RUN_LABEL] ?? '',

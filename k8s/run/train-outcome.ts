@@ -7,8 +7,8 @@ import type { TrainTask } from '../../pipeline/runner.js';
 import { trainResultSchema } from '../../pipeline/train-client.js';
 import { readResult } from './job-result.js';
 import { type PodEnding, passedOn, podEnding } from './pod-status.js';
-import type { EndedJob, WaitContext } from './wait-for-job.js';
 import { indexOf } from './types.js';
+import type { EndedJob, WaitContext } from './wait-for-job.js';
 
 /** What one client reports. */
 export type ClientReport = Omit<z.infer<typeof trainResultSchema>, 'round'>;
@@ -37,13 +37,21 @@ export async function readTrained(ended: EndedJob, task: TrainTask, context: Wai
     const own = pods.filter((pod) => indexOf(pod) === index);
     const good = own.find(({ status }) => status?.phase === 'Succeeded');
     if (good !== undefined) {
-      const { round: _, ...report } = await readResult(good, { container: CONTAINER, schema: trainResultSchema }, context);
+      const { round: _, ...report } = await readResult(
+        good,
+        { container: CONTAINER, schema: trainResultSchema },
+        context,
+      );
       reported.push({ ...report, client });
     } else missing.push({ client, ...whyMissing(own, state, job) });
   }
   const [first] = missing;
   if (quorum === undefined && first !== undefined) {
-    throw new StageError(`train client ${first.client}`, `${first.reason}.`, passedOn(first.ending?.exitCode));
+    throw new StageError(
+      `train client ${first.client}`,
+      `${first.reason}.`,
+      passedOn(first.ending?.exitCode),
+    );
   }
   const named = missing.map(({ client, reason }) => ({ client, reason }));
   requireQuorum({ round, selected: clients, missing: named, quorum: quorum ?? clients.length });

@@ -75,7 +75,14 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
     return index === undefined ? undefined : clientAt?.(index);
   };
   const nameOfPod = (pod: V1Pod) => (clientOf(pod) === undefined ? title : `train client ${clientOf(pod)}`);
-  const logs = followPods({ api, reporter, signal: ending, nameOfPod, clientOf, isVerbose: context.isVerbose });
+  const logs = followPods({
+    api,
+    reporter,
+    signal: ending,
+    nameOfPod,
+    clientOf,
+    isVerbose: context.isVerbose,
+  });
   let overAt: number | undefined;
   const watchman = createWatchman(waited, { ...context, nameOfPod });
   try {
@@ -86,7 +93,10 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
       const [known, own = []] = [jobs.items(), pods.items()];
       const current = known?.find(({ metadata }) => metadata?.uid === job.metadata?.uid);
       if (known !== undefined && current === undefined) {
-        throw new StageError(title, `the Job ${nameOf(job)} was deleted by somebody else: the same command makes it anew.`);
+        throw new StageError(
+          title,
+          `the Job ${nameOf(job)} was deleted by somebody else: the same command makes it anew.`,
+        );
       }
       logs.update(own);
       if (current !== undefined && pods.items() !== undefined) {
@@ -127,7 +137,10 @@ function createWatchman(
     const { message, reason, advice } = trouble;
     reporter.close();
     await removeJob(job, context);
-    throw new StageError(title, `${message} (${reason}). The Job ${nameOf(job)} was deleted. Next: ${advice}.`);
+    throw new StageError(
+      title,
+      `${message} (${reason}). The Job ${nameOf(job)} was deleted. Next: ${advice}.`,
+    );
   };
   return {
     async look(job: V1Job, pods: readonly V1Pod[]): Promise<void> {
@@ -172,7 +185,12 @@ function createWatchman(
     const refused = events.find(({ reason }) => reason === 'FailedCreate');
     if (refused === undefined) return undefined;
     const advice = 'ask for less, or have the quota or the admission rule changed';
-    return { reason: 'FailedCreate', message: refused.message ?? 'its pods are refused', isFinal: true, advice };
+    return {
+      reason: 'FailedCreate',
+      message: refused.message ?? 'its pods are refused',
+      isFinal: true,
+      advice,
+    };
   }
 }
 

@@ -166,11 +166,11 @@ function serve(
       );
     case 'PATCH':
       return patch(request, { target, patched: given(), context, write });
-    case 'DELETE':
-      return [
-        200,
-        remove(store.get(resource, namespace, name ?? ''), (body ?? {}) as DeleteOptions, context),
-      ];
+    case 'DELETE': {
+      // Client libraries say it in the query, kubectl in the body.
+      const policy = query.get('propagationPolicy') ?? (body as DeleteOptions | undefined)?.propagationPolicy;
+      return [200, remove(store.get(resource, namespace, name ?? ''), policy, context)];
+    }
     default:
       if (name !== undefined) return [200, store.get(resource, namespace, name)];
       return [200, list(store, { resource, namespace, query })];
@@ -183,7 +183,10 @@ function patch(
   request: IncomingMessage,
   options: {
     readonly target: Target;
-    readonly patched: KubeObject; readonly context: Context; readonly write: Write },
+    readonly patched: KubeObject;
+    readonly context: Context;
+    readonly write: Write;
+  },
 ): readonly [number, object] {
   const { target, patched, context, write } = options;
   const { store } = context;
@@ -230,13 +233,14 @@ function mergePatch(target: unknown, change: unknown): unknown {
 }
 
 interface DeleteOptions {
-  readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
+  /** Background, Foreground, Orphan. */
+  readonly propagationPolicy?: string;
 }
 
 /** A Job deleted without a policy leaves its pods behind: so do the servers of `batch/v1`. */
 function remove(
   object: KubeObject,
-  { propagationPolicy }: DeleteOptions,
+  propagationPolicy: string | undefined,
   { store, deletePod }: Context,
 ): object {
   if (object.kind === 'Pod') {

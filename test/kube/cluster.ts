@@ -8,7 +8,7 @@ import { parseAllDocuments } from 'yaml';
 import { type Access, type ApiServer, type Fault, startApiServer } from './api-server.js';
 import { entryPointOf } from './container-process.js';
 import { kindNamed, startJobController } from './job-controller.js';
-import { type Kubelet, type Sabotage, startKubelet } from './kubelet.js';
+import { type Kubelet, type Played, startKubelet } from './kubelet.js';
 import { ApiError, type KubeObject } from './objects.js';
 import { startOtherControllers } from './other-controllers.js';
 import { createStore, type Store } from './store.js';
@@ -23,7 +23,8 @@ export interface ClusterOptions {
   /** Storage classes that bind nothing. */
   readonly brokenStorageClasses?: readonly string[];
   readonly fault?: (access: Access) => Fault | undefined;
-  readonly sabotage?: (pod: KubeObject, container: string) => Sabotage | undefined;
+  /** Containers that are played instead of run. */
+  readonly play?: (pod: KubeObject, container: string) => Played | undefined;
   readonly hasImage?: (image: string) => boolean;
   /** Rules of a Role that everybody is held to, as YAML of a manifest; by default nobody is. */
   readonly role?: string;
@@ -58,7 +59,7 @@ export async function startCluster(
   const kubelet = startKubelet({
     ...{ store, directory, claim, gpus },
     hasImage: options.hasImage ?? ((image) => entryPointOf(image) !== undefined),
-    sabotage: options.sabotage ?? (() => undefined),
+    play: options.play ?? (() => undefined),
   });
   const stopJobs = startJobController(store, kubelet.deletePod);
   const stopOthers = startOtherControllers(store, { brokenStorageClasses });

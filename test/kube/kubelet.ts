@@ -7,11 +7,17 @@ import { kindNamed } from './job-controller.js';
 import type { KubeObject } from './objects.js';
 import { type Store, timestamp } from './store.js';
 
-/** How a container ends without ever running. */
-export interface Sabotage {
+/** A container that is played instead of run. */
+export interface Played {
   readonly exitCode: number;
-  /** `Error`, `OOMKilled`. */
-  readonly reason: string;
+  /** `Error`, `OOMKilled`; by default as the exit code says. */
+  readonly reason?: string;
+  /** What it leaves as its termination message. */
+  readonly message?: string;
+  /** How long it seems to work; Infinity until its pod is deleted. */
+  readonly ms?: number;
+  /** What it writes. */
+  readonly log?: string;
 }
 
 /** What the nodes of the cluster are like. */
@@ -25,7 +31,8 @@ export interface NodeOptions {
   readonly gpus: number;
   /** Whether an image can be pulled. */
   readonly hasImage: (image: string) => boolean;
-  readonly sabotage: (pod: KubeObject, container: string) => Sabotage | undefined;
+  /** Undefined for a container that is run. */
+  readonly play: (pod: KubeObject, container: string) => Played | undefined;
 }
 
 /** The running nodes. */
@@ -58,7 +65,9 @@ export function startKubelet(options: NodeOptions): Kubelet {
   const running = new Map<string, Running>();
   const start = (pod: KubeObject) => {
     const uid = pod.metadata.uid ?? '';
-    if (running.has(uid)) return;
+    // It may have been deleted before any node has seen it.
+    const isThere = store.find(PODS, pod.metadata.namespace, pod.metadata.name)?.metadata.uid === uid;
+    if (running.has(uid) || !isThere) return;
     const [processes, ended] = [new Map<string, number>(), new Set<string>()];
     const stop = new AbortController();
     const done = runPod(pod, { ...options, signal: stop.signal, processes, ended }).then(() => {
@@ -270,17 +279,30 @@ async function runContainer(
     mounts,
     onStart,
   }: { readonly container: KubeObject; readonly mounts: Mounts; readonly onStart: () => void },
-  { directory, processes, ended, signal, sabotage }: PodContext,
+  { directory, processes, ended, signal, play }: PodContext,
 ): Promise<{ readonly exitCode: number; readonly reason: string; readonly message: string }> {
   const { name } = container;
   const path = logPath(directory, pod, name);
   const messagePath = path.replace(/log$/, 'message');
   writeFileSync(path, '');
   writeFileSync(messagePath, '');
-  const broken = sabotage(pod, name);
-  if (broken !== undefined) {
+  const played = play(pod, name);
+  if (played !== undefined) {
+    const { exitCode, message = '', ms = 0, log = '' } = played;
+    writeFileSync(path, log);
+    processes.set(name, -1);
+    onStart();
+    await new Promise<void>((done) => {
+      const timer = ms === Number.POSITIVE_INFINITY ? undefined : setTimeout(done, ms);
+      signal.addEventListener('abort', () => {
+        clearTimeout(timer);
+        done();
+      });
+    });
+    processes.delete(name);
     ended.add(name);
-    return { ...broken, message: '' };
+    const { reason = exitCode === 0 ? 'Completed' : 'Error' } = played;
+    return { exitCode: signal.aborted ? 143 : exitCode, reason, message };
   }
   const { file, arguments: given, env } = containerProcess(pod, { container, mounts, messagePath });
   const output = openSync(path, 'a');

@@ -1,16 +1,17 @@
 /** Starts `fedbatch k8s` as users do, against a cluster of the tests. */
+import assert from 'node:assert/strict';
 import { execa } from 'execa';
 import { z } from 'zod';
-import { programPath } from '../programs.js';
+import { lastLine, programPath } from '../programs.js';
 import type { FakeCluster } from './cluster.js';
 
 /** Settings of a run that takes seconds; one thread, so that its bytes are the same everywhere. */
 export const SETTINGS: readonly string[] = [
-  ...['--model', 'mlp', '--rounds', '2', '--epochs', '1', '--batch', '20', '--threads', '1'],
+  ...['--clients', '2', '--model', 'mlp', '--rounds', '2'],
+  ...['--epochs', '1', '--batch', '20', '--threads', '1'],
 ];
 
-/** What the JSON line of a run says, as far as tests read it. */
-export const LINE = z.object({
+const lineSchema = z.object({
   accuracy: z.number(),
   rounds: z.int(),
   sha256: z.string(),
@@ -18,8 +19,10 @@ export const LINE = z.object({
   participation: z.object({ selected: z.int(), missing: z.int(), rejected: z.int() }),
 });
 
+type Target = Pick<FakeCluster, 'kubeconfig'>;
+
 /** Starts any subcommand of `fedbatch k8s`. */
-export function kube({ kubeconfig }: Pick<FakeCluster, 'kubeconfig'>, args: readonly string[]) {
+export function kube({ kubeconfig }: Target, args: readonly string[]) {
   return execa(process.execPath, [programPath('cli'), 'k8s', ...args], {
     reject: false,
     env: { KUBECONFIG: kubeconfig },
@@ -27,6 +30,13 @@ export function kube({ kubeconfig }: Pick<FakeCluster, 'kubeconfig'>, args: read
 }
 
 /** Starts a run of the tiny dataset on the claim. */
-export function kubeRun(cluster: Pick<FakeCluster, 'kubeconfig'>, more: readonly string[]) {
+export function kubeRun(cluster: Target, more: readonly string[]) {
   return kube(cluster, ['run', '--data', '/mnt/tiny.npz', ...SETTINGS, '--json', ...more]);
+}
+
+/** The JSON line of a run that ends well, and what it told on the way. */
+export async function finishKubeRun(cluster: Target, more: readonly string[]) {
+  const { exitCode, stdout, stderr } = await kubeRun(cluster, more);
+  assert.equal(exitCode, 0, stderr);
+  return { ...lineSchema.parse(JSON.parse(lastLine(stdout))), stderr };
 }

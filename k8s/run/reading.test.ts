@@ -1,0 +1,92 @@
+/** What the runner reads of names, pods and answers of an API server, without one. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { V1Pod } from '@kubernetes/client-node';
+import fc from 'fast-check';
+import { explainFailure, isPassing } from './api-errors.js';
+import { jobName, runName } from './names.js';
+import { leftResult, podEnding, podPhase, podTrouble } from './pod-status.js';
+
+test('any run id makes a name that Kubernetes takes, with room for the index of a client', () => {
+  const ids = fc.tuple(fc.string({ unit: 'binary', maxLength: 40 }), fc.stringMatching(/^[0-9a-f]{8}$/));
+  fc.assert(
+    fc.property(ids, ([dataset, hash]) => {
+      const run = runName(`${dataset}-100x12-${hash}`);
+      assert.ok(run.endsWith(hash), run);
+      const host = `${jobName(run, 'aggregate', 1)}-99999`;
+      assert.match(host, /^[a-z]([a-z0-9-]{0,61}[a-z0-9])$/);
+    }),
+    { numRuns: 200 },
+  );
+  assert.equal(jobName(runName('Digits_a-3x2-1a2b3c4d'), 'train', 12), 'digits-a-3x2-1a2b3c4d-r0012-train');
+});
+
+const pod = (status: object): V1Pod => ({ metadata: { name: 'p' }, status: status as never });
+const ended = (terminated: object) =>
+  pod({ phase: 'Failed', containerStatuses: [{ name: 'trainer', state: { terminated } }] });
+
+test('how a pod ended is told in one sentence, by the program itself where it said something', () => {
+  assert.equal(
+    podEnding(ended({ exitCode: 3, message: 'x.npz: found nothing.\n' })).reason,
+    'ended with exit code 3: x.npz: found nothing',
+  );
+  assert.equal(podEnding(ended({ exitCode: 137, reason: 'Error' })).reason, 'was killed (SIGKILL)');
+  assert.match(
+    podEnding(ended({ exitCode: 137, reason: 'OOMKilled' })).reason,
+    /^ran out of memory \(OOMKilled\)/,
+  );
+  const log = '{"level":"info","msg":"training"}\n{"level":"error","msg":"no memory"}\n';
+  assert.equal(podEnding(ended({ exitCode: 1, message: log })).reason, 'ended with exit code 1: no memory');
+  assert.equal(
+    podEnding(pod({ phase: 'Failed', reason: 'Evicted', message: 'The node was low on memory.' })).reason,
+    'Evicted: The node was low on memory',
+  );
+});
+
+test('what keeps a pod from starting is known, with what to do about it', () => {
+  const waiting = (reason: string) =>
+    pod({ phase: 'Pending', containerStatuses: [{ name: 'a', state: { waiting: { reason } } }] });
+  assert.equal(podTrouble(waiting('ImagePullBackOff'))?.isFinal, true);
+  assert.equal(podTrouble(waiting('CreateContainerConfigError'))?.isFinal, true);
+  assert.equal(podTrouble(waiting('ContainerCreating')), undefined);
+  const condition = {
+    type: 'PodScheduled',
+    status: 'False',
+    reason: 'Unschedulable',
+    message: '1 Insufficient cpu.',
+  };
+  const unscheduled = pod({ phase: 'Pending', conditions: [condition] });
+  assert.equal(podTrouble(unscheduled)?.isFinal, false);
+  assert.equal(podPhase(unscheduled), 'waiting for a node');
+});
+
+test('a result that was shortened to fit into the status is none', () => {
+  const left = (message: string) => leftResult(ended({ exitCode: 0, message }), 'trainer');
+  assert.deepEqual(left('{"sha256":"a"}'), { sha256: 'a' });
+  assert.equal(left('{"rejected":[],"shortened":true}'), undefined);
+  assert.equal(left('{"cut'), undefined);
+});
+
+test('what may pass is asked again, the rest is explained with its exit code', () => {
+  const refusal = (code: number, message = 'no') => ({
+    code,
+    body: JSON.stringify({ message }),
+    headers: {},
+  });
+  assert.deepEqual(
+    [429, 503, 403, 404, 422].map((code) => isPassing(refusal(code))),
+    [true, true, false, false, false],
+  );
+  assert.ok(isPassing(Object.assign(new Error('x'), { code: 'ECONNRESET' })));
+  assert.equal(explainFailure(refusal(403), 'https://c').exitCode, 2);
+  assert.match(
+    explainFailure(refusal(403, 'jobs.batch is forbidden'), 'https://c').message,
+    /jobs\.batch is forbidden.*0-rbac/,
+  );
+  assert.equal(explainFailure(refusal(500), 'https://c').exitCode, 5);
+  const silent = Object.assign(new Error('connect ECONNREFUSED 1.2.3.4:6443'), { code: 'ECONNREFUSED' });
+  assert.match(
+    explainFailure(silent, 'https://c').message,
+    /https:\/\/c cannot be reached: connect ECONNREFUSED/,
+  );
+});

@@ -1,0 +1,262 @@
+/** What a run on a cluster does when things go wrong, against the API server of the tests; the programs are played. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { isFedbatchError } from '../../lib/federation/errors.js';
+import { type ClusterOptions, type FakeCluster, objectsOf, startCluster } from '../../test/kube/cluster.js';
+import { keepingReporter, playedPrograms, runOptions } from '../../test/kube/played-programs.js';
+import { waitFor } from '../../test/runs.js';
+import { temporaryDirectory } from '../../test/temporary-directory.js';
+import type { KubernetesObject } from '../templates.js';
+import { faultsOf } from '../testing/check-manifest.js';
+import { fieldsOf129 } from '../testing/fields.js';
+import { findCluster } from './connect.js';
+import { type KubeRunOptions, runOnCluster } from './run.js';
+
+async function clusterOf(t: TestContext, options: Partial<ClusterOptions> = {}): Promise<FakeCluster> {
+  return startCluster(t, { directory: await temporaryDirectory(t), play: playedPrograms(), ...options });
+}
+
+async function run(
+  cluster: FakeCluster,
+  more: Partial<KubeRunOptions> = {},
+  signal = new AbortController().signal,
+) {
+  const reporter = keepingReporter();
+  try {
+    return {
+      result: await runOnCluster(runOptions(cluster, more), { reporter, signal }),
+      lines: reporter.lines,
+    };
+  } catch (error) {
+    if (!isFedbatchError(error)) throw error;
+    return { error, lines: reporter.lines };
+  }
+}
+
+test('a run makes Jobs that an API server takes, and none is changed when it is run again', async (t) => {
+  const cluster = await clusterOf(t);
+  const { result } = await run(cluster);
+  assert.equal(result?.last.reported.length, 4);
+  const jobs = objectsOf(cluster, 'Job');
+  assert.deepEqual(
+    jobs.map(({ metadata }) => metadata.name.replace(/^digits-4x1-[0-9a-f]{8}-/, '')),
+    ['end', 'init', 'r0001-aggregate', 'r0001-evaluate', 'r0001-train', 'start'],
+  );
+  const fields = fieldsOf129();
+  assert.deepEqual(
+    jobs.flatMap((job) => faultsOf(job as KubernetesObject, fields)),
+    [],
+  );
+  const again = await run(cluster);
+  const skipped = again.lines.filter((line) => line.endsWith('done before: skipped'));
+  assert.equal(skipped.length, 4, again.lines.join('\n'));
+  const uids = (list: typeof jobs) =>
+    list.filter(({ metadata }) => !metadata.name.endsWith('-start')).map(({ metadata }) => metadata.uid);
+  assert.deepEqual(uids(objectsOf(cluster, 'Job')), uids(jobs));
+});
+
+test('a killed trainer is tried again', async (t) => {
+  const play = playedPrograms(({ container, client, attempt }) =>
+    container === 'trainer' && client === 2 && attempt === 1 ? { exitCode: 137 } : undefined,
+  );
+  const { result, lines } = await run(await clusterOf(t, { play }));
+  assert.equal(result?.last.reported.length, 4);
+  assert.ok(lines.includes('train client 2: was killed (SIGKILL).'), lines.join('\n'));
+});
+
+test('clients that fail for good are missing, with the reason, as long as the quorum holds', async (t) => {
+  const play = playedPrograms(({ container, client }) => {
+    if (container !== 'trainer') return undefined;
+    if (client === 1) return { exitCode: 137, reason: 'OOMKilled' };
+    return client === 3
+      ? { exitCode: 3, message: '/mnt/data/3.npz: expected a shard, found no such file.' }
+      : undefined;
+  });
+  const cluster = await clusterOf(t, { play });
+  const { result } = await run(cluster, { quorum: { count: 2 } });
+  assert.deepEqual(result?.last.missing, [
+    { client: 1, reason: 'ran out of memory (OOMKilled): give trainers more with --set TRAINER_MEMORY=4Gi' },
+    { client: 3, reason: 'ended with exit code 3: /mnt/data/3.npz: expected a shard, found no such file' },
+  ]);
+  const missed = await run(await clusterOf(t, { play }), { quorum: { count: 3 } });
+  assert.equal(missed.error?.exitCode, 4);
+  assert.match(
+    missed.error?.message ?? '',
+    /^Round 1 misses its quorum: 3 of 4 .* client 1 \(ran out of memory/,
+  );
+});
+
+test('without a quorum the first client that fails ends the run with its exit code; run again, it is made anew', async (t) => {
+  let isBroken = true;
+  const play = playedPrograms(({ container, client }) =>
+    isBroken && container === 'trainer' && client === 0
+      ? { exitCode: 3, message: '/mnt/data/0.npz: expected a shard, found nothing.' }
+      : undefined,
+  );
+  const cluster = await clusterOf(t, { play });
+  const { error } = await run(cluster);
+  assert.equal(error?.exitCode, 3);
+  assert.equal(
+    error?.message,
+    'train client 0: ended with exit code 3: /mnt/data/0.npz: expected a shard, found nothing.',
+  );
+  isBroken = false;
+  const { result, lines } = await run(cluster);
+  assert.equal(result?.last.reported.length, 4);
+  assert.ok(
+    lines.some((line) => /r0001-train of an earlier attempt has failed \(\w+\): made anew/.test(line)),
+    lines.join('\n'),
+  );
+});
+
+test('clients that are not done by the round deadline are late', async (t) => {
+  const play = playedPrograms(({ container, client }) =>
+    container === 'trainer' && client === 1 ? { exitCode: 0, ms: Number.POSITIVE_INFINITY } : undefined,
+  );
+  const tolerance = { retries: 0, deadlineSeconds: 3 };
+  const { result } = await run(await clusterOf(t, { play }), { quorum: { share: 0.5 }, tolerance });
+  assert.deepEqual(result?.last.missing, [{ client: 1, reason: 'late: not done within 3 s' }]);
+});
+
+test('what keeps pods from starting ends the run with the next step, and leaves no Job behind', async (t) => {
+  const cases: readonly (readonly [Partial<ClusterOptions>, Partial<KubeRunOptions>, RegExp])[] = [
+    [
+      { hasImage: (image) => !image.includes('trainer') },
+      {},
+      /^init: the image fedbatch\/trainer:\S+ cannot be pulled \(ErrImagePull\)\. .*--image-prefix/,
+    ],
+    [
+      {},
+      { values: { WORKER_NUMBER: '4', EPOCH: '1', BATCH: '20', GPU: '1' } },
+      /^train round 1: .*Insufficient nvidia\.com\/gpu.*Next: no node has a free GPU/,
+    ],
+    [
+      { claims: [], brokenStorageClasses: ['slow'] },
+      { values: { WORKER_NUMBER: '4', EPOCH: '1', BATCH: '20', STORAGE_CLASS: 'slow' } },
+      /^split: .*unbound immediate PersistentVolumeClaims.*Next: kubectl describe pvc/,
+    ],
+  ];
+  for (const [options, more, message] of cases) {
+    const cluster = await clusterOf(t, options);
+    const { error } = await run(cluster, more);
+    assert.equal(error?.exitCode, 5, String(message));
+    assert.match(error?.message ?? '', message);
+    const open = objectsOf(cluster, 'Job').filter(({ status }) => status?.conditions === undefined);
+    assert.deepEqual(open, []);
+  }
+});
+
+test('no claim, no right, no kubeconfig: each is told before anything is made', async (t) => {
+  const cluster = await clusterOf(t, { claims: [] });
+  const { error } = await run(cluster);
+  assert.equal(error?.exitCode, 2);
+  assert.match(error?.message ?? '', /^There is no claim fedbatch in the namespace team .*--storage-class/);
+  const role = '{kind: Role, rules: [{apiGroups: [batch], resources: [jobs], verbs: [get, list]}]}';
+  const refused = await run(await clusterOf(t, { role }));
+  assert.equal(refused.error?.exitCode, 2);
+  assert.match(
+    refused.error?.message ?? '',
+    /watch, create, delete jobs\.batch; list, watch pods; get pods\/log; .*0-rbac\.yaml/,
+  );
+  const none = join(await temporaryDirectory(t), 'none');
+  await assert.rejects(findCluster({ kubeconfig: none }), /^UsageError: The kubeconfig \S+ cannot be read/);
+  writeFileSync(none, 'contexts: []\nclusters: []\nusers: []\n');
+  await assert.rejects(findCluster({ kubeconfig: none }), /has no current context/);
+});
+
+test('watches that are cut off, 410 Gone and 429 delay a run and do not end it', async (t) => {
+  let requests = 0;
+  const cluster = await clusterOf(t, {
+    play: playedPrograms(({ container }) => (container === 'trainer' ? { exitCode: 0, ms: 700 } : undefined)),
+    fault: ({ verb }) => {
+      requests++;
+      if (verb === 'watch') return requests % 2 === 0 ? { kind: 'drop' } : { kind: 'cut', afterMs: 100 };
+      return requests % 5 === 0 ? { kind: 'refuse', code: 429, retryAfterSeconds: 0 } : undefined;
+    },
+  });
+  const compacting = setInterval(() => cluster.store.compact(), 50);
+  t.after(() => clearInterval(compacting));
+  const { error, lines } = await run(cluster);
+  // The played trainers left no result: that is how far the run came.
+  assert.match(
+    error?.message ?? '',
+    /the container trainer ended well, but its result was not understood/,
+    lines.join('\n'),
+  );
+});
+
+test('a run that is interrupted leaves its Jobs to go on, and the same command waits for them', async (t) => {
+  let isSlow = true;
+  const play = playedPrograms(({ container }) =>
+    container === 'trainer' && isSlow ? { exitCode: 137, ms: Number.POSITIVE_INFINITY } : undefined,
+  );
+  const cluster = await clusterOf(t, { play });
+  const stop = new AbortController();
+  const running = run(cluster, {}, stop.signal);
+  const trainers = () =>
+    objectsOf(cluster, 'Pod').filter(
+      ({ metadata, status }) => metadata.name.includes('-train-') && status?.phase === 'Running',
+    );
+  await waitFor(() => trainers().length === 4);
+  stop.abort();
+  const { error } = await running;
+  assert.equal(error?.exitCode, 130);
+  assert.match(
+    error?.message ?? '',
+    /the same command waits for it again, and fedbatch k8s delete --run digits-4x1-\w+ ends it/,
+  );
+  assert.equal(trainers().length, 4);
+  isSlow = false;
+  const [before] = objectsOf(cluster, 'Job').filter(({ metadata }) => metadata.name.endsWith('-train'));
+  const again = run(cluster);
+  // The pods that were at work go on; here they are deleted, and their Job makes others.
+  for (const pod of trainers()) cluster.kubelet.deletePod(pod);
+  assert.equal((await again).result?.last.reported.length, 4);
+  const [after] = objectsOf(cluster, 'Job').filter(({ metadata }) => metadata.name.endsWith('-train'));
+  assert.equal(after?.metadata.uid, before?.metadata.uid);
+});
+
+test('a Job of other work that runs under the same name is left alone', async (t) => {
+  const play = playedPrograms(({ container }) =>
+    container === 'trainer' ? { exitCode: 0, ms: Number.POSITIVE_INFINITY } : undefined,
+  );
+  const cluster = await clusterOf(t, { play });
+  const stop = new AbortController();
+  const running = run(cluster, {}, stop.signal);
+  await waitFor(
+    () => objectsOf(cluster, 'Pod').filter(({ status }) => status?.phase === 'Running').length === 4,
+  );
+  stop.abort();
+  await running;
+  const { error } = await run(cluster, { threads: 2 });
+  assert.equal(error?.exitCode, 2);
+  assert.match(
+    error?.message ?? '',
+    /-r0001-train runs already, with other settings or images: .*k8s delete --run/,
+  );
+});
+
+test('with cleanup nothing of the run stays in the cluster', async (t) => {
+  const cluster = await clusterOf(t);
+  const { result } = await run(cluster, { cleansUp: true });
+  assert.ok(result);
+  for (const kind of ['Job', 'Pod', 'ConfigMap']) assert.deepEqual(objectsOf(cluster, kind), []);
+});
+
+test('on a volume that is new or cleared, Jobs of before do not count', async (t) => {
+  const play = playedPrograms(({ container }) =>
+    container === 'record-open' ? { exitCode: 0, message: '{"resumed":false,"rounds":[]}' } : undefined,
+  );
+  const cluster = await clusterOf(t, { play });
+  const uids = () => objectsOf(cluster, 'Job').map(({ metadata }) => metadata.uid);
+  await run(cluster);
+  const before = uids();
+  const { result } = await run(cluster);
+  assert.ok(result);
+  assert.deepEqual(
+    uids().filter((uid) => before.includes(uid)),
+    [],
+  );
+});

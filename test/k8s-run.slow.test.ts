@@ -1,0 +1,170 @@
+/** `fedbatch k8s run` from end to end: the real client, an API server over HTTP, pods as processes of the real programs. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
+import { volumePaths } from '../lib/formats/volume.js';
+import type { Access, Fault } from './kube/api-server.js';
+import { type FakeCluster, objectsOf, rulesOf, startCluster } from './kube/cluster.js';
+import { finishKubeRun, kube, kubeRun, SETTINGS } from './kube/runs.js';
+import { lastLine, runProgramFile } from './programs.js';
+import { eventsOf } from './runs.js';
+import { projectRoot } from './sources.js';
+import { sharedDirectory } from './temporary-directory.js';
+import { writeTinyDataset } from './tiny-dataset.js';
+
+const ROLE = readFileSync(join(projectRoot, 'k8s', '0-rbac.yaml'), 'utf8');
+
+let directory = '';
+let cluster: FakeCluster;
+let volume = '';
+/** Each is handed out once, to the next request that fits. */
+const faults: { readonly fits: (access: Access) => boolean; readonly fault: Fault }[] = [];
+const cleanUps: (() => void | Promise<void>)[] = [];
+/** The same run on this machine, and on the cluster. */
+let local: { readonly sha256: string };
+let first: Awaited<ReturnType<typeof finishKubeRun>>;
+
+before(async () => {
+  directory = await sharedDirectory();
+  cluster = await startCluster(
+    { after: (cleanUp) => void cleanUps.push(cleanUp as () => Promise<void>) },
+    {
+      directory,
+      role: ROLE,
+      fault: (access) => {
+        const at = faults.findIndex(({ fits }) => fits(access));
+        return at < 0 ? undefined : faults.splice(at, 1)[0]?.fault;
+      },
+    },
+  );
+  const data = await writeTinyDataset(cluster.claim('fedbatch'));
+  const flags = ['run', '--data', data, '--volume', join(directory, 'local'), '--json', ...SETTINGS];
+  const { stdout, stderr, exitCode } = await runProgramFile('cli', flags);
+  assert.equal(exitCode, 0, stderr);
+  local = JSON.parse(lastLine(stdout));
+  volume = join(cluster.claim('fedbatch'), 'runs', 'first');
+  // What goes wrong on the way to an API server every day: each of these is met once during the run.
+  const once = (verb: string, resource: string, fault: Fault) =>
+    faults.push({ fits: (access) => access.verb === verb && access.resource === resource, fault });
+  once('create', 'jobs.batch', { kind: 'refuse', code: 429, retryAfterSeconds: 1 });
+  once('list', 'pods', { kind: 'drop' });
+  once('get', 'jobs.batch', { kind: 'refuse', code: 500 });
+  once('watch', 'jobs.batch', { kind: 'cut', afterMs: 300 });
+  once('watch', 'pods', { kind: 'drop' });
+  first = await finishKubeRun(cluster, ['--volume', 'runs/first']);
+});
+after(async () => {
+  for (const cleanUp of cleanUps) await cleanUp();
+});
+
+test('a run on a cluster ends with the same bytes as the same run here, whatever the API server does', () => {
+  assert.equal(faults.length, 0, 'every fault was met');
+  assert.equal(first.sha256, local.sha256);
+  assert.deepEqual(first.participation, { selected: 4, missing: 0, rejected: 0 });
+});
+
+test('what stands on the volume is what a run here leaves', async () => {
+  const [there, here] = [volumePaths(volume), volumePaths(join(directory, 'local'))];
+  for (const path of [
+    there.aggregatedModel,
+    there.bestModel,
+    there.accuracy,
+    there.report,
+    there.clientModel(1),
+  ]) {
+    assert.ok(existsSync(path), path);
+  }
+  assert.deepEqual(await readFile(there.bestModel), await readFile(here.bestModel));
+  const [record, own] = [await readRunRecord(there.run), await readRunRecord(here.run)];
+  assert.equal(record.settings.dataset.sha256, own.settings.dataset.sha256);
+  for (const round of [1, 2]) {
+    const [a, b] = [
+      await readRoundRecord(there.round(round).record),
+      await readRoundRecord(here.round(round).record),
+    ];
+    assert.equal(a.parent, b.parent);
+    assert.equal(a.learningRate, b.learningRate);
+    assert.deepEqual(
+      a.reported.map(({ client, sha256, shard }) => [client, sha256, shard]),
+      b.reported.map(({ client, sha256, shard }) => [client, sha256, shard]),
+    );
+    assert.equal(a.aggregate?.inputs, b.aggregate?.inputs);
+    assert.equal(a.evaluation?.accuracy, b.evaluation?.accuracy);
+    assert.ok((a.seconds?.train ?? -1) >= 0);
+  }
+  for (const name of ['start', 'update', 'aggregate', 'evaluation', 'round', 'end']) {
+    assert.equal(
+      eventsOf(volume, name).length,
+      name === 'update' ? 4 : name === 'start' || name === 'end' ? 1 : 2,
+      name,
+    );
+  }
+});
+
+test('the Role allows what the run does, and nothing that it does not do', () => {
+  const allowed = rulesOf(ROLE).flatMap(({ apiGroups, resources, verbs }) =>
+    apiGroups.flatMap((group) =>
+      resources.flatMap((resource) =>
+        verbs.map((verb) => `${verb} ${group === '' ? resource : `${resource}.${group}`}`),
+      ),
+    ),
+  );
+  const used = new Set(
+    cluster.api.accesses.map(
+      ({ verb, resource, subresource }) => `${verb} ${resource}${subresource && `/${subresource}`}`,
+    ),
+  );
+  assert.deepEqual(
+    [...used].filter((each) => !allowed.includes(each)),
+    [],
+  );
+  // Another storage, a Job without pods, the end of a run: the other tests do these.
+  const elsewhere = [
+    'create persistentvolumeclaims',
+    'patch persistentvolumeclaims',
+    'list events',
+    'delete jobs.batch',
+    'list configmaps',
+    'delete configmaps',
+  ];
+  const idle = allowed.filter((each) => !used.has(each) && !elsewhere.includes(each));
+  assert.deepEqual(idle, []);
+});
+
+test('the same command recognises what is done, also when the Jobs are gone', async () => {
+  const { stderr, exitCode, stdout } = await kubeRun(cluster, ['--volume', 'runs/first']);
+  assert.equal(exitCode, 0, stderr);
+  for (const stage of ['split', 'init', 'train', 'aggregate', 'evaluate']) {
+    assert.match(stderr, new RegExp(`^${stage} .*done before: skipped$`, 'm'));
+  }
+  assert.equal(JSON.parse(lastLine(stdout)).sha256, local.sha256);
+});
+
+test('status and logs tell of the run, delete removes its objects and leaves its files', async () => {
+  const rows = JSON.parse((await kube(cluster, ['status', '--json'])).stdout) as {
+    job: string;
+    state: string;
+    run: string;
+  }[];
+  assert.ok(rows.length >= 8 && rows.every(({ state }) => state === 'complete'), JSON.stringify(rows));
+  const run = rows[0]?.run ?? '';
+  const logs = await kube(cluster, [
+    'logs',
+    '--run',
+    run,
+    '--stage',
+    'train',
+    '--round',
+    '2',
+    '--index',
+    '1',
+  ]);
+  assert.match(logs.stdout, /-r0002-train-1-\w+ trainer: \{.*"client":1/);
+  const deleted = await kube(cluster, ['delete', '--run', run]);
+  assert.equal(deleted.exitCode, 0, deleted.stderr);
+  for (const kind of ['Job', 'Pod', 'ConfigMap']) assert.deepEqual(objectsOf(cluster, kind), []);
+  assert.ok(existsSync(volumePaths(volume).aggregatedModel));
+});

@@ -1,0 +1,110 @@
+/** The programs of a run as a play: each container ends at once with the result that the real one would leave. */
+import { createHash } from 'node:crypto';
+import type { KubeRunOptions } from '../../k8s/run/run.js';
+import type { RunSettings } from '../../lib/formats/run-record.js';
+import type { Reporter } from '../../lib/observability/events.js';
+import type { FakeCluster } from './cluster.js';
+import { INDEX } from './job-controller.js';
+import type { Played } from './kubelet.js';
+import type { KubeObject } from './objects.js';
+
+/** What a test changes of the play; undefined leaves a container as it is. */
+export type Change = (at: {
+  readonly stage: string;
+  readonly round: number;
+  readonly client: number;
+  readonly container: string;
+  readonly attempt: number;
+}) => Played | undefined;
+
+const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+
+/** Plays every container of a run; `change` goes first. */
+export function playedPrograms(
+  change: Change = () => undefined,
+): (pod: KubeObject, container: string) => Played | undefined {
+  const attempts = new Map<string, number>();
+  return (pod, container) => {
+    const labels = pod.metadata.labels ?? {};
+    const stage = labels['fedbatch.io/stage'] ?? '';
+    const round = Number(labels['fedbatch.io/round'] ?? 0);
+    const index = Number(pod.metadata.annotations?.[INDEX] ?? 0);
+    const client = clientsOf(pod)[index] ?? index;
+    const key = `${labels['batch.kubernetes.io/job-name']}/${index}/${container}`;
+    const attempt = (attempts.get(key) ?? 0) + 1;
+    attempts.set(key, attempt);
+    const changed = change({ stage, round, client, container, attempt });
+    return changed ?? { exitCode: 0, message: JSON.stringify(resultOf(container, { round, client, attempt })) };
+  };
+}
+
+function resultOf(
+  container: string,
+  { round, client, attempt }: { readonly round: number; readonly client: number; readonly attempt: number },
+): object {
+  const results: Readonly<Record<string, object>> = {
+    'record-open': { resumed: attempt > 1, rounds: [] },
+    splitter: { shards: 4, examples: 400, test: 40, skipped: false },
+    init: { sha256: hash('initial') },
+    trainer: {
+      ...{ client, round, examples: 100, seconds: 1, loss: 0.5, accuracy: 0.9, engine: 'played' },
+      sha256: hash(`update ${round} ${client}`),
+    },
+    aggregator: { updates: 4, examples: 400, rejected: [], sha256: hash(`model ${round}`) },
+    evaluator: { accuracy: 0.8 + round / 100, loss: 0.5, examples: 40 },
+    'record-end': {
+      schemaVersion: 1,
+      round: 1,
+      parent: hash('initial'),
+      selected: [],
+      reported: [],
+      rejected: [],
+      missing: [],
+    },
+  };
+  return results[container] ?? {};
+}
+
+function clientsOf(pod: KubeObject): readonly number[] {
+  const env: readonly { readonly name: string; readonly value?: string }[] = pod.spec.containers[0].env ?? [];
+  const list = env.find(({ name }) => name === 'FEDBATCH_CLIENTS')?.value ?? '';
+  return list === '' ? [] : list.split(',').map(Number);
+}
+
+const SETTINGS: RunSettings = {
+  seed: 0,
+  dataset: { name: 'digits' },
+  model: { name: 'mlp' },
+  engine: { name: 'auto' },
+  training: { epochs: 1, batch: 20, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
+  federation: {
+    ...{ clients: 4, rounds: 1, fraction: 1, minClients: 1 },
+    partition: { scheme: 'iid', minExamples: 1 },
+  },
+};
+
+/** A run of four clients and one round on a cluster. */
+export function runOptions(
+  { kubeconfig }: Pick<FakeCluster, 'kubeconfig'>,
+  more: Partial<KubeRunOptions> = {},
+): KubeRunOptions {
+  return {
+    settings: SETTINGS,
+    values: { WORKER_NUMBER: '4', EPOCH: '1', BATCH: '20' },
+    destination: { kubeconfig },
+    threads: 1,
+    fresh: false,
+    tolerance: { retries: 1 },
+    scheduleTimeoutMs: 300,
+    isVerbose: false,
+    cleansUp: false,
+    ...more,
+  };
+}
+
+/** A reporter that keeps what it is told. */
+export function keepingReporter(): Reporter & { readonly lines: readonly string[] } {
+  const lines: string[] = [];
+  const keep = (message: string) => void lines.push(message);
+  return { lines, info: keep, warn: keep, error: keep, progress() {}, close() {} };
+}
