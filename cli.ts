@@ -56,6 +56,12 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./server/cli.js')).serveCommand,
   },
   {
+    name: 'predict',
+    summary: 'ask a server about a picture, by the REST or gRPC API of TensorFlow Serving',
+    example: 'fedbatch predict --image seven.png --port 5000',
+    load: async () => (await import('./server/predict-cli.js')).predictCommand,
+  },
+  {
     name: 'report',
     summary: 'write a page that tells what a run did: result, curves, participation, data',
     example: 'fedbatch report --volume runs/digits-3x2-1a2b3c4d',

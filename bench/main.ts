@@ -14,6 +14,7 @@ import { describeMachine } from './machine.js';
 import { SkippedError } from './peers.js';
 import { formatMarkdown, replaceSection } from './report.js';
 import type { Section } from './section.js';
+import { benchServe } from './serve-section.js';
 import { benchSimulate } from './simulate-section.js';
 import { benchStages } from './stages-section.js';
 import { benchStep } from './step-section.js';
@@ -32,6 +33,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   stages: { measure: benchStages, rounds: 5, needsData: true },
   simulate: { measure: benchSimulate, rounds: 3, needsData: true },
   job: { measure: benchJob, rounds: 3, needsData: true },
+  serve: { measure: benchServe, rounds: 3, needsData: false },
   digits: { measure: benchDigits, rounds: 1, needsData: true },
 };
 
