@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { runProgramFile } from '../test/programs.js';
-import { writePrototypeModel } from './testing/prototype-model.js';
-import { digitPng, MNIST_LIKE } from './testing/segment-digits.js';
+import { writeDenseModel, writePrototypeModel } from './testing/prototype-model.js';
+import { digitPng } from './testing/segment-digits.js';
 
 const CLI = fileURLToPath(new URL('./cli.js', import.meta.url));
 
@@ -78,7 +78,8 @@ describe('fedbatch serve while its model changes, and fedbatch predict', () => {
       assert.equal(version, 1);
 
       const other = join(directory, 'other.h5');
-      await writePrototypeModel(other, { drawing: { ...MNIST_LIKE, digitHeight: 17 } });
+      const kernel = new Float32Array(7_840).fill(0.01);
+      await writeDenseModel(other, { inputShape: [28, 28, 1], kernel, bias: new Float32Array(10) });
       await writeFileAtomic(model, await readFile(other));
       await becomes((each) => each.version === 2);
       const back = await fetch(`${url}/admin/rollback`, {

@@ -7,8 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readFileShared, writeFileAtomic } from '../../lib/formats/atomic-file.js';
 import { silentReporter } from '../../lib/observability/events.js';
 import { OverloadedError, type Predictor, PredictorUnavailableError } from '../predictor.js';
-import { writePrototypeModel } from '../testing/prototype-model.js';
-import { MNIST_LIKE } from '../testing/segment-digits.js';
+import { writeDenseModel, writePrototypeModel } from '../testing/prototype-model.js';
 import { type BatchingOptions, createBatchingPredictor } from './batching.js';
 import { openModel } from './open-model.js';
 import { createModelStore, type ModelStore } from './served-models.js';
@@ -45,7 +44,10 @@ function heldWorker() {
     waiting = [];
     for (const each of all) each();
   };
-  return { predictor, batches, release, die: () => (isClosed = true), isClosed: () => isClosed };
+  const die = () => {
+    isClosed = true;
+  };
+  return { predictor, batches, release, die, isClosed: () => isClosed };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
@@ -152,9 +154,11 @@ describe('micro-batching', () => {
 describe('the versions of a model', () => {
   let directory: string;
   let modelPath: string;
-  const other = async () => {
+  /** Another model that is as good as any. */
+  const other = async (weight = 0.01) => {
     const path = join(directory, 'other.h5');
-    await writePrototypeModel(path, { drawing: { ...MNIST_LIKE, digitHeight: 16 } });
+    const kernel = new Float32Array(7_840).fill(weight);
+    await writeDenseModel(path, { inputShape: [28, 28, 1], kernel, bias: new Float32Array(10) });
     return readFile(path);
   };
   before(async () => {
@@ -242,9 +246,7 @@ describe('the versions of a model', () => {
       assert.equal((await answer)?.length, 10);
       await assert.rejects(store.offer(share(Buffer.from('no model'))));
       assert.deepEqual(store.versions().map(({ version }) => version), [1, 2]);
-      const third = join(directory, 'third.h5');
-      await writePrototypeModel(third, { drawing: { ...MNIST_LIKE, digitHeight: 14 } });
-      await store.offer(share(await readFile(third)));
+      await store.offer(share(await other(0.02)));
       assert.deepEqual(store.versions().map(({ version }) => version), [2, 3]);
       assert.equal(oldest?.predictor.card(), undefined);
     } finally {

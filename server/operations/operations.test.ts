@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Fields, Reporter } from '../../lib/observability/events.js';
 import { type ModelVersion, singleModel } from '../models/served-models.js';
 import { digitPng } from '../testing/segment-digits.js';
-import { serveApp, upload } from '../testing/served-app.js';
+import { type ServedApp, serveApp, upload } from '../testing/served-app.js';
 import { type AccessFiles, readAccess } from './access.js';
 import { clientAddress } from './client-address.js';
 import { createMetrics } from './metrics.js';
@@ -56,7 +56,7 @@ describe('access', () => {
   it('guards everything but the probes, and the way back even more', async () => {
     const access = await readAccess(files);
     let rolledBack = 0;
-    const app = await serveApp({
+    const app: ServedApp = await serveApp({
       access,
       rollback: () => {
         rolledBack++;
