@@ -57,7 +57,13 @@ test('trainers share the cores without oversubscribing them', () => {
 });
 
 test('a serve table says how fast fedbatch answers beside the other server, and nothing beside its own uploads', () => {
-  const figures = (perSecond: number): ServeFigures => ({ perSecond, p50Ms: 2, p99Ms: 7, cpuMs: 0.5, peakBytes: 200e6 });
+  const figures = (perSecond: number): ServeFigures => ({
+    perSecond,
+    p50Ms: 2,
+    p99Ms: 7,
+    cpuMs: 0.5,
+    peakBytes: 200e6,
+  });
   const rows = serveRows({
     'predict, fedbatch': [2000, 3000, 2500].map(figures),
     'predict, other': [200, 300, 500].map(figures),

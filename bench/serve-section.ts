@@ -55,11 +55,21 @@ export async function benchServe({ rounds, journal }: BenchOptions): Promise<Tab
     const theirs = [peerScript('flask_server.py'), '--model', model];
     const sides: Record<string, () => Promise<ServeFigures>> = {
       'predict, fedbatch': () => measure(process.execPath, ours, predict),
-      ...(flask === undefined ? {} : { [`predict, ${flask.name}`]: () => measure(flask.command, theirs, predict) }),
+      ...(flask === undefined
+        ? {}
+        : { [`predict, ${flask.name}`]: () => measure(flask.command, theirs, predict) }),
       'upload a PNG, fedbatch': () => measure(process.execPath, ours, upload),
     };
     return {
-      header: ['request, server', 'a second', 'fedbatch is', 'median at half load', 'p99 at half load', 'CPU a request', 'peak memory'],
+      header: [
+        'request, server',
+        'a second',
+        'fedbatch is',
+        'median at half load',
+        'p99 at half load',
+        'CPU a request',
+        'peak memory',
+      ],
       rows: serveRows(await interleave({ rounds, journal, name: 'serve' }, sides)),
       notes: [
         ...notes,
@@ -75,7 +85,9 @@ export function serveRows(samples: Readonly<Record<string, readonly ServeFigures
   return Object.entries(samples).map(([side, each]) => [
     side,
     Math.round(medianOf(each, ({ perSecond }) => perSecond)).toLocaleString('en'),
-    side.endsWith('fedbatch') ? '' : `${formatRatio(ratioByRound(speeds('predict, fedbatch'), speeds(side)))} as fast`,
+    side.endsWith('fedbatch')
+      ? ''
+      : `${formatRatio(ratioByRound(speeds('predict, fedbatch'), speeds(side)))} as fast`,
     `${medianOf(each, ({ p50Ms }) => p50Ms)} ms`,
     `${medianOf(each, ({ p99Ms }) => p99Ms)} ms`,
     `${medianOf(each, ({ cpuMs }) => cpuMs).toFixed(2)} ms`,
@@ -93,7 +105,8 @@ async function writeModel(directory: string): Promise<string> {
 
 async function writeBodies(directory: string): Promise<readonly [predict: Load, upload: Load]> {
   const random = randomStream(1, 'serve-section');
-  const row = () => Array.from({ length: 28 }, () => [random.integer(0, 4) > 0 ? 0 : random.integer(1, 9_999) / 10_000]);
+  const row = () =>
+    Array.from({ length: 28 }, () => [random.integer(0, 4) > 0 ? 0 : random.integer(1, 9_999) / 10_000]);
   const json = JSON.stringify({ instances: [Array.from({ length: 28 }, row)] });
   const form = Buffer.concat([
     Buffer.from('--edge\r\nContent-Disposition: form-data; name="file"; filename="7.png"\r\n\r\n'),
@@ -105,13 +118,26 @@ async function writeBodies(directory: string): Promise<readonly [predict: Load, 
     return join(directory, name);
   };
   return [
-    { what: 'predict', path: '/v1/models/cnn:predict', body: await write('predict.json', json), type: 'application/json' },
-    { what: 'upload', path: '/upload', body: await write('upload.form', form), type: 'multipart/form-data; boundary=edge' },
+    {
+      what: 'predict',
+      path: '/v1/models/cnn:predict',
+      body: await write('predict.json', json),
+      type: 'application/json',
+    },
+    {
+      what: 'upload',
+      path: '/upload',
+      body: await write('upload.form', form),
+      type: 'multipart/form-data; boundary=edge',
+    },
   ];
 }
 
 async function measure(command: string, args: readonly string[], load: Load): Promise<ServeFigures> {
-  const server = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' } });
+  const server = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' },
+  });
   try {
     const url = await listening(server);
     await drive(url, load, WARM_UP_SECONDS);
@@ -124,7 +150,8 @@ async function measure(command: string, args: readonly string[], load: Load): Pr
       p50Ms: half.latency.p50,
       p99Ms: half.latency.p99,
       cpuMs: used / full.requests.total,
-      peakBytes: Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1] ?? 0) * 1024,
+      peakBytes:
+        Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1] ?? 0) * 1024,
     };
   } finally {
     const ended = new Promise((resolve) => server.once('close', resolve));
@@ -161,7 +188,12 @@ async function drive(url: string, { path, body, type }: Load, seconds: number, r
   const flags = ['--json', '-c', `${CONNECTIONS}`, '-d', `${seconds}`, '-m', 'POST', '-i', body];
   const headers = ['-H', `Content-Type=${type}`, '-H', 'Accept=application/json'];
   const paced = rate === undefined ? [] : ['-R', `${rate}`];
-  const { stdout } = await sampleProcess(process.execPath, [autocannon, ...flags, ...headers, ...paced, url + path]);
+  const { stdout } = await sampleProcess(process.execPath, [
+    autocannon,
+    ...flags,
+    ...headers,
+    ...paced,
+    url + path,
+  ]);
   return loadSchema.parse(JSON.parse(stdout));
 }
-

@@ -71,7 +71,10 @@ describe('hostile clients', () => {
     }
     await isWell();
     const text = await (await fetch(`${app.url}/metrics`)).text();
-    assert.match(text, /fedbatch_request_duration_seconds_count\{route="\/v1:predict",method="POST",status="(400|499)"\}/);
+    assert.match(
+      text,
+      /fedbatch_request_duration_seconds_count\{route="\/v1:predict",method="POST",status="(400|499)"\}/,
+    );
   });
 
   it('who speak no HTTP, or smuggle, get 400 and no more', async () => {
@@ -95,7 +98,9 @@ describe('hostile clients', () => {
     const random = randomStream(1, 'bodies');
     const seeds = [
       IMAGE,
-      JSON.stringify({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 784], data: new Array(784).fill(0) }] }),
+      JSON.stringify({
+        inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 784], data: new Array(784).fill(0) }],
+      }),
       `${'['.repeat(50_000)}${']'.repeat(50_000)}`,
       `{"instances":${'['.repeat(2_000)}1${']'.repeat(2_000)}}`,
       `{"instances":${'{"a":'.repeat(2_000)}1${'}'.repeat(2_000)}}`,

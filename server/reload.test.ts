@@ -33,8 +33,18 @@ describe('fedbatch serve while its model changes, and fedbatch predict', () => {
     const adminToken = join(directory, 'admin-token');
     await writeFile(adminToken, 'let-me');
     await writeFile(image, await digitPng(5));
-    const flags = ['--model', model, '--wait-for-model', '--reload-interval', '0.05', '--admin-token-file', adminToken];
-    const running = execa(process.execPath, [CLI, ...flags, '--port', '0', '--grpc-port', '0'], { reject: false });
+    const flags = [
+      '--model',
+      model,
+      '--wait-for-model',
+      '--reload-interval',
+      '0.05',
+      '--admin-token-file',
+      adminToken,
+    ];
+    const running = execa(process.execPath, [CLI, ...flags, '--port', '0', '--grpc-port', '0'], {
+      reject: false,
+    });
     const addresses: string[] = [];
     for await (const line of createInterface(running.stdout)) {
       addresses.push(/^Listening (?:for gRPC )?on (.*)$/.exec(line)?.[1] ?? line);
@@ -55,7 +65,10 @@ describe('fedbatch serve while its model changes, and fedbatch predict', () => {
       assert.equal((await fetch(`${url}/healthz`)).status, 200);
       const early = await predict('--port', new URL(url).port);
       assert.equal(early.exitCode, 5);
-      assert.match(early.stderr, /^error: predict: http:\/\/127\.0\.0\.1:\d+: The model is not loaded yet\.$/m);
+      assert.match(
+        early.stderr,
+        /^error: predict: http:\/\/127\.0\.0\.1:\d+: The model is not loaded yet\.$/m,
+      );
 
       const sha256 = await writePrototypeModel(model);
       assert.equal((await becomes(({ version }) => version === 1)).sha256, sha256);
@@ -63,7 +76,14 @@ describe('fedbatch serve while its model changes, and fedbatch predict', () => {
 
       const [rest, byGrpc] = await Promise.all([
         predict('--port', new URL(url).port),
-        predict('--port', grpc.split(':')[1] ?? '', '--protocol', 'grpc', '--signature_name', 'serving_default'),
+        predict(
+          '--port',
+          grpc.split(':')[1] ?? '',
+          '--protocol',
+          'grpc',
+          '--signature_name',
+          'serving_default',
+        ),
       ]);
       for (const { exitCode, stdout, stderr } of [rest, byGrpc]) {
         assert.equal(exitCode, 0, stderr);
@@ -105,7 +125,11 @@ describe('fedbatch serve while its model changes, and fedbatch predict', () => {
       [[], 2, /--image/],
       [['--image', join(directory, 'none.png')], 3, /none\.png: expected a picture, found no such file\.$/m],
       [['--image', text, '--protocol', 'soap'], 2, /rest, grpc/],
-      [['--image', text, '--port', '1'], 5, /predict: http:\/\/127\.0\.0\.1:1: no server answers \(ECONNREFUSED\)\.$/m],
+      [
+        ['--image', text, '--port', '1'],
+        5,
+        /predict: http:\/\/127\.0\.0\.1:1: no server answers \(ECONNREFUSED\)\.$/m,
+      ],
       [['--image', text, '--port', '1', '--protocol', 'grpc'], 5, /predict: 127\.0\.0\.1:1: /],
     ];
     const results = await Promise.all(cases.map(([flags]) => runProgramFile('cli', ['predict', ...flags])));

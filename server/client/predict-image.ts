@@ -36,7 +36,9 @@ export async function predictImage(
   const token =
     tokenFile === undefined
       ? undefined
-      : Buffer.from(await readFileBytes(tokenFile, 'a file with a token')).toString('utf8').trim();
+      : Buffer.from(await readFileBytes(tokenFile, 'a file with a token'))
+          .toString('utf8')
+          .trim();
   const settings = { ...options, signal, ...(token === undefined ? {} : { token }) };
   const client: ServingClient = protocol === 'grpc' ? askByGrpc(settings) : askByRest(settings);
   try {

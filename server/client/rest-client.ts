@@ -42,7 +42,10 @@ export function askByRest(options: ServingClientOptions): ServingClient {
     const parsed = schema.safeParse(parse(text));
     if (response.ok && parsed.success) return parsed.data;
     const said = z.object({ error: z.string() }).safeParse(parse(text));
-    throw serverFailure(base, said.success ? said.data.error : `answered ${response.status} ${response.statusText}`);
+    throw serverFailure(
+      base,
+      said.success ? said.data.error : `answered ${response.status} ${response.statusText}`,
+    );
   }
 
   return {

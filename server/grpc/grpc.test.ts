@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { type Client, credentials, makeClientConstructor, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import {
+  type Client,
+  credentials,
+  Metadata,
+  makeClientConstructor,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 import { silentReporter } from '../../lib/observability/events.js';
 import { decodeImage } from '../decode-image.js';
 import { singleModel } from '../models/served-models.js';
@@ -37,7 +44,11 @@ describe("TensorFlow Serving's gRPC API", () => {
   function call<Answer>(
     service: string,
     method: string,
-    { message, metadata = new Metadata(), at = server }: { message: object; metadata?: Metadata; at?: RunningGrpcServer },
+    {
+      message,
+      metadata = new Metadata(),
+      at = server,
+    }: { message: object; metadata?: Metadata; at?: RunningGrpcServer },
   ): Promise<Answer> {
     const Service = makeClientConstructor(serviceDefinition(service), service);
     const client = new Service(at.address, credentials.createInsecure());
@@ -48,7 +59,9 @@ describe("TensorFlow Serving's gRPC API", () => {
         metadata: Metadata,
         done: (error: ServiceError | null, answer: Answer) => void,
       ) => void;
-      method_.call(client, message, metadata, (error, answer) => (error === null ? resolve(answer) : reject(error)));
+      method_.call(client, message, metadata, (error, answer) =>
+        error === null ? resolve(answer) : reject(error),
+      );
     });
   }
 
@@ -122,9 +135,13 @@ describe("TensorFlow Serving's gRPC API", () => {
     );
     const packed = JSON.stringify(metadata.metadata.signature_def);
     assert.match(packed, /tensorflow\.serving\.SignatureDefMap/);
-    const state = await call<{ model_version_status: object[] }>('tensorflow.serving.ModelService', 'GetModelStatus', {
-      message: { model_spec: { name: 'digits' } },
-    });
+    const state = await call<{ model_version_status: object[] }>(
+      'tensorflow.serving.ModelService',
+      'GetModelStatus',
+      {
+        message: { model_spec: { name: 'digits' } },
+      },
+    );
     assert.deepEqual(state.model_version_status, [
       { version: 1, state: 30, status: { error_code: 0, error_message: '' } },
     ]);
@@ -133,8 +150,14 @@ describe("TensorFlow Serving's gRPC API", () => {
 
   it('refuses what is wrong with the code that clients look at', async () => {
     const good: TensorProto = { dtype: 1, float_val: [0], tensor_shape: shape(1, 28, 28, 1) };
-    await assert.rejects(predict(good, { name: 'none' }), code(status.NOT_FOUND, /Could not find any versions/));
-    await assert.rejects(predict(good, { ...spec, version: { value: 9 } }), code(status.NOT_FOUND, /version 9/));
+    await assert.rejects(
+      predict(good, { name: 'none' }),
+      code(status.NOT_FOUND, /Could not find any versions/),
+    );
+    await assert.rejects(
+      predict(good, { ...spec, version: { value: 9 } }),
+      code(status.NOT_FOUND, /version 9/),
+    );
     await assert.rejects(
       predict(good, { ...spec, signature_name: 'x' }),
       code(status.INVALID_ARGUMENT, /Serving signature key "x"/),
@@ -150,7 +173,11 @@ describe("TensorFlow Serving's gRPC API", () => {
   });
 
   it('wants the credentials that the server wants', async () => {
-    const guarded = await listenWith({ ...OPEN_ACCESS, isOpen: false, allows: (given) => given === 'Bearer abc' });
+    const guarded = await listenWith({
+      ...OPEN_ACCESS,
+      isOpen: false,
+      allows: (given) => given === 'Bearer abc',
+    });
     const status_ = (metadata: Metadata) =>
       call<object>('tensorflow.serving.ModelService', 'GetModelStatus', {
         message: { model_spec: { name: 'digits' } },

@@ -70,7 +70,8 @@ describe('micro-batching', () => {
       await turn();
     }
     worker.release();
-    for (const [at, answer] of (await Promise.all(answers)).entries()) assert.deepEqual([...answer], [at, -at]);
+    for (const [at, answer] of (await Promise.all(answers)).entries())
+      assert.deepEqual([...answer], [at, -at]);
     assert.deepEqual(seen, [4, 4, 1]);
   });
 
@@ -137,10 +138,16 @@ describe('micro-batching', () => {
 
   it('shares the work among workers, and answers all before it closes', async () => {
     const workers = [heldWorker(), heldWorker()];
-    const batched = createBatchingPredictor({ workers: workers.map(({ predictor }) => predictor), maxBatch: 1 });
+    const batched = createBatchingPredictor({
+      workers: workers.map(({ predictor }) => predictor),
+      maxBatch: 1,
+    });
     const answers = Array.from({ length: 4 }, () => batched.predict(Float32Array.of(1, 1), 1));
     await turn();
-    assert.deepEqual(workers.map(({ batches }) => batches.length), [2, 2]);
+    assert.deepEqual(
+      workers.map(({ batches }) => batches.length),
+      [2, 2],
+    );
     const closed = batched.close();
     await turn();
     assert.ok(workers.every(({ isClosed }) => !isClosed()));
@@ -245,9 +252,15 @@ describe('the versions of a model', () => {
       await store.offer(share(await other()));
       assert.equal((await answer)?.length, 10);
       await assert.rejects(store.offer(share(Buffer.from('no model'))));
-      assert.deepEqual(store.versions().map(({ version }) => version), [1, 2]);
+      assert.deepEqual(
+        store.versions().map(({ version }) => version),
+        [1, 2],
+      );
       await store.offer(share(await other(0.02)));
-      assert.deepEqual(store.versions().map(({ version }) => version), [2, 3]);
+      assert.deepEqual(
+        store.versions().map(({ version }) => version),
+        [2, 3],
+      );
       assert.equal(oldest?.predictor.card(), undefined);
     } finally {
       await store.close();

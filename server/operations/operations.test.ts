@@ -33,24 +33,47 @@ describe('access', () => {
 
   it('lets in who shows a token or a password, and nobody else', async () => {
     const access = await readAccess(files);
-    for (const good of ['Bearer secret-1', 'bearer  secret-1', 'Bearer secret-2', basic('anna:pass:word'), basic('béa:ü')])
+    for (const good of [
+      'Bearer secret-1',
+      'bearer  secret-1',
+      'Bearer secret-2',
+      basic('anna:pass:word'),
+      basic('béa:ü'),
+    ])
       assert.ok(access.allows(good), good);
-    for (const bad of [undefined, '', 'Bearer', 'Bearer secret', 'secret-1', basic('anna:pass'), basic('anna'), 'Basic ???'])
+    for (const bad of [
+      undefined,
+      '',
+      'Bearer',
+      'Bearer secret',
+      'secret-1',
+      basic('anna:pass'),
+      basic('anna'),
+      'Basic ???',
+    ])
       assert.ok(!access.allows(bad), bad);
     assert.ok(access.allowsAdmin('Bearer secret-2'));
     assert.ok(!access.allowsAdmin('Bearer secret-1'));
     const open = await readAccess({});
-    assert.ok(open.isOpen && open.allows(undefined) && !open.hasAdmin && !open.allowsAdmin('Bearer undefined'));
+    assert.ok(
+      open.isOpen && open.allows(undefined) && !open.hasAdmin && !open.allowsAdmin('Bearer undefined'),
+    );
   });
 
   it('says which file holds no secret', async () => {
     await writeFile(join(directory, 'empty'), '\n');
     await writeFile(join(directory, 'words'), 'two words');
     const of = (name: string) => join(directory, name);
-    await assert.rejects(readAccess({ tokenFile: of('empty') }), /empty: expected one token, found an empty file\.$/);
+    await assert.rejects(
+      readAccess({ tokenFile: of('empty') }),
+      /empty: expected one token, found an empty file\.$/,
+    );
     await assert.rejects(readAccess({ adminTokenFile: of('words') }), /found several words\.$/);
     await assert.rejects(readAccess({ usersFile: of('words') }), /expected user:password, one a line/);
-    await assert.rejects(readAccess({ tokenFile: of('none') }), /none: expected a file with a token, found no such file/);
+    await assert.rejects(
+      readAccess({ tokenFile: of('none') }),
+      /none: expected a file with a token, found no such file/,
+    );
   });
 
   it('guards everything but the probes, and the way back even more', async () => {
@@ -73,7 +96,16 @@ describe('access', () => {
       return response;
     };
     try {
-      for (const path of ['/', '/model', '/metrics', '/v2', '/v1/models/model', '/static/page.css', '/openapi.json', '/none']) {
+      for (const path of [
+        '/',
+        '/model',
+        '/metrics',
+        '/v2',
+        '/v1/models/model',
+        '/static/page.css',
+        '/openapi.json',
+        '/none',
+      ]) {
         const refused = await ask(path);
         assert.equal(refused.status, 401, path);
         assert.match(refused.headers.get('www-authenticate') ?? '', /^Basic realm="fedbatch"/);
@@ -105,10 +137,17 @@ describe('the rate limit', () => {
       const statuses = [];
       for (let request = 0; request < 4; request++) statuses.push((await ask('1.2.3.4')).status);
       assert.deepEqual(statuses, [200, 200, 200, 429]);
-      assert.equal((await ask('9.9.9.9, 1.2.3.4')).status, 429, 'what a client writes itself is not believed');
+      assert.equal(
+        (await ask('9.9.9.9, 1.2.3.4')).status,
+        429,
+        'what a client writes itself is not believed',
+      );
       assert.match((await ask('1.2.3.4')).headers.get('retry-after') ?? '', /^\d+$/);
       assert.equal((await ask('1.2.3.5')).status, 200);
-      assert.equal((await fetch(`${app.url}/healthz`, { headers: { 'X-Forwarded-For': '1.2.3.4' } })).status, 200);
+      assert.equal(
+        (await fetch(`${app.url}/healthz`, { headers: { 'X-Forwarded-For': '1.2.3.4' } })).status,
+        200,
+      );
     } finally {
       rateLimit.close();
       await app.close();
@@ -147,7 +186,8 @@ describe('metrics and the log of requests', () => {
     );
     try {
       await upload(app.url, await digitPng(1));
-      for (let index = 0; index < 20; index++) await fetch(`${app.url}/made-up-${index}`, { method: 'DELETE' });
+      for (let index = 0; index < 20; index++)
+        await fetch(`${app.url}/made-up-${index}`, { method: 'DELETE' });
       await fetch(`${app.url}/v1/models/model:predict`, {
         method: 'POST',
         body: '{}',
