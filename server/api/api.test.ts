@@ -29,13 +29,20 @@ after(() => app.close());
 
 const of = (digit: number) => digits[digit] as number[];
 
-async function ask(path: string, body?: unknown): Promise<{ status: number; json: Json; response: Response }> {
+async function ask(
+  path: string,
+  body?: unknown,
+): Promise<{ status: number; json: Json; response: Response }> {
   const init = typeof body === 'string' ? body : JSON.stringify(body);
   const response = await fetch(app.url + path, body === undefined ? {} : { method: 'POST', body: init });
   return { status: response.status, json: (await response.json()) as Json, response };
 }
 
-async function refuses(path: string, body: unknown, { status, sentence }: { status: number; sentence: RegExp }) {
+async function refuses(
+  path: string,
+  body: unknown,
+  { status, sentence }: { status: number; sentence: RegExp },
+) {
   const answer = await ask(path, body);
   assert.equal(answer.status, status, JSON.stringify(answer.json));
   assert.match(String(answer.json.error), sentence);
@@ -102,7 +109,9 @@ describe("TensorFlow Serving's REST API", () => {
   });
 
   it('classifies examples', async () => {
-    const { json } = await ask('/v1/models/model:classify', { examples: [{ image: of(6) }, { image: of(2) }] });
+    const { json } = await ask('/v1/models/model:classify', {
+      examples: [{ image: of(6) }, { image: of(2) }],
+    });
     const found = (json.results as (readonly [string, number])[][]).map(
       (each) => [...each].sort(([, a], [, b]) => b - a)[0]?.[0],
     );
@@ -129,7 +138,10 @@ describe("TensorFlow Serving's REST API", () => {
     for (const [body, sentence] of cases) await refuses(predict, body, { status: 400, sentence });
     await refuses(predict, undefined, { status: 405, sentence: /use POST/ });
     await refuses('/v1/models/model', {}, { status: 405, sentence: /use GET or HEAD/ });
-    await refuses('/v1/nothing', undefined, { status: 404, sentence: /Malformed request: GET \/v1\/nothing/ });
+    await refuses('/v1/nothing', undefined, {
+      status: 404,
+      sentence: /Malformed request: GET \/v1\/nothing/,
+    });
     await refuses('/v1/models/%E0%A4%A:predict', {}, { status: 400, sentence: /address is malformed/ });
     await refuses(predict, 'x'.repeat(300_001), { status: 413, sentence: /too large: at most 0\.3 MB/ });
     const gzip = await fetch(app.url + predict, {
@@ -187,7 +199,12 @@ describe('the Open Inference Protocol', () => {
     const head = Buffer.from(
       JSON.stringify({
         inputs: [
-          { name: 'x', shape: [2, 28, 28, 1], datatype: 'FP32', parameters: { binary_data_size: bytes.length } },
+          {
+            name: 'x',
+            shape: [2, 28, 28, 1],
+            datatype: 'FP32',
+            parameters: { binary_data_size: bytes.length },
+          },
         ],
         outputs: [{ name: 'dense', parameters: { binary_data: true } }],
       }),
@@ -226,9 +243,17 @@ describe('the Open Inference Protocol', () => {
     for (const [change, sentence] of cases)
       await refuses(infer, { inputs: [{ ...input(1), ...change }] }, { status: 400, sentence });
     await refuses(infer, { inputs: [] }, { status: 400, sentence: /one tensor, found 0/ });
-    await refuses(infer, { inputs: [input(1)], outputs: [{ name: 'y' }] }, { status: 400, sentence: /one output dense/ });
+    await refuses(
+      infer,
+      { inputs: [input(1)], outputs: [{ name: 'y' }] },
+      { status: 400, sentence: /one output dense/ },
+    );
     await refuses('/v2/models/none', undefined, { status: 404, sentence: /Could not find/ });
-    await refuses('/v2/models/model/versions/9/infer', { inputs: [input(1)] }, { status: 404, sentence: /version 9/ });
+    await refuses(
+      '/v2/models/model/versions/9/infer',
+      { inputs: [input(1)] },
+      { status: 404, sentence: /version 9/ },
+    );
     await refuses('/v2/what', undefined, { status: 404, sentence: /Malformed/ });
   });
 });

@@ -18,7 +18,11 @@ interface Document {
   readonly paths: Readonly<
     Record<
       string,
-      { readonly get?: Operation; readonly post?: Operation; readonly parameters?: readonly { name: string; example: string }[] }
+      {
+        readonly get?: Operation;
+        readonly post?: Operation;
+        readonly parameters?: readonly { name: string; example: string }[];
+      }
     >
   >;
   readonly components: { readonly schemas: Readonly<Record<string, object>> };
@@ -49,14 +53,20 @@ describe('the OpenAPI document', () => {
     validate = (schema, value, what) => {
       const text = JSON.stringify(schema).replaceAll('"#/', '"https://example.org/document#/');
       const check = ajv.compile(JSON.parse(text) as object);
-      assert.ok(check(value), `${what}: ${ajv.errorsText(check.errors)} in ${JSON.stringify(value).slice(0, 300)}`);
+      assert.ok(
+        check(value),
+        `${what}: ${ajv.errorsText(check.errors)} in ${JSON.stringify(value).slice(0, 300)}`,
+      );
     };
   });
   after(() => app.close());
 
   const operations = () =>
     Object.entries(document.paths).flatMap(([template, { get, post, parameters = [] }]) => {
-      const path = parameters.reduce((text, { name, example }) => text.replace(`{${name}}`, example), template);
+      const path = parameters.reduce(
+        (text, { name, example }) => text.replace(`{${name}}`, example),
+        template,
+      );
       return [
         ...(get === undefined ? [] : [{ method: 'GET', path, operation: get }]),
         ...(post === undefined ? [] : [{ method: 'POST', path, operation: post }]),
