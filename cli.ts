@@ -56,6 +56,12 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./server/cli.js')).serveCommand,
   },
   {
+    name: 'predict',
+    summary: 'ask a server about a picture, by the REST or gRPC API of TensorFlow Serving',
+    example: 'fedbatch predict --image seven.png --port 5000',
+    load: async () => (await import('./server/predict-cli.js')).predictCommand,
+  },
+  {
     name: 'k8s',
     summary: 'the job on a Kubernetes cluster',
     example: 'fedbatch k8s render --clients 3 --epochs 2 --batch 100 --output deploy',

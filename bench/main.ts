@@ -14,6 +14,7 @@ import { describeMachine } from './machine.js';
 import { SkippedError } from './peers.js';
 import { formatMarkdown, replaceSection } from './report.js';
 import type { Section } from './section.js';
+import { benchServe } from './serve-section.js';
 import { benchSimulate, benchSimulateMany } from './simulate-section.js';
 import { benchStages } from './stages-section.js';
 import { benchStep } from './step-section.js';
@@ -34,6 +35,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   simulate: { measure: benchSimulate, rounds: 3, needsData: true },
   'simulate-many': { measure: benchSimulateMany, rounds: 3, needsData: true },
   job: { measure: benchJob, rounds: 3, needsData: true },
+  serve: { measure: benchServe, rounds: 3, needsData: false },
   digits: { measure: benchDigits, rounds: 1, needsData: true },
   uploads: { measure: benchUploads, rounds: 1, needsData: true },
 };

@@ -37,6 +37,14 @@ export async function prepareKeras(): Promise<Peer> {
   return { command, name: `Keras ${await versionOf(command, 'keras')}, TensorFlow ${tensorflow}` };
 }
 
+/** Flask with Keras 3, behind waitress: an environment with PyPI's. @throws {SkippedError} */
+export async function prepareFlask(): Promise<Peer> {
+  const command = await prepareEnvironment('serve', { module: 'flask' });
+  const code = "from importlib.metadata import version; print(version('flask'))";
+  const { stdout } = await sampleProcess(command, ['-c', code]);
+  return { command, name: `Flask ${stdout.trim()}, Keras ${await versionOf(command, 'keras')}` };
+}
+
 /** Flower's simulation with PyTorch 2: PyPI's Flower beside the PyTorch of `preparePyTorch`. @throws {SkippedError} */
 export async function prepareFlower(): Promise<Peer> {
   const torch = await preparePyTorch();

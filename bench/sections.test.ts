@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type JobFigures, jobRows, layouts } from './job-section.js';
+import { type ServeFigures, serveRows } from './serve-section.js';
 import { type StepFigures, stepRows } from './step-section.js';
 
 test('a step table says how fast fedbatch is beside each of the others, round by round', () => {
@@ -53,4 +54,24 @@ test('trainers share the cores without oversubscribing them', () => {
   assert.deepEqual(layouts(3, 1), [{ jobs: 1, threads: 1 }]);
   for (const { jobs, threads } of layouts(3, 16)) assert.ok(jobs * threads <= 16);
   assert.equal(layouts(3, 16).length, 3);
+});
+
+test('a serve table says how fast fedbatch answers beside the other server, and nothing beside its own uploads', () => {
+  const figures = (perSecond: number): ServeFigures => ({
+    perSecond,
+    p50Ms: 2,
+    p99Ms: 7,
+    cpuMs: 0.5,
+    peakBytes: 200e6,
+  });
+  const rows = serveRows({
+    'predict, fedbatch': [2000, 3000, 2500].map(figures),
+    'predict, other': [200, 300, 500].map(figures),
+    'upload a PNG, fedbatch': [700].map(figures),
+  });
+  assert.deepEqual(rows, [
+    ['predict, fedbatch', '2,500', '', '2 ms', '7 ms', '0.50 ms', '200.0 MB'],
+    ['predict, other', '300', '10.00× as fast', '2 ms', '7 ms', '0.50 ms', '200.0 MB'],
+    ['upload a PNG, fedbatch', '700', '', '2 ms', '7 ms', '0.50 ms', '200.0 MB'],
+  ]);
 });

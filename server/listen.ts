@@ -13,6 +13,8 @@ export interface ListenOptions {
   readonly port: number;
   /** Certificate (with its chain) and key in PEM, for HTTPS. */
   readonly tls?: TlsFiles;
+  /** How long a client may take for the head of a request. */
+  readonly headersTimeoutMs?: number;
 }
 
 /** Contents of the two files. */
@@ -41,13 +43,13 @@ const DRAIN_CHECK_INTERVAL_MS = 50;
 /** Listens. @throws {UsageError} when the port is taken or the address is not this machine's. */
 export async function listen(
   app: RequestListener,
-  { host, port, tls }: ListenOptions,
+  { host, port, tls, headersTimeoutMs = HEADERS_TIMEOUT_MS }: ListenOptions,
 ): Promise<RunningServer> {
   const timeouts = {
-    headersTimeout: HEADERS_TIMEOUT_MS,
+    headersTimeout: headersTimeoutMs,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+    connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_INTERVAL_MS, headersTimeoutMs),
   };
   const server = tls === undefined ? createServer(timeouts, app) : createSecureServer(tls, timeouts, app);
   await new Promise<void>((resolve, reject) => {

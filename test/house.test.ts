@@ -33,6 +33,7 @@ test('the help lists every command, and each explains its options', async () => 
     'aggregate',
     'evaluate',
     'serve',
+    'predict',
     'k8s',
     'dataset',
     'doctor',

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { packageVersion } from '../../lib/cli/version.js';
 import type { ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
-import { type BodyReader, parseJson, sendBytes, sendJson } from './exchange.js';
+import { type BodyReader, sendBytes, sendJson } from './exchange.js';
 import { HEADER_LENGTH, infer, modelMetadata, parseInferencePath, serverMetadata } from './open-inference.js';
 import { openApiDocument } from './openapi.js';
 import { classifyExamples, metadataOf, parseModelPath, predict, statusOf } from './tensorflow-rest.js';
@@ -30,7 +30,7 @@ export function createApiHandler({ models, bodies }: ApiOptions): ApiHandler {
         case 'classify': {
           const answer = parsed.verb === 'predict' ? predict : classifyExamples;
           return post(async (request, response) =>
-            sendJson(response, await answer(models, parsed, parseJson(await bodies.read(request)))),
+            sendJson(response, await answer(models, parsed, await bodies.read(request))),
           );
         }
         case 'metadata':

@@ -22,7 +22,7 @@ export function imagesFromLists(list: unknown, { inputShape }: Pick<ModelCard, '
   const size = sizeOf(inputShape);
   const values = new Float32Array(list.length * size);
   for (let index = 0; index < list.length; index++) {
-    const end = fill(values, index * size, { value: list[index], limit: (index + 1) * size });
+    const end = fill(values, index * size, { value: list[index], limit: (index + 1) * size, depth: 1 });
     if (end === (index + 1) * size) continue;
     const found = end < 0 ? `more values` : `${end - index * size} values`;
     throw bad(`images of ${formatShape(inputShape)}, ${size} numbers each`, `${found} in image ${index}`);
@@ -33,14 +33,19 @@ export function imagesFromLists(list: unknown, { inputShape }: Pick<ModelCard, '
 /** Largest 32-bit float. */
 const MAX_FLOAT = 3.4028234663852886e38;
 
+/** Lists within lists: an image has three dimensions; one thousand brackets are an attack on the stack. */
+const MAX_DEPTH = 8;
+
 interface Part {
   readonly value: unknown;
   /** Where the image ends. */
   readonly limit: number;
+  /** Lists around this part. */
+  readonly depth: number;
 }
 
 /** Writes the numbers of nested lists one after the other. Returns where they end, -1 where there are too many. */
-function fill(target: Float32Array, at: number, { value, limit }: Part): number {
+function fill(target: Float32Array, at: number, { value, limit, depth }: Part): number {
   if (typeof value === 'number') {
     if (at >= limit) return -1;
     if (Math.abs(value) > MAX_FLOAT) throw bad('numbers that a 32-bit float holds', String(value));
@@ -48,12 +53,13 @@ function fill(target: Float32Array, at: number, { value, limit }: Part): number 
     return at + 1;
   }
   if (!Array.isArray(value)) throw bad('numbers', describe(value));
+  if (depth > MAX_DEPTH) throw bad(`lists at most ${MAX_DEPTH} deep`, 'deeper ones');
   let end = at;
   for (let index = 0; index < value.length; index++) {
     const each: unknown = value[index];
     // Most parts are numbers: without a call for each.
     if (typeof each === 'number' && end < limit && Math.abs(each) <= MAX_FLOAT) target[end++] = each;
-    else end = fill(target, end, { value: each, limit });
+    else end = fill(target, end, { value: each, limit, depth: depth + 1 });
     if (end < 0) return -1;
   }
   return end;

@@ -36,31 +36,31 @@ export function openApiDocument({ models, version }: OpenApiOptions): object {
     },
     paths: {
       '/upload': { post: upload },
-      [`/v1/models/{model}`]: { get: status, parameters: parameters(facts, 'model') },
-      [`/v1/models/{model}/metadata`]: { get: metadata, parameters: parameters(facts, 'model') },
-      [`/v1/models/{model}:predict`]: { post: predict, parameters: parameters(facts, 'model') },
-      [`/v1/models/{model}/versions/{version}:predict`]: {
+      '/v1/models/{model}': { get: status, parameters: parameters(facts, 'model') },
+      '/v1/models/{model}/metadata': { get: metadata, parameters: parameters(facts, 'model') },
+      '/v1/models/{model}:predict': { post: predict, parameters: parameters(facts, 'model') },
+      '/v1/models/{model}/versions/{version}:predict': {
         post: { ...predict, operationId: 'predictVersion' },
         parameters: parameters(facts, 'model', 'version'),
       },
-      [`/v1/models/{model}/labels/{label}:predict`]: {
+      '/v1/models/{model}/labels/{label}:predict': {
         post: { ...predict, operationId: 'predictLabel' },
         parameters: parameters(facts, 'model', 'label'),
       },
-      [`/v1/models/{model}:classify`]: { post: classify, parameters: parameters(facts, 'model') },
+      '/v1/models/{model}:classify': { post: classify, parameters: parameters(facts, 'model') },
       '/v2': { get: operation('serverMetadata', 'Facts of the server.', 'ServerMetadata') },
       '/v2/health/live': { get: operation('live', 'Whether the process lives.', 'Live') },
       '/v2/health/ready': { get: operation('ready', 'Whether the server can predict.', 'Ready', [503]) },
-      [`/v2/models/{model}`]: {
+      '/v2/models/{model}': {
         get: operation('modelMetadata', 'Inputs and outputs of the model.', 'ModelMetadata', [404, 503]),
         parameters: parameters(facts, 'model'),
       },
-      [`/v2/models/{model}/ready`]: {
+      '/v2/models/{model}/ready': {
         get: operation('modelReady', 'Whether the model can predict.', 'ModelReady', [404, 503]),
         parameters: parameters(facts, 'model'),
       },
-      [`/v2/models/{model}/infer`]: { post: infer, parameters: parameters(facts, 'model') },
-      [`/v2/models/{model}/versions/{version}/infer`]: {
+      '/v2/models/{model}/infer': { post: infer, parameters: parameters(facts, 'model') },
+      '/v2/models/{model}/versions/{version}/infer': {
         post: { ...infer, operationId: 'inferVersion' },
         parameters: parameters(facts, 'model', 'version'),
       },

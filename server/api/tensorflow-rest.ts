@@ -2,12 +2,14 @@
  * The REST API of TensorFlow Serving (tensorflow.org/tfx/serving/api_rest): predict, classify, status and metadata, as
  * its clients expect them.
  */
-import { formatShape } from '../../lib/federation/weights.js';
+import { formatShape, sizeOf } from '../../lib/federation/weights.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import type { ModelCard } from '../predictor.js';
 import { HttpProblem } from '../problems.js';
+import { parseJson } from './exchange.js';
 import { type FoundModel, findVersion, requireModel } from './find-version.js';
 import { type ImageBatch, imagesFromLists, probabilityRows } from './images.js';
+import { readNumberLists } from './number-lists.js';
 
 /** The only signature; the empty name means it too. */
 export const SIGNATURE = 'serving_default';
@@ -33,27 +35,36 @@ export function parseModelPath(path: string): ModelPath | undefined {
 }
 
 /** Answers `:predict`: `instances` with `predictions`, `inputs` with `outputs`. */
-export async function predict(models: ServedModels, path: ModelPath, body: unknown): Promise<object> {
+export async function predict(models: ServedModels, path: ModelPath, body: Uint8Array): Promise<object> {
   const { predictor, card } = findVersion(models, path);
-  const request = requireObject(body);
-  requireSignature(request.signature_name);
-  const { batch, format } = readImages(request, card);
+  const { signature, batch, format } =
+    readQuickly(body, card) ?? readImages(requireObject(parseJson(body)), card);
+  requireSignature(signature);
   const rows = probabilityRows(await predictor.predict(batch.values, batch.count), batch.count);
   return format === 'row' ? { predictions: rows } : { outputs: rows };
 }
 
-function readImages(
-  request: Readonly<Record<string, unknown>>,
-  card: ModelCard,
-): { readonly batch: ImageBatch; readonly format: 'row' | 'column' } {
-  if (request.instances !== undefined && request.inputs !== undefined)
+interface PredictBody {
+  readonly signature: unknown;
+  readonly batch: ImageBatch;
+  readonly format: 'row' | 'column';
+}
+
+function readQuickly(body: Uint8Array, { inputShape }: ModelCard): PredictBody | undefined {
+  const found = readNumberLists(body, sizeOf(inputShape));
+  if (found === undefined) return undefined;
+  return { signature: found.signature, batch: found, format: found.key === 'instances' ? 'row' : 'column' };
+}
+
+function readImages(request: Readonly<Record<string, unknown>>, card: ModelCard): PredictBody {
+  const { instances, inputs, signature_name: signature } = request;
+  if (instances !== undefined && inputs !== undefined)
     throw new HttpProblem(400, "Expected one of the keys 'instances' and 'inputs', found both.");
-  if (request.inputs !== undefined)
-    return { batch: imagesFromLists(onlyInput(request.inputs), card), format: 'column' };
-  if (request.instances === undefined) throw new HttpProblem(400, "Missing 'inputs' or 'instances' key.");
-  const { instances } = request;
+  if (inputs !== undefined)
+    return { signature, batch: imagesFromLists(onlyInput(inputs), card), format: 'column' };
+  if (instances === undefined) throw new HttpProblem(400, "Missing 'inputs' or 'instances' key.");
   const list = Array.isArray(instances) ? instances.map(onlyInput) : instances;
-  return { batch: imagesFromLists(list, card), format: 'row' };
+  return { signature, batch: imagesFromLists(list, card), format: 'row' };
 }
 
 /** The model has one input, so whatever a client calls it is taken. */
@@ -68,10 +79,10 @@ function onlyInput(value: unknown): unknown {
 export async function classifyExamples(
   models: ServedModels,
   path: ModelPath,
-  body: unknown,
+  body: Uint8Array,
 ): Promise<object> {
   const { predictor, card } = findVersion(models, path);
-  const request = requireObject(body);
+  const request = requireObject(parseJson(body));
   requireSignature(request.signature_name);
   if (!Array.isArray(request.examples)) throw new HttpProblem(400, "Missing 'examples' key.");
   const { values, count } = imagesFromLists(request.examples.map(onlyInput), card);

@@ -1,7 +1,7 @@
 /** The messages of the gRPC API as they arrive and leave, and their definitions, read from the .proto files beside. */
 import { fileURLToPath } from 'node:url';
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
 
 /** A tensor. Absent fields are left out. */
 export interface TensorProto {
@@ -64,4 +64,19 @@ export function serviceDefinition(name: string): ServiceDefinition {
   const found = definitions[name];
   if (found === undefined || 'format' in found) throw new Error(`no service ${name} in ${DIRECTORY}`);
   return found;
+}
+
+/** A signature as `GetModelMetadata` packs it. */
+export interface SignatureDef {
+  readonly inputs?: Readonly<Record<string, Pick<TensorProto, 'tensor_shape'>>>;
+  readonly outputs?: Readonly<Record<string, Pick<TensorProto, 'tensor_shape'>>>;
+}
+
+/** Unpacks the signatures out of the bytes of a `SignatureDefMap`. */
+export function readSignatures(bytes: Uint8Array): Readonly<Record<string, SignatureDef>> {
+  const type = definitions['tensorflow.serving.SignatureDefMap'] as MessageTypeDefinition<object, object>;
+  const { signature_def: signatures = {} } = type.deserialize(Buffer.from(bytes)) as {
+    readonly signature_def?: Readonly<Record<string, SignatureDef>>;
+  };
+  return signatures;
 }

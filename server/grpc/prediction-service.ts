@@ -12,6 +12,9 @@ import type {
 } from './messages.js';
 import { DT_FLOAT, imagesFromTensor, probabilitiesTensor } from './tensor-proto.js';
 
+/** The only kind of metadata that TensorFlow Serving has. */
+export const SIGNATURE_FIELD = 'signature_def';
+
 /** Answers `Predict`. The model has one input, so whatever a client calls it is taken. */
 export async function predict(
   models: ServedModels,
@@ -41,14 +44,14 @@ export function getModelMetadata(
   { model_spec: spec, metadata_field: fields = [] }: MetadataRequest,
 ): object {
   const found = find(models, spec);
-  if (fields.length !== 1 || fields[0] !== 'signature_def')
+  if (fields.length !== 1 || fields[0] !== SIGNATURE_FIELD)
     throw new HttpProblem(400, 'Expected the metadata field signature_def.');
   const { inputs, outputs, method_name } = signatureDefinition(found);
   const definition = { inputs: asNumbers(inputs), outputs: asNumbers(outputs), method_name };
   return {
     model_spec: { name: models.name, version: { value: found.version } },
     metadata: {
-      signature_def: {
+      [SIGNATURE_FIELD]: {
         '@type': 'type.googleapis.com/tensorflow.serving.SignatureDefMap',
         signature_def: { [SIGNATURE]: definition },
       },

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AppOptions, createApp } from '../app.js';
-import { listen } from '../listen.js';
+import { type ListenOptions, listen } from '../listen.js';
 import type { Predictor } from '../predictor.js';
 import type { Sample } from '../samples.js';
 import { createWorkerPredictor } from '../worker-predictor.js';
@@ -21,7 +21,9 @@ export interface ServedApp {
 }
 
 /** Serves the calculator-digit model on a free port. */
-export async function serveApp(options: Partial<AppOptions> = {}): Promise<ServedApp> {
+export async function serveApp(
+  options: Partial<AppOptions> & Pick<ListenOptions, 'headersTimeoutMs'> = {},
+): Promise<ServedApp> {
   const directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
   const modelPath = join(directory, 'aggregated-model.h5');
   const sha256 = await writePrototypeModel(modelPath);
@@ -33,7 +35,12 @@ export async function serveApp(options: Partial<AppOptions> = {}): Promise<Serve
       png: await digitPng(digit),
     })),
   );
-  const server = await listen(createApp({ samples, ...options, predictor }), { host: '127.0.0.1', port: 0 });
+  const { headersTimeoutMs } = options;
+  const server = await listen(createApp({ samples, ...options, predictor }), {
+    host: '127.0.0.1',
+    port: 0,
+    ...(headersTimeoutMs === undefined ? {} : { headersTimeoutMs }),
+  });
   return {
     url: server.url,
     modelPath,

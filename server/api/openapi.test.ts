@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import { digitPng } from '../testing/segment-digits.js';
+import { type ServedApp, serveApp } from '../testing/served-app.js';
+
+interface Content {
+  readonly content?: Readonly<Record<string, { readonly schema: object }>>;
+}
+interface Operation {
+  readonly operationId: string;
+  readonly requestBody?: Content;
+  readonly responses: Readonly<Record<string, Content>>;
+}
+interface Document {
+  readonly openapi: string;
+  readonly paths: Readonly<
+    Record<
+      string,
+      {
+        readonly get?: Operation;
+        readonly post?: Operation;
+        readonly parameters?: readonly { name: string; example: string }[];
+      }
+    >
+  >;
+  readonly components: { readonly schemas: Readonly<Record<string, object>> };
+}
+
+const image = Array.from({ length: 28 }, () => Array.from({ length: 28 }, () => [0.5]));
+
+/** A body for each operation that wants one. */
+const BODIES: Readonly<Record<string, object>> = {
+  predict: { instances: [image] },
+  predictVersion: { inputs: { x: [image] } },
+  predictLabel: { instances: [{ x: image }], signature_name: 'serving_default' },
+  classify: { examples: [{ x: image.flat(2) }] },
+  infer: { inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 784], data: image.flat(2) }] },
+  inferVersion: { id: '1', inputs: [{ name: 'x', datatype: 'FP64', shape: [28, 28], data: image.flat(2) }] },
+};
+
+describe('the OpenAPI document', () => {
+  let app: ServedApp;
+  let document: Document;
+  let validate: (schema: object, value: unknown, what: string) => void;
+  before(async () => {
+    app = await serveApp();
+    document = (await (await fetch(`${app.url}/openapi.json`)).json()) as Document;
+    const ajv = new Ajv2020({ strict: false });
+    formats.default(ajv);
+    ajv.addSchema({ $id: 'https://example.org/document', ...document });
+    validate = (schema, value, what) => {
+      const text = JSON.stringify(schema).replaceAll('"#/', '"https://example.org/document#/');
+      const check = ajv.compile(JSON.parse(text) as object);
+      assert.ok(
+        check(value),
+        `${what}: ${ajv.errorsText(check.errors)} in ${JSON.stringify(value).slice(0, 300)}`,
+      );
+    };
+  });
+  after(() => app.close());
+
+  const operations = () =>
+    Object.entries(document.paths).flatMap(([template, { get, post, parameters = [] }]) => {
+      const path = parameters.reduce(
+        (text, { name, example }) => text.replace(`{${name}}`, example),
+        template,
+      );
+      return [
+        ...(get === undefined ? [] : [{ method: 'GET', path, operation: get }]),
+        ...(post === undefined ? [] : [{ method: 'POST', path, operation: post }]),
+      ];
+    });
+
+  it('describes every route, each operation once, and every schema it names', () => {
+    assert.equal(document.openapi, '3.1.0');
+    const ids = operations().map(({ operation }) => operation.operationId);
+    assert.equal(new Set(ids).size, ids.length);
+    assert.ok(ids.length >= 18, String(ids.length));
+    for (const [, name = ''] of JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g))
+      assert.ok(name in document.components.schemas, name);
+  });
+
+  it('is what the running server does: each operation answers as it says', async () => {
+    for (const { method, path, operation } of operations()) {
+      const { operationId, requestBody, responses } = operation;
+      const json = BODIES[operationId];
+      let body: FormData | string | undefined;
+      if (operationId === 'upload') {
+        body = new FormData();
+        body.append('file', new Blob([new Uint8Array(await digitPng(3))]), '3.png');
+      } else if (json !== undefined) {
+        const schema = requestBody?.content?.['application/json']?.schema;
+        assert.ok(schema, operationId);
+        validate(schema, json, `the request of ${operationId}`);
+        body = JSON.stringify(json);
+      } else assert.equal(requestBody, undefined, `${operationId} wants a body that this test does not have`);
+      const response = await fetch(app.url + path, { method, ...(body === undefined ? {} : { body }) });
+      // Nobody may roll back a server without an admin token.
+      assert.equal(response.status, operationId === 'rollback' ? 403 : 200, `${method} ${path}`);
+      await checkAnswer(response, responses, operationId);
+    }
+  });
+
+  it('describes the failures too', async () => {
+    for (const { method, path, operation } of operations()) {
+      const wrong = method === 'POST' ? '{"nothing":1}' : undefined;
+      const at = path.replace('/models/model', '/models/absent');
+      const response = await fetch(app.url + (wrong === undefined ? at : path), {
+        method,
+        ...(wrong === undefined ? {} : { body: wrong, headers: { 'Content-Type': 'application/json' } }),
+      });
+      assert.ok(response.status < 500, `${method} ${path}: ${response.status}`);
+      await checkAnswer(response, operation.responses, operation.operationId);
+    }
+  });
+
+  async function checkAnswer(response: Response, responses: Operation['responses'], operationId: string) {
+    const described = responses[String(response.status)];
+    assert.ok(described, `${operationId} answers ${response.status}, which is not described`);
+    const type = (response.headers.get('content-type') ?? '').split(';')[0] ?? '';
+    const schema = described.content?.[type]?.schema;
+    assert.ok(schema, `${operationId} answers ${type}, which is not described`);
+    const text = await response.text();
+    validate(schema, type === 'application/json' ? JSON.parse(text) : text, `the answer of ${operationId}`);
+  }
+});

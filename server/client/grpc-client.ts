@@ -1,0 +1,78 @@
+/** A client of TensorFlow Serving's gRPC API. */
+import { credentials, Metadata, makeClientConstructor, type ServiceError } from '@grpc/grpc-js';
+import { type PredictResponse, readSignatures, serviceDefinition } from '../grpc/messages.js';
+import { SIGNATURE_FIELD } from '../grpc/prediction-service.js';
+import { DT_FLOAT } from '../grpc/tensor-proto.js';
+import {
+  onlySignature,
+  type ServingClient,
+  type ServingClientOptions,
+  serverFailure,
+} from './serving-client.js';
+
+const SERVICE = 'tensorflow.serving.PredictionService';
+const DEADLINE_MS = 30_000;
+
+interface MetadataResponse {
+  readonly metadata?: Readonly<Record<string, { readonly value?: Uint8Array }>>;
+}
+
+/** Makes a client. */
+export function askByGrpc(options: ServingClientOptions): ServingClient {
+  const { host, port, model, signatureName, tls = false, token, signal } = options;
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const Service = makeClientConstructor(serviceDefinition(SERVICE), SERVICE);
+  const client = new Service(address, tls ? credentials.createSsl() : credentials.createInsecure());
+  const metadata = new Metadata();
+  if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+  const spec = { name: model, signature_name: signatureName };
+
+  function call<Answer>(method: 'Predict' | 'GetModelMetadata', message: object): Promise<Answer> {
+    const definition = serviceDefinition(SERVICE)[method];
+    if (definition === undefined) throw new Error(`no method ${method}`);
+    return new Promise((resolve, reject) => {
+      const running = client.makeUnaryRequest(
+        definition.path,
+        definition.requestSerialize,
+        (bytes: Buffer) => definition.responseDeserialize(bytes) as Answer,
+        message,
+        metadata,
+        { deadline: Date.now() + DEADLINE_MS },
+        (error: ServiceError | null, answer?: Answer) => {
+          if (error === null && answer !== undefined) return resolve(answer);
+          if (signal.aborted) return reject(signal.reason);
+          reject(serverFailure(address, error?.details ?? 'no answer', error));
+        },
+      );
+      signal.addEventListener('abort', () => running.cancel(), { once: true });
+    });
+  }
+
+  return {
+    async signature() {
+      const request = { model_spec: { name: model }, metadata_field: [SIGNATURE_FIELD] };
+      const { metadata: facts = {} } = await call<MetadataResponse>('GetModelMetadata', request);
+      const found = readSignatures(facts[SIGNATURE_FIELD]?.value ?? new Uint8Array(0))[signatureName];
+      if (found === undefined) throw serverFailure(address, `the model has no signature ${signatureName}`);
+      const shapes = Object.entries(found.inputs ?? {}).map(([name, { tensor_shape: shape }]) => [
+        name,
+        (shape?.dim ?? []).map(({ size = 0 }) => size),
+      ]);
+      return onlySignature(address, Object.fromEntries(shapes), Object.keys(found.outputs ?? {}));
+    },
+    async predict(values, { input, output, shape }) {
+      const dim = [1, ...shape.slice(1)].map((size) => ({ size }));
+      const tensor = {
+        dtype: DT_FLOAT,
+        tensor_shape: { dim },
+        tensor_content: Buffer.from(values.buffer, values.byteOffset, values.byteLength),
+      };
+      const { outputs = {} } = await call<PredictResponse>('Predict', {
+        model_spec: spec,
+        inputs: { [input]: tensor },
+      });
+      return outputs[output]?.float_val ?? [];
+    },
+    close: () => client.close(),
+  };
+}

@@ -1,0 +1,73 @@
+/** The client's main path: ask for the model's signature, prepare the picture for it, ask for probabilities. */
+import { DataError } from '../../lib/federation/errors.js';
+import { readFileBytes } from '../../lib/formats/atomic-file.js';
+import { decodeImage } from '../decode-image.js';
+import { type InputShape, preprocess } from '../preprocess.js';
+import { HttpProblem } from '../problems.js';
+import { askByGrpc } from './grpc-client.js';
+import { askByRest } from './rest-client.js';
+import type { ServingClient, ServingClientOptions } from './serving-client.js';
+
+/** Settings of `fedbatch predict`. */
+export interface PredictOptions extends Omit<ServingClientOptions, 'token' | 'signal'> {
+  readonly image: string;
+  readonly protocol: 'rest' | 'grpc';
+  readonly tokenFile?: string;
+}
+
+/** What is written to stdout. */
+export interface Prediction {
+  /** The most probable class. */
+  readonly prediction: number;
+  readonly probabilities: readonly number[];
+}
+
+/**
+ * Asks a server about the picture in a file.
+ *
+ * @throws {DataError} when the picture cannot be read
+ * @throws {StageError} when the server cannot be reached, or refuses
+ */
+export async function predictImage(
+  { image, protocol, tokenFile, ...options }: PredictOptions,
+  signal: AbortSignal,
+): Promise<Prediction> {
+  const bytes = await readFileBytes(image, 'a picture');
+  const token =
+    tokenFile === undefined
+      ? undefined
+      : Buffer.from(await readFileBytes(tokenFile, 'a file with a token'))
+          .toString('utf8')
+          .trim();
+  const settings = { ...options, signal, ...(token === undefined ? {} : { token }) };
+  const client: ServingClient = protocol === 'grpc' ? askByGrpc(settings) : askByRest(settings);
+  try {
+    const signature = await client.signature();
+    const values = await prepare(bytes, { image, shape: signature.shape });
+    const probabilities = await client.predict(values, signature);
+    return { prediction: probabilities.indexOf(Math.max(...probabilities)), probabilities };
+  } finally {
+    client.close();
+  }
+}
+
+async function prepare(
+  bytes: Uint8Array,
+  { image, shape }: { readonly image: string; readonly shape: readonly number[] },
+): Promise<Float32Array> {
+  try {
+    return preprocess(await decodeImage(bytes), imageShape(shape)).values;
+  } catch (cause) {
+    if (!(cause instanceof HttpProblem)) throw cause;
+    const found = cause.message.replace(/^Expected .*, found /, '').replace(/\.$/, '');
+    throw new DataError({ file: image, expected: 'a PNG, JPEG, WebP, GIF or AVIF image', found }, { cause });
+  }
+}
+
+/** `[n, h, w, c]`, `[n, h, w]`, or `[n, h·w]` of a square grey image, as the engine reads them. */
+function imageShape(shape: readonly number[]): InputShape {
+  const [, height = 28, width, channels = 1] = shape;
+  if (width !== undefined) return [height, width, channels];
+  const side = Math.round(Math.sqrt(height));
+  return [side, side, 1];
+}

@@ -1,0 +1,94 @@
+/** A client of TensorFlow Serving's REST API. */
+import { z } from 'zod';
+import {
+  onlySignature,
+  type ServingClient,
+  type ServingClientOptions,
+  serverFailure,
+} from './serving-client.js';
+
+const metadataSchema = z.object({
+  metadata: z.object({
+    signature_def: z.object({
+      signature_def: z.record(
+        z.string(),
+        z.object({
+          inputs: z.record(
+            z.string(),
+            z.object({ tensor_shape: z.object({ dim: z.array(z.object({ size: z.coerce.number() })) }) }),
+          ),
+          outputs: z.record(z.string(), z.unknown()),
+        }),
+      ),
+    }),
+  }),
+});
+const answerSchema = z.object({ predictions: z.array(z.array(z.number())).min(1) });
+
+/** Makes a client. */
+export function askByRest(options: ServingClientOptions): ServingClient {
+  const { host, port, model, signatureName, tls = false, token, signal } = options;
+  const base = `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const path = `/v1/models/${encodeURIComponent(model)}`;
+  const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+
+  async function ask<T>(address: string, schema: z.ZodType<T>, body?: string): Promise<T> {
+    const init = body === undefined ? { headers } : { headers, method: 'POST', body };
+    const response = await fetch(address, { ...init, signal }).catch((cause: unknown) => {
+      signal.throwIfAborted();
+      throw serverFailure(base, `no server answers (${reasonOf(cause)})`, cause);
+    });
+    const text = await response.text();
+    const parsed = schema.safeParse(parse(text));
+    if (response.ok && parsed.success) return parsed.data;
+    const said = z.object({ error: z.string() }).safeParse(parse(text));
+    throw serverFailure(
+      base,
+      said.success ? said.data.error : `answered ${response.status} ${response.statusText}`,
+    );
+  }
+
+  return {
+    async signature() {
+      const { metadata } = await ask(`${base}${path}/metadata`, metadataSchema);
+      const found = metadata.signature_def.signature_def[signatureName];
+      if (found === undefined) throw serverFailure(base, `the model has no signature ${signatureName}`);
+      const shapes = Object.entries(found.inputs).map(([name, { tensor_shape: shape }]) => [
+        name,
+        shape.dim.map(({ size }) => size),
+      ]);
+      return onlySignature(base, Object.fromEntries(shapes), Object.keys(found.outputs));
+    },
+    async predict(values, { shape }) {
+      const instance = nest(Array.from(values), shape.slice(1));
+      const body = JSON.stringify({ signature_name: signatureName, instances: [instance] });
+      const { predictions } = await ask(`${base}${path}:predict`, answerSchema, body);
+      return predictions[0] ?? [];
+    },
+    close() {},
+  };
+}
+
+/** A row of numbers as lists within lists. */
+function nest(values: readonly number[], shape: readonly number[]): unknown {
+  if (shape.length <= 1) return values;
+  const size = values.length / (shape[0] ?? 1);
+  return Array.from({ length: shape[0] ?? 0 }, (_, index) =>
+    nest(values.slice(index * size, (index + 1) * size), shape.slice(1)),
+  );
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { cause } = error as Error;
+  const reason = cause instanceof Error ? cause : error;
+  if (reason instanceof Error) return 'code' in reason ? String(reason.code) : reason.message;
+  return String(reason);
+}

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { randomStream } from '../lib/federation/random.js';
+import { type ServedApp, serveApp } from './testing/served-app.js';
+
+/** A connection, and all that comes back on it until it ends. */
+function open(url: string, options: { readonly allowHalfOpen?: boolean } = {}) {
+  const { hostname, port } = new URL(url);
+  const socket: Socket = connect({ host: hostname, port: Number(port), ...options });
+  let received = '';
+  socket.setEncoding('latin1').on('data', (part: string) => {
+    received += part;
+  });
+  // A server that has had enough may reset the connection.
+  socket.on('error', () => undefined);
+  const ended = new Promise<string>((resolve) => socket.once('close', () => resolve(received)));
+  return { socket, ended };
+}
+
+const IMAGE = JSON.stringify({ instances: [new Array(784).fill(0.5)] });
+const post = (path: string, body: string, more = '') =>
+  `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${more}\r\n${body}`;
+
+describe('hostile clients', () => {
+  let app: ServedApp;
+  before(async () => {
+    app = await serveApp();
+  });
+  after(() => app.close());
+
+  const isWell = async ({ url } = app) => {
+    const response = await fetch(`${url}/v1/models/model:predict`, { method: 'POST', body: IMAGE });
+    assert.equal(response.status, 200);
+    assert.match(await response.text(), /^\{"predictions":\[\[/);
+  };
+
+  it('who never finish the head of a request are let go, and meanwhile others are answered', async () => {
+    const strict = await serveApp({ headersTimeoutMs: 1_500 });
+    const slow = Array.from({ length: 200 }, () => open(strict.url));
+    for (const { socket } of slow) socket.write('POST /upload HTTP/1.1\r\nHost: x\r\nX-A: ');
+    const drip = setInterval(() => {
+      for (const { socket } of slow) if (!socket.destroyed) socket.write('b');
+    }, 200);
+    try {
+      await isWell(strict);
+      const answers = await Promise.all(slow.map(({ ended }) => ended));
+      assert.ok(answers.every((answer) => answer === '' || answer.startsWith('HTTP/1.1 408')));
+    } finally {
+      clearInterval(drip);
+      for (const { socket } of slow) socket.destroy();
+      await strict.close();
+    }
+  });
+
+  it('who close their side and wait on are let go, not kept', async () => {
+    for (const text of ['', 'GET / HT', post('/v1/models/model:predict', IMAGE).slice(0, -100)]) {
+      const { socket, ended } = open(app.url, { allowHalfOpen: true });
+      socket.end(text);
+      assert.match(await ended, /^(HTTP\/1\.1 (400|408) |$)/, 'the server ends the connection');
+    }
+    await isWell();
+  });
+
+  it('who go away in the middle of a body, or before their answer, leave nothing behind', async () => {
+    for (let round = 0; round < 20; round++) {
+      const { socket, ended } = open(app.url);
+      const request = post('/v1/models/model:predict', IMAGE);
+      socket.write(round % 2 === 0 ? request : request.slice(0, -100), () => socket.destroy());
+      await ended;
+    }
+    await isWell();
+    const text = await (await fetch(`${app.url}/metrics`)).text();
+    assert.match(
+      text,
+      /fedbatch_request_duration_seconds_count\{route="\/v1:predict",method="POST",status="(400|499)"\}/,
+    );
+  });
+
+  it('who speak no HTTP, or smuggle, get 400 and no more', async () => {
+    for (const text of [
+      'hello\r\n\r\n',
+      '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+      'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+      'GET / HTTP/1.1\r\n\r\n',
+      `POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      'POST /v1/models/model:predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+      `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`,
+    ]) {
+      const { socket, ended } = open(app.url);
+      socket.write(text, 'latin1');
+      assert.match(await ended, /^(HTTP\/1\.1 (400|431|408) |$)/, JSON.stringify(text.slice(0, 40)));
+    }
+    await isWell();
+  });
+
+  it('who send 1,000 malformed bodies get 4xx, and the server stays small', async () => {
+    const random = randomStream(1, 'bodies');
+    const seeds = [
+      IMAGE,
+      JSON.stringify({
+        inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 784], data: new Array(784).fill(0) }],
+      }),
+      `${'['.repeat(50_000)}${']'.repeat(50_000)}`,
+      `{"instances":${'['.repeat(2_000)}1${']'.repeat(2_000)}}`,
+      `{"instances":${'{"a":'.repeat(2_000)}1${'}'.repeat(2_000)}}`,
+      '{"instances":[{"b64":"AAAA"}]}',
+      '{"inputs":[{"name":"x","datatype":"FP32","shape":[1e308,-1],"data":[]}]}',
+      '{"instances":[[NaN]]}',
+      '\ufeff{}',
+      '\0\0\0\0',
+    ];
+    const before = process.memoryUsage().rss;
+    const statuses = new Map<number, number>();
+    for (let round = 0; round < 50; round++) {
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, index) => {
+          const bytes = Buffer.from(seeds[random.integer(0, seeds.length - 1)] as string);
+          bytes[random.integer(0, Math.min(60, bytes.length - 1))] = random.integer(0, 255);
+          const cut = bytes.subarray(0, random.integer(0, bytes.length - 1));
+          const path = index % 2 === 0 ? '/v1/models/model:predict' : '/v2/models/model/infer';
+          const response = await fetch(app.url + path, { method: 'POST', body: new Uint8Array(cut) });
+          const { error } = (await response.json()) as { error?: string };
+          assert.equal(typeof error, 'string');
+          statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
+        }),
+      );
+    }
+    assert.deepEqual([...statuses], [[400, 1_000]]);
+    const grown = (process.memoryUsage().rss - before) / 2 ** 20;
+    assert.ok(grown < 200, `grew by ${grown.toFixed(0)} MiB`);
+    await isWell();
+  });
+});

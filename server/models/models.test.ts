@@ -1,0 +1,289 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readFileShared, writeFileAtomic } from '../../lib/formats/atomic-file.js';
+import { silentReporter } from '../../lib/observability/events.js';
+import { OverloadedError, type Predictor, PredictorUnavailableError } from '../predictor.js';
+import { writeDenseModel, writePrototypeModel } from '../testing/prototype-model.js';
+import { type BatchingOptions, createBatchingPredictor } from './batching.js';
+import { openModel } from './open-model.js';
+import { createModelStore, type ModelStore } from './served-models.js';
+import { watchModel } from './watch-model.js';
+
+const CARD = {
+  file: 'm.h5',
+  sha256: '0'.repeat(64),
+  inputShape: [1, 2, 1],
+  classes: 2,
+  engine: 'none',
+  signature: { input: 'x', output: 'y' },
+} as const;
+
+/** A worker that answers each image with itself, when it is let go on. */
+function heldWorker() {
+  const batches: number[] = [];
+  let waiting: (() => void)[] = [];
+  let isClosed = false;
+  const predictor: Predictor = {
+    card: () => (isClosed ? undefined : CARD),
+    async predict(images, count) {
+      batches.push(count);
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      if (images[0] === -1) throw new Error('poison');
+      return images;
+    },
+    async close() {
+      isClosed = true;
+    },
+  };
+  const release = () => {
+    const all = waiting;
+    waiting = [];
+    for (const each of all) each();
+  };
+  const die = () => {
+    isClosed = true;
+  };
+  return { predictor, batches, release, die, isClosed: () => isClosed };
+}
+
+const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+function batching(options: Partial<BatchingOptions> = {}) {
+  const worker = heldWorker();
+  return { worker, batched: createBatchingPredictor({ workers: [worker.predictor], ...options }) };
+}
+
+describe('micro-batching', () => {
+  it('predicts together what waits together, and gives each its own answer', async () => {
+    const seen: number[] = [];
+    const { worker, batched } = batching({ maxBatch: 4, onBatch: ({ images }) => seen.push(images) });
+    const answers = Array.from({ length: 9 }, (_, at) => batched.predict(Float32Array.of(at, -at), 1));
+    await turn();
+    assert.deepEqual(worker.batches, [4, 4], 'as many as fit, two batches ahead');
+    assert.equal(batched.waitingImages(), 1);
+    while (worker.batches.length < 3) {
+      worker.release();
+      await turn();
+    }
+    worker.release();
+    for (const [at, answer] of (await Promise.all(answers)).entries())
+      assert.deepEqual([...answer], [at, -at]);
+    assert.deepEqual(seen, [4, 4, 1]);
+  });
+
+  it('splits what is larger than a batch, and answers it in one piece', async () => {
+    const { worker, batched } = batching({ maxBatch: 2 });
+    const images = Float32Array.from({ length: 10 }, (_, at) => at);
+    const answer = batched.predict(images.slice(), 5);
+    for (let round = 0; round < 4; round++) {
+      await turn();
+      worker.release();
+    }
+    assert.deepEqual(await answer, images);
+    assert.deepEqual(worker.batches, [2, 2, 1]);
+  });
+
+  it('waits for a batch to fill where it is told to, but not for ever', async () => {
+    const patient = batching({ maxBatch: 2, batchTimeoutMs: 600_000 });
+    const first = patient.batched.predict(Float32Array.of(1, 1), 1);
+    await turn();
+    assert.deepEqual(patient.worker.batches, [], 'it waits');
+    const second = patient.batched.predict(Float32Array.of(2, 2), 1);
+    await turn();
+    assert.deepEqual(patient.worker.batches, [2], 'a full batch waits for nothing');
+    patient.worker.release();
+    await Promise.all([first, second]);
+
+    const { worker, batched } = batching({ maxBatch: 2, batchTimeoutMs: 5 });
+    const alone = batched.predict(Float32Array.of(1, 1), 1);
+    while (worker.batches.length === 0) await delay(5);
+    worker.release();
+    await alone;
+  });
+
+  it('refuses what would wait too long, and goes on', async () => {
+    const { worker, batched } = batching({ maxBatch: 1, maxWaitingImages: 3 });
+    const ask = () => batched.predict(Float32Array.of(1, 1), 1);
+    const taken = [ask(), ask()];
+    await turn();
+    taken.push(ask(), ask(), ask());
+    await assert.rejects(ask(), OverloadedError);
+    for (let round = 0; round < 4; round++) {
+      worker.release();
+      await turn();
+    }
+    assert.equal((await Promise.all(taken)).length, 5);
+    const again = ask();
+    await turn();
+    worker.release();
+    assert.equal((await again).length, 2);
+  });
+
+  it('fails a batch alone, and everything that waits when the last worker is gone', async () => {
+    const { worker, batched } = batching({ maxBatch: 1 });
+    const asked = [-1, 2, 3].map((value) => batched.predict(Float32Array.of(value, value), 1));
+    await turn();
+    worker.die();
+    worker.release();
+    const [poison, good, waiting] = await Promise.allSettled(asked);
+    assert.match(String(poison?.status === 'rejected' && poison.reason), /poison/);
+    assert.equal(good?.status, 'fulfilled');
+    assert.ok(waiting?.status === 'rejected' && waiting.reason instanceof PredictorUnavailableError);
+    await assert.rejects(batched.predict(Float32Array.of(1, 1), 1), PredictorUnavailableError);
+  });
+
+  it('shares the work among workers, and answers all before it closes', async () => {
+    const workers = [heldWorker(), heldWorker()];
+    const batched = createBatchingPredictor({
+      workers: workers.map(({ predictor }) => predictor),
+      maxBatch: 1,
+    });
+    const answers = Array.from({ length: 4 }, () => batched.predict(Float32Array.of(1, 1), 1));
+    await turn();
+    assert.deepEqual(
+      workers.map(({ batches }) => batches.length),
+      [2, 2],
+    );
+    const closed = batched.close();
+    await turn();
+    assert.ok(workers.every(({ isClosed }) => !isClosed()));
+    for (const { release } of workers) release();
+    await closed;
+    assert.equal((await Promise.all(answers)).length, 4);
+    assert.ok(workers.every(({ isClosed }) => isClosed()));
+  });
+});
+
+describe('the versions of a model', () => {
+  let directory: string;
+  let modelPath: string;
+  /** Another model that is as good as any. */
+  const other = async (weight = 0.01) => {
+    const path = join(directory, 'other.h5');
+    const kernel = new Float32Array(7_840).fill(weight);
+    await writeDenseModel(path, { inputShape: [28, 28, 1], kernel, bias: new Float32Array(10) });
+    return readFile(path);
+  };
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+    modelPath = join(directory, 'model.h5');
+    await writePrototypeModel(modelPath);
+  });
+  after(() => rm(directory, { recursive: true, force: true }));
+
+  const createStore = () =>
+    createModelStore({
+      name: 'model',
+      load: (bytes) => openModel({ modelPath, bytes, threads: 1, workers: 1 }),
+    });
+  const share = (bytes: Uint8Array) => {
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+    shared.set(bytes);
+    return shared;
+  };
+  const until = async (isSo: () => boolean) => {
+    while (!isSo()) await delay(10);
+  };
+  const shas = (store: ModelStore) => store.versions().map(({ predictor }) => predictor.card()?.sha256);
+
+  it('follow the file: a new one answers, a bad one does not, a rolled back one does not come again', async () => {
+    const first = await readFileShared(modelPath, 'a model');
+    const second = await other();
+    const store = createStore();
+    const stop = new AbortController();
+    let taken = 0;
+    const told: string[] = [];
+    const watching = watchModel({
+      modelPath,
+      store,
+      intervalMs: 10,
+      onTaken: () => taken++,
+      reporter: { ...silentReporter, error: (message) => void told.push(message) },
+      signal: stop.signal,
+    });
+    try {
+      assert.equal(store.card(), undefined);
+      await assert.rejects(store.predict(new Float32Array(784), 1), PredictorUnavailableError);
+      await until(() => taken === 1);
+      const [sha] = shas(store);
+
+      // Half a file, as a copy that is not atomic shows it: refused, and the model before goes on answering.
+      await writeFile(modelPath, second.subarray(0, second.length / 2));
+      await until(() => store.refused() !== undefined);
+      assert.match(store.refused()?.reason ?? '', /model\.h5: expected .*, found .*\.$/);
+      assert.equal(store.current()?.version, 1);
+      assert.equal((await store.predict(new Float32Array(784), 1)).length, 10);
+      assert.equal(told.length, 1, 'said once');
+      assert.match(told[0] ?? '', /is refused, version 1 goes on answering: /);
+
+      await writeFileAtomic(modelPath, second);
+      await until(() => taken === 2);
+      assert.equal(store.current()?.version, 2);
+      assert.equal(store.refused(), undefined);
+      assert.deepEqual(shas(store)[0], sha, 'the version before is kept');
+
+      assert.equal(store.rollback()?.version, 1);
+      assert.equal(store.card()?.sha256, sha);
+      assert.equal(store.rollback(), undefined, 'there is none before the first');
+      assert.equal(await store.offer(share(second)), 'known');
+      assert.equal(store.current()?.version, 1, 'the watch does not bring it back');
+
+      await rm(modelPath);
+      await delay(50);
+      assert.equal((await store.predict(new Float32Array(784), 1)).length, 10, 'it answers without its file');
+    } finally {
+      stop.abort();
+      await watching;
+      await store.close();
+      await writeFileAtomic(modelPath, first);
+    }
+  });
+
+  it('are dropped when they are too old, once they have answered', async () => {
+    const store = createStore();
+    try {
+      await store.offer(await readFileShared(modelPath, 'a model'));
+      const oldest = store.current();
+      const answer = oldest?.predictor.predict(new Float32Array(784), 1);
+      await store.offer(share(await other()));
+      assert.equal((await answer)?.length, 10);
+      await assert.rejects(store.offer(share(Buffer.from('no model'))));
+      assert.deepEqual(
+        store.versions().map(({ version }) => version),
+        [1, 2],
+      );
+      await store.offer(share(await other(0.02)));
+      assert.deepEqual(
+        store.versions().map(({ version }) => version),
+        [2, 3],
+      );
+      assert.equal(oldest?.predictor.card(), undefined);
+    } finally {
+      await store.close();
+    }
+  });
+
+  it('have the names of their classes, or are refused where these do not fit', async () => {
+    const labelsPath = join(directory, 'labels.txt');
+    const labels = Array.from({ length: 10 }, (_, digit) => `digit ${digit}`);
+    const open = async () => {
+      const model = await openModel({ modelPath, threads: 1, workers: 2 });
+      const card = model.card();
+      await model.close();
+      return card?.labels;
+    };
+    try {
+      await writeFile(labelsPath, `${labels.join('\r\n')}\n\n`);
+      assert.deepEqual(await open(), labels);
+      await writeFile(labelsPath, labels.slice(1).join('\n'));
+      await assert.rejects(open(), /labels\.txt: expected 10 class names, one a line, found 9\.$/);
+    } finally {
+      await rm(labelsPath);
+    }
+    assert.equal(await open(), undefined);
+  });
+});

@@ -1,0 +1,37 @@
+/** `fedbatch predict`: asks a server about a picture. */
+import { Command, Option } from 'commander';
+import { isMain } from '../lib/cli/is-main.js';
+import { integerOption } from '../lib/cli/options.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { type PredictOptions, predictImage } from './client/predict-image.js';
+
+/** The command. */
+export function predictCommand({ signal }: ProgramContext): Command {
+  return new Command('predict')
+    .description(
+      'Ask a server about a picture: fedbatch serve, or any TensorFlow Serving with an image classifier.\n' +
+        'The picture is prepared here; the probabilities are written to stdout as one line of JSON.',
+    )
+    .requiredOption('--image <file>', 'the picture: PNG, JPEG, WebP, GIF or AVIF')
+    .option('--host <address>', 'where the server is', '127.0.0.1')
+    .option('--port <number>', 'its port for the protocol', integerOption({ min: 1, max: 65_535 }), 5000)
+    .option('--model <name>', 'what the server calls the model', 'aggregated-model')
+    .option('--signature-name <name>', "the model's signature", 'serving_default')
+    .addOption(new Option('--protocol <name>', 'how to ask').choices(['rest', 'grpc']).default('rest'))
+    .option('--tls', 'the server answers by TLS')
+    .addOption(
+      new Option('--token-file <file>', 'a bearer token to show the server').env('FEDBATCH_TOKEN_FILE'),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  fedbatch predict --image samples/digit-7-a.png
+  fedbatch predict --image samples/digit-7-a.png --protocol grpc --host serving.example --port 8500 --model mnist`,
+    )
+    .action(async (options: PredictOptions) => {
+      process.stdout.write(`${JSON.stringify(await predictImage(options, signal))}\n`);
+    });
+}
+
+if (isMain(import.meta.url)) await runProgram(predictCommand, process.argv.slice(2));
