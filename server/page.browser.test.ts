@@ -164,7 +164,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
   it('keeps the newest picture when answers overtake each other', async () => {
     await visit(DESKTOP, async (page) => {
       let held = 0;
-      await page.route('**/upload', async (route) => {
+      await page.route('**/upload?explain', async (route) => {
         if (held++ === 0) await new Promise((resolve) => setTimeout(resolve, 600));
         await route.continue().catch(() => undefined);
       });

@@ -53,16 +53,16 @@ export function pastePng(bytes: readonly number[]): void {
   const transfer = new DataTransfer();
   transfer.items.add(new File([new Uint8Array(bytes)], 'digit.png', { type: 'image/png' }));
   const event = new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true });
-  document.querySelector('footer').dispatchEvent(event);
+  document.querySelector('h1').dispatchEvent(event);
 }
 
-/** Drags a PNG of these bytes over the page's footer and drops it there. Returns after which events the page was marked. */
+/** Drags a PNG of these bytes over the page's title and drops it there. Returns after which events the page was marked. */
 export function dropPng(bytes: readonly number[]): readonly string[] {
   const transfer = new DataTransfer();
   transfer.items.add(new File([new Uint8Array(bytes)], 'digit.png', { type: 'image/png' }));
   return ['dragenter', 'dragover', 'drop'].filter((type) => {
     const event = new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true });
-    document.querySelector('footer').dispatchEvent(event);
+    document.querySelector('h1').dispatchEvent(event);
     return document.body.classList.contains('dragging');
   });
 }
