@@ -22,6 +22,15 @@ declare const document: {
   querySelector(selector: string): PageElement;
   addEventListener(type: string, listener: (event: Violation) => void): void;
 };
+declare const axe: {
+  run(): Promise<{
+    readonly violations: readonly {
+      readonly id: string;
+      readonly impact: string;
+      readonly nodes: readonly { readonly html: string }[];
+    }[];
+  }>;
+};
 declare const getComputedStyle: (element: PageElement) => { readonly backgroundColor: string };
 declare const DataTransfer: new () => { readonly items: { add(file: object): void } };
 declare const File: new (parts: readonly Uint8Array[], name: string, options: object) => object;
@@ -39,6 +48,19 @@ export function reportViolations(): void {
 export function isAnswered(digit: string): boolean {
   const { dataset } = document.querySelector('#answer');
   return document.querySelector('#digit').textContent === digit && dataset.state === 'done';
+}
+
+/** Whether the pad has said something. */
+export function hasPadAnswer(): boolean {
+  return document.querySelector('#pad-answer').textContent !== '';
+}
+
+/** What axe finds in the page that is serious or worse; axe's own script must have run in it. */
+export async function seriousViolations(): Promise<readonly string[]> {
+  const { violations } = await axe.run();
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
 /** Width and height of an image's file once it is there. @throws where it cannot be shown */
