@@ -1,6 +1,5 @@
 /** What the page shows, and the words for it; public/words.js says the same in the browser. */
-import type { Answer } from '../classify.js';
-import { subjectOf } from '../classify.js';
+import { type Answer, subjectOf } from '../classify.js';
 import type { Explanation } from '../explain.js';
 import type { ModelCard } from '../predictor.js';
 import type { Sample } from '../samples.js';
