@@ -119,7 +119,9 @@ describe('reading several digits in one picture', () => {
   });
 
   it('explains each step in pictures', async () => {
-    const { steps, digits } = await explain(await classify(await paper(400, 260, await row([7, 1])), predictor));
+    const { steps, digits } = await explain(
+      await classify(await paper(400, 260, await row([7, 1])), predictor),
+    );
     assert.deepEqual(
       steps.map(({ name }) => name),
       ['grey', 'even light, bright ink', 'ink alone'],

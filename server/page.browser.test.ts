@@ -270,7 +270,10 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
     await visit(DESKTOP, async (page) => {
       await page.setInputFiles('#file', await rowOf('row.png', [4, 2, 7]));
       await page.waitForFunction(isAnswered, '427');
-      assert.match((await page.textContent('#sentence')) ?? '', /^It reads 427\. It is least sure of the \d: /);
+      assert.match(
+        (await page.textContent('#sentence')) ?? '',
+        /^It reads 427\. It is least sure of the \d: /,
+      );
       const choices = page.locator('#digits button');
       assert.equal(await choices.count(), 3);
       assert.equal(await page.locator('#bars .best .class').textContent(), '4');

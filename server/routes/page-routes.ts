@@ -7,8 +7,8 @@ import { explain } from '../explain.js';
 import type { Predictor } from '../predictor.js';
 import { HttpProblem } from '../problems.js';
 import type { Sample } from '../samples.js';
-import type { PageContent, ShownAnswer } from '../views/page-content.js';
 import { renderPage } from '../views/page.js';
+import type { PageContent, ShownAnswer } from '../views/page-content.js';
 
 /** What the page is made of. */
 export interface PageRouteOptions {

@@ -6,8 +6,8 @@ import { toDataUrl } from '../decode-image.js';
 import { explain } from '../explain.js';
 import type { Predictor } from '../predictor.js';
 import { receiveImage, type UploadLimits } from '../upload.js';
-import type { PageContent } from '../views/page-content.js';
 import { renderPage } from '../views/page.js';
+import type { PageContent } from '../views/page-content.js';
 import { sendPage, show } from './page-routes.js';
 
 /** What the route needs. */
