@@ -79,14 +79,12 @@ describe('the web application', () => {
     assert.match(response.headers.get('content-type') ?? '', /^text\/html/);
     assert.match(response.headers.get('vary') ?? '', /Accept/);
     const page = await response.text();
-    assert.match(page, /<div class="frame digit" id="digit" aria-hidden="true">7<\/div>/);
+    assert.match(page, /<div class="frame digit" id="digit" data-length="short" aria-hidden="true">7<\/div>/);
     assert.match(page, /It looks like a <strong>7<\/strong>, \d+\.\d % sure\./);
     assert.equal(page.match(/<li[ >]/g)?.length, 20, 'ten samples, ten bars');
-    assert.equal(
-      page.match(/src="data:image\/png;base64,/g)?.length,
-      2,
-      'the picture, and what the model saw',
-    );
+    assert.match(page, /<img[^>]* id="given"[^>]* src="data:image\/png;base64,/, 'the picture');
+    assert.match(page, /<img[^>]* id="seen"[^>]* src="data:image\/png;base64,/, 'what the model saw');
+    assert.match(page, /<figure class="step"><img src="data:image\/png;base64,[^>]*><figcaption>grey</);
     assert.doesNotMatch(page, /<script(?![^>]*\bsrc=)|\sstyle=|\son\w+=/, 'nothing inline');
   });
 
@@ -107,6 +105,9 @@ describe('the web application', () => {
       '/static/page.js',
       '/static/ask.js',
       '/static/result.js',
+      '/static/words.js',
+      '/static/pad.js',
+      '/static/history.js',
       '/static/icon.svg',
     ]) {
       assert.equal((await fetch(app.url + path)).status, 200, path);

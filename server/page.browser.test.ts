@@ -1,17 +1,31 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import sharp from 'sharp';
 import { skipWithoutChromium, startChromium } from './testing/chromium.js';
-import { dropPng, imageSize, isAnswered, pageLayout, pastePng, reportViolations } from './testing/in-page.js';
+import {
+  dropPng,
+  hasPadAnswer,
+  imageSize,
+  isAnswered,
+  pageLayout,
+  pastePng,
+  reportViolations,
+  seriousViolations,
+} from './testing/in-page.js';
 import { digitPng, ON_PAPER } from './testing/segment-digits.js';
 import { type ServedApp, serveApp } from './testing/served-app.js';
 
 /** Screenshots are kept here (ignored by git) for people to look at. */
 const ARTIFACTS = fileURLToPath(new URL('../../test-artifacts/', import.meta.url));
+
+/** The accessibility checker, as a script for the page. */
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 900 } };
 const PHONE: BrowserContextOptions = {
@@ -20,6 +34,10 @@ const PHONE: BrowserContextOptions = {
   isMobile: true,
   hasTouch: true,
 };
+
+const COLOURS = { ink: [0, 0, 0], paper: [255, 255, 255] } as const;
+/** What the last of the shown steps is called. */
+const INPUT_STEP = 'centred: the input';
 
 describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
   let app: ServedApp;
@@ -65,6 +83,25 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
     return path;
   };
 
+  /** A picture of several digits side by side. */
+  const rowOf = async (name: string, digits: readonly number[]) => {
+    const path = join(directory, name);
+    const drawing = { width: 60, height: 160, left: 0, top: 30, digitHeight: 100, ...COLOURS } as const;
+    const overlays = await Promise.all(
+      digits.map(async (digit, at) => ({
+        input: await digitPng(digit, drawing),
+        left: 40 + at * 95,
+        top: 0,
+      })),
+    );
+    const width = 80 + digits.length * 95;
+    await sharp({ create: { width, height: 160, channels: 3, background: '#ffffff' } })
+      .composite(overlays)
+      .png()
+      .toFile(path);
+    return path;
+  };
+
   const shoot = (page: Page, name: string) =>
     page.screenshot({ path: join(ARTIFACTS, `${name}.png`), fullPage: true });
 
@@ -72,7 +109,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
     await page.waitForFunction(isAnswered, String(digit));
     assert.match(
       (await page.textContent('#sentence')) ?? '',
-      new RegExp(`^It looks like a ${digit}, \\d+\\.\\d % sure\\.$`),
+      new RegExp(`^It looks like an? ${digit}, \\d+\\.\\d % sure\\.$`),
     );
     const shares = await page.locator('#bars .share').allTextContents();
     const values = shares.map(Number.parseFloat);
@@ -81,6 +118,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
     assert.equal(await page.locator('#bars .best .class').textContent(), String(digit));
     assert.deepEqual(await page.evaluate(imageSize, '#seen'), [28, 28]);
     assert.match((await page.getAttribute('#seen', 'src')) ?? '', /^data:image\/png;base64,/);
+    assert.equal(await page.locator('#steps .step').last().locator('figcaption').textContent(), INPUT_STEP);
     const [width] = await page.evaluate(imageSize, '#given');
     assert.ok(width > 0, 'the given picture is shown');
     assert.equal(await page.textContent('#error'), '');
@@ -154,7 +192,6 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
         paper: [255, 255, 255],
       } as const;
       const path = await picture('large.png', 4, noise);
-      const { default: sharp } = await import('sharp');
       await sharp(path).png({ compressionLevel: 0 }).toFile(join(directory, 'huge.png'));
       await page.setInputFiles('#file', join(directory, 'huge.png'));
       await assertAnswer(page, 4);
@@ -164,7 +201,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
   it('keeps the newest picture when answers overtake each other', async () => {
     await visit(DESKTOP, async (page) => {
       let held = 0;
-      await page.route('**/upload', async (route) => {
+      await page.route(/\/upload\?/, async (route) => {
         if (held++ === 0) await new Promise((resolve) => setTimeout(resolve, 600));
         await route.continue().catch(() => undefined);
       });
@@ -187,6 +224,94 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       assert.ok(answerTop >= -5 && answerTop < 500, `the answer begins at ${answerTop}`);
       await shoot(page, 'phone-after');
     });
+  });
+
+  /** Draws a 7 on the pad with the mouse. */
+  async function drawSeven(page: Page): Promise<void> {
+    const { x, y, width, height } = (await page.locator('#pad').boundingBox()) ?? assert.fail('no pad');
+    const points = [
+      [0.38, 0.2],
+      [0.62, 0.2],
+      [0.62, 0.85],
+    ] as const;
+    for (const [at, [right, down]] of points.entries()) {
+      await page.mouse.move(x + width * right, y + height * down, { steps: at === 0 ? 1 : 6 });
+      if (at === 0) await page.mouse.down();
+    }
+    await page.mouse.up();
+  }
+
+  it('reads a drawing while it is drawn, forgets it, and keeps one entry of it', async () => {
+    await visit(DESKTOP, async (page) => {
+      await drawSeven(page);
+      await page.waitForFunction(hasPadAnswer);
+      await assertAnswer(page, 7);
+      assert.match((await page.textContent('#pad-answer')) ?? '', /^7 · \d+\.\d %$/);
+      assert.equal(await page.locator('.past-entry').count(), 1);
+      await shoot(page, 'desktop-light-drawn');
+      await page.getByRole('button', { name: 'Clear' }).click();
+      assert.equal(await page.textContent('#pad-answer'), '');
+      assert.equal(await page.getByRole('button', { name: 'Undo' }).isDisabled(), true);
+    });
+  });
+
+  it('is drawn on by keyboard alone', async () => {
+    await visit(DESKTOP, async (page) => {
+      await page.locator('#pad').focus();
+      await page.keyboard.press('Space');
+      for (let step = 0; step < 20; step++) await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('Space');
+      await page.waitForFunction(hasPadAnswer);
+      await assertAnswer(page, 1);
+    });
+  });
+
+  it('shows each of several digits, and its steps when it is chosen', async () => {
+    await visit(DESKTOP, async (page) => {
+      await page.setInputFiles('#file', await rowOf('row.png', [4, 2, 7]));
+      await page.waitForFunction(isAnswered, '427');
+      assert.match(
+        (await page.textContent('#sentence')) ?? '',
+        /^It reads 427\. It is least sure of the \d: /,
+      );
+      const choices = page.locator('#digits button');
+      assert.equal(await choices.count(), 3);
+      assert.equal(await page.locator('#bars .best .class').textContent(), '4');
+      await choices.nth(1).click();
+      assert.equal(await page.locator('#bars .best .class').textContent(), '2');
+      assert.equal(await choices.nth(1).getAttribute('aria-pressed'), 'true');
+      await shoot(page, 'desktop-light-several');
+    });
+  });
+
+  it('keeps what was read in this visit, through a reload, until it is told to forget', async () => {
+    await visit(DESKTOP, async (page) => {
+      await page.getByLabel('Sample: digit 3').click();
+      await assertAnswer(page, 3);
+      await page.getByLabel('Sample: digit 6').click();
+      await assertAnswer(page, 6);
+      await page.reload();
+      assert.equal(await page.locator('.past-entry').count(), 2);
+      await page.locator('.past-entry').nth(1).click();
+      await assertAnswer(page, 3);
+      await page.getByRole('button', { name: 'Forget them' }).click();
+      assert.equal(await page.locator('#history').isHidden(), true);
+    });
+  });
+
+  it('has nothing serious for axe to find, empty and answered, bright and dark, wide and narrow', async () => {
+    const script = await readFile(AXE, 'utf8');
+    for (const options of [DESKTOP, { ...PHONE, colorScheme: 'dark' } as const]) {
+      await visit(options, async (page) => {
+        await page.evaluate(script);
+        assert.deepEqual(await page.evaluate(seriousViolations), []);
+        await page.setInputFiles('#file', await rowOf('axe.png', [5, 9]));
+        await page.waitForFunction(isAnswered, '59');
+        await page.waitForTimeout(500);
+        assert.deepEqual(await page.evaluate(seriousViolations), []);
+        if (options !== DESKTOP) await shoot(page, 'phone-dark-several');
+      });
+    }
   });
 
   it('works without JavaScript', async () => {

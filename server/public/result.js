@@ -55,7 +55,10 @@ function showDigits(answer) {
     const button = document.createElement('button');
     button.type = 'button';
     button.className = 'digit-choice';
-    button.append(pictureOf(digit.seen, ''), strongAnd(nameOf(digit.prediction), formatShare(sureness(digit))));
+    button.append(
+      pictureOf(digit.seen, ''),
+      strongAnd(nameOf(digit.prediction), formatShare(sureness(digit))),
+    );
     button.addEventListener('click', () => showDigit(answer, at));
     return button;
   });

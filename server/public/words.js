@@ -29,7 +29,9 @@ export function sentence(answer) {
   const name = nameOf(answer.prediction);
   if (answer.digits.length === 1)
     return [`It looks like ${article(name)} `, name, `, ${formatShare(sureness(answer))} sure.`];
-  const doubtful = answer.digits.reduce((least, digit) => (sureness(digit) < sureness(least) ? digit : least));
+  const doubtful = answer.digits.reduce((least, digit) =>
+    sureness(digit) < sureness(least) ? digit : least,
+  );
   return [
     'It reads ',
     reading(answer),

@@ -22,6 +22,15 @@ declare const document: {
   querySelector(selector: string): PageElement;
   addEventListener(type: string, listener: (event: Violation) => void): void;
 };
+declare const axe: {
+  run(): Promise<{
+    readonly violations: readonly {
+      readonly id: string;
+      readonly impact: string;
+      readonly nodes: readonly { readonly html: string }[];
+    }[];
+  }>;
+};
 declare const getComputedStyle: (element: PageElement) => { readonly backgroundColor: string };
 declare const DataTransfer: new () => { readonly items: { add(file: object): void } };
 declare const File: new (parts: readonly Uint8Array[], name: string, options: object) => object;
@@ -41,6 +50,19 @@ export function isAnswered(digit: string): boolean {
   return document.querySelector('#digit').textContent === digit && dataset.state === 'done';
 }
 
+/** Whether the pad has said something. */
+export function hasPadAnswer(): boolean {
+  return document.querySelector('#pad-answer').textContent !== '';
+}
+
+/** What axe finds in the page that is serious or worse; axe's own script must have run in it. */
+export async function seriousViolations(): Promise<readonly string[]> {
+  const { violations } = await axe.run();
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+}
+
 /** Width and height of an image's file once it is there. @throws where it cannot be shown */
 export async function imageSize(selector: string): Promise<readonly [width: number, height: number]> {
   const image = document.querySelector(selector);
@@ -53,16 +75,16 @@ export function pastePng(bytes: readonly number[]): void {
   const transfer = new DataTransfer();
   transfer.items.add(new File([new Uint8Array(bytes)], 'digit.png', { type: 'image/png' }));
   const event = new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true });
-  document.querySelector('footer').dispatchEvent(event);
+  document.querySelector('h1').dispatchEvent(event);
 }
 
-/** Drags a PNG of these bytes over the page's footer and drops it there. Returns after which events the page was marked. */
+/** Drags a PNG of these bytes over the page's title and drops it there. Returns after which events the page was marked. */
 export function dropPng(bytes: readonly number[]): readonly string[] {
   const transfer = new DataTransfer();
   transfer.items.add(new File([new Uint8Array(bytes)], 'digit.png', { type: 'image/png' }));
   return ['dragenter', 'dragover', 'drop'].filter((type) => {
     const event = new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true });
-    document.querySelector('footer').dispatchEvent(event);
+    document.querySelector('h1').dispatchEvent(event);
     return document.body.classList.contains('dragging');
   });
 }

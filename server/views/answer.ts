@@ -11,7 +11,11 @@ import {
 } from './page-content.js';
 
 /** The answer; an empty one before anything was asked, for page.js to fill. */
-export function renderAnswer(shown: ShownAnswer | undefined, words: Words, card: ModelCard | undefined): Html {
+export function renderAnswer(
+  shown: ShownAnswer | undefined,
+  words: Words,
+  card: ModelCard | undefined,
+): Html {
   const [height, width] = card?.inputShape ?? [28, 28];
   const first = shown?.explanation.digits[0];
   const read = shown ? reading(shown.answer, words) : '?';
@@ -29,9 +33,10 @@ export function renderAnswer(shown: ShownAnswer | undefined, words: Words, card:
         <div class="digits" id="digits" role="group" aria-label="Digits of the picture" hidden></div>
         ${shown && shown.answer.digits.length > 1 && renderDigits(shown, words)}
         <h3 id="bars-title">How sure it is</h3>
-        <ol class="bars" id="bars" aria-labelledby="bars-title">${classesWithBars(first?.probabilities, words.labels.length).map(
-          (index) => renderBar({ index, words, shown }),
-        )}</ol>
+        <ol class="bars" id="bars" aria-labelledby="bars-title">${classesWithBars(
+          first?.probabilities,
+          words.labels.length,
+        ).map((index) => renderBar({ index, words, shown }))}</ol>
         <div class="way" id="way"${shown === undefined && html` hidden`}>
           <h3 id="steps-title">From your picture to the model's input</h3>
           <div class="steps" id="steps" role="group" aria-labelledby="steps-title">${shown && renderSteps(shown)}</div>
@@ -87,4 +92,3 @@ function renderSteps({ explanation }: ShownAnswer): readonly Html[] {
       html`<figure class="step"><img src="${image}" alt=""><figcaption>${name}</figcaption></figure>`,
   );
 }
-

@@ -1,6 +1,5 @@
 /** What the page shows, and the words for it; public/words.js says the same in the browser. */
-import type { Answer } from '../classify.js';
-import { subjectOf } from '../classify.js';
+import { type Answer, subjectOf } from '../classify.js';
 import type { Explanation } from '../explain.js';
 import type { ModelCard } from '../predictor.js';
 import type { Sample } from '../samples.js';
@@ -87,13 +86,14 @@ export function sentence(answer: Answer, words: Words): readonly string[] {
 }
 
 /** The classes that get a bar: all of them in order, or the likeliest of many. */
-export function classesWithBars(probabilities: readonly number[] | undefined, count: number): readonly number[] {
+export function classesWithBars(
+  probabilities: readonly number[] | undefined,
+  count: number,
+): readonly number[] {
   const classes = Array.from({ length: count }, (_, index) => index);
   if (count <= MOST_BARS) return classes;
   if (probabilities === undefined) return [];
-  return classes
-    .sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0))
-    .slice(0, MOST_BARS);
+  return classes.sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0)).slice(0, MOST_BARS);
 }
 
 /** `97.3 %`. */

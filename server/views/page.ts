@@ -70,8 +70,7 @@ function renderInput({ samples, maxFileBytes, error, card }: PageContent): Html 
 }
 
 function renderSamples(samples: readonly Sample[], { readsSigns }: Words): Html {
-  const labelOf = ({ name, label }: Sample) =>
-    label === undefined || !readsSigns ? name : `digit ${label}`;
+  const labelOf = ({ name, label }: Sample) => (label === undefined || !readsSigns ? name : `digit ${label}`);
   return html`<h3 id="samples-title">Or try one of these</h3>
         <ul class="samples" aria-labelledby="samples-title">${samples.map((sample) => {
           const path = `/samples/${encodeURIComponent(sample.name)}`;

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { newRunRecord, type RunSettings, writeRecord } from '../lib/formats/run-record.js';
+import { findTraining } from './model-training.js';
+
+const HASH = 'a1'.repeat(32);
+
+const SETTINGS: RunSettings = {
+  seed: 0,
+  dataset: { name: 'digits' },
+  model: { name: 'cnn' },
+  engine: { name: 'auto' },
+  training: { epochs: 1, batch: 100, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
+  federation: {
+    clients: 7,
+    rounds: 9,
+    fraction: 1,
+    minClients: 1,
+    partition: { scheme: 'iid', minExamples: 1 },
+  },
+};
+
+describe('where a model comes from', () => {
+  let volume: string;
+  before(async () => {
+    volume = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+  });
+  after(() => rm(volume, { recursive: true, force: true }));
+
+  it('is what the records beside it say about exactly this file', async () => {
+    const model = join(volume, 'aggregated-model.h5');
+    assert.equal(await findTraining(model, HASH), undefined, 'no records');
+    const line = (round: number, sha256: string) =>
+      JSON.stringify({ time: `2026-01-0${round}T10:20:30.000Z`, event: 'round', round, sha256 });
+    const lines = [line(1, 'b2'.repeat(32)), line(2, HASH), '{"event":"round"', line(3, 'c3'.repeat(32))];
+    await writeFile(join(volume, 'metrics.jsonl'), `${lines.join('\n')}\n`);
+    assert.equal(await findTraining(model, HASH), undefined, 'no run.json');
+    await writeRecord(
+      join(volume, 'run.json'),
+      newRunRecord({ id: 'x', settings: SETTINGS, threads: 1, versions: { fedbatch: '0', node: '0' } }),
+    );
+    assert.deepEqual(await findTraining(model, HASH), {
+      rounds: 2,
+      clients: 7,
+      finishedAt: '2026-01-02T10:20:30.000Z',
+    });
+    assert.equal(await findTraining(model, 'd4'.repeat(32)), undefined, 'another file');
+  });
+});
