@@ -102,7 +102,9 @@ function run(files: readonly string[], flags: Flags, context: Context): Promise<
   if (groups !== undefined) {
     if (directory === undefined && files.length === 0) {
       if (manifest !== undefined) {
-        throw new UsageError('--manifest goes with updates: give it where groups are made, not with --groups.');
+        throw new UsageError(
+          '--manifest goes with updates: give it where groups are made, not with --groups.',
+        );
       }
       return aggregateGroups({ ...level, minUpdates, group, groups, stateIn, stateOut });
     }
@@ -112,7 +114,15 @@ function run(files: readonly string[], flags: Flags, context: Context): Promise<
     throw new UsageError('Expected --dir, files or --groups, found none of them.');
   const updates = { directory, files, manifest };
   if (group !== undefined) return aggregateGroup({ ...level, ...updates, minUpdates, group });
-  return aggregate({ ...level, ...privacy, ...updates, minUpdates: flags.minUpdates, seed, stateIn, stateOut });
+  return aggregate({
+    ...level,
+    ...privacy,
+    ...updates,
+    minUpdates: flags.minUpdates,
+    seed,
+    stateIn,
+    stateOut,
+  });
 }
 
 /** Clients selected in a round and in all: what noise is shared among, and what privacy is reckoned with. */

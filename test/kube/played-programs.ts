@@ -34,7 +34,9 @@ export function playedPrograms(
     const attempt = (attempts.get(key) ?? 0) + 1;
     attempts.set(key, attempt);
     const changed = change({ stage, round, client, container, attempt });
-    return changed ?? { exitCode: 0, message: JSON.stringify(resultOf(container, { round, client, attempt })) };
+    return (
+      changed ?? { exitCode: 0, message: JSON.stringify(resultOf(container, { round, client, attempt })) }
+    );
   };
 }
 
