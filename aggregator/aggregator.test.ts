@@ -339,7 +339,7 @@ describe('fedbatch aggregate', () => {
     it('without a source of updates, with a missing one, and with a file that is both update and result', async () => {
       await putClients(0);
       const update = join(directory, '0.h5');
-      await fails(2, /Expected --dir or files/, '--savefile', saveFile);
+      await fails(2, /Expected --dir, files or --groups, found none/, '--savefile', saveFile);
       await fails(
         3,
         /expected a directory of client updates, found no such directory/,
