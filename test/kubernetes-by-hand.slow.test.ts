@@ -8,13 +8,14 @@ import { execa } from 'execa';
 import { objectsOf, startCluster } from './kube/cluster.js';
 import { waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
-import { temporaryDirectory } from './temporary-directory.js';
+import { sharedDirectory } from './temporary-directory.js';
 
 /** Each of these is followed by the wait that the README asks for. */
 const JOB = /k8s\/(?:\d+-)(splitter|trainer|aggregator|accuracy-test)\.yaml/;
 
 test('the commands of the README do the whole job', async (t) => {
-  const directory = await temporaryDirectory(t);
+  // It outlives the cluster, whose pods write into it until they are stopped.
+  const directory = await sharedDirectory();
   const cluster = await startCluster(t, { directory, claims: [], hasImage: () => true });
   const kubectl = join(directory, 'kubectl');
   const program = fileURLToPath(new URL('kube/kubectl.js', import.meta.url));
