@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -121,16 +123,17 @@ describe('fedbatch serve while its model changes, and fedbatch predict', () => {
   it('predict says in one sentence what is wrong', async () => {
     const text = join(directory, 'text.png');
     await writeFile(text, 'no picture');
+    const nobody = `${await portOfNobody()}`;
     const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
       [[], 2, /--image/],
       [['--image', join(directory, 'none.png')], 3, /none\.png: expected a picture, found no such file\.$/m],
       [['--image', text, '--protocol', 'soap'], 2, /rest, grpc/],
       [
-        ['--image', text, '--port', '1'],
+        ['--image', text, '--port', nobody],
         5,
-        /predict: http:\/\/127\.0\.0\.1:1: no server answers \(ECONNREFUSED\)\.$/m,
+        /predict: http:\/\/127\.0\.0\.1:\d+: no server answers \(ECONNREFUSED\)\.$/m,
       ],
-      [['--image', text, '--port', '1', '--protocol', 'grpc'], 5, /predict: 127\.0\.0\.1:1: /],
+      [['--image', text, '--port', nobody, '--protocol', 'grpc'], 5, /predict: 127\.0\.0\.1:\d+: /],
     ];
     const results = await Promise.all(cases.map(([flags]) => runProgramFile('cli', ['predict', ...flags])));
     for (const [index, { exitCode, stderr }] of results.entries()) {
@@ -140,3 +143,13 @@ describe('fedbatch serve while its model changes, and fedbatch predict', () => {
     }
   });
 });
+
+/** A port that was free a moment ago. (fetch refuses the lowest ones without asking.) */
+async function portOfNobody(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
