@@ -13,6 +13,7 @@ import {
   hasPadAnswer,
   imageSize,
   isAnswered,
+  isReadingWhole,
   pageLayout,
   pastePng,
   reportViolations,
@@ -309,6 +310,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
         await page.waitForFunction(isAnswered, '59');
         await page.waitForTimeout(500);
         assert.deepEqual(await page.evaluate(seriousViolations), []);
+        assert.ok(await page.evaluate(isReadingWhole), 'both digits can be seen');
         if (options !== DESKTOP) await shoot(page, 'phone-dark-several');
       });
     }

@@ -48,7 +48,8 @@ export function classesWithBars(probabilities) {
 
 /** How large a reading can be written: by the number of its characters. */
 export function lengthClass(text) {
-  if (text.length <= 2) return 'short';
+  if (text.length <= 1) return 'short';
+  if (text.length === 2) return 'pair';
   return text.length <= 5 ? 'middle' : 'long';
 }
 

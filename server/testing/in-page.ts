@@ -8,6 +8,9 @@ interface PageElement {
   readonly naturalWidth: number;
   readonly naturalHeight: number;
   readonly scrollWidth: number;
+  readonly scrollHeight: number;
+  readonly clientWidth: number;
+  readonly clientHeight: number;
   decode(): Promise<void>;
   dispatchEvent(event: object): boolean;
   getBoundingClientRect(): { readonly top: number };
@@ -53,6 +56,12 @@ export function isAnswered(digit: string): boolean {
 /** Whether the pad has said something. */
 export function hasPadAnswer(): boolean {
   return document.querySelector('#pad-answer').textContent !== '';
+}
+
+/** Whether nothing of what the model reads is cut off. */
+export function isReadingWhole(): boolean {
+  const { scrollWidth, scrollHeight, clientWidth, clientHeight } = document.querySelector('#digit');
+  return scrollWidth <= clientWidth && scrollHeight <= clientHeight;
 }
 
 /** What axe finds in the page that is serious or worse; axe's own script must have run in it. */
