@@ -8,6 +8,7 @@ import { execa } from 'execa';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import { benchDigits } from './digits-section.js';
+import { benchGroups } from './groups-section.js';
 import { benchJob } from './job-section.js';
 import { openJournal, PausedError } from './journal.js';
 import { describeMachine } from './machine.js';
@@ -34,6 +35,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   stages: { measure: benchStages, rounds: 5, needsData: true },
   simulate: { measure: benchSimulate, rounds: 3, needsData: true },
   'simulate-many': { measure: benchSimulateMany, rounds: 3, needsData: true },
+  groups: { measure: benchGroups, rounds: 3, needsData: false },
   job: { measure: benchJob, rounds: 3, needsData: true },
   serve: { measure: benchServe, rounds: 3, needsData: false },
   digits: { measure: benchDigits, rounds: 1, needsData: true },

@@ -1,7 +1,6 @@
 /** Predictions a second over HTTP on loopback, the loader on the same cores; beside Flask with Keras on the same model. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
@@ -13,6 +12,7 @@ import { writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { formatBytes } from '../lib/observability/format.js';
 import { digitPng } from '../server/testing/segment-digits.js';
+import type { LoadOptions } from './load.js';
 import { interleave, sampleProcess } from './measure.js';
 import { availablePeers, prepareFlask } from './peers.js';
 import { formatRatio, type Table } from './report.js';
@@ -184,16 +184,8 @@ const loadSchema = z.object({
 
 /** Loads a server, by default as much as it takes. @throws where any answer is not 2xx */
 async function drive(url: string, { path, body, type }: Load, seconds: number, rate?: number) {
-  const autocannon = createRequire(import.meta.url).resolve('autocannon');
-  const flags = ['--json', '-c', `${CONNECTIONS}`, '-d', `${seconds}`, '-m', 'POST', '-i', body];
-  const headers = ['-H', `Content-Type=${type}`, '-H', 'Accept=application/json'];
-  const paced = rate === undefined ? [] : ['-R', `${rate}`];
-  const { stdout } = await sampleProcess(process.execPath, [
-    autocannon,
-    ...flags,
-    ...headers,
-    ...paced,
-    url + path,
-  ]);
+  const file = body;
+  const options: LoadOptions = { url: url + path, file, type, connections: CONNECTIONS, seconds, rate };
+  const { stdout } = await sampleProcess(process.execPath, [program('bench/load'), JSON.stringify(options)]);
   return loadSchema.parse(JSON.parse(stdout));
 }

@@ -1,0 +1,30 @@
+/** The loader, a process of its own: `load.js '{"url": …, "file": …}'` sends the file again and again and prints what came of it. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { isMain } from '../lib/cli/is-main.js';
+
+/** What is sent, how long, and how fast. */
+export interface LoadOptions {
+  readonly url: string;
+  /** The body of every request: bytes, which autocannon's own command line would read as text. */
+  readonly file: string;
+  readonly type: string;
+  readonly connections: number;
+  readonly seconds: number;
+  /** Requests a second; as many as the server answers where nothing stands here. */
+  readonly rate?: number | undefined;
+}
+
+/** The little of autocannon that is used; it brings no types. */
+type Autocannon = (options: Readonly<Record<string, unknown>>) => Promise<object>;
+
+if (isMain(import.meta.url)) {
+  const { url, file, type, connections, seconds, rate } = JSON.parse(process.argv[2] ?? '{}') as LoadOptions;
+  const autocannon = createRequire(import.meta.url)('autocannon') as Autocannon;
+  const result = await autocannon({
+    ...{ url, connections, duration: seconds, method: 'POST', body: readFileSync(file) },
+    headers: { 'Content-Type': type, Accept: 'application/json' },
+    ...(rate === undefined ? {} : { overallRate: rate }),
+  });
+  process.stdout.write(JSON.stringify(result));
+}
