@@ -28,6 +28,10 @@ export function schemas({ signature, inputShape, classes }: ModelFacts): Readonl
   const level = { type: 'integer', minimum: 0, maximum: 255 };
   const version = record({ version: count, sha256: text, loadedAt: { type: 'string', format: 'date-time' } });
   const tensor = { name: text, datatype: text, shape: list({ type: 'integer' }) };
+  const digit = { prediction: { type: 'integer', minimum: 0, maximum: classes - 1 }, probabilities };
+  const pixels = { type: 'number', minimum: 0 };
+  const box = record({ left: pixels, top: pixels, width: pixels, height: pixels });
+  const steps = list(record({ name: text, image: text }));
   const map = (values: Schema) => ({ type: 'object', additionalProperties: values });
   const tensorInfo = record({
     dtype: text,
@@ -41,11 +45,12 @@ export function schemas({ signature, inputShape, classes }: ModelFacts): Readonl
     Problem: record({ error: text, 'status?': count, 'requestId?': text }),
     Upload: {
       type: 'object',
-      required: ['prediction', 'probabilities', 'pixels'],
+      required: ['prediction', 'probabilities', 'digits', 'pixels'],
       properties: {
-        prediction: { type: 'integer', minimum: 0, maximum: classes - 1 },
+        ...digit,
         label: text,
-        probabilities,
+        digits: list(record({ ...digit, box })),
+        explanation: record({ steps, digits: list(record({ ...digit, box, seen: text, steps })) }),
         blank: { const: true },
         pixels: list(list(channels === 1 ? level : list(level, channels), width), height),
       },

@@ -103,6 +103,16 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  it('describes an answer in pictures', async () => {
+    const body = new FormData();
+    body.append('file', new Blob([new Uint8Array(await digitPng(3))]), '3.png');
+    const response = await fetch(`${app.url}/upload?explain`, { method: 'POST', body });
+    const { paths } = document;
+    const responses = paths['/upload']?.post?.responses ?? {};
+    assert.ok('explanation' in ((await response.clone().json()) as object));
+    await checkAnswer(response, responses, 'upload');
+  });
+
   it('describes the failures too', async () => {
     for (const { method, path, operation } of operations()) {
       const wrong = method === 'POST' ? '{"nothing":1}' : undefined;
