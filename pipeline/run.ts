@@ -1,7 +1,6 @@
 /** One run from its settings to its result: the volume, the split, the rounds, the tests of the clients' models. */
 import { resolve } from 'node:path';
 import { InterruptedError } from '../lib/federation/errors.js';
-import { describeLocalWork } from '../lib/federation/local-work.js';
 import { type Quorum, selectedCount } from '../lib/federation/participation.js';
 import { sha256OfDataset } from '../lib/formats/given-shards.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
@@ -15,6 +14,7 @@ import { createLocalRunner, type LocalRunner } from './local-runner.js';
 import { openMetrics } from './metrics.js';
 import { pipedWork } from './piped/piped-work.js';
 import type { TrainingPipe } from './piped/training-pipe.js';
+import { planPhrases } from './plan-phrases.js';
 import { processWork } from './process-work.js';
 import { reportStage } from './report-stage.js';
 import { requireEngine } from './require-engine.js';
@@ -27,7 +27,6 @@ import { splitStage } from './split-stage.js';
 import { createStageClock, type StageClock, timedRunner } from './stage-clock.js';
 import type { StageContext } from './stage-process.js';
 import { type RunResult, resultFacts, shortPath } from './summary.js';
-import { localWork } from './training-task.js';
 
 /** Workers of a simulation at most, however many are asked for: a slip of the finger must not take the machine down. */
 const MAX_WORKERS = 256;
@@ -161,22 +160,11 @@ function opening(
   options: RunOptions & { readonly cores: number; readonly jobs: number },
 ): string {
   const { settings, trainers, cores, jobs } = options;
-  const { clients, rounds } = settings.federation;
-  const selected = selectedCount(settings.federation);
   const threads = count(volume.record.threads, 'thread');
   const where = trainers
     ? `trained elsewhere with ${threads} each`
     : `${jobs} at a time with ${threads} on ${count(cores, 'core')}`;
-  const plan = [
-    count(clients, 'client'),
-    ...(selected < clients ? [`${selected} of them a round`] : []),
-    count(rounds, 'round'),
-    describeLocalWork(localWork(settings.training)),
-    `batch ${settings.training.batch}`,
-    `model ${settings.model.name}`,
-    `seed ${settings.seed}`,
-    where,
-  ];
+  const plan = [...planPhrases(settings), where];
   const verb = volume.resumed ? 'Going on with' : 'Starting';
   return `${verb} ${shortPath(volume.paths.root)}: ${plan.join(', ')}`;
 }

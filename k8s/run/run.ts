@@ -1,16 +1,15 @@
 /** `fedbatch k8s run`: one run on a cluster from its settings to its result, the round loop of the pipeline over Jobs. */
 import { InterruptedError } from '../../lib/federation/errors.js';
-import { describeLocalWork } from '../../lib/federation/local-work.js';
-import { type Quorum, selectedCount } from '../../lib/federation/participation.js';
+import type { Quorum } from '../../lib/federation/participation.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { endingOf } from '../../pipeline/ending.js';
-import { count, type Tolerance } from '../../pipeline/local-run.js';
+import type { Tolerance } from '../../pipeline/local-run.js';
+import { planPhrases } from '../../pipeline/plan-phrases.js';
 import { type FederationPlan, federatedAveraging } from '../../pipeline/round-loop.js';
 import { runId } from '../../pipeline/settings.js';
 import { createStageClock, type StageClock, timedRunner } from '../../pipeline/stage-clock.js';
 import type { RunResult } from '../../pipeline/summary.js';
-import { localWork } from '../../pipeline/training-task.js';
 import type { Values } from '../placeholders.js';
 import { ensureClaim } from './claim.js';
 import { clusterApi } from './cluster-api.js';
@@ -108,17 +107,6 @@ async function runRounds(
 }
 
 function opening(run: string, { settings, destination }: KubeRunOptions): string {
-  const { clients, rounds } = settings.federation;
-  const selected = selectedCount(settings.federation);
   const where = destination.namespace === undefined ? '' : ` in ${destination.namespace}`;
-  const plan = [
-    count(clients, 'client'),
-    ...(selected < clients ? [`${selected} of them a round`] : []),
-    count(rounds, 'round'),
-    describeLocalWork(localWork(settings.training)),
-    `batch ${settings.training.batch}`,
-    `model ${settings.model.name}`,
-    `seed ${settings.seed}`,
-  ];
-  return `Run ${run}${where}: ${plan.join(', ')}`;
+  return `Run ${run}${where}: ${planPhrases(settings).join(', ')}`;
 }
