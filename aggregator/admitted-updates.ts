@@ -41,7 +41,7 @@ export interface Account {
   updates: number;
   examples: number;
   readonly rejected: Rejection[];
-  /** Those that told who they are. */
+  /** For a group, those that it is of. */
   readonly clients: GroupClient[];
 }
 
@@ -86,9 +86,11 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
   const admission = createAdmission(lineage, parent);
   const account: Account = { updates: 0, examples: 0, rejected: [...rejected], clients: [] };
 
+  // Only a group tells the hashes of its updates.
+  const read = (candidate: Candidate) => readCandidate(candidate, { hashed: sources.needsFacts ?? false });
   async function* updates(): AsyncGenerator<WeightedUpdate> {
     let done = 0;
-    for await (const [candidate, result] of readAhead(candidates, READ_AHEAD, readCandidate)) {
+    for await (const [candidate, result] of readAhead(candidates, READ_AHEAD, read)) {
       sources.signal?.throwIfAborted();
       const reason = reasonAgainst(candidate, result);
       if ('value' in result && reason === null) {
@@ -96,7 +98,8 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
         const examples = countExamples(candidate, model, reporter);
         account.updates++;
         account.examples += examples;
-        if (model.update) account.clients.push({ client: model.update.client, examples, sha256: hash });
+        if (model.update && hash !== undefined)
+          account.clients.push({ client: model.update.client, examples, sha256: hash });
         yield { weights: model.weights, examples };
       } else account.rejected.push({ file: candidate.file, reason: reason ?? '' });
       reporter.progress({ stage: 'aggregate', done: ++done, total: candidates.length, unit: 'models' });
@@ -123,19 +126,20 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
 
 interface ReadCandidate {
   readonly model: KerasFile;
-  readonly sha256: string;
+  readonly sha256?: string;
 }
 
 type CandidateResult = { readonly value: ReadCandidate } | { readonly error: unknown };
 
 /** Our trainer writes float32: an update in another type is none of its making. Models that users name are converted. */
-async function readCandidate({ file, facts }: Candidate): Promise<ReadCandidate> {
+async function readCandidate(
+  { file, facts }: Candidate,
+  { hashed }: { readonly hashed: boolean },
+): Promise<ReadCandidate> {
   const bytes = await readFileBytes(file, KERAS_FILE);
-  const hash = sha256(bytes);
-  return {
-    model: await decodeKerasFile(bytes, file, facts === undefined ? {} : { types: ['float32'] }),
-    sha256: hash,
-  };
+  const hash = hashed ? { sha256: sha256(bytes) } : {};
+  const model = await decodeKerasFile(bytes, file, facts === undefined ? {} : { types: ['float32'] });
+  return { model, ...hash };
 }
 
 function countExamples({ file }: Candidate, { update }: KerasFile, reporter: Reporter): number {

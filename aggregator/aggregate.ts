@@ -3,10 +3,11 @@ import { ThresholdError } from '../lib/federation/errors.js';
 import { type PrivacyRecord, privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
-import { startState, writeGlobal } from '../lib/formats/server-state.js';
+import { writeGlobal } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type Account, admitUpdates, readParent } from './admitted-updates.js';
 import type { Rejection } from './candidates.js';
+import { openState } from './open-state.js';
 import { checkStateOptions, type StateFiles } from './state-options.js';
 
 /** What to aggregate. */
@@ -73,13 +74,7 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
   const admitted = await admitUpdates({ ...sources, reporter, signal });
   const { lineage, account } = admitted;
   const minUpdates = options.minUpdates ?? admitted.expected;
-  const start = parent && { file: parent.file, weights: parent.model.weights, sha256: parent.sha256 };
-  const state = await startState(strategy, { round: lineage.round, parent: start }, stateIn);
-  if (strategy.slots.length > 0 && stateIn === undefined && lineage.round > 1) {
-    reporter.warn(
-      `${strategy.name} starts anew in round ${lineage.round}: no --state-in tells what it remembers.`,
-    );
-  }
+  const state = await openState(strategy, { round: lineage.round, parent, stateIn, reporter });
   const next = await strategy.aggregate(state, admitted.updates).finally(() => admitted.tellRejected());
   const reference = admitted.reference();
   if (reference === undefined || account.updates < minUpdates)

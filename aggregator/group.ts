@@ -6,11 +6,12 @@ import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import { sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { encodeGroup, type GroupFile } from '../lib/formats/group-file.js';
-import { startState, writeGlobal } from '../lib/formats/server-state.js';
+import { writeGlobal } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { admitUpdates, readParent } from './admitted-updates.js';
 import { type AggregateResult, tooFew } from './aggregate.js';
 import { openGroups } from './groups.js';
+import { openState } from './open-state.js';
 import { checkStateOptions, type StateFiles } from './state-options.js';
 
 /** What both levels have in common. */
@@ -100,13 +101,7 @@ export async function aggregateGroups(options: GroupsOptions): Promise<Aggregate
     const written = await writeGroup(saveFile, { ...facts, group, clients: opened.clients(), sums });
     return { ...account(), ...written, seconds: since(startedAt) };
   }
-  const start = parent && { file: parent.file, weights: parent.model.weights, sha256: parent.sha256 };
-  const state = await startState(strategy, { round: facts.round, parent: start }, stateIn);
-  if (strategy.slots.length > 0 && stateIn === undefined && facts.round > 1) {
-    reporter.warn(
-      `${strategy.name} starts anew in round ${facts.round}: no --state-in tells what it remembers.`,
-    );
-  }
+  const state = await openState(strategy, { round: facts.round, parent, stateIn, reporter });
   const next = await strategy.aggregateGroups?.(state, opened.sums);
   if (next === undefined || account().updates < minUpdates) throw tooFew(account(), { minUpdates, saveFile });
   const like = parent?.model ?? facts;
