@@ -11,11 +11,12 @@ import {
 import { UsageError } from '../../lib/federation/errors.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { DEFAULT_BODY_LIMITS } from '../api/exchange.js';
-import type { ListenOptions, TlsFiles } from '../listen.js';
+import type { ListenOptions } from '../listen.js';
 import type { ServedModels } from '../models/served-models.js';
 import type { Access } from '../operations/access.js';
 import { OverloadedError, PredictorUnavailableError } from '../predictor.js';
 import { HttpProblem } from '../problems.js';
+import type { TlsFiles } from '../tls.js';
 import { serviceDefinition } from './messages.js';
 import { getModelMetadata, getModelStatus, predict } from './prediction-service.js';
 
