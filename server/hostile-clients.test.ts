@@ -68,10 +68,7 @@ describe('hostile clients', () => {
       [predict, /^HTTP\/1\.1 200 .*\{"predictions":\[\[/s],
       ['GET / HTTP/1.1\r\nHost: x\r\n\r\n', /^HTTP\/1\.1 200 .*<\/html>/s],
       [upload, /^HTTP\/1\.1 200 .*\{"prediction":7/s],
-      [
-        predict + predict,
-        /^HTTP\/1\.1 200 .*\{"predictions":\[\[.*HTTP\/1\.1 200 .*\{"predictions":\[\[/s,
-      ],
+      [predict + predict, /^HTTP\/1\.1 200 .*\{"predictions":\[\[.*HTTP\/1\.1 200 .*\{"predictions":\[\[/s],
     ];
     const received = await Promise.all(
       cases.map(([text]) => {

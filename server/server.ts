@@ -72,27 +72,27 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
   const secured = tls === undefined ? {} : { tls };
   try {
     if (options.waitForModel !== true) await store.offer(await readFileShared(options.model, MODEL_FILE));
-    const app = createApp({
-      predictor: store,
+    const front = {
       models: store,
-      rollback: () => store.rollback(),
-      samples,
       access,
       metrics,
       trustedProxies: options.trustProxy,
       logsRequests: options.logRequests ?? false,
-      isTls: tls !== undefined,
       reporter,
       ...(rateLimit === undefined ? {} : { rateLimit }),
+    };
+    const app = createApp({
+      ...front,
+      predictor: store,
+      rollback: () => store.rollback(),
+      samples,
+      isTls: tls !== undefined,
     });
     const server = await listen(app, { ...options, ...secured });
     const grpc =
       options.grpcPort === undefined
         ? undefined
-        : await startGrpc(
-            { models: store, access, reporter },
-            { host: options.host, port: options.grpcPort, ...secured },
-          );
+        : await startGrpc(front, { host: options.host, port: options.grpcPort, ...secured });
     const stopWatching = new AbortController();
     announce();
     const onTaken = announce;
