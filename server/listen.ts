@@ -77,6 +77,8 @@ function withHalfOpen(server: Server): Server {
 
 async function drain(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // Browsers open connections ahead; by TLS, Node takes those on which nothing was ever said for busy.
+  for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   // A connection that was busy when closing began falls idle later and would stay open for its keep-alive time.
   const sweep = setInterval(() => server.closeIdleConnections(), DRAIN_CHECK_INTERVAL_MS);
   // All that are left, and not only those that speak HTTP already: a client may have stopped in the middle of TLS' hello.
