@@ -64,7 +64,7 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
   const chosen = parts.flatMap((ways) => {
     const scored = ways.map((way) => ({
       candidates: way.candidates,
-      score: way.plausibility + confidence(way.candidates, rows),
+      score: way.plausibility + CONFIDENCE_WEIGHT * confidence(way.candidates, rows),
     }));
     return scored.reduce((best, way) => (way.score > best.score ? way : best)).candidates;
   });
@@ -106,6 +106,9 @@ async function predictAll(
     ]),
   );
 }
+
+/** How much the model's sureness counts beside the odds of split-signs.ts, with which this was fitted. */
+const CONFIDENCE_WEIGHT = 5.7;
 
 /** Mean logarithm of the best probability: how sure the model is of these signs, however many they are. */
 function confidence(

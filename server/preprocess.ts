@@ -16,7 +16,7 @@ import {
   resample,
   type Size,
 } from './grey-image.js';
-import { plausibility, waysToRead } from './split-signs.js';
+import { waysToRead } from './split-signs.js';
 
 /** Shape of one model input: `[h, w, c]`, with 1 or 3 channels. */
 export type InputShape = readonly [height: number, width: number, channels: number];
@@ -118,8 +118,9 @@ interface SignOptions {
 }
 
 function readings({ found, sign, size, isOneSign }: SignOptions): readonly Reading[] {
-  return (isOneSign ? [[sign]] : waysToRead(found, sign)).map((signs) => ({
-    plausibility: isOneSign ? 0 : plausibility(sign, signs.length),
+  const ways = isOneSign ? [{ signs: [sign], plausibility: 0 }] : waysToRead(found, sign);
+  return ways.map(({ signs, plausibility }) => ({
+    plausibility,
     candidates: signs.map((each) => {
       const { cut, boxed, centred } = formSign(found, each, size);
       const { left, top, width, height } = each;
