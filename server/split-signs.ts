@@ -16,19 +16,28 @@ const LEAST_HEIGHT = 0.5;
 /** Ways that are so unlikely are not worth a prediction. */
 const LEAST_PLAUSIBILITY = -5;
 
+/** A column that may part two signs, and what tells whether it does. */
+export interface Cut {
+  readonly column: number;
+  /** Width of the piece beside its height. */
+  readonly aspect: number;
+  /** Ink in the column beside the piece's height. */
+  readonly ink: number;
+  /** Lines that the column crosses, beyond the first. */
+  readonly crossings: number;
+  /** Height of the lower part beside the piece's. */
+  readonly height: number;
+}
+
 /**
- * The odds that a piece is two signs, cut at a column: logistic regression on digits of MNIST's training set alone and in
- * touching pairs. A wide piece is likelier two. Lines of neighbours meet in one place, where there is little ink; a line
+ * The odds that a cut parts two signs: logistic regression on digits of MNIST's training set alone and in touching pairs
+ * (bench/fit-split-odds.ts). A wide piece is likelier two. Lines of neighbours meet in one place, where there is little ink; a line
  * through a 2 or a 3 meets theirs twice or more. And digits of one row are of one height.
  */
 const ODDS = {
-  /** Per width beside height of the piece. */
   aspect: 6.4,
-  /** Per ink in the column beside the piece's height. */
   ink: -7.5,
-  /** Per line that the column crosses beyond the first. */
-  crossing: -3.3,
-  /** Per height of the lower part beside the piece's. */
+  crossings: -3.3,
   height: 12.9,
   /** With an equal number of both; and touching digits are that much rarer than single ones. */
   base: -13.65 - 1.7,
@@ -48,14 +57,16 @@ export function waysToRead(found: FoundInk, sign: Sign): readonly WayToRead[] {
 /** The likeliest way with one sign more: one of the signs in two. */
 function cutOnce(found: FoundInk, { signs, plausibility }: WayToRead): WayToRead | undefined {
   const cuts = signs.flatMap((sign, at) => {
-    const cut = bestCut(profileOf(found, sign), sign);
-    return cut === undefined ? [] : [{ ...cut, at, sign }];
+    const cut = findCut(found, sign);
+    return cut === undefined ? [] : [{ column: cut.column, odds: oddsOf(cut), at, sign }];
   });
   const [best] = cuts.sort((a, b) => b.odds - a.odds);
   if (best === undefined) return undefined;
   const { at, sign, column } = best;
-  const halves = [between(found, sign, [0, column]), between(found, sign, [column, sign.width])];
-  return { signs: signs.toSpliced(at, 1, ...halves), plausibility: plausibility + best.odds };
+  return {
+    signs: signs.toSpliced(at, 1, ...cutAt(found, sign, column)),
+    plausibility: plausibility + best.odds,
+  };
 }
 
 /** What each column of a sign holds. */
@@ -98,34 +109,42 @@ function profileOf({ ink, labels }: FoundInk, sign: Sign): Profile {
   return { ink: sums, crossings, heightBefore, heightFrom };
 }
 
-/** The column that parts two signs best, and the odds that it does; undefined where none leaves two whole ones. */
-function bestCut(
-  { ink, crossings, heightBefore, heightFrom }: Profile,
-  { width, height }: Sign,
-): { readonly column: number; readonly odds: number } | undefined {
-  let [column, least] = [-1, Number.POSITIVE_INFINITY];
-  const lowerAt = (x: number) => Math.min(heightBefore[x] as number, heightFrom[x] as number) / height;
-  const extraAt = (x: number) => Math.max(0, (crossings[x] as number) - 1);
-  for (let x = Math.max(1, Math.ceil(width * LEAST_WIDTH)); x < width * (1 - LEAST_WIDTH); x++) {
-    const lower = lowerAt(x);
-    if (lower < LEAST_HEIGHT) continue;
-    // Of columns that are as good, the one nearer to the middle.
-    const offMiddle = (2 * x) / width - 1;
-    const cost =
-      (ink[x] as number) / height + 0.15 * extraAt(x) + 0.1 * offMiddle ** 2 + 0.3 * Math.max(0, 0.8 - lower);
-    if (cost < least) [column, least] = [x, cost];
-  }
-  if (column < 0) return undefined;
-  const odds =
-    ODDS.base +
-    ODDS.aspect * (width / height) +
-    (ODDS.ink * (ink[column] as number)) / height +
-    ODDS.crossing * extraAt(column) +
-    ODDS.height * lowerAt(column);
-  return { column, odds };
+/** Logarithm of the odds that a cut parts two signs. */
+function oddsOf({ aspect, ink, crossings, height }: Cut): number {
+  return (
+    ODDS.base + ODDS.aspect * aspect + ODDS.ink * ink + ODDS.crossings * crossings + ODDS.height * height
+  );
 }
 
-/** The part of a sign from one column to another, in a box as high as its own ink. */
+/** The column that parts two signs best; undefined where none leaves two whole ones. */
+export function findCut(found: FoundInk, sign: Sign): Cut | undefined {
+  const { width, height } = sign;
+  const profile = profileOf(found, sign);
+  let best: Cut | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (let x = Math.max(1, Math.ceil(width * LEAST_WIDTH)); x < width * (1 - LEAST_WIDTH); x++) {
+    const cut = {
+      column: x,
+      aspect: width / height,
+      ink: (profile.ink[x] as number) / height,
+      crossings: Math.max(0, (profile.crossings[x] as number) - 1),
+      height: Math.min(profile.heightBefore[x] as number, profile.heightFrom[x] as number) / height,
+    };
+    if (cut.height < LEAST_HEIGHT) continue;
+    // Of columns that are as good, the one nearer to the middle.
+    const offMiddle = (2 * x) / width - 1;
+    const lowness = Math.max(0, 0.8 - cut.height);
+    const cost = cut.ink + 0.15 * cut.crossings + 0.1 * offMiddle ** 2 + 0.3 * lowness;
+    if (cost < least) [best, least] = [cut, cost];
+  }
+  return best;
+}
+
+/** A sign in two, each part in a box as high as its own ink. */
+export function cutAt(found: FoundInk, sign: Sign, column: number): readonly [left: Sign, right: Sign] {
+  return [between(found, sign, [0, column]), between(found, sign, [column, sign.width])];
+}
+
 function between({ ink, labels }: FoundInk, sign: Sign, [from, to]: readonly [number, number]): Sign {
   let [top, bottom, left, right, area] = [ink.height, -1, ink.width, -1, 0];
   for (let y = sign.top; y < sign.top + sign.height; y++) {
