@@ -38,7 +38,14 @@ export function evenLight(image: GreyImage): InkPicture {
   const isDarkInk = cubicMean(thumb.values, plane) < 0;
   const sign = isDarkInk ? -1 : 1;
   let paper = plane;
-  for (let round = 0; round < PAPER_ROUNDS; round++) paper = averagePaper({ thumb, paper, plane, sign });
+  let isPaper: Float32Array | undefined;
+  for (let round = 0; round < PAPER_ROUNDS; round++) {
+    const found = findPaper(thumb, { paper, sign });
+    // The same pixels have the same average.
+    if (isPaper?.every((value, at) => value === found[at])) break;
+    isPaper = found;
+    paper = averagePaper(thumb, { isPaper, plane });
+  }
   const local = resample({ ...thumb, values: paper }, image).values;
   const values = new Float32Array(image.values.length);
   for (let at = 0; at < values.length; at++) {
@@ -134,18 +141,21 @@ function cubicMean(values: Float32Array, paper: Float32Array): number {
   return sum;
 }
 
-interface PaperRound {
-  readonly thumb: GreyImage;
-  readonly paper: Float32Array;
-  readonly plane: Float32Array;
-  readonly sign: 1 | -1;
+/** 1 where there is paper: what differs little from the `paper` so far, and does not lie beside what differs much. */
+function findPaper(
+  thumb: GreyImage,
+  { paper, sign }: { readonly paper: Float32Array; readonly sign: 1 | -1 },
+): Float32Array {
+  const differences = thumb.values.map((value, at) => sign * (value - (paper[at] as number)));
+  const threshold = Math.max(LEAST_RESIDUAL, INK_SHARE * largest(differences));
+  return widened({ ...thumb, values: differences.map((value) => (value > threshold ? 1 : 0)) });
 }
 
 /** The mean of the paper around each pixel, ink left out; where there is only ink, the plane. */
-function averagePaper({ thumb, paper, plane, sign }: PaperRound): Float32Array {
-  const differences = thumb.values.map((value, at) => sign * (value - (paper[at] as number)));
-  const threshold = Math.max(LEAST_RESIDUAL, INK_SHARE * largest(differences));
-  const isPaper = widened({ ...thumb, values: differences.map((value) => (value > threshold ? 1 : 0)) });
+function averagePaper(
+  thumb: GreyImage,
+  { isPaper, plane }: { readonly isPaper: Float32Array; readonly plane: Float32Array },
+): Float32Array {
   const radius = Math.max(2, Math.round((Math.max(thumb.width, thumb.height) * WINDOW_SHARE) / 2));
   const soften = (values: Float32Array) => boxBlur(boxBlur({ ...thumb, values }, radius), radius).values;
   const mass = soften(isPaper);
