@@ -1,9 +1,9 @@
 /** How the server answers failures: in JSON or HTML as the client asked for, with a sentence and never a stack. */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorRequestHandler, Express, Request, RequestHandler } from 'express';
 import type { Reporter } from '../lib/observability/events.js';
 import { sendJson } from './api/exchange.js';
+import { chooseRequestId } from './operations/observer.js';
 import { PredictorUnavailableError } from './predictor.js';
 import { HttpProblem } from './problems.js';
 import { errorPage } from './views/layout.js';
@@ -15,8 +15,7 @@ export function wantsHtml(request: Request): boolean {
 
 /** Gives a request its id, taken over from a proxy where it sent one, and lets the answer carry it. */
 export function assignRequestId({ headers }: IncomingMessage, response: ServerResponse): string {
-  const given = headers['x-request-id'];
-  const id = typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+  const id = chooseRequestId(headers['x-request-id']);
   response.setHeader('X-Request-Id', id);
   return id;
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { randomStream } from '../lib/federation/random.js';
+import { digitPng } from './testing/segment-digits.js';
 import { type ServedApp, serveApp } from './testing/served-app.js';
 
 /** A connection, and all that comes back on it until it ends. */
@@ -51,6 +52,34 @@ describe('hostile clients', () => {
       for (const { socket } of slow) socket.destroy();
       await strict.close();
     }
+  });
+
+  it('who close their side after a whole request get their answer, and are then let go', async () => {
+    const png = await digitPng(7);
+    const form = Buffer.concat([
+      Buffer.from('--b\r\nContent-Disposition: form-data; name="file"; filename="7.png"\r\n\r\n'),
+      png,
+      Buffer.from('\r\n--b--\r\n'),
+    ]).toString('latin1');
+    const multipart = 'Content-Type: multipart/form-data; boundary=b\r\nAccept: application/json\r\n';
+    const upload = `POST /upload HTTP/1.1\r\nHost: x\r\n${multipart}Content-Length: ${form.length}\r\n\r\n${form}`;
+    const predict = post('/v1/models/model:predict', IMAGE);
+    const cases: readonly (readonly [string, RegExp])[] = [
+      [predict, /^HTTP\/1\.1 200 .*\{"predictions":\[\[/s],
+      ['GET / HTTP/1.1\r\nHost: x\r\n\r\n', /^HTTP\/1\.1 200 .*<\/html>/s],
+      [upload, /^HTTP\/1\.1 200 .*\{"prediction":7/s],
+      [predict + predict, /^HTTP\/1\.1 200 .*\{"predictions":\[\[.*HTTP\/1\.1 200 .*\{"predictions":\[\[/s],
+    ];
+    const received = await Promise.all(
+      cases.map(([text]) => {
+        const { socket, ended } = open(app.url, { allowHalfOpen: true });
+        socket.end(text, 'latin1');
+        // It ends only when the server has closed its side too: nothing is left open.
+        return ended;
+      }),
+    );
+    for (const [index, answer] of received.entries()) assert.match(answer, cases[index]?.[1] ?? /never/);
+    await isWell();
   });
 
   it('who close their side and wait on are let go, not kept', async () => {

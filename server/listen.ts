@@ -1,9 +1,10 @@
 /** Listens for connections with timeouts, and stops without cutting off who is being answered. */
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { UsageError } from '../lib/federation/errors.js';
 import { errorCode } from '../lib/formats/atomic-file.js';
+import type { TlsFiles } from './tls.js';
 
 /** Where to listen and until when. */
 export interface ListenOptions {
@@ -11,16 +12,10 @@ export interface ListenOptions {
   readonly host: string;
   /** TCP port; 0 picks a free one. */
   readonly port: number;
-  /** Certificate (with its chain) and key in PEM, for HTTPS. */
+  /** For HTTPS. */
   readonly tls?: TlsFiles;
   /** How long a client may take for the head of a request. */
   readonly headersTimeoutMs?: number;
-}
-
-/** Contents of the two files. */
-export interface TlsFiles {
-  readonly cert: Uint8Array;
-  readonly key: Uint8Array;
 }
 
 /** A server that accepts connections. */
@@ -51,37 +46,43 @@ export async function listen(
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_INTERVAL_MS, headersTimeoutMs),
   };
-  const server = tls === undefined ? createServer(timeouts, app) : createSecureServer(tls, timeouts, app);
+  const server =
+    tls === undefined
+      ? withHalfOpen(createServer(timeouts, app))
+      : createTlsServer({ ...timeouts, ...asSecure(tls), handshakeTimeout: headersTimeoutMs }, app);
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(listenProblem(cause, { host, port })));
     server.listen({ host, port }, resolve);
   });
   const scheme = tls === undefined ? 'http' : 'https';
-  return { url: `${scheme}://${addressOf(server)}`, close: () => drain(server) };
+  return { url: `${scheme}://${addressOf(server)}`, close: () => drain(server, sockets) };
 }
 
-function createSecureServer({ cert, key }: TlsFiles, timeouts: ServerOptions, app: RequestListener): Server {
-  try {
-    const options = {
-      ...timeouts,
-      cert: Buffer.from(cert),
-      key: Buffer.from(key),
-      minVersion: 'TLSv1.2',
-    } as const;
-    return createTlsServer(options, app);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UsageError(`--tls-cert and --tls-key are no certificate with its key in PEM: ${reason}.`, {
-      cause,
-    });
-  }
+function asSecure({ cert, key }: TlsFiles) {
+  return { cert: Buffer.from(cert), key: Buffer.from(key), minVersion: 'TLSv1.2' } as const;
 }
 
-async function drain(server: Server): Promise<void> {
+/**
+ * Who sends a whole request and closes that side of the connection waits for its answer all the same; without this switch,
+ * which Node's types do not know, the server hangs up. By TLS nobody closes one side only.
+ */
+function withHalfOpen(server: Server): Server {
+  return Object.assign(server, { httpAllowHalfOpen: true });
+}
+
+async function drain(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   // A connection that was busy when closing began falls idle later and would stay open for its keep-alive time.
   const sweep = setInterval(() => server.closeIdleConnections(), DRAIN_CHECK_INTERVAL_MS);
-  const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  // All that are left, and not only those that speak HTTP already: a client may have stopped in the middle of TLS' hello.
+  const cut = setTimeout(() => {
+    for (const socket of sockets) socket.destroy();
+  }, DRAIN_MS);
   await closed;
   clearInterval(sweep);
   clearTimeout(cut);

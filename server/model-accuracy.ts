@@ -11,14 +11,29 @@ const accuracyRecord = z.object({
   examples: z.number().int().positive(),
 });
 
+/** Name of the record, in the model's directory. */
+export const ACCURACY_FILE = 'accuracy.json';
+
+/** An accuracy test, and the sha256 of the file that was tested. */
+export interface TestedModel {
+  readonly sha256: string;
+  readonly accuracy: ModelAccuracy;
+}
+
 /** The accuracy of the model file at `modelPath` whose sha256 is given; undefined where nobody has tested that file. */
 export async function findAccuracy(modelPath: string, sha256: string): Promise<ModelAccuracy | undefined> {
-  const text = await readFile(join(dirname(modelPath), 'accuracy.json'), 'utf8').catch(() => undefined);
+  const tested = await readAccuracy(modelPath);
+  return tested?.sha256 === sha256 ? tested.accuracy : undefined;
+}
+
+/** The last accuracy test beside a model file, whichever file it was about; undefined where there is none. */
+export async function readAccuracy(modelPath: string): Promise<TestedModel | undefined> {
+  const text = await readFile(join(dirname(modelPath), ACCURACY_FILE), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   const record = accuracyRecord.safeParse(parseJson(text));
-  if (!record.success || record.data.sha256 !== sha256) return undefined;
-  const { accuracy, loss, examples } = record.data;
-  return { accuracy, loss, examples };
+  if (!record.success) return undefined;
+  const { sha256, accuracy, loss, examples } = record.data;
+  return { sha256, accuracy: { accuracy, loss, examples } };
 }
 
 function parseJson(text: string): unknown {

@@ -3,25 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { newRunRecord, type RunSettings, writeRecord } from '../lib/formats/run-record.js';
+import { writeRecord } from '../lib/formats/run-record.js';
 import { findTraining } from './model-training.js';
+import { aRunRecord } from './testing/run-record.js';
 
 const HASH = 'a1'.repeat(32);
-
-const SETTINGS: RunSettings = {
-  seed: 0,
-  dataset: { name: 'digits' },
-  model: { name: 'cnn' },
-  engine: { name: 'auto' },
-  training: { epochs: 1, batch: 100, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
-  federation: {
-    clients: 7,
-    rounds: 9,
-    fraction: 1,
-    minClients: 1,
-    partition: { scheme: 'iid', minExamples: 1 },
-  },
-};
 
 describe('where a model comes from', () => {
   let volume: string;
@@ -38,10 +24,7 @@ describe('where a model comes from', () => {
     const lines = [line(1, 'b2'.repeat(32)), line(2, HASH), '{"event":"round"', line(3, 'c3'.repeat(32))];
     await writeFile(join(volume, 'metrics.jsonl'), `${lines.join('\n')}\n`);
     assert.equal(await findTraining(model, HASH), undefined, 'no run.json');
-    await writeRecord(
-      join(volume, 'run.json'),
-      newRunRecord({ id: 'x', settings: SETTINGS, threads: 1, versions: { fedbatch: '0', node: '0' } }),
-    );
+    await writeRecord(join(volume, 'run.json'), aRunRecord({ clients: 7 }));
     assert.deepEqual(await findTraining(model, HASH), {
       rounds: 2,
       clients: 7,

@@ -5,6 +5,9 @@ import { z } from 'zod';
 import { readRunRecord } from '../lib/formats/run-record.js';
 import type { ModelTraining } from './predictor.js';
 
+/** Name of the log of events, in the model's directory. */
+export const METRICS_FILE = 'metrics.jsonl';
+
 /** The line of metrics.jsonl that ends a round. */
 const roundEvent = z.object({
   event: z.literal('round'),
@@ -16,7 +19,7 @@ const roundEvent = z.object({
 /** The training of the model file whose sha256 is given; undefined where no run beside it made that file. */
 export async function findTraining(modelPath: string, sha256: string): Promise<ModelTraining | undefined> {
   const volume = dirname(modelPath);
-  const lines = await readFile(join(volume, 'metrics.jsonl'), 'utf8').catch(() => '');
+  const lines = await readFile(join(volume, METRICS_FILE), 'utf8').catch(() => '');
   const rounds = lines
     // Only a few lines are about rounds' ends; the others need not be parsed.
     .split('\n')

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { skipWithoutChromium, startChromium } from './testing/chromium.js';
@@ -16,25 +15,14 @@ import {
   isReadingWhole,
   pageLayout,
   pastePng,
-  reportViolations,
   seriousViolations,
 } from './testing/in-page.js';
 import { digitPng, ON_PAPER } from './testing/segment-digits.js';
 import { type ServedApp, serveApp } from './testing/served-app.js';
-
-/** Screenshots are kept here (ignored by git) for people to look at. */
-const ARTIFACTS = fileURLToPath(new URL('../../test-artifacts/', import.meta.url));
+import { type Act, DESKTOP, drawSeven, PHONE, shoot, visitPage } from './testing/visits.js';
 
 /** The accessibility checker, as a script for the page. */
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-
-const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 900 } };
-const PHONE: BrowserContextOptions = {
-  viewport: { width: 390, height: 844 },
-  deviceScaleFactor: 2,
-  isMobile: true,
-  hasTouch: true,
-};
 
 const COLOURS = { ink: [0, 0, 0], paper: [255, 255, 255] } as const;
 /** What the last of the shown steps is called. */
@@ -45,7 +33,6 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
   let browser: Browser;
   let directory: string;
   before(async () => {
-    await mkdir(ARTIFACTS, { recursive: true });
     directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
     app = await serveApp({ limits: { maxFileBytes: 100_000 } });
     browser = await startChromium();
@@ -56,27 +43,8 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  /** Opens the page, does something, and fails on any complaint in the console (blocked content among them). */
-  async function visit(
-    options: BrowserContextOptions,
-    act: (page: Page, complaints: string[]) => Promise<void>,
-  ) {
-    const context = await browser.newContext(options);
-    try {
-      const page = await context.newPage();
-      const complaints: string[] = [];
-      page.on('console', (message) => {
-        if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-      });
-      page.on('pageerror', (error) => complaints.push(error.message));
-      await page.addInitScript(reportViolations);
-      await page.goto(app.url);
-      await act(page, complaints);
-      assert.deepEqual(complaints, []);
-    } finally {
-      await context.close();
-    }
-  }
+  const visit = (options: BrowserContextOptions, act: Act) =>
+    visitPage(browser, { ...options, url: app.url }, act);
 
   const picture = async (name: string, digit: number, drawing = {}) => {
     const path = join(directory, name);
@@ -102,9 +70,6 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       .toFile(path);
     return path;
   };
-
-  const shoot = (page: Page, name: string) =>
-    page.screenshot({ path: join(ARTIFACTS, `${name}.png`), fullPage: true });
 
   async function assertAnswer(page: Page, digit: number): Promise<void> {
     await page.waitForFunction(isAnswered, String(digit));
@@ -226,21 +191,6 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await shoot(page, 'phone-after');
     });
   });
-
-  /** Draws a 7 on the pad with the mouse. */
-  async function drawSeven(page: Page): Promise<void> {
-    const { x, y, width, height } = (await page.locator('#pad').boundingBox()) ?? assert.fail('no pad');
-    const points = [
-      [0.38, 0.2],
-      [0.62, 0.2],
-      [0.62, 0.85],
-    ] as const;
-    for (const [at, [right, down]] of points.entries()) {
-      await page.mouse.move(x + width * right, y + height * down, { steps: at === 0 ? 1 : 6 });
-      if (at === 0) await page.mouse.down();
-    }
-    await page.mouse.up();
-  }
 
   it('reads a drawing while it is drawn, forgets it, and keeps one entry of it', async () => {
     await visit(DESKTOP, async (page) => {

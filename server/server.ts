@@ -3,11 +3,10 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ProgramContext } from '../lib/cli/program.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
-import { UsageError } from '../lib/federation/errors.js';
-import { readFileBytes, readFileShared } from '../lib/formats/atomic-file.js';
+import { readFileShared } from '../lib/formats/atomic-file.js';
 import { createApp } from './app.js';
 import { startGrpc } from './grpc/grpc-server.js';
-import { listen, type TlsFiles } from './listen.js';
+import { listen } from './listen.js';
 import { MODEL_FILE } from './load-model.js';
 import type { BatchingLimits } from './models/batching.js';
 import { type OpenedModel, openModel } from './models/open-model.js';
@@ -17,9 +16,10 @@ import { type AccessFiles, readAccess } from './operations/access.js';
 import { createMetrics, type Metrics } from './operations/metrics.js';
 import { createRateLimit } from './operations/rate-limit.js';
 import { PACKAGED_SAMPLES, readSamples } from './samples.js';
+import { readTls, type TlsFlags } from './tls.js';
 
 /** Settings of `fedbatch serve`. */
-export interface ServeOptions extends AccessFiles {
+export interface ServeOptions extends AccessFiles, TlsFlags {
   /** The Keras model file. */
   readonly model: string;
   /** What the API calls the model; the file's name without `.h5` by default. */
@@ -43,8 +43,6 @@ export interface ServeOptions extends AccessFiles {
   readonly keepVersions: number;
   /** Start before the model is there. */
   readonly waitForModel?: boolean;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
   /** Requests of one client in a minute; unlimited without. */
   readonly rateLimit?: number;
   /** Proxies whose `X-Forwarded-For` is believed. */
@@ -74,27 +72,27 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
   const secured = tls === undefined ? {} : { tls };
   try {
     if (options.waitForModel !== true) await store.offer(await readFileShared(options.model, MODEL_FILE));
-    const app = createApp({
-      predictor: store,
+    const front = {
       models: store,
-      rollback: () => store.rollback(),
-      samples,
       access,
       metrics,
       trustedProxies: options.trustProxy,
       logsRequests: options.logRequests ?? false,
-      isTls: tls !== undefined,
       reporter,
       ...(rateLimit === undefined ? {} : { rateLimit }),
+    };
+    const app = createApp({
+      ...front,
+      predictor: store,
+      rollback: () => store.rollback(),
+      samples,
+      isTls: tls !== undefined,
     });
     const server = await listen(app, { ...options, ...secured });
     const grpc =
       options.grpcPort === undefined
         ? undefined
-        : await startGrpc(
-            { models: store, access, reporter },
-            { host: options.host, port: options.grpcPort, ...secured },
-          );
+        : await startGrpc(front, { host: options.host, port: options.grpcPort, ...secured });
     const stopWatching = new AbortController();
     announce();
     const onTaken = announce;
@@ -174,18 +172,6 @@ async function watch(
   const intervalMs = (reloadInterval === 0 ? WAIT_SECONDS : reloadInterval) * 1000;
   const until = reloadInterval === 0 ? () => store.current() !== undefined : () => false;
   await watchModel({ modelPath, store, intervalMs, until, onTaken, reporter, signal });
-}
-
-/** @throws {UsageError} where one of the two files is given alone */
-async function readTls({ tlsCert, tlsKey }: ServeOptions): Promise<TlsFiles | undefined> {
-  if (tlsCert === undefined && tlsKey === undefined) return undefined;
-  if (tlsCert === undefined || tlsKey === undefined)
-    throw new UsageError('--tls-cert and --tls-key go together: give both, or none.');
-  const [cert, key] = await Promise.all([
-    readFileBytes(tlsCert, 'a certificate in PEM'),
-    readFileBytes(tlsKey, 'a private key in PEM'),
-  ]);
-  return { cert, key };
 }
 
 /** A package without its samples still serves; a directory that was asked for must be there. */

@@ -68,11 +68,11 @@ describe("TensorFlow Serving's REST API", () => {
     }
   });
 
-  it('answers the same by the quick reader and by JSON.parse', async () => {
+  it('answers the same whether an image stands alone or under the name of the input', async () => {
     const image = of(5).map((value) => value * 0.987654321);
-    const quick = await ask(predict, { instances: [nested(image)] });
-    const slow = await ask(predict, { instances: [{ x: nested(image) }] });
-    assert.deepEqual(quick.json, slow.json);
+    const alone = await ask(predict, { instances: [nested(image)] });
+    const named = await ask(predict, { instances: [{ x: nested(image) }] });
+    assert.deepEqual(alone.json, named.json);
   });
 
   it('answers versions and labels, and refuses those that are not there', async () => {

@@ -2,14 +2,13 @@
  * The REST API of TensorFlow Serving (tensorflow.org/tfx/serving/api_rest): predict, classify, status and metadata, as
  * its clients expect them.
  */
-import { formatShape, sizeOf } from '../../lib/federation/weights.js';
+import { formatShape } from '../../lib/federation/weights.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import type { ModelCard } from '../predictor.js';
 import { HttpProblem } from '../problems.js';
 import { parseJson } from './exchange.js';
 import { type FoundModel, findVersion, requireModel } from './find-version.js';
 import { type ImageBatch, imagesFromLists, probabilityRows } from './images.js';
-import { readNumberLists } from './number-lists.js';
 
 /** The only signature; the empty name means it too. */
 export const SIGNATURE = 'serving_default';
@@ -37,8 +36,7 @@ export function parseModelPath(path: string): ModelPath | undefined {
 /** Answers `:predict`: `instances` with `predictions`, `inputs` with `outputs`. */
 export async function predict(models: ServedModels, path: ModelPath, body: Uint8Array): Promise<object> {
   const { predictor, card } = findVersion(models, path);
-  const { signature, batch, format } =
-    readQuickly(body, card) ?? readImages(requireObject(parseJson(body)), card);
+  const { signature, batch, format } = readImages(requireObject(parseJson(body)), card);
   requireSignature(signature);
   const rows = probabilityRows(await predictor.predict(batch.values, batch.count), batch.count);
   return format === 'row' ? { predictions: rows } : { outputs: rows };
@@ -48,12 +46,6 @@ interface PredictBody {
   readonly signature: unknown;
   readonly batch: ImageBatch;
   readonly format: 'row' | 'column';
-}
-
-function readQuickly(body: Uint8Array, { inputShape }: ModelCard): PredictBody | undefined {
-  const found = readNumberLists(body, sizeOf(inputShape));
-  if (found === undefined) return undefined;
-  return { signature: found.signature, batch: found, format: found.key === 'instances' ? 'row' : 'column' };
 }
 
 function readImages(request: Readonly<Record<string, unknown>>, card: ModelCard): PredictBody {

@@ -1,29 +1,27 @@
 /** The gRPC port: TensorFlow Serving's services and the health check, with the server's own limits and credentials. */
-import {
-  type Metadata,
-  Server,
-  ServerCredentials,
-  type ServerUnaryCall,
-  type ServiceError,
-  type sendUnaryData,
-  status,
-} from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
 import { UsageError } from '../../lib/federation/errors.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { DEFAULT_BODY_LIMITS } from '../api/exchange.js';
-import type { ListenOptions, TlsFiles } from '../listen.js';
+import type { ListenOptions } from '../listen.js';
 import type { ServedModels } from '../models/served-models.js';
 import type { Access } from '../operations/access.js';
-import { OverloadedError, PredictorUnavailableError } from '../predictor.js';
-import { HttpProblem } from '../problems.js';
+import { createGuard } from '../operations/guard.js';
+import { createObserver, type ObserverOptions } from '../operations/observer.js';
+import type { RateLimit } from '../operations/rate-limit.js';
+import type { TlsFiles } from '../tls.js';
+import { createGrpcFront, REQUEST_ID } from './grpc-front.js';
 import { serviceDefinition } from './messages.js';
 import { getModelMetadata, getModelStatus, predict } from './prediction-service.js';
+import { toStatus } from './status.js';
 
 /** What answers on the port. */
-export interface GrpcOptions {
+export interface GrpcOptions extends ObserverOptions {
   readonly models: ServedModels;
   readonly access: Access;
-  readonly reporter: Reporter;
+  readonly rateLimit?: RateLimit;
+  /** Proxies in front whose `x-forwarded-for` is believed. */
+  readonly trustedProxies: number;
 }
 
 /** A gRPC server that takes calls. */
@@ -42,28 +40,28 @@ const MAX_STREAMS = 1_000;
 
 /** Listens. @throws {UsageError} when the port cannot be had */
 export async function startGrpc(
-  { models, access, reporter }: GrpcOptions,
+  options: GrpcOptions,
   { host, port, tls }: ListenOptions,
 ): Promise<RunningGrpcServer> {
+  const { models, reporter, trustedProxies } = options;
+  const front = { guard: createGuard(options), observe: createObserver(options), trustedProxies };
   const server = new Server({
     'grpc.max_receive_message_length': DEFAULT_BODY_LIMITS.maxBodyBytes,
     'grpc.max_concurrent_streams': MAX_STREAMS,
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    interceptors: [createGrpcFront(front)],
   });
-  const guarded = <Request>(answer: (request: Request) => Promise<object> | object) =>
-    unary<Request>(async (request, metadata) => {
-      requireAccess(access, metadata);
-      return answer(request);
-    }, reporter);
   server.addService(serviceDefinition('tensorflow.serving.PredictionService'), {
-    Predict: guarded((request: Parameters<typeof predict>[1]) => predict(models, request)),
-    GetModelMetadata: guarded((request: Parameters<typeof getModelMetadata>[1]) =>
-      getModelMetadata(models, request),
+    Predict: unary((request: Parameters<typeof predict>[1]) => predict(models, request), reporter),
+    GetModelMetadata: unary(
+      (request: Parameters<typeof getModelMetadata>[1]) => getModelMetadata(models, request),
+      reporter,
     ),
   });
   server.addService(serviceDefinition('tensorflow.serving.ModelService'), {
-    GetModelStatus: guarded((request: Parameters<typeof getModelStatus>[1]) =>
-      getModelStatus(models, request),
+    GetModelStatus: unary(
+      (request: Parameters<typeof getModelStatus>[1]) => getModelStatus(models, request),
+      reporter,
     ),
   });
   server.addService(serviceDefinition('grpc.health.v1.Health'), {
@@ -73,49 +71,22 @@ export async function startGrpc(
   return { address: `${host}:${bound}`, close: () => drain(server) };
 }
 
-function requireAccess(access: Access, metadata: Metadata): void {
-  const [authorization] = metadata.get('authorization');
-  if (!access.allows(authorization?.toString()))
-    throw new HttpProblem(401, 'Expected credentials, found none that are known.');
-}
-
 /** A handler of one request and one answer; what it throws becomes a status. */
-function unary<Request>(
-  answer: (request: Request, metadata: Metadata) => Promise<object> | object,
-  reporter: Reporter,
-) {
+function unary<Request>(answer: (request: Request) => Promise<object> | object, reporter: Reporter) {
   return async (call: ServerUnaryCall<Request, object>, done: sendUnaryData<object>) => {
     try {
-      done(null, await answer(call.request, call.metadata));
+      done(null, await answer(call.request));
     } catch (error) {
-      const { code, details } = toStatus(error);
-      if (code === status.INTERNAL)
-        reporter.error(`A call failed: ${details}`, {
-          path: call.getPath(),
-          stack: error instanceof Error ? error.stack : '',
-        });
-      done({
-        code,
-        details:
-          code === status.INTERNAL ? 'Something went wrong in the server; its log says more.' : details,
+      const failed = toStatus(error);
+      if (failed.code !== status.INTERNAL) return done(failed);
+      reporter.error(`A call failed: ${failed.details}`, {
+        requestId: call.metadata.get(REQUEST_ID)[0],
+        path: call.getPath(),
+        stack: error instanceof Error ? error.stack : '',
       });
+      done({ ...failed, details: 'Something went wrong in the server; its log says more.' });
     }
   };
-}
-
-const CODES: Readonly<Record<number, status>> = {
-  400: status.INVALID_ARGUMENT,
-  401: status.UNAUTHENTICATED,
-  404: status.NOT_FOUND,
-  503: status.UNAVAILABLE,
-};
-
-function toStatus(error: unknown): Pick<ServiceError, 'code' | 'details'> {
-  const details = error instanceof Error ? error.message : String(error);
-  if (error instanceof OverloadedError) return { code: status.RESOURCE_EXHAUSTED, details };
-  if (error instanceof PredictorUnavailableError) return { code: status.UNAVAILABLE, details };
-  const code = error instanceof HttpProblem ? CODES[error.status] : undefined;
-  return { code: code ?? status.INTERNAL, details };
 }
 
 function bind(server: Server, address: string, tls: TlsFiles | undefined): Promise<number> {

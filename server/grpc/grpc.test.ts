@@ -1,22 +1,26 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Client,
+  type ClientUnaryCall,
   credentials,
   Metadata,
   makeClientConstructor,
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import { silentReporter } from '../../lib/observability/events.js';
+import { type Fields, type Reporter, silentReporter } from '../../lib/observability/events.js';
 import { decodeImage } from '../decode-image.js';
 import { singleModel } from '../models/served-models.js';
 import { OPEN_ACCESS } from '../operations/access.js';
+import { createMetrics } from '../operations/metrics.js';
+import { createRateLimit } from '../operations/rate-limit.js';
 import { preprocess } from '../preprocess.js';
 import { digitPng } from '../testing/segment-digits.js';
 import { type ServedApp, serveApp } from '../testing/served-app.js';
-import { type RunningGrpcServer, startGrpc } from './grpc-server.js';
+import { type GrpcOptions, type RunningGrpcServer, startGrpc } from './grpc-server.js';
 import { type PredictResponse, serviceDefinition, type TensorProto } from './messages.js';
 
 describe("TensorFlow Serving's gRPC API", () => {
@@ -26,7 +30,7 @@ describe("TensorFlow Serving's gRPC API", () => {
   const clients: Client[] = [];
   before(async () => {
     app = await serveApp();
-    server = await listenWith(OPEN_ACCESS);
+    server = await listenWith();
     ({ values } = preprocess(await decodeImage(await digitPng(7)), [28, 28, 1]));
   });
   after(async () => {
@@ -35,9 +39,17 @@ describe("TensorFlow Serving's gRPC API", () => {
     await app.close();
   });
 
-  function listenWith(access: typeof OPEN_ACCESS) {
-    const models = singleModel(app.predictor, 'digits');
-    return startGrpc({ models, access, reporter: silentReporter }, { host: '127.0.0.1', port: 0 });
+  function listenWith(more: Partial<GrpcOptions> = {}) {
+    const options = {
+      models: singleModel(app.predictor, 'digits'),
+      access: OPEN_ACCESS,
+      metrics: createMetrics(),
+      reporter: silentReporter,
+      trustedProxies: 0,
+      logsRequests: false,
+      ...more,
+    };
+    return startGrpc(options, { host: '127.0.0.1', port: 0 });
   }
 
   /** Calls a method with the message given, by a client of its own. */
@@ -173,11 +185,8 @@ describe("TensorFlow Serving's gRPC API", () => {
   });
 
   it('wants the credentials that the server wants', async () => {
-    const guarded = await listenWith({
-      ...OPEN_ACCESS,
-      isOpen: false,
-      allows: (given) => given === 'Bearer abc',
-    });
+    const allows = (given: string | undefined) => given === 'Bearer abc';
+    const guarded = await listenWith({ access: { ...OPEN_ACCESS, isOpen: false, allows } });
     const status_ = (metadata: Metadata) =>
       call<object>('tensorflow.serving.ModelService', 'GetModelStatus', {
         message: { model_spec: { name: 'digits' } },
@@ -192,6 +201,137 @@ describe("TensorFlow Serving's gRPC API", () => {
     } finally {
       for (const client of clients) client.close();
       await guarded.close();
+    }
+  });
+
+  it('counts, times and reports calls as requests are', async () => {
+    const metrics = createMetrics();
+    const told: Fields[] = [];
+    const reporter: Reporter = {
+      ...silentReporter,
+      info: (_message, fields = {}) => void told.push(fields),
+    };
+    const observed = await listenWith({ metrics, reporter, logsRequests: true, trustedProxies: 1 });
+    const ask = (service: string, method: string, message: object, metadata = new Metadata()) =>
+      call<object>(service, method, { message, metadata, at: observed });
+    const named = new Metadata();
+    named.set('x-request-id', 'my-id');
+    named.set('x-forwarded-for', '9.9.9.9, 1.2.3.4');
+    try {
+      await ask(
+        'tensorflow.serving.ModelService',
+        'GetModelStatus',
+        { model_spec: { name: 'digits' } },
+        named,
+      );
+      const failure = await ask('tensorflow.serving.PredictionService', 'Predict', {
+        model_spec: spec,
+      }).catch((error: ServiceError) => error);
+      await ask('grpc.health.v1.Health', 'Check', {});
+      const lines = (await metrics.text()).split('\n');
+      for (const labels of [
+        'route="grpc:GetModelStatus",method="POST",status="200"',
+        'route="grpc:Predict",method="POST",status="400"',
+        'route="grpc:Check",method="POST",status="200"',
+      ])
+        assert.ok(lines.includes(`fedbatch_request_duration_seconds_count{${labels}} 1`), labels);
+      const [first, second] = told;
+      assert.equal(typeof first?.ms, 'number');
+      assert.deepEqual(
+        { ...first, ms: 0 },
+        {
+          event: 'request',
+          requestId: 'my-id',
+          method: 'POST',
+          path: '/tensorflow.serving.ModelService/GetModelStatus',
+          status: 200,
+          ms: 0,
+          address: '1.2.3.4',
+        },
+      );
+      assert.ok(failure instanceof Error && 'metadata' in failure);
+      assert.deepEqual((failure.metadata as Metadata).get('x-request-id'), [second?.requestId]);
+      assert.equal(second?.address, '127.0.0.1');
+    } finally {
+      for (const client of clients) client.close();
+      await observed.close();
+    }
+  });
+
+  it('counts who goes away before the answer, and reports what is the fault of the server', async () => {
+    const metrics = createMetrics();
+    const failures: Fields[] = [];
+    let answer = (): void => undefined;
+    const asked = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const predictor = {
+      ...app.predictor,
+      predict(images: Float32Array) {
+        if (images[0] === 1) throw new TypeError('a bug');
+        answer();
+        return new Promise<Float32Array>(() => undefined);
+      },
+    };
+    const broken = await listenWith({
+      metrics,
+      models: singleModel(predictor, 'digits'),
+      reporter: { ...silentReporter, error: (_message, fields = {}) => void failures.push(fields) },
+    });
+    const Service = makeClientConstructor(serviceDefinition('tensorflow.serving.PredictionService'), 'x');
+    const client = new Service(broken.address, credentials.createInsecure());
+    const message = (value: number) => ({
+      model_spec: spec,
+      inputs: { x: { dtype: 1, float_val: [value], tensor_shape: shape(1, 28, 28, 1) } },
+    });
+    const predictAnd = (value: number, then: (running: ClientUnaryCall) => void) =>
+      new Promise<ServiceError>((resolve) => {
+        const method = client.Predict as unknown as (
+          message: object,
+          done: (error: ServiceError) => void,
+        ) => ClientUnaryCall;
+        then(method.call(client, message(value), resolve));
+      });
+    try {
+      const bug = await predictAnd(1, () => undefined);
+      assert.equal(bug.code, status.INTERNAL);
+      assert.match(bug.details, /^Something went wrong in the server/);
+      assert.deepEqual(bug.metadata.get('x-request-id'), [failures[0]?.requestId]);
+      await predictAnd(0, (running) => void asked.then(() => running.cancel()));
+      let text = '';
+      for (; !text.includes('status="499"'); await delay(10)) text = await metrics.text();
+      assert.match(text, /_count\{route="grpc:Predict",method="POST",status="500"\} 1\n/);
+      assert.match(text, /_count\{route="grpc:Predict",method="POST",status="499"\} 1\n/);
+    } finally {
+      client.close();
+      await broken.close();
+    }
+  });
+
+  it('counts calls and HTTP requests of one client together, but not health checks', async () => {
+    const rateLimit = createRateLimit(3);
+    const limited = await listenWith({ rateLimit, trustedProxies: 1 });
+    const ask = (address: string) => {
+      const metadata = new Metadata();
+      metadata.set('x-forwarded-for', address);
+      const message = { model_spec: { name: 'digits' } };
+      return call('tensorflow.serving.ModelService', 'GetModelStatus', { message, metadata, at: limited });
+    };
+    try {
+      await rateLimit.count('1.2.3.4');
+      await ask('1.2.3.4');
+      await ask('1.2.3.4');
+      await assert.rejects(ask('1.2.3.4'), (error: ServiceError) => {
+        assert.match(String(error.metadata.get('retry-after')[0]), /^\d+$/);
+        return code(status.RESOURCE_EXHAUSTED, /^At most 3 requests a minute/)(error);
+      });
+      await ask('1.2.3.5');
+      for (let check = 0; check < 5; check++)
+        await call('grpc.health.v1.Health', 'Check', { message: {}, at: limited });
+    } finally {
+      rateLimit.close();
+      for (const client of clients) client.close();
+      await limited.close();
     }
   });
 });

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readFileShared, writeFileAtomic } from '../../lib/formats/atomic-file.js';
+import { readFileShared, sha256, writeFileAtomic } from '../../lib/formats/atomic-file.js';
+import { writeRecord } from '../../lib/formats/run-record.js';
 import { silentReporter } from '../../lib/observability/events.js';
 import { OverloadedError, type Predictor, PredictorUnavailableError } from '../predictor.js';
 import { writeDenseModel, writePrototypeModel } from '../testing/prototype-model.js';
+import { aRunRecord } from '../testing/run-record.js';
 import { type BatchingOptions, createBatchingPredictor } from './batching.js';
 import { openModel } from './open-model.js';
 import { createModelStore, type ModelStore } from './served-models.js';
@@ -240,6 +242,57 @@ describe('the versions of a model', () => {
       await watching;
       await store.close();
       await writeFileAtomic(modelPath, first);
+    }
+  });
+
+  it('are told what is found out about them later: accuracy and training, each about exactly this file', async () => {
+    const [first, second] = [await readFileShared(modelPath, 'a model'), await other()];
+    const [firstSha, secondSha] = [sha256(first), sha256(second)];
+    const store = createStore();
+    const stop = new AbortController();
+    const onTaken = () => undefined;
+    const options = { modelPath, store, intervalMs: 10, onTaken, reporter: silentReporter };
+    const watching = watchModel({ ...options, signal: stop.signal });
+    const test = (sha: string, accuracy: number) =>
+      writeFileAtomic(
+        join(directory, 'accuracy.json'),
+        JSON.stringify({ sha256: sha, accuracy, loss: 0.5, examples: 100 }),
+      );
+    const accuracy = () => store.card()?.accuracy?.accuracy;
+    try {
+      await until(() => store.card() !== undefined);
+      assert.deepEqual([store.card()?.accuracy, store.card()?.training], [undefined, undefined]);
+      await test(firstSha, 0.5);
+      await until(() => accuracy() !== undefined);
+      assert.deepEqual(store.card()?.accuracy, { accuracy: 0.5, loss: 0.5, examples: 100 });
+      await test(firstSha, 0.75);
+      await until(() => accuracy() === 0.75);
+
+      // The test of a model that is not there yet, and half a record: what is known stays.
+      await test(secondSha, 0.9);
+      await delay(50);
+      assert.equal(accuracy(), 0.75);
+      await writeFile(join(directory, 'accuracy.json'), '{"sha256":');
+      await delay(50);
+      assert.equal(accuracy(), 0.75);
+      await test(secondSha, 0.9);
+      await writeFileAtomic(modelPath, second);
+      await until(() => accuracy() === 0.9);
+
+      const line = { time: '2026-01-02T10:20:30.000Z', event: 'round', round: 3, sha256: secondSha };
+      await writeRecord(join(directory, 'run.json'), aRunRecord({ clients: 7 }));
+      await writeFile(join(directory, 'metrics.jsonl'), `${JSON.stringify(line)}\n`);
+      await until(() => store.card()?.training !== undefined);
+      assert.deepEqual(store.card()?.training, { rounds: 3, clients: 7, finishedAt: line.time });
+      store.rollback();
+      assert.deepEqual([accuracy(), store.card()?.training], [0.75, undefined], 'each has its own');
+    } finally {
+      stop.abort();
+      await watching;
+      await store.close();
+      await writeFileAtomic(modelPath, first);
+      for (const name of ['accuracy.json', 'run.json', 'metrics.jsonl'])
+        await rm(join(directory, name), { force: true });
     }
   });
 

@@ -1,6 +1,6 @@
 /** The versions of the served model: which one answers, which were before, which file was refused and why. */
 import { sha256 } from '../../lib/formats/atomic-file.js';
-import { type Predictor, PredictorUnavailableError } from '../predictor.js';
+import { type ModelCard, type Predictor, PredictorUnavailableError } from '../predictor.js';
 
 /** One version: a model file as it was when it was loaded. */
 export interface ModelVersion {
@@ -29,6 +29,9 @@ export interface ServedModels extends Predictor {
   refused(): RefusedModel | undefined;
 }
 
+/** What may become known of a model only after it has been loaded. */
+export type LaterFacts = Partial<Pick<ModelCard, 'accuracy' | 'training'>>;
+
 /** The same, and how it changes. */
 export interface ModelStore extends ServedModels {
   /**
@@ -39,6 +42,8 @@ export interface ModelStore extends ServedModels {
    * @throws with the reason of a refusal
    */
   offer(bytes: Uint8Array<SharedArrayBuffer>): Promise<'taken' | 'known'>;
+  /** Adds to the card of the version of this sha256, where it is held. */
+  learn(sha256: string, facts: LaterFacts): void;
   /** Returns to the version before the one that answers, which is not taken again; undefined where there is none. */
   rollback(): ModelVersion | undefined;
 }
@@ -64,6 +69,8 @@ export function createModelStore({
   let answering: number | undefined;
   let nextVersion = 1;
   let lastRefused: RefusedModel | undefined;
+  /** By sha256. */
+  const learned = new Map<string, LaterFacts>();
   /** Contents that a rollback has left behind. */
   const abandoned = new Set<string>();
 
@@ -73,6 +80,9 @@ export function createModelStore({
     const before = held.filter(({ version }) => version !== answering);
     const dropped = before.slice(0, Math.max(0, before.length - keepVersions));
     held = held.filter((each) => !dropped.includes(each));
+    for (const sha256 of dropped.map((each) => each.sha256)) {
+      if (held.every((each) => each.sha256 !== sha256)) learned.delete(sha256);
+    }
     await Promise.all(dropped.map(({ predictor }) => predictor.close()));
   }
 
@@ -81,7 +91,10 @@ export function createModelStore({
     current,
     versions: () => held,
     refused: () => lastRefused,
-    card: () => current()?.predictor.card(),
+    card() {
+      const card = current()?.predictor.card();
+      return card && { ...card, ...learned.get(card.sha256) };
+    },
 
     async predict(images, count) {
       const version = current();
@@ -104,6 +117,11 @@ export function createModelStore({
       lastRefused = undefined;
       await dropOldVersions();
       return 'taken';
+    },
+
+    learn(sha256, facts) {
+      if (held.some((each) => each.sha256 === sha256))
+        learned.set(sha256, { ...learned.get(sha256), ...facts });
     },
 
     rollback() {

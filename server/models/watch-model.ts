@@ -1,10 +1,11 @@
 /** Looks at the model file again and again, and offers what has changed: by its content, which is the same on NFS. */
-import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode, readFileShared } from '../../lib/formats/atomic-file.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { MODEL_FILE } from '../load-model.js';
+import { identify } from './file-identity.js';
 import type { ModelStore } from './served-models.js';
+import { createRecordsWatch } from './watch-records.js';
 
 /** What is watched, and how. */
 export interface WatchOptions {
@@ -20,12 +21,10 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** A file as young as this may have been written twice within what its time stamps can tell. */
-const TRUSTED_AGE_MS = 10_000;
-
 /** Watches until `signal` aborts. Never rejects: what is wrong with the file is reported once, and the old model stays. */
 export async function watchModel(options: WatchOptions): Promise<void> {
   const { modelPath, store, intervalMs, until = () => false, onTaken, reporter, signal } = options;
+  const readRecords = createRecordsWatch(modelPath, store);
   let seen = '';
   let complaint = '';
   while (!signal.aborted && !until()) {
@@ -43,6 +42,7 @@ export async function watchModel(options: WatchOptions): Promise<void> {
       if (message !== complaint) reporter.warn(`${message}; looking again every ${intervalMs / 1000} s.`);
       complaint = message;
     }
+    await readRecords();
     await delay(intervalMs, undefined, { signal, ref: false }).catch(() => undefined);
   }
 }
@@ -60,21 +60,6 @@ async function offer(
     reporter.error(`The new model file is refused, ${rest}: ${messageOf(error)}.`, {
       event: 'model-refused',
     });
-  }
-}
-
-/** What tells one file from another without reading it. Opening it makes NFS ask its server. */
-async function identify(path: string): Promise<{ readonly identity: string; readonly isYoung: boolean }> {
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path);
-    const { ino, size, mtimeNs, ctimeNs, mtimeMs } = await file.stat({ bigint: true });
-    return {
-      identity: [ino, size, mtimeNs, ctimeNs].join(' '),
-      isYoung: Math.abs(Date.now() - Number(mtimeMs)) < TRUSTED_AGE_MS,
-    };
-  } finally {
-    await file?.close();
   }
 }
 

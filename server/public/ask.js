@@ -6,7 +6,7 @@ const SHRUNK_SIDE = 1600;
 /**
  * The server's answer `{prediction, probabilities, digits, explanation}` about a picture.
  *
- * @throws {Error} with a sentence for the reader
+ * @throws {Error} with a sentence for the reader; with `retryAfterMs` where the server asks for a pause
  */
 export async function askServer(picture, { maxBytes, signal }) {
   const form = new FormData();
@@ -20,7 +20,11 @@ export async function askServer(picture, { maxBytes, signal }) {
     throw new Error('The server cannot be reached. Is it still running?', { cause });
   });
   const answer = await response.json().catch(() => undefined);
-  if (!response.ok) throw new Error(answer?.error ?? `The server answered ${response.status}.`);
+  if (!response.ok) {
+    const error = new Error(answer?.error ?? `The server answered ${response.status}.`);
+    const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN);
+    throw Number.isFinite(seconds) ? Object.assign(error, { retryAfterMs: seconds * 1000 }) : error;
+  }
   if (!answer) throw new Error('The server answered something that is not understood here.');
   return answer;
 }

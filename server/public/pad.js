@@ -6,17 +6,24 @@ const INK = '#1b1d22';
 const PAPER = '#ffffff';
 /** While a stroke grows it is read at most so often; when it ends, at once. */
 const READ_EVERY_MS = 250;
+/** After each pause that the server asks for, half as often, down to this. */
+const READ_SELDOM_MS = 4000;
 /** A key press moves the pen this far. */
 const KEY_STEP = 12;
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** Makes `canvas` a pad. `read(blob, drawing)` gets each picture and the number of the drawing; no blob when it is empty. */
+/**
+ * Makes `canvas` a pad. `read(blob, drawing)` gets each picture and the number of the drawing; no blob when it is empty. It
+ * may resolve to a pause in milliseconds: then the newest picture is read again after it, and nothing before.
+ */
 export function openPad(canvas, { read }) {
   const context = canvas.getContext('2d');
   const find = (id) => document.getElementById(id);
   let strokes = [];
   let drawing = 1;
   let timer;
+  let readEveryMs = READ_EVERY_MS;
+  let pausedUntil = 0;
 
   const redraw = () => {
     context.fillStyle = PAPER;
@@ -40,11 +47,22 @@ export function openPad(canvas, { read }) {
       drawing++;
       return;
     }
+    if (performance.now() < pausedUntil) return readAfterPause();
     const number = drawing;
-    canvas.toBlob((blob) => blob && void read(blob, number));
+    canvas.toBlob(async (blob) => {
+      const pauseMs = blob && (await read(blob, number));
+      if (!pauseMs) return;
+      pausedUntil = performance.now() + pauseMs;
+      readEveryMs = Math.min(READ_SELDOM_MS, readEveryMs * 2);
+      clearTimeout(timer);
+      readAfterPause();
+    });
+  };
+  const readAfterPause = () => {
+    timer = setTimeout(readNow, pausedUntil - performance.now());
   };
   const readSoon = () => {
-    timer ??= setTimeout(readNow, READ_EVERY_MS);
+    timer ??= setTimeout(readNow, readEveryMs);
   };
   const change = (next) => {
     strokes = next;

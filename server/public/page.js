@@ -2,7 +2,7 @@
 import { askServer } from './ask.js';
 import { openHistory } from './history.js';
 import { openPad } from './pad.js';
-import { showAnswer, showBusy, showError } from './result.js';
+import { showAnswer, showBusy, showError, showNothingNew } from './result.js';
 import { formatShare, reading, sureness } from './words.js';
 
 const form = document.querySelector('#upload');
@@ -17,8 +17,19 @@ function enhance(form, maxBytes) {
     showAnswer(answer, pictureUrl);
   });
 
-  /** Asks about the picture that `picture` fetches. Resolves to the answer; undefined when it failed or was given up. */
-  const read = async ({ picture, pictureUrl, sample, errorPlace = 'error', entry, isLive = false }) => {
+  /**
+   * Asks about the picture that `picture` fetches. Resolves to the answer; undefined when it failed or was given up.
+   * Where the server asks for a pause, `onPause(ms)` is called instead of showing an error, if it is given.
+   */
+  const read = async ({
+    picture,
+    pictureUrl,
+    sample,
+    errorPlace = 'error',
+    entry,
+    isLive = false,
+    onPause,
+  }) => {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
@@ -34,7 +45,13 @@ function enhance(form, maxBytes) {
       history.add(answer, url, entry);
       return answer;
     } catch (error) {
-      if (!signal.aborted) showError(error.message, errorPlace);
+      if (signal.aborted) return undefined;
+      if (error.retryAfterMs === undefined || onPause === undefined) {
+        showError(error.message, errorPlace);
+      } else {
+        showNothingNew();
+        onPause(error.retryAfterMs);
+      }
       return undefined;
     }
   };
@@ -72,7 +89,10 @@ function enhance(form, maxBytes) {
   if (canvas) openPad(canvas, { read: readDrawing(read) });
 }
 
-/** Reads the pad's drawing: each drawing is one entry of the history, however often it is read while it grows. */
+/**
+ * Reads the pad's drawing: each drawing is one entry of the history, however often it is read while it grows. Resolves to
+ * the pause in milliseconds that the server asks for, or to nothing.
+ */
 function readDrawing(read) {
   const said = document.querySelector('#pad-answer');
   return async (blob, drawing) => {
@@ -82,10 +102,23 @@ function readDrawing(read) {
       return;
     }
     const entry = `pad-${drawing}`;
-    const answer = await read({ picture: async () => blob, errorPlace: 'pad-error', entry, isLive: true });
-    if (answer === undefined) return;
+    let pauseMs;
+    const answer = await read({
+      picture: async () => blob,
+      errorPlace: 'pad-error',
+      entry,
+      isLive: true,
+      onPause(ms) {
+        pauseMs = ms;
+        said.dataset.state = 'paused';
+        said.textContent = `Draw on: it reads again in ${Math.ceil(ms / 1000)} s.`;
+      },
+    });
+    if (answer === undefined) return pauseMs;
+    said.dataset.state = 'read';
     const least = Math.min(...answer.digits.map(sureness));
     said.textContent = answer.blank ? '' : `${reading(answer)} · ${formatShare(least)}`;
+    return undefined;
   };
 }
 

@@ -1,5 +1,14 @@
 /** Fills the page's answer, in the markup that the server writes for pages without JavaScript too. */
-import { classesWithBars, formatShare, lengthClass, nameOf, reading, sentence, sureness } from './words.js';
+import {
+  classesWithBars,
+  formatShare,
+  lengthClass,
+  nameOf,
+  reading,
+  readsSigns,
+  sentence,
+  sureness,
+} from './words.js';
 
 const find = (id) => document.getElementById(id);
 
@@ -14,6 +23,11 @@ export function showBusy() {
 /** Shows what was wrong, at the place `id` where the picture was given; an older answer stays as it was. */
 export function showError(message, id = 'error') {
   find(id).textContent = message;
+  showNothingNew();
+}
+
+/** Shows that no answer is on its way any more; an older answer stays as it was. */
+export function showNothingNew() {
   settle(find('digit').textContent === '?' ? 'empty' : 'done');
 }
 
@@ -80,7 +94,8 @@ function showDigit(answer, at) {
   });
   showPicture(find('seen'), digit.seen);
   showBars(digit);
-  const way = [...steps, ...digit.steps, { name: 'centred: the input', image: digit.seen }];
+  const input = { name: readsSigns ? 'centred: the input' : 'fitted: the input', image: digit.seen };
+  const way = [...steps, ...digit.steps, input];
   find('steps').replaceChildren(...way.map(showStep));
   find('way').hidden = false;
 }

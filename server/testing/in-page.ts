@@ -58,6 +58,11 @@ export function hasPadAnswer(): boolean {
   return document.querySelector('#pad-answer').textContent !== '';
 }
 
+/** Whether the pad says this. */
+export function padSays(text: string): boolean {
+  return document.querySelector('#pad-answer').textContent === text;
+}
+
 /** Whether nothing of what the model reads is cut off. */
 export function isReadingWhole(): boolean {
   const { scrollWidth, scrollHeight, clientWidth, clientHeight } = document.querySelector('#digit');

@@ -39,7 +39,7 @@ export function renderAnswer(
         ).map((index) => renderBar({ index, words, shown }))}</ol>
         <div class="way" id="way"${shown === undefined && html` hidden`}>
           <h3 id="steps-title">From your picture to the model's input</h3>
-          <div class="steps" id="steps" role="group" aria-labelledby="steps-title">${shown && renderSteps(shown)}</div>
+          <div class="steps" id="steps" role="group" aria-labelledby="steps-title">${shown && renderSteps(shown, words)}</div>
         </div>
       </section>`;
 }
@@ -84,10 +84,11 @@ function renderBar({ index, words, shown }: BarOptions): Html {
           <li${index === answer?.prediction && html` class="best"`}><span class="class">${words.labels[index] ?? index}</span><svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${(share * 100).toFixed(2)}" height="1"/></svg><span class="share">${answer ? formatShare(share) : '–'}</span></li>`;
 }
 
-function renderSteps({ explanation }: ShownAnswer): readonly Html[] {
+function renderSteps({ explanation }: ShownAnswer, { readsSigns }: Words): readonly Html[] {
   const [first] = explanation.digits;
   const steps = [...explanation.steps, ...(first?.steps ?? [])];
-  if (first !== undefined) steps.push({ name: 'centred: the input', image: first.seen });
+  if (first !== undefined)
+    steps.push({ name: readsSigns ? 'centred: the input' : 'fitted: the input', image: first.seen });
   return steps.map(
     ({ name, image }) =>
       html`<figure class="step"><img src="${image}" alt=""><figcaption>${name}</figcaption></figure>`,

@@ -1,0 +1,71 @@
+/** What every gRPC call passes before its method: its id, its count, who sent it. As front.ts does for HTTP. */
+import {
+  Metadata,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  ServerListenerBuilder,
+} from '@grpc/grpc-js';
+import { addressBefore } from '../operations/client-address.js';
+import type { Guard } from '../operations/guard.js';
+import { CLIENT_GONE, chooseRequestId, type Observer } from '../operations/observer.js';
+import { httpStatus, toStatus } from './status.js';
+
+/** What calls are asked on the way, and who is told. */
+export interface GrpcFrontOptions {
+  readonly guard: Guard;
+  readonly observe: Observer;
+  readonly trustedProxies: number;
+}
+
+/** Names a call in its metadata, and in those that end its answer. */
+export const REQUEST_ID = 'x-request-id';
+
+/** Whoever looks after the server may ask this at any time. */
+const PROBE = '/grpc.health.v1.Health/Check';
+
+/** Makes the front. A call that may not pass is ended before its message is read. */
+export function createGrpcFront({ guard, observe, trustedProxies }: GrpcFrontOptions): ServerInterceptor {
+  return ({ path }, call) => {
+    let requestId = '';
+    let ended: ReturnType<Observer> | undefined;
+    const fronted = new ServerInterceptingCall(call, {
+      start: (next) =>
+        next(
+          new ServerListenerBuilder()
+            .withOnReceiveMetadata((metadata, pass) => {
+              const address = () =>
+                addressBefore(trustedProxies, {
+                  direct: call.getConnectionInfo().remoteAddress,
+                  forwardedFor: metadata.get('x-forwarded-for').join(','),
+                });
+              requestId = chooseRequestId(metadata.get(REQUEST_ID)[0]);
+              metadata.set(REQUEST_ID, requestId);
+              ended = observe({ requestId, method: 'POST', path, route: routeOf(path), address });
+              const sender = () => ({
+                address: address(),
+                authorization: metadata.get('authorization')[0]?.toString(),
+              });
+              const asked = path === PROBE ? Promise.resolve() : guard(sender);
+              asked.then(
+                () => pass(metadata),
+                (error: unknown) => fronted.sendStatus(toStatus(error)),
+              );
+            })
+            .withOnCancel(() => ended?.(CLIENT_GONE))
+            .build(),
+        ),
+      sendStatus: (status, next) => {
+        const metadata = status.metadata ?? new Metadata();
+        metadata.set(REQUEST_ID, requestId);
+        ended?.(httpStatus(status.code ?? 0));
+        next({ ...status, metadata });
+      },
+    });
+    return fronted;
+  };
+}
+
+/** The method's own name: there are few, and only those that exist come here. */
+function routeOf(path: string): string {
+  return `grpc:${path.slice(path.lastIndexOf('/') + 1)}`;
+}
