@@ -6,10 +6,10 @@ import type { KerasFile } from '../lib/formats/keras-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras-hdf5.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { createAdmission, type NamedModel } from './admission.js';
-import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';
+import { type Candidate, type Candidates, findCandidates, type Rejection, unreadable } from './candidates.js';
 import { agreeOnLineage, type Lineage } from './lineage.js';
 import { readAhead } from './read-ahead.js';
-import { holdToSplit } from './split-clients.js';
+import type { OfSplit } from './split-clients.js';
 
 /** Where updates come from, and what they have to agree with. */
 export interface UpdateSources {
@@ -79,8 +79,7 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
   const { directory, files, parent, round, reporter } = sources;
   const excluded = [...sources.excluded, parent?.file].filter((file) => file !== undefined);
   const found = await findCandidates({ directory, files, excluded });
-  const { manifest } = sources;
-  const ofSplit = manifest === undefined ? { ...found, clients: 1 } : await holdToSplit(found, manifest);
+  const ofSplit = await ofManifest(found, sources.manifest);
   const { candidates, rejected } = ofSplit;
   const lineage = agreeOnLineage(candidates, { parent: parent?.sha256, round });
   const admission = createAdmission(lineage, parent);
@@ -122,6 +121,13 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
         reporter.warn(`Rejected ${file}: ${reason}.`, { file, reason });
     },
   };
+}
+
+/** Only where there is a manifest is loaded what reads one. */
+async function ofManifest(found: Candidates, manifest: string | undefined): Promise<OfSplit> {
+  if (manifest === undefined) return { ...found, clients: 1 };
+  const { holdToSplit } = await import('./split-clients.js');
+  return holdToSplit(found, manifest);
 }
 
 interface ReadCandidate {

@@ -7,8 +7,7 @@ import { tellResult } from '../lib/cli/result.js';
 import { addStrategyOptions, type StrategyFlags, strategyOf } from '../lib/cli/strategy-options.js';
 import { UsageError } from '../lib/federation/errors.js';
 import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
-import { type AggregateResult, aggregate } from './aggregate.js';
-import { aggregateGroup, aggregateGroups } from './group.js';
+import type { AggregateResult } from './aggregate.js';
 
 interface Flags extends StrategyFlags {
   readonly dir?: string;
@@ -89,7 +88,7 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
 
 type Context = Pick<ProgramContext, 'reporter' | 'signal'>;
 
-function run(files: readonly string[], flags: Flags, context: Context): Promise<AggregateResult> {
+async function run(files: readonly string[], flags: Flags, context: Context): Promise<AggregateResult> {
   const { dir: directory, group, groups, savefile: saveFile, parent, round, manifest } = flags;
   const { seed, stateIn, stateOut } = flags;
   const privacy = participation(flags);
@@ -106,6 +105,7 @@ function run(files: readonly string[], flags: Flags, context: Context): Promise<
           '--manifest goes with updates: give it where groups are made, not with --groups.',
         );
       }
+      const { aggregateGroups } = await import('./group.js');
       return aggregateGroups({ ...level, minUpdates, group, groups, stateIn, stateOut });
     }
     throw new UsageError('Expected either --groups or updates (--dir or files), found both.');
@@ -113,7 +113,12 @@ function run(files: readonly string[], flags: Flags, context: Context): Promise<
   if (directory === undefined && files.length === 0)
     throw new UsageError('Expected --dir, files or --groups, found none of them.');
   const updates = { directory, files, manifest };
-  if (group !== undefined) return aggregateGroup({ ...level, ...updates, minUpdates, group });
+  // Loaded once the arguments are right; groups, whose files are checked by a schema, only where there are some.
+  if (group !== undefined) {
+    const { aggregateGroup } = await import('./group.js');
+    return aggregateGroup({ ...level, ...updates, minUpdates, group });
+  }
+  const { aggregate } = await import('./aggregate.js');
   return aggregate({
     ...level,
     ...privacy,

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isMain } from '../lib/cli/is-main.js';
+import { pacedLoad } from './paced-load.js';
 
 /** What is sent, how long, and how fast. */
 export interface LoadOptions {
@@ -11,7 +12,7 @@ export interface LoadOptions {
   readonly type: string;
   readonly connections: number;
   readonly seconds: number;
-  /** Requests a second; as many as the server answers where nothing stands here. */
+  /** Requests a second, evenly; as many as the server answers where nothing stands here. */
   readonly rate?: number | undefined;
 }
 
@@ -20,11 +21,16 @@ type Autocannon = (options: Readonly<Record<string, unknown>>) => Promise<object
 
 if (isMain(import.meta.url)) {
   const { url, file, type, connections, seconds, rate } = JSON.parse(process.argv[2] ?? '{}') as LoadOptions;
-  const autocannon = createRequire(import.meta.url)('autocannon') as Autocannon;
-  const result = await autocannon({
-    ...{ url, connections, duration: seconds, method: 'POST', body: readFileSync(file) },
-    headers: { 'Content-Type': type, Accept: 'application/json' },
-    ...(rate === undefined ? {} : { overallRate: rate }),
-  });
+  const body = readFileSync(file);
+  const headers = { 'Content-Type': type, Accept: 'application/json' };
+  const result =
+    rate === undefined
+      ? await asFastAsPossible({ url, connections, duration: seconds, method: 'POST', body, headers })
+      : await pacedLoad({ url, body, headers, connections, seconds, rate });
   process.stdout.write(JSON.stringify(result));
+}
+
+function asFastAsPossible(options: Readonly<Record<string, unknown>>): Promise<object> {
+  const autocannon = createRequire(import.meta.url)('autocannon') as Autocannon;
+  return autocannon(options);
 }

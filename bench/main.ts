@@ -17,6 +17,7 @@ import { formatMarkdown, replaceSection } from './report.js';
 import type { Section } from './section.js';
 import { benchServe } from './serve-section.js';
 import { benchSimulate, benchSimulateMany } from './simulate-section.js';
+import { benchSoak } from './soak-section.js';
 import { benchStages } from './stages-section.js';
 import { benchStep } from './step-section.js';
 import { benchUploads } from './uploads-section.js';
@@ -38,6 +39,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   groups: { measure: benchGroups, rounds: 3, needsData: false },
   job: { measure: benchJob, rounds: 3, needsData: true },
   serve: { measure: benchServe, rounds: 3, needsData: false },
+  soak: { measure: benchSoak, rounds: 1, needsData: false },
   digits: { measure: benchDigits, rounds: 1, needsData: true },
   uploads: { measure: benchUploads, rounds: 1, needsData: true },
 };

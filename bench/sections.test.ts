@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type JobFigures, jobRows, layouts } from './job-section.js';
 import { type ServeFigures, serveRows } from './serve-section.js';
+import { soakTable } from './soak-section.js';
 import { type StepFigures, stepRows } from './step-section.js';
 
 test('a step table says how fast fedbatch is beside each of the others, round by round', () => {
@@ -74,4 +75,14 @@ test('a serve table says how fast fedbatch answers beside the other server, and 
     ['predict, other', '300', '10.00× as fast', '2 ms', '7 ms', '0.50 ms', '200.0 MB'],
     ['upload a PNG, fedbatch', '700', '', '2 ms', '7 ms', '0.50 ms', '200.0 MB'],
   ]);
+});
+
+test('a soak table tells how fast memory grew after the first minute', () => {
+  const minutes = [900, 300, 302, 304].map((megabytes) => ({
+    ...{ answered: 48_000, predictP99Ms: 4.5, uploadP99Ms: 9, mostBytes: 1e6 * (megabytes + 1) },
+    meanBytes: megabytes * 1e6,
+  }));
+  const { rows, notes } = soakTable(minutes);
+  assert.deepEqual(rows[0], ['1', '48,000', '4.5 ms', '9 ms', '900.0 MB', '901.0 MB']);
+  assert.match(notes?.at(-1) ?? '', /grew by 2\.00 MB a minute/);
 });

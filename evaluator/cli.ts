@@ -15,7 +15,6 @@ import { leaveResult } from '../lib/cli/result.js';
 import { type AccuracyReport, formatAccuracyLine } from '../lib/engine/accuracy-report.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
-import { evaluate } from './evaluate.js';
 
 interface EvaluateFlags extends EngineFlags {
   readonly modelpath: readonly [string, ...string[]];
@@ -53,6 +52,8 @@ Example:
       const volume = dirname(models[0]);
       const data = flags.data ?? join(volume, 'data', 'test.npz');
       const reports: AccuracyReport[] = [];
+      // Loaded once the arguments are right: help and refusals are quick.
+      const { evaluate } = await import('./evaluate.js');
       for (const model of models) {
         reports.push(await evaluate({ model, data, batchSize, engine: choiceOf(flags), threads }, context));
       }

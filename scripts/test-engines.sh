@@ -6,20 +6,12 @@
 #   FEDBATCH_ENGINES_PYTHON=…/bin/python scripts/test-engines.sh    uses that one
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-skip() {
-  echo "skipped: the engines' own packages: $*"
-  exit 0
-}
+tier="the engines' own packages"
+source scripts/pypi.sh
 
 if [ -z "${FEDBATCH_ENGINES_PYTHON:-}" ]; then
-  home=$PWD/.cache/engines
-  if [ ! -e "$home/complete" ]; then
-    "${PYTHON:-python3}" -m venv "$home" || skip 'python3 -m venv does not work here'
-    "$home/bin/pip" install --quiet --disable-pip-version-check \
-      kfp==2.17.0 kfp-kubernetes==2.17.0 hera==7.1.0 kubeflow-trainer-api==2.3.0 || skip 'PyPI cannot be reached'
-    touch "$home/complete"
-  fi
+  home=$(environment engines \
+    kfp==2.17.0 kfp-kubernetes==2.17.0 hera==7.1.0 kubeflow-trainer-api==2.3.0) || exit 0
   FEDBATCH_ENGINES_PYTHON=$home/bin/python
 fi
 export FEDBATCH_ENGINES_PYTHON

@@ -6,20 +6,12 @@
 #   FEDBATCH_SPARK_SUBMIT=…/spark-submit scripts/test-spark.sh    uses that one
 set -euo pipefail
 cd "$(dirname "$0")/.."
+tier='the Spark driver'
+source scripts/pypi.sh
 
-skip() {
-  echo "skipped: the Spark driver: $*"
-  exit 0
-}
-
-command -v java >/dev/null || skip 'there is no Java (apt-get install default-jre-headless)'
+command -v java >/dev/null || { skip 'there is no Java (apt-get install default-jre-headless)'; exit 0; }
 if [ -z "${FEDBATCH_SPARK_SUBMIT:-}" ]; then
-  home=$PWD/.cache/spark
-  if [ ! -e "$home/complete" ]; then
-    "${PYTHON:-python3}" -m venv "$home" || skip 'python3 -m venv does not work here'
-    "$home/bin/pip" install --quiet --disable-pip-version-check 'pyspark>=4,<5' || skip 'PyPI cannot be reached'
-    touch "$home/complete"
-  fi
+  home=$(environment spark 'pyspark>=4,<5') || exit 0
   FEDBATCH_SPARK_SUBMIT=$home/bin/spark-submit
   export PATH="$home/bin:$PATH" # spark-submit looks for the Python that has pyspark.
 fi

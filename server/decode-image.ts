@@ -57,8 +57,7 @@ export async function decodeImage(bytes: Uint8Array): Promise<GivenImage> {
   }
   const damaged = (cause: unknown) =>
     new HttpProblem(422, `The ${sniffed.type} image is damaged or incomplete and cannot be read.`, { cause });
-  const metadata = await openImage(bytes, false).metadata().catch(rethrow(damaged));
-  checkPixels(metadata);
+  const headers = () => openImage(bytes, false).metadata().catch(rethrow(damaged));
   const { data, info } = await openImage(bytes, MAX_INPUT_PIXELS)
     .timeout({ seconds: DECODE_TIMEOUT_SECONDS })
     .autoOrient()
@@ -67,8 +66,15 @@ export async function decodeImage(bytes: Uint8Array): Promise<GivenImage> {
     .ensureAlpha()
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
-    .catch(rethrow(damaged));
-  return { width: info.width, height: info.height, values: data, original: metadata.autoOrient };
+    .catch(async (cause: unknown) => {
+      // libvips refused it by its header, before it took memory; the header says why.
+      checkPixels(await headers());
+      throw damaged(cause);
+    });
+  const { width, height } = info;
+  // Only what has been shrunk had another size; asking costs as much as decoding a small picture.
+  const original = Math.max(width, height) < WORKING_SIDE ? { width, height } : (await headers()).autoOrient;
+  return { width, height, values: data, original };
 }
 
 /** The picture as a PNG in a `data:` address, for pages that work without JavaScript. */
@@ -87,7 +93,7 @@ function openImage(bytes: Uint8Array, limitInputPixels: number | false): Sharp {
   return sharp(bytes, { limitInputPixels, failOn: 'error', pages: 1 });
 }
 
-/** The header is read first, so that an image of too many pixels is refused before it takes memory. */
+/** @throws {HttpProblem} 413 for more pixels than are accepted */
 function checkPixels({ width, height }: Metadata): void {
   if (width * height <= MAX_INPUT_PIXELS) return;
   throw new HttpProblem(

@@ -7,9 +7,9 @@ import {
   centreOfMass,
   crop,
   type GreyImage,
+  largest,
   mapValues,
   placeOn,
-  quantile,
   resample,
   type Size,
   widen,
@@ -107,7 +107,7 @@ function fitIntoBox(image: GreyImage, size: Size): GreyImage {
     height: Math.max(1, Math.round(image.height * scale)),
   });
   // Lines lose strength when they are averaged into few pixels; the strongest ink is white again afterwards.
-  const peak = quantile(fitted.values, 1);
+  const peak = largest(fitted.values);
   return peak > 0 ? mapValues(fitted, (value) => value / peak) : fitted;
 }
 

@@ -1,5 +1,6 @@
 /** Takes uneven light off a picture: how dark (or bright) each pixel is beside the paper around it. */
-import { boxBlur, type GreyImage, largest, median, resample, type Size } from './grey-image.js';
+import { boxBlur, type GreyImage, largest, resample, type Size } from './grey-image.js';
+import { median } from './order-statistics.js';
 
 /** Ink beside its paper. */
 export interface InkPicture extends GreyImage {
@@ -37,7 +38,14 @@ export function evenLight(image: GreyImage): InkPicture {
   const isDarkInk = cubicMean(thumb.values, plane) < 0;
   const sign = isDarkInk ? -1 : 1;
   let paper = plane;
-  for (let round = 0; round < PAPER_ROUNDS; round++) paper = averagePaper({ thumb, paper, plane, sign });
+  let isPaper: Float32Array | undefined;
+  for (let round = 0; round < PAPER_ROUNDS; round++) {
+    const found = findPaper(thumb, { paper, sign });
+    // The same pixels have the same average.
+    if (isPaper?.every((value, at) => value === found[at])) break;
+    isPaper = found;
+    paper = averagePaper(thumb, { isPaper, plane });
+  }
   const local = resample({ ...thumb, values: paper }, image).values;
   const values = new Float32Array(image.values.length);
   for (let at = 0; at < values.length; at++) {
@@ -57,53 +65,68 @@ function thumbSize({ width, height }: Size): Size {
 
 /** A tilted plane through the larger part of the values: least squares, reweighted so that ink loses its say (Cauchy). */
 function fitPaper({ width, height, values }: GreyImage): Float32Array {
+  const grid: Grid = { across: axis(width), down: axis(height) };
   const weights = new Float32Array(values.length).fill(1);
   const paper = new Float32Array(values.length);
   const residuals = new Float32Array(values.length);
   for (let round = 0; round < FIT_ROUNDS; round++) {
-    const [level, tiltX, tiltY] = weightedPlane({ width, height, values }, weights);
-    for (let at = 0; at < values.length; at++)
-      paper[at] = level + tiltX * acrossOf(at, width) + tiltY * downOf(at, width, height);
-    for (let at = 0; at < values.length; at++)
-      residuals[at] = Math.abs((values[at] as number) - (paper[at] as number));
+    const [level, tiltX, tiltY] = weightedPlane(values, { weights, grid });
+    for (let y = 0, at = 0; y < height; y++) {
+      const downwards = tiltY * (grid.down[y] as number);
+      for (let x = 0; x < width; x++, at++) {
+        paper[at] = level + tiltX * (grid.across[x] as number) + downwards;
+        residuals[at] = Math.abs((values[at] as number) - (paper[at] as number));
+      }
+    }
     const scale = Math.max(LEAST_RESIDUAL, median(residuals));
-    for (let at = 0; at < values.length; at++)
-      weights[at] = 1 / (1 + ((residuals[at] as number) / scale) ** 2);
+    for (let at = 0; at < values.length; at++) {
+      const relative = (residuals[at] as number) / scale;
+      weights[at] = 1 / (1 + relative * relative);
+    }
   }
   return paper;
 }
 
-/** Positions of a pixel, each axis from -0.5 to 0.5. */
-const acrossOf = (at: number, width: number): number => ((at % width) + 0.5) / width - 0.5;
-const downOf = (at: number, width: number, height: number): number =>
-  (Math.floor(at / width) + 0.5) / height - 0.5;
+/** Positions of a picture's columns and rows. */
+interface Grid {
+  readonly across: Float64Array;
+  readonly down: Float64Array;
+}
+
+/** The middles of `length` pixels, from -0.5 to 0.5. */
+function axis(length: number): Float64Array {
+  return Float64Array.from({ length }, (_, at) => (at + 0.5) / length - 0.5);
+}
 
 /** Level and tilts of the plane of least weighted squares; tilts are 0 where a picture is too narrow to tell. */
 function weightedPlane(
-  { width, height, values }: GreyImage,
-  weights: Float32Array,
+  values: Float32Array,
+  { weights, grid: { across, down } }: { readonly weights: Float32Array; readonly grid: Grid },
 ): readonly [level: number, tiltX: number, tiltY: number] {
   let [w, wx, wy, wv] = [0, 0, 0, 0];
-  for (let at = 0; at < values.length; at++) {
-    const [x, y] = [acrossOf(at, width), downOf(at, width, height)];
-    const weight = weights[at] as number;
-    w += weight;
-    wx += weight * x;
-    wy += weight * y;
-    wv += weight * (values[at] as number);
+  for (let row = 0, at = 0; row < down.length; row++) {
+    for (let column = 0; column < across.length; column++, at++) {
+      const weight = weights[at] as number;
+      w += weight;
+      wx += weight * (across[column] as number);
+      wy += weight * (down[row] as number);
+      wv += weight * (values[at] as number);
+    }
   }
   const [meanX, meanY, meanV] = [wx / w, wy / w, wv / w];
   let [xx, xy, yy, xv, yv] = [0, 0, 0, 0, 0];
-  for (let at = 0; at < values.length; at++) {
-    const x = acrossOf(at, width) - meanX;
-    const y = downOf(at, width, height) - meanY;
-    const v = (values[at] as number) - meanV;
-    const weight = weights[at] as number;
-    xx += weight * x * x;
-    xy += weight * x * y;
-    yy += weight * y * y;
-    xv += weight * x * v;
-    yv += weight * y * v;
+  for (let row = 0, at = 0; row < down.length; row++) {
+    const y = (down[row] as number) - meanY;
+    for (let column = 0; column < across.length; column++, at++) {
+      const x = (across[column] as number) - meanX;
+      const v = (values[at] as number) - meanV;
+      const weight = weights[at] as number;
+      xx += weight * x * x;
+      xy += weight * x * y;
+      yy += weight * y * y;
+      xv += weight * x * v;
+      yv += weight * y * v;
+    }
   }
   const determinant = xx * yy - xy * xy;
   if (determinant < 1e-9 * w * w) return [meanV, 0, 0];
@@ -118,18 +141,21 @@ function cubicMean(values: Float32Array, paper: Float32Array): number {
   return sum;
 }
 
-interface PaperRound {
-  readonly thumb: GreyImage;
-  readonly paper: Float32Array;
-  readonly plane: Float32Array;
-  readonly sign: 1 | -1;
+/** 1 where there is paper: what differs little from the `paper` so far, and does not lie beside what differs much. */
+function findPaper(
+  thumb: GreyImage,
+  { paper, sign }: { readonly paper: Float32Array; readonly sign: 1 | -1 },
+): Float32Array {
+  const differences = thumb.values.map((value, at) => sign * (value - (paper[at] as number)));
+  const threshold = Math.max(LEAST_RESIDUAL, INK_SHARE * largest(differences));
+  return widened({ ...thumb, values: differences.map((value) => (value > threshold ? 1 : 0)) });
 }
 
 /** The mean of the paper around each pixel, ink left out; where there is only ink, the plane. */
-function averagePaper({ thumb, paper, plane, sign }: PaperRound): Float32Array {
-  const differences = thumb.values.map((value, at) => sign * (value - (paper[at] as number)));
-  const threshold = Math.max(LEAST_RESIDUAL, INK_SHARE * largest(differences));
-  const isPaper = widened({ ...thumb, values: differences.map((value) => (value > threshold ? 1 : 0)) });
+function averagePaper(
+  thumb: GreyImage,
+  { isPaper, plane }: { readonly isPaper: Float32Array; readonly plane: Float32Array },
+): Float32Array {
   const radius = Math.max(2, Math.round((Math.max(thumb.width, thumb.height) * WINDOW_SHARE) / 2));
   const soften = (values: Float32Array) => boxBlur(boxBlur({ ...thumb, values }, radius), radius).values;
   const mass = soften(isPaper);

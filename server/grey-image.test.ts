@@ -9,9 +9,9 @@ import {
   type GreyImage,
   mean,
   placeOn,
-  quantile,
   resample,
 } from './grey-image.js';
+import { quantile } from './order-statistics.js';
 
 const image = (rows: readonly (readonly number[])[]): GreyImage => ({
   width: rows[0]?.length ?? 0,

@@ -34,31 +34,11 @@ export function borderValues({ width, height, values }: GreyImage): Float32Array
   });
 }
 
-/** The value below which `share` (0 to 1) of the values lie. */
-export function quantile(values: Float32Array, share: number): number {
-  const sorted = values.slice().sort();
-  return sorted[Math.round(share * (sorted.length - 1))] ?? 0;
-}
-
 /** The largest of the values, and 0. */
 export function largest(values: Float32Array): number {
   let most = 0;
   for (let at = 0; at < values.length; at++) most = Math.max(most, values[at] as number);
   return most;
-}
-
-/** As many values tell a median well enough. */
-const MEDIAN_SAMPLE = 1024;
-
-/** The middle value (or its middle size, signs apart), of evenly chosen ones where there are many. */
-export function median(values: Float32Array, { absolute = false } = {}): number {
-  const step = Math.max(1, Math.ceil(values.length / MEDIAN_SAMPLE));
-  const few = new Float32Array(Math.floor(values.length / step));
-  for (let at = 0; at < few.length; at++) {
-    const value = values[at * step] as number;
-    few[at] = absolute ? Math.abs(value) : value;
-  }
-  return quantile(few, 0.5);
 }
 
 /** Mean of the values; 0 for none. */

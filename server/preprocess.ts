@@ -12,10 +12,10 @@ import {
   type GreyImage,
   mapValues,
   placeOn,
-  quantile,
   resample,
   type Size,
 } from './grey-image.js';
+import { quantile } from './order-statistics.js';
 import { waysToRead } from './split-signs.js';
 
 /** Shape of one model input: `[h, w, c]`, with 1 or 3 channels. */
@@ -198,10 +198,13 @@ function letterBox(plane: GreyImage, size: Size): GreyImage {
 function toModelInput(planes: readonly GreyImage[]): ModelInput {
   const channels = planes.length;
   const values = new Float32Array((planes[0]?.values.length ?? 0) * channels);
+  const pixels = new Uint8Array(values.length);
   planes.forEach((plane, channel) => {
-    plane.values.forEach((value, at) => {
-      values[at * channels + channel] = Math.max(0, Math.min(1, value));
-    });
+    for (let from = 0, at = channel; at < values.length; from++, at += channels) {
+      const value = Math.max(0, Math.min(1, plane.values[from] as number));
+      values[at] = value;
+      pixels[at] = Math.round(value * 255);
+    }
   });
-  return { values, pixels: Uint8Array.from(values, (value) => Math.round(value * 255)) };
+  return { values, pixels };
 }

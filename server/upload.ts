@@ -29,6 +29,8 @@ export const DEFAULT_UPLOAD_LIMITS: UploadLimits = {
 /** A declared length of this many times the limit is refused without reading it to its end. */
 const HOPELESS_FACTOR = 8;
 const RETRY_AFTER_SECONDS = '1';
+/** Why a wait ends early. A reason of our own saves the error, and its stack, that every abort makes without one. */
+const GONE = 'the client has its answer or is gone';
 
 /**
  * Handlers that leave the image of a `multipart/form-data` request in `request.file`, or fail with a problem. A turn is
@@ -63,7 +65,7 @@ export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
     async (_request, response, next) => {
       if (response.destroyed) return;
       const gone = new AbortController();
-      response.once('close', () => gone.abort());
+      response.once('close', () => gone.abort(GONE));
       const release = await slots.acquire(gone.signal);
       if (gone.signal.aborted) return release?.();
       if (release === undefined) throw tooMany();

@@ -10,6 +10,9 @@ import { runProgramFile } from './programs.js';
 import { sharedDirectory } from './temporary-directory.js';
 import { writeTinyDataset } from './tiny-dataset.js';
 
+/** The same bytes as by processes, at less cost. */
+const SIMULATED = ['--simulate', '--jobs', '1'];
+
 describe('what clients of a run do', () => {
   let directory: string;
   let data: string;
@@ -24,11 +27,11 @@ describe('what clients of a run do', () => {
     data = await writeTinyDataset(directory, 50);
   });
 
-  it('averages single steps on whole shards to a step on all examples, whatever the number of clients', async () => {
+  it('averages single steps on whole shards to a step on all examples, whatever the number of clients (simulated)', async () => {
     const fedSgd = ['--local-steps', '1', '--batch', 'all', '--momentum', '0', '--learning-rate', '0.5'];
     const weightsOf = async (clients: number) => {
       const volume = `sgd-${clients}`;
-      const { exitCode, stderr } = await run(volume, '--clients', `${clients}`, ...fedSgd);
+      const { exitCode, stderr } = await run(volume, '--clients', `${clients}`, ...fedSgd, ...SIMULATED);
       assert.equal(exitCode, 0, stderr);
       return (await readKerasFile(path(`${volume}/aggregated-model.h5`))).weights;
     };
@@ -65,8 +68,8 @@ describe('what clients of a run do', () => {
     );
   });
 
-  it('goes its own way for every setting of a run', async () => {
-    const common = ['--rounds', '1', '--clients', '1', '--epochs', '2', '--batch', '10'];
+  it('goes its own way for every setting of a run (simulated)', async () => {
+    const common = ['--rounds', '1', '--clients', '1', '--epochs', '2', '--batch', '10', ...SIMULATED];
     const first = await run('plain', ...common);
     assert.equal(first.exitCode, 0, first.stderr);
     const other = await run('plain', ...common, '--proximal', '0.5');

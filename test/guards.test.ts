@@ -1,7 +1,7 @@
-/** The guards from end to end: one bad update among good ones is found by its client, with the reason in round.json. */
+/** The guards from end to end: bad updates among good ones are found by their clients, with the reason in round.json. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { cp, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it, test } from 'node:test';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
@@ -9,11 +9,13 @@ import type { Examples } from '../lib/federation/examples.js';
 import { randomStream } from '../lib/federation/random.js';
 import type { WeightArray } from '../lib/federation/weights.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
+import { readShardLabels } from '../lib/formats/dataset.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
-import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { decodeKerasFile, readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { writeRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { encodeDataset } from './numbered-examples.js';
+import { pipedRun, type Task } from './piped.js';
 import { eventsOf, finishRun, roundOf, startRun } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 import { writeTinyDataset } from './tiny-dataset.js';
@@ -44,118 +46,142 @@ test('a client whose training overflows is rejected, and the others go on to lea
   assert.match(line.stderr, /warning: aggregate: Rejected .*1\.h5: holds (NaN|-?Infinity) in dense/);
 });
 
-describe('one bad update among good ones, as a faulty client would report it', () => {
+/** Spoils an update, given as it was. */
+type Plant = (good: KerasFile) => Partial<KerasFile>;
+
+const weights =
+  (change: (array: WeightArray) => WeightArray): Plant =>
+  (good) => ({ weights: good.weights.map(change) });
+const withValue = (value: number) =>
+  weights((array) => {
+    const values = array.values.slice();
+    values[values.length - 1] = value;
+    return { ...array, values };
+  });
+const facts =
+  (change: Partial<UpdateFacts>): Plant =>
+  ({ update }) => ({ update: { ...(update as UpdateFacts), ...change } });
+
+/** A fifth class in the last layer: other shapes under the same names. */
+const wider: Plant = (good) => ({
+  modelConfig: JSON.parse(JSON.stringify(good.modelConfig).replace('"units":4', '"units":5')) as unknown,
+  ...weights((array) => {
+    if (!array.name.startsWith('dense_1')) return array;
+    const shape = [...array.shape.slice(0, -1), 5];
+    return { ...array, shape, values: new Float32Array(shape.reduce((size, extent) => size * extent, 1)) };
+  })(good),
+});
+
+/** What clients 1, 2, … report, each something else that is no good, and the reason that is given. */
+const CASES: readonly (readonly [string, RegExp, Plant])[] = [
+  ['NaN', /^holds NaN in dense\/kernel:0 at position \d+$/, withValue(Number.NaN)],
+  ['an infinity', /^holds -Infinity in dense\/kernel:0 at position \d+$/, withValue(-Infinity)],
+  ['another shape', /^has dense_1\/kernel:0 of shape \[128,5\], not \[128,4\]$/, wider],
+  [
+    'another dtype',
+    /^expected an array of float32 at \/model_weights\/dense\/\S+, found 64-bit elements/,
+    // Written as another program might; no type of ours has such weights.
+    weights((array) => ({
+      ...array,
+      values: Float64Array.from(array.values) as unknown as Float32Array,
+    })),
+  ],
+  ['another round', /^belongs to round 7, not 1$/, facts({ round: 7 })],
+  [
+    'another parent',
+    /^started from another global model \(sha256 c{12}…, not /,
+    facts({ parent: 'c'.repeat(64) }),
+  ],
+  ['a client that reported already', /^is a second update of client 0$/, facts({ client: 0 })],
+  ['zero examples', /^counts 0 examples$/, facts({ examples: 0 })],
+];
+
+/** What a client that trains well answers: the global model, a little off, as the update of `task`. */
+async function trainALittle({ id, client, command }: Task): Promise<object> {
+  const flagOf = (flag: string) => command[command.indexOf(flag) + 1] as string;
+  const global = await readFile(flagOf('--init'));
+  const model = await decodeKerasFile(global, 'the global model');
+  const weights = model.weights.map((array) => ({
+    ...array,
+    values: array.values.map((value) => value * (1 + client / 1000)),
+  }));
+  const examples = (await readShardLabels(flagOf('--data'))).length;
+  const update = { client, round: 1, examples, parent: sha256(global) };
+  const hash = await writeKerasFile(flagOf('--savemodel'), { ...model, weights, update });
+  const result = { ...update, seconds: 0, loss: 1, accuracy: 0.5, engine: 'by hand', sha256: hash };
+  return { id, exitCode: 0, stdout: [JSON.stringify(result)], stderr: [] };
+}
+
+describe('bad updates among good ones, as faulty clients would report them', () => {
   const volume = join(directory, 'good');
-  let good: { readonly model: KerasFile; readonly facts: UpdateFacts; readonly sha256: string };
+  const { update } = volumePaths(volume).round(1);
+  const flags = [...FLAGS, '--clients', `${CASES.length + 2}`];
+  let good: string;
   before(async () => {
-    const line = await finishRun(volume, FLAGS);
-    const model = await readKerasFile(volumePaths(volume).round(1).update(BAD));
-    assert.ok(model.update);
-    good = { model, facts: model.update, sha256: line.sha256 };
+    const { exitCode, stderr, result } = await pipedRun(volume, flags, trainALittle);
+    assert.equal(exitCode, 0, stderr);
+    assert.deepEqual(result?.participation, { selected: CASES.length + 2, missing: 0, rejected: 0 });
+    good = result.sha256;
   });
 
-  /** The finished run, but for what client BAD reported: this file, whose hash it told. */
-  const withUpdate = async (name: string, bad: Partial<KerasFile>): Promise<string> => {
+  /** The finished run, but for what some clients reported: these files, whose hashes they told. */
+  const withUpdates = async (name: string, bad: ReadonlyMap<number, Plant>): Promise<string> => {
     const copy = join(directory, name);
     await cp(volume, copy, { recursive: true });
-    const { update, record } = volumePaths(copy).round(1);
-    const hash = await writeKerasFile(update(BAD), { ...good.model, ...bad });
-    const told = await roundOf(copy, 1);
-    const reported = told.reported.map((each) => (each.client === BAD ? { ...each, sha256: hash } : each));
-    await writeRecord(record, { ...told, reported });
+    const told = await roundOf(volume, 1);
+    const reported = await Promise.all(
+      told.reported.map(async (each) => {
+        const plant = bad.get(each.client);
+        if (plant === undefined) return each;
+        const file = await readKerasFile(update(each.client));
+        const path = volumePaths(copy).round(1).update(each.client);
+        return { ...each, sha256: await writeKerasFile(path, { ...file, ...plant(file) }) };
+      }),
+    );
+    await writeRecord(volumePaths(copy).round(1).record, { ...told, reported });
     return copy;
   };
-  const facts = (change: Partial<UpdateFacts>) => ({ update: { ...good.facts, ...change } });
-  const weights = (change: (array: WeightArray) => WeightArray) => ({
-    weights: good.model.weights.map(change),
-  });
-  /** A fifth class in the last layer: other shapes under the same names. */
-  const wider = (): Partial<KerasFile> => ({
-    modelConfig: JSON.parse(
-      JSON.stringify(good.model.modelConfig).replace('"units":4', '"units":5'),
-    ) as unknown,
-    ...weights((array) => {
-      if (!array.name.startsWith('dense_1')) return array;
-      const shape = [...array.shape.slice(0, -1), 5];
-      return { ...array, shape, values: new Float32Array(shape.reduce((size, extent) => size * extent, 1)) };
-    }),
-  });
-  const withValue = (value: number) =>
-    weights((array) => {
-      const values = array.values.slice();
-      values[values.length - 1] = value;
-      return { ...array, values };
-    });
 
-  const cases: readonly (readonly [string, RegExp, () => Partial<KerasFile>])[] = [
-    ['NaN', /^holds NaN in dense\/kernel:0 at position \d+$/, () => withValue(Number.NaN)],
-    ['an infinity', /^holds -Infinity in dense\/kernel:0 at position \d+$/, () => withValue(-Infinity)],
-    ['another shape', /^has dense_1\/kernel:0 of shape \[128,5\], not \[128,4\]$/, wider],
-    [
-      'another dtype',
-      /^expected an array of float32 at \/model_weights\/dense\/\S+, found 64-bit elements/,
-      // Written as another program might; no type of ours has such weights.
-      () =>
-        weights((array) => ({
-          ...array,
-          values: Float64Array.from(array.values) as unknown as Float32Array,
-        })),
-    ],
-    ['another round', /^belongs to round 7, not 1$/, () => facts({ round: 7 })],
-    [
-      'another parent',
-      /^started from another global model \(sha256 c{12}…, not /,
-      () => facts({ parent: 'c'.repeat(64) }),
-    ],
-    ['a client that reported already', /^is a second update of client 0$/, () => facts({ client: 0 })],
-    ['zero examples', /^counts 0 examples$/, () => facts({ examples: 0 })],
-  ];
-  for (const [what, reason, plant] of cases) {
-    it(what, async () => {
-      const copy = await withUpdate(what, plant());
-      const line = await finishRun(copy, FLAGS);
-      const { rejected, aggregate, failure, missing } = await roundOf(copy, 1);
-      assert.deepEqual(
-        rejected.map((each) => 'client' in each && each.client),
-        [BAD],
-      );
-      assert.match(rejected[0]?.reason ?? '', reason);
-      assert.deepEqual([aggregate?.updates, missing.length, failure], [2, 0, undefined]);
-      assert.equal(aggregate?.sha256, line.sha256);
-      assert.notEqual(line.sha256, good.sha256);
-      assert.deepEqual(line.participation, { selected: 3, missing: 0, rejected: 1 });
-      assert.deepEqual(eventsOf(copy, 'round').at(-1)?.rejected, 1);
-    });
-  }
+  it('are left out, each with its client and its reason, and the same command again does nothing', async () => {
+    const copy = await withUpdates('bad', new Map(CASES.map(([, , plant], at) => [at + 1, plant])));
+    const line = await finishRun(copy, flags);
+    const { rejected, aggregate, failure, missing } = await roundOf(copy, 1);
+    const named = rejected.filter((each) => 'client' in each);
+    const reasonOf = new Map(named.map(({ client, reason }) => [client, reason]));
+    assert.deepEqual([rejected.length, reasonOf.size], [CASES.length, CASES.length]);
+    for (const [at, [what, reason]] of CASES.entries()) {
+      assert.match(reasonOf.get(at + 1) ?? '', reason, what);
+    }
+    assert.deepEqual([aggregate?.updates, missing.length, failure], [2, 0, undefined]);
+    assert.equal(aggregate?.sha256, line.sha256);
+    assert.notEqual(line.sha256, good);
+    const participation = { selected: CASES.length + 2, missing: 0, rejected: CASES.length };
+    assert.deepEqual(line.participation, participation);
+    assert.deepEqual(eventsOf(copy, 'round').at(-1)?.rejected, CASES.length);
 
-  it('is settled: the same command again does nothing', async () => {
-    const copy = await withUpdate('settled', withValue(Number.NaN));
-    const line = await finishRun(copy, FLAGS);
-    const again = await finishRun(copy, FLAGS);
+    const again = await finishRun(copy, flags);
     assert.equal(again.sha256, line.sha256);
-    assert.deepEqual(again.participation, line.participation);
+    assert.deepEqual(again.participation, participation);
     assert.doesNotMatch(again.stderr, / {2}\d+\.\d s$/m);
   });
 
-  it('fails the round where the quorum needs it, with exit code 4 and its name', async () => {
-    const copy = await withUpdate('needed', withValue(Number.NaN));
-    const { exitCode, stderr } = await startRun(copy, [...FLAGS, '--quorum', '100%']);
+  it('fail the round where the quorum needs one of them, with exit code 4 and its name', async () => {
+    const copy = await withUpdates('needed', new Map([[BAD, withValue(Number.NaN)]]));
+    const { exitCode, stderr } = await startRun(copy, [...flags, '--quorum', '100%']);
     assert.equal(exitCode, 4, stderr);
-    assert.match(
-      stderr,
-      /error: aggregate: .*Expected at least 3 good client updates, found 2 \(1 rejected\)/,
-    );
+    const found = `Expected at least ${CASES.length + 2} good client updates, found ${CASES.length + 1} \\(1 rejected\\)`;
+    assert.match(stderr, new RegExp(`error: aggregate: .*${found}`));
     assert.match(stderr, /Rejected .*1\.h5: holds NaN in dense/);
     const { rejected, failure, aggregate } = await roundOf(copy, 1);
     assert.equal(rejected.length, 1);
-    assert.match(failure?.reason ?? '', /found 2 \(1 rejected\)/);
+    assert.match(failure?.reason ?? '', new RegExp(`found ${CASES.length + 1} \\(1 rejected\\)`));
     assert.equal(aggregate, undefined);
     assert.ok(
       readFileSync(join(copy, 'aggregated-model.h5')).equals(
         readFileSync(join(volume, 'aggregated-model.h5')),
       ),
     );
-    assert.equal(sha256(readFileSync(join(copy, 'aggregated-model.h5'))), good.sha256);
+    assert.equal(sha256(readFileSync(join(copy, 'aggregated-model.h5'))), good);
   });
 });
 

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { before, test } from 'node:test';
 import { execa } from 'execa';
 import { volumePaths } from '../lib/formats/volume.js';
-import { programPath, runProgramFile } from './programs.js';
+import { pipedRun, type Task, trainForReal } from './piped.js';
+import { programPath } from './programs.js';
 import { finishRun, type ResultLine, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 import { writeTinyDataset } from './tiny-dataset.js';
@@ -15,42 +15,6 @@ const directory = await sharedDirectory();
 const data = await writeTinyDataset(directory);
 const FLAGS = ['--data', data, '--model', 'mlp', '--batch', '20', '--threads', '1', '--seed', '5'];
 const SETTINGS = [...FLAGS, '--clients', '4', '--fraction', '0.5', '--rounds', '2'];
-
-interface Task {
-  readonly id: number;
-  readonly client: number;
-  readonly command: readonly string[];
-}
-
-/** Trains as asked, by the program that users have. */
-async function trainForReal({ id, command }: Task): Promise<object> {
-  const { exitCode, stdout, stderr } = await runProgramFile('cli', command);
-  return { id, exitCode, stdout: stdout.split('\n'), stderr: stderr.split('\n') };
-}
-
-/** Runs with `train` as the one who trains; the clients of each request are told in order. */
-async function pipedRun(volume: string, flags: readonly string[], train = trainForReal) {
-  const args = [programPath('cli'), 'run', '--volume', volume, '--trainers', 'pipe', ...flags];
-  const run = execa(process.execPath, args, { reject: false, stdin: 'pipe' });
-  const requests: (readonly number[])[] = [];
-  let result = '';
-  for await (const line of createInterface({ input: run.stdout })) {
-    const request = JSON.parse(line) as { readonly event?: string; readonly tasks: readonly Task[] };
-    if (request.event !== 'train') result = line;
-    else {
-      requests.push(request.tasks.map(({ client }) => client));
-      const endings = await Promise.all(request.tasks.map(train));
-      for (const ending of endings) run.stdin.write(`${JSON.stringify(ending)}\n`);
-    }
-  }
-  const { exitCode, stderr } = await run;
-  return {
-    exitCode,
-    stderr,
-    requests,
-    result: result === '' ? undefined : (JSON.parse(result) as ResultLine),
-  };
-}
 
 const LOCAL = join(directory, 'local');
 let local: ResultLine;

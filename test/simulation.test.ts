@@ -42,7 +42,7 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
     ...['--learning-rate-decay', '0.5', '--local-steps', '7'],
   ],
   'a median of clipped updates, whole shards as batches': [
-    ...['--model', 'mlp', '--strategy', 'median', '--clip-norm', '0.5', '--batch', 'all'],
+    ...['--model', 'mlp', '--strategy', 'median', '--clip-norm', '0.5', '--batch', 'all', '--rounds', '1'],
   ],
 };
 
@@ -57,10 +57,11 @@ for (const [what, flags] of Object.entries(CASES)) {
         ...['--jobs', `${jobs}`],
       ]);
       assert.deepEqual(outcome(simulated), outcome(real));
-      for (const file of [...MODELS, 'aggregated-model.h5', 'best-model.h5']) {
+      const models = MODELS.slice(0, real.rounds + 1);
+      for (const file of [...models, 'aggregated-model.h5', 'best-model.h5']) {
         assert.ok(bytesOf(volume, file).equals(bytesOf(`${name}-real`, file)), `${file} of ${jobs} workers`);
       }
-      for (const round of [1, 2]) {
+      for (let round = 1; round <= real.rounds; round++) {
         const [then, now] = await Promise.all([
           roundOf(at(`${name}-real`), round),
           roundOf(at(volume), round),
@@ -120,13 +121,20 @@ test('killed anywhere and started again, a simulation ends with the same bytes',
 /** A simulation that takes minutes, and its simulator once it trains. */
 async function longRun(name: string) {
   const volume = at(name);
-  const run = startRun(volume, [...settings, '--model', 'mlp', '--epochs', '20000', '--simulate']);
+  const long = ['--model', 'mlp', '--epochs', '20000', '--simulate', '--jobs', '2'];
+  const run = startRun(volume, [...settings, ...long]);
+  let stderr = '';
+  run.stderr.on('data', (text: Buffer) => {
+    stderr += text;
+  });
   let pid = 0;
   await waitFor(() => {
     [pid = 0] = runningWith('simulator/cli.js').filter((each) => commandOf(each).includes(volume));
     return pid !== 0 && existsSync(join(volume, 'rounds', '0001', 'round.json'));
   });
-  await sleep(1500);
+  // Said once the workers are ready for their first client.
+  await waitFor(() => /^train +2 workers on onnx/m.test(stderr));
+  await sleep(300);
   return { volume, run, simulator: pid };
 }
 
@@ -199,8 +207,9 @@ test('a deadline for clients that are never late is refused', async () => {
 
 test('a volume of real clients is not gone on with by simulation', async () => {
   const volume = at('other');
-  await finishRun(volume, [...settings, '--model', 'mlp', '--rounds', '1']);
-  const { exitCode, stderr } = await startRun(volume, [...settings, '--model', 'mlp', '--simulate']);
+  const flags = [...settings, '--model', 'mlp', '--rounds', '1', '--clients', '1'];
+  await finishRun(volume, flags);
+  const { exitCode, stderr } = await startRun(volume, [...flags, '--simulate']);
   assert.equal(exitCode, 2);
   assert.match(stderr, /--simulate not given, now true/);
 });

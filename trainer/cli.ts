@@ -20,7 +20,6 @@ import {
 } from '../lib/cli/training-options.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
 import type { ModelName } from '../lib/federation/model-names.js';
-import { trainClient } from './train.js';
 import { chooseClient } from './which-client.js';
 
 /** Passes over the shard. */
@@ -96,6 +95,8 @@ Examples:
       const { savemodel, ...request } = chooseClient(files, { client: flags.client, clients, clientIndex });
       const work = localWorkOf(epoch, flags, EPOCHS);
       const engine = choiceOf(flags);
+      // What trains is loaded once the arguments are right: help and refusals are quick.
+      const { trainClient } = await import('./train.js');
       const result = await trainClient(
         {
           ...request,

@@ -1,9 +1,11 @@
 /** What passes between the trainer's main thread and its worker: plain data only. */
+import type { Model } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress } from '../lib/engine/local-training.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
+import type { Examples } from '../lib/federation/examples.js';
 import type { ModelName } from '../lib/federation/model-names.js';
 import type { ErrorMessage } from '../lib/federation/transported-error.js';
-import type { KerasFile } from '../lib/formats/keras-file.js';
+import type { Weights } from '../lib/federation/weights.js';
 
 /** One client's training in one round. */
 export interface TrainRequest extends TrainingPlan {
@@ -17,16 +19,24 @@ export interface TrainRequest extends TrainingPlan {
   readonly round: number;
 }
 
-/** A finished training: the update as a Keras file, and what the last epoch showed. */
+/** What the worker trains on, read by the main thread; the images and labels are in shared memory. */
+export interface TrainStart {
+  readonly model: Model;
+  readonly examples: Examples;
+}
+
+/** A finished training: the weights, and what the last epoch showed. */
 export interface TrainOutcome {
-  readonly file: KerasFile;
+  readonly weights: Weights;
   /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
   readonly engine: string;
-  readonly examples: number;
   /** Mean training loss and accuracy over the last epoch. */
   readonly loss: number;
   readonly accuracy: number;
 }
+
+/** What the worker is told: once what to train on, and at any time to stop. */
+export type TrainerMessage = TrainStart | 'stop';
 
 /** What the worker says. */
 export type WorkerMessage =

@@ -5,7 +5,8 @@ import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { fromErrorMessage } from '../lib/federation/transported-error.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { roundTo } from '../lib/observability/rounding.js';
-import type { TrainOutcome, TrainRequest, WorkerMessage } from './train-request.js';
+import { readStartingPoint, type StartingPoint } from './starting-point.js';
+import type { TrainerMessage, TrainOutcome, TrainRequest, WorkerMessage } from './train-request.js';
 
 /** What a training program prints as its result. */
 export interface TrainResult {
@@ -33,9 +34,12 @@ export async function trainClient(
   saveModel: string,
   context: ProgramContext,
 ): Promise<TrainResult> {
-  const { file, engine, examples, loss, accuracy } = await runWorker(request, context);
-  const sha256 = await writeKerasFile(saveModel, file);
+  const [{ file, parent, examples: shard }, outcome] = await runWorker(request, context);
   const { client, round } = request;
+  const { weights, engine, loss, accuracy } = outcome;
+  const examples = shard.labels.length;
+  const update = { client, round, examples, parent };
+  const sha256 = await writeKerasFile(saveModel, { ...file, weights, update });
   return {
     client,
     round,
@@ -48,13 +52,38 @@ export async function trainClient(
   };
 }
 
-function runWorker(request: TrainRequest, { reporter, signal }: ProgramContext): Promise<TrainOutcome> {
+/** Reads what the training starts from while its thread loads, and trains. */
+async function runWorker(
+  request: TrainRequest,
+  context: ProgramContext,
+): Promise<readonly [StartingPoint, TrainOutcome]> {
   prepareEngines(request);
   const worker = new Worker(new URL('./train-worker.js', import.meta.url), { workerData: request });
+  const tell = (message: TrainerMessage) => worker.postMessage(message);
+  try {
+    const read = async () => {
+      const start = await readStartingPoint(request);
+      context.signal.throwIfAborted();
+      tell({ model: start.model, examples: start.examples });
+      return start;
+    };
+    return await Promise.all([read(), outcomeOf(worker, request, context)]);
+  } finally {
+    await worker.terminate();
+  }
+}
+
+/** What the thread makes of it; reports what it says meanwhile. */
+function outcomeOf(
+  worker: Worker,
+  request: TrainRequest,
+  { reporter, signal }: ProgramContext,
+): Promise<TrainOutcome> {
   const threads = `${request.threads} thread${request.threads === 1 ? '' : 's'}`;
   const startedAt = { ms: performance.now() };
   return new Promise<TrainOutcome>((resolve, reject) => {
-    signal.addEventListener('abort', () => worker.postMessage('stop'), { once: true });
+    const stop: TrainerMessage = 'stop';
+    signal.addEventListener('abort', () => worker.postMessage(stop), { once: true });
     worker.on('message', (message: WorkerMessage) => {
       switch (message.kind) {
         case 'ready':
@@ -89,5 +118,5 @@ function runWorker(request: TrainRequest, { reporter, signal }: ProgramContext):
     });
     worker.on('error', reject);
     worker.on('exit', (code) => reject(new Error(`the training thread ended early with code ${code}`)));
-  }).finally(() => worker.terminate());
+  });
 }

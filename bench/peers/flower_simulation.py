@@ -14,6 +14,8 @@ import time
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 os.environ.setdefault("RAY_DEDUP_LOGS", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# Ray's actors would run at the priority of a background job (15) and lose to whatever else runs; ours do not.
+os.environ.setdefault("RAY_worker_niceness", "0")
 from torch_model import build, set_threads
 
 set_threads(1)

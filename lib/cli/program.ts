@@ -2,8 +2,6 @@
 import { type Command, CommanderError, Option } from 'commander';
 import { ExitCode, InterruptedError, isFedbatchError } from '../federation/errors.js';
 import type { Reporter } from '../observability/events.js';
-import { createHumanReporter } from '../observability/human-reporter.js';
-import { createJsonReporter } from '../observability/json-reporter.js';
 import { leaveResult } from './result.js';
 import { packageVersion } from './version.js';
 
@@ -33,9 +31,9 @@ const SAME_SIGNAL_MS = 500;
 export async function runProgram(build: CommandBuilder, argv: readonly string[]): Promise<void> {
   const flags = argv.map(normaliseFlag);
   const debug = flags.includes('--debug');
-  const reporter = createReporter(flags);
   const stop = new AbortController();
   const release = abortOnRequest(stop);
+  const reporter = await createReporter(flags);
   endWithReader();
   try {
     const command = addCommonOptions(build({ reporter, signal: stop.signal }));
@@ -95,11 +93,15 @@ function helpWidth(): number {
   return Math.max(60, Math.min(process.stdout.columns ?? HELP_WIDTH, HELP_WIDTH));
 }
 
-/** The reporter is needed before parsing (usage errors are reported too), so its flag is read by hand. */
-function createReporter(flags: readonly string[]): Reporter {
+/**
+ * The reporter is needed before parsing (usage errors are reported too), so its flag is read by hand. Only the one that
+ * is wanted is loaded: programs start often.
+ */
+async function createReporter(flags: readonly string[]): Promise<Reporter> {
   const at = flags.findIndex((flag) => flag === '--log-format' || flag.startsWith('--log-format='));
   const given = at < 0 ? process.env.FEDBATCH_LOG_FORMAT : (flags[at]?.split('=')[1] ?? flags[at + 1]);
-  return given === 'json' ? createJsonReporter() : createHumanReporter();
+  if (given === 'json') return (await import('../observability/json-reporter.js')).createJsonReporter();
+  return (await import('../observability/human-reporter.js')).createHumanReporter();
 }
 
 /** Where whoever reads the output has gone (`fedbatch … | head`), the program ends without a word. */

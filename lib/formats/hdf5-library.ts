@@ -1,4 +1,5 @@
 /** h5wasm, loaded once, and files in its memory that leave nothing behind. */
+import { setFlagsFromString } from 'node:v8';
 
 /** The h5wasm module, compiled on first use (about 0.1 s) so that programs that read no model do not pay for it. */
 export type Hdf5Library = typeof import('h5wasm') & {
@@ -18,16 +19,31 @@ export interface VirtualFiles {
   unlink(path: string): void;
 }
 
+/**
+ * How much of a WebAssembly function has to run before V8 compiles it again, optimised: of HDF5 that takes more
+ * processor time than it saves until hundreds of models are read.
+ */
+const TIERING_BUDGET = { hdf5: 180_000_000, v8: 1_800_000 } as const;
+
 let loading: Promise<Hdf5Library> | undefined;
 
 /** The library, ready for use; its errors are thrown. */
 export function loadLibrary(): Promise<Hdf5Library> {
-  loading ??= import('h5wasm').then(async (library) => {
+  loading ??= load();
+  return loading;
+}
+
+async function load(): Promise<Hdf5Library> {
+  // A module keeps the budget that it was compiled with; others, those of engines, are to have the usual one.
+  setFlagsFromString(`--wasm-tiering-budget=${TIERING_BUDGET.hdf5}`);
+  try {
+    const library = await import('h5wasm');
     const module = await library.ready;
     module.activate_throwing_error_handler();
     return library as unknown as Hdf5Library;
-  });
-  return loading;
+  } finally {
+    setFlagsFromString(`--wasm-tiering-budget=${TIERING_BUDGET.v8}`);
+  }
 }
 
 let virtualFiles = 0;

@@ -1,5 +1,5 @@
 /** npz archives (numpy's zip of npy arrays) through jszip: bounded, checked reads and repeatable writes. */
-import JSZip from 'jszip';
+import type { default as JSZip, JSZipObject } from 'jszip';
 import { DataError } from '../federation/errors.js';
 import { decodeNpy, encodeNpy, type NpyArray } from './npy.js';
 import { inflateBudget, inflateEntry } from './npz-entry.js';
@@ -30,7 +30,7 @@ const DATE = new Date(Date.UTC(1980, 0, 1));
  */
 export async function openNpz(bytes: Uint8Array, file: string): Promise<NpzArchive> {
   const zip = await loadZip(bytes, file);
-  const entries = new Map<string, JSZip.JSZipObject>();
+  const entries = new Map<string, JSZipObject>();
   for (const entry of Object.values(zip.files)) {
     // jszip makes `x.npy` of `../x.npy`; such names are none that numpy writes.
     const plain = entry.unsafeOriginalName === entry.name;
@@ -53,7 +53,7 @@ export async function openNpz(bytes: Uint8Array, file: string): Promise<NpzArchi
 
 /** An npz of `arrays`, not compressed (a volume wants speed more than space), the same bytes for the same arrays. */
 export async function encodeNpz(arrays: readonly NamedArray[]): Promise<Uint8Array> {
-  const zip = new JSZip();
+  const zip = new (await loadJszip())();
   for (const { name, shape, values } of arrays) {
     zip.file(`${name}.npy`, encodeNpy(values, shape), { date: DATE, createFolders: false });
   }
@@ -67,10 +67,16 @@ export function listNames(names: readonly string[]): string {
   return `arrays ${shown.join(', ')}${names.length > shown.length ? `, … (${names.length})` : ''}`;
 }
 
+/** Loaded where an archive is read or written: many programs only name some. */
+async function loadJszip(): Promise<typeof JSZip> {
+  return (await import('jszip')).default;
+}
+
 async function loadZip(bytes: Uint8Array, file: string): Promise<JSZip> {
+  const { loadAsync } = await loadJszip();
   let zip: JSZip;
   try {
-    zip = await JSZip.loadAsync(bytes);
+    zip = await loadAsync(bytes);
   } catch (cause) {
     const found = describeBroken(bytes, cause instanceof Error ? cause.message : '');
     throw new DataError({ file, expected: 'an npz (a zip archive of npy arrays)', found }, { cause });

@@ -1,5 +1,4 @@
 /** The reporter for people: plain sentences, and one line of progress that is redrawn on a terminal. */
-import { createLogUpdate } from 'log-update';
 import type { ProgressEvent, Reporter } from './events.js';
 import { formatProgress } from './format.js';
 
@@ -11,8 +10,8 @@ const PLAIN_WIDTH = 110;
 const REDRAW_INTERVAL_MS = 80;
 
 /** A reporter that writes to `stream` (stderr by default): redrawn lines on a terminal, occasional ones elsewhere. */
-export function createHumanReporter(stream: NodeJS.WriteStream = process.stderr): Reporter {
-  const display = stream.isTTY ? terminalProgress(stream) : plainProgress(stream);
+export async function createHumanReporter(stream: NodeJS.WriteStream = process.stderr): Promise<Reporter> {
+  const display = stream.isTTY ? await terminalProgress(stream) : plainProgress(stream);
   const say = (text: string) => {
     display.clear();
     stream.write(`${text}\n`);
@@ -38,7 +37,9 @@ const keyOf = (event: ProgressEvent) => `${event.stage}/${event.client ?? ''}`;
 const isLast = (event: ProgressEvent) => event.done >= event.total;
 
 /** Keeps one line per running stage and client at the bottom of the terminal; a finished one stays behind. */
-function terminalProgress(stream: NodeJS.WriteStream): ProgressDisplay {
+async function terminalProgress(stream: NodeJS.WriteStream): Promise<ProgressDisplay> {
+  // Stages of a job have no terminal, and start faster without what draws on one.
+  const { createLogUpdate } = await import('log-update');
   const display = createLogUpdate(stream);
   const running = new Map<string, string>();
   let drawnAt = 0;

@@ -58,9 +58,9 @@ describe('format', () => {
 });
 
 describe('human reporter', () => {
-  it('writes plain lines where there is no terminal: the first, the last, few between', () => {
+  it('writes plain lines where there is no terminal: the first, the last, few between', async () => {
     const { stream, written } = recorder();
-    const reporter = createHumanReporter(stream);
+    const reporter = await createHumanReporter(stream);
     for (let done = 0; done <= 100; done++) reporter.progress({ ...halfway, done });
     reporter.warn('careful');
     assert.equal(written.length, 3);
@@ -68,13 +68,13 @@ describe('human reporter', () => {
     assert.equal(written[2], 'warning: careful\n');
   });
 
-  it('redraws on a terminal, and keeps messages and finished lines above', () => {
+  it('redraws on a terminal, and keeps messages and finished lines above', async () => {
     const { stream, written } = recorder({
       isTTY: true,
       columns: 120,
       rows: 30,
     } as Partial<NodeJS.WriteStream>);
-    const reporter = createHumanReporter(stream);
+    const reporter = await createHumanReporter(stream);
     reporter.progress(halfway);
     reporter.info('between');
     reporter.progress({ ...halfway, done: 100 });

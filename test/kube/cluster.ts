@@ -5,13 +5,15 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import { type Access, type ApiServer, type Fault, startApiServer } from './api-server.js';
+import { type ApiServer, type Fault, startApiServer } from './api-server.js';
 import { entryPointOf } from './container-process.js';
-import { kindNamed, startJobController } from './job-controller.js';
-import { type Kubelet, type Played, startKubelet } from './kubelet.js';
-import { ApiError, type KubeObject } from './objects.js';
+import { startJobController } from './job-controller.js';
+import { type Kubelet, startKubelet } from './kubelet.js';
+import { ApiError, type KubeObject, kindNamed } from './objects.js';
 import { startOtherControllers } from './other-controllers.js';
+import type { Played } from './run-container.js';
 import { createStore, type Store } from './store.js';
+import type { Access } from './target.js';
 
 /** How a cluster differs from one where everything works. */
 export interface ClusterOptions {

@@ -1,7 +1,7 @@
 /** A container as a process of this machine: its image's program, with the container's paths turned into real ones. */
 import { join } from 'node:path';
 import { projectRoot } from '../sources.js';
-import { INDEX } from './job-controller.js';
+import { INDEX } from './job-pods.js';
 import type { KubeObject } from './objects.js';
 
 /** Volume → directory on this machine. */

@@ -1,19 +1,14 @@
 /** The Job controller: makes pods for Jobs, tries again by their limits and policies, and says how they ended. */
-import type { KubeObject, ResourceType } from './objects.js';
-import { RESOURCE_TYPES } from './objects.js';
+import { policyFor } from './failure-policy.js';
+import { indexOf, isOwnedBy, podOf } from './job-pods.js';
+import { type KubeObject, kindNamed } from './objects.js';
 import { type Store, timestamp } from './store.js';
 
 /** Before a failed pod is followed by the next one; a real cluster begins with 10 s. */
 const BACKOFF_MS = 100;
 
-/** The kind of that name. */
-export const kindNamed = (kind: string): ResourceType =>
-  RESOURCE_TYPES.find((each) => each.kind === kind) as ResourceType;
-
 const JOBS = kindNamed('Job');
 const PODS = kindNamed('Pod');
-export const INDEX = 'batch.kubernetes.io/job-completion-index';
-
 /** Starts the controller on a store; the result stops it. */
 export function startJobController(store: Store, deletePod: (pod: KubeObject) => void): () => void {
   const timers = new Set<NodeJS.Timeout>();
@@ -224,86 +219,6 @@ function ranges(indexes: readonly number[]): string {
   }
   return runs.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
 }
-
-interface FailureRule {
-  readonly action: string;
-  readonly onExitCodes?: {
-    readonly containerName?: string;
-    readonly operator: string;
-    readonly values: readonly number[];
-  };
-  readonly onPodConditions?: readonly { readonly type: string; readonly status?: string }[];
-}
-
-/** The first rule that fits a failed pod; a pod that fits none counts. */
-function policyFor(
-  policy: { readonly rules: readonly FailureRule[] } | undefined,
-  { status, metadata }: KubeObject,
-): { readonly action: string; readonly why: string } {
-  const ended = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])].filter(
-    ({ state }) => state?.terminated !== undefined && state.terminated.exitCode !== 0,
-  );
-  for (const [at, { action, onExitCodes, onPodConditions }] of (policy?.rules ?? []).entries()) {
-    const container = ended.find(({ name, state }) => {
-      if (onExitCodes === undefined || (onExitCodes.containerName ?? name) !== name) return false;
-      return onExitCodes.values.includes(state.terminated.exitCode) === (onExitCodes.operator === 'In');
-    });
-    const condition = onPodConditions?.find(({ type, status: wanted = 'True' }) =>
-      (status.conditions ?? []).some(
-        (each: { type: string; status: string }) => each.type === type && each.status === wanted,
-      ),
-    );
-    if (container === undefined && condition === undefined) continue;
-    const pod = `${metadata.namespace}/${metadata.name}`;
-    const why =
-      container === undefined
-        ? `Pod ${pod} has condition ${condition?.type} matching ${action} rule at index ${at}`
-        : `Container ${container.name} for pod ${pod} failed with exit code ${container.state.terminated.exitCode} matching ${action} rule at index ${at}`;
-    return { action, why };
-  }
-  return { action: 'Count', why: '' };
-}
-
-function podOf(job: KubeObject, index: number): KubeObject {
-  const { name, namespace = '', uid = '' } = job.metadata;
-  const isIndexed = job.spec.completionMode === 'Indexed';
-  const { metadata = {}, spec } = job.spec.template;
-  const marks = isIndexed ? { [INDEX]: `${index}` } : {};
-  const suffix = Math.random().toString(36).slice(2, 7).padEnd(5, '0');
-  const variable = isIndexed ? [{ name: 'JOB_COMPLETION_INDEX', value: `${index}` }] : [];
-  const withIndex = (container: KubeObject) => ({
-    ...container,
-    env: [...(container.env ?? []), ...variable],
-  });
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name: `${name}-${isIndexed ? `${index}-` : ''}${suffix}`,
-      namespace,
-      labels: {
-        ...metadata.labels,
-        ...marks,
-        'batch.kubernetes.io/job-name': name,
-        'batch.kubernetes.io/controller-uid': uid,
-        'job-name': name,
-      },
-      annotations: { ...metadata.annotations, ...marks },
-      ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true }] as never,
-    },
-    spec: {
-      ...spec,
-      ...(spec.initContainers === undefined ? {} : { initContainers: spec.initContainers.map(withIndex) }),
-      containers: spec.containers.map(withIndex),
-    },
-    status: { phase: 'Pending' },
-  };
-}
-
-const isOwnedBy = ({ metadata }: KubeObject, owner: KubeObject): boolean =>
-  metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid) ?? false;
-
-const indexOf = ({ metadata }: KubeObject): number => Number(metadata.annotations?.[INDEX] ?? 0);
 
 function lastEnd(pods: readonly KubeObject[], index: number): number {
   const ends = pods

@@ -1,24 +1,11 @@
 /** The nodes: pods as processes of this machine, their containers one after the other or side by side. */
-import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { containerProcess, type Mounts, replacePaths } from './container-process.js';
-import { kindNamed } from './job-controller.js';
-import type { KubeObject } from './objects.js';
+import { type KubeObject, kindNamed } from './objects.js';
+import { mountsOf } from './pod-volumes.js';
+import { type ContainerContext, logPath, type Played, runContainer } from './run-container.js';
+import { whyNoContainer, whyUnschedulable } from './scheduling.js';
 import { type Store, timestamp } from './store.js';
-
-/** A container that is played instead of run. */
-export interface Played {
-  readonly exitCode: number;
-  /** `Error`, `OOMKilled`; by default as the exit code says. */
-  readonly reason?: string;
-  /** What it leaves as its termination message. */
-  readonly message?: string;
-  /** How long it seems to work; Infinity until its pod is deleted. */
-  readonly ms?: number;
-  /** What it writes. */
-  readonly log?: string;
-}
 
 /** What the nodes of the cluster are like. */
 export interface NodeOptions {
@@ -48,10 +35,6 @@ export interface Kubelet {
 const PODS = kindNamed('Pod');
 /** Between two looks at a pod that cannot start yet. */
 const RETRY_MS = 100;
-/** A termination message is cut there. */
-const MAX_MESSAGE = 4096;
-const MAX_FALLBACK = 2048;
-
 interface Running {
   readonly stop: AbortController;
   readonly processes: Map<string, number>;
@@ -107,14 +90,7 @@ export function startKubelet(options: NodeOptions): Kubelet {
   };
 }
 
-interface PodContext extends NodeOptions {
-  readonly signal: AbortSignal;
-  readonly processes: Map<string, number>;
-  readonly ended: Set<string>;
-}
-
-const logPath = (directory: string, pod: KubeObject, container: string) =>
-  join(directory, 'pods', `${pod.metadata.uid}`, `${container}.log`);
+type PodContext = NodeOptions & ContainerContext;
 
 async function runPod(pod: KubeObject, context: PodContext): Promise<void> {
   const { store, signal, directory } = context;
@@ -210,125 +186,4 @@ async function runPod(pod: KubeObject, context: PodContext): Promise<void> {
 
 function statusOfContainer({ name, image }: KubeObject, state: object): object {
   return { name, image, ready: false, restartCount: 0, state };
-}
-
-/** What the scheduler says of a pod that fits nowhere. */
-function whyUnschedulable(pod: KubeObject, { store, gpus }: PodContext): string | undefined {
-  const { namespace } = pod.metadata;
-  for (const { persistentVolumeClaim: claim } of pod.spec.volumes ?? []) {
-    if (claim === undefined) continue;
-    const found = store.find(kindNamed('PersistentVolumeClaim'), namespace, claim.claimName);
-    if (found === undefined)
-      return `0/1 nodes are available: persistentvolumeclaim "${claim.claimName}" not found. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.`;
-    if (found.status?.phase !== 'Bound')
-      return '0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.';
-  }
-  const wanted = pod.spec.containers
-    .map(({ resources }: KubeObject) => Number(resources?.limits?.['nvidia.com/gpu'] ?? 0))
-    .reduce((sum: number, each: number) => sum + each, 0);
-  return wanted > gpus
-    ? '0/1 nodes are available: 1 Insufficient nvidia.com/gpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.'
-    : undefined;
-}
-
-function whyNoContainer(
-  pod: KubeObject,
-  { image, env = [] }: KubeObject,
-  { store, hasImage }: PodContext,
-): { readonly reason: string; readonly message: string } | undefined {
-  if (!hasImage(image)) {
-    const message = `failed to pull and unpack image "docker.io/${image}": failed to resolve reference "docker.io/${image}": not found`;
-    return { reason: 'ErrImagePull', message };
-  }
-  for (const { valueFrom } of env) {
-    const { name, optional } = valueFrom?.configMapKeyRef ?? valueFrom?.secretKeyRef ?? {};
-    if (name === undefined || optional) continue;
-    if (store.find(kindNamed('ConfigMap'), pod.metadata.namespace, name) === undefined)
-      return { reason: 'CreateContainerConfigError', message: `configmap "${name}" not found` };
-  }
-  return undefined;
-}
-
-function mountsOf(pod: KubeObject, { store, directory, claim }: PodContext): Mounts {
-  const places = new Map<string, string>();
-  const { volumes = [], initContainers = [], containers } = pod.spec;
-  for (const { name, persistentVolumeClaim } of volumes) {
-    const own = join(directory, 'pods', `${pod.metadata.uid}`, 'volumes', name);
-    if (persistentVolumeClaim === undefined) mkdirSync(own, { recursive: true });
-    places.set(name, persistentVolumeClaim === undefined ? own : claim(persistentVolumeClaim.claimName));
-  }
-  // Files speak of paths as containers see them.
-  const seen = new Map<string, string>();
-  for (const { volumeMounts = [] } of [...initContainers, ...containers]) {
-    for (const { name, mountPath } of volumeMounts) seen.set(mountPath, places.get(name) ?? '');
-  }
-  for (const { name, configMap } of volumes) {
-    if (configMap === undefined) continue;
-    const { data = {} } = store.get(kindNamed('ConfigMap'), pod.metadata.namespace, configMap.name);
-    for (const [file, text] of Object.entries(data)) {
-      writeFileSync(join(places.get(name) ?? '', file), replacePaths(String(text), seen));
-    }
-  }
-  return places;
-}
-
-async function runContainer(
-  pod: KubeObject,
-  {
-    container,
-    mounts,
-    onStart,
-  }: { readonly container: KubeObject; readonly mounts: Mounts; readonly onStart: () => void },
-  { directory, processes, ended, signal, play }: PodContext,
-): Promise<{ readonly exitCode: number; readonly reason: string; readonly message: string }> {
-  const { name } = container;
-  const path = logPath(directory, pod, name);
-  const messagePath = path.replace(/log$/, 'message');
-  writeFileSync(path, '');
-  writeFileSync(messagePath, '');
-  const played = play(pod, name);
-  if (played !== undefined) {
-    const { exitCode, message = '', ms = 0, log = '' } = played;
-    writeFileSync(path, log);
-    processes.set(name, -1);
-    onStart();
-    await new Promise<void>((done) => {
-      const timer = ms === Number.POSITIVE_INFINITY ? undefined : setTimeout(done, ms);
-      signal.addEventListener('abort', () => {
-        clearTimeout(timer);
-        done();
-      });
-    });
-    processes.delete(name);
-    ended.add(name);
-    const { reason = exitCode === 0 ? 'Completed' : 'Error' } = played;
-    return { exitCode: signal.aborted ? 143 : exitCode, reason, message };
-  }
-  const { file, arguments: given, env } = containerProcess(pod, { container, mounts, messagePath });
-  const output = openSync(path, 'a');
-  const child = spawn(file, given, { env, stdio: ['ignore', output, output] });
-  closeSync(output);
-  processes.set(name, child.pid ?? -1);
-  const graceMs = (pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
-  let kill: NodeJS.Timeout | undefined;
-  const onAbort = () => {
-    child.kill('SIGTERM');
-    kill = setTimeout(() => child.kill('SIGKILL'), graceMs);
-  };
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  onStart();
-  const exitCode = await new Promise<number>((done) => {
-    child.once('error', () => done(128));
-    child.once('exit', (code, by) => done(code ?? (by === 'SIGKILL' ? 137 : by === 'SIGTERM' ? 143 : 134)));
-  });
-  clearTimeout(kill);
-  signal.removeEventListener('abort', onAbort);
-  ended.add(name);
-  processes.delete(name);
-  const written = readFileSync(messagePath, 'utf8').slice(0, MAX_MESSAGE);
-  const falls =
-    container.terminationMessagePolicy === 'FallbackToLogsOnError' && exitCode !== 0 && written === '';
-  const message = falls ? readFileSync(path, 'utf8').slice(-MAX_FALLBACK) : written;
-  return { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', message };
 }

@@ -128,3 +128,7 @@ export function matchesFields(object: KubeObject, selector: string): boolean {
     return (String(found ?? '') === value) === (sign !== '!=');
   });
 }
+
+/** The kind of that name. */
+export const kindNamed = (kind: string): ResourceType =>
+  RESOURCE_TYPES.find((each) => each.kind === kind) as ResourceType;

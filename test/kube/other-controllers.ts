@@ -1,6 +1,5 @@
 /** The controllers beside that of Jobs, as far as fedbatch's manifests need them: volumes, services, deployments. */
-import { kindNamed } from './job-controller.js';
-import type { KubeObject } from './objects.js';
+import { type KubeObject, kindNamed } from './objects.js';
 import type { Store } from './store.js';
 
 /** Binds claims, gives services their addresses, makes the pods of deployments; the result stops it. */

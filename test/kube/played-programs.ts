@@ -4,9 +4,9 @@ import type { KubeRunOptions } from '../../k8s/run/run.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import type { FakeCluster } from './cluster.js';
-import { INDEX } from './job-controller.js';
-import type { Played } from './kubelet.js';
+import { INDEX } from './job-pods.js';
 import type { KubeObject } from './objects.js';
+import type { Played } from './run-container.js';
 
 /** What a test changes of the play; undefined leaves a container as it is. */
 export type Change = (at: {

@@ -1,0 +1,138 @@
+/** What the measurements of the server share: its model, what is sent, the server's process, and the loader's. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { initialWeights } from '../lib/engine/initial-weights.js';
+import { kerasConfig } from '../lib/engine/keras-model.js';
+import { describeModel } from '../lib/engine/model-zoo.js';
+import { randomStream } from '../lib/federation/random.js';
+import { writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { digitPng } from '../server/testing/segment-digits.js';
+import type { LoadOptions } from './load.js';
+import { sampleProcess } from './measure.js';
+import { program } from './section.js';
+
+export const CONNECTIONS = 32;
+/** Of the kernel's clock, in which it counts processor time: 100 a second on Linux. */
+const TICK_MS = 10;
+
+/** What is sent, to which address. */
+export interface Load {
+  readonly path: string;
+  /** The file with the body of every request. */
+  readonly body: string;
+  readonly type: string;
+}
+
+/** The command line of `fedbatch serve` for `model`, without the interpreter. */
+export const serveArguments = (model: string): readonly string[] => [
+  ...[program('server/cli'), '--model', model],
+  ...['--port', '0', '--name', 'cnn'],
+];
+
+/** A server that listens. */
+export interface RunningServer {
+  readonly url: string;
+  /** Processor time so far, in milliseconds. */
+  readonly cpuMs: () => number;
+  /** Resident memory in bytes: now, and the most so far. */
+  readonly memory: () => { readonly now: number; readonly peak: number };
+}
+
+/** Starts a server, lends it, ends it. */
+export async function withServer<T>(
+  { command, args }: { readonly command: string; readonly args: readonly string[] },
+  use: (server: RunningServer) => Promise<T>,
+): Promise<T> {
+  const server = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' },
+  });
+  try {
+    return await use({
+      url: await listening(server),
+      cpuMs: () => cpuMs(server),
+      memory: () => ({ now: memoryOf(server, 'VmRSS'), peak: memoryOf(server, 'VmHWM') }),
+    });
+  } finally {
+    const ended = new Promise((resolve) => server.once('close', resolve));
+    server.kill('SIGTERM');
+    await ended;
+  }
+}
+
+/** Writes the default CNN, untrained. */
+export async function writeModel(directory: string): Promise<string> {
+  const path = join(directory, 'cnn.h5');
+  const description = describeModel('cnn', { inputShape: [28, 28, 1], classes: 10 });
+  const weights = initialWeights(description, 1);
+  await writeKerasFile(path, { modelConfig: kerasConfig(description), kerasVersion: '2.2.4-tf', weights });
+  return path;
+}
+
+/** Writes a prediction of one picture as JSON, and an upload of a small PNG. */
+export async function writeBodies(directory: string): Promise<readonly [predict: Load, upload: Load]> {
+  const random = randomStream(1, 'serve-section');
+  const row = () =>
+    Array.from({ length: 28 }, () => [random.integer(0, 4) > 0 ? 0 : random.integer(1, 9_999) / 10_000]);
+  const json = JSON.stringify({ instances: [Array.from({ length: 28 }, row)] });
+  const form = Buffer.concat([
+    Buffer.from('--edge\r\nContent-Disposition: form-data; name="file"; filename="7.png"\r\n\r\n'),
+    await digitPng(7),
+    Buffer.from('\r\n--edge--\r\n'),
+  ]);
+  const write = async (name: string, bytes: Uint8Array | string) => {
+    await writeFileAtomic(join(directory, name), bytes);
+    return join(directory, name);
+  };
+  return [
+    {
+      path: '/v1/models/cnn:predict',
+      body: await write('predict.json', json),
+      type: 'application/json',
+    },
+    {
+      path: '/upload',
+      body: await write('upload.form', form),
+      type: 'multipart/form-data; boundary=edge',
+    },
+  ];
+}
+
+async function listening(server: ChildProcess): Promise<string> {
+  if (server.stdout === null) throw new Error('the server has no output');
+  for await (const line of createInterface(server.stdout)) {
+    const url = /^Listening on (http:\S+)$/.exec(line)?.[1];
+    if (url !== undefined) return url;
+  }
+  throw new Error('the server did not come up');
+}
+
+/** Processor time of a process so far: fields 14 and 15 of its stat, after the name in brackets. */
+function cpuMs({ pid }: ChildProcess): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
+function memoryOf({ pid }: ChildProcess, field: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0) * 1024;
+}
+
+const loadSchema = z.object({
+  requests: z.object({ average: z.number(), total: z.number() }),
+  latency: z.object({ p50: z.number(), p99: z.number() }),
+  non2xx: z.literal(0),
+  errors: z.literal(0),
+});
+
+/** Loads a server, by default as much as it takes. @throws where any answer is not 2xx */
+export async function drive(url: string, { path, body, type }: Load, seconds: number, rate?: number) {
+  const file = body;
+  const options: LoadOptions = { url: url + path, file, type, connections: CONNECTIONS, seconds, rate };
+  const { stdout } = await sampleProcess(process.execPath, [program('bench/load'), JSON.stringify(options)]);
+  return loadSchema.parse(JSON.parse(stdout));
+}

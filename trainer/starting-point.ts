@@ -1,0 +1,43 @@
+/** Where a training starts, from its files: the shard, and the global model or the seeded initial one. */
+import { modelFromKeras } from '../lib/engine/keras-model.js';
+import { requireFit } from '../lib/engine/task-from-data.js';
+import type { Examples } from '../lib/federation/examples.js';
+import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
+import { readSharedShard } from '../lib/formats/dataset.js';
+import { decodeKerasFile, encodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { type InitialModel, makeInitialModel } from './initial-model.js';
+import type { TrainRequest } from './train-request.js';
+
+/** A model, its file and the sha256 of that. */
+interface GlobalModel extends InitialModel {
+  readonly parent: string;
+}
+
+/** What a training starts from. */
+export interface StartingPoint extends GlobalModel {
+  /** Of the shard, in memory that threads share. */
+  readonly examples: Examples;
+}
+
+/** Reads what `request` names. @throws {DataError} when a file is missing or damaged, or model and shard do not fit */
+export async function readStartingPoint(request: TrainRequest): Promise<StartingPoint> {
+  // The model is read here and not in the training thread: HDF5's library is loaded once, since the update needs it too.
+  const [examples, given] = await Promise.all([
+    readSharedShard(request.data),
+    request.init === undefined ? undefined : readGlobalModel(request.init),
+  ]);
+  const global = given ?? (await initialModel(request, examples));
+  requireFit(global.model, examples, request.data);
+  return { ...global, examples };
+}
+
+async function readGlobalModel(path: string): Promise<GlobalModel> {
+  const bytes = await readFileBytes(path, 'the global model (h5)');
+  const { update: _parentsOwnFacts, ...file } = await decodeKerasFile(bytes, path);
+  return { file, model: modelFromKeras(file, path, { keepForeignLayers: true }), parent: sha256(bytes) };
+}
+
+async function initialModel(request: TrainRequest, examples: Examples): Promise<GlobalModel> {
+  const initial = await makeInitialModel(examples, request.data, request);
+  return { ...initial, parent: sha256(await encodeKerasFile(initial.file)) };
+}
