@@ -39,7 +39,7 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
   'a convolutional one, some clients a round': ['--model', 'cnn', '--fraction', '0.6'],
   'a server optimizer, FedProx, a rate that decays, local steps': [
     ...['--model', 'mlp', '--strategy', 'fedadam', '--proximal', '0.1'],
-    ...['--learning-rate-decay', '0.5', '--local-steps', '7'],
+    ...['--learning-rate-decay', '0.5', '--local-steps', '7', '--clients', '2'],
   ],
   'a median of clipped updates, whole shards as batches': [
     ...['--model', 'mlp', '--strategy', 'median', '--clip-norm', '0.5', '--batch', 'all', '--rounds', '1'],
