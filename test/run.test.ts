@@ -357,22 +357,22 @@ test('a file that is no dataset is refused before anything is written', async ()
 test('updates that are rejected fail the round, and round.json says which and why', async () => {
   const volume = join(directory, 'diverged');
   // So large a step that the weights overflow.
-  const diverging = ['--rounds', '1', '--optimizer', 'sgd', '--learning-rate', '1e30'];
+  const diverging = ['--rounds', '1', '--clients', '2', '--optimizer', 'sgd', '--learning-rate', '1e30'];
   const { exitCode, stderr } = await start(volume, ...diverging);
   assert.equal(exitCode, 4, stderr);
-  assert.match(stderr, /error: aggregate: .*Expected at least 3 good client updates, found 0 \(3 rejected\)/);
+  assert.match(stderr, /error: aggregate: .*Expected at least 2 good client updates, found 0 \(2 rejected\)/);
   assert.match(stderr, /loss NaN/);
   assert.match(stderr, /updates\/0\.h5: holds (NaN|Infinity|-Infinity) in dense/);
   assert.doesNotMatch(stderr, /this is a bug/);
   const record = await readRoundRecord(join(volume, 'rounds', '0001', 'round.json'));
-  assert.equal(record.reported.length, 3);
+  assert.equal(record.reported.length, 2);
   assert.deepEqual(
     record.rejected.map((each) => 'client' in each && each.client),
-    [0, 1, 2],
+    [0, 1],
   );
   for (const { reason } of record.rejected) assert.match(reason, /finite|NaN|infinit/i);
   assert.equal(record.failure?.stage, 'aggregate');
-  assert.match(record.failure?.reason ?? '', /found 0 \(3 rejected\)/);
+  assert.match(record.failure?.reason ?? '', /found 0 \(2 rejected\)/);
   assert.equal(record.aggregate, undefined);
 });
 
@@ -424,7 +424,8 @@ for (const [signal, whom] of [
   ['SIGTERM', 'itself'],
 ] as const) {
   test(`${signal} to ${whom} stops everything, says how to go on, and loses nothing that is finished`, async () => {
-    const volume = join(directory, `stopped-${signal}`);
+    // The second one goes on where the first one was stopped.
+    const volume = join(directory, 'stopped');
     const run = inOwnGroup(volume, '--epochs', '3000', '--rounds', '1', '--clients', '2');
     await waitFor(() => runningWith(join(volume, 'rounds')).length === 2);
     await sleep(300);
@@ -435,9 +436,7 @@ for (const [signal, whom] of [
     assert.equal(stdout, '');
     assert.match(
       stderr,
-      new RegExp(
-        `error: Interrupted\\. What is finished stays in stopped-${signal}; the same command goes on from there\\.`,
-      ),
+      /error: Interrupted\. What is finished stays in stopped; the same command goes on from there\./,
     );
     assert.deepEqual(runningWith(volume), [], 'no orphans');
     assert.ok(existsSync(join(volume, 'data', 'manifest.json')));
@@ -466,7 +465,7 @@ test('a run that is killed anywhere, again and again, ends with the bytes of an 
 });
 
 test('trainers do not outlive a pipeline that is killed alone', async () => {
-  const volume = join(directory, 'beheaded');
+  const volume = join(directory, 'stopped');
   const run = start(volume, '--epochs', '3000', '--rounds', '1', '--clients', '2');
   await waitFor(() => runningWith(join(volume, 'rounds')).length === 2);
   run.kill('SIGKILL');
