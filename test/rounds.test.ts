@@ -195,7 +195,11 @@ test('a client that is lost is missing with its reason, and the round goes on wh
 
 test('a quorum that cannot hold any more ends the run with exit code 4, who is missing and why; it can go on', async () => {
   const volume = join(directory, 'broken');
-  const flags = [...FOUR, '--epochs', '40', '--quorum', '3', '--retries', '0'];
+  await cp(join(directory, 'lost'), volume, { recursive: true });
+  // As before the first round.
+  for (const path of ['rounds/0001/round.json', 'rounds/0001/updates', 'rounds/0002', 'aggregated-model.h5'])
+    await rm(join(volume, path), { recursive: true });
+  const flags = [...FOUR, '--quorum', '3', '--retries', '0'];
   const run = startRun(volume, flags);
   for (const client of [0, 1]) process.kill(await trainerOf(volume, 1, client), 'SIGKILL');
   const { exitCode, stderr, stdout } = await run;
