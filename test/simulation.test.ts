@@ -55,9 +55,11 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+const nameOf = (what: string) => what.replaceAll(/\W+/g, '-');
+
 for (const [what, flags] of Object.entries(CASES)) {
   test(`${what}: simulated with 1 and with 4 workers, every global model has the bytes of real clients'`, async () => {
-    const name = what.replaceAll(/\W+/g, '-');
+    const name = nameOf(what);
     const real = await finishRun(at(`${name}-real`), [...settings, ...flags, '--jobs', '2']);
     for (const jobs of [1, 4]) {
       const volume = `${name}-${jobs}`;
@@ -216,10 +218,10 @@ test('a deadline for clients that are never late is refused', async () => {
 });
 
 test('a volume of real clients is not gone on with by simulation', async () => {
-  const volume = at('other');
-  const flags = [...settings, '--model', 'mlp', '--rounds', '1', '--clients', '1'];
-  await finishRun(volume, flags);
-  const { exitCode, stderr } = await startRun(volume, [...flags, '--simulate']);
+  const [[what, flags] = ['', []]] = Object.entries(CASES);
+  const volume = at(`${nameOf(what)}-real`);
+  assert.ok(existsSync(join(volume, 'aggregated-model.h5')), 'of the first test');
+  const { exitCode, stderr } = await startRun(volume, [...settings, ...flags, '--simulate']);
   assert.equal(exitCode, 2);
   assert.match(stderr, /--simulate not given, now true/);
 });
