@@ -8,10 +8,10 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { z } from 'zod';
-import { randomStream } from '../lib/federation/random.js';
 import { encodeNpz } from '../lib/formats/npz.js';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
 import { runningWith } from './processes.js';
+import { temporaryFiles } from './runs.js';
 import { projectRoot } from './sources.js';
 import { writeTinyDataset } from './tiny-dataset.js';
 
@@ -437,25 +437,6 @@ for (const [signal, whom] of [
   });
 }
 
-test('a run that is killed anywhere, again and again, ends with the bytes of an undisturbed one', async () => {
-  const volume = join(directory, 'killed');
-  const random = randomStream(Date.now(), 'kill');
-  const lifetimes: number[] = [];
-  for (let attempt = 0; attempt < 3; attempt++) {
-    const run = inOwnGroup(volume);
-    const lifetimeMs = 300 + Math.round(random.uniform() * 2500);
-    lifetimes.push(lifetimeMs);
-    await Promise.race([sleep(lifetimeMs), run]);
-    killGroup(run);
-    await run;
-    await waitFor(() => runningWith(volume).length === 0);
-  }
-  const end = lastLine(await start(volume));
-  assert.equal(end.sha256, finished.line.sha256, `killed after ${lifetimes.join(', ')} ms`);
-  assert.equal(end.accuracy, finished.line.accuracy);
-  assert.deepEqual(temporaryFiles(volume), []);
-});
-
 test('trainers do not outlive a pipeline that is killed alone', async () => {
   const volume = join(directory, 'stopped');
   const run = start(volume, '--epochs', '3000', '--rounds', '1', '--clients', '2');
@@ -496,20 +477,6 @@ function inOwnGroup(volume: string, ...more: readonly string[]) {
       cleanup: false,
     },
   );
-}
-
-function killGroup({ pid }: { readonly pid?: number | undefined }): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
-  } catch {
-    // It has ended by itself.
-  }
-}
-
-function temporaryFiles(volume: string): readonly string[] {
-  return readdirSync(volume, { recursive: true })
-    .map(String)
-    .filter((path) => path.includes('.tmp-'));
 }
 
 async function waitFor(holds: () => boolean, timeoutMs = 30_000): Promise<void> {

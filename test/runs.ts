@@ -1,6 +1,6 @@
 /** Starts `fedbatch run` as users do, and watches its trainers from outside. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -72,6 +72,13 @@ export function eventsOf(volume: string, name: string): readonly Readonly<Record
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>)
     .filter(({ event }) => event === name);
+}
+
+/** Files on a volume that were never finished. */
+export function temporaryFiles(volume: string): readonly string[] {
+  return readdirSync(volume, { recursive: true })
+    .map(String)
+    .filter((path) => path.includes('.tmp-'));
 }
 
 /** Waits until something holds. */
