@@ -95,7 +95,7 @@ test('many clients share columns in which what sets them apart is still to be se
   assert.ok(Math.abs((few.columns[0]?.shares.at(-1) ?? 0) - 2 / 3) < 1e-9);
 });
 
-test('fedbatch run ends with a report, and fedbatch report makes the same again', async (t) => {
+test('fedbatch run (simulated) ends with a report, and fedbatch report makes the same again', async (t) => {
   const directory = await temporaryDirectory(t);
   const data = await writeTinyDataset(directory, 200);
   const volume = join(directory, 'volume');
@@ -110,6 +110,7 @@ test('fedbatch run ends with a report, and fedbatch report makes the same again'
     '2',
     '--clients',
     '2',
+    '--simulate',
     '--volume',
     volume,
   ];

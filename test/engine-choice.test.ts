@@ -56,6 +56,7 @@ describe('--engine and --backend', () => {
     const figures = async (...args: readonly string[]) => {
       const { exitCode, stdout, stderr } = await runProgramFile('evaluator/cli', [
         ...['--modelpath', model, '--data', shard, '--savefile', path('accuracy.json'), ...args],
+        ...['--threads', '1'],
       ]);
       assert.equal(exitCode, 0, stderr);
       assert.match(stderr, /^testing on \S+ \(.+\)$/m);
@@ -156,6 +157,7 @@ describe('on a machine where something is broken', () => {
     const { stdout, stderr } = await execa(process.execPath, [
       program('trainer/cli'),
       ...['--data', shard, '--model', 'mlp', '--epoch', '1', '--savemodel', path('wasm.h5')],
+      ...['--threads', '1'],
     ]);
     assert.equal(engineOf(stdout), 'onnx/wasm');
     assert.match(stderr, /onnx\/cpu: .*libfoo\.so\.1: cannot open shared object file/);
@@ -208,19 +210,19 @@ describe('fedbatch run', () => {
     const run = (...args: readonly string[]) =>
       runProgramFile('pipeline/cli', [
         ...['--data', shard, '--model', 'mlp', '--clients', '1', '--epochs', '1', '--volume', path('run')],
-        ...args,
+        ...['--threads', '1', ...args],
       ]);
-    const first = await run('--engine', 'onnx', '--backend', 'wasm');
+    const first = await run('--engine', 'tensorflow', '--backend', 'cpu');
     assert.equal(first.exitCode, 0, first.stderr);
-    assert.match(first.stderr, /^train +on onnx\/wasm \(as asked\)$/m);
+    assert.match(first.stderr, /^train +on tensorflow\/cpu \(as asked\)$/m);
     const { settings } = await readRunRecord(path('run/run.json'));
-    assert.deepEqual(settings.engine, { name: 'onnx', backend: 'wasm' });
+    assert.deepEqual(settings.engine, { name: 'tensorflow', backend: 'cpu' });
     const round = await readRoundRecord(path('run/rounds/0001/round.json'));
-    assert.equal(round.reported[0]?.engine, 'onnx/wasm');
+    assert.equal(round.reported[0]?.engine, 'tensorflow/cpu');
     const other = await run();
     assert.equal(other.exitCode, 2);
-    assert.match(other.stderr, /--backend wasm, now not given; --engine onnx, now auto/);
-    const same = await run('--engine', 'onnx', '--backend', 'wasm');
+    assert.match(other.stderr, /--backend cpu, now not given; --engine tensorflow, now auto/);
+    const same = await run('--engine', 'tensorflow', '--backend', 'cpu');
     assert.match(same.stderr, /train +round 1: 1 client, done before: skipped/);
   });
 });

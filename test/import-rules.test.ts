@@ -126,3 +126,41 @@ test('a circle of imports is found', () => {
   ];
   assert.deepEqual(findCycle(circle), ['lib/formats', 'lib/engine', 'lib/formats']);
 });
+
+/** Import statements alone: what is loaded later, by `import()`, is loaded where it is needed. */
+const staticImports = ({ path, text }: Source) =>
+  importsOf({ path, text: text.replaceAll(/import type [^;]*;|import\([^)]*\)/g, '') });
+
+/** All that is loaded with the file at `path`. */
+function loadedWith(
+  path: string,
+  sources: readonly Source[],
+  found = new Set<string>(),
+): ReadonlySet<string> {
+  const source = sources.find((each) => each.path === path);
+  if (source === undefined || found.has(path)) return found;
+  found.add(path);
+  for (const target of staticImports(source)) loadedWith(target, sources, found);
+  return found;
+}
+
+test('programs start cheaply: threads that train load no files, programs no engine before it is wanted', () => {
+  const sources = readSources();
+  const folders = (path: string) => [...new Set([...loadedWith(path, sources)].map(folderOf))];
+  for (const thread of ['trainer/train-worker.ts', 'simulator/worker.ts']) {
+    assert.ok(folders(thread).includes('lib/engine'), 'imports are found');
+    const packages = [...loadedWith(thread, sources)].flatMap((path) => {
+      const text = sources.find((each) => each.path === path)?.text ?? '';
+      return [...text.matchAll(/^import (?!type)[^;]*'(zod|commander|pino|jszip|execa|h5wasm)'/gm)].map(
+        ([, name]) => `${path}: ${name}`,
+      );
+    });
+    assert.deepEqual(packages, [], thread);
+  }
+  for (const program of ['trainer/cli.ts', 'evaluator/cli.ts', 'aggregator/cli.ts']) {
+    const heavy = [...loadedWith(program, sources)].filter((path) =>
+      /hdf5|npz|choose-engine|keras-model|manifest/.test(path),
+    );
+    assert.deepEqual(heavy, [], program);
+  }
+});

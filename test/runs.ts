@@ -1,6 +1,6 @@
 /** Starts `fedbatch run` as users do, and watches its trainers from outside. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -74,11 +74,18 @@ export function eventsOf(volume: string, name: string): readonly Readonly<Record
     .filter(({ event }) => event === name);
 }
 
+/** Files on a volume that were never finished. */
+export function temporaryFiles(volume: string): readonly string[] {
+  return readdirSync(volume, { recursive: true })
+    .map(String)
+    .filter((path) => path.includes('.tmp-'));
+}
+
 /** Waits until something holds. */
 export async function waitFor(holds: () => boolean, timeoutMs = 180_000): Promise<void> {
   const until = Date.now() + timeoutMs;
   while (!holds()) {
     assert.ok(Date.now() < until, 'waited in vain');
-    await sleep(10);
+    await sleep(25);
   }
 }

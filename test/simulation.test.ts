@@ -1,9 +1,9 @@
 /** `fedbatch run --simulate` from end to end: the bytes of the process runner, whatever happens on the way. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomStream } from '../lib/federation/random.js';
@@ -26,6 +26,15 @@ const at = (volume: string) => join(directory, volume);
 const bytesOf = (volume: string, file: string) => readFileSync(join(at(volume), file));
 const MODELS = [1, 2, 3].map((round) => `rounds/000${round}/global.h5`);
 
+/** A copy of a finished run as it was before its first round: split, with its initial model. */
+async function copyBeforeRounds(from: string, to: string): Promise<void> {
+  await cp(at(from), at(to), { recursive: true });
+  for (const path of [...MODELS.slice(1).map(dirname), join('rounds', '0001', 'round.json')])
+    await rm(join(at(to), path), { recursive: true, force: true });
+  for (const name of ['aggregated-model.h5', 'best-model.h5', 'accuracy.json', 'metrics.jsonl'])
+    await rm(join(at(to), name));
+}
+
 /** What a result line says of the models. */
 const outcome = ({ accuracy, best, sha256, participation }: ResultLine) => ({
   accuracy,
@@ -39,19 +48,22 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
   'a convolutional one, some clients a round': ['--model', 'cnn', '--fraction', '0.6'],
   'a server optimizer, FedProx, a rate that decays, local steps': [
     ...['--model', 'mlp', '--strategy', 'fedadam', '--proximal', '0.1'],
-    ...['--learning-rate-decay', '0.5', '--local-steps', '7'],
+    ...['--learning-rate-decay', '0.5', '--local-steps', '7', '--clients', '2'],
   ],
   'a median of clipped updates, whole shards as batches': [
     ...['--model', 'mlp', '--strategy', 'median', '--clip-norm', '0.5', '--batch', 'all', '--rounds', '1'],
   ],
 };
 
+const nameOf = (what: string) => what.replaceAll(/\W+/g, '-');
+
 for (const [what, flags] of Object.entries(CASES)) {
   test(`${what}: simulated with 1 and with 4 workers, every global model has the bytes of real clients'`, async () => {
-    const name = what.replaceAll(/\W+/g, '-');
+    const name = nameOf(what);
     const real = await finishRun(at(`${name}-real`), [...settings, ...flags, '--jobs', '2']);
     for (const jobs of [1, 4]) {
       const volume = `${name}-${jobs}`;
+      if (jobs > 1) await copyBeforeRounds(`${name}-1`, volume);
       const simulated = await finishRun(at(volume), [
         ...[...settings, ...flags, '--simulate'],
         ...['--jobs', `${jobs}`],
@@ -100,14 +112,14 @@ test('a simulation leaves no files of clients, and goes on with nothing to do', 
 });
 
 test('killed anywhere and started again, a simulation ends with the same bytes', async () => {
-  const flags = [...settings, '--model', 'mlp', '--strategy', 'fedavgm', '--epochs', '200', '--simulate'];
+  const flags = [...settings, '--model', 'mlp', '--strategy', 'fedavgm', '--epochs', '60', '--simulate'];
   const whole = await finishRun(at('undisturbed'), flags);
   const volume = at('killed');
   const random = randomStream(Date.now(), 'kill');
   const lifetimes: number[] = [];
   for (let attempt = 0; attempt < 3; attempt++) {
     const run = startRun(volume, flags);
-    const lifetimeMs = 800 + Math.round(random.uniform() * 4000);
+    const lifetimeMs = 700 + Math.round(random.uniform() * 3000);
     lifetimes.push(lifetimeMs);
     await Promise.race([sleep(lifetimeMs), run]);
     if (run.pid !== undefined && isRunning(run.pid)) process.kill(-run.pid, 'SIGKILL');
@@ -118,9 +130,9 @@ test('killed anywhere and started again, a simulation ends with the same bytes',
   assert.deepEqual(outcome(line), outcome(whole), `killed after ${lifetimes.join(', ')} ms`);
 });
 
-/** A simulation that takes minutes, and its simulator once it trains. */
-async function longRun(name: string) {
-  const volume = at(name);
+/** A simulation that takes minutes, on one volume again and again, and its simulator once it trains. */
+async function longRun() {
+  const volume = at('long');
   const long = ['--model', 'mlp', '--epochs', '20000', '--simulate', '--jobs', '2'];
   const run = startRun(volume, [...settings, ...long]);
   let stderr = '';
@@ -140,7 +152,7 @@ async function longRun(name: string) {
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   test(`${signal} stops the workers between two steps, and says how to go on`, async () => {
-    const { volume, run } = await longRun(`stopped-${signal}`);
+    const { volume, run } = await longRun();
     process.kill(-(run.pid as number), signal);
     const { exitCode, stderr } = await run;
     assert.equal(exitCode, 130, stderr);
@@ -153,7 +165,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 test('a simulator that dies ends the run with one clear error', async () => {
-  const { run, simulator } = await longRun('bereft');
+  const { run, simulator } = await longRun();
   process.kill(simulator, 'SIGKILL');
   const { exitCode, stderr } = await run;
   assert.equal(exitCode, 5, stderr);
@@ -161,7 +173,7 @@ test('a simulator that dies ends the run with one clear error', async () => {
 });
 
 test('a simulator does not outlive a pipeline that is killed alone', async () => {
-  const { volume, run } = await longRun('beheaded');
+  const { volume, run } = await longRun();
   run.kill('SIGKILL');
   await run;
   await waitFor(() => runningWith(volume).length === 0);
@@ -206,10 +218,10 @@ test('a deadline for clients that are never late is refused', async () => {
 });
 
 test('a volume of real clients is not gone on with by simulation', async () => {
-  const volume = at('other');
-  const flags = [...settings, '--model', 'mlp', '--rounds', '1', '--clients', '1'];
-  await finishRun(volume, flags);
-  const { exitCode, stderr } = await startRun(volume, [...flags, '--simulate']);
+  const [[what, flags] = ['', []]] = Object.entries(CASES);
+  const volume = at(`${nameOf(what)}-real`);
+  assert.ok(existsSync(join(volume, 'aggregated-model.h5')), 'of the first test');
+  const { exitCode, stderr } = await startRun(volume, [...settings, ...flags, '--simulate']);
   assert.equal(exitCode, 2);
   assert.match(stderr, /--simulate not given, now true/);
 });

@@ -69,7 +69,8 @@ describe('the threads of a training', { skip: isLinux ? false : 'threads are cou
     const limit = limitCpu(1);
     if (typeof limit === 'string') return t.skip(limit);
     try {
-      const run = ['--data', shard, '--model', 'mlp', '--epochs', '1', '--volume', join(directory, 'run')];
+      const small = ['--data', shard, '--model', 'mlp', '--epochs', '1', '--clients', '2'];
+      const run = [...small, '--volume', join(directory, 'run')];
       const [file, args] = limit.command(programPath('pipeline/cli'), run);
       const { stderr } = await execa(file, args);
       assert.match(stderr, /^Starting .*, 1 at a time with 1 thread on 1 core$/m);

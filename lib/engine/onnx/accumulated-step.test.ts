@@ -11,7 +11,7 @@ import type { Layer } from '../model-description.js';
 import { examplesPerRun } from './accumulated-step.js';
 import { onnxEngine } from './onnx-engine.js';
 
-const COUNT = 1000;
+const COUNT = 900;
 const LEARNING_RATE = 0.5;
 const SETTINGS: TrainingSettings = {
   optimizer: { kind: 'sgd', learningRate: LEARNING_RATE, momentum: 0 },
@@ -127,7 +127,7 @@ describe('a step on a batch that is run in parts', () => {
     const { description, weights } = model();
     const session = await onnxEngine.createTrainingSession({ description, weights }, SETTINGS);
     const before = memoryMb();
-    const many = quarters(8 * largest, 2);
+    const many = quarters(6 * largest, 2);
     await session.step(many);
     const grown = memoryMb() - before;
     await session.dispose();
