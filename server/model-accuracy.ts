@@ -7,7 +7,7 @@ import type { ModelAccuracy } from './predictor.js';
 const accuracyRecord = z.object({
   sha256: z.string(),
   accuracy: z.number().min(0).max(1),
-  loss: z.number(),
+  loss: z.number().nullable(),
   examples: z.number().int().positive(),
 });
 

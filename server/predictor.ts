@@ -43,7 +43,8 @@ export interface ModelSignature {
 export interface ModelAccuracy {
   /** Share of right answers, 0 to 1. */
   readonly accuracy: number;
-  readonly loss: number;
+  /** Mean cross-entropy; null where it was not finite. */
+  readonly loss: number | null;
   /** Number of test images. */
   readonly examples: number;
 }

@@ -155,6 +155,8 @@ describe('a predictor in a worker thread', () => {
     };
     const { accuracy } = (await cardOf(JSON.stringify(record))) ?? {};
     assert.deepEqual(accuracy, { accuracy: 0.975, loss: 0.08, examples: 10_000 });
+    const overflowed = await cardOf(JSON.stringify({ ...record, loss: null }));
+    assert.equal(overflowed?.accuracy?.loss, null, 'a loss that is not finite is written as null');
     for (const other of [JSON.stringify({ ...record, sha256: 'f'.repeat(64) }), '{', '{"accuracy":"high"}']) {
       assert.equal((await cardOf(other))?.accuracy, undefined);
     }
