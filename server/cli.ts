@@ -5,8 +5,8 @@ import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { type BatchingLimits, DEFAULT_BATCHING_LIMITS } from './models/batching.js';
-import { defaultWorkers } from './models/open-model.js';
-import { type ServeOptions, serve } from './server.js';
+import { defaultWorkers } from './models/default-workers.js';
+import type { ServeOptions } from './server.js';
 
 type ServeFlags = Omit<ServeOptions, 'engine' | 'batching'> &
   EngineFlags & { readonly maxBatch: number; readonly batchTimeout: number; readonly maxWaiting: number };
@@ -38,13 +38,14 @@ Example:
 
 docs/SERVING.md describes the API, and what a server on a network needs.`,
     )
-    .action(({ engine, backend, maxBatch, batchTimeout, maxWaiting, ...options }: ServeFlags) => {
+    .action(async ({ engine, backend, maxBatch, batchTimeout, maxWaiting, ...options }: ServeFlags) => {
       const batching: BatchingLimits = {
         maxBatch,
         batchTimeoutMs: batchTimeout,
         maxWaitingImages: maxWaiting,
       };
       const choice = choiceOf({ engine, ...(backend === undefined ? {} : { backend }) });
+      const { serve } = await import('./server.js');
       return serve({ ...options, batching, engine: choice }, context);
     });
 }

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { type PredictOptions, predictImage } from './client/predict-image.js';
+import type { PredictOptions } from './client/predict-image.js';
 
 /** The command. */
 export function predictCommand({ signal }: ProgramContext): Command {
@@ -30,6 +30,7 @@ Examples:
   fedbatch predict --image samples/digit-7-a.png --protocol grpc --host serving.example --port 8500 --model mnist`,
     )
     .action(async (options: PredictOptions) => {
+      const { predictImage } = await import('./client/predict-image.js');
       process.stdout.write(`${JSON.stringify(await predictImage(options, signal))}\n`);
     });
 }

@@ -157,9 +157,10 @@ test('programs start cheaply: threads that train load no files, programs no engi
     });
     assert.deepEqual(packages, [], thread);
   }
-  for (const program of ['trainer/cli.ts', 'evaluator/cli.ts', 'aggregator/cli.ts']) {
-    const heavy = [...loadedWith(program, sources)].filter((path) =>
-      /hdf5|npz|choose-engine|keras-model|manifest/.test(path),
+  const programs = ['trainer/cli', 'evaluator/cli', 'aggregator/cli', 'server/cli', 'server/predict-cli'];
+  for (const program of programs) {
+    const heavy = [...loadedWith(`${program}.ts`, sources)].filter((path) =>
+      /hdf5|npz|choose-engine|keras-model|manifest|decode-image|grpc|server\/app/.test(path),
     );
     assert.deepEqual(heavy, [], program);
   }

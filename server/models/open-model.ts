@@ -1,8 +1,8 @@
 /** From the content of a model file to a predictor: so many workers, each with the model, and batching in front. */
-import { availableCores } from '../../lib/system/cores.js';
 import type { Predictor } from '../predictor.js';
 import { createWorkerPredictor, type WorkerPredictorOptions } from '../worker-predictor.js';
 import { type BatchingOptions, type BatchingPredictor, createBatchingPredictor } from './batching.js';
+import { defaultWorkers } from './default-workers.js';
 
 /** What to open, and with what. */
 export interface OpenModelOptions extends WorkerPredictorOptions {
@@ -14,14 +14,6 @@ export interface OpenModelOptions extends WorkerPredictorOptions {
 /** A model that answers, and why it runs on its engine. */
 export interface OpenedModel extends BatchingPredictor {
   readonly why: string;
-}
-
-/** More workers than this take memory and seldom help: requests are read by one thread. */
-const MOST_WORKERS = 4;
-
-/** Workers where nobody says how many: a core is left to the thread that speaks HTTP. */
-export function defaultWorkers(): number {
-  return Math.max(1, Math.min(MOST_WORKERS, availableCores() - 1));
 }
 
 /**
