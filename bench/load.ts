@@ -16,6 +16,9 @@ export interface LoadOptions {
   readonly rate?: number | undefined;
 }
 
+/** At an even rate, before answers are counted. */
+const WARM_UP_SECONDS = 3;
+
 /** The little of autocannon that is used; it brings no types. */
 type Autocannon = (options: Readonly<Record<string, unknown>>) => Promise<object>;
 
@@ -26,7 +29,7 @@ if (isMain(import.meta.url)) {
   const result =
     rate === undefined
       ? await asFastAsPossible({ url, connections, duration: seconds, method: 'POST', body, headers })
-      : await pacedLoad({ url, body, headers, connections, seconds, rate });
+      : await pacedLoad({ url, body, headers, connections, seconds, rate, warmUpSeconds: WARM_UP_SECONDS });
   process.stdout.write(JSON.stringify(result));
 }
 

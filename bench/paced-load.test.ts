@@ -39,6 +39,17 @@ test('time counts from when a request was due, also where it had to wait for a c
   assert.ok(latency.max >= 10 * 19 - 9, `${latency.max} ms`);
 });
 
+test('what is sent before the measurement is not counted', async (t) => {
+  let arrived = 0;
+  const url = await serve(t, (_request, response) => {
+    arrived++;
+    void delay(arrived > 10 ? 0 : 200).then(() => response.end());
+  });
+  const load = { ...LOAD, url, connections: 20, warmUpSeconds: 0.05 };
+  const { requests } = await pacedLoad(load);
+  assert.deepEqual([arrived, requests.total], [30, 20]);
+});
+
 test('refusals and broken connections are counted apart', async (t) => {
   const statuses = [200, 503, 0];
   const url = await serve(t, (request, response) => {

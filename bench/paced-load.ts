@@ -1,6 +1,7 @@
 /**
  * Load at an even pace, as wrk2 makes it: requests are sent when they are due, whatever the server does, and each answer's
  * time counts from then. autocannon's own rate sends a second's requests at once and then waits for the next second.
+ * As there, the first seconds are sent but not counted: connections open, and this process itself is being compiled.
  */
 import { Agent, request } from 'node:http';
 import { createHistogram } from 'node:perf_hooks';
@@ -15,6 +16,8 @@ export interface PacedLoad {
   readonly seconds: number;
   /** Requests a second. */
   readonly rate: number;
+  /** Sent before, and not counted. */
+  readonly warmUpSeconds?: number;
 }
 
 /** What came of it, under the names that autocannon has for it. */
@@ -27,29 +30,36 @@ export interface LoadResult {
 }
 
 /** Sends the load; resolves once the last answer is there. */
-export async function pacedLoad({ rate, seconds, ...load }: PacedLoad): Promise<LoadResult> {
+export async function pacedLoad({
+  rate,
+  seconds,
+  warmUpSeconds = 0,
+  ...load
+}: PacedLoad): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: load.connections });
-  const total = Math.round(rate * seconds);
+  const uncounted = Math.round(rate * warmUpSeconds);
+  const total = uncounted + Math.round(rate * seconds);
   const microseconds = createHistogram();
   const answers: Promise<void>[] = [];
   let [non2xx, errors] = [0, 0];
   const startedAt = performance.now();
   const dueAt = (index: number) => startedAt + (index * 1000) / rate;
-  const send = async (due: number) => {
+  const send = async (index: number) => {
     try {
       const status = await post(agent, load);
-      microseconds.record(Math.max(1, Math.round((performance.now() - due) * 1000)));
+      const ms = performance.now() - dueAt(index);
+      if (index >= uncounted) microseconds.record(Math.max(1, Math.round(ms * 1000)));
       if (status < 200 || status > 299) non2xx++;
     } catch {
       errors++;
     }
   };
   for (let next = 0; next < total; ) {
-    for (; next < total && dueAt(next) <= performance.now(); next++) answers.push(send(dueAt(next)));
+    for (; next < total && dueAt(next) <= performance.now(); next++) answers.push(send(next));
     await delay(1);
   }
   await Promise.all(answers);
-  const tookSeconds = (performance.now() - startedAt) / 1000;
+  const tookSeconds = (performance.now() - dueAt(uncounted)) / 1000;
   agent.destroy();
   const inMs = (percentile: number) => Number((microseconds.percentile(percentile) / 1000).toFixed(1));
   return {
