@@ -64,7 +64,7 @@ test('a stack trace is shown only on request', async () => {
   assert.match((await fedbatch(...wrong, '--debug')).stderr, /\n {4}at /);
 });
 
-test('a program loads neither the web server nor the engine when it splits', async () => {
+test('a program loads neither the web server nor the engine when it splits, nor to show how it is used', async () => {
   const spy = join(directory, 'spy.cjs');
   await writeFile(spy, `process.on('exit', () => console.error(Object.keys(require.cache).join('\\n')));`);
   const loaded = async (...argv: readonly string[]) =>
@@ -72,8 +72,11 @@ test('a program loads neither the web server nor the engine when it splits', asy
       .stderr;
   const split = await loaded('split', '--data', data, '--n-container', '2', '--savedir', 'spied');
   assert.match(split, /node_modules\/commander\//, 'the spy sees what is loaded');
-  assert.doesNotMatch(split, /node_modules\/(express|onnxruntime-node|sharp)\//);
-  assert.match(await loaded('serve', '--help'), /node_modules\/express\//, 'the spy would see the server');
+  const help = await loaded('serve', '--help');
+  for (const seen of [split, help])
+    assert.doesNotMatch(seen, /node_modules\/(express|onnxruntime-node|sharp)\//);
+  const serving = await loaded('serve', '--model', 'absent.h5');
+  assert.match(serving, /node_modules\/express\//, 'the spy would see the server');
 });
 
 test('when the reader of its output goes away, it ends without a word', async () => {

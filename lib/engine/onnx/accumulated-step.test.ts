@@ -86,6 +86,8 @@ describe('a step on a batch that is run in parts', () => {
 
   it('updates as the optimizer does, and alternates with steps on small batches', async () => {
     const { description, weights } = model();
+    // Two parts do, a large and a small one.
+    const batch = quarters(Math.ceil(1.1 * largest), 1);
     const start = async (batches: readonly Batch[], given: Partial<TrainingSettings>) => {
       const session = await onnxEngine.createTrainingSession(
         { description, weights },
