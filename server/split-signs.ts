@@ -31,8 +31,8 @@ export interface Cut {
 
 /**
  * The odds that a cut parts two signs: logistic regression on digits of MNIST's training set alone and in touching pairs
- * (bench/fit-split-odds.ts). A wide piece is likelier two. Lines of neighbours meet in one place, where there is little ink; a line
- * through a 2 or a 3 meets theirs twice or more. And digits of one row are of one height.
+ * (bench/fit-split-odds.ts). A wide piece is likelier two. Lines of neighbours meet in one place, where there is little
+ * ink; a line through a 2 or a 3 meets theirs twice or more. And digits of one row are of one height.
  */
 const ODDS = {
   aspect: 6.4,

@@ -4,15 +4,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
-import { silentReporter } from '../lib/observability/events.js';
 import { decodeImage } from '../server/decode-image.js';
-import { startGrpc } from '../server/grpc/grpc-server.js';
-import { singleModel } from '../server/models/served-models.js';
-import { OPEN_ACCESS } from '../server/operations/access.js';
-import { createMetrics } from '../server/operations/metrics.js';
 import { preprocess } from '../server/preprocess.js';
 import { digitPng } from '../server/testing/segment-digits.js';
 import { serveApp } from '../server/testing/served-app.js';
+import { serveGrpc } from '../server/testing/served-grpc.js';
 import { projectRoot } from './sources.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
@@ -21,15 +17,7 @@ const skip = python === undefined && 'FEDBATCH_SERVING_PYTHON names no Python wi
 
 test("TensorFlow Serving's Python client gets its answers", { skip }, async (t) => {
   const app = await serveApp();
-  const options = {
-    models: singleModel(app.predictor, 'digits'),
-    access: OPEN_ACCESS,
-    metrics: createMetrics(),
-    reporter: silentReporter,
-    trustedProxies: 0,
-    logsRequests: false,
-  };
-  const server = await startGrpc(options, { host: '127.0.0.1', port: 0 });
+  const server = await serveGrpc(app.predictor);
   try {
     const { values } = preprocess(await decodeImage(await digitPng(8)), [28, 28, 1]);
     const file = join(await temporaryDirectory(t), 'eight.f32');

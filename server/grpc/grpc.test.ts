@@ -20,7 +20,8 @@ import { createRateLimit } from '../operations/rate-limit.js';
 import { preprocess } from '../preprocess.js';
 import { digitPng } from '../testing/segment-digits.js';
 import { type ServedApp, serveApp } from '../testing/served-app.js';
-import { type GrpcOptions, type RunningGrpcServer, startGrpc } from './grpc-server.js';
+import { serveGrpc } from '../testing/served-grpc.js';
+import type { GrpcOptions, RunningGrpcServer } from './grpc-server.js';
 import { type PredictResponse, serviceDefinition, type TensorProto } from './messages.js';
 
 describe("TensorFlow Serving's gRPC API", () => {
@@ -39,18 +40,7 @@ describe("TensorFlow Serving's gRPC API", () => {
     await app.close();
   });
 
-  function listenWith(more: Partial<GrpcOptions> = {}) {
-    const options = {
-      models: singleModel(app.predictor, 'digits'),
-      access: OPEN_ACCESS,
-      metrics: createMetrics(),
-      reporter: silentReporter,
-      trustedProxies: 0,
-      logsRequests: false,
-      ...more,
-    };
-    return startGrpc(options, { host: '127.0.0.1', port: 0 });
-  }
+  const listenWith = (more: Partial<GrpcOptions> = {}) => serveGrpc(app.predictor, more);
 
   /** Calls a method with the message given, by a client of its own. */
   function call<Answer>(
