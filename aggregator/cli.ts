@@ -4,9 +4,13 @@ import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
-import { addStrategyOptions, type StrategyFlags, strategyOf } from '../lib/cli/strategy-options.js';
+import {
+  addStrategyOptions,
+  checkClients,
+  type StrategyFlags,
+  strategyOf,
+} from '../lib/cli/strategy-options.js';
 import { UsageError } from '../lib/federation/errors.js';
-import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
 import type { AggregateResult } from './aggregate.js';
 
 interface Flags extends StrategyFlags {

@@ -5,6 +5,7 @@ import { integerOption } from '../lib/cli/options.js';
 import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
 import {
   addStrategyOptions,
+  checkClients,
   type StrategyFlags,
   strategyArguments,
   strategyOf,
@@ -19,7 +20,6 @@ import {
   type TrainingFlags,
 } from '../lib/cli/training-options.js';
 import { selectedCount } from '../lib/federation/participation.js';
-import { checkClients } from '../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { addFederationOptions, type FederationFlags, federationOf } from './federation-options.js';
 

@@ -1,5 +1,6 @@
 /** A run's settings: its name, derived from them, and what differs between two runs. */
 import { basename } from 'node:path';
+import { STRATEGY_LABELS } from '../lib/cli/strategy-options.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 
@@ -53,20 +54,7 @@ const LABELS: Readonly<Record<string, string>> = {
   'federation.simulate': '--simulate',
   'federation.fraction': '--fraction',
   'federation.minClients': '--min-clients',
-  'strategy.name': '--strategy',
-  'strategy.serverLearningRate': '--server-learning-rate',
-  'strategy.serverMomentum': '--server-momentum',
-  'strategy.beta1': '--beta1',
-  'strategy.beta2': '--beta2',
-  'strategy.tau': '--tau',
-  'strategy.trim': '--trim',
-  'strategy.byzantine': '--byzantine',
-  'strategy.keep': '--krum-keep',
-  'strategy.clipNorm': '--clip-norm',
-  'strategy.privacy.clip': '--dp-clip',
-  'strategy.privacy.noise': '--dp-noise',
-  'strategy.privacy.delta': '--dp-delta',
-  'strategy.privacy.noiseSource': '--dp-noise-source',
+  ...STRATEGY_LABELS,
 };
 
 /** Why a run ends early: another answer to that leaves the rounds that are done as they are. */

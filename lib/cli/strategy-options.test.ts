@@ -3,8 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Command } from 'commander';
 import fc from 'fast-check';
-import { type StrategySettings, strategyNames } from '../federation/strategies/strategy-settings.js';
-import { addStrategyOptions, type StrategyFlags, strategyArguments, strategyOf } from './strategy-options.js';
+import { type StrategySettings, strategies } from '../federation/strategies/strategy-settings.js';
+import {
+  addStrategyOptions,
+  checkClients,
+  checkStrategy,
+  type StrategyFlags,
+  strategyArguments,
+  strategyOf,
+} from './strategy-options.js';
 
 /** What a command line comes to. */
 function parse(...args: readonly string[]): StrategySettings {
@@ -89,7 +96,7 @@ describe('the strategy’s flags', () => {
   it('come back from the settings that they make', () =>
     fc.assert(
       fc.property(
-        fc.constantFrom(...strategyNames),
+        fc.constantFrom(...strategies.map((each) => each.name)),
         fc.double({ min: 1e-9, max: 0.4, noNaN: true }),
         fc.integer({ min: 1, max: 9 }),
         fc.boolean(),
@@ -111,4 +118,36 @@ describe('the strategy’s flags', () => {
         },
       ),
     ));
+});
+
+describe('settings that do not go together', () => {
+  const privacy = { clip: 1, noise: 1, delta: 1e-5, noiseSource: 'system' } as const;
+  it('are refused with the reason', () => {
+    const cases: readonly (readonly [StrategySettings, RegExp])[] = [
+      [{ name: 'median', privacy }, /--dp-clip does not go with --strategy median/],
+      [{ name: 'krum', byzantine: 1, privacy }, /--dp-clip does not go with --strategy krum/],
+      [{ name: 'fedavg', clipNorm: 3, privacy }, /--clip-norm 3 and --dp-clip 1 both clip/],
+      [{ name: 'trimmed-mean', trim: 0.5 }, /--trim 0.5 leaves nothing to average/],
+      [{ name: 'trimmed-mean', trim: 1.5 }, /--trim 1.5 leaves nothing to average/],
+    ];
+    for (const [settings, message] of cases) {
+      assert.throws(() => checkStrategy(settings), { name: 'UsageError', message });
+    }
+    for (const { name } of strategies) checkStrategy(parse('--strategy', name));
+    checkStrategy({ ...parse('--strategy', 'fedadam'), privacy });
+  });
+
+  it('are refused for the number of clients', () => {
+    const check = (settings: StrategySettings, selected: number, clients = 100) =>
+      checkClients(settings, { selected, clients });
+    check({ name: 'krum', byzantine: 2 }, 7);
+    assert.throws(() => check({ name: 'krum', byzantine: 2 }, 6), {
+      name: 'UsageError',
+      message: /--byzantine 2 \(2f \+ 3\) needs at least 7 clients in a round, found 6/,
+    });
+    assert.throws(() => check({ name: 'trimmed-mean', trim: 2 }, 4), /--trim 2 needs at least 5 clients/);
+    check({ name: 'fedavg', privacy }, 10);
+    const loose = { ...privacy, delta: 0.01 };
+    assert.throws(() => check({ name: 'fedavg', privacy: loose }, 10), /--dp-delta 0.01 of 100 clients/);
+  });
 });

@@ -1,28 +1,23 @@
 /** The options of every program that aggregates: the strategy, its parameters, clipping and privacy. */
 import { type Command, Option } from 'commander';
 import { UsageError } from '../federation/errors.js';
+import type { Parameter } from '../federation/strategies/strategy-module.js';
 import {
-  checkStrategy,
+  fewestUpdates,
   type PrivacySettings,
-  STRATEGY_DEFAULTS,
+  type StrategyModule,
   type StrategyName,
   type StrategyRule,
   type StrategySettings,
-  strategyNames,
+  strategies,
+  strategyModule,
+  valuesOf,
 } from '../federation/strategies/strategy-settings.js';
 import { integerOption, numberOption } from './options.js';
 
-/** What `addStrategyOptions` parses to. */
+/** What `addStrategyOptions` parses to, beside the parameters of strategies by their full names. */
 export interface StrategyFlags {
   readonly strategy: StrategyName;
-  readonly serverLearningRate?: number;
-  readonly serverMomentum?: number;
-  readonly beta1?: number;
-  readonly beta2?: number;
-  readonly tau?: number;
-  readonly trim?: number;
-  readonly byzantine?: number;
-  readonly krumKeep?: number;
   readonly clipNorm?: number;
   readonly dpClip?: number;
   readonly dpNoise?: number;
@@ -30,20 +25,34 @@ export interface StrategyFlags {
   readonly dpNoiseSource?: PrivacySettings['noiseSource'];
 }
 
-/** The parameters of strategies, and the flags that set them. */
-const FLAGS = {
-  serverLearningRate: '--server-learning-rate',
-  serverMomentum: '--server-momentum',
-  beta1: '--beta1',
-  beta2: '--beta2',
-  tau: '--tau',
-  trim: '--trim',
-  byzantine: '--byzantine',
-  keep: '--krum-keep',
-} as const;
+/** A parameter, the name that it has among flags, and the strategies that have it. */
+interface OwnedParameter {
+  readonly name: string;
+  readonly fullName: string;
+  readonly owners: readonly StrategyModule[];
+}
 
-type Parameter = keyof typeof FLAGS;
-const PARAMETERS = Object.keys(FLAGS) as readonly Parameter[];
+/** The parameters of all strategies, each once. */
+const PARAMETERS: readonly OwnedParameter[] = [
+  ...new Set(strategies.flatMap(({ parameters }) => Object.keys(parameters))),
+].map((name) => {
+  const owners = strategies.filter(({ parameters }) => Object.hasOwn(parameters, name));
+  return { name, fullName: owners[0]?.parameters[name]?.fullName ?? name, owners };
+});
+
+/** `serverLearningRate` → `--server-learning-rate`. */
+const flagOf = (name: string) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** How users know the settings of strategies: the flag of each, by its place in a run's settings. */
+export const STRATEGY_LABELS: Readonly<Record<string, string>> = Object.fromEntries([
+  ['strategy.name', '--strategy'],
+  ...PARAMETERS.map(({ name, fullName }) => [`strategy.${name}`, flagOf(fullName)]),
+  ['strategy.clipNorm', '--clip-norm'],
+  ['strategy.privacy.clip', '--dp-clip'],
+  ['strategy.privacy.noise', '--dp-noise'],
+  ['strategy.privacy.delta', '--dp-delta'],
+  ['strategy.privacy.noiseSource', '--dp-noise-source'],
+]);
 
 /** At which δ the privacy is told where none is asked for: the field's habit. */
 const DEFAULT_DELTA = 1e-5;
@@ -51,41 +60,20 @@ const DEFAULT_DELTA = 1e-5;
 /** Adds the options. */
 export function addStrategyOptions(command: Command): Command {
   const positive = numberOption({ above: 0 });
-  const decay = numberOption({ min: 0, below: 1 });
+  command.addOption(
+    new Option('--strategy <name>', 'how updates become the next global model')
+      .choices(strategies.map(({ name }) => name))
+      .default('fedavg'),
+  );
+  for (const { name, fullName, owners } of PARAMETERS) {
+    const declared = owners[0]?.parameters[name] as Parameter;
+    command.option(
+      `${flagOf(fullName)} <${declared.symbol}>`,
+      `${declared.help} (default: ${defaultsOf({ name, owners })})`,
+      declared.isWhole ? integerOption(declared) : numberOption(declared),
+    );
+  }
   return command
-    .addOption(
-      new Option('--strategy <name>', 'how updates become the next global model')
-        .choices(strategyNames)
-        .default('fedavg'),
-    )
-    .option(
-      `${FLAGS.serverLearningRate} <eta>`,
-      `the server's step ${defaults('serverLearningRate')}`,
-      positive,
-    )
-    .option(`${FLAGS.serverMomentum} <share>`, `the server's momentum ${defaults('serverMomentum')}`, decay)
-    .option(`${FLAGS.beta1} <share>`, `decay of the first moment ${defaults('beta1')}`, decay)
-    .option(`${FLAGS.beta2} <share>`, `decay of the second moment ${defaults('beta2')}`, decay)
-    .option(
-      `${FLAGS.tau} <t>`,
-      `what is added to the root of the second moment ${defaults('tau')}`,
-      numberOption({ min: 1e-15 }),
-    )
-    .option(
-      `${FLAGS.trim} <share>`,
-      `left out on each side: a share below 0.5, or a number of updates ${defaults('trim')}`,
-      numberOption({ min: 0 }),
-    )
-    .option(
-      `${FLAGS.byzantine} <f>`,
-      `updates of a round that may be arbitrary ${defaults('byzantine')}`,
-      integerOption(),
-    )
-    .option(
-      `${FLAGS.keep} <m>`,
-      'updates that multi-krum averages (default: n - f - 2 of n)',
-      integerOption({ min: 1 }),
-    )
     .option('--clip-norm <S>', 'clip each update to this distance from the global model', positive)
     .option(
       '--dp-clip <S>',
@@ -117,20 +105,20 @@ export function addStrategyOptions(command: Command): Command {
  */
 export function strategyOf(flags: StrategyFlags): StrategySettings {
   const { strategy: name, clipNorm } = flags;
-  const known: Readonly<Partial<Record<Parameter, number | undefined>>> = STRATEGY_DEFAULTS[name];
-  const parameters: Partial<Record<Parameter, number>> = {};
-  for (const parameter of PARAMETERS) {
-    const given = parameter === 'keep' ? flags.krumKeep : flags[parameter];
-    if (given !== undefined && !(parameter in known)) {
-      const owners = ownersOf(parameter).join(', ');
-      throw new UsageError(`${FLAGS[parameter]} does not belong to --strategy ${name}, but to ${owners}.`);
-    }
-    const value = given ?? known[parameter];
-    if (value !== undefined) parameters[parameter] = value;
+  const { parameters } = strategyModule(name);
+  const given = flags as unknown as Readonly<Record<string, number | undefined>>;
+  for (const { name: parameter, fullName, owners } of PARAMETERS) {
+    if (given[fullName] === undefined || Object.hasOwn(parameters, parameter)) continue;
+    const names = owners.map((owner) => owner.name).join(', ');
+    throw new UsageError(`${flagOf(fullName)} does not belong to --strategy ${name}, but to ${names}.`);
   }
+  const values = Object.entries(parameters).flatMap(([parameter, declared]) => {
+    const value = given[declared.fullName ?? parameter] ?? declared.default;
+    return value === undefined ? [] : [[parameter, value] as const];
+  });
   const privacy = privacyOf(flags);
   const settings: StrategySettings = {
-    ...({ name, ...parameters } as StrategyRule),
+    ...({ name, ...Object.fromEntries(values) } as StrategyRule),
     ...(clipNorm === undefined ? {} : { clipNorm }),
     ...(privacy === undefined ? {} : { privacy }),
   };
@@ -140,11 +128,10 @@ export function strategyOf(flags: StrategyFlags): StrategySettings {
 
 /** The arguments with which another program is asked for the same strategy; none for FedAvg. */
 export function strategyArguments(settings: StrategySettings): readonly string[] {
-  const { name, clipNorm, privacy, ...parameters } = settings;
-  const own: Readonly<Partial<Record<Parameter, number | undefined>>> = parameters;
+  const { name, clipNorm, privacy } = settings;
   return [
     ...(name === 'fedavg' ? [] : ['--strategy', name]),
-    ...PARAMETERS.flatMap((each) => (own[each] === undefined ? [] : [FLAGS[each], `${own[each]}`])),
+    ...givenParameters(settings).flatMap(([flag, value]) => [flag, `${value}`]),
     ...(clipNorm === undefined ? [] : ['--clip-norm', `${clipNorm}`]),
     ...(privacy === undefined
       ? []
@@ -174,15 +161,76 @@ function privacyOf({ dpClip, dpNoise, dpDelta, dpNoiseSource }: StrategyFlags): 
   );
 }
 
-const ownersOf = (parameter: Parameter): readonly StrategyName[] =>
-  strategyNames.filter((name) => parameter in STRATEGY_DEFAULTS[name]);
+/** Flags and values of the parameters that a strategy is set up with. */
+function givenParameters(settings: StrategyRule): readonly (readonly [flag: string, value: number])[] {
+  const values = valuesOf(settings);
+  return Object.entries(strategyModule(settings.name).parameters).flatMap(([name, { fullName = name }]) =>
+    values[name] === undefined ? [] : [[flagOf(fullName), values[name]] as const],
+  );
+}
 
-/** Whose option it is, and with which default, e.g. `(default: 0.1 with fedadagrad, 0.01 with fedadam, fedyogi)`. */
-function defaults(parameter: Parameter): string {
-  const byValue = new Map<number, StrategyName[]>();
-  for (const name of ownersOf(parameter)) {
-    const value = (STRATEGY_DEFAULTS[name] as Readonly<Partial<Record<Parameter, number>>>)[parameter] ?? NaN;
-    byValue.set(value, [...(byValue.get(value) ?? []), name]);
+/** Which value a parameter has with which strategy, e.g. `0.1 with fedadagrad, 0.01 with fedadam, fedyogi`. */
+function defaultsOf({ name, owners }: Pick<OwnedParameter, 'name' | 'owners'>): string {
+  const byValue = new Map<string, string[]>();
+  for (const { name: owner, parameters } of owners) {
+    const { default: value, otherwise } = parameters[name] as Parameter;
+    const text = otherwise ?? `${value} with`;
+    byValue.set(text, [...(byValue.get(text) ?? []), ...(otherwise === undefined ? [owner] : [])]);
   }
-  return `(default: ${[...byValue].map(([value, names]) => `${value} with ${names.join(', ')}`).join('; ')})`;
+  return [...byValue].map(([text, names]) => [text, names.join(', ')].join(' ').trimEnd()).join('; ');
+}
+
+/**
+ * Refuses what does not go together.
+ *
+ * @throws {UsageError} in the words of the flags, with the numbers
+ */
+export function checkStrategy(settings: StrategySettings): void {
+  const { name, privacy, clipNorm } = settings;
+  const module = strategyModule(name);
+  const values = valuesOf(settings);
+  const problem = module.problem?.(values);
+  if (problem !== undefined) {
+    const [parameter, why] = problem;
+    throw new UsageError(`${STRATEGY_LABELS[`strategy.${parameter}`]} ${values[parameter]} ${why}.`);
+  }
+  if (privacy === undefined) return;
+  if (module.kind !== 'averaging') {
+    const averaging = strategies.filter(({ kind }) => kind === 'averaging').map((each) => each.name);
+    throw new UsageError(
+      `--dp-clip does not go with --strategy ${name}: how much one client can move its result has no bound that noise ` +
+        `could hide; private are ${averaging.join(', ')}.`,
+    );
+  }
+  if (clipNorm !== undefined) {
+    throw new UsageError(
+      `--clip-norm ${clipNorm} and --dp-clip ${privacy.clip} both clip the updates: give one of them.`,
+    );
+  }
+}
+
+/**
+ * Refuses a strategy that the clients of a round are too few for, before anything runs.
+ *
+ * @throws {UsageError} with the numbers
+ */
+export function checkClients(
+  settings: StrategySettings,
+  { selected, clients }: { readonly selected: number; readonly clients: number },
+): void {
+  const { updates, formula } = fewestUpdates(settings);
+  if (selected < updates) {
+    const given = givenParameters(settings).map((each) => each.join(' '));
+    throw new UsageError(
+      `--strategy ${settings.name} with ${given.join(' and ')}${formula === undefined ? '' : ` (${formula})`} needs at ` +
+        `least ${updates} clients in a round, found ${selected}.`,
+    );
+  }
+  const { privacy } = settings;
+  if (privacy !== undefined && privacy.delta * clients >= 1) {
+    throw new UsageError(
+      `--dp-delta ${privacy.delta} of ${clients} clients promises nothing: it lets one of them be told outright; ` +
+        `expected less than ${1 / clients}.`,
+    );
+  }
 }

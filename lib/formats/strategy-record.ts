@@ -1,36 +1,39 @@
 /** How a strategy's settings and the privacy spent are written in a run's records. */
 import { z } from 'zod';
 import type { PrivacyRecord } from '../federation/privacy/privacy-record.js';
-import type { StrategySettings } from '../federation/strategies/strategy-settings.js';
+import { type StrategySettings, strategies } from '../federation/strategies/strategy-settings.js';
 
-const number = z.number();
-const adaptive = { serverLearningRate: number, beta1: number, tau: number };
 const around = {
-  clipNorm: number.optional(),
+  clipNorm: z.number().optional(),
   privacy: z
-    .strictObject({ clip: number, noise: number, delta: number, noiseSource: z.enum(['system', 'seed']) })
+    .strictObject({
+      clip: z.number(),
+      noise: z.number(),
+      delta: z.number(),
+      noiseSource: z.enum(['system', 'seed']),
+    })
     .optional(),
 };
 
 /** `strategy` in run.json; where it is absent, FedAvg. */
-export const strategySettingsSchema: z.ZodType<StrategySettings> = z.discriminatedUnion('name', [
-  z.strictObject({ name: z.enum(['fedavg', 'median']), ...around }),
-  z.strictObject({
-    name: z.literal('fedavgm'),
-    serverLearningRate: number,
-    serverMomentum: number,
-    ...around,
-  }),
-  z.strictObject({ name: z.literal('fedadagrad'), ...adaptive, ...around }),
-  z.strictObject({ name: z.enum(['fedadam', 'fedyogi']), ...adaptive, beta2: number, ...around }),
-  z.strictObject({ name: z.literal('trimmed-mean'), trim: number, ...around }),
-  z.strictObject({ name: z.literal('krum'), byzantine: number, ...around }),
-  z.strictObject({ name: z.literal('multi-krum'), byzantine: number, keep: number.optional(), ...around }),
-]);
+export const strategySettingsSchema = z.union(
+  strategies.map(({ name, parameters }) =>
+    z.strictObject({
+      name: z.literal(name),
+      ...Object.fromEntries(
+        Object.entries(parameters).map(([parameter, declared]) => [
+          parameter,
+          declared.default === undefined ? z.number().optional() : z.number(),
+        ]),
+      ),
+      ...around,
+    }),
+  ),
+) as unknown as z.ZodType<StrategySettings>;
 
 /** `privacy` of a round's aggregation in round.json. */
 export const privacySpentSchema: z.ZodType<PrivacyRecord> = z.object({
-  epsilon: number.nullable(),
-  epsilonPoisson: number.nullable(),
-  delta: number,
+  epsilon: z.number().nullable(),
+  epsilonPoisson: z.number().nullable(),
+  delta: z.number(),
 });

@@ -2,26 +2,38 @@
  * The adaptive server optimizers of Reddi et al. 2021 (Adaptive Federated Optimization, arXiv 2003.00295, algorithm 2),
  * which differ in their second moment alone:
  * Δ_t = Σ_k n_k/n · w^k − w_t,  m_t = β₁·m_{t−1} + (1−β₁)·Δ_t,  w_{t+1} = w_t + η·m_t / (√v_t + τ),  v_0 = τ².
- * As there, no bias correction: v starts at τ², not at zero.
+ * As there, no bias correction: v starts at τ², not at zero. β₁, β₂ and τ are the paper's; the learning rates depend on
+ * the task and need tuning.
  */
+import { SERVER_LEARNING_RATE } from './fed-avgm.js';
 import { type ServerStep, stepTrainable } from './server-step.js';
+import type { ValuesOf } from './strategy-module.js';
 
-/** What the three have in common. */
-export interface AdaptiveSettings {
-  /** η, the server's learning rate. */
+interface AdaptiveDefaults {
   readonly serverLearningRate: number;
-  /** Decay of the first moment, from 0 to less than 1. */
   readonly beta1: number;
-  /** Degree of adaptivity, more than 0: the smaller, the more each weight goes by its own history. */
-  readonly tau: number;
 }
+
+/** η and β₁ with their defaults, and τ: the smaller, the more each weight goes by its own history. */
+export const adaptiveParameters = ({ serverLearningRate, beta1 }: AdaptiveDefaults) => ({
+  serverLearningRate: { ...SERVER_LEARNING_RATE, default: serverLearningRate },
+  beta1: { help: 'decay of the first moment', symbol: 'share', min: 0, below: 1, default: beta1 },
+  tau: { help: 'what is added to the root of the second moment', symbol: 't', min: 1e-15, default: 1e-3 },
+});
+
+/** The parameters of FedAdam and FedYogi, whose second moment decays by β₂. */
+export const secondMomentParameters = () => {
+  const { tau, ...first } = adaptiveParameters({ serverLearningRate: 0.01, beta1: 0.9 });
+  const beta2 = { help: 'decay of the second moment', symbol: 'share', min: 0, below: 1, default: 0.99 };
+  return { ...first, beta2, tau };
+};
 
 /** The next second moment from the one before and Δ². */
 export type SecondMoment = (v: number, deltaSquared: number) => number;
 
 /** An adaptive server optimizer; its slots are the moments `m` and `v`, kept as float32 like the weights. */
 export function adaptiveStep(
-  { serverLearningRate: eta, beta1, tau }: AdaptiveSettings,
+  { serverLearningRate: eta, beta1, tau }: ValuesOf<ReturnType<typeof adaptiveParameters>>,
   secondMoment: SecondMoment,
 ): ServerStep {
   return {

@@ -4,20 +4,24 @@
  * of that parameter over the updates, whatever their numbers of examples.
  */
 import { holdUpdates, reduceCoordinates, unflatten } from './held-updates.js';
-import type { Strategy } from './strategy.js';
+import { comparing } from './strategy-module.js';
 
 /** The median; with an even number of updates the mean of the middle two. Less than half of them may be arbitrary. */
-export const coordinateMedian: Strategy = {
+export const coordinateMedian = comparing({
   name: 'median',
-  needsGlobal: false,
-  slots: [],
-  async aggregate(state, updates) {
-    const held = await holdUpdates(updates, { name: 'median' });
-    if (held === null) return state;
-    const median = reduceCoordinates(held.vectors, middle);
-    return { ...state, weights: unflatten(held.like, median), round: state.round + 1 };
-  },
-};
+  parameters: {},
+  strategy: () => ({
+    name: 'median',
+    needsGlobal: false,
+    slots: [],
+    async aggregate(state, updates) {
+      const held = await holdUpdates(updates, { name: 'median' });
+      if (held === null) return state;
+      const median = reduceCoordinates(held.vectors, middle);
+      return { ...state, weights: unflatten(held.like, median), round: state.round + 1 };
+    },
+  }),
+});
 
 function middle(sorted: Float32Array): number {
   const upper = sorted.length >> 1;

@@ -4,11 +4,15 @@
  * algorithm 1: w_{t+1} = Σ_k n_k/m · w^k_{t+1}).
  */
 import { rounded } from '../weighted-mean.js';
-import type { ServerStep } from './server-step.js';
+import { averaging } from './strategy-module.js';
 
 /** The mean itself, rounded to float32; nothing of the server's is kept between rounds. */
-export const fedAvg: ServerStep = {
-  needsGlobal: false,
-  slots: [],
-  step: (state, mean) => ({ ...state, weights: rounded(mean) }),
-};
+export const fedAvg = averaging({
+  name: 'fedavg',
+  parameters: {},
+  step: () => ({
+    needsGlobal: false,
+    slots: [],
+    step: (state, mean) => ({ ...state, weights: rounded(mean) }),
+  }),
+});

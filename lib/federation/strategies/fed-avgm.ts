@@ -3,19 +3,24 @@
  * Non-Identical Data Distribution for Federated Visual Classification, arXiv 1909.06335, section 4.3):
  * Δ_t = Σ_k n_k/n · w^k − w_t,  u_t = β·u_{t−1} + Δ_t,  w_{t+1} = w_t + η·u_t.
  */
-import { type ServerStep, stepTrainable } from './server-step.js';
+import { stepTrainable } from './server-step.js';
+import { averaging, type Parameter } from './strategy-module.js';
 
-/** FedAvgM's parameters; with β = 0 and η = 1 it is FedAvg. */
-export interface FedAvgMSettings {
-  /** η. */
-  readonly serverLearningRate: number;
-  /** β, from 0 to less than 1. */
-  readonly serverMomentum: number;
-}
+/** η, of every strategy whose server takes a step. */
+export const SERVER_LEARNING_RATE = {
+  help: "the server's step",
+  symbol: 'eta',
+  above: 0,
+} satisfies Parameter;
 
-/** FedAvgM; its slot `u` is the momentum. */
-export function fedAvgM({ serverLearningRate: eta, serverMomentum: beta }: FedAvgMSettings): ServerStep {
-  return {
+/** FedAvgM; its slot `u` is the momentum. With β = 0 and η = 1 it is FedAvg. β is the paper's. */
+export const fedAvgM = averaging({
+  name: 'fedavgm',
+  parameters: {
+    serverLearningRate: { ...SERVER_LEARNING_RATE, default: 1 },
+    serverMomentum: { help: "the server's momentum", symbol: 'share', min: 0, below: 1, default: 0.9 },
+  },
+  step: ({ serverLearningRate: eta, serverMomentum: beta }) => ({
     needsGlobal: true,
     slots: ['u'],
     step: (state, mean) =>
@@ -27,5 +32,5 @@ export function fedAvgM({ serverLearningRate: eta, serverMomentum: beta }: FedAv
           next[at] = (weights[at] as number) + eta * moved;
         }
       }),
-  };
-}
+  }),
+});

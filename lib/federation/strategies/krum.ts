@@ -8,40 +8,69 @@ import { createWeightedMean, rounded } from '../weighted-mean.js';
 import type { Weights } from '../weights.js';
 import { holdUpdates, unflatten } from './held-updates.js';
 import type { Strategy } from './strategy.js';
-import { fewestUpdates, type StrategyRule } from './strategy-settings.js';
+import { comparing, type FewestUpdates, type Parameter } from './strategy-module.js';
 
-/** Krum's parameters. */
-export interface KrumSettings {
-  /** f, how many of a round's updates may be arbitrary. */
-  readonly byzantine: number;
-}
-
-/** Multi-Krum's parameters. */
-export interface MultiKrumSettings extends KrumSettings {
-  /** m, how many are averaged; by default n − f − 2, as in El Mhamdi et al. 2018 (arXiv 1802.07927). */
-  readonly keep?: number | undefined;
-}
+const BYZANTINE = {
+  help: 'updates of a round that may be arbitrary',
+  symbol: 'f',
+  isWhole: true,
+  min: 0,
+  default: 1,
+} satisfies Parameter;
 
 /** Krum: one client's update becomes the global model. */
-export function krum({ byzantine }: KrumSettings): Strategy {
-  return krumStrategy({ name: 'krum', byzantine }, () => 1);
+export const krum = comparing({
+  name: 'krum',
+  parameters: { byzantine: BYZANTINE },
+  fewestUpdates: ({ byzantine }) => fewest(byzantine),
+  strategy: ({ byzantine }) =>
+    krumStrategy({ name: 'krum', byzantine, minUpdates: fewest(byzantine).updates }, () => 1),
+});
+
+/** Multi-Krum; by default n − f − 2 updates are averaged, as in El Mhamdi et al. 2018 (arXiv 1802.07927). */
+export const multiKrum = comparing({
+  name: 'multi-krum',
+  parameters: {
+    byzantine: BYZANTINE,
+    keep: {
+      help: 'updates that multi-krum averages',
+      symbol: 'm',
+      isWhole: true,
+      min: 1,
+      otherwise: 'n - f - 2 of n',
+      fullName: 'krumKeep',
+    },
+  },
+  fewestUpdates: ({ byzantine, keep }) => fewest(byzantine, keep),
+  strategy: ({ byzantine, keep }) =>
+    krumStrategy(
+      { name: 'multi-krum', byzantine, minUpdates: fewest(byzantine, keep).updates },
+      (count) => keep ?? count - byzantine - 2,
+    ),
+});
+
+function fewest(byzantine: number, keep?: number): FewestUpdates {
+  const compared = 2 * byzantine + 3;
+  if (keep === undefined) return { updates: compared, formula: '2f + 3' };
+  return { updates: Math.max(compared, keep + byzantine + 2), formula: '2f + 3, m + f + 2' };
 }
 
-/** Multi-Krum. */
-export function multiKrum({ byzantine, keep }: MultiKrumSettings): Strategy {
-  return krumStrategy({ name: 'multi-krum', byzantine, keep }, (count) => keep ?? count - byzantine - 2);
+interface KrumRule {
+  readonly name: string;
+  readonly byzantine: number;
+  readonly minUpdates: number;
 }
 
-type KrumRule = Extract<StrategyRule, KrumSettings>;
-
-function krumStrategy(rule: KrumRule, keepOf: (count: number) => number): Strategy {
-  const { name, byzantine } = rule;
+function krumStrategy(
+  { name, byzantine, minUpdates }: KrumRule,
+  keepOf: (count: number) => number,
+): Strategy {
   return {
     name,
     needsGlobal: false,
     slots: [],
     async aggregate(state, updates) {
-      const held = await holdUpdates(updates, { name, minUpdates: fewestUpdates(rule) });
+      const held = await holdUpdates(updates, { name, minUpdates });
       if (held === null) return state;
       const { like, vectors } = held;
       const scores = krumScores(vectors, byzantine);

@@ -7,11 +7,10 @@ import { ThresholdError, UsageError } from '../errors.js';
 import { permutation, randomStream } from '../random.js';
 import { sizeOf, type WeightArray, type Weights } from '../weights.js';
 import { clipNorm, distance } from './clip-norm.js';
-import { coordinateMedian } from './coordinate-median.js';
 import { holdUpdates } from './held-updates.js';
 import type { ServerState, WeightedUpdate } from './strategy.js';
 import { strategyNamed } from './strategy-named.js';
-import { checkClients, checkStrategy, fewestUpdates, type StrategySettings } from './strategy-settings.js';
+import { fewestUpdates, type StrategySettings } from './strategy-settings.js';
 
 const SIZE = 4;
 const model = (...values: number[]): Weights => [
@@ -55,7 +54,7 @@ function assertClose(found: readonly number[], expected: readonly number[], scal
 
 describe('every strategy', () => {
   for (const settings of EVERY) {
-    const fewest = fewestUpdates(settings);
+    const fewest = fewestUpdates(settings).updates;
     const enough = fc.array(anyUpdate, { minLength: fewest, maxLength: fewest + 8 });
 
     it(`${settings.name} gives the same for the same, and for updates one by one`, () =>
@@ -281,7 +280,7 @@ describe('the robust strategies', () => {
       [{ name: 'trimmed-mean', trim: 0.49 }, 3],
     ];
     for (const [settings, fewest] of cases) {
-      assert.equal(fewestUpdates(settings), fewest);
+      assert.equal(fewestUpdates(settings).updates, fewest);
       await run(settings, [], updates(fewest));
       await assert.rejects(run(settings, [], updates(fewest - 1)), (error: Error) => {
         assert.ok(error instanceof ThresholdError);
@@ -294,7 +293,7 @@ describe('the robust strategies', () => {
   it('whatever the share, the trimmed mean leaves something out and something in', () =>
     fc.assert(
       fc.property(fc.double({ min: 0.001, max: 0.499, noNaN: true }), (trim) => {
-        const fewest = fewestUpdates({ name: 'trimmed-mean', trim });
+        const { updates: fewest } = fewestUpdates({ name: 'trimmed-mean', trim });
         const cut = Math.floor(trim * fewest);
         assert.ok(cut >= 1 && fewest - 2 * cut >= 1, `${cut} of ${fewest}`);
       }),
@@ -317,7 +316,7 @@ describe('the robust strategies', () => {
       { name: 'w', shape, values: Float32Array.from({ length: 1500 }, (_, at) => at + add) },
     ];
     const updates = [3, -1, 0].map((add) => ({ weights: filled(add), examples: 1 }));
-    assert.deepEqual((await coordinateMedian.aggregate(start([]), updates)).weights, filled(0));
+    assert.deepEqual(await run({ name: 'median' }, [], updates), filled(0));
   });
 });
 
@@ -342,7 +341,7 @@ describe('norm clipping', () => {
   it('keeps the direction, and goes around any strategy', async () => {
     const updates = [{ weights: model(1 + 30, 1 + 40), examples: 2 }];
     assert.deepEqual(valuesOf(await run({ name: 'fedavg', clipNorm: 5 }, model(1, 1), updates)), [4, 5]);
-    assert.equal(clipNorm(coordinateMedian, 1).needsGlobal, true);
+    assert.equal(clipNorm(strategyNamed({ name: 'median' }), 1).needsGlobal, true);
   });
 });
 
@@ -380,36 +379,4 @@ describe('what Flower makes of the same updates', () => {
       assert.equal(found.length, fixture.results[name]?.length);
     });
   }
-});
-
-describe('settings that do not go together', () => {
-  const privacy = { clip: 1, noise: 1, delta: 1e-5, noiseSource: 'system' } as const;
-  it('are refused with the reason', () => {
-    const cases: readonly (readonly [StrategySettings, RegExp])[] = [
-      [{ name: 'median', privacy }, /--dp-clip does not go with --strategy median/],
-      [{ name: 'krum', byzantine: 1, privacy }, /--dp-clip does not go with --strategy krum/],
-      [{ name: 'fedavg', clipNorm: 3, privacy }, /--clip-norm 3 and --dp-clip 1 both clip/],
-      [{ name: 'trimmed-mean', trim: 0.5 }, /--trim 0.5 leaves nothing to average/],
-      [{ name: 'trimmed-mean', trim: 1.5 }, /--trim 1.5 leaves nothing to average/],
-    ];
-    for (const [settings, message] of cases) {
-      assert.throws(() => checkStrategy(settings), { name: 'UsageError', message });
-    }
-    for (const settings of EVERY) checkStrategy(settings);
-    checkStrategy({ name: 'fedadam', ...ADAM, privacy });
-  });
-
-  it('are refused for the number of clients', () => {
-    const check = (settings: StrategySettings, selected: number, clients = 100) =>
-      checkClients(settings, { selected, clients });
-    check({ name: 'krum', byzantine: 2 }, 7);
-    assert.throws(() => check({ name: 'krum', byzantine: 2 }, 6), {
-      name: 'UsageError',
-      message: /--byzantine 2 \(2f \+ 3\) needs at least 7 clients in a round, found 6/,
-    });
-    assert.throws(() => check({ name: 'trimmed-mean', trim: 2 }, 4), /--trim 2 needs at least 5 clients/);
-    check({ name: 'fedavg', privacy }, 10);
-    const loose = { ...privacy, delta: 0.01 };
-    assert.throws(() => check({ name: 'fedavg', privacy: loose }, 10), /--dp-delta 0.01 of 100 clients/);
-  });
 });

@@ -3,17 +3,14 @@ import { normals, systemBits } from '../privacy/gaussian.js';
 import { privateMean } from '../privacy/private-mean.js';
 import { randomStream } from '../random.js';
 import { clipNorm } from './clip-norm.js';
-import { coordinateMedian } from './coordinate-median.js';
-import { fedAdagrad } from './fed-adagrad.js';
-import { fedAdam } from './fed-adam.js';
-import { fedAvg } from './fed-avg.js';
-import { fedAvgM } from './fed-avgm.js';
-import { fedYogi } from './fed-yogi.js';
-import { krum, multiKrum } from './krum.js';
-import { type Averaging, type ServerStep, stepStrategy, weightedMean } from './server-step.js';
+import { type Averaging, stepStrategy, weightedMean } from './server-step.js';
 import type { Strategy } from './strategy.js';
-import type { PrivacySettings, StrategyRule, StrategySettings } from './strategy-settings.js';
-import { trimmedMean } from './trimmed-mean.js';
+import {
+  type PrivacySettings,
+  type StrategySettings,
+  strategyModule,
+  valuesOf,
+} from './strategy-settings.js';
 
 /** What a private strategy needs to know of the run. */
 export interface RunFacts {
@@ -25,44 +22,18 @@ export interface RunFacts {
 
 /** The strategy of `settings`; `facts` matter to private ones alone. */
 export function strategyNamed(settings: StrategySettings, facts?: RunFacts): Strategy {
-  const { privacy } = settings;
-  const average = privacy === undefined ? weightedMean : privateAverage(privacy, facts);
-  const step = serverStep(settings);
-  const strategy = step === undefined ? robust(settings) : stepStrategy(settings.name, step, average);
-  return settings.clipNorm === undefined ? strategy : clipNorm(strategy, settings.clipNorm);
-}
-
-/** How the server steps towards the average of the updates; undefined for strategies without an average of all. */
-function serverStep(settings: StrategyRule): ServerStep | undefined {
-  switch (settings.name) {
-    case 'fedavg':
-      return fedAvg;
-    case 'fedavgm':
-      return fedAvgM(settings);
-    case 'fedadagrad':
-      return fedAdagrad(settings);
-    case 'fedadam':
-      return fedAdam(settings);
-    case 'fedyogi':
-      return fedYogi(settings);
-    default:
-      return undefined;
-  }
-}
-
-function robust(settings: StrategyRule): Strategy {
-  switch (settings.name) {
-    case 'median':
-      return coordinateMedian;
-    case 'trimmed-mean':
-      return trimmedMean(settings);
-    case 'krum':
-      return krum(settings);
-    case 'multi-krum':
-      return multiKrum(settings);
-    default:
-      throw new Error(`${settings.name} is no strategy`);
-  }
+  const { privacy, clipNorm: maxNorm, ...rule } = settings;
+  const module = strategyModule(settings.name);
+  const values = valuesOf(rule);
+  const strategy =
+    module.kind === 'averaging'
+      ? stepStrategy(
+          module.name,
+          module.step(values),
+          privacy === undefined ? weightedMean : privateAverage(privacy, facts),
+        )
+      : module.strategy(values);
+  return maxNorm === undefined ? strategy : clipNorm(strategy, maxNorm);
 }
 
 function privateAverage(

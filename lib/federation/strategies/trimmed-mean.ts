@@ -4,24 +4,31 @@
  * whatever their numbers of examples.
  */
 import { holdUpdates, reduceCoordinates, unflatten } from './held-updates.js';
-import type { Strategy } from './strategy.js';
-import { fewestUpdates, trimmedCount } from './strategy-settings.js';
+import { comparing } from './strategy-module.js';
 
-/** The trimmed mean's parameter. */
-export interface TrimmedMeanSettings {
-  /** What is left out on each side: a share β below 0.5, or a number of updates b from 1. */
-  readonly trim: number;
-}
-
-/** The trimmed mean: up to b updates of a round may be arbitrary. */
-export function trimmedMean({ trim }: TrimmedMeanSettings): Strategy {
-  const name = 'trimmed-mean';
-  return {
-    name,
+/** The trimmed mean: up to b updates of a round may be arbitrary. The default β is what Flower trims. */
+export const trimmedMean = comparing({
+  name: 'trimmed-mean',
+  parameters: {
+    // A share β below 0.5, or a number of updates b from 1.
+    trim: {
+      help: 'left out on each side: a share below 0.5, or a number of updates',
+      symbol: 'share',
+      min: 0,
+      default: 0.2,
+    },
+  },
+  fewestUpdates: ({ trim }) => ({ updates: fewestToTrim(trim) }),
+  problem: ({ trim }) =>
+    trim < 0.5 || Number.isInteger(trim)
+      ? undefined
+      : ['trim', 'leaves nothing to average: expected a share below 0.5, or a whole number of updates'],
+  strategy: ({ trim }) => ({
+    name: 'trimmed-mean',
     needsGlobal: false,
     slots: [],
     async aggregate(state, updates) {
-      const held = await holdUpdates(updates, { name, minUpdates: fewestUpdates({ name, trim }) });
+      const held = await holdUpdates(updates, { name: 'trimmed-mean', minUpdates: fewestToTrim(trim) });
       if (held === null) return state;
       const cut = trimmedCount(trim, held.vectors.length);
       const mean = reduceCoordinates(held.vectors, (sorted) =>
@@ -29,7 +36,20 @@ export function trimmedMean({ trim }: TrimmedMeanSettings): Strategy {
       );
       return { ...state, weights: unflatten(held.like, mean), round: state.round + 1 };
     },
-  };
+  }),
+});
+
+/** How many of `count` updates are left out on each side. */
+function trimmedCount(trim: number, count: number): number {
+  return trim < 1 ? Math.floor(trim * count) : trim;
+}
+
+/** Fewest updates of which something is left out and something remains. */
+function fewestToTrim(trim: number): number {
+  if (trim >= 1) return 2 * trim + 1;
+  if (trim === 0) return 1;
+  const about = Math.ceil(1 / trim);
+  return trimmedCount(trim, about) >= 1 ? about : about + 1;
 }
 
 function meanOf(values: Float32Array): number {
