@@ -53,3 +53,18 @@ test('the planned threads fit the cores, and use them where there are clients en
     }),
   );
 });
+
+test('as many trainers as there are clients may listen for the end at once, without a warning', async (t) => {
+  const warnings: Error[] = [];
+  const keep = (warning: Error) => void warnings.push(warning);
+  process.on('warning', keep);
+  t.after(() => process.off('warning', keep));
+  const { signal } = new AbortController();
+  const plan = { cores: 40, jobs: 40, threads: 1, signal };
+  await sharingCores(plan, [...Array(40).keys()], async (_, stop) => {
+    stop.addEventListener('abort', () => undefined);
+    await turn();
+  });
+  await turn();
+  assert.deepEqual(warnings, []);
+});

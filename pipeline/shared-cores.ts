@@ -1,5 +1,6 @@
 /** Runs the same stage many times side by side, within the machine's cores; the first failure stops them all. */
 import { InterruptedError } from '../lib/federation/errors.js';
+import { forMany } from '../lib/system/abort.js';
 import { createBudget } from './cores.js';
 import type { LocalRun } from './local-run.js';
 
@@ -17,7 +18,7 @@ export async function sharingCores<Item>(
   const slots = createBudget(jobs);
   const freeCores = createBudget(cores);
   const failure = new AbortController();
-  const stop = AbortSignal.any([signal, failure.signal]);
+  const stop = forMany(AbortSignal.any([signal, failure.signal]));
   const runOne = async (item: Item): Promise<void> => {
     try {
       if (stop.aborted) throw new InterruptedError();

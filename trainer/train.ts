@@ -60,6 +60,8 @@ async function runWorker(
   prepareEngines(request);
   const worker = new Worker(new URL('./train-worker.js', import.meta.url), { workerData: request });
   const tell = (message: TrainerMessage) => worker.postMessage(message);
+  const stop = () => tell('stop');
+  context.signal.addEventListener('abort', stop, { once: true });
   try {
     const read = async () => {
       const start = await readStartingPoint(request);
@@ -69,6 +71,7 @@ async function runWorker(
     };
     return await Promise.all([read(), outcomeOf(worker, request, context)]);
   } finally {
+    context.signal.removeEventListener('abort', stop);
     await worker.terminate();
   }
 }
@@ -77,13 +80,11 @@ async function runWorker(
 function outcomeOf(
   worker: Worker,
   request: TrainRequest,
-  { reporter, signal }: ProgramContext,
+  { reporter }: Pick<ProgramContext, 'reporter'>,
 ): Promise<TrainOutcome> {
   const threads = `${request.threads} thread${request.threads === 1 ? '' : 's'}`;
   const startedAt = { ms: performance.now() };
   return new Promise<TrainOutcome>((resolve, reject) => {
-    const stop: TrainerMessage = 'stop';
-    signal.addEventListener('abort', () => worker.postMessage(stop), { once: true });
     worker.on('message', (message: WorkerMessage) => {
       switch (message.kind) {
         case 'ready':

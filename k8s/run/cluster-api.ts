@@ -7,6 +7,7 @@ import type {
   V1Pod,
 } from '@kubernetes/client-node';
 import type { Reporter } from '../../lib/observability/events.js';
+import { within } from '../../lib/system/abort.js';
 import { explainFailure, isPassing, readFailure } from './api-errors.js';
 import type { Connection } from './connect.js';
 import { MANAGER } from './names.js';
@@ -171,8 +172,9 @@ export async function clusterApi(
         signal: stop,
       });
     },
-    watch: (kind, { version, labels, fields, onEvent, signal: stop }) => {
+    watch: async (kind, { version, labels, fields, onEvent, signal: stop }) => {
       const group = kind === 'jobs' ? '/apis/batch/v1' : '/api/v1';
+      const path = `${group}/namespaces/${namespace}/${kind}`;
       const query = {
         resourceVersion: version,
         allowWatchBookmarks: true,
@@ -180,21 +182,22 @@ export async function clusterApi(
         labelSelector: labels,
         fieldSelector: fields,
       };
-      return new Promise<void>((resolve, refuse) => {
-        const reject = (error: unknown) => {
-          const isOver = !isPassing(error) && readFailure(error).code !== 410;
-          refuse(isOver ? explainFailure(error, server) : error);
-        };
-        const ending = AbortSignal.any([stop, AbortSignal.timeout(WATCH_SECONDS * 1000 + WATCH_SLACK_MS)]);
-        const done = (error: unknown) => (error && !ending.aborted ? reject(error) : resolve());
-        const path = `${group}/namespaces/${namespace}/${kind}`;
-        watcher
-          .watch(path, query, (type, object) => onEvent({ type, object }), done)
-          .then((request) => {
-            if (ending.aborted) request.abort();
-            else ending.addEventListener('abort', () => request.abort(), { once: true });
-          }, reject);
-      });
+      const untilOver = (over: AbortSignal) =>
+        new Promise<void>((resolve, reject) => {
+          const done = (error: unknown) => (error ? reject(error) : resolve());
+          watcher
+            .watch(path, query, (type, object) => onEvent({ type, object }), done)
+            .then((request) => {
+              if (over.aborted) request.abort();
+              else over.addEventListener('abort', () => request.abort(), { once: true });
+            }, reject);
+        });
+      try {
+        await within({ ms: WATCH_SECONDS * 1000 + WATCH_SLACK_MS, signal: stop }, untilOver);
+      } catch (error) {
+        if (stop.aborted || isPassing(error) || readFailure(error).code === 410) throw error;
+        throw explainFailure(error, server);
+      }
     },
   };
 }

@@ -2,10 +2,10 @@
 import type { V1Job } from '@kubernetes/client-node';
 import { UsageError } from '../../lib/federation/errors.js';
 import type { Reporter } from '../../lib/observability/events.js';
+import { pause } from '../../lib/system/abort.js';
 import type { ClusterApi } from './cluster-api.js';
 import { jobState } from './job-status.js';
 import { HASH_ANNOTATION } from './names.js';
-import { pause } from './retry.js';
 import type { PlannedJob } from './stage-jobs.js';
 import { nameOf } from './types.js';
 

@@ -1,8 +1,8 @@
 /** The newest state of a selection of objects: a list, then a watch, and the list again whenever the watch ends. */
 import { FedbatchError } from '../../lib/federation/errors.js';
+import { pause } from '../../lib/system/abort.js';
 import { isPassing, readFailure } from './api-errors.js';
 import type { Listed, WatchEvent } from './cluster-api.js';
-import { pause } from './retry.js';
 
 interface Named {
   readonly metadata?: { readonly name?: string; readonly resourceVersion?: string };
@@ -17,7 +17,7 @@ export interface FeedSource<T> {
 
 /** The newest state. */
 export interface Feed<T> {
-  /** Undefined until it is known. */
+  /** Undefined until it is known. @throws what the server refuses for good */
   items(): readonly T[] | undefined;
 }
 
@@ -26,15 +26,14 @@ const PAUSE_MS = 200;
 const PAUSE_AFTER_REFUSAL_MS = 1_000;
 
 /**
- * Keeps a feed up to date until `signal`; `onChange` is called after each change.
- *
- * @returns the feed, and a promise that rejects when the server refuses for good
+ * Keeps a feed up to date until `signal`; `onChange` is called after each change, and when the server refuses for good.
  */
 export function startFeed<T extends Named>(
   source: FeedSource<T>,
   { onChange, signal }: { readonly onChange: () => void; readonly signal: AbortSignal },
-): Feed<T> & { readonly failed: Promise<never> } {
+): Feed<T> {
   let objects: Map<string, T> | undefined;
+  let refusal: { readonly error: unknown } | undefined;
   const key = ({ metadata }: T) => metadata?.name ?? '';
   const replace = (items: readonly T[]) => {
     objects = new Map(items.map((item) => [key(item), item]));
@@ -66,8 +65,14 @@ export function startFeed<T extends Named>(
       }
     }
   };
-  const failed = follow();
-  // Whoever waits for the feed sees it; a feed that nobody waits for any more may fail.
-  failed.catch(() => undefined);
-  return { items: () => objects && [...objects.values()], failed };
+  follow().catch((error: unknown) => {
+    refusal = { error };
+    onChange();
+  });
+  return {
+    items() {
+      if (refusal !== undefined) throw refusal.error;
+      return objects && [...objects.values()];
+    },
+  };
 }

@@ -1,9 +1,9 @@
 /** Follows the logs of a Job's pods: progress goes to the display, warnings and last words to whoever asks. */
 import type { V1Pod } from '@kubernetes/client-node';
 import type { ProgressEvent, Reporter } from '../../lib/observability/events.js';
+import { pause } from '../../lib/system/abort.js';
 import type { ClusterApi } from './cluster-api.js';
 import { parseObject } from './pod-status.js';
-import { pause } from './retry.js';
 import { containersOf, nameOf } from './types.js';
 
 /** What is told of a Job's logs. */
@@ -25,7 +25,7 @@ export interface PodLogs {
 }
 
 /** So many logs are followed side by side: the API server holds a connection for each. */
-const MAX_FOLLOWED = 50;
+export const MAX_FOLLOWED = 50;
 /** After a log was cut off. */
 const AGAIN_MS = 1_000;
 

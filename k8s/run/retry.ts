@@ -1,6 +1,6 @@
 /** Asks the API server again where the answer may be better the next time, as politely as it asks for. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { InterruptedError } from '../../lib/federation/errors.js';
+import { pause, within } from '../../lib/system/abort.js';
 import { isPassing, readFailure } from './api-errors.js';
 
 /** Seconds for which a server may be gone before the run gives up: a control plane that restarts needs about one minute. */
@@ -29,7 +29,7 @@ export async function withRetries<T>(request: () => Promise<T>, options: RetryOp
   const until = Date.now() + patienceMs;
   for (let attempt = 0; ; attempt++) {
     try {
-      return await answered(request(), signal);
+      return await within({ ms: ANSWER_MS, signal }, request);
     } catch (error) {
       if (signal.aborted) throw new InterruptedError();
       const { retryAfterSeconds, message } = readFailure(error);
@@ -39,26 +39,5 @@ export async function withRetries<T>(request: () => Promise<T>, options: RetryOp
       if (attempt === 1) onTrouble?.(message);
       await pause(waitMs, signal);
     }
-  }
-}
-
-/** Waits. @throws {InterruptedError} when `signal` aborts */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => {
-    throw new InterruptedError();
-  });
-}
-
-async function answered<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
-  const timer = new AbortController();
-  try {
-    return await Promise.race([
-      answer,
-      sleep(ANSWER_MS, undefined, { signal: AbortSignal.any([timer.signal, signal]) }).then(() => {
-        throw new Error(`no answer within ${ANSWER_MS / 1000} s`);
-      }),
-    ]);
-  } finally {
-    timer.abort();
   }
 }

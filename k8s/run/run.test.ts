@@ -1,9 +1,11 @@
 /** What a run on a cluster does when things go wrong, against the API server of the tests; the programs are played. */
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { isFedbatchError } from '../../lib/federation/errors.js';
+import { forMany } from '../../lib/system/abort.js';
 import { type ClusterOptions, type FakeCluster, objectsOf, startCluster } from '../../test/kube/cluster.js';
 import { keepingReporter, playedPrograms, runOptions } from '../../test/kube/played-programs.js';
 import { waitFor } from '../../test/runs.js';
@@ -21,7 +23,7 @@ async function clusterOf(t: TestContext, options: Partial<ClusterOptions> = {}):
 async function run(
   cluster: FakeCluster,
   more: Partial<KubeRunOptions> = {},
-  signal = new AbortController().signal,
+  signal = forMany(new AbortController().signal),
 ) {
   const reporter = keepingReporter();
   try {
@@ -34,6 +36,11 @@ async function run(
     return { error, lines: reporter.lines };
   }
 }
+
+/** Node's own complaints about this process: one of a leak is a fault of whichever test was run. */
+const complaints: Error[] = [];
+process.on('warning', (warning) => complaints.push(warning));
+after(() => assert.deepEqual(complaints, []));
 
 test('a run makes Jobs that an API server takes, and none is changed when it is run again', async (t) => {
   const cluster = await clusterOf(t);
@@ -194,7 +201,7 @@ test('a run that is interrupted leaves its Jobs to go on, and the same command w
   );
   const cluster = await clusterOf(t, { play });
   const stop = new AbortController();
-  const running = run(cluster, {}, stop.signal);
+  const running = run(cluster, {}, forMany(stop.signal));
   const trainers = () =>
     objectsOf(cluster, 'Pod').filter(
       ({ metadata, status }) => metadata.name.includes('-train-') && status?.phase === 'Running',
@@ -224,7 +231,7 @@ test('a Job of other work that runs under the same name is left alone', async (t
   );
   const cluster = await clusterOf(t, { play });
   const stop = new AbortController();
-  const running = run(cluster, {}, stop.signal);
+  const running = run(cluster, {}, forMany(stop.signal));
   await waitFor(
     () => objectsOf(cluster, 'Pod').filter(({ status }) => status?.phase === 'Running').length === 4,
   );
@@ -259,4 +266,15 @@ test('on a volume that is new or cleared, Jobs of before do not count', async (t
     uids().filter((uid) => before.includes(uid)),
     [],
   );
+});
+
+test('a round of sixty clients leaves no listener behind, and Node sees no leak', async (t) => {
+  const cluster = await clusterOf(t);
+  const { settings } = runOptions(cluster);
+  const federation = { ...settings.federation, clients: 60 };
+  const signal = forMany(new AbortController().signal);
+  const { result, lines } = await run(cluster, { settings: { ...settings, federation } }, signal);
+  assert.equal(result?.last.reported.length, 60, lines.join('\n'));
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+  assert.deepEqual(complaints, []);
 });

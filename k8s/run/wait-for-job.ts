@@ -1,12 +1,12 @@
 /** Waits for a Job: tells what its pods do, and gives up at once on what waiting will not mend. */
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { InterruptedError, StageError } from '../../lib/federation/errors.js';
+import { createBell, forMany } from '../../lib/system/abort.js';
 import { type JobContext, removeJob } from './ensure-job.js';
 import { startFeed } from './feed.js';
 import { type JobState, jobState } from './job-status.js';
-import { followPods } from './pod-logs.js';
+import { followPods, MAX_FOLLOWED } from './pod-logs.js';
 import { type PodPhase, type PodTrouble, podEnding, podPhase, podTrouble } from './pod-status.js';
-import { pause } from './retry.js';
 import { indexOf, nameOf } from './types.js';
 
 /** What to wait for. */
@@ -32,6 +32,8 @@ export interface EndedJob {
   readonly pods: readonly V1Pod[];
 }
 
+/** Who listens to the end of a wait beside the logs: two feeds, and the wait itself. */
+const OTHER_LISTENERS = 3;
 /** Between two looks where nothing was heard. */
 const LOOK_MS = 5_000;
 /** A Job without pods for so long is asked for its events: a quota or an admission rule may hold them back. */
@@ -51,9 +53,9 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
   const { api, signal, reporter } = context;
   const { job, title, clientAt } = waited;
   const stop = new AbortController();
-  const ending = AbortSignal.any([signal, stop.signal]);
-  let wake = () => {};
-  const onChange = () => wake();
+  const ending = forMany(AbortSignal.any([signal, stop.signal]), MAX_FOLLOWED + OTHER_LISTENERS);
+  const bell = createBell();
+  const onChange = bell.ring;
   const jobs = startFeed<V1Job>(
     {
       list: () => api.listJobs({ fields: `metadata.name=${nameOf(job)}` }),
@@ -87,9 +89,6 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
   const watchman = createWatchman(waited, { ...context, nameOfPod });
   try {
     for (;;) {
-      const changed = new Promise<void>((resolve) => {
-        wake = resolve;
-      });
       const [known, own = []] = [jobs.items(), pods.items()];
       const current = known?.find(({ metadata }) => metadata?.uid === job.metadata?.uid);
       if (known !== undefined && current === undefined) {
@@ -108,7 +107,7 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
           if (isStuck || own.every(hasEnded)) return { job: current, state, pods: own };
         }
       }
-      await Promise.race([changed, pause(LOOK_MS, ending), jobs.failed, pods.failed]);
+      await bell.wait({ ms: LOOK_MS, signal: ending });
     }
   } catch (error) {
     if (signal.aborted) throw new InterruptedError();

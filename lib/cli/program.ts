@@ -2,6 +2,7 @@
 import { type Command, CommanderError, Option } from 'commander';
 import { ExitCode, InterruptedError, isFedbatchError } from '../federation/errors.js';
 import type { Reporter } from '../observability/events.js';
+import { forMany } from '../system/abort.js';
 import { leaveResult } from './result.js';
 import { packageVersion } from './version.js';
 
@@ -36,7 +37,7 @@ export async function runProgram(build: CommandBuilder, argv: readonly string[])
   const reporter = await createReporter(flags);
   endWithReader();
   try {
-    const command = addCommonOptions(build({ reporter, signal: stop.signal }));
+    const command = addCommonOptions(build({ reporter, signal: forMany(stop.signal) }));
     await command.parseAsync(flags, { from: 'user' });
     reporter.close();
   } catch (error) {

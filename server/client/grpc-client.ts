@@ -30,7 +30,8 @@ export function askByGrpc(options: ServingClientOptions): ServingClient {
   function call<Answer>(method: 'Predict' | 'GetModelMetadata', message: object): Promise<Answer> {
     const definition = serviceDefinition(SERVICE)[method];
     if (definition === undefined) throw new Error(`no method ${method}`);
-    return new Promise((resolve, reject) => {
+    let cancel = () => {};
+    const answer = new Promise<Answer>((resolve, reject) => {
       const running = client.makeUnaryRequest(
         definition.path,
         definition.requestSerialize,
@@ -44,8 +45,10 @@ export function askByGrpc(options: ServingClientOptions): ServingClient {
           reject(serverFailure(address, error?.details ?? 'no answer', error));
         },
       );
-      signal.addEventListener('abort', () => running.cancel(), { once: true });
+      cancel = () => running.cancel();
+      signal.addEventListener('abort', cancel, { once: true });
     });
+    return answer.finally(() => signal.removeEventListener('abort', cancel));
   }
 
   return {
