@@ -47,3 +47,18 @@ export const silentReporter: Reporter = {
   progress() {},
   close() {},
 };
+
+/** Lets `observe` watch without a say in what it watches: what it throws is reported and goes no further. */
+export function harmless<Seen extends readonly unknown[]>(
+  reporter: Reporter,
+  observe: (...seen: Seen) => void,
+): (...seen: Seen) => void {
+  return (...seen) => {
+    try {
+      observe(...seen);
+    } catch (error) {
+      const { message, stack } = error instanceof Error ? error : new Error(String(error));
+      reporter.error(`What was answered could not be counted or reported: ${message}`, { stack });
+    }
+  };
+}

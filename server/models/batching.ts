@@ -1,5 +1,7 @@
 /** Micro-batching: what several requests ask at the same time is predicted at once, as soon as a worker is free. */
+import { harmless, type Reporter, silentReporter } from '../../lib/observability/events.js';
 import { OverloadedError, type Predictor, PredictorUnavailableError } from '../predictor.js';
+import { HttpProblem } from '../problems.js';
 
 /** How requests are put together. */
 export interface BatchingLimits {
@@ -21,7 +23,9 @@ export const DEFAULT_BATCHING_LIMITS: BatchingLimits = {
 export interface BatchingOptions extends Partial<BatchingLimits> {
   /** They share the work; each holds the same model. */
   readonly workers: readonly Predictor[];
-  /** Told the answers of each batch. */
+  /** Told of failures of `onBatch`. */
+  readonly reporter?: Reporter;
+  /** Told the answers of each batch once they are given. */
   readonly onBatch?: (batch: AnsweredBatch) => void;
 }
 
@@ -45,16 +49,20 @@ interface Waiting {
   readonly count: number;
   readonly resolve: (probabilities: Float32Array) => void;
   readonly reject: (error: unknown) => void;
+  /** Predicted without company: a batch that it was in has failed. */
+  readonly isAlone?: boolean;
 }
 
 /** Puts batching in front of workers. Closing answers first what waits, then closes the workers. */
 export function createBatchingPredictor({
   workers,
-  onBatch = () => undefined,
+  onBatch: observe = () => undefined,
+  reporter = silentReporter,
   maxBatch = DEFAULT_BATCHING_LIMITS.maxBatch,
   batchTimeoutMs = DEFAULT_BATCHING_LIMITS.batchTimeoutMs,
   maxWaitingImages = DEFAULT_BATCHING_LIMITS.maxWaitingImages,
 }: BatchingOptions): BatchingPredictor {
+  const onBatch = harmless(reporter, observe);
   const running = new Map<Predictor, number>(workers.map((worker) => [worker, 0]));
   let queue: Waiting[] = [];
   let waitingImages = 0;
@@ -70,6 +78,28 @@ export function createBatchingPredictor({
       waitingImages += count;
       schedule();
     });
+  }
+
+  /** In parts, of which only a few wait at a time: who asks for thousands at once does not make all others wait for them. */
+  async function inParts(images: Float32Array, count: number): Promise<Float32Array> {
+    const size = images.length / count;
+    const answers: Float32Array[] = [];
+    let next = 0;
+    const ask = async (): Promise<void> => {
+      while (next * maxBatch < count) {
+        const part = next++;
+        const rows = Math.min(maxBatch, count - part * maxBatch);
+        const from = part * maxBatch * size;
+        answers[part] = await enqueue(images.slice(from, from + rows * size), rows).catch(
+          (error: unknown) => {
+            next = count;
+            throw error;
+          },
+        );
+      }
+    };
+    await Promise.all(Array.from({ length: workers.length * BATCHES_AHEAD }, ask));
+    return concatenate(answers);
   }
 
   /** The worker with the least to do that can take another batch. */
@@ -113,13 +143,20 @@ export function createBatchingPredictor({
   function takeBatch(): readonly Waiting[] {
     let images = 0;
     let end = 0;
-    for (; end < queue.length; end++) {
-      const { count } = queue[end] as Waiting;
-      if (images + count > maxBatch) break;
+    for (const { count, isAlone = false } of queue) {
+      if (end > 0 && (isAlone || images + count > maxBatch)) break;
       images += count;
+      end++;
+      if (isAlone) break;
     }
     waitingImages -= images;
     return queue.splice(0, end);
+  }
+
+  /** Each request of a failed batch gets another try without the others: one of them may be the reason. */
+  function separate(batch: readonly Waiting[]): void {
+    queue.unshift(...batch.map((each) => ({ ...each, isAlone: true })));
+    waitingImages += batch.reduce((sum, { count }) => sum + count, 0);
   }
 
   async function run(worker: Predictor, batch: readonly Waiting[]): Promise<void> {
@@ -127,15 +164,16 @@ export function createBatchingPredictor({
     running.set(worker, (running.get(worker) ?? 0) + 1);
     try {
       const answers = await worker.predict(joined(batch), count);
-      onBatch({ images: count, probabilities: answers });
       const classes = answers.length / count;
       let at = 0;
       for (const { count: rows, resolve } of batch) {
         resolve(batch.length === 1 ? answers : answers.slice(at, at + rows * classes));
         at += rows * classes;
       }
+      onBatch({ images: count, probabilities: answers });
     } catch (error) {
-      for (const { reject } of batch) reject(error);
+      if (batch.length > 1) separate(batch);
+      else for (const { reject } of batch) reject(error);
     } finally {
       running.set(worker, (running.get(worker) ?? 1) - 1);
       if (queue.length > 0) schedule();
@@ -160,14 +198,8 @@ export function createBatchingPredictor({
         );
       if (waitingImages > 0 && waitingImages + count > maxWaitingImages)
         throw new OverloadedError('Too many predictions at the moment; try again in a second.');
-      if (count <= maxBatch) return enqueue(images, count);
-      // In parts, so that who asks for thousands at once does not make everybody else wait.
-      const size = images.length / count;
-      const parts = Array.from({ length: Math.ceil(count / maxBatch) }, (_, part) => {
-        const rows = Math.min(maxBatch, count - part * maxBatch);
-        return enqueue(images.slice(part * maxBatch * size, (part * maxBatch + rows) * size), rows);
-      });
-      return concatenate(await Promise.all(parts));
+      const answers = await (count <= maxBatch ? enqueue(images, count) : inParts(images, count));
+      return requireFinite(answers, count);
     },
     async close() {
       const idle = new Promise<void>((resolve) => {
@@ -178,6 +210,17 @@ export function createBatchingPredictor({
       await Promise.all(workers.map((worker) => worker.close()));
     },
   };
+}
+
+/** The weights passed their self-test: what overflows are numbers far from those of the training. @throws {HttpProblem} 400 */
+function requireFinite(probabilities: Float32Array, count: number): Float32Array {
+  const at = probabilities.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return probabilities;
+  const image = Math.floor((at * count) / probabilities.length);
+  throw new HttpProblem(
+    400,
+    `Expected numbers on the scale of the training data, found some in image ${image} for which the model answers NaN or infinity.`,
+  );
 }
 
 /** The images of a batch in one array of their own: it is handed over to the worker. */

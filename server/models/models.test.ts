@@ -8,6 +8,7 @@ import { readFileShared, sha256, writeFileAtomic } from '../../lib/formats/atomi
 import { writeRecord } from '../../lib/formats/run-record.js';
 import { silentReporter } from '../../lib/observability/events.js';
 import { OverloadedError, type Predictor, PredictorUnavailableError } from '../predictor.js';
+import { HttpProblem } from '../problems.js';
 import { writeDenseModel, writePrototypeModel } from '../testing/prototype-model.js';
 import { aRunRecord } from '../testing/run-record.js';
 import { type BatchingOptions, createBatchingPredictor } from './batching.js';
@@ -136,6 +137,78 @@ describe('micro-batching', () => {
     assert.equal(good?.status, 'fulfilled');
     assert.ok(waiting?.status === 'rejected' && waiting.reason instanceof PredictorUnavailableError);
     await assert.rejects(batched.predict(Float32Array.of(1, 1), 1), PredictorUnavailableError);
+  });
+
+  it('tries each request of a failed batch alone, so that only the one at fault fails', async () => {
+    const { worker, batched } = batching({ maxBatch: 4 });
+    const asked = Promise.allSettled(
+      [-1, 2, 3].map((value) => batched.predict(Float32Array.of(value, value), 1)),
+    );
+    for (let round = 0; round < 4; round++) {
+      await turn();
+      worker.release();
+    }
+    const [poison, ...good] = await asked;
+    assert.match(String(poison?.status === 'rejected' && poison.reason), /poison/);
+    assert.deepEqual(
+      good.map((each) => each.status === 'fulfilled' && [...each.value]),
+      [
+        [2, 2],
+        [3, 3],
+      ],
+    );
+    assert.deepEqual(worker.batches, [3, 1, 1, 1]);
+    assert.equal(batched.waitingImages(), 0);
+  });
+
+  it('refuses the request with an answer that is not finite and no other', async () => {
+    const { worker, batched } = batching({ maxBatch: 8 });
+    const asked = Promise.allSettled([
+      batched.predict(Float32Array.of(1, 1), 1),
+      batched.predict(Float32Array.of(1, 1, 1, Number.NaN), 2),
+      batched.predict(Float32Array.of(2, 2), 1),
+    ]);
+    await turn();
+    worker.release();
+    const [first, odd, last] = await asked;
+    assert.deepEqual([first?.status, odd?.status, last?.status], ['fulfilled', 'rejected', 'fulfilled']);
+    assert.ok(odd?.status === 'rejected' && odd.reason instanceof HttpProblem);
+    assert.equal(odd.reason.status, 400);
+    assert.match(odd.reason.message, /found some in image 1 for which the model answers NaN or infinity/);
+    assert.deepEqual(worker.batches, [4], 'no second try');
+  });
+
+  it('answers whatever its observer throws, and reports that', async () => {
+    const said: string[] = [];
+    const { worker, batched } = batching({
+      reporter: { ...silentReporter, error: (message) => said.push(message) },
+      onBatch: () => {
+        throw new TypeError('Value is not a valid number: NaN');
+      },
+    });
+    const asked = [1, 2].map((value) => batched.predict(Float32Array.of(value, value), 1));
+    await turn();
+    worker.release();
+    assert.equal((await Promise.all(asked)).length, 2);
+    await turn();
+    assert.deepEqual(said, [
+      'What was answered could not be counted or reported: Value is not a valid number: NaN',
+    ]);
+  });
+
+  it('lets others in between the parts of a large request', async () => {
+    const { worker, batched } = batching({ maxBatch: 1 });
+    const order: string[] = [];
+    const large = batched.predict(new Float32Array(200), 100).then(() => order.push('large'));
+    await turn();
+    const small = batched.predict(Float32Array.of(1, 1), 1).then(() => order.push('small'));
+    for (let round = 0; order.length < 2; round++) {
+      if (round === 5) assert.deepEqual(order, ['small']);
+      await turn();
+      worker.release();
+    }
+    await Promise.all([large, small]);
+    assert.deepEqual(order, ['small', 'large']);
   });
 
   it('shares the work among workers, and answers all before it closes', async () => {

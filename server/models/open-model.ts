@@ -39,5 +39,11 @@ export async function openModel({
     await Promise.all(workers.map((worker) => worker.close()));
     throw failed.reason;
   }
-  return { ...createBatchingPredictor({ ...batching, workers }), why: first.why };
+  const { reporter } = options;
+  const batched = createBatchingPredictor({
+    ...batching,
+    workers,
+    ...(reporter === undefined ? {} : { reporter }),
+  });
+  return { ...batched, why: first.why };
 }

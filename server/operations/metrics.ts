@@ -73,13 +73,13 @@ export function createMetrics(): Metrics {
       batches.observe(images);
       const classes = probabilities.length / images;
       for (let row = 0; row < images; row++) {
+        const own = probabilities.subarray(row * classes, (row + 1) * classes);
+        // Of what overflowed nothing is most probable, and a histogram throws on NaN.
+        if (!own.every(Number.isFinite)) continue;
         let best = 0;
-        for (let each = 1; each < classes; each++) {
-          if ((probabilities[row * classes + each] ?? 0) > (probabilities[row * classes + best] ?? 0))
-            best = each;
-        }
+        for (let each = 1; each < classes; each++) if ((own[each] ?? 0) > (own[best] ?? 0)) best = each;
         predictions.labels(labels?.[best] ?? String(best), String(version)).inc();
-        confidence.observe(probabilities[row * classes + best] ?? 0);
+        confidence.observe(own[best] ?? 0);
       }
     },
     watch(models, waitingImages) {

@@ -1,6 +1,6 @@
 /** Counts, times and reports each request, by whichever protocol it comes. */
 import { randomUUID } from 'node:crypto';
-import type { Reporter } from '../../lib/observability/events.js';
+import { harmless, type Reporter } from '../../lib/observability/events.js';
 import type { Metrics } from './metrics.js';
 
 /** A request that has begun. */
@@ -37,7 +37,7 @@ export function createObserver({ metrics, reporter, logsRequests }: ObserverOpti
     const startedAt = performance.now();
     const address = logsRequests ? tellAddress() : '';
     let isOver = false;
-    return (status) => {
+    return harmless(reporter, (status: number) => {
       if (isOver) return;
       isOver = true;
       const seconds = (performance.now() - startedAt) / 1000;
@@ -46,7 +46,7 @@ export function createObserver({ metrics, reporter, logsRequests }: ObserverOpti
       const ms = Number((seconds * 1000).toFixed(2));
       const fields = { event: 'request', requestId, method, path, status, ms, address };
       reporter.info(`${method} ${path} ${status}`, fields);
-    };
+    });
   };
 }
 
