@@ -1,21 +1,30 @@
 /** One round of a simulation: updates go from the workers through the guards into the strategy, none of them kept. */
+import type { Model } from '../lib/engine/engine.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { validateUpdate } from '../lib/federation/validate-update.js';
 import type { Weights } from '../lib/federation/weights.js';
+import type { KerasFile } from '../lib/formats/keras-file.js';
 import { shareWeights } from '../lib/formats/shared-arrays.js';
 import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/rounding.js';
 import { createRoundProgress } from './round-progress.js';
-import type { GlobalModel } from './simulator.js';
 import type { TrainTask } from './worker-messages.js';
 import type { WorkerPool } from './worker-pool.js';
 
+/** The global model of a round, as it lies on the volume. */
+export interface LoadedModel {
+  readonly path: string;
+  readonly file: KerasFile;
+  readonly model: Model;
+  readonly sha256: string;
+}
+
 /** What a round came to. */
-export interface RoundOutcome {
+export interface TrainedRound {
   readonly request: TrainRoundRequest;
-  readonly global: GlobalModel;
+  readonly global: LoadedModel;
   readonly strategy: Strategy;
   /** With the weights of the next global model; or why the strategy made none of these updates. */
   readonly next: ServerState | ThresholdError;
@@ -31,7 +40,7 @@ export interface RoundOutcome {
 
 /** What a round needs. */
 export interface RoundContext {
-  readonly global: GlobalModel;
+  readonly global: LoadedModel;
   readonly strategy: Strategy;
   /** What the round starts from. */
   readonly state: ServerState;
@@ -43,10 +52,10 @@ export interface RoundContext {
 export async function trainRound(
   request: TrainRoundRequest,
   { global, strategy, state, pool, reporter }: RoundContext,
-): Promise<RoundOutcome> {
+): Promise<TrainedRound> {
   const { round } = request;
   const clients = [...request.clients].sort((a, b) => a - b);
-  const account: RoundOutcome['account'] = { reported: [], rejected: [], missing: [] };
+  const account: TrainedRound['account'] = { reported: [], rejected: [], missing: [] };
   const accepted = new Set<number>();
   const slots = updateSlots(global.model.weights, pool.window + 1);
   const progress = createRoundProgress({ round, clients: clients.length, reporter });
@@ -107,7 +116,7 @@ function updateSlots(like: Weights, count: number): readonly Weights[] {
 interface TaskOptions {
   /** In ascending order. */
   readonly clients: readonly number[];
-  readonly global: GlobalModel;
+  readonly global: LoadedModel;
   readonly slots: readonly Weights[];
 }
 

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import type { ProgramContext } from '../lib/cli/program.js';
 import type { AccuracyReport } from '../lib/engine/accuracy-report.js';
-import type { Model } from '../lib/engine/engine.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
@@ -14,7 +13,6 @@ import type { StrategySettings } from '../lib/federation/strategies/strategy-set
 import { virtualClients } from '../lib/federation/virtual-shards.js';
 import { readFileBytes, sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { readSharedShard } from '../lib/formats/dataset.js';
-import type { KerasFile } from '../lib/formats/keras-file.js';
 import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
 import { shareWeights } from '../lib/formats/shared-arrays.js';
@@ -29,7 +27,7 @@ import type {
 import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/virtual-shards.js';
 import { roundTo } from '../lib/observability/rounding.js';
 import { testAccuracy } from './accuracy.js';
-import { type RoundOutcome, trainRound } from './round.js';
+import { type LoadedModel, type TrainedRound, trainRound } from './round.js';
 import type { SharedExamples, WorkerSetup } from './worker-messages.js';
 import { openPool, type WorkerPool } from './worker-pool.js';
 
@@ -53,14 +51,6 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-/** A global model as it lies on the volume. */
-export interface GlobalModel {
-  readonly path: string;
-  readonly file: KerasFile;
-  readonly model: Model;
-  readonly sha256: string;
-}
-
 /** Reads the split. @throws {DataError} when one of its files is missing or damaged */
 export async function openSimulator(options: SimulatorOptions, context: ProgramContext): Promise<Simulator> {
   prepareEngines(options);
@@ -68,10 +58,10 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
   const test = await readShared(join(options.data, 'test.npz'));
   const shards = await readPartition(join(options.data, PARTITION_NAME), train.examples.labels.length);
   let pool: WorkerPool | undefined;
-  let outcome: RoundOutcome | undefined;
+  let outcome: TrainedRound | undefined;
   let startMs: number | undefined;
 
-  const poolFor = async ({ model, path }: GlobalModel): Promise<WorkerPool> => {
+  const poolFor = async ({ model, path }: LoadedModel): Promise<WorkerPool> => {
     if (pool !== undefined) return pool;
     requireFit(model, train.examples, train.file);
     requireFit(model, test.examples, test.file);
@@ -88,7 +78,7 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
     return pool;
   };
 
-  const privacyOf = ({ request: { clients, round } }: RoundOutcome) =>
+  const privacyOf = ({ request: { clients, round } }: TrainedRound) =>
     privacyAfter(options.strategy, {
       participants: clients.length,
       population: virtualClients(shards),
@@ -133,7 +123,7 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
   };
 }
 
-async function saveGlobal(outcome: RoundOutcome, request: SaveRequest): Promise<SaveReply> {
+async function saveGlobal(outcome: TrainedRound, request: SaveRequest): Promise<SaveReply> {
   const { next, global, strategy, updates, examples, account } = outcome;
   const { file, stateOut, minUpdates } = request;
   const startedAt = performance.now();
@@ -153,7 +143,7 @@ async function readShared(file: string): Promise<SharedExamples> {
   return { examples: await readSharedShard(file), file };
 }
 
-async function readGlobalModel(path: string): Promise<GlobalModel> {
+async function readGlobalModel(path: string): Promise<LoadedModel> {
   const bytes = await readFileBytes(path, 'the global model (h5)');
   const file = await decodeKerasFile(bytes, path);
   const { description, weights } = modelFromKeras(file, path, { keepForeignLayers: true });

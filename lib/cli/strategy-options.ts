@@ -1,7 +1,7 @@
 /** The options of every program that aggregates: the strategy, its parameters, clipping and privacy. */
 import { type Command, Option } from 'commander';
 import { UsageError } from '../federation/errors.js';
-import type { Parameter } from '../federation/strategies/strategy-module.js';
+import type { StrategyParameter } from '../federation/strategies/strategy-module.js';
 import {
   fewestUpdates,
   type PrivacySettings,
@@ -66,7 +66,7 @@ export function addStrategyOptions(command: Command): Command {
       .default('fedavg'),
   );
   for (const { name, fullName, owners } of PARAMETERS) {
-    const declared = owners[0]?.parameters[name] as Parameter;
+    const declared = owners[0]?.parameters[name] as StrategyParameter;
     command.option(
       `${flagOf(fullName)} <${declared.symbol}>`,
       `${declared.help} (default: ${defaultsOf({ name, owners })})`,
@@ -173,7 +173,7 @@ function givenParameters(settings: StrategyRule): readonly (readonly [flag: stri
 function defaultsOf({ name, owners }: Pick<OwnedParameter, 'name' | 'owners'>): string {
   const byValue = new Map<string, string[]>();
   for (const { name: owner, parameters } of owners) {
-    const { default: value, otherwise } = parameters[name] as Parameter;
+    const { default: value, otherwise } = parameters[name] as StrategyParameter;
     const text = otherwise ?? `${value} with`;
     byValue.set(text, [...(byValue.get(text) ?? []), ...(otherwise === undefined ? [owner] : [])]);
   }

@@ -1,10 +1,19 @@
 /** The compiled steps of a training session: one for batches of the usual size, one for any. */
+import type { TrainingSettings } from '../engine.js';
 import type { ModelDescription } from '../model-description.js';
 import { type AccumulatedStep, createAccumulatedStep, examplesPerRun } from './accumulated-step.js';
 import { createInferenceSession } from './inference-session.js';
-import { type InferenceSession, isDevice, type OnnxRuntime } from './runtime.js';
+import { type InferenceSession, isDevice, type OnnxBackend, type OnnxRuntime } from './runtime.js';
 import { buildTrainingGraph, type TrainingGraph } from './training-graph.js';
-import type { OnnxTrainingSettings } from './training-session.js';
+
+/** What the ONNX engine adds to a session's settings. */
+export interface OnnxTrainingSettings extends TrainingSettings {
+  /** What the session calls itself. */
+  readonly engine: string;
+  readonly backend: OnnxBackend;
+  /** Channels of a block, for blocked images (see `blocked/layout.ts`). */
+  readonly blockSize?: number | undefined;
+}
 
 /** Steps that all take and give the same tensors. */
 export interface CompiledSteps {

@@ -2,30 +2,15 @@
 import type { RandomStream } from '../../federation/random.js';
 import { randomStream } from '../../federation/random.js';
 import type { Weights } from '../../federation/weights.js';
-import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
+import type { Batch, Model, StepResult, TrainingSession } from '../engine.js';
 import { requireSameShapes } from '../parameters.js';
 import { examplesPerRun } from './accumulated-step.js';
-import { compileSteps } from './compiled-steps.js';
+import { compileSteps, type OnnxTrainingSettings } from './compiled-steps.js';
 import { stepSize } from './optimizer-graph.js';
 import { groupTensors, namedTensors, packWeights, unpackWeights } from './parameter-groups.js';
 import { floats, runInto } from './run-into.js';
-import {
-  type Feeds,
-  loadOnnxRuntime,
-  type OnnxBackend,
-  type Tensor,
-  type TensorConstructor,
-} from './runtime.js';
+import { type Feeds, loadOnnxRuntime, type Tensor, type TensorConstructor } from './runtime.js';
 import type { TrainingGraph } from './training-graph.js';
-
-/** What the ONNX engine adds to a session's settings. */
-export interface OnnxTrainingSettings extends TrainingSettings {
-  /** What the session calls itself. */
-  readonly engine: string;
-  readonly backend: OnnxBackend;
-  /** Channels of a block, for blocked images (see `blocked/layout.ts`). */
-  readonly blockSize?: number | undefined;
-}
 
 /** Compiles the training step of `model` and starts from its weights. */
 export async function createTrainingSession(

@@ -4,14 +4,14 @@
  * Δ_t = Σ_k n_k/n · w^k − w_t,  u_t = β·u_{t−1} + Δ_t,  w_{t+1} = w_t + η·u_t.
  */
 import { stepTrainable } from './server-step.js';
-import { averaging, type Parameter } from './strategy-module.js';
+import { averaging, type StrategyParameter } from './strategy-module.js';
 
 /** η, of every strategy whose server takes a step. */
 export const SERVER_LEARNING_RATE = {
   help: "the server's step",
   symbol: 'eta',
   above: 0,
-} satisfies Parameter;
+} satisfies StrategyParameter;
 
 /** FedAvgM; its slot `u` is the momentum. With β = 0 and η = 1 it is FedAvg. β is the paper's. */
 export const fedAvgM = averaging({

@@ -8,7 +8,7 @@ import { createWeightedMean, rounded } from '../weighted-mean.js';
 import type { Weights } from '../weights.js';
 import { holdUpdates, unflatten } from './held-updates.js';
 import type { Strategy } from './strategy.js';
-import { comparing, type FewestUpdates, type Parameter } from './strategy-module.js';
+import { comparing, type FewestUpdates, type StrategyParameter } from './strategy-module.js';
 
 const BYZANTINE = {
   help: 'updates of a round that may be arbitrary',
@@ -16,7 +16,7 @@ const BYZANTINE = {
   isWhole: true,
   min: 0,
   default: 1,
-} satisfies Parameter;
+} satisfies StrategyParameter;
 
 /** Krum: one client's update becomes the global model. */
 export const krum = comparing({

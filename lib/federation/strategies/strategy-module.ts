@@ -3,7 +3,7 @@ import type { ServerStep } from './server-step.js';
 import type { Strategy } from './strategy.js';
 
 /** A number that a strategy is set up with. */
-export interface Parameter {
+export interface StrategyParameter {
   /** What it is, in a few words. */
   readonly help: string;
   /** Stands for its value in help, e.g. `eta`. */
@@ -22,7 +22,7 @@ export interface Parameter {
 }
 
 /** Parameters by name. */
-export type Parameters = Readonly<Record<string, Parameter>>;
+export type Parameters = Readonly<Record<string, StrategyParameter>>;
 
 /** Values of parameters: a number each; those without a default may be left out. */
 export type ValuesOf<P extends Parameters> = {
