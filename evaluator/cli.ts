@@ -30,7 +30,10 @@ export function evaluateCommand(context: ProgramContext): Command {
   return new Command('evaluate')
     .description('Test the accuracy of a model on held-out examples.')
     .requiredOption('--modelpath <h5...>', 'the model; of several each is tested, and the report is a list')
-    .option('--data <npz>', 'held-out examples: arrays x and y (default: data/test.npz beside the model)')
+    .option(
+      '--data <npz>',
+      'held-out examples: arrays x and y, or a dataset with x_test and y_test (default: data/test.npz beside the model)',
+    )
     .option('--batch <n>', 'examples per prediction', integerOption({ min: 1 }), 100)
     .option(
       '--min-accuracy <share>',

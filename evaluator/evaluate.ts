@@ -12,12 +12,13 @@ import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import { readShard } from '../lib/formats/dataset.js';
 import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { DATA_NOTE } from '../lib/observability/events.js';
 
 /** What to test on what. */
 export interface EvaluateOptions {
   /** The model (h5). */
   readonly model: string;
-  /** The held-out examples (npz with `x`, `y`). */
+  /** The held-out examples: an npz with `x`, `y`, or a whole dataset, of which the test part is taken. */
   readonly data: string;
   /** Examples per prediction. */
   readonly batchSize: number;
@@ -35,7 +36,10 @@ export async function evaluate(options: EvaluateOptions, context: ProgramContext
   const bytes = await readFileBytes(options.model, 'a trained model (h5)');
   const file = await decodeKerasFile(bytes, options.model);
   const model = modelFromKeras(file, options.model, { keepForeignLayers: true });
-  const examples = await readShard(options.data);
+  const examples = await readShard(options.data, {
+    part: 'test',
+    tell: (note) => context.reporter.info(note, DATA_NOTE),
+  });
   requireFit(model, examples, options.data);
   prepareEngines(options);
   const { engine, why } = await chooseEngine(options.engine, {

@@ -1,12 +1,13 @@
 /** The accuracy test as a program: the line, the report, the threshold. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { summarise } from '../lib/engine/tally.js';
 import { writeShard } from '../lib/formats/dataset.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { encodeDataset } from '../test/numbered-examples.js';
 import { lastLine, quarterExamples, runProgramFile } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
 
@@ -123,6 +124,35 @@ describe('fedbatch evaluate', () => {
     assert.equal(stdout.trim().split('\n').length, 2);
     assert.equal(exitCode, 4);
     assert.match(stderr, /zero\.h5: expected an accuracy of at least 0\.5 on .*0\.npz, found 0\.25/);
+  });
+
+  it('takes the test part of a whole dataset, as train takes its training part, and says so', async () => {
+    const bytes = await encodeDataset(quarterExamples(400, 1), quarterExamples(130, 2));
+    await writeFile(path('whole.npz'), bytes);
+    const { exitCode, stdout, stderr } = await evaluate(
+      ...['--data', path('whole.npz'), '--savefile', path('whole.json')],
+    );
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /whole\.npz is a whole dataset: its test part \(x_test, y_test\) is taken$/m);
+    assert.match(lastLine(stdout), /^130\/130 /);
+    const figures = (report: string) => {
+      const { loss, confusion } = JSON.parse(report);
+      return { loss, confusion };
+    };
+    assert.equal((await evaluate('--savefile', path('part.json'))).exitCode, 0);
+    assert.deepEqual(
+      figures(await readFile(path('whole.json'), 'utf8')),
+      figures(await readFile(path('part.json'), 'utf8')),
+    );
+    const train = await runProgramFile('trainer/cli', [
+      ...['--data', path('whole.npz'), '--model', 'mlp', '--epoch', '1', '--savemodel', path('whole.h5')],
+    ]);
+    assert.equal(train.exitCode, 0, train.stderr);
+    assert.match(
+      train.stderr,
+      /whole\.npz is a whole dataset: its training part \(x_train, y_train\) is taken$/m,
+    );
+    assert.equal(JSON.parse(lastLine(train.stdout)).examples, 400);
   });
 
   it('refuses a missing model and missing data by name', async () => {

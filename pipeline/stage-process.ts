@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { z } from 'zod';
 import { ExitCode, InterruptedError, StageError } from '../lib/federation/errors.js';
-import type { ProgressEvent, Reporter } from '../lib/observability/events.js';
+import { DATA_NOTE, type ProgressEvent, type Reporter } from '../lib/observability/events.js';
 
 /** One stage to run, for one client where it has one. */
 export interface StageTask {
@@ -223,6 +223,8 @@ function passOn(line: string, sink: LineSink): void {
     if (isWorthShowing(progress, sink)) reporter.progress(progress);
   } else if (entry.event === 'engine') {
     sink.onEngine?.({ engine: String(entry.engine), why: String(entry.why) });
+  } else if (entry.event === DATA_NOTE.event) {
+    reporter.info(`${stageName(task)}: ${entry.msg}`);
   } else if (entry.level === 'error' || entry.level === 'fatal') {
     errors.push(String(entry.msg));
   } else if (entry.level === 'warn') {

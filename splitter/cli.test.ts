@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { encodeNpz } from '../lib/formats/npz.js';
 import { findMnist } from '../test/mnist.js';
 import { encodeDataset, numberedExamples } from '../test/numbered-examples.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
@@ -61,6 +62,56 @@ test('the embedded digits are split by name', async (t) => {
   assert.equal(exitCode, 0, stderr);
   const { shards, examples, test: held } = JSON.parse(stdout);
   assert.deepEqual([shards, examples, held], [3, 6000, 1000]);
+});
+
+test('labels and images of other types are taken with a note; what cannot be taken is refused with the line that mends it', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const data = join(directory, 'dataset.npz');
+  const savedir = join(directory, 'data');
+  const argv = ['--data', data, '--n-container', '2', '--savedir', savedir];
+  const write = async (shape: readonly number[], images: Uint8Array | Int32Array) =>
+    await writeFile(
+      data,
+      await encodeNpz([
+        { name: 'x', shape, values: images },
+        {
+          name: 'y',
+          shape: [20, 2],
+          values: Float32Array.from({ length: 40 }, (_, at) => (at + (at >> 1)) & 1),
+        },
+      ]),
+    );
+  await write([20, 2, 2], new Int32Array(80).fill(255));
+  const taken = await run(...argv);
+  assert.equal(taken.exitCode, 0, taken.stderr);
+  assert.match(taken.stderr, /^x is int32 from 255 to 255, taken as uint8$/m);
+  assert.match(taken.stderr, /^y is one-hot \[20,2\], taken as labels from 0 to 1$/m);
+  await write([20, 3, 32, 32], new Uint8Array(20 * 3072));
+  const refused = await run(...argv);
+  assert.equal(refused.exitCode, 3);
+  assert.match(
+    refused.stderr,
+    /^error: \S+: expected x to be images \[n,h,w,c\], found the shape \[20,3,32,32\], channels first\. To mend it: python3 -c '.* v\.transpose\(0, 2, 3, 1\) .*' \S+dataset\.npz \S+dataset-mended\.npz$/,
+  );
+  for (const program of ['init-cli', 'cli']) {
+    const trainer = fileURLToPath(new URL(`../trainer/${program}.js`, import.meta.url));
+    const model = join(directory, 'm.h5');
+    const { exitCode, stderr } = await execa(
+      process.execPath,
+      [
+        trainer,
+        '--data',
+        data,
+        '--model',
+        'mlp',
+        '--savemodel',
+        model,
+        ...(program === 'cli' ? ['--epoch', '1'] : []),
+      ],
+      { reject: false },
+    );
+    assert.deepEqual([exitCode, /channels first\. To mend it: /.test(stderr)], [3, true], stderr);
+  }
 });
 
 const usage: readonly (readonly [string, readonly string[], RegExp])[] = [

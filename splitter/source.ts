@@ -5,7 +5,8 @@ import type { Ownership } from '../lib/federation/partition/by-owner.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import { formatShape } from '../lib/federation/weights.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
-import { parseDataset, readShard } from '../lib/formats/dataset.js';
+import { parseDataset, readShard, type Tell } from '../lib/formats/dataset.js';
+import { foreignDirectory } from '../lib/formats/foreign-data.js';
 import { isDirectory, listGivenShards, sha256OfDataset } from '../lib/formats/given-shards.js';
 import { readOwnership } from '../lib/formats/ownership.js';
 
@@ -26,18 +27,23 @@ export interface Source {
  * @throws {UsageError} for a directory where the scheme wants a file
  * @throws {DataError} when something is missing; `load` when the data are not what they should be
  */
-export async function openSource(data: string, partition: PartitionSettings): Promise<Source> {
+export async function openSource(data: string, partition: PartitionSettings, tell: Tell): Promise<Source> {
   if (partition.scheme === 'given') {
-    return { sha256: await sha256OfDataset(data, 'a directory of shards'), load: () => loadShards(data) };
+    return {
+      sha256: await sha256OfDataset(data, 'a directory of shards'),
+      load: () => loadShards(data, tell),
+    };
   }
   if (await isDirectory(data)) {
+    const foreign = await foreignDirectory(data);
+    if (foreign !== undefined) throw new DataError({ file: data, expected: 'a dataset (npz)', ...foreign });
     throw new UsageError(`${data} is a directory: --partition given takes one, with shards 0.npz, 1.npz, …`);
   }
   const bytes = await readFileBytes(data, 'a dataset (npz)');
   return {
     sha256: sha256(bytes),
     async load() {
-      const dataset = await parseDataset(bytes, data);
+      const dataset = await parseDataset(bytes, data, tell);
       if (partition.scheme !== 'by-key') return dataset;
       const { key } = partition;
       const examples = dataset.train.labels.length;
@@ -46,12 +52,12 @@ export async function openSource(data: string, partition: PartitionSettings): Pr
   };
 }
 
-async function loadShards(directory: string): Promise<OwnedDataset> {
+async function loadShards(directory: string, tell: Tell): Promise<OwnedDataset> {
   const { shards, test } = await listGivenShards(directory);
   const parts: Examples[] = [];
   let kind: string | undefined;
   const read = async (path: string): Promise<Examples> => {
-    const examples = await readShard(path);
+    const examples = await readShard(path, { tell });
     const found = `${imageDtype(examples.images)} images ${formatShape(examples.shape.slice(1))}`;
     kind ??= found;
     if (kind !== found) throw new DataError({ file: path, expected: `${kind} like the first shard`, found });

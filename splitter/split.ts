@@ -20,7 +20,7 @@ import {
   writeManifest,
 } from '../lib/formats/manifest.js';
 import { PARTITION_NAME, TRAIN_NAME, writePartition } from '../lib/formats/virtual-shards.js';
-import type { Reporter } from '../lib/observability/events.js';
+import { DATA_NOTE, type Reporter } from '../lib/observability/events.js';
 import {
   abandonSplit,
   beginSplit,
@@ -69,7 +69,7 @@ export interface SplitResult {
  */
 export async function split(options: SplitOptions): Promise<SplitResult> {
   const { data, savedir, seed, testFraction, virtual = false, reporter } = options;
-  const source = await openSource(data, options.partition);
+  const source = await openSource(data, options.partition, (note) => reporter.info(note, DATA_NOTE));
   const finished = await findFinished(savedir, { ...options, virtual, datasetSha256: source.sha256 });
   if (finished !== undefined) {
     await endSplit(savedir);

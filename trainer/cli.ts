@@ -44,7 +44,10 @@ interface TrainFlags extends EngineFlags, TrainingFlags {
 export function trainCommand(context: ProgramContext): Command {
   const command = new Command('train')
     .description('Train one client on its shard, starting from the global model, and save its update.')
-    .requiredOption('--data <npz>', "the client's shard: arrays x (images) and y (labels)")
+    .requiredOption(
+      '--data <npz>',
+      "the client's shard: arrays x (images) and y (labels), or a dataset with x_train and y_train",
+    )
     .requiredOption('--savemodel <h5>', 'where the update goes, as a Keras model file')
     .option('--init <h5>', 'the global model to start from (default: the seeded initial --model)')
     .addOption(modelOption('the model, where there is no --init'))

@@ -10,6 +10,7 @@ import type { ModelName } from '../lib/federation/model-names.js';
 import { parameterCount } from '../lib/federation/weights.js';
 import { readShard } from '../lib/formats/dataset.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { DATA_NOTE } from '../lib/observability/events.js';
 import { makeInitialModel } from './initial-model.js';
 
 interface InitFlags {
@@ -21,10 +22,10 @@ interface InitFlags {
 }
 
 /** Writes the initial model for the shape and classes of a shard. */
-export function initCommand(_context: ProgramContext): Command {
+export function initCommand({ reporter }: ProgramContext): Command {
   return new Command('init')
     .description('Write the seeded initial model that all clients start from.')
-    .requiredOption('--data <npz>', 'a shard: it tells image shape and classes')
+    .requiredOption('--data <npz>', 'a shard (or a dataset): it tells image shape and classes')
     .requiredOption('--savemodel <h5>', 'where the model goes, as a Keras model file')
     .addOption(modelOption())
     .option(
@@ -40,7 +41,9 @@ Example:
   fedbatch init --data data/0.npz --savemodel rounds/0001/global.h5 --seed 7`,
     )
     .action(async ({ data, savemodel, ...options }: InitFlags) => {
-      const { file, model } = await makeInitialModel(await readShard(data), data, options);
+      const tell = (note: string) => reporter.info(note, DATA_NOTE);
+      const examples = await readShard(data, { part: 'train', tell });
+      const { file, model } = await makeInitialModel(examples, data, options);
       const sha256 = await writeKerasFile(savemodel, file);
       tellResult({ model: options.model, parameters: parameterCount(model.weights), sha256 });
     });

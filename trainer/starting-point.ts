@@ -3,7 +3,7 @@ import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
 import type { Examples } from '../lib/federation/examples.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
-import { readSharedShard } from '../lib/formats/dataset.js';
+import { readSharedShard, type Tell } from '../lib/formats/dataset.js';
 import { decodeKerasFile, encodeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { type InitialModel, makeInitialModel } from './initial-model.js';
 import type { TrainRequest } from './train-request.js';
@@ -20,10 +20,10 @@ export interface StartingPoint extends GlobalModel {
 }
 
 /** Reads what `request` names. @throws {DataError} when a file is missing or damaged, or model and shard do not fit */
-export async function readStartingPoint(request: TrainRequest): Promise<StartingPoint> {
+export async function readStartingPoint(request: TrainRequest, tell: Tell): Promise<StartingPoint> {
   // The model is read here and not in the training thread: HDF5's library is loaded once, since the update needs it too.
   const [examples, given] = await Promise.all([
-    readSharedShard(request.data),
+    readSharedShard(request.data, { part: 'train', tell }),
     request.init === undefined ? undefined : readGlobalModel(request.init),
   ]);
   const global = given ?? (await initialModel(request, examples));

@@ -4,6 +4,7 @@ import type { ProgramContext } from '../lib/cli/program.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { fromErrorMessage } from '../lib/federation/transported-error.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { DATA_NOTE } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/rounding.js';
 import { readStartingPoint, type StartingPoint } from './starting-point.js';
 import type { TrainerMessage, TrainOutcome, TrainRequest, WorkerMessage } from './train-request.js';
@@ -64,7 +65,7 @@ async function runWorker(
   context.signal.addEventListener('abort', stop, { once: true });
   try {
     const read = async () => {
-      const start = await readStartingPoint(request);
+      const start = await readStartingPoint(request, (note) => context.reporter.info(note, DATA_NOTE));
       context.signal.throwIfAborted();
       tell({ model: start.model, examples: start.examples });
       return start;

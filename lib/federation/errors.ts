@@ -28,6 +28,8 @@ export interface DataProblem {
   readonly file: string;
   readonly expected: string;
   readonly found: string;
+  /** The line to type that mends it. */
+  readonly mend?: string | undefined;
 }
 
 /** Bad input data: a file that is missing, damaged, or not what it should be. */
@@ -37,7 +39,12 @@ export class DataError extends FedbatchError {
   readonly problem: DataProblem;
 
   constructor(problem: DataProblem, options?: ErrorOptions) {
-    super(`${problem.file}: expected ${problem.expected}, found ${problem.found}.`, options);
+    const { file, expected, found, mend } = problem;
+    // The command ends the line bare, so that it can be copied as it stands.
+    super(
+      `${file}: expected ${expected}, found ${found}.${mend === undefined ? '' : ` To mend it: ${mend}`}`,
+      options,
+    );
     this.problem = problem;
   }
 }

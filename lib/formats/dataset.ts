@@ -1,15 +1,11 @@
 /** Datasets and shards as npz files: what is accepted, and one clear sentence for what is not. */
 import { DataError } from '../federation/errors.js';
-import {
-  type Dataset,
-  type Examples,
-  type ImageValues,
-  imageDtype,
-  MAX_CLASSES,
-} from '../federation/examples.js';
-import { formatShape } from '../federation/weights.js';
+import { type Dataset, type Examples, imageDtype } from '../federation/examples.js';
+import { formatShape, sizeOf } from '../federation/weights.js';
 import { readFileBytes, readFileShared, sha256, writeFileAtomic } from './atomic-file.js';
-import type { NpyArray } from './npy.js';
+import { type Fault, imagesOf } from './image-array.js';
+import { labelsOf } from './label-array.js';
+import { npzLine, renameLine } from './mending-lines.js';
 import { encodeNpz, listNames, type NpzArchive, openNpz } from './npz.js';
 import { shareArray, shareImages } from './shared-arrays.js';
 
@@ -23,6 +19,9 @@ export interface WrittenFile {
   readonly sha256: string;
 }
 
+/** Hears one sentence about each array that is not taken as it stands in the file. */
+export type Tell = (note: string) => void;
+
 /**
  * Reads a dataset: arrays `x_train`, `y_train`, `x_test`, `y_test`, or `x`, `y`.
  *
@@ -33,28 +32,40 @@ export async function readDataset(path: string): Promise<Dataset> {
 }
 
 /**
- * A dataset from the bytes of its npz. Images are uint8, float32 or float64, `[n, h, w]` or `[n, h, w, c]`; labels
- * are integers of any width, `[n]` or `[n, 1]`, from 0.
+ * A dataset from the bytes of its npz. Images are `[n, h, w]` or `[n, h, w, c]` of uint8 or floats, or of other types
+ * that can be taken as such; labels are whole numbers from 0, `[n]` or `[n, 1]`, or one-hot rows.
  *
  * @param path named in error messages
  * @throws {DataError} when an array is missing, damaged, of the wrong dtype or shape, when lengths disagree, a label
  *   is out of range, an image value is not finite, or train and test do not match.
  */
-export async function parseDataset(bytes: Uint8Array, path: string): Promise<Dataset> {
+export async function parseDataset(bytes: Uint8Array, path: string, tell?: Tell): Promise<Dataset> {
   const archive = await openNpz(bytes, path);
-  if (!bringsTest(archive, path)) return { train: readExamples(archive, { path, x: 'x', y: 'y' }) };
-  const train = readExamples(archive, { path, x: 'x_train', y: 'y_train' });
+  if (!bringsTest(archive, path)) return { train: readExamples(archive, { path, x: 'x', y: 'y', tell }) };
+  const train = readExamples(archive, { path, x: 'x_train', y: 'y_train', tell });
   const test = readExamples(archive, { path, x: 'x_test', y: 'y_test' });
-  const describe = (part: Examples) =>
-    `${imageDtype(part.images)} images ${formatShape(part.shape.slice(1))}`;
-  if (describe(train) !== describe(test)) {
-    throw new DataError({
-      file: path,
-      expected: `x_test to have ${describe(train)} like x_train`,
-      found: describe(test),
-    });
+  const [expected, found] = [describeImages(train), describeImages(test)];
+  if (expected !== found) {
+    const mend = likeTrainLine(path, train, test);
+    throw new DataError({ file: path, expected: `x_test to have ${expected} like x_train`, found, mend });
   }
   return { train, test };
+}
+
+const describeImages = ({ images, shape }: Examples) =>
+  `${imageDtype(images)} images ${formatShape(shape.slice(1))}`;
+
+/** Makes x_test like x_train, where only their types or the extents of length 1 differ. */
+function likeTrainLine(path: string, train: Examples, test: Examples): string | undefined {
+  const one = train.shape.slice(1);
+  if (sizeOf(one) !== sizeOf(test.shape.slice(1))) return undefined;
+  const [dtype, from] = [imageDtype(train.images), imageDtype(test.images)];
+  const isUnit = (images: Examples['images']) => images.every((value) => value <= 1);
+  let values = 'd["x_test"]';
+  if (dtype === 'uint8' && from !== 'uint8' && isUnit(test.images)) values = `(${values} * 255).round()`;
+  if (dtype !== 'uint8' && from === 'uint8' && isUnit(train.images)) values = `(${values} / 255)`;
+  const change = `${values}.reshape(-1, ${one.join(', ')}).astype("${dtype}")`;
+  return npzLine(path, `d["x_test"] = ${change}`);
 }
 
 /** The labels of the training examples, and whether the dataset brings test examples; images are not looked at. */
@@ -68,7 +79,7 @@ export async function parseTrainLabels(bytes: Uint8Array, path: string): Promise
   const archive = await openNpz(bytes, path);
   const isWhole = bringsTest(archive, path);
   const name = isWhole ? 'y_train' : 'y';
-  return { labels: readLabels(archive.read(name), name, faultIn(path)), bringsTest: isWhole };
+  return { labels: readLabels(archive, path, name), bringsTest: isWhole };
 }
 
 /** True for four arrays, false for `x` and `y`. @throws {DataError} where neither are all there */
@@ -79,9 +90,16 @@ function bringsTest(archive: NpzArchive, path: string): boolean {
   return true;
 }
 
+/** How a shard is read. */
+export interface ShardOptions {
+  /** Which part of a whole dataset stands in for a shard, where one is given. Without it such a file is refused. */
+  readonly part?: 'train' | 'test';
+  readonly tell?: Tell;
+}
+
 /** Reads a shard (or a test set): arrays `x`, `y`. @throws {DataError} as `parseDataset`. */
-export async function readShard(path: string): Promise<Examples> {
-  return parseShard(await readFileBytes(path, SHARD), path);
+export async function readShard(path: string, options: ShardOptions = {}): Promise<Examples> {
+  return parseShard(await readFileBytes(path, SHARD), path, options);
 }
 
 /** What error messages call it. */
@@ -91,19 +109,30 @@ const SHARD = 'a shard (npz)';
 export async function readShardLabels(path: string): Promise<Int32Array> {
   const archive = await openNpz(await readFileBytes(path, SHARD), path);
   requireArrays(archive, path, ['x', 'y']);
-  return readLabels(archive.read('y'), 'y', faultIn(path));
+  return readLabels(archive, path, 'y');
 }
 
 /** Reads a shard so that threads can share it; `uint8` images are not copied on the way. @throws {DataError} likewise */
-export async function readSharedShard(path: string): Promise<Examples> {
-  const { shape, images, labels } = await parseShard(await readFileShared(path, SHARD), path);
+export async function readSharedShard(path: string, options: ShardOptions = {}): Promise<Examples> {
+  const { shape, images, labels } = await parseShard(await readFileShared(path, SHARD), path, options);
   return { shape, images: shareImages(images), labels: shareArray(labels, Int32Array) };
 }
 
-async function parseShard(bytes: Uint8Array, path: string): Promise<Examples> {
+async function parseShard(
+  bytes: Uint8Array,
+  path: string,
+  { part, tell = silent }: ShardOptions,
+): Promise<Examples> {
   const archive = await openNpz(bytes, path);
+  const [x, y] = [`x_${part}`, `y_${part}`];
+  if (!archive.names.includes('x') && archive.names.includes(x) && archive.names.includes(y)) {
+    tell(
+      `${path} is a whole dataset: its ${part === 'test' ? 'test' : 'training'} part (${x}, ${y}) is taken`,
+    );
+    return readExamples(archive, { path, x, y, tell });
+  }
   requireArrays(archive, path, ['x', 'y']);
-  return readExamples(archive, { path, x: 'x', y: 'y' });
+  return readExamples(archive, { path, x: 'x', y: 'y', tell });
 }
 
 /**
@@ -124,67 +153,34 @@ function requireArrays(archive: NpzArchive, file: string, wanted: readonly strin
   if (wanted.every((name) => archive.names.includes(name))) return;
   const both = wanted.length > 2 ? ', or x and y' : '';
   const expected = `arrays ${wanted.slice(0, -1).join(', ')} and ${wanted.at(-1)}${both}`;
-  throw new DataError({ file, expected, found: listNames(archive.names) });
+  const mend = renameLine(file, archive.names);
+  throw new DataError({ file, expected, found: listNames(archive.names), mend });
+}
+
+function readLabels(archive: NpzArchive, path: string, name: string): Int32Array {
+  return labelsOf(archive.read(name), { file: path, name, fault: faultIn(path), tell: silent });
 }
 
 interface Names {
   readonly path: string;
   readonly x: string;
   readonly y: string;
+  readonly tell?: Tell | undefined;
 }
 
-function readExamples(archive: NpzArchive, { path, x, y }: Names): Examples {
+function readExamples(archive: NpzArchive, { path, x, y, tell = silent }: Names): Examples {
   const fault = faultIn(path);
-  const { dtype, shape, values } = archive.read(x);
-  if (!isImages(dtype, values)) throw fault(`${x} to be uint8, float32 or float64`, dtype);
-  if ((shape.length !== 3 && shape.length !== 4) || shape.slice(1).includes(0)) {
-    throw fault(`${x} to be images [n,h,w] or [n,h,w,c]`, `the shape ${formatShape(shape)}`);
-  }
-  const labels = readLabels(archive.read(y), y, fault);
+  const { shape, images } = imagesOf(archive.read(x), { file: path, name: x, fault, tell });
+  const labels = labelsOf(archive.read(y), { file: path, name: y, fault, tell });
   if (labels.length !== shape[0])
     throw fault(`${shape[0]} labels in ${y}, one for each image of ${x}`, `${labels.length}`);
   if (labels.length === 0) throw fault(`at least one example in ${x}`, 'none');
-  const bad = findNonFinite(values);
-  if (bad >= 0) {
-    const example = Math.floor(bad / (values.length / labels.length));
-    throw fault(`finite numbers in ${x}`, `${values[bad]} in example ${example}`);
-  }
-  return { shape, images: values, labels };
+  return { shape, images, labels };
 }
 
-/** Where the first NaN or infinity is; -1 where there is none. A plain loop: five times as fast as findIndex. */
-function findNonFinite(values: ImageValues): number {
-  if (values instanceof Uint8Array) return -1;
-  for (let at = 0; at < values.length; at++) if (!Number.isFinite(values[at])) return at;
-  return -1;
-}
-
-type Fault = (expected: string, found: string) => DataError;
+const silent: Tell = () => undefined;
 
 const faultIn =
   (file: string): Fault =>
-  (expected, found) =>
-    new DataError({ file, expected, found });
-
-/** Labels as int32. Floats are refused even where they are whole: such arrays are targets or one-hot more often. */
-function readLabels({ dtype, shape, values }: NpyArray, name: string, fault: Fault): Int32Array {
-  if (!/^u?int/.test(dtype)) throw fault(`${name} to hold whole-number labels (int or uint)`, dtype);
-  if (shape.length !== 1 && !(shape.length === 2 && shape[1] === 1)) {
-    const hint = shape.length === 2 ? ' (one-hot? numpy.argmax(y, axis=1) makes labels)' : '';
-    throw fault(`${name} to be labels [n]`, `the shape ${formatShape(shape)}${hint}`);
-  }
-  const labels = new Int32Array(values.length);
-  for (let index = 0; index < labels.length; index++) {
-    const label = Number(values[index]);
-    if (label < 0 || label >= MAX_CLASSES) {
-      throw fault(`labels from 0 to ${MAX_CLASSES - 1} in ${name}`, `${label} in example ${index}`);
-    }
-    labels[index] = label;
-  }
-  return labels;
-}
-
-/** By dtype and not by class alone, since `bool` and `float16` come in wider arrays. */
-function isImages(dtype: NpyArray['dtype'], _values: NpyArray['values']): _values is ImageValues {
-  return dtype === 'uint8' || dtype === 'float32' || dtype === 'float64';
-}
+  (expected, found, mend) =>
+    new DataError({ file, expected, found, mend });

@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../federation/errors.js';
 import { errorCode, sha256, sha256OfFile } from './atomic-file.js';
+import { foreignDirectory } from './foreign-data.js';
 
 /** The files of such a dataset. */
 export interface GivenShards {
@@ -36,7 +37,9 @@ export async function listGivenShards(directory: string): Promise<GivenShards> {
   const npz = names.filter((name) => name.endsWith('.npz') && !name.startsWith('.') && name !== 'test.npz');
   const foreign = npz.find((name) => !/^(0|[1-9]\d*)\.npz$/.test(name));
   if (foreign !== undefined) throw fault(`${foreign} among them`);
-  if (npz.length === 0) throw fault('none');
+  if (npz.length === 0) {
+    throw new DataError({ file: directory, expected, found: 'none', ...(await foreignDirectory(directory)) });
+  }
   const missing = npz.findIndex((_, client) => !npz.includes(`${client}.npz`));
   if (missing >= 0) throw fault(`${npz.length} of them without ${missing}.npz`);
   const shards = npz.map((_, client) => join(directory, `${client}.npz`));

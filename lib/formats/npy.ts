@@ -2,6 +2,7 @@
 import { dump, parse } from 'npyjs';
 import { DataError } from '../federation/errors.js';
 import { formatShape, sizeOf } from '../federation/weights.js';
+import { changeLine, kindOfArray, numberClassesLine, numberKeysLine, pickleLine } from './mending-lines.js';
 import { type NpyHeader, readNpyHeader } from './npy-header.js';
 
 /** Element types that we read, by numpy's names. */
@@ -51,17 +52,15 @@ const DTYPES = {
 } as const;
 
 /**
- * Reads the bytes of an npy file. The values may share memory with `bytes`.
+ * Reads the bytes of an npy file, of either byte order and either order of axes. The values may share memory with
+ * `bytes`.
  *
- * @throws {DataError} when the header is not numpy's, the order is Fortran's, the dtype is one that we do not read
- *   (big-endian, object, text, structured, …), or the data is shorter or longer than its shape says.
+ * @throws {DataError} when the header is not numpy's, the dtype is one that we do not read (object, text, structured,
+ *   …), or the data is shorter or longer than its shape says.
  */
 export function decodeNpy(bytes: Uint8Array, source: NpySource): NpyArray {
   const header = readNpyHeader(bytes, (expected, found) => npyError(source, expected, found));
   const dtype = supportedDtype(header.descr, source);
-  if (header.fortranOrder) {
-    throw npyError(source, 'be in C order (numpy.ascontiguousarray makes it so)', 'Fortran order');
-  }
   const { itemBytes } = DTYPES[dtype];
   const count = sizeOf(header.shape);
   const dataBytes = bytes.length - header.dataOffset;
@@ -70,7 +69,31 @@ export function decodeNpy(bytes: Uint8Array, source: NpySource): NpyArray {
     const fault = dataBytes < count * itemBytes ? 'truncated' : 'trailing bytes';
     throw npyError(source, wanted, `${dataBytes} (${fault})`);
   }
-  return { dtype, shape: header.shape, values: parseValues(bytes, header, dtype).subarray(0, count) };
+  const values = parseValues(bytes, header, dtype).subarray(0, count);
+  const { shape } = header;
+  return { dtype, shape, values: header.fortranOrder ? toRowMajor(values, shape) : values };
+}
+
+/** A copy in C order of values in Fortran's, where the first axis runs fastest. */
+function toRowMajor(values: NpyValues, shape: readonly number[]): NpyValues {
+  const ordered = values.slice();
+  const strides = shape.map((_, axis) => sizeOf(shape.slice(0, axis)));
+  const place = shape.map(() => 0);
+  let from = 0;
+  for (let to = 0; to < values.length; to++) {
+    ordered[to] = values[from] as never;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      const [at, extent, stride] = [place[axis] as number, shape[axis] as number, strides[axis] as number];
+      if (at + 1 < extent) {
+        place[axis] = at + 1;
+        from += stride;
+        break;
+      }
+      place[axis] = 0;
+      from -= at * stride;
+    }
+  }
+  return ordered;
 }
 
 /**
@@ -92,38 +115,47 @@ export function encodeNpy(
  * npyjs looks at a whole ArrayBuffer to its end, so it gets one that starts with the file and is aligned. Bytes need no
  * alignment: images are looked at where they lie, in an archive of any size.
  */
-function parseValues(bytes: Uint8Array, { dataOffset }: NpyHeader, dtype: NpyDtype): NpyValues {
+function parseValues(bytes: Uint8Array, { dataOffset, descr }: NpyHeader, dtype: NpyDtype): NpyValues {
   if (dtype === 'uint8') {
     return new Uint8Array(bytes.buffer, bytes.byteOffset + dataOffset, bytes.length - dataOffset);
   }
   const { itemBytes } = DTYPES[dtype];
   const { buffer, byteOffset } = bytes;
+  const isBigEndian = descr.startsWith('>');
   const usable =
     dtype !== 'bool' &&
+    !isBigEndian &&
     byteOffset === 0 &&
     dataOffset % itemBytes === 0 &&
     buffer.byteLength % itemBytes === 0;
-  const file = usable ? buffer : realign(bytes.subarray(dataOffset), dtype);
+  const file = usable ? buffer : realign(bytes.subarray(dataOffset), dtype, isBigEndian);
   return parse(file as ArrayBuffer).data as NpyValues;
 }
 
-/** The same data behind a header of our own; `bool` as u8, since npyjs would make a JavaScript array of it. */
-function realign(data: Uint8Array, dtype: NpyDtype): ArrayBufferLike {
+/** The same data, little-endian, behind a header of our own; `bool` as u8, since npyjs would make a JavaScript array of it. */
+function realign(data: Uint8Array, dtype: NpyDtype, isBigEndian: boolean): ArrayBufferLike {
   const code = dtype === 'bool' ? 'u1' : DTYPES[dtype].code;
   const empty = new Uint8Array(dump(new Uint8Array(0), [0], { dtype: code }));
   // Headers end at a multiple of 8 bytes, the largest item size.
   const file = new Uint8Array(empty.length + data.length);
   file.set(empty);
   file.set(data, empty.length);
+  if (isBigEndian) swapBytes(Buffer.from(file.buffer, empty.length), DTYPES[dtype].itemBytes);
   return file.buffer;
+}
+
+function swapBytes(data: Buffer, itemBytes: number): void {
+  if (itemBytes === 2) data.swap16();
+  if (itemBytes === 4) data.swap32();
+  if (itemBytes === 8) data.swap64();
 }
 
 function supportedDtype(descr: string, source: NpySource): NpyDtype {
   for (const [name, { code, itemBytes }] of Object.entries(DTYPES)) {
-    if (descr === `<${code}` || (itemBytes === 1 && descr === `|${code}`)) return name as NpyDtype;
+    if (descr.slice(1) === code && (/^[<>]/.test(descr) || itemBytes === 1)) return name as NpyDtype;
   }
-  const wanted = `be of a little-endian number type (${Object.keys(DTYPES).join(', ')})`;
-  throw npyError(source, wanted, describeDtype(descr));
+  const wanted = `be of a number type (${Object.keys(DTYPES).join(', ')})`;
+  throw npyError(source, wanted, describeDtype(descr), mendDtype(descr, source));
 }
 
 function describeDtype(descr: string): string {
@@ -138,14 +170,33 @@ function describeDtype(descr: string): string {
     m: 'time differences',
   };
   const named = names[descr.charAt(1)];
-  if (named !== undefined) return `${named}, dtype '${descr}'`;
-  return descr.startsWith('>') ? `big-endian data, dtype '${descr}'` : `dtype '${descr}'`;
+  return named === undefined ? `dtype '${descr}'` : `${named}, dtype '${descr}'`;
 }
 
-function npyError({ file, array }: NpySource, expected: string, found: string): DataError {
+/** The line that makes numbers of what is none, for images and labels. */
+function mendDtype(descr: string, { file, array }: NpySource): string | undefined {
+  if (array === undefined) return undefined;
+  const kind = kindOfArray(array);
+  const code = descr.startsWith('[') ? 'structured' : descr.charAt(1);
+  if (code === 'O') return pickleLine(file);
+  if (kind === undefined) return /^[USMm]$/.test(code) ? numberKeysLine(file, array) : undefined;
+  if (kind === 'y') return /^[USMm]$/.test(code) ? numberClassesLine(file) : undefined;
+  const expressions: Readonly<Record<string, string>> = {
+    U: 'v.astype("float32")',
+    S: 'v.astype("float32")',
+    f: 'v.astype("float64")',
+    c: 'abs(v).astype("float32")',
+    structured: 'np.stack([v[n] for n in v.dtype.names], axis=-1)',
+  };
+  const expression = expressions[code];
+  return expression && changeLine(file, 'x', expression);
+}
+
+function npyError({ file, array }: NpySource, expected: string, found: string, mend?: string): DataError {
   return new DataError({
     file,
     expected: `${array === undefined ? 'the npy array' : `array ${array}`} to ${expected}`,
     found,
+    mend,
   });
 }

@@ -1,6 +1,7 @@
 /** npz archives (numpy's zip of npy arrays) through jszip: bounded, checked reads and repeatable writes. */
 import type { default as JSZip, JSZipObject } from 'jszip';
 import { DataError } from '../federation/errors.js';
+import { foreignFile } from './foreign-data.js';
 import { decodeNpy, encodeNpy, type NpyArray } from './npy.js';
 import { inflateBudget, inflateEntry } from './npz-entry.js';
 
@@ -79,7 +80,8 @@ async function loadZip(bytes: Uint8Array, file: string): Promise<JSZip> {
     zip = await loadAsync(bytes);
   } catch (cause) {
     const found = describeBroken(bytes, cause instanceof Error ? cause.message : '');
-    throw new DataError({ file, expected: 'an npz (a zip archive of npy arrays)', found }, { cause });
+    const foreign = foreignFile(bytes, file) ?? { found };
+    throw new DataError({ file, expected: 'an npz (a zip archive of npy arrays)', ...foreign }, { cause });
   }
   // Of two entries of one name jszip silently keeps the last: refuse rather than choose.
   const recorded = entryCount(bytes);
@@ -98,7 +100,6 @@ function describeBroken(bytes: Uint8Array, complaint: string): string {
   if (/compression .* unknown/s.test(complaint)) return 'a zip with a compression other than deflate';
   const [p, k] = bytes;
   if (p === 0x50 && k === 0x4b) return 'a damaged or truncated zip';
-  if (p === 0x93) return 'a single npy array (numpy.savez makes an npz)';
   return 'something that is not a zip';
 }
 

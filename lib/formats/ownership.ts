@@ -5,6 +5,7 @@ import type { PartitionSettings } from '../federation/partition/settings.js';
 import { formatShape } from '../federation/weights.js';
 import { readFileBytes } from './atomic-file.js';
 import { listGivenShards } from './given-shards.js';
+import { numberKeysLine } from './mending-lines.js';
 import { openNpz } from './npz.js';
 
 /** Where the keys are. */
@@ -25,8 +26,11 @@ export interface KeyedDataset {
  */
 export async function readOwnership({ bytes, path, key, examples }: KeyedDataset): Promise<Ownership> {
   const { dtype, shape, values } = (await openNpz(bytes, path)).read(key);
-  const fault = (expected: string, found: string) => new DataError({ file: path, expected, found });
-  if (!/^(u?int|bool)/.test(dtype)) throw fault(`the keys ${key} to be whole numbers (int or uint)`, dtype);
+  const fault = (expected: string, found: string, mend?: string) =>
+    new DataError({ file: path, expected, found, mend });
+  if (!/^(u?int|bool)/.test(dtype)) {
+    throw fault(`the keys ${key} to be whole numbers (int or uint)`, dtype, numberKeysLine(path, key));
+  }
   if (shape.length !== 1 && !(shape.length === 2 && shape[1] === 1)) {
     throw fault(`${key} to be keys [n], one for each training example`, `the shape ${formatShape(shape)}`);
   }

@@ -29,6 +29,9 @@ export interface ProgressEvent {
 /** Facts that go with a message, for machines; people read the message alone. */
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** Goes with what was found out about the data: the pipeline passes such messages on. */
+export const DATA_NOTE: Fields = { event: 'data' };
+
 /** Takes what a stage has to say. Everything goes to stderr; stdout is for results. */
 export interface Reporter {
   info(message: string, fields?: Fields): void;
