@@ -4,6 +4,7 @@ import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/
 import { integerOption } from '../lib/cli/options.js';
 import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
 import {
+  addEpsilonOption,
   addStrategyOptions,
   checkClients,
   type StrategyFlags,
@@ -51,7 +52,7 @@ export function addSettingsOptions(command: Command, data: string): Command {
     integerOption(),
     0,
   );
-  return addStrategyOptions(command).addOption(engineOption()).addOption(backendOption());
+  return addEpsilonOption(addStrategyOptions(command)).addOption(engineOption()).addOption(backendOption());
 }
 
 /** What of the settings the flags alone do not tell. */
@@ -64,8 +65,10 @@ export interface KnownFacts {
 /** @throws {UsageError} when options contradict each other */
 export function settingsOf(flags: SettingsFlags, { clients, dataset }: KnownFacts): RunSettings {
   const federation = federationOf({ ...flags, clients });
-  const strategy = strategyOf(flags);
-  checkClients(strategy, { selected: selectedCount(federation), clients });
+  const selected = selectedCount(federation);
+  const rounds = { participants: selected, population: clients, rounds: federation.rounds };
+  const strategy = strategyOf(flags, rounds);
+  checkClients(strategy, { selected, clients });
   return {
     seed: flags.seed,
     dataset: { name: dataset },

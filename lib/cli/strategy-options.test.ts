@@ -78,6 +78,29 @@ describe('the strategy’s flags', () => {
     }
   });
 
+  it('find the noise for an epsilon, where all rounds are known', () => {
+    const rounds = { participants: 10, population: 100, rounds: 100 };
+    const flags = { strategy: 'fedavg', dpClip: 0.5, dpEpsilon: 5.39 } as const;
+    assert.deepEqual(strategyOf(flags, rounds).privacy, {
+      clip: 0.5,
+      noise: 4,
+      delta: 1e-5,
+      noiseSource: 'system',
+    });
+    const refused = (changed: Partial<StrategyFlags>, message: RegExp) =>
+      assert.throws(() => strategyOf({ ...flags, ...changed }, rounds), { name: 'UsageError', message });
+    refused({ dpNoise: 4 }, /^--dp-noise 4 and --dp-epsilon 5\.39 both say/);
+    refused(
+      { dpEpsilon: 1e-9 },
+      /^No noise keeps 100 rounds within --dp-epsilon 1e-9 at --dp-delta 0\.00001/,
+    );
+    const { dpClip: _, ...without } = flags;
+    assert.throws(() => strategyOf(without, rounds), {
+      message:
+        'Differential privacy takes --dp-clip and --dp-noise (or --dp-epsilon) together, found --dp-epsilon.',
+    });
+  });
+
   it('have bounds', () => {
     const cases = [
       ['--beta1', '1'],

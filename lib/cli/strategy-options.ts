@@ -1,6 +1,7 @@
 /** The options of every program that aggregates: the strategy, its parameters, clipping and privacy. */
 import { type Command, Option } from 'commander';
 import { UsageError } from '../federation/errors.js';
+import { noiseFor, type PrivacyOptions } from '../federation/privacy/accountant.js';
 import type { StrategyParameter } from '../federation/strategies/strategy-module.js';
 import {
   fewestUpdates,
@@ -21,6 +22,7 @@ export interface StrategyFlags {
   readonly clipNorm?: number;
   readonly dpClip?: number;
   readonly dpNoise?: number;
+  readonly dpEpsilon?: number;
   readonly dpDelta?: number;
   readonly dpNoiseSource?: PrivacySettings['noiseSource'];
 }
@@ -53,6 +55,9 @@ export const STRATEGY_LABELS: Readonly<Record<string, string>> = Object.fromEntr
   ['strategy.privacy.delta', '--dp-delta'],
   ['strategy.privacy.noiseSource', '--dp-noise-source'],
 ]);
+
+/** The rounds of a whole run, which the noise for an ε depends on. */
+export type RunOfRounds = Pick<PrivacyOptions, 'participants' | 'population' | 'rounds'>;
 
 /** At which δ the privacy is told where none is asked for: the field's habit. */
 const DEFAULT_DELTA = 1e-5;
@@ -98,12 +103,22 @@ export function addStrategyOptions(command: Command): Command {
     );
 }
 
+/** Adds `--dp-epsilon`, for programs that know all rounds of a run. */
+export function addEpsilonOption(command: Command): Command {
+  return command.option(
+    '--dp-epsilon <epsilon>',
+    'in place of --dp-noise: the noise that keeps all rounds of this run within this epsilon',
+    numberOption({ above: 0 }),
+  );
+}
+
 /**
  * The strategy that the flags ask for, with the defaults of what they leave open.
  *
+ * @param rounds what `--dp-epsilon` is turned into noise for
  * @throws {UsageError} when an option belongs to another strategy, or options contradict each other
  */
-export function strategyOf(flags: StrategyFlags): StrategySettings {
+export function strategyOf(flags: StrategyFlags, rounds?: RunOfRounds): StrategySettings {
   const { strategy: name, clipNorm } = flags;
   const { parameters } = strategyModule(name);
   const given = flags as unknown as Readonly<Record<string, number | undefined>>;
@@ -116,7 +131,7 @@ export function strategyOf(flags: StrategyFlags): StrategySettings {
     const value = given[declared.fullName ?? parameter] ?? declared.default;
     return value === undefined ? [] : [[parameter, value] as const];
   });
-  const privacy = privacyOf(flags);
+  const privacy = privacyOf(flags, rounds);
   const settings: StrategySettings = {
     ...({ name, ...Object.fromEntries(values) } as StrategyRule),
     ...(clipNorm === undefined ? {} : { clipNorm }),
@@ -144,20 +159,40 @@ export function strategyArguments(settings: StrategySettings): readonly string[]
   ];
 }
 
-function privacyOf({ dpClip, dpNoise, dpDelta, dpNoiseSource }: StrategyFlags): PrivacySettings | undefined {
-  if (dpClip !== undefined && dpNoise !== undefined) {
-    const [delta, noiseSource] = [dpDelta ?? DEFAULT_DELTA, dpNoiseSource ?? ('system' as const)];
-    return { clip: dpClip, noise: dpNoise, delta, noiseSource };
+function privacyOf(flags: StrategyFlags, rounds: RunOfRounds | undefined): PrivacySettings | undefined {
+  const { dpClip, dpNoise, dpEpsilon, dpNoiseSource } = flags;
+  const delta = flags.dpDelta ?? DEFAULT_DELTA;
+  if (dpNoise !== undefined && dpEpsilon !== undefined) {
+    throw new UsageError(
+      `--dp-noise ${dpNoise} and --dp-epsilon ${dpEpsilon} both say how much noise there is: give one of them.`,
+    );
+  }
+  if (dpClip !== undefined) {
+    const noise = dpEpsilon === undefined ? dpNoise : noiseWithin(dpEpsilon, delta, rounds);
+    if (noise !== undefined) return { clip: dpClip, noise, delta, noiseSource: dpNoiseSource ?? 'system' };
   }
   const given = Object.entries({
     '--dp-clip': dpClip,
     '--dp-noise': dpNoise,
-    '--dp-delta': dpDelta,
+    '--dp-epsilon': dpEpsilon,
+    '--dp-delta': flags.dpDelta,
     '--dp-noise-source': dpNoiseSource,
   }).flatMap(([flag, value]) => (value === undefined ? [] : [flag]));
   if (given.length === 0) return undefined;
+  const noise = rounds === undefined ? '--dp-noise' : '--dp-noise (or --dp-epsilon)';
   throw new UsageError(
-    `Differential privacy takes --dp-clip and --dp-noise together, found ${given.join(' and ')}.`,
+    `Differential privacy takes --dp-clip and ${noise} together, found ${given.join(' and ')}.`,
+  );
+}
+
+/** The noise that keeps the rounds within ε. @throws {UsageError} where no noise does */
+function noiseWithin(epsilon: number, delta: number, rounds: RunOfRounds | undefined): number {
+  if (rounds === undefined) throw new Error('--dp-epsilon needs to know the rounds of the run');
+  const noise = noiseFor({ ...rounds, epsilon, delta });
+  if (noise !== undefined) return noise;
+  throw new UsageError(
+    `No noise keeps ${rounds.rounds} rounds within --dp-epsilon ${epsilon} at --dp-delta ${delta}: ask for a larger ` +
+      'epsilon or delta.',
   );
 }
 

@@ -47,6 +47,38 @@ export function privacySpent({
   };
 }
 
+/** Noise is given with three significant digits. */
+const NOISE_DIGITS = 3;
+/** More noise than this drowns any model: so small an ε is refused, not reckoned with. */
+const MAX_NOISE = 1e6;
+
+/**
+ * The least noise, rounded up to three digits, with which ε stays at or below `epsilon` (in (0, ∞)) after all rounds;
+ * undefined where no noise is enough.
+ */
+export function noiseFor({
+  epsilon,
+  ...options
+}: Omit<PrivacyOptions, 'noise'> & { readonly epsilon: number }): number | undefined {
+  const share = options.participants / options.population;
+  const isEnough = (noise: number) =>
+    toEpsilon(fixedSizeLogMoments(share, noise / 2), options.rounds, options.delta) <= epsilon;
+  let enough = 1;
+  while (!isEnough(enough)) {
+    enough *= 2;
+    if (enough > MAX_NOISE) return undefined;
+  }
+  let tooLittle = enough / 2;
+  while (isEnough(tooLittle)) [enough, tooLittle] = [tooLittle, tooLittle / 2];
+  while (enough / tooLittle > 1 + 10 ** -NOISE_DIGITS / 2) {
+    const middle = Math.sqrt(enough * tooLittle);
+    if (isEnough(middle)) enough = middle;
+    else tooLittle = middle;
+  }
+  const unit = 10 ** (Math.floor(Math.log10(enough)) - NOISE_DIGITS + 1);
+  return Number((Math.ceil(enough / unit) * unit).toPrecision(NOISE_DIGITS));
+}
+
 /** Orders between the whole ones too: where much privacy is spent the best order lies close to 1. */
 const ORDERS: readonly number[] = [
   ...Array.from({ length: 99 }, (_, tenth) => 1 + (tenth + 1) / 10),

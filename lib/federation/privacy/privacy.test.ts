@@ -8,7 +8,7 @@ import { distance } from '../strategies/clip-norm.js';
 import type { ServerState } from '../strategies/strategy.js';
 import { strategyNamed } from '../strategies/strategy-named.js';
 import type { Weights } from '../weights.js';
-import { type PrivacySpent, privacySpent } from './accountant.js';
+import { noiseFor, type PrivacySpent, privacySpent } from './accountant.js';
 import { normals, systemBits } from './gaussian.js';
 import { privateMean } from './private-mean.js';
 
@@ -51,6 +51,24 @@ describe('the accountant', () => {
       }),
       { numRuns: 25 },
     ));
+
+  it('finds the noise for an epsilon: enough, and hardly more than enough', () =>
+    fc.assert(
+      fc.property(anyRun, fc.double({ min: 0.2, max: 30, noNaN: true }), (run, epsilon) => {
+        const noise = noiseFor({ ...run, epsilon }) as number;
+        const spent = (z: number) => privacySpent({ ...run, noise: z }).epsilon;
+        assert.ok(spent(noise) <= epsilon, `${spent(noise)} with ${noise}, not ${epsilon}`);
+        assert.ok(spent(noise * 0.98) > epsilon, `${noise * 0.98} is enough for ${epsilon}`);
+        assert.equal(noise, Number(noise.toPrecision(3)));
+      }),
+      { numRuns: 10 },
+    ));
+
+  it('finds the noise of the cases by their epsilon, and none where no noise is enough', () => {
+    const run = { participants: 10, population: 100, rounds: 100, delta: 1e-5 };
+    assert.equal(noiseFor({ ...run, epsilon: privacySpent({ ...run, noise: 4 }).epsilon }), 4);
+    assert.equal(noiseFor({ ...run, epsilon: 1e-9 }), undefined);
+  });
 
   it('without noise there is no privacy, with very little hardly any', () => {
     const run = { participants: 3, population: 10, delta: 1e-5, rounds: 1 };
