@@ -45,7 +45,7 @@ export async function lockPart(
     try {
       return await takeLock(`${partPath(file)}.lock`, { what: file, user: 'download' });
     } catch (error) {
-      if (!(error instanceof UsageError)) throw storageError(partPath(file), error);
+      if (!(error instanceof UsageError)) throw error;
       if (!isTold) reporter.warn(`Waiting: ${error.message}`);
     }
     await sleep(LOOK_AGAIN_MS, undefined, signal && { signal }).catch((cause: unknown) => {

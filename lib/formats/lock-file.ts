@@ -1,20 +1,36 @@
-/** One process at a time on a volume or a download: a lock file that names its holder, and outlives no dead one for long. */
-import { randomBytes } from 'node:crypto';
-import { readFileSync, rmSync } from 'node:fs';
+/**
+ * One process at a time on a volume or a download: a lock file that names its holder, and that a dead one does not keep.
+ *
+ * Node has no flock, and a lock of the kernel is not passed on by every network file system; this one needs only what
+ * POSIX and NFS promise: `link` makes a complete file appear under a name that nobody has, or fails.
+ *
+ * A holder's text holds a random number, so that no two are alike. The lock is a chain: `.lock`, then the file
+ * `.lock-after-<hash of the text of the one before>`, and so on. The last of the chain holds the lock.
+ *
+ *   take     Walk the chain. Nothing there: link `.lock`. The last one lives: refused. The last one is dead: link its
+ *            successor, then read `.lock` again; if its text is not that of the walk, the chain is gone: start over.
+ *   release  Note which successors lie there, remove `.lock`, then the noted ones.
+ *
+ * Why there is never more than one holder. Call the time from the link of one `.lock` to its removal an epoch; its text
+ * never comes again. (1) Within an epoch no successor in the chain is removed: a release removes `.lock` first, and then
+ * only successors that lay there before, which belong to that epoch or to earlier ones; a taker removes its own only
+ * after it saw that the epoch is over. (2) So within an epoch each text has one successor for good, whichever taker's
+ * link came first. (3) A taker that reads the same `.lock` before its walk and after its link was in one epoch all the
+ * time; by (2) what it walked was the chain, and it is now the last of it, behind dead ones only. (4) A later taker of
+ * this epoch finds it by its walk and is refused while it lives; and the epoch ends only by its own release, since the
+ * dead release nothing. A taker that is killed at any point leaves nothing, a temporary file, or a dead last one that
+ * the next taker succeeds. An NFS request that the client sends twice answers "exists" for what it has made itself;
+ * therefore what lies there decides, not the answer. `.lock` is unlinked, never replaced: an NFS client that opens it
+ * by a remembered handle is told that it is stale.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { dirname } from 'node:path';
-import { UsageError } from '../federation/errors.js';
-import { errorCode } from './atomic-file.js';
-
-/** Who holds a lock. */
-interface Holder {
-  readonly pid: number;
-  readonly host: string;
-  /** Tells a process from a later one that was given the same number; absent where the system does not say. */
-  readonly processStart?: string;
-  readonly since: string;
-}
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isFedbatchError, StorageError, UsageError } from '../federation/errors.js';
+import { errorCode, makeDirectory, storageError } from './atomic-file.js';
+import { currentHolder, type Guarded, heldMessage, holderIn, isDead } from './lock-holder.js';
 
 /** A lock that is held until released. */
 export interface Lock {
@@ -22,130 +38,151 @@ export interface Lock {
   release(): void;
 }
 
-/** What a lock guards, for the message to whoever finds it held. */
-export interface Guarded {
-  /** E.g. a directory. */
-  readonly what: string;
-  /** Who else may hold it, e.g. `run`. */
-  readonly user: string;
-}
+/** So often the lock may change hands while this process looks at it before it gives up. */
+const ATTEMPTS = 50;
+const PAUSE_MS = 10;
 
-/** So often another process may take over the same stale lock at the same moment before this one gives up. */
-const ATTEMPTS = 5;
+/** Where a file system has no hard links, a name of the chain is a directory that came with this file in it. */
+const INSIDE = 'holder';
+
+/** What `link` answers where there are no hard links. */
+const NO_LINKS: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
 
 /**
- * Takes the lock file at `path`, also from a process of this host that is no more.
+ * Takes the lock `file`, also from a process of this machine that is no more, or from a file that is no lock.
  *
- * @throws {UsageError} when a living process, or one of another host, holds it
+ * @throws {UsageError} when a living process, or one of which nobody here can tell, holds it
+ * @throws {StorageError} when the file system refuses
  */
 export async function takeLock(
-  path: string,
-  guarded: Guarded = { what: dirname(path), user: 'run' },
+  file: string,
+  guarded: Guarded = { what: dirname(file), user: 'run' },
 ): Promise<Lock> {
-  const start = processStart(process.pid);
-  const self: Holder = {
-    pid: process.pid,
-    host: hostname(),
-    ...(start === undefined ? {} : { processStart: start }),
-    since: new Date().toISOString(),
-  };
-  await mkdir(dirname(path), { recursive: true });
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (await create(path, self)) return { release: () => release(path, self) };
-    const holder = await readHolder(path);
-    if (holder === undefined) continue;
-    if (isAlive(holder)) throw new UsageError(heldMessage(path, holder, guarded));
-    await removeStale(path, holder);
+  const path = resolve(file);
+  try {
+    await makeDirectory(dirname(path));
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const lock = await tryLock(path, guarded);
+      if (lock !== undefined) return lock;
+      await sleep(PAUSE_MS);
+    }
+  } catch (error) {
+    throw isFedbatchError(error) ? error : storageError(path, error);
   }
   throw new UsageError(`${path}: others keep taking this lock; try again when they have ended.`);
 }
 
-/** Makes the lock with its content in one step, so that nobody reads an empty one; false when there is one. */
-async function create(path: string, holder: Holder): Promise<boolean> {
-  const temporary = `${path}-${randomBytes(4).toString('hex')}`;
-  await writeFile(temporary, `${JSON.stringify(holder)}\n`);
+/** One walk of the chain; undefined when the lock changed hands meanwhile. */
+async function tryLock(path: string, guarded: Guarded): Promise<Lock | undefined> {
+  const text = `${JSON.stringify({ ...currentHolder(), nonce: randomBytes(16).toString('hex') })}\n`;
+  const head = await readText(path);
+  if (head === undefined) {
+    return (await create(path, { path, text })) ? { release: () => release(path, text) } : undefined;
+  }
+  let last = head;
+  for (;;) {
+    const next = await readText(successor(path, last));
+    if (next === undefined) break;
+    last = next;
+  }
+  const holder = holderIn(last);
+  if (holder !== undefined && !isDead(holder)) throw new UsageError(heldMessage(path, holder, guarded));
+  const mine = successor(path, last);
+  if (!(await create(mine, { path, text }))) return undefined;
+  if ((await readText(path)) === head) return { release: () => release(path, head) };
+  await rm(mine, { force: true, recursive: true });
+  return undefined;
+}
+
+/** Where whoever comes after the holder of `text` puts its own. */
+function successor(path: string, text: string): string {
+  return `${path}-after-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+}
+
+const temporaryPrefix = (path: string) => `${path}-new-`;
+
+const temporaryName = (path: string) => `${temporaryPrefix(path)}${randomBytes(8).toString('hex')}`;
+
+/** Makes `name` with its text in one step, so that nobody reads a part of it; false when another one has it. */
+async function create(
+  name: string,
+  { path, text }: { readonly path: string; readonly text: string },
+): Promise<boolean> {
+  const temporary = temporaryName(path);
   try {
-    await link(temporary, path);
+    await writeFile(temporary, text, { flag: 'wx' });
+    await link(temporary, name);
     return true;
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
-    // A file system without hard links: the content comes a moment after the file.
-    return await writeFile(path, `${JSON.stringify(holder)}\n`, { flag: 'wx' }).then(
-      () => true,
-      (reason: unknown) => {
-        if (errorCode(reason) === 'EEXIST') return false;
-        throw reason;
-      },
-    );
+    const code = errorCode(error);
+    if (NO_LINKS.includes(code)) return await createDirectory(name, { path, text });
+    // ENOENT: a release took the temporary file for one that was left behind.
+    if (code !== 'EEXIST' && code !== 'ENOENT') throw error;
+    return (await readText(name)) === text;
   } finally {
     await rm(temporary, { force: true });
   }
 }
 
-/** The holder of the lock; undefined when it has just been released. */
-async function readHolder(path: string): Promise<Holder | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
+/** The same without hard links: a directory is renamed only over none, or over an empty one. */
+async function createDirectory(
+  name: string,
+  { path, text }: { readonly path: string; readonly text: string },
+): Promise<boolean> {
+  const temporary = temporaryName(path);
   try {
-    return JSON.parse(text) as Holder;
-  } catch {
-    // Not ours, or cut off by a full disk: nobody can be asked whether it still holds.
-    return { pid: 0, host: hostname(), since: 'an unknown time' };
+    await mkdir(temporary);
+    await writeFile(join(temporary, INSIDE), text, { flag: 'wx' });
+    await rename(temporary, name);
+    return true;
+  } catch (error) {
+    if (!['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'ENOENT'].includes(errorCode(error))) throw error;
+    return (await readText(name)) === text;
+  } finally {
+    await rm(temporary, { force: true, recursive: true });
   }
 }
 
-/** Another process may see the same stale lock: whoever moves it away first wins; a new one moved by mistake returns. */
-async function removeStale(path: string, stale: Holder): Promise<void> {
-  const aside = `${path}-${randomBytes(4).toString('hex')}`;
+/** The text of a name in the chain; undefined when there is none. */
+async function readText(name: string, isLast = false): Promise<string | undefined> {
   try {
-    await rename(path, aside);
-  } catch {
-    return;
+    return await readFile(name, 'utf8');
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    if (errorCode(error) !== 'EISDIR') throw error;
   }
-  const moved = await readHolder(aside);
-  if (moved !== undefined && JSON.stringify(moved) !== JSON.stringify(stale)) {
-    await link(aside, path).catch(() => undefined);
+  try {
+    return await readFile(join(name, INSIDE), 'utf8');
+  } catch (error) {
+    if (!isGone(error)) throw error;
   }
-  await rm(aside, { force: true });
+  // Released between the two, or nobody's lock.
+  if (!isLast) return await readText(name, true);
+  throw new StorageError(name, 'expected a lock file, found a directory: move it away.');
 }
 
-function release(path: string, self: Holder): void {
+/** ESTALE: another machine has removed what this one had looked up. */
+function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ESTALE'].includes(errorCode(error));
+}
+
+/** Ends the epoch of `head`, if it is still that one: a user may have removed the file, and another may hold it now. */
+function release(path: string, head: string): void {
   try {
-    if (readFileSync(path, 'utf8') === `${JSON.stringify(self)}\n`) rmSync(path);
+    const left = readdirSync(dirname(path)).map((name) => join(dirname(path), name));
+    const isDirectory = statSync(path).isDirectory();
+    if (readFileSync(isDirectory ? join(path, INSIDE) : path, 'utf8') !== head) return;
+    // First these: a second link of the lock's file, which a killed taker left, keeps an NFS client's old handle valid.
+    removeAll(left.filter((name) => name.startsWith(temporaryPrefix(path))));
+    const aside = temporaryName(path);
+    if (isDirectory) renameSync(path, aside);
+    else rmSync(path);
+    removeAll([aside, ...left.filter((name) => name.startsWith(`${path}-after-`))]);
   } catch {
     // Gone already: with the whole volume, say.
   }
 }
 
-function isAlive({ pid, host, processStart: start }: Holder): boolean {
-  if (host !== hostname()) return true;
-  if (pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if (errorCode(error) === 'ESRCH') return false;
-  }
-  return start === undefined || processStart(pid) === start;
-}
-
-/** When a process began, in ticks since boot (Linux; undefined elsewhere, and for a process that has ended). */
-function processStart(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field, the name in parentheses, may hold spaces; the third is the state, the 22nd the start time.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const hasEnded = fields[0] === 'Z' || fields[0] === 'X';
-    return hasEnded ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
-}
-
-function heldMessage(path: string, { pid, host, since }: Holder, { what, user }: Guarded): string {
-  const where = host === hostname() ? `process ${pid}` : `process ${pid} on host ${host}`;
-  const advice =
-    host === hostname()
-      ? 'wait for it to end, or stop it'
-      : `if that process is no more, delete ${path} and run the command again`;
-  return `${what} is in use by another ${user} (${where}, since ${since}): ${advice}.`;
+function removeAll(paths: readonly string[]): void {
+  for (const path of paths) rmSync(path, { force: true, recursive: true });
 }
