@@ -29,7 +29,11 @@ export function createAdmission(lineage: Lineage, parent: NamedModel | undefined
   let reference = parent;
 
   const check = (candidate: Candidate, model: KerasFile): string | null => {
-    if (model.update?.client !== candidate.facts?.client) return 'was replaced by another update meanwhile';
+    const { facts } = candidate;
+    if (model.update?.client !== facts?.client) {
+      if (candidate.sha256 === undefined) return 'was replaced by another update meanwhile';
+      return `tells client ${model.update?.client ?? 'none'}, and client ${facts?.client} reported it`;
+    }
     const like = (reference ?? { model }).model.weights;
     if (parent === undefined && reference !== undefined) {
       const difference = compareArchitecture(model.weights, like);
@@ -39,7 +43,12 @@ export function createAdmission(lineage: Lineage, parent: NamedModel | undefined
       }
     }
     if (model.update === undefined) return validateWeights(model.weights, like);
-    return validateUpdate({ ...model.update, weights: model.weights }, { ...lineage, like, accepted });
+    const reason = validateUpdate(
+      { ...model.update, weights: model.weights },
+      { ...lineage, like, accepted },
+    );
+    if (reason !== null || model.update.examples === facts?.examples) return reason;
+    return `counts ${model.update.examples} examples, not the ${facts?.examples} that its client reported`;
   };
 
   return {

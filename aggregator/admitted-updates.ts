@@ -1,4 +1,5 @@
 /** The good updates of a round, read one after the other, and the account of all that were looked at. */
+import { DataError } from '../lib/federation/errors.js';
 import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import type { GroupClient } from '../lib/formats/group-file.js';
@@ -6,13 +7,13 @@ import type { KerasFile } from '../lib/formats/keras-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras-hdf5.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { createAdmission, type NamedModel } from './admission.js';
-import { type Candidate, type Candidates, findCandidates, type Rejection, unreadable } from './candidates.js';
+import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';
 import { agreeOnLineage, type Lineage } from './lineage.js';
 import { readAhead } from './read-ahead.js';
-import type { OfSplit } from './split-clients.js';
+import type { ClientSources } from './round-clients.js';
 
 /** Where updates come from, and what they have to agree with. */
-export interface UpdateSources {
+export interface UpdateSources extends ClientSources {
   /** Directory whose `*.h5` files are updates. */
   readonly directory?: string | undefined;
   /** Files named one by one. */
@@ -23,8 +24,6 @@ export interface UpdateSources {
   readonly parent?: RoundParent | undefined;
   /** The round; without it the updates must agree on one. */
   readonly round?: number | undefined;
-  /** The manifest of the split that the round trains on: updates of another are rejected. */
-  readonly manifest?: string | undefined;
   /** Updates without facts do not count, since a group must tell its clients. */
   readonly needsFacts?: boolean;
   readonly reporter: Reporter;
@@ -49,7 +48,7 @@ export interface Account {
 export interface AdmittedUpdates {
   readonly lineage: Lineage;
   readonly account: Account;
-  /** As many as there should be: of a split the number of its clients, else one. */
+  /** As many as there should be: one of each client where it is told whose there can be, else one. */
   readonly expected: number;
   /** The good ones, by client; can be read once. */
   readonly updates: AsyncIterable<WeightedUpdate>;
@@ -78,9 +77,8 @@ export async function readParent(file: string): Promise<RoundParent> {
 export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpdates> {
   const { directory, files, parent, round, reporter } = sources;
   const excluded = [...sources.excluded, parent?.file].filter((file) => file !== undefined);
-  const found = await findCandidates({ directory, files, excluded });
-  const ofSplit = await ofManifest(found, sources.manifest);
-  const { candidates, rejected } = ofSplit;
+  const clients = await clientsOf(sources);
+  const { candidates, rejected } = await findCandidates({ directory, files, excluded, clients });
   const lineage = agreeOnLineage(candidates, { parent: parent?.sha256, round });
   const admission = createAdmission(lineage, parent);
   const account: Account = { updates: 0, examples: 0, rejected: [...rejected], clients: [] };
@@ -113,7 +111,7 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
   return {
     lineage,
     account,
-    expected: ofSplit.clients,
+    expected: clients?.clients.size ?? 1,
     updates: updates(),
     reference: () => admission.reference(),
     tellRejected() {
@@ -123,11 +121,11 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
   };
 }
 
-/** Only where there is a manifest is loaded what reads one. */
-async function ofManifest(found: Candidates, manifest: string | undefined): Promise<OfSplit> {
-  if (manifest === undefined) return { ...found, clients: 1 };
-  const { holdToSplit } = await import('./split-clients.js');
-  return holdToSplit(found, manifest);
+/** Only where something is told is loaded what reads it. */
+async function clientsOf({ manifest, selected, reported }: ClientSources) {
+  if (manifest === undefined && selected === undefined && reported === undefined) return undefined;
+  const { roundClients } = await import('./round-clients.js');
+  return roundClients({ manifest, selected, reported });
 }
 
 interface ReadCandidate {
@@ -139,11 +137,16 @@ type CandidateResult = { readonly value: ReadCandidate } | { readonly error: unk
 
 /** Our trainer writes float32: an update in another type is none of its making. Models that users name are converted. */
 async function readCandidate(
-  { file, facts }: Candidate,
+  { file, facts, sha256: reported }: Candidate,
   { hashed }: { readonly hashed: boolean },
 ): Promise<ReadCandidate> {
   const bytes = await readFileBytes(file, KERAS_FILE);
-  const hash = hashed ? { sha256: sha256(bytes) } : {};
+  const hash = hashed || reported !== undefined ? { sha256: sha256(bytes) } : {};
+  if (reported !== undefined && hash.sha256 !== reported) {
+    const short = (text = '') => `${text.slice(0, 12)}…`;
+    const expected = `the file that client ${facts?.client} reported (sha256 ${short(reported)})`;
+    throw new DataError({ file, expected, found: `another one (${short(hash.sha256)})` });
+  }
   const model = await decodeKerasFile(bytes, file, facts === undefined ? {} : { types: ['float32'] });
   return { model, ...hash };
 }

@@ -8,10 +8,11 @@ import type { Reporter } from '../lib/observability/events.js';
 import { type Account, admitUpdates, readParent } from './admitted-updates.js';
 import type { Rejection } from './candidates.js';
 import { openState } from './open-state.js';
+import type { ClientSources } from './round-clients.js';
 import { checkStateOptions, type StateFiles } from './state-options.js';
 
 /** What to aggregate. */
-export interface AggregateOptions extends StateFiles {
+export interface AggregateOptions extends StateFiles, ClientSources {
   /** Directory whose `*.h5` files are updates. */
   readonly directory?: string | undefined;
   /** Files named one by one; of these, plain Keras models count too, as one example each. */
@@ -21,9 +22,7 @@ export interface AggregateOptions extends StateFiles {
   readonly parent?: string | undefined;
   /** The round; without it the updates must agree on one. */
   readonly round?: number | undefined;
-  /** The manifest of the split that the round trains on: updates of another are rejected. */
-  readonly manifest?: string | undefined;
-  /** Fewest good updates that make a global model; by default one, of a split all of its clients. */
+  /** Fewest good updates that make a global model; by default one, or all clients' where it is told who they are. */
   readonly minUpdates?: number | undefined;
   readonly strategy: StrategySettings;
   /** The seed of noise that must repeat. */
@@ -60,7 +59,8 @@ export interface AggregateResult {
  * @throws {ThresholdError} when fewer than `minUpdates` are good.
  */
 export async function aggregate(options: AggregateOptions): Promise<AggregateResult> {
-  const { directory, files, saveFile, round, manifest, reporter, signal, stateIn, stateOut } = options;
+  const { directory, files, saveFile, round, reporter, signal, stateIn, stateOut } = options;
+  const { manifest, selected, reported } = options;
   const startedAt = performance.now();
   const { seed, participants } = options;
   const strategy = strategyNamed(
@@ -70,7 +70,7 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
   checkStateOptions(strategy, options, options.parent);
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
   const excluded = [saveFile, stateIn, stateOut];
-  const sources = { directory, files, excluded, parent, round, manifest };
+  const sources = { directory, files, excluded, parent, round, manifest, selected, reported };
   const admitted = await admitUpdates({ ...sources, reporter, signal });
   const { lineage, account } = admitted;
   const minUpdates = options.minUpdates ?? admitted.expected;

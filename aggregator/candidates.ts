@@ -1,16 +1,19 @@
 /** Finds the files that may be client updates, and reads their facts. */
 import { readdir, realpath } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { DataError, isFedbatchError, UsageError } from '../lib/federation/errors.js';
 import { errorCode } from '../lib/formats/atomic-file.js';
 import { readUpdateFacts } from '../lib/formats/keras-hdf5.js';
 import { readAhead } from './read-ahead.js';
+import type { RoundClients } from './round-clients.js';
 
 /** A file that may be an update; without facts it is a plain Keras model that a user named. */
 export interface Candidate {
   readonly file: string;
   readonly facts: UpdateFacts | undefined;
+  /** What the file has to be, where its client reported that. */
+  readonly sha256?: string;
 }
 
 /** A file that does not count, and why. */
@@ -27,6 +30,8 @@ export interface Sources {
   readonly files: readonly string[];
   /** The parent and the result: never updates, wherever they lie. */
   readonly excluded: readonly string[];
+  /** Whose updates there can be; any client's where nothing stands here. */
+  readonly clients?: RoundClients | undefined;
 }
 
 /** Candidates in the order in which they are averaged: by client, then by name; plain Keras models last. */
@@ -37,25 +42,79 @@ export interface Candidates {
 
 /** Files that wait in memory for their facts to be read. */
 const READ_AHEAD = 8;
+/** Files of nobody's that are told one by one; of a thousand more their number is enough. */
+const MAX_STRANGERS_TOLD = 20;
 const NO_FACTS = 'tells no client, round and number of examples: it is no client update';
 
 /**
- * Looks at every file's facts, not at its weights.
+ * Looks at every file's facts, not at its weights. Where it is told whose updates there can be, a directory's other files
+ * are not even opened; where it is told what they reported, the facts are those, and what the files hold is checked
+ * against them once they are read.
  *
  * @throws {DataError} when the directory or a file that the user named is missing.
  */
 export async function findCandidates(sources: Sources): Promise<Candidates> {
+  const { clients } = sources;
   const named = new Set(sources.files);
+  const { files, rejected } = splitOff(await listFiles(sources), { named, clients });
   const candidates: Candidate[] = [];
-  const rejected: Rejection[] = [];
-  for await (const [file, result] of readAhead(await listFiles(sources), READ_AHEAD, readUpdateFacts)) {
+  const add = (candidate: Candidate) => {
+    const { file, facts } = candidate;
+    const reason = named.has(file) ? whyForeign(facts, clients) : whyMisplaced(candidate, clients);
+    if (reason === undefined) candidates.push(candidate);
+    else rejected.push({ file, reason });
+  };
+  const { reported } = clients ?? {};
+  for (const { sha256, ...facts } of reported?.values() ?? [])
+    add({ file: join(sources.directory ?? '', `${facts.client}.h5`), facts, sha256 });
+  for await (const [file, result] of readAhead(reported ? [] : files, READ_AHEAD, readUpdateFacts)) {
     if ('error' in result) {
       if (named.has(file) && isMissing(result.error)) throw result.error;
       rejected.push({ file, reason: unreadable(result.error) });
-    } else if (result.value || named.has(file)) candidates.push({ file, facts: result.value });
+    } else if (result.value || named.has(file)) add({ file, facts: result.value });
     else rejected.push({ file, reason: NO_FACTS });
   }
   return { candidates: candidates.sort(byClientThenName), rejected };
+}
+
+interface Wanted {
+  readonly named: ReadonlySet<string>;
+  readonly clients: RoundClients | undefined;
+}
+
+/** Parts the files that a directory's clients can have from those of nobody; what a user named is somebody's. */
+function splitOff(
+  all: readonly string[],
+  { named, clients }: Wanted,
+): { readonly files: readonly string[]; readonly rejected: Rejection[] } {
+  if (clients === undefined) return { files: all, rejected: [] };
+  const isWanted = (file: string) => named.has(file) || clients.clients.has(clientNamed(file) ?? -1);
+  const what = clients.reported === undefined ? 'of this round' : 'that reported in this round';
+  const strangers = all.filter((file) => !isWanted(file)).sort();
+  const rejected = strangers.slice(0, MAX_STRANGERS_TOLD).map((file) => {
+    const more = strangers.length - MAX_STRANGERS_TOLD;
+    const others = more > 0 && file === strangers[MAX_STRANGERS_TOLD - 1] ? `; nor are ${more} more` : '';
+    return { file, reason: `is not the update of a client ${what}${others}` };
+  });
+  return { files: all.filter(isWanted), rejected };
+}
+
+/** The client whose update a file is by its name, `<client>.h5`. */
+function clientNamed(file: string): number | undefined {
+  const [, digits] = /^(0|[1-9]\d{0,8})\.h5$/.exec(basename(file)) ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** A plain Keras model tells nothing that could be held against it; a user has named it. */
+function whyForeign(facts: UpdateFacts | undefined, clients: RoundClients | undefined): string | undefined {
+  return facts === undefined ? undefined : clients?.whyForeign(facts);
+}
+
+function whyMisplaced({ file, facts }: Candidate, clients: RoundClients | undefined): string | undefined {
+  const owner = clientNamed(file);
+  const reason = whyForeign(facts, clients);
+  if (reason !== undefined || clients === undefined || facts?.client === owner) return reason;
+  return `tells client ${facts?.client}, and is the file of client ${owner}`;
 }
 
 /** Why a file could not be read; what is no fault of the file is thrown again. */
@@ -101,8 +160,11 @@ async function listDirectory(directory: string): Promise<readonly string[]> {
 const isMissing = (error: unknown) => error instanceof DataError && errorCode(error.cause) === 'ENOENT';
 const identity = (file: string) => realpath(file).catch(() => resolve(file));
 
+/** Of two updates of a client that under its own name comes first, and counts. */
 function byClientThenName(a: Candidate, b: Candidate): number {
   const difference = (a.facts?.client ?? Infinity) - (b.facts?.client ?? Infinity);
   if (difference < 0 || difference > 0) return difference;
+  const isOwn = ({ file, facts }: Candidate) => facts !== undefined && clientNamed(file) === facts.client;
+  if (isOwn(a) !== isOwn(b)) return isOwn(a) ? -1 : 1;
   return a.file < b.file ? -1 : 1;
 }

@@ -1,7 +1,7 @@
 /** `fedbatch aggregate`: makes the next global model of client updates. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { isMain } from '../lib/cli/is-main.js';
-import { integerOption } from '../lib/cli/options.js';
+import { clientList, integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import {
@@ -21,6 +21,8 @@ interface Flags extends StrategyFlags {
   readonly parent?: string;
   readonly round?: number;
   readonly manifest?: string;
+  readonly clients?: readonly number[];
+  readonly reported?: string;
   readonly minUpdates?: number;
   readonly stateIn?: string;
   readonly stateOut?: string;
@@ -32,6 +34,8 @@ interface Flags extends StrategyFlags {
 const EXAMPLE = `
 Examples:
   fedbatch aggregate --dir runs/1/rounds/0001/updates --parent runs/1/rounds/0001/global.h5 --savefile global.h5
+  fedbatch aggregate --dir runs/1/rounds/0001/updates --reported runs/1/rounds/0001/round.json \\
+    --parent runs/1/rounds/0001/global.h5 --savefile global.h5          nothing but what the clients reported
   fedbatch aggregate --dir u2 --parent 2.h5 --savefile 3.h5 --strategy fedadam --state-in 2.state --state-out 3.state
   fedbatch aggregate --dir u1 --parent 1.h5 --savefile 2.h5 --strategy krum --byzantine 2
   fedbatch aggregate --dir site-a --parent 1.h5 --group a --savefile a.h5
@@ -44,7 +48,8 @@ all updates at once give. That goes with strategies that average (fedavg, fedavg
 The last line on stdout is a JSON object: updates, examples, rejected (file and reason), sha256, seconds; with
 --state-out also state (its sha256), with privacy also privacy (epsilon after --round rounds of the same settings).
 An update is rejected when its names, shapes, dtypes, round or parent differ, when it holds a number that is not
-finite, when it counts no examples, when its client has already reported, and when it is not of --manifest's split.
+finite, or so large ones that float32 cannot square them, when it counts no examples, when its client has already
+reported, when it is not of --manifest's split or of --clients, and when it is another file than --reported tells.
 Exit code 4: fewer good updates than --min-updates.`;
 
 /** The command with its options. */
@@ -68,9 +73,21 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
       '--manifest <json>',
       "the split that the round trains on: only updates of its clients, of their shards' size, count",
     )
+    .addOption(
+      new Option(
+        '--clients <list>',
+        'the clients of the round, e.g. 3,7,12: only their updates count, each in --dir as <client>.h5',
+      )
+        .env('FEDBATCH_CLIENTS')
+        .argParser(clientList),
+    )
+    .option(
+      '--reported <json>',
+      "the round's record (round.json): only the files in --dir whose sha256 it lists as reported count",
+    )
     .option(
       '--min-updates <n>',
-      'fewest good updates that make a global model (default: 1; with --manifest all of its clients)',
+      'fewest good updates that make a global model (default: 1; all of --reported, --clients or --manifest)',
       integerOption({ min: 1 }),
     );
   return addStrategyOptions(command)
@@ -94,7 +111,9 @@ type Context = Pick<ProgramContext, 'reporter' | 'signal'>;
 
 async function run(files: readonly string[], flags: Flags, context: Context): Promise<AggregateResult> {
   const { dir: directory, group, groups, savefile: saveFile, parent, round, manifest } = flags;
-  const { seed, stateIn, stateOut } = flags;
+  const { reported, seed, stateIn, stateOut } = flags;
+  // An empty list is that of a template that nobody filled in: all clients.
+  const selected = flags.clients?.length === 0 ? undefined : flags.clients;
   const privacy = participation(flags);
   const level = { saveFile, parent, round, strategy: strategyOf(flags), ...context };
   // A group has some of the clients: how many, nothing tells.
@@ -104,10 +123,9 @@ async function run(files: readonly string[], flags: Flags, context: Context): Pr
   }
   if (groups !== undefined) {
     if (directory === undefined && files.length === 0) {
-      if (manifest !== undefined) {
-        throw new UsageError(
-          '--manifest goes with updates: give it where groups are made, not with --groups.',
-        );
+      const given = reported !== undefined ? '--reported' : manifest !== undefined ? '--manifest' : undefined;
+      if (given !== undefined) {
+        throw new UsageError(`${given} goes with updates: give it where groups are made, not with --groups.`);
       }
       const { aggregateGroups } = await import('./group.js');
       return aggregateGroups({ ...level, minUpdates, group, groups, stateIn, stateOut });
@@ -116,7 +134,10 @@ async function run(files: readonly string[], flags: Flags, context: Context): Pr
   }
   if (directory === undefined && files.length === 0)
     throw new UsageError('Expected --dir, files or --groups, found none of them.');
-  const updates = { directory, files, manifest };
+  if (reported !== undefined && (directory === undefined || files.length > 0)) {
+    throw new UsageError('--reported tells the updates of --dir: give --dir with it, and name no files.');
+  }
+  const updates = { directory, files, manifest, selected, reported };
   // Loaded once the arguments are right; groups, whose files are checked by a schema, only where there are some.
   if (group !== undefined) {
     const { aggregateGroup } = await import('./group.js');

@@ -12,6 +12,7 @@ import { admitUpdates, readParent } from './admitted-updates.js';
 import { type AggregateResult, tooFew } from './aggregate.js';
 import { openGroups } from './groups.js';
 import { openState } from './open-state.js';
+import type { ClientSources } from './round-clients.js';
 import { checkStateOptions, type StateFiles } from './state-options.js';
 
 /** What both levels have in common. */
@@ -27,13 +28,11 @@ interface LevelOptions {
 }
 
 /** A group to be made of updates. */
-export interface GroupOptions extends LevelOptions {
+export interface GroupOptions extends LevelOptions, ClientSources {
   /** What the group is called. */
   readonly group: string;
   readonly directory?: string | undefined;
   readonly files: readonly string[];
-  /** The manifest of the split that the round trains on: updates of another are rejected. */
-  readonly manifest?: string | undefined;
 }
 
 /** Groups to be put together, to a global model or, with a name, to a larger group. */
@@ -50,7 +49,8 @@ export interface GroupsOptions extends LevelOptions, StateFiles {
  * @throws {ThresholdError} when fewer than `minUpdates` are good
  */
 export async function aggregateGroup(options: GroupOptions): Promise<AggregateResult> {
-  const { group, directory, files, manifest, saveFile, round, minUpdates, reporter, signal } = options;
+  const { group, directory, files, saveFile, round, minUpdates, reporter, signal } = options;
+  const { manifest, selected, reported } = options;
   const startedAt = performance.now();
   requireAverage(options.strategy);
   const { clipNorm } = options.strategy;
@@ -58,8 +58,8 @@ export async function aggregateGroup(options: GroupOptions): Promise<AggregateRe
   if (clipNorm !== undefined && parent === undefined) {
     throw new UsageError('--clip-norm starts from the global model of the round: name it with --parent.');
   }
-  const sources = { directory, files, excluded: [saveFile], parent, round, manifest, needsFacts: true };
-  const admitted = await admitUpdates({ ...sources, reporter, signal });
+  const sources = { directory, files, excluded: [saveFile], parent, round, manifest, selected, reported };
+  const admitted = await admitUpdates({ ...sources, needsFacts: true, reporter, signal });
   const updates =
     clipNorm === undefined || parent === undefined
       ? admitted.updates

@@ -206,6 +206,26 @@ describe('the state of a server optimizer', () => {
   });
 });
 
+describe('a result that no round could go on from', () => {
+  const steps = ['fedavgm', 'fedadagrad', 'fedadam', 'fedyogi'].map((name) => [
+    ...['--strategy', name, '--server-learning-rate', '1e39'],
+  ]);
+  const noise = ['--dp-clip', '1', '--dp-noise', '1e39', '--dp-participants', '7', '--dp-population', '70'];
+  for (const args of [...steps, noise]) {
+    it(`is refused, and nothing is written: ${args.slice(0, 2).join(' ')}`, async () => {
+      const names = await readdir(root);
+      const state = args === noise ? [] : ['--state-out', at('exploded.state')];
+      const { exitCode, stderr } = await runHere('exploded.h5', ...args, ...state);
+      assert.equal(exitCode, 3, stderr);
+      assert.match(
+        stderr,
+        /exploded\.h5: expected a global model that the next round can go on from, .* found that the model (holds -?Infinity in|has weights of norm)/,
+      );
+      assert.deepEqual(await readdir(root), names);
+    });
+  }
+});
+
 describe('privacy', () => {
   const FLAGS = ['--dp-clip', '0.5', '--dp-noise', '1', '--dp-participants', '7', '--dp-population', '70'];
 

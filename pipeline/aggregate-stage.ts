@@ -36,8 +36,9 @@ export async function aggregateStage(
   run: LocalRun,
   { task, ledger }: { readonly task: AggregateTask; readonly ledger: RoundLedger },
 ): Promise<AggregateOutcome> {
-  const { paths, settings } = run;
+  const { paths } = run;
   const { round, global, updates } = task;
+  const selected = ledger.record.selected.length;
   const stage = { stage: 'aggregate' } as const;
   // Whether there will be a next round is open: its accuracy may be enough.
   const file = paths.round(round + 1).globalModel;
@@ -56,17 +57,7 @@ export async function aggregateStage(
   const aggregator = {
     ...stage,
     program: 'aggregator/cli.js',
-    arguments: [
-      ...['--dir', paths.round(round).updates],
-      ...['--savefile', file],
-      ...['--parent', global.file],
-      ...['--round', `${round}`],
-      ...['--min-updates', `${minUpdates}`],
-      ...strategyArguments(settings.strategy ?? FEDAVG),
-      ...(state?.in === undefined ? [] : ['--state-in', state.in]),
-      ...(state === undefined ? [] : ['--state-out', state.out]),
-      ...privacyArguments(settings, ledger.record.selected.length),
-    ],
+    arguments: aggregatorArguments(run, { task, minUpdates, record: paths.round(round).record, selected }),
   };
   const warned: RejectedUpdate[] = [];
   const onWarning = (fields: unknown) => {
@@ -83,6 +74,38 @@ export async function aggregateStage(
   return await concludeAggregation(run, { ledger, facts, rejected: refused, file, took });
 }
 
+/** What an aggregator is told beside the run. */
+interface AggregatorTask {
+  readonly task: AggregateTask;
+  readonly minUpdates: number;
+  /** The file that lists what the clients reported: nothing else in the updates' directory counts. */
+  readonly record: string;
+  /** Number of clients that the round selected. */
+  readonly selected: number;
+}
+
+/** What an aggregator is called with, whoever starts it. */
+export function aggregatorArguments(
+  run: Pick<LocalRun, 'paths' | 'settings'>,
+  { task: { round, global }, minUpdates, record, selected }: AggregatorTask,
+): readonly string[] {
+  const { paths, settings } = run;
+  const state = stateFiles(run, round);
+  return [
+    ...['--dir', paths.round(round).updates],
+    ...['--reported', record],
+    ...['--manifest', paths.manifest],
+    ...['--savefile', paths.round(round + 1).globalModel],
+    ...['--parent', global.file],
+    ...['--round', `${round}`],
+    ...['--min-updates', `${minUpdates}`],
+    ...strategyArguments(settings.strategy ?? FEDAVG),
+    ...(state?.in === undefined ? [] : ['--state-in', state.in]),
+    ...(state === undefined ? [] : ['--state-out', state.out]),
+    ...privacyArguments(settings, selected),
+  ];
+}
+
 /** Where a server optimizer's state lies; undefined for strategies without one. */
 export function stateFiles(
   { paths, settings }: Pick<LocalRun, 'paths' | 'settings'>,
@@ -94,10 +117,7 @@ export function stateFiles(
 }
 
 /** What a private aggregation is told of the run. */
-export function privacyArguments(
-  { strategy, seed, federation }: RunSettings,
-  selected: number,
-): readonly string[] {
+function privacyArguments({ strategy, seed, federation }: RunSettings, selected: number): readonly string[] {
   if (strategy?.privacy === undefined) return [];
   return [
     ...['--dp-participants', `${selected}`],
@@ -109,7 +129,7 @@ export function privacyArguments(
 /** Client k's update is `k.h5`; a file of another name is no client's. */
 export function rejectedUpdate({ file, reason }: Rejection): RejectedUpdate {
   const name = basename(file);
-  const [, client] = /^(\d+)\.h5$/.exec(name) ?? [];
+  const [, client] = /^(0|[1-9]\d{0,8})\.h5$/.exec(name) ?? [];
   return client === undefined ? { file: name, reason } : { client: Number(client), reason };
 }
 

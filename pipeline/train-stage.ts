@@ -30,9 +30,11 @@ interface TrainOptions {
 export async function trainStage(run: LocalRun, options: TrainOptions): Promise<TrainOutcome> {
   const { task, data, ledger, trainer } = options;
   const { round, clients } = task;
-  if (ledger.record.aggregate === undefined && ledger.record.missing.length > 0)
-    await ledger.set({ missing: [] });
   const waiting = await unfinishedClients(run, options);
+  // Who was lost, or was no good, in an attempt that came to no model is tried once more.
+  const { aggregate, missing: lost, rejected } = ledger.record;
+  if (aggregate === undefined && lost.length + rejected.length > 0)
+    await ledger.set({ missing: [], rejected: [] });
   const finished = clients.length - waiting.length - ledger.record.missing.length;
   if (finished > 0) {
     const who = finished === clients.length ? '' : `${finished} of `;
@@ -63,12 +65,13 @@ async function unfinishedClients(
   { task, data, ledger }: TrainOptions,
 ): Promise<readonly number[]> {
   const { aggregate, missing, rejected } = ledger.record;
-  const settled = new Set(
-    aggregate === undefined ? [] : [...missing, ...rejected].map((each) => 'client' in each && each.client),
-  );
+  const refused = new Set([...missing, ...rejected].map((each) => 'client' in each && each.client));
   const unfinished: number[] = [];
   for (const client of task.clients) {
-    if (settled.has(client)) continue;
+    if (refused.has(client)) {
+      if (aggregate === undefined) unfinished.push(client);
+      continue;
+    }
     const reported = await finishedTraining(run, { task, data, client }, ledger);
     if (reported === undefined) unfinished.push(client);
   }

@@ -1,8 +1,8 @@
 /** The guards from end to end: bad updates among good ones are found by their clients, with the reason in round.json. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { cp, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { before, describe, it, test } from 'node:test';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import type { Examples } from '../lib/federation/examples.js';
@@ -92,8 +92,18 @@ const CASES: readonly (readonly [string, RegExp, Plant])[] = [
     /^started from another global model \(sha256 c{12}…, not /,
     facts({ parent: 'c'.repeat(64) }),
   ],
-  ['a client that reported already', /^is a second update of client 0$/, facts({ client: 0 })],
+  ['another client', /^tells client 0, and client 7 reported it$/, facts({ client: 0 })],
   ['zero examples', /^counts 0 examples$/, facts({ examples: 0 })],
+  [
+    'more examples than it has',
+    /^counts 1000000000 examples, not the \d+ that its client reported$/,
+    facts({ examples: 1e9 }),
+  ],
+  [
+    'values that overflow',
+    /^has weights of norm 2\.00e\+30, whose square float32 cannot hold$/,
+    withValue(1e30),
+  ],
 ];
 
 /** What a client that trains well answers: the global model, a little off, as the update of `task`. */
@@ -182,6 +192,80 @@ describe('bad updates among good ones, as faulty clients would report them', () 
       ),
     );
     assert.equal(sha256(readFileSync(join(copy, 'aggregated-model.h5'))), good);
+  });
+});
+
+describe('files that nobody reported, and reports that nobody may make', () => {
+  const flags = [...FLAGS, '--clients', '4', '--quorum', '100%'];
+  const updateOf = ({ command }: Task) => command[command.indexOf('--savemodel') + 1] as string;
+  const honest = async () => {
+    const { exitCode, stderr, result } = await pipedRun(join(directory, 'honest'), flags, trainALittle);
+    assert.equal(exitCode, 0, stderr);
+    return result?.sha256;
+  };
+  let expected: string | undefined;
+  before(async () => {
+    expected = await honest();
+  });
+
+  it('are no part of the model, whatever they claim, and are told', async () => {
+    const volume = join(directory, 'planted');
+    const { exitCode, stderr, result } = await pipedRun(volume, flags, async (task) => {
+      const ending = await trainALittle(task);
+      if (task.client !== 0) return ending;
+      // From the right model, of a client that nobody knows; and of client 0 itself, sorted before its own.
+      const own = await readKerasFile(updateOf(task));
+      const plant = async (name: string, change: Partial<UpdateFacts>) =>
+        writeKerasFile(join(dirname(updateOf(task)), name), {
+          ...own,
+          ...withValue(1e6)(own),
+          update: { ...(own.update as UpdateFacts), ...change },
+        });
+      await plant('77.h5', { client: 77, examples: 1e9 });
+      await plant('+evil.h5', { client: 0 });
+      await plant('99999999999999999999.h5', { client: 1 });
+      return ending;
+    });
+    assert.equal(exitCode, 0, stderr);
+    assert.equal(result?.sha256, expected);
+    const { rejected, aggregate } = await roundOf(volume, 1);
+    assert.equal(aggregate?.updates, 4);
+    const reason = 'is not the update of a client that reported in this round';
+    assert.deepEqual(rejected, [
+      { file: '+evil.h5', reason },
+      { client: 77, reason },
+      { file: '99999999999999999999.h5', reason },
+    ]);
+  });
+
+  it('an update that explodes and one of too many examples end the round; trained anew, the same command goes on', async () => {
+    const volume = join(directory, 'exploding');
+    const first = await pipedRun(volume, flags, async (task) => {
+      const ending = (await trainALittle(task)) as { readonly stdout: readonly [string] };
+      const own = await readKerasFile(updateOf(task));
+      const report = async (change: Partial<KerasFile>, more: object) => {
+        const sha256 = await writeKerasFile(updateOf(task), { ...own, ...change });
+        const told = { ...(JSON.parse(ending.stdout[0]) as object), ...more, sha256 };
+        return { ...ending, stdout: [JSON.stringify(told)] };
+      };
+      if (task.client === 1) return report(withValue(1e30)(own), {});
+      if (task.client === 3) return report(facts({ examples: 1e9 })(own), { examples: 1e9 });
+      return ending;
+    });
+    assert.equal(first.exitCode, 4, first.stderr);
+    assert.match(first.stderr, /Expected at least 4 good client updates, found 2 \(2 rejected\)/);
+    const { rejected, aggregate } = await roundOf(volume, 1);
+    assert.equal(aggregate, undefined);
+    const reasons = new Map(rejected.map((each) => ['client' in each && each.client, each.reason]));
+    assert.match(reasons.get(1) ?? '', /^has weights of norm 2\.00e\+30, whose square float32 cannot hold$/);
+    assert.match(reasons.get(3) ?? '', /^client 3 has 81 examples, not 1000000000, in .*manifest\.json$/);
+    assert.equal(existsSync(volumePaths(volume).round(2).globalModel), false);
+
+    const again = await pipedRun(volume, flags, trainALittle);
+    assert.equal(again.exitCode, 0, again.stderr);
+    assert.deepEqual(again.requests, [[1, 3]]);
+    assert.equal(again.result?.sha256, expected);
+    assert.deepEqual((await roundOf(volume, 1)).rejected, []);
   });
 });
 

@@ -1,5 +1,5 @@
 /** `fedbatch train`: arguments of the trainer. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import {
   backendOption,
   choiceOf,
@@ -8,7 +8,7 @@ import {
   threadsOption,
 } from '../lib/cli/engine-options.js';
 import { isMain } from '../lib/cli/is-main.js';
-import { integerOption } from '../lib/cli/options.js';
+import { clientList, integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import {
@@ -114,13 +114,6 @@ Examples:
       context.reporter.close();
       tellResult(result);
     });
-}
-
-/** Numbers with commas between them; none for an empty list. */
-function clientList(text: string): readonly number[] {
-  if (text.trim() === '') return [];
-  if (/^\d+(,\d+)*$/.test(text.trim())) return text.split(',').map(Number);
-  throw new InvalidArgumentError(`Expected numbers of clients such as 3,7,12, found "${text}".`);
 }
 
 if (isMain(import.meta.url)) await runProgram(trainCommand, process.argv.slice(2));

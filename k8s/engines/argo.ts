@@ -10,7 +10,7 @@ import {
 } from './engine-job.js';
 
 /** What a round of the workflow is told. */
-const ROUND_PARAMETERS = ['round', 'directory', 'minUpdates', 'model', 'minAccuracy'] as const;
+const ROUND_PARAMETERS = ['round', 'directory', 'selected', 'minUpdates', 'model', 'minAccuracy'] as const;
 
 const parameter = (name: string) => `{{inputs.parameters.${name}}}`;
 
@@ -55,10 +55,7 @@ export function argoWorkflow(job: EngineJob): object {
                 name: `round-${round.directory}`,
                 template: 'round',
                 arguments: {
-                  parameters: [
-                    ...ROUND_PARAMETERS.map((name) => ({ name, value: roundTexts(round)[name] })),
-                    { name: 'clients', value: JSON.stringify(round.clients) },
-                  ],
+                  parameters: ROUND_PARAMETERS.map((name) => ({ name, value: roundTexts(round)[name] })),
                 },
               },
             ]),
@@ -82,13 +79,13 @@ function roundTemplate(isPartial: boolean): object {
   const withClient = [...passed, { name: 'client', value: '{{item}}' }];
   return {
     name: 'round',
-    inputs: { parameters: [...ROUND_PARAMETERS, 'clients'].map((name) => ({ name })) },
+    inputs: { parameters: ROUND_PARAMETERS.map((name) => ({ name })) },
     steps: [
       [
         {
           name: 'train',
           template: 'train',
-          withParam: parameter('clients'),
+          withParam: `[${parameter('selected')}]`,
           arguments: { parameters: withClient },
           // Fewer than all may be enough: the aggregator counts them.
           ...(isPartial ? { continueOn: { failed: true } } : {}),

@@ -49,7 +49,7 @@ export const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
 
 /** The texts of a round in arguments: its values, or what an engine puts them in place of. */
 export type RoundTexts = Readonly<
-  Record<'round' | 'directory' | 'minUpdates' | 'model' | 'minAccuracy', string>
+  Record<'round' | 'directory' | 'selected' | 'minUpdates' | 'model' | 'minAccuracy', string>
 >;
 
 /**
@@ -90,15 +90,23 @@ export function engineJob(options: EngineJobOptions): EngineJob {
 }
 
 /** The texts of one round, as they are. */
-export function roundTexts({ round, directory, minUpdates, model, minAccuracy }: JobRound): RoundTexts {
-  return { round: `${round}`, directory, minUpdates: `${minUpdates}`, model, minAccuracy };
+export function roundTexts({
+  round,
+  directory,
+  clients,
+  minUpdates,
+  model,
+  minAccuracy,
+}: JobRound): RoundTexts {
+  const selected = clients.join(',');
+  return { round: `${round}`, directory, selected, minUpdates: `${minUpdates}`, model, minAccuracy };
 }
 
 /** What a stage of a round is called with. */
 export function roundArguments(
   { stages }: Pick<EngineJob, 'stages'>,
   stage: 'train' | 'aggregate' | 'evaluate',
-  { round, directory, minUpdates, model, minAccuracy }: RoundTexts,
+  { round, directory, selected, minUpdates, model, minAccuracy }: RoundTexts,
 ): readonly string[] {
   const args = stages[stage].args.map((text) =>
     text.replace('/mnt/rounds/0001/', `/mnt/rounds/${directory}/`),
@@ -109,6 +117,7 @@ export function roundArguments(
     aggregate: [
       `--parent=${parent}`,
       `--round=${round}`,
+      `--clients=${selected}`,
       `--min-updates=${minUpdates}`,
       `--savefile=${model}`,
     ],

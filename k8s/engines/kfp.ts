@@ -11,7 +11,7 @@ import {
   roundTexts,
 } from './engine-job.js';
 
-const ROUND_INPUTS = ['round', 'directory', 'minUpdates', 'model', 'minAccuracy'] as const;
+const ROUND_INPUTS = ['round', 'directory', 'selected', 'minUpdates', 'model', 'minAccuracy'] as const;
 
 const place = (input: string) => `{{$.inputs.parameters['${input}']}}`;
 

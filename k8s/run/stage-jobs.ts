@@ -1,12 +1,10 @@
 /** The Jobs of a run, made from the templates: the same images, limits and security, other names and arguments. */
 import type { V1ConfigMap, V1Container, V1Job } from '@kubernetes/client-node';
 import { partitionArguments } from '../../lib/cli/partition-options.js';
-import { strategyArguments } from '../../lib/cli/strategy-options.js';
-import { FEDAVG } from '../../lib/federation/strategies/strategy-settings.js';
 import { sha256 } from '../../lib/formats/atomic-file.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
-import { privacyArguments, stateFiles } from '../../pipeline/aggregate-stage.js';
+import { aggregatorArguments } from '../../pipeline/aggregate-stage.js';
 import { engineArguments } from '../../pipeline/engine-arguments.js';
 import type { AggregateTask, EvaluateTask, TrainTask } from '../../pipeline/runner.js';
 import { roundLearningRate, trainingArguments } from '../../pipeline/training-task.js';
@@ -44,6 +42,7 @@ const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
 /** Where the recorder finds its facts, and the program in the pipeline's image. */
 const FACTS_DIRECTORY = '/facts';
 const FACTS_FILE = 'facts.json';
+const FACTS_MOUNT = { name: 'facts', mountPath: FACTS_DIRECTORY, readOnly: true };
 const RECORDER = ['node', '/app/dist/pipeline/record/cli.js'] as const;
 
 type RecordStep = 'open' | 'trained' | 'tested' | 'end';
@@ -109,21 +108,27 @@ export function stageJobs(plan: JobPlan) {
       // The same clients on another model is other work.
       return planned(plan, { stage: 'train', round, job, identity: task.global.sha256 });
     },
-    /** The round's record is written first, and only the updates on it are left for the aggregator. */
-    aggregate({ round, global, updates, quorum = updates.length }: AggregateTask, facts: object): PlannedJob {
-      const state = stateFiles({ paths, settings }, round);
+    /** The round's record is written first; the aggregator takes the updates that the same facts tell. */
+    aggregate(task: AggregateTask, facts: object): PlannedJob {
       const { selected } = facts as { readonly selected: readonly number[] };
-      const job = stage('aggregate', [
-        ...['--dir', paths.round(round).updates],
-        ...['--savefile', paths.round(round + 1).globalModel],
-        ...['--parent', global.file, '--round', `${round}`],
-        ...['--min-updates', `${Math.min(quorum, updates.length)}`],
-        ...strategyArguments(settings.strategy ?? FEDAVG),
-        ...(state?.in === undefined ? [] : ['--state-in', state.in]),
-        ...(state === undefined ? [] : ['--state-out', state.out]),
-        ...privacyArguments(settings, selected.length),
-      ]);
-      return planned(plan, { stage: 'aggregate', round, job, first: [recorder(plan, 'trained')], facts });
+      const minUpdates = Math.min(task.quorum ?? task.updates.length, task.updates.length);
+      // The facts come from the trainers' pods by way of the API server: what lies on the volume cannot change them.
+      const told = {
+        task,
+        minUpdates,
+        record: `${FACTS_DIRECTORY}/${FACTS_FILE}`,
+        selected: selected.length,
+      };
+      const job = stage('aggregate', aggregatorArguments({ paths, settings }, told));
+      const container = containerOf(job);
+      container.volumeMounts = [...(container.volumeMounts ?? []), FACTS_MOUNT];
+      return planned(plan, {
+        stage: 'aggregate',
+        round: task.round,
+        job,
+        first: [recorder(plan, 'trained')],
+        facts,
+      });
     },
     /** The test, then the round's record. */
     evaluate({ round, global }: EvaluateTask, facts: object): PlannedJob {
@@ -167,11 +172,7 @@ function recorder(
     command: [...RECORDER],
     args: ['--step', step, '--volume', directory, '--facts', `${FACTS_DIRECTORY}/${FACTS_FILE}`, ...more],
     env: (container.env ?? []).filter(({ name }) => name.startsWith('FEDBATCH_')),
-    volumeMounts: [
-      { name: 'volume', mountPath: '/mnt' },
-      { name: 'tmp', mountPath: '/tmp' },
-      { name: 'facts', mountPath: FACTS_DIRECTORY, readOnly: true },
-    ],
+    volumeMounts: [{ name: 'volume', mountPath: '/mnt' }, { name: 'tmp', mountPath: '/tmp' }, FACTS_MOUNT],
   };
 }
 

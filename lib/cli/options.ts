@@ -56,3 +56,10 @@ function range(min: number, max: number): string {
   if (Number.isFinite(max) && max !== Number.MAX_SAFE_INTEGER) return `from ${min} to ${max}`;
   return Number.isFinite(min) ? `of at least ${min}` : '';
 }
+
+/** Numbers with commas between them; none for an empty list. */
+export function clientList(text: string): readonly number[] {
+  if (text.trim() === '') return [];
+  if (/^\d+(,\d+)*$/.test(text.trim())) return text.split(',').map(Number);
+  throw new InvalidArgumentError(`Expected numbers of clients such as 3,7,12, found "${text}".`);
+}

@@ -30,7 +30,7 @@ function validateFacts(update: ClientUpdate, { parent, round, accepted }: Update
 
 /** Why `weights` cannot be averaged with models like `like`; null when they can. */
 export function validateWeights(weights: Weights, like: Weights): string | null {
-  return compareArchitecture(weights, like) ?? findNonFinite(weights);
+  return compareArchitecture(weights, like) ?? whyUnusable(weights);
 }
 
 /** The first difference in names, shapes or dtypes between two models' weights; null when there is none. */
@@ -49,14 +49,25 @@ export function compareArchitecture(weights: Weights, like: Weights): string | n
   return extra === undefined ? null : `has an array more, ${extra.name}`;
 }
 
-function findNonFinite(weights: Weights): string | null {
+/** The largest finite float32. */
+const MAX_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
+
+/**
+ * Why nothing can be computed with these weights; null where it can. Beside numbers that are not finite these are weights
+ * of a norm that float32, in which every engine computes, cannot square: no training leads there, and what is averaged
+ * with them gives NaN in the next round.
+ */
+export function whyUnusable(weights: Weights): string | null {
+  let squares = 0;
   for (const { name, values } of weights) {
     for (let at = 0; at < values.length; at++) {
       const value = values[at] as number;
       if (!Number.isFinite(value)) return `holds ${value} in ${name} at position ${at}`;
+      squares += value * value;
     }
   }
-  return null;
+  if (squares <= MAX_FLOAT32) return null;
+  return `has weights of norm ${Math.sqrt(squares).toPrecision(3)}, whose square float32 cannot hold`;
 }
 
 const abbreviate = (hash: string) => `${hash.slice(0, 12)}…`;

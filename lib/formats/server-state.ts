@@ -1,7 +1,7 @@
 /** The server's state around one aggregation: read where an earlier round left it, checked, written for the next. */
 import { DataError } from '../federation/errors.js';
 import type { ServerState, Slots, Strategy } from '../federation/strategies/strategy.js';
-import { compareArchitecture } from '../federation/validate-update.js';
+import { compareArchitecture, whyUnusable } from '../federation/validate-update.js';
 import { isStatistic, type Weights } from '../federation/weights.js';
 import { sha256, writeFileAtomic } from './atomic-file.js';
 import type { KerasFile } from './keras-file.js';
@@ -59,7 +59,13 @@ export interface WrittenGlobal {
   readonly state?: string;
 }
 
-/** Writes the next global model, and the server's state that belongs to it. @throws {StorageError} when the disk refuses */
+/**
+ * Writes the next global model, and the server's state that belongs to it; neither where a later round could not go on from
+ * them.
+ *
+ * @throws {DataError} when nothing can be computed with the model or the state
+ * @throws {StorageError} when the disk refuses
+ */
 export async function writeGlobal({
   strategy,
   next,
@@ -67,6 +73,7 @@ export async function writeGlobal({
   saveFile,
   stateOut,
 }: NextGlobal): Promise<WrittenGlobal> {
+  checkUsable(next, { strategy, saveFile });
   const { modelConfig, kerasVersion } = like;
   const bytes = await encodeKerasFile({ modelConfig, kerasVersion, weights: next.weights });
   const model = sha256(bytes);
@@ -80,6 +87,21 @@ export async function writeGlobal({
   }
   await writeFileAtomic(saveFile, bytes);
   return { sha256: model, ...(state === undefined ? {} : { state }) };
+}
+
+function checkUsable(
+  { weights, slots = {} }: ServerState,
+  { strategy, saveFile }: Pick<NextGlobal, 'strategy' | 'saveFile'>,
+): void {
+  for (const [what, values] of [['the model', weights], ...Object.entries(slots)] as const) {
+    const reason = whyUnusable(values);
+    if (reason === null) continue;
+    throw new DataError({
+      file: saveFile,
+      expected: `a global model that the next round can go on from, made by ${strategy.name}`,
+      found: `that ${what} ${reason} (not written; lower the learning rates, or leave out what is too large with --clip-norm)`,
+    });
+  }
 }
 
 interface SlotChecks {

@@ -45,14 +45,30 @@ describe('an aggregation held to a split', () => {
     assert.match(early.stderr, /Expected at least 3 good client updates, found 2/);
 
     await split(2);
-    await copyFile(join(updates, '0.h5'), join(updates, 'old.h5'));
+    await copyFile(join(updates, '0.h5'), join(updates, '+evil.h5'));
+    const stale = await runProgramFile('aggregator/cli', [...args, '--manifest', manifest]);
+    assert.equal(stale.exitCode, 4, stale.stderr);
+    assert.match(stale.stderr, /0\.h5: client 0 has \d+ examples, not \d+, in .*manifest\.json/);
     await train(volume, 0);
     await train(volume, 1);
+    // Of client 1, good in every way but its name: which of two is right, the name tells.
+    await copyFile(join(updates, '1.h5'), join(updates, '+evil.h5'));
+    await copyFile(join(updates, '1.h5'), join(updates, '3.h5'));
     const result = await succeed('aggregator/cli', ...args, '--manifest', manifest);
     assert.equal(result.updates, 2);
-    const reasons = (result.rejected as { reason: string }[]).map(({ reason }) => reason).join('\n');
-    assert.match(reasons, /client 2 is none of the 2 in .*manifest\.json/);
-    assert.match(reasons, /client 0 has \d+ examples, not \d+, in .*manifest\.json/);
+    const reason = 'is not the update of a client of this round';
+    assert.deepEqual(
+      result.rejected,
+      ['+evil.h5', '2.h5', '3.h5'].map((name) => ({ file: join(updates, name), reason })),
+    );
+    const named = ['0.h5', '1.h5'].map((name) => join(updates, name));
+    const alone = await succeed('aggregator/cli', '--savefile', join(volume, 'alone.h5'), ...named);
+    assert.equal(alone.sha256, result.sha256);
+
+    await copyFile(join(updates, '1.h5'), join(updates, '0.h5'));
+    const moved = await runProgramFile('aggregator/cli', [...args, '--manifest', manifest, '--clients', '0']);
+    assert.equal(moved.exitCode, 4, moved.stderr);
+    assert.match(moved.stderr, /0\.h5: client 1 was not selected for this round/);
   });
 
   it('ends with exit code 3 where the manifest is missing or none', async (t) => {
