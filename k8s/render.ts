@@ -1,6 +1,7 @@
 /** Renders templates: the objects that a cluster is given, with every placeholder filled in. */
 import { UsageError } from '../lib/federation/errors.js';
 import type { Values } from './placeholders.js';
+import { QUEUE_LABEL } from './stages.js';
 import {
   fillTemplate,
   type KubernetesObject,
@@ -26,9 +27,6 @@ export interface Rendered {
   readonly file: string;
   readonly objects: readonly KubernetesObject[];
 }
-
-/** The label by which Kueue knows a Job as its own. */
-const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
 
 /** Kinds that belong to no namespace. */
 const CLUSTER_KINDS = new Set(['PersistentVolume']);

@@ -3,6 +3,9 @@ import type { V1Container, V1Job, V1ResourceRequirements } from '@kubernetes/cli
 import type { Values } from './placeholders.js';
 import { fillTemplate, type TemplateName } from './templates.js';
 
+/** The label by which Kueue knows a Job as its own, and the queue that it waits in. */
+export const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
+
 /** A stage that runs to its end. */
 export type StageName = 'split' | 'init' | 'train' | 'aggregate' | 'evaluate';
 

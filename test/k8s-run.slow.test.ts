@@ -127,6 +127,7 @@ test('the Role allows what the run does, and nothing that it does not do', () =>
     'create persistentvolumeclaims',
     'patch persistentvolumeclaims',
     'list events',
+    'patch jobs.batch',
     'delete jobs.batch',
     'list configmaps',
     'delete configmaps',

@@ -44,9 +44,6 @@ export interface EngineJob extends Pick<EngineJobOptions, 'namespace' | 'queue'>
   readonly claim: string;
 }
 
-/** The label by which Kueue knows what waits in its queue. */
-export const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
-
 /** The texts of a round in arguments: its values, or what an engine puts them in place of. */
 export type RoundTexts = Readonly<
   Record<'round' | 'directory' | 'selected' | 'minUpdates' | 'model' | 'minAccuracy', string>

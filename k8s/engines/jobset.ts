@@ -1,6 +1,7 @@
 /** The job as a JobSet: one object, in which each stage waits for the one before it. */
 import type { V1Job } from '@kubernetes/client-node';
-import { type EngineJob, QUEUE_LABEL, requireAllClients } from './engine-job.js';
+import { QUEUE_LABEL } from '../stages.js';
+import { type EngineJob, requireAllClients } from './engine-job.js';
 import { openingJob, roundJob } from './round-jobs.js';
 
 /** The JobSet, of all rounds. */

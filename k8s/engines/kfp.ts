@@ -1,10 +1,9 @@
 /** The job as a pipeline of Kubeflow Pipelines v2: the compiled form (IR) that the `kfp` SDK and its backend load. */
 import { UsageError } from '../../lib/federation/errors.js';
-import { containerOf, type Stage, type StageName } from '../stages.js';
+import { containerOf, QUEUE_LABEL, type Stage, type StageName } from '../stages.js';
 import {
   commandOf,
   type EngineJob,
-  QUEUE_LABEL,
   type RoundTexts,
   requireAllClients,
   roundArguments,

@@ -1,6 +1,6 @@
 /** The job for Kubeflow Trainer: a TrainingRuntime, a TrainJob for the trainers of each round, Jobs between them. */
-import { containerOf } from '../stages.js';
-import { type EngineJob, type JobRound, QUEUE_LABEL, roundArguments, roundTexts } from './engine-job.js';
+import { containerOf, QUEUE_LABEL } from '../stages.js';
+import { type EngineJob, type JobRound, roundArguments, roundTexts } from './engine-job.js';
 import { clientsVariable, openingJob, roundJob } from './round-jobs.js';
 
 const API_VERSION = 'trainer.kubeflow.org/v1alpha1';

@@ -55,7 +55,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     )
     .option(
       '--schedule-timeout <seconds>',
-      'give up when no pod of a stage has found a node for so long',
+      'give up when pods of a stage wait to start for so long and none works, whatever they wait for',
       numberOption({ min: 0 }),
       300,
     )

@@ -13,6 +13,7 @@ import type { Connection } from './connect.js';
 import { MANAGER } from './names.js';
 import { withRetries } from './retry.js';
 import { streamLines } from './stream-lines.js';
+import type { Labels } from './types.js';
 
 /** A list with the version from which a watch goes on. */
 export interface Listed<T> {
@@ -49,6 +50,8 @@ export interface ClusterApi {
   createJob(job: V1Job): Promise<V1Job | undefined>;
   /** Its pods go first. */
   deleteJob(name: string): Promise<void>;
+  /** Has a Job fail with `DeadlineExceeded`: its pods that run or wait are stopped, those that are done stay. */
+  endJob(name: string, annotations: Labels): Promise<void>;
   listJobs(selection: Selection): Promise<Listed<V1Job>>;
   listPods(selection: Selection): Promise<Listed<V1Pod>>;
   listEvents(selection: Selection): Promise<readonly CoreV1Event[]>;
@@ -93,6 +96,7 @@ export async function clusterApi(
   const authorization = config.makeApiClient(client.AuthorizationV1Api);
   const watcher = new client.Watch(config);
   const apply = client.setHeaderOptions('Content-Type', client.PatchStrategy.ServerSideApply);
+  const merge = client.setHeaderOptions('Content-Type', client.PatchStrategy.MergePatch);
   const onTrouble = (message: string) =>
     reporter.warn(`the API server is slow to answer (${message}); trying again.`);
   const ask = async <T>(request: () => Promise<T>): Promise<T> => {
@@ -137,6 +141,10 @@ export async function clusterApi(
       await unless(404, () =>
         batch.deleteNamespacedJob({ name, namespace, propagationPolicy: 'Foreground' }),
       );
+    },
+    endJob: async (name, annotations) => {
+      const body = { metadata: { annotations }, spec: { activeDeadlineSeconds: 0 } };
+      await ask(() => batch.patchNamespacedJob({ name, namespace, body, fieldManager: MANAGER }, merge));
     },
     listJobs: async (selection) => listed(await ask(() => batch.listNamespacedJob(select(selection)))),
     listPods: async (selection) => listed(await ask(() => core.listNamespacedPod(select(selection)))),

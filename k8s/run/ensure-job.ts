@@ -1,6 +1,6 @@
 /** Sees to it that a Job is there: takes the one of an earlier attempt as it is, or makes it anew; never changes one. */
 import type { V1Job } from '@kubernetes/client-node';
-import { UsageError } from '../../lib/federation/errors.js';
+import { StageError, UsageError } from '../../lib/federation/errors.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { pause } from '../../lib/system/abort.js';
 import type { ClusterApi } from './cluster-api.js';
@@ -8,12 +8,15 @@ import { jobState } from './job-status.js';
 import { HASH_ANNOTATION } from './names.js';
 import type { PlannedJob } from './stage-jobs.js';
 import { nameOf } from './types.js';
+import { noticeAfter } from './why-waiting.js';
 
 /** Who makes Jobs, and for whom. */
 export interface JobContext {
   readonly api: ClusterApi;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
+  /** How long nothing may happen of what the cluster is asked for. */
+  readonly scheduleTimeoutMs: number;
 }
 
 /** A Job that is there. */
@@ -27,8 +30,8 @@ export interface EnsuredJob {
 const LOOK_MS = 500;
 
 /**
- * The Job that does the planned work. A finished one of the same work is taken with its result; one that runs is taken
- * and waited for; a failed one, and one of other work that is over, is deleted and made anew.
+ * The Job that does the planned work. A finished one of the same work is taken with its result, and a failed one of
+ * which enough is done; one that runs is taken and waited for; any other that is over is deleted and made anew.
  *
  * @throws {UsageError} when a Job of other work runs under that name
  */
@@ -51,19 +54,39 @@ export async function ensureJob(planned: PlannedJob, context: JobContext): Promi
   }
 }
 
-/** Deletes a Job with its pods, and waits until they are gone: nothing of it writes any more. */
-export async function removeJob(job: V1Job, { api, signal }: JobContext): Promise<void> {
+/**
+ * Deletes a Job with its pods, and waits until they are gone: nothing of it writes any more.
+ *
+ * @throws {StageError} when they do not go
+ */
+export async function removeJob(job: V1Job, context: JobContext): Promise<void> {
+  const { api, signal, reporter, scheduleTimeoutMs } = context;
   const name = nameOf(job);
   if (job.metadata?.deletionTimestamp === undefined) await api.deleteJob(name);
-  for (;;) {
+  const since = Date.now();
+  const where = `kubectl get pods --selector batch.kubernetes.io/job-name=${name} --output wide`;
+  for (let isTold = false; ; ) {
     const left = await api.findJob(name);
     if (left === undefined || left.metadata?.uid !== job.metadata?.uid) return;
+    const waitedMs = Date.now() - since;
+    if (waitedMs > scheduleTimeoutMs) {
+      const seconds = Math.round(waitedMs / 1000);
+      throw new StageError(
+        name,
+        `the Job was deleted ${seconds} s ago, and its pods do not end. Next: ${where} shows where they are; ` +
+          'kubectl delete pod --force removes those of a node that is lost for good.',
+      );
+    }
+    if (!isTold && waitedMs > noticeAfter(scheduleTimeoutMs)) {
+      isTold = true;
+      reporter.warn(`The Job ${name} is deleted and not gone yet: waiting for its pods to end.`);
+    }
     await pause(LOOK_MS, signal);
   }
 }
 
 /** @throws {UsageError} when it runs and does other work */
-function isUsable(existing: V1Job, { job, isFresh }: PlannedJob): boolean {
+function isUsable(existing: V1Job, { job, isFresh, quorum }: PlannedJob): boolean {
   if (existing.metadata?.deletionTimestamp !== undefined) return false;
   const isSame =
     existing.metadata?.annotations?.[HASH_ANNOTATION] === job.metadata?.annotations?.[HASH_ANNOTATION];
@@ -75,7 +98,9 @@ function isUsable(existing: V1Job, { job, isFresh }: PlannedJob): boolean {
         `fedbatch k8s delete --run ${existing.metadata?.labels?.['fedbatch.io/run'] ?? nameOf(existing)}.`,
     );
   }
-  return kind === 'complete' && isSame && !isFresh;
+  const isEnough =
+    kind === 'complete' || (existing.status?.succeeded ?? 0) >= (quorum ?? Number.POSITIVE_INFINITY);
+  return isEnough && isSame && !isFresh;
 }
 
 function tellAnew(existing: V1Job, { isFresh }: PlannedJob, { reporter }: JobContext): void {

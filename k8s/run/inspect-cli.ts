@@ -6,6 +6,9 @@ import type { ClusterApi } from './cluster-api.js';
 import { addClusterOptions, type ClusterFlags, destinationOf } from './cluster-options.js';
 import { runName } from './names.js';
 
+/** Pods have 30 s to end; what is there so long after is on a node that is lost. */
+const GONE_MS = 300_000;
+
 interface RunFlag extends ClusterFlags {
   readonly run?: string;
 }
@@ -69,7 +72,8 @@ export function deleteCommand(context: ProgramContext): Command {
       const { deleteRun } = await import('./delete.js');
       const { reporter, signal } = context;
       const api = await connect(flags, context);
-      const jobs = await deleteRun(runName(flags.run), { api, reporter, signal });
+      const scheduleTimeoutMs = GONE_MS;
+      const jobs = await deleteRun(runName(flags.run), { api, reporter, signal, scheduleTimeoutMs });
       reporter.info(
         `Deleted ${jobs} Job${jobs === 1 ? '' : 's'} of the run ${flags.run}; its files stay on the volume.`,
       );

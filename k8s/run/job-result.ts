@@ -47,8 +47,8 @@ export function podOfJob({ state, pods }: EndedJob, title: string): V1Pod {
   throw new StageError(stage, `${why}.`, passedOn(ending?.exitCode));
 }
 
-/** Whether the pods are still there that a complete Job's results are read from. */
-export function hasResults({ job, state, pods }: EndedJob): boolean {
+/** Whether the pods are still there that the results of a Job are read from. */
+export function hasResults({ job, pods }: EndedJob): boolean {
   const good = pods.filter(({ status }) => status?.phase === 'Succeeded').length;
-  return state.kind !== 'complete' || good >= (job.spec?.completions ?? 1);
+  return good >= (job.status?.succeeded ?? 0);
 }

@@ -38,7 +38,7 @@ export async function runJobToEnd(
 ): Promise<EndedJob & { readonly found: boolean }> {
   for (;;) {
     const { job, found } = await ensureJob(planned, context);
-    const ended = await waitForJob({ ...waited, job }, context);
+    const ended = await waitForJob({ ...waited, job, quorum: planned.quorum }, context);
     if (!found || hasResults(ended)) return { ...ended, found };
     await removeJob(ended.job, context);
   }

@@ -12,6 +12,11 @@ export const STAGE_LABEL = 'fedbatch.io/stage';
 /** The annotation that tells whether a Job does what is asked for now. */
 export const HASH_ANNOTATION = 'fedbatch.io/work-sha256';
 
+/** The annotation that tells why indexes of a Job were given up that had not started, as a JSON object by index. */
+export const NOT_STARTED_ANNOTATION = 'fedbatch.io/not-started';
+/** In its object: indexes that had no pod. */
+export const OTHER_INDEXES = 'others';
+
 /**
  * Of a run's name at most: with `-r0001-aggregate` and the index of a client it has to fit into the 63 characters of a
  * pod's host name.

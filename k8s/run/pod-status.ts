@@ -11,6 +11,8 @@ export interface PodTrouble {
   readonly reason: string;
   readonly message: string;
   readonly isFinal: boolean;
+  /** Something goes on, which may take its time. */
+  readonly isProgress?: boolean;
   /** What the user can do about it. */
   readonly advice: string;
 }

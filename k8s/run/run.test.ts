@@ -3,39 +3,17 @@ import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, type TestContext, test } from 'node:test';
-import { isFedbatchError } from '../../lib/federation/errors.js';
+import { after, test } from 'node:test';
 import { forMany } from '../../lib/system/abort.js';
-import { type ClusterOptions, type FakeCluster, objectsOf, startCluster } from '../../test/kube/cluster.js';
-import { keepingReporter, playedPrograms, runOptions } from '../../test/kube/played-programs.js';
+import { type ClusterOptions, objectsOf } from '../../test/kube/cluster.js';
+import { playedCluster, playedPrograms, runOptions, runPlayed } from '../../test/kube/played-programs.js';
 import { waitFor } from '../../test/runs.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import type { KubernetesObject } from '../templates.js';
 import { faultsOf } from '../testing/check-manifest.js';
 import { fieldsOf129 } from '../testing/fields.js';
 import { findCluster } from './connect.js';
-import { type KubeRunOptions, runOnCluster } from './run.js';
-
-async function clusterOf(t: TestContext, options: Partial<ClusterOptions> = {}): Promise<FakeCluster> {
-  return startCluster(t, { directory: await temporaryDirectory(t), play: playedPrograms(), ...options });
-}
-
-async function run(
-  cluster: FakeCluster,
-  more: Partial<KubeRunOptions> = {},
-  signal = forMany(new AbortController().signal),
-) {
-  const reporter = keepingReporter();
-  try {
-    return {
-      result: await runOnCluster(runOptions(cluster, more), { reporter, signal }),
-      lines: reporter.lines,
-    };
-  } catch (error) {
-    if (!isFedbatchError(error)) throw error;
-    return { error, lines: reporter.lines };
-  }
-}
+import type { KubeRunOptions } from './run.js';
 
 /** Node's own complaints about this process: one of a leak is a fault of whichever test was run. */
 const complaints: Error[] = [];
@@ -43,8 +21,8 @@ process.on('warning', (warning) => complaints.push(warning));
 after(() => assert.deepEqual(complaints, []));
 
 test('a run makes Jobs that an API server takes, and none is changed when it is run again', async (t) => {
-  const cluster = await clusterOf(t);
-  const { result } = await run(cluster);
+  const cluster = await playedCluster(t);
+  const { result } = await runPlayed(cluster);
   assert.equal(result?.last.reported.length, 4);
   const jobs = objectsOf(cluster, 'Job');
   assert.deepEqual(
@@ -56,7 +34,7 @@ test('a run makes Jobs that an API server takes, and none is changed when it is 
     jobs.flatMap((job) => faultsOf(job as KubernetesObject, fields)),
     [],
   );
-  const again = await run(cluster);
+  const again = await runPlayed(cluster);
   const skipped = again.lines.filter((line) => line.endsWith('done before: skipped'));
   assert.equal(skipped.length, 4, again.lines.join('\n'));
   const uids = (list: typeof jobs) =>
@@ -68,7 +46,7 @@ test('a killed trainer is tried again', async (t) => {
   const play = playedPrograms(({ container, client, attempt }) =>
     container === 'trainer' && client === 2 && attempt === 1 ? { exitCode: 137 } : undefined,
   );
-  const { result, lines } = await run(await clusterOf(t, { play }));
+  const { result, lines } = await runPlayed(await playedCluster(t, { play }));
   assert.equal(result?.last.reported.length, 4);
   assert.ok(lines.includes('train client 2: was killed (SIGKILL).'), lines.join('\n'));
 });
@@ -81,13 +59,13 @@ test('clients that fail for good are missing, with the reason, as long as the qu
       ? { exitCode: 3, message: '/mnt/data/3.npz: expected a shard, found no such file.' }
       : undefined;
   });
-  const cluster = await clusterOf(t, { play });
-  const { result } = await run(cluster, { quorum: { count: 2 } });
+  const cluster = await playedCluster(t, { play });
+  const { result } = await runPlayed(cluster, { quorum: { count: 2 } });
   assert.deepEqual(result?.last.missing, [
     { client: 1, reason: 'ran out of memory (OOMKilled): give trainers more with --set TRAINER_MEMORY=4Gi' },
     { client: 3, reason: 'ended with exit code 3: /mnt/data/3.npz: expected a shard, found no such file' },
   ]);
-  const missed = await run(await clusterOf(t, { play }), { quorum: { count: 3 } });
+  const missed = await runPlayed(await playedCluster(t, { play }), { quorum: { count: 3 } });
   assert.equal(missed.error?.exitCode, 4);
   assert.match(
     missed.error?.message ?? '',
@@ -102,15 +80,15 @@ test('without a quorum the first client that fails ends the run with its exit co
       ? { exitCode: 3, message: '/mnt/data/0.npz: expected a shard, found nothing.' }
       : undefined,
   );
-  const cluster = await clusterOf(t, { play });
-  const { error } = await run(cluster);
+  const cluster = await playedCluster(t, { play });
+  const { error } = await runPlayed(cluster);
   assert.equal(error?.exitCode, 3);
   assert.equal(
     error?.message,
     'train client 0: ended with exit code 3: /mnt/data/0.npz: expected a shard, found nothing.',
   );
   isBroken = false;
-  const { result, lines } = await run(cluster);
+  const { result, lines } = await runPlayed(cluster);
   assert.equal(result?.last.reported.length, 4);
   assert.ok(
     lines.some((line) => /r0001-train of an earlier attempt has failed \(\w+\): made anew/.test(line)),
@@ -123,7 +101,7 @@ test('clients that are not done by the round deadline are late', async (t) => {
     container === 'trainer' && client === 1 ? { exitCode: 0, ms: Number.POSITIVE_INFINITY } : undefined,
   );
   const tolerance = { retries: 0, deadlineSeconds: 3 };
-  const { result } = await run(await clusterOf(t, { play }), { quorum: { share: 0.5 }, tolerance });
+  const { result } = await runPlayed(await playedCluster(t, { play }), { quorum: { share: 0.5 }, tolerance });
   assert.deepEqual(result?.last.missing, [{ client: 1, reason: 'late: not done within 3 s' }]);
 });
 
@@ -146,8 +124,8 @@ test('what keeps pods from starting ends the run with the next step, and leaves 
     ],
   ];
   for (const [options, more, message] of cases) {
-    const cluster = await clusterOf(t, options);
-    const { error } = await run(cluster, more);
+    const cluster = await playedCluster(t, options);
+    const { error } = await runPlayed(cluster, { scheduleTimeoutMs: 1000, ...more });
     assert.equal(error?.exitCode, 5, String(message));
     assert.match(error?.message ?? '', message);
     const open = objectsOf(cluster, 'Job').filter(({ status }) => status?.conditions === undefined);
@@ -156,16 +134,16 @@ test('what keeps pods from starting ends the run with the next step, and leaves 
 });
 
 test('no claim, no right, no kubeconfig: each is told before anything is made', async (t) => {
-  const cluster = await clusterOf(t, { claims: [] });
-  const { error } = await run(cluster);
+  const cluster = await playedCluster(t, { claims: [] });
+  const { error } = await runPlayed(cluster);
   assert.equal(error?.exitCode, 2);
   assert.match(error?.message ?? '', /^There is no claim fedbatch in the namespace team .*--storage-class/);
   const role = '{kind: Role, rules: [{apiGroups: [batch], resources: [jobs], verbs: [get, list]}]}';
-  const refused = await run(await clusterOf(t, { role }));
+  const refused = await runPlayed(await playedCluster(t, { role }));
   assert.equal(refused.error?.exitCode, 2);
   assert.match(
     refused.error?.message ?? '',
-    /watch, create, delete jobs\.batch; list, watch pods; get pods\/log; .*0-rbac\.yaml/,
+    /watch, create, patch, delete jobs\.batch; list, watch pods; get pods\/log; .*0-rbac\.yaml/,
   );
   const none = join(await temporaryDirectory(t), 'none');
   await assert.rejects(findCluster({ kubeconfig: none }), /^UsageError: The kubeconfig \S+ cannot be read/);
@@ -175,7 +153,7 @@ test('no claim, no right, no kubeconfig: each is told before anything is made', 
 
 test('watches that are cut off, 410 Gone and 429 delay a run and do not end it', async (t) => {
   let requests = 0;
-  const cluster = await clusterOf(t, {
+  const cluster = await playedCluster(t, {
     play: playedPrograms(({ container }) => (container === 'trainer' ? { exitCode: 0, ms: 700 } : undefined)),
     fault: ({ verb }) => {
       requests++;
@@ -185,7 +163,7 @@ test('watches that are cut off, 410 Gone and 429 delay a run and do not end it',
   });
   const compacting = setInterval(() => cluster.store.compact(), 50);
   t.after(() => clearInterval(compacting));
-  const { error, lines } = await run(cluster);
+  const { error, lines } = await runPlayed(cluster);
   // The played trainers left no result: that is how far the run came.
   assert.match(
     error?.message ?? '',
@@ -199,9 +177,9 @@ test('a run that is interrupted leaves its Jobs to go on, and the same command w
   const play = playedPrograms(({ container }) =>
     container === 'trainer' && isSlow ? { exitCode: 137, ms: Number.POSITIVE_INFINITY } : undefined,
   );
-  const cluster = await clusterOf(t, { play });
+  const cluster = await playedCluster(t, { play });
   const stop = new AbortController();
-  const running = run(cluster, {}, forMany(stop.signal));
+  const running = runPlayed(cluster, {}, forMany(stop.signal));
   const trainers = () =>
     objectsOf(cluster, 'Pod').filter(
       ({ metadata, status }) => metadata.name.includes('-train-') && status?.phase === 'Running',
@@ -217,7 +195,7 @@ test('a run that is interrupted leaves its Jobs to go on, and the same command w
   assert.equal(trainers().length, 4);
   isSlow = false;
   const [before] = objectsOf(cluster, 'Job').filter(({ metadata }) => metadata.name.endsWith('-train'));
-  const again = run(cluster);
+  const again = runPlayed(cluster);
   // The pods that were at work go on; here they are deleted, and their Job makes others.
   for (const pod of trainers()) cluster.kubelet.deletePod(pod);
   assert.equal((await again).result?.last.reported.length, 4);
@@ -229,15 +207,15 @@ test('a Job of other work that runs under the same name is left alone', async (t
   const play = playedPrograms(({ container }) =>
     container === 'trainer' ? { exitCode: 0, ms: Number.POSITIVE_INFINITY } : undefined,
   );
-  const cluster = await clusterOf(t, { play });
+  const cluster = await playedCluster(t, { play });
   const stop = new AbortController();
-  const running = run(cluster, {}, forMany(stop.signal));
+  const running = runPlayed(cluster, {}, forMany(stop.signal));
   await waitFor(
     () => objectsOf(cluster, 'Pod').filter(({ status }) => status?.phase === 'Running').length === 4,
   );
   stop.abort();
   await running;
-  const { error } = await run(cluster, { threads: 2 });
+  const { error } = await runPlayed(cluster, { threads: 2 });
   assert.equal(error?.exitCode, 2);
   assert.match(
     error?.message ?? '',
@@ -246,8 +224,8 @@ test('a Job of other work that runs under the same name is left alone', async (t
 });
 
 test('with cleanup nothing of the run stays in the cluster', async (t) => {
-  const cluster = await clusterOf(t);
-  const { result } = await run(cluster, { cleansUp: true });
+  const cluster = await playedCluster(t);
+  const { result } = await runPlayed(cluster, { cleansUp: true });
   assert.ok(result);
   for (const kind of ['Job', 'Pod', 'ConfigMap']) assert.deepEqual(objectsOf(cluster, kind), []);
 });
@@ -256,11 +234,11 @@ test('on a volume that is new or cleared, Jobs of before do not count', async (t
   const play = playedPrograms(({ container }) =>
     container === 'record-open' ? { exitCode: 0, message: '{"resumed":false,"rounds":[]}' } : undefined,
   );
-  const cluster = await clusterOf(t, { play });
+  const cluster = await playedCluster(t, { play });
   const uids = () => objectsOf(cluster, 'Job').map(({ metadata }) => metadata.uid);
-  await run(cluster);
+  await runPlayed(cluster);
   const before = uids();
-  const { result } = await run(cluster);
+  const { result } = await runPlayed(cluster);
   assert.ok(result);
   assert.deepEqual(
     uids().filter((uid) => before.includes(uid)),
@@ -269,11 +247,11 @@ test('on a volume that is new or cleared, Jobs of before do not count', async (t
 });
 
 test('a round of sixty clients leaves no listener behind, and Node sees no leak', async (t) => {
-  const cluster = await clusterOf(t);
+  const cluster = await playedCluster(t);
   const { settings } = runOptions(cluster);
   const federation = { ...settings.federation, clients: 60 };
   const signal = forMany(new AbortController().signal);
-  const { result, lines } = await run(cluster, { settings: { ...settings, federation } }, signal);
+  const { result, lines } = await runPlayed(cluster, { settings: { ...settings, federation } }, signal);
   assert.equal(result?.last.reported.length, 60, lines.join('\n'));
   assert.equal(getEventListeners(signal, 'abort').length, 0);
   assert.deepEqual(complaints, []);

@@ -9,7 +9,7 @@ import { engineArguments } from '../../pipeline/engine-arguments.js';
 import type { AggregateTask, EvaluateTask, TrainTask } from '../../pipeline/runner.js';
 import { roundLearningRate, trainingArguments } from '../../pipeline/training-task.js';
 import type { Values } from '../placeholders.js';
-import { containerOf, readStage, type StageName } from '../stages.js';
+import { containerOf, QUEUE_LABEL, readStage, type StageName } from '../stages.js';
 import { fillTemplate } from '../templates.js';
 import { HASH_ANNOTATION, jobName, type StageLabel, stageLabels } from './names.js';
 
@@ -19,6 +19,8 @@ export interface PlannedJob {
   readonly facts?: V1ConfigMap;
   /** Made anew whenever the run is started: it looks at the volume as it is now. */
   readonly isFresh?: boolean;
+  /** Pods that are enough of it; by default all. */
+  readonly quorum?: number;
 }
 
 /** What all Jobs of a run are made from. */
@@ -37,8 +39,6 @@ export interface JobPlan {
   readonly deadlineSeconds?: number | undefined;
 }
 
-/** Kueue's label. */
-const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
 /** Where the recorder finds its facts, and the program in the pipeline's image. */
 const FACTS_DIRECTORY = '/facts';
 const FACTS_FILE = 'facts.json';
@@ -106,7 +106,7 @@ export function stageJobs(plan: JobPlan) {
       spec.maxFailedIndexes = clients.length - quorum;
       if (plan.deadlineSeconds !== undefined) spec.activeDeadlineSeconds = Math.ceil(plan.deadlineSeconds);
       // The same clients on another model is other work.
-      return planned(plan, { stage: 'train', round, job, identity: task.global.sha256 });
+      return { ...planned(plan, { stage: 'train', round, job, identity: task.global.sha256 }), quorum };
     },
     /** The round's record is written first; the aggregator takes the updates that the same facts tell. */
     aggregate(task: AggregateTask, facts: object): PlannedJob {

@@ -1,11 +1,12 @@
 /** `fedbatch k8s status`: where the runs of a namespace stand, Job by Job. */
-import type { V1Job } from '@kubernetes/client-node';
+import type { CoreV1Event, V1Job } from '@kubernetes/client-node';
 import { formatTable } from '../../lib/observability/format.js';
 import type { ClusterApi } from './cluster-api.js';
 import { jobSeconds, jobState } from './job-status.js';
 import { ROUND_LABEL, RUN_LABEL, runSelector, STAGE_LABEL } from './names.js';
-import { podEnding, podPhase, podTrouble } from './pod-status.js';
+import { podEnding, podPhase } from './pod-status.js';
 import { nameOf } from './types.js';
+import { whyWaiting } from './why-waiting.js';
 
 /** One Job of a run. */
 export interface JobRow {
@@ -21,7 +22,7 @@ export interface JobRow {
     readonly failed: number;
   };
   readonly seconds: number;
-  /** Why it has failed, or what a pod of it waits for. */
+  /** Why it has failed, or what it and its pods wait for. */
   readonly note: string;
 }
 
@@ -34,15 +35,22 @@ export async function jobsOfRuns(api: ClusterApi, run: string | undefined): Prom
   ]);
   const created = ({ metadata }: V1Job) => new Date(metadata?.creationTimestamp ?? 0).getTime();
   const sorted = [...jobs].sort((a, b) => created(a) - created(b) || (nameOf(a) < nameOf(b) ? -1 : 1));
+  // Who may not read events still sees what stands in the pods' own status.
+  const isOpen = jobs.some((job) => jobState(job).kind === 'running');
+  const events: readonly CoreV1Event[] = isOpen ? await api.listEvents({}).catch(() => []) : [];
   return sorted.map((job) => {
     const own = pods.filter(({ metadata }) =>
       metadata?.ownerReferences?.some(({ uid }) => uid === job.metadata?.uid),
     );
     const state = jobState(job);
-    const trouble = own.map(podTrouble).find((each) => each !== undefined);
+    const [waiting] = whyWaiting({ job, pods: own }, events);
     const failed = own.filter((pod) => podPhase(pod) === 'failed').at(-1);
     const why =
-      state.kind === 'failed' ? (failed ? podEnding(failed).reason : state.reason) : (trouble?.message ?? '');
+      state.kind === 'failed'
+        ? failed
+          ? podEnding(failed).reason
+          : state.reason
+        : (waiting?.trouble.message ?? '');
     const { labels: marks = {} } = job.metadata ?? {};
     return {
       run: marks[RUN_LABEL] ?? '',

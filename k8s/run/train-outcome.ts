@@ -1,14 +1,15 @@
 /** What came of a round's trainers: who reported what, who is missing and why. */
-import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { V1Pod } from '@kubernetes/client-node';
 import type { z } from 'zod';
-import { StageError } from '../../lib/federation/errors.js';
+import { StageError, ThresholdError } from '../../lib/federation/errors.js';
 import { type MissingClient, requireQuorum } from '../../lib/federation/participation.js';
 import type { TrainTask } from '../../pipeline/runner.js';
 import { trainResultSchema } from '../../pipeline/train-client.js';
 import { readResult } from './job-result.js';
-import { type PodEnding, passedOn, podEnding } from './pod-status.js';
+import { NOT_STARTED_ANNOTATION, OTHER_INDEXES } from './names.js';
+import { type PodEnding, parseObject, passedOn, podEnding } from './pod-status.js';
 import { indexOf } from './types.js';
-import type { EndedJob, WaitContext } from './wait-for-job.js';
+import { type EndedJob, NOT_STARTED, type WaitContext } from './wait-for-job.js';
 
 /** What one client reports. */
 export type ClientReport = Omit<z.infer<typeof trainResultSchema>, 'round'>;
@@ -43,31 +44,44 @@ export async function readTrained(ended: EndedJob, task: TrainTask, context: Wai
         context,
       );
       reported.push({ ...report, client });
-    } else missing.push({ client, ...whyMissing(own, state, job) });
+    } else missing.push({ client, ...whyMissing({ own, state, job, index }) });
   }
+  const next = state.kind === 'failed' && state.reason === NOT_STARTED ? ` ${state.message}` : '';
   const [first] = missing;
   if (quorum === undefined && first !== undefined) {
     throw new StageError(
       `train client ${first.client}`,
-      `${first.reason}.`,
+      `${first.reason}.${next}`,
       passedOn(first.ending?.exitCode),
     );
   }
   const named = missing.map(({ client, reason }) => ({ client, reason }));
-  requireQuorum({ round, selected: clients, missing: named, quorum: quorum ?? clients.length });
+  try {
+    requireQuorum({ round, selected: clients, missing: named, quorum: quorum ?? clients.length });
+  } catch (error) {
+    if (!(error instanceof ThresholdError) || next === '') throw error;
+    throw new ThresholdError(`${error.message}${next}`);
+  }
   return { reported, missing: named };
 }
 
-function whyMissing(
-  own: readonly V1Pod[],
-  state: EndedJob['state'],
-  { spec }: V1Job,
-): { readonly reason: string; readonly ending?: PodEnding } {
+function whyMissing({
+  own,
+  state,
+  job: { metadata, spec },
+  index,
+}: Pick<EndedJob, 'state' | 'job'> & { readonly own: readonly V1Pod[]; readonly index: number }): {
+  readonly reason: string;
+  readonly ending?: PodEnding;
+} {
+  const notStarted = parseObject(metadata?.annotations?.[NOT_STARTED_ANNOTATION] ?? '') ?? {};
+  if (notStarted[index] !== undefined) return { reason: String(notStarted[index]) };
   const failed = own.filter(({ status }) => status?.phase === 'Failed').at(-1);
   if (failed !== undefined) {
     const ending = podEnding(failed);
     return { reason: ending.reason, ending };
   }
+  if (notStarted[OTHER_INDEXES] !== undefined) return { reason: String(notStarted[OTHER_INDEXES]) };
   if (state.kind === 'failed' && state.reason === 'DeadlineExceeded') {
     return { reason: `late: not done within ${spec?.activeDeadlineSeconds} s` };
   }

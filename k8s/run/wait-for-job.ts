@@ -5,14 +5,14 @@ import { createBell, forMany } from '../../lib/system/abort.js';
 import { type JobContext, removeJob } from './ensure-job.js';
 import { startFeed } from './feed.js';
 import { type JobState, jobState } from './job-status.js';
+import { NOT_STARTED_ANNOTATION, OTHER_INDEXES } from './names.js';
 import { followPods, MAX_FOLLOWED } from './pod-logs.js';
-import { type PodPhase, type PodTrouble, podEnding, podPhase, podTrouble } from './pod-status.js';
-import { indexOf, nameOf } from './types.js';
+import { indexOf, type Labels, nameOf } from './types.js';
+import { createWatchman } from './watchman.js';
+import { NOTICE_MS, type Waiting } from './why-waiting.js';
 
-/** What to wait for. */
+/** Who waits. */
 export interface WaitContext extends JobContext {
-  /** How long a Job may wait for a node while none of its pods runs. */
-  readonly scheduleTimeoutMs: number;
   readonly isVerbose: boolean;
 }
 
@@ -23,6 +23,8 @@ export interface WaitedJob {
   readonly title: string;
   /** The client of an index, where pods have one. */
   readonly clientAt?: (index: number) => number | undefined;
+  /** Pods that are enough where the others cannot start; by default all. */
+  readonly quorum?: number | undefined;
 }
 
 /** A Job that has come to an end, and its pods; none of them runs any more. */
@@ -32,26 +34,24 @@ export interface EndedJob {
   readonly pods: readonly V1Pod[];
 }
 
+/** The reason of a wait that ended before its Job, because pods cannot start. */
+export const NOT_STARTED = 'NotStarted';
+
 /** Who listens to the end of a wait beside the logs: two feeds, and the wait itself. */
 const OTHER_LISTENERS = 3;
-/** Between two looks where nothing was heard. */
-const LOOK_MS = 5_000;
-/** A Job without pods for so long is asked for its events: a quota or an admission rule may hold them back. */
-const NO_PODS_MS = 10_000;
 /** After a Job's end, its pods have 30 s to stop; what is there then lies on a node that is lost. */
 const STUCK_MS = 60_000;
-/** Between two lines about the phases of pods. */
-const TELL_MS = 5_000;
 
 /**
- * Waits until the Job is complete or has failed, and its pods have ended.
+ * Waits until the Job is complete or has failed, and its pods have ended. Where pods cannot start, the Job ends with what
+ * is done, if that is the quorum; else the wait ends and the Job stays, for the same command to go on with.
  *
- * @throws {StageError} when a pod cannot start; the Job is deleted then, so that nothing stays behind
+ * @throws {StageError} when pods cannot start and nothing is done; the Job is deleted then
  * @throws {InterruptedError} when `signal` aborts; the Job goes on then
  */
 export async function waitForJob(waited: WaitedJob, context: WaitContext): Promise<EndedJob> {
   const { api, signal, reporter } = context;
-  const { job, title, clientAt } = waited;
+  const { job, title, clientAt, quorum = Number.POSITIVE_INFINITY } = waited;
   const stop = new AbortController();
   const ending = forMany(AbortSignal.any([signal, stop.signal]), MAX_FOLLOWED + OTHER_LISTENERS);
   const bell = createBell();
@@ -86,7 +86,9 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
     isVerbose: context.isVerbose,
   });
   let overAt: number | undefined;
-  const watchman = createWatchman(waited, { ...context, nameOfPod });
+  let isTold = false;
+  let isEnding = false;
+  const watchman = createWatchman({ ...context, title, clientOf });
   try {
     for (;;) {
       const [known, own = []] = [jobs.items(), pods.items()];
@@ -100,14 +102,26 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
       logs.update(own);
       if (current !== undefined && pods.items() !== undefined) {
         const state = jobState(current);
-        if (state.kind === 'running') await watchman.look(current, own);
-        else {
+        if (state.kind === 'running') {
+          const [stuck, ...others] = (!isEnding && (await watchman.look(current, own))) || [];
+          const done = own.filter(({ status }) => status?.phase === 'Succeeded').length;
+          if (stuck !== undefined && done === 0) await giveUp(stuck, { job: current, title, context });
+          if (stuck !== undefined) {
+            const annotations = notStarted([stuck, ...others]);
+            if (done < quorum) return unfinished(current, { pods: own, annotations, stuck });
+            isEnding = true;
+            await api.endJob(nameOf(job), annotations);
+          }
+        } else {
           overAt ??= Date.now();
-          const isStuck = Date.now() - overAt > STUCK_MS;
-          if (isStuck || own.every(hasEnded)) return { job: current, state, pods: own };
+          const overMs = Date.now() - overAt;
+          if (overMs > STUCK_MS || own.every(hasEnded)) return { job: current, state, pods: own };
+          if (overMs > NOTICE_MS && !isTold)
+            reporter.warn(`${title}: the Job has ended; waiting for its pods to stop.`);
+          isTold ||= overMs > NOTICE_MS;
         }
       }
-      await bell.wait({ ms: LOOK_MS, signal: ending });
+      await bell.wait({ ms: watchman.lookMs, signal: ending });
     }
   } catch (error) {
     if (signal.aborted) throw new InterruptedError();
@@ -120,82 +134,36 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
 
 const hasEnded = (pod: V1Pod): boolean => ['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');
 
-/** Tells what pods do, and throws when they cannot. */
-function createWatchman(
-  { title }: WaitedJob,
-  context: WaitContext & { readonly nameOfPod: (pod: V1Pod) => string },
-) {
-  const { api, reporter, scheduleTimeoutMs, nameOfPod } = context;
-  const told = new Set<string>();
-  const startedAt = Date.now();
-  let lastRunningAt = startedAt;
-  let line = '';
-  let lineAt = 0;
-  let hasAskedEvents = false;
-  const giveUp = async (job: V1Job, trouble: PodTrouble): Promise<never> => {
-    const { message, reason, advice } = trouble;
-    reporter.close();
-    await removeJob(job, context);
-    throw new StageError(
-      title,
-      `${message} (${reason}). The Job ${nameOf(job)} was deleted. Next: ${advice}.`,
-    );
-  };
-  return {
-    async look(job: V1Job, pods: readonly V1Pod[]): Promise<void> {
-      const now = Date.now();
-      const phases = pods.map(podPhase);
-      if (phases.some((phase) => phase !== 'waiting for a node')) lastRunningAt = now;
-      for (const pod of pods) {
-        const trouble = podTrouble(pod);
-        if (trouble === undefined) tellFailure(pod);
-        else if (trouble.isFinal || now - lastRunningAt > scheduleTimeoutMs) await giveUp(job, trouble);
-        else tellOnce(`${nameOfPod(pod)}: ${trouble.message}`);
-      }
-      if (pods.length === 0 && !hasAskedEvents && now - startedAt > NO_PODS_MS) {
-        hasAskedEvents = true;
-        const trouble = await whyNoPods(job);
-        if (trouble !== undefined) await giveUp(job, trouble);
-      }
-      tellPhases(phases, now);
-    },
-  };
-  function tellOnce(text: string): void {
-    if (told.has(text)) return;
-    told.add(text);
-    reporter.warn(`${text}.`);
-  }
-  /** The Job's own controller tries again, as often as it may. */
-  function tellFailure(pod: V1Pod): void {
-    if (podPhase(pod) !== 'failed' || told.has(nameOf(pod))) return;
-    told.add(nameOf(pod));
-    reporter.warn(`${nameOfPod(pod)}: ${podEnding(pod).reason}.`);
-  }
-  function tellPhases(phases: readonly PodPhase[], now: number): void {
-    const open = phases.filter((phase) => phase === 'waiting for a node' || phase === 'starting');
-    const text = open.length === 0 ? '' : describePhases(phases);
-    if (text === line || text === '' || now - lineAt < TELL_MS || now - startedAt < TELL_MS) return;
-    line = text;
-    lineAt = now;
-    reporter.info(`${title.padEnd(16)}  ${text}`);
-  }
-  async function whyNoPods(job: V1Job): Promise<PodTrouble | undefined> {
-    const events = await api.listEvents({ fields: `involvedObject.uid=${job.metadata?.uid}` });
-    const refused = events.find(({ reason }) => reason === 'FailedCreate');
-    if (refused === undefined) return undefined;
-    const advice = 'ask for less, or have the quota or the admission rule changed';
-    return {
-      reason: 'FailedCreate',
-      message: refused.message ?? 'its pods are refused',
-      isFinal: true,
-      advice,
-    };
-  }
+/** @throws {StageError} with the next step; the Job is deleted, since nothing of it is done */
+async function giveUp(
+  { trouble: { message, reason, advice } }: Waiting,
+  { job, title, context }: { readonly job: V1Job; readonly title: string; readonly context: WaitContext },
+): Promise<never> {
+  context.reporter.close();
+  await removeJob(job, context);
+  throw new StageError(title, `${message} (${reason}). The Job ${nameOf(job)} was deleted. Next: ${advice}.`);
 }
 
-/** `2 running, 1 waiting for a node`. */
-function describePhases(phases: readonly PodPhase[]): string {
-  const counts = new Map<PodPhase, number>();
-  for (const phase of phases) counts.set(phase, (counts.get(phase) ?? 0) + 1);
-  return [...counts].map(([phase, number]) => `${number} ${phase}`).join(', ');
+/** The end of a wait for a Job that goes on, if ever it can. */
+function unfinished(
+  job: V1Job,
+  {
+    pods,
+    annotations,
+    stuck: { trouble },
+  }: { readonly pods: readonly V1Pod[]; readonly annotations: Labels; readonly stuck: Waiting },
+): EndedJob {
+  const message = `The Job ${nameOf(job)} and what it has done stay; the same command goes on with it. Next: ${trouble.advice}.`;
+  const metadata = { ...job.metadata, annotations: { ...job.metadata?.annotations, ...annotations } };
+  return { job: { ...job, metadata }, pods, state: { kind: 'failed', reason: NOT_STARTED, message } };
+}
+
+/** Why the indexes did not start, for the Job's annotation. */
+function notStarted(waits: readonly Waiting[]): Labels {
+  const reasons: Record<string, string> = {};
+  for (const { trouble, pods } of waits) {
+    const keys = pods.length === 0 ? [OTHER_INDEXES] : pods.map((pod) => `${indexOf(pod)}`);
+    for (const key of keys) reasons[key] = `not started: ${trouble.message} (${trouble.reason})`;
+  }
+  return { [NOT_STARTED_ANNOTATION]: JSON.stringify(reasons) };
 }

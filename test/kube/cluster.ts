@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { type ApiServer, type Fault, startApiServer } from './api-server.js';
 import { entryPointOf } from './container-process.js';
+import type { Told } from './events.js';
 import { startJobController } from './job-controller.js';
 import { type Kubelet, startKubelet } from './kubelet.js';
 import { ApiError, type KubeObject, kindNamed } from './objects.js';
@@ -27,7 +28,15 @@ export interface ClusterOptions {
   readonly fault?: (access: Access) => Fault | undefined;
   /** Containers that are played instead of run. */
   readonly play?: (pod: KubeObject, container: string) => Played | undefined;
-  readonly hasImage?: (image: string) => boolean;
+  readonly hasImage?: (image: string, pod: KubeObject) => boolean;
+  /** What keeps the node of a pod from starting it, of which events alone tell. */
+  readonly hold?: (pod: KubeObject) => Told | undefined;
+  /** Whether the node of a pod is lost: nothing stops there any more. */
+  readonly isLost?: (pod: KubeObject) => boolean;
+  /** Whether a quota has no room for a pod. */
+  readonly refusesPod?: (pod: KubeObject) => boolean;
+  /** The queue that Jobs wait in until they are no longer suspended. */
+  readonly suspends?: (job: KubeObject) => boolean;
   /** Rules of a Role that everybody is held to, as YAML of a manifest; by default nobody is. */
   readonly role?: string;
 }
@@ -62,8 +71,14 @@ export async function startCluster(
     ...{ store, directory, claim, gpus },
     hasImage: options.hasImage ?? ((image) => entryPointOf(image) !== undefined),
     play: options.play ?? (() => undefined),
+    hold: options.hold ?? (() => undefined),
+    isLost: options.isLost ?? (() => false),
   });
-  const stopJobs = startJobController(store, kubelet.deletePod);
+  const stopJobs = startJobController(store, {
+    deletePod: kubelet.deletePod,
+    refusesPod: options.refusesPod ?? (() => false),
+    suspends: options.suspends ?? (() => false),
+  });
   const stopOthers = startOtherControllers(store, { brokenStorageClasses });
   const api = await startApiServer({
     store,

@@ -1,4 +1,5 @@
 /** The Job controller: makes pods for Jobs, tries again by their limits and policies, and says how they ended. */
+import { tell } from './events.js';
 import { policyFor } from './failure-policy.js';
 import { indexOf, isOwnedBy, podOf } from './job-pods.js';
 import { type KubeObject, kindNamed } from './objects.js';
@@ -9,8 +10,18 @@ const BACKOFF_MS = 100;
 
 const JOBS = kindNamed('Job');
 const PODS = kindNamed('Pod');
+
+/** What a controller works with. */
+export interface JobControllerOptions {
+  readonly deletePod: (pod: KubeObject) => void;
+  /** Whether a quota has no room for a pod. */
+  readonly refusesPod: (pod: KubeObject) => boolean;
+  /** Whether a queue holds a Job back. */
+  readonly suspends: (job: KubeObject) => boolean;
+}
+
 /** Starts the controller on a store; the result stops it. */
-export function startJobController(store: Store, deletePod: (pod: KubeObject) => void): () => void {
+export function startJobController(store: Store, options: JobControllerOptions): () => void {
   const timers = new Set<NodeJS.Timeout>();
   const queued = new Set<string>();
   let isStopped = false;
@@ -28,7 +39,7 @@ export function startJobController(store: Store, deletePod: (pod: KubeObject) =>
     setImmediate(() => {
       queued.delete(key);
       const job = isStopped ? undefined : store.find(JOBS, namespace, name);
-      if (job !== undefined) sync(job, { store, deletePod, later, again: () => enqueue(namespace, name) });
+      if (job !== undefined) sync(job, { ...options, store, later, again: () => enqueue(namespace, name) });
     });
   };
   const unsubscribe = store.subscribe(({ resource, object }) => {
@@ -44,9 +55,8 @@ export function startJobController(store: Store, deletePod: (pod: KubeObject) =>
   };
 }
 
-interface Context {
+interface Context extends JobControllerOptions {
   readonly store: Store;
-  readonly deletePod: (pod: KubeObject) => void;
   readonly later: (ms: number, task: () => void) => void;
   readonly again: () => void;
 }
@@ -61,7 +71,7 @@ interface IndexState {
 }
 
 function sync(job: KubeObject, context: Context): void {
-  const { store, deletePod, later, again } = context;
+  const { store, deletePod, refusesPod, suspends, later, again } = context;
   // A Job that is deleted in the foreground goes when its pods are gone.
   if (job.metadata.deletionTimestamp !== undefined) {
     if (!store.list(PODS, job.metadata.namespace).some((pod) => isOwnedBy(pod, job))) store.remove(job);
@@ -69,6 +79,17 @@ function sync(job: KubeObject, context: Context): void {
   }
   if (isFinished(job)) return;
   const { spec } = job;
+  // A real queue's webhook sets it before the Job is there, and takes it back when the Job's turn has come.
+  if (spec.suspend !== suspends(job)) {
+    store.change(job, (current) => {
+      current.spec.suspend = suspends(job);
+    });
+    return;
+  }
+  if (spec.suspend) {
+    later(BACKOFF_MS, again);
+    return;
+  }
   if (job.status?.startTime === undefined) {
     store.change(job, (current) => {
       current.status = { ...current.status, startTime: timestamp() };
@@ -91,7 +112,11 @@ function sync(job: KubeObject, context: Context): void {
     const waitMs = failures === 0 ? 0 : BACKOFF_MS - (Date.now() - lastEnd(pods, index));
     room--;
     if (waitMs > 0) later(waitMs, again);
-    else store.create(podOf(job, index));
+    else if (refusesPod(podOf(job, index))) {
+      const message = `Error creating: pods "${podOf(job, index).metadata.name}" is forbidden: exceeded quota: team, requested: pods=1, used: pods=3, limited: pods=3`;
+      tell(store, job, { reason: 'FailedCreate', message });
+      later(BACKOFF_MS, again);
+    } else store.create(podOf(job, index));
   }
   record(job, { judged, active }, context);
 }
@@ -123,7 +148,7 @@ function judge(job: KubeObject, pods: readonly KubeObject[]): Judged {
       index,
       succeeded: own.some(({ status }) => status?.phase === 'Succeeded'),
       failed: failIndex || isOver,
-      active: own.filter(({ status }) => !['Succeeded', 'Failed'].includes(status?.phase)),
+      active: own.filter(({ status }) => isOpen(status?.phase)),
       failures,
     };
   });
@@ -228,6 +253,8 @@ function lastEnd(pods: readonly KubeObject[], index: number): number {
     .filter((time) => !Number.isNaN(time));
   return Math.max(0, ...ends);
 }
+
+const isOpen = (phase: string | undefined): boolean => !['Succeeded', 'Failed'].includes(phase ?? '');
 
 const isFinished = ({ status }: KubeObject): boolean =>
   (status?.conditions ?? []).some(

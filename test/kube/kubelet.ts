@@ -1,6 +1,7 @@
 /** The nodes: pods as processes of this machine, their containers one after the other or side by side. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Told, tell } from './events.js';
 import { type KubeObject, kindNamed } from './objects.js';
 import { mountsOf } from './pod-volumes.js';
 import { type ContainerContext, logPath, type Played, runContainer } from './run-container.js';
@@ -17,7 +18,11 @@ export interface NodeOptions {
   /** GPUs of all nodes together. */
   readonly gpus: number;
   /** Whether an image can be pulled. */
-  readonly hasImage: (image: string) => boolean;
+  readonly hasImage: (image: string, pod: KubeObject) => boolean;
+  /** What keeps the node of a pod from starting it, of which events alone tell. */
+  readonly hold: (pod: KubeObject) => Told | undefined;
+  /** Whether the node of a pod is lost: nothing stops there any more. */
+  readonly isLost: (pod: KubeObject) => boolean;
   /** Undefined for a container that is run. */
   readonly play: (pod: KubeObject, container: string) => Played | undefined;
 }
@@ -67,7 +72,7 @@ export function startKubelet(options: NodeOptions): Kubelet {
       const now = store.change(pod, (current) => {
         current.metadata.deletionTimestamp ??= timestamp();
       });
-      if (now === undefined) return;
+      if (now === undefined || options.isLost(pod)) return;
       if (entry === undefined) return store.remove(pod);
       entry.stop.abort();
       void entry.done.then(() => store.remove(pod));
@@ -131,6 +136,14 @@ async function runPod(pod: KubeObject, context: PodContext): Promise<void> {
       ),
     };
   });
+  await wait(
+    () => context.hold(pod)?.message,
+    () => {
+      const held = context.hold(pod);
+      if (held !== undefined) tell(store, pod, held);
+    },
+  );
+  if (signal.aborted) return;
   mkdirSync(join(directory, 'pods', `${pod.metadata.uid}`), { recursive: true });
   const mounts = mountsOf(pod, context);
   const runOne = async (container: KubeObject, list: 'initContainerStatuses' | 'containerStatuses') => {

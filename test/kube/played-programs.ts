@@ -1,9 +1,13 @@
 /** The programs of a run as a play: each container ends at once with the result that the real one would leave. */
 import { createHash } from 'node:crypto';
-import type { KubeRunOptions } from '../../k8s/run/run.js';
+import type { TestContext } from 'node:test';
+import { type KubeRunOptions, runOnCluster } from '../../k8s/run/run.js';
+import { isFedbatchError } from '../../lib/federation/errors.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
 import type { Reporter } from '../../lib/observability/events.js';
-import type { FakeCluster } from './cluster.js';
+import { forMany } from '../../lib/system/abort.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+import { type ClusterOptions, type FakeCluster, startCluster } from './cluster.js';
 import { INDEX } from './job-pods.js';
 import type { KubeObject } from './objects.js';
 import type { Played } from './run-container.js';
@@ -97,7 +101,7 @@ export function runOptions(
     threads: 1,
     fresh: false,
     tolerance: { retries: 1 },
-    scheduleTimeoutMs: 300,
+    scheduleTimeoutMs: 60_000,
     isVerbose: false,
     cleansUp: false,
     ...more,
@@ -109,4 +113,28 @@ export function keepingReporter(): Reporter & { readonly lines: readonly string[
   const lines: string[] = [];
   const keep = (message: string) => void lines.push(message);
   return { lines, info: keep, warn: keep, error: keep, progress() {}, close() {} };
+}
+
+/** A cluster whose programs are played. */
+export async function playedCluster(
+  t: TestContext,
+  options: Partial<ClusterOptions> = {},
+): Promise<FakeCluster> {
+  return startCluster(t, { directory: await temporaryDirectory(t), play: playedPrograms(), ...options });
+}
+
+/** Runs the job of {@link runOptions}: its result or its expected failure, and what was told. */
+export async function runPlayed(
+  cluster: FakeCluster,
+  more: Partial<KubeRunOptions> = {},
+  signal = forMany(new AbortController().signal),
+) {
+  const reporter = keepingReporter();
+  const { lines } = reporter;
+  try {
+    return { result: await runOnCluster(runOptions(cluster, more), { reporter, signal }), lines };
+  } catch (error) {
+    if (!isFedbatchError(error)) throw error;
+    return { error, lines };
+  }
 }

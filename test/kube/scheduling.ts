@@ -28,9 +28,12 @@ export function whyUnschedulable(
 export function whyNoContainer(
   pod: KubeObject,
   { image, env = [] }: KubeObject,
-  { store, hasImage }: { readonly store: Store; readonly hasImage: (image: string) => boolean },
+  {
+    store,
+    hasImage,
+  }: { readonly store: Store; readonly hasImage: (image: string, pod: KubeObject) => boolean },
 ): { readonly reason: string; readonly message: string } | undefined {
-  if (!hasImage(image)) {
+  if (!hasImage(image, pod)) {
     const message = `failed to pull and unpack image "docker.io/${image}": failed to resolve reference "docker.io/${image}": not found`;
     return { reason: 'ErrImagePull', message };
   }

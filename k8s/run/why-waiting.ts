@@ -1,0 +1,166 @@
+/** Why a Job does not go on, in the cluster's own words: the status of its pods, else their events, else its own. */
+import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
+import { QUEUE_LABEL } from '../stages.js';
+import { type PodTrouble, podPhase, podTrouble } from './pod-status.js';
+import { nameOf } from './types.js';
+
+/** After so long of waiting for anything the user is told what for. */
+export const NOTICE_MS = 15_000;
+
+/** After how long whoever gives up after `timeoutMs` tells what is waited for. */
+export const noticeAfter = (timeoutMs: number): number => Math.min(NOTICE_MS, timeoutMs / 2);
+
+/** One reason to wait, and who waits for it. */
+export interface Waiting {
+  readonly trouble: PodTrouble;
+  /** None where the Job itself waits, because it has fewer pods than it wants. */
+  readonly pods: readonly V1Pod[];
+}
+
+/** Longest text of an event that is passed on. */
+const MAX_TEXT = 300;
+
+/** Whether a pod is there and does not work. */
+export function isWaiting(pod: V1Pod): boolean {
+  return ['waiting for a node', 'starting', 'stopping'].includes(podPhase(pod));
+}
+
+/** How many pods a Job may have now and has not. */
+export function missingPods({ spec, status }: V1Job, pods: readonly V1Pod[]): number {
+  const { completions = 1, parallelism = 1 } = spec ?? {};
+  const over = (status?.succeeded ?? 0) + countIndexes(status?.failedIndexes);
+  const active = pods.filter(({ status: is }) => !['Succeeded', 'Failed'].includes(is?.phase ?? '')).length;
+  return Math.max(0, Math.min(parallelism, completions - over) - active);
+}
+
+/** The reasons for which a Job and its pods wait, those of many pods first; pods with the same reason are together. */
+export function whyWaiting(
+  { job, pods }: { readonly job: V1Job; readonly pods: readonly V1Pod[] },
+  events: readonly CoreV1Event[],
+): readonly Waiting[] {
+  const groups = new Map<string, { trouble: PodTrouble; pods: V1Pod[] }>();
+  for (const pod of pods.filter(isWaiting)) {
+    const trouble = podTrouble(pod) ?? troubleOfEvents(pod, events);
+    const group = groups.get(trouble.message) ?? { trouble, pods: [] };
+    group.pods.push(pod);
+    groups.set(trouble.message, group);
+  }
+  const byCount = [...groups.values()].sort((a, b) => b.pods.length - a.pods.length);
+  const own = missingPods(job, pods) > 0 ? troubleOfJob(job, { pods, events }) : undefined;
+  return [...byCount, ...(own === undefined ? [] : [{ trouble: own, pods: [] }])];
+}
+
+/** `1,3-5` are four. */
+function countIndexes(ranges: string | undefined): number {
+  const spans = (ranges ?? '').split(',').filter((span) => span !== '');
+  return spans
+    .map((span) => span.split('-').map(Number))
+    .reduce((sum, [from = 0, to = from]) => sum + to - from + 1, 0);
+}
+
+function troubleOfEvents(pod: V1Pod, events: readonly CoreV1Event[]): PodTrouble {
+  if (podPhase(pod) === 'stopping') {
+    return {
+      reason: 'Terminating',
+      message: 'its pod was deleted and does not end',
+      isFinal: false,
+      advice: 'kubectl get nodes shows whether its node is lost',
+    };
+  }
+  const describe = `kubectl describe pod ${nameOf(pod)}`;
+  // What is normal tells of trouble only that it is over.
+  const own = newest(events, pod.metadata?.uid, ({ type, reason = '' }) =>
+    type === 'Warning' ? true : ['Pulling', 'Pulled'].includes(reason),
+  );
+  if (own?.reason === 'Pulling') {
+    const message = textOf(own, pod);
+    return { reason: 'Pulling', message, isFinal: false, isProgress: true, advice: describe };
+  }
+  if (own === undefined || own.type !== 'Warning') {
+    const isPlaced = podPhase(pod) === 'starting';
+    const message = isPlaced
+      ? `its node ${pod.spec?.nodeName ?? ''} does not start it, and tells no reason`
+      : 'no scheduler has looked at it';
+    return { reason: 'NoEvent', message, isFinal: false, advice: `${describe} and kubectl get nodes` };
+  }
+  const { reason = '' } = own;
+  return { reason, message: textOf(own, pod), isFinal: false, advice: adviceFor(reason, describe) };
+}
+
+function adviceFor(reason: string, describe: string): string {
+  if (/mount|attach|volume/i.test(reason))
+    return `see to the volume (NFS needs nfs-common on the node, and a server that answers there); ${describe} shows it`;
+  if (/sandbox|network/i.test(reason))
+    return `see to the network plugin and the container runtime of the node; ${describe} shows which one`;
+  return `${describe} shows more`;
+}
+
+function troubleOfJob(
+  job: V1Job,
+  { pods, events }: { readonly pods: readonly V1Pod[]; readonly events: readonly CoreV1Event[] },
+): PodTrouble | undefined {
+  const describe = `kubectl describe job ${nameOf(job)}`;
+  if (job.spec?.suspend === true) return troubleOfSuspended(job, events);
+  const refused = newest(events, job.metadata?.uid, ({ type }) => type === 'Warning');
+  if (refused?.reason === 'FailedCreate') {
+    const advice = 'ask for less, or have the quota or the admission rule changed';
+    return { reason: 'FailedCreate', message: textOf(refused, job), isFinal: false, advice };
+  }
+  // The Job controller waits longer and longer between the attempts; how often it tries is the Job's own limit.
+  if (pods.some(({ status }) => status?.phase === 'Failed')) {
+    const message = 'what has failed is tried again in a while';
+    return { reason: 'BackOff', message, isFinal: false, isProgress: true, advice: describe };
+  }
+  const message = 'the cluster has made no pods for it, and tells no reason';
+  return { reason: 'NoPods', message, isFinal: false, advice: `${describe} shows more` };
+}
+
+function troubleOfSuspended(job: V1Job, events: readonly CoreV1Event[]): PodTrouble {
+  const queue = job.metadata?.labels?.[QUEUE_LABEL];
+  if (queue === undefined) {
+    const message = 'the Job is suspended';
+    const advice = `whoever suspended it lets it go on, or kubectl patch job ${nameOf(job)} --patch '{"spec":{"suspend":false}}'`;
+    return { reason: 'Suspended', message, isFinal: false, advice };
+  }
+  const workloads = events.filter(
+    ({ involvedObject: { kind, name } }) =>
+      kind === 'Workload' && name?.startsWith(`job-${nameOf(job)}-`) === true,
+  );
+  const why = workloads.sort((a, b) => timeOf(a) - timeOf(b)).at(-1);
+  return {
+    reason: 'Suspended',
+    message: `Kueue holds it back in the queue ${queue}${why === undefined ? '' : `: ${textOf(why, job)}`}`,
+    isFinal: false,
+    advice: 'kubectl get workloads shows the queue; --schedule-timeout gives it longer',
+  };
+}
+
+/** The newest of an object's events that are wanted. */
+function newest(
+  events: readonly CoreV1Event[],
+  uid: string | undefined,
+  isWanted: (event: CoreV1Event) => boolean,
+): CoreV1Event | undefined {
+  return events
+    .filter((event) => event.involvedObject.uid === uid && isWanted(event))
+    .sort((a, b) => timeOf(a) - timeOf(b))
+    .at(-1);
+}
+
+function timeOf({ lastTimestamp, eventTime, series, metadata }: CoreV1Event): number {
+  const last = series?.lastObservedTime ?? lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? 0;
+  return new Date(last as Date | string).getTime();
+}
+
+/** An event's message without what differs from pod to pod, on one line. */
+function textOf({ message = '' }: CoreV1Event, about: V1Pod | V1Job): string {
+  const text = message
+    // A pod that was refused had a name with another ending each time.
+    .replaceAll(new RegExp(`${nameOf(about)}(-[a-z0-9]+)*`, 'g'), '…')
+    .replaceAll(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, '…')
+    .replaceAll(/\b[0-9a-f]{12,}\b/g, '…')
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+    .replace(/\.$/, '');
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+}
