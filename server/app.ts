@@ -5,6 +5,7 @@ import { type Reporter, silentReporter } from '../lib/observability/events.js';
 import { answerProblems, notFound } from './answers.js';
 import { createApiHandler } from './api/api-handler.js';
 import { type BodyLimits, createBodyReader, DEFAULT_BODY_LIMITS } from './api/exchange.js';
+import { type Codecs, createCodecs } from './codecs/codecs.js';
 import { createFront } from './front.js';
 import { type ModelStore, type ServedModels, singleModel } from './models/served-models.js';
 import { type Access, OPEN_ACCESS } from './operations/access.js';
@@ -29,6 +30,8 @@ export interface AppOptions {
   readonly models?: ServedModels;
   /** How `/admin/rollback` goes back; there is no way back by default. */
   readonly rollback?: ModelStore['rollback'];
+  /** Reads the API's bodies; its own by default. */
+  readonly codecs?: Codecs;
   readonly samples?: readonly Sample[];
   readonly limits?: Partial<UploadLimits & BodyLimits>;
   readonly access?: Access;
@@ -49,7 +52,11 @@ export function createApp(options: AppOptions): RequestListener {
   const models = options.models ?? singleModel(predictor);
   const limits = { ...DEFAULT_UPLOAD_LIMITS, ...DEFAULT_BODY_LIMITS, ...options.limits };
   return createFront({
-    api: createApiHandler({ models, bodies: createBodyReader(limits) }),
+    api: createApiHandler({
+      models,
+      codecs: options.codecs ?? createCodecs(),
+      bodies: createBodyReader(limits),
+    }),
     pages: createPages({ ...options, access, metrics, models, limits, reporter }),
     access,
     metrics,

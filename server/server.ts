@@ -5,6 +5,7 @@ import type { ProgramContext } from '../lib/cli/program.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import { readFileShared } from '../lib/formats/atomic-file.js';
 import { createApp } from './app.js';
+import { createCodecs } from './codecs/codecs.js';
 import { startGrpc } from './grpc/grpc-server.js';
 import { listen } from './listen.js';
 import { MODEL_FILE } from './load-model.js';
@@ -74,6 +75,7 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
     if (options.waitForModel !== true) await store.offer(await readFileShared(options.model, MODEL_FILE));
     const front = {
       models: store,
+      codecs: createCodecs(),
       access,
       metrics,
       trustedProxies: options.trustProxy,

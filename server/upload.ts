@@ -1,6 +1,7 @@
 /** Takes one uploaded image into memory, within limits that are decided before any handler runs. */
 import type { Request, RequestHandler, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
+import { createRoom } from './held-bytes.js';
 import { HttpProblem } from './problems.js';
 import { createSlots } from './slots.js';
 
@@ -77,33 +78,23 @@ export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
 
 /** Keeps images in memory, all of them together within `maxHeldBytes`, each until its request is answered or gone. */
 function createBoundedMemory(maxHeldBytes: number): StorageEngine {
-  let heldBytes = 0;
+  const room = createRoom(maxHeldBytes);
   return {
     _handleFile({ res }, { stream }, done) {
-      const chunks: Uint8Array[] = [];
-      let ownBytes = 0;
-      let isRefused = false;
+      const held = room.hold();
+      let isOver = false;
       const drop = () => {
-        heldBytes -= ownBytes;
-        ownBytes = 0;
-        chunks.length = 0;
+        isOver = true;
+        held.release();
       };
-      res?.once('close', () => {
-        isRefused = true;
-        drop();
-      });
+      res?.once('close', drop);
       stream.on('data', (chunk: Uint8Array) => {
-        if (isRefused) return;
-        chunks.push(chunk);
-        ownBytes += chunk.length;
-        heldBytes += chunk.length;
-        if (heldBytes <= maxHeldBytes) return;
-        isRefused = true;
+        if (isOver || held.add(chunk)) return;
         drop();
         done(tooMany());
       });
       stream.on('end', () => {
-        if (!isRefused) done(null, { buffer: Buffer.concat(chunks), size: ownBytes });
+        if (!isOver) done(null, { buffer: held.bytes(), size: held.length });
       });
     },
     _removeFile: (_request, _file, done) => done(null),

@@ -1,16 +1,16 @@
 /** The API's routes, answered without a framework in between: they are the hot ones. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { packageVersion } from '../../lib/cli/version.js';
-import type { ServedModels } from '../models/served-models.js';
+import { HEADER_LENGTH } from '../codecs/inference-json.js';
 import { HttpProblem } from '../problems.js';
-import { type BodyReader, sendBytes, sendJson } from './exchange.js';
-import { HEADER_LENGTH, infer, modelMetadata, parseInferencePath, serverMetadata } from './open-inference.js';
+import { type BodyReader, JSON_TYPE, sendBytes, sendJson } from './exchange.js';
+import type { ApiParts } from './images.js';
+import { infer, modelMetadata, parseInferencePath, serverMetadata } from './open-inference.js';
 import { openApiDocument } from './openapi.js';
 import { classifyExamples, metadataOf, parseModelPath, predict, statusOf } from './tensorflow-rest.js';
 
 /** What the API is made of. */
-export interface ApiOptions {
-  readonly models: ServedModels;
+export interface ApiOptions extends ApiParts {
   readonly bodies: BodyReader;
 }
 
@@ -20,7 +20,8 @@ export type ApiHandler = (
 ) => ((request: IncomingMessage, response: ServerResponse) => Promise<void> | void) | undefined;
 
 /** Makes the handler. What it throws is for the caller to answer. */
-export function createApiHandler({ models, bodies }: ApiOptions): ApiHandler {
+export function createApiHandler({ bodies, ...parts }: ApiOptions): ApiHandler {
+  const { models } = parts;
   return (path) => {
     if (path.startsWith('/v1/')) {
       const parsed = parseModelPath(path);
@@ -29,8 +30,10 @@ export function createApiHandler({ models, bodies }: ApiOptions): ApiHandler {
         case 'predict':
         case 'classify': {
           const answer = parsed.verb === 'predict' ? predict : classifyExamples;
-          return post(async (request, response) =>
-            sendJson(response, await answer(models, parsed, await bodies.read(request))),
+          return post((request, response) =>
+            bodies.use(request, async (body) =>
+              sendBytes(response, await answer(parts, parsed, body), { type: JSON_TYPE }),
+            ),
           );
         }
         case 'metadata':
@@ -63,20 +66,16 @@ export function createApiHandler({ models, bodies }: ApiOptions): ApiHandler {
           sendJson(response, { name: models.name, ready: true });
         });
       case 'infer':
-        return post(async (request, response) => {
-          const header = request.headers[HEADER_LENGTH.toLowerCase()];
-          const headerLength = Array.isArray(header) ? header[0] : header;
-          const { json, binary } = await infer(models, parsed, {
-            body: await bodies.read(request),
-            headerLength,
-          });
-          if (binary === undefined) return sendJson(response, json);
-          const head = Buffer.from(JSON.stringify(json));
-          sendBytes(response, Buffer.concat([head, binary]), {
-            type: 'application/octet-stream',
-            headers: { [HEADER_LENGTH]: String(head.length) },
-          });
-        });
+        return post((request, response) =>
+          bodies.use(request, async (body) => {
+            const header = request.headers[HEADER_LENGTH.toLowerCase()];
+            const given = Array.isArray(header) ? header[0] : header;
+            const { bytes, headerLength } = await infer(parts, parsed, { body, headerLength: given });
+            if (headerLength === undefined) return sendBytes(response, bytes, { type: JSON_TYPE });
+            const headers = { [HEADER_LENGTH]: String(headerLength) };
+            sendBytes(response, bytes, { type: 'application/octet-stream', headers });
+          }),
+        );
     }
   }
 }

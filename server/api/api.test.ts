@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { decodeImage } from '../decode-image.js';
 import { preprocess } from '../preprocess.js';
+import { writePrototypeModel } from '../testing/prototype-model.js';
 import { digitPng } from '../testing/segment-digits.js';
 import { type ServedApp, serveApp } from '../testing/served-app.js';
+import { createWorkerPredictor } from '../worker-predictor.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -127,10 +132,18 @@ describe("TensorFlow Serving's REST API", () => {
       [{ instances: [of(1)], inputs: [of(1)] }, /found both/],
       [{ instances: [] }, /at least one image, found an empty list/],
       [{ instances: 'seven' }, /at least one image, found a text/],
-      [{ instances: [[1, 2, 3]] }, /784 numbers each, found 3 values in image 0/],
-      [{ instances: [[...of(1), 0]] }, /found more values in image 0/],
-      [{ instances: [of(1), [null]] }, /Expected numbers, found nothing/],
-      [{ instances: [of(1).map(String)] }, /Expected numbers, found a text/],
+      [{ instances: [[1, 2, 3]] }, /tensor of shape \[-1,28,28,1\], found shape \[1,3\]/],
+      [{ instances: [[...of(1), 0]] }, /found shape \[1,785\]/],
+      [{ instances: of(1) }, /found shape \[784\]/],
+      [{ instances: nested(of(1)) }, /found shape \[28,28,1\]/],
+      [{ instances: [nested(of(1)), of(1)] }, /found a list of 784 where that has 28 in image 1/],
+      [{ instances: [of(1), [...of(1).slice(1), null]] }, /Expected numbers, found nothing in image 1/],
+      [{ instances: [of(1).map(String)] }, /Expected numbers, found a text in image 0/],
+      [{ instances: [of(1), 3] }, /Expected lists of one depth, found a number in image 1/],
+      [{ instances: [{ b64: 'AAAA' }] }, /Expected numbers, found base64 text \(b64\)/],
+      [{ instances: [{ image_bytes: { b64: 'AAAA' } }] }, /found base64 text/],
+      [{ inputs: { image_bytes: { b64: 'AAAA' } } }, /found base64 text/],
+      [{ inputs: { x: nested(of(1)) } }, /found shape \[28,28,1\]/],
       [{ instances: [{ a: of(1), b: of(1) }] }, /Expected one input, found 2/],
       ['{"instances":[[1e999]]}', /32-bit float/],
       [{ instances: [of(1)], signature_name: 'other' }, /Serving signature key "other" not found/],
@@ -150,6 +163,38 @@ describe("TensorFlow Serving's REST API", () => {
       headers: { 'Content-Encoding': 'gzip' },
     });
     assert.equal(gzip.status, 415);
+  });
+
+  it('looks at the shape and not only at how many numbers there are', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+    const modelPath = join(directory, 'colour.h5');
+    await writePrototypeModel(modelPath, { inputShape: [28, 28, 3] });
+    const predictor = await createWorkerPredictor({ modelPath, threads: 1 });
+    const colour = await serveApp({ predictor });
+    const ofShape = ([extent = 0, ...rest]: readonly number[]): unknown =>
+      Array.from({ length: extent }, () => (rest.length === 0 ? 0.5 : ofShape(rest)));
+    const bodies = (shape: readonly number[]) => [
+      { instances: [ofShape(shape)] },
+      { instances: [{ x: ofShape(shape) }] },
+      { inputs: [ofShape(shape)] },
+      { inputs: { x: [ofShape(shape)] } },
+    ];
+    try {
+      for (const shape of [[28, 28, 3], [2352], [3, 28, 28], [28, 84], [84, 28], [28, 3, 28], [28, 28, 3, 1]])
+        for (const body of bodies(shape)) {
+          const isRight = shape.length === 1 || shape.join() === '28,28,3';
+          const hint = shape.join() === '3,28,28' ? ': channels come last' : '';
+          const response = await fetch(colour.url + predict, { method: 'POST', body: JSON.stringify(body) });
+          const { error } = (await response.json()) as { error?: string };
+          assert.equal(response.status, isRight ? 200 : 400);
+          if (isRight) continue;
+          const sentence = `Expected a tensor of shape [-1,28,28,3], found shape [1,${shape}]${hint}.`;
+          assert.equal(error, sentence);
+        }
+    } finally {
+      await colour.close();
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 
   it('lets nobody through to a prototype by its name', async () => {
@@ -231,7 +276,8 @@ describe('the Open Inference Protocol', () => {
     const cases: readonly (readonly [input: object, sentence: RegExp])[] = [
       [{ datatype: 'BYTES' }, /datatype of numbers such as FP32/],
       [{ datatype: 'toString' }, /datatype of numbers/],
-      [{ shape: [1, 28, 28, 3] }, /Expected a tensor of shape \[-1,28,28,1\], found shape \[1,28,28,3\]/],
+      [{ shape: [1, 28, 28, 3] }, /Expected 2352 numbers in shape \[1,28,28,3\], found 784/],
+      [{ shape: [1, 14, 14, 4] }, /Expected a tensor of shape \[-1,28,28,1\], found shape \[1,14,14,4\]/],
       [{ shape: [2, 28, 28, 1] }, /Expected 1568 numbers in shape \[2,28,28,1\], found 784/],
       [{ shape: [1e9, 28, 28, 1] }, /at most 16000000 numbers/],
       [{ shape: 'wide' }, /"shape" as a list/],

@@ -1,5 +1,6 @@
 /** One HTTP request and its answer, without a framework: what the API's hot routes need and no more. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createRoom, type HeldBytes } from '../held-bytes.js';
 import { HttpProblem } from '../problems.js';
 
 /** Bounds on the bodies of API requests. */
@@ -14,48 +15,55 @@ export const DEFAULT_BODY_LIMITS: BodyLimits = { maxBodyBytes: 16_000_000, maxHe
 
 /** Reads whole bodies within limits that hold for all of them together. */
 export interface BodyReader {
-  /** @throws {HttpProblem} 413 where the body is too large, 415 where it is compressed, 503 where too much is held */
-  read(request: IncomingMessage): Promise<Buffer>;
+  /**
+   * Reads the body of a request and lets `use` work with it, which counts as held until that has ended.
+   *
+   * @throws {HttpProblem} 413 where the body is too large, 415 where it is compressed, 503 where too much is held
+   */
+  use(request: IncomingMessage, use: (body: Uint8Array) => Promise<void>): Promise<void>;
 }
 
 /** Makes a reader. */
 export function createBodyReader({ maxBodyBytes, maxHeldBytes }: BodyLimits): BodyReader {
-  let heldBytes = 0;
+  const room = createRoom(maxHeldBytes);
   return {
-    read(request) {
+    async use(request, use) {
       const { 'content-encoding': encoding = 'identity', 'content-length': declared = '0' } = request.headers;
       if (encoding !== 'identity')
         throw new HttpProblem(415, `Send the body as it is: Content-Encoding ${encoding} is not taken.`);
       if (Number(declared) > maxBodyBytes) throw tooLarge(maxBodyBytes);
-      return new Promise((resolve, reject) => {
-        let chunks: Buffer[] = [];
-        let ownBytes = 0;
-        let isSettled = false;
-        const settle = (finish: () => void) => {
-          if (isSettled) return;
-          isSettled = true;
-          heldBytes -= ownBytes;
-          finish();
-          chunks = [];
-        };
-        request.on('data', (chunk: Buffer) => {
-          // What comes after a refusal is let go by: the answer is on its way.
-          if (isSettled) return;
-          chunks.push(chunk);
-          ownBytes += chunk.length;
-          heldBytes += chunk.length;
-          if (ownBytes > maxBodyBytes) settle(() => reject(tooLarge(maxBodyBytes)));
-          else if (heldBytes > maxHeldBytes) settle(() => reject(tooMuch()));
-        });
-        request.once('end', () => {
-          const [only] = chunks;
-          const whole = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, ownBytes);
-          settle(() => resolve(whole));
-        });
-        request.once('close', () => settle(() => reject(new HttpProblem(400, 'The body ended too soon.'))));
-      });
+      const held = room.hold();
+      try {
+        await use(await collect(request, held, maxBodyBytes));
+      } finally {
+        held.release();
+      }
     },
   };
+}
+
+function collect(request: IncomingMessage, held: HeldBytes, maxBodyBytes: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    // What comes after a refusal is let go by: the answer is on its way.
+    let isSettled = false;
+    const refuse = (problem: HttpProblem) => {
+      if (isSettled) return;
+      isSettled = true;
+      held.release();
+      reject(problem);
+    };
+    request.on('data', (chunk: Buffer) => {
+      if (isSettled) return;
+      if (held.length + chunk.length > maxBodyBytes) refuse(tooLarge(maxBodyBytes));
+      else if (!held.add(chunk)) refuse(tooMuch());
+    });
+    request.once('end', () => {
+      if (isSettled) return;
+      isSettled = true;
+      resolve(held.bytes());
+    });
+    request.once('close', () => refuse(new HttpProblem(400, 'The body ended too soon.')));
+  });
 }
 
 // The rest of a refused body is not read: the connection ends with the answer.
@@ -73,22 +81,12 @@ function tooMuch(): HttpProblem {
   });
 }
 
-/** Parses a JSON body. @throws {HttpProblem} 400 with what is wrong with it */
-export function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
-  } catch (cause) {
-    const found = body.length === 0 ? 'The body is empty' : 'The body is no JSON';
-    throw new HttpProblem(400, `${found}: expected an object.`, { cause });
-  }
-}
+/** JSON as an answer calls it. */
+export const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Answers with JSON. */
 export function sendJson(response: ServerResponse, value: unknown, status = 200): void {
-  sendBytes(response, Buffer.from(JSON.stringify(value)), {
-    status,
-    type: 'application/json; charset=utf-8',
-  });
+  sendBytes(response, Buffer.from(JSON.stringify(value)), { status, type: JSON_TYPE });
 }
 
 /** Answers with bytes. */

@@ -1,8 +1,8 @@
 /** A client of TensorFlow Serving's gRPC API. */
 import { credentials, Metadata, makeClientConstructor, type ServiceError } from '@grpc/grpc-js';
+import { DT_FLOAT } from '../codecs/predict-message.js';
 import { type PredictResponse, readSignatures, serviceDefinition } from '../grpc/messages.js';
 import { SIGNATURE_FIELD } from '../grpc/prediction-service.js';
-import { DT_FLOAT } from '../grpc/tensor-proto.js';
 import {
   onlySignature,
   type ServingClient,

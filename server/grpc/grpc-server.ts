@@ -3,6 +3,7 @@ import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, st
 import { UsageError } from '../../lib/federation/errors.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { DEFAULT_BODY_LIMITS } from '../api/exchange.js';
+import { type Codecs, createCodecs } from '../codecs/codecs.js';
 import type { ListenOptions } from '../listen.js';
 import type { ServedModels } from '../models/served-models.js';
 import type { Access } from '../operations/access.js';
@@ -18,6 +19,8 @@ import { toStatus } from './status.js';
 /** What answers on the port. */
 export interface GrpcOptions extends ObserverOptions {
   readonly models: ServedModels;
+  /** Reads large messages; its own by default. */
+  readonly codecs?: Codecs;
   readonly access: Access;
   readonly rateLimit?: RateLimit;
   /** Proxies in front whose `x-forwarded-for` is believed. */
@@ -43,7 +46,7 @@ export async function startGrpc(
   options: GrpcOptions,
   { host, port, tls }: ListenOptions,
 ): Promise<RunningGrpcServer> {
-  const { models, reporter, trustedProxies } = options;
+  const { models, reporter, trustedProxies, codecs = createCodecs() } = options;
   const front = { guard: createGuard(options), observe: createObserver(options), trustedProxies };
   const server = new Server({
     'grpc.max_receive_message_length': DEFAULT_BODY_LIMITS.maxBodyBytes,
@@ -51,13 +54,19 @@ export async function startGrpc(
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     interceptors: [createGrpcFront(front)],
   });
-  server.addService(serviceDefinition('tensorflow.serving.PredictionService'), {
-    Predict: unary((request: Parameters<typeof predict>[1]) => predict(models, request), reporter),
-    GetModelMetadata: unary(
-      (request: Parameters<typeof getModelMetadata>[1]) => getModelMetadata(models, request),
-      reporter,
-    ),
-  });
+  const { Predict, ...services } = serviceDefinition('tensorflow.serving.PredictionService');
+  // The messages of Predict are bytes here: what is large in them is read elsewhere.
+  const asBytes = { requestDeserialize: (bytes: Buffer) => bytes, responseSerialize: asBuffer };
+  server.addService(
+    { ...services, ...(Predict === undefined ? {} : { Predict: { ...Predict, ...asBytes } }) },
+    {
+      Predict: unary((message: Buffer) => predict({ models, codecs }, message), reporter),
+      GetModelMetadata: unary(
+        (request: Parameters<typeof getModelMetadata>[1]) => getModelMetadata(models, request),
+        reporter,
+      ),
+    },
+  );
   server.addService(serviceDefinition('tensorflow.serving.ModelService'), {
     GetModelStatus: unary(
       (request: Parameters<typeof getModelStatus>[1]) => getModelStatus(models, request),
@@ -87,6 +96,10 @@ function unary<Request>(answer: (request: Request) => Promise<object> | object, 
       done({ ...failed, details: 'Something went wrong in the server; its log says more.' });
     }
   };
+}
+
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function bind(server: Server, address: string, tls: TlsFiles | undefined): Promise<number> {

@@ -1,41 +1,28 @@
 /** TensorFlow Serving's PredictionService and ModelService, as functions from a request to its answer. */
 import { type FoundModel, findVersion, requireModel } from '../api/find-version.js';
-import { requireSignature, SIGNATURE, signatureDefinition } from '../api/tensorflow-rest.js';
+import { type ApiParts, imagesOf, jsonBytes } from '../api/images.js';
+import { signatureDefinition } from '../api/tensorflow-rest.js';
+import { DT_FLOAT } from '../codecs/predict-message.js';
+import { bad } from '../codecs/tensor.js';
+import { SIGNATURE } from '../codecs/tensorflow-json.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
-import type {
-  MetadataRequest,
-  ModelSpec,
-  PredictRequest,
-  PredictResponse,
-  StatusRequest,
-} from './messages.js';
-import { DT_FLOAT, imagesFromTensor, probabilitiesTensor } from './tensor-proto.js';
+import type { MetadataRequest, ModelSpec, StatusRequest } from './messages.js';
 
 /** The only kind of metadata that TensorFlow Serving has. */
 export const SIGNATURE_FIELD = 'signature_def';
 
-/** Answers `Predict`. The model has one input, so whatever a client calls it is taken. */
-export async function predict(
-  models: ServedModels,
-  { model_spec: spec, inputs = {}, output_filter: filter = [] }: PredictRequest,
-): Promise<PredictResponse> {
-  const found = find(models, spec);
-  requireSignature(spec?.signature_name);
-  const tensors = Object.values(inputs);
-  const [tensor] = tensors;
-  if (tensor === undefined || tensors.length > 1)
-    throw new HttpProblem(400, `Expected one input, ${found.card.signature.input}, found ${tensors.length}.`);
+/** Answers `Predict`: the bytes of a message with those of another. */
+export async function predict({ models, codecs }: ApiParts, message: Uint8Array): Promise<Uint8Array> {
+  const request = await codecs.run('readPredictMessage', { message }, message.length);
+  const found = find(models, request.model_spec);
   const { output } = found.card.signature;
-  const unknown = filter.find((each) => each !== output);
-  if (unknown !== undefined)
-    throw new HttpProblem(400, `Expected the one output ${output}, found ${unknown}.`);
-  const { values, count } = imagesFromTensor(tensor, found.card);
+  const unknown = request.output_filter?.find((each) => each !== output);
+  if (unknown !== undefined) throw bad(`the one output ${output}`, unknown);
+  const { values, count } = imagesOf(request.tensor, found.card);
   const probabilities = await found.predictor.predict(values, count);
-  return {
-    model_spec: answeredSpec(models, found),
-    outputs: { [output]: probabilitiesTensor(probabilities, count) },
-  };
+  const answer = { spec: answeredSpec(models, found), output, probabilities, count };
+  return codecs.run('writePredictAnswer', answer, jsonBytes(probabilities));
 }
 
 /** Answers `GetModelMetadata`: the signature, packed as TensorFlow Serving packs it. */

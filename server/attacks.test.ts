@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { credentials, makeClientConstructor, type ServiceError, status } from '@grpc/grpc-js';
+import { serviceDefinition } from './grpc/messages.js';
+import { createRoom } from './held-bytes.js';
+import { digitPng } from './testing/segment-digits.js';
+import { type ServedApp, serveApp, upload } from './testing/served-app.js';
+import { serveGrpc } from './testing/served-grpc.js';
+
+const MEGABYTE = 2 ** 20;
+const SIZE = 15_000_000;
+const IMAGE = JSON.stringify({ instances: [new Array(784).fill(0.5)] });
+
+/** A body of 15 MB that begins, repeats and ends as said. */
+const bodyOf = (begin: string, part: string, end = '', size = SIZE) =>
+  begin + part.repeat(Math.floor((size - begin.length - end.length) / part.length)) + end;
+
+/** Bodies that are slow to parse, or take much memory once they are. */
+const BODIES: Readonly<Record<string, () => string>> = {
+  'lists within lists': () => '['.repeat(SIZE / 2) + ']'.repeat(SIZE / 2),
+  'objects within objects': () => bodyOf('', '{"a":'),
+  'empty lists': () => bodyOf('{"instances":[', '[],', '[]]}'),
+  'lists of one number': () => bodyOf('{"instances":[', '[0],', '[0]]}'),
+  'empty objects': () => bodyOf('{"instances":[', '{},', '{}]}'),
+  'short texts': () => bodyOf('{"instances":[', '"a",', '0]}'),
+  numbers: () => bodyOf('{"instances":[[', '0,', '0]]}'),
+  'numbers within a list too many': () => bodyOf('{"instances":[[[[[[[[[[', '0,', '0]]]]]]]]]]}'),
+  'one long text': () => bodyOf('{"instances":"', '\\"', '"}'),
+  'one text without an end': () => bodyOf('{"instances":"', 'a'),
+};
+
+describe('attacks by large bodies', () => {
+  let app: ServedApp;
+  before(async () => {
+    app = await serveApp();
+  });
+  after(() => app.close());
+
+  const post = async (path: string, body: string) => {
+    const response = await fetch(app.url + path, { method: 'POST', body });
+    return { status: response.status, text: await response.text() };
+  };
+
+  for (const [what, make] of Object.entries(BODIES)) {
+    it(`are refused, and the server stays small: ${what}`, async () => {
+      const body = make();
+      const before = process.memoryUsage().rss;
+      for (const path of ['/v1/models/model:predict', '/v2/models/model/infer']) {
+        const answer = await post(path, body);
+        assert.equal(answer.status, 400, answer.text.slice(0, 200));
+        assert.ok(answer.text.length < 500, 'the answer tells nothing of its size');
+      }
+      const grown = (process.memoryUsage().rss - before) / MEGABYTE;
+      assert.ok(grown < 600, `grew by ${grown.toFixed(0)} MiB`);
+    });
+  }
+
+  it('answers probes, metrics, small predictions and uploads before large bodies that were there first', async () => {
+    const heavy = bodyOf('{"instances":[[', '0,', '0]]}', SIZE / 3);
+    const done: string[] = [];
+    const attacks = Array.from({ length: 8 }, async () => {
+      const { status: code } = await post('/v1/models/model:predict', heavy);
+      done.push('attack');
+      return code;
+    });
+    // The first of them is being read, or has been.
+    await Promise.race(attacks);
+    const png = await digitPng(7);
+    for (const path of ['/healthz', '/readyz', '/v2/health/ready', '/metrics'])
+      assert.equal((await fetch(app.url + path)).status, 200, path);
+    assert.equal((await post('/v1/models/model:predict', IMAGE)).status, 200);
+    assert.equal((await upload(app.url, png)).status, 200);
+    done.push('honest');
+    assert.deepEqual(new Set(await Promise.all(attacks)), new Set([400]));
+    assert.ok(done.indexOf('honest') < done.length - 1, done.join(' '));
+  });
+
+  it('answers large requests of honest clients, thousands of images in one', async () => {
+    const count = 3_000;
+    const instances = Array.from({ length: count }, () => new Array(784).fill(0));
+    const { status: code, text } = await post('/v1/models/model:predict', JSON.stringify({ instances }));
+    assert.equal(code, 200, text.slice(0, 200));
+    const { predictions } = JSON.parse(text) as { predictions: number[][] };
+    assert.equal(predictions.length, count);
+    assert.ok(predictions.every((row) => row.length === 10));
+  });
+
+  it('bounds what all bodies together hold, from their first byte to their answer', async () => {
+    const limited = await serveApp({ limits: { maxBodyBytes: 2_000_000, maxHeldBytes: 3_000_000 } });
+    try {
+      const body = `${' '.repeat(1_000_000)}${IMAGE}`;
+      const codes = await Promise.all(
+        Array.from({ length: 12 }, async () => {
+          const url = `${limited.url}/v1/models/model:predict`;
+          // The connection of a refused body is closed, maybe while it is still being sent.
+          return fetch(url, { method: 'POST', body }).then(
+            (response) => response.status,
+            () => 503,
+          );
+        }),
+      );
+      assert.ok(codes.includes(200) && codes.every((code) => code === 200 || code === 503), codes.join());
+      assert.equal(
+        (await fetch(`${limited.url}/v1/models/model:predict`, { method: 'POST', body })).status,
+        200,
+      );
+    } finally {
+      await limited.close();
+    }
+  });
+});
+
+describe('room for bodies', () => {
+  it('holds parts of one byte as cheaply as one large part', () => {
+    const room = createRoom(2_000_000);
+    const held = room.hold();
+    const before = process.memoryUsage();
+    for (let at = 0; at < 1_000_000; at++) held.add(Uint8Array.of(at % 251));
+    const { rss } = process.memoryUsage();
+    assert.ok(rss - before.rss < 60 * MEGABYTE, `grew by ${(rss - before.rss) / MEGABYTE} MiB`);
+    const bytes = held.bytes();
+    assert.equal(bytes.length, 1_000_000);
+    assert.ok(bytes.every((byte, at) => byte === at % 251));
+  });
+
+  it('counts all that is held, and what is released no more', () => {
+    const room = createRoom(10);
+    const [one, other] = [room.hold(), room.hold()];
+    assert.ok(one.add(new Uint8Array(6)));
+    assert.ok(!other.add(new Uint8Array(5)));
+    assert.equal(other.length, 0);
+    one.release();
+    one.release();
+    assert.ok(other.add(new Uint8Array(10)));
+    assert.ok(!other.add(new Uint8Array(1)));
+  });
+});
+
+describe('attacks by gRPC messages', () => {
+  it('are refused, and others answered meanwhile', async () => {
+    const app = await serveApp();
+    const server = await serveGrpc(app.predictor);
+    const service = 'tensorflow.serving.PredictionService';
+    const client = new (makeClientConstructor(serviceDefinition(service), service))(
+      server.address,
+      credentials.createInsecure(),
+    );
+    const send = (path: string, bytes: Buffer) =>
+      new Promise<number>((resolve) => {
+        client.makeUnaryRequest(
+          path,
+          (raw: Buffer) => raw,
+          (raw: Buffer) => raw,
+          bytes,
+          (error: ServiceError | null) => resolve(error === null ? status.OK : error.code),
+        );
+      });
+    /** A field of protobuf whose content is bytes. */
+    const field = (tag: number, content: Uint8Array) => {
+      const length: number[] = [];
+      for (let rest = content.length; ; rest = Math.floor(rest / 128)) {
+        length.push(rest >= 128 ? (rest % 128) | 128 : rest);
+        if (rest < 128) return Buffer.concat([Buffer.of((tag << 3) | 2, ...length), content]);
+      }
+    };
+    const spec = field(1, field(1, Buffer.from('digits')));
+    const withTensor = (tensor: Uint8Array) =>
+      Buffer.concat([spec, field(2, Buffer.concat([field(1, Buffer.from('x')), field(2, tensor)]))]);
+    const float = Buffer.of(0x08, 1);
+    const dims = (...sizes: readonly Uint8Array[]) =>
+      field(2, Buffer.concat(sizes.map((size) => field(2, Buffer.concat([Buffer.of(0x08), size])))));
+    const [one, side, thousands, huge] = [
+      Buffer.of(1),
+      Buffer.of(28),
+      Buffer.of(0xa0, 0x1f),
+      Buffer.of(0xff, 0xff, 0xff, 0xff, 0xff, 0x7f),
+    ];
+    const zero = field(5, Buffer.alloc(4));
+    const messages: Readonly<Record<string, Buffer>> = {
+      'seven million dimensions': withTensor(field(2, Buffer.alloc(SIZE, Buffer.of(0x12, 0)))),
+      'many inputs': Buffer.concat([
+        spec,
+        ...Array.from({ length: 300_000 }, (_, at) => field(2, field(1, Buffer.from(at.toString(36))))),
+      ]),
+      'seven million outputs': Buffer.concat([spec, Buffer.alloc(SIZE, Buffer.of(0x1a, 0))]),
+      'fifteen million whole numbers': withTensor(
+        Buffer.concat([Buffer.of(0x08, 3), field(7, Buffer.alloc(SIZE))]),
+      ),
+      'images beyond counting': withTensor(Buffer.concat([float, dims(huge, side, side, one), zero])),
+      'one number for four thousand images': withTensor(
+        Buffer.concat([float, dims(thousands, side, side, one), zero]),
+      ),
+      'no message': Buffer.alloc(SIZE, 0xff),
+    };
+    const probe = () => send('/grpc.health.v1.Health/Check', Buffer.alloc(0));
+    try {
+      const image = withTensor(Buffer.concat([float, dims(one, side, side, one), zero]));
+      assert.equal(await send(`/${service}/Predict`, image), status.OK);
+      for (const [what, message] of Object.entries(messages)) {
+        assert.ok(message.length < 16_000_000);
+        const attack = send(`/${service}/Predict`, message);
+        assert.equal(await probe(), status.OK);
+        assert.equal(await send(`/${service}/Predict`, image), status.OK);
+        assert.equal(await attack, status.INVALID_ARGUMENT, what);
+      }
+    } finally {
+      client.close();
+      await server.close();
+      await app.close();
+    }
+  });
+});

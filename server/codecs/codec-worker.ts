@@ -1,0 +1,18 @@
+/** The thread in which large bodies are read and large answers written. */
+import { parentPort } from 'node:worker_threads';
+import { HttpProblem } from '../problems.js';
+import { buffersOf, CODECS, type CodecReply, type CodecRequest } from './codec-table.js';
+
+if (parentPort === null) throw new Error('This module runs as a worker thread only.');
+const port = parentPort;
+port.on('message', ({ name, argument }: CodecRequest) => {
+  try {
+    const value = (CODECS[name] as (given: object) => object)(argument);
+    port.postMessage({ value } satisfies CodecReply, [...buffersOf(value)]);
+  } catch (error) {
+    const status = error instanceof HttpProblem ? error.status : undefined;
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const said = error instanceof HttpProblem ? error.message : message;
+    port.postMessage({ status, message: said } satisfies CodecReply);
+  }
+});

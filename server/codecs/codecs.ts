@@ -1,0 +1,83 @@
+/** Reading requests and writing answers: small ones at once, large ones in a thread of their own, so that they hold up nobody. */
+import { Worker } from 'node:worker_threads';
+import { HttpProblem } from '../problems.js';
+import {
+  buffersOf,
+  CODECS,
+  type Codec,
+  type CodecName,
+  type CodecReply,
+  type CodecRequest,
+} from './codec-table.js';
+
+/** Reads and writes bodies and messages. */
+export interface Codecs {
+  /**
+   * Calls a function of the table. What is large is handed over: the caller must not use it afterwards.
+   *
+   * @param sizeBytes of what is read or written
+   * @throws {HttpProblem} with what is wrong with the body
+   */
+  run<Name extends CodecName>(
+    name: Name,
+    argument: Parameters<Codec<Name>>[0],
+    sizeBytes: number,
+  ): ReturnType<Codec<Name>> | Promise<ReturnType<Codec<Name>>>;
+}
+
+/** Up to here a body costs the event loop less than its way to the thread and back costs everybody. */
+const INLINE_BYTES = 65_536;
+/** The bounds of json.ts and tensor.ts keep a body well below; beyond, the thread ends and not the server. */
+const HEAP_MEGABYTES = 1_024;
+
+/** Makes codecs; their thread starts with the first large body, and keeps no process alive. */
+export function createCodecs(): Codecs {
+  let worker: Worker | undefined;
+  // One after the other: what many ask at the same time takes no more memory than what one asks.
+  let last: Promise<unknown> = Promise.resolve();
+
+  function start(): Worker {
+    const resourceLimits = { maxOldGenerationSizeMb: HEAP_MEGABYTES };
+    const started = new Worker(new URL('./codec-worker.js', import.meta.url), { resourceLimits });
+    started.unref();
+    // What ends it is told by its end.
+    started
+      .on('error', () => undefined)
+      .once('exit', () => {
+        worker = undefined;
+      });
+    worker = started;
+    return started;
+  }
+
+  function ask(request: CodecRequest): Promise<unknown> {
+    const asked = worker ?? start();
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void) => {
+        asked.off('message', onReply).off('exit', onEnd);
+        finish();
+      };
+      const onReply = (reply: CodecReply) =>
+        settle(() => ('value' in reply ? resolve(reply.value) : reject(errorOf(reply))));
+      const onEnd = () =>
+        settle(() => reject(new HttpProblem(413, 'The body takes too much memory to read.')));
+      asked.on('message', onReply).on('exit', onEnd);
+      asked.postMessage(request, [...buffersOf(request.argument)]);
+    });
+  }
+
+  return {
+    run(name, argument, sizeBytes) {
+      // Each name has its own types, which a look-up by a variable name loses.
+      const codec = CODECS[name] as (given: typeof argument) => ReturnType<Codec<typeof name>>;
+      if (sizeBytes <= INLINE_BYTES) return codec(argument);
+      const answer = last.then(() => ask({ name, argument }));
+      last = answer.catch(() => undefined);
+      return answer as Promise<ReturnType<typeof codec>>;
+    },
+  };
+}
+
+function errorOf({ status, message }: Exclude<CodecReply, { readonly value: unknown }>): Error {
+  return status === undefined ? new Error(message) : new HttpProblem(status, message);
+}

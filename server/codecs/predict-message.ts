@@ -1,0 +1,119 @@
+/** Messages of TensorFlow Serving's `Predict` (gRPC): their bytes to tensors, probabilities to the bytes of an answer. */
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import {
+  type PredictRequest,
+  type PredictResponse,
+  serviceDefinition,
+  type TensorProto,
+} from '../grpc/messages.js';
+import { HttpProblem } from '../problems.js';
+import {
+  bad,
+  MOST_DIMENSIONS,
+  type NumberTypeName,
+  type Tensor,
+  tensorFromBytes,
+  tensorFromNumbers,
+} from './tensor.js';
+import { type Answers, requireSignature } from './tensorflow-json.js';
+
+/** `DT_FLOAT` of tensorflow/core/framework/types.proto. */
+export const DT_FLOAT = 1;
+
+type ValueField = Exclude<keyof TensorProto, 'dtype' | 'tensor_shape' | 'tensor_content'>;
+
+/** Types of TensorFlow by their number: what they are here, and where their values are if not in `tensor_content`. */
+const TYPES: Readonly<Record<number, readonly [type: NumberTypeName, field: ValueField]>> = {
+  1: ['FP32', 'float_val'],
+  2: ['FP64', 'double_val'],
+  3: ['INT32', 'int_val'],
+  4: ['UINT8', 'int_val'],
+  5: ['INT16', 'int_val'],
+  6: ['INT8', 'int_val'],
+  9: ['INT64', 'int64_val'],
+  17: ['UINT16', 'int_val'],
+  22: ['UINT32', 'uint32_val'],
+  23: ['UINT64', 'uint64_val'],
+};
+
+/** A request of `Predict` without what was checked already. */
+export interface PredictMessage extends Pick<PredictRequest, 'model_spec' | 'output_filter'> {
+  readonly tensor: Tensor;
+}
+
+const { Predict } = serviceDefinition('tensorflow.serving.PredictionService');
+
+/** Reads a message. The model has one input, so whatever a client calls it is taken. @throws {HttpProblem} 400 */
+export function readPredictMessage({ message }: { readonly message: Uint8Array }): PredictMessage {
+  const { model_spec = {}, inputs = {}, output_filter = [] } = decoded(message);
+  requireSignature(model_spec.signature_name);
+  const [tensor, ...others] = Object.values(inputs);
+  if (tensor === undefined || others.length > 0)
+    throw bad('one input', String(tensor === undefined ? 0 : others.length + 1));
+  if (output_filter.length > 1) throw bad('one output', String(output_filter.length));
+  return { model_spec, output_filter, tensor: tensorOf(tensor) };
+}
+
+/** Texts, bytes and messages in one message: beside spec and tensor there are a few inputs, outputs and dimensions. */
+const MAX_FIELDS = 64;
+
+/** Looks through a message before anything is made of it: seven million empty dimensions fit into 16 MB. */
+function requireFewFields(message: Uint8Array, depth = 0): void {
+  const reader = new BinaryReader(message);
+  let fields = 0;
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (wireType !== WireType.LengthDelimited) {
+      reader.skip(wireType, field);
+      continue;
+    }
+    if (++fields > MAX_FIELDS) throw bad(`at most ${MAX_FIELDS} fields in a message`, 'more');
+    const content = reader.bytes();
+    // Field 1 of the request is its spec; field 2 leads from the request to its input, the tensor, and the tensor's shape.
+    if ((field === 1 && depth === 0) || (field === 2 && depth < 3)) requireFewFields(content, depth + 1);
+  }
+}
+
+function decoded(message: Uint8Array): PredictRequest {
+  try {
+    requireFewFields(message);
+    return Predict?.requestDeserialize(asBuffer(message)) as PredictRequest;
+  } catch (cause) {
+    if (cause instanceof HttpProblem) throw cause;
+    throw new HttpProblem(400, 'Expected a PredictRequest, found bytes that are none.', { cause });
+  }
+}
+
+function tensorOf({ dtype = 0, tensor_shape, tensor_content, ...values }: TensorProto): Tensor {
+  const found = TYPES[dtype];
+  if (found === undefined) throw bad('a tensor of numbers such as DT_FLOAT or DT_UINT8', `type ${dtype}`);
+  const [type, field] = found;
+  const dimensions = tensor_shape?.dim ?? [];
+  if (dimensions.length > MOST_DIMENSIONS)
+    throw bad(`at most ${MOST_DIMENSIONS} dimensions`, String(dimensions.length));
+  const shape = dimensions.map(({ size = 0 }) => size);
+  if (tensor_content !== undefined && tensor_content.length > 0)
+    return tensorFromBytes(tensor_content, { type, shape });
+  return tensorFromNumbers(values[field] ?? [], { type, shape, repeatsLast: true });
+}
+
+/** Writes the answer: values in `float_val`, where every client looks. */
+export function writePredictAnswer({
+  spec,
+  output,
+  probabilities,
+  count,
+}: Answers & { readonly spec: PredictResponse['model_spec']; readonly output: string }): Uint8Array {
+  const tensor: TensorProto = {
+    dtype: DT_FLOAT,
+    tensor_shape: { dim: [{ size: count }, { size: probabilities.length / count }] },
+    float_val: Array.from(probabilities),
+  };
+  const answer = { ...(spec === undefined ? {} : { model_spec: spec }), outputs: { [output]: tensor } };
+  return Predict?.responseSerialize(answer) ?? new Uint8Array(0);
+}
+
+/** The same bytes as what protobuf reads. */
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}

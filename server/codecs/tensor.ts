@@ -1,0 +1,193 @@
+/** Numbers in a request as a tensor: nested lists of JSON, rows of numbers, and bytes of a named type. */
+import { formatShape, sizeOf } from '../../lib/federation/weights.js';
+import { HttpProblem } from '../problems.js';
+
+/** Numbers and their shape, before anybody has asked whether a model takes it. */
+export interface Tensor {
+  readonly shape: readonly number[];
+  /** Row-major, each finite. */
+  readonly values: Float32Array;
+}
+
+/** Grey levels that whole numbers stand for; engines scale stored `uint8` images the same way. */
+const MAX_LEVEL = 255;
+/** The most numbers of one request: 64 MB as floats. */
+const MAX_VALUES = 16_000_000;
+/** A last number that stands for all that are missing: as many as an image of 256 × 256 × 3, or a warm-up's batch. */
+const MAX_REPEATED = 200_000;
+/** Largest 32-bit float. */
+const MAX_FLOAT = 3.4028234663852886e38;
+/** A batch of images has four dimensions. */
+export const MOST_DIMENSIONS = 8;
+
+/**
+ * Lists within lists as JSON gives them, `[n]…[c]`, all of one shape.
+ *
+ * @throws {HttpProblem} 400 with what was expected and found
+ */
+export function tensorFromLists(list: unknown): Tensor {
+  if (!Array.isArray(list) || list.length === 0) throw bad('a list of at least one image', describe(list));
+  const shape: number[] = [];
+  for (let part: unknown = list; Array.isArray(part); part = part[0]) {
+    if (shape.push(part.length) > MOST_DIMENSIONS)
+      throw bad(`lists at most ${MOST_DIMENSIONS} deep`, 'deeper ones');
+  }
+  const values = new Float32Array(boundedSize(shape));
+  fill(values, 0, { list, shape, depth: 0, image: undefined });
+  return { shape, values };
+}
+
+interface Part {
+  readonly list: readonly unknown[];
+  readonly shape: readonly number[];
+  /** Lists around this one. */
+  readonly depth: number;
+  /** The image that it is of. */
+  readonly image: number | undefined;
+}
+
+/** Writes the numbers of nested lists one after the other. Returns where they end. */
+function fill(target: Float32Array, at: number, { list, shape, depth, image }: Part): number {
+  const extent = shape[depth];
+  if (list.length !== extent)
+    throw bad(
+      `images of one shape, ${formatShape(shape.slice(1))} as the first`,
+      `a list of ${list.length} where that has ${extent} in image ${image}`,
+    );
+  const isInnermost = depth === shape.length - 1;
+  let end = at;
+  for (let index = 0; index < list.length; index++) {
+    const each: unknown = list[index];
+    const own = image ?? index;
+    if (isInnermost) target[end++] = floatOf(each, own);
+    else if (Array.isArray(each))
+      end = fill(target, end, { list: each, shape, depth: depth + 1, image: own });
+    else throw bad('lists of one depth', `${describe(each)} in image ${own}`);
+  }
+  return end;
+}
+
+function floatOf(value: unknown, image: number): number {
+  if (typeof value !== 'number') throw bad('numbers', `${describe(value)} in image ${image}`);
+  if (Math.abs(value) > MAX_FLOAT) throw bad('numbers that a 32-bit float holds', String(value));
+  return value;
+}
+
+/** How the bytes of a tensor are read; `isLevel` where its numbers are grey levels from 0 to 255. */
+interface NumberType {
+  readonly bytes: number;
+  readonly isLevel: boolean;
+  readonly read: (view: DataView, at: number) => number;
+}
+
+const NUMBER_TYPES = {
+  FP32: { bytes: 4, isLevel: false, read: (view, at) => view.getFloat32(at, true) },
+  FP64: { bytes: 8, isLevel: false, read: (view, at) => view.getFloat64(at, true) },
+  UINT8: { bytes: 1, isLevel: true, read: (view, at) => view.getUint8(at) },
+  INT8: { bytes: 1, isLevel: true, read: (view, at) => view.getInt8(at) },
+  UINT16: { bytes: 2, isLevel: true, read: (view, at) => view.getUint16(at, true) },
+  INT16: { bytes: 2, isLevel: true, read: (view, at) => view.getInt16(at, true) },
+  UINT32: { bytes: 4, isLevel: true, read: (view, at) => view.getUint32(at, true) },
+  INT32: { bytes: 4, isLevel: true, read: (view, at) => view.getInt32(at, true) },
+  UINT64: { bytes: 8, isLevel: true, read: (view, at) => Number(view.getBigUint64(at, true)) },
+  INT64: { bytes: 8, isLevel: true, read: (view, at) => Number(view.getBigInt64(at, true)) },
+} as const satisfies Readonly<Record<string, NumberType>>;
+
+/** Types of numbers that are taken, as the Open Inference Protocol calls them. */
+export type NumberTypeName = keyof typeof NUMBER_TYPES;
+
+/** Whether `name` is such a type. */
+export function isNumberType(name: unknown): name is NumberTypeName {
+  return typeof name === 'string' && Object.hasOwn(NUMBER_TYPES, name);
+}
+
+/** A tensor as a client declares it. */
+export interface DeclaredTensor {
+  readonly type: NumberTypeName;
+  readonly shape: readonly number[];
+}
+
+/**
+ * Little-endian bytes. Whole numbers are grey levels and are scaled to 0…1; floats are taken as they are.
+ *
+ * @throws {HttpProblem} 400 where shape and length do not fit
+ */
+export function tensorFromBytes(bytes: Uint8Array, { type, shape }: DeclaredTensor): Tensor {
+  const size = boundedSize(shape);
+  const { bytes: width, isLevel, read } = NUMBER_TYPES[type];
+  if (bytes.length !== size * width)
+    throw bad(`${size * width} bytes of ${type} in shape ${formatShape(shape)}`, `${bytes.length}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const scale = isLevel ? 1 / MAX_LEVEL : 1;
+  return finite(shape, size, (index) => read(view, index * width) * scale);
+}
+
+/**
+ * A row of numbers. Where `repeatsLast`, the last one stands for all that are missing (TensorFlow's way).
+ *
+ * @throws {HttpProblem} 400 where shape and length do not fit
+ */
+export function tensorFromNumbers(
+  numbers: ArrayLike<unknown>,
+  { type, shape, repeatsLast = false }: DeclaredTensor & { readonly repeatsLast?: boolean },
+): Tensor {
+  const size = boundedSize(shape);
+  const repeats = repeatsLast && numbers.length > 0 && numbers.length < size;
+  if (numbers.length !== size && !repeats)
+    throw bad(`${size} numbers in shape ${formatShape(shape)}`, `${numbers.length}`);
+  if (repeats && size > MAX_REPEATED)
+    throw bad(`all ${size} numbers, or one that stands for at most ${MAX_REPEATED}`, `${numbers.length}`);
+  const scale = NUMBER_TYPES[type].isLevel ? 1 / MAX_LEVEL : 1;
+  const last = numbers.length - 1;
+  return finite(shape, size, (index) => toNumber(numbers[index < last ? index : last]) * scale);
+}
+
+/** 64-bit integers come as text or as big integers, for lack of a number that holds them. */
+function toNumber(value: unknown): number {
+  if (typeof value === 'number') return value;
+  if (typeof value === 'string' || typeof value === 'bigint') return Number(value);
+  throw bad('numbers', describe(value));
+}
+
+function finite(shape: readonly number[], size: number, at: (index: number) => number): Tensor {
+  const values = new Float32Array(size);
+  for (let index = 0; index < size; index++) {
+    const value = Math.fround(at(index));
+    if (!Number.isFinite(value)) throw bad('finite numbers', 'NaN or infinite ones');
+    values[index] = value;
+  }
+  return { shape, values };
+}
+
+/** Looked at before anything is made of that size. */
+function boundedSize(shape: readonly number[]): number {
+  const size = sizeOf(shape);
+  if (!(size <= MAX_VALUES)) throw bad(`at most ${MAX_VALUES} numbers`, `shape ${formatShape(shape)}`);
+  return size;
+}
+
+/** A 400 that says what was expected and what was found. */
+export function bad(expected: string, found: string): HttpProblem {
+  return new HttpProblem(400, `Expected ${expected}, found ${found}.`);
+}
+
+/** What a value of JSON is, in a word or two, however large it is. */
+export function describe(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  if (typeof value === 'object') return 'b64' in value ? 'base64 text (b64)' : 'an object';
+  return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
+}
+
+/** The probabilities of one image, without the noise behind a float's 8 digits. */
+export function rowsOf(probabilities: Float32Array, count: number): readonly (readonly number[])[] {
+  const classes = probabilities.length / count;
+  return Array.from({ length: count }, (_, row) =>
+    Array.from(probabilities.subarray(row * classes, (row + 1) * classes), withoutNoise),
+  );
+}
+
+/** A float32 has some 7 significant digits; what JSON would write behind them is noise. */
+export function withoutNoise(value: number): number {
+  return Number(value.toPrecision(8));
+}
