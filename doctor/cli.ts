@@ -1,4 +1,5 @@
 /** `fedbatch doctor`: which engines work on this machine, and how fast. */
+import { styleText } from 'node:util';
 import { Command } from 'commander';
 import {
   backendOption,
@@ -50,7 +51,8 @@ Examples:
         context,
       );
       context.reporter.close();
-      const color = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
+      // Node's own judgement: a terminal that can, NO_COLOR, FORCE_COLOR.
+      const color = styleText('bold', 'x', { stream: process.stdout }) !== 'x';
       process.stdout.write(
         json
           ? `${JSON.stringify(findings, null, 2)}\n`

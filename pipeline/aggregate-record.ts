@@ -34,7 +34,7 @@ export async function concludeAggregation(
   await ledger.set({ aggregate: facts, rejected: refused, failure: undefined });
   await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused });
   const privacy = facts.privacy ? `, ${formatPrivacy(facts.privacy)}` : '';
-  tell(run, STAGE, `${describe(round, facts)}${privacy}  ${took}`);
+  tell(run, { ...STAGE, round }, `${describe(facts)}${privacy}  ${took}`);
   return { file, sha256: facts.sha256, rejected: refused };
 }
 
@@ -65,8 +65,8 @@ function withoutMissing(rejected: readonly RejectedUpdate[], { record }: RoundLe
 
 /** Tells that a round was aggregated before. */
 export function tellAggregated(run: Pick<LocalRun, 'reporter'>, round: number, facts: AggregateFacts): void {
-  tellSkipped(run, STAGE, describe(round, facts));
+  tellSkipped(run, { ...STAGE, round }, describe(facts));
 }
 
-const describe = (round: number, { updates, examples }: AggregateFacts): string =>
-  `round ${round}: ${count(updates, 'update')}, ${examples} examples`;
+const describe = ({ updates, examples }: AggregateFacts): string =>
+  `${count(updates, 'update')}, ${examples} examples`;

@@ -45,8 +45,8 @@ export async function evaluateStage(run: LocalRun, options: EvaluateOptions): Pr
   const { round, global } = task;
   const { evaluation: earlier } = ledger.record;
   if (earlier?.model === global.sha256 && earlier.test === data.test.sha256) {
-    tellSkipped(run, stage, `round ${round}: ${describe(earlier)}`);
-    return withLoss(earlier);
+    tellSkipped(run, { ...stage, round }, describe(earlier));
+    return { ...withLoss(earlier), isSkipped: true };
   }
   const facts = await testGlobalModel(run, options);
   await recordEvaluation(run, { ...options, facts });
@@ -88,7 +88,7 @@ export async function testGlobalModel(
   const { seconds, took } = await stopwatch(() => test({ model: global.file, file: paths.accuracy }));
   const { examples, loss, accuracy } = await readAccuracy(paths.accuracy);
   const facts = { model: global.sha256, test: data.test.sha256, examples, loss, accuracy, seconds };
-  tell(run, stage, `round ${round}: ${describe(facts)}  ${took}`);
+  tell(run, { ...stage, round }, `${describe(facts)}  ${took}`);
   return facts;
 }
 

@@ -2,6 +2,7 @@
 import type { RunSettings } from '../lib/formats/run-record.js';
 import type { VolumePaths } from '../lib/formats/volume.js';
 import { formatSeconds } from '../lib/observability/format.js';
+import { NAME_WIDTH } from '../lib/observability/progress-line.js';
 import type { MetricsFile } from './metrics.js';
 import { type StageContext, type StageTask, stageName } from './stage-process.js';
 
@@ -29,25 +30,19 @@ export interface LocalRun extends StageContext {
   readonly toldEngines: Set<string>;
 }
 
-/** Columns of a stage's name in front of what is said of it; the same as in a progress line. */
-const NAME_WIDTH = 16;
+/** What is told of: a stage, or its part of a round. */
+export type Told = Pick<StageTask, 'stage' | 'round'>;
 
 /** Tells in one line what a stage did. */
-export function tell(
-  { reporter }: Pick<LocalRun, 'reporter'>,
-  task: Pick<StageTask, 'stage' | 'client'>,
-  text: string,
-): void {
-  reporter.info(`${stageName(task).padEnd(NAME_WIDTH)}  ${text}`, { ...task });
+export function tell({ reporter }: Pick<LocalRun, 'reporter'>, told: Told, text: string): void {
+  const name = stageName(told).padEnd(NAME_WIDTH);
+  if (told.round === undefined) reporter.info(`${name}  ${text}`, { ...told });
+  else reporter.step(`${name}  round ${told.round}: ${text}`, { ...told });
 }
 
 /** Tells that a stage was done before, and is skipped. */
-export function tellSkipped(
-  run: Pick<LocalRun, 'reporter'>,
-  task: Pick<StageTask, 'stage' | 'client'>,
-  what: string,
-): void {
-  tell(run, task, `${what}, done before: skipped`);
+export function tellSkipped(run: Pick<LocalRun, 'reporter'>, told: Told, what: string): void {
+  tell(run, told, `${what}, done before: skipped`);
 }
 
 /** Runs a task and says how long it took, e.g. `3.2 s`. */

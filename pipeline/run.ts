@@ -27,6 +27,7 @@ import { splitStage } from './split-stage.js';
 import { createStageClock, type StageClock, timedRunner } from './stage-clock.js';
 import type { StageContext } from './stage-process.js';
 import { type RunResult, resultFacts, shortPath } from './summary.js';
+import { toldRunner } from './told-rounds.js';
 
 /** Workers of a simulation at most, however many are asked for: a slip of the finger must not take the machine down. */
 const MAX_WORKERS = 256;
@@ -125,7 +126,8 @@ async function runOnVolume(
   const work = workOf(run, options);
   const runner = createLocalRunner(run, data, work);
   const plan = { ...federation, seed, quorum };
-  const result = await runRounds(runner, { plan, clock }).finally(() => work.close());
+  const { reporter } = context;
+  const result = await runRounds(runner, { plan, clock, reporter }).finally(() => work.close());
   const complete = { ...result, seconds: clock.seconds(), volume: paths.root };
   await metrics.append({ event: 'end', ...resultFacts(complete) });
   return complete;
@@ -139,9 +141,16 @@ function workOf(run: LocalRun, { trainers }: Pick<RunOptions, 'trainers'>): Roun
 
 async function runRounds(
   runner: LocalRunner,
-  { plan, clock }: { readonly plan: FederationPlan; readonly clock: StageClock },
+  {
+    plan,
+    clock,
+    reporter,
+  }: { readonly plan: FederationPlan; readonly clock: StageClock } & Pick<StageContext, 'reporter'>,
 ) {
-  const outcomes = await federatedAveraging(plan, timedRunner(runner, clock));
+  const outcomes = await federatedAveraging(
+    plan,
+    toldRunner(timedRunner(runner, clock), { rules: plan, reporter }),
+  );
   const ending = endingOf(outcomes, plan);
   const results = { last: ending.last.global, best: ending.best.global };
   return { ...ending, lastRound: await clock.time('evaluate', () => runner.conclude(results)) };

@@ -26,6 +26,8 @@ export interface Evaluation {
   readonly loss: number;
   /** Share of right answers, 0 to 1. */
   readonly accuracy: number;
+  /** An earlier attempt had made the test. */
+  readonly isSkipped?: boolean;
 }
 
 /** A round's training: the selected clients, each from the same global model. */

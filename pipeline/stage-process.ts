@@ -18,6 +18,9 @@ export interface StageTask {
     | 'serve'
     | 'doctor';
   readonly client?: number;
+  /** The round that it works for, and how many there are at most. */
+  readonly round?: number;
+  readonly rounds?: number;
   /** The program below the compiled project, e.g. `trainer/cli.js`. */
   readonly program: string;
   readonly arguments: readonly string[];
@@ -54,7 +57,7 @@ export interface StageContext {
 /** After the request to stop, how long a stage may take before it is killed; less than the pipeline's own grace. */
 const FORCE_KILL_AFTER_MS = 3_000;
 
-/** A stage without clients that ends within this time of its first progress shows none. */
+/** A stage other than training that ends within this time of its first progress shows none. */
 const SHORT_STAGE_MS = 1_000;
 
 /** So many lines of a failed stage explain it: its last error messages, else its first other lines (of a crash, say). */
@@ -137,7 +140,7 @@ async function finish(
   await eachLine(child.iterable({ from: 'stderr' }), (line) => passOn(line, sink));
   await output;
   const result = await child;
-  if (!isParallel(task)) reporter.close();
+  reporter.close(task);
   if (result.isCanceled || signal.aborted) throw new InterruptedError();
   if (result.failed) throw stageError(result, sink);
   return { stdout: (result.stdout ?? []) as readonly string[] };
@@ -192,14 +195,15 @@ function programPath(program: string): string {
   return fileURLToPath(new URL(`../${program}`, import.meta.url));
 }
 
-/** Training, which takes the time, shows all of its progress, and its last state stays; of a short stage a line remains. */
-function isWorthShowing({ done, total }: ProgressEvent, sink: LineSink): boolean {
+/** Training, which takes the time, shows all of its progress; what any other stage came to has a line of its own. */
+function showProgress(progress: ProgressEvent, sink: LineSink): void {
   sink.firstProgressAt ??= Date.now();
-  return isParallel(sink.task) || (done < total && Date.now() - sink.firstProgressAt > SHORT_STAGE_MS);
+  const { stage, done, total } = progress;
+  if (stage !== 'train' && done >= total) sink.reporter.close({ stage });
+  else if (stage === 'train' || Date.now() - sink.firstProgressAt > SHORT_STAGE_MS) {
+    sink.reporter.progress(progress);
+  }
 }
-
-/** Stages of several clients run side by side; one of them must not end the display of the others. */
-const isParallel = ({ client }: StageTask): boolean => client !== undefined;
 
 interface LineSink {
   readonly task: StageTask;
@@ -219,8 +223,7 @@ function passOn(line: string, sink: LineSink): void {
   if (entry === undefined) {
     if (line.trim() !== '' && other.length < KEPT_LINES) other.push(line.trim());
   } else if (entry.event === 'progress') {
-    const progress = progressOf(entry, task);
-    if (isWorthShowing(progress, sink)) reporter.progress(progress);
+    showProgress(progressOf(entry, task), sink);
   } else if (entry.event === 'engine') {
     sink.onEngine?.({ engine: String(entry.engine), why: String(entry.why) });
   } else if (entry.event === DATA_NOTE.event) {
@@ -245,9 +248,10 @@ function parseLine(line: string): Record<string, unknown> | undefined {
 
 function progressOf(entry: Record<string, unknown>, task: StageTask): ProgressEvent {
   const { level, time, event, msg, ...progress } = entry;
-  // The same trainer does not know its number where the user runs it by hand; here it is known.
-  const client = task.client === undefined ? {} : { client: task.client };
-  return { ...(progress as unknown as ProgressEvent), ...client };
+  // A trainer that a user runs by hand knows nothing of these; here they are known.
+  const { client, round, rounds } = task;
+  const known = Object.entries({ client, round, rounds }).filter(([, value]) => value !== undefined);
+  return { ...(progress as unknown as ProgressEvent), ...Object.fromEntries(known) };
 }
 
 interface Ending {

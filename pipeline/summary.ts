@@ -2,7 +2,7 @@
 import { relative } from 'node:path';
 import { formatPrivacy } from '../lib/federation/privacy/privacy-record.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
-import { formatSeconds, formatTable } from '../lib/observability/format.js';
+import { formatDuration, formatTable } from '../lib/observability/format.js';
 import type { Ending } from './ending.js';
 import { count } from './local-run.js';
 import type { StageSeconds } from './stage-clock.js';
@@ -64,8 +64,8 @@ export function summary(result: RunResult): string {
     last.evaluation.accuracy.toFixed(4),
   ]);
   const header = ['client', 'examples', 'seconds', 'accuracy alone', 'accuracy of the average'];
-  const stages = (['split', 'train', 'aggregate', 'evaluate', 'total'] as const).map(
-    (stage) => `${stage} ${formatSeconds(seconds[stage])}`,
+  const stages = (['split', 'train', 'aggregate', 'evaluate'] as const).map(
+    (stage) => `${stage} ${formatDuration(seconds[stage])}`,
   );
   const hidden = lastRound.reported.length - shown.length;
   return [
@@ -79,7 +79,7 @@ export function summary(result: RunResult): string {
     formatTable(header, clients),
     ...(hidden > 0 ? [`and ${count(hidden, 'client')} more`] : []),
     '',
-    `time    ${stages.join(' · ')}`,
+    `time    ${formatDuration(seconds.total)}: ${stages.join(', ')}`,
     `model   ${shortPath(`${result.volume}/aggregated-model.h5`)}`,
   ].join('\n');
 }

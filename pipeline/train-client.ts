@@ -55,6 +55,8 @@ export function trainerStage(run: LocalRun, { task, client }: ClientTask) {
   return {
     stage: 'train' as const,
     client,
+    round: task.round,
+    rounds: settings.federation.rounds,
     program: 'trainer/cli.js',
     arguments: [
       ...['--data', paths.shard(client)],

@@ -4,6 +4,7 @@ import { requireQuorum } from '../lib/federation/participation.js';
 import { errorCode, placeFileAtomic, storageError } from '../lib/formats/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
+import { formatLoss, formatSeconds } from '../lib/observability/format.js';
 import { count, type LocalRun, tell, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { TrainOutcome, TrainTask } from './runner.js';
@@ -38,26 +39,56 @@ export async function trainStage(run: LocalRun, options: TrainOptions): Promise<
   const finished = clients.length - waiting.length - ledger.record.missing.length;
   if (finished > 0) {
     const who = finished === clients.length ? '' : `${finished} of `;
-    tellSkipped(run, { stage: 'train' }, `round ${round}: ${who}${count(clients.length, 'client')}`);
+    tellSkipped(run, { stage: 'train', round }, `${who}${count(clients.length, 'client')}`);
   }
   const learningRate = roundLearningRate(run.settings, task);
   if (waiting.length > 0) await ledger.set({ learningRate });
   const deadline = deadlineIn(run.tolerance.deadlineSeconds);
+  const settled = settledClients(run, { round, waiting: waiting.length, total: clients.length });
   await sharingCores(run, waiting, async (client, signal) => {
     const attempt = { task: { task, data, client }, trainer, deadline };
     const attempted = await attemptTraining({ ...run, signal }, attempt);
     if ('reported' in attempted) await report(run, { task, ledger, learningRate, ...attempted });
     else await lose(run, { task, ledger, client, ...attempted });
+    settled.add(attempted);
   });
   const { reported, missing } = ledger.record;
-  if (missing.length > 0 && waiting.length > 0) {
-    tell(
-      run,
-      { stage: 'train' },
-      `round ${round}: ${reported.length} of ${count(clients.length, 'client')} reported`,
-    );
+  if (waiting.length > 0) {
+    const who = `${reported.length} of ${count(clients.length, 'client')} reported`;
+    tell(run, { stage: 'train', round }, `${who}${settled.result()}`);
   }
   return { reported, missing };
+}
+
+/** Counts the clients of a round that have reported or are missing, for the reader. */
+function settledClients(
+  { reporter, settings }: Pick<LocalRun, 'reporter' | 'settings'>,
+  { round, waiting, total }: { readonly round: number; readonly waiting: number; readonly total: number },
+) {
+  const startedAt = performance.now();
+  const { rounds } = settings.federation;
+  let left = waiting;
+  const sums = { examples: 0, loss: 0 };
+  const seconds = () => (performance.now() - startedAt) / 1000;
+  const learned = () => (sums.examples === 0 ? {} : { loss: sums.loss / sums.examples });
+  return {
+    add(attempted: Attempted): void {
+      left--;
+      if ('reported' in attempted) {
+        const { examples, loss } = attempted.reported;
+        sums.examples += examples;
+        sums.loss += examples * (loss ?? Number.NaN);
+      }
+      const secondsLeft = (left * seconds()) / (waiting - left);
+      const part = { stage: 'train', round, rounds, unit: 'clients' } as const;
+      reporter.progress({ ...part, ...learned(), done: total - left, total, secondsLeft });
+    },
+    /** What the training came to, for its line. */
+    result(): string {
+      const { loss } = learned();
+      return `${loss === undefined ? '' : `, training loss ${formatLoss(loss)}`}  ${formatSeconds(seconds())}`;
+    },
+  };
 }
 
 async function unfinishedClients(

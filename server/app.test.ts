@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sha256 as hash } from '../lib/formats/atomic-file.js';
-import type { Reporter } from '../lib/observability/events.js';
+import { type Reporter, silentReporter } from '../lib/observability/events.js';
 import type { Predictor } from './predictor.js';
 import { digitPng, ON_PAPER } from './testing/segment-digits.js';
 import { type ServedApp, serveApp, type UploadAnswer, upload } from './testing/served-app.js';
@@ -320,11 +320,8 @@ describe('the web application under load and without its model', () => {
   it('reports a fault of its own with the id of the request, and tells the client nothing of it', async () => {
     const told: { message: string; fields: unknown }[] = [];
     const reporter: Reporter = {
-      info() {},
-      warn() {},
+      ...silentReporter,
       error: (message, fields) => void told.push({ message, fields }),
-      progress() {},
-      close() {},
     };
     const faulty: Predictor = {
       card: () => ({

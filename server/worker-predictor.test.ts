@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExitCode } from '../lib/federation/errors.js';
+import { silentReporter } from '../lib/observability/events.js';
 import { decodeImage } from './decode-image.js';
 import { PredictorUnavailableError } from './predictor.js';
 import { preprocess } from './preprocess.js';
@@ -73,7 +74,7 @@ describe('a predictor in a worker thread', () => {
   it('fails what a dying worker has not answered, starts it again, and answers again', async () => {
     const told: string[] = [];
     const tell = (message: string) => void told.push(message);
-    const reporter = { info: tell, warn: tell, error: tell, progress() {}, close() {} };
+    const reporter = { ...silentReporter, info: tell, warn: tell, error: tell };
     const predictor = await createWorkerPredictor({
       modelPath,
       threads: 1,

@@ -76,6 +76,11 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
     const known = opened.rounds[round - 1];
     return known?.parent === global.sha256 ? known : undefined;
   };
+  const { rounds } = settings.federation;
+  const waitedFor = (stage: string, round: number) => ({
+    title: `${stage} round ${round}`,
+    part: { round, rounds },
+  });
   return {
     async init() {
       const file = paths.round(1).globalModel;
@@ -100,15 +105,15 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       };
       const known = finished(round, global);
       if (known !== undefined && known.selected === hashOfSelected(clients)) {
-        tellSkipped(run, { stage: 'train' }, `round ${round}: ${count(clients.length, 'client')}`);
+        tellSkipped(run, { stage: 'train', round }, count(clients.length, 'client'));
         current = { start, reported: [], missing: known.missing, trainSeconds: 0 };
         return current;
       }
-      const waited = { title: `train round ${round}`, clientAt: (index: number) => clients[index] };
+      const waited = { ...waitedFor('train', round), clientAt: (index: number) => clients[index] };
       const ended = await runJobToEnd(jobs.train(task), waited, run);
       const trained = await readTrained(ended, task, run);
       const reported = `${trained.reported.length} of ${count(clients.length, 'client')} reported`;
-      tellDone(run, { stage: 'train' }, ended, `round ${round}: ${reported}`);
+      tellDone(run, { stage: 'train', round }, ended, reported);
       current = { ...trained, start, trainSeconds: jobSeconds(ended.job) };
       return trained;
     },
@@ -117,21 +122,17 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       const file = paths.round(round + 1).globalModel;
       const known = finished(round, global);
       if (known !== undefined) {
-        tellSkipped(run, { stage: 'aggregate' }, describeAggregate(round, known.aggregate));
+        tellSkipped(run, { stage: 'aggregate', round }, describeAggregate(known.aggregate));
         return { file, sha256: known.aggregate.sha256, rejected: known.rejected };
       }
       const { start, reported, missing } = open();
       const learningRate = roundLearningRate(settings, { round, clients: start.selected });
       const facts = { ...start, learningRate, reported, missing };
-      const ended = await runJobToEnd(
-        jobs.aggregate(task, facts),
-        { title: `aggregate round ${round}` },
-        run,
-      );
+      const ended = await runJobToEnd(jobs.aggregate(task, facts), waitedFor('aggregate', round), run);
       const pod = podOfJob(ended, `aggregate round ${round}`);
       const result = await readResult(pod, { container: 'aggregator', schema: aggregateResultSchema }, run);
       current = { ...open(), aggregated: { ...result, seconds: jobSeconds(ended.job) } };
-      tellDone(run, { stage: 'aggregate' }, ended, describeAggregate(round, result));
+      tellDone(run, { stage: 'aggregate', round }, ended, describeAggregate(result));
       const isMissing = (client: number) => missing.some((each) => each.client === client);
       const rejected = result.rejected.map(rejectedUpdate);
       return {
@@ -145,16 +146,16 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       const known = opened.rounds[round - 1];
       if (known?.aggregate.sha256 === global.sha256) {
         const { accuracy, loss } = known.evaluation;
-        tellSkipped(run, { stage: 'evaluate' }, describeEvaluation(round, { accuracy, loss }));
-        return withLoss(known.evaluation);
+        tellSkipped(run, { stage: 'evaluate', round }, describeEvaluation({ accuracy, loss }));
+        return { ...withLoss(known.evaluation), isSkipped: true };
       }
       const { start, aggregated: aggregate, trainSeconds } = open();
       if (aggregate === undefined) throw new StageError('evaluate', 'the round has no model yet.');
       const facts = { ...start, aggregate, seconds: { train: trainSeconds, aggregate: aggregate.seconds } };
-      const ended = await runJobToEnd(jobs.evaluate(task, facts), { title: `evaluate round ${round}` }, run);
+      const ended = await runJobToEnd(jobs.evaluate(task, facts), waitedFor('evaluate', round), run);
       const pod = podOfJob(ended, `evaluate round ${round}`);
       const result = await readResult(pod, { container: 'evaluator', schema: evaluationSchema }, run);
-      tellDone(run, { stage: 'evaluate' }, ended, describeEvaluation(round, result));
+      tellDone(run, { stage: 'evaluate', round }, ended, describeEvaluation(result));
       return { ...result, loss: result.loss ?? Number.NaN };
     },
     async conclude(result) {
@@ -191,13 +192,13 @@ export function tellDone(
   else tell(run, stage, `${text}  ${formatSeconds(jobSeconds(job))}`);
 }
 
-const describeAggregate = (
-  round: number,
-  { updates, examples }: { readonly updates: number; readonly examples: number },
-) => `round ${round}: ${count(updates, 'update')}, ${examples} examples`;
+const describeAggregate = ({ updates, examples }: { readonly updates: number; readonly examples: number }) =>
+  `${count(updates, 'update')}, ${examples} examples`;
 
-const describeEvaluation = (
-  round: number,
-  { accuracy, loss }: { readonly accuracy: number; readonly loss: number | null },
-) =>
-  `round ${round}: accuracy ${accuracy.toFixed(4)}, loss ${loss === null ? 'not finite' : loss.toFixed(4)}`;
+const describeEvaluation = ({
+  accuracy,
+  loss,
+}: {
+  readonly accuracy: number;
+  readonly loss: number | null;
+}) => `accuracy ${accuracy.toFixed(4)}, loss ${loss === null ? 'not finite' : loss.toFixed(4)}`;

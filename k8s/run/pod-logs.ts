@@ -14,6 +14,8 @@ export interface LogOptions {
   /** `train client 3`: how the pod's messages begin. */
   readonly nameOfPod: (pod: V1Pod) => string;
   readonly clientOf: (pod: V1Pod) => number | undefined;
+  /** The round that the Job works for. */
+  readonly part?: Pick<ProgressEvent, 'round' | 'rounds'> | undefined;
   /** Show every line, as `--logs` asks. */
   readonly isVerbose: boolean;
 }
@@ -72,7 +74,7 @@ export function followPods(options: LogOptions): PodLogs {
 function tellLine(
   line: string,
   { pod, container }: { readonly pod: V1Pod; readonly container: string },
-  { reporter, nameOfPod, clientOf, isVerbose }: LogOptions,
+  { reporter, nameOfPod, clientOf, part, isVerbose }: LogOptions,
 ): void {
   const entry = parseObject(line);
   if (entry?.event === 'progress') {
@@ -80,6 +82,7 @@ function tellLine(
     const client = clientOf(pod);
     reporter.progress({
       ...(progress as unknown as ProgressEvent),
+      ...part,
       ...(client === undefined ? {} : { client }),
     });
   } else if (isVerbose) {

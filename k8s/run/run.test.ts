@@ -35,6 +35,7 @@ test('a run makes Jobs that an API server takes, and none is changed when it is 
     [],
   );
   const again = await runPlayed(cluster);
+  assert.ok(again.lines.includes('round 1/1'), again.lines.join('\n'));
   const skipped = again.lines.filter((line) => line.endsWith('done before: skipped'));
   assert.equal(skipped.length, 4, again.lines.join('\n'));
   const uids = (list: typeof jobs) =>

@@ -10,6 +10,7 @@ import { type FederationPlan, federatedAveraging } from '../../pipeline/round-lo
 import { runId } from '../../pipeline/settings.js';
 import { createStageClock, type StageClock, timedRunner } from '../../pipeline/stage-clock.js';
 import type { RunResult } from '../../pipeline/summary.js';
+import { toldRunner } from '../../pipeline/told-rounds.js';
 import type { Values } from '../placeholders.js';
 import { ensureClaim } from './claim.js';
 import { clusterApi } from './cluster-api.js';
@@ -99,7 +100,10 @@ async function runRounds(
   }: { readonly plan: FederationPlan; readonly clock: StageClock; readonly volume: string },
 ): Promise<RunResult> {
   const runner = createKubeRunner(kube);
-  const outcomes = await federatedAveraging(plan, timedRunner(runner, clock));
+  const outcomes = await federatedAveraging(
+    plan,
+    toldRunner(timedRunner(runner, clock), { rules: plan, ...kube }),
+  );
   const ending = endingOf(outcomes, plan);
   const so = { ...ending, volume };
   const lastRound = await clock.time('evaluate', () => runner.conclude({ ...so, seconds: clock.seconds() }));

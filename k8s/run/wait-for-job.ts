@@ -1,6 +1,7 @@
 /** Waits for a Job: tells what its pods do, and gives up at once on what waiting will not mend. */
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { InterruptedError, StageError } from '../../lib/federation/errors.js';
+import type { ProgressEvent, Reporter } from '../../lib/observability/events.js';
 import { createBell, forMany } from '../../lib/system/abort.js';
 import { type JobContext, removeJob } from './ensure-job.js';
 import { startFeed } from './feed.js';
@@ -21,6 +22,8 @@ export interface WaitedJob {
   readonly job: V1Job;
   /** `train round 2`: in front of what is said of the Job. */
   readonly title: string;
+  /** The round that it works for. */
+  readonly part?: Pick<ProgressEvent, 'round' | 'rounds'>;
   /** The client of an index, where pods have one. */
   readonly clientAt?: (index: number) => number | undefined;
   /** Pods that are enough where the others cannot start; by default all. */
@@ -51,7 +54,7 @@ const STUCK_MS = 60_000;
  */
 export async function waitForJob(waited: WaitedJob, context: WaitContext): Promise<EndedJob> {
   const { api, signal, reporter } = context;
-  const { job, title, clientAt, quorum = Number.POSITIVE_INFINITY } = waited;
+  const { job, title, part, clientAt, quorum = Number.POSITIVE_INFINITY } = waited;
   const stop = new AbortController();
   const ending = forMany(AbortSignal.any([signal, stop.signal]), MAX_FOLLOWED + OTHER_LISTENERS);
   const bell = createBell();
@@ -83,6 +86,7 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
     signal: ending,
     nameOfPod,
     clientOf,
+    part,
     isVerbose: context.isVerbose,
   });
   let overAt: number | undefined;
@@ -100,6 +104,7 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
         );
       }
       logs.update(own);
+      if (part !== undefined && clientAt !== undefined) showClients(part, current, reporter);
       if (current !== undefined && pods.items() !== undefined) {
         const state = jobState(current);
         if (state.kind === 'running') {
@@ -130,6 +135,13 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
     stop.abort();
     reporter.close();
   }
+}
+
+/** How many clients of the round are done. */
+function showClients(part: NonNullable<WaitedJob['part']>, job: V1Job | undefined, reporter: Reporter): void {
+  const total = job?.spec?.completions ?? 1;
+  const done = job?.status?.succeeded ?? 0;
+  if (done < total) reporter.progress({ stage: 'train', ...part, done, total, unit: 'clients' });
 }
 
 const hasEnded = (pod: V1Pod): boolean => ['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');

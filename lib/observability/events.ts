@@ -5,8 +5,9 @@ export interface ProgressEvent {
   readonly stage: 'split' | 'train' | 'aggregate' | 'evaluate' | 'download' | 'generate';
   /** The client that is trained; absent where a stage has none. */
   readonly client?: number;
-  /** The round, where one line stands for all of its clients. */
+  /** The round that this is a part of, and how many rounds there are at most. */
   readonly round?: number;
+  readonly rounds?: number;
   readonly done: number;
   readonly total: number;
   /** What `done` and `total` count. */
@@ -26,6 +27,26 @@ export interface ProgressEvent {
   readonly secondsLeft?: number;
 }
 
+/** What a finished round came to. */
+export interface RoundEvent {
+  readonly round: number;
+  /** Rounds of the run at most. */
+  readonly rounds: number;
+  readonly accuracy: number;
+  /** Accuracy gained since the round before; absent in the first. */
+  readonly change?: number;
+  /** Not finite when training diverged. */
+  readonly loss: number;
+  readonly seconds: number;
+  /** Until the last round is done, at the speed of the rounds so far; absent where nothing is left or known. */
+  readonly secondsLeft?: number;
+  /** An earlier attempt had done the round. */
+  readonly isSkipped: boolean;
+}
+
+/** Whose progress it is. */
+export type ProgressSource = { readonly stage: string; readonly client?: number };
+
 /** Facts that go with a message, for machines; people read the message alone. */
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -38,8 +59,12 @@ export interface Reporter {
   warn(message: string, fields?: Fields): void;
   error(message: string, fields?: Fields): void;
   progress(event: ProgressEvent): void;
-  /** Ends a progress display that is still open; call before anything else writes to the terminal. */
-  close(): void;
+  /** Tells a step of a round: the line of the whole round follows, and takes its place on a terminal. */
+  step(message: string, fields?: Fields): void;
+  /** Tells what a round came to. */
+  round(event: RoundEvent): void;
+  /** Ends the progress display of one source, or of all; call the latter before anything else writes to the terminal. */
+  close(source?: ProgressSource): void;
 }
 
 /** A reporter that says nothing, for library use and tests. */
@@ -48,6 +73,8 @@ export const silentReporter: Reporter = {
   warn() {},
   error() {},
   progress() {},
+  step() {},
+  round() {},
   close() {},
 };
 

@@ -1,35 +1,4 @@
-/** How numbers, durations, progress and tables look to a reader. */
-import type { ProgressEvent } from './events.js';
-
-const BAR_WIDTH = 24;
-
-/** One line for a progress event, at most `width` characters. */
-export function formatProgress(event: ProgressEvent, width: number): string {
-  const share = event.total > 0 ? Math.min(1, event.done / event.total) : 1;
-  const filled = Math.round(share * BAR_WIDTH);
-  const parts = [
-    nameOf(event).padEnd(16),
-    `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`,
-    `${Math.floor(share * 100)}%`.padStart(4),
-    ...(event.epochs === undefined ? [formatCount(event)] : [`epoch ${event.epoch}/${event.epochs}`]),
-    ...(event.loss === undefined ? [] : [`loss ${(event.loss ?? Number.NaN).toFixed(4)}`]),
-    ...(event.accuracy === undefined ? [] : [`acc ${event.accuracy.toFixed(4)}`]),
-    ...(event.examplesPerSecond === undefined ? [] : [`${Math.round(event.examplesPerSecond)}/s`]),
-    ...(event.perSecond === undefined ? [] : [`${event.perSecond.toPrecision(3)}/s`]),
-    ...(event.secondsLeft === undefined ? [] : [`${Math.ceil(event.secondsLeft)} s left`]),
-  ];
-  return parts.join('  ').slice(0, width);
-}
-
-function nameOf({ stage, client, round }: ProgressEvent): string {
-  if (client !== undefined) return `${stage} client ${client}`;
-  return round === undefined ? stage : `${stage} round ${round}`;
-}
-
-function formatCount(event: ProgressEvent): string {
-  if (event.unit === 'bytes') return `${formatBytes(event.done)} of ${formatBytes(event.total)}`;
-  return `${event.done}/${event.total} ${event.unit}`;
-}
+/** How numbers, durations and tables look to a reader. */
 
 /** Bytes in the largest fitting unit, e.g. `11.7 MB` (decimal units). */
 export function formatBytes(sizeBytes: number): string {
@@ -46,6 +15,18 @@ export function formatBytes(sizeBytes: number): string {
 /** Seconds with one decimal, e.g. `3.2 s`. */
 export function formatSeconds(seconds: number): string {
   return `${seconds.toFixed(1)} s`;
+}
+
+/** Seconds in the unit that fits, in nine characters at most, e.g. `12.1 s`, `20.6 min`. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 100) return formatSeconds(seconds);
+  return seconds < 6000 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** A loss with four decimals; a huge one, or one that has overflowed and came through JSON as null, as short as that. */
+export function formatLoss(loss: number | null): string {
+  if (loss === null || !Number.isFinite(loss)) return 'not finite';
+  return Math.abs(loss) < 1000 ? loss.toFixed(4) : loss.toExponential(1);
 }
 
 /** A table as text: a header, a rule, then the rows; numbers-like columns flush right. */

@@ -1,82 +1,162 @@
-/** The reporter for people: plain sentences, and one line of progress that is redrawn on a terminal. */
-import type { ProgressEvent, Reporter } from './events.js';
-import { formatProgress } from './format.js';
+/** The reporter for people: plain sentences, and below them what runs now, redrawn where there is a terminal. */
+import type { ProgressEvent, ProgressSource, Reporter, RoundEvent } from './events.js';
+import { formatProgress, formatRound } from './progress-line.js';
 
 /** Between two progress lines of one stage where the output is no terminal. */
 const PLAIN_INTERVAL_MS = 5_000;
-/** Columns of such a line. */
+/** Columns of a line there. */
 const PLAIN_WIDTH = 110;
 /** Between two redraws on a terminal. */
 const REDRAW_INTERVAL_MS = 80;
+/** xterm and GNU screen cut lines when they get narrower; others wrap them anew, and tmux does so inside of any. */
+const { TMUX, XTERM_VERSION, STY } = process.env;
+const WRAPS_ANEW = TMUX !== undefined || (XTERM_VERSION === undefined && STY === undefined);
+/** In front of what goes on from the line before. */
+const INDENT = '  ';
+/** Lines of clients that are redrawn at most. */
+const CLIENT_LINES = 8;
 
-/** A reporter that writes to `stream` (stderr by default): redrawn lines on a terminal, occasional ones elsewhere. */
+/** A reporter that writes to `stream` (stderr by default): what runs is redrawn on a terminal, told now and then elsewhere. */
 export async function createHumanReporter(stream: NodeJS.WriteStream = process.stderr): Promise<Reporter> {
-  const display = stream.isTTY ? await terminalProgress(stream) : plainProgress(stream);
-  const say = (text: string) => {
-    display.clear();
-    stream.write(`${text}\n`);
-  };
+  const canRedraw = stream.isTTY && process.env.TERM !== 'dumb';
+  const display = canRedraw ? await terminalDisplay(stream) : plainDisplay(stream);
   return {
-    info: (message) => say(message),
-    warn: (message) => say(`warning: ${message}`),
-    error: (message) => say(`error: ${message}`),
+    info: (message) => display.say(message),
+    warn: (message) => display.say(`warning: ${message}`),
+    error: (message) => display.say(`error: ${message}`),
     progress: (event) => display.show(event),
-    close: () => display.close(),
+    step: (message) => display.step(message),
+    round: (event) => display.say(display.fit(event)),
+    close: (source) => display.close(source),
   };
 }
 
-interface ProgressDisplay {
+interface Display {
+  /** Writes a line that stays. */
+  say(text: string): void;
+  /** Writes a line that stays until the next one. */
+  step(text: string): void;
   show(event: ProgressEvent): void;
-  /** Makes room for a message; what runs is drawn again with the next event. */
-  clear(): void;
-  /** Forgets what runs. */
-  close(): void;
+  fit(event: RoundEvent): string;
+  close(source?: ProgressSource): void;
 }
 
-const keyOf = (event: ProgressEvent) => `${event.stage}/${event.client ?? ''}`;
+const keyOf = ({ stage, client }: ProgressSource) => `${stage}/${client ?? ''}`;
 const isLast = (event: ProgressEvent) => event.done >= event.total;
+/** A round has a line of its own in the end; of anything else the last state stays. */
+const stays = (event: ProgressEvent) => isLast(event) && event.round === undefined;
 
-/** Keeps one line per running stage and client at the bottom of the terminal; a finished one stays behind. */
-async function terminalProgress(stream: NodeJS.WriteStream): Promise<ProgressDisplay> {
+/** Keeps what runs at the bottom of the terminal; what is finished is written once, above, and never touched again. */
+async function terminalDisplay(stream: NodeJS.WriteStream): Promise<Display> {
   // Stages of a job have no terminal, and start faster without what draws on one.
   const { createLogUpdate } = await import('log-update');
-  const display = createLogUpdate(stream);
-  const running = new Map<string, string>();
-  let drawnAt = 0;
+  const draw = createLogUpdate(stream);
+  const running = new Map<string, ProgressEvent>();
+  let step: string | undefined;
+  let drawn: { readonly lines: readonly string[]; readonly columns: number } | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  // The last column stays free: a line that fills it makes some terminals begin another.
+  const columns = () => stream.columns || 80;
+  const width = () => columns() - 1;
+
+  const erase = () => {
+    if (drawn === undefined) return;
+    if (drawn.columns === columns()) draw.clear();
+    else {
+      // What is above these rows is not ours to erase.
+      const rowsOf = (line: string) => (WRAPS_ANEW ? Math.max(1, Math.ceil(line.length / columns())) : 1);
+      const rows = drawn.lines.reduce((sum, line) => sum + rowsOf(line), 0);
+      stream.write(`\u001B[${rows}A\r\u001B[J`);
+      draw.done();
+    }
+    drawn = undefined;
+  };
+  const redraw = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (drawn !== undefined && drawn.columns !== columns()) erase();
+    const lines = whatRuns();
+    if (lines.length === 0) return erase();
+    draw(lines.join('\n'));
+    drawn = { lines, columns: columns() };
+  };
+  const redrawSoon = () => {
+    timer ??= setTimeout(redraw, REDRAW_INTERVAL_MS).unref();
+  };
+  const whatRuns = (): readonly string[] => {
+    const events = [...running.values()];
+    const line = (event: ProgressEvent) => formatProgress(event, { width: width(), hasBar: true });
+    const groups = events.filter(({ client }) => client === undefined).map(line);
+    const clients = events
+      .filter(({ client }) => client !== undefined)
+      .sort((a, b) => (a.client ?? 0) - (b.client ?? 0));
+    const steps = step === undefined ? [] : [step.slice(0, width())];
+    const room = Math.max(0, Math.min(CLIENT_LINES, (stream.rows || 24) - groups.length - steps.length - 3));
+    const hidden = clients.length - room;
+    const more = hidden > 0 ? [`and ${hidden} more at the same time`.slice(0, width())] : [];
+    return [...steps, ...groups, ...clients.slice(0, room).map(line), ...more];
+  };
+  const say = (text: string) => {
+    step = undefined;
+    erase();
+    stream.write(`${wrapWords(text, width())}\n`);
+    if (running.size > 0) redrawSoon();
+  };
+  stream.on('resize', () => drawn !== undefined && redraw());
   return {
-    show(event) {
-      const line = formatProgress(event, Math.max(40, (stream.columns ?? 80) - 1));
-      if (isLast(event)) {
-        running.delete(keyOf(event));
-        display.clear();
-        stream.write(`${line}\n`);
-      } else {
-        running.set(keyOf(event), line);
-        if (Date.now() - drawnAt < REDRAW_INTERVAL_MS) return;
-      }
-      drawnAt = Date.now();
-      if (running.size > 0) display([...running.values()].join('\n'));
+    say,
+    step(text) {
+      step = text;
+      redraw();
     },
-    clear: () => display.clear(),
-    close() {
+    show(event) {
+      if (isLast(event)) running.delete(keyOf(event));
+      else running.set(keyOf(event), event);
+      if (stays(event)) say(formatProgress(event, { width: width(), hasBar: true }));
+      else redrawSoon();
+    },
+    fit: (event) => formatRound(event, width()),
+    close(source) {
+      if (source !== undefined) {
+        running.delete(keyOf(source));
+        redrawSoon();
+        return;
+      }
       running.clear();
-      display.clear();
-      display.done();
+      clearTimeout(timer);
+      timer = undefined;
+      erase();
+      draw.done();
     },
   };
 }
 
-/** Writes a line at the start, at the end and every few seconds between. */
-function plainProgress(stream: NodeJS.WriteStream): ProgressDisplay {
+/** Breaks lines between words; a word that is longer than a line is the terminal's to break. */
+function wrapWords(text: string, width: number): string {
+  const most = Math.max(20, width - INDENT.length);
+  const tooLong = new RegExp(`(?![^\\n]{1,${most}}$)([^\\n]{1,${most}}) +`, 'gm');
+  return text.replaceAll(tooLong, `$1\n${INDENT}`);
+}
+
+/** Writes a line every few seconds; one at the start and one at the end as well of what is no part of a round. */
+function plainDisplay(stream: NodeJS.WriteStream): Display {
   const writtenAt = new Map<string, number>();
+  const say = (text: string) => void stream.write(`${text}\n`);
   return {
+    say,
+    step: say,
     show(event) {
-      const key = keyOf(event);
-      if (!isLast(event) && Date.now() - (writtenAt.get(key) ?? 0) < PLAIN_INTERVAL_MS) return;
-      writtenAt.set(key, Date.now());
-      stream.write(`${formatProgress(event, PLAIN_WIDTH)}\n`);
+      const now = Date.now();
+      const before = writtenAt.get(event.stage);
+      // A round tells itself when it ends: only one that takes its time has more to tell.
+      if (before === undefined && event.round !== undefined) writtenAt.set(event.stage, now);
+      const isDue = now - (writtenAt.get(event.stage) ?? 0) >= PLAIN_INTERVAL_MS;
+      if (!stays(event) && !isDue) return;
+      writtenAt.set(event.stage, now);
+      say(formatProgress(event, { width: PLAIN_WIDTH, hasBar: false }));
     },
-    clear() {},
+    fit: (event) => formatRound(event, PLAIN_WIDTH),
     close() {},
   };
 }

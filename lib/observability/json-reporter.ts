@@ -13,6 +13,8 @@ export function createJsonReporter(): Reporter {
     warn: (message, fields = {}) => logger.warn(fields, message),
     error: (message, fields = {}) => logger.error(fields, message),
     progress: (event) => logger.info({ event: 'progress', ...event }),
+    step: (message, fields = {}) => logger.info(fields, message),
+    round: (event) => logger.info({ event: 'round', ...event }),
     close() {},
   };
 }

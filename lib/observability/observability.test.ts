@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
 import type { ProgressEvent } from './events.js';
-import { formatBytes, formatProgress, formatTable } from './format.js';
+import { formatBytes, formatTable } from './format.js';
 import { createHumanReporter } from './human-reporter.js';
+import { formatProgress, formatRound } from './progress-line.js';
 
 const halfway: ProgressEvent = {
   stage: 'train',
@@ -20,25 +21,52 @@ const halfway: ProgressEvent = {
 };
 
 /** A stream that keeps what is written to it. */
-function recorder(given: Partial<NodeJS.WriteStream> = {}) {
+function recorder() {
   const written: string[] = [];
   const write = (text: string) => written.push(text) > 0;
-  return { stream: { write, ...given } as unknown as NodeJS.WriteStream, written };
+  return { stream: { write } as unknown as NodeJS.WriteStream, written };
 }
 
 describe('format', () => {
-  it('shows progress in one line that fits', () => {
-    const line = formatProgress(halfway, 200);
-    assert.match(line, /^train client 1 +█{12}░{12} +50% +epoch 1\/2 +loss 0\.5000 +acc 0\.2500 +1234\/s$/);
-    assert.equal(formatProgress(halfway, 30).length, 30);
-    assert.match(formatProgress({ ...halfway, loss: null }, 200), / loss NaN +acc 0\.2500 /);
+  it('shows progress in one line that fits, its figures whole', () => {
+    const at = (width: number, event: ProgressEvent = halfway) =>
+      formatProgress(event, { width, hasBar: true });
     assert.match(
-      formatProgress({ stage: 'download', done: 5e5, total: 1.17e7, unit: 'bytes' }, 200),
-      /4% +500\.0 kB of 11\.7 MB$/,
+      at(200),
+      /^train client 1 +█{12}░{12} +50% +epoch 1\/2 +loss 0\.5000 +acc 0\.2500 +1234\/s$/,
     );
     assert.match(
-      formatProgress({ stage: 'aggregate', done: 0, total: 0, unit: 'models' }, 200),
-      /100% +0\/0 models$/,
+      at(79),
+      /^train client 1 +█{5,6}░{5,6} +50% +epoch 1\/2 +loss 0\.5000 +acc 0\.2500 +1234\/s$/,
+    );
+    assert.equal(at(39), 'train client 1 loss 0.5000 acc 0.2500');
+    assert.equal(at(26), 'train client 1 acc 0.2500');
+    assert.equal(at(8), 'train cl');
+    for (let width = 1; width < 130; width++) assert.ok(at(width).length <= width, at(width));
+    assert.match(at(200, { ...halfway, loss: null }), / loss not finite +acc 0\.2500 /);
+    assert.match(at(200, { ...halfway, loss: 123456.7 }), / loss 1\.2e\+5 /);
+    assert.match(
+      at(200, { stage: 'download', done: 5e5, total: 1.17e7, unit: 'bytes' }),
+      /4% +500\.0 kB of 11\.7 MB$/,
+    );
+    assert.match(at(200, { stage: 'aggregate', done: 0, total: 0, unit: 'models' }), /100% +0\/0 models$/);
+  });
+
+  it('shows a round in one line that fits, its figures whole', () => {
+    const round = { round: 12, rounds: 50, accuracy: 0.9432, change: -0.0004, loss: 0.221, isSkipped: false };
+    const spent = { ...round, seconds: 754, secondsLeft: 28_652 };
+    assert.equal(
+      formatRound(spent, 79),
+      'round 12/50       accuracy 0.9432  -0.0004  loss 0.2210  12.6 min  8.0 h left',
+    );
+    assert.equal(formatRound(spent, 39), 'round 12/50 accuracy 0.9432 loss 0.2210');
+    assert.equal(
+      formatRound({ ...round, seconds: 0.01, isSkipped: true, loss: Number.NaN }, 79),
+      'round 12/50       accuracy 0.9432  -0.0004  loss not finite',
+    );
+    assert.equal(
+      formatRound({ ...round, seconds: 0.01, isSkipped: true }, 110),
+      'round 12/50       accuracy 0.9432  -0.0004  loss 0.2210  done before: skipped',
     );
   });
 
@@ -57,32 +85,37 @@ describe('format', () => {
   });
 });
 
-describe('human reporter', () => {
-  it('writes plain lines where there is no terminal: the first, the last, few between', async () => {
+describe('human reporter where there is no terminal', () => {
+  it('writes the first line of a stage, the last, few between', async () => {
     const { stream, written } = recorder();
     const reporter = await createHumanReporter(stream);
     for (let done = 0; done <= 100; done++) reporter.progress({ ...halfway, done });
     reporter.warn('careful');
     assert.equal(written.length, 3);
-    assert.match(written[1] as string, /100%/);
+    assert.match(written[1] as string, /^train client 1 +100% +epoch 1\/2 .*acc 0\.2500 +1234\/s\n$/);
     assert.equal(written[2], 'warning: careful\n');
   });
 
-  it('redraws on a terminal, and keeps messages and finished lines above', async () => {
-    const { stream, written } = recorder({
-      isTTY: true,
-      columns: 120,
-      rows: 30,
-    } as Partial<NodeJS.WriteStream>);
+  it('writes of a short round its steps and its own line alone, whatever its clients tell', async () => {
+    const { stream, written } = recorder();
     const reporter = await createHumanReporter(stream);
-    reporter.progress(halfway);
-    reporter.info('between');
-    reporter.progress({ ...halfway, done: 100 });
-    reporter.close();
-    const text = written.join('');
-    assert.match(text, / 50% /);
-    assert.match(text, /between\n/);
-    assert.match(text, /100%.*\n/);
+    for (let client = 0; client < 20; client++) {
+      for (const done of [0, 50, 100]) reporter.progress({ ...halfway, client, round: 1, rounds: 2, done });
+    }
+    reporter.step('aggregate         round 1: 20 updates, done before: skipped');
+    reporter.round({
+      round: 1,
+      rounds: 2,
+      accuracy: 0.5,
+      loss: 1,
+      seconds: 2,
+      secondsLeft: 2,
+      isSkipped: false,
+    });
+    assert.deepEqual(written, [
+      'aggregate         round 1: 20 updates, done before: skipped\n',
+      'round 1/2         accuracy 0.5000  loss 1.0000  2.0 s  2 s left\n',
+    ]);
   });
 });
 

@@ -48,11 +48,7 @@ export async function recordTrained(run: Recording, facts: TrainedFacts): Promis
   for (const each of missing) {
     if (!lost.has(each.client)) await metrics.append({ event: 'missing', round, ...each });
   }
-  tell(
-    run,
-    { stage: 'train' },
-    `round ${round}: ${reported.length} of ${count(selected.length, 'client')} reported`,
-  );
+  tell(run, { stage: 'train', round }, `${reported.length} of ${count(selected.length, 'client')} reported`);
 }
 
 /** A round is aggregated and tested: its model takes its place, and `round.json` and the diary tell of it. */

@@ -84,7 +84,7 @@ async function trainRound(
   const { task, ledger } = step;
   const { round, global, clients, quorum } = task;
   if (await isFinished(run, step)) {
-    tellSkipped(run, { stage: 'train' }, `round ${round}: ${count(clients.length, 'client')}`);
+    tellSkipped(run, { stage: 'train', round }, count(clients.length, 'client'));
     return ledger.record;
   }
   const learningRate = roundLearningRate(run.settings, task);
@@ -93,7 +93,6 @@ async function trainRound(
     ...{ global: global.file, clients: [...clients], stateIn: stateFiles(run, round)?.in },
   };
   const { result, seconds, took } = await stopwatch(() => started().ask(request, trainReplySchema));
-  run.reporter.close();
   const { engine, stepSeconds, startSeconds, reported, rejected, missing } = result;
   const outcome = { reported, rejected, missing, simulated: { engine, jobs: run.jobs } };
   await ledger.set({ learningRate, ...outcome, aggregate: undefined });
@@ -109,8 +108,8 @@ async function trainRound(
   }
   requireQuorum({ round, selected: clients, missing, quorum: quorum ?? clients.length });
   const perSecond = (reported.length / seconds).toPrecision(3);
-  const what = `round ${round}: ${count(reported.length, 'client')}, ${perSecond} a second`;
-  tell(run, { stage: 'train' }, `${what}  ${took}`);
+  const what = `${count(reported.length, 'client')}, ${perSecond} a second`;
+  tell(run, { stage: 'train', round }, `${what}  ${took}`);
   return { reported, missing };
 }
 

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { StageError } from '../../lib/federation/errors.js';
 import type { SimulatorRequest } from '../../lib/formats/simulation-messages.js';
+import type { LocalRun } from '../local-run.js';
 import { type StageContext, type StageListeners, type StageTask, startService } from '../stage-process.js';
 
 /** A simulator at work. */
@@ -29,10 +30,11 @@ const RUNTIME = {
 /** Starts the simulator; that it could not start is told by the first request. */
 export function startSimulator(
   options: readonly string[],
-  context: StageContext & Pick<StageListeners, 'onEngine'>,
+  { settings, ...context }: StageContext & Pick<StageListeners, 'onEngine'> & Pick<LocalRun, 'settings'>,
 ): SimulatorProcess {
   const task: StageTask = {
     stage: 'simulate',
+    rounds: settings.federation.rounds,
     program: 'simulator/cli.js',
     arguments: options,
     runtime: RUNTIME,

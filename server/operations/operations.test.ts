@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Fields, Reporter } from '../../lib/observability/events.js';
+import { type Fields, type Reporter, silentReporter } from '../../lib/observability/events.js';
 import { type ModelVersion, singleModel } from '../models/served-models.js';
 import { digitPng } from '../testing/segment-digits.js';
 import { type ServedApp, serveApp, upload } from '../testing/served-app.js';
@@ -171,11 +171,8 @@ describe('metrics and the log of requests', () => {
     const metrics = createMetrics();
     const told: Fields[] = [];
     const reporter: Reporter = {
+      ...silentReporter,
       info: (_message, fields = {}) => void told.push(fields),
-      warn() {},
-      error() {},
-      progress() {},
-      close() {},
     };
     const app = await serveApp({ metrics, reporter, logsRequests: true });
     const models = singleModel(app.predictor);

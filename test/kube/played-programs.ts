@@ -112,7 +112,16 @@ export function runOptions(
 export function keepingReporter(): Reporter & { readonly lines: readonly string[] } {
   const lines: string[] = [];
   const keep = (message: string) => void lines.push(message);
-  return { lines, info: keep, warn: keep, error: keep, progress() {}, close() {} };
+  return {
+    lines,
+    info: keep,
+    warn: keep,
+    error: keep,
+    progress() {},
+    step: keep,
+    round: ({ round, rounds }) => keep(`round ${round}/${rounds}`),
+    close() {},
+  };
 }
 
 /** A cluster whose programs are played. */

@@ -1,0 +1,59 @@
+/** A terminal that a test can read: what programs write, as rows on a screen that can be resized. */
+import { EventEmitter } from 'node:events';
+import xterm from '@xterm/headless';
+
+/** A screen with what has scrolled away above it. */
+export interface TestTerminal {
+  /** What a program takes for its terminal. */
+  readonly stream: NodeJS.WriteStream;
+  write(text: string): void;
+  /** As a user who drags the window: the terminal wraps its rows anew, then tells the program. */
+  resize(columns: number, rows: number): Promise<void>;
+  /** The rows that are not empty, as they stand. */
+  rows(): Promise<readonly string[]>;
+  /** The same with rows that the terminal has wrapped put together again. */
+  lines(): Promise<readonly string[]>;
+}
+
+/** An empty terminal of so many columns and rows. */
+export function openTerminal(columns: number, rows: number): TestTerminal {
+  const terminal = new xterm.Terminal({ cols: columns, rows, convertEol: true, allowProposedApi: true });
+  const write = (text: string) => terminal.write(text);
+  const stream = Object.assign(new EventEmitter(), {
+    isTTY: true,
+    ...{ columns, rows },
+    write: (text: string) => {
+      write(text);
+      return true;
+    },
+  }) as unknown as NodeJS.WriteStream;
+  const drained = () => new Promise<void>((resolve) => terminal.write('', resolve));
+  const read = async () => {
+    await drained();
+    const { active } = terminal.buffer;
+    return Array.from({ length: active.length }, (_, row) => ({
+      text: active.getLine(row)?.translateToString(true) ?? '',
+      isWrapped: active.getLine(row)?.isWrapped === true,
+    }));
+  };
+  return {
+    stream,
+    write,
+    async resize(toColumns, toRows) {
+      await drained();
+      terminal.resize(toColumns, toRows);
+      Object.assign(stream, { columns: toColumns, rows: toRows });
+      stream.emit('resize');
+      await drained();
+    },
+    rows: async () => (await read()).map(({ text }) => text).filter((text) => text !== ''),
+    async lines() {
+      const lines: string[] = [];
+      for (const { text, isWrapped } of await read()) {
+        if (isWrapped) lines.push(`${lines.pop() ?? ''}${text}`);
+        else lines.push(text);
+      }
+      return lines.filter((text) => text !== '');
+    },
+  };
+}
