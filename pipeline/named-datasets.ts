@@ -1,4 +1,5 @@
 /** What is known of the datasets that have a name without reading them, or having them at all. */
+import { own } from '../lib/federation/own.js';
 
 /** Training examples of each label, label 0 first. All bring test examples. */
 const TRAINING_LABELS: Readonly<Record<string, readonly number[]>> = {
@@ -8,6 +9,6 @@ const TRAINING_LABELS: Readonly<Record<string, readonly number[]>> = {
 
 /** The labels of a named dataset's training examples, in an order of their own; undefined where the name is a path. */
 export function namedLabels(name: string): Int32Array | undefined {
-  const counts = TRAINING_LABELS[name];
+  const counts = own(TRAINING_LABELS, name);
   return counts && Int32Array.from(counts.flatMap((count, label) => Array<number>(count).fill(label)));
 }

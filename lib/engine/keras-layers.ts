@@ -1,5 +1,6 @@
 /** Keras' JSON of a layer, in the dialects of Keras 1, 2 and 3, as a typed layer. */
 import { z } from 'zod';
+import { own } from '../federation/own.js';
 import type { Activation, Extent, Layer, Padding } from './model-description.js';
 import { ModelError } from './parameters.js';
 
@@ -36,7 +37,7 @@ const PARSERS: Readonly<Record<string, (name: string, config: LayerConfig) => La
  */
 export function parseKerasLayer({ class_name: className, config: raw }: KerasLayer): Layer {
   const name = typeof raw.name === 'string' ? raw.name : className.toLowerCase();
-  const parse = PARSERS[className];
+  const parse = own(PARSERS, className);
   if (parse === undefined) {
     throw new ModelError(`layer ${name} is a ${className}; known are ${Object.keys(PARSERS).join(', ')}`);
   }

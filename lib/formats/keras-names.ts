@@ -1,4 +1,5 @@
 /** Which layer a Keras weight belongs to and what it is called, the same for every Keras version. */
+import { own } from '../federation/own.js';
 
 /** Parameter names of Keras 1 that were renamed later; `running_std` always held the variance. */
 const KERAS_1_NAMES: Readonly<Record<string, string>> = {
@@ -32,7 +33,7 @@ export function layerOf(weightName: string, layers: ReadonlySet<string>): string
 function parameterName(layer: string, weightName: string): string {
   const last = weightName.slice(weightName.lastIndexOf('/') + 1);
   const keras1 = last.startsWith(`${layer}_`) ? last.slice(layer.length + 1) : last;
-  return withSuffix(KERAS_1_NAMES[keras1] ?? keras1);
+  return withSuffix(own(KERAS_1_NAMES, keras1) ?? keras1);
 }
 
 function withSuffix(name: string): string {

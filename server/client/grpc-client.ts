@@ -1,5 +1,6 @@
 /** A client of TensorFlow Serving's gRPC API. */
 import { credentials, Metadata, makeClientConstructor, type ServiceError } from '@grpc/grpc-js';
+import { own } from '../../lib/federation/own.js';
 import { DT_FLOAT } from '../codecs/predict-message.js';
 import { type PredictResponse, readSignatures, serviceDefinition } from '../grpc/messages.js';
 import { SIGNATURE_FIELD } from '../grpc/prediction-service.js';
@@ -55,7 +56,7 @@ export function askByGrpc(options: ServingClientOptions): ServingClient {
     async signature() {
       const request = { model_spec: { name: model }, metadata_field: [SIGNATURE_FIELD] };
       const { metadata: facts = {} } = await call<MetadataResponse>('GetModelMetadata', request);
-      const found = readSignatures(facts[SIGNATURE_FIELD]?.value ?? new Uint8Array(0))[signatureName];
+      const found = own(readSignatures(facts[SIGNATURE_FIELD]?.value ?? new Uint8Array(0)), signatureName);
       if (found === undefined) throw serverFailure(address, `the model has no signature ${signatureName}`);
       const shapes = Object.entries(found.inputs ?? {}).map(([name, { tensor_shape: shape }]) => [
         name,

@@ -1,5 +1,6 @@
 /** A client of TensorFlow Serving's REST API. */
 import { z } from 'zod';
+import { own } from '../../lib/federation/own.js';
 import {
   onlySignature,
   type ServingClient,
@@ -51,7 +52,7 @@ export function askByRest(options: ServingClientOptions): ServingClient {
   return {
     async signature() {
       const { metadata } = await ask(`${base}${path}/metadata`, metadataSchema);
-      const found = metadata.signature_def.signature_def[signatureName];
+      const found = own(metadata.signature_def.signature_def, signatureName);
       if (found === undefined) throw serverFailure(base, `the model has no signature ${signatureName}`);
       const shapes = Object.entries(found.inputs).map(([name, { tensor_shape: shape }]) => [
         name,

@@ -1,0 +1,54 @@
+/** Names that others choose and that every JavaScript object has: none of them finds anything in our tables. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { describeKerasConfig } from '../lib/engine/keras-model.js';
+import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { canonicalNames } from '../lib/formats/keras-names.js';
+import { namedLabels } from '../pipeline/named-datasets.js';
+import { runProgramFile } from './programs.js';
+import { temporaryDirectory } from './temporary-directory.js';
+import { writeTinyDataset } from './tiny-dataset.js';
+
+const NAMES = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
+
+const modelOf = (layer: object) => ({
+  class_name: 'Sequential',
+  config: {
+    name: 'sequential',
+    layers: [
+      { class_name: 'Flatten', config: { name: 'flatten', batch_input_shape: [null, 8, 8, 1] } },
+      layer,
+    ],
+  },
+});
+
+test('a layer of such a class, or with such an activation, is one that we do not know', () => {
+  for (const name of NAMES) {
+    assert.throws(
+      () => describeKerasConfig(modelOf({ class_name: name, config: { name: 'odd' } })),
+      new RegExp(`layer odd is a ${name}; known are`),
+    );
+    const dense = { class_name: 'Dense', config: { name: 'odd', units: 4, activation: name } };
+    assert.throws(() => describeKerasConfig(modelOf(dense)), /layer odd/);
+  }
+});
+
+test('a weight of such a name keeps it, and a dataset of such a name is a path', () => {
+  for (const name of NAMES) {
+    assert.deepEqual(canonicalNames('dense', [`dense_${name}`]), [`dense/${name}:0`]);
+    assert.equal(namedLabels(name), undefined);
+  }
+});
+
+test('a program that is given such a model says so, with exit code 3', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const data = await writeTinyDataset(directory, 20);
+  const model = join(directory, 'odd.h5');
+  const modelConfig = modelOf({ class_name: '__proto__', config: { name: 'odd' } });
+  await writeKerasFile(model, { modelConfig, kerasVersion: '2.15.0', weights: [] });
+  const flags = ['--modelpath', model, '--data', data];
+  const { exitCode, stderr } = await runProgramFile('evaluator/cli', flags);
+  assert.equal(exitCode, 3, stderr);
+  assert.match(stderr, /layer odd is a __proto__; known are/);
+});
