@@ -1,6 +1,7 @@
 /** Small layers and models that tests put together. */
 import type {
   Activation,
+  BatchNormalizationLayer,
   Extent,
   Layer,
   ModelDescription,
@@ -59,12 +60,10 @@ export const activation = (name: string, kind: Activation): Layer => ({
   activation: kind,
 });
 /** A batch normalisation. */
-export const normalisation = (
-  name: string,
-  given: { readonly scale?: boolean; readonly center?: boolean } = {},
-): Layer => ({
+export const normalisation = (name: string, given: Partial<BatchNormalizationLayer> = {}): Layer => ({
   kind: 'batchNormalization',
   name,
+  axis: -1,
   momentum: 0.9,
   epsilon: 1e-3,
   center: true,

@@ -1,6 +1,6 @@
 /** Keras' JSON of a layer, in the dialects of Keras 1, 2 and 3, as a typed layer. */
 import { z } from 'zod';
-import { own } from '../federation/own.js';
+import { findObstacles, KerasSettings } from './keras-settings.js';
 import type { Activation, Extent, Layer, Padding } from './model-description.js';
 import { ModelError } from './parameters.js';
 
@@ -8,98 +8,141 @@ import { ModelError } from './parameters.js';
 export const kerasLayerSchema = z.object({
   class_name: z.string(),
   config: z.record(z.string(), z.unknown()),
+  /** Where Keras 3 found the class. */
+  module: z.string().nullish(),
+  /** The name of a class that is not Keras' own. */
+  registered_name: z.string().nullish(),
 });
 export type KerasLayer = z.infer<typeof kerasLayerSchema>;
 
+type Parse = (name: string, settings: KerasSettings) => Layer;
+
 /** Keras' class names of the layers that we know, alternative spellings included. */
-const PARSERS: Readonly<Record<string, (name: string, config: LayerConfig) => Layer>> = {
-  Conv2D: parseConv2d,
-  Convolution2D: parseConv2d,
-  MaxPooling2D: (name, config) => parsePooling('maxPooling2d', name, config),
-  MaxPool2D: (name, config) => parsePooling('maxPooling2d', name, config),
-  AveragePooling2D: (name, config) => parsePooling('averagePooling2d', name, config),
-  AvgPool2D: (name, config) => parsePooling('averagePooling2d', name, config),
-  GlobalAveragePooling2D: parseGlobalAveragePooling,
-  GlobalAvgPool2D: parseGlobalAveragePooling,
-  Dense: parseDense,
-  Flatten: parseFlatten,
-  Dropout: (name, config) => ({ kind: 'dropout', name, rate: config.number(['rate', 'p']) }),
-  Activation: (name, config) => ({ kind: 'activation', name, activation: config.activation() }),
-  ReLU: parseRelu,
-  Softmax: parseSoftmax,
-  BatchNormalization: parseBatchNormalization,
-};
+const PARSERS: ReadonlyMap<string, Parse> = new Map<string, Parse>([
+  ['Conv2D', parseConv2d],
+  ['Convolution2D', parseConv2d],
+  ['MaxPooling2D', (name, settings) => parsePooling('maxPooling2d', name, settings)],
+  ['MaxPool2D', (name, settings) => parsePooling('maxPooling2d', name, settings)],
+  ['AveragePooling2D', (name, settings) => parsePooling('averagePooling2d', name, settings)],
+  ['AvgPool2D', (name, settings) => parsePooling('averagePooling2d', name, settings)],
+  ['GlobalAveragePooling2D', parseGlobalAveragePooling],
+  ['GlobalAvgPool2D', parseGlobalAveragePooling],
+  ['Dense', parseDense],
+  ['Flatten', parseFlatten],
+  ['Dropout', parseDropout],
+  ['Activation', parseActivation],
+  ['ReLU', parseRelu],
+  ['Softmax', parseSoftmax],
+  ['BatchNormalization', parseBatchNormalization],
+]);
+
+/** The layers that are nothing but an activation, and may stand as the activation of another one. */
+const ACTIVATION_LAYERS: ReadonlyMap<string, (settings: KerasSettings) => Activation> = new Map([
+  ['ReLU', readRelu],
+  ['Softmax', readSoftmax],
+  ['Activation', readActivation],
+]);
 
 /**
  * One layer of a Keras model.
  *
  * @throws {ModelError} for a kind of layer or a setting that we do not know, named in the message
  */
-export function parseKerasLayer({ class_name: className, config: raw }: KerasLayer): Layer {
-  const name = typeof raw.name === 'string' ? raw.name : className.toLowerCase();
-  const parse = own(PARSERS, className);
+export function parseKerasLayer(keras: KerasLayer): Layer {
+  const { class_name: className, config } = keras;
+  const parse = PARSERS.get(className);
   if (parse === undefined) {
-    throw new ModelError(`layer ${name} is a ${className}; known are ${Object.keys(PARSERS).join(', ')}`);
+    const known = [...PARSERS.keys()].join(', ');
+    throw new ModelError(`layer ${kerasLayerName(keras)} is a ${className}; known are ${known}`);
   }
-  const config = new LayerConfig(`layer ${name} (${className})`, raw);
-  config.requireDefault('data_format', ['channels_last', null]);
-  config.requireDefault('dim_ordering', ['tf', 'default']);
-  return parse(name, config);
+  const settings = new KerasSettings(kerasLayerTitle(keras), config);
+  settings.only('data_format', 'channels_last', null);
+  settings.only('dim_ordering', 'tf', 'default', null);
+  const layer = parse(kerasLayerName(keras), settings);
+  settings.requireAllRead();
+  return layer;
+}
+
+/** The name of a layer; Keras gives each one. */
+export function kerasLayerName({ class_name: className, config }: KerasLayer): string {
+  return typeof config.name === 'string' ? config.name : className.toLowerCase();
+}
+
+/** A layer as errors call it. */
+export function kerasLayerTitle(keras: KerasLayer): string {
+  return `layer ${kerasLayerName(keras)} (${keras.class_name})`;
+}
+
+/** Makes sure that a class is Keras' own, and not another one of that name. @throws {ModelError} */
+export function requireKerasClass(keras: KerasLayer, where = `layer ${kerasLayerName(keras)}`): void {
+  const { class_name: className, module, registered_name: registered } = keras;
+  const isOwn =
+    (registered ?? className) === className && /^(tf_)?keras\b|^tensorflow\./.test(module ?? 'keras');
+  if (!isOwn) throw new ModelError(`${where} is a class of its own, ${registered ?? module}`);
 }
 
 /** What our training would not respect in a layer, in words. */
-export function findTrainingObstacles({ class_name: className, config }: KerasLayer): readonly string[] {
-  const where = `layer ${config.name} (${className})`;
-  const regularizers = Object.keys(config).filter(
-    (key) => key.endsWith('_regularizer') || key.endsWith('_constraint'),
-  );
+export function findTrainingObstacles(keras: KerasLayer): readonly string[] {
+  const title = kerasLayerTitle(keras);
+  const isFrozen = keras.config.trainable === false && PARAMETRIC.test(keras.class_name);
   return [
-    ...(config.trainable === false && PARAMETRIC.test(className)
-      ? [`${where} is frozen (trainable: false)`]
-      : []),
-    ...regularizers.filter((key) => isSet(config[key])).map((key) => `${where} has a ${key}`),
+    ...(isFrozen ? [`${title} is frozen (trainable: false)`] : []),
+    ...findObstacles(title, keras.config),
   ];
 }
 
 /** Layers with weights: only of these does it matter whether they are frozen. */
 const PARAMETRIC = /^(Conv|Dense|BatchNorm)/;
 
-const isSet = (value: unknown) => value !== undefined && value !== null;
+/** The layer that every model of Keras 2 and 3 begins with. @throws {ModelError} for an input that is no array of numbers */
+export function requirePlainInput(keras: KerasLayer): void {
+  new KerasSettings(kerasLayerTitle(keras), keras.config).requireAllRead();
+}
 
-function parseConv2d(name: string, config: LayerConfig): Layer {
-  config.requireDefault('groups', [1]);
-  config.requireOnes('dilation_rate');
+function parseConv2d(name: string, settings: KerasSettings): Layer {
+  settings.only('groups', 1);
+  settings.only('dilation_rate', 1);
   return {
     kind: 'conv2d',
     name,
-    filters: config.number(['filters', 'nb_filter']),
-    kernel: config.has('nb_row')
-      ? [config.number(['nb_row']), config.number(['nb_col'])]
-      : config.extent(['kernel_size']),
-    strides: config.extent(['strides', 'subsample'], [1, 1]),
-    padding: config.padding(),
-    useBias: config.boolean(['use_bias', 'bias'], true),
-    activation: config.activation(),
+    filters: readSize(settings, ['filters', 'nb_filter']),
+    kernel: settings.has('nb_row')
+      ? [readSize(settings, ['nb_row']), readSize(settings, ['nb_col'])]
+      : readExtent(settings, ['kernel_size']),
+    strides: readExtent(settings, ['strides', 'subsample'], [1, 1]),
+    padding: readPadding(settings),
+    useBias: readBoolean(settings, ['use_bias', 'bias']),
+    activation: readActivation(settings),
   };
 }
 
-function parsePooling(kind: 'maxPooling2d' | 'averagePooling2d', name: string, config: LayerConfig): Layer {
-  const pool = config.extent(['pool_size'], [2, 2]);
-  return { kind, name, pool, strides: config.extent(['strides'], pool), padding: config.padding() };
+function parsePooling(
+  kind: 'maxPooling2d' | 'averagePooling2d',
+  name: string,
+  settings: KerasSettings,
+): Layer {
+  const pool = readExtent(settings, ['pool_size'], [2, 2]);
+  return {
+    kind,
+    name,
+    pool,
+    strides: readExtent(settings, ['strides'], pool),
+    padding: readPadding(settings),
+  };
 }
 
-function parseGlobalAveragePooling(name: string, config: LayerConfig): Layer {
-  config.requireDefault('keepdims', [false]);
+function parseGlobalAveragePooling(name: string, settings: KerasSettings): Layer {
+  settings.only('keepdims', false, null);
   return { kind: 'globalAveragePooling2d', name };
 }
 
-function parseDense(name: string, config: LayerConfig): Layer {
+function parseDense(name: string, settings: KerasSettings): Layer {
   return {
     kind: 'dense',
     name,
-    units: config.number(['units', 'output_dim']),
-    useBias: config.boolean(['use_bias', 'bias'], true),
-    activation: config.activation(),
+    units: readSize(settings, ['units', 'output_dim']),
+    useBias: readBoolean(settings, ['use_bias', 'bias']),
+    activation: readActivation(settings),
   };
 }
 
@@ -107,103 +150,99 @@ function parseFlatten(name: string): Layer {
   return { kind: 'flatten', name };
 }
 
-function parseRelu(name: string, config: LayerConfig): Layer {
-  config.requireDefault('max_value', [null]);
-  config.requireDefault('negative_slope', [0]);
-  config.requireDefault('threshold', [0]);
-  return { kind: 'activation', name, activation: 'relu' };
+function parseDropout(name: string, settings: KerasSettings): Layer {
+  const rate = settings.read(z.number().min(0).lt(1), {
+    keys: ['rate', 'p'],
+    expected: 'a share of at least 0 and below 1',
+  });
+  return { kind: 'dropout', name, rate };
 }
 
-function parseSoftmax(name: string, config: LayerConfig): Layer {
-  config.requireDefault('axis', [-1]);
-  return { kind: 'activation', name, activation: 'softmax' };
+function parseActivation(name: string, settings: KerasSettings): Layer {
+  return { kind: 'activation', name, activation: readActivation(settings) };
 }
 
-function parseBatchNormalization(name: string, config: LayerConfig): Layer {
-  // The axis is written as -1, as 3 behind a convolution, as 1 behind a dense layer, or as a list of one of these.
-  config.requireDefault('mode', [0]);
+function parseRelu(name: string, settings: KerasSettings): Layer {
+  return { kind: 'activation', name, activation: readRelu(settings) };
+}
+
+function parseSoftmax(name: string, settings: KerasSettings): Layer {
+  return { kind: 'activation', name, activation: readSoftmax(settings) };
+}
+
+function parseBatchNormalization(name: string, settings: KerasSettings): Layer {
+  settings.only('mode', 0);
+  settings.only('renorm', false, null);
+  const share = z.number().min(0).max(1);
+  const axis = z.number().int();
   return {
     kind: 'batchNormalization',
     name,
-    momentum: config.number(['momentum'], 0.99),
-    epsilon: config.number(['epsilon'], 1e-3),
-    center: config.boolean(['center'], true),
-    scale: config.boolean(['scale'], true),
+    // Keras 2 writes it as a list of one.
+    axis: settings.read(z.union([axis, z.tuple([axis]).transform(([only]) => only)]), {
+      keys: ['axis'],
+      expected: 'the number of one axis',
+      fallback: -1,
+    }),
+    momentum: settings.read(share, { keys: ['momentum'], expected: 'a share from 0 to 1', fallback: 0.99 }),
+    epsilon: settings.read(z.number().min(0), {
+      keys: ['epsilon'],
+      expected: 'a number of at least 0',
+      fallback: 1e-3,
+    }),
+    center: readBoolean(settings, ['center']),
+    scale: readBoolean(settings, ['scale']),
   };
 }
 
-/** Reads settings of one layer under any of their names; errors name the layer and the setting. */
-class LayerConfig {
-  readonly #where: string;
-  readonly #raw: Readonly<Record<string, unknown>>;
+function readSize(settings: KerasSettings, keys: readonly string[]): number {
+  return settings.read(z.number().int().positive(), { keys, expected: 'a whole number of at least 1' });
+}
 
-  constructor(where: string, raw: Readonly<Record<string, unknown>>) {
-    this.#where = where;
-    this.#raw = raw;
-  }
+function readBoolean(settings: KerasSettings, keys: readonly string[]): boolean {
+  return settings.read(z.boolean(), { keys, expected: 'true or false', fallback: true });
+}
 
-  has(key: string): boolean {
-    return this.#raw[key] !== undefined;
-  }
+function readExtent(settings: KerasSettings, keys: readonly string[], fallback?: Extent): Extent {
+  const size = z.number().int().positive();
+  const schema = z.union([z.tuple([size, size]), size.transform((side) => [side, side] as const)]);
+  return settings.read(schema, { keys, expected: 'one or two whole numbers of at least 1', fallback });
+}
 
-  number(keys: readonly string[], fallback?: number): number {
-    return this.#parse(z.number(), { keys, expected: 'a number', fallback });
-  }
+function readPadding(settings: KerasSettings): Padding {
+  return settings.read(z.enum(['valid', 'same']), {
+    keys: ['padding', 'border_mode'],
+    expected: 'valid or same',
+    fallback: 'valid',
+  });
+}
 
-  boolean(keys: readonly string[], fallback: boolean): boolean {
-    return this.#parse(z.boolean(), { keys, expected: 'true or false', fallback });
-  }
+/** An activation by its name, or as a layer in the place of a name. */
+function readActivation(settings: KerasSettings): Activation {
+  const named = z.enum(['linear', 'relu', 'softmax', 'sigmoid', 'tanh']);
+  const layer = kerasLayerSchema.refine(({ class_name: className }) => ACTIVATION_LAYERS.has(className));
+  const found = settings.read(z.union([named, layer]), {
+    keys: ['activation'],
+    expected: 'linear, relu, softmax, sigmoid or tanh',
+    fallback: 'linear',
+  });
+  if (typeof found === 'string') return found;
+  const where = `${settings.where}, activation ${found.class_name}`;
+  requireKerasClass(found, where);
+  const inner = new KerasSettings(where, found.config);
+  const activation = ACTIVATION_LAYERS.get(found.class_name)?.(inner) ?? 'linear';
+  inner.requireAllRead();
+  return activation;
+}
 
-  extent(keys: readonly string[], fallback?: Extent): Extent {
-    const size = z.number().int().positive();
-    const schema = z.union([z.tuple([size, size]), size.transform((side) => [side, side] as const)]);
-    return this.#parse(schema, { keys, expected: 'one or two whole numbers', fallback });
-  }
+function readRelu(settings: KerasSettings): Activation {
+  settings.only('max_value', null);
+  settings.only('negative_slope', 0, null);
+  settings.only('threshold', 0, null);
+  return 'relu';
+}
 
-  padding(): Padding {
-    return this.#parse(z.enum(['valid', 'same']), {
-      keys: ['padding', 'border_mode'],
-      expected: 'valid or same',
-      fallback: 'valid',
-    });
-  }
-
-  activation(): Activation {
-    return this.#parse(z.enum(['linear', 'relu', 'softmax', 'sigmoid', 'tanh']), {
-      keys: ['activation'],
-      expected: 'linear, relu, softmax, sigmoid or tanh',
-      fallback: 'linear',
-    });
-  }
-
-  /** A setting that we know in its default only. */
-  requireDefault(key: string, allowed: readonly unknown[]): void {
-    const value = this.#raw[key];
-    if (value === undefined || allowed.includes(value)) return;
-    throw new ModelError(
-      `${this.#where}: ${key} ${JSON.stringify(value)} is not supported, only ${allowed.join(' or ')}`,
-    );
-  }
-
-  requireOnes(key: string): void {
-    const value = this.#raw[key];
-    if (value === undefined || [value].flat().every((each) => each === 1)) return;
-    throw new ModelError(`${this.#where}: ${key} ${JSON.stringify(value)} is not supported, only 1`);
-  }
-
-  #parse<T>(
-    schema: z.ZodType<T>,
-    {
-      keys,
-      expected,
-      fallback,
-    }: { readonly keys: readonly string[]; readonly expected: string; readonly fallback: T | undefined },
-  ): T {
-    const key = keys.find((each) => this.has(each)) ?? keys[0] ?? '';
-    const value = this.#raw[key];
-    if ((value === undefined || value === null) && fallback !== undefined) return fallback;
-    const parsed = schema.safeParse(value);
-    if (parsed.success) return parsed.data;
-    throw new ModelError(`${this.#where}: expected ${key} to be ${expected}, found ${JSON.stringify(value)}`);
-  }
+function readSoftmax(settings: KerasSettings): Activation {
+  settings.only('axis', -1, null);
+  return 'softmax';
 }

@@ -33,7 +33,15 @@ describe('kerasConfig', () => {
         useBias: false,
         activation: 'relu',
       },
-      { kind: 'batchNormalization', name: 'bn', momentum: 0.9, epsilon: 0.01, center: false, scale: true },
+      {
+        kind: 'batchNormalization',
+        name: 'bn',
+        axis: 2,
+        momentum: 0.9,
+        epsilon: 0.01,
+        center: false,
+        scale: true,
+      },
       { kind: 'maxPooling2d', name: 'mp', pool: [2, 2], strides: [1, 2], padding: 'same' },
       { kind: 'averagePooling2d', name: 'ap', pool: [2, 3], strides: [2, 3], padding: 'valid' },
       { kind: 'activation', name: 'act', activation: 'tanh' },
@@ -163,7 +171,83 @@ describe('describeKerasConfig', () => {
     [
       'a missing setting',
       sequential(input, layer('Conv2D', { name: 'c', kernel_size: [3, 3] })),
-      /filters to be a number, found undefined/,
+      /filters to be a whole number of at least 1, found none/,
+    ],
+    [
+      'a setting that nobody knows',
+      sequential(input, layer('Flatten', { name: 'f', order: 'spiral' })),
+      /layer f \(Flatten\): order "spiral" is not supported/,
+    ],
+    [
+      'a rate that is no share',
+      sequential(input, layer('Dropout', { name: 'd', rate: 1.5 })),
+      /layer d \(Dropout\): expected rate to be a share of at least 0 and below 1, found 1.5/,
+    ],
+    [
+      'a relu with a bound, whose default is none',
+      sequential(input, layer('ReLU', { name: 'r', max_value: 6, negative_slope: 0, threshold: 0 })),
+      /layer r \(ReLU\): max_value 6 is not supported, only none/,
+    ],
+    [
+      'normalisation of an axis that is not there',
+      sequential(input, layer('BatchNormalization', { name: 'b', axis: 4 })),
+      /layer b: BatchNormalization with axis 4 is not possible, its input is \[6,6,1\]/,
+    ],
+    [
+      'normalisation of the axis of the batch',
+      sequential(input, layer('BatchNormalization', { name: 'b', axis: [0] })),
+      /layer b: BatchNormalization with axis 0 is not possible/,
+    ],
+    [
+      'normalisation of several axes',
+      sequential(input, layer('BatchNormalization', { name: 'b', axis: [1, 2] })),
+      /axis to be the number of one axis, found \[1,2\]/,
+    ],
+    [
+      'numbers of a type that float32 is no stand-in for',
+      sequential(input, layer('Flatten', { name: 'f', dtype: 'int8_from_float32' })),
+      /layer f \(Flatten\): dtype "int8_from_float32" is not supported/,
+    ],
+    [
+      'a sparse input',
+      sequential(layer('InputLayer', { name: 'in', batch_shape: [null, 4], sparse: true })),
+      /layer in \(InputLayer\): sparse true is not supported/,
+    ],
+    [
+      'a setting of the whole model',
+      { class_name: 'Sequential', config: { name: 'm', layers: [input], pipeline: 'x' } },
+      /model m: pipeline "x" is not supported/,
+    ],
+    [
+      "a class of somebody's own with a name of Keras",
+      sequential(input, { ...layer('Flatten', { name: 'f' }), registered_name: 'Mine>Flatten' }),
+      /layer f is a class of its own, Mine>Flatten/,
+    ],
+    [
+      "a class of somebody's own as an activation",
+      sequential(
+        input,
+        layer('Activation', { name: 'a', activation: { ...layer('ReLU', {}), module: 'my_layers' } }),
+      ),
+      /layer a \(Activation\), activation ReLU is a class of its own, my_layers/,
+    ],
+    [
+      'Keras 1, normalisation of another mode',
+      sequential(input, layer('BatchNormalization', { name: 'b', mode: 2, axis: -1, epsilon: 0.001 })),
+      /layer b \(BatchNormalization\): mode 2 is not supported, only 0/,
+    ],
+    [
+      'Keras 1, channels first',
+      sequential(input, layer('MaxPooling2D', { name: 'p', pool_size: [2, 2], dim_ordering: 'th' })),
+      /layer p \(MaxPooling2D\): dim_ordering "th" is not supported, only "tf" or "default"/,
+    ],
+    [
+      'Keras 1, a border that we do not have',
+      sequential(
+        input,
+        layer('Convolution2D', { name: 'c', nb_filter: 1, nb_row: 2, nb_col: 2, border_mode: 'full' }),
+      ),
+      /layer c \(Convolution2D\): expected border_mode to be valid or same, found "full"/,
     ],
     [
       'an open input shape',
@@ -195,7 +279,17 @@ describe('training obstacles', () => {
       [{ trainable: false }, /layer d \(Dense\) is frozen/],
       [
         { kernel_regularizer: { class_name: 'L2', config: {} } },
-        /layer d \(Dense\) has a kernel_regularizer/,
+        /layer d \(Dense\) has a setting kernel_regularizer/,
+      ],
+      // Keras 1's names.
+      [{ W_constraint: { name: 'MaxNorm', m: 2 } }, /layer d \(Dense\) has a setting W_constraint/],
+      [
+        { activity_regularizer: { name: 'L1L2', l1: 1 } },
+        /layer d \(Dense\) has a setting activity_regularizer/,
+      ],
+      [
+        { activation: { class_name: 'Softmax', config: { name: 's', activity_regularizer: 'l2' } } },
+        /layer d \(Dense\), activation Softmax has a setting activity_regularizer/,
       ],
     ] as const) {
       const description = describeKerasConfig(dense(config));
@@ -212,7 +306,7 @@ describe('training obstacles', () => {
     const softmax = layer('Conv2D', { name: 'c', filters: 1, kernel_size: [3, 3], activation: 'softmax' });
     assert.throws(
       () => describeKerasConfig(sequential(input, softmax)),
-      /layer c: softmax over the channels/,
+      /layer c: activation softmax over the channels/,
     );
   });
 });

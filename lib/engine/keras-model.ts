@@ -5,9 +5,21 @@ import { formatShape } from '../federation/weights.js';
 import type { KerasFile } from '../formats/keras-file.js';
 import type { Model } from './engine.js';
 import { foreignLayers } from './foreign-layers.js';
-import { findTrainingObstacles, type KerasLayer, kerasLayerSchema, parseKerasLayer } from './keras-layers.js';
-import type { Extent, Layer, ModelDescription } from './model-description.js';
+import {
+  findTrainingObstacles,
+  type KerasLayer,
+  kerasLayerName,
+  kerasLayerSchema,
+  parseKerasLayer,
+  requireKerasClass,
+  requirePlainInput,
+} from './keras-layers.js';
+import { KerasSettings } from './keras-settings.js';
+import type { Extent, ForeignLayer, Layer, ModelDescription } from './model-description.js';
 import { ModelError, modelParameters, shapeLayers } from './parameters.js';
+
+/** Keras' class of a model's input. */
+const INPUT = 'InputLayer';
 
 const layersSchema = z.array(kerasLayerSchema);
 /** Keras 1 keeps the layers as a list, later versions in an object. */
@@ -15,7 +27,7 @@ const sequentialSchema = z.object({
   class_name: z.literal('Sequential'),
   config: z.union([
     layersSchema,
-    z.object({
+    z.looseObject({
       name: z.string().optional(),
       layers: layersSchema,
       build_input_shape: z.array(z.number().nullable()).nullish(),
@@ -32,7 +44,10 @@ const sequentialSchema = z.object({
  */
 export function modelFromKeras(file: KerasFile, path: string, options?: KerasModelOptions): Model {
   try {
-    const description = describeKerasConfig(file.modelConfig, options);
+    const description = describeKerasConfig(file.modelConfig, {
+      ...options,
+      kerasVersion: file.kerasVersion,
+    });
     // Only the engine that builds foreign layers knows their arrays, and checks them then.
     if (foreignLayers(description).length === 0) checkWeights(description, file);
     return { description, weights: file.weights };
@@ -47,12 +62,14 @@ export function modelFromKeras(file: KerasFile, path: string, options?: KerasMod
 export interface KerasModelOptions {
   /** Keeps them as foreign layers, for an engine that builds models from Keras' own JSON; else they are an error. */
   readonly keepForeignLayers?: boolean;
+  /** Of the writer: some names of Keras mean something else since version 3. */
+  readonly kerasVersion?: string;
 }
 
 /** The description in a Keras `model_config`. @throws {ModelError} when it is none that we know */
 export function describeKerasConfig(
   modelConfig: unknown,
-  { keepForeignLayers = false }: KerasModelOptions = {},
+  { keepForeignLayers = false, kerasVersion = '' }: KerasModelOptions = {},
 ): ModelDescription {
   const parsed = sequentialSchema.safeParse(modelConfig);
   if (!parsed.success) {
@@ -68,11 +85,15 @@ export function describeKerasConfig(
     layers,
     name = 'sequential',
     build_input_shape: buildShape,
+    ...settings
   } = Array.isArray(config) ? { layers: config } : config;
+  new KerasSettings(`model ${name}`, settings).requireAllRead();
+  for (const each of layers) requireKerasClass(each);
   const givenShape = findInputShape(layers[0]?.config ?? {}, buildShape);
   // [h, w] images are [h, w, 1].
   const inputShape = givenShape.length === 2 ? [...givenShape, 1] : givenShape;
-  const own = layers.filter((layer) => layer.class_name !== 'InputLayer');
+  for (const layer of layers) if (layer.class_name === INPUT) requirePlainInput(layer);
+  const own = layers.filter((layer) => layer.class_name !== INPUT);
   const known = own.map((layer) => (keepForeignLayers ? parseAnyLayer(layer) : parseKerasLayer(layer)));
   const trainingObstacles = own.flatMap(findTrainingObstacles);
   const description = {
@@ -82,6 +103,7 @@ export function describeKerasConfig(
     ...(trainingObstacles.length === 0 ? {} : { trainingObstacles }),
   };
   if (foreignLayers(description).length > 0) {
+    if (kerasVersion.startsWith('3')) foreignLayers(description).forEach(requireOldMeaning);
     return givenShape.length === 2
       ? { ...description, layers: [withoutChannel(givenShape), ...known] }
       : description;
@@ -95,9 +117,17 @@ function parseAnyLayer(layer: KerasLayer): Layer {
     return parseKerasLayer(layer);
   } catch (error) {
     if (!(error instanceof ModelError)) throw error;
-    const name = typeof layer.config.name === 'string' ? layer.config.name : layer.class_name.toLowerCase();
-    return { kind: 'foreign', name, reason: error.message, keras: layer };
+    return { kind: 'foreign', name: kerasLayerName(layer), reason: error.message, keras: layer };
   }
+}
+
+/** Only the layers of Keras 2 are those of TensorFlow.js. @throws {ModelError} for what Keras 3 computes otherwise */
+function requireOldMeaning({ name, keras }: ForeignLayer): void {
+  const [, key] = /"([a-z_]*activation)":"hard_sigmoid"/.exec(JSON.stringify(keras)) ?? [];
+  if (key === undefined) return;
+  throw new ModelError(
+    `layer ${name} (${keras.class_name}): ${key} "hard_sigmoid" of Keras 3 is not supported, only that of Keras 2`,
+  );
 }
 
 /** Foreign layers may insist on [h, w], where images come as [h, w, 1]. */
@@ -137,7 +167,7 @@ function checkWeights(description: ModelDescription, file: KerasFile): void {
 /** The `model_config` of a description, in the dialect of Keras 2, which Keras 3 reads too. */
 export function kerasConfig(description: ModelDescription): unknown {
   const input = {
-    class_name: 'InputLayer',
+    class_name: INPUT,
     config: { name: 'input', batch_input_shape: [null, ...description.inputShape], dtype: 'float32' },
   };
   return {
@@ -183,8 +213,11 @@ function kerasLayer(layer: Layer): { readonly class_name: string; readonly confi
     case 'activation':
       return { class_name: 'Activation', config: { ...base, activation: layer.activation } };
     case 'batchNormalization': {
-      const { momentum, epsilon, center, scale } = layer;
-      return { class_name: 'BatchNormalization', config: { ...base, momentum, epsilon, center, scale } };
+      const { axis, momentum, epsilon, center, scale } = layer;
+      return {
+        class_name: 'BatchNormalization',
+        config: { ...base, axis, momentum, epsilon, center, scale },
+      };
     }
   }
 }

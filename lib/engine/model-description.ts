@@ -65,10 +65,12 @@ export interface ActivationLayer {
   readonly activation: Activation;
 }
 
-/** Normalises over the batch, per channel (Ioffe and Szegedy 2015); moving statistics are not trained. */
+/** Normalises over the batch, per place of an axis (Ioffe and Szegedy 2015); moving statistics are not trained. */
 export interface BatchNormalizationLayer {
   readonly kind: 'batchNormalization';
   readonly name: string;
+  /** As Keras counts, the batch being axis 0; -1, the channels, is the usual one. */
+  readonly axis: number;
   readonly momentum: number;
   readonly epsilon: number;
   /** Whether there is a beta. */

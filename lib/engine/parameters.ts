@@ -1,7 +1,7 @@
 /** Which parameter arrays a model has, in Keras' order, and which shapes flow between its layers. */
 import { ExitCode, FedbatchError } from '../federation/errors.js';
 import { formatShape, sizeOf, type WeightArray, type Weights } from '../federation/weights.js';
-import type { Layer, ModelDescription } from './model-description.js';
+import type { BatchNormalizationLayer, Layer, ModelDescription } from './model-description.js';
 import { windowGeometry } from './window-geometry.js';
 
 /** A model that cannot be built: layers that do not fit together, or a kind that this engine does not know. */
@@ -59,6 +59,11 @@ export function requireSameShapes(weights: Weights, like: Weights): void {
   }
 }
 
+/** Makes sure that training respects all that a model asks of it. @throws {ModelError} naming what it would not */
+export function requireTrainable({ trainingObstacles: [obstacle] = [] }: ModelDescription): void {
+  if (obstacle !== undefined) throw new ModelError(`${obstacle}, which training here does not respect`);
+}
+
 /** Number of classes: the length of the model's output. */
 export function classCount(description: ModelDescription): number {
   const last = description.layers.findLast((layer) => layer.kind !== 'activation');
@@ -68,6 +73,19 @@ export function classCount(description: ModelDescription): number {
   if (output.length !== 1)
     throw new ModelError(`the model ends in shape ${formatShape(output)}, not in classes`);
   return output[0] as number;
+}
+
+/**
+ * Which extent of its input, given without the batch, a BatchNormalization keeps apart.
+ *
+ * @throws {ModelError} where the input has no such axis
+ */
+export function normalizedAxis({ name, axis }: BatchNormalizationLayer, input: readonly number[]): number {
+  const at = axis < 0 ? input.length + axis : axis - 1;
+  if (input[at] !== undefined) return at;
+  throw new ModelError(
+    `layer ${name}: BatchNormalization with axis ${axis} is not possible, its input is ${formatShape(input)} behind the axis of the batch`,
+  );
 }
 
 function parametersOf(layer: Layer, inputShape: readonly number[]): readonly Parameter[] {
@@ -89,13 +107,15 @@ function parametersOf(layer: Layer, inputShape: readonly number[]): readonly Par
         parameter('kernel', [channels, layer.units]),
         ...(layer.useBias ? [parameter('bias', [layer.units])] : []),
       ];
-    case 'batchNormalization':
+    case 'batchNormalization': {
+      const shape = [inputShape[normalizedAxis(layer, inputShape)] ?? 0];
       return [
-        ...(layer.scale ? [parameter('gamma', [channels])] : []),
-        ...(layer.center ? [parameter('beta', [channels])] : []),
-        parameter('moving_mean', [channels], false),
-        parameter('moving_variance', [channels], false),
+        ...(layer.scale ? [parameter('gamma', shape)] : []),
+        ...(layer.center ? [parameter('beta', shape)] : []),
+        parameter('moving_mean', shape, false),
+        parameter('moving_variance', shape, false),
       ];
+    }
     case 'foreign':
       throw new ModelError(layer.reason);
     default:
@@ -107,7 +127,9 @@ function outputShapeOf(layer: Layer, input: readonly number[]): readonly number[
   switch (layer.kind) {
     case 'conv2d':
       if (layer.activation === 'softmax') {
-        throw new ModelError(`layer ${layer.name}: softmax over the channels of an image is not supported`);
+        throw new ModelError(
+          `layer ${layer.name}: activation softmax over the channels of an image is not supported`,
+        );
       }
       return [...windowed(layer, { input, window: layer.kernel }), layer.filters];
     case 'maxPooling2d':

@@ -48,7 +48,8 @@ function expectedShapes({ className, settings }: LayerConfig): readonly (readonl
       return null;
     return [[height, width, ANY, outputs], ...bias];
   }
-  if (className !== 'BatchNormalization') return null;
+  // With renorm there are statistics of other kinds, which nothing here reads.
+  if (className !== 'BatchNormalization' || settings.renorm === true) return null;
   const { scale = true, center = true } = settings;
   return Array.from({ length: 2 + Number(scale === true) + Number(center === true) }, () => [ANY]);
 }

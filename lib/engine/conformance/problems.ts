@@ -78,6 +78,12 @@ export const SLOPE_CASES: Readonly<Record<string, ModelDescription>> = {
     normalisation('second', { scale: false }),
     ...head,
   ]),
+  'batch normalization of rows, and of columns': imageModel([
+    normalisation('rows', { axis: 1 }),
+    conv('a', { activation: 'tanh' }),
+    normalisation('columns', { axis: 2 }),
+    ...head,
+  ]),
 };
 
 /** A convolutional network that learns {@link quarters}, with dropout on images and on features, or without. */

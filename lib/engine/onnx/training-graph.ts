@@ -2,7 +2,7 @@
 import { sizeOf } from '../../federation/weights.js';
 import type { ModelDescription } from '../model-description.js';
 import { logitOperations, planOperations } from '../operations.js';
-import { classCount, ModelError, modelParameters, type Parameter } from '../parameters.js';
+import { classCount, ModelError, modelParameters, type Parameter, requireTrainable } from '../parameters.js';
 import { type Gradient, gradientTensor } from './gradient.js';
 import { GraphBuilder, type Tensor } from './graph-builder.js';
 import { buildNetwork, type Network, type ParameterTensor, parameterKey } from './network.js';
@@ -60,9 +60,7 @@ export function buildTrainingGraph(
   description: ModelDescription,
   options: TrainingGraphOptions,
 ): TrainingGraph {
-  const [obstacle] = description.trainingObstacles ?? [];
-  if (obstacle !== undefined)
-    throw new ModelError(`${obstacle}, which the ONNX engine's training does not respect`);
+  requireTrainable(description);
   const operations = logitOperations(planOperations(description));
   if (operations === undefined) throw new ModelError('the last layer of the model must be a softmax');
   const parameters = modelParameters(description);

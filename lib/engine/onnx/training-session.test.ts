@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
+import { normalisation } from '../../../test/layers.js';
 import { randomStream } from '../../federation/random.js';
 import { sha256 } from '../../formats/atomic-file.js';
 import type { Batch, OptimizerSettings, TrainingSettings } from '../engine.js';
@@ -131,7 +132,7 @@ describe('training session', () => {
 
   it('folds batch statistics into the moving ones', async () => {
     const layers: readonly Layer[] = [
-      { kind: 'batchNormalization', name: 'bn', momentum: 0.5, epsilon: 1e-3, center: true, scale: true },
+      normalisation('bn', { momentum: 0.5 }),
       ...describeModel('mlp', { inputShape: [12, 12, 1], classes: 4 }).layers,
     ];
     const { weights } = await train({ name: 'bn', inputShape: [12, 12, 1], layers }, 12);

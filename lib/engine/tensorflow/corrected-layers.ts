@@ -1,6 +1,6 @@
-/** Layers of tf.layers 4.22 that differ from Keras in training, put right. */
+/** Layers of tf.layers 4.22 that differ from Keras, put right. */
 import type * as Tf from '@tensorflow/tfjs';
-import type { Layer, Pooling2dLayer } from '../model-description.js';
+import type { BatchNormalizationLayer, Layer, Pooling2dLayer } from '../model-description.js';
 import { windowGeometry } from '../window-geometry.js';
 
 /** Corrects the layers of `model` that need it; `layers` are what it was built from. */
@@ -9,7 +9,10 @@ export function correctLayers(tf: typeof Tf, model: Tf.LayersModel, layers: read
     if (layer.kind === 'averagePooling2d' && layer.padding === 'same') {
       correctAveragePooling(tf, model.getLayer(layer.name), layer);
     }
-    if (layer.kind === 'batchNormalization') completeNormalization(tf, model.getLayer(layer.name));
+    if (layer.kind === 'batchNormalization') {
+      completeNormalization(tf, model.getLayer(layer.name));
+      normaliseLast(model.getLayer(layer.name), layer);
+    }
   }
 }
 
@@ -57,4 +60,20 @@ function completeNormalization(tf: typeof Tf, built: Tf.layers.Layer): void {
   const shape = layer.movingMean.shape as number[];
   layer.gamma ??= { read: () => tf.ones(shape) };
   layer.beta ??= { read: () => tf.zeros(shape) };
+}
+
+/** It normalises along the last axis whichever it is told: images are turned for another one. */
+function normaliseLast(built: Tf.layers.Layer, { axis }: BatchNormalizationLayer): void {
+  const layer = built as unknown as { axis: number; call: Tf.layers.Layer['call'] };
+  const call = layer.call.bind(built);
+  layer.axis = -1;
+  layer.call = (inputs, kwargs) => {
+    const input = (Array.isArray(inputs) ? inputs[0] : inputs) as Tf.Tensor;
+    const last = input.rank - 1;
+    const swapped = input.shape.map((_, at) => at);
+    const kept = axis < 0 ? input.rank + axis : axis;
+    [swapped[kept], swapped[last]] = [last, kept];
+    if (kept === last) return call(input, kwargs);
+    return (call(input.transpose(swapped), kwargs) as Tf.Tensor).transpose(swapped);
+  };
 }

@@ -123,10 +123,14 @@ describe('foreign layers', () => {
     }
   });
 
-  const sequential = (...layers: readonly object[]) => ({
-    class_name: 'Sequential',
-    config: { layers: [{ class_name: 'InputLayer', config: { batch_input_shape: [null, 4] } }, ...layers] },
-  });
+  const sequential = (...layers: readonly object[]) => {
+    const rows = layers.some((layer) => JSON.stringify(layer).includes('TimeDistributed'));
+    const config = { batch_input_shape: [null, ...(rows ? [3, 4] : [4])] };
+    return {
+      class_name: 'Sequential',
+      config: { layers: [{ class_name: 'InputLayer', config }, ...layers] },
+    };
+  };
   const head = { class_name: 'Dense', config: { name: 'out', units: 2, activation: 'softmax' } };
 
   it('refuses to train what TensorFlow.js can only predict with', async () => {
@@ -152,7 +156,48 @@ describe('foreign layers', () => {
     await session.dispose();
   });
 
+  it('stay as they are where they are frozen', async () => {
+    const engine = await loadTensorflowEngine('cpu');
+    const { model, file, path } = await readFixture('keras3-rows');
+    const text = JSON.stringify(file.modelConfig);
+    const at = text.indexOf('"trainable":true', text.indexOf('"SimpleRNN"'));
+    const modelConfig = JSON.parse(`${text.slice(0, at)}"trainable":false${text.slice(at + 16)}`);
+    const frozen = modelFromKeras({ ...file, modelConfig }, path, keep);
+    const session = await engine.createTrainingSession(frozen, { optimizer: ADAM, seed: 1, threads: 1 });
+    await session.step(noise(model.description, 4));
+    const trained = await session.weights();
+    await session.dispose();
+    const still = trained.filter(
+      (array, index) => hashOf([array]) === hashOf([model.weights[index] as never]),
+    );
+    assert.deepEqual([...new Set(still.map(({ name }) => name.split('/')[0]))], ['rnn']);
+  });
+
   for (const [what, layer, message] of [
+    [
+      'a setting that TensorFlow.js does not know',
+      { class_name: 'LayerNormalization', config: { name: 'n', rms_scaling: true } },
+      /layer n \(LayerNormalization\): rms_scaling true is not supported, by TensorFlow.js neither/,
+    ],
+    [
+      'a setting of a layer inside another one',
+      {
+        class_name: 'TimeDistributed',
+        config: { name: 't', layer: { class_name: 'Dense', config: { name: 'd', units: 2, lora_rank: 3 } } },
+      },
+      /layer t \(TimeDistributed\), layer Dense: lora_rank 3 is not supported/,
+    ],
+    [
+      'a regularizer of a layer inside another one',
+      {
+        class_name: 'TimeDistributed',
+        config: {
+          name: 't',
+          layer: { class_name: 'Dense', config: { name: 'd', units: 2, kernel_regularizer: 'l2' } },
+        },
+      },
+      /layer t \(TimeDistributed\), layer Dense has a setting kernel_regularizer "l2", which training here does not respect/,
+    ],
     [
       'noise',
       { class_name: 'GaussianNoise', config: { name: 'n', stddev: 1 } },

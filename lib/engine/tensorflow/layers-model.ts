@@ -2,10 +2,12 @@
 import type * as Tf from '@tensorflow/tfjs';
 import { formatShape, type Weights } from '../../federation/weights.js';
 import type { Model } from '../engine.js';
+import { foreignLayers } from '../foreign-layers.js';
 import { kerasConfig } from '../keras-model.js';
 import type { ModelDescription } from '../model-description.js';
 import { ModelError } from '../parameters.js';
 import { correctLayers } from './corrected-layers.js';
+import { asTensorflowTakes, requireTaken } from './keras-dialect.js';
 
 /** A built model and its variables, in the order of our weights. */
 export interface LayersModel {
@@ -32,6 +34,7 @@ export async function buildLayersModel(
     model.dispose();
   };
   try {
+    requireTaken(model, foreignLayers(description));
     writeWeights(tf, variables, weights);
   } catch (error) {
     dispose();
@@ -74,40 +77,11 @@ async function fromConfig(tf: typeof Tf, description: ModelDescription): Promise
   try {
     return await tf.models.modelFromJSON(config);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ModelError(`TensorFlow.js cannot build the model: ${reason}`, { cause: error });
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    const foreign = foreignLayers(description).map((layer) => layer.reason);
+    const why = foreign.length === 0 ? '' : ` (${foreign.join('; ')})`;
+    throw new ModelError(`TensorFlow.js cannot build the model: ${reason}${why}`, { cause: error });
   }
-}
-
-/**
- * Keras' JSON as TensorFlow.js 4.22 takes it: Keras 3 writes types as objects and has new names for some settings.
- * Random initial weights take time, and are written over: they start at 0.
- */
-function asTensorflowTakes(config: unknown): unknown {
-  return JSON.parse(JSON.stringify(config), (key, value: unknown) => {
-    if (value === null || value === undefined) return value;
-    if (key.endsWith('_initializer')) return 'zeros';
-    if (key === 'dtype') return 'float32';
-    if (!isLayer(value)) return value;
-    const { class_name: className, config: settings } = value;
-    if (className === 'Dense' || className === 'Conv2D') {
-      return { ...value, config: { ...settings, kernel_initializer: 'zeros' } };
-    }
-    if (className.startsWith('SeparableConv')) return { ...value, config: withoutKernelSettings(settings) };
-    if (className === 'LeakyReLU')
-      return { ...value, config: { alpha: settings.negative_slope, ...settings } };
-    return value;
-  });
-}
-
-/** Keras writes them and does not use them: they have a depthwise and a pointwise kernel. */
-function withoutKernelSettings(settings: Record<string, unknown>): Record<string, unknown> {
-  const { kernel_initializer: _i, kernel_regularizer: _r, kernel_constraint: _c, ...others } = settings;
-  return others;
-}
-
-function isLayer(value: unknown): value is { class_name: string; config: Record<string, unknown> } {
-  return typeof value === 'object' && value !== null && 'class_name' in value && 'config' in value;
 }
 
 /** Fills the variables of a model. @throws {ModelError} where the weights do not fit */

@@ -4,7 +4,7 @@ import { randomStream } from '../../federation/random.js';
 import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import { requireRepeatable } from '../foreign-layers.js';
 import { logitOperations, planOperations } from '../operations.js';
-import { ModelError, requireSameShapes } from '../parameters.js';
+import { ModelError, requireSameShapes, requireTrainable } from '../parameters.js';
 import {
   buildLayersModel,
   imageTensor,
@@ -22,6 +22,7 @@ export async function createTrainingSession(
   model: Model,
   settings: TrainingSettings,
 ): Promise<TrainingSession> {
+  requireTrainable(model.description);
   requireRepeatable(model.description);
   const description = logitDescription(model);
   await use();
