@@ -18,8 +18,8 @@ if (directory === undefined || programs.length === 0) {
   process.exit(2);
 }
 
-/** Static, dynamic and re-exporting imports, and files named by `new URL('…', import.meta.url)`. */
-const REFERENCE = /(?:\bfrom\s+|\bimport\s*\(?\s*|\bnew URL\(\s*)['"]([^'"]+)['"]/g;
+/** Static, dynamic and re-exporting imports, packages loaded by name, and files of `new URL('…', import.meta.url)`. */
+const REFERENCE = /(?:\bfrom\s+|\bimport\s*\(?\s*|\brequirePackage\(\s*|\bnew URL\(\s*)['"]([^'"]+)['"]/g;
 /** Comments speak of imports too. */
 const COMMENT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
 

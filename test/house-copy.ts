@@ -11,7 +11,10 @@ export async function copyHouse(
   directory: string,
   replacements: Replacements,
 ): Promise<(program: string) => string> {
-  await cp(join(projectRoot, 'dist'), join(directory, 'dist'), { recursive: true });
+  await cp(join(projectRoot, 'dist'), join(directory, 'dist'), {
+    recursive: true,
+    filter: (path) => path !== join(projectRoot, 'dist', 'vendor'),
+  });
   await cp(join(projectRoot, 'package.json'), join(directory, 'package.json'));
   const installed = join(projectRoot, 'node_modules');
   const modules = join(directory, 'node_modules');

@@ -12,6 +12,12 @@ test('the lock file names no download address, so that any registry mirror serve
   assert.doesNotMatch(read('package-lock.json'), /"resolved":\s*"https?:/);
 });
 
+test('the lock file runs no install script: those of our packages download what nobody here needs', () => {
+  // npm lists a package that has one as "hasInstallScript", and runs it for that; without the line npm 10 and 11 leave
+  // it alone, with no configuration and no warning. Delete the lines that npm writes for a new version.
+  assert.doesNotMatch(read('package-lock.json'), /"hasInstallScript"/);
+});
+
 test('every source opens with a sentence that says what lives in it', () => {
   const without = readSources()
     .filter(({ path, text }) => !path.endsWith('.test.ts') && !/^(#!.*\n)?\/\*\*\s+\S/.test(text))

@@ -3,8 +3,8 @@ import type { BackendName, EngineName } from '../federation/engine-choice.js';
 import { hasNvidiaDriver } from '../system/nvidia.js';
 import type { Engine } from './engine.js';
 import { findPackage } from './installed-package.js';
-import { CUDA_INSTALL, hasCudaLibraries } from './onnx/cuda-libraries.js';
-import type { OnnxBackend } from './onnx/runtime.js';
+import type { OnnxBackend } from './onnx/backends.js';
+import { hasCudaLibraries, onnxInstallCommand, onnxPackage } from './onnx/backends.js';
 import { BACKEND_PACKAGES, installCommand, type TensorflowBackend } from './tensorflow/backends.js';
 
 /** One backend of one engine. */
@@ -60,8 +60,8 @@ function onnx(backend: OnnxBackend, traits: Traits): RegisteredBackend {
     engine: 'onnx',
     backend,
     ...traits,
-    packages: [backend === 'wasm' ? 'onnxruntime-web' : 'onnxruntime-node'],
-    install: backend === 'cuda' ? CUDA_INSTALL : 'npm ci (it comes with fedbatch)',
+    packages: [onnxPackage(backend)],
+    install: onnxInstallCommand(backend),
     needsNvidia: backend === 'cuda',
     ...(backend === 'cuda'
       ? {

@@ -6,9 +6,10 @@
  */
 import type { Layer } from '../../lib/engine/model-description.js';
 import { describeModel } from '../../lib/engine/model-zoo.js';
+import type { OnnxBackend } from '../../lib/engine/onnx/backends.js';
 import { createInferenceSession } from '../../lib/engine/onnx/inference-session.js';
 import { loadOnnxEngine, plainOnnxEngine } from '../../lib/engine/onnx/onnx-engine.js';
-import { loadOnnxRuntime, type OnnxBackend } from '../../lib/engine/onnx/runtime.js';
+import { loadOnnxRuntime } from '../../lib/engine/onnx/runtime.js';
 import { buildTrainingGraph } from '../../lib/engine/onnx/training-graph.js';
 import { BEYOND_ORACLE, CASES, graphGradients, problem } from '../onnx-gradients.js';
 

@@ -1,21 +1,20 @@
 /** Makes sure that a backend works here before anything is built on it: ONNX Runtime itself can be silent about it. */
 import { EngineUnavailableError } from '../engine-unavailable.js';
-import { CUDA_INSTALL, hasCudaLibraries } from './cuda-libraries.js';
-import { GraphBuilder } from './graph-builder.js';
-import { createInferenceSession } from './inference-session.js';
 import {
-  firstLine,
+  hasCudaLibraries,
   isDevice,
-  loadOnnxRuntime,
   type OnnxBackend,
   onnxEngineName,
-  type Tensor,
-} from './runtime.js';
+  onnxInstallCommand,
+} from './backends.js';
+import { GraphBuilder } from './graph-builder.js';
+import { createInferenceSession } from './inference-session.js';
+import { firstLine, loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /** What a user has to do for a backend that does not work. */
 const ADVICE: Readonly<Record<OnnxBackend, string>> = {
   cpu: 'Choose the backend wasm, which runs everywhere.',
-  wasm: 'Install the packages again with npm ci.',
+  wasm: 'Install the packages again.',
   cuda: 'It needs Linux on x64, an NVIDIA driver, CUDA 12 and cuDNN 9 on the library path.',
   webgpu:
     'It needs a GPU with a Vulkan driver and its loader (libvulkan1 on Debian), or Metal, or Direct3D 12.',
@@ -41,7 +40,7 @@ export async function requireBackend(backend: OnnxBackend): Promise<void> {
 
 function requireCudaLibraries(): void {
   if (hasCudaLibraries()) return;
-  const reason = `the libraries of its CUDA provider are not installed. Install them with \`${CUDA_INSTALL}\`.`;
+  const reason = `the libraries of its CUDA provider are not installed. Install them with \`${onnxInstallCommand('cuda')}\`.`;
   throw new EngineUnavailableError(onnxEngineName('cuda'), `${reason} ${ADVICE.cuda}`);
 }
 

@@ -2,8 +2,9 @@
 import type { TrainingSettings } from '../engine.js';
 import type { ModelDescription } from '../model-description.js';
 import { type AccumulatedStep, createAccumulatedStep, examplesPerRun } from './accumulated-step.js';
+import { isDevice, type OnnxBackend } from './backends.js';
 import { createInferenceSession } from './inference-session.js';
-import { type InferenceSession, isDevice, type OnnxBackend, type OnnxRuntime } from './runtime.js';
+import type { InferenceSession, OnnxRuntime } from './runtime.js';
 import { buildTrainingGraph, type TrainingGraph } from './training-graph.js';
 
 /** What the ONNX engine adds to a session's settings. */

@@ -1,9 +1,12 @@
 /** Every backend computes the same, and one that is absent says so: WebAssembly here, GPUs in the slow tier. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
+import { writePackages } from '../../../test/house-copy.js';
 import { CLASSES, dense, imageModel } from '../../../test/layers.js';
 import { assertClose, BEYOND_ORACLE, CASES, graphGradients, problem } from '../../../test/onnx-gradients.js';
+import { temporaryDirectory } from '../../../test/temporary-directory.js';
 import { EngineUnavailableError } from '../engine-unavailable.js';
 import { describeModel } from '../model-zoo.js';
 import { loadOnnxEngine } from './onnx-engine.js';
@@ -77,18 +80,20 @@ describe('the ONNX engine on WebAssembly', () => {
     });
   }
 
-  it('needs no native library', async () => {
+  it('needs no native library', async (t) => {
+    const folder = await temporaryDirectory(t);
+    await writePackages(join(folder, 'node_modules'), {
+      'onnxruntime-node': `throw new Error('libonnxruntime.so.1: cannot open shared object file');`,
+    });
     const script = `
-      import { register } from 'node:module';
-      register('data:text/javascript,' + encodeURIComponent(\`export function resolve(name, context, next) {
-        if (name === 'onnxruntime-node') throw new Error('libonnxruntime.so.1: cannot open shared object file');
-        return next(name, context);
-      }\`));
       const { loadOnnxEngine } = await import(${JSON.stringify(new URL('onnx-engine.js', import.meta.url).href)});
       console.log((await loadOnnxEngine('wasm')).name);
       await loadOnnxEngine('cpu').catch((error) => console.log(error.name, error.message));
     `;
-    const { stdout } = await execa(process.execPath, ['--input-type=module', '--eval', script]);
+    const { stdout } = await execa(process.execPath, ['--input-type=module', '--eval', script], {
+      env: { FEDBATCH_TENSORFLOW: folder },
+    });
+
     const [wasm, native = ''] = stdout.split('\n');
     assert.equal(wasm, 'onnx/wasm');
     assert.match(native, /^EngineUnavailableError .*onnx\/cpu .*cannot open shared object file.*wasm/);

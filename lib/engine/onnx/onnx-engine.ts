@@ -1,9 +1,9 @@
 /** The ONNX engine: a model compiled to one graph for a training step and one for prediction, on ONNX Runtime. */
 import type { Engine } from '../engine.js';
 import { requireBackend } from './backend-check.js';
+import { type OnnxBackend, onnxEngineName } from './backends.js';
 import { probeBlocks } from './blocked/probe.js';
 import { createPredictSession } from './predict-session.js';
-import { type OnnxBackend, onnxEngineName } from './runtime.js';
 import { createTrainingSession } from './training-session.js';
 
 /**

@@ -4,9 +4,10 @@ import { sizeOf } from '../../federation/weights.js';
 import type { Model, PredictSession } from '../engine.js';
 import type { ModelDescription } from '../model-description.js';
 import { classCount, shapeLayers } from '../parameters.js';
+import { isDevice, type OnnxBackend } from './backends.js';
 import { createInferenceSession } from './inference-session.js';
 import { buildPredictGraph } from './predict-graph.js';
-import { isDevice, loadOnnxRuntime, type OnnxBackend, type Tensor } from './runtime.js';
+import { loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /**
  * Elements of all layers' outputs in one run on the processor, 8 MB: a batch runs in parts that stay in its cache. 100

@@ -1,11 +1,9 @@
 /** ONNX Runtime's builds, each loaded when it is first asked for: a machine needs only the one that it uses. */
 import type { InferenceSession, InferenceSessionFactory, TensorConstructor } from 'onnxruntime-common';
 import { EngineUnavailableError } from '../engine-unavailable.js';
+import { requirePackage } from '../installed-package.js';
+import { type OnnxBackend, type OnnxLibrary, onnxEngineName, onnxInstallCommand } from './backends.js';
 import { loadWebAssembly } from './web-assembly.js';
-
-/** Where the ONNX engine can run: natively on the processor or a GPU, or as WebAssembly. */
-export const ONNX_BACKENDS = ['cpu', 'cuda', 'webgpu', 'wasm'] as const;
-export type OnnxBackend = (typeof ONNX_BACKENDS)[number];
 
 /** The classes that the native and the WebAssembly build share, and where they differ. */
 export interface OnnxRuntime {
@@ -21,12 +19,6 @@ export type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-co
 /** Feeds of a session by input name. */
 export type Feeds = InferenceSession.FeedsType;
 
-/** Whether a backend is a device beside the processor: its operators are fewer, and memory is copied to it. */
-export const isDevice = (backend: OnnxBackend) => backend === 'cuda' || backend === 'webgpu';
-
-/** What the engine calls itself on a backend, e.g. `onnx/cpu`. */
-export const onnxEngineName = (backend: OnnxBackend) => `onnx/${backend}`;
-
 /**
  * Loads the build that runs `backend`.
  *
@@ -37,9 +29,9 @@ export async function loadOnnxRuntime(backend: OnnxBackend, threads: number): Pr
   return backend === 'wasm' ? loadWeb(threads) : loadNative(backend);
 }
 
-async function loadNative(backend: OnnxBackend): Promise<OnnxRuntime> {
+function loadNative(backend: OnnxBackend): OnnxRuntime {
   try {
-    const { InferenceSession, Tensor } = await import('onnxruntime-node');
+    const { InferenceSession, Tensor } = requirePackage('onnxruntime-node') as OnnxLibrary;
     return { backend, InferenceSession, Tensor, fillsGivenOutputs: true };
   } catch (cause) {
     const reason = `ONNX Runtime's native library does not load on ${process.platform} ${process.arch}`;
@@ -55,7 +47,7 @@ function loadWeb(threads: number): OnnxRuntime {
     const { InferenceSession, Tensor } = loadWebAssembly(threads);
     return { backend: 'wasm', InferenceSession, Tensor, fillsGivenOutputs: false };
   } catch (cause) {
-    const reason = `the package onnxruntime-web does not load (${firstLine(cause)}); install the packages again with npm ci.`;
+    const reason = `the package onnxruntime-web does not load (${firstLine(cause)}); install it with: ${onnxInstallCommand('wasm')}.`;
     throw new EngineUnavailableError(onnxEngineName('wasm'), reason, { cause });
   }
 }
