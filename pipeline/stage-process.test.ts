@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ExitCode, InterruptedError, StageError } from '../lib/federation/errors.js';
 import { type ProgressEvent, silentReporter } from '../lib/observability/events.js';
 import { isRunning } from '../test/processes.js';
+import { waitFor } from '../test/runs.js';
 import { lastJsonLine, runStage, type StageTask } from './stage-process.js';
 
 const task = (behaviour: string): StageTask => ({
@@ -23,12 +23,6 @@ async function failure(behaviour: string): Promise<StageError> {
   const error: unknown = await runStage(task(behaviour), context()).catch((reason: unknown) => reason);
   assert.ok(error instanceof StageError, String(error));
   return error;
-}
-
-async function waitUntil(holds: () => boolean, timeoutMs: number): Promise<void> {
-  const until = Date.now() + timeoutMs;
-  while (!holds() && Date.now() < until) await sleep(20);
-  assert.ok(holds(), 'waited in vain');
 }
 
 test('a stage that succeeds: its lines are returned, its progress carries the right client, its warnings its name', async () => {
@@ -105,5 +99,5 @@ test('a stage does not outlive a pipeline that was killed outright', async () =>
   const pid = Number(`${line}`);
   assert.ok(isRunning(pid));
   parent.kill('SIGKILL');
-  await waitUntil(() => !isRunning(pid), 5_000);
+  await waitFor(() => !isRunning(pid));
 });

@@ -11,7 +11,7 @@ import { z } from 'zod';
 import { encodeNpz } from '../lib/formats/npz.js';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
 import { runningWith } from './processes.js';
-import { temporaryFiles } from './runs.js';
+import { temporaryFiles, waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
 import { writeTinyDataset } from './tiny-dataset.js';
 
@@ -477,12 +477,4 @@ function inOwnGroup(volume: string, ...more: readonly string[]) {
       cleanup: false,
     },
   );
-}
-
-async function waitFor(holds: () => boolean, timeoutMs = 30_000): Promise<void> {
-  const until = Date.now() + timeoutMs;
-  while (!holds()) {
-    assert.ok(Date.now() < until, 'waited in vain');
-    await sleep(20);
-  }
 }

@@ -87,7 +87,7 @@ for (const stop of ['SIGTERM', 'SIGKILL'] as const) {
     for (const name of ['aggregated-model.h5', 'best-model.h5', 'accuracy.json', 'report.html'])
       await rm(join(volume, name));
     const run = start(volume, ADAM);
-    for (let waited = 0; !existsSync(second) && waited < 60_000; waited += 5) await sleep(5);
+    while (!existsSync(second) && run.exitCode === undefined) await sleep(5);
     run.kill(stop);
     await run;
     const last = join(volume, 'rounds', '0003', 'server-state.h5');

@@ -147,7 +147,8 @@ test('a header is never trusted with memory or time', () => {
     refusal(withHeader(`{'descr': '<f8', 'fortran_order': False, 'shape': (${filling.repeat(5000)}`));
     refusal(withHeader(`{'descr': [${filling.repeat(5000)}`));
   }
-  assert.ok(performance.now() - startedAt < 2000);
+  // A pattern that tries all ways to match would take hours.
+  assert.ok(performance.now() - startedAt < 60_000);
 });
 
 test('a key that is there twice is refused, since readers differ in which they believe', () => {

@@ -28,6 +28,8 @@ export async function visitPage(
 ): Promise<void> {
   const context = await browser.newContext(options);
   try {
+    // Playwright's own 30 s are little where a browser and a server share a busy machine.
+    context.setDefaultTimeout(120_000);
     const page = await context.newPage();
     const complaints: string[] = [];
     page.on('console', (message) => {

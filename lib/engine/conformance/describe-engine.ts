@@ -1,6 +1,7 @@
 /** The tests that every engine on every backend passes, defined for `node:test`. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
+import { memoryMb, trend } from '../../../test/memory.js';
 import { oracle } from '../../../test/tfjs-oracle.js';
 import type { Weights } from '../../federation/weights.js';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../../formats/keras-fixtures.js';
@@ -10,7 +11,7 @@ import { kerasConfig, modelFromKeras } from '../keras-model.js';
 import type { ModelDescription } from '../model-description.js';
 import { plainOnnxEngine } from '../onnx/onnx-engine.js';
 import { modelParameters } from '../parameters.js';
-import { assertClose, gradient, hashOf, memoryMb, PLAIN_STEP, predict, train } from './engine-runs.js';
+import { assertClose, gradient, hashOf, PLAIN_STEP, predict, train } from './engine-runs.js';
 import {
   ADAM,
   GRADIENT_CASES,
@@ -39,8 +40,8 @@ export interface EngineUnderTest {
 /** Agreement with the reference over 50 steps of Adam, which makes small differences larger. */
 const TRAINED_TOLERANCE = 2e-3;
 const STEPS = 50;
-/** Steps before and while memory is watched. */
-const MEMORY = { warmUpSteps: 20, steps: 80, attempts: 3 };
+/** Steps before memory is watched, steps between two readings, and readings where the first two do not settle it. */
+const MEMORY = { warmUpSteps: 20, steps: 80, readings: 7 };
 /** Between the noise of garbage collection and the 32 MB of a copy of all weights per step. */
 const GROWTH_MB = 16;
 
@@ -350,16 +351,15 @@ export function describeEngine(
       };
       await run(MEMORY.warmUpSteps);
       const kept = count?.();
-      const growths: number[] = [];
-      // A leak grows every time; what a busy machine's collector leaves lying for a while does not.
-      while (growths.length < MEMORY.attempts && !growths.some((growth) => growth < growthMb)) {
-        const used = memoryMb();
+      // A leak grows from reading to reading; what an allocator takes once, or a collector leaves lying, does not.
+      const readings = [await memoryMb()];
+      do {
         await run(MEMORY.steps);
-        growths.push(memoryMb() - used);
-      }
+        readings.push(await memoryMb());
+      } while (trend(readings) >= growthMb && readings.length < MEMORY.readings);
       assert.deepEqual(count?.(), kept);
-      const told = growths.map((growth) => growth.toFixed(1)).join(', ');
-      assert.ok(Math.min(...growths) < growthMb, `${told} MB more after ${MEMORY.steps} steps each`);
+      const told = readings.map((reading) => reading.toFixed(1)).join(', ');
+      assert.ok(trend(readings) < growthMb, `${told} MB, ${MEMORY.steps} steps from one to the next`);
       await Promise.all([session.dispose(), predictor.dispose()]);
       assert.deepEqual(count?.(), initially);
     });

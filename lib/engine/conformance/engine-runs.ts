@@ -1,7 +1,5 @@
 /** What the conformance tests do with an engine: train, predict, take a gradient, and compare numbers. */
 import assert from 'node:assert/strict';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Weights } from '../../federation/weights.js';
 import { sha256 } from '../../formats/atomic-file.js';
 import type { Batch, Engine, Model, OptimizerSettings, StepResult } from '../engine.js';
@@ -85,11 +83,4 @@ export function assertClose(
     const difference = Math.abs((found?.[index] as number) - value) / scale;
     assert.ok(difference <= tolerance, `${what}[${index}]: ${found?.[index]}, expected ${value}`);
   }
-}
-
-/** Memory of this process in MB, after its garbage is collected. */
-export function memoryMb(): number {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  return process.memoryUsage().rss / 2 ** 20;
 }

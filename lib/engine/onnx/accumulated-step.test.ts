@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { conv, dense, flatten, imageModel, normalisation } from '../../../test/layers.js';
+import { memoryMb } from '../../../test/memory.js';
 import { parameterCount } from '../../federation/weights.js';
-import { assertClose, hashOf, memoryMb } from '../conformance/engine-runs.js';
+import { assertClose, hashOf } from '../conformance/engine-runs.js';
 import { ADAM, quarters } from '../conformance/problems.js';
 import type { Batch, TrainingSettings } from '../engine.js';
 import { initialWeights } from '../initial-weights.js';
@@ -128,10 +129,10 @@ describe('a step on a batch that is run in parts', () => {
   it('takes memory for a part, not for all', async () => {
     const { description, weights } = model();
     const session = await onnxEngine.createTrainingSession({ description, weights }, SETTINGS);
-    const before = memoryMb();
+    const before = await memoryMb();
     const many = quarters(6 * largest, 2);
     await session.step(many);
-    const grown = memoryMb() - before;
+    const grown = (await memoryMb()) - before;
     await session.dispose();
     // At once, the output of the first layer alone would take this much.
     const atOnce = (many.labels.length * 144 * 512 * 4) / 2 ** 20;
