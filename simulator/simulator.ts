@@ -146,6 +146,6 @@ async function readShared(file: string): Promise<SharedExamples> {
 async function readGlobalModel(path: string): Promise<LoadedModel> {
   const bytes = await readFileBytes(path, 'the global model (h5)');
   const file = await decodeKerasFile(bytes, path);
-  const { description, weights } = modelFromKeras(file, path, { keepForeignLayers: true });
+  const { description, weights } = modelFromKeras(file, path, { keepForeignLayers: true, forTraining: true });
   return { path, file, model: { description, weights: shareWeights(weights) }, sha256: sha256(bytes) };
 }

@@ -15,11 +15,11 @@ import {
   addTrainingOptions,
   localWorkOf,
   modelOption,
-  optimizerOf,
   type TrainingFlags,
 } from '../lib/cli/training-options.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
 import type { ModelName } from '../lib/federation/model-names.js';
+import type { OptimizerFlags } from './starting-optimizer.js';
 import { chooseClient } from './which-client.js';
 
 /** Passes over the shard. */
@@ -49,7 +49,10 @@ export function trainCommand(context: ProgramContext): Command {
       "the client's shard: arrays x (images) and y (labels), or a dataset with x_train and y_train",
     )
     .requiredOption('--savemodel <h5>', 'where the update goes, as a Keras model file')
-    .option('--init <h5>', 'the global model to start from (default: the seeded initial --model)')
+    .option(
+      '--init <h5>',
+      'the global model to start from (default: the seeded initial --model); a compiled one brings its optimizer',
+    )
     .addOption(modelOption('the model, where there is no --init'))
     .option(
       '--classes <n>',
@@ -93,7 +96,7 @@ Examples:
   fedbatch train --clients 3,7,12 --client-index 1 --data 'data/{client}.npz' \\
     --savemodel 'updates/{client}.h5'                         client 7, as an Indexed Job picks it`,
     )
-    .action(async (flags: TrainFlags) => {
+    .action(async (flags: TrainFlags, self: Command) => {
       const { epoch, localSteps: _steps, batch: batchSize, clients, clientIndex, ...files } = flags;
       const { savemodel, ...request } = chooseClient(files, { client: flags.client, clients, clientIndex });
       const work = localWorkOf(epoch, flags, EPOCHS);
@@ -106,7 +109,7 @@ Examples:
           work,
           batchSize,
           engine,
-          optimizer: optimizerOf(flags),
+          optimizer: typedOptimizer(flags, self),
         },
         savemodel,
         context,
@@ -114,6 +117,14 @@ Examples:
       context.reporter.close();
       tellResult(result);
     });
+}
+
+/** What was typed of the optimizer: a model may say what was not. */
+function typedOptimizer(flags: TrainFlags, command: Command): OptimizerFlags {
+  const typed = ([name]: readonly [string, unknown]) =>
+    ['optimizer', 'learningRate', 'momentum'].includes(name) &&
+    command.getOptionValueSource(name) !== 'default';
+  return Object.fromEntries(Object.entries(flags).filter(typed));
 }
 
 if (isMain(import.meta.url)) await runProgram(trainCommand, process.argv.slice(2));

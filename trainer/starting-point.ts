@@ -6,6 +6,7 @@ import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import { readSharedShard, type Tell } from '../lib/formats/dataset.js';
 import { decodeKerasFile, encodeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { type InitialModel, makeInitialModel } from './initial-model.js';
+import { type StartingOptimizer, startingOptimizer } from './starting-optimizer.js';
 import type { TrainRequest } from './train-request.js';
 
 /** A model, its file and the sha256 of that. */
@@ -14,7 +15,7 @@ interface GlobalModel extends InitialModel {
 }
 
 /** What a training starts from. */
-export interface StartingPoint extends GlobalModel {
+export interface StartingPoint extends GlobalModel, StartingOptimizer {
   /** Of the shard, in memory that threads share. */
   readonly examples: Examples;
 }
@@ -28,13 +29,19 @@ export async function readStartingPoint(request: TrainRequest, tell: Tell): Prom
   ]);
   const global = given ?? (await initialModel(request, examples));
   requireFit(global.model, examples, request.data);
-  return { ...global, examples };
+  const path = request.init ?? request.data;
+  const optimizer = startingOptimizer(request.optimizer, { file: global.file, path });
+  return { ...global, examples, ...optimizer };
 }
 
 async function readGlobalModel(path: string): Promise<GlobalModel> {
   const bytes = await readFileBytes(path, 'the global model (h5)');
   const { update: _parentsOwnFacts, ...file } = await decodeKerasFile(bytes, path);
-  return { file, model: modelFromKeras(file, path, { keepForeignLayers: true }), parent: sha256(bytes) };
+  return {
+    file,
+    model: modelFromKeras(file, path, { keepForeignLayers: true, forTraining: true }),
+    parent: sha256(bytes),
+  };
 }
 
 async function initialModel(request: TrainRequest, examples: Examples): Promise<GlobalModel> {

@@ -1,14 +1,16 @@
 /** What passes between the trainer's main thread and its worker: plain data only. */
-import type { Model } from '../lib/engine/engine.js';
+import type { Model, OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress } from '../lib/engine/local-training.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { ModelName } from '../lib/federation/model-names.js';
 import type { ErrorMessage } from '../lib/federation/transported-error.js';
 import type { Weights } from '../lib/federation/weights.js';
+import type { OptimizerFlags } from './starting-optimizer.js';
 
 /** One client's training in one round. */
-export interface TrainRequest extends TrainingPlan {
+export interface TrainRequest extends Omit<TrainingPlan, 'optimizer'> {
+  readonly optimizer: OptimizerFlags;
   /** The client's shard (npz). */
   readonly data: string;
   /** The global model to start from (h5); without it, the seeded initial model named by `model`. */
@@ -22,6 +24,7 @@ export interface TrainRequest extends TrainingPlan {
 /** What the worker trains on, read by the main thread; the images and labels are in shared memory. */
 export interface TrainStart {
   readonly model: Model;
+  readonly optimizer: OptimizerSettings;
   readonly examples: Examples;
 }
 

@@ -29,12 +29,13 @@ const start = new Promise<TrainStart>((resolve) => {
 });
 
 async function train(request: TrainRequest): Promise<TrainOutcome> {
-  const { model, examples } = await start;
+  const { model, examples, optimizer } = await start;
   const { description } = model;
   const { engine, why } = await chooseEngine(request.engine, { description, signal: stop.signal });
   const seed = trainingSeed(request);
   const session = await engine.createTrainingSession(model, {
     ...request,
+    optimizer,
     batchSize: usualBatch(request),
     seed,
   });

@@ -66,8 +66,10 @@ async function runWorker(
   try {
     const read = async () => {
       const start = await readStartingPoint(request, (note) => context.reporter.info(note, DATA_NOTE));
+      for (const note of start.notes) context.reporter.info(note, { event: 'optimizer' });
       context.signal.throwIfAborted();
-      tell({ model: start.model, examples: start.examples });
+      const { model, examples, optimizer } = start;
+      tell({ model, examples, optimizer });
       return start;
     };
     return await Promise.all([read(), outcomeOf(worker, request, context)]);

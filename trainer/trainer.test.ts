@@ -4,11 +4,20 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { execa } from 'execa';
+import type { Examples } from '../lib/federation/examples.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
 import { writeShard } from '../lib/formats/dataset.js';
+import { fixturePath } from '../lib/formats/keras-fixtures.js';
 import { readKerasFile } from '../lib/formats/keras-hdf5.js';
 import { lastLine, programPath, quarterExamples, runProgramFile } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
+
+/** Of the images and classes of the fixtures of Keras. */
+const smallExamples: Examples = {
+  shape: [6, 8, 8, 1],
+  images: Uint8Array.from({ length: 6 * 64 }, (_, at) => (at * 37) % 251),
+  labels: Int32Array.from([0, 1, 2, 0, 1, 2]),
+};
 
 describe('fedbatch train', () => {
   let directory: string;
@@ -83,6 +92,33 @@ describe('fedbatch train', () => {
     const own = await train('--model', 'mlp', '--savemodel', path('b.h5'));
     assert.equal(own.exitCode, 0, own.stderr);
     assert.equal(JSON.parse(given.stdout).sha256, JSON.parse(own.stdout).sha256);
+  });
+
+  it('trains a compiled model with its own optimizer, and says so', async () => {
+    const init = fixturePath('keras3-batchnorm-sgd.h5');
+    await writeShard(path('small.npz'), smallExamples);
+    const run = async (...args: readonly string[]) => {
+      const given = [
+        '--data',
+        path('small.npz'),
+        '--init',
+        init,
+        '--savemodel',
+        path('compiled.h5'),
+        ...args,
+      ];
+      const { exitCode, stdout, stderr } = await train(...given);
+      assert.equal(exitCode, 0, stderr);
+      return { stderr, sha256: JSON.parse(lastLine(stdout)).sha256 };
+    };
+    const own = await run();
+    assert.match(own.stderr, /optimizer sgd with learning rate 0.01 and momentum 0, as .*\.h5 was compiled/);
+    const flags = await run('--optimizer', 'sgd', '--learning-rate', '0.01', '--momentum', '0');
+    assert.match(
+      flags.stderr,
+      /--optimizer sgd with .* takes the place of the one that .* was compiled with/,
+    );
+    assert.equal(own.sha256, flags.sha256);
   });
 
   it('repeats bit for bit, and draws otherwise for another seed, client or round', async () => {

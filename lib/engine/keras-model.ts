@@ -16,7 +16,7 @@ import {
 } from './keras-layers.js';
 import { KerasSettings } from './keras-settings.js';
 import type { Extent, ForeignLayer, Layer, ModelDescription } from './model-description.js';
-import { ModelError, modelParameters, shapeLayers } from './parameters.js';
+import { ModelError, modelParameters, requireTrainable, shapeLayers } from './parameters.js';
 
 /** Keras' class of a model's input. */
 const INPUT = 'InputLayer';
@@ -48,6 +48,7 @@ export function modelFromKeras(file: KerasFile, path: string, options?: KerasMod
       ...options,
       kerasVersion: file.kerasVersion,
     });
+    if (options?.forTraining === true) requireTrainable(description);
     // Only the engine that builds foreign layers knows their arrays, and checks them then.
     if (foreignLayers(description).length === 0) checkWeights(description, file);
     return { description, weights: file.weights };
@@ -62,6 +63,8 @@ export function modelFromKeras(file: KerasFile, path: string, options?: KerasMod
 export interface KerasModelOptions {
   /** Keeps them as foreign layers, for an engine that builds models from Keras' own JSON; else they are an error. */
   readonly keepForeignLayers?: boolean;
+  /** Refuses what training would not respect. */
+  readonly forTraining?: boolean;
   /** Of the writer: some names of Keras mean something else since version 3. */
   readonly kerasVersion?: string;
 }

@@ -92,6 +92,11 @@ export class KerasSettings {
     return this.#raw[key] !== undefined;
   }
 
+  /** Settings that make no difference here. */
+  ignore(...keys: readonly string[]): void {
+    for (const key of keys) this.#read.add(key);
+  }
+
   /** A setting that `schema` takes. @throws {ModelError} naming layer, setting and what stands there instead */
   read<T>(schema: z.ZodType<T>, { keys, expected, fallback }: Wanted<T>): T {
     const key = keys.find((each) => this.has(each)) ?? keys[0] ?? '';

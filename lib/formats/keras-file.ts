@@ -13,6 +13,8 @@ export interface KerasFile {
   readonly weights: Weights;
   /** `keras_version` of the writer, e.g. `2.2.4-tf`; `1` where it gave none. */
   readonly kerasVersion: string;
+  /** `training_config` of a compiled model, as Keras wrote it; never written. */
+  readonly trainingConfig?: string;
   /** Present in files that fedbatch's trainer wrote. */
   readonly update?: UpdateFacts;
 }

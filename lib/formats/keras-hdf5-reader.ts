@@ -43,11 +43,13 @@ export function readModel(hdf5: Hdf5Reader, file: string, options: ReadOptions =
   const modelConfig = readModelConfig(hdf5, file);
   if (hdf5.kind(ROOT) !== 'group') throw new DataError({ file, expected: `a group ${ROOT}`, found: 'none' });
   const update = readFacts(hdf5, file);
+  const isCompiled = hdf5.attributeNames('/').includes('training_config');
   return {
     modelConfig,
     weights: readWeights(hdf5, file, { layers: layerConfigs(modelConfig, file), ...options }),
     // The first Keras 1 wrote no version; Keras takes a file without for one of Keras 1.
     kerasVersion: readEither(hdf5, 'keras_version') ?? '1',
+    ...(isCompiled ? { trainingConfig: hdf5.text('/', 'training_config') } : {}),
     ...(update === undefined ? {} : { update }),
   };
 }

@@ -1,0 +1,150 @@
+/** A compiled model brings its optimizer: flags win, what cannot be had is refused by name, another loss is said. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { DataError, UsageError } from '../lib/federation/errors.js';
+import { fixturePath } from '../lib/formats/keras-fixtures.js';
+import { readKerasFile } from '../lib/formats/keras-hdf5.js';
+import { type OptimizerFlags, startingOptimizer } from './starting-optimizer.js';
+
+const path = 'm.h5';
+const compiled = (optimizer: object, loss: unknown = 'sparse_categorical_crossentropy') => ({
+  trainingConfig: JSON.stringify({ optimizer_config: optimizer, loss, metrics: ['accuracy'] }),
+});
+const adam = (given: object) => ({
+  class_name: 'Custom>Adam',
+  config: {
+    name: 'Adam',
+    learning_rate: 0.0020000000949949026,
+    beta_1: 0.9,
+    beta_2: 0.99,
+    epsilon: 1e-4,
+    ...given,
+  },
+});
+const sgd = (given: object = {}) => ({
+  class_name: 'SGD',
+  config: { name: 'SGD', learning_rate: 0.05, momentum: 0.8, nesterov: false, decay: 0, ...given },
+});
+const start = (optimizer: object, flags: OptimizerFlags = {}, loss?: unknown) =>
+  startingOptimizer(flags, { file: compiled(optimizer, loss), path });
+
+describe('the optimizer of a file', () => {
+  for (const [name, expected] of [
+    ['keras2-batchnorm-sgd', { kind: 'sgd', learningRate: 0.01, momentum: 0 }],
+    ['keras3-batchnorm-sgd', { kind: 'sgd', learningRate: 0.01, momentum: 0 }],
+    ['keras2-cnn-adam', { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }],
+    ['keras3-cnn-adam', { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }],
+    ['keras122-cnn', { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }],
+    ['keras208-cnn', { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }],
+    ['keras224-cnn', { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }],
+  ] as const) {
+    it(`of ${name} is the one that Keras compiled it with`, async () => {
+      const { optimizer, notes } = startingOptimizer(
+        {},
+        { file: await readKerasFile(fixturePath(`${name}.h5`)), path },
+      );
+      assert.deepEqual(optimizer, expected);
+      assert.match(notes.join(), new RegExp(`^optimizer ${expected.kind} with .*, as m\\.h5 was compiled$`));
+    });
+  }
+
+  it('is the default one where a model is not compiled', async () => {
+    const file = await readKerasFile(fixturePath('keras3-mlp-uncompiled.h5'));
+    const { optimizer, notes } = startingOptimizer({}, { file, path });
+    assert.deepEqual(optimizer, {
+      kind: 'adam',
+      learningRate: 0.001,
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-7,
+    });
+    assert.deepEqual(notes, []);
+  });
+
+  it('gives way to flags, each for itself, and says so', () => {
+    assert.deepEqual(start(sgd(), { learningRate: 0.3 }), {
+      optimizer: { kind: 'sgd', learningRate: 0.3, momentum: 0.8 },
+      notes: [
+        'optimizer sgd with learning rate 0.3 and momentum 0.8, as m.h5 was compiled, but for --learning-rate',
+      ],
+    });
+    assert.deepEqual(start(sgd(), { momentum: 0 }).optimizer, {
+      kind: 'sgd',
+      learningRate: 0.05,
+      momentum: 0,
+    });
+    assert.deepEqual(start(adam({}), { optimizer: 'sgd' }), {
+      optimizer: { kind: 'sgd', learningRate: 0.01, momentum: 0.9 },
+      notes: [
+        '--optimizer sgd with learning rate 0.01 and momentum 0.9 takes the place of the one that m.h5 was compiled with',
+      ],
+    });
+  });
+
+  for (const [what, optimizer, reason] of [
+    [
+      'another kind',
+      { class_name: 'RMSprop', config: { learning_rate: 0.1 } },
+      /the optimizer RMSprop is not one of/,
+    ],
+    ['Nesterov', sgd({ nesterov: true }), /optimizer SGD: nesterov true is not supported/],
+    ['decay', sgd({ decay: 0.1 }), /optimizer SGD: decay 0.1 is not supported, only 0/],
+    ['clipping', sgd({ clipnorm: 1 }), /optimizer SGD: clipnorm 1 is not supported/],
+    ['AMSGrad', adam({ amsgrad: true }), /optimizer Adam: amsgrad true is not supported/],
+    ['decayed weights', adam({ weight_decay: 0.004 }), /optimizer Adam: weight_decay 0.004 is not supported/],
+    ['averaged weights', adam({ use_ema: true }), /optimizer Adam: use_ema true is not supported/],
+    [
+      'a schedule',
+      adam({ learning_rate: { class_name: 'ExponentialDecay', config: { decay_rate: 0.9 } } }),
+      /expected learning_rate to be a number of at least 0, found ExponentialDecay \{"decay_rate":0.9\}/,
+    ],
+  ] as const) {
+    it(`with ${what} is refused by name, unless a flag chooses`, () => {
+      assert.throws(
+        () => start(optimizer),
+        (error: unknown) =>
+          error instanceof UsageError &&
+          reason.test(error.message) &&
+          /^m\.h5 .* with --optimizer /.test(error.message),
+      );
+      assert.equal(start(optimizer, { optimizer: 'adam' }).optimizer.kind, 'adam');
+    });
+  }
+
+  it('is a fault of the file where it is none', () => {
+    const damaged = { file: { trainingConfig: '{"loss": "mse"}' }, path };
+    assert.throws(() => startingOptimizer({}, damaged), DataError);
+  });
+});
+
+describe('the loss of a file', () => {
+  const entropy = (config: object) => ({
+    class_name: 'CategoricalCrossentropy',
+    config: { axis: -1, ...config },
+  });
+  const told = (loss: unknown) => start(sgd(), {}, loss).notes.slice(1).join();
+
+  for (const loss of [
+    'categorical_crossentropy',
+    'SparseCategoricalCrossentropy',
+    ['sparse_categorical_crossentropy'],
+    entropy({ name: 'c', reduction: 'sum_over_batch_size', from_logits: false, label_smoothing: 0 }),
+    null,
+  ]) {
+    it(`is ours: ${JSON.stringify(loss)}`, () => assert.equal(told(loss), ''));
+  }
+
+  for (const [loss, words] of [
+    ['mse', '"mse"'],
+    ['binary_crossentropy', '"binary_crossentropy"'],
+    [entropy({ label_smoothing: 0.1 }), 'CategoricalCrossentropy with label_smoothing 0.1'],
+    [entropy({ from_logits: true }), 'CategoricalCrossentropy with from_logits true'],
+    [entropy({ reduction: 'sum' }), 'CategoricalCrossentropy with reduction "sum"'],
+  ] as const) {
+    it(`is another one, and that is said: ${words}`, () =>
+      assert.equal(
+        told(loss),
+        `m.h5 was compiled for the loss ${words}: the training here minimises the cross-entropy`,
+      ));
+  }
+});

@@ -1,0 +1,79 @@
+/** The optimizer of a training: what the flags say, and where they say nothing what the model was compiled with. */
+import { optimizerOf, type TrainingFlags } from '../lib/cli/training-options.js';
+import type { OptimizerSettings } from '../lib/engine/engine.js';
+import { readCompilation } from '../lib/engine/keras-compilation.js';
+import { ModelError } from '../lib/engine/parameters.js';
+import { DataError, UsageError } from '../lib/federation/errors.js';
+import type { KerasFile } from '../lib/formats/keras-file.js';
+
+/** The flags of an optimizer, as many as were given. */
+export type OptimizerFlags = Partial<Pick<TrainingFlags, 'optimizer' | 'learningRate' | 'momentum'>>;
+
+/** An optimizer, and in words where it comes from if not from the flags alone. */
+export interface StartingOptimizer {
+  readonly optimizer: OptimizerSettings;
+  readonly notes: readonly string[];
+}
+
+/** Momentum of sgd where neither flags nor model say. */
+const DEFAULTS = { optimizer: 'adam', momentum: 0.9 } as const;
+
+/**
+ * The optimizer to train with; flags win over the model in `file`.
+ *
+ * @throws {DataError} when the file does not say with what it was compiled
+ * @throws {UsageError} when it was compiled with what is not known here, and no flag chooses another one
+ */
+export function startingOptimizer(
+  flags: OptimizerFlags,
+  { file, path }: { readonly file: Pick<KerasFile, 'trainingConfig'>; readonly path: string },
+): StartingOptimizer {
+  const ofFlags = optimizerOf({ ...DEFAULTS, ...flags });
+  if (file.trainingConfig === undefined) return { optimizer: ofFlags, notes: [] };
+  const { optimizer: compiled, otherLoss } = compilationOf(file.trainingConfig, path);
+  const lossNotes =
+    otherLoss === undefined
+      ? []
+      : [`${path} was compiled for the loss ${otherLoss}: the training here minimises the cross-entropy`];
+  if (flags.optimizer !== undefined) {
+    const note = `--optimizer ${describe(ofFlags)} takes the place of the one that ${path} was compiled with`;
+    return { optimizer: ofFlags, notes: [note, ...lossNotes] };
+  }
+  if (compiled.kind === 'unknown') {
+    throw new UsageError(
+      `${path} was compiled with an optimizer that fedbatch does not have: ${compiled.reason}. Choose one with --optimizer sgd or --optimizer adam.`,
+    );
+  }
+  const { learningRate = compiled.learningRate } = flags;
+  const optimizer =
+    compiled.kind === 'sgd'
+      ? { ...compiled, learningRate, momentum: flags.momentum ?? compiled.momentum }
+      : { ...compiled, learningRate };
+  const given = [
+    ...(flags.learningRate === undefined ? [] : ['--learning-rate']),
+    ...(flags.momentum === undefined || compiled.kind !== 'sgd' ? [] : ['--momentum']),
+  ];
+  const but = given.length === 0 ? '' : `, but for ${given.join(' and ')}`;
+  return {
+    optimizer,
+    notes: [`optimizer ${describe(optimizer)}, as ${path} was compiled${but}`, ...lossNotes],
+  };
+}
+
+function compilationOf(trainingConfig: string, path: string): ReturnType<typeof readCompilation> {
+  try {
+    return readCompilation(trainingConfig);
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    const expected = 'what Keras writes of a compiled model in attribute "training_config"';
+    throw new DataError({ file: path, expected, found: error.message }, { cause: error });
+  }
+}
+
+/** As one reads it in a line of progress. */
+function describe(optimizer: OptimizerSettings): string {
+  const rate = `learning rate ${optimizer.learningRate}`;
+  if (optimizer.kind === 'sgd') return `sgd with ${rate} and momentum ${optimizer.momentum}`;
+  const { beta1, beta2, epsilon } = optimizer;
+  return `adam with ${rate}, beta ${beta1} and ${beta2}, epsilon ${epsilon}`;
+}
