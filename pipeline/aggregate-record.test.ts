@@ -31,7 +31,7 @@ test('round.json and the diary name the same refused updates, and none of a clie
   assert.deepEqual(record.rejected, refused);
   assert.deepEqual(record.failure, { stage: 'aggregate', reason: error.message });
   const diary = JSON.parse(await readFile(paths.metrics, 'utf8')) as Readonly<Record<string, unknown>>;
-  assert.deepEqual([diary.event, diary.round, diary.rejected], ['failure', 1, refused]);
+  assert.deepEqual([diary.event, diary.round, diary.rejected], ['rejected', 1, refused]);
 
   const interruption = new Error('interrupted');
   await assert.rejects(

@@ -52,7 +52,8 @@ export async function failAggregation(
     const failure = { ...STAGE, reason: error.message };
     const refused = withoutMissing(rejected, ledger);
     await ledger.set({ aggregate: undefined, rejected: refused, failure });
-    await metrics.append({ event: 'failure', round: ledger.record.round, ...failure, rejected: refused });
+    // The run adds its failure.
+    await metrics.append({ event: 'rejected', round: ledger.record.round, rejected: refused });
   }
   throw error;
 }

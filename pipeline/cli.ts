@@ -7,11 +7,12 @@ import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js'
 import { partitionOf } from '../lib/cli/partition-options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { packageVersion } from '../lib/cli/version.js';
-import { ThresholdError, UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/federation/errors.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { toleranceOf } from './federation-options.js';
 import { numberOfClients } from './number-of-clients.js';
 import { openTrainingPipe } from './piped/training-pipe.js';
+import { missedAccuracy } from './run-failure.js';
 import { DATASET_NAMES } from './settings.js';
 import { addSettingsOptions, type SettingsFlags, settingsOf } from './settings-options.js';
 
@@ -92,6 +93,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
           fresh,
           quorum: flags.quorum,
           tolerance: toleranceOf(flags),
+          minAccuracy,
           ...(trainers === undefined ? {} : { trainers }),
           version: packageVersion(),
         },
@@ -102,12 +104,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       const print = (text: string) => (isJson ? reporter.info(text) : process.stdout.write(`${text}\n`));
       print(summary(result));
       if (isJson) process.stdout.write(`${jsonLine(result)}\n`);
-      // Written so that an accuracy that is no number misses the threshold too.
-      if (minAccuracy !== undefined && !(result.last.evaluation.accuracy >= minAccuracy)) {
-        throw new ThresholdError(
-          `The accuracy ${result.last.evaluation.accuracy} is below the required ${minAccuracy}.`,
-        );
-      }
+      const missed = missedAccuracy(result.last.evaluation, minAccuracy);
+      if (missed !== undefined) throw missed;
       if (flags.serve) {
         const { serve } = await import('./serve.js');
         const { host, port } = flags;

@@ -3,15 +3,16 @@ import { resolve } from 'node:path';
 import { InterruptedError } from '../lib/federation/errors.js';
 import { type Quorum, selectedCount } from '../lib/federation/participation.js';
 import { sha256OfDataset } from '../lib/formats/given-shards.js';
+import { readManifest } from '../lib/formats/manifest.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
-import { volumePaths } from '../lib/formats/volume.js';
+import { type VolumePaths, volumePaths } from '../lib/formats/volume.js';
 import { availableCores } from '../lib/system/cores.js';
 import { checkSplit } from './check-split.js';
 import { planThreads } from './cores.js';
 import { endingOf } from './ending.js';
 import { count, type LocalRun, type Tolerance } from './local-run.js';
 import { createLocalRunner, type LocalRunner } from './local-runner.js';
-import { openMetrics } from './metrics.js';
+import { type MetricsFile, openMetrics } from './metrics.js';
 import { pipedWork } from './piped/piped-work.js';
 import type { TrainingPipe } from './piped/training-pipe.js';
 import { planPhrases } from './plan-phrases.js';
@@ -20,6 +21,7 @@ import { reportStage } from './report-stage.js';
 import { requireEngine } from './require-engine.js';
 import { type FederationPlan, federatedAveraging } from './round-loop.js';
 import type { RoundWork } from './round-work.js';
+import { failureOf, missedAccuracy, recordFailure } from './run-failure.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
 import { DATASET_NAMES, runId } from './settings.js';
 import { simulatedWork } from './simulation/simulated-work.js';
@@ -47,6 +49,8 @@ export interface RunOptions {
   /** Updates that a round needs; without it all selected clients have to report. */
   readonly quorum?: Quorum | undefined;
   readonly tolerance: Tolerance;
+  /** An accuracy that the run has to reach: what misses it is on record as its failure. */
+  readonly minAccuracy?: number | undefined;
   /** Somebody else who trains the clients; by default processes of this machine do. */
   readonly trainers?: TrainingPipe;
   readonly version: string;
@@ -56,12 +60,13 @@ export interface RunOptions {
 export async function runJob(options: RunOptions, context: StageContext): Promise<RunResult> {
   await requireEngine(options.settings.engine, context);
   const settings = await withDatasetHash(options.settings);
-  await checkSplit(settings);
   const id = runId(settings);
+  const paths = volumePaths(resolve(options.volume ?? `runs/${id}`));
+  if (options.fresh || !(await isSplit(paths, settings))) await checkSplit(settings);
   const cores = availableCores();
   const clients = selectedCount(settings.federation);
   const volume = await openRunVolume({
-    paths: volumePaths(resolve(options.volume ?? `runs/${id}`)),
+    paths,
     facts: {
       id,
       settings,
@@ -73,25 +78,43 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
     fresh: options.fresh,
     reporter: context.reporter,
   });
+  const metrics = await openMetrics(paths.metrics);
+  const clock = createStageClock();
   try {
-    return await runOnVolume(volume, { ...options, settings, cores }, context);
+    return await runOnVolume(volume, { ...options, settings, cores, metrics, clock }, context);
   } catch (error) {
-    if (!(error instanceof InterruptedError)) throw error;
-    throw new InterruptedError(
-      `Interrupted. What is finished stays in ${shortPath(volume.paths.root)}; the same command goes on from there.`,
-      { cause: error },
-    );
+    const told = context.signal.aborted ? interrupted(paths, error) : error;
+    await recordFailure({ ...context, metrics }, failureOf(told, clock.failedAt() ?? { stage: 'run' }));
+    throw told;
   } finally {
-    await reportStage({ ...context, paths: volume.paths });
+    await reportStage({ ...context, paths });
     volume.release();
   }
 }
 
+/** Whether an earlier run has split this very dataset there: the splitter has judged it. */
+async function isSplit(paths: VolumePaths, { dataset }: RunSettings): Promise<boolean> {
+  const manifest = await readManifest(paths.manifest).catch(() => undefined);
+  return manifest !== undefined && manifest.dataset.sha256 === dataset.sha256;
+}
+
+function interrupted({ root }: VolumePaths, cause: unknown): InterruptedError {
+  const message = `Interrupted. What is finished stays in ${shortPath(root)}; the same command goes on from there.`;
+  return new InterruptedError(message, { cause });
+}
+
+/** What the run notes while it goes on. */
+interface Notes {
+  readonly metrics: MetricsFile;
+  readonly clock: StageClock;
+}
+
 async function runOnVolume(
   volume: RunVolume,
-  options: RunOptions & { readonly cores: number },
+  options: RunOptions & Notes & { readonly cores: number },
   context: StageContext,
 ): Promise<RunResult> {
+  const { metrics, clock, minAccuracy } = options;
   const { paths } = volume;
   const { threads } = volume.record;
   const { settings, cores, tolerance, quorum } = options;
@@ -101,8 +124,6 @@ async function runOnVolume(
   // Trainers of an own process each would take the memory; workers that are asked for share what they have.
   const limit = simulate ? MAX_WORKERS : room;
   const jobs = Math.min(options.jobs ?? room, limit, selectedCount(federation));
-  const metrics = await openMetrics(paths.metrics);
-  const clock = createStageClock();
   const run = {
     ...context,
     ...{ paths, settings, cores, jobs, threads, metrics, tolerance },
@@ -130,6 +151,10 @@ async function runOnVolume(
   const result = await runRounds(runner, { plan, clock, reporter }).finally(() => work.close());
   const complete = { ...result, seconds: clock.seconds(), volume: paths.root };
   await metrics.append({ event: 'end', ...resultFacts(complete) });
+  const missed = missedAccuracy(result.last.evaluation, minAccuracy);
+  if (missed !== undefined) {
+    await recordFailure({ ...context, metrics }, failureOf(missed, { stage: 'evaluate' }));
+  }
   return complete;
 }
 

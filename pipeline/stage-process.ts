@@ -272,6 +272,7 @@ function stageError({ exitCode, signal, cause }: Ending, { task, errors, other }
   const passedOn = PASSED_ON.includes(exitCode ?? -1) ? { exitCode: exitCode as ExitCode } : {};
   return new StageError(stageName(task), because === '' ? `${ending}.` : `${ending}: ${because}`, {
     cause,
+    client: task.client,
     ...passedOn,
   });
 }

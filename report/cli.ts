@@ -18,9 +18,15 @@ export function reportCommand({ reporter }: ProgramContext): Command {
     .addHelpText('after', '\nExample:\n  fedbatch report --volume runs/digits-3x2-1a2b3c4d')
     .action(async (flags: ReportFlags) => {
       const { writeReport } = await import('./write-report.js');
-      const { file, rounds } = await writeReport(resolve(flags.volume));
+      const { placeOfFailure } = await import('../lib/formats/run-failure.js');
+      const { file, rounds, state } = await writeReport(resolve(flags.volume));
       reporter.info(`Wrote the report of ${rounds} round${rounds === 1 ? '' : 's'}.`);
-      process.stdout.write(`${JSON.stringify({ file, rounds })}\n`);
+      const failure = state?.kind === 'failed' ? state.failure : undefined;
+      if (failure !== undefined) {
+        const { exitCode, reason, next } = failure;
+        reporter.info(`The run failed: ${placeOfFailure(failure)}, exit code ${exitCode}. ${reason} ${next}`);
+      }
+      process.stdout.write(`${JSON.stringify({ file, rounds, state: state?.kind, failure })}\n`);
     });
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DataError } from '../lib/federation/errors.js';
 import { errorCode } from '../lib/formats/atomic-file.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';
+import { type RunFailure, runFailureSchema } from '../lib/formats/run-failure.js';
 import {
   type RoundRecord,
   type RunRecord,
@@ -21,7 +22,14 @@ export interface RunRecords {
   readonly accuracy?: AccuracyRecord | undefined;
   /** Seconds of each stage in every session: a run that was stopped and went on has several. */
   readonly sessions: readonly Session[];
+  /** How the last session stands; undefined where there is no diary. */
+  readonly state?: RunState | undefined;
 }
+
+/** A session that is not over is at work, or was killed. */
+export type RunState =
+  | { readonly kind: 'begun' | 'finished'; readonly time: string }
+  | { readonly kind: 'failed'; readonly time: string; readonly failure: RunFailure };
 
 const count = z.int().nonnegative();
 const loss = z.number().nullable();
@@ -39,11 +47,20 @@ const accuracySchema = z.object({
 /** What the last accuracy test found: `accuracy.json`. */
 export type AccuracyRecord = z.infer<typeof accuracySchema>;
 
+const time = z.string();
+
 const sessionSchema = z.object({
-  time: z.string(),
+  time,
   event: z.literal('end'),
   seconds: z.record(z.string(), z.number()),
 });
+
+/** The events by which sessions begin and end. */
+const diarySchema = z.discriminatedUnion('event', [
+  z.object({ time, event: z.literal('start') }),
+  sessionSchema,
+  runFailureSchema.extend({ time, event: z.literal('failure') }),
+]);
 
 /** One session that came to its end: seconds by stage, and their total. */
 export type Session = Pick<z.infer<typeof sessionSchema>, 'time' | 'seconds'>;
@@ -60,7 +77,7 @@ export async function readRunRecords(paths: VolumePaths): Promise<RunRecords> {
     manifest: await unlessMissing(paths.manifest, readManifest),
     rounds: await readRounds(paths),
     accuracy: await unlessMissing(paths.accuracy, readAccuracy),
-    sessions: (await unlessMissing(paths.metrics, readSessions)) ?? [],
+    ...((await unlessMissing(paths.metrics, readDiary)) ?? { sessions: [] }),
   };
 }
 
@@ -89,12 +106,18 @@ async function readAccuracy(path: string): Promise<AccuracyRecord> {
 }
 
 /** The diary is for people and may hold lines of later versions: what is not understood is passed over. */
-async function readSessions(path: string): Promise<readonly Session[]> {
-  const lines = (await readFile(path, 'utf8')).split('\n');
-  return lines.flatMap((line) => {
-    const parsed = sessionSchema.safeParse(parseJson(line));
-    return parsed.success ? [parsed.data] : [];
-  });
+async function readDiary(path: string): Promise<Pick<RunRecords, 'sessions' | 'state'>> {
+  const sessions: Session[] = [];
+  let state: RunState | undefined;
+  for (const line of (await readFile(path, 'utf8')).split('\n')) {
+    const { success, data } = diarySchema.safeParse(parseJson(line));
+    if (!success) continue;
+    const { time } = data;
+    if (data.event === 'end') sessions.push(data);
+    if (data.event === 'failure') state = { kind: 'failed', time, failure: data };
+    else state = { kind: data.event === 'start' ? 'begun' : 'finished', time };
+  }
+  return { sessions, state };
 }
 
 function parseJson(text: string): unknown {

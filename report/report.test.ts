@@ -127,7 +127,7 @@ test('fedbatch run (simulated) ends with a report, and fedbatch report makes the
   await rm(report);
   const again = await runProgramFile('report/cli', ['--volume', volume]);
   assert.equal(again.exitCode, 0, again.stderr);
-  assert.deepEqual(JSON.parse(lastLine(again.stdout)), { file: report, rounds: 2 });
+  assert.deepEqual(JSON.parse(lastLine(again.stdout)), { file: report, rounds: 2, state: 'finished' });
   assert.equal(await readFile(report, 'utf8'), page);
 });
 

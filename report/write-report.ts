@@ -2,7 +2,7 @@
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { renderReport } from './page.js';
-import { readRunRecords } from './records.js';
+import { type RunState, readRunRecords } from './records.js';
 
 /** What was written. */
 export interface WrittenReport {
@@ -10,6 +10,7 @@ export interface WrittenReport {
   readonly file: string;
   /** Rounds that it tells of. */
   readonly rounds: number;
+  readonly state: RunState | undefined;
 }
 
 /**
@@ -22,5 +23,5 @@ export async function writeReport(volume: string): Promise<WrittenReport> {
   const paths = volumePaths(volume);
   const records = await readRunRecords(paths);
   await writeFileAtomic(paths.report, renderReport(records));
-  return { file: paths.report, rounds: records.rounds.length };
+  return { file: paths.report, rounds: records.rounds.length, state: records.state };
 }

@@ -16,6 +16,7 @@ interface SplitFlags extends PartitionFlags {
   readonly testFraction: number;
   readonly seed: number;
   readonly virtual?: true;
+  readonly check?: true;
 }
 
 const EXAMPLES = `
@@ -56,6 +57,7 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
       '--virtual',
       'for simulations of many clients: all training examples in train.npz, who has which in partition.npz',
     )
+    .option('--check', 'judge the data and the partition; write nothing')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: SplitFlags) => {
       const startedAt = performance.now();
@@ -67,11 +69,12 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
         );
       }
       // Zip, npy and schema code is loaded only when there is work, so that --help comes at once.
-      const { split } = await import('./split.js');
+      const { checkSplit, split } = await import('./split.js');
       const { clientsOf } = await import('../lib/formats/manifest.js');
       const { resolveDataset } = await import('../datasets/resolve.js');
       const data = await resolveDataset(flags.data, { reporter, signal });
       const options = { data, savedir, clients, partition, testFraction, seed, virtual };
+      if (flags.check) return tellResult(await checkSplit({ ...options, reporter, signal }));
       const { manifest, skipped } = await split({ ...options, reporter, signal });
       const seconds = Math.round(performance.now() - startedAt) / 1000;
       const { test } = manifest;

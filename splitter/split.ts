@@ -12,9 +12,11 @@ import type { Ownership } from '../lib/federation/partition/by-owner.js';
 import { dealDataset } from '../lib/federation/partition/deal-dataset.js';
 import { identity } from '../lib/federation/partition/dealing.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
-import { writeShard } from '../lib/formats/dataset.js';
+import { type Tell, writeShard } from '../lib/formats/dataset.js';
+import { type OwnedDataset, openSource } from '../lib/formats/dataset-source.js';
 import {
   type ClientExamples,
+  clientsOf,
   type Manifest,
   type ManifestShard,
   writeManifest,
@@ -31,7 +33,6 @@ import {
   shardName,
   TEST_NAME,
 } from './outputs.js';
-import { type OwnedDataset, openSource } from './source.js';
 
 /** What to split, and how. */
 export interface SplitOptions {
@@ -69,8 +70,7 @@ export interface SplitResult {
  */
 export async function split(options: SplitOptions): Promise<SplitResult> {
   const { data, savedir, seed, testFraction, virtual = false, reporter } = options;
-  const source = await openSource(data, options.partition, (note) => reporter.info(note, DATA_NOTE));
-  const finished = await findFinished(savedir, { ...options, virtual, datasetSha256: source.sha256 });
+  const { source, finished } = await openSplit(options, (note) => reporter.info(note, DATA_NOTE));
   if (finished !== undefined) {
     await endSplit(savedir);
     return { manifest: finished, skipped: true };
@@ -103,6 +103,22 @@ export async function split(options: SplitOptions): Promise<SplitResult> {
     await abandonSplit(savedir).catch(() => undefined);
     throw error;
   }
+}
+
+/** Does what `split` does, but for writing. @throws {DataError} @throws {UsageError} as `split` does */
+export async function checkSplit(options: SplitOptions): Promise<{ readonly shards: number }> {
+  const { source, finished } = await openSplit(options, () => undefined);
+  if (finished !== undefined) return { shards: clientsOf(finished).length };
+  await refuseOwnOutput(options.data, options.savedir);
+  return { shards: planSplit(await source.load(), options).shards.length };
+}
+
+/** The data, not loaded yet, and the same split of before, where it is finished and whole. */
+async function openSplit(options: SplitOptions, tell: Tell) {
+  const { data, savedir, partition, virtual = false } = options;
+  const source = await openSource(data, partition, tell);
+  const finished = await findFinished(savedir, { ...options, virtual, datasetSha256: source.sha256 });
+  return { source, finished };
 }
 
 /** Floats are taken as they are, and the server shows a model images from 0 to 1. */

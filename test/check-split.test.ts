@@ -6,8 +6,8 @@ import { DEFAULT_DIGITS, generateDigits } from '../datasets/digits/generate.js';
 import { labelHistogram } from '../lib/federation/examples.js';
 import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/hold-out.js';
 import { type PartitionSettings, partitionSettings } from '../lib/federation/partition/settings.js';
-import { readFileBytes, writeFileAtomic } from '../lib/formats/atomic-file.js';
-import { parseTrainLabels, writeShard } from '../lib/formats/dataset.js';
+import { writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { readDataset, writeShard } from '../lib/formats/dataset.js';
 import { encodeNpz } from '../lib/formats/npz.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { checkSplit } from '../pipeline/check-split.js';
@@ -136,9 +136,9 @@ describe('the labels of a named dataset are known without it', () => {
 
   const mnist = findMnist();
   test('mnist', { skip: mnist === undefined ? 'no MNIST here' : false }, async () => {
-    const found = await parseTrainLabels(await readFileBytes(mnist as string, 'MNIST'), mnist as string);
-    assert.equal(found.bringsTest, true);
-    assert.deepEqual(counts('mnist'), [...labelHistogram(found.labels, 10)]);
+    const { train, test: held } = await readDataset(mnist as string);
+    assert.notEqual(held, undefined);
+    assert.deepEqual(counts('mnist'), [...labelHistogram(train.labels, 10)]);
   });
 
   test('a path is none', () => assert.equal(namedLabels('/data/digits'), undefined));

@@ -9,7 +9,7 @@ import type { Examples } from '../lib/federation/examples.js';
 import { randomStream } from '../lib/federation/random.js';
 import type { WeightArray } from '../lib/federation/weights.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
-import { readShardLabels } from '../lib/formats/dataset.js';
+import { readShard } from '../lib/formats/dataset.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import { decodeKerasFile, readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { writeRecord } from '../lib/formats/run-record.js';
@@ -115,7 +115,7 @@ async function trainALittle({ id, client, command }: Task): Promise<object> {
     ...array,
     values: array.values.map((value) => value * (1 + client / 1000)),
   }));
-  const examples = (await readShardLabels(flagOf('--data'))).length;
+  const examples = (await readShard(flagOf('--data'))).labels.length;
   const update = { client, round: 1, examples, parent: sha256(global) };
   const hash = await writeKerasFile(flagOf('--savemodel'), { ...model, weights, update });
   const result = { ...update, seconds: 0, loss: 1, accuracy: 0.5, engine: 'by hand', sha256: hash };

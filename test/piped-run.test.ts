@@ -7,7 +7,7 @@ import { execa } from 'execa';
 import { volumePaths } from '../lib/formats/volume.js';
 import { pipedRun, type Task, trainForReal } from './piped.js';
 import { programPath } from './programs.js';
-import { finishRun, type ResultLine, roundOf } from './runs.js';
+import { eventsOf, finishRun, type ResultLine, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 import { writeTinyDataset } from './tiny-dataset.js';
 
@@ -70,6 +70,9 @@ test('whoever trains goes away: the run fails and can be gone on with', async ()
   const { exitCode, stderr } = await execa(process.execPath, args, { reject: false, input: '' });
   assert.equal(exitCode, 5, stderr);
   assert.match(stderr, /whoever trains has closed stdin/);
+  const [failure] = eventsOf(volume, 'failure');
+  assert.deepEqual([failure?.stage, failure?.round, failure?.exitCode], ['train', 1, 5]);
+  assert.match(String(failure?.reason), /whoever trains has closed stdin/);
   assert.ok(existsSync(volumePaths(volume).round(1).globalModel));
 });
 

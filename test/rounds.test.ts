@@ -227,6 +227,9 @@ test('a quorum that cannot hold any more ends the run with exit code 4, who is m
     [0, 1],
   );
   assert.equal(aggregate, undefined);
+  const [failure] = eventsOf(volume, 'failure');
+  assert.deepEqual([failure?.stage, failure?.round, failure?.exitCode], ['train', 1, 4]);
+  assert.match(String(failure?.next), /who is missing or rejected.*--quorum or --retries/);
 
   const line = await finishRun(volume, flags);
   assert.deepEqual(line.participation, { selected: 4, missing: 0, rejected: 0 });

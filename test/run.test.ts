@@ -8,10 +8,9 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { z } from 'zod';
-import { encodeNpz } from '../lib/formats/npz.js';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
 import { runningWith } from './processes.js';
-import { temporaryFiles, waitFor } from './runs.js';
+import { eventsOf, temporaryFiles, waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
 import { writeTinyDataset } from './tiny-dataset.js';
 
@@ -322,18 +321,11 @@ test('a threshold that is missed: exit code 4, after the result', async () => {
   assert.ok(lastLine({ stdout, stderr }).accuracy < 1);
   assert.equal(exitCode, 4);
   assert.match(stderr, /error: The accuracy 0\.\d+ is below the required 1\.$/);
+  const [failure] = eventsOf(finished.volume, 'failure');
+  assert.deepEqual([failure?.stage, failure?.exitCode], ['evaluate', 4]);
+  assert.match(String(failure?.next), /is finished, and its model lies there.*--min-accuracy/);
   const easy = await start(finished.volume, '--min-accuracy', '0.5');
   assert.equal(easy.exitCode, 0);
-});
-
-test('bad input of a stage: its sentence and its exit code', async () => {
-  const bad = join(directory, 'bad.npz');
-  const x = { name: 'x', shape: [4, 2, 2], values: new Float32Array(16).fill(Number.NaN) };
-  await writeFile(bad, await encodeNpz([x, { name: 'y', shape: [4], values: Int32Array.of(0, 1, 0, 1) }]));
-  const { exitCode, stderr } = await start(join(directory, 'bad-run'), '--data', bad);
-  assert.equal(exitCode, 3);
-  assert.match(stderr, /error: split: ended with exit code 3: .*bad\.npz: expected finite numbers in x/);
-  assert.doesNotMatch(stderr, /\n {4}at /);
 });
 
 test('a file that is no dataset is refused before anything is written', async () => {
@@ -434,6 +426,12 @@ for (const [signal, whom] of [
     assert.ok(existsSync(join(volume, 'data', 'manifest.json')));
     assert.deepEqual(temporaryFiles(volume), []);
     assert.equal(existsSync(join(volume, '.lock')), false);
+    const failure = eventsOf(volume, 'failure').at(-1);
+    assert.deepEqual([failure?.stage, failure?.round, failure?.exitCode], ['train', 1, 130]);
+    assert.match(
+      await readFile(join(volume, 'report.html'), 'utf8'),
+      /Failed: train in round 1\..*Exit code 130/,
+    );
   });
 }
 

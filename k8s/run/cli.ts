@@ -4,10 +4,11 @@ import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.
 import { partitionOf } from '../../lib/cli/partition-options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { leaveResult } from '../../lib/cli/result.js';
-import { ThresholdError, UsageError } from '../../lib/federation/errors.js';
+import { UsageError } from '../../lib/federation/errors.js';
 import { clientsFollowFromData } from '../../lib/federation/partition/settings.js';
 import { toleranceOf } from '../../pipeline/federation-options.js';
 import { DEFAULT_CLIENTS } from '../../pipeline/number-of-clients.js';
+import { missedAccuracy } from '../../pipeline/run-failure.js';
 import { DATASET_NAMES } from '../../pipeline/settings.js';
 import { addSettingsOptions, type SettingsFlags, settingsOf } from '../../pipeline/settings-options.js';
 import type { Values } from '../placeholders.js';
@@ -91,6 +92,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
           fresh: flags.fresh ?? false,
           quorum: flags.quorum,
           tolerance: toleranceOf(flags),
+          minAccuracy,
           scheduleTimeoutMs: flags.scheduleTimeout * 1000,
           isVerbose: flags.logs ?? false,
           cleansUp: flags.cleanup ?? false,
@@ -102,12 +104,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       print(summary(result));
       if (flags.json) process.stdout.write(`${jsonLine(result)}\n`);
       leaveResult(resultFacts(result));
-      // Written so that an accuracy that is no number misses the threshold too.
-      if (minAccuracy !== undefined && !(result.last.evaluation.accuracy >= minAccuracy)) {
-        throw new ThresholdError(
-          `The accuracy ${result.last.evaluation.accuracy} is below the required ${minAccuracy}.`,
-        );
-      }
+      const missed = missedAccuracy(result.last.evaluation, minAccuracy);
+      if (missed !== undefined) throw missed;
     });
 }
 

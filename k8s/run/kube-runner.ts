@@ -8,6 +8,7 @@ import { aggregateResultSchema, rejectedUpdate } from '../../pipeline/aggregate-
 import { withLoss } from '../../pipeline/evaluate-stage.js';
 import { count, tell, tellSkipped } from '../../pipeline/local-run.js';
 import { type FinishedRound, hashOfSelected } from '../../pipeline/record/open.js';
+import { failureOf, missedAccuracy } from '../../pipeline/run-failure.js';
 import type { GlobalModel, Runner } from '../../pipeline/runner.js';
 import { type RunResult, resultFacts } from '../../pipeline/summary.js';
 import { roundLearningRate } from '../../pipeline/training-task.js';
@@ -28,6 +29,7 @@ export interface KubeRun extends WaitContext {
   readonly plan: JobPlan;
   readonly jobs: StageJobs;
   readonly opened: OpenedVolume;
+  readonly minAccuracy?: number | undefined;
 }
 
 /** Runs a Job to its end, or takes that of an earlier attempt; one whose pods are gone is done again. */
@@ -165,15 +167,18 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
         lastModel: last.global.sha256,
         best: { round: best.round, sha256: best.global.sha256 },
       };
+      const missed = missedAccuracy(last.evaluation, run.minAccuracy);
+      const failure = missed && failureOf(missed, { stage: 'evaluate' });
       const facts = {
         last: start,
         ...model,
+        failure,
         result: resultFacts({ ...result, lastRound: newRoundRecord(start) }),
       };
       // What a longer run of before tested last is another model.
       const test = opened.rounds.length > last.round ? last.global.file : undefined;
       // Its seconds are others each time.
-      const identity = JSON.stringify([start, model]);
+      const identity = JSON.stringify([start, model, failure]);
       const ended = await runJobToEnd(jobs.end(facts, { test, identity }), { title: 'end' }, run);
       const schema = roundRecordSchema;
       return await readResult(podOfJob(ended, 'end'), { container: recorderName('end'), schema }, run);

@@ -88,6 +88,12 @@ test('without a quorum the first client that fails ends the run with its exit co
     error?.message,
     'train client 0: ended with exit code 3: /mnt/data/0.npz: expected a shard, found nothing.',
   );
+  const { id, failure } = factsOf(cluster, 'failed');
+  assert.match(String(id), /^digits-4x1-/);
+  const next = 'Mend the file, or the disk, that the reason names; the same command goes on from here.';
+  const reason = error?.message;
+  assert.deepEqual(failure, { stage: 'train', round: 1, client: 0, exitCode: 3, reason, next });
+  assert.ok(!objectsOf(cluster, 'Job').some(({ metadata }) => metadata.name.endsWith('-failed')));
   isBroken = false;
   const { result, lines } = await runPlayed(cluster);
   assert.equal(result?.last.reported.length, 4);
@@ -95,6 +101,32 @@ test('without a quorum the first client that fails ends the run with its exit co
     lines.some((line) => /r0001-train of an earlier attempt has failed \(\w+\): made anew/.test(line)),
     lines.join('\n'),
   );
+});
+
+/** What the recorder of a stage is given. */
+function factsOf(cluster: Awaited<ReturnType<typeof playedCluster>>, stage: string): Record<string, unknown> {
+  const map = objectsOf(cluster, 'ConfigMap').find(({ metadata }) => metadata.name.endsWith(`-${stage}`));
+  return JSON.parse(map?.data['facts.json'] ?? '{}') as Record<string, unknown>;
+}
+
+test('bad data end a run before its volume is opened; a split that fails, and a missed accuracy, are on record', async (t) => {
+  const failing = (broken: string) =>
+    playedPrograms(({ container }) =>
+      container === broken ? { exitCode: 3, message: '/mnt/mine.npz: expected a dataset.' } : undefined,
+    );
+  const data = await playedCluster(t, { play: failing('check') });
+  const { error } = await runPlayed(data);
+  assert.equal(error?.exitCode, 3);
+  assert.match(error?.message ?? '', /^split \(check\): .*mine\.npz: expected a dataset\.$/);
+  assert.deepEqual(factsOf(data, 'failed'), {});
+  const split = await playedCluster(t, { play: failing('splitter') });
+  assert.equal((await runPlayed(split)).error?.exitCode, 3);
+  assert.equal((factsOf(split, 'failed').failure as { stage?: string }).stage, 'split');
+  const low = await playedCluster(t);
+  await runPlayed(low, { minAccuracy: 0.99 });
+  const { failure } = factsOf(low, 'end') as { failure?: Record<string, unknown> };
+  assert.deepEqual([failure?.stage, failure?.exitCode], ['evaluate', 4]);
+  assert.equal(failure?.reason, 'The accuracy 0.81 is below the required 0.99.');
 });
 
 test('clients that are not done by the round deadline are late', async (t) => {

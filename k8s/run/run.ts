@@ -1,12 +1,14 @@
 /** `fedbatch k8s run`: one run on a cluster from its settings to its result, the round loop of the pipeline over Jobs. */
-import { InterruptedError } from '../../lib/federation/errors.js';
+import { InterruptedError, isFedbatchError, StageError } from '../../lib/federation/errors.js';
 import type { Quorum } from '../../lib/federation/participation.js';
+import type { RunFailure } from '../../lib/formats/run-failure.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { endingOf } from '../../pipeline/ending.js';
 import type { Tolerance } from '../../pipeline/local-run.js';
 import { planPhrases } from '../../pipeline/plan-phrases.js';
 import { type FederationPlan, federatedAveraging } from '../../pipeline/round-loop.js';
+import { failureOf } from '../../pipeline/run-failure.js';
 import { runId } from '../../pipeline/settings.js';
 import { createStageClock, type StageClock, timedRunner } from '../../pipeline/stage-clock.js';
 import type { RunResult } from '../../pipeline/summary.js';
@@ -16,11 +18,14 @@ import { ensureClaim } from './claim.js';
 import { clusterApi } from './cluster-api.js';
 import { type Destination, findCluster } from './connect.js';
 import { deleteRun, forgetStages } from './delete.js';
-import { createKubeRunner, type KubeRun } from './kube-runner.js';
+import { removeJob } from './ensure-job.js';
+import { podOfJob } from './job-result.js';
+import { createKubeRunner, type KubeRun, runJobToEnd } from './kube-runner.js';
 import { runName } from './names.js';
 import { requirePermissions } from './permissions.js';
-import { stageJobs } from './stage-jobs.js';
+import { type StageJobs, stageJobs } from './stage-jobs.js';
 import { startRun } from './start.js';
+import type { WaitContext } from './wait-for-job.js';
 
 /** A run as asked for. */
 export interface KubeRunOptions {
@@ -34,6 +39,8 @@ export interface KubeRunOptions {
   readonly fresh: boolean;
   readonly quorum?: Quorum | undefined;
   readonly tolerance: Tolerance;
+  /** An accuracy that the run has to reach: what misses it is on record as its failure. */
+  readonly minAccuracy?: number | undefined;
   readonly scheduleTimeoutMs: number;
   /** Show the logs of all pods. */
   readonly isVerbose: boolean;
@@ -69,25 +76,59 @@ export async function runOnCluster(
     ...{ scheduleTimeoutMs: options.scheduleTimeoutMs, isVerbose: options.isVerbose },
   };
   reporter.info(opening(run, options));
+  const clock = createStageClock();
+  const jobs = stageJobs(plan);
+  let isOpen = false;
   try {
     const claim = await ensureClaim(values, context);
-    const clock = createStageClock();
-    const jobs = stageJobs(plan);
     const { retries, deadlineSeconds } = tolerance;
     const facts = { id, settings, threads, quorum, retries, deadlineSeconds };
     const opened = await clock.time('split', () => startRun(jobs.start(facts, options), context));
+    isOpen = true;
     if (!opened.resumed) await forgetStages(run, context);
-    const kube = { ...context, plan, jobs, opened };
+    const kube = { ...context, plan, jobs, opened, minAccuracy: options.minAccuracy };
     const loop = { ...settings.federation, seed: settings.seed, quorum };
     const result = await runRounds(kube, { plan: loop, clock, volume: `${claim}:${volume}` });
     if (options.cleansUp) await deleteRun(run, context);
     return result;
   } catch (error) {
-    if (!(error instanceof InterruptedError) && !signal.aborted) throw error;
+    if (!(error instanceof InterruptedError) && !signal.aborted) {
+      const failure = failureOf(error, clock.failedAt() ?? { stage: 'run' });
+      if (isOpen || isOfSplitter(error)) await recordOnVolume({ id, failure }, { ...context, jobs, error });
+      throw error;
+    }
     throw new InterruptedError(
       `Interrupted. What runs in the cluster goes on; the same command waits for it again, and fedbatch k8s delete --run ${run} ends it.`,
       { cause: error },
     );
+  }
+}
+
+/** How long the failure of a run may take to get onto its record. */
+const RECORD_MS = 60_000;
+
+/** The first Job splits last: the volume is open then. */
+const isOfSplitter = (error: unknown) => error instanceof StageError && error.stage.endsWith(' (splitter)');
+
+/** Has a Job put the failure on the volume's record; where the cluster does not run it soon, that is said. */
+async function recordOnVolume(
+  facts: { readonly id: string; readonly failure: RunFailure },
+  { jobs, error, ...context }: WaitContext & { readonly jobs: StageJobs; readonly error: unknown },
+): Promise<void> {
+  // The server was waited for already.
+  if (error instanceof StageError && error.stage === 'k8s') return;
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(RECORD_MS)]);
+  try {
+    const { job, ...ended } = await runJobToEnd(
+      jobs.failed(facts),
+      { title: 'record' },
+      { ...context, signal },
+    );
+    podOfJob({ job, ...ended }, 'record');
+    await removeJob(job, context);
+  } catch (reason) {
+    if (!isFedbatchError(reason)) throw reason;
+    context.reporter.warn(`the failure is not on the run's record on the volume: ${reason.message}`);
   }
 }
 

@@ -45,7 +45,7 @@ const FACTS_FILE = 'facts.json';
 const FACTS_MOUNT = { name: 'facts', mountPath: FACTS_DIRECTORY, readOnly: true };
 const RECORDER = ['node', '/app/dist/pipeline/record/cli.js'] as const;
 
-type RecordStep = 'open' | 'trained' | 'tested' | 'end';
+type RecordStep = 'open' | 'trained' | 'tested' | 'end' | 'failed';
 
 /** Makes the Jobs of a run. */
 export function stageJobs(plan: JobPlan) {
@@ -66,7 +66,7 @@ export function stageJobs(plan: JobPlan) {
     return containerOf(job);
   };
   return {
-    /** Opens the volume, then splits: both look at what lies there. */
+    /** Judges the data, opens the volume, then splits: all look at what lies there. */
     start(facts: object, { fresh }: { readonly fresh: boolean }): PlannedJob {
       const job = stage('split', [
         ...['--data', dataset.name],
@@ -75,8 +75,10 @@ export function stageJobs(plan: JobPlan) {
         ...partitionArguments(federation.partition),
         ...['--seed', `${seed}`],
       ]);
+      const splitter = containerOf(job);
+      const check = { ...splitter, name: CHECKER, args: [...(splitter.args ?? []), '--check'] };
       const open = recorder(plan, 'open', fresh ? ['--fresh'] : []);
-      return planned(plan, { stage: 'start', job, first: [open], facts, isFresh: true });
+      return planned(plan, { stage: 'start', job, first: [check, open], facts, isFresh: true });
     },
     init(): PlannedJob {
       const job = stage('init', [
@@ -147,11 +149,20 @@ export function stageJobs(plan: JobPlan) {
       const first = test === undefined ? [] : [evaluator(test)];
       return planned(plan, { stage: 'end', job, first, facts, identity });
     },
+    /** The run's failure is put on its record. */
+    failed(facts: object): PlannedJob {
+      const job = stage('evaluate', []);
+      replaceContainer(job, recorder(plan, 'failed'));
+      return planned(plan, { stage: 'failed', job, facts, isFresh: true });
+    },
   };
 }
 
 /** The Jobs of a run. */
 export type StageJobs = ReturnType<typeof stageJobs>;
+
+/** The name of the container that judges the data: it fails before the volume is opened. */
+export const CHECKER = 'check';
 
 /** The name of the recorder's container, by which its result is found. */
 export const recorderName = (step: RecordStep): string => `record-${step}`;

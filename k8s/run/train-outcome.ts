@@ -49,11 +49,11 @@ export async function readTrained(ended: EndedJob, task: TrainTask, context: Wai
   const next = state.kind === 'failed' && state.reason === NOT_STARTED ? ` ${state.message}` : '';
   const [first] = missing;
   if (quorum === undefined && first !== undefined) {
-    throw new StageError(
-      `train client ${first.client}`,
-      `${first.reason}.${next}`,
-      passedOn(first.ending?.exitCode),
-    );
+    const { client, reason, ending } = first;
+    throw new StageError(`train client ${client}`, `${reason}.${next}`, {
+      client,
+      ...passedOn(ending?.exitCode),
+    });
   }
   const named = missing.map(({ client, reason }) => ({ client, reason }));
   try {

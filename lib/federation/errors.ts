@@ -71,6 +71,8 @@ export class ThresholdError extends FedbatchError {
 export interface StageErrorOptions extends ErrorOptions {
   /** The stage's own exit code, where it says more than "a stage failed": wrong usage, bad data, a missed threshold. */
   readonly exitCode?: ExitCode;
+  /** Whose stage it was. */
+  readonly client?: number | undefined;
 }
 
 /** A stage of the pipeline (a child process or a Job) failed. */
@@ -78,17 +80,19 @@ export class StageError extends FedbatchError {
   override readonly name = 'StageError';
   readonly exitCode: ExitCode;
   readonly stage: string;
+  readonly client: number | undefined;
   /** The message without the stage's name. */
   readonly reason: string;
 
   constructor(
     stage: string,
     message: string,
-    { exitCode = ExitCode.stage, ...options }: StageErrorOptions = {},
+    { exitCode = ExitCode.stage, client, ...options }: StageErrorOptions = {},
   ) {
     super(`${stage}: ${message}`, options);
     this.exitCode = exitCode;
     this.stage = stage;
+    this.client = client;
     this.reason = message;
   }
 }

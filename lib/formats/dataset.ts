@@ -68,20 +68,6 @@ function likeTrainLine(path: string, train: Examples, test: Examples): string | 
   return npzLine(path, `d["x_test"] = ${change}`);
 }
 
-/** The labels of the training examples, and whether the dataset brings test examples; images are not looked at. */
-export interface TrainLabels {
-  readonly labels: Int32Array;
-  readonly bringsTest: boolean;
-}
-
-/** What a partition can be planned from: a fraction of the work of `parseDataset`. @throws {DataError} likewise */
-export async function parseTrainLabels(bytes: Uint8Array, path: string): Promise<TrainLabels> {
-  const archive = await openNpz(bytes, path);
-  const isWhole = bringsTest(archive, path);
-  const name = isWhole ? 'y_train' : 'y';
-  return { labels: readLabels(archive, path, name), bringsTest: isWhole };
-}
-
 /** True for four arrays, false for `x` and `y`. @throws {DataError} where neither are all there */
 function bringsTest(archive: NpzArchive, path: string): boolean {
   const has = (name: string) => archive.names.includes(name);
@@ -104,13 +90,6 @@ export async function readShard(path: string, options: ShardOptions = {}): Promi
 
 /** What error messages call it. */
 const SHARD = 'a shard (npz)';
-
-/** Reads the labels of a shard alone. @throws {DataError} as `parseDataset` */
-export async function readShardLabels(path: string): Promise<Int32Array> {
-  const archive = await openNpz(await readFileBytes(path, SHARD), path);
-  requireArrays(archive, path, ['x', 'y']);
-  return readLabels(archive, path, 'y');
-}
 
 /** Reads a shard so that threads can share it; `uint8` images are not copied on the way. @throws {DataError} likewise */
 export async function readSharedShard(path: string, options: ShardOptions = {}): Promise<Examples> {
@@ -155,10 +134,6 @@ function requireArrays(archive: NpzArchive, file: string, wanted: readonly strin
   const expected = `arrays ${wanted.slice(0, -1).join(', ')} and ${wanted.at(-1)}${both}`;
   const mend = renameLine(file, archive.names);
   throw new DataError({ file, expected, found: listNames(archive.names), mend });
-}
-
-function readLabels(archive: NpzArchive, path: string, name: string): Int32Array {
-  return labelsOf(archive.read(name), { file: path, name, fault: faultIn(path), tell: silent });
 }
 
 interface Names {

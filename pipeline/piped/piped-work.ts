@@ -52,6 +52,7 @@ async function appears(
       throw new StageError(
         stageName({ stage: 'train', client }),
         `its update ${path} was reported and is not to be seen here: is the volume the same on every machine?`,
+        { client },
       );
     }
     await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);

@@ -5,7 +5,7 @@ import { isMain } from '../../lib/cli/is-main.js';
 import { type ProgramContext, runProgram } from '../../lib/cli/program.js';
 import { tellResult } from '../../lib/cli/result.js';
 
-const STEPS = ['open', 'trained', 'tested', 'end'] as const;
+const STEPS = ['open', 'trained', 'tested', 'end', 'failed'] as const;
 
 interface RecordFlags {
   readonly volume: string;

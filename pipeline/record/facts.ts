@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { DataError } from '../../lib/federation/errors.js';
 import { readFileBytes } from '../../lib/formats/atomic-file.js';
+import { runFailureSchema } from '../../lib/formats/run-failure.js';
 import { runSettingsSchema } from '../../lib/formats/run-record.js';
 import { aggregateResultSchema } from '../aggregate-stage.js';
 import { trainResultSchema } from '../train-client.js';
@@ -49,13 +50,19 @@ export const endFactsSchema = z.strictObject({
   best: z.strictObject({ round: count, sha256: hash }),
   /** The run's result, as its JSON line tells it. */
   result: z.record(z.string(), z.unknown()),
+  /** Where the accuracy is below what was asked for. */
+  failure: runFailureSchema.optional(),
 });
+
+/** A run that failed, by its id: what lies there may be another's. */
+export const failedFactsSchema = z.strictObject({ id: z.string(), failure: runFailureSchema });
 
 export type RunFacts = z.infer<typeof runFactsSchema>;
 export type RoundStartFacts = z.infer<typeof roundStartSchema>;
 export type TrainedFacts = z.infer<typeof trainedFactsSchema>;
 export type TestedFacts = z.infer<typeof testedFactsSchema>;
 export type EndFacts = z.infer<typeof endFactsSchema>;
+export type FailedFacts = z.infer<typeof failedFactsSchema>;
 
 /** Reads a file of facts. @throws {DataError} when it is missing, or tells of something else */
 export async function readFacts<T>(path: string, schema: z.ZodType<T>): Promise<T> {

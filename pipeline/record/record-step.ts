@@ -1,13 +1,17 @@
 /** The steps of the recorder: facts from a file → records on the volume. */
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { readManifest } from '../../lib/formats/manifest.js';
+import { readRunRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import { concludeStage } from '../conclude-stage.js';
 import { openMetrics } from '../metrics.js';
 import { reportStage } from '../report-stage.js';
+import { recordFailure } from '../run-failure.js';
 import {
   type EndFacts,
   endFactsSchema,
+  type FailedFacts,
+  failedFactsSchema,
   readFacts,
   runFactsSchema,
   testedFactsSchema,
@@ -30,7 +34,7 @@ const CLIENTS_TOLD = 20;
 
 /** Does one step; returns what the program prints. @throws {FedbatchError} when facts or volume are no good */
 export async function recordStep(
-  step: 'open' | 'trained' | 'tested' | 'end',
+  step: 'open' | 'trained' | 'tested' | 'end' | 'failed',
   options: RecordOptions,
 ): Promise<object> {
   const paths = volumePaths(options.volume);
@@ -40,6 +44,8 @@ export async function recordStep(
   const run: Recording = { paths, reporter, metrics: await openMetrics(paths.metrics) };
   if (step === 'end')
     return recordEnd({ ...run, signal: options.signal }, await readFacts(file, endFactsSchema));
+  if (step === 'failed')
+    return recordFailed({ ...run, signal: options.signal }, await readFacts(file, failedFactsSchema));
   const { round } =
     step === 'trained'
       ? await recorded(run, await readFacts(file, trainedFactsSchema), recordTrained)
@@ -61,7 +67,7 @@ async function recorded<Facts extends { readonly round: number }>(
 /** The results take their places; the accuracy test of the last model lies there already. */
 async function recordEnd(
   run: Recording & Pick<RecordOptions, 'signal'>,
-  { last, lastModel, best, result }: EndFacts,
+  { last, lastModel, best, result, failure }: EndFacts,
 ): Promise<object> {
   const { paths, metrics } = run;
   const ledger = await ledgerOf(run, last);
@@ -74,7 +80,19 @@ async function recordEnd(
     work: { test: async () => undefined },
   });
   await metrics.append({ event: 'end', ...result });
+  if (failure !== undefined) await recordFailure(run, failure);
   await reportStage(run);
   const { reported, ...record } = ledger.record;
   return { ...record, clients: reported.length, reported: reported.slice(0, CLIENTS_TOLD) };
+}
+
+/** @throws {DataError} where no run's record lies */
+async function recordFailed(
+  run: Recording & Pick<RecordOptions, 'signal'>,
+  { id, failure }: FailedFacts,
+): Promise<object> {
+  if ((await readRunRecord(run.paths.run)).id !== id) return { recorded: false };
+  await recordFailure(run, failure);
+  await reportStage(run);
+  return { recorded: true };
 }

@@ -104,7 +104,8 @@ async function trainRound(
   }
   const [failed] = missing;
   if (quorum === undefined && failed !== undefined) {
-    throw new StageError(`train client ${failed.client}`, failed.reason);
+    const { client } = failed;
+    throw new StageError(`train client ${client}`, failed.reason, { client });
   }
   requireQuorum({ round, selected: clients, missing, quorum: quorum ?? clients.length });
   const perSecond = (reported.length / seconds).toPrecision(3);

@@ -1,18 +1,19 @@
 /** The head of the report: what came out, and what the run is. */
 import { greatest } from 'd3-array';
+import { placeOfFailure } from '../../lib/formats/run-failure.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { count, epsilonText, grouped, lossText, percent, shortHash } from '../format.js';
 import type { RunRecords } from '../records.js';
 import { settingRows } from '../setting-rows.js';
 
 /** Title, the result in large figures. */
-export function overview({ run, rounds, accuracy, manifest }: RunRecords): Html {
+export function overview(records: RunRecords): Html {
+  const { run, rounds, accuracy, manifest } = records;
   const tested = rounds.flatMap(({ round, evaluation }) => (evaluation ? [{ round, ...evaluation }] : []));
   const last = tested.at(-1);
   const best = greatest(tested, (each) => each.accuracy);
   const result = last ?? accuracy;
   const done = rounds.filter(({ aggregate }) => aggregate !== undefined).length;
-  const failed = rounds.find(({ failure, aggregate }) => failure !== undefined && aggregate === undefined);
   const privacy = rounds.findLast(({ aggregate }) => aggregate?.privacy)?.aggregate?.privacy;
   const { federation, model } = run.settings;
   const figures: readonly (readonly [name: string, value: string, note: string])[] = [
@@ -38,11 +39,34 @@ export function overview({ run, rounds, accuracy, manifest }: RunRecords): Html 
   return html`<header>
     <p class="eyebrow">fedbatch run</p>
     <h1>${run.id}</h1>
-    <p class="lead">Model ${model.name}, ${count(federation.clients, 'client')}, begun ${run.createdAt.slice(0, 16).replace('T', ' ')} UTC</p>
+    <p class="lead">Model ${model.name}, ${count(federation.clients, 'client')}, begun ${dateOf(run.createdAt)}</p>
   </header>
-  ${failed && html`<p class="alarm"><strong>Round ${failed.round} failed.</strong> ${failed.failure?.reason}</p>`}
+  ${stateOf(records)}
   <dl class="figures">${figures.map(([name, value, note]) => html`<div><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`)}</dl>`;
 }
+
+/** What is not as it should be: where the run failed, why, and what to do. */
+function stateOf({ state, rounds }: RunRecords): Html | undefined {
+  if (state?.kind === 'failed') {
+    const { failure } = state;
+    return html`<div class="alarm">
+    <p><strong>Failed: ${placeOfFailure(failure)}.</strong> Exit code ${failure.exitCode}, ${dateOf(state.time)}.</p>
+    <p>${failure.reason}</p>
+    <p><strong>Next:</strong> ${failure.next}</p>
+  </div>`;
+  }
+  if (state?.kind === 'begun') {
+    return html`<p class="note">Begun ${dateOf(state.time)} and not over: it is at work, or was killed; then the same command goes on from here.</p>`;
+  }
+  // Of a version that recorded the failures of rounds alone.
+  const failed = rounds.find(({ failure, aggregate }) => failure !== undefined && aggregate === undefined);
+  return (
+    failed &&
+    html`<p class="alarm"><strong>Round ${failed.round} failed.</strong> ${failed.failure?.reason}</p>`
+  );
+}
+
+const dateOf = (time: string) => `${time.slice(0, 16).replace('T', ' ')} UTC`;
 
 /** Settings, versions and hashes: everything that makes the run again. */
 export function settings(records: RunRecords): Html {

@@ -1,14 +1,14 @@
-/** Where a split's examples come from: a dataset in one file, or a directory of shards that are split already. */
-import { DataError, UsageError } from '../lib/federation/errors.js';
-import { concatExamples, type Dataset, type Examples, imageDtype } from '../lib/federation/examples.js';
-import type { Ownership } from '../lib/federation/partition/by-owner.js';
-import type { PartitionSettings } from '../lib/federation/partition/settings.js';
-import { formatShape } from '../lib/federation/weights.js';
-import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
-import { parseDataset, readShard, type Tell } from '../lib/formats/dataset.js';
-import { foreignDirectory } from '../lib/formats/foreign-data.js';
-import { isDirectory, listGivenShards, sha256OfDataset } from '../lib/formats/given-shards.js';
-import { readOwnership } from '../lib/formats/ownership.js';
+/** Where the examples of a split come from: a dataset in one file, or a directory of shards that are split already. */
+import { DataError, UsageError } from '../federation/errors.js';
+import { concatExamples, type Dataset, type Examples, imageDtype } from '../federation/examples.js';
+import type { Ownership } from '../federation/partition/by-owner.js';
+import type { PartitionSettings } from '../federation/partition/settings.js';
+import { formatShape } from '../federation/weights.js';
+import { readFileBytes, sha256 } from './atomic-file.js';
+import { parseDataset, readShard, type Tell } from './dataset.js';
+import { foreignDirectory } from './foreign-data.js';
+import { isDirectory, listGivenShards, sha256OfDataset } from './given-shards.js';
+import { readOwnership } from './ownership.js';
 
 /** A dataset and, where it says so, whose each training example is. */
 export interface OwnedDataset extends Dataset {

@@ -1,0 +1,50 @@
+/** Puts the failure of a run on its record, so that whoever finds the volume later reads what the user saw. */
+import { ExitCode, isFedbatchError, StageError, ThresholdError } from '../lib/federation/errors.js';
+import { nextStep, type RunFailure } from '../lib/formats/run-failure.js';
+import type { Reporter } from '../lib/observability/events.js';
+import type { MetricsFile } from './metrics.js';
+
+/** Where a run is. */
+export interface Place {
+  readonly stage: string;
+  readonly round?: number | undefined;
+}
+
+/** The facts of `error`, thrown at `place`. */
+export function failureOf(error: unknown, place: Place): RunFailure {
+  const exitCode = isFedbatchError(error) ? error.exitCode : ExitCode.bug;
+  const { client } = error instanceof StageError ? error : {};
+  const reason = error instanceof Error ? error.message : String(error);
+  const next = error instanceof AccuracyError ? error.next : nextStep(exitCode);
+  return {
+    stage: place.stage,
+    ...(place.round === undefined ? {} : { round: place.round }),
+    ...(client === undefined ? {} : { client }),
+    ...{ exitCode, reason, next },
+  };
+}
+
+/** Adds the failure to the diary; a disk that takes no line changes nothing about what is thrown. */
+export async function recordFailure(
+  { metrics, reporter }: { readonly metrics: MetricsFile; readonly reporter: Reporter },
+  failure: RunFailure,
+): Promise<void> {
+  await metrics.append({ event: 'failure', ...failure }).catch((error: Error) => {
+    reporter.warn(`the failure is not on the run's record: ${error.message}`);
+  });
+}
+
+/** A finished run whose accuracy is below what was asked for. */
+class AccuracyError extends ThresholdError {
+  readonly next =
+    'The run is finished, and its model lies there: train for more rounds or epochs, or ask for less with --min-accuracy.';
+}
+
+/** What is wrong with an accuracy that is below `required`, or no number; undefined where nothing is. */
+export function missedAccuracy(
+  { accuracy }: { readonly accuracy: number },
+  required: number | undefined,
+): ThresholdError | undefined {
+  if (required === undefined || accuracy >= required) return undefined;
+  return new AccuracyError(`The accuracy ${accuracy} is below the required ${required}.`);
+}
