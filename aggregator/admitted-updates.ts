@@ -1,10 +1,11 @@
 /** The good updates of a round, read one after the other, and the account of all that were looked at. */
 import { DataError } from '../lib/federation/errors.js';
 import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
-import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
+import { parameterCount } from '../lib/federation/weights.js';
+import { type ReadLimits, readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import type { GroupClient } from '../lib/formats/group-file.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
-import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras-hdf5.js';
+import { decodeKerasFile, KERAS_FILE, type ReadOptions } from '../lib/formats/keras-hdf5.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { createAdmission, type NamedModel } from './admission.js';
 import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';
@@ -58,6 +59,11 @@ export interface AdmittedUpdates {
   tellRejected(): void;
 }
 
+/**
+ * What an update's file may have over the numbers of the global model: as float64, beside an optimizer's two moments of
+ * each, and a description.
+ */
+const MAX_FILE = { timesModel: 8, moreBytes: 64e6 } as const;
 /** Models that wait in memory for their turn. */
 const READ_AHEAD = 2;
 const NO_CLIENT = 'tells no client, and a group lists its clients';
@@ -78,13 +84,18 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
   const { directory, files, parent, round, reporter } = sources;
   const excluded = [...sources.excluded, parent?.file].filter((file) => file !== undefined);
   const clients = await clientsOf(sources);
-  const { candidates, rejected } = await findCandidates({ directory, files, excluded, clients });
+  const like = parent?.model.weights;
+  const maxBytes =
+    like && MAX_FILE.timesModel * parameterCount(like) * Float32Array.BYTES_PER_ELEMENT + MAX_FILE.moreBytes;
+  const sought = { directory, files, excluded, clients, maxBytes };
+  const { candidates, rejected } = await findCandidates(sought);
   const lineage = agreeOnLineage(candidates, { parent: parent?.sha256, round });
   const admission = createAdmission(lineage, parent);
   const account: Account = { updates: 0, examples: 0, rejected: [...rejected], clients: [] };
 
   // Only a group tells the hashes of its updates.
-  const read = (candidate: Candidate) => readCandidate(candidate, { hashed: sources.needsFacts ?? false });
+  const limits = { hashed: sources.needsFacts ?? false, like, maxBytes };
+  const read = (candidate: Candidate) => readCandidate(candidate, limits);
   async function* updates(): AsyncGenerator<WeightedUpdate> {
     let done = 0;
     for await (const [candidate, result] of readAhead(candidates, READ_AHEAD, read)) {
@@ -135,19 +146,30 @@ interface ReadCandidate {
 
 type CandidateResult = { readonly value: ReadCandidate } | { readonly error: unknown };
 
-/** Our trainer writes float32: an update in another type is none of its making. Models that users name are converted. */
+/** What a file is read under. */
+interface CandidateLimits extends Pick<ReadOptions, 'like'>, ReadLimits {
+  readonly hashed: boolean;
+}
+
+/**
+ * Our trainer writes float32, one after the other: an update that is stored in another way is none of its making. Models
+ * that users name are converted.
+ */
 async function readCandidate(
   { file, facts, sha256: reported }: Candidate,
-  { hashed }: { readonly hashed: boolean },
+  { hashed, like, maxBytes }: CandidateLimits,
 ): Promise<ReadCandidate> {
-  const bytes = await readFileBytes(file, KERAS_FILE);
+  const bytes = await readFileBytes(file, KERAS_FILE, { maxBytes });
   const hash = hashed || reported !== undefined ? { sha256: sha256(bytes) } : {};
   if (reported !== undefined && hash.sha256 !== reported) {
     const short = (text = '') => `${text.slice(0, 12)}…`;
     const expected = `the file that client ${facts?.client} reported (sha256 ${short(reported)})`;
     throw new DataError({ file, expected, found: `another one (${short(hash.sha256)})` });
   }
-  const model = await decodeKerasFile(bytes, file, facts === undefined ? {} : { types: ['float32'] });
+  const model = await decodeKerasFile(bytes, file, {
+    like,
+    ...(facts === undefined ? {} : { types: ['float32'], isPlain: true }),
+  });
   return { model, ...hash };
 }
 

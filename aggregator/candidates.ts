@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { DataError, isFedbatchError, UsageError } from '../lib/federation/errors.js';
 import { errorCode } from '../lib/formats/atomic-file.js';
-import { readUpdateFacts } from '../lib/formats/keras-hdf5.js';
+import { OtherArraysError, readUpdateFacts } from '../lib/formats/keras-hdf5.js';
 import { readAhead } from './read-ahead.js';
 import type { RoundClients } from './round-clients.js';
 
@@ -32,6 +32,8 @@ export interface Sources {
   readonly excluded: readonly string[];
   /** Whose updates there can be; any client's where nothing stands here. */
   readonly clients?: RoundClients | undefined;
+  /** Bytes of the largest file that can be an update. */
+  readonly maxBytes?: number | undefined;
 }
 
 /** Candidates in the order in which they are averaged: by client, then by name; plain Keras models last. */
@@ -54,7 +56,8 @@ const NO_FACTS = 'tells no client, round and number of examples: it is no client
  * @throws {DataError} when the directory or a file that the user named is missing.
  */
 export async function findCandidates(sources: Sources): Promise<Candidates> {
-  const { clients } = sources;
+  const { clients, maxBytes } = sources;
+  const readFacts = (file: string) => readUpdateFacts(file, { maxBytes });
   const named = new Set(sources.files);
   const { files, rejected } = splitOff(await listFiles(sources), { named, clients });
   const candidates: Candidate[] = [];
@@ -67,7 +70,7 @@ export async function findCandidates(sources: Sources): Promise<Candidates> {
   const { reported } = clients ?? {};
   for (const { sha256, ...facts } of reported?.values() ?? [])
     add({ file: join(sources.directory ?? '', `${facts.client}.h5`), facts, sha256 });
-  for await (const [file, result] of readAhead(reported ? [] : files, READ_AHEAD, readUpdateFacts)) {
+  for await (const [file, result] of readAhead(reported ? [] : files, READ_AHEAD, readFacts)) {
     if ('error' in result) {
       if (named.has(file) && isMissing(result.error)) throw result.error;
       rejected.push({ file, reason: unreadable(result.error) });
@@ -119,6 +122,7 @@ function whyMisplaced({ file, facts }: Candidate, clients: RoundClients | undefi
 
 /** Why a file could not be read; what is no fault of the file is thrown again. */
 export function unreadable(error: unknown): string {
+  if (error instanceof OtherArraysError) return error.difference;
   if (error instanceof DataError) return `expected ${error.problem.expected}, found ${error.problem.found}`;
   if (isFedbatchError(error)) return error.message;
   throw error;

@@ -1,6 +1,6 @@
 /** The guards before the average: why an update must not count, if it must not. */
 import type { ClientUpdate } from './client-update.js';
-import { formatShape, sizeOf, type Weights } from './weights.js';
+import { formatShape, sizeOf, type WeightArray, type Weights } from './weights.js';
 
 /** What an update must agree with. */
 export interface UpdateExpectations {
@@ -33,19 +33,31 @@ export function validateWeights(weights: Weights, like: Weights): string | null 
   return compareArchitecture(weights, like) ?? whyUnusable(weights);
 }
 
+/** What is known of an array without its numbers. */
+export type ArrayOutline = Pick<WeightArray, 'name' | 'shape'>;
+
 /** The first difference in names, shapes or dtypes between two models' weights; null when there is none. */
 export function compareArchitecture(weights: Weights, like: Weights): string | null {
+  const difference = compareArrays(weights, like);
+  if (difference !== null) return difference;
+  for (const { name, shape, values } of weights) {
+    if (!(values instanceof Float32Array)) return `has ${name} of another type than float32`;
+    if (values.length !== sizeOf(shape)) return `has ${values.length} values in ${name}`;
+  }
+  return null;
+}
+
+/** The first difference in names or shapes between two models' arrays; null when there is none. */
+export function compareArrays(arrays: readonly ArrayOutline[], like: readonly ArrayOutline[]): string | null {
   for (const [index, { name, shape }] of like.entries()) {
-    const array = weights[index];
+    const array = arrays[index];
     if (array === undefined) return `lacks the array ${name}`;
     if (array.name !== name) return `has the array ${array.name} in place of ${name}`;
     if (array.shape.length !== shape.length || array.shape.some((extent, axis) => extent !== shape[axis])) {
       return `has ${name} of shape ${formatShape(array.shape)}, not ${formatShape(shape)}`;
     }
-    if (!(array.values instanceof Float32Array)) return `has ${name} of another type than float32`;
-    if (array.values.length !== sizeOf(shape)) return `has ${array.values.length} values in ${name}`;
   }
-  const extra = weights[like.length];
+  const extra = arrays[like.length];
   return extra === undefined ? null : `has an array more, ${extra.name}`;
 }
 

@@ -87,11 +87,29 @@ function temporaryName(path: string): string {
   return join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(4).toString('hex')}`);
 }
 
-/** Reads a whole file. @throws {DataError} when it is missing, a directory, or unreadable. */
-export async function readFileBytes(path: string, what: string): Promise<Uint8Array> {
+/** What a file may be that somebody else put there. */
+export interface ReadLimits {
+  /** Larger files, and what is no file (a pipe never ends), are refused before they are read. */
+  readonly maxBytes?: number | undefined;
+}
+
+/** Reads a whole file. @throws {DataError} when it is missing, a directory, unreadable, or above the limits. */
+export async function readFileBytes(
+  path: string,
+  what: string,
+  { maxBytes }: ReadLimits = {},
+): Promise<Uint8Array> {
   try {
+    const facts = maxBytes === undefined ? undefined : await stat(path);
+    if (facts && !facts.isFile() && !facts.isDirectory())
+      throw new DataError({ file: path, expected: what, found: 'something that is no file' });
+    if (facts && maxBytes !== undefined && facts.size > maxBytes) {
+      const expected = `${what} of at most ${maxBytes} bytes`;
+      throw new DataError({ file: path, expected, found: `${facts.size}` });
+    }
     return await readFile(path);
   } catch (error) {
+    if (error instanceof DataError) throw error;
     throw unreadable(path, what, error);
   }
 }

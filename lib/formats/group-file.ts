@@ -103,10 +103,12 @@ interface PartOptions {
 }
 
 function readPart(hdf5: Hdf5Reader, { path, length, file }: PartOptions): Float64Array {
-  const { values } = hdf5.doubles(path);
-  const fault = (expected: string, found: string) => new DataError({ file, expected, found });
-  if (values.length !== length) throw fault(`${length} numbers at ${path}`, `${values.length}`);
+  const values = hdf5.doubles(path, length);
   const at = values.findIndex((value) => !Number.isFinite(value));
-  if (at >= 0) throw fault(`finite numbers at ${path}`, `${values[at]} at position ${at}`);
-  return values;
+  if (at < 0) return values;
+  throw new DataError({
+    file,
+    expected: `finite numbers at ${path}`,
+    found: `${values[at]} at position ${at}`,
+  });
 }

@@ -11,17 +11,29 @@ const HEADER_BYTES = 16;
 /** Index, reference count, reserved bytes, size of the object. */
 const OBJECT_HEADER_BYTES = 16;
 
-/** Whether the library would never come back from one of the file's global heaps. */
-export function hasEndlessHeap(bytes: Uint8Array): boolean {
-  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = file.indexOf(SIGNATURE); at >= 0; at = file.indexOf(SIGNATURE, at + 1)) {
-    if (isEndless(file, at)) return true;
-  }
-  return false;
+/** What there is to know of a file's global heaps before the library sees them. */
+export interface HeapFacts {
+  /** Whether the library would never come back from one of them. */
+  readonly isEndless: boolean;
+  /** Size of the largest object: many texts may all be the one that lies there. */
+  readonly largestBytes: number;
 }
 
-function isEndless(file: Buffer, start: number): boolean {
-  if (start + HEADER_BYTES > file.length) return false;
+/** Walks through all global heaps of a file. */
+export function inspectHeaps(bytes: Uint8Array): HeapFacts {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let largestBytes = 0;
+  for (let at = file.indexOf(SIGNATURE); at >= 0; at = file.indexOf(SIGNATURE, at + 1)) {
+    const heap = inspectHeap(file, at);
+    if (heap.isEndless) return heap;
+    largestBytes = Math.max(largestBytes, heap.largestBytes);
+  }
+  return { isEndless: false, largestBytes };
+}
+
+function inspectHeap(file: Buffer, start: number): HeapFacts {
+  let largestBytes = 0;
+  if (start + HEADER_BYTES > file.length) return { isEndless: false, largestBytes };
   const end = start + Number(file.readBigUInt64LE(start + 8));
   let at = start + HEADER_BYTES;
   while (at + OBJECT_HEADER_BYTES <= Math.min(end, file.length)) {
@@ -30,8 +42,9 @@ function isEndless(file: Buffer, start: number): boolean {
     // The size of free space counts its header, that of an object does not; objects are padded to 8 bytes.
     const step = isFreeSpace ? size : OBJECT_HEADER_BYTES + Math.ceil(size / 8) * 8;
     // The library counts in 32 bits under WebAssembly, where a larger step can wrap around to 0.
-    if (step === 0 || step >= 2 ** 32) return true;
+    if (step === 0 || step >= 2 ** 32) return { isEndless: true, largestBytes };
+    if (!isFreeSpace) largestBytes = Math.max(largestBytes, size);
     at += step;
   }
-  return false;
+  return { isEndless: false, largestBytes };
 }

@@ -1,15 +1,18 @@
 /** Reading HDF5: what a model file needs of it, with every surprise told as a DataError. */
 import type { File as Hdf5File, Metadata } from 'h5wasm';
 import { DataError } from '../federation/errors.js';
-import { sizeOf } from '../federation/weights.js';
+import { formatShape, sizeOf } from '../federation/weights.js';
 import { decodeFloats, type FloatBytes } from './float-bytes.js';
-import { hasEndlessHeap } from './hdf5-global-heap.js';
+import { inspectHeaps } from './hdf5-global-heap.js';
 import { type Hdf5Library, loadLibrary, withMemory, withVirtualFile } from './hdf5-library.js';
+import { inflateBudget, MAX_EXPANSION, SMALL_BYTES } from './inflate-budget.js';
 
 /** Largest array that is read: h5wasm's memory ends at 2 GiB and has to hold the file's chunks beside it. */
 const MAX_ARRAY_BYTES = 1 << 30;
 /** Largest attribute that is read; Keras' longest, a model's architecture, lies outside as one text. */
 const MAX_ATTRIBUTE_BYTES = 1 << 20;
+/** What the texts of one attribute can come to at most, whose entries may all be the same long text of the file. */
+const MAX_TEXTS_BYTES = 1 << 28;
 
 /** What can be asked of an open HDF5 file. Paths begin with `/`. */
 export interface Hdf5Reader {
@@ -23,13 +26,12 @@ export interface Hdf5Reader {
   texts(path: string, name: string): readonly string[] | null;
   /** A whole number. @throws {DataError} when it is something else. */
   integer(path: string, name: string): number;
-  /** An array of one of `types` as float32, row-major. @throws {DataError} for another type, or where there is none. */
-  floats(
-    path: string,
-    types: readonly FloatBytes[],
-  ): { readonly shape: readonly number[]; readonly values: Float32Array };
-  /** An array of float64, row-major. @throws {DataError} for another type, or where there is none. */
-  doubles(path: string): StoredArray<Float64Array>;
+  /** An array of one of `types`, whose numbers are not read yet. @throws {DataError} for another type, or where there is none. */
+  array(path: string, types: readonly FloatBytes[]): UnreadArray;
+  /** The same, read: as float32, row-major. @throws {DataError} likewise */
+  floats(path: string, types: readonly FloatBytes[]): StoredArray<Float32Array>;
+  /** So many float64. @throws {DataError} for another type or number, or where there is none. */
+  doubles(path: string, length: number): Float64Array;
   /** An array of uint8. @throws {DataError} likewise */
   bytes(path: string): Uint8Array;
 }
@@ -40,13 +42,23 @@ export interface StoredArray<A> {
   readonly values: A;
 }
 
+/** An array of a file of which only the facts are known. */
+export interface UnreadArray {
+  readonly shape: readonly number[];
+  /** Whether its numbers lie in the file as they are, one after the other: not in chunks, which may be compressed. */
+  readonly isPlain: boolean;
+  /** Its numbers as float32, row-major. @throws {DataError} when they are damaged, or more than such a file may hold */
+  read(): Float32Array;
+}
+
 /**
  * Opens `bytes` as HDF5 for the time of `use`. `name` is what error messages call the file.
  *
  * @throws {DataError} when the bytes are damaged; what `use` throws passes through.
  */
 export async function readHdf5<T>(bytes: Uint8Array, name: string, use: (hdf5: Hdf5Reader) => T): Promise<T> {
-  if (hasEndlessHeap(bytes)) {
+  const heaps = inspectHeaps(bytes);
+  if (heaps.isEndless) {
     throw new DataError({
       file: name,
       expected: 'an HDF5 file',
@@ -59,7 +71,8 @@ export async function readHdf5<T>(bytes: Uint8Array, name: string, use: (hdf5: H
     try {
       const file = new library.File(path, 'r');
       try {
-        return use(createReader(library, file, name));
+        const budgetBytes = inflateBudget(bytes.length);
+        return use(createReader(library, file, { name, budgetBytes, longestText: heaps.largestBytes }));
       } finally {
         file.close();
       }
@@ -73,8 +86,21 @@ export async function readHdf5<T>(bytes: Uint8Array, name: string, use: (hdf5: H
   });
 }
 
-function createReader(library: Hdf5Library, file: Hdf5File, name: string): Hdf5Reader {
+interface Opened {
+  readonly name: string;
+  /** What all arrays that are read may come to. */
+  readonly budgetBytes: number;
+  /** Bytes of the longest text of variable length. */
+  readonly longestText: number;
+}
+
+function createReader(
+  library: Hdf5Library,
+  file: Hdf5File,
+  { name, budgetBytes, longestText }: Opened,
+): Hdf5Reader {
   const { Module } = library;
+  let leftBytes = budgetBytes;
   const id = file.file_id;
   const where = (path: string, attribute: string) => `attribute "${attribute}" of ${path}`;
   const attributeNames = new Map<string, readonly string[]>();
@@ -103,6 +129,10 @@ function createReader(library: Hdf5Library, file: Hdf5File, name: string): Hdf5R
     const sizeBytes = metadata.size * metadata.total_size;
     if (metadata.type !== Module.H5T_class_t.H5T_STRING.value || sizeBytes > MAX_ATTRIBUTE_BYTES) {
       const found = `${sizeBytes} bytes of ${describeType(library, metadata)}`;
+      throw new DataError({ file: name, expected: `${expected} in ${where(path, attribute)}`, found });
+    }
+    if (metadata.vlen && metadata.total_size > 1 && metadata.total_size * longestText > MAX_TEXTS_BYTES) {
+      const found = `${metadata.total_size} texts beside one of ${longestText} bytes`;
       throw new DataError({ file: name, expected: `${expected} in ${where(path, attribute)}`, found });
     }
     return withMemory(library, sizeBytes, (pointer) => {
@@ -140,8 +170,18 @@ function createReader(library: Hdf5Library, file: Hdf5File, name: string): Hdf5R
     }
     return { metadata, shape: [...shape] };
   };
-  const readArray = (path: string, { size, shape }: Metadata): Uint8Array<ArrayBuffer> => {
+  const readArray = (path: string, { size, shape, chunks }: Metadata): Uint8Array<ArrayBuffer> => {
     const sizeBytes = size * sizeOf(shape ?? []);
+    // A chunk is inflated whole, however little of it the array has.
+    const neededBytes = Math.max(sizeBytes, chunks === null ? 0 : size * sizeOf(chunks));
+    if (neededBytes > leftBytes) {
+      throw new DataError({
+        file: name,
+        expected: `arrays of at most ${SMALL_BYTES / 1e6} MB or ${MAX_EXPANSION} times the file`,
+        found: `more at ${path}, of shape ${formatShape(shape ?? [])}`,
+      });
+    }
+    leftBytes -= sizeBytes;
     if (sizeBytes > MAX_ARRAY_BYTES) {
       throw new DataError({
         file: name,
@@ -153,6 +193,19 @@ function createReader(library: Hdf5Library, file: Hdf5File, name: string): Hdf5R
       Module.get_dataset_data(id, path, null, null, null, BigInt(pointer));
       return Module.HEAPU8.slice(pointer, pointer + sizeBytes);
     });
+  };
+
+  const array = (path: string, types: readonly FloatBytes[]): UnreadArray => {
+    const { metadata, shape } = arrayAt(path, types.join(', '), (found) => {
+      const format = floatFormat(library, found);
+      return format !== null && types.includes(format);
+    });
+    const format = floatFormat(library, metadata) as FloatBytes;
+    return {
+      shape,
+      isPlain: metadata.chunks === null && metadata.virtual_sources === undefined,
+      read: () => decodeFloats(readArray(path, metadata), format, { file: name, array: path }),
+    };
   };
 
   return {
@@ -177,18 +230,22 @@ function createReader(library: Hdf5Library, file: Hdf5File, name: string): Hdf5R
       const expected = `a whole number of 64 bits in ${where(path, attribute)}`;
       throw new DataError({ file: name, expected, found: 'something else' });
     },
+    array,
     floats(path, types) {
-      const { metadata, shape } = arrayAt(path, types.join(', '), (found) => {
-        const format = floatFormat(library, found);
-        return format !== null && types.includes(format);
-      });
-      const format = floatFormat(library, metadata) as FloatBytes;
-      return { shape, values: decodeFloats(readArray(path, metadata), format, { file: name, array: path }) };
+      const { shape, read } = array(path, types);
+      return { shape, values: read() };
     },
-    doubles(path) {
+    doubles(path, length) {
       const isDouble = (found: Metadata) => floatFormat(library, found) === 'float64';
       const { metadata, shape } = arrayAt(path, 'float64', isDouble);
-      return { shape, values: new Float64Array(readArray(path, metadata).buffer) };
+      if (sizeOf(shape) !== length) {
+        throw new DataError({
+          file: name,
+          expected: `${length} numbers at ${path}`,
+          found: `${sizeOf(shape)}`,
+        });
+      }
+      return new Float64Array(readArray(path, metadata).buffer);
     },
     bytes(path) {
       const isByte = ({ type, size }: Metadata) =>

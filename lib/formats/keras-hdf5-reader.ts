@@ -1,9 +1,10 @@
 /** Finds architecture, weights and fedbatch's facts in an open Keras HDF5 file. */
 import { DataError } from '../federation/errors.js';
+import { type ArrayOutline, compareArrays } from '../federation/validate-update.js';
 import type { WeightArray, Weights } from '../federation/weights.js';
 import { readFacts } from './client-update-file.js';
 import type { FloatBytes } from './float-bytes.js';
-import type { Hdf5Reader } from './hdf5-reader.js';
+import type { Hdf5Reader, UnreadArray } from './hdf5-reader.js';
 import { type LayerConfig, layerConfigs } from './keras-config.js';
 import type { KerasFile } from './keras-file.js';
 import { canonicalNames } from './keras-names.js';
@@ -21,6 +22,21 @@ const ANY_FLOAT: readonly FloatBytes[] = ['float16', 'float32', 'float64'];
 export interface ReadOptions {
   /** Types of number that weights may have in the file (default: all three); they are float32 in memory. */
   readonly types?: readonly FloatBytes[];
+  /** A model whose arrays its arrays have to be like: another one is refused before any of its numbers is read. */
+  readonly like?: Weights | undefined;
+  /** Refuses arrays that are stored in chunks, which may be compressed: ours are not. */
+  readonly isPlain?: boolean;
+}
+
+/** A model with other arrays than it was to have. */
+export class OtherArraysError extends DataError {
+  /** The first difference, as the end of a sentence that begins with the model's name. */
+  readonly difference: string;
+
+  constructor(file: string, difference: string) {
+    super({ file, expected: 'the arrays of the other models', found: `that it ${difference}` });
+    this.difference = difference;
+  }
 }
 
 /** Tells a wrong kind of file by its first bytes. @throws {DataError} naming what it is and what to do. */
@@ -85,12 +101,12 @@ interface WeightsOptions extends ReadOptions {
   readonly layers: readonly LayerConfig[];
 }
 
-function readWeights(hdf5: Hdf5Reader, file: string, { layers, types = ANY_FLOAT }: WeightsOptions): Weights {
-  const weights: WeightArray[] = [];
+function readWeights(hdf5: Hdf5Reader, file: string, options: WeightsOptions): Weights {
+  const { layers, types = ANY_FLOAT, like, isPlain = false } = options;
+  const outlines: UnreadWeights[] = [];
   const expected = new Map(layers.map((layer) => [layer.name, layer]));
-  const flipped = readEither(hdf5, 'backend') === 'theano';
   for (const name of readNames(hdf5, ROOT, 'layer_names', file)) {
-    const arrays = readLayer(hdf5, { file, layer: name, types });
+    const arrays = outlineLayer(hdf5, { file, layer: name, types });
     const layer = expected.get(name);
     if (layer) checkArrays(layer, arrays, file);
     else if (arrays.length > 0) {
@@ -101,12 +117,27 @@ function readWeights(hdf5: Hdf5Reader, file: string, { layers, types = ANY_FLOAT
       });
     }
     expected.delete(name);
-    weights.push(...(flipped ? arrays.map(flipKernel) : arrays));
+    outlines.push(...arrays);
   }
   const [missing] = expected.keys();
-  if (missing === undefined) return weights;
-  throw new DataError({ file, expected: `layer "${missing}" in ${ROOT}`, found: 'none' });
+  if (missing !== undefined)
+    throw new DataError({ file, expected: `layer "${missing}" in ${ROOT}`, found: 'none' });
+  const difference = like === undefined ? null : compareArrays(outlines, like);
+  if (difference !== null) throw new OtherArraysError(file, difference);
+  const packed = isPlain && outlines.find((array) => !array.isPlain);
+  if (packed) {
+    const expected = `${packed.name} as fedbatch stores it, its numbers one after the other`;
+    throw new DataError({ file, expected, found: 'them in chunks' });
+  }
+  const flipped = readEither(hdf5, 'backend') === 'theano';
+  return outlines.map(({ name, shape, read }) => {
+    const array = { name, shape, values: read() };
+    return flipped ? flipKernel(array) : array;
+  });
 }
+
+/** An array of a model whose numbers are not read yet. */
+type UnreadWeights = ArrayOutline & UnreadArray;
 
 interface LayerPlace {
   readonly file: string;
@@ -114,13 +145,13 @@ interface LayerPlace {
   readonly types: readonly FloatBytes[];
 }
 
-function readLayer(hdf5: Hdf5Reader, { file, layer, types }: LayerPlace): readonly WeightArray[] {
+function outlineLayer(hdf5: Hdf5Reader, { file, layer, types }: LayerPlace): readonly UnreadWeights[] {
   const group = `${ROOT}/${layer}`;
   const names = readNames(hdf5, group, 'weight_names', file);
   const ours = canonicalNames(layer, names);
   return names.map((name, index) => ({
     name: ours[index] as string,
-    ...hdf5.floats(`${group}/${name}`, types),
+    ...hdf5.array(`${group}/${name}`, types),
   }));
 }
 

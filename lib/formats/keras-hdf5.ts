@@ -1,14 +1,20 @@
 /** Keras model files (`.h5`): reading those of Keras 1, 2 and 3, and writing what Keras 2 and 3 open. */
 import type { UpdateFacts } from '../federation/client-update.js';
-import { readFileBytes, sha256, writeFileAtomic } from './atomic-file.js';
+import { type ReadLimits, readFileBytes, sha256, writeFileAtomic } from './atomic-file.js';
 import { readFacts } from './client-update-file.js';
 import { readHdf5 } from './hdf5-reader.js';
 import { writeHdf5 } from './hdf5-writer.js';
 import type { KerasFile } from './keras-file.js';
-import { checkSignature, KERAS_FILE, type ReadOptions, readModel } from './keras-hdf5-reader.js';
+import {
+  checkSignature,
+  KERAS_FILE,
+  OtherArraysError,
+  type ReadOptions,
+  readModel,
+} from './keras-hdf5-reader.js';
 import { writeModel } from './keras-hdf5-writer.js';
 
-export { KERAS_FILE };
+export { KERAS_FILE, OtherArraysError, type ReadOptions };
 
 /** Reads a Keras model file. @throws {DataError} when it is missing, damaged, or no model. */
 export async function readKerasFile(path: string, options?: ReadOptions): Promise<KerasFile> {
@@ -31,8 +37,8 @@ export async function decodeKerasFile(
  *
  * @throws {DataError} when the file is missing, damaged, or its facts make no sense.
  */
-export async function readUpdateFacts(path: string): Promise<UpdateFacts | undefined> {
-  const bytes = await readFileBytes(path, KERAS_FILE);
+export async function readUpdateFacts(path: string, limits?: ReadLimits): Promise<UpdateFacts | undefined> {
+  const bytes = await readFileBytes(path, KERAS_FILE, limits);
   checkSignature(bytes, path);
   return readHdf5(bytes, path, (hdf5) => readFacts(hdf5, path));
 }

@@ -1,6 +1,7 @@
 /** Checks a layer's arrays against its settings, for the layers whose arrays Keras never changed. */
 import { DataError } from '../federation/errors.js';
-import { formatShape, type WeightArray } from '../federation/weights.js';
+import type { ArrayOutline } from '../federation/validate-update.js';
+import { formatShape } from '../federation/weights.js';
 import type { LayerConfig } from './keras-config.js';
 
 /** An extent that only the layer's input decides. */
@@ -11,7 +12,7 @@ const ANY = -1;
  *
  * @throws {DataError} naming the array, the shape that the architecture asks for, and the one in the file.
  */
-export function checkArrays(layer: LayerConfig, arrays: readonly WeightArray[], file: string): void {
+export function checkArrays(layer: LayerConfig, arrays: readonly ArrayOutline[], file: string): void {
   const expected = expectedShapes(layer);
   if (expected === null) return;
   if (arrays.length !== expected.length) {

@@ -3,18 +3,7 @@ import { crc32, inflateRawSync } from 'node:zlib';
 import type { JSZipObject } from 'jszip';
 import { DataError } from '../federation/errors.js';
 import { errorCode } from './atomic-file.js';
-
-/** Below this, no archive is called a bomb: any machine that trains has as much to spare. */
-const SMALL_BYTES = 64e6;
-/** Images deflate to a fifth or so; an archive that grows more than this was made to exhaust memory. */
-const MAX_EXPANSION = 100;
-/** Node reads no file beyond 2 GiB at once, so more than that could not have been stored without compression. */
-const MAX_BYTES = 2 ** 31 - 1;
-
-/** How many bytes the arrays of an archive may come to when inflated, all together. */
-export function inflateBudget(archiveBytes: number): number {
-  return Math.min(MAX_BYTES, Math.max(SMALL_BYTES, archiveBytes * MAX_EXPANSION));
-}
+import { MAX_EXPANSION, SMALL_BYTES } from './inflate-budget.js';
 
 /** Which entry is read, and what it may take. */
 export interface InflateOptions {

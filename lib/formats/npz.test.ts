@@ -9,9 +9,9 @@ import { findNumpy, runPython } from '../../test/numpy.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { buildZip, type ZipEntry } from '../../test/zip-builder.js';
 import { DataError } from '../federation/errors.js';
+import { inflateBudget } from './inflate-budget.js';
 import { encodeNpy } from './npy.js';
 import { encodeNpz, openNpz } from './npz.js';
-import { inflateBudget } from './npz-entry.js';
 
 const fixtures = new URL('../../../lib/formats/fixtures/npy/', import.meta.url);
 const expected = JSON.parse(readFileSync(new URL('expected.json', fixtures), 'utf8'));

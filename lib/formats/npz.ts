@@ -2,8 +2,9 @@
 import type { default as JSZip, JSZipObject } from 'jszip';
 import { DataError } from '../federation/errors.js';
 import { foreignFile } from './foreign-data.js';
+import { inflateBudget } from './inflate-budget.js';
 import { decodeNpy, encodeNpy, type NpyArray } from './npy.js';
-import { inflateBudget, inflateEntry } from './npz-entry.js';
+import { inflateEntry } from './npz-entry.js';
 
 /** An archive whose arrays are inflated one at a time, when they are asked for. */
 export interface NpzArchive {
