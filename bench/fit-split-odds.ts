@@ -43,7 +43,7 @@ async function look(digits: readonly Uint8Array[], gap: number): Promise<void> {
   const size = { width: writing.width * SCALE, height: writing.height * SCALE };
   const values = enlarge(writing, { ...size, scale: SCALE, left: 0, top: 0, degrees: 0 });
   const found = findInk({ ...size, values, isDarkInk: true });
-  const [sign, ...others] = findSigns(found.pieces, found.ink);
+  const [sign, ...others] = findSigns(found.pieces, found.ink).flat();
   const cut = sign && findCut(found, sign);
   if (sign === undefined || cut === undefined || others.length > 0) return;
   const [whole = 0, left = 0, right = 0] = await sureness(found, [sign, ...cutAt(found, sign, cut.column)]);

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { sha256 as hash } from '../lib/formats/atomic-file.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
 import type { Predictor } from './predictor.js';
-import { digitPng, ON_PAPER } from './testing/segment-digits.js';
+import { digitPng, linesPng, ON_PAPER } from './testing/segment-digits.js';
 import { type ServedApp, serveApp, type UploadAnswer, upload } from './testing/served-app.js';
 
 const readJson = async (response: Response) => (await response.json()) as UploadAnswer;
@@ -63,13 +63,44 @@ describe('the web application', () => {
     assert.equal(answer.prediction, 3);
   });
 
-  it('says when a picture is blank', async () => {
+  it('says that it found nothing in a blank picture, and guesses nothing', async () => {
     const even = await digitPng(8, { ink: [9, 9, 9], paper: [9, 9, 9] });
-    assert.equal((await readJson(await upload(app.url, even))).blank, true);
-    assert.match(
-      await (await upload(app.url, even, { accept: 'text/html' })).text(),
-      /The picture looks blank/,
+    const response = await upload(app.url, even);
+    assert.equal(response.status, 200);
+    const { pixels, ...answer } = await readJson(response);
+    assert.deepEqual(answer, {
+      ...{ prediction: null, probabilities: [], digits: [], lines: [] },
+      ...{ blank: true, message: 'Nothing to read was found in the picture.' },
+    });
+    assert.deepEqual([pixels.length, Math.max(...pixels.flat())], [28, 0]);
+    const page = await (await upload(app.url, even, { accept: 'text/html' })).text();
+    assert.match(page, /data-state="blank"/);
+    assert.match(page, /Nothing to read was found in the picture\./);
+    assert.match(page, /id="digit"[^>]*>–</);
+  });
+
+  it('reads two lines from the top, and says where each digit stands', async () => {
+    const answer = await readJson(
+      await upload(
+        app.url,
+        await linesPng([
+          [4, 2],
+          [1, 7, 5],
+        ]),
+      ),
     );
+    assert.deepEqual(answer.lines, ['42', '175']);
+    assert.deepEqual(
+      answer.digits.map(({ prediction, line }) => [prediction, line]),
+      [
+        [4, 1],
+        [2, 1],
+        [1, 2],
+        [7, 2],
+        [5, 2],
+      ],
+    );
+    assert.deepEqual([answer.prediction, answer.blank], [4, undefined]);
   });
 
   it('answers a browser with a page that needs no JavaScript', async () => {
@@ -79,7 +110,10 @@ describe('the web application', () => {
     assert.match(response.headers.get('content-type') ?? '', /^text\/html/);
     assert.match(response.headers.get('vary') ?? '', /Accept/);
     const page = await response.text();
-    assert.match(page, /<div class="frame digit" id="digit" data-length="short" aria-hidden="true">7<\/div>/);
+    assert.match(
+      page,
+      /<div class="frame digit" id="digit" data-length="1" data-lines="1" aria-hidden="true">7<\/div>/,
+    );
     assert.match(page, /It looks like a <strong>7<\/strong>, \d+\.\d % sure\./);
     assert.equal(page.match(/<li[ >]/g)?.length, 20, 'ten samples, ten bars');
     assert.match(page, /<img[^>]* id="given"[^>]* src="data:image\/png;base64,/, 'the picture');
@@ -96,7 +130,7 @@ describe('the web application', () => {
     const response = await fetch(app.url, { headers: { Accept: 'text/html' } });
     const page = await response.text();
     assert.equal(response.status, 200);
-    assert.match(page, /<form[^>]*action="\/upload" method="post" enctype="multipart\/form-data"/);
+    assert.match(page, /<form[^>]*action="\/upload#answer" method="post" enctype="multipart\/form-data"/);
     assert.match(page, new RegExp(`title="${app.sha256}">${app.sha256.slice(0, 12)}<`));
     assert.match(page, /<dd>aggregated-model\.h5<\/dd>/);
     assert.match(page, /href="\/samples\/digit-4\.png\/result"[^>]*aria-label="Sample: digit 4"/);

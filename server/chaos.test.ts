@@ -95,7 +95,7 @@ describe('one odd request among others', () => {
     inputs: [{ name: 'x', shape: [1, 28, 28, 1], datatype: 'FP32', data: [...values], ...more }],
   });
 
-  const honest: readonly (() => Promise<number>)[] = [
+  const honest: readonly (() => Promise<number | null>)[] = [
     async () => {
       const { predictions } = JSON.parse((await post(v1, { instances: [[...values]] })).text);
       return best(predictions[0]);

@@ -12,18 +12,18 @@ export interface DigitAnswer {
   readonly probabilities: readonly number[];
   /** Where it is, in pixels of the upright picture as it was given. */
   readonly box: Box;
+  /** The line of writing that it stands in, from 1 at the top. */
+  readonly line: number;
 }
 
 /** What is said about a picture. */
 export interface Answer {
-  /** The most probable class, of the first digit where there are several. */
-  readonly prediction: number;
-  /** Its probabilities. */
+  /** The most probable class, of the first digit where there are several; null where nothing was found. */
+  readonly prediction: number | null;
+  /** Its probabilities; none where nothing was found. */
   readonly probabilities: readonly number[];
-  /** All digits from left to right, line by line; at least one. */
+  /** All digits, line by line from the top, in each line from the left; none where nothing that could be ink was found. */
   readonly digits: readonly DigitAnswer[];
-  /** True where the picture is one even colour, or holds nothing that could be ink. */
-  readonly blank: boolean;
 }
 
 /** A digit's answer and the pictures behind it. */
@@ -41,7 +41,7 @@ export interface Classified {
   /** What was done to the whole picture. */
   readonly stages: readonly Stage[];
   readonly read: readonly ReadDigit[];
-  /** The model's input of the first digit. */
+  /** The model's input of the first digit; black where there is none. */
   readonly input: ModelInput;
   readonly inputShape: InputShape;
 }
@@ -58,6 +58,11 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
   const given = await decodeImage(bytes);
   const { inputShape } = card;
   const { blank, stages, parts } = prepare(given, { shape: inputShape, subject: subjectOf(card) });
+  const [nothing] = blank ? (parts[0]?.[0]?.candidates ?? []) : [];
+  if (nothing !== undefined) {
+    const answer = { prediction: null, probabilities: [], digits: [] };
+    return { answer, given, stages, read: [], input: nothing.input, inputShape };
+  }
   const candidates = parts.flatMap((ways) => ways.flatMap((way) => way.candidates));
   const rows = await predictAll(candidates, predictor);
   const scale = given.original.width / given.width;
@@ -72,12 +77,13 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
     const probabilities = rows.get(each) ?? [];
     const prediction = probabilities.indexOf(Math.max(...probabilities));
     const box = scaledBox(each.box, scale);
-    return { answer: { prediction, probabilities, box }, input: each.input, stages: each.stages };
+    const { line } = each;
+    return { answer: { prediction, probabilities, box, line }, input: each.input, stages: each.stages };
   });
   const [first] = read;
   if (first === undefined) throw new RangeError('a prepared picture has no parts');
   const { prediction, probabilities } = first.answer;
-  const answer = { prediction, probabilities, digits: read.map((each) => each.answer), blank };
+  const answer = { prediction, probabilities, digits: read.map((each) => each.answer) };
   return { answer, given, stages, read, input: first.input, inputShape };
 }
 

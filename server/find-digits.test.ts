@@ -9,7 +9,8 @@ import { box, boxOf } from './testing/bars.js';
 const PAGE = { width: 1000, height: 800 };
 const pieces = (boxes: readonly Box[]): readonly Piece[] =>
   boxes.map((each, index) => ({ ...each, label: index + 1, area: each.width * each.height }));
-const found = (boxes: readonly Box[]) => findSigns(pieces(boxes), PAGE);
+const linesOf = (boxes: readonly Box[]) => findSigns(pieces(boxes), PAGE);
+const found = (boxes: readonly Box[]) => linesOf(boxes).flat();
 
 /** Two lines of three signs as people write: not all of one height, nor on one level. */
 const LINES = [
@@ -25,6 +26,27 @@ describe('signs', () => {
         assert.deepEqual(found(boxes).map(boxOf), inOrder);
       }),
       { numRuns: 100 },
+    );
+  });
+
+  it('of two lines stay two lines, near or far, level or slanting, wherever they begin', () => {
+    const offsets = fc.record({
+      gap: fc.integer({ min: 24, max: 150 }),
+      shift: fc.integer({ min: -150, max: 150 }),
+      slant: fc.integer({ min: -25, max: 25 }),
+    });
+    fc.assert(
+      fc.property(offsets, ({ gap, shift, slant }) => {
+        const lineAt = (left: number, top: number) =>
+          [0, 1, 2, 3].map((at) => box(left + at * 90, top + at * slant, 60, 100));
+        const upper = lineAt(200, 200);
+        const lower = lineAt(200 + shift, Math.round(300 + gap + (slant * shift) / 90));
+        assert.deepEqual(
+          linesOf([...lower, ...upper]).map((line) => line.map(boxOf)),
+          [upper, lower],
+        );
+      }),
+      { numRuns: 200 },
     );
   });
 

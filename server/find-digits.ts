@@ -19,19 +19,22 @@ const PART_REACH = 0.3;
 const STACKED_OVERLAP = 0.4;
 /** Lines of writing are further apart than the two halves of a broken sign, in heights of the taller. */
 const LINE_GAP = 0.25;
+/** Two that each have the shape of a sign are halves of one only where they all but touch. */
+const WHOLE_GAP = 0.06;
+const WHOLE_SHAPE = { least: 1.15, most: 3.5 };
 
 /**
- * The signs from left to right, and line by line.
+ * The signs, line by line from the top, in each line from the left.
  *
  * @param size of the picture: what runs from edge to edge is a ruled line or the end of the paper, no sign
  */
-export function findSigns(pieces: readonly Piece[], size: Size): readonly Sign[] {
+export function findSigns(pieces: readonly Piece[], size: Size): readonly (readonly Sign[])[] {
   const strokes = withoutLines(pieces, size).map(
     ({ label, area, ...box }): Sign => ({ ...box, area, labels: new Set([label]) }),
   );
   const signs = attachParts(stackParts(strokes));
   const largest = [...signs].sort((a, b) => b.area - a.area).slice(0, MAX_SIGNS);
-  return inReadingOrder(largest);
+  return linesOf(largest);
 }
 
 /** The whole of a picture as one sign, in however many pieces it is written. */
@@ -54,8 +57,14 @@ function stackParts(strokes: readonly Sign[]): readonly Sign[] {
     if (overlap < STACKED_OVERLAP * Math.min(a.width, b.width)) return false;
     const gap = -overlapOf([a.top, a.height], [b.top, b.height]);
     const [taller, lower] = [Math.max(a.height, b.height), Math.min(a.height, b.height)];
-    return gap < (lower < PART_HEIGHT * taller ? PART_REACH : LINE_GAP) * taller;
+    if (lower < PART_HEIGHT * taller) return gap < PART_REACH * taller;
+    return gap < (looksWhole(a) && looksWhole(b) ? WHOLE_GAP : LINE_GAP) * taller;
   });
+}
+
+/** Whether it is of the shape of a sign: higher than wide, and no mere stroke. */
+function looksWhole({ width, height }: Box): boolean {
+  return height > WHOLE_SHAPE.least * width && height < WHOLE_SHAPE.most * width;
 }
 
 /** Gives small pieces to the nearest sign; those that are near to none are dirt. */
@@ -75,21 +84,22 @@ function attachParts(signs: readonly Sign[]): readonly Sign[] {
 }
 
 /** Lines from the top, in each the signs from the left. */
-function inReadingOrder(signs: readonly Sign[]): readonly Sign[] {
+function linesOf(signs: readonly Sign[]): readonly (readonly Sign[])[] {
   const lines: Sign[][] = [];
   for (const sign of [...signs].sort((a, b) => a.top + a.height / 2 - (b.top + b.height / 2))) {
-    const line = lines.find((others) =>
-      others.some(
-        (other) =>
-          overlapOf([other.top, other.height], [sign.top, sign.height]) >
-          0.4 * Math.min(other.height, sign.height),
-      ),
-    );
+    // Of a line, the neighbour tells: a slanting one ends on the level where the next begins.
+    const line = lines.find((others) => {
+      const { top, height } = others.reduce((a, b) => (asideOf(b, sign) < asideOf(a, sign) ? b : a));
+      return overlapOf([top, height], [sign.top, sign.height]) > 0.4 * Math.min(height, sign.height);
+    });
     if (line === undefined) lines.push([sign]);
     else line.push(sign);
   }
-  return lines.flatMap((line) => line.sort((a, b) => a.left + a.width / 2 - (b.left + b.width / 2)));
+  return lines.map((line) => line.sort((a, b) => a.left + a.width / 2 - (b.left + b.width / 2)));
 }
+
+/** How far the middle of a box is to the side of another's. */
+const asideOf = (a: Box, b: Box) => Math.abs(a.left + a.width / 2 - (b.left + b.width / 2));
 
 function joinWhile(signs: readonly Sign[], belongTogether: (a: Sign, b: Sign) => boolean): readonly Sign[] {
   const joined: Sign[] = [];

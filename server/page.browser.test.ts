@@ -11,20 +11,21 @@ import {
   dropPng,
   hasPadAnswer,
   imageSize,
+  isAnswerEmpty,
   isAnswered,
+  isOnScreen,
   isReadingWhole,
   pageLayout,
   pastePng,
   seriousViolations,
 } from './testing/in-page.js';
-import { digitPng, ON_PAPER } from './testing/segment-digits.js';
+import { digitPng, linesPng, ON_PAPER } from './testing/segment-digits.js';
 import { type ServedApp, serveApp } from './testing/served-app.js';
 import { type Act, DESKTOP, drawSeven, PHONE, shoot, visitPage } from './testing/visits.js';
 
 /** The accessibility checker, as a script for the page. */
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
-const COLOURS = { ink: [0, 0, 0], paper: [255, 255, 255] } as const;
 /** What the last of the shown steps is called. */
 const INPUT_STEP = 'centred: the input';
 
@@ -52,22 +53,10 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
     return path;
   };
 
-  /** A picture of several digits side by side. */
-  const rowOf = async (name: string, digits: readonly number[]) => {
+  /** A picture of digits side by side, in one line or more. */
+  const linesOf = async (name: string, ...lines: readonly (readonly number[])[]) => {
     const path = join(directory, name);
-    const drawing = { width: 60, height: 160, left: 0, top: 30, digitHeight: 100, ...COLOURS } as const;
-    const overlays = await Promise.all(
-      digits.map(async (digit, at) => ({
-        input: await digitPng(digit, drawing),
-        left: 40 + at * 95,
-        top: 0,
-      })),
-    );
-    const width = 80 + digits.length * 95;
-    await sharp({ create: { width, height: 160, channels: 3, background: '#ffffff' } })
-      .composite(overlays)
-      .png()
-      .toFile(path);
+    await writeFile(path, await linesPng(lines));
     return path;
   };
 
@@ -137,6 +126,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await writeFile(text, 'not a picture');
       await page.setInputFiles('#file', text);
       await page.getByRole('alert').getByText('found a text file').waitFor();
+      assert.ok(await page.evaluate(isOnScreen, '#error'), 'what was wrong can be seen without scrolling');
       await shoot(page, 'desktop-light-error');
       // The browser itself notes the 415 in its console; nothing else may be there.
       assert.equal(complaints.length, 1);
@@ -144,6 +134,66 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await page.setInputFiles('#file', await picture('one.png', 1));
       await assertAnswer(page, 1);
     });
+  });
+
+  it('takes an older answer away where a picture cannot be read, and shows why on every screen', async () => {
+    for (const options of [DESKTOP, { ...PHONE, colorScheme: 'dark' } as const]) {
+      await visit(options, async (page, complaints) => {
+        await page.setInputFiles('#file', await picture('six.png', 6));
+        await assertAnswer(page, 6);
+        const text = join(directory, 'text.png');
+        await writeFile(text, 'not a picture');
+        await page.setInputFiles('#file', text);
+        await page.getByRole('alert').getByText('found a text file').waitFor();
+        assert.ok(await page.evaluate(isAnswerEmpty), 'nothing of the 6 is left');
+        await page.waitForFunction(isOnScreen, '#error');
+        assert.match(complaints.splice(0).join('\n'), /^[^\n]*415[^\n]*$/);
+        if (options !== DESKTOP) await page.waitForTimeout(700);
+        await shoot(page, options === DESKTOP ? 'desktop-light-error-after' : 'phone-dark-error-after');
+      });
+    }
+  });
+
+  it('says that it found nothing in a blank picture, and keeps no entry of it', async () => {
+    const path = join(directory, 'blank.png');
+    await sharp({ create: { width: 300, height: 200, channels: 3, background: '#fdfdfb' } }).toFile(path);
+    for (const options of [{ ...DESKTOP, colorScheme: 'dark' } as const, PHONE]) {
+      await visit(options, async (page) => {
+        await page.setInputFiles('#file', path);
+        await page.getByText('Nothing to read was found in the picture.').waitFor();
+        assert.equal(await page.textContent('#digit'), '–');
+        assert.deepEqual(await page.locator('#bars .best').count(), 0);
+        assert.equal(await page.locator('.past-entry').count(), 0);
+        await page.waitForTimeout(700);
+        await shoot(page, options === PHONE ? 'phone-light-blank' : 'desktop-dark-blank');
+        await page.setInputFiles('#file', await picture('two.png', 2));
+        await assertAnswer(page, 2);
+      });
+    }
+  });
+
+  it('reads two lines as two, and five digits whole on a phone', async () => {
+    for (const options of [DESKTOP, PHONE, { ...PHONE, viewport: { width: 320, height: 640 } }]) {
+      await visit(options, async (page) => {
+        await page.setInputFiles('#file', await linesOf('lines.png', [4, 2], [1, 7, 5]));
+        await page.waitForFunction(isAnswered, '42\n175');
+        assert.match(
+          (await page.textContent('#sentence')) ?? '',
+          /^It reads 2 lines: 42, 175\. It is least sure of the \d: /,
+        );
+        assert.equal(await page.locator('#digits button').count(), 5);
+        assert.equal(await page.locator('.past-entry strong').textContent(), '42 / 175');
+        assert.ok(await page.evaluate(isReadingWhole), 'both lines can be seen');
+        const { width } = options.viewport ?? {};
+        await page.waitForTimeout(700);
+        await shoot(page, `lines-${width}`);
+        await page.setInputFiles('#file', await linesOf('five.png', [8, 0, 9, 6, 4]));
+        await page.waitForFunction(isAnswered, '80964');
+        assert.ok(await page.evaluate(isReadingWhole), 'all five digits can be seen');
+        await page.waitForTimeout(700);
+        await shoot(page, `five-${width}`);
+      });
+    }
   });
 
   it('shrinks a photo that is larger than the server takes', async () => {
@@ -202,6 +252,8 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await shoot(page, 'desktop-light-drawn');
       await page.getByRole('button', { name: 'Clear' }).click();
       assert.equal(await page.textContent('#pad-answer'), '');
+      assert.ok(await page.evaluate(isAnswerEmpty), 'the answer has gone with the drawing');
+      assert.equal(await page.title(), 'Which digit is it? · fedbatch');
       assert.equal(await page.getByRole('button', { name: 'Undo' }).isDisabled(), true);
     });
   });
@@ -219,7 +271,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
 
   it('shows each of several digits, and its steps when it is chosen', async () => {
     await visit(DESKTOP, async (page) => {
-      await page.setInputFiles('#file', await rowOf('row.png', [4, 2, 7]));
+      await page.setInputFiles('#file', await linesOf('row.png', [4, 2, 7]));
       await page.waitForFunction(isAnswered, '427');
       assert.match(
         (await page.textContent('#sentence')) ?? '',
@@ -256,7 +308,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await visit(options, async (page) => {
         await page.evaluate(script);
         assert.deepEqual(await page.evaluate(seriousViolations), []);
-        await page.setInputFiles('#file', await rowOf('axe.png', [5, 9]));
+        await page.setInputFiles('#file', await linesOf('axe.png', [5, 9]));
         await page.waitForFunction(isAnswered, '59');
         await page.waitForTimeout(500);
         assert.deepEqual(await page.evaluate(seriousViolations), []);

@@ -42,6 +42,8 @@ export interface Candidate {
   readonly input: ModelInput;
   /** In pixels of the prepared picture. */
   readonly box: Box;
+  /** The line of writing that it stands in, from 1 at the top. */
+  readonly line: number;
   /** What was done to this part alone. */
   readonly stages: readonly Stage[];
 }
@@ -55,7 +57,7 @@ export interface Reading {
 
 /** A picture ready to be read. */
 export interface Prepared {
-  /** True where there is no ink: a guess about it means nothing. */
+  /** True where signs are looked for and there is no ink: a guess would mean nothing. */
   readonly blank: boolean;
   /** What was done to the whole picture. */
   readonly stages: readonly Stage[];
@@ -80,8 +82,8 @@ export function prepare(image: RgbaImage, { shape, subject }: PrepareOptions): P
   const [height, width, channels] = shape;
   const size = { width, height };
   const planes = flatten(image);
+  if (subject === 'picture' || channels !== 1) return prepareWhole(planes, { size, channels });
   const blank = isEven(planes, LEAST_CONTRAST);
-  if (subject === 'picture' || channels !== 1) return prepareWhole(planes, { size, channels, blank });
   const grey = inkyGrey(planes);
   if (blank) return { blank, stages: [], parts: [[nothing(size, image)]] };
   const picture = evenLight(grey);
@@ -97,9 +99,12 @@ export function prepare(image: RgbaImage, { shape, subject }: PrepareOptions): P
   const stages: readonly Stage[] = [...lit, { name: 'ink alone', image: () => found.ink }];
   const isOneSign = image.width <= size.width && image.height <= size.height;
   const whole = isOneSign ? asOneSign(found.pieces) : undefined;
-  const signs = isOneSign ? (whole ? [whole] : []) : findSigns(found.pieces, found.ink);
-  if (signs.length === 0) return { blank: true, stages, parts: [[nothing(size, image)]] };
-  return { blank, stages, parts: signs.map((sign) => readings({ found, sign, size, isOneSign })) };
+  const lines = isOneSign ? (whole ? [[whole]] : []) : findSigns(found.pieces, found.ink);
+  if (lines.length === 0) return { blank: true, stages, parts: [[nothing(size, image)]] };
+  const parts = lines.flatMap((signs, at) =>
+    signs.map((sign) => readings({ found, sign, line: at + 1, size, isOneSign })),
+  );
+  return { blank, stages, parts };
 }
 
 /** The model's input of a picture of one sign (or, in colour, of anything). */
@@ -113,11 +118,12 @@ export function preprocess(image: RgbaImage, shape: InputShape): ModelInput & { 
 interface SignOptions {
   readonly found: FoundInk;
   readonly sign: Sign;
+  readonly line: number;
   readonly size: Size;
   readonly isOneSign: boolean;
 }
 
-function readings({ found, sign, size, isOneSign }: SignOptions): readonly Reading[] {
+function readings({ found, sign, line, size, isOneSign }: SignOptions): readonly Reading[] {
   const ways = isOneSign ? [{ signs: [sign], plausibility: 0 }] : waysToRead(found, sign);
   return ways.map(({ signs, plausibility }) => ({
     plausibility,
@@ -128,13 +134,13 @@ function readings({ found, sign, size, isOneSign }: SignOptions): readonly Readi
         { name: 'cut out', image: () => cut },
         { name: `fitted into ${boxed.width} × ${boxed.height}`, image: () => boxed },
       ];
-      return candidate(centred, { left, top, width, height }, stages);
+      return { ...candidate(centred, { left, top, width, height }, stages), line };
     }),
   }));
 }
 
 function candidate(image: GreyImage, box: Box, stages: readonly Stage[] = []): Candidate {
-  return { input: toModelInput([image]), box, stages };
+  return { input: toModelInput([image]), box, line: 1, stages };
 }
 
 function alone(only: Candidate): Reading {
@@ -166,16 +172,15 @@ function clamped({ width, height, values }: GreyImage): GreyImage {
 interface WholeOptions {
   readonly size: Size;
   readonly channels: number;
-  readonly blank: boolean;
 }
 
-/** The whole picture as it is, grey or in colour, letter-boxed. */
-function prepareWhole(planes: Planes, { size, channels, blank }: WholeOptions): Prepared {
+/** The whole picture as it is, grey or in colour, letter-boxed. One even colour is a picture like any other. */
+function prepareWhole(planes: Planes, { size, channels }: WholeOptions): Prepared {
   const [plane] = planes;
   const box = { left: 0, top: 0, width: plane.width, height: plane.height };
   const used = channels === 1 ? [inkyGrey(planes)] : planes;
   const input = toModelInput(used.map((each) => letterBox(each, size)));
-  return { blank, stages: [], parts: [[alone({ input, box, stages: [] })]] };
+  return { blank: false, stages: [], parts: [[alone({ input, box, line: 1, stages: [] })]] };
 }
 
 /** Fits a plane into `size` without stretching it; its own border continues into the bars. */

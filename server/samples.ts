@@ -11,6 +11,8 @@ export interface Sample {
   readonly name: string;
   /** The digit it shows, where the file name says so. */
   readonly label: string | undefined;
+  /** One of those that come with the package: it is shown where a model reads digits. */
+  readonly isPackaged?: boolean;
   readonly png: Uint8Array;
 }
 
@@ -33,6 +35,7 @@ export async function readSamples(directory: string): Promise<readonly Sample[]>
     pngs.slice(0, MAX_SAMPLES).map(async (name) => ({
       name,
       label: /\d+/.exec(name)?.[0],
+      isPackaged: directory === PACKAGED_SAMPLES,
       png: await readFileBytes(join(directory, name), 'a sample picture'),
     })),
   );

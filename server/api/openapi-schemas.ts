@@ -31,6 +31,7 @@ export function schemas({ signature, inputShape, classes }: ModelFacts): Readonl
   const digit = { prediction: { type: 'integer', minimum: 0, maximum: classes - 1 }, probabilities };
   const pixels = { type: 'number', minimum: 0 };
   const box = record({ left: pixels, top: pixels, width: pixels, height: pixels });
+  const place = { box, line: { type: 'integer', minimum: 1 } };
   const steps = list(record({ name: text, image: text }));
   const map = (values: Schema) => ({ type: 'object', additionalProperties: values });
   const tensorInfo = record({
@@ -45,13 +46,16 @@ export function schemas({ signature, inputShape, classes }: ModelFacts): Readonl
     Problem: record({ error: text, 'status?': count, 'requestId?': text }),
     Upload: {
       type: 'object',
-      required: ['prediction', 'probabilities', 'digits', 'pixels'],
+      required: ['prediction', 'probabilities', 'digits', 'lines', 'pixels'],
       properties: {
-        ...digit,
+        prediction: { type: ['integer', 'null'], minimum: 0, maximum: classes - 1 },
+        probabilities: { type: 'array', items: share, maxItems: classes },
         label: text,
-        digits: list(record({ ...digit, box })),
-        explanation: record({ steps, digits: list(record({ ...digit, box, seen: text, steps })) }),
+        digits: list(record({ ...digit, ...place })),
+        lines: list(text),
+        explanation: record({ steps, digits: list(record({ ...digit, ...place, seen: text, steps })) }),
         blank: { const: true },
+        message: text,
         pixels: list(list(channels === 1 ? level : list(level, channels), width), height),
       },
     },

@@ -56,7 +56,9 @@ async function prepare(
   { image, shape }: { readonly image: string; readonly shape: readonly number[] },
 ): Promise<Float32Array> {
   try {
-    return preprocess(await decodeImage(bytes), imageShape(shape)).values;
+    const { blank, values } = preprocess(await decodeImage(bytes), imageShape(shape));
+    if (blank) throw new DataError({ file: image, expected: 'something to read', found: 'a blank picture' });
+    return values;
   } catch (cause) {
     if (!(cause instanceof HttpProblem)) throw cause;
     const found = cause.message.replace(/^Expected .*, found /, '').replace(/\.$/, '');

@@ -2,6 +2,8 @@
 
 /** Longest side of a picture that was too large to send as it is. */
 const SHRUNK_SIDE = 1600;
+/** An answer that takes longer will not come: the server itself gives up sooner. */
+const LONGEST_MS = 60_000;
 
 /**
  * The server's answer `{prediction, probabilities, digits, explanation}` about a picture.
@@ -15,8 +17,9 @@ export async function askServer(picture, { maxBytes, signal }) {
     method: 'POST',
     body: form,
     headers: { Accept: 'application/json' },
-    signal,
+    signal: AbortSignal.any?.([signal, AbortSignal.timeout(LONGEST_MS)]) ?? signal,
   }).catch((cause) => {
+    if (cause.name === 'TimeoutError') throw new Error('The server took too long to answer. Try again.');
     throw new Error('The server cannot be reached. Is it still running?', { cause });
   });
   const answer = await response.json().catch(() => undefined);

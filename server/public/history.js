@@ -1,7 +1,8 @@
 /** What was read in this visit: kept in this tab's session storage, so that a reload keeps it and closing the tab does not. */
-import { formatShare, reading, sureness } from './words.js';
+import { formatShare, isBlank, reading, sureness } from './words.js';
 
-const KEY = 'fedbatch-history';
+/** Of this kind of answers. */
+const KEY = 'fedbatch-history-2';
 const MOST_ENTRIES = 12;
 
 /** Shows the history and keeps it. `show(answer, pictureUrl)` is called when someone chooses an entry. */
@@ -21,9 +22,9 @@ export function openHistory(show) {
         picture.src = pictureUrl;
         picture.alt = '';
         const read = document.createElement('strong');
-        read.textContent = answer.blank ? 'blank' : reading(answer);
+        read.textContent = reading(answer);
         const share = document.createElement('span');
-        share.textContent = formatShare(Math.min(...answer.digits.map(sureness)));
+        share.textContent = isBlank(answer) ? 'found' : formatShare(Math.min(...answer.digits.map(sureness)));
         button.append(picture, read, share);
         button.addEventListener('click', () => show(answer, pictureUrl));
         return button;

@@ -1,4 +1,4 @@
-/** The drawing pad: pointer and keyboard make strokes, and each change is read while it is drawn. */
+/** The drawing pad: pointer and keyboard make strokes, and what is drawn is read while it grows. */
 
 /** Like a felt pen on paper: what a model of pen strokes has seen most. */
 const LINE_WIDTH = 26;
@@ -13,8 +13,9 @@ const KEY_STEP = 12;
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /**
- * Makes `canvas` a pad. `read(blob, drawing)` gets each picture and the number of the drawing; no blob when it is empty. It
- * may resolve to a pause in milliseconds: then the newest picture is read again after it, and nothing before.
+ * Makes `canvas` a pad. `read(blob, drawing)` gets a picture and the number of the drawing; no blob when it is empty. One
+ * picture is read at a time, however long that takes, and then the newest. It resolves to `{pauseMs}` where the newest
+ * picture may be read again only after a pause, to `{isGivenUp: true}` where something else is read instead, or to nothing.
  */
 export function openPad(canvas, { read }) {
   const context = canvas.getContext('2d');
@@ -24,6 +25,8 @@ export function openPad(canvas, { read }) {
   let timer;
   let readEveryMs = READ_EVERY_MS;
   let pausedUntil = 0;
+  let isReading = false;
+  let hasChanged = false;
 
   const redraw = () => {
     context.fillStyle = PAPER;
@@ -39,24 +42,30 @@ export function openPad(canvas, { read }) {
     for (const id of ['pad-undo', 'pad-clear']) find(id).disabled = strokes.length === 0;
     find('pad-invitation').hidden = strokes.length > 0;
   };
-  const readNow = () => {
+  const readNow = async () => {
     clearTimeout(timer);
     timer = undefined;
-    if (strokes.length === 0) {
+    hasChanged = strokes.length > 0;
+    if (!hasChanged) {
       void read(undefined, drawing);
       drawing++;
       return;
     }
+    if (isReading) return;
     if (performance.now() < pausedUntil) return readAfterPause();
+    [isReading, hasChanged] = [true, false];
     const number = drawing;
-    canvas.toBlob(async (blob) => {
-      const pauseMs = blob && (await read(blob, number));
-      if (!pauseMs) return;
+    const blob = await new Promise((resolve) => canvas.toBlob(resolve));
+    const { pauseMs, isGivenUp = false } = (blob && (await read(blob, number))) ?? {};
+    isReading = false;
+    if (pauseMs !== undefined) {
       pausedUntil = performance.now() + pauseMs;
       readEveryMs = Math.min(READ_SELDOM_MS, readEveryMs * 2);
       clearTimeout(timer);
-      readAfterPause();
-    });
+      return readAfterPause();
+    }
+    // A drawing that gave way to another picture is read again when it goes on.
+    if (hasChanged && !(isGivenUp && number === drawing)) void readNow();
   };
   const readAfterPause = () => {
     timer = setTimeout(readNow, pausedUntil - performance.now());
@@ -67,7 +76,7 @@ export function openPad(canvas, { read }) {
   const change = (next) => {
     strokes = next;
     redraw();
-    readNow();
+    void readNow();
   };
   find('pad-undo').addEventListener('click', () => change(strokes.slice(0, -1)));
   find('pad-clear').addEventListener('click', () => change([]));
@@ -82,7 +91,7 @@ export function openPad(canvas, { read }) {
       redraw();
       readSoon();
     },
-    end: readNow,
+    end: () => void readNow(),
   });
   drawByKeys(canvas, {
     pen: find('pad-pen'),

@@ -2,24 +2,37 @@
 import { askServer } from './ask.js';
 import { openHistory } from './history.js';
 import { openPad } from './pad.js';
-import { showAnswer, showBusy, showError, showNothingNew } from './result.js';
-import { formatShare, reading, sureness } from './words.js';
+import {
+  clearAnswer,
+  PATIENCE_MS,
+  READING,
+  showAnswer,
+  showBusy,
+  showError,
+  showNothingNew,
+} from './result.js';
+import { isBlank, shortly } from './words.js';
 
 const form = document.querySelector('#upload');
 if (form) enhance(form, Number(form.dataset.maxBytes));
 
 /** The newest picture wins: asking about it gives up the one before. */
 let asking = new AbortController();
+/** The drawing that is asked about, and the one whose answer is shown; undefined for any other picture. */
+let askedEntry;
+let shownEntry;
 
 function enhance(form, maxBytes) {
   const history = openHistory((answer, pictureUrl) => {
     asking.abort();
+    [askedEntry, shownEntry] = [];
     showAnswer(answer, pictureUrl);
   });
 
   /**
-   * Asks about the picture that `picture` fetches. Resolves to the answer; undefined when it failed or was given up.
-   * Where the server asks for a pause, `onPause(ms)` is called instead of showing an error, if it is given.
+   * Asks about the picture that `picture` fetches. Resolves to `{answer}`, to `{isGivenUp: true}` where another picture came
+   * between, or to nothing of these when it failed. Where the server asks for a pause and `canPause` is true, it resolves
+   * to `{pauseMs}` instead of showing an error.
    */
   const read = async ({
     picture,
@@ -28,31 +41,32 @@ function enhance(form, maxBytes) {
     errorPlace = 'error',
     entry,
     isLive = false,
-    onPause,
+    canPause = false,
   }) => {
     asking.abort();
     asking = new AbortController();
+    askedEntry = entry;
     const { signal } = asking;
     markSample(sample);
     showBusy();
     try {
       const blob = await picture(signal);
       const answer = await askServer(blob, { maxBytes, signal });
-      if (signal.aborted) return undefined;
+      if (signal.aborted) return { isGivenUp: true };
       const url = pictureUrl ?? (await toSmallPicture(blob));
-      if (signal.aborted) return undefined;
+      if (signal.aborted) return { isGivenUp: true };
       showAnswer(answer, url, { isLive });
-      history.add(answer, url, entry);
-      return answer;
+      shownEntry = entry;
+      if (!isBlank(answer)) history.add(answer, url, entry);
+      return { answer };
     } catch (error) {
-      if (signal.aborted) return undefined;
-      if (error.retryAfterMs === undefined || onPause === undefined) {
-        showError(error.message, errorPlace);
-      } else {
+      if (signal.aborted) return { isGivenUp: true };
+      if (canPause && error.retryAfterMs !== undefined) {
         showNothingNew();
-        onPause(error.retryAfterMs);
+        return { pauseMs: error.retryAfterMs };
       }
-      return undefined;
+      showError(error.message, errorPlace);
+      return {};
     }
   };
   const readFile = (file) => read({ picture: async () => file });
@@ -89,36 +103,40 @@ function enhance(form, maxBytes) {
   if (canvas) openPad(canvas, { read: readDrawing(read) });
 }
 
-/**
- * Reads the pad's drawing: each drawing is one entry of the history, however often it is read while it grows. Resolves to
- * the pause in milliseconds that the server asks for, or to nothing.
- */
+/** Reads the pad's drawing: each drawing is one entry of the history, however often it is read while it grows. */
 function readDrawing(read) {
   const said = document.querySelector('#pad-answer');
+  const isDrawing = (entry) => entry?.startsWith('pad-') === true;
+  const say = (state, text) => {
+    said.dataset.state = state;
+    said.textContent = text;
+  };
   return async (blob, drawing) => {
     if (blob === undefined) {
-      said.textContent = '';
-      asking.abort();
-      return;
+      say('empty', '');
+      if (isDrawing(askedEntry)) {
+        asking.abort();
+        showNothingNew();
+      }
+      if (isDrawing(shownEntry)) clearAnswer();
+      return {};
     }
     const entry = `pad-${drawing}`;
-    let pauseMs;
-    const answer = await read({
-      picture: async () => blob,
-      errorPlace: 'pad-error',
-      entry,
-      isLive: true,
-      onPause(ms) {
-        pauseMs = ms;
-        said.dataset.state = 'paused';
-        said.textContent = `Draw on: it reads again in ${Math.ceil(ms / 1000)} s.`;
-      },
-    });
-    if (answer === undefined) return pauseMs;
-    said.dataset.state = 'read';
-    const least = Math.min(...answer.digits.map(sureness));
-    said.textContent = answer.blank ? '' : `${reading(answer)} · ${formatShare(least)}`;
-    return undefined;
+    // A reading that is there stays, dimmed, until the next one: it is of the same drawing.
+    const waiting = setTimeout(() => {
+      if (said.textContent === '') say('busy', READING);
+      else said.dataset.state = 'busy';
+    }, PATIENCE_MS);
+    const picture = async () => blob;
+    const outcome = await read({ picture, errorPlace: 'pad-error', entry, isLive: true, canPause: true });
+    clearTimeout(waiting);
+    const { answer, pauseMs, isGivenUp } = outcome;
+    if (answer) say('read', shortly(answer));
+    else if (pauseMs !== undefined)
+      say('paused', `Draw on: it reads again in ${Math.ceil(pauseMs / 1000)} s.`);
+    else if (!isGivenUp || said.textContent === READING) say('empty', '');
+    else if (said.dataset.state === 'busy') say('read', said.textContent);
+    return outcome;
   };
 }
 

@@ -18,24 +18,47 @@ export const formatShare = (share) => `${(share * 100).toFixed(1)} %`;
 /** How sure the model is of what it says about a digit. */
 export const sureness = ({ prediction, probabilities }) => probabilities[prediction];
 
-/** What an answer reads: the names of all its classes. */
-export function reading({ digits }) {
-  return digits.map(({ prediction }) => nameOf(prediction)).join(readsSigns ? '' : ', ');
+/** Whether each class is called by one character. */
+const areSigns = labels.every((label) => [...label].length === 1);
+
+/** What each line of an answer reads: the names of its classes, written together where they are single signs. */
+export function linesRead({ digits }) {
+  const lines = [];
+  for (const { line, prediction } of digits) {
+    lines[line - 1] ??= [];
+    lines[line - 1].push(nameOf(prediction));
+  }
+  return lines.map((names) => names.join(areSigns ? '' : ', '));
+}
+
+/** What an answer reads, in one line. */
+export const reading = (answer) => (isBlank(answer) ? 'nothing' : linesRead(answer).join(' / '));
+
+/** Whether nothing was found. */
+export const isBlank = ({ digits }) => digits.length === 0;
+
+/** `7 · 97.3 %`: what an answer reads, and how sure the model is of the digit that it is least sure of. */
+export function shortly(answer) {
+  if (isBlank(answer)) return 'nothing found';
+  return `${reading(answer)} · ${formatShare(Math.min(...answer.digits.map(sureness)))}`;
 }
 
 /** The sentence in parts: what stands at odd places is emphasised. */
 export function sentence(answer) {
-  if (answer.blank) return ['The picture looks blank, so this is a guess about nothing.'];
-  const name = nameOf(answer.prediction);
-  if (answer.digits.length === 1)
-    return [`It looks like ${article(name)} `, name, `, ${formatShare(sureness(answer))} sure.`];
-  const doubtful = answer.digits.reduce((least, digit) =>
-    sureness(digit) < sureness(least) ? digit : least,
+  if (isBlank(answer)) return [answer.message];
+  const [first, ...others] = answer.digits;
+  const name = nameOf(first.prediction);
+  if (others.length === 0)
+    return [`It looks like ${article(name)}`, name, `, ${formatShare(sureness(first))} sure.`];
+  const doubtful = others.reduce(
+    (least, digit) => (sureness(digit) < sureness(least) ? digit : least),
+    first,
   );
+  const lines = linesRead(answer);
   return [
-    'It reads ',
-    reading(answer),
-    `. It is least sure of the ${nameOf(doubtful.prediction)}: ${formatShare(sureness(doubtful))}.`,
+    lines.length === 1 ? 'It reads ' : `It reads ${lines.length} lines: `,
+    ...lines.flatMap((line, at) => (at === 0 ? [line] : [', ', line])),
+    `. It is least sure of ${the(nameOf(doubtful.prediction))}: ${formatShare(sureness(doubtful))}.`,
   ];
 }
 
@@ -46,13 +69,20 @@ export function classesWithBars(probabilities) {
   return classes.sort((a, b) => probabilities[b] - probabilities[a]).slice(0, MOST_BARS);
 }
 
-/** How large a reading can be written: by the number of its characters. */
-export function lengthClass(text) {
-  if (text.length <= 1) return 'short';
-  if (text.length === 2) return 'pair';
-  return text.length <= 5 ? 'middle' : 'long';
+/** Ten characters a row, and ten rows, at most. */
+const MOST = 10;
+
+/** How large lines can be written: by the characters of their longest word, and by their rows. */
+export function sizeOf(lines) {
+  const words = lines.flatMap((line) => line.split(' ').map((word) => [...word].length));
+  const length = Math.min(MOST, Math.max(1, ...words));
+  const rows = lines.reduce((sum, line) => sum + Math.ceil([...line].length / length), 0);
+  return { length, rows: Math.min(MOST, rows) };
 }
 
 function article(name) {
-  return /^(8|11$|18$|[aeio]|[aefhilmnorsx]$)/i.test(name) ? 'an' : 'a';
+  if (/^class \d+$/.test(name)) return '';
+  return /^(8|11$|18$|[aeio]|[aefhilmnorsx]$)/i.test(name) ? 'an ' : 'a ';
 }
+
+const the = (name) => (article(name) === '' ? name : `the ${name}`);

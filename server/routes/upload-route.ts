@@ -7,7 +7,7 @@ import { explain } from '../explain.js';
 import type { Predictor } from '../predictor.js';
 import { receiveImage, type UploadLimits } from '../upload.js';
 import { renderPage } from '../views/page.js';
-import type { PageContent } from '../views/page-content.js';
+import { linesRead, NOTHING_FOUND, type PageContent, wordsFor } from '../views/page-content.js';
 import { sendPage, show } from './page-routes.js';
 
 /** What the route needs. */
@@ -34,15 +34,17 @@ export function addUploadRoute(app: Express, { predictor, limits, page }: Upload
           ]);
           sendPage(response, renderPage({ ...page(), shown: await show(classified, givenUrl) }));
         } else {
-          const { prediction, probabilities, digits, blank } = classified.answer;
+          const { prediction, probabilities, digits } = classified.answer;
+          const isBlank = digits.length === 0;
           response.set('Cache-Control', 'no-store');
-          const label = predictor.card()?.labels?.[prediction];
+          const label = prediction === null ? undefined : predictor.card()?.labels?.[prediction];
           response.json({
             prediction,
             ...(label === undefined ? {} : { label }),
             probabilities,
             digits,
-            ...(blank ? { blank } : {}),
+            lines: linesRead(classified.answer, wordsFor(predictor.card())),
+            ...(isBlank ? { blank: true, message: NOTHING_FOUND } : {}),
             ...(request.query.explain === undefined ? {} : { explanation: await explain(classified) }),
             pixels: pixelRows(classified.input, classified.inputShape),
           });

@@ -13,7 +13,8 @@ interface PageElement {
   readonly clientHeight: number;
   decode(): Promise<void>;
   dispatchEvent(event: object): boolean;
-  getBoundingClientRect(): { readonly top: number };
+  readonly hidden: boolean;
+  getBoundingClientRect(): { readonly top: number; readonly bottom: number };
 }
 interface Violation {
   readonly violatedDirective: string;
@@ -34,6 +35,7 @@ declare const axe: {
     }[];
   }>;
 };
+declare const innerHeight: number;
 declare const getComputedStyle: (element: PageElement) => { readonly backgroundColor: string };
 declare const DataTransfer: new () => { readonly items: { add(file: object): void } };
 declare const File: new (parts: readonly Uint8Array[], name: string, options: object) => object;
@@ -53,14 +55,26 @@ export function isAnswered(digit: string): boolean {
   return document.querySelector('#digit').textContent === digit && dataset.state === 'done';
 }
 
-/** Whether the pad has said something. */
+/** Whether the pad has said what it reads. */
 export function hasPadAnswer(): boolean {
-  return document.querySelector('#pad-answer').textContent !== '';
+  return document.querySelector('#pad-answer').dataset.state === 'read';
 }
 
 /** Whether the pad says this. */
 export function padSays(text: string): boolean {
   return document.querySelector('#pad-answer').textContent === text;
+}
+
+/** Whether the answer stands as if nothing had been asked; what is wrong may be said. */
+export function isAnswerEmpty(): boolean {
+  const hidden = ['#given', '#seen', '#way'].every((id) => document.querySelector(id).hidden);
+  return hidden && document.querySelector('#digit').textContent === '?';
+}
+
+/** Whether all of an element lies on the screen as it is scrolled now. */
+export function isOnScreen(selector: string): boolean {
+  const { top, bottom } = document.querySelector(selector).getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight && bottom > top;
 }
 
 /** Whether nothing of what the model reads is cut off. */

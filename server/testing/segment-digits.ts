@@ -89,3 +89,20 @@ export const ON_PAPER: Partial<Drawing> = {
   ink: [20, 25, 70],
   paper: [235, 230, 220],
 };
+
+/** A picture of lines of digits: black on white, 100 pixels high and 30 apart. */
+export async function linesPng(lines: readonly (readonly number[])[]): Promise<Buffer> {
+  const drawing = { width: 60, height: 100, left: 0, top: 0, digitHeight: 100, ink: BLACK, paper: WHITE };
+  const overlays = await Promise.all(
+    lines.flatMap((digits, line) =>
+      digits.map(async (digit, at) => ({
+        input: await digitPng(digit, drawing),
+        ...{ left: 40 + at * 95, top: 30 + line * 130 },
+      })),
+    ),
+  );
+  const width = 80 + Math.max(...lines.map(({ length }) => length)) * 95;
+  const size = { width, height: 30 + lines.length * 130 };
+  const empty = sharp({ create: { ...size, channels: 3, background: '#ffffff' } });
+  return empty.composite(overlays).png().toBuffer();
+}

@@ -32,6 +32,7 @@ export async function serveApp(
     Array.from({ length: 10 }, async (_, digit) => ({
       name: `digit-${digit}.png`,
       label: String(digit),
+      isPackaged: true,
       png: await digitPng(digit),
     })),
   );
@@ -57,8 +58,11 @@ export async function serveApp(
 
 /** What `/upload` answers in JSON. */
 export interface UploadAnswer {
-  readonly prediction: number;
+  readonly prediction: number | null;
   readonly probabilities: readonly number[];
+  readonly digits: readonly { readonly prediction: number; readonly line: number }[];
+  readonly lines: readonly string[];
+  readonly message?: string;
   readonly pixels: readonly (readonly number[])[];
   readonly blank?: boolean;
   readonly error?: string;

@@ -1,35 +1,34 @@
 /** The part of the page that answers: what is read, how sure that is, and the way of the picture to the model. */
 import { type Html, html } from '../../lib/html/html.js';
-import type { ModelCard } from '../predictor.js';
 import {
   classesWithBars,
   formatShare,
-  reading,
+  linesRead,
+  type PageContent,
   type ShownAnswer,
   sentence,
   type Words,
 } from './page-content.js';
 
 /** The answer; an empty one before anything was asked, for page.js to fill. */
-export function renderAnswer(
-  shown: ShownAnswer | undefined,
-  words: Words,
-  card: ModelCard | undefined,
-): Html {
+export function renderAnswer({ shown, card, error }: PageContent, words: Words): Html {
   const [height, width] = card?.inputShape ?? [28, 28];
   const first = shown?.explanation.digits[0];
-  const read = shown ? reading(shown.answer, words) : '?';
+  const lines = shown ? linesRead(shown.answer, words) : [];
+  const state = shown ? (lines.length > 0 ? 'done' : 'blank') : error === undefined ? 'empty' : 'failed';
+  const said = shown ? sentence(shown.answer, words).map(emphasiseOdd) : error === undefined && INVITATION;
   const readsSigns = words.readsSigns ? 'yes' : 'no';
-  return html`<section class="card answer" id="answer" data-state="${shown ? 'done' : 'empty'}" data-labels="${JSON.stringify(words.labels)}" data-signs="${readsSigns}" aria-labelledby="answer-title" tabindex="-1">
+  return html`<section class="card answer" id="answer" data-state="${state}" data-labels="${JSON.stringify(words.labels)}" data-signs="${readsSigns}" aria-labelledby="answer-title" tabindex="-1">
         <h2 id="answer-title">Answer</h2>
+        <p class="error" id="error" role="alert">${error}</p>
         <div class="flow">
           <figure><div class="frame">${picture('given', 'The picture as given', shown?.givenUrl)}</div><figcaption>Your picture</figcaption></figure>
           ${arrow}
           <figure><div class="frame seen">${picture('seen', `The picture as the model saw it, ${width} by ${height} pixels`, first?.seen)}</div><figcaption>What the model saw, ${width} × ${height}</figcaption></figure>
           ${arrow}
-          <figure><div class="frame digit" id="digit" data-length="${lengthClass(read)}" aria-hidden="true">${read}</div><figcaption>What it reads</figcaption></figure>
+          <figure><div class="frame digit" id="digit" data-length="${longestWord(lines)}" data-lines="${rowsOf(lines)}" aria-hidden="true">${lines.length > 0 ? lines.join('\n') : shown ? NOTHING : NO_ANSWER}</div><figcaption>What it reads</figcaption></figure>
         </div>
-        <p class="sentence" id="sentence" role="status" aria-live="polite">${shown ? sentence(shown.answer, words).map(emphasiseOdd) : 'Nothing to read yet: draw, choose a picture, or take a sample.'}</p>
+        <p class="sentence" id="sentence" role="status" aria-live="polite">${said}</p>
         <div class="digits" id="digits" role="group" aria-label="Digits of the picture" hidden></div>
         ${shown && shown.answer.digits.length > 1 && renderDigits(shown, words)}
         <h3 id="bars-title">How sure it is</h3>
@@ -44,12 +43,20 @@ export function renderAnswer(
       </section>`;
 }
 
-/** How large a reading can be written: by the number of its characters. */
-export function lengthClass(text: string): string {
-  if (text.length <= 1) return 'short';
-  if (text.length === 2) return 'pair';
-  return text.length <= 5 ? 'middle' : 'long';
-}
+/** Before anything was asked, and where nothing was found. */
+const NO_ANSWER = '?';
+const NOTHING = '–';
+const INVITATION = 'Nothing to read yet: draw, or choose a picture.';
+
+/** A reading is written as large as there is room for: characters of its longest word, and rows, ten of each at most. */
+const MOST = 10;
+const longestWord = (lines: readonly string[]) =>
+  Math.min(MOST, Math.max(1, ...lines.flatMap((line) => line.split(' ').map((word) => [...word].length))));
+const rowsOf = (lines: readonly string[]) =>
+  Math.min(
+    MOST,
+    lines.reduce((sum, line) => sum + Math.ceil([...line].length / longestWord(lines)), 0),
+  );
 
 const arrow = html`<svg class="arrow" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12h14m0 0-5-5m5 5-5 5"/></svg>`;
 
@@ -66,8 +73,8 @@ function picture(id: string, alt: string, url: string | undefined): Html {
 /** Each digit of several, where there is no JavaScript to choose one of them. */
 function renderDigits({ explanation }: ShownAnswer, { labels }: Words): Html {
   return html`<div class="digits">${explanation.digits.map(
-    ({ prediction, probabilities, seen }) =>
-      html`<figure class="digit-choice"><img src="${seen}" alt="" width="44" height="44"><figcaption><strong>${labels[prediction] ?? prediction}</strong> ${formatShare(probabilities[prediction] ?? 0)}</figcaption></figure>`,
+    ({ prediction, probabilities, seen, line }, at) =>
+      html`${at > 0 && line !== explanation.digits[at - 1]?.line && html`<span class="line-break"></span>`}<figure class="digit-choice"><img src="${seen}" alt="" width="44" height="44"><figcaption><strong>${labels[prediction] ?? prediction}</strong> ${formatShare(probabilities[prediction] ?? 0)}</figcaption></figure>`,
   )}</div>`;
 }
 

@@ -26,62 +26,86 @@ const DEFAULT_CLASSES = 10;
 /** More bars would be a list to scroll: of more classes the likeliest are shown. */
 const MOST_BARS = 10;
 
+/** A model that reads digits as MNIST has them takes pictures of about its size. */
+const DIGIT_SIDE = { least: 8, most: 64 };
+
+/** Why there is no answer. */
+export const NOTHING_FOUND = 'Nothing to read was found in the picture.';
+
 /** What a model reads, in the words of the page. */
 export interface Words {
   readonly title: string;
   readonly lead: string;
-  /** Name of each class. */
+  /** What sends a picture off, without JavaScript. */
+  readonly action: string;
+  /** Name of each class; of a model without names, `class 3`. */
   readonly labels: readonly string[];
   /** Whether several things may stand side by side in one picture. */
   readonly readsSigns: boolean;
+  /** Whether these are the digits 0 to 9. */
+  readonly isDigits: boolean;
 }
 
 /** The page's words for a model; for one of digits while none is there. */
 export function wordsFor(card: ModelCard | undefined): Words {
-  const labels =
-    card?.labels ?? Array.from({ length: card?.classes ?? DEFAULT_CLASSES }, (_, index) => String(index));
+  const { classes = DEFAULT_CLASSES, inputShape: [height] = [DIGIT_SIDE.least] } = card ?? {};
   const readsSigns = card === undefined || subjectOf(card) === 'signs';
+  const digits = Array.from({ length: DEFAULT_CLASSES }, (_, digit) => String(digit));
+  const named = card?.labels ?? (classes === DEFAULT_CLASSES ? digits : undefined);
+  const isOfSize = height >= DIGIT_SIDE.least && height <= DIGIT_SIDE.most;
+  const isDigits = readsSigns && isOfSize && named?.join() === digits.join();
+  const numbered = Array.from({ length: classes }, (_, index) => `class ${index}`);
+  const labels = isDigits ? digits : (card?.labels ?? numbered);
   const lead = 'A model trained by federated averaging';
   if (!readsSigns)
     return {
       title: 'What is in the picture?',
       lead: `Give it a picture. ${lead} says what it shows.`,
-      labels,
-      readsSigns,
+      action: 'Look at it',
+      ...{ labels, readsSigns, isDigits },
     };
-  const isDigits = labels.length === 10 && labels.every((label, index) => label === String(index));
   const sign = isDigits ? 'digit' : 'sign';
   return {
     title: `Which ${sign} is it?`,
-    lead: `Draw a ${sign}, or give it a picture of one or of several in a row. ${lead} reads it.`,
-    labels,
-    readsSigns,
+    lead: `Draw a ${sign}, or give it a picture of one or of several in rows. ${lead} reads it.`,
+    action: `Read the ${sign}`,
+    ...{ labels, readsSigns, isDigits },
   };
 }
 
-/** What an answer reads: the names of all its classes, written together where they are single signs. */
-export function reading({ digits }: Answer, { labels, readsSigns }: Words): string {
-  const names = digits.map(({ prediction }) => labels[prediction] ?? String(prediction));
-  return names.join(readsSigns ? '' : ', ');
+/** What each line of an answer reads: the names of its classes, written together where they are single signs. */
+export function linesRead({ digits }: Pick<Answer, 'digits'>, { labels }: Pick<Words, 'labels'>): string[] {
+  const areSigns = labels.every((label) => [...label].length === 1);
+  const lines: string[][] = [];
+  for (const { line, prediction } of digits) {
+    const names = lines[line - 1] ?? [];
+    lines[line - 1] = [...names, labels[prediction] ?? String(prediction)];
+  }
+  return lines.map((names) => names.join(areSigns ? '' : ', '));
+}
+
+/** What an answer reads, in one line. */
+export function reading(answer: Answer, words: Words): string {
+  return linesRead(answer, words).join(' / ');
 }
 
 /** The sentence in parts: what stands at odd places is emphasised. */
 export function sentence(answer: Answer, words: Words): readonly string[] {
-  if (answer.blank) return ['The picture looks blank, so this is a guess about nothing.'];
   const { labels } = words;
-  const name = labels[answer.prediction] ?? String(answer.prediction);
+  const [first, ...others] = answer.digits;
+  if (first === undefined) return [NOTHING_FOUND];
+  const nameOf = ({ prediction }: Answer['digits'][number]) => labels[prediction] ?? String(prediction);
   const sure = (digit: Answer['digits'][number]) => digit.probabilities[digit.prediction] ?? 0;
-  if (answer.digits.length === 1)
-    return [
-      `It looks like ${article(name)} `,
-      name,
-      `, ${formatShare(answer.probabilities[answer.prediction] ?? 0)} sure.`,
-    ];
-  const doubtful = answer.digits.reduce((least, digit) => (sure(digit) < sure(least) ? digit : least));
+  if (others.length === 0) {
+    const name = nameOf(first);
+    return [`It looks like ${article(name)}`, name, `, ${formatShare(sure(first))} sure.`];
+  }
+  const doubtful = others.reduce((least, digit) => (sure(digit) < sure(least) ? digit : least), first);
+  const lines = linesRead(answer, words);
   return [
-    'It reads ',
-    reading(answer, words),
-    `. It is least sure of the ${labels[doubtful.prediction] ?? doubtful.prediction}: ${formatShare(sure(doubtful))}.`,
+    lines.length === 1 ? 'It reads ' : `It reads ${lines.length} lines: `,
+    ...lines.flatMap((line, at) => (at === 0 ? [line] : [', ', line])),
+    `. It is least sure of ${the(nameOf(doubtful))}: ${formatShare(sure(doubtful))}.`,
   ];
 }
 
@@ -101,7 +125,13 @@ export function formatShare(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
-/** As one says it: an eight, an eleven, an ankle boot. */
+/** As one says it: an eight, an eleven, an ankle boot; but class 8. */
 function article(name: string): string {
-  return /^(8|11$|18$|[aeio]|[aefhilmnorsx]$)/i.test(name) ? 'an' : 'a';
+  if (/^class \d+$/.test(name)) return '';
+  return /^(8|11$|18$|[aeio]|[aefhilmnorsx]$)/i.test(name) ? 'an ' : 'a ';
+}
+
+/** The 4; but class 4. */
+function the(name: string): string {
+  return article(name) === '' ? name : `the ${name}`;
 }

@@ -11,7 +11,7 @@ export function renderPage(content: PageContent): string {
   const words = wordsFor(content.card);
   const { shown } = content;
   return layout({
-    title: shown ? `It reads ${reading(shown.answer, words)}` : words.title,
+    title: shown?.answer.digits.length ? `It reads ${reading(shown.answer, words)}` : words.title,
     content: html`<header>
       <h1>${words.title}</h1>
       <p>${words.lead}</p>
@@ -19,9 +19,9 @@ export function renderPage(content: PageContent): string {
     <main>
       <div class="column">
         ${words.readsSigns && renderPad()}
-        ${renderInput(content)}
+        ${renderInput(content, words)}
       </div>
-      ${renderAnswer(shown, words, content.card)}
+      ${renderAnswer(content, words)}
       <section class="card history with-script" id="history" aria-labelledby="history-title" hidden>
         <h2 id="history-title">This visit</h2>
         <div class="past" id="past"></div>
@@ -51,10 +51,11 @@ function renderPad(): Html {
         </section>`;
 }
 
-function renderInput({ samples, maxFileBytes, error, card }: PageContent): Html {
+function renderInput({ samples: given, maxFileBytes }: PageContent, words: Words): Html {
+  const samples = given.filter(({ isPackaged = false }) => words.isDigits || !isPackaged);
   return html`<section class="card input" aria-labelledby="input-title">
         <h2 id="input-title">Your picture</h2>
-        <form class="upload" id="upload" action="/upload" method="post" enctype="multipart/form-data" data-max-bytes="${maxFileBytes}">
+        <form class="upload" id="upload" action="/upload#answer" method="post" enctype="multipart/form-data" data-max-bytes="${maxFileBytes}">
           <div class="drop" id="drop">
             <svg class="drop-icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 16V4m0 0L7.5 8.5M12 4l4.5 4.5M4 15v3.5A1.5 1.5 0 0 0 5.5 20h13a1.5 1.5 0 0 0 1.5-1.5V15"/></svg>
             <label for="file"><strong>Choose a picture</strong><span class="with-mouse">, drop or paste one</span></label>
@@ -62,15 +63,14 @@ function renderInput({ samples, maxFileBytes, error, card }: PageContent): Html 
             <input class="drop-input" type="file" id="file" name="file" required aria-describedby="file-hint error" accept="image/png,image/jpeg,image/webp,image/gif,image/avif">
           </div>
           <label class="camera with-touch"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 8.5A1.5 1.5 0 0 1 5.5 7h2L9 4.5h6L16.5 7h2A1.5 1.5 0 0 1 20 8.5v9a1.5 1.5 0 0 1-1.5 1.5h-13A1.5 1.5 0 0 1 4 17.5z"/><circle cx="12" cy="13" r="3.5"/></svg>Take a photo<input type="file" id="camera" accept="image/*" capture="environment"></label>
-          <button class="without-script" type="submit">${card !== undefined && !wordsFor(card).readsSigns ? 'Look at it' : 'Read the digit'}</button>
+          <button class="without-script" type="submit">${words.action}</button>
         </form>
-        <p class="error" id="error" role="alert">${error}</p>
-        ${samples.length > 0 && renderSamples(samples, wordsFor(card))}
+        ${samples.length > 0 && renderSamples(samples, words)}
       </section>`;
 }
 
-function renderSamples(samples: readonly Sample[], { readsSigns }: Words): Html {
-  const labelOf = ({ name, label }: Sample) => (label === undefined || !readsSigns ? name : `digit ${label}`);
+function renderSamples(samples: readonly Sample[], { isDigits }: Words): Html {
+  const labelOf = ({ name, label }: Sample) => (label === undefined || !isDigits ? name : `digit ${label}`);
   return html`<h3 id="samples-title">Or try one of these</h3>
         <ul class="samples" aria-labelledby="samples-title">${samples.map((sample) => {
           const path = `/samples/${encodeURIComponent(sample.name)}`;
