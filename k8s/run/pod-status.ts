@@ -1,5 +1,5 @@
 /** Reads a pod: which phase it is in, in one word; what keeps it from starting; how it ended and why. */
-import type { V1Container, V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
+import type { V1Container, V1ContainerStatus, V1Job, V1Pod } from '@kubernetes/client-node';
 import { ExitCode } from '../../lib/federation/errors.js';
 import { containersOf } from './types.js';
 
@@ -29,7 +29,13 @@ export interface PodEnding {
 
 const IMAGE_ADVICE =
   'build and push the images (k8s/build-images.sh), or name others with --image-prefix and --tag';
-const CONFIG_ADVICE = 'kubectl describe pod shows what it refers to';
+
+/** The reason of a pod that fits on no node. */
+export const UNSCHEDULABLE = 'Unschedulable';
+
+/** The command that shows what was told of an object; it does so for an hour, also after the object was deleted. */
+export const eventsOf = ({ metadata }: V1Pod | V1Job): string =>
+  `kubectl get events --field-selector involvedObject.name=${metadata?.name}`;
 
 /** Reasons of a container that waits: those of an image, and those of its configuration. */
 const IMAGE_REASONS: readonly string[] = [
@@ -62,13 +68,14 @@ export function podPhase(pod: V1Pod): PodPhase {
 }
 
 /** What keeps a pod from starting, if anything does. */
-export function podTrouble({ spec, status }: V1Pod): PodTrouble | undefined {
+export function podTrouble(pod: V1Pod): PodTrouble | undefined {
+  const { spec, status } = pod;
   const unscheduled = status?.conditions?.find(
     ({ type, status: is }) => type === 'PodScheduled' && is === 'False',
   );
-  if (unscheduled?.reason === 'Unschedulable') {
+  if (unscheduled?.reason === UNSCHEDULABLE) {
     const message = unscheduled.message ?? 'no node has room';
-    return { reason: 'Unschedulable', message, isFinal: false, advice: adviceForNode(message) };
+    return { reason: UNSCHEDULABLE, message, isFinal: false, advice: adviceForNode(message) };
   }
   const containers: readonly V1ContainerStatus[] = [
     ...(status?.initContainerStatuses ?? []),
@@ -80,7 +87,8 @@ export function podTrouble({ spec, status }: V1Pod): PodTrouble | undefined {
       const image = imageOf([...(spec?.initContainers ?? []), ...(spec?.containers ?? [])], name);
       return { reason, message: `the image ${image} cannot be pulled`, isFinal: true, advice: IMAGE_ADVICE };
     }
-    if (CONFIG_REASONS.includes(reason)) return { reason, message, isFinal: true, advice: CONFIG_ADVICE };
+    if (CONFIG_REASONS.includes(reason))
+      return { reason, message, isFinal: true, advice: `${eventsOf(pod)} shows what it refers to` };
   }
   return undefined;
 }

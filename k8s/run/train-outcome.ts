@@ -8,8 +8,8 @@ import { trainResultSchema } from '../../pipeline/train-client.js';
 import { readResult } from './job-result.js';
 import { NOT_STARTED_ANNOTATION, OTHER_INDEXES } from './names.js';
 import { type PodEnding, parseObject, passedOn, podEnding } from './pod-status.js';
-import { indexOf } from './types.js';
-import { type EndedJob, NOT_STARTED, type WaitContext } from './wait-for-job.js';
+import { indexOf, nameOf } from './types.js';
+import { type EndedJob, notStartedFor, type WaitContext } from './wait-for-job.js';
 
 /** What one client reports. */
 export type ClientReport = Omit<z.infer<typeof trainResultSchema>, 'round'>;
@@ -30,7 +30,7 @@ const CONTAINER = 'trainer';
  * @throws {ThresholdError} when so many are missing that the quorum is not reached
  */
 export async function readTrained(ended: EndedJob, task: TrainTask, context: WaitContext): Promise<Trained> {
-  const { pods, state, job } = ended;
+  const { pods, state, job, stuck } = ended;
   const { round, clients, quorum } = task;
   const reported: ClientReport[] = [];
   const missing: (MissingClient & { readonly ending?: PodEnding })[] = [];
@@ -46,8 +46,11 @@ export async function readTrained(ended: EndedJob, task: TrainTask, context: Wai
       reported.push({ ...report, client });
     } else missing.push({ client, ...whyMissing({ own, state, job, index }) });
   }
-  const next = state.kind === 'failed' && state.reason === NOT_STARTED ? ` ${state.message}` : '';
-  const [first] = missing;
+  const next =
+    stuck === undefined
+      ? ''
+      : ` The Job ${nameOf(job)} and what it has done stay; the same command goes on with it. Next: ${stuck.advice}.`;
+  const first = missing.find(({ reason }) => stuck && reason === notStartedFor(stuck)) ?? missing[0];
   if (quorum === undefined && first !== undefined) {
     const { client, reason, ending } = first;
     throw new StageError(`train client ${client}`, `${reason}.${next}`, {

@@ -8,6 +8,7 @@ import { startFeed } from './feed.js';
 import { type JobState, jobState } from './job-status.js';
 import { NOT_STARTED_ANNOTATION, OTHER_INDEXES } from './names.js';
 import { followPods, MAX_FOLLOWED } from './pod-logs.js';
+import type { PodTrouble } from './pod-status.js';
 import { indexOf, type Labels, nameOf } from './types.js';
 import { createWatchman } from './watchman.js';
 import { NOTICE_MS, type Waiting } from './why-waiting.js';
@@ -30,15 +31,14 @@ export interface WaitedJob {
   readonly quorum?: number | undefined;
 }
 
-/** A Job that has come to an end, and its pods; none of them runs any more. */
+/** A Job that has come to an end, or is stuck, and its pods; none of them runs any more. */
 export interface EndedJob {
   readonly job: V1Job;
-  readonly state: Exclude<JobState, { readonly kind: 'running' }>;
+  readonly state: JobState;
   readonly pods: readonly V1Pod[];
+  /** Why it goes on and is waited for no longer. */
+  readonly stuck?: PodTrouble;
 }
-
-/** The reason of a wait that ended before its Job, because pods cannot start. */
-export const NOT_STARTED = 'NotStarted';
 
 /** Who listens to the end of a wait beside the logs: two feeds, and the wait itself. */
 const OTHER_LISTENERS = 3;
@@ -113,7 +113,10 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
           if (stuck !== undefined && done === 0) await giveUp(stuck, { job: current, title, context });
           if (stuck !== undefined) {
             const annotations = notStarted([stuck, ...others]);
-            if (done < quorum) return unfinished(current, { pods: own, annotations, stuck });
+            if (done < quorum) {
+              const metadata = { ...current.metadata, annotations };
+              return { job: { ...current, metadata }, state, pods: own, stuck: stuck.trouble };
+            }
             isEnding = true;
             await api.endJob(nameOf(job), annotations);
           }
@@ -156,26 +159,17 @@ async function giveUp(
   throw new StageError(title, `${message} (${reason}). The Job ${nameOf(job)} was deleted. Next: ${advice}.`);
 }
 
-/** The end of a wait for a Job that goes on, if ever it can. */
-function unfinished(
-  job: V1Job,
-  {
-    pods,
-    annotations,
-    stuck: { trouble },
-  }: { readonly pods: readonly V1Pod[]; readonly annotations: Labels; readonly stuck: Waiting },
-): EndedJob {
-  const message = `The Job ${nameOf(job)} and what it has done stay; the same command goes on with it. Next: ${trouble.advice}.`;
-  const metadata = { ...job.metadata, annotations: { ...job.metadata?.annotations, ...annotations } };
-  return { job: { ...job, metadata }, pods, state: { kind: 'failed', reason: NOT_STARTED, message } };
-}
+
+/** Why a client is missing whose pod could not start. */
+export const notStartedFor = ({ message, reason }: PodTrouble): string =>
+  `not started: ${message} (${reason})`;
 
 /** Why the indexes did not start, for the Job's annotation. */
 function notStarted(waits: readonly Waiting[]): Labels {
   const reasons: Record<string, string> = {};
   for (const { trouble, pods } of waits) {
     const keys = pods.length === 0 ? [OTHER_INDEXES] : pods.map((pod) => `${indexOf(pod)}`);
-    for (const key of keys) reasons[key] = `not started: ${trouble.message} (${trouble.reason})`;
+    for (const key of keys) reasons[key] = notStartedFor(trouble);
   }
   return { [NOT_STARTED_ANNOTATION]: JSON.stringify(reasons) };
 }

@@ -51,7 +51,7 @@ const cases: readonly {
     options: { hold: noMount },
     told: /^split: not started after \d+ s: MountVolume\.SetUp failed for volume "nfs" : .*pods\/…\/volumes\/nfs Output: .* \(FailedMount\)\.$/,
     ending:
-      /^split: MountVolume\.SetUp .*\(FailedMount\)\. The Job \S+-start was deleted\. Next: .*nfs-common.*kubectl describe pod/,
+      /^split: MountVolume\.SetUp .*\(FailedMount\)\. The Job \S+-start was deleted\. Next: .*nfs-common.*kubectl get events --field-selector involvedObject\.name=\S+-start-/,
   },
   {
     name: 'FailedCreatePodSandBox of all trainers',
@@ -76,7 +76,7 @@ const cases: readonly {
     name: 'pods of which nothing is told',
     options: { hold: () => ({ type: 'Normal', reason: 'Scheduled', message: 'Successfully assigned' }) },
     told: /^split: not started after \d+ s: its node node-1 does not start it, and tells no reason \(NoEvent\)\.$/,
-    ending: /^split: its node node-1 does not start it.* Next: kubectl describe pod \S+-start-/,
+    ending: /^split: its node node-1 does not start it.* Next: kubectl get events --field-selector involvedObject\.name=\S+-start-/,
   },
 ];
 for (const { name, options, more, told, ending } of cases) {

@@ -1,7 +1,7 @@
 /** Why a Job does not go on, in the cluster's own words: the status of its pods, else their events, else its own. */
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { QUEUE_LABEL } from '../stages.js';
-import { type PodTrouble, podPhase, podTrouble } from './pod-status.js';
+import { eventsOf, type PodTrouble, podPhase, podTrouble, UNSCHEDULABLE } from './pod-status.js';
 import { nameOf } from './types.js';
 
 /** After so long of waiting for anything the user is told what for. */
@@ -33,7 +33,10 @@ export function missingPods({ spec, status }: V1Job, pods: readonly V1Pod[]): nu
   return Math.max(0, Math.min(parallelism, completions - over) - active);
 }
 
-/** The reasons for which a Job and its pods wait, those of many pods first; pods with the same reason are together. */
+/**
+ * The reasons for which a Job and its pods wait; pods with the same reason are together. First those that hardly pass,
+ * last those of pods without a node, which often wait for a place that the others hold; else those of many pods.
+ */
 export function whyWaiting(
   { job, pods }: { readonly job: V1Job; readonly pods: readonly V1Pod[] },
   events: readonly CoreV1Event[],
@@ -45,9 +48,12 @@ export function whyWaiting(
     group.pods.push(pod);
     groups.set(trouble.message, group);
   }
-  const byCount = [...groups.values()].sort((a, b) => b.pods.length - a.pods.length);
+  const rank = ({ isFinal, reason }: PodTrouble) => (isFinal ? 0 : reason === UNSCHEDULABLE ? 2 : 1);
+  const sorted = [...groups.values()].sort(
+    (a, b) => rank(a.trouble) - rank(b.trouble) || b.pods.length - a.pods.length,
+  );
   const own = missingPods(job, pods) > 0 ? troubleOfJob(job, { pods, events }) : undefined;
-  return [...byCount, ...(own === undefined ? [] : [{ trouble: own, pods: [] }])];
+  return [...sorted, ...(own === undefined ? [] : [{ trouble: own, pods: [] }])];
 }
 
 /** `1,3-5` are four. */
@@ -67,7 +73,7 @@ function troubleOfEvents(pod: V1Pod, events: readonly CoreV1Event[]): PodTrouble
       advice: 'kubectl get nodes shows whether its node is lost',
     };
   }
-  const describe = `kubectl describe pod ${nameOf(pod)}`;
+  const describe = eventsOf(pod);
   // What is normal tells of trouble only that it is over.
   const own = newest(events, pod.metadata?.uid, ({ type, reason = '' }) =>
     type === 'Warning' ? true : ['Pulling', 'Pulled'].includes(reason),
@@ -81,17 +87,19 @@ function troubleOfEvents(pod: V1Pod, events: readonly CoreV1Event[]): PodTrouble
     const message = isPlaced
       ? `its node ${pod.spec?.nodeName ?? ''} does not start it, and tells no reason`
       : 'no scheduler has looked at it';
-    return { reason: 'NoEvent', message, isFinal: false, advice: `${describe} and kubectl get nodes` };
+    return { reason: 'NoEvent', message, isFinal: false, advice: `${describe} shows what became of it, kubectl get nodes whether its node is well` };
   }
   const { reason = '' } = own;
-  return { reason, message: textOf(own, pod), isFinal: false, advice: adviceFor(reason, describe) };
+  return { reason, message: textOf(own, pod), isFinal: false, advice: adviceFor(reason, pod) };
 }
 
-function adviceFor(reason: string, describe: string): string {
+function adviceFor(reason: string, pod: V1Pod): string {
+  const describe = eventsOf(pod);
+  const node = pod.spec?.nodeName ?? '';
   if (/mount|attach|volume/i.test(reason))
-    return `see to the volume (NFS needs nfs-common on the node, and a server that answers there); ${describe} shows it`;
+    return `see to the volume (NFS needs nfs-common on the node, and a server that answers there); ${describe} shows more`;
   if (/sandbox|network/i.test(reason))
-    return `see to the network plugin and the container runtime of the node; ${describe} shows which one`;
+    return `see to the network plugin and the container runtime of the node ${node}; ${describe} shows more`;
   return `${describe} shows more`;
 }
 
@@ -99,7 +107,7 @@ function troubleOfJob(
   job: V1Job,
   { pods, events }: { readonly pods: readonly V1Pod[]; readonly events: readonly CoreV1Event[] },
 ): PodTrouble | undefined {
-  const describe = `kubectl describe job ${nameOf(job)}`;
+  const describe = eventsOf(job);
   if (job.spec?.suspend === true) return troubleOfSuspended(job, events);
   const refused = newest(events, job.metadata?.uid, ({ type }) => type === 'Warning');
   if (refused?.reason === 'FailedCreate') {
