@@ -6,13 +6,21 @@ import type {
   V1PersistentVolumeClaim,
   V1Pod,
 } from '@kubernetes/client-node';
+import { UsageError } from '../../lib/federation/errors.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { within } from '../../lib/system/abort.js';
-import { explainFailure, isPassing, readFailure } from './api-errors.js';
-import type { Connection } from './connect.js';
+import {
+  describeTrouble,
+  explainFailure,
+  isPassing,
+  isUnreachable,
+  readFailure,
+} from '../connection/api-errors.js';
+import type { Connection } from '../connection/connect.js';
+import { PATIENCE_MS, withRetries } from '../connection/retry.js';
+import { readLines, textOf } from '../connection/transport.js';
 import { MANAGER } from './names.js';
-import { withRetries } from './retry.js';
-import { streamLines } from './stream-lines.js';
+import { parseObject } from './pod-status.js';
 import type { Labels } from './types.js';
 
 /** A list with the version from which a watch goes on. */
@@ -85,25 +93,55 @@ export interface WatchOptions<T> extends Selection {
 const WATCH_SECONDS = 60;
 const WATCH_SLACK_MS = 10_000;
 
+const noApiServer = (server: string) =>
+  new UsageError(`${server} answers as no Kubernetes API server does: see to the server of the kubeconfig.`);
+
 /** The cluster of a connection. */
 export async function clusterApi(
-  { config, namespace, server }: Connection,
+  { transport, namespace, server, isInside }: Connection,
   { signal, reporter }: { readonly signal: AbortSignal; readonly reporter: Reporter },
 ): Promise<ClusterApi> {
   const client = await import('@kubernetes/client-node');
-  const batch = config.makeApiClient(client.BatchV1Api);
-  const core = config.makeApiClient(client.CoreV1Api);
-  const authorization = config.makeApiClient(client.AuthorizationV1Api);
-  const watcher = new client.Watch(config);
+  const library: Parameters<typeof client.wrapHttpLibrary>[0] = {
+    async send(request) {
+      const answer = await transport.send({
+        url: new URL(request.getUrl()),
+        method: request.getHttpMethod(),
+        headers: request.getHeaders(),
+        body: request.getBody() as string | undefined,
+      });
+      const headers = Object.fromEntries(
+        Object.entries(answer.headers).map(([name, value]) => [name, String(value)]),
+      );
+      const text = () => textOf(answer);
+      const body = { text, binary: async () => Buffer.from(await text()) };
+      return new client.ResponseContext(answer.statusCode ?? 0, headers, body);
+    },
+  };
+  const configuration = client.createConfiguration({
+    baseServer: new client.ServerConfiguration(server, {}),
+    httpApi: client.wrapHttpLibrary(library),
+  });
+  const batch = new client.BatchV1Api(configuration);
+  const core = new client.CoreV1Api(configuration);
+  const authorization = new client.AuthorizationV1Api(configuration);
   const apply = client.setHeaderOptions('Content-Type', client.PatchStrategy.ServerSideApply);
   const merge = client.setHeaderOptions('Content-Type', client.PatchStrategy.MergePatch);
-  const onTrouble = (message: string) =>
-    reporter.warn(`the API server is slow to answer (${message}); trying again.`);
+  // A server that was never there is told at once; one that has answered is waited for.
+  let hasAnswered = isInside;
+  const patienceMs = (error: unknown) => {
+    if (readFailure(error).code !== undefined) hasAnswered = true;
+    return hasAnswered || !isUnreachable(error) ? PATIENCE_MS : 0;
+  };
+  const onTrouble = (error: unknown) =>
+    reporter.warn(`the API server ${describeTrouble(error)}; trying again.`);
   const ask = async <T>(request: () => Promise<T>): Promise<T> => {
     try {
-      return await withRetries(request, { signal, onTrouble });
+      const answer = await withRetries(request, { signal, onTrouble, patienceMs });
+      hasAnswered = true;
+      return answer;
     } catch (error) {
-      throw explainFailure(error, server);
+      throw explainFailure(error, server) ?? error;
     }
   };
   const unless = async <T>(code: number, request: () => Promise<T>): Promise<T | undefined> =>
@@ -118,16 +156,10 @@ export async function clusterApi(
     ...(labels === undefined ? {} : { labelSelector: labels }),
     ...(fields === undefined ? {} : { fieldSelector: fields }),
   });
-  const listed = <T>({
-    items,
-    metadata,
-  }: {
-    items: T[];
-    metadata?: { resourceVersion?: string };
-  }): Listed<T> => ({
-    items,
-    version: metadata?.resourceVersion ?? '',
-  });
+  const listed = <T>(answer: { items: T[]; metadata?: { resourceVersion?: string } }): Listed<T> => {
+    if (!Array.isArray(answer?.items)) throw noApiServer(server);
+    return { items: answer.items, version: answer.metadata?.resourceVersion ?? '' };
+  };
   const applied = { namespace, fieldManager: MANAGER, force: true };
   return {
     namespace,
@@ -148,9 +180,10 @@ export async function clusterApi(
     },
     listJobs: async (selection) => listed(await ask(() => batch.listNamespacedJob(select(selection)))),
     listPods: async (selection) => listed(await ask(() => core.listNamespacedPod(select(selection)))),
-    listEvents: async (selection) => (await ask(() => core.listNamespacedEvent(select(selection)))).items,
+    listEvents: async (selection) =>
+      listed(await ask(() => core.listNamespacedEvent(select(selection)))).items,
     listConfigMaps: async (selection) =>
-      (await ask(() => core.listNamespacedConfigMap(select(selection)))).items,
+      listed(await ask(() => core.listNamespacedConfigMap(select(selection)))).items,
     applyConfigMap: async (body) => {
       await ask(() =>
         core.patchNamespacedConfigMap({ ...applied, name: body.metadata?.name ?? '', body }, apply),
@@ -167,44 +200,38 @@ export async function clusterApi(
     may: async (right) => {
       const body = { spec: { resourceAttributes: { ...right, namespace } } };
       const review = await ask(() => authorization.createSelfSubjectAccessReview({ body }));
-      return review.status?.allowed ?? false;
+      if (review?.status === undefined) throw noApiServer(server);
+      return review.status.allowed;
     },
     readLog: async (name, container, tailLines) =>
       (await unless(404, () => core.readNamespacedPodLog({ name, namespace, container, tailLines }))) ?? '',
     followLog: (pod, container, { onLine, signal: stop }) => {
       const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log`;
       const query = { container, follow: 'true' };
-      return streamLines(config, {
-        url: new URL(`${server}${path}?${new URLSearchParams(query)}`),
-        onLine,
-        signal: stop,
-      });
+      const url = new URL(`${server}${path}?${new URLSearchParams(query)}`);
+      return readLines(transport, { url, onLine, signal: stop });
     },
     watch: async (kind, { version, labels, fields, onEvent, signal: stop }) => {
       const group = kind === 'jobs' ? '/apis/batch/v1' : '/api/v1';
       const path = `${group}/namespaces/${namespace}/${kind}`;
-      const query = {
-        resourceVersion: version,
-        allowWatchBookmarks: true,
-        timeoutSeconds: WATCH_SECONDS,
-        labelSelector: labels,
-        fieldSelector: fields,
+      const query = new URLSearchParams({
+        ...{ watch: 'true', resourceVersion: version, allowWatchBookmarks: 'true' },
+        timeoutSeconds: `${WATCH_SECONDS}`,
+        ...(labels === undefined ? {} : { labelSelector: labels }),
+        ...(fields === undefined ? {} : { fieldSelector: fields }),
+      });
+      const url = new URL(`${server}${path}?${query}`);
+      // The last line of a connection that was cut off is none.
+      const onLine = (line: string) => {
+        const event = parseObject(line);
+        if (event !== undefined) onEvent(event as unknown as Parameters<typeof onEvent>[0]);
       };
-      const untilOver = (over: AbortSignal) =>
-        new Promise<void>((resolve, reject) => {
-          const done = (error: unknown) => (error ? reject(error) : resolve());
-          watcher
-            .watch(path, query, (type, object) => onEvent({ type, object }), done)
-            .then((request) => {
-              if (over.aborted) request.abort();
-              else over.addEventListener('abort', () => request.abort(), { once: true });
-            }, reject);
-        });
+      const untilOver = (over: AbortSignal) => readLines(transport, { url, onLine, signal: over });
       try {
         await within({ ms: WATCH_SECONDS * 1000 + WATCH_SLACK_MS, signal: stop }, untilOver);
       } catch (error) {
         if (stop.aborted || isPassing(error) || readFailure(error).code === 410) throw error;
-        throw explainFailure(error, server);
+        throw explainFailure(error, server) ?? error;
       }
     },
   };

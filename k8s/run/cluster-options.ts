@@ -1,6 +1,6 @@
 /** The options of every command that talks to a cluster. */
 import type { Command } from 'commander';
-import type { Destination } from './connect.js';
+import type { Destination } from '../connection/connect.js';
 
 /** What they parse to; `--namespace` is an option of the templates, too. */
 export interface ClusterFlags {

@@ -86,7 +86,7 @@ function withCluster(command: Command): Command {
 }
 
 async function connect(flags: ClusterFlags, context: ProgramContext): Promise<ClusterApi> {
-  const { findCluster } = await import('./connect.js');
+  const { findCluster } = await import('../connection/connect.js');
   const { clusterApi } = await import('./cluster-api.js');
   return clusterApi(await findCluster(destinationOf(flags)), context);
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
 import fc from 'fast-check';
-import { explainFailure, isPassing } from './api-errors.js';
+import { explainFailure, isPassing } from '../connection/api-errors.js';
 import { jobName, runName } from './names.js';
 import { leftResult, podEnding, podPhase, podTrouble } from './pod-status.js';
 
@@ -78,15 +78,15 @@ test('what may pass is asked again, the rest is explained with its exit code', (
     [true, true, false, false, false],
   );
   assert.ok(isPassing(Object.assign(new Error('x'), { code: 'ECONNRESET' })));
-  assert.equal(explainFailure(refusal(403), 'https://c').exitCode, 2);
+  assert.equal(explainFailure(refusal(403), 'https://c')?.exitCode, 2);
   assert.match(
-    explainFailure(refusal(403, 'jobs.batch is forbidden'), 'https://c').message,
+    explainFailure(refusal(403, 'jobs.batch is forbidden'), 'https://c')?.message ?? '',
     /jobs\.batch is forbidden.*0-rbac/,
   );
-  assert.equal(explainFailure(refusal(500), 'https://c').exitCode, 5);
+  assert.equal(explainFailure(refusal(500), 'https://c')?.exitCode, 5);
   const silent = Object.assign(new Error('connect ECONNREFUSED 1.2.3.4:6443'), { code: 'ECONNREFUSED' });
   assert.match(
-    explainFailure(silent, 'https://c').message,
-    /https:\/\/c cannot be reached: connect ECONNREFUSED/,
+    explainFailure(silent, 'https://c')?.message ?? '',
+    /https:\/\/c refuses the connection \(ECONNREFUSED\)/,
   );
 });

@@ -9,10 +9,10 @@ import { type ClusterOptions, objectsOf } from '../../test/kube/cluster.js';
 import { playedCluster, playedPrograms, runOptions, runPlayed } from '../../test/kube/played-programs.js';
 import { waitFor } from '../../test/runs.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
+import { findCluster } from '../connection/connect.js';
 import type { KubernetesObject } from '../templates.js';
 import { faultsOf } from '../testing/check-manifest.js';
 import { fieldsOf129 } from '../testing/fields.js';
-import { findCluster } from './connect.js';
 import type { KubeRunOptions } from './run.js';
 
 /** Node's own complaints about this process: one of a leak is a fault of whichever test was run. */
@@ -50,6 +50,16 @@ test('a killed trainer is tried again', async (t) => {
   const { result, lines } = await runPlayed(await playedCluster(t, { play }));
   assert.equal(result?.last.reported.length, 4);
   assert.ok(lines.includes('train client 2: was killed (SIGKILL).'), lines.join('\n'));
+});
+
+test('a Job that is done is not judged by what its pods were before', async (t) => {
+  const play = playedPrograms(({ container, client, attempt }) =>
+    container === 'trainer' && client === 2 && attempt === 1 ? { exitCode: 137 } : undefined,
+  );
+  const fault: ClusterOptions['fault'] = ({ verb, resource }) =>
+    verb === 'watch' && resource === 'pods' ? { kind: 'lag', ms: 1000 } : undefined;
+  const { result, lines } = await runPlayed(await playedCluster(t, { play, fault }));
+  assert.equal(result?.last.reported.length, 4, lines.join('\n'));
 });
 
 test('clients that fail for good are missing, with the reason, as long as the quorum holds', async (t) => {
@@ -179,7 +189,7 @@ test('no claim, no right, no kubeconfig: each is told before anything is made', 
     /watch, create, patch, delete jobs\.batch; list, watch pods; get pods\/log; .*0-rbac\.yaml/,
   );
   const none = join(await temporaryDirectory(t), 'none');
-  await assert.rejects(findCluster({ kubeconfig: none }), /^UsageError: The kubeconfig \S+ cannot be read/);
+  await assert.rejects(findCluster({ kubeconfig: none }), /^UsageError: The kubeconfig \S+ does not exist/);
   writeFileSync(none, 'contexts: []\nclusters: []\nusers: []\n');
   await assert.rejects(findCluster({ kubeconfig: none }), /has no current context/);
 });

@@ -3,12 +3,13 @@ import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { InterruptedError, StageError } from '../../lib/federation/errors.js';
 import type { ProgressEvent, Reporter } from '../../lib/observability/events.js';
 import { createBell, forMany } from '../../lib/system/abort.js';
+import type { Selection } from './cluster-api.js';
 import { type JobContext, removeJob } from './ensure-job.js';
 import { startFeed } from './feed.js';
 import { type JobState, jobState } from './job-status.js';
 import { NOT_STARTED_ANNOTATION, OTHER_INDEXES } from './names.js';
 import { followPods, MAX_FOLLOWED } from './pod-logs.js';
-import type { PodTrouble } from './pod-status.js';
+import { type PodTrouble, podPhase } from './pod-status.js';
 import { indexOf, type Labels, nameOf } from './types.js';
 import { createWatchman } from './watchman.js';
 import { NOTICE_MS, type Waiting } from './why-waiting.js';
@@ -54,7 +55,7 @@ const STUCK_MS = 60_000;
  */
 export async function waitForJob(waited: WaitedJob, context: WaitContext): Promise<EndedJob> {
   const { api, signal, reporter } = context;
-  const { job, title, part, clientAt, quorum = Number.POSITIVE_INFINITY } = waited;
+  const { job, title, part, clientAt } = waited;
   const stop = new AbortController();
   const ending = forMany(AbortSignal.any([signal, stop.signal]), MAX_FOLLOWED + OTHER_LISTENERS);
   const bell = createBell();
@@ -108,22 +109,19 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
       if (current !== undefined && pods.items() !== undefined) {
         const state = jobState(current);
         if (state.kind === 'running') {
-          const [stuck, ...others] = (!isEnding && (await watchman.look(current, own))) || [];
-          const done = own.filter(({ status }) => status?.phase === 'Succeeded').length;
-          if (stuck !== undefined && done === 0) await giveUp(stuck, { job: current, title, context });
-          if (stuck !== undefined) {
-            const annotations = notStarted([stuck, ...others]);
-            if (done < quorum) {
-              const metadata = { ...current.metadata, annotations };
-              return { job: { ...current, metadata }, state, pods: own, stuck: stuck.trouble };
-            }
-            isEnding = true;
-            await api.endJob(nameOf(job), annotations);
-          }
+          const stuck = isEnding ? undefined : await watchman.look(current, own);
+          const made = stuck && (await settle(stuck, { job: current, waited, context, ofJob }));
+          if (made === 'ending') isEnding = true;
+          else if (made !== undefined) return made;
         } else {
           overAt ??= Date.now();
           const overMs = Date.now() - overAt;
-          if (overMs > STUCK_MS || own.every(hasEnded)) return { job: current, state, pods: own };
+          const isStuck = overMs > STUCK_MS;
+          if (isStuck || own.every(hasEnded)) {
+            // What the watch of the pods tells may be older than what that of the Job does.
+            const { items } = await api.listPods(ofJob);
+            if (isStuck || items.every(hasEnded)) return { job: current, state, pods: items };
+          }
           if (overMs > NOTICE_MS && !isTold)
             reporter.warn(`${title}: the Job has ended; waiting for its pods to stop.`);
           isTold ||= overMs > NOTICE_MS;
@@ -149,16 +147,49 @@ function showClients(part: NonNullable<WaitedJob['part']>, job: V1Job | undefine
 
 const hasEnded = (pod: V1Pod): boolean => ['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');
 
-/** @throws {StageError} with the next step; the Job is deleted, since nothing of it is done */
-async function giveUp(
-  { trouble: { message, reason, advice } }: Waiting,
-  { job, title, context }: { readonly job: V1Job; readonly title: string; readonly context: WaitContext },
-): Promise<never> {
-  context.reporter.close();
-  await removeJob(job, context);
-  throw new StageError(title, `${message} (${reason}). The Job ${nameOf(job)} was deleted. Next: ${advice}.`);
+/**
+ * What is made of pods that wait in vain: where the others are enough, their Job is ended; where they are not, it is left.
+ *
+ * @returns undefined where a pod has begun to work meanwhile
+ * @throws {StageError} with the next step where nothing is done; the Job is deleted then
+ */
+async function settle(
+  waits: readonly Waiting[],
+  {
+    job,
+    waited: { title, quorum = Number.POSITIVE_INFINITY },
+    context,
+    ofJob,
+  }: {
+    readonly job: V1Job;
+    readonly waited: WaitedJob;
+    readonly context: WaitContext;
+    readonly ofJob: Selection;
+  },
+): Promise<EndedJob | 'ending' | undefined> {
+  const { api, reporter } = context;
+  const { items: pods } = await api.listPods(ofJob);
+  if (pods.some((pod) => podPhase(pod) === 'running')) return undefined;
+  const [first] = waits;
+  const done = pods.filter(({ status }) => status?.phase === 'Succeeded').length;
+  if (first === undefined) return undefined;
+  const { message, reason, advice } = first.trouble;
+  if (done === 0) {
+    reporter.close();
+    await removeJob(job, context);
+    throw new StageError(
+      title,
+      `${message} (${reason}). The Job ${nameOf(job)} was deleted. Next: ${advice}.`,
+    );
+  }
+  const annotations = notStarted(waits);
+  if (done < quorum) {
+    const marked = { ...job, metadata: { ...job.metadata, annotations } };
+    return { job: marked, state: jobState(job), pods, stuck: first.trouble };
+  }
+  await api.endJob(nameOf(job), annotations);
+  return 'ending';
 }
-
 
 /** Why a client is missing whose pod could not start. */
 export const notStartedFor = ({ message, reason }: PodTrouble): string =>

@@ -7,8 +7,8 @@ import { type ClusterOptions, type FakeCluster, objectsOf } from '../../test/kub
 import { INDEX } from '../../test/kube/job-pods.js';
 import type { KubeObject } from '../../test/kube/objects.js';
 import { playedCluster, playedPrograms, runPlayed } from '../../test/kube/played-programs.js';
+import { findCluster } from '../connection/connect.js';
 import { clusterApi } from './cluster-api.js';
-import { findCluster } from './connect.js';
 import type { KubeRunOptions } from './run.js';
 import { describeJobs, jobsOfRuns } from './status.js';
 
@@ -76,7 +76,8 @@ const cases: readonly {
     name: 'pods of which nothing is told',
     options: { hold: () => ({ type: 'Normal', reason: 'Scheduled', message: 'Successfully assigned' }) },
     told: /^split: not started after \d+ s: its node node-1 does not start it, and tells no reason \(NoEvent\)\.$/,
-    ending: /^split: its node node-1 does not start it.* Next: kubectl get events --field-selector involvedObject\.name=\S+-start-/,
+    ending:
+      /^split: its node node-1 does not start it.* Next: kubectl get events --field-selector involvedObject\.name=\S+-start-/,
   },
 ];
 for (const { name, options, more, told, ending } of cases) {

@@ -87,7 +87,12 @@ function troubleOfEvents(pod: V1Pod, events: readonly CoreV1Event[]): PodTrouble
     const message = isPlaced
       ? `its node ${pod.spec?.nodeName ?? ''} does not start it, and tells no reason`
       : 'no scheduler has looked at it';
-    return { reason: 'NoEvent', message, isFinal: false, advice: `${describe} shows what became of it, kubectl get nodes whether its node is well` };
+    return {
+      reason: 'NoEvent',
+      message,
+      isFinal: false,
+      advice: `${describe} shows what became of it, kubectl get nodes whether its node is well`,
+    };
   }
   const { reason = '' } = own;
   return { reason, message: textOf(own, pod), isFinal: false, advice: adviceFor(reason, pod) };

@@ -1,5 +1,6 @@
 /** An API server over HTTP for tests: what kubectl and client libraries ask of one, answered as a real one answers. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
 import { parseAllDocuments } from 'yaml';
@@ -16,7 +17,9 @@ export type Fault =
   | { readonly kind: 'refuse'; readonly code: number; readonly retryAfterSeconds?: number }
   | { readonly kind: 'drop' }
   /** A watch or a followed log that ends early, without a word. */
-  | { readonly kind: 'cut'; readonly afterMs: number };
+  | { readonly kind: 'cut'; readonly afterMs: number }
+  /** A watch that tells everything so much later. */
+  | { readonly kind: 'lag'; readonly ms: number };
 
 /** What the server is made of. */
 export interface ApiServerOptions {
@@ -28,6 +31,10 @@ export interface ApiServerOptions {
   readonly log: (pod: KubeObject, query: URLSearchParams) => Readable;
   readonly deletePod: (pod: KubeObject) => void;
   readonly user: string;
+  /** PEM of its certificate, and of the authority of its clients' certificates; without it speaks plain HTTP. */
+  readonly tls?: { readonly key: Buffer; readonly cert: Buffer; readonly ca: Buffer } | undefined;
+  /** Whether a request shows who sends it; by default all do. */
+  readonly authenticate?: ((request: IncomingMessage) => boolean) | undefined;
 }
 
 /** A running server. */
@@ -41,16 +48,21 @@ export interface ApiServer {
 /** Starts a server on a free port of the loopback. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const accesses: Access[] = [];
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     void handle(request, response, { ...options, accesses }).catch((error: unknown) => {
       if (response.headersSent) return void response.destroy();
       const refusal = error instanceof ApiError ? error : new ApiError(500, 'InternalError', String(error));
       send(response, refusal.code, refusal.status, refusal.headers);
     });
-  });
+  };
+  const { tls } = options;
+  const server =
+    tls === undefined
+      ? createServer(listener)
+      : createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: false }, listener);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     accesses,
     close: () =>
       new Promise((done) => {
@@ -65,6 +77,7 @@ interface Context extends ApiServerOptions {
 }
 
 async function handle(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
+  if (context.authenticate?.(request) === false) throw new ApiError(401, 'Unauthorized', 'Unauthorized');
   const url = new URL(request.url ?? '/', 'http://server');
   const discovery = discover(url.pathname);
   if (discovery !== undefined) return send(response, 200, discovery);
@@ -88,7 +101,8 @@ async function handle(request: IncomingMessage, response: ServerResponse, contex
   }
   requireAccess(access, context);
   const cutAfterMs = fault?.kind === 'cut' ? fault.afterMs : undefined;
-  if (access.verb === 'watch') return watch(response, target, { ...context, cutAfterMs });
+  const lagMs = fault?.kind === 'lag' ? fault.ms : 0;
+  if (access.verb === 'watch') return watch(response, target, { ...context, cutAfterMs, lagMs });
   if (target.subresource === 'log') {
     const { store, log } = context;
     const stream = log(store.get(target.resource, target.namespace, target.name ?? ''), target.query);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import { type ApiServer, type Fault, startApiServer } from './api-server.js';
+import { type ApiServer, type ApiServerOptions, type Fault, startApiServer } from './api-server.js';
 import { entryPointOf } from './container-process.js';
 import type { Told } from './events.js';
 import { startJobController } from './job-controller.js';
@@ -37,6 +37,8 @@ export interface ClusterOptions {
   readonly refusesPod?: (pod: KubeObject) => boolean;
   /** The queue that Jobs wait in until they are no longer suspended. */
   readonly suspends?: (job: KubeObject) => boolean;
+  readonly tls?: ApiServerOptions['tls'];
+  readonly authenticate?: ApiServerOptions['authenticate'];
   /** Rules of a Role that everybody is held to, as YAML of a manifest; by default nobody is. */
   readonly role?: string;
 }
@@ -83,6 +85,8 @@ export async function startCluster(
   const api = await startApiServer({
     store,
     user: USER,
+    tls: options.tls,
+    authenticate: options.authenticate,
     deletePod: kubelet.deletePod,
     log: (pod, query) => logOf(kubelet, pod, query),
     fault: options.fault ?? (() => undefined),

@@ -29,13 +29,21 @@ function isWanted(object: KubeObject, query: URLSearchParams): boolean {
 export function watch(
   response: ServerResponse,
   { resource, namespace, query }: Target,
-  { store, cutAfterMs }: { readonly store: Store; readonly cutAfterMs: number | undefined },
+  {
+    store,
+    cutAfterMs,
+    lagMs,
+  }: { readonly store: Store; readonly cutAfterMs: number | undefined; readonly lagMs: number },
 ): void {
   const isOfWatch = ({ resource: changed, object }: Change) =>
     changed === resource &&
     (namespace === undefined || object.metadata.namespace === namespace) &&
     isWanted(object, query);
-  const tell = (type: string, object: object) => response.write(`${JSON.stringify({ type, object })}\n`);
+  const tell = (type: string, object: object) => {
+    const line = `${JSON.stringify({ type, object })}\n`;
+    if (lagMs === 0) response.write(line);
+    else setTimeout(() => response.writable && response.write(line), lagMs);
+  };
   const from = query.get('resourceVersion') ?? '';
   let missed: readonly Change[];
   try {

@@ -1,10 +1,10 @@
 /** Asks the API server again where the answer may be better the next time, as politely as it asks for. */
 import { InterruptedError } from '../../lib/federation/errors.js';
 import { pause, within } from '../../lib/system/abort.js';
-import { isPassing, readFailure } from './api-errors.js';
+import { isPassing, isUnreachable, readFailure } from './api-errors.js';
 
 /** Seconds for which a server may be gone before the run gives up: a control plane that restarts needs about one minute. */
-const PATIENCE_MS = 120_000;
+export const PATIENCE_MS = 120_000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 10_000;
 /** An answer to anything but a watch or a log comes sooner; a connection that is dead without a word never brings one. */
@@ -14,8 +14,9 @@ const ANSWER_MS = 30_000;
 export interface RetryOptions {
   readonly signal: AbortSignal;
   /** Told once for each series of failures. */
-  readonly onTrouble?: (message: string) => void;
-  readonly patienceMs?: number;
+  readonly onTrouble?: (error: unknown) => void;
+  /** For how long to ask again after such a failure. */
+  readonly patienceMs?: (error: unknown) => number;
 }
 
 /**
@@ -25,18 +26,19 @@ export interface RetryOptions {
  * @throws {InterruptedError} when `signal` aborts
  */
 export async function withRetries<T>(request: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { signal, onTrouble, patienceMs = PATIENCE_MS } = options;
-  const until = Date.now() + patienceMs;
+  const { signal, onTrouble, patienceMs = () => PATIENCE_MS } = options;
+  const startedAt = Date.now();
   for (let attempt = 0; ; attempt++) {
     try {
       return await within({ ms: ANSWER_MS, signal }, request);
     } catch (error) {
       if (signal.aborted) throw new InterruptedError();
-      const { retryAfterSeconds, message } = readFailure(error);
+      const { retryAfterSeconds } = readFailure(error);
       const backoff = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt);
       const waitMs = retryAfterSeconds === undefined ? backoff : retryAfterSeconds * 1000;
-      if (!isPassing(error) || Date.now() + waitMs > until) throw error;
-      if (attempt === 1) onTrouble?.(message);
+      if (!isPassing(error) || Date.now() + waitMs > startedAt + patienceMs(error)) throw error;
+      // One answer that is lost is not worth a word; a server that is not there does not come back at once.
+      if (attempt === (isUnreachable(error) ? 0 : 1)) onTrouble?.(error);
       await pause(waitMs, signal);
     }
   }

@@ -13,16 +13,42 @@ export interface ApiFailure {
 /** Codes of a server that may do better the next time. */
 const PASSING: readonly number[] = [429, 500, 502, 503, 504];
 
-/** Codes of Node for a connection that came to nothing, but may the next time. */
+/** Codes of Node for a server that is not there, but may be the next time. */
+const UNREACHABLE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'refuses the connection (ECONNREFUSED)',
+  EHOSTUNREACH: 'cannot be reached from here (EHOSTUNREACH)',
+  ENETUNREACH: 'cannot be reached from here (ENETUNREACH)',
+};
+/** And for a connection that came to nothing. */
 const DROPPED: readonly string[] = [
   'ECONNRESET',
-  'ECONNREFUSED',
   'EPIPE',
   'ETIMEDOUT',
   'EAI_AGAIN',
-  'ENETUNREACH',
-  'EHOSTUNREACH',
   'ERR_STREAM_PREMATURE_CLOSE',
+];
+
+/** What is wrong with the kubeconfig, as the codes of Node and OpenSSL tell it. */
+const MISCONFIGURED: readonly (readonly [RegExp, string])[] = [
+  [/^ENOTFOUND$/, 'has a name that is not known here: see to the server of the kubeconfig, or to the VPN'],
+  [
+    /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)/,
+    'shows a certificate that is not trusted here: name its certificate-authority in the kubeconfig, or in NODE_EXTRA_CA_CERTS',
+  ],
+  [
+    /^CERT_HAS_EXPIRED$/,
+    'shows a certificate that has expired: have it renewed, or see to the clock of this machine',
+  ],
+  [
+    /ALTNAME_INVALID/,
+    'shows a certificate for another name: see to the server of the kubeconfig, or give its tls-server-name',
+  ],
+  [
+    /WRONG_VERSION_NUMBER|^EPROTO$/,
+    'does not speak TLS: does its address in the kubeconfig begin with http://?',
+  ],
+  [/ALERT/, 'does not take the certificate of the kubeconfig: log in to the cluster again'],
+  [/^ERR_OSSL/, 'cannot be asked with the certificate and the key of the kubeconfig: they are damaged'],
 ];
 
 /** What client-node throws has `code`, `body` and `headers`; what its fetch throws has Node's code. */
@@ -48,24 +74,44 @@ export function isPassing(error: unknown): boolean {
   const { code, message } = readFailure(error);
   if (code !== undefined) return PASSING.includes(code);
   return (
+    isUnreachable(error) ||
     DROPPED.includes(errorCode(error) ?? '') ||
     /socket hang up|premature close|no answer within/i.test(message)
   );
 }
 
-/** What the user is told. */
-export function explainFailure(error: unknown, server: string): FedbatchError {
+/** Whether nothing was there that could have answered. */
+export function isUnreachable(error: unknown): boolean {
+  return (errorCode(error) ?? '') in UNREACHABLE;
+}
+
+/** What an API server does that does not answer as it should: the rest of a sentence. */
+export function describeTrouble(error: unknown): string {
+  const { code, message } = readFailure(error);
+  if (code === 429) return 'is busy (429)';
+  if (code !== undefined) return `answers ${code} (${message})`;
+  return UNREACHABLE[errorCode(error) ?? ''] ?? `is slow to answer (${message})`;
+}
+
+/** What the user is told; undefined for what is no failure of a request. */
+export function explainFailure(error: unknown, server: string): FedbatchError | undefined {
   if (isFedbatchError(error)) return error;
   const { code, message } = readFailure(error);
+  const name = errorCode(error) ?? '';
+  if (code === undefined && name === '' && !isPassing(error)) return undefined;
   const cause = { cause: error };
   const text = message.replace(/\.$/, '');
   switch (code) {
-    case undefined:
+    case undefined: {
+      const [, wrong] = MISCONFIGURED.find(([pattern]) => pattern.test(name)) ?? [];
+      if (wrong !== undefined) return new UsageError(`The API server ${server} ${wrong} (${text}).`, cause);
+      const how = UNREACHABLE[name] ?? `cannot be reached: ${text}`;
       return new StageError(
         'k8s',
-        `the API server ${server} cannot be reached: ${text}. The same command goes on once it can.`,
+        `the API server ${server} ${how}. The same command goes on once it answers.`,
         cause,
       );
+    }
     case 401:
       return new UsageError(
         `The API server ${server} does not accept your credentials: log in to the cluster again.`,
@@ -78,8 +124,14 @@ export function explainFailure(error: unknown, server: string): FedbatchError {
       );
     case 404:
       return new UsageError(`The cluster does not have it: ${text}. Check --namespace and --context.`, cause);
-    case 422:
     case 400:
+      if (/HTTP request to an HTTPS server/.test(message))
+        return new UsageError(
+          `The API server ${server} speaks TLS: write https:// in the kubeconfig.`,
+          cause,
+        );
+      return new UsageError(`The cluster does not accept the request: ${text}.`, cause);
+    case 422:
       return new UsageError(`The cluster does not accept the manifest: ${text}.`, cause);
     default:
       return new StageError('k8s', `the API server ${server} answers ${code}: ${text}.`, cause);
