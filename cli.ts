@@ -22,31 +22,31 @@ const COMMANDS: readonly Entry[] = [
   {
     name: 'split',
     summary: 'split a dataset into one shard per client',
-    example: 'fedbatch split --data mnist.npz --n-container 3 --savedir data',
+    example: 'fedbatch split --data mnist.npz --clients 3 --out data',
     load: async () => (await import('./splitter/cli.js')).splitCommand,
   },
   {
     name: 'init',
     summary: 'write the seeded initial model that all clients start from',
-    example: 'fedbatch init --data data/0.npz --savemodel rounds/0001/global.h5',
+    example: 'fedbatch init --data data/0.npz --out rounds/0001/global.h5',
     load: async () => (await import('./trainer/init-cli.js')).initCommand,
   },
   {
     name: 'train',
     summary: 'train one client on its shard and save its update',
-    example: 'fedbatch train --data data/0.npz --epoch 2 --batch 100 --savemodel model/0-model.h5',
+    example: 'fedbatch train --data data/0.npz --epochs 2 --batch 100 --out model/0-model.h5',
     load: async () => (await import('./trainer/cli.js')).trainCommand,
   },
   {
     name: 'aggregate',
     summary: 'average client updates, weighted by their examples, into the next global model',
-    example: 'fedbatch aggregate --dir updates --savefile aggregated-model.h5',
+    example: 'fedbatch aggregate --dir updates --out aggregated-model.h5',
     load: async () => (await import('./aggregator/cli.js')).aggregateCommand,
   },
   {
     name: 'evaluate',
     summary: 'test the accuracy of a model on held-out examples',
-    example: 'fedbatch evaluate --modelpath aggregated-model.h5 --data data/test.npz',
+    example: 'fedbatch evaluate --model aggregated-model.h5 --data data/test.npz',
     load: async () => (await import('./evaluator/cli.js')).evaluateCommand,
   },
   {
@@ -64,7 +64,7 @@ const COMMANDS: readonly Entry[] = [
   {
     name: 'k8s',
     summary: 'the job on a Kubernetes cluster',
-    example: 'fedbatch k8s render --clients 3 --epochs 2 --batch 100 --output deploy',
+    example: 'fedbatch k8s render --clients 3 --epochs 2 --batch 100 --out deploy',
     load: async () => (await import('./k8s/cli.js')).k8sCommand,
   },
   {

@@ -100,7 +100,7 @@ describe('fedbatch aggregate', () => {
     const last = stdout.trim().split('\n').at(-1) ?? '';
     return { exitCode, stderr, result: last === '' ? undefined : (JSON.parse(last) as AggregateResult) };
   };
-  const runHere = (...args: string[]) => run('--dir', directory, '--savefile', saveFile, ...args);
+  const runHere = (...args: string[]) => run('--dir', directory, '--out', saveFile, ...args);
   /** The mean by its definition, in the order of the clients. */
   const meanOf = (clients: readonly number[]) => {
     const total = clients.reduce((sum, client) => sum + facts(client).examples, 0);
@@ -298,32 +298,25 @@ describe('fedbatch aggregate', () => {
     it('below the quorum', async () => {
       await putClients(0, 1);
       await put('2.h5', facts(2, { examples: 0 }));
-      const args = ['--dir', directory, '--savefile', saveFile, '--min-updates', '3'];
+      const args = ['--dir', directory, '--out', saveFile, '--min-updates', '3'];
       await fails(4, /Expected at least 3 good client updates, found 2 \(1 rejected\)/, ...args);
     });
 
     it('in an empty directory', () =>
-      fails(4, /at least 1 good client updates, found 0/, '--dir', directory, '--savefile', saveFile));
+      fails(4, /at least 1 good client updates, found 0/, '--dir', directory, '--out', saveFile));
 
     it('when the updates disagree about their parent and none is named', async () => {
       await putClients(0, 1);
       await put('2.h5', facts(2, { parent: 'c'.repeat(64) }));
       const message =
         /expected one parent \(name the right one with --parent\), found .*0\.h5, .*1\.h5; c{64} in .*2\.h5/;
-      await fails(3, message, '--dir', directory, '--savefile', saveFile);
+      await fails(3, message, '--dir', directory, '--out', saveFile);
     });
 
     it('when the updates disagree about their round and none is named', async () => {
       await putClients(0);
       await put('2.h5', facts(2, { round: 4 }));
-      await fails(
-        3,
-        /expected one round .*--round.* 4 in .*2\.h5/,
-        '--dir',
-        directory,
-        '--savefile',
-        saveFile,
-      );
+      await fails(3, /expected one round .*--round.* 4 in .*2\.h5/, '--dir', directory, '--out', saveFile);
     });
 
     it('when they differ in architecture and no parent is named', async () => {
@@ -333,26 +326,26 @@ describe('fedbatch aggregate', () => {
       await put('1.h5', facts(1), { weights, modelConfig: JSON.parse(text) as unknown });
       const message =
         /1\.h5: expected the arrays of .*0\.h5 \(name the right model with --parent\), found that it has/;
-      await fails(3, message, '--dir', directory, '--savefile', saveFile);
+      await fails(3, message, '--dir', directory, '--out', saveFile);
     });
 
     it('without a source of updates, with a missing one, and with a file that is both update and result', async () => {
       await putClients(0);
       const update = join(directory, '0.h5');
-      await fails(2, /Expected --dir, files or --groups, found none/, '--savefile', saveFile);
+      await fails(2, /Expected --dir, files or --groups, found none/, '--out', saveFile);
       await fails(
         3,
         /expected a directory of client updates, found no such directory/,
         '--dir',
         join(root, 'no'),
-        '--savefile',
+        '--out',
         saveFile,
       );
       await fails(
         3,
         /no\.h5: expected a Keras model .*, found no such file/,
         join(root, 'no.h5'),
-        '--savefile',
+        '--out',
         saveFile,
       );
       await fails(
@@ -361,16 +354,16 @@ describe('fedbatch aggregate', () => {
         update,
         '--parent',
         join(root, 'no.h5'),
-        '--savefile',
+        '--out',
         saveFile,
       );
-      await fails(2, /cannot be an update and the parent or the result/, update, '--savefile', update);
+      await fails(2, /cannot be an update and the parent or the result/, update, '--out', update);
     });
 
     it('where the result cannot be written', async () => {
       await putClients(0);
       const below = join(parent, 'next.h5');
-      await fails(3, /next\.h5: could not be written: /, '--dir', directory, '--savefile', below);
+      await fails(3, /next\.h5: could not be written: /, '--dir', directory, '--out', below);
     });
   });
 });

@@ -17,7 +17,7 @@ interface Flags extends StrategyFlags {
   readonly dir?: string;
   readonly group?: string;
   readonly groups?: readonly string[];
-  readonly savefile: string;
+  readonly out: string;
   readonly parent?: string;
   readonly round?: number;
   readonly manifest?: string;
@@ -33,13 +33,13 @@ interface Flags extends StrategyFlags {
 
 const EXAMPLE = `
 Examples:
-  fedbatch aggregate --dir runs/1/rounds/0001/updates --parent runs/1/rounds/0001/global.h5 --savefile global.h5
+  fedbatch aggregate --dir runs/1/rounds/0001/updates --parent runs/1/rounds/0001/global.h5 --out global.h5
   fedbatch aggregate --dir runs/1/rounds/0001/updates --reported runs/1/rounds/0001/round.json \\
-    --parent runs/1/rounds/0001/global.h5 --savefile global.h5          nothing but what the clients reported
-  fedbatch aggregate --dir u2 --parent 2.h5 --savefile 3.h5 --strategy fedadam --state-in 2.state --state-out 3.state
-  fedbatch aggregate --dir u1 --parent 1.h5 --savefile 2.h5 --strategy krum --byzantine 2
-  fedbatch aggregate --dir site-a --parent 1.h5 --group a --savefile a.h5
-  fedbatch aggregate --groups a.h5 b.h5 --parent 1.h5 --savefile 2.h5
+    --parent runs/1/rounds/0001/global.h5 --out global.h5          nothing but what the clients reported
+  fedbatch aggregate --dir u2 --parent 2.h5 --out 3.h5 --strategy fedadam --state-in 2.state --state-out 3.state
+  fedbatch aggregate --dir u1 --parent 1.h5 --out 2.h5 --strategy krum --byzantine 2
+  fedbatch aggregate --dir site-a --parent 1.h5 --group a --out a.h5
+  fedbatch aggregate --groups a.h5 b.h5 --parent 1.h5 --out 2.h5
 
 --group writes the exact sums of its updates, in place of a model; --groups makes of them, in any order, the bytes that
 all updates at once give. That goes with strategies that average (fedavg, fedavgm, fedadagrad, fedadam, fedyogi) and with
@@ -63,7 +63,7 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
     .option('--dir <dir>', 'directory of client updates: its *.h5 files')
     .option('--group <name>', 'write the sums of these updates, under this name, in place of a model')
     .option('--groups <h5...>', 'files that --group wrote, in place of updates')
-    .requiredOption('--savefile <h5>', 'where the new global model goes')
+    .requiredOption('--out <h5>', 'where the new global model goes')
     .option(
       '--parent <h5>',
       'the global model that the round started from (default: what all updates agree on)',
@@ -110,7 +110,7 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
 type Context = Pick<ProgramContext, 'reporter' | 'signal'>;
 
 async function run(files: readonly string[], flags: Flags, context: Context): Promise<AggregateResult> {
-  const { dir: directory, group, groups, savefile: saveFile, parent, round, manifest } = flags;
+  const { dir: directory, group, groups, out: saveFile, parent, round, manifest } = flags;
   const { reported, seed, stateIn, stateOut } = flags;
   // An empty list is that of a template that nobody filled in: all clients.
   const selected = flags.clients?.length === 0 ? undefined : flags.clients;

@@ -275,14 +275,14 @@ describe('fedbatch aggregate --group', () => {
   it('is followed by --groups', async () => {
     const [a, b, out] = [at('a.h5'), at('b.h5'), at('model.h5')];
     const files = [all.slice(0, 5), all.slice(5)].map((clients) => clients.map(clientFile));
-    const first = await run(...(files[0] ?? []), '--group', 'a', '--savefile', a);
+    const first = await run(...(files[0] ?? []), '--group', 'a', '--out', a);
     assert.equal(first.exitCode, 0, first.stderr);
-    await run(...(files[1] ?? []), '--group', 'b', '--parent', parent, '--savefile', b);
-    const { stdout, stderr, exitCode } = await run('--groups', b, a, '--savefile', out);
+    await run(...(files[1] ?? []), '--group', 'b', '--parent', parent, '--out', b);
+    const { stdout, stderr, exitCode } = await run('--groups', b, a, '--out', out);
     assert.equal(exitCode, 0, stderr);
     const { updates, sha256: hash } = JSON.parse(stdout);
     assert.deepEqual([updates, hash], [CLIENTS, await bytesOf(await flat())]);
-    const twice = await run('--groups', a, a, '--savefile', at('x.h5'));
+    const twice = await run('--groups', a, a, '--out', at('x.h5'));
     assert.deepEqual([twice.exitCode, twice.stdout], [3, '']);
   });
 
@@ -293,7 +293,7 @@ describe('fedbatch aggregate --group', () => {
       [/--clip-norm starts from the global model/, clientFile(0), '--group', 'a', '--clip-norm', '1'],
       [/x\.h5 cannot be a group and the result as well/, '--groups', at('x.h5')],
     ] as const) {
-      const { exitCode, stderr } = await run(...args, '--savefile', at('x.h5'));
+      const { exitCode, stderr } = await run(...args, '--out', at('x.h5'));
       assert.equal(exitCode, 2, stderr);
       assert.match(stderr, message);
     }

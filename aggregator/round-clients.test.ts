@@ -11,7 +11,7 @@ async function volumeOf(t: TestContext, clients: number) {
   const volume = await temporaryDirectory(t);
   const data = await writeTinyDataset(volume);
   const split = async (count: number) =>
-    succeed('splitter/cli', '--data', data, '--n-container', `${count}`, '--savedir', join(volume, 'data'));
+    succeed('splitter/cli', '--data', data, '--clients', `${count}`, '--out', join(volume, 'data'));
   await split(clients);
   return { volume, split, updates: join(volume, 'updates'), manifest: join(volume, 'data', 'manifest.json') };
 }
@@ -29,7 +29,7 @@ async function succeed(
 const train = (volume: string, index: number) =>
   succeed(
     ...(['trainer/cli', '--data', join(volume, 'data', '{client}.npz')] as const),
-    ...['--savemodel', join(volume, 'updates', '{client}.h5'), '--client-index', `${index}`],
+    ...['--out', join(volume, 'updates', '{client}.h5'), '--client-index', `${index}`],
     ...['--model', 'mlp', '--local-steps', '1', '--batch', '10', '--threads', '1'],
   );
 
@@ -38,7 +38,7 @@ describe('an aggregation held to a split', () => {
     const { volume, split, updates, manifest } = await volumeOf(t, 3);
     await train(volume, 0);
     await train(volume, 2);
-    const args = ['--dir', updates, '--savefile', join(volume, 'next.h5')];
+    const args = ['--dir', updates, '--out', join(volume, 'next.h5')];
 
     const early = await runProgramFile('aggregator/cli', [...args, '--manifest', manifest]);
     assert.equal(early.exitCode, 4, early.stderr);
@@ -62,7 +62,7 @@ describe('an aggregation held to a split', () => {
       ['+evil.h5', '2.h5', '3.h5'].map((name) => ({ file: join(updates, name), reason })),
     );
     const named = ['0.h5', '1.h5'].map((name) => join(updates, name));
-    const alone = await succeed('aggregator/cli', '--savefile', join(volume, 'alone.h5'), ...named);
+    const alone = await succeed('aggregator/cli', '--out', join(volume, 'alone.h5'), ...named);
     assert.equal(alone.sha256, result.sha256);
 
     await copyFile(join(updates, '1.h5'), join(updates, '0.h5'));
@@ -74,7 +74,7 @@ describe('an aggregation held to a split', () => {
   it('ends with exit code 3 where the manifest is missing or none', async (t) => {
     const { volume, updates } = await volumeOf(t, 2);
     await train(volume, 0);
-    const args = ['--dir', updates, '--savefile', join(volume, 'next.h5'), '--manifest'];
+    const args = ['--dir', updates, '--out', join(volume, 'next.h5'), '--manifest'];
     const none = await runProgramFile('aggregator/cli', [...args, join(volume, 'nowhere.json')]);
     assert.equal(none.exitCode, 3, none.stderr);
     await writeFile(join(volume, 'bad.json'), '{}');

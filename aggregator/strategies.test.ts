@@ -82,7 +82,7 @@ async function run(...args: readonly string[]) {
   return { exitCode, stderr, result: last === '' ? undefined : (JSON.parse(last) as AggregateResult) };
 }
 const runHere = (saveFile: string, ...args: readonly string[]) =>
-  run('--dir', at('updates'), '--parent', parent, '--savefile', at(saveFile), ...args);
+  run('--dir', at('updates'), '--parent', parent, '--out', at(saveFile), ...args);
 
 const start: ServerState = { round: 1, weights: GLOBAL };
 const expected = async (settings: StrategySettings, state = start) =>
@@ -155,7 +155,7 @@ describe('the state of a server optimizer', () => {
 
     await writeUpdates('updates2', at('g2.h5'), 2);
     const goOn = (name: string, ...args: readonly string[]) =>
-      run('--dir', at('updates2'), '--parent', at('g2.h5'), '--savefile', at(name), ...FLAGS, ...args);
+      run('--dir', at('updates2'), '--parent', at('g2.h5'), '--out', at(name), ...FLAGS, ...args);
     const next = await goOn('g3.h5', '--state-in', at('s2.h5'), '--state-out', at('s3.h5'));
     assert.equal(next.exitCode, 0, next.stderr);
     assert.deepEqual((await readKerasFile(at('g3.h5'))).weights, (await expected(ADAM, second)).weights);
@@ -199,7 +199,7 @@ describe('the state of a server optimizer', () => {
 
   it('and clipping take the global model', async () => {
     for (const args of [FLAGS, ['--clip-norm', '1']]) {
-      const { exitCode, stderr } = await run('--dir', at('updates'), '--savefile', at('x.h5'), ...args);
+      const { exitCode, stderr } = await run('--dir', at('updates'), '--out', at('x.h5'), ...args);
       assert.equal(exitCode, 2);
       assert.match(stderr, /starts from the global model of the round: name it with --parent\./);
     }

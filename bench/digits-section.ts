@@ -14,14 +14,14 @@ const RUNS: readonly (readonly string[])[] = [
 export const benchDigits: Section = ({ data }) =>
   withDirectory(async (directory) => {
     const at = (name: string) => join(directory, name);
-    await fedbatch('split', '--data', data, '--n-container', '1', '--savedir', at('mnist'));
+    await fedbatch('split', '--data', data, '--clients', '1', '--out', at('mnist'));
     const rows: string[][] = [];
     for (const [index, run] of RUNS.entries()) {
       const volume = at(`run-${index}`);
       await fedbatch('run', '--data', 'digits', ...run, '--volume', volume);
       const model = join(volume, 'aggregated-model.h5');
-      const files = ['--data', at('mnist/test.npz'), '--savefile', at('mnist.json')];
-      await fedbatch('evaluate', '--modelpath', model, ...files);
+      const files = ['--data', at('mnist/test.npz'), '--out', at('mnist.json')];
+      await fedbatch('evaluate', '--model', model, ...files);
       rows.push([
         `\`${run.join(' ')}\``,
         await accuracyOf(join(volume, 'accuracy.json')),

@@ -28,13 +28,13 @@ export async function benchGroups({ rounds, journal }: BenchOptions): Promise<Ta
       const samples = await interleave(
         { rounds, journal, name: `groups of ${clients}` },
         {
-          flat: () => fedbatch('aggregate', '--dir', updates, '--savefile', flat),
+          flat: () => fedbatch('aggregate', '--dir', updates, '--out', flat),
           'first level': () =>
             inTurn(groups, (files, index) =>
-              fedbatch('aggregate', ...files, '--group', `${index}`, '--savefile', named(index)),
+              fedbatch('aggregate', ...files, '--group', `${index}`, '--out', named(index)),
             ),
           'second level': () =>
-            fedbatch('aggregate', '--groups', ...groups.map((_, index) => named(index)), '--savefile', flat),
+            fedbatch('aggregate', '--groups', ...groups.map((_, index) => named(index)), '--out', flat),
         },
       );
       const cells = (each: readonly ProcessSample[] = []) => [

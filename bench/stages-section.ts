@@ -18,8 +18,7 @@ export async function benchStages({ data, rounds, journal }: BenchOptions): Prom
     await writeUpdates(at('100'), 100);
     await writeUpdates(at('1000'), 1000);
     const shard = at('shards/0.npz');
-    const split = (target: string) =>
-      fedbatch('split', '--data', data, '--n-container', '3', '--savedir', target);
+    const split = (target: string) => fedbatch('split', '--data', data, '--clients', '3', '--out', target);
     await split(at('shards'));
     let fresh = 0;
     const samples = await interleave(
@@ -27,13 +26,13 @@ export async function benchStages({ data, rounds, journal }: BenchOptions): Prom
       {
         'split 60,000 images into 3 shards': () => split(at(`split-${fresh++}`)),
         'aggregate 100 updates of 0.5 MB': () =>
-          fedbatch('aggregate', '--dir', at('100'), '--savefile', at('100.h5')),
+          fedbatch('aggregate', '--dir', at('100'), '--out', at('100.h5')),
         'aggregate 1,000 updates of 0.5 MB': () =>
-          fedbatch('aggregate', '--dir', at('1000'), '--savefile', at('1000.h5')),
+          fedbatch('aggregate', '--dir', at('1000'), '--out', at('1000.h5')),
         'train 20,000 images, 1 epoch, batch 100, 2 threads': () =>
-          fedbatch('train', '--data', shard, '--epoch', '1', '--threads', '2', '--savemodel', at('0.h5')),
+          fedbatch('train', '--data', shard, '--epochs', '1', '--threads', '2', '--out', at('0.h5')),
         'test 10,000 images, 2 threads': () =>
-          fedbatch('evaluate', '--modelpath', at('0.h5'), '--data', at('shards/test.npz'), '--threads', '2'),
+          fedbatch('evaluate', '--model', at('0.h5'), '--data', at('shards/test.npz'), '--threads', '2'),
       },
     );
     const rows = Object.entries(samples).map(([name, each]) => [

@@ -17,11 +17,11 @@ import { ThresholdError } from '../lib/federation/errors.js';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
 
 interface EvaluateFlags extends EngineFlags {
-  readonly modelpath: readonly [string, ...string[]];
+  readonly model: readonly [string, ...string[]];
   readonly data?: string;
   readonly batch: number;
   readonly minAccuracy?: number;
-  readonly savefile?: string;
+  readonly out?: string;
   readonly threads: number;
 }
 
@@ -29,7 +29,7 @@ interface EvaluateFlags extends EngineFlags {
 export function evaluateCommand(context: ProgramContext): Command {
   return new Command('evaluate')
     .description('Test the accuracy of a model on held-out examples.')
-    .requiredOption('--modelpath <h5...>', 'the model; of several each is tested, and the report is a list')
+    .requiredOption('--model <h5...>', 'the model; of several each is tested, and the report is a list')
     .option(
       '--data <npz>',
       'held-out examples: arrays x and y, or a dataset with x_test and y_test (default: data/test.npz beside the model)',
@@ -40,7 +40,7 @@ export function evaluateCommand(context: ProgramContext): Command {
       'end with exit code 4 below this accuracy',
       numberOption({ min: 0, max: 1 }),
     )
-    .option('--savefile <json>', 'where the report goes (default: accuracy.json beside the first model)')
+    .option('--out <json>', 'where the report goes (default: accuracy.json beside the first model)')
     .addOption(engineOption())
     .addOption(backendOption())
     .addOption(threadsOption())
@@ -48,10 +48,10 @@ export function evaluateCommand(context: ProgramContext): Command {
       'after',
       `
 Example:
-  fedbatch evaluate --modelpath aggregated-model.h5 --data data/test.npz --min-accuracy 0.95`,
+  fedbatch evaluate --model aggregated-model.h5 --data data/test.npz --min-accuracy 0.95`,
     )
     .action(async (flags: EvaluateFlags) => {
-      const { modelpath: models, batch: batchSize, threads, minAccuracy } = flags;
+      const { model: models, batch: batchSize, threads, minAccuracy } = flags;
       const volume = dirname(models[0]);
       const data = flags.data ?? join(volume, 'data', 'test.npz');
       const reports: AccuracyReport[] = [];
@@ -60,7 +60,7 @@ Example:
       for (const model of models) {
         reports.push(await evaluate({ model, data, batchSize, engine: choiceOf(flags), threads }, context));
       }
-      const path = flags.savefile ?? join(volume, 'accuracy.json');
+      const path = flags.out ?? join(volume, 'accuracy.json');
       const content = reports.length > 1 ? reports : reports[0];
       await writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`);
       context.reporter.close();

@@ -15,7 +15,7 @@ describe('fedbatch evaluate', () => {
   let directory: string;
   const path = (name: string) => join(directory, name);
   const evaluate = (...args: readonly string[]) =>
-    runProgramFile('evaluator/cli', ['--modelpath', path('m.h5'), ...args]);
+    runProgramFile('evaluator/cli', ['--model', path('m.h5'), ...args]);
 
   before(async () => {
     directory = await sharedDirectory();
@@ -26,11 +26,11 @@ describe('fedbatch evaluate', () => {
       path('0.npz'),
       '--model',
       'mlp',
-      '--epoch',
+      '--epochs',
       '5',
       '--batch',
       '20',
-      '--savemodel',
+      '--out',
       path('m.h5'),
     ]);
     assert.equal(exitCode, 0, stderr);
@@ -60,7 +60,7 @@ describe('fedbatch evaluate', () => {
 
   it('gives the same figures whatever the batch', async () => {
     const figures = async (batch: string) => {
-      assert.equal((await evaluate('--batch', batch, '--savefile', path(`${batch}.json`))).exitCode, 0);
+      assert.equal((await evaluate('--batch', batch, '--out', path(`${batch}.json`))).exitCode, 0);
       const { loss, confusion } = JSON.parse(await readFile(path(`${batch}.json`), 'utf8'));
       return { loss: loss.toFixed(5), confusion };
     };
@@ -75,7 +75,7 @@ describe('fedbatch evaluate', () => {
     const { exitCode, stderr } = await evaluate(
       '--data',
       path('wrong.npz'),
-      '--savefile',
+      '--out',
       path('wrong.json'),
       '--min_accuracy',
       '0.5',
@@ -90,11 +90,11 @@ describe('fedbatch evaluate', () => {
     const weights = file.weights.map((array) => ({ ...array, values: array.values.map(() => Number.NaN) }));
     await writeKerasFile(path('nan.h5'), { ...file, weights });
     const { exitCode, stderr } = await runProgramFile('evaluator/cli', [
-      '--modelpath',
+      '--model',
       path('nan.h5'),
       '--data',
       path('0.npz'),
-      '--savefile',
+      '--out',
       path('nan.json'),
     ]);
     assert.equal(exitCode, 3);
@@ -107,13 +107,13 @@ describe('fedbatch evaluate', () => {
     const weights = other.weights.map((array) => ({ ...array, values: array.values.map(() => 0) }));
     await writeKerasFile(path('zero.h5'), { ...other, weights });
     const alone = async (model: string) => {
-      const args = ['--modelpath', path(model), '--data', path('0.npz'), '--savefile', path('alone.json')];
+      const args = ['--model', path(model), '--data', path('0.npz'), '--out', path('alone.json')];
       assert.equal((await runProgramFile('evaluator/cli', args)).exitCode, 0);
       return { ...JSON.parse(await readFile(path('alone.json'), 'utf8')), seconds: 0 };
     };
     const { exitCode, stdout, stderr } = await runProgramFile('evaluator/cli', [
-      ...['--modelpath', path('m.h5'), path('zero.h5'), '--data', path('0.npz')],
-      ...['--savefile', path('both.json'), '--min-accuracy', '0.5'],
+      ...['--model', path('m.h5'), path('zero.h5'), '--data', path('0.npz')],
+      ...['--out', path('both.json'), '--min-accuracy', '0.5'],
     ]);
     const both = JSON.parse(await readFile(path('both.json'), 'utf8')) as { readonly seconds: number }[];
     const expected = [await alone('m.h5'), await alone('zero.h5')];
@@ -130,7 +130,7 @@ describe('fedbatch evaluate', () => {
     const bytes = await encodeDataset(quarterExamples(400, 1), quarterExamples(130, 2));
     await writeFile(path('whole.npz'), bytes);
     const { exitCode, stdout, stderr } = await evaluate(
-      ...['--data', path('whole.npz'), '--savefile', path('whole.json')],
+      ...['--data', path('whole.npz'), '--out', path('whole.json')],
     );
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /whole\.npz is a whole dataset: its test part \(x_test, y_test\) is taken$/m);
@@ -139,13 +139,13 @@ describe('fedbatch evaluate', () => {
       const { loss, confusion } = JSON.parse(report);
       return { loss, confusion };
     };
-    assert.equal((await evaluate('--savefile', path('part.json'))).exitCode, 0);
+    assert.equal((await evaluate('--out', path('part.json'))).exitCode, 0);
     assert.deepEqual(
       figures(await readFile(path('whole.json'), 'utf8')),
       figures(await readFile(path('part.json'), 'utf8')),
     );
     const train = await runProgramFile('trainer/cli', [
-      ...['--data', path('whole.npz'), '--model', 'mlp', '--epoch', '1', '--savemodel', path('whole.h5')],
+      ...['--data', path('whole.npz'), '--model', 'mlp', '--epochs', '1', '--out', path('whole.h5')],
     ]);
     assert.equal(train.exitCode, 0, train.stderr);
     assert.match(
@@ -157,7 +157,7 @@ describe('fedbatch evaluate', () => {
 
   it('refuses a missing model and missing data by name', async () => {
     const model = await runProgramFile('evaluator/cli', [
-      '--modelpath',
+      '--model',
       path('nowhere.h5'),
       '--data',
       path('0.npz'),

@@ -10,7 +10,7 @@ const EXAMPLES = `
 Examples:
   fedbatch k8s run --clients 10 --rounds 5 --storage-class nfs-csi
   fedbatch k8s status
-  fedbatch k8s render --clients 3 --epochs 2 --batch 100 --output deploy
+  fedbatch k8s render --clients 3 --epochs 2 --batch 100 --out deploy
   fedbatch k8s render trainer --clients 3 --epochs 2 --batch 100 | kubectl apply -f -
 
 fedbatch k8s <command> --help explains its options.`;

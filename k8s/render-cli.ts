@@ -22,7 +22,7 @@ interface RenderFlags extends TemplateFlags, EngineRenderFlags {
   readonly epochs?: number;
   readonly batch?: string;
   readonly nfsClusterIp?: string;
-  readonly output?: string;
+  readonly out?: string;
   readonly json?: true;
 }
 
@@ -31,7 +31,7 @@ Examples:
   fedbatch k8s render --clients 3 --epochs 2 --batch 100
   fedbatch k8s render trainer --clients 3 --epochs 2 --batch 100 --gpu 1 | kubectl apply -f -
   fedbatch k8s render pvc --storage-class efs --set STORAGE=50Gi | kubectl apply -f -
-  fedbatch k8s render --clients 3 --epochs 2 --batch 100 --output deploy --tag 1.2.0 --image-prefix ghcr.io/me/
+  fedbatch k8s render --clients 3 --epochs 2 --batch 100 --out deploy --tag 1.2.0 --image-prefix ghcr.io/me/
 
   fedbatch k8s render --engine argo --clients 10 --rounds 5 --epochs 2 --batch 100 | argo submit -
 
@@ -50,14 +50,11 @@ export function renderCommand({ reporter }: ProgramContext): Command {
     .option('--batch <B>', 'BATCH: examples per step, or all')
     .option('--nfs-cluster-ip <ip>', 'NFS_CLUSTER_IP: address of the service fedbatch-nfs');
   return addEngineOptions(addTemplateOptions(command))
-    .option(
-      '--output <dir>',
-      'write one file for each template, and a kustomization.yaml, instead of printing',
-    )
+    .option('--out <dir>', 'write one file for each template, and a kustomization.yaml, instead of printing')
     .option('--json', 'as JSON instead of YAML')
     .addHelpText('after', EXAMPLES)
     .action(async (names: string[], flags: RenderFlags) => {
-      const { clients, epochs, batch, nfsClusterIp, namespace, queue, output, json = false } = flags;
+      const { clients, epochs, batch, nfsClusterIp, namespace, queue, out: output, json = false } = flags;
       const values = valuesOf(flags, {
         WORKER_NUMBER: clients === undefined ? undefined : `${clients}`,
         EPOCH: epochs === undefined ? undefined : `${epochs}`,
@@ -93,7 +90,7 @@ async function deliver(
     process.stdout.write(json ? toJson(objects) : toYaml(objects));
     return;
   }
-  if (json) throw new UsageError('--json does not go with --output, which writes YAML.');
+  if (json) throw new UsageError('--json does not go with --out, which writes YAML.');
   await writeAll(files, output);
   if (kustomization) await writeKustomization(files, output);
   const what = `${files.length} manifest${files.length === 1 ? '' : 's'}`;

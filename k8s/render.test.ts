@@ -180,7 +180,7 @@ describe('a stage', () => {
     const { image, args, env, command } = readStage('train', values);
     assert.match(image, /^fedbatch\/trainer:/);
     assert.equal(command, undefined);
-    assert.ok(args.includes('--epoch=2') && args.includes('--model=mlp') && args.includes('--seed=7'));
+    assert.ok(args.includes('--epochs=2') && args.includes('--model=mlp') && args.includes('--seed=7'));
     assert.equal(env.FEDBATCH_RESULT_FILE, '/dev/termination-log');
   });
 
@@ -238,7 +238,7 @@ describe('fedbatch k8s render', () => {
 
   it('writes files that a kustomization lists', async (t) => {
     const directory = await temporaryDirectory(t);
-    const { exitCode, stderr } = await renderCli(...job, '--output', directory);
+    const { exitCode, stderr } = await renderCli(...job, '--out', directory);
     assert.equal(exitCode, 0, stderr);
     const [kustomization] = parse(readFileSync(`${directory}/${KUSTOMIZATION}`, 'utf8'));
     const { resources } = kustomization as { readonly resources: readonly string[] };

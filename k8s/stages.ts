@@ -83,7 +83,7 @@ function makeInit(job: V1Job, { MODEL = 'cnn', SEED = '0' }: Values): void {
   container.command = [...INIT_PROGRAM];
   container.args = [
     '--data=/mnt/data/0.npz',
-    '--savemodel=/mnt/rounds/0001/global.h5',
+    '--out=/mnt/rounds/0001/global.h5',
     `--model=${MODEL}`,
     `--seed=${SEED}`,
   ];

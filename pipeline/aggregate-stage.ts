@@ -95,7 +95,7 @@ export function aggregatorArguments(
     ...['--dir', paths.round(round).updates],
     ...['--reported', record],
     ...['--manifest', paths.manifest],
-    ...['--savefile', paths.round(round + 1).globalModel],
+    ...['--out', paths.round(round + 1).globalModel],
     ...['--parent', global.file],
     ...['--round', `${round}`],
     ...['--min-updates', `${minUpdates}`],

@@ -97,9 +97,9 @@ export const testByEvaluator =
   (run: LocalRun): TestModel =>
   async ({ model, file }) => {
     const options = [
-      ...['--modelpath', model],
+      ...['--model', model],
       ...['--data', run.paths.test],
-      ...['--savefile', file],
+      ...['--out', file],
       ...['--threads', `${run.cores}`],
       ...engineArguments(run.settings.engine),
     ];
@@ -160,9 +160,9 @@ async function evaluateClients(
         stage: 'evaluate',
         program: 'evaluator/cli.js',
         arguments: [
-          ...['--modelpath', ...clients.map((client) => files.update(client))],
+          ...['--model', ...clients.map((client) => files.update(client))],
           ...['--data', paths.test],
-          ...['--savefile', savefile],
+          ...['--out', savefile],
           ...['--threads', `${threads}`],
           ...engineArguments(run.settings.engine),
         ],

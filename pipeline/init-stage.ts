@@ -25,7 +25,7 @@ export async function initStage(run: LocalRun): Promise<GlobalModel> {
         arguments: [
           // It tells the shape of the images, and there is one whatever the shards; the manifest tells the classes.
           ...['--data', paths.test],
-          ...['--savemodel', file],
+          ...['--out', file],
           ...['--model', settings.model.name],
           ...['--seed', `${settings.seed}`],
         ],

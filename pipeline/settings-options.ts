@@ -24,9 +24,6 @@ import { selectedCount } from '../lib/federation/participation.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { addFederationOptions, type FederationFlags, federationOf } from './federation-options.js';
 
-/** Local epochs per round. */
-const EPOCHS = '--epochs';
-
 /** What the options parse to. */
 export interface SettingsFlags
   extends EngineFlags,
@@ -36,7 +33,6 @@ export interface SettingsFlags
     StrategyFlags,
     PartitionFlags {
   readonly data: string;
-  readonly epochs?: number;
   readonly model: string;
   readonly seed: number;
 }
@@ -46,7 +42,7 @@ export function addSettingsOptions(command: Command, data: string): Command {
   command.option('--data <npz>', data, 'digits').addOption(modelOption());
   addFederationOptions(command);
   addPartitionOptions(command);
-  addScheduleOptions(addTrainingOptions(command, `${EPOCHS} <E>`)).option(
+  addScheduleOptions(addTrainingOptions(command)).option(
     '--seed <number>',
     'everything random derives from it',
     integerOption(),
@@ -86,7 +82,7 @@ function trainingSettings(flags: SettingsFlags): RunSettings['training'] {
   const { batch, optimizer, momentum, proximal } = flags;
   const { base, decay, warmUpRounds, scaleWithClients } = scheduleOf(flags);
   return {
-    ...localWorkOf(flags.epochs, flags, EPOCHS),
+    ...localWorkOf(flags),
     batch,
     optimizer,
     learningRate: base,

@@ -24,8 +24,8 @@ export async function splitStage(run: LocalRun): Promise<Manifest> {
         program: 'splitter/cli.js',
         arguments: [
           ...['--data', dataset.name],
-          ...['--n-container', `${federation.clients}`],
-          ...['--savedir', run.paths.data],
+          ...['--clients', `${federation.clients}`],
+          ...['--out', run.paths.data],
           ...partitionArguments(federation.partition),
           ...['--seed', `${seed}`],
           ...(federation.simulate ? ['--virtual'] : []),

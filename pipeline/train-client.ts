@@ -61,7 +61,7 @@ export function trainerStage(run: LocalRun, { task, client }: ClientTask) {
     arguments: [
       ...['--data', paths.shard(client)],
       ...['--init', task.global.file],
-      ...['--savemodel', paths.round(task.round).update(client)],
+      ...['--out', paths.round(task.round).update(client)],
       ...['--model', settings.model.name],
       ...trainingArguments(settings, roundLearningRate(settings, task)),
       ...['--client', `${client}`],

@@ -21,7 +21,7 @@ const settings = (training: Partial<RunSettings['training']>): RunSettings => ({
 
 test('the trainer is told everything by flags', () => {
   assert.deepEqual(trainingArguments(settings({}), 0.05), [
-    ...['--epoch', '2', '--batch', '100', '--optimizer', 'sgd'],
+    ...['--epochs', '2', '--batch', '100', '--optimizer', 'sgd'],
     ...['--learning-rate', '0.05', '--momentum', '0.9', '--proximal', '0'],
   ]);
   const { epochs: _, ...training } = settings({ localSteps: 1, batch: 'all', proximal: 0.01 }).training;

@@ -25,7 +25,7 @@ export function trainingArguments({ training }: RunSettings, learningRate: numbe
   const work = localWork(training);
   return [
     ...(work.localSteps === undefined
-      ? ['--epoch', `${work.epochs}`]
+      ? ['--epochs', `${work.epochs}`]
       : ['--local-steps', `${work.localSteps}`]),
     ...['--batch', `${training.batch}`],
     ...['--optimizer', training.optimizer],

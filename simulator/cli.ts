@@ -23,12 +23,8 @@ import { type SimulatorRequest, simulatorRequestSchema } from '../lib/formats/si
 import { availableCores } from '../lib/system/cores.js';
 import { openSimulator, type Simulator } from './simulator.js';
 
-/** Passes over a shard: the trainer's flag. */
-const EPOCHS = '--epoch';
-
 interface SimulatorFlags extends EngineFlags, TrainingFlags, StrategyFlags {
   readonly data: string;
-  readonly epoch?: number;
   readonly seed: number;
   readonly jobs: number;
   readonly threads: number;
@@ -36,8 +32,8 @@ interface SimulatorFlags extends EngineFlags, TrainingFlags, StrategyFlags {
 
 const EXAMPLE = `
 Example:
-  fedbatch split --data mnist --n-container 1000 --savedir data --virtual
-  fedbatch init --data data/test.npz --savemodel global.h5
+  fedbatch split --data mnist --clients 1000 --out data --virtual
+  fedbatch init --data data/test.npz --out global.h5
   echo '{"request":"train","round":1,"global":"global.h5","clients":[0,1,2]}' | node dist/simulator/cli.js --data data
 
 Requests, one JSON object a line, each answered by a line on stdout:
@@ -50,7 +46,7 @@ export function simulatorCommand(context: ProgramContext): Command {
   const command = new Command('simulator')
     .description('Train virtual clients on a split made with --virtual; fedbatch run --simulate starts it.')
     .requiredOption('--data <dir>', 'directory of the split');
-  return addStrategyOptions(addTrainingOptions(command, `${EPOCHS} <E>`))
+  return addStrategyOptions(addTrainingOptions(command))
     .option('--seed <n>', 'seeds shuffling, dropout and noise', integerOption(), 0)
     .option('--jobs <count>', 'workers', integerOption({ min: 1 }), availableCores())
     .addOption(engineOption())
@@ -58,8 +54,8 @@ export function simulatorCommand(context: ProgramContext): Command {
     .addOption(threadsOption('processor threads of each worker').default(1))
     .addHelpText('after', EXAMPLE)
     .action(async (flags: SimulatorFlags) => {
-      const { data, epoch, batch: batchSize, proximal, seed, jobs, threads } = flags;
-      const work = localWorkOf(epoch, flags, EPOCHS);
+      const { data, batch: batchSize, proximal, seed, jobs, threads } = flags;
+      const work = localWorkOf(flags);
       const [optimizer, engine] = [optimizerOf(flags), choiceOf(flags)];
       const plan = { work, batchSize, optimizer, proximal, seed, engine, threads };
       const simulator = await openSimulator({ data, jobs, strategy: strategyOf(flags), ...plan }, context);

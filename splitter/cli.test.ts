@@ -32,7 +32,7 @@ async function stopped(argv: readonly string[], signal: NodeJS.Signals) {
 
 test('the last line of stdout is the result, and a second run skips', async (t) => {
   const { data, savedir } = await prepared(await temporaryDirectory(t));
-  const argv = ['--data', data, '--n_container=3', '--savedir', savedir];
+  const argv = ['--data', data, '--clients=3', '--out', savedir];
   const first = await run(...argv);
   assert.equal(first.exitCode, 0, first.stderr);
   const { seconds, ...result } = JSON.parse(first.stdout.split('\n').at(-1) ?? '');
@@ -48,7 +48,7 @@ test('the last line of stdout is the result, and a second run skips', async (t) 
 test('the help names every option with its default', async () => {
   const { stdout, exitCode } = await run('--help');
   assert.equal(exitCode, 0);
-  for (const option of ['--data', '--n-container', '--savedir', '--partition', '--test-fraction', '--seed']) {
+  for (const option of ['--data', '--clients', '--out', '--partition', '--test-fraction', '--seed']) {
     assert.ok(stdout.includes(option), option);
   }
   assert.match(stdout, /default: 0\.1/);
@@ -56,7 +56,7 @@ test('the help names every option with its default', async () => {
 
 test('the embedded digits are split by name', async (t) => {
   const directory = await temporaryDirectory(t);
-  const argv = ['--data', 'digits', '--n-container', '3', '--savedir', join(directory, 'data')];
+  const argv = ['--data', 'digits', '--clients', '3', '--out', join(directory, 'data')];
   const env = { FEDBATCH_CACHE_DIR: join(directory, 'cache') };
   const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...argv], { env });
   assert.equal(exitCode, 0, stderr);
@@ -68,7 +68,7 @@ test('labels and images of other types are taken with a note; what cannot be tak
   const directory = await temporaryDirectory(t);
   const data = join(directory, 'dataset.npz');
   const savedir = join(directory, 'data');
-  const argv = ['--data', data, '--n-container', '2', '--savedir', savedir];
+  const argv = ['--data', data, '--clients', '2', '--out', savedir];
   const write = async (shape: readonly number[], images: Uint8Array | Int32Array) =>
     await writeFile(
       data,
@@ -104,9 +104,9 @@ test('labels and images of other types are taken with a note; what cannot be tak
         data,
         '--model',
         'mlp',
-        '--savemodel',
+        '--out',
         model,
-        ...(program === 'cli' ? ['--epoch', '1'] : []),
+        ...(program === 'cli' ? ['--epochs', '1'] : []),
       ],
       { reject: false },
     );
@@ -115,31 +115,27 @@ test('labels and images of other types are taken with a note; what cannot be tak
 });
 
 const usage: readonly (readonly [string, readonly string[], RegExp])[] = [
-  [
-    'no shards',
-    ['--n-container', '0'],
-    /--n-container <count>.*Expected a whole number of at least 1, found "0"/,
-  ],
-  ['a fraction of a shard', ['--n-container', '1.5'], /found "1\.5"/],
+  ['no shards', ['--clients', '0'], /--clients <count>.*Expected a whole number of at least 1, found "0"/],
+  ['a fraction of a shard', ['--clients', '1.5'], /found "1\.5"/],
   [
     'more shards than examples',
-    ['--n-container', '101'],
+    ['--clients', '101'],
     /^error: Expected at most 100 clients for 100 training examples/m,
   ],
-  ['an unknown scheme', ['--n-container', '2', '--partition', 'fair'], /Allowed choices are iid, strided/],
+  ['an unknown scheme', ['--clients', '2', '--partition', 'fair'], /Allowed choices are iid, strided/],
   [
     'a test fraction of 1',
-    ['--n-container', '2', '--test-fraction', '1'],
+    ['--clients', '2', '--test-fraction', '1'],
     /a number from 0\.001 to 0\.9, found "1"/,
   ],
-  ['no count', [], /required option '--n-container <count>' not specified/],
-  ['an unknown option', ['--n-container', '2', '--shards', '2'], /unknown option '--shards'/],
+  ['no count', [], /required option '--clients <count>' not specified/],
+  ['an unknown option', ['--clients', '2', '--shards', '2'], /unknown option '--shards'/],
 ];
 
 for (const [name, argv, message] of usage) {
   test(`${name}: exit code 2 and one sentence`, async (t) => {
     const { data, savedir } = await prepared(await temporaryDirectory(t));
-    const { exitCode, stdout, stderr } = await run('--data', data, '--savedir', savedir, ...argv);
+    const { exitCode, stdout, stderr } = await run('--data', data, '--out', savedir, ...argv);
     assert.equal(exitCode, 2, stderr);
     assert.match(stderr, message);
     assert.doesNotMatch(stderr, /\n\s+at /);
@@ -161,9 +157,9 @@ for (const [name, content, message] of badData) {
     const argv = [
       '--data',
       join(directory, 'dataset.npz'),
-      '--n-container',
+      '--clients',
       '2',
-      '--savedir',
+      '--out',
       join(directory, 'data'),
     ];
     if (content !== undefined) await writeFile(join(directory, 'dataset.npz'), content, 'latin1');
@@ -181,7 +177,7 @@ test('a directory that cannot be made is one sentence, also where Node itself wo
   const { data, savedir } = await prepared(await temporaryDirectory(t));
   await writeFile(savedir, 'a file');
   for (const target of [savedir, join(savedir, 'below'), '/proc/fedbatch/data']) {
-    const { exitCode, stderr } = await run('--data', data, '--n-container', '2', '--savedir', target);
+    const { exitCode, stderr } = await run('--data', data, '--clients', '2', '--out', target);
     assert.equal(exitCode, 3, stderr);
     assert.match(stderr, /^error: .*(could not be (written|listed)): .*\.$/);
     assert.equal(stderr.split('\n').length, 1, stderr);
@@ -197,14 +193,7 @@ test('a full disk: exit code 3, one sentence, nothing left', async (t) => {
   const mounted = await execa('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'tmpfs', disk], { reject: false });
   if (mounted.failed) return t.skip(`tmpfs cannot be mounted here: ${mounted.stderr ?? mounted.message}`);
   try {
-    const { exitCode, stderr } = await run(
-      '--data',
-      data,
-      '--n-container',
-      '4',
-      '--savedir',
-      join(disk, 'data'),
-    );
+    const { exitCode, stderr } = await run('--data', data, '--clients', '4', '--out', join(disk, 'data'));
     assert.equal(exitCode, 3, stderr);
     assert.match(stderr, /^error: .*\d\.npz: could not be written: the disk is full \(ENOSPC\)\.$/m);
     assert.deepEqual(await readdir(join(disk, 'data')), []);
@@ -216,7 +205,7 @@ test('a full disk: exit code 3, one sentence, nothing left', async (t) => {
 test('an interrupt ends it with 130 and leaves no shards', async (t) => {
   const { data, savedir } = await prepared(await temporaryDirectory(t), 2000);
   const { exitCode, stderr } = await stopped(
-    ['--data', data, '--n-container', '2000', '--savedir', savedir],
+    ['--data', data, '--clients', '2000', '--out', savedir],
     'SIGINT',
   );
   assert.equal(exitCode, 130, stderr);
@@ -225,12 +214,12 @@ test('an interrupt ends it with 130 and leaves no shards', async (t) => {
 
 test('a kill in the middle of a second split leaves no manifest, and the next run makes all whole', async (t) => {
   const { data, savedir } = await prepared(await temporaryDirectory(t), 2000);
-  assert.equal((await run('--data', data, '--n-container', '3', '--savedir', savedir)).exitCode, 0);
-  const argv = ['--data', data, '--n-container', '2000', '--savedir', savedir];
+  assert.equal((await run('--data', data, '--clients', '3', '--out', savedir)).exitCode, 0);
+  const argv = ['--data', data, '--clients', '2000', '--out', savedir];
   assert.equal((await stopped(argv, 'SIGKILL')).signal, 'SIGKILL');
   const left = await readdir(savedir);
   assert.ok(left.includes('0.npz') && !left.includes('manifest.json'), left.join(' '));
-  const { exitCode } = await run('--data', data, '--n-container', '3', '--savedir', savedir);
+  const { exitCode } = await run('--data', data, '--clients', '3', '--out', savedir);
   assert.equal(exitCode, 0);
   assert.deepEqual((await readdir(savedir)).sort(), ['0.npz', '1.npz', '2.npz', 'manifest.json', 'test.npz']);
 });
@@ -239,7 +228,7 @@ test('a directory with files of something else: exit code 2, and they stay', asy
   const { data, savedir } = await prepared(await temporaryDirectory(t));
   await mkdir(savedir);
   for (const name of ['2024.npz', 'manifest.json', 'test.npz']) await writeFile(join(savedir, name), 'mine');
-  const { exitCode, stderr, stdout } = await run('--data', data, '--n-container', '2', '--savedir', savedir);
+  const { exitCode, stderr, stdout } = await run('--data', data, '--clients', '2', '--out', savedir);
   assert.equal(exitCode, 2);
   assert.equal(stdout, '');
   assert.match(
@@ -255,7 +244,7 @@ test('60,000 images of MNIST are split', async (t) => {
   if (data === undefined) return t.skip('no MNIST: set FEDBATCH_MNIST to the path of mnist.npz');
   const savedir = join(await temporaryDirectory(t), 'data');
   const startedAt = performance.now();
-  const { stdout, exitCode } = await run('--data', data, '--n-container', '3', '--savedir', savedir);
+  const { stdout, exitCode } = await run('--data', data, '--clients', '3', '--out', savedir);
   t.diagnostic(`${((performance.now() - startedAt) / 1000).toFixed(2)} s`);
   assert.equal(exitCode, 0);
   const { shards, examples, test: held } = JSON.parse(stdout);

@@ -11,8 +11,8 @@ import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
 
 interface SplitFlags extends PartitionFlags {
   readonly data: string;
-  readonly nContainer?: number;
-  readonly savedir: string;
+  readonly clients?: number;
+  readonly out: string;
   readonly testFraction: number;
   readonly seed: number;
   readonly virtual?: true;
@@ -21,11 +21,11 @@ interface SplitFlags extends PartitionFlags {
 
 const EXAMPLES = `
 Examples:
-  fedbatch split --data mnist --n-container 3 --savedir data
-  fedbatch split --data mnist --n-container 100 --savedir data --partition pathological --pieces-per-client 2
-  fedbatch split --data mnist --n-container 10 --savedir data --partition dirichlet --alpha 0.5 --min-examples 10
-  fedbatch split --data letters.npz --savedir data --partition by-key --key writer
-  fedbatch split --data hospitals/ --savedir data --partition given`;
+  fedbatch split --data mnist --clients 3 --out data
+  fedbatch split --data mnist --clients 100 --out data --partition pathological --pieces-per-client 2
+  fedbatch split --data mnist --clients 10 --out data --partition dirichlet --alpha 0.5 --min-examples 10
+  fedbatch split --data letters.npz --out data --partition by-key --key writer
+  fedbatch split --data hospitals/ --out data --partition given`;
 
 /** The command of the splitter. */
 export function splitCommand({ reporter, signal }: ProgramContext): Command {
@@ -37,12 +37,12 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
         'for --partition given a directory of shards',
     )
     .option(
-      '--n-container <count>',
+      '--clients <count>',
       'number of shards, one for each client; with --partition by-key or given it follows from the data',
       integerOption({ min: 1 }),
     )
     .requiredOption(
-      '--savedir <dir>',
+      '--out <dir>',
       'directory for 0.npz … N-1.npz, test.npz and manifest.json; an earlier split in it is replaced',
     );
   return addPartitionOptions(command)
@@ -61,11 +61,11 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (flags: SplitFlags) => {
       const startedAt = performance.now();
-      const { savedir, nContainer: clients, testFraction, seed, virtual = false } = flags;
+      const { out: savedir, clients, testFraction, seed, virtual = false } = flags;
       const partition = partitionOf(flags);
       if (clients === undefined && !clientsFollowFromData(partition)) {
         throw new UsageError(
-          `required option '--n-container <count>' not specified (--partition ${partition.scheme} needs it).`,
+          `required option '--clients <count>' not specified (--partition ${partition.scheme} needs it).`,
         );
       }
       // Zip, npy and schema code is loaded only when there is work, so that --help comes at once.

@@ -78,7 +78,7 @@ export async function beginSplit(
   if (foreign !== undefined) {
     throw new UsageError(
       `${join(savedir, foreign)} was not made by a split that is known here, and would be lost: ` +
-        'choose an empty or new directory with --savedir.',
+        'choose an empty or new directory with --out.',
     );
   }
   const coming = virtual
@@ -111,13 +111,11 @@ export async function abandonSplit(savedir: string): Promise<void> {
 export async function refuseOwnOutput(data: string, savedir: string): Promise<void> {
   const [source, target] = await Promise.all([realpath(data), realpath(savedir)]).catch(() => ['', '']);
   if (source && source === target) {
-    throw new UsageError(
-      `${data}: expected --savedir to be another directory than that of the given shards.`,
-    );
+    throw new UsageError(`${data}: expected --out to be another directory than that of the given shards.`);
   }
   if (!source || dirname(source) !== target || !OUTPUT.test(basename(source))) return;
   throw new UsageError(
-    `${data}: expected a dataset outside of --savedir, found one that the split would overwrite (${basename(source)}).`,
+    `${data}: expected a dataset outside of --out, found one that the split would overwrite (${basename(source)}).`,
   );
 }
 

@@ -35,7 +35,7 @@ test('by-key makes a shard for each value of the key, and says which', async (t)
   const directory = await temporaryDirectory(t);
   const data = await writtenByThree(directory);
   const savedir = join(directory, 'data');
-  const argv = ['--data', data, '--savedir', savedir, '--partition', 'by-key', '--key', 'writer'];
+  const argv = ['--data', data, '--out', savedir, '--partition', 'by-key', '--key', 'writer'];
   const { exitCode, stderr, stdout } = await split(...argv);
   assert.equal(exitCode, 0, stderr);
   assert.equal(JSON.parse(lastLine(stdout)).shards, 3);
@@ -53,7 +53,7 @@ test('by-key makes a shard for each value of the key, and says which', async (t)
     [2, 5, 8, 11],
     [0, 3, 6, 9],
   ]);
-  assert.equal(JSON.parse(lastLine((await split(...argv, '--n-container', '3')).stdout)).skipped, true);
+  assert.equal(JSON.parse(lastLine((await split(...argv, '--clients', '3')).stdout)).skipped, true);
 });
 
 test('given takes shards as they are', async (t) => {
@@ -66,7 +66,7 @@ test('given takes shards as they are', async (t) => {
     await writeShard(join(given, `${client}.npz`), takeExamples(all, part));
   await writeShard(join(given, 'test.npz'), takeExamples(all, [10, 11]));
   const savedir = join(directory, 'data');
-  const argv = ['--data', given, '--savedir', savedir, '--partition', 'given'];
+  const argv = ['--data', given, '--out', savedir, '--partition', 'given'];
   const first = await split(...argv);
   assert.equal(first.exitCode, 0, first.stderr);
   const read = async (name: string) => numbersOf(await readShard(join(savedir, `${name}.npz`)));
@@ -83,9 +83,9 @@ test('given takes shards as they are', async (t) => {
     assert.match(stderr, message);
     assert.equal(stderr.split('\n').length, 1, stderr);
   };
-  await refused(2, /tells of 3 clients, which contradicts the 4 that are asked for/, '--n-container', '4');
-  await refused(2, /expected --savedir to be another directory/, '--savedir', given);
-  await refused(2, /is a directory: --partition given takes one/, '--partition', 'iid', '--n-container', '2');
+  await refused(2, /tells of 3 clients, which contradicts the 4 that are asked for/, '--clients', '4');
+  await refused(2, /expected --out to be another directory/, '--out', given);
+  await refused(2, /is a directory: --partition given takes one/, '--partition', 'iid', '--clients', '2');
   await writeShard(join(given, '4.npz'), takeExamples(all, [5]));
   await refused(3, /hospitals: expected a directory of shards .*, found 4 of them without 3\.npz\.$/);
   await writeFile(join(given, 'copy of 2.npz'), '');
@@ -105,7 +105,7 @@ test('given shards without a test set give up a share, of shards of one kind', a
   await mkdir(given);
   await writeShard(join(given, '0.npz'), numberedExamples(50));
   await writeShard(join(given, '1.npz'), numberedExamples(50, 50));
-  const argv = ['--data', given, '--savedir', savedir, '--partition', 'given', '--test-fraction', '0.2'];
+  const argv = ['--data', given, '--out', savedir, '--partition', 'given', '--test-fraction', '0.2'];
   assert.equal((await split(...argv)).exitCode, 0);
   const { shards, test: held } = await readManifest(join(savedir, 'manifest.json'));
   assert.equal(held.examples, 20);
@@ -125,14 +125,14 @@ test('given shards without a test set give up a share, of shards of one kind', a
 });
 
 const refusals: readonly (readonly [code: number, argv: string, message: RegExp])[] = [
-  [2, '--n-container 5 --partition by-key --key writer', /tells of 3 clients, which contradicts the 5/],
+  [2, '--clients 5 --partition by-key --key writer', /tells of 3 clients, which contradicts the 5/],
   [2, '--partition by-key', /by-key needs --key, the name of the array/],
   [
     2,
     '--partition by-key --key writer --min-examples 5',
     /at most 2 clients for 12 training examples \(--min-examples 5 each\), found 3/,
   ],
-  [2, '--partition iid', /required option '--n-container <count>' not specified/],
+  [2, '--partition iid', /required option '--clients <count>' not specified/],
   [3, '--partition by-key --key author', /letters\.npz: expected an array author, found arrays "x_train", /],
   [
     3,
@@ -140,30 +140,22 @@ const refusals: readonly (readonly [code: number, argv: string, message: RegExp]
     /expected 12 keys in y_test, one for each training example, found 5/,
   ],
   [3, '--partition by-key --key x_train', /expected x_train to be keys \[n\]/],
-  [2, '--n-container 2 --key writer', /--key writer belongs to --partition by-key, not to iid/],
-  [2, '--n-container 2 --partition dirichlet --alpha 0', /Expected --alpha to be a number above 0, found 0/],
-  [2, '--n-container 2 --partition dirichlet --alpha=-1', /found -1/],
-  [2, '--n-container 2 --partition dirichlet --alpha x', /Expected a number .*found "x"/],
+  [2, '--clients 2 --key writer', /--key writer belongs to --partition by-key, not to iid/],
+  [2, '--clients 2 --partition dirichlet --alpha 0', /Expected --alpha to be a number above 0, found 0/],
+  [2, '--clients 2 --partition dirichlet --alpha=-1', /found -1/],
+  [2, '--clients 2 --partition dirichlet --alpha x', /Expected a number .*found "x"/],
   [
     2,
-    '--n-container 4 --partition pathological --pieces-per-client 4',
+    '--clients 4 --partition pathological --pieces-per-client 4',
     /takes 16 pieces of at least 1 example, and there are 12/,
   ],
+  [2, '--clients 4 --partition label-skew --labels-per-client 6', /at most 5 labels per client, .* found 6/],
   [
     2,
-    '--n-container 4 --partition label-skew --labels-per-client 6',
-    /at most 5 labels per client, .* found 6/,
-  ],
-  [
-    2,
-    '--n-container 2 --partition label-skew --labels-per-client 2',
+    '--clients 2 --partition label-skew --labels-per-client 2',
     /Cannot place 5 labels on 2 clients with 2 each/,
   ],
-  [
-    2,
-    '--n-container 3 --min-examples 5',
-    /at most 2 clients for 12 training examples \(--min-examples 5 each\)/,
-  ],
+  [2, '--clients 3 --min-examples 5', /at most 2 clients for 12 training examples \(--min-examples 5 each\)/],
 ];
 
 for (const [code, argv, message] of refusals) {
@@ -171,13 +163,7 @@ for (const [code, argv, message] of refusals) {
     const directory = await temporaryDirectory(t);
     const data = await writtenByThree(directory);
     const savedir = join(directory, 'data');
-    const { exitCode, stderr, stdout } = await split(
-      '--data',
-      data,
-      '--savedir',
-      savedir,
-      ...argv.split(' '),
-    );
+    const { exitCode, stderr, stdout } = await split('--data', data, '--out', savedir, ...argv.split(' '));
     assert.equal(exitCode, code, stderr);
     assert.match(stderr, message);
     assert.doesNotMatch(stderr, /\n\s+at /);
@@ -191,7 +177,7 @@ test('the parameters of a scheme are recorded, and another parameter is another 
   const data = await writtenByThree(directory);
   const savedir = join(directory, 'data');
   const again = async (...more: readonly string[]) => {
-    const argv = ['--data', data, '--savedir', savedir, '--n-container', '2', '--partition', 'dirichlet'];
+    const argv = ['--data', data, '--out', savedir, '--clients', '2', '--partition', 'dirichlet'];
     const { stdout, stderr } = await split(...argv, ...more);
     assert.equal(stderr.includes('error'), false, stderr);
     return JSON.parse(lastLine(stdout)).skipped;

@@ -159,7 +159,7 @@ test('files that no split made are refused and stay as they are, whatever their 
     await assert.rejects(split({ ...options, seed: 5 }), (error) => {
       assert.ok(error instanceof UsageError, String(error));
       assert.ok(error.message.startsWith(path), error.message);
-      assert.match(error.message, /choose an empty or new directory with --savedir\.$/);
+      assert.match(error.message, /choose an empty or new directory with --out\.$/);
       return true;
     });
     assert.equal(await readFile(path, 'utf8'), content);
@@ -213,7 +213,7 @@ test('a dataset that the split would overwrite is refused', async (t) => {
     await writeFile(data, await withTest());
     await assert.rejects(
       split({ ...options, data }),
-      /expected a dataset outside of --savedir, found one that the split/,
+      /expected a dataset outside of --out, found one that the split/,
     );
     assert.deepEqual(await readFile(data), Buffer.from(await withTest()));
     await rm(data);

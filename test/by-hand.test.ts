@@ -35,22 +35,12 @@ test('the stages by hand and fedbatch run end with the same model', async (t) =>
     '--json',
   );
 
-  await fedbatch(
-    'split',
-    '--data',
-    data,
-    '--n_container',
-    `${CLIENTS}`,
-    '--savedir',
-    volume('data'),
-    '--seed',
-    '5',
-  );
+  await fedbatch('split', '--data', data, '--clients', `${CLIENTS}`, '--out', volume('data'), '--seed', '5');
   await fedbatch(
     'init',
     '--data',
     volume('data/0.npz'),
-    '--savemodel',
+    '--out',
     volume('global.h5'),
     '--model',
     'mlp',
@@ -63,10 +53,20 @@ test('the stages by hand and fedbatch run end with the same model', async (t) =>
       volume(`data/${client}.npz`),
       '--init',
       volume('global.h5'),
-      '--savemodel',
+      '--out',
       volume(`updates/${client}.h5`),
     ];
-    await fedbatch('train', ...files, '--client', `${client}`, '--epoch', '2', ...settings, '--threads', '1');
+    await fedbatch(
+      'train',
+      ...files,
+      '--client',
+      `${client}`,
+      '--epochs',
+      '2',
+      ...settings,
+      '--threads',
+      '1',
+    );
   }
   await fedbatch(
     'aggregate',
@@ -74,10 +74,10 @@ test('the stages by hand and fedbatch run end with the same model', async (t) =>
     volume('updates'),
     '--parent',
     volume('global.h5'),
-    '--savefile',
+    '--out',
     volume('aggregated-model.h5'),
   );
-  const accuracy = await fedbatch('evaluate', '--modelpath', volume('aggregated-model.h5'));
+  const accuracy = await fedbatch('evaluate', '--model', volume('aggregated-model.h5'));
 
   const result = JSON.parse(run) as { readonly sha256: string; readonly accuracy: number };
   assert.equal(sha256(await readFile(volume('aggregated-model.h5'))), result.sha256);

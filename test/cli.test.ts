@@ -29,7 +29,7 @@ test('alone it explains itself, as a usage error; asked for help, it is none', a
   const help = await fedbatch('--help');
   assert.equal(help.exitCode, 0);
   assert.match(help.stdout, /^ {2}split +split a dataset into one shard per client$/m);
-  assert.match(help.stdout, /^ {2}split +fedbatch split --data mnist\.npz --n-container 3 --savedir data$/m);
+  assert.match(help.stdout, /^ {2}split +fedbatch split --data mnist\.npz --clients 3 --out data$/m);
 });
 
 test('it knows its version, as a whole and in every command', async () => {
@@ -49,7 +49,7 @@ test('help <command> is <command> --help', async () => {
 
 test('flags take - or _, and common options may stand before the command', async () => {
   const { exitCode, stdout, stderr } = await fedbatch(
-    ...['--log_format', 'json', 'split', '--data', data, '--n_container=2', '--savedir', 'shards'],
+    ...['--log_format', 'json', 'split', '--data', data, '--clients=2', '--out', 'shards'],
   );
   assert.equal(exitCode, 0, stderr);
   assert.match(stdout, /"shards":2/);
@@ -57,7 +57,7 @@ test('flags take - or _, and common options may stand before the command', async
 });
 
 test('a stack trace is shown only on request', async () => {
-  const wrong = ['split', '--data', 'nowhere.npz', '--n-container', '2', '--savedir', 'x'];
+  const wrong = ['split', '--data', 'nowhere.npz', '--clients', '2', '--out', 'x'];
   const quiet = await fedbatch(...wrong);
   assert.equal(quiet.exitCode, 3);
   assert.equal(quiet.stderr.split('\n').length, 1, quiet.stderr);
@@ -70,7 +70,7 @@ test('a program loads neither the web server nor the engine when it splits, nor 
   const loaded = async (...argv: readonly string[]) =>
     (await execa(process.execPath, ['--require', spy, program, ...argv], { cwd: directory, reject: false }))
       .stderr;
-  const split = await loaded('split', '--data', data, '--n-container', '2', '--savedir', 'spied');
+  const split = await loaded('split', '--data', data, '--clients', '2', '--out', 'spied');
   assert.match(split, /node_modules\/commander\//, 'the spy sees what is loaded');
   const help = await loaded('serve', '--help');
   for (const seen of [split, help])

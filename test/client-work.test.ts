@@ -53,9 +53,9 @@ describe('what clients of a run do', () => {
       // By hand, with that rate: the same update.
       const byHand = await runProgramFile('trainer/cli', [
         ...['--data', join(path('decay'), 'data', '1.npz'), '--init', join(round, 'global.h5')],
-        ...['--client', '1', '--round', `${index + 1}`, '--epoch', '1', '--optimizer', 'sgd'],
+        ...['--client', '1', '--round', `${index + 1}`, '--epochs', '1', '--optimizer', 'sgd'],
         ...['--learning-rate', `${rate}`, '--proximal', '0.01', '--threads', '1'],
-        ...['--savemodel', path('by-hand.h5')],
+        ...['--out', path('by-hand.h5')],
       ]);
       assert.equal(byHand.exitCode, 0, byHand.stderr);
       assert.deepEqual(await readFile(path('by-hand.h5')), await readFile(join(round, 'updates', '1.h5')));

@@ -207,14 +207,14 @@ describe('the images', { skip }, () => {
   it('leave their result, or the sentence that says why there is none, where Kubernetes looks for it', async () => {
     const place = await makePlace('results');
     const env = ['--env', 'FEDBATCH_RESULT_FILE=/mnt/result'];
-    const split = ['--data=/mnt/digits.npz', '--savedir=/mnt/data'];
+    const split = ['--data=/mnt/digits.npz', '--out=/mnt/data'];
     const result = () => readFile(join(place.volume, 'result'), 'utf8');
     const runSplit = (...args: readonly string[]) =>
       podman('run', '--rm', ...hardened(place), ...env, image('splitter'), ...split, ...args);
-    assert.equal((await runSplit('--n-container=2')).exitCode, 0);
+    assert.equal((await runSplit('--clients=2')).exitCode, 0);
     assert.match(await result(), /^\{"shards":2,.*\}$/);
-    assert.equal((await runSplit('--n-container=x')).exitCode, 2);
-    assert.match(await result(), /^error: option '--n-container <count>' argument 'x' is invalid/);
+    assert.equal((await runSplit('--clients=x')).exitCode, 2);
+    assert.match(await result(), /^error: option '--clients <count>' argument 'x' is invalid/);
   });
 
   it('stop a training on SIGTERM, which leaves no update behind', async () => {

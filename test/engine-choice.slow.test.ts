@@ -27,13 +27,13 @@ before(async () => {
   shard = path('0.npz');
   model = path('model.h5');
   await writeShard(shard, quarterExamples(120, 1));
-  const trained = await train('--savemodel', model);
+  const trained = await train('--out', model);
   assert.equal(trained.exitCode, 0, trained.stderr);
 });
 
 function train(...args: readonly string[]) {
-  const small = ['--data', shard, '--model', 'mlp', '--epoch', '1', '--batch', '40', '--threads', '1'];
-  return runProgramFile('trainer/cli', [...small, '--savemodel', path('update.h5'), ...args]);
+  const small = ['--data', shard, '--model', 'mlp', '--epochs', '1', '--batch', '40', '--threads', '1'];
+  return runProgramFile('trainer/cli', [...small, '--out', path('update.h5'), ...args]);
 }
 
 const engineOf = (stdout: string) => (JSON.parse(lastLine(stdout)) as { engine: string }).engine;
@@ -55,7 +55,7 @@ describe('--engine and --backend', () => {
   it('give the evaluator the same figures on every engine', async () => {
     const figures = async (...args: readonly string[]) => {
       const { exitCode, stdout, stderr } = await runProgramFile('evaluator/cli', [
-        ...['--modelpath', model, '--data', shard, '--savefile', path('accuracy.json'), ...args],
+        ...['--model', model, '--data', shard, '--out', path('accuracy.json'), ...args],
         ...['--threads', '1'],
       ]);
       assert.equal(exitCode, 0, stderr);
@@ -76,8 +76,8 @@ describe('--engine and --backend', () => {
 
 describe('an engine that does not work here', () => {
   const programs = [
-    ['trainer/cli', () => ['--data', shard, '--savemodel', path('never.h5')]],
-    ['evaluator/cli', () => ['--modelpath', model, '--data', shard, '--savefile', path('never.json')]],
+    ['trainer/cli', () => ['--data', shard, '--out', path('never.h5')]],
+    ['evaluator/cli', () => ['--model', model, '--data', shard, '--out', path('never.json')]],
     ['server/cli', () => ['--model', model, '--port', '0']],
     ['pipeline/cli', () => ['--data', shard, '--volume', path('never')]],
   ] as const;
@@ -126,7 +126,7 @@ describe('a model with a layer that only Keras knows', () => {
     const labels = Int32Array.of(0, 1, 0, 1);
     await writeShard(path('foreign.npz'), { shape: [4, height, width, channels], images, labels });
     return runProgramFile('evaluator/cli', [
-      ...['--modelpath', foreign, '--data', path('foreign.npz'), '--savefile', path('foreign.json'), ...args],
+      ...['--model', foreign, '--data', path('foreign.npz'), '--out', path('foreign.json'), ...args],
     ]);
   };
 
@@ -156,7 +156,7 @@ describe('on a machine where something is broken', () => {
     const program = await copyHouse(await sharedDirectory(), { 'onnxruntime-node': BROKEN });
     const { stdout, stderr } = await execa(process.execPath, [
       program('trainer/cli'),
-      ...['--data', shard, '--model', 'mlp', '--epoch', '1', '--savemodel', path('wasm.h5')],
+      ...['--data', shard, '--model', 'mlp', '--epochs', '1', '--out', path('wasm.h5')],
       ...['--threads', '1'],
     ]);
     assert.equal(engineOf(stdout), 'onnx/wasm');
@@ -197,7 +197,7 @@ describe('on a machine where something is broken', () => {
     assert.match(reasonOf('node'), /libfoo\.so\.1: cannot open shared object file/);
     const trained = await runProgramFile(
       'trainer/cli',
-      ['--data', shard, '--engine', 'tensorflow', '--savemodel', path('never.h5')],
+      ['--data', shard, '--engine', 'tensorflow', '--out', path('never.h5')],
       { env },
     );
     assert.equal(trained.exitCode, 2);

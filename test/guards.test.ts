@@ -117,7 +117,7 @@ async function trainALittle({ id, client, command }: Task): Promise<object> {
   }));
   const examples = (await readShard(flagOf('--data'))).labels.length;
   const update = { client, round: 1, examples, parent: sha256(global) };
-  const hash = await writeKerasFile(flagOf('--savemodel'), { ...model, weights, update });
+  const hash = await writeKerasFile(flagOf('--out'), { ...model, weights, update });
   const result = { ...update, seconds: 0, loss: 1, accuracy: 0.5, engine: 'by hand', sha256: hash };
   return { id, exitCode: 0, stdout: [JSON.stringify(result)], stderr: [] };
 }
@@ -197,7 +197,7 @@ describe('bad updates among good ones, as faulty clients would report them', () 
 
 describe('files that nobody reported, and reports that nobody may make', () => {
   const flags = [...FLAGS, '--clients', '4', '--quorum', '100%'];
-  const updateOf = ({ command }: Task) => command[command.indexOf('--savemodel') + 1] as string;
+  const updateOf = ({ command }: Task) => command[command.indexOf('--out') + 1] as string;
   const honest = async () => {
     const { exitCode, stderr, result } = await pipedRun(join(directory, 'honest'), flags, trainALittle);
     assert.equal(exitCode, 0, stderr);

@@ -103,13 +103,13 @@ for (const { major, python, opens } of VERSIONS) {
         'import sys, numpy as np; np.savez(sys.argv[1], x=np.zeros((20, 28, 28), "uint8"), y=np.arange(20) % 10)',
         data,
       ]);
-      const init = await runProgramFile('trainer/init-cli', ['--data', data, '--savemodel', model]);
+      const init = await runProgramFile('trainer/init-cli', ['--data', data, '--out', model]);
       assert.equal(init.exitCode, 0, init.stderr);
       const mean = join(directory, 'mean.h5');
       // Two plain models count the same: the mean of a model and itself is that model.
       const copy = join(directory, 'copy.h5');
       await writeKerasFile(copy, await readKerasFile(model));
-      const { exitCode, stderr } = await runProgramFile('aggregator/cli', [model, copy, '--savefile', mean]);
+      const { exitCode, stderr } = await runProgramFile('aggregator/cli', [model, copy, '--out', mean]);
       assert.equal(exitCode, 0, stderr);
       const { predictions } = await ask(python as string, [
         request(model, [28, 28, 1]),

@@ -78,8 +78,8 @@ describe('the package', () => {
     });
 
     it('does a job on the native engine and on WebAssembly', async () => {
-      await fedbatch('split', '--data', 'digits', '--n-container', '2', '--savedir', 'data');
-      await fedbatch('init', '--data', 'data/0.npz', '--model', 'mlp', '--savemodel', 'global.h5');
+      await fedbatch('split', '--data', 'digits', '--clients', '2', '--out', 'data');
+      await fedbatch('init', '--data', 'data/0.npz', '--model', 'mlp', '--out', 'global.h5');
       for (const [client, choice] of [
         ['0', []],
         ['1', ['--engine', 'onnx', '--backend', 'wasm']],
@@ -93,15 +93,15 @@ describe('the package', () => {
             'global.h5',
             '--client',
             client,
-            '--epoch',
+            '--epochs',
             '1',
           ],
-          ...['--savemodel', `updates/${client}.h5`, ...choice],
+          ...['--out', `updates/${client}.h5`, ...choice],
         );
         assert.equal(JSON.parse(lastLine(stdout)).engine, ['onnx/cpu', 'onnx/wasm'][Number(client)]);
       }
-      await fedbatch('aggregate', '--dir', 'updates', '--parent', 'global.h5', '--savefile', 'model.h5');
-      const { stdout } = await fedbatch('evaluate', '--modelpath', 'model.h5', '--data', 'data/test.npz');
+      await fedbatch('aggregate', '--dir', 'updates', '--parent', 'global.h5', '--out', 'model.h5');
+      const { stdout } = await fedbatch('evaluate', '--model', 'model.h5', '--data', 'data/test.npz');
       assert.match(stdout, /acc: 0\.\d{4}/);
     });
 

@@ -25,7 +25,7 @@ describe('the threads of a training', { skip: isLinux ? false : 'threads are cou
   /** Starts a training without end and counts its threads while it runs. */
   async function threadsOfTraining(args: readonly string[], limit?: CpuLimit): Promise<number> {
     const training = [
-      ...['--data', shard, '--model', 'cnn', '--epoch', '100000', '--savemodel', join(directory, 'never.h5')],
+      ...['--data', shard, '--model', 'cnn', '--epochs', '100000', '--out', join(directory, 'never.h5')],
       ...['--engine', 'onnx', '--backend', 'cpu', '--log-format', 'json', ...args],
     ];
     const program = programPath('trainer/cli');

@@ -47,7 +47,7 @@ test('a program that is given such a model says so, with exit code 3', async (t)
   const model = join(directory, 'odd.h5');
   const modelConfig = modelOf({ class_name: '__proto__', config: { name: 'odd' } });
   await writeKerasFile(model, { modelConfig, kerasVersion: '2.15.0', weights: [] });
-  const flags = ['--modelpath', model, '--data', data];
+  const flags = ['--model', model, '--data', data];
   const { exitCode, stderr } = await runProgramFile('evaluator/cli', flags);
   assert.equal(exitCode, 3, stderr);
   assert.match(stderr, /layer odd is a __proto__; known are/);

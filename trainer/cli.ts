@@ -22,13 +22,9 @@ import type { ModelName } from '../lib/federation/model-names.js';
 import type { OptimizerFlags } from './starting-optimizer.js';
 import { chooseClient } from './which-client.js';
 
-/** Passes over the shard. */
-const EPOCHS = '--epoch';
-
 interface TrainFlags extends EngineFlags, TrainingFlags {
   readonly data: string;
-  readonly epoch?: number;
-  readonly savemodel: string;
+  readonly out: string;
   readonly init?: string;
   readonly model: ModelName;
   readonly classes?: number;
@@ -48,7 +44,7 @@ export function trainCommand(context: ProgramContext): Command {
       '--data <npz>',
       "the client's shard: arrays x (images) and y (labels), or a dataset with x_train and y_train",
     )
-    .requiredOption('--savemodel <h5>', 'where the update goes, as a Keras model file')
+    .requiredOption('--out <h5>', 'where the update goes, as a Keras model file')
     .option(
       '--init <h5>',
       'the global model to start from (default: the seeded initial --model); a compiled one brings its optimizer',
@@ -59,7 +55,7 @@ export function trainCommand(context: ProgramContext): Command {
       'classes of --model (default: from manifest.json beside the shard, else from its labels)',
       integerOption({ min: 2, max: MAX_CLASSES }),
     );
-  return addTrainingOptions(command, `${EPOCHS} <E>`)
+  return addTrainingOptions(command)
     .option('--seed <n>', 'seeds initial weights, shuffling and dropout', integerOption(), 0)
     .option(
       '--client <k>',
@@ -90,16 +86,16 @@ export function trainCommand(context: ProgramContext): Command {
       'after',
       `
 Examples:
-  fedbatch train --data data/0.npz --epoch 2 --batch 100 --savemodel model/0-model.h5
+  fedbatch train --data data/0.npz --epochs 2 --batch 100 --out model/0-model.h5
   fedbatch train --data data/0.npz --init global.h5 --optimizer sgd --learning-rate 0.1 --momentum 0 \\
-    --local-steps 1 --batch all --savemodel updates/0.h5      one step of FedSGD
+    --local-steps 1 --batch all --out updates/0.h5            one step of FedSGD
   fedbatch train --clients 3,7,12 --client-index 1 --data 'data/{client}.npz' \\
-    --savemodel 'updates/{client}.h5'                         client 7, as an Indexed Job picks it`,
+    --out 'updates/{client}.h5'                               client 7, as an Indexed Job picks it`,
     )
     .action(async (flags: TrainFlags, self: Command) => {
-      const { epoch, localSteps: _steps, batch: batchSize, clients, clientIndex, ...files } = flags;
-      const { savemodel, ...request } = chooseClient(files, { client: flags.client, clients, clientIndex });
-      const work = localWorkOf(epoch, flags, EPOCHS);
+      const { epochs: _epochs, localSteps: _steps, batch: batchSize, clients, clientIndex, ...files } = flags;
+      const { out, ...request } = chooseClient(files, { client: flags.client, clients, clientIndex });
+      const work = localWorkOf(flags);
       const engine = choiceOf(flags);
       // What trains is loaded once the arguments are right: help and refusals are quick.
       const { trainClient } = await import('./train.js');
@@ -111,7 +107,7 @@ Examples:
           engine,
           optimizer: typedOptimizer(flags, self),
         },
-        savemodel,
+        out,
         context,
       );
       context.reporter.close();

@@ -15,7 +15,7 @@ import { makeInitialModel } from './initial-model.js';
 
 interface InitFlags {
   readonly data: string;
-  readonly savemodel: string;
+  readonly out: string;
   readonly model: ModelName;
   readonly classes?: number;
   readonly seed: number;
@@ -26,7 +26,7 @@ export function initCommand({ reporter }: ProgramContext): Command {
   return new Command('init')
     .description('Write the seeded initial model that all clients start from.')
     .requiredOption('--data <npz>', 'a shard (or a dataset): it tells image shape and classes')
-    .requiredOption('--savemodel <h5>', 'where the model goes, as a Keras model file')
+    .requiredOption('--out <h5>', 'where the model goes, as a Keras model file')
     .addOption(modelOption())
     .option(
       '--classes <n>',
@@ -38,13 +38,13 @@ export function initCommand({ reporter }: ProgramContext): Command {
       'after',
       `
 Example:
-  fedbatch init --data data/0.npz --savemodel rounds/0001/global.h5 --seed 7`,
+  fedbatch init --data data/0.npz --out rounds/0001/global.h5 --seed 7`,
     )
-    .action(async ({ data, savemodel, ...options }: InitFlags) => {
+    .action(async ({ data, out, ...options }: InitFlags) => {
       const tell = (note: string) => reporter.info(note, DATA_NOTE);
       const examples = await readShard(data, { part: 'train', tell });
       const { file, model } = await makeInitialModel(examples, data, options);
-      const sha256 = await writeKerasFile(savemodel, file);
+      const sha256 = await writeKerasFile(out, file);
       tellResult({ model: options.model, parameters: parameterCount(model.weights), sha256 });
     });
 }

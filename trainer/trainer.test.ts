@@ -27,7 +27,7 @@ describe('fedbatch train', () => {
     runProgramFile('trainer/cli', [
       '--data',
       shard,
-      '--epoch',
+      '--epochs',
       '2',
       '--batch',
       '30',
@@ -43,7 +43,7 @@ describe('fedbatch train', () => {
     const init = await runProgramFile('trainer/init-cli', [
       '--data',
       shard,
-      '--savemodel',
+      '--out',
       path('global.h5'),
       '--model',
       'mlp',
@@ -60,7 +60,7 @@ describe('fedbatch train', () => {
       '3',
       '--round',
       '2',
-      '--savemodel',
+      '--out',
       path('u.h5'),
     );
     assert.equal(exitCode, 0, stderr);
@@ -88,8 +88,8 @@ describe('fedbatch train', () => {
   });
 
   it('starts from the same initial model with and without --init', async () => {
-    const given = await train('--init', path('global.h5'), '--savemodel', path('a.h5'));
-    const own = await train('--model', 'mlp', '--savemodel', path('b.h5'));
+    const given = await train('--init', path('global.h5'), '--out', path('a.h5'));
+    const own = await train('--model', 'mlp', '--out', path('b.h5'));
     assert.equal(own.exitCode, 0, own.stderr);
     assert.equal(JSON.parse(given.stdout).sha256, JSON.parse(own.stdout).sha256);
   });
@@ -103,7 +103,7 @@ describe('fedbatch train', () => {
         path('small.npz'),
         '--init',
         init,
-        '--savemodel',
+        '--out',
         path('compiled.h5'),
         ...args,
       ];
@@ -124,8 +124,7 @@ describe('fedbatch train', () => {
   it('repeats bit for bit, and draws otherwise for another seed, client or round', async () => {
     const hash = async (...args: readonly string[]) =>
       JSON.parse(
-        (await train('--model', 'mlp', '--init', path('global.h5'), '--savemodel', path('c.h5'), ...args))
-          .stdout,
+        (await train('--model', 'mlp', '--init', path('global.h5'), '--out', path('c.h5'), ...args)).stdout,
       ).sha256;
     const first = await hash();
     assert.equal(await hash(), first);
@@ -136,7 +135,7 @@ describe('fedbatch train', () => {
 
   it('takes the number of the client from the name of its shard', async () => {
     const client = async (data: string, ...args: readonly string[]) =>
-      JSON.parse((await train('--data', data, '--model', 'mlp', '--savemodel', path('k.h5'), ...args)).stdout)
+      JSON.parse((await train('--data', data, '--model', 'mlp', '--out', path('k.h5'), ...args)).stdout)
         .client;
     await writeShard(path('7.npz'), quarterExamples(8, 1));
     await writeShard(path('x7.npz'), quarterExamples(8, 1));
@@ -152,7 +151,7 @@ describe('fedbatch train', () => {
       'sgd',
       '--learning_rate',
       '0.05',
-      '--savemodel',
+      '--out',
       path('d.h5'),
     );
     assert.equal(exitCode, 0, stderr);
@@ -166,9 +165,9 @@ describe('fedbatch train', () => {
         programPath('trainer/cli'),
         '--data',
         shard,
-        '--epoch',
+        '--epochs',
         '100000',
-        '--savemodel',
+        '--out',
         path('never.h5'),
         '--log-format',
         'json',
@@ -189,15 +188,15 @@ describe('fedbatch train', () => {
     ['a missing model', ['--init', 'nowhere.h5'], 3, /nowhere\.h5: expected .*found no such file/],
     [
       'zero epochs',
-      ['--epoch', '0'],
+      ['--epochs', '0'],
       2,
-      /--epoch <E>' argument '0' is invalid. Expected a whole number of at least 1/,
+      /--epochs <E>' argument '0' is invalid. Expected a whole number of at least 1/,
     ],
     [
       'epochs and steps at once',
       ['--local-steps', '3'],
       2,
-      /--epoch 2 and --local-steps 3 contradict each other: give one of them/,
+      /--epochs 2 and --local-steps 3 contradict each other: give one of them/,
     ],
     ['half a batch', ['--batch', '0.5'], 2, /Expected a whole number/],
     ['an unknown optimizer', ['--optimizer', 'lion'], 2, /Allowed choices are adam, sgd/],
@@ -218,7 +217,7 @@ describe('fedbatch train', () => {
   ];
   for (const [what, args, code, message] of refused) {
     it(`refuses ${what} in one sentence`, async () => {
-      const { exitCode, stderr, stdout } = await train('--savemodel', path('refused.h5'), ...args);
+      const { exitCode, stderr, stdout } = await train('--out', path('refused.h5'), ...args);
       assert.equal(exitCode, code, stderr);
       assert.match(stderr, message);
       assert.doesNotMatch(stderr, /\n\s+at /);
@@ -230,21 +229,14 @@ describe('fedbatch train', () => {
   it('refuses images of another size than the model takes, and a file that is no model', async () => {
     const { images, labels } = quarterExamples(4, 1);
     await writeShard(path('flat.npz'), { shape: [4, 8, 18], images, labels });
-    const other = await train(
-      '--data',
-      path('flat.npz'),
-      '--init',
-      path('global.h5'),
-      '--savemodel',
-      path('x.h5'),
-    );
+    const other = await train('--data', path('flat.npz'), '--init', path('global.h5'), '--out', path('x.h5'));
     assert.equal(other.exitCode, 3);
     assert.match(
       other.stderr,
       /flat\.npz: expected images of shape \[12,12,1\] as the model takes them, found images of shape \[8,18,1\]/,
     );
     await writeFile(path('text.h5'), 'this is no model');
-    const text = await train('--init', path('text.h5'), '--savemodel', path('x.h5'));
+    const text = await train('--init', path('text.h5'), '--out', path('x.h5'));
     assert.equal(text.exitCode, 3);
     assert.match(text.stderr, /text\.h5: expected/);
   });

@@ -17,7 +17,7 @@ export interface ClientChoice {
 /** Files that belong to a client; their paths may hold `{client}`. */
 export interface ClientFiles {
   readonly data: string;
-  readonly savemodel: string;
+  readonly out: string;
   readonly init?: string;
 }
 
@@ -35,16 +35,16 @@ export function chooseClient<T extends ClientFiles>(
     ...files,
     client,
     data: fill(files.data, client),
-    savemodel: fill(files.savemodel, client),
+    out: fill(files.out, client),
   };
   return files.init === undefined ? named : { ...named, init: fill(files.init, client) };
 }
 
-function numberOf({ data, savemodel, init = '' }: ClientFiles, choice: ClientChoice): number {
+function numberOf({ data, out, init = '' }: ClientFiles, choice: ClientChoice): number {
   const { client, clients = [], clientIndex: index } = choice;
   if (client !== undefined) return client;
   // A Job's index counts only where a path asks for it: the environment of others must not change who is trained.
-  if (![data, savemodel, init].some((path) => path.includes(CLIENT))) return clientOfShard(data);
+  if (![data, out, init].some((path) => path.includes(CLIENT))) return clientOfShard(data);
   if (index === undefined) {
     throw new UsageError(`${data}: expected --client or --client-index for ${CLIENT}, found neither.`);
   }

@@ -116,9 +116,9 @@ export function roundArguments(
       `--round=${round}`,
       `--clients=${selected}`,
       `--min-updates=${minUpdates}`,
-      `--savefile=${model}`,
+      `--out=${model}`,
     ],
-    evaluate: [`--modelpath=${model}`, `--min-accuracy=${minAccuracy}`],
+    evaluate: [`--model=${model}`, `--min-accuracy=${minAccuracy}`],
   };
   return replaceFlags(args, changes[stage]);
 }

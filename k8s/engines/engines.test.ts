@@ -259,8 +259,8 @@ describe('an engine is given', () => {
     assert.deepEqual(
       tests.map((words) => words.filter((word) => /^--(min-acc|model)/.test(word)).sort()),
       [
-        ['--min-accuracy=0', '--modelpath=/mnt/rounds/0002/global.h5'],
-        ['--min-accuracy=0.1', '--modelpath=/mnt/aggregated-model.h5'],
+        ['--min-accuracy=0', '--model=/mnt/rounds/0002/global.h5'],
+        ['--min-accuracy=0.1', '--model=/mnt/aggregated-model.h5'],
       ],
     );
   });
@@ -351,7 +351,7 @@ describe('fedbatch k8s render --engine', () => {
     );
     assert.deepEqual(problemsOf('kfp', documents), []);
     const output = join(directory, 'kubeflow');
-    const written = await runProgramFile('cli', [...COMMAND, '--engine', 'kubeflow', '--output', output]);
+    const written = await runProgramFile('cli', [...COMMAND, '--engine', 'kubeflow', '--out', output]);
     assert.equal(written.exitCode, 0, written.stderr);
     assert.deepEqual(readdirSync(output), [
       '1-trainingruntime.yaml',

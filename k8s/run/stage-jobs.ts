@@ -60,7 +60,7 @@ export function stageJobs(plan: JobPlan) {
   };
   const evaluator = (file: string): V1Container => {
     const job = stage('evaluate', [
-      ...['--modelpath', file, '--data', paths.test, '--savefile', paths.accuracy],
+      ...['--model', file, '--data', paths.test, '--out', paths.accuracy],
       ...engine,
     ]);
     return containerOf(job);
@@ -70,8 +70,8 @@ export function stageJobs(plan: JobPlan) {
     start(facts: object, { fresh }: { readonly fresh: boolean }): PlannedJob {
       const job = stage('split', [
         ...['--data', dataset.name],
-        ...['--n-container', `${federation.clients}`],
-        ...['--savedir', paths.data],
+        ...['--clients', `${federation.clients}`],
+        ...['--out', paths.data],
         ...partitionArguments(federation.partition),
         ...['--seed', `${seed}`],
       ]);
@@ -82,7 +82,7 @@ export function stageJobs(plan: JobPlan) {
     },
     init(): PlannedJob {
       const job = stage('init', [
-        ...['--data', paths.test, '--savemodel', paths.round(1).globalModel],
+        ...['--data', paths.test, '--out', paths.round(1).globalModel],
         ...['--model', model.name, '--seed', `${seed}`],
       ]);
       return planned(plan, { stage: 'init', job });
@@ -91,7 +91,7 @@ export function stageJobs(plan: JobPlan) {
       const { round, clients, quorum = clients.length } = task;
       const update = `${paths.round(round).updates}/{client}.h5`;
       const job = stage('train', [
-        ...['--data', `${paths.data}/{client}.npz`, '--init', task.global.file, '--savemodel', update],
+        ...['--data', `${paths.data}/{client}.npz`, '--init', task.global.file, '--out', update],
         ...['--model', model.name],
         ...trainingArguments(settings, roundLearningRate(settings, task)),
         ...['--round', `${round}`, '--seed', `${seed}`, '--threads', `${plan.threads}`],

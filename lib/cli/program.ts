@@ -3,6 +3,7 @@ import { type Command, CommanderError, Option } from 'commander';
 import { ExitCode, InterruptedError, isFedbatchError } from '../federation/errors.js';
 import type { Reporter } from '../observability/events.js';
 import { forMany } from '../system/abort.js';
+import { withoutAliases } from './aliases.js';
 import { leaveResult } from './result.js';
 import { packageVersion } from './version.js';
 
@@ -38,7 +39,7 @@ export async function runProgram(build: CommandBuilder, argv: readonly string[])
   endWithReader();
   try {
     const command = addCommonOptions(build({ reporter, signal: forMany(stop.signal) }));
-    await command.parseAsync(flags, { from: 'user' });
+    await command.parseAsync(withoutAliases(command, flags), { from: 'user' });
     reporter.close();
   } catch (error) {
     reporter.close();

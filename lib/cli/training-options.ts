@@ -12,8 +12,9 @@ const DEFAULT_EPOCHS = 2;
 /** Keras' defaults. */
 const DEFAULT_LEARNING_RATE = { adam: 0.001, sgd: 0.01 } as const;
 
-/** What `addTrainingOptions` parses to, but for the epochs, whose flag has another name in each program. */
+/** What `addTrainingOptions` parses to. */
 export interface TrainingFlags {
+  readonly epochs?: number;
   readonly localSteps?: number;
   readonly batch: BatchSize;
   readonly optimizer: 'adam' | 'sgd';
@@ -34,15 +35,11 @@ export function modelOption(description = 'the model'): Option {
   return new Option('--model <name>', description).choices(MODEL_NAMES).default('cnn');
 }
 
-/**
- * Adds what a client does in a round: epochs or steps, batch, optimizer, proximal term.
- *
- * @param epochs the flag of the local epochs, e.g. `--epochs <E>`
- */
-export function addTrainingOptions(command: Command, epochs: string): Command {
+/** Adds what a client does in a round: epochs or steps, batch, optimizer, proximal term. */
+export function addTrainingOptions(command: Command): Command {
   return command
     .option(
-      epochs,
+      '--epochs <E>',
       `local epochs: passes over the shard (default: ${DEFAULT_EPOCHS})`,
       integerOption({ min: 1 }),
     )
@@ -91,15 +88,11 @@ export function addScheduleOptions(command: Command): Command {
 }
 
 /** The work that the flags ask for. @throws {UsageError} when both epochs and steps are asked for */
-export function localWorkOf(
-  epochs: number | undefined,
-  { localSteps }: Pick<TrainingFlags, 'localSteps'>,
-  epochsFlag: string,
-): LocalWork {
+export function localWorkOf({ epochs, localSteps }: Pick<TrainingFlags, 'epochs' | 'localSteps'>): LocalWork {
   if (localSteps === undefined) return { epochs: epochs ?? DEFAULT_EPOCHS };
   if (epochs === undefined) return { localSteps };
   throw new UsageError(
-    `${epochsFlag} ${epochs} and --local-steps ${localSteps} contradict each other: give one of them.`,
+    `--epochs ${epochs} and --local-steps ${localSteps} contradict each other: give one of them.`,
   );
 }
 
