@@ -98,15 +98,7 @@ describe('fedbatch train', () => {
     const init = fixturePath('keras3-batchnorm-sgd.h5');
     await writeShard(path('small.npz'), smallExamples);
     const run = async (...args: readonly string[]) => {
-      const given = [
-        '--data',
-        path('small.npz'),
-        '--init',
-        init,
-        '--out',
-        path('compiled.h5'),
-        ...args,
-      ];
+      const given = ['--data', path('small.npz'), '--init', init, '--out', path('compiled.h5'), ...args];
       const { exitCode, stdout, stderr } = await train(...given);
       assert.equal(exitCode, 0, stderr);
       return { stderr, sha256: JSON.parse(lastLine(stdout)).sha256 };
