@@ -1,7 +1,8 @@
 /** From the bytes of an uploaded image to upright RGBA pixels, within limits that hold before any pixel is decoded. */
 import sharp, { type Metadata, type Sharp } from 'sharp';
-import { sniffImageType } from './image-type.js';
+import { type ImageType, sniffImageType } from './image-type.js';
 import { HttpProblem } from './problems.js';
+import { createSlots } from './slots.js';
 
 /** An image of 8-bit RGBA, not premultiplied. */
 export interface RgbaImage {
@@ -20,10 +21,24 @@ export interface GivenImage extends RgbaImage {
 /** 40 megapixels: more than a phone's camera makes, and at most some 160 MB while it is decoded. */
 export const MAX_INPUT_PIXELS = 40_000_000;
 
+/** The most that JPEG, GIF and AV1 can say; a PNG of forty million rows costs a second for each six million. */
+export const MAX_SIDE = 65_535;
+
+/** Above, a picture takes one thread for up to a second: a phone's photos, and what was made to be slow. */
+const LARGE_PIXELS = 4_000_000;
+/**
+ * Pictures that are decoded at the same time. libuv has four threads for them, and for files and the names of hosts: one
+ * is always left, and small pictures never wait for large ones.
+ */
+const decoding = {
+  small: createSlots({ running: 2, waiting: Number.POSITIVE_INFINITY }),
+  large: createSlots({ running: 1, waiting: Number.POSITIVE_INFINITY }),
+};
+
 /** Larger pictures are shrunk to this side at once: far more detail than any model input here, and cheap. */
 const WORKING_SIDE = 512;
 /** A picture within the limits decodes in well under a second; one made to be slow is given up. */
-const DECODE_TIMEOUT_SECONDS = 10;
+const DECODE_TIMEOUT_SECONDS = 5;
 
 // The loaders of libvips that may ever run in this process: what image-type.ts lets through and nothing else.
 sharp.block({ operation: ['VipsForeignLoad'] });
@@ -42,11 +57,11 @@ sharp.cache(false);
 sharp.concurrency(1);
 
 /**
- * Decodes an image (the first frame of an animation), turned as its EXIF orientation says, at most 512 pixels a side.
+ * The sides of an image as its header tells them, before anything is decoded.
  *
  * @throws {HttpProblem} 415 for bytes that are no image of a known kind, 413 for too many pixels, 422 for damaged ones.
  */
-export async function decodeImage(bytes: Uint8Array): Promise<GivenImage> {
+export async function readSides(bytes: Uint8Array): Promise<Size> {
   if (bytes.length === 0) throw new HttpProblem(422, 'The file is empty.');
   const sniffed = sniffImageType(bytes);
   if (!sniffed.readable) {
@@ -55,10 +70,61 @@ export async function decodeImage(bytes: Uint8Array): Promise<GivenImage> {
       `Expected a PNG, JPEG, WebP, GIF or AVIF image, found ${sniffed.found}.${hint(sniffed.found)}`,
     );
   }
-  const damaged = (cause: unknown) =>
-    new HttpProblem(422, `The ${sniffed.type} image is damaged or incomplete and cannot be read.`, { cause });
-  const headers = () => openImage(bytes, false).metadata().catch(rethrow(damaged));
-  const { data, info } = await openImage(bytes, MAX_INPUT_PIXELS)
+  const { type } = sniffed;
+  const { width, height } = type === 'PNG' ? pngSides(bytes) : await headersOf(bytes, type);
+  if (width * height > MAX_INPUT_PIXELS || Math.max(width, height) > MAX_SIDE)
+    throw new HttpProblem(
+      413,
+      `The image has ${width} × ${height} pixels; at most ${MAX_INPUT_PIXELS / 1e6} million are accepted, ${MAX_SIDE} a side.`,
+    );
+  return { type, width, height };
+}
+
+/** What the header of an image tells. */
+interface Size {
+  readonly type: ImageType;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Where every PNG has them; asking libvips costs as much as decoding a small picture. */
+function pngSides(bytes: Uint8Array): Pick<Size, 'width' | 'height'> {
+  const header = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (header.length < 24 || header.toString('latin1', 12, 16) !== 'IHDR') throw damaged('PNG');
+  return { width: header.readUInt32BE(16), height: header.readUInt32BE(20) };
+}
+
+function headersOf(bytes: Uint8Array, type: ImageType): Promise<Metadata> {
+  return openImage(bytes, false)
+    .metadata()
+    .catch((cause: unknown) => {
+      throw damaged(type, cause);
+    });
+}
+
+/**
+ * Decodes an image (the first frame of an animation), turned as its EXIF orientation says, at most 512 pixels a side.
+ *
+ * @throws {HttpProblem} as readSides does
+ */
+export async function decodeImage(bytes: Uint8Array): Promise<GivenImage> {
+  const { type, ...sides } = await readSides(bytes);
+  const pixels = sides.width * sides.height;
+  const release = await decoding[pixels > LARGE_PIXELS ? 'large' : 'small'].acquire(undefined, pixels);
+  try {
+    const { data, info } = await decode(bytes, type);
+    const { width, height } = info;
+    // Only what has been shrunk had another size; asking costs as much as decoding a small picture.
+    const isAsGiven = Math.max(width, height) < WORKING_SIDE;
+    const original = isAsGiven ? { width, height } : (await headersOf(bytes, type)).autoOrient;
+    return { width, height, values: data, original };
+  } finally {
+    release?.();
+  }
+}
+
+function decode(bytes: Uint8Array, type: ImageType) {
+  return openImage(bytes, MAX_INPUT_PIXELS)
     .timeout({ seconds: DECODE_TIMEOUT_SECONDS })
     .autoOrient()
     .resize({ width: WORKING_SIDE, height: WORKING_SIDE, fit: 'inside', withoutEnlargement: true })
@@ -66,15 +132,17 @@ export async function decodeImage(bytes: Uint8Array): Promise<GivenImage> {
     .ensureAlpha()
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
-    .catch(async (cause: unknown) => {
-      // libvips refused it by its header, before it took memory; the header says why.
-      checkPixels(await headers());
-      throw damaged(cause);
+    .catch((cause: unknown) => {
+      throw damaged(type, cause);
     });
-  const { width, height } = info;
-  // Only what has been shrunk had another size; asking costs as much as decoding a small picture.
-  const original = Math.max(width, height) < WORKING_SIDE ? { width, height } : (await headers()).autoOrient;
-  return { width, height, values: data, original };
+}
+
+function damaged(type: ImageType, cause?: unknown): HttpProblem {
+  const isSlow = cause instanceof Error && /^timeout/.test(cause.message);
+  const what = isSlow
+    ? `takes more than ${DECODE_TIMEOUT_SECONDS} s to read`
+    : 'is damaged or incomplete and cannot be read';
+  return new HttpProblem(422, `The ${type} image ${what}.`, { cause });
 }
 
 /** The picture as a PNG in a `data:` address, for pages that work without JavaScript. */
@@ -93,21 +161,6 @@ function openImage(bytes: Uint8Array, limitInputPixels: number | false): Sharp {
   return sharp(bytes, { limitInputPixels, failOn: 'error', pages: 1 });
 }
 
-/** @throws {HttpProblem} 413 for more pixels than are accepted */
-function checkPixels({ width, height }: Metadata): void {
-  if (width * height <= MAX_INPUT_PIXELS) return;
-  throw new HttpProblem(
-    413,
-    `The image has ${width} × ${height} pixels; at most ${MAX_INPUT_PIXELS / 1e6} million are accepted.`,
-  );
-}
-
 function hint(found: string): string {
   return found === 'a HEIC photo' ? ' Share or export the photo as JPEG.' : '';
-}
-
-function rethrow(toProblem: (cause: unknown) => HttpProblem): (cause: unknown) => never {
-  return (cause) => {
-    throw toProblem(cause);
-  };
 }

@@ -50,6 +50,14 @@ describe('signs', () => {
     );
   });
 
+  it('are found among fifty thousand dots, of which only some are looked at', () => {
+    const dots = Array.from({ length: 50_000 }, (_, at) =>
+      box((at * 7) % 1000, 500 + ((at * 13) % 290), 1, 1),
+    );
+    assert.deepEqual(found([...dots, ...LINES]).map(boxOf), LINES);
+    assert.equal(found(dots).length, MAX_SIGNS);
+  });
+
   it('move with the picture, and nothing else changes', () => {
     fc.assert(
       fc.property(fc.integer({ min: -80, max: 500 }), fc.integer({ min: -80, max: 300 }), (x, y) => {

@@ -11,6 +11,9 @@ export interface Sign extends Box {
 /** More signs in one picture are a page of text; the largest are read. */
 export const MAX_SIGNS = 32;
 
+/** Signs come in a few pieces each: of a picture full of dots the largest are looked at, each beside each other one. */
+const MAX_PIECES = 512;
+
 /** A piece of less than this share of the tallest sign's height is part of a sign beside it, or dirt. */
 const PART_HEIGHT = 0.45;
 /** How far from its sign a part may be, in heights of the tallest sign. */
@@ -29,12 +32,20 @@ const WHOLE_SHAPE = { least: 1.15, most: 3.5 };
  * @param size of the picture: what runs from edge to edge is a ruled line or the end of the paper, no sign
  */
 export function findSigns(pieces: readonly Piece[], size: Size): readonly (readonly Sign[])[] {
-  const strokes = withoutLines(pieces, size).map(
+  const inside = withoutLines(pieces, size);
+  const strokes = (inside.length > MAX_PIECES ? largestOf(inside, MAX_PIECES) : inside).map(
     ({ label, area, ...box }): Sign => ({ ...box, area, labels: new Set([label]) }),
   );
   const signs = attachParts(stackParts(strokes));
-  const largest = [...signs].sort((a, b) => b.area - a.area).slice(0, MAX_SIGNS);
-  return linesOf(largest);
+  return linesOf(largestOf(signs, MAX_SIGNS));
+}
+
+/** The `most` with the largest area, the largest first. */
+function largestOf<Part extends { readonly area: number }>(
+  parts: readonly Part[],
+  most: number,
+): readonly Part[] {
+  return [...parts].sort((a, b) => b.area - a.area).slice(0, most);
 }
 
 /** The whole of a picture as one sign, in however many pieces it is written. */

@@ -27,6 +27,20 @@ describe('slots', () => {
     first?.();
   });
 
+  it('lets those who cost less go first', async () => {
+    const slots = createSlots({ running: 1, waiting: 4 });
+    const release = await slots.acquire(never());
+    const order: number[] = [];
+    const waiting = [40, 1, 40, 7].map(async (cost, index) => {
+      const done = await slots.acquire(never(), cost);
+      order.push(cost + index / 10);
+      done?.();
+    });
+    release?.();
+    await Promise.all(waiting);
+    assert.deepEqual(order, [1.1, 7.3, 40, 40.2]);
+  });
+
   it('forgets a caller that has gone while it waited', async () => {
     const slots = createSlots({ running: 1, waiting: 1 });
     const release = await slots.acquire(never());

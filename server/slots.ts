@@ -5,11 +5,13 @@ export interface Slots {
   /**
    * Waits for a turn and returns what gives it back (calling it again does nothing).
    * Resolves to undefined at once where too many wait already, or when `signal` aborts the wait.
+   *
+   * @param cost who costs less goes first, so that one who costs much makes nobody else wait; 0 by default
    */
-  acquire(signal: AbortSignal): Promise<(() => void) | undefined>;
+  acquire(signal?: AbortSignal, cost?: number): Promise<(() => void) | undefined>;
 }
 
-/** Makes slots; turns are given in the order of asking. */
+/** Makes slots; turns of one cost are given in the order of asking. */
 export function createSlots({
   running,
   waiting,
@@ -18,22 +20,24 @@ export function createSlots({
   readonly waiting: number;
 }): Slots {
   let free = running;
-  const queue = new Set<() => void>();
+  /** Who waits, with their cost. */
+  const queue = new Map<() => void, number>();
 
   const hold = () => {
     let held = true;
     return () => {
       if (!held) return;
       held = false;
-      const [next] = queue;
+      const least = Math.min(...queue.values());
+      const [next] = [...queue].find(([, cost]) => cost === least) ?? [];
       if (next === undefined) free++;
       else next();
     };
   };
 
   return {
-    async acquire(signal) {
-      if (signal.aborted) return undefined;
+    async acquire(signal, cost = 0) {
+      if (signal?.aborted) return undefined;
       if (free > 0) {
         free--;
         return hold();
@@ -46,11 +50,11 @@ export function createSlots({
         };
         const enter = () => {
           queue.delete(enter);
-          signal.removeEventListener('abort', leave);
+          signal?.removeEventListener('abort', leave);
           resolve(hold());
         };
-        queue.add(enter);
-        signal.addEventListener('abort', leave, { once: true });
+        queue.set(enter, cost);
+        signal?.addEventListener('abort', leave, { once: true });
       });
     },
   };

@@ -1,6 +1,7 @@
 /** Takes one uploaded image into memory, within limits that are decided before any handler runs. */
 import type { Request, RequestHandler, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
+import { readSides } from './decode-image.js';
 import { createRoom } from './held-bytes.js';
 import { HttpProblem } from './problems.js';
 import { createSlots } from './slots.js';
@@ -27,6 +28,10 @@ export const DEFAULT_UPLOAD_LIMITS: UploadLimits = {
   maxWaiting: 1_000,
 };
 
+/** Above, a picture keeps the event loop busy for tens of milliseconds: few at a time, and others' requests in between. */
+const LARGE_PIXELS = 65_536;
+const LARGE_RUNNING = 2;
+
 /** A declared length of this many times the limit is refused without reading it to its end. */
 const HOPELESS_FACTOR = 8;
 const RETRY_AFTER_SECONDS = '1';
@@ -39,7 +44,8 @@ const GONE = 'the client has its answer or is gone';
  */
 export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
   const { maxFileBytes, maxHeldBytes, maxRunning, maxWaiting } = limits;
-  const slots = createSlots({ running: maxRunning, waiting: maxWaiting });
+  const small = createSlots({ running: maxRunning, waiting: maxWaiting });
+  const large = createSlots({ running: Math.min(LARGE_RUNNING, maxRunning), waiting: maxWaiting });
   const parse = multer({
     storage: createBoundedMemory(maxHeldBytes),
     limits: {
@@ -63,11 +69,14 @@ export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
       parse(request, response, (error: unknown) =>
         next(error === undefined ? missingFile(request) : uploadProblem(error, maxFileBytes)),
       ),
-    async (_request, response, next) => {
+    async ({ file }, response, next) => {
+      const { width, height } = await readSides(file?.buffer ?? new Uint8Array(0));
       if (response.destroyed) return;
+      const pixels = width * height;
       const gone = new AbortController();
       response.once('close', () => gone.abort(GONE));
-      const release = await slots.acquire(gone.signal);
+      const slots = pixels > LARGE_PIXELS ? large : small;
+      const release = await slots.acquire(gone.signal, pixels);
       if (gone.signal.aborted) return release?.();
       if (release === undefined) throw tooMany();
       response.once('close', release);
