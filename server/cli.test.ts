@@ -144,6 +144,18 @@ describe('fedbatch serve', () => {
         new RegExp(`^error: Port ${taken} on 127\\.0\\.0\\.1 is in use by another program; .*--port.*\\.$`),
       ],
       [
+        ['--model', model, '--port', '0', '--grpc-port', taken],
+        2,
+        new RegExp(
+          `^error: Port ${taken} on 127\\.0\\.0\\.1 is in use by another program; .*--grpc-port \\(0 picks a free one\\)\\.$`,
+        ),
+      ],
+      [
+        ['--model', model, '--wait-for-model', '--port', taken, '--grpc-port', '0'],
+        2,
+        new RegExp(`^error: Port ${taken} on 127\\.0\\.0\\.1 is in use by another program; .*--port .*\\.$`),
+      ],
+      [
         ['--model', model, '--host', '192.0.2.1'],
         2,
         /^error: 192\.0\.2\.1 is not an address of this machine; .*--host\.$/,

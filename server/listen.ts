@@ -56,9 +56,11 @@ export async function listen(
     socket.once('close', () => sockets.delete(socket));
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(listenProblem(cause, { host, port })));
+    server.once('error', (cause) => reject(listenProblem(cause, { host, port, flag: '--port' })));
     server.listen({ host, port }, resolve);
   });
+  // A connection that could not be accepted is its client's loss alone.
+  server.on('error', () => undefined);
   const scheme = tls === undefined ? 'http' : 'https';
   return { url: `${scheme}://${addressOf(server)}`, close: () => drain(server, sockets) };
 }
@@ -95,16 +97,25 @@ function addressOf(server: Server): string {
   return `${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
-function listenProblem(cause: unknown, { host, port }: ListenOptions): unknown {
-  switch (errorCode(cause)) {
+/** Which port could not be had. */
+interface WantedPort extends Pick<ListenOptions, 'host' | 'port'> {
+  /** The flag that chooses another. */
+  readonly flag: '--port' | '--grpc-port';
+}
+
+/** Why an address or port cannot be had, as a sentence where the user can do something about it. */
+export function listenProblem(cause: unknown, { host, port, flag }: WantedPort): unknown {
+  // gRPC's error has no code: it tells those of all addresses in its message.
+  const code = errorCode(cause) || /\bE[A-Z]{4,}\b/.exec(String(cause))?.[0];
+  switch (code) {
     case 'EADDRINUSE':
       return new UsageError(
-        `Port ${port} on ${host} is in use by another program; choose another with --port (0 picks a free one).`,
+        `Port ${port} on ${host} is in use by another program; choose another with ${flag} (0 picks a free one).`,
         { cause },
       );
     case 'EACCES':
       return new UsageError(
-        `Port ${port} may not be opened by this user; choose one above 1023 with --port.`,
+        `Port ${port} may not be opened by this user; choose one above 1023 with ${flag}.`,
         { cause },
       );
     case 'EADDRNOTAVAIL':

@@ -71,6 +71,8 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
   metrics.watch(store, waitingImages);
   const rateLimit = options.rateLimit === undefined ? undefined : createRateLimit(options.rateLimit);
   const secured = tls === undefined ? {} : { tls };
+  /** What has to end with the server, also where something else did not start. */
+  const begun: { close(): Promise<void> }[] = [];
   try {
     if (options.waitForModel !== true) await store.offer(await readFileShared(options.model, MODEL_FILE));
     const front = {
@@ -91,21 +93,27 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
       isTls: tls !== undefined,
     });
     const server = await listen(app, { ...options, ...secured });
+    begun.push(server);
+    const { host, grpcPort } = options;
     const grpc =
-      options.grpcPort === undefined
-        ? undefined
-        : await startGrpc(front, { host: options.host, port: options.grpcPort, ...secured });
+      grpcPort === undefined ? undefined : await startGrpc(front, { host, port: grpcPort, ...secured });
+    if (grpc !== undefined) begun.push(grpc);
     const stopWatching = new AbortController();
     announce();
     const onTaken = announce;
     const watching = watch(store, { options, onTaken, reporter, signal: stopWatching.signal });
+    begun.push({
+      close() {
+        stopWatching.abort();
+        return watching;
+      },
+    });
     process.stdout.write(`Listening on ${server.url}\n`);
     if (grpc !== undefined) process.stdout.write(`Listening for gRPC on ${grpc.address}\n`);
     await aborted(signal);
     reporter.info('Stopping: finishing the requests that have begun.');
-    stopWatching.abort();
-    await Promise.all([server.close(), grpc?.close(), watching]);
   } finally {
+    await Promise.all(begun.map((each) => each.close()));
     rateLimit?.close();
     await store.close();
   }

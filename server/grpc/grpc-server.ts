@@ -1,16 +1,23 @@
 /** The gRPC port: TensorFlow Serving's services and the health check, with the server's own limits and credentials. */
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
-import { UsageError } from '../../lib/federation/errors.js';
+import { lookup } from 'node:dns/promises';
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  setLogVerbosity,
+  status,
+} from '@grpc/grpc-js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { DEFAULT_BODY_LIMITS } from '../api/exchange.js';
 import { type Codecs, createCodecs } from '../codecs/codecs.js';
-import type { ListenOptions } from '../listen.js';
+import { type ListenOptions, listenProblem } from '../listen.js';
 import type { ServedModels } from '../models/served-models.js';
 import type { Access } from '../operations/access.js';
 import { createGuard } from '../operations/guard.js';
 import { createObserver, type ObserverOptions } from '../operations/observer.js';
 import type { RateLimit } from '../operations/rate-limit.js';
-import type { TlsFiles } from '../tls.js';
 import { createGrpcFront, REQUEST_ID } from './grpc-front.js';
 import { serviceDefinition } from './messages.js';
 import { getModelMetadata, getModelStatus, predict } from './prediction-service.js';
@@ -40,6 +47,8 @@ const DRAIN_MS = 4_000;
 /** Connections that keep silent are asked whether they are still there. */
 const KEEPALIVE_MS = 60_000;
 const MAX_STREAMS = 1_000;
+// What fails is told by errors; the library would write to stderr too.
+setLogVerbosity(logVerbosity.NONE);
 
 /** Listens. @throws {UsageError} when the port cannot be had */
 export async function startGrpc(
@@ -76,7 +85,7 @@ export async function startGrpc(
   server.addService(serviceDefinition('grpc.health.v1.Health'), {
     Check: unary(() => ({ status: models.card() === undefined ? 'NOT_SERVING' : 'SERVING' }), reporter),
   });
-  const bound = await bind(server, `${host.includes(':') ? `[${host}]` : host}:${port}`, tls);
+  const bound = await bind(server, { host, port, ...(tls === undefined ? {} : { tls }) });
   return { address: `${host}:${bound}`, close: () => drain(server) };
 }
 
@@ -102,21 +111,24 @@ function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-function bind(server: Server, address: string, tls: TlsFiles | undefined): Promise<number> {
+/** Listens on one address, the one that HTTP takes too: of a name's several, gRPC would be content with any. */
+async function bind(server: Server, { host, port, tls }: ListenOptions): Promise<number> {
   const credentials =
     tls === undefined
       ? ServerCredentials.createInsecure()
       : ServerCredentials.createSsl(null, [
           { cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) },
         ]);
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (cause, port) => {
-      if (cause === null) return resolve(port);
-      reject(
-        new UsageError(`${address} cannot be had for gRPC; choose another with --grpc-port.`, { cause }),
+  try {
+    const { address, family } = await lookup(host);
+    return await new Promise((resolve, reject) => {
+      server.bindAsync(`${family === 6 ? `[${address}]` : address}:${port}`, credentials, (cause, bound) =>
+        cause === null ? resolve(bound) : reject(cause),
       );
     });
-  });
+  } catch (cause) {
+    throw listenProblem(cause, { host, port, flag: '--grpc-port' });
+  }
 }
 
 async function drain(server: Server): Promise<void> {
