@@ -17,7 +17,12 @@ export function predictCommand({ signal }: ProgramContext): Command {
     .option('--port <number>', 'its port for the protocol', integerOption({ min: 1, max: 65_535 }), 5000)
     .option('--model <name>', 'what the server calls the model', 'aggregated-model')
     .option('--signature-name <name>', "the model's signature", 'serving_default')
-    .addOption(new Option('--protocol <name>', 'how to ask').choices(['rest', 'grpc']).default('rest'))
+    .addOption(
+      new Option('--protocol <name>', 'how to ask; found out by trying where it is not given').choices([
+        'rest',
+        'grpc',
+      ]),
+    )
     .option('--tls', 'the server answers by TLS')
     .addOption(
       new Option('--token-file <file>', 'a bearer token to show the server').env('FEDBATCH_TOKEN_FILE'),

@@ -12,6 +12,7 @@ export type Program =
   | 'aggregator/cli'
   | 'evaluator/cli'
   | 'server/cli'
+  | 'server/predict-cli'
   | 'pipeline/cli'
   | 'datasets/cli'
   | 'doctor/cli'

@@ -2,7 +2,7 @@
  * The REST API of TensorFlow Serving (tensorflow.org/tfx/serving/api_rest): predict, classify, status and metadata, as
  * its clients expect them.
  */
-import { SIGNATURE } from '../codecs/tensorflow-json.js';
+import { SIGNATURES } from '../codecs/tensorflow-json.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
 import { type FoundModel, findVersion, requireModel } from './find-version.js';
@@ -75,18 +75,19 @@ export function metadataOf(models: ServedModels, path: ModelPath): object {
   const found = findVersion(models, path);
   return {
     model_spec: { name: models.name, signature_name: '', version: String(found.version) },
-    metadata: { signature_def: { signature_def: { [SIGNATURE]: signatureDefinition(found) } } },
+    metadata: { signature_def: { signature_def: signatureDefinitions(found) } },
   };
 }
 
-/** The signature as TensorFlow writes a SignatureDef into JSON. */
-export function signatureDefinition({ card }: FoundModel) {
+/** The signature under each of its names, as TensorFlow writes a SignatureDef into JSON. */
+export function signatureDefinitions({ card }: FoundModel) {
   const { signature, inputShape, classes } = card;
-  return {
-    inputs: { [signature.input]: tensorInfo(`${SIGNATURE}_${signature.input}:0`, [-1, ...inputShape]) },
+  const definition = (name: string) => ({
+    inputs: { [signature.input]: tensorInfo(`${name}_${signature.input}:0`, [-1, ...inputShape]) },
     outputs: { [signature.output]: tensorInfo('StatefulPartitionedCall:0', [-1, classes]) },
     method_name: 'tensorflow/serving/predict',
-  };
+  });
+  return Object.fromEntries(SIGNATURES.map((name) => [name, definition(name)] as const));
 }
 
 function tensorInfo(name: string, shape: readonly number[]) {

@@ -1,10 +1,12 @@
 /** A client of TensorFlow Serving's gRPC API. */
-import { credentials, Metadata, makeClientConstructor, type ServiceError } from '@grpc/grpc-js';
+import { credentials, Metadata, makeClientConstructor, type ServiceError, status } from '@grpc/grpc-js';
 import { own } from '../../lib/federation/own.js';
 import { DT_FLOAT } from '../codecs/predict-message.js';
 import { type PredictResponse, readSignatures, serviceDefinition } from '../grpc/messages.js';
 import { SIGNATURE_FIELD } from '../grpc/prediction-service.js';
 import {
+  noSignature,
+  OtherProtocolError,
   onlySignature,
   type ServingClient,
   type ServingClientOptions,
@@ -43,7 +45,7 @@ export function askByGrpc(options: ServingClientOptions): ServingClient {
         (error: ServiceError | null, answer?: Answer) => {
           if (error === null && answer !== undefined) return resolve(answer);
           if (signal.aborted) return reject(signal.reason);
-          reject(serverFailure(address, error?.details ?? 'no answer', error));
+          reject(failureOf(address, error));
         },
       );
       cancel = () => running.cancel();
@@ -56,8 +58,9 @@ export function askByGrpc(options: ServingClientOptions): ServingClient {
     async signature() {
       const request = { model_spec: { name: model }, metadata_field: [SIGNATURE_FIELD] };
       const { metadata: facts = {} } = await call<MetadataResponse>('GetModelMetadata', request);
-      const found = own(readSignatures(facts[SIGNATURE_FIELD]?.value ?? new Uint8Array(0)), signatureName);
-      if (found === undefined) throw serverFailure(address, `the model has no signature ${signatureName}`);
+      const signatures = readSignatures(facts[SIGNATURE_FIELD]?.value ?? new Uint8Array(0));
+      const found = own(signatures, signatureName);
+      if (found === undefined) throw noSignature(address, signatureName, Object.keys(signatures));
       const shapes = Object.entries(found.inputs ?? {}).map(([name, { tensor_shape: shape }]) => [
         name,
         (shape?.dim ?? []).map(({ size = 0 }) => size),
@@ -79,4 +82,15 @@ export function askByGrpc(options: ServingClientOptions): ServingClient {
     },
     close: () => client.close(),
   };
+}
+
+/** How the library tells of what answers and speaks no HTTP/2. */
+const OTHER_PROTOCOL = /Protocol error|ERR_HTTP2|ALPN|Connection dropped|Connection closed/;
+
+function failureOf(address: string, error: ServiceError | null): Error {
+  const { code, details = 'no answer' } = error ?? {};
+  if (code !== status.UNAVAILABLE || !OTHER_PROTOCOL.test(details))
+    return serverFailure(address, details, error);
+  const what = `${address}: what answers there is no gRPC; is it the port of the REST API? Then ask with --protocol rest.`;
+  return new OtherProtocolError('predict', what, { cause: error });
 }

@@ -1,17 +1,18 @@
 /** The client's main path: ask for the model's signature, prepare the picture for it, ask for probabilities. */
-import { DataError } from '../../lib/federation/errors.js';
+import { DataError, StageError } from '../../lib/federation/errors.js';
 import { readFileBytes } from '../../lib/formats/atomic-file.js';
 import { decodeImage } from '../decode-image.js';
 import { type InputShape, preprocess } from '../preprocess.js';
 import { HttpProblem } from '../problems.js';
 import { askByGrpc } from './grpc-client.js';
 import { askByRest } from './rest-client.js';
-import type { ServingClient, ServingClientOptions } from './serving-client.js';
+import { OtherProtocolError, type ServingClient, type ServingClientOptions } from './serving-client.js';
 
 /** Settings of `fedbatch predict`. */
 export interface PredictOptions extends Omit<ServingClientOptions, 'token' | 'signal'> {
   readonly image: string;
-  readonly protocol: 'rest' | 'grpc';
+  /** Found out by trying where it is not given. */
+  readonly protocol?: 'rest' | 'grpc';
   readonly tokenFile?: string;
 }
 
@@ -40,7 +41,24 @@ export async function predictImage(
           .toString('utf8')
           .trim();
   const settings = { ...options, signal, ...(token === undefined ? {} : { token }) };
-  const client: ServingClient = protocol === 'grpc' ? askByGrpc(settings) : askByRest(settings);
+  const ask = (client: ServingClient) => askWith(client, { bytes, image });
+  if (protocol === 'grpc') return ask(askByGrpc(settings));
+  if (protocol === 'rest') return ask(askByRest(settings));
+  return ask(askByRest(settings)).catch((notRest: unknown) => {
+    if (!(notRest instanceof OtherProtocolError)) throw notRest;
+    return ask(askByGrpc(settings)).catch((error: unknown) => {
+      if (!(error instanceof OtherProtocolError)) throw error;
+      const what = `${options.host}:${options.port}: what answers there speaks neither HTTP nor gRPC; check --port and --tls.`;
+      throw new StageError('predict', what, { cause: error });
+    });
+  });
+}
+
+/** Asks, and closes the client. */
+async function askWith(
+  client: ServingClient,
+  { bytes, image }: { readonly bytes: Uint8Array; readonly image: string },
+): Promise<Prediction> {
   try {
     const signature = await client.signature();
     const values = await prepare(bytes, { image, shape: signature.shape });

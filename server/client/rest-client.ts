@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { own } from '../../lib/federation/own.js';
 import {
+  noSignature,
+  OtherProtocolError,
   onlySignature,
   type ServingClient,
   type ServingClientOptions,
@@ -26,6 +28,9 @@ const metadataSchema = z.object({
 });
 const answerSchema = z.object({ predictions: z.array(z.array(z.number())).min(1) });
 
+/** How Node's fetch fails where HTTP/2 answers: bytes that are no HTTP/1, or an end; by TLS no common protocol. */
+const OTHER_PROTOCOL = /^(HPE_|UND_ERR_SOCKET|ECONNRESET|EPIPE|ERR_SSL_.*NO_APPLICATION_PROTOCOL)/;
+
 /** Makes a client. */
 export function askByRest(options: ServingClientOptions): ServingClient {
   const { host, port, model, signatureName, tls = false, token, signal } = options;
@@ -37,7 +42,10 @@ export function askByRest(options: ServingClientOptions): ServingClient {
     const init = body === undefined ? { headers } : { headers, method: 'POST', body };
     const response = await fetch(address, { ...init, signal }).catch((cause: unknown) => {
       signal.throwIfAborted();
-      throw serverFailure(base, `no server answers (${reasonOf(cause)})`, cause);
+      const reason = reasonOf(cause);
+      if (!OTHER_PROTOCOL.test(reason)) throw serverFailure(base, `no server answers (${reason})`, cause);
+      const what = `${base}: what answers there is no HTTP (${reason}); is it a gRPC port? Then ask with --protocol grpc.`;
+      throw new OtherProtocolError('predict', what, { cause });
     });
     const text = await response.text();
     const parsed = schema.safeParse(parse(text));
@@ -53,7 +61,8 @@ export function askByRest(options: ServingClientOptions): ServingClient {
     async signature() {
       const { metadata } = await ask(`${base}${path}/metadata`, metadataSchema);
       const found = own(metadata.signature_def.signature_def, signatureName);
-      if (found === undefined) throw serverFailure(base, `the model has no signature ${signatureName}`);
+      if (found === undefined)
+        throw noSignature(base, signatureName, Object.keys(metadata.signature_def.signature_def));
       const shapes = Object.entries(found.inputs).map(([name, { tensor_shape: shape }]) => [
         name,
         shape.dim.map(({ size }) => size),

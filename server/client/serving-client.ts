@@ -34,6 +34,17 @@ export function serverFailure(address: string, reason: string, cause?: unknown):
   return new StageError('predict', `${address}: ${reason.replace(/\.$/, '')}.`, { cause });
 }
 
+/** The model is there, and has no signature of this name. */
+export function noSignature(address: string, name: string, others: readonly string[]): StageError {
+  return serverFailure(
+    address,
+    `the model has no signature ${name}; it has ${others.join(' and ') || 'none'}`,
+  );
+}
+
+/** Something answers at the port, and it does not speak the protocol that it was asked by. */
+export class OtherProtocolError extends StageError {}
+
 /** The signature's only input and output, with the shape of the input. */
 export function onlySignature(
   address: string,

@@ -3,8 +3,11 @@ import { HttpProblem } from '../problems.js';
 import { parseJson, requireObject } from './json.js';
 import { bad, describe, rowsOf, type Tensor, tensorFromLists } from './tensor.js';
 
-/** The only signature; the empty name means it too. */
-export const SIGNATURE = 'serving_default';
+/** The names of the only signature, as Keras exports it and as TensorFlow's estimators did; the empty name means it too. */
+export const SIGNATURES = ['serving_default', 'predict'] as const;
+
+/** A name of the signature. */
+export type SignatureName = (typeof SIGNATURES)[number];
 
 /** A body of `:predict`. */
 export interface PredictBody {
@@ -62,11 +65,15 @@ export function writeClasses({
   return Buffer.from(JSON.stringify({ results }));
 }
 
-/** @throws {HttpProblem} 400 for a signature that is not there */
-export function requireSignature(name: unknown): void {
-  if (name === undefined || name === '' || name === SIGNATURE) return;
+/** The signature that a request names. @throws {HttpProblem} 400 where it is not there */
+export function requireSignature(name: unknown): SignatureName {
+  const known = SIGNATURES.find(
+    (each) => each === (name === undefined || name === '' ? SIGNATURES[0] : name),
+  );
+  if (known !== undefined) return known;
   const found = typeof name === 'string' ? `"${name}"` : describe(name);
-  throw new HttpProblem(400, `Serving signature key ${found} not found; expected "${SIGNATURE}".`);
+  const names = SIGNATURES.map((each) => `"${each}"`).join(' or ');
+  throw new HttpProblem(400, `Serving signature key ${found} not found; expected ${names}.`);
 }
 
 /** The model has one input, so whatever a client calls it is taken. */

@@ -1,10 +1,10 @@
 /** TensorFlow Serving's PredictionService and ModelService, as functions from a request to its answer. */
 import { type FoundModel, findVersion, requireModel } from '../api/find-version.js';
 import { type ApiParts, imagesOf, jsonBytes } from '../api/images.js';
-import { signatureDefinition } from '../api/tensorflow-rest.js';
+import { signatureDefinitions } from '../api/tensorflow-rest.js';
 import { DT_FLOAT } from '../codecs/predict-message.js';
 import { bad } from '../codecs/tensor.js';
-import { SIGNATURE } from '../codecs/tensorflow-json.js';
+import { requireSignature } from '../codecs/tensorflow-json.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
 import type { MetadataRequest, ModelSpec, StatusRequest } from './messages.js';
@@ -21,7 +21,12 @@ export async function predict({ models, codecs }: ApiParts, message: Uint8Array)
   if (unknown !== undefined) throw bad(`the one output ${output}`, unknown);
   const { values, count } = imagesOf(request.tensor, found.card);
   const probabilities = await found.predictor.predict(values, count);
-  const answer = { spec: answeredSpec(models, found), output, probabilities, count };
+  const spec = {
+    name: models.name,
+    version: { value: found.version },
+    signature_name: requireSignature(request.model_spec?.signature_name),
+  };
+  const answer = { spec, output, probabilities, count };
   return codecs.run('writePredictAnswer', answer, jsonBytes(probabilities));
 }
 
@@ -33,20 +38,22 @@ export function getModelMetadata(
   const found = find(models, spec);
   if (fields.length !== 1 || fields[0] !== SIGNATURE_FIELD)
     throw new HttpProblem(400, 'Expected the metadata field signature_def.');
-  const { inputs, outputs, method_name } = signatureDefinition(found);
-  const definition = { inputs: asNumbers(inputs), outputs: asNumbers(outputs), method_name };
+  const definitions = Object.entries(signatureDefinitions(found)).map(
+    ([name, { inputs, outputs, method_name }]) =>
+      [name, { inputs: asNumbers(inputs), outputs: asNumbers(outputs), method_name }] as const,
+  );
   return {
     model_spec: { name: models.name, version: { value: found.version } },
     metadata: {
       [SIGNATURE_FIELD]: {
         '@type': 'type.googleapis.com/tensorflow.serving.SignatureDefMap',
-        signature_def: { [SIGNATURE]: definition },
+        signature_def: Object.fromEntries(definitions),
       },
     },
   };
 }
 
-type TensorInfos = ReturnType<typeof signatureDefinition>['inputs'];
+type TensorInfos = ReturnType<typeof signatureDefinitions>[string]['inputs'];
 
 /** JSON writes types by name and 64-bit numbers as text. */
 function asNumbers(infos: TensorInfos) {
@@ -78,8 +85,4 @@ function find(models: ServedModels, spec: ModelSpec = {}): FoundModel {
     label,
     version: version === undefined ? undefined : String(version.value ?? 0),
   });
-}
-
-function answeredSpec(models: ServedModels, { version }: FoundModel): ModelSpec {
-  return { name: models.name, version: { value: version }, signature_name: SIGNATURE };
 }
