@@ -18,15 +18,10 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'refuses the connection (ECONNREFUSED)',
   EHOSTUNREACH: 'cannot be reached from here (EHOSTUNREACH)',
   ENETUNREACH: 'cannot be reached from here (ENETUNREACH)',
+  EAI_AGAIN: 'cannot be found by its name (EAI_AGAIN)',
 };
 /** And for a connection that came to nothing. */
-const DROPPED: readonly string[] = [
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EAI_AGAIN',
-  'ERR_STREAM_PREMATURE_CLOSE',
-];
+const DROPPED: readonly string[] = ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE'];
 
 /** What is wrong with the kubeconfig, as the codes of Node and OpenSSL tell it. */
 const MISCONFIGURED: readonly (readonly [RegExp, string])[] = [

@@ -5,6 +5,7 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from '../../lib/federation/errors.js';
 import { errorCode } from '../../lib/formats/atomic-file.js';
+import { proxyOfEnvironment } from './proxy-environment.js';
 
 /** The cluster that a context leads to. */
 export interface ClusterAccess {
@@ -219,10 +220,10 @@ function clusterOf(entry: Entry<z.infer<typeof clusterSchema>>, where: string): 
       `${where}: certificate-authority and insecure-skip-tls-verify contradict each other.`,
     );
   }
-  const proxyUrl = entry['proxy-url'] || undefined;
+  const proxyUrl = entry['proxy-url'] || proxyOfEnvironment(server);
   if (proxyUrl !== undefined && !/^(https?|socks5):\/\//.test(proxyUrl)) {
     throw new UsageError(
-      `${where}: proxy-url: expected http://, https:// or socks5://, found "${proxyUrl}".`,
+      `${where}: proxy-url (or the proxy of the environment): expected http://, https:// or socks5://, found "${proxyUrl}".`,
     );
   }
   return {

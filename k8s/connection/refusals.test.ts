@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { dirname } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { UsageError } from '../../lib/federation/errors.js';
+import { InterruptedError, UsageError } from '../../lib/federation/errors.js';
 import { startCluster } from '../../test/kube/cluster.js';
 import {
   askCluster,
@@ -17,8 +17,11 @@ import {
   writeKubeconfig,
   writePlugin,
 } from '../../test/kube/kubeconfigs.js';
+import { keepingReporter } from '../../test/kube/played-programs.js';
 import { kube } from '../../test/kube/runs.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
+import { clusterApi } from '../run/cluster-api.js';
+import { findCluster } from './connect.js';
 
 /** Nothing of it is asked. */
 const server = 'https://127.0.0.1:1';
@@ -39,7 +42,7 @@ test('what leads nowhere, contradicts itself or is not supported is refused by i
     [{ cluster: { server: '' } }, /clusters\[office\] in \S+: server: expected an address/],
     [
       { cluster: { 'proxy-url': 'ftp://x' } },
-      /proxy-url: expected http:\/\/, https:\/\/ or socks5:\/\/, found "ftp/,
+      /proxy-url \(or the proxy of the environment\): expected http:\/\/, https:\/\/ or socks5:\/\/, found "ftp/,
     ],
     [
       { cluster: { ...CA, 'insecure-skip-tls-verify': true } },
@@ -153,4 +156,16 @@ test('a plain server, such as kubectl proxy, is asked; a port where nothing list
   );
   assert.equal(exitCode, 5, stderr);
   assert.match(stderr, /^error: k8s: the API server \S+ refuses the connection/);
+});
+
+test('a request that is given up leaves no connection behind', async (t) => {
+  const stop = new AbortController();
+  const silent = createServer(() => stop.abort(new InterruptedError()));
+  const port = await listen(t, silent);
+  const closed = new Promise((done) => silent.on('connection', (socket) => socket.on('close', done)));
+  const kubeconfig = await writeKubeconfig(t, kubeconfigText(`http://127.0.0.1:${port}`, { cluster: {} }));
+  const reporter = keepingReporter();
+  const api = await clusterApi(await findCluster({ kubeconfig }), { signal: stop.signal, reporter });
+  await assert.rejects(api.listJobs({}), InterruptedError);
+  await closed;
 });

@@ -1,14 +1,12 @@
 /** Asks the API server again where the answer may be better the next time, as politely as it asks for. */
 import { InterruptedError } from '../../lib/federation/errors.js';
-import { pause, within } from '../../lib/system/abort.js';
+import { pause } from '../../lib/system/abort.js';
 import { isPassing, isUnreachable, readFailure } from './api-errors.js';
 
 /** Seconds for which a server may be gone before the run gives up: a control plane that restarts needs about one minute. */
 export const PATIENCE_MS = 120_000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 10_000;
-/** An answer to anything but a watch or a log comes sooner; a connection that is dead without a word never brings one. */
-const ANSWER_MS = 30_000;
 
 /** How to ask. */
 export interface RetryOptions {
@@ -30,7 +28,7 @@ export async function withRetries<T>(request: () => Promise<T>, options: RetryOp
   const startedAt = Date.now();
   for (let attempt = 0; ; attempt++) {
     try {
-      return await within({ ms: ANSWER_MS, signal }, request);
+      return await request();
     } catch (error) {
       if (signal.aborted) throw new InterruptedError();
       const { retryAfterSeconds } = readFailure(error);

@@ -89,6 +89,8 @@ export interface WatchOptions<T> extends Selection {
   readonly signal: AbortSignal;
 }
 
+/** An answer to anything but a watch or a log comes sooner; a connection that is dead without a word never brings one. */
+const ANSWER_MS = 30_000;
 /** A watch is asked to end after so long, and ended when it has not: then everything is listed again. */
 const WATCH_SECONDS = 60;
 const WATCH_SLACK_MS = 10_000;
@@ -103,20 +105,23 @@ export async function clusterApi(
 ): Promise<ClusterApi> {
   const client = await import('@kubernetes/client-node');
   const library: Parameters<typeof client.wrapHttpLibrary>[0] = {
-    async send(request) {
-      const answer = await transport.send({
-        url: new URL(request.getUrl()),
-        method: request.getHttpMethod(),
-        headers: request.getHeaders(),
-        body: request.getBody() as string | undefined,
-      });
-      const headers = Object.fromEntries(
-        Object.entries(answer.headers).map(([name, value]) => [name, String(value)]),
-      );
-      const text = () => textOf(answer);
-      const body = { text, binary: async () => Buffer.from(await text()) };
-      return new client.ResponseContext(answer.statusCode ?? 0, headers, body);
-    },
+    // What is given up leaves no connection behind.
+    send: (request) =>
+      within({ ms: ANSWER_MS, signal }, async (over) => {
+        const answer = await transport.send({
+          url: new URL(request.getUrl()),
+          method: request.getHttpMethod(),
+          headers: request.getHeaders(),
+          body: request.getBody() as string | undefined,
+          signal: over,
+        });
+        const headers = Object.fromEntries(
+          Object.entries(answer.headers).map(([name, value]) => [name, String(value)]),
+        );
+        const text = await textOf(answer);
+        const body = { text: async () => text, binary: async () => Buffer.from(text) };
+        return new client.ResponseContext(answer.statusCode ?? 0, headers, body);
+      }),
   };
   const configuration = client.createConfiguration({
     baseServer: new client.ServerConfiguration(server, {}),
