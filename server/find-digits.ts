@@ -22,9 +22,12 @@ const PART_REACH = 0.3;
 const STACKED_OVERLAP = 0.4;
 /** Lines of writing are further apart than the two halves of a broken sign, in heights of the taller. */
 const LINE_GAP = 0.25;
-/** Two that each have the shape of a sign are halves of one only where they all but touch. */
+/** Two that each are as a whole sign is are halves of one only where they all but touch. */
 const WHOLE_GAP = 0.06;
+/** Height of a whole sign beside its width, and beside the tallest where there are so many of about that height. */
 const WHOLE_SHAPE = { least: 1.15, most: 3.5 };
+const WHOLE_HEIGHT = 0.7;
+const WHOLE_COUNT = 3;
 
 /**
  * The signs, line by line from the top, in each line from the left.
@@ -63,13 +66,18 @@ function withoutLines(pieces: readonly Piece[], { width, height }: Size): readon
 
 /** Joins pieces above each other, as the roof of a 5 and its belly, unless they are signs of two lines. */
 function stackParts(strokes: readonly Sign[]): readonly Sign[] {
+  const tallest = strokes.reduce((most, { height }) => Math.max(most, height), 0);
+  const isTall = ({ height }: Sign) => height >= WHOLE_HEIGHT * tallest;
+  const areMany = strokes.filter(isTall).length >= WHOLE_COUNT;
+  const areWhole = (a: Sign, b: Sign) =>
+    (looksWhole(a) && looksWhole(b)) || (areMany && isTall(a) && isTall(b));
   return joinWhile(strokes, (a, b) => {
     const overlap = overlapOf([a.left, a.width], [b.left, b.width]);
     if (overlap < STACKED_OVERLAP * Math.min(a.width, b.width)) return false;
     const gap = -overlapOf([a.top, a.height], [b.top, b.height]);
     const [taller, lower] = [Math.max(a.height, b.height), Math.min(a.height, b.height)];
     if (lower < PART_HEIGHT * taller) return gap < PART_REACH * taller;
-    return gap < (looksWhole(a) && looksWhole(b) ? WHOLE_GAP : LINE_GAP) * taller;
+    return gap < (areWhole(a, b) ? WHOLE_GAP : LINE_GAP) * taller;
   });
 }
 

@@ -302,17 +302,28 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
     });
   });
 
-  it('has nothing serious for axe to find, empty and answered, bright and dark, wide and narrow', async () => {
+  it('has nothing serious for axe to find: empty, answered, blank, refused; bright and dark, wide and narrow', async () => {
     const script = await readFile(AXE, 'utf8');
     for (const options of [DESKTOP, { ...PHONE, colorScheme: 'dark' } as const]) {
-      await visit(options, async (page) => {
+      await visit(options, async (page, complaints) => {
         await page.evaluate(script);
         assert.deepEqual(await page.evaluate(seriousViolations), []);
-        await page.setInputFiles('#file', await linesOf('axe.png', [5, 9]));
-        await page.waitForFunction(isAnswered, '59');
+        const [empty, text] = [join(directory, 'axe-blank.png'), join(directory, 'axe-text.png')];
+        await writeFile(empty, await digitPng(1, { ink: [250, 250, 250], paper: [250, 250, 250] }));
+        await writeFile(text, 'not a picture');
+        await page.setInputFiles('#file', empty);
+        await page.getByText('Nothing to read was found').waitFor();
+        await page.waitForTimeout(300);
+        assert.deepEqual(await page.evaluate(seriousViolations), []);
+        await page.setInputFiles('#file', text);
+        await page.getByRole('alert').getByText('found a text file').waitFor();
+        assert.deepEqual(await page.evaluate(seriousViolations), []);
+        assert.match(complaints.splice(0).join('\n'), /^[^\n]*415[^\n]*$/);
+        await page.setInputFiles('#file', await linesOf('axe.png', [5, 9], [3]));
+        await page.waitForFunction(isAnswered, '59\n3');
         await page.waitForTimeout(500);
         assert.deepEqual(await page.evaluate(seriousViolations), []);
-        assert.ok(await page.evaluate(isReadingWhole), 'both digits can be seen');
+        assert.ok(await page.evaluate(isReadingWhole), 'all digits can be seen');
         if (options !== DESKTOP) await shoot(page, 'phone-dark-several');
       });
     }
