@@ -1,6 +1,7 @@
 /** From a model file to a model that answers: read, check, compile, one trial prediction. */
 import { basename } from 'node:path';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
+import { faultOf } from '../lib/engine/classifier.js';
 import type { Model, PredictSession } from '../lib/engine/engine.js';
 import { BACKEND_REGISTRY, type RegisteredBackend } from '../lib/engine/engine-registry.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
@@ -19,9 +20,6 @@ import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 
 /** What is expected at the path of a model. */
 export const MODEL_FILE = 'a Keras model in HDF5 (.h5)';
-
-/** Probabilities are sums of 32-bit exponentials. */
-const SUM_TOLERANCE = 1e-3;
 
 /** Loads a Keras model file. @throws {DataError} when it is missing, damaged, or no image classifier. */
 export async function loadModel({
@@ -75,17 +73,7 @@ async function selfTest(
   { size, classes }: { readonly size: number; readonly classes: number },
 ): Promise<Pick<DataProblem, 'expected' | 'found'> | undefined> {
   const answer = await session.predict(new Float32Array(2 * size).fill(1, size), 2);
-  if (!answer.every(Number.isFinite))
-    return { expected: 'weights that give finite probabilities', found: 'NaN or infinite ones' };
-  const sums = [0, 1].map((row) =>
-    answer.subarray(row * classes, (row + 1) * classes).reduce((sum, share) => sum + share, 0),
-  );
-  if (answer.length === 2 * classes && sums.every((sum) => Math.abs(sum - 1) < SUM_TOLERANCE))
-    return undefined;
-  return {
-    expected: 'probabilities that sum to 1',
-    found: `sums of ${sums.map((sum) => sum.toPrecision(4)).join(' and ')}`,
-  };
+  return faultOf(answer.subarray(0, classes)) ?? faultOf(answer.subarray(classes));
 }
 
 /** One picture at a time is answered sooner by the processor: a GPU is used where it is asked for. */

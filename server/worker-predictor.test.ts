@@ -132,7 +132,8 @@ describe('a predictor in a worker thread', () => {
         /missing\.h5: expected a Keras model in HDF5 \(\.h5\), found no such file\.$/,
       [text]: /text\.h5: expected .*\.$/,
       [directory]: /found a directory\.$/,
-      [nan]: /nan\.h5: expected weights that give finite probabilities, found NaN or infinite ones\.$/,
+      [nan]:
+        /nan\.h5: expected weights to compute with, found a model that holds NaN in .*\/kernel:0 at position 0\.$/,
       [deep]: /deep\.h5: expected a model of grey or colour images, .* found one of input \[8,8,2\]\.$/,
     };
     for (const [path, sentence] of Object.entries(expectations)) {

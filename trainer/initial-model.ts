@@ -6,6 +6,7 @@ import { initialWeights } from '../lib/engine/initial-weights.js';
 import { kerasConfig } from '../lib/engine/keras-model.js';
 import { describeModel } from '../lib/engine/model-zoo.js';
 import { taskOf } from '../lib/engine/task-from-data.js';
+import { DataError } from '../lib/federation/errors.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { ModelName } from '../lib/federation/model-names.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
@@ -35,7 +36,12 @@ export async function makeInitialModel(
   options: InitialModelOptions,
 ): Promise<InitialModel> {
   const classes = options.classes ?? (await classesOfManifest(path));
-  const description = describeModel(options.model, taskOf(examples, classes));
+  const task = taskOf(examples, classes);
+  if (task.classes < 2) {
+    const expected = 'labels of at least 2 classes, or --classes <n>';
+    throw new DataError({ file: path, expected, found: 'label 0 alone' });
+  }
+  const description = describeModel(options.model, task);
   const weights = initialWeights(description, options.seed);
   const file = { modelConfig: kerasConfig(description), weights, kerasVersion: KERAS_VERSION };
   return { model: { description, weights }, file };

@@ -1,6 +1,7 @@
 /** The accuracy test proper: what a model says of each held-out example, and how far off that is. */
 import { DataError } from '../federation/errors.js';
 import type { Examples } from '../federation/examples.js';
+import { faultOf } from './classifier.js';
 import type { PredictSession } from './engine.js';
 import { batchImages } from './image-batch.js';
 
@@ -32,7 +33,7 @@ export interface JudgeOptions {
 /**
  * Asks a model about examples, batch by batch.
  *
- * @throws {DataError} when it answers with what is no number
+ * @throws {DataError} when it answers with what are no probabilities
  */
 export async function judge(session: PredictSession, options: JudgeOptions): Promise<Judgements> {
   const { examples, from, to, classes, batchSize, signal, onBatch } = options;
@@ -44,13 +45,10 @@ export async function judge(session: PredictSession, options: JudgeOptions): Pro
     const probabilities = await session.predict(batchImages(examples, picks), picks.length);
     for (const [row, pick] of picks.entries()) {
       const scores = probabilities.subarray(row * classes, (row + 1) * classes);
-      if (!scores.every(Number.isFinite)) {
-        const expected = 'a model that predicts probabilities';
-        throw new DataError({
-          file: options.model,
-          expected,
-          found: `NaN for example ${pick} of ${options.data}`,
-        });
+      const fault = faultOf(scores);
+      if (fault !== undefined) {
+        const found = `${fault.found} for example ${pick} of ${options.data}`;
+        throw new DataError({ ...fault, file: options.model, found });
       }
       predicted[pick - from] = indexOfLargest(scores);
       losses[pick - from] = crossEntropy(scores[examples.labels[pick] as number] as number);

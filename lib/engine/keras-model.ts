@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DataError } from '../federation/errors.js';
 import { formatShape } from '../federation/weights.js';
 import type { KerasFile } from '../formats/keras-file.js';
+import { requireClassifier } from './classifier.js';
 import type { Model } from './engine.js';
 import { foreignLayers } from './foreign-layers.js';
 import {
@@ -36,11 +37,12 @@ const sequentialSchema = z.object({
 });
 
 /**
- * The model in a Keras file: its layers, and its weights checked against them.
+ * The model in a Keras file: its layers, its weights checked against them, and all that every program asks of a model.
  *
  * @param path what errors call the file
  * @param options see {@link KerasModelOptions}
- * @throws {DataError} when the architecture is not a Sequential of known layers, or the weights do not fit it
+ * @throws {DataError} when the architecture is not a Sequential of known layers, the weights do not fit it, or it is no
+ *   classifier
  */
 export function modelFromKeras(file: KerasFile, path: string, options?: KerasModelOptions): Model {
   try {
@@ -51,7 +53,9 @@ export function modelFromKeras(file: KerasFile, path: string, options?: KerasMod
     if (options?.forTraining === true) requireTrainable(description);
     // Only the engine that builds foreign layers knows their arrays, and checks them then.
     if (foreignLayers(description).length === 0) checkWeights(description, file);
-    return { description, weights: file.weights };
+    const model = { description, weights: file.weights };
+    requireClassifier(model, path);
+    return model;
   } catch (error) {
     if (!(error instanceof ModelError)) throw error;
     const expected = 'a Sequential model of layers that fedbatch knows';

@@ -67,8 +67,11 @@ export function requireTrainable({ trainingObstacles: [obstacle] = [] }: ModelDe
 /** Number of classes: the length of the model's output. */
 export function classCount(description: ModelDescription): number {
   const last = description.layers.findLast((layer) => layer.kind !== 'activation');
-  // Its input may come through layers whose shapes cannot be followed.
-  if (last?.kind === 'dense' && description.layers.some(({ kind }) => kind === 'foreign')) return last.units;
+  // Shapes cannot be followed through them.
+  const foreign = description.layers.find(({ kind }) => kind === 'foreign');
+  if (last?.kind === 'dense' && foreign !== undefined) return last.units;
+  if (foreign !== undefined)
+    throw new ModelError(`the number of classes cannot be told behind layer ${foreign.name}: end in a Dense`);
   const output = shapeLayers(description).at(-1)?.outputShape ?? [];
   if (output.length !== 1)
     throw new ModelError(`the model ends in shape ${formatShape(output)}, not in classes`);

@@ -11,7 +11,7 @@ export interface LayerConfig {
 /**
  * A model's layers in order, without input layers (Keras lists none of those beside the weights).
  *
- * @throws {DataError} when `modelConfig` is no Keras configuration.
+ * @throws {DataError} when `modelConfig` is no Keras configuration, or two layers have one name.
  */
 export function layerConfigs(modelConfig: unknown, file: string): readonly LayerConfig[] {
   const config = field(modelConfig, 'config');
@@ -20,9 +20,17 @@ export function layerConfigs(modelConfig: unknown, file: string): readonly Layer
   if (!Array.isArray(layers)) {
     throw new DataError({ file, expected: 'a list of layers in model_config', found: 'none' });
   }
-  return layers
+  const own = layers
     .map((layer, index) => layerConfig(layer, { index, file }))
     .filter((layer) => layer.className !== 'InputLayer');
+  const names = own.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice === undefined) return own;
+  throw new DataError({
+    file,
+    expected: 'a name for each layer in model_config',
+    found: `two layers "${twice}"`,
+  });
 }
 
 function layerConfig(layer: unknown, at: { readonly index: number; readonly file: string }): LayerConfig {

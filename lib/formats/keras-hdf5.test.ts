@@ -242,6 +242,14 @@ describe('bad input', () => {
       () => damaged(dense, { config: [{ class_name: 'X', config: {} }] }),
     ],
     [
+      'two layers of one name',
+      /expected a name for each layer in model_config, found two layers "f"/,
+      () => {
+        const flatten = { class_name: 'Flatten', config: { name: 'f' } };
+        return damaged(dense, { config: [flatten, flatten] });
+      },
+    ],
+    [
       'no weights of a layer',
       /"weight_names" of \/model_weights\/dense, found none/,
       () => damaged(() => undefined),

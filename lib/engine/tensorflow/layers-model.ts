@@ -4,7 +4,7 @@ import { formatShape, type Weights } from '../../federation/weights.js';
 import type { Model } from '../engine.js';
 import { foreignLayers } from '../foreign-layers.js';
 import { kerasConfig } from '../keras-model.js';
-import type { ModelDescription } from '../model-description.js';
+import type { Layer, ModelDescription } from '../model-description.js';
 import { ModelError } from '../parameters.js';
 import { correctLayers } from './corrected-layers.js';
 import { asTensorflowTakes, requireTaken } from './keras-dialect.js';
@@ -106,8 +106,10 @@ export function writeWeights(tf: typeof Tf, variables: readonly Tf.LayerVariable
 
 /** The description of a `model` without the softmax that it ends in: training wants logits. @throws {ModelError} */
 export function logitDescription({ description }: Model): ModelDescription {
-  const last = description.layers.at(-1);
-  const others = description.layers.slice(0, -1);
+  const isNothing = (layer: Layer) => layer.kind === 'activation' && layer.activation === 'linear';
+  const end = description.layers.findLastIndex((layer) => !isNothing(layer));
+  const last = description.layers[end];
+  const others = description.layers.slice(0, Math.max(0, end));
   if (last?.kind === 'activation' && last.activation === 'softmax') return { ...description, layers: others };
   if (last?.kind === 'dense' && last.activation === 'softmax') {
     return { ...description, layers: [...others, { ...last, activation: 'linear' }] };
