@@ -15,6 +15,7 @@ import { leaveResult } from '../lib/cli/result.js';
 import { type AccuracyReport, formatAccuracyLine } from '../lib/engine/accuracy-report.js';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { compactJson } from '../lib/formats/compact-json.js';
 
 interface EvaluateFlags extends EngineFlags {
   readonly model: readonly [string, ...string[]];
@@ -62,7 +63,7 @@ Example:
       }
       const path = flags.out ?? join(volume, 'accuracy.json');
       const content = reports.length > 1 ? reports : reports[0];
-      await writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`);
+      await writeFileAtomic(path, `${compactJson(content)}\n`);
       context.reporter.close();
       for (const report of reports) process.stdout.write(`${formatAccuracyLine(report)}\n`);
       const results = reports.map(({ accuracy, loss, examples }) => ({ accuracy, loss, examples }));

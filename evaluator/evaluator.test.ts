@@ -188,9 +188,10 @@ describe('fedbatch evaluate', () => {
 describe('summarise', () => {
   it('counts a class without examples as having no accuracy', () => {
     const { accuracy, loss, perClass } = summarise({
-      confusion: [
-        [3, 1],
-        [0, 0],
+      classes: 2,
+      confusions: [
+        [0, 0, 3],
+        [0, 1, 1],
       ],
       lossSum: 2,
     });

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError } from '../lib/federation/errors.js';
 import { errorCode } from '../lib/formats/atomic-file.js';
+import { type Confusion, confusionsIn } from '../lib/formats/confusions.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { type RunFailure, runFailureSchema } from '../lib/formats/run-failure.js';
 import {
@@ -39,9 +40,9 @@ const accuracySchema = z.object({
   examples: count,
   loss,
   accuracy: z.number(),
+  /** Of every class, or of those that occur. */
   perClass: z.array(z.object({ class: count, examples: count, accuracy: z.number().nullable() })),
-  /** `confusion[label][predicted]`. */
-  confusion: z.array(z.array(count)),
+  confusions: z.custom<readonly Confusion[]>((value) => value !== undefined, 'expected confusions'),
 });
 
 /** What the last accuracy test found: `accuracy.json`. */
@@ -96,7 +97,9 @@ async function readRounds(paths: VolumePaths): Promise<readonly RoundRecord[]> {
 }
 
 async function readAccuracy(path: string): Promise<AccuracyRecord> {
-  const parsed = accuracySchema.safeParse(parseJson(await readFile(path, 'utf8')));
+  const record = parseJson(await readFile(path, 'utf8'));
+  const confusions = typeof record === 'object' && record !== null ? confusionsIn(record) : undefined;
+  const parsed = accuracySchema.safeParse({ ...(record as object | undefined), confusions });
   if (parsed.success) return parsed.data;
   const found = 'something else';
   throw new DataError(

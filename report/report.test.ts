@@ -77,20 +77,20 @@ test('many clients share columns in which what sets them apart is still to be se
     labelHistogram[client % 10] = 5 + client;
     return { examples: 5 + client, labelHistogram };
   });
-  const { columns, rows } = labelColumns(shards, 'label');
+  const { columns, rows } = labelColumns(shards, { classes: 10, order: 'label' });
   assert.equal(columns.length, MOST_COLUMNS);
   assert.equal(rows.length, 10);
   const pure = columns.filter(({ shares }) => Math.max(...shares) > 0.999).length;
   assert.ok(pure >= MOST_COLUMNS - 9, `${pure}`);
   for (const { shares } of columns)
     assert.ok(Math.abs(shares.reduce((sum, share) => sum + share, 0) - 1) < 1e-9);
-  const sizes = labelColumns(shards, 'size').columns.map(({ examples }) => examples);
+  const sizes = labelColumns(shards, { classes: 10, order: 'size' }).columns.map(({ examples }) => examples);
   assert.deepEqual(
     sizes,
     sizes.toSorted((a, b) => b - a),
   );
   const wide = { examples: 3, labelHistogram: [1, ...new Array<number>(99).fill(0), 2] };
-  const few = labelColumns([wide], 'label');
+  const few = labelColumns([wide], { classes: 101, order: 'label' });
   assert.deepEqual([few.rows.length, few.rows[0], few.rows.at(-1)], [34, '0–2', '99–100']);
   assert.ok(Math.abs((few.columns[0]?.shares.at(-1) ?? 0) - 2 / 3) < 1e-9);
 });

@@ -75,7 +75,7 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
   });
   const read = chosen.map((each): ReadDigit => {
     const probabilities = rows.get(each) ?? [];
-    const prediction = probabilities.indexOf(Math.max(...probabilities));
+    const prediction = probabilities.indexOf(largest(probabilities));
     const box = scaledBox(each.box, scale);
     const { line } = each;
     return { answer: { prediction, probabilities, box, line }, input: each.input, stages: each.stages };
@@ -121,8 +121,13 @@ function confidence(
   candidates: readonly Candidate[],
   rows: ReadonlyMap<Candidate, readonly number[]>,
 ): number {
-  const logs = candidates.map((each) => Math.log(Math.max(1e-9, ...(rows.get(each) ?? []))));
+  const logs = candidates.map((each) => Math.log(Math.max(1e-9, largest(rows.get(each) ?? []))));
   return logs.reduce((sum, log) => sum + log, 0) / Math.max(1, logs.length);
+}
+
+/** Of many classes, more than a call takes arguments. */
+function largest(probabilities: readonly number[]): number {
+  return probabilities.reduce((most, each) => Math.max(most, each), 0);
 }
 
 function scaledBox({ left, top, width, height }: Box, scale: number): Box {

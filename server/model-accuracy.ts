@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { confusionsIn, worstConfusions } from '../lib/formats/confusions.js';
 import type { ModelAccuracy } from './predictor.js';
 
 const accuracyRecord = z.object({
@@ -10,6 +11,9 @@ const accuracyRecord = z.object({
   loss: z.number().nullable(),
   examples: z.number().int().positive(),
 });
+
+/** A page shows no more. */
+const MOST_CONFUSIONS = 3;
 
 /** Name of the record, in the model's directory. */
 export const ACCURACY_FILE = 'accuracy.json';
@@ -30,10 +34,12 @@ export async function findAccuracy(modelPath: string, sha256: string): Promise<M
 export async function readAccuracy(modelPath: string): Promise<TestedModel | undefined> {
   const text = await readFile(join(dirname(modelPath), ACCURACY_FILE), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  const record = accuracyRecord.safeParse(parseJson(text));
+  const content = parseJson(text);
+  const record = accuracyRecord.safeParse(content);
   if (!record.success) return undefined;
   const { sha256, accuracy, loss, examples } = record.data;
-  return { sha256, accuracy: { accuracy, loss, examples } };
+  const worst = worstConfusions(confusionsIn(content as object) ?? [], MOST_CONFUSIONS);
+  return { sha256, accuracy: { accuracy, loss, examples, confusions: worst } };
 }
 
 function parseJson(text: string): unknown {

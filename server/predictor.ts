@@ -1,4 +1,5 @@
 /** What the server asks of a model: its facts and its predictions, wherever the model runs. */
+import type { Confusion } from '../lib/formats/confusions.js';
 
 /** Facts of a loaded model, as `GET /model` answers them. */
 export interface ModelCard {
@@ -47,6 +48,8 @@ export interface ModelAccuracy {
   readonly loss: number | null;
   /** Number of test images. */
   readonly examples: number;
+  /** The mistakes made most often, the worst first. */
+  readonly confusions?: readonly Confusion[];
 }
 
 /** A model that answers. */

@@ -1,13 +1,7 @@
 /** The splitter's main path: a dataset dealt to clients, one npz each, with a test set and a manifest. */
 import { basename, join } from 'node:path';
 import { UsageError } from '../lib/federation/errors.js';
-import {
-  countClasses,
-  type Examples,
-  imageDtype,
-  labelHistogram,
-  takeExamples,
-} from '../lib/federation/examples.js';
+import { countClasses, type Examples, imageDtype, takeExamples } from '../lib/federation/examples.js';
 import type { Ownership } from '../lib/federation/partition/by-owner.js';
 import { dealDataset } from '../lib/federation/partition/deal-dataset.js';
 import { identity } from '../lib/federation/partition/dealing.js';
@@ -17,6 +11,7 @@ import { type OwnedDataset, openSource } from '../lib/formats/dataset-source.js'
 import {
   type ClientExamples,
   clientsOf,
+  describeLabels,
   type Manifest,
   type ManifestShard,
   writeManifest,
@@ -231,6 +226,6 @@ function describeClient(labels: ArrayLike<number>, { owner, classes }: ClientFac
   return {
     ...(owner === undefined ? {} : { owner }),
     examples: labels.length,
-    labelHistogram: labelHistogram(Int32Array.from(labels), classes),
+    ...describeLabels(Int32Array.from(labels), classes),
   };
 }

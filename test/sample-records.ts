@@ -56,9 +56,11 @@ export function sampleRecords(): RunRecords {
         { class: 0, examples: 100, accuracy: 0.92 },
         { class: 1, examples: 100, accuracy: 0.7 },
       ],
-      confusion: [
-        [92, 8],
-        [30, 70],
+      confusions: [
+        [0, 0, 92],
+        [0, 1, 8],
+        [1, 0, 30],
+        [1, 1, 70],
       ],
     },
     sessions: [{ time: '', seconds: { split: 0.5, train: 12.5, aggregate: 0.2, evaluate: 1, total: 14.2 } }],

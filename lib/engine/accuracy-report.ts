@@ -1,4 +1,5 @@
 /** What the accuracy test found: the content of accuracy.json and the line that it prints. */
+import type { ConfusionRecord } from '../formats/confusions.js';
 
 /** Accuracy of one class. */
 export interface ClassAccuracy {
@@ -9,7 +10,7 @@ export interface ClassAccuracy {
 }
 
 /** The result of an accuracy test. */
-export interface AccuracyReport {
+export interface AccuracyReport extends ConfusionRecord {
   /** Path and sha256 of the model's file. */
   readonly model: string;
   readonly sha256: string;
@@ -21,9 +22,8 @@ export interface AccuracyReport {
   /** Mean cross-entropy. */
   readonly loss: number;
   readonly accuracy: number;
+  /** Of every class; of those that occur, where the confusions are a list. */
   readonly perClass: readonly ClassAccuracy[];
-  /** `confusion[label][predicted]`: number of examples. */
-  readonly confusion: readonly (readonly number[])[];
 }
 
 /** The last line of the accuracy test, in Keras' form: `10000/10000 - 3s - loss: 0.0812 - acc: 0.9753`. */

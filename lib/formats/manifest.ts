@@ -1,7 +1,10 @@
 /** `manifest.json`: what a split made, of what, and how; written last, so that it vouches for all that it lists. */
 import { z } from 'zod';
 import { DataError } from '../federation/errors.js';
+import { labelHistogram } from '../federation/examples.js';
 import { readFileBytes, writeFileAtomic } from './atomic-file.js';
+import { compactJson } from './compact-json.js';
+import { MOST_DENSE_CLASSES } from './confusions.js';
 import { seededPartitionSchema } from './partition-record.js';
 import { PARTITION_NAME, TRAIN_NAME } from './virtual-shards.js';
 
@@ -14,8 +17,10 @@ const examplesSchema = z.object({
   examples: count.min(1),
   /** Whose examples they are, where the data say so: a value of the key, or the name of the shard that was given. */
   owner: z.string().optional(),
-  /** Examples per class, from class 0. */
-  labelHistogram: z.array(count),
+  /** Examples per class, from class 0; of many classes `labelCounts` stands in its place. */
+  labelHistogram: z.array(count).optional(),
+  /** The labels that occur, ascending, each with its number of examples. */
+  labelCounts: z.array(z.tuple([count, count.min(1)])).optional(),
 });
 
 const shardSchema = examplesSchema.extend({
@@ -68,19 +73,54 @@ const manifestSchema = z
       complain(['shards'], 'expected one shard for each client, as files or virtual');
     }
     if (manifest.test.file !== 'test.npz') complain(['test', 'file'], 'expected test.npz');
-    for (const [path, { labelHistogram, examples }] of [
+    for (const [path, client] of [
       ...manifest.shards.map((shard, client) => [['shards', client], shard] as const),
       ...(manifest.virtual?.clients ?? []).map(
         (each, client) => [['virtual', 'clients', client], each] as const,
       ),
       [['test'], manifest.test] as const,
     ]) {
-      const counted = labelHistogram.reduce((sum, each) => sum + each, 0);
-      if (labelHistogram.length !== manifest.classes || counted !== examples) {
-        complain([...path, 'labelHistogram'], `expected ${manifest.classes} counts that sum to ${examples}`);
+      const { labelHistogram, labelCounts, examples } = client;
+      const counted = labelCountsOf(client).reduce((sum, [, each]) => sum + each, 0);
+      const isOfThese =
+        labelCounts === undefined
+          ? labelHistogram?.length === manifest.classes
+          : labelHistogram === undefined && ascend(labelCounts, manifest.classes);
+      if (!isOfThese || counted !== examples) {
+        const name = labelCounts === undefined ? 'labelHistogram' : 'labelCounts';
+        complain([...path, name], `expected ${manifest.classes} counts that sum to ${examples}`);
       }
     }
   });
+
+/** Whether labels ascend, below `classes`. */
+function ascend(counts: readonly LabelCount[], classes: number): boolean {
+  return counts.every(([label], at) => label < classes && label > (counts[at - 1]?.[0] ?? -1));
+}
+
+/** A label, and the number of its examples. */
+export type LabelCount = readonly [label: number, count: number];
+
+/** The labels that a client has, ascending, whichever form the manifest has. */
+export function labelCountsOf({
+  labelHistogram = [],
+  labelCounts,
+}: Pick<ClientExamples, 'labelHistogram' | 'labelCounts'>): readonly LabelCount[] {
+  return (
+    labelCounts ?? labelHistogram.flatMap((each, label): LabelCount[] => (each > 0 ? [[label, each]] : []))
+  );
+}
+
+/** How a manifest tells of a client's labels: of many clients and many classes, a number for each would be too many. */
+export function describeLabels(
+  labels: Int32Array,
+  classes: number,
+): Pick<ClientExamples, 'labelHistogram' | 'labelCounts'> {
+  if (classes <= MOST_DENSE_CLASSES) return { labelHistogram: labelHistogram(labels, classes) };
+  const counts = new Map<number, number>();
+  for (const label of labels.toSorted()) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return { labelCounts: [...counts] };
+}
 
 /** What a split made: the shards with their facts, and the settings that make them again. */
 export type Manifest = z.infer<typeof manifestSchema>;
@@ -129,8 +169,5 @@ export async function readManifest(path: string): Promise<Manifest> {
 
 /** Writes a manifest atomically, for people to read too. @throws {StorageError} when the disk refuses. */
 export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
-  const text = JSON.stringify(manifest, null, 2);
-  // Histograms and shapes on one line each.
-  const compact = text.replace(/\[\n[\d,\s]+\]/g, (list) => list.replace(/\s+/g, '').replaceAll(',', ', '));
-  await writeFileAtomic(path, `${compact}\n`);
+  await writeFileAtomic(path, `${compactJson(manifest)}\n`);
 }

@@ -1,6 +1,6 @@
 /** From the shards' label histograms to the columns of a picture: one for each client, or for a group of alike ones. */
 import { maxIndex, mean, sum } from 'd3-array';
-import type { ManifestShard } from '../../lib/formats/manifest.js';
+import { type ClientExamples, labelCountsOf } from '../../lib/formats/manifest.js';
 
 /** What the picture shows. */
 export interface LabelColumns {
@@ -27,14 +27,17 @@ export const MOST_COLUMNS = 60;
 const MOST_ROWS = 40;
 
 /** What is shown of a shard. */
-export type ShownShard = Pick<ManifestShard, 'examples' | 'labelHistogram' | 'owner'>;
+export type ShownShard = Pick<ClientExamples, 'examples' | 'labelHistogram' | 'labelCounts' | 'owner'>;
 
 /**
  * The columns of `shards`. Of many clients, neighbours in the order of what sets them apart, their most frequent label
  * or their size, share a column: a mean over any clients would hide it.
  */
-export function labelColumns(shards: readonly ShownShard[], order: 'label' | 'size'): LabelColumns {
-  const { rows, sharesOf } = labelRows(shards[0]?.labelHistogram.length ?? 0);
+export function labelColumns(
+  shards: readonly ShownShard[],
+  { classes, order }: { readonly classes: number; readonly order: 'label' | 'size' },
+): LabelColumns {
+  const { rows, sharesOf } = labelRows(classes);
   const clients = shards.map((shard, client) => ({ ...shard, client, shares: sharesOf(shard) }));
   if (clients.length <= MOST_COLUMNS) {
     const columns = clients.map(({ owner, client, examples, shares }) => ({
@@ -72,8 +75,14 @@ function labelRows(labels: number) {
   const starts = Array.from({ length: Math.ceil(labels / perRow) }, (_, row) => row * perRow);
   return {
     rows: starts.map((from) => (perRow === 1 ? `${from}` : `${from}–${Math.min(labels, from + perRow) - 1}`)),
-    sharesOf: ({ examples, labelHistogram }: ShownShard) =>
-      starts.map((from) => sum(labelHistogram.slice(from, from + perRow)) / examples),
+    sharesOf(shard: ShownShard) {
+      const shares = starts.map(() => 0);
+      for (const [label, count] of labelCountsOf(shard)) {
+        const row = Math.floor(label / perRow);
+        shares[row] = (shares[row] as number) + count / shard.examples;
+      }
+      return shares;
+    },
   };
 }
 

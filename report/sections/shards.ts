@@ -1,6 +1,6 @@
 /** How the examples lie with the clients: labels and sizes of the shards. */
 import { extent, max, mean, median } from 'd3-array';
-import { clientsOf, type Manifest } from '../../lib/formats/manifest.js';
+import { clientsOf, labelCountsOf, type Manifest } from '../../lib/formats/manifest.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { labelColumns } from '../charts/label-columns.js';
 import { labelPicture } from '../charts/label-picture.js';
@@ -15,8 +15,12 @@ export function shards({ manifest }: RunRecords): Html | undefined {
   if (manifest === undefined) return undefined;
   const clients = clientsOf(manifest);
   const sizes = clients.map(({ examples }) => examples);
-  const labelsHeld = clients.map(({ labelHistogram }) => labelHistogram.filter((each) => each > 0).length);
-  const largestShare = mean(clients, ({ labelHistogram, examples }) => (max(labelHistogram) ?? 0) / examples);
+  const counts = clients.map(labelCountsOf);
+  const labelsHeld = counts.map(({ length }) => length);
+  const largestShare = mean(
+    clients,
+    ({ examples }, at) => (max(counts[at] ?? [], ([, each]) => each) ?? 0) / examples,
+  );
   const facts: readonly (readonly [string, string])[] = [
     ['partition', partitionText(manifest.partition)],
     ['examples of a client', spread(sizes)],
@@ -29,7 +33,7 @@ export function shards({ manifest }: RunRecords): Html | undefined {
   return html`<section class="card">
     <h2>The clients' data</h2>
     <dl class="rows">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-    <figure>${labelPicture(labelColumns(clients, order), description)}<figcaption>Bars: examples. Below, a row for each label: the stronger its colour, the larger its share of the client's examples.</figcaption></figure>
+    <figure>${labelPicture(labelColumns(clients, { classes: manifest.classes, order }), description)}<figcaption>Bars: examples. Below, a row for each label: the stronger its colour, the larger its share of the client's examples.</figcaption></figure>
   </section>`;
 }
 

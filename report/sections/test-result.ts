@@ -1,5 +1,6 @@
 /** What the accuracy test found of the newest global model: per class, and what is taken for what. */
 import { max, sum } from 'd3-array';
+import { confusionText, matrixOf, worstConfusions } from '../../lib/formats/confusions.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { coordinate, grouped, percent } from '../format.js';
 import type { AccuracyRecord, RunRecords } from '../records.js';
@@ -18,7 +19,7 @@ export function testResult({ accuracy }: RunRecords): Html | undefined {
     <h2>What it gets right</h2>
     <div class="pair">
       <div><h3>Accuracy per class</h3>${classBars(accuracy)}</div>
-      <div><h3>Confusion matrix</h3>${matrix(accuracy)}${confusions(accuracy)}</div>
+      <div><h3>Confusion matrix</h3>${matrix(accuracy)}${worst(accuracy)}</div>
     </div>
   </section>`;
 }
@@ -36,8 +37,12 @@ function classBars({ perClass }: AccuracyRecord): Html {
     )}</tbody></table>`;
 }
 
-function matrix({ confusion }: AccuracyRecord): Html | undefined {
-  if (confusion.length > MOST_CELLS) return undefined;
+/** Of many classes there is a row for those that occur alone: their largest number tells. */
+function matrix({ perClass, confusions }: AccuracyRecord): Html | undefined {
+  const classes =
+    1 + (max([...perClass.map((each) => each.class), ...confusions.map(([, each]) => each)]) ?? 0);
+  if (classes > MOST_CELLS) return undefined;
+  const confusion = matrixOf(confusions, classes);
   const hasNumbers = confusion.length <= MOST_NUMBERS;
   const errors =
     max(confusion, (row, label) => max(row, (each, at) => (at === label ? 0 : each / sum(row)))) ?? 0;
@@ -55,15 +60,8 @@ function matrix({ confusion }: AccuracyRecord): Html | undefined {
   <p class="note">Rows: the label. Columns: what the model takes it for.</p>`;
 }
 
-function confusions({ confusion }: AccuracyRecord): Html | undefined {
-  const wrong = confusion
-    .flatMap((row, label) => row.map((number, predicted) => ({ number, label, predicted })))
-    .filter(({ number, label, predicted }) => number > 0 && label !== predicted)
-    .sort((a, b) => b.number - a.number)
-    .slice(0, MOST_CONFUSIONS);
+function worst({ confusions }: AccuracyRecord): Html {
+  const wrong = worstConfusions(confusions, MOST_CONFUSIONS);
   if (wrong.length === 0) return html`<p class="note">No test example was taken for another class.</p>`;
-  const texts = wrong.map(
-    ({ number, label, predicted }) => `${label} for ${predicted} (${grouped(number)} ×)`,
-  );
-  return html`<p class="note">Taken most often: ${texts.join(', ')}.</p>`;
+  return html`<p class="note">Taken most often: ${confusionText(wrong)}.</p>`;
 }

@@ -63,7 +63,10 @@ async function askWith(
     const signature = await client.signature();
     const values = await prepare(bytes, { image, shape: signature.shape });
     const probabilities = await client.predict(values, signature);
-    return { prediction: probabilities.indexOf(Math.max(...probabilities)), probabilities };
+    return {
+      prediction: probabilities.indexOf(probabilities.reduce((most, each) => Math.max(most, each), 0)),
+      probabilities,
+    };
   } finally {
     client.close();
   }

@@ -1,4 +1,5 @@
 /** The model's card: how good it is, how it was trained, which file it is. */
+import { confusionText } from '../../lib/formats/confusions.js';
 import { type Html, html } from '../../lib/html/html.js';
 import type { ModelCard } from '../predictor.js';
 
@@ -14,6 +15,7 @@ function renderFacts(card: ModelCard): Html {
   const { accuracy, training } = card;
   return html`<dl class="facts">
           ${accuracy && fact('Accuracy', html`${(accuracy.accuracy * 100).toFixed(2)} % of ${accuracy.examples.toLocaleString('en')} test images`)}
+          ${accuracy?.confusions?.length && fact('Taken most often', html`${confusionText(accuracy.confusions, (label) => card.labels?.[label] ?? `${label}`)}`)}
           ${training && fact('Rounds', html`${training.rounds}`)}
           ${training && fact('Clients', html`${training.clients.toLocaleString('en')}`)}
           ${training && fact('Trained', html`<time datetime="${training.finishedAt}">${formatTime(training.finishedAt)}</time>`)}

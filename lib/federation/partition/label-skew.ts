@@ -70,9 +70,10 @@ function drawHolders(
       // The rest of the hand comes from a new deck, and must be of other labels.
       const fresh = [...permutation(labels, random)];
       const missing = labelsPerClient - hand.length;
-      const others = fresh.filter((label) => !hand.includes(label)).slice(0, missing);
-      deck = fresh.filter((label) => !others.includes(label));
-      hand.push(...others);
+      const held = new Set(hand);
+      const others = new Set(fresh.filter((label) => !held.has(label)).slice(0, missing));
+      deck = fresh.filter((label) => !others.has(label));
+      for (const label of others) hand.push(label);
     }
     for (const label of hand) holders[label]?.push(client);
   }
