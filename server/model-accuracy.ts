@@ -39,7 +39,8 @@ export async function readAccuracy(modelPath: string): Promise<TestedModel | und
   if (!record.success) return undefined;
   const { sha256, accuracy, loss, examples } = record.data;
   const worst = worstConfusions(confusionsIn(content as object) ?? [], MOST_CONFUSIONS);
-  return { sha256, accuracy: { accuracy, loss, examples, confusions: worst } };
+  const known = { accuracy, loss, examples };
+  return { sha256, accuracy: worst.length === 0 ? known : { ...known, confusions: worst } };
 }
 
 function parseJson(text: string): unknown {
