@@ -339,5 +339,15 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await page.getByLabel('Sample: digit 9').click();
       assert.equal(await page.textContent('#digit'), '9');
     });
+    await visit({ ...PHONE, javaScriptEnabled: false }, async (page, complaints) => {
+      const text = join(directory, 'no-script.png');
+      await writeFile(text, 'not a picture');
+      await page.setInputFiles('#file', text);
+      await page.getByRole('button', { name: 'Read the digit' }).tap();
+      await page.getByText('found a text file').waitFor();
+      const { y = -1, height = 0 } = (await page.locator('#error').boundingBox()) ?? {};
+      assert.ok(y >= 0 && y + height <= 844, `what was wrong is on the screen: ${y}`);
+      assert.match(complaints.splice(0).join('\n'), /^[^\n]*415[^\n]*$/);
+    });
   });
 });

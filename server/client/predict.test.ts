@@ -54,6 +54,14 @@ describe('fedbatch predict', () => {
     }
   });
 
+  it('guesses nothing about a blank picture', async () => {
+    const blank = join(directory, 'blank.png');
+    await writeFile(blank, await digitPng(4, { ink: [250, 250, 250], paper: [250, 250, 250] }));
+    const { exitCode, stdout, stderr } = await predict(restPort, '--image', blank);
+    assert.deepEqual([exitCode, stdout], [3, '']);
+    assert.match(stderr, /blank\.png: expected something to read, found a blank picture\.$/m);
+  });
+
   it('tells the signature under both of its names', async () => {
     const response = await fetch(`http://127.0.0.1:${restPort}/v1/models/test/metadata`);
     const { metadata } = (await response.json()) as {
