@@ -1,5 +1,6 @@
 /** Decides, update by update, what goes into the average, and keeps the account of it. */
 import { DataError } from '../lib/federation/errors.js';
+import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import { compareArchitecture, validateUpdate, validateWeights } from '../lib/federation/validate-update.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import type { Candidate } from './candidates.js';
@@ -34,7 +35,11 @@ export function createAdmission(lineage: Lineage, parent: NamedModel | undefined
       if (candidate.sha256 === undefined) return 'was replaced by another update meanwhile';
       return `tells client ${model.update?.client ?? 'none'}, and client ${facts?.client} reported it`;
     }
-    const like = (reference ?? { model }).model.weights;
+    const { weights: like, scale } = (reference ?? { model }).model;
+    // A plain Keras model says nothing of it.
+    if (model.scale !== scale && (model.update ?? model.scale) !== undefined) {
+      return `was trained on pixels of the scale ${model.scale ?? USUAL_SCALE}, not ${scale ?? USUAL_SCALE}`;
+    }
     if (parent === undefined && reference !== undefined) {
       const difference = compareArchitecture(model.weights, like);
       if (difference !== null) {

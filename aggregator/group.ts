@@ -71,8 +71,8 @@ export async function aggregateGroup(options: GroupOptions): Promise<AggregateRe
     throw tooFew(account, { minUpdates, saveFile });
   }
   const { clients, examples, rejected } = account;
-  const { modelConfig, kerasVersion } = reference.model;
-  const facts = { group, ...lineage, clipNorm, clients, modelConfig, kerasVersion };
+  const { modelConfig, kerasVersion, scale } = reference.model;
+  const facts = { group, ...lineage, clipNorm, clients, modelConfig, kerasVersion, scale };
   const written = await writeGroup(saveFile, { ...facts, sums });
   return { updates: account.updates, examples, rejected, ...written, seconds: since(startedAt) };
 }

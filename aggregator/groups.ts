@@ -1,6 +1,7 @@
 /** The groups of a round, read one after the other, each checked against the first one and what the user told. */
 import { resolve } from 'node:path';
 import { DataError, UsageError } from '../lib/federation/errors.js';
+import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import type { SumArray, WeightedSums } from '../lib/federation/weighted-mean.js';
 import { formatShape } from '../lib/federation/weights.js';
 import { type GroupClient, type GroupFacts, type GroupFile, readGroup } from '../lib/formats/group-file.js';
@@ -46,6 +47,7 @@ export async function openGroups(
     round: told.round ?? facts.round,
     parent: told.parent?.sha256 ?? facts.parent,
     clipNorm: told.clipNorm ?? facts.clipNorm,
+    scale: (told.parent?.model ?? facts).scale,
     arrays: told.parent?.model.weights ?? leading.arrays.map(({ name, shape }) => ({ name, shape })),
     like: told.parent?.file ?? first,
   };
@@ -83,6 +85,7 @@ interface Expected {
   /** sha256 of the global model's file. */
   readonly parent: string;
   readonly clipNorm: number | undefined;
+  readonly scale: string | undefined;
   readonly arrays: Arrays;
   /** The file that has these arrays. */
   readonly like: string;
@@ -95,6 +98,8 @@ function checkGroup(file: string, { sums, ...group }: GroupFile, expected: Expec
   };
   require(expected.round, group.round, (round) => `updates of round ${round}`);
   require(expected.parent, group.parent, (parent) => `updates of the global model ${parent.slice(0, 12)}…`);
+  require(expected.scale, group.scale, (scale = USUAL_SCALE) =>
+    `updates trained on pixels of the scale ${scale}`);
   require(expected.clipNorm, group.clipNorm, (norm) =>
     norm === undefined ? 'updates that are not clipped' : `updates clipped to ${norm}`);
   const describe = (array: Arrays[number] | undefined) =>

@@ -3,6 +3,7 @@ import type { ProgramContext } from '../lib/cli/program.js';
 import type { AccuracyReport } from '../lib/engine/accuracy-report.js';
 import { judge } from '../lib/engine/accuracy-test.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
+import { fitScale } from '../lib/engine/fit-scale.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { classCount } from '../lib/engine/parameters.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
@@ -12,6 +13,7 @@ import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import { readShard } from '../lib/formats/dataset.js';
 import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { scaleBeside } from '../lib/formats/manifest.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 
 /** What to test on what. */
@@ -36,11 +38,11 @@ export async function evaluate(options: EvaluateOptions, context: ProgramContext
   const bytes = await readFileBytes(options.model, 'a trained model (h5)');
   const file = await decodeKerasFile(bytes, options.model);
   const model = modelFromKeras(file, options.model, { keepForeignLayers: true });
-  const examples = await readShard(options.data, {
-    part: 'test',
-    tell: (note) => context.reporter.info(note, DATA_NOTE),
-  });
-  requireFit(model, examples, options.data);
+  const { data: path } = options;
+  const tell = (note: string) => context.reporter.info(note, DATA_NOTE);
+  const given = await readShard(path, { part: 'test', tell });
+  requireFit(model, given, path);
+  const examples = fitScale(given, { scale: file.scale, path, known: await scaleBeside(path), tell });
   prepareEngines(options);
   const { engine, why } = await chooseEngine(options.engine, {
     description: model.description,

@@ -31,6 +31,7 @@ const address: Kind = {
 };
 const clientList: Kind = { pattern: /^(\d+(,\d+)*)?$/, expected: 'numbers of clients, such as 3,7,12' };
 const dataset: Kind = { pattern: /^[\w./-]+$/, expected: 'digits, mnist or the path of an npz below /mnt' };
+const scale: Kind = { pattern: /^(auto|[-+.,e\d]+)$/, expected: 'auto, or two numbers such as -1..1' };
 const model: Kind = {
   pattern: new RegExp(`^(${MODEL_NAMES.join('|')})$`),
   expected: `one of ${MODEL_NAMES.join(', ')}`,
@@ -62,6 +63,7 @@ export const PLACEHOLDERS = {
   BATCH: required(batch, 'examples per training step, or all'),
   NFS_CLUSTER_IP: required(address, 'cluster IP of the service fedbatch-nfs'),
   DATASET: optional(dataset, 'digits', 'what is dealt: digits, mnist, or an npz on the volume'),
+  SCALE: optional(scale, 'auto', 'numbers that are black and white in the images, e.g. -1..1'),
   MODEL: optional(model, 'cnn', 'the model that is trained'),
   SEED: optional(wholeNumber, '0', 'seed of the partition and of the training'),
   CLIENTS: optional(clientList, '', 'the clients that are trained, in the order of the completion indexes'),

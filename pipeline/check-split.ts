@@ -1,6 +1,8 @@
 /** Refuses data, and a split that they do not allow, before anything is written; the splitter would find out later. */
+import { imageShape } from '../lib/federation/examples.js';
 import { dealDataset } from '../lib/federation/partition/deal-dataset.js';
 import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/hold-out.js';
+import { requireChannels, scaleOf } from '../lib/federation/pixel-scale.js';
 import { type OwnedDataset, openSource } from '../lib/formats/dataset-source.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { namedLabels } from './named-datasets.js';
@@ -17,16 +19,18 @@ export async function checkSplit({
   seed,
 }: Pick<RunSettings, 'dataset' | 'federation' | 'seed'>): Promise<void> {
   const known = namedLabels(dataset.name);
-  const { labels, bringsTest, ownership } =
+  const { labels, channels, bringsTest, ownership } =
     known === undefined
       ? labelsIn(await (await openSource(dataset.name, partition, () => undefined)).load())
-      : { labels: known, bringsTest: true };
+      : { labels: known, channels: 1, bringsTest: true };
   const testFraction = bringsTest ? undefined : DEFAULT_TEST_FRACTION;
+  if (dataset.scale !== undefined) requireChannels(scaleOf(dataset.scale), channels, dataset.name);
   dealDataset(labels, { ...partition, clients, seed, ownership, testFraction });
 }
 
 const labelsIn = ({ train, test, ownership }: OwnedDataset) => ({
   labels: train.labels,
+  channels: imageShape(train)[2],
   bringsTest: test !== undefined,
   ownership,
 });

@@ -186,7 +186,7 @@ export async function withDatasetHash(settings: RunSettings): Promise<RunSetting
   const { name } = settings.dataset;
   if (DATASET_NAMES.includes(name)) return settings;
   const what = `a dataset (an npz file, or one of the names ${DATASET_NAMES.join(', ')})`;
-  return { ...settings, dataset: { name, sha256: await sha256OfDataset(name, what) } };
+  return { ...settings, dataset: { ...settings.dataset, sha256: await sha256OfDataset(name, what) } };
 }
 
 function opening(

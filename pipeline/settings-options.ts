@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/cli/engine-options.js';
 import { integerOption } from '../lib/cli/options.js';
 import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
+import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-option.js';
 import {
   addEpsilonOption,
   addStrategyOptions,
@@ -21,6 +22,7 @@ import {
   type TrainingFlags,
 } from '../lib/cli/training-options.js';
 import { selectedCount } from '../lib/federation/participation.js';
+import { formatScale } from '../lib/federation/pixel-scale.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { addFederationOptions, type FederationFlags, federationOf } from './federation-options.js';
 
@@ -33,13 +35,14 @@ export interface SettingsFlags
     StrategyFlags,
     PartitionFlags {
   readonly data: string;
+  readonly scale?: GivenScale;
   readonly model: string;
   readonly seed: number;
 }
 
 /** Adds the options; `data` describes what `--data` takes. */
 export function addSettingsOptions(command: Command, data: string): Command {
-  command.option('--data <npz>', data, 'digits').addOption(modelOption());
+  command.option('--data <npz>', data, 'digits').addOption(scaleOption()).addOption(modelOption());
   addFederationOptions(command);
   addPartitionOptions(command);
   addScheduleOptions(addTrainingOptions(command)).option(
@@ -63,11 +66,12 @@ export function settingsOf(flags: SettingsFlags, { clients, dataset }: KnownFact
   const federation = federationOf({ ...flags, clients });
   const selected = selectedCount(federation);
   const rounds = { participants: selected, population: clients, rounds: federation.rounds };
+  const { scale } = namedScale(flags.scale);
   const strategy = strategyOf(flags, rounds);
   checkClients(strategy, { selected, clients });
   return {
     seed: flags.seed,
-    dataset: { name: dataset },
+    dataset: { name: dataset, ...(scale === undefined ? {} : { scale: formatScale(scale) }) },
     model: { name: flags.model },
     engine: choiceOf(flags),
     training: trainingSettings(flags),

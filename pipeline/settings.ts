@@ -17,7 +17,7 @@ const NAME_LENGTH = 24;
 export function runId(settings: RunSettings): string {
   const { dataset, federation, training } = settings;
   // The file's hash is left out: an id is needed before a dataset with a name is read.
-  const identity = JSON.stringify(flatten({ ...settings, dataset: { name: dataset.name } }));
+  const identity = JSON.stringify(flatten({ ...settings, dataset: { ...dataset, sha256: undefined } }));
   const name = basename(dataset.name, '.npz')
     .replaceAll(/[^A-Za-z0-9_]+/g, '-')
     .slice(0, NAME_LENGTH);
@@ -29,6 +29,7 @@ export function runId(settings: RunSettings): string {
 const LABELS: Readonly<Record<string, string>> = {
   seed: '--seed',
   'dataset.name': '--data',
+  'dataset.scale': '--scale',
   'dataset.sha256': 'sha256 of the dataset',
   'model.name': '--model',
   'engine.name': '--engine',

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { partitionArguments } from '../lib/cli/partition-options.js';
+import { scaleArguments } from '../lib/cli/scale-option.js';
 import { DataError } from '../lib/federation/errors.js';
 import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
@@ -26,6 +27,7 @@ export async function splitStage(run: LocalRun): Promise<Manifest> {
           ...['--data', dataset.name],
           ...['--clients', `${federation.clients}`],
           ...['--out', run.paths.data],
+          ...scaleArguments(dataset.scale),
           ...partitionArguments(federation.partition),
           ...['--seed', `${seed}`],
           ...(federation.simulate ? ['--virtual'] : []),
@@ -52,6 +54,7 @@ async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | 
     clientsOf(manifest).length === federation.clients &&
     (manifest.virtual !== undefined) === (federation.simulate ?? false) &&
     isDeepStrictEqual(manifest.partition, { ...federation.partition, seed }) &&
+    (manifest.image.scaleIsGiven ? manifest.image.scale : undefined) === dataset.scale &&
     (dataset.sha256 ?? manifest.dataset.sha256) === manifest.dataset.sha256;
   if (!isOfTheseSettings) return undefined;
   for (const { file, sha256 } of filesOf(manifest)) {

@@ -1,4 +1,5 @@
 /** The way of a picture through the server: decode, prepare, predict, and choose among the ways to take it. */
+import { rescale, UNIT_SCALE } from '../lib/federation/pixel-scale.js';
 import { decodeImage, type GivenImage } from './decode-image.js';
 import type { Box } from './grey-image.js';
 import { type ModelCard, type Predictor, PredictorUnavailableError } from './predictor.js';
@@ -64,7 +65,7 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
     return { answer, given, stages, read: [], input: nothing.input, inputShape };
   }
   const candidates = parts.flatMap((ways) => ways.flatMap((way) => way.candidates));
-  const rows = await predictAll(candidates, predictor);
+  const rows = await predictAll(candidates, { predictor, card });
   const scale = given.original.width / given.width;
   const chosen = parts.flatMap((ways) => {
     const scored = ways.map((way) => ({
@@ -96,13 +97,15 @@ export function subjectOf({ inputShape, labels }: ModelCard): 'signs' | 'picture
 /** Probabilities of each candidate, all predicted at once. */
 async function predictAll(
   candidates: readonly Candidate[],
-  predictor: Predictor,
+  { predictor, card }: { readonly predictor: Predictor; readonly card: ModelCard },
 ): Promise<ReadonlyMap<Candidate, readonly number[]>> {
   const size = candidates[0]?.input.values.length ?? 0;
   const images = new Float32Array(candidates.length * size);
   candidates.forEach(({ input }, at) => {
     images.set(input.values, at * size);
   });
+  if (card.scale !== undefined)
+    rescale(images, { channels: card.inputShape[2], from: UNIT_SCALE, to: card.scale });
   const all = await predictor.predict(images, candidates.length);
   const classes = all.length / candidates.length;
   return new Map(

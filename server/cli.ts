@@ -4,12 +4,19 @@ import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-option.js';
+import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import { type BatchingLimits, DEFAULT_BATCHING_LIMITS } from './models/batching.js';
 import { defaultWorkers } from './models/default-workers.js';
 import type { ServeOptions } from './server.js';
 
-type ServeFlags = Omit<ServeOptions, 'engine' | 'batching'> &
-  EngineFlags & { readonly maxBatch: number; readonly batchTimeout: number; readonly maxWaiting: number };
+type ServeFlags = Omit<ServeOptions, 'engine' | 'batching' | 'scale'> &
+  EngineFlags & {
+    readonly scale?: GivenScale;
+    readonly maxBatch: number;
+    readonly batchTimeout: number;
+    readonly maxWaiting: number;
+  };
 
 const port = integerOption({ max: 65_535 });
 
@@ -23,6 +30,11 @@ export function serveCommand(context: ProgramContext): Command {
     .option('--grpc-port <number>', 'the port of the gRPC API of TensorFlow Serving; off by default', port)
     .option('--name <name>', "what the API calls the model (default: the file's name without .h5)")
     .option('--labels <txt>', 'the name of each class, one a line (default: labels.txt beside the model)')
+    .addOption(
+      scaleOption(
+        `numbers that are black and white in the model's input, e.g. -1..1 (default: what its file says, else ${USUAL_SCALE})`,
+      ),
+    )
     .option('--samples <dir>', 'sample pictures (PNG) for the page; those of fedbatch by default');
   for (const option of [...modelOptions(), ...speedOptions(), ...securityOptions()])
     command.addOption(option);
@@ -38,16 +50,18 @@ Example:
 
 docs/SERVING.md describes the API, and what a server on a network needs.`,
     )
-    .action(async ({ engine, backend, maxBatch, batchTimeout, maxWaiting, ...options }: ServeFlags) => {
-      const batching: BatchingLimits = {
-        maxBatch,
-        batchTimeoutMs: batchTimeout,
-        maxWaitingImages: maxWaiting,
-      };
-      const choice = choiceOf({ engine, ...(backend === undefined ? {} : { backend }) });
-      const { serve } = await import('./server.js');
-      return serve({ ...options, batching, engine: choice }, context);
-    });
+    .action(
+      async ({ engine, backend, maxBatch, batchTimeout, maxWaiting, scale, ...options }: ServeFlags) => {
+        const batching: BatchingLimits = {
+          maxBatch,
+          batchTimeoutMs: batchTimeout,
+          maxWaitingImages: maxWaiting,
+        };
+        const choice = choiceOf({ engine, ...(backend === undefined ? {} : { backend }) });
+        const { serve } = await import('./server.js');
+        return serve({ ...options, ...namedScale(scale), batching, engine: choice }, context);
+      },
+    );
 }
 
 function modelOptions(): readonly Option[] {

@@ -8,13 +8,14 @@ import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { classCount } from '../lib/engine/parameters.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import { DataError, type DataProblem } from '../lib/federation/errors.js';
+import { rescale, scaleOf, UNIT_SCALE } from '../lib/federation/pixel-scale.js';
 import { formatShape, sizeOf } from '../lib/federation/weights.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { findLabels } from './labels.js';
 import { findAccuracy } from './model-accuracy.js';
 import { findTraining } from './model-training.js';
-import type { ModelSignature } from './predictor.js';
+import type { ModelCard, ModelSignature } from './predictor.js';
 import type { InputShape } from './preprocess.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 
@@ -26,6 +27,7 @@ export async function loadModel({
   modelPath,
   bytes: given,
   labelsPath,
+  scale: givenScale,
   engine: choice = { name: 'auto' },
   threads,
 }: WorkerSettings): Promise<LoadedModel> {
@@ -40,7 +42,8 @@ export async function loadModel({
     registry: backendsFor(choice),
   });
   const session = await engine.createPredictSession(model, { threads });
-  const fault = await selfTest(session, { size: sizeOf(inputShape), classes });
+  const scale = givenScale ?? (file.scale === undefined ? undefined : scaleOf(file.scale));
+  const fault = await selfTest(session, { inputShape, scale: scale ?? UNIT_SCALE, classes });
   if (fault !== undefined) {
     await session.dispose();
     throw new DataError({ file: modelPath, ...fault });
@@ -52,6 +55,7 @@ export async function loadModel({
     file: basename(modelPath),
     sha256: hash,
     inputShape,
+    ...(scale === undefined ? {} : { scale }),
     classes,
     engine: engine.name,
     signature: signatureOf(model),
@@ -70,9 +74,12 @@ function signatureOf({ description: { layers, name } }: Model): ModelSignature {
 /** Predicts a batch of a black and a white picture. Returns what is wrong with the answer, if anything. */
 async function selfTest(
   session: PredictSession,
-  { size, classes }: { readonly size: number; readonly classes: number },
+  { inputShape, scale, classes }: Required<Pick<ModelCard, 'inputShape' | 'scale' | 'classes'>>,
 ): Promise<Pick<DataProblem, 'expected' | 'found'> | undefined> {
-  const answer = await session.predict(new Float32Array(2 * size).fill(1, size), 2);
+  const size = sizeOf(inputShape);
+  const pictures = new Float32Array(2 * size).fill(1, size);
+  rescale(pictures, { channels: inputShape[2], from: UNIT_SCALE, to: scale });
+  const answer = await session.predict(pictures, 2);
   return faultOf(answer.subarray(0, classes)) ?? faultOf(answer.subarray(classes));
 }
 

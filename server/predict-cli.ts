@@ -3,6 +3,8 @@ import { Command, Option } from 'commander';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-option.js';
+import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import type { PredictOptions } from './client/predict-image.js';
 
 /** The command. */
@@ -23,6 +25,11 @@ export function predictCommand({ signal }: ProgramContext): Command {
         'grpc',
       ]),
     )
+    .addOption(
+      scaleOption(
+        `numbers that are black and white in the model's input, e.g. -1..1 (default: what the server says, else ${USUAL_SCALE})`,
+      ),
+    )
     .option('--tls', 'the server answers by TLS')
     .addOption(
       new Option('--token-file <file>', 'a bearer token to show the server').env('FEDBATCH_TOKEN_FILE'),
@@ -34,10 +41,14 @@ Examples:
   fedbatch predict --image samples/digit-7-a.png
   fedbatch predict --image samples/digit-7-a.png --protocol grpc --host serving.example --port 8500 --model mnist`,
     )
-    .action(async (options: PredictOptions) => {
-      const { predictImage } = await import('./client/predict-image.js');
-      process.stdout.write(`${JSON.stringify(await predictImage(options, signal))}\n`);
-    });
+    .action(
+      async ({ scale, ...options }: Omit<PredictOptions, 'scale'> & { readonly scale?: GivenScale }) => {
+        const { predictImage } = await import('./client/predict-image.js');
+        process.stdout.write(
+          `${JSON.stringify(await predictImage({ ...options, ...namedScale(scale) }, signal))}\n`,
+        );
+      },
+    );
 }
 
 if (isMain(import.meta.url)) await runProgram(predictCommand, process.argv.slice(2));

@@ -1,4 +1,5 @@
 /** What the server asks of a model: its facts and its predictions, wherever the model runs. */
+import type { PixelScale } from '../lib/federation/pixel-scale.js';
 import type { Confusion } from '../lib/formats/confusions.js';
 
 /** Facts of a loaded model, as `GET /model` answers them. */
@@ -9,6 +10,8 @@ export interface ModelCard {
   readonly sha256: string;
   /** Shape of one input: `[h, w, c]`. */
   readonly inputShape: readonly [height: number, width: number, channels: number];
+  /** Which numbers are black and white in the input, where the file or `--scale` says so; else 0 and 1. */
+  readonly scale?: PixelScale;
   /** Number of classes. */
   readonly classes: number;
   /** The engine that runs the model, e.g. `onnx/cpu`. */
@@ -59,7 +62,7 @@ export interface Predictor {
   /**
    * Class probabilities of `count` images.
    *
-   * @param images `[count, h, w, c]`, scaled to 0…1; the caller must not use them afterwards
+   * @param images `[count, h, w, c]`, in the numbers of the card's scale; the caller must not use them afterwards
    * @returns `[count, classes]`, each row sums to 1
    * @throws {PredictorUnavailableError} when the model is not there, or went away before it answered
    */

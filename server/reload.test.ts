@@ -116,7 +116,10 @@ describe('fedbatch serve while its model changes, and fedbatch predict', () => {
     }
     const { exitCode, stderr } = await running;
     assert.equal(exitCode, 0, stderr);
-    assert.match(stderr, /Version 1 of the model answers on onnx\/cpu/);
+    assert.match(
+      stderr,
+      /Version 1 of the model answers on onnx\/cpu.* pixels from 0 to 1, since its file names no other/,
+    );
     assert.match(stderr, /The new model file is refused, version 1 goes on answering/);
   });
 

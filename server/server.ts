@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ProgramContext } from '../lib/cli/program.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
+import { describeScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { readFileShared } from '../lib/formats/atomic-file.js';
 import { createApp } from './app.js';
 import { createCodecs } from './codecs/codecs.js';
@@ -25,6 +26,8 @@ export interface ServeOptions extends AccessFiles, TlsFlags {
   readonly model: string;
   /** What the API calls the model; the file's name without `.h5` by default. */
   readonly name?: string;
+  /** Which numbers are black and white in the model's input; by default what the file says, else 0 and 1. */
+  readonly scale?: PixelScale;
   /** A file with the name of each class. */
   readonly labels?: string;
   readonly host: string;
@@ -120,7 +123,7 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
 }
 
 function createStore(
-  { model, name, labels, engine, workers, batching, keepVersions }: ServeOptions,
+  { model, name, labels, scale, engine, workers, batching, keepVersions }: ServeOptions,
   { reporter, metrics }: { readonly reporter: ProgramContext['reporter']; readonly metrics: Metrics },
 ): { readonly store: ModelStore; readonly waitingImages: () => number; readonly announce: () => void } {
   const opened = new Set<OpenedModel>();
@@ -140,6 +143,7 @@ function createStore(
         },
         reporter,
         ...(labels === undefined ? {} : { labelsPath: labels }),
+        ...(scale === undefined ? {} : { scale }),
       });
       opened.add(predictor);
       return {
@@ -153,10 +157,10 @@ function createStore(
   });
   const announce = () => {
     const version = store.current()?.version;
-    const { engine: used, sha256 } = store.card() ?? {};
+    const { engine: used, sha256, scale: cardScale } = store.card() ?? {};
     const why = [...opened].at(-1)?.why;
     if (version === undefined) return reporter.info('There is no model yet.');
-    const message = `Version ${version} of the model answers on ${used} (${why}).`;
+    const message = `Version ${version} of the model answers on ${used} (${why}), ${describeInput(cardScale)}.`;
     reporter.info(message, { event: 'engine', engine: used, why, version, sha256 });
   };
   return {
@@ -164,6 +168,11 @@ function createStore(
     announce,
     waitingImages: () => [...opened].reduce((sum, each) => sum + each.waitingImages(), 0),
   };
+}
+
+function describeInput(scale: PixelScale | undefined): string {
+  if (scale !== undefined) return `pixels ${describeScale(scale)}`;
+  return 'pixels from 0 to 1, since its file names no other scale (else give --scale)';
 }
 
 interface WatchSettings {

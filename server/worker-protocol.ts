@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { PredictSession } from '../lib/engine/engine.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import { ExitCode, isFedbatchError } from '../lib/federation/errors.js';
+import type { PixelScale } from '../lib/federation/pixel-scale.js';
 import type { ModelCard } from './predictor.js';
 
 /** What the worker is started with. */
@@ -12,6 +13,8 @@ export interface WorkerSettings {
   readonly bytes?: Uint8Array<SharedArrayBuffer>;
   /** A file with the name of each class; by default `labels.txt` beside the model, where there is one. */
   readonly labelsPath?: string;
+  /** Which numbers are black and white in the input, where the file is not to be asked. */
+  readonly scale?: PixelScale;
   /** `auto` by default. */
   readonly engine?: EngineChoice;
   /** Processor threads of the engine. */

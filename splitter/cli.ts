@@ -5,6 +5,7 @@ import { integerOption, numberOption } from '../lib/cli/options.js';
 import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
+import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-option.js';
 import { UsageError } from '../lib/federation/errors.js';
 import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/hold-out.js';
 import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
@@ -15,6 +16,7 @@ interface SplitFlags extends PartitionFlags {
   readonly out: string;
   readonly testFraction: number;
   readonly seed: number;
+  readonly scale?: GivenScale;
   readonly virtual?: true;
   readonly check?: true;
 }
@@ -52,6 +54,7 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
       numberOption({ min: 0.001, max: 0.9 }),
       DEFAULT_TEST_FRACTION,
     )
+    .addOption(scaleOption())
     .option('--seed <number>', 'seed of the partition and of the held-out examples', integerOption(), 0)
     .option(
       '--virtual',
@@ -73,7 +76,16 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
       const { clientsOf } = await import('../lib/formats/manifest.js');
       const { resolveDataset } = await import('../datasets/resolve.js');
       const data = await resolveDataset(flags.data, { reporter, signal });
-      const options = { data, savedir, clients, partition, testFraction, seed, virtual };
+      const options = {
+        data,
+        savedir,
+        clients,
+        partition,
+        testFraction,
+        seed,
+        virtual,
+        ...namedScale(flags.scale),
+      };
       if (flags.check) return tellResult(await checkSplit({ ...options, reporter, signal }));
       const { manifest, skipped } = await split({ ...options, reporter, signal });
       const seconds = Math.round(performance.now() - startedAt) / 1000;

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { StorageError, UsageError } from '../lib/federation/errors.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
+import { formatScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import {
   errorCode,
   removeTemporaryFiles,
@@ -32,6 +33,8 @@ export interface SplitKey {
   readonly partition: PartitionSettings;
   readonly seed: number;
   readonly testFraction: number;
+  /** Undefined where it is found. */
+  readonly scale?: PixelScale | undefined;
   /** Whether the shards are virtual. */
   readonly virtual: boolean;
 }
@@ -50,10 +53,12 @@ export async function findFinished(savedir: string, key: SplitKey): Promise<Mani
 }
 
 function sameSplit(manifest: Manifest, key: SplitKey): boolean {
-  const { dataset, partition, virtual } = manifest;
+  const { dataset, partition, virtual, image } = manifest;
+  const givenScale = image.scaleIsGiven ? image.scale : undefined;
   return (
     dataset.sha256 === key.datasetSha256 &&
     (virtual !== undefined) === key.virtual &&
+    givenScale === (key.scale && formatScale(key.scale)) &&
     (key.clients === undefined || clientsOf(manifest).length === key.clients) &&
     isDeepStrictEqual(partition, { ...key.partition, seed: key.seed }) &&
     (dataset.testFraction === null || dataset.testFraction === key.testFraction)

@@ -1,11 +1,24 @@
 /** The splitter's main path: a dataset dealt to clients, one npz each, with a test set and a manifest. */
 import { basename, join } from 'node:path';
 import { UsageError } from '../lib/federation/errors.js';
-import { countClasses, type Examples, imageDtype, takeExamples } from '../lib/federation/examples.js';
+import {
+  countClasses,
+  type Examples,
+  imageDtype,
+  imageShape,
+  takeExamples,
+} from '../lib/federation/examples.js';
 import type { Ownership } from '../lib/federation/partition/by-owner.js';
 import { dealDataset } from '../lib/federation/partition/deal-dataset.js';
 import { identity } from '../lib/federation/partition/dealing.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
+import {
+  describeScale,
+  findScale,
+  formatScale,
+  type PixelScale,
+  requireChannels,
+} from '../lib/federation/pixel-scale.js';
 import { type Tell, writeShard } from '../lib/formats/dataset.js';
 import { type OwnedDataset, openSource } from '../lib/formats/dataset-source.js';
 import {
@@ -41,6 +54,8 @@ export interface SplitOptions {
   readonly seed: number;
   /** Share of the examples held out for testing where the dataset has no test examples, between 0 and 1. */
   readonly testFraction: number;
+  /** Which numbers of the images are black and white; by default they are found. */
+  readonly scale?: PixelScale | undefined;
   /** For simulations: all training examples in one file, and the clients' shares as lists of them. */
   readonly virtual?: boolean;
   readonly reporter: Reporter;
@@ -73,8 +88,8 @@ export async function split(options: SplitOptions): Promise<SplitResult> {
 
   await refuseOwnOutput(data, savedir);
   const dataset = await source.load();
-  warnAboutScale(dataset.train, data, reporter);
   const plan = planSplit(dataset, options);
+  const scale = tellScale(dataset.train, options);
   const removed = await beginSplit(savedir, { clients: plan.shards.length, virtual });
   if (removed > 0) reporter.info(`Removed ${removed} shards of an earlier split from ${savedir}.`);
   try {
@@ -88,7 +103,7 @@ export async function split(options: SplitOptions): Promise<SplitResult> {
       },
       partition: { ...options.partition, seed },
       classes: plan.classes,
-      image: { shape: dataset.train.shape.slice(1), dtype: imageDtype(dataset.train.images) },
+      image: { shape: dataset.train.shape.slice(1), dtype: imageDtype(dataset.train.images), ...scale },
       ...files,
     };
     await writeManifest(join(savedir, MANIFEST_NAME), manifest);
@@ -105,7 +120,9 @@ export async function checkSplit(options: SplitOptions): Promise<{ readonly shar
   const { source, finished } = await openSplit(options, () => undefined);
   if (finished !== undefined) return { shards: clientsOf(finished).length };
   await refuseOwnOutput(options.data, options.savedir);
-  return { shards: planSplit(await source.load(), options).shards.length };
+  const dataset = await source.load();
+  if (options.scale !== undefined) requireChannels(options.scale, imageShape(dataset.train)[2], options.data);
+  return { shards: planSplit(dataset, options).shards.length };
 }
 
 /** The data, not loaded yet, and the same split of before, where it is finished and whole. */
@@ -116,17 +133,33 @@ async function openSplit(options: SplitOptions, tell: Tell) {
   return { source, finished };
 }
 
-/** Floats are taken as they are, and the server shows a model images from 0 to 1. */
-function warnAboutScale({ images }: Examples, data: string, reporter: Reporter): void {
-  if (images instanceof Uint8Array || !images.some((value) => value > LARGEST_USUAL_FLOAT)) return;
-  reporter.warn(
-    `${data}: the images are floats of more than ${LARGEST_USUAL_FLOAT}. They are used as they are, but the server gives a model ` +
-      'images from 0 to 1: store uint8, or divide by 255.',
+/** The scale of all training images, given or found, and says which it is. @throws {UsageError} for other channels */
+function tellScale(
+  train: Examples,
+  { data, scale, reporter }: SplitOptions,
+): Pick<Image, 'scale' | 'scaleIsGiven'> {
+  if (scale !== undefined) {
+    requireChannels(scale, imageShape(train)[2], data);
+    return { scale: formatScale(scale), scaleIsGiven: true };
+  }
+  const finding = findScale(train);
+  if (finding.kind === 'unknown') {
+    reporter.warn(
+      `${data}: the pixels are numbers from ${finding.least} to ${finding.most}, and which of them are black and white ` +
+        'is not known: the server will show the model pictures from 0 to 1. Name the two with --scale, such as ' +
+        `--scale ${finding.least}..${finding.most}, or store uint8.`,
+    );
+  }
+  if (finding.kind !== 'found') return {};
+  const text = formatScale(finding.scale);
+  reporter.info(
+    `pixels ${describeScale(finding.scale)}: taken as black and white, which the model file will say (--scale names others)`,
+    DATA_NOTE,
   );
+  return { scale: text };
 }
 
-/** Standardised images stay below; those from 0 to 255 do not. */
-const LARGEST_USUAL_FLOAT = 20;
+type Image = Manifest['image'];
 
 /** Which examples of which source go into each file. */
 interface Plan {

@@ -1,7 +1,6 @@
 /** The seeded initial global model: what every client of round 1 starts from. */
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import type { Model } from '../lib/engine/engine.js';
+import { foundScale } from '../lib/engine/fit-scale.js';
 import { initialWeights } from '../lib/engine/initial-weights.js';
 import { kerasConfig } from '../lib/engine/keras-model.js';
 import { describeModel } from '../lib/engine/model-zoo.js';
@@ -10,7 +9,7 @@ import { DataError } from '../lib/federation/errors.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { ModelName } from '../lib/federation/model-names.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
-import { readManifest } from '../lib/formats/manifest.js';
+import { manifestBeside, modelScaleOf } from '../lib/formats/manifest.js';
 
 /** Keras 2's last version: the dialect in which we write `model_config`. */
 const KERAS_VERSION = '2.15.0';
@@ -35,7 +34,9 @@ export async function makeInitialModel(
   path: string,
   options: InitialModelOptions,
 ): Promise<InitialModel> {
-  const classes = options.classes ?? (await classesOfManifest(path));
+  const manifest = await manifestBeside(path);
+  const classes = options.classes ?? manifest?.classes;
+  const scale = manifest === undefined ? foundScale(examples) : modelScaleOf(manifest);
   const task = taskOf(examples, classes);
   if (task.classes < 2) {
     const expected = 'labels of at least 2 classes, or --classes <n>';
@@ -43,11 +44,11 @@ export async function makeInitialModel(
   }
   const description = describeModel(options.model, task);
   const weights = initialWeights(description, options.seed);
-  const file = { modelConfig: kerasConfig(description), weights, kerasVersion: KERAS_VERSION };
+  const file = {
+    modelConfig: kerasConfig(description),
+    weights,
+    kerasVersion: KERAS_VERSION,
+    scale,
+  };
   return { model: { description, weights }, file };
-}
-
-async function classesOfManifest(shard: string): Promise<number | undefined> {
-  const manifest = join(dirname(shard), 'manifest.json');
-  return existsSync(manifest) ? (await readManifest(manifest)).classes : undefined;
 }

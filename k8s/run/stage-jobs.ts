@@ -1,6 +1,7 @@
 /** The Jobs of a run, made from the templates: the same images, limits and security, other names and arguments. */
 import type { V1ConfigMap, V1Container, V1Job } from '@kubernetes/client-node';
 import { partitionArguments } from '../../lib/cli/partition-options.js';
+import { scaleArguments } from '../../lib/cli/scale-option.js';
 import { sha256 } from '../../lib/formats/atomic-file.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
@@ -72,6 +73,7 @@ export function stageJobs(plan: JobPlan) {
         ...['--data', dataset.name],
         ...['--clients', `${federation.clients}`],
         ...['--out', paths.data],
+        ...scaleArguments(dataset.scale),
         ...partitionArguments(federation.partition),
         ...['--seed', `${seed}`],
       ]);

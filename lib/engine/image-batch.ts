@@ -1,8 +1,6 @@
 /** From stored examples to what a model takes: floats, whole numbers scaled from 0…255 to 0…1. */
 import type { Examples } from '../federation/examples.js';
-
-/** Largest value of a stored `uint8` pixel. */
-const MAX_PIXEL = 255;
+import { MAX_PIXEL } from '../federation/pixel-scale.js';
 
 /** The images at `picks` as `[picks.length, h, w, c]`; floats are taken as they are. */
 export function batchImages(examples: Examples, picks: ArrayLike<number>): Float32Array {

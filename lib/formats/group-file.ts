@@ -32,6 +32,8 @@ const factsSchema = z.object({
     .min(1),
   modelConfig: z.unknown(),
   kerasVersion: z.string(),
+  /** Of the model's input, where it is not 0..1. */
+  scale: z.string().optional(),
   arrays: z.array(
     z.object({ name: z.string(), shape: z.array(z.int().min(0)), parts: z.int().min(1).max(MAX_PARTS) }),
   ),
@@ -52,8 +54,19 @@ export interface GroupFile extends GroupFacts {
 export function encodeGroup({ sums, ...facts }: GroupFile): Promise<Uint8Array> {
   const arrays = sums.arrays.map(({ name, shape, parts }) => ({ name, shape, parts: parts.length }));
   // In the order of the schema: it decides the bytes.
-  const { group, round, parent, clipNorm, clients, modelConfig, kerasVersion } = facts;
-  const told = { format: 1, group, round, parent, clipNorm, clients, modelConfig, kerasVersion, arrays };
+  const { group, round, parent, clipNorm, clients, modelConfig, kerasVersion, scale } = facts;
+  const told = {
+    format: 1,
+    group,
+    round,
+    parent,
+    clipNorm,
+    clients,
+    modelConfig,
+    kerasVersion,
+    scale,
+    arrays,
+  };
   return writeHdf5((hdf5) => {
     hdf5.bytes('/group', new TextEncoder().encode(JSON.stringify(told)));
     hdf5.group('/sums');

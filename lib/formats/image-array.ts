@@ -1,6 +1,7 @@
 /** From an array of any number type to images: what can be taken without a doubt is taken, the rest is refused with a cure. */
 import type { DataError } from '../federation/errors.js';
 import type { ImageValues } from '../federation/examples.js';
+import { MAX_PIXEL } from '../federation/pixel-scale.js';
 import { formatShape, sizeOf } from '../federation/weights.js';
 import { changeLine } from './mending-lines.js';
 import type { NpyArray, NpyValues } from './npy.js';
@@ -113,9 +114,6 @@ function imageValues({ dtype, values }: NpyArray, place: ArrayPlace): ImageValue
   place.tell(`${place.name} is ${dtype} from ${least} to ${most}, taken as uint8`);
   return Uint8Array.from(values as Int32Array, Number);
 }
-
-/** Largest value of a stored `uint8` pixel. */
-const MAX_PIXEL = 255;
 
 function rangeOf(values: NpyValues): { readonly least: number; readonly most: number } {
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];

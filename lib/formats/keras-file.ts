@@ -15,6 +15,8 @@ export interface KerasFile {
   readonly kerasVersion: string;
   /** `training_config` of a compiled model, as Keras wrote it; never written. */
   readonly trainingConfig?: string;
+  /** Which numbers are black and white in the model's input, e.g. `-1..1`, where it is not said to be 0 and 1. */
+  readonly scale?: string | undefined;
   /** Present in files that fedbatch's trainer wrote. */
   readonly update?: UpdateFacts;
 }

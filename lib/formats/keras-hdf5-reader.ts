@@ -1,5 +1,6 @@
 /** Finds architecture, weights and fedbatch's facts in an open Keras HDF5 file. */
 import { DataError } from '../federation/errors.js';
+import { formatScale, parseScale } from '../federation/pixel-scale.js';
 import { type ArrayOutline, compareArrays } from '../federation/validate-update.js';
 import type { WeightArray, Weights } from '../federation/weights.js';
 import { readFacts } from './client-update-file.js';
@@ -15,6 +16,9 @@ export const KERAS_FILE = 'a Keras model in HDF5 (.h5)';
 /** The eight bytes that open an HDF5 file, or stand at byte 512, 1024, 2048, … after a user block. */
 const HDF5_SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
 const ZIP_SIGNATURE = Buffer.from('PK\x03\x04', 'latin1');
+/** Root attribute with the scale of the input; Keras passes over it. */
+export const SCALE_ATTRIBUTE = 'fedbatch_scale';
+
 const ROOT = '/model_weights';
 const ANY_FLOAT: readonly FloatBytes[] = ['float16', 'float32', 'float64'];
 
@@ -60,14 +64,25 @@ export function readModel(hdf5: Hdf5Reader, file: string, options: ReadOptions =
   if (hdf5.kind(ROOT) !== 'group') throw new DataError({ file, expected: `a group ${ROOT}`, found: 'none' });
   const update = readFacts(hdf5, file);
   const isCompiled = hdf5.attributeNames('/').includes('training_config');
+  const scale = readScale(hdf5, file);
   return {
     modelConfig,
     weights: readWeights(hdf5, file, { layers: layerConfigs(modelConfig, file), ...options }),
     // The first Keras 1 wrote no version; Keras takes a file without for one of Keras 1.
     kerasVersion: readEither(hdf5, 'keras_version') ?? '1',
     ...(isCompiled ? { trainingConfig: hdf5.text('/', 'training_config') } : {}),
+    ...(scale === undefined ? {} : { scale }),
     ...(update === undefined ? {} : { update }),
   };
+}
+
+function readScale(hdf5: Hdf5Reader, file: string): string | undefined {
+  if (!hdf5.attributeNames('/').includes(SCALE_ATTRIBUTE)) return undefined;
+  const text = hdf5.text('/', SCALE_ATTRIBUTE);
+  const scale = parseScale(text);
+  if (scale !== undefined) return formatScale(scale);
+  const expected = `numbers for black and white such as -1..1 in the attribute "${SCALE_ATTRIBUTE}"`;
+  throw new DataError({ file, expected, found: JSON.stringify(text.slice(0, 80)) });
 }
 
 function readModelConfig(hdf5: Hdf5Reader, file: string): unknown {

@@ -4,6 +4,7 @@ import { writeFacts } from './client-update-file.js';
 import { type Hdf5Writer, MAX_INLINE_ATTRIBUTE_BYTES } from './hdf5-writer.js';
 import { layerConfigs } from './keras-config.js';
 import type { KerasFile } from './keras-file.js';
+import { SCALE_ATTRIBUTE } from './keras-hdf5-reader.js';
 import { layerOf } from './keras-names.js';
 
 const ROOT = '/model_weights';
@@ -14,6 +15,7 @@ export function writeModel(hdf5: Hdf5Writer, file: KerasFile): void {
   const arraysOf = groupByLayer(file, new Set(layers));
   writeVersion(hdf5, '/', file);
   hdf5.text('/', 'model_config', JSON.stringify(file.modelConfig));
+  if (file.scale !== undefined) hdf5.text('/', SCALE_ATTRIBUTE, file.scale);
   if (file.update !== undefined) writeFacts(hdf5, file.update);
 
   const groups = new Set<string>();

@@ -1,7 +1,18 @@
 /** `manifest.json`: what a split made, of what, and how; written last, so that it vouches for all that it lists. */
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../federation/errors.js';
 import { labelHistogram } from '../federation/examples.js';
+import {
+  formatScale,
+  inputScale,
+  isNear,
+  type PixelScale,
+  parseScale,
+  scaleOf,
+  UNIT_SCALE,
+} from '../federation/pixel-scale.js';
 import { readFileBytes, writeFileAtomic } from './atomic-file.js';
 import { compactJson } from './compact-json.js';
 import { MOST_DENSE_CLASSES } from './confusions.js';
@@ -57,6 +68,10 @@ const manifestSchema = z
     image: z.object({
       shape: z.array(count.min(1)).min(2).max(3),
       dtype: z.enum(['uint8', 'float32', 'float64']),
+      /** Which of these numbers are black and white, e.g. `-1..1`; nothing where they are the usual ones, or unknown. */
+      scale: z.string().refine(isScale, 'expected numbers for black and white such as -1..1').optional(),
+      /** Where the scale was not found but given. */
+      scaleIsGiven: z.literal(true).optional(),
     }),
     /** Element k is client k's shard, `k.npz`; none where the shards are virtual. */
     shards: z.array(shardSchema),
@@ -139,6 +154,32 @@ export function clientsOf({ shards, virtual }: Manifest): readonly ClientExample
 /** All files that a manifest vouches for. */
 export function filesOf({ shards, virtual, test }: Manifest): readonly { file: string; sha256: string }[] {
   return [...shards, ...(virtual === undefined ? [] : [virtual.train, virtual.partition]), test];
+}
+
+/** The manifest in the directory of a shard, where one lies there. @throws {DataError} as {@link readManifest} */
+export async function manifestBeside(shard: string): Promise<Manifest | undefined> {
+  const path = join(dirname(shard), 'manifest.json');
+  return existsSync(path) ? await readManifest(path) : undefined;
+}
+
+/** What the manifest beside a file of examples says of their scale, where it lists the file. */
+export async function scaleBeside(path: string): Promise<PixelScale | 'usual' | undefined> {
+  const manifest = await manifestBeside(path).catch(() => undefined);
+  if (manifest === undefined || filesOf(manifest).every(({ file }) => file !== basename(path)))
+    return undefined;
+  return manifest.image.scale === undefined ? 'usual' : scaleOf(modelScaleOf(manifest));
+}
+
+/** The scale of the inputs of a model that is trained on such images, as its file says it; undefined where 0 to 1. */
+export function modelScaleOf({ image }: Pick<Manifest, 'image'>): string | undefined {
+  const stored = image.scale === undefined ? undefined : parseScale(image.scale);
+  if (stored === undefined) return undefined;
+  const input = inputScale(stored, image.dtype === 'uint8');
+  return isNear(UNIT_SCALE, input, 0) ? undefined : formatScale(input);
+}
+
+function isScale(text: string): boolean {
+  return parseScale(text) !== undefined;
 }
 
 /** Reads a manifest. @throws {DataError} when it is missing, no JSON, or not what a splitter of this version writes. */

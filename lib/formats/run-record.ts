@@ -20,6 +20,8 @@ export const runSettingsSchema = z.strictObject({
   dataset: z.strictObject({
     /** A name (`digits`, `mnist`) or an absolute path. */
     name: z.string(),
+    /** Which numbers are black and white in the images, where it was given. */
+    scale: z.string().optional(),
     /** Of the dataset's file; for a name known once the split has read it. */
     sha256: hash.optional(),
   }),

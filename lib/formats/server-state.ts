@@ -46,8 +46,8 @@ export async function startState(
 export interface NextGlobal {
   readonly strategy: Strategy;
   readonly next: ServerState;
-  /** A model file with the architecture of the next one. */
-  readonly like: Pick<KerasFile, 'modelConfig' | 'kerasVersion'>;
+  /** A model file with the architecture and the scale of the next one. */
+  readonly like: Pick<KerasFile, 'modelConfig' | 'kerasVersion' | 'scale'>;
   readonly saveFile: string;
   /** Where the server optimizer's state goes. */
   readonly stateOut?: string | undefined;
@@ -74,8 +74,8 @@ export async function writeGlobal({
   stateOut,
 }: NextGlobal): Promise<WrittenGlobal> {
   checkUsable(next, { strategy, saveFile });
-  const { modelConfig, kerasVersion } = like;
-  const bytes = await encodeKerasFile({ modelConfig, kerasVersion, weights: next.weights });
+  const { modelConfig, kerasVersion, scale } = like;
+  const bytes = await encodeKerasFile({ modelConfig, kerasVersion, scale, weights: next.weights });
   const model = sha256(bytes);
   const { round, slots = {} } = next;
   let state: string | undefined;

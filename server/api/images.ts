@@ -1,4 +1,5 @@
 /** Between a request and a model: whether a tensor is a batch of its images. */
+import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { formatShape, sizeOf } from '../../lib/federation/weights.js';
 import type { Codecs } from '../codecs/codecs.js';
 import { bad, type Tensor } from '../codecs/tensor.js';
@@ -23,11 +24,12 @@ export interface ImageBatch {
  * @throws {HttpProblem} 400 for any other shape, however many numbers it has
  */
 export function imagesOf(
-  { shape, values }: Tensor,
-  { inputShape }: Pick<ModelCard, 'inputShape'>,
+  { shape, values, isLevels = false }: Tensor,
+  { inputShape, scale }: Pick<ModelCard, 'inputShape' | 'scale'>,
   { isBatch = false } = {},
 ): ImageBatch {
   const [height, width, channels] = inputShape;
+  if (isLevels && scale !== undefined) rescale(values, { channels, from: UNIT_SCALE, to: scale });
   const images = channels === 1 ? [[height, width], inputShape] : [inputShape];
   if (!isBatch && images.some((each) => isSame(shape, each))) return { values, count: 1 };
   const [count = 0, ...rest] = shape;

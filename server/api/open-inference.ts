@@ -2,11 +2,13 @@
  * The Open Inference Protocol, version 2 (github.com/kserve/open-inference-protocol), over HTTP, with its extension for
  * binary tensors: as KServe, Triton and MLServer speak it.
  */
+import { formatScale } from '../../lib/federation/pixel-scale.js';
 import type { writeInferAnswer } from '../codecs/inference-json.js';
 import { bad } from '../codecs/tensor.js';
 import type { ServedModels } from '../models/served-models.js';
 import { findVersion } from './find-version.js';
 import { type ApiParts, imagesOf, jsonBytes } from './images.js';
+import { SCALE_FIELD } from './tensorflow-rest.js';
 
 /** A request as its address says. */
 export interface InferencePath {
@@ -33,12 +35,13 @@ export function serverMetadata(version: string): object {
 /** Facts of a model. */
 export function modelMetadata(models: ServedModels, path: InferencePath): object {
   const { card } = findVersion(models, path);
-  const { signature, inputShape, classes } = card;
+  const { signature, inputShape, scale, classes } = card;
   return {
     name: models.name,
     versions: models.versions().map(({ version }) => String(version)),
     platform: 'keras_hdf5',
     inputs: [{ name: signature.input, datatype: 'FP32', shape: [-1, ...inputShape] }],
+    ...(scale === undefined ? {} : { properties: { [SCALE_FIELD]: formatScale(scale) } }),
     outputs: [{ name: signature.output, datatype: 'FP32', shape: [-1, classes] }],
   };
 }

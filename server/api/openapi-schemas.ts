@@ -101,6 +101,7 @@ export function schemas({ signature, inputShape, classes }: ModelFacts): Readonl
             record({ inputs: map(tensorInfo), outputs: map(tensorInfo), method_name: text }),
           ),
         }),
+        'fedbatch_scale?': text,
       }),
     }),
     ServerMetadata: record({ name: text, version: text, extensions: list(text) }),
@@ -113,6 +114,7 @@ export function schemas({ signature, inputShape, classes }: ModelFacts): Readonl
       platform: text,
       inputs: list(record({ ...tensor, name: { const: signature.input } })),
       outputs: list(record({ ...tensor, name: { const: signature.output } })),
+      'properties?': record({ fedbatch_scale: text }),
     }),
     InferRequest: {
       type: 'object',
@@ -158,6 +160,7 @@ export function schemas({ signature, inputShape, classes }: ModelFacts): Readonl
         file: text,
         sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
         inputShape: list(count, 3),
+        scale: record({ black: list({ type: 'number' }), white: list({ type: 'number' }) }),
         classes: count,
         engine: text,
         signature: record({ input: text, output: text }),

@@ -2,11 +2,15 @@
  * The REST API of TensorFlow Serving (tensorflow.org/tfx/serving/api_rest): predict, classify, status and metadata, as
  * its clients expect them.
  */
+import { formatScale } from '../../lib/federation/pixel-scale.js';
 import { SIGNATURES } from '../codecs/tensorflow-json.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
 import { type FoundModel, findVersion, requireModel } from './find-version.js';
 import { type ApiParts, imagesOf, jsonBytes } from './images.js';
+
+/** Which numbers are black and white in the input, beside the signature in a model's metadata; else 0 and 1 are. */
+export const SCALE_FIELD = 'fedbatch_scale';
 
 /** A request as its address says. */
 export interface ModelPath {
@@ -73,9 +77,13 @@ function versionStatus({ version, predictor }: ModelVersion) {
 /** Answers the signature: names, types and shapes of input and output. */
 export function metadataOf(models: ServedModels, path: ModelPath): object {
   const found = findVersion(models, path);
+  const { scale } = found.card;
   return {
     model_spec: { name: models.name, signature_name: '', version: String(found.version) },
-    metadata: { signature_def: { signature_def: signatureDefinitions(found) } },
+    metadata: {
+      signature_def: { signature_def: signatureDefinitions(found) },
+      ...(scale === undefined ? {} : { [SCALE_FIELD]: formatScale(scale) }),
+    },
   };
 }
 

@@ -1,8 +1,9 @@
 /** A client of TensorFlow Serving's gRPC API. */
 import { credentials, Metadata, makeClientConstructor, type ServiceError, status } from '@grpc/grpc-js';
 import { own } from '../../lib/federation/own.js';
+import { SCALE_FIELD } from '../api/tensorflow-rest.js';
 import { DT_FLOAT } from '../codecs/predict-message.js';
-import { type PredictResponse, readSignatures, serviceDefinition } from '../grpc/messages.js';
+import { type PredictResponse, readSignatures, readText, serviceDefinition } from '../grpc/messages.js';
 import { SIGNATURE_FIELD } from '../grpc/prediction-service.js';
 import {
   noSignature,
@@ -65,7 +66,11 @@ export function askByGrpc(options: ServingClientOptions): ServingClient {
         name,
         (shape?.dim ?? []).map(({ size = 0 }) => size),
       ]);
-      return onlySignature(address, Object.fromEntries(shapes), Object.keys(found.outputs ?? {}));
+      const scale = own(facts, SCALE_FIELD)?.value;
+      return {
+        ...onlySignature(address, Object.fromEntries(shapes), Object.keys(found.outputs ?? {})),
+        scale: scale && readText(scale),
+      };
     },
     async predict(values, { input, output, shape }) {
       const dim = [1, ...shape.slice(1)].map((size) => ({ size }));

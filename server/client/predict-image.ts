@@ -1,5 +1,6 @@
 /** The client's main path: ask for the model's signature, prepare the picture for it, ask for probabilities. */
 import { DataError, StageError } from '../../lib/federation/errors.js';
+import { type PixelScale, rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { readFileBytes } from '../../lib/formats/atomic-file.js';
 import { decodeImage } from '../decode-image.js';
 import { type InputShape, preprocess } from '../preprocess.js';
@@ -14,6 +15,8 @@ export interface PredictOptions extends Omit<ServingClientOptions, 'token' | 'si
   /** Found out by trying where it is not given. */
   readonly protocol?: 'rest' | 'grpc';
   readonly tokenFile?: string;
+  /** Which numbers are black and white in the model's input; by default what the server says, else 0 and 1. */
+  readonly scale?: PixelScale | undefined;
 }
 
 /** What is written to stdout. */
@@ -30,7 +33,7 @@ export interface Prediction {
  * @throws {StageError} when the server cannot be reached, or refuses
  */
 export async function predictImage(
-  { image, protocol, tokenFile, ...options }: PredictOptions,
+  { image, protocol, tokenFile, scale, ...options }: PredictOptions,
   signal: AbortSignal,
 ): Promise<Prediction> {
   const bytes = await readFileBytes(image, 'a picture');
@@ -41,7 +44,7 @@ export async function predictImage(
           .toString('utf8')
           .trim();
   const settings = { ...options, signal, ...(token === undefined ? {} : { token }) };
-  const ask = (client: ServingClient) => askWith(client, { bytes, image });
+  const ask = (client: ServingClient) => askWith(client, { bytes, image, scale });
   if (protocol === 'grpc') return ask(askByGrpc(settings));
   if (protocol === 'rest') return ask(askByRest(settings));
   return ask(askByRest(settings)).catch((notRest: unknown) => {
@@ -57,11 +60,13 @@ export async function predictImage(
 /** Asks, and closes the client. */
 async function askWith(
   client: ServingClient,
-  { bytes, image }: { readonly bytes: Uint8Array; readonly image: string },
+  { bytes, image, scale }: Pick<PredictOptions, 'image' | 'scale'> & { readonly bytes: Uint8Array },
 ): Promise<Prediction> {
   try {
     const signature = await client.signature();
     const values = await prepare(bytes, { image, shape: signature.shape });
+    const [, , , channels = 1] = signature.shape;
+    rescale(values, { channels, from: UNIT_SCALE, to: scale ?? scaleOf(signature.scale) });
     const probabilities = await client.predict(values, signature);
     return {
       prediction: probabilities.indexOf(probabilities.reduce((most, each) => Math.max(most, each), 0)),

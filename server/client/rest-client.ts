@@ -1,6 +1,7 @@
 /** A client of TensorFlow Serving's REST API. */
 import { z } from 'zod';
 import { own } from '../../lib/federation/own.js';
+import { SCALE_FIELD } from '../api/tensorflow-rest.js';
 import {
   noSignature,
   OtherProtocolError,
@@ -12,6 +13,7 @@ import {
 
 const metadataSchema = z.object({
   metadata: z.object({
+    [SCALE_FIELD]: z.string().optional(),
     signature_def: z.object({
       signature_def: z.record(
         z.string(),
@@ -67,7 +69,10 @@ export function askByRest(options: ServingClientOptions): ServingClient {
         name,
         shape.dim.map(({ size }) => size),
       ]);
-      return onlySignature(base, Object.fromEntries(shapes), Object.keys(found.outputs));
+      return {
+        ...onlySignature(base, Object.fromEntries(shapes), Object.keys(found.outputs)),
+        scale: metadata[SCALE_FIELD],
+      };
     },
     async predict(values, { shape }) {
       const instance = nest(Array.from(values), shape.slice(1));

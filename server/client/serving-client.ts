@@ -19,6 +19,8 @@ export interface Signature {
   readonly output: string;
   /** Of the input, `[-1, h, w, c]`. */
   readonly shape: readonly number[];
+  /** Which numbers are black and white in the input, where the server says so. */
+  readonly scale?: string | undefined;
 }
 
 /** A client; what it throws is a {@link StageError} that says what the server said. */
@@ -50,7 +52,7 @@ export function onlySignature(
   address: string,
   inputs: Readonly<Record<string, readonly number[]>>,
   outputs: readonly string[],
-): Signature {
+): Omit<Signature, 'scale'> {
   const [input, ...others] = Object.entries(inputs);
   const [output] = outputs;
   if (input === undefined || output === undefined || others.length > 0 || outputs.length > 1)

@@ -1,4 +1,5 @@
 /** Numbers in a request as a tensor: nested lists of JSON, rows of numbers, and bytes of a named type. */
+import { MAX_PIXEL } from '../../lib/federation/pixel-scale.js';
 import { formatShape, sizeOf } from '../../lib/federation/weights.js';
 import { HttpProblem } from '../problems.js';
 
@@ -7,10 +8,12 @@ export interface Tensor {
   readonly shape: readonly number[];
   /** Row-major, each finite. */
   readonly values: Float32Array;
+  /** Where whole numbers came: black is 0 and white 1, whatever they are to the model. */
+  readonly isLevels?: boolean;
 }
 
-/** Grey levels that whole numbers stand for; engines scale stored `uint8` images the same way. */
-const MAX_LEVEL = 255;
+/** White among the whole numbers; engines scale stored `uint8` images the same way. */
+const MAX_LEVEL = MAX_PIXEL;
 /** The most numbers of one request: 64 MB as floats. */
 const MAX_VALUES = 16_000_000;
 /** A last number that stands for all that are missing: as many as an image of 256 × 256 × 3, or a warm-up's batch. */
@@ -119,7 +122,7 @@ export function tensorFromBytes(bytes: Uint8Array, { type, shape }: DeclaredTens
     throw bad(`${size * width} bytes of ${type} in shape ${formatShape(shape)}`, `${bytes.length}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const scale = isLevel ? 1 / MAX_LEVEL : 1;
-  return finite(shape, size, (index) => read(view, index * width) * scale);
+  return { ...finite(shape, size, (index) => read(view, index * width) * scale), isLevels: isLevel };
 }
 
 /**
@@ -137,9 +140,11 @@ export function tensorFromNumbers(
     throw bad(`${size} numbers in shape ${formatShape(shape)}`, `${numbers.length}`);
   if (repeats && size > MAX_REPEATED)
     throw bad(`all ${size} numbers, or one that stands for at most ${MAX_REPEATED}`, `${numbers.length}`);
-  const scale = NUMBER_TYPES[type].isLevel ? 1 / MAX_LEVEL : 1;
+  const { isLevel } = NUMBER_TYPES[type];
+  const scale = isLevel ? 1 / MAX_LEVEL : 1;
   const last = numbers.length - 1;
-  return finite(shape, size, (index) => toNumber(numbers[index < last ? index : last]) * scale);
+  const tensor = finite(shape, size, (index) => toNumber(numbers[index < last ? index : last]) * scale);
+  return { ...tensor, isLevels: isLevel };
 }
 
 /** 64-bit integers come as text or as big integers, for lack of a number that holds them. */

@@ -72,6 +72,12 @@ export interface SignatureDef {
   readonly outputs?: Readonly<Record<string, Pick<TensorProto, 'tensor_shape'>>>;
 }
 
+/** Unpacks the text out of the bytes of a `StringValue`. */
+export function readText(bytes: Uint8Array): string {
+  const type = definitions['google.protobuf.StringValue'] as MessageTypeDefinition<object, object>;
+  return (type.deserialize(Buffer.from(bytes)) as { readonly value?: string }).value ?? '';
+}
+
 /** Unpacks the signatures out of the bytes of a `SignatureDefMap`. */
 export function readSignatures(bytes: Uint8Array): Readonly<Record<string, SignatureDef>> {
   const type = definitions['tensorflow.serving.SignatureDefMap'] as MessageTypeDefinition<object, object>;

@@ -1,7 +1,8 @@
 /** TensorFlow Serving's PredictionService and ModelService, as functions from a request to its answer. */
+import { formatScale } from '../../lib/federation/pixel-scale.js';
 import { type FoundModel, findVersion, requireModel } from '../api/find-version.js';
 import { type ApiParts, imagesOf, jsonBytes } from '../api/images.js';
-import { signatureDefinitions } from '../api/tensorflow-rest.js';
+import { SCALE_FIELD, signatureDefinitions } from '../api/tensorflow-rest.js';
 import { DT_FLOAT } from '../codecs/predict-message.js';
 import { bad } from '../codecs/tensor.js';
 import { requireSignature } from '../codecs/tensorflow-json.js';
@@ -38,6 +39,7 @@ export function getModelMetadata(
   const found = find(models, spec);
   if (fields.length !== 1 || fields[0] !== SIGNATURE_FIELD)
     throw new HttpProblem(400, 'Expected the metadata field signature_def.');
+  const { scale } = found.card;
   const definitions = Object.entries(signatureDefinitions(found)).map(
     ([name, { inputs, outputs, method_name }]) =>
       [name, { inputs: asNumbers(inputs), outputs: asNumbers(outputs), method_name }] as const,
@@ -49,6 +51,14 @@ export function getModelMetadata(
         '@type': 'type.googleapis.com/tensorflow.serving.SignatureDefMap',
         signature_def: Object.fromEntries(definitions),
       },
+      ...(scale === undefined
+        ? {}
+        : {
+            [SCALE_FIELD]: {
+              '@type': 'type.googleapis.com/google.protobuf.StringValue',
+              value: formatScale(scale),
+            },
+          }),
     },
   };
 }

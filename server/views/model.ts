@@ -1,4 +1,5 @@
 /** The model's card: how good it is, how it was trained, which file it is. */
+import { formatScale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { confusionText } from '../../lib/formats/confusions.js';
 import { type Html, html } from '../../lib/html/html.js';
 import type { ModelCard } from '../predictor.js';
@@ -21,6 +22,7 @@ function renderFacts(card: ModelCard): Html {
           ${training && fact('Trained', html`<time datetime="${training.finishedAt}">${formatTime(training.finishedAt)}</time>`)}
           ${fact('File', html`${card.file}`)}
           ${fact('Input', html`${card.inputShape.join(' × ')}`)}
+          ${fact('Black and white', html`${formatScale(card.scale ?? UNIT_SCALE)}`)}
           ${fact('Classes', html`${card.classes}`)}
           ${fact('Engine', html`${card.engine}`)}
           <div class="wide"><dt>sha256</dt><dd><code title="${card.sha256}">${card.sha256.slice(0, 12)}</code><code class="rest" aria-hidden="true">${card.sha256.slice(12)}</code></dd></div>
