@@ -1,8 +1,10 @@
 /** The aggregator's main path: client updates in files → the next global model in a file. */
+import { dirname, join } from 'node:path';
 import { ThresholdError } from '../lib/federation/errors.js';
 import { type PrivacyRecord, privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
+import type { NoiseFile } from '../lib/formats/noise-file.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type Account, admitUpdates, readParent } from './admitted-updates.js';
@@ -30,6 +32,8 @@ export interface AggregateOptions extends StateFiles, ClientSources {
   /** For privacy: clients selected in a round, and clients that they are selected from. */
   readonly participants?: number | undefined;
   readonly population?: number | undefined;
+  /** For privacy: where the key of the noise lies; by default beside the new model. */
+  readonly noiseFile?: string | undefined;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal;
 }
@@ -63,9 +67,10 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
   const { manifest, selected, reported } = options;
   const startedAt = performance.now();
   const { seed, participants } = options;
+  const noise = await openNoise(options);
   const strategy = strategyNamed(
     options.strategy,
-    participants === undefined ? undefined : { seed, participants },
+    participants === undefined ? undefined : { seed, participants, noise: noise?.source },
   );
   checkStateOptions(strategy, options, options.parent);
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
@@ -79,10 +84,17 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
   const reference = admitted.reference();
   if (reference === undefined || account.updates < minUpdates)
     throw tooFew(account, { minUpdates, saveFile });
-  const written = await writeGlobal({ strategy, next, like: reference.model, saveFile, stateOut });
+  const written = await writeGlobal({
+    strategy,
+    next,
+    like: reference.model,
+    saveFile,
+    stateOut,
+    count: noise?.count,
+  });
   const seconds = Math.round(performance.now() - startedAt) / 1000;
   const { updates, examples, rejected } = account;
-  return { updates, examples, rejected, ...written, ...spent(options, lineage.round), seconds };
+  return { updates, examples, rejected, ...written, ...spent(options, lineage.round, noise), seconds };
 }
 
 /** What is said when too few updates were good. */
@@ -100,7 +112,20 @@ export function tooFew(
 function spent(
   { strategy, participants, population }: AggregateOptions,
   round: number,
+  noise: NoiseFile | undefined,
 ): Pick<AggregateResult, 'privacy'> {
   if (participants === undefined || population === undefined) return {};
-  return privacyAfter(strategy, { participants, population, rounds: Math.max(1, round) });
+  const redrawn = noise?.redrawn(round);
+  return privacyAfter(strategy, { participants, population, rounds: Math.max(1, round), redrawn });
+}
+
+/** Noise that derives from the seed has no key. */
+async function openNoise({
+  strategy,
+  saveFile,
+  noiseFile = join(dirname(saveFile), 'noise-key.json'),
+}: AggregateOptions): Promise<NoiseFile | undefined> {
+  if (strategy.privacy?.noiseSource !== 'system') return undefined;
+  const { openNoiseFile } = await import('../lib/formats/noise-file.js');
+  return openNoiseFile(noiseFile);
 }

@@ -11,7 +11,7 @@ import {
   strategyOf,
 } from '../lib/cli/strategy-options.js';
 import { UsageError } from '../lib/federation/errors.js';
-import type { AggregateResult } from './aggregate.js';
+import type { AggregateOptions, AggregateResult } from './aggregate.js';
 
 interface Flags extends StrategyFlags {
   readonly dir?: string;
@@ -29,6 +29,7 @@ interface Flags extends StrategyFlags {
   readonly seed: number;
   readonly dpParticipants?: number;
   readonly dpPopulation?: number;
+  readonly dpNoiseFile?: string;
 }
 
 const EXAMPLE = `
@@ -98,6 +99,10 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
     .option('--state-out <h5>', "where the server optimizer's state goes, for the round after this one")
     .option('--dp-participants <m>', 'privacy: clients selected in each round', integerOption({ min: 1 }))
     .option('--dp-population <K>', 'privacy: clients that they are selected from', integerOption({ min: 1 }))
+    .option(
+      '--dp-noise-file <json>',
+      'privacy: where the secret key of the noise lies, and how often it was drawn (default: noise-key.json beside --savefile)',
+    )
     .option('--seed <number>', 'of --dp-noise-source seed', integerOption(), 0)
     .addHelpText('after', EXAMPLE)
     .action(async (files: string[], flags: Flags) => {
@@ -156,17 +161,19 @@ async function run(files: readonly string[], flags: Flags, context: Context): Pr
 }
 
 /** Clients selected in a round and in all: what noise is shared among, and what privacy is reckoned with. */
-function participation(flags: Flags): { readonly participants?: number; readonly population?: number } {
-  const { dpClip, dpParticipants: participants, dpPopulation: population } = flags;
+function participation(flags: Flags): Pick<AggregateOptions, 'participants' | 'population' | 'noiseFile'> {
+  const { dpClip, dpParticipants: participants, dpPopulation: population, dpNoiseFile: noiseFile } = flags;
   if (dpClip === undefined) {
-    if (participants === undefined && population === undefined) return {};
-    throw new UsageError('--dp-participants and --dp-population go with --dp-clip and --dp-noise alone.');
+    if (participants === undefined && population === undefined && noiseFile === undefined) return {};
+    throw new UsageError(
+      '--dp-participants, --dp-population and --dp-noise-file go with --dp-clip and --dp-noise alone.',
+    );
   }
   if (participants === undefined || population === undefined) {
     throw new UsageError('Differential privacy takes --dp-participants and --dp-population too.');
   }
   checkClients(strategyOf(flags), { selected: participants, clients: population });
-  if (participants <= population) return { participants, population };
+  if (participants <= population) return { participants, population, noiseFile };
   throw new UsageError(
     `--dp-participants ${participants} cannot be selected from --dp-population ${population}.`,
   );

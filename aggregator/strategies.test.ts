@@ -12,6 +12,7 @@ import type { Weights } from '../lib/federation/weights.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { readServerState } from '../lib/formats/server-state-file.js';
+import { killedAt } from '../test/kill-points.js';
 import { programPath } from '../test/programs.js';
 import type { AggregateResult } from './aggregate.js';
 
@@ -213,7 +214,9 @@ describe('a result that no round could go on from', () => {
   const noise = ['--dp-clip', '1', '--dp-noise', '1e39', '--dp-participants', '7', '--dp-population', '70'];
   for (const args of [...steps, noise]) {
     it(`is refused, and nothing is written: ${args.slice(0, 2).join(' ')}`, async () => {
-      const names = await readdir(root);
+      // The key of noise is made before anything is known of the result.
+      const files = async () => (await readdir(root)).filter((name) => name !== 'noise-key.json');
+      const names = await files();
       const state = args === noise ? [] : ['--state-out', at('exploded.state')];
       const { exitCode, stderr } = await runHere('exploded.h5', ...args, ...state);
       assert.equal(exitCode, 3, stderr);
@@ -221,7 +224,7 @@ describe('a result that no round could go on from', () => {
         stderr,
         /exploded\.h5: expected a global model that the next round can go on from, .* found that the model (holds -?Infinity in|has weights of norm)/,
       );
-      assert.deepEqual(await readdir(root), names);
+      assert.deepEqual(await files(), names);
     });
   }
 });
@@ -229,7 +232,7 @@ describe('a result that no round could go on from', () => {
 describe('privacy', () => {
   const FLAGS = ['--dp-clip', '0.5', '--dp-noise', '1', '--dp-participants', '7', '--dp-population', '70'];
 
-  it('tells ε after the round, and repeats its noise only with the seed', async () => {
+  it('tells ε after the round; noise repeats with the seed, and with the key that was made', async () => {
     const seeded = [...FLAGS, '--dp-noise-source', 'seed', '--seed', '3'];
     const [first, again, other] = [
       await runHere('p1.h5', ...seeded),
@@ -239,6 +242,9 @@ describe('privacy', () => {
     assert.equal(first.exitCode, 0, first.stderr);
     assert.equal(again.result?.sha256, first.result?.sha256);
     assert.notEqual(other.result?.sha256, first.result?.sha256);
+    assert.equal((await runHere('p4.h5', ...FLAGS)).result?.sha256, other.result?.sha256);
+    const elsewhere = await runHere('p5.h5', ...FLAGS, '--dp-noise-file', at('other-key.json'));
+    assert.notEqual(elsewhere.result?.sha256, other.result?.sha256);
     assert.deepEqual(other.result?.privacy, first.result?.privacy);
     const { epsilon, epsilonPoisson, delta } = first.result?.privacy ?? {};
     assert.ok((epsilon ?? 0) > (epsilonPoisson ?? 0) && (epsilonPoisson ?? 0) > 0.1);
@@ -249,6 +255,55 @@ describe('privacy', () => {
     };
     const next = await strategyNamed(settings, { seed: 3, participants: 7 }).aggregate(start, updates);
     assert.deepEqual((await readKerasFile(at('p1.h5'))).weights, next.weights);
+  });
+
+  it('a kill at any operation: the same command makes the same model, and ε counts no more than was to be seen', async () => {
+    const directory = await mkdtemp(join(root, 'killed-'));
+    const [next, key] = [join(directory, 'next.h5'), join(directory, 'noise-key.json')];
+    const args = ['--dir', at('updates'), '--parent', parent, '--savefile', next, ...FLAGS];
+    const kill = (before: number) =>
+      execa(process.execPath, [programPath('aggregator/cli'), ...args], {
+        reject: false,
+        env: killedAt({ program: 'aggregator/cli.js', path: directory, before }),
+      });
+    let expected: AggregateResult | undefined;
+    let points = 0;
+    for (let before = 1; ; before++) {
+      await rm(next, { force: true });
+      await rm(key, { force: true });
+      const killed = await kill(before);
+      if (killed.exitCode === 0) break;
+      points += 1;
+      assert.equal(killed.signal, 'SIGKILL', killed.stderr);
+      // What somebody may have seen, and with which key it was made.
+      const seen = await hashOf(next).catch(() => undefined);
+      const secret = await readFile(key, 'utf8').catch(() => undefined);
+      assert.ok(seen === undefined || (secret ?? '').includes('"round": 1'), 'a model that is not counted');
+      const { exitCode, stderr, result } = await run(...args);
+      assert.equal(exitCode, 0, stderr);
+      if (seen !== undefined) assert.equal(result?.sha256, seen);
+      if (secret !== undefined) {
+        const keyOf = (text: string) => (JSON.parse(text) as { readonly key: string }).key;
+        assert.equal(keyOf(await readFile(key, 'utf8')), keyOf(secret));
+      }
+      expected ??= result;
+      assert.deepEqual(result?.privacy, expected?.privacy);
+    }
+    assert.ok(points >= 10, `${points} operations`);
+    assert.equal(expected?.privacy?.redraws, undefined);
+  });
+
+  it('another set of updates under the same key gets other noise, and is counted', async () => {
+    const directory = await mkdtemp(join(root, 'redrawn-'));
+    const args = ['--dir', at('updates'), '--parent', parent, '--savefile', join(directory, 'next.h5')];
+    const first = await run(...args, ...FLAGS);
+    const fewer = await run(...args, ...FLAGS, '--clients', '0,1,2,3,4,5');
+    assert.equal(fewer.exitCode, 0, fewer.stderr);
+    const [once, twice] = [first.result?.privacy, fewer.result?.privacy];
+    assert.deepEqual([once?.redraws, twice?.redraws], [undefined, 1]);
+    assert.ok((twice?.epsilon ?? 0) > (once?.epsilon ?? 0));
+    assert.deepEqual((await run(...args, ...FLAGS)).result?.sha256, first.result?.sha256);
+    assert.deepEqual((await run(...args, ...FLAGS)).result?.privacy, twice);
   });
 
   it('refuses what would make its promise empty', async () => {

@@ -30,8 +30,9 @@ export async function concludeAggregation(
 ): Promise<AggregateOutcome> {
   const { round } = ledger.record;
   const refused = withoutMissing(rejected, ledger);
-  await placeFileAtomic(file, run.paths.aggregatedModel);
+  // On record first: nobody finds a result that the run does not know of. The end of the run places what was not.
   await ledger.set({ aggregate: facts, rejected: refused, failure: undefined });
+  await placeFileAtomic(file, run.paths.aggregatedModel);
   await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused });
   const privacy = facts.privacy ? `, ${formatPrivacy(facts.privacy)}` : '';
   tell(run, { ...STAGE, round }, `${describe(facts)}${privacy}  ${took}`);

@@ -102,7 +102,7 @@ export function aggregatorArguments(
     ...strategyArguments(settings.strategy ?? FEDAVG),
     ...(state?.in === undefined ? [] : ['--state-in', state.in]),
     ...(state === undefined ? [] : ['--state-out', state.out]),
-    ...privacyArguments(settings, selected),
+    ...privacyArguments(run, selected),
   ];
 }
 
@@ -117,13 +117,25 @@ export function stateFiles(
 }
 
 /** What a private aggregation is told of the run. */
-function privacyArguments({ strategy, seed, federation }: RunSettings, selected: number): readonly string[] {
+function privacyArguments(
+  { paths, settings: { strategy, seed, federation } }: Pick<LocalRun, 'paths' | 'settings'>,
+  selected: number,
+): readonly string[] {
   if (strategy?.privacy === undefined) return [];
   return [
     ...['--dp-participants', `${selected}`],
     ...['--dp-population', `${federation.clients}`],
+    ...noiseArguments({ paths, strategy }),
     ...['--seed', `${seed}`],
   ];
+}
+
+/** Where the key of a private run's noise lies. */
+export function noiseArguments({
+  paths,
+  strategy,
+}: Pick<LocalRun, 'paths'> & Pick<RunSettings, 'strategy'>): readonly string[] {
+  return strategy?.privacy?.noiseSource === 'system' ? ['--dp-noise-file', paths.noiseKey] : [];
 }
 
 /** Client k's update is `k.h5`; a file of another name is no client's. */

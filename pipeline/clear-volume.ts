@@ -40,6 +40,8 @@ function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string
   }
   yield* clients.map((client) => paths.shard(client));
   if (simulate) yield* [TRAIN_NAME, PARTITION_NAME].map((name) => join(paths.data, name));
+  // The next run is another one, which draws noise of its own.
+  yield paths.noiseKey;
   yield* [paths.test, paths.manifest, join(paths.data, SPLIT_MARK)];
 }
 

@@ -28,6 +28,7 @@ interface SimulatorFlags extends EngineFlags, TrainingFlags, StrategyFlags {
   readonly seed: number;
   readonly jobs: number;
   readonly threads: number;
+  readonly dpNoiseFile?: string;
 }
 
 const EXAMPLE = `
@@ -47,6 +48,7 @@ export function simulatorCommand(context: ProgramContext): Command {
     .description('Train virtual clients on a split made with --virtual; fedbatch run --simulate starts it.')
     .requiredOption('--data <dir>', 'directory of the split');
   return addStrategyOptions(addTrainingOptions(command))
+    .option('--dp-noise-file <json>', 'privacy: where the secret key of the noise lies')
     .option('--seed <n>', 'seeds shuffling, dropout and noise', integerOption(), 0)
     .option('--jobs <count>', 'workers', integerOption({ min: 1 }), availableCores())
     .addOption(engineOption())
@@ -54,11 +56,14 @@ export function simulatorCommand(context: ProgramContext): Command {
     .addOption(threadsOption('processor threads of each worker').default(1))
     .addHelpText('after', EXAMPLE)
     .action(async (flags: SimulatorFlags) => {
-      const { data, batch: batchSize, proximal, seed, jobs, threads } = flags;
+      const { data, batch: batchSize, proximal, seed, jobs, threads, dpNoiseFile: noiseFile } = flags;
       const work = localWorkOf(flags);
       const [optimizer, engine] = [optimizerOf(flags), choiceOf(flags)];
       const plan = { work, batchSize, optimizer, proximal, seed, engine, threads };
-      const simulator = await openSimulator({ data, jobs, strategy: strategyOf(flags), ...plan }, context);
+      const simulator = await openSimulator(
+        { data, jobs, strategy: strategyOf(flags), noiseFile, ...plan },
+        context,
+      );
       try {
         await answerRequests(simulator, context.signal);
       } finally {

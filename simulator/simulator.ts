@@ -6,7 +6,7 @@ import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
-import { ThresholdError } from '../lib/federation/errors.js';
+import { ThresholdError, UsageError } from '../lib/federation/errors.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
@@ -14,6 +14,7 @@ import { virtualClients } from '../lib/federation/virtual-shards.js';
 import { readFileBytes, sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { readSharedShard } from '../lib/formats/dataset.js';
 import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { type NoiseFile, openNoiseFile } from '../lib/formats/noise-file.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
 import { shareWeights } from '../lib/formats/shared-arrays.js';
 import type {
@@ -38,6 +39,8 @@ export interface SimulatorOptions extends TrainingPlan {
   /** Number of workers. */
   readonly jobs: number;
   readonly strategy: StrategySettings;
+  /** Of a private strategy whose noise does not derive from the seed: where its key lies. */
+  readonly noiseFile?: string | undefined;
 }
 
 /** A simulator that has read its data. */
@@ -57,6 +60,7 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
   const train = await readShared(join(options.data, TRAIN_NAME));
   const test = await readShared(join(options.data, 'test.npz'));
   const shards = await readPartition(join(options.data, PARTITION_NAME), train.examples.labels.length);
+  const noise = await openNoise(options);
   let pool: WorkerPool | undefined;
   let outcome: TrainedRound | undefined;
   let startMs: number | undefined;
@@ -83,6 +87,7 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       participants: clients.length,
       population: virtualClients(shards),
       rounds: round,
+      redrawn: noise?.redrawn(round),
     });
 
   return {
@@ -90,7 +95,8 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       const global = await readGlobalModel(request.global);
       const workers = await poolFor(global);
       const participants = request.clients.length;
-      const strategy = strategyNamed(options.strategy, { seed: options.seed, participants });
+      const { seed } = options;
+      const strategy = strategyNamed(options.strategy, { seed, participants, noise: noise?.source });
       const parent = { file: global.path, weights: global.model.weights, sha256: global.sha256 };
       const state = await startState(strategy, { round: request.round, parent }, request.stateIn);
       const { reporter } = context;
@@ -102,7 +108,7 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
     },
     async save(request) {
       if (outcome === undefined) throw new Error('train comes before save');
-      return { ...(await saveGlobal(outcome, request)), ...privacyOf(outcome) };
+      return { ...(await saveGlobal(outcome, request, noise)), ...privacyOf(outcome) };
     },
     async evaluate({ model: path, file }) {
       const startedAt = performance.now();
@@ -123,7 +129,11 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
   };
 }
 
-async function saveGlobal(outcome: TrainedRound, request: SaveRequest): Promise<SaveReply> {
+async function saveGlobal(
+  outcome: TrainedRound,
+  request: SaveRequest,
+  noise: NoiseFile | undefined,
+): Promise<SaveReply> {
   const { next, global, strategy, updates, examples, account } = outcome;
   const { file, stateOut, minUpdates } = request;
   const startedAt = performance.now();
@@ -134,9 +144,23 @@ async function saveGlobal(outcome: TrainedRound, request: SaveRequest): Promise<
     );
   }
   if (next instanceof ThresholdError) throw next;
-  const written = await writeGlobal({ strategy, next, like: global.file, saveFile: file, stateOut });
+  const written = await writeGlobal({
+    strategy,
+    next,
+    like: global.file,
+    saveFile: file,
+    stateOut,
+    count: noise?.count,
+  });
   const seconds = outcome.aggregateSeconds + (performance.now() - startedAt) / 1000;
   return { updates, examples, seconds: roundTo(seconds, 3), ...written };
+}
+
+/** @throws {UsageError} when noise needs a key and none was named */
+async function openNoise({ strategy, noiseFile }: SimulatorOptions): Promise<NoiseFile | undefined> {
+  if (strategy.privacy?.noiseSource !== 'system') return undefined;
+  if (noiseFile === undefined) throw new UsageError('Differential privacy takes --dp-noise-file too.');
+  return openNoiseFile(noiseFile);
 }
 
 async function readShared(file: string): Promise<SharedExamples> {

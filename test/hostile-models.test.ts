@@ -171,7 +171,7 @@ test('a description that is nested without end is no model, whatever reads it', 
   const depth = 200_000;
   for (const text of [
     '['.repeat(depth) + ']'.repeat(depth),
-    '{"config":'.repeat(depth) + '1' + '}'.repeat(depth),
+    `${'{"config":'.repeat(depth)}1${'}'.repeat(depth)}`,
   ]) {
     const bytes = withVirtualFile(library, (path) => {
       const file = new library.File(path, 'w', { libver: ['earliest', 'latest'] });

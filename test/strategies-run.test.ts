@@ -1,14 +1,17 @@
 /** `fedbatch run --strategy …` from end to end: server optimizers through stops and damage, privacy in the records. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { privacySpent } from '../lib/federation/privacy/accountant.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { readServerState } from '../lib/formats/server-state-file.js';
+import { killedAt } from './kill-points.js';
+import type { KillPoint } from './programs/kill-at.js';
 import { programPath } from './programs.js';
 import { sharedDirectory } from './temporary-directory.js';
 import { writeTinyDataset } from './tiny-dataset.js';
@@ -43,9 +46,10 @@ before(async () => {
   assert.equal(exitCode, 0, stderr);
 });
 
-function start(volume: string, strategy: readonly string[]) {
+function start(volume: string, strategy: readonly string[], point?: KillPoint) {
   const args = ['run', '--data', data, '--volume', volume, ...SETTINGS, ...strategy, '--json'];
-  return execa(process.execPath, [programPath('cli'), ...args], { cwd: directory, reject: false });
+  const env = point === undefined ? {} : killedAt(point);
+  return execa(process.execPath, [programPath('cli'), ...args], { cwd: directory, reject: false, env });
 }
 
 const recordOf = (volume: string, round: number) =>
@@ -161,3 +165,39 @@ test('a private run tells ε in round.json, metrics.jsonl, on stderr and in the 
   assert.equal(line.privacy?.epsilon, spent[1]);
   assert.match(stderr, new RegExp(`^privacy ε ${spent[1]?.toPrecision(3)} at`, 'm'));
 });
+
+const PRIVATE = ['--dp-clip', '0.5', '--dp-noise', '4', '--rounds', '1'];
+
+for (const [name, flags, maker] of [
+  ['processes', [], 'aggregator/cli.js'],
+  ['a simulation', ['--simulate'], 'simulator/cli.js'],
+] as const) {
+  test(`a private run of ${name}, killed around its model: the same model, the same ε, on record before its result`, async () => {
+    const volume = join(directory, `killed-${flags.length}`);
+    const strategy = [...PRIVATE, ...flags];
+    const model = join(volume, 'rounds', '0002', 'global.h5');
+    // Just after the model's name is there; twice, since noise that is drawn anew differs each time.
+    const named = { program: maker, path: 'rounds/0002$', before: 1 };
+    const seen = new Set<string>();
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const { exitCode, stderr } = await start(volume, strategy, named);
+      assert.notEqual(exitCode, 0, stderr);
+      seen.add(hashOf(model));
+      assert.equal((await recordOf(volume, 1)).aggregate, undefined);
+      assert.equal(existsSync(join(volume, 'aggregated-model.h5')), false);
+    }
+    const placing = { program: '/dist/cli.js', path: 'aggregated-model\\.h5', before: 1 };
+    assert.equal((await start(volume, strategy, placing)).signal, 'SIGKILL');
+    assert.equal((await recordOf(volume, 1)).aggregate?.sha256, hashOf(model));
+    const { exitCode, stderr, stdout } = await start(volume, strategy);
+    assert.equal(exitCode, 0, stderr);
+    seen.add(hashOf(join(volume, 'aggregated-model.h5')));
+    assert.equal(seen.size, 1);
+    const clients = { participants: 2, population: 2, rounds: 1 };
+    const spent = privacySpent({ noise: 4, delta: 1e-5, ...clients });
+    assert.deepEqual((await recordOf(volume, 1)).aggregate?.privacy, { ...spent });
+    const line = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { readonly privacy?: object };
+    assert.deepEqual(line.privacy, { ...spent });
+    assert.equal(statSync(join(volume, 'noise-key.json')).mode & 0o777, 0o600);
+  });
+}

@@ -98,7 +98,7 @@ export function addStrategyOptions(command: Command): Command {
     .addOption(
       new Option(
         '--dp-noise-source <source>',
-        'noise nobody can draw again, or noise from --seed, for experiments that must repeat (default: system)',
+        'noise from a secret key of the run, or noise from --seed, for experiments that must repeat (default: system)',
       ).choices(['system', 'seed']),
     );
 }

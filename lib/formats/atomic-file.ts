@@ -9,18 +9,71 @@ import { DataError, StorageError } from '../federation/errors.js';
 /** Starts the name of every file that is still being written; readers of a directory pass over it. */
 export const TEMPORARY_PREFIX = '.tmp-';
 
+/** Who may read a file: the permission bits; those of the process's umask unless told. */
+interface WriteOptions {
+  readonly mode?: number;
+}
+
 /**
  * Writes `bytes` under a temporary name in the same directory, syncs file and directory, and renames.
  * Missing directories are made.
  *
  * @throws {StorageError} when the disk is full, read-only, or refuses in another way; nothing is left behind.
  */
-export async function writeFileAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  bytes: Uint8Array | string,
+  options?: WriteOptions,
+): Promise<void> {
+  await writeThen(rename, { path, bytes, ...options });
+}
+
+/**
+ * The same, unless the file is there already: of several that try at once one succeeds, and the others get false.
+ *
+ * @throws {StorageError} as above
+ */
+export async function createFileAtomic(
+  path: string,
+  bytes: Uint8Array | string,
+  mode: number,
+): Promise<boolean> {
+  try {
+    await writeThen(linkAndRemove, { path, bytes, mode });
+    return true;
+  } catch (error) {
+    if (error instanceof StorageError && errorCode(error.cause) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Gives a file a name that nobody has. Without hard links the name is taken first, and then the file renamed onto it. */
+async function linkAndRemove(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') throw error;
+    await (await open(to, 'wx')).close();
+    await rename(from, to);
+    return;
+  }
+  await rm(from);
+}
+
+interface Writing extends WriteOptions {
+  readonly path: string;
+  readonly bytes: Uint8Array | string;
+}
+
+async function writeThen(
+  place: (temporary: string, path: string) => Promise<void>,
+  { path, bytes, mode }: Writing,
+): Promise<void> {
   const directory = dirname(path);
   const temporary = temporaryName(path);
   try {
     await makeDirectory(directory);
-    const file = await open(temporary, 'wx');
+    const file = await open(temporary, 'wx', mode);
     try {
       await file.writeFile(bytes);
       await file.sync();
@@ -28,7 +81,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
       // On NFS a full disk is reported here, not by the write.
       await file.close();
     }
-    await rename(temporary, path);
+    await place(temporary, path);
     await syncDirectory(directory);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);

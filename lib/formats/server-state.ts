@@ -51,6 +51,8 @@ export interface NextGlobal {
   readonly saveFile: string;
   /** Where the server optimizer's state goes. */
   readonly stateOut?: string | undefined;
+  /** Counts what is told by writing them: called when that is certain, and before anybody can see them. */
+  readonly count?: ((model: string) => Promise<void>) | undefined;
 }
 
 /** The sha256 of the files that were written. */
@@ -72,11 +74,13 @@ export async function writeGlobal({
   like,
   saveFile,
   stateOut,
+  count,
 }: NextGlobal): Promise<WrittenGlobal> {
   checkUsable(next, { strategy, saveFile });
   const { modelConfig, kerasVersion, scale } = like;
   const bytes = await encodeKerasFile({ modelConfig, kerasVersion, scale, weights: next.weights });
   const model = sha256(bytes);
+  await count?.(saveFile);
   const { round, slots = {} } = next;
   let state: string | undefined;
   if (stateOut !== undefined) {

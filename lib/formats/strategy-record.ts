@@ -36,4 +36,5 @@ export const privacySpentSchema: z.ZodType<PrivacyRecord> = z.object({
   epsilon: z.number().nullable(),
   epsilonPoisson: z.number().nullable(),
   delta: z.number(),
+  redraws: z.int().positive().optional(),
 });

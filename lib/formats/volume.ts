@@ -14,6 +14,8 @@ export interface VolumePaths {
   readonly metrics: string;
   readonly report: string;
   readonly logs: string;
+  /** The secret of a private run: nobody but its owner reads it. */
+  readonly noiseKey: string;
   /** Directory of the rounds, and of the clients' latest models. */
   readonly rounds: string;
   readonly models: string;
@@ -47,6 +49,7 @@ export function volumePaths(root: string): VolumePaths {
     metrics: join(root, 'metrics.jsonl'),
     report: join(root, 'report.html'),
     logs: join(root, 'logs'),
+    noiseKey: join(root, 'noise-key.json'),
     rounds: join(root, 'rounds'),
     models: join(root, 'model'),
     shard: (client) => join(root, 'data', `${client}.npz`),

@@ -11,7 +11,7 @@ import {
   trainReplySchema,
 } from '../../lib/formats/simulation-messages.js';
 import { concludeAggregation, failAggregation, tellAggregated } from '../aggregate-record.js';
-import { stateFiles } from '../aggregate-stage.js';
+import { noiseArguments, stateFiles } from '../aggregate-stage.js';
 import { engineArguments } from '../engine-arguments.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from '../local-run.js';
 import { holds } from '../round-ledger.js';
@@ -49,6 +49,7 @@ function simulatorArguments({ paths, settings, jobs, threads }: LocalRun): reado
     ...['--data', paths.data],
     ...trainingArguments(settings, training.learningRate),
     ...strategyArguments(strategy),
+    ...noiseArguments({ paths, strategy }),
     ...['--seed', `${seed}`],
     ...['--jobs', `${jobs}`],
     ...['--threads', `${threads}`],

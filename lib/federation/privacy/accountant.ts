@@ -12,6 +12,8 @@ export interface PrivacyOptions {
   readonly delta: number;
   /** Rounds so far. */
   readonly rounds: number;
+  /** Of each of these that got noise more than once: how often. What hides the clients of such a round is less. */
+  readonly redrawn?: readonly number[] | undefined;
 }
 
 /** The privacy spent, as differential privacy for whole clients at the stated δ. */
@@ -36,13 +38,23 @@ export function privacySpent({
   population,
   delta,
   rounds,
+  redrawn = [],
 }: PrivacyOptions): PrivacySpent {
   const share = participants / population;
-  const spent = (moments: LogMoments) => toEpsilon(moments, rounds, delta);
+  // The models of one selection are together what one model with less noise is: d of noise z tell what one of z/√d does.
+  const times = [1, ...new Set(redrawn)];
+  const spent = (momentsOf: (noise: number) => LogMoments) =>
+    toEpsilon(
+      times.map((drawn) => ({
+        moments: momentsOf(noise / Math.sqrt(drawn)),
+        rounds: drawn === 1 ? rounds - redrawn.length : redrawn.filter((each) => each === drawn).length,
+      })),
+      delta,
+    );
   if (noise === 0) return { epsilon: Infinity, epsilonPoisson: Infinity, delta };
   return {
-    epsilon: spent(fixedSizeLogMoments(share, noise / 2)),
-    epsilonPoisson: spent(poissonLogMoments(share, noise)),
+    epsilon: spent((z) => fixedSizeLogMoments(share, z / 2)),
+    epsilonPoisson: spent((z) => poissonLogMoments(share, z)),
     delta,
   };
 }
@@ -62,7 +74,8 @@ export function noiseFor({
 }: Omit<PrivacyOptions, 'noise'> & { readonly epsilon: number }): number | undefined {
   const share = options.participants / options.population;
   const isEnough = (noise: number) =>
-    toEpsilon(fixedSizeLogMoments(share, noise / 2), options.rounds, options.delta) <= epsilon;
+    toEpsilon([{ moments: fixedSizeLogMoments(share, noise / 2), rounds: options.rounds }], options.delta) <=
+    epsilon;
   let enough = 1;
   while (!isEnough(enough)) {
     enough *= 2;
@@ -85,13 +98,23 @@ const ORDERS: readonly number[] = [
   ...Array.from({ length: MAX_ORDER - 10 }, (_, index) => index + 11),
 ];
 
+/** Rounds of equal moments. */
+interface Spending {
+  readonly moments: LogMoments;
+  readonly rounds: number;
+}
+
 /**
  * The best ε over all orders, by the conversion of Canonne, Kamath, Steinke 2020 (The Discrete Gaussian for Differential
  * Privacy, arXiv 2004.00010, proposition 12): ε = ρ + log((α−1)/α) − (log δ + log α)/(α−1). Rounds add up.
  */
-function toEpsilon(moments: LogMoments, rounds: number, delta: number): number {
+function toEpsilon(spendings: readonly Spending[], delta: number): number {
   const epsilons = ORDERS.map((order) => {
-    const divergence = (rounds * interpolated(moments, order)) / (order - 1);
+    const moment = spendings.reduce(
+      (sum, { moments, rounds }) => sum + rounds * interpolated(moments, order),
+      0,
+    );
+    const divergence = moment / (order - 1);
     return divergence + Math.log1p(-1 / order) - (Math.log(delta) + Math.log(order)) / (order - 1);
   });
   return Math.max(0, Math.min(...epsilons));

@@ -1,27 +1,8 @@
-/** Gaussian noise for privacy: from a secure source, or from a seeded stream for experiments that must repeat. */
-import { randomFillSync } from 'node:crypto';
+/** Gaussian noise for privacy, out of random bits. */
 import type { RandomStream } from '../random.js';
 
 /** A source of random bits. */
 export type BitSource = Pick<RandomStream, 'uint32'>;
-
-/** Words that are drawn from the operating system at a time. */
-const POOL_WORDS = 16_384;
-
-/** Bits from the operating system's cryptographic generator: nobody can draw them again. */
-export function systemBits(): BitSource {
-  const pool = new Uint32Array(POOL_WORDS);
-  let next = POOL_WORDS;
-  return {
-    uint32() {
-      if (next === POOL_WORDS) {
-        randomFillSync(pool);
-        next = 0;
-      }
-      return pool[next++] as number;
-    },
-  };
-}
 
 /**
  * Numbers of the standard normal distribution (Box and Muller 1958), from 53 random bits each way: with the 24 bits of

@@ -7,6 +7,8 @@ export interface PrivacyRecord {
   readonly epsilon: number | null;
   readonly epsilonPoisson: number | null;
   readonly delta: number;
+  /** How often noise was drawn again for a round whose updates had changed; it is in both numbers. */
+  readonly redraws?: number | undefined;
 }
 
 /** The privacy spent, for a record. */
@@ -22,11 +24,15 @@ export function privacyAfter(
 ): { readonly privacy?: PrivacyRecord } {
   if (privacy === undefined) return {};
   const { noise, delta } = privacy;
-  return { privacy: privacyRecord(privacySpent({ noise, delta, ...facts })) };
+  const redraws = (facts.redrawn ?? []).reduce((sum, drawn) => sum + drawn - 1, 0);
+  const spent = privacyRecord(privacySpent({ noise, delta, ...facts }));
+  return { privacy: redraws === 0 ? spent : { ...spent, redraws } };
 }
 
 /** In a line, e.g. `ε 4.21 at δ 0.00001 (0.93 by Poisson sampling)`. */
-export function formatPrivacy({ epsilon, epsilonPoisson, delta }: PrivacyRecord): string {
+export function formatPrivacy({ epsilon, epsilonPoisson, delta, redraws }: PrivacyRecord): string {
   const show = (value: number | null) => (value === null ? '∞' : value.toPrecision(3));
-  return `ε ${show(epsilon)} at δ ${delta} (${show(epsilonPoisson)} by Poisson sampling)`;
+  const again =
+    redraws === undefined ? '' : `, noise drawn again ${redraws === 1 ? 'once' : `${redraws} times`}`;
+  return `ε ${show(epsilon)} at δ ${delta} (${show(epsilonPoisson)} by Poisson sampling)${again}`;
 }

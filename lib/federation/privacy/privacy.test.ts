@@ -9,7 +9,8 @@ import type { ServerState } from '../strategies/strategy.js';
 import { strategyNamed } from '../strategies/strategy-named.js';
 import type { Weights } from '../weights.js';
 import { noiseFor, type PrivacySpent, privacySpent } from './accountant.js';
-import { normals, systemBits } from './gaussian.js';
+import { normals } from './gaussian.js';
+import { type Draw, keyedBits } from './keyed-noise.js';
 import { privateMean } from './private-mean.js';
 
 type Case = Parameters<typeof privacySpent>[0] & PrivacySpent;
@@ -82,11 +83,35 @@ describe('the accountant', () => {
   });
 });
 
+describe('noise that was drawn again', () => {
+  const run = { noise: 4, participants: 10, population: 100, delta: 1e-5, rounds: 20 };
+
+  it('costs as much as less noise at once, and more than another round', () => {
+    const once = privacySpent(run);
+    assert.deepEqual(privacySpent({ ...run, redrawn: [] }), once);
+    const twice = privacySpent({ ...run, redrawn: [2] });
+    const longer = privacySpent({ ...run, rounds: 21 });
+    assert.ok(twice.epsilon > longer.epsilon && longer.epsilon > once.epsilon);
+    assert.ok(twice.epsilonPoisson > longer.epsilonPoisson);
+    const single = { ...run, rounds: 1 };
+    for (const drawn of [2, 3, 9]) {
+      const equal = privacySpent({ ...single, noise: 4 / Math.sqrt(drawn) });
+      assert.deepEqual(privacySpent({ ...single, redrawn: [drawn] }), equal);
+    }
+  });
+
+  it('costs what further rounds do where all clients take part: there is no choice to hide in', () => {
+    const all = { ...run, participants: 100, rounds: 3 };
+    const { epsilon } = privacySpent({ ...all, redrawn: [2] });
+    assert.ok(Math.abs(epsilon - privacySpent({ ...all, rounds: 4 }).epsilon) < 1e-9);
+  });
+});
+
 describe('the noise', () => {
   const count = 200_000;
   for (const [name, bits] of [
     ['seeded', () => randomStream(5, 'test noise')],
-    ['of the system', systemBits],
+    ['out of a key', () => keyedBits(Buffer.alloc(32, 7), { round: 1, inputs: 'test noise' })],
   ] as const) {
     it(`${name}, has the moments and tails of the normal distribution`, () => {
       const normal = normals(bits());
@@ -173,7 +198,7 @@ describe('the private mean', () => {
   const facts = { seed: 1, participants: 4 };
   const updates = [{ weights: model(1, 30, 40), examples: 1 }];
 
-  it('repeats with the seed, round by round another, and cannot be repeated with the system’s noise', async () => {
+  it('repeats with the seed, round by round another; of a key also for other updates and settings', async () => {
     const next = async (noiseSource: 'seed' | 'system', seed: number, round: number) =>
       (
         await strategyNamed(
@@ -185,13 +210,32 @@ describe('the private mean', () => {
     assert.deepEqual(await next('seed', 1, 3), first);
     assert.notDeepEqual(await next('seed', 2, 3), first);
     assert.notDeepEqual(await next('seed', 1, 4), first);
-    assert.notDeepEqual(await next('system', 1, 3), await next('system', 1, 3));
+    const keyed = async (key: number, round = 3, some = updates, change = {}) => {
+      const settings = { ...privacy, ...change, noiseSource: 'system' } as const;
+      const noise = (draw: Draw) => keyedBits(Buffer.alloc(32, key), draw);
+      const strategy = strategyNamed({ name: 'fedavg', privacy: settings }, { ...facts, noise });
+      const { weights } = await strategy.aggregate({ ...start, round }, some);
+      return JSON.stringify(weights.map(({ values }) => [...values]));
+    };
+    const other = [...updates, { weights: model(1, 1, 1), examples: 1 }];
+    assert.equal(await keyed(1), await keyed(1));
+    const noiseOf = async (some: typeof updates, change: object) => {
+      const [noisy, plain] = [keyed(1, 3, some, change), keyed(1, 3, some, { ...change, noise: 0 })];
+      const [of, without] = [JSON.parse(await noisy), JSON.parse(await plain)] as number[][][];
+      return (of?.[1]?.[0] ?? 0) - (without?.[1]?.[0] ?? 0);
+    };
+    // Were the noise of two sums the same, their difference would tell the update that one of them lacks.
+    const [one, two] = [await noiseOf(updates, {}), await noiseOf(other, {})];
+    assert.ok(Math.abs(one - two) > 1e-3, `${one} and ${two}`);
+    const all = [keyed(1), keyed(2), keyed(1, 4), keyed(1, 3, other), keyed(1, 3, updates, { clip: 4 })];
+    assert.equal(new Set(await Promise.all(all)).size, all.length);
   });
 
   it('is what a server optimizer steps towards', async () => {
     const settings = { name: 'fedavgm', serverLearningRate: 2, serverMomentum: 0 } as const;
     const noiseless = { ...privacy, noise: 0, noiseSource: 'system' } as const;
-    const strategy = strategyNamed({ ...settings, privacy: noiseless }, facts);
+    const noise = (draw: Draw) => keyedBits(Buffer.alloc(32), draw);
+    const strategy = strategyNamed({ ...settings, privacy: noiseless }, { ...facts, noise });
     assert.equal(strategy.needsGlobal, true);
     const next = await strategy.aggregate(start, updates);
     assert.deepEqual([...(next.weights[1]?.values ?? [])], [1.5, 2]);

@@ -3,11 +3,13 @@
  * Models, arXiv 1710.06963, algorithm 1 with flat clipping, w_k = 1 and the estimator f̃_f of a fixed denominator):
  * w_t + (Σ_k Δ_k · min(1, S/‖Δ_k‖) + N(0, z²S²)) / m. One client moves it by S/m at most.
  */
+import { createHash } from 'node:crypto';
 import { UsageError } from '../errors.js';
 import { clipScale } from '../strategies/clip-norm.js';
 import type { Averaging } from '../strategies/server-step.js';
 import type { MeanArray } from '../weighted-mean.js';
-import { isVariance, type WeightArray } from '../weights.js';
+import { isVariance, type WeightArray, type Weights } from '../weights.js';
+import type { Draw } from './keyed-noise.js';
 
 /** The mechanism's parameters. */
 export interface PrivateMeanOptions {
@@ -17,8 +19,8 @@ export interface PrivateMeanOptions {
   readonly noise: number;
   /** m, how many clients are selected in a round, whether they report or not. */
   readonly participants: number;
-  /** The noise of a round: numbers of the standard normal distribution. */
-  readonly normals: (round: number) => () => number;
+  /** The noise of a sum: numbers of the standard normal distribution. */
+  readonly normals: (draw: Draw) => () => number;
 }
 
 /**
@@ -45,7 +47,8 @@ export function privateMean({ clip, noise, participants, normals }: PrivateMeanO
       });
     }
     if (count === 0) return null;
-    const normal = normals(state.round);
+    const { round, weights } = state;
+    const normal = normals({ round, inputs: hashOfSums({ sums, weights, clip, noise, participants }) });
     return state.weights.map(({ name, shape, values: origin }, index): MeanArray => {
       const values = sums[index] as Float64Array;
       for (let at = 0; at < values.length; at++) {
@@ -58,4 +61,19 @@ export function privateMean({ clip, noise, participants, normals }: PrivateMeanO
     });
   };
   return { needsGlobal: true, mean };
+}
+
+/** All that the result depends on but the noise. */
+interface HiddenSums extends Omit<PrivateMeanOptions, 'normals'> {
+  readonly sums: readonly Float64Array[];
+  /** The global model that the differences were taken from. */
+  readonly weights: Weights;
+}
+
+function hashOfSums({ sums, weights, clip, noise, participants }: HiddenSums): string {
+  const hash = createHash('sha256').update(JSON.stringify([clip, noise, participants]));
+  for (const values of [...sums, ...weights.map((array) => array.values)]) {
+    hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+  return hash.digest('hex');
 }

@@ -1,5 +1,6 @@
 /** Makes the strategy that settings name, with the clipping or the privacy around it. */
-import { normals, systemBits } from '../privacy/gaussian.js';
+import { normals } from '../privacy/gaussian.js';
+import type { Draw, NoiseSource } from '../privacy/keyed-noise.js';
 import { privateMean } from '../privacy/private-mean.js';
 import { randomStream } from '../random.js';
 import { clipNorm } from './clip-norm.js';
@@ -18,6 +19,8 @@ export interface RunFacts {
   readonly seed: number;
   /** Clients selected in a round. */
   readonly participants: number;
+  /** Where noise comes from that does not derive from the seed. */
+  readonly noise?: NoiseSource | undefined;
 }
 
 /** The strategy of `settings`; `facts` matter to private ones alone. */
@@ -41,8 +44,11 @@ function privateAverage(
   facts: RunFacts | undefined,
 ): Averaging {
   if (facts === undefined) throw new Error('a private strategy needs the facts of its run');
-  const { seed, participants } = facts;
-  const bits = (round: number) =>
-    noiseSource === 'seed' ? randomStream(seed, 'privacy', round) : systemBits();
-  return privateMean({ clip, noise, participants, normals: (round) => normals(bits(round)) });
+  const { seed, participants, noise: keyed } = facts;
+  const bits = (draw: Draw) => {
+    if (noiseSource === 'seed') return randomStream(seed, 'privacy', draw.round);
+    if (keyed === undefined) throw new Error('noise has no source');
+    return keyed(draw);
+  };
+  return privateMean({ clip, noise, participants, normals: (draw) => normals(bits(draw)) });
 }
