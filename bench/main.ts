@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import { execa } from 'execa';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
+import { benchAttack } from './attack-section.js';
 import { benchDigits } from './digits-section.js';
 import { benchGroups } from './groups-section.js';
 import { benchJob } from './job-section.js';
@@ -40,6 +41,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   job: { measure: benchJob, rounds: 3, needsData: true },
   serve: { measure: benchServe, rounds: 3, needsData: false },
   soak: { measure: benchSoak, rounds: 1, needsData: false },
+  attack: { measure: benchAttack, rounds: 3, needsData: false },
   digits: { measure: benchDigits, rounds: 1, needsData: true },
   uploads: { measure: benchUploads, rounds: 1, needsData: true },
 };

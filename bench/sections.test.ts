@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { attackTable } from './attack-section.js';
 import { type JobFigures, jobRows, layouts } from './job-section.js';
 import { type ServeFigures, serveRows } from './serve-section.js';
 import { soakTable } from './soak-section.js';
@@ -85,4 +86,23 @@ test('a soak table tells how fast memory grew after the first minute', () => {
   const { rows, notes } = soakTable(minutes);
   assert.deepEqual(rows[0], ['1', '48,000', '4.5 ms', '9 ms', '900.0 MB', '901.0 MB']);
   assert.match(notes?.at(-1) ?? '', /grew by 2\.00 MB a minute/);
+});
+
+test('a table of attacks tells what honest clients met: the median of each round, and the most errors of any', () => {
+  const figures = (p99: number, errors: number) => ({
+    predictP99Ms: p99,
+    uploadP99Ms: p99 * 2,
+    probeP99Ms: p99 / 2,
+    errors,
+    attacksPerSecond: p99 * 1000,
+    peakBytes: 300e6,
+  });
+  const { rows } = attackTable({
+    none: [figures(10, 0)],
+    bombs: [figures(30, 0), figures(20, 2), figures(90, 0)],
+  });
+  assert.deepEqual(rows, [
+    ['none', '10.0 ms', '20.0 ms', '5.0 ms', '0', '10,000', '300.0 MB'],
+    ['bombs', '30.0 ms', '60.0 ms', '15.0 ms', '2', '30,000', '300.0 MB'],
+  ]);
 });

@@ -73,17 +73,22 @@ export async function writeModel(directory: string): Promise<string> {
   return path;
 }
 
+/** A picture in a form, whose boundary is `edge`. */
+export function formOf(picture: Uint8Array): Buffer {
+  return Buffer.concat([
+    Buffer.from('--edge\r\nContent-Disposition: form-data; name="file"; filename="7.png"\r\n\r\n'),
+    picture,
+    Buffer.from('\r\n--edge--\r\n'),
+  ]);
+}
+
 /** Writes a prediction of one picture as JSON, and an upload of a small PNG. */
 export async function writeBodies(directory: string): Promise<readonly [predict: Load, upload: Load]> {
   const random = randomStream(1, 'serve-section');
   const row = () =>
     Array.from({ length: 28 }, () => [random.integer(0, 4) > 0 ? 0 : random.integer(1, 9_999) / 10_000]);
   const json = JSON.stringify({ instances: [Array.from({ length: 28 }, row)] });
-  const form = Buffer.concat([
-    Buffer.from('--edge\r\nContent-Disposition: form-data; name="file"; filename="7.png"\r\n\r\n'),
-    await digitPng(7),
-    Buffer.from('\r\n--edge--\r\n'),
-  ]);
+  const form = formOf(await digitPng(7));
   const write = async (name: string, bytes: Uint8Array | string) => {
     await writeFileAtomic(join(directory, name), bytes);
     return join(directory, name);
@@ -125,14 +130,29 @@ function memoryOf({ pid }: ChildProcess, field: string): number {
 const loadSchema = z.object({
   requests: z.object({ average: z.number(), total: z.number() }),
   latency: z.object({ p50: z.number(), p99: z.number() }),
-  non2xx: z.literal(0),
-  errors: z.literal(0),
+  non2xx: z.number(),
+  errors: z.number(),
 });
 
-/** Loads a server, by default as much as it takes. @throws where any answer is not 2xx */
-export async function drive(url: string, { path, body, type }: Load, seconds: number, rate?: number) {
-  const file = body;
-  const options: LoadOptions = { url: url + path, file, type, connections: CONNECTIONS, seconds, rate };
+/** How a load is sent. */
+export interface Pace {
+  readonly seconds: number;
+  readonly connections: number;
+  /** Requests a second, evenly; as many as are answered where nothing stands here. */
+  readonly rate?: number | undefined;
+}
+
+/** Sends a load, whatever is answered. */
+export async function sendLoad(url: string, { path, body, type }: Load, pace: Pace) {
+  const options: LoadOptions = { url: url + path, file: body, type, ...pace };
   const { stdout } = await sampleProcess(process.execPath, [program('bench/load'), JSON.stringify(options)]);
   return loadSchema.parse(JSON.parse(stdout));
+}
+
+/** Loads a server, by default as much as it takes. @throws where any answer is not 2xx */
+export async function drive(url: string, load: Load, seconds: number, rate?: number) {
+  const result = await sendLoad(url, load, { seconds, connections: CONNECTIONS, rate });
+  const { non2xx, errors } = result;
+  if (non2xx + errors > 0) throw new Error(`${load.path}: ${non2xx} answers were not 2xx, ${errors} failed`);
+  return result;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { median, medianOf, ratioByRound } from './statistics.js';
+import { median, medianOf, percentileOf, ratioByRound } from './statistics.js';
 
 test('the median is the middle, or the mean of the two in the middle', () => {
   assert.equal(median([3, 1, 2]), 2);
@@ -12,6 +12,14 @@ test('the median is the middle, or the mean of the two in the middle', () => {
     medianOf([{ s: 5 }, { s: 1 }, { s: 2 }], ({ s }) => s),
     2,
   );
+});
+
+test('a percentile is one of the values, and no more of them exceed it than it says', () => {
+  const values = Array.from({ length: 200 }, (_, at) => 200 - at);
+  assert.equal(percentileOf(values, 0.99), 198);
+  assert.equal(percentileOf(values, 0), 1);
+  assert.equal(percentileOf([7], 0.99), 7);
+  assert.ok(Number.isNaN(percentileOf([], 0.99)));
 });
 
 test('at most half of the values lie on either side of the median', () => {

@@ -1,39 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { promisify } from 'node:util';
-import { crc32, deflate } from 'node:zlib';
 import { randomStream } from '../lib/federation/random.js';
+import { blackPng, deflated, pngChunk } from './testing/hostile-png.js';
 import { digitPng, drawDigit, MNIST_LIKE, ON_PAPER } from './testing/segment-digits.js';
 import { type ServedApp, serveApp, upload } from './testing/served-app.js';
 
 const MEGABYTE = 2 ** 20;
-/** In libuv's pool: it takes seconds, in which the server beside is to go on. */
-const deflated = promisify(deflate);
-
-function pngChunk(type: string, data: Uint8Array): Buffer {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-  const chunk = Buffer.alloc(body.length + 8);
-  chunk.writeUInt32BE(data.length, 0);
-  body.copy(chunk, 4);
-  chunk.writeUInt32BE(crc32(body), body.length + 4);
-  return chunk;
-}
-
-/** A valid PNG of one bit per pixel, all black: a few hundred kilobytes at most, whatever its size. */
-async function blackPng(width: number, height: number, ...extra: readonly Buffer[]): Promise<Buffer> {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header[8] = 1;
-  const rows = Buffer.alloc((Math.ceil(width / 8) + 1) * height);
-  return Buffer.concat([
-    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
-    pngChunk('IHDR', header),
-    ...extra,
-    pngChunk('IDAT', await deflated(rows)),
-    pngChunk('IEND', Buffer.alloc(0)),
-  ]);
-}
 
 /** A GIF whose screen and only frame claim a size that its data do not fill. */
 function hugeGif(side: number): Buffer {

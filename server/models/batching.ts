@@ -84,18 +84,22 @@ export function createBatchingPredictor({
   async function inParts(images: Float32Array, count: number): Promise<Float32Array> {
     const size = images.length / count;
     const answers: Float32Array[] = [];
+    // All of them wait, also those that are not in the queue yet.
+    waitingImages += count;
     let next = 0;
+    const giveUp = (error: unknown): never => {
+      waitingImages -= Math.max(0, count - next * maxBatch);
+      next = count;
+      settleIdle();
+      throw error;
+    };
     const ask = async (): Promise<void> => {
       while (next * maxBatch < count) {
         const part = next++;
         const rows = Math.min(maxBatch, count - part * maxBatch);
         const from = part * maxBatch * size;
-        answers[part] = await enqueue(images.slice(from, from + rows * size), rows).catch(
-          (error: unknown) => {
-            next = count;
-            throw error;
-          },
-        );
+        waitingImages -= rows;
+        answers[part] = await enqueue(images.slice(from, from + rows * size), rows).catch(giveUp);
       }
     };
     await Promise.all(Array.from({ length: workers.length * BATCHES_AHEAD }, ask));
@@ -132,7 +136,7 @@ export function createBatchingPredictor({
     if (queue.length > 0 && card() === undefined) {
       const gone = queue;
       queue = [];
-      waitingImages = 0;
+      waitingImages -= gone.reduce((sum, { count }) => sum + count, 0);
       for (const { reject } of gone)
         reject(new PredictorUnavailableError('The model is not there at the moment.'));
     }
@@ -182,7 +186,7 @@ export function createBatchingPredictor({
   }
 
   function settleIdle(): void {
-    if (queue.length > 0 || [...running.values()].some((batches) => batches > 0)) return;
+    if (waitingImages > 0 || [...running.values()].some((batches) => batches > 0)) return;
     onIdle?.();
   }
 

@@ -211,6 +211,39 @@ describe('micro-batching', () => {
     assert.deepEqual(order, ['small', 'large']);
   });
 
+  it('counts all images of a large request as waiting, and answers all before it closes', async () => {
+    const { worker, batched } = batching({ maxBatch: 2, maxWaitingImages: 10 });
+    const large = batched.predict(new Float32Array(40), 20);
+    await turn();
+    assert.equal(batched.waitingImages(), 16, 'two batches of two are on their way');
+    await assert.rejects(batched.predict(Float32Array.of(1, 1), 1), OverloadedError);
+    let isClosed = false;
+    const closed = batched.close().then(() => {
+      isClosed = true;
+    });
+    while (!isClosed) {
+      await turn();
+      worker.release();
+    }
+    await closed;
+    assert.equal((await large).length, 40);
+    assert.equal(batched.waitingImages(), 0);
+  });
+
+  it('forgets the rest of a large request that has failed', async () => {
+    const { worker, batched } = batching({ maxBatch: 1 });
+    const large = batched.predict(Float32Array.of(-1, -1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5), 6);
+    const failed = assert.rejects(large, /poison/);
+    for (let round = 0; round < 6; round++) {
+      await turn();
+      worker.release();
+    }
+    await failed;
+    assert.equal(batched.waitingImages(), 0);
+    assert.ok(worker.batches.length < 6, 'what nobody waits for is not predicted');
+    await batched.close();
+  });
+
   it('shares the work among workers, and answers all before it closes', async () => {
     const workers = [heldWorker(), heldWorker()];
     const batched = createBatchingPredictor({
