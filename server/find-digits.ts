@@ -12,7 +12,7 @@ export interface Sign extends Box {
 export const MAX_SIGNS = 32;
 
 /** Signs come in a few pieces each: of a picture full of dots the largest are looked at, each beside each other one. */
-const MAX_PIECES = 512;
+const MAX_PIECES = 256;
 
 /** A piece of less than this share of the tallest sign's height is part of a sign beside it, or dirt. */
 const PART_HEIGHT = 0.45;

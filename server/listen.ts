@@ -28,7 +28,7 @@ export interface RunningServer {
 
 /** Slow or silent clients are let go: headers within 10 s, a whole request within 30 s. */
 const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+export const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 10_000;
 const TIMEOUT_CHECK_INTERVAL_MS = 2_000;
 /** Running requests may finish for this long: less than the program's own grace, and than Kubernetes' 30 s. */

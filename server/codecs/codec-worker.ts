@@ -1,9 +1,12 @@
 /** The thread in which large bodies are read and large answers written. */
+import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { HttpProblem } from '../problems.js';
 import { buffersOf, CODECS, type CodecReply, type CodecRequest } from './codec-table.js';
 
 if (parentPort === null) throw new Error('This module runs as a worker thread only.');
+// On Linux this is about the calling thread alone: where cores are short, small requests go first.
+if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 const port = parentPort;
 port.on('message', ({ name, argument }: CodecRequest) => {
   try {

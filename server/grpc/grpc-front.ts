@@ -4,6 +4,7 @@ import {
   ServerInterceptingCall,
   type ServerInterceptor,
   ServerListenerBuilder,
+  status,
 } from '@grpc/grpc-js';
 import { addressBefore } from '../operations/client-address.js';
 import type { Guard } from '../operations/guard.js';
@@ -15,6 +16,8 @@ export interface GrpcFrontOptions {
   readonly guard: Guard;
   readonly observe: Observer;
   readonly trustedProxies: number;
+  /** How long a client may take for its message, as for a request over HTTP. */
+  readonly messageTimeoutMs: number;
 }
 
 /** Names a call in its metadata, and in those that end its answer. */
@@ -24,8 +27,14 @@ export const REQUEST_ID = 'x-request-id';
 const PROBE = '/grpc.health.v1.Health/Check';
 
 /** Makes the front. A call that may not pass is ended before its message is read. */
-export function createGrpcFront({ guard, observe, trustedProxies }: GrpcFrontOptions): ServerInterceptor {
+export function createGrpcFront({
+  guard,
+  observe,
+  trustedProxies,
+  messageTimeoutMs,
+}: GrpcFrontOptions): ServerInterceptor {
   return ({ path }, call) => {
+    let late: NodeJS.Timeout | undefined;
     let requestId = '';
     let ended: ReturnType<Observer> | undefined;
     const fronted = new ServerInterceptingCall(call, {
@@ -46,19 +55,35 @@ export function createGrpcFront({ guard, observe, trustedProxies }: GrpcFrontOpt
                 authorization: metadata.get('authorization')[0]?.toString(),
               });
               const asked = path === PROBE ? Promise.resolve() : guard(sender);
+              late = setTimeout(
+                () =>
+                  fronted.sendStatus({
+                    code: status.DEADLINE_EXCEEDED,
+                    details: 'The message took too long.',
+                  }),
+                messageTimeoutMs,
+              );
               asked.then(
                 () => pass(metadata),
                 (error: unknown) => fronted.sendStatus(toStatus(error)),
               );
             })
-            .withOnCancel(() => ended?.(CLIENT_GONE))
+            .withOnReceiveMessage((message, pass) => {
+              clearTimeout(late);
+              pass(message);
+            })
+            .withOnCancel(() => {
+              clearTimeout(late);
+              ended?.(CLIENT_GONE);
+            })
             .build(),
         ),
-      sendStatus: (status, next) => {
-        const metadata = status.metadata ?? new Metadata();
+      sendStatus: (answer, next) => {
+        clearTimeout(late);
+        const metadata = answer.metadata ?? new Metadata();
         metadata.set(REQUEST_ID, requestId);
-        ended?.(httpStatus(status.code ?? 0));
-        next({ ...status, metadata });
+        ended?.(httpStatus(answer.code ?? 0));
+        next({ ...answer, metadata });
       },
     });
     return fronted;

@@ -12,7 +12,7 @@ import {
 import type { Reporter } from '../../lib/observability/events.js';
 import { DEFAULT_BODY_LIMITS } from '../api/exchange.js';
 import { type Codecs, createCodecs } from '../codecs/codecs.js';
-import { type ListenOptions, listenProblem } from '../listen.js';
+import { type ListenOptions, listenProblem, REQUEST_TIMEOUT_MS } from '../listen.js';
 import type { ServedModels } from '../models/served-models.js';
 import type { Access } from '../operations/access.js';
 import { createGuard } from '../operations/guard.js';
@@ -32,6 +32,8 @@ export interface GrpcOptions extends ObserverOptions {
   readonly rateLimit?: RateLimit;
   /** Proxies in front whose `x-forwarded-for` is believed. */
   readonly trustedProxies: number;
+  /** How long a client may take for its message. */
+  readonly messageTimeoutMs?: number;
 }
 
 /** A gRPC server that takes calls. */
@@ -56,7 +58,13 @@ export async function startGrpc(
   { host, port, tls }: ListenOptions,
 ): Promise<RunningGrpcServer> {
   const { models, reporter, trustedProxies, codecs = createCodecs() } = options;
-  const front = { guard: createGuard(options), observe: createObserver(options), trustedProxies };
+  const { messageTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const front = {
+    guard: createGuard(options),
+    observe: createObserver(options),
+    trustedProxies,
+    messageTimeoutMs,
+  };
   const server = new Server({
     'grpc.max_receive_message_length': DEFAULT_BODY_LIMITS.maxBodyBytes,
     'grpc.max_concurrent_streams': MAX_STREAMS,

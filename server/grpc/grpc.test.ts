@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:http2';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -295,6 +296,33 @@ describe("TensorFlow Serving's gRPC API", () => {
     } finally {
       client.close();
       await broken.close();
+    }
+  });
+
+  it('lets go who never sends a message, and who sends half of one', async () => {
+    const strict = await listenWith({ messageTimeoutMs: 300 });
+    const session = connect(`http://${strict.address}`);
+    try {
+      for (const part of [Buffer.alloc(0), Buffer.of(0, 0, 0, 1, 0, 1, 2, 3)]) {
+        const stream = session.request({
+          ':method': 'POST',
+          ':path': '/tensorflow.serving.PredictionService/Predict',
+          'content-type': 'application/grpc',
+          te: 'trailers',
+        });
+        stream.on('error', () => undefined).resume();
+        stream.write(part);
+        const answered = new Promise<unknown>((resolve) => {
+          stream
+            .once('response', (headers) => resolve(headers['grpc-status']))
+            .once('trailers', (trailers) => resolve(trailers['grpc-status']));
+        });
+        assert.equal(Number(await answered), status.DEADLINE_EXCEEDED);
+        stream.close();
+      }
+    } finally {
+      session.close();
+      await strict.close();
     }
   });
 
