@@ -36,7 +36,9 @@ test('it measures what works, and finds the machine', async () => {
 });
 
 test('for people: a row per backend, what auto takes, what to install', async () => {
-  const { exitCode, stdout } = await runProgramFile('doctor/cli', ['--quick']);
+  // Node's test runner asks for colours where it has a terminal itself.
+  const env = { FORCE_COLOR: undefined };
+  const { exitCode, stdout } = await runProgramFile('doctor/cli', ['--quick'], { env });
   assert.equal(exitCode, 0);
   assert.match(stdout, /^Machine\n {2}Node +\d+\.\d+\.\d+ on /);
   for (const each of BACKEND_REGISTRY)
@@ -45,6 +47,12 @@ test('for people: a row per backend, what auto takes, what to install', async ()
   assert.match(stdout, /^Chosen {2}\S+ {2}\(auto.*\)$/m);
   assert.match(stdout, /^To install\n(.*\n)* {2}.*npm install @tensorflow\/tfjs-node-gpu@4\.22\.0$/m);
   assert.ok(!stdout.includes('\u001b'), 'no colours where no terminal reads');
+});
+
+test('colours may be asked for where no terminal reads', async () => {
+  const flags = ['--quick', '--engine', 'onnx', '--backend', 'cpu'];
+  const { stdout } = await runProgramFile('doctor/cli', flags, { env: { FORCE_COLOR: '1' } });
+  assert.ok(stdout.startsWith('\u001b[1mMachine\u001b[22m\n'), stdout);
 });
 
 test('a terminal gets colours, and rows that fit', () => {

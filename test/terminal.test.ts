@@ -17,6 +17,9 @@ import { writeTinyDataset } from './tiny-dataset.js';
 
 let directory = '';
 before(async () => {
+  // Whatever terminal the tests themselves run on, they open one that wraps its rows anew.
+  for (const name of ['XTERM_VERSION', 'STY']) delete process.env[name];
+  process.env.TERM = 'xterm-256color';
   directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
 });
 after(() => rm(directory, { recursive: true, force: true }));

@@ -8,9 +8,6 @@ const PLAIN_INTERVAL_MS = 5_000;
 const PLAIN_WIDTH = 110;
 /** Between two redraws on a terminal. */
 const REDRAW_INTERVAL_MS = 80;
-/** xterm and GNU screen cut lines when they get narrower; others wrap them anew, and tmux does so inside of any. */
-const { TMUX, XTERM_VERSION, STY } = process.env;
-const WRAPS_ANEW = TMUX !== undefined || (XTERM_VERSION === undefined && STY === undefined);
 /** In front of what goes on from the line before. */
 const INDENT = '  ';
 /** Lines of clients that are redrawn at most. */
@@ -65,7 +62,7 @@ async function terminalDisplay(stream: NodeJS.WriteStream): Promise<Display> {
     if (drawn.columns === columns()) draw.clear();
     else {
       // What is above these rows is not ours to erase.
-      const rowsOf = (line: string) => (WRAPS_ANEW ? Math.max(1, Math.ceil(line.length / columns())) : 1);
+      const rowsOf = (line: string) => (wrapsAnew() ? Math.max(1, Math.ceil(line.length / columns())) : 1);
       const rows = drawn.lines.reduce((sum, line) => sum + rowsOf(line), 0);
       stream.write(`\u001B[${rows}A\r\u001B[J`);
       draw.done();
@@ -130,6 +127,12 @@ async function terminalDisplay(stream: NodeJS.WriteStream): Promise<Display> {
       draw.done();
     },
   };
+}
+
+/** xterm and GNU screen cut lines when they get narrower; others wrap them anew, and tmux does so inside of any. */
+function wrapsAnew(): boolean {
+  const { TMUX, XTERM_VERSION, STY } = process.env;
+  return TMUX !== undefined || (XTERM_VERSION === undefined && STY === undefined);
 }
 
 /** Breaks lines between words; a word that is longer than a line is the terminal's to break. */
