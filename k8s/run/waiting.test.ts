@@ -226,3 +226,30 @@ test('a Job that is deleted and does not go is told, and given up with the next 
   );
   assert.equal(lines.filter((line) => /-init is deleted and not gone yet/.test(line)).length, 1);
 });
+
+test('a reason that comes up later in a Job is told, too', async (t) => {
+  // How often the run has asked for events, after which it tells.
+  let asked = 0;
+  const usual = playedPrograms();
+  const cluster = await playedCluster(t, {
+    // While a pod works, nothing is given up.
+    play: (pod, container) => ({
+      exitCode: 0,
+      ...usual(pod, container),
+      ms: isTrainer(pod, 1) ? 4000 : 0,
+    }),
+    fault: ({ verb, resource }) => {
+      if (verb === 'list' && resource === 'events') asked++;
+      return undefined;
+    },
+    hold: (pod) => {
+      if (!isTrainer(pod, 0) || asked >= 2) return undefined;
+      return asked === 0 ? noSandbox(pod) : noMount(pod);
+    },
+  });
+  const { result, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 1000 });
+  assert.equal(result?.last.reported.length, 4, lines.join('\n'));
+  const told = lines.filter((line) => line.includes('not started after'));
+  assert.match(told[0] ?? '', /^train client 0: .*\(FailedCreatePodSandBox\)/);
+  assert.match(told[1] ?? '', /^train client 0: .*\(FailedMount\)/);
+});

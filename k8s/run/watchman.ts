@@ -67,7 +67,8 @@ export function createWatchman(options: WatchOptions): Watchman {
     if (longest < noticeMs || (now < ask.at && !isLate)) return undefined;
     ask.at = now + ask.everyMs;
     ask.everyMs *= 2;
-    const waits = whyWaiting({ job, pods }, await api.listEvents({}));
+    const isTold = pods.filter(isWaiting).every(podTrouble) && missingPods(job, pods) === 0;
+    const waits = whyWaiting({ job, pods }, isTold ? [] : await api.listEvents({}));
     for (const wait of waits) tellWaiting(wait, now);
     if (!isLate || waits.length === 0) return undefined;
     if (!waits.some(({ trouble }) => trouble.isProgress)) return waits;
@@ -87,7 +88,12 @@ export function createWatchman(options: WatchOptions): Watchman {
     const waiting = pods.filter(isWaiting).map(({ metadata }) => metadata?.uid ?? '');
     if (missingPods(job, pods) > 0) waiting.push('');
     for (const uid of waitingSince.keys()) if (!waiting.includes(uid)) waitingSince.delete(uid);
-    for (const uid of waiting) waitingSince.set(uid, waitingSince.get(uid) ?? now);
+    for (const uid of waiting) {
+      if (waitingSince.has(uid)) continue;
+      waitingSince.set(uid, now);
+      // Who begins to wait after hours is told of as soon as who waited first.
+      Object.assign(ask, { at: Math.min(ask.at, now + noticeMs), everyMs: noticeMs });
+    }
   }
   /** One line for all pods that wait for the same, and once. */
   function tellWaiting({ trouble, pods }: Waiting, now: number): void {
