@@ -3,8 +3,8 @@ import type { CoreV1Event, V1Job } from '@kubernetes/client-node';
 import { formatTable } from '../../lib/observability/format.js';
 import type { ClusterApi } from './cluster-api.js';
 import { jobSeconds, jobState } from './job-status.js';
-import { ROUND_LABEL, RUN_LABEL, runSelector, STAGE_LABEL } from './names.js';
-import { podEnding, podPhase } from './pod-status.js';
+import { NOT_STARTED_ANNOTATION, ROUND_LABEL, RUN_LABEL, runSelector, STAGE_LABEL } from './names.js';
+import { parseObject, podEnding, podPhase } from './pod-status.js';
 import { nameOf } from './types.js';
 import { whyWaiting } from './why-waiting.js';
 
@@ -49,7 +49,7 @@ export async function jobsOfRuns(api: ClusterApi, run: string | undefined): Prom
       state.kind === 'failed'
         ? failed
           ? podEnding(failed).reason
-          : state.reason
+          : (notStarted(job) ?? state.reason)
         : (waiting?.trouble.message ?? '');
     const { labels: marks = {} } = job.metadata ?? {};
     return {
@@ -68,6 +68,13 @@ export async function jobsOfRuns(api: ClusterApi, run: string | undefined): Prom
       note: state.kind === 'complete' ? '' : why,
     };
   });
+}
+
+/** Why clients were given up that had not started. */
+function notStarted({ metadata }: V1Job): string | undefined {
+  const reasons = parseObject(metadata?.annotations?.[NOT_STARTED_ANNOTATION] ?? '') ?? {};
+  const texts = [...new Set(Object.values(reasons).map(String))];
+  return texts.length === 0 ? undefined : texts.join('; ');
 }
 
 /** The Jobs as a table, run by run. */

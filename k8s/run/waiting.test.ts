@@ -157,6 +157,8 @@ test('a client that can never start is missing: the quorum decides, and what is 
     pods.map(({ status }) => status.phase),
     ['Succeeded', 'Succeeded', 'Succeeded'],
   );
+  const notes = await notesOf(cluster);
+  assert.match(notes, /^\S+-train: not started: the image \S+ cannot be pulled \(ImagePullBackOff\)$/m);
   // What is done is taken again as it is, with the same reason for who is missing.
   const again = await runPlayed(cluster, more);
   assert.deepEqual(again.result?.last.missing, result?.last.missing);

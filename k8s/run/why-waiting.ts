@@ -132,7 +132,7 @@ function troubleOfSuspended(job: V1Job, events: readonly CoreV1Event[]): PodTrou
   const queue = job.metadata?.labels?.[QUEUE_LABEL];
   if (queue === undefined) {
     const message = 'the Job is suspended';
-    const advice = `whoever suspended it lets it go on, or kubectl patch job ${nameOf(job)} --patch '{"spec":{"suspend":false}}'`;
+    const advice = `whoever suspends Jobs here has to let it go on (${eventsOf(job)} shows more); --schedule-timeout gives it longer`;
     return { reason: 'Suspended', message, isFinal: false, advice };
   }
   const workloads = events.filter(
