@@ -34,13 +34,13 @@ interface Flags extends StrategyFlags {
 
 const EXAMPLE = `
 Examples:
-  fedbatch aggregate --dir runs/1/rounds/0001/updates --parent runs/1/rounds/0001/global.h5 --out global.h5
-  fedbatch aggregate --dir runs/1/rounds/0001/updates --reported runs/1/rounds/0001/round.json \\
+  npx fedbatch aggregate --dir runs/1/rounds/0001/updates --parent runs/1/rounds/0001/global.h5 --out global.h5
+  npx fedbatch aggregate --dir runs/1/rounds/0001/updates --reported runs/1/rounds/0001/round.json \\
     --parent runs/1/rounds/0001/global.h5 --out global.h5          nothing but what the clients reported
-  fedbatch aggregate --dir u2 --parent 2.h5 --out 3.h5 --strategy fedadam --state-in 2.state --state-out 3.state
-  fedbatch aggregate --dir u1 --parent 1.h5 --out 2.h5 --strategy krum --byzantine 2
-  fedbatch aggregate --dir site-a --parent 1.h5 --group a --out a.h5
-  fedbatch aggregate --groups a.h5 b.h5 --parent 1.h5 --out 2.h5
+  npx fedbatch aggregate --dir u2 --parent 2.h5 --out 3.h5 --strategy fedadam --state-in 2.state --state-out 3.state
+  npx fedbatch aggregate --dir u1 --parent 1.h5 --out 2.h5 --strategy krum --byzantine 2
+  npx fedbatch aggregate --dir site-a --parent 1.h5 --group a --out a.h5
+  npx fedbatch aggregate --groups a.h5 b.h5 --parent 1.h5 --out 2.h5
 
 --group writes the exact sums of its updates, in place of a model; --groups makes of them, in any order, the bytes that
 all updates at once give. That goes with strategies that average (fedavg, fedavgm, fedadagrad, fedadam, fedyogi) and with

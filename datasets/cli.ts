@@ -25,8 +25,8 @@ export function datasetCommand(context: ProgramContext): Command {
     .addCommand(mnistCommand(context))
     .addHelpText(
       'after',
-      '\nExamples:\n  fedbatch dataset\n  fedbatch dataset digits --out digits.npz --seed 7\n' +
-        '  fedbatch dataset mnist\n\nfedbatch run --data NAME and fedbatch split --data NAME do this by themselves.',
+      '\nExamples:\n  npx fedbatch dataset\n  npx fedbatch dataset digits --out digits.npz --seed 7\n' +
+        '  npx fedbatch dataset mnist\n\nnpx fedbatch run --data NAME and npx fedbatch split --data NAME do this by themselves.',
     )
     .action(async (name: string | undefined) => {
       if (name !== undefined)
@@ -53,7 +53,7 @@ function digitsCommand({ reporter, signal }: ProgramContext): Command {
     .option('--seed <number>', 'seed of everything random', integerOption(), DEFAULT_DIGITS.seed)
     .option('--train <count>', 'number of training examples', count, DEFAULT_DIGITS.train)
     .option('--test <count>', 'number of held-out examples, by other hands', count, DEFAULT_DIGITS.test)
-    .addHelpText('after', '\nExample:\n  fedbatch dataset digits --out digits.npz --train 60000 --test 10000')
+    .addHelpText('after', '\nExample:\n  npx fedbatch dataset digits --out digits.npz --train 60000 --test 10000')
     .action(async ({ out, seed, train, test }: DigitsFlags) => {
       const startedAt = performance.now();
       const settings = { seed, train, test };
@@ -85,7 +85,7 @@ function mnistCommand({ reporter, signal }: ProgramContext): Command {
     .option('--sha256 <hex>', 'what the file must hash to', parseSha256, MNIST.sha256)
     .addHelpText(
       'after',
-      '\nExample:\n  fedbatch dataset mnist --out mnist.npz\n\n' +
+      '\nExample:\n  npx fedbatch dataset mnist --out mnist.npz\n\n' +
         "HTTPS_PROXY is heeded only from Node 24 on, with NODE_USE_ENV_PROXY=1; Node's fetch has no proxy before.",
     )
     .action(async ({ out, url, sha256 }: MnistFlags) => {

@@ -39,9 +39,9 @@ export function doctorCommand(context: ProgramContext): Command {
 Each backend is tried in a process of its own: train the default network (cnn, batch 100) for ${MEASURE_SECONDS} seconds.
 
 Examples:
-  fedbatch doctor
-  fedbatch doctor --quick --json
-  fedbatch doctor --engine onnx --threads 1`,
+  npx fedbatch doctor
+  npx fedbatch doctor --quick --json
+  npx fedbatch doctor --engine onnx --threads 1`,
     )
     .action(async (flags: DoctorFlags) => {
       const { quick = false, json = false, threads } = flags;

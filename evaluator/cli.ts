@@ -49,7 +49,7 @@ export function evaluateCommand(context: ProgramContext): Command {
       'after',
       `
 Example:
-  fedbatch evaluate --model aggregated-model.h5 --data data/test.npz --min-accuracy 0.95`,
+  npx fedbatch evaluate --model aggregated-model.h5 --data data/test.npz --min-accuracy 0.95`,
     )
     .action(async (flags: EvaluateFlags) => {
       const { model: models, batch: batchSize, threads, minAccuracy } = flags;

@@ -8,12 +8,12 @@ import { deleteCommand, logsCommand, statusCommand } from './run/inspect-cli.js'
 
 const EXAMPLES = `
 Examples:
-  fedbatch k8s run --clients 10 --rounds 5 --storage-class nfs-csi
-  fedbatch k8s status
-  fedbatch k8s render --clients 3 --epochs 2 --batch 100 --out deploy
-  fedbatch k8s render trainer --clients 3 --epochs 2 --batch 100 | kubectl apply -f -
+  npx fedbatch k8s run --clients 10 --rounds 5 --storage-class nfs-csi
+  npx fedbatch k8s status
+  npx fedbatch k8s render --clients 3 --epochs 2 --batch 100 --out deploy
+  npx fedbatch k8s render trainer --clients 3 --epochs 2 --batch 100 | kubectl apply -f -
 
-fedbatch k8s <command> --help explains its options.`;
+npx fedbatch k8s <command> --help explains its options.`;
 
 /** The commands for clusters. */
 export function k8sCommand(context: ProgramContext): Command {

@@ -41,10 +41,17 @@ const model: Kind = {
 export interface Placeholder extends Kind {
   /** What stands in the templates; undefined where a value must be given. */
   readonly default: string | undefined;
+  /** The option of `k8s render` that gives a value which must be given. */
+  readonly flag?: string;
   readonly meaning: string;
 }
 
-const required = (kind: Kind, meaning: string): Placeholder => ({ ...kind, default: undefined, meaning });
+const required = (kind: Kind, flag: string, meaning: string): Placeholder => ({
+  ...kind,
+  default: undefined,
+  flag,
+  meaning,
+});
 const optional = (kind: Kind, value: string, meaning: string): Placeholder => ({
   ...kind,
   default: value,
@@ -58,10 +65,10 @@ const ours = (program: string): Placeholder =>
 
 /** All placeholders, in the order in which the guide lists them. */
 export const PLACEHOLDERS = {
-  WORKER_NUMBER: required(atLeast1, 'number of clients: shards, and trainer pods'),
-  EPOCH: required(atLeast1, 'local epochs'),
-  BATCH: required(batch, 'examples per training step, or all'),
-  NFS_CLUSTER_IP: required(address, 'cluster IP of the service fedbatch-nfs'),
+  WORKER_NUMBER: required(atLeast1, '--clients', 'number of clients: shards, and trainer pods'),
+  EPOCH: required(atLeast1, '--epochs', 'local epochs'),
+  BATCH: required(batch, '--batch', 'examples per training step, or all'),
+  NFS_CLUSTER_IP: required(address, '--nfs-cluster-ip', 'cluster IP of the service fedbatch-nfs'),
   DATASET: optional(dataset, 'digits', 'what is dealt: digits, mnist, or an npz on the volume'),
   SCALE: optional(scale, 'auto', 'numbers that are black and white in the images, e.g. -1..1'),
   MODEL: optional(model, 'cnn', 'the model that is trained'),

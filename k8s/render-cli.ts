@@ -28,12 +28,12 @@ interface RenderFlags extends TemplateFlags, EngineRenderFlags {
 
 const EXAMPLES = `
 Examples:
-  fedbatch k8s render --clients 3 --epochs 2 --batch 100
-  fedbatch k8s render trainer --clients 3 --epochs 2 --batch 100 --gpu 1 | kubectl apply -f -
-  fedbatch k8s render pvc --storage-class efs --set STORAGE=50Gi | kubectl apply -f -
-  fedbatch k8s render --clients 3 --epochs 2 --batch 100 --out deploy --tag 1.2.0 --image-prefix ghcr.io/me/
+  npx fedbatch k8s render --clients 3 --epochs 2 --batch 100
+  npx fedbatch k8s render trainer --clients 3 --epochs 2 --batch 100 --gpu 1 | kubectl apply -f -
+  npx fedbatch k8s render pvc --storage-class efs --set STORAGE=50Gi | kubectl apply -f -
+  npx fedbatch k8s render --clients 3 --epochs 2 --batch 100 --out deploy --tag 1.2.0 --image-prefix ghcr.io/me/
 
-  fedbatch k8s render --engine argo --clients 10 --rounds 5 --epochs 2 --batch 100 | argo submit -
+  npx fedbatch k8s render --engine argo --clients 10 --rounds 5 --epochs 2 --batch 100 | argo submit -
 
 Templates: ${TEMPLATE_NAMES.join(', ')}.
 Without any, those of a whole job: the claim (with --nfs-cluster-ip the NFS server), network policies, splitter,

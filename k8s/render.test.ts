@@ -135,7 +135,7 @@ describe('a value', () => {
   it('that is missing, unknown or of the wrong kind is refused by name', () => {
     assert.throws(() => fillTemplate('trainer', { WORKER_NUMBER: '3', EPOCH: '2' }), {
       name: 'UsageError',
-      message: 'k8s/5-trainer.yaml: expected a value for {{BATCH}}, found none: add --set BATCH=<value>.',
+      message: 'k8s/5-trainer.yaml: expected a value for {{BATCH}}, found none: add --batch <value>.',
     });
     for (const [name, value] of [
       ['WORKER_NUMBER', '0'],
@@ -255,7 +255,7 @@ describe('fedbatch k8s render', () => {
     for (const [args, sentence] of [
       [
         ['trainer', '--clients', '3', '--epochs', '2'],
-        /k8s\/5-trainer\.yaml: expected a value for \{\{BATCH\}\}/,
+        /k8s\/5-trainer\.yaml: expected a value for \{\{BATCH\}\}, found none: add --batch <value>\./,
       ],
       [['nobody'], /There is no template nobody; there are rbac, /],
       [['--set', 'NOBODY=1'], /--set: there is no placeholder NOBODY; there are WORKER_NUMBER, /],

@@ -3,7 +3,14 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments, visit } from 'yaml';
 import { UsageError } from '../lib/federation/errors.js';
-import { checkValues, isPlaceholder, type PlaceholderName, type Values } from './placeholders.js';
+import {
+  checkValues,
+  isPlaceholder,
+  PLACEHOLDERS,
+  type Placeholder,
+  type PlaceholderName,
+  type Values,
+} from './placeholders.js';
 
 /** The templates by what they make, in the order in which a cluster is given them. */
 export const TEMPLATES = {
@@ -96,11 +103,12 @@ function fillRequired(text: string, values: Values, file: string): string {
   const lines = text.split('\n').map((line) => {
     if (/# \{\{[A-Z_]+\}\}$/.test(line)) return line;
     return line.replace(REQUIRED, (_all, name: string) => {
-      const value = values[known(name, file)];
+      const placeholder = known(name, file);
+      const value = values[placeholder];
       if (value !== undefined) return value;
-      throw new UsageError(
-        `${file}: expected a value for {{${name}}}, found none: add --set ${name}=<value>.`,
-      );
+      const { flag }: Placeholder = PLACEHOLDERS[placeholder];
+      const give = flag === undefined ? `--set ${name}=<value>` : `${flag} <value>`;
+      throw new UsageError(`${file}: expected a value for {{${name}}}, found none: add ${give}.`);
     });
   });
   return lines.join('\n');

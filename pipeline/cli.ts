@@ -36,11 +36,11 @@ interface RunFlags extends SettingsFlags {
 
 const EXAMPLES = `
 Examples:
-  fedbatch run --serve                                    generated digits, 3 clients, then the web page
-  fedbatch run --data mnist.npz --clients 10 --rounds 5   your own data, federated averaging over 5 rounds
-  fedbatch run --clients 100 --fraction 0.1 --quorum 80% --rounds 50 --target-accuracy 0.97
+  npx fedbatch run --serve                                    generated digits, 3 clients, then the web page
+  npx fedbatch run --data mnist.npz --clients 10 --rounds 5   your own data, federated averaging over 5 rounds
+  npx fedbatch run --clients 100 --fraction 0.1 --quorum 80% --rounds 50 --target-accuracy 0.97
                                                           10 clients a round, 8 of which have to report
-  fedbatch run --json --min-accuracy 0.97                 for scripts: one JSON line, exit code 4 below 97 %
+  npx fedbatch run --json --min-accuracy 0.97                 for scripts: one JSON line, exit code 4 below 97 %
 
 A second run with the same options goes on where the first one stopped, and skips what is done.`;
 

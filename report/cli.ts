@@ -15,7 +15,7 @@ export function reportCommand({ reporter }: ProgramContext): Command {
       "Write report.html from a run's records: result, curves, participation, the clients' data, times.",
     )
     .requiredOption('--volume <dir>', 'volume of a run; report.html is written into it, over an earlier one')
-    .addHelpText('after', '\nExample:\n  fedbatch report --volume runs/digits-3x2-1a2b3c4d')
+    .addHelpText('after', '\nExample:\n  npx fedbatch report --volume runs/digits-3x2-1a2b3c4d')
     .action(async (flags: ReportFlags) => {
       const { writeReport } = await import('./write-report.js');
       const { placeOfFailure } = await import('../lib/formats/run-failure.js');

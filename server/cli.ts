@@ -45,7 +45,7 @@ export function serveCommand(context: ProgramContext): Command {
       'after',
       `
 Example:
-  fedbatch serve --model runs/digits/aggregated-model.h5 --port 8080
+  npx fedbatch serve --model aggregated-model.h5 --port 8080
   curl -H 'Accept: application/json' -F file=@samples/digit-7-a.png http://127.0.0.1:8080/upload
 
 docs/SERVING.md describes the API, and what a server on a network needs.`,

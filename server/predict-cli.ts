@@ -11,7 +11,7 @@ import type { PredictOptions } from './client/predict-image.js';
 export function predictCommand({ signal }: ProgramContext): Command {
   return new Command('predict')
     .description(
-      'Ask a server about a picture: fedbatch serve, or any TensorFlow Serving with an image classifier.\n' +
+      'Ask a server about a picture: npx fedbatch serve, or any TensorFlow Serving with an image classifier.\n' +
         'The picture is prepared here; the probabilities are written to stdout as one line of JSON.',
     )
     .requiredOption('--image <file>', 'the picture: PNG, JPEG, WebP, GIF or AVIF')
@@ -38,8 +38,8 @@ export function predictCommand({ signal }: ProgramContext): Command {
       'after',
       `
 Examples:
-  fedbatch predict --image samples/digit-7-a.png
-  fedbatch predict --image samples/digit-7-a.png --protocol grpc --host serving.example --port 8500 --model mnist`,
+  npx fedbatch predict --image samples/digit-7-a.png
+  npx fedbatch predict --image samples/digit-7-a.png --protocol grpc --host serving.example --port 8500 --model mnist`,
     )
     .action(
       async ({ scale, ...options }: Omit<PredictOptions, 'scale'> & { readonly scale?: GivenScale }) => {

@@ -33,8 +33,8 @@ interface SimulatorFlags extends EngineFlags, TrainingFlags, StrategyFlags {
 
 const EXAMPLE = `
 Example:
-  fedbatch split --data mnist --clients 1000 --out data --virtual
-  fedbatch init --data data/test.npz --out global.h5
+  npx fedbatch split --data mnist --clients 1000 --out data --virtual
+  npx fedbatch init --data data/test.npz --out global.h5
   echo '{"request":"train","round":1,"global":"global.h5","clients":[0,1,2]}' | node dist/simulator/cli.js --data data
 
 Requests, one JSON object a line, each answered by a line on stdout:
@@ -45,7 +45,7 @@ Requests, one JSON object a line, each answered by a line on stdout:
 /** The command of the simulator. */
 export function simulatorCommand(context: ProgramContext): Command {
   const command = new Command('simulator')
-    .description('Train virtual clients on a split made with --virtual; fedbatch run --simulate starts it.')
+    .description('Train virtual clients on a split made with --virtual; npx fedbatch run --simulate starts it.')
     .requiredOption('--data <dir>', 'directory of the split');
   return addStrategyOptions(addTrainingOptions(command))
     .option('--dp-noise-file <json>', 'privacy: where the secret key of the noise lies')

@@ -23,11 +23,11 @@ interface SplitFlags extends PartitionFlags {
 
 const EXAMPLES = `
 Examples:
-  fedbatch split --data mnist --clients 3 --out data
-  fedbatch split --data mnist --clients 100 --out data --partition pathological --pieces-per-client 2
-  fedbatch split --data mnist --clients 10 --out data --partition dirichlet --alpha 0.5 --min-examples 10
-  fedbatch split --data letters.npz --out data --partition by-key --key writer
-  fedbatch split --data hospitals/ --out data --partition given`;
+  npx fedbatch split --data mnist --clients 3 --out data
+  npx fedbatch split --data mnist --clients 100 --out data --partition pathological --pieces-per-client 2
+  npx fedbatch split --data mnist --clients 10 --out data --partition dirichlet --alpha 0.5 --min-examples 10
+  npx fedbatch split --data letters.npz --out data --partition by-key --key writer
+  npx fedbatch split --data hospitals/ --out data --partition given`;
 
 /** The command of the splitter. */
 export function splitCommand({ reporter, signal }: ProgramContext): Command {

@@ -25,11 +25,11 @@ after(() => rm(directory, { recursive: true, force: true }));
 test('alone it explains itself, as a usage error; asked for help, it is none', async () => {
   const alone = await fedbatch();
   assert.equal(alone.exitCode, 2);
-  assert.match(alone.stderr, /^Usage: fedbatch/);
+  assert.match(alone.stderr, /^Usage: npx fedbatch/);
   const help = await fedbatch('--help');
   assert.equal(help.exitCode, 0);
   assert.match(help.stdout, /^ {2}split +split a dataset into one shard per client$/m);
-  assert.match(help.stdout, /^ {2}split +fedbatch split --data mnist\.npz --clients 3 --out data$/m);
+  assert.match(help.stdout, /^ {2}split +npx fedbatch split --data mnist\.npz --clients 3 --out data$/m);
 });
 
 test('it knows its version, as a whole and in every command', async () => {

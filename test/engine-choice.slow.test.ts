@@ -143,9 +143,38 @@ describe('a model with a layer that only Keras knows', () => {
     const onnx = await evaluate('--engine', 'onnx');
     assert.equal(onnx.exitCode, 2);
     assert.match(onnx.stderr, /engine onnx is not available: layer \S+ .*--engine tensorflow may know it/);
-    const auto = await evaluate();
-    if (auto.exitCode === 0) assert.match(auto.stderr, /testing on tensorflow\//);
-    else assert.match(auto.stderr, /needed because layer \S+ .*npm install @tensorflow\/tfjs-node@/);
+  });
+
+  it('takes what there is, plain JavaScript at worst, and says what is faster', async () => {
+    for (const flags of [[], ['--engine', 'tensorflow']]) {
+      const { exitCode, stderr } = await evaluate(...flags);
+      assert.equal(exitCode, 0, stderr);
+      assert.match(stderr, /^testing on tensorflow\//m);
+      if (!stderr.includes('tensorflow/cpu')) continue;
+      assert.match(
+        stderr,
+        /hundreds of times slower than others; npm install @tensorflow\/tfjs-node@\S+ makes it faster/,
+      );
+    }
+  });
+
+  it('says what to install where no TensorFlow.js is', async () => {
+    const program = await copyHouse(await sharedDirectory(), { '@tensorflow/tfjs': null });
+    const { exitCode, stderr } = await execa(
+      process.execPath,
+      [
+        program('evaluator/cli'),
+        '--model',
+        foreign,
+        '--data',
+        path('foreign.npz'),
+        '--out',
+        path('never.json'),
+      ],
+      { reject: false },
+    );
+    assert.equal(exitCode, 2, stderr);
+    assert.match(stderr, /needed because layer \S+ .*npm install @tensorflow\/tfjs-node@/);
   });
 });
 

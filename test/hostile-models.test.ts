@@ -98,7 +98,7 @@ test('an update that is large inside is rejected for its shapes, and the others 
     const update = { client, round: 1, examples: 5, parent };
     await writeKerasFile(join(updates, `${client}.h5`), { ...(await readKerasFile(parentFile)), update });
   }
-  const args = ['--dir', updates, '--parent', parentFile, '--savefile', join(directory, 'next.h5')];
+  const args = ['--dir', updates, '--parent', parentFile, '--out', join(directory, 'next.h5')];
   const honest = await measured('aggregator/cli', ...args);
   const bytes = await largeInside({ parent });
   assert.ok(bytes.length < 1e6, `${bytes.length} bytes`);
@@ -128,10 +128,10 @@ test('such a model is refused by who tests, trains on and serves it', async () =
   const model = join(directory, 'large.h5');
   await writeFile(model, await largeInside());
   const calls: readonly (readonly [Program, ...string[]])[] = [
-    ['evaluator/cli', '--modelpath', model, '--data', data],
-    ['trainer/cli', '--init', model, '--data', data, '--savemodel', join(directory, 'no.h5')],
+    ['evaluator/cli', '--model', model, '--data', data],
+    ['trainer/cli', '--init', model, '--data', data, '--out', join(directory, 'no.h5')],
     ['server/cli', '--model', model, '--port', '0'],
-    ['aggregator/cli', model, '--savefile', join(directory, 'no.h5')],
+    ['aggregator/cli', model, '--out', join(directory, 'no.h5')],
   ];
   for (const [program, ...args] of calls) {
     const { exitCode, stderr } = await measured(program, ...args);
@@ -181,7 +181,7 @@ test('a description that is nested without end is no model, whatever reads it', 
       return library.Module.FS.readFile(path);
     });
     await writeFile(model, bytes);
-    const { exitCode, stderr } = await measured('evaluator/cli', '--modelpath', model, '--data', data);
+    const { exitCode, stderr } = await measured('evaluator/cli', '--model', model, '--data', data);
     assert.equal(exitCode, 3, stderr);
   }
 });

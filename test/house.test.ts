@@ -50,8 +50,12 @@ test('the help lists every command, and each explains its options', async () => 
   await Promise.all(
     commands.map(async (command) => {
       const help = await execa(process.execPath, [program, command, '--help']);
-      assert.match(help.stdout, new RegExp(`^Usage: fedbatch ${command} `));
-      assert.match(help.stdout, /\nExamples?:\n +fedbatch /, `fedbatch ${command} --help shows an example`);
+      assert.match(help.stdout, new RegExp(`^Usage: npx fedbatch ${command} `));
+      assert.match(
+        help.stdout,
+        /\nExamples?:\n +npx fedbatch /,
+        `fedbatch ${command} --help shows an example`,
+      );
     }),
   );
 });

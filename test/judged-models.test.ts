@@ -138,7 +138,7 @@ describe('every program', () => {
 
   it('ends with exit code 3, and writes no report', async () => {
     await write('bad', LOGITS);
-    const flags = ['--modelpath', path('bad'), '--data', join(directory, '0.npz')];
+    const flags = ['--model', path('bad'), '--data', join(directory, '0.npz')];
     const { exitCode, stdout, stderr } = await runProgramFile('evaluator/cli', flags);
     assert.equal(exitCode, 3, stderr);
     assert.equal(stdout, '');

@@ -52,7 +52,7 @@ before(async () => {
 });
 
 test('the accuracy test lists what occurs, within little memory', async () => {
-  const args = [programPath('evaluator/cli'), '--modelpath', paths.aggregatedModel];
+  const args = [programPath('evaluator/cli'), '--model', paths.aggregatedModel];
   const { stdout } = await execa(process.execPath, [`--max-old-space-size=${HEAP_MB}`, ...args]);
   assert.match(lastLine(stdout), /^6\/6 - .* - acc: 0\.5000$/);
   const text = await readFile(paths.accuracy, 'utf8');

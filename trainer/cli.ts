@@ -86,10 +86,10 @@ export function trainCommand(context: ProgramContext): Command {
       'after',
       `
 Examples:
-  fedbatch train --data data/0.npz --epochs 2 --batch 100 --out model/0-model.h5
-  fedbatch train --data data/0.npz --init global.h5 --optimizer sgd --learning-rate 0.1 --momentum 0 \\
+  npx fedbatch train --data data/0.npz --epochs 2 --batch 100 --out model/0-model.h5
+  npx fedbatch train --data data/0.npz --init global.h5 --optimizer sgd --learning-rate 0.1 --momentum 0 \\
     --local-steps 1 --batch all --out updates/0.h5            one step of FedSGD
-  fedbatch train --clients 3,7,12 --client-index 1 --data 'data/{client}.npz' \\
+  npx fedbatch train --clients 3,7,12 --client-index 1 --data 'data/{client}.npz' \\
     --out 'updates/{client}.h5'                               client 7, as an Indexed Job picks it`,
     )
     .action(async (flags: TrainFlags, self: Command) => {

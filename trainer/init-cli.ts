@@ -38,7 +38,7 @@ export function initCommand({ reporter }: ProgramContext): Command {
       'after',
       `
 Example:
-  fedbatch init --data data/0.npz --out rounds/0001/global.h5 --seed 7`,
+  npx fedbatch init --data data/0.npz --out rounds/0001/global.h5 --seed 7`,
     )
     .action(async ({ data, out, ...options }: InitFlags) => {
       const tell = (note: string) => reporter.info(note, DATA_NOTE);

@@ -55,7 +55,7 @@ function curvesOf(results: Results, belongs: (name: string) => boolean): readonl
 function commands(): readonly string[] {
   return Object.values(CELLS).flatMap((cell) =>
     cell.learningRates.map((learningRate) =>
-      ['fedbatch', ...cellArguments(cell, { data: 'mnist', learningRate })].join(' '),
+      ['npx', 'fedbatch', ...cellArguments(cell, { data: 'mnist', learningRate })].join(' '),
     ),
   );
 }

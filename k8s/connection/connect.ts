@@ -61,7 +61,7 @@ function nothingThere(
   }
   return new UsageError(
     'Expected a Kubernetes cluster to run on, found no kubeconfig: set KUBECONFIG, give --kubeconfig, or put one at ' +
-      '~/.kube/config. (fedbatch run does the same job on this machine.)',
+      '~/.kube/config. (npx fedbatch run does the same job on this machine.)',
   );
 }
 

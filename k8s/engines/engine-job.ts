@@ -157,6 +157,6 @@ export function requireAllClients({ rounds }: EngineJob, engine: string): void {
   if (rounds.every(({ clients, minUpdates }) => minUpdates === clients.length)) return;
   throw new UsageError(
     `--quorum does not go with --engine ${engine}, which gives the whole job up when a client fails for good: ` +
-      'leave it out, or take --engine argo or fedbatch k8s run.',
+      'leave it out, or take --engine argo or npx fedbatch k8s run.',
   );
 }

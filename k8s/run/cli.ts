@@ -28,10 +28,10 @@ interface RunFlags extends SettingsFlags, TemplateFlags, ClusterFlags {
 
 const EXAMPLES = `
 Examples:
-  fedbatch k8s run --storage-class nfs-csi                       generated digits, 3 clients, 1 round
-  fedbatch k8s run --data mnist --clients 10 --rounds 5 --gpu 1  a GPU for each trainer
-  fedbatch k8s run --data /mnt/datasets/mine.npz --clients 100 --fraction 0.1 --quorum 80% --rounds 50
-  fedbatch k8s run --json --min-accuracy 0.97 --cleanup          for scripts
+  npx fedbatch k8s run --storage-class nfs-csi                       generated digits, 3 clients, 1 round
+  npx fedbatch k8s run --data mnist --clients 10 --rounds 5 --gpu 1  a GPU for each trainer
+  npx fedbatch k8s run --data /mnt/datasets/mine.npz --clients 100 --fraction 0.1 --quorum 80% --rounds 50
+  npx fedbatch k8s run --json --min-accuracy 0.97 --cleanup          for scripts
 
 The same command goes on where an earlier one stopped: finished Jobs and finished rounds are recognised.`;
 

@@ -95,7 +95,7 @@ function isUsable(existing: V1Job, { job, isFresh, quorum }: PlannedJob): boolea
   if (kind === 'running' && !isFresh) {
     throw new UsageError(
       `The Job ${nameOf(existing)} runs already, with other settings or images: wait for it, or stop that run with ` +
-        `fedbatch k8s delete --run ${existing.metadata?.labels?.['fedbatch.io/run'] ?? nameOf(existing)}.`,
+        `npx fedbatch k8s delete --run ${existing.metadata?.labels?.['fedbatch.io/run'] ?? nameOf(existing)}.`,
     );
   }
   const isEnough =

@@ -29,7 +29,7 @@ export function statusCommand(context: ProgramContext): Command {
     .description('Show where the runs in a namespace stand, Job by Job.')
     .option('--run <id>', 'one run alone')
     .option('--json', 'print one JSON line')
-    .addHelpText('after', '\nExample:\n  fedbatch k8s status --run digits-3x2-1a2b3c4d')
+    .addHelpText('after', '\nExample:\n  npx fedbatch k8s status --run digits-3x2-1a2b3c4d')
     .action(async (flags: RunFlag & { readonly json?: true }) => {
       const { describeJobs, jobsOfRuns } = await import('./status.js');
       const rows = await jobsOfRuns(await connect(flags, context), flags.run && runName(flags.run));
@@ -51,7 +51,7 @@ export function logsCommand(context: ProgramContext): Command {
     .option('--follow', 'go on until the pods end')
     .addHelpText(
       'after',
-      '\nExample:\n  fedbatch k8s logs --run digits-3x2-1a2b3c4d --stage train --round 1 --follow',
+      '\nExample:\n  npx fedbatch k8s logs --run digits-3x2-1a2b3c4d --stage train --round 1 --follow',
     )
     .action(async ({ follow = false, ...flags }: LogsFlags) => {
       const { printLogs } = await import('./logs.js');
@@ -67,7 +67,7 @@ export function deleteCommand(context: ProgramContext): Command {
     .summary('stop a run and delete its Jobs')
     .description('Stop a run if it is at work, and delete its Jobs; its files stay on the volume.')
     .requiredOption('--run <id>', 'the run')
-    .addHelpText('after', '\nExample:\n  fedbatch k8s delete --run digits-3x2-1a2b3c4d')
+    .addHelpText('after', '\nExample:\n  npx fedbatch k8s delete --run digits-3x2-1a2b3c4d')
     .action(async (flags: RunFlag & { readonly run: string }) => {
       const { deleteRun } = await import('./delete.js');
       const { reporter, signal } = context;

@@ -31,7 +31,7 @@ export async function printLogs(
   const pods = items.filter((pod) => query.index === undefined || indexOf(pod) === query.index);
   if (pods.length === 0) {
     throw new UsageError(
-      `There are no pods of the run ${query.run} in the namespace ${api.namespace} that fit: fedbatch k8s status lists its Jobs.`,
+      `There are no pods of the run ${query.run} in the namespace ${api.namespace} that fit: npx fedbatch k8s status lists its Jobs.`,
     );
   }
   const started = pods.flatMap((pod) =>

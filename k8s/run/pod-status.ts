@@ -154,7 +154,7 @@ function adviceForNode(message: string): string {
   if (/unbound immediate PersistentVolumeClaims/.test(message))
     return 'kubectl describe pvc says what it waits for; k8s render pvc --storage-class names a class that offers ReadWriteMany';
   if (/persistentvolumeclaim .* not found/.test(message))
-    return 'make the claim: fedbatch k8s render pvc | kubectl apply -f -';
+    return 'make the claim: npx fedbatch k8s render pvc | kubectl apply -f -';
   if (/nvidia\.com\/gpu/.test(message))
     return 'no node has a free GPU: run without --gpu, or add nodes with the NVIDIA device plugin';
   return 'add nodes, or ask for less with --set TRAINER_CPU=… and TRAINER_MEMORY=…';

@@ -233,7 +233,7 @@ test('a run that is interrupted leaves its Jobs to go on, and the same command w
   assert.equal(error?.exitCode, 130);
   assert.match(
     error?.message ?? '',
-    /the same command waits for it again, and fedbatch k8s delete --run digits-4x1-\w+ ends it/,
+    /the same command waits for it again, and npx fedbatch k8s delete --run digits-4x1-\w+ ends it/,
   );
   assert.equal(trainers().length, 4);
   isSlow = false;

@@ -98,7 +98,7 @@ export async function runOnCluster(
       throw error;
     }
     throw new InterruptedError(
-      `Interrupted. What runs in the cluster goes on; the same command waits for it again, and fedbatch k8s delete --run ${run} ends it.`,
+      `Interrupted. What runs in the cluster goes on; the same command waits for it again, and npx fedbatch k8s delete --run ${run} ends it.`,
       { cause: error },
     );
   }

@@ -2,13 +2,11 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { commandNamed } from '../../test/commands.js';
 import { runProgramFile } from '../../test/programs.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { writeTinyDataset } from '../../test/tiny-dataset.js';
 import { withoutAliases } from './aliases.js';
-import type { ProgramContext } from './program.js';
-
-const context = {} as ProgramContext;
 
 /** Every program that has an option with other names, and all of those. */
 const TAKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -41,25 +39,6 @@ const TAKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-async function commandNamed(name: string) {
-  switch (name) {
-    case 'split':
-      return (await import('../../splitter/cli.js')).splitCommand(context);
-    case 'init':
-      return (await import('../../trainer/init-cli.js')).initCommand(context);
-    case 'train':
-      return (await import('../../trainer/cli.js')).trainCommand(context);
-    case 'aggregate':
-      return (await import('../../aggregator/cli.js')).aggregateCommand(context);
-    case 'evaluate':
-      return (await import('../../evaluator/cli.js')).evaluateCommand(context);
-    case 'serve':
-      return (await import('../../server/cli.js')).serveCommand(context);
-    default:
-      return (await import('../../pipeline/cli.js')).runCommand(context);
-  }
-}
-
 for (const [name, aliases] of Object.entries(TAKEN)) {
   test(`${name} takes other names of its options, and its help shows none of them`, async () => {
     const command = await commandNamed(name);
@@ -88,7 +67,7 @@ test('a program that has an option of such a name means that one', async () => {
 });
 
 test('a subcommand has the names of its own options', async () => {
-  const k8s = (await import('../../k8s/cli.js')).k8sCommand(context);
+  const k8s = await commandNamed('k8s');
   assert.deepEqual(withoutAliases(k8s, ['render', '--n-container', '3', '--epoch=2', '--output', 'deploy']), [
     'render',
     '--clients',

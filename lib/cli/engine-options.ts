@@ -26,7 +26,7 @@ export function engineOption(): Option {
 export function backendOption(): Option {
   return new Option(
     '--backend <name>',
-    'the device and library under the engine (default: the best that works here; see fedbatch doctor)',
+    'the device and library under the engine (default: the best that works here; see npx fedbatch doctor)',
   ).choices(backendNames());
 }
 

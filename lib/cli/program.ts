@@ -50,8 +50,8 @@ export async function runProgram(build: CommandBuilder, argv: readonly string[])
   }
 }
 
-/** The command that users type; every program is one of its subcommands. */
-const PROGRAM = 'fedbatch';
+/** The command that users type, in a checkout too; every program is one of its subcommands. */
+export const PROGRAM = 'npx fedbatch';
 
 /** Columns of help at most. */
 const HELP_WIDTH = 110;
@@ -66,7 +66,7 @@ export function normaliseFlag(argument: string): string {
 
 /** Adds what all programs share and makes usage errors throw instead of ending the process. */
 function addCommonOptions(program: Command): Command {
-  // The program's own folder names it `split`; what a user types, and what help shows, is `fedbatch split`.
+  // The program's own folder names it `split`; what a user types, and what help shows, is `npx fedbatch split`.
   if (program.name() !== PROGRAM) program.name(`${PROGRAM} ${program.name()}`);
   program.version(packageVersion(), '--version', 'print the version');
   for (const each of withSubcommands(program)) {

@@ -27,6 +27,8 @@ export interface ChoiceOptions {
   readonly registry?: readonly RegisteredBackend[];
   /** The model to run: one with layers that only Keras knows needs TensorFlow. */
   readonly description?: ModelDescription;
+  /** Take what otherwise only who names it gets, where nothing better works. */
+  readonly atWorst?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -39,7 +41,7 @@ export interface ChoiceOptions {
  */
 export async function chooseEngine(
   choice: EngineChoice,
-  { registry = BACKEND_REGISTRY, description, signal }: ChoiceOptions = {},
+  { registry = BACKEND_REGISTRY, description, atWorst = false, signal }: ChoiceOptions = {},
 ): Promise<ChosenEngine> {
   const [foreign] = description === undefined ? [] : foreignLayers(description);
   if (foreign !== undefined)
@@ -53,12 +55,16 @@ export async function chooseEngine(
   if (choice.backend !== undefined && matching.length === 1 && only !== undefined) {
     return { engine: await loadAsAsked(only), backend: only, why: 'as asked' };
   }
-  const candidates = matching.filter((each) => isCandidate(each, choice));
+  const candidates = matching.filter((each) => atWorst || isCandidate(each, choice));
   const passedOver: Refusal[] = [];
   for (const backend of candidates) {
     const outcome = await tryToLoad(backend, signal);
     if (outcome.engine !== undefined) {
-      return { engine: outcome.engine, backend, why: explain(choice, passedOver) };
+      return {
+        engine: outcome.engine,
+        backend,
+        why: explain(choice, passedOver) + slowness(backend, passedOver),
+      };
     }
     passedOver.push({ backend, reason: outcome.reason });
   }
@@ -76,7 +82,7 @@ async function chooseForForeign(
     throw new EngineUnavailableError(formatChoice(choice), `${reason}. --engine tensorflow may know it.`);
   }
   try {
-    const chosen = await chooseEngine(engineChoice('tensorflow', backend), options);
+    const chosen = await chooseEngine(engineChoice('tensorflow', backend), { ...options, atWorst: true });
     return name === 'auto' ? { ...chosen, why: `${chosen.why}, because ${reason}` } : chosen;
   } catch (cause) {
     if (!(cause instanceof EngineUnavailableError) || name !== 'auto') throw cause;
@@ -137,6 +143,14 @@ async function tryToLoad(backend: RegisteredBackend, signal: AbortSignal | undef
 function explain(choice: EngineChoice, passedOver: readonly Refusal[]): string {
   const better = [...new Set(passedOver.map(({ backend, reason }) => clause(backend, reason)))];
   return [formatChoice(choice), ...(better.length === 0 ? [] : [better.join('; ')])].join(': ');
+}
+
+/** What is taken only where nothing else works is slow: says so, and what to install. */
+function slowness({ offeredTo }: RegisteredBackend, passedOver: readonly Refusal[]): string {
+  if (offeredTo !== 'backend') return '';
+  const better = passedOver.map(({ backend }) => backend).filter((each) => each.device === 'cpu');
+  const advice = better.map(({ install }) => `; ${install} makes it faster`);
+  return ` (this backend is hundreds of times slower than others${advice.join('')})`;
 }
 
 /** A missing GPU is said once, and not for each library that would use it. */

@@ -16,10 +16,10 @@ interface RecordFlags {
 
 const EXAMPLES = `
 Examples:
-  fedbatch record --step open --volume /mnt/runs/a --facts run.json        take the volume, list what is done
-  fedbatch record --step trained --volume /mnt/runs/a --facts round.json   who reported, who is missing
+  npx fedbatch record --step open --volume /mnt/runs/a --facts run.json        take the volume, list what is done
+  npx fedbatch record --step trained --volume /mnt/runs/a --facts round.json   who reported, who is missing
 
-fedbatch k8s run starts it inside the cluster, beside the stages; the facts are JSON that it makes. The last line on
+npx fedbatch k8s run starts it inside the cluster, beside the stages; the facts are JSON that it makes. The last line on
 stdout is a JSON object.`;
 
 /** The command of the recorder. */
