@@ -53,7 +53,10 @@ function digitsCommand({ reporter, signal }: ProgramContext): Command {
     .option('--seed <number>', 'seed of everything random', integerOption(), DEFAULT_DIGITS.seed)
     .option('--train <count>', 'number of training examples', count, DEFAULT_DIGITS.train)
     .option('--test <count>', 'number of held-out examples, by other hands', count, DEFAULT_DIGITS.test)
-    .addHelpText('after', '\nExample:\n  npx fedbatch dataset digits --out digits.npz --train 60000 --test 10000')
+    .addHelpText(
+      'after',
+      '\nExample:\n  npx fedbatch dataset digits --out digits.npz --train 60000 --test 10000',
+    )
     .action(async ({ out, seed, train, test }: DigitsFlags) => {
       const startedAt = performance.now();
       const settings = { seed, train, test };

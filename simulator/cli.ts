@@ -45,7 +45,9 @@ Requests, one JSON object a line, each answered by a line on stdout:
 /** The command of the simulator. */
 export function simulatorCommand(context: ProgramContext): Command {
   const command = new Command('simulator')
-    .description('Train virtual clients on a split made with --virtual; npx fedbatch run --simulate starts it.')
+    .description(
+      'Train virtual clients on a split made with --virtual; npx fedbatch run --simulate starts it.',
+    )
     .requiredOption('--data <dir>', 'directory of the split');
   return addStrategyOptions(addTrainingOptions(command))
     .option('--dp-noise-file <json>', 'privacy: where the secret key of the noise lies')
