@@ -101,7 +101,7 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
     .option('--dp-population <K>', 'privacy: clients that they are selected from', integerOption({ min: 1 }))
     .option(
       '--dp-noise-file <json>',
-      'privacy: where the secret key of the noise lies, and how often it was drawn (default: noise-key.json beside --savefile)',
+      'privacy: where the secret key of the noise lies, and how often it was drawn (default: noise-key.json beside --out)',
     )
     .option('--seed <number>', 'of --dp-noise-source seed', integerOption(), 0)
     .addHelpText('after', EXAMPLE)

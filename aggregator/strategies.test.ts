@@ -260,7 +260,7 @@ describe('privacy', () => {
   it('a kill at any operation: the same command makes the same model, and ε counts no more than was to be seen', async () => {
     const directory = await mkdtemp(join(root, 'killed-'));
     const [next, key] = [join(directory, 'next.h5'), join(directory, 'noise-key.json')];
-    const args = ['--dir', at('updates'), '--parent', parent, '--savefile', next, ...FLAGS];
+    const args = ['--dir', at('updates'), '--parent', parent, '--out', next, ...FLAGS];
     const kill = (before: number) =>
       execa(process.execPath, [programPath('aggregator/cli'), ...args], {
         reject: false,
@@ -295,7 +295,7 @@ describe('privacy', () => {
 
   it('another set of updates under the same key gets other noise, and is counted', async () => {
     const directory = await mkdtemp(join(root, 'redrawn-'));
-    const args = ['--dir', at('updates'), '--parent', parent, '--savefile', join(directory, 'next.h5')];
+    const args = ['--dir', at('updates'), '--parent', parent, '--out', join(directory, 'next.h5')];
     const first = await run(...args, ...FLAGS);
     const fewer = await run(...args, ...FLAGS, '--clients', '0,1,2,3,4,5');
     assert.equal(fewer.exitCode, 0, fewer.stderr);
