@@ -151,6 +151,11 @@ describe('fedbatch serve', () => {
         ),
       ],
       [
+        ['--model', model, '--port', taken, '--grpc-port', taken],
+        2,
+        new RegExp(`^error: --port and --grpc-port are both ${taken}; choose another for one of them .*\\.$`),
+      ],
+      [
         ['--model', model, '--wait-for-model', '--port', taken, '--grpc-port', '0'],
         2,
         new RegExp(`^error: Port ${taken} on 127\\.0\\.0\\.1 is in use by another program; .*--port .*\\.$`),

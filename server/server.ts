@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ProgramContext } from '../lib/cli/program.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
+import { UsageError } from '../lib/federation/errors.js';
 import { describeScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { readFileShared } from '../lib/formats/atomic-file.js';
 import { createApp } from './app.js';
@@ -63,9 +64,13 @@ const WAIT_SECONDS = 5;
  * Serves a model until `signal` aborts; writes the address to stdout once it answers.
  *
  * @throws {ModelRefusedError} when the model is missing or cannot be served
- * @throws {UsageError} when the address or port cannot be had
+ * @throws {UsageError} when the address or a port cannot be had
  */
 export async function serve(options: ServeOptions, { reporter, signal }: ProgramContext): Promise<void> {
+  if (options.port !== 0 && options.port === options.grpcPort)
+    throw new UsageError(
+      `--port and --grpc-port are both ${options.port}; choose another for one of them (0 picks a free one).`,
+    );
   const samples = await gallery(options.samples);
   const access = await readAccess(options);
   const tls = await readTls(options);

@@ -42,7 +42,7 @@ function requireBounded(bytes: Buffer): void {
         throw new HttpProblem(400, `Expected JSON at most ${MAX_DEPTH} deep, found a deeper one.`);
     } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth--;
     if (parts > MAX_PARTS)
-      throw new HttpProblem(400, `Expected at most ${MAX_PARTS} lists and objects, found more.`);
+      throw new HttpProblem(400, `Expected at most ${MAX_PARTS} lists, objects and texts, found more.`);
   }
 }
 
