@@ -1,7 +1,7 @@
 /** `fedbatch k8s run` from end to end: the real client, an API server over HTTP, pods as processes of the real programs. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
@@ -169,4 +169,30 @@ test('status and logs tell of the run, delete removes its objects and leaves its
   assert.equal(deleted.exitCode, 0, deleted.stderr);
   for (const kind of ['Job', 'Pod', 'ConfigMap']) assert.deepEqual(objectsOf(cluster, kind), []);
   assert.ok(existsSync(volumePaths(volume).aggregatedModel));
+});
+
+test('bad data touch no volume; a stage that fails is on its record until the same command succeeds', async () => {
+  const { metrics, report, round } = volumePaths(volume);
+  const diary = await readFile(metrics, 'utf8');
+  await writeFile(join(cluster.claim('fedbatch'), 'bad.npz'), 'no zip at all');
+  const flags = ['run', '--data', '/mnt/bad.npz', ...SETTINGS, '--volume', 'runs/first', '--fresh'];
+  const bad = await kube(cluster, flags);
+  assert.equal(bad.exitCode, 3, bad.stderr);
+  assert.match(bad.stderr, /error: split \(check\): .*bad\.npz: expected an npz/);
+  assert.equal(await readFile(metrics, 'utf8'), diary);
+  assert.ok(existsSync(volumePaths(volume).aggregatedModel));
+
+  const more = ['--volume', 'runs/first', '--rounds', '3', '--retries', '0'];
+  await mkdir(join(round(3).update(1), 'in the way'), { recursive: true });
+  const failed = await kubeRun(cluster, more);
+  assert.equal(failed.exitCode, 3, failed.stderr);
+  const [failure] = eventsOf(volume, 'failure');
+  assert.deepEqual([failure?.stage, failure?.round, failure?.client, failure?.exitCode], ['train', 3, 1, 3]);
+  assert.match(
+    await readFile(report, 'utf8'),
+    /Failed: train of client 1 in round 3\..*\n.*could not be written/,
+  );
+  await rm(round(3).update(1), { recursive: true });
+  await finishKubeRun(cluster, more);
+  assert.doesNotMatch(await readFile(report, 'utf8'), /Failed:/);
 });

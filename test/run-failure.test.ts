@@ -119,20 +119,20 @@ test('a run that was killed is told from one that failed', async () => {
 });
 
 test('a pipeline without a volume has the failure recorded, on the volume of its own run alone', async () => {
-  const { id } = await readRunRecord(paths.run);
+  const { settings } = await readRunRecord(paths.run);
   const failure = { stage: 'aggregate', round: 1, exitCode: 5, reason: 'its pod is gone.', next: 'Look.' };
   const facts = join(directory, 'facts.json');
-  const record = async (id: string) => {
-    await writeFile(facts, JSON.stringify({ id, failure }));
+  const record = async (change: object) => {
+    await writeFile(facts, JSON.stringify({ settings: { ...settings, ...change }, failure }));
     const program = programPath('cli');
     const step = ['record', '--step', 'failed', '--volume', volume, '--facts', facts];
     const { stdout } = await execa(process.execPath, [program, ...step]);
     return JSON.parse(lastLine(stdout)) as unknown;
   };
   const before = await readFile(paths.metrics, 'utf8');
-  assert.deepEqual(await record('another'), { recorded: false });
+  assert.deepEqual(await record({ seed: 9 }), { recorded: false });
   assert.equal(await readFile(paths.metrics, 'utf8'), before);
-  assert.deepEqual(await record(id), { recorded: true });
+  assert.deepEqual(await record({ federation: { ...settings.federation, rounds: 7 } }), { recorded: true });
   assert.equal((await told()).state, 'failed');
   assert.match(await report(), /Failed: aggregate in round 1\..*\n.*its pod is gone\./);
 });

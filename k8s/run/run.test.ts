@@ -98,8 +98,7 @@ test('without a quorum the first client that fails ends the run with its exit co
     error?.message,
     'train client 0: ended with exit code 3: /mnt/data/0.npz: expected a shard, found nothing.',
   );
-  const { id, failure } = factsOf(cluster, 'failed');
-  assert.match(String(id), /^digits-4x1-/);
+  const { failure } = factsOf(cluster, 'failed');
   const next = 'Mend the file, or the disk, that the reason names; the same command goes on from here.';
   const reason = error?.message;
   assert.deepEqual(failure, { stage: 'train', round: 1, client: 0, exitCode: 3, reason, next });
@@ -111,6 +110,18 @@ test('without a quorum the first client that fails ends the run with its exit co
     lines.some((line) => /r0001-train of an earlier attempt has failed \(\w+\): made anew/.test(line)),
     lines.join('\n'),
   );
+});
+
+test('of clients that are missing since another one failed, the one that failed is named', async (t) => {
+  const play = playedPrograms(({ container, client }) => {
+    if (container !== 'trainer') return undefined;
+    return client === 3
+      ? { exitCode: 3, message: '/mnt/data/3.npz: expected a shard, found nothing.' }
+      : { exitCode: 0, ms: Number.POSITIVE_INFINITY };
+  });
+  const { error } = await runPlayed(await playedCluster(t, { play }));
+  assert.equal(error?.exitCode, 3);
+  assert.match(error?.message ?? '', /^train client 3: ended with exit code 3: .*found nothing\.$/);
 });
 
 /** What the recorder of a stage is given. */

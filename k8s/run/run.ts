@@ -94,7 +94,8 @@ export async function runOnCluster(
   } catch (error) {
     if (!(error instanceof InterruptedError) && !signal.aborted) {
       const failure = failureOf(error, clock.failedAt() ?? { stage: 'run' });
-      if (isOpen || isOfSplitter(error)) await recordOnVolume({ id, failure }, { ...context, jobs, error });
+      if (isOpen || isOfSplitter(error))
+        await recordOnVolume({ settings, failure }, { ...context, jobs, error });
       throw error;
     }
     throw new InterruptedError(
@@ -112,7 +113,7 @@ const isOfSplitter = (error: unknown) => error instanceof StageError && error.st
 
 /** Has a Job put the failure on the volume's record; where the cluster does not run it soon, that is said. */
 async function recordOnVolume(
-  facts: { readonly id: string; readonly failure: RunFailure },
+  facts: { readonly settings: RunSettings; readonly failure: RunFailure },
   { jobs, error, ...context }: WaitContext & { readonly jobs: StageJobs; readonly error: unknown },
 ): Promise<void> {
   // The server was waited for already.

@@ -50,7 +50,11 @@ export async function readTrained(ended: EndedJob, task: TrainTask, context: Wai
     stuck === undefined
       ? ''
       : ` The Job ${nameOf(job)} and what it has done stay; the same command goes on with it. Next: ${stuck.advice}.`;
-  const first = missing.find(({ reason }) => stuck && reason === notStartedFor(stuck)) ?? missing[0];
+  // A Job that fails by one client ends the others: the cause is told, and not what follows from it.
+  const first =
+    missing.find(({ reason }) => stuck && reason === notStartedFor(stuck)) ??
+    missing.find(({ ending }) => ending !== undefined) ??
+    missing[0];
   if (quorum === undefined && first !== undefined) {
     const { client, reason, ending } = first;
     throw new StageError(`train client ${client}`, `${reason}.${next}`, {

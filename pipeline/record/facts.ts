@@ -54,8 +54,8 @@ export const endFactsSchema = z.strictObject({
   failure: runFailureSchema.optional(),
 });
 
-/** A run that failed, by its id: what lies there may be another's. */
-export const failedFactsSchema = z.strictObject({ id: z.string(), failure: runFailureSchema });
+/** A run that failed, by its settings: what lies there may be another's. */
+export const failedFactsSchema = z.strictObject({ settings: runSettingsSchema, failure: runFailureSchema });
 
 export type RunFacts = z.infer<typeof runFactsSchema>;
 export type RoundStartFacts = z.infer<typeof roundStartSchema>;

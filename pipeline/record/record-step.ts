@@ -7,6 +7,7 @@ import { concludeStage } from '../conclude-stage.js';
 import { openMetrics } from '../metrics.js';
 import { reportStage } from '../report-stage.js';
 import { recordFailure } from '../run-failure.js';
+import { settingsDifferences } from '../settings.js';
 import {
   type EndFacts,
   endFactsSchema,
@@ -89,9 +90,10 @@ async function recordEnd(
 /** @throws {DataError} where no run's record lies */
 async function recordFailed(
   run: Recording & Pick<RecordOptions, 'signal'>,
-  { id, failure }: FailedFacts,
+  { settings, failure }: FailedFacts,
 ): Promise<object> {
-  if ((await readRunRecord(run.paths.run)).id !== id) return { recorded: false };
+  const record = await readRunRecord(run.paths.run);
+  if (settingsDifferences(record.settings, settings).length > 0) return { recorded: false };
   await recordFailure(run, failure);
   await reportStage(run);
   return { recorded: true };
