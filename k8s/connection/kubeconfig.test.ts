@@ -197,6 +197,16 @@ test('a proxy is gone through', async (t) => {
   assert.deepEqual(wanted, [new URL(cluster.api.url).host]);
 });
 
+test('what other contexts lead to is not asked for', async (t) => {
+  const old = { command: 'x', apiVersion: 'client.authentication.k8s.io/v1alpha1' };
+  const users = [
+    { name: 'old', user: { exec: old } },
+    { name: 'ada', user: { token: 'mine' } },
+  ];
+  const { items } = await asks(t, { more: { users } });
+  assert.deepEqual([items, header('authorization')], [[], 'Bearer mine']);
+});
+
 test('the namespace is that of the flag, of the context, or default', async (t) => {
   assert.equal((await asks(t, {})).namespace, 'default');
   const path = await writeKubeconfig(t, kubeconfigText(server, { context: { namespace: 'team' } }));

@@ -98,51 +98,49 @@ const userSchema = z.looseObject({
 
 const contextSchema = z.looseObject({ cluster: text, user: text, namespace: text });
 
-const named = <K extends string, T>(key: K, schema: z.ZodType<T>) =>
-  list(z.looseObject({ name: z.string().min(1), [key]: optional(schema) } as { name: z.ZodString }));
+// An entry is read where it is wanted: what another context leads to may be of another time.
+const entries = list(z.looseObject({ name: z.string().min(1) }));
 
 const fileSchema = z.looseObject({
   kind: optional(z.literal('Config')),
   'current-context': text,
-  clusters: named('cluster', clusterSchema),
-  contexts: named('context', contextSchema),
-  users: named('user', userSchema),
+  clusters: entries,
+  contexts: entries,
+  users: entries,
 });
 
 type Entry<T> = T & { readonly file: string };
+
+/** The entries of one kind, by name, with the file that each is from. */
+type Entries = ReadonlyMap<string, { readonly file: string; readonly value: unknown }>;
 
 /** Several kubeconfigs as one: what an earlier file says stays. */
 export interface Kubeconfig {
   readonly files: readonly string[];
   readonly current: string | undefined;
-  readonly clusters: ReadonlyMap<string, Entry<z.infer<typeof clusterSchema>>>;
-  readonly contexts: ReadonlyMap<string, Entry<z.infer<typeof contextSchema>>>;
-  readonly users: ReadonlyMap<string, Entry<z.infer<typeof userSchema>>>;
+  readonly clusters: Entries;
+  readonly contexts: Entries;
+  readonly users: Entries;
 }
 
 /** Reads the files that are there; one that is missing or empty says nothing. @throws {UsageError} for one that is no kubeconfig */
 export function readKubeconfigs(paths: readonly string[]): Kubeconfig {
   let current: string | undefined;
   const files: string[] = [];
-  const [clusters, contexts, users] = [new Map(), new Map(), new Map()];
+  const found = { cluster: new Map(), context: new Map(), user: new Map() };
   for (const path of paths) {
     const content = readConfig(path);
     if (content === undefined) continue;
     files.push(path);
     current ??= content['current-context'] || undefined;
     const file = resolve(path);
-    for (const [key, into] of [
-      ['cluster', clusters],
-      ['context', contexts],
-      ['user', users],
-    ] as const) {
-      for (const entry of content[`${key}s`] as readonly Readonly<Record<string, object | string>>[]) {
-        const { name, [key]: value = {} } = entry;
-        if (!into.has(name)) into.set(name, { ...(value as object), file });
+    for (const key of ['cluster', 'context', 'user'] as const) {
+      for (const { name, [key]: value } of content[`${key}s`]) {
+        if (!found[key].has(name)) found[key].set(name, { file, value });
       }
     }
   }
-  return { files, current, clusters, contexts, users };
+  return { files, current, clusters: found.cluster, contexts: found.context, users: found.user };
 }
 
 function readConfig(path: string): z.infer<typeof fileSchema> | undefined {
@@ -164,11 +162,7 @@ function readConfig(path: string): z.infer<typeof fileSchema> | undefined {
   if (value === null || value === undefined) return undefined;
   const parsed = fileSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw wrong(
-    `${issue?.path.join('.') || 'the file'}: ${issue?.message ?? 'is not understood'}`,
-    parsed.error,
-  );
+  throw wrong(faultOf(parsed.error), parsed.error);
 }
 
 /** Where a context leads, by default the current one. @throws {UsageError} with the field that leads nowhere */
@@ -181,7 +175,7 @@ export function accessOf(config: Kubeconfig, context: string | undefined): Acces
       `The kubeconfig ${source} has no current context: choose one with --context (it has ${names}).`,
     );
   }
-  const chosen = config.contexts.get(name);
+  const chosen = entryOf('contexts', name, { config, schema: contextSchema });
   if (chosen === undefined) {
     const which = context === undefined ? `its current context ${name}` : `a context ${name}`;
     throw new UsageError(`The kubeconfig ${source} does not hold ${which}; it has ${names}.`);
@@ -190,17 +184,36 @@ export function accessOf(config: Kubeconfig, context: string | undefined): Acces
     new UsageError(
       `The context ${name} in ${chosen.file} names the ${kind} ${wanted ?? '(none)'}, which no kubeconfig tells of.`,
     );
-  const cluster = config.clusters.get(chosen.cluster ?? '');
+  const cluster = entryOf('clusters', chosen.cluster ?? '', { config, schema: clusterSchema });
   if (cluster === undefined) throw missing('cluster', chosen.cluster);
-  const user = chosen.user === undefined ? undefined : config.users.get(chosen.user);
-  if (chosen.user !== undefined && chosen.user !== '' && user === undefined)
-    throw missing('user', chosen.user);
+  const user = chosen.user ? entryOf('users', chosen.user, { config, schema: userSchema }) : undefined;
+  if (chosen.user && user === undefined) throw missing('user', chosen.user);
   return {
     cluster: clusterOf(cluster, `clusters[${chosen.cluster}] in ${cluster.file}`),
     user: user === undefined ? { impersonation: {} } : userOf(user, `users[${chosen.user}] in ${user.file}`),
     namespace: chosen.namespace || undefined,
     source,
   };
+}
+
+/** One entry, read. @throws {UsageError} with the field that is not understood */
+function entryOf<T>(
+  kind: 'clusters' | 'contexts' | 'users',
+  name: string,
+  { config, schema }: { readonly config: Kubeconfig; readonly schema: z.ZodType<T> },
+): Entry<T> | undefined {
+  const entry = config[kind].get(name);
+  if (entry === undefined) return undefined;
+  const parsed = schema.safeParse(entry.value ?? {});
+  if (parsed.success) return { ...parsed.data, file: entry.file };
+  throw new UsageError(`${kind}[${name}] in ${entry.file}: ${faultOf(parsed.error)}.`, {
+    cause: parsed.error,
+  });
+}
+
+/** The first thing that is not as it should be: where, and how it should be. */
+function faultOf({ issues: [issue] }: z.ZodError): string {
+  return `${issue?.path.join('.') || 'it'}: ${issue?.message ?? 'is not understood'}`;
 }
 
 /** What a plugin may be told beside the cluster's own fields. */

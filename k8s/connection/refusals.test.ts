@@ -79,7 +79,7 @@ test('what leads nowhere, contradicts itself or is not supported is refused by i
     ],
     [
       { user: byPlugin({ command: 'x', apiVersion: 'client.authentication.k8s.io/v1alpha1' }) },
-      /users\.0\.user\.exec\.apiVersion: /,
+      /users\[ada\] in \S+: exec\.apiVersion: /,
     ],
     [
       { user: byPlugin({ command: 'x', interactiveMode: 'Always' }) },
