@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { writeShard } from '../lib/formats/dataset.js';
+import { readManifest } from '../lib/formats/manifest.js';
 import { encodeNpz } from '../lib/formats/npz.js';
 import { findMnist } from '../test/mnist.js';
 import { encodeDataset, numberedExamples } from '../test/numbered-examples.js';
@@ -86,6 +88,17 @@ test('labels and images of other types are taken with a note; what cannot be tak
   assert.equal(taken.exitCode, 0, taken.stderr);
   assert.match(taken.stderr, /^x is int32 from 255 to 255, taken as uint8$/m);
   assert.match(taken.stderr, /^y is one-hot \[20,2\], taken as labels from 0 to 1$/m);
+  await writeShard(data, {
+    ...numberedExamples(20),
+    labels: Int32Array.from({ length: 20 }, (_, at) => 1 + (at % 3)),
+  });
+  const fromOne = await run(...argv);
+  assert.equal(fromOne.exitCode, 0, fromOne.stderr);
+  assert.match(
+    fromOne.stderr,
+    /dataset\.npz: the labels begin at 1, .* To number the classes from 0: python3 -c /,
+  );
+  assert.equal((await readManifest(join(savedir, 'manifest.json'))).classes, 4);
   await write([20, 3, 32, 32], new Uint8Array(20 * 3072));
   const refused = await run(...argv);
   assert.equal(refused.exitCode, 3);

@@ -29,6 +29,7 @@ import {
   type ManifestShard,
   writeManifest,
 } from '../lib/formats/manifest.js';
+import { numberClassesLine } from '../lib/formats/mending-lines.js';
 import { PARTITION_NAME, TRAIN_NAME, writePartition } from '../lib/formats/virtual-shards.js';
 import { DATA_NOTE, type Reporter } from '../lib/observability/events.js';
 import {
@@ -90,6 +91,7 @@ export async function split(options: SplitOptions): Promise<SplitResult> {
   const dataset = await source.load();
   const plan = planSplit(dataset, options);
   const scale = tellScale(dataset.train, options);
+  tellFirstLabel(dataset.train, options);
   const removed = await beginSplit(savedir, { clients: plan.shards.length, virtual });
   if (removed > 0) reporter.info(`Removed ${removed} shards of an earlier split from ${savedir}.`);
   try {
@@ -160,6 +162,18 @@ function tellScale(
 }
 
 type Image = Manifest['image'];
+
+/** Classes without examples cost little, but a model of 11 classes for 10 digits is seldom meant. */
+function tellFirstLabel({ labels }: Examples, { data, partition, reporter }: SplitOptions): void {
+  const first = labels.reduce((least, label) => Math.min(least, label));
+  if (first === 0) return;
+  // A directory of shards is no file that one line mends.
+  const mend =
+    partition.scheme === 'given' ? '' : ` To number the classes from 0: ${numberClassesLine(data)}`;
+  reporter.warn(
+    `${data}: the labels begin at ${first}, and every number from 0 to the largest of them counts as a class.${mend}`,
+  );
+}
 
 /** Which examples of which source go into each file. */
 interface Plan {
