@@ -1,8 +1,9 @@
 /** Whose updates a round can have: those of the split's clients, of the selected ones, of those that reported. */
+
 import { z } from 'zod';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
-import { DataError } from '../lib/federation/errors.js';
 import { readFileBytes } from '../lib/formats/atomic-file.js';
+import { parseDocument } from '../lib/formats/json-document.js';
 import { clientsOf, readManifest } from '../lib/formats/manifest.js';
 
 /** Where it is told whose updates count. */
@@ -67,11 +68,5 @@ export async function roundClients(sources: ClientSources): Promise<RoundClients
 async function readRecord(file: string): Promise<z.infer<typeof recordSchema>> {
   const expected = 'the record of a round with what its clients reported (round.json)';
   const text = new TextDecoder().decode(await readFileBytes(file, expected));
-  try {
-    return recordSchema.parse(JSON.parse(text));
-  } catch (cause) {
-    const [issue] = cause instanceof z.ZodError ? cause.issues : [];
-    const found = issue === undefined ? 'no valid JSON' : `"${issue.path.join('.')}": ${issue.message}`;
-    throw new DataError({ file, expected, found }, { cause });
-  }
+  return parseDocument(text, { schema: recordSchema, file, expected });
 }

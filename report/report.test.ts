@@ -144,5 +144,5 @@ test('a volume without a run, or with a damaged record: exit code 3 and one sent
   await writeFile(join(volume, 'run.json'), JSON.stringify(run));
   await mkdir(join(volume, 'rounds', '0001'), { recursive: true });
   await writeFile(join(volume, 'rounds', '0001', 'round.json'), '{');
-  await refused(/round\.json: expected the record of a round .*, found no valid JSON\.$/);
+  await refused(/round\.json: expected the record of a round .*, found no JSON \(.*\)\.$/);
 });

@@ -269,8 +269,8 @@ test('--fresh starts over: it removes the files of the run, and none that the us
 });
 
 for (const [name, content, found] of [
-  ['of something else', '{"mine":1}', /"schemaVersion": /],
-  ['that is cut off', '{"schemaVersion":1,"id":"d', /no valid JSON/],
+  ['of something else', '{"mine":1}', /found a fault at schemaVersion: /],
+  ['that is cut off', '{"schemaVersion":1,"id":"d', /found no JSON \(/],
 ] as const) {
   test(`a run.json ${name}: nothing is removed, not even with --fresh, which is not advised`, async () => {
     const volume = join(directory, `foreign ${name}`);

@@ -2,8 +2,7 @@
 import { optimizerOf, type TrainingFlags } from '../lib/cli/training-options.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
 import { readCompilation } from '../lib/engine/keras-compilation.js';
-import { ModelError } from '../lib/engine/parameters.js';
-import { DataError, UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/federation/errors.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 
 /** The flags of an optimizer, as many as were given. */
@@ -30,7 +29,7 @@ export function startingOptimizer(
 ): StartingOptimizer {
   const ofFlags = optimizerOf({ ...DEFAULTS, ...flags });
   if (file.trainingConfig === undefined) return { optimizer: ofFlags, notes: [] };
-  const { optimizer: compiled, otherLoss } = compilationOf(file.trainingConfig, path);
+  const { optimizer: compiled, otherLoss } = readCompilation(file.trainingConfig, path);
   const lossNotes =
     otherLoss === undefined
       ? []
@@ -58,16 +57,6 @@ export function startingOptimizer(
     optimizer,
     notes: [`optimizer ${describe(optimizer)}, as ${path} was compiled${but}`, ...lossNotes],
   };
-}
-
-function compilationOf(trainingConfig: string, path: string): ReturnType<typeof readCompilation> {
-  try {
-    return readCompilation(trainingConfig);
-  } catch (error) {
-    if (!(error instanceof ModelError)) throw error;
-    const expected = 'what Keras writes of a compiled model in attribute "training_config"';
-    throw new DataError({ file: path, expected, found: error.message }, { cause: error });
-  }
 }
 
 /** As one reads it in a line of progress. */

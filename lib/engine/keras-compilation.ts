@@ -1,5 +1,6 @@
 /** What `compile()` left in a Keras file: its optimizer as one of ours, and a loss that our training does not have. */
 import { z } from 'zod';
+import { parseDocument } from '../formats/json-document.js';
 import type { OptimizerSettings } from './engine.js';
 import { KerasSettings, kerasObjectSchema, quote } from './keras-settings.js';
 import { ModelError } from './parameters.js';
@@ -28,12 +29,12 @@ const LOSS_SETTINGS: ReadonlyMap<string, RegExp> = new Map([
 /**
  * What stands in the attribute `training_config`.
  *
- * @throws {ModelError} when that is nothing that Keras writes
+ * @throws {DataError} when that is nothing that Keras writes
  */
-export function readCompilation(trainingConfig: string): Compilation {
-  const parsed = compilationSchema.safeParse(parseJson(trainingConfig));
-  if (!parsed.success) throw new ModelError('a training_config without an optimizer_config');
-  const { optimizer_config: optimizer, loss } = parsed.data;
+export function readCompilation(trainingConfig: string, file: string): Compilation {
+  const expected = 'what Keras writes of a compiled model in attribute "training_config"';
+  const parsed = parseDocument(trainingConfig, { schema: compilationSchema, file, expected });
+  const { optimizer_config: optimizer, loss } = parsed;
   const otherLoss = loss === undefined || loss === null ? undefined : otherThanCrossEntropy(loss);
   return {
     optimizer: readOptimizer(optimizer.class_name, optimizer.config),
@@ -112,12 +113,4 @@ function otherThanCrossEntropy(loss: unknown): string | undefined {
   );
   if (others.length === 0) return undefined;
   return `${object.data.class_name} with ${others.map(([key, value]) => `${key} ${quote(value)}`).join(', ')}`;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -84,7 +84,7 @@ export function describeKerasConfig(
     throw new ModelError(
       className.success && className.data.class_name !== 'Sequential'
         ? `a ${className.data.class_name} model`
-        : 'a damaged model_config',
+        : `a model_config with another ${parsed.error.issues[0]?.path.join('.') || 'structure'} than Keras writes`,
     );
   }
   const { config } = parsed.data;
@@ -111,9 +111,8 @@ export function describeKerasConfig(
   };
   if (foreignLayers(description).length > 0) {
     if (kerasVersion.startsWith('3')) foreignLayers(description).forEach(requireOldMeaning);
-    return givenShape.length === 2
-      ? { ...description, layers: [withoutChannel(givenShape), ...known] }
-      : description;
+    // They may insist on [h, w].
+    return givenShape.length === 2 ? { ...description, withoutChannel: true } : description;
   }
   shapeLayers(description);
   return description;
@@ -137,13 +136,6 @@ function requireOldMeaning({ name, keras }: ForeignLayer): void {
   );
 }
 
-/** Foreign layers may insist on [h, w], where images come as [h, w, 1]. */
-function withoutChannel(shape: readonly number[]): Layer {
-  const name = 'without_channel';
-  const keras = { class_name: 'Reshape', config: { name, target_shape: shape } };
-  return { kind: 'foreign', name, reason: `layer ${name} is a Reshape`, keras };
-}
-
 function findInputShape(first: Readonly<Record<string, unknown>>, buildShape: unknown): readonly number[] {
   const batchShape = first.batch_input_shape ?? first.batch_shape ?? buildShape;
   const given = Array.isArray(batchShape)
@@ -153,7 +145,11 @@ function findInputShape(first: Readonly<Record<string, unknown>>, buildShape: un
       : undefined;
   const shape = z.array(z.number().int().positive()).min(1).max(3).safeParse(given);
   if (!shape.success)
-    throw new ModelError(`an input shape that is not fixed: ${JSON.stringify(given ?? null)}`);
+    throw new ModelError(
+      given === undefined
+        ? 'no input shape: begin the model with keras.Input, or build it, before it is saved'
+        : `an input shape that is not fixed: ${JSON.stringify(given)}`,
+    );
   return shape.data;
 }
 
@@ -173,9 +169,11 @@ function checkWeights(description: ModelDescription, file: KerasFile): void {
 
 /** The `model_config` of a description, in the dialect of Keras 2, which Keras 3 reads too. */
 export function kerasConfig(description: ModelDescription): unknown {
+  const { inputShape, withoutChannel = false } = description;
+  const shape = withoutChannel ? inputShape.slice(0, -1) : inputShape;
   const input = {
     class_name: INPUT,
-    config: { name: 'input', batch_input_shape: [null, ...description.inputShape], dtype: 'float32' },
+    config: { name: 'input', batch_input_shape: [null, ...shape], dtype: 'float32' },
   };
   return {
     class_name: 'Sequential',

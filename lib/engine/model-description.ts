@@ -95,6 +95,8 @@ export interface ModelDescription {
   /** Shape of one input: `[h, w, c]`; a network without convolutions may take `[features]`. */
   readonly inputShape: readonly number[];
   readonly layers: readonly Layer[];
+  /** Set where the first layer takes images `[h, w]`, as layers that only Keras knows may. */
+  readonly withoutChannel?: boolean;
   /** What training would not respect (frozen layers, regularizers), in words; such a model can predict only. */
   readonly trainingObstacles?: readonly string[];
 }

@@ -2,6 +2,7 @@
  * The sums of a group of client updates in a file (HDF5): `/group` is JSON that says whose they are, and
  * `/sums/<array>/<part>` are float64 arrays that add up to Σ n_k · w^k of the model's array, exactly.
  */
+
 import { z } from 'zod';
 import { DataError } from '../federation/errors.js';
 import type { WeightedSums } from '../federation/weighted-mean.js';
@@ -9,6 +10,7 @@ import { sizeOf } from '../federation/weights.js';
 import { readFileBytes } from './atomic-file.js';
 import { type Hdf5Reader, readHdf5 } from './hdf5-reader.js';
 import { writeHdf5 } from './hdf5-writer.js';
+import { parseDocument } from './json-document.js';
 import { checkSignature } from './keras-hdf5-reader.js';
 
 /** What error messages call such a file. */
@@ -101,12 +103,8 @@ export async function readGroup(path: string): Promise<GroupFile> {
 }
 
 function parseFacts(bytes: Uint8Array, file: string): z.infer<typeof factsSchema> {
-  try {
-    return factsSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
-  } catch (cause) {
-    const found = cause instanceof z.ZodError ? z.prettifyError(cause).split('\n')[0] : 'no JSON';
-    throw new DataError({ file, expected: `the facts of ${GROUP_FILE}`, found: found ?? '' }, { cause });
-  }
+  const text = new TextDecoder().decode(bytes);
+  return parseDocument(text, { schema: factsSchema, file, expected: `the facts of ${GROUP_FILE}` });
 }
 
 interface PartOptions {

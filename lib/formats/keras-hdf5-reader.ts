@@ -1,4 +1,5 @@
 /** Finds architecture, weights and fedbatch's facts in an open Keras HDF5 file. */
+import { z } from 'zod';
 import { DataError } from '../federation/errors.js';
 import { formatScale, parseScale } from '../federation/pixel-scale.js';
 import { type ArrayOutline, compareArrays } from '../federation/validate-update.js';
@@ -6,6 +7,7 @@ import type { WeightArray, Weights } from '../federation/weights.js';
 import { readFacts } from './client-update-file.js';
 import type { FloatBytes } from './float-bytes.js';
 import type { Hdf5Reader, UnreadArray } from './hdf5-reader.js';
+import { parseDocument } from './json-document.js';
 import { type LayerConfig, layerConfigs } from './keras-config.js';
 import type { KerasFile } from './keras-file.js';
 import { canonicalNames } from './keras-names.js';
@@ -97,13 +99,8 @@ function readModelConfig(hdf5: Hdf5Reader, file: string): unknown {
         : 'an HDF5 file without it',
     });
   }
-  try {
-    return JSON.parse(hdf5.text('/', 'model_config'));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    const problem = { file, expected: 'JSON in attribute "model_config"', found: error.message };
-    throw new DataError(problem, { cause: error });
-  }
+  const expected = 'JSON in attribute "model_config"';
+  return parseDocument(hdf5.text('/', 'model_config'), { schema: z.unknown(), file, expected });
 }
 
 /** A text that Keras writes at the root and beside the weights, wherever it is. */

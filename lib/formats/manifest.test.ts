@@ -68,5 +68,8 @@ test('a manifest that is missing or cut off is refused', async (t) => {
   const path = join(await temporaryDirectory(t), 'manifest.json');
   await assert.rejects(readManifest(path), /expected the manifest of a split, found no such file/);
   await writeFile(path, '{"schemaVersion": 1,');
-  await assert.rejects(readManifest(path), /expected a manifest in JSON, found text that is not JSON/);
+  await assert.rejects(
+    readManifest(path),
+    /expected the manifest of a split \(schema version 1\), found no JSON \(/,
+  );
 });

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { DataError } from '../federation/errors.js';
 import { labelHistogram } from '../federation/examples.js';
 import {
   formatScale,
@@ -16,6 +15,7 @@ import {
 import { readFileBytes, writeFileAtomic } from './atomic-file.js';
 import { compactJson } from './compact-json.js';
 import { MOST_DENSE_CLASSES } from './confusions.js';
+import { parseDocument } from './json-document.js';
 import { seededPartitionSchema } from './partition-record.js';
 import { PARTITION_NAME, TRAIN_NAME } from './virtual-shards.js';
 
@@ -185,27 +185,8 @@ function isScale(text: string): boolean {
 /** Reads a manifest. @throws {DataError} when it is missing, no JSON, or not what a splitter of this version writes. */
 export async function readManifest(path: string): Promise<Manifest> {
   const text = new TextDecoder().decode(await readFileBytes(path, 'the manifest of a split'));
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch (cause) {
-    throw new DataError(
-      { file: path, expected: 'a manifest in JSON', found: 'text that is not JSON' },
-      { cause },
-    );
-  }
-  const parsed = manifestSchema.safeParse(content);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const where = issue?.path.join('.') || 'its top level';
-  throw new DataError(
-    {
-      file: path,
-      expected: 'the manifest of a split (schema version 1)',
-      found: `a fault at ${where}: ${issue?.message}`,
-    },
-    { cause: parsed.error },
-  );
+  const expected = 'the manifest of a split (schema version 1)';
+  return parseDocument(text, { schema: manifestSchema, file: path, expected });
 }
 
 /** Writes a manifest atomically, for people to read too. @throws {StorageError} when the disk refuses. */

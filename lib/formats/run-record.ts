@@ -1,7 +1,8 @@
 /** The records of a run on its volume: `run.json` (what the run is) and `rounds/<r>/round.json` (what happened). */
+
 import { z } from 'zod';
-import { DataError } from '../federation/errors.js';
 import { readFileBytes, writeFileAtomic } from './atomic-file.js';
+import { parseDocument } from './json-document.js';
 import { partitionSettingsSchema } from './partition-record.js';
 import { privacySpentSchema, strategySettingsSchema } from './strategy-record.js';
 
@@ -194,15 +195,5 @@ export function writeRecord(path: string, record: RunRecord | RoundRecord): Prom
 
 async function readRecord<T>(path: string, schema: z.ZodType<T>, what: string): Promise<T> {
   const text = new TextDecoder().decode(await readFileBytes(path, what));
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new DataError({ file: path, expected: what, found: 'no valid JSON' }, { cause });
-  }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const found = `"${issue?.path.join('.') ?? ''}": ${issue?.message ?? 'another structure'}`;
-  throw new DataError({ file: path, expected: what, found }, { cause: parsed.error });
+  return parseDocument(text, { schema, file: path, expected: what });
 }

@@ -1,7 +1,8 @@
 /** What a pipeline without a volume of its own tells the recorder: of the run, of a round's training, of its end. */
+
 import { z } from 'zod';
-import { DataError } from '../../lib/federation/errors.js';
 import { readFileBytes } from '../../lib/formats/atomic-file.js';
+import { parseDocument } from '../../lib/formats/json-document.js';
 import { runFailureSchema } from '../../lib/formats/run-failure.js';
 import { runSettingsSchema } from '../../lib/formats/run-record.js';
 import { aggregateResultSchema } from '../aggregate-stage.js';
@@ -68,11 +69,5 @@ export type FailedFacts = z.infer<typeof failedFactsSchema>;
 export async function readFacts<T>(path: string, schema: z.ZodType<T>): Promise<T> {
   const what = 'facts for the record of a run';
   const text = new TextDecoder().decode(await readFileBytes(path, what));
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (cause) {
-    const [issue] = cause instanceof z.ZodError ? cause.issues : [];
-    const found = issue === undefined ? 'no valid JSON' : `"${issue.path.join('.')}": ${issue.message}`;
-    throw new DataError({ file: path, expected: what, found }, { cause });
-  }
+  return parseDocument(text, { schema, file: path, expected: what });
 }

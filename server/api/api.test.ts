@@ -125,8 +125,12 @@ describe("TensorFlow Serving's REST API", () => {
 
   it('says in its own form what is wrong', async () => {
     const cases: readonly (readonly [body: unknown, sentence: RegExp])[] = [
-      ['', /The body is empty/],
-      ['{', /The body is no JSON/],
+      ['', /found no JSON but an empty text/],
+      ['{', /^Expected a JSON object, found no JSON \(.*\)\.$/],
+      [
+        '{"instances": [[0, NaN]]}',
+        /^Expected a JSON object, found NaN at instances\.0\.1, which is no number of JSON\.$/,
+      ],
       ['[1]', /Expected a JSON object/],
       [{}, /Missing 'inputs' or 'instances' key/],
       [{ instances: [of(1)], inputs: [of(1)] }, /found both/],

@@ -1,5 +1,6 @@
 /** JSON in the body of a request: bounded by a look at its bytes, and only then parsed. */
 import { formatShape } from '../../lib/federation/weights.js';
+import { jsonFault } from '../../lib/formats/json-document.js';
 import { HttpProblem } from '../problems.js';
 
 /** A body of so few bytes costs a few milliseconds whatever is in it. */
@@ -20,11 +21,12 @@ const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [
 export function parseJson(body: Uint8Array): unknown {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   if (bytes.length > SMALL_BYTES) requireBounded(bytes);
+  const text = bytes.toString('utf8');
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return JSON.parse(text);
   } catch (cause) {
-    const found = body.length === 0 ? 'The body is empty' : 'The body is no JSON';
-    throw new HttpProblem(400, `${found}: expected an object.`, { cause });
+    const found = bytes.length > SMALL_BYTES ? 'no JSON' : jsonFault(text, cause);
+    throw new HttpProblem(400, `Expected a JSON object, found ${found}.`, { cause });
   }
 }
 

@@ -113,7 +113,7 @@ describe('foreign layers', () => {
     const { model } = await readFixture('keras2-rows');
     assert.deepEqual(
       foreignLayers(model.description).map(({ name }) => name),
-      ['without_channel', 'both', 'norm', 'rnn'],
+      ['both', 'norm', 'rnn'],
     );
     for (const make of [
       () => onnxEngine.createPredictSession(model, { threads: 1 }),

@@ -60,13 +60,14 @@ export async function readWeights(
   );
 }
 
-/** The tensor of a batch of images, `[count, ...inputShape]`. */
+/** The tensor of `count` images, shaped as `model` takes them. */
 export function imageTensor(
   tf: typeof Tf,
   images: Float32Array,
-  { inputShape, count }: { readonly inputShape: readonly number[]; readonly count: number },
+  { model, count }: { readonly model: Tf.LayersModel; readonly count: number },
 ): Tf.Tensor {
-  return tf.tensor(images, [count, ...inputShape], 'float32');
+  const shape = model.inputs[0]?.shape.slice(1) as number[];
+  return tf.tensor(images, [count, ...shape], 'float32');
 }
 
 async function fromConfig(tf: typeof Tf, description: ModelDescription): Promise<Tf.LayersModel> {

@@ -15,7 +15,7 @@ export async function createPredictSession(
     async predict(images, count) {
       await use();
       const probabilities = tf.tidy(() => {
-        const batch = imageTensor(tf, images, { inputShape: description.inputShape, count });
+        const batch = imageTensor(tf, images, { model: layers.model, count });
         return layers.model.apply(batch, { training: false }) as Tf.Tensor;
       });
       const values = Float32Array.from(await probabilities.data());

@@ -39,7 +39,7 @@ export async function createTrainingSession(
       await use();
       if (dropout.isUsed) dropout.seed(Uint32Array.from(batch.labels, () => random.uint32()));
       const { loss, correct } = tf.tidy(() => {
-        const found = gradientsOf(tf, { model: layers.model, variables: trainable, batch, ...description });
+        const found = gradientsOf(tf, { model: layers.model, variables: trainable, batch });
         optimizer.apply(found.gradients);
         return { loss: found.loss, correct: found.correct };
       });
@@ -71,13 +71,12 @@ interface GradientRequest {
   readonly model: Tf.LayersModel;
   readonly variables: readonly Tf.LayerVariable[];
   readonly batch: Batch;
-  readonly inputShape: readonly number[];
 }
 
 /** Loss, number of right answers, and the gradient of the mean cross-entropy at each variable. */
-function gradientsOf(tf: typeof Tf, { model, variables, batch, inputShape }: GradientRequest) {
+function gradientsOf(tf: typeof Tf, { model, variables, batch }: GradientRequest) {
   const count = batch.labels.length;
-  const images = imageTensor(tf, batch.images, { inputShape, count });
+  const images = imageTensor(tf, batch.images, { model, count });
   const labels = tf.tensor1d(batch.labels, 'int32');
   let correct: Tf.Tensor | undefined;
   const meanCrossEntropy = () => {
