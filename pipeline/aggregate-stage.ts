@@ -38,7 +38,7 @@ export async function aggregateStage(
 ): Promise<AggregateOutcome> {
   const { paths } = run;
   const { round, global, updates } = task;
-  const selected = ledger.record.selected.length;
+  const { selected } = ledger.record;
   const stage = { stage: 'aggregate' } as const;
   // Whether there will be a next round is open: its accuracy may be enough.
   const file = paths.round(round + 1).globalModel;
@@ -57,20 +57,25 @@ export async function aggregateStage(
   const aggregator = {
     ...stage,
     program: 'aggregator/cli.js',
-    arguments: aggregatorArguments(run, { task, minUpdates, record: paths.round(round).record, selected }),
+    arguments: aggregatorArguments(run, {
+      task,
+      minUpdates,
+      record: paths.round(round).record,
+      selected: selected.length,
+    }),
   };
-  const warned: RejectedUpdate[] = [];
+  const warned: Rejection[] = [];
   const onWarning = (fields: unknown) => {
     const rejection = rejectionSchema.safeParse(fields);
-    if (rejection.success) warned.push(rejectedUpdate(rejection.data));
+    if (rejection.success) warned.push(rejection.data);
   };
   const { result, seconds, took } = await stopwatch(() => runStage(aggregator, { ...run, onWarning })).catch(
-    (error: unknown) => failAggregation(run, { ledger, rejected: warned, error }),
+    (error: unknown) => failAggregation(run, { ledger, rejected: rejectedUpdates(warned, selected), error }),
   );
   const made = lastJsonLine(aggregator, result, aggregateResultSchema);
   const { rejected: refusals, ...summary } = made;
   const facts = { inputs, ...summary, seconds };
-  const refused = refusals.map(rejectedUpdate);
+  const refused = rejectedUpdates(refusals, selected);
   return await concludeAggregation(run, { ledger, facts, rejected: refused, file, took });
 }
 
@@ -138,11 +143,17 @@ export function noiseArguments({
   return strategy?.privacy?.noiseSource === 'system' ? ['--dp-noise-file', paths.noiseKey] : [];
 }
 
-/** Client k's update is `k.h5`; a file of another name is no client's. */
-export function rejectedUpdate({ file, reason }: Rejection): RejectedUpdate {
-  const name = basename(file);
-  const [, client] = /^(0|[1-9]\d{0,8})\.h5$/.exec(name) ?? [];
-  return client === undefined ? { file: name, reason } : { client: Number(client), reason };
+/** Client k's update is `k.h5`; a file of another name, or of a client that the round did not select, is nobody's. */
+export function rejectedUpdates(
+  rejections: readonly Rejection[],
+  selected: readonly number[],
+): readonly RejectedUpdate[] {
+  const clients = new Map(selected.map((client) => [`${client}.h5`, client]));
+  return rejections.map(({ file, reason }) => {
+    const name = basename(file);
+    const client = clients.get(name);
+    return client === undefined ? { file: name, reason } : { client, reason };
+  });
 }
 
 /** What a global model was made from: sha256 over the hashes of the parent and of all updates. */

@@ -228,12 +228,13 @@ describe('files that nobody reported, and reports that nobody may make', () => {
     });
     assert.equal(exitCode, 0, stderr);
     assert.equal(result?.sha256, expected);
+    assert.deepEqual(result?.participation, { selected: 4, missing: 0, rejected: 0 });
     const { rejected, aggregate } = await roundOf(volume, 1);
     assert.equal(aggregate?.updates, 4);
     const reason = 'is not the update of a client that reported in this round';
     assert.deepEqual(rejected, [
       { file: '+evil.h5', reason },
-      { client: 77, reason },
+      { file: '77.h5', reason },
       { file: '99999999999999999999.h5', reason },
     ]);
   });

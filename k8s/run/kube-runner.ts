@@ -4,7 +4,7 @@ import { StageError } from '../../lib/federation/errors.js';
 import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/formats/run-record.js';
 import { type VolumePaths, volumePaths } from '../../lib/formats/volume.js';
 import { formatSeconds } from '../../lib/observability/format.js';
-import { aggregateResultSchema, rejectedUpdate } from '../../pipeline/aggregate-stage.js';
+import { aggregateResultSchema, rejectedUpdates } from '../../pipeline/aggregate-stage.js';
 import { withLoss } from '../../pipeline/evaluate-stage.js';
 import { count, tell, tellSkipped } from '../../pipeline/local-run.js';
 import { type FinishedRound, hashOfSelected } from '../../pipeline/record/open.js';
@@ -136,7 +136,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       current = { ...open(), aggregated: { ...result, seconds: jobSeconds(ended.job) } };
       tellDone(run, { stage: 'aggregate', round }, ended, describeAggregate(result));
       const isMissing = (client: number) => missing.some((each) => each.client === client);
-      const rejected = result.rejected.map(rejectedUpdate);
+      const rejected = rejectedUpdates(result.rejected, start.selected);
       return {
         file,
         sha256: result.sha256,

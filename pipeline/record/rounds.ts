@@ -5,7 +5,7 @@ import { placeFileAtomic } from '../../lib/formats/atomic-file.js';
 import { readManifest } from '../../lib/formats/manifest.js';
 import { readRoundRecord, readRunRecord } from '../../lib/formats/run-record.js';
 import { concludeAggregation } from '../aggregate-record.js';
-import { hashOfInputs, rejectedUpdate } from '../aggregate-stage.js';
+import { hashOfInputs, rejectedUpdates } from '../aggregate-stage.js';
 import { readAccuracy, recordEvaluation } from '../evaluate-stage.js';
 import { count, type LocalRun, tell } from '../local-run.js';
 import { openLedger, type RoundLedger } from '../round-ledger.js';
@@ -56,7 +56,7 @@ export async function recordTested(run: Recording, facts: TestedFacts): Promise<
   const { paths } = run;
   const { round, aggregate, seconds: spent } = facts;
   const ledger = await openLedger(paths.round(round), startOf(facts));
-  const { missing, reported, evaluation: earlier } = ledger.record;
+  const { reported, evaluation: earlier } = ledger.record;
   if (ledger.record.aggregate?.sha256 === aggregate.sha256 && earlier?.model === aggregate.sha256) return;
   const file = paths.round(round + 1).globalModel;
   const { rejected: refusals, ...summary } = aggregate;
@@ -64,9 +64,7 @@ export async function recordTested(run: Recording, facts: TestedFacts): Promise<
   await concludeAggregation(run, {
     ledger,
     facts: { inputs, ...summary },
-    rejected: refusals
-      .map(rejectedUpdate)
-      .filter((each) => !('client' in each && missing.some(({ client }) => client === each.client))),
+    rejected: rejectedUpdates(refusals, facts.selected),
     file,
     took: `${aggregate.seconds} s`,
   });
