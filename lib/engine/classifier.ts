@@ -34,6 +34,7 @@ export function requireClassifier({ description, weights }: Model, path: string)
 
 function lastLayer(last: Layer | undefined): Pick<Fault, 'found' | 'mend'> {
   if (last === undefined) return { found: 'a model without layers' };
+  if (last.kind === 'foreign') return { found: last.reason };
   const activation = 'activation' in last ? last.activation : undefined;
   if (activation === 'linear')
     return { found: `logits of the last layer, ${last.name}`, mend: APPEND_SOFTMAX };
