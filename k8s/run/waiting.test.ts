@@ -63,7 +63,7 @@ const cases: readonly {
     name: 'a Job that a queue holds back',
     options: { suspends: (job) => stageOf(job) === 'init' },
     more: { queue: 'team-a' },
-    told: /^init: not started after \d+ s: Kueue holds it back in the queue team-a \(Suspended\)\.$/,
+    told: /^init: not started after \d+ s: Kueue holds it back in the queue team-a: couldn't assign flavors to pod set main: insufficient quota for memory in flavor any \(Suspended\)\.$/,
     ending: /^init: Kueue holds it back .* Next: kubectl get workloads .*--schedule-timeout/,
   },
   {

