@@ -73,6 +73,17 @@ test('the keys of a header come in any order, and Python 2 wrote longs', () => {
   assert.deepEqual(decodeNpy(withHeader(header, Uint8Array.of(1, 2)), { file: 'a.npy' }).shape, [1, 2]);
 });
 
+test('a type of one byte has the order of bytes that numpy writes, or is refused', () => {
+  const header = (descr: string) => `{'descr': '${descr}', 'fortran_order': False, 'shape': (1,), }\n`;
+  const data = Uint8Array.of(1);
+  for (const code of ['i1', 'u1', 'b1']) {
+    for (const order of ['|', '<', '>'])
+      assert.deepEqual([...decodeNpy(withHeader(header(order + code), data), { file: 'a.npy' }).values], [1]);
+    for (const order of [' ', 'x'])
+      assert.match(refusal(withHeader(header(order + code), data)), /to be of a number type/);
+  }
+});
+
 test('a damaged file is refused in one sentence or read, and never fails in another way', () => {
   const files = Object.keys(numpyExpected)
     .filter((name) => name.endsWith('.npy'))

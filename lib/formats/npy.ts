@@ -152,7 +152,8 @@ function swapBytes(data: Buffer, itemBytes: number): void {
 
 function supportedDtype(descr: string, source: NpySource): NpyDtype {
   for (const [name, { code, itemBytes }] of Object.entries(DTYPES)) {
-    if (descr.slice(1) === code && (/^[<>]/.test(descr) || itemBytes === 1)) return name as NpyDtype;
+    const orders = itemBytes === 1 ? '<>|' : '<>';
+    if (descr.slice(1) === code && orders.includes(descr.charAt(0))) return name as NpyDtype;
   }
   const wanted = `be of a number type (${Object.keys(DTYPES).join(', ')})`;
   throw npyError(source, wanted, describeDtype(descr), mendDtype(descr, source));
