@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { forMany } from '../../lib/system/abort.js';
 import { type ClusterOptions, objectsOf } from '../../test/kube/cluster.js';
-import { playedCluster, playedPrograms, runOptions, runPlayed } from '../../test/kube/played-programs.js';
+import { INDEX } from '../../test/kube/job-pods.js';
+import {
+  keepingReporter,
+  playedCluster,
+  playedPrograms,
+  runOptions,
+  runPlayed,
+} from '../../test/kube/played-programs.js';
 import { waitFor } from '../../test/runs.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { findCluster } from '../connection/connect.js';
@@ -44,12 +51,24 @@ test('a run makes Jobs that an API server takes, and none is changed when it is 
 });
 
 test('a killed trainer is tried again', async (t) => {
-  const play = playedPrograms(({ container, client, attempt }) =>
-    container === 'trainer' && client === 2 && attempt === 1 ? { exitCode: 137 } : undefined,
-  );
-  const { result, lines } = await runPlayed(await playedCluster(t, { play }));
+  const reporter = keepingReporter();
+  const isTold = () => reporter.lines.includes('train client 2: was killed (SIGKILL).');
+  let isKilled = false;
+  const cluster = await playedCluster(t, {
+    play: playedPrograms(({ container, client, attempt }) => {
+      if (container !== 'trainer' || client !== 2 || attempt > 1) return undefined;
+      isKilled = true;
+      return { exitCode: 137 };
+    }),
+    // The second attempt begins once the end of the first is told: what is told while the Job runs is not told later.
+    hold: ({ metadata }) =>
+      isKilled && metadata.annotations?.[INDEX] === '2' && !isTold()
+        ? { type: 'Normal', reason: 'Pulling', message: 'Pulling image' }
+        : undefined,
+  });
+  const { result } = await runPlayed(cluster, {}, undefined, reporter);
   assert.equal(result?.last.reported.length, 4);
-  assert.ok(lines.includes('train client 2: was killed (SIGKILL).'), lines.join('\n'));
+  assert.ok(isTold());
 });
 
 test('a Job that is done is not judged by what its pods were before', async (t) => {

@@ -117,7 +117,7 @@ test('an image that is being pulled may take longer than the timeout', async (t)
         ? { type: 'Normal', reason: 'Pulling', message: 'Pulling image "fedbatch/trainer:0.1.0"' }
         : undefined,
   });
-  const { result, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 200 });
+  const { result, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 1000 });
   assert.ok(result, lines.join('\n'));
   const told = lines.filter((line) => line.includes('Pulling image'));
   assert.match(

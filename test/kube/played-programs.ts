@@ -137,8 +137,8 @@ export async function runPlayed(
   cluster: FakeCluster,
   more: Partial<KubeRunOptions> = {},
   signal = forMany(new AbortController().signal),
+  reporter = keepingReporter(),
 ) {
-  const reporter = keepingReporter();
   const { lines } = reporter;
   try {
     return { result: await runOnCluster(runOptions(cluster, more), { reporter, signal }), lines };
