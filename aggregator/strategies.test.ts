@@ -13,6 +13,7 @@ import { sha256 } from '../lib/formats/atomic-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { readServerState } from '../lib/formats/server-state-file.js';
 import { killedAt } from '../test/kill-points.js';
+import { runCommand } from '../test/program-host.js';
 import { programPath } from '../test/programs.js';
 import type { AggregateResult } from './aggregate.js';
 
@@ -72,13 +73,7 @@ async function writeUpdates(directory: string, globalModel: string, round: numbe
 }
 
 async function run(...args: readonly string[]) {
-  const { exitCode, stdout, stderr } = await execa(
-    process.execPath,
-    [programPath('aggregator/cli'), ...args],
-    {
-      reject: false,
-    },
-  );
+  const { exitCode, stdout, stderr } = await runCommand('aggregate', args);
   const last = stdout.trim().split('\n').at(-1) ?? '';
   return { exitCode, stderr, result: last === '' ? undefined : (JSON.parse(last) as AggregateResult) };
 }

@@ -21,9 +21,14 @@ const BUILDERS: Readonly<Record<string, () => Promise<CommandBuilder>>> = {
 /** Their names. */
 export const COMMAND_NAMES: readonly string[] = Object.keys(BUILDERS);
 
-/** A command, which is not to be run. */
-export async function commandNamed(name: string): Promise<Command> {
+/** What builds a command. */
+export async function builderOf(name: string): Promise<CommandBuilder> {
   const build = await BUILDERS[name]?.();
   if (build === undefined) throw new Error(`There is no command ${name}.`);
-  return build({} as ProgramContext);
+  return build;
+}
+
+/** A command, which is not to be run. */
+export async function commandNamed(name: string): Promise<Command> {
+  return (await builderOf(name))({} as ProgramContext);
 }
