@@ -142,9 +142,10 @@ function wrapWords(text: string, width: number): string {
   return text.replaceAll(tooLong, `$1\n${INDENT}`);
 }
 
-/** Writes a line every few seconds; one at the start and one at the end as well of what is no part of a round. */
+/** Writes what has changed every few seconds; a line at the start and one at the end as well of what is no part of a round. */
 function plainDisplay(stream: NodeJS.WriteStream): Display {
   const writtenAt = new Map<string, number>();
+  const lastLine = new Map<string, string>();
   const say = (text: string) => void stream.write(`${text}\n`);
   return {
     say,
@@ -156,8 +157,11 @@ function plainDisplay(stream: NodeJS.WriteStream): Display {
       if (before === undefined && event.round !== undefined) writtenAt.set(event.stage, now);
       const isDue = now - (writtenAt.get(event.stage) ?? 0) >= PLAIN_INTERVAL_MS;
       if (!stays(event) && !isDue) return;
+      const line = formatProgress(event, { width: PLAIN_WIDTH, hasBar: false });
+      if (line === lastLine.get(keyOf(event))) return;
+      lastLine.set(keyOf(event), line);
       writtenAt.set(event.stage, now);
-      say(formatProgress(event, { width: PLAIN_WIDTH, hasBar: false }));
+      say(line);
     },
     fit: (event) => formatRound(event, PLAIN_WIDTH),
     close() {},

@@ -96,6 +96,22 @@ describe('human reporter where there is no terminal', () => {
     assert.equal(written[2], 'warning: careful\n');
   });
 
+  it('writes a line again only when it has changed', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'] });
+    const { stream, written } = recorder();
+    const reporter = await createHumanReporter(stream);
+    const show = (done: number) =>
+      reporter.progress({ stage: 'train', round: 1, rounds: 1, done, total: 3, unit: 'clients' });
+    for (const done of [0, 1, 1, 1, 2, 2]) {
+      show(done);
+      t.mock.timers.tick(15_000);
+    }
+    assert.deepEqual(written, [
+      'train round 1/1    33%  1/3 clients\n',
+      'train round 1/1    66%  2/3 clients\n',
+    ]);
+  });
+
   it('writes of a short round its steps and its own line alone, whatever its clients tell', async () => {
     const { stream, written } = recorder();
     const reporter = await createHumanReporter(stream);
