@@ -23,6 +23,10 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
 /** And for a connection that came to nothing. */
 const DROPPED: readonly string[] = ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE'];
 
+const HUNG_UP = /socket hang up|premature close/i;
+/** Of a message that is no Kubernetes Status: more tells nobody more. */
+const MOST_CHARACTERS = 300;
+
 /** What is wrong with the kubeconfig, as the codes of Node and OpenSSL tell it. */
 const MISCONFIGURED: readonly (readonly [RegExp, string])[] = [
   [/^ENOTFOUND$/, 'has a name that is not known here: see to the server of the kubeconfig, or to the VPN'],
@@ -59,7 +63,7 @@ export function readFailure(error: unknown): ApiFailure {
   const retryAfter = Number(headers?.['retry-after'] ?? Number.NaN);
   return {
     code: status,
-    message: messageOf(body) ?? message ?? String(error),
+    message: messageOf(body) ?? oneLine(status === undefined ? (message ?? String(error)) : answerOf(body)),
     retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : undefined,
   };
 }
@@ -71,7 +75,8 @@ export function isPassing(error: unknown): boolean {
   return (
     isUnreachable(error) ||
     DROPPED.includes(errorCode(error) ?? '') ||
-    /socket hang up|premature close|no answer within/i.test(message)
+    HUNG_UP.test(message) ||
+    /no answer within/i.test(message)
   );
 }
 
@@ -85,7 +90,8 @@ export function describeTrouble(error: unknown): string {
   const { code, message } = readFailure(error);
   if (code === 429) return 'is busy (429)';
   if (code !== undefined) return `answers ${code} (${message})`;
-  return UNREACHABLE[errorCode(error) ?? ''] ?? `is slow to answer (${message})`;
+  const how = HUNG_UP.test(message) ? 'breaks the connection off' : 'is slow to answer';
+  return UNREACHABLE[errorCode(error) ?? ''] ?? `${how} (${message})`;
 }
 
 /** What the user is told; undefined for what is no failure of a request. */
@@ -132,6 +138,15 @@ export function explainFailure(error: unknown, server: string): FedbatchError | 
       return new StageError('k8s', `the API server ${server} answers ${code}: ${text}.`, cause);
   }
 }
+
+/** What an answer says that is no Status: that of a proxy, most often. */
+function answerOf(body: unknown): string {
+  const text = typeof body === 'string' ? body.trim() : '';
+  if (text.startsWith('<')) return 'a web page';
+  return text === '' ? 'without a reason' : text;
+}
+
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim().slice(0, MOST_CHARACTERS);
 
 /** The message of a Status, which comes as text or as an object. */
 function messageOf(body: unknown): string | undefined {

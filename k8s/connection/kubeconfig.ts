@@ -160,6 +160,8 @@ function readConfig(path: string): z.infer<typeof fileSchema> | undefined {
     throw wrong(`it is no YAML: ${fault.message.split('\n')[0]?.replace(/:$/, '')}`, fault);
   const value: unknown = document.toJS();
   if (value === null || value === undefined) return undefined;
+  if (typeof value !== 'object')
+    throw wrong('expected clusters, contexts and users in YAML, found plain text');
   const parsed = fileSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw wrong(faultOf(parsed.error), parsed.error);

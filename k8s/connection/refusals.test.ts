@@ -101,6 +101,13 @@ test('what leads nowhere, contradicts itself or is not supported is refused by i
   await assert.rejects(askCluster({ kubeconfig: dirname(path) }), /cannot be read: it is a directory/);
 });
 
+test('a file that is no kubeconfig is told by what it holds', async (t) => {
+  await assert.rejects(
+    askCluster({ kubeconfig: await writeKubeconfig(t, 'just text') }),
+    /kubeconfig \S+ cannot be read: expected clusters, contexts and users in YAML, found plain text\.$/,
+  );
+});
+
 test('what answers and is no API server is told as what it is', async (t) => {
   const answers: readonly (readonly [number, Readonly<Record<string, string>>, string, RegExp])[] = [
     [

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
 import fc from 'fast-check';
-import { explainFailure, isPassing } from '../connection/api-errors.js';
+import { describeTrouble, explainFailure, isPassing } from '../connection/api-errors.js';
 import { jobName, runName } from './names.js';
 import { leftResult, podEnding, podPhase, podTrouble } from './pod-status.js';
 
@@ -89,4 +89,12 @@ test('what may pass is asked again, the rest is explained with its exit code', (
     explainFailure(silent, 'https://c')?.message ?? '',
     /https:\/\/c refuses the connection \(ECONNREFUSED\)/,
   );
+});
+
+test('whatever a proxy answers in place of the API server is told in one line', () => {
+  const answer = (body: string) => ({ code: 503, body, message: `HTTP-Code: 503\nBody: ${body}` });
+  assert.equal(describeTrouble(answer('<html>\nbad gateway</html>')), 'answers 503 (a web page)');
+  assert.equal(describeTrouble(answer('no healthy\nupstream\n')), 'answers 503 (no healthy upstream)');
+  assert.equal(describeTrouble(answer('')), 'answers 503 (without a reason)');
+  assert.equal(describeTrouble(new Error('socket hang up')), 'breaks the connection off (socket hang up)');
 });
