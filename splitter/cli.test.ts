@@ -99,6 +99,10 @@ test('labels and images of other types are taken with a note; what cannot be tak
     /dataset\.npz: the labels begin at 1, .* To number the classes from 0: python3 -c /,
   );
   assert.equal((await readManifest(join(savedir, 'manifest.json'))).classes, 4);
+  await writeShard(data, { ...numberedExamples(20), labels: new Int32Array(20) });
+  const alone = await run(...argv);
+  assert.equal(alone.exitCode, 3);
+  assert.match(alone.stderr, /dataset\.npz: expected labels of at least 2 classes, found label 0 alone\.$/m);
   await write([20, 3, 32, 32], new Uint8Array(20 * 3072));
   const refused = await run(...argv);
   assert.equal(refused.exitCode, 3);

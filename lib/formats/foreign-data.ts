@@ -46,6 +46,15 @@ const FORMATS: readonly Format[] = [
         files: [file, npzOf(file, '.csv')],
       }),
   },
+  {
+    magic: ['\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05'],
+    name: 'a Python pickle (never read because that could run code)',
+    line: convertLine(
+      'import pickle',
+      'd = pickle.load(open(sys.argv[1], "rb"), encoding="latin1")',
+      '{f"{k}": np.array(v) for k, v in (d.items() if isinstance(d, dict) else zip("xy", d))}',
+    ),
+  },
   { magic: ['\x89PNG', '\xff\xd8\xff', 'GIF8', 'BM'], name: 'a picture' },
 ];
 
@@ -91,17 +100,35 @@ function idxLine(file: string, head: Buffer): string | undefined {
   });
 }
 
-/** Text whose first two lines have the same number of commas. */
+/** What stands between the cells of a table, and what such a file is called. */
+const SEPARATORS: readonly (readonly [string, string])[] = [
+  [',', 'a CSV file'],
+  [';', 'a CSV file with semicolons'],
+  ['\t', 'a table with tabs'],
+];
+
+/** Text whose first two lines have the same number of separators. */
 function foreignTable(text: string, file: string): ForeignData | undefined {
-  const [names = [], values = []] = text.split(/\r?\n/).map((line) => line.split(','));
-  if (names.length < 2 || values.length !== names.length || /[<{]/.test(names[0] ?? '')) return undefined;
+  for (const [separator, found] of SEPARATORS) {
+    const line = tableLine(text, { file, separator });
+    if (line !== undefined) return { found, mend: line };
+  }
+  return undefined;
+}
+
+function tableLine(
+  text: string,
+  { file, separator }: { readonly file: string; readonly separator: string },
+): string | undefined {
+  const [names = [], values = []] = text.split(/\r?\n/, 2).map((line) => line.split(separator));
+  if (names.length < 2 || values.length !== names.length || /[<{[]/.test(names[0] ?? '')) return undefined;
   const isText = (cell = '') => Number.isNaN(Number(cell));
   const header = names.every(isText) || names.some((name, at) => isText(name) && !isText(values[at]));
   const named = header ? names.findIndex((name) => /^\W*(label|class|target|species|y)\W*$/i.test(name)) : -1;
   const image = imageOfFlat(names.length - 1);
   // MNIST and its like put the label before the pixels; tables of measurements put it last.
   const label = named >= 0 ? named : image.startsWith('1, ') ? names.length - 1 : 0;
-  return { found: 'a CSV file', mend: csvLine(file, { header, label, image: `-1, ${image}` }) };
+  return csvLine(file, { separator, header, label, image: `-1, ${image}` });
 }
 
 const PICTURES = ['.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp'];

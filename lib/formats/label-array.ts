@@ -2,7 +2,7 @@
 import { MAX_CLASSES } from '../federation/examples.js';
 import { formatShape, sizeOf } from '../federation/weights.js';
 import type { ArrayPlace } from './image-array.js';
-import { changeLine, npzLine, numberClassesLine } from './mending-lines.js';
+import { changeLine, npzLine, numberClassesLine, tenClassesLine } from './mending-lines.js';
 import type { NpyArray } from './npy.js';
 
 /**
@@ -16,11 +16,13 @@ export function labelsOf(array: NpyArray, place: ArrayPlace): Int32Array {
   if (shape.length > 2 || shape.length === 0 || (shape[0] ?? 0) * classes !== sizeOf(shape))
     throw wrongShape(array, place);
   if (classes > 1) return labelsOfRows(array, classes, place);
+  const labels = Int32Array.from({ length: values.length }, (_, index) => labelAt(index, values, place));
   if (!/^u?int/.test(dtype)) place.tell(`${place.name} is ${dtype}, taken as whole-number labels`);
-  return Int32Array.from({ length: values.length }, (_, index) => label(Number(values[index]), index, place));
+  return labels;
 }
 
-function label(value: number, index: number, { file, name, fault }: ArrayPlace): number {
+function labelAt(index: number, values: NpyArray['values'], { file, name, fault }: ArrayPlace): number {
+  const value = Number(values[index]);
   if (!Number.isFinite(value)) {
     const mend = npzLine(file, ...dropUnlabelled(name));
     throw fault(`${name} to hold a label for each example`, `${value} in example ${index}`, mend);
@@ -29,7 +31,7 @@ function label(value: number, index: number, { file, name, fault }: ArrayPlace):
     throw fault(
       `${name} to hold whole-number labels (classes: fedbatch predicts no quantities)`,
       `${value} in example ${index}`,
-      numberClassesLine(file),
+      isMeasured(values) ? tenClassesLine(file) : numberClassesLine(file),
     );
   }
   if (value >= 0 && value < MAX_CLASSES) return value;
@@ -39,6 +41,10 @@ function label(value: number, index: number, { file, name, fault }: ArrayPlace):
     numberClassesLine(file),
   );
 }
+
+/** Whether numbers are quantities, of which hardly two are alike, and no names of classes. */
+const isMeasured = (values: NpyArray['values']): boolean =>
+  new Set<unknown>(values).size > Math.max(10, values.length / 10);
 
 /** Leaves out the examples whose label is not finite. */
 function dropUnlabelled(labels: string): readonly string[] {

@@ -15,7 +15,7 @@ import { readOwnership } from './ownership.js';
 
 /** Python that makes a file `f` of each kind; `x` and `y` are what it has to come to. */
 const MAKE = `
-import sys, gzip, numpy as np
+import sys, gzip, pickle, numpy as np
 r = np.random.default_rng(1)
 x = r.integers(0, 256, (6, 8, 8), dtype="uint8"); y = np.array([2, 0, 1, 2, 0, 1])
 names = np.array(["cat", "dog's", "eel"])
@@ -45,6 +45,8 @@ save("digits.npz", x=x.astype("U3"), y=y)
 save("fields.npz", x=np.rec.fromarrays([rgb[..., 0], rgb[..., 1], rgb[..., 2]]), y=y)
 save("named.npz", images=x, labels=y)
 save("keras.npz", train_images=x[:4], train_labels=y[:4], test_images=x[4:], test_labels=y[4:])
+save("validation.npz", x_tr=x[:4], y_tr=y[:4], val_images=x[:1], val_labels=y[:1], test_images=x[4:], test_labels=y[4:])
+save("measured.npz", x=np.zeros((40, 8, 8), "uint8"), y=np.arange(40) / 7)
 save("unnamed.npz", arr_0=x, arr_1=y)
 save("no-test-labels.npz", x_train=x, y_train=y, x_test=x)
 save("writers.npz", x=x, y=y, writer=names[y])
@@ -53,6 +55,9 @@ save("ranks.npz", x_train=x[:4], y_train=y[:4], x_test=x[4:, :, :, None], y_test
 d = sys.argv[1] + "/"
 table = np.column_stack([y, x.reshape(6, 64)])
 np.savetxt(d + "mnist.csv", table, "%d", ",")
+np.savetxt(d + "semicolons.csv", table, "%d", ";")
+np.savetxt(d + "tabs.tsv", table, "%d", "\\t")
+pickle.dump((x, y), open(d + "pair.pkl", "wb"))
 np.savetxt(d + "kaggle.csv", table, "%d", ",", header=",".join(["label"] + ["pixel%d" % i for i in range(64)]), comments="")
 np.savetxt(d + "iris.csv", np.column_stack([unit.reshape(6, 64)[:, :5].astype(str), names[y]]), "%s", ",")
 np.save(d + "x.npy", x); np.save(d + "labels.npy", y)
@@ -103,12 +108,16 @@ const CASES: Readonly<Record<string, Right>> = {
   'fields.npz': COLOUR,
   'named.npz': {},
   'keras.npz': {},
+  'validation.npz': {},
   'unnamed.npz': {},
   'no-test-labels.npz': {},
   'dtypes.npz': {},
   'ranks.npz': {},
   'mnist.csv': {},
   'kaggle.csv': {},
+  'semicolons.csv': {},
+  'tabs.tsv': {},
+  'pair.pkl': {},
   'x.npy': {},
   'train-images-idx3-ubyte': {},
   'again-images-idx3-ubyte.gz': { lines: 2 },
@@ -124,7 +133,7 @@ test('the line that a refusal ends with mends the data', async (t) => {
   assert.deepEqual(labels, LABELS);
 
   // What the refusals say is typed for all files at once: Python takes long to start.
-  const files = [...Object.keys(CASES), 'iris.csv', 'nan.npz', 'unlabelled.npz'];
+  const files = [...Object.keys(CASES), 'iris.csv', 'nan.npz', 'unlabelled.npz', 'measured.npz'];
   const mended = new Map<string, { readonly dataset: Dataset; readonly lines: number }>();
   let waiting = files.map((file) => ({ file, path: join(directory, file) }));
   for (let lines = 0; waiting.length > 0; lines++) {
@@ -183,6 +192,9 @@ test('the line that a refusal ends with mends the data', async (t) => {
   assert.deepEqual(iris.shape, [6, 1, 5]);
   assert.deepEqual([...iris.labels], LABELS);
   assert.equal(await readFile(join(directory, 'labels.txt'), 'utf8'), "cat\ndog's\neel");
+  // Quantities become ten classes of as many examples each.
+  const ranges = Array.from({ length: 40 }, (_, at) => Math.floor(at / 4));
+  assert.deepEqual([...trainOf('measured.npz').labels], ranges);
   const nan = trainOf('nan.npz').images;
   assert.equal(nan[(grey as number[]).indexOf(255)], 0);
   const unlabelled = trainOf('unlabelled.npz');

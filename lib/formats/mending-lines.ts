@@ -41,8 +41,13 @@ export function changeLine(file: string, kind: ArrayKind, expression: string): s
 
 /** Calls the arrays as they are to be called, as far as their `names` tell what they hold. */
 export function renameLine(file: string, names: readonly string[]): string | undefined {
+  // What is called validation stands in where nothing is called a test.
+  const isTestName = names.some((name) => TEST.test(name)) ? TEST : VALIDATION;
   const find = (isLabels: boolean, isTest: boolean) =>
-    names.find((name) => LABELS.test(name) === isLabels && TEST.test(name) === isTest);
+    names.find(
+      (name) =>
+        LABELS.test(name) === isLabels && (isTest ? isTestName : TEST_OR_VALIDATION).test(name) === isTest,
+    );
   const pair = (isTest: boolean, end: string) => {
     const [x, y] = [find(false, isTest), find(true, isTest)];
     return x === undefined || y === undefined ? [] : [`x${end}=d[${quote(x)}]`, `y${end}=d[${quote(y)}]`];
@@ -55,7 +60,9 @@ export function renameLine(file: string, names: readonly string[]): string | und
 
 /** Names of labels, as people give them; what numpy calls a second array without a name. */
 const LABELS = /label|target|class|^y|_y$|^arr_[13]$/i;
-const TEST = /test|val/i;
+const TEST = /test/i;
+const VALIDATION = /val/i;
+const TEST_OR_VALIDATION = /test|val/i;
 
 const quote = (name: string) => JSON.stringify(name).replaceAll("'", '\\u0027');
 
@@ -63,11 +70,22 @@ const quote = (name: string) => JSON.stringify(name).replaceAll("'", '\\u0027');
 export function numberClassesLine(file: string): string {
   return npzLine(
     file,
-    'n = np.unique(np.concatenate([v.ravel() for k, v in d.items() if k[0] == "y"]))',
+    `n = np.unique(${ALL_LABELS})`,
     changeArrays('y', 'np.searchsorted(n, v.ravel())'),
     'open("labels.txt", "w").write("\\n".join(n.astype(str)))',
   );
 }
+
+/** Makes classes of quantities: ten ranges of about as many examples each. */
+export function tenClassesLine(file: string): string {
+  return npzLine(
+    file,
+    `n = np.quantile(${ALL_LABELS}, np.arange(1, 10) / 10)`,
+    changeArrays('y', 'np.searchsorted(n, v.ravel())'),
+  );
+}
+
+const ALL_LABELS = 'np.concatenate([v.ravel() for k, v in d.items() if k[0] == "y"])';
 
 /** Numbers the keys of an array, whatever they are. */
 export function numberKeysLine(file: string, key: string): string {
@@ -78,11 +96,17 @@ export function numberKeysLine(file: string, key: string): string {
 /** A CSV of one example a row as an npz. */
 export function csvLine(
   file: string,
-  { header, label, image }: { readonly header: boolean; readonly label: number; readonly image: string },
+  table: {
+    readonly separator: string;
+    readonly header: boolean;
+    readonly label: number;
+    readonly image: string;
+  },
 ): string {
+  const { separator, header, label, image } = table;
   return pythonLine({
     statements: [
-      `d = np.loadtxt(sys.argv[1], dtype=str, delimiter=",", ndmin=2${header ? ', skiprows=1' : ''})`,
+      `d = np.loadtxt(sys.argv[1], dtype=str, delimiter=${JSON.stringify(separator)}, ndmin=2${header ? ', skiprows=1' : ''})`,
       `n, y = np.unique(d[:, ${label}], return_inverse=True)`,
       `x = np.delete(d, ${label}, 1).astype("float32").reshape(${image})`,
       'x = x.astype("uint8") if x.max() > 20 else x',
