@@ -3,8 +3,6 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
 import fc from 'fast-check';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { randomStream, shuffle } from '../lib/federation/random.js';
@@ -17,9 +15,9 @@ import type { KerasFile } from '../lib/formats/keras-file.js';
 import { fixturePath } from '../lib/formats/keras-fixtures.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { silentReporter } from '../lib/observability/events.js';
+import { runCommand } from '../test/program-host.js';
 import { type AggregateResult, aggregate } from './aggregate.js';
 
-const CLI = fileURLToPath(new URL('./cli.js', import.meta.url));
 const GLOBAL: KerasFile = {
   modelConfig: {
     class_name: 'Sequential',
@@ -96,7 +94,7 @@ describe('fedbatch aggregate', () => {
     for (const client of clients) await put(`${client}.h5`, facts(client));
   };
   const run = async (...args: string[]) => {
-    const { exitCode, stdout, stderr } = await execa(process.execPath, [CLI, ...args], { reject: false });
+    const { exitCode, stdout, stderr } = await runCommand('aggregate', args);
     const last = stdout.trim().split('\n').at(-1) ?? '';
     return { exitCode, stderr, result: last === '' ? undefined : (JSON.parse(last) as AggregateResult) };
   };

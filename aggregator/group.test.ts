@@ -4,7 +4,6 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { execa } from 'execa';
 import fc from 'fast-check';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { DataError, ThresholdError, UsageError } from '../lib/federation/errors.js';
@@ -16,7 +15,7 @@ import { readGroup } from '../lib/formats/group-file.js';
 import { writeHdf5 } from '../lib/formats/hdf5-writer.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { silentReporter } from '../lib/observability/events.js';
-import { programPath } from '../test/programs.js';
+import { runCommand } from '../test/program-host.js';
 import { type AggregateOptions, aggregate } from './aggregate.js';
 import { aggregateGroup, aggregateGroups } from './group.js';
 
@@ -269,8 +268,7 @@ describe('a group that does not fit', () => {
 });
 
 describe('fedbatch aggregate --group', () => {
-  const run = (...args: readonly string[]) =>
-    execa(process.execPath, [programPath('aggregator/cli'), ...args], { reject: false });
+  const run = (...args: readonly string[]) => runCommand('aggregate', args);
 
   it('is followed by --groups', async () => {
     const [a, b, out] = [at('a.h5'), at('b.h5'), at('model.h5')];

@@ -8,20 +8,20 @@ import { summarise } from '../lib/engine/tally.js';
 import { writeShard } from '../lib/formats/dataset.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { encodeDataset } from '../test/numbered-examples.js';
-import { lastLine, quarterExamples, runProgramFile } from '../test/programs.js';
+import { runCommand } from '../test/program-host.js';
+import { lastLine, quarterExamples } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
 
 describe('fedbatch evaluate', () => {
   let directory: string;
   const path = (name: string) => join(directory, name);
-  const evaluate = (...args: readonly string[]) =>
-    runProgramFile('evaluator/cli', ['--model', path('m.h5'), ...args]);
+  const evaluate = (...args: readonly string[]) => runCommand('evaluate', ['--model', path('m.h5'), ...args]);
 
   before(async () => {
     directory = await sharedDirectory();
     await writeShard(path('0.npz'), quarterExamples(400, 1));
     await writeShard(path('data/test.npz'), quarterExamples(130, 2));
-    const { exitCode, stderr } = await runProgramFile('trainer/cli', [
+    const { exitCode, stderr } = await runCommand('train', [
       '--data',
       path('0.npz'),
       '--model',
@@ -97,7 +97,7 @@ describe('fedbatch evaluate', () => {
       values: array.values.map(() => sizes.get(array.values.length) ?? 0),
     }));
     await writeKerasFile(path('nan.h5'), { ...file, weights });
-    const { exitCode, stderr } = await runProgramFile('evaluator/cli', [
+    const { exitCode, stderr } = await runCommand('evaluate', [
       '--model',
       path('nan.h5'),
       '--data',
@@ -119,10 +119,10 @@ describe('fedbatch evaluate', () => {
     await writeKerasFile(path('zero.h5'), { ...other, weights });
     const alone = async (model: string) => {
       const args = ['--model', path(model), '--data', path('0.npz'), '--out', path('alone.json')];
-      assert.equal((await runProgramFile('evaluator/cli', args)).exitCode, 0);
+      assert.equal((await runCommand('evaluate', args)).exitCode, 0);
       return { ...JSON.parse(await readFile(path('alone.json'), 'utf8')), seconds: 0 };
     };
-    const { exitCode, stdout, stderr } = await runProgramFile('evaluator/cli', [
+    const { exitCode, stdout, stderr } = await runCommand('evaluate', [
       ...['--model', path('m.h5'), path('zero.h5'), '--data', path('0.npz')],
       ...['--out', path('both.json'), '--min-accuracy', '0.5'],
     ]);
@@ -155,7 +155,7 @@ describe('fedbatch evaluate', () => {
       figures(await readFile(path('whole.json'), 'utf8')),
       figures(await readFile(path('part.json'), 'utf8')),
     );
-    const train = await runProgramFile('trainer/cli', [
+    const train = await runCommand('train', [
       ...['--data', path('whole.npz'), '--model', 'mlp', '--epochs', '1', '--out', path('whole.h5')],
     ]);
     assert.equal(train.exitCode, 0, train.stderr);
@@ -167,12 +167,7 @@ describe('fedbatch evaluate', () => {
   });
 
   it('refuses a missing model and missing data by name', async () => {
-    const model = await runProgramFile('evaluator/cli', [
-      '--model',
-      path('nowhere.h5'),
-      '--data',
-      path('0.npz'),
-    ]);
+    const model = await runCommand('evaluate', ['--model', path('nowhere.h5'), '--data', path('0.npz')]);
     assert.deepEqual(
       [model.exitCode, /nowhere\.h5: expected .*found no such file/.test(model.stderr)],
       [3, true],

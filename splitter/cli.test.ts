@@ -10,14 +10,15 @@ import { readManifest } from '../lib/formats/manifest.js';
 import { encodeNpz } from '../lib/formats/npz.js';
 import { findMnist } from '../test/mnist.js';
 import { encodeDataset, numberedExamples } from '../test/numbered-examples.js';
+import { runCommand } from '../test/program-host.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 
 const program = fileURLToPath(new URL('cli.js', import.meta.url));
 
-/** Runs the splitter; a failure is a result, not an exception. */
-function run(...argv: readonly string[]) {
-  return execa(process.execPath, [program, ...argv], { reject: false });
-}
+const run = (...argv: readonly string[]) => runCommand('split', argv);
+
+/** Runs it as a process of its own; a failure is a result, not an exception. */
+const start = (...argv: readonly string[]) => execa(process.execPath, [program, ...argv], { reject: false });
 
 async function prepared(directory: string, examples = 100) {
   const data = join(directory, 'dataset.npz');
@@ -35,7 +36,7 @@ async function stopped(argv: readonly string[], signal: NodeJS.Signals) {
 test('the last line of stdout is the result, and a second run skips', async (t) => {
   const { data, savedir } = await prepared(await temporaryDirectory(t));
   const argv = ['--data', data, '--clients=3', '--out', savedir];
-  const first = await run(...argv);
+  const first = await start(...argv);
   assert.equal(first.exitCode, 0, first.stderr);
   const { seconds, ...result } = JSON.parse(first.stdout.split('\n').at(-1) ?? '');
   assert.ok(seconds > 0);
@@ -110,23 +111,9 @@ test('labels and images of other types are taken with a note; what cannot be tak
     refused.stderr,
     /^error: \S+: expected x to be images \[n,h,w,c\], found the shape \[20,3,32,32\], channels first\. To mend it: python3 -c '.* v\.transpose\(0, 2, 3, 1\) .*' \S+dataset\.npz \S+dataset-mended\.npz$/,
   );
-  for (const program of ['init-cli', 'cli']) {
-    const trainer = fileURLToPath(new URL(`../trainer/${program}.js`, import.meta.url));
-    const model = join(directory, 'm.h5');
-    const { exitCode, stderr } = await execa(
-      process.execPath,
-      [
-        trainer,
-        '--data',
-        data,
-        '--model',
-        'mlp',
-        '--out',
-        model,
-        ...(program === 'cli' ? ['--epochs', '1'] : []),
-      ],
-      { reject: false },
-    );
+  for (const [command, ...more] of [['init'], ['train', '--epochs', '1']] as const) {
+    const trained = ['--data', data, '--model', 'mlp', '--out', join(directory, 'm.h5'), ...more];
+    const { exitCode, stderr } = await runCommand(command, trained);
     assert.deepEqual([exitCode, /channels first\. To mend it: /.test(stderr)], [3, true], stderr);
   }
 });
@@ -210,7 +197,7 @@ test('a full disk: exit code 3, one sentence, nothing left', async (t) => {
   const mounted = await execa('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'tmpfs', disk], { reject: false });
   if (mounted.failed) return t.skip(`tmpfs cannot be mounted here: ${mounted.stderr ?? mounted.message}`);
   try {
-    const { exitCode, stderr } = await run('--data', data, '--clients', '4', '--out', join(disk, 'data'));
+    const { exitCode, stderr } = await start('--data', data, '--clients', '4', '--out', join(disk, 'data'));
     assert.equal(exitCode, 3, stderr);
     assert.match(stderr, /^error: .*\d\.npz: could not be written: the disk is full \(ENOSPC\)\.$/m);
     assert.deepEqual(await readdir(join(disk, 'data')), []);

@@ -8,10 +8,11 @@ import { readShard, writeShard } from '../lib/formats/dataset.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { encodeNpz, type NamedArray } from '../lib/formats/npz.js';
 import { numberedExamples, numbersOf } from '../test/numbered-examples.js';
-import { lastLine, runProgramFile } from '../test/programs.js';
+import { runCommand } from '../test/program-host.js';
+import { lastLine } from '../test/programs.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 
-const split = (...argv: readonly string[]) => runProgramFile('splitter/cli', argv);
+const split = (...argv: readonly string[]) => runCommand('split', argv);
 
 /** Writes 12 examples, those of 3 writers in turn, and 5 to test on. */
 async function writtenByThree(directory: string, writers: NamedArray['values'] = WRITERS): Promise<string> {

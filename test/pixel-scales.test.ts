@@ -8,7 +8,8 @@ import { readShard, writeShard } from '../lib/formats/dataset.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { volumePaths } from '../lib/formats/volume.js';
-import { lastLine, runProgramFile } from './programs.js';
+import { runCommand } from './program-host.js';
+import { lastLine } from './programs.js';
 import { finishRun, startRun } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 import { writeTinyDataset } from './tiny-dataset.js';
@@ -27,7 +28,7 @@ describe('data of a scale of their own', () => {
   const evaluate = async (model: string, data: string) => {
     const savefile = path('accuracy.json');
     const argv = ['--model', model, '--data', data, '--out', savefile];
-    const { exitCode, stderr } = await runProgramFile('evaluator/cli', argv);
+    const { exitCode, stderr } = await runCommand('evaluate', argv);
     assert.equal(exitCode, 0, stderr);
     return {
       stderr,
@@ -98,9 +99,9 @@ describe('data of a scale of their own', () => {
       );
     }
     const argv = ['--data', path('unit.npz'), '--init', model, '--epochs', '1', '--out', path('u.h5')];
-    const converted = await runProgramFile('trainer/cli', argv);
+    const converted = await runCommand('train', argv);
     assert.match(converted.stderr, /unit\.npz: pixels from 0 to 1, converted to those of the model/);
-    const own1 = await runProgramFile('trainer/cli', argv.with(1, path('signed.npz')));
+    const own1 = await runCommand('train', argv.with(1, path('signed.npz')));
     assert.ok(Math.abs(lossOf(converted.stdout) - lossOf(own1.stdout)) < 1e-4);
   });
 
@@ -121,7 +122,7 @@ describe('data of a scale of their own', () => {
     const strange = path('strange.h5');
     await copyFile(round.update(0), path('0.h5'));
     await writeKerasFile(strange, { ...(await readKerasFile(round.update(1))), scale: '0..16' });
-    const { exitCode, stderr, stdout } = await runProgramFile('aggregator/cli', [
+    const { exitCode, stderr, stdout } = await runCommand('aggregate', [
       ...['--parent', round.globalModel, '--round', '2', '--out', path('next.h5')],
       path('0.h5'),
       strange,
@@ -140,7 +141,7 @@ describe('data of a scale of their own', () => {
     );
     const split = async (...more: readonly string[]) => {
       const argv = ['--data', path('odd.npz'), '--clients', '2', '--out', path('odd'), ...more];
-      const { exitCode, stderr, stdout } = await runProgramFile('splitter/cli', argv);
+      const { exitCode, stderr, stdout } = await runCommand('split', argv);
       return { exitCode, stderr, skipped: exitCode === 0 && JSON.parse(lastLine(stdout)).skipped };
     };
     const unknown = await split();
@@ -156,7 +157,7 @@ describe('data of a scale of their own', () => {
     assert.deepEqual([image.scale, image.scaleIsGiven], ['-1..2', true]);
     assert.equal((await split('--scale=-1..2')).skipped, true);
     const init = ['--data', join(path('odd'), '0.npz'), '--model', 'mlp', '--out', path('odd.h5')];
-    assert.equal((await runProgramFile('trainer/init-cli', init)).exitCode, 0);
+    assert.equal((await runCommand('init', init)).exitCode, 0);
     assert.equal((await readKerasFile(path('odd.h5'))).scale, '-1..2');
     const refused = await split('--scale', '0..1,0..1,0..1');
     assert.equal(refused.exitCode, 2);
@@ -170,7 +171,7 @@ describe('data of a scale of their own', () => {
     );
     await writeShard(path('alone/levels.npz'), { ...few, images });
     const argv = ['--data', path('alone/levels.npz'), '--model', 'mlp', '--out', path('levels.h5')];
-    assert.equal((await runProgramFile('trainer/init-cli', argv)).exitCode, 0);
+    assert.equal((await runCommand('init', argv)).exitCode, 0);
     assert.equal((await readKerasFile(path('levels.h5'))).scale, '0..0.0627451');
   });
 });

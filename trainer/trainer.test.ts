@@ -9,7 +9,8 @@ import { sha256 } from '../lib/formats/atomic-file.js';
 import { writeShard } from '../lib/formats/dataset.js';
 import { fixturePath } from '../lib/formats/keras-fixtures.js';
 import { readKerasFile } from '../lib/formats/keras-hdf5.js';
-import { lastLine, programPath, quarterExamples, runProgramFile } from '../test/programs.js';
+import { runCommand } from '../test/program-host.js';
+import { lastLine, programPath, quarterExamples } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
 
 /** Of the images and classes of the fixtures of Keras. */
@@ -24,30 +25,13 @@ describe('fedbatch train', () => {
   let shard: string;
   const path = (name: string) => join(directory, name);
   const train = (...args: readonly string[]) =>
-    runProgramFile('trainer/cli', [
-      '--data',
-      shard,
-      '--epochs',
-      '2',
-      '--batch',
-      '30',
-      '--threads',
-      '1',
-      ...args,
-    ]);
+    runCommand('train', ['--data', shard, '--epochs', '2', '--batch', '30', '--threads', '1', ...args]);
 
   before(async () => {
     directory = await sharedDirectory();
     shard = path('0.npz');
     await writeShard(shard, quarterExamples(200, 1));
-    const init = await runProgramFile('trainer/init-cli', [
-      '--data',
-      shard,
-      '--out',
-      path('global.h5'),
-      '--model',
-      'mlp',
-    ]);
+    const init = await runCommand('init', ['--data', shard, '--out', path('global.h5'), '--model', 'mlp']);
     assert.equal(init.exitCode, 0, init.stderr);
     assert.equal(JSON.parse(lastLine(init.stdout)).sha256, sha256(await readFile(path('global.h5'))));
   });

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { commandNamed } from '../../test/commands.js';
-import { runProgramFile } from '../../test/programs.js';
+import { runCommand } from '../../test/program-host.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { writeTinyDataset } from '../../test/tiny-dataset.js';
 import { withoutAliases } from './aliases.js';
@@ -84,7 +84,7 @@ test('the names of the first version do the whole job, and end with the same byt
   const data = await writeTinyDataset(directory);
   const job = async (place: string, names: Readonly<Record<string, string>>) => {
     const at = (...parts: readonly string[]) => join(directory, place, ...parts);
-    for (const args of [
+    for (const [command, ...args] of [
       ['split', '--data', data, names.clients, '1', names.directory, at('data'), '--seed', '5'],
       ['init', '--data', at('data/0.npz'), '--model', 'mlp', names.file, at('global.h5')],
       [
@@ -94,7 +94,7 @@ test('the names of the first version do the whole job, and end with the same byt
       ['aggregate', '--dir', at('updates'), names.report, at('model.h5')],
       ['evaluate', names.model, at('model.h5'), '--data', at('data/test.npz'), names.report, at('a.json')],
     ]) {
-      const { exitCode, stderr } = await runProgramFile('cli', args as string[]);
+      const { exitCode, stderr } = await runCommand(command as string, args as string[]);
       assert.equal(exitCode, 0, stderr);
     }
     return readFile(at('model.h5'));
@@ -119,8 +119,7 @@ test('the names of the first version do the whole job, and end with the same byt
 });
 
 test('what is nearly an option gets a suggestion', async () => {
-  const { exitCode, stderr } = await runProgramFile('cli', [
-    'train',
+  const { exitCode, stderr } = await runCommand('train', [
     '--data',
     'x',
     '--out',
