@@ -113,7 +113,7 @@ export function simulationRows(
   });
 }
 
-/** The diary's line about the updates of a round, and its last one about the round. */
+/** The line of metrics.jsonl about the updates of a round, and its last one about the round. */
 const updatesSchema = z.object({
   event: z.literal('updates'),
   clients: z.number(),

@@ -12,7 +12,7 @@ import { failAggregation } from './aggregate-record.js';
 import { openMetrics } from './metrics.js';
 import { openLedger } from './round-ledger.js';
 
-test('round.json and the diary name the same refused updates, and none of a client that is missing', async (t) => {
+test('round.json and metrics.jsonl name the same refused updates, and none of a client that is missing', async (t) => {
   const paths = volumePaths(await temporaryDirectory(t));
   const round = paths.round(1);
   await makeDirectory(join(round.record, '..'));
@@ -30,8 +30,8 @@ test('round.json and the diary name the same refused updates, and none of a clie
   const record = await readRoundRecord(round.record);
   assert.deepEqual(record.rejected, refused);
   assert.deepEqual(record.failure, { stage: 'aggregate', reason: error.message });
-  const diary = JSON.parse(await readFile(paths.metrics, 'utf8')) as Readonly<Record<string, unknown>>;
-  assert.deepEqual([diary.event, diary.round, diary.rejected], ['rejected', 1, refused]);
+  const event = JSON.parse(await readFile(paths.metrics, 'utf8')) as Readonly<Record<string, unknown>>;
+  assert.deepEqual([event.event, event.round, event.rejected], ['rejected', 1, refused]);
 
   const interruption = new Error('interrupted');
   await assert.rejects(

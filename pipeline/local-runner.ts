@@ -49,7 +49,7 @@ export function createLocalRunner(run: LocalRun, data: Manifest, work: RoundWork
       const evaluating = () => evaluateStage(run, { task, data, ledger: current(), best, test: work.test });
       const { result: evaluation, seconds } = await stopwatch(evaluating);
       best = Math.max(best, evaluation.accuracy);
-      // A round that was over before has its line in the diary.
+      // A round that was over before has its line in metrics.jsonl.
       if (current().record !== before) await tellRound(run, current(), { ...spent, evaluate: seconds, best });
       return evaluation;
     },

@@ -1,15 +1,15 @@
-/** The run's diary: `metrics.jsonl`, one JSON object per line and event, added to and never rewritten. */
+/** The events of a run: `metrics.jsonl`, one JSON object per line and event, added to and never rewritten. */
 import { appendFile, readFile, truncate } from 'node:fs/promises';
 
 /** One event; `time` is added. */
 export type Metric = Readonly<Record<string, unknown>> & { readonly event: string };
 
-/** Adds events to the diary. */
+/** Adds events to the file. */
 export interface MetricsFile {
   append(metric: Metric): Promise<void>;
 }
 
-/** Opens the diary at `path`; a last line that a killed process left unfinished is dropped. */
+/** Opens the `metrics.jsonl` at `path`; a last line that a killed process left unfinished is dropped. */
 export async function openMetrics(path: string): Promise<MetricsFile> {
   const bytes = await readFile(path).catch(() => undefined);
   const end = bytes === undefined ? 0 : bytes.lastIndexOf(0x0a) + 1;

@@ -1,4 +1,4 @@
-/** A finished round in the run's diary: one line that says who took part, how it did and how long it took. */
+/** A finished round in `metrics.jsonl`: one line that says who took part, how it did and how long it took. */
 import type { LocalRun } from './local-run.js';
 import type { RoundLedger } from './round-ledger.js';
 

@@ -24,7 +24,7 @@ export function failureOf(error: unknown, place: Place): RunFailure {
   };
 }
 
-/** Adds the failure to the diary; a disk that takes no line changes nothing about what is thrown. */
+/** Adds the failure to `metrics.jsonl`; a disk that takes no line changes nothing about what is thrown. */
 export async function recordFailure(
   { metrics, reporter }: { readonly metrics: MetricsFile; readonly reporter: Reporter },
   failure: RunFailure,

@@ -23,7 +23,7 @@ export interface RunRecords {
   readonly accuracy?: AccuracyRecord | undefined;
   /** Seconds of each stage in every session: a run that was stopped and went on has several. */
   readonly sessions: readonly Session[];
-  /** How the last session stands; undefined where there is no diary. */
+  /** How the last session stands; undefined where there is no metrics.jsonl. */
   readonly state?: RunState | undefined;
 }
 
@@ -57,7 +57,7 @@ const sessionSchema = z.object({
 });
 
 /** The events by which sessions begin and end. */
-const diarySchema = z.discriminatedUnion('event', [
+const metricsSchema = z.discriminatedUnion('event', [
   z.object({ time, event: z.literal('start') }),
   sessionSchema,
   runFailureSchema.extend({ time, event: z.literal('failure') }),
@@ -78,7 +78,7 @@ export async function readRunRecords(paths: VolumePaths): Promise<RunRecords> {
     manifest: await unlessMissing(paths.manifest, readManifest),
     rounds: await readRounds(paths),
     accuracy: await unlessMissing(paths.accuracy, readAccuracy),
-    ...((await unlessMissing(paths.metrics, readDiary)) ?? { sessions: [] }),
+    ...((await unlessMissing(paths.metrics, readMetrics)) ?? { sessions: [] }),
   };
 }
 
@@ -108,12 +108,12 @@ async function readAccuracy(path: string): Promise<AccuracyRecord> {
   );
 }
 
-/** The diary is for people and may hold lines of later versions: what is not understood is passed over. */
-async function readDiary(path: string): Promise<Pick<RunRecords, 'sessions' | 'state'>> {
+/** metrics.jsonl is for people and may hold lines of later versions: what is not understood is passed over. */
+async function readMetrics(path: string): Promise<Pick<RunRecords, 'sessions' | 'state'>> {
   const sessions: Session[] = [];
   let state: RunState | undefined;
   for (const line of (await readFile(path, 'utf8')).split('\n')) {
-    const { success, data } = diarySchema.safeParse(parseJson(line));
+    const { success, data } = metricsSchema.safeParse(parseJson(line));
     if (!success) continue;
     const { time } = data;
     if (data.event === 'end') sessions.push(data);

@@ -173,13 +173,13 @@ test('status and logs tell of the run, delete removes its objects and leaves its
 
 test('bad data touch no volume; a stage that fails is on its record until the same command succeeds', async () => {
   const { metrics, report, round } = volumePaths(volume);
-  const diary = await readFile(metrics, 'utf8');
+  const events = await readFile(metrics, 'utf8');
   await writeFile(join(cluster.claim('fedbatch'), 'bad.npz'), 'no zip at all');
   const flags = ['run', '--data', '/mnt/bad.npz', ...SETTINGS, '--volume', 'runs/first', '--fresh'];
   const bad = await kube(cluster, flags);
   assert.equal(bad.exitCode, 3, bad.stderr);
   assert.match(bad.stderr, /error: split \(check\): .*bad\.npz: expected an npz/);
-  assert.equal(await readFile(metrics, 'utf8'), diary);
+  assert.equal(await readFile(metrics, 'utf8'), events);
   assert.ok(existsSync(volumePaths(volume).aggregatedModel));
 
   const more = ['--volume', 'runs/first', '--rounds', '3', '--retries', '0'];

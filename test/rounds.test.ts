@@ -193,8 +193,8 @@ test('a client that is lost is missing with its reason, and the round goes on wh
   );
   assert.deepEqual([record.quorum, record.aggregate?.updates], [3, 3]);
   assert.equal(existsSync(join(volume, 'rounds', '0001', 'updates', '2.h5')), false);
-  const [diary] = eventsOf(volume, 'round');
-  assert.deepEqual([diary?.reported, diary?.missing, diary?.updates], [3, 1, 3]);
+  const [event] = eventsOf(volume, 'round');
+  assert.deepEqual([event?.reported, event?.missing, event?.updates], [3, 1, 3]);
 
   // Who took part in a finished round is settled, whatever later runs put up with.
   const again = await finishRun(volume, FOUR);

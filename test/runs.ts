@@ -65,7 +65,7 @@ export function roundOf(volume: string, round: number): Promise<RoundRecord> {
   return readRoundRecord(volumePaths(volume).round(round).record);
 }
 
-/** The events of a run's diary that have this name. */
+/** The events in a run's metrics.jsonl that have this name. */
 export function eventsOf(volume: string, name: string): readonly Readonly<Record<string, unknown>>[] {
   return readFileSync(join(volume, 'metrics.jsonl'), 'utf8')
     .trimEnd()

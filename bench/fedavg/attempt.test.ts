@@ -14,7 +14,7 @@ const event = (time: string, name: string): string =>
   JSON.stringify({ time: `2026-01-01T${time}.000Z`, event: name });
 
 test('the time of a run is that of its calls, without the time between them', () => {
-  const diary = [
+  const metrics = [
     event('10:00:00', 'start'),
     event('10:00:07', 'evaluation'),
     // Interrupted, and gone on with an hour later.
@@ -22,7 +22,7 @@ test('the time of a run is that of its calls, without the time between them', ()
     event('11:00:05', 'end'),
     '{"time":"2026-01-01T11:00:09',
   ].join('\n');
-  assert.equal(secondsOf(diary), 12);
+  assert.equal(secondsOf(metrics), 12);
   assert.equal(secondsOf(''), 0);
 });
 

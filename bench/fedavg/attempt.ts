@@ -38,15 +38,15 @@ export async function readAccuracies(root: string): Promise<readonly CurvePoint[
   return points;
 }
 
-/** Seconds that the diary (metrics.jsonl) of the volume at `root` spans, without the time between its calls. */
+/** Seconds that the metrics.jsonl of the volume at `root` spans, without the time between its calls. */
 export async function readSeconds(root: string): Promise<number> {
   const text = await readFile(volumePaths(root).metrics, 'utf8').catch(() => '');
   return secondsOf(text);
 }
 
-/** The same of a diary's text; a last line that was left unfinished does not count. */
-export function secondsOf(diary: string): number {
-  const events = diary
+/** The same of its text; a last line that was left unfinished does not count. */
+export function secondsOf(metrics: string): number {
+  const events = metrics
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line) as { readonly time: string; readonly event: string });

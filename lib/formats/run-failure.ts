@@ -1,4 +1,4 @@
-/** How a session of a run failed, as the diary (`metrics.jsonl`) holds it: where, why, and what to do. */
+/** How a session of a run failed, as `metrics.jsonl` holds it: where, why, and what to do. */
 import { z } from 'zod';
 import { ExitCode } from '../federation/errors.js';
 
@@ -24,7 +24,7 @@ const GOES_ON = 'the same command goes on from here';
 const NEXT: Readonly<Record<number, string>> = {
   [ExitCode.usage]: 'Change the command as the reason says, and run it again.',
   [ExitCode.data]: `Mend the file, or the disk, that the reason names; ${GOES_ON}.`,
-  [ExitCode.threshold]: `See who is missing or rejected, and why, in rounds/*/round.json; ${GOES_ON}, and --quorum or --retries let it do with less.`,
+  [ExitCode.threshold]: `See who is missing or rejected, and why, in rounds/*/round.json; ${GOES_ON}, and --quorum or --retries let it do with less. Updates that hold NaN or Infinity ask for a smaller --learning-rate, which is another run.`,
   [ExitCode.stage]: `See to the reason; ${GOES_ON}, and what is finished is not done again.`,
   [ExitCode.interrupted]: `Nothing is lost: ${GOES_ON}.`,
 };

@@ -51,7 +51,7 @@ export async function recordTrained(run: Recording, facts: TrainedFacts): Promis
   tell(run, { stage: 'train', round }, `${reported.length} of ${count(selected.length, 'client')} reported`);
 }
 
-/** A round is aggregated and tested: its model takes its place, and `round.json` and the diary tell of it. */
+/** A round is aggregated and tested: its model takes its place, and `round.json` and `metrics.jsonl` tell of it. */
 export async function recordTested(run: Recording, facts: TestedFacts): Promise<void> {
   const { paths } = run;
   const { round, aggregate, seconds: spent } = facts;
