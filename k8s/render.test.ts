@@ -257,6 +257,10 @@ describe('fedbatch k8s render', () => {
         ['trainer', '--clients', '3', '--epochs', '2'],
         /k8s\/5-trainer\.yaml: expected a value for \{\{BATCH\}\}, found none: add --batch <value>\./,
       ],
+      [
+        ['--epochs', '2'],
+        /^error: k8s\/4-splitter\.yaml, k8s\/5-trainer\.yaml: expected values for \{\{WORKER_NUMBER\}\}, \{\{BATCH\}\}, found none: add --clients <value> --batch <value>\.$/m,
+      ],
       [['nobody'], /There is no template nobody; there are rbac, /],
       [['--set', 'NOBODY=1'], /--set: there is no placeholder NOBODY; there are WORKER_NUMBER, /],
       [['--set', 'what'], /--set: expected NAME=value, found "what"/],

@@ -3,8 +3,11 @@ import { UsageError } from '../lib/federation/errors.js';
 import type { Values } from './placeholders.js';
 import { QUEUE_LABEL } from './stages.js';
 import {
+  fileOf,
   fillTemplate,
   type KubernetesObject,
+  readTemplate,
+  requireValues,
   TEMPLATE_NAMES,
   TEMPLATES,
   type TemplateName,
@@ -34,6 +37,10 @@ const CLUSTER_KINDS = new Set(['PersistentVolume']);
 /** @throws {UsageError} when a value is missing, or not what its placeholder takes */
 export function render({ templates, values, namespace, queue }: RenderOptions): readonly Rendered[] {
   const chosen = templates.length > 0 ? templates : templatesOfAJob(values);
+  requireValues(
+    chosen.map((name) => ({ file: fileOf(name), text: readTemplate(name) })),
+    values,
+  );
   return chosen.map((name) => {
     const objects = fillTemplate(name, values);
     for (const object of objects) {

@@ -55,6 +55,9 @@ const OPTIONAL = /^ \{\{([A-Z_]+)\}\}$/;
 /** `--flag=` before a default: it stays. */
 const FLAG = /^--[a-z-]+=/;
 
+/** What messages call the file of a template. */
+export const fileOf = (name: TemplateName): string => `k8s/${TEMPLATES[name]}`;
+
 /** The text of a template. */
 export function readTemplate(name: TemplateName): string {
   return readFileSync(`${TEMPLATE_DIRECTORY}${TEMPLATES[name]}`, 'utf8');
@@ -67,11 +70,12 @@ export function readTemplate(name: TemplateName): string {
  */
 export function fillTemplate(name: TemplateName, values: Values): KubernetesObject[] {
   checkValues(values);
-  return fillText(readTemplate(name), values, `k8s/${TEMPLATES[name]}`);
+  return fillText(readTemplate(name), values, fileOf(name));
 }
 
 /** The same for a template's text; `file` is for messages. @throws {UsageError} when a value is missing */
 export function fillText(text: string, values: Values, file: string): KubernetesObject[] {
+  requireValues([{ file, text }], values);
   return parseAllDocuments(fillRequired(text, values, file)).map((document) => {
     const [problem] = document.errors;
     if (problem !== undefined) throw new UsageError(`${file}: ${problem.message.split('\n')[0]}`);
@@ -98,18 +102,39 @@ export function placeholdersIn(text: string): ReadonlyMap<string, string | undef
   return found;
 }
 
+/** @throws {UsageError} with all values that templates want and have not, and what gives them */
+export function requireValues(
+  templates: readonly { readonly file: string; readonly text: string }[],
+  values: Values,
+): void {
+  const files = new Set<string>();
+  const missing = new Set<PlaceholderName>();
+  for (const { file, text } of templates) {
+    for (const [name, preset] of placeholdersIn(text)) {
+      const placeholder = known(name, file);
+      if (preset !== undefined || values[placeholder] !== undefined) continue;
+      files.add(file);
+      missing.add(placeholder);
+    }
+  }
+  if (missing.size === 0) return;
+  const names = [...missing];
+  const what = names.length === 1 ? 'a value' : 'values';
+  const give = names.map((name) => {
+    const { flag }: Placeholder = PLACEHOLDERS[name];
+    return flag === undefined ? `--set ${name}=<value>` : `${flag} <value>`;
+  });
+  throw new UsageError(
+    `${[...files].join(', ')}: expected ${what} for ${names.map((name) => `{{${name}}}`).join(', ')}, ` +
+      `found none: add ${give.join(' ')}.`,
+  );
+}
+
 /** As `sed` does it, before the text is YAML. */
 function fillRequired(text: string, values: Values, file: string): string {
   const lines = text.split('\n').map((line) => {
     if (/# \{\{[A-Z_]+\}\}$/.test(line)) return line;
-    return line.replace(REQUIRED, (_all, name: string) => {
-      const placeholder = known(name, file);
-      const value = values[placeholder];
-      if (value !== undefined) return value;
-      const { flag }: Placeholder = PLACEHOLDERS[placeholder];
-      const give = flag === undefined ? `--set ${name}=<value>` : `${flag} <value>`;
-      throw new UsageError(`${file}: expected a value for {{${name}}}, found none: add ${give}.`);
-    });
+    return line.replace(REQUIRED, (all, name: string) => values[known(name, file)] ?? all);
   });
   return lines.join('\n');
 }
