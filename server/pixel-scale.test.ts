@@ -6,7 +6,8 @@ import { after, before, describe, it } from 'node:test';
 import { execa } from 'execa';
 import { scaleOf } from '../lib/federation/pixel-scale.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
-import { lastLine, programPath, runProgramFile } from '../test/programs.js';
+import { runCommand } from '../test/program-host.js';
+import { lastLine, programPath } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
 import { createApp } from './app.js';
 import { listen } from './listen.js';
@@ -143,11 +144,7 @@ describe('a model of another scale', () => {
       assert.deepEqual(v2.properties, { fedbatch_scale: '-1..1' });
 
       const predict = async (...flags: readonly string[]) => {
-        const { stdout, stderr } = await runProgramFile('server/predict-cli', [
-          '--image',
-          path('4.png'),
-          ...flags,
-        ]);
+        const { stdout, stderr } = await runCommand('predict', ['--image', path('4.png'), ...flags]);
         assert.equal(stderr, '');
         return JSON.parse(lastLine(stdout)) as Likely;
       };
@@ -190,7 +187,7 @@ describe('a model of another scale', () => {
     } finally {
       await silent.close();
     }
-    const refused = await runProgramFile('server/cli', ['--model', path('silent.h5'), '--scale', '0-16']);
+    const refused = await runCommand('serve', ['--model', path('silent.h5'), '--scale', '0-16']);
     assert.equal(refused.exitCode, 2);
     assert.match(refused.stderr, /Expected two different numbers such as -1\.\.1, .* found "0-16"/);
   });

@@ -6,7 +6,7 @@ import { before, describe, it } from 'node:test';
 import { assertClose } from '../lib/engine/conformance/engine-runs.js';
 import { readKerasFile } from '../lib/formats/keras-hdf5.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
-import { runProgramFile } from './programs.js';
+import { runCommand } from './program-host.js';
 import { sharedDirectory } from './temporary-directory.js';
 import { writeTinyDataset } from './tiny-dataset.js';
 
@@ -19,7 +19,7 @@ describe('what clients of a run do', () => {
   const path = (name: string) => join(directory, name);
   const run = async (volume: string, ...args: readonly string[]) => {
     const common = ['--data', data, '--volume', path(volume), '--model', '2nn', '--threads', '1', '--json'];
-    return runProgramFile('cli', ['run', ...common, '--optimizer', 'sgd', ...args], { cwd: directory });
+    return runCommand('run', [...common, '--optimizer', 'sgd', ...args], { cwd: directory });
   };
 
   before(async () => {
@@ -51,7 +51,7 @@ describe('what clients of a run do', () => {
       const round = join(path('decay'), 'rounds', `000${index + 1}`);
       assert.equal((await readRoundRecord(join(round, 'round.json'))).learningRate, rate);
       // By hand, with that rate: the same update.
-      const byHand = await runProgramFile('trainer/cli', [
+      const byHand = await runCommand('train', [
         ...['--data', join(path('decay'), 'data', '1.npz'), '--init', join(round, 'global.h5')],
         ...['--client', '1', '--round', `${index + 1}`, '--epochs', '1', '--optimizer', 'sgd'],
         ...['--learning-rate', `${rate}`, '--proximal', '0.01', '--threads', '1'],

@@ -1,7 +1,8 @@
 /** Runs of `fedbatch run --trainers pipe`, with somebody else as the one who trains the clients. */
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
-import { programPath, runProgramFile } from './programs.js';
+import { runCommand } from './program-host.js';
+import { programPath } from './programs.js';
 import type { ResultLine } from './runs.js';
 
 /** A client's training, as it is given away. */
@@ -11,9 +12,9 @@ export interface Task {
   readonly command: readonly string[];
 }
 
-/** Trains as asked, by the program that users have. */
-export async function trainForReal({ id, command }: Task): Promise<object> {
-  const { exitCode, stdout, stderr } = await runProgramFile('cli', command);
+/** Trains as asked, by the command that users have. */
+export async function trainForReal({ id, command: [name = '', ...args] }: Task): Promise<object> {
+  const { exitCode, stdout, stderr } = await runCommand(name, args);
   return { id, exitCode, stdout: stdout.split('\n'), stderr: stderr.split('\n') };
 }
 

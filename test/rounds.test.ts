@@ -9,6 +9,7 @@ import { selectClients } from '../lib/federation/participation.js';
 import { randomStream } from '../lib/federation/random.js';
 import { readRunRecord } from '../lib/formats/run-record.js';
 import { isRunning, runningWith } from './processes.js';
+import { runCommand } from './program-host.js';
 import {
   eventsOf,
   finishRun,
@@ -309,7 +310,7 @@ for (const [what, flags, message] of [
 ] as const) {
   test(`${what} is refused before anything is done`, async () => {
     const volume = join(directory, 'contradiction');
-    const { exitCode, stderr } = await startRun(volume, [...SOME, ...flags]);
+    const { exitCode, stderr } = await runCommand('run', ['--volume', volume, ...SOME, ...flags]);
     assert.equal(exitCode, 2);
     assert.match(stderr, message);
     assert.equal(existsSync(volume), false);

@@ -4,12 +4,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { execa } from 'execa';
 import { sha256 } from '../lib/formats/atomic-file.js';
 import { encodeNpz } from '../lib/formats/npz.js';
 import { readRunRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
-import { lastLine, programPath, runProgramFile } from './programs.js';
+import { runCommand } from './program-host.js';
+import { lastLine } from './programs.js';
 import { eventsOf, finishRun, startRun } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 import { writeTinyDataset } from './tiny-dataset.js';
@@ -28,7 +28,7 @@ async function told(): Promise<{
   readonly state: unknown;
   readonly failure: unknown;
 }> {
-  const { stdout, stderr } = await runProgramFile('report/cli', ['--volume', volume]);
+  const { stdout, stderr } = await runCommand('report', ['--volume', volume]);
   return { ...(JSON.parse(lastLine(stdout)) as { state: unknown; failure: unknown }), stderr };
 }
 
@@ -124,9 +124,9 @@ test('a pipeline without a volume has the failure recorded, on the volume of its
   const facts = join(directory, 'facts.json');
   const record = async (change: object) => {
     await writeFile(facts, JSON.stringify({ settings: { ...settings, ...change }, failure }));
-    const program = programPath('cli');
-    const step = ['record', '--step', 'failed', '--volume', volume, '--facts', facts];
-    const { stdout } = await execa(process.execPath, [program, ...step]);
+    const step = ['--step', 'failed', '--volume', volume, '--facts', facts];
+    const { exitCode, stdout, stderr } = await runCommand('record', step);
+    assert.equal(exitCode, 0, stderr);
     return JSON.parse(lastLine(stdout)) as unknown;
   };
   const before = await readFile(paths.metrics, 'utf8');

@@ -18,6 +18,7 @@ export interface ResultLine {
   readonly roundsToTarget?: number;
   readonly best: { readonly round: number; readonly accuracy: number; readonly sha256: string };
   readonly participation: { readonly selected: number; readonly missing: number; readonly rejected: number };
+  readonly privacy?: { readonly epsilon: number };
   readonly sha256: string;
 }
 

@@ -11,6 +11,7 @@ import { sha256 } from '../lib/formats/atomic-file.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { readServerState } from '../lib/formats/server-state-file.js';
 import { killedAt } from './kill-points.js';
+import { pipedRun } from './piped.js';
 import type { KillPoint } from './programs/kill-at.js';
 import { programPath } from './programs.js';
 import { sharedDirectory } from './temporary-directory.js';
@@ -42,9 +43,13 @@ before(async () => {
   directory = await sharedDirectory();
   data = await writeTinyDataset(directory);
   finished = join(directory, 'finished');
-  const { exitCode, stderr } = await start(finished, ADAM);
+  const { exitCode, stderr } = await trainedHere(finished, ADAM);
   assert.equal(exitCode, 0, stderr);
 });
+
+/** A run whose clients are trained without a process each. */
+const trainedHere = (volume: string, strategy: readonly string[]) =>
+  pipedRun(volume, ['--data', data, ...SETTINGS, ...strategy]);
 
 function start(volume: string, strategy: readonly string[], point?: KillPoint) {
   const args = ['run', '--data', data, '--volume', volume, ...SETTINGS, ...strategy, '--json'];
@@ -143,7 +148,7 @@ test('the round’s clients must be enough, before anything runs', async () => {
 test('a private run tells ε in round.json, metrics.jsonl, on stderr and in the result line, and grows it', async () => {
   const volume = join(directory, 'private');
   const strategy = ['--dp-clip', '1', '--dp-noise', '0.5', '--dp-delta', '1e-3', '--dp-noise-source', 'seed'];
-  const { exitCode, stdout, stderr } = await start(volume, strategy);
+  const { exitCode, stderr, result } = await trainedHere(volume, strategy);
   assert.equal(exitCode, 0, stderr);
   const spent: number[] = [];
   const metrics = (await readFile(join(volume, 'metrics.jsonl'), 'utf8')).trim().split('\n');
@@ -159,10 +164,7 @@ test('a private run tells ε in round.json, metrics.jsonl, on stderr and in the 
     assert.deepEqual(event?.privacy, privacy);
   }
   assert.ok(0 < (spent[0] ?? 0) && (spent[0] ?? 0) < (spent[1] ?? 0), spent.join());
-  const line = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
-    readonly privacy?: { epsilon: number };
-  };
-  assert.equal(line.privacy?.epsilon, spent[1]);
+  assert.equal(result?.privacy?.epsilon, spent[1]);
   assert.match(stderr, new RegExp(`^privacy ε ${spent[1]?.toPrecision(3)} at`, 'm'));
 });
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { execa } from 'execa';
-import { programPath, runProgramFile } from '../../test/programs.js';
+import { runCommand } from '../../test/program-host.js';
+import { programPath } from '../../test/programs.js';
 import { writePrototypeModel } from '../testing/prototype-model.js';
 import { digitPng } from '../testing/segment-digits.js';
 
@@ -36,7 +37,7 @@ describe('fedbatch predict', () => {
     execa(process.execPath, [programPath('server/cli'), ...flags], { reject: false });
 
   const predict = (port: string, ...more: readonly string[]) =>
-    runProgramFile('server/predict-cli', [
+    runCommand('predict', [
       ...['--host', 'localhost', '--port', port, '--image', join(directory, '4.png')],
       ...['--signature_name', 'predict', '--model', 'test', ...more],
     ]);
