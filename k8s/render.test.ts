@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
 import { parseAllDocuments } from 'yaml';
-import { runProgramFile } from '../test/programs.js';
+import { runCommand } from '../test/program-host.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { toYaml } from './manifest-text.js';
 import { GUIDE, withTable } from './placeholder-table.js';
@@ -199,7 +199,7 @@ describe('a stage', () => {
 
 describe('fedbatch k8s render', () => {
   const job = ['--clients', '3', '--epochs', '2', '--batch', '100'];
-  const renderCli = (...args: readonly string[]) => runProgramFile('cli', ['k8s', 'render', ...args]);
+  const renderCli = (...args: readonly string[]) => runCommand('k8s', ['render', ...args]);
 
   it('prints a whole job, with the flags filled in', async () => {
     const { exitCode, stdout, stderr } = await renderCli(

@@ -4,7 +4,8 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { volumePaths } from '../lib/formats/volume.js';
-import { lastLine, runProgramFile } from '../test/programs.js';
+import { runCommand } from '../test/program-host.js';
+import { lastLine } from '../test/programs.js';
 import { sampleRecords } from '../test/sample-records.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { writeTinyDataset } from '../test/tiny-dataset.js';
@@ -114,7 +115,7 @@ test('fedbatch run (simulated) ends with a report, and fedbatch report makes the
     '--volume',
     volume,
   ];
-  const ran = await runProgramFile('pipeline/cli', [...argv, '--partition', 'label-skew', '--json']);
+  const ran = await runCommand('run', [...argv, '--partition', 'label-skew', '--json']);
   assert.equal(ran.exitCode, 0, ran.stderr);
   const { report } = volumePaths(volume);
   const page = await readFile(report, 'utf8');
@@ -125,7 +126,7 @@ test('fedbatch run (simulated) ends with a report, and fedbatch report makes the
   );
   assert.match(page, /label-skew, labels per client 2, min examples 1, seed 0/);
   await rm(report);
-  const again = await runProgramFile('report/cli', ['--volume', volume]);
+  const again = await runCommand('report', ['--volume', volume]);
   assert.equal(again.exitCode, 0, again.stderr);
   assert.deepEqual(JSON.parse(lastLine(again.stdout)), { file: report, rounds: 2, state: 'finished' });
   assert.equal(await readFile(report, 'utf8'), page);
@@ -134,7 +135,7 @@ test('fedbatch run (simulated) ends with a report, and fedbatch report makes the
 test('a volume without a run, or with a damaged record: exit code 3 and one sentence', async (t) => {
   const volume = await temporaryDirectory(t);
   const refused = async (message: RegExp) => {
-    const { exitCode, stderr } = await runProgramFile('report/cli', ['--volume', volume]);
+    const { exitCode, stderr } = await runCommand('report', ['--volume', volume]);
     assert.equal(exitCode, 3, stderr);
     assert.match(stderr, message);
     assert.equal(stderr.split('\n').length, 1, stderr);

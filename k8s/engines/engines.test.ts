@@ -5,7 +5,6 @@ import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { execa } from 'execa';
 import { parseAllDocuments } from 'yaml';
 import { UsageError } from '../../lib/federation/errors.js';
 import { selectClients } from '../../lib/federation/participation.js';
@@ -18,7 +17,7 @@ import {
   type StartedContainer,
   type Wave,
 } from '../../test/engine-steps.js';
-import { runProgramFile } from '../../test/programs.js';
+import { runCommand } from '../../test/program-host.js';
 import { finishRun } from '../../test/runs.js';
 import { projectRoot } from '../../test/sources.js';
 import { sharedDirectory } from '../../test/temporary-directory.js';
@@ -306,7 +305,16 @@ describe('an engine is given', () => {
   });
 });
 
-/** Runs a job's containers as processes of this machine; `/mnt` is `volume`. */
+/** Their commands, by the programs that containers start. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  'splitter/cli': 'split',
+  'trainer/init-cli': 'init',
+  'trainer/cli': 'train',
+  'aggregator/cli': 'aggregate',
+  'evaluator/cli': 'evaluate',
+};
+
+/** Runs what a job's containers do; `/mnt` is `volume`. */
 async function runWaves(waves: readonly Wave[], volume: string): Promise<void> {
   for (const wave of waves) {
     for (const { command } of wave) {
@@ -314,8 +322,8 @@ async function runWaves(waves: readonly Wave[], volume: string): Promise<void> {
       assert.equal(node, 'node');
       const words = args.map((word) => word.replace('=/mnt/', `=${volume}/`));
       const threads = /(trainer\/cli|evaluator)/.test(program) ? ['--threads=1'] : [];
-      const path = join(projectRoot, program.replace('/app/', ''));
-      const { exitCode, stderr } = await execa('node', [path, ...words, ...threads], { reject: false });
+      const [, name = ''] = /^\/app\/dist\/(.*)\.js$/.exec(program) ?? [];
+      const { exitCode, stderr } = await runCommand(COMMANDS[name] ?? program, [...words, ...threads]);
       assert.equal(exitCode, 0, `${program}: ${stderr}`);
     }
   }
@@ -341,17 +349,17 @@ describe('the job of an engine', () => {
 });
 
 describe('fedbatch k8s render --engine', () => {
-  const COMMAND = ['k8s', 'render', '--clients', '4', '--epochs', '2', '--batch', '20'];
+  const COMMAND = ['render', '--clients', '4', '--epochs', '2', '--batch', '20'];
 
   it('prints what engines read, or writes it to a directory', async () => {
-    const printed = await runProgramFile('cli', [...COMMAND, '--engine', 'kfp', '--rounds', '2']);
+    const printed = await runCommand('k8s', [...COMMAND, '--engine', 'kfp', '--rounds', '2']);
     assert.equal(printed.exitCode, 0, printed.stderr);
     const documents = parseAllDocuments(printed.stdout, { version: '1.1' }).map(
       (each) => each.toJS() as Rendered,
     );
     assert.deepEqual(problemsOf('kfp', documents), []);
     const output = join(directory, 'kubeflow');
-    const written = await runProgramFile('cli', [...COMMAND, '--engine', 'kubeflow', '--out', output]);
+    const written = await runCommand('k8s', [...COMMAND, '--engine', 'kubeflow', '--out', output]);
     assert.equal(written.exitCode, 0, written.stderr);
     assert.deepEqual(readdirSync(output), [
       '1-trainingruntime.yaml',
@@ -372,7 +380,7 @@ describe('fedbatch k8s render --engine', () => {
       [['--engine', 'argo', '--quorum', '9'], /--quorum 9 is more than the 4 of 4 clients/],
       [['--engine', 'argo', '--set', 'CLIENTS=1,2'], /CLIENTS does not go with --engine/],
     ] as const;
-    const endings = await Promise.all(wrong.map(([flags]) => runProgramFile('cli', [...COMMAND, ...flags])));
+    const endings = await Promise.all(wrong.map(([flags]) => runCommand('k8s', [...COMMAND, ...flags])));
     endings.forEach(({ exitCode, stderr }, index) => {
       assert.equal(exitCode, 2, stderr);
       assert.match(stderr, wrong[index]?.[1] ?? /never/);
