@@ -15,6 +15,25 @@ export const kerasLayerSchema = z.object({
 });
 export type KerasLayer = z.infer<typeof kerasLayerSchema>;
 
+/** What settings have to be; made once, for a schema costs more than what it reads. */
+const rateSchema = z.number().min(0).lt(1);
+const shareSchema = z.number().min(0).max(1);
+const epsilonSchema = z.number().min(0);
+const booleanSchema = z.boolean();
+const sizeSchema = z.number().int().positive();
+const extentSchema = z.union([
+  z.tuple([sizeSchema, sizeSchema]),
+  sizeSchema.transform((side) => [side, side] as const),
+]);
+const paddingSchema = z.enum(['valid', 'same']);
+const axisNumber = z.number().int();
+/** Keras 2 writes it as a list of one. */
+const axisSchema = z.union([axisNumber, z.tuple([axisNumber]).transform(([only]) => only)]);
+const activationSchema = z.union([
+  z.enum(['linear', 'relu', 'softmax', 'sigmoid', 'tanh']),
+  kerasLayerSchema.refine(({ class_name: className }) => ACTIVATION_LAYERS.has(className)),
+]);
+
 type Parse = (name: string, settings: KerasSettings) => Layer;
 
 /** Keras' class names of the layers that we know, alternative spellings included. */
@@ -151,7 +170,7 @@ function parseFlatten(name: string): Layer {
 }
 
 function parseDropout(name: string, settings: KerasSettings): Layer {
-  const rate = settings.read(z.number().min(0).lt(1), {
+  const rate = settings.read(rateSchema, {
     keys: ['rate', 'p'],
     expected: 'a share of at least 0 and below 1',
   });
@@ -173,19 +192,20 @@ function parseSoftmax(name: string, settings: KerasSettings): Layer {
 function parseBatchNormalization(name: string, settings: KerasSettings): Layer {
   settings.only('mode', 0);
   settings.only('renorm', false, null);
-  const share = z.number().min(0).max(1);
-  const axis = z.number().int();
   return {
     kind: 'batchNormalization',
     name,
-    // Keras 2 writes it as a list of one.
-    axis: settings.read(z.union([axis, z.tuple([axis]).transform(([only]) => only)]), {
+    axis: settings.read(axisSchema, {
       keys: ['axis'],
       expected: 'the number of one axis',
       fallback: -1,
     }),
-    momentum: settings.read(share, { keys: ['momentum'], expected: 'a share from 0 to 1', fallback: 0.99 }),
-    epsilon: settings.read(z.number().min(0), {
+    momentum: settings.read(shareSchema, {
+      keys: ['momentum'],
+      expected: 'a share from 0 to 1',
+      fallback: 0.99,
+    }),
+    epsilon: settings.read(epsilonSchema, {
       keys: ['epsilon'],
       expected: 'a number of at least 0',
       fallback: 1e-3,
@@ -196,21 +216,19 @@ function parseBatchNormalization(name: string, settings: KerasSettings): Layer {
 }
 
 function readSize(settings: KerasSettings, keys: readonly string[]): number {
-  return settings.read(z.number().int().positive(), { keys, expected: 'a whole number of at least 1' });
+  return settings.read(sizeSchema, { keys, expected: 'a whole number of at least 1' });
 }
 
 function readBoolean(settings: KerasSettings, keys: readonly string[]): boolean {
-  return settings.read(z.boolean(), { keys, expected: 'true or false', fallback: true });
+  return settings.read(booleanSchema, { keys, expected: 'true or false', fallback: true });
 }
 
 function readExtent(settings: KerasSettings, keys: readonly string[], fallback?: Extent): Extent {
-  const size = z.number().int().positive();
-  const schema = z.union([z.tuple([size, size]), size.transform((side) => [side, side] as const)]);
-  return settings.read(schema, { keys, expected: 'one or two whole numbers of at least 1', fallback });
+  return settings.read(extentSchema, { keys, expected: 'one or two whole numbers of at least 1', fallback });
 }
 
 function readPadding(settings: KerasSettings): Padding {
-  return settings.read(z.enum(['valid', 'same']), {
+  return settings.read(paddingSchema, {
     keys: ['padding', 'border_mode'],
     expected: 'valid or same',
     fallback: 'valid',
@@ -219,9 +237,7 @@ function readPadding(settings: KerasSettings): Padding {
 
 /** An activation by its name, or as a layer in the place of a name. */
 function readActivation(settings: KerasSettings): Activation {
-  const named = z.enum(['linear', 'relu', 'softmax', 'sigmoid', 'tanh']);
-  const layer = kerasLayerSchema.refine(({ class_name: className }) => ACTIVATION_LAYERS.has(className));
-  const found = settings.read(z.union([named, layer]), {
+  const found = settings.read(activationSchema, {
     keys: ['activation'],
     expected: 'linear, relu, softmax, sigmoid or tanh',
     fallback: 'linear',

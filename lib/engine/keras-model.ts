@@ -36,6 +36,9 @@ const sequentialSchema = z.object({
   ]),
 });
 
+const classNameSchema = z.object({ class_name: z.string() });
+const inputShapeSchema = z.array(z.number().int().positive()).min(1).max(3);
+
 /**
  * The model in a Keras file: its layers, its weights checked against them, and all that every program asks of a model.
  *
@@ -80,7 +83,7 @@ export function describeKerasConfig(
 ): ModelDescription {
   const parsed = sequentialSchema.safeParse(modelConfig);
   if (!parsed.success) {
-    const className = z.object({ class_name: z.string() }).safeParse(modelConfig);
+    const className = classNameSchema.safeParse(modelConfig);
     throw new ModelError(
       className.success && className.data.class_name !== 'Sequential'
         ? `a ${className.data.class_name} model`
@@ -143,7 +146,7 @@ function findInputShape(first: Readonly<Record<string, unknown>>, buildShape: un
     : typeof first.input_dim === 'number'
       ? [first.input_dim]
       : undefined;
-  const shape = z.array(z.number().int().positive()).min(1).max(3).safeParse(given);
+  const shape = inputShapeSchema.safeParse(given);
   if (!shape.success)
     throw new ModelError(
       given === undefined
