@@ -79,7 +79,8 @@ test('uploads right, of 100, whatever the scale of the training data', async (t)
     await server.close();
     await predictor.close();
     t.diagnostic(`${name}: accuracy ${accuracy}, ${right} of ${PHOTOGRAPHS} uploads right`);
-    // What a model reads in its test it reads on photographs: they were 53 with -1 to 1, and 10 with 0 to 16.
+    // A model reads photographs as well as its test. Before the scale was applied, 85 uploads were right with 0 to 1, 53
+    // with -1 to 1 and 74 standardised; with 0 to 16 every digit was near 10.6 % sure.
     assert.ok(accuracy > 0.75, `${name}: accuracy ${accuracy}`);
     assert.ok(right / PHOTOGRAPHS > accuracy - 0.07, `${name}: accuracy ${accuracy}, ${right} uploads right`);
   }
