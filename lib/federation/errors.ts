@@ -30,6 +30,8 @@ export interface DataProblem {
   readonly found: string;
   /** The line to type that mends it. */
   readonly mend?: string | undefined;
+  /** The packages of Python that the line imports where that is more than numpy, as pip calls them: `numpy h5py`. */
+  readonly mendNeeds?: string | undefined;
 }
 
 /** Bad input data: a file that is missing, damaged, or not what it should be. */
@@ -39,12 +41,11 @@ export class DataError extends FedbatchError {
   readonly problem: DataProblem;
 
   constructor(problem: DataProblem, options?: ErrorOptions) {
-    const { file, expected, found, mend } = problem;
+    const { file, expected, found, mend, mendNeeds } = problem;
+    const needs = mendNeeds === undefined ? '' : ` (pip install ${mendNeeds})`;
     // The command ends the line bare, so that it can be copied as it stands.
-    super(
-      `${file}: expected ${expected}, found ${found}.${mend === undefined ? '' : ` To mend it: ${mend}`}`,
-      options,
-    );
+    const advice = mend === undefined ? '' : ` To mend it${needs}: ${mend}`;
+    super(`${file}: expected ${expected}, found ${found}.${advice}`, options);
     this.problem = problem;
   }
 }

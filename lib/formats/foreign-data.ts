@@ -8,6 +8,8 @@ import { csvLine, folderLine, npzOf, pythonLine, shellWord } from './mending-lin
 export interface ForeignData {
   readonly found: string;
   readonly mend?: string | undefined;
+  /** The packages of Python that the line imports where that is more than numpy, as pip calls them. */
+  readonly mendNeeds?: string;
 }
 
 interface Format {
@@ -15,6 +17,8 @@ interface Format {
   readonly magic: readonly string[];
   readonly name: string;
   readonly line?: (file: string, head: Buffer) => string | undefined;
+  /** The packages of Python that the line imports where that is more than numpy, as pip calls them. */
+  readonly needs?: string;
 }
 
 const FORMATS: readonly Format[] = [
@@ -25,11 +29,13 @@ const FORMATS: readonly Format[] = [
   {
     magic: ['\x89HDF'],
     name: 'an HDF5 file',
+    needs: 'numpy h5py',
     line: convertLine('import h5py', 'f = h5py.File(sys.argv[1])', '{k: f[k][()] for k in f}'),
   },
   {
     magic: ['MATLAB 5'],
     name: 'a MATLAB file',
+    needs: 'numpy scipy',
     line: convertLine(
       'from scipy.io import loadmat',
       'd = loadmat(sys.argv[1])',
@@ -39,6 +45,7 @@ const FORMATS: readonly Format[] = [
   {
     magic: ['PAR1'],
     name: 'a Parquet file',
+    needs: 'pandas pyarrow',
     line: (file) =>
       pythonLine({
         imports: 'import sys, pandas',
@@ -66,7 +73,10 @@ export function foreignFile(bytes: Uint8Array, file: string): ForeignData | unde
   const head = Buffer.from(bytes.subarray(0, HEAD_BYTES));
   const text = head.toString('latin1');
   const format = FORMATS.find(({ magic }) => magic.some((start) => text.startsWith(start)));
-  if (format !== undefined) return { found: format.name, mend: format.line?.(file, head) };
+  if (format !== undefined) {
+    const { name, line, needs } = format;
+    return { found: name, mend: line?.(file, head), ...(needs === undefined ? {} : { mendNeeds: needs }) };
+  }
   return foreignTable(text, file);
 }
 
@@ -131,6 +141,9 @@ function tableLine(
   return csvLine(file, { separator, header, label, image: `-1, ${image}` });
 }
 
+/** Pillow is imported as PIL. */
+const PICTURES_NEED = 'numpy pillow';
+
 const PICTURES = ['.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp'];
 
 /** What a directory is, where it holds pictures: some in a folder for each class, or all in one. */
@@ -143,7 +156,7 @@ export async function foreignDirectory(directory: string): Promise<ForeignData |
   if (picture !== undefined) {
     const labels = new Set(own.map((name) => /^([^_-]+)[_-]/.exec(name)?.[1]));
     const mend = labels.size > 1 ? folderLine(directory, `*${extname(picture)}`, FIRST_WORD) : undefined;
-    return { found: 'pictures, not in a folder for each class', mend };
+    return { found: 'pictures, not in a folder for each class', mend, mendNeeds: PICTURES_NEED };
   }
   for (const { name } of entries.filter((entry) => entry.isDirectory())) {
     const inside = pictureIn(await readdir(join(directory, name)).catch(() => []));
@@ -151,6 +164,7 @@ export async function foreignDirectory(directory: string): Promise<ForeignData |
     return {
       found: 'folders of pictures',
       mend: folderLine(directory, `*/*${extname(inside)}`, 'p.parent.name'),
+      mendNeeds: PICTURES_NEED,
     };
   }
   return undefined;

@@ -207,6 +207,21 @@ test('the line that a refusal ends with mends the data', async (t) => {
   );
 });
 
+test('a refusal names what its line needs to be installed, as pip calls it', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const heads = { 'a.h5': '\x89HDF', 'a.mat': 'MATLAB 5', 'a.parquet': 'PAR1' };
+  const needs = { 'a.h5': 'numpy h5py', 'a.mat': 'numpy scipy', 'a.parquet': 'pandas pyarrow' };
+  for (const [file, head] of Object.entries(heads)) {
+    const refused = parseDataset(Buffer.from(head, 'latin1'), file);
+    const expected = `To mend it (pip install ${needs[file as keyof typeof needs]}): python3 -c `;
+    await assert.rejects(refused, (error: Error) => error.message.includes(expected));
+  }
+  await mkdir(join(directory, 'cat'));
+  await writeFile(join(directory, 'cat', '1.png'), '');
+  const foreign = await foreignDirectory(directory);
+  assert.equal(foreign?.mendNeeds, 'numpy pillow');
+});
+
 test('the line for folders of pictures makes images and labels of them', async (t) => {
   const python = await findNumpy();
   if (python === undefined) return t.skip('no python3 with numpy');
