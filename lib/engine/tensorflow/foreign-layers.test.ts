@@ -177,7 +177,7 @@ describe('foreign layers', () => {
     [
       'a setting that TensorFlow.js does not know',
       { class_name: 'LayerNormalization', config: { name: 'n', rms_scaling: true } },
-      /layer n \(LayerNormalization\): rms_scaling true is not supported, by TensorFlow.js neither/,
+      /layer n \(LayerNormalization\): rms_scaling true is not supported, and not by TensorFlow.js either/,
     ],
     [
       'a setting of a layer inside another one',

@@ -106,7 +106,7 @@ function requireSame(place: Place & { readonly key: string }, value: unknown, sa
   const axes = (each: unknown) => (key === 'axis' ? [each].flat().map(fromFirst) : each);
   // Images come with their channels last, whatever a layer says.
   if (isSame(axes(value), axes(said)) && value !== 'channels_first') return;
-  throw new ModelError(`${where}: ${key} ${quote(value)} is not supported, by TensorFlow.js neither`);
+  throw new ModelError(`${where}: ${key} ${quote(value)} is not supported, and not by TensorFlow.js either`);
 }
 
 /** Whether a second layer is the first one read backwards: TensorFlow.js makes it from the first. */

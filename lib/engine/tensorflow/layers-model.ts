@@ -78,7 +78,9 @@ async function fromConfig(tf: typeof Tf, description: ModelDescription): Promise
   try {
     return await tf.models.modelFromJSON(config);
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    // Its advice on classes of one's own in JavaScript helps nobody who has a file.
+    const said = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    const reason = said?.replace(/\. This may be due to .*$/, '');
     const foreign = foreignLayers(description).map((layer) => layer.reason);
     const why = foreign.length === 0 ? '' : ` (${foreign.join('; ')})`;
     throw new ModelError(`TensorFlow.js cannot build the model: ${reason}${why}`, { cause: error });
