@@ -1,6 +1,6 @@
 /** The splitter's main path: a dataset dealt to clients, one npz each, with a test set and a manifest. */
 import { basename, join } from 'node:path';
-import { DataError, UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/federation/errors.js';
 import {
   countClasses,
   type Examples,
@@ -189,17 +189,9 @@ interface Part {
   readonly owner?: string;
 }
 
-/** @throws {UsageError} when the data do not allow the partition @throws {DataError} where there is nothing to tell apart */
+/** @throws {UsageError} when the data do not allow the partition */
 function planSplit({ train, test, ownership }: OwnedDataset, options: SplitOptions): Plan {
   const { labels } = train;
-  const classes = countClasses(labels, ...(test === undefined ? [] : [test.labels]));
-  if (classes < 2) {
-    throw new DataError({
-      file: options.data,
-      expected: 'labels of at least 2 classes',
-      found: 'label 0 alone',
-    });
-  }
   const { seed, testFraction } = options;
   const { shards, held } = dealDataset(labels, {
     ...options.partition,
@@ -207,7 +199,7 @@ function planSplit({ train, test, ownership }: OwnedDataset, options: SplitOptio
     testFraction: test === undefined ? testFraction : undefined,
   });
   return {
-    classes,
+    classes: countClasses(labels, ...(test === undefined ? [] : [test.labels])),
     shards: shards.map((indices, client) => ({ source: train, indices, ...ownerOf(client, ownership) })),
     test:
       test === undefined

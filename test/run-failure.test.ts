@@ -56,6 +56,16 @@ test('data are judged before anything is made, and before anything is removed', 
     assert.match(stderr, sentence);
     assert.equal(existsSync(volume), false);
   }
+  const alone = join(directory, 'alone.npz');
+  const images = { ...x, values: new Uint8Array(160) };
+  await writeFile(alone, await encodeNpz([images, { ...y, values: new Int32Array(40) }]));
+  const oneClass = await startRun(volume, ['--data', alone, ...FLAGS]);
+  assert.equal(oneClass.exitCode, 3);
+  assert.match(
+    oneClass.stderr,
+    /^error: .*alone\.npz: expected labels of at least 2 classes, found label 0/m,
+  );
+  assert.equal(existsSync(volume), false);
   await finishRun(volume, ['--data', data, ...FLAGS]);
   const before = await contents();
   const { exitCode, stderr } = await startRun(volume, ['--data', bad, ...FLAGS, '--fresh']);

@@ -1,6 +1,12 @@
 /** Where the examples of a split come from: a dataset in one file, or a directory of shards that are split already. */
 import { DataError, UsageError } from '../federation/errors.js';
-import { concatExamples, type Dataset, type Examples, imageDtype } from '../federation/examples.js';
+import {
+  concatExamples,
+  countClasses,
+  type Dataset,
+  type Examples,
+  imageDtype,
+} from '../federation/examples.js';
 import type { Ownership } from '../federation/partition/by-owner.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
 import { formatShape } from '../federation/weights.js';
@@ -31,7 +37,7 @@ export async function openSource(data: string, partition: PartitionSettings, tel
   if (partition.scheme === 'given') {
     return {
       sha256: await sha256OfDataset(data, 'a directory of shards'),
-      load: () => loadShards(data, tell),
+      load: async () => tellApart(await loadShards(data, tell), data),
     };
   }
   if (await isDirectory(data)) {
@@ -43,13 +49,20 @@ export async function openSource(data: string, partition: PartitionSettings, tel
   return {
     sha256: sha256(bytes),
     async load() {
-      const dataset = await parseDataset(bytes, data, tell);
+      const dataset = tellApart(await parseDataset(bytes, data, tell), data);
       if (partition.scheme !== 'by-key') return dataset;
       const { key } = partition;
       const examples = dataset.train.labels.length;
       return { ...dataset, ownership: await readOwnership({ bytes, path: data, key, examples }) };
     },
   };
+}
+
+/** The same data, if there is something to tell apart in them. @throws {DataError} for one class alone */
+function tellApart<T extends Dataset>(dataset: T, file: string): T {
+  const { train, test } = dataset;
+  if (countClasses(train.labels, ...(test === undefined ? [] : [test.labels])) > 1) return dataset;
+  throw new DataError({ file, expected: 'labels of at least 2 classes', found: 'label 0 alone' });
 }
 
 async function loadShards(directory: string, tell: Tell): Promise<OwnedDataset> {
