@@ -10,6 +10,7 @@ import { execa } from 'execa';
 import { z } from 'zod';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
 import { runningWith } from './processes.js';
+import { runCommand } from './program-host.js';
 import { eventsOf, temporaryFiles, waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
 import { writeTinyDataset } from './tiny-dataset.js';
@@ -60,6 +61,10 @@ function start(volume: string, ...more: readonly string[]) {
     },
   );
 }
+
+/** The same without a process of its own, for what is refused. */
+const startHere = (volume: string, ...more: readonly string[]) =>
+  runCommand('run', ['--data', data, '--volume', volume, ...SETTINGS, '--json', ...more], { cwd: directory });
 
 function lastLine({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }) {
   assert.notEqual(stdout, '', stderr);
@@ -234,7 +239,7 @@ test('so is every other file of a run', async () => {
 
 test('a volume of other settings is refused, with the settings and the way out', async () => {
   const volume = await copyOfFinished('changed');
-  const refused = await start(volume, '--epochs', '1', '--seed', '4');
+  const refused = await startHere(volume, '--epochs', '1', '--seed', '4');
   assert.equal(refused.exitCode, 2);
   assert.equal(refused.stdout, '');
   assert.match(
@@ -246,7 +251,7 @@ test('a volume of other settings is refused, with the settings and the way out',
 test('a directory of other things is no volume, not even with --fresh', async () => {
   const volume = join(directory, 'precious');
   await cp(data, join(volume, 'thesis.npz'));
-  const { exitCode, stderr } = await start(volume, '--fresh');
+  const { exitCode, stderr } = await startHere(volume, '--fresh');
   assert.equal(exitCode, 2);
   assert.match(stderr, /precious holds files of something else than a fedbatch run \("thesis\.npz"\)/);
   assert.deepEqual(readdirSync(volume), ['thesis.npz']);
@@ -279,7 +284,7 @@ for (const [name, content, found] of [
     await writeFile(join(volume, 'run.json'), content);
     const before = readdirSync(volume, { recursive: true }).map(String).sort();
     for (const flags of [[], ['--fresh']]) {
-      const { exitCode, stderr } = await start(volume, ...flags);
+      const { exitCode, stderr } = await startHere(volume, ...flags);
       assert.equal(exitCode, 3, stderr);
       assert.match(stderr, found);
       assert.match(stderr, /choose another directory with --volume, or remove \S.* by hand if nothing in it/);
@@ -296,7 +301,7 @@ test('a dataset inside of the volume is refused, and stays', async () => {
   const link = join(directory, 'way-in');
   await symlink(volume, link);
   for (const path of [inside, join(link, 'data', 'd.npz')]) {
-    const { exitCode, stderr } = await start(volume, '--data', path, '--fresh');
+    const { exitCode, stderr } = await startHere(volume, '--data', path, '--fresh');
     assert.equal(exitCode, 2, stderr);
     assert.match(stderr, /error: --data \S+d\.npz lies inside of the volume \S+around: choose another/);
   }
@@ -309,9 +314,9 @@ test('a dataset that changed since is noticed', async (t) => {
   const original = join(directory, 'original.npz');
   await rename(data, original);
   t.after(() => rename(original, data));
-  assert.match((await start(volume)).stderr, /tiny\.npz: expected a dataset .*, found no such file/);
+  assert.match((await startHere(volume)).stderr, /tiny\.npz: expected a dataset .*, found no such file/);
   await cp(await writeTinyDataset(await mkdtemp(join(directory, 'more-')), 200), data);
-  const { exitCode, stderr } = await start(volume);
+  const { exitCode, stderr } = await startHere(volume);
   assert.equal(exitCode, 2);
   assert.match(stderr, /sha256 of the dataset [0-9a-f]{64}, now [0-9a-f]{64}/);
 });
@@ -332,7 +337,7 @@ test('a file that is no dataset is refused before anything is written', async ()
   const bad = join(directory, 'no.npz');
   await writeFile(bad, 'no zip at all');
   const volume = join(directory, 'no-run');
-  const { exitCode, stderr } = await start(volume, '--data', bad);
+  const { exitCode, stderr } = await startHere(volume, '--data', bad);
   assert.equal(exitCode, 3);
   assert.match(stderr, /error: .*no\.npz: expected an npz/);
   assert.equal(existsSync(volume), false);
