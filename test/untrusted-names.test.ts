@@ -6,7 +6,7 @@ import { describeKerasConfig } from '../lib/engine/keras-model.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { canonicalNames } from '../lib/formats/keras-names.js';
 import { namedLabels } from '../pipeline/named-datasets.js';
-import { runProgramFile } from './programs.js';
+import { runCommand } from './program-host.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { writeTinyDataset } from './tiny-dataset.js';
 
@@ -57,7 +57,7 @@ test('a program that is given such a model says so, with exit code 3', async (t)
   ]) {
     await writeKerasFile(model, { ...file, kerasVersion: '2.15.0' });
     const flags = ['--model', model, '--data', data];
-    const { exitCode, stderr } = await runProgramFile('evaluator/cli', flags);
+    const { exitCode, stderr } = await runCommand('evaluate', flags);
     assert.equal(exitCode, 3, stderr);
     assert.match(stderr, /layer odd is a __proto__; known are/);
     // TensorFlow.js says more, of classes of one's own in JavaScript.
