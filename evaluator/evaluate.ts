@@ -5,6 +5,7 @@ import { judge } from '../lib/engine/accuracy-test.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { fitScale } from '../lib/engine/fit-scale.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
+import { sessionOf } from '../lib/engine/model-file.js';
 import { classCount } from '../lib/engine/parameters.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { summarise, tallyJudgements } from '../lib/engine/tally.js';
@@ -49,7 +50,7 @@ export async function evaluate(options: EvaluateOptions, context: ProgramContext
     signal: context.signal,
   });
   context.reporter.info(`testing on ${engine.name} (${why})`, { event: 'engine', engine: engine.name, why });
-  const session = await engine.createPredictSession(model, options);
+  const session = await sessionOf(options.model, engine.createPredictSession(model, options));
   const classes = classCount(model.description);
   const total = examples.labels.length;
   const judgements = await judge(session, {

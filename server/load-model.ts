@@ -5,6 +5,7 @@ import { faultOf } from '../lib/engine/classifier.js';
 import type { Model, PredictSession } from '../lib/engine/engine.js';
 import { BACKEND_REGISTRY, type RegisteredBackend } from '../lib/engine/engine-registry.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
+import { sessionOf } from '../lib/engine/model-file.js';
 import { classCount } from '../lib/engine/parameters.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import { DataError, type DataProblem } from '../lib/federation/errors.js';
@@ -41,7 +42,7 @@ export async function loadModel({
     description: model.description,
     registry: backendsFor(choice),
   });
-  const session = await engine.createPredictSession(model, { threads });
+  const session = await sessionOf(modelPath, engine.createPredictSession(model, { threads }));
   const scale = givenScale ?? (file.scale === undefined ? undefined : scaleOf(file.scale));
   const fault = await selfTest(session, { inputShape, scale: scale ?? UNIT_SCALE, classes });
   if (fault !== undefined) {

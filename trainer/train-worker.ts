@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
+import { sessionOf } from '../lib/engine/model-file.js';
 import { InterruptedError } from '../lib/federation/errors.js';
 import { toErrorMessage } from '../lib/federation/transported-error.js';
 import { parameterCount } from '../lib/federation/weights.js';
@@ -33,12 +34,9 @@ async function train(request: TrainRequest): Promise<TrainOutcome> {
   const { description } = model;
   const { engine, why } = await chooseEngine(request.engine, { description, signal: stop.signal });
   const seed = trainingSeed(request);
-  const session = await engine.createTrainingSession(model, {
-    ...request,
-    optimizer,
-    batchSize: usualBatch(request),
-    seed,
-  });
+  const settings = { ...request, optimizer, batchSize: usualBatch(request), seed };
+  const path = request.init ?? request.data;
+  const session = await sessionOf(path, engine.createTrainingSession(model, settings));
   send({ kind: 'ready', engine: session.engine, why, parameters: parameterCount(model.weights) });
 
   let reportedAt = 0;

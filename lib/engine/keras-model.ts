@@ -1,6 +1,5 @@
 /** From a Keras file to a model that engines take, and from a description to the config that Keras takes. */
 import { z } from 'zod';
-import { DataError } from '../federation/errors.js';
 import { formatShape } from '../federation/weights.js';
 import type { KerasFile } from '../formats/keras-file.js';
 import { requireClassifier } from './classifier.js';
@@ -17,6 +16,7 @@ import {
 } from './keras-layers.js';
 import { KerasSettings } from './keras-settings.js';
 import type { Extent, ForeignLayer, Layer, ModelDescription } from './model-description.js';
+import { inFile } from './model-file.js';
 import { ModelError, modelParameters, requireTrainable, shapeLayers } from './parameters.js';
 
 /** Keras' class of a model's input. */
@@ -60,9 +60,7 @@ export function modelFromKeras(file: KerasFile, path: string, options?: KerasMod
     requireClassifier(model, path);
     return model;
   } catch (error) {
-    if (!(error instanceof ModelError)) throw error;
-    const expected = 'a Sequential model of layers that fedbatch knows';
-    throw new DataError({ file: path, expected, found: error.message }, { cause: error });
+    throw inFile(error, path);
   }
 }
 

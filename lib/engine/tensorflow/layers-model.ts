@@ -83,7 +83,7 @@ async function fromConfig(tf: typeof Tf, description: ModelDescription): Promise
     const reason = said?.replace(/\. This may be due to .*$/, '');
     const foreign = foreignLayers(description).map((layer) => layer.reason);
     const why = foreign.length === 0 ? '' : ` (${foreign.join('; ')})`;
-    throw new ModelError(`TensorFlow.js cannot build the model: ${reason}${why}`, { cause: error });
+    throw new ModelError(`one that TensorFlow.js cannot build: ${reason}${why}`, { cause: error });
   }
 }
 
