@@ -217,7 +217,7 @@ describe('foreign layers', () => {
     [
       'a layer that nobody knows',
       { class_name: 'Mystery', config: { name: 'm' } },
-      /TensorFlow\.js cannot build .*Mystery/,
+      /^one that TensorFlow\.js cannot build: Unknown layer: Mystery \(layer m is a Mystery; /,
     ],
   ] as const) {
     it(`refuses to train with ${what}`, async () => {
