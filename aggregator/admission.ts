@@ -1,5 +1,5 @@
 /** Decides, update by update, what goes into the average, and keeps the account of it. */
-import { DataError } from '../lib/federation/errors.js';
+import { DataError } from '../lib/core/errors.js';
 import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import { compareArchitecture, validateUpdate, validateWeights } from '../lib/federation/validate-update.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';

@@ -1,7 +1,7 @@
 /** The good updates of a round, read one after the other, and the account of all that were looked at. */
-import { DataError } from '../lib/federation/errors.js';
+import { DataError } from '../lib/core/errors.js';
+import { parameterCount } from '../lib/core/weights.js';
 import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
-import { parameterCount } from '../lib/federation/weights.js';
 import { type ReadLimits, readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import type { GroupClient } from '../lib/formats/group-file.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';

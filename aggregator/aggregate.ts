@@ -1,6 +1,6 @@
 /** The aggregator's main path: client updates in files → the next global model in a file. */
 import { dirname, join } from 'node:path';
-import { ThresholdError } from '../lib/federation/errors.js';
+import { ThresholdError } from '../lib/core/errors.js';
 import { type PrivacyRecord, privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';

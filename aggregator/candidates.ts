@@ -1,8 +1,8 @@
 /** Finds the files that may be client updates, and reads their facts. */
 import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { DataError, isFedbatchError, UsageError } from '../lib/core/errors.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
-import { DataError, isFedbatchError, UsageError } from '../lib/federation/errors.js';
 import { errorCode } from '../lib/formats/atomic-file.js';
 import { OtherArraysError, readUpdateFacts } from '../lib/formats/keras-hdf5.js';
 import { readAhead } from './read-ahead.js';

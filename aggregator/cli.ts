@@ -10,7 +10,7 @@ import {
   type StrategyFlags,
   strategyOf,
 } from '../lib/cli/strategy-options.js';
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import type { AggregateOptions, AggregateResult } from './aggregate.js';
 
 interface Flags extends StrategyFlags {

@@ -1,5 +1,5 @@
 /** Aggregation in two levels: the updates of each group become sums in a file, and the sums the next global model. */
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import { clipped } from '../lib/federation/strategies/clip-norm.js';
 import { sumGroups, sumUpdates } from '../lib/federation/strategies/server-step.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';

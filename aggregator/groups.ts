@@ -1,9 +1,9 @@
 /** The groups of a round, read one after the other, each checked against the first one and what the user told. */
 import { resolve } from 'node:path';
-import { DataError, UsageError } from '../lib/federation/errors.js';
+import { DataError, UsageError } from '../lib/core/errors.js';
+import { formatShape } from '../lib/core/weights.js';
 import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import type { SumArray, WeightedSums } from '../lib/federation/weighted-mean.js';
-import { formatShape } from '../lib/federation/weights.js';
 import { type GroupClient, type GroupFacts, type GroupFile, readGroup } from '../lib/formats/group-file.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { RoundParent } from './admitted-updates.js';

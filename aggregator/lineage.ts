@@ -1,6 +1,7 @@
 /** Where all updates of an average come from: one round, one parent. */
+
+import { DataError } from '../lib/core/errors.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
-import { DataError } from '../lib/federation/errors.js';
 import type { Candidate } from './candidates.js';
 
 /** What the updates of one average have in common. */

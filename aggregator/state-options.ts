@@ -1,5 +1,5 @@
 /** Which options of the server's state go with which strategy. */
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import type { Strategy } from '../lib/federation/strategies/strategy.js';
 
 /** Files of the server's state, as asked for. */

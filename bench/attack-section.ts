@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import sharp from 'sharp';
-import { randomStream } from '../lib/federation/random.js';
+import { randomStream } from '../lib/core/random.js';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { formatBytes } from '../lib/observability/format.js';
 import { blackPng } from '../server/testing/hostile-png.js';

@@ -4,12 +4,12 @@
  * in use are of another draw; this one gives 6.7, -5.2, -3.4, 11.2, and 4.9 for the model's sureness.
  */
 import { join } from 'node:path';
-import { permutation, randomStream } from '../lib/federation/random.js';
+import { permutation, randomStream } from '../lib/core/random.js';
+import { formSign } from '../lib/digits/digit-form.js';
+import { findSigns, type Sign } from '../lib/digits/find-digits.js';
+import { type FoundInk, findInk } from '../lib/digits/find-ink.js';
+import { cutAt, findCut } from '../lib/digits/split-signs.js';
 import { readDataset } from '../lib/formats/dataset.js';
-import { formSign } from '../server/digit-form.js';
-import { findSigns, type Sign } from '../server/find-digits.js';
-import { type FoundInk, findInk } from '../server/find-ink.js';
-import { cutAt, findCut } from '../server/split-signs.js';
 import { enlarge, writeRow } from '../server/testing/enlarge.js';
 import { createWorkerPredictor } from '../server/worker-predictor.js';
 

@@ -1,8 +1,9 @@
 /** Times training steps of the default CNN on our engine; prints one JSON line. Arguments: threads, steps, batch, backend. */
+
+import { randomStream } from '../lib/core/random.js';
 import { initialWeights } from '../lib/engine/initial-weights.js';
 import { describeModel } from '../lib/engine/model-zoo.js';
 import { loadOnnxEngine } from '../lib/engine/onnx/onnx-engine.js';
-import { randomStream } from '../lib/federation/random.js';
 import { median } from './statistics.js';
 
 const [threads = 1, steps = 20, batch = 100] = process.argv.slice(2).map(Number);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { permutation, randomStream } from '../lib/federation/random.js';
+import { permutation, randomStream } from '../lib/core/random.js';
 import { readDataset } from '../lib/formats/dataset.js';
 import { createApp } from '../server/app.js';
 import { listen } from '../server/listen.js';

@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { formatBytes, formatSeconds } from '../lib/observability/format.js';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { InterruptedError, StorageError } from '../lib/federation/errors.js';
+import { InterruptedError, StorageError } from '../lib/core/errors.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
 import { type ProgressEvent, type Reporter, silentReporter } from '../lib/observability/events.js';
 import { type DownloadOptions, download } from './download.js';

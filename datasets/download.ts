@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FedbatchError, InterruptedError } from '../lib/federation/errors.js';
+import { FedbatchError, InterruptedError } from '../lib/core/errors.js';
 import { placeFileAtomic, sha256OfFile, storageError } from '../lib/formats/atomic-file.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { formatBytes } from '../lib/observability/format.js';

@@ -1,6 +1,6 @@
 /** The generated digits as an npz: made once, found again, made anew where it is damaged. */
 import { join } from 'node:path';
-import { DataError } from '../lib/federation/errors.js';
+import { DataError } from '../lib/core/errors.js';
 import type { Dataset } from '../lib/federation/examples.js';
 import { errorCode, writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { readDataset } from '../lib/formats/dataset.js';

@@ -1,7 +1,7 @@
 /** The part of a download that is there already: `file.part`, with a note beside it of what it is a part of. */
 import { open, readFile, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { InterruptedError, UsageError } from '../lib/federation/errors.js';
+import { InterruptedError, UsageError } from '../lib/core/errors.js';
 import { storageError, writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { type Lock, takeLock } from '../lib/formats/lock-file.js';
 import type { Reporter } from '../lib/observability/events.js';

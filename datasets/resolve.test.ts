@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { DataError } from '../lib/federation/errors.js';
+import { DataError } from '../lib/core/errors.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
 import { readDataset } from '../lib/formats/dataset.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';

@@ -1,6 +1,6 @@
 /** From what a user calls a dataset, a name or a path, to the npz file that holds it. */
 import { access } from 'node:fs/promises';
-import { DataError } from '../lib/federation/errors.js';
+import { DataError } from '../lib/core/errors.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { cacheDirectory } from './cache-directory.js';
 import type { DatasetContext, Provided } from './context.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import type { ProgramContext } from '../lib/cli/program.js';
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
 import {
   addEngineOptions,

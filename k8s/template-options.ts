@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { packageVersion } from '../lib/cli/version.js';
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import {
   checkValues,
   isPlaceholder,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { StageError } from '../lib/federation/errors.js';
+import { StageError } from '../lib/core/errors.js';
 import { makeDirectory } from '../lib/formats/atomic-file.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';

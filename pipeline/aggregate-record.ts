@@ -1,5 +1,5 @@
 /** The end of a round's aggregation, whoever did the work: the new global model takes its place, on record and told. */
-import { StageError } from '../lib/federation/errors.js';
+import { StageError } from '../lib/core/errors.js';
 import { formatPrivacy } from '../lib/federation/privacy/privacy-record.js';
 import { placeFileAtomic } from '../lib/formats/atomic-file.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';

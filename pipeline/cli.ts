@@ -7,7 +7,7 @@ import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js'
 import { partitionOf } from '../lib/cli/partition-options.js';
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { packageVersion } from '../lib/cli/version.js';
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { toleranceOf } from './federation-options.js';
 import { numberOfClients } from './number-of-clients.js';

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DataError } from '../lib/federation/errors.js';
+import { DataError } from '../lib/core/errors.js';
 import { placeFileAtomic } from '../lib/formats/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';

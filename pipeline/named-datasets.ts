@@ -1,5 +1,5 @@
 /** What is known of the datasets that have a name without reading them, or having them at all. */
-import { own } from '../lib/federation/own.js';
+import { own } from '../lib/core/own.js';
 
 /** Training examples of each label, label 0 first. All bring test examples. */
 const TRAINING_LABELS: Readonly<Record<string, readonly number[]>> = {

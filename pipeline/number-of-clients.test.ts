@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import { partitionSettings } from '../lib/federation/partition/settings.js';
 import { writeShard } from '../lib/formats/dataset.js';
 import { encodeNpz } from '../lib/formats/npz.js';

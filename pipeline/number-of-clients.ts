@@ -1,5 +1,5 @@
 /** The number of clients of a run: as asked for, or as the data say. */
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import { clientsFollowFromData, type PartitionSettings } from '../lib/federation/partition/settings.js';
 import { clientsInData } from '../lib/formats/ownership.js';
 import { DATASET_NAMES } from './settings.js';

@@ -1,5 +1,5 @@
 /** The report of a run: written at its end, also where the run failed. */
-import { isFedbatchError } from '../lib/federation/errors.js';
+import { isFedbatchError } from '../lib/core/errors.js';
 import { type LocalRun, tell } from './local-run.js';
 import { runStage } from './stage-process.js';
 import { shortPath } from './summary.js';

@@ -1,5 +1,5 @@
 /** A round's record while the round runs: read where an earlier run left it, written again after every step. */
-import { DataError } from '../lib/federation/errors.js';
+import { DataError } from '../lib/core/errors.js';
 import type { MissingClient } from '../lib/federation/participation.js';
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import {

@@ -1,5 +1,5 @@
 /** Puts the failure of a run on its record, so that whoever finds the volume later reads what the user saw. */
-import { ExitCode, isFedbatchError, StageError, ThresholdError } from '../lib/federation/errors.js';
+import { ExitCode, isFedbatchError, StageError, ThresholdError } from '../lib/core/errors.js';
 import { nextStep, type RunFailure } from '../lib/formats/run-failure.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { MetricsFile } from './metrics.js';

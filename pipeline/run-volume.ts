@@ -2,7 +2,7 @@
 import { access, readdir, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { DataError, UsageError } from '../lib/federation/errors.js';
+import { DataError, UsageError } from '../lib/core/errors.js';
 import { removeTemporaryFiles } from '../lib/formats/atomic-file.js';
 import { takeLock } from '../lib/formats/lock-file.js';
 import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../lib/formats/run-record.js';

@@ -1,6 +1,6 @@
 /** One run from its settings to its result: the volume, the split, the rounds, the tests of the clients' models. */
 import { resolve } from 'node:path';
-import { InterruptedError } from '../lib/federation/errors.js';
+import { InterruptedError } from '../lib/core/errors.js';
 import { type Quorum, selectedCount } from '../lib/federation/participation.js';
 import { sha256OfDataset } from '../lib/formats/given-shards.js';
 import { readManifest } from '../lib/formats/manifest.js';

@@ -1,5 +1,5 @@
 /** Runs the same stage many times side by side, within the machine's cores; the first failure stops them all. */
-import { InterruptedError } from '../lib/federation/errors.js';
+import { InterruptedError } from '../lib/core/errors.js';
 import { forMany } from '../lib/system/abort.js';
 import { createBudget } from './cores.js';
 import type { LocalRun } from './local-run.js';

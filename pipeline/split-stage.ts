@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { partitionArguments } from '../lib/cli/partition-options.js';
 import { scaleArguments } from '../lib/cli/scale-option.js';
-import { DataError } from '../lib/federation/errors.js';
+import { DataError } from '../lib/core/errors.js';
 import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import { holds } from './round-ledger.js';

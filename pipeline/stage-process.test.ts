@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { z } from 'zod';
-import { ExitCode, InterruptedError, StageError } from '../lib/federation/errors.js';
+import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import { type ProgressEvent, silentReporter } from '../lib/observability/events.js';
 import { isRunning } from '../test/processes.js';
 import { waitFor } from '../test/runs.js';

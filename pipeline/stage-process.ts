@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { z } from 'zod';
-import { ExitCode, InterruptedError, StageError } from '../lib/federation/errors.js';
+import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import { DATA_NOTE, type ProgressEvent, type Reporter } from '../lib/observability/events.js';
 
 /** One stage to run, for one client where it has one. */

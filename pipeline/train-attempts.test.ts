@@ -1,7 +1,7 @@
 /** Which failures of a trainer are tried again, which are not, and what a deadline makes of them: on real processes. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ExitCode, InterruptedError, StageError } from '../lib/federation/errors.js';
+import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';

@@ -1,5 +1,5 @@
 /** Tries to train one client: again after a failure that may pass, never longer than the round's deadline. */
-import { ExitCode, InterruptedError, StageError } from '../lib/federation/errors.js';
+import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
 import type { LocalRun } from './local-run.js';
 import { stageName } from './stage-process.js';

@@ -1,7 +1,7 @@
 /** Everything that a run's volume tells of the run, read from its records alone. */
 import { readdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { DataError } from '../lib/federation/errors.js';
+import { DataError } from '../lib/core/errors.js';
 import { errorCode } from '../lib/formats/atomic-file.js';
 import { type Confusion, confusionsIn } from '../lib/formats/confusions.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';

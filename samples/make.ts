@@ -6,7 +6,7 @@ import { writeDigit } from '../datasets/digits/digit.js';
 import type { Blot, Ink } from '../datasets/digits/pen.js';
 import { rasterise } from '../datasets/digits/rasterise.js';
 import { isMain } from '../lib/cli/is-main.js';
-import { randomStream } from '../lib/federation/random.js';
+import { randomStream } from '../lib/core/random.js';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
 
 /** Which of the endless digits to show; drawn from streams that no dataset uses, chosen by eye for

@@ -1,9 +1,16 @@
 /** The way of a picture through the server: decode, prepare, predict, and choose among the ways to take it. */
+
+import type { Box } from '../lib/digits/grey-image.js';
+import {
+  type Candidate,
+  type InputShape,
+  type ModelInput,
+  prepare,
+  type Stage,
+} from '../lib/digits/preprocess.js';
 import { rescale, UNIT_SCALE } from '../lib/federation/pixel-scale.js';
 import { decodeImage, type GivenImage } from './decode-image.js';
-import type { Box } from './grey-image.js';
 import { type ModelCard, type Predictor, PredictorUnavailableError } from './predictor.js';
-import { type Candidate, type InputShape, type ModelInput, prepare, type Stage } from './preprocess.js';
 
 /** What is said about one digit (letter, picture). */
 export interface DigitAnswer {

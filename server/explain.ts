@@ -1,9 +1,9 @@
 /** An answer in pictures: what was done to an upload step by step, and what the model saw. */
 import sharp from 'sharp';
+import type { GreyImage } from '../lib/digits/grey-image.js';
+import type { Stage } from '../lib/digits/preprocess.js';
 import type { Classified, DigitAnswer } from './classify.js';
 import { toDataUrl } from './decode-image.js';
-import type { GreyImage } from './grey-image.js';
-import type { Stage } from './preprocess.js';
 
 /** A picture with what it shows. */
 export interface ShownStage {

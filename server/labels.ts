@@ -1,7 +1,7 @@
 /** Reads the names of a model's classes: a text file of one name a line. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { DataError } from '../lib/federation/errors.js';
+import { DataError } from '../lib/core/errors.js';
 import { readFileBytes } from '../lib/formats/atomic-file.js';
 
 /** Where the names may be, and how many there must be. */

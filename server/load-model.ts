@@ -1,5 +1,8 @@
 /** From a model file to a model that answers: read, check, compile, one trial prediction. */
 import { basename } from 'node:path';
+import { DataError, type DataProblem } from '../lib/core/errors.js';
+import { formatShape, sizeOf } from '../lib/core/weights.js';
+import type { InputShape } from '../lib/digits/preprocess.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { faultOf } from '../lib/engine/classifier.js';
 import type { Model, PredictSession } from '../lib/engine/engine.js';
@@ -8,16 +11,13 @@ import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { sessionOf } from '../lib/engine/model-file.js';
 import { classCount } from '../lib/engine/parameters.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
-import { DataError, type DataProblem } from '../lib/federation/errors.js';
 import { rescale, scaleOf, UNIT_SCALE } from '../lib/federation/pixel-scale.js';
-import { formatShape, sizeOf } from '../lib/federation/weights.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { findLabels } from './labels.js';
 import { findAccuracy } from './model-accuracy.js';
 import { findTraining } from './model-training.js';
 import type { ModelCard, ModelSignature } from './predictor.js';
-import type { InputShape } from './preprocess.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 
 /** What is expected at the path of a model. */

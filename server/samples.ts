@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DataError } from '../lib/federation/errors.js';
+import { DataError } from '../lib/core/errors.js';
 import { readFileBytes } from '../lib/formats/atomic-file.js';
 
 /** A sample picture. */

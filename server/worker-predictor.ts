@@ -1,8 +1,8 @@
 /** A predictor whose model runs in a worker thread, so that prediction never holds up the event loop; restarts it when it dies. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { type ExitCode, FedbatchError } from '../lib/core/errors.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
-import { type ExitCode, FedbatchError } from '../lib/federation/errors.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
 import { type ModelCard, type Predictor, PredictorUnavailableError } from './predictor.js';
 import type { WorkerReply, WorkerRequest, WorkerSettings } from './worker-protocol.js';

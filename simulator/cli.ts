@@ -18,7 +18,7 @@ import {
   optimizerOf,
   type TrainingFlags,
 } from '../lib/cli/training-options.js';
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import { type SimulatorRequest, simulatorRequestSchema } from '../lib/formats/simulation-messages.js';
 import { availableCores } from '../lib/system/cores.js';
 import { openSimulator, type Simulator } from './simulator.js';

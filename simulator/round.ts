@@ -1,9 +1,10 @@
 /** One round of a simulation: updates go from the workers through the guards into the strategy, none of them kept. */
+
+import { ThresholdError } from '../lib/core/errors.js';
+import type { Weights } from '../lib/core/weights.js';
 import type { Model } from '../lib/engine/engine.js';
-import { ThresholdError } from '../lib/federation/errors.js';
 import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { validateUpdate } from '../lib/federation/validate-update.js';
-import type { Weights } from '../lib/federation/weights.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import { shareWeights } from '../lib/formats/shared-arrays.js';
 import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';

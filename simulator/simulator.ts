@@ -1,12 +1,12 @@
 /** The simulator's main path: rounds of virtual clients, each trained by a warm worker and aggregated as it comes. */
 import { join } from 'node:path';
 import type { ProgramContext } from '../lib/cli/program.js';
+import { ThresholdError, UsageError } from '../lib/core/errors.js';
 import type { AccuracyReport } from '../lib/engine/accuracy-report.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
-import { ThresholdError, UsageError } from '../lib/federation/errors.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';

@@ -1,12 +1,13 @@
 /** What passes between the simulator's main thread and its workers: plain data, large arrays in shared memory. */
+
+import type { ErrorMessage } from '../lib/core/transported-error.js';
+import type { Weights } from '../lib/core/weights.js';
 import type { Judgements } from '../lib/engine/accuracy-test.js';
 import type { Model } from '../lib/engine/engine.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import type { Examples } from '../lib/federation/examples.js';
-import type { ErrorMessage } from '../lib/federation/transported-error.js';
 import type { VirtualShards } from '../lib/federation/virtual-shards.js';
-import type { Weights } from '../lib/federation/weights.js';
 
 /** Examples and the file that they come from; the arrays are shared by all threads. */
 export interface SharedExamples {

@@ -1,14 +1,14 @@
 /** A worker of the simulator: keeps one compiled training step warm, and is one virtual client after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { InterruptedError } from '../lib/core/errors.js';
+import { toErrorMessage } from '../lib/core/transported-error.js';
 import { judge } from '../lib/engine/accuracy-test.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Engine, PredictSession, TrainingSession } from '../lib/engine/engine.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
 import { classCount } from '../lib/engine/parameters.js';
 import { engineChoice } from '../lib/federation/engine-choice.js';
-import { InterruptedError } from '../lib/federation/errors.js';
 import { takeExamples } from '../lib/federation/examples.js';
-import { toErrorMessage } from '../lib/federation/transported-error.js';
 import { shardIndices } from '../lib/federation/virtual-shards.js';
 import type {
   FailedClient,

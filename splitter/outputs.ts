@@ -2,7 +2,7 @@
 import { readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { StorageError, UsageError } from '../lib/federation/errors.js';
+import { StorageError, UsageError } from '../lib/core/errors.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import { formatScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import { takeExamples } from '../lib/federation/examples.js';
 import { partitionSettings } from '../lib/federation/partition/settings.js';
 import { shardIndices } from '../lib/federation/virtual-shards.js';

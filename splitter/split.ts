@@ -1,6 +1,6 @@
 /** The splitter's main path: a dataset dealt to clients, one npz each, with a test set and a manifest. */
 import { basename, join } from 'node:path';
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import {
   countClasses,
   type Examples,

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { permutation, randomStream } from '../lib/federation/random.js';
+import { permutation, randomStream } from '../lib/core/random.js';
 import { isRunning, isStopped, runningWith } from './processes.js';
 import { lastLine, runProgramFile } from './programs.js';
 import { commandOf, finishRun, type ResultLine, roundOf, startRun } from './runs.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import type { WeightArray } from '../lib/federation/weights.js';
+import type { WeightArray } from '../lib/core/weights.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../lib/formats/keras-fixtures.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';

@@ -1,5 +1,7 @@
 /** Small models of every layer and geometry, and their gradients straight out of the training graph. */
 import assert from 'node:assert/strict';
+import { randomStream } from '../lib/core/random.js';
+import { sizeOf, type Weights } from '../lib/core/weights.js';
 import type { Batch, Model } from '../lib/engine/engine.js';
 import { initialWeights } from '../lib/engine/initial-weights.js';
 import type { ModelDescription } from '../lib/engine/model-description.js';
@@ -9,8 +11,6 @@ import { weightFeeds } from '../lib/engine/onnx/parameter-groups.js';
 import { loadOnnxRuntime } from '../lib/engine/onnx/runtime.js';
 import { buildTrainingGraph } from '../lib/engine/onnx/training-graph.js';
 import { shapeLayers } from '../lib/engine/parameters.js';
-import { randomStream } from '../lib/federation/random.js';
-import { sizeOf, type Weights } from '../lib/federation/weights.js';
 import { activation, CLASSES, conv, dense, head, imageModel, normalisation, pool } from './layers.js';
 
 /** Largest difference, relative to the largest element. */

@@ -1,8 +1,8 @@
 /** Runs the project's own programs as users do: real processes, real files. */
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { randomStream } from '../lib/core/random.js';
 import type { Examples } from '../lib/federation/examples.js';
-import { randomStream } from '../lib/federation/random.js';
 
 /** Programs by their folder, as compiled. */
 export type Program =

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { randomStream } from '../lib/federation/random.js';
+import { randomStream } from '../lib/core/random.js';
 import { isRunning, runningWith } from './processes.js';
 import { commandOf, eventsOf, finishRun, type ResultLine, roundOf, startRun, waitFor } from './runs.js';
 import { writeTinyDataset } from './tiny-dataset.js';

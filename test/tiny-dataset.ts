@@ -1,6 +1,6 @@
 /** A dataset so small that a whole run takes seconds, and so plain that a model learns it. */
 import { join } from 'node:path';
-import { randomStream } from '../lib/federation/random.js';
+import { randomStream } from '../lib/core/random.js';
 import { writeShard } from '../lib/formats/dataset.js';
 
 const SIDE = 8;

@@ -1,11 +1,12 @@
 /** The seeded initial global model: what every client of round 1 starts from. */
+
+import { DataError } from '../lib/core/errors.js';
 import type { Model } from '../lib/engine/engine.js';
 import { foundScale } from '../lib/engine/fit-scale.js';
 import { initialWeights } from '../lib/engine/initial-weights.js';
 import { kerasConfig } from '../lib/engine/keras-model.js';
 import { describeModel } from '../lib/engine/model-zoo.js';
 import { taskOf } from '../lib/engine/task-from-data.js';
-import { DataError } from '../lib/federation/errors.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { ModelName } from '../lib/federation/model-names.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';

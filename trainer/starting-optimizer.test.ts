@@ -1,7 +1,7 @@
 /** A compiled model brings its optimizer: flags win, what cannot be had is refused by name, another loss is said. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { DataError, UsageError } from '../lib/federation/errors.js';
+import { DataError, UsageError } from '../lib/core/errors.js';
 import { fixturePath } from '../lib/formats/keras-fixtures.js';
 import { readKerasFile } from '../lib/formats/keras-hdf5.js';
 import { type OptimizerFlags, startingOptimizer } from './starting-optimizer.js';

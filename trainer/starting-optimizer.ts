@@ -1,8 +1,8 @@
 /** The optimizer of a training: what the flags say, and where they say nothing what the model was compiled with. */
 import { optimizerOf, type TrainingFlags } from '../lib/cli/training-options.js';
+import { UsageError } from '../lib/core/errors.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
 import { readCompilation } from '../lib/engine/keras-compilation.js';
-import { UsageError } from '../lib/federation/errors.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 
 /** The flags of an optimizer, as many as were given. */

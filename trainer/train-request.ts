@@ -1,11 +1,12 @@
 /** What passes between the trainer's main thread and its worker: plain data only. */
+
+import type { ErrorMessage } from '../lib/core/transported-error.js';
+import type { Weights } from '../lib/core/weights.js';
 import type { Model, OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress } from '../lib/engine/local-training.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { ModelName } from '../lib/federation/model-names.js';
-import type { ErrorMessage } from '../lib/federation/transported-error.js';
-import type { Weights } from '../lib/federation/weights.js';
 import type { OptimizerFlags } from './starting-optimizer.js';
 
 /** One client's training in one round. */

@@ -1,11 +1,11 @@
 /** The trainer's worker thread: training steps block the thread that they run on, so they run here. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { InterruptedError } from '../lib/core/errors.js';
+import { toErrorMessage } from '../lib/core/transported-error.js';
+import { parameterCount } from '../lib/core/weights.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
 import { sessionOf } from '../lib/engine/model-file.js';
-import { InterruptedError } from '../lib/federation/errors.js';
-import { toErrorMessage } from '../lib/federation/transported-error.js';
-import { parameterCount } from '../lib/federation/weights.js';
 import type {
   TrainerMessage,
   TrainOutcome,

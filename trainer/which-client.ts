@@ -1,6 +1,6 @@
 /** Which client a trainer trains: told by number, by its place in a list, or by the name of its shard. */
 import { basename } from 'node:path';
-import { UsageError } from '../lib/federation/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 
 /** What a path holds in the place of the client's number. */
 const CLIENT = '{client}';

@@ -1,5 +1,5 @@
 /** Rolls the choices of a shape: ranges, bell curves and weighted picks over one random stream. */
-import type { RandomStream } from '../../lib/federation/random.js';
+import type { RandomStream } from '../../lib/core/random.js';
 
 /** The ways in which a shape asks for chance. */
 export interface Dice {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { randomStream } from '../../lib/federation/random.js';
+import { randomStream } from '../../lib/core/random.js';
 import { sha256 } from '../../lib/formats/atomic-file.js';
 import { drawDigit, writeDigit } from './digit.js';
 import { GENERATOR_VERSION } from './generate.js';

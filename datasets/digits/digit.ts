@@ -1,5 +1,5 @@
 /** Writes one handwritten-like digit. */
-import type { RandomStream } from '../../lib/federation/random.js';
+import type { RandomStream } from '../../lib/core/random.js';
 import { createDice } from './dice.js';
 import { lay, rollHand, tremble } from './hand.js';
 import { type Ink, ink } from './pen.js';

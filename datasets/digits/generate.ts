@@ -1,7 +1,7 @@
 /** The embedded dataset: handwritten-like digits, made from a seed. */
 import { setImmediate } from 'node:timers/promises';
+import { permutation, randomStream } from '../../lib/core/random.js';
 import type { Dataset, Examples } from '../../lib/federation/examples.js';
-import { permutation, randomStream } from '../../lib/federation/random.js';
 import { drawDigit } from './digit.js';
 import { IMAGE_SIZE } from './place.js';
 

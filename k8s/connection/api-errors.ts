@@ -1,5 +1,5 @@
 /** From a refusal of the API server, or its silence, to one clear sentence with the next step. */
-import { type FedbatchError, isFedbatchError, StageError, UsageError } from '../../lib/federation/errors.js';
+import { type FedbatchError, isFedbatchError, StageError, UsageError } from '../../lib/core/errors.js';
 import { errorCode } from '../../lib/formats/atomic-file.js';
 
 /** A failed request as far as it is understood. */

@@ -1,6 +1,6 @@
 /** What a request proves its sender with: headers, and the certificate of its connection. */
 import { readFileSync } from 'node:fs';
-import { UsageError } from '../../lib/federation/errors.js';
+import { UsageError } from '../../lib/core/errors.js';
 import { askPlugin, type PluginCredential } from './exec-plugin.js';
 import type { Access } from './kubeconfig.js';
 

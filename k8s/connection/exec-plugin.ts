@@ -1,7 +1,7 @@
 /** Asks a program for credentials, by the protocol of client.authentication.k8s.io. */
 import { execa } from 'execa';
 import { z } from 'zod';
-import { UsageError } from '../../lib/federation/errors.js';
+import { UsageError } from '../../lib/core/errors.js';
 import { errorCode } from '../../lib/formats/atomic-file.js';
 import type { ClusterAccess, ExecPlugin } from './kubeconfig.js';
 

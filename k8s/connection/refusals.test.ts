@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { dirname } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { InterruptedError, UsageError } from '../../lib/federation/errors.js';
+import { InterruptedError, UsageError } from '../../lib/core/errors.js';
 import { startCluster } from '../../test/kube/cluster.js';
 import {
   askCluster,

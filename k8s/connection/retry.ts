@@ -1,5 +1,5 @@
 /** Asks the API server again where the answer may be better the next time, as politely as it asks for. */
-import { InterruptedError } from '../../lib/federation/errors.js';
+import { InterruptedError } from '../../lib/core/errors.js';
 import { pause } from '../../lib/system/abort.js';
 import { isPassing, isUnreachable, readFailure } from './api-errors.js';
 

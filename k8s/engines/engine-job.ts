@@ -1,5 +1,5 @@
 /** A whole job for another engine: the stages of the templates, and what each of its rounds puts into their arguments. */
-import { UsageError } from '../../lib/federation/errors.js';
+import { UsageError } from '../../lib/core/errors.js';
 import {
   checkParticipation,
   type Quorum,

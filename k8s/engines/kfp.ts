@@ -1,5 +1,5 @@
 /** The job as a pipeline of Kubeflow Pipelines v2: the compiled form (IR) that the `kfp` SDK and its backend load. */
-import { UsageError } from '../../lib/federation/errors.js';
+import { UsageError } from '../../lib/core/errors.js';
 import { containerOf, QUEUE_LABEL, type Stage, type StageName } from '../stages.js';
 import {
   commandOf,

@@ -1,7 +1,7 @@
 /** `fedbatch k8s render --engine`: which engines there are, the options that only they take, and their files. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { integerOption, numberOption } from '../../lib/cli/options.js';
-import { UsageError } from '../../lib/federation/errors.js';
+import { UsageError } from '../../lib/core/errors.js';
 import { parseQuorum, type Quorum } from '../../lib/federation/participation.js';
 import { argoWorkflow } from './argo.js';
 import { type EngineJob, type EngineJobOptions, engineJob } from './engine-job.js';

@@ -4,7 +4,7 @@ import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.
 import { partitionOf } from '../../lib/cli/partition-options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { leaveResult } from '../../lib/cli/result.js';
-import { UsageError } from '../../lib/federation/errors.js';
+import { UsageError } from '../../lib/core/errors.js';
 import { clientsFollowFromData } from '../../lib/federation/partition/settings.js';
 import { toleranceOf } from '../../pipeline/federation-options.js';
 import { DEFAULT_CLIENTS } from '../../pipeline/number-of-clients.js';

@@ -6,7 +6,7 @@ import type {
   V1PersistentVolumeClaim,
   V1Pod,
 } from '@kubernetes/client-node';
-import { UsageError } from '../../lib/federation/errors.js';
+import { UsageError } from '../../lib/core/errors.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { within } from '../../lib/system/abort.js';
 import {

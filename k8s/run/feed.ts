@@ -1,5 +1,5 @@
 /** The newest state of a selection of objects: a list, then a watch, and the list again whenever the watch ends. */
-import { FedbatchError } from '../../lib/federation/errors.js';
+import { FedbatchError } from '../../lib/core/errors.js';
 import { pause } from '../../lib/system/abort.js';
 import { isPassing, readFailure } from '../connection/api-errors.js';
 import type { Listed, WatchEvent } from './cluster-api.js';

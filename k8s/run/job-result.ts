@@ -1,7 +1,7 @@
 /** The result that a program left in its pod's status, else the last JSON line of its log. */
 import type { V1Pod } from '@kubernetes/client-node';
 import type { z } from 'zod';
-import { StageError } from '../../lib/federation/errors.js';
+import { StageError } from '../../lib/core/errors.js';
 import { leftResult, parseObject, passedOn, podEnding } from './pod-status.js';
 import { nameOf } from './types.js';
 import type { EndedJob, WaitContext } from './wait-for-job.js';

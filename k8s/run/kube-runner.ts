@@ -1,6 +1,6 @@
 /** The runner of a cluster: each step of a round is a Job; what the volume or an earlier Job holds is not done again. */
 import { z } from 'zod';
-import { StageError } from '../../lib/federation/errors.js';
+import { StageError } from '../../lib/core/errors.js';
 import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/formats/run-record.js';
 import { type VolumePaths, volumePaths } from '../../lib/formats/volume.js';
 import { formatSeconds } from '../../lib/observability/format.js';

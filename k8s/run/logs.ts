@@ -1,6 +1,6 @@
 /** `fedbatch k8s logs`: what the programs of a run's pods have written. */
 import type { V1Pod } from '@kubernetes/client-node';
-import { UsageError } from '../../lib/federation/errors.js';
+import { UsageError } from '../../lib/core/errors.js';
 import type { ClusterApi } from './cluster-api.js';
 import { ROUND_LABEL, runSelector, STAGE_LABEL } from './names.js';
 import { containersOf, indexOf, nameOf } from './types.js';

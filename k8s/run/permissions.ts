@@ -1,5 +1,5 @@
 /** What the runner may have to do in the cluster, asked before it begins: everything that is missing in one message. */
-import { UsageError } from '../../lib/federation/errors.js';
+import { UsageError } from '../../lib/core/errors.js';
 import type { ClusterApi, Right } from './cluster-api.js';
 
 const rights = (group: string, resource: string, verbs: readonly string[]): readonly Right[] =>

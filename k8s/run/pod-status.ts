@@ -1,6 +1,6 @@
 /** Reads a pod: which phase it is in, in one word; what keeps it from starting; how it ended and why. */
 import type { V1Container, V1ContainerStatus, V1Job, V1Pod } from '@kubernetes/client-node';
-import { ExitCode } from '../../lib/federation/errors.js';
+import { ExitCode } from '../../lib/core/errors.js';
 import { containersOf } from './types.js';
 
 /** What a pod is doing, as people call it. */

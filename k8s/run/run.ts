@@ -1,5 +1,5 @@
 /** `fedbatch k8s run`: one run on a cluster from its settings to its result, the round loop of the pipeline over Jobs. */
-import { InterruptedError, isFedbatchError, StageError } from '../../lib/federation/errors.js';
+import { InterruptedError, isFedbatchError, StageError } from '../../lib/core/errors.js';
 import type { Quorum } from '../../lib/federation/participation.js';
 import type { RunFailure } from '../../lib/formats/run-failure.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';

@@ -1,7 +1,7 @@
 /** What came of a round's trainers: who reported what, who is missing and why. */
 import type { V1Pod } from '@kubernetes/client-node';
 import type { z } from 'zod';
-import { StageError, ThresholdError } from '../../lib/federation/errors.js';
+import { StageError, ThresholdError } from '../../lib/core/errors.js';
 import { type MissingClient, requireQuorum } from '../../lib/federation/participation.js';
 import type { TrainTask } from '../../pipeline/runner.js';
 import { trainResultSchema } from '../../pipeline/train-client.js';

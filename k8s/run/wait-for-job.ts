@@ -1,6 +1,6 @@
 /** Waits for a Job: tells what its pods do, and gives up at once on what waiting will not mend. */
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
-import { InterruptedError, StageError } from '../../lib/federation/errors.js';
+import { InterruptedError, StageError } from '../../lib/core/errors.js';
 import type { ProgressEvent, Reporter } from '../../lib/observability/events.js';
 import { createBell, forMany } from '../../lib/system/abort.js';
 import type { Selection } from './cluster-api.js';

@@ -1,6 +1,6 @@
 /** Runs one command-line program: flags, reporter, signals, and the way from an error to an exit code. */
 import { type Command, CommanderError, Option } from 'commander';
-import { ExitCode, InterruptedError, isFedbatchError } from '../federation/errors.js';
+import { ExitCode, InterruptedError, isFedbatchError } from '../core/errors.js';
 import type { Reporter } from '../observability/events.js';
 import { forMany } from '../system/abort.js';
 import { withoutAliases } from './aliases.js';

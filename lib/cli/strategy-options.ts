@@ -1,6 +1,6 @@
 /** The options of every program that aggregates: the strategy, its parameters, clipping and privacy. */
 import { type Command, Option } from 'commander';
-import { UsageError } from '../federation/errors.js';
+import { UsageError } from '../core/errors.js';
 import { noiseFor, type PrivacyOptions } from '../federation/privacy/accountant.js';
 import type { StrategyParameter } from '../federation/strategies/strategy-module.js';
 import {

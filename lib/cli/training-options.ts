@@ -1,6 +1,6 @@
 /** The options of every program that trains: the model, and what a client does with it in a round. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { UsageError } from '../federation/errors.js';
+import { UsageError } from '../core/errors.js';
 import type { LearningRateSchedule } from '../federation/learning-rate.js';
 import type { BatchSize, LocalWork } from '../federation/local-work.js';
 import { MODEL_NAMES } from '../federation/model-names.js';

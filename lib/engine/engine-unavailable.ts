@@ -1,5 +1,5 @@
 /** An engine or backend that was asked for and does not work here. */
-import { ExitCode, FedbatchError } from '../federation/errors.js';
+import { ExitCode, FedbatchError } from '../core/errors.js';
 
 /** Says which engine and backend, why not, and what to install or choose instead. */
 export class EngineUnavailableError extends FedbatchError {

@@ -1,8 +1,8 @@
 /** Whatever is wrong with a model's config, the sentence about it has no holes and no names that the file does not have. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { FedbatchError } from '../core/errors.js';
 import { engineChoice } from '../federation/engine-choice.js';
-import { FedbatchError } from '../federation/errors.js';
 import type { KerasFile } from '../formats/keras-file.js';
 import { fixturePath } from '../formats/keras-fixtures.js';
 import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../formats/keras-hdf5.js';

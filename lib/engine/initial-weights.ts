@@ -1,6 +1,6 @@
 /** Seeded initial weights: Glorot uniform kernels (Glorot and Bengio 2010), as Keras starts them. */
-import { randomStream } from '../federation/random.js';
-import { sizeOf, type Weights } from '../federation/weights.js';
+import { randomStream } from '../core/random.js';
+import { sizeOf, type Weights } from '../core/weights.js';
 import type { ModelDescription } from './model-description.js';
 import { modelParameters, type Parameter } from './parameters.js';
 

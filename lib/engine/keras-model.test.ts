@@ -1,7 +1,7 @@
 /** Keras configs of all dialects become the layers that they mean; what we do not know is refused by name. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import { MODEL_NAMES } from '../federation/model-names.js';
 import { initialWeights } from './initial-weights.js';
 import { describeKerasConfig, kerasConfig, modelFromKeras } from './keras-model.js';

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { sizeOf } from '../federation/weights.js';
+import { sizeOf } from '../core/weights.js';
 import { readKerasFile } from '../formats/keras-hdf5.js';
 import { modelFromKeras } from './keras-model.js';
 import { onnxEngine } from './onnx/onnx-engine.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { sizeOf, type Weights } from '../federation/weights.js';
+import { sizeOf, type Weights } from '../core/weights.js';
 import { assertClose } from './conformance/engine-runs.js';
 import type { Engine, Model } from './engine.js';
 import { foreignLayers } from './foreign-layers.js';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { quarterExamples } from '../../test/programs.js';
+import type { Weights } from '../core/weights.js';
 import type { Examples } from '../federation/examples.js';
-import type { Weights } from '../federation/weights.js';
 import { assertClose, hashOf } from './conformance/engine-runs.js';
 import type { OptimizerSettings } from './engine.js';
 import { initialWeights } from './initial-weights.js';

@@ -1,7 +1,8 @@
 /** Local training of one client: shuffled minibatches over E epochs or some steps, on whichever engine. */
+
+import { permutation, randomStream } from '../core/random.js';
 import type { Examples } from '../federation/examples.js';
 import { type BatchSize, type LocalWork, planLocalWork } from '../federation/local-work.js';
-import { permutation, randomStream } from '../federation/random.js';
 import type { TrainingSession } from './engine.js';
 import { batchImages } from './image-batch.js';
 

@@ -1,5 +1,5 @@
 /** What is wrong with a model that lies in a file is told with the file's name. */
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import { ModelError } from './parameters.js';
 
 /**

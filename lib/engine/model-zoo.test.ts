@@ -1,8 +1,8 @@
 /** The models have the sizes that the papers state. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { parameterCount, sizeOf } from '../core/weights.js';
 import { MODEL_NAMES, type ModelName } from '../federation/model-names.js';
-import { parameterCount, sizeOf } from '../federation/weights.js';
 import { initialWeights } from './initial-weights.js';
 import { describeModel } from './model-zoo.js';
 import { classCount, modelParameters } from './parameters.js';

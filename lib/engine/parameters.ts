@@ -1,6 +1,6 @@
 /** Which parameter arrays a model has, in Keras' order, and which shapes flow between its layers. */
-import { ExitCode, FedbatchError } from '../federation/errors.js';
-import { formatShape, sizeOf, type WeightArray, type Weights } from '../federation/weights.js';
+import { ExitCode, FedbatchError } from '../core/errors.js';
+import { formatShape, sizeOf, type WeightArray, type Weights } from '../core/weights.js';
 import type { BatchNormalizationLayer, Layer, ModelDescription } from './model-description.js';
 import { windowGeometry } from './window-geometry.js';
 

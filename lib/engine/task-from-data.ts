@@ -1,7 +1,7 @@
 /** What a model has to fit: the shape of the images and the number of classes of some examples. */
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
+import { formatShape, sizeOf } from '../core/weights.js';
 import { type Examples, imageShape } from '../federation/examples.js';
-import { formatShape, sizeOf } from '../federation/weights.js';
 import type { Model } from './engine.js';
 import type { ModelTask } from './model-zoo.js';
 import { classCount } from './parameters.js';

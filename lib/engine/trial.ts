@@ -1,6 +1,6 @@
 /** Tries an engine: a few training steps that show that it works, or that measure how fast it is. */
-import { randomStream } from '../federation/random.js';
-import { sizeOf } from '../federation/weights.js';
+import { randomStream } from '../core/random.js';
+import { sizeOf } from '../core/weights.js';
 import type { Batch, Engine, Model, TrainingSession } from './engine.js';
 import { initialWeights } from './initial-weights.js';
 import { describeModel, type ModelTask } from './model-zoo.js';

@@ -1,5 +1,5 @@
 /** A client update: one client's weights after local training, and the facts that travel with them. */
-import type { Weights } from './weights.js';
+import type { Weights } from '../core/weights.js';
 
 /** Where an update comes from; stored in the same file as its weights so that they cannot come apart. */
 export interface UpdateFacts {

@@ -1,5 +1,5 @@
 /** When the rounds are over: all done, the target accuracy reached, or patience at its end. */
-import { UsageError } from './errors.js';
+import { UsageError } from '../core/errors.js';
 
 /** How long a run goes on. */
 export interface StopRules {

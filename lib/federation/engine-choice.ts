@@ -1,5 +1,5 @@
 /** Which engine and backend a user asks for: the words of `--engine` and `--backend`, and which go together. */
-import { UsageError } from './errors.js';
+import { UsageError } from '../core/errors.js';
 
 /** The backends of each engine: the device and the library under it. */
 export const BACKENDS = {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { ThresholdError, UsageError } from './errors.js';
+import { ThresholdError, UsageError } from '../core/errors.js';
 import {
   checkParticipation,
   parseQuorum,

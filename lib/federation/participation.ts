@@ -1,6 +1,6 @@
 /** Who takes part in a round: how many clients are selected, which ones, and how many of them have to report. */
-import { ThresholdError, UsageError } from './errors.js';
-import { permutation, randomStream } from './random.js';
+import { ThresholdError, UsageError } from '../core/errors.js';
+import { permutation, randomStream } from '../core/random.js';
 
 /** How the clients of a round are chosen. */
 export interface Selection {

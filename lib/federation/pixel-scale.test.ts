@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { generateDigits } from '../../datasets/digits/generate.js';
+import { randomStream } from '../core/random.js';
 import type { Examples } from './examples.js';
 import { findScale, formatScale, isNear, parseScale, rescale } from './pixel-scale.js';
-import { randomStream } from './random.js';
 
 const { train } = await generateDigits({ seed: 1, train: 200, test: 1 });
 

@@ -1,5 +1,5 @@
 /** What black and white are in numbers: found in images, written as `-1..1`, and the way from one scale to another. */
-import { UsageError } from './errors.js';
+import { UsageError } from '../core/errors.js';
 import type { Examples, ImageValues } from './examples.js';
 
 /** The numbers that stand for black and for white, one for all channels or one for each. */

@@ -1,6 +1,7 @@
 /** The guards before the average: why an update must not count, if it must not. */
+
+import { formatShape, sizeOf, type WeightArray, type Weights } from '../core/weights.js';
 import type { ClientUpdate } from './client-update.js';
-import { formatShape, sizeOf, type WeightArray, type Weights } from './weights.js';
 
 /** What an update must agree with. */
 export interface UpdateExpectations {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { Weights } from '../core/weights.js';
 import { sumGroups, sumUpdates } from './strategies/server-step.js';
 import type { WeightedUpdate } from './strategies/strategy.js';
 import { strategyNamed } from './strategies/strategy-named.js';
 import type { StrategySettings } from './strategies/strategy-settings.js';
 import { createWeightedMean, rounded, type WeightedSums } from './weighted-mean.js';
-import type { Weights } from './weights.js';
 
 const model = (...values: number[]): Weights => [
   { name: 'dense/kernel:0', shape: [values.length], values: Float32Array.from(values) },

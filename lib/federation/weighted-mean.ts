@@ -2,8 +2,8 @@
  * A running weighted mean of model weights: one model in memory at a time, whatever their number. Its sums are exact
  * until the end, so that the mean is the same bytes for any order, and for any grouping of what is averaged.
  */
-import { createExactSums } from './exact-sum.js';
-import { sizeOf, type WeightArray, type Weights } from './weights.js';
+import { createExactSums } from '../core/exact-sum.js';
+import { sizeOf, type WeightArray, type Weights } from '../core/weights.js';
 
 /** An array of a mean before it is rounded. */
 export interface MeanArray extends Pick<WeightArray, 'name' | 'shape'> {

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { DataError, StorageError } from '../federation/errors.js';
+import { DataError, StorageError } from '../core/errors.js';
 import {
   placeFileAtomic,
   removeTemporaryFiles,

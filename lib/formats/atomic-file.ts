@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { DataError, StorageError } from '../federation/errors.js';
+import { DataError, StorageError } from '../core/errors.js';
 
 /** Starts the name of every file that is still being written; readers of a directory pass over it. */
 export const TEMPORARY_PREFIX = '.tmp-';

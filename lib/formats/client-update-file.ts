@@ -1,6 +1,7 @@
 /** The facts of a client update as HDF5 root attributes beside a Keras model, which Keras itself passes over. */
+
+import { DataError } from '../core/errors.js';
 import type { UpdateFacts } from '../federation/client-update.js';
-import { DataError } from '../federation/errors.js';
 import type { Hdf5Reader } from './hdf5-reader.js';
 import type { Hdf5Writer } from './hdf5-writer.js';
 

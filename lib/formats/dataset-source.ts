@@ -1,5 +1,6 @@
 /** Where the examples of a split come from: a dataset in one file, or a directory of shards that are split already. */
-import { DataError, UsageError } from '../federation/errors.js';
+import { DataError, UsageError } from '../core/errors.js';
+import { formatShape } from '../core/weights.js';
 import {
   concatExamples,
   countClasses,
@@ -9,7 +10,6 @@ import {
 } from '../federation/examples.js';
 import type { Ownership } from '../federation/partition/by-owner.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
-import { formatShape } from '../federation/weights.js';
 import { readFileBytes, sha256 } from './atomic-file.js';
 import { parseDataset, readShard, type Tell } from './dataset.js';
 import { foreignDirectory } from './foreign-data.js';

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findNumpy, runPython } from '../../test/numpy.js';
 import { sharedDirectory, temporaryDirectory } from '../../test/temporary-directory.js';
-import { DataError, StorageError } from '../federation/errors.js';
+import { DataError, StorageError } from '../core/errors.js';
 import type { Examples } from '../federation/examples.js';
 import { sha256 } from './atomic-file.js';
 import { parseDataset, readDataset, readShard, writeShard } from './dataset.js';

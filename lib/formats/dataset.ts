@@ -1,7 +1,7 @@
 /** Datasets and shards as npz files: what is accepted, and one clear sentence for what is not. */
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
+import { formatShape, sizeOf } from '../core/weights.js';
 import { type Dataset, type Examples, imageDtype } from '../federation/examples.js';
-import { formatShape, sizeOf } from '../federation/weights.js';
 import { readFileBytes, readFileShared, sha256, writeFileAtomic } from './atomic-file.js';
 import { type Fault, imagesOf } from './image-array.js';
 import { labelsOf } from './label-array.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import { decodeFloats, halfToNumber } from './float-bytes.js';
 
 const source = { file: 'model.h5', array: '/w' };

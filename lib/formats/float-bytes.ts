@@ -1,5 +1,5 @@
 /** Raw little-endian floating-point numbers of any width as float32. */
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 
 /** Width of the numbers in a file. */
 export type FloatBytes = 'float16' | 'float32' | 'float64';

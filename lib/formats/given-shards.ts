@@ -1,7 +1,7 @@
 /** A dataset that is split already: a directory of 0.npz … K-1.npz and, if it brings one, test.npz. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import { errorCode, sha256, sha256OfFile } from './atomic-file.js';
 import { foreignDirectory } from './foreign-data.js';
 

@@ -4,9 +4,9 @@
  */
 
 import { z } from 'zod';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
+import { sizeOf } from '../core/weights.js';
 import type { WeightedSums } from '../federation/weighted-mean.js';
-import { sizeOf } from '../federation/weights.js';
 import { readFileBytes } from './atomic-file.js';
 import { type Hdf5Reader, readHdf5 } from './hdf5-reader.js';
 import { writeHdf5 } from './hdf5-writer.js';

@@ -1,7 +1,7 @@
 /** Reading HDF5: what a model file needs of it, with every surprise told as a DataError. */
 import type { File as Hdf5File, Metadata } from 'h5wasm';
-import { DataError } from '../federation/errors.js';
-import { formatShape, sizeOf } from '../federation/weights.js';
+import { DataError } from '../core/errors.js';
+import { formatShape, sizeOf } from '../core/weights.js';
 import { decodeFloats, type FloatBytes } from './float-bytes.js';
 import { inspectHeaps } from './hdf5-global-heap.js';
 import { type Hdf5Library, loadLibrary, withMemory, withVirtualFile } from './hdf5-library.js';

@@ -1,8 +1,8 @@
 /** From an array of any number type to images: what can be taken without a doubt is taken, the rest is refused with a cure. */
-import type { DataError } from '../federation/errors.js';
+import type { DataError } from '../core/errors.js';
+import { formatShape, sizeOf } from '../core/weights.js';
 import type { ImageValues } from '../federation/examples.js';
 import { MAX_PIXEL } from '../federation/pixel-scale.js';
-import { formatShape, sizeOf } from '../federation/weights.js';
 import { changeLine } from './mending-lines.js';
 import type { NpyArray, NpyValues } from './npy.js';
 

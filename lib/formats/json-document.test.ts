@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import { jsonFault, parseDocument } from './json-document.js';
 
 const schema = z.object({ layers: z.array(z.object({ rate: z.number() })) });

@@ -1,6 +1,6 @@
 /** JSON from files, checked against a schema; what is wrong with it is told with its place. */
 import { z } from 'zod';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 
 /** Texts as they stand in JSON, a last one without its end too, and what Python writes where JSON has no number. */
 const TEXT_OR_NO_NUMBER = /"(?:[^"\\]|\\[\s\S])*\\?(?:"|$)|-?\b(?:NaN|Infinity)\b/g;

@@ -1,5 +1,5 @@
 /** What the formats need to know of a Keras `model_config`: its layers, their classes, names and a few settings. */
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 
 /** One layer of a `model_config`; `settings` are Keras' own, uninterpreted. */
 export interface LayerConfig {

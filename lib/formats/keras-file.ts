@@ -1,6 +1,7 @@
 /** What a Keras HDF5 model file holds, whichever Keras version wrote it. */
+
+import type { Weights } from '../core/weights.js';
 import type { UpdateFacts } from '../federation/client-update.js';
-import type { Weights } from '../federation/weights.js';
 
 /** A Keras model file: the architecture as Keras' own JSON, the weights in layer order, and our facts if present. */
 export interface KerasFile {

@@ -1,9 +1,9 @@
 /** Finds architecture, weights and fedbatch's facts in an open Keras HDF5 file. */
 import { z } from 'zod';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
+import type { WeightArray, Weights } from '../core/weights.js';
 import { formatScale, parseScale } from '../federation/pixel-scale.js';
 import { type ArrayOutline, compareArrays } from '../federation/validate-update.js';
-import type { WeightArray, Weights } from '../federation/weights.js';
 import { readFacts } from './client-update-file.js';
 import type { FloatBytes } from './float-bytes.js';
 import type { Hdf5Reader, UnreadArray } from './hdf5-reader.js';

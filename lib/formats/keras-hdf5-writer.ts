@@ -1,5 +1,5 @@
 /** Lays a model out in HDF5 the way Keras 2 and 3 look for it. */
-import { formatShape, sizeOf, type WeightArray } from '../federation/weights.js';
+import { formatShape, sizeOf, type WeightArray } from '../core/weights.js';
 import { writeFacts } from './client-update-file.js';
 import { type Hdf5Writer, MAX_INLINE_ATTRIBUTE_BYTES } from './hdf5-writer.js';
 import { layerConfigs } from './keras-config.js';

@@ -1,5 +1,5 @@
 /** Which layer a Keras weight belongs to and what it is called, the same for every Keras version. */
-import { own } from '../federation/own.js';
+import { own } from '../core/own.js';
 
 /** Parameter names of Keras 1 that were renamed later; `running_std` always held the variance. */
 const KERAS_1_NAMES: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 /** Checks a layer's arrays against its settings, for the layers whose arrays Keras never changed. */
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
+import { formatShape } from '../core/weights.js';
 import type { ArrayOutline } from '../federation/validate-update.js';
-import { formatShape } from '../federation/weights.js';
 import type { LayerConfig } from './keras-config.js';
 
 /** An extent that only the layer's input decides. */

@@ -1,6 +1,7 @@
 /** From an array to labels: whole numbers of any type and one-hot rows are taken, the rest is refused with a cure. */
+
+import { formatShape, sizeOf } from '../core/weights.js';
 import { MAX_CLASSES } from '../federation/examples.js';
-import { formatShape, sizeOf } from '../federation/weights.js';
 import type { ArrayPlace } from './image-array.js';
 import { changeLine, npzLine, numberClassesLine, tenClassesLine } from './mending-lines.js';
 import type { NpyArray } from './npy.js';

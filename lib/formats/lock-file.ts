@@ -28,7 +28,7 @@ import { readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isFedbatchError, StorageError, UsageError } from '../federation/errors.js';
+import { isFedbatchError, StorageError, UsageError } from '../core/errors.js';
 import { errorCode, makeDirectory, storageError } from './atomic-file.js';
 import { currentHolder, type Guarded, heldMessage, holderIn, isDead } from './lock-holder.js';
 

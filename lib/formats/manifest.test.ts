@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import { type Manifest, readManifest, writeManifest } from './manifest.js';
 
 const part = (file: string, labelHistogram: number[]) => ({

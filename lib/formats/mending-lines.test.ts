@@ -7,7 +7,7 @@ import { execa, execaSync } from 'execa';
 import sharp from 'sharp';
 import { findNumpy, runPython } from '../../test/numpy.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import type { Dataset } from '../federation/examples.js';
 import { parseDataset } from './dataset.js';
 import { foreignDirectory } from './foreign-data.js';

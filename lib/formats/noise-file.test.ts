@@ -3,7 +3,7 @@ import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import { type NoiseFile, openNoiseFile } from './noise-file.js';
 
 const INPUTS = 'a'.repeat(64);

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { access } from 'node:fs/promises';
 import { z } from 'zod';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import { type Draw, drawName, keyedBits, type NoiseSource } from '../federation/privacy/keyed-noise.js';
 import { createFileAtomic, readFileBytes, writeFileAtomic } from './atomic-file.js';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { numpyExpected, numpyFixture, numpyValues } from '../../test/numpy-fixtures.js';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import { decodeNpy, encodeNpy } from './npy.js';
 
 /** An npy file of version 1 with a header of our choice. */

@@ -1,7 +1,7 @@
 /** One npy array (numpy's file format, versions 1 to 3) to and from typed arrays: npyjs behind our own checks. */
 import { dump, parse } from 'npyjs';
-import { DataError } from '../federation/errors.js';
-import { formatShape, sizeOf } from '../federation/weights.js';
+import { DataError } from '../core/errors.js';
+import { formatShape, sizeOf } from '../core/weights.js';
 import { changeLine, kindOfArray, numberClassesLine, numberKeysLine, pickleLine } from './mending-lines.js';
 import { type NpyHeader, readNpyHeader } from './npy-header.js';
 

@@ -1,7 +1,7 @@
 /** Inflates one entry of an npz within a budget, and checks its size and checksum. */
 import { crc32, inflateRawSync } from 'node:zlib';
 import type { JSZipObject } from 'jszip';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import { errorCode } from './atomic-file.js';
 import { MAX_EXPANSION, SMALL_BYTES } from './inflate-budget.js';
 

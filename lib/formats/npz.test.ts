@@ -8,7 +8,7 @@ import { findNumpy, runPython } from '../../test/numpy.js';
 import { numpyExpected, numpyFixture, numpyValues } from '../../test/numpy-fixtures.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { buildZip, type ZipEntry } from '../../test/zip-builder.js';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import { inflateBudget } from './inflate-budget.js';
 import { encodeNpy } from './npy.js';
 import { encodeNpz, openNpz } from './npz.js';

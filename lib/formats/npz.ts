@@ -1,6 +1,6 @@
 /** npz archives (numpy's zip of npy arrays) through jszip: bounded, checked reads and repeatable writes. */
 import type { default as JSZip, JSZipObject } from 'jszip';
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import { foreignFile } from './foreign-data.js';
 import { inflateBudget } from './inflate-budget.js';
 import { decodeNpy, encodeNpy, type NpyArray } from './npy.js';

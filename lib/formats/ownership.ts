@@ -1,8 +1,8 @@
 /** Whose each example of a dataset is, where the dataset itself says so: an array of keys, or shards. */
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
+import { formatShape } from '../core/weights.js';
 import { type Ownership, ownersByKey } from '../federation/partition/by-owner.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
-import { formatShape } from '../federation/weights.js';
 import { readFileBytes } from './atomic-file.js';
 import { listGivenShards } from './given-shards.js';
 import { numberKeysLine } from './mending-lines.js';

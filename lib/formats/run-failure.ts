@@ -1,6 +1,6 @@
 /** How a session of a run failed, as `metrics.jsonl` holds it: where, why, and what to do. */
 import { z } from 'zod';
-import { ExitCode } from '../federation/errors.js';
+import { ExitCode } from '../core/errors.js';
 
 const count = z.int().nonnegative();
 

@@ -1,7 +1,7 @@
 /** The state of a server optimizer in a file (HDF5): its slots, and which global model they belong to. */
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
+import type { WeightArray, Weights } from '../core/weights.js';
 import type { Slots } from '../federation/strategies/strategy.js';
-import type { WeightArray, Weights } from '../federation/weights.js';
 import { readFileBytes } from './atomic-file.js';
 import { type Hdf5Reader, readHdf5 } from './hdf5-reader.js';
 import { writeHdf5 } from './hdf5-writer.js';

@@ -1,8 +1,8 @@
 /** The server's state around one aggregation: read where an earlier round left it, checked, written for the next. */
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
+import { isStatistic, type Weights } from '../core/weights.js';
 import type { ServerState, Slots, Strategy } from '../federation/strategies/strategy.js';
 import { compareArchitecture, whyUnusable } from '../federation/validate-update.js';
-import { isStatistic, type Weights } from '../federation/weights.js';
 import { sha256, writeFileAtomic } from './atomic-file.js';
 import type { KerasFile } from './keras-file.js';
 import { encodeKerasFile } from './keras-hdf5.js';

@@ -1,6 +1,7 @@
 /** Arrays in memory that threads share: one copy, however many threads look at it. */
+
+import type { Weights } from '../core/weights.js';
 import type { ImageValues } from '../federation/examples.js';
-import type { Weights } from '../federation/weights.js';
 
 /** A copy of weights in shared memory. */
 export function shareWeights(weights: Weights): Weights {

@@ -1,5 +1,5 @@
 /** Shards of a simulation: all training examples in one file, and in another one which of them each client has. */
-import { DataError } from '../federation/errors.js';
+import { DataError } from '../core/errors.js';
 import type { VirtualShards } from '../federation/virtual-shards.js';
 import { readFileBytes, sha256, writeFileAtomic } from './atomic-file.js';
 import type { WrittenFile } from './dataset.js';

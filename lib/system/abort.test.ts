@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
-import { InterruptedError } from '../federation/errors.js';
+import { InterruptedError } from '../core/errors.js';
 import { createBell, forMany, pause, within } from './abort.js';
 
 const LONG_MS = 600_000;

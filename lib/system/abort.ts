@@ -1,7 +1,7 @@
 /** Waiting that can be stopped, and signals that many tasks share: none of it leaves a timer or a listener behind. */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { InterruptedError } from '../federation/errors.js';
+import { InterruptedError } from '../core/errors.js';
 
 /**
  * A signal to which so many tasks listen at a time, by default any number. Node takes more than ten for a leak, and says

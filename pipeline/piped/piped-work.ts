@@ -1,6 +1,6 @@
 /** The work of a round where somebody else trains the clients: on other machines that share the volume. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StageError } from '../../lib/federation/errors.js';
+import { StageError } from '../../lib/core/errors.js';
 import type { LocalRun } from '../local-run.js';
 import { processWork } from '../process-work.js';
 import { holds } from '../round-ledger.js';

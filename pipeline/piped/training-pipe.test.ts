@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { InterruptedError, StageError } from '../../lib/federation/errors.js';
+import { InterruptedError, StageError } from '../../lib/core/errors.js';
 import { openTrainingPipe } from './training-pipe.js';
 
 const { signal: never } = new AbortController();

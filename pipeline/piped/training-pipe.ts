@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
-import { InterruptedError, StageError } from '../../lib/federation/errors.js';
+import { InterruptedError, StageError } from '../../lib/core/errors.js';
 import type { StageEnding } from '../stage-process.js';
 
 /** One training that is given away. */

@@ -1,6 +1,6 @@
 /** The work of a round by the simulator: clients are its data, and a round is the smallest finished work. */
 import { strategyArguments } from '../../lib/cli/strategy-options.js';
-import { StageError } from '../../lib/federation/errors.js';
+import { StageError } from '../../lib/core/errors.js';
 import { requireQuorum } from '../../lib/federation/participation.js';
 import { FEDAVG } from '../../lib/federation/strategies/strategy-settings.js';
 import { sha256 } from '../../lib/formats/atomic-file.js';

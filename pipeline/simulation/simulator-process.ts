@@ -1,6 +1,6 @@
 /** Starts the simulator and speaks with it: requests one after the other, each with its reply. */
 import type { z } from 'zod';
-import { StageError } from '../../lib/federation/errors.js';
+import { StageError } from '../../lib/core/errors.js';
 import type { SimulatorRequest } from '../../lib/formats/simulation-messages.js';
 import type { LocalRun } from '../local-run.js';
 import { type StageContext, type StageListeners, type StageTask, startService } from '../stage-process.js';

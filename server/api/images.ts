@@ -1,6 +1,7 @@
 /** Between a request and a model: whether a tensor is a batch of its images. */
+
+import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
-import { formatShape, sizeOf } from '../../lib/federation/weights.js';
 import type { Codecs } from '../codecs/codecs.js';
 import { bad, type Tensor } from '../codecs/tensor.js';
 import type { ServedModels } from '../models/served-models.js';

@@ -1,6 +1,6 @@
 /** A client of TensorFlow Serving's gRPC API. */
 import { credentials, Metadata, makeClientConstructor, type ServiceError, status } from '@grpc/grpc-js';
-import { own } from '../../lib/federation/own.js';
+import { own } from '../../lib/core/own.js';
 import { SCALE_FIELD } from '../api/tensorflow-rest.js';
 import { DT_FLOAT } from '../codecs/predict-message.js';
 import { type PredictResponse, readSignatures, readText, serviceDefinition } from '../grpc/messages.js';

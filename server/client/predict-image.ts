@@ -1,9 +1,9 @@
 /** The client's main path: ask for the model's signature, prepare the picture for it, ask for probabilities. */
-import { DataError, StageError } from '../../lib/federation/errors.js';
+import { DataError, StageError } from '../../lib/core/errors.js';
+import { type InputShape, preprocess } from '../../lib/digits/preprocess.js';
 import { type PixelScale, rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { readFileBytes } from '../../lib/formats/atomic-file.js';
 import { decodeImage } from '../decode-image.js';
-import { type InputShape, preprocess } from '../preprocess.js';
 import { HttpProblem } from '../problems.js';
 import { askByGrpc } from './grpc-client.js';
 import { askByRest } from './rest-client.js';

@@ -1,6 +1,6 @@
 /** A client of TensorFlow Serving's REST API. */
 import { z } from 'zod';
-import { own } from '../../lib/federation/own.js';
+import { own } from '../../lib/core/own.js';
 import { SCALE_FIELD } from '../api/tensorflow-rest.js';
 import {
   noSignature,

@@ -1,5 +1,5 @@
 /** What a client of TensorFlow Serving can ask, by whichever protocol. */
-import { StageError } from '../../lib/federation/errors.js';
+import { StageError } from '../../lib/core/errors.js';
 
 /** Which server, and which model on it. */
 export interface ServingClientOptions {

@@ -1,5 +1,5 @@
 /** Bodies of the Open Inference Protocol, version 2, with its extension for binary tensors: requests to tensors and back. */
-import { sizeOf } from '../../lib/federation/weights.js';
+import { sizeOf } from '../../lib/core/weights.js';
 import { HttpProblem } from '../problems.js';
 import { parseJson, requireObject } from './json.js';
 import {

@@ -1,5 +1,5 @@
 /** JSON in the body of a request: bounded by a look at its bytes, and only then parsed. */
-import { formatShape } from '../../lib/federation/weights.js';
+import { formatShape } from '../../lib/core/weights.js';
 import { jsonFault } from '../../lib/formats/json-document.js';
 import { HttpProblem } from '../problems.js';
 

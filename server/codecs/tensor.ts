@@ -1,6 +1,7 @@
 /** Numbers in a request as a tensor: nested lists of JSON, rows of numbers, and bytes of a named type. */
+
+import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import { MAX_PIXEL } from '../../lib/federation/pixel-scale.js';
-import { formatShape, sizeOf } from '../../lib/federation/weights.js';
 import { HttpProblem } from '../problems.js';
 
 /** Numbers and their shape, before anybody has asked whether a model takes it. */

@@ -12,13 +12,13 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
+import { preprocess } from '../../lib/digits/preprocess.js';
 import { type Fields, type Reporter, silentReporter } from '../../lib/observability/events.js';
 import { decodeImage } from '../decode-image.js';
 import { singleModel } from '../models/served-models.js';
 import { OPEN_ACCESS } from '../operations/access.js';
 import { createMetrics } from '../operations/metrics.js';
 import { createRateLimit } from '../operations/rate-limit.js';
-import { preprocess } from '../preprocess.js';
 import { digitPng } from '../testing/segment-digits.js';
 import { type ServedApp, serveApp } from '../testing/served-app.js';
 import { serveGrpc } from '../testing/served-grpc.js';

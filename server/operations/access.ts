@@ -1,6 +1,6 @@
 /** Who may ask: bearer tokens and basic authentication, compared in constant time. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { DataError } from '../../lib/federation/errors.js';
+import { DataError } from '../../lib/core/errors.js';
 import { readFileBytes } from '../../lib/formats/atomic-file.js';
 
 /** Secrets of the server, each from a file. */

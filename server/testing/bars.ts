@@ -1,8 +1,8 @@
 /** Pictures of bars: ink in rectangles, whose truth is known to the pixel. */
-import type { InkPicture } from '../even-light.js';
-import type { Sign } from '../find-digits.js';
-import { type FoundInk, findInk } from '../find-ink.js';
-import type { Box, GreyImage, Size } from '../grey-image.js';
+import type { InkPicture } from '../../lib/digits/even-light.js';
+import type { Sign } from '../../lib/digits/find-digits.js';
+import { type FoundInk, findInk } from '../../lib/digits/find-ink.js';
+import type { Box, GreyImage, Size } from '../../lib/digits/grey-image.js';
 
 /** A rectangle of ink, by default as strong as ink can be. */
 export interface Bar extends Box {

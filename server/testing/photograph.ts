@@ -1,6 +1,6 @@
 /** Puts digits of 28 × 28 through what happens to them outside a dataset: paper, light, lens, compression. */
 import sharp from 'sharp';
-import type { RandomStream } from '../../lib/federation/random.js';
+import type { RandomStream } from '../../lib/core/random.js';
 import { enlarge, type Writing } from './enlarge.js';
 
 /** What is done to a digit; what is not named is left as it is. Ranges are drawn from evenly. */

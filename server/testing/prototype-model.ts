@@ -1,11 +1,11 @@
 /** A real model file that reads the calculator digits: one dense layer whose weights are their pictures. */
 
+import { sizeOf } from '../../lib/core/weights.js';
+import { type InputShape, preprocess } from '../../lib/digits/preprocess.js';
 import { kerasConfig } from '../../lib/engine/keras-model.js';
 import type { ModelDescription } from '../../lib/engine/model-description.js';
-import { sizeOf } from '../../lib/federation/weights.js';
 import { writeKerasFile } from '../../lib/formats/keras-hdf5.js';
 import { decodeImage } from '../decode-image.js';
-import { type InputShape, preprocess } from '../preprocess.js';
 import { type Drawing, digitPng } from './segment-digits.js';
 
 const CLASSES = 10;

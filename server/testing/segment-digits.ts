@@ -1,6 +1,6 @@
 /** Test pictures: digits drawn as on a pocket calculator, of any size, colour and place. */
 import sharp, { type Sharp } from 'sharp';
-import type { Size } from '../grey-image.js';
+import type { Size } from '../../lib/digits/grey-image.js';
 
 /** An RGB colour, 0 to 255 each. */
 export type Colour = readonly [red: number, green: number, blue: number];

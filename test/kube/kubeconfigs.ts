@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { type Destination, findCluster } from '../../k8s/connection/connect.js';
 import { clusterApi } from '../../k8s/run/cluster-api.js';
-import { isFedbatchError } from '../../lib/federation/errors.js';
+import { isFedbatchError } from '../../lib/core/errors.js';
 import { forMany } from '../../lib/system/abort.js';
 import { projectRoot } from '../sources.js';
 import { sharedDirectory, temporaryDirectory } from '../temporary-directory.js';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { type KubeRunOptions, runOnCluster } from '../../k8s/run/run.js';
-import { isFedbatchError } from '../../lib/federation/errors.js';
+import { isFedbatchError } from '../../lib/core/errors.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { forMany } from '../../lib/system/abort.js';

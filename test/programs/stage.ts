@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { runProgram } from '../../lib/cli/program.js';
-import { DataError } from '../../lib/federation/errors.js';
+import { DataError } from '../../lib/core/errors.js';
 
 const never = () => sleep(60_000);
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { memoryMb, trend } from '../../../test/memory.js';
 import { oracle } from '../../../test/tfjs-oracle.js';
-import type { Weights } from '../../federation/weights.js';
+import type { Weights } from '../../core/weights.js';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../../formats/keras-fixtures.js';
 import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../../formats/keras-hdf5.js';
 import type { Engine, Model, OptimizerSettings } from '../engine.js';

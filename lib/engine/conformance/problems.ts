@@ -1,7 +1,7 @@
 /** Small models, weights and batches that every engine is tried on. */
 import { CLASSES, conv, dense, flatten, head, imageModel, normalisation } from '../../../test/layers.js';
-import { randomStream } from '../../federation/random.js';
-import { sizeOf, type Weights } from '../../federation/weights.js';
+import { randomStream } from '../../core/random.js';
+import { sizeOf, type Weights } from '../../core/weights.js';
 import type { Batch, Model, OptimizerSettings } from '../engine.js';
 import { initialWeights } from '../initial-weights.js';
 import type { Layer, ModelDescription } from '../model-description.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { conv, dense, flatten, imageModel, normalisation } from '../../../test/layers.js';
 import { memoryMb } from '../../../test/memory.js';
-import { parameterCount } from '../../federation/weights.js';
+import { parameterCount } from '../../core/weights.js';
 import { assertClose, hashOf } from '../conformance/engine-runs.js';
 import { ADAM, quarters } from '../conformance/problems.js';
 import type { Batch, TrainingSettings } from '../engine.js';

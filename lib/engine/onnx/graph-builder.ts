@@ -1,5 +1,5 @@
 /** Builds an ONNX graph node by node; tensors are known by their names. */
-import { sizeOf } from '../../federation/weights.js';
+import { sizeOf } from '../../core/weights.js';
 import {
   type Attribute,
   BLOCKED_DOMAIN,

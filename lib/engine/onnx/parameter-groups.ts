@@ -3,7 +3,7 @@
  * be written where their gradient is computed; all others together in one vector, so that many small arrays cost as few
  * operators as one.
  */
-import { sizeOf, type WeightArray, type Weights } from '../../federation/weights.js';
+import { sizeOf, type WeightArray, type Weights } from '../../core/weights.js';
 import type { Parameter } from '../parameters.js';
 import { parameterKey } from './network.js';
 import type { Tensor, TensorConstructor } from './runtime.js';

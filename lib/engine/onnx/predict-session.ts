@@ -1,6 +1,6 @@
 /** A predict session on ONNX Runtime. */
 
-import { sizeOf } from '../../federation/weights.js';
+import { sizeOf } from '../../core/weights.js';
 import type { Model, PredictSession } from '../engine.js';
 import type { ModelDescription } from '../model-description.js';
 import { classCount, shapeLayers } from '../parameters.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { normalisation } from '../../../test/layers.js';
-import { randomStream } from '../../federation/random.js';
+import { randomStream } from '../../core/random.js';
 import { sha256 } from '../../formats/atomic-file.js';
 import type { Batch, OptimizerSettings, TrainingSettings } from '../engine.js';
 import { initialWeights } from '../initial-weights.js';

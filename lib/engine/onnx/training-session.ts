@@ -1,7 +1,7 @@
 /** A training session on ONNX Runtime: one compiled step, and state that alternates between two sets of buffers. */
-import type { RandomStream } from '../../federation/random.js';
-import { randomStream } from '../../federation/random.js';
-import type { Weights } from '../../federation/weights.js';
+import type { RandomStream } from '../../core/random.js';
+import { randomStream } from '../../core/random.js';
+import type { Weights } from '../../core/weights.js';
 import type { Batch, Model, StepResult, TrainingSession } from '../engine.js';
 import { requireSameShapes } from '../parameters.js';
 import { examplesPerRun } from './accumulated-step.js';

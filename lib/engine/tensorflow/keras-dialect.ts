@@ -1,6 +1,6 @@
 /** Keras' JSON as TensorFlow.js 4.22 takes it, and a check of what it took: it drops in silence what it does not know. */
 import type * as Tf from '@tensorflow/tfjs';
-import { own } from '../../federation/own.js';
+import { own } from '../../core/own.js';
 import { isWithoutEffect, kerasObjectSchema, quote } from '../keras-settings.js';
 import type { ForeignLayer } from '../model-description.js';
 import { ModelError } from '../parameters.js';

@@ -1,6 +1,6 @@
 /** A model of ours as a model of tf.layers, with its weights in Keras' order. */
 import type * as Tf from '@tensorflow/tfjs';
-import { formatShape, type Weights } from '../../federation/weights.js';
+import { formatShape, type Weights } from '../../core/weights.js';
 import type { Model } from '../engine.js';
 import { foreignLayers } from '../foreign-layers.js';
 import { kerasConfig } from '../keras-model.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
-import { randomStream } from '../../federation/random.js';
+import { randomStream } from '../../core/random.js';
 import { maskMaker } from '../dropout-mask.js';
 import { EngineUnavailableError } from '../engine-unavailable.js';
 import { installCommand, TENSORFLOW_BACKENDS } from './backends.js';

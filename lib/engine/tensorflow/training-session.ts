@@ -1,6 +1,6 @@
 /** A training session on TensorFlow.js: gradients by its tape, the update by our optimizer. */
 import type * as Tf from '@tensorflow/tfjs';
-import { randomStream } from '../../federation/random.js';
+import { randomStream } from '../../core/random.js';
 import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import { requireRepeatable } from '../foreign-layers.js';
 import { logitOperations, planOperations } from '../operations.js';

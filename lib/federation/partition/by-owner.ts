@@ -1,5 +1,5 @@
 /** The schemes in which the data say whose each example is: by a key, or because they are split already. */
-import { UsageError } from '../errors.js';
+import { UsageError } from '../../core/errors.js';
 
 /** Whose each example is, and what the owners are called. */
 export interface Ownership {

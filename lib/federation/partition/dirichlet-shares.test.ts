@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { randomStream } from '../random.js';
+import { randomStream } from '../../core/random.js';
 import { wholeParts } from './dealing.js';
 import { dirichletDraws } from './dirichlet-shares.js';
 

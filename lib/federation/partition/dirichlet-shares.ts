@@ -1,6 +1,6 @@
 /** Random proportions: draws of the symmetric Dirichlet distribution. */
 import { randomGamma } from 'd3-random';
-import type { RandomStream } from '../random.js';
+import type { RandomStream } from '../../core/random.js';
 
 /** Keeps log(U) / α finite; with it, and below it, one part has everything. */
 const SMALLEST_ALPHA = 1e-100;

@@ -1,5 +1,5 @@
 /** Label skew drawn from a Dirichlet distribution: the split of Yurochkin et al. 2019, as NIID-Bench made it common. */
-import { type RandomStream, shuffle } from '../random.js';
+import { type RandomStream, shuffle } from '../../core/random.js';
 import { cutBySizes, groupByLabel, join, wholeParts } from './dealing.js';
 import { dirichletDraws } from './dirichlet-shares.js';
 

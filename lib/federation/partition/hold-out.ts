@@ -1,6 +1,6 @@
 /** Examples set aside for testing, where a dataset brings none. */
-import { UsageError } from '../errors.js';
-import { permutation, randomStream } from '../random.js';
+import { UsageError } from '../../core/errors.js';
+import { permutation, randomStream } from '../../core/random.js';
 
 /** Share that is set aside unless the user says otherwise. */
 export const DEFAULT_TEST_FRACTION = 0.1;

@@ -1,5 +1,5 @@
 /** The schemes that look at no label: shuffled and dealt, or dealt in the order of the file. */
-import { permutation, type RandomStream } from '../random.js';
+import { permutation, type RandomStream } from '../../core/random.js';
 import { deal, identity } from './dealing.js';
 
 /** Shuffled, then dealt one by one: every shard looks like the whole (the IID split of McMahan et al. 2017). */

@@ -1,6 +1,6 @@
 /** Few labels per client: the "quantity-based label imbalance" (#C = c) of NIID-Bench (Li et al. 2022). */
-import { UsageError } from '../errors.js';
-import { permutation, type RandomStream, shuffle } from '../random.js';
+import { UsageError } from '../../core/errors.js';
+import { permutation, type RandomStream, shuffle } from '../../core/random.js';
 import { cutEvenly, groupByLabel, join } from './dealing.js';
 
 /** What the scheme is told. */

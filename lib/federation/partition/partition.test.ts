@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../../core/errors.js';
 import { ownersByKey } from './by-owner.js';
 import { identity } from './dealing.js';
 import { holdOut } from './hold-out.js';

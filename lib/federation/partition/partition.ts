@@ -1,6 +1,6 @@
 /** How examples are dealt to clients: the partition schemes behind one pure function from labels to indices. */
-import { UsageError } from '../errors.js';
-import { type RandomStream, randomStream } from '../random.js';
+import { UsageError } from '../../core/errors.js';
+import { type RandomStream, randomStream } from '../../core/random.js';
 import { byOwner, type Ownership } from './by-owner.js';
 import { dirichlet } from './dirichlet.js';
 import { iid, strided } from './iid.js';

@@ -1,6 +1,6 @@
 /** The pathological split of McMahan et al. 2017 (arXiv 1602.05629, section 3): a few label-sorted pieces each. */
-import { UsageError } from '../errors.js';
-import { permutation, type RandomStream } from '../random.js';
+import { UsageError } from '../../core/errors.js';
+import { permutation, type RandomStream } from '../../core/random.js';
 import { cutEvenly, groupByLabel, join } from './dealing.js';
 
 /** What the scheme is told. */

@@ -1,5 +1,5 @@
 /** Shards of different sizes, alike in all else: the quantity skew of NIID-Bench (Li et al. 2022, arXiv 2102.02079). */
-import { permutation, type RandomStream } from '../random.js';
+import { permutation, type RandomStream } from '../../core/random.js';
 import { cutBySizes, wholeParts } from './dealing.js';
 import { dirichletDraws } from './dirichlet-shares.js';
 

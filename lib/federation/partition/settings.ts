@@ -1,5 +1,5 @@
 /** What a user says about a partition: the scheme, its parameters, and which of them make no sense. */
-import { UsageError } from '../errors.js';
+import { UsageError } from '../../core/errors.js';
 
 /** The schemes, in the order in which help shows them, each in a few words. */
 export const PARTITION_SCHEMES = {

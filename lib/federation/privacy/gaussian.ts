@@ -1,5 +1,5 @@
 /** Gaussian noise for privacy, out of random bits. */
-import type { RandomStream } from '../random.js';
+import type { RandomStream } from '../../core/random.js';
 
 /** A source of random bits. */
 export type BitSource = Pick<RandomStream, 'uint32'>;

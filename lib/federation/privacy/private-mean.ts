@@ -4,11 +4,11 @@
  * w_t + (Σ_k Δ_k · min(1, S/‖Δ_k‖) + N(0, z²S²)) / m. One client moves it by S/m at most.
  */
 import { createHash } from 'node:crypto';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../../core/errors.js';
+import { isVariance, type WeightArray, type Weights } from '../../core/weights.js';
 import { clipScale } from '../strategies/clip-norm.js';
 import type { Averaging } from '../strategies/server-step.js';
 import type { MeanArray } from '../weighted-mean.js';
-import { isVariance, type WeightArray, type Weights } from '../weights.js';
 import type { Draw } from './keyed-noise.js';
 
 /** The mechanism's parameters. */

@@ -3,7 +3,7 @@
  * Δ · min(1, S/‖Δ‖), with the Euclidean norm over all of its parameters (McMahan et al. 2018, arXiv 1710.06963, flat
  * clipping; as a defence: Sun et al. 2019, Can You Really Backdoor Federated Learning?, arXiv 1911.07963).
  */
-import type { WeightArray, Weights } from '../weights.js';
+import type { WeightArray, Weights } from '../../core/weights.js';
 import type { Strategy, Updates, WeightedUpdate } from './strategy.js';
 
 /**

@@ -1,6 +1,6 @@
 /** All updates of a round in memory at once, for the robust rules that compare them with one another. */
-import { ThresholdError, UsageError } from '../errors.js';
-import { parameterCount, type Weights } from '../weights.js';
+import { ThresholdError, UsageError } from '../../core/errors.js';
+import { parameterCount, type Weights } from '../../core/weights.js';
 import type { Updates } from './strategy.js';
 
 /** Four bytes a parameter and update: so much holds 1,000 updates of a million parameters. More is refused. */

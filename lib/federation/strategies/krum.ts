@@ -4,8 +4,9 @@
  * s(i) = Σ ‖w_i − w_j‖² over the n − f − 2 updates j that are closest to it. Krum takes the update with the lowest
  * score as the next global model; multi-Krum the plain mean of the m with the lowest scores.
  */
+
+import type { Weights } from '../../core/weights.js';
 import { createWeightedMean, rounded } from '../weighted-mean.js';
-import type { Weights } from '../weights.js';
 import { holdUpdates, unflatten } from './held-updates.js';
 import type { Strategy } from './strategy.js';
 import { comparing, type FewestUpdates, type StrategyParameter } from './strategy-module.js';

@@ -1,6 +1,7 @@
 /** Strategies in two halves: an average of the updates, and the server's step from the global model towards it. */
+
+import { isStatistic, type WeightArray } from '../../core/weights.js';
 import { createWeightedMean, type Mean, type WeightedMean, type WeightedSums } from '../weighted-mean.js';
-import { isStatistic, type WeightArray } from '../weights.js';
 import type { Groups, ServerState, Slots, Strategy, Updates } from './strategy.js';
 
 /** Averages the updates of a round, one in memory at a time. */

@@ -1,6 +1,7 @@
 /** What a strategy is: how the updates of a round and the server's state become the next state. */
+
+import type { Weights } from '../../core/weights.js';
 import type { WeightedSums } from '../weighted-mean.js';
-import type { Weights } from '../weights.js';
 
 /**
  * A client's weights and how much they count: its number of examples. Its values stay what they are until the next update

@@ -2,8 +2,8 @@
  * Finds out whether blocked images work here. The operators are undocumented, and the size of a block depends on the
  * processor; so both are tried, and the gradients of the very model are compared with those of the plain graph.
  */
-import { randomStream } from '../../../federation/random.js';
-import { sizeOf } from '../../../federation/weights.js';
+import { randomStream } from '../../../core/random.js';
+import { sizeOf } from '../../../core/weights.js';
 import type { Model, OptimizerSettings } from '../../engine.js';
 import { classCount } from '../../parameters.js';
 import { GraphBuilder } from '../graph-builder.js';

@@ -1,5 +1,5 @@
 /** Dense and Flatten. */
-import { sizeOf } from '../../../federation/weights.js';
+import { sizeOf } from '../../../core/weights.js';
 import type { DenseLayer } from '../../model-description.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';
 

@@ -1,5 +1,5 @@
 /** Dropout with masks of our own, computed in the graph. */
-import { sizeOf } from '../../../federation/weights.js';
+import { sizeOf } from '../../../core/weights.js';
 import { keepBelow, MIX_1, MIX_2, positionWords } from '../../dropout-mask.js';
 import type { DropoutLayer } from '../../model-description.js';
 import type { Tensor } from '../graph-builder.js';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { drawDigit } from '../datasets/digits/digit.js';
-import { randomStream } from '../lib/federation/random.js';
-import { decodeImage } from './decode-image.js';
+import { drawDigit } from '../../datasets/digits/digit.js';
+import { decodeImage } from '../../server/decode-image.js';
+import { CONDITIONS, type Condition, photograph } from '../../server/testing/photograph.js';
+import { randomStream } from '../core/random.js';
 import { type GreyImage, placeOn } from './grey-image.js';
 import { preprocess } from './preprocess.js';
-import { CONDITIONS, type Condition, photograph } from './testing/photograph.js';
 
 const SIZE = { width: 28, height: 28 };
 

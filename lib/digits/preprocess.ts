@@ -1,6 +1,5 @@
 /** From any picture to what the model was trained on: bright digits on black, scaled and centred the way MNIST is. */
-import { flatten, inkyGrey, isEven, type Planes } from './colour-planes.js';
-import type { RgbaImage } from './decode-image.js';
+import { flatten, inkyGrey, isEven, type Planes, type RgbaImage } from './colour-planes.js';
 import { formSign } from './digit-form.js';
 import { evenLight, type InkPicture } from './even-light.js';
 import { asOneSign, findSigns, type Sign } from './find-digits.js';

@@ -1,6 +1,13 @@
 /** From the colours of a picture to grey: its planes, what shines through them, and the grey that shows the ink best. */
-import type { RgbaImage } from './decode-image.js';
 import type { GreyImage } from './grey-image.js';
+
+/** An image of 8-bit RGBA, not premultiplied. */
+export interface RgbaImage {
+  readonly width: number;
+  readonly height: number;
+  /** `[height, width, 4]`, row-major. */
+  readonly values: Uint8Array;
+}
 
 /** Red, green and blue. */
 export type Planes = readonly [red: GreyImage, green: GreyImage, blue: GreyImage];

@@ -2,9 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import sharp from 'sharp';
-import { decodeImage, type RgbaImage } from './decode-image.js';
-import { boundingBox, centreOfMass, type GreyImage, placeOn } from './grey-image.js';
-import { type InputShape, preprocess } from './preprocess.js';
+import { decodeImage } from '../../server/decode-image.js';
 import {
   BLACK,
   type Drawing,
@@ -13,7 +11,10 @@ import {
   MNIST_LIKE,
   ON_PAPER,
   WHITE,
-} from './testing/segment-digits.js';
+} from '../../server/testing/segment-digits.js';
+import type { RgbaImage } from './colour-planes.js';
+import { boundingBox, centreOfMass, type GreyImage, placeOn } from './grey-image.js';
+import { type InputShape, preprocess } from './preprocess.js';
 
 const MNIST: InputShape = [28, 28, 1];
 const SIZE = { width: 28, height: 28 };

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { box, drawBars, farthest, onPaper } from '../../server/testing/bars.js';
 import { evenLight } from './even-light.js';
 import { type GreyImage, mapValues } from './grey-image.js';
-import { box, drawBars, farthest, onPaper } from './testing/bars.js';
 
 const SIZE = { width: 120, height: 80 };
 const BARS = drawBars(SIZE, [box(30, 20, 8, 40), box(60, 20, 30, 8), box(60, 50, 30, 8)]);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { box, drawBars, farthest, signOf } from '../../server/testing/bars.js';
 import { formSign } from './digit-form.js';
 import { boundingBox, centreOfMass, largest } from './grey-image.js';
-import { box, drawBars, farthest, signOf } from './testing/bars.js';
 
 const CANVAS = { width: 260, height: 220 };
 const MNIST = { width: 28, height: 28 };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { box, boxOf, drawBars, signOf } from '../../server/testing/bars.js';
 import { waysToRead } from './split-signs.js';
-import { box, boxOf, drawBars, signOf } from './testing/bars.js';
 
 const SIZE = { width: 300, height: 140 };
 /** Rings, as a 0 is one: in their middle columns there is less ink than at their sides. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { box, boxOf } from '../../server/testing/bars.js';
 import { asOneSign, findSigns, MAX_SIGNS } from './find-digits.js';
 import type { Piece } from './find-ink.js';
 import type { Box } from './grey-image.js';
-import { box, boxOf } from './testing/bars.js';
 
 const PAGE = { width: 1000, height: 800 };
 const pieces = (boxes: readonly Box[]): readonly Piece[] =>

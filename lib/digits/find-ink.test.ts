@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { randomStream } from '../lib/federation/random.js';
+import { box, boxOf, drawBars } from '../../server/testing/bars.js';
+import { randomStream } from '../core/random.js';
 import { findInk } from './find-ink.js';
-import { box, boxOf, drawBars } from './testing/bars.js';
 
 const SIZE = { width: 200, height: 140 };
 /** Three bars apart from each other, with room to be moved. */
