@@ -3,7 +3,7 @@ import { DataError } from '../lib/core/errors.js';
 import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import { compareArchitecture, validateUpdate, validateWeights } from '../lib/federation/validate-update.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
-import type { Candidate } from './candidates.js';
+import type { UpdateCandidate } from './candidates.js';
 import type { Lineage } from './lineage.js';
 
 /** A model and the file that it came from. */
@@ -19,7 +19,7 @@ export interface Admission {
    *
    * @throws {DataError} when it differs in architecture from those before and no parent tells which is right.
    */
-  judge(candidate: Candidate, model: KerasFile): string | null;
+  judge(candidate: UpdateCandidate, model: KerasFile): string | null;
   /** Whose architecture the result has: the parent's, or the first admitted model's. */
   reference(): NamedModel | undefined;
 }
@@ -29,7 +29,7 @@ export function createAdmission(lineage: Lineage, parent: NamedModel | undefined
   const accepted = new Set<number>();
   let reference = parent;
 
-  const check = (candidate: Candidate, model: KerasFile): string | null => {
+  const check = (candidate: UpdateCandidate, model: KerasFile): string | null => {
     const { facts } = candidate;
     if (model.update?.client !== facts?.client) {
       if (candidate.sha256 === undefined) return 'was replaced by another update meanwhile';

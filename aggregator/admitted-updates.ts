@@ -8,7 +8,7 @@ import type { KerasFile } from '../lib/formats/keras-file.js';
 import { decodeKerasFile, KERAS_FILE, type ReadOptions } from '../lib/formats/keras-hdf5.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { createAdmission, type NamedModel } from './admission.js';
-import { type Candidate, findCandidates, type Rejection, unreadable } from './candidates.js';
+import { findCandidates, type Rejection, type UpdateCandidate, unreadable } from './candidates.js';
 import { agreeOnLineage, type Lineage } from './lineage.js';
 import { readAhead } from './read-ahead.js';
 import type { ClientSources } from './round-clients.js';
@@ -95,7 +95,7 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
 
   // Only a group tells the hashes of its updates.
   const limits = { hashed: sources.needsFacts ?? false, like, maxBytes };
-  const read = (candidate: Candidate) => readCandidate(candidate, limits);
+  const read = (candidate: UpdateCandidate) => readCandidate(candidate, limits);
   async function* updates(): AsyncGenerator<WeightedUpdate> {
     let done = 0;
     for await (const [candidate, result] of readAhead(candidates, READ_AHEAD, read)) {
@@ -113,7 +113,7 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
       reporter.progress({ stage: 'aggregate', done: ++done, total: candidates.length, unit: 'models' });
     }
   }
-  const reasonAgainst = (candidate: Candidate, result: CandidateResult): string | null => {
+  const reasonAgainst = (candidate: UpdateCandidate, result: CandidateResult): string | null => {
     if ('error' in result) return unreadable(result.error);
     if (sources.needsFacts && candidate.facts === undefined) return NO_CLIENT;
     return admission.judge(candidate, result.value.model);
@@ -156,7 +156,7 @@ interface CandidateLimits extends Pick<ReadOptions, 'like'>, ReadLimits {
  * that users name are converted.
  */
 async function readCandidate(
-  { file, facts, sha256: reported }: Candidate,
+  { file, facts, sha256: reported }: UpdateCandidate,
   { hashed, like, maxBytes }: CandidateLimits,
 ): Promise<ReadCandidate> {
   const bytes = await readFileBytes(file, KERAS_FILE, { maxBytes });
@@ -173,7 +173,7 @@ async function readCandidate(
   return { model, ...hash };
 }
 
-function countExamples({ file }: Candidate, { update }: KerasFile, reporter: Reporter): number {
+function countExamples({ file }: UpdateCandidate, { update }: KerasFile, reporter: Reporter): number {
   if (update) return update.examples;
   reporter.warn(`${file} does not tell its number of examples: it counts as one example.`, { file });
   return 1;

@@ -9,7 +9,7 @@ import { readAhead } from './read-ahead.js';
 import type { RoundClients } from './round-clients.js';
 
 /** A file that may be an update; without facts it is a plain Keras model that a user named. */
-export interface Candidate {
+export interface UpdateCandidate {
   readonly file: string;
   readonly facts: UpdateFacts | undefined;
   /** What the file has to be, where its client reported that. */
@@ -38,7 +38,7 @@ export interface Sources {
 
 /** Candidates in the order in which they are averaged: by client, then by name; plain Keras models last. */
 export interface Candidates {
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly UpdateCandidate[];
   readonly rejected: readonly Rejection[];
 }
 
@@ -60,8 +60,8 @@ export async function findCandidates(sources: Sources): Promise<Candidates> {
   const readFacts = (file: string) => readUpdateFacts(file, { maxBytes });
   const named = new Set(sources.files);
   const { files, rejected } = splitOff(await listFiles(sources), { named, clients });
-  const candidates: Candidate[] = [];
-  const add = (candidate: Candidate) => {
+  const candidates: UpdateCandidate[] = [];
+  const add = (candidate: UpdateCandidate) => {
     const { file, facts } = candidate;
     const reason = named.has(file) ? whyForeign(facts, clients) : whyMisplaced(candidate, clients);
     if (reason === undefined) candidates.push(candidate);
@@ -113,7 +113,10 @@ function whyForeign(facts: UpdateFacts | undefined, clients: RoundClients | unde
   return facts === undefined ? undefined : clients?.whyForeign(facts);
 }
 
-function whyMisplaced({ file, facts }: Candidate, clients: RoundClients | undefined): string | undefined {
+function whyMisplaced(
+  { file, facts }: UpdateCandidate,
+  clients: RoundClients | undefined,
+): string | undefined {
   const owner = clientNamed(file);
   const reason = whyForeign(facts, clients);
   if (reason !== undefined || clients === undefined || facts?.client === owner) return reason;
@@ -165,10 +168,11 @@ const isMissing = (error: unknown) => error instanceof DataError && errorCode(er
 const identity = (file: string) => realpath(file).catch(() => resolve(file));
 
 /** Of two updates of a client that under its own name comes first, and counts. */
-function byClientThenName(a: Candidate, b: Candidate): number {
+function byClientThenName(a: UpdateCandidate, b: UpdateCandidate): number {
   const difference = (a.facts?.client ?? Infinity) - (b.facts?.client ?? Infinity);
   if (difference < 0 || difference > 0) return difference;
-  const isOwn = ({ file, facts }: Candidate) => facts !== undefined && clientNamed(file) === facts.client;
+  const isOwn = ({ file, facts }: UpdateCandidate) =>
+    facts !== undefined && clientNamed(file) === facts.client;
   if (isOwn(a) !== isOwn(b)) return isOwn(a) ? -1 : 1;
   return a.file < b.file ? -1 : 1;
 }

@@ -2,7 +2,7 @@
 
 import { DataError } from '../lib/core/errors.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
-import type { Candidate } from './candidates.js';
+import type { UpdateCandidate } from './candidates.js';
 
 /** What the updates of one average have in common. */
 export type Lineage = Pick<UpdateFacts, 'round' | 'parent'>;
@@ -18,7 +18,7 @@ const NAMED_FILES = 3;
  *
  * @throws {DataError} naming who says what, when they disagree about something that the user did not tell.
  */
-export function agreeOnLineage(candidates: readonly Candidate[], told: ToldLineage): Lineage {
+export function agreeOnLineage(candidates: readonly UpdateCandidate[], told: ToldLineage): Lineage {
   const agree = <K extends keyof Lineage>(fact: K, option: string, fallback: Lineage[K]): Lineage[K] => {
     const opinions = new Map<Lineage[K], string[]>();
     for (const { file, facts } of candidates) {

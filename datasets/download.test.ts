@@ -11,7 +11,7 @@ import { type ProgressEvent, type Reporter, silentReporter } from '../lib/observ
 import { type DownloadOptions, download } from './download.js';
 import { DownloadError } from './download-error.js';
 import { appendToPart, lockPart, partPath, startPart } from './part.js';
-import { type Answer, sendRange, serveForTest, type TestServer } from './test-server.js';
+import { sendRange, serveForTest, type TestAnswer, type TestServer } from './test-server.js';
 
 /** Not repeating, so that bytes in the wrong place are noticed. */
 const BYTES = Uint8Array.from({ length: 300_000 }, (_, at) => (at * 7919 + (at >> 8) * 31) & 255);
@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-async function serve(t: TestContext, answer: Answer): Promise<TestServer> {
+async function serve(t: TestContext, answer: TestAnswer): Promise<TestServer> {
   const server = await serveForTest(answer);
   t.after(() => server.close());
   return server;

@@ -9,7 +9,7 @@ export interface SeenRequest {
 }
 
 /** Answers one request; `turn` counts the requests from 0. */
-export type Answer = (request: IncomingMessage, response: ServerResponse, turn: number) => void;
+export type TestAnswer = (request: IncomingMessage, response: ServerResponse, turn: number) => void;
 
 /** A running server. */
 export interface TestServer {
@@ -19,7 +19,7 @@ export interface TestServer {
 }
 
 /** Starts a server; close it at the end of the test. */
-export async function serveForTest(answer: Answer): Promise<TestServer> {
+export async function serveForTest(answer: TestAnswer): Promise<TestServer> {
   const requests: SeenRequest[] = [];
   const server = createServer((request, response) => {
     requests.push({

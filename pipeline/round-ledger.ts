@@ -38,7 +38,7 @@ export interface RoundLedger {
 }
 
 /** Which round, and what it starts from. */
-export interface RoundStart {
+export interface LedgerStart {
   readonly round: number;
   /** sha256 of the global model that it starts from. */
   readonly parent: string;
@@ -48,7 +48,7 @@ export interface RoundStart {
 }
 
 /** Opens a round's record; one that is damaged, or of another start, counts as not there. */
-export async function openLedger(paths: RoundPaths, start: RoundStart): Promise<RoundLedger> {
+export async function openLedger(paths: RoundPaths, start: LedgerStart): Promise<RoundLedger> {
   const earlier = await readRoundRecord(paths.record).catch((error: unknown) => {
     if (error instanceof DataError) return undefined;
     throw error;
@@ -92,7 +92,7 @@ export async function openLedger(paths: RoundPaths, start: RoundStart): Promise<
 
 const byClient = (a: { readonly client: number }, b: { readonly client: number }) => a.client - b.client;
 
-function isSameStart(record: RoundRecord, { round, parent, selected }: RoundStart): boolean {
+function isSameStart(record: RoundRecord, { round, parent, selected }: LedgerStart): boolean {
   return record.round === round && record.parent === parent && record.selected.join() === selected.join();
 }
 

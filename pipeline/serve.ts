@@ -7,7 +7,7 @@ import { engineArguments } from './engine-arguments.js';
 import { runStage, type StageContext } from './stage-process.js';
 
 /** What to serve, and where. */
-export interface ServeOptions {
+export interface RunServerOptions {
   readonly model: string;
   readonly host: string;
   readonly port: number;
@@ -25,7 +25,7 @@ const LISTENING = /^Listening on (\S+)$/;
  * @throws {StageError} when the server ends by itself: with exit code 2 where the chosen port is taken
  */
 export async function serve(
-  { model, host, port, portIsExplicit, engine }: ServeOptions,
+  { model, host, port, portIsExplicit, engine }: RunServerOptions,
   context: StageContext & { readonly onReady: (address: string) => void },
 ): Promise<void> {
   const { reporter, signal, onReady } = context;

@@ -5,8 +5,8 @@ import {
   type Candidate,
   type InputShape,
   type ModelInput,
+  type PictureStep,
   prepare,
-  type Stage,
 } from '../lib/digits/preprocess.js';
 import { rescale, UNIT_SCALE } from '../lib/federation/pixel-scale.js';
 import { decodeImage, type GivenImage } from './decode-image.js';
@@ -38,7 +38,7 @@ export interface Answer {
 export interface ReadDigit {
   readonly answer: DigitAnswer;
   readonly input: ModelInput;
-  readonly stages: readonly Stage[];
+  readonly stages: readonly PictureStep[];
 }
 
 /** An answer and the pictures behind it. */
@@ -47,7 +47,7 @@ export interface Classified {
   /** The picture as given, upright, at most 512 pixels a side. */
   readonly given: GivenImage;
   /** What was done to the whole picture. */
-  readonly stages: readonly Stage[];
+  readonly stages: readonly PictureStep[];
   readonly read: readonly ReadDigit[];
   /** The model's input of the first digit; black where there is none. */
   readonly input: ModelInput;

@@ -1,7 +1,7 @@
 /** An answer in pictures: what was done to an upload step by step, and what the model saw. */
 import sharp from 'sharp';
 import type { GreyImage } from '../lib/digits/grey-image.js';
-import type { Stage } from '../lib/digits/preprocess.js';
+import type { PictureStep } from '../lib/digits/preprocess.js';
 import type { Classified, DigitAnswer } from './classify.js';
 import { toDataUrl } from './decode-image.js';
 
@@ -33,7 +33,7 @@ const EXPLAINED_SIGNS = 12;
 
 /** Draws the pictures behind an answer. */
 export async function explain({ stages, read, inputShape }: Classified): Promise<Explanation> {
-  const draw = (each: readonly Stage[]) => Promise.all(each.map(drawStage));
+  const draw = (each: readonly PictureStep[]) => Promise.all(each.map(drawStage));
   const [steps, ...digits] = await Promise.all([
     draw(stages),
     ...read.map(async ({ answer, input, stages: own }, at) => ({
@@ -45,7 +45,7 @@ export async function explain({ stages, read, inputShape }: Classified): Promise
   return { steps, digits };
 }
 
-async function drawStage({ name, image }: Stage): Promise<ShownStage> {
+async function drawStage({ name, image }: PictureStep): Promise<ShownStage> {
   const { width, height, values }: GreyImage = image();
   const levels = Uint8Array.from(values, (value) => Math.round(Math.max(0, Math.min(1, value)) * 255));
   const png = await sharp(levels, { raw: { width, height, channels: 1 } })

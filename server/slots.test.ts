@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createSlots, type Slots } from './slots.js';
+import { createSlots, type WorkSlots } from './slots.js';
 
 const never = () => new AbortController().signal;
 
-async function acquireAs(name: string, { slots, order }: { slots: Slots; order: string[] }) {
+async function acquireAs(name: string, { slots, order }: { slots: WorkSlots; order: string[] }) {
   const release = await slots.acquire(never());
   order.push(name);
   return release;

@@ -1,7 +1,7 @@
 /** A bound on how much happens at once: some run, some wait their turn, the rest are told so at once. */
 
 /** Gives out turns; at most `running` are held at a time and at most `waiting` callers wait for one. */
-export interface Slots {
+export interface WorkSlots {
   /**
    * Waits for a turn and returns what gives it back (calling it again does nothing).
    * Resolves to undefined at once where too many wait already, or when `signal` aborts the wait.
@@ -18,7 +18,7 @@ export function createSlots({
 }: {
   readonly running: number;
   readonly waiting: number;
-}): Slots {
+}): WorkSlots {
   let free = running;
   /** Who waits, with their cost. */
   const queue = new Map<() => void, number>();

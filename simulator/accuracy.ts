@@ -4,7 +4,7 @@ import { classCount } from '../lib/engine/parameters.js';
 import type { Summary } from '../lib/engine/tally.js';
 import { summarise, tallyJudgements } from '../lib/engine/tally.js';
 import type { Reporter } from '../lib/observability/events.js';
-import type { LoadedModel } from './round.js';
+import type { RoundModel } from './round.js';
 import type { JudgeTask, SharedExamples } from './worker-messages.js';
 import type { WorkerPool } from './worker-pool.js';
 
@@ -15,7 +15,7 @@ const TASK_SIZE = 10 * BATCH_SIZE;
 
 /** What is tested, on what, by whom. */
 export interface AccuracyTest {
-  readonly global: LoadedModel;
+  readonly global: RoundModel;
   readonly test: SharedExamples;
   readonly pool: WorkerPool;
   readonly reporter: Reporter;
@@ -40,7 +40,7 @@ export async function testAccuracy({ global, test, pool, reporter }: AccuracyTes
   return summarise(tallyJudgements({ predicted, losses }, labels, classes));
 }
 
-function* tasksOf({ path, model }: LoadedModel, total: number): Generator<JudgeTask> {
+function* tasksOf({ path, model }: RoundModel, total: number): Generator<JudgeTask> {
   for (let from = 0; from < total; from += TASK_SIZE) {
     const to = Math.min(total, from + TASK_SIZE);
     yield { kind: 'judge', file: path, model, from, to, batchSize: BATCH_SIZE };

@@ -11,11 +11,11 @@ import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-me
 import type { Reporter } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/rounding.js';
 import { createRoundProgress } from './round-progress.js';
-import type { TrainTask } from './worker-messages.js';
+import type { SimulatedTask } from './worker-messages.js';
 import type { WorkerPool } from './worker-pool.js';
 
 /** The global model of a round, as it lies on the volume. */
-export interface LoadedModel {
+export interface RoundModel {
   readonly path: string;
   readonly file: KerasFile;
   readonly model: Model;
@@ -25,7 +25,7 @@ export interface LoadedModel {
 /** What a round came to. */
 export interface TrainedRound {
   readonly request: TrainRoundRequest;
-  readonly global: LoadedModel;
+  readonly global: RoundModel;
   readonly strategy: Strategy;
   /** With the weights of the next global model; or why the strategy made none of these updates. */
   readonly next: ServerState | ThresholdError;
@@ -41,7 +41,7 @@ export interface TrainedRound {
 
 /** What a round needs. */
 export interface RoundContext {
-  readonly global: LoadedModel;
+  readonly global: RoundModel;
   readonly strategy: Strategy;
   /** What the round starts from. */
   readonly state: ServerState;
@@ -117,14 +117,14 @@ function updateSlots(like: Weights, count: number): readonly Weights[] {
 interface TaskOptions {
   /** In ascending order. */
   readonly clients: readonly number[];
-  readonly global: LoadedModel;
+  readonly global: RoundModel;
   readonly slots: readonly Weights[];
 }
 
 function* tasksOf(
   { round, learningRate }: TrainRoundRequest,
   { clients, global, slots }: TaskOptions,
-): Generator<TrainTask> {
+): Generator<SimulatedTask> {
   const { weights } = global.model;
   for (const [at, client] of clients.entries()) {
     const update = slots[at % slots.length] as Weights;

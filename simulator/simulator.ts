@@ -28,7 +28,7 @@ import type {
 import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/virtual-shards.js';
 import { roundTo } from '../lib/observability/rounding.js';
 import { testAccuracy } from './accuracy.js';
-import { type LoadedModel, type TrainedRound, trainRound } from './round.js';
+import { type RoundModel, type TrainedRound, trainRound } from './round.js';
 import type { SharedExamples, WorkerSetup } from './worker-messages.js';
 import { openPool, type WorkerPool } from './worker-pool.js';
 
@@ -65,7 +65,7 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
   let outcome: TrainedRound | undefined;
   let startMs: number | undefined;
 
-  const poolFor = async ({ model, path }: LoadedModel): Promise<WorkerPool> => {
+  const poolFor = async ({ model, path }: RoundModel): Promise<WorkerPool> => {
     if (pool !== undefined) return pool;
     requireFit(model, train.examples, train.file);
     requireFit(model, test.examples, test.file);
@@ -167,7 +167,7 @@ async function readShared(file: string): Promise<SharedExamples> {
   return { examples: await readSharedShard(file), file };
 }
 
-async function readGlobalModel(path: string): Promise<LoadedModel> {
+async function readGlobalModel(path: string): Promise<RoundModel> {
   const bytes = await readFileBytes(path, 'the global model (h5)');
   const file = await decodeKerasFile(bytes, path);
   const { description, weights } = modelFromKeras(file, path, { keepForeignLayers: true, forTraining: true });

@@ -25,7 +25,7 @@ export interface WorkerSetup {
 }
 
 /** One client's training, from weights that all threads share. */
-export interface TrainTask {
+export interface SimulatedTask {
   readonly kind: 'train';
   readonly client: number;
   readonly round: number;
@@ -48,7 +48,7 @@ export interface JudgeTask {
 }
 
 /** Work for a worker. */
-export type WorkerTask = TrainTask | JudgeTask;
+export type WorkerTask = SimulatedTask | JudgeTask;
 
 /** What a client's training came to; its weights are where the task wanted them. */
 export interface TrainedClient {

@@ -14,8 +14,8 @@ import type {
   FailedClient,
   JudgedPart,
   JudgeTask,
+  SimulatedTask,
   TrainedClient,
-  TrainTask,
   WorkerMessage,
   WorkerSetup,
   WorkerTask,
@@ -78,7 +78,7 @@ async function work(): Promise<void> {
 
 async function trainClient(
   { session }: Warm,
-  { round, client, weights, learningRate, update }: TrainTask,
+  { round, client, weights, learningRate, update }: SimulatedTask,
 ): Promise<TrainedClient | FailedClient> {
   const startedAt = performance.now();
   let stepMs = 0;

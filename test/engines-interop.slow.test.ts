@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { execa } from 'execa';
-import { type EngineName, renderEngine } from '../k8s/engines/render-engine.js';
+import { renderEngine, type WorkflowName } from '../k8s/engines/render-engine.js';
 import { toYaml } from '../k8s/manifest-text.js';
 import { projectRoot } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
@@ -31,7 +31,7 @@ interface Answer {
 const directory = await sharedDirectory();
 
 /** Writes the first object of a kind that an engine is given, after a mistake where there is one; the path. */
-function write(engine: EngineName, kind?: string, mistake?: readonly [string, string]): string {
+function write(engine: WorkflowName, kind?: string, mistake?: readonly [string, string]): string {
   const files = renderEngine(engine, FLAGS, { values: VALUES, queue: 'team' });
   const objects = files.flatMap((file) => file.objects);
   const chosen =

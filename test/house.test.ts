@@ -76,3 +76,20 @@ test('the commands that the guides show exist', () => {
     }
   }
 });
+
+test('no two exported types share a name: one name, one meaning', () => {
+  const places = new Map<string, string[]>();
+  for (const { path, text } of readSources()) {
+    if (path.endsWith('.test.ts') || path.startsWith('test/') || path.startsWith('bench/')) continue;
+    for (const [, name = ''] of text.matchAll(
+      /^export (?:interface|type|(?:abstract )?class) ([A-Z]\w*)/gm,
+    )) {
+      places.set(name, [...(places.get(name) ?? []), path]);
+    }
+  }
+  assert.ok(places.size > 100, 'types are found');
+  assert.deepEqual(
+    [...places].filter(([, paths]) => paths.length > 1),
+    [],
+  );
+});

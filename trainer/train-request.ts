@@ -30,7 +30,7 @@ export interface TrainStart {
 }
 
 /** A finished training: the weights, and what the last epoch showed. */
-export interface TrainOutcome {
+export interface WorkerOutcome {
   readonly weights: Weights;
   /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
   readonly engine: string;
@@ -43,7 +43,7 @@ export interface TrainOutcome {
 export type TrainerMessage = TrainStart | 'stop';
 
 /** What the worker says. */
-export type WorkerMessage =
+export type TrainWorkerMessage =
   | {
       readonly kind: 'ready';
       readonly engine: string;
@@ -52,5 +52,5 @@ export type WorkerMessage =
       readonly parameters: number;
     }
   | { readonly kind: 'progress'; readonly progress: LocalTrainingProgress }
-  | { readonly kind: 'done'; readonly outcome: TrainOutcome }
+  | { readonly kind: 'done'; readonly outcome: WorkerOutcome }
   | { readonly kind: 'failed'; readonly error: ErrorMessage };

@@ -8,17 +8,17 @@ import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-trai
 import { sessionOf } from '../lib/engine/model-file.js';
 import type {
   TrainerMessage,
-  TrainOutcome,
   TrainRequest,
   TrainStart,
-  WorkerMessage,
+  TrainWorkerMessage,
+  WorkerOutcome,
 } from './train-request.js';
 
 /** At least this long between two progress messages. */
 const PROGRESS_INTERVAL_MS = 100;
 
 const port = parentPort as NonNullable<typeof parentPort>;
-const send = (message: WorkerMessage) => port.postMessage(message);
+const send = (message: TrainWorkerMessage) => port.postMessage(message);
 
 /** Ending the thread from outside while a step runs would abort the process; so it is asked, and stops between steps. */
 const stop = new AbortController();
@@ -29,7 +29,7 @@ const start = new Promise<TrainStart>((resolve) => {
   });
 });
 
-async function train(request: TrainRequest): Promise<TrainOutcome> {
+async function train(request: TrainRequest): Promise<WorkerOutcome> {
   const { model, examples, optimizer } = await start;
   const { description } = model;
   const { engine, why } = await chooseEngine(request.engine, { description, signal: stop.signal });

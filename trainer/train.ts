@@ -7,7 +7,7 @@ import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/rounding.js';
 import { readStartingPoint, type StartingPoint } from './starting-point.js';
-import type { TrainerMessage, TrainOutcome, TrainRequest, WorkerMessage } from './train-request.js';
+import type { TrainerMessage, TrainRequest, TrainWorkerMessage, WorkerOutcome } from './train-request.js';
 
 /** What a training program prints as its result. */
 export interface TrainResult {
@@ -57,7 +57,7 @@ export async function trainClient(
 async function runWorker(
   request: TrainRequest,
   context: ProgramContext,
-): Promise<readonly [StartingPoint, TrainOutcome]> {
+): Promise<readonly [StartingPoint, WorkerOutcome]> {
   prepareEngines(request);
   const worker = new Worker(new URL('./train-worker.js', import.meta.url), { workerData: request });
   const tell = (message: TrainerMessage) => worker.postMessage(message);
@@ -84,11 +84,11 @@ function outcomeOf(
   worker: Worker,
   request: TrainRequest,
   { reporter }: Pick<ProgramContext, 'reporter'>,
-): Promise<TrainOutcome> {
+): Promise<WorkerOutcome> {
   const threads = `${request.threads} thread${request.threads === 1 ? '' : 's'}`;
   const startedAt = { ms: performance.now() };
-  return new Promise<TrainOutcome>((resolve, reject) => {
-    worker.on('message', (message: WorkerMessage) => {
+  return new Promise<WorkerOutcome>((resolve, reject) => {
+    worker.on('message', (message: TrainWorkerMessage) => {
       switch (message.kind) {
         case 'ready':
           startedAt.ms = performance.now();

@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { UsageError } from '../../lib/core/errors.js';
-import { type Access, accessOf, readKubeconfigs } from './kubeconfig.js';
+import { accessOf, type KubeAccess, readKubeconfigs } from './kubeconfig.js';
 import { createTransport, type Transport } from './transport.js';
 
 /** Where the user wants to go; what is left out is as the kubeconfig says. */
@@ -68,7 +68,7 @@ function nothingThere(
 const existing = (paths: readonly string[]): readonly string[] => paths.filter((path) => existsSync(path));
 
 /** What Kubernetes gives each pod that may talk to it; its token is renewed in place. */
-function accessOfPod(serviceAccount: string): Access {
+function accessOfPod(serviceAccount: string): KubeAccess {
   const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = process.env;
   const namespace = join(serviceAccount, 'namespace');
   return {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../../lib/core/errors.js';
 import { askPlugin, type PluginCredential } from './exec-plugin.js';
-import type { Access } from './kubeconfig.js';
+import type { KubeAccess } from './kubeconfig.js';
 
 /** The credentials of a request. */
 export interface Credentials {
@@ -24,7 +24,7 @@ export interface CredentialSource {
 const REREAD_MS = 60_000;
 
 /** The credentials of an access. */
-export function createCredentials({ cluster, user, source }: Access): CredentialSource {
+export function createCredentials({ cluster, user, source }: KubeAccess): CredentialSource {
   const { impersonation, token, tokenFile, basic, exec, oidc, cert, key } = user;
   const bearer = (text: string) => ({ ...impersonation, Authorization: `Bearer ${text}` });
   const plain = (headers: Credentials['headers']): Credentials => ({ headers, cert, key });

@@ -36,7 +36,7 @@ export interface UserAccess {
 }
 
 /** Where a context leads. */
-export interface Access {
+export interface KubeAccess {
   readonly cluster: ClusterAccess;
   readonly user: UserAccess;
   readonly namespace?: string | undefined;
@@ -168,7 +168,7 @@ function readConfig(path: string): z.infer<typeof fileSchema> | undefined {
 }
 
 /** Where a context leads, by default the current one. @throws {UsageError} with the field that leads nowhere */
-export function accessOf(config: Kubeconfig, context: string | undefined): Access {
+export function accessOf(config: Kubeconfig, context: string | undefined): KubeAccess {
   const source = config.files.join(', ');
   const names = [...config.contexts.keys()].join(', ') || 'none';
   const name = context ?? config.current;

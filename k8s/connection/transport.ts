@@ -4,7 +4,7 @@ import { Agent as HttpsAgent, type RequestOptions, request as requestHttps } fro
 import { createInterface } from 'node:readline';
 import { UsageError } from '../../lib/core/errors.js';
 import { type Credentials, createCredentials } from './credentials.js';
-import type { Access, ClusterAccess } from './kubeconfig.js';
+import type { ClusterAccess, KubeAccess } from './kubeconfig.js';
 
 /** One request. */
 export interface ApiRequest {
@@ -24,7 +24,7 @@ export interface Transport {
 }
 
 /** The requests of an access. */
-export function createTransport(access: Access): Transport {
+export function createTransport(access: KubeAccess): Transport {
   const { cluster } = access;
   const credentials = createCredentials(access);
   const agents = createAgents(cluster);

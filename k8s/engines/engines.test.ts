@@ -25,9 +25,9 @@ import { writeTinyDataset } from '../../test/tiny-dataset.js';
 import type { KubernetesObject } from '../templates.js';
 import { faultsOf } from '../testing/check-manifest.js';
 import { fieldsOf129, newestFields } from '../testing/fields.js';
-import { type EngineName, renderEngine } from './render-engine.js';
+import { renderEngine, type WorkflowName } from './render-engine.js';
 
-const ENGINES = ['argo', 'kfp', 'kubeflow', 'jobset'] as const satisfies readonly EngineName[];
+const ENGINES = ['argo', 'kfp', 'kubeflow', 'jobset'] as const satisfies readonly WorkflowName[];
 
 /** 2 of 4 clients a round. */
 const VALUES = {
@@ -48,7 +48,7 @@ interface Rendered {
   readonly metadata: { readonly name?: string; readonly labels?: Readonly<Record<string, string>> };
 }
 
-function objectsOf(engine: EngineName, flags: object = FLAGS, options: object = {}): readonly Rendered[] {
+function objectsOf(engine: WorkflowName, flags: object = FLAGS, options: object = {}): readonly Rendered[] {
   const files = renderEngine(engine, flags, { values: VALUES, ...options });
   return files.flatMap(({ objects }) => objects) as readonly Rendered[];
 }
@@ -80,7 +80,7 @@ const PIPELINE = 'kfp#/$defs/ml_pipelines.PipelineSpec';
 const EXECUTOR = 'kfp#/$defs/kfp_kubernetes.KubernetesExecutorConfig';
 
 /** All problems of what an engine is given. */
-function problemsOf(engine: EngineName, objects: readonly Rendered[]): readonly string[] {
+function problemsOf(engine: WorkflowName, objects: readonly Rendered[]): readonly string[] {
   if (engine === 'kfp') {
     const [pipeline, platform] = objects as unknown as [object, KubernetesPlatform];
     const { executors } = platform.platforms.kubernetes.deploymentSpec;
@@ -108,7 +108,7 @@ interface Executor {
 }
 
 // Each engine's object is of its own shape, which the reader of its steps knows.
-const WAVES: Readonly<Record<EngineName, (objects: readonly Rendered[]) => readonly Wave[]>> = {
+const WAVES: Readonly<Record<WorkflowName, (objects: readonly Rendered[]) => readonly Wave[]>> = {
   argo: ([workflow]) => argoWaves(workflow as unknown as Parameters<typeof argoWaves>[0]),
   kfp: ([pipeline]) => kfpWaves(pipeline as unknown as Parameters<typeof kfpWaves>[0]),
   kubeflow: (objects) => kubeflowWaves(objects as unknown as Parameters<typeof kubeflowWaves>[0]),
@@ -125,7 +125,7 @@ function task({ image, command, env }: StartedContainer): string {
 }
 
 /** The Jobs among the objects of an engine, also those inside of a JobSet. */
-function jobsIn(engine: EngineName): readonly KubernetesObject[] {
+function jobsIn(engine: WorkflowName): readonly KubernetesObject[] {
   type Inner = {
     readonly name: string;
     readonly template: { readonly metadata: object; readonly spec: object };
@@ -208,7 +208,7 @@ describe('an engine is given', () => {
   });
 
   it('nothing that its schema refuses: planted mistakes are found', () => {
-    const plant = (engine: EngineName, from: string, to: string) => {
+    const plant = (engine: WorkflowName, from: string, to: string) => {
       const text = JSON.stringify(objectsOf(engine));
       assert.ok(text.includes(from), `${engine}: ${from}`);
       return problemsOf(engine, JSON.parse(text.replace(from, to)) as readonly Rendered[]);

@@ -24,11 +24,11 @@ const ENGINES = {
 } as const satisfies Readonly<Record<string, (job: EngineJob) => readonly EngineFile[]>>;
 
 /** The name of an engine. */
-export type EngineName = keyof typeof ENGINES;
+export type WorkflowName = keyof typeof ENGINES;
 
 /** What `addEngineOptions` parses to. */
 export interface EngineRenderFlags {
-  readonly engine?: EngineName;
+  readonly engine?: WorkflowName;
   readonly rounds?: number;
   readonly fraction?: number;
   readonly minClients?: number;
@@ -63,7 +63,7 @@ export function addEngineOptions(command: Command): Command {
 
 /** The files of an engine. @throws {UsageError} when the options contradict each other */
 export function renderEngine(
-  engine: EngineName,
+  engine: WorkflowName,
   flags: EngineRenderFlags,
   { values, namespace, queue }: Pick<EngineJobOptions, 'values' | 'namespace' | 'queue'>,
 ): readonly EngineFile[] {

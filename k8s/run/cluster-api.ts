@@ -30,7 +30,7 @@ export interface Listed<T> {
 }
 
 /** What a watch or list is about. */
-export interface Selection {
+export interface ObjectSelection {
   readonly labels?: string;
   readonly fields?: string;
 }
@@ -60,10 +60,10 @@ export interface ClusterApi {
   deleteJob(name: string): Promise<void>;
   /** Has a Job fail with `DeadlineExceeded`: its pods that run or wait are stopped, those that are done stay. */
   endJob(name: string, annotations: Labels): Promise<void>;
-  listJobs(selection: Selection): Promise<Listed<V1Job>>;
-  listPods(selection: Selection): Promise<Listed<V1Pod>>;
-  listEvents(selection: Selection): Promise<readonly CoreV1Event[]>;
-  listConfigMaps(selection: Selection): Promise<readonly V1ConfigMap[]>;
+  listJobs(selection: ObjectSelection): Promise<Listed<V1Job>>;
+  listPods(selection: ObjectSelection): Promise<Listed<V1Pod>>;
+  listEvents(selection: ObjectSelection): Promise<readonly CoreV1Event[]>;
+  listConfigMaps(selection: ObjectSelection): Promise<readonly V1ConfigMap[]>;
   applyConfigMap(map: V1ConfigMap): Promise<void>;
   deleteConfigMap(name: string): Promise<void>;
   findClaim(name: string): Promise<V1PersistentVolumeClaim | undefined>;
@@ -73,7 +73,7 @@ export interface ClusterApi {
   /** Calls `onLine` until the container or the connection ends. */
   followLog(pod: string, container: string, options: FollowOptions): Promise<void>;
   /** Calls `onEvent` until the server or the connection ends it; rejects as the server refuses. */
-  watch<T>(kind: 'jobs' | 'pods', options: WatchOptions<T>): Promise<void>;
+  watch<T>(kind: 'jobs' | 'pods', options: WatchRequest<T>): Promise<void>;
 }
 
 /** How a log is followed. */
@@ -83,7 +83,7 @@ export interface FollowOptions {
 }
 
 /** How a watch goes. */
-export interface WatchOptions<T> extends Selection {
+export interface WatchRequest<T> extends ObjectSelection {
   readonly version: string;
   readonly onEvent: (event: WatchEvent<T>) => void;
   readonly signal: AbortSignal;
@@ -156,7 +156,7 @@ export async function clusterApi(
         throw error;
       }),
     );
-  const select = ({ labels, fields }: Selection) => ({
+  const select = ({ labels, fields }: ObjectSelection) => ({
     namespace,
     ...(labels === undefined ? {} : { labelSelector: labels }),
     ...(fields === undefined ? {} : { fieldSelector: fields }),

@@ -3,7 +3,7 @@ import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { InterruptedError, StageError } from '../../lib/core/errors.js';
 import type { ProgressEvent, Reporter } from '../../lib/observability/events.js';
 import { createBell, forMany } from '../../lib/system/abort.js';
-import type { Selection } from './cluster-api.js';
+import type { ObjectSelection } from './cluster-api.js';
 import { type JobContext, removeJob } from './ensure-job.js';
 import { startFeed } from './feed.js';
 import { type JobState, jobState } from './job-status.js';
@@ -164,7 +164,7 @@ async function settle(
     readonly job: V1Job;
     readonly waited: WaitedJob;
     readonly context: WaitContext;
-    readonly ofJob: Selection;
+    readonly ofJob: ObjectSelection;
   },
 ): Promise<EndedJob | 'ending' | undefined> {
   const { api, reporter } = context;

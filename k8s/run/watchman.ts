@@ -16,7 +16,7 @@ const COUNTED_LOOKS = 1.2;
 const NAMED = 5;
 
 /** Whom a watchman tells of what. */
-export interface WatchOptions extends JobContext {
+export interface WatchmanOptions extends JobContext {
   /** `train round 2`: in front of what is said of the Job. */
   readonly title: string;
   /** The client of a pod, where pods have one. */
@@ -32,7 +32,7 @@ export interface Watchman {
 }
 
 /** A watchman for a Job that begins to be waited for now. */
-export function createWatchman(options: WatchOptions): Watchman {
+export function createWatchman(options: WatchmanOptions): Watchman {
   const { api, reporter, scheduleTimeoutMs, title, clientOf } = options;
   const noticeMs = noticeAfter(scheduleTimeoutMs);
   const lookMs = Math.max(SHORTEST_LOOK_MS, Math.min(LOOK_MS, noticeMs));

@@ -9,7 +9,7 @@ import type {
   V1PodTemplateSpec,
 } from '@kubernetes/client-node';
 import type { KubernetesObject } from '../templates.js';
-import { type Fields, wrongFields } from './fields.js';
+import { type KnownFields, wrongFields } from './fields.js';
 
 /** Type names of the kinds, by API version. */
 const TYPES: Readonly<Record<string, string>> = {
@@ -52,7 +52,7 @@ const LABEL_VALUE = /^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/;
 const QUANTITY = /^\d+(\.\d+)?([munkMGTPE]|[KMGTPE]i)?$/;
 
 /** A sentence for each fault of an object; `fields` is what the Kubernetes at hand knows. */
-export function faultsOf(object: KubernetesObject, fields: Fields): readonly string[] {
+export function faultsOf(object: KubernetesObject, fields: KnownFields): readonly string[] {
   const type = TYPES[`${object.apiVersion}/${object.kind}`];
   if (type === undefined) return [`${object.apiVersion} ${object.kind}: no such kind`];
   const faults = [

@@ -4,12 +4,12 @@ import { fileURLToPath } from 'node:url';
 import * as client from '@kubernetes/client-node';
 
 /** Each type's fields and their types, in the notation of client-node: `string`, `Array<V1Container>`, … */
-export type Fields = Readonly<Record<string, Readonly<Record<string, string>>>>;
+export type KnownFields = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /** What Kubernetes 1.29 knows: see fixtures/make_kubernetes_fields.mjs. */
-export function fieldsOf129(): Fields {
+export function fieldsOf129(): KnownFields {
   const path = fileURLToPath(new URL('../../../k8s/fixtures/kubernetes-1.29.json', import.meta.url));
-  return JSON.parse(readFileSync(path, 'utf8')) as Fields;
+  return JSON.parse(readFileSync(path, 'utf8')) as KnownFields;
 }
 
 interface Model {
@@ -20,18 +20,18 @@ const isModel = (value: unknown): value is Model =>
   typeof value === 'function' && 'getAttributeTypeMap' in value;
 
 /** What the Kubernetes of the installed client-node knows. */
-export function newestFields(): Fields {
+export function newestFields(): KnownFields {
   const models = Object.entries(client).flatMap(([name, value]: [string, unknown]) => {
     if (!isModel(value)) return [];
     return [
       [name, Object.fromEntries(value.getAttributeTypeMap().map((each) => [each.baseName, each.type]))],
     ];
   });
-  return Object.fromEntries(models) as Fields;
+  return Object.fromEntries(models) as KnownFields;
 }
 
 /** A sentence for each field of `value` that `type` does not have, or that is of another type. */
-export function wrongFields(value: unknown, type: string, fields: Fields, at = ''): readonly string[] {
+export function wrongFields(value: unknown, type: string, fields: KnownFields, at = ''): readonly string[] {
   if (value === null || value === undefined) return [`${at}: expected ${type}, found nothing`];
   const list = /^Array<(.+)>$/.exec(type)?.[1];
   if (list !== undefined) {

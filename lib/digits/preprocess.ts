@@ -29,7 +29,7 @@ export interface ModelInput {
 }
 
 /** A picture on its way, to be shown. */
-export interface Stage {
+export interface PictureStep {
   /** What was done, in a few words. */
   readonly name: string;
   /** Made when it is asked for: most answers are given without pictures. */
@@ -44,7 +44,7 @@ export interface Candidate {
   /** The line of writing that it stands in, from 1 at the top. */
   readonly line: number;
   /** What was done to this part alone. */
-  readonly stages: readonly Stage[];
+  readonly stages: readonly PictureStep[];
 }
 
 /** A way to take a piece of ink: as these signs, side by side. */
@@ -59,7 +59,7 @@ export interface Prepared {
   /** True where signs are looked for and there is no ink: a guess would mean nothing. */
   readonly blank: boolean;
   /** What was done to the whole picture. */
-  readonly stages: readonly Stage[];
+  readonly stages: readonly PictureStep[];
   /** From left to right, line by line; at least one. For each, the ways in which it may be taken; the model decides. */
   readonly parts: readonly (readonly Reading[])[];
 }
@@ -86,7 +86,7 @@ export function prepare(image: RgbaImage, { shape, subject }: PrepareOptions): P
   const grey = inkyGrey(planes);
   if (blank) return { blank, stages: [], parts: [[nothing(size, image)]] };
   const picture = evenLight(grey);
-  const lit: readonly Stage[] = [
+  const lit: readonly PictureStep[] = [
     { name: 'grey', image: () => grey },
     { name: 'even light, bright ink', image: () => clamped(picture) },
   ];
@@ -95,7 +95,7 @@ export function prepare(image: RgbaImage, { shape, subject }: PrepareOptions): P
     return { blank, stages: lit, parts: [[alone(only)]] };
   }
   const found = findInk(picture);
-  const stages: readonly Stage[] = [...lit, { name: 'ink alone', image: () => found.ink }];
+  const stages: readonly PictureStep[] = [...lit, { name: 'ink alone', image: () => found.ink }];
   const isOneSign = image.width <= size.width && image.height <= size.height;
   const whole = isOneSign ? asOneSign(found.pieces) : undefined;
   const lines = isOneSign ? (whole ? [[whole]] : []) : findSigns(found.pieces, found.ink);
@@ -138,7 +138,7 @@ function readings({ found, sign, line, size, isOneSign }: SignOptions): readonly
   }));
 }
 
-function candidate(image: GreyImage, box: Box, stages: readonly Stage[] = []): Candidate {
+function candidate(image: GreyImage, box: Box, stages: readonly PictureStep[] = []): Candidate {
   return { input: toModelInput([image]), box, line: 1, stages };
 }
 

@@ -10,7 +10,7 @@ export interface LineChart {
   /** Says in words what the picture shows, for readers who do not see it. */
   readonly description: string;
   /** In the order of `round`; a value that is null leaves a gap. */
-  readonly points: readonly Point[];
+  readonly points: readonly ChartPoint[];
   /** Values that the axis spans at least. */
   readonly span?: readonly [number, number];
   /** Drawn as a line across. */
@@ -19,7 +19,7 @@ export interface LineChart {
 }
 
 /** One value of the curve. */
-export interface Point {
+export interface ChartPoint {
   readonly round: number;
   readonly value: number | null;
 }
@@ -42,7 +42,7 @@ export function lineChart({ description, points, span, target, format }: LineCha
   const rounds = points.map(({ round }) => round);
   const x = roundScale(rounds);
   const y = scaleLinear([low, high], [HEIGHT - BOTTOM, TOP]).nice(5);
-  const path = line<Point>(
+  const path = line<ChartPoint>(
     ({ round }) => x(round),
     ({ value }) => y(value ?? 0),
   ).defined(({ value }) => value !== null)(points);

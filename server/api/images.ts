@@ -3,7 +3,7 @@
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import type { Codecs } from '../codecs/codecs.js';
-import { bad, type Tensor } from '../codecs/tensor.js';
+import { bad, type RequestTensor } from '../codecs/tensor.js';
 import type { ServedModels } from '../models/served-models.js';
 import type { ModelCard } from '../predictor.js';
 
@@ -25,7 +25,7 @@ export interface ImageBatch {
  * @throws {HttpProblem} 400 for any other shape, however many numbers it has
  */
 export function imagesOf(
-  { shape, values, isLevels = false }: Tensor,
+  { shape, values, isLevels = false }: RequestTensor,
   { inputShape, scale }: Pick<ModelCard, 'inputShape' | 'scale'>,
   { isBatch = false } = {},
 ): ImageBatch {

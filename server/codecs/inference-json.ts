@@ -6,7 +6,7 @@ import {
   describe,
   isNumberType,
   MOST_DIMENSIONS,
-  type Tensor,
+  type RequestTensor,
   tensorFromBytes,
   tensorFromNumbers,
   withoutNoise,
@@ -18,7 +18,7 @@ export const HEADER_LENGTH = 'Inference-Header-Content-Length';
 
 /** A request of `/infer`. */
 export interface InferBody {
-  readonly tensor: Tensor;
+  readonly tensor: RequestTensor;
   readonly id?: string;
   /** The output that is asked for, where the client names one. */
   readonly output?: string;
@@ -45,7 +45,7 @@ export function readInferBody({
   };
 }
 
-function readInput(request: Readonly<Record<string, unknown>>, binary: Uint8Array): Tensor {
+function readInput(request: Readonly<Record<string, unknown>>, binary: Uint8Array): RequestTensor {
   const inputs = Array.isArray(request.inputs) ? request.inputs : [];
   if (inputs.length !== 1)
     throw new HttpProblem(400, `Expected "inputs" with one tensor, found ${inputs.length}.`);

@@ -11,7 +11,7 @@ import {
   bad,
   MOST_DIMENSIONS,
   type NumberTypeName,
-  type Tensor,
+  type RequestTensor,
   tensorFromBytes,
   tensorFromNumbers,
 } from './tensor.js';
@@ -38,7 +38,7 @@ const TYPES: Readonly<Record<number, readonly [type: NumberTypeName, field: Valu
 
 /** A request of `Predict` without what was checked already. */
 export interface PredictMessage extends Pick<PredictRequest, 'model_spec' | 'output_filter'> {
-  readonly tensor: Tensor;
+  readonly tensor: RequestTensor;
 }
 
 const { Predict } = serviceDefinition('tensorflow.serving.PredictionService');
@@ -84,7 +84,7 @@ function decoded(message: Uint8Array): PredictRequest {
   }
 }
 
-function tensorOf({ dtype = 0, tensor_shape, tensor_content, ...values }: TensorProto): Tensor {
+function tensorOf({ dtype = 0, tensor_shape, tensor_content, ...values }: TensorProto): RequestTensor {
   const found = TYPES[dtype];
   if (found === undefined) throw bad('a tensor of numbers such as DT_FLOAT or DT_UINT8', `type ${dtype}`);
   const [type, field] = found;

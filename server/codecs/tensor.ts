@@ -5,7 +5,7 @@ import { MAX_PIXEL } from '../../lib/federation/pixel-scale.js';
 import { HttpProblem } from '../problems.js';
 
 /** Numbers and their shape, before anybody has asked whether a model takes it. */
-export interface Tensor {
+export interface RequestTensor {
   readonly shape: readonly number[];
   /** Row-major, each finite. */
   readonly values: Float32Array;
@@ -29,7 +29,7 @@ export const MOST_DIMENSIONS = 8;
  *
  * @throws {HttpProblem} 400 with what was expected and found
  */
-export function tensorFromLists(list: unknown): Tensor {
+export function tensorFromLists(list: unknown): RequestTensor {
   if (!Array.isArray(list) || list.length === 0) throw bad('a list of at least one image', describe(list));
   const shape: number[] = [];
   for (let part: unknown = list; Array.isArray(part); part = part[0]) {
@@ -116,7 +116,7 @@ export interface DeclaredTensor {
  *
  * @throws {HttpProblem} 400 where shape and length do not fit
  */
-export function tensorFromBytes(bytes: Uint8Array, { type, shape }: DeclaredTensor): Tensor {
+export function tensorFromBytes(bytes: Uint8Array, { type, shape }: DeclaredTensor): RequestTensor {
   const size = boundedSize(shape);
   const { bytes: width, isLevel, read } = NUMBER_TYPES[type];
   if (bytes.length !== size * width)
@@ -134,7 +134,7 @@ export function tensorFromBytes(bytes: Uint8Array, { type, shape }: DeclaredTens
 export function tensorFromNumbers(
   numbers: ArrayLike<unknown>,
   { type, shape, repeatsLast = false }: DeclaredTensor & { readonly repeatsLast?: boolean },
-): Tensor {
+): RequestTensor {
   const size = boundedSize(shape);
   const repeats = repeatsLast && numbers.length > 0 && numbers.length < size;
   if (numbers.length !== size && !repeats)
@@ -155,7 +155,7 @@ function toNumber(value: unknown): number {
   throw bad('numbers', describe(value));
 }
 
-function finite(shape: readonly number[], size: number, at: (index: number) => number): Tensor {
+function finite(shape: readonly number[], size: number, at: (index: number) => number): RequestTensor {
   const values = new Float32Array(size);
   for (let index = 0; index < size; index++) {
     const value = Math.fround(at(index));

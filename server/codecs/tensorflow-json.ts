@@ -1,7 +1,7 @@
 /** Bodies of TensorFlow Serving's REST API (tensorflow.org/tfx/serving/api_rest): its requests to tensors, probabilities to its answers. */
 import { HttpProblem } from '../problems.js';
 import { parseJson, requireObject } from './json.js';
-import { bad, describe, rowsOf, type Tensor, tensorFromLists } from './tensor.js';
+import { bad, describe, type RequestTensor, rowsOf, tensorFromLists } from './tensor.js';
 
 /** The names of the only signature, as Keras exports it and as TensorFlow's estimators did; the empty name means it too. */
 export const SIGNATURES = ['serving_default', 'predict'] as const;
@@ -11,7 +11,7 @@ export type SignatureName = (typeof SIGNATURES)[number];
 
 /** A body of `:predict`. */
 export interface PredictBody {
-  readonly tensor: Tensor;
+  readonly tensor: RequestTensor;
   /** `instances` are answered by `predictions`, `inputs` by `outputs`. */
   readonly format: 'row' | 'column';
 }
@@ -29,7 +29,7 @@ export function readPredictBody({ body }: { readonly body: Uint8Array }): Predic
 }
 
 /** Reads a body of `:classify`: each example has one feature, a list of numbers. @throws {HttpProblem} 400 */
-export function readClassifyBody({ body }: { readonly body: Uint8Array }): Tensor {
+export function readClassifyBody({ body }: { readonly body: Uint8Array }): RequestTensor {
   const { examples, signature_name: signature } = requireObject(parseJson(body));
   requireSignature(signature);
   if (!Array.isArray(examples)) throw new HttpProblem(400, "Missing 'examples' key.");

@@ -20,13 +20,13 @@ export interface TrainOptions {
 }
 
 /** A finished training. */
-export interface Trained {
+export interface TrainingResult {
   readonly results: readonly StepResult[];
   readonly weights: Weights;
 }
 
 /** Trains on {@link quarters}, batch s from seed s, unless other batches are given. */
-export async function train(engine: Engine, model: Model, options: TrainOptions): Promise<Trained> {
+export async function train(engine: Engine, model: Model, options: TrainOptions): Promise<TrainingResult> {
   const { steps, seed = 5, optimizer = ADAM, batchSize = 20, proximal } = options;
   const { batchOf = (step) => quarters(batchSize, step) } = options;
   const session = await engine.createTrainingSession(model, {

@@ -15,7 +15,7 @@ import {
 } from './strategy-settings.js';
 
 /** What a private strategy needs to know of the run. */
-export interface RunFacts {
+export interface NoiseFacts {
   /** The run's seed; noise derives from it only where the settings say so. */
   readonly seed: number;
   /** Clients selected in a round. */
@@ -25,7 +25,7 @@ export interface RunFacts {
 }
 
 /** The strategy of `settings`; `facts` matter to private ones alone. */
-export function strategyNamed(settings: StrategySettings, facts?: RunFacts): Strategy {
+export function strategyNamed(settings: StrategySettings, facts?: NoiseFacts): Strategy {
   const { privacy, clipNorm: maxNorm, ...rule } = settings;
   const module = strategyModule(settings.name);
   const values = valuesOf(rule);
@@ -42,7 +42,7 @@ export function strategyNamed(settings: StrategySettings, facts?: RunFacts): Str
 
 function privateAverage(
   { clip, noise, noiseSource }: PrivacySettings,
-  facts: RunFacts | undefined,
+  facts: NoiseFacts | undefined,
 ): Averaging {
   if (facts === undefined) throw new Error('a private strategy needs the facts of its run');
   const { seed, participants, noise: keyed } = facts;
