@@ -202,7 +202,7 @@ describe('the state of a server optimizer', () => {
   });
 });
 
-describe('a result that no round could go on from', () => {
+describe('a result that no round could start from', () => {
   const steps = ['fedavgm', 'fedadagrad', 'fedadam', 'fedyogi'].map((name) => [
     ...['--strategy', name, '--server-learning-rate', '1e39'],
   ]);
@@ -217,7 +217,7 @@ describe('a result that no round could go on from', () => {
       assert.equal(exitCode, 3, stderr);
       assert.match(
         stderr,
-        /exploded\.h5: expected a global model that the next round can go on from, .* found that the model (holds -?Infinity in|has weights of norm)/,
+        /exploded\.h5: expected a global model that the next round can start from, .* found that the model (holds -?Infinity in|has weights of norm)/,
       );
       assert.deepEqual(await files(), names);
     });

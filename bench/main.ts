@@ -92,7 +92,7 @@ for (const name of flags.args.length > 0 ? flags.args : Object.keys(SECTIONS)) {
     await journal.clear();
   } catch (error) {
     if (error instanceof PausedError) {
-      console.log(`paused: ${error.message}; the same command goes on from here`);
+      console.log(`paused: ${error.message}; the same command resumes from here`);
       break;
     }
     if (!(error instanceof SkippedError)) throw error;

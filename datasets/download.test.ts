@@ -78,7 +78,7 @@ test('a whole file arrives, with progress in bytes up to its size', async (t) =>
   assert.ok(events.every(({ done, total }) => done <= total));
 });
 
-test('cut in the middle, it goes on from there under the same version', async (t) => {
+test('cut in the middle, it resumes from there under the same version', async (t) => {
   const server = await serve(t, (request, response, turn) =>
     sendRange(request, response, { bytes: BYTES, cut: turn < 4 ? CUT : undefined }),
   );
@@ -288,7 +288,7 @@ test('a server that is not there is named with the reason', async (t) => {
   await assertFails(options(server), 'network', /^http:.* cannot be reached \(.*ECONNREFUSED.*\)\.$/);
 });
 
-test('an interrupted download keeps its part, and the next one goes on from there', async (t) => {
+test('an interrupted download keeps its part, and the next one resumes from there', async (t) => {
   const server = await serve(t, (request, response, turn) => {
     if (turn > 0) sendRange(request, response, { bytes: BYTES });
     else

@@ -107,7 +107,7 @@ async function fetchWhole(options: DownloadOptions): Promise<{ readonly inPieces
 function interrupted(keptBytes: number, file: string, cause: unknown): InterruptedError {
   const message =
     keptBytes > 0
-      ? `Interrupted; ${formatBytes(keptBytes)} are kept in ${partPath(file)}, and the same command goes on from there.`
+      ? `Interrupted; ${formatBytes(keptBytes)} are kept in ${partPath(file)}, and the same command resumes from there.`
       : 'Interrupted.';
   return new InterruptedError(message, { cause });
 }

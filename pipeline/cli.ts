@@ -16,7 +16,7 @@ import { missedAccuracy } from './run-failure.js';
 import { DATASET_NAMES } from './settings.js';
 import { addSettingsOptions, type SettingsFlags, settingsOf } from './settings-options.js';
 
-/** Who trains the clients: processes of this machine, or whoever reads tasks from stdout and answers on stdin. */
+/** Who trains the clients: processes of this machine, or an external trainer that reads tasks from stdout and answers on stdin. */
 const TRAINERS = ['processes', 'pipe'] as const;
 type Trainers = (typeof TRAINERS)[number];
 
@@ -120,7 +120,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 function trainersOption(): Option {
   return new Option(
     '--trainers <who>',
-    'who trains: processes here, or with pipe whoever reads tasks from stdout and answers on stdin (docs/ENGINES.md)',
+    'who trains: processes here, or with pipe an external trainer that reads stdout and answers on stdin (docs/ENGINES.md)',
   )
     .choices(TRAINERS)
     .default('processes');

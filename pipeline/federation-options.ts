@@ -1,4 +1,4 @@
-/** Options of `fedbatch run` about rounds: who takes part, what is put up with, when it is enough. */
+/** Options of `fedbatch run` about rounds: who takes part, failure tolerance, when to stop. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { checkStopRules } from '../lib/federation/early-stop.js';
@@ -33,7 +33,7 @@ export function addFederationOptions(command: Command): Command {
     )
     .option(
       '--rounds <count>',
-      'rounds of federated averaging at most; more than a volume holds go on from there',
+      'rounds of federated averaging at most; a finished run resumes where more are asked for',
       integerOption({ min: 1 }),
       1,
     )
@@ -87,7 +87,7 @@ export function federationOf(
   };
 }
 
-/** What the run puts up with. */
+/** The run's failure tolerance. */
 export function toleranceOf({ retries, roundDeadline }: FederationFlags): Tolerance {
   return { retries, deadlineSeconds: roundDeadline };
 }

@@ -6,7 +6,7 @@ import { NAME_WIDTH } from '../lib/observability/progress-line.js';
 import type { MetricsFile } from './metrics.js';
 import { type StageContext, type StageTask, stageName } from './stage-process.js';
 
-/** What a run puts up with before a client counts as missing; the models of an undisturbed run do not depend on it. */
+/** A run's failure tolerance, before a client counts as missing; the models of an undisturbed run do not depend on it. */
 export interface Tolerance {
   /** How often a client whose training failed is tried again. */
   readonly retries: number;

@@ -99,7 +99,7 @@ async function isSplit(paths: VolumePaths, { dataset }: RunSettings): Promise<bo
 }
 
 function interrupted({ root }: VolumePaths, cause: unknown): InterruptedError {
-  const message = `Interrupted. What is finished stays in ${shortPath(root)}; the same command goes on from there.`;
+  const message = `Interrupted. What is finished stays in ${shortPath(root)}; the same command resumes from there.`;
   return new InterruptedError(message, { cause });
 }
 

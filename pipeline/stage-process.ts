@@ -24,7 +24,7 @@ export interface StageTask {
   /** The program below the compiled project, e.g. `trainer/cli.js`. */
   readonly program: string;
   readonly arguments: readonly string[];
-  /** How Node and the allocator under it keep house, where it matters. */
+  /** Tuning of Node and of the allocator under it, where it matters. */
   readonly runtime?: {
     readonly nodeFlags: readonly string[];
     readonly environment: Readonly<Record<string, string>>;

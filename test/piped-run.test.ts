@@ -64,15 +64,15 @@ test('a client that cannot be trained is missing with its reason; bad data are n
   assert.deepEqual([asked.get(1), asked.get(2)], [1, 2]);
 });
 
-test('whoever trains goes away: the run fails and can be gone on with', async () => {
+test('the external trainer goes away: the run fails and can be resumed', async () => {
   const volume = join(directory, 'gone');
   const args = [programPath('cli'), 'run', '--volume', volume, '--trainers', 'pipe', ...SETTINGS];
   const { exitCode, stderr } = await execa(process.execPath, args, { reject: false, input: '' });
   assert.equal(exitCode, 5, stderr);
-  assert.match(stderr, /whoever trains has closed stdin/);
+  assert.match(stderr, /the external trainer has closed stdin/);
   const [failure] = eventsOf(volume, 'failure');
   assert.deepEqual([failure?.stage, failure?.round, failure?.exitCode], ['train', 1, 5]);
-  assert.match(String(failure?.reason), /whoever trains has closed stdin/);
+  assert.match(String(failure?.reason), /the external trainer has closed stdin/);
   assert.ok(existsSync(volumePaths(volume).round(1).globalModel));
 });
 

@@ -197,7 +197,7 @@ test('a client that is lost is missing with its reason, and the round goes on wh
   const [event] = eventsOf(volume, 'round');
   assert.deepEqual([event?.reported, event?.missing, event?.updates], [3, 1, 3]);
 
-  // Who took part in a finished round is settled, whatever later runs put up with.
+  // Who took part in a finished round is settled, whatever failures later runs tolerate.
   const again = await finishRun(volume, FOUR);
   skippedAll(again.stderr);
   assert.equal(again.sha256, line.sha256);

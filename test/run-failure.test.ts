@@ -85,7 +85,7 @@ test('a stage that fails: where, why and what to do stand on record until the sa
   const sentence = stderr.match(/^error: (train client 1: .*)$/m);
   const [failure] = eventsOf(volume, 'failure');
   const { time, event, ...facts } = failure ?? {};
-  const next = 'Mend the file, or the disk, that the reason names; the same command goes on from here.';
+  const next = 'Mend the file, or the disk, that the reason names; the same command resumes from here.';
   assert.deepEqual(facts, { stage: 'train', round: 2, client: 1, exitCode: 3, reason: sentence?.[1], next });
   const page = await report();
   assert.match(page, /Failed: train of client 1 in round 2\.<\/strong> Exit code 3, /);

@@ -425,7 +425,7 @@ for (const [signal, whom] of [
     assert.equal(stdout, '');
     assert.match(
       stderr,
-      /error: Interrupted\. What is finished stays in stopped; the same command goes on from there\./,
+      /error: Interrupted\. What is finished stays in stopped; the same command resumes from there\./,
     );
     assert.deepEqual(runningWith(volume), [], 'no orphans');
     assert.ok(existsSync(join(volume, 'data', 'manifest.json')));

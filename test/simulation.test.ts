@@ -158,7 +158,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     assert.equal(exitCode, 130, stderr);
     assert.match(
       stderr,
-      /error: Interrupted\. What is finished stays in .*; the same command goes on from there\.$/,
+      /error: Interrupted\. What is finished stays in .*; the same command resumes from there\.$/,
     );
     await waitFor(() => runningWith(volume).length === 0);
   });
@@ -217,7 +217,7 @@ test('a deadline for clients that are never late is refused', async () => {
   assert.equal(existsSync(at('late')), false);
 });
 
-test('a volume of real clients is not gone on with by simulation', async () => {
+test('a volume of real clients is not resumed by simulation', async () => {
   const [[what, flags] = ['', []]] = Object.entries(CASES);
   const volume = at(`${nameOf(what)}-real`);
   assert.ok(existsSync(join(volume, 'aggregated-model.h5')), 'of the first test');

@@ -118,7 +118,7 @@ test('without a quorum the first client that fails ends the run with its exit co
     'train client 0: ended with exit code 3: /mnt/data/0.npz: expected a shard, found nothing.',
   );
   const { failure } = factsOf(cluster, 'failed');
-  const next = 'Mend the file, or the disk, that the reason names; the same command goes on from here.';
+  const next = 'Mend the file, or the disk, that the reason names; the same command resumes from here.';
   const reason = error?.message;
   assert.deepEqual(failure, { stage: 'train', round: 1, client: 0, exitCode: 3, reason, next });
   assert.ok(!objectsOf(cluster, 'Job').some(({ metadata }) => metadata.name.endsWith('-failed')));

@@ -55,7 +55,7 @@ function partitionOptions(): readonly Option[] {
     new Option('--key <array>', 'by-key: name of the array in the npz that says whose each example is'),
     number(
       '--min-examples <count>',
-      'examples that each client gets at least; where chance decides, it is asked again until that holds',
+      'examples that each client gets at least; where chance decides, it is redrawn until that holds',
       integerOption({ min: 1 }),
     ).default(1),
   ];

@@ -14,7 +14,11 @@ export function readFacts(hdf5: Hdf5Reader, file: string): UpdateFacts | undefin
   const missing = ATTRIBUTES.filter((name) => !present.has(name));
   if (missing.length === ATTRIBUTES.length) return undefined;
   if (missing.length > 0) {
-    throw new DataError({ file, expected: `the attribute "${missing[0]}" beside its like`, found: 'none' });
+    throw new DataError({
+      file,
+      expected: `the attribute "${missing[0]}" with the other update attributes`,
+      found: 'none',
+    });
   }
   const facts: UpdateFacts = {
     client: hdf5.integer('/', 'fedbatch_client'),

@@ -19,7 +19,7 @@ export const runFailureSchema = z.object({
 
 export type RunFailure = z.infer<typeof runFailureSchema>;
 
-const GOES_ON = 'the same command goes on from here';
+const GOES_ON = 'the same command resumes from here';
 
 const NEXT: Readonly<Record<number, string>> = {
   [ExitCode.usage]: 'Change the command as the reason says, and run it again.',
@@ -33,7 +33,7 @@ const NEXT: Readonly<Record<number, string>> = {
 export function nextStep(exitCode: number): string {
   return (
     NEXT[exitCode] ??
-    `This is a bug in fedbatch: run the same command again with --debug for the stack trace; it goes on from here.`
+    `This is a bug in fedbatch: run the same command again with --debug for the stack trace; it resumes from here.`
   );
 }
 

@@ -84,7 +84,7 @@ export async function writeGlobal({
   const { round, slots = {} } = next;
   let state: string | undefined;
   if (stateOut !== undefined) {
-    // The state first: a model whose state is missing could not be gone on from.
+    // The state first: a model whose state is missing could not be resumed.
     const stateBytes = await encodeServerState({ strategy: strategy.name, round, model, slots });
     await writeFileAtomic(stateOut, stateBytes);
     state = sha256(stateBytes);
@@ -102,7 +102,7 @@ function checkUsable(
     if (reason === null) continue;
     throw new DataError({
       file: saveFile,
-      expected: `a global model that the next round can go on from, made by ${strategy.name}`,
+      expected: `a global model that the next round can start from, made by ${strategy.name}`,
       found: `that ${what} ${reason} (not written; lower the learning rates, or leave out what is too large with --clip-norm)`,
     });
   }

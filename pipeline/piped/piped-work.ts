@@ -16,7 +16,7 @@ const LOOK_EVERY_MS = 500;
 
 /** Training goes through `pipe`; the other steps are processes of this machine. */
 export function pipedWork(run: LocalRun, pipe: TrainingPipe): RoundWork {
-  // How many fit beside each other is known to whoever trains: all of a round are given away at once.
+  // How many fit beside each other is known to the external trainer: all of a round are given away at once.
   const elsewhere = { ...run, jobs: Number.POSITIVE_INFINITY, cores: Number.POSITIVE_INFINITY };
   return {
     ...processWork(run),

@@ -1,4 +1,4 @@
-/** The pipe to whoever trains: what goes out together, what comes back to whom, and what happens when nothing does. */
+/** The pipe to the external trainer: what goes out together, what comes back to whom, and what happens when nothing does. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
@@ -60,11 +60,11 @@ test('an answer that is none ends the run with that answer, and nothing is given
   }
 });
 
-test('whoever trains goes away: what is out fails', async () => {
+test('the external trainer goes away: what is out fails', async () => {
   const { stdin, train } = open();
   const ending = train(1);
   stdin.end();
-  await assert.rejects(ending, /train: whoever trains has closed stdin/);
+  await assert.rejects(ending, /train: the external trainer has closed stdin/);
 });
 
 test('an interrupted run waits for nobody', async () => {

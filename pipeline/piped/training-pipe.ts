@@ -13,12 +13,12 @@ export interface GivenTask {
   readonly command: readonly string[];
 }
 
-/** The way to whoever trains. */
+/** Channel to an external trainer. */
 export interface TrainingPipe {
   /**
    * Has a client trained, and waits for how that ended.
    *
-   * @throws {StageError} when whoever trains has gone, or answers with something else
+   * @throws {StageError} when the external trainer has gone, or answers with something else
    * @throws {InterruptedError} when `signal` aborts
    */
   train(task: GivenTask, signal: AbortSignal): Promise<StageEnding>;
@@ -66,13 +66,13 @@ export function openTrainingPipe({
     const ending = parseEnding(line);
     const task = ending && waiting.get(ending.id);
     if (ending === undefined || task === undefined) {
-      lose(`the answer of whoever trains was not understood: "${line.slice(0, SHOWN_CHARACTERS)}".`);
+      lose(`the answer of the external trainer was not understood: "${line.slice(0, SHOWN_CHARACTERS)}".`);
       return;
     }
     waiting.delete(ending.id);
     task.resolve({ ...ending, exitCode: ending.exitCode ?? undefined, signal: ending.signal ?? undefined });
   });
-  lines.on('close', () => lose('whoever trains has closed stdin, and tasks are not done.'));
+  lines.on('close', () => lose('the external trainer has closed stdin, and tasks are not done.'));
   const send = () => {
     const [first] = gathered;
     if (first === undefined) return;
