@@ -75,6 +75,11 @@ const faults: readonly (readonly [string, readonly NamedArray[], RegExp])[] = [
     [x([2, 4]), y()],
     /expected x to be images \[n,h,w\] or \[n,h,w,c\], found the shape \[2,4\]\. To mend it: /,
   ],
+  [
+    'flat pictures in colour, by pixels or by planes',
+    [x([2, 12], new Uint8Array(24)), y()],
+    /found the shape \[2,12\] \(where .* as planes, as in CIFAR, type v\.reshape\(-1, 3, 2, 2\)\.transpose\(0, 2, 3, 1\) below\)\. To mend it: .*v\.reshape\(-1, 2, 2, 3\)/,
+  ],
   ['five dimensions', [x([2, 2, 2, 1, 1]), y()], /found the shape \[2,2,2,1,1\]\. To mend it: /],
   ['images of no size', [x([2, 0, 28], new Uint8Array(0)), y()], /found the shape \[2,0,28\]\.$/],
   [

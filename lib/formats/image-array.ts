@@ -54,7 +54,7 @@ function requireImageShape(shape: readonly number[], { file, name, fault }: Arra
     const reshape = shapeOfFlat(one);
     throw fault(
       `${name} to be images [n,h,w] or [n,h,w,c]`,
-      `the shape ${formatShape(shape)}`,
+      `the shape ${formatShape(shape)}${orPlanes(reshape)}`,
       reshape && changeLine(file, 'x', `v.reshape(${reshape})`),
     );
   }
@@ -76,6 +76,13 @@ function shapeOfFlat(one: readonly number[]): string | undefined {
   const longer = one.filter((extent) => extent !== 1);
   if (longer.length > 1) return longer.length <= 3 ? `len(v), ${longer.join(', ')}` : undefined;
   return `-1, ${imageOfFlat(size)}`;
+}
+
+/** Flat colour pictures tell nothing about the order of their numbers: what else to type where they come by planes. */
+function orPlanes(reshape: string | undefined): string {
+  const colour = /^-1, (\d+, \d+), 3$/.exec(reshape ?? '')?.[1];
+  if (colour === undefined) return '';
+  return ` (where red, green and blue come as planes, as in CIFAR, type v.reshape(-1, 3, ${colour}).transpose(0, 2, 3, 1) below)`;
 }
 
 /** The image that `size` numbers in a row most likely are, as numpy's reshape takes it: `28, 28`. */

@@ -161,7 +161,9 @@ function mendedName(file: string): string {
 /** The name of what is made of `file`: beside it, with another end. */
 export function npzOf(file: string, end = '.npz'): string {
   const name = basename(file);
-  return `${file.slice(0, file.length - name.length)}${name.replace(/(\.\w{1,7})+$/, '')}${end}`;
+  const made = `${file.slice(0, file.length - name.length)}${name.replace(/(\.\w{1,7})+$/, '')}${end}`;
+  // Nothing that is typed may write over the data that it reads.
+  return made === file ? npzOf(file, `-mended${end}`) : made;
 }
 
 /** A word of a POSIX shell. */

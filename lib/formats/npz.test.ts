@@ -83,7 +83,7 @@ test('an archive that is none is refused by what it is', async () => {
   assert.match(await refusal(Buffer.from('<html>not found</html>')), /found something that is not a zip\.$/);
   assert.match(
     await refusal(xNpy),
-    /found a single npy array\. To mend it: .*np\.savez_compressed\(.* a\.npz labels\.npy a\.npz$/,
+    /found a single npy array\. To mend it: .*np\.savez_compressed\(.* a\.npz labels\.npy a-mended\.npz$/,
   );
   for (const length of [4, 60, whole.length - 30, whole.length - 1]) {
     assert.match(await refusal(whole.subarray(0, length)), /found a damaged or truncated zip\.$/);
