@@ -41,8 +41,8 @@ const skipped = [];
 let failures = 0;
 const tests = run({
   files: chosen.map((path) => join(root, 'dist', path)),
-  // One more than there are cores: some tests wait (for a deadline, a signal, a download) more than they compute.
-  concurrency: availableParallelism() + 1,
+  // Two more than there are cores: some tests wait (for a deadline, a signal, a download) more than they compute.
+  concurrency: availableParallelism() + 2,
 });
 tests.on('test:fail', () => {
   failures++;
