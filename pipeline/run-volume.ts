@@ -1,9 +1,9 @@
 /** Opens a run's volume: takes its lock, recognises an earlier run of the same settings, refuses any other. */
-import { access, readdir, realpath } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { DataError, UsageError } from '../lib/core/errors.js';
-import { removeTemporaryFiles } from '../lib/formats/atomic-file.js';
+import { exists, removeTemporaryFiles } from '../lib/formats/atomic-file.js';
 import { takeLock } from '../lib/formats/lock-file.js';
 import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../lib/formats/run-record.js';
 import type { VolumePaths } from '../lib/formats/volume.js';
@@ -147,11 +147,4 @@ async function sweep(paths: VolumePaths): Promise<void> {
   for (const directory of [paths.root, paths.data, paths.models, ...inRounds]) {
     await removeTemporaryFiles(directory);
   }
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

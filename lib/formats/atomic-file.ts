@@ -1,7 +1,7 @@
 /** Whole-file reads and atomic writes: a reader sees the old file or the new one, never a part. */
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { DataError, StorageError } from '../core/errors.js';
@@ -138,6 +138,14 @@ export async function removeTemporaryFiles(directory: string): Promise<void> {
 
 function temporaryName(path: string): string {
   return join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(4).toString('hex')}`);
+}
+
+/** Whether something lies at `path` that this process may look at. */
+export function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** What a file may be that somebody else put there. */

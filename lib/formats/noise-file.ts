@@ -3,11 +3,10 @@
  * is drawn and again before each new model, readable by its owner only: a model that anybody may have seen is counted.
  */
 import { randomBytes } from 'node:crypto';
-import { access } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError } from '../core/errors.js';
 import { type Draw, drawName, keyedBits, type NoiseSource } from '../federation/privacy/keyed-noise.js';
-import { createFileAtomic, readFileBytes, writeFileAtomic } from './atomic-file.js';
+import { createFileAtomic, exists, readFileBytes, writeFileAtomic } from './atomic-file.js';
 
 const NOISE_FILE = 'the key of the noise of private rounds (JSON)';
 /** Readable and writable by the owner. */
@@ -68,11 +67,6 @@ export async function openNoiseFile(path: string): Promise<NoiseFile> {
 }
 
 const encode = (record: NoiseRecord): string => `${JSON.stringify(record, null, 2)}\n`;
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 async function read(path: string): Promise<NoiseRecord> {
   const text = new TextDecoder().decode(await readFileBytes(path, NOISE_FILE));
