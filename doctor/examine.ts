@@ -1,6 +1,7 @@
 /** Examines every engine and backend: found, working, how fast, and what `auto` takes. */
 import type { ProgramContext } from '../lib/cli/program.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
+import { type EngineChoice, enginesOf } from '../lib/engine/engine-choice.js';
 import {
   BACKEND_REGISTRY,
   backendTitle,
@@ -12,7 +13,6 @@ import {
 import { EngineUnavailableError } from '../lib/engine/engine-unavailable.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { type TrialResult, trialInChild } from '../lib/engine/trial-process.js';
-import { type EngineChoice, enginesOf } from '../lib/federation/engine-choice.js';
 import { inspectMachine, type Machine } from './machine.js';
 
 /** How to examine. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
-import type { EngineChoice } from '../lib/federation/engine-choice.js';
+import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import { describeScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { readFileShared } from '../lib/formats/atomic-file.js';
 import { createApp } from './app.js';

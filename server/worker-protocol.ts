@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { ExitCode, isFedbatchError } from '../lib/core/errors.js';
 import type { PredictSession } from '../lib/engine/engine.js';
-import type { EngineChoice } from '../lib/federation/engine-choice.js';
+import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import type { PixelScale } from '../lib/federation/pixel-scale.js';
 import type { ModelCard } from './predictor.js';
 

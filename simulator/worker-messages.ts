@@ -4,8 +4,8 @@ import type { ErrorMessage } from '../lib/core/transported-error.js';
 import type { Weights } from '../lib/core/weights.js';
 import type { Judgements } from '../lib/engine/accuracy-test.js';
 import type { Model } from '../lib/engine/engine.js';
+import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
-import type { EngineChoice } from '../lib/federation/engine-choice.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { VirtualShards } from '../lib/federation/virtual-shards.js';
 

@@ -5,9 +5,9 @@ import { toErrorMessage } from '../lib/core/transported-error.js';
 import { judge } from '../lib/engine/accuracy-test.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Engine, PredictSession, TrainingSession } from '../lib/engine/engine.js';
+import { engineChoice } from '../lib/engine/engine-choice.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
 import { classCount } from '../lib/engine/parameters.js';
-import { engineChoice } from '../lib/federation/engine-choice.js';
 import { takeExamples } from '../lib/federation/examples.js';
 import { shardIndices } from '../lib/federation/virtual-shards.js';
 import type {

@@ -6,7 +6,7 @@ import type {
   Layer,
   ModelDescription,
   Padding,
-} from '../lib/engine/model-description.js';
+} from '../lib/model/model-description.js';
 
 /** Classes of the models below. */
 export const CLASSES = 4;

@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import type { Weights } from '../lib/core/weights.js';
 import type { Batch } from '../lib/engine/engine.js';
 import { kerasConfig } from '../lib/engine/keras-model.js';
-import type { ModelDescription } from '../lib/engine/model-description.js';
 import { modelParameters } from '../lib/engine/parameters.js';
+import type { ModelDescription } from '../lib/model/model-description.js';
 
 /** What the oracle found for one batch. */
 export interface OracleResult {

@@ -18,7 +18,7 @@ import {
   type TrainingFlags,
 } from '../lib/cli/training-options.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
-import type { ModelName } from '../lib/federation/model-names.js';
+import type { ModelName } from '../lib/model/model-zoo.js';
 import type { OptimizerFlags } from './starting-optimizer.js';
 import { chooseClient } from './which-client.js';
 

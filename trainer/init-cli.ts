@@ -7,9 +7,9 @@ import { tellResult } from '../lib/cli/result.js';
 import { modelOption } from '../lib/cli/training-options.js';
 import { parameterCount } from '../lib/core/weights.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
-import type { ModelName } from '../lib/federation/model-names.js';
 import { readShard } from '../lib/formats/dataset.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import type { ModelName } from '../lib/model/model-zoo.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { makeInitialModel } from './initial-model.js';
 

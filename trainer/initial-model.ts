@@ -5,12 +5,11 @@ import type { Model } from '../lib/engine/engine.js';
 import { foundScale } from '../lib/engine/fit-scale.js';
 import { initialWeights } from '../lib/engine/initial-weights.js';
 import { kerasConfig } from '../lib/engine/keras-model.js';
-import { describeModel } from '../lib/engine/model-zoo.js';
 import { taskOf } from '../lib/engine/task-from-data.js';
 import type { Examples } from '../lib/federation/examples.js';
-import type { ModelName } from '../lib/federation/model-names.js';
 import type { KerasFile } from '../lib/formats/keras-file.js';
 import { manifestBeside, modelScaleOf } from '../lib/formats/manifest.js';
+import { describeModel, type ModelName } from '../lib/model/model-zoo.js';
 
 /** Keras 2's last version: the dialect in which we write `model_config`. */
 const KERAS_VERSION = '2.15.0';

@@ -6,7 +6,7 @@ import type { Model, OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress } from '../lib/engine/local-training.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import type { Examples } from '../lib/federation/examples.js';
-import type { ModelName } from '../lib/federation/model-names.js';
+import type { ModelName } from '../lib/model/model-zoo.js';
 import type { OptimizerFlags } from './starting-optimizer.js';
 
 /** One client's training in one round. */

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UsageError } from '../core/errors.js';
 import type { LearningRateSchedule } from '../federation/learning-rate.js';
 import type { BatchSize, LocalWork } from '../federation/local-work.js';
-import { MODEL_NAMES } from '../federation/model-names.js';
+import { MODEL_NAMES } from '../model/model-zoo.js';
 import { integerOption, numberOption } from './options.js';
 
 /** Local epochs where neither epochs nor steps are asked for. */

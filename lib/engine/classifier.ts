@@ -1,8 +1,8 @@
 /** What every program asks of a model before it trains, tests or serves it: a classifier that can be computed with. */
 import { DataError, type DataProblem } from '../core/errors.js';
 import { whyUnusable } from '../federation/validate-update.js';
+import type { Layer } from '../model/model-description.js';
 import type { Model } from './engine.js';
-import type { Layer } from './model-description.js';
 import { logitOperations, planOperations } from './operations.js';
 import { classCount } from './parameters.js';
 

@@ -1,7 +1,8 @@
 /** The engines and backends that there are: what each needs, how it is loaded, what to install where it is missing. */
-import type { BackendName, EngineName } from '../federation/engine-choice.js';
+
 import { hasNvidiaDriver } from '../system/nvidia.js';
 import type { Engine } from './engine.js';
+import type { BackendName, EngineName } from './engine-choice.js';
 import { findPackage } from './installed-package.js';
 import type { OnnxBackend } from './onnx/backends.js';
 import { hasCudaLibraries, onnxInstallCommand, onnxPackage } from './onnx/backends.js';

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FedbatchError } from '../core/errors.js';
-import { engineChoice } from '../federation/engine-choice.js';
 import type { KerasFile } from '../formats/keras-file.js';
 import { fixturePath } from '../formats/keras-fixtures.js';
 import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../formats/keras-hdf5.js';
 import { chooseEngine } from './choose-engine.js';
+import { engineChoice } from './engine-choice.js';
 import { foreignLayers } from './foreign-layers.js';
 import { modelFromKeras } from './keras-model.js';
 import { requireTrainable } from './parameters.js';

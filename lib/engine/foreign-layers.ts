@@ -1,5 +1,5 @@
 /** Models with layers that only an engine with Keras' own layers can build. */
-import type { ForeignLayer, Layer, ModelDescription } from './model-description.js';
+import type { ForeignLayer, Layer, ModelDescription } from '../model/model-description.js';
 import { ModelError } from './parameters.js';
 
 /** The layers of a model that the ONNX engine cannot compile, each with its reason. */

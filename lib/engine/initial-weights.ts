@@ -1,7 +1,7 @@
 /** Seeded initial weights: Glorot uniform kernels (Glorot and Bengio 2010), as Keras starts them. */
 import { randomStream } from '../core/random.js';
 import { sizeOf, type Weights } from '../core/weights.js';
-import type { ModelDescription } from './model-description.js';
+import type { ModelDescription } from '../model/model-description.js';
 import { modelParameters, type Parameter } from './parameters.js';
 
 /** Fresh weights of a model; the same seed always gives the same, each array from a stream of its own. */

@@ -1,7 +1,7 @@
 /** Keras' JSON of a layer, in the dialects of Keras 1, 2 and 3, as a typed layer. */
 import { z } from 'zod';
+import type { Activation, Extent, Layer, Padding } from '../model/model-description.js';
 import { findObstacles, KerasSettings } from './keras-settings.js';
-import type { Activation, Extent, Layer, Padding } from './model-description.js';
 import { ModelError } from './parameters.js';
 
 /** A layer as it stands in `model_config`. */

@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DataError } from '../core/errors.js';
-import { MODEL_NAMES } from '../federation/model-names.js';
+import type { ModelDescription } from '../model/model-description.js';
+import { describeModel, MODEL_NAMES } from '../model/model-zoo.js';
 import { initialWeights } from './initial-weights.js';
 import { describeKerasConfig, kerasConfig, modelFromKeras } from './keras-model.js';
-import type { ModelDescription } from './model-description.js';
-import { describeModel } from './model-zoo.js';
 import { buildPredictGraph } from './onnx/predict-graph.js';
 import { buildTrainingGraph } from './onnx/training-graph.js';
 import { ModelError, modelParameters } from './parameters.js';

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { formatShape } from '../core/weights.js';
 import type { KerasFile } from '../formats/keras-file.js';
+import type { Extent, ForeignLayer, Layer, ModelDescription } from '../model/model-description.js';
 import { requireClassifier } from './classifier.js';
 import type { Model } from './engine.js';
 import { foreignLayers } from './foreign-layers.js';
@@ -15,7 +16,6 @@ import {
   requirePlainInput,
 } from './keras-layers.js';
 import { KerasSettings } from './keras-settings.js';
-import type { Extent, ForeignLayer, Layer, ModelDescription } from './model-description.js';
 import { inFile } from './model-file.js';
 import { ModelError, modelParameters, requireTrainable, shapeLayers } from './parameters.js';
 

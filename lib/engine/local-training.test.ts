@@ -4,11 +4,11 @@ import { describe, it } from 'node:test';
 import { quarterExamples } from '../../test/programs.js';
 import type { Weights } from '../core/weights.js';
 import type { Examples } from '../federation/examples.js';
+import { describeModel } from '../model/model-zoo.js';
 import { assertClose, hashOf } from './conformance/engine-runs.js';
 import type { OptimizerSettings } from './engine.js';
 import { initialWeights } from './initial-weights.js';
 import { type LocalTrainingOptions, type LocalTrainingProgress, trainLocally } from './local-training.js';
-import { describeModel } from './model-zoo.js';
 import { plainOnnxEngine } from './onnx/onnx-engine.js';
 
 const PLAIN_SGD: OptimizerSettings = { kind: 'sgd', learningRate: 0.1, momentum: 0 };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { Layer, Padding } from './model-description.js';
+import type { Layer, Padding } from '../model/model-description.js';
 import { logitOperations, planOperations } from './operations.js';
 import { windowGeometry } from './window-geometry.js';
 

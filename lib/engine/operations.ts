@@ -1,5 +1,5 @@
 /** A model as the plain operations that an engine compiles, with rewrites that change speed but not results. */
-import type { Activation, ActivationLayer, Layer, ModelDescription } from './model-description.js';
+import type { Activation, ActivationLayer, Layer, ModelDescription } from '../model/model-description.js';
 
 /** The operations of a model: activations stand by themselves, and cheap things come after size is reduced. */
 export function planOperations(description: ModelDescription): readonly Layer[] {

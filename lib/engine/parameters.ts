@@ -1,7 +1,7 @@
 /** Which parameter arrays a model has, in Keras' order, and which shapes flow between its layers. */
 import { ExitCode, FedbatchError } from '../core/errors.js';
 import { formatShape, sizeOf, type WeightArray, type Weights } from '../core/weights.js';
-import type { BatchNormalizationLayer, Layer, ModelDescription } from './model-description.js';
+import type { BatchNormalizationLayer, Layer, ModelDescription } from '../model/model-description.js';
 import { windowGeometry } from './window-geometry.js';
 
 /** A model that cannot be built: layers that do not fit together, or a kind that this engine does not know. */

@@ -2,8 +2,8 @@
 import { DataError } from '../core/errors.js';
 import { formatShape, sizeOf } from '../core/weights.js';
 import { type Examples, imageShape } from '../federation/examples.js';
+import type { ModelTask } from '../model/model-zoo.js';
 import type { Model } from './engine.js';
-import type { ModelTask } from './model-zoo.js';
 import { classCount } from './parameters.js';
 
 /** Highest label that occurs. */

@@ -1,7 +1,8 @@
 /** What a client's training is besides the client, the round and the model: the same for all clients of a run. */
-import type { EngineChoice } from '../federation/engine-choice.js';
+
 import type { BatchSize, LocalWork } from '../federation/local-work.js';
 import type { OptimizerSettings } from './engine.js';
+import type { EngineChoice } from './engine-choice.js';
 
 /** Plain data: it passes between threads. */
 export interface TrainingPlan {

@@ -1,5 +1,5 @@
 /** Where the windows of a convolution or a pool lie: output size and padding, as TensorFlow defines them. */
-import type { Extent, Padding } from './model-description.js';
+import type { Extent, Padding } from '../model/model-description.js';
 
 /** Along both axes: how many windows there are, and what is padded or left over. */
 export interface WindowGeometry {

@@ -2,9 +2,9 @@
 import { CLASSES, conv, dense, flatten, head, imageModel, normalisation } from '../../../test/layers.js';
 import { randomStream } from '../../core/random.js';
 import { sizeOf, type Weights } from '../../core/weights.js';
+import type { Layer, ModelDescription } from '../../model/model-description.js';
 import type { Batch, Model, OptimizerSettings } from '../engine.js';
 import { initialWeights } from '../initial-weights.js';
-import type { Layer, ModelDescription } from '../model-description.js';
 import { classCount } from '../parameters.js';
 
 /** Keras' defaults. */

@@ -1,6 +1,6 @@
 /** A step on a batch too large to run at once: the gradients of its parts are added up, then the weights are updated. */
 import { sizeOf } from '../../core/weights.js';
-import type { ModelDescription } from '../model-description.js';
+import type { ModelDescription } from '../../model/model-description.js';
 import { shapeLayers } from '../parameters.js';
 import { createInferenceSession } from './inference-session.js';
 import { groupTensors, namedTensors } from './parameter-groups.js';

@@ -1,6 +1,7 @@
 /** The compiled steps of a training session: one for batches of the usual size, one for any. */
+
+import type { ModelDescription } from '../../model/model-description.js';
 import type { TrainingSettings } from '../engine.js';
-import type { ModelDescription } from '../model-description.js';
 import { type AccumulatedStep, createAccumulatedStep, examplesPerRun } from './accumulated-step.js';
 import { isDevice, type OnnxBackend } from './backends.js';
 import { createInferenceSession } from './inference-session.js';

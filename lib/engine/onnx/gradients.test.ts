@@ -22,7 +22,7 @@ import {
   TOLERANCE,
 } from '../../../test/onnx-gradients.js';
 import { oracle } from '../../../test/tfjs-oracle.js';
-import type { Layer, ModelDescription, Padding } from '../model-description.js';
+import type { Layer, ModelDescription, Padding } from '../../model/model-description.js';
 import { measureBlockSize } from './blocked/probe.js';
 import { createPredictSession } from './predict-session.js';
 

@@ -1,5 +1,5 @@
 /** Chains a model's operations in a graph, forward and back. */
-import type { Layer } from '../model-description.js';
+import type { Layer } from '../../model/model-description.js';
 import { ModelError, type Parameter } from '../parameters.js';
 import { applyBlockedConv2d, canBlockConv2d } from './blocked/conv2d.js';
 import { applyToPlain, flattenBlocked } from './blocked/layout.js';

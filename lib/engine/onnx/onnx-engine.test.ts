@@ -7,8 +7,8 @@ import { writePackages } from '../../../test/house-copy.js';
 import { CLASSES, dense, imageModel } from '../../../test/layers.js';
 import { assertClose, BEYOND_ORACLE, CASES, graphGradients, problem } from '../../../test/onnx-gradients.js';
 import { temporaryDirectory } from '../../../test/temporary-directory.js';
+import { describeModel } from '../../model/model-zoo.js';
 import { EngineUnavailableError } from '../engine-unavailable.js';
-import { describeModel } from '../model-zoo.js';
 import { loadOnnxEngine } from './onnx-engine.js';
 import { createPredictSession } from './predict-session.js';
 

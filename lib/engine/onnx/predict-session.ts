@@ -1,8 +1,8 @@
 /** A predict session on ONNX Runtime. */
 
 import { sizeOf } from '../../core/weights.js';
+import type { ModelDescription } from '../../model/model-description.js';
 import type { Model, PredictSession } from '../engine.js';
-import type { ModelDescription } from '../model-description.js';
 import { classCount, shapeLayers } from '../parameters.js';
 import { isDevice, type OnnxBackend } from './backends.js';
 import { createInferenceSession } from './inference-session.js';

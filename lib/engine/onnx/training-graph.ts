@@ -1,6 +1,6 @@
 /** One training step as one ONNX graph: forward, cross-entropy, backward and optimizer. */
 import { sizeOf } from '../../core/weights.js';
-import type { ModelDescription } from '../model-description.js';
+import type { ModelDescription } from '../../model/model-description.js';
 import { logitOperations, planOperations } from '../operations.js';
 import { classCount, ModelError, modelParameters, type Parameter, requireTrainable } from '../parameters.js';
 import { type Gradient, gradientTensor } from './gradient.js';

@@ -1,6 +1,6 @@
 /** Layers of tf.layers 4.22 that differ from Keras, put right. */
 import type * as Tf from '@tensorflow/tfjs';
-import type { BatchNormalizationLayer, Layer, Pooling2dLayer } from '../model-description.js';
+import type { BatchNormalizationLayer, Layer, Pooling2dLayer } from '../../model/model-description.js';
 import { windowGeometry } from '../window-geometry.js';
 
 /** Corrects the layers of `model` that need it; `layers` are what it was built from. */

@@ -1,8 +1,8 @@
 /** Keras' JSON as TensorFlow.js 4.22 takes it, and a check of what it took: it drops in silence what it does not know. */
 import type * as Tf from '@tensorflow/tfjs';
 import { own } from '../../core/own.js';
+import type { ForeignLayer } from '../../model/model-description.js';
 import { isWithoutEffect, kerasObjectSchema, quote } from '../keras-settings.js';
-import type { ForeignLayer } from '../model-description.js';
 import { ModelError } from '../parameters.js';
 
 type Settings = Readonly<Record<string, unknown>>;

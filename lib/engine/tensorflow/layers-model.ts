@@ -1,10 +1,10 @@
 /** A model of ours as a model of tf.layers, with its weights in Keras' order. */
 import type * as Tf from '@tensorflow/tfjs';
 import { formatShape, type Weights } from '../../core/weights.js';
+import type { Layer, ModelDescription } from '../../model/model-description.js';
 import type { Model } from '../engine.js';
 import { foreignLayers } from '../foreign-layers.js';
 import { kerasConfig } from '../keras-model.js';
-import type { Layer, ModelDescription } from '../model-description.js';
 import { ModelError } from '../parameters.js';
 import { correctLayers } from './corrected-layers.js';
 import { asTensorflowTakes, requireTaken } from './keras-dialect.js';

@@ -1,7 +1,7 @@
 /** Dropout in a tf.layers model with our own masks: TensorFlow.js' cannot be repeated from a seed of each step. */
 import type * as Tf from '@tensorflow/tfjs';
+import type { Layer } from '../../model/model-description.js';
 import { maskMaker } from '../dropout-mask.js';
-import type { Layer } from '../model-description.js';
 
 /** The masks of a model: the same as the ONNX engine's, so that the two agree with dropout on too. */
 export interface SeededDropout {

@@ -1,5 +1,5 @@
 /** Conv2D on blocked images: forward with the relu that follows, and the input gradient as a convolution again. */
-import type { Conv2dLayer } from '../../model-description.js';
+import type { Conv2dLayer } from '../../../model/model-description.js';
 import { onnxPads } from '../../window-geometry.js';
 import type { GraphBuilder, Tensor } from '../graph-builder.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';

@@ -1,5 +1,5 @@
 /** MaxPooling2D on blocked images that tiles its input. */
-import type { Pooling2dLayer } from '../../model-description.js';
+import type { Pooling2dLayer } from '../../../model/model-description.js';
 import type { GraphBuilder, Tensor } from '../graph-builder.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';
 import { firstLargestShares } from '../layers/max-pool-gradient.js';

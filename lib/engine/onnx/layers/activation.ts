@@ -1,5 +1,5 @@
 /** Activations: linear, relu, sigmoid, tanh and softmax. */
-import type { Activation } from '../../model-description.js';
+import type { Activation } from '../../../model/model-description.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';
 
 /** Applies an activation; softmax needs `[features]`. */

@@ -1,5 +1,5 @@
 /** BatchNormalization per place of one axis, usually the channels (Ioffe and Szegedy 2015, arXiv 1502.03167). */
-import type { BatchNormalizationLayer } from '../../model-description.js';
+import type { BatchNormalizationLayer } from '../../../model/model-description.js';
 import { normalizedAxis } from '../../parameters.js';
 import type { Tensor } from '../graph-builder.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';

@@ -1,5 +1,5 @@
 /** Conv2D: forward, and its three gradients as convolutions of their own. */
-import type { Conv2dLayer } from '../../model-description.js';
+import type { Conv2dLayer } from '../../../model/model-description.js';
 import { onnxPads, type WindowGeometry, windowGeometry } from '../../window-geometry.js';
 import type { GraphBuilder, Tensor } from '../graph-builder.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';

@@ -1,6 +1,6 @@
 /** Dense and Flatten. */
 import { sizeOf } from '../../../core/weights.js';
-import type { DenseLayer } from '../../model-description.js';
+import type { DenseLayer } from '../../../model/model-description.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';
 
 /** Applies the linear part of a dense layer to `[features]`; its activation is a layer of its own. */

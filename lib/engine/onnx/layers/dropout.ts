@@ -1,7 +1,7 @@
 /** Dropout with masks of our own, computed in the graph. */
 import { sizeOf } from '../../../core/weights.js';
+import type { DropoutLayer } from '../../../model/model-description.js';
 import { keepBelow, MIX_1, MIX_2, positionWords } from '../../dropout-mask.js';
-import type { DropoutLayer } from '../../model-description.js';
 import type { Tensor } from '../graph-builder.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';
 

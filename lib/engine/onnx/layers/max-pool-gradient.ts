@@ -1,5 +1,5 @@
 /** The gradient of a max pool without indices: found again by comparing the places of a window with its maximum. */
-import type { Extent, Pooling2dLayer } from '../../model-description.js';
+import type { Extent, Pooling2dLayer } from '../../../model/model-description.js';
 import type { WindowGeometry } from '../../window-geometry.js';
 import type { GraphBuilder, Tensor } from '../graph-builder.js';
 

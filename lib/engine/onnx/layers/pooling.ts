@@ -1,5 +1,5 @@
 /** MaxPooling2D, AveragePooling2D and GlobalAveragePooling2D. */
-import type { Extent, Pooling2dLayer } from '../../model-description.js';
+import type { Extent, Pooling2dLayer } from '../../../model/model-description.js';
 import { onnxPads, type WindowGeometry, windowGeometry } from '../../window-geometry.js';
 import type { AppliedLayer, LayerContext, LayerValue } from '../layer-graph.js';
 import { maxPoolGradient } from './max-pool-gradient.js';

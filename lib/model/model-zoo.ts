@@ -1,16 +1,10 @@
-/** The models that users can name with `--model`. */
-import type { ModelName } from '../federation/model-names.js';
+/** The models that users can name with `--model`: their names and their layers. */
 import type { Extent, Layer, ModelDescription, Padding } from './model-description.js';
 
 /** Shape of one image, `[h, w, c]`, and number of classes. */
 export interface ModelTask {
   readonly inputShape: readonly number[];
   readonly classes: number;
-}
-
-/** The description of a model by its name. */
-export function describeModel(name: ModelName, { inputShape, classes }: ModelTask): ModelDescription {
-  return { name, inputShape, layers: LAYERS[name](classes) };
 }
 
 const conv2d = (
@@ -46,9 +40,9 @@ const dense = (name: string, units: number, activation: 'relu' | 'softmax'): Lay
   activation,
 });
 
-const LAYERS: Readonly<Record<ModelName, (classes: number) => readonly Layer[]>> = {
+const LAYERS = {
   /** Two convolutions, a pool and a dense layer: 110,986 parameters on 28×28×1. */
-  cnn: (classes) => [
+  cnn: (classes: number): readonly Layer[] => [
     conv2d('conv2d', 32, { kernel: [3, 3] }),
     conv2d('conv2d_1', 64, { kernel: [3, 3] }),
     halve('max_pooling2d'),
@@ -58,21 +52,21 @@ const LAYERS: Readonly<Record<ModelName, (classes: number) => readonly Layer[]>>
     dense('dense', classes, 'softmax'),
   ],
   /** One hidden layer of 128: 101,770 parameters on 28×28×1. */
-  mlp: (classes) => [
+  mlp: (classes: number): readonly Layer[] => [
     flatten,
     dense('dense', 128, 'relu'),
     { kind: 'dropout', name: 'dropout', rate: 0.2 },
     dense('dense_1', classes, 'softmax'),
   ],
   /** The 2NN of McMahan et al. 2017, §3: 199,210 parameters on 28×28×1. */
-  '2nn': (classes) => [
+  '2nn': (classes: number): readonly Layer[] => [
     flatten,
     dense('dense', 200, 'relu'),
     dense('dense_1', 200, 'relu'),
     dense('dense_2', classes, 'softmax'),
   ],
   /** The CNN of McMahan et al. 2017, §3: 1,663,370 parameters on 28×28×1. */
-  'mcmahan-cnn': (classes) => [
+  'mcmahan-cnn': (classes: number): readonly Layer[] => [
     conv2d('conv2d', 32, { kernel: [5, 5], padding: 'same' }),
     halve('max_pooling2d'),
     conv2d('conv2d_1', 64, { kernel: [5, 5], padding: 'same' }),
@@ -85,7 +79,7 @@ const LAYERS: Readonly<Record<ModelName, (classes: number) => readonly Layer[]>>
    * A LeNet-5 (LeCun et al. 1998) with relu and max pools, as Li et al. 2022 (NIID-Bench, arXiv 2102.02079) and
    * Flower's niid_bench train it: 44,426 parameters on 28×28×1.
    */
-  lenet: (classes) => [
+  lenet: (classes: number): readonly Layer[] => [
     conv2d('conv2d', 6, { kernel: [5, 5] }),
     halve('max_pooling2d'),
     conv2d('conv2d_1', 16, { kernel: [5, 5] }),
@@ -96,3 +90,12 @@ const LAYERS: Readonly<Record<ModelName, (classes: number) => readonly Layer[]>>
     dense('dense_2', classes, 'softmax'),
   ],
 };
+
+/** What `--model` takes. */
+export type ModelName = keyof typeof LAYERS;
+export const MODEL_NAMES = Object.keys(LAYERS) as readonly ModelName[];
+
+/** The description of a model by its name. */
+export function describeModel(name: ModelName, { inputShape, classes }: ModelTask): ModelDescription {
+  return { name, inputShape, layers: LAYERS[name](classes) };
+}
