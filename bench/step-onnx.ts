@@ -1,5 +1,4 @@
 /** Times training steps of the default CNN on our engine; prints one JSON line. Arguments: threads, steps, batch, backend. */
-
 import { randomStream } from '../lib/core/random.js';
 import { initialWeights } from '../lib/engine/initial-weights.js';
 import { loadOnnxEngine } from '../lib/engine/onnx/onnx-engine.js';

@@ -4,9 +4,8 @@ import type { ErrorRequestHandler, Express, Request, RequestHandler } from 'expr
 import type { Reporter } from '../lib/observability/events.js';
 import { sendJson } from './api/exchange.js';
 import { chooseRequestId } from './operations/observer.js';
-import { PredictorUnavailableError } from './predictor.js';
-import { HttpProblem } from './problems.js';
-import { errorPage } from './views/layout.js';
+import { HttpProblem, toProblem } from './problems.js';
+import { errorPage } from './views/page.js';
 
 /** Whether a client asked for HTML rather than JSON; who asks for anything gets JSON. */
 export function wantsHtml(request: Request): boolean {
@@ -82,19 +81,6 @@ function explain(
   // To be busy is no failure, and an overloaded server had better not write a line for each request.
   if (status >= 500 && status !== 503) report(reporter, error, { requestId, path, status });
   return { problem, answer: { error: message, status, requestId } };
-}
-
-function toProblem(error: unknown): HttpProblem {
-  if (error instanceof HttpProblem) return error;
-  if (error instanceof PredictorUnavailableError) {
-    return new HttpProblem(503, error.message, { cause: error, headers: { 'Retry-After': '1' } });
-  }
-  // Express's own refusals (a malformed address, a range that cannot be served) carry their status.
-  const status = error instanceof Error && 'status' in error ? Number(error.status) : Number.NaN;
-  if (status === 404) return new HttpProblem(404, 'There is nothing at this address.', { cause: error });
-  if (status >= 400 && status < 500)
-    return new HttpProblem(status, 'The request is malformed.', { cause: error });
-  return new HttpProblem(500, 'Something went wrong in the server; its log says more.', { cause: error });
 }
 
 function report(reporter: Reporter, error: unknown, fields: Readonly<Record<string, unknown>>): void {

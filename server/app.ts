@@ -1,6 +1,8 @@
 /** The web application as a value: its routes, and the limits in front of them. listen.ts does the listening. */
 import type { RequestListener } from 'node:http';
-import express, { type Express } from 'express';
+import type { Express } from 'express';
+import express from 'express';
+import helmet from 'helmet';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
 import { answerProblems, notFound } from './answers.js';
 import { createApiHandler } from './api/api-handler.js';
@@ -9,18 +11,16 @@ import { type Codecs, createCodecs } from './codecs/codecs.js';
 import { createFront } from './front.js';
 import { type ModelStore, type ServedModels, singleModel } from './models/served-models.js';
 import { type Access, OPEN_ACCESS } from './operations/access.js';
+import type { RateLimit } from './operations/guard.js';
 import { createMetrics, type Metrics } from './operations/metrics.js';
-import type { RateLimit } from './operations/rate-limit.js';
 import type { Predictor } from './predictor.js';
 import { addModelRoutes } from './routes/model-routes.js';
 import { addOperationsRoutes } from './routes/operations-routes.js';
 import { addPageRoutes } from './routes/page-routes.js';
 import { addUploadRoute } from './routes/upload-route.js';
 import type { Sample } from './samples.js';
-import { securityHeaders } from './security-headers.js';
 import { DEFAULT_UPLOAD_LIMITS, type UploadLimits } from './upload.js';
-import { errorPage } from './views/layout.js';
-import { renderPage } from './views/page.js';
+import { errorPage, renderPage } from './views/page.js';
 
 /** What the application is made of. */
 export interface AppOptions {
@@ -99,4 +99,28 @@ function createPages({
     ),
   );
   return app;
+}
+
+/** Nothing but our own files runs or loads; uploaded pictures are shown from `blob:` and `data:` addresses. */
+export function securityHeaders({ isTls }: { readonly isTls: boolean }) {
+  return helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:', 'blob:'],
+        connectSrc: ["'self'"],
+        formAction: ["'self'"],
+        baseUri: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    // Plain HTTP on this machine or behind a proxy that ends TLS: what that proxy promises is not ours to say.
+    strictTransportSecurity: isTls,
+    // Browsers complain in their console about these two on plain HTTP.
+    crossOriginOpenerPolicy: isTls,
+    originAgentCluster: isTls,
+  });
 }

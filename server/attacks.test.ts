@@ -4,8 +4,7 @@ import { credentials, makeClientConstructor, type ServiceError, status } from '@
 import { serviceDefinition } from './grpc/messages.js';
 import { createRoom } from './held-bytes.js';
 import { digitPng } from './testing/segment-digits.js';
-import { type ServedApp, serveApp, upload } from './testing/served-app.js';
-import { serveGrpc } from './testing/served-grpc.js';
+import { type ServedApp, serveApp, serveGrpc, upload } from './testing/served-app.js';
 
 const MEGABYTE = 2 ** 20;
 const SIZE = 15_000_000;

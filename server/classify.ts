@@ -1,5 +1,4 @@
 /** The way of a picture through the server: decode, prepare, predict, and choose among the ways to take it. */
-
 import type { Box } from '../lib/digits/grey-image.js';
 import {
   type Candidate,
@@ -10,7 +9,8 @@ import {
 } from '../lib/digits/preprocess.js';
 import { rescale, UNIT_SCALE } from '../lib/federation/pixel-scale.js';
 import { decodeImage, type GivenImage } from './decode-image.js';
-import { type ModelCard, type Predictor, PredictorUnavailableError } from './predictor.js';
+import type { ModelCard, Predictor } from './predictor.js';
+import { PredictorUnavailableError } from './problems.js';
 
 /** What is said about one digit (letter, picture). */
 export interface DigitAnswer {

@@ -6,8 +6,7 @@ import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js'
 import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-option.js';
 import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
-import { type BatchingLimits, DEFAULT_BATCHING_LIMITS } from './models/batching.js';
-import { defaultWorkers } from './models/default-workers.js';
+import { type BatchingLimits, DEFAULT_BATCHING_LIMITS, defaultWorkers } from './models/batching.js';
 import type { ServeOptions } from './server.js';
 
 type ServeFlags = Omit<ServeOptions, 'engine' | 'batching' | 'scale'> &

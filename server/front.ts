@@ -3,10 +3,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { answerProblem, assignRequestId } from './answers.js';
 import type { ApiHandler } from './api/api-handler.js';
 import type { Access } from './operations/access.js';
-import { clientAddress } from './operations/client-address.js';
-import { createGuard } from './operations/guard.js';
+import { clientAddress, createGuard, type RateLimit } from './operations/guard.js';
 import { CLIENT_GONE, createObserver, type ObserverOptions } from './operations/observer.js';
-import type { RateLimit } from './operations/rate-limit.js';
 
 /** What stands behind the front, and what it asks on the way. */
 export interface FrontOptions extends ObserverOptions {

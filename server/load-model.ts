@@ -14,9 +14,7 @@ import { classCount } from '../lib/engine/parameters.js';
 import { rescale, scaleOf, UNIT_SCALE } from '../lib/federation/pixel-scale.js';
 import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
-import { findLabels } from './labels.js';
-import { findAccuracy } from './model-accuracy.js';
-import { findTraining } from './model-training.js';
+import { findAccuracy, findLabels, findTraining } from './model-accuracy.js';
 import type { ModelCard, ModelSignature } from './predictor.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 

@@ -1,9 +1,13 @@
-/** Finds what the accuracy test said about a model: an accuracy.json beside it that is about exactly this file. */
+/** Reads what lies beside a model file about exactly this file: its accuracy test, its training, the names of its classes. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { DataError } from '../lib/core/errors.js';
+import { readFileBytes } from '../lib/formats/atomic-file.js';
 import { confusionsIn, worstConfusions } from '../lib/formats/confusions.js';
-import type { ModelAccuracy } from './predictor.js';
+import { readRunRecord } from '../lib/formats/run-record.js';
+import type { ModelAccuracy, ModelTraining } from './predictor.js';
 
 const accuracyRecord = z.object({
   sha256: z.string(),
@@ -49,4 +53,63 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Name of the log of events, in the model's directory. */
+export const METRICS_FILE = 'metrics.jsonl';
+
+/** The line of metrics.jsonl that ends a round. */
+const roundEvent = z.object({
+  event: z.literal('round'),
+  time: z.iso.datetime(),
+  round: z.int().positive(),
+  sha256: z.string(),
+});
+
+/** The training of the model file whose sha256 is given; undefined where no run beside it made that file. */
+export async function findTraining(modelPath: string, sha256: string): Promise<ModelTraining | undefined> {
+  const volume = dirname(modelPath);
+  const lines = await readFile(join(volume, METRICS_FILE), 'utf8').catch(() => '');
+  const rounds = lines
+    // Only a few lines are about rounds' ends; the others need not be parsed.
+    .split('\n')
+    .filter((line) => line.includes(sha256))
+    .map((line) => roundEvent.safeParse(parseJson(line)))
+    .flatMap(({ data }) => (data?.sha256 === sha256 ? [data] : []));
+  const last = rounds.at(-1);
+  if (last === undefined) return undefined;
+  const run = await readRunRecord(join(volume, 'run.json')).catch(() => undefined);
+  if (run === undefined) return undefined;
+  return { rounds: last.round, clients: run.settings.federation.clients, finishedAt: last.time };
+}
+
+/** Where the names may be, and how many there must be. */
+export interface LabelSource {
+  readonly modelPath: string;
+  /** The file that was asked for; by default `labels.txt` beside the model. */
+  readonly labelsPath: string | undefined;
+  readonly classes: number;
+}
+
+/**
+ * The name of each class, in order; undefined where nobody gave any.
+ *
+ * @throws {DataError} when the file that was asked for is missing, or any has another number of names
+ */
+export async function findLabels({
+  modelPath,
+  labelsPath,
+  classes,
+}: LabelSource): Promise<readonly string[] | undefined> {
+  const file = labelsPath ?? join(dirname(modelPath), 'labels.txt');
+  if (labelsPath === undefined && !existsSync(file)) return undefined;
+  const text = Buffer.from(await readFileBytes(file, 'a text file of class names')).toString('utf8');
+  const labels = text.split(/\r?\n/).map((line) => line.trim());
+  while (labels.at(-1) === '') labels.pop();
+  if (labels.length === classes && labels.every((label) => label !== '')) return labels;
+  throw new DataError({
+    file,
+    expected: `${classes} class names, one a line`,
+    found: labels.includes('') ? 'an empty line' : `${labels.length}`,
+  });
 }

@@ -69,11 +69,3 @@ export interface Predictor {
   predict(images: Float32Array, count: number): Promise<Float32Array>;
   close(): Promise<void>;
 }
-
-/** The model cannot answer now; asking again later may help. */
-export class PredictorUnavailableError extends Error {
-  override readonly name = 'PredictorUnavailableError';
-}
-
-/** More is asked than can be answered soon; asking again later does help. */
-export class OverloadedError extends PredictorUnavailableError {}

@@ -1,4 +1,4 @@
-/** What can be wrong with a request: a status code and a sentence for the one who sent it. */
+/** What can go wrong with a request: the errors, and the status code and sentence that the client is told. */
 
 /** A failure to answer to the client; its message is meant for them. */
 export class HttpProblem extends Error {
@@ -16,4 +16,26 @@ export class HttpProblem extends Error {
     this.status = status;
     this.headers = options.headers ?? {};
   }
+}
+
+/** The model cannot answer now; asking again later may help. */
+export class PredictorUnavailableError extends Error {
+  override readonly name = 'PredictorUnavailableError';
+}
+
+/** More is asked than can be answered soon; asking again later does help. */
+export class OverloadedError extends PredictorUnavailableError {}
+
+/** Any failure as the problem that its client is told; what is the server's own fault is not told in detail. */
+export function toProblem(error: unknown): HttpProblem {
+  if (error instanceof HttpProblem) return error;
+  if (error instanceof PredictorUnavailableError) {
+    return new HttpProblem(503, error.message, { cause: error, headers: { 'Retry-After': '1' } });
+  }
+  // Express's own refusals (a malformed address, a range that cannot be served) carry their status.
+  const status = error instanceof Error && 'status' in error ? Number(error.status) : Number.NaN;
+  if (status === 404) return new HttpProblem(404, 'There is nothing at this address.', { cause: error });
+  if (status >= 400 && status < 500)
+    return new HttpProblem(status, 'The request is malformed.', { cause: error });
+  return new HttpProblem(500, 'Something went wrong in the server; its log says more.', { cause: error });
 }

@@ -16,8 +16,8 @@ import { type OpenedModel, openModel } from './models/open-model.js';
 import { createModelStore, type ModelStore } from './models/served-models.js';
 import { watchModel } from './models/watch-model.js';
 import { type AccessFiles, readAccess } from './operations/access.js';
+import { createRateLimit } from './operations/guard.js';
 import { createMetrics, type Metrics } from './operations/metrics.js';
-import { createRateLimit } from './operations/rate-limit.js';
 import { PACKAGED_SAMPLES, readSamples } from './samples.js';
 import { readTls, type TlsFlags } from './tls.js';
 

@@ -8,7 +8,7 @@ import { ExitCode } from '../lib/core/errors.js';
 import { preprocess } from '../lib/digits/preprocess.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { decodeImage } from './decode-image.js';
-import { PredictorUnavailableError } from './predictor.js';
+import { PredictorUnavailableError } from './problems.js';
 import { POISON } from './testing/mortal-worker.js';
 import { writeDenseModel, writePrototypeModel } from './testing/prototype-model.js';
 import { digitPng } from './testing/segment-digits.js';

@@ -20,7 +20,7 @@ import { renderReport } from '../report/page.js';
 import { readRunRecords } from '../report/records.js';
 import { classify } from '../server/classify.js';
 import { writeDenseModel } from '../server/testing/prototype-model.js';
-import { renderModel } from '../server/views/model.js';
+import { renderModel } from '../server/views/page.js';
 import { createWorkerPredictor } from '../server/worker-predictor.js';
 import { split } from '../splitter/split.js';
 import { encodeDataset, numberedExamples } from './numbered-examples.js';

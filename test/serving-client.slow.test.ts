@@ -7,8 +7,7 @@ import { execa } from 'execa';
 import { preprocess } from '../lib/digits/preprocess.js';
 import { decodeImage } from '../server/decode-image.js';
 import { digitPng } from '../server/testing/segment-digits.js';
-import { serveApp } from '../server/testing/served-app.js';
-import { serveGrpc } from '../server/testing/served-grpc.js';
+import { serveApp, serveGrpc } from '../server/testing/served-app.js';
 import { projectRoot } from './sources.js';
 import { temporaryDirectory } from './temporary-directory.js';
 

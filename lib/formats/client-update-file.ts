@@ -1,5 +1,4 @@
 /** The facts of a client update as HDF5 root attributes beside a Keras model, which Keras itself passes over. */
-
 import { DataError } from '../core/errors.js';
 import type { UpdateFacts } from '../federation/client-update.js';
 import type { Hdf5Reader } from './hdf5-reader.js';

@@ -1,5 +1,4 @@
 /** What a Keras HDF5 model file holds, whichever Keras version wrote it. */
-
 import type { Weights } from '../core/weights.js';
 import type { UpdateFacts } from '../federation/client-update.js';
 

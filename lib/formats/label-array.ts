@@ -1,5 +1,4 @@
 /** From an array to labels: whole numbers of any type and one-hot rows are taken, the rest is refused with a cure. */
-
 import { formatShape, sizeOf } from '../core/weights.js';
 import { MAX_CLASSES } from '../federation/examples.js';
 import type { ArrayPlace } from './image-array.js';

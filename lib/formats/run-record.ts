@@ -1,5 +1,4 @@
 /** The records of a run on its volume: `run.json` (what the run is) and `rounds/<r>/round.json` (what happened). */
-
 import { z } from 'zod';
 import { readFileBytes, writeFileAtomic } from './atomic-file.js';
 import { parseDocument } from './json-document.js';

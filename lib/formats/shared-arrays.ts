@@ -1,5 +1,4 @@
 /** Arrays in memory that threads share: one copy, however many threads look at it. */
-
 import type { Weights } from '../core/weights.js';
 import type { ImageValues } from '../federation/examples.js';
 

@@ -1,5 +1,4 @@
 /** Between a request and a model: whether a tensor is a batch of its images. */
-
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import type { Codecs } from '../codecs/codecs.js';

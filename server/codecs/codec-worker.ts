@@ -2,7 +2,7 @@
 import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { HttpProblem } from '../problems.js';
-import { buffersOf, CODECS, type CodecReply, type CodecRequest } from './codec-table.js';
+import { buffersOf, CODECS, type CodecReply, type CodecRequest } from './codecs.js';
 
 if (parentPort === null) throw new Error('This module runs as a worker thread only.');
 // On Linux this is about the calling thread alone: where cores are short, small requests go first.

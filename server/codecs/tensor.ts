@@ -1,5 +1,4 @@
 /** Numbers in a request as a tensor: nested lists of JSON, rows of numbers, and bytes of a named type. */
-
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import { MAX_PIXEL } from '../../lib/federation/pixel-scale.js';
 import { HttpProblem } from '../problems.js';

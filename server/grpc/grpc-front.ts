@@ -6,8 +6,7 @@ import {
   ServerListenerBuilder,
   status,
 } from '@grpc/grpc-js';
-import { addressBefore } from '../operations/client-address.js';
-import type { Guard } from '../operations/guard.js';
+import { addressBefore, type Guard } from '../operations/guard.js';
 import { CLIENT_GONE, chooseRequestId, type Observer } from '../operations/observer.js';
 import { httpStatus, toStatus } from './status.js';
 

@@ -17,11 +17,10 @@ import { type Fields, type Reporter, silentReporter } from '../../lib/observabil
 import { decodeImage } from '../decode-image.js';
 import { singleModel } from '../models/served-models.js';
 import { OPEN_ACCESS } from '../operations/access.js';
+import { createRateLimit } from '../operations/guard.js';
 import { createMetrics } from '../operations/metrics.js';
-import { createRateLimit } from '../operations/rate-limit.js';
 import { digitPng } from '../testing/segment-digits.js';
-import { type ServedApp, serveApp } from '../testing/served-app.js';
-import { serveGrpc } from '../testing/served-grpc.js';
+import { type ServedApp, serveApp, serveGrpc } from '../testing/served-app.js';
 import type { GrpcOptions, RunningGrpcServer } from './grpc-server.js';
 import { type PredictResponse, serviceDefinition, type TensorProto } from './messages.js';
 

@@ -1,7 +1,6 @@
 /** Failures as gRPC's status codes, and these as the HTTP statuses that metrics and logs tell. */
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
-import { PredictorUnavailableError } from '../predictor.js';
-import { HttpProblem } from '../problems.js';
+import { HttpProblem, PredictorUnavailableError } from '../problems.js';
 
 const CODES: Readonly<Record<number, status>> = {
   400: status.INVALID_ARGUMENT,

@@ -1,7 +1,16 @@
 /** Micro-batching: what several requests ask at the same time is predicted at once, as soon as a worker is free. */
 import { harmless, type Reporter, silentReporter } from '../../lib/observability/events.js';
-import { OverloadedError, type Predictor, PredictorUnavailableError } from '../predictor.js';
-import { HttpProblem } from '../problems.js';
+import { availableCores } from '../../lib/system/cores.js';
+import type { Predictor } from '../predictor.js';
+import { HttpProblem, OverloadedError, PredictorUnavailableError } from '../problems.js';
+
+/** More workers than this take memory and seldom help: requests are read by one thread. */
+const MOST_WORKERS = 4;
+
+/** Workers where nobody says how many: a core is left to the thread that speaks HTTP. */
+export function defaultWorkers(): number {
+  return Math.max(1, Math.min(MOST_WORKERS, availableCores() - 1));
+}
 
 /** How requests are put together. */
 export interface BatchingLimits {

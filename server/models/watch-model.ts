@@ -1,11 +1,12 @@
-/** Looks at the model file again and again, and offers what has changed: by its content, which is the same on NFS. */
+/** Looks at the model file and the records beside it again and again: offers a changed model, and tells its test and training. */
+import { type FileHandle, open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode, readFileShared } from '../../lib/formats/atomic-file.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { MODEL_FILE } from '../load-model.js';
-import { identify } from './file-identity.js';
+import { ACCURACY_FILE, findTraining, METRICS_FILE, readAccuracy } from '../model-accuracy.js';
 import type { ModelStore } from './served-models.js';
-import { createRecordsWatch } from './watch-records.js';
 
 /** What is watched, and how. */
 export interface WatchOptions {
@@ -65,4 +66,68 @@ async function offer(
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
+}
+
+/** A file as it lies there. */
+export interface FileIdentity {
+  /** Another one where another file was put in its place, or something was written into it. */
+  readonly identity: string;
+  /** Whether it may have been written twice within what its time stamps can tell: then read it again. */
+  readonly isYoung: boolean;
+}
+
+/** Older files have had time to get another time stamp. */
+const TRUSTED_AGE_MS = 10_000;
+
+/** Looks at a file. Opening it makes NFS ask its server. @throws as `open` does, e.g. ENOENT */
+export async function identify(path: string): Promise<FileIdentity> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path);
+    const { ino, size, mtimeNs, ctimeNs, mtimeMs } = await file.stat({ bigint: true });
+    return {
+      identity: [ino, size, mtimeNs, ctimeNs].join(' '),
+      isYoung: Math.abs(Date.now() - Number(mtimeMs)) < TRUSTED_AGE_MS,
+    };
+  } finally {
+    await file?.close();
+  }
+}
+
+/**
+ * Makes a function that looks once, and lets the store know what it finds about a version that it holds. A file that has
+ * not changed since the look before is not read. It never rejects: records are told where there are some.
+ */
+export function createRecordsWatch(modelPath: string, store: ModelStore): () => Promise<void> {
+  const directory = dirname(modelPath);
+  const accuracyFile = watchFile(join(directory, ACCURACY_FILE));
+  const metricsFile = watchFile(join(directory, METRICS_FILE));
+  let tested: Awaited<ReturnType<typeof readAccuracy>>;
+  let sought = '';
+
+  return async () => {
+    if (await accuracyFile.hasChanged()) tested = await readAccuracy(modelPath);
+    // Again each time: it may be about a model that has come only now.
+    if (tested !== undefined) store.learn(tested.sha256, { accuracy: tested.accuracy });
+
+    const { sha256, training } = store.card() ?? {};
+    if (sha256 === undefined || training !== undefined) return;
+    const grown = await metricsFile.hasChanged();
+    if (!grown && sought === sha256) return;
+    sought = sha256;
+    const found = await findTraining(modelPath, sha256);
+    if (found !== undefined) store.learn(sha256, { training: found });
+  };
+}
+
+function watchFile(path: string): { hasChanged(): Promise<boolean> } {
+  let seen = '';
+  return {
+    async hasChanged() {
+      const { identity, isYoung } = await identify(path).catch(() => ({ identity: '', isYoung: false }));
+      const changed = identity !== seen || isYoung;
+      seen = identity;
+      return changed;
+    },
+  };
 }

@@ -1,7 +1,9 @@
-/** Who may ask, and how often: what every request passes that is no probe. */
+/** Who may ask, and how often: the check that every request but a probe passes, and the address that it counts. */
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import { ipKeyGenerator, MemoryStore, type Options } from 'express-rate-limit';
 import { HttpProblem } from '../problems.js';
 import type { Access } from './access.js';
-import type { RateLimit } from './rate-limit.js';
 
 /** Who sent a request. */
 export interface Sender {
@@ -29,5 +31,58 @@ export function createGuard({
       throw new HttpProblem(401, 'Expected credentials, found none that are known.', {
         headers: { 'WWW-Authenticate': access.challenge },
       });
+  };
+}
+
+/** The address of the client that sent an HTTP request. */
+export function clientAddress({ socket, headers }: IncomingMessage, proxies: number): string {
+  const header = headers['x-forwarded-for'];
+  const forwardedFor = Array.isArray(header) ? header.join(',') : header;
+  return addressBefore(proxies, { direct: socket.remoteAddress, forwardedFor });
+}
+
+/** The client's address: `proxies` hops before the one that connected, as `X-Forwarded-For` tells. */
+export function addressBefore(
+  proxies: number,
+  {
+    direct = 'unknown',
+    forwardedFor = '',
+  }: { readonly direct: string | undefined; readonly forwardedFor: string | undefined },
+): string {
+  if (proxies === 0) return direct;
+  const forwarded = forwardedFor.split(',').map((each) => each.trim());
+  const chain = [...forwarded.filter((each) => each !== ''), direct];
+  return chain[Math.max(0, chain.length - 1 - proxies)] ?? direct;
+}
+
+const WINDOW_MS = 60_000;
+
+/** Counts requests. */
+export interface RateLimit {
+  /** Counts one of `address`. @throws {HttpProblem} 429 with the seconds to wait, when it is one too many */
+  count(address: string): Promise<void>;
+  close(): void;
+}
+
+/** Allows each client `perMinute` requests a minute. A network that hands out many IPv6 addresses is one client. */
+export function createRateLimit(perMinute: number): RateLimit {
+  const store = new MemoryStore();
+  store.init({ windowMs: WINDOW_MS } as Options);
+  return {
+    async count(address) {
+      const { totalHits, resetTime } = await store.increment(
+        isIP(address) === 0 ? address : ipKeyGenerator(address),
+      );
+      if (totalHits <= perMinute) return;
+      const seconds = Math.max(1, Math.ceil(((resetTime?.getTime() ?? Date.now()) - Date.now()) / 1000));
+      throw new HttpProblem(
+        429,
+        `At most ${perMinute} requests a minute are answered; try again in ${seconds} s.`,
+        {
+          headers: { 'Retry-After': String(seconds) },
+        },
+      );
+    },
+    close: () => store.shutdown(),
   };
 }

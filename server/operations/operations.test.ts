@@ -9,9 +9,8 @@ import { type ModelVersion, singleModel } from '../models/served-models.js';
 import { digitPng } from '../testing/segment-digits.js';
 import { type ServedApp, serveApp, upload } from '../testing/served-app.js';
 import { type AccessFiles, readAccess } from './access.js';
-import { clientAddress } from './client-address.js';
+import { clientAddress, createRateLimit } from './guard.js';
 import { createMetrics } from './metrics.js';
-import { createRateLimit } from './rate-limit.js';
 
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
 

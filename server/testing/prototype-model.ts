@@ -1,5 +1,4 @@
 /** A real model file that reads the calculator digits: one dense layer whose weights are their pictures. */
-
 import { sizeOf } from '../../lib/core/weights.js';
 import { type InputShape, preprocess } from '../../lib/digits/preprocess.js';
 import { kerasConfig } from '../../lib/engine/keras-model.js';

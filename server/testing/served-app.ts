@@ -2,8 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { silentReporter } from '../../lib/observability/events.js';
 import { type AppOptions, createApp } from '../app.js';
+import { type GrpcOptions, type RunningGrpcServer, startGrpc } from '../grpc/grpc-server.js';
 import { type ListenOptions, listen } from '../listen.js';
+import { singleModel } from '../models/served-models.js';
+import { OPEN_ACCESS } from '../operations/access.js';
+import { createMetrics } from '../operations/metrics.js';
 import type { Predictor } from '../predictor.js';
 import type { Sample } from '../samples.js';
 import { createWorkerPredictor } from '../worker-predictor.js';
@@ -77,4 +82,20 @@ export function upload(
   const body = new FormData();
   body.append(field, new Blob([bytes as Uint8Array<ArrayBuffer>]), name);
   return fetch(`${url}/upload`, { method: 'POST', body, headers: { Accept: accept } });
+}
+
+/** Serves what `predictor` answers on a free port. */
+export function serveGrpc(
+  predictor: Predictor,
+  options: Partial<GrpcOptions> = {},
+): Promise<RunningGrpcServer> {
+  const usual = {
+    models: singleModel(predictor, 'digits'),
+    access: OPEN_ACCESS,
+    metrics: createMetrics(),
+    reporter: silentReporter,
+    trustedProxies: 0,
+    logsRequests: false,
+  };
+  return startGrpc({ ...usual, ...options }, { host: '127.0.0.1', port: 0 });
 }

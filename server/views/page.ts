@@ -1,9 +1,10 @@
-/** The one page of the server: give a picture, see what it reads. Complete without JavaScript; page.js makes it quicker. */
-import { type Html, html } from '../../lib/html/html.js';
+/** The HTML of the server: the page where a picture is given and read, complete without JavaScript, and the error page. */
+import { formatScale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
+import { confusionText } from '../../lib/formats/confusions.js';
+import { type Html, html, toText } from '../../lib/html/html.js';
+import type { ModelCard } from '../predictor.js';
 import type { Sample } from '../samples.js';
 import { renderAnswer } from './answer.js';
-import { layout } from './layout.js';
-import { renderModel } from './model.js';
 import { type PageContent, reading, type Words, wordsFor } from './page-content.js';
 
 /** The page as a whole HTML document. */
@@ -77,4 +78,77 @@ function renderSamples(samples: readonly Sample[], { isDigits }: Words): Html {
           return html`
           <li><a class="sample-link" href="${path}/result" data-sample="${path}" aria-label="Sample: ${labelOf(sample)}"><img class="sample-picture" src="${path}" alt="" width="52" height="52"></a></li>`;
         })}</ul>`;
+}
+
+/** The facts of the loaded model. */
+export function renderModel(card: ModelCard | undefined): Html {
+  return html`<section class="card model" aria-labelledby="model-title">
+        <h2 id="model-title">The model</h2>
+        ${card === undefined ? html`<p class="quiet">The model is not loaded yet.</p>` : renderFacts(card)}
+      </section>`;
+}
+
+function renderFacts(card: ModelCard): Html {
+  const { accuracy, training } = card;
+  return html`<dl class="facts">
+          ${accuracy && fact('Accuracy', html`${(accuracy.accuracy * 100).toFixed(2)} % of ${accuracy.examples.toLocaleString('en')} test images`)}
+          ${accuracy?.confusions?.length && fact('Taken most often', html`${confusionText(accuracy.confusions, (label) => card.labels?.[label] ?? `${label}`)}`)}
+          ${training && fact('Rounds', html`${training.rounds}`)}
+          ${training && fact('Clients', html`${training.clients.toLocaleString('en')}`)}
+          ${training && fact('Trained', html`<time datetime="${training.finishedAt}">${formatTime(training.finishedAt)}</time>`)}
+          ${fact('File', html`${card.file}`)}
+          ${fact('Input', html`${card.inputShape.join(' × ')}`)}
+          ${fact('Black and white', html`${formatScale(card.scale ?? UNIT_SCALE)}`)}
+          ${fact('Classes', html`${card.classes}`)}
+          ${fact('Engine', html`${card.engine}`)}
+          <div class="wide"><dt>sha256</dt><dd><code title="${card.sha256}">${card.sha256.slice(0, 12)}</code><code class="rest" aria-hidden="true">${card.sha256.slice(12)}</code></dd></div>
+        </dl>
+        <p class="quiet"><a href="/model">As JSON</a></p>`;
+}
+
+function fact(name: string, value: Html): Html {
+  return html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+}
+
+/** `2026-11-21 15:50 UTC`. */
+function formatTime(iso: string): string {
+  return `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
+}
+
+/** A whole HTML document. */
+export function layout({ title, content }: { readonly title: string; readonly content: Html }): string {
+  return toText(html`<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <title>${title} · fedbatch</title>
+    <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
+    <link rel="stylesheet" href="/static/page.css">
+    <script type="module" src="/static/page.js"></script>
+  </head>
+  <body>
+    ${content}
+  </body>
+</html>
+`);
+}
+
+/** A page that says what went wrong and leads back. */
+export function errorPage({
+  status,
+  message,
+}: {
+  readonly status: number;
+  readonly message: string;
+}): string {
+  return layout({
+    title: String(status),
+    content: html`<main class="lost">
+      <p class="code">${status}</p>
+      <h1>${message}</h1>
+      <p><a href="/">Back to the page</a></p>
+    </main>`,
+  });
 }
