@@ -10,8 +10,8 @@ import { findSigns, type Sign } from '../lib/digits/find-digits.js';
 import { type FoundInk, findInk } from '../lib/digits/find-ink.js';
 import { cutAt, findCut } from '../lib/digits/split-signs.js';
 import { readDataset } from '../lib/formats/dataset.js';
+import { createWorkerPredictor } from '../server/models/worker-predictor.js';
 import { enlarge, writeRow } from '../server/testing/enlarge.js';
-import { createWorkerPredictor } from '../server/worker-predictor.js';
 
 const MODEL = join('.cache', 'mnist-cnn.h5');
 const [SINGLES, PAIRS, SCALE, STEPS] = [2_500, 1_200, 6, 3_000];

@@ -7,11 +7,11 @@ import { permutation, randomStream } from '../lib/core/random.js';
 import { readDataset } from '../lib/formats/dataset.js';
 import { createApp } from '../server/app.js';
 import { listen } from '../server/listen.js';
-import type { Predictor } from '../server/predictor.js';
+import type { Predictor } from '../server/models/predictor.js';
+import { createWorkerPredictor } from '../server/models/worker-predictor.js';
 import { type Writing, writeRow } from '../server/testing/enlarge.js';
 import { CONDITIONS, type Condition, photograph } from '../server/testing/photograph.js';
 import { upload } from '../server/testing/served-app.js';
-import { createWorkerPredictor } from '../server/worker-predictor.js';
 import { fedbatch, type Section, withDirectory } from './section.js';
 
 /** Trained once and kept; delete it to train anew. */

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sha256 as hash } from '../lib/formats/atomic-file.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
-import type { Predictor } from './predictor.js';
+import type { Predictor } from './models/predictor.js';
 import { digitPng, linesPng, ON_PAPER } from './testing/segment-digits.js';
 import { type ServedApp, serveApp, type UploadAnswer, upload } from './testing/served-app.js';
 

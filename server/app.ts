@@ -9,17 +9,17 @@ import { createApiHandler } from './api/api-handler.js';
 import { type BodyLimits, createBodyReader, DEFAULT_BODY_LIMITS } from './api/exchange.js';
 import { type Codecs, createCodecs } from './codecs/codecs.js';
 import { createFront } from './front.js';
+import type { Predictor } from './models/predictor.js';
 import { type ModelStore, type ServedModels, singleModel } from './models/served-models.js';
 import { type Access, OPEN_ACCESS } from './operations/access.js';
 import type { RateLimit } from './operations/guard.js';
 import { createMetrics, type Metrics } from './operations/metrics.js';
-import type { Predictor } from './predictor.js';
+import type { Sample } from './pictures/samples.js';
+import { DEFAULT_UPLOAD_LIMITS, type UploadLimits } from './pictures/upload.js';
 import { addModelRoutes } from './routes/model-routes.js';
 import { addOperationsRoutes } from './routes/operations-routes.js';
 import { addPageRoutes } from './routes/page-routes.js';
 import { addUploadRoute } from './routes/upload-route.js';
-import type { Sample } from './samples.js';
-import { DEFAULT_UPLOAD_LIMITS, type UploadLimits } from './upload.js';
 import { errorPage, renderPage } from './views/page.js';
 
 /** What the application is made of. */

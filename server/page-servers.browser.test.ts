@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'playwright-core';
 import sharp from 'sharp';
+import { createWorkerPredictor } from './models/worker-predictor.js';
 import { HttpProblem } from './problems.js';
 import { skipWithoutChromium, startChromium } from './testing/chromium.js';
 import {
@@ -19,7 +20,6 @@ import {
 import { writeDenseModel, writePrototypeModel } from './testing/prototype-model.js';
 import { serveApp } from './testing/served-app.js';
 import { DESKTOP, drawSeven, PHONE, shoot, visitPage } from './testing/visits.js';
-import { createWorkerPredictor } from './worker-predictor.js';
 
 const CLASSES = ['red poppy', 'green meadow', 'blue sky'];
 

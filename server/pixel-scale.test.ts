@@ -11,10 +11,10 @@ import { lastLine, programPath } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
 import { createApp } from './app.js';
 import { listen } from './listen.js';
+import { createWorkerPredictor } from './models/worker-predictor.js';
 import { writePrototypeModel } from './testing/prototype-model.js';
 import { digitPng } from './testing/segment-digits.js';
 import { type UploadAnswer, upload } from './testing/served-app.js';
-import { createWorkerPredictor } from './worker-predictor.js';
 
 interface Served {
   readonly url: string;

@@ -10,15 +10,15 @@ import { createApp } from './app.js';
 import { createCodecs } from './codecs/codecs.js';
 import { startGrpc } from './grpc/grpc-server.js';
 import { listen } from './listen.js';
-import { MODEL_FILE } from './load-model.js';
 import type { BatchingLimits } from './models/batching.js';
+import { MODEL_FILE } from './models/load-model.js';
 import { type OpenedModel, openModel } from './models/open-model.js';
 import { createModelStore, type ModelStore } from './models/served-models.js';
 import { watchModel } from './models/watch-model.js';
 import { type AccessFiles, readAccess } from './operations/access.js';
 import { createRateLimit } from './operations/guard.js';
 import { createMetrics, type Metrics } from './operations/metrics.js';
-import { PACKAGED_SAMPLES, readSamples } from './samples.js';
+import { PACKAGED_SAMPLES, readSamples } from './pictures/samples.js';
 import { readTls, type TlsFlags } from './tls.js';
 
 /** Settings of `fedbatch serve`. */

@@ -12,7 +12,7 @@ import { writeShard } from '../lib/formats/dataset.js';
 import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import type { Layer } from '../lib/model/model-description.js';
 import { silentReporter } from '../lib/observability/events.js';
-import { loadModel } from '../server/load-model.js';
+import { loadModel } from '../server/models/load-model.js';
 import { readStartingPoint } from '../trainer/starting-point.js';
 import { activation, dense, flatten, imageModel } from './layers.js';
 import { quarterExamples, runProgramFile } from './programs.js';

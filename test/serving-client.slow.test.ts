@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
 import { preprocess } from '../lib/digits/preprocess.js';
-import { decodeImage } from '../server/decode-image.js';
+import { decodeImage } from '../server/pictures/decode-image.js';
 import { digitPng } from '../server/testing/segment-digits.js';
 import { serveApp, serveGrpc } from '../server/testing/served-app.js';
 import { projectRoot } from './sources.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { drawDigit } from '../../datasets/digits/digit.js';
-import { decodeImage } from '../../server/decode-image.js';
+import { decodeImage } from '../../server/pictures/decode-image.js';
 import { CONDITIONS, type Condition, photograph } from '../../server/testing/photograph.js';
 import { randomStream } from '../core/random.js';
 import { type GreyImage, placeOn } from './grey-image.js';

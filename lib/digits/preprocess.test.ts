@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import sharp from 'sharp';
-import { decodeImage } from '../../server/decode-image.js';
+import { decodeImage } from '../../server/pictures/decode-image.js';
 import {
   BLACK,
   type Drawing,

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { preprocess } from '../../lib/digits/preprocess.js';
-import { decodeImage } from '../decode-image.js';
+import { createWorkerPredictor } from '../models/worker-predictor.js';
+import { decodeImage } from '../pictures/decode-image.js';
 import { writePrototypeModel } from '../testing/prototype-model.js';
 import { digitPng } from '../testing/segment-digits.js';
 import { type ServedApp, serveApp } from '../testing/served-app.js';
-import { createWorkerPredictor } from '../worker-predictor.js';
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -3,8 +3,8 @@ import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import type { Codecs } from '../codecs/codecs.js';
 import { bad, type RequestTensor } from '../codecs/tensor.js';
+import type { ModelCard } from '../models/predictor.js';
 import type { ServedModels } from '../models/served-models.js';
-import type { ModelCard } from '../predictor.js';
 
 /** What every route of the API works with. */
 export interface ApiParts {

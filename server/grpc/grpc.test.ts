@@ -14,11 +14,11 @@ import {
 } from '@grpc/grpc-js';
 import { preprocess } from '../../lib/digits/preprocess.js';
 import { type Fields, type Reporter, silentReporter } from '../../lib/observability/events.js';
-import { decodeImage } from '../decode-image.js';
 import { singleModel } from '../models/served-models.js';
 import { OPEN_ACCESS } from '../operations/access.js';
 import { createRateLimit } from '../operations/guard.js';
 import { createMetrics } from '../operations/metrics.js';
+import { decodeImage } from '../pictures/decode-image.js';
 import { digitPng } from '../testing/segment-digits.js';
 import { type ServedApp, serveApp, serveGrpc } from '../testing/served-app.js';
 import type { GrpcOptions, RunningGrpcServer } from './grpc-server.js';

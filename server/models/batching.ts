@@ -1,8 +1,8 @@
 /** Micro-batching: what several requests ask at the same time is predicted at once, as soon as a worker is free. */
 import { harmless, type Reporter, silentReporter } from '../../lib/observability/events.js';
 import { availableCores } from '../../lib/system/cores.js';
-import type { Predictor } from '../predictor.js';
 import { HttpProblem, OverloadedError, PredictorUnavailableError } from '../problems.js';
+import type { Predictor } from './predictor.js';
 
 /** More workers than this take memory and seldom help: requests are read by one thread. */
 const MOST_WORKERS = 4;

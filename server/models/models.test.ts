@@ -7,12 +7,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readFileShared, sha256, writeFileAtomic } from '../../lib/formats/atomic-file.js';
 import { writeRecord } from '../../lib/formats/run-record.js';
 import { silentReporter } from '../../lib/observability/events.js';
-import type { Predictor } from '../predictor.js';
 import { HttpProblem, OverloadedError, PredictorUnavailableError } from '../problems.js';
 import { writeDenseModel, writePrototypeModel } from '../testing/prototype-model.js';
 import { aRunRecord } from '../testing/run-record.js';
 import { type BatchingOptions, createBatchingPredictor } from './batching.js';
 import { openModel } from './open-model.js';
+import type { Predictor } from './predictor.js';
 import { createModelStore, type ModelStore } from './served-models.js';
 import { watchModel } from './watch-model.js';
 

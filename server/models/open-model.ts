@@ -1,12 +1,13 @@
 /** From the content of a model file to a predictor: so many workers, each with the model, and batching in front. */
-import type { Predictor } from '../predictor.js';
-import { createWorkerPredictor, type WorkerPredictorOptions } from '../worker-predictor.js';
+
 import {
   type BatchingOptions,
   type BatchingPredictor,
   createBatchingPredictor,
   defaultWorkers,
 } from './batching.js';
+import type { Predictor } from './predictor.js';
+import { createWorkerPredictor, type WorkerPredictorOptions } from './worker-predictor.js';
 
 /** What to open, and with what. */
 export interface OpenModelOptions extends WorkerPredictorOptions {

@@ -1,7 +1,7 @@
 /** The versions of the served model: which one answers, which were before, which file was refused and why. */
 import { sha256 } from '../../lib/formats/atomic-file.js';
-import type { ModelCard, Predictor } from '../predictor.js';
 import { PredictorUnavailableError } from '../problems.js';
+import type { ModelCard, Predictor } from './predictor.js';
 
 /** One version: a model file as it was when it was loaded. */
 export interface ModelVersion {

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode, readFileShared } from '../../lib/formats/atomic-file.js';
 import type { Reporter } from '../../lib/observability/events.js';
-import { MODEL_FILE } from '../load-model.js';
-import { ACCURACY_FILE, findTraining, METRICS_FILE, readAccuracy } from '../model-accuracy.js';
+import { MODEL_FILE } from './load-model.js';
+import { ACCURACY_FILE, findTraining, METRICS_FILE, readAccuracy } from './model-records.js';
 import type { ModelStore } from './served-models.js';
 
 /** What is watched, and how. */

@@ -1,8 +1,8 @@
 /** What the server counts and times, for Prometheus. Each server has a registry of its own. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { AnsweredBatch } from '../models/batching.js';
+import type { ModelCard } from '../models/predictor.js';
 import type { ServedModels } from '../models/served-models.js';
-import type { ModelCard } from '../predictor.js';
 
 /** A request that has been answered. */
 export interface AnsweredRequest {

@@ -2,11 +2,11 @@
 import { fileURLToPath } from 'node:url';
 import express, { type Express, type Response } from 'express';
 import { route } from '../answers.js';
-import { type Classified, classify } from '../classify.js';
-import { explain } from '../explain.js';
-import type { Predictor } from '../predictor.js';
+import type { Predictor } from '../models/predictor.js';
+import { type Classified, classify } from '../pictures/classify.js';
+import { explain } from '../pictures/explain.js';
+import type { Sample } from '../pictures/samples.js';
 import { HttpProblem } from '../problems.js';
-import type { Sample } from '../samples.js';
 import { renderPage } from '../views/page.js';
 import type { PageContent, ShownAnswer } from '../views/page-content.js';
 

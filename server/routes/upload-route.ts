@@ -1,11 +1,11 @@
 /** `POST /upload`: one picture in a form, answered as a page or as JSON (`?explain`: with the pictures of each step). */
 import type { Express } from 'express';
 import { route, wantsHtml } from '../answers.js';
-import { classify, pixelRows } from '../classify.js';
-import { toDataUrl } from '../decode-image.js';
-import { explain } from '../explain.js';
-import type { Predictor } from '../predictor.js';
-import { receiveImage, type UploadLimits } from '../upload.js';
+import type { Predictor } from '../models/predictor.js';
+import { classify, pixelRows } from '../pictures/classify.js';
+import { toDataUrl } from '../pictures/decode-image.js';
+import { explain } from '../pictures/explain.js';
+import { receiveImage, type UploadLimits } from '../pictures/upload.js';
 import { renderPage } from '../views/page.js';
 import { linesRead, NOTHING_FOUND, type PageContent, wordsFor } from '../views/page-content.js';
 import { sendPage, show } from './page-routes.js';

@@ -1,7 +1,7 @@
 /** The prediction worker as it is, but it dies of one certain picture: to test what happens then. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadModel } from '../load-model.js';
-import { answerRequests, type WorkerSettings } from '../worker-protocol.js';
+import { loadModel } from '../models/load-model.js';
+import { answerRequests, type WorkerSettings } from '../models/worker-protocol.js';
 
 /** A picture whose first value is this kills the worker. */
 export const POISON = 0.123;

@@ -6,12 +6,12 @@ import { silentReporter } from '../../lib/observability/events.js';
 import { type AppOptions, createApp } from '../app.js';
 import { type GrpcOptions, type RunningGrpcServer, startGrpc } from '../grpc/grpc-server.js';
 import { type ListenOptions, listen } from '../listen.js';
+import type { Predictor } from '../models/predictor.js';
 import { singleModel } from '../models/served-models.js';
+import { createWorkerPredictor } from '../models/worker-predictor.js';
 import { OPEN_ACCESS } from '../operations/access.js';
 import { createMetrics } from '../operations/metrics.js';
-import type { Predictor } from '../predictor.js';
-import type { Sample } from '../samples.js';
-import { createWorkerPredictor } from '../worker-predictor.js';
+import type { Sample } from '../pictures/samples.js';
 import { writePrototypeModel } from './prototype-model.js';
 import { digitPng } from './segment-digits.js';
 

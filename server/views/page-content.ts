@@ -1,8 +1,9 @@
 /** What the page shows, and the words for it; public/words.js says the same in the browser. */
-import { type Answer, subjectOf } from '../classify.js';
-import type { Explanation } from '../explain.js';
-import type { ModelCard } from '../predictor.js';
-import type { Sample } from '../samples.js';
+
+import type { ModelCard } from '../models/predictor.js';
+import { type Answer, subjectOf } from '../pictures/classify.js';
+import type { Explanation } from '../pictures/explain.js';
+import type { Sample } from '../pictures/samples.js';
 
 /** An answer, the pictures behind it, and the given picture's address (`data:` or a path) for `<img>`. */
 export interface ShownAnswer {

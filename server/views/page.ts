@@ -2,8 +2,8 @@
 import { formatScale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { confusionText } from '../../lib/formats/confusions.js';
 import { type Html, html, toText } from '../../lib/html/html.js';
-import type { ModelCard } from '../predictor.js';
-import type { Sample } from '../samples.js';
+import type { ModelCard } from '../models/predictor.js';
+import type { Sample } from '../pictures/samples.js';
 import { renderAnswer } from './answer.js';
 import { type PageContent, reading, type Words, wordsFor } from './page-content.js';
 

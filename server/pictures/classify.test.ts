@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import sharp, { type OverlayOptions } from 'sharp';
+import type { ModelCard, Predictor } from '../models/predictor.js';
+import { createWorkerPredictor } from '../models/worker-predictor.js';
+import { writePrototypeModel } from '../testing/prototype-model.js';
+import { drawDigit } from '../testing/segment-digits.js';
 import { classify, subjectOf } from './classify.js';
 import { explain } from './explain.js';
-import type { ModelCard, Predictor } from './predictor.js';
-import { writePrototypeModel } from './testing/prototype-model.js';
-import { drawDigit } from './testing/segment-digits.js';
-import { createWorkerPredictor } from './worker-predictor.js';
 
 const PAPER = { r: 236, g: 232, b: 222 };
 const INK = [25, 30, 60] as const;

@@ -1,6 +1,6 @@
 /** What the server asks of a model: its facts and its predictions, wherever the model runs. */
-import type { PixelScale } from '../lib/federation/pixel-scale.js';
-import type { Confusion } from '../lib/formats/confusions.js';
+import type { PixelScale } from '../../lib/federation/pixel-scale.js';
+import type { Confusion } from '../../lib/formats/confusions.js';
 
 /** Facts of a loaded model, as `GET /model` answers them. */
 export interface ModelCard {

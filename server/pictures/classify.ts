@@ -1,16 +1,16 @@
 /** The way of a picture through the server: decode, prepare, predict, and choose among the ways to take it. */
-import type { Box } from '../lib/digits/grey-image.js';
+import type { Box } from '../../lib/digits/grey-image.js';
 import {
   type Candidate,
   type InputShape,
   type ModelInput,
   type PictureStep,
   prepare,
-} from '../lib/digits/preprocess.js';
-import { rescale, UNIT_SCALE } from '../lib/federation/pixel-scale.js';
+} from '../../lib/digits/preprocess.js';
+import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
+import type { ModelCard, Predictor } from '../models/predictor.js';
+import { PredictorUnavailableError } from '../problems.js';
 import { decodeImage, type GivenImage } from './decode-image.js';
-import type { ModelCard, Predictor } from './predictor.js';
-import { PredictorUnavailableError } from './problems.js';
 
 /** What is said about one digit (letter, picture). */
 export interface DigitAnswer {

@@ -1,10 +1,10 @@
 /** Takes one uploaded image into memory, within limits that are decided before any handler runs. */
 import type { Request, RequestHandler, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
+import { createRoom } from '../held-bytes.js';
+import { HttpProblem } from '../problems.js';
+import { createSlots } from '../slots.js';
 import { readSides } from './decode-image.js';
-import { createRoom } from './held-bytes.js';
-import { HttpProblem } from './problems.js';
-import { createSlots } from './slots.js';
 
 /** The multipart field that carries the image. */
 export const FILE_FIELD = 'file';

@@ -1,9 +1,9 @@
 /** What the server and its prediction worker say to each other, and the worker's side of the conversation. */
 import type { MessagePort } from 'node:worker_threads';
-import { ExitCode, isFedbatchError } from '../lib/core/errors.js';
-import type { PredictSession } from '../lib/engine/engine.js';
-import type { EngineChoice } from '../lib/engine/engine-choice.js';
-import type { PixelScale } from '../lib/federation/pixel-scale.js';
+import { ExitCode, isFedbatchError } from '../../lib/core/errors.js';
+import type { PredictSession } from '../../lib/engine/engine.js';
+import type { EngineChoice } from '../../lib/engine/engine-choice.js';
+import type { PixelScale } from '../../lib/federation/pixel-scale.js';
 import type { ModelCard } from './predictor.js';
 
 /** What the worker is started with. */

@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { writeRecord } from '../lib/formats/run-record.js';
-import { findTraining } from './model-accuracy.js';
-import { aRunRecord } from './testing/run-record.js';
+import { writeRecord } from '../../lib/formats/run-record.js';
+import { aRunRecord } from '../testing/run-record.js';
+import { findTraining } from './model-records.js';
 
 const HASH = 'a1'.repeat(32);
 

@@ -1,7 +1,7 @@
 /** An answer in pictures: what was done to an upload step by step, and what the model saw. */
 import sharp from 'sharp';
-import type { GreyImage } from '../lib/digits/grey-image.js';
-import type { PictureStep } from '../lib/digits/preprocess.js';
+import type { GreyImage } from '../../lib/digits/grey-image.js';
+import type { PictureStep } from '../../lib/digits/preprocess.js';
 import type { Classified, DigitAnswer } from './classify.js';
 import { toDataUrl } from './decode-image.js';
 

@@ -1,20 +1,20 @@
 /** From a model file to a model that answers: read, check, compile, one trial prediction. */
 import { basename } from 'node:path';
-import { DataError, type DataProblem } from '../lib/core/errors.js';
-import { formatShape, sizeOf } from '../lib/core/weights.js';
-import type { InputShape } from '../lib/digits/preprocess.js';
-import { chooseEngine } from '../lib/engine/choose-engine.js';
-import { faultOf } from '../lib/engine/classifier.js';
-import type { Model, PredictSession } from '../lib/engine/engine.js';
-import type { EngineChoice } from '../lib/engine/engine-choice.js';
-import { BACKEND_REGISTRY, type RegisteredBackend } from '../lib/engine/engine-registry.js';
-import { modelFromKeras } from '../lib/engine/keras-model.js';
-import { sessionOf } from '../lib/engine/model-file.js';
-import { classCount } from '../lib/engine/parameters.js';
-import { rescale, scaleOf, UNIT_SCALE } from '../lib/federation/pixel-scale.js';
-import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
-import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
-import { findAccuracy, findLabels, findTraining } from './model-accuracy.js';
+import { DataError, type DataProblem } from '../../lib/core/errors.js';
+import { formatShape, sizeOf } from '../../lib/core/weights.js';
+import type { InputShape } from '../../lib/digits/preprocess.js';
+import { chooseEngine } from '../../lib/engine/choose-engine.js';
+import { faultOf } from '../../lib/engine/classifier.js';
+import type { Model, PredictSession } from '../../lib/engine/engine.js';
+import type { EngineChoice } from '../../lib/engine/engine-choice.js';
+import { BACKEND_REGISTRY, type RegisteredBackend } from '../../lib/engine/engine-registry.js';
+import { modelFromKeras } from '../../lib/engine/keras-model.js';
+import { sessionOf } from '../../lib/engine/model-file.js';
+import { classCount } from '../../lib/engine/parameters.js';
+import { rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
+import { readFileBytes, sha256 } from '../../lib/formats/atomic-file.js';
+import { decodeKerasFile } from '../../lib/formats/keras-hdf5.js';
+import { findAccuracy, findLabels, findTraining } from './model-records.js';
 import type { ModelCard, ModelSignature } from './predictor.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 

@@ -1,11 +1,11 @@
 /** A predictor whose model runs in a worker thread, so that prediction never holds up the event loop; restarts it when it dies. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { type ExitCode, FedbatchError } from '../lib/core/errors.js';
-import { prepareEngines } from '../lib/engine/prepare-engines.js';
-import { type Reporter, silentReporter } from '../lib/observability/events.js';
+import { type ExitCode, FedbatchError } from '../../lib/core/errors.js';
+import { prepareEngines } from '../../lib/engine/prepare-engines.js';
+import { type Reporter, silentReporter } from '../../lib/observability/events.js';
+import { PredictorUnavailableError } from '../problems.js';
 import type { ModelCard, Predictor } from './predictor.js';
-import { PredictorUnavailableError } from './problems.js';
 import type { WorkerReply, WorkerRequest, WorkerSettings } from './worker-protocol.js';
 
 /** A model that the worker could not load: the sentence and exit code of the error that it met. */

@@ -4,17 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ExitCode } from '../lib/core/errors.js';
-import { preprocess } from '../lib/digits/preprocess.js';
-import { silentReporter } from '../lib/observability/events.js';
-import { decodeImage } from './decode-image.js';
-import { PredictorUnavailableError } from './problems.js';
-import { POISON } from './testing/mortal-worker.js';
-import { writeDenseModel, writePrototypeModel } from './testing/prototype-model.js';
-import { digitPng } from './testing/segment-digits.js';
+import { ExitCode } from '../../lib/core/errors.js';
+import { preprocess } from '../../lib/digits/preprocess.js';
+import { silentReporter } from '../../lib/observability/events.js';
+import { decodeImage } from '../pictures/decode-image.js';
+import { PredictorUnavailableError } from '../problems.js';
+import { POISON } from '../testing/mortal-worker.js';
+import { writeDenseModel, writePrototypeModel } from '../testing/prototype-model.js';
+import { digitPng } from '../testing/segment-digits.js';
 import { createWorkerPredictor, ModelRefusedError } from './worker-predictor.js';
 
-const MORTAL_WORKER = new URL('./testing/mortal-worker.js', import.meta.url);
+const MORTAL_WORKER = new URL('../testing/mortal-worker.js', import.meta.url);
 
 describe('a predictor in a worker thread', () => {
   let directory: string;

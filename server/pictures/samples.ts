@@ -2,8 +2,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DataError } from '../lib/core/errors.js';
-import { readFileBytes } from '../lib/formats/atomic-file.js';
+import { DataError } from '../../lib/core/errors.js';
+import { readFileBytes } from '../../lib/formats/atomic-file.js';
 
 /** A sample picture. */
 export interface Sample {
@@ -19,8 +19,8 @@ export interface Sample {
 /** More would be a long page rather than a gallery. */
 const MAX_SAMPLES = 40;
 
-/** The samples that come with the package (the compiled module lies in dist/server). */
-export const PACKAGED_SAMPLES = fileURLToPath(new URL('../../samples/', import.meta.url));
+/** The samples that come with the package (the compiled module lies in dist/server/pictures). */
+export const PACKAGED_SAMPLES = fileURLToPath(new URL('../../../samples/', import.meta.url));
 
 /** Reads the `.png` files of a directory in the order of their names. @throws {DataError} when there is no such directory. */
 export async function readSamples(directory: string): Promise<readonly Sample[]> {

@@ -1,9 +1,9 @@
 /** From the bytes of an uploaded image to upright RGBA pixels, within limits that hold before any pixel is decoded. */
 import sharp, { type Metadata, type Sharp } from 'sharp';
-import type { RgbaImage } from '../lib/digits/colour-planes.js';
+import type { RgbaImage } from '../../lib/digits/colour-planes.js';
+import { HttpProblem } from '../problems.js';
+import { createSlots } from '../slots.js';
 import { type ImageType, sniffImageType } from './image-type.js';
-import { HttpProblem } from './problems.js';
-import { createSlots } from './slots.js';
 
 /** An uploaded picture, upright and no larger than the server works with. */
 export interface GivenImage extends RgbaImage {
