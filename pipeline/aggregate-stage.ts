@@ -1,12 +1,10 @@
 /** A round's aggregation on this machine: the updates of the clients that reported become the next global model. */
 import { basename } from 'node:path';
 import { z } from 'zod';
-import { strategyArguments } from '../lib/cli/strategy-options.js';
-import { FEDAVG, keepsState } from '../lib/federation/strategies/strategy-settings.js';
 import { sha256 } from '../lib/formats/atomic-file.js';
-import type { RunSettings } from '../lib/formats/run-record.js';
 import { privacySpentSchema } from '../lib/formats/strategy-record.js';
 import { concludeAggregation, failAggregation, tellAggregated } from './aggregate-record.js';
+import { aggregateCommand, stateFiles } from './commands/stage-commands.js';
 import { type LocalRun, stopwatch } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { AggregateOutcome, AggregateTask, ClientResult, GlobalModel, RejectedUpdate } from './runner.js';
@@ -39,7 +37,6 @@ export async function aggregateStage(
   const { paths } = run;
   const { round, global, updates } = task;
   const { selected } = ledger.record;
-  const stage = { stage: 'aggregate' } as const;
   // Whether there will be a next round is open: its accuracy may be enough.
   const file = paths.round(round + 1).globalModel;
   const state = stateFiles(run, round);
@@ -54,16 +51,11 @@ export async function aggregateStage(
   // A round that went on under its quorum before does so again, whatever quorum later rounds have.
   const before = earlier?.inputs === inputs ? earlier.updates : updates.length;
   const minUpdates = Math.min(task.quorum ?? updates.length, before);
-  const aggregator = {
-    ...stage,
-    program: 'aggregator/cli.js',
-    arguments: aggregatorArguments(run, {
-      task,
-      minUpdates,
-      record: paths.round(round).record,
-      selected: selected.length,
-    }),
-  };
+  const aggregator = aggregateCommand(
+    run,
+    { round, clients: selected },
+    { minUpdates, record: paths.round(round).record },
+  );
   const warned: Rejection[] = [];
   const onWarning = (fields: unknown) => {
     const rejection = rejectionSchema.safeParse(fields);
@@ -77,70 +69,6 @@ export async function aggregateStage(
   const facts = { inputs, ...summary, seconds };
   const refused = rejectedUpdates(refusals, selected);
   return await concludeAggregation(run, { ledger, facts, rejected: refused, file, took });
-}
-
-/** What an aggregator is told beside the run. */
-interface AggregatorTask {
-  readonly task: AggregateTask;
-  readonly minUpdates: number;
-  /** The file that lists what the clients reported: nothing else in the updates' directory counts. */
-  readonly record: string;
-  /** Number of clients that the round selected. */
-  readonly selected: number;
-}
-
-/** What an aggregator is called with, whoever starts it. */
-export function aggregatorArguments(
-  run: Pick<LocalRun, 'paths' | 'settings'>,
-  { task: { round, global }, minUpdates, record, selected }: AggregatorTask,
-): readonly string[] {
-  const { paths, settings } = run;
-  const state = stateFiles(run, round);
-  return [
-    ...['--dir', paths.round(round).updates],
-    ...['--reported', record],
-    ...['--manifest', paths.manifest],
-    ...['--out', paths.round(round + 1).globalModel],
-    ...['--parent', global.file],
-    ...['--round', `${round}`],
-    ...['--min-updates', `${minUpdates}`],
-    ...strategyArguments(settings.strategy ?? FEDAVG),
-    ...(state?.in === undefined ? [] : ['--state-in', state.in]),
-    ...(state === undefined ? [] : ['--state-out', state.out]),
-    ...privacyArguments(run, selected),
-  ];
-}
-
-/** Where a server optimizer's state lies; undefined for strategies without one. */
-export function stateFiles(
-  { paths, settings }: Pick<LocalRun, 'paths' | 'settings'>,
-  round: number,
-): { readonly in?: string; readonly out: string } | undefined {
-  if (!keepsState(settings.strategy ?? FEDAVG)) return undefined;
-  const out = paths.round(round + 1).serverState;
-  return round === 1 ? { out } : { in: paths.round(round).serverState, out };
-}
-
-/** What a private aggregation is told of the run. */
-function privacyArguments(
-  { paths, settings: { strategy, seed, federation } }: Pick<LocalRun, 'paths' | 'settings'>,
-  selected: number,
-): readonly string[] {
-  if (strategy?.privacy === undefined) return [];
-  return [
-    ...['--dp-participants', `${selected}`],
-    ...['--dp-population', `${federation.clients}`],
-    ...noiseArguments({ paths, strategy }),
-    ...['--seed', `${seed}`],
-  ];
-}
-
-/** Where the key of a private run's noise lies. */
-export function noiseArguments({
-  paths,
-  strategy,
-}: Pick<LocalRun, 'paths'> & Pick<RunSettings, 'strategy'>): readonly string[] {
-  return strategy?.privacy?.noiseSource === 'system' ? ['--dp-noise-file', paths.noiseKey] : [];
 }
 
 /** Client k's update is `k.h5`; a file of another name, or of a client that the round did not select, is nobody's. */

@@ -7,7 +7,7 @@ import { DataError } from '../lib/core/errors.js';
 import { placeFileAtomic } from '../lib/formats/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
-import { engineArguments } from './engine-arguments.js';
+import { evaluateCommand } from './commands/stage-commands.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import type { RoundLedger } from './round-ledger.js';
 import type { EvaluateTask, Evaluation, GlobalModel } from './runner.js';
@@ -96,14 +96,8 @@ export async function testGlobalModel(
 export const testByEvaluator =
   (run: LocalRun): TestModel =>
   async ({ model, file }) => {
-    const options = [
-      ...['--model', model],
-      ...['--data', run.paths.test],
-      ...['--out', file],
-      ...['--threads', `${run.cores}`],
-      ...engineArguments(run.settings.engine),
-    ];
-    await runStage({ ...stage, program: 'evaluator/cli.js', arguments: options }, run);
+    const files = { models: [model], out: file, threads: run.cores };
+    await runStage(evaluateCommand(run, files), run);
   };
 
 const stage = { stage: 'evaluate' } as const;
@@ -155,18 +149,9 @@ async function evaluateClients(
   const directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
   try {
     const savefile = join(directory, 'accuracy.json');
+    const models = clients.map((client) => files.update(client));
     await runStage(
-      {
-        stage: 'evaluate',
-        program: 'evaluator/cli.js',
-        arguments: [
-          ...['--model', ...clients.map((client) => files.update(client))],
-          ...['--data', paths.test],
-          ...['--out', savefile],
-          ...['--threads', `${threads}`],
-          ...engineArguments(run.settings.engine),
-        ],
-      },
+      evaluateCommand(run, { models, out: savefile, threads }),
       // One line for all clients tells enough of these short tests.
       { reporter: { ...reporter, progress() {} }, signal },
     );

@@ -1,7 +1,7 @@
 /** The initial global model of a run on this machine. */
-
 import { sha256OfFile } from '../lib/formats/atomic-file.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
+import { initCommand } from './commands/stage-commands.js';
 import { type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import { holds } from './round-ledger.js';
 import type { GlobalModel } from './runner.js';
@@ -17,22 +17,7 @@ export async function initStage(run: LocalRun): Promise<GlobalModel> {
     tellSkipped(run, stage, `${settings.model.name} model`);
     return { file, sha256: record.parent };
   }
-  const { took } = await stopwatch(() =>
-    runStage(
-      {
-        ...stage,
-        program: 'trainer/init-cli.js',
-        arguments: [
-          // It tells the shape of the images, and there is one whatever the shards; the manifest tells the classes.
-          ...['--data', paths.test],
-          ...['--out', file],
-          ...['--model', settings.model.name],
-          ...['--seed', `${settings.seed}`],
-        ],
-      },
-      run,
-    ),
-  );
+  const { took } = await stopwatch(() => runStage(initCommand(run), run));
   tell(run, stage, `${settings.model.name} model  ${took}`);
   return { file, sha256: await sha256OfFile(file, 'the initial model') };
 }

@@ -4,8 +4,8 @@ import { selectedCount } from '../lib/federation/participation.js';
 import { formatPrivacy, privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { FEDAVG, type StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
+import { localWork } from './commands/training-task.js';
 import { count } from './local-run.js';
-import { localWork } from './training-task.js';
 
 /** `10 clients`, `5 of them a round`, `2 rounds`, …: a phrase each. */
 export function planPhrases(settings: RunSettings): readonly string[] {

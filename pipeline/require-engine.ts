@@ -1,6 +1,6 @@
 /** Makes sure that an engine which was asked for works here, before a run begins. */
 import type { RunSettings } from '../lib/formats/run-record.js';
-import { engineArguments } from './engine-arguments.js';
+import { engineArguments } from './commands/training-task.js';
 import { runStage, type StageContext } from './stage-process.js';
 
 /**

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { InterruptedError } from '../lib/core/errors.js';
 import { errorCode } from '../lib/formats/atomic-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
-import { engineArguments } from './engine-arguments.js';
+import { engineArguments } from './commands/training-task.js';
 import { runStage, type StageContext } from './stage-process.js';
 
 /** What to serve, and where. */

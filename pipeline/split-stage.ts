@@ -1,10 +1,9 @@
 /** The split of a run on this machine: started unless its shards lie there, whole and as these settings make them. */
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { partitionArguments } from '../lib/cli/partition-options.js';
-import { scaleArguments } from '../lib/cli/scale-option.js';
 import { DataError } from '../lib/core/errors.js';
 import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
+import { splitCommand } from './commands/stage-commands.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import { holds } from './round-ledger.js';
 import { runStage } from './stage-process.js';
@@ -17,25 +16,7 @@ export async function splitStage(run: LocalRun): Promise<Manifest> {
     tellSkipped(run, stage, describe(earlier));
     return earlier;
   }
-  const { dataset, federation, seed } = run.settings;
-  const { seconds, took } = await stopwatch(() =>
-    runStage(
-      {
-        ...stage,
-        program: 'splitter/cli.js',
-        arguments: [
-          ...['--data', dataset.name],
-          ...['--clients', `${federation.clients}`],
-          ...['--out', run.paths.data],
-          ...scaleArguments(dataset.scale),
-          ...partitionArguments(federation.partition),
-          ...['--seed', `${seed}`],
-          ...(federation.simulate ? ['--virtual'] : []),
-        ],
-      },
-      run,
-    ),
-  );
+  const { seconds, took } = await stopwatch(() => runStage(splitCommand(run), run));
   const manifest = await readManifest(run.paths.manifest);
   tell(run, stage, `${describe(manifest)}  ${took}`);
   await run.metrics.append({ event: 'split', shards: clientsOf(manifest).length, seconds });

@@ -4,19 +4,11 @@ import { execa } from 'execa';
 import type { z } from 'zod';
 import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import { DATA_NOTE, type ProgressEvent, type Reporter } from '../lib/observability/events.js';
+import type { StageCommand } from './commands/stage-commands.js';
 
 /** One stage to run, for one client where it has one. */
 export interface StageTask {
-  readonly stage:
-    | 'split'
-    | 'init'
-    | 'train'
-    | 'aggregate'
-    | 'evaluate'
-    | 'simulate'
-    | 'report'
-    | 'serve'
-    | 'doctor';
+  readonly stage: StageCommand['stage'] | 'simulate' | 'report' | 'serve' | 'doctor';
   readonly client?: number;
   /** The round that it works for, and how many there are at most. */
   readonly round?: number;

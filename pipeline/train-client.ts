@@ -2,11 +2,17 @@
 import { z } from 'zod';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
-import { engineArguments } from './engine-arguments.js';
+import { trainCommand } from './commands/stage-commands.js';
 import { type LocalRun, tell } from './local-run.js';
 import type { TrainTask } from './runner.js';
-import { type EngineNote, lastJsonLine, runStage, type StageEnding, settleStage } from './stage-process.js';
-import { roundLearningRate, trainingArguments } from './training-task.js';
+import {
+  type EngineNote,
+  lastJsonLine,
+  runStage,
+  type StageEnding,
+  type StageTask,
+  settleStage,
+} from './stage-process.js';
 
 /** One client's part of a round's training. */
 export interface ClientTask {
@@ -50,27 +56,8 @@ export function settleTraining(run: LocalRun, task: ClientTask, ending: StageEnd
 }
 
 /** The trainer that a client is to be trained by. */
-export function trainerStage(run: LocalRun, { task, client }: ClientTask) {
-  const { paths, settings } = run;
-  return {
-    stage: 'train' as const,
-    client,
-    round: task.round,
-    rounds: settings.federation.rounds,
-    program: 'trainer/cli.js',
-    arguments: [
-      ...['--data', paths.shard(client)],
-      ...['--init', task.global.file],
-      ...['--out', paths.round(task.round).update(client)],
-      ...['--model', settings.model.name],
-      ...trainingArguments(settings, roundLearningRate(settings, task)),
-      ...['--client', `${client}`],
-      ...['--round', `${task.round}`],
-      ...['--seed', `${settings.seed}`],
-      ...['--threads', `${run.threads}`],
-      ...engineArguments(settings.engine),
-    ],
-  };
+export function trainerStage(run: LocalRun, { task, client }: ClientTask): StageTask {
+  return { ...trainCommand(run, task, client), rounds: run.settings.federation.rounds };
 }
 
 function clientRecord({ data, client }: ClientTask, result: z.infer<typeof trainResultSchema>): ClientRecord {

@@ -5,6 +5,7 @@ import { errorCode, placeFileAtomic, storageError } from '../lib/formats/atomic-
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
 import { formatLoss, formatSeconds } from '../lib/observability/format.js';
+import { roundLearningRate } from './commands/training-task.js';
 import { count, type LocalRun, tell, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { TrainOutcome, TrainTask } from './runner.js';
@@ -12,7 +13,6 @@ import { sharingCores } from './shared-cores.js';
 import { stageName } from './stage-process.js';
 import { type Attempted, attemptTraining, deadlineIn } from './train-attempts.js';
 import type { ClientTask, ClientTrainer } from './train-client.js';
-import { roundLearningRate } from './training-task.js';
 
 interface TrainOptions {
   readonly task: TrainTask;

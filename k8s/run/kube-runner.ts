@@ -5,13 +5,13 @@ import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/f
 import { type VolumePaths, volumePaths } from '../../lib/formats/volume.js';
 import { formatSeconds } from '../../lib/observability/format.js';
 import { aggregateResultSchema, rejectedUpdates } from '../../pipeline/aggregate-stage.js';
+import { roundLearningRate } from '../../pipeline/commands/training-task.js';
 import { withLoss } from '../../pipeline/evaluate-stage.js';
 import { count, tell, tellSkipped } from '../../pipeline/local-run.js';
 import { type FinishedRound, hashOfSelected } from '../../pipeline/record/open.js';
 import { failureOf, missedAccuracy } from '../../pipeline/run-failure.js';
 import type { GlobalModel, Runner } from '../../pipeline/runner.js';
 import { type RunResult, resultFacts } from '../../pipeline/summary.js';
-import { roundLearningRate } from '../../pipeline/training-task.js';
 import { ensureJob, removeJob } from './ensure-job.js';
 import { hasResults, podOfJob, readResult } from './job-result.js';
 import { jobSeconds } from './job-status.js';

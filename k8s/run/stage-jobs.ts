@@ -1,16 +1,19 @@
 /** The Jobs of a run, made from the templates: the same images, limits and security, other names and arguments. */
 import type { V1ConfigMap, V1Container, V1Job } from '@kubernetes/client-node';
-import { partitionArguments } from '../../lib/cli/partition-options.js';
-import { scaleArguments } from '../../lib/cli/scale-option.js';
 import { sha256 } from '../../lib/formats/atomic-file.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
-import { aggregatorArguments } from '../../pipeline/aggregate-stage.js';
-import { engineArguments } from '../../pipeline/engine-arguments.js';
+import {
+  aggregateCommand,
+  evaluateCommand,
+  initCommand,
+  type StageCommand,
+  splitCommand,
+  trainCommand,
+} from '../../pipeline/commands/stage-commands.js';
 import type { AggregateTask, EvaluateTask, TrainTask } from '../../pipeline/runner.js';
-import { roundLearningRate, trainingArguments } from '../../pipeline/training-task.js';
 import type { Values } from '../placeholders.js';
-import { containerOf, QUEUE_LABEL, readStage, type StageName } from '../stages.js';
+import { containerOf, QUEUE_LABEL, readStage } from '../stages.js';
 import { fillTemplate } from '../templates.js';
 import { HASH_ANNOTATION, jobName, type StageLabel, stageLabels } from './names.js';
 
@@ -50,55 +53,37 @@ type RecordStep = 'open' | 'trained' | 'tested' | 'end' | 'failed';
 
 /** Makes the Jobs of a run. */
 export function stageJobs(plan: JobPlan) {
-  const { settings, directory } = plan;
-  const paths = volumePaths(directory);
-  const { seed, dataset, federation, model } = settings;
-  const engine = engineArguments(settings.engine);
-  const stage = (name: StageName, args: readonly string[]): V1Job => {
-    const { job } = readStage(name, plan.values);
-    containerOf(job).args = [...args];
+  const { settings, threads } = plan;
+  const source = { settings, threads, paths: volumePaths(plan.directory) };
+  const stage = (command: StageCommand): V1Job => {
+    const { job } = readStage(command.stage, plan.values);
+    containerOf(job).args = [...command.arguments];
     return job;
   };
-  const evaluator = (file: string): V1Container => {
-    const job = stage('evaluate', [
-      ...['--model', file, '--data', paths.test, '--out', paths.accuracy],
-      ...engine,
-    ]);
-    return containerOf(job);
+  const evaluator = (file: string): V1Container =>
+    containerOf(stage(evaluateCommand(source, { models: [file] })));
+  /** A Job of the evaluator's template with nothing in it but the recorder. */
+  const recording = (step: RecordStep): V1Job => {
+    const { job } = readStage('evaluate', plan.values);
+    replaceContainer(job, recorder(plan, step));
+    return job;
   };
   return {
     /** Judges the data, opens the volume, then splits: all look at what lies there. */
     start(facts: object, { fresh }: { readonly fresh: boolean }): PlannedJob {
-      const job = stage('split', [
-        ...['--data', dataset.name],
-        ...['--clients', `${federation.clients}`],
-        ...['--out', paths.data],
-        ...scaleArguments(dataset.scale),
-        ...partitionArguments(federation.partition),
-        ...['--seed', `${seed}`],
-      ]);
+      const job = stage(splitCommand(source));
       const splitter = containerOf(job);
       const check = { ...splitter, name: CHECKER, args: [...(splitter.args ?? []), '--check'] };
       const open = recorder(plan, 'open', fresh ? ['--fresh'] : []);
       return planned(plan, { stage: 'start', job, first: [check, open], facts, isFresh: true });
     },
     init(): PlannedJob {
-      const job = stage('init', [
-        ...['--data', paths.test, '--out', paths.round(1).globalModel],
-        ...['--model', model.name, '--seed', `${seed}`],
-      ]);
+      const job = stage(initCommand(source));
       return planned(plan, { stage: 'init', job });
     },
     train(task: TrainTask): PlannedJob {
       const { round, clients, quorum = clients.length } = task;
-      const update = `${paths.round(round).updates}/{client}.h5`;
-      const job = stage('train', [
-        ...['--data', `${paths.data}/{client}.npz`, '--init', task.global.file, '--out', update],
-        ...['--model', model.name],
-        ...trainingArguments(settings, roundLearningRate(settings, task)),
-        ...['--round', `${round}`, '--seed', `${seed}`, '--threads', `${plan.threads}`],
-        ...engine,
-      ]);
+      const job = stage(trainCommand(source, task));
       const { spec } = job;
       const variable = containerOf(job).env?.find(({ name }) => name === 'FEDBATCH_CLIENTS');
       if (spec === undefined || variable === undefined)
@@ -117,13 +102,9 @@ export function stageJobs(plan: JobPlan) {
       const { selected } = facts as { readonly selected: readonly number[] };
       const minUpdates = Math.min(task.quorum ?? task.updates.length, task.updates.length);
       // The facts come from the trainers' pods by way of the API server: what lies on the volume cannot change them.
-      const told = {
-        task,
-        minUpdates,
-        record: `${FACTS_DIRECTORY}/${FACTS_FILE}`,
-        selected: selected.length,
-      };
-      const job = stage('aggregate', aggregatorArguments({ paths, settings }, told));
+      const record = `${FACTS_DIRECTORY}/${FACTS_FILE}`;
+      const round = { round: task.round, clients: selected };
+      const job = stage(aggregateCommand(source, round, { minUpdates, record }));
       const container = containerOf(job);
       container.volumeMounts = [...(container.volumeMounts ?? []), FACTS_MOUNT];
       return planned(plan, {
@@ -136,9 +117,8 @@ export function stageJobs(plan: JobPlan) {
     },
     /** The test, then the round's record. */
     evaluate({ round, global }: EvaluateTask, facts: object): PlannedJob {
-      const job = stage('evaluate', []);
+      const job = recording('tested');
       const first = [evaluator(global.file)];
-      replaceContainer(job, recorder(plan, 'tested'));
       return planned(plan, { stage: 'evaluate', round, job, first, facts });
     },
     /** The results take their places; `test` is a last model whose test was overwritten. */
@@ -146,15 +126,13 @@ export function stageJobs(plan: JobPlan) {
       facts: object,
       { test, identity }: { readonly test: string | undefined; readonly identity: string },
     ): PlannedJob {
-      const job = stage('evaluate', []);
-      replaceContainer(job, recorder(plan, 'end'));
+      const job = recording('end');
       const first = test === undefined ? [] : [evaluator(test)];
       return planned(plan, { stage: 'end', job, first, facts, identity });
     },
     /** The run's failure is put on its record. */
     failed(facts: object): PlannedJob {
-      const job = stage('evaluate', []);
-      replaceContainer(job, recorder(plan, 'failed'));
+      const job = recording('failed');
       return planned(plan, { stage: 'failed', job, facts, isFresh: true });
     },
   };

@@ -1,6 +1,12 @@
 /** Where everything lies on the volume: the contract between the stages. */
 import { join } from 'node:path';
 
+/** What stands in a path for the number of a client that the index of its Job chooses. */
+export const INDEXED_CLIENT = '{client}';
+
+/** A client's number, or what stands for it. */
+type ClientPlace = number | typeof INDEXED_CLIENT;
+
 /** Paths below the root of a run's volume. Rounds are numbered from 1, clients from 0. */
 export interface VolumePaths {
   readonly root: string;
@@ -19,7 +25,7 @@ export interface VolumePaths {
   /** Directory of the rounds, and of the clients' latest models. */
   readonly rounds: string;
   readonly models: string;
-  shard(client: number): string;
+  shard(client: ClientPlace): string;
   clientModel(client: number): string;
   round(round: number): RoundPaths;
 }
@@ -32,7 +38,7 @@ export interface RoundPaths {
   readonly serverState: string;
   readonly updates: string;
   readonly record: string;
-  update(client: number): string;
+  update(client: ClientPlace): string;
 }
 
 /** The paths of the volume at `root`; touches no file. */

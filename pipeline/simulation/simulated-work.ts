@@ -11,13 +11,12 @@ import {
   trainReplySchema,
 } from '../../lib/formats/simulation-messages.js';
 import { concludeAggregation, failAggregation, tellAggregated } from '../aggregate-record.js';
-import { noiseArguments, stateFiles } from '../aggregate-stage.js';
-import { engineArguments } from '../engine-arguments.js';
+import { noiseArguments, stateFiles } from '../commands/stage-commands.js';
+import { engineArguments, roundLearningRate, trainingArguments } from '../commands/training-task.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from '../local-run.js';
 import { holds } from '../round-ledger.js';
 import type { RoundStep, RoundWork } from '../round-work.js';
 import type { AggregateOutcome, AggregateTask, GlobalModel, TrainOutcome, TrainTask } from '../runner.js';
-import { roundLearningRate, trainingArguments } from '../training-task.js';
 import { type SimulatorProcess, startSimulator } from './simulator-process.js';
 
 /** Work by a simulator, which is started when there is something to do. */
@@ -43,13 +42,14 @@ export function simulatedWork(run: LocalRun): RoundWork {
 
 type Started = () => SimulatorProcess;
 
-function simulatorArguments({ paths, settings, jobs, threads }: LocalRun): readonly string[] {
+function simulatorArguments(run: LocalRun): readonly string[] {
+  const { paths, settings, jobs, threads } = run;
   const { seed, engine, training, strategy = FEDAVG } = settings;
   return [
     ...['--data', paths.data],
     ...trainingArguments(settings, training.learningRate),
     ...strategyArguments(strategy),
-    ...noiseArguments({ paths, strategy }),
+    ...noiseArguments(run),
     ...['--seed', `${seed}`],
     ...['--jobs', `${jobs}`],
     ...['--threads', `${threads}`],

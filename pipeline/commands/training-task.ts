@@ -1,7 +1,7 @@
-/** What the clients of a round are asked to do, from the run's settings: the same for every runner. */
-import { learningRateOf } from '../lib/federation/learning-rate.js';
-import type { LocalWork } from '../lib/federation/local-work.js';
-import type { RunSettings } from '../lib/formats/run-record.js';
+/** What a run's settings come to for its stages: each client's work, a round's learning rate, the arguments that say so. */
+import { learningRateOf } from '../../lib/federation/learning-rate.js';
+import type { LocalWork } from '../../lib/federation/local-work.js';
+import type { RunSettings } from '../../lib/formats/run-record.js';
 
 /** Epochs or steps of every client. */
 export function localWork({ epochs, localSteps }: RunSettings['training']): LocalWork {
@@ -33,4 +33,9 @@ export function trainingArguments({ training }: RunSettings, learningRate: numbe
     ...['--momentum', `${training.momentum}`],
     ...['--proximal', `${training.proximal ?? 0}`],
   ];
+}
+
+/** The arguments that choose the run's engine. */
+export function engineArguments({ name, backend }: RunSettings['engine']): readonly string[] {
+  return ['--engine', name, ...(backend === undefined ? [] : ['--backend', backend])];
 }

@@ -1,7 +1,7 @@
 /** What a run's settings mean for the clients of a round. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RunSettings } from '../lib/formats/run-record.js';
+import type { RunSettings } from '../../lib/formats/run-record.js';
 import { localWork, roundLearningRate, trainingArguments } from './training-task.js';
 
 const settings = (training: Partial<RunSettings['training']>): RunSettings => ({

@@ -1,0 +1,225 @@
+/** Each stage's command: a pure function of a run's settings, its volume, the round and the client. All targets run these. */
+import { partitionArguments } from '../../lib/cli/partition-options.js';
+import { scaleArguments } from '../../lib/cli/scale-option.js';
+import { strategyArguments } from '../../lib/cli/strategy-options.js';
+import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
+import type { RunSettings } from '../../lib/formats/run-record.js';
+import { INDEXED_CLIENT, type VolumePaths } from '../../lib/formats/volume.js';
+import { engineArguments, roundLearningRate, trainingArguments } from './training-task.js';
+
+/** What the commands of a run are made from. */
+export interface CommandSource {
+  readonly settings: RunSettings;
+  /** Where the stages see the run's volume. */
+  readonly paths: VolumePaths;
+}
+
+/** One call of a stage's program. */
+export interface StageCommand {
+  readonly stage: 'split' | 'init' | 'train' | 'aggregate' | 'evaluate';
+  readonly round?: number;
+  readonly client?: number;
+  /** The program below the compiled project, e.g. `trainer/cli.js`. */
+  readonly program: string;
+  readonly arguments: readonly string[];
+  /** Files that have to be there, and files that are there afterwards. */
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+}
+
+/** A round's number, and the clients that it selects. */
+export interface RoundSelection {
+  readonly round: number;
+  readonly clients: readonly number[];
+}
+
+/** Deals the dataset to the clients. */
+export function splitCommand({ settings, paths }: CommandSource): StageCommand {
+  const { seed, dataset, federation } = settings;
+  return {
+    stage: 'split',
+    program: 'splitter/cli.js',
+    arguments: [
+      ...['--data', dataset.name],
+      ...['--clients', `${federation.clients}`],
+      ...['--out', paths.data],
+      ...scaleArguments(dataset.scale),
+      ...partitionArguments(federation.partition),
+      ...['--seed', `${seed}`],
+      ...(federation.simulate ? ['--virtual'] : []),
+    ],
+    reads: [],
+    writes: [paths.manifest, paths.test],
+  };
+}
+
+/** Makes the seeded initial model. */
+export function initCommand({ settings, paths }: CommandSource): StageCommand {
+  const file = paths.round(1).globalModel;
+  return {
+    stage: 'init',
+    program: 'trainer/init-cli.js',
+    arguments: [
+      // It tells the shape of the images, and there is one whatever the shards; the manifest tells the classes.
+      ...['--data', paths.test],
+      ...['--out', file],
+      ...['--model', settings.model.name],
+      ...['--seed', `${settings.seed}`],
+    ],
+    reads: [paths.test, paths.manifest],
+    writes: [file],
+  };
+}
+
+/**
+ * Trains one client of a round.
+ *
+ * @param client its number; without one the paths hold `{client}`, which the trainer fills in by the index of its Job
+ */
+export function trainCommand(
+  { settings, paths, threads }: CommandSource & { readonly threads: number },
+  { round, clients }: RoundSelection,
+  client?: number,
+): StageCommand {
+  const files = paths.round(round);
+  const data = paths.shard(client ?? INDEXED_CLIENT);
+  const update = files.update(client ?? INDEXED_CLIENT);
+  return {
+    stage: 'train',
+    round,
+    ...(client === undefined ? {} : { client }),
+    program: 'trainer/cli.js',
+    arguments: [
+      ...['--data', data],
+      ...['--init', files.globalModel],
+      ...['--out', update],
+      ...['--model', settings.model.name],
+      ...trainingArguments(settings, roundLearningRate(settings, { round, clients })),
+      ...['--round', `${round}`],
+      ...['--seed', `${settings.seed}`],
+      ...['--threads', `${threads}`],
+      ...engineArguments(settings.engine),
+      ...(client === undefined ? [] : ['--client', `${client}`]),
+    ],
+    reads: [data, files.globalModel],
+    writes: [update],
+  };
+}
+
+/** What an aggregation is told beside the run and the round. */
+export interface AggregateFiles {
+  /** Fewest good updates. */
+  readonly minUpdates: number;
+  /** The file that lists what the clients reported; without it all selected clients count that left an update. */
+  readonly record?: string | undefined;
+  /** Where the new global model goes; by default to where the next round starts from. */
+  readonly out?: string | undefined;
+}
+
+/** Makes a round's updates the next global model. */
+export function aggregateCommand(
+  source: CommandSource,
+  { round, clients }: RoundSelection,
+  { minUpdates, record, out = source.paths.round(round + 1).globalModel }: AggregateFiles,
+): StageCommand {
+  const { settings, paths } = source;
+  const { updates, globalModel } = paths.round(round);
+  const state = stateFiles(source, round);
+  return {
+    stage: 'aggregate',
+    round,
+    program: 'aggregator/cli.js',
+    arguments: [
+      ...['--dir', updates],
+      ...(record === undefined ? ['--clients', clients.join(',')] : ['--reported', record]),
+      ...['--manifest', paths.manifest],
+      ...['--out', out],
+      ...['--parent', globalModel],
+      ...['--round', `${round}`],
+      ...['--min-updates', `${minUpdates}`],
+      ...strategyArguments(settings.strategy ?? FEDAVG),
+      ...(state?.in === undefined ? [] : ['--state-in', state.in]),
+      ...(state === undefined ? [] : ['--state-out', state.out]),
+      ...privacyArguments(source, clients.length),
+    ],
+    reads: [
+      ...clients.map((client) => paths.round(round).update(client)),
+      ...[globalModel, paths.manifest],
+      ...(record === undefined ? [] : [record]),
+      ...(state?.in === undefined ? [] : [state.in]),
+    ],
+    writes: [out, ...(state === undefined ? [] : [state.out])],
+  };
+}
+
+/** Where a server optimizer's state lies; undefined for strategies without one. */
+export function stateFiles(
+  { paths, settings }: CommandSource,
+  round: number,
+): { readonly in?: string; readonly out: string } | undefined {
+  if (!keepsState(settings.strategy ?? FEDAVG)) return undefined;
+  const out = paths.round(round + 1).serverState;
+  return round === 1 ? { out } : { in: paths.round(round).serverState, out };
+}
+
+/** What a private aggregation is told of the run. */
+function privacyArguments(source: CommandSource, selected: number): readonly string[] {
+  const { strategy, seed, federation } = source.settings;
+  if (strategy?.privacy === undefined) return [];
+  return [
+    ...['--dp-participants', `${selected}`],
+    ...['--dp-population', `${federation.clients}`],
+    ...noiseArguments(source),
+    ...['--seed', `${seed}`],
+  ];
+}
+
+/** Where the key of a private run's noise lies. */
+export function noiseArguments({ paths, settings: { strategy } }: CommandSource): readonly string[] {
+  return strategy?.privacy?.noiseSource === 'system' ? ['--dp-noise-file', paths.noiseKey] : [];
+}
+
+/** Models to test, and how. */
+export interface TestFiles {
+  readonly models: readonly string[];
+  /** Where the result goes; by default to the run's own accuracy.json. */
+  readonly out?: string;
+  readonly round?: number;
+  /** Of the test; by default as many as the machine or container has cores. */
+  readonly threads?: number;
+  /** Accuracy below which the test fails. */
+  readonly minAccuracy?: string;
+}
+
+/** Tests models on the held-out examples. */
+export function evaluateCommand(
+  { settings, paths }: CommandSource,
+  { models, out = paths.accuracy, round, threads, minAccuracy }: TestFiles,
+): StageCommand {
+  return {
+    stage: 'evaluate',
+    ...(round === undefined ? {} : { round }),
+    program: 'evaluator/cli.js',
+    arguments: [
+      ...['--model', ...models],
+      ...['--data', paths.test],
+      ...['--out', out],
+      ...(threads === undefined ? [] : ['--threads', `${threads}`]),
+      ...(minAccuracy === undefined ? [] : ['--min-accuracy', minAccuracy]),
+      ...engineArguments(settings.engine),
+    ],
+    reads: [...models, paths.test],
+    writes: [out],
+  };
+}
+
+/** The same arguments with each flag and its value in one word, as manifests hold them. */
+export function joinedArguments(words: readonly string[]): readonly string[] {
+  const joined: string[] = [];
+  for (const word of words) {
+    const flag = joined.at(-1);
+    if (word.startsWith('--') || flag === undefined || flag.includes('=')) joined.push(word);
+    else joined[joined.length - 1] = `${flag}=${word}`;
+  }
+  return joined;
+}
