@@ -11,11 +11,11 @@ import {
   type EngineRenderFlags,
   refuseWithoutEngine,
   renderEngine,
-} from './engines/render-engine.js';
-import { toJson, toYaml } from './manifest-text.js';
-import { render, templateNamed } from './render.js';
-import { addTemplateOptions, type TemplateFlags, valuesOf } from './template-options.js';
-import { TEMPLATE_NAMES } from './templates.js';
+} from '../workflows/render-workflow.js';
+import { toJson, toYaml } from './manifests/manifest-text.js';
+import { render, templateNamed } from './manifests/render.js';
+import { addTemplateOptions, type TemplateFlags, valuesOf } from './manifests/template-options.js';
+import { TEMPLATE_NAMES } from './manifests/templates.js';
 
 interface RenderFlags extends TemplateFlags, EngineRenderFlags {
   readonly clients?: number;

@@ -120,7 +120,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 function trainersOption(): Option {
   return new Option(
     '--trainers <who>',
-    'who trains: processes here, or with pipe an external trainer that reads stdout and answers on stdin (docs/ENGINES.md)',
+    'who trains: processes here, or with pipe an external trainer that reads stdout and answers on stdin (docs/TARGETS.md)',
   )
     .choices(TRAINERS)
     .default('processes');

@@ -12,9 +12,9 @@ import {
   trainCommand,
 } from '../../pipeline/commands/stage-commands.js';
 import type { AggregateTask, EvaluateTask, TrainTask } from '../../pipeline/runner.js';
-import type { Values } from '../placeholders.js';
-import { containerOf, QUEUE_LABEL, readStage } from '../stages.js';
-import { fillTemplate } from '../templates.js';
+import type { Values } from '../manifests/placeholders.js';
+import { containerOf, QUEUE_LABEL, readStage } from '../manifests/stages.js';
+import { fillTemplate } from '../manifests/templates.js';
 import { HASH_ANNOTATION, jobName, type StageLabel, stageLabels } from './names.js';
 
 /** A Job to be there, and the facts that its recorder is given. */

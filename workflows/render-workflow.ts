@@ -1,13 +1,13 @@
 /** `fedbatch k8s render --engine`: which engines there are, the options that only they take, and their files. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { integerOption, numberOption } from '../../lib/cli/options.js';
-import { UsageError } from '../../lib/core/errors.js';
-import { parseQuorum, type Quorum } from '../../lib/federation/participation.js';
+import { integerOption, numberOption } from '../lib/cli/options.js';
+import { UsageError } from '../lib/core/errors.js';
+import { parseQuorum, type Quorum } from '../lib/federation/participation.js';
 import { argoWorkflow } from './argo.js';
-import { type EngineJob, type EngineJobOptions, engineJob } from './engine-job.js';
 import { jobSet } from './jobset.js';
 import { kfpPipeline } from './kfp.js';
 import { kubeflowObjects } from './kubeflow.js';
+import { type EngineJob, type EngineJobOptions, engineJob } from './workflow-job.js';
 
 /** A file, and the objects in it. */
 export interface EngineFile {
@@ -39,7 +39,7 @@ export interface EngineRenderFlags {
 export function addEngineOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--engine <name>', 'the whole job for another engine (docs/ENGINES.md)').choices(
+      new Option('--engine <name>', 'the whole job for another engine (docs/TARGETS.md)').choices(
         Object.keys(ENGINES),
       ),
     )

@@ -1,8 +1,8 @@
 /** The job as a JobSet: one object, in which each stage waits for the one before it. */
 import type { V1Job } from '@kubernetes/client-node';
-import { QUEUE_LABEL } from '../stages.js';
-import { type EngineJob, requireAllClients } from './engine-job.js';
+import { QUEUE_LABEL } from '../k8s/manifests/stages.js';
 import { openingJob, roundJob } from './round-jobs.js';
+import { type EngineJob, requireAllClients } from './workflow-job.js';
 
 /** The JobSet, of all rounds. */
 export function jobSet(job: EngineJob): object {

@@ -1,6 +1,6 @@
 /** The placeholders of the templates: what each one means, what stands in its place by default, which values it takes. */
-import { UsageError } from '../lib/core/errors.js';
-import { MODEL_NAMES } from '../lib/model/model-zoo.js';
+import { UsageError } from '../../lib/core/errors.js';
+import { MODEL_NAMES } from '../../lib/model/model-zoo.js';
 
 /** What values of one kind look like. */
 interface Kind {

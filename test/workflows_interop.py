@@ -1,6 +1,6 @@
 """Opens rendered jobs with the engines' own Python packages; prints as JSON what these made of them.
 
-    python engines_interop.py workflow.yaml pipeline.yaml jobset.yaml runtime.yaml train-job.yaml
+    python workflows_interop.py workflow.yaml pipeline.yaml jobset.yaml runtime.yaml train-job.yaml
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 /** The job for Kubeflow Trainer: a TrainingRuntime, a TrainJob for the trainers of each round, Jobs between them. */
-import { containerOf, QUEUE_LABEL } from '../stages.js';
-import { type EngineJob, type JobRound, roundArguments, roundTexts } from './engine-job.js';
+import { containerOf, QUEUE_LABEL } from '../k8s/manifests/stages.js';
 import { clientsVariable, openingJob, roundJob } from './round-jobs.js';
+import { type EngineJob, type JobRound, roundArguments, roundTexts } from './workflow-job.js';
 
 const API_VERSION = 'trainer.kubeflow.org/v1alpha1';
 

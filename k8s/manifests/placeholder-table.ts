@@ -1,14 +1,14 @@
-/** The table of placeholders in docs/KUBERNETES.md; `node dist/k8s/placeholder-table.js` writes it there. */
+/** The table of placeholders in docs/KUBERNETES.md; `node dist/k8s/manifests/placeholder-table.js` writes it there. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { isMain } from '../lib/cli/is-main.js';
+import { isMain } from '../../lib/cli/is-main.js';
 import { PLACEHOLDER_NAMES, PLACEHOLDERS } from './placeholders.js';
 import { placeholdersIn, readTemplate, TEMPLATE_NAMES, TEMPLATES } from './templates.js';
 
 /** The guide that holds the table. */
-export const GUIDE = fileURLToPath(new URL('../../docs/KUBERNETES.md', import.meta.url));
+export const GUIDE = fileURLToPath(new URL('../../../docs/KUBERNETES.md', import.meta.url));
 
-const BEGIN = '<!-- placeholders: written by dist/k8s/placeholder-table.js -->\n';
+const BEGIN = '<!-- placeholders: written by dist/k8s/manifests/placeholder-table.js -->\n';
 const END = '<!-- /placeholders -->\n';
 
 /** The guide with the table as it should be. */

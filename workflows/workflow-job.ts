@@ -1,13 +1,14 @@
 /** A whole job for another engine: the stages of the templates, and what each of its rounds puts into their arguments. */
-import { UsageError } from '../../lib/core/errors.js';
+
+import type { Values } from '../k8s/manifests/placeholders.js';
+import { readStage, type Stage, type StageName } from '../k8s/manifests/stages.js';
+import { UsageError } from '../lib/core/errors.js';
 import {
   checkParticipation,
   type Quorum,
   requiredUpdates,
   selectClients,
-} from '../../lib/federation/participation.js';
-import type { Values } from '../placeholders.js';
-import { readStage, type Stage, type StageName } from '../stages.js';
+} from '../lib/federation/participation.js';
 
 /** What is asked for. */
 export interface EngineJobOptions {

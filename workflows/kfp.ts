@@ -1,6 +1,7 @@
 /** The job as a pipeline of Kubeflow Pipelines v2: the compiled form (IR) that the `kfp` SDK and its backend load. */
-import { UsageError } from '../../lib/core/errors.js';
-import { containerOf, QUEUE_LABEL, type Stage, type StageName } from '../stages.js';
+
+import { containerOf, QUEUE_LABEL, type Stage, type StageName } from '../k8s/manifests/stages.js';
+import { UsageError } from '../lib/core/errors.js';
 import {
   commandOf,
   type EngineJob,
@@ -8,7 +9,7 @@ import {
   requireAllClients,
   roundArguments,
   roundTexts,
-} from './engine-job.js';
+} from './workflow-job.js';
 
 const ROUND_INPUTS = ['round', 'directory', 'selected', 'minUpdates', 'model', 'minAccuracy'] as const;
 

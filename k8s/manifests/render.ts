@@ -1,5 +1,5 @@
 /** Renders templates: the objects that a cluster is given, with every placeholder filled in. */
-import { UsageError } from '../lib/core/errors.js';
+import { UsageError } from '../../lib/core/errors.js';
 import type { Values } from './placeholders.js';
 import { QUEUE_LABEL } from './stages.js';
 import {

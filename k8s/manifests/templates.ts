@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments, visit } from 'yaml';
-import { UsageError } from '../lib/core/errors.js';
+import { UsageError } from '../../lib/core/errors.js';
 import {
   checkValues,
   isPlaceholder,
@@ -37,7 +37,7 @@ export type TemplateName = keyof typeof TEMPLATES;
 export const TEMPLATE_NAMES = Object.keys(TEMPLATES) as readonly TemplateName[];
 
 /** Where the templates lie (the compiled module lies in dist/k8s). */
-export const TEMPLATE_DIRECTORY = fileURLToPath(new URL('../../k8s/', import.meta.url));
+export const TEMPLATE_DIRECTORY = fileURLToPath(new URL('../../../k8s/', import.meta.url));
 
 /** What every object of Kubernetes has; the rest is as the template says. */
 export interface KubernetesObject {

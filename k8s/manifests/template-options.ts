@@ -1,8 +1,8 @@
 /** The options of every command that fills templates, and the values that they make. */
 import type { Command } from 'commander';
-import { integerOption } from '../lib/cli/options.js';
-import { packageVersion } from '../lib/cli/version.js';
-import { UsageError } from '../lib/core/errors.js';
+import { integerOption } from '../../lib/cli/options.js';
+import { packageVersion } from '../../lib/cli/version.js';
+import { UsageError } from '../../lib/core/errors.js';
 import {
   checkValues,
   isPlaceholder,

@@ -1,6 +1,6 @@
 /** The job as an Argo Workflow: one step after the other, a round as a template of its own, a pod for each client. */
-import { containerOf, QUEUE_LABEL, type Stage } from '../stages.js';
-import { commandOf, type EngineJob, type RoundTexts, roundArguments, roundTexts } from './engine-job.js';
+import { containerOf, QUEUE_LABEL, type Stage } from '../k8s/manifests/stages.js';
+import { commandOf, type EngineJob, type RoundTexts, roundArguments, roundTexts } from './workflow-job.js';
 
 /** What a round of the workflow is told. */
 const ROUND_PARAMETERS = ['round', 'directory', 'selected', 'minUpdates', 'model', 'minAccuracy'] as const;

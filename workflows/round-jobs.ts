@@ -1,7 +1,7 @@
 /** The Jobs of a job's rounds: the templates' own, with a round's arguments, clients and name. */
 import type { V1Job } from '@kubernetes/client-node';
-import { containerOf, QUEUE_LABEL } from '../stages.js';
-import { type EngineJob, type JobRound, roundArguments, roundTexts } from './engine-job.js';
+import { containerOf, QUEUE_LABEL } from '../k8s/manifests/stages.js';
+import { type EngineJob, type JobRound, roundArguments, roundTexts } from './workflow-job.js';
 
 /** Stages that each round has. */
 export type RoundStage = 'train' | 'aggregate' | 'evaluate';

@@ -6,9 +6,17 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parseAllDocuments } from 'yaml';
-import { UsageError } from '../../lib/core/errors.js';
-import { selectClients } from '../../lib/federation/participation.js';
-import { sha256OfFile } from '../../lib/formats/atomic-file.js';
+import type { KubernetesObject } from '../k8s/manifests/templates.js';
+import { faultsOf } from '../k8s/testing/check-manifest.js';
+import { fieldsOf129, newestFields } from '../k8s/testing/fields.js';
+import { UsageError } from '../lib/core/errors.js';
+import { selectClients } from '../lib/federation/participation.js';
+import { sha256OfFile } from '../lib/formats/atomic-file.js';
+import { runCommand } from '../test/program-host.js';
+import { finishRun } from '../test/runs.js';
+import { projectRoot } from '../test/sources.js';
+import { sharedDirectory } from '../test/temporary-directory.js';
+import { writeTinyDataset } from '../test/tiny-dataset.js';
 import {
   argoWaves,
   jobSetWaves,
@@ -16,16 +24,8 @@ import {
   kubeflowWaves,
   type StartedContainer,
   type Wave,
-} from '../../test/engine-steps.js';
-import { runCommand } from '../../test/program-host.js';
-import { finishRun } from '../../test/runs.js';
-import { projectRoot } from '../../test/sources.js';
-import { sharedDirectory } from '../../test/temporary-directory.js';
-import { writeTinyDataset } from '../../test/tiny-dataset.js';
-import type { KubernetesObject } from '../templates.js';
-import { faultsOf } from '../testing/check-manifest.js';
-import { fieldsOf129, newestFields } from '../testing/fields.js';
-import { renderEngine, type WorkflowName } from './render-engine.js';
+} from '../test/workflow-steps.js';
+import { renderEngine, type WorkflowName } from './render-workflow.js';
 
 const ENGINES = ['argo', 'kfp', 'kubeflow', 'jobset'] as const satisfies readonly WorkflowName[];
 
@@ -56,7 +56,7 @@ function objectsOf(engine: WorkflowName, flags: object = FLAGS, options: object 
 /** The definitions that the engines publish, by file. */
 const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
 for (const name of ['argo', 'kfp', 'kubeflow']) {
-  const text = readFileSync(join(projectRoot, 'k8s', 'engines', 'fixtures', `${name}.json`), 'utf8');
+  const text = readFileSync(join(projectRoot, 'workflows', 'fixtures', `${name}.json`), 'utf8');
   ajv.addSchema(JSON.parse(text) as object, name);
 }
 

@@ -1,16 +1,16 @@
-/** The engines' own Python packages open what `fedbatch k8s render --engine` makes: see scripts/test-engines.sh. */
+/** The engines' own Python packages open what `fedbatch k8s render --engine` makes: see scripts/test-workflows.sh. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { execa } from 'execa';
-import { renderEngine, type WorkflowName } from '../k8s/engines/render-engine.js';
-import { toYaml } from '../k8s/manifest-text.js';
+import { toYaml } from '../k8s/manifests/manifest-text.js';
+import { renderEngine, type WorkflowName } from '../workflows/render-workflow.js';
 import { projectRoot } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const python = process.env.FEDBATCH_ENGINES_PYTHON;
-const skip = python === undefined ? 'no FEDBATCH_ENGINES_PYTHON: run scripts/test-engines.sh' : false;
+const python = process.env.FEDBATCH_WORKFLOWS_PYTHON;
+const skip = python === undefined ? 'no FEDBATCH_WORKFLOWS_PYTHON: run scripts/test-workflows.sh' : false;
 
 const VALUES = { WORKER_NUMBER: '4', EPOCH: '2', BATCH: '100', GPU: '1' };
 const FLAGS = { rounds: 2, fraction: 0.5 };
@@ -46,7 +46,7 @@ function write(engine: WorkflowName, kind?: string, mistake?: readonly [string, 
 }
 
 async function open(paths: readonly string[]): Promise<Answer> {
-  const script = join(projectRoot, 'test', 'engines_interop.py');
+  const script = join(projectRoot, 'test', 'workflows_interop.py');
   const { stdout } = await execa(python ?? '', [script, ...paths]);
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Answer;
 }

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
 import { parseAllDocuments } from 'yaml';
-import { runCommand } from '../test/program-host.js';
-import { temporaryDirectory } from '../test/temporary-directory.js';
+import { runCommand } from '../../test/program-host.js';
+import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { toYaml } from './manifest-text.js';
 import { GUIDE, withTable } from './placeholder-table.js';
 import { isPlaceholder, PLACEHOLDER_NAMES, PLACEHOLDERS, type Values } from './placeholders.js';
@@ -64,7 +64,11 @@ describe('the templates', () => {
 
   it('are told by the table of the guide', () => {
     const guide = readFileSync(GUIDE, 'utf8');
-    assert.equal(guide, withTable(guide), 'npm run build && node dist/k8s/placeholder-table.js writes it');
+    assert.equal(
+      guide,
+      withTable(guide),
+      'npm run build && node dist/k8s/manifests/placeholder-table.js writes it',
+    );
   });
 
   it('name the images of this release', () => {
