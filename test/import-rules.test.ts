@@ -12,6 +12,7 @@ const LIBRARY = [
   'lib/html',
   'lib/model',
   'lib/observability',
+  'lib/settings',
   'lib/system',
 ];
 /** What users may ask for: names alone, which load nothing. */
@@ -31,6 +32,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/digits': ['lib/core'],
   'lib/formats': ['lib/core', 'lib/federation'],
   'lib/observability': ['lib/core', 'lib/federation'],
+  // Names of engines and models, but nothing that runs them.
+  'lib/settings': ['lib/core', 'lib/federation', ...NAMES],
   'lib/system': ['lib/core'],
   'lib/html': [],
   'lib/cli': ['lib/core', 'lib/federation', 'lib/observability', 'lib/system', ...NAMES],
