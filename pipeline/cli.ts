@@ -2,10 +2,9 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { choiceOf } from '../lib/cli/engine-options.js';
-import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { partitionOf } from '../lib/cli/partition-options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { UsageError } from '../lib/core/errors.js';
 import type { RunSettings } from '../lib/formats/run-record.js';

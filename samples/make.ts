@@ -1,11 +1,12 @@
 /** Makes the sample pictures: generated digits as pen on paper, to click on or to upload. */
+
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { writeDigit } from '../datasets/digits/digit.js';
 import type { Blot, Ink } from '../datasets/digits/pen.js';
 import { rasterise } from '../datasets/digits/rasterise.js';
-import { isMain } from '../lib/cli/is-main.js';
+import { isMain } from '../lib/cli/program.js';
 import { randomStream } from '../lib/core/random.js';
 import { writeFileAtomic } from '../lib/formats/atomic-file.js';
 

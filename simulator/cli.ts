@@ -8,9 +8,8 @@ import {
   engineOption,
   threadsOption,
 } from '../lib/cli/engine-options.js';
-import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { addStrategyOptions, type StrategyFlags, strategyOf } from '../lib/cli/strategy-options.js';
 import {
   addTrainingOptions,

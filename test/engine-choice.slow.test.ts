@@ -9,7 +9,7 @@ import { describeKerasConfig } from '../lib/engine/keras-model.js';
 import { writeShard } from '../lib/formats/dataset.js';
 import { readKerasFile } from '../lib/formats/keras-hdf5.js';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
-import { hasNvidiaDriver } from '../lib/system/nvidia.js';
+import { hasNvidiaDriver } from '../lib/system/cores.js';
 import { copyHouse, writePackages } from './house-copy.js';
 import { lastLine, quarterExamples, runProgramFile } from './programs.js';
 import { projectRoot } from './sources.js';

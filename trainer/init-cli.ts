@@ -1,8 +1,7 @@
 /** `fedbatch init`: writes the seeded initial global model that all clients of round 1 start from. */
 import { Command } from 'commander';
-import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import { modelOption } from '../lib/cli/training-options.js';
 import { parameterCount } from '../lib/core/weights.js';

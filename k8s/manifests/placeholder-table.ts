@@ -1,7 +1,7 @@
 /** The table of placeholders in docs/KUBERNETES.md; `node dist/k8s/manifests/placeholder-table.js` writes it there. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { isMain } from '../../lib/cli/is-main.js';
+import { isMain } from '../../lib/cli/program.js';
 import { PLACEHOLDER_NAMES, PLACEHOLDERS } from './placeholders.js';
 import { placeholdersIn, readTemplate, TEMPLATE_NAMES, TEMPLATES } from './templates.js';
 

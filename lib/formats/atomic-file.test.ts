@@ -5,14 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { DataError, StorageError } from '../core/errors.js';
-import {
-  placeFileAtomic,
-  removeTemporaryFiles,
-  sha256,
-  sha256OfFile,
-  TEMPORARY_PREFIX,
-  writeFileAtomic,
-} from './atomic-file.js';
+import { placeFileAtomic, removeTemporaryFiles, TEMPORARY_PREFIX, writeFileAtomic } from './atomic-file.js';
+import { sha256, sha256OfFile } from './read-file.js';
 
 let directory = '';
 const at = (name: string) => join(directory, name);

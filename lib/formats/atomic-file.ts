@@ -1,10 +1,9 @@
-/** Whole-file reads and atomic writes: a reader sees the old file or the new one, never a part. */
-import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { access, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+/** Atomic writes: a reader sees the old file or the new one, never a part. */
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { DataError, StorageError } from '../core/errors.js';
+import { StorageError } from '../core/errors.js';
+import { errorCode, readFileBytes } from './read-file.js';
 
 /** Starts the name of every file that is still being written; readers of a directory pass over it. */
 export const TEMPORARY_PREFIX = '.tmp-';
@@ -140,82 +139,6 @@ function temporaryName(path: string): string {
   return join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(4).toString('hex')}`);
 }
 
-/** Whether something lies at `path` that this process may look at. */
-export function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** What a file may be that somebody else put there. */
-export interface ReadLimits {
-  /** Larger files, and what is no file (a pipe never ends), are refused before they are read. */
-  readonly maxBytes?: number | undefined;
-}
-
-/** Reads a whole file. @throws {DataError} when it is missing, a directory, unreadable, or above the limits. */
-export async function readFileBytes(
-  path: string,
-  what: string,
-  { maxBytes }: ReadLimits = {},
-): Promise<Uint8Array> {
-  try {
-    const facts = maxBytes === undefined ? undefined : await stat(path);
-    if (facts && !facts.isFile() && !facts.isDirectory())
-      throw new DataError({ file: path, expected: what, found: 'something that is no file' });
-    if (facts && maxBytes !== undefined && facts.size > maxBytes) {
-      const expected = `${what} of at most ${maxBytes} bytes`;
-      throw new DataError({ file: path, expected, found: `${facts.size}` });
-    }
-    return await readFile(path);
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    throw unreadable(path, what, error);
-  }
-}
-
-/** Reads a whole file into memory that threads can share. @throws {DataError} as `readFileBytes` */
-export async function readFileShared(path: string, what: string): Promise<Uint8Array<SharedArrayBuffer>> {
-  try {
-    const file = await open(path);
-    try {
-      const bytes = new Uint8Array(new SharedArrayBuffer((await file.stat()).size));
-      let at = 0;
-      while (at < bytes.length) {
-        const { bytesRead } = await file.read(bytes, at, bytes.length - at, at);
-        if (bytesRead === 0) break;
-        at += bytesRead;
-      }
-      return bytes.subarray(0, at);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    throw unreadable(path, what, error);
-  }
-}
-
-/** sha256 of some bytes, as 64 lower-case hexadecimal digits. */
-export function sha256(bytes: Uint8Array | string): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-/**
- * sha256 of a file of any size, as 64 lower-case hexadecimal digits.
- *
- * @throws {DataError} when it is missing, a directory, or unreadable; `what` says what was expected
- */
-export async function sha256OfFile(path: string, what: string): Promise<string> {
-  const hash = createHash('sha256');
-  try {
-    await pipeline(createReadStream(path), hash);
-  } catch (error) {
-    throw unreadable(path, what, error);
-  }
-  return hash.digest('hex');
-}
-
 async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {
@@ -246,22 +169,4 @@ export function storageError(path: string, cause: unknown): StorageError {
   const code = errorCode(cause);
   const reason = STORAGE_FAULTS[code] ?? (cause instanceof Error ? cause.message : String(cause));
   return new StorageError(path, `could not be written: ${reason}${code ? ` (${code})` : ''}.`, { cause });
-}
-
-function unreadable(path: string, what: string, cause: unknown): DataError {
-  const code = errorCode(cause);
-  const found =
-    code === 'ENOENT'
-      ? 'no such file'
-      : code === 'EISDIR'
-        ? 'a directory'
-        : code === 'ERR_FS_FILE_TOO_LARGE'
-          ? 'a file of more than 2 GiB'
-          : `a file that cannot be read (${code})`;
-  return new DataError({ file: path, expected: what, found }, { cause });
-}
-
-/** The `code` of a Node system error, or an empty string. */
-export function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }

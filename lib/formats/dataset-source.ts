@@ -10,11 +10,11 @@ import {
 } from '../federation/examples.js';
 import type { Ownership } from '../federation/partition/by-owner.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
-import { readFileBytes, sha256 } from './atomic-file.js';
 import { parseDataset, readShard, type Tell } from './dataset.js';
 import { foreignDirectory } from './foreign-data.js';
 import { isDirectory, listGivenShards, sha256OfDataset } from './given-shards.js';
 import { readOwnership } from './ownership.js';
+import { readFileBytes, sha256 } from './read-file.js';
 
 /** A dataset and, where it says so, whose each training example is. */
 export interface OwnedDataset extends Dataset {

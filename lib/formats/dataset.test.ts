@@ -8,9 +8,9 @@ import { findNumpy, runPython } from '../../test/numpy.js';
 import { sharedDirectory, temporaryDirectory } from '../../test/temporary-directory.js';
 import { DataError, StorageError } from '../core/errors.js';
 import type { Examples } from '../federation/examples.js';
-import { sha256 } from './atomic-file.js';
 import { parseDataset, readDataset, readShard, writeShard } from './dataset.js';
 import { encodeNpz, type NamedArray } from './npz.js';
+import { sha256 } from './read-file.js';
 
 const fixture = (name: string) =>
   fileURLToPath(new URL(`../../../lib/formats/fixtures/npy/${name}`, import.meta.url));

@@ -1,13 +1,13 @@
 /** Datasets and shards as npz files: what is accepted, and one clear sentence for what is not. */
 import { DataError } from '../core/errors.js';
-import { formatShape, sizeOf } from '../core/weights.js';
+import { formatShape, shareArray, shareImages, sizeOf } from '../core/weights.js';
 import { type Dataset, type Examples, imageDtype } from '../federation/examples.js';
-import { readFileBytes, readFileShared, sha256, writeFileAtomic } from './atomic-file.js';
+import { writeFileAtomic } from './atomic-file.js';
 import { type Fault, imagesOf } from './image-array.js';
 import { labelsOf } from './label-array.js';
 import { npzLine, renameLine } from './mending-lines.js';
 import { encodeNpz, listNames, type NpzArchive, openNpz } from './npz.js';
-import { shareArray, shareImages } from './shared-arrays.js';
+import { readFileBytes, readFileShared, sha256 } from './read-file.js';
 
 /** The arrays of a dataset that brings its own test examples. */
 const FOUR = ['x_train', 'y_train', 'x_test', 'y_test'] as const;

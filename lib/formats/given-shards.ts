@@ -2,8 +2,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../core/errors.js';
-import { errorCode, sha256, sha256OfFile } from './atomic-file.js';
 import { foreignDirectory } from './foreign-data.js';
+import { errorCode, sha256, sha256OfFile } from './read-file.js';
 
 /** The files of such a dataset. */
 export interface GivenShards {

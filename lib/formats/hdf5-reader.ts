@@ -5,7 +5,7 @@ import { formatShape, sizeOf } from '../core/weights.js';
 import { decodeFloats, type FloatBytes } from './float-bytes.js';
 import { inspectHeaps } from './hdf5-global-heap.js';
 import { type Hdf5Library, loadLibrary, withMemory, withVirtualFile } from './hdf5-library.js';
-import { inflateBudget, MAX_EXPANSION, SMALL_BYTES } from './inflate-budget.js';
+import { inflateBudget, MAX_EXPANSION, SMALL_BYTES } from './read-file.js';
 
 /** Largest array that is read: h5wasm's memory ends at 2 GiB and has to hold the file's chunks beside it. */
 const MAX_ARRAY_BYTES = 1 << 30;

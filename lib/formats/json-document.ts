@@ -1,4 +1,4 @@
-/** JSON from files, checked against a schema; what is wrong with it is told with its place. */
+/** JSON from files, checked against a schema, with the place of what is wrong with it; and JSON that people read. */
 import { z } from 'zod';
 import { DataError } from '../core/errors.js';
 
@@ -63,4 +63,10 @@ function findMark(value: unknown, path: readonly string[]): Place | undefined {
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** The text of `value`, without a line feed at its end. */
+export function compactJson(value: unknown): string {
+  const text = JSON.stringify(value, null, 2);
+  return text.replace(/\[\n[\d,\s]+\]/g, (list) => list.replace(/\s+/g, '').replaceAll(',', ', '));
 }

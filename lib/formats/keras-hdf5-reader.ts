@@ -8,8 +8,7 @@ import { readFacts } from './client-update-file.js';
 import type { FloatBytes } from './float-bytes.js';
 import type { Hdf5Reader, UnreadArray } from './hdf5-reader.js';
 import { parseDocument } from './json-document.js';
-import { type LayerConfig, layerConfigs } from './keras-config.js';
-import type { KerasFile } from './keras-file.js';
+import { type KerasFile, type LayerConfig, layerConfigs } from './keras-file.js';
 import { canonicalNames } from './keras-names.js';
 import { checkArrays } from './keras-shapes.js';
 

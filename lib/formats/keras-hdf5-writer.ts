@@ -2,8 +2,7 @@
 import { formatShape, sizeOf, type WeightArray } from '../core/weights.js';
 import { writeFacts } from './client-update-file.js';
 import { type Hdf5Writer, MAX_INLINE_ATTRIBUTE_BYTES } from './hdf5-writer.js';
-import { layerConfigs } from './keras-config.js';
-import type { KerasFile } from './keras-file.js';
+import { type KerasFile, layerConfigs } from './keras-file.js';
 import { SCALE_ATTRIBUTE } from './keras-hdf5-reader.js';
 import { layerOf } from './keras-names.js';
 

@@ -8,7 +8,6 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { DataError } from '../core/errors.js';
 import { sizeOf, type WeightArray } from '../core/weights.js';
-import { sha256 } from './atomic-file.js';
 import { loadLibrary } from './hdf5-library.js';
 import { type Hdf5Writer, writeHdf5 } from './hdf5-writer.js';
 import type { KerasFile } from './keras-file.js';
@@ -20,6 +19,7 @@ import {
   readUpdateFacts,
   writeKerasFile,
 } from './keras-hdf5.js';
+import { sha256 } from './read-file.js';
 
 const FACTS = { client: 3, round: 2, examples: 1234, parent: 'ab'.repeat(32) };
 
@@ -132,7 +132,7 @@ describe('writing', () => {
     const script = `
       const { readFileSync } = await import('node:fs');
       const { encodeKerasFile } = await import(${JSON.stringify(new URL('./keras-hdf5.js', import.meta.url).href)});
-      const { sha256 } = await import(${JSON.stringify(new URL('./atomic-file.js', import.meta.url).href)});
+      const { sha256 } = await import(${JSON.stringify(new URL('./read-file.js', import.meta.url).href)});
       const file = JSON.parse(readFileSync(${JSON.stringify(model)}, 'utf8'));
       const values = Float32Array.from({ length: 6 }, (_, index) => 1 + index / 8);
       console.log(sha256(await encodeKerasFile({ ...file, weights: [{ name: 'dense_0/kernel:0', shape: [3, 2], values }] })));

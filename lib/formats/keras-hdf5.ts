@@ -1,6 +1,6 @@
 /** Keras model files (`.h5`): reading those of Keras 1, 2 and 3, and writing what Keras 2 and 3 open. */
 import type { UpdateFacts } from '../federation/client-update.js';
-import { type ReadLimits, readFileBytes, sha256, writeFileAtomic } from './atomic-file.js';
+import { writeFileAtomic } from './atomic-file.js';
 import { readFacts } from './client-update-file.js';
 import { readHdf5 } from './hdf5-reader.js';
 import { writeHdf5 } from './hdf5-writer.js';
@@ -13,6 +13,7 @@ import {
   readModel,
 } from './keras-hdf5-reader.js';
 import { writeModel } from './keras-hdf5-writer.js';
+import { type ReadLimits, readFileBytes, sha256 } from './read-file.js';
 
 export { KERAS_FILE, OtherArraysError, type ReadOptions };
 

@@ -2,7 +2,7 @@
 import { DataError } from '../core/errors.js';
 import { formatShape } from '../core/weights.js';
 import type { ArrayOutline } from '../federation/validate-update.js';
-import type { LayerConfig } from './keras-config.js';
+import type { LayerConfig } from './keras-file.js';
 
 /** An extent that only the layer's input decides. */
 const ANY = -1;

@@ -29,8 +29,9 @@ import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isFedbatchError, StorageError, UsageError } from '../core/errors.js';
-import { errorCode, makeDirectory, storageError } from './atomic-file.js';
+import { makeDirectory, storageError } from './atomic-file.js';
 import { currentHolder, type Guarded, heldMessage, holderIn, isDead } from './lock-holder.js';
+import { errorCode } from './read-file.js';
 
 /** A lock that is held until released. */
 export interface Lock {

@@ -4,7 +4,7 @@
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { errorCode } from './atomic-file.js';
+import { errorCode } from './read-file.js';
 
 /** Who holds a lock. */
 export interface Holder {

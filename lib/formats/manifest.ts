@@ -12,11 +12,11 @@ import {
   scaleOf,
   UNIT_SCALE,
 } from '../federation/pixel-scale.js';
-import { readFileBytes, writeFileAtomic } from './atomic-file.js';
-import { compactJson } from './compact-json.js';
+import { writeFileAtomic } from './atomic-file.js';
 import { MOST_DENSE_CLASSES } from './confusions.js';
-import { parseDocument } from './json-document.js';
+import { compactJson, parseDocument } from './json-document.js';
 import { seededPartitionSchema } from './partition-record.js';
+import { readFileBytes } from './read-file.js';
 import { PARTITION_NAME, TRAIN_NAME } from './virtual-shards.js';
 
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits');

@@ -2,8 +2,7 @@
 import { crc32, inflateRawSync } from 'node:zlib';
 import type { JSZipObject } from 'jszip';
 import { DataError } from '../core/errors.js';
-import { errorCode } from './atomic-file.js';
-import { MAX_EXPANSION, SMALL_BYTES } from './inflate-budget.js';
+import { errorCode, MAX_EXPANSION, SMALL_BYTES } from './read-file.js';
 
 /** Which entry is read, and what it may take. */
 export interface InflateOptions {

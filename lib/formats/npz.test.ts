@@ -9,9 +9,9 @@ import { numpyExpected, numpyFixture, numpyValues } from '../../test/numpy-fixtu
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { buildZip, type ZipEntry } from '../../test/zip-builder.js';
 import { DataError } from '../core/errors.js';
-import { inflateBudget } from './inflate-budget.js';
 import { encodeNpy } from './npy.js';
 import { encodeNpz, openNpz } from './npz.js';
+import { inflateBudget } from './read-file.js';
 
 const x = { name: 'x', shape: [2, 3], values: Uint8Array.of(1, 2, 3, 4, 5, 6) };
 const y = { name: 'y', shape: [2], values: Int32Array.of(0, 7) };

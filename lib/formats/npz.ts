@@ -2,9 +2,9 @@
 import type { default as JSZip, JSZipObject } from 'jszip';
 import { DataError } from '../core/errors.js';
 import { foreignFile } from './foreign-data.js';
-import { inflateBudget } from './inflate-budget.js';
 import { decodeNpy, encodeNpy, type NpyArray } from './npy.js';
 import { inflateEntry } from './npz-entry.js';
+import { inflateBudget } from './read-file.js';
 
 /** An archive whose arrays are inflated one at a time, when they are asked for. */
 export interface NpzArchive {

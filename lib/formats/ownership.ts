@@ -3,10 +3,10 @@ import { DataError } from '../core/errors.js';
 import { formatShape } from '../core/weights.js';
 import { type Ownership, ownersByKey } from '../federation/partition/by-owner.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
-import { readFileBytes } from './atomic-file.js';
 import { listGivenShards } from './given-shards.js';
 import { numberKeysLine } from './mending-lines.js';
 import { openNpz } from './npz.js';
+import { readFileBytes } from './read-file.js';
 
 /** Where the keys are. */
 export interface KeyedDataset {

@@ -1,10 +1,11 @@
 /** Shards of a simulation: all training examples in one file, and in another one which of them each client has. */
 import { DataError } from '../core/errors.js';
 import type { VirtualShards } from '../federation/virtual-shards.js';
-import { readFileBytes, sha256, writeFileAtomic } from './atomic-file.js';
+import { writeFileAtomic } from './atomic-file.js';
 import type { WrittenFile } from './dataset.js';
 import type { NpyArray } from './npy.js';
 import { encodeNpz, openNpz } from './npz.js';
+import { readFileBytes, sha256 } from './read-file.js';
 
 /** All training examples: arrays `x`, `y`, like a shard. */
 export const TRAIN_NAME = 'train.npz';

@@ -1,5 +1,5 @@
-/** The processor cores that this process may use: the default of every number of threads, here and nowhere else. */
-import { readFileSync } from 'node:fs';
+/** The hardware that this process may use: its processor cores, the default of every number of threads, and NVIDIA's GPUs. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
@@ -60,5 +60,29 @@ function readText(path: string): string {
     return readFileSync(path, 'utf8');
   } catch {
     return '';
+  }
+}
+
+/** Where the driver shows itself: Linux, WSL 2, Windows. */
+const TRACES = [
+  '/dev/nvidiactl',
+  '/dev/dxg',
+  join(process.env.SYSTEMROOT ?? 'C:\\Windows', 'System32/nvcuda.dll'),
+];
+
+/** Whether this process sees an NVIDIA driver; in a container only where a GPU was given to it. */
+export function hasNvidiaDriver(): boolean {
+  return TRACES.some((path) => existsSync(path));
+}
+
+/** The names of the GPUs, as far as the Linux driver tells them. */
+export function nvidiaGpuNames(root = '/proc/driver/nvidia/gpus'): readonly string[] {
+  try {
+    return readdirSync(root).flatMap((gpu) => {
+      const [, name] = /^Model:\s*(.+)$/m.exec(readFileSync(join(root, gpu, 'information'), 'utf8')) ?? [];
+      return name === undefined ? [] : [name.trim()];
+    });
+  } catch {
+    return [];
   }
 }
