@@ -2,10 +2,10 @@
 import { DataError } from '../lib/core/errors.js';
 import { parameterCount } from '../lib/core/weights.js';
 import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
+import { type ReadLimits, readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import type { GroupClient } from '../lib/formats/group-file.js';
-import type { KerasFile } from '../lib/formats/keras-file.js';
-import { decodeKerasFile, KERAS_FILE, type ReadOptions } from '../lib/formats/keras-hdf5.js';
-import { type ReadLimits, readFileBytes, sha256 } from '../lib/formats/read-file.js';
+import type { KerasFile } from '../lib/formats/keras/keras-file.js';
+import { decodeKerasFile, KERAS_FILE, type ReadOptions } from '../lib/formats/keras/keras-hdf5.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { createAdmission, type NamedModel } from './admission.js';
 import { findCandidates, type Rejection, type UpdateCandidate, unreadable } from './candidates.js';

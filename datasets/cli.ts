@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
-import { sha256OfFile } from '../lib/formats/read-file.js';
+import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { formatBytes, formatSeconds } from '../lib/observability/format.js';
 import { cacheDirectory } from './cache-directory.js';

@@ -13,8 +13,8 @@ import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { leaveResult } from '../lib/cli/result.js';
 import { ThresholdError } from '../lib/core/errors.js';
 import { type AccuracyReport, formatAccuracyLine } from '../lib/engine/accuracy-report.js';
-import { writeFileAtomic } from '../lib/formats/atomic-file.js';
-import { compactJson } from '../lib/formats/json-document.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
+import { compactJson } from '../lib/formats/files/json-document.js';
 
 interface EvaluateFlags extends EngineFlags {
   readonly model: readonly [string, ...string[]];

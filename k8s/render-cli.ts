@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
-import { writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import {
   addEngineOptions,
   type EngineFile,

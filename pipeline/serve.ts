@@ -1,7 +1,7 @@
 /** Serves the finished model: starts the server, says where the page is, and stays until the user stops it. */
 import { createServer } from 'node:net';
 import { InterruptedError } from '../lib/core/errors.js';
-import { errorCode } from '../lib/formats/read-file.js';
+import { errorCode } from '../lib/formats/files/read-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { engineArguments } from './commands/training-task.js';
 import { runStage, type StageContext } from './stage-process.js';

@@ -8,7 +8,7 @@ import type { Blot, Ink } from '../datasets/digits/pen.js';
 import { rasterise } from '../datasets/digits/rasterise.js';
 import { isMain } from '../lib/cli/program.js';
 import { randomStream } from '../lib/core/random.js';
-import { writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 
 /** Which of the endless digits to show; drawn from streams that no dataset uses, chosen by eye for
  * variety (but `digit-1-b`, which was chosen because the model of a default run reads it: it is weak at a 1 with a flag). */

@@ -19,7 +19,7 @@ import {
 } from '../lib/cli/training-options.js';
 import { UsageError } from '../lib/core/errors.js';
 import { type SimulatorRequest, simulatorRequestSchema } from '../lib/formats/simulation-messages.js';
-import { availableCores } from '../lib/system/cores.js';
+import { availableCores } from '../lib/system/hardware.js';
 import { openSimulator, type Simulator } from './simulator.js';
 
 interface SimulatorFlags extends EngineFlags, TrainingFlags, StrategyFlags {

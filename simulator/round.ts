@@ -4,7 +4,7 @@ import { shareWeights, type Weights } from '../lib/core/weights.js';
 import type { Model } from '../lib/engine/engine.js';
 import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { validateUpdate } from '../lib/federation/validate-update.js';
-import type { KerasFile } from '../lib/formats/keras-file.js';
+import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';

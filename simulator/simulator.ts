@@ -12,11 +12,12 @@ import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import { virtualClients } from '../lib/federation/virtual-shards.js';
-import { writeFileAtomic } from '../lib/formats/atomic-file.js';
-import { readSharedShard } from '../lib/formats/dataset.js';
-import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { readSharedShard } from '../lib/formats/data/dataset.js';
+import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
+import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
+import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { type NoiseFile, openNoiseFile } from '../lib/formats/noise-file.js';
-import { readFileBytes, sha256 } from '../lib/formats/read-file.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
 import type {
   EvaluateReply,
@@ -26,7 +27,6 @@ import type {
   TrainReply,
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
-import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/virtual-shards.js';
 import { roundTo } from '../lib/observability/format.js';
 import { testAccuracy } from './accuracy.js';
 import { type RoundModel, type TrainedRound, trainRound } from './round.js';

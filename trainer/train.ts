@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { fromErrorMessage } from '../lib/core/errors.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
-import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import { readStartingPoint, type StartingPoint } from './starting-point.js';

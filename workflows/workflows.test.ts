@@ -11,7 +11,7 @@ import { faultsOf } from '../k8s/testing/check-manifest.js';
 import { fieldsOf129, newestFields } from '../k8s/testing/fields.js';
 import { UsageError } from '../lib/core/errors.js';
 import { selectClients } from '../lib/federation/participation.js';
-import { sha256OfFile } from '../lib/formats/read-file.js';
+import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { runCommand } from '../test/program-host.js';
 import { finishRun } from '../test/runs.js';
 import { projectRoot } from '../test/sources.js';

@@ -1,5 +1,5 @@
 /** The engines and backends that there are: what each needs, how it is loaded, what to install where it is missing. */
-import { hasNvidiaDriver } from '../system/cores.js';
+import { hasNvidiaDriver } from '../system/hardware.js';
 import type { Engine } from './engine.js';
 import type { BackendName, EngineName } from './engine-choice.js';
 import { findPackage } from './installed-package.js';

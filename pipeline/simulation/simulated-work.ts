@@ -3,8 +3,8 @@ import { strategyArguments } from '../../lib/cli/strategy-options.js';
 import { StageError } from '../../lib/core/errors.js';
 import { requireQuorum } from '../../lib/federation/participation.js';
 import { FEDAVG } from '../../lib/federation/strategies/strategy-settings.js';
+import { sha256 } from '../../lib/formats/files/read-file.js';
 import type { Manifest } from '../../lib/formats/manifest.js';
-import { sha256 } from '../../lib/formats/read-file.js';
 import {
   evaluateReplySchema,
   saveReplySchema,

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../../lib/core/errors.js';
 import { confusionsIn, worstConfusions } from '../../lib/formats/confusions.js';
-import { readFileBytes } from '../../lib/formats/read-file.js';
+import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import type { ModelAccuracy, ModelTraining } from './predictor.js';
 
