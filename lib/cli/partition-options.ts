@@ -1,7 +1,6 @@
 /** The options that say how examples are dealt to clients: shared by `split` and `run`. */
 import { type Command, Option } from 'commander';
 import {
-  flagOfParameter,
   PARTITION_PARAMETERS,
   PARTITION_SCHEMES,
   type PartitionSchemeName,
@@ -64,13 +63,4 @@ function partitionOptions(): readonly Option[] {
 /** The settings behind the flags. @throws {UsageError} when they do not go together */
 export function partitionOf({ partition, ...given }: PartitionFlags): PartitionSettings {
   return partitionSettings(partition, given);
-}
-
-/** The flags that give these settings again. */
-export function partitionArguments(settings: PartitionSettings): readonly string[] {
-  const parameters = Object.keys(PARTITION_PARAMETERS).flatMap((name) => {
-    const value = (settings as Readonly<Record<string, unknown>>)[name];
-    return value === undefined ? [] : [flagOfParameter(name), `${value}`];
-  });
-  return ['--partition', settings.scheme, ...parameters, '--min-examples', `${settings.minExamples}`];
 }

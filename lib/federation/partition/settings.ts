@@ -126,7 +126,7 @@ const defaults = {
 };
 
 /** `minExamples` → `--min-examples`. */
-export const flagOfParameter = (name: string) =>
+const flagOfParameter = (name: string) =>
   `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 function refuseForeign(scheme: PartitionSchemeName, given: PartitionParameters): void {

@@ -22,7 +22,7 @@ export const SEED = topPart({
     },
     symbol: 'number',
     group: 'Most used',
-    stages: ['split', 'init', 'train', 'aggregate', 'simulate'],
+    stages: ['split', 'init', 'train', 'simulate'],
     affects: 'results',
     recorded: 'always',
   },
