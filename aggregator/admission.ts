@@ -1,8 +1,9 @@
 /** Decides, update by update, what goes into the average, and keeps the account of it. */
 import { DataError } from '../lib/core/errors.js';
+import type { ExtraKinds } from '../lib/federation/client-side.js';
 import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import { compareArchitecture, validateUpdate, validateWeights } from '../lib/federation/validate-update.js';
-import type { KerasFile } from '../lib/formats/keras/keras-file.js';
+import type { KerasFile } from '../lib/formats/keras-file.js';
 import type { UpdateCandidate } from './candidates.js';
 import type { Lineage } from './lineage.js';
 
@@ -11,6 +12,9 @@ export interface NamedModel {
   readonly file: string;
   readonly model: KerasFile;
 }
+
+/** A plain Keras model has none. */
+const NO_EXTRAS = 'is a plain model, and the strategy needs what its client did';
 
 /** Admits or rejects one model after the other. */
 export interface Admission {
@@ -24,8 +28,15 @@ export interface Admission {
   reference(): NamedModel | undefined;
 }
 
+/** What models have to be like. */
+export interface AdmissionOptions {
+  readonly parent: NamedModel | undefined;
+  /** What the strategy needs of each update beside its weights. */
+  readonly extras?: ExtraKinds | undefined;
+}
+
 /** An admission of models like `parent`, or like the first one where there is no parent. */
-export function createAdmission(lineage: Lineage, parent: NamedModel | undefined): Admission {
+export function createAdmission(lineage: Lineage, { parent, extras }: AdmissionOptions): Admission {
   const accepted = new Set<number>();
   let reference = parent;
 
@@ -47,13 +58,14 @@ export function createAdmission(lineage: Lineage, parent: NamedModel | undefined
         throw new DataError({ file: candidate.file, expected, found: `that it ${difference}` });
       }
     }
-    if (model.update === undefined) return validateWeights(model.weights, like);
-    const reason = validateUpdate(
-      { ...model.update, weights: model.weights },
-      { ...lineage, like, accepted },
-    );
-    if (reason !== null || model.update.examples === facts?.examples) return reason;
-    return `counts ${model.update.examples} examples, not the ${facts?.examples} that its client reported`;
+    const { update, weights, extras: carried } = model;
+    if (update === undefined) {
+      return extras === undefined ? validateWeights(weights, like) : NO_EXTRAS;
+    }
+    const told = { ...update, weights, extras: carried };
+    const reason = validateUpdate(told, { ...lineage, like, extras, accepted });
+    if (reason !== null || update.examples === facts?.examples) return reason;
+    return `counts ${update.examples} examples, not the ${facts?.examples} that its client reported`;
   };
 
   return {

@@ -1,11 +1,12 @@
 /** The good updates of a round, read one after the other, and the account of all that were looked at. */
 import { DataError } from '../lib/core/errors.js';
 import { parameterCount } from '../lib/core/weights.js';
+import type { ExtraKinds } from '../lib/federation/client-side.js';
 import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
-import { type ReadLimits, readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
+import { type ReadLimits, readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
 import type { GroupClient } from '../lib/formats/group-file.js';
-import type { KerasFile } from '../lib/formats/keras/keras-file.js';
-import { decodeKerasFile, KERAS_FILE, type ReadOptions } from '../lib/formats/keras/keras-hdf5.js';
+import type { KerasFile } from '../lib/formats/keras-file.js';
+import { decodeKerasFile, KERAS_FILE, type ReadOptions } from '../lib/formats/keras-hdf5.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { createAdmission, type NamedModel } from './admission.js';
 import { findCandidates, type Rejection, type UpdateCandidate, unreadable } from './candidates.js';
@@ -27,6 +28,8 @@ export interface UpdateSources extends ClientSources {
   readonly round?: number | undefined;
   /** Updates without facts do not count, since a group must tell its clients. */
   readonly needsFacts?: boolean;
+  /** What the strategy needs of each update beside its weights. */
+  readonly extras?: ExtraKinds | undefined;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal | undefined;
 }
@@ -81,7 +84,7 @@ export async function readParent(file: string): Promise<RoundParent> {
  *   no such manifest
  */
 export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpdates> {
-  const { directory, files, parent, round, reporter } = sources;
+  const { directory, files, parent, round, extras, reporter } = sources;
   const excluded = [...sources.excluded, parent?.file].filter((file) => file !== undefined);
   const clients = await clientsOf(sources);
   const like = parent?.model.weights;
@@ -90,11 +93,11 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
   const sought = { directory, files, excluded, clients, maxBytes };
   const { candidates, rejected } = await findCandidates(sought);
   const lineage = agreeOnLineage(candidates, { parent: parent?.sha256, round });
-  const admission = createAdmission(lineage, parent);
+  const admission = createAdmission(lineage, { parent, extras });
   const account: Account = { updates: 0, examples: 0, rejected: [...rejected], clients: [] };
 
   // Only a group tells the hashes of its updates.
-  const limits = { hashed: sources.needsFacts ?? false, like, maxBytes };
+  const limits = { hashed: sources.needsFacts ?? false, like, extras, maxBytes };
   const read = (candidate: UpdateCandidate) => readCandidate(candidate, limits);
   async function* updates(): AsyncGenerator<WeightedUpdate> {
     let done = 0;
@@ -108,7 +111,7 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
         account.examples += examples;
         if (model.update && hash !== undefined)
           account.clients.push({ client: model.update.client, examples, sha256: hash });
-        yield { weights: model.weights, examples };
+        yield { weights: model.weights, examples, extras: model.extras };
       } else account.rejected.push({ file: candidate.file, reason: reason ?? '' });
       reporter.progress({ stage: 'aggregate', done: ++done, total: candidates.length, unit: 'models' });
     }
@@ -147,7 +150,7 @@ interface ReadCandidate {
 type CandidateResult = { readonly value: ReadCandidate } | { readonly error: unknown };
 
 /** What a file is read under. */
-interface CandidateLimits extends Pick<ReadOptions, 'like'>, ReadLimits {
+interface CandidateLimits extends Pick<ReadOptions, 'like' | 'extras'>, ReadLimits {
   readonly hashed: boolean;
 }
 
@@ -157,7 +160,7 @@ interface CandidateLimits extends Pick<ReadOptions, 'like'>, ReadLimits {
  */
 async function readCandidate(
   { file, facts, sha256: reported }: UpdateCandidate,
-  { hashed, like, maxBytes }: CandidateLimits,
+  { hashed, like, extras, maxBytes }: CandidateLimits,
 ): Promise<ReadCandidate> {
   const bytes = await readFileBytes(file, KERAS_FILE, { maxBytes });
   const hash = hashed || reported !== undefined ? { sha256: sha256(bytes) } : {};
@@ -168,6 +171,7 @@ async function readCandidate(
   }
   const model = await decodeKerasFile(bytes, file, {
     like,
+    extras,
     ...(facts === undefined ? {} : { types: ['float32'], isPlain: true }),
   });
   return { model, ...hash };

@@ -76,7 +76,7 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
   const excluded = [saveFile, stateIn, stateOut];
   const sources = { directory, files, excluded, parent, round, manifest, selected, reported };
-  const admitted = await admitUpdates({ ...sources, reporter, signal });
+  const admitted = await admitUpdates({ ...sources, extras: strategy.extras, reporter, signal });
   const { lineage, account } = admitted;
   const minUpdates = options.minUpdates ?? admitted.expected;
   const state = await openState(strategy, { round: lineage.round, parent, stateIn, reporter });

@@ -1,7 +1,8 @@
 /** `fedbatch aggregate`: makes the next global model of client updates. */
 import { Command, Option } from 'commander';
+import { isMain } from '../lib/cli/is-main.js';
 import { clientList, integerOption } from '../lib/cli/options.js';
-import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import {
   addStrategyOptions,
@@ -10,6 +11,7 @@ import {
   strategyOf,
 } from '../lib/cli/strategy-options.js';
 import { UsageError } from '../lib/core/errors.js';
+import { strategies } from '../lib/federation/strategies/strategy-settings.js';
 import type { AggregateOptions, AggregateResult } from './aggregate.js';
 
 interface Flags extends StrategyFlags {
@@ -31,6 +33,8 @@ interface Flags extends StrategyFlags {
   readonly dpNoiseFile?: string;
 }
 
+const AVERAGING = strategies.flatMap(({ kind, name }) => (kind === 'averaging' ? [name] : [])).join(', ');
+
 const EXAMPLE = `
 Examples:
   npx fedbatch aggregate --dir runs/1/rounds/0001/updates --parent runs/1/rounds/0001/global.h5 --out global.h5
@@ -42,13 +46,13 @@ Examples:
   npx fedbatch aggregate --groups a.h5 b.h5 --parent 1.h5 --out 2.h5
 
 --group writes the exact sums of its updates, in place of a model; --groups makes of them, in any order, the bytes that
-all updates at once give. That goes with strategies that average (fedavg, fedavgm, fedadagrad, fedadam, fedyogi) and with
---clip-norm, given where groups are made. A group that does not fit the others is an error: nothing is left out.
+all updates at once give. That goes with strategies that average (${AVERAGING}) and
+with --clip-norm; give both where groups are made. A group that does not fit the others is an error: nothing is left out.
 
 The last line on stdout is a JSON object: updates, examples, rejected (file and reason), sha256, seconds; with
 --state-out also state (its sha256), with privacy also privacy (epsilon after --round rounds of the same settings).
 An update is rejected when its names, shapes, dtypes, round or parent differ, when it holds a number that is not
-finite, or so large ones that float32 cannot square them, when it counts no examples, when its client has already
+finite, or so large ones that float32 cannot square them, when it lacks what its strategy needs, when it counts no examples, when its client has already
 reported, when it is not of --manifest's split or of --clients, and when it is another file than --reported tells.
 Exit code 4: fewer good updates than --min-updates.`;
 

@@ -2,10 +2,10 @@
 import { UsageError } from '../lib/core/errors.js';
 import { clipped } from '../lib/federation/strategies/clip-norm.js';
 import { sumGroups, sumUpdates } from '../lib/federation/strategies/server-step.js';
+import type { Strategy } from '../lib/federation/strategies/strategy.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
-import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { sha256 } from '../lib/formats/files/read-file.js';
+import { sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
 import { encodeGroup, type GroupFile } from '../lib/formats/group-file.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';
@@ -53,19 +53,20 @@ export async function aggregateGroup(options: GroupOptions): Promise<AggregateRe
   const { group, directory, files, saveFile, round, minUpdates, reporter, signal } = options;
   const { manifest, selected, reported } = options;
   const startedAt = performance.now();
-  requireAverage(options.strategy);
+  const strategy = requireAverage(options.strategy);
   const { clipNorm } = options.strategy;
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
   if (clipNorm !== undefined && parent === undefined) {
     throw new UsageError('--clip-norm starts from the global model of the round: name it with --parent.');
   }
   const sources = { directory, files, excluded: [saveFile], parent, round, manifest, selected, reported };
-  const admitted = await admitUpdates({ ...sources, needsFacts: true, reporter, signal });
+  const { extras, terms } = strategy;
+  const admitted = await admitUpdates({ ...sources, extras, needsFacts: true, reporter, signal });
   const updates =
     clipNorm === undefined || parent === undefined
       ? admitted.updates
       : clipped(admitted.updates, parent.model.weights, clipNorm);
-  const sums = await sumUpdates(updates).finally(() => admitted.tellRejected());
+  const sums = await sumUpdates(updates, terms).finally(() => admitted.tellRejected());
   const { account, lineage } = admitted;
   const reference = admitted.reference();
   if (sums === null || reference === undefined || account.updates < minUpdates) {
@@ -73,7 +74,16 @@ export async function aggregateGroup(options: GroupOptions): Promise<AggregateRe
   }
   const { clients, examples, rejected } = account;
   const { modelConfig, kerasVersion, scale } = reference.model;
-  const facts = { group, ...lineage, clipNorm, clients, modelConfig, kerasVersion, scale };
+  const facts = {
+    group,
+    ...lineage,
+    ...termsOf(strategy),
+    clipNorm,
+    clients,
+    modelConfig,
+    kerasVersion,
+    scale,
+  };
   const written = await writeGroup(saveFile, { ...facts, sums });
   return { updates: account.updates, examples, rejected, ...written, seconds: since(startedAt) };
 }
@@ -88,12 +98,12 @@ export async function aggregateGroup(options: GroupOptions): Promise<AggregateRe
 export async function aggregateGroups(options: GroupsOptions): Promise<AggregateResult> {
   const { group, groups, saveFile, round, minUpdates, reporter, signal, stateIn, stateOut } = options;
   const startedAt = performance.now();
-  requireAverage(options.strategy);
-  const strategy = strategyNamed(options.strategy);
+  const strategy = requireAverage(options.strategy);
   if (group === undefined) checkStateOptions(strategy, options, options.parent);
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
   const { clipNorm } = options.strategy;
-  const opened = await openGroups(groups, { parent, round, clipNorm, saveFile, reporter, signal });
+  const told = { parent, round, clipNorm, ...termsOf(strategy) };
+  const opened = await openGroups(groups, { ...told, saveFile, reporter, signal });
   const { facts } = opened;
   const account = () => ({ updates: opened.clients().length, examples: opened.examples(), rejected: [] });
   if (group !== undefined) {
@@ -111,18 +121,23 @@ export async function aggregateGroups(options: GroupsOptions): Promise<Aggregate
 }
 
 /** @throws {UsageError} for a strategy whose result sums do not determine */
-function requireAverage(settings: StrategySettings): void {
+function requireAverage(settings: StrategySettings): Strategy {
   if (settings.privacy !== undefined) {
     throw new UsageError(
       '--dp-clip does not go with groups: noise belongs to one sum of all clients, and sums without it are not private.',
     );
   }
-  if (strategyNamed(settings).aggregateGroups === undefined) {
+  const strategy = strategyNamed(settings);
+  if (strategy.aggregateGroups === undefined) {
     throw new UsageError(
       `--strategy ${settings.name} does not go with groups: it looks at each update, and a group tells their sums alone.`,
     );
   }
+  return strategy;
 }
+
+/** The strategy that sums are made for, where they are not those of the weights alone. */
+const termsOf = ({ name, terms }: Strategy) => (terms === undefined ? {} : { strategy: name });
 
 async function writeGroup(saveFile: string, group: GroupFile): Promise<{ readonly sha256: string }> {
   const bytes = await encodeGroup(group);

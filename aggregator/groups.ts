@@ -13,6 +13,8 @@ export interface GroupExpectations {
   readonly parent: RoundParent | undefined;
   readonly round: number | undefined;
   readonly clipNorm: number | undefined;
+  /** That the sums are made for, where they are not those of the weights alone. */
+  readonly strategy?: string;
   readonly saveFile: string;
   readonly reporter: Reporter;
   readonly signal: AbortSignal | undefined;
@@ -47,8 +49,9 @@ export async function openGroups(
     round: told.round ?? facts.round,
     parent: told.parent?.sha256 ?? facts.parent,
     clipNorm: told.clipNorm ?? facts.clipNorm,
+    strategy: told.strategy,
     scale: (told.parent?.model ?? facts).scale,
-    arrays: told.parent?.model.weights ?? leading.arrays.map(({ name, shape }) => ({ name, shape })),
+    arrays: expectedArrays(leading, told.parent),
     like: told.parent?.file ?? first,
   };
   const owners = new Map<number, { readonly file: string; readonly client: GroupClient }>();
@@ -80,11 +83,19 @@ export async function openGroups(
   };
 }
 
+/** Those of the parent, and after them what the strategy adds up beside weights. */
+function expectedArrays({ arrays }: WeightedSums, parent: RoundParent | undefined): Arrays {
+  const outlines = arrays.map(({ name, shape }) => ({ name, shape }));
+  const { weights } = parent?.model ?? {};
+  return weights === undefined ? outlines : [...weights, ...outlines.slice(weights.length)];
+}
+
 interface Expected {
   readonly round: number;
   /** sha256 of the global model's file. */
   readonly parent: string;
   readonly clipNorm: number | undefined;
+  readonly strategy: string | undefined;
   readonly scale: string | undefined;
   readonly arrays: Arrays;
   /** The file that has these arrays. */
@@ -102,6 +113,8 @@ function checkGroup(file: string, { sums, ...group }: GroupFile, expected: Expec
     `updates trained on pixels of the scale ${scale}`);
   require(expected.clipNorm, group.clipNorm, (norm) =>
     norm === undefined ? 'updates that are not clipped' : `updates clipped to ${norm}`);
+  require(expected.strategy, group.strategy, (strategy) =>
+    strategy === undefined ? 'sums of weights alone' : `sums made with --strategy ${strategy}`);
   const describe = (array: Arrays[number] | undefined) =>
     array === undefined ? 'no further array' : `${array.name} ${formatShape(array.shape)}`;
   for (let index = 0; index < Math.max(expected.arrays.length, sums.arrays.length); index++) {

@@ -8,7 +8,8 @@ import {
   engineOption,
   threadsOption,
 } from '../lib/cli/engine-options.js';
-import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain } from '../lib/cli/is-main.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { examine } from './examine.js';
 import { formatFindings } from './report.js';
 

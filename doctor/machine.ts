@@ -1,6 +1,7 @@
 /** What the machine offers: Node, cores, the container's limits, memory, GPUs. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { availableCores, cgroupCpuLimit, hasNvidiaDriver, nvidiaGpuNames } from '../lib/system/hardware.js';
+import { availableCores, cgroupCpuLimit } from '../lib/system/cores.js';
+import { hasNvidiaDriver, nvidiaGpuNames } from '../lib/system/nvidia.js';
 
 /** Facts of this machine or container. */
 export interface Machine {

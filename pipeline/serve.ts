@@ -1,9 +1,9 @@
 /** Serves the finished model: starts the server, says where the page is, and stays until the user stops it. */
 import { createServer } from 'node:net';
 import { InterruptedError } from '../lib/core/errors.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
+import { errorCode } from '../lib/formats/atomic-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
-import { settingArguments } from '../lib/settings/arguments.js';
+import { engineArguments } from './commands/training-task.js';
 import { runStage, type StageContext } from './stage-process.js';
 
 /** What to serve, and where. */
@@ -43,15 +43,7 @@ export async function serve(
       {
         stage: 'serve',
         program: 'server/cli.js',
-        arguments: [
-          '--model',
-          model,
-          '--host',
-          host,
-          '--port',
-          `${chosen}`,
-          ...settingArguments('serve', { engine }),
-        ],
+        arguments: ['--model', model, '--host', host, '--port', `${chosen}`, ...engineArguments(engine)],
       },
       { reporter, signal, onOutput },
     );

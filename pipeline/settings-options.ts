@@ -8,6 +8,7 @@ import {
   addEpsilonOption,
   addStrategyOptions,
   checkClients,
+  checkTraining,
   type StrategyFlags,
   strategyArguments,
   strategyOf,
@@ -17,6 +18,7 @@ import {
   addTrainingOptions,
   localWorkOf,
   modelOption,
+  optimizerOf,
   type ScheduleFlags,
   scheduleOf,
   type TrainingFlags,
@@ -69,6 +71,7 @@ export function settingsOf(flags: SettingsFlags, { clients, dataset }: KnownFact
   const { scale } = namedScale(flags.scale);
   const strategy = strategyOf(flags, rounds);
   checkClients(strategy, { selected, clients });
+  checkTraining(strategy.name, { optimizer: optimizerOf(flags), proximal: flags.proximal });
   return {
     seed: flags.seed,
     dataset: { name: dataset, ...(scale === undefined ? {} : { scale: formatScale(scale) }) },

@@ -8,9 +8,15 @@ import {
   engineOption,
   threadsOption,
 } from '../lib/cli/engine-options.js';
+import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
-import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { addStrategyOptions, type StrategyFlags, strategyOf } from '../lib/cli/strategy-options.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import {
+  addStrategyOptions,
+  checkTraining,
+  type StrategyFlags,
+  strategyOf,
+} from '../lib/cli/strategy-options.js';
 import {
   addTrainingOptions,
   localWorkOf,
@@ -19,7 +25,7 @@ import {
 } from '../lib/cli/training-options.js';
 import { UsageError } from '../lib/core/errors.js';
 import { type SimulatorRequest, simulatorRequestSchema } from '../lib/formats/simulation-messages.js';
-import { availableCores } from '../lib/system/hardware.js';
+import { availableCores } from '../lib/system/cores.js';
 import { openSimulator, type Simulator } from './simulator.js';
 
 interface SimulatorFlags extends EngineFlags, TrainingFlags, StrategyFlags {
@@ -60,6 +66,7 @@ export function simulatorCommand(context: ProgramContext): Command {
       const { data, batch: batchSize, proximal, seed, jobs, threads, dpNoiseFile: noiseFile } = flags;
       const work = localWorkOf(flags);
       const [optimizer, engine] = [optimizerOf(flags), choiceOf(flags)];
+      checkTraining(flags.strategy, { optimizer, proximal });
       const plan = { work, batchSize, optimizer, proximal, seed, engine, threads };
       const simulator = await openSimulator(
         { data, jobs, strategy: strategyOf(flags), noiseFile, ...plan },

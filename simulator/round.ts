@@ -1,13 +1,18 @@
 /** One round of a simulation: updates go from the workers through the guards into the strategy, none of them kept. */
+
 import { ThresholdError } from '../lib/core/errors.js';
-import { shareWeights, type Weights } from '../lib/core/weights.js';
+import type { Weights } from '../lib/core/weights.js';
 import type { Model } from '../lib/engine/engine.js';
+import type { TrainingPlan } from '../lib/engine/training-plan.js';
+import type { ClientSide, Extras } from '../lib/federation/client-side.js';
+import { planLocalWork } from '../lib/federation/local-work.js';
 import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { validateUpdate } from '../lib/federation/validate-update.js';
-import type { KerasFile } from '../lib/formats/keras/keras-file.js';
+import type { KerasFile } from '../lib/formats/keras-file.js';
+import { shareWeights } from '../lib/formats/shared-arrays.js';
 import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
 import type { Reporter } from '../lib/observability/events.js';
-import { roundTo } from '../lib/observability/format.js';
+import { roundTo } from '../lib/observability/rounding.js';
 import { createRoundProgress } from './round-progress.js';
 import type { SimulatedTask } from './worker-messages.js';
 import type { WorkerPool } from './worker-pool.js';
@@ -41,6 +46,9 @@ export interface TrainedRound {
 export interface RoundContext {
   readonly global: RoundModel;
   readonly strategy: Strategy;
+  /** What the strategy asks of clients beside training. */
+  readonly client: ClientSide | undefined;
+  readonly plan: TrainingPlan;
   /** What the round starts from. */
   readonly state: ServerState;
   readonly pool: WorkerPool;
@@ -50,7 +58,7 @@ export interface RoundContext {
 /** Trains the clients and aggregates what they report, in the clients' order: the bytes depend on nothing else. */
 export async function trainRound(
   request: TrainRoundRequest,
-  { global, strategy, state, pool, reporter }: RoundContext,
+  { global, strategy, client: side, plan, state, pool, reporter }: RoundContext,
 ): Promise<TrainedRound> {
   const { round } = request;
   const clients = [...request.clients].sort((a, b) => a - b);
@@ -76,13 +84,16 @@ export async function trainRound(
           loss: roundTo(loss, 6),
           accuracy: roundTo(accuracy, 6),
         });
-        const expected = { round, parent: global.sha256, like: global.model.weights, accepted };
-        const reason = validateUpdate({ ...facts, round, parent: global.sha256, weights }, expected);
+        const extras = side && extrasOf(side, { request, plan, examples: result.examples });
+        const like = global.model.weights;
+        const expected = { round, parent: global.sha256, like, extras: strategy.extras, accepted };
+        const update = { ...facts, round, parent: global.sha256, weights, extras };
+        const reason = validateUpdate(update, expected);
         if (reason === null) {
           accepted.add(client);
           examples += facts.examples;
           const givenAt = performance.now();
-          yield { weights, examples: facts.examples };
+          yield update;
           aggregateMs += performance.now() - givenAt;
         } else account.rejected.push({ client, reason });
       } else if (result.kind === 'failed') account.missing.push({ client, reason: result.reason });
@@ -105,6 +116,20 @@ export async function trainRound(
     stepSeconds,
     aggregateSeconds: aggregateMs / 1000,
   };
+}
+
+interface TrainedHow {
+  readonly request: TrainRoundRequest;
+  readonly plan: TrainingPlan;
+  readonly examples: number;
+}
+
+/** What a trainer would have put beside the weights. */
+function extrasOf(side: ClientSide, { request, plan, examples }: TrainedHow): Extras {
+  const { optimizer, proximal, work, batchSize } = plan;
+  const { learningRate = optimizer.learningRate } = request;
+  const { steps } = planLocalWork(examples, { ...work, batchSize });
+  return side.report({ optimizer: { ...optimizer, learningRate }, proximal, steps });
 }
 
 /** Shared memory for updates on their way: as many as can be under way at a time. */

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { ThresholdError, UsageError } from '../lib/core/errors.js';
-import { shareWeights } from '../lib/core/weights.js';
 import type { AccuracyReport } from '../lib/engine/accuracy-report.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
@@ -10,15 +9,14 @@ import { requireFit } from '../lib/engine/task-from-data.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
-import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
+import { clientSide, type StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import { virtualClients } from '../lib/federation/virtual-shards.js';
-import { readSharedShard } from '../lib/formats/data/dataset.js';
-import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
-import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
-import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { readFileBytes, sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { readSharedShard } from '../lib/formats/dataset.js';
+import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { type NoiseFile, openNoiseFile } from '../lib/formats/noise-file.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
+import { shareWeights } from '../lib/formats/shared-arrays.js';
 import type {
   EvaluateReply,
   EvaluateRequest,
@@ -27,7 +25,8 @@ import type {
   TrainReply,
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
-import { roundTo } from '../lib/observability/format.js';
+import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/virtual-shards.js';
+import { roundTo } from '../lib/observability/rounding.js';
 import { testAccuracy } from './accuracy.js';
 import { type RoundModel, type TrainedRound, trainRound } from './round.js';
 import type { SharedExamples, WorkerSetup } from './worker-messages.js';
@@ -101,7 +100,9 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       const parent = { file: global.path, weights: global.model.weights, sha256: global.sha256 };
       const state = await startState(strategy, { round: request.round, parent }, request.stateIn);
       const { reporter } = context;
-      outcome = await trainRound(request, { global, strategy, state, pool: workers, reporter });
+      const client = clientSide(options.strategy.name);
+      const round = { global, strategy, client, plan: options, state, pool: workers, reporter };
+      outcome = await trainRound(request, round);
       const { account, stepSeconds } = outcome;
       const start = startMs === undefined ? {} : { startSeconds: roundTo(startMs / 1000, 3) };
       startMs = undefined;

@@ -7,9 +7,11 @@ import {
   engineOption,
   threadsOption,
 } from '../lib/cli/engine-options.js';
+import { isMain } from '../lib/cli/is-main.js';
 import { clientList, integerOption } from '../lib/cli/options.js';
-import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
+import { clientStrategyOption } from '../lib/cli/strategy-options.js';
 import {
   addTrainingOptions,
   localWorkOf,
@@ -17,6 +19,7 @@ import {
   type TrainingFlags,
 } from '../lib/cli/training-options.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
+import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { ModelName } from '../lib/model/model-zoo.js';
 import type { OptimizerFlags } from './starting-optimizer.js';
 import { chooseClient } from './which-client.js';
@@ -33,6 +36,7 @@ interface TrainFlags extends EngineFlags, TrainingFlags {
   readonly clientIndex?: number;
   readonly round: number;
   readonly threads: number;
+  readonly strategy?: StrategyName;
 }
 
 /** Trains one client on its shard and writes its update; the last line of stdout is the result as JSON. */
@@ -78,6 +82,7 @@ export function trainCommand(context: ProgramContext): Command {
         .argParser(integerOption()),
     )
     .option('--round <r>', 'number of the round', integerOption({ min: 1 }), 1)
+    .addOption(clientStrategyOption())
     .addOption(engineOption())
     .addOption(backendOption())
     .addOption(threadsOption())

@@ -1,10 +1,12 @@
 /** What passes between the trainer's main thread and its worker: plain data only. */
-import type { ErrorMessage } from '../lib/core/errors.js';
+
+import type { ErrorMessage } from '../lib/core/transported-error.js';
 import type { Weights } from '../lib/core/weights.js';
 import type { Model, OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress } from '../lib/engine/local-training.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import type { Examples } from '../lib/federation/examples.js';
+import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { ModelName } from '../lib/model/model-zoo.js';
 import type { OptimizerFlags } from './starting-optimizer.js';
 
@@ -19,6 +21,8 @@ export interface TrainRequest extends Omit<TrainingPlan, 'optimizer'> {
   readonly classes?: number;
   readonly client: number;
   readonly round: number;
+  /** Where it asks more of clients than training. */
+  readonly strategy?: StrategyName;
 }
 
 /** What the worker trains on, read by the main thread; the images and labels are in shared memory. */

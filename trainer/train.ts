@@ -1,11 +1,13 @@
 /** Trains one client: the work in a thread, progress to the reporter, the update written when all is done. */
 import { Worker } from 'node:worker_threads';
 import type { ProgramContext } from '../lib/cli/program.js';
-import { fromErrorMessage } from '../lib/core/errors.js';
+import { fromErrorMessage } from '../lib/core/transported-error.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
-import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { planLocalWork } from '../lib/federation/local-work.js';
+import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
+import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
-import { roundTo } from '../lib/observability/format.js';
+import { roundTo } from '../lib/observability/rounding.js';
 import { readStartingPoint, type StartingPoint } from './starting-point.js';
 import type { TrainerMessage, TrainRequest, TrainWorkerMessage, WorkerOutcome } from './train-request.js';
 
@@ -35,12 +37,17 @@ export async function trainClient(
   saveModel: string,
   context: ProgramContext,
 ): Promise<TrainResult> {
-  const [{ file, parent, examples: shard }, outcome] = await runWorker(request, context);
+  const [{ file, parent, examples: shard, optimizer }, outcome] = await runWorker(request, context);
   const { client, round } = request;
   const { weights, engine, loss, accuracy } = outcome;
   const examples = shard.labels.length;
   const update = { client, round, examples, parent };
-  const sha256 = await writeKerasFile(saveModel, { ...file, weights, update });
+  const { steps } = planLocalWork(examples, { ...request.work, batchSize: request.batchSize });
+  const extras =
+    request.strategy &&
+    clientSide(request.strategy)?.report({ optimizer, proximal: request.proximal, steps });
+  const beside = { update, ...(extras === undefined ? {} : { extras }) };
+  const sha256 = await writeKerasFile(saveModel, { ...file, weights, ...beside });
   return {
     client,
     round,

@@ -1,9 +1,11 @@
 /** The options of every program that aggregates: the strategy, its parameters, clipping and privacy. */
 import { type Command, Option } from 'commander';
 import { UsageError } from '../core/errors.js';
+import type { LocalTraining } from '../federation/client-side.js';
 import { noiseFor, type PrivacyOptions } from '../federation/privacy/accountant.js';
 import type { StrategyParameter } from '../federation/strategies/strategy-module.js';
 import {
+  clientSide,
   fewestUpdates,
   type PrivacySettings,
   type StrategyModule,
@@ -101,6 +103,34 @@ export function addStrategyOptions(command: Command): Command {
         'noise from a secret key of the run, or noise from --seed, for experiments that must repeat (default: system)',
       ).choices(['system', 'seed']),
     );
+}
+
+/** `--strategy` of programs that train clients: what it asks of them beside training. */
+export function clientStrategyOption(): Option {
+  const names = strategies.flatMap(({ name }) => (clientSide(name) === undefined ? [] : [name]));
+  return new Option(
+    '--strategy <name>',
+    `the strategy of the round, where it asks more of clients than training: ${names.join(', ')}`,
+  ).choices(strategies.map(({ name }) => name));
+}
+
+/** The arguments with which a trainer is told the strategy; none where it asks for training alone. */
+export function clientStrategyArguments({ name }: StrategyRule): readonly string[] {
+  return clientSide(name) === undefined ? [] : ['--strategy', name];
+}
+
+/**
+ * Refuses clients' training that the strategy does not go with.
+ *
+ * @throws {UsageError} in the words of the flags, with the values
+ */
+export function checkTraining(name: StrategyName, training: LocalTraining): void {
+  const problem = clientSide(name)?.problem(training);
+  if (problem === undefined) return;
+  const [setting, why] = problem;
+  const { optimizer, proximal } = training;
+  const value = { optimizer: optimizer.kind, momentum: optimizer.momentum, proximal }[setting];
+  throw new UsageError(`--strategy ${name} does not go with --${setting} ${value}: ${why}.`);
 }
 
 /** Adds `--dp-epsilon`, for programs that know all rounds of a run. */
@@ -229,9 +259,18 @@ export function checkStrategy(settings: StrategySettings): void {
     const [parameter, why] = problem;
     throw new UsageError(`${STRATEGY_LABELS[`strategy.${parameter}`]} ${values[parameter]} ${why}.`);
   }
+  const bound = privacy !== undefined ? '--dp-clip' : clipNorm !== undefined ? '--clip-norm' : undefined;
+  if (bound !== undefined && clientSide(name) !== undefined) {
+    const extras = Object.keys(clientSide(name)?.extras ?? {}).join(', ');
+    throw new UsageError(
+      `${bound} does not go with --strategy ${name}: its updates carry ${extras} beside weights, which nothing clips.`,
+    );
+  }
   if (privacy === undefined) return;
   if (module.kind !== 'averaging') {
-    const averaging = strategies.filter(({ kind }) => kind === 'averaging').map((each) => each.name);
+    const averaging = strategies
+      .filter((each) => each.kind === 'averaging' && each.client === undefined)
+      .map((each) => each.name);
     throw new UsageError(
       `--dp-clip does not go with --strategy ${name}: how much one client can move its result has no bound that noise ` +
         `could hide; private are ${averaging.join(', ')}.`,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { createExactSums, fromUnits, toUnits } from './exact-sum.js';
+import { createExactSums } from './exact-sum.js';
+import { fromUnits, toUnits } from './float-units.js';
 
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
 const anyFloat = fc.float({ noNaN: true, noDefaultInfinity: true });

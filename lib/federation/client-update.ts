@@ -1,5 +1,6 @@
 /** A client update: one client's weights after local training, and the facts that travel with them. */
 import type { Weights } from '../core/weights.js';
+import type { Extras } from './client-side.js';
 
 /** Where an update comes from; stored in the same file as its weights so that they cannot come apart. */
 export interface UpdateFacts {
@@ -16,4 +17,6 @@ export interface UpdateFacts {
 /** One client's weights after local training. */
 export interface ClientUpdate extends UpdateFacts {
   readonly weights: Weights;
+  /** What its strategy needs beside them. */
+  readonly extras?: Extras | undefined;
 }

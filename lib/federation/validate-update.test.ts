@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WeightArray } from '../core/weights.js';
+import type { Extras } from './client-side.js';
 import type { ClientUpdate } from './client-update.js';
 import { validateUpdate } from './validate-update.js';
 
@@ -62,4 +63,48 @@ describe('validateUpdate', () => {
   for (const [what, update, reason] of bad) {
     it(`rejects ${what}`, () => assert.equal(validateUpdate(update, expected), reason));
   }
+
+  const mean: WeightArray = { name: 'norm/moving_mean:0', shape: [1], values: Float32Array.of(0) };
+  const needing = {
+    ...expected,
+    like: [kernel, bias, mean],
+    extras: { steps: { kind: 'number', min: 1, max: 100 }, change: { kind: 'tensor' } },
+  } as const;
+  const carrying = (extras: Extras): ClientUpdate => ({ ...good, weights: needing.like, extras });
+  const change = [kernel, bias];
+  it('accepts what a strategy needs: numbers in bounds, tensors like the trainable arrays', () =>
+    assert.equal(validateUpdate(carrying({ steps: 1.5, change, more: Number.NaN }), needing), null));
+
+  const unfit: readonly (readonly [string, Extras, string])[] = [
+    ['no extras', {}, 'lacks steps, which the strategy needs of each update'],
+    ['a missing tensor', { steps: 2 }, 'lacks change, which the strategy needs of each update'],
+    [
+      'a number that is none',
+      { steps: Number.NaN, change },
+      'carries steps that is NaN, not between 1 and 100',
+    ],
+    ['infinity', { steps: Infinity, change }, 'carries steps that is Infinity, not between 1 and 100'],
+    ['too small a number', { steps: 0.5, change }, 'carries steps that is 0.5, not between 1 and 100'],
+    ['a tensor for a number', { steps: change, change }, 'carries steps that is no number'],
+    ['a number for a tensor', { steps: 2, change: 1 }, 'carries change that is no tensor'],
+    [
+      'a tensor with statistics',
+      { steps: 2, change: needing.like },
+      'carries change that has an array more, norm/moving_mean:0',
+    ],
+    [
+      'a tensor with NaN',
+      { steps: 2, change: [kernel, { ...bias, values: Float32Array.of(5, Number.NaN) }] },
+      'carries change that holds NaN in dense/bias:0 at position 1',
+    ],
+  ];
+  for (const [what, extras, reason] of unfit) {
+    it(`rejects ${what} where a strategy needs more`, () =>
+      assert.equal(validateUpdate(carrying(extras), needing), reason));
+  }
+  it('rejects an update of before extras by name', () =>
+    assert.equal(
+      validateUpdate({ ...good, weights: needing.like }, needing),
+      'lacks steps, which the strategy needs of each update',
+    ));
 });

@@ -1,6 +1,7 @@
 /** The guards before the average: why an update must not count, if it must not. */
 
 import { formatShape, sizeOf, type WeightArray, type Weights } from '../core/weights.js';
+import { type ExtraKind, type ExtraKinds, type Extras, trainableOf } from './client-side.js';
 import type { ClientUpdate } from './client-update.js';
 
 /** What an update must agree with. */
@@ -10,13 +11,20 @@ export interface UpdateExpectations {
   readonly round: number;
   /** A model with the names and shapes that all of this federation have; its values do not matter. */
   readonly like: Weights;
+  /** What the strategy needs beside the weights. */
+  readonly extras?: ExtraKinds | undefined;
   /** Clients whose updates were accepted already. */
   readonly accepted: ReadonlySet<number>;
 }
 
 /** Why `update` is rejected, as the end of a sentence that begins with its name; null when it is good. */
 export function validateUpdate(update: ClientUpdate, expected: UpdateExpectations): string | null {
-  return validateFacts(update, expected) ?? validateWeights(update.weights, expected.like);
+  const { like, extras: kinds = {} } = expected;
+  return (
+    validateFacts(update, expected) ??
+    validateWeights(update.weights, like) ??
+    validateExtras(update.extras, { kinds, like })
+  );
 }
 
 function validateFacts(update: ClientUpdate, { parent, round, accepted }: UpdateExpectations): string | null {
@@ -32,6 +40,32 @@ function validateFacts(update: ClientUpdate, { parent, round, accepted }: Update
 /** Why `weights` cannot be averaged with models like `like`; null when they can. */
 export function validateWeights(weights: Weights, like: Weights): string | null {
   return compareArchitecture(weights, like) ?? whyUnusable(weights);
+}
+
+function validateExtras(
+  extras: Extras | undefined,
+  { kinds, like }: { readonly kinds: ExtraKinds; readonly like: Weights },
+): string | null {
+  for (const [name, kind] of Object.entries(kinds)) {
+    const extra = extras?.[name];
+    if (extra === undefined) return `lacks ${name}, which the strategy needs of each update`;
+    const reason = kind.kind === 'number' ? validateNumber(extra, kind) : validateTensor(extra, like);
+    if (reason !== null) return `carries ${name} that ${reason}`;
+  }
+  return null;
+}
+
+function validateNumber(
+  extra: number | Weights,
+  { min, max }: Extract<ExtraKind, { kind: 'number' }>,
+): string | null {
+  if (typeof extra !== 'number') return 'is no number';
+  return extra >= min && extra <= max ? null : `is ${extra}, not between ${min} and ${max}`;
+}
+
+function validateTensor(extra: number | Weights, like: Weights): string | null {
+  if (typeof extra === 'number') return 'is no tensor';
+  return compareArchitecture(extra, trainableOf(like)) ?? whyUnusable(extra);
 }
 
 /** What is known of an array without its numbers. */

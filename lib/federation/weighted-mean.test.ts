@@ -115,7 +115,9 @@ describe('the weighted mean', () => {
           async ({ updates, groups }) => {
             const strategy = strategyNamed(settings);
             const state = { round: 3, weights: model(1, -1, 0.5, 0, 2) };
-            const sums = (await Promise.all(groups.map(sumUpdates))).filter((each) => each !== null);
+            const sums = (await Promise.all(groups.map((each) => sumUpdates(each)))).filter(
+              (each) => each !== null,
+            );
             const expected = await strategy.aggregate(state, updates);
             assert.deepEqual(await strategy.aggregateGroups?.(state, sums), expected);
             const outer = [await sumGroups(sums.slice(0, 2)), await sumGroups(sums.slice(2))];

@@ -27,10 +27,16 @@ export interface WeightedSums {
   readonly totalWeight: number;
 }
 
+/** An array that is added up; `factor` times, where that is given, beside what its update counts. */
+export interface Term extends Pick<WeightArray, 'name' | 'shape'> {
+  readonly values: Float32Array | Float64Array;
+  readonly factor?: number;
+}
+
 /** Collects models and gives their weighted mean. */
 export interface WeightedMean {
-  /** Adds a model that counts `weight` > 0. */
-  add(weights: Weights, weight: number): void;
+  /** Adds the arrays of a model that counts `weight` > 0. */
+  add(terms: readonly Term[], weight: number): void;
   /** Adds the models of a group: the same as adding one after the other. */
   addSums(sums: WeightedSums): void;
   /** What was added, for a mean elsewhere to go on with. The same models give the same sums. */
@@ -47,8 +53,11 @@ export function createWeightedMean(like: readonly Pick<WeightArray, 'name' | 'sh
   const sums = like.map(({ shape }) => createExactSums(sizeOf(shape)));
   let totalWeight = 0;
   return {
-    add(weights, weight) {
-      for (const [index, sum] of sums.entries()) sum.add((weights[index] as WeightArray).values, weight);
+    add(terms, weight) {
+      for (const [index, sum] of sums.entries()) {
+        const { values, factor = 1 } = terms[index] as Term;
+        sum.add(values, weight * factor);
+      }
       totalWeight += weight;
     },
     addSums(group) {

@@ -7,17 +7,17 @@ import { z } from 'zod';
 import { DataError } from '../core/errors.js';
 import { sizeOf } from '../core/weights.js';
 import type { WeightedSums } from '../federation/weighted-mean.js';
-import { parseDocument } from './files/json-document.js';
-import { readFileBytes } from './files/read-file.js';
-import { type Hdf5Reader, readHdf5 } from './hdf5/hdf5-reader.js';
-import { writeHdf5 } from './hdf5/hdf5-writer.js';
-import { checkSignature } from './keras/keras-hdf5-reader.js';
+import { readFileBytes } from './atomic-file.js';
+import { type Hdf5Reader, readHdf5 } from './hdf5-reader.js';
+import { writeHdf5 } from './hdf5-writer.js';
+import { parseDocument } from './json-document.js';
+import { checkSignature } from './keras-hdf5-reader.js';
 
 /** What error messages call such a file. */
 export const GROUP_FILE = 'the sums of a group of updates (fedbatch aggregate --group)';
 
-/** More parts than a sum of float32 values times numbers of examples can have: 53 of its at most 340 bits each. */
-const MAX_PARTS = 8;
+/** More parts than a sum can have of float64 products that float32 values, numbers of examples and factors give. */
+const MAX_PARTS = 10;
 
 const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
 const factsSchema = z.object({
@@ -29,6 +29,8 @@ const factsSchema = z.object({
   parent: sha256Schema,
   /** The norm that updates were clipped to. */
   clipNorm: z.number().positive().optional(),
+  /** The strategy that they are made for, where they are not sums of the weights alone. */
+  strategy: z.string().optional(),
   clients: z
     .array(z.object({ client: z.int().min(0), examples: z.int().min(1), sha256: sha256Schema }))
     .min(1),
@@ -56,13 +58,14 @@ export interface GroupFile extends GroupFacts {
 export function encodeGroup({ sums, ...facts }: GroupFile): Promise<Uint8Array> {
   const arrays = sums.arrays.map(({ name, shape, parts }) => ({ name, shape, parts: parts.length }));
   // In the order of the schema: it decides the bytes.
-  const { group, round, parent, clipNorm, clients, modelConfig, kerasVersion, scale } = facts;
+  const { group, round, parent, clipNorm, strategy, clients, modelConfig, kerasVersion, scale } = facts;
   const told = {
     format: 1,
     group,
     round,
     parent,
     clipNorm,
+    strategy,
     clients,
     modelConfig,
     kerasVersion,

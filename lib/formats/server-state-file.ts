@@ -2,9 +2,10 @@
 import { DataError } from '../core/errors.js';
 import type { WeightArray, Weights } from '../core/weights.js';
 import type { Slots } from '../federation/strategies/strategy.js';
-import { readFileBytes } from './files/read-file.js';
-import { type Hdf5Reader, readHdf5 } from './hdf5/hdf5-reader.js';
-import { writeHdf5 } from './hdf5/hdf5-writer.js';
+import { readFileBytes } from './atomic-file.js';
+import { writeArrays } from './client-update-file.js';
+import { type Hdf5Reader, readHdf5 } from './hdf5-reader.js';
+import { writeHdf5 } from './hdf5-writer.js';
 
 /** What error messages call such a file. */
 export const SERVER_STATE = 'the state of a server optimizer (HDF5)';
@@ -28,12 +29,7 @@ export function encodeServerState({ strategy, round, model, slots }: ServerState
     hdf5.text('/', 'fedbatch_model', model);
     hdf5.texts('/', 'fedbatch_slots', Object.keys(slots));
     for (const [slot, arrays] of Object.entries(slots)) {
-      hdf5.group(`/${slot}`);
-      for (const [index, array] of arrays.entries()) {
-        const path = `/${slot}/${index}`;
-        hdf5.floats(path, array);
-        hdf5.text(path, 'name', array.name);
-      }
+      writeArrays(hdf5, `/${slot}`, arrays);
     }
   });
 }

@@ -1,9 +1,11 @@
 /** Each stage's command: a pure function of a run's settings, its volume, the round and the client. All targets run these. */
+import { partitionArguments } from '../../lib/cli/partition-options.js';
+import { scaleArguments } from '../../lib/cli/scale-option.js';
+import { clientStrategyArguments, strategyArguments } from '../../lib/cli/strategy-options.js';
 import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
 import { INDEXED_CLIENT, type VolumePaths } from '../../lib/formats/volume.js';
-import { settingArguments } from '../../lib/settings/arguments.js';
-import { roundLearningRate } from './training-task.js';
+import { engineArguments, roundLearningRate, trainingArguments } from './training-task.js';
 
 /** What the commands of a run are made from. */
 export interface CommandSource {
@@ -33,10 +35,19 @@ export interface RoundSelection {
 
 /** Deals the dataset to the clients. */
 export function splitCommand({ settings, paths }: CommandSource): StageCommand {
+  const { seed, dataset, federation } = settings;
   return {
     stage: 'split',
     program: 'splitter/cli.js',
-    arguments: ['--out', paths.data, ...settingArguments('split', settings)],
+    arguments: [
+      ...['--data', dataset.name],
+      ...['--clients', `${federation.clients}`],
+      ...['--out', paths.data],
+      ...scaleArguments(dataset.scale),
+      ...partitionArguments(federation.partition),
+      ...['--seed', `${seed}`],
+      ...(federation.simulate ? ['--virtual'] : []),
+    ],
     reads: [],
     writes: [paths.manifest, paths.test],
   };
@@ -52,7 +63,8 @@ export function initCommand({ settings, paths }: CommandSource): StageCommand {
       // It tells the shape of the images, and there is one whatever the shards; the manifest tells the classes.
       ...['--data', paths.test],
       ...['--out', file],
-      ...settingArguments('init', settings),
+      ...['--model', settings.model.name],
+      ...['--seed', `${settings.seed}`],
     ],
     reads: [paths.test, paths.manifest],
     writes: [file],
@@ -81,11 +93,13 @@ export function trainCommand(
       ...['--data', data],
       ...['--init', files.globalModel],
       ...['--out', update],
-      ...settingArguments('train', settings, {
-        'training.learningRate': roundLearningRate(settings, { round, clients }),
-      }),
+      ...['--model', settings.model.name],
+      ...trainingArguments(settings, roundLearningRate(settings, { round, clients })),
+      ...clientStrategyArguments(settings.strategy ?? FEDAVG),
       ...['--round', `${round}`],
+      ...['--seed', `${settings.seed}`],
       ...['--threads', `${threads}`],
+      ...engineArguments(settings.engine),
       ...(client === undefined ? [] : ['--client', `${client}`]),
     ],
     reads: [data, files.globalModel],
@@ -124,7 +138,7 @@ export function aggregateCommand(
       ...['--parent', globalModel],
       ...['--round', `${round}`],
       ...['--min-updates', `${minUpdates}`],
-      ...settingArguments('aggregate', settings),
+      ...strategyArguments(settings.strategy ?? FEDAVG),
       ...(state?.in === undefined ? [] : ['--state-in', state.in]),
       ...(state === undefined ? [] : ['--state-out', state.out]),
       ...privacyArguments(source, clients.length),
@@ -193,7 +207,7 @@ export function evaluateCommand(
       ...['--out', out],
       ...(threads === undefined ? [] : ['--threads', `${threads}`]),
       ...(minAccuracy === undefined ? [] : ['--min-accuracy', minAccuracy]),
-      ...settingArguments('evaluate', settings),
+      ...engineArguments(settings.engine),
     ],
     reads: [...models, paths.test],
     writes: [out],

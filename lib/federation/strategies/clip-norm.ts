@@ -47,9 +47,10 @@ export async function* clipped(
   global: Weights,
   maxNorm: number,
 ): AsyncGenerator<WeightedUpdate> {
-  for await (const { weights, examples } of updates) {
+  for await (const update of updates) {
+    const { weights } = update;
     const scale = clipScale({ weights, from: global, maxNorm });
-    yield { weights: scale === 1 ? weights : scaled(weights, global, scale), examples };
+    yield scale === 1 ? update : { ...update, weights: scaled(weights, global, scale) };
   }
 }
 

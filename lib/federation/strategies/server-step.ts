@@ -9,28 +9,33 @@ export interface Averaging {
   /** Whether it measures updates by the global model. */
   readonly needsGlobal: boolean;
   /** The mean, or null where there are no updates. */
-  mean(state: ServerState, updates: Updates): Promise<Mean | null>;
+  mean(state: ServerState, updates: Updates, terms?: Terms): Promise<Mean | null>;
   /** The same mean from groups' sums; absent where updates do not simply add up. */
   meanOfGroups?(groups: Groups): Promise<Mean | null>;
 }
+
+/** What of an update is added up, in an order that is the same for all updates. */
+type Terms = NonNullable<Strategy['terms']>;
 
 /** A server optimizer: from the state before the round and the mean of the updates to the state after it. */
 export interface ServerStep {
   readonly needsGlobal: boolean;
   readonly slots: readonly string[];
+  /** What of an update is averaged, where that is not its weights alone: `mean` has these arrays then. */
+  readonly terms?: Terms;
   step(state: ServerState, mean: Mean): ServerState;
 }
 
 /** The mean weighted by numbers of examples, Σ n_k/n · w^k. */
 export const weightedMean: Averaging = {
   needsGlobal: false,
-  mean: async (_state, updates) => (await addUp(updates))?.value() ?? null,
+  mean: async (_state, updates, terms) => (await addUp(updates, terms))?.value() ?? null,
   meanOfGroups: async (groups) => (await addUpGroups(groups))?.value() ?? null,
 };
 
 /** The sums of a group of updates; null where there are none. */
-export async function sumUpdates(updates: Updates): Promise<WeightedSums | null> {
-  return (await addUp(updates))?.sums() ?? null;
+export async function sumUpdates(updates: Updates, terms?: Terms): Promise<WeightedSums | null> {
+  return (await addUp(updates, terms))?.sums() ?? null;
 }
 
 /** The sums of a group of groups; null where there are none. */
@@ -38,11 +43,12 @@ export async function sumGroups(groups: Groups): Promise<WeightedSums | null> {
   return (await addUpGroups(groups))?.sums() ?? null;
 }
 
-async function addUp(updates: Updates): Promise<WeightedMean | undefined> {
+async function addUp(updates: Updates, terms?: Terms): Promise<WeightedMean | undefined> {
   let mean: WeightedMean | undefined;
-  for await (const { weights, examples } of updates) {
-    mean ??= createWeightedMean(weights);
-    mean.add(weights, examples);
+  for await (const update of updates) {
+    const added = terms === undefined ? update.weights : terms(update);
+    mean ??= createWeightedMean(added);
+    mean.add(added, update.examples);
   }
   return mean;
 }
@@ -61,11 +67,13 @@ export function stepStrategy(name: string, server: ServerStep, average = weighte
   const stepTo = (state: ServerState, mean: Mean | null) =>
     mean === null ? state : { ...server.step(state, mean), round: state.round + 1 };
   const { meanOfGroups } = average;
+  const { terms } = server;
   return {
     name,
     needsGlobal: server.needsGlobal || average.needsGlobal,
     slots: server.slots,
-    aggregate: async (state, updates) => stepTo(state, await average.mean(state, updates)),
+    ...(terms === undefined ? {} : { terms }),
+    aggregate: async (state, updates) => stepTo(state, await average.mean(state, updates, terms)),
     ...(meanOfGroups === undefined
       ? {}
       : { aggregateGroups: async (state, groups) => stepTo(state, await meanOfGroups(groups)) }),

@@ -1,4 +1,5 @@
 /** A strategy as one declaration: its name, its parameters, the updates that it needs, and what it does with them. */
+import type { ClientSide } from '../client-side.js';
 import type { ServerStep } from './server-step.js';
 import type { Strategy } from './strategy.js';
 
@@ -55,6 +56,8 @@ interface Declaration<N extends string, P extends Parameters> {
 export interface AveragingModule<N extends string = string, P extends Parameters = Parameters>
   extends Declaration<N, P> {
   readonly kind: 'averaging';
+  /** What clients do for it beside training; nothing where it is absent. */
+  readonly client?: ClientSide;
   readonly step: (values: ValuesOf<P>) => ServerStep;
 }
 

@@ -31,11 +31,14 @@ export function strategyNamed(settings: StrategySettings, facts?: NoiseFacts): S
   const values = valuesOf(rule);
   const strategy =
     module.kind === 'averaging'
-      ? stepStrategy(
-          module.name,
-          module.step(values),
-          privacy === undefined ? weightedMean : privateAverage(privacy, facts),
-        )
+      ? {
+          ...stepStrategy(
+            module.name,
+            module.step(values),
+            privacy === undefined ? weightedMean : privateAverage(privacy, facts),
+          ),
+          ...(module.client === undefined ? {} : { extras: module.client.extras }),
+        }
       : module.strategy(values);
   return maxNorm === undefined ? strategy : clipNorm(strategy, maxNorm);
 }

@@ -1,4 +1,5 @@
 /** The registry of strategies, and a strategy's settings as a run holds them: all of it follows from the modules. */
+import type { ClientSide } from '../client-side.js';
 import { coordinateMedian } from './coordinate-median.js';
 import { fedAdagrad } from './fed-adagrad.js';
 import { fedAdam } from './fed-adam.js';
@@ -73,6 +74,12 @@ export const FEDAVG: StrategySettings = { name: 'fedavg' };
 export function keepsState(settings: StrategyRule): boolean {
   const module = strategyModule(settings.name);
   return module.kind === 'averaging' && module.step(valuesOf(settings)).slots.length > 0;
+}
+
+/** What the strategy asks of clients beside training. */
+export function clientSide(name: StrategyName): ClientSide | undefined {
+  const module = strategyModule(name);
+  return module.kind === 'averaging' ? module.client : undefined;
 }
 
 /** Fewest updates of a round that the strategy can work with. */

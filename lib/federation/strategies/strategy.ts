@@ -1,7 +1,8 @@
 /** What a strategy is: how the updates of a round and the server's state become the next state. */
 
 import type { Weights } from '../../core/weights.js';
-import type { WeightedSums } from '../weighted-mean.js';
+import type { ExtraKinds, Extras } from '../client-side.js';
+import type { Term, WeightedSums } from '../weighted-mean.js';
 
 /**
  * A client's weights and how much they count: its number of examples. Its values stay what they are until the next update
@@ -10,6 +11,8 @@ import type { WeightedSums } from '../weighted-mean.js';
 export interface WeightedUpdate {
   readonly weights: Weights;
   readonly examples: number;
+  /** What the strategy needs beside; of the kinds that it declares. */
+  readonly extras?: Extras | undefined;
 }
 
 /** The good updates of a round, in the order of their clients: where a strategy keeps some of them, it decides which. */
@@ -38,6 +41,10 @@ export interface Strategy {
   readonly needsGlobal: boolean;
   /** Names of the slots that the state carries from the first round on; without any the state is the model alone. */
   readonly slots: readonly string[];
+  /** What each update has to carry beside its weights. */
+  readonly extras?: ExtraKinds;
+  /** What of an update is added up, for groups of updates; its weights where it is absent. */
+  readonly terms?: (update: WeightedUpdate) => readonly Term[];
   /**
    * The state after the round. The updates agree in names and shapes, with each other and with the global model;
    * without any the state stays as it is.
