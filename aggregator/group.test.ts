@@ -10,10 +10,10 @@ import { randomStream } from '../lib/core/random.js';
 import type { Weights } from '../lib/core/weights.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
-import { sha256 } from '../lib/formats/files/read-file.js';
+import { sha256 } from '../lib/formats/atomic-file.js';
 import { readGroup } from '../lib/formats/group-file.js';
-import { writeHdf5 } from '../lib/formats/hdf5/hdf5-writer.js';
-import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { writeHdf5 } from '../lib/formats/hdf5-writer.js';
+import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { runCommand } from '../test/program-host.js';
 import { type AggregateOptions, aggregate } from './aggregate.js';
@@ -58,7 +58,7 @@ function write(name: string, weights: Weights, update?: UpdateFacts): Promise<st
     modelConfig,
     kerasVersion: '2.15.0',
     weights,
-    ...(update ? { update } : {}),
+    ...(update ? { update, extras: { effectiveSteps: 1 + update.client / 3 } } : {}),
   });
 }
 
@@ -97,7 +97,13 @@ async function flat(options: Partial<AggregateOptions> = {}): Promise<string> {
 }
 
 describe('aggregation by groups', () => {
-  for (const strategy of [{ name: 'fedavg' }, ADAM, { name: 'fedavg', clipNorm: 0.75 }] as const) {
+  const strategies = [
+    { name: 'fedavg' },
+    ADAM,
+    { name: 'fedavg', clipNorm: 0.75 },
+    { name: 'fednova' },
+  ] as const;
+  for (const strategy of strategies) {
     it(`gives the bytes of all updates at once, however they are grouped: ${JSON.stringify(strategy)}`, async () => {
       const whole = await bytesOf(await flat({ strategy }));
       const wholeGroup = await bytesOf(await group(all, strategy));
@@ -213,6 +219,19 @@ describe('a group that does not fit', () => {
     await refused([good], /expected updates clipped to 0\.25, found updates that are not clipped/, {
       strategy: { name: 'fedavg', clipNorm: 0.25 },
     });
+    const nova = { name: 'fednova' } as const;
+    const normalised = await group([4], nova);
+    await refused(
+      [good, normalised],
+      /expected sums of weights alone, found sums made with --strategy fednova/,
+    );
+    await refused(
+      [normalised, good],
+      /expected sums made with --strategy fednova, found sums of weights alone/,
+      {
+        strategy: nova,
+      },
+    );
   });
 
   it('is no group, or damaged', async () => {

@@ -9,8 +9,8 @@ import type { Weights } from '../lib/core/weights.js';
 import type { ServerState, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
-import { sha256 } from '../lib/formats/files/read-file.js';
-import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { sha256 } from '../lib/formats/atomic-file.js';
+import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
 import { readServerState } from '../lib/formats/server-state-file.js';
 import { killedAt } from '../test/kill-points.js';
 import { runCommand } from '../test/program-host.js';
@@ -42,6 +42,7 @@ const MODELS = [
 const updates: readonly WeightedUpdate[] = MODELS.map((weights, client) => ({
   weights,
   examples: 10 * (client + 1),
+  extras: { effectiveSteps: client + 1.5 },
 }));
 
 let root: string;
@@ -61,13 +62,14 @@ const hashOf = async (file: string) => sha256(await readFile(file));
 
 async function writeUpdates(directory: string, globalModel: string, round: number): Promise<void> {
   const facts = { round, parent: await hashOf(globalModel) };
-  for (const [client, { weights, examples }] of updates.entries()) {
+  for (const [client, { weights, examples, extras = {} }] of updates.entries()) {
     const update = { client, examples, ...facts };
     await writeKerasFile(at(`${directory}/${client}.h5`), {
       modelConfig,
       kerasVersion: '2.15.0',
       weights,
       update,
+      extras,
     });
   }
 }
@@ -95,6 +97,7 @@ describe('fedbatch aggregate --strategy', () => {
       ...['--strategy', 'multi-krum', '--byzantine', '2', '--krum-keep', '3'],
     ],
     [{ name: 'fedavg', clipNorm: 0.5 }, '--clip-norm', '0.5'],
+    [{ name: 'fednova' }, '--strategy', 'fednova'],
     [
       { name: 'fedavgm', serverLearningRate: 0.5, serverMomentum: 0.25 },
       ...['--strategy', 'fedavgm', '--server-learning-rate', '0.5', '--server-momentum', '0.25'],
@@ -128,6 +131,57 @@ describe('fedbatch aggregate --strategy', () => {
     for (const args of [['median'], ['trimmed-mean', '--trim', '2'], ['krum', '--byzantine', '2']]) {
       await runHere('next.h5', '--strategy', ...args);
       assert.ok((await distance()) <= 0.5, args[0]);
+    }
+  });
+});
+
+describe('what a strategy needs of updates beside weights', () => {
+  it('is missed by name: those without do not count, and the others do', async () => {
+    const directory = at('some-without');
+    for (const client of [0, 1, 2, 3]) {
+      const { extras: _, ...plain } = await readKerasFile(at(`updates/${client}.h5`));
+      const extras = [
+        { effectiveSteps: 2 },
+        undefined,
+        { effectiveSteps: Number.NaN },
+        { effectiveSteps: plain.weights },
+      ];
+      await writeKerasFile(join(directory, `${client}.h5`), {
+        ...plain,
+        ...(extras[client] === undefined ? {} : { extras: extras[client] }),
+      });
+    }
+    const args = ['--dir', directory, '--parent', parent, '--out', at('next.h5'), '--strategy', 'fednova'];
+    const { exitCode, result, stderr } = await run(...args);
+    assert.equal(exitCode, 0, stderr);
+    assert.equal(result?.updates, 1);
+    assert.deepEqual(
+      result?.rejected.map(({ file, reason }) => `${file.slice(directory.length)} ${reason}`),
+      [
+        '/1.h5 lacks effectiveSteps, which the strategy needs of each update',
+        '/2.h5 carries effectiveSteps that is NaN, not between 1 and 1000000000',
+        '/3.h5 expected an array at /fedbatch_extras/effectiveSteps, found group',
+      ],
+    );
+    await writeModel('plain.h5', GLOBAL);
+    const named = await run(...args, at('plain.h5'));
+    assert.deepEqual(
+      named.result?.rejected.at(-1)?.reason,
+      'is a plain model, and the strategy needs what its client did',
+    );
+  });
+
+  it('nothing clips, and a private strategy has none', async () => {
+    for (const bound of [
+      ['--clip-norm', '1'],
+      ['--dp-clip', '1', '--dp-noise', '1', '--dp-participants', '7', '--dp-population', '70'],
+    ]) {
+      const { exitCode, stderr } = await runHere('x.h5', '--strategy', 'fednova', ...bound);
+      assert.equal(exitCode, 2);
+      assert.match(
+        stderr,
+        /does not go with --strategy fednova: its updates carry effectiveSteps beside weights/,
+      );
     }
   });
 });

@@ -7,7 +7,7 @@ import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { privacySpent } from '../lib/federation/privacy/accountant.js';
-import { sha256 } from '../lib/formats/files/read-file.js';
+import { sha256 } from '../lib/formats/atomic-file.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { readServerState } from '../lib/formats/server-state-file.js';
 import { killedAt } from './kill-points.js';
@@ -143,6 +143,36 @@ test('the round’s clients must be enough, before anything runs', async () => {
     /--strategy krum with --byzantine 1 \(2f \+ 3\) needs at least 5 clients in a round, found 2\./,
   );
   assert.equal(existsSync(volume), false);
+});
+
+test('FedNova: clients tell how far they went, and a simulation makes the same models', async () => {
+  const strategy = [
+    '--strategy',
+    'fednova',
+    '--optimizer',
+    'sgd',
+    '--proximal',
+    '0.1',
+    '--partition',
+    'quantity-skew',
+  ];
+  const volume = join(directory, 'fednova');
+  const { exitCode, stderr } = await trainedHere(volume, strategy);
+  assert.equal(exitCode, 0, stderr);
+  const { reported } = await recordOf(volume, 1);
+  assert.notEqual(reported[0]?.examples, reported[1]?.examples);
+  const simulated = await start(join(directory, 'fednova-simulated'), [...strategy, '--simulate']);
+  assert.equal(simulated.exitCode, 0, simulated.stderr);
+  assert.equal(
+    hashOf(join(directory, 'fednova-simulated', 'aggregated-model.h5')),
+    hashOf(join(volume, 'aggregated-model.h5')),
+  );
+  const refused = await start(join(directory, 'fednova-adam'), ['--strategy', 'fednova']);
+  assert.equal(refused.exitCode, 2);
+  assert.match(
+    refused.stderr,
+    /--strategy fednova does not go with --optimizer adam: it needs changes that are/,
+  );
 });
 
 test('a private run tells ε in round.json, metrics.jsonl, on stderr and in the result line, and grows it', async () => {

@@ -5,6 +5,7 @@ import { fedAdagrad } from './fed-adagrad.js';
 import { fedAdam } from './fed-adam.js';
 import { fedAvg } from './fed-avg.js';
 import { fedAvgM } from './fed-avgm.js';
+import { fedNova } from './fed-nova.js';
 import { fedYogi } from './fed-yogi.js';
 import { krum, multiKrum } from './krum.js';
 import type { AveragingModule, ComparingModule, FewestUpdates, ValuesOf } from './strategy-module.js';
@@ -17,6 +18,7 @@ const STRATEGIES = [
   fedAdagrad,
   fedAdam,
   fedYogi,
+  fedNova,
   coordinateMedian,
   trimmedMean,
   krum,
