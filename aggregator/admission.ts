@@ -3,7 +3,7 @@ import { DataError } from '../lib/core/errors.js';
 import type { ExtraKinds } from '../lib/federation/client-side.js';
 import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import { compareArchitecture, validateUpdate, validateWeights } from '../lib/federation/validate-update.js';
-import type { KerasFile } from '../lib/formats/keras-file.js';
+import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import type { UpdateCandidate } from './candidates.js';
 import type { Lineage } from './lineage.js';
 

@@ -3,8 +3,8 @@ import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { DataError, isFedbatchError, UsageError } from '../lib/core/errors.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
-import { errorCode } from '../lib/formats/atomic-file.js';
-import { OtherArraysError, readUpdateFacts } from '../lib/formats/keras-hdf5.js';
+import { errorCode } from '../lib/formats/files/read-file.js';
+import { OtherArraysError, readUpdateFacts } from '../lib/formats/keras/keras-hdf5.js';
 import { readAhead } from './read-ahead.js';
 import type { RoundClients } from './round-clients.js';
 

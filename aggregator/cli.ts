@@ -1,8 +1,7 @@
 /** `fedbatch aggregate`: makes the next global model of client updates. */
 import { Command, Option } from 'commander';
-import { isMain } from '../lib/cli/is-main.js';
 import { clientList, integerOption } from '../lib/cli/options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import {
   addStrategyOptions,

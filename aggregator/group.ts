@@ -5,7 +5,8 @@ import { sumGroups, sumUpdates } from '../lib/federation/strategies/server-step.
 import type { Strategy } from '../lib/federation/strategies/strategy.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
-import { sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
+import { sha256 } from '../lib/formats/files/read-file.js';
 import { encodeGroup, type GroupFile } from '../lib/formats/group-file.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';

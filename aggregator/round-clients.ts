@@ -2,8 +2,8 @@
 
 import { z } from 'zod';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
-import { readFileBytes } from '../lib/formats/atomic-file.js';
-import { parseDocument } from '../lib/formats/json-document.js';
+import { parseDocument } from '../lib/formats/files/json-document.js';
+import { readFileBytes } from '../lib/formats/files/read-file.js';
 import { clientsOf, readManifest } from '../lib/formats/manifest.js';
 
 /** Where it is told whose updates count. */

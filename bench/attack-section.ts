@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import sharp from 'sharp';
 import { randomStream } from '../lib/core/random.js';
-import { writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { formatBytes } from '../lib/observability/format.js';
 import { blackPng } from '../server/testing/hostile-png.js';
 import { interleave } from './measure.js';

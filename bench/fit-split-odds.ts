@@ -9,7 +9,7 @@ import { formSign } from '../lib/digits/digit-form.js';
 import { findSigns, type Sign } from '../lib/digits/find-digits.js';
 import { type FoundInk, findInk } from '../lib/digits/find-ink.js';
 import { cutAt, findCut } from '../lib/digits/split-signs.js';
-import { readDataset } from '../lib/formats/dataset.js';
+import { readDataset } from '../lib/formats/data/dataset.js';
 import { createWorkerPredictor } from '../server/models/worker-predictor.js';
 import { enlarge, writeRow } from '../server/testing/enlarge.js';
 

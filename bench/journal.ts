@@ -1,7 +1,7 @@
 /** Keeps what was measured, so that a section that was interrupted goes on where it stopped. */
 import { readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeDirectory, writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { makeDirectory, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 
 /** Why a section stopped before its end: the time that it was given is used up. */
 export class PausedError extends Error {

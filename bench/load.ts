@@ -1,7 +1,7 @@
 /** The loader, a process of its own: `load.js '{"url": …, "file": …}'` sends the file again and again and prints what came of it. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { isMain } from '../lib/cli/is-main.js';
+import { isMain } from '../lib/cli/program.js';
 import { pacedLoad } from './paced-load.js';
 
 /** What is sent, how long, and how fast. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
 import { integerOption, numberOption } from '../lib/cli/options.js';
-import { sha256OfFile } from '../lib/formats/atomic-file.js';
+import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { benchAttack } from './attack-section.js';
 import { benchDigits } from './digits-section.js';
 import { benchGroups } from './groups-section.js';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256 } from '../lib/formats/atomic-file.js';
+import { sha256 } from '../lib/formats/files/read-file.js';
 import { sampleProcess } from './measure.js';
 import { peerScript } from './section.js';
 

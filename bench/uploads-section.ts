@@ -4,7 +4,7 @@ import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { permutation, randomStream } from '../lib/core/random.js';
-import { readDataset } from '../lib/formats/dataset.js';
+import { readDataset } from '../lib/formats/data/dataset.js';
 import { createApp } from '../server/app.js';
 import { listen } from '../server/listen.js';
 import type { Predictor } from '../server/models/predictor.js';

@@ -7,8 +7,8 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { sha256 } from '../lib/formats/atomic-file.js';
-import { readDataset } from '../lib/formats/dataset.js';
+import { readDataset } from '../lib/formats/data/dataset.js';
+import { sha256 } from '../lib/formats/files/read-file.js';
 import { sendRange, serveForTest } from './test-server.js';
 
 const program = fileURLToPath(new URL('./cli.js', import.meta.url));

@@ -1,11 +1,10 @@
 /** `fedbatch dataset`: makes, fetches and lists the datasets that have a name. */
 import { stat } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
-import { sha256OfFile } from '../lib/formats/atomic-file.js';
+import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { formatBytes, formatSeconds } from '../lib/observability/format.js';
 import { cacheDirectory } from './cache-directory.js';

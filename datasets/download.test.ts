@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InterruptedError, StorageError } from '../lib/core/errors.js';
-import { sha256 } from '../lib/formats/atomic-file.js';
+import { sha256 } from '../lib/formats/files/read-file.js';
 import { type ProgressEvent, type Reporter, silentReporter } from '../lib/observability/events.js';
 import { type DownloadOptions, download } from './download.js';
 import { DownloadError } from './download-error.js';

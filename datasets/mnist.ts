@@ -1,7 +1,7 @@
 /** MNIST (LeCun, Cortes and Burges) as the npz that Keras distributes: where it comes from and how it gets here. */
 import { join } from 'node:path';
 import { StageError } from '../lib/core/errors.js';
-import { sha256OfFile } from '../lib/formats/atomic-file.js';
+import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import type { DatasetContext, Provided } from './context.js';
 import { download, type Patience } from './download.js';
 import { DownloadError } from './download-error.js';

@@ -2,9 +2,10 @@
 import { join } from 'node:path';
 import { DataError } from '../lib/core/errors.js';
 import type { Dataset } from '../lib/federation/examples.js';
-import { errorCode, writeFileAtomic } from '../lib/formats/atomic-file.js';
-import { readDataset } from '../lib/formats/dataset.js';
-import { encodeNpz } from '../lib/formats/npz.js';
+import { readDataset } from '../lib/formats/data/dataset.js';
+import { encodeNpz } from '../lib/formats/data/npz.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
+import { errorCode } from '../lib/formats/files/read-file.js';
 import type { DatasetContext, Provided } from './context.js';
 import { type DigitsSettings, GENERATOR_VERSION, generateDigits } from './digits/generate.js';
 import { IMAGE_SIZE } from './digits/place.js';

@@ -2,8 +2,8 @@
 import { open, readFile, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InterruptedError, UsageError } from '../lib/core/errors.js';
-import { storageError, writeFileAtomic } from '../lib/formats/atomic-file.js';
-import { type Lock, takeLock } from '../lib/formats/lock-file.js';
+import { storageError, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
+import { type Lock, takeLock } from '../lib/formats/files/lock-file.js';
 import type { Reporter } from '../lib/observability/events.js';
 
 /** A part of a file on a server. */

@@ -8,8 +8,7 @@ import {
   engineOption,
   threadsOption,
 } from '../lib/cli/engine-options.js';
-import { isMain } from '../lib/cli/is-main.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { examine } from './examine.js';
 import { formatFindings } from './report.js';
 

@@ -1,7 +1,6 @@
 /** What the machine offers: Node, cores, the container's limits, memory, GPUs. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { availableCores, cgroupCpuLimit } from '../lib/system/cores.js';
-import { hasNvidiaDriver, nvidiaGpuNames } from '../lib/system/nvidia.js';
+import { availableCores, cgroupCpuLimit, hasNvidiaDriver, nvidiaGpuNames } from '../lib/system/hardware.js';
 
 /** Facts of this machine or container. */
 export interface Machine {

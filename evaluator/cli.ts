@@ -8,14 +8,13 @@ import {
   engineOption,
   threadsOption,
 } from '../lib/cli/engine-options.js';
-import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, numberOption } from '../lib/cli/options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { leaveResult } from '../lib/cli/result.js';
 import { ThresholdError } from '../lib/core/errors.js';
 import { type AccuracyReport, formatAccuracyLine } from '../lib/engine/accuracy-report.js';
-import { writeFileAtomic } from '../lib/formats/atomic-file.js';
-import { compactJson } from '../lib/formats/compact-json.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
+import { compactJson } from '../lib/formats/files/json-document.js';
 
 interface EvaluateFlags extends EngineFlags {
   readonly model: readonly [string, ...string[]];

@@ -11,9 +11,9 @@ import { classCount } from '../lib/engine/parameters.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { summarise, tallyJudgements } from '../lib/engine/tally.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
-import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
-import { readShard } from '../lib/formats/dataset.js';
-import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { readShard } from '../lib/formats/data/dataset.js';
+import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
+import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { scaleBeside } from '../lib/formats/manifest.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 

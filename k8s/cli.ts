@@ -1,7 +1,6 @@
 /** `fedbatch k8s`: the job on a Kubernetes cluster. */
 import { Command } from 'commander';
-import { isMain } from '../lib/cli/is-main.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { renderCommand } from './render-cli.js';
 import { runCommand } from './run/cli.js';
 import { deleteCommand, logsCommand, statusCommand } from './run/inspect-cli.js';

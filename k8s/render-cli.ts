@@ -4,18 +4,18 @@ import { Command } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
-import { writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import {
   addEngineOptions,
   type EngineFile,
   type EngineRenderFlags,
   refuseWithoutEngine,
   renderEngine,
-} from './engines/render-engine.js';
-import { toJson, toYaml } from './manifest-text.js';
-import { render, templateNamed } from './render.js';
-import { addTemplateOptions, type TemplateFlags, valuesOf } from './template-options.js';
-import { TEMPLATE_NAMES } from './templates.js';
+} from '../workflows/render-workflow.js';
+import { toJson, toYaml } from './manifests/manifest-text.js';
+import { render, templateNamed } from './manifests/render.js';
+import { addTemplateOptions, type TemplateFlags, valuesOf } from './manifests/template-options.js';
+import { TEMPLATE_NAMES } from './manifests/templates.js';
 
 interface RenderFlags extends TemplateFlags, EngineRenderFlags {
   readonly clients?: number;

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { StageError } from '../lib/core/errors.js';
-import { makeDirectory } from '../lib/formats/atomic-file.js';
+import { makeDirectory } from '../lib/formats/files/atomic-file.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';

@@ -1,7 +1,7 @@
 /** The end of a round's aggregation, whoever did the work: the new global model takes its place, on record and told. */
 import { StageError } from '../lib/core/errors.js';
 import { formatPrivacy } from '../lib/federation/privacy/privacy-record.js';
-import { placeFileAtomic } from '../lib/formats/atomic-file.js';
+import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
 import { count, type LocalRun, tell, tellSkipped } from './local-run.js';
 import type { RoundLedger } from './round-ledger.js';

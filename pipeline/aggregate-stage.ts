@@ -1,7 +1,7 @@
 /** A round's aggregation on this machine: the updates of the clients that reported become the next global model. */
 import { basename } from 'node:path';
 import { z } from 'zod';
-import { sha256 } from '../lib/formats/atomic-file.js';
+import { sha256 } from '../lib/formats/files/read-file.js';
 import { privacySpentSchema } from '../lib/formats/strategy-record.js';
 import { concludeAggregation, failAggregation, tellAggregated } from './aggregate-record.js';
 import { aggregateCommand, stateFiles } from './commands/stage-commands.js';

@@ -3,7 +3,7 @@ import { imageShape } from '../lib/federation/examples.js';
 import { dealDataset } from '../lib/federation/partition/deal-dataset.js';
 import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/hold-out.js';
 import { requireChannels, scaleOf } from '../lib/federation/pixel-scale.js';
-import { type OwnedDataset, openSource } from '../lib/formats/dataset-source.js';
+import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { namedLabels } from './named-datasets.js';
 

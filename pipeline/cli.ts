@@ -2,10 +2,9 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { choiceOf } from '../lib/cli/engine-options.js';
-import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { partitionOf } from '../lib/cli/partition-options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { UsageError } from '../lib/core/errors.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
@@ -120,7 +119,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
 function trainersOption(): Option {
   return new Option(
     '--trainers <who>',
-    'who trains: processes here, or with pipe an external trainer that reads stdout and answers on stdin (docs/ENGINES.md)',
+    'who trains: processes here, or with pipe an external trainer that reads stdout and answers on stdin (docs/TARGETS.md)',
   )
     .choices(TRAINERS)
     .default('processes');

@@ -1,5 +1,5 @@
 /** What is left to do once the rounds are over: the results in their places, the tests of the clients' own models. */
-import { placeFileAtomic } from '../lib/formats/atomic-file.js';
+import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import { isTestOf, testGlobalModel } from './evaluate-stage.js';
 import type { LocalRun } from './local-run.js';

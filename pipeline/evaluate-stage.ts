@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
-import { placeFileAtomic } from '../lib/formats/atomic-file.js';
+import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
 import { evaluateCommand } from './commands/stage-commands.js';

@@ -1,5 +1,5 @@
 /** The initial global model of a run on this machine. */
-import { sha256OfFile } from '../lib/formats/atomic-file.js';
+import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { initCommand } from './commands/stage-commands.js';
 import { type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';

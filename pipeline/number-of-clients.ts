@@ -1,7 +1,7 @@
 /** The number of clients of a run: as asked for, or as the data say. */
 import { UsageError } from '../lib/core/errors.js';
 import { clientsFollowFromData, type PartitionSettings } from '../lib/federation/partition/settings.js';
-import { clientsInData } from '../lib/formats/ownership.js';
+import { clientsInData } from '../lib/formats/data/ownership.js';
 import { DATASET_NAMES } from './settings.js';
 
 /** Clients of a run that says nothing of them. */

@@ -1,6 +1,6 @@
 /** Makes sure that an engine which was asked for works here, before a run begins. */
 import type { RunSettings } from '../lib/formats/run-record.js';
-import { engineArguments } from './commands/training-task.js';
+import { settingArguments } from '../lib/settings/arguments.js';
 import { runStage, type StageContext } from './stage-process.js';
 
 /**
@@ -12,7 +12,7 @@ export async function requireEngine(engine: RunSettings['engine'], context: Stag
   if (engine.name === 'auto' && engine.backend === undefined) return;
   const program = 'doctor/cli.js';
   await runStage(
-    { stage: 'doctor', program, arguments: ['--quick', '--json', ...engineArguments(engine)] },
+    { stage: 'doctor', program, arguments: ['--quick', '--json', ...settingArguments('doctor', { engine })] },
     context,
   );
 }

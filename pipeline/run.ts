@@ -2,11 +2,11 @@
 import { resolve } from 'node:path';
 import { InterruptedError } from '../lib/core/errors.js';
 import { type Quorum, selectedCount } from '../lib/federation/participation.js';
-import { sha256OfDataset } from '../lib/formats/given-shards.js';
+import { sha256OfDataset } from '../lib/formats/data/given-shards.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { type VolumePaths, volumePaths } from '../lib/formats/volume.js';
-import { availableCores } from '../lib/system/cores.js';
+import { availableCores } from '../lib/system/hardware.js';
 import { checkSplit } from './check-split.js';
 import { planThreads } from './cores.js';
 import { endingOf } from './ending.js';

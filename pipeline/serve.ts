@@ -1,9 +1,9 @@
 /** Serves the finished model: starts the server, says where the page is, and stays until the user stops it. */
 import { createServer } from 'node:net';
 import { InterruptedError } from '../lib/core/errors.js';
-import { errorCode } from '../lib/formats/atomic-file.js';
+import { errorCode } from '../lib/formats/files/read-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
-import { engineArguments } from './commands/training-task.js';
+import { settingArguments } from '../lib/settings/arguments.js';
 import { runStage, type StageContext } from './stage-process.js';
 
 /** What to serve, and where. */
@@ -43,7 +43,15 @@ export async function serve(
       {
         stage: 'serve',
         program: 'server/cli.js',
-        arguments: ['--model', model, '--host', host, '--port', `${chosen}`, ...engineArguments(engine)],
+        arguments: [
+          '--model',
+          model,
+          '--host',
+          host,
+          '--port',
+          `${chosen}`,
+          ...settingArguments('serve', { engine }),
+        ],
       },
       { reporter, signal, onOutput },
     );

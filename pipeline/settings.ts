@@ -1,7 +1,7 @@
 /** A run's settings: its name, derived from them, and what differs between two runs. */
 import { basename } from 'node:path';
 import { STRATEGY_LABELS } from '../lib/cli/strategy-options.js';
-import { sha256 } from '../lib/formats/atomic-file.js';
+import { sha256 } from '../lib/formats/files/read-file.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 
 /** The datasets that the splitter knows by name; anything else is a path. */

@@ -1,8 +1,7 @@
 /** `fedbatch report`: what a run did, as a page to read. */
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { isMain } from '../lib/cli/is-main.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 
 interface ReportFlags {
   readonly volume: string;

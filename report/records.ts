@@ -2,8 +2,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
-import { errorCode } from '../lib/formats/atomic-file.js';
 import { type Confusion, confusionsIn } from '../lib/formats/confusions.js';
+import { errorCode } from '../lib/formats/files/read-file.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { type RunFailure, runFailureSchema } from '../lib/formats/run-failure.js';
 import {

@@ -1,5 +1,5 @@
 /** The report's main path: the records of a volume become `report.html` beside them. */
-import { writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { renderReport } from './page.js';
 import { type RunState, readRunRecords } from './records.js';

@@ -1,13 +1,14 @@
 /** Makes the sample pictures: generated digits as pen on paper, to click on or to upload. */
+
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { writeDigit } from '../datasets/digits/digit.js';
 import type { Blot, Ink } from '../datasets/digits/pen.js';
 import { rasterise } from '../datasets/digits/rasterise.js';
-import { isMain } from '../lib/cli/is-main.js';
+import { isMain } from '../lib/cli/program.js';
 import { randomStream } from '../lib/core/random.js';
-import { writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 
 /** Which of the endless digits to show; drawn from streams that no dataset uses, chosen by eye for
  * variety (but `digit-1-b`, which was chosen because the model of a default run reads it: it is weak at a 1 with a flag). */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { sha256 as hash } from '../lib/formats/atomic-file.js';
+import { sha256 as hash } from '../lib/formats/files/read-file.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
 import type { Predictor } from './models/predictor.js';
 import { digitPng, linesPng, ON_PAPER } from './testing/segment-digits.js';

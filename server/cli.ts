@@ -1,9 +1,8 @@
 /** `fedbatch serve`: the web page and API of a trained model. */
 import { Command, Option } from 'commander';
 import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/cli/engine-options.js';
-import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-option.js';
 import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import { type BatchingLimits, DEFAULT_BATCHING_LIMITS, defaultWorkers } from './models/batching.js';

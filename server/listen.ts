@@ -3,7 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { UsageError } from '../lib/core/errors.js';
-import { errorCode } from '../lib/formats/atomic-file.js';
+import { errorCode } from '../lib/formats/files/read-file.js';
 import type { TlsFiles } from './tls.js';
 
 /** Where to listen and until when. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { execa } from 'execa';
 import { scaleOf } from '../lib/federation/pixel-scale.js';
-import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { runCommand } from '../test/program-host.js';
 import { lastLine, programPath } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';

@@ -1,8 +1,7 @@
 /** `fedbatch predict`: asks a server about a picture. */
 import { Command, Option } from 'commander';
-import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-option.js';
 import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import type { PredictOptions } from './client/predict-image.js';

@@ -9,7 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { writeFileAtomic } from '../lib/formats/atomic-file.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { runProgramFile } from '../test/programs.js';
 import { writeDenseModel, writePrototypeModel } from './testing/prototype-model.js';
 import { digitPng } from './testing/segment-digits.js';

@@ -5,7 +5,7 @@ import type { ProgramContext } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
 import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import { describeScale, type PixelScale } from '../lib/federation/pixel-scale.js';
-import { readFileShared } from '../lib/formats/atomic-file.js';
+import { readFileShared } from '../lib/formats/files/read-file.js';
 import { createApp } from './app.js';
 import { createCodecs } from './codecs/codecs.js';
 import { startGrpc } from './grpc/grpc-server.js';

@@ -1,7 +1,7 @@
 /** The server's certificate and key, read and checked before anything else is begun. */
 import { createSecureContext } from 'node:tls';
 import { UsageError } from '../lib/core/errors.js';
-import { readFileBytes } from '../lib/formats/atomic-file.js';
+import { readFileBytes } from '../lib/formats/files/read-file.js';
 
 /** Where the two files are; both, or none. */
 export interface TlsFlags {

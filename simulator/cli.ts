@@ -8,9 +8,8 @@ import {
   engineOption,
   threadsOption,
 } from '../lib/cli/engine-options.js';
-import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import {
   addStrategyOptions,
   checkTraining,
@@ -25,7 +24,7 @@ import {
 } from '../lib/cli/training-options.js';
 import { UsageError } from '../lib/core/errors.js';
 import { type SimulatorRequest, simulatorRequestSchema } from '../lib/formats/simulation-messages.js';
-import { availableCores } from '../lib/system/cores.js';
+import { availableCores } from '../lib/system/hardware.js';
 import { openSimulator, type Simulator } from './simulator.js';
 
 interface SimulatorFlags extends EngineFlags, TrainingFlags, StrategyFlags {

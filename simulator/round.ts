@@ -1,18 +1,16 @@
 /** One round of a simulation: updates go from the workers through the guards into the strategy, none of them kept. */
-
 import { ThresholdError } from '../lib/core/errors.js';
-import type { Weights } from '../lib/core/weights.js';
+import { shareWeights, type Weights } from '../lib/core/weights.js';
 import type { Model } from '../lib/engine/engine.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import type { ClientSide, Extras } from '../lib/federation/client-side.js';
 import { planLocalWork } from '../lib/federation/local-work.js';
 import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { validateUpdate } from '../lib/federation/validate-update.js';
-import type { KerasFile } from '../lib/formats/keras-file.js';
-import { shareWeights } from '../lib/formats/shared-arrays.js';
+import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
 import type { Reporter } from '../lib/observability/events.js';
-import { roundTo } from '../lib/observability/rounding.js';
+import { roundTo } from '../lib/observability/format.js';
 import { createRoundProgress } from './round-progress.js';
 import type { SimulatedTask } from './worker-messages.js';
 import type { WorkerPool } from './worker-pool.js';

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { ThresholdError, UsageError } from '../lib/core/errors.js';
+import { shareWeights } from '../lib/core/weights.js';
 import type { AccuracyReport } from '../lib/engine/accuracy-report.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
@@ -11,12 +12,13 @@ import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import { clientSide, type StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import { virtualClients } from '../lib/federation/virtual-shards.js';
-import { readFileBytes, sha256, writeFileAtomic } from '../lib/formats/atomic-file.js';
-import { readSharedShard } from '../lib/formats/dataset.js';
-import { decodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { readSharedShard } from '../lib/formats/data/dataset.js';
+import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
+import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
+import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
+import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { type NoiseFile, openNoiseFile } from '../lib/formats/noise-file.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
-import { shareWeights } from '../lib/formats/shared-arrays.js';
 import type {
   EvaluateReply,
   EvaluateRequest,
@@ -25,8 +27,7 @@ import type {
   TrainReply,
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
-import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/virtual-shards.js';
-import { roundTo } from '../lib/observability/rounding.js';
+import { roundTo } from '../lib/observability/format.js';
 import { testAccuracy } from './accuracy.js';
 import { type RoundModel, type TrainedRound, trainRound } from './round.js';
 import type { SharedExamples, WorkerSetup } from './worker-messages.js';

@@ -1,6 +1,5 @@
 /** What passes between the simulator's main thread and its workers: plain data, large arrays in shared memory. */
-
-import type { ErrorMessage } from '../lib/core/transported-error.js';
+import type { ErrorMessage } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
 import type { Judgements } from '../lib/engine/accuracy-test.js';
 import type { Model } from '../lib/engine/engine.js';

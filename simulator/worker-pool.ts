@@ -1,7 +1,6 @@
 /** The simulator's workers: tasks spread over them, results in the order of the tasks, few of them in memory. */
 import { Worker } from 'node:worker_threads';
-import { InterruptedError } from '../lib/core/errors.js';
-import { fromErrorMessage } from '../lib/core/transported-error.js';
+import { fromErrorMessage, InterruptedError } from '../lib/core/errors.js';
 import type { TaskResult, WorkerEngine, WorkerMessage, WorkerSetup, WorkerTask } from './worker-messages.js';
 
 /** Workers that have compiled the model. */

@@ -1,9 +1,8 @@
 /** `fedbatch split`: deals a dataset to the clients of a federation, one npz each. */
 import { Command } from 'commander';
-import { isMain } from '../lib/cli/is-main.js';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-option.js';
 import { UsageError } from '../lib/core/errors.js';

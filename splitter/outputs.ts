@@ -5,14 +5,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { StorageError, UsageError } from '../lib/core/errors.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import { formatScale, type PixelScale } from '../lib/federation/pixel-scale.js';
-import {
-  errorCode,
-  removeTemporaryFiles,
-  sha256OfFile,
-  writeFileAtomic,
-} from '../lib/formats/atomic-file.js';
+import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
+import { removeTemporaryFiles, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
+import { errorCode, sha256OfFile } from '../lib/formats/files/read-file.js';
 import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
-import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/virtual-shards.js';
 
 export const MANIFEST_NAME = 'manifest.json';
 export const TEST_NAME = 'test.npz';

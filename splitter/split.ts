@@ -19,8 +19,10 @@ import {
   type PixelScale,
   requireChannels,
 } from '../lib/federation/pixel-scale.js';
-import { type Tell, writeShard } from '../lib/formats/dataset.js';
-import { type OwnedDataset, openSource } from '../lib/formats/dataset-source.js';
+import { type Tell, writeShard } from '../lib/formats/data/dataset.js';
+import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
+import { numberClassesLine } from '../lib/formats/data/mending-lines.js';
+import { PARTITION_NAME, TRAIN_NAME, writePartition } from '../lib/formats/data/virtual-shards.js';
 import {
   type ClientExamples,
   clientsOf,
@@ -29,8 +31,6 @@ import {
   type ManifestShard,
   writeManifest,
 } from '../lib/formats/manifest.js';
-import { numberClassesLine } from '../lib/formats/mending-lines.js';
-import { PARTITION_NAME, TRAIN_NAME, writePartition } from '../lib/formats/virtual-shards.js';
 import { DATA_NOTE, type Reporter } from '../lib/observability/events.js';
 import {
   abandonSplit,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { sha256 } from '../lib/formats/atomic-file.js';
+import { sha256 } from '../lib/formats/files/read-file.js';
 import { lastLine, runProgramFile } from './programs.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { writeTinyDataset } from './tiny-dataset.js';

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { assertClose } from '../lib/engine/conformance/engine-runs.js';
-import { readKerasFile } from '../lib/formats/keras-hdf5.js';
+import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { runCommand } from './program-host.js';
 import { sharedDirectory } from './temporary-directory.js';

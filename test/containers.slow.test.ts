@@ -4,10 +4,10 @@ import { chown, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Values } from '../k8s/placeholders.js';
-import { readStage, type StageName } from '../k8s/stages.js';
-import { fillTemplate } from '../k8s/templates.js';
-import { sha256 } from '../lib/formats/atomic-file.js';
+import type { Values } from '../k8s/manifests/placeholders.js';
+import { readStage, type StageName } from '../k8s/manifests/stages.js';
+import { fillTemplate } from '../k8s/manifests/templates.js';
+import { sha256 } from '../lib/formats/files/read-file.js';
 import { type Ended, endOfPod, hardened, type Place, podman, podmanOrThrow, startPod } from './containers.js';
 import { lastLine, runProgramFile } from './programs.js';
 import { projectRoot } from './sources.js';

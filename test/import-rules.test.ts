@@ -12,6 +12,7 @@ const LIBRARY = [
   'lib/html',
   'lib/model',
   'lib/observability',
+  'lib/settings',
   'lib/system',
 ];
 /** What users may ask for: names alone, which load nothing. */
@@ -31,6 +32,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/digits': ['lib/core'],
   'lib/formats': ['lib/core', 'lib/federation'],
   'lib/observability': ['lib/core', 'lib/federation'],
+  // Names of engines and models, but nothing that runs them.
+  'lib/settings': ['lib/core', 'lib/federation', ...NAMES],
   'lib/system': ['lib/core'],
   'lib/html': [],
   'lib/cli': ['lib/core', 'lib/federation', 'lib/observability', 'lib/system', ...NAMES],
@@ -47,10 +50,16 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   server: [...LIBRARY, 'lib/digits', 'samples'],
   doctor: LIBRARY,
   report: WITHOUT_ENGINE,
+  // What all targets run; whoever runs it knows more than the commands do.
+  'pipeline/commands': ['lib/core', 'lib/federation', 'lib/formats', 'lib/settings'],
   // They start services as programs.
-  pipeline: WITHOUT_ENGINE,
+  pipeline: [...WITHOUT_ENGINE, 'pipeline/commands'],
+  // The templates as objects: they know nothing of runs.
+  'k8s/manifests': WITHOUT_ENGINE,
+  // Targets that others run: the commands, in the pods of the templates.
+  workflows: [...WITHOUT_ENGINE, 'pipeline/commands', 'k8s/manifests'],
   // The round loop and the settings of a run on a cluster are those of a run here.
-  k8s: [...WITHOUT_ENGINE, 'pipeline'],
+  k8s: [...WITHOUT_ENGINE, 'pipeline', 'pipeline/commands', 'k8s/manifests', 'workflows'],
 };
 
 /** Folders whose tests and tools may look anywhere. */
@@ -59,10 +68,11 @@ const FREE = ['test', 'bench', 'scripts', ''];
 /** Tests, and the suite that tests share, may look anywhere: they make their input with whatever makes it best. */
 const isTest = (path: string) => path.endsWith('.test.ts') || path.includes('/conformance/');
 
-/** `lib/formats/npy.ts` → `lib/formats`, `trainer/cli.ts` → `trainer`, `cli.ts` → ``. */
+/** `lib/formats/npy.ts` → `lib/formats`, `trainer/cli.ts` → `trainer`, `cli.ts` → ``; an inner folder with a rule is its own. */
 function folderOf(path: string): string {
   const [first = '', second = '', ...rest] = path.split('/');
-  if (first === 'lib' && rest.length > 0) return `lib/${second}`;
+  const inner = `${first}/${second}`;
+  if (rest.length > 0 && (first === 'lib' || Object.hasOwn(ALLOWED, inner))) return inner;
   return second === '' ? '' : first;
 }
 

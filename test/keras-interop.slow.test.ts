@@ -5,9 +5,9 @@ import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { WeightArray } from '../lib/core/weights.js';
-import type { KerasFile } from '../lib/formats/keras-file.js';
-import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../lib/formats/keras-fixtures.js';
-import { readKerasFile, writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import type { KerasFile } from '../lib/formats/keras/keras-file.js';
+import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from './keras-fixtures.js';
 import { runProgramFile } from './programs.js';
 import { sharedDirectory } from './temporary-directory.js';
 

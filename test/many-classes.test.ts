@@ -10,7 +10,7 @@ import { MAX_CLASSES } from '../lib/federation/examples.js';
 import { labelSkew } from '../lib/federation/partition/label-skew.js';
 import { partitionSettings } from '../lib/federation/partition/settings.js';
 import { confusionRecord, confusionsIn } from '../lib/formats/confusions.js';
-import { writeShard } from '../lib/formats/dataset.js';
+import { writeShard } from '../lib/formats/data/dataset.js';
 import { labelCountsOf, readManifest } from '../lib/formats/manifest.js';
 import { writeRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';

@@ -1,6 +1,6 @@
 /** Small examples that tell which they are, so that tests can follow each of them through files. */
 import type { Examples } from '../lib/federation/examples.js';
-import { encodeNpz, type NamedArray } from '../lib/formats/npz.js';
+import { encodeNpz, type NamedArray } from '../lib/formats/data/npz.js';
 
 /** Examples `from` … `from + count - 1`: 2×2 images that spell their number; classes 0 to 4 in turn. */
 export function numberedExamples(count: number, from = 0): Examples {

@@ -1,6 +1,6 @@
 /** Arrays that numpy wrote, and what it says is in them. */
 import { readFileSync } from 'node:fs';
-import type { NpyArray } from '../lib/formats/npy.js';
+import type { NpyArray } from '../lib/formats/data/npy.js';
 
 const directory = new URL('../../lib/formats/fixtures/npy/', import.meta.url);
 

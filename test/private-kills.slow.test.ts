@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
-import { sha256 } from '../lib/formats/atomic-file.js';
+import { sha256 } from '../lib/formats/files/read-file.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { killedAt } from './kill-points.js';
 import { programPath } from './programs.js';

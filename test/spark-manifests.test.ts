@@ -1,4 +1,4 @@
-/** The manifests of engines/spark/: valid by the operator's types, and of one piece with the driver and its rights. */
+/** The manifests of workflows/spark/: valid by the operator's types, and of one piece with the driver and its rights. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -12,7 +12,7 @@ import { runProgramFile } from './programs.js';
 import { projectRoot } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const folder = join(projectRoot, 'engines', 'spark');
+const folder = join(projectRoot, 'workflows', 'spark');
 const read = (path: string) => readFileSync(join(folder, path), 'utf8');
 const parse = (path: string) => parseAllDocuments(read(path)).map((document) => document.toJS() as unknown);
 
@@ -32,7 +32,7 @@ const [application] = parse('spark-application.yaml') as [Application];
 
 const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
 for (const name of ['kubeflow', 'spark-application']) {
-  const path = join(projectRoot, 'k8s', 'engines', 'fixtures', `${name}.json`);
+  const path = join(projectRoot, 'workflows', 'fixtures', `${name}.json`);
   ajv.addSchema(JSON.parse(readFileSync(path, 'utf8')) as object, name);
 }
 

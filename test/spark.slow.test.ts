@@ -10,7 +10,7 @@ import { sharedDirectory } from './temporary-directory.js';
 import { writeTinyDataset } from './tiny-dataset.js';
 
 // Seen from dist/test/.
-const DRIVER = fileURLToPath(new URL('../../engines/spark/federated_averaging.py', import.meta.url));
+const DRIVER = fileURLToPath(new URL('../../workflows/spark/federated_averaging.py', import.meta.url));
 const submit = process.env.FEDBATCH_SPARK_SUBMIT;
 const skip = submit === undefined ? 'no FEDBATCH_SPARK_SUBMIT: run scripts/test-spark.sh' : false;
 

@@ -7,7 +7,7 @@ import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { privacySpent } from '../lib/federation/privacy/accountant.js';
-import { sha256 } from '../lib/formats/atomic-file.js';
+import { sha256 } from '../lib/formats/files/read-file.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { readServerState } from '../lib/formats/server-state-file.js';
 import { killedAt } from './kill-points.js';

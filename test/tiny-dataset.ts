@@ -1,7 +1,7 @@
 /** A dataset so small that a whole run takes seconds, and so plain that a model learns it. */
 import { join } from 'node:path';
 import { randomStream } from '../lib/core/random.js';
-import { writeShard } from '../lib/formats/dataset.js';
+import { writeShard } from '../lib/formats/data/dataset.js';
 
 const SIDE = 8;
 const CLASSES = 4;

@@ -7,9 +7,8 @@ import {
   engineOption,
   threadsOption,
 } from '../lib/cli/engine-options.js';
-import { isMain } from '../lib/cli/is-main.js';
 import { clientList, integerOption } from '../lib/cli/options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import { clientStrategyOption } from '../lib/cli/strategy-options.js';
 import {

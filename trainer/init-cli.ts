@@ -1,14 +1,13 @@
 /** `fedbatch init`: writes the seeded initial global model that all clients of round 1 start from. */
 import { Command } from 'commander';
-import { isMain } from '../lib/cli/is-main.js';
 import { integerOption } from '../lib/cli/options.js';
-import { type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import { modelOption } from '../lib/cli/training-options.js';
 import { parameterCount } from '../lib/core/weights.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
-import { readShard } from '../lib/formats/dataset.js';
-import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { readShard } from '../lib/formats/data/dataset.js';
+import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import type { ModelName } from '../lib/model/model-zoo.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { makeInitialModel } from './initial-model.js';

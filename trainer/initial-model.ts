@@ -7,7 +7,7 @@ import { initialWeights } from '../lib/engine/initial-weights.js';
 import { kerasConfig } from '../lib/engine/keras-model.js';
 import { taskOf } from '../lib/engine/task-from-data.js';
 import type { Examples } from '../lib/federation/examples.js';
-import type { KerasFile } from '../lib/formats/keras-file.js';
+import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { manifestBeside, modelScaleOf } from '../lib/formats/manifest.js';
 import { describeModel, type ModelName } from '../lib/model/model-zoo.js';
 

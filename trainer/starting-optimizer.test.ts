@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DataError, UsageError } from '../lib/core/errors.js';
-import { fixturePath } from '../lib/formats/keras-fixtures.js';
-import { readKerasFile } from '../lib/formats/keras-hdf5.js';
+import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { fixturePath } from '../test/keras-fixtures.js';
 import { type OptimizerFlags, startingOptimizer } from './starting-optimizer.js';
 
 const path = 'm.h5';

@@ -1,14 +1,14 @@
 /** Where a training starts, from its files: the shard, and the global model or the seeded initial one. */
 import { checkTraining } from '../lib/cli/strategy-options.js';
+import { shareImages } from '../lib/core/weights.js';
 import { fitScale } from '../lib/engine/fit-scale.js';
 import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { requireFit } from '../lib/engine/task-from-data.js';
 import type { Examples } from '../lib/federation/examples.js';
-import { readFileBytes, sha256 } from '../lib/formats/atomic-file.js';
-import { readSharedShard, type Tell } from '../lib/formats/dataset.js';
-import { decodeKerasFile, encodeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { readSharedShard, type Tell } from '../lib/formats/data/dataset.js';
+import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
+import { decodeKerasFile, encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { scaleBeside } from '../lib/formats/manifest.js';
-import { shareImages } from '../lib/formats/shared-arrays.js';
 import { type InitialModel, makeInitialModel } from './initial-model.js';
 import { type StartingOptimizer, startingOptimizer } from './starting-optimizer.js';
 import type { TrainRequest } from './train-request.js';

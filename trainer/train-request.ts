@@ -1,6 +1,5 @@
 /** What passes between the trainer's main thread and its worker: plain data only. */
-
-import type { ErrorMessage } from '../lib/core/transported-error.js';
+import type { ErrorMessage } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
 import type { Model, OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress } from '../lib/engine/local-training.js';

@@ -1,7 +1,6 @@
 /** The trainer's worker thread: training steps block the thread that they run on, so they run here. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { InterruptedError } from '../lib/core/errors.js';
-import { toErrorMessage } from '../lib/core/transported-error.js';
+import { InterruptedError, toErrorMessage } from '../lib/core/errors.js';
 import { parameterCount } from '../lib/core/weights.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';

@@ -1,13 +1,13 @@
 /** Trains one client: the work in a thread, progress to the reporter, the update written when all is done. */
 import { Worker } from 'node:worker_threads';
 import type { ProgramContext } from '../lib/cli/program.js';
-import { fromErrorMessage } from '../lib/core/transported-error.js';
+import { fromErrorMessage } from '../lib/core/errors.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { planLocalWork } from '../lib/federation/local-work.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
-import { writeKerasFile } from '../lib/formats/keras-hdf5.js';
+import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
-import { roundTo } from '../lib/observability/rounding.js';
+import { roundTo } from '../lib/observability/format.js';
 import { readStartingPoint, type StartingPoint } from './starting-point.js';
 import type { TrainerMessage, TrainRequest, TrainWorkerMessage, WorkerOutcome } from './train-request.js';
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { makeDirectory } from '../../lib/formats/atomic-file.js';
+import { makeDirectory } from '../../lib/formats/files/atomic-file.js';
 import { newRoundRecord, writeRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import { readAccuracies, readSeconds, secondsOf } from './attempt.js';

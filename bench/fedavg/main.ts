@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { integerOption, numberOption } from '../../lib/cli/options.js';
-import { makeDirectory, writeFileAtomic } from '../../lib/formats/atomic-file.js';
+import { makeDirectory, writeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import { replaceSection } from '../report.js';
 import { program as compiled } from '../section.js';
 import { readAccuracies } from './attempt.js';

@@ -1,7 +1,7 @@
 /** docs/fedavg/results.json: every curve that was measured, so that tables and pictures can be made again from it. */
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeDirectory, writeFileAtomic } from '../../lib/formats/atomic-file.js';
+import { makeDirectory, writeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import type { Attempt } from './attempt.js';
 import type { Cell } from './cells.js';
 import { bestPoint, type CurvePoint, roundsToTarget } from './curve.js';

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { makeDirectory, writeFileAtomic } from '../../lib/formats/atomic-file.js';
+import { makeDirectory, writeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import { describeMachine } from '../machine.js';
 import { type Attempt, type Build, readAccuracies, readSeconds } from './attempt.js';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { randomStream } from '../../lib/core/random.js';
-import { sha256 } from '../../lib/formats/atomic-file.js';
+import { sha256 } from '../../lib/formats/files/read-file.js';
 import { drawDigit, writeDigit } from './digit.js';
 import { GENERATOR_VERSION } from './generate.js';
 import { BOX_SIZE, IMAGE_SIZE } from './place.js';

@@ -2,7 +2,7 @@
 import { execa } from 'execa';
 import { z } from 'zod';
 import { UsageError } from '../../lib/core/errors.js';
-import { errorCode } from '../../lib/formats/atomic-file.js';
+import { errorCode } from '../../lib/formats/files/read-file.js';
 import type { ClusterAccess, ExecPlugin } from './kubeconfig.js';
 
 const statusSchema = z.object({

@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from '../../lib/core/errors.js';
-import { errorCode } from '../../lib/formats/atomic-file.js';
+import { errorCode } from '../../lib/formats/files/read-file.js';
 import { proxyOfEnvironment } from './proxy-environment.js';
 
 /** The cluster that a context leads to. */

@@ -1,8 +1,8 @@
 /** The claim of the volume: what is there is left as it is; where nothing is, one is made if a storage class is named. */
 import type { V1PersistentVolumeClaim } from '@kubernetes/client-node';
 import { UsageError } from '../../lib/core/errors.js';
-import { PLACEHOLDERS, type Values } from '../placeholders.js';
-import { fillTemplate } from '../templates.js';
+import { PLACEHOLDERS, type Values } from '../manifests/placeholders.js';
+import { fillTemplate } from '../manifests/templates.js';
 import type { JobContext } from './ensure-job.js';
 
 /** The claim's name. @throws {UsageError} when there is none and nothing tells how to make it */

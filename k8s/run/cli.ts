@@ -11,8 +11,8 @@ import { DEFAULT_CLIENTS } from '../../pipeline/number-of-clients.js';
 import { missedAccuracy } from '../../pipeline/run-failure.js';
 import { DATASET_NAMES } from '../../pipeline/settings.js';
 import { addSettingsOptions, type SettingsFlags, settingsOf } from '../../pipeline/settings-options.js';
-import type { Values } from '../placeholders.js';
-import { addTemplateOptions, type TemplateFlags, valuesOf } from '../template-options.js';
+import type { Values } from '../manifests/placeholders.js';
+import { addTemplateOptions, type TemplateFlags, valuesOf } from '../manifests/template-options.js';
 import { addClusterOptions, type ClusterFlags, destinationOf } from './cluster-options.js';
 
 interface RunFlags extends SettingsFlags, TemplateFlags, ClusterFlags {

@@ -17,7 +17,7 @@ import {
 import { waitFor } from '../../test/runs.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { findCluster } from '../connection/connect.js';
-import type { KubernetesObject } from '../templates.js';
+import type { KubernetesObject } from '../manifests/templates.js';
 import { faultsOf } from '../testing/check-manifest.js';
 import { fieldsOf129 } from '../testing/fields.js';
 import type { KubeRunOptions } from './run.js';

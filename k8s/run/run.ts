@@ -14,7 +14,7 @@ import { createStageClock, type StageClock, timedRunner } from '../../pipeline/s
 import type { RunResult } from '../../pipeline/summary.js';
 import { toldRunner } from '../../pipeline/told-rounds.js';
 import { type Destination, findCluster } from '../connection/connect.js';
-import type { Values } from '../placeholders.js';
+import type { Values } from '../manifests/placeholders.js';
 import { ensureClaim } from './claim.js';
 import { clusterApi } from './cluster-api.js';
 import { deleteRun, forgetStages } from './delete.js';

@@ -1,6 +1,6 @@
 /** The Jobs of a run, made from the templates: the same images, limits and security, other names and arguments. */
 import type { V1ConfigMap, V1Container, V1Job } from '@kubernetes/client-node';
-import { sha256 } from '../../lib/formats/atomic-file.js';
+import { sha256 } from '../../lib/formats/files/read-file.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import {
@@ -12,9 +12,9 @@ import {
   trainCommand,
 } from '../../pipeline/commands/stage-commands.js';
 import type { AggregateTask, EvaluateTask, TrainTask } from '../../pipeline/runner.js';
-import type { Values } from '../placeholders.js';
-import { containerOf, QUEUE_LABEL, readStage } from '../stages.js';
-import { fillTemplate } from '../templates.js';
+import type { Values } from '../manifests/placeholders.js';
+import { containerOf, QUEUE_LABEL, readStage } from '../manifests/stages.js';
+import { fillTemplate } from '../manifests/templates.js';
 import { HASH_ANNOTATION, jobName, type StageLabel, stageLabels } from './names.js';
 
 /** A Job to be there, and the facts that its recorder is given. */

@@ -1,6 +1,6 @@
 /** Why a Job does not go on, in the cluster's own words: the status of its pods, else their events, else its own. */
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
-import { QUEUE_LABEL } from '../stages.js';
+import { QUEUE_LABEL } from '../manifests/stages.js';
 import { eventsOf, type PodTrouble, podPhase, podTrouble, UNSCHEDULABLE } from './pod-status.js';
 import { nameOf } from './types.js';
 

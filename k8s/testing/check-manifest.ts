@@ -8,7 +8,7 @@ import type {
   V1PodSpec,
   V1PodTemplateSpec,
 } from '@kubernetes/client-node';
-import type { KubernetesObject } from '../templates.js';
+import type { KubernetesObject } from '../manifests/templates.js';
 import { type KnownFields, wrongFields } from './fields.js';
 
 /** Type names of the kinds, by API version. */

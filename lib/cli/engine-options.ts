@@ -1,7 +1,7 @@
 /** The options of every program that runs an engine: which one, on what, with how many threads. */
 import { Option } from 'commander';
 import { backendNames, ENGINE_CHOICES, type EngineChoice, engineChoice } from '../engine/engine-choice.js';
-import { availableCores } from '../system/cores.js';
+import { availableCores } from '../system/hardware.js';
 import { integerOption, MAX_THREADS } from './options.js';
 
 /** What `engineOption` and `backendOption` parse to. */

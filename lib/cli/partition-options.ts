@@ -1,8 +1,7 @@
 /** The options that say how examples are dealt to clients: shared by `split` and `run`. */
 import { type Command, Option } from 'commander';
 import {
-  DEFAULT_PARAMETERS,
-  PARAMETERS,
+  PARTITION_PARAMETERS,
   PARTITION_SCHEMES,
   type PartitionSchemeName,
   type PartitionSettings,
@@ -31,7 +30,7 @@ export function addPartitionOptions(command: Command): Command {
 }
 
 function partitionOptions(): readonly Option[] {
-  const { piecesPerClient, alpha, labelsPerClient } = DEFAULT_PARAMETERS;
+  const { piecesPerClient, alpha, labelsPerClient } = PARTITION_PARAMETERS;
   const summaries = Object.entries(PARTITION_SCHEMES).map(([name, text]) => `${name}: ${text}`);
   const number = (flags: string, description: string, parse: (text: string) => number) =>
     new Option(flags, description).argParser(parse);
@@ -39,17 +38,17 @@ function partitionOptions(): readonly Option[] {
     new Option('--partition <scheme>', summaries.join('; ')).choices(partitionSchemeNames).default('iid'),
     number(
       '--pieces-per-client <count>',
-      `pathological: pieces of label-sorted examples for each client (default: ${piecesPerClient})`,
+      `pathological: pieces of label-sorted examples for each client (default: ${piecesPerClient.default})`,
       integerOption({ min: 1 }),
     ),
     number(
       '--alpha <concentration>',
-      `dirichlet, quantity-skew: the smaller, the more the clients differ (default: ${alpha})`,
+      `dirichlet, quantity-skew: the smaller, the more the clients differ (default: ${alpha.default})`,
       numberOption(),
     ),
     number(
       '--labels-per-client <count>',
-      `label-skew: labels that each client holds (default: ${labelsPerClient})`,
+      `label-skew: labels that each client holds (default: ${labelsPerClient.default})`,
       integerOption({ min: 1 }),
     ),
     new Option('--key <array>', 'by-key: name of the array in the npz that says whose each example is'),
@@ -64,13 +63,4 @@ function partitionOptions(): readonly Option[] {
 /** The settings behind the flags. @throws {UsageError} when they do not go together */
 export function partitionOf({ partition, ...given }: PartitionFlags): PartitionSettings {
   return partitionSettings(partition, given);
-}
-
-/** The flags that give these settings again. */
-export function partitionArguments(settings: PartitionSettings): readonly string[] {
-  const parameters = Object.entries(PARAMETERS).flatMap(([name, { flag }]) => {
-    const value = (settings as Readonly<Record<string, unknown>>)[name];
-    return value === undefined ? [] : [flag, `${value}`];
-  });
-  return ['--partition', settings.scheme, ...parameters, '--min-examples', `${settings.minExamples}`];
 }

@@ -1,4 +1,6 @@
 /** Runs one command-line program: flags, reporter, signals, and the way from an error to an exit code. */
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { type Command, CommanderError, Option } from 'commander';
 import { ExitCode, InterruptedError, isFedbatchError } from '../core/errors.js';
 import type { Reporter } from '../observability/events.js';
@@ -168,4 +170,10 @@ function report(error: unknown, { reporter, debug, interrupted }: ReportOptions)
 function formatStack(error: Error): string {
   const own = error.stack ?? error.message;
   return error.cause instanceof Error ? `${own}\ncaused by ${formatStack(error.cause)}` : own;
+}
+
+/** True when the module at `moduleUrl` (its `import.meta.url`) is the entry point, also through a symbolic link. */
+export function isMain(moduleUrl: string): boolean {
+  const entry = process.argv[1];
+  return entry !== undefined && realpathSync(entry) === fileURLToPath(moduleUrl);
 }

@@ -18,11 +18,6 @@ export function scaleOption(
   return new Option('--scale <black..white>', help).argParser(scaleArgument);
 }
 
-/** The arguments that give a scale again. */
-export function scaleArguments(scale: string | undefined): readonly string[] {
-  return scale === undefined ? [] : ['--scale', scale];
-}
-
 function scaleArgument(text: string): GivenScale {
   if (text === 'auto') return text;
   const scale = parseScale(text);

@@ -114,11 +114,6 @@ export function clientStrategyOption(): Option {
   ).choices(strategies.map(({ name }) => name));
 }
 
-/** The arguments with which a trainer is told the strategy; none where it asks for training alone. */
-export function clientStrategyArguments({ name }: StrategyRule): readonly string[] {
-  return clientSide(name) === undefined ? [] : ['--strategy', name];
-}
-
 /**
  * Refuses clients' training that the strategy does not go with.
  *

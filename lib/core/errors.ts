@@ -1,4 +1,4 @@
-/** The kinds of failure that fedbatch knows, each with its exit code. */
+/** The kinds of failure that fedbatch knows, each with its exit code, and how they pass between threads. */
 
 /** Exit codes of every fedbatch program; on Kubernetes, 2 and 3 are not worth a retry. */
 export const ExitCode = {
@@ -111,4 +111,39 @@ export class InterruptedError extends FedbatchError {
 /** Whether `error` is an expected failure (else it is a bug). */
 export function isFedbatchError(error: unknown): error is FedbatchError {
   return error instanceof FedbatchError;
+}
+
+/** An error as plain data. */
+export interface ErrorMessage {
+  readonly message: string;
+  readonly exitCode: ExitCode;
+  readonly stack: string;
+}
+
+/** An error that happened in another thread; its cause carries that thread's stack. */
+export class TransportedError extends FedbatchError {
+  override readonly name = 'TransportedError';
+  readonly exitCode: ExitCode;
+
+  constructor({ message, exitCode, stack }: ErrorMessage) {
+    const cause = new Error(message);
+    cause.stack = stack;
+    super(message, { cause });
+    this.exitCode = exitCode;
+  }
+}
+
+/** Any thrown value as plain data; what is no expected failure is a bug. */
+export function toErrorMessage(error: unknown): ErrorMessage {
+  const message = error instanceof Error ? error.message : String(error);
+  const stack = error instanceof Error ? (error.stack ?? message) : message;
+  return { message, exitCode: isFedbatchError(error) ? error.exitCode : ExitCode.bug, stack };
+}
+
+/** The error behind plain data: an expected failure again, or a bug. */
+export function fromErrorMessage(error: ErrorMessage): Error {
+  if (error.exitCode !== ExitCode.bug) return new TransportedError(error);
+  const bug = new Error(error.message);
+  bug.stack = error.stack;
+  return bug;
 }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { createExactSums } from './exact-sum.js';
-import { fromUnits, toUnits } from './float-units.js';
+import { createExactSums, fromUnits, toUnits } from './exact-sum.js';
 
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
 const anyFloat = fc.float({ noNaN: true, noDefaultInfinity: true });

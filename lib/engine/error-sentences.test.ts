@@ -1,10 +1,10 @@
 /** Whatever is wrong with a model's config, the sentence about it has no holes and no names that the file does not have. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { fixturePath } from '../../test/keras-fixtures.js';
 import { FedbatchError } from '../core/errors.js';
-import type { KerasFile } from '../formats/keras-file.js';
-import { fixturePath } from '../formats/keras-fixtures.js';
-import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../formats/keras-hdf5.js';
+import type { KerasFile } from '../formats/keras/keras-file.js';
+import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../formats/keras/keras-hdf5.js';
 import { chooseEngine } from './choose-engine.js';
 import { engineChoice } from './engine-choice.js';
 import { foreignLayers } from './foreign-layers.js';

@@ -1,6 +1,6 @@
 /** What `compile()` left in a Keras file: its optimizer as one of ours, and a loss that our training does not have. */
 import { z } from 'zod';
-import { parseDocument } from '../formats/json-document.js';
+import { parseDocument } from '../formats/files/json-document.js';
 import type { OptimizerSettings } from './engine.js';
 import { KerasSettings, kerasObjectSchema, quote } from './keras-settings.js';
 import { ModelError } from './parameters.js';

@@ -1,7 +1,7 @@
 /** From a Keras file to a model that engines take, and from a description to the config that Keras takes. */
 import { z } from 'zod';
 import { formatShape } from '../core/weights.js';
-import type { KerasFile } from '../formats/keras-file.js';
+import type { KerasFile } from '../formats/keras/keras-file.js';
 import type { Extent, ForeignLayer, Layer, ModelDescription } from '../model/model-description.js';
 import { requireClassifier } from './classifier.js';
 import type { Model } from './engine.js';

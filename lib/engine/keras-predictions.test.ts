@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { sizeOf } from '../core/weights.js';
-import { readKerasFile } from '../formats/keras-hdf5.js';
+import { readKerasFile } from '../formats/keras/keras-hdf5.js';
 import { modelFromKeras } from './keras-model.js';
 import { onnxEngine } from './onnx/onnx-engine.js';
 import { classCount } from './parameters.js';

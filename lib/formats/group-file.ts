@@ -7,11 +7,11 @@ import { z } from 'zod';
 import { DataError } from '../core/errors.js';
 import { sizeOf } from '../core/weights.js';
 import type { WeightedSums } from '../federation/weighted-mean.js';
-import { readFileBytes } from './atomic-file.js';
-import { type Hdf5Reader, readHdf5 } from './hdf5-reader.js';
-import { writeHdf5 } from './hdf5-writer.js';
-import { parseDocument } from './json-document.js';
-import { checkSignature } from './keras-hdf5-reader.js';
+import { parseDocument } from './files/json-document.js';
+import { readFileBytes } from './files/read-file.js';
+import { type Hdf5Reader, readHdf5 } from './hdf5/hdf5-reader.js';
+import { writeHdf5 } from './hdf5/hdf5-writer.js';
+import { checkSignature } from './keras/keras-hdf5-reader.js';
 
 /** What error messages call such a file. */
 export const GROUP_FILE = 'the sums of a group of updates (fedbatch aggregate --group)';

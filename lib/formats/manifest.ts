@@ -12,12 +12,12 @@ import {
   scaleOf,
   UNIT_SCALE,
 } from '../federation/pixel-scale.js';
-import { readFileBytes, writeFileAtomic } from './atomic-file.js';
-import { compactJson } from './compact-json.js';
 import { MOST_DENSE_CLASSES } from './confusions.js';
-import { parseDocument } from './json-document.js';
+import { PARTITION_NAME, TRAIN_NAME } from './data/virtual-shards.js';
+import { writeFileAtomic } from './files/atomic-file.js';
+import { compactJson, parseDocument } from './files/json-document.js';
+import { readFileBytes } from './files/read-file.js';
 import { seededPartitionSchema } from './partition-record.js';
-import { PARTITION_NAME, TRAIN_NAME } from './virtual-shards.js';
 
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits');
 const count = z.int().nonnegative();

@@ -6,7 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { DataError } from '../core/errors.js';
 import { type Draw, drawName, keyedBits, type NoiseSource } from '../federation/privacy/keyed-noise.js';
-import { createFileAtomic, exists, readFileBytes, writeFileAtomic } from './atomic-file.js';
+import { createFileAtomic, writeFileAtomic } from './files/atomic-file.js';
+import { exists, readFileBytes } from './files/read-file.js';
 
 const NOISE_FILE = 'the key of the noise of private rounds (JSON)';
 /** Readable and writable by the owner. */

@@ -1,7 +1,8 @@
 /** The records of a run on its volume: `run.json` (what the run is) and `rounds/<r>/round.json` (what happened). */
 import { z } from 'zod';
-import { readFileBytes, writeFileAtomic } from './atomic-file.js';
-import { parseDocument } from './json-document.js';
+import { writeFileAtomic } from './files/atomic-file.js';
+import { parseDocument } from './files/json-document.js';
+import { readFileBytes } from './files/read-file.js';
 import { partitionSettingsSchema } from './partition-record.js';
 import { privacySpentSchema, strategySettingsSchema } from './strategy-record.js';
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fixturePath } from '../../test/keras-fixtures.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
-import { fixturePath } from './keras-fixtures.js';
 import { encodeServerState, readServerState, type ServerStateFile } from './server-state-file.js';
 
 const state: ServerStateFile = {

@@ -2,10 +2,10 @@
 import { DataError } from '../core/errors.js';
 import type { WeightArray, Weights } from '../core/weights.js';
 import type { Slots } from '../federation/strategies/strategy.js';
-import { readFileBytes } from './atomic-file.js';
-import { writeArrays } from './client-update-file.js';
-import { type Hdf5Reader, readHdf5 } from './hdf5-reader.js';
-import { writeHdf5 } from './hdf5-writer.js';
+import { readFileBytes } from './files/read-file.js';
+import { type Hdf5Reader, readHdf5 } from './hdf5/hdf5-reader.js';
+import { writeHdf5 } from './hdf5/hdf5-writer.js';
+import { writeArrays } from './keras/client-update-file.js';
 
 /** What error messages call such a file. */
 export const SERVER_STATE = 'the state of a server optimizer (HDF5)';

@@ -3,9 +3,10 @@ import { DataError } from '../core/errors.js';
 import { isStatistic, type Weights } from '../core/weights.js';
 import type { ServerState, Slots, Strategy } from '../federation/strategies/strategy.js';
 import { compareArchitecture, whyUnusable } from '../federation/validate-update.js';
-import { sha256, writeFileAtomic } from './atomic-file.js';
-import type { KerasFile } from './keras-file.js';
-import { encodeKerasFile } from './keras-hdf5.js';
+import { writeFileAtomic } from './files/atomic-file.js';
+import { sha256 } from './files/read-file.js';
+import type { KerasFile } from './keras/keras-file.js';
+import { encodeKerasFile } from './keras/keras-hdf5.js';
 import { encodeServerState, readServerState } from './server-state-file.js';
 
 /** The global model that a round starts from. */

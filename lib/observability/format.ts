@@ -1,4 +1,4 @@
-/** How numbers, durations and tables look to a reader. */
+/** How numbers, durations and tables look to a reader, and how many digits a record keeps. */
 
 /** Bytes in the largest fitting unit, e.g. `11.7 MB` (decimal units). */
 export function formatBytes(sizeBytes: number): string {
@@ -37,4 +37,10 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
   const line = (cells: readonly string[]) =>
     cells.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('   ');
   return [line(header), widths.map((width) => '─'.repeat(width)).join('───'), ...rows.map(line)].join('\n');
+}
+
+/** `value` with at most so many decimals; what is not finite stays as it is. */
+export function roundTo(value: number, decimals: number): number {
+  const scale = 10 ** decimals;
+  return Math.round(value * scale) / scale;
 }

@@ -1,11 +1,14 @@
 /** Each stage's command: a pure function of a run's settings, its volume, the round and the client. All targets run these. */
-import { partitionArguments } from '../../lib/cli/partition-options.js';
-import { scaleArguments } from '../../lib/cli/scale-option.js';
-import { clientStrategyArguments, strategyArguments } from '../../lib/cli/strategy-options.js';
-import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
+import {
+  clientSide,
+  FEDAVG,
+  keepsState,
+  type StrategyRule,
+} from '../../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
 import { INDEXED_CLIENT, type VolumePaths } from '../../lib/formats/volume.js';
-import { engineArguments, roundLearningRate, trainingArguments } from './training-task.js';
+import { settingArguments } from '../../lib/settings/arguments.js';
+import { roundLearningRate } from './training-task.js';
 
 /** What the commands of a run are made from. */
 export interface CommandSource {
@@ -35,19 +38,10 @@ export interface RoundSelection {
 
 /** Deals the dataset to the clients. */
 export function splitCommand({ settings, paths }: CommandSource): StageCommand {
-  const { seed, dataset, federation } = settings;
   return {
     stage: 'split',
     program: 'splitter/cli.js',
-    arguments: [
-      ...['--data', dataset.name],
-      ...['--clients', `${federation.clients}`],
-      ...['--out', paths.data],
-      ...scaleArguments(dataset.scale),
-      ...partitionArguments(federation.partition),
-      ...['--seed', `${seed}`],
-      ...(federation.simulate ? ['--virtual'] : []),
-    ],
+    arguments: ['--out', paths.data, ...settingArguments('split', settings)],
     reads: [],
     writes: [paths.manifest, paths.test],
   };
@@ -63,8 +57,7 @@ export function initCommand({ settings, paths }: CommandSource): StageCommand {
       // It tells the shape of the images, and there is one whatever the shards; the manifest tells the classes.
       ...['--data', paths.test],
       ...['--out', file],
-      ...['--model', settings.model.name],
-      ...['--seed', `${settings.seed}`],
+      ...settingArguments('init', settings),
     ],
     reads: [paths.test, paths.manifest],
     writes: [file],
@@ -93,18 +86,22 @@ export function trainCommand(
       ...['--data', data],
       ...['--init', files.globalModel],
       ...['--out', update],
-      ...['--model', settings.model.name],
-      ...trainingArguments(settings, roundLearningRate(settings, { round, clients })),
-      ...clientStrategyArguments(settings.strategy ?? FEDAVG),
+      ...settingArguments('train', settings, {
+        'training.learningRate': roundLearningRate(settings, { round, clients }),
+      }),
+      ...clientArguments(settings.strategy ?? FEDAVG),
       ...['--round', `${round}`],
-      ...['--seed', `${settings.seed}`],
       ...['--threads', `${threads}`],
-      ...engineArguments(settings.engine),
       ...(client === undefined ? [] : ['--client', `${client}`]),
     ],
     reads: [data, files.globalModel],
     writes: [update],
   };
+}
+
+/** What a trainer is told of the strategy; nothing where it asks for training alone. */
+function clientArguments({ name }: StrategyRule): readonly string[] {
+  return clientSide(name) === undefined ? [] : ['--strategy', name];
 }
 
 /** What an aggregation is told beside the run and the round. */
@@ -138,7 +135,7 @@ export function aggregateCommand(
       ...['--parent', globalModel],
       ...['--round', `${round}`],
       ...['--min-updates', `${minUpdates}`],
-      ...strategyArguments(settings.strategy ?? FEDAVG),
+      ...settingArguments('aggregate', settings),
       ...(state?.in === undefined ? [] : ['--state-in', state.in]),
       ...(state === undefined ? [] : ['--state-out', state.out]),
       ...privacyArguments(source, clients.length),
@@ -207,7 +204,7 @@ export function evaluateCommand(
       ...['--out', out],
       ...(threads === undefined ? [] : ['--threads', `${threads}`]),
       ...(minAccuracy === undefined ? [] : ['--min-accuracy', minAccuracy]),
-      ...engineArguments(settings.engine),
+      ...settingArguments('evaluate', settings),
     ],
     reads: [...models, paths.test],
     writes: [out],

@@ -1,4 +1,4 @@
-/** What a run's settings come to for its stages: each client's work, a round's learning rate, the arguments that say so. */
+/** What a run's settings come to for its stages: each client's work, a round's learning rate. */
 import { learningRateOf } from '../../lib/federation/learning-rate.js';
 import type { LocalWork } from '../../lib/federation/local-work.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
@@ -18,24 +18,4 @@ export function roundLearningRate(
     { base: learningRate, decay: learningRateDecay, warmUpRounds, scaleWithClients: scaleLearningRate },
     { round, rounds: federation.rounds, clients: clients.length },
   );
-}
-
-/** The trainer's flags for what stands in the settings. */
-export function trainingArguments({ training }: RunSettings, learningRate: number): readonly string[] {
-  const work = localWork(training);
-  return [
-    ...(work.localSteps === undefined
-      ? ['--epochs', `${work.epochs}`]
-      : ['--local-steps', `${work.localSteps}`]),
-    ...['--batch', `${training.batch}`],
-    ...['--optimizer', training.optimizer],
-    ...['--learning-rate', `${learningRate}`],
-    ...['--momentum', `${training.momentum}`],
-    ...['--proximal', `${training.proximal ?? 0}`],
-  ];
-}
-
-/** The arguments that choose the run's engine. */
-export function engineArguments({ name, backend }: RunSettings['engine']): readonly string[] {
-  return ['--engine', name, ...(backend === undefined ? [] : ['--backend', backend])];
 }

@@ -1,4 +1,4 @@
-/** Training by somebody else: tasks go out as JSON lines, how they ended comes back as JSON lines (docs/ENGINES.md). */
+/** Training by somebody else: tasks go out as JSON lines, how they ended comes back as JSON lines (docs/TARGETS.md). */
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';

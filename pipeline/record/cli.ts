@@ -1,8 +1,7 @@
 /** `fedbatch record`: writes a run's records onto its volume, for a pipeline that cannot: the one of a cluster. */
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { isMain } from '../../lib/cli/is-main.js';
-import { type ProgramContext, runProgram } from '../../lib/cli/program.js';
+import { isMain, type ProgramContext, runProgram } from '../../lib/cli/program.js';
 import { tellResult } from '../../lib/cli/result.js';
 
 const STEPS = ['open', 'trained', 'tested', 'end', 'failed'] as const;

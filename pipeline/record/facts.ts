@@ -1,8 +1,8 @@
 /** What a pipeline without a volume of its own tells the recorder: of the run, of a round's training, of its end. */
 
 import { z } from 'zod';
-import { readFileBytes } from '../../lib/formats/atomic-file.js';
-import { parseDocument } from '../../lib/formats/json-document.js';
+import { parseDocument } from '../../lib/formats/files/json-document.js';
+import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { runFailureSchema } from '../../lib/formats/run-failure.js';
 import { runSettingsSchema } from '../../lib/formats/run-record.js';
 import { aggregateResultSchema } from '../aggregate-stage.js';

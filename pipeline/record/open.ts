@@ -2,7 +2,7 @@
 
 import { packageVersion } from '../../lib/cli/version.js';
 import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
-import { sha256 } from '../../lib/formats/atomic-file.js';
+import { sha256 } from '../../lib/formats/files/read-file.js';
 import { type RoundRecord, readRoundRecord } from '../../lib/formats/run-record.js';
 import type { VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';

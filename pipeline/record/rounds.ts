@@ -1,7 +1,7 @@
 /** Writes what happened in a round onto the volume: after the training, after the accuracy test. Safe to repeat. */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { placeFileAtomic } from '../../lib/formats/atomic-file.js';
+import { placeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import { readManifest } from '../../lib/formats/manifest.js';
 import { readRoundRecord, readRunRecord } from '../../lib/formats/run-record.js';
 import { concludeAggregation } from '../aggregate-record.js';

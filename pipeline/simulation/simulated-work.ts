@@ -1,18 +1,17 @@
 /** The work of a round by the simulator: clients are its data, and a round is the smallest finished work. */
-import { strategyArguments } from '../../lib/cli/strategy-options.js';
 import { StageError } from '../../lib/core/errors.js';
 import { requireQuorum } from '../../lib/federation/participation.js';
-import { FEDAVG } from '../../lib/federation/strategies/strategy-settings.js';
-import { sha256 } from '../../lib/formats/atomic-file.js';
+import { sha256 } from '../../lib/formats/files/read-file.js';
 import type { Manifest } from '../../lib/formats/manifest.js';
 import {
   evaluateReplySchema,
   saveReplySchema,
   trainReplySchema,
 } from '../../lib/formats/simulation-messages.js';
+import { settingArguments } from '../../lib/settings/arguments.js';
 import { concludeAggregation, failAggregation, tellAggregated } from '../aggregate-record.js';
 import { noiseArguments, stateFiles } from '../commands/stage-commands.js';
-import { engineArguments, roundLearningRate, trainingArguments } from '../commands/training-task.js';
+import { roundLearningRate } from '../commands/training-task.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from '../local-run.js';
 import { holds } from '../round-ledger.js';
 import type { RoundStep, RoundWork } from '../round-work.js';
@@ -44,16 +43,12 @@ type Started = () => SimulatorProcess;
 
 function simulatorArguments(run: LocalRun): readonly string[] {
   const { paths, settings, jobs, threads } = run;
-  const { seed, engine, training, strategy = FEDAVG } = settings;
   return [
     ...['--data', paths.data],
-    ...trainingArguments(settings, training.learningRate),
-    ...strategyArguments(strategy),
+    ...settingArguments('simulate', settings),
     ...noiseArguments(run),
-    ...['--seed', `${seed}`],
     ...['--jobs', `${jobs}`],
     ...['--threads', `${threads}`],
-    ...engineArguments(engine),
   ];
 }
 

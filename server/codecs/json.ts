@@ -1,6 +1,6 @@
 /** JSON in the body of a request: bounded by a look at its bytes, and only then parsed. */
 import { formatShape } from '../../lib/core/weights.js';
-import { jsonFault } from '../../lib/formats/json-document.js';
+import { jsonFault } from '../../lib/formats/files/json-document.js';
 import { HttpProblem } from '../problems.js';
 
 /** A body of so few bytes costs a few milliseconds whatever is in it. */

@@ -1,6 +1,6 @@
 /** Micro-batching: what several requests ask at the same time is predicted at once, as soon as a worker is free. */
 import { harmless, type Reporter, silentReporter } from '../../lib/observability/events.js';
-import { availableCores } from '../../lib/system/cores.js';
+import { availableCores } from '../../lib/system/hardware.js';
 import { HttpProblem, OverloadedError, PredictorUnavailableError } from '../problems.js';
 import type { Predictor } from './predictor.js';
 

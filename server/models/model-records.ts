@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../../lib/core/errors.js';
-import { readFileBytes } from '../../lib/formats/atomic-file.js';
 import { confusionsIn, worstConfusions } from '../../lib/formats/confusions.js';
+import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import type { ModelAccuracy, ModelTraining } from './predictor.js';
 

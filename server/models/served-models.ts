@@ -1,5 +1,5 @@
 /** The versions of the served model: which one answers, which were before, which file was refused and why. */
-import { sha256 } from '../../lib/formats/atomic-file.js';
+import { sha256 } from '../../lib/formats/files/read-file.js';
 import { PredictorUnavailableError } from '../problems.js';
 import type { ModelCard, Predictor } from './predictor.js';
 

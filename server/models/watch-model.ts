@@ -2,7 +2,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { errorCode, readFileShared } from '../../lib/formats/atomic-file.js';
+import { errorCode, readFileShared } from '../../lib/formats/files/read-file.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { MODEL_FILE } from './load-model.js';
 import { ACCURACY_FILE, findTraining, METRICS_FILE, readAccuracy } from './model-records.js';

@@ -1,7 +1,7 @@
 /** Who may ask: bearer tokens and basic authentication, compared in constant time. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { DataError } from '../../lib/core/errors.js';
-import { readFileBytes } from '../../lib/formats/atomic-file.js';
+import { readFileBytes } from '../../lib/formats/files/read-file.js';
 
 /** Secrets of the server, each from a file. */
 export interface Access {

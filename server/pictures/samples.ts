@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataError } from '../../lib/core/errors.js';
-import { readFileBytes } from '../../lib/formats/atomic-file.js';
+import { readFileBytes } from '../../lib/formats/files/read-file.js';
 
 /** A sample picture. */
 export interface Sample {

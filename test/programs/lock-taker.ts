@@ -17,7 +17,7 @@ import fs, { closeSync, openSync, unlinkSync } from 'node:fs';
 import fsPromises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Lock } from '../../lib/formats/lock-file.js';
+import type { Lock } from '../../lib/formats/files/lock-file.js';
 
 /** What the parent asks, one at a time. */
 export type Request = { readonly take: number } | 'release' | 'contend' | 'stop';
@@ -45,7 +45,7 @@ if (links === 'no-links') {
   Object.assign(fsPromises, { link: counted(refused) });
 }
 syncBuiltinESMExports();
-const { takeLock } = await import('../../lib/formats/lock-file.js');
+const { takeLock } = await import('../../lib/formats/files/lock-file.js');
 
 let held: readonly Lock[] = [];
 let isContending = false;

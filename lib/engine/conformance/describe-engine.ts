@@ -1,11 +1,11 @@
 /** The tests that every engine on every backend passes, defined for `node:test`. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
+import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../../../test/keras-fixtures.js';
 import { memoryMb, trend } from '../../../test/memory.js';
 import { oracle } from '../../../test/tfjs-oracle.js';
 import type { Weights } from '../../core/weights.js';
-import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../../formats/keras-fixtures.js';
-import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../../formats/keras-hdf5.js';
+import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../../formats/keras/keras-hdf5.js';
 import type { ModelDescription } from '../../model/model-description.js';
 import type { Engine, Model, OptimizerSettings } from '../engine.js';
 import { kerasConfig, modelFromKeras } from '../keras-model.js';

@@ -1,7 +1,7 @@
 /** What the conformance tests do with an engine: train, predict, take a gradient, and compare numbers. */
 import assert from 'node:assert/strict';
 import type { Weights } from '../../core/weights.js';
-import { sha256 } from '../../formats/atomic-file.js';
+import { sha256 } from '../../formats/files/read-file.js';
 import type { Batch, Engine, Model, OptimizerSettings, StepResult } from '../engine.js';
 import { ADAM, quarters } from './problems.js';
 

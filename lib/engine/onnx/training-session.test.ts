@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { normalisation } from '../../../test/layers.js';
 import { randomStream } from '../../core/random.js';
-import { sha256 } from '../../formats/atomic-file.js';
+import { sha256 } from '../../formats/files/read-file.js';
 import type { Layer, ModelDescription } from '../../model/model-description.js';
 import { describeModel } from '../../model/model-zoo.js';
 import type { Batch, OptimizerSettings, TrainingSettings } from '../engine.js';

@@ -39,18 +39,48 @@ export interface PartitionParameters {
   readonly key?: string | undefined;
 }
 
-/** Each parameter: its flag, and the schemes that take it. */
-export const PARAMETERS = {
-  piecesPerClient: { flag: '--pieces-per-client', schemes: ['pathological'] },
-  alpha: { flag: '--alpha', schemes: ['dirichlet', 'quantity-skew'] },
-  labelsPerClient: { flag: '--labels-per-client', schemes: ['label-skew'] },
-  key: { flag: '--key', schemes: ['by-key'] },
-} as const satisfies Readonly<
-  Record<keyof PartitionParameters, { readonly flag: string; readonly schemes: readonly string[] }>
->;
+/** A parameter of partition schemes: its bounds, and the value that it has where none is given. */
+export interface PartitionParameter {
+  readonly schemes: readonly PartitionSchemeName[];
+  /** One sentence. */
+  readonly help: string;
+  /** Stands for its value in help. */
+  readonly symbol: string;
+  /** Whole numbers from 1, numbers above 0, or a name. */
+  readonly kind: 'whole' | 'positive' | 'name';
+  readonly default?: number;
+}
 
-/** Two pieces of the paper's 200; the α and the number of labels of niid_bench. */
-export const DEFAULT_PARAMETERS = { piecesPerClient: 2, alpha: 0.5, labelsPerClient: 2 } as const;
+/** Each parameter. Defaults: two pieces of the paper's 200; the α and the number of labels of niid_bench. */
+export const PARTITION_PARAMETERS = {
+  piecesPerClient: {
+    schemes: ['pathological'],
+    help: 'pieces of label-sorted examples for each client',
+    symbol: 'count',
+    kind: 'whole',
+    default: 2,
+  },
+  alpha: {
+    schemes: ['dirichlet', 'quantity-skew'],
+    help: 'the smaller, the more the clients differ',
+    symbol: 'alpha',
+    kind: 'positive',
+    default: 0.5,
+  },
+  labelsPerClient: {
+    schemes: ['label-skew'],
+    help: 'labels that each client holds',
+    symbol: 'count',
+    kind: 'whole',
+    default: 2,
+  },
+  key: {
+    schemes: ['by-key'],
+    help: 'name of the array in the npz that says whose each example is',
+    symbol: 'array',
+    kind: 'name',
+  },
+} as const satisfies Readonly<Record<string, PartitionParameter>>;
 
 /** Whether the number of clients follows from the data. */
 export function clientsFollowFromData({ scheme }: Pick<PartitionSettings, 'scheme'>): boolean {
@@ -67,7 +97,7 @@ export function partitionSettings(
   given: PartitionParameters & { readonly minExamples?: number | undefined } = {},
 ): PartitionSettings {
   refuseForeign(scheme, given);
-  const { piecesPerClient, alpha, labelsPerClient } = { ...DEFAULT_PARAMETERS, ...defined(given) };
+  const { piecesPerClient, alpha, labelsPerClient } = { ...defaults, ...defined(given) };
   const minExamples = wholeNumber('--min-examples', given.minExamples ?? 1);
   switch (scheme) {
     case 'pathological':
@@ -88,8 +118,20 @@ export function partitionSettings(
   }
 }
 
+const { piecesPerClient, alpha, labelsPerClient } = PARTITION_PARAMETERS;
+const defaults = {
+  piecesPerClient: piecesPerClient.default as number,
+  alpha: alpha.default as number,
+  labelsPerClient: labelsPerClient.default as number,
+};
+
+/** `minExamples` → `--min-examples`. */
+const flagOfParameter = (name: string) =>
+  `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
 function refuseForeign(scheme: PartitionSchemeName, given: PartitionParameters): void {
-  for (const [name, { flag, schemes }] of Object.entries(PARAMETERS)) {
+  for (const [name, { schemes }] of Object.entries(PARTITION_PARAMETERS)) {
+    const flag = flagOfParameter(name);
     const isOwn = (schemes as readonly string[]).includes(scheme);
     const value = given[name as keyof PartitionParameters];
     if (value === undefined || isOwn) continue;

@@ -1,0 +1,131 @@
+/** The placeholders of the templates: what each one means, what stands in its place by default, which values it takes. */
+import { UsageError } from '../../lib/core/errors.js';
+import { MODEL_NAMES } from '../../lib/model/model-zoo.js';
+
+/** What values of one kind look like. */
+interface Kind {
+  readonly pattern: RegExp;
+  /** For error messages: "expected …". */
+  readonly expected: string;
+}
+
+const atLeast1: Kind = { pattern: /^[1-9]\d{0,5}$/, expected: 'a whole number of at least 1' };
+const wholeNumber: Kind = { pattern: /^(0|[1-9]\d{0,9})$/, expected: 'a whole number' };
+const batch: Kind = { pattern: /^([1-9]\d*|all)$/, expected: 'a whole number of at least 1, or all' };
+const share: Kind = { pattern: /^(0(\.\d+)?|1(\.0+)?)$/, expected: 'a number from 0 to 1' };
+const quantity: Kind = {
+  pattern: /^\d+(\.\d+)?([munkMGTPE]|[KMGTPE]i)?$/,
+  expected: 'a quantity such as 500m, 2 or 1Gi',
+};
+const image: Kind = {
+  pattern: /^[a-z0-9][a-z0-9._:/-]*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/,
+  expected: 'the name of an image, such as registry.example.com/fedbatch/trainer:1.0',
+};
+const resourceName: Kind = {
+  pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/,
+  expected: 'a name of small letters, digits, - and .',
+};
+const address: Kind = {
+  pattern: /^(\d{1,3}(\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:]+)$/i,
+  expected: 'an IP address',
+};
+const clientList: Kind = { pattern: /^(\d+(,\d+)*)?$/, expected: 'numbers of clients, such as 3,7,12' };
+const dataset: Kind = { pattern: /^[\w./-]+$/, expected: 'digits, mnist or the path of an npz below /mnt' };
+const scale: Kind = { pattern: /^(auto|[-+.,e\d]+)$/, expected: 'auto, or two numbers such as -1..1' };
+const model: Kind = {
+  pattern: new RegExp(`^(${MODEL_NAMES.join('|')})$`),
+  expected: `one of ${MODEL_NAMES.join(', ')}`,
+};
+
+/** One placeholder. */
+export interface Placeholder extends Kind {
+  /** What stands in the templates; undefined where a value must be given. */
+  readonly default: string | undefined;
+  /** The option of `k8s render` that gives a value which must be given. */
+  readonly flag?: string;
+  readonly meaning: string;
+}
+
+const required = (kind: Kind, flag: string, meaning: string): Placeholder => ({
+  ...kind,
+  default: undefined,
+  flag,
+  meaning,
+});
+const optional = (kind: Kind, value: string, meaning: string): Placeholder => ({
+  ...kind,
+  default: value,
+  meaning,
+});
+
+/** The release that the templates name; a test holds it to package.json. */
+const VERSION = '0.1.0';
+const ours = (program: string): Placeholder =>
+  optional(image, `fedbatch/${program}:${VERSION}`, `image of the ${program}`);
+
+/** All placeholders, in the order in which the guide lists them. */
+export const PLACEHOLDERS = {
+  WORKER_NUMBER: required(atLeast1, '--clients', 'number of clients: shards, and trainer pods'),
+  EPOCH: required(atLeast1, '--epochs', 'local epochs'),
+  BATCH: required(batch, '--batch', 'examples per training step, or all'),
+  NFS_CLUSTER_IP: required(address, '--nfs-cluster-ip', 'cluster IP of the service fedbatch-nfs'),
+  DATASET: optional(dataset, 'digits', 'what is dealt: digits, mnist, or an npz on the volume'),
+  SCALE: optional(scale, 'auto', 'numbers that are black and white in the images, e.g. -1..1'),
+  MODEL: optional(model, 'cnn', 'the model that is trained'),
+  SEED: optional(wholeNumber, '0', 'seed of the partition and of the training'),
+  CLIENTS: optional(clientList, '', 'the clients that are trained, in the order of the completion indexes'),
+  MAX_FAILED_INDEXES: optional(wholeNumber, '0', 'clients that may fail for good'),
+  GPU: optional(wholeNumber, '0', 'NVIDIA GPUs of each trainer'),
+  TRAINER_CPU: optional(quantity, '1', 'processors of each trainer'),
+  TRAINER_MEMORY: optional(quantity, '1Gi', 'memory of each trainer'),
+  DEADLINE_SECONDS: optional(atLeast1, '86400', 'seconds until the training is given up'),
+  TTL_SECONDS: optional(wholeNumber, '86400', 'seconds for which a finished Job is kept'),
+  MIN_ACCURACY: optional(share, '0', 'accuracy below which the accuracy test fails'),
+  REPLICAS: optional(wholeNumber, '2', 'pods of the server'),
+  INGRESS_HOST: optional(resourceName, 'fedbatch.example.com', "name of the server's page"),
+  INGRESS_CLASS: optional(resourceName, 'nginx', 'ingress controller'),
+  STORAGE_CLASS: optional(resourceName, 'nfs-csi', 'storage class that offers ReadWriteMany'),
+  STORAGE: optional(quantity, '10Gi', 'size of the volume'),
+  CLAIM: optional(resourceName, 'fedbatch', 'claim of the volume that all services share'),
+  PV_NAME: optional(resourceName, 'fedbatch-nfs', 'persistent volume on the NFS server'),
+  PIPELINE_CLIENTS: optional(atLeast1, '3', 'clients of a run inside the cluster'),
+  PIPELINE_ROUNDS: optional(atLeast1, '1', 'rounds of a run inside the cluster'),
+  PIPELINE_EPOCHS: optional(atLeast1, '2', 'local epochs of a run inside the cluster'),
+  PIPELINE_BATCH: optional(batch, '100', 'batch size of a run inside the cluster'),
+  PIPELINE_DEADLINE_SECONDS: optional(
+    atLeast1,
+    '172800',
+    'seconds until a run inside the cluster is given up',
+  ),
+  SPLITTER_IMAGE: ours('splitter'),
+  TRAINER_IMAGE: ours('trainer'),
+  AGGREGATOR_IMAGE: ours('aggregator'),
+  EVALUATOR_IMAGE: ours('evaluator'),
+  SERVER_IMAGE: ours('server'),
+  PIPELINE_IMAGE: ours('pipeline'),
+  NFS_IMAGE: optional(image, 'registry.k8s.io/volume-nfs:0.8', 'image of the NFS server'),
+  BUSYBOX_IMAGE: optional(image, 'busybox:1.37', 'image of the shell on the volume'),
+} as const satisfies Readonly<Record<string, Placeholder>>;
+
+/** The name of a placeholder. */
+export type PlaceholderName = keyof typeof PLACEHOLDERS;
+
+/** What stands in the place of placeholders; those that are left out keep their default. */
+export type Values = Readonly<Partial<Record<PlaceholderName, string>>>;
+
+/** The names, in the order of the guide. */
+export const PLACEHOLDER_NAMES = Object.keys(PLACEHOLDERS) as readonly PlaceholderName[];
+
+/** Whether there is a placeholder of this name. */
+export const isPlaceholder = (name: string): name is PlaceholderName => Object.hasOwn(PLACEHOLDERS, name);
+
+/** @throws {UsageError} when a value is not what its placeholder takes */
+export function checkValues(values: Values): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (!isPlaceholder(name)) {
+      throw new UsageError(`There is no placeholder ${name}; there are ${PLACEHOLDER_NAMES.join(', ')}.`);
+    }
+    const { pattern, expected } = PLACEHOLDERS[name];
+    if (!pattern.test(value)) throw new UsageError(`${name}: expected ${expected}, found "${value}".`);
+  }
+}

@@ -1,0 +1,99 @@
+/** The options of every command that fills templates, and the values that they make. */
+import type { Command } from 'commander';
+import { integerOption } from '../../lib/cli/options.js';
+import { packageVersion } from '../../lib/cli/version.js';
+import { UsageError } from '../../lib/core/errors.js';
+import {
+  checkValues,
+  isPlaceholder,
+  PLACEHOLDER_NAMES,
+  type PlaceholderName,
+  type Values,
+} from './placeholders.js';
+
+/** What `addTemplateOptions` parses to. */
+export interface TemplateFlags {
+  readonly set: readonly string[];
+  readonly imagePrefix?: string;
+  readonly tag?: string;
+  readonly gpu?: number;
+  readonly storageClass?: string;
+  readonly namespace?: string;
+  readonly queue?: string;
+}
+
+/** Programs with an image of their own, and the placeholders of these images. */
+const IMAGES = {
+  splitter: 'SPLITTER_IMAGE',
+  trainer: 'TRAINER_IMAGE',
+  aggregator: 'AGGREGATOR_IMAGE',
+  evaluator: 'EVALUATOR_IMAGE',
+  server: 'SERVER_IMAGE',
+  pipeline: 'PIPELINE_IMAGE',
+} as const satisfies Readonly<Record<string, PlaceholderName>>;
+
+/** What stands before an image's name by default. */
+const IMAGE_PREFIX = 'fedbatch/';
+
+/** Adds the options. */
+export function addTemplateOptions(command: Command): Command {
+  return command
+    .option(
+      '--set <NAME=value>',
+      'fill a placeholder, e.g. STORAGE=50Gi; may be given again (docs/KUBERNETES.md lists them)',
+      (text: string, before: readonly string[]) => [...before, text],
+      [] as readonly string[],
+    )
+    .option('--image-prefix <text>', `before the names of the images (default: ${IMAGE_PREFIX})`)
+    .option('--tag <tag>', 'tag of the images (default: the version)')
+    .option('--gpu <count>', 'NVIDIA GPUs of each trainer; takes the image trainer-gpu', integerOption())
+    .option('--storage-class <name>', 'storage class that offers ReadWriteMany')
+    .option('--namespace <name>', 'namespace of all objects (default: where kubectl points)')
+    .option('--queue <name>', "Kueue's local queue, for quota and gang admission");
+}
+
+/**
+ * The values that the flags ask for; `--set` wins over a flag that means the same.
+ *
+ * @param named values of the command's own flags; those that were not given are undefined
+ * @throws {UsageError} when a value is not what its placeholder takes, or its name is none
+ */
+export function valuesOf(
+  flags: TemplateFlags,
+  named: Readonly<Partial<Record<PlaceholderName, string | undefined>>> = {},
+): Values {
+  const { gpu, storageClass } = flags;
+  const own: Readonly<Partial<Record<PlaceholderName, string | undefined>>> = {
+    ...imagesOf(flags),
+    GPU: gpu === undefined ? undefined : `${gpu}`,
+    STORAGE_CLASS: storageClass,
+    ...named,
+  };
+  const given = Object.entries(own).filter(([, value]) => value !== undefined);
+  const values: Values = Object.fromEntries([...given, ...flags.set.map(parseSet)]);
+  checkValues(values);
+  return values;
+}
+
+/** Images are named only where a flag asks for others than the templates'. */
+function imagesOf({ imagePrefix, tag, gpu = 0 }: TemplateFlags): Values {
+  const programs = Object.entries(IMAGES).filter(
+    ([program]) => imagePrefix !== undefined || tag !== undefined || (gpu > 0 && program === 'trainer'),
+  );
+  return Object.fromEntries(
+    programs.map(([program, placeholder]) => {
+      const name = program === 'trainer' && gpu > 0 ? 'trainer-gpu' : program;
+      return [placeholder, `${imagePrefix ?? IMAGE_PREFIX}${name}:${tag ?? packageVersion()}`];
+    }),
+  );
+}
+
+function parseSet(text: string): readonly [PlaceholderName, string] {
+  const [, name = '', value = ''] = /^([A-Z_]+)=(.*)$/s.exec(text) ?? [];
+  if (isPlaceholder(name)) return [name, value];
+  throw new UsageError(
+    name === ''
+      ? `--set: expected NAME=value, found "${text}".`
+      : `--set: there is no placeholder ${name}; there are ${PLACEHOLDER_NAMES.join(', ')}.`,
+  );
+}

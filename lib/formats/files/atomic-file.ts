@@ -1,0 +1,172 @@
+/** Atomic writes: a reader sees the old file or the new one, never a part. */
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { StorageError } from '../../core/errors.js';
+import { errorCode, readFileBytes } from './read-file.js';
+
+/** Starts the name of every file that is still being written; readers of a directory pass over it. */
+export const TEMPORARY_PREFIX = '.tmp-';
+
+/** Who may read a file: the permission bits; those of the process's umask unless told. */
+interface WriteOptions {
+  readonly mode?: number;
+}
+
+/**
+ * Writes `bytes` under a temporary name in the same directory, syncs file and directory, and renames.
+ * Missing directories are made.
+ *
+ * @throws {StorageError} when the disk is full, read-only, or refuses in another way; nothing is left behind.
+ */
+export async function writeFileAtomic(
+  path: string,
+  bytes: Uint8Array | string,
+  options?: WriteOptions,
+): Promise<void> {
+  await writeThen(rename, { path, bytes, ...options });
+}
+
+/**
+ * The same, unless the file is there already: of several that try at once one succeeds, and the others get false.
+ *
+ * @throws {StorageError} as above
+ */
+export async function createFileAtomic(
+  path: string,
+  bytes: Uint8Array | string,
+  mode: number,
+): Promise<boolean> {
+  try {
+    await writeThen(linkAndRemove, { path, bytes, mode });
+    return true;
+  } catch (error) {
+    if (error instanceof StorageError && errorCode(error.cause) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Gives a file a name that nobody has. Without hard links the name is taken first, and then the file renamed onto it. */
+async function linkAndRemove(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') throw error;
+    await (await open(to, 'wx')).close();
+    await rename(from, to);
+    return;
+  }
+  await rm(from);
+}
+
+interface Writing extends WriteOptions {
+  readonly path: string;
+  readonly bytes: Uint8Array | string;
+}
+
+async function writeThen(
+  place: (temporary: string, path: string) => Promise<void>,
+  { path, bytes, mode }: Writing,
+): Promise<void> {
+  const directory = dirname(path);
+  const temporary = temporaryName(path);
+  try {
+    await makeDirectory(directory);
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      // On NFS a full disk is reported here, not by the write.
+      await file.close();
+    }
+    await place(temporary, path);
+    await syncDirectory(directory);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw storageError(path, error);
+  }
+}
+
+/**
+ * Makes the file `from` appear at `to` as well: by a hard link where the file system has them, else by a copy.
+ * A reader of `to` sees the old file or the new one.
+ *
+ * @throws {DataError} when `from` cannot be read
+ * @throws {StorageError} when `to` cannot be written
+ */
+export async function placeFileAtomic(from: string, to: string): Promise<void> {
+  const temporary = temporaryName(to);
+  try {
+    await makeDirectory(dirname(to));
+    await link(from, temporary);
+    await rename(temporary, to);
+    await syncDirectory(dirname(to));
+  } catch {
+    await writeFileAtomic(to, await readFileBytes(from, 'a file to copy'));
+  } finally {
+    // Renaming one link of a file over another one of the same file does nothing, and leaves both.
+    await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+/**
+ * Makes a directory and those above it. Node's own recursive mkdir never returns where a parent exists but takes no
+ * entries and says ENOENT (under /proc, in a directory that was deleted): this one tries each directory once.
+ */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeDirectory(dirname(path));
+    await mkdir(path).catch((again: unknown) => {
+      if (errorCode(again) !== 'EEXIST') throw again;
+    });
+  }
+}
+
+/** Removes what a killed writer left in `directory`; call it only where no writer is at work. */
+export async function removeTemporaryFiles(directory: string): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  const left = names.filter((name) => name.startsWith(TEMPORARY_PREFIX));
+  await Promise.all(left.map((name) => rm(join(directory, name), { recursive: true, force: true })));
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(4).toString('hex')}`);
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    // Some file systems cannot sync a directory; the rename itself has happened.
+    if (!['EINVAL', 'ENOTSUP', 'EISDIR', 'EPERM'].includes(errorCode(error))) throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+const STORAGE_FAULTS: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'the file would exceed the size limit of this process or file system',
+  EROFS: 'the file system is read-only',
+  EACCES: 'permission denied',
+  EPERM: 'the operation is not permitted',
+  EEXIST: 'a part of the path is a file, not a directory',
+  ENOENT: 'its directory does not exist and cannot be made',
+  ENOTDIR: 'a part of the path is a file, not a directory',
+  EISDIR: 'the path is a directory',
+};
+
+/** What a failed write of `path` means to a user. */
+export function storageError(path: string, cause: unknown): StorageError {
+  const code = errorCode(cause);
+  const reason = STORAGE_FAULTS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  return new StorageError(path, `could not be written: ${reason}${code ? ` (${code})` : ''}.`, { cause });
+}

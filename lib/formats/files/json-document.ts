@@ -1,0 +1,72 @@
+/** JSON from files, checked against a schema, with the place of what is wrong with it; and JSON that people read. */
+import { z } from 'zod';
+import { DataError } from '../../core/errors.js';
+
+/** Texts as they stand in JSON, a last one without its end too, and what Python writes where JSON has no number. */
+const TEXT_OR_NO_NUMBER = /"(?:[^"\\]|\\[\s\S])*\\?(?:"|$)|-?\b(?:NaN|Infinity)\b/g;
+/** No text of a file begins so. */
+const MARK = '\u0000';
+
+/** What a document has to be, and what errors call it. */
+export interface DocumentOptions<T> {
+  readonly schema: z.ZodType<T>;
+  readonly file: string;
+  readonly expected: string;
+}
+
+/** A document that a program wrote. @throws {DataError} when it is no JSON, or other than its schema */
+export function parseDocument<T>(text: string, { schema, file, expected }: DocumentOptions<T>): T {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    const found = cause instanceof z.ZodError ? schemaFault(cause) : jsonFault(text, cause);
+    throw new DataError({ file, expected, found }, { cause });
+  }
+}
+
+/** Why a text is no JSON: `NaN at layers.1.rate, which is no number of JSON`, or what the parser says. */
+export function jsonFault(text: string, error: unknown): string {
+  if (text.trim() === '') return 'no JSON but an empty text';
+  const marked = text.replace(TEXT_OR_NO_NUMBER, (token) =>
+    token.startsWith('"') ? token : JSON.stringify(MARK + token),
+  );
+  try {
+    const place = findMark(JSON.parse(marked), []);
+    if (place !== undefined) return `${place.token}${at(place.path)}, which is no number of JSON`;
+  } catch {
+    // It is wrong otherwise, too.
+  }
+  return `no JSON (${error instanceof Error ? error.message : String(error)})`;
+}
+
+/** What of a document is other than its schema, and where. */
+export function schemaFault({ issues: [issue] }: z.ZodError): string {
+  return issue === undefined
+    ? 'another structure'
+    : `a fault${at(issue.path) || ' at its top level'}: ${issue.message}`;
+}
+
+function at(path: readonly PropertyKey[]): string {
+  return path.length === 0 ? '' : ` at ${path.map(String).join('.')}`;
+}
+
+interface Place {
+  readonly token: string;
+  readonly path: readonly string[];
+}
+
+function findMark(value: unknown, path: readonly string[]): Place | undefined {
+  if (typeof value === 'string' && value.startsWith(MARK)) return { token: value.slice(MARK.length), path };
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [key, each] of Object.entries(value)) {
+    const found = findMark(each, [...path, key]);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The text of `value`, without a line feed at its end. */
+export function compactJson(value: unknown): string {
+  const text = JSON.stringify(value, null, 2);
+  return text.replace(/\[\n[\d,\s]+\]/g, (list) => list.replace(/\s+/g, '').replaceAll(',', ', '));
+}

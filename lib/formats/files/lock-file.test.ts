@@ -1,0 +1,193 @@
+/** The lock of a volume: one holder, the dead give way, the living are named. */
+import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import type { Request } from '../../../test/programs/lock-taker.js';
+import { takeLock } from './lock-file.js';
+import { currentHolder } from './lock-holder.js';
+
+let directory = '';
+let path = '';
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+  path = join(directory, '.lock');
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+/** The number of a process that has just ended. */
+async function deadProcess(): Promise<number> {
+  const child = execa(process.execPath, ['--eval', '0']);
+  const { pid = 0 } = child;
+  await child;
+  return pid;
+}
+
+test('a second taker is refused and told who holds it; after the release the lock is free', async () => {
+  const lock = await takeLock(path);
+  await assert.rejects(takeLock(path), new RegExp(`in use by another run \\(process ${process.pid}, since `));
+  lock.release();
+  assert.equal(existsSync(path), false);
+  (await takeLock(path)).release();
+});
+
+test('the lock of a dead process is taken over', async () => {
+  const pid = await deadProcess();
+  await writeFile(path, JSON.stringify({ pid, host: hostname(), since: 'yesterday' }));
+  const lock = await takeLock(path);
+  await assert.rejects(takeLock(path), new RegExp(`in use by another run \\(process ${process.pid}, since `));
+  lock.release();
+  assert.deepEqual(await readdir(directory), []);
+});
+
+test('so is that of a process whose number belongs to another one now', async () => {
+  await writeFile(
+    path,
+    JSON.stringify({ pid: process.pid, host: hostname(), processStart: '1', since: 'before' }),
+  );
+  (await takeLock(path)).release();
+});
+
+test('so is one that is no lock of ours', async () => {
+  await writeFile(path, '{"pid":');
+  (await takeLock(path)).release();
+});
+
+test('a lock of another host stays: nobody here can tell whether that process lives', async () => {
+  await writeFile(path, JSON.stringify({ pid: 1, host: 'elsewhere', since: 'noon' }));
+  await assert.rejects(
+    takeLock(path),
+    /process 1 on host elsewhere, since noon\): if that process is no more, delete/,
+  );
+});
+
+for (const text of ['null', '[]', '17', '{}', '{"pid":-1,"host":"x"}', '{"pid":"1"}', '', '\0\0\0\0']) {
+  test(`nor does ${JSON.stringify(text)} hold it`, async () => {
+    await writeFile(path, text);
+    (await takeLock(path)).release();
+    assert.deepEqual(await readdir(directory), []);
+  });
+}
+
+test('a directory, a file in place of a directory: one sentence each', async () => {
+  await mkdir(path);
+  await writeFile(join(path, 'mine'), '');
+  await assert.rejects(takeLock(path), /\.lock: expected a lock file, found a directory: move it away\.$/);
+  assert.deepEqual(await readdir(path), ['mine']);
+  await assert.rejects(takeLock(join(path, 'mine', '.lock')), { name: 'StorageError' });
+});
+
+/** This process as it would be known on the machine or in the container that `change` makes of this one. */
+async function heldBy(change: object): Promise<string> {
+  const { pid, host, ...rest } = JSON.parse(JSON.stringify(currentHolder())) as Record<string, unknown>;
+  return JSON.stringify({ pid, host, ...rest, ...change });
+}
+
+test('in another container of this host a process of any number may live; on this machine, none of an earlier boot', async (t) => {
+  if (!existsSync('/proc/self/ns/pid') || !existsSync('/etc/machine-id')) return t.skip('Linux tells more');
+  const pid = await deadProcess();
+  for (const elsewhere of [
+    { pidSpace: 'pid:[1]' },
+    { machine: 'another' },
+    { machine: undefined, boot: 'b' },
+  ]) {
+    await writeFile(path, await heldBy({ pid, processStart: '1', ...elsewhere }));
+    await assert.rejects(
+      takeLock(path),
+      /, in another container, since .*delete .*\.lock and run the command/,
+    );
+  }
+  await writeFile(path, await heldBy({ boot: 'an earlier one' }));
+  (await takeLock(path)).release();
+});
+
+test('whoever lost its lock, since a user deleted it, does not release that of the next', async () => {
+  const lost = await takeLock(path);
+  await rm(path);
+  const lock = await takeLock(path);
+  lost.release();
+  assert.equal(existsSync(path), true);
+  lock.release();
+  assert.deepEqual(await readdir(directory), []);
+});
+
+/** A process that takes the lock as it is told. */
+async function taker(t: TestContext, { killBefore = 0, links = 'links' } = {}) {
+  const program = fileURLToPath(new URL('../../../test/programs/lock-taker.js', import.meta.url));
+  const child = fork(program, [path, String(killBefore), links]);
+  const ended = once(child, 'exit');
+  t.after(() => child.kill('SIGKILL'));
+  const answer = async (): Promise<number | undefined> => {
+    const [value] = await Promise.race([once(child, 'message'), ended.then(() => [undefined])]);
+    return value as number | undefined;
+  };
+  await answer();
+  const ask = (request: Request) => {
+    child.send(request, () => undefined);
+    return answer();
+  };
+  /** Ends it; all answers must have come. */
+  const end = async () => {
+    if (child.connected) child.disconnect();
+    await ended;
+  };
+  return { ask, end, tell: (request: Request) => child.send(request) };
+}
+
+/** Asks `takers` for `each` attempts at once of the stale lock that lies there; returns how many got it, and frees it. */
+async function race(takers: readonly Awaited<ReturnType<typeof taker>>[], each: number): Promise<number> {
+  const held = await Promise.all(takers.map(({ ask }) => ask({ take: each })));
+  await Promise.all(takers.map(({ ask }) => ask('release')));
+  return held.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+}
+
+for (const links of ['links', 'no-links']) {
+  test(`3 and 12 takers at once of a dead process's lock: always one holder (${links})`, async (t) => {
+    const stale = JSON.stringify({ pid: await deadProcess(), host: hostname(), since: 'yesterday' });
+    const takers = await Promise.all([1, 2, 3].map(() => taker(t, { links })));
+    for (let round = 0; round < 40; round++) {
+      await writeFile(path, stale);
+      assert.equal(await race(takers, round % 2 === 0 ? 1 : 4), 1, `round ${round}`);
+      assert.deepEqual(await readdir(directory), []);
+    }
+    await Promise.all(takers.map(({ end }) => end()));
+  });
+
+  test(`a taker that is killed at any operation is succeeded by one (${links})`, async (t) => {
+    const stale = JSON.stringify({ pid: await deadProcess(), host: hostname(), since: 'yesterday' });
+    const takers = await Promise.all([1, 2].map(() => taker(t, { links })));
+    let killed = 0;
+    for (let isKilled = true; isKilled; killed++) {
+      await writeFile(path, stale);
+      const victim = await taker(t, { killBefore: killed + 1, links });
+      const took = await victim.ask({ take: 1 });
+      isKilled = took === undefined || (await victim.ask('release')) === undefined;
+      await victim.end();
+      // Nobody is left to remove what the last one left after its release, but the next holder.
+      assert.equal(await race(takers, 2), 1, `killed before operation ${killed + 1}`);
+      assert.deepEqual(await readdir(directory), []);
+    }
+    assert.ok(killed > 8, `${killed} operations`);
+    await Promise.all(takers.map(({ end }) => end()));
+  });
+}
+
+test('takers that come, go and are killed at their work are never two inside', async (t) => {
+  const takers = await Promise.all([1, 2, 3].map(() => taker(t)));
+  const times = takers.map(({ ask }) => ask('contend'));
+  for (const killBefore of [20, 31, 45, 54]) {
+    const victim = await taker(t, { killBefore });
+    assert.equal(await victim.ask('contend'), undefined);
+    await victim.end();
+  }
+  for (const { tell } of takers) tell('stop');
+  // One that met another inside has ended with an error, and without an answer.
+  for (const count of await Promise.all(times)) assert.ok(count !== undefined && count > 0);
+  await Promise.all(takers.map(({ end }) => end()));
+});

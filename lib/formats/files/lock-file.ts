@@ -1,0 +1,189 @@
+/**
+ * One process at a time on a volume or a download: a lock file that names its holder, and that a dead one does not keep.
+ *
+ * Node has no flock, and a lock of the kernel is not passed on by every network file system; this one needs only what
+ * POSIX and NFS promise: `link` makes a complete file appear under a name that nobody has, or fails.
+ *
+ * A holder's text holds a random number, so that no two are alike. The lock is a chain: `.lock`, then the file
+ * `.lock-after-<hash of the text of the one before>`, and so on. The last of the chain holds the lock.
+ *
+ *   take     Walk the chain. Nothing there: link `.lock`. The last one lives: refused. The last one is dead: link its
+ *            successor, then read `.lock` again; if its text is not that of the walk, the chain is gone: start over.
+ *   release  Note which successors lie there, remove `.lock`, then the noted ones.
+ *
+ * Why there is never more than one holder. Call the time from the link of one `.lock` to its removal an epoch; its text
+ * never comes again. (1) Within an epoch no successor in the chain is removed: a release removes `.lock` first, and then
+ * only successors that lay there before, which belong to that epoch or to earlier ones; a taker removes its own only
+ * after it saw that the epoch is over. (2) So within an epoch each text has one successor for good, whichever taker's
+ * link came first. (3) A taker that reads the same `.lock` before its walk and after its link was in one epoch all the
+ * time; by (2) what it walked was the chain, and it is now the last of it, behind dead ones only. (4) A later taker of
+ * this epoch finds it by its walk and is refused while it lives; and the epoch ends only by its own release, since the
+ * dead release nothing. A taker that is killed at any point leaves nothing, a temporary file, or a dead last one that
+ * the next taker succeeds. An NFS request that the client sends twice answers "exists" for what it has made itself;
+ * therefore what lies there decides, not the answer. `.lock` is unlinked, never replaced: an NFS client that opens it
+ * by a remembered handle is told that it is stale.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isFedbatchError, StorageError, UsageError } from '../../core/errors.js';
+import { makeDirectory, storageError } from './atomic-file.js';
+import { currentHolder, type Guarded, heldMessage, holderIn, isDead } from './lock-holder.js';
+import { errorCode } from './read-file.js';
+
+/** A lock that is held until released. */
+export interface Lock {
+  /** Gives the lock back; works in an exit handler too. */
+  release(): void;
+}
+
+/** So often the lock may change hands while this process looks at it before it gives up. */
+const ATTEMPTS = 50;
+const PAUSE_MS = 10;
+
+/** Where a file system has no hard links, a name of the chain is a directory that came with this file in it. */
+const INSIDE = 'holder';
+
+/** What `link` answers where there are no hard links. */
+const NO_LINKS: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+
+/**
+ * Takes the lock `file`, also from a process of this machine that is no more, or from a file that is no lock.
+ *
+ * @throws {UsageError} when a living process, or one of which nobody here can tell, holds it
+ * @throws {StorageError} when the file system refuses
+ */
+export async function takeLock(
+  file: string,
+  guarded: Guarded = { what: dirname(file), user: 'run' },
+): Promise<Lock> {
+  const path = resolve(file);
+  try {
+    await makeDirectory(dirname(path));
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const lock = await tryLock(path, guarded);
+      if (lock !== undefined) return lock;
+      await sleep(PAUSE_MS);
+    }
+  } catch (error) {
+    throw isFedbatchError(error) ? error : storageError(path, error);
+  }
+  throw new UsageError(`${path}: others keep taking this lock; try again when they have ended.`);
+}
+
+/** One walk of the chain; undefined when the lock changed hands meanwhile. */
+async function tryLock(path: string, guarded: Guarded): Promise<Lock | undefined> {
+  const text = `${JSON.stringify({ ...currentHolder(), nonce: randomBytes(16).toString('hex') })}\n`;
+  const head = await readText(path);
+  if (head === undefined) {
+    return (await create(path, { path, text })) ? { release: () => release(path, text) } : undefined;
+  }
+  let last = head;
+  for (;;) {
+    const next = await readText(successor(path, last));
+    if (next === undefined) break;
+    last = next;
+  }
+  const holder = holderIn(last);
+  if (holder !== undefined && !isDead(holder)) throw new UsageError(heldMessage(path, holder, guarded));
+  const mine = successor(path, last);
+  if (!(await create(mine, { path, text }))) return undefined;
+  if ((await readText(path)) === head) return { release: () => release(path, head) };
+  await rm(mine, { force: true, recursive: true });
+  return undefined;
+}
+
+/** Where whoever comes after the holder of `text` puts its own. */
+function successor(path: string, text: string): string {
+  return `${path}-after-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+}
+
+const temporaryPrefix = (path: string) => `${path}-new-`;
+
+const temporaryName = (path: string) => `${temporaryPrefix(path)}${randomBytes(8).toString('hex')}`;
+
+/** Makes `name` with its text in one step, so that nobody reads a part of it; false when another one has it. */
+async function create(
+  name: string,
+  { path, text }: { readonly path: string; readonly text: string },
+): Promise<boolean> {
+  const temporary = temporaryName(path);
+  try {
+    await writeFile(temporary, text, { flag: 'wx' });
+    await link(temporary, name);
+    return true;
+  } catch (error) {
+    const code = errorCode(error);
+    if (NO_LINKS.includes(code)) return await createDirectory(name, { path, text });
+    // ENOENT: a release took the temporary file for one that was left behind.
+    if (code !== 'EEXIST' && code !== 'ENOENT') throw error;
+    return (await readText(name)) === text;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** The same without hard links: a directory is renamed only over none, or over an empty one. */
+async function createDirectory(
+  name: string,
+  { path, text }: { readonly path: string; readonly text: string },
+): Promise<boolean> {
+  const temporary = temporaryName(path);
+  try {
+    await mkdir(temporary);
+    await writeFile(join(temporary, INSIDE), text, { flag: 'wx' });
+    await rename(temporary, name);
+    return true;
+  } catch (error) {
+    if (!['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'ENOENT'].includes(errorCode(error))) throw error;
+    return (await readText(name)) === text;
+  } finally {
+    await rm(temporary, { force: true, recursive: true });
+  }
+}
+
+/** The text of a name in the chain; undefined when there is none. */
+async function readText(name: string, isLast = false): Promise<string | undefined> {
+  try {
+    return await readFile(name, 'utf8');
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    if (errorCode(error) !== 'EISDIR') throw error;
+  }
+  try {
+    return await readFile(join(name, INSIDE), 'utf8');
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+  // Released between the two, or nobody's lock.
+  if (!isLast) return await readText(name, true);
+  throw new StorageError(name, 'expected a lock file, found a directory: move it away.');
+}
+
+/** ESTALE: another machine has removed what this one had looked up. */
+function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ESTALE'].includes(errorCode(error));
+}
+
+/** Ends the epoch of `head`, if it is still that one: a user may have removed the file, and another may hold it now. */
+function release(path: string, head: string): void {
+  try {
+    const left = readdirSync(dirname(path)).map((name) => join(dirname(path), name));
+    const isDirectory = statSync(path).isDirectory();
+    if (readFileSync(isDirectory ? join(path, INSIDE) : path, 'utf8') !== head) return;
+    // First these: a second link of the lock's file, which a killed taker left, keeps an NFS client's old handle valid.
+    removeAll(left.filter((name) => name.startsWith(temporaryPrefix(path))));
+    const aside = temporaryName(path);
+    if (isDirectory) renameSync(path, aside);
+    else rmSync(path);
+    removeAll([aside, ...left.filter((name) => name.startsWith(`${path}-after-`))]);
+  } catch {
+    // Gone already: with the whole volume, say.
+  }
+}
+
+function removeAll(paths: readonly string[]): void {
+  for (const path of paths) rmSync(path, { force: true, recursive: true });
+}

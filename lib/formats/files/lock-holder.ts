@@ -1,0 +1,113 @@
+/**
+ * Who holds a lock, and whether that process is no more. Only of a process of this machine and of this process namespace
+ * can that be told (or of an earlier boot of this machine); a lock of another machine or another container stays.
+ */
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { errorCode } from './read-file.js';
+
+/** Who holds a lock. */
+export interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  /** Tells a machine from another of the same name, and a boot from the one before; absent where the system does not say. */
+  readonly machine?: string | undefined;
+  readonly boot?: string | undefined;
+  /** The namespace in which `pid` means something: each container has its own. */
+  readonly pidSpace?: string | undefined;
+  /** Tells a process from a later one that was given the same number. */
+  readonly processStart?: string | undefined;
+  readonly since: string;
+}
+
+/** What a lock guards, for the message to whoever finds it held. */
+export interface Guarded {
+  /** E.g. a directory. */
+  readonly what: string;
+  /** Who else may hold it, e.g. `run`. */
+  readonly user: string;
+}
+
+/** This process, as a holder from now on. */
+export function currentHolder(): Holder {
+  return {
+    pid: process.pid,
+    host: hostname(),
+    machine: textOf('/etc/machine-id'),
+    boot: textOf('/proc/sys/kernel/random/boot_id'),
+    pidSpace: orUndefined(() => readlinkSync('/proc/self/ns/pid')),
+    processStart: processStart(process.pid),
+    since: new Date().toISOString(),
+  };
+}
+
+/** The holder that a text names; undefined where the file is not ours, or was cut off by a full disk. */
+export function holderIn(text: string): Holder | undefined {
+  const value: unknown = orUndefined(() => JSON.parse(text));
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { pid, host, since } = value as Partial<Holder>;
+  if (!Number.isSafeInteger(pid) || Number(pid) <= 0 || typeof host !== 'string') return undefined;
+  return { ...value, pid: Number(pid), host, since: String(since ?? 'an unknown time') };
+}
+
+/** Where a holder is, seen from here: only of one that is `here` can this process tell whether it lives. */
+function placeOf(holder: Holder): 'here' | 'earlier boot' | 'elsewhere' {
+  const here = currentHolder();
+  // What an earlier version, or another system, did not write is not compared.
+  const differs = (key: 'machine' | 'boot' | 'pidSpace') =>
+    holder[key] !== undefined && here[key] !== undefined && holder[key] !== here[key];
+  if (holder.host !== here.host || differs('machine')) return 'elsewhere';
+  // Without a machine's own number, another boot may be that of another machine of the same name.
+  if (differs('boot'))
+    return holder.machine !== undefined && here.machine !== undefined ? 'earlier boot' : 'elsewhere';
+  return differs('pidSpace') ? 'elsewhere' : 'here';
+}
+
+/** Whether the holder is known to be no more. */
+export function isDead(holder: Holder): boolean {
+  const place = placeOf(holder);
+  if (place !== 'here') return place === 'earlier boot';
+  const { pid, processStart: start } = holder;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // Anything else, such as EPERM, says that there is such a process.
+    if (errorCode(error) === 'ESRCH') return true;
+  }
+  return start !== undefined && processStart(pid) !== start;
+}
+
+/** When a process began, in ticks since boot (Linux; undefined elsewhere, and for a process that has ended). */
+function processStart(pid: number): string | undefined {
+  const stat = textOf(`/proc/${pid}/stat`);
+  // The second field, the name in parentheses, may hold spaces; the third is the state, the 22nd the start time.
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const hasEnded = fields?.[0] === 'Z' || fields?.[0] === 'X';
+  return hasEnded ? undefined : fields?.[19];
+}
+
+/** The content of a small file of the system; undefined where there is none, or it is empty. */
+function textOf(file: string): string | undefined {
+  return orUndefined(() => readFileSync(file, 'utf8').trim() || undefined);
+}
+
+function orUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The sentence for whoever finds the lock held. */
+export function heldMessage(path: string, holder: Holder, { what, user }: Guarded): string {
+  const { pid, host, since } = holder;
+  const isHere = placeOf(holder) === 'here';
+  const where = isHere
+    ? `process ${pid}`
+    : `process ${pid} on host ${host}${host === hostname() ? ', in another container' : ''}`;
+  const advice = isHere
+    ? 'wait for it to end, or stop it'
+    : `if that process is no more, delete ${path} and run the command again`;
+  return `${what} is in use by another ${user} (${where}, since ${since}): ${advice}.`;
+}

@@ -1,0 +1,112 @@
+/** Reading whole files, and what identifies them: their bytes within limits, their sha256, whether they are there. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, open, readFile, stat } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { DataError } from '../../core/errors.js';
+
+/** Whether something lies at `path` that this process may look at. */
+export function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What a file may be that somebody else put there. */
+export interface ReadLimits {
+  /** Larger files, and what is no file (a pipe never ends), are refused before they are read. */
+  readonly maxBytes?: number | undefined;
+}
+
+/** Reads a whole file. @throws {DataError} when it is missing, a directory, unreadable, or above the limits. */
+export async function readFileBytes(
+  path: string,
+  what: string,
+  { maxBytes }: ReadLimits = {},
+): Promise<Uint8Array> {
+  try {
+    const facts = maxBytes === undefined ? undefined : await stat(path);
+    if (facts && !facts.isFile() && !facts.isDirectory())
+      throw new DataError({ file: path, expected: what, found: 'something that is no file' });
+    if (facts && maxBytes !== undefined && facts.size > maxBytes) {
+      const expected = `${what} of at most ${maxBytes} bytes`;
+      throw new DataError({ file: path, expected, found: `${facts.size}` });
+    }
+    return await readFile(path);
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    throw unreadable(path, what, error);
+  }
+}
+
+/** Reads a whole file into memory that threads can share. @throws {DataError} as `readFileBytes` */
+export async function readFileShared(path: string, what: string): Promise<Uint8Array<SharedArrayBuffer>> {
+  try {
+    const file = await open(path);
+    try {
+      const bytes = new Uint8Array(new SharedArrayBuffer((await file.stat()).size));
+      let at = 0;
+      while (at < bytes.length) {
+        const { bytesRead } = await file.read(bytes, at, bytes.length - at, at);
+        if (bytesRead === 0) break;
+        at += bytesRead;
+      }
+      return bytes.subarray(0, at);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw unreadable(path, what, error);
+  }
+}
+
+/** sha256 of some bytes, as 64 lower-case hexadecimal digits. */
+export function sha256(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/**
+ * sha256 of a file of any size, as 64 lower-case hexadecimal digits.
+ *
+ * @throws {DataError} when it is missing, a directory, or unreadable; `what` says what was expected
+ */
+export async function sha256OfFile(path: string, what: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), hash);
+  } catch (error) {
+    throw unreadable(path, what, error);
+  }
+  return hash.digest('hex');
+}
+
+function unreadable(path: string, what: string, cause: unknown): DataError {
+  const code = errorCode(cause);
+  const found =
+    code === 'ENOENT'
+      ? 'no such file'
+      : code === 'EISDIR'
+        ? 'a directory'
+        : code === 'ERR_FS_FILE_TOO_LARGE'
+          ? 'a file of more than 2 GiB'
+          : `a file that cannot be read (${code})`;
+  return new DataError({ file: path, expected: what, found }, { cause });
+}
+
+/** The `code` of a Node system error, or an empty string. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** Below this, no file is called a bomb: any machine that trains has as much to spare. */
+export const SMALL_BYTES = 64e6;
+/** Images deflate to a fifth or so; what grows more than this was made to exhaust memory. */
+export const MAX_EXPANSION = 100;
+/** Node reads no file beyond 2 GiB at once, so more than that could not have been stored without compression. */
+const MAX_BYTES = 2 ** 31 - 1;
+
+/** How many bytes the arrays of a file of so many bytes may come to when inflated, all together. */
+export function inflateBudget(fileBytes: number): number {
+  return Math.min(MAX_BYTES, Math.max(SMALL_BYTES, fileBytes * MAX_EXPANSION));
+}

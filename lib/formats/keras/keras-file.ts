@@ -1,0 +1,85 @@
+/** What a Keras HDF5 model file holds, whichever Keras version wrote it, and the layers that its `model_config` lists. */
+import { DataError } from '../../core/errors.js';
+import type { Weights } from '../../core/weights.js';
+import type { Extras } from '../../federation/client-side.js';
+import type { UpdateFacts } from '../../federation/client-update.js';
+
+/** A Keras model file: the architecture as Keras' own JSON, the weights in layer order, and our facts if present. */
+export interface KerasFile {
+  /** `model_config` as written by Keras (`{"class_name":"Sequential","config":…}`), parsed but not interpreted. */
+  readonly modelConfig: unknown;
+  /**
+   * All arrays in the order of the layers, and within a layer in Keras' order (kernel, bias). Names are
+   * `<layer>/<parameter>:0`, e.g. `conv2d/kernel:0`, whichever Keras version wrote the file.
+   */
+  readonly weights: Weights;
+  /** `keras_version` of the writer, e.g. `2.2.4-tf`; `1` where it gave none. */
+  readonly kerasVersion: string;
+  /** `training_config` of a compiled model, as Keras wrote it; never written. */
+  readonly trainingConfig?: string;
+  /** Which numbers are black and white in the model's input, e.g. `-1..1`, where it is not said to be 0 and 1. */
+  readonly scale?: string | undefined;
+  /** Present in files that fedbatch's trainer wrote. */
+  readonly update?: UpdateFacts;
+  /** What its strategy needs of the update; read where it is asked for. */
+  readonly extras?: Extras;
+}
+
+/** One layer of a `model_config`; `settings` are Keras' own, uninterpreted. */
+export interface LayerConfig {
+  readonly className: string;
+  readonly name: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A model's layers in order, without input layers (Keras lists none of those beside the weights).
+ *
+ * @throws {DataError} when `modelConfig` is no Keras configuration, or two layers have one name.
+ */
+export function layerConfigs(modelConfig: unknown, file: string): readonly LayerConfig[] {
+  const config = field(modelConfig, 'config');
+  // Keras before 2.2.3 had the list of layers itself under `config`.
+  const layers = Array.isArray(config) ? config : field(config, 'layers');
+  if (!Array.isArray(layers)) {
+    throw new DataError({ file, expected: 'a list of layers in model_config', found: 'none' });
+  }
+  const own = layers
+    .map((layer, index) => layerConfig(layer, { index, file }))
+    .filter((layer) => layer.className !== 'InputLayer');
+  const names = own.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice === undefined) return own;
+  throw new DataError({
+    file,
+    expected: 'a name for each layer in model_config',
+    found: `two layers "${twice}"`,
+  });
+}
+
+function layerConfig(layer: unknown, at: { readonly index: number; readonly file: string }): LayerConfig {
+  const className = field(layer, 'class_name');
+  const settings = field(layer, 'config');
+  const name = field(settings, 'name') ?? field(layer, 'name');
+  if (typeof className === 'string' && isRecord(settings) && typeof name === 'string' && isPathPart(name)) {
+    return { className, name, settings };
+  }
+  throw new DataError({
+    file: at.file,
+    expected: `a class_name, a config and a name of layer ${at.index} in model_config`,
+    found: JSON.stringify(layer)?.slice(0, 80) ?? 'nothing',
+  });
+}
+
+/** Whether a name can stand in an HDF5 path; slashes make groups. */
+function isPathPart(name: string): boolean {
+  return name.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+}
+
+function field(value: unknown, key: string): unknown {
+  return isRecord(value) ? value[key] : undefined;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,204 @@
+/** Finds architecture, weights and fedbatch's facts in an open Keras HDF5 file. */
+import { z } from 'zod';
+import { DataError } from '../../core/errors.js';
+import type { WeightArray, Weights } from '../../core/weights.js';
+import type { ExtraKinds } from '../../federation/client-side.js';
+import { formatScale, parseScale } from '../../federation/pixel-scale.js';
+import { type ArrayOutline, compareArrays } from '../../federation/validate-update.js';
+import { parseDocument } from '../files/json-document.js';
+import type { FloatBytes } from '../hdf5/float-bytes.js';
+import type { Hdf5Reader, UnreadArray } from '../hdf5/hdf5-reader.js';
+import { readExtras, readFacts } from './client-update-file.js';
+import { type KerasFile, type LayerConfig, layerConfigs } from './keras-file.js';
+import { canonicalNames } from './keras-names.js';
+import { checkArrays } from './keras-shapes.js';
+
+/** What error messages call the kind of file that is read here. */
+export const KERAS_FILE = 'a Keras model in HDF5 (.h5)';
+/** The eight bytes that open an HDF5 file, or stand at byte 512, 1024, 2048, … after a user block. */
+const HDF5_SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
+const ZIP_SIGNATURE = Buffer.from('PK\x03\x04', 'latin1');
+/** Root attribute with the scale of the input; Keras passes over it. */
+export const SCALE_ATTRIBUTE = 'fedbatch_scale';
+
+const ROOT = '/model_weights';
+const ANY_FLOAT: readonly FloatBytes[] = ['float16', 'float32', 'float64'];
+
+/** What a model may be like. */
+export interface ReadOptions {
+  /** Types of number that weights may have in the file (default: all three); they are float32 in memory. */
+  readonly types?: readonly FloatBytes[];
+  /** A model whose arrays its arrays have to be like: another one is refused before any of its numbers is read. */
+  readonly like?: Weights | undefined;
+  /** Refuses arrays that are stored in chunks, which may be compressed: ours are not. */
+  readonly isPlain?: boolean;
+  /** What of an update's extras is read. */
+  readonly extras?: ExtraKinds | undefined;
+}
+
+/** A model with other arrays than it was to have. */
+export class OtherArraysError extends DataError {
+  /** The first difference, as the end of a sentence that begins with the model's name. */
+  readonly difference: string;
+
+  constructor(file: string, difference: string) {
+    super({ file, expected: 'the arrays of the other models', found: `that it ${difference}` });
+    this.difference = difference;
+  }
+}
+
+/** Tells a wrong kind of file by its first bytes. @throws {DataError} naming what it is and what to do. */
+export function checkSignature(bytes: Uint8Array, file: string): void {
+  if (startsWith(bytes, HDF5_SIGNATURE, 0)) return;
+  for (let at = 512; at < bytes.length; at *= 2) if (startsWith(bytes, HDF5_SIGNATURE, at)) return;
+  const isZip = startsWith(bytes, ZIP_SIGNATURE, 0);
+  const other = bytes.length === 0 ? 'an empty file' : 'a file of another format';
+  throw new DataError({
+    file,
+    expected: KERAS_FILE,
+    found: isZip
+      ? `a zip archive, probably Keras' own ".keras" format: save the model with model.save("model.h5") instead`
+      : other,
+  });
+}
+
+/** Reads the model. @throws {DataError} when the file holds no model or an incomplete one. */
+export function readModel(hdf5: Hdf5Reader, file: string, options: ReadOptions = {}): KerasFile {
+  const modelConfig = readModelConfig(hdf5, file);
+  if (hdf5.kind(ROOT) !== 'group') throw new DataError({ file, expected: `a group ${ROOT}`, found: 'none' });
+  const update = readFacts(hdf5, file);
+  const isCompiled = hdf5.attributeNames('/').includes('training_config');
+  const scale = readScale(hdf5, file);
+  const weights = readWeights(hdf5, file, { layers: layerConfigs(modelConfig, file), ...options });
+  const kinds = options.extras;
+  return {
+    modelConfig,
+    weights,
+    // The first Keras 1 wrote no version; Keras takes a file without for one of Keras 1.
+    kerasVersion: readEither(hdf5, 'keras_version') ?? '1',
+    ...(isCompiled ? { trainingConfig: hdf5.text('/', 'training_config') } : {}),
+    ...(scale === undefined ? {} : { scale }),
+    ...(update === undefined ? {} : { update }),
+    ...(kinds === undefined ? {} : { extras: readExtras(hdf5, file, { kinds, like: weights }) }),
+  };
+}
+
+function readScale(hdf5: Hdf5Reader, file: string): string | undefined {
+  if (!hdf5.attributeNames('/').includes(SCALE_ATTRIBUTE)) return undefined;
+  const text = hdf5.text('/', SCALE_ATTRIBUTE);
+  const scale = parseScale(text);
+  if (scale !== undefined) return formatScale(scale);
+  const expected = `numbers for black and white such as -1..1 in the attribute "${SCALE_ATTRIBUTE}"`;
+  throw new DataError({ file, expected, found: JSON.stringify(text.slice(0, 80)) });
+}
+
+function readModelConfig(hdf5: Hdf5Reader, file: string): unknown {
+  const attributes = hdf5.attributeNames('/');
+  if (!attributes.includes('model_config')) {
+    const weightsOnly = attributes.some((name) => /^layer_names\d*$/.test(name));
+    throw new DataError({
+      file,
+      expected: `${KERAS_FILE} with its architecture (attribute "model_config")`,
+      found: weightsOnly
+        ? 'weights alone, as save_weights() writes them: save the whole model with model.save("model.h5")'
+        : 'an HDF5 file without it',
+    });
+  }
+  const expected = 'JSON in attribute "model_config"';
+  return parseDocument(hdf5.text('/', 'model_config'), { schema: z.unknown(), file, expected });
+}
+
+/** A text that Keras writes at the root and beside the weights, wherever it is. */
+function readEither(hdf5: Hdf5Reader, name: string): string | undefined {
+  const path = ['/', ROOT].find((each) => hdf5.attributeNames(each).includes(name));
+  return path === undefined ? undefined : hdf5.text(path, name);
+}
+
+interface WeightsOptions extends ReadOptions {
+  readonly layers: readonly LayerConfig[];
+}
+
+function readWeights(hdf5: Hdf5Reader, file: string, options: WeightsOptions): Weights {
+  const { layers, types = ANY_FLOAT, like, isPlain = false } = options;
+  const outlines: UnreadWeights[] = [];
+  const expected = new Map(layers.map((layer) => [layer.name, layer]));
+  for (const name of readNames(hdf5, ROOT, 'layer_names', file)) {
+    const arrays = outlineLayer(hdf5, { file, layer: name, types });
+    const layer = expected.get(name);
+    if (layer) checkArrays(layer, arrays, file);
+    else if (arrays.length > 0) {
+      throw new DataError({
+        file,
+        expected: 'weights of the layers in model_config, each once',
+        found: `weights of "${name}"`,
+      });
+    }
+    expected.delete(name);
+    outlines.push(...arrays);
+  }
+  const [missing] = expected.keys();
+  if (missing !== undefined)
+    throw new DataError({ file, expected: `layer "${missing}" in ${ROOT}`, found: 'none' });
+  const difference = like === undefined ? null : compareArrays(outlines, like);
+  if (difference !== null) throw new OtherArraysError(file, difference);
+  const packed = isPlain && outlines.find((array) => !array.isPlain);
+  if (packed) {
+    const expected = `${packed.name} as fedbatch stores it, its numbers one after the other`;
+    throw new DataError({ file, expected, found: 'them in chunks' });
+  }
+  const flipped = readEither(hdf5, 'backend') === 'theano';
+  return outlines.map(({ name, shape, read }) => {
+    const array = { name, shape, values: read() };
+    return flipped ? flipKernel(array) : array;
+  });
+}
+
+/** An array of a model whose numbers are not read yet. */
+type UnreadWeights = ArrayOutline & UnreadArray;
+
+interface LayerPlace {
+  readonly file: string;
+  readonly layer: string;
+  readonly types: readonly FloatBytes[];
+}
+
+function outlineLayer(hdf5: Hdf5Reader, { file, layer, types }: LayerPlace): readonly UnreadWeights[] {
+  const group = `${ROOT}/${layer}`;
+  const names = readNames(hdf5, group, 'weight_names', file);
+  const ours = canonicalNames(layer, names);
+  return names.map((name, index) => ({
+    name: ours[index] as string,
+    ...hdf5.array(`${group}/${name}`, types),
+  }));
+}
+
+/** A list of names that Keras splits over `name0`, `name1`, … where it is too long for one attribute. */
+function readNames(hdf5: Hdf5Reader, path: string, name: string, file: string): readonly string[] {
+  const whole = hdf5.texts(path, name);
+  if (whole !== null) return whole;
+  const names: string[] = [];
+  for (let part = 0; ; part++) {
+    const some = hdf5.texts(path, `${name}${part}`);
+    if (some === null && part > 0) return names;
+    if (some === null)
+      throw new DataError({ file, expected: `attribute "${name}" of ${path}`, found: 'none' });
+    names.push(...some);
+  }
+}
+
+/** Turns a kernel `[kh, kw, in, out]` by half a turn: Theano convolved where the others correlate. */
+function flipKernel(array: WeightArray): WeightArray {
+  const [height, width, inputs, outputs] = array.shape;
+  if (height === undefined || width === undefined || inputs === undefined || outputs === undefined)
+    return array;
+  const size = inputs * outputs;
+  const values = new Float32Array(array.values.length);
+  for (let from = 0; from < height * width; from++) {
+    values.set(array.values.subarray(from * size, (from + 1) * size), (height * width - 1 - from) * size);
+  }
+  return { ...array, values };
+}
+
+function startsWith(bytes: Uint8Array, start: Uint8Array, at: number): boolean {
+  return start.every((byte, index) => bytes[at + index] === byte);
+}

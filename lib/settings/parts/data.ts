@@ -1,0 +1,96 @@
+/** Settings of the data: the dataset, the scale of its images, the seed, the model. */
+import { formatScale, parseScale } from '../../federation/pixel-scale.js';
+import { MODEL_NAMES } from '../../model/model-zoo.js';
+import { part, topPart } from '../setting.js';
+import { choice, text, whole } from '../value-type.js';
+
+/** The datasets that are known by name; anything else is a path. */
+export const DATASET_NAMES = ['digits', 'mnist'] as const;
+
+/** Everything random derives from it. */
+export const SEED = topPart({
+  seed: {
+    type: whole(),
+    default: 0,
+    help: 'seed of everything random',
+    helpIn: {
+      split: 'seed of the partition and of the held-out examples',
+      init: 'seed of the weights',
+      train: 'seed of initial weights, shuffling and dropout',
+      aggregate: 'seed of the noise with --dp-noise-source seed',
+      simulate: 'seed of shuffling, dropout and noise',
+    },
+    symbol: 'number',
+    group: 'Most used',
+    stages: ['split', 'init', 'train', 'simulate'],
+    affects: 'results',
+    recorded: 'always',
+  },
+});
+
+/** What a scale looks like that was given by hand; in records, as it is written. */
+const scale = text(
+  'auto, or two different numbers such as -1..1, or a pair for each channel with commas between',
+  (given) => {
+    if (given === 'auto') return given;
+    const read = parseScale(given);
+    return read === undefined ? undefined : formatScale(read);
+  },
+);
+
+/** What is dealt. */
+export const DATASET = part('dataset', {
+  name: {
+    type: text('a dataset'),
+    flag: 'data',
+    default: 'digits',
+    help: `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`,
+    helpIn: {
+      split:
+        'dataset with arrays x_train, y_train, x_test, y_test, or x, y; or one of ' +
+        `${DATASET_NAMES.join(', ')}; for --partition given a directory of shards`,
+    },
+    symbol: 'npz',
+    group: 'Most used',
+    stages: ['split'],
+    affects: 'results',
+    recorded: 'always',
+    reportName: 'dataset',
+  },
+  scale: {
+    type: scale,
+    default: 'auto',
+    otherwise: 'auto, found in the images',
+    help: 'numbers that are black and white, e.g. -1..1; a pair for each channel with commas',
+    symbol: 'black..white',
+    group: 'Data and partition',
+    stages: ['split'],
+    affects: 'results',
+    recorded: 'where-asked',
+  },
+  sha256: {
+    type: text('64 hexadecimal digits', (given) => (/^[0-9a-f]{64}$/.test(given) ? given : undefined)),
+    flag: false,
+    help: 'sha256 of the dataset: a run records it once the data were read',
+    group: 'Data and partition',
+    stages: [],
+    affects: 'results',
+    recorded: 'where-asked',
+  },
+});
+
+/** What is trained. */
+export const MODEL = part('model', {
+  name: {
+    type: choice(MODEL_NAMES),
+    default: 'cnn',
+    help: 'the model',
+    helpIn: { train: 'the model, where there is no --init' },
+    symbol: 'name',
+    group: 'Most used',
+    stages: ['init', 'train'],
+    affects: 'results',
+    recorded: 'always',
+    reportName: 'model',
+  },
+});

@@ -1,0 +1,137 @@
+/** Settings of the federation: clients, rounds, who takes part, when the rounds end, which failures are tolerated. */
+import { parseQuorum } from '../../federation/participation.js';
+import { part } from '../setting.js';
+import { number, onOff, text, whole } from '../value-type.js';
+
+/** A day: a timer of Node's takes 24 of them at most. */
+const MAX_DEADLINE_SECONDS = 86_400;
+
+/** The clients and the rounds. The partition stands among these settings in run.json. */
+export const FEDERATION = part('federation', {
+  clients: {
+    type: whole({ min: 1 }),
+    default: 3,
+    otherwise: '3; with --partition by-key or given as many as the data say',
+    help: 'number of clients, K',
+    helpIn: {
+      split: 'number of shards, one for each client; with --partition by-key or given the data tell it',
+    },
+    symbol: 'count',
+    unit: 'clients',
+    group: 'Most used',
+    stages: ['split'],
+    affects: 'results',
+    recorded: 'always',
+    reportName: 'clients K',
+  },
+  fraction: {
+    type: number({ above: 0, max: 1 }),
+    default: 1,
+    older: 1,
+    help: 'share of the clients that each round selects at random, C',
+    symbol: 'share',
+    group: 'Rounds and participation',
+    stages: [],
+    affects: 'results',
+    recorded: 'always',
+    reportName: 'fraction C',
+  },
+  minClients: {
+    type: whole({ min: 1 }),
+    default: 1,
+    older: 1,
+    help: 'fewest clients that a round selects, whatever the fraction comes to',
+    symbol: 'count',
+    unit: 'clients',
+    group: 'Rounds and participation',
+    stages: [],
+    affects: 'results',
+    recorded: 'always',
+  },
+  rounds: {
+    type: whole({ min: 1 }),
+    default: 1,
+    help: 'rounds at most; a finished run resumes where more are asked for',
+    symbol: 'count',
+    unit: 'rounds',
+    group: 'Most used',
+    stages: [],
+    affects: 'end',
+    recorded: 'always',
+  },
+  targetAccuracy: {
+    type: number({ min: 0, max: 1 }),
+    otherwise: 'none',
+    help: 'stop after the first round with this accuracy, 0 to 1',
+    symbol: 'share',
+    group: 'Rounds and participation',
+    stages: [],
+    affects: 'end',
+    recorded: 'where-asked',
+  },
+  patience: {
+    type: whole({ min: 1 }),
+    otherwise: 'none',
+    help: 'stop after so many rounds in a row without a better accuracy',
+    symbol: 'rounds',
+    unit: 'rounds',
+    group: 'Rounds and participation',
+    stages: [],
+    affects: 'end',
+    recorded: 'where-asked',
+  },
+});
+
+/** Clients are data, not processes: the same models, other files. It stands after the partition in run.json. */
+export const SIMULATION = part('federation', {
+  simulate: {
+    type: onOff,
+    default: false,
+    help: 'clients as data, not processes: thousands on one machine, the same models, no update files',
+    flagIn: { split: 'virtual' },
+    helpIn: {
+      split: 'for simulations: all training examples in train.npz, who has which in partition.npz',
+    },
+    group: 'Machine',
+    stages: ['split'],
+    affects: 'results',
+    recorded: 'where-asked',
+  },
+});
+
+/** Which failures a run tolerates: nothing that run.json would record. */
+export const TOLERANCE = part('tolerance', {
+  quorum: {
+    type: text('a number of updates from 1 (8) or a share above 0, up to 1 (0.8, 80%)', (given) =>
+      parseQuorum(given) === undefined ? undefined : given,
+    ),
+    otherwise: 'all, and the first client that fails ends the run',
+    help: 'good updates that a round needs, else exit code 4: a number (8) or a share (0.8, 80%)',
+    symbol: 'number',
+    group: 'Failure tolerance',
+    stages: [],
+    affects: 'nothing',
+    recorded: 'never',
+  },
+  roundDeadline: {
+    type: number({ above: 0, max: MAX_DEADLINE_SECONDS }),
+    otherwise: 'none',
+    help: "a round's clients that are not done by then are stopped and count as missing",
+    symbol: 'seconds',
+    unit: 'seconds',
+    group: 'Failure tolerance',
+    stages: [],
+    affects: 'nothing',
+    recorded: 'never',
+  },
+  retries: {
+    type: whole(),
+    default: 1,
+    help: 'how often a client whose training fails is tried again',
+    symbol: 'count',
+    group: 'Failure tolerance',
+    stages: [],
+    affects: 'nothing',
+    recorded: 'never',
+  },
+});
