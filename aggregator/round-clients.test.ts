@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { writeTinyDataset } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { lastLine } from '../test/programs.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
-import { writeTinyDataset } from '../test/tiny-dataset.js';
 
 /** A volume with a split to `clients`, as the splitter leaves it. */
 async function volumeOf(t: TestContext, clients: number) {

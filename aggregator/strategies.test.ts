@@ -12,7 +12,7 @@ import type { StrategySettings } from '../lib/federation/strategies/strategy-set
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { readServerState } from '../lib/formats/server-state-file.js';
-import { killedAt } from '../test/kill-points.js';
+import { killedAt } from '../test/processes.js';
 import { runCommand } from '../test/program-host.js';
 import { programPath } from '../test/programs.js';
 import type { AggregateResult } from './aggregate.js';

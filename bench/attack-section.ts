@@ -7,7 +7,7 @@ import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { formatBytes } from '../lib/observability/format.js';
 import { blackPng } from '../server/testing/hostile-png.js';
 import { interleave } from './measure.js';
-import type { Table } from './report.js';
+import { medianOf, percentileOf, type Table } from './report.js';
 import { type BenchOptions, withDirectory } from './section.js';
 import {
   formOf,
@@ -18,7 +18,6 @@ import {
   writeBodies,
   writeModel,
 } from './serve-load.js';
-import { medianOf, percentileOf } from './statistics.js';
 
 /** What honest clients met. */
 export interface AttackFigures {

@@ -2,10 +2,9 @@
 import { join } from 'node:path';
 import { formatBytes } from '../lib/observability/format.js';
 import { interleave, type ProcessSample } from './measure.js';
-import type { Table } from './report.js';
+import { medianOf, type Table } from './report.js';
 import { type BenchOptions, fedbatch, withDirectory } from './section.js';
 import { writeUpdates } from './stages-section.js';
-import { medianOf } from './statistics.js';
 
 /** Clients of a round, and how many of them a group has. */
 const ROUNDS = [

@@ -5,9 +5,8 @@ import { join, resolve } from 'node:path';
 import { formatBytes, formatSeconds } from '../lib/observability/format.js';
 import { interleave, sampleProcess } from './measure.js';
 import { availablePeers, type Peer, prepareKeras, preparePyTorch } from './peers.js';
-import { formatRatio, type Table } from './report.js';
+import { formatRatio, medianOf, ratioByRound, type Table } from './report.js';
 import { type BenchOptions, fedbatch, peerScript, withDirectory } from './section.js';
-import { medianOf, ratioByRound } from './statistics.js';
 
 const CLIENTS = 3;
 const EPOCHS = 2;

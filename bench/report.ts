@@ -1,4 +1,6 @@
-/** How measurements look in docs/BENCHMARKS.md: tables, and where in the report they stand. */
+/** Measurements as docs/BENCHMARKS.md shows them: medians and ratios, the machine, tables, and where they stand. */
+import { arch, cpus, platform, totalmem } from 'node:os';
+import { formatBytes } from '../lib/observability/format.js';
 
 /** A table: header and rows, as they stand in the report. */
 export interface Table {
@@ -26,3 +28,38 @@ export function replaceSection(report: string, name: string, markdown: string): 
 
 /** `1.31×`, or a dash where there is nothing to compare. */
 export const formatRatio = (ratio: number): string => (Number.isFinite(ratio) ? `${ratio.toFixed(2)}×` : '–');
+
+/** Processor, memory, platform, and Node's version. */
+export function describeMachine(): string {
+  const [cpu] = cpus();
+  return `${cpus().length} cores of ${cpu?.model.trim()}, ${formatBytes(totalmem())}, ${platform()} ${arch()}, Node ${process.versions.node}`;
+}
+
+/** The middle of some numbers; of an even count, the mean of the two in the middle. NaN of none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
+}
+
+/** The smallest of some numbers that at least `share` of them do not exceed. NaN of none. */
+export function percentileOf(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
+/** The median of one figure over samples. */
+export function medianOf<T>(samples: readonly T[], figure: (sample: T) => number): number {
+  return median(samples.map(figure));
+}
+
+/**
+ * The median over rounds of `ours / theirs`. Each ratio is of one round, whose sides ran right after each other, so a
+ * machine that is slower in one round than in the next does not move it.
+ * @throws when the two were not measured in the same rounds
+ */
+export function ratioByRound(ours: readonly number[], theirs: readonly number[]): number {
+  if (ours.length !== theirs.length) throw new Error(`${ours.length} rounds beside ${theirs.length}`);
+  return median(ours.map((value, round) => value / (theirs[round] ?? Number.NaN)));
+}

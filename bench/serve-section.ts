@@ -2,7 +2,7 @@
 import { formatBytes } from '../lib/observability/format.js';
 import { interleave } from './measure.js';
 import { availablePeers, prepareFlask } from './peers.js';
-import { formatRatio, type Table } from './report.js';
+import { formatRatio, medianOf, ratioByRound, type Table } from './report.js';
 import { type BenchOptions, peerScript, withDirectory } from './section.js';
 import {
   CONNECTIONS,
@@ -13,7 +13,6 @@ import {
   writeBodies,
   writeModel,
 } from './serve-load.js';
-import { medianOf, ratioByRound } from './statistics.js';
 
 /** What one server did under load. */
 export interface ServeFigures {

@@ -6,9 +6,8 @@ import { z } from 'zod';
 import { formatBytes } from '../lib/observability/format.js';
 import { interleave, sampleProcess } from './measure.js';
 import { availablePeers, type Peer, prepareFlower } from './peers.js';
-import { formatRatio, type Table } from './report.js';
+import { formatRatio, medianOf, ratioByRound, type Table } from './report.js';
 import { type BenchOptions, fedbatch, peerScript, type Section, withDirectory } from './section.js';
-import { medianOf, ratioByRound } from './statistics.js';
 
 /** A simulation: K clients on MNIST, so many rounds of a share of them. */
 export interface Simulation {

@@ -7,9 +7,8 @@ import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { describeModel } from '../lib/model/model-zoo.js';
 import { formatBytes } from '../lib/observability/format.js';
 import { interleave } from './measure.js';
-import type { Table } from './report.js';
+import { medianOf, type Table } from './report.js';
 import { type BenchOptions, fedbatch, withDirectory } from './section.js';
-import { medianOf } from './statistics.js';
 
 /** The stages around training as whole processes: split, one trainer, aggregation, accuracy test. */
 export async function benchStages({ data, rounds, journal }: BenchOptions): Promise<Table> {

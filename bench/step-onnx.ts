@@ -3,7 +3,7 @@ import { randomStream } from '../lib/core/random.js';
 import { initialWeights } from '../lib/engine/initial-weights.js';
 import { loadOnnxEngine } from '../lib/engine/onnx/onnx-engine.js';
 import { describeModel } from '../lib/model/model-zoo.js';
-import { median } from './statistics.js';
+import { median } from './report.js';
 
 const [threads = 1, steps = 20, batch = 100] = process.argv.slice(2).map(Number);
 const backend = process.argv[5] === 'wasm' ? 'wasm' : 'cpu';

@@ -3,9 +3,8 @@ import { resolve } from 'node:path';
 import { formatBytes } from '../lib/observability/format.js';
 import { interleave, type ProcessSample, sampleProcess } from './measure.js';
 import { availablePeers, findDebianTorch, type Peer, prepareKeras, preparePyTorch } from './peers.js';
-import { formatRatio, type Table } from './report.js';
+import { formatRatio, medianOf, ratioByRound, type Table } from './report.js';
 import { type BenchOptions, peerScript, program } from './section.js';
-import { medianOf, ratioByRound } from './statistics.js';
 
 const STEPS = 20;
 const BATCH = 100;

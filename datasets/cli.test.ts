@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { readDataset } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
-import { sendRange, serveForTest } from './test-server.js';
+import { sendRange, serveForTest } from './testing/test-server.js';
 
 const program = fileURLToPath(new URL('./cli.js', import.meta.url));
 const BYTES = Uint8Array.from({ length: 100_000 }, (_, at) => (at * 31) & 255);

@@ -11,7 +11,7 @@ import { type ProgressEvent, type Reporter, silentReporter } from '../lib/observ
 import { type DownloadOptions, download } from './download.js';
 import { DownloadError } from './download-error.js';
 import { appendToPart, lockPart, partPath, startPart } from './part.js';
-import { sendRange, serveForTest, type TestAnswer, type TestServer } from './test-server.js';
+import { sendRange, serveForTest, type TestAnswer, type TestServer } from './testing/test-server.js';
 
 /** Not repeating, so that bytes in the wrong place are noticed. */
 const BYTES = Uint8Array.from({ length: 300_000 }, (_, at) => (at * 7919 + (at >> 8) * 31) & 255);

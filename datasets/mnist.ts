@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { StageError } from '../lib/core/errors.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
-import type { DatasetContext, Provided } from './context.js';
+import type { DatasetContext, Provided } from './cache.js';
 import { download, type Patience } from './download.js';
 import { DownloadError } from './download-error.js';
 import { partPath } from './part.js';

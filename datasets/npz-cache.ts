@@ -6,7 +6,7 @@ import { readDataset } from '../lib/formats/data/dataset.js';
 import { encodeNpz } from '../lib/formats/data/npz.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
-import type { DatasetContext, Provided } from './context.js';
+import type { DatasetContext, Provided } from './cache.js';
 import { type DigitsSettings, GENERATOR_VERSION, generateDigits } from './digits/generate.js';
 import { IMAGE_SIZE } from './digits/place.js';
 

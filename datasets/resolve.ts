@@ -2,8 +2,7 @@
 import { access } from 'node:fs/promises';
 import { DataError } from '../lib/core/errors.js';
 import { silentReporter } from '../lib/observability/events.js';
-import { cacheDirectory } from './cache-directory.js';
-import type { DatasetContext, Provided } from './context.js';
+import { cacheDirectory, type DatasetContext, type Provided } from './cache.js';
 import { DEFAULT_DIGITS } from './digits/generate.js';
 import { MNIST, mnistPath, provideMnist } from './mnist.js';
 import { digitsPath, provideDigits } from './npz-cache.js';

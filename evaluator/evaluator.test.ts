@@ -7,7 +7,7 @@ import { before, describe, it } from 'node:test';
 import { summarise } from '../lib/engine/tally.js';
 import { writeShard } from '../lib/formats/data/dataset.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { encodeDataset } from '../test/numbered-examples.js';
+import { encodeDataset } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { lastLine, quarterExamples } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';

@@ -7,7 +7,7 @@ import { UsageError } from '../lib/core/errors.js';
 import { partitionSettings } from '../lib/federation/partition/settings.js';
 import { writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz } from '../lib/formats/data/npz.js';
-import { numberedExamples } from '../test/numbered-examples.js';
+import { numberedExamples } from '../test/datasets.js';
 import { runProgramFile } from '../test/programs.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { numberOfClients } from './number-of-clients.js';

@@ -16,7 +16,7 @@ export function reportCommand({ reporter }: ProgramContext): Command {
     .requiredOption('--volume <dir>', 'volume of a run; report.html is written into it, over an earlier one')
     .addHelpText('after', '\nExample:\n  npx fedbatch report --volume runs/digits-3x2-1a2b3c4d')
     .action(async (flags: ReportFlags) => {
-      const { writeReport } = await import('./write-report.js');
+      const { writeReport } = await import('./report.js');
       const { placeOfFailure } = await import('../lib/formats/run-failure.js');
       const { file, rounds, state } = await writeReport(resolve(flags.volume));
       reporter.info(`Wrote the report of ${rounds} round${rounds === 1 ? '' : 's'}.`);

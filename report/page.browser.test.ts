@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { skipWithoutChromium, startChromium } from '../server/testing/chromium.js';
 import { sampleRecords } from '../test/sample-records.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
-import { renderReport } from './page.js';
+import { renderReport } from './report.js';
 
 const skip = skipWithoutChromium();
 

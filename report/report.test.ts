@@ -4,13 +4,13 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { volumePaths } from '../lib/formats/volume.js';
+import { writeTinyDataset } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { lastLine } from '../test/programs.js';
 import { sampleRecords } from '../test/sample-records.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
-import { writeTinyDataset } from '../test/tiny-dataset.js';
 import { labelColumns, MOST_COLUMNS } from './charts/label-columns.js';
-import { renderReport } from './page.js';
+import { renderReport } from './report.js';
 import { settingRows } from './setting-rows.js';
 
 test('the page loads nothing, runs nothing, and escapes what the records say', () => {

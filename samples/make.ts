@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { writeDigit } from '../datasets/digits/digit.js';
-import type { Blot, Ink } from '../datasets/digits/pen.js';
+import type { Blot, Ink } from '../datasets/digits/hand.js';
 import { rasterise } from '../datasets/digits/rasterise.js';
 import { isMain } from '../lib/cli/program.js';
 import { randomStream } from '../lib/core/random.js';

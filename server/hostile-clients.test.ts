@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { randomStream } from '../lib/core/random.js';
-import { memoryMb } from '../test/memory.js';
+import { memoryMb } from '../test/processes.js';
 import { digitPng } from './testing/segment-digits.js';
 import { type ServedApp, serveApp } from './testing/served-app.js';
 

@@ -8,8 +8,7 @@ import { execa } from 'execa';
 import { writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz } from '../lib/formats/data/npz.js';
 import { readManifest } from '../lib/formats/manifest.js';
-import { findMnist } from '../test/mnist.js';
-import { encodeDataset, numberedExamples } from '../test/numbered-examples.js';
+import { encodeDataset, findMnist, numberedExamples } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 

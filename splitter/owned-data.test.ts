@@ -7,7 +7,7 @@ import { takeExamples } from '../lib/federation/examples.js';
 import { readShard, writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz, type NamedArray } from '../lib/formats/data/npz.js';
 import { readManifest } from '../lib/formats/manifest.js';
-import { numberedExamples, numbersOf } from '../test/numbered-examples.js';
+import { numberedExamples, numbersOf } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { lastLine } from '../test/programs.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';

@@ -12,8 +12,7 @@ import { readPartition } from '../lib/formats/data/virtual-shards.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { silentReporter } from '../lib/observability/events.js';
-import { findMnist } from '../test/mnist.js';
-import { encodeDataset, numberedExamples, numbersOf } from '../test/numbered-examples.js';
+import { encodeDataset, findMnist, numberedExamples, numbersOf } from '../test/datasets.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { type SplitOptions, split } from './split.js';
 

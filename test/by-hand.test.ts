@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sha256 } from '../lib/formats/files/read-file.js';
+import { writeTinyDataset } from './datasets.js';
 import { lastLine, runProgramFile } from './programs.js';
 import { temporaryDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 const CLIENTS = 2;
 

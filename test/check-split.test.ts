@@ -13,7 +13,7 @@ import { silentReporter } from '../lib/observability/events.js';
 import { checkSplit } from '../pipeline/check-split.js';
 import { namedLabels } from '../pipeline/named-datasets.js';
 import { split } from '../splitter/split.js';
-import { findMnist } from './mnist.js';
+import { findMnist } from './datasets.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const directory = await sharedDirectory();

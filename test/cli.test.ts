@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { execa } from 'execa';
+import { writeTinyDataset } from './datasets.js';
 import { projectRoot } from './sources.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 const program = join(projectRoot, 'dist', 'cli.js');
 const fedbatch = (...argv: readonly string[]) =>

@@ -6,9 +6,9 @@ import { before, describe, it } from 'node:test';
 import { assertClose } from '../lib/engine/conformance/engine-runs.js';
 import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
+import { writeTinyDataset } from './datasets.js';
 import { runCommand } from './program-host.js';
 import { sharedDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 /** The same bytes as by processes, at less cost. */
 const SIMULATED = ['--simulate', '--jobs', '1'];

@@ -14,11 +14,10 @@ import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { decodeKerasFile, readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { writeRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
-import { encodeDataset } from './numbered-examples.js';
+import { encodeDataset, writeTinyDataset } from './datasets.js';
 import { pipedRun, type Task } from './piped.js';
 import { eventsOf, finishRun, roundOf, startRun } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 const directory = await sharedDirectory();
 const data = await writeTinyDataset(directory);

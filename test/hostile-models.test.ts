@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadLibrary, withVirtualFile } from '../lib/formats/hdf5/hdf5-library.js';
 import { decodeKerasFile, readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { writeTinyDataset } from './datasets.js';
 import { lastLine, type Program, runProgramFile } from './programs.js';
 import { sharedDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 /** What refusing may take of memory; the arrays would be 3 GB. */
 const MAX_MB = 300;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
+import { writeTinyDataset } from './datasets.js';
 import type { Fault } from './kube/api-server.js';
 import { type FakeCluster, objectsOf, rulesOf, startCluster } from './kube/cluster.js';
 import { finishKubeRun, kube, kubeRun, SETTINGS } from './kube/runs.js';
@@ -14,7 +15,6 @@ import { lastLine, runProgramFile } from './programs.js';
 import { eventsOf } from './runs.js';
 import { projectRoot } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 const ROLE = readFileSync(join(projectRoot, 'k8s', '0-rbac.yaml'), 'utf8');
 

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { execa } from 'execa';
 import { volumePaths } from '../lib/formats/volume.js';
+import { writeTinyDataset } from './datasets.js';
 import { pipedRun, type Task, trainForReal } from './piped.js';
 import { programPath } from './programs.js';
 import { eventsOf, finishRun, type ResultLine, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 const directory = await sharedDirectory();
 const data = await writeTinyDataset(directory);

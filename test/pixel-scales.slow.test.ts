@@ -11,7 +11,7 @@ import { listen } from '../server/listen.js';
 import { createWorkerPredictor } from '../server/models/worker-predictor.js';
 import { CONDITIONS, type Condition, photograph } from '../server/testing/photograph.js';
 import { type UploadAnswer, upload } from '../server/testing/served-app.js';
-import { encodeDataset } from './numbered-examples.js';
+import { encodeDataset } from './datasets.js';
 import { finishRun } from './runs.js';
 import { temporaryDirectory } from './temporary-directory.js';
 

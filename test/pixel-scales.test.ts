@@ -8,11 +8,11 @@ import { readShard, writeShard } from '../lib/formats/data/dataset.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { volumePaths } from '../lib/formats/volume.js';
+import { writeTinyDataset } from './datasets.js';
 import { runCommand } from './program-host.js';
 import { lastLine } from './programs.js';
 import { finishRun, startRun } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 describe('data of a scale of their own', () => {
   let directory: string;

@@ -7,10 +7,10 @@ import { test } from 'node:test';
 import { execa } from 'execa';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
-import { killedAt } from './kill-points.js';
+import { writeTinyDataset } from './datasets.js';
+import { killedAt } from './processes.js';
 import { programPath } from './programs.js';
 import { sharedDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 const directory = await sharedDirectory();
 const data = await writeTinyDataset(directory);

@@ -1,5 +1,10 @@
-/** What tests ask of processes that are not their own children. */
+/** What tests ask of processes: whether they run, where one is to be killed, and how much memory they hold. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { KillPoint } from './programs/kill-at.js';
 
 /** Whether a process is there; one that has ended and waits for its parent is not. */
 export function isRunning(pid: number): boolean {
@@ -33,4 +38,42 @@ export function runningWith(text: string): readonly number[] {
         return false;
       }
     });
+}
+
+const KILLER = fileURLToPath(new URL('./programs/kill-at.js', import.meta.url));
+
+/** The environment in which a program, or one that it starts, is killed there. */
+export function killedAt(point: KillPoint): NodeJS.ProcessEnv {
+  return { NODE_OPTIONS: `--import=${KILLER}`, FEDBATCH_TEST_KILL: JSON.stringify(point) };
+}
+
+/** A reading that falls by less is the last one. */
+const SETTLED_MB = 0.5;
+const MOST_READINGS = 30;
+
+/**
+ * Memory of this process in MB. Native memory goes by finalizers and sweeping threads, some time after the garbage
+ * collection that finds it unused, later the busier the machine is: so it is read until it falls no further.
+ */
+export async function memoryMb(): Promise<number> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  let least = Number.POSITIVE_INFINITY;
+  for (let reading = 0; reading < MOST_READINGS; reading++) {
+    collect();
+    await delay(10);
+    const found = process.memoryUsage().rss / 2 ** 20;
+    if (found > least - SETTLED_MB && reading > 1) return Math.min(found, least);
+    least = Math.min(found, least);
+  }
+  return least;
+}
+
+/** The slope of readings taken at equal distances: the median of those of all pairs, which no single reading moves. */
+export function trend(readings: readonly number[]): number {
+  const slopes = readings.flatMap((from, at) =>
+    readings.slice(at + 1).map((to, steps) => (to - from) / (steps + 1)),
+  );
+  slopes.sort((a, b) => a - b);
+  return ((slopes[(slopes.length - 1) >> 1] ?? 0) + (slopes[slopes.length >> 1] ?? 0)) / 2;
 }

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { randomStream } from '../lib/core/random.js';
 import { selectClients } from '../lib/federation/participation.js';
 import { readRunRecord } from '../lib/formats/run-record.js';
+import { writeTinyDataset } from './datasets.js';
 import { isRunning, runningWith } from './processes.js';
 import { runCommand } from './program-host.js';
 import {
@@ -21,7 +22,6 @@ import {
   waitFor,
 } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 const directory = await sharedDirectory();
 const data = await writeTinyDataset(directory);

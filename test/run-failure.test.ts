@@ -8,11 +8,11 @@ import { encodeNpz } from '../lib/formats/data/npz.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { readRunRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
+import { writeTinyDataset } from './datasets.js';
 import { runCommand } from './program-host.js';
 import { lastLine } from './programs.js';
 import { eventsOf, finishRun, startRun } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 const directory = await sharedDirectory();
 const data = await writeTinyDataset(directory);

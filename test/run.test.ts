@@ -9,11 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
+import { writeTinyDataset } from './datasets.js';
 import { runningWith } from './processes.js';
 import { runCommand } from './program-host.js';
 import { eventsOf, temporaryFiles, waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 const program = join(projectRoot, 'dist', 'cli.js');
 const lineSchema = z.strictObject({

@@ -1,5 +1,10 @@
 /** The records of a small made-up run for the tests of the report: every section has something to tell. */
-import { newRoundRecord, newRunRecord, type RoundRecord } from '../lib/formats/run-record.js';
+import {
+  newRoundRecord,
+  newRunRecord,
+  type RoundRecord,
+  type RunSettings,
+} from '../lib/formats/run-record.js';
 import type { RunRecords } from '../report/records.js';
 
 const hash = (digit: string) => digit.repeat(64);
@@ -99,4 +104,25 @@ function round(
     seconds: { train: 4, aggregate: 0.2, evaluate: 0.3 },
     evaluation: { model: hash('c'), test: hash('a'), examples: 200, loss, accuracy, seconds: 0.3 },
   };
+}
+
+const SETTINGS: RunSettings = {
+  seed: 0,
+  dataset: { name: 'digits' },
+  model: { name: 'cnn' },
+  engine: { name: 'auto' },
+  training: { epochs: 1, batch: 100, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
+  federation: {
+    clients: 3,
+    rounds: 9,
+    fraction: 1,
+    minClients: 1,
+    partition: { scheme: 'iid', minExamples: 1 },
+  },
+};
+
+/** A run of so many clients. */
+export function aRunRecord({ clients }: { readonly clients: number }): ReturnType<typeof newRunRecord> {
+  const settings = { ...SETTINGS, federation: { ...SETTINGS.federation, clients } };
+  return newRunRecord({ id: 'x', settings, threads: 1, versions: { fedbatch: '0', node: '0' } });
 }

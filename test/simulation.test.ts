@@ -7,9 +7,9 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomStream } from '../lib/core/random.js';
+import { writeTinyDataset } from './datasets.js';
 import { isRunning, runningWith } from './processes.js';
 import { commandOf, eventsOf, finishRun, type ResultLine, roundOf, startRun, waitFor } from './runs.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 let directory = '';
 let data = '';

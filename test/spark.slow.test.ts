@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { writeTinyDataset } from './datasets.js';
 import { lastLine, programPath } from './programs.js';
 import { finishRun, type ResultLine, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 // Seen from dist/test/.
 const DRIVER = fileURLToPath(new URL('../../workflows/spark/federated_averaging.py', import.meta.url));

@@ -10,12 +10,12 @@ import { privacySpent } from '../lib/federation/privacy/accountant.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { readServerState } from '../lib/formats/server-state-file.js';
-import { killedAt } from './kill-points.js';
+import { writeTinyDataset } from './datasets.js';
 import { pipedRun } from './piped.js';
+import { killedAt } from './processes.js';
 import type { KillPoint } from './programs/kill-at.js';
 import { programPath } from './programs.js';
 import { sharedDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 const ROUNDS = 2;
 const SETTINGS = [

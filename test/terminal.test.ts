@@ -11,9 +11,9 @@ import { createHumanReporter } from '../lib/observability/human-reporter.js';
 import { federatedAveraging } from '../pipeline/round-loop.js';
 import type { Runner } from '../pipeline/runner.js';
 import { toldRunner } from '../pipeline/told-rounds.js';
+import { writeTinyDataset } from './datasets.js';
 import { programPath } from './programs.js';
 import { openTerminal } from './terminal.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 let directory = '';
 before(async () => {

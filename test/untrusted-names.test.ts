@@ -6,9 +6,9 @@ import { describeKerasConfig } from '../lib/engine/keras-model.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { canonicalNames } from '../lib/formats/keras/keras-names.js';
 import { namedLabels } from '../pipeline/named-datasets.js';
+import { writeTinyDataset } from './datasets.js';
 import { runCommand } from './program-host.js';
 import { temporaryDirectory } from './temporary-directory.js';
-import { writeTinyDataset } from './tiny-dataset.js';
 
 const NAMES = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
 

@@ -12,11 +12,11 @@ import { fieldsOf129, newestFields } from '../k8s/testing/fields.js';
 import { UsageError } from '../lib/core/errors.js';
 import { selectClients } from '../lib/federation/participation.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
+import { writeTinyDataset } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { finishRun } from '../test/runs.js';
 import { projectRoot } from '../test/sources.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
-import { writeTinyDataset } from '../test/tiny-dataset.js';
 import {
   argoWaves,
   jobSetWaves,

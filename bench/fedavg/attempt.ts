@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { readRoundRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
-import type { CurvePoint } from './curve.js';
+import type { CurvePoint } from './results.js';
 
 /** One run of a cell, with one learning rate; complete or not. */
 export interface Attempt {

@@ -1,7 +1,7 @@
 /** The curves of several cells as one SVG that reads on light and on dark pages. */
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { line } from 'd3-shape';
-import type { CurvePoint } from './curve.js';
+import type { CurvePoint } from './results.js';
 
 /** One curve. */
 export interface Curve {

@@ -8,9 +8,8 @@ import { replaceSection } from '../report.js';
 import { program as compiled } from '../section.js';
 import { readAccuracies } from './attempt.js';
 import { CELLS, type Cell, cellArguments } from './cells.js';
-import { roundsToTarget } from './curve.js';
 import { figures, sections } from './report.js';
-import { type Results, readResults, withAttempt, writeResults } from './results.js';
+import { type Results, readResults, roundsToTarget, withAttempt, writeResults } from './results.js';
 import { attemptsOf, readAttempt, train, volumeOf } from './train-cell.js';
 
 const REPORT = 'docs/FEDAVG.md';

@@ -3,8 +3,7 @@ import { formatMarkdown } from '../report.js';
 import type { Attempt } from './attempt.js';
 import { CELLS, cellArguments } from './cells.js';
 import { type Curve, curvesChart } from './chart.js';
-import { monotone } from './curve.js';
-import { bestOutcome, outcomesOf, type Results } from './results.js';
+import { bestOutcome, monotone, outcomesOf, type Results } from './results.js';
 import { tableOf } from './tables.js';
 
 /** Markdown by the name of its markers. */

@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { makeDirectory, writeFileAtomic } from '../../lib/formats/files/atomic-file.js';
-import { describeMachine } from '../machine.js';
+import { describeMachine } from '../report.js';
 import { type Attempt, type Build, readAccuracies, readSeconds } from './attempt.js';
 
 /** What a call of the program needs. */

@@ -1,12 +1,13 @@
-/** Writes one handwritten-like digit. */
+/** Writes one handwritten-like digit: a shape, drawn by a hand, with a pen. */
 import type { RandomStream } from '../../lib/core/random.js';
-import { createDice } from './dice.js';
-import { lay, rollHand, tremble } from './hand.js';
-import { type Ink, ink } from './pen.js';
+import { type Ink, ink, lay, rollHand, tremble } from './hand.js';
 import { BOX_SIZE, centreByMass, fitIntoBox } from './place.js';
 import { rasterise } from './rasterise.js';
-import { shapeOf } from './shapes/index.js';
+import { eight, nine, six, zero } from './shapes/closed-digits.js';
+import { five, three, two } from './shapes/open-digits.js';
+import { four, one, seven } from './shapes/straight-digits.js';
 import { drawLine } from './spline.js';
+import { createDice, type Shape } from './strokes.js';
 
 /** A digit in ink, in a 20 × 20 box whatever the resolution it is drawn at. */
 export interface WrittenDigit {
@@ -30,4 +31,13 @@ export function writeDigit(label: number, random: RandomStream): WrittenDigit {
 export function drawDigit(label: number, random: RandomStream): Uint8Array {
   const { strokes, softness } = writeDigit(label, random);
   return centreByMass(rasterise(strokes, { size: BOX_SIZE, scale: 1, softness }));
+}
+
+const SHAPES: readonly Shape[] = [zero, one, two, three, four, five, six, seven, eight, nine];
+
+/** The shape of the digit `label`. @throws {RangeError} when that is not a digit. */
+export function shapeOf(label: number): Shape {
+  const shape = SHAPES[label];
+  if (shape === undefined) throw new RangeError(`expected a digit from 0 to 9, found ${label}`);
+  return shape;
 }

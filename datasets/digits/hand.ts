@@ -1,7 +1,6 @@
-/** A writer's hand: how all strokes of one digit lean, stretch, bend and tremble, and how heavy the pen is. */
-import type { Dice } from './dice.js';
+/** A writer's hand: how all strokes of one digit lean, stretch, bend and tremble, and the pen, which gives a line its thickness. */
 import type { Point } from './spline.js';
-import type { Knot, Stroke } from './strokes.js';
+import type { Dice, Knot, Stroke } from './strokes.js';
 import { createWarp, type Warp } from './warp.js';
 
 /** One writer on one occasion. Lengths are in heights of a digit, radii in pixels of a 20 × 20 box. */
@@ -59,5 +58,32 @@ export function lay(line: readonly Point[], hand: Hand): Point[] {
     const { x, y } = hand.warp(point);
     const leaning = x * hand.stretch + hand.slant * (0.5 - y);
     return { x: cos * leaning - sin * y, y: sin * leaning + cos * y };
+  });
+}
+
+/** A round blot of the pen. */
+export interface Blot extends Point {
+  readonly radius: number;
+}
+
+/** A stroke as it lies on the paper: blots that touch. */
+export type Ink = readonly Blot[];
+
+/** The thinnest line that a pen leaves, in pixels of a 20 × 20 box. */
+const THINNEST_RADIUS = 0.45;
+
+/** Inks a line: two slow waves of pressure along it, lighter where the pen comes down and leaves. */
+export function ink(line: readonly Point[], hand: Hand, dice: Dice): Ink {
+  const slow = dice.between(0, 2 * Math.PI);
+  const quick = dice.between(0, 2 * Math.PI);
+  const taper = dice.between(0, hand.pressure);
+  return line.map(({ x, y }, at) => {
+    const share = line.length > 1 ? at / (line.length - 1) : 0;
+    const wave = Math.sin(slow + 4 * share) + 0.5 * Math.sin(quick + 17 * share);
+    const end = Math.abs(2 * share - 1);
+    const radius =
+      hand.penRadius *
+      (1 + hand.pressure * wave * 0.8 - taper * end * end * end + dice.around(0, hand.grain));
+    return { x, y, radius: Math.max(THINNEST_RADIUS, radius) };
   });
 }

@@ -1,5 +1,5 @@
 /** Puts a digit where MNIST puts it: fitted into a 20 × 20 box, then centred in 28 × 28 by its centre of mass. */
-import type { Blot, Ink } from './pen.js';
+import type { Blot, Ink } from './hand.js';
 
 /** Side of the box that the ink fills, in pixels. */
 export const BOX_SIZE = 20;

@@ -1,5 +1,5 @@
 /** Draws ink into pixels: each pixel is as white as its distance to the nearest stroke says. */
-import type { Blot, Ink } from './pen.js';
+import type { Blot, Ink } from './hand.js';
 
 /** A square canvas. */
 export interface Canvas {

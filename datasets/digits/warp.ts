@@ -1,6 +1,6 @@
 /** Smooth random bending of the plane: what elastic distortion does to an image, done to the pen's line. */
-import type { Dice } from './dice.js';
 import type { Point } from './spline.js';
+import type { Dice } from './strokes.js';
 
 /** Moves a point a little, neighbouring points alike. */
 export type Warp = (point: Point) => Point;

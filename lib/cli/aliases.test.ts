@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { commandNamed } from '../../test/commands.js';
+import { writeTinyDataset } from '../../test/datasets.js';
 import { runCommand } from '../../test/program-host.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
-import { writeTinyDataset } from '../../test/tiny-dataset.js';
 import { withoutAliases } from './aliases.js';
 
 /** Every program that has an option with other names, and all of those. */

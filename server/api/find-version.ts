@@ -1,5 +1,4 @@
 /** Finds the version of the model that a request names: by number, by label, or the one that answers. */
-
 import type { ModelCard } from '../models/predictor.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';

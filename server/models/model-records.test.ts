@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { writeRecord } from '../../lib/formats/run-record.js';
-import { aRunRecord } from '../testing/run-record.js';
+import { aRunRecord } from '../../test/sample-records.js';
 import { findTraining } from './model-records.js';
 
 const HASH = 'a1'.repeat(32);

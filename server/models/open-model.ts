@@ -1,5 +1,4 @@
 /** From the content of a model file to a predictor: so many workers, each with the model, and batching in front. */
-
 import {
   type BatchingOptions,
   type BatchingPredictor,

@@ -1,5 +1,4 @@
 /** What the page shows, and the words for it; public/words.js says the same in the browser. */
-
 import type { ModelCard } from '../models/predictor.js';
 import { type Answer, subjectOf } from '../pictures/classify.js';
 import type { Explanation } from '../pictures/explain.js';

@@ -5,8 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
 import { parseAllDocuments } from 'yaml';
 import { requireAccess, review } from './authorization.js';
-import { discover } from './discovery.js';
-import { ApiError, type KubeObject } from './objects.js';
+import { ApiError, type KubeObject, RESOURCE_TYPES } from './objects.js';
 import { list, watch } from './reads.js';
 import type { Store } from './store.js';
 import { type Access, accessOf, parseTarget, type Target } from './target.js';
@@ -145,4 +144,34 @@ function send(
 ): void {
   response.writeHead(code, { 'Content-Type': 'application/json', ...headers });
   response.end(JSON.stringify(body));
+}
+
+/** Answers `/version`, `/api`, `/apis` and what stands below them; undefined for any other address. */
+export function discover(pathname: string): object | undefined {
+  if (pathname === '/version') return { major: '1', minor: '29', gitVersion: 'v1.29.0' };
+  if (pathname === '/api') return { kind: 'APIVersions', versions: ['v1'] };
+  const groups = [...new Set(RESOURCE_TYPES.map(({ group }) => group))].filter((group) => group !== '');
+  if (pathname === '/apis') {
+    const version = (group: string) => ({ groupVersion: `${group}/v1`, version: 'v1' });
+    return {
+      kind: 'APIGroupList',
+      apiVersion: 'v1',
+      groups: groups.map((name) => ({ name, versions: [version(name)], preferredVersion: version(name) })),
+    };
+  }
+  const group = pathname === '/api/v1' ? '' : groups.find((name) => pathname === `/apis/${name}/v1`);
+  if (group === undefined) return undefined;
+  const types = RESOURCE_TYPES.filter((each) => each.group === group);
+  const resources = types.map(({ plural, kind, namespaced }) => ({
+    name: plural,
+    kind,
+    namespaced,
+    verbs: [],
+  }));
+  return {
+    kind: 'APIResourceList',
+    apiVersion: 'v1',
+    groupVersion: group === '' ? 'v1' : `${group}/v1`,
+    resources,
+  };
 }

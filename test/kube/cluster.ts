@@ -7,13 +7,12 @@ import type { TestContext } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { type ApiServer, type ApiServerOptions, type Fault, startApiServer } from './api-server.js';
 import { entryPointOf } from './container-process.js';
-import type { Told } from './events.js';
 import { startJobController } from './job-controller.js';
 import { type Kubelet, startKubelet } from './kubelet.js';
 import { ApiError, type KubeObject, kindNamed } from './objects.js';
 import { startOtherControllers } from './other-controllers.js';
 import type { Played } from './run-container.js';
-import { createStore, type Store } from './store.js';
+import { createStore, type Store, type Told } from './store.js';
 import type { Access } from './target.js';
 
 /** How a cluster differs from one where everything works. */

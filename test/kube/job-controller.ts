@@ -1,9 +1,8 @@
 /** The Job controller: makes pods for Jobs, tries again by their limits and policies, and says how they ended. */
-import { tell } from './events.js';
 import { policyFor } from './failure-policy.js';
 import { indexOf, isOwnedBy, podOf } from './job-pods.js';
 import { type KubeObject, kindNamed } from './objects.js';
-import { type Store, timestamp } from './store.js';
+import { type Store, tell, timestamp } from './store.js';
 
 /** Before a failed pod is followed by the next one; a real cluster begins with 10 s. */
 const BACKOFF_MS = 100;

@@ -1,12 +1,11 @@
 /** The nodes: pods as processes of this machine, their containers one after the other or side by side. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Told, tell } from './events.js';
+import { type Mounts, replacePaths } from './container-process.js';
 import { type KubeObject, kindNamed } from './objects.js';
-import { mountsOf } from './pod-volumes.js';
 import { type ContainerContext, logPath, type Played, runContainer } from './run-container.js';
 import { whyNoContainer, whyUnschedulable } from './scheduling.js';
-import { type Store, timestamp } from './store.js';
+import { type Store, type Told, tell, timestamp } from './store.js';
 
 /** What the nodes of the cluster are like. */
 export interface NodeOptions {
@@ -199,4 +198,36 @@ async function runPod(pod: KubeObject, context: PodContext): Promise<void> {
 
 function statusOfContainer({ name, image }: KubeObject, state: object): object {
   return { name, image, ready: false, restartCount: 0, state };
+}
+
+/** What tells where they are. */
+export interface VolumeContext {
+  readonly store: Store;
+  readonly directory: string;
+  /** Directory of a claim. */
+  readonly claim: (name: string) => string;
+}
+
+/** Makes the pod's own volumes and fills those of ConfigMaps. */
+export function mountsOf(pod: KubeObject, { store, directory, claim }: VolumeContext): Mounts {
+  const places = new Map<string, string>();
+  const { volumes = [], initContainers = [], containers } = pod.spec;
+  for (const { name, persistentVolumeClaim } of volumes) {
+    const own = join(directory, 'pods', `${pod.metadata.uid}`, 'volumes', name);
+    if (persistentVolumeClaim === undefined) mkdirSync(own, { recursive: true });
+    places.set(name, persistentVolumeClaim === undefined ? own : claim(persistentVolumeClaim.claimName));
+  }
+  // Files speak of paths as containers see them.
+  const seen = new Map<string, string>();
+  for (const { volumeMounts = [] } of [...initContainers, ...containers]) {
+    for (const { name, mountPath } of volumeMounts) seen.set(mountPath, places.get(name) ?? '');
+  }
+  for (const { name, configMap } of volumes) {
+    if (configMap === undefined) continue;
+    const { data = {} } = store.get(kindNamed('ConfigMap'), pod.metadata.namespace, configMap.name);
+    for (const [file, text] of Object.entries(data)) {
+      writeFileSync(join(places.get(name) ?? '', file), replacePaths(String(text), seen));
+    }
+  }
+  return places;
 }

@@ -1,6 +1,6 @@
 /** What etcd is to an API server: objects with versions, and the history that watches start from. */
 import { randomUUID } from 'node:crypto';
-import { ApiError, type KubeObject, qualifiedName, type ResourceType, typeOf } from './objects.js';
+import { ApiError, type KubeObject, kindNamed, qualifiedName, type ResourceType, typeOf } from './objects.js';
 
 /** One change, as watches tell it. */
 export interface Change {
@@ -137,3 +137,37 @@ export function createStore(): Store {
 
 /** Now, to the second as Kubernetes writes it. */
 export const timestamp = (): string => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+
+/** What is told. */
+export interface Told {
+  readonly type?: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+}
+
+const EVENTS = kindNamed('Event');
+
+/** Writes an event about `object`. */
+export function tell(store: Store, object: KubeObject, { type = 'Warning', reason, message }: Told): void {
+  const { name, namespace = '', uid } = object.metadata;
+  const known = store
+    .list(EVENTS, namespace)
+    .find(
+      (event) => event.involvedObject.uid === uid && event.reason === reason && event.message === message,
+    );
+  if (known !== undefined) {
+    store.change(known, (event) => {
+      event.count++;
+      event.lastTimestamp = timestamp();
+    });
+    return;
+  }
+  const now = timestamp();
+  store.create({
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: `${name}.${store.revision().toString(16)}`, namespace },
+    involvedObject: { kind: object.kind, namespace, name, uid },
+    ...{ type, reason, message, count: 1, firstTimestamp: now, lastTimestamp: now },
+  });
+}

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../../../test/keras-fixtures.js';
-import { memoryMb, trend } from '../../../test/memory.js';
+import { memoryMb, trend } from '../../../test/processes.js';
 import { oracle } from '../../../test/tfjs-oracle.js';
 import type { Weights } from '../../core/weights.js';
 import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../../formats/keras/keras-hdf5.js';

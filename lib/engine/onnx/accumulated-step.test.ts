@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { conv, dense, flatten, imageModel, normalisation } from '../../../test/layers.js';
-import { memoryMb } from '../../../test/memory.js';
+import { memoryMb } from '../../../test/processes.js';
 import { parameterCount } from '../../core/weights.js';
 import type { Layer } from '../../model/model-description.js';
 import { assertClose, hashOf } from '../conformance/engine-runs.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { numpyExpected, numpyFixture, numpyValues } from '../../../test/numpy-fixtures.js';
+import { numpyExpected, numpyFixture, numpyValues } from '../../../test/numpy.js';
 import { DataError } from '../../core/errors.js';
 import { decodeNpy, encodeNpy } from './npy.js';
 

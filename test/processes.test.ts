@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { memoryMb, trend } from './memory.js';
+import { memoryMb, trend } from './processes.js';
 
 test('a trend is what lasts, whatever single readings say', () => {
   assert.equal(trend([1, 3, 5, 7]), 2);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { bestPoint, type CurvePoint, monotone, roundsToTarget } from './curve.js';
+import { bestPoint, type CurvePoint, monotone, roundsToTarget } from './results.js';
 
 /** Accuracies of the rounds 1, 2, … */
 const curve = (...accuracies: readonly number[]): readonly CurvePoint[] =>

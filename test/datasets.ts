@@ -1,6 +1,40 @@
-/** Small examples that tell which they are, so that tests can follow each of them through files. */
+/** Datasets for tests: a tiny one, numbered examples that can be followed through files, and the real MNIST where it is. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { randomStream } from '../lib/core/random.js';
 import type { Examples } from '../lib/federation/examples.js';
+import { writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz, type NamedArray } from '../lib/formats/data/npz.js';
+
+const SIDE = 8;
+const CLASSES = 4;
+
+/** Writes `count` images of a bright bar in one of four rows, with noise, to `tiny.npz` in `directory`; its path. */
+export async function writeTinyDataset(directory: string, count = 360): Promise<string> {
+  const random = randomStream(1, 'tiny dataset');
+  const images = new Uint8Array(count * SIDE * SIDE);
+  const labels = new Int32Array(count);
+  for (let image = 0; image < count; image++) {
+    const label = image % CLASSES;
+    labels[image] = label;
+    for (let pixel = 0; pixel < SIDE * SIDE; pixel++) {
+      const isBar = Math.floor(pixel / SIDE) === 2 * label;
+      images[image * SIDE * SIDE + pixel] = random.integer(0, 160) + (isBar ? 75 : 0);
+    }
+  }
+  const path = join(directory, 'tiny.npz');
+  await writeShard(path, { shape: [count, SIDE, SIDE], images, labels });
+  return path;
+}
+
+/** Path of mnist.npz: `FEDBATCH_MNIST`, else `../shared/datasets/mnist.npz`; undefined where there is none. */
+export function findMnist(): string | undefined {
+  const path =
+    process.env.FEDBATCH_MNIST ??
+    fileURLToPath(new URL('../../../shared/datasets/mnist.npz', import.meta.url));
+  return existsSync(path) ? path : undefined;
+}
 
 /** Examples `from` … `from + count - 1`: 2×2 images that spell their number; classes 0 to 4 in turn. */
 export function numberedExamples(count: number, from = 0): Examples {
