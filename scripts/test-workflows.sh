@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Opens what `fedbatch k8s render --engine` makes with the engines' own Python packages, from PyPI in .cache/workflows
+# Opens what `fedbatch k8s render --target` makes with the targets' own Python packages, from PyPI in .cache/workflows
 # (some 300 MB, once). Needs Python 3.10 or newer and built sources; says why and passes where it cannot have them.
 #
 #   scripts/test-workflows.sh                                    makes or uses .cache/workflows
 #   FEDBATCH_WORKFLOWS_PYTHON=…/bin/python scripts/test-workflows.sh    uses that one
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tier="the engines' own packages"
+tier="the targets' own packages"
 source scripts/pypi.sh
 
 if [ -z "${FEDBATCH_WORKFLOWS_PYTHON:-}" ]; then

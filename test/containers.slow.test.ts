@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Values } from '../k8s/manifests/placeholders.js';
-import { readStage, type StageName } from '../k8s/manifests/stages.js';
+import { readStage, type TemplateStage } from '../k8s/manifests/stages.js';
 import { fillTemplate } from '../k8s/manifests/templates.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { type Ended, endOfPod, hardened, type Place, podman, podmanOrThrow, startPod } from './containers.js';
@@ -51,7 +51,11 @@ const LOCAL = [
 ];
 
 /** One way to run a stage, for client `index` where it trains. */
-type Way = (stage: StageName, place: Place, options?: { index?: number; values?: Values }) => Promise<Ended>;
+type Way = (
+  stage: TemplateStage,
+  place: Place,
+  options?: { index?: number; values?: Values },
+) => Promise<Ended>;
 
 const asContainers: Way = (name, place, { index, values = VALUES } = {}) => {
   const { image, args, env } = readStage(name, values);
@@ -166,7 +170,7 @@ describe('the images', { skip }, () => {
     it(`do the whole job as ${what}, and end with the local pipeline's model`, async () => {
       const place = await makePlace(what.replace(/\W/g, '-'));
       await claim(place);
-      const succeed = async (stage: StageName, options: Parameters<Way>[2] = {}) => {
+      const succeed = async (stage: TemplateStage, options: Parameters<Way>[2] = {}) => {
         const ended = await run(stage, place, options);
         assert.equal(ended.exitCode, 0, `${stage}: ${ended.stdout}\n${ended.stderr}`);
         return ended.stdout;

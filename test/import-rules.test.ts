@@ -55,7 +55,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // They start services as programs.
   pipeline: [...WITHOUT_ENGINE, 'pipeline/commands'],
   // The templates as objects: they know nothing of runs.
-  'k8s/manifests': WITHOUT_ENGINE,
+  'k8s/manifests': [...WITHOUT_ENGINE, 'pipeline/commands'],
   // Targets that others run: the commands, in the pods of the templates.
   workflows: [...WITHOUT_ENGINE, 'pipeline/commands', 'k8s/manifests'],
   // The round loop and the settings of a run on a cluster are those of a run here.

@@ -1,7 +1,9 @@
-/** What the engines would start, in order: each rendered job read as its engine reads it, without the engine. */
+/** What the targets would start, in order: each rendered job read as its target reads it, without the target. */
 import assert from 'node:assert/strict';
+import { INDEXED_CLIENT } from '../lib/formats/volume.js';
+import type { WorkflowName } from '../workflows/render-workflow.js';
 
-/** One container that an engine starts; those of one wave run side by side. */
+/** One container that a target starts; those of one wave run side by side. */
 export interface StartedContainer {
   readonly image: string;
   /** Program and arguments. */
@@ -55,7 +57,7 @@ interface ArgoWorkflow {
 }
 
 /** A workflow of steps, parameters and `withParam`. */
-export function argoWaves(workflow: ArgoWorkflow): readonly Wave[] {
+function argoWaves(workflow: ArgoWorkflow): readonly Wave[] {
   const { entrypoint, templates } = workflow.spec;
   const run = (name: string, given: Parameters): readonly Wave[] => {
     const template = templates.find((each) => each.name === name);
@@ -124,7 +126,7 @@ interface KfpPipeline {
 }
 
 /** A pipeline whose tasks follow each other in a chain. */
-export function kfpWaves({ root, components, deploymentSpec }: KfpPipeline): readonly Wave[] {
+function kfpWaves({ root, components, deploymentSpec }: KfpPipeline): readonly Wave[] {
   const runDag = ({ tasks }: KfpDag, given: Readonly<Record<string, unknown>>): readonly Wave[] => {
     const waves: Wave[] = [];
     const done = new Set<string>();
@@ -212,7 +214,7 @@ interface JobSet {
 }
 
 /** A JobSet whose jobs wait for each other in a chain. */
-export function jobSetWaves({ spec }: JobSet): readonly Wave[] {
+function jobSetWaves({ spec }: JobSet): readonly Wave[] {
   spec.replicatedJobs.forEach(({ dependsOn }, index) => {
     const before = spec.replicatedJobs[index - 1];
     assert.deepEqual(dependsOn, before && [{ name: before.name, status: 'Complete' }]);
@@ -239,7 +241,7 @@ type KubeflowObject =
     };
 
 /** Objects applied one after the other; a TrainJob's trainer takes its place in the runtime's job `node`. */
-export function kubeflowWaves(objects: readonly KubeflowObject[]): readonly Wave[] {
+function kubeflowWaves(objects: readonly KubeflowObject[]): readonly Wave[] {
   const [runtime] = objects;
   assert.ok(runtime?.kind === 'TrainingRuntime');
   const [node] = runtime.spec.template.spec.replicatedJobs;
@@ -254,4 +256,28 @@ export function kubeflowWaves(objects: readonly KubeflowObject[]): readonly Wave
     const patched = { ...container, args, env: [...(container.env ?? []), ...env] };
     return jobWave({ completions: numNodes, template: { spec: { containers: [patched] } } });
   });
+}
+
+/** What a target starts, in order; its objects are of a shape of its own, which the reader of its steps knows. */
+export function wavesOf(target: WorkflowName, objects: readonly unknown[]): readonly Wave[] {
+  const [first] = objects;
+  switch (target) {
+    case 'argo':
+      return argoWaves(first as ArgoWorkflow);
+    case 'kfp':
+      return kfpWaves(first as KfpPipeline);
+    case 'jobset':
+      return jobSetWaves(first as JobSet);
+    case 'kubeflow':
+      return kubeflowWaves(objects as readonly KubeflowObject[]);
+  }
+}
+
+/** The arguments of a container, its client told by name where the index of its Job tells it. */
+export function argumentsOf({ command, env }: StartedContainer): readonly string[] {
+  const { JOB_COMPLETION_INDEX: index, FEDBATCH_CLIENTS: clients = '' } = env;
+  const words = command.filter((word) => word.startsWith('--'));
+  if (index === undefined) return words;
+  const client = clients.split(',')[Number(index)] ?? '';
+  return [...words.map((word) => word.replaceAll(INDEXED_CLIENT, client)), `--client=${client}`];
 }

@@ -1,19 +1,19 @@
-/** The engines' own Python packages open what `fedbatch k8s render --engine` makes: see scripts/test-workflows.sh. */
+/** The targets' own Python packages open what `fedbatch k8s render --target` makes: see scripts/test-workflows.sh. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { execa } from 'execa';
 import { toYaml } from '../k8s/manifests/manifest-text.js';
-import { renderEngine, type WorkflowName } from '../workflows/render-workflow.js';
+import { renderWorkflow, type WorkflowName } from '../workflows/render-workflow.js';
+import { settingsFromFlags } from './settings-from-flags.js';
 import { projectRoot } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const python = process.env.FEDBATCH_WORKFLOWS_PYTHON;
 const skip = python === undefined ? 'no FEDBATCH_WORKFLOWS_PYTHON: run scripts/test-workflows.sh' : false;
 
-const VALUES = { WORKER_NUMBER: '4', EPOCH: '2', BATCH: '100', GPU: '1' };
-const FLAGS = { rounds: 2, fraction: 0.5 };
+const RUN = settingsFromFlags(['--clients', '4', '--fraction', '0.5', '--rounds', '2']);
 
 interface Opened {
   readonly dropped: readonly string[];
@@ -30,15 +30,15 @@ interface Answer {
 
 const directory = await sharedDirectory();
 
-/** Writes the first object of a kind that an engine is given, after a mistake where there is one; the path. */
-function write(engine: WorkflowName, kind?: string, mistake?: readonly [string, string]): string {
-  const files = renderEngine(engine, FLAGS, { values: VALUES, queue: 'team' });
+/** Writes the first object of a kind that a target is given, after a mistake where there is one; the path. */
+function write(target: WorkflowName, kind?: string, mistake?: readonly [string, string]): string {
+  const files = renderWorkflow(target, { ...RUN, values: { GPU: '1' }, threads: 1, queue: 'team' });
   const objects = files.flatMap((file) => file.objects);
   const chosen =
     kind === undefined
       ? objects
       : objects.filter((object) => 'kind' in object && object.kind === kind).slice(0, 1);
-  const path = join(directory, `${engine}-${kind ?? 'all'}.yaml`);
+  const path = join(directory, `${target}-${kind ?? 'all'}.yaml`);
   const text = toYaml(chosen);
   assert.ok(mistake === undefined || text.includes(mistake[0]));
   writeFileSync(path, mistake === undefined ? text : text.replace(...mistake));

@@ -1,14 +1,18 @@
 /** The job as an Argo Workflow: one step after the other, a round as a template of its own, a pod for each client. */
-import { containerOf, QUEUE_LABEL, type Stage } from '../k8s/manifests/stages.js';
-import { commandOf, type EngineJob, type RoundTexts, roundArguments, roundTexts } from './workflow-job.js';
+import { containerOf, inImage, QUEUE_LABEL } from '../k8s/manifests/stages.js';
+import {
+  type ArgumentTemplate,
+  CLIENT_PARAMETER,
+  parameterised,
+  type RoundTemplate,
+  templatesOf,
+} from './parameters.js';
+import { isPartial, plainEnvironment, type WorkflowJob, type WorkflowStage } from './workflow-job.js';
 
-/** What a round of the workflow is told. */
-const ROUND_PARAMETERS = ['round', 'directory', 'selected', 'minUpdates', 'model', 'minAccuracy'] as const;
+const place = (name: string) => `{{inputs.parameters.${name}}}`;
 
-const parameter = (name: string) => `{{inputs.parameters.${name}}}`;
-
-/** The texts that Argo fills in. */
-const PLACES = Object.fromEntries(ROUND_PARAMETERS.map((name) => [name, parameter(name)])) as RoundTexts;
+/** The parameter of a round that lists its clients, as JSON. */
+const CLIENTS = 'clients';
 
 /** As the Jobs do: bad data, wrong usage and a missed threshold do not get better by trying again. */
 const RETRY = {
@@ -19,11 +23,12 @@ const RETRY = {
 } as const;
 
 /** The workflow, as an object that `argo submit` and `kubectl create` take. */
-export function argoWorkflow(job: EngineJob): object {
-  const { stages, rounds, namespace, queue } = job;
+export function argoWorkflow(job: WorkflowJob): object {
+  const { stages, namespace, queue } = job;
   const { spec } = stages.train.job;
   const pod = spec?.template.spec;
-  const isPartial = rounds.some(({ clients, minUpdates }) => minUpdates < clients.length);
+  const calls = parameterised(job, place);
+  const templates = templatesOf(calls);
   return {
     apiVersion: 'argoproj.io/v1alpha1',
     kind: 'Workflow',
@@ -43,91 +48,91 @@ export function argoWorkflow(job: EngineJob): object {
           steps: [
             [{ name: 'split', template: 'split' }],
             [{ name: 'init', template: 'init' }],
-            ...rounds.map((round) => [
+            ...calls.map(({ round, template, values }) => [
               {
-                name: `round-${round.directory}`,
-                template: 'round',
+                name: `round-${round.name}`,
+                template: template.name,
                 arguments: {
-                  parameters: ROUND_PARAMETERS.map((name) => ({ name, value: roundTexts(round)[name] })),
+                  parameters: [
+                    ...template.parameters.map((name) => ({ name, value: values[name] })),
+                    { name: CLIENTS, value: JSON.stringify(round.clients) },
+                  ],
                 },
               },
             ]),
           ],
         },
-        roundTemplate(isPartial),
-        stageTemplate(stages.split, { queue }),
-        stageTemplate(stages.init, { queue }),
-        trainTemplate(job),
-        ...(['aggregate', 'evaluate'] as const).map((name) =>
-          stageTemplate(stages[name], { queue, ...roundInputs(job, name) }),
-        ),
+        ...templates.rounds.map((round) => roundTemplate(round, isPartial(job))),
+        stageTemplate(stages.split, { name: 'split', queue, args: stages.split.args }),
+        stageTemplate(stages.init, { name: 'init', queue, args: stages.init.args }),
+        ...templates.stages.map((template) => roundStageTemplate(job, template)),
       ],
     },
   };
 }
 
 /** Clients side by side, then their average, then its test. */
-function roundTemplate(isPartial: boolean): object {
-  const passed = ROUND_PARAMETERS.map((name) => ({ name, value: parameter(name) }));
-  const withClient = [...passed, { name: 'client', value: '{{item}}' }];
+function roundTemplate({ name, stages, parameters }: RoundTemplate, goesOn: boolean): object {
+  const passed = (template: ArgumentTemplate, more: readonly object[] = []) => ({
+    parameters: [...template.parameters.map((name) => ({ name, value: place(name) })), ...more],
+  });
+  const { train, aggregate, evaluate } = stages;
   return {
-    name: 'round',
-    inputs: { parameters: ROUND_PARAMETERS.map((name) => ({ name })) },
+    name,
+    inputs: { parameters: [...parameters, CLIENTS].map((name) => ({ name })) },
     steps: [
       [
         {
           name: 'train',
-          template: 'train',
-          withParam: `[${parameter('selected')}]`,
-          arguments: { parameters: withClient },
+          template: train.name,
+          withParam: place(CLIENTS),
+          arguments: passed(train, [{ name: CLIENT_PARAMETER, value: '{{item}}' }]),
           // Fewer than all may be enough: the aggregator counts them.
-          ...(isPartial ? { continueOn: { failed: true } } : {}),
+          ...(goesOn ? { continueOn: { failed: true } } : {}),
         },
       ],
-      [{ name: 'aggregate', template: 'aggregate', arguments: { parameters: passed } }],
-      [{ name: 'evaluate', template: 'evaluate', arguments: { parameters: passed } }],
+      [{ name: 'aggregate', template: aggregate.name, arguments: passed(aggregate) }],
+      [{ name: 'evaluate', template: evaluate.name, arguments: passed(evaluate) }],
     ],
   };
 }
 
-/** The trainer of one client: told by name, where a Job tells by index. */
-function trainTemplate(job: EngineJob): object {
-  const stage = job.stages.train;
-  const { args, parameters } = roundInputs(job, 'train');
-  const template = stageTemplate(stage, {
-    queue: job.queue,
-    args: [...args, `--client=${parameter('client')}`],
-    parameters: [...parameters, 'client'],
+function roundStageTemplate({ stages, queue }: WorkflowJob, template: ArgumentTemplate): object {
+  const { name, stage, arguments: args, parameters } = template;
+  const { affinity } = stages[stage].job.spec?.template.spec ?? {};
+  const isOfClient = stage === 'train';
+  const made = stageTemplate(stages[stage], {
+    ...{ name, queue, args },
+    parameters: isOfClient ? [...parameters, CLIENT_PARAMETER] : parameters,
   });
-  const { affinity } = stage.job.spec?.template.spec ?? {};
-  return affinity === undefined ? template : { ...template, affinity: own(affinity) };
-}
-
-function roundInputs(job: EngineJob, stage: 'train' | 'aggregate' | 'evaluate') {
-  return { args: roundArguments(job, stage, PLACES), parameters: ROUND_PARAMETERS as readonly string[] };
+  return affinity === undefined ? made : { ...made, affinity: own(affinity) };
 }
 
 interface TemplateOptions {
+  readonly name: string;
   readonly queue: string | undefined;
-  readonly args?: readonly string[];
+  readonly args: readonly string[];
   readonly parameters?: readonly string[];
 }
 
 /** A stage's container with its labels; the pod's other facts are the workflow's. */
-function stageTemplate(stage: Stage, { queue, args, parameters }: TemplateOptions): object {
-  const { name: _name, env = [], resources = {}, ...container } = containerOf(stage.job);
+function stageTemplate(
+  stage: WorkflowStage,
+  { name, queue, args, parameters = [] }: TemplateOptions,
+): object {
+  const { name: _name, resources = {}, ...container } = containerOf(stage.job);
   const deadline = stage.job.spec?.activeDeadlineSeconds;
   return {
-    name: stage.name,
+    name,
     metadata: { labels: podLabels(stage, queue) },
-    ...(parameters === undefined ? {} : { inputs: { parameters: parameters.map((name) => ({ name })) } }),
+    ...(parameters.length === 0 ? {} : { inputs: { parameters: parameters.map((name) => ({ name })) } }),
     ...(deadline === undefined ? {} : { activeDeadlineSeconds: deadline }),
     retryStrategy: RETRY,
     container: {
       ...container,
-      command: commandOf(stage),
-      args: args ?? stage.args,
-      env: env.filter(({ name }) => name !== 'FEDBATCH_CLIENTS'),
+      command: inImage(stage.program),
+      args,
+      env: plainEnvironment(stage),
       resources: { requests: texts(resources.requests), limits: texts(resources.limits) },
     },
   };
@@ -139,10 +144,10 @@ function texts(quantities: Readonly<Record<string, string | number>> = {}): Read
 }
 
 /** Not the name of the Jobs' pods: their network policy would cut Argo's own container off from the API server. */
-function podLabels(stage: Stage, queue: string | undefined): Readonly<Record<string, string>> {
+function podLabels({ name }: WorkflowStage, queue: string | undefined): Readonly<Record<string, string>> {
   return {
     'app.kubernetes.io/part-of': 'fedbatch',
-    'app.kubernetes.io/component': stage.name,
+    'app.kubernetes.io/component': name,
     ...(queue === undefined ? {} : { [QUEUE_LABEL]: queue }),
   };
 }

@@ -2,10 +2,10 @@
 import type { V1Job } from '@kubernetes/client-node';
 import { QUEUE_LABEL } from '../k8s/manifests/stages.js';
 import { openingJob, roundJob } from './round-jobs.js';
-import { type EngineJob, requireAllClients } from './workflow-job.js';
+import { requireAllClients, type WorkflowJob } from './workflow-job.js';
 
 /** The JobSet, of all rounds. */
-export function jobSet(job: EngineJob): object {
+export function jobSet(job: WorkflowJob): object {
   requireAllClients(job, 'jobset');
   const { namespace, queue, rounds, stages } = job;
   const chain = [
@@ -13,7 +13,7 @@ export function jobSet(job: EngineJob): object {
     { name: 'init', job: openingJob(job, 'init') },
     ...rounds.flatMap((round) =>
       (['train', 'aggregate', 'evaluate'] as const).map((stage) => ({
-        name: `${stage}-${round.directory}`,
+        name: `${stage}-${round.name}`,
         job: roundJob(job, stage, round),
       })),
     ),

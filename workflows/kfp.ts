@@ -1,69 +1,86 @@
 /** The job as a pipeline of Kubeflow Pipelines v2: the compiled form (IR) that the `kfp` SDK and its backend load. */
 
-import { containerOf, QUEUE_LABEL, type Stage, type StageName } from '../k8s/manifests/stages.js';
+import { containerOf, inImage, QUEUE_LABEL } from '../k8s/manifests/stages.js';
 import { UsageError } from '../lib/core/errors.js';
 import {
-  commandOf,
-  type EngineJob,
-  type RoundTexts,
-  requireAllClients,
-  roundArguments,
-  roundTexts,
-} from './workflow-job.js';
-
-const ROUND_INPUTS = ['round', 'directory', 'selected', 'minUpdates', 'model', 'minAccuracy'] as const;
+  type ArgumentTemplate,
+  CLIENT_PARAMETER,
+  parameterised,
+  type RoundCall,
+  type RoundTemplate,
+  templatesOf,
+} from './parameters.js';
+import { plainEnvironment, requireAllClients, type WorkflowJob, type WorkflowStage } from './workflow-job.js';
 
 const place = (input: string) => `{{$.inputs.parameters['${input}']}}`;
 
-const PLACES = Object.fromEntries(ROUND_INPUTS.map((name) => [name, place(name)])) as RoundTexts;
+/** The input of a round that lists its clients. */
+const CLIENTS = 'clients';
 
-const STAGES = ['split', 'init', 'train', 'aggregate', 'evaluate'] as const satisfies readonly StageName[];
-
-/** Inputs of a stage's component; the backend hands numbers on as 1.0, so that all are texts. */
-const INPUTS: Readonly<Record<StageName, readonly string[]>> = {
-  split: [],
-  init: [],
-  train: [...ROUND_INPUTS, 'client'],
-  aggregate: ROUND_INPUTS,
-  evaluate: ROUND_INPUTS,
-};
+/** A component that runs a container. */
+interface ContainerComponent {
+  readonly name: string;
+  readonly stage: WorkflowStage;
+  readonly arguments: readonly string[];
+  /** The backend hands numbers on as 1.0, so that all are texts. */
+  readonly inputs: readonly string[];
+}
 
 /** Bytes of a gigabyte: the older fields for memory count in those. */
 const GIGABYTE = 1e9;
 
 /** The pipeline and, as a second document, what Kubernetes is told of it: the claim, the limits of pods. */
-export function kfpPipeline(job: EngineJob): readonly [object, object] {
+export function kfpPipeline(job: WorkflowJob): readonly [object, object] {
   requireAllClients(job, 'kfp');
   if (job.namespace !== undefined) {
     throw new UsageError(
-      '--namespace does not go with --engine kfp: a run belongs to the namespace that starts it.',
+      '--namespace does not go with --target kfp: a run belongs to the namespace that starts it.',
     );
   }
+  const calls = parameterised(job, place);
+  const { rounds, stages } = templatesOf(calls);
+  const components = [
+    ...(['split', 'init'] as const).map((name) => openingComponent(job, name)),
+    ...stages.map((template) => roundComponentOf(job, template)),
+  ];
+  const executors = <T>(of: (component: ContainerComponent) => T) =>
+    Object.fromEntries(components.map((component) => [`exec-${component.name}`, of(component)]));
   const pipeline = {
-    components: {
-      ...Object.fromEntries(STAGES.map((name) => [`comp-${name}`, stageComponent(name)])),
-      'comp-clients': clientsComponent(),
-      'comp-round': roundComponent(),
-    },
-    deploymentSpec: {
-      executors: Object.fromEntries(
-        STAGES.map((name) => [`exec-${name}`, { container: containerSpec(job, name) }]),
-      ),
-    },
+    components: Object.fromEntries([
+      ...components.map(({ name, inputs }) => [
+        `comp-${name}`,
+        { executorLabel: `exec-${name}`, ...definitions(inputs) },
+      ]),
+      ...rounds.flatMap((template) => [
+        [`comp-${clientsOf(template)}`, clientsComponent(template)],
+        [`comp-${template.name}`, roundComponent(template)],
+      ]),
+    ]),
+    deploymentSpec: { executors: executors((component) => ({ container: containerSpec(component) })) },
     pipelineInfo: { name: 'fedbatch' },
-    root: { dag: { tasks: rootTasks(job) } },
+    root: { dag: { tasks: rootTasks(calls) } },
     schemaVersion: '2.1.0',
     sdkVersion: 'kfp-2.17.0',
   };
-  const platform = Object.fromEntries(
-    STAGES.map((name) => [`exec-${name}`, podConfig(job, job.stages[name])]),
-  );
+  const platform = executors(({ stage }) => podConfig(job, stage));
   return [pipeline, { platforms: { kubernetes: { deploymentSpec: { executors: platform } } } }];
 }
 
-function stageComponent(name: StageName): object {
-  return { executorLabel: `exec-${name}`, ...definitions(INPUTS[name]) };
+function openingComponent({ stages }: WorkflowJob, name: 'split' | 'init'): ContainerComponent {
+  const stage = stages[name];
+  return { name, stage, arguments: stage.args, inputs: [] };
 }
+
+function roundComponentOf({ stages }: WorkflowJob, template: ArgumentTemplate): ContainerComponent {
+  const { name, stage, arguments: args } = template;
+  return { name, stage: stages[stage], arguments: args, inputs: inputsOf(template) };
+}
+
+const inputsOf = ({ stage, parameters }: ArgumentTemplate): readonly string[] =>
+  stage === 'train' ? [...parameters, CLIENT_PARAMETER] : parameters;
+
+/** The name of a round's component that runs its trainers: `round-2` → `clients-2`. */
+const clientsOf = ({ name }: RoundTemplate): string => name.replace('round', 'clients');
 
 function definitions(texts: readonly string[], lists: readonly string[] = []): object {
   const parameters = [
@@ -74,25 +91,33 @@ function definitions(texts: readonly string[], lists: readonly string[] = []): o
 }
 
 /** A client's training, run once for each item of `clients`. */
-function clientsComponent(): object {
-  const train = { ...stageTask('train'), inputs: passed([...ROUND_INPUTS, 'client']) };
-  return { dag: { tasks: { train } }, ...definitions([...ROUND_INPUTS, 'client'], ['clients']) };
+function clientsComponent({ stages }: RoundTemplate): object {
+  const { train } = stages;
+  const inputs = inputsOf(train);
+  return {
+    dag: { tasks: { train: { ...stageTask(train.name), inputs: passed(inputs) } } },
+    ...definitions(inputs, [CLIENTS]),
+  };
 }
 
-function roundComponent(): object {
+function roundComponent(template: RoundTemplate): object {
+  const { train, aggregate, evaluate } = template.stages;
   const clients = {
-    componentRef: { name: 'comp-clients' },
-    inputs: passed([...ROUND_INPUTS, 'clients']),
-    parameterIterator: { itemInput: 'client', items: { inputParameter: 'clients' } },
-    taskInfo: { name: 'clients' },
+    componentRef: { name: `comp-${clientsOf(template)}` },
+    inputs: passed([...train.parameters, CLIENTS]),
+    parameterIterator: { itemInput: CLIENT_PARAMETER, items: { inputParameter: CLIENTS } },
+    taskInfo: { name: CLIENTS },
   };
-  const aggregate = { ...stageTask('aggregate', ['clients']), inputs: passed(ROUND_INPUTS) };
-  const evaluate = { ...stageTask('evaluate', ['aggregate']), inputs: passed(ROUND_INPUTS) };
-  return { dag: { tasks: { clients, aggregate, evaluate } }, ...definitions(ROUND_INPUTS, ['clients']) };
+  const tasks = {
+    clients,
+    aggregate: { ...stageTask(aggregate.name, [CLIENTS]), inputs: passed(aggregate.parameters) },
+    evaluate: { ...stageTask(evaluate.name, ['aggregate']), inputs: passed(evaluate.parameters) },
+  };
+  return { dag: { tasks }, ...definitions(template.parameters, [CLIENTS]) };
 }
 
 /** A stage is tried again as its Job is; its files are its result, so that nothing is taken from the cache. */
-function stageTask(name: StageName, after: readonly string[] = []): object {
+function stageTask(name: string, after: readonly string[] = []): object {
   return {
     cachingOptions: {},
     componentRef: { name: `comp-${name}` },
@@ -107,41 +132,37 @@ const passed = (names: readonly string[]) => ({
 });
 
 /** One round after the other. */
-function rootTasks({ rounds }: EngineJob): object {
+function rootTasks(calls: readonly RoundCall[]): object {
   const constant = (value: unknown) => ({ runtimeValue: { constant: value } });
-  const nameOf = (directory: string) => `round-${directory}`;
-  const tasks = rounds.map((round, index) => {
-    const before = rounds[index - 1];
-    const texts = Object.entries(roundTexts(round)).map(([name, text]) => [name, constant(text)]);
+  const nameOf = ({ round }: RoundCall) => `round-${round.name}`;
+  const tasks = calls.map((call, index) => {
+    const { round, template, values } = call;
+    const before = calls[index - 1];
+    const texts = template.parameters.map((name) => [name, constant(values[name])]);
     return [
-      nameOf(round.directory),
+      nameOf(call),
       {
-        componentRef: { name: 'comp-round' },
-        dependentTasks: [before === undefined ? 'init' : nameOf(before.directory)],
+        componentRef: { name: `comp-${template.name}` },
+        dependentTasks: [before === undefined ? 'init' : nameOf(before)],
         inputs: {
           parameters: {
             ...Object.fromEntries(texts),
-            clients: constant(round.clients.map((client) => `${client}`)),
+            [CLIENTS]: constant(round.clients.map((client) => `${client}`)),
           },
         },
-        taskInfo: { name: nameOf(round.directory) },
+        taskInfo: { name: nameOf(call) },
       },
     ];
   });
   return { split: stageTask('split'), init: stageTask('init', ['split']), ...Object.fromEntries(tasks) };
 }
 
-function containerSpec(job: EngineJob, name: StageName): object {
-  const stage = job.stages[name];
-  const isOfRound = name !== 'split' && name !== 'init';
-  const args = isOfRound ? roundArguments(job, name, PLACES) : stage.args;
-  const own = name === 'train' ? [`--client=${place('client')}`] : [];
-  const env = Object.entries(stage.env).filter(([variable]) => variable !== 'FEDBATCH_CLIENTS');
+function containerSpec({ stage, arguments: args }: ContainerComponent): object {
   return {
     image: stage.image,
-    command: commandOf(stage),
-    args: [...args, ...own].map(concatenated),
-    env: env.map(([variable, value]) => ({ name: variable, value })),
+    command: inImage(stage.program),
+    args: args.map(concatenated),
+    env: plainEnvironment(stage).map(({ name, value = '' }) => ({ name, value })),
     resources: resourcesOf(stage),
   };
 }
@@ -153,7 +174,7 @@ function concatenated(text: string): string {
 }
 
 /** Quantities as Kubernetes writes them, and as numbers for backends older than that. */
-function resourcesOf({ resources }: Stage): object {
+function resourcesOf({ resources }: WorkflowStage): object {
   const { requests = {}, limits = {} } = resources;
   const gpus = `${limits['nvidia.com/gpu'] ?? 0}`;
   const named = (kind: 'Request' | 'Limit', { cpu, memory }: Readonly<Record<string, string>>) => ({
@@ -202,7 +223,7 @@ function quantity(text: string | number): number {
   return Number(digits) * (SUFFIXES[suffix] ?? 1);
 }
 
-function podConfig({ claim, queue }: EngineJob, stage: Stage): object {
+function podConfig({ claim, queue }: WorkflowJob, stage: WorkflowStage): object {
   const { securityContext, volumes = [] } = stage.job.spec?.template.spec ?? {};
   const mounts = containerOf(stage.job).volumeMounts ?? [];
   const pathOf = (volume: string) => mounts.find(({ name }) => name === volume)?.mountPath ?? '';

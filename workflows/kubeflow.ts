@@ -1,7 +1,8 @@
 /** The job for Kubeflow Trainer: a TrainingRuntime, a TrainJob for the trainers of each round, Jobs between them. */
 import { containerOf, QUEUE_LABEL } from '../k8s/manifests/stages.js';
+import { joinedArguments } from '../pipeline/commands/stage-commands.js';
 import { clientsVariable, openingJob, roundJob } from './round-jobs.js';
-import { type EngineJob, type JobRound, roundArguments, roundTexts } from './workflow-job.js';
+import type { JobRound, WorkflowJob } from './workflow-job.js';
 
 const API_VERSION = 'trainer.kubeflow.org/v1alpha1';
 
@@ -12,7 +13,7 @@ const RUNTIME = 'fedbatch';
 const NODE = 'node';
 
 /** The objects in the order in which they are applied, each once the one before it is done. */
-export function kubeflowObjects(job: EngineJob): readonly object[] {
+export function kubeflowObjects(job: WorkflowJob): readonly object[] {
   return [
     trainingRuntime(job),
     openingJob(job, 'split'),
@@ -26,7 +27,7 @@ export function kubeflowObjects(job: EngineJob): readonly object[] {
 }
 
 /** How trainers run, whatever the round: the template's Job, but for what each TrainJob tells. */
-function trainingRuntime(job: EngineJob): object {
+function trainingRuntime(job: WorkflowJob): object {
   const [first] = job.rounds;
   if (first === undefined) throw new Error('a job has at least one round');
   const made = roundJob(job, 'train', first);
@@ -70,13 +71,13 @@ function trainingRuntime(job: EngineJob): object {
 }
 
 /** The trainers of a round. */
-function trainJob(job: EngineJob, round: JobRound): object {
-  const { clients, directory } = round;
+function trainJob(job: WorkflowJob, round: JobRound): object {
+  const { clients, name, commands } = round;
   return {
     apiVersion: API_VERSION,
     kind: 'TrainJob',
     metadata: {
-      name: `fedbatch-train-${directory}`,
+      name: `fedbatch-train-${name}`,
       ...inNamespace(job),
       labels: {
         'app.kubernetes.io/name': 'fedbatch',
@@ -87,11 +88,11 @@ function trainJob(job: EngineJob, round: JobRound): object {
       runtimeRef: { apiGroup: 'trainer.kubeflow.org', kind: 'TrainingRuntime', name: RUNTIME },
       trainer: {
         numNodes: clients.length,
-        args: roundArguments(job, 'train', roundTexts(round)),
+        args: joinedArguments(commands.train.arguments),
         env: [clientsVariable(clients)],
       },
     },
   };
 }
 
-const inNamespace = ({ namespace }: EngineJob) => (namespace === undefined ? {} : { namespace });
+const inNamespace = ({ namespace }: WorkflowJob) => (namespace === undefined ? {} : { namespace });

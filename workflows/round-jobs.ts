@@ -1,24 +1,22 @@
 /** The Jobs of a job's rounds: the templates' own, with a round's arguments, clients and name. */
 import type { V1Job } from '@kubernetes/client-node';
 import { containerOf, QUEUE_LABEL } from '../k8s/manifests/stages.js';
-import { type EngineJob, type JobRound, roundArguments, roundTexts } from './workflow-job.js';
-
-/** Stages that each round has. */
-export type RoundStage = 'train' | 'aggregate' | 'evaluate';
+import { joinedArguments } from '../pipeline/commands/stage-commands.js';
+import type { JobRound, RoundStage, WorkflowJob } from './workflow-job.js';
 
 /** The Job of a stage before the rounds. */
-export function openingJob({ stages, namespace, queue }: EngineJob, name: 'split' | 'init'): V1Job {
+export function openingJob({ stages, namespace, queue }: WorkflowJob, name: 'split' | 'init'): V1Job {
   const { job } = stages[name];
   return named(structuredClone(job), { name: `fedbatch-${name}`, namespace, queue });
 }
 
 /** The Job of a stage of a round. */
-export function roundJob(job: EngineJob, stage: RoundStage, round: JobRound): V1Job {
+export function roundJob(job: WorkflowJob, stage: RoundStage, round: JobRound): V1Job {
   const made = structuredClone(job.stages[stage].job);
-  containerOf(made).args = [...roundArguments(job, stage, roundTexts(round))];
+  containerOf(made).args = [...joinedArguments(round.commands[stage].arguments)];
   if (stage === 'train') selectClientsOf(made, round);
   const { namespace, queue } = job;
-  return named(made, { name: `fedbatch-${stage}-${round.directory}`, namespace, queue });
+  return named(made, { name: `fedbatch-${stage}-${round.name}`, namespace, queue });
 }
 
 /** Index i trains the i-th of the round's clients. */
@@ -39,7 +37,7 @@ export const clientsVariable = (clients: readonly number[]) => ({ name: CLIENTS,
 
 function named(
   job: V1Job,
-  { name, namespace, queue }: { readonly name: string } & Pick<EngineJob, 'namespace' | 'queue'>,
+  { name, namespace, queue }: { readonly name: string } & Pick<WorkflowJob, 'namespace' | 'queue'>,
 ): V1Job {
   job.metadata = {
     ...job.metadata,

@@ -1,22 +1,27 @@
-/** A whole job for another engine: the stages of the templates, and what each of its rounds puts into their arguments. */
+/** A whole job for a workflow that others run: the stages of the templates, and the commands of each of its rounds. */
 
 import type { Values } from '../k8s/manifests/placeholders.js';
-import { readStage, type Stage, type StageName } from '../k8s/manifests/stages.js';
+import { containerOf, type Stage, type StageName, stageOf } from '../k8s/manifests/stages.js';
 import { UsageError } from '../lib/core/errors.js';
+import { type Quorum, requiredUpdates, selectClients } from '../lib/federation/participation.js';
+import type { RunSettings } from '../lib/formats/run-record.js';
+import { volumePaths } from '../lib/formats/volume.js';
 import {
-  checkParticipation,
-  type Quorum,
-  requiredUpdates,
-  selectClients,
-} from '../lib/federation/participation.js';
+  aggregateCommand,
+  evaluateCommand,
+  initCommand,
+  type StageCommand,
+  splitCommand,
+  trainCommand,
+} from '../pipeline/commands/stage-commands.js';
 
 /** What is asked for. */
-export interface EngineJobOptions {
+export interface WorkflowOptions {
+  readonly settings: RunSettings;
+  /** Of the templates: images, limits, the claim; and the accuracy below which the last test fails. */
   readonly values: Values;
-  readonly rounds: number;
-  /** Share of the clients that a round selects. */
-  readonly fraction: number;
-  readonly minClients: number;
+  /** Of each trainer. */
+  readonly threads: number;
   /** Good updates that a round needs; by default all. */
   readonly quorum?: Quorum | undefined;
   readonly namespace?: string | undefined;
@@ -24,140 +29,111 @@ export interface EngineJobOptions {
   readonly queue?: string | undefined;
 }
 
-/** One round: which clients, and the words that stand for it in paths and arguments. */
+/** Stages that each round has. */
+export const ROUND_STAGES = ['train', 'aggregate', 'evaluate'] as const;
+
+/** The name of a round's stage. */
+export type RoundStage = (typeof ROUND_STAGES)[number];
+
+/** One round. */
 export interface JobRound {
-  /** From 1. */
-  readonly round: number;
-  /** Of the round below `rounds/` on the volume. */
-  readonly directory: string;
+  /** Its number as names hold it, e.g. `0001`. */
+  readonly name: string;
   readonly clients: readonly number[];
   readonly minUpdates: number;
-  /** Where the global model goes that the round ends with. */
-  readonly model: string;
-  /** Accuracy below which its test fails; 0 for all rounds but the last. */
-  readonly minAccuracy: string;
+  /** The trainer's paths hold `{client}`. */
+  readonly commands: Readonly<Record<RoundStage, StageCommand>>;
+}
+
+/** The pod of a stage, and what it starts. */
+export interface WorkflowStage extends Stage {
+  readonly program: string;
 }
 
 /** The job. */
-export interface EngineJob extends Pick<EngineJobOptions, 'namespace' | 'queue'> {
-  readonly stages: Readonly<Record<StageName, Stage>>;
+export interface WorkflowJob extends Pick<WorkflowOptions, 'namespace' | 'queue'> {
+  /** The pods of the stages; those of a round hold the arguments of the first one. */
+  readonly stages: Readonly<Record<StageName, WorkflowStage>>;
   readonly rounds: readonly JobRound[];
   readonly claim: string;
 }
 
-/** The texts of a round in arguments: its values, or what an engine puts them in place of. */
-export type RoundTexts = Readonly<
-  Record<'round' | 'directory' | 'selected' | 'minUpdates' | 'model' | 'minAccuracy', string>
->;
+/** Where pods see the volume. */
+const PATHS = volumePaths('/mnt');
 
 /**
- * The job that the values and flags describe; who takes part in which round is settled here, as `fedbatch run` does it.
+ * The job that the settings describe; who takes part in which round is settled here, as `fedbatch run` does it.
  *
- * @throws {UsageError} when a value is missing or wrong, or they contradict each other
+ * @throws {UsageError} when a value is missing or wrong
  */
-export function engineJob(options: EngineJobOptions): EngineJob {
-  const { values, fraction, minClients, quorum, namespace, queue } = options;
-  const stages = Object.fromEntries(
-    (['split', 'init', 'train', 'aggregate', 'evaluate'] as const).map((name) => [
-      name,
-      readStage(name, values),
-    ]),
-  ) as Record<StageName, Stage>;
+export function workflowJob(options: WorkflowOptions): WorkflowJob {
+  const { settings, values, threads, namespace, queue } = options;
   if (values.CLIENTS !== undefined) {
     throw new UsageError(
-      'CLIENTS does not go with --engine: --fraction tells how many clients each round selects.',
+      'CLIENTS does not go with --target: --fraction tells how many clients each round selects.',
     );
   }
-  const clients = Number(values.WORKER_NUMBER);
-  const seed = Number(values.SEED ?? 0);
-  checkParticipation({ clients, fraction, minClients }, quorum);
-  const rounds = Array.from({ length: options.rounds }, (_, index) => {
-    const round = index + 1;
-    const isLast = round === options.rounds;
-    const selected = selectClients({ clients, fraction, minClients }, { seed, round });
-    return {
-      round,
-      directory: directoryOf(round),
-      clients: selected,
-      minUpdates: quorum === undefined ? selected.length : requiredUpdates(quorum, selected.length),
-      model: isLast ? '/mnt/aggregated-model.h5' : globalModel(directoryOf(round + 1)),
-      minAccuracy: isLast ? (values.MIN_ACCURACY ?? '0') : '0',
-    };
-  });
+  const source = { settings, threads, paths: PATHS };
+  const rounds = Array.from({ length: settings.federation.rounds }, (_, index) =>
+    jobRound(options, index + 1),
+  );
+  const [first] = rounds;
+  if (first === undefined) throw new Error('a job has at least one round');
+  const commands = { split: splitCommand(source), init: initCommand(source), ...first.commands };
+  const stages = Object.fromEntries(
+    Object.values(commands).map((command) => [
+      command.stage,
+      { ...stageOf(command, values), program: command.program },
+    ]),
+  ) as Record<StageName, WorkflowStage>;
   return { stages, rounds, claim: values.CLAIM ?? 'fedbatch', namespace, queue };
 }
 
-/** The texts of one round, as they are. */
-export function roundTexts({
-  round,
-  directory,
-  clients,
-  minUpdates,
-  model,
-  minAccuracy,
-}: JobRound): RoundTexts {
-  const selected = clients.join(',');
-  return { round: `${round}`, directory, selected, minUpdates: `${minUpdates}`, model, minAccuracy };
-}
-
-/** What a stage of a round is called with. */
-export function roundArguments(
-  { stages }: Pick<EngineJob, 'stages'>,
-  stage: 'train' | 'aggregate' | 'evaluate',
-  { round, directory, selected, minUpdates, model, minAccuracy }: RoundTexts,
-): readonly string[] {
-  const args = stages[stage].args.map((text) =>
-    text.replace('/mnt/rounds/0001/', `/mnt/rounds/${directory}/`),
-  );
-  const parent = globalModel(directory);
-  const changes = {
-    train: [`--init=${parent}`, `--round=${round}`],
-    aggregate: [
-      `--parent=${parent}`,
-      `--round=${round}`,
-      `--clients=${selected}`,
-      `--min-updates=${minUpdates}`,
-      `--out=${model}`,
-    ],
-    evaluate: [`--model=${model}`, `--min-accuracy=${minAccuracy}`],
+function jobRound({ settings, values, threads, quorum }: WorkflowOptions, round: number): JobRound {
+  const { federation, seed } = settings;
+  const source = { settings, threads, paths: PATHS };
+  const clients = selectClients(federation, { seed, round });
+  const minUpdates = quorum === undefined ? clients.length : requiredUpdates(quorum, clients.length);
+  const isLast = round === federation.rounds;
+  // Nobody puts the last model in its place afterwards.
+  const model = isLast ? PATHS.aggregatedModel : PATHS.round(round + 1).globalModel;
+  const { MIN_ACCURACY: minAccuracy } = values;
+  return {
+    name: `${round}`.padStart(4, '0'),
+    clients,
+    minUpdates,
+    commands: {
+      train: trainCommand(source, { round, clients }),
+      aggregate: aggregateCommand(source, { round, clients }, { minUpdates, out: model }),
+      evaluate: evaluateCommand(source, {
+        models: [model],
+        round,
+        ...(minAccuracy === undefined ? {} : { minAccuracy: isLast ? minAccuracy : '0' }),
+      }),
+    },
   };
-  return replaceFlags(args, changes[stage]);
 }
 
-/** Program of each stage in its image: engines that look into no image have to be told. */
-const PROGRAMS = {
-  split: 'splitter/cli.js',
-  init: 'trainer/init-cli.js',
-  train: 'trainer/cli.js',
-  aggregate: 'aggregator/cli.js',
-  evaluate: 'evaluator/cli.js',
-} as const satisfies Readonly<Record<StageName, string>>;
-
-/** What the container of a stage runs. */
-export function commandOf({ name, command }: Stage): readonly string[] {
-  return command ?? ['node', `/app/dist/${PROGRAMS[name]}`];
-}
-
-const directoryOf = (round: number) => `${round}`.padStart(4, '0');
-
-const globalModel = (directory: string) => `/mnt/rounds/${directory}/global.h5`;
-
-/** Flags take the place of those of the same name; new ones go last. */
-function replaceFlags(args: readonly string[], flags: readonly string[]): readonly string[] {
-  const nameOf = (flag: string) => flag.slice(0, flag.indexOf('='));
-  const names = new Set(flags.map(nameOf));
-  return [...args.filter((arg) => !names.has(nameOf(arg))), ...flags];
-}
+/** Whether a round may go on without a client. */
+export const isPartial = ({ rounds }: WorkflowJob): boolean =>
+  rounds.some(({ clients, minUpdates }) => minUpdates < clients.length);
 
 /**
- * For engines that end a job when one of its pods fails for good.
+ * For workflows that end a job when one of its pods fails for good.
  *
  * @throws {UsageError} when the job would go on without a client
  */
-export function requireAllClients({ rounds }: EngineJob, engine: string): void {
-  if (rounds.every(({ clients, minUpdates }) => minUpdates === clients.length)) return;
+export function requireAllClients(job: WorkflowJob, target: string): void {
+  if (!isPartial(job)) return;
   throw new UsageError(
-    `--quorum does not go with --engine ${engine}, which gives the whole job up when a client fails for good: ` +
-      'leave it out, or take --engine argo or npx fedbatch k8s run.',
+    `--quorum does not go with --target ${target}, which gives the whole job up when a client fails for good: ` +
+      'leave it out, or take --target argo or npx fedbatch k8s run.',
   );
+}
+
+/** The container of a stage without what only a Job tells it: its clients by index. */
+export function plainEnvironment({
+  job,
+}: Stage): readonly { readonly name: string; readonly value?: string }[] {
+  return (containerOf(job).env ?? []).filter(({ name }) => name !== 'FEDBATCH_CLIENTS');
 }

@@ -1,9 +1,9 @@
-/** What `fedbatch k8s render --engine` makes: valid by the engines' schemas, one and the same job, and the right one. */
+/** What `fedbatch k8s render --target` makes: valid by the targets' schemas, one and the same job, and the right one. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parseAllDocuments } from 'yaml';
 import type { KubernetesObject } from '../k8s/manifests/templates.js';
@@ -15,32 +15,19 @@ import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { writeTinyDataset } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { finishRun } from '../test/runs.js';
+import { settingsFromFlags } from '../test/settings-from-flags.js';
 import { projectRoot } from '../test/sources.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
-import {
-  argoWaves,
-  jobSetWaves,
-  kfpWaves,
-  kubeflowWaves,
-  type StartedContainer,
-  type Wave,
-} from '../test/workflow-steps.js';
-import { renderEngine, type WorkflowName } from './render-workflow.js';
+import { argumentsOf, type StartedContainer, type Wave, wavesOf } from '../test/workflow-steps.js';
+import { renderWorkflow, WORKFLOW_NAMES, type WorkflowName } from './render-workflow.js';
+import type { WorkflowOptions } from './workflow-job.js';
 
-const ENGINES = ['argo', 'kfp', 'kubeflow', 'jobset'] as const satisfies readonly WorkflowName[];
+/** Of a client's training. */
+const TRAINING = ['--model', 'mlp', '--batch', '20', '--epochs', '2', '--seed', '3'];
 
 /** 2 of 4 clients a round. */
-const VALUES = {
-  WORKER_NUMBER: '4',
-  EPOCH: '2',
-  BATCH: '20',
-  MODEL: 'mlp',
-  SEED: '3',
-  DATASET: '/mnt/tiny.npz',
-  MIN_ACCURACY: '0.1',
-  CLAIM: 'digits',
-};
-const FLAGS = { rounds: 2, fraction: 0.5 };
+const CLIENTS = ['--clients', '4', '--fraction', '0.5'];
+const VALUES = { MIN_ACCURACY: '0.1', CLAIM: 'digits' };
 
 interface Rendered {
   readonly apiVersion: string;
@@ -48,12 +35,26 @@ interface Rendered {
   readonly metadata: { readonly name?: string; readonly labels?: Readonly<Record<string, string>> };
 }
 
-function objectsOf(engine: WorkflowName, flags: object = FLAGS, options: object = {}): readonly Rendered[] {
-  const files = renderEngine(engine, flags, { values: VALUES, ...options });
+/** The objects of a job of two rounds, unless the flags say otherwise. */
+function objectsOf(
+  target: WorkflowName,
+  flags: readonly string[] = [],
+  options: Partial<WorkflowOptions> = {},
+): readonly Rendered[] {
+  const run = settingsFromFlags([
+    '--data',
+    '/mnt/tiny.npz',
+    '--rounds',
+    '2',
+    ...TRAINING,
+    ...CLIENTS,
+    ...flags,
+  ]);
+  const files = renderWorkflow(target, { ...run, values: VALUES, threads: 1, ...options });
   return files.flatMap(({ objects }) => objects) as readonly Rendered[];
 }
 
-/** The definitions that the engines publish, by file. */
+/** The definitions that the targets publish, by file. */
 const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
 for (const name of ['argo', 'kfp', 'kubeflow']) {
   const text = readFileSync(join(projectRoot, 'workflows', 'fixtures', `${name}.json`), 'utf8');
@@ -79,9 +80,9 @@ const JOB = 'kubeflow#/$defs/IoK8sApiBatchV1JobSpec';
 const PIPELINE = 'kfp#/$defs/ml_pipelines.PipelineSpec';
 const EXECUTOR = 'kfp#/$defs/kfp_kubernetes.KubernetesExecutorConfig';
 
-/** All problems of what an engine is given. */
-function problemsOf(engine: WorkflowName, objects: readonly Rendered[]): readonly string[] {
-  if (engine === 'kfp') {
+/** All problems of what a target is given. */
+function problemsOf(target: WorkflowName, objects: readonly Rendered[]): readonly string[] {
+  if (target === 'kfp') {
     const [pipeline, platform] = objects as unknown as [object, KubernetesPlatform];
     const { executors } = platform.platforms.kubernetes.deploymentSpec;
     return [
@@ -107,30 +108,20 @@ interface Executor {
   readonly podMetadata: { readonly labels: Readonly<Record<string, string>> };
 }
 
-// Each engine's object is of its own shape, which the reader of its steps knows.
-const WAVES: Readonly<Record<WorkflowName, (objects: readonly Rendered[]) => readonly Wave[]>> = {
-  argo: ([workflow]) => argoWaves(workflow as unknown as Parameters<typeof argoWaves>[0]),
-  kfp: ([pipeline]) => kfpWaves(pipeline as unknown as Parameters<typeof kfpWaves>[0]),
-  kubeflow: (objects) => kubeflowWaves(objects as unknown as Parameters<typeof kubeflowWaves>[0]),
-  jobset: ([set]) => jobSetWaves(set as unknown as Parameters<typeof jobSetWaves>[0]),
-};
-
 /** What a container does, whichever way it was told its client, and wherever its program was named. */
-function task({ image, command, env }: StartedContainer): string {
-  const { JOB_COMPLETION_INDEX: index, FEDBATCH_CLIENTS: clients, ...others } = env;
-  const told = index === undefined ? [] : [`--client=${clients?.split(',')[Number(index)]}`];
-  const program = image.replace(/^fedbatch\//, '').replace(/:.*/, '');
-  const args = command.filter((word) => word.startsWith('--'));
-  return JSON.stringify([program, ...[...args, ...told].sort(), others]);
+function task(container: StartedContainer): string {
+  const { JOB_COMPLETION_INDEX: _index, FEDBATCH_CLIENTS: _clients, ...others } = container.env;
+  const program = container.image.replace(/^fedbatch\//, '').replace(/:.*/, '');
+  return JSON.stringify([program, ...[...argumentsOf(container)].sort(), others]);
 }
 
-/** The Jobs among the objects of an engine, also those inside of a JobSet. */
-function jobsIn(engine: WorkflowName): readonly KubernetesObject[] {
+/** The Jobs among the objects of a target, also those inside of a JobSet. */
+function jobsIn(target: WorkflowName): readonly KubernetesObject[] {
   type Inner = {
     readonly name: string;
     readonly template: { readonly metadata: object; readonly spec: object };
   };
-  return objectsOf(engine).flatMap((object): readonly KubernetesObject[] => {
+  return objectsOf(target).flatMap((object): readonly KubernetesObject[] => {
     if (object.kind === 'Job') return [object as KubernetesObject];
     if (object.kind !== 'JobSet') return [];
     const { replicatedJobs } = (object as unknown as { spec: { replicatedJobs: readonly Inner[] } }).spec;
@@ -182,11 +173,11 @@ function podsIn(): readonly KubernetesObject[] {
 const directory = await sharedDirectory();
 const data = await writeTinyDataset(directory);
 
-describe('an engine is given', () => {
-  for (const engine of ENGINES) {
-    it(`what its schema takes: ${engine}`, () => {
-      assert.deepEqual(problemsOf(engine, objectsOf(engine)), []);
-      assert.deepEqual(problemsOf(engine, objectsOf(engine, { rounds: 12 }, { queue: 'team' })), []);
+describe('a target is given', () => {
+  for (const target of WORKFLOW_NAMES) {
+    it(`what its schema takes: ${target}`, () => {
+      assert.deepEqual(problemsOf(target, objectsOf(target)), []);
+      assert.deepEqual(problemsOf(target, objectsOf(target, ['--rounds', '12'], { queue: 'team' })), []);
     });
   }
 
@@ -200,7 +191,7 @@ describe('an engine is given', () => {
 
   it('the programs that are the entry points of the images', () => {
     const dockerfile = readFileSync(join(projectRoot, 'Dockerfile'), 'utf8');
-    for (const [container] of WAVES.argo(objectsOf('argo'))) {
+    for (const [container] of wavesOf('argo', objectsOf('argo'))) {
       const program = container?.command[1] ?? '';
       if (program.endsWith('/trainer/init-cli.js')) continue;
       assert.ok(dockerfile.includes(`ENTRYPOINT ["node", "${program}"]`), program);
@@ -208,10 +199,10 @@ describe('an engine is given', () => {
   });
 
   it('nothing that its schema refuses: planted mistakes are found', () => {
-    const plant = (engine: WorkflowName, from: string, to: string) => {
-      const text = JSON.stringify(objectsOf(engine));
-      assert.ok(text.includes(from), `${engine}: ${from}`);
-      return problemsOf(engine, JSON.parse(text.replace(from, to)) as readonly Rendered[]);
+    const plant = (target: WorkflowName, from: string, to: string) => {
+      const text = JSON.stringify(objectsOf(target));
+      assert.ok(text.includes(from), `${target}: ${from}`);
+      return problemsOf(target, JSON.parse(text.replace(from, to)) as readonly Rendered[]);
     };
     assert.notDeepEqual(plant('argo', '"withParam"', '"withParams"'), []);
     assert.notDeepEqual(
@@ -230,8 +221,8 @@ describe('an engine is given', () => {
   });
 
   it('the same tasks in the same order as every other', () => {
-    const [first, ...others] = ENGINES.map((engine) => {
-      const waves = WAVES[engine](objectsOf(engine));
+    const [first, ...others] = WORKFLOW_NAMES.map((target) => {
+      const waves = wavesOf(target, objectsOf(target));
       return waves.map((wave) => wave.map(task).sort());
     });
     assert.deepEqual(
@@ -243,7 +234,7 @@ describe('an engine is given', () => {
 
   it('the clients that fedbatch run selects, and rules for them', () => {
     const selection = { clients: 4, fraction: 0.5, minClients: 1 };
-    const waves = WAVES.argo(objectsOf('argo'));
+    const waves = wavesOf('argo', objectsOf('argo'));
     [1, 2].forEach((round) => {
       const trained = waves[3 * round - 1]?.map(({ command }) => command.at(-1));
       const selected = selectClients(selection, { seed: 3, round });
@@ -266,21 +257,18 @@ describe('an engine is given', () => {
 
   it('the claim, the namespace and the queue', () => {
     const options = { queue: 'team', namespace: 'ml' };
-    for (const engine of ENGINES) {
-      const text = JSON.stringify(objectsOf(engine, FLAGS, { queue: 'team' }));
-      assert.match(text, /"(claimName|constant)":"digits"/, engine);
-      assert.ok(text.includes('"kueue.x-k8s.io/queue-name":"team"'), engine);
-      assert.ok(!JSON.stringify(objectsOf(engine)).includes('queue-name'), engine);
-      if (engine === 'kfp') continue;
-      const places = objectsOf(engine, FLAGS, options).map(
+    for (const target of WORKFLOW_NAMES) {
+      const text = JSON.stringify(objectsOf(target, [], { queue: 'team' }));
+      assert.match(text, /"(claimName|constant)":"digits"/, target);
+      assert.ok(text.includes('"kueue.x-k8s.io/queue-name":"team"'), target);
+      assert.ok(!JSON.stringify(objectsOf(target)).includes('queue-name'), target);
+      if (target === 'kfp') continue;
+      const places = objectsOf(target, [], options).map(
         ({ metadata }) => (metadata as { namespace?: string }).namespace,
       );
-      assert.deepEqual([...new Set(places)], ['ml'], engine);
+      assert.deepEqual([...new Set(places)], ['ml'], target);
     }
-    const [, platform] = objectsOf('kfp', FLAGS, { queue: 'team' }) as unknown as [
-      object,
-      KubernetesPlatform,
-    ];
+    const [, platform] = objectsOf('kfp', [], { queue: 'team' }) as unknown as [object, KubernetesPlatform];
     for (const executor of Object.values(platform.platforms.kubernetes.deploymentSpec.executors)) {
       assert.deepEqual(
         executor.pvcMount.map(({ mountPath }) => mountPath),
@@ -291,17 +279,17 @@ describe('an engine is given', () => {
   });
 
   it('a quorum where it can keep one, and a clear refusal where not', () => {
-    const flags = { ...FLAGS, fraction: 1, quorum: { share: 0.5 } };
-    const waves = WAVES.argo(objectsOf('argo', flags));
+    const flags = ['--fraction', '1', '--quorum', '50%'];
+    const waves = wavesOf('argo', objectsOf('argo', flags));
     assert.ok(waves[3]?.[0]?.command.includes('--min-updates=2'));
     assert.match(JSON.stringify(objectsOf('argo', flags)), /"continueOn":\{"failed":true\}/);
     assert.doesNotMatch(JSON.stringify(objectsOf('argo')), /continueOn/);
     assert.match(JSON.stringify(objectsOf('kubeflow', flags)), /"maxFailedIndexes":2/);
-    for (const engine of ['kfp', 'jobset'] as const) {
-      assert.throws(() => objectsOf(engine, flags), UsageError);
+    for (const target of ['kfp', 'jobset'] as const) {
+      assert.throws(() => objectsOf(target, flags), UsageError);
     }
-    assert.throws(() => objectsOf('argo', { fraction: 2 }), UsageError);
-    assert.throws(() => objectsOf('kfp', FLAGS, { namespace: 'ml' }), UsageError);
+    assert.throws(() => objectsOf('argo', ['--fraction', '2']), UsageError);
+    assert.throws(() => objectsOf('kfp', [], { namespace: 'ml' }), UsageError);
   });
 });
 
@@ -329,37 +317,39 @@ async function runWaves(waves: readonly Wave[], volume: string): Promise<void> {
   }
 }
 
-describe('the job of an engine', () => {
-  const volume = join(directory, 'volume');
-
-  before(async () => {
-    await mkdir(volume);
-    await cp(data, join(volume, 'tiny.npz'));
-  });
-
-  it('ends with the model of fedbatch run', async () => {
-    const waves = WAVES.argo(objectsOf('argo'));
-    const settings = ['--model', 'mlp', '--batch', '20', '--epochs', '2', '--seed', '3', '--threads', '1'];
-    const flags = [...settings, '--clients', '4', '--fraction', '0.5', '--rounds', '2'];
-    // Simulated: the bytes of a run by processes.
-    const local = await finishRun(join(directory, 'local'), ['--data', data, ...flags, '--simulate']);
-    await runWaves(waves, volume);
-    assert.equal(await sha256OfFile(join(volume, 'aggregated-model.h5'), 'the model'), local.sha256);
-  });
+describe('the job of a target', () => {
+  const strategies = {
+    'a mean': [],
+    'a server optimizer, whose state goes from round to round, over skewed shards': [
+      ...['--strategy', 'fedadam', '--partition', 'dirichlet', '--learning-rate-decay', '0.9'],
+    ],
+  };
+  for (const [strategy, more] of Object.entries(strategies)) {
+    it(`ends with the model of fedbatch run, with ${strategy}`, async () => {
+      const volume = join(directory, `volume-${more.length}`);
+      await mkdir(volume);
+      await cp(data, join(volume, 'tiny.npz'));
+      const flags = [...TRAINING, '--threads', '1', ...CLIENTS, '--rounds', '2', ...more];
+      // Simulated: the bytes of a run by processes.
+      const local = await finishRun(`${volume}-local`, ['--data', data, ...flags, '--simulate']);
+      await runWaves(wavesOf('argo', objectsOf('argo', more)), volume);
+      assert.equal(await sha256OfFile(join(volume, 'aggregated-model.h5'), 'the model'), local.sha256);
+    });
+  }
 });
 
-describe('fedbatch k8s render --engine', () => {
+describe('fedbatch k8s render --target', () => {
   const COMMAND = ['render', '--clients', '4', '--epochs', '2', '--batch', '20'];
 
-  it('prints what engines read, or writes it to a directory', async () => {
-    const printed = await runCommand('k8s', [...COMMAND, '--engine', 'kfp', '--rounds', '2']);
+  it('prints what targets read, or writes it to a directory', async () => {
+    const printed = await runCommand('k8s', [...COMMAND, '--target', 'kfp', '--rounds', '2']);
     assert.equal(printed.exitCode, 0, printed.stderr);
     const documents = parseAllDocuments(printed.stdout, { version: '1.1' }).map(
       (each) => each.toJS() as Rendered,
     );
     assert.deepEqual(problemsOf('kfp', documents), []);
     const output = join(directory, 'kubeflow');
-    const written = await runCommand('k8s', [...COMMAND, '--engine', 'kubeflow', '--out', output]);
+    const written = await runCommand('k8s', [...COMMAND, '--target', 'kubeflow', '--out', output]);
     assert.equal(written.exitCode, 0, written.stderr);
     assert.deepEqual(readdirSync(output), [
       '1-trainingruntime.yaml',
@@ -371,14 +361,40 @@ describe('fedbatch k8s render --engine', () => {
     ]);
   });
 
+  it('understands the words of before: --engine for the target, placeholders for settings', async () => {
+    const set = ['--set', 'MODEL=mlp', '--set', 'SEED=7', '--set', 'DATASET=/mnt/mine.npz'];
+    const before = await runCommand('k8s', [...COMMAND, '--engine', 'argo', ...set]);
+    assert.equal(before.exitCode, 0, before.stderr);
+    assert.match(before.stderr, /--engine argo is now --target argo/);
+    const settings = ['--model', 'mlp', '--seed', '7', '--data', '/mnt/mine.npz'];
+    const now = await runCommand('k8s', [...COMMAND, '--target', 'argo', ...settings]);
+    assert.equal(now.stderr, '');
+    assert.equal(now.stdout, before.stdout);
+    const wrong = await runCommand('k8s', [...COMMAND, '--target', 'argo', '--set', 'MODEL=gpt']);
+    assert.equal(wrong.exitCode, 2);
+    assert.match(wrong.stderr, /MODEL: expected one of/);
+  });
+
   it('refuses what does not go together, in one sentence', async () => {
     const wrong = [
-      [['--engine', 'argo', 'trainer'], /--engine makes the whole job/],
-      [['--rounds', '3'], /--rounds goes with --engine only/],
-      [['--engine', 'airflow'], /Allowed choices are argo, kfp, kubeflow, jobset/],
-      [['--engine', 'argo', '--quorum', 'most'], /Expected a number of updates/],
-      [['--engine', 'argo', '--quorum', '9'], /--quorum 9 is more than the 4 of 4 clients/],
-      [['--engine', 'argo', '--set', 'CLIENTS=1,2'], /CLIENTS does not go with --engine/],
+      [['--target', 'argo', 'trainer'], /--target makes the whole job/],
+      [['--rounds', '3'], /--rounds goes with --target only/],
+      [['--target', 'airflow'], /Allowed choices are argo, kfp, kubeflow, jobset/],
+      [['--target', 'argo', '--quorum', 'most'], /Expected a number of updates/],
+      [['--target', 'argo', '--quorum', '9'], /--quorum 9 is more than the 4 of 4 clients/],
+      [['--target', 'argo', '--set', 'CLIENTS=1,2'], /CLIENTS does not go with --target/],
+      [['--strategy', 'fedadam'], /--strategy goes with --target only/],
+      [['--target', 'kfp', '--target-accuracy', '0.9'], /--target-accuracy does not go with --target kfp/],
+      [
+        ['--target', 'jobset', '--rounds', '5', '--patience', '2'],
+        /--patience does not go with --target jobset/,
+      ],
+      [['--target', 'argo', '--retries', '3'], /--retries does not go with --target argo/],
+      [['--target', 'argo', '--round-deadline', '60'], /--round-deadline does not go with --target argo/],
+      [
+        ['--target', 'argo', '--data', 'mine.npz'],
+        /--data mine.npz: expected one of digits, mnist, or a path/,
+      ],
     ] as const;
     const endings = await Promise.all(wrong.map(([flags]) => runCommand('k8s', [...COMMAND, ...flags])));
     endings.forEach(({ exitCode, stderr }, index) => {

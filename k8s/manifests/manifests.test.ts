@@ -7,12 +7,17 @@ import { Ingress, NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { Role, RoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1';
 import { PersistentVolume, PersistentVolumeClaim, Pod, Service, ServiceAccount } from 'kubernetes-models/v1';
+import { volumePaths } from '../../lib/formats/volume.js';
+import { initCommand } from '../../pipeline/commands/stage-commands.js';
+import { settingsFromFlags } from '../../test/settings-from-flags.js';
 import { faultsOf } from '../testing/check-manifest.js';
 import { fieldsOf129, newestFields } from '../testing/fields.js';
 import type { Values } from './placeholders.js';
 import { render } from './render.js';
-import { readStage } from './stages.js';
+import { stageOf } from './stages.js';
 import { fillText, type KubernetesObject, readTemplate, TEMPLATE_NAMES } from './templates.js';
+
+const INIT = initCommand({ settings: settingsFromFlags([]).settings, paths: volumePaths('/mnt') });
 
 const REQUIRED: Values = { WORKER_NUMBER: '3', EPOCH: '2', BATCH: '100', NFS_CLUSTER_IP: '10.0.0.7' };
 const VERSIONS = { '1.29': fieldsOf129(), newest: newestFields() };
@@ -80,7 +85,7 @@ describe('every manifest', () => {
   });
 
   it('of the derived stage init is valid too', () => {
-    assert.deepEqual(allFaults(readStage('init', REQUIRED).job as unknown as KubernetesObject), []);
+    assert.deepEqual(allFaults(stageOf(INIT, {}).job as unknown as KubernetesObject), []);
   });
 });
 

@@ -3,13 +3,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
 import { parseAllDocuments } from 'yaml';
+import { volumePaths } from '../../lib/formats/volume.js';
+import { initCommand } from '../../pipeline/commands/stage-commands.js';
 import { runCommand } from '../../test/program-host.js';
+import { settingsFromFlags } from '../../test/settings-from-flags.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { toYaml } from './manifest-text.js';
 import { GUIDE, withTable } from './placeholder-table.js';
 import { isPlaceholder, PLACEHOLDER_NAMES, PLACEHOLDERS, type Values } from './placeholders.js';
 import { render, templateNamed } from './render.js';
-import { readStage } from './stages.js';
+import { readStage, stageOf } from './stages.js';
 import {
   fillTemplate,
   fillText,
@@ -189,7 +192,8 @@ describe('a stage', () => {
   });
 
   it('of the initial model is a plain Job of the trainer', () => {
-    const { job, args, command } = readStage('init', values);
+    const { settings } = settingsFromFlags(['--model', 'mlp', '--seed', '7']);
+    const { job, args, command } = stageOf(initCommand({ settings, paths: volumePaths('/mnt') }), {});
     assert.deepEqual(command, ['node', '/app/dist/trainer/init-cli.js']);
     assert.ok(args.includes('--model=mlp') && args.includes('--seed=7'));
     assert.equal(job.metadata?.name, 'fedbatch-init');

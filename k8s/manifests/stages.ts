@@ -1,5 +1,6 @@
-/** The stages as Jobs, read from the templates: the one description that runners and other engines start from. */
+/** The stages as Jobs, read from the templates: the one description of their pods that all targets start from. */
 import type { V1Container, V1Job, V1ResourceRequirements } from '@kubernetes/client-node';
+import { joinedArguments, type StageCommand } from '../../pipeline/commands/stage-commands.js';
 import type { Values } from './placeholders.js';
 import { fillTemplate, type TemplateName } from './templates.js';
 
@@ -7,7 +8,7 @@ import { fillTemplate, type TemplateName } from './templates.js';
 export const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
 
 /** A stage that runs to its end. */
-export type StageName = 'split' | 'init' | 'train' | 'aggregate' | 'evaluate';
+export type StageName = StageCommand['stage'];
 
 /** A stage's Job and what its one container runs. */
 export interface Stage {
@@ -22,25 +23,51 @@ export interface Stage {
   readonly resources: V1ResourceRequirements;
 }
 
+/** A stage that has a template of its own. */
+export type TemplateStage = Exclude<StageName, 'init'>;
+
 const TEMPLATE_OF = {
   split: 'splitter',
-  init: 'trainer',
   train: 'trainer',
   aggregate: 'aggregator',
   evaluate: 'accuracy-test',
-} as const satisfies Readonly<Record<StageName, TemplateName>>;
-
-/** Where the trainer's image keeps the program that writes the initial model. */
-const INIT_PROGRAM = ['node', '/app/dist/trainer/init-cli.js'] as const;
+} as const satisfies Readonly<Record<TemplateStage, TemplateName>>;
 
 /**
- * A stage, filled in.
+ * A stage with its template's own arguments, those of a job by hand.
  *
  * @throws {UsageError} when a value is missing, or not what its placeholder takes
  */
-export function readStage(name: StageName, values: Values): Stage {
-  const job = jobOf(fillTemplate(TEMPLATE_OF[name], values), TEMPLATE_OF[name]);
-  if (name === 'init') makeInit(job, values);
+export function readStage(name: TemplateStage, values: Values): Stage {
+  return stageIn(name, jobOf(fillTemplate(TEMPLATE_OF[name], values), TEMPLATE_OF[name]));
+}
+
+/**
+ * The pod of a command: image, limits and security of the template, and the command's arguments.
+ *
+ * @throws {UsageError} when a value is not what its placeholder takes
+ */
+export function stageOf({ stage, program, arguments: args }: StageCommand, values: Values): Stage {
+  // The template asks for these; what the command does stands in its arguments.
+  const { job } = readStage(stage === 'init' ? 'train' : stage, {
+    WORKER_NUMBER: '1',
+    EPOCH: '1',
+    BATCH: '1',
+    ...values,
+  });
+  const container = containerOf(job);
+  container.args = [...joinedArguments(args)];
+  if (stage === 'init') {
+    makeInit(job);
+    container.command = [...inImage(program)];
+  }
+  return stageIn(stage, job);
+}
+
+/** How the images of the services start a program. */
+export const inImage = (program: string): readonly string[] => ['node', `/app/dist/${program}`];
+
+function stageIn(name: StageName, job: V1Job): Stage {
   const { image = '', command, args = [], env = [], resources = {} } = containerOf(job);
   return {
     name,
@@ -60,8 +87,8 @@ export function containerOf(job: V1Job): V1Container {
   return container;
 }
 
-/** The client of the seeded initial model is nobody: any shard tells the images' shape. */
-function makeInit(job: V1Job, { MODEL = 'cnn', SEED = '0' }: Values): void {
+/** The initial model takes one pod of the trainer's image, and no client. */
+function makeInit(job: V1Job): void {
   const { spec, metadata } = job;
   if (spec === undefined || metadata === undefined) throw new Error('the trainer has no Job');
   const container = containerOf(job);
@@ -80,13 +107,6 @@ function makeInit(job: V1Job, { MODEL = 'cnn', SEED = '0' }: Values): void {
   delete spec.template.spec?.affinity;
   delete spec.template.spec?.topologySpreadConstraints;
   container.name = 'init';
-  container.command = [...INIT_PROGRAM];
-  container.args = [
-    '--data=/mnt/data/0.npz',
-    '--out=/mnt/rounds/0001/global.h5',
-    `--model=${MODEL}`,
-    `--seed=${SEED}`,
-  ];
   container.env = (container.env ?? []).filter(({ name }) => name !== 'FEDBATCH_CLIENTS');
   delete container.resources?.limits?.['nvidia.com/gpu'];
 }

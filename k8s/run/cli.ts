@@ -1,17 +1,13 @@
 /** `fedbatch k8s run`: arguments of a run on a cluster. */
 import { Command } from 'commander';
 import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.js';
-import { partitionOf } from '../../lib/cli/partition-options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { leaveResult } from '../../lib/cli/result.js';
 import { UsageError } from '../../lib/core/errors.js';
-import { clientsFollowFromData } from '../../lib/federation/partition/settings.js';
 import { toleranceOf } from '../../pipeline/federation-options.js';
-import { DEFAULT_CLIENTS } from '../../pipeline/number-of-clients.js';
 import { missedAccuracy } from '../../pipeline/run-failure.js';
-import { DATASET_NAMES } from '../../pipeline/settings.js';
-import { addSettingsOptions, type SettingsFlags, settingsOf } from '../../pipeline/settings-options.js';
-import type { Values } from '../manifests/placeholders.js';
+import { addSettingsOptions, type SettingsFlags } from '../../pipeline/settings-options.js';
+import { clusterSettings, DATASET_HELP, trainerThreads } from '../cluster-settings.js';
 import { addTemplateOptions, type TemplateFlags, valuesOf } from '../manifests/template-options.js';
 import { addClusterOptions, type ClusterFlags, destinationOf } from './cluster-options.js';
 
@@ -42,10 +38,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .description(
       'Run the whole job on a cluster: every stage as a Job, the clients of a round side by side.',
     );
-  addSettingsOptions(
-    command,
-    `dataset: one of ${DATASET_NAMES.join(', ')}, or the path of an npz in the containers, e.g. /mnt/mine.npz`,
-  );
+  addSettingsOptions(command, DATASET_HELP);
   addTemplateOptions(addClusterOptions(command));
   return command
     .option('--volume <dir>', "directory of the run's files on the claim (default: runs/<run id>)")
@@ -72,13 +65,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (flags: RunFlags) => {
       const { minAccuracy, volume } = flags;
-      const clients = numberOfClients(flags);
-      const settings = settingsOf(flags, { clients, dataset: datasetOf(flags.data) });
-      const values: Values = {
-        // The templates ask for these; what the Jobs really do stands in their arguments.
-        ...{ WORKER_NUMBER: `${clients}`, EPOCH: '1', BATCH: '100' },
-        ...valuesOf(flags),
-      };
+      const settings = clusterSettings(flags);
+      const values = valuesOf(flags);
       const { runOnCluster } = await import('./run.js');
       const { jsonLine, resultFacts, summary } = await import('../../pipeline/summary.js');
       const result = await runOnCluster(
@@ -88,7 +76,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
           destination: destinationOf(flags),
           queue: flags.queue,
           volume: volume === undefined ? undefined : directoryOf(volume),
-          threads: flags.threads ?? threadsOf(values),
+          threads: flags.threads ?? trainerThreads(values),
           fresh: flags.fresh ?? false,
           quorum: flags.quorum,
           tolerance: toleranceOf(flags),
@@ -109,37 +97,9 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     });
 }
 
-/** @throws {UsageError} when only the data tell it, which lie where this program is not */
-function numberOfClients(flags: RunFlags): number {
-  const partition = partitionOf(flags);
-  if (flags.clients !== undefined || !clientsFollowFromData(partition))
-    return flags.clients ?? DEFAULT_CLIENTS;
-  throw new UsageError(
-    `With --partition ${partition.scheme} the number of clients follows from the data, which lie in the cluster: ` +
-      'give it with --clients.',
-  );
-}
-
-/** @throws {UsageError} for a path that means something on this machine alone */
-function datasetOf(data: string): string {
-  if (DATASET_NAMES.includes(data) || data.startsWith('/mnt/')) return data;
-  throw new UsageError(
-    `--data ${data}: expected one of ${DATASET_NAMES.join(', ')}, or a path below /mnt, where the pods see the volume. ` +
-      'A file of this machine is copied there with k8s/9999-busybox.yaml and kubectl cp.',
-  );
-}
-
 /** @throws {UsageError} for a path that leaves the claim */
 function directoryOf(volume: string): string {
   const path = volume.replace(/^\/mnt\//, '').replace(/\/$/, '');
   if (/^[\w.-]+(\/[\w.-]+)*$/.test(path) && !path.split('/').includes('..')) return path;
   throw new UsageError(`--volume ${volume}: expected a directory on the claim, such as runs/first.`);
-}
-
-/** A trainer has as many threads as it has whole processors. */
-function threadsOf({ TRAINER_CPU = '1' }: Values): number {
-  return Math.max(
-    1,
-    Math.floor(TRAINER_CPU.endsWith('m') ? Number.parseInt(TRAINER_CPU, 10) / 1000 : Number(TRAINER_CPU)),
-  );
 }

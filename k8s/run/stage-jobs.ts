@@ -13,7 +13,7 @@ import {
 } from '../../pipeline/commands/stage-commands.js';
 import type { AggregateTask, EvaluateTask, TrainTask } from '../../pipeline/runner.js';
 import type { Values } from '../manifests/placeholders.js';
-import { containerOf, QUEUE_LABEL, readStage } from '../manifests/stages.js';
+import { containerOf, inImage, QUEUE_LABEL, readStage, stageOf } from '../manifests/stages.js';
 import { fillTemplate } from '../manifests/templates.js';
 import { HASH_ANNOTATION, jobName, type StageLabel, stageLabels } from './names.js';
 
@@ -47,7 +47,7 @@ export interface JobPlan {
 const FACTS_DIRECTORY = '/facts';
 const FACTS_FILE = 'facts.json';
 const FACTS_MOUNT = { name: 'facts', mountPath: FACTS_DIRECTORY, readOnly: true };
-const RECORDER = ['node', '/app/dist/pipeline/record/cli.js'] as const;
+const RECORDER = inImage('pipeline/record/cli.js');
 
 type RecordStep = 'open' | 'trained' | 'tested' | 'end' | 'failed';
 
@@ -55,11 +55,7 @@ type RecordStep = 'open' | 'trained' | 'tested' | 'end' | 'failed';
 export function stageJobs(plan: JobPlan) {
   const { settings, threads } = plan;
   const source = { settings, threads, paths: volumePaths(plan.directory) };
-  const stage = (command: StageCommand): V1Job => {
-    const { job } = readStage(command.stage, plan.values);
-    containerOf(job).args = [...command.arguments];
-    return job;
-  };
+  const stage = (command: StageCommand): V1Job => stageOf(command, plan.values).job;
   const evaluator = (file: string): V1Container =>
     containerOf(stage(evaluateCommand(source, { models: [file] })));
   /** A Job of the evaluator's template with nothing in it but the recorder. */

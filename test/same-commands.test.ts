@@ -1,0 +1,281 @@
+/** All targets run the same commands: those of processes, of Kubernetes Jobs, of every workflow, of the manifests by hand. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import type { V1Job } from '@kubernetes/client-node';
+import type { Command } from 'commander';
+import { aggregateCommand as aggregator } from '../aggregator/cli.js';
+import { evaluateCommand as evaluator } from '../evaluator/cli.js';
+import { readStage, type TemplateStage } from '../k8s/manifests/stages.js';
+import { type PlannedJob, stageJobs } from '../k8s/run/stage-jobs.js';
+import type { ProgramContext } from '../lib/cli/program.js';
+import { learningRateOfFlags, type TrainingFlags } from '../lib/cli/training-options.js';
+import { requiredUpdates, selectClients } from '../lib/federation/participation.js';
+import { volumePaths } from '../lib/formats/volume.js';
+import {
+  aggregateCommand,
+  evaluateCommand,
+  initCommand,
+  joinedArguments,
+  type StageCommand,
+  splitCommand,
+  trainCommand,
+} from '../pipeline/commands/stage-commands.js';
+import { splitCommand as splitter } from '../splitter/cli.js';
+import { trainCommand as trainer } from '../trainer/cli.js';
+import { renderWorkflow, WORKFLOW_NAMES, type WorkflowName } from '../workflows/render-workflow.js';
+import { settingsFromFlags } from './settings-from-flags.js';
+import { projectRoot } from './sources.js';
+import { argumentsOf, jobWave, type StartedContainer, wavesOf } from './workflow-steps.js';
+
+type Run = ReturnType<typeof settingsFromFlags>;
+
+/** Program and arguments of each command, in waves of those that run side by side. */
+type Commands = readonly (readonly string[])[];
+
+const THREADS = 2;
+
+/** The words that differ for a reason: how it is told whose updates count, and where the last model lies. */
+function normal(
+  program: string,
+  words: readonly string[],
+  { directory, rounds }: { directory: string; rounds: number },
+): string {
+  const last = `${directory}/rounds/${`${rounds + 1}`.padStart(4, '0')}/global.h5`;
+  const told = words
+    .map((word) => word.replace(`=${directory}/aggregated-model.h5`, `=${last}`))
+    .map((word) =>
+      word.startsWith('--data=/mnt/mine') ? word : word.replace(`=${directory}/`, '=<volume>/'),
+    )
+    .map((word) =>
+      word.replace(/^--(reported|clients)=.*$/, (all, flag) =>
+        flag === 'clients' && program.startsWith('splitter') ? all : '<the clients of the round>',
+      ),
+    );
+  return [program, ...told].join(' ');
+}
+
+/** What processes of this machine run. */
+function localCommands({ settings, quorum }: Run): Commands {
+  const directory = '/home/me/runs/a';
+  const source = { settings, threads: THREADS, paths: volumePaths(directory) };
+  const { federation, seed } = settings;
+  const waves: StageCommand[][] = [[splitCommand(source)], [initCommand(source)]];
+  for (let round = 1; round <= federation.rounds; round++) {
+    const clients = selectClients(federation, { seed, round });
+    const minUpdates = quorum === undefined ? clients.length : requiredUpdates(quorum, clients.length);
+    const { globalModel } = source.paths.round(round + 1);
+    waves.push(
+      clients.map((client) => trainCommand(source, { round, clients }, client)),
+      [
+        aggregateCommand(
+          source,
+          { round, clients },
+          { minUpdates, record: source.paths.round(round).record },
+        ),
+      ],
+      [evaluateCommand(source, { models: [globalModel] })],
+    );
+  }
+  const facts = { directory, rounds: federation.rounds };
+  return waves.map((wave) =>
+    wave.map((command) => normal(command.program, joinedArguments(command.arguments), facts)),
+  );
+}
+
+const dockerfile = readFileSync(join(projectRoot, 'Dockerfile'), 'utf8');
+
+/** The program that a container starts: the one it is told, else the entry point of its image. */
+function programOf({ image, command }: StartedContainer): string {
+  if (command[0] === 'node') return command[1]?.replace('/app/dist/', '') ?? '';
+  const name = /^fedbatch\/([a-z]+):/.exec(image)?.[1];
+  assert.ok(dockerfile.includes(`ENTRYPOINT ["node", "/app/dist/${name}/cli.js"]`), image);
+  return `${name}/cli.js`;
+}
+
+/** What the containers of a cluster run; the recorder's are its target's own. */
+const containerCommands = (
+  waves: readonly (readonly StartedContainer[])[],
+  facts: Parameters<typeof normal>[2],
+): Commands =>
+  waves.map((wave) =>
+    wave
+      .filter((container) => programOf(container) !== 'pipeline/record/cli.js')
+      .map((container) => normal(programOf(container), argumentsOf(container), facts)),
+  );
+
+/** What the Jobs of `fedbatch k8s run` run. */
+function jobCommands({ settings, quorum }: Run): Commands {
+  const directory = '/mnt/runs/a';
+  const { federation, seed } = settings;
+  const jobs = stageJobs({
+    ...{ run: 'a', id: 'a', settings, values: {}, namespace: 'fl', threads: THREADS, retries: 1 },
+    directory,
+  });
+  const waves: StartedContainer[][] = [
+    startOf(jobs.start({}, { fresh: false }).job),
+    [...startedBy(jobs.init())],
+  ];
+  for (let round = 1; round <= federation.rounds; round++) {
+    const clients = selectClients(federation, { seed, round });
+    const file = volumePaths(directory).round(round).globalModel;
+    const task = {
+      ...{ round, clients, global: { file, sha256: 'a' } },
+      ...(quorum === undefined ? {} : { quorum: requiredUpdates(quorum, clients.length) }),
+    };
+    const updates = clients.map((client) => ({ client, examples: 1, seconds: 1, sha256: 'b' }));
+    const next = { file: volumePaths(directory).round(round + 1).globalModel, sha256: 'c' };
+    waves.push(
+      [...startedBy(jobs.train(task))],
+      [...startedBy(jobs.aggregate({ ...task, updates }, { selected: clients }))],
+      [...startedBy(jobs.evaluate({ round, global: next }, {}))],
+    );
+  }
+  return containerCommands(waves, { directory, rounds: federation.rounds });
+}
+
+/** The splitter itself: what judges the data before it has its arguments, and one more. */
+function startOf(job: V1Job): StartedContainer[] {
+  const [check, , splitter] = containersOf(job);
+  assert.ok(check !== undefined && splitter !== undefined);
+  assert.deepEqual(check.command, [...splitter.command, '--check']);
+  return [splitter];
+}
+
+const startedBy = ({ job }: PlannedJob): readonly StartedContainer[] => {
+  const { spec } = job;
+  assert.ok(spec !== undefined);
+  return spec.completionMode === 'Indexed'
+    ? jobWave(spec as Parameters<typeof jobWave>[0])
+    : containersOf(job);
+};
+
+const containersOf = ({ spec }: V1Job): readonly StartedContainer[] => {
+  const { initContainers = [], containers = [] } = spec?.template.spec ?? {};
+  return [...initContainers, ...containers].flatMap((container) =>
+    jobWave({
+      template: {
+        spec: {
+          containers: [container as Parameters<typeof jobWave>[0]['template']['spec']['containers'][number]],
+        },
+      },
+    }),
+  );
+};
+
+/** What a workflow runs. */
+function workflowCommands(target: WorkflowName, run: Run): Commands {
+  const files = renderWorkflow(target, { ...run, values: {}, threads: THREADS });
+  const waves = wavesOf(
+    target,
+    files.flatMap(({ objects }) => objects),
+  );
+  return containerCommands(waves, { directory: '/mnt', rounds: run.settings.federation.rounds });
+}
+
+/** The accuracy test of this machine is told how many threads; a pod's has those of its container. */
+const withoutTestThreads = (commands: Commands): Commands =>
+  commands.map((wave) => wave.map((command) => command.replace(/^(evaluator.*) --threads=\d+/, '$1')));
+
+const RUNS: Readonly<Record<string, readonly string[]>> = {
+  'plain FedAvg': ['--clients', '3', '--rounds', '2'],
+  'FedAdam, whose state goes from round to round': [
+    ...['--clients', '4', '--fraction', '0.5', '--rounds', '3', '--strategy', 'fedadam', '--seed', '7'],
+  ],
+  'Dirichlet shards, a quorum, a schedule': [
+    ...['--clients', '10', '--rounds', '3', '--partition', 'dirichlet', '--alpha', '0.3'],
+    ...['--optimizer', 'sgd', '--learning-rate', '0.1', '--learning-rate-decay', '0.5'],
+    ...['--local-steps', '5', '--batch', 'all', '--proximal', '0.01', '--scale', '-1..1'],
+  ],
+  'clipping and differential privacy': [
+    ...['--clients', '6', '--fraction', '0.5', '--rounds', '2', '--model', 'mlp'],
+    ...['--dp-clip', '1', '--dp-noise', '1.1', '--dp-noise-source', 'system'],
+  ],
+  'a robust strategy on an engine of choice': [
+    ...['--clients', '5', '--rounds', '2', '--strategy', 'trimmed-mean', '--trim', '0.2'],
+    ...['--engine', 'onnx', '--backend', 'cpu', '--data', '/mnt/mine.npz'],
+  ],
+};
+
+/** Two targets give the whole job up when a client fails for good. */
+const KEEPS_QUORUM: readonly WorkflowName[] = ['argo', 'kubeflow'];
+
+describe('all targets run the same commands', () => {
+  for (const [name, flags] of Object.entries(RUNS)) {
+    it(name, () => {
+      const run = settingsFromFlags(flags);
+      const local = withoutTestThreads(localCommands(run));
+      assert.deepEqual(jobCommands(run), local, 'fedbatch k8s run');
+      for (const target of WORKFLOW_NAMES) assert.deepEqual(workflowCommands(target, run), local, target);
+      const partial = settingsFromFlags([...flags, '--quorum', '1']);
+      const locally = withoutTestThreads(localCommands(partial));
+      assert.notDeepEqual(locally, local);
+      assert.deepEqual(jobCommands(partial), locally, 'fedbatch k8s run with a quorum');
+      for (const target of KEEPS_QUORUM) assert.deepEqual(workflowCommands(target, partial), locally, target);
+    });
+  }
+
+  it('and a difference is found', () => {
+    const [plain, other] = [
+      ['--clients', '3'],
+      ['--clients', '3', '--batch', '50'],
+    ].map(settingsFromFlags);
+    assert.ok(plain !== undefined && other !== undefined);
+    assert.notDeepEqual(workflowCommands('argo', other), withoutTestThreads(localCommands(plain)));
+    assert.notDeepEqual(jobCommands(other), withoutTestThreads(localCommands(plain)));
+  });
+});
+
+/** The programs by the stages of the manifests. */
+const PROGRAMS: Readonly<Record<TemplateStage, (context: ProgramContext) => Command>> = {
+  split: splitter,
+  train: trainer,
+  aggregate: aggregator,
+  evaluate: evaluator,
+};
+
+/** What a program understands of arguments, its defaults included. */
+function understood(stage: TemplateStage, words: readonly string[]): Readonly<Record<string, unknown>> {
+  const context = { reporter: undefined, signal: new AbortController().signal } as unknown as ProgramContext;
+  const command = PROGRAMS[stage](context);
+  const { operands, unknown } = command.parseOptions([...words]);
+  assert.deepEqual([operands, unknown], [[], []], stage);
+  return command.opts();
+}
+
+describe('the manifests by hand', () => {
+  const { settings } = settingsFromFlags(['--clients', '3', '--epochs', '2', '--batch', '100']);
+  const paths = volumePaths('/mnt');
+  const source = { settings, paths, threads: 1 };
+  const round = { round: 1, clients: [0, 1, 2] };
+  const byHand = (stage: TemplateStage) =>
+    understood(stage, readStage(stage, { WORKER_NUMBER: '3', EPOCH: '2', BATCH: '100' }).args);
+  const ofARun = (command: StageCommand) => understood(command.stage as TemplateStage, command.arguments);
+
+  it('split, train, aggregate and test as a run of one round does', () => {
+    assert.deepEqual(
+      { ...byHand('split'), scale: undefined },
+      { ...ofARun(splitCommand(source)), scale: undefined },
+    );
+    // Without the initial model in a file each trainer makes the same one, by the seed; its container has the threads.
+    const { init, threads: _run, learningRate, ...trained } = ofARun(trainCommand(source, round));
+    const { threads: _hand, ...trains } = byHand('train');
+    assert.equal(learningRate, learningRateOfFlags(trains as unknown as TrainingFlags));
+    assert.equal(init, paths.round(1).globalModel);
+    assert.deepEqual(trains, trained);
+    // Nobody has recorded the round: all clients of the split have to be there, and agree on what they started from.
+    const files = { minUpdates: 3, out: paths.aggregatedModel };
+    const {
+      parent,
+      round: _round,
+      clients,
+      minUpdates,
+      ...aggregated
+    } = ofARun(aggregateCommand(source, round, files));
+    assert.deepEqual([parent, clients, minUpdates], [paths.round(1).globalModel, [0, 1, 2], 3]);
+    assert.deepEqual(byHand('aggregate'), aggregated);
+    const test = { models: [paths.aggregatedModel], minAccuracy: '0' };
+    assert.deepEqual(byHand('evaluate'), ofARun(evaluateCommand(source, test)));
+  });
+});
