@@ -1,9 +1,9 @@
 /** The stages around training, each as a whole process. */
 import { join } from 'node:path';
 import { randomStream } from '../lib/core/random.js';
-import { initialWeights } from '../lib/engine/initial-weights.js';
-import { kerasConfig } from '../lib/engine/keras-model.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { initialWeights } from '../lib/model/initial-weights.js';
+import { kerasConfig } from '../lib/model/keras/keras-model.js';
 import { describeModel } from '../lib/model/model-zoo.js';
 import { formatBytes } from '../lib/observability/format.js';
 import { interleave } from './measure.js';

@@ -1,7 +1,7 @@
 /** Times training steps of the default CNN on our engine; prints one JSON line. Arguments: threads, steps, batch, backend. */
 import { randomStream } from '../lib/core/random.js';
-import { initialWeights } from '../lib/engine/initial-weights.js';
 import { loadOnnxEngine } from '../lib/engine/onnx/onnx-engine.js';
+import { initialWeights } from '../lib/model/initial-weights.js';
 import { describeModel } from '../lib/model/model-zoo.js';
 import { median } from './report.js';
 

@@ -5,16 +5,16 @@ import { judge } from '../lib/engine/accuracy-test.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import { fitScale } from '../lib/engine/fit-scale.js';
-import { modelFromKeras } from '../lib/engine/keras-model.js';
-import { sessionOf } from '../lib/engine/model-file.js';
-import { classCount } from '../lib/engine/parameters.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { summarise, tallyJudgements } from '../lib/engine/tally.js';
-import { requireFit } from '../lib/engine/task-from-data.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { scaleBeside } from '../lib/formats/manifest.js';
+import { modelFromKeras } from '../lib/model/keras/keras-model.js';
+import { sessionOf } from '../lib/model/model-error.js';
+import { classCount } from '../lib/model/parameters.js';
+import { requireFit } from '../lib/model/task-from-data.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 
 /** What to test on what. */

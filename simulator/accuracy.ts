@@ -1,8 +1,8 @@
 /** The accuracy test of a global model, its examples spread over the workers. */
 
-import { classCount } from '../lib/engine/parameters.js';
 import type { Summary } from '../lib/engine/tally.js';
 import { summarise, tallyJudgements } from '../lib/engine/tally.js';
+import { classCount } from '../lib/model/parameters.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { RoundModel } from './round.js';
 import type { JudgeTask, SharedExamples } from './worker-messages.js';

@@ -1,7 +1,7 @@
 /** One round of a simulation: updates go from the workers through the guards into the strategy, none of them kept. */
+
 import { ThresholdError } from '../lib/core/errors.js';
 import { shareWeights, type Weights } from '../lib/core/weights.js';
-import type { Model } from '../lib/engine/engine.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import type { ClientSide, Extras } from '../lib/federation/client-side.js';
 import { planLocalWork } from '../lib/federation/local-work.js';
@@ -9,6 +9,7 @@ import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/st
 import { validateUpdate } from '../lib/federation/validate-update.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
+import type { Model } from '../lib/model/model-description.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import { createRoundProgress } from './round-progress.js';

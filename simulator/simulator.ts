@@ -4,9 +4,7 @@ import type { ProgramContext } from '../lib/cli/program.js';
 import { ThresholdError, UsageError } from '../lib/core/errors.js';
 import { shareWeights } from '../lib/core/weights.js';
 import type { AccuracyReport } from '../lib/engine/accuracy-report.js';
-import { modelFromKeras } from '../lib/engine/keras-model.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
-import { requireFit } from '../lib/engine/task-from-data.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
@@ -27,6 +25,8 @@ import type {
   TrainReply,
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
+import { modelFromKeras } from '../lib/model/keras/keras-model.js';
+import { requireFit } from '../lib/model/task-from-data.js';
 import { roundTo } from '../lib/observability/format.js';
 import { testAccuracy } from './accuracy.js';
 import { type RoundModel, type TrainedRound, trainRound } from './round.js';

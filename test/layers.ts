@@ -1,12 +1,9 @@
 /** Small layers and models that tests put together. */
-import type {
-  Activation,
-  BatchNormalizationLayer,
-  Extent,
-  Layer,
-  ModelDescription,
-  Padding,
-} from '../lib/model/model-description.js';
+
+import type { Extent, Padding } from '../lib/model/graph/window-geometry.js';
+import type { ActivationName } from '../lib/model/layers/activation.js';
+import type { Layer } from '../lib/model/layers/registry.js';
+import type { ModelDescription } from '../lib/model/model-description.js';
 
 /** Classes of the models below. */
 export const CLASSES = 4;
@@ -40,7 +37,7 @@ export const pool = (
 export const dense = (
   name: string,
   units: number,
-  activation: Activation = 'linear',
+  activation: ActivationName = 'linear',
   useBias = true,
 ): Layer => ({
   kind: 'dense',
@@ -54,13 +51,16 @@ export const flatten: Layer = { kind: 'flatten', name: 'flatten' };
 /** The end of an image model. */
 export const head: readonly Layer[] = [flatten, dense('head', CLASSES, 'softmax')];
 /** An activation as a layer. */
-export const activation = (name: string, kind: Activation): Layer => ({
+export const activation = (name: string, kind: ActivationName): Layer => ({
   kind: 'activation',
   name,
   activation: kind,
 });
 /** A batch normalisation. */
-export const normalisation = (name: string, given: Partial<BatchNormalizationLayer> = {}): Layer => ({
+export const normalisation = (
+  name: string,
+  given: Partial<Extract<Layer, { kind: 'batchNormalization' }>> = {},
+): Layer => ({
   kind: 'batchNormalization',
   name,
   axis: -1,

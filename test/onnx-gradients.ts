@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { randomStream } from '../lib/core/random.js';
 import { sizeOf, type Weights } from '../lib/core/weights.js';
-import type { Batch, Model } from '../lib/engine/engine.js';
-import { initialWeights } from '../lib/engine/initial-weights.js';
+import type { Batch } from '../lib/engine/engine.js';
 import type { OnnxBackend } from '../lib/engine/onnx/backends.js';
 import { createInferenceSession } from '../lib/engine/onnx/inference-session.js';
 import { weightFeeds } from '../lib/engine/onnx/parameter-groups.js';
 import { loadOnnxRuntime } from '../lib/engine/onnx/runtime.js';
 import { buildTrainingGraph } from '../lib/engine/onnx/training-graph.js';
-import { shapeLayers } from '../lib/engine/parameters.js';
-import type { ModelDescription } from '../lib/model/model-description.js';
+import { initialWeights } from '../lib/model/initial-weights.js';
+import type { Model, ModelDescription } from '../lib/model/model-description.js';
+import { shapeLayers } from '../lib/model/parameters.js';
 import { activation, CLASSES, conv, dense, head, imageModel, normalisation, pool } from './layers.js';
 
 /** Largest difference, relative to the largest element. */

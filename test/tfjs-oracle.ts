@@ -2,9 +2,9 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Weights } from '../lib/core/weights.js';
 import type { Batch } from '../lib/engine/engine.js';
-import { kerasConfig } from '../lib/engine/keras-model.js';
-import { modelParameters } from '../lib/engine/parameters.js';
+import { kerasConfig } from '../lib/model/keras/keras-model.js';
 import type { ModelDescription } from '../lib/model/model-description.js';
+import { modelParameters } from '../lib/model/parameters.js';
 
 /** What the oracle found for one batch. */
 export interface OracleResult {

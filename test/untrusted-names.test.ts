@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { describeKerasConfig } from '../lib/engine/keras-model.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { canonicalNames } from '../lib/formats/keras/keras-names.js';
+import { describeKerasConfig } from '../lib/model/keras/keras-model.js';
 import { namedLabels } from '../pipeline/named-datasets.js';
 import { writeTinyDataset } from './datasets.js';
 import { runCommand } from './program-host.js';

@@ -2,8 +2,8 @@
 import { optimizerOf, type TrainingFlags } from '../lib/cli/training-options.js';
 import { UsageError } from '../lib/core/errors.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
-import { readCompilation } from '../lib/engine/keras-compilation.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
+import { readCompilation } from './keras-compilation.js';
 
 /** The flags of an optimizer, as many as were given. */
 export type OptimizerFlags = Partial<Pick<TrainingFlags, 'optimizer' | 'learningRate' | 'momentum'>>;

@@ -1,11 +1,13 @@
 /** What passes between the trainer's main thread and its worker: plain data only. */
+
 import type { ErrorMessage } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
-import type { Model, OptimizerSettings } from '../lib/engine/engine.js';
+import type { OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress } from '../lib/engine/local-training.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
+import type { Model } from '../lib/model/model-description.js';
 import type { ModelName } from '../lib/model/model-zoo.js';
 import type { OptimizerFlags } from './starting-optimizer.js';
 

@@ -4,7 +4,7 @@ import { InterruptedError, toErrorMessage } from '../lib/core/errors.js';
 import { parameterCount } from '../lib/core/weights.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
-import { sessionOf } from '../lib/engine/model-file.js';
+import { sessionOf } from '../lib/model/model-error.js';
 import type {
   TrainerMessage,
   TrainRequest,

@@ -1,7 +1,7 @@
 /** The accuracy test proper: what a model says of each held-out example, and how far off that is. */
 import { DataError } from '../core/errors.js';
 import type { Examples } from '../federation/examples.js';
-import { faultOf } from './classifier.js';
+import { faultOf } from '../model/classifier.js';
 import type { PredictSession } from './engine.js';
 import { batchImages } from './image-batch.js';
 

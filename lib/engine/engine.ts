@@ -1,12 +1,6 @@
 /** What an engine does: training steps and predictions of one model. A second engine implements the same. */
 import type { Weights } from '../core/weights.js';
-import type { ModelDescription } from '../model/model-description.js';
-
-/** A model: its layers and the weights that go with them. */
-export interface Model {
-  readonly description: ModelDescription;
-  readonly weights: Weights;
-}
+import type { Model } from '../model/model-description.js';
 
 /** Adam (Kingma and Ba 2015) or stochastic gradient descent with momentum, as Keras defines them. */
 export type OptimizerSettings =

@@ -4,10 +4,10 @@ import { describe, it } from 'node:test';
 import { quarterExamples } from '../../test/programs.js';
 import type { Weights } from '../core/weights.js';
 import type { Examples } from '../federation/examples.js';
+import { initialWeights } from '../model/initial-weights.js';
 import { describeModel } from '../model/model-zoo.js';
 import { assertClose, hashOf } from './conformance/engine-runs.js';
 import type { OptimizerSettings } from './engine.js';
-import { initialWeights } from './initial-weights.js';
 import { type LocalTrainingOptions, type LocalTrainingProgress, trainLocally } from './local-training.js';
 import { plainOnnxEngine } from './onnx/onnx-engine.js';
 

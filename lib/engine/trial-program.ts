@@ -30,7 +30,7 @@ process.exit();
 
 /** Whether the default model is trained on blocked images on this processor, or why not. */
 async function describeBlocks(): Promise<string> {
-  const { probeBlocks } = await import('./onnx/blocked/probe.js');
+  const { probeBlocks } = await import('./onnx/probe-blocks.js');
   const probe = await probeBlocks(measuredModel());
   return probe.blockSize === undefined ? `no: ${probe.reason}` : `yes, of ${probe.blockSize} channels`;
 }

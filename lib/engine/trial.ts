@@ -1,9 +1,10 @@
 /** Tries an engine: a few training steps that show that it works, or that measure how fast it is. */
 import { randomStream } from '../core/random.js';
 import { sizeOf } from '../core/weights.js';
+import { initialWeights } from '../model/initial-weights.js';
+import type { Model } from '../model/model-description.js';
 import { describeModel, type ModelTask } from '../model/model-zoo.js';
-import type { Batch, Engine, Model, TrainingSession } from './engine.js';
-import { initialWeights } from './initial-weights.js';
+import type { Batch, Engine, TrainingSession } from './engine.js';
 
 /** Small, but with every kind of layer of the default model. */
 const SMALL_TASK: ModelTask = { inputShape: [8, 8, 1], classes: 2 };

@@ -1,5 +1,7 @@
 /** The models that users can name with `--model`: their names and their layers. */
-import type { Extent, Layer, ModelDescription, Padding } from './model-description.js';
+import type { Extent, Padding } from './graph/window-geometry.js';
+import type { Layer } from './layers/registry.js';
+import type { ModelDescription } from './model-description.js';
 
 /** Shape of one image, `[h, w, c]`, and number of classes. */
 export interface ModelTask {

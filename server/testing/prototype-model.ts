@@ -1,8 +1,8 @@
 /** A real model file that reads the calculator digits: one dense layer whose weights are their pictures. */
 import { sizeOf } from '../../lib/core/weights.js';
 import { type InputShape, preprocess } from '../../lib/digits/preprocess.js';
-import { kerasConfig } from '../../lib/engine/keras-model.js';
 import { writeKerasFile } from '../../lib/formats/keras/keras-hdf5.js';
+import { kerasConfig } from '../../lib/model/keras/keras-model.js';
 import type { ModelDescription } from '../../lib/model/model-description.js';
 import { decodeImage } from '../pictures/decode-image.js';
 import { type Drawing, digitPng } from './segment-digits.js';

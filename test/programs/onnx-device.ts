@@ -10,7 +10,7 @@ import { createInferenceSession } from '../../lib/engine/onnx/inference-session.
 import { loadOnnxEngine, plainOnnxEngine } from '../../lib/engine/onnx/onnx-engine.js';
 import { loadOnnxRuntime } from '../../lib/engine/onnx/runtime.js';
 import { buildTrainingGraph } from '../../lib/engine/onnx/training-graph.js';
-import type { Layer } from '../../lib/model/model-description.js';
+import type { Layer } from '../../lib/model/layers/registry.js';
 import { describeModel } from '../../lib/model/model-zoo.js';
 import { BEYOND_ORACLE, CASES, graphGradients, problem } from '../onnx-gradients.js';
 

@@ -6,11 +6,11 @@ import { memoryMb, trend } from '../../../test/processes.js';
 import { oracle } from '../../../test/tfjs-oracle.js';
 import type { Weights } from '../../core/weights.js';
 import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../../formats/keras/keras-hdf5.js';
-import type { ModelDescription } from '../../model/model-description.js';
-import type { Engine, Model, OptimizerSettings } from '../engine.js';
-import { kerasConfig, modelFromKeras } from '../keras-model.js';
+import { kerasConfig, modelFromKeras } from '../../model/keras/keras-model.js';
+import type { Model, ModelDescription } from '../../model/model-description.js';
+import { modelParameters } from '../../model/parameters.js';
+import type { Engine, OptimizerSettings } from '../engine.js';
 import { plainOnnxEngine } from '../onnx/onnx-engine.js';
-import { modelParameters } from '../parameters.js';
 import { assertClose, gradient, hashOf, PLAIN_STEP, predict, train } from './engine-runs.js';
 import {
   ADAM,

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import type { Weights } from '../../core/weights.js';
 import { sha256 } from '../../formats/files/read-file.js';
-import type { Batch, Engine, Model, OptimizerSettings, StepResult } from '../engine.js';
+import type { Model } from '../../model/model-description.js';
+import type { Batch, Engine, OptimizerSettings, StepResult } from '../engine.js';
 import { ADAM, quarters } from './problems.js';
 
 /** The update that makes a step's gradient visible: the old weights less the new ones. */

@@ -2,10 +2,11 @@
 import { CLASSES, conv, dense, flatten, head, imageModel, normalisation } from '../../../test/layers.js';
 import { randomStream } from '../../core/random.js';
 import { sizeOf, type Weights } from '../../core/weights.js';
-import type { Layer, ModelDescription } from '../../model/model-description.js';
-import type { Batch, Model, OptimizerSettings } from '../engine.js';
-import { initialWeights } from '../initial-weights.js';
-import { classCount } from '../parameters.js';
+import { initialWeights } from '../../model/initial-weights.js';
+import type { Layer } from '../../model/layers/registry.js';
+import type { Model, ModelDescription } from '../../model/model-description.js';
+import { classCount } from '../../model/parameters.js';
+import type { Batch, OptimizerSettings } from '../engine.js';
 
 /** Keras' defaults. */
 export const ADAM = {

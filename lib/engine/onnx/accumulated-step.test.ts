@@ -4,11 +4,11 @@ import { describe, it } from 'node:test';
 import { conv, dense, flatten, imageModel, normalisation } from '../../../test/layers.js';
 import { memoryMb } from '../../../test/processes.js';
 import { parameterCount } from '../../core/weights.js';
-import type { Layer } from '../../model/model-description.js';
+import { initialWeights } from '../../model/initial-weights.js';
+import type { Layer } from '../../model/layers/registry.js';
 import { assertClose, hashOf } from '../conformance/engine-runs.js';
 import { ADAM, quarters } from '../conformance/problems.js';
 import type { Batch, TrainingSettings } from '../engine.js';
-import { initialWeights } from '../initial-weights.js';
 import { examplesPerRun } from './accumulated-step.js';
 import { onnxEngine } from './onnx-engine.js';
 

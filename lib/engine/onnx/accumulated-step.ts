@@ -1,7 +1,9 @@
 /** A step on a batch too large to run at once: the gradients of its parts are added up, then the weights are updated. */
+
 import { sizeOf } from '../../core/weights.js';
+import { moduleOf } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
-import { shapeLayers } from '../parameters.js';
+import { shapeLayers } from '../../model/parameters.js';
 import { createInferenceSession } from './inference-session.js';
 import { groupTensors, namedTensors } from './parameter-groups.js';
 import { floats, runInto } from './run-into.js';
@@ -17,7 +19,7 @@ const MAX_ACTIVATIONS = 2 ** 25;
  * any batch at once: its statistics are those of the whole batch.
  */
 export function examplesPerRun(description: ModelDescription): number {
-  if (description.layers.some(({ kind }) => kind === 'batchNormalization')) return Number.POSITIVE_INFINITY;
+  if (description.layers.some((layer) => moduleOf(layer).mixesExamples)) return Number.POSITIVE_INFINITY;
   const elements = shapeLayers(description).reduce((sum, { outputShape }) => sum + sizeOf(outputShape), 0);
   return Math.max(1, Math.floor(MAX_ACTIVATIONS / elements));
 }

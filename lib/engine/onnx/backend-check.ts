@@ -1,4 +1,6 @@
 /** Makes sure that a backend works here before anything is built on it: ONNX Runtime itself can be silent about it. */
+
+import { GraphBuilder } from '../../model/graph/graph-builder.js';
 import { EngineUnavailableError } from '../engine-unavailable.js';
 import {
   hasCudaLibraries,
@@ -7,8 +9,8 @@ import {
   onnxEngineName,
   onnxInstallCommand,
 } from './backends.js';
-import { GraphBuilder } from './graph-builder.js';
 import { createInferenceSession } from './inference-session.js';
+import { encodeOnnxModel } from './onnx-model.js';
 import { firstLine, loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /** What a user has to do for a backend that does not work. */
@@ -54,7 +56,7 @@ async function multiplyOn(backend: OnnxBackend): Promise<readonly number[]> {
   ]);
   graph.output('product', product, { type: 'float32', shape });
   const runtime = await loadOnnxRuntime(backend, 1);
-  const session = await createInferenceSession(graph.build(), {
+  const session = await createInferenceSession(encodeOnnxModel(graph.build()), {
     runtime,
     threads: 1,
     wholeOnDevice: isDevice(backend),

@@ -22,9 +22,11 @@ import {
   TOLERANCE,
 } from '../../../test/onnx-gradients.js';
 import { oracle } from '../../../test/tfjs-oracle.js';
-import type { Layer, ModelDescription, Padding } from '../../model/model-description.js';
-import { measureBlockSize } from './blocked/probe.js';
+import type { Padding } from '../../model/graph/window-geometry.js';
+import type { Layer } from '../../model/layers/registry.js';
+import type { ModelDescription } from '../../model/model-description.js';
 import { createPredictSession } from './predict-session.js';
+import { measureBlockSize } from './probe-blocks.js';
 
 describe('gradients', () => {
   for (const [name, description] of Object.entries(CASES)) {

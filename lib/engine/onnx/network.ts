@@ -1,18 +1,10 @@
 /** Chains a model's operations in a graph, forward and back. */
-import type { Layer } from '../../model/model-description.js';
-import { ModelError, type Parameter } from '../parameters.js';
-import { applyBlockedConv2d, canBlockConv2d } from './blocked/conv2d.js';
-import { applyToPlain, flattenBlocked } from './blocked/layout.js';
-import { applyBlockedMaxPooling, canBlockMaxPooling } from './blocked/max-pooling.js';
-import type { Gradient } from './gradient.js';
-import type { GraphBuilder, Tensor } from './graph-builder.js';
-import type { AppliedLayer, LayerContext, LayerValue } from './layer-graph.js';
-import { applyActivation } from './layers/activation.js';
-import { applyBatchNormalization } from './layers/batch-normalization.js';
-import { applyConv2d } from './layers/conv2d.js';
-import { applyDense, applyFlatten } from './layers/dense.js';
-import { applyDropout } from './layers/dropout.js';
-import { applyAveragePooling, applyGlobalAveragePooling, applyMaxPooling } from './layers/pooling.js';
+import { applyToPlain } from '../../model/graph/blocked-layout.js';
+import type { GraphBuilder, Tensor } from '../../model/graph/graph-builder.js';
+import type { AppliedLayer, Gradient, LayerContext, LayerValue } from '../../model/graph/layer-graph.js';
+import { type Layer, moduleOf } from '../../model/layers/registry.js';
+import { isActivation } from '../../model/operations.js';
+import type { Parameter } from '../../model/parameters.js';
 
 /** The tensors that stand for a model's parameters in a graph, in order. */
 export interface ParameterTensor extends Parameter {
@@ -24,7 +16,7 @@ export interface NetworkOptions {
   readonly training: boolean;
   /** Examples of every batch, where it is the same number. */
   readonly batchSize?: number | undefined;
-  /** Channels of a block, where images may be blocked (see `blocked/layout.ts`). */
+  /** Channels of a block, where images may be blocked (see `lib/model/graph/blocked-layout.ts`). */
   readonly blockSize?: number | undefined;
   /** For backends whose MaxPool does not tell where its maxima lie. */
   readonly withoutPoolIndices?: boolean | undefined;
@@ -100,58 +92,21 @@ function channelsFirst(graph: GraphBuilder, images: Tensor, inputShape: readonly
 }
 
 function applyLayer(layer: Layer, input: LayerValue, context: LayerContext): AppliedLayer {
-  if (context.blockSize === undefined) return applyPlainLayer(layer, input, context);
-  return applyBlockedLayer(layer, input, { context, blockSize: context.blockSize });
+  const module = moduleOf(layer);
+  const { blockSize } = context;
+  if (blockSize !== undefined && module.blocked?.accepts(layer, input, blockSize)) {
+    return module.blocked.forward(layer, input, { context, blockSize });
+  }
+  // It leaves blocks where a layer does not know them.
+  return input.blocked
+    ? applyToPlain(context.graph, input, (plain) => module.forward(layer, plain, context))
+    : module.forward(layer, input, context);
 }
 
-/** Stays in blocks where a layer knows them, and leaves them where it does not. */
-function applyBlockedLayer(
-  layer: Layer,
-  input: LayerValue,
-  blocking: { readonly context: LayerContext; readonly blockSize: number },
-): AppliedLayer {
-  const { context, blockSize } = blocking;
-  if (layer.kind === 'conv2d' && canBlockConv2d(layer, input, blockSize)) {
-    return applyBlockedConv2d(layer, input, blocking);
-  }
-  if (!input.blocked) return applyPlainLayer(layer, input, context);
-  if (layer.kind === 'maxPooling2d' && canBlockMaxPooling(layer, input)) {
-    return applyBlockedMaxPooling(layer, input, blocking);
-  }
-  if (layer.kind === 'flatten') return flattenBlocked(context.graph, input);
-  // Element by element, the order does not matter.
-  if (layer.kind === 'activation' && layer.activation === 'relu')
-    return applyPlainLayer(layer, input, context);
-  return applyToPlain(context.graph, input, (plain) => applyPlainLayer(layer, plain, context));
-}
-
-function applyPlainLayer(layer: Layer, input: LayerValue, context: LayerContext): AppliedLayer {
-  switch (layer.kind) {
-    case 'conv2d':
-      return applyConv2d(layer, input, context);
-    case 'maxPooling2d':
-      return applyMaxPooling(layer, input, context);
-    case 'averagePooling2d':
-      return applyAveragePooling(layer, input, context);
-    case 'globalAveragePooling2d':
-      return applyGlobalAveragePooling(input, context);
-    case 'flatten':
-      return applyFlatten(input, context);
-    case 'dense':
-      return applyDense(layer, input, context);
-    case 'dropout':
-      return applyDropout(layer, input, context);
-    case 'activation':
-      return applyActivation(layer.activation, input, context);
-    case 'batchNormalization':
-      return applyBatchNormalization(layer, input, context);
-    case 'foreign':
-      throw new ModelError(layer.reason);
-  }
-}
-
-/** Whether the first of these operations is a relu, or a max pool with a relu behind it. */
+/** Whether the first of these operations is a relu, or one with a relu behind it that may as well come before. */
 function beginsWithRelu([first, second]: readonly Layer[]): boolean {
-  const isRelu = (layer: Layer | undefined) => layer?.kind === 'activation' && layer.activation === 'relu';
-  return isRelu(first) || (first?.kind === 'maxPooling2d' && isRelu(second));
+  const isRelu = (layer: Layer | undefined) => isActivation(layer, 'relu');
+  return (
+    isRelu(first) || (first !== undefined && moduleOf(first).commutesWithRelu === true && isRelu(second))
+  );
 }

@@ -2,8 +2,8 @@
 import type { Engine } from '../engine.js';
 import { requireBackend } from './backend-check.js';
 import { type OnnxBackend, onnxEngineName } from './backends.js';
-import { probeBlocks } from './blocked/probe.js';
 import { createPredictSession } from './predict-session.js';
+import { probeBlocks } from './probe-blocks.js';
 import { createTrainingSession } from './training-session.js';
 
 /**

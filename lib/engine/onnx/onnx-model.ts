@@ -1,55 +1,33 @@
 /** Encodes an ONNX model: the part of onnx.proto (IR version 10) that our graphs use. */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
-/** TensorProto.DataType of the element types that our graphs use. */
-export const ElementType = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, uint32: 12 } as const;
-export type ElementType = keyof typeof ElementType;
+import {
+  type Attribute,
+  BLOCKED_DOMAIN,
+  type ElementType,
+  type Graph,
+  type GraphConstant,
+  type GraphNode,
+  type GraphValue,
+} from '../../model/graph/graph-builder.js';
 
-/** A node attribute: whole numbers are INT, lists INTS, strings STRING; a FLOAT is wrapped. */
-export type Attribute = number | string | readonly number[] | { readonly float: number };
-
-/** One operator application. */
-export interface OnnxNode {
-  readonly type: string;
-  readonly domain: string;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  readonly attributes: Readonly<Record<string, Attribute>>;
-}
-
-/** A constant tensor; `bytes` are its little-endian elements. */
-export interface OnnxConstant {
-  readonly name: string;
-  readonly type: ElementType;
-  readonly shape: readonly number[];
-  readonly bytes: Uint8Array;
-}
-
-/** A graph input or output; a string extent is symbolic (the batch axis). */
-export interface OnnxValue {
-  readonly name: string;
-  readonly type: ElementType;
-  readonly shape: readonly (number | string)[];
-}
-
-/** A whole graph, nodes in topological order. */
-export interface OnnxGraph {
-  readonly nodes: readonly OnnxNode[];
-  readonly constants: readonly OnnxConstant[];
-  readonly inputs: readonly OnnxValue[];
-  readonly outputs: readonly OnnxValue[];
-}
+/** TensorProto.DataType of the element types. */
+const DATA_TYPES: Readonly<Record<ElementType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  uint32: 12,
+};
 
 const IR_VERSION = 10;
 /** Newest operator set whose operators ONNX Runtime 1.30 implements on all our backends; 18 brought the bitwise ones. */
 const OPSET_VERSION = 20;
 const MICROSOFT_OPSET_VERSION = 1;
 
-/** ONNX Runtime's own operators on images whose channels are in blocks (`lib/engine/onnx/blocked/`). */
-export const BLOCKED_DOMAIN = 'com.microsoft.nchwc';
-
 /** The bytes of a ModelProto that holds `graph`. */
-export function encodeOnnxModel(graph: OnnxGraph): Uint8Array {
+export function encodeOnnxModel(graph: Graph): Uint8Array {
   const model = new BinaryWriter();
   model.tag(1, WireType.Varint).int64(IR_VERSION);
   text(model, 2, 'fedbatch');
@@ -66,7 +44,7 @@ export function encodeOnnxModel(graph: OnnxGraph): Uint8Array {
   return model.finish();
 }
 
-function writeGraph(writer: BinaryWriter, graph: OnnxGraph): void {
+function writeGraph(writer: BinaryWriter, graph: Graph): void {
   for (const node of graph.nodes) message(writer, 1, (inner) => writeNode(inner, node));
   text(writer, 2, 'fedbatch');
   for (const constant of graph.constants) message(writer, 5, (inner) => writeConstant(inner, constant));
@@ -74,7 +52,7 @@ function writeGraph(writer: BinaryWriter, graph: OnnxGraph): void {
   for (const value of graph.outputs) message(writer, 12, (inner) => writeValue(inner, value));
 }
 
-function writeNode(writer: BinaryWriter, node: OnnxNode): void {
+function writeNode(writer: BinaryWriter, node: GraphNode): void {
   for (const input of node.inputs) text(writer, 1, input);
   for (const output of node.outputs) text(writer, 2, output);
   text(writer, 3, `${node.type}:${node.outputs[0] ?? ''}`);
@@ -106,18 +84,18 @@ function writeAttribute(writer: BinaryWriter, name: string, value: Attribute): v
   }
 }
 
-function writeConstant(writer: BinaryWriter, constant: OnnxConstant): void {
+function writeConstant(writer: BinaryWriter, constant: GraphConstant): void {
   for (const extent of constant.shape) writer.tag(1, WireType.Varint).int64(extent);
-  writer.tag(2, WireType.Varint).int32(ElementType[constant.type]);
+  writer.tag(2, WireType.Varint).int32(DATA_TYPES[constant.type]);
   text(writer, 8, constant.name);
   writer.tag(9, WireType.LengthDelimited).bytes(constant.bytes);
 }
 
-function writeValue(writer: BinaryWriter, value: OnnxValue): void {
+function writeValue(writer: BinaryWriter, value: GraphValue): void {
   text(writer, 1, value.name);
   message(writer, 2, (type) =>
     message(type, 1, (tensor) => {
-      tensor.tag(1, WireType.Varint).int32(ElementType[value.type]);
+      tensor.tag(1, WireType.Varint).int32(DATA_TYPES[value.type]);
       message(tensor, 2, (shape) => {
         for (const extent of value.shape) {
           message(shape, 1, (dimension) => {

@@ -4,7 +4,7 @@
  * operators as one.
  */
 import { sizeOf, type WeightArray, type Weights } from '../../core/weights.js';
-import type { Parameter } from '../parameters.js';
+import type { Parameter } from '../../model/parameters.js';
 import { parameterKey } from './network.js';
 import type { Tensor, TensorConstructor } from './runtime.js';
 

@@ -1,9 +1,11 @@
 /** Prediction as an ONNX graph with the weights as constants, so that the runtime may lay them out as it likes. */
-import type { Model } from '../engine.js';
-import { planOperations } from '../operations.js';
-import { classCount, modelParameters } from '../parameters.js';
-import { GraphBuilder } from './graph-builder.js';
+
+import { GraphBuilder } from '../../model/graph/graph-builder.js';
+import type { Model } from '../../model/model-description.js';
+import { planOperations } from '../../model/operations.js';
+import { classCount, modelParameters } from '../../model/parameters.js';
 import { buildNetwork } from './network.js';
+import { encodeOnnxModel } from './onnx-model.js';
 import { BATCH } from './training-graph.js';
 
 /** Compiles a prediction: `images` [batch, h, w, c] to `probabilities` [batch, classes]. */
@@ -26,5 +28,5 @@ export function buildPredictGraph({ description, weights }: Model): Uint8Array {
     type: 'float32',
     shape: [BATCH, classCount(description)],
   });
-  return graph.build();
+  return encodeOnnxModel(graph.build());
 }

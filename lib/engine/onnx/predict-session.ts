@@ -1,9 +1,9 @@
 /** A predict session on ONNX Runtime. */
 
 import { sizeOf } from '../../core/weights.js';
-import type { ModelDescription } from '../../model/model-description.js';
-import type { Model, PredictSession } from '../engine.js';
-import { classCount, shapeLayers } from '../parameters.js';
+import type { Model, ModelDescription } from '../../model/model-description.js';
+import { classCount, shapeLayers } from '../../model/parameters.js';
+import type { PredictSession } from '../engine.js';
 import { isDevice, type OnnxBackend } from './backends.js';
 import { createInferenceSession } from './inference-session.js';
 import { buildPredictGraph } from './predict-graph.js';

@@ -1,11 +1,14 @@
 /** One training step as one ONNX graph: forward, cross-entropy, backward and optimizer. */
+
 import { sizeOf } from '../../core/weights.js';
+import { GraphBuilder, type Tensor } from '../../model/graph/graph-builder.js';
+import { type Gradient, gradientTensor } from '../../model/graph/layer-graph.js';
 import type { ModelDescription } from '../../model/model-description.js';
-import { logitOperations, planOperations } from '../operations.js';
-import { classCount, ModelError, modelParameters, type Parameter, requireTrainable } from '../parameters.js';
-import { type Gradient, gradientTensor } from './gradient.js';
-import { GraphBuilder, type Tensor } from './graph-builder.js';
+import { ModelError } from '../../model/model-error.js';
+import { logitOperations, planOperations } from '../../model/operations.js';
+import { classCount, modelParameters, type Parameter, requireTrainable } from '../../model/parameters.js';
 import { buildNetwork, type Network, type ParameterTensor, parameterKey } from './network.js';
+import { encodeOnnxModel } from './onnx-model.js';
 import { optimizerSlots } from './optimizer-graph.js';
 import { groupParameters, isAlone, type ParameterGroup } from './parameter-groups.js';
 import { groupInput, outputSum, outputUpdate, type UpdateOptions } from './update-graph.js';
@@ -106,13 +109,13 @@ export function buildTrainingGraph(
   }
   if (options.withGradients) outputGradients(graph, network, parameters);
 
-  const statistics = describeStatistics(description, groups);
+  const statistics = describeStatistics(groups);
   for (const { output, length } of statistics) {
     const tensor = network.statistics.get(output) as Tensor;
     graph.output(output, tensor, { type: 'float32', shape: [length] });
   }
   return {
-    bytes: graph.build(),
+    bytes: encodeOnnxModel(graph.build()),
     groups,
     slots: optimizerSlots(options.optimizer),
     usesRowSeeds: rowSeeds !== undefined,
@@ -203,15 +206,13 @@ function crossEntropy(
   return graph.op('Mul', [difference, exampleWeight]);
 }
 
-function describeStatistics(
-  description: ModelDescription,
-  groups: readonly ParameterGroup[],
-): TrainingGraph['statistics'] {
+function describeStatistics(groups: readonly ParameterGroup[]): TrainingGraph['statistics'] {
   return groups.flatMap((group) =>
     group.members.flatMap(({ parameter, offset, length }) => {
-      const layer = description.layers.find(({ name }) => name === parameter.layer);
-      if (parameter.trainable || layer?.kind !== 'batchNormalization') return [];
-      return [{ output: parameterKey(parameter), group, offset, length, momentum: layer.momentum }];
+      const { momentum } = parameter;
+      return momentum === undefined
+        ? []
+        : [{ output: parameterKey(parameter), group, offset, length, momentum }];
     }),
   );
 }

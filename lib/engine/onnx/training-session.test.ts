@@ -5,14 +5,15 @@ import * as tf from '@tensorflow/tfjs';
 import { normalisation } from '../../../test/layers.js';
 import { randomStream } from '../../core/random.js';
 import { sha256 } from '../../formats/files/read-file.js';
-import type { Layer, ModelDescription } from '../../model/model-description.js';
+import { initialWeights } from '../../model/initial-weights.js';
+import type { Layer } from '../../model/layers/registry.js';
+import type { ModelDescription } from '../../model/model-description.js';
 import { describeModel } from '../../model/model-zoo.js';
+import { planOperations } from '../../model/operations.js';
 import type { Batch, OptimizerSettings, TrainingSettings } from '../engine.js';
-import { initialWeights } from '../initial-weights.js';
-import { planOperations } from '../operations.js';
-import { probeBlocks } from './blocked/probe.js';
 import { onnxEngine, plainOnnxEngine } from './onnx-engine.js';
 import { stepSize } from './optimizer-graph.js';
+import { probeBlocks } from './probe-blocks.js';
 
 const ADAM: OptimizerSettings = { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
 const settings = (given: Partial<TrainingSettings> = {}): TrainingSettings => ({

@@ -2,8 +2,9 @@
 import type { RandomStream } from '../../core/random.js';
 import { randomStream } from '../../core/random.js';
 import type { Weights } from '../../core/weights.js';
-import type { Batch, Model, StepResult, TrainingSession } from '../engine.js';
-import { requireSameShapes } from '../parameters.js';
+import type { Model } from '../../model/model-description.js';
+import { requireSameShapes } from '../../model/parameters.js';
+import type { Batch, StepResult, TrainingSession } from '../engine.js';
 import { examplesPerRun } from './accumulated-step.js';
 import { compileSteps, type OnnxTrainingSettings } from './compiled-steps.js';
 import { stepSize } from './optimizer-graph.js';

@@ -1,7 +1,9 @@
 /** The optimizer's part of a step: from each group's gradient to its next weights and slots. */
+
+import { GraphBuilder, type Tensor } from '../../model/graph/graph-builder.js';
+import type { Gradient } from '../../model/graph/layer-graph.js';
 import type { OptimizerSettings } from '../engine.js';
-import type { Gradient } from './gradient.js';
-import { GraphBuilder, type Tensor } from './graph-builder.js';
+import { encodeOnnxModel } from './onnx-model.js';
 import { addProximalTerm, applyOptimizer, optimizerSlots } from './optimizer-graph.js';
 import { type ParameterGroup, tensorName } from './parameter-groups.js';
 
@@ -61,7 +63,7 @@ export function buildUpdateGraph(groups: readonly ParameterGroup[], options: Upd
     const gradient = groupInput(graph, 'sum', group);
     outputUpdate(graph, options, { group, weights, gradient, stepSize });
   }
-  return graph.build();
+  return encodeOnnxModel(graph.build());
 }
 
 /** A group's tensor as an input. */

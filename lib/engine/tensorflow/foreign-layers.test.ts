@@ -8,12 +8,12 @@ import { fixedImages } from '../../../test/keras-fixtures.js';
 import { DataError } from '../../core/errors.js';
 import { sizeOf } from '../../core/weights.js';
 import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../../formats/keras/keras-hdf5.js';
+import { describeKerasConfig, modelFromKeras } from '../../model/keras/keras-model.js';
+import { foreignLayers } from '../../model/layers/foreign.js';
+import { ModelError } from '../../model/model-error.js';
 import { assertClose, hashOf, PLAIN_STEP } from '../conformance/engine-runs.js';
 import { ADAM, noise } from '../conformance/problems.js';
-import { foreignLayers } from '../foreign-layers.js';
-import { describeKerasConfig, modelFromKeras } from '../keras-model.js';
 import { onnxEngine } from '../onnx/onnx-engine.js';
-import { ModelError } from '../parameters.js';
 import { loadTensorflowEngine } from './tensorflow-engine.js';
 
 // Not compiled: they lie in the source tree, seen from dist/lib/engine/tensorflow/.

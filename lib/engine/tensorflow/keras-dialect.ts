@@ -1,9 +1,10 @@
 /** Keras' JSON as TensorFlow.js 4.22 takes it, and a check of what it took: it drops in silence what it does not know. */
 import type * as Tf from '@tensorflow/tfjs';
 import { own } from '../../core/own.js';
-import type { ForeignLayer } from '../../model/model-description.js';
-import { isWithoutEffect, kerasObjectSchema, quote } from '../keras-settings.js';
-import { ModelError } from '../parameters.js';
+import { hasWeights, isUnneeded } from '../../model/keras/keras-layers.js';
+import { asKerasObject, quote } from '../../model/keras/keras-settings.js';
+import type { ForeignLayer } from '../../model/layers/foreign.js';
+import { ModelError } from '../../model/model-error.js';
 
 type Settings = Readonly<Record<string, unknown>>;
 
@@ -36,10 +37,11 @@ export function asTensorflowTakes(config: unknown): unknown {
     if (value === null || value === undefined) return value;
     if (key.endsWith('_initializer')) return 'zeros';
     if (key === 'dtype') return 'float32';
-    const object = kerasObjectSchema.safeParse(value);
-    if (!object.success) return value;
-    const { class_name: className, config: settings } = object.data;
-    if (className === 'Dense' || className === 'Conv2D') {
+    const object = asKerasObject(value);
+    if (object === undefined) return value;
+    const { class_name: className, config: settings } = object;
+    // Those of ours do not say how they began.
+    if (hasWeights(className)) {
       return { ...value, config: { ...settings, kernel_initializer: 'zeros' } };
     }
     if (className.startsWith('SeparableConv')) return { ...value, config: withoutKernelSettings(settings) };
@@ -81,7 +83,11 @@ interface Place {
 
 function compare(place: Place, given: Settings, taken: Settings): void {
   for (const [key, value] of Object.entries(given)) {
-    if (isWithoutEffect(key, value) || (key === 'backward_layer' && isMirrored(value, given.layer))) continue;
+    if (
+      isUnneeded(place.className, key, value) ||
+      (key === 'backward_layer' && isMirrored(value, given.layer))
+    )
+      continue;
     const said = own(taken, camelCase(oldName(place.className, key)));
     if (said === undefined && UNTOLD.get(key)?.(value)) continue;
     if (key === 'zero_output_for_mask' && !place.isMasked) continue;
@@ -96,9 +102,9 @@ function requireSame(place: Place & { readonly key: string }, value: unknown, sa
       requireSame({ ...place, where: `${where}, number ${at}` }, value[at], said[at]);
     return;
   }
-  const inner = kerasObjectSchema.safeParse(value);
-  if (inner.success && isObject(said) && said.className === inner.data.class_name && isObject(said.config)) {
-    const { class_name: className, config } = inner.data;
+  const inner = asKerasObject(value);
+  if (inner !== undefined && isObject(said) && said.className === inner.class_name && isObject(said.config)) {
+    const { class_name: className, config } = inner;
     compare({ ...place, where: `${where}, ${key} ${className}`, className }, config, said.config);
     return;
   }
@@ -111,14 +117,11 @@ function requireSame(place: Place & { readonly key: string }, value: unknown, sa
 
 /** Whether a second layer is the first one read backwards: TensorFlow.js makes it from the first. */
 function isMirrored(second: unknown, first: unknown): boolean {
-  const [one, other] = [kerasObjectSchema.safeParse(first), kerasObjectSchema.safeParse(second)];
-  if (!one.success || !other.success || one.data.class_name !== other.data.class_name) return false;
+  const [one, other] = [asKerasObject(first), asKerasObject(second)];
+  if (one === undefined || one.class_name !== other?.class_name) return false;
   const plain = ({ go_backwards: _, ...config }: Settings) =>
-    JSON.stringify(Object.entries(config).filter(([key, value]) => !isWithoutEffect(key, value)));
-  return (
-    plain(one.data.config) === plain(other.data.config) &&
-    one.data.config.go_backwards !== other.data.config.go_backwards
-  );
+    JSON.stringify(Object.entries(config).filter(([key, value]) => !isUnneeded(one.class_name, key, value)));
+  return plain(one.config) === plain(other.config) && one.config.go_backwards !== other.config.go_backwards;
 }
 
 /** Keras writes them and does not use them: they have a depthwise and a pointwise kernel. */

@@ -1,12 +1,12 @@
 /** A model of ours as a model of tf.layers, with its weights in Keras' order. */
 import type * as Tf from '@tensorflow/tfjs';
 import { formatShape, type Weights } from '../../core/weights.js';
-import type { Layer, ModelDescription } from '../../model/model-description.js';
-import type { Model } from '../engine.js';
-import { foreignLayers } from '../foreign-layers.js';
-import { kerasConfig } from '../keras-model.js';
-import { ModelError } from '../parameters.js';
-import { correctLayers } from './corrected-layers.js';
+import { kerasConfig } from '../../model/keras/keras-model.js';
+import { foreignLayers } from '../../model/layers/foreign.js';
+import { moduleOf } from '../../model/layers/registry.js';
+import type { Model, ModelDescription } from '../../model/model-description.js';
+import { ModelError } from '../../model/model-error.js';
+import { isActivation, planOperations } from '../../model/operations.js';
 import { asTensorflowTakes, requireTaken } from './keras-dialect.js';
 
 /** A built model and its variables, in the order of our weights. */
@@ -19,15 +19,21 @@ export interface LayersModel {
 /**
  * Builds `description` and fills in `weights`.
  *
+ * @param rowSeeds one random word for each example of the current step, for a model that is to be trained
  * @throws {ModelError} when TensorFlow.js does not know a layer or a setting, or the weights do not fit
  */
 export async function buildLayersModel(
   tf: typeof Tf,
   description: ModelDescription,
-  weights: Weights,
+  { weights, rowSeeds = noSeeds }: { readonly weights: Weights; readonly rowSeeds?: () => Uint32Array },
 ): Promise<LayersModel> {
   const model = await fromConfig(tf, description);
-  correctLayers(tf, model, description.layers);
+  const operations = planOperations(description);
+  for (const layer of description.layers) {
+    const salt = operations.findIndex(({ name }) => name === layer.name);
+    const place = { tf, planned: operations[salt], salt, rowSeeds };
+    moduleOf(layer).correctTensorflow?.(model.getLayer(layer.name), layer, place);
+  }
   // A model lists all trainable arrays first, a layer its own in Keras' order.
   const variables = model.layers.flatMap((layer) => layer.weights as Tf.LayerVariable[]);
   const dispose = () => {
@@ -42,6 +48,10 @@ export async function buildLayersModel(
   }
   return { model, variables, dispose };
 }
+
+const noSeeds = (): never => {
+  throw new Error('prediction draws no random numbers');
+};
 
 /** A copy of the current weights, in the arrays of `into`, where given, else in new ones; names and shapes as `like`. */
 export async function readWeights(
@@ -109,11 +119,10 @@ export function writeWeights(tf: typeof Tf, variables: readonly Tf.LayerVariable
 
 /** The description of a `model` without the softmax that it ends in: training wants logits. @throws {ModelError} */
 export function logitDescription({ description }: Model): ModelDescription {
-  const isNothing = (layer: Layer) => layer.kind === 'activation' && layer.activation === 'linear';
-  const end = description.layers.findLastIndex((layer) => !isNothing(layer));
+  const end = description.layers.findLastIndex((layer) => !isActivation(layer, 'linear'));
   const last = description.layers[end];
   const others = description.layers.slice(0, Math.max(0, end));
-  if (last?.kind === 'activation' && last.activation === 'softmax') return { ...description, layers: others };
+  if (isActivation(last, 'softmax')) return { ...description, layers: others };
   if (last?.kind === 'dense' && last.activation === 'softmax') {
     return { ...description, layers: [...others, { ...last, activation: 'linear' }] };
   }

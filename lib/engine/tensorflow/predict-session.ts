@@ -1,6 +1,7 @@
 /** A predict session on TensorFlow.js. */
 import type * as Tf from '@tensorflow/tfjs';
-import type { Model, PredictSession } from '../engine.js';
+import type { Model } from '../../model/model-description.js';
+import type { PredictSession } from '../engine.js';
 import { buildLayersModel, imageTensor } from './layers-model.js';
 import type { TensorflowRuntime } from './runtime.js';
 
@@ -10,7 +11,7 @@ export async function createPredictSession(
   { description, weights }: Model,
 ): Promise<PredictSession> {
   await use();
-  const layers = await buildLayersModel(tf, description, weights);
+  const layers = await buildLayersModel(tf, description, { weights });
   return {
     async predict(images, count) {
       await use();

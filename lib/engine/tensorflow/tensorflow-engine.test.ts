@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
 import { randomStream } from '../../core/random.js';
-import { maskMaker } from '../dropout-mask.js';
+import { maskMaker } from '../../model/graph/dropout-mask.js';
 import { EngineUnavailableError } from '../engine-unavailable.js';
 import { installCommand, TENSORFLOW_BACKENDS } from './backends.js';
 import { restoreRemovedUtilities } from './node-compatibility.js';

@@ -1,10 +1,11 @@
 /** A training session on TensorFlow.js: gradients by its tape, the update by our optimizer. */
 import type * as Tf from '@tensorflow/tfjs';
 import { randomStream } from '../../core/random.js';
-import type { Batch, Model, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
-import { requireRepeatable } from '../foreign-layers.js';
-import { logitOperations, planOperations } from '../operations.js';
-import { ModelError, requireSameShapes, requireTrainable } from '../parameters.js';
+import { requireRepeatable } from '../../model/layers/foreign.js';
+import type { Model } from '../../model/model-description.js';
+import { ModelError } from '../../model/model-error.js';
+import { requireSameShapes, requireTrainable } from '../../model/parameters.js';
+import type { Batch, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import {
   buildLayersModel,
   imageTensor,
@@ -14,7 +15,6 @@ import {
 } from './layers-model.js';
 import { createOptimizer } from './optimizer.js';
 import type { TensorflowRuntime } from './runtime.js';
-import { seedDropout } from './seeded-dropout.js';
 
 /** Builds the model and starts from its weights. @throws {ModelError} where it cannot be built or trained */
 export async function createTrainingSession(
@@ -26,18 +26,26 @@ export async function createTrainingSession(
   requireRepeatable(model.description);
   const description = logitDescription(model);
   await use();
-  const layers = await buildLayersModel(tf, description, model.weights);
-  const dropout = seedDropout(tf, layers.model, logitOperations(planOperations(model.description)) ?? []);
+  let random = dropoutStream(settings.seed);
+  let examples = 0;
+  let seeds: Uint32Array | undefined;
+  const layers = await buildLayersModel(tf, description, {
+    weights: model.weights,
+    rowSeeds() {
+      seeds ??= Uint32Array.from({ length: examples }, () => random.uint32());
+      return seeds;
+    },
+  });
   const trainable = layers.model.layers.flatMap((layer) => layer.trainableWeights as Tf.LayerVariable[]);
   await use();
   const optimizer = createOptimizer(tf, settings, trainable);
-  let random = dropoutStream(settings.seed);
 
   return {
     engine: name,
     async step(batch) {
       await use();
-      if (dropout.isUsed) dropout.seed(Uint32Array.from(batch.labels, () => random.uint32()));
+      examples = batch.labels.length;
+      seeds = undefined;
       const { loss, correct } = tf.tidy(() => {
         const found = gradientsOf(tf, { model: layers.model, variables: trainable, batch });
         optimizer.apply(found.gradients);

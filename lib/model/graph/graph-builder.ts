@@ -1,0 +1,159 @@
+/** Builds an ONNX graph node by node; tensors are known by their names. */
+import { sizeOf } from '../../core/weights.js';
+
+/** A node attribute: whole numbers are INT, lists INTS, strings STRING; a FLOAT is wrapped. */
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/** The element types that our graphs use. */
+export type ElementType = 'float32' | 'uint8' | 'int32' | 'int64' | 'bool' | 'uint32';
+
+/** One application of an operator of ONNX. */
+export interface GraphNode {
+  readonly type: string;
+  /** Empty for ONNX's own operators. */
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/** A constant tensor; `bytes` are its little-endian elements. */
+export interface GraphConstant {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+/** A graph input or output; a string extent is symbolic (the batch axis). */
+export interface GraphValue {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: readonly (number | string)[];
+}
+
+/** A whole graph, nodes in topological order. */
+export interface Graph {
+  readonly nodes: readonly GraphNode[];
+  readonly constants: readonly GraphConstant[];
+  readonly inputs: readonly GraphValue[];
+  readonly outputs: readonly GraphValue[];
+}
+
+/** ONNX Runtime's own operators on images whose channels are in blocks (see `blocked-layout.ts`). */
+export const BLOCKED_DOMAIN = 'com.microsoft.nchwc';
+
+/** The name of a tensor in the graph under construction. */
+export type Tensor = string;
+
+type ConstantValues = Float32Array | Int32Array | Uint32Array | Uint8Array | BigInt64Array;
+
+/** Collects inputs, constants, nodes and outputs; names are made up where none is given. */
+export class GraphBuilder {
+  readonly #nodes: GraphNode[] = [];
+  readonly #constants = new Map<string, GraphConstant>();
+  readonly #inputs: GraphValue[] = [];
+  readonly #outputs: GraphValue[] = [];
+  #count = 0;
+
+  input(name: string, type: ElementType, shape: readonly (number | string)[]): Tensor {
+    this.#inputs.push({ name, type, shape });
+    return name;
+  }
+
+  /** Gives `tensor` out under `name`. */
+  output(name: string, tensor: Tensor, value: Omit<GraphValue, 'name'>): void {
+    this.#nodes.push({ type: 'Identity', domain: '', inputs: [tensor], outputs: [name], attributes: {} });
+    this.#outputs.push({ name, ...value });
+  }
+
+  /** Applies an operator with one output. */
+  op(type: string, inputs: readonly Tensor[], attributes: Readonly<Record<string, Attribute>> = {}): Tensor {
+    return this.opWithOutputs(type, { inputs, attributes, outputs: 1 })[0] as Tensor;
+  }
+
+  /** Applies one of ONNX Runtime's operators on blocked images. */
+  blockedOp(
+    type: string,
+    inputs: readonly Tensor[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): Tensor {
+    return this.opWithOutputs(type, { inputs, attributes, outputs: 1, domain: BLOCKED_DOMAIN })[0] as Tensor;
+  }
+
+  /** Applies an operator with several outputs. */
+  opWithOutputs(
+    type: string,
+    options: {
+      readonly inputs: readonly Tensor[];
+      readonly attributes?: Readonly<Record<string, Attribute>>;
+      readonly outputs: number;
+      readonly domain?: string;
+    },
+  ): readonly Tensor[] {
+    const outputs = Array.from({ length: options.outputs }, () => `${type}_${this.#count++}`);
+    this.#nodes.push({
+      type,
+      domain: options.domain ?? '',
+      inputs: options.inputs,
+      outputs,
+      attributes: options.attributes ?? {},
+    });
+    return outputs;
+  }
+
+  /** A constant tensor. */
+  constant(values: ConstantValues, shape: readonly number[] = [values.length]): Tensor {
+    if (sizeOf(shape) !== values.length) throw new RangeError(`${values.length} values for shape [${shape}]`);
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const type = elementTypeOf(values);
+    // Small constants (axes, shapes, scalars) recur in every layer: one of each is enough.
+    const name =
+      bytes.length <= 64
+        ? `const_${type}_${shape.join('x')}_${Buffer.from(bytes).toString('hex')}`
+        : `const_${this.#count++}`;
+    this.#constants.set(name, { name, type, shape, bytes });
+    return name;
+  }
+
+  /** A float scalar. */
+  scalar(value: number): Tensor {
+    return this.constant(Float32Array.of(value), []);
+  }
+
+  /** A list of int64, as operators take axes and shapes. */
+  integers(...values: readonly number[]): Tensor {
+    return this.constant(BigInt64Array.from(values, BigInt));
+  }
+
+  /** Reshapes; -1 stands for the batch axis or what is left. */
+  reshape(tensor: Tensor, ...shape: readonly number[]): Tensor {
+    return this.op('Reshape', [tensor, this.integers(...shape)]);
+  }
+
+  transpose(tensor: Tensor, ...perm: readonly number[]): Tensor {
+    return this.op('Transpose', [tensor], { perm });
+  }
+
+  /** Sums over `axes`, dropping them. */
+  sum(tensor: Tensor, ...axes: readonly number[]): Tensor {
+    return this.op('ReduceSum', [tensor, this.integers(...axes)], { keepdims: 0 });
+  }
+
+  /** All that was collected. */
+  build(): Graph {
+    return {
+      nodes: this.#nodes,
+      constants: [...this.#constants.values()],
+      inputs: this.#inputs,
+      outputs: this.#outputs,
+    };
+  }
+}
+
+function elementTypeOf(values: ConstantValues): ElementType {
+  if (values instanceof Float32Array) return 'float32';
+  if (values instanceof Int32Array) return 'int32';
+  if (values instanceof Uint32Array) return 'uint32';
+  return values instanceof BigInt64Array ? 'int64' : 'uint8';
+}

@@ -1,0 +1,73 @@
+/** A layer out of Keras' JSON, in the dialects of Keras 1, 2 and 3, and back into that of Keras 2, which Keras 3 reads. */
+import { KERAS_CLASSES, type Layer, moduleOf } from '../layers/registry.js';
+import { readFields, writeFields } from '../layers/settings.js';
+import { ModelError } from '../model-error.js';
+import {
+  findObstacles,
+  isWithoutEffect,
+  type KerasObject,
+  KerasSettings,
+  type UnreadSettings,
+} from './keras-settings.js';
+
+/**
+ * One layer of a Keras model.
+ *
+ * @throws {ModelError} for a kind of layer or a setting that we do not know, named in the message
+ */
+export function parseKerasLayer(keras: KerasObject): Layer {
+  const { class_name: className, config } = keras;
+  const name = kerasLayerName(keras);
+  const known = KERAS_CLASSES.get(className);
+  if (known === undefined) {
+    const names = [...KERAS_CLASSES.keys()].join(', ');
+    throw new ModelError(`layer ${name} is a ${className}; known are ${names}`);
+  }
+  const fields = readFields(known.kerasClass, new KerasSettings(kerasLayerTitle(keras), config));
+  return { kind: known.module.kind, name, ...fields } as Layer;
+}
+
+/** A layer as it is written. */
+export function kerasLayer(layer: Layer): KerasObject {
+  if (layer.kind === 'foreign') return layer.keras;
+  const [kerasClass] = moduleOf(layer).keras;
+  if (kerasClass === undefined) throw new Error(`no class of Keras for layers ${layer.kind}`);
+  const base = { name: layer.name, trainable: true, dtype: 'float32' };
+  return { class_name: kerasClass.names[0], config: { ...base, ...writeFields(kerasClass, layer) } };
+}
+
+/** The name of a layer; Keras gives each one. */
+export function kerasLayerName({ class_name: className, config }: KerasObject): string {
+  return typeof config.name === 'string' ? config.name : className.toLowerCase();
+}
+
+/** A layer as errors call it. */
+export function kerasLayerTitle(keras: KerasObject): string {
+  return `layer ${kerasLayerName(keras)} (${keras.class_name})`;
+}
+
+/** What our training would not respect in a layer, in words. */
+export function findTrainingObstacles(keras: KerasObject): readonly string[] {
+  const title = kerasLayerTitle(keras);
+  const isFrozen = keras.config.trainable === false && hasWeights(keras.class_name);
+  return [
+    ...(isFrozen ? [`${title} is frozen (trainable: false)`] : []),
+    ...findObstacles(title, keras, unreadOf),
+  ];
+}
+
+/** Whether no engine needs to know this setting of a class to predict as Keras does. */
+export function isUnneeded(className: string, key: string, value: unknown): boolean {
+  return isWithoutEffect(key, value, unreadOf(className));
+}
+
+/** Layers like ours that only TensorFlow.js builds: it trains them all the same. */
+const WITH_WEIGHTS = /^(Conv|BatchNorm)/;
+
+/** Only of a layer with weights does it matter whether it is frozen. */
+export function hasWeights(className: string): boolean {
+  const known = KERAS_CLASSES.get(className);
+  return known === undefined ? WITH_WEIGHTS.test(className) : known.module.parameters !== undefined;
+}
+
+const unreadOf = (className: string): UnreadSettings => KERAS_CLASSES.get(className)?.kerasClass ?? {};

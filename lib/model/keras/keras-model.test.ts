@@ -1,0 +1,343 @@
+/** Keras configs of all dialects become the layers that they mean; what we do not know is refused by name. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { DataError } from '../../core/errors.js';
+import { buildPredictGraph } from '../../engine/onnx/predict-graph.js';
+import { buildTrainingGraph } from '../../engine/onnx/training-graph.js';
+import { initialWeights } from '../initial-weights.js';
+import type { ModelDescription } from '../model-description.js';
+import { ModelError } from '../model-error.js';
+import { describeModel, MODEL_NAMES } from '../model-zoo.js';
+import { modelParameters } from '../parameters.js';
+import { describeKerasConfig, kerasConfig, modelFromKeras } from './keras-model.js';
+
+const sequential = (...layers: readonly object[]) => ({
+  class_name: 'Sequential',
+  config: { name: 's', layers },
+});
+const layer = (className: string, config: object) => ({ class_name: className, config });
+const input = layer('InputLayer', { batch_input_shape: [null, 6, 6, 1] });
+
+describe('kerasConfig', () => {
+  const everything: ModelDescription = {
+    name: 'everything',
+    inputShape: [12, 12, 2],
+    layers: [
+      {
+        kind: 'conv2d',
+        name: 'c',
+        filters: 4,
+        kernel: [3, 2],
+        strides: [2, 1],
+        padding: 'same',
+        useBias: false,
+        activation: 'relu',
+      },
+      {
+        kind: 'batchNormalization',
+        name: 'bn',
+        axis: 2,
+        momentum: 0.9,
+        epsilon: 0.01,
+        center: false,
+        scale: true,
+      },
+      { kind: 'maxPooling2d', name: 'mp', pool: [2, 2], strides: [1, 2], padding: 'same' },
+      { kind: 'averagePooling2d', name: 'ap', pool: [2, 3], strides: [2, 3], padding: 'valid' },
+      { kind: 'activation', name: 'act', activation: 'tanh' },
+      { kind: 'globalAveragePooling2d', name: 'gap' },
+      { kind: 'flatten', name: 'f' },
+      { kind: 'dropout', name: 'd', rate: 0.25 },
+      { kind: 'dense', name: 'out', units: 3, useBias: true, activation: 'softmax' },
+    ],
+  };
+
+  for (const description of [
+    everything,
+    ...MODEL_NAMES.map((name) => describeModel(name, { inputShape: [28, 28, 1], classes: 10 })),
+  ]) {
+    it(`of ${description.name} comes back as it was, through JSON too`, () => {
+      assert.deepEqual(
+        describeKerasConfig(JSON.parse(JSON.stringify(kerasConfig(description)))),
+        description,
+      );
+    });
+  }
+});
+
+describe('describeKerasConfig', () => {
+  it('reads Keras 1: a list of layers under their old names', () => {
+    const description = describeKerasConfig({
+      class_name: 'Sequential',
+      config: [
+        layer('Convolution2D', {
+          name: 'convolution2d_1',
+          batch_input_shape: [null, 28, 28, 1],
+          nb_filter: 8,
+          nb_row: 5,
+          nb_col: 3,
+          subsample: [1, 2],
+          border_mode: 'same',
+          bias: true,
+          activation: 'relu',
+          dim_ordering: 'tf',
+        }),
+        layer('MaxPooling2D', {
+          name: 'pool',
+          pool_size: [2, 2],
+          strides: null,
+          border_mode: 'valid',
+          dim_ordering: 'tf',
+        }),
+        layer('Dropout', { name: 'drop', p: 0.25 }),
+        layer('Flatten', { name: 'flat' }),
+        layer('Dense', { name: 'dense_1', output_dim: 10, bias: true, activation: 'softmax' }),
+      ],
+    });
+    assert.deepEqual(description.inputShape, [28, 28, 1]);
+    assert.deepEqual(description.layers[0], {
+      kind: 'conv2d',
+      name: 'convolution2d_1',
+      filters: 8,
+      kernel: [5, 3],
+      strides: [1, 2],
+      padding: 'same',
+      useBias: true,
+      activation: 'relu',
+    });
+    assert.deepEqual(description.layers[1], {
+      kind: 'maxPooling2d',
+      name: 'pool',
+      pool: [2, 2],
+      strides: [2, 2],
+      padding: 'valid',
+    });
+    assert.equal(modelParameters(description).length, 4);
+  });
+
+  it('finds the input shape in an input layer, in the first layer, or in the build shape', () => {
+    const dense = layer('Dense', { name: 'd', units: 2, activation: 'softmax' });
+    const flatten = layer('Flatten', { name: 'f', batch_input_shape: [null, 4, 5] });
+    assert.deepEqual(
+      describeKerasConfig(sequential(layer('InputLayer', { batch_shape: [null, 7] }), dense)).inputShape,
+      [7],
+    );
+    assert.deepEqual(describeKerasConfig(sequential(flatten, dense)).inputShape, [4, 5, 1]);
+    const built = { class_name: 'Sequential', config: { layers: [dense], build_input_shape: [null, 9] } };
+    assert.deepEqual(describeKerasConfig(built).inputShape, [9]);
+  });
+
+  const refused: readonly (readonly [string, unknown, RegExp])[] = [
+    ['a functional model', { class_name: 'Functional', config: {} }, /a Functional model/],
+    [
+      'no model at all',
+      { layers: 3 },
+      /a model_config with another structure than Keras writes|another class_name than Keras writes/,
+    ],
+    [
+      'a layer that we do not know',
+      sequential(input, layer('LSTM', { name: 'l' })),
+      /layer l is a LSTM; known are Conv2D/,
+    ],
+    [
+      'an activation that we do not know',
+      sequential(input, layer('Dense', { name: 'd', units: 1, activation: 'gelu' })),
+      /activation .* "gelu"/,
+    ],
+    [
+      'channels first',
+      sequential(input, layer('Flatten', { name: 'f', data_format: 'channels_first' })),
+      /data_format "channels_first"/,
+    ],
+    [
+      'dilation',
+      sequential(
+        input,
+        layer('Conv2D', { name: 'c', filters: 1, kernel_size: [3, 3], dilation_rate: [2, 2] }),
+      ),
+      /dilation_rate/,
+    ],
+    [
+      'groups',
+      sequential(input, layer('Conv2D', { name: 'c', filters: 2, kernel_size: [3, 3], groups: 2 })),
+      /groups 2/,
+    ],
+    [
+      'a kernel beyond the image',
+      sequential(input, layer('Conv2D', { name: 'c', filters: 1, kernel_size: [7, 7] })),
+      /7×7 does not fit into 6×6/,
+    ],
+    [
+      'dense on images',
+      sequential(input, layer('Dense', { name: 'd', units: 1 })),
+      /put a Flatten before it/,
+    ],
+    [
+      'a missing setting',
+      sequential(input, layer('Conv2D', { name: 'c', kernel_size: [3, 3] })),
+      /filters to be a whole number of at least 1, found none/,
+    ],
+    [
+      'a setting that nobody knows',
+      sequential(input, layer('Flatten', { name: 'f', order: 'spiral' })),
+      /layer f \(Flatten\): order "spiral" is not supported/,
+    ],
+    [
+      'a rate that is no share',
+      sequential(input, layer('Dropout', { name: 'd', rate: 1.5 })),
+      /layer d \(Dropout\): expected rate to be a share of at least 0 and below 1, found 1.5/,
+    ],
+    [
+      'a relu with a bound, whose default is none',
+      sequential(input, layer('ReLU', { name: 'r', max_value: 6, negative_slope: 0, threshold: 0 })),
+      /layer r \(ReLU\): max_value 6 is not supported, only none/,
+    ],
+    [
+      'normalisation of an axis that is not there',
+      sequential(input, layer('BatchNormalization', { name: 'b', axis: 4 })),
+      /layer b: BatchNormalization with axis 4 is not possible, its input is \[6,6,1\]/,
+    ],
+    [
+      'normalisation of the axis of the batch',
+      sequential(input, layer('BatchNormalization', { name: 'b', axis: [0] })),
+      /layer b: BatchNormalization with axis 0 is not possible/,
+    ],
+    [
+      'normalisation of several axes',
+      sequential(input, layer('BatchNormalization', { name: 'b', axis: [1, 2] })),
+      /axis to be the number of one axis, found \[1,2\]/,
+    ],
+    [
+      'numbers of a type that float32 is no stand-in for',
+      sequential(input, layer('Flatten', { name: 'f', dtype: 'int8_from_float32' })),
+      /layer f \(Flatten\): dtype "int8_from_float32" is not supported/,
+    ],
+    [
+      'a sparse input',
+      sequential(layer('InputLayer', { name: 'in', batch_shape: [null, 4], sparse: true })),
+      /layer in \(InputLayer\): sparse true is not supported/,
+    ],
+    [
+      'a setting of the whole model',
+      { class_name: 'Sequential', config: { name: 'm', layers: [input], pipeline: 'x' } },
+      /model m: pipeline "x" is not supported/,
+    ],
+    [
+      "a class of somebody's own with a name of Keras",
+      sequential(input, { ...layer('Flatten', { name: 'f' }), registered_name: 'Mine>Flatten' }),
+      /layer f is a class of its own, Mine>Flatten/,
+    ],
+    [
+      "a class of somebody's own as an activation",
+      sequential(
+        input,
+        layer('Activation', { name: 'a', activation: { ...layer('ReLU', {}), module: 'my_layers' } }),
+      ),
+      /layer a \(Activation\), activation ReLU is a class of its own, my_layers/,
+    ],
+    [
+      'Keras 1, normalisation of another mode',
+      sequential(input, layer('BatchNormalization', { name: 'b', mode: 2, axis: -1, epsilon: 0.001 })),
+      /layer b \(BatchNormalization\): mode 2 is not supported, only 0/,
+    ],
+    [
+      'Keras 1, channels first',
+      sequential(input, layer('MaxPooling2D', { name: 'p', pool_size: [2, 2], dim_ordering: 'th' })),
+      /layer p \(MaxPooling2D\): dim_ordering "th" is not supported, only "tf" or "default"/,
+    ],
+    [
+      'Keras 1, a border that we do not have',
+      sequential(
+        input,
+        layer('Convolution2D', { name: 'c', nb_filter: 1, nb_row: 2, nb_col: 2, border_mode: 'full' }),
+      ),
+      /layer c \(Convolution2D\): expected border_mode to be valid or same, found "full"/,
+    ],
+    [
+      'an open input shape',
+      sequential(layer('InputLayer', { batch_input_shape: [null, null, null, 1] })),
+      /input shape that is not fixed/,
+    ],
+  ];
+  for (const [what, config, message] of refused) {
+    it(`refuses ${what}`, () => {
+      assert.throws(
+        () => describeKerasConfig(config),
+        (error: unknown) => error instanceof ModelError && message.test(error.message),
+      );
+    });
+  }
+});
+
+describe('training obstacles', () => {
+  const dense = (config: object) =>
+    sequential(
+      input,
+      layer('Flatten', { name: 'f', trainable: false }),
+      layer('Dense', { name: 'd', units: 2, activation: 'softmax', kernel_regularizer: null, ...config }),
+    );
+
+  it('are frozen layers and regularizers; such models predict, but training refuses them by name', () => {
+    assert.equal(describeKerasConfig(dense({ trainable: true })).trainingObstacles, undefined);
+    for (const [config, message] of [
+      [{ trainable: false }, /layer d \(Dense\) is frozen/],
+      [
+        { kernel_regularizer: { class_name: 'L2', config: {} } },
+        /layer d \(Dense\) has a setting kernel_regularizer/,
+      ],
+      // Keras 1's names.
+      [{ W_constraint: { name: 'MaxNorm', m: 2 } }, /layer d \(Dense\) has a setting W_constraint/],
+      [
+        { activity_regularizer: { name: 'L1L2', l1: 1 } },
+        /layer d \(Dense\) has a setting activity_regularizer/,
+      ],
+      [
+        { activation: { class_name: 'Softmax', config: { name: 's', activity_regularizer: 'l2' } } },
+        /layer d \(Dense\), activation Softmax has a setting activity_regularizer/,
+      ],
+    ] as const) {
+      const description = describeKerasConfig(dense(config));
+      const optimizer = { kind: 'sgd', learningRate: 1, momentum: 0 } as const;
+      assert.throws(
+        () => buildTrainingGraph(description, { optimizer }),
+        (error: unknown) => error instanceof ModelError && message.test(error.message),
+      );
+      assert.ok(buildPredictGraph({ description, weights: initialWeights(description, 0) }).length > 0);
+    }
+  });
+
+  it('softmax over the channels of an image is refused', () => {
+    const softmax = layer('Conv2D', { name: 'c', filters: 1, kernel_size: [3, 3], activation: 'softmax' });
+    assert.throws(
+      () => describeKerasConfig(sequential(input, softmax)),
+      /layer c: activation softmax over the channels/,
+    );
+  });
+});
+
+describe('modelFromKeras', () => {
+  const description = describeModel('mlp', { inputShape: [6, 6, 1], classes: 3 });
+  const file = {
+    modelConfig: kerasConfig(description),
+    weights: initialWeights(description, 1),
+    kerasVersion: '2.15.0',
+  };
+
+  it('names the file and the weight that does not fit', () => {
+    const weights = file.weights.map((array) =>
+      array.name.startsWith('dense_1/k') ? { ...array, shape: [3, 128] } : array,
+    );
+    assert.throws(
+      () => modelFromKeras({ ...file, weights }, 'm.h5'),
+      (error: unknown) =>
+        error instanceof DataError &&
+        /^m\.h5: expected .*dense_1\/kernel:0 of shape \[3,128\] where layer dense_1 has a kernel of \[128,3\]/.test(
+          error.message,
+        ),
+    );
+    assert.throws(
+      () => modelFromKeras({ ...file, weights: weights.slice(1) }, 'm.h5'),
+      /3 weight arrays where the layers have 4/,
+    );
+  });
+});

@@ -1,0 +1,181 @@
+/** Each setting of each layer is obeyed as Keras does, or refused with its name and that of the layer, on each engine. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { sizeOf, type Weights } from '../../core/weights.js';
+import { assertClose } from '../../engine/conformance/engine-runs.js';
+import type { Engine } from '../../engine/engine.js';
+import { plainOnnxEngine } from '../../engine/onnx/onnx-engine.js';
+import { loadTensorflowEngine } from '../../engine/tensorflow/tensorflow-engine.js';
+import { foreignLayers } from '../layers/foreign.js';
+import type { Model, ModelDescription } from '../model-description.js';
+import { ModelError } from '../model-error.js';
+import { modelParameters, requireTrainable } from '../parameters.js';
+import { describeKerasConfig } from './keras-model.js';
+
+/** One layer in an input, and what Keras predicts with it and with another value of each of its settings. */
+interface Group {
+  readonly kerasVersion: string;
+  readonly inputShape: readonly number[];
+  readonly layer: { readonly class_name: string; readonly config: object };
+  readonly cases: readonly Case[];
+}
+
+interface Case {
+  /** Null for the layer as it is. */
+  readonly setting: string | null;
+  /** What is another in the layer's JSON. */
+  readonly changed: Readonly<Record<string, unknown>>;
+  /** Null where Keras cannot compute it. */
+  readonly predictions: readonly number[] | null;
+}
+
+// Fixtures are not compiled: they lie in the source tree, seen from dist/lib/model/keras/.
+function readGroups(kerasVersion: string): readonly Group[] {
+  const file = new URL(
+    `../../../../lib/model/keras/fixtures/keras${kerasVersion}-settings.json`,
+    import.meta.url,
+  );
+  const groups = JSON.parse(readFileSync(file, 'utf8')) as readonly Omit<Group, 'kerasVersion'>[];
+  return groups.map((group) => ({ kerasVersion, ...group }));
+}
+
+/** As the generator makes them. */
+const fixed = (shape: readonly number[], salt: number, offset = -0.5) =>
+  Float32Array.from({ length: sizeOf(shape) }, (_, at) => ((at * 37 + salt) % 101) / 101 + offset);
+
+/** How far from Keras a prediction in float32 may be, where Keras computed in another type. */
+const TOLERANCE: Readonly<Record<string, number>> = { mixed_float16: 2e-3, bfloat16: 2e-2 };
+
+/** What the ONNX engine refuses; the activations are those that it does not have. */
+const REFUSED = [
+  ...['AveragePooling2D.data_format', 'BatchNormalization.renorm', 'Conv2D.activation', 'Conv2D.data_format'],
+  ...['Conv2D.dilation_rate', 'Conv2D.groups', 'Dense.activation', 'Activation.activation'],
+  ...['Flatten.data_format', 'GlobalAveragePooling2D.data_format', 'GlobalAveragePooling2D.keepdims'],
+  ...['MaxPooling2D.data_format', 'ReLU.max_value', 'ReLU.negative_slope', 'ReLU.threshold', 'Softmax.axis'],
+];
+
+function model({ inputShape, layer, kerasVersion }: Group, changed: object): ModelDescription {
+  const isFlat = inputShape.length === 1 || /^(Flatten|Global)/.test(layer.class_name);
+  const layers = [
+    { class_name: 'InputLayer', config: { batch_input_shape: [null, ...inputShape] } },
+    { ...layer, config: { ...layer.config, ...changed } },
+    // TensorFlow.js flattens images only.
+    ...(isFlat ? [] : [{ class_name: 'Flatten', config: { name: 'flat' } }]),
+    { class_name: 'Softmax', config: { name: 'softmax' } },
+  ];
+  return describeKerasConfig(
+    { class_name: 'Sequential', config: { layers } },
+    { keepForeignLayers: true, kerasVersion },
+  );
+}
+
+const fill = (description: ModelDescription): Weights =>
+  modelParameters(description).map(({ layer, role, shape }, at) => ({
+    name: `${layer}/${role}:0`,
+    shape,
+    values: fixed(shape, at, role === 'moving_variance' ? 0.5 : -0.5),
+  }));
+
+async function predict(engine: Engine, model: Model): Promise<Float32Array> {
+  const session = await engine.createPredictSession(model, { threads: 1 });
+  const found = await session.predict(fixed(model.description.inputShape, 50), 1);
+  await session.dispose();
+  return found;
+}
+
+for (const generation of ['2', '3']) {
+  describe(`settings of Keras ${generation}`, () => {
+    const refused = new Set<string>();
+    const groups = readGroups(generation);
+    for (const group of groups) {
+      const { class_name: className } = group.layer;
+      it(`of ${className} behind [${group.inputShape}]`, async () => {
+        const weights = fill(model(group, {}));
+        for (const each of group.cases) {
+          if (!fits(group, each)) continue;
+          const description = model(group, each.changed);
+          const [foreign] = foreignLayers(description);
+          if (foreign === undefined) await checkBoth(description, each);
+          else {
+            refused.add(`${className}.${each.setting}`);
+            assertNamed(foreign.reason, each.setting);
+            await checkTensorflow({ description, weights }, each);
+          }
+          checkTraining(description, className, each.setting);
+        }
+      });
+    }
+
+    it('are refused by the ONNX engine where it does not obey them, and nowhere else', () => {
+      const known = groups.flatMap(({ layer, cases }) =>
+        cases.map(({ setting }) => `${layer.class_name}.${setting}`),
+      );
+      const expected = REFUSED.filter((each) => known.includes(each));
+      assert.deepEqual([...refused].sort(), expected.sort());
+    });
+  });
+}
+
+/** Whether the layers fit together: what is wrong there, no engine can obey, and it is refused by name. */
+function fits(group: Group, { changed, setting }: Case): boolean {
+  try {
+    model(group, changed);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    assertNamed(error.message, setting);
+    return false;
+  }
+}
+
+async function checkBoth(description: ModelDescription, each: Case): Promise<void> {
+  const model = { description, weights: fill(description) };
+  assertKeras(await predict(plainOnnxEngine, model), each);
+  assertKeras(await predict(await loadTensorflowEngine('cpu'), model), each);
+}
+
+/** TensorFlow.js obeys what the ONNX engine does not, or refuses it. */
+async function checkTensorflow(model: Model, each: Case): Promise<void> {
+  const engine = await loadTensorflowEngine('cpu');
+  const found = await predict(engine, model).catch((error: unknown) => {
+    if (!(error instanceof ModelError)) throw error;
+    assertNamed(error.message, each.setting);
+    return undefined;
+  });
+  if (found !== undefined) assertKeras(found, each);
+}
+
+function assertKeras(found: Float32Array, { setting, changed, predictions }: Case): void {
+  const what = `${setting} ${JSON.stringify(changed)}`;
+  assert.ok(predictions !== null, `Keras itself cannot compute ${what}`);
+  assertClose(found, predictions, { what, tolerance: TOLERANCE[typeName(changed)] ?? 1e-5 });
+}
+
+/** The name of the layer and of its setting. */
+function assertNamed(message: string, setting: string | null): void {
+  assert.match(message, /\btried\b/);
+  assert.ok(message.includes(`${setting}`), message);
+}
+
+/** Training obeys the settings, or refuses them by name: those that only training asks for, too. */
+function checkTraining(description: ModelDescription, className: string, setting: string | null): void {
+  const isFrozen = setting === 'trainable' && ['Conv2D', 'Dense', 'BatchNormalization'].includes(className);
+  if (isFrozen || /_(regularizer|constraint)$|^noise_shape$/.test(`${setting}`)) {
+    assert.throws(
+      () => requireTrainable(description),
+      (error: unknown) => {
+        assert.ok(error instanceof ModelError);
+        assertNamed(error.message, setting);
+        return true;
+      },
+    );
+  } else {
+    requireTrainable(description);
+  }
+}
+
+function typeName({ dtype }: Readonly<Record<string, unknown>>): string {
+  const policy = dtype as string | { readonly config: { readonly name: string } } | undefined;
+  return typeof policy === 'object' ? policy.config.name : `${policy}`;
+}

@@ -1,0 +1,69 @@
+/** Dropout with masks of our own: a hash of a seed for each example of a step, the same on every engine. */
+import type * as Tf from '@tensorflow/tfjs';
+import { sizeOf } from '../../core/weights.js';
+import { keepBelow, MIX_1, MIX_2, maskMaker, positionWords } from '../graph/dropout-mask.js';
+import type { Tensor } from '../graph/graph-builder.js';
+import type { LayerContext } from '../graph/layer-graph.js';
+import type { LayerModule } from './layer-module.js';
+import { type LayerWith, number } from './settings.js';
+
+const settings = {
+  /** Share of inputs set to 0. */
+  rate: number({
+    keys: ['rate', 'p'],
+    expected: 'a share of at least 0 and below 1',
+    isIn: (rate) => rate >= 0 && rate < 1,
+  }),
+};
+
+/**
+ * Inverted dropout: while training, a share of the inputs is set to 0, and those kept are scaled by 1/(1 - rate). ONNX
+ * Runtime's own Dropout is not used: with two of them in a graph its masks correlate over steps and training is biased.
+ * A hash of (row seed, position) is the same on every backend and with any number of threads. Keras' own masks cannot be
+ * had, whatever the file's seed says.
+ */
+export const dropout: LayerModule<LayerWith<'dropout', typeof settings>> = {
+  kind: 'dropout',
+  keras: [{ names: ['Dropout'], settings, withoutEffect: /^seed$/, forTrainingOnly: /^noise_shape$/ }],
+  outputShape: (_layer, input) => input,
+  forward(layer, input, context) {
+    const { graph, training } = context;
+    if (!training || layer.rate === 0) return { output: input, backward: (dy) => dy };
+    const mask = dropoutMask(layer.rate, { context, size: sizeOf(input.shape) });
+    const shaped = input.shape.length === 1 ? mask : graph.reshape(mask, -1, ...input.shape);
+    return {
+      output: { tensor: graph.op('Mul', [input.tensor, shaped]), shape: input.shape },
+      backward: (dy) => graph.op('Mul', [dy, shaped]),
+    };
+  },
+  merge: (earlier, later) => ({ ...later, rate: 1 - (1 - earlier.rate) * (1 - later.rate) }),
+  // Its own masks cannot be repeated from a seed of each step.
+  correctTensorflow(built, _layer, { tf, planned, salt, rowSeeds }) {
+    const rate = planned?.rate ?? 0;
+    let makeMask: ((seeds: Uint32Array) => Float32Array) | undefined;
+    built.call = (inputs, { training }) => {
+      const input = (Array.isArray(inputs) ? inputs[0] : inputs) as Tf.Tensor;
+      if (training !== true || rate === 0) return input;
+      makeMask ??= maskMaker({ rate, salt, shape: input.shape.slice(1) });
+      return input.mul(tf.tensor(makeMask(rowSeeds()), input.shape));
+    };
+  },
+};
+
+/** `[n, size]`: 0 with probability `rate`, else 1 / (1 - rate). */
+function dropoutMask(
+  rate: number,
+  { context, size }: { readonly context: LayerContext; readonly size: number },
+): Tensor {
+  const { graph, salt } = context;
+  const word = (value: number) => graph.constant(Uint32Array.of(value >>> 0), [1]);
+  const positions = positionWords(salt, size);
+  const rows = graph.reshape(context.rowSeeds(), -1, 1);
+  let hash = graph.op('BitwiseXor', [rows, graph.constant(positions, [1, size])]);
+  hash = graph.op('Mul', [hash, word(MIX_1)]);
+  hash = graph.op('BitwiseXor', [hash, graph.op('BitShift', [hash, word(15)], { direction: 'RIGHT' })]);
+  hash = graph.op('Mul', [hash, word(MIX_2)]);
+  // The product's high bits are its well-mixed ones, and they decide the comparison.
+  const kept = graph.op('Less', [hash, word(keepBelow(rate))]);
+  return graph.op('Where', [kept, graph.scalar(1 / (1 - rate)), graph.scalar(0)]);
+}

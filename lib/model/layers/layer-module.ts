@@ -1,0 +1,75 @@
+/** What a layer is: one module tells Keras files, shapes, graphs, engines and docs all that they need to know of it. */
+import type * as Tf from '@tensorflow/tfjs';
+import type { AppliedLayer, Blocking, LayerContext, LayerValue } from '../graph/layer-graph.js';
+import type { KerasClass } from './settings.js';
+
+/** A layer of whatever kind. */
+export interface NamedLayer {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** One parameter array of a layer. */
+export interface LayerParameter {
+  /** What it is in its layer, and the end of its name: `kernel`, `bias`. */
+  readonly role: string;
+  /** As in Keras' layout. */
+  readonly shape: readonly number[];
+  /** How it begins in a new model; Glorot's is for kernels `[…window, in, out]`. */
+  readonly initial: 'glorot-uniform' | 'zeros' | 'ones';
+  /**
+   * Given for a moving statistic of the batch, which no gradient moves: the share of the old value that a step keeps.
+   * The layer's forward pass reports the batch's.
+   */
+  readonly momentum?: number;
+}
+
+/**
+ * All that there is to say of a layer. Shapes are without the batch axis, channels last: `[h, w, c]` or `[features]`.
+ * A layer with a setting `activation` does its linear part only: the activation becomes a layer of its own.
+ */
+export interface LayerModule<L extends NamedLayer = NamedLayer> {
+  readonly kind: L['kind'];
+  /** The classes of Keras that are read as this layer; it is written as the first. */
+  readonly keras: readonly KerasClass[];
+
+  /** @throws {ModelError} for an input that the layer does not take */
+  outputShape(layer: L, input: readonly number[]): readonly number[];
+  /** In Keras' order; without it the layer has none. @throws {ModelError} */
+  parameters?(layer: L, input: readonly number[]): readonly LayerParameter[];
+  /** Adds the layer to a graph: its forward nodes now, those of its gradients when it is asked for them. */
+  forward(layer: L, input: LayerValue, context: LayerContext): AppliedLayer;
+  /** A faster formulation on images whose channels lie in blocks (see `blocked-layout.ts`). */
+  readonly blocked?: BlockedFormulation<L>;
+  /** Corrects what the layer of tf.layers 4.22 does otherwise than Keras. */
+  correctTensorflow?(built: Tf.layers.Layer, layer: L, place: TensorflowPlace<L>): void;
+
+  /** max(f(z)) = f(max(z)) for a rising f, so that a relu before this layer may as well come after it. */
+  readonly commutesWithRelu?: true;
+  /** Changes the shape, and no element. */
+  readonly onlyReshapes?: true;
+  /** What two of them are as one, where nothing but a reshape lies between. */
+  merge?(earlier: L, later: L): L;
+  /** The output of an example depends on the others of its batch: a batch cannot be run in parts. */
+  readonly mixesExamples?: true;
+}
+
+/** How a layer runs on blocked images. */
+export interface BlockedFormulation<L> {
+  /** Whether the layer may begin to use blocks of this size, whatever comes in. */
+  begins?(layer: L, blockSize: number): boolean;
+  /** Whether it takes this input, in blocks or not; else it is given a plain one. */
+  accepts(layer: L, input: LayerValue, blockSize: number): boolean;
+  forward(layer: L, input: LayerValue, blocking: Blocking): AppliedLayer;
+}
+
+/** Where a layer of tf.layers stands. */
+export interface TensorflowPlace<L> {
+  readonly tf: typeof Tf;
+  /** The layer as it is compiled, see `planOperations`; undefined where it became part of another one. */
+  readonly planned: L | undefined;
+  /** Tells apart the random numbers of a network's layers, as `LayerContext.salt`. */
+  readonly salt: number;
+  /** One random word for each example of the current training step. */
+  rowSeeds(): Uint32Array;
+}

@@ -1,0 +1,154 @@
+/** How the settings of layers are declared: their names in Keras' JSON, what they may be, and how they are written. */
+import type { Extent, Padding } from '../graph/window-geometry.js';
+import type { KerasSettings, UnreadSettings, Wanted } from '../keras/keras-settings.js';
+
+/** A setting that is a field of the layer. */
+export interface LayerSetting<T> {
+  /** Its names in Keras' JSON: that of Keras 2 and 3 first, then those of Keras 1. */
+  readonly keys: readonly string[];
+  /** What it may be, in words. */
+  readonly expected: string;
+  /** @throws {ModelError} naming layer, setting and what stands there instead */
+  read(settings: KerasSettings): T;
+}
+
+/** A setting of which layers here have some values only, and do not keep. */
+export interface FixedSetting {
+  readonly keys: readonly [string];
+  /** Keras' default first; null for none. */
+  readonly allowed: readonly unknown[];
+  /** Whether the default is written into files. */
+  readonly isWritten: boolean;
+}
+
+/** The settings of a class of Keras by the layer's fields, in the order in which they are written. */
+export type LayerSettings = Readonly<Record<string, LayerSetting<unknown> | FixedSetting>>;
+
+/** A layer of a kind with these settings as its fields; `name` is unique in its model and names its weights. */
+export type LayerWith<Kind extends string, Fields extends LayerSettings> = {
+  readonly kind: Kind;
+  readonly name: string;
+} & {
+  readonly [Key in keyof Fields as Fields[Key] extends LayerSetting<unknown>
+    ? Key
+    : never]: Fields[Key] extends LayerSetting<infer T> ? T : never;
+};
+
+/** A class of Keras that is read as a layer. */
+export interface KerasClass extends UnreadSettings {
+  /** Its name in Keras 2 and 3, then its other ones. */
+  readonly names: readonly [string, ...string[]];
+  readonly settings: LayerSettings;
+  /** Fields of the layer that the class itself settles. */
+  readonly given?: Readonly<Record<string, unknown>>;
+}
+
+/** The layer's fields out of Keras' JSON. @throws {ModelError} for a setting that is not known, or is known otherwise */
+export function readFields(
+  { settings: declared, given, ...unread }: KerasClass,
+  settings: KerasSettings,
+): Readonly<Record<string, unknown>> {
+  const fields: Record<string, unknown> = { ...given };
+  for (const [field, setting] of Object.entries(declared)) {
+    if ('allowed' in setting) settings.only(setting.keys[0], ...setting.allowed);
+    else fields[field] = setting.read(settings);
+  }
+  settings.requireAllRead(unread);
+  return fields;
+}
+
+/** The layer's fields as Keras' JSON. */
+export function writeFields({ settings }: KerasClass, layer: object): Readonly<Record<string, unknown>> {
+  const written = Object.entries(settings).flatMap(([field, setting]) => {
+    if ('allowed' in setting) return setting.isWritten ? [[setting.keys[0], setting.allowed[0]]] : [];
+    return [[setting.keys[0], (layer as Readonly<Record<string, unknown>>)[field]]];
+  });
+  return Object.fromEntries(written);
+}
+
+/** A setting of a type of its own. Its fallback may be another setting: it then is as that one. */
+export function setting<T>({
+  fallback,
+  ...wanted
+}: Omit<Wanted<T>, 'fallback'> & { readonly fallback?: T | LayerSetting<T> }): LayerSetting<T> {
+  const { keys, expected } = wanted;
+  return {
+    keys,
+    expected,
+    read: (settings) =>
+      settings.read({ ...wanted, fallback: isSetting(fallback) ? fallback.read(settings) : fallback }),
+  };
+}
+
+const isSetting = <T>(fallback: T | LayerSetting<T> | undefined): fallback is LayerSetting<T> =>
+  typeof fallback === 'object' && fallback !== null && 'read' in fallback;
+
+/** A setting that has to be one of these values, the first being Keras' default. */
+export function fixed(key: string, ...allowed: readonly unknown[]): FixedSetting {
+  return { keys: [key], allowed, isWritten: false };
+}
+
+/** A whole number of at least 1. */
+export function size(...keys: readonly string[]): LayerSetting<number> {
+  return setting({ keys, expected: 'a whole number of at least 1', parse: parseSize });
+}
+
+/** True or false. */
+export function flag(...keys: readonly string[]): LayerSetting<boolean> {
+  return setting({
+    keys,
+    expected: 'true or false',
+    fallback: true,
+    parse: (value) => (typeof value === 'boolean' ? value : undefined),
+  });
+}
+
+/** A number within bounds. */
+export function number({
+  isIn,
+  ...wanted
+}: Omit<Wanted<number>, 'parse'> & { readonly isIn: (value: number) => boolean }): LayerSetting<number> {
+  const { fallback, ...others } = wanted;
+  return setting({ ...others, ...(fallback === undefined ? {} : { fallback }), parse: numberWhere(isIn) });
+}
+
+/** Parses a number that meets a condition. */
+export const numberWhere =
+  (isIn: (value: number) => boolean) =>
+  (value: unknown): number | undefined =>
+    typeof value === 'number' && Number.isFinite(value) && isIn(value) ? value : undefined;
+
+/** Height and width; one number stands for both. */
+export function extent(
+  keys: readonly string[],
+  fallback?: Extent | LayerSetting<Extent>,
+): LayerSetting<Extent> {
+  return setting({
+    keys,
+    expected: 'one or two whole numbers of at least 1',
+    ...(fallback === undefined ? {} : { fallback }),
+    parse(value) {
+      const given: readonly unknown[] = Array.isArray(value) ? value : [value, value];
+      const [height, width] = given.map(parseSize);
+      return given.length === 2 && height !== undefined && width !== undefined ? [height, width] : undefined;
+    },
+  });
+}
+
+/** How the border is treated. */
+export const padding: LayerSetting<Padding> = setting({
+  keys: ['padding', 'border_mode'],
+  expected: 'valid or same',
+  fallback: 'valid',
+  parse: (value) => (value === 'valid' || value === 'same' ? value : undefined),
+});
+
+/** Images come with their channels last. */
+export const imageOrder = {
+  dataFormat: { ...fixed('data_format', 'channels_last', null), isWritten: true },
+  dimOrdering: fixed('dim_ordering', 'tf', 'default', null),
+} as const satisfies LayerSettings;
+
+function parseSize(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
+}
