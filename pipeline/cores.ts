@@ -1,4 +1,8 @@
-/** How trainers share the cores of this machine: threads of each, and a budget that is never exceeded. */
+/** How trainers share the cores of this machine: the threads of each, and how many run side by side. */
+import { InterruptedError } from '../lib/core/errors.js';
+import { forMany } from '../lib/system/abort.js';
+import { createSlots } from '../lib/system/slots.js';
+import type { LocalRun } from './local-run.js';
 
 /** How much faster a training step is on T threads, as an exponent: 1.64× on 2 threads were measured. */
 const THREAD_SPEEDUP = 0.7;
@@ -21,36 +25,32 @@ export function planThreads({
   return candidates.reduce((best, threads) => (duration(threads) < duration(best) ? threads : best), 1);
 }
 
-/** A number of equal things (cores, slots) that tasks hold while they run. */
-export interface Budget {
-  /** Runs `task` as soon as `count` are free, first come first served; more than there are counts as all. */
-  use<T>(count: number, task: () => Promise<T>): Promise<T>;
-}
-
-/** A budget of `total` things: a counting semaphore. */
-export function createBudget(total: number): Budget {
-  let free = total;
-  const waiting: { readonly count: number; readonly start: () => void }[] = [];
-  const startNext = () => {
-    for (let next = waiting[0]; next !== undefined && next.count <= free; next = waiting[0]) {
-      waiting.shift();
-      free -= next.count;
-      next.start();
+/**
+ * Calls `stage` for each item (such as a client), at most `jobs` at a time, each counted with the run's threads; rejects
+ * with the first failure once all have stopped.
+ *
+ * @param stage its signal aborts with the run, and when the stage of another item has failed
+ */
+export async function sharingCores<Item>(
+  { cores, jobs, threads, signal }: Pick<LocalRun, 'cores' | 'jobs' | 'threads' | 'signal'>,
+  items: readonly Item[],
+  stage: (item: Item, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const slots = createSlots(jobs);
+  const freeCores = createSlots(cores);
+  const failure = new AbortController();
+  const stop = forMany(AbortSignal.any([signal, failure.signal]));
+  const runOne = async (item: Item): Promise<void> => {
+    try {
+      if (stop.aborted) throw new InterruptedError();
+      await stage(item, stop);
+    } catch (error) {
+      failure.abort(error);
+      throw error;
     }
   };
-  return {
-    async use(wanted, task) {
-      const count = Math.min(wanted, total);
-      await new Promise<void>((start) => {
-        waiting.push({ count, start });
-        startNext();
-      });
-      try {
-        return await task();
-      } finally {
-        free += count;
-        startNext();
-      }
-    },
-  };
+  const turns = items.map((item) => slots.use(() => freeCores.use(() => runOne(item), { count: threads })));
+  await Promise.allSettled(turns);
+  // The first reason given to the controller stays: the failure itself, not the interruptions that it caused.
+  if (failure.signal.aborted) throw failure.signal.reason;
 }

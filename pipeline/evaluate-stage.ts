@@ -8,10 +8,10 @@ import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
 import { evaluateCommand } from './commands/stage-commands.js';
+import { sharingCores } from './cores.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import type { RoundLedger } from './round-ledger.js';
 import type { EvaluateTask, Evaluation, GlobalModel } from './runner.js';
-import { sharingCores } from './shared-cores.js';
 import { runStage } from './stage-process.js';
 
 /** What the pipeline reads of `accuracy.json`; a loss that is not finite is null there. */

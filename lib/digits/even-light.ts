@@ -1,6 +1,5 @@
 /** Takes uneven light off a picture: how dark (or bright) each pixel is beside the paper around it. */
-import { boxBlur, type GreyImage, largest, resample, type Size } from './grey-image.js';
-import { median } from './order-statistics.js';
+import { boxBlur, type GreyImage, largest, median, resample, type Size } from './grey-image.js';
 
 /** Ink beside its paper. */
 export interface InkPicture extends GreyImage {

@@ -1,7 +1,6 @@
 /** Finds strokes: connected pieces of ink, told from the grain of paper and from specks. */
 import type { InkPicture } from './even-light.js';
-import { type Box, boxBlur, type GreyImage, largest } from './grey-image.js';
-import { median } from './order-statistics.js';
+import { type Box, boxBlur, type GreyImage, largest, median } from './grey-image.js';
 
 /** Connected ink. */
 export interface Piece extends Box {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import fc from 'fast-check';
 import {
   borderValues,
@@ -8,10 +8,11 @@ import {
   crop,
   type GreyImage,
   mean,
+  median,
   placeOn,
+  quantile,
   resample,
 } from './grey-image.js';
-import { quantile } from './order-statistics.js';
 
 const image = (rows: readonly (readonly number[])[]): GreyImage => ({
   width: rows[0]?.length ?? 0,
@@ -99,4 +100,27 @@ describe('grey images', () => {
     for (const value of scaled.values) assert.ok(Math.abs(value - 0.5) < 0.07, `found ${value}`);
     assert.ok(Math.abs(mean(scaled.values) - 0.5) < 0.01);
   });
+});
+
+const values = fc
+  .array(fc.oneof(fc.float({ noNaN: true }), fc.constantFrom(0, 1, 0.5)), { maxLength: 300 })
+  .map((list) => Float32Array.from(list));
+
+test('a quantile is what stands at its place after sorting, and the values stay as they were', () => {
+  fc.assert(
+    fc.property(values, fc.double({ min: 0, max: 1, noNaN: true }), (list, share) => {
+      const before = list.slice();
+      const sorted = list.slice().sort();
+      // Equal as numbers: a sort puts -0 before 0.
+      assert.ok(quantile(list, share) === (sorted[Math.round(share * (sorted.length - 1))] ?? 0));
+      assert.deepEqual(list, before);
+    }),
+  );
+});
+
+test('the median of many values is that of evenly chosen ones', () => {
+  const many = Float32Array.from({ length: 3000 }, (_, at) => (at % 3 === 0 ? at / 3000 : 99));
+  assert.equal(median(many), Math.fround(1500 / 3000));
+  assert.equal(median(Float32Array.of(-3, 1, 2), { absolute: true }), 2);
+  assert.equal(median(new Float32Array(0)), 0);
 });

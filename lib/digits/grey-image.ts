@@ -1,4 +1,5 @@
 /** Grey pictures and what is done to them: measuring, scaling, moving. Pure functions, values from 0 to 1. */
+import { quickselect } from 'd3-array';
 
 /** A grey picture. */
 export interface GreyImage {
@@ -193,4 +194,30 @@ function filterTaps(from: number, to: number): readonly Taps[] {
     const sum = raw.reduce((total, weight) => total + weight, 0);
     return { first, weights: raw.map((weight) => weight / sum) };
   });
+}
+
+/** The value below which `share` (0 to 1) of the values lie; 0 of none. */
+export function quantile(values: Float32Array, share: number): number {
+  if (values.length === 0) return 0;
+  return select(values.slice(), Math.round(share * (values.length - 1)));
+}
+
+/** As many values tell a median well enough. */
+const MEDIAN_SAMPLE = 1024;
+
+/** The middle value (or its middle size, signs apart), of evenly chosen ones where there are many. */
+export function median(values: Float32Array, { absolute = false } = {}): number {
+  const step = Math.max(1, Math.ceil(values.length / MEDIAN_SAMPLE));
+  const few = new Float32Array(Math.floor(values.length / step));
+  for (let at = 0; at < few.length; at++) {
+    const value = values[at * step] as number;
+    few[at] = absolute ? Math.abs(value) : value;
+  }
+  return few.length === 0 ? 0 : select(few, Math.round(0.5 * (few.length - 1)));
+}
+
+/** What would stand at `place` if `values` were sorted; moves them about. */
+function select(values: Float32Array, place: number): number {
+  quickselect(values, place);
+  return values[place] as number;
 }

@@ -11,10 +11,10 @@ import {
   type GreyImage,
   mapValues,
   placeOn,
+  quantile,
   resample,
   type Size,
 } from './grey-image.js';
-import { quantile } from './order-statistics.js';
 import { waysToRead } from './split-signs.js';
 
 /** Shape of one model input: `[h, w, c]`, with 1 or 3 channels. */

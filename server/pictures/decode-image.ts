@@ -1,8 +1,8 @@
 /** From the bytes of an uploaded image to upright RGBA pixels, within limits that hold before any pixel is decoded. */
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import type { RgbaImage } from '../../lib/digits/colour-planes.js';
+import { createSlots } from '../../lib/system/slots.js';
 import { HttpProblem } from '../problems.js';
-import { createSlots } from '../slots.js';
 import { type ImageType, sniffImageType } from './image-type.js';
 
 /** An uploaded picture, upright and no larger than the server works with. */
@@ -24,8 +24,8 @@ const LARGE_PIXELS = 4_000_000;
  * is always left, and small pictures never wait for large ones.
  */
 const decoding = {
-  small: createSlots({ running: 2, waiting: Number.POSITIVE_INFINITY }),
-  large: createSlots({ running: 1, waiting: Number.POSITIVE_INFINITY }),
+  small: createSlots(2),
+  large: createSlots(1),
 };
 
 /** Larger pictures are shrunk to this side at once: far more detail than any model input here, and cheap. */
@@ -103,17 +103,16 @@ function headersOf(bytes: Uint8Array, type: ImageType): Promise<Metadata> {
 export async function decodeImage(bytes: Uint8Array): Promise<GivenImage> {
   const { type, ...sides } = await readSides(bytes);
   const pixels = sides.width * sides.height;
-  const release = await decoding[pixels > LARGE_PIXELS ? 'large' : 'small'].acquire(undefined, pixels);
-  try {
+  const slots = decoding[pixels > LARGE_PIXELS ? 'large' : 'small'];
+  const decodeInTurn = async () => {
     const { data, info } = await decode(bytes, type);
     const { width, height } = info;
     // Only what has been shrunk had another size; asking costs as much as decoding a small picture.
     const isAsGiven = Math.max(width, height) < WORKING_SIDE;
     const original = isAsGiven ? { width, height } : (await headersOf(bytes, type)).autoOrient;
     return { width, height, values: data, original };
-  } finally {
-    release?.();
-  }
+  };
+  return slots.use(decodeInTurn, { cost: pixels });
 }
 
 function decode(bytes: Uint8Array, type: ImageType) {

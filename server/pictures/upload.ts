@@ -1,9 +1,9 @@
 /** Takes one uploaded image into memory, within limits that are decided before any handler runs. */
 import type { Request, RequestHandler, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
+import { createSlots } from '../../lib/system/slots.js';
 import { createRoom } from '../held-bytes.js';
 import { HttpProblem } from '../problems.js';
-import { createSlots } from '../slots.js';
 import { readSides } from './decode-image.js';
 
 /** The multipart field that carries the image. */
@@ -44,8 +44,8 @@ const GONE = 'the client has its answer or is gone';
  */
 export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
   const { maxFileBytes, maxHeldBytes, maxRunning, maxWaiting } = limits;
-  const small = createSlots({ running: maxRunning, waiting: maxWaiting });
-  const large = createSlots({ running: Math.min(LARGE_RUNNING, maxRunning), waiting: maxWaiting });
+  const small = createSlots(maxRunning, { waiting: maxWaiting });
+  const large = createSlots(Math.min(LARGE_RUNNING, maxRunning), { waiting: maxWaiting });
   const parse = multer({
     storage: createBoundedMemory(maxHeldBytes),
     limits: {
@@ -76,7 +76,7 @@ export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
       const gone = new AbortController();
       response.once('close', () => gone.abort(GONE));
       const slots = pixels > LARGE_PIXELS ? large : small;
-      const release = await slots.acquire(gone.signal, pixels);
+      const release = await slots.acquire({ signal: gone.signal, cost: pixels });
       if (gone.signal.aborted) return release?.();
       if (release === undefined) throw tooMany();
       response.once('close', release);
