@@ -1,14 +1,14 @@
 /** The aggregator's main path: client updates in files → the next global model in a file. */
 import { dirname, join } from 'node:path';
 import { ThresholdError } from '../lib/core/errors.js';
-import { type PrivacyRecord, privacyAfter } from '../lib/federation/privacy/privacy-record.js';
+import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import type { NoiseFile } from '../lib/formats/noise-file.js';
+import type { AggregateResult } from '../lib/formats/results.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type Account, admitUpdates, readParent } from './admitted-updates.js';
-import type { Rejection } from './candidates.js';
 import { openState } from './open-state.js';
 import type { ClientSources } from './round-clients.js';
 import { checkStateOptions, type StateFiles } from './state-options.js';
@@ -36,22 +36,6 @@ export interface AggregateOptions extends StateFiles, ClientSources {
   readonly noiseFile?: string | undefined;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal;
-}
-
-/** What came of it. */
-export interface AggregateResult {
-  /** Number of updates in the average. */
-  readonly updates: number;
-  /** Their examples in total, which are the weights of the average. */
-  readonly examples: number;
-  readonly rejected: readonly Rejection[];
-  /** sha256 of the new global model's file. */
-  readonly sha256: string;
-  /** sha256 of the file of the server optimizer's state, where one was asked for. */
-  readonly state?: string;
-  /** Spent after this round, where rounds were private and all alike. */
-  readonly privacy?: PrivacyRecord;
-  readonly seconds: number;
 }
 
 /**

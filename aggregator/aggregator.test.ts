@@ -13,10 +13,11 @@ import { writeHdf5 } from '../lib/formats/hdf5/hdf5-writer.js';
 import { writeFacts } from '../lib/formats/keras/client-update-file.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import type { AggregateResult } from '../lib/formats/results.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { fixturePath } from '../test/keras-fixtures.js';
 import { runCommand } from '../test/program-host.js';
-import { type AggregateResult, aggregate } from './aggregate.js';
+import { aggregate } from './aggregate.js';
 
 const GLOBAL: KerasFile = {
   modelConfig: {

@@ -5,6 +5,7 @@ import { DataError, isFedbatchError, UsageError } from '../lib/core/errors.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
 import { OtherArraysError, readUpdateFacts } from '../lib/formats/keras/keras-hdf5.js';
+import type { Rejection } from '../lib/formats/results.js';
 import { readAhead } from './read-ahead.js';
 import type { RoundClients } from './round-clients.js';
 
@@ -14,12 +15,6 @@ export interface UpdateCandidate {
   readonly facts: UpdateFacts | undefined;
   /** What the file has to be, where its client reported that. */
   readonly sha256?: string;
-}
-
-/** A file that does not count, and why. */
-export interface Rejection {
-  readonly file: string;
-  readonly reason: string;
 }
 
 /** Where updates are looked for. */

@@ -11,7 +11,8 @@ import {
 } from '../lib/cli/strategy-options.js';
 import { UsageError } from '../lib/core/errors.js';
 import { strategies } from '../lib/federation/strategies/strategy-settings.js';
-import type { AggregateOptions, AggregateResult } from './aggregate.js';
+import type { AggregateResult } from '../lib/formats/results.js';
+import type { AggregateOptions } from './aggregate.js';
 
 interface Flags extends StrategyFlags {
   readonly dir?: string;

@@ -8,10 +8,11 @@ import type { StrategySettings } from '../lib/federation/strategies/strategy-set
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { encodeGroup, type GroupFile } from '../lib/formats/group-file.js';
+import type { AggregateResult } from '../lib/formats/results.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { admitUpdates, readParent } from './admitted-updates.js';
-import { type AggregateResult, tooFew } from './aggregate.js';
+import { tooFew } from './aggregate.js';
 import { openGroups } from './groups.js';
 import { openState } from './open-state.js';
 import type { ClientSources } from './round-clients.js';

@@ -11,11 +11,11 @@ import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import type { AggregateResult } from '../lib/formats/results.js';
 import { readServerState } from '../lib/formats/server-state-file.js';
 import { killedAt } from '../test/processes.js';
 import { runCommand } from '../test/program-host.js';
 import { programPath } from '../test/programs.js';
-import type { AggregateResult } from './aggregate.js';
 
 const modelConfig = {
   class_name: 'Sequential',

@@ -5,6 +5,7 @@ import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
+import type { DatasetResult } from '../lib/formats/results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { formatBytes, formatSeconds } from '../lib/observability/format.js';
 import { cacheDirectory, type Provided } from './cache.js';
@@ -111,7 +112,8 @@ async function tell({ file, skipped }: Provided, { startedAt, reporter }: Tellin
       ? `Nothing to do: ${file} is there and whole.`
       : `Wrote ${file} (${formatBytes(sizeBytes)}) in ${formatSeconds(seconds)}.`,
   );
-  process.stdout.write(`${JSON.stringify({ file, sizeBytes, sha256, seconds, skipped })}\n`);
+  const result: DatasetResult = { file, sizeBytes, sha256, seconds, skipped };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 
 async function listDatasets(): Promise<string> {

@@ -7,9 +7,9 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { BACKEND_REGISTRY, backendTitle } from '../lib/engine/engine-registry.js';
 import { trialInChild } from '../lib/engine/trial-process.js';
+import type { Findings } from '../lib/formats/results.js';
 import { runProgramFile } from '../test/programs.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
-import type { Findings } from './examine.js';
 import { formatFindings } from './report.js';
 
 const onnxCpu = BACKEND_REGISTRY.find((each) => backendTitle(each) === 'onnx/cpu');

@@ -13,7 +13,8 @@ import {
 import { EngineUnavailableError } from '../lib/engine/engine-unavailable.js';
 import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { type TrialResult, trialInChild } from '../lib/engine/trial-process.js';
-import { inspectMachine, type Machine } from './machine.js';
+import type { BackendFinding, Findings } from '../lib/formats/results.js';
+import { inspectMachine } from './machine.js';
 
 /** How to examine. */
 export interface ExamineOptions {
@@ -24,42 +25,10 @@ export interface ExamineOptions {
   readonly threads: number;
 }
 
-/** One row of the table. */
-export interface BackendFinding {
-  readonly engine: string;
-  readonly backend: string;
-  readonly device: 'cpu' | 'gpu';
-  readonly installed: boolean;
-  /** Of the library under it; null where it is not installed. */
-  readonly version: string | null;
-  readonly works: boolean;
-  /** What a training session says that it runs on. */
-  readonly session: string | null;
-  readonly threads: number;
-  /** Training speed of the default CNN at batch 100. */
-  readonly imagesPerSecond: number | null;
-  /** Examples per measured step; 100 where it is fast enough. */
-  readonly batch: number | null;
-  /** Why it does not work, or was not measured. */
-  readonly reason: string | null;
-  /** Whether images are stored in blocks of channels, or why not. */
-  readonly blockedImages: string | null;
-  /** What to type where it is not installed. */
-  readonly install: string | null;
-}
-
 /** What doctor found, and the error that a program would end with where nothing is chosen. */
 export interface Examination {
   readonly findings: Findings;
   readonly refusal: EngineUnavailableError | undefined;
-}
-
-/** What doctor found. */
-export interface Findings {
-  readonly machine: Machine;
-  readonly backends: readonly BackendFinding[];
-  /** What the choice (`auto` by default) comes to; the engine is null where nothing works. */
-  readonly chosen: { readonly engine: string | null; readonly why: string };
 }
 
 /** A first start from a cold disk takes its time; a measurement runs a whole step over, however slow. */

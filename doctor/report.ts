@@ -1,8 +1,7 @@
 /** What doctor found, for people: the machine, a table of the backends, what to do about the missing ones. */
 import { styleText } from 'node:util';
+import type { BackendFinding, Findings, Machine } from '../lib/formats/results.js';
 import { formatBytes } from '../lib/observability/format.js';
-import type { BackendFinding, Findings } from './examine.js';
-import type { Machine } from './machine.js';
 
 /** How to write it. */
 export interface ReportStyle {

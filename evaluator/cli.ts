@@ -15,6 +15,7 @@ import { ThresholdError } from '../lib/core/errors.js';
 import { type AccuracyReport, formatAccuracyLine } from '../lib/engine/accuracy-report.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { compactJson } from '../lib/formats/files/json-document.js';
+import type { EvaluateResult, EvaluateResults } from '../lib/formats/results.js';
 
 interface EvaluateFlags extends EngineFlags {
   readonly model: readonly [string, ...string[]];
@@ -67,7 +68,9 @@ Example:
       for (const report of reports) process.stdout.write(`${formatAccuracyLine(report)}\n`);
       const results = reports.map(({ accuracy, loss, examples }) => ({ accuracy, loss, examples }));
       const [only, ...others] = results;
-      leaveResult(only !== undefined && others.length === 0 ? only : { models: results });
+      const result: EvaluateResult | EvaluateResults =
+        only !== undefined && others.length === 0 ? only : { models: results };
+      leaveResult(result);
       const missed = reports.find(({ accuracy }) => minAccuracy !== undefined && accuracy < minAccuracy);
       if (missed !== undefined) {
         throw new ThresholdError(

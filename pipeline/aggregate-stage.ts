@@ -1,28 +1,13 @@
 /** A round's aggregation on this machine: the updates of the clients that reported become the next global model. */
 import { basename } from 'node:path';
-import { z } from 'zod';
 import { sha256 } from '../lib/formats/files/read-file.js';
-import { privacySpentSchema } from '../lib/formats/strategy-record.js';
+import { aggregateResultSchema, type Rejection, rejectionSchema } from '../lib/formats/results.js';
 import { concludeAggregation, failAggregation, tellAggregated } from './aggregate-record.js';
 import { aggregateCommand, stateFiles } from './commands/stage-commands.js';
 import { type LocalRun, stopwatch } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { AggregateOutcome, AggregateTask, ClientResult, GlobalModel, RejectedUpdate } from './runner.js';
 import { lastJsonLine, runStage } from './stage-process.js';
-
-/** An update that did not count: in the result, and in a warning of its own for when there is no result. */
-const rejectionSchema = z.object({ file: z.string(), reason: z.string() });
-type Rejection = z.infer<typeof rejectionSchema>;
-
-/** The last line that the aggregator writes to stdout. */
-export const aggregateResultSchema = z.object({
-  updates: z.int(),
-  examples: z.int(),
-  rejected: z.array(rejectionSchema),
-  sha256: z.string(),
-  state: z.string().optional(),
-  privacy: privacySpentSchema.optional(),
-});
 
 /**
  * Aggregates the updates of a round into the model that the next one starts from, unless that lies there and was made

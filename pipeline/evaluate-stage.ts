@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
+import { accuracyRecordSchema } from '../lib/formats/accuracy-record.js';
 import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
@@ -15,12 +16,12 @@ import type { EvaluateTask, Evaluation, GlobalModel } from './runner.js';
 import { runStage } from './stage-process.js';
 
 /** What the pipeline reads of `accuracy.json`; a loss that is not finite is null there. */
-const accuracySchema = z.object({
-  sha256: z.string(),
-  examples: z.int(),
-  loss: z.number().nullable(),
-  accuracy: z.number(),
-  seconds: z.number().optional(),
+const accuracySchema = accuracyRecordSchema.pick({
+  sha256: true,
+  examples: true,
+  loss: true,
+  accuracy: true,
+  seconds: true,
 });
 
 /** Up to so many clients of a round have their own models tested: a person can still compare them. */

@@ -1,12 +1,10 @@
 /** The events of a run: `metrics.jsonl`, one JSON object per line and event, added to and never rewritten. */
 import { appendFile, readFile, truncate } from 'node:fs/promises';
+import type { RunEvent } from '../lib/formats/metrics-event.js';
 
-/** One event; `time` is added. */
-export type Metric = Readonly<Record<string, unknown>> & { readonly event: string };
-
-/** Adds events to the file. */
+/** Adds events to the file, each with its time. */
 export interface MetricsFile {
-  append(metric: Metric): Promise<void>;
+  append(event: RunEvent): Promise<void>;
 }
 
 /** Opens the `metrics.jsonl` at `path`; a last line that a killed process left unfinished is dropped. */
@@ -15,7 +13,6 @@ export async function openMetrics(path: string): Promise<MetricsFile> {
   const end = bytes === undefined ? 0 : bytes.lastIndexOf(0x0a) + 1;
   if (bytes !== undefined && end < bytes.length) await truncate(path, end);
   return {
-    append: (metric) =>
-      appendFile(path, `${JSON.stringify({ time: new Date().toISOString(), ...metric })}\n`),
+    append: (event) => appendFile(path, `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`),
   };
 }

@@ -1,8 +1,10 @@
 /** What a run tells at its end: a short report for people, or one line for machines. */
 import { relative } from 'node:path';
 import { formatPrivacy } from '../lib/federation/privacy/privacy-record.js';
+import type { RunSummary } from '../lib/formats/results.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
-import { formatDuration, formatTable } from '../lib/observability/format.js';
+import { formatDuration, formatTable, roundTo } from '../lib/observability/format.js';
+
 import type { Ending } from './ending.js';
 import { count } from './local-run.js';
 import type { StageSeconds } from './stage-clock.js';
@@ -22,15 +24,8 @@ const TABLE_ROWS = 20;
  * The result for machines. A loss that is not finite is null in JSON; with a target there is `targetReached`, and
  * `roundsToTarget` where it is true; privacy stands there only where it was asked for.
  */
-export function resultFacts(result: RunResult): Readonly<Record<string, unknown>> {
+export function resultFacts(result: RunResult): RunSummary {
   const { last, best, rounds, stopped, target, participation, seconds, volume, lastRound } = result;
-  const { split, train, aggregate, evaluate, total } = seconds;
-  const rounded = Object.fromEntries(
-    Object.entries({ split, train, aggregate, evaluate, total }).map(([stage, spent]) => [
-      stage,
-      Math.round(spent * 1000) / 1000,
-    ]),
-  );
   return {
     accuracy: last.evaluation.accuracy,
     loss: last.evaluation.loss,
@@ -39,8 +34,14 @@ export function resultFacts(result: RunResult): Readonly<Record<string, unknown>
     ...(target === undefined ? {} : { targetReached: target.rounds !== undefined }),
     ...(target?.rounds === undefined ? {} : { roundsToTarget: target.rounds }),
     best: { round: best.round, accuracy: best.evaluation.accuracy, sha256: best.global.sha256 },
-    participation,
-    seconds: rounded,
+    participation: { ...participation },
+    seconds: {
+      split: roundTo(seconds.split, 3),
+      train: roundTo(seconds.train, 3),
+      aggregate: roundTo(seconds.aggregate, 3),
+      evaluate: roundTo(seconds.evaluate, 3),
+      total: roundTo(seconds.total, 3),
+    },
     sha256: last.global.sha256,
     volume,
     privacy: lastRound.aggregate?.privacy,

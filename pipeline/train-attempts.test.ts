@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import type { Manifest } from '../lib/formats/manifest.js';
+import type { RunEvent } from '../lib/formats/metrics-event.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { silentReporter } from '../lib/observability/events.js';
 import type { LocalRun } from './local-run.js';
-import type { Metric } from './metrics.js';
 import { runStage } from './stage-process.js';
 import { attemptTraining, type Deadline, deadlineIn } from './train-attempts.js';
 import type { ClientTrainer } from './train-client.js';
@@ -46,7 +46,7 @@ async function attempt(
   { retries = 2, deadline, signal = new AbortController().signal }: Partial<Options> = {},
 ) {
   let started = 0;
-  const metrics: Metric[] = [];
+  const metrics: RunEvent[] = [];
   const run: LocalRun = {
     ...{ paths: volumePaths('volume'), settings, jobs: 1, threads: 1, cores: 1, toldEngines: new Set() },
     ...{ reporter: silentReporter, signal, tolerance: { retries } },
@@ -63,7 +63,7 @@ async function attempt(
   const outcome = await attemptTraining(run, { task, trainer, deadline }).catch((error: unknown) => ({
     thrown: error,
   }));
-  return { outcome, started, metrics };
+  return { outcome, started, retried: metrics.filter((each) => each.event === 'retry') };
 }
 
 interface Options {
@@ -74,15 +74,15 @@ interface Options {
 
 describe('attemptTraining', () => {
   it('tries crashes, kills and bugs again, tells each, and reports the success', async () => {
-    const { outcome, started, metrics } = await attempt(['crash', 'vanish', 'succeed']);
+    const { outcome, started, retried } = await attempt(['crash', 'vanish', 'succeed']);
     assert.deepEqual(outcome, { reported: client });
     assert.equal(started, 3);
     assert.deepEqual(
-      metrics.map(({ event, round, client, retry }) => ({ event, round, client, retry })),
+      retried.map(({ event, round, client, retry }) => ({ event, round, client, retry })),
       [1, 2].map((retry) => ({ event: 'retry', round: 2, client: 4, retry })),
     );
-    assert.match(String(metrics[0]?.reason), /^was ended by SIGABRT: Segmentation fault, or so$/);
-    assert.equal(metrics[1]?.reason, 'was killed (SIGKILL), perhaps because memory ran out');
+    assert.match(String(retried[0]?.reason), /^was ended by SIGABRT: Segmentation fault, or so$/);
+    assert.equal(retried[1]?.reason, 'was killed (SIGKILL), perhaps because memory ran out');
   });
 
   it('gives up after the last retry, with the last reason', async () => {

@@ -1,6 +1,6 @@
 /** One client's training on this machine: a trainer process, and what it reports. */
-import { z } from 'zod';
 import type { Manifest } from '../lib/formats/manifest.js';
+import { type TrainResult, trainResultSchema } from '../lib/formats/results.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
 import { trainCommand } from './commands/stage-commands.js';
 import { type LocalRun, tell } from './local-run.js';
@@ -29,18 +29,6 @@ export interface ClientTask {
  */
 export type ClientTrainer = (run: LocalRun, task: ClientTask) => Promise<ClientRecord>;
 
-/** The last line that a trainer writes to stdout. */
-export const trainResultSchema = z.object({
-  client: z.int(),
-  round: z.int(),
-  examples: z.int().positive(),
-  seconds: z.number(),
-  loss: z.number().nullable(),
-  accuracy: z.number(),
-  engine: z.string(),
-  sha256: z.string(),
-});
-
 /** Trains one client in a process of its own. */
 export const trainInProcess: ClientTrainer = async (run, task) => {
   const stage = trainerStage(run, task);
@@ -60,7 +48,7 @@ export function trainerStage(run: LocalRun, { task, client }: ClientTask): Stage
   return { ...trainCommand(run, task, client), rounds: run.settings.federation.rounds };
 }
 
-function clientRecord({ data, client }: ClientTask, result: z.infer<typeof trainResultSchema>): ClientRecord {
+function clientRecord({ data, client }: ClientTask, result: TrainResult): ClientRecord {
   const { examples, seconds, loss, accuracy, engine, sha256 } = result;
   const shard = data.shards[client]?.sha256 ?? '';
   return { client, examples, seconds, loss, accuracy, engine, shard, sha256 };

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
+import type { ReportResult } from '../lib/formats/results.js';
 
 interface ReportFlags {
   readonly volume: string;
@@ -25,7 +26,8 @@ export function reportCommand({ reporter }: ProgramContext): Command {
         const { exitCode, reason, next } = failure;
         reporter.info(`The run failed: ${placeOfFailure(failure)}, exit code ${exitCode}. ${reason} ${next}`);
       }
-      process.stdout.write(`${JSON.stringify({ file, rounds, state: state?.kind, failure })}\n`);
+      const result: ReportResult = { file, rounds, state: state?.kind, failure };
+      process.stdout.write(`${JSON.stringify(result)}\n`);
     });
 }
 

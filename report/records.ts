@@ -2,6 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
+import { accuracyRecordSchema } from '../lib/formats/accuracy-record.js';
 import { type Confusion, confusionsIn } from '../lib/formats/confusions.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';
@@ -20,7 +21,7 @@ export interface RunRecords {
   readonly manifest?: Manifest | undefined;
   /** In the order of the rounds. */
   readonly rounds: readonly RoundRecord[];
-  readonly accuracy?: AccuracyRecord | undefined;
+  readonly accuracy?: ReportedAccuracy | undefined;
   /** Seconds of each stage in every session: a run that was stopped and went on has several. */
   readonly sessions: readonly Session[];
   /** How the last session stands; undefined where there is no metrics.jsonl. */
@@ -32,21 +33,14 @@ export type RunState =
   | { readonly kind: 'begun' | 'finished'; readonly time: string }
   | { readonly kind: 'failed'; readonly time: string; readonly failure: RunFailure };
 
-const count = z.int().nonnegative();
-const loss = z.number().nullable();
-
-const accuracySchema = z.object({
-  sha256: z.string(),
-  examples: count,
-  loss,
-  accuracy: z.number(),
-  /** Of every class, or of those that occur. */
-  perClass: z.array(z.object({ class: count, examples: count, accuracy: z.number().nullable() })),
-  confusions: z.custom<readonly Confusion[]>((value) => value !== undefined, 'expected confusions'),
-});
+const accuracySchema = accuracyRecordSchema
+  .pick({ sha256: true, examples: true, loss: true, accuracy: true, perClass: true })
+  .extend({
+    confusions: z.custom<readonly Confusion[]>((value) => value !== undefined, 'expected confusions'),
+  });
 
 /** What the last accuracy test found: `accuracy.json`. */
-export type AccuracyRecord = z.infer<typeof accuracySchema>;
+export type ReportedAccuracy = z.infer<typeof accuracySchema>;
 
 const time = z.string();
 
@@ -96,7 +90,7 @@ async function readRounds(paths: VolumePaths): Promise<readonly RoundRecord[]> {
   return rounds;
 }
 
-async function readAccuracy(path: string): Promise<AccuracyRecord> {
+async function readAccuracy(path: string): Promise<ReportedAccuracy> {
   const record = parseJson(await readFile(path, 'utf8'));
   const confusions = typeof record === 'object' && record !== null ? confusionsIn(record) : undefined;
   const parsed = accuracySchema.safeParse({ ...(record as object | undefined), confusions });

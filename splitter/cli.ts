@@ -8,6 +8,7 @@ import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-optio
 import { UsageError } from '../lib/core/errors.js';
 import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/hold-out.js';
 import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
+import type { SplitSummary } from '../lib/formats/results.js';
 
 interface SplitFlags extends PartitionFlags {
   readonly data: string;
@@ -96,7 +97,14 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
           ? `Nothing to do: ${savedir} holds this split already, and its checksums hold.`
           : `Split ${examples} examples into ${shards.length} shards and ${test.examples} for the test in ${seconds} s.`,
       );
-      const result = { shards: shards.length, examples, test: test.examples, seconds, savedir, skipped };
+      const result: SplitSummary = {
+        shards: shards.length,
+        examples,
+        test: test.examples,
+        seconds,
+        savedir,
+        skipped,
+      };
       tellResult(result);
     });
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { writeTinyDataset } from './datasets.js';
+import { requireValid } from './json-schemas.js';
 import { lastLine, runProgramFile } from './programs.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
@@ -17,6 +18,8 @@ test('the stages by hand and fedbatch run end with the same model', async (t) =>
   const fedbatch = async (...args: readonly string[]): Promise<string> => {
     const { exitCode, stdout, stderr } = await runProgramFile('cli', args, { cwd: directory });
     assert.equal(exitCode, 0, `${args.join(' ')}: ${stderr}`);
+    // What evaluate prints is for people.
+    if (args[0] !== 'evaluate') requireValid(`${args[0]}-result`, JSON.parse(lastLine(stdout)));
     return lastLine(stdout);
   };
   const settings = ['--seed', '5', '--batch', '30'];

@@ -63,7 +63,7 @@ test('the help lists every command, and each explains its options', async () => 
 test('the commands that the guides show exist', () => {
   const guides = ['README.md', 'CONTRIBUTING.md'].filter((path) => existsSync(join(projectRoot, path)));
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-  const overview = read('cli.ts');
+  const overview = read('commands.ts');
   for (const guide of guides) {
     for (const [, script = ''] of read(guide).matchAll(/\bnpm run ([a-z:-]+)/g)) {
       assert.ok(script in scripts, `${guide} shows npm run ${script}, which package.json does not have`);

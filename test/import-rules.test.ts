@@ -64,7 +64,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders whose tests and tools may look anywhere. */
-const FREE = ['test', 'bench', 'scripts', ''];
+const FREE = ['test', 'bench', 'reference', 'scripts', ''];
 
 /** Tests, and the suite that tests share, may look anywhere: they make their input with whatever makes it best. */
 const isTest = (path: string) => path.endsWith('.test.ts') || path.includes('/conformance/');

@@ -10,6 +10,7 @@ import { execa } from 'execa';
 import { z } from 'zod';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
 import { writeTinyDataset } from './datasets.js';
+import { requireValid, requireValidFile, requireValidLines } from './json-schemas.js';
 import { runningWith } from './processes.js';
 import { runCommand } from './program-host.js';
 import { eventsOf, temporaryFiles, waitFor } from './runs.js';
@@ -154,6 +155,17 @@ test('a run leaves the volume as the stages and the user expect it, and learns',
     names.filter((name) => name !== 'update'),
     ['start', 'split', ...round, ...round, 'end'],
   );
+});
+
+test('its records and its last line are as docs/schemas says', () => {
+  const { volume, line } = finished;
+  requireValidFile('run', join(volume, 'run.json'));
+  requireValidFile('manifest', join(volume, 'data/manifest.json'));
+  requireValidFile('round', join(volume, 'rounds/0001/round.json'));
+  requireValidFile('round', join(volume, 'rounds/0002/round.json'));
+  requireValidFile('accuracy', join(volume, 'accuracy.json'));
+  requireValidLines('metrics-event', join(volume, 'metrics.jsonl'));
+  requireValid('run-result', line);
 });
 
 test('the same command skips everything and ends with the same model', async () => {

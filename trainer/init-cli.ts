@@ -8,6 +8,7 @@ import { parameterCount } from '../lib/core/weights.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import type { InitResult } from '../lib/formats/results.js';
 import type { ModelName } from '../lib/model/model-zoo.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { makeInitialModel } from './initial-model.js';
@@ -44,7 +45,12 @@ Example:
       const examples = await readShard(data, { part: 'train', tell });
       const { file, model } = await makeInitialModel(examples, data, options);
       const sha256 = await writeKerasFile(out, file);
-      tellResult({ model: options.model, parameters: parameterCount(model.weights), sha256 });
+      const result: InitResult = {
+        model: options.model,
+        parameters: parameterCount(model.weights),
+        sha256,
+      };
+      tellResult(result);
     });
 }
 

@@ -6,26 +6,11 @@ import { prepareEngines } from '../lib/engine/prepare-engines.js';
 import { planLocalWork } from '../lib/federation/local-work.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import type { TrainResult } from '../lib/formats/results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import { readStartingPoint, type StartingPoint } from './starting-point.js';
 import type { TrainerMessage, TrainRequest, TrainWorkerMessage, WorkerOutcome } from './train-request.js';
-
-/** What a training program prints as its result. */
-export interface TrainResult {
-  readonly client: number;
-  readonly round: number;
-  readonly examples: number;
-  /** From program start to written update. */
-  readonly seconds: number;
-  /** Mean training loss and accuracy over the last epoch. */
-  readonly loss: number;
-  readonly accuracy: number;
-  /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
-  readonly engine: string;
-  /** Of the update's file. */
-  readonly sha256: string;
-}
 
 /**
  * Trains and writes the update to `saveModel`, atomically; an interrupted or failed training writes nothing.

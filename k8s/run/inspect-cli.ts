@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { integerOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
+import type { DeletedRun } from '../../lib/formats/results.js';
 import type { ClusterApi } from './cluster-api.js';
 import { addClusterOptions, type ClusterFlags, destinationOf } from './cluster-options.js';
 import { runName } from './names.js';
@@ -77,7 +78,8 @@ export function deleteCommand(context: ProgramContext): Command {
       reporter.info(
         `Deleted ${jobs} Job${jobs === 1 ? '' : 's'} of the run ${flags.run}; its files stay on the volume.`,
       );
-      process.stdout.write(`${JSON.stringify({ run: flags.run, jobs })}\n`);
+      const result: DeletedRun = { run: flags.run, jobs };
+      process.stdout.write(`${JSON.stringify(result)}\n`);
     });
 }
 

@@ -1,14 +1,21 @@
 /** The runner of a cluster: each step of a round is a Job; what the volume or an earlier Job holds is not done again. */
-import { z } from 'zod';
 import { StageError } from '../../lib/core/errors.js';
+import {
+  type AggregateResult,
+  aggregateResultSchema,
+  evaluateResultSchema,
+  type FinishedRound,
+  initResultSchema,
+  type Opened,
+} from '../../lib/formats/results.js';
 import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/formats/run-record.js';
 import { type VolumePaths, volumePaths } from '../../lib/formats/volume.js';
 import { formatSeconds } from '../../lib/observability/format.js';
-import { aggregateResultSchema, rejectedUpdates } from '../../pipeline/aggregate-stage.js';
+import { rejectedUpdates } from '../../pipeline/aggregate-stage.js';
 import { roundLearningRate } from '../../pipeline/commands/training-task.js';
 import { withLoss } from '../../pipeline/evaluate-stage.js';
 import { count, tell, tellSkipped } from '../../pipeline/local-run.js';
-import { type FinishedRound, hashOfSelected } from '../../pipeline/record/open.js';
+import { hashOfSelected } from '../../pipeline/record/open.js';
 import { failureOf, missedAccuracy } from '../../pipeline/run-failure.js';
 import type { GlobalModel, Runner } from '../../pipeline/runner.js';
 import { type RunResult, resultFacts } from '../../pipeline/summary.js';
@@ -16,19 +23,14 @@ import { ensureJob, removeJob } from './ensure-job.js';
 import { hasResults, podOfJob, readResult } from './job-result.js';
 import { jobSeconds } from './job-status.js';
 import { type JobPlan, type PlannedJob, recorderName, type StageJobs } from './stage-jobs.js';
-import type { OpenedVolume } from './start.js';
 import { readTrained, type Trained } from './train-outcome.js';
 import { type EndedJob, type WaitContext, type WaitedJob, waitForJob } from './wait-for-job.js';
-
-/** What the evaluator leaves; a loss that is not finite is null. */
-const evaluationSchema = z.object({ accuracy: z.number(), loss: z.number().nullable(), examples: z.int() });
-const initialSchema = z.object({ sha256: z.string() });
 
 /** What a runner works with. */
 export interface KubeRun extends WaitContext {
   readonly plan: JobPlan;
   readonly jobs: StageJobs;
-  readonly opened: OpenedVolume;
+  readonly opened: Opened;
   readonly minAccuracy?: number | undefined;
 }
 
@@ -55,7 +57,7 @@ interface OpenRound extends Trained {
     readonly quorum?: number;
   };
   readonly trainSeconds: number;
-  readonly aggregated?: z.infer<typeof aggregateResultSchema> & { readonly seconds: number };
+  readonly aggregated?: AggregateResult;
 }
 
 /** The runner of a cluster, and what it does once the rounds are over. */
@@ -93,7 +95,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       }
       const ended = await runJobToEnd(jobs.init(), { title: 'init' }, run);
       const pod = podOfJob(ended, 'init');
-      const { sha256 } = await readResult(pod, { container: 'init', schema: initialSchema }, run);
+      const { sha256 } = await readResult(pod, { container: 'init', schema: initResultSchema }, run);
       tellDone(run, { stage: 'init' }, ended, what);
       return { file, sha256 };
     },
@@ -156,7 +158,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       const facts = { ...start, aggregate, seconds: { train: trainSeconds, aggregate: aggregate.seconds } };
       const ended = await runJobToEnd(jobs.evaluate(task, facts), waitedFor('evaluate', round), run);
       const pod = podOfJob(ended, `evaluate round ${round}`);
-      const result = await readResult(pod, { container: 'evaluator', schema: evaluationSchema }, run);
+      const result = await readResult(pod, { container: 'evaluator', schema: evaluateResultSchema }, run);
       tellDone(run, { stage: 'evaluate', round }, ended, describeEvaluation(result));
       return { ...result, loss: result.loss ?? Number.NaN };
     },

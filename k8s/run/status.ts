@@ -1,5 +1,6 @@
 /** `fedbatch k8s status`: where the runs of a namespace stand, Job by Job. */
 import type { CoreV1Event, V1Job } from '@kubernetes/client-node';
+import type { JobRow } from '../../lib/formats/results.js';
 import { formatTable } from '../../lib/observability/format.js';
 import type { ClusterApi } from './cluster-api.js';
 import { jobSeconds, jobState } from './job-status.js';
@@ -7,24 +8,6 @@ import { NOT_STARTED_ANNOTATION, ROUND_LABEL, RUN_LABEL, runSelector, STAGE_LABE
 import { parseObject, podEnding, podPhase } from './pod-status.js';
 import { nameOf } from './types.js';
 import { whyWaiting } from './why-waiting.js';
-
-/** One Job of a run. */
-export interface JobRow {
-  readonly run: string;
-  readonly job: string;
-  readonly stage: string;
-  readonly round: number | null;
-  readonly state: 'running' | 'complete' | 'failed';
-  readonly pods: {
-    readonly wanted: number;
-    readonly active: number;
-    readonly done: number;
-    readonly failed: number;
-  };
-  readonly seconds: number;
-  /** Why it has failed, or what it and its pods wait for. */
-  readonly note: string;
-}
 
 /** The Jobs of a run, or of all runs, in the order in which they were made. */
 export async function jobsOfRuns(api: ClusterApi, run: string | undefined): Promise<readonly JobRow[]> {

@@ -1,10 +1,9 @@
 /** What came of a round's trainers: who reported what, who is missing and why. */
 import type { V1Pod } from '@kubernetes/client-node';
-import type { z } from 'zod';
 import { StageError, ThresholdError } from '../../lib/core/errors.js';
 import { type MissingClient, requireQuorum } from '../../lib/federation/participation.js';
+import { type TrainResult, trainResultSchema } from '../../lib/formats/results.js';
 import type { TrainTask } from '../../pipeline/runner.js';
-import { trainResultSchema } from '../../pipeline/train-client.js';
 import { readResult } from './job-result.js';
 import { NOT_STARTED_ANNOTATION, OTHER_INDEXES } from './names.js';
 import { type PodEnding, parseObject, passedOn, podEnding } from './pod-status.js';
@@ -12,7 +11,7 @@ import { indexOf, nameOf } from './types.js';
 import { type EndedJob, notStartedFor, type WaitContext } from './wait-for-job.js';
 
 /** What one client reports. */
-export type ClientReport = Omit<z.infer<typeof trainResultSchema>, 'round'>;
+export type ClientReport = Omit<TrainResult, 'round'>;
 
 /** A round's training. */
 export interface Trained {

@@ -67,7 +67,7 @@ export function normaliseFlag(argument: string): string {
 }
 
 /** Adds what all programs share and makes usage errors throw instead of ending the process. */
-function addCommonOptions(program: Command): Command {
+export function addCommonOptions(program: Command): Command {
   // The program's own folder names it `split`; what a user types, and what help shows, is `npx fedbatch split`.
   if (program.name() !== PROGRAM) program.name(`${PROGRAM} ${program.name()}`);
   program.version(packageVersion(), '--version', 'print the version');

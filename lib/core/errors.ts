@@ -12,6 +12,17 @@ export const ExitCode = {
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
+/** What each exit code tells a user. */
+export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
+  [ExitCode.ok]: 'done',
+  [ExitCode.bug]: 'a bug: please report it',
+  [ExitCode.usage]: 'wrong usage or configuration',
+  [ExitCode.data]: 'bad input data, or a volume that cannot be written',
+  [ExitCode.threshold]: 'a quorum of client updates or a required accuracy missed',
+  [ExitCode.stage]: 'a stage failed',
+  [ExitCode.interrupted]: 'interrupted',
+};
+
 /** Base of every expected failure: its message is one sentence that a user can act on. */
 export abstract class FedbatchError extends Error {
   abstract readonly exitCode: ExitCode;

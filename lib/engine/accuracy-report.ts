@@ -1,29 +1,11 @@
 /** What the accuracy test found: the content of accuracy.json and the line that it prints. */
-import type { ConfusionRecord } from '../formats/confusions.js';
-
-/** Accuracy of one class. */
-export interface ClassAccuracy {
-  readonly class: number;
-  readonly examples: number;
-  /** Share of its examples that were recognised, 0 to 1; null where there is none. */
-  readonly accuracy: number | null;
-}
+import type { AccuracyRecord } from '../formats/accuracy-record.js';
 
 /** The result of an accuracy test. */
-export interface AccuracyReport extends ConfusionRecord {
-  /** Path and sha256 of the model's file. */
-  readonly model: string;
-  readonly sha256: string;
-  /** Path of the held-out examples. */
-  readonly data: string;
+export interface AccuracyReport extends Readonly<AccuracyRecord> {
   readonly seconds: number;
-  readonly examples: number;
-  readonly correct: number;
-  /** Mean cross-entropy. */
+  /** Mean cross-entropy; in the file null where it is not finite. */
   readonly loss: number;
-  readonly accuracy: number;
-  /** Of every class; of those that occur, where the confusions are a list. */
-  readonly perClass: readonly ClassAccuracy[];
 }
 
 /** The last line of the accuracy test, in Keras' form: `10000/10000 - 3s - loss: 0.0812 - acc: 0.9753`. */

@@ -1,4 +1,5 @@
 /** What a model takes for what, in `accuracy.json`: a matrix of few classes, of many a list of what occurs. */
+import type { AccuracyRecord } from './accuracy-record.js';
 
 /** An entry of the confusion matrix: the label, what the model took it for, and how many examples. */
 export type Confusion = readonly [label: number, predicted: number, count: number];
@@ -10,16 +11,11 @@ export type Confusion = readonly [label: number, predicted: number, count: numbe
  */
 export const MOST_DENSE_CLASSES = 100;
 
-/** Either form, as it lies in the file. */
-export interface ConfusionRecord {
-  /** Of at most {@link MOST_DENSE_CLASSES} classes: `confusion[label][predicted]`, number of examples. */
-  readonly confusion?: readonly (readonly number[])[];
-  /** Of more: the entries that are not 0, by label, then by what it was taken for. */
-  readonly confusions?: readonly Confusion[];
-}
-
 /** How the entries are written, of so many classes. */
-export function confusionRecord(entries: readonly Confusion[], classes: number): ConfusionRecord {
+export function confusionRecord(
+  entries: readonly Confusion[],
+  classes: number,
+): Pick<AccuracyRecord, 'confusion' | 'confusions'> {
   return classes > MOST_DENSE_CLASSES ? { confusions: entries } : { confusion: matrixOf(entries, classes) };
 }
 

@@ -14,67 +14,86 @@ import {
 } from '../federation/pixel-scale.js';
 import { MOST_DENSE_CLASSES } from './confusions.js';
 import { PARTITION_NAME, TRAIN_NAME } from './data/virtual-shards.js';
+import { countField as count, hashField } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { compactJson, parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
 import { seededPartitionSchema } from './partition-record.js';
 
-const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits');
-const count = z.int().nonnegative();
-
-const fileFacts = { sizeBytes: count, sha256: sha256Hex };
+const fileFacts = { sizeBytes: count, sha256: hashField };
 
 const examplesSchema = z.object({
   examples: count.min(1),
-  /** Whose examples they are, where the data say so: a value of the key, or the name of the shard that was given. */
-  owner: z.string().optional(),
-  /** Examples per class, from class 0; of many classes `labelCounts` stands in its place. */
-  labelHistogram: z.array(count).optional(),
-  /** The labels that occur, ascending, each with its number of examples. */
-  labelCounts: z.array(z.tuple([count, count.min(1)])).optional(),
+  owner: z
+    .string()
+    .optional()
+    .describe(
+      'Whose examples they are, where the data say so: a value of the key, or the name of the shard that was given.',
+    ),
+  labelHistogram: z
+    .array(count)
+    .optional()
+    .describe('Examples per class, from class 0; of many classes `labelCounts` stands in its place.'),
+  labelCounts: z
+    .array(z.tuple([count, count.min(1)]))
+    .optional()
+    .describe('The labels that occur, ascending, each with its number of examples.'),
 });
 
 const shardSchema = examplesSchema.extend({
-  /** Name within the directory of the manifest. */
-  file: z.string().regex(/^(\d+|test)\.npz$/, 'expected the name of a shard, like 0.npz'),
+  file: z
+    .string()
+    .regex(/^(\d+|test)\.npz$/, 'expected the name of a shard, like 0.npz')
+    .describe('Name within the directory of the manifest.'),
   ...fileFacts,
 });
 
 /** Shards that are lists of examples, for simulations: thousands of clients share one file. */
 const virtualSchema = z.object({
-  /** All training examples. */
-  train: z.object({ file: z.literal(TRAIN_NAME), ...fileFacts }),
-  /** Which of them each client has. */
-  partition: z.object({ file: z.literal(PARTITION_NAME), ...fileFacts }),
-  /** Element k is client k's. */
-  clients: z.array(examplesSchema).min(1),
+  train: z.object({ file: z.literal(TRAIN_NAME), ...fileFacts }).describe('All training examples.'),
+  partition: z
+    .object({ file: z.literal(PARTITION_NAME), ...fileFacts })
+    .describe('Which of them each client has.'),
+  clients: z.array(examplesSchema).min(1).describe("Element k is client k's."),
 });
 
-const manifestSchema = z
+/** The manifest of a split. */
+export const manifestSchema = z
   .object({
     schemaVersion: z.literal(1),
     dataset: z.object({
-      /** Name without directories, for people. */
-      file: z.string(),
-      sha256: sha256Hex,
-      /** Share of the examples held out for testing; null where the dataset brings its own test examples. */
-      testFraction: z.number().gt(0).lt(1).nullable(),
+      file: z.string().describe('Name without directories, for people.'),
+      sha256: hashField,
+      testFraction: z
+        .number()
+        .gt(0)
+        .lt(1)
+        .nullable()
+        .describe(
+          'Share of the examples held out for testing; null where the dataset brings its own test examples.',
+        ),
     }),
-    /** How the examples were dealt: the scheme, its parameters, and the seed. */
-    partition: seededPartitionSchema,
-    /** Number of classes over all shards and the test set. */
-    classes: count.min(1),
-    /** Of one image, as it lies in the file: `[h, w]` or `[h, w, c]`. */
-    image: z.object({
-      shape: z.array(count.min(1)).min(2).max(3),
-      dtype: z.enum(['uint8', 'float32', 'float64']),
-      /** Which of these numbers are black and white, e.g. `-1..1`; nothing where they are the usual ones, or unknown. */
-      scale: z.string().refine(isScale, 'expected numbers for black and white such as -1..1').optional(),
-      /** Where the scale was not found but given. */
-      scaleIsGiven: z.literal(true).optional(),
-    }),
-    /** Element k is client k's shard, `k.npz`; none where the shards are virtual. */
-    shards: z.array(shardSchema),
+    partition: seededPartitionSchema.describe(
+      'How the examples were dealt: the scheme, its parameters, and the seed.',
+    ),
+    classes: count.min(1).describe('Number of classes over all shards and the test set.'),
+    image: z
+      .object({
+        shape: z.array(count.min(1)).min(2).max(3),
+        dtype: z.enum(['uint8', 'float32', 'float64']),
+        scale: z
+          .string()
+          .refine(isScale, 'expected numbers for black and white such as -1..1')
+          .optional()
+          .describe(
+            'Which of these numbers are black and white, e.g. `-1..1`; nothing where they are the usual ones, or unknown.',
+          ),
+        scaleIsGiven: z.literal(true).optional().describe('Where the scale was not found but given.'),
+      })
+      .describe('Of one image, as it lies in the file: `[h, w]` or `[h, w, c]`.'),
+    shards: z
+      .array(shardSchema)
+      .describe("Element k is client k's shard, `k.npz`; none where the shards are virtual."),
     virtual: virtualSchema.optional(),
     test: shardSchema,
   })
@@ -106,7 +125,8 @@ const manifestSchema = z
         complain([...path, name], `expected ${manifest.classes} counts that sum to ${examples}`);
       }
     }
-  });
+  })
+  .meta({ title: 'Manifest', description: 'data/manifest.json: what a split made, of what, and how.' });
 
 /** Whether labels ascend, below `classes`. */
 function ascend(counts: readonly LabelCount[], classes: number): boolean {

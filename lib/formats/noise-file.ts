@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { DataError } from '../core/errors.js';
 import { type Draw, drawName, keyedBits, type NoiseSource } from '../federation/privacy/keyed-noise.js';
+import { hashField } from './fields.js';
 import { createFileAtomic, writeFileAtomic } from './files/atomic-file.js';
 import { exists, readFileBytes } from './files/read-file.js';
 
@@ -13,13 +14,20 @@ const NOISE_FILE = 'the key of the noise of private rounds (JSON)';
 /** Readable and writable by the owner. */
 const MODE = 0o600;
 
-const schema = z.strictObject({
-  schemaVersion: z.literal(1),
-  key: z.string().regex(/^[0-9a-f]{64}$/),
-  /** Each sum that got noise, once; of one whose key is lost nothing is known but its round. */
-  draws: z.array(z.strictObject({ round: z.int().min(1), name: z.string() })),
-});
-type NoiseRecord = z.infer<typeof schema>;
+/** The noise file. */
+export const noiseRecordSchema = z
+  .strictObject({
+    schemaVersion: z.literal(1),
+    key: hashField.describe('The secret key, in hexadecimal.'),
+    draws: z
+      .array(z.strictObject({ round: z.int().min(1), name: z.string() }))
+      .describe('Each sum that got noise, once; of one whose key is lost nothing is known but its round.'),
+  })
+  .meta({
+    title: 'Noise key',
+    description: 'noise-key.json: the secret of a private run, readable by its owner only.',
+  });
+type NoiseRecord = z.infer<typeof noiseRecordSchema>;
 
 /** An open noise file. */
 export interface NoiseFile {
@@ -72,7 +80,7 @@ const encode = (record: NoiseRecord): string => `${JSON.stringify(record, null, 
 async function read(path: string): Promise<NoiseRecord> {
   const text = new TextDecoder().decode(await readFileBytes(path, NOISE_FILE));
   try {
-    return schema.parse(JSON.parse(text));
+    return noiseRecordSchema.parse(JSON.parse(text));
   } catch (cause) {
     throw new DataError({ file: path, expected: NOISE_FILE, found: 'something else' }, { cause });
   }

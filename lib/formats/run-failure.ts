@@ -1,20 +1,16 @@
 /** How a session of a run failed, as `metrics.jsonl` holds it: where, why, and what to do. */
 import { z } from 'zod';
 import { ExitCode } from '../core/errors.js';
-
-const count = z.int().nonnegative();
+import { countField as count } from './fields.js';
 
 /** The facts of a failure. */
 export const runFailureSchema = z.object({
-  /** E.g. `split`, `train`; `run` between two stages. */
-  stage: z.string(),
+  stage: z.string().describe('E.g. `split`, `train`; `run` between two stages.'),
   round: count.optional(),
   client: count.optional(),
-  exitCode: z.int(),
-  /** The sentence that the user saw. */
-  reason: z.string(),
-  /** What to do, in one sentence. */
-  next: z.string(),
+  exitCode: z.int().describe('Exit code of the program.'),
+  reason: z.string().describe('The sentence that the user saw.'),
+  next: z.string().describe('What to do, in one sentence.'),
 });
 
 export type RunFailure = z.infer<typeof runFailureSchema>;

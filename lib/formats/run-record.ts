@@ -1,5 +1,12 @@
 /** The records of a run on its volume: `run.json` (what the run is) and `rounds/<r>/round.json` (what happened). */
 import { z } from 'zod';
+import {
+  clientReasonField,
+  countField as count,
+  hashField as hash,
+  lossField as loss,
+  shareField as share,
+} from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
@@ -8,12 +15,6 @@ import { privacySpentSchema, strategySettingsSchema } from './strategy-record.js
 
 /** Changes when a reader of older records would misunderstand newer ones. */
 const SCHEMA_VERSION = 1;
-
-const hash = z.string().regex(/^[0-9a-f]{64}$/);
-const count = z.int().nonnegative();
-const share = z.number().min(0).max(1);
-/** JSON has no NaN: a loss that overflowed is written as null. */
-const loss = z.number().nullable();
 
 /** The settings of a run, as records hold them. */
 export const runSettingsSchema = z.strictObject({
@@ -62,87 +63,99 @@ export const runSettingsSchema = z.strictObject({
   strategy: strategySettingsSchema.optional(),
 });
 
-const runRecordSchema = z.object({
-  schemaVersion: z.literal(SCHEMA_VERSION),
-  id: z.string(),
-  createdAt: z.string(),
-  settings: runSettingsSchema,
-  /** Threads of each trainer: another number would change the last bits. */
-  threads: count,
-  versions: z.object({ fedbatch: z.string(), node: z.string() }),
-});
+/** The record of a run. */
+export const runRecordSchema = z
+  .object({
+    schemaVersion: z.literal(SCHEMA_VERSION),
+    id: z.string().describe('Name of the run, derived from its settings.'),
+    createdAt: z.string().describe('When the run began (ISO 8601).'),
+    settings: runSettingsSchema,
+    threads: count.describe('Threads of each trainer: another number would change the last bits.'),
+    versions: z
+      .object({ fedbatch: z.string(), node: z.string() })
+      .describe('Of the programs that began the run.'),
+  })
+  .meta({ title: 'Run', description: 'run.json: what a run is, and all of its settings.' });
 
 const clientRecordSchema = z.object({
-  client: count,
-  examples: count,
-  /** Wall-clock seconds of the training. */
-  seconds: z.number(),
-  /** Training loss and accuracy of the last epoch. */
-  loss,
-  accuracy: share,
-  /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
-  engine: z.string().optional(),
-  /** sha256 of the shard that it was trained on, and of its update; in a simulation neither is a file. */
-  shard: hash.optional(),
-  sha256: hash.optional(),
-  /** How the client's own model does on the test examples; found once the rounds are over. */
-  alone: z.object({ loss, accuracy: share }).optional(),
+  client: count.describe('Number of the client, from 0.'),
+  examples: count.describe('Examples of its shard.'),
+  seconds: z.number().describe('Wall-clock seconds of the training.'),
+  loss: loss.describe('Training loss of the last epoch; null where it is not finite.'),
+  accuracy: share.describe('Training accuracy of the last epoch.'),
+  engine: z.string().optional().describe('What the training ran on, e.g. `onnx/cpu with blocks of 16`.'),
+  shard: hash
+    .optional()
+    .describe('sha256 of the shard that it was trained on; in a simulation that is no file.'),
+  sha256: hash.optional().describe('sha256 of its update; in a simulation that is no file.'),
+  alone: z
+    .object({ loss, accuracy: share })
+    .optional()
+    .describe("How the client's own model does on the test examples; found once the rounds are over."),
 });
 
 /** The record of a round. */
-export const roundRecordSchema = z.object({
-  schemaVersion: z.literal(SCHEMA_VERSION),
-  round: count,
-  /** sha256 of the global model that the round started from. */
-  parent: hash,
-  selected: z.array(count),
-  /** Fewest good updates that the round goes on with. */
-  quorum: count.optional(),
-  /** The rate that the clients trained with. */
-  learningRate: z.number().optional(),
-  reported: z.array(clientRecordSchema),
-  /** Updates that did not count: by client, or by file where the name is not that of a client's update. */
-  rejected: z.array(
-    z.union([
-      z.object({ client: count, reason: z.string() }),
-      z.object({ file: z.string(), reason: z.string() }),
-    ]),
-  ),
-  /** Selected clients that crashed, refused or were late. Final once the round is aggregated; tried again until then. */
-  missing: z.array(z.object({ client: count, reason: z.string() })),
-  /** Where the clients were simulated: on what, by how many workers side by side. */
-  simulated: z.object({ engine: z.string(), jobs: count }).optional(),
-  aggregate: z
-    .object({
-      /** sha256 over the hashes of the parent and of all updates: says what the model was made from. */
-      inputs: hash,
-      updates: count,
-      examples: count,
-      seconds: z.number(),
-      /** Of the global model that the round ends with. */
-      sha256: hash,
-      /** sha256 of the server optimizer's state that belongs to it. */
-      state: hash.optional(),
-      /** Spent by this round and all before it. */
-      privacy: privacySpentSchema.optional(),
-    })
-    .optional(),
-  /** Why the last attempt to aggregate made no global model. */
-  failure: z.object({ stage: z.literal('aggregate'), reason: z.string() }).optional(),
-  evaluation: z
-    .object({
-      /** sha256 of the evaluated model and of the test examples. */
-      model: hash,
-      test: hash,
-      examples: count,
-      loss,
-      accuracy: share,
-      seconds: z.number(),
-    })
-    .optional(),
-  /** Wall-clock seconds of the whole round, by its steps; of the last attempt, where it was interrupted. */
-  seconds: z.object({ train: z.number(), aggregate: z.number(), evaluate: z.number() }).optional(),
-});
+export const roundRecordSchema = z
+  .object({
+    schemaVersion: z.literal(SCHEMA_VERSION),
+    round: count.describe('Number of the round, from 1.'),
+    parent: hash.describe('sha256 of the global model that the round started from.'),
+    selected: z.array(count).describe('The clients of the round.'),
+    quorum: count.optional().describe('Fewest good updates that the round goes on with.'),
+    learningRate: z.number().optional().describe('The rate that the clients trained with.'),
+    reported: z.array(clientRecordSchema).describe('Clients whose training has ended well.'),
+    rejected: z
+      .array(z.union([clientReasonField, z.object({ file: z.string(), reason: z.string() })]))
+      .describe(
+        "Updates that did not count: by client, or by file where the name is not that of a client's update.",
+      ),
+    missing: z
+      .array(clientReasonField)
+      .describe(
+        'Selected clients that crashed, refused or were late. Final once the round is aggregated; tried again until then.',
+      ),
+    simulated: z
+      .object({ engine: z.string(), jobs: count })
+      .optional()
+      .describe('Where the clients were simulated: on what, by how many workers side by side.'),
+    aggregate: z
+      .object({
+        inputs: hash.describe(
+          'sha256 over the hashes of the parent and of all updates: says what the model was made from.',
+        ),
+        updates: count,
+        examples: count,
+        seconds: z.number(),
+        sha256: hash.describe('Of the global model that the round ends with.'),
+        state: hash.optional().describe("sha256 of the server optimizer's state that belongs to it."),
+        privacy: privacySpentSchema.optional().describe('Spent by this round and all before it.'),
+      })
+      .optional(),
+    failure: z
+      .object({ stage: z.literal('aggregate'), reason: z.string() })
+      .optional()
+      .describe('Why the last attempt to aggregate made no global model.'),
+    evaluation: z
+      .object({
+        model: hash.describe('sha256 of the evaluated model.'),
+        test: hash.describe('sha256 of the test examples.'),
+        examples: count,
+        loss,
+        accuracy: share,
+        seconds: z.number(),
+      })
+      .optional(),
+    seconds: z
+      .object({ train: z.number(), aggregate: z.number(), evaluate: z.number() })
+      .optional()
+      .describe(
+        'Wall-clock seconds of the whole round, by its steps; of the last attempt, where it was interrupted.',
+      ),
+  })
+  .meta({
+    title: 'Round',
+    description: 'rounds/<r>/round.json: who took part in a round, and what it came to.',
+  });
 
 /** Everything that a run's result depends on; two runs of equal settings give the same bytes. */
 export type RunSettings = z.infer<typeof runSettingsSchema>;

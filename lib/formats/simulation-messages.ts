@@ -1,33 +1,27 @@
 /** What the pipeline and the simulator say to each other: one JSON object per line, a reply for each request. */
 import { z } from 'zod';
+import { clientReasonField, countField as count, lossField as loss } from './fields.js';
 import { privacySpentSchema } from './strategy-record.js';
-
-const count = z.int().nonnegative();
-/** JSON has no NaN: a loss that overflowed is null. */
-const loss = z.number().nullable();
-const withReason = z.object({ client: count, reason: z.string() });
 
 /** A round's training: the clients' updates go into the strategy as they come, in the clients' order. */
 const trainRequestSchema = z.strictObject({
   request: z.literal('train'),
   round: count.min(1),
-  /** File of the global model that the round starts from. */
-  global: z.string(),
+  global: z.string().describe('File of the global model that the round starts from.'),
   clients: z.array(count).min(1),
-  /** The round's; else the one that the simulator was started with. */
-  learningRate: z.number().optional(),
-  /** The server optimizer's state that belongs to the global model. */
-  stateIn: z.string().optional(),
+  learningRate: z
+    .number()
+    .optional()
+    .describe("The round's; else the one that the simulator was started with."),
+  stateIn: z.string().optional().describe("The server optimizer's state that belongs to the global model."),
 });
 
 /** Writes the global model that the round's training came to. */
 const saveRequestSchema = z.strictObject({
   request: z.literal('save'),
   file: z.string(),
-  /** Fewest good updates that make a global model. */
-  minUpdates: count.min(1),
-  /** Where the server optimizer's state goes. */
-  stateOut: z.string().optional(),
+  minUpdates: count.min(1).describe('Fewest good updates that make a global model.'),
+  stateOut: z.string().optional().describe("Where the server optimizer's state goes."),
 });
 
 /** Tests a model on the held-out examples and writes the report. */
@@ -50,27 +44,30 @@ export type EvaluateRequest = z.infer<typeof evaluateRequestSchema>;
 
 /** What became of a round's training. Everything is in the clients' order. */
 export const trainReplySchema = z.object({
-  /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
-  engine: z.string(),
-  /** Seconds of all training steps, whichever worker did them: the rest of the workers' time is overhead. */
-  stepSeconds: z.number(),
-  /** Seconds until the workers were there, in the round that started them. */
-  startSeconds: z.number().optional(),
+  engine: z.string().describe('What the training ran on, e.g. `onnx/cpu with blocks of 16`.'),
+  stepSeconds: z
+    .number()
+    .describe(
+      "Seconds of all training steps, whichever worker did them: the rest of the workers' time is overhead.",
+    ),
+  startSeconds: z
+    .number()
+    .optional()
+    .describe('Seconds until the workers were there, in the round that started them.'),
   reported: z.array(
     z.object({
       client: count,
       examples: count,
-      /** Seconds that one worker spent on it. */
-      seconds: z.number(),
+      seconds: z.number().describe('Seconds that one worker spent on it.'),
       /** Means over the last epoch. */
       loss,
       accuracy: z.number(),
     }),
   ),
-  /** Of those that reported: whose updates do not count, and why. */
-  rejected: z.array(withReason),
-  /** Whose training failed, and why. */
-  missing: z.array(withReason),
+  rejected: z
+    .array(clientReasonField)
+    .describe('Of those that reported: whose updates do not count, and why.'),
+  missing: z.array(clientReasonField).describe('Whose training failed, and why.'),
 });
 export type TrainReply = z.infer<typeof trainReplySchema>;
 
@@ -78,13 +75,10 @@ export type TrainReply = z.infer<typeof trainReplySchema>;
 export const saveReplySchema = z.object({
   updates: count,
   examples: count,
-  /** Seconds that aggregating and writing took, all together. */
-  seconds: z.number(),
+  seconds: z.number().describe('Seconds that aggregating and writing took, all together.'),
   sha256: z.string(),
-  /** sha256 of the server optimizer's state. */
-  state: z.string().optional(),
-  /** Spent after this round. */
-  privacy: privacySpentSchema.optional(),
+  state: z.string().optional().describe("sha256 of the server optimizer's state."),
+  privacy: privacySpentSchema.optional().describe('Spent after this round.'),
 });
 export type SaveReply = z.infer<typeof saveReplySchema>;
 

@@ -1,22 +1,20 @@
 /** What a pipeline without a volume of its own tells the recorder: of the run, of a round's training, of its end. */
 
 import { z } from 'zod';
+import { clientReasonField, countField as count, hashField as hash } from '../../lib/formats/fields.js';
 import { parseDocument } from '../../lib/formats/files/json-document.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
+import { quorumSchema } from '../../lib/formats/metrics-event.js';
+import { aggregateResultSchema, runResultSchema, trainResultSchema } from '../../lib/formats/results.js';
 import { runFailureSchema } from '../../lib/formats/run-failure.js';
 import { runSettingsSchema } from '../../lib/formats/run-record.js';
-import { aggregateResultSchema } from '../aggregate-stage.js';
-import { trainResultSchema } from '../train-client.js';
-
-const hash = z.string().regex(/^[0-9a-f]{64}$/);
-const count = z.int().nonnegative();
 
 /** The run as asked for. */
 export const runFactsSchema = z.strictObject({
   id: z.string(),
   settings: runSettingsSchema,
   threads: count,
-  quorum: z.union([z.strictObject({ count }), z.strictObject({ share: z.number() })]).optional(),
+  quorum: quorumSchema.optional(),
   retries: count,
   deadlineSeconds: z.number().optional(),
 });
@@ -33,12 +31,12 @@ const roundStartSchema = z.strictObject({
 export const trainedFactsSchema = roundStartSchema.extend({
   learningRate: z.number(),
   reported: z.array(trainResultSchema.omit({ round: true })),
-  missing: z.array(z.strictObject({ client: count, reason: z.string() })),
+  missing: z.array(clientReasonField),
 });
 
 /** A round that is aggregated and tested: `accuracy.json` tells of the test. */
 export const testedFactsSchema = roundStartSchema.extend({
-  aggregate: aggregateResultSchema.extend({ seconds: z.number() }),
+  aggregate: aggregateResultSchema,
   /** Wall-clock seconds of the steps. */
   seconds: z.strictObject({ train: z.number(), aggregate: z.number() }),
 });
@@ -50,7 +48,7 @@ export const endFactsSchema = z.strictObject({
   lastModel: hash,
   best: z.strictObject({ round: count, sha256: hash }),
   /** The run's result, as its JSON line tells it. */
-  result: z.record(z.string(), z.unknown()),
+  result: runResultSchema,
   /** Where the accuracy is below what was asked for. */
   failure: runFailureSchema.optional(),
 });

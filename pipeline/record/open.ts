@@ -3,7 +3,8 @@
 import { packageVersion } from '../../lib/cli/version.js';
 import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
-import { type RoundRecord, readRoundRecord } from '../../lib/formats/run-record.js';
+import type { FinishedRound, Opened } from '../../lib/formats/results.js';
+import { readRoundRecord } from '../../lib/formats/run-record.js';
 import type { VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { openMetrics } from '../metrics.js';
@@ -11,23 +12,6 @@ import { holds } from '../round-ledger.js';
 import { withDatasetHash } from '../run.js';
 import { openRunVolume } from '../run-volume.js';
 import type { RunFacts } from './facts.js';
-
-/** A round that needs no second look: its model lies there, and was tested. */
-export interface FinishedRound extends Pick<RoundRecord, 'round' | 'parent' | 'rejected' | 'missing'> {
-  /** sha256 of the list of selected clients, which may be long. */
-  readonly selected: string;
-  readonly aggregate: NonNullable<RoundRecord['aggregate']>;
-  readonly evaluation: NonNullable<RoundRecord['evaluation']>;
-}
-
-/** What the volume holds. */
-export interface Opened {
-  readonly resumed: boolean;
-  /** sha256 of the initial model, where round 1 has started from it and it lies there. */
-  readonly initial?: string;
-  /** From round 1 on, without gaps. */
-  readonly rounds: readonly FinishedRound[];
-}
 
 /**
  * Opens the volume as `fedbatch run` does, and lets go of it again: the steps of a run on a cluster follow each other.

@@ -1,6 +1,7 @@
 /** The steps of the recorder: facts from a file → records on the volume. */
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { readManifest } from '../../lib/formats/manifest.js';
+import type { Opened, RecordedEnd, RecordedFailure, RecordedRound } from '../../lib/formats/results.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import { concludeStage } from '../conclude-stage.js';
@@ -37,7 +38,7 @@ const CLIENTS_TOLD = 20;
 export async function recordStep(
   step: 'open' | 'trained' | 'tested' | 'end' | 'failed',
   options: RecordOptions,
-): Promise<object> {
+): Promise<Opened | RecordedRound | RecordedEnd | RecordedFailure> {
   const paths = volumePaths(options.volume);
   const { facts: file, fresh, reporter } = options;
   if (step === 'open')
@@ -69,7 +70,7 @@ async function recorded<Facts extends { readonly round: number }>(
 async function recordEnd(
   run: Recording & Pick<RecordOptions, 'signal'>,
   { last, lastModel, best, result, failure }: EndFacts,
-): Promise<object> {
+): Promise<RecordedEnd> {
   const { paths, metrics } = run;
   const ledger = await ledgerOf(run, last);
   const model = (round: number, sha256: string) => ({ file: paths.round(round + 1).globalModel, sha256 });
@@ -91,7 +92,7 @@ async function recordEnd(
 async function recordFailed(
   run: Recording & Pick<RecordOptions, 'signal'>,
   { settings, failure }: FailedFacts,
-): Promise<object> {
+): Promise<RecordedFailure> {
   const record = await readRunRecord(run.paths.run);
   if (settingsDifferences(record.settings, settings).length > 0) return { recorded: false };
   await recordFailure(run, failure);

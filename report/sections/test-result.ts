@@ -3,7 +3,7 @@ import { max, sum } from 'd3-array';
 import { confusionText, matrixOf, worstConfusions } from '../../lib/formats/confusions.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { coordinate, grouped, percent } from '../format.js';
-import type { AccuracyRecord, RunRecords } from '../records.js';
+import type { ReportedAccuracy, RunRecords } from '../records.js';
 
 /** With more classes only the weakest, and no numbers in the matrix. */
 const MOST_BARS = 20;
@@ -24,7 +24,7 @@ export function testResult({ accuracy }: RunRecords): Html | undefined {
   </section>`;
 }
 
-function classBars({ perClass }: AccuracyRecord): Html {
+function classBars({ perClass }: ReportedAccuracy): Html {
   const tested = perClass.flatMap((each) =>
     each.accuracy === null ? [] : [{ ...each, accuracy: each.accuracy }],
   );
@@ -38,7 +38,7 @@ function classBars({ perClass }: AccuracyRecord): Html {
 }
 
 /** Of many classes there is a row for those that occur alone: their largest number tells. */
-function matrix({ perClass, confusions }: AccuracyRecord): Html | undefined {
+function matrix({ perClass, confusions }: ReportedAccuracy): Html | undefined {
   const classes =
     1 + (max([...perClass.map((each) => each.class), ...confusions.map(([, each]) => each)]) ?? 0);
   if (classes > MOST_CELLS) return undefined;
@@ -60,7 +60,7 @@ function matrix({ perClass, confusions }: AccuracyRecord): Html | undefined {
   <p class="note">Rows: the label. Columns: what the model takes it for.</p>`;
 }
 
-function worst({ confusions }: AccuracyRecord): Html {
+function worst({ confusions }: ReportedAccuracy): Html {
   const wrong = worstConfusions(confusions, MOST_CONFUSIONS);
   if (wrong.length === 0) return html`<p class="note">No test example was taken for another class.</p>`;
   return html`<p class="note">Taken most often: ${confusionText(wrong)}.</p>`;

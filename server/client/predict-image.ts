@@ -3,6 +3,7 @@ import { DataError, StageError } from '../../lib/core/errors.js';
 import { type InputShape, preprocess } from '../../lib/digits/preprocess.js';
 import { type PixelScale, rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
+import type { Prediction } from '../../lib/formats/results.js';
 import { decodeImage } from '../pictures/decode-image.js';
 import { HttpProblem } from '../problems.js';
 import { askByGrpc } from './grpc-client.js';
@@ -17,13 +18,6 @@ export interface PredictOptions extends Omit<ServingClientOptions, 'token' | 'si
   readonly tokenFile?: string;
   /** Which numbers are black and white in the model's input; by default what the server says, else 0 and 1. */
   readonly scale?: PixelScale | undefined;
-}
-
-/** What is written to stdout. */
-export interface Prediction {
-  /** The most probable class. */
-  readonly prediction: number;
-  readonly probabilities: readonly number[];
 }
 
 /**

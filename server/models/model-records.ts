@@ -4,16 +4,17 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../../lib/core/errors.js';
+import { accuracyRecordSchema } from '../../lib/formats/accuracy-record.js';
 import { confusionsIn, worstConfusions } from '../../lib/formats/confusions.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import type { ModelAccuracy, ModelTraining } from './predictor.js';
 
-const accuracyRecord = z.object({
-  sha256: z.string(),
-  accuracy: z.number().min(0).max(1),
-  loss: z.number().nullable(),
-  examples: z.number().int().positive(),
+const accuracyRecord = accuracyRecordSchema.pick({
+  sha256: true,
+  accuracy: true,
+  loss: true,
+  examples: true,
 });
 
 /** A page shows no more. */

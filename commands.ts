@@ -1,0 +1,92 @@
+/** The commands of `npx fedbatch`: what each is for, an example, and where its program is. */
+import type { CommandBuilder } from './lib/cli/program.js';
+
+/** One command of the overview; its program is loaded only when it is asked for, so that `split` loads no engine. */
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly example: string;
+  load(): Promise<CommandBuilder>;
+}
+
+/** In the order in which a job uses them. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'run',
+    summary: 'the whole job: split, train every client, aggregate, test and, on request, serve',
+    example: 'npx fedbatch run --clients 3 --epochs 2 --serve',
+    load: async () => (await import('./pipeline/cli.js')).runCommand,
+  },
+  {
+    name: 'split',
+    summary: 'split a dataset into one shard per client',
+    example: 'npx fedbatch split --data mnist.npz --clients 3 --out data',
+    load: async () => (await import('./splitter/cli.js')).splitCommand,
+  },
+  {
+    name: 'init',
+    summary: 'write the seeded initial model that all clients start from',
+    example: 'npx fedbatch init --data data/0.npz --out rounds/0001/global.h5',
+    load: async () => (await import('./trainer/init-cli.js')).initCommand,
+  },
+  {
+    name: 'train',
+    summary: 'train one client on its shard and save its update',
+    example: 'npx fedbatch train --data data/0.npz --epochs 2 --batch 100 --out model/0-model.h5',
+    load: async () => (await import('./trainer/cli.js')).trainCommand,
+  },
+  {
+    name: 'aggregate',
+    summary: 'average client updates, weighted by their examples, into the next global model',
+    example: 'npx fedbatch aggregate --dir updates --out aggregated-model.h5',
+    load: async () => (await import('./aggregator/cli.js')).aggregateCommand,
+  },
+  {
+    name: 'evaluate',
+    summary: 'test the accuracy of a model on held-out examples',
+    example: 'npx fedbatch evaluate --model aggregated-model.h5 --data data/test.npz',
+    load: async () => (await import('./evaluator/cli.js')).evaluateCommand,
+  },
+  {
+    name: 'serve',
+    summary: 'serve a model: a web page to try it, and an API',
+    example: 'npx fedbatch serve --model aggregated-model.h5 --port 5000',
+    load: async () => (await import('./server/cli.js')).serveCommand,
+  },
+  {
+    name: 'predict',
+    summary: 'ask a server about a picture, by the REST or gRPC API of TensorFlow Serving',
+    example: 'npx fedbatch predict --image seven.png --port 5000',
+    load: async () => (await import('./server/predict-cli.js')).predictCommand,
+  },
+  {
+    name: 'k8s',
+    summary: 'the job on a Kubernetes cluster',
+    example: 'npx fedbatch k8s render --clients 3 --epochs 2 --batch 100 --out deploy',
+    load: async () => (await import('./k8s/cli.js')).k8sCommand,
+  },
+  {
+    name: 'report',
+    summary: 'write a page that tells what a run did: result, curves, participation, data',
+    example: 'npx fedbatch report --volume runs/digits-3x2-1a2b3c4d',
+    load: async () => (await import('./report/cli.js')).reportCommand,
+  },
+  {
+    name: 'record',
+    summary: "write a run's records onto its volume, for a pipeline that cannot: that of a cluster",
+    example: 'npx fedbatch record --step trained --volume /mnt/runs/a --facts round.json',
+    load: async () => (await import('./pipeline/record/cli.js')).recordCommand,
+  },
+  {
+    name: 'doctor',
+    summary: 'show which engines work on this machine, how fast they are, and what to install',
+    example: 'npx fedbatch doctor',
+    load: async () => (await import('./doctor/cli.js')).doctorCommand,
+  },
+  {
+    name: 'dataset',
+    summary: 'make the generated digits, or download MNIST',
+    example: 'npx fedbatch dataset mnist',
+    load: async () => (await import('./datasets/cli.js')).datasetCommand,
+  },
+];

@@ -1,0 +1,20 @@
+/** The kinds of values that records and results have in common, as schemas. */
+import { z } from 'zod';
+
+/** A sha256 in hexadecimal. */
+export const hashField = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits');
+
+/** A number of things, or the number of a client or round. */
+export const countField = z.int().nonnegative();
+
+/** A part of a whole, an accuracy for example. */
+export const shareField = z.number().min(0).max(1);
+
+/** A loss; null where it overflowed, since JSON has no NaN. */
+export const lossField = z.number().nullable();
+
+/** Where something went wrong with one client, and why. */
+export const clientReasonField = z.object({
+  client: countField.describe('The client.'),
+  reason: z.string().describe('Why, in one sentence.'),
+});

@@ -1,0 +1,161 @@
+/** docs/REFERENCE.md: every command with its options, made of the programs' own commander commands. */
+import { Command, type Help, type Option } from 'commander';
+import { COMMANDS } from '../commands.js';
+import { addCommonOptions, type ProgramContext } from '../lib/cli/program.js';
+import { ExitCode, exitCodeMeanings } from '../lib/core/errors.js';
+import { ENVIRONMENT } from './environment.js';
+import type { NamedSchema } from './schemas.js';
+
+/** The page as Markdown. */
+export async function referencePage(schemas: readonly NamedSchema[]): Promise<string> {
+  const commands: Command[] = [];
+  for (const { load } of COMMANDS) commands.push(addCommonOptions((await load())({} as ProgramContext)));
+  const all = commands.flatMap(withSubcommands);
+  return `${[
+    '# Reference',
+    'Every command with its options, exit codes, environment variables and the form of every record. ' +
+      'Made by `npm run docs` out of the programs themselves; `npx fedbatch <command> --help` shows the same in a terminal.',
+    'Options may be written with `-` or `_`: `--learning_rate` is `--learning-rate`.',
+    '## Commands',
+    table(['command', 'what it does'], all.map(overviewRow)),
+    '## Options of every command',
+    optionList(commonOptions()),
+    ...all.flatMap(commandSection),
+    '## Exit codes',
+    table(
+      ['code', 'meaning'],
+      Object.values(ExitCode).map((code) => [`${code}`, exitCodeMeanings[code]]),
+    ),
+    'On Kubernetes, a pod that ended with 2 or 3 is not tried again.',
+    '## Environment variables',
+    table(['variable', 'what it does'], environmentRows(all)),
+    '## Records and results',
+    'JSON Schemas (draft 2020-12) of the records on a volume, and of the lines that programs print for other programs.',
+    table(
+      ['schema', 'what it describes'],
+      schemas.map(({ name, title, description }) => [
+        `[${name}](schemas/${name}.schema.json)`,
+        `${title}: ${description}`,
+      ]),
+    ),
+  ].join('\n\n')}\n`;
+}
+
+/** The command, and its subcommands in their order. */
+function withSubcommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
+/** `npx fedbatch k8s run` → `fedbatch k8s run`. */
+function titleOf(command: Command): string {
+  const parent = command.parent === null ? '' : `${titleOf(command.parent)} `;
+  return `${parent}${command.name().replace(/^npx /, '')}`;
+}
+
+function overviewRow(command: Command): readonly string[] {
+  const title = titleOf(command);
+  const summary = COMMANDS.find(({ name }) => `fedbatch ${name}` === title)?.summary;
+  return [`[\`${title}\`](#${title.replaceAll(' ', '-')})`, summary ?? lowerFirst(command.summary())];
+}
+
+function commandSection(command: Command): readonly string[] {
+  const help = command.createHelp();
+  const shared = new Set(commonOptions().map(({ flags }) => flags));
+  const options = help.visibleOptions(command).filter(({ flags }) => !shared.has(flags));
+  return [
+    `## ${titleOf(command)}`,
+    command.description(),
+    `\`\`\`\n${help.commandUsage(command)}\n\`\`\``,
+    ...argumentList(command, help),
+    ...groupsOf(options).flatMap(([heading, own]) => [
+      ...(heading === '' ? [] : [`### ${heading.replace(/:$/, '')}`]),
+      optionList(own),
+    ]),
+    ...afterHelp(command),
+  ];
+}
+
+function argumentList(command: Command, help: Help): readonly string[] {
+  const listed = help
+    .visibleArguments(command)
+    .map((argument) => `- **\`${help.argumentTerm(argument)}\`** ${help.argumentDescription(argument)}`);
+  return listed.length === 0 ? [] : [listed.join('\n')];
+}
+
+/** Options under their headings, in the order in which headings first appear; those without one come first. */
+function groupsOf(options: readonly Option[]): readonly (readonly [string, readonly Option[]])[] {
+  const groups = new Map<string, Option[]>([['', []]]);
+  for (const option of options) {
+    const heading = option.helpGroupHeading ?? '';
+    groups.set(heading, [...(groups.get(heading) ?? []), option]);
+  }
+  return [...groups].filter(([, own]) => own.length > 0);
+}
+
+function optionList(options: readonly Option[]): string {
+  return options
+    .map((option) => {
+      // A default that is no value of the option stands at the end of its description.
+      const [, description = option.description, byDefault] =
+        DESCRIBED_DEFAULT.exec(option.description) ?? [];
+      const facts = factsOf(option, byDefault);
+      const told = facts.length === 0 ? '' : `  \n  ${facts.join(' · ')}`;
+      return `- **\`${option.flags}\`** ${escapeMarkdown(description)}${told}`;
+    })
+    .join('\n');
+}
+
+/** `rounds at most (default: 1)` */
+const DESCRIBED_DEFAULT = /^(.*?) \(default: (.*)\)$/s;
+
+function factsOf(option: Option, described: string | undefined): readonly string[] {
+  const { mandatory, argChoices, defaultValue, defaultValueDescription, envVar } = option;
+  const byDefault =
+    defaultValueDescription ?? (defaultValue === undefined ? described : code(`${defaultValue}`));
+  return [
+    ...(mandatory ? ['required'] : []),
+    ...(argChoices === undefined ? [] : [`one of ${argChoices.map((each) => `\`${each}\``).join(', ')}`]),
+    ...(byDefault === undefined ? [] : [`default: ${escapeMarkdown(byDefault)}`]),
+    ...(envVar === undefined ? [] : [`environment: \`${envVar}\``]),
+  ];
+}
+
+/** What help shows below the options: examples, notes. */
+function afterHelp(command: Command): readonly string[] {
+  let shown = '';
+  command.configureOutput({ writeOut: (text) => (shown += text) });
+  command.outputHelp();
+  const after = shown.slice(command.helpInformation().length).trim();
+  return after === '' ? [] : [`\`\`\`\n${after}\n\`\`\``];
+}
+
+function commonOptions(): readonly Option[] {
+  const bare = addCommonOptions(new Command('bare'));
+  return bare.createHelp().visibleOptions(bare);
+}
+
+function environmentRows(commands: readonly Command[]): readonly (readonly string[])[] {
+  const rows = new Map(Object.entries(ENVIRONMENT).map(([name, meaning]) => [name, meaning]));
+  for (const command of commands) {
+    for (const { envVar, long } of command.options) {
+      if (envVar === undefined || rows.has(envVar)) continue;
+      const takers = commands.filter(({ options }) => options.some((each) => each.envVar === envVar));
+      const where =
+        takers.length === commands.length ? 'every command' : takers.map(titleOf).map(code).join(', ');
+      rows.set(envVar, `${code(`${long}`)} of ${where}`);
+    }
+  }
+  return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, meaning]) => [code(name), meaning]);
+}
+
+const code = (text: string) => `\`${text}\``;
+
+/** `<` and `*` would mean something in Markdown. */
+const escapeMarkdown = (text: string) => text.replaceAll(/[<*|]/g, '\\$&').replaceAll('\n', ' ');
+
+const lowerFirst = (text: string) => text.slice(0, 1).toLowerCase() + text.slice(1);
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,75 @@
+/** docs/schemas: the records on a volume and the results of programs, as JSON Schemas. */
+import { z } from 'zod';
+import { accuracyFileSchema } from '../lib/formats/accuracy-record.js';
+import { manifestSchema } from '../lib/formats/manifest.js';
+import { metricsEventSchema } from '../lib/formats/metrics-event.js';
+import { noiseRecordSchema } from '../lib/formats/noise-file.js';
+import * as results from '../lib/formats/results.js';
+import { roundRecordSchema, runRecordSchema } from '../lib/formats/run-record.js';
+
+const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
+  run: runRecordSchema,
+  manifest: manifestSchema,
+  round: roundRecordSchema,
+  accuracy: accuracyFileSchema,
+  'metrics-event': metricsEventSchema,
+  'noise-key': noiseRecordSchema,
+  'run-result': results.runResultSchema,
+  'split-result': results.splitResultSchema,
+  'split-check': results.splitCheckSchema,
+  'init-result': results.initResultSchema,
+  'train-result': results.trainResultSchema,
+  'aggregate-result': results.aggregateResultSchema,
+  'evaluate-result': results.evaluateResultSchema,
+  'evaluate-results': results.evaluateResultsSchema,
+  prediction: results.predictionSchema,
+  'report-result': results.reportResultSchema,
+  'dataset-result': results.datasetResultSchema,
+  findings: results.findingsSchema,
+  'k8s-status': results.jobRowsSchema,
+  'k8s-deleted': results.deletedRunSchema,
+  'record-open': results.openedSchema,
+  'record-round': results.recordedRoundSchema,
+  'record-end': results.recordedEndSchema,
+  'record-failed': results.recordedFailureSchema,
+};
+
+/** A JSON Schema, and what it is about. */
+export interface NamedSchema {
+  /** Its file is `docs/schemas/<name>.schema.json`. */
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly schema: object;
+}
+
+/** All schemas: of what a file or line may hold. Fields that a later version adds do not break them. */
+export function jsonSchemas(): readonly NamedSchema[] {
+  return Object.entries(SCHEMAS).map(([name, schema]) => {
+    const { title, description } = schema.meta() ?? {};
+    if (title === undefined || description === undefined)
+      throw new Error(`${name} has no title or description`);
+    const {
+      $schema,
+      title: _title,
+      description: _description,
+      ...rest
+    } = z.toJSONSchema(schema, {
+      target: 'draft-2020-12',
+      io: 'input',
+      unrepresentable: 'any',
+      override: ({ jsonSchema }) => {
+        // Every whole number is within these bounds, and nothing here can be written to.
+        if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+        if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+        delete jsonSchema.readOnly;
+      },
+    });
+    return {
+      name,
+      title,
+      description,
+      schema: { $schema, $id: `urn:fedbatch:schema:${name}`, title, description, ...rest },
+    };
+  });
+}
