@@ -4,7 +4,8 @@ import { isIPv6 } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { UsageError } from '../../lib/core/errors.js';
-import { accessOf, type KubeAccess, readKubeconfigs } from './kubeconfig.js';
+import { accessOf, type KubeAccess } from './access.js';
+import { readKubeconfigs } from './kubeconfig.js';
 import { createTransport, type Transport } from './transport.js';
 
 /** Where the user wants to go; what is left out is as the kubeconfig says. */

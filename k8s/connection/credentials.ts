@@ -1,8 +1,8 @@
 /** What a request proves its sender with: headers, and the certificate of its connection. */
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../../lib/core/errors.js';
+import type { KubeAccess } from './access.js';
 import { askPlugin, type PluginCredential } from './exec-plugin.js';
-import type { KubeAccess } from './kubeconfig.js';
 
 /** The credentials of a request. */
 export interface Credentials {

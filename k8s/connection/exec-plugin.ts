@@ -3,7 +3,8 @@ import { execa } from 'execa';
 import { z } from 'zod';
 import { UsageError } from '../../lib/core/errors.js';
 import { errorCode } from '../../lib/formats/files/read-file.js';
-import type { ClusterAccess, ExecPlugin } from './kubeconfig.js';
+import type { ClusterAccess } from './access.js';
+import type { ExecPlugin } from './kubeconfig.js';
 
 const statusSchema = z.object({
   expirationTimestamp: z.string().nullish(),

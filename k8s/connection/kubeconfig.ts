@@ -1,48 +1,10 @@
-/** Reads kubeconfigs as kubectl does: a list of files as one, paths beside their file, every field obeyed or refused by name. */
+/** Reads kubeconfigs as kubectl does: a list of files as one, and each entry by its schema when it is wanted. */
 import { readFileSync } from 'node:fs';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from '../../lib/core/errors.js';
 import { errorCode } from '../../lib/formats/files/read-file.js';
-import { proxyOfEnvironment } from './proxy-environment.js';
-
-/** The cluster that a context leads to. */
-export interface ClusterAccess {
-  /** Its address, without a slash at the end. */
-  readonly server: string;
-  /** PEM. */
-  readonly ca?: Buffer | undefined;
-  readonly skipsVerify: boolean;
-  readonly tlsServerName?: string | undefined;
-  readonly proxyUrl?: string | undefined;
-  /** What a plugin is told of the cluster. */
-  readonly pluginConfig?: unknown;
-}
-
-/** How a user proves who they are, and as whom they act. */
-export interface UserAccess {
-  /** PEM. */
-  readonly cert?: Buffer | undefined;
-  readonly key?: Buffer | undefined;
-  readonly token?: string | undefined;
-  /** Read again from time to time: tokens in files are renewed. */
-  readonly tokenFile?: string | undefined;
-  readonly basic?: { readonly username: string; readonly password: string } | undefined;
-  readonly exec?: ExecPlugin | undefined;
-  readonly oidc?: Readonly<Record<string, string>> | undefined;
-  /** Headers of impersonation. */
-  readonly impersonation: Readonly<Record<string, string | string[]>>;
-}
-
-/** Where a context leads. */
-export interface KubeAccess {
-  readonly cluster: ClusterAccess;
-  readonly user: UserAccess;
-  readonly namespace?: string | undefined;
-  /** What told of it, for messages. */
-  readonly source: string;
-}
 
 // Go's YAML takes null for nothing, everywhere.
 const optional = <T>(schema: z.ZodType<T>) => schema.nullish().transform((value) => value ?? undefined);
@@ -167,38 +129,24 @@ function readConfig(path: string): z.infer<typeof fileSchema> | undefined {
   throw wrong(faultOf(parsed.error), parsed.error);
 }
 
-/** Where a context leads, by default the current one. @throws {UsageError} with the field that leads nowhere */
-export function accessOf(config: Kubeconfig, context: string | undefined): KubeAccess {
-  const source = config.files.join(', ');
-  const names = [...config.contexts.keys()].join(', ') || 'none';
-  const name = context ?? config.current;
-  if (name === undefined) {
-    throw new UsageError(
-      `The kubeconfig ${source} has no current context: choose one with --context (it has ${names}).`,
-    );
-  }
-  const chosen = entryOf('contexts', name, { config, schema: contextSchema });
-  if (chosen === undefined) {
-    const which = context === undefined ? `its current context ${name}` : `a context ${name}`;
-    throw new UsageError(`The kubeconfig ${source} does not hold ${which}; it has ${names}.`);
-  }
-  const missing = (kind: string, wanted: string | undefined) =>
-    new UsageError(
-      `The context ${name} in ${chosen.file} names the ${kind} ${wanted ?? '(none)'}, which no kubeconfig tells of.`,
-    );
-  const cluster = entryOf('clusters', chosen.cluster ?? '', { config, schema: clusterSchema });
-  if (cluster === undefined) throw missing('cluster', chosen.cluster);
-  const user = chosen.user ? entryOf('users', chosen.user, { config, schema: userSchema }) : undefined;
-  if (chosen.user && user === undefined) throw missing('user', chosen.user);
-  return {
-    cluster: clusterOf(cluster, `clusters[${chosen.cluster}] in ${cluster.file}`),
-    user: user === undefined ? { impersonation: {} } : userOf(user, `users[${chosen.user}] in ${user.file}`),
-    namespace: chosen.namespace || undefined,
-    source,
-  };
-}
+/** A cluster with the file that tells of it. */
+export type ClusterEntry = Entry<z.infer<typeof clusterSchema>>;
+/** A user with the file that tells of it. */
+export type UserEntry = Entry<z.infer<typeof userSchema>>;
 
-/** One entry, read. @throws {UsageError} with the field that is not understood */
+/** The context of a name, if there is one. @throws {UsageError} with the field that is not understood */
+export const contextNamed = (config: Kubeconfig, name: string) =>
+  entryOf('contexts', name, { config, schema: contextSchema });
+
+/** The cluster of a name, as `contextNamed`. */
+export const clusterNamed = (config: Kubeconfig, name: string): ClusterEntry | undefined =>
+  entryOf('clusters', name, { config, schema: clusterSchema });
+
+/** The user of a name, as `contextNamed`. */
+export const userNamed = (config: Kubeconfig, name: string): UserEntry | undefined =>
+  entryOf('users', name, { config, schema: userSchema });
+
+/** One entry, read. */
 function entryOf<T>(
   kind: 'clusters' | 'contexts' | 'users',
   name: string,
@@ -216,129 +164,4 @@ function entryOf<T>(
 /** The first thing that is not as it should be: where, and how it should be. */
 function faultOf({ issues: [issue] }: z.ZodError): string {
   return `${issue?.path.join('.') || 'it'}: ${issue?.message ?? 'is not understood'}`;
-}
-
-/** What a plugin may be told beside the cluster's own fields. */
-const PLUGIN_EXTENSION = 'client.authentication.k8s.io/exec';
-
-function clusterOf(entry: Entry<z.infer<typeof clusterSchema>>, where: string): ClusterAccess {
-  const { server = '', extensions: more } = entry;
-  if (!/^https?:\/\//.test(server) || !URL.canParse(server)) {
-    throw new UsageError(
-      `${where}: server: expected an address such as https://cluster.example:6443, found "${server}".`,
-    );
-  }
-  const ca = pem(entry, 'certificate-authority', where);
-  const skipsVerify = entry['insecure-skip-tls-verify'] ?? false;
-  if (ca !== undefined && skipsVerify) {
-    throw new UsageError(
-      `${where}: certificate-authority and insecure-skip-tls-verify contradict each other.`,
-    );
-  }
-  const proxyUrl = entry['proxy-url'] || proxyOfEnvironment(server);
-  if (proxyUrl !== undefined && !/^(https?|socks5):\/\//.test(proxyUrl)) {
-    throw new UsageError(
-      `${where}: proxy-url (or the proxy of the environment): expected http://, https:// or socks5://, found "${proxyUrl}".`,
-    );
-  }
-  return {
-    ...{ server: server.replace(/\/+$/, ''), ca, skipsVerify, proxyUrl },
-    tlsServerName: entry['tls-server-name'] || undefined,
-    pluginConfig: more.find(({ name }) => name === PLUGIN_EXTENSION)?.extension,
-  };
-}
-
-function userOf(entry: Entry<z.infer<typeof userSchema>>, where: string): UserAccess {
-  const { token, tokenFile, username, password = '', exec, 'auth-provider': provider } = entry;
-  const [cert, key] = [pem(entry, 'client-certificate', where), pem(entry, 'client-key', where)];
-  if ((cert === undefined) !== (key === undefined)) {
-    const [here, gone] = cert === undefined ? ['key', 'certificate'] : ['certificate', 'key'];
-    throw new UsageError(`${where}: a client-${here} without a client-${gone}.`);
-  }
-  const hasToken = Boolean(token || tokenFile);
-  const ways = [
-    ...(username ? ['username'] : []),
-    ...(hasToken ? ['token'] : []),
-    ...(exec ? ['exec'] : []),
-    ...(provider ? ['auth-provider'] : []),
-  ];
-  if (ways.length > 1) {
-    throw new UsageError(`${where}: ${ways.join(' and ')} contradict each other: keep one way to log in.`);
-  }
-  return {
-    ...{ cert, key, token: token || undefined, impersonation: impersonationOf(entry, where) },
-    tokenFile: tokenFile ? beside(entry.file, tokenFile) : undefined,
-    basic: username ? { username, password } : undefined,
-    exec: exec && { ...exec, command: commandOf(exec.command, entry.file) },
-    oidc: provider && oidcOf(provider, where),
-  };
-}
-
-/** What Kubernetes 1.26 took out of kubectl, and what came in its place. */
-const GONE_PROVIDERS: Readonly<Record<string, string>> = {
-  gcp: 'gke-gcloud-auth-plugin',
-  azure: 'kubelogin',
-};
-
-function oidcOf(
-  { name, config = {} }: { readonly name: string; readonly config?: Record<string, string> | undefined },
-  where: string,
-): Readonly<Record<string, string>> {
-  if (name === 'oidc') return config;
-  const instead = GONE_PROVIDERS[name];
-  throw new UsageError(
-    `${where}: the auth-provider ${name} is not supported` +
-      (instead === undefined ? '.' : `, as in kubectl since 1.26: use the exec plugin ${instead}.`),
-  );
-}
-
-function impersonationOf(
-  { as: user, ...entry }: z.infer<typeof userSchema>,
-  where: string,
-): UserAccess['impersonation'] {
-  const { 'as-uid': uid, 'as-groups': groups, 'as-user-extra': extra = {} } = entry;
-  if (!user) {
-    if (!uid && groups.length === 0 && Object.keys(extra).length === 0) return {};
-    throw new UsageError(`${where}: as-uid, as-groups and as-user-extra need an as.`);
-  }
-  const more = Object.entries(extra).map(([key, values]) => [
-    `Impersonate-Extra-${encodeURIComponent(key.toLowerCase())}`,
-    values,
-  ]);
-  return {
-    'Impersonate-User': user,
-    ...(uid ? { 'Impersonate-Uid': uid } : {}),
-    ...(groups.length > 0 ? { 'Impersonate-Group': groups } : {}),
-    ...(Object.fromEntries(more) as Record<string, string[]>),
-  };
-}
-
-/** A path is meant from the folder of the kubeconfig that names it. */
-const beside = (file: string, path: string): string => (isAbsolute(path) ? path : join(dirname(file), path));
-
-/** A command is such a path where it has a slash, else a program of the PATH. */
-const commandOf = (command: string, file: string): string =>
-  command.includes('/') || command.includes('\\') ? beside(file, command) : command;
-
-type PemField = 'certificate-authority' | 'client-certificate' | 'client-key';
-
-/** The text in the field itself, else in the file that it names. */
-function pem(
-  entry: { readonly file: string; readonly [field: string]: unknown },
-  field: PemField,
-  where: string,
-): Buffer | undefined {
-  const [data, path] = [entry[`${field}-data`], entry[field]];
-  const wrong = (why: string, cause?: unknown) => new UsageError(`${where}: ${field}${why}.`, { cause });
-  if (typeof data === 'string' && data !== '') {
-    const bytes = Buffer.from(data, 'base64');
-    if (bytes.includes('-----BEGIN ')) return bytes;
-    throw wrong('-data: expected a PEM file in base64, found something else');
-  }
-  if (typeof path !== 'string' || path === '') return undefined;
-  try {
-    return readFileSync(beside(entry.file, path));
-  } catch (error) {
-    throw wrong(`: ${(error as Error).message}`, error);
-  }
 }

@@ -3,8 +3,8 @@ import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from
 import { Agent as HttpsAgent, type RequestOptions, request as requestHttps } from 'node:https';
 import { createInterface } from 'node:readline';
 import { UsageError } from '../../lib/core/errors.js';
+import type { ClusterAccess, KubeAccess } from './access.js';
 import { type Credentials, createCredentials } from './credentials.js';
-import type { ClusterAccess, KubeAccess } from './kubeconfig.js';
 
 /** One request. */
 export interface ApiRequest {

@@ -1,7 +1,7 @@
 /** Which address goes through the proxy of the environment. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { proxyOfEnvironment } from './proxy-environment.js';
+import { proxyOfEnvironment } from './access.js';
 
 test('the proxy of the protocol is taken, but not for what NO_PROXY or this machine is', () => {
   const env = { HTTPS_PROXY: 'proxy.example:3128', http_proxy: 'http://plain.example' };
