@@ -10,7 +10,7 @@ import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { FEDAVG } from '../lib/federation/strategies/strategy-settings.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { writeHdf5 } from '../lib/formats/hdf5/hdf5-writer.js';
-import { writeFacts } from '../lib/formats/keras/client-update-file.js';
+import { writeUpdateAttributes } from '../lib/formats/keras/client-update-file.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import type { AggregateResult } from '../lib/formats/results.js';
@@ -49,7 +49,7 @@ function weightsOf(seed: number): Weights {
 function doubles(update: UpdateFacts): Promise<Uint8Array> {
   return writeHdf5((hdf5) => {
     hdf5.text('/', 'model_config', JSON.stringify(GLOBAL.modelConfig));
-    writeFacts(hdf5, update);
+    writeUpdateAttributes(hdf5, update);
     hdf5.group('/model_weights');
     hdf5.texts('/model_weights', 'layer_names', ['flatten', 'dense']);
     for (const layer of ['flatten', 'dense']) hdf5.group(`/model_weights/${layer}`);

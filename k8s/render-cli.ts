@@ -18,7 +18,7 @@ import { clusterSettings, DATASET_HELP, trainerThreads } from './cluster-setting
 import { toJson, toYaml } from './manifests/manifest-text.js';
 import type { PlaceholderName, Values } from './manifests/placeholders.js';
 import { render, templateNamed } from './manifests/render.js';
-import { addTemplateOptions, type TemplateFlags, valuesOf } from './manifests/template-options.js';
+import { addTemplateOptions, type TemplateFlags, templateValuesOf } from './manifests/template-options.js';
 import { TEMPLATE_NAMES } from './manifests/templates.js';
 
 interface RenderFlags extends TemplateFlags, Omit<SettingsFlags, 'engine'> {
@@ -84,7 +84,7 @@ export function renderCommand({ reporter }: ProgramContext): Command {
       const target = targetOf(flags);
       if (target === undefined) {
         refuseOtherSettings(self);
-        const values = valuesOf(flags, {
+        const values = templateValuesOf(flags, {
           ...placeholderValues(flags, self),
           NFS_CLUSTER_IP: flags.nfsClusterIp,
         });
@@ -94,7 +94,7 @@ export function renderCommand({ reporter }: ProgramContext): Command {
       if (names.length > 0)
         throw new UsageError('--target makes the whole job: it takes no names of templates.');
       if (target === flags.engine) reporter.warn(`--engine ${target} is now --target ${target}.`);
-      const values = valuesOf(flags);
+      const values = templateValuesOf(flags);
       takeFromPlaceholders(self, values);
       refuseTolerance(target, self);
       const given = self.opts<RenderFlags>();

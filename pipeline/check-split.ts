@@ -1,11 +1,12 @@
 /** Refuses data, and a split that they do not allow, before anything is written; the splitter would find out later. */
+
+import { own } from '../lib/core/own.js';
 import { imageShape } from '../lib/federation/examples.js';
 import { dealDataset } from '../lib/federation/partition/deal-dataset.js';
 import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/hold-out.js';
 import { requireChannels, scaleOf } from '../lib/federation/pixel-scale.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
-import { namedLabels } from './named-datasets.js';
 
 /**
  * Reads the dataset and deals its examples as the splitter will.
@@ -13,7 +14,7 @@ import { namedLabels } from './named-datasets.js';
  * @throws {UsageError} when dataset, number of clients and partition do not go together, with the numbers
  * @throws {DataError} when the dataset is not what it should be
  */
-export async function checkSplit({
+export async function requirePossibleSplit({
   dataset,
   federation: { clients, partition },
   seed,
@@ -34,3 +35,15 @@ const labelsIn = ({ train, test, ownership }: OwnedDataset) => ({
   bringsTest: test !== undefined,
   ownership,
 });
+
+/** Training examples of each label, label 0 first. All bring test examples. */
+const TRAINING_LABELS: Readonly<Record<string, readonly number[]>> = {
+  digits: [600, 600, 600, 600, 600, 600, 600, 600, 600, 600],
+  mnist: [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+};
+
+/** The labels of a named dataset's training examples, in an order of their own; undefined where the name is a path. */
+export function namedLabels(name: string): Int32Array | undefined {
+  const counts = own(TRAINING_LABELS, name);
+  return counts && Int32Array.from(counts.flatMap((count, label) => Array<number>(count).fill(label)));
+}

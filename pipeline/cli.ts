@@ -106,12 +106,15 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       const missed = missedAccuracy(result.last.evaluation, minAccuracy);
       if (missed !== undefined) throw missed;
       if (flags.serve) {
-        const { serve } = await import('./serve.js');
+        const { startServer } = await import('./serve.js');
         const { host, port } = flags;
         const portIsExplicit = command.getOptionValueSource('port') === 'cli';
         const onReady = (address: string) => print(`page    ${address}  (Ctrl-C stops it)`);
         const model = `${result.volume}/aggregated-model.h5`;
-        await serve({ model, host, port, portIsExplicit, engine: choiceOf(flags) }, { ...context, onReady });
+        await startServer(
+          { model, host, port, portIsExplicit, engine: choiceOf(flags) },
+          { ...context, onReady },
+        );
       }
     });
 }

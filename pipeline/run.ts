@@ -7,7 +7,7 @@ import { readManifest } from '../lib/formats/manifest.js';
 import type { RunSettings } from '../lib/formats/run-record.js';
 import { type VolumePaths, volumePaths } from '../lib/formats/volume.js';
 import { availableCores } from '../lib/system/hardware.js';
-import { checkSplit } from './check-split.js';
+import { requirePossibleSplit } from './check-split.js';
 import { planThreads } from './cores.js';
 import { endingOf } from './ending.js';
 import { count, type LocalRun, type Tolerance } from './local-run.js';
@@ -62,7 +62,7 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
   const settings = await withDatasetHash(options.settings);
   const id = runId(settings);
   const paths = volumePaths(resolve(options.volume ?? `runs/${id}`));
-  if (options.fresh || !(await isSplit(paths, settings))) await checkSplit(settings);
+  if (options.fresh || !(await isSplit(paths, settings))) await requirePossibleSplit(settings);
   const cores = availableCores();
   const clients = selectedCount(settings.federation);
   const volume = await openRunVolume({

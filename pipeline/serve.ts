@@ -24,7 +24,7 @@ const LISTENING = /^Listening on (\S+)$/;
  *
  * @throws {StageError} when the server ends by itself: with exit code 2 where the chosen port is taken
  */
-export async function serve(
+export async function startServer(
   { model, host, port, portIsExplicit, engine }: RunServerOptions,
   context: StageContext & { readonly onReady: (address: string) => void },
 ): Promise<void> {

@@ -5,9 +5,9 @@ export function percent(share: number, digits = 2): string {
   return `${(share * 100).toFixed(digits)} %`;
 }
 
-/** A count with thin groups of thousands: `60,000`. */
-export function grouped(count: number): string {
-  return count.toLocaleString('en');
+/** A groupedCount with thin groups of thousands: `60,000`. */
+export function grouped(groupedCount: number): string {
+  return groupedCount.toLocaleString('en');
 }
 
 /** A share as briefly as it goes: `100 %`, `97.5 %`. */
@@ -31,7 +31,7 @@ export function shortHash(sha256: string): string {
 }
 
 /** A number of things in words: `1 client`, `3 clients`. */
-export function count(number: number, thing: string): string {
+export function groupedCount(number: number, thing: string): string {
   return `${grouped(number)} ${thing}${number === 1 ? '' : 's'}`;
 }
 

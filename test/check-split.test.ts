@@ -10,8 +10,7 @@ import { readDataset, writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz } from '../lib/formats/data/npz.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { silentReporter } from '../lib/observability/events.js';
-import { checkSplit } from '../pipeline/check-split.js';
-import { namedLabels } from '../pipeline/named-datasets.js';
+import { namedLabels, requirePossibleSplit } from '../pipeline/check-split.js';
 import { split } from '../splitter/split.js';
 import { findMnist } from './datasets.js';
 import { sharedDirectory } from './temporary-directory.js';
@@ -117,7 +116,7 @@ describe('what a run refuses before it begins is what the splitter refuses, in t
     test(what, async () => {
       const settings = { dataset: { name: data }, seed: 1 };
       const federation = { clients, rounds: 1, fraction: 1, minClients: 1, partition };
-      const said = await refusal(() => checkSplit({ ...settings, federation }));
+      const said = await refusal(() => requirePossibleSplit({ ...settings, federation }));
       assert.match(said, expected);
       const savedir = join(directory, what.replaceAll(' ', '-'));
       const facts = { data, savedir, clients, partition, testFraction: DEFAULT_TEST_FRACTION, seed: 1 };

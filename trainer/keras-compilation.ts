@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
 import { parseDocument } from '../lib/formats/files/json-document.js';
 import { asKerasObject, KerasSettings, quote } from '../lib/model/keras/keras-settings.js';
-import { number } from '../lib/model/layers/settings.js';
+import { numberWithin } from '../lib/model/layers/settings.js';
 import { ModelError } from '../lib/model/model-error.js';
 
 /** A compiled model's training, as far as it concerns ours. */
@@ -103,8 +103,8 @@ function readShare(settings: KerasSettings, key: string, fallback: number): numb
   });
 }
 
-function readNumber(settings: KerasSettings, wanted: Parameters<typeof number>[0]): number {
-  return asTyped(number(wanted).read(settings));
+function readNumber(settings: KerasSettings, wanted: Parameters<typeof numberWithin>[0]): number {
+  return asTyped(numberWithin(wanted).read(settings));
 }
 
 /** Keras keeps numbers in float32: 0.0010000000474974513 was typed as 0.001. */

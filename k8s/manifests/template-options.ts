@@ -58,7 +58,7 @@ export function addTemplateOptions(command: Command): Command {
  * @param named values of the command's own flags; those that were not given are undefined
  * @throws {UsageError} when a value is not what its placeholder takes, or its name is none
  */
-export function valuesOf(
+export function templateValuesOf(
   flags: TemplateFlags,
   named: Readonly<Partial<Record<PlaceholderName, string | undefined>>> = {},
 ): Values {

@@ -8,7 +8,7 @@ import { toleranceOf } from '../../pipeline/federation-options.js';
 import { missedAccuracy } from '../../pipeline/run-failure.js';
 import { addSettingsOptions, type SettingsFlags } from '../../pipeline/settings-options.js';
 import { clusterSettings, DATASET_HELP, trainerThreads } from '../cluster-settings.js';
-import { addTemplateOptions, type TemplateFlags, valuesOf } from '../manifests/template-options.js';
+import { addTemplateOptions, type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
 import { addClusterOptions, type ClusterFlags, destinationOf } from './cluster-options.js';
 
 interface RunFlags extends SettingsFlags, TemplateFlags, ClusterFlags {
@@ -66,7 +66,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .action(async (flags: RunFlags) => {
       const { minAccuracy, volume } = flags;
       const settings = clusterSettings(flags);
-      const values = valuesOf(flags);
+      const values = templateValuesOf(flags);
       const { runOnCluster } = await import('./run.js');
       const { jsonLine, resultFacts, summary } = await import('../../pipeline/summary.js');
       const result = await runOnCluster(

@@ -23,7 +23,7 @@ const SAMPLE_SIZE = 2048;
  * Three colour planes of an image; what is transparent becomes white, or black behind bright drawings. A picture without
  * colour has one plane three times: the same object, so that nothing need be looked at thrice.
  */
-export function flatten({ width, height, values }: RgbaImage): Planes {
+export function flattenColours({ width, height, values }: RgbaImage): Planes {
   const { isGrey, isOpaque } = lookThrough(values);
   if (isGrey && isOpaque) {
     const grey = new Float32Array(width * height);

@@ -1,5 +1,5 @@
 /** From any picture to what the model was trained on: bright digits on black, scaled and centred the way MNIST is. */
-import { flatten, inkyGrey, isEven, type Planes, type RgbaImage } from './colour-planes.js';
+import { flattenColours, inkyGrey, isEven, type Planes, type RgbaImage } from './colour-planes.js';
 import { formSign } from './digit-form.js';
 import { evenLight, type InkPicture } from './even-light.js';
 import { asOneSign, findSigns, type Sign } from './find-digits.js';
@@ -80,7 +80,7 @@ const CENTRED_WITHIN = 1;
 export function prepare(image: RgbaImage, { shape, subject }: PrepareOptions): Prepared {
   const [height, width, channels] = shape;
   const size = { width, height };
-  const planes = flatten(image);
+  const planes = flattenColours(image);
   if (subject === 'picture' || channels !== 1) return prepareWhole(planes, { size, channels });
   const blank = isEven(planes, LEAST_CONTRAST);
   const grey = inkyGrey(planes);

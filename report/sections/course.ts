@@ -3,7 +3,7 @@ import { max, sum } from 'd3-array';
 import { type Html, html } from '../../lib/html/html.js';
 import { formatSeconds } from '../../lib/observability/format.js';
 import { lineChart } from '../charts/line-chart.js';
-import { coordinate, count, lossText, percent, shortPercent } from '../format.js';
+import { coordinate, groupedCount, lossText, percent, shortPercent } from '../format.js';
 import type { RunRecords } from '../records.js';
 
 const LEAST_SPAN = 0.02;
@@ -19,14 +19,14 @@ export function curves({ run, rounds }: RunRecords): Html | undefined {
     <h2>Over the rounds</h2>
     <div class="pair">
       <figure>${lineChart({
-        description: `Accuracy after each of ${count(tested.length, 'round')}, at last ${percent(last.accuracy)}`,
+        description: `Accuracy after each of ${groupedCount(tested.length, 'round')}, at last ${percent(last.accuracy)}`,
         points: tested.map(({ round, accuracy }) => ({ round, value: accuracy })),
         span: around(last.accuracy),
         target,
         format: shortPercent,
       })}<figcaption>Accuracy on the test examples</figcaption></figure>
       <figure>${lineChart({
-        description: `Loss after each of ${count(tested.length, 'round')}, at last ${lossText(last.loss)}`,
+        description: `Loss after each of ${groupedCount(tested.length, 'round')}, at last ${lossText(last.loss)}`,
         points: tested.map(({ round, loss }) => ({ round, value: loss })),
         span: [0, 0],
         format: (value) => String(Number(value.toPrecision(3))),
@@ -56,6 +56,6 @@ export function stages({ sessions, rounds }: RunRecords): Html | undefined {
     <table class="bars"><tbody>${rows.map(([stage, spent]) => html`<tr><th scope="row">${stage}</th><td class="bar"><svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${coordinate((spent / longest) * 100)}" height="1"/></svg></td><td>${formatSeconds(spent)}</td></tr>`)}
     <tr class="total"><th scope="row">total</th><td></td><td>${formatSeconds(total)}</td></tr></tbody></table>
     ${rounds.some(({ seconds: spent }) => spent) && html`<p class="note">All rounds together, earlier sessions included: ${STEPS.map((step) => `${step} ${formatSeconds(sum(rounds, (round) => round.seconds?.[step]))}`).join(', ')}.</p>`}
-    ${sessions.length > 1 && html`<p class="note">Of the last of ${count(sessions.length, 'session')}: what earlier ones had finished was skipped.</p>`}
+    ${sessions.length > 1 && html`<p class="note">Of the last of ${groupedCount(sessions.length, 'session')}: what earlier ones had finished was skipped.</p>`}
   </section>`;
 }

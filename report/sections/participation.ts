@@ -3,7 +3,7 @@ import { rollups, sum } from 'd3-array';
 import type { RoundRecord } from '../../lib/formats/run-record.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { roundBars } from '../charts/round-bars.js';
-import { count, epsilonText, grouped, lossText } from '../format.js';
+import { epsilonText, grouped, groupedCount, lossText } from '../format.js';
 import type { RunRecords } from '../records.js';
 
 interface Participation {
@@ -28,7 +28,7 @@ export function participation({ rounds }: RunRecords): Html | undefined {
   const [selected, reported] = [total('selected'), total('reported')];
   return html`<section class="card">
     <h2>Participation</h2>
-    <p>${selected === reported ? `All ${grouped(selected)} selected clients of ${count(rounds.length, 'round')} reported.` : `Of ${grouped(selected)} selections in ${count(rounds.length, 'round')}, ${grouped(reported)} reported, ${grouped(total('rejected'))} were rejected, ${grouped(total('missing'))} are missing.`}</p>
+    <p>${selected === reported ? `All ${grouped(selected)} selected clients of ${groupedCount(rounds.length, 'round')} reported.` : `Of ${grouped(selected)} selections in ${groupedCount(rounds.length, 'round')}, ${grouped(reported)} reported, ${grouped(total('rejected'))} were rejected, ${grouped(total('missing'))} are missing.`}</p>
     <div class="pair"><figure>${roundBars({
       description: `Clients per round: ${reported} reported, ${total('rejected')} rejected, ${total('missing')} missing in all`,
       parts: ['reported', 'rejected', 'missing'],
@@ -63,7 +63,7 @@ function reasons(rounds: readonly RoundRecord[]): Html | undefined {
   ).sort(([, a], [, b]) => b.length - a.length);
   return html`<div><h3>Reasons</h3>
     <ul class="reasons">${groups.slice(0, MOST_REASONS).map(([reason, group]) => html`<li><strong>${grouped(group.length)} ×</strong> ${reason}<small>${listOf(group.map(({ round, who }) => `${who} in round ${round}`))}</small></li>`)}</ul>
-    ${groups.length > MOST_REASONS && html`<p class="note">and ${count(groups.length - MOST_REASONS, 'other reason')}</p>`}</div>`;
+    ${groups.length > MOST_REASONS && html`<p class="note">and ${groupedCount(groups.length - MOST_REASONS, 'other reason')}</p>`}</div>`;
 }
 
 function nameOf(each: RoundRecord['rejected'][number]): string {

@@ -4,7 +4,7 @@ import { clientsOf, labelCountsOf, type Manifest } from '../../lib/formats/manif
 import { type Html, html } from '../../lib/html/html.js';
 import { labelColumns } from '../charts/label-columns.js';
 import { labelPicture } from '../charts/label-picture.js';
-import { count, grouped, percent } from '../format.js';
+import { grouped, groupedCount, percent } from '../format.js';
 import type { RunRecords } from '../records.js';
 
 /** Schemes whose shards differ in labels by chance alone. */
@@ -26,9 +26,9 @@ export function shards({ manifest }: RunRecords): Html | undefined {
     ['examples of a client', spread(sizes)],
     ['labels of a client', spread(labelsHeld)],
     ["a client's most frequent label", `${percent(largestShare ?? 0, 1)} of its examples on average`],
-    ['held out for testing', count(manifest.test.examples, 'example')],
+    ['held out for testing', groupedCount(manifest.test.examples, 'example')],
   ];
-  const description = `Labels of the shards of ${count(sizes.length, 'client')}: ${spread(labelsHeld)} labels and ${spread(sizes)} examples each`;
+  const description = `Labels of the shards of ${groupedCount(sizes.length, 'client')}: ${spread(labelsHeld)} labels and ${spread(sizes)} examples each`;
   const order = ALIKE_IN_LABELS.includes(manifest.partition.scheme) ? 'size' : 'label';
   return html`<section class="card">
     <h2>The clients' data</h2>

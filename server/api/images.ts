@@ -23,7 +23,7 @@ export interface ImageBatch {
  *
  * @throws {HttpProblem} 400 for any other shape, however many numbers it has
  */
-export function imagesOf(
+export function imageBatchOf(
   { shape, values, isLevels = false }: RequestTensor,
   { inputShape, scale }: Pick<ModelCard, 'inputShape' | 'scale'>,
   { isBatch = false } = {},

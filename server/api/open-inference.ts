@@ -7,7 +7,7 @@ import type { writeInferAnswer } from '../codecs/inference-json.js';
 import { bad } from '../codecs/tensor.js';
 import type { ServedModels } from '../models/served-models.js';
 import { findVersion } from './find-version.js';
-import { type ApiParts, imagesOf, jsonBytes } from './images.js';
+import { type ApiParts, imageBatchOf, jsonBytes } from './images.js';
 import { SCALE_FIELD } from './tensorflow-rest.js';
 
 /** A request as its address says. */
@@ -57,7 +57,7 @@ export async function infer(
   const { output } = card.signature;
   if (request.output !== undefined && request.output !== output)
     throw bad(`the one output ${output}`, request.output);
-  const { values, count } = imagesOf(request.tensor, card);
+  const { values, count } = imageBatchOf(request.tensor, card);
   const probabilities = await predictor.predict(values, count);
   const { id, wantsBinary } = request;
   const facts = { model: models.name, version: String(version), id, output, wantsBinary };

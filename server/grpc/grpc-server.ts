@@ -19,7 +19,7 @@ import { createGuard, type RateLimit } from '../operations/guard.js';
 import { createObserver, type ObserverOptions } from '../operations/observer.js';
 import { createGrpcFront, REQUEST_ID } from './grpc-front.js';
 import { serviceDefinition } from './messages.js';
-import { getModelMetadata, getModelStatus, predict } from './prediction-service.js';
+import { answerPredict, getModelMetadata, getModelStatus } from './prediction-service.js';
 import { toStatus } from './status.js';
 
 /** What answers on the port. */
@@ -76,7 +76,7 @@ export async function startGrpc(
   server.addService(
     { ...services, ...(Predict === undefined ? {} : { Predict: { ...Predict, ...asBytes } }) },
     {
-      Predict: unary((message: Buffer) => predict({ models, codecs }, message), reporter),
+      Predict: unary((message: Buffer) => answerPredict({ models, codecs }, message), reporter),
       GetModelMetadata: unary(
         (request: Parameters<typeof getModelMetadata>[1]) => getModelMetadata(models, request),
         reporter,

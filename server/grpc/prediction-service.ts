@@ -1,7 +1,7 @@
 /** TensorFlow Serving's PredictionService and ModelService, as functions from a request to its answer. */
 import { formatScale } from '../../lib/federation/pixel-scale.js';
 import { type FoundModel, findVersion, requireModel } from '../api/find-version.js';
-import { type ApiParts, imagesOf, jsonBytes } from '../api/images.js';
+import { type ApiParts, imageBatchOf, jsonBytes } from '../api/images.js';
 import { SCALE_FIELD, signatureDefinitions } from '../api/tensorflow-rest.js';
 import { DT_FLOAT } from '../codecs/predict-message.js';
 import { bad } from '../codecs/tensor.js';
@@ -14,13 +14,13 @@ import type { MetadataRequest, ModelSpec, StatusRequest } from './messages.js';
 export const SIGNATURE_FIELD = 'signature_def';
 
 /** Answers `Predict`: the bytes of a message with those of another. */
-export async function predict({ models, codecs }: ApiParts, message: Uint8Array): Promise<Uint8Array> {
+export async function answerPredict({ models, codecs }: ApiParts, message: Uint8Array): Promise<Uint8Array> {
   const request = await codecs.run('readPredictMessage', { message }, message.length);
   const found = find(models, request.model_spec);
   const { output } = found.card.signature;
   const unknown = request.output_filter?.find((each) => each !== output);
   if (unknown !== undefined) throw bad(`the one output ${output}`, unknown);
-  const { values, count } = imagesOf(request.tensor, found.card);
+  const { values, count } = imageBatchOf(request.tensor, found.card);
   const probabilities = await found.predictor.predict(values, count);
   const spec = {
     name: models.name,

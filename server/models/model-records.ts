@@ -31,12 +31,12 @@ export interface TestedModel {
 
 /** The accuracy of the model file at `modelPath` whose sha256 is given; undefined where nobody has tested that file. */
 export async function findAccuracy(modelPath: string, sha256: string): Promise<ModelAccuracy | undefined> {
-  const tested = await readAccuracy(modelPath);
+  const tested = await readTestedModel(modelPath);
   return tested?.sha256 === sha256 ? tested.accuracy : undefined;
 }
 
 /** The last accuracy test beside a model file, whichever file it was about; undefined where there is none. */
-export async function readAccuracy(modelPath: string): Promise<TestedModel | undefined> {
+export async function readTestedModel(modelPath: string): Promise<TestedModel | undefined> {
   const text = await readFile(join(dirname(modelPath), ACCURACY_FILE), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   const content = parseJson(text);

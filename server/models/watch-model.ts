@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode, readFileShared } from '../../lib/formats/files/read-file.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { MODEL_FILE } from './load-model.js';
-import { ACCURACY_FILE, findTraining, METRICS_FILE, readAccuracy } from './model-records.js';
+import { ACCURACY_FILE, findTraining, METRICS_FILE, readTestedModel } from './model-records.js';
 import type { ModelStore } from './served-models.js';
 
 /** What is watched, and how. */
@@ -102,11 +102,11 @@ export function createRecordsWatch(modelPath: string, store: ModelStore): () => 
   const directory = dirname(modelPath);
   const accuracyFile = watchFile(join(directory, ACCURACY_FILE));
   const metricsFile = watchFile(join(directory, METRICS_FILE));
-  let tested: Awaited<ReturnType<typeof readAccuracy>>;
+  let tested: Awaited<ReturnType<typeof readTestedModel>>;
   let sought = '';
 
   return async () => {
-    if (await accuracyFile.hasChanged()) tested = await readAccuracy(modelPath);
+    if (await accuracyFile.hasChanged()) tested = await readTestedModel(modelPath);
     // Again each time: it may be about a model that has come only now.
     if (tested !== undefined) store.learn(tested.sha256, { accuracy: tested.accuracy });
 

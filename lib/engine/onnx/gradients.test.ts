@@ -25,7 +25,7 @@ import { oracle } from '../../../test/tfjs-oracle.js';
 import type { Padding } from '../../model/graph/window-geometry.js';
 import type { Layer } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
-import { createPredictSession } from './predict-session.js';
+import { createOnnxPredictSession } from './predict-session.js';
 import { measureBlockSize } from './probe-blocks.js';
 
 describe('gradients', () => {
@@ -229,7 +229,7 @@ async function compare(
   for (const [index, gradient] of expected.gradients.entries()) {
     if (gradient !== undefined) assertClose(found.gradients[index], gradient, weights[index]?.name ?? '');
   }
-  const predictor = await createPredictSession({ description, weights }, { threads: 1, backend: 'cpu' });
+  const predictor = await createOnnxPredictSession({ description, weights }, { threads: 1, backend: 'cpu' });
   assertClose(await predictor.predict(batch.images, batchSize), expected.probabilities, 'probabilities');
   await predictor.dispose();
 }

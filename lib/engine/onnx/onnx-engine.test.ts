@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../../../test/temporary-directory.js';
 import { describeModel } from '../../model/model-zoo.js';
 import { EngineUnavailableError } from '../engine-unavailable.js';
 import { loadOnnxEngine } from './onnx-engine.js';
-import { createPredictSession } from './predict-session.js';
+import { createOnnxPredictSession } from './predict-session.js';
 
 const OPTIMIZER = { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
 
@@ -29,7 +29,7 @@ describe('the ONNX engine on WebAssembly', () => {
       }
       const predictions = [];
       for (const backend of ['cpu', 'wasm'] as const) {
-        const session = await createPredictSession(model, { threads: 1, backend });
+        const session = await createOnnxPredictSession(model, { threads: 1, backend });
         predictions.push(await session.predict(batch.images, 4));
         await session.dispose();
       }

@@ -2,9 +2,9 @@
 import type { Engine } from '../engine.js';
 import { requireBackend } from './backend-check.js';
 import { type OnnxBackend, onnxEngineName } from './backends.js';
-import { createPredictSession } from './predict-session.js';
+import { createOnnxPredictSession } from './predict-session.js';
 import { probeBlocks } from './probe-blocks.js';
-import { createTrainingSession } from './training-session.js';
+import { createOnnxTrainingSession } from './training-session.js';
 
 /**
  * The engine on a backend that has just been seen to work.
@@ -22,8 +22,8 @@ function engineOn(backend: OnnxBackend): Engine {
   return {
     name,
     createTrainingSession: (model, settings) =>
-      createTrainingSession(model, { ...settings, backend, engine: name }),
-    createPredictSession: (model, { threads }) => createPredictSession(model, { threads, backend }),
+      createOnnxTrainingSession(model, { ...settings, backend, engine: name }),
+    createPredictSession: (model, { threads }) => createOnnxPredictSession(model, { threads, backend }),
   };
 }
 
@@ -37,6 +37,6 @@ export const onnxEngine: Engine = {
     const { blockSize } = await probeBlocks(model);
     const { name } = plainOnnxEngine;
     const engine = blockSize === undefined ? name : `${name} with blocks of ${blockSize}`;
-    return createTrainingSession(model, { ...settings, backend: 'cpu', blockSize, engine });
+    return createOnnxTrainingSession(model, { ...settings, backend: 'cpu', blockSize, engine });
   },
 };

@@ -16,7 +16,7 @@ import { loadOnnxRuntime, type Tensor } from './runtime.js';
 const MAX_ACTIVATIONS = 2 ** 21;
 
 /** Compiles `model` for prediction with batches of any size. */
-export async function createPredictSession(
+export async function createOnnxPredictSession(
   model: Model,
   { threads, backend }: { readonly threads: number; readonly backend: OnnxBackend },
 ): Promise<PredictSession> {

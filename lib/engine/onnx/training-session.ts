@@ -14,7 +14,7 @@ import { type Feeds, loadOnnxRuntime, type Tensor, type TensorConstructor } from
 import type { TrainingGraph } from './training-graph.js';
 
 /** Compiles the training step of `model` and starts from its weights. */
-export async function createTrainingSession(
+export async function createOnnxTrainingSession(
   model: Model,
   settings: OnnxTrainingSettings,
 ): Promise<TrainingSession> {

@@ -6,7 +6,7 @@ import { buildLayersModel, imageTensor } from './layers-model.js';
 import type { TensorflowRuntime } from './runtime.js';
 
 /** Builds `model` for prediction with batches of any size. @throws {ModelError} where it cannot be built */
-export async function createPredictSession(
+export async function createTensorflowPredictSession(
   { tf, use }: TensorflowRuntime,
   { description, weights }: Model,
 ): Promise<PredictSession> {

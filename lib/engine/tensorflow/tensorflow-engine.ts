@@ -1,9 +1,9 @@
 /** The TensorFlow.js engine: a model built from its Keras config through tf.layers, on any of its backends. */
 import type { Engine } from '../engine.js';
 import type { TensorflowBackend } from './backends.js';
-import { createPredictSession } from './predict-session.js';
+import { createTensorflowPredictSession } from './predict-session.js';
 import { loadRuntime } from './runtime.js';
-import { createTrainingSession } from './training-session.js';
+import { createTensorflowTrainingSession } from './training-session.js';
 
 /**
  * The engine on one backend; its packages are loaded now.
@@ -14,7 +14,7 @@ export async function loadTensorflowEngine(backend: TensorflowBackend): Promise<
   const runtime = await loadRuntime(backend);
   return {
     name: runtime.name,
-    createTrainingSession: (model, settings) => createTrainingSession(runtime, model, settings),
-    createPredictSession: (model) => createPredictSession(runtime, model),
+    createTrainingSession: (model, settings) => createTensorflowTrainingSession(runtime, model, settings),
+    createPredictSession: (model) => createTensorflowPredictSession(runtime, model),
   };
 }

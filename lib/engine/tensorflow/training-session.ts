@@ -17,7 +17,7 @@ import { createOptimizer } from './optimizer.js';
 import type { TensorflowRuntime } from './runtime.js';
 
 /** Builds the model and starts from its weights. @throws {ModelError} where it cannot be built or trained */
-export async function createTrainingSession(
+export async function createTensorflowTrainingSession(
   { tf, name, use }: TensorflowRuntime,
   model: Model,
   settings: TrainingSettings,

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import type { ExtraKinds } from '../../federation/client-side.js';
 import { readHdf5 } from '../hdf5/hdf5-reader.js';
 import { type Hdf5Writer, writeHdf5 } from '../hdf5/hdf5-writer.js';
-import { readExtras, writeExtras, writeFacts } from './client-update-file.js';
+import { readExtras, writeExtras, writeUpdateAttributes } from './client-update-file.js';
 import { decodeKerasFile, encodeKerasFile } from './keras-hdf5.js';
 
 const kernel = { name: 'dense/kernel:0', shape: [2, 1], values: Float32Array.of(1, 2) };
@@ -74,6 +74,6 @@ describe('the extras of an update', () => {
   }
 
   it('are none where the file has none', async () => {
-    assert.deepEqual(await read((hdf5) => writeFacts(hdf5, update)), {});
+    assert.deepEqual(await read((hdf5) => writeUpdateAttributes(hdf5, update)), {});
   });
 });

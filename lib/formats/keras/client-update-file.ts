@@ -14,7 +14,7 @@ import type { Hdf5Writer } from '../hdf5/hdf5-writer.js';
 const ATTRIBUTES = ['fedbatch_client', 'fedbatch_round', 'fedbatch_examples', 'fedbatch_parent'] as const;
 
 /** The facts in an open file, or undefined where there are none. @throws {DataError} when they make no sense. */
-export function readFacts(hdf5: Hdf5Reader, file: string): UpdateFacts | undefined {
+export function readUpdateAttributes(hdf5: Hdf5Reader, file: string): UpdateFacts | undefined {
   const present = new Set(hdf5.attributeNames('/'));
   const missing = ATTRIBUTES.filter((name) => !present.has(name));
   if (missing.length === ATTRIBUTES.length) return undefined;
@@ -42,7 +42,7 @@ export function readFacts(hdf5: Hdf5Reader, file: string): UpdateFacts | undefin
 }
 
 /** Writes the facts into a new file. */
-export function writeFacts(hdf5: Hdf5Writer, facts: UpdateFacts): void {
+export function writeUpdateAttributes(hdf5: Hdf5Writer, facts: UpdateFacts): void {
   hdf5.integer('/', 'fedbatch_client', facts.client);
   hdf5.integer('/', 'fedbatch_round', facts.round);
   hdf5.integer('/', 'fedbatch_examples', facts.examples);

@@ -8,7 +8,7 @@ import { type ArrayOutline, compareArrays } from '../../federation/validate-upda
 import { parseDocument } from '../files/json-document.js';
 import type { FloatBytes } from '../hdf5/float-bytes.js';
 import type { Hdf5Reader, UnreadArray } from '../hdf5/hdf5-reader.js';
-import { readExtras, readFacts } from './client-update-file.js';
+import { readExtras, readUpdateAttributes } from './client-update-file.js';
 import { type KerasFile, type LayerConfig, layerConfigs } from './keras-file.js';
 import { canonicalNames } from './keras-names.js';
 import { checkArrays } from './keras-shapes.js';
@@ -66,7 +66,7 @@ export function checkSignature(bytes: Uint8Array, file: string): void {
 export function readModel(hdf5: Hdf5Reader, file: string, options: ReadOptions = {}): KerasFile {
   const modelConfig = readModelConfig(hdf5, file);
   if (hdf5.kind(ROOT) !== 'group') throw new DataError({ file, expected: `a group ${ROOT}`, found: 'none' });
-  const update = readFacts(hdf5, file);
+  const update = readUpdateAttributes(hdf5, file);
   const isCompiled = hdf5.attributeNames('/').includes('training_config');
   const scale = readScale(hdf5, file);
   const weights = readWeights(hdf5, file, { layers: layerConfigs(modelConfig, file), ...options });

@@ -1,7 +1,7 @@
 /** Lays a model out in HDF5 the way Keras 2 and 3 look for it. */
 import { formatShape, sizeOf, type WeightArray } from '../../core/weights.js';
 import { type Hdf5Writer, MAX_INLINE_ATTRIBUTE_BYTES } from '../hdf5/hdf5-writer.js';
-import { writeExtras, writeFacts } from './client-update-file.js';
+import { writeExtras, writeUpdateAttributes } from './client-update-file.js';
 import { type KerasFile, layerConfigs } from './keras-file.js';
 import { SCALE_ATTRIBUTE } from './keras-hdf5-reader.js';
 import { layerOf } from './keras-names.js';
@@ -15,7 +15,7 @@ export function writeModel(hdf5: Hdf5Writer, file: KerasFile): void {
   writeVersion(hdf5, '/', file);
   hdf5.text('/', 'model_config', JSON.stringify(file.modelConfig));
   if (file.scale !== undefined) hdf5.text('/', SCALE_ATTRIBUTE, file.scale);
-  if (file.update !== undefined) writeFacts(hdf5, file.update);
+  if (file.update !== undefined) writeUpdateAttributes(hdf5, file.update);
 
   const groups = new Set<string>();
   makeGroups(hdf5, groups, ROOT);

@@ -4,7 +4,7 @@ import { writeFileAtomic } from '../files/atomic-file.js';
 import { type ReadLimits, readFileBytes, sha256 } from '../files/read-file.js';
 import { readHdf5 } from '../hdf5/hdf5-reader.js';
 import { writeHdf5 } from '../hdf5/hdf5-writer.js';
-import { readFacts } from './client-update-file.js';
+import { readUpdateAttributes } from './client-update-file.js';
 import type { KerasFile } from './keras-file.js';
 import {
   checkSignature,
@@ -41,7 +41,7 @@ export async function decodeKerasFile(
 export async function readUpdateFacts(path: string, limits?: ReadLimits): Promise<UpdateFacts | undefined> {
   const bytes = await readFileBytes(path, KERAS_FILE, limits);
   checkSignature(bytes, path);
-  return readHdf5(bytes, path, (hdf5) => readFacts(hdf5, path));
+  return readHdf5(bytes, path, (hdf5) => readUpdateAttributes(hdf5, path));
 }
 
 /** The bytes of a Keras model file. Equal models give equal bytes. */

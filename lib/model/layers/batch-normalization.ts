@@ -4,7 +4,7 @@ import { formatShape } from '../../core/weights.js';
 import type { Tensor } from '../graph/graph-builder.js';
 import { ModelError } from '../model-error.js';
 import type { LayerModule, LayerParameter } from './layer-module.js';
-import { fixed, flag, type LayerWith, number, numberWhere, setting } from './settings.js';
+import { fixed, flag, type LayerWith, numberWhere, numberWithin, setting } from './settings.js';
 
 const parseAxis = numberWhere(Number.isSafeInteger);
 
@@ -17,13 +17,13 @@ const settings = {
     // Keras 2 writes it as a list of one.
     parse: (value) => parseAxis(Array.isArray(value) && value.length === 1 ? value[0] : value),
   }),
-  momentum: number({
+  momentum: numberWithin({
     keys: ['momentum'],
     expected: 'a share from 0 to 1',
     fallback: 0.99,
     isIn: (share) => share >= 0 && share <= 1,
   }),
-  epsilon: number({
+  epsilon: numberWithin({
     keys: ['epsilon'],
     expected: 'a number of at least 0',
     fallback: 1e-3,

@@ -5,11 +5,11 @@ import { keepBelow, MIX_1, MIX_2, maskMaker, positionWords } from '../graph/drop
 import type { Tensor } from '../graph/graph-builder.js';
 import type { LayerContext } from '../graph/layer-graph.js';
 import type { LayerModule } from './layer-module.js';
-import { type LayerWith, number } from './settings.js';
+import { type LayerWith, numberWithin } from './settings.js';
 
 const settings = {
   /** Share of inputs set to 0. */
-  rate: number({
+  rate: numberWithin({
     keys: ['rate', 'p'],
     expected: 'a share of at least 0 and below 1',
     isIn: (rate) => rate >= 0 && rate < 1,

@@ -104,7 +104,7 @@ export function flag(...keys: readonly string[]): LayerSetting<boolean> {
 }
 
 /** A number within bounds. */
-export function number({
+export function numberWithin({
   isIn,
   ...wanted
 }: Omit<Wanted<number>, 'parse'> & { readonly isIn: (value: number) => boolean }): LayerSetting<number> {
