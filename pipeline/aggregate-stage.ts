@@ -7,7 +7,7 @@ import { aggregateCommand, stateFiles } from './commands/stage-commands.js';
 import { type LocalRun, stopwatch } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { AggregateOutcome, AggregateTask, ClientResult, GlobalModel, RejectedUpdate } from './runner.js';
-import { lastJsonLine, runStage } from './stage-process.js';
+import { executeOne } from './target.js';
 
 /**
  * Aggregates the updates of a round into the model that the next one starts from, unless that lies there and was made
@@ -46,10 +46,15 @@ export async function aggregateStage(
     const rejection = rejectionSchema.safeParse(fields);
     if (rejection.success) warned.push(rejection.data);
   };
-  const { result, seconds, took } = await stopwatch(() => runStage(aggregator, { ...run, onWarning })).catch(
-    (error: unknown) => failAggregation(run, { ledger, rejected: rejectedUpdates(warned, selected), error }),
+  const options = { ...run, schema: aggregateResultSchema, onWarning };
+  const aggregating = () => executeOne(run.target, aggregator, options);
+  const {
+    result: made,
+    seconds,
+    took,
+  } = await stopwatch(aggregating).catch((error: unknown) =>
+    failAggregation(run, { ledger, rejected: rejectedUpdates(warned, selected), error }),
   );
-  const made = lastJsonLine(aggregator, result, aggregateResultSchema);
   const { rejected: refusals, ...summary } = made;
   const facts = { inputs, ...summary, seconds };
   const refused = rejectedUpdates(refusals, selected);

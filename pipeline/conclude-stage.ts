@@ -1,10 +1,9 @@
-/** What is left to do once the rounds are over: the results in their places, the tests of the clients' own models. */
+/** What is left to do once the rounds are over: the results in their places. */
 import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
-import { isTestOf, testGlobalModel } from './evaluate-stage.js';
+import { isTestOf, type TestModel, testGlobalModel } from './evaluate-stage.js';
 import type { LocalRun } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
-import type { RoundWork } from './round-work.js';
 import type { GlobalModel } from './runner.js';
 
 /** The models that a run ends with. */
@@ -18,24 +17,22 @@ export interface Results {
 interface ConcludeOptions {
   readonly data: Manifest;
   readonly ledger: RoundLedger;
-  readonly work: Pick<RoundWork, 'test' | 'testClients'>;
+  readonly test: TestModel;
 }
 
 /**
- * Sees to it that the results lie in their places, also where the run had more rounds before, or somebody touched them;
- * then tests the clients' models of the last round.
+ * Sees to it that the results lie in their places, also where the run had more rounds before, or somebody touched them.
  */
 export async function concludeStage(
   run: Pick<LocalRun, 'paths' | 'reporter'>,
-  { last, best, data, ledger, work }: Results & ConcludeOptions,
+  { last, best, data, ledger, test }: Results & ConcludeOptions,
 ): Promise<void> {
   const { paths } = run;
   await place(last, paths.aggregatedModel);
   await place(best, paths.bestModel);
   if (!(await isTestOf(paths.accuracy, last))) {
-    await testGlobalModel(run, { task: { round: ledger.record.round, global: last }, data, test: work.test });
+    await testGlobalModel(run, { task: { round: ledger.record.round, global: last }, data, test });
   }
-  await work.testClients?.(ledger);
 }
 
 async function place({ file, sha256 }: GlobalModel, path: string): Promise<void> {

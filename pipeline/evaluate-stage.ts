@@ -9,11 +9,10 @@ import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
 import { evaluateCommand } from './commands/stage-commands.js';
-import { sharingCores } from './cores.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import type { RoundLedger } from './round-ledger.js';
 import type { EvaluateTask, Evaluation, GlobalModel } from './runner.js';
-import { runStage } from './stage-process.js';
+import { executeOne } from './target.js';
 
 /** What the pipeline reads of `accuracy.json`; a loss that is not finite is null there. */
 const accuracySchema = accuracyRecordSchema.pick({
@@ -27,8 +26,8 @@ const accuracySchema = accuracyRecordSchema.pick({
 /** Up to so many clients of a round have their own models tested: a person can still compare them. */
 const CLIENTS_COMPARED = 20;
 
-/** Tests `model` and writes the report to `file`. */
-export type TestModel = (files: { readonly model: string; readonly file: string }) => Promise<void>;
+/** Tests the model and writes `accuracy.json`. */
+export type TestModel = (model: GlobalModel) => Promise<void>;
 
 interface EvaluateOptions {
   readonly task: EvaluateTask;
@@ -36,8 +35,6 @@ interface EvaluateOptions {
   readonly ledger: RoundLedger;
   /** The best accuracy of the rounds before. */
   readonly best: number;
-  /** Runs the accuracy test. */
-  readonly test: TestModel;
 }
 
 /** Tests a round's global model, unless this very model was tested before; keeps the best one. */
@@ -49,7 +46,7 @@ export async function evaluateStage(run: LocalRun, options: EvaluateOptions): Pr
     tellSkipped(run, { ...stage, round }, describe(earlier));
     return { ...withLoss(earlier), isSkipped: true };
   }
-  const facts = await testGlobalModel(run, options);
+  const facts = await testGlobalModel(run, { ...options, test: testByEvaluator(run) });
   await recordEvaluation(run, { ...options, facts });
   return withLoss(facts);
 }
@@ -57,7 +54,7 @@ export async function evaluateStage(run: LocalRun, options: EvaluateOptions): Pr
 /** Puts a test that has just been made on record, and the model in its place if it is the best one. */
 export async function recordEvaluation(
   run: Pick<LocalRun, 'paths' | 'metrics'>,
-  { task, ledger, best, facts }: Omit<EvaluateOptions, 'data' | 'test'> & { readonly facts: EvaluationFacts },
+  { task, ledger, best, facts }: Omit<EvaluateOptions, 'data'> & { readonly facts: EvaluationFacts },
 ): Promise<void> {
   const { round, global } = task;
   // Before it is recorded: what a later run finds recorded needs no second look.
@@ -82,23 +79,23 @@ export async function isTestOf(path: string, { sha256 }: GlobalModel): Promise<b
 /** Tests a global model; `accuracy.json` tells of it afterwards. */
 export async function testGlobalModel(
   run: Pick<LocalRun, 'paths' | 'reporter'>,
-  { task, data, test }: Pick<EvaluateOptions, 'task' | 'data' | 'test'>,
+  { task, data, test }: Pick<EvaluateOptions, 'task' | 'data'> & { readonly test: TestModel },
 ): Promise<EvaluationFacts> {
   const { paths } = run;
   const { round, global } = task;
-  const { seconds, took } = await stopwatch(() => test({ model: global.file, file: paths.accuracy }));
+  const { seconds, took } = await stopwatch(() => test(global));
   const { examples, loss, accuracy } = await readAccuracy(paths.accuracy);
   const facts = { model: global.sha256, test: data.test.sha256, examples, loss, accuracy, seconds };
   tell(run, { ...stage, round }, `${describe(facts)}  ${took}`);
   return facts;
 }
 
-/** The accuracy test by the evaluator. */
+/** The accuracy test by the run's target. */
 export const testByEvaluator =
   (run: LocalRun): TestModel =>
-  async ({ model, file }) => {
-    const files = { models: [model], out: file, threads: run.cores };
-    await runStage(evaluateCommand(run, files), run);
+  async ({ file }) => {
+    const command = evaluateCommand(run, { models: [file], threads: run.cores });
+    await executeOne(run.target, command, { ...run, schema: z.unknown() });
   };
 
 const stage = { stage: 'evaluate' } as const;
@@ -115,16 +112,7 @@ export async function clientAccuracyStage(run: LocalRun, ledger: RoundLedger): P
     .filter(({ client, alone }) => alone === undefined && !isRejected(client))
     .map(({ client }) => client);
   if (untested.length === 0) return;
-  const { took } = await stopwatch(() =>
-    sharingCores(run, hands(untested, run.jobs), async (clients, signal) => {
-      const tests = await evaluateClients({ ...run, signal }, { clients, round: ledger.record.round });
-      for (const [at, client] of clients.entries()) {
-        const reported = ledger.record.reported.find((each) => each.client === client);
-        const alone = tests[at];
-        if (reported !== undefined && alone !== undefined) await ledger.report({ ...reported, alone });
-      }
-    }),
-  );
+  const { took } = await stopwatch(() => testClients(run, ledger, untested));
   tell(run, { stage: 'evaluate' }, `${count(untested.length, 'client model')} alone  ${took}`);
 }
 
@@ -134,30 +122,38 @@ function hands(clients: readonly number[], jobs: number): readonly (readonly num
   return Array.from({ length: number }, (_, hand) => clients.filter((_, at) => at % number === hand));
 }
 
-interface Hand {
-  readonly round: number;
-  readonly clients: readonly number[];
-}
-
-/** Loss and accuracy of each client's own model. */
-async function evaluateClients(
-  run: LocalRun,
-  { round, clients }: Hand,
-): Promise<readonly { readonly loss: number | null; readonly accuracy: number }[]> {
-  const { paths, reporter, signal, threads } = run;
-  const files = paths.round(round);
+/** Puts loss and accuracy of each client's own model on record. */
+async function testClients(run: LocalRun, ledger: RoundLedger, untested: readonly number[]): Promise<void> {
+  const { paths, threads, reporter, signal, target } = run;
+  const files = paths.round(ledger.record.round);
   // The reports of clients' own models are no part of the volume; their figures go into the round's record.
   const directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+  const dealt = hands(untested, run.jobs).map((clients, hand) => ({
+    clients,
+    command: evaluateCommand(run, {
+      models: clients.map((client) => files.update(client)),
+      ...{ out: join(directory, `${hand}.json`), threads },
+    }),
+  }));
   try {
-    const savefile = join(directory, 'accuracy.json');
-    const models = clients.map((client) => files.update(client));
-    await runStage(
-      evaluateCommand(run, { models, out: savefile, threads }),
-      // One line for all clients tells enough of these short tests.
-      { reporter: { ...reporter, progress() {} }, signal },
+    await target.execute(
+      dealt.map(({ command }) => command),
+      {
+        // One line for all clients tells enough of these short tests.
+        ...{ reporter: { ...reporter, progress() {} }, signal, schema: z.unknown() },
+        async onEnding(ending) {
+          if ('reason' in ending) throw ending.error;
+          const { clients = [] } = dealt.find(({ command }) => command === ending.command) ?? {};
+          const tests = await readReports(ending.command.writes[0] ?? '', clients.length);
+          for (const [at, client] of clients.entries()) {
+            const reported = ledger.record.reported.find((each) => each.client === client);
+            const test = tests[at];
+            if (reported === undefined || test === undefined) continue;
+            await ledger.report({ ...reported, alone: { loss: test.loss, accuracy: test.accuracy } });
+          }
+        },
+      },
     );
-    const reports = clients.length > 1 ? await readReports(savefile) : [await readAccuracy(savefile)];
-    return reports.map(({ loss, accuracy }) => ({ loss, accuracy }));
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -168,8 +164,10 @@ export async function readAccuracy(path: string): Promise<z.infer<typeof accurac
   return await readJson(path, accuracySchema);
 }
 
-/** The tests of several models, in their order. */
-const readReports = (path: string) => readJson(path, z.array(accuracySchema));
+/** The tests of so many models, in their order. */
+async function readReports(path: string, models: number) {
+  return models > 1 ? await readJson(path, z.array(accuracySchema)) : [await readAccuracy(path)];
+}
 
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
   try {

@@ -5,6 +5,7 @@ import { formatSeconds } from '../lib/observability/format.js';
 import { NAME_WIDTH } from '../lib/observability/progress-line.js';
 import type { MetricsFile } from './metrics.js';
 import { type StageContext, type StageTask, stageName } from './stage-process.js';
+import type { Target } from './target.js';
 
 /** A run's failure tolerance, before a client counts as missing; the models of an undisturbed run do not depend on it. */
 export interface Tolerance {
@@ -26,6 +27,8 @@ export interface LocalRun extends StageContext {
   readonly cores: number;
   readonly metrics: MetricsFile;
   readonly tolerance: Tolerance;
+  /** What runs its stages. */
+  readonly target: Target;
   /** Engines that trainers were said to run on: each is told once. */
   readonly toldEngines: Set<string>;
 }

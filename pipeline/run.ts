@@ -8,28 +8,27 @@ import type { RunSettings } from '../lib/formats/run-record.js';
 import { type VolumePaths, volumePaths } from '../lib/formats/volume.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { requirePossibleSplit } from './check-split.js';
+import { commandTarget } from './command-target.js';
 import { planThreads } from './cores.js';
 import { endingOf } from './ending.js';
-import { count, type LocalRun, type Tolerance } from './local-run.js';
-import { createLocalRunner, type LocalRunner } from './local-runner.js';
+import { count, type Tolerance } from './local-run.js';
 import { type MetricsFile, openMetrics } from './metrics.js';
-import { pipedWork } from './piped/piped-work.js';
+import { pipedTarget } from './piped/piped-target.js';
 import type { TrainingPipe } from './piped/training-pipe.js';
 import { planPhrases } from './plan-phrases.js';
-import { processWork } from './process-work.js';
 import { reportStage } from './report-stage.js';
 import { requireEngine } from './require-engine.js';
 import { type FederationPlan, federatedAveraging } from './round-loop.js';
-import type { RoundWork } from './round-work.js';
 import { failureOf, missedAccuracy, recordFailure } from './run-failure.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
 import { DATASET_NAMES, runId } from './settings.js';
-import { simulatedWork } from './simulation/simulated-work.js';
+import { type RunBefore, type Simulation, simulation } from './simulation/simulation.js';
 import { splitStage } from './split-stage.js';
 import { createStageClock, type StageClock, timedRunner } from './stage-clock.js';
 import type { StageContext } from './stage-process.js';
 import { type RunResult, resultFacts, shortPath } from './summary.js';
 import { toldRunner } from './told-rounds.js';
+import { createVolumeRunner, type VolumeRunner } from './volume-runner.js';
 
 /** Workers of a simulation at most, however many are asked for: a slip of the finger must not take the machine down. */
 const MAX_WORKERS = 256;
@@ -124,11 +123,13 @@ async function runOnVolume(
   // Trainers of an own process each would take the memory; workers that are asked for share what they have.
   const limit = simulate ? MAX_WORKERS : room;
   const jobs = Math.min(options.jobs ?? room, limit, selectedCount(federation));
-  const run = {
+  const before = {
     ...context,
     ...{ paths, settings, cores, jobs, threads, metrics, tolerance },
     toldEngines: new Set<string>(),
   };
+  const { target, steps } = targetOf(before, options);
+  const run = { ...before, target };
   context.reporter.info(opening(volume, { ...options, jobs }));
   await metrics.append({
     event: 'start',
@@ -144,11 +145,10 @@ async function runOnVolume(
 
   const data = await clock.time('split', () => splitStage(run));
   await recordDataset(volume, data.dataset.sha256);
-  const work = workOf(run, options);
-  const runner = createLocalRunner(run, data, work);
+  const runner = createVolumeRunner(run, data, steps);
   const plan = { ...federation, seed, quorum };
   const { reporter } = context;
-  const result = await runRounds(runner, { plan, clock, reporter }).finally(() => work.close());
+  const result = await runRounds(runner, { plan, clock, reporter }).finally(() => target.close());
   const complete = { ...result, seconds: clock.seconds(), volume: paths.root };
   await metrics.append({ event: 'end', ...resultFacts(complete) });
   const missed = missedAccuracy(result.last.evaluation, minAccuracy);
@@ -158,14 +158,17 @@ async function runOnVolume(
   return complete;
 }
 
-/** Who does the work of the rounds. */
-function workOf(run: LocalRun, { trainers }: Pick<RunOptions, 'trainers'>): RoundWork {
-  if (run.settings.federation.simulate) return simulatedWork(run);
-  return trainers === undefined ? processWork(run) : pipedWork(run, trainers);
+/** What runs the stages, and how rounds are trained where that is another way. */
+function targetOf(
+  run: RunBefore,
+  { trainers }: Pick<RunOptions, 'trainers'>,
+): Partial<Simulation> & Pick<Simulation, 'target'> {
+  if (run.settings.federation.simulate) return simulation(run);
+  return { target: trainers === undefined ? commandTarget(run) : pipedTarget(run, trainers) };
 }
 
 async function runRounds(
-  runner: LocalRunner,
+  runner: VolumeRunner,
   {
     plan,
     clock,

@@ -1,12 +1,13 @@
 /** The split of a run on this machine: started unless its shards lie there, whole and as these settings make them. */
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
 import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { splitCommand } from './commands/stage-commands.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
 import { holds } from './round-ledger.js';
-import { runStage } from './stage-process.js';
+import { executeOne } from './target.js';
 
 /** Splits the dataset into `data/`; returns what the split made. */
 export async function splitStage(run: LocalRun): Promise<Manifest> {
@@ -16,7 +17,9 @@ export async function splitStage(run: LocalRun): Promise<Manifest> {
     tellSkipped(run, stage, describe(earlier));
     return earlier;
   }
-  const { seconds, took } = await stopwatch(() => runStage(splitCommand(run), run));
+  const { seconds, took } = await stopwatch(() =>
+    executeOne(run.target, splitCommand(run), { ...run, schema: z.unknown() }),
+  );
   const manifest = await readManifest(run.paths.manifest);
   tell(run, stage, `${describe(manifest)}  ${took}`);
   await run.metrics.append({ event: 'split', shards: clientsOf(manifest).length, seconds });

@@ -4,22 +4,21 @@ import { requireQuorum } from '../lib/federation/participation.js';
 import { placeFileAtomic, storageError } from '../lib/formats/files/atomic-file.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
+import { type TrainResult, trainResultSchema } from '../lib/formats/results.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
 import { formatLoss, formatSeconds } from '../lib/observability/format.js';
+import { type StageCommand, trainCommand } from './commands/stage-commands.js';
 import { roundLearningRate } from './commands/training-task.js';
-import { sharingCores } from './cores.js';
 import { count, type LocalRun, tell, tellSkipped } from './local-run.js';
 import { holds, type RoundLedger } from './round-ledger.js';
 import type { TrainOutcome, TrainTask } from './runner.js';
-import { stageName } from './stage-process.js';
-import { type Attempted, attemptTraining, deadlineIn } from './train-attempts.js';
-import type { ClientTask, ClientTrainer } from './train-client.js';
+import { type EngineNote, stageName } from './stage-process.js';
+import type { EndedCommand, LostCommand } from './target.js';
 
 interface TrainOptions {
   readonly task: TrainTask;
   readonly data: Manifest;
   readonly ledger: RoundLedger;
-  readonly trainer: ClientTrainer;
 }
 
 /**
@@ -30,7 +29,7 @@ interface TrainOptions {
  * @throws {ThresholdError} as soon as so many are missing that the quorum cannot be reached
  */
 export async function trainStage(run: LocalRun, options: TrainOptions): Promise<TrainOutcome> {
-  const { task, data, ledger, trainer } = options;
+  const { task, data, ledger } = options;
   const { round, clients } = task;
   const waiting = await unfinishedClients(run, options);
   // Who was lost, or was no good, in an attempt that came to no model is tried once more.
@@ -44,14 +43,23 @@ export async function trainStage(run: LocalRun, options: TrainOptions): Promise<
   }
   const learningRate = roundLearningRate(run.settings, task);
   if (waiting.length > 0) await ledger.set({ learningRate });
-  const deadline = deadlineIn(run.tolerance.deadlineSeconds);
   const settled = settledClients(run, { round, waiting: waiting.length, total: clients.length });
-  await sharingCores(run, waiting, async (client, signal) => {
-    const attempt = { task: { task, data, client }, trainer, deadline };
-    const attempted = await attemptTraining({ ...run, signal }, attempt);
-    if ('reported' in attempted) await report(run, { task, ledger, learningRate, ...attempted });
-    else await lose(run, { task, ledger, client, ...attempted });
-    settled.add(attempted);
+  const { retries, deadlineSeconds } = run.tolerance;
+  const commands = waiting.map((client) => trainCommand(run, task, client));
+  await run.target.execute(commands, {
+    ...{ reporter: run.reporter, signal: run.signal, schema: trainResultSchema, retries, deadlineSeconds },
+    onEngine: (note) => tellEngine(run, note),
+    onRetry: (lost, retry) => tellRetry(run, lost, retry),
+    async onEnding(ending) {
+      if ('result' in ending) {
+        const reported = clientRecord(data, ending);
+        await report(run, { task, ledger, learningRate, reported });
+        settled.add(reported);
+      } else {
+        await lose(run, { task, ledger, lost: ending });
+        settled.add(undefined);
+      }
+    },
   });
   const { reported, missing } = ledger.record;
   if (waiting.length > 0) {
@@ -73,10 +81,10 @@ function settledClients(
   const seconds = () => (performance.now() - startedAt) / 1000;
   const learned = () => (sums.examples === 0 ? {} : { loss: sums.loss / sums.examples });
   return {
-    add(attempted: Attempted): void {
+    add(reported: ClientRecord | undefined): void {
       left--;
-      if ('reported' in attempted) {
-        const { examples, loss } = attempted.reported;
+      if (reported !== undefined) {
+        const { examples, loss } = reported;
         sums.examples += examples;
         sums.loss += examples * (loss ?? Number.NaN);
       }
@@ -104,23 +112,53 @@ async function unfinishedClients(
       if (aggregate === undefined) unfinished.push(client);
       continue;
     }
-    const reported = await finishedTraining(run, { task, data, client }, ledger);
-    if (reported === undefined) unfinished.push(client);
+    if (!(await isTrained(run, { task, data, ledger }, client))) unfinished.push(client);
   }
   return unfinished;
 }
 
-/** What the client reported before, if its update and its shard are still the same files. */
-async function finishedTraining(
+/** Whether the client reported before, and its update and its shard are still the same files. */
+async function isTrained(
   { paths }: LocalRun,
-  { task, data, client }: ClientTask,
-  ledger: RoundLedger,
-): Promise<ClientRecord | undefined> {
+  { task, data, ledger }: TrainOptions,
+  client: number,
+): Promise<boolean> {
   const reported = ledger.record.reported.find((each) => each.client === client);
-  if (reported === undefined) return undefined;
+  if (reported === undefined) return false;
   const isOfThisShard = reported.shard === data.shards[client]?.sha256;
-  const isWhole = isOfThisShard && (await holds(paths.round(task.round).update(client), reported.sha256));
-  return isWhole ? reported : undefined;
+  return isOfThisShard && (await holds(paths.round(task.round).update(client), reported.sha256));
+}
+
+function clientRecord(data: Manifest, { result }: EndedCommand<TrainResult>): ClientRecord {
+  const { client, examples, seconds, loss, accuracy, engine, sha256 } = result;
+  const shard = data.shards[client]?.sha256 ?? '';
+  return { client, examples, seconds, loss, accuracy, engine, shard, sha256 };
+}
+
+/** Says what the trainers run on; once, as long as it is the same for all. */
+function tellEngine(run: LocalRun, { engine, why }: EngineNote): void {
+  if (run.toldEngines.has(engine)) return;
+  run.toldEngines.add(engine);
+  tell(run, { stage: 'train' }, `on ${engine} (${why})`);
+}
+
+/** Which client in which round a command trains: those of the training tell. */
+function trained({ round, client }: StageCommand): { readonly round: number; readonly client: number } {
+  if (round === undefined || client === undefined) throw new Error('a training without a client');
+  return { round, client };
+}
+
+async function tellRetry(
+  { reporter, metrics, tolerance }: LocalRun,
+  { command, reason }: LostCommand,
+  retry: number,
+): Promise<void> {
+  const { round, client } = trained(command);
+  reporter.warn(`${stageName(command)}: ${reason}; trying again (${retry} of ${tolerance.retries}).`, {
+    round,
+    client,
+  });
+  await metrics.append({ event: 'retry', round, client, retry, reason });
 }
 
 interface Ending {
@@ -139,14 +177,14 @@ async function report(
   await metrics.append({ event: 'update', round: task.round, learningRate, ...reported });
 }
 
-type Loss = Exclude<Attempted, { readonly reported: ClientRecord }>;
-
 /** Records that a client is missing; throws when the round cannot go on without it. */
 async function lose(
   { paths, reporter, metrics }: LocalRun,
-  { task, ledger, client, reason, error }: Ending & Loss & { readonly client: number },
+  { task, ledger, lost }: Ending & { readonly lost: LostCommand },
 ): Promise<void> {
   const { round, clients: selected, quorum } = task;
+  const { command, reason, error } = lost;
+  const { client } = trained(command);
   // A trainer that was killed after its last write: what has not been reported must not be averaged.
   await removeUpdate(paths.round(round).update(client));
   await ledger.lose({ client, reason });
@@ -155,8 +193,10 @@ async function lose(
   const { missing } = ledger.record;
   requireQuorum({ round, selected, missing, quorum: quorum ?? selected.length });
   const left = `${selected.length - missing.length} of ${selected.length} clients are left, ${quorum} are needed`;
-  const name = stageName({ stage: 'train', client });
-  reporter.warn(`${name}: ${reason}; round ${round} goes on without it (${left}).`, { round, client });
+  reporter.warn(`${stageName(command)}: ${reason}; round ${round} goes on without it (${left}).`, {
+    round,
+    client,
+  });
 }
 
 async function removeUpdate(path: string): Promise<void> {

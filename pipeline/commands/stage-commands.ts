@@ -21,6 +21,8 @@ export interface CommandSource {
 export interface StageCommand {
   readonly stage: 'split' | 'init' | 'train' | 'aggregate' | 'evaluate';
   readonly round?: number;
+  /** Of the run, at most. */
+  readonly rounds?: number;
   readonly client?: number;
   /** The program below the compiled project, e.g. `trainer/cli.js`. */
   readonly program: string;
@@ -80,6 +82,7 @@ export function trainCommand(
   return {
     stage: 'train',
     round,
+    rounds: settings.federation.rounds,
     ...(client === undefined ? {} : { client }),
     program: 'trainer/cli.js',
     arguments: [

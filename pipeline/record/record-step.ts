@@ -79,7 +79,7 @@ async function recordEnd(
     best: model(best.round, best.sha256),
     data: await readManifest(paths.manifest),
     ledger,
-    work: { test: async () => undefined },
+    test: async () => undefined,
   });
   await metrics.append({ event: 'end', ...result });
   if (failure !== undefined) await recordFailure(run, failure);

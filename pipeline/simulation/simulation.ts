@@ -1,4 +1,4 @@
-/** The work of a round by the simulator: clients are its data, and a round is the smallest finished work. */
+/** The rounds of a run by the simulator: clients are its data, and a round is the smallest finished work. */
 import { StageError } from '../../lib/core/errors.js';
 import { requireQuorum } from '../../lib/federation/participation.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
@@ -10,16 +10,28 @@ import {
 } from '../../lib/formats/simulation-messages.js';
 import { settingArguments } from '../../lib/settings/arguments.js';
 import { concludeAggregation, failAggregation, tellAggregated } from '../aggregate-record.js';
+import { commandTarget } from '../command-target.js';
 import { noiseArguments, stateFiles } from '../commands/stage-commands.js';
 import { roundLearningRate } from '../commands/training-task.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from '../local-run.js';
 import { holds } from '../round-ledger.js';
-import type { RoundStep, RoundWork } from '../round-work.js';
 import type { AggregateOutcome, AggregateTask, GlobalModel, TrainOutcome, TrainTask } from '../runner.js';
+import { runStage } from '../stage-process.js';
+import type { Target } from '../target.js';
+import type { RoundStep, RoundSteps } from '../volume-runner.js';
 import { type SimulatorProcess, startSimulator } from './simulator-process.js';
 
-/** Work by a simulator, which is started when there is something to do. */
-export function simulatedWork(run: LocalRun): RoundWork {
+/** What a simulator does of a run: its accuracy tests as a target, its rounds as steps of their own. */
+export interface Simulation {
+  readonly target: Target;
+  readonly steps: RoundSteps;
+}
+
+/** A run without the target that is made for it. */
+export type RunBefore = Omit<LocalRun, 'target'>;
+
+/** A simulator, which is started when there is something to do; what it does not know is done by processes. */
+export function simulation(run: RunBefore): Simulation {
   let simulator: SimulatorProcess | undefined;
   const started = (): SimulatorProcess => {
     simulator ??= startSimulator(simulatorArguments(run), {
@@ -29,19 +41,25 @@ export function simulatedWork(run: LocalRun): RoundWork {
     });
     return simulator;
   };
+  const target = commandTarget(run, async (command, context) => {
+    if (command.stage !== 'evaluate') return await runStage(command, context);
+    const [model = ''] = command.reads;
+    const [file = ''] = command.writes;
+    await started().ask({ request: 'evaluate', model, file }, evaluateReplySchema);
+    return [];
+  });
   return {
-    train: (step) => trainRound(run, step, started),
-    aggregate: (step) => saveGlobalModel(run, step, started),
-    test: async (files) => {
-      await started().ask({ request: 'evaluate', ...files }, evaluateReplySchema);
+    target: { ...target, close: async () => simulator?.close() },
+    steps: {
+      train: (run, step) => trainRound(run, step, started),
+      aggregate: (run, step) => saveGlobalModel(run, step, started),
     },
-    close: async () => simulator?.close(),
   };
 }
 
 type Started = () => SimulatorProcess;
 
-function simulatorArguments(run: LocalRun): readonly string[] {
+function simulatorArguments(run: RunBefore): readonly string[] {
   const { paths, settings, jobs, threads } = run;
   return [
     ...['--data', paths.data],

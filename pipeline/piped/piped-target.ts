@@ -1,0 +1,67 @@
+/** The target where somebody else trains the clients, on other machines that share the volume. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StageError } from '../../lib/core/errors.js';
+import { trainResultSchema } from '../../lib/formats/results.js';
+import { type CommandRunner, commandTarget } from '../command-target.js';
+import type { LocalRun } from '../local-run.js';
+import { holds } from '../round-ledger.js';
+import { lastJsonLine, settleStage, stageName } from '../stage-process.js';
+import type { Target } from '../target.js';
+import type { TrainingPipe } from './training-pipe.js';
+
+/** How long a file that another machine has written may take to appear: NFS remembers a missing name for 30 s. */
+const APPEARS_WITHIN_MS = 60_000;
+const LOOK_EVERY_MS = 500;
+
+/** Training goes through `pipe`; the other stages are processes of this machine. */
+export function pipedTarget(room: Pick<LocalRun, 'cores' | 'jobs' | 'threads'>, pipe: TrainingPipe): Target {
+  const here = commandTarget(room);
+  // How many fit beside each other is known to the external trainer: all of a round are given away at once.
+  const unlimited = { ...room, jobs: Number.POSITIVE_INFINITY, cores: Number.POSITIVE_INFINITY };
+  const elsewhere = commandTarget(unlimited, trainThrough(pipe));
+  return {
+    execute: (commands, options) =>
+      (commands.some(({ stage }) => stage === 'train') ? elsewhere : here).execute(commands, options),
+    close: here.close,
+  };
+}
+
+/** Gives a client's training away. */
+function trainThrough(pipe: TrainingPipe): CommandRunner {
+  return async (command, context) => {
+    const { round = 0, client = 0 } = command;
+    const words = ['train', ...command.arguments, '--log-format', 'json'];
+    const ending = await pipe.train({ round, client, command: words }, context.signal);
+    const lines = settleStage(command, ending, context);
+    const { sha256 } = lastJsonLine(command, lines, trainResultSchema);
+    const [path = ''] = command.writes;
+    await appears(path, { command, sha256, signal: context.signal });
+    return lines;
+  };
+}
+
+/** Waits until this machine sees the update that another one says it wrote. */
+async function appears(
+  path: string,
+  {
+    command,
+    sha256,
+    signal,
+  }: {
+    readonly command: Parameters<CommandRunner>[0];
+    readonly sha256: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const until = Date.now() + APPEARS_WITHIN_MS;
+  while (!(await holds(path, sha256))) {
+    if (Date.now() > until || signal.aborted) {
+      throw new StageError(
+        stageName(command),
+        `its update ${path} was reported and is not to be seen here: is the volume the same on every machine?`,
+        { client: command.client },
+      );
+    }
+    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
