@@ -2,16 +2,21 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { fixturePath, KERAS_FIXTURES } from '../../../test/keras-fixtures.js';
 import { sizeOf, type Weights } from '../../core/weights.js';
 import { assertClose } from '../../engine/conformance/engine-runs.js';
 import type { Engine } from '../../engine/engine.js';
 import { plainOnnxEngine } from '../../engine/onnx/onnx-engine.js';
 import { loadTensorflowEngine } from '../../engine/tensorflow/tensorflow-engine.js';
+import { readKerasFile } from '../../formats/keras/keras-hdf5.js';
 import { foreignLayers } from '../layers/foreign.js';
+import { LAYER_MODULES, type Layer } from '../layers/registry.js';
 import type { Model, ModelDescription } from '../model-description.js';
 import { ModelError } from '../model-error.js';
 import { modelParameters, requireTrainable } from '../parameters.js';
+import { findTrainingObstacles, hasWeights, parseKerasLayer } from './keras-layers.js';
 import { describeKerasConfig } from './keras-model.js';
+import type { KerasObject } from './keras-settings.js';
 
 /** One layer in an input, and what Keras predicts with it and with another value of each of its settings. */
 interface Group {
@@ -82,6 +87,87 @@ async function predict(engine: Engine, model: Model): Promise<Float32Array> {
   const found = await session.predict(fixed(model.description.inputShape, 50), 1);
   await session.dispose();
   return found;
+}
+
+/** Settings that neither predictions nor training depend on, of every class and of single ones. */
+const WITHOUT_EFFECT: Readonly<Record<string, readonly string[]>> = {
+  '': [
+    ...['name', 'kernel_initializer', 'bias_initializer', 'beta_initializer', 'gamma_initializer', 'init'],
+    ...['moving_mean_initializer', 'moving_variance_initializer', 'batch_input_shape', 'batch_shape'],
+    // Of Keras 1, which says once more in each layer what its input is.
+    ...['input_dim', 'input_dtype', 'input_shape', 'input_length'],
+  ],
+  // Masks are drawn from the run's seed.
+  Dropout: ['seed'],
+  BatchNormalization: ['synchronized', 'fused', 'renorm_momentum', 'renorm_clipping'],
+};
+
+/** The layers of every Keras generation as they stand in files. */
+const written: readonly KerasObject[] = [
+  ...['2', '3'].flatMap((generation) => readGroups(generation).map(({ layer }) => layer as KerasObject)),
+  ...(
+    await Promise.all(
+      KERAS_FIXTURES.map(async (name) =>
+        layersOf((await readKerasFile(fixturePath(`${name}.h5`))).modelConfig),
+      ),
+    )
+  ).flat(),
+];
+
+function layersOf(modelConfig: unknown): readonly KerasObject[] {
+  const { config } = modelConfig as { config: readonly KerasObject[] | { layers: readonly KerasObject[] } };
+  const layers = 'layers' in config ? config.layers : config;
+  return layers.filter(({ class_name: className }) => className !== 'InputLayer');
+}
+
+describe('every setting that Keras writes of every class that we read', () => {
+  it('is known from Keras 2 and 3', () => {
+    for (const generation of ['2', '3']) {
+      const tried = new Set(readGroups(generation).map(({ layer }) => layer.class_name));
+      const unknown = LAYER_MODULES.flatMap(({ keras }) => keras.map(({ names }) => names[0]));
+      assert.deepEqual(
+        unknown.filter((name) => !tried.has(name)),
+        [],
+        `Keras ${generation}`,
+      );
+    }
+  });
+
+  for (const layer of written) {
+    const { class_name: className, config } = layer;
+    const others = Object.keys(config).filter(
+      (key) => !WITHOUT_EFFECT['']?.includes(key) && !WITHOUT_EFFECT[className]?.includes(key),
+    );
+    it(`of ${className} is used, or refused by name: ${others.join(', ')}`, () => {
+      const usual = parseKerasLayer(layer);
+      assert.deepEqual(findTrainingObstacles(layer), []);
+      for (const key of others) {
+        for (const value of ['odd', false]) {
+          // Keras says so of what a layer does not have.
+          if (value === false && config[key] !== true) continue;
+          // Nothing is frozen in a layer without weights.
+          if (key === 'trainable' && (value !== false || !hasWeights(className))) continue;
+          assertHeeded({ ...layer, config: { ...config, [key]: value } }, { key, usual });
+        }
+      }
+    });
+  }
+});
+
+/** Another value of a setting makes another layer, or is refused by name: at once, or when it is to be trained. */
+function assertHeeded(
+  layer: KerasObject,
+  { key, usual }: { readonly key: string; readonly usual: Layer },
+): void {
+  const refused: string[] = [];
+  try {
+    refused.push(...findTrainingObstacles(layer));
+    if (refused.length === 0) assert.notDeepEqual(parseKerasLayer(layer), usual, `${key} is dropped`);
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    refused.push(error.message);
+  }
+  for (const sentence of refused) assert.ok(sentence.includes(key), `${key} is not named: ${sentence}`);
 }
 
 for (const generation of ['2', '3']) {
