@@ -1,7 +1,7 @@
 /** The accuracy test: one model on held-out examples. */
 import type { ProgramContext } from '../lib/cli/program.js';
 import type { AccuracyReport } from '../lib/engine/accuracy-report.js';
-import { judge } from '../lib/engine/accuracy-test.js';
+import { judge } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import { fitScale } from '../lib/engine/fit-scale.js';
@@ -14,7 +14,7 @@ import { scaleBeside } from '../lib/formats/manifest.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { sessionOf } from '../lib/model/model-error.js';
 import { classCount } from '../lib/model/parameters.js';
-import { requireFit } from '../lib/model/task-from-data.js';
+import { requireFit } from '../lib/model/model-input.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 
 /** What to test on what. */

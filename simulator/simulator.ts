@@ -26,7 +26,7 @@ import type {
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
-import { requireFit } from '../lib/model/task-from-data.js';
+import { requireFit } from '../lib/model/model-input.js';
 import { roundTo } from '../lib/observability/format.js';
 import { testAccuracy } from './accuracy.js';
 import { type RoundModel, type TrainedRound, trainRound } from './round.js';

@@ -1,7 +1,7 @@
 /** What passes between the simulator's main thread and its workers: plain data, large arrays in shared memory. */
 import type { ErrorMessage } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
-import type { Judgements } from '../lib/engine/accuracy-test.js';
+import type { Judgements } from '../lib/engine/accuracy.js';
 import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import type { TrainingPlan } from '../lib/engine/training-plan.js';
 import type { Examples } from '../lib/federation/examples.js';

@@ -1,7 +1,7 @@
 /** A worker of the simulator: keeps one compiled training step warm, and is one virtual client after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { InterruptedError, toErrorMessage } from '../lib/core/errors.js';
-import { judge } from '../lib/engine/accuracy-test.js';
+import { judge } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Engine, PredictSession, TrainingSession } from '../lib/engine/engine.js';
 import { engineChoice } from '../lib/engine/engine-choice.js';

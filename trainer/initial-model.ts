@@ -9,7 +9,7 @@ import { initialWeights } from '../lib/model/initial-weights.js';
 import { kerasConfig } from '../lib/model/keras/keras-model.js';
 import type { Model } from '../lib/model/model-description.js';
 import { describeModel, type ModelName } from '../lib/model/model-zoo.js';
-import { taskOf } from '../lib/model/task-from-data.js';
+import { taskOf } from '../lib/model/model-input.js';
 
 /** Keras 2's last version: the dialect in which we write `model_config`. */
 const KERAS_VERSION = '2.15.0';

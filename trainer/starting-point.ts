@@ -8,7 +8,7 @@ import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile, encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { scaleBeside } from '../lib/formats/manifest.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
-import { requireFit } from '../lib/model/task-from-data.js';
+import { requireFit } from '../lib/model/model-input.js';
 import { type InitialModel, makeInitialModel } from './initial-model.js';
 import { type StartingOptimizer, startingOptimizer } from './starting-optimizer.js';
 import type { TrainRequest } from './train-request.js';

@@ -1,7 +1,7 @@
 /** From counted predictions to accuracy, loss and accuracy per class. */
 import { type Confusion, confusionRecord, MOST_DENSE_CLASSES } from '../formats/confusions.js';
 import type { AccuracyReport } from './accuracy-report.js';
-import type { Judgements } from './accuracy-test.js';
+import type { Judgements } from './accuracy.js';
 
 /** What was counted over all examples. */
 export interface Tally {

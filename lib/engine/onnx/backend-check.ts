@@ -10,7 +10,7 @@ import {
   onnxInstallCommand,
 } from './backends.js';
 import { createInferenceSession } from './inference-session.js';
-import { encodeOnnxModel } from './onnx-model.js';
+import { encodeOnnxModel } from './graphs/onnx-model.js';
 import { firstLine, loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /** What a user has to do for a backend that does not work. */

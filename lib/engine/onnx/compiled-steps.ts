@@ -6,7 +6,7 @@ import { type AccumulatedStep, createAccumulatedStep, examplesPerRun } from './a
 import { isDevice, type OnnxBackend } from './backends.js';
 import { createInferenceSession } from './inference-session.js';
 import type { InferenceSession, OnnxRuntime } from './runtime.js';
-import { buildTrainingGraph, type TrainingGraph } from './training-graph.js';
+import { buildTrainingGraph, type TrainingGraph } from './graphs/training-graph.js';
 
 /** What the ONNX engine adds to a session's settings. */
 export interface OnnxTrainingSettings extends TrainingSettings {

@@ -6,7 +6,7 @@ import { classCount, shapeLayers } from '../../model/parameters.js';
 import type { PredictSession } from '../engine.js';
 import { isDevice, type OnnxBackend } from './backends.js';
 import { createInferenceSession } from './inference-session.js';
-import { buildPredictGraph } from './predict-graph.js';
+import { buildPredictGraph } from './graphs/predict-graph.js';
 import { loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /**

@@ -7,11 +7,11 @@ import { requireSameShapes } from '../../model/parameters.js';
 import type { Batch, StepResult, TrainingSession } from '../engine.js';
 import { examplesPerRun } from './accumulated-step.js';
 import { compileSteps, type OnnxTrainingSettings } from './compiled-steps.js';
-import { stepSize } from './optimizer-graph.js';
-import { groupTensors, namedTensors, packWeights, unpackWeights } from './parameter-groups.js';
+import { stepSize } from './graphs/optimizer-graph.js';
+import { groupTensors, namedTensors, packWeights, unpackWeights } from './graphs/parameter-groups.js';
 import { floats, runInto } from './run-into.js';
 import { type Feeds, loadOnnxRuntime, type Tensor, type TensorConstructor } from './runtime.js';
-import type { TrainingGraph } from './training-graph.js';
+import type { TrainingGraph } from './graphs/training-graph.js';
 
 /** Compiles the training step of `model` and starts from its weights. */
 export async function createOnnxTrainingSession(

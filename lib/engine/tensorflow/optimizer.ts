@@ -1,7 +1,7 @@
 /** Adam and SGD on tensors, with FedProx' term, step for step as the ONNX engine computes them. */
 import type * as Tf from '@tensorflow/tfjs';
 import type { OptimizerSettings, TrainingSettings } from '../engine.js';
-import { optimizerSlots, stepSize } from '../onnx/optimizer-graph.js';
+import { optimizerSlots, stepSize } from '../onnx/graphs/optimizer-graph.js';
 
 /** An optimizer with its state. */
 export interface TensorOptimizer {

@@ -2,7 +2,7 @@
 import type * as Tf from '@tensorflow/tfjs';
 import { EngineUnavailableError } from '../engine-unavailable.js';
 import { BACKEND_PACKAGES, installCommand, type TensorflowBackend } from './backends.js';
-import { prepareNativeEnvironment } from './native-environment.js';
+import { prepareNativeEnvironment } from '../native-environment.js';
 import { restoreRemovedUtilities } from './node-compatibility.js';
 import { loadPackage, PackageMissingError } from './packages.js';
 import { provideWebgpu } from './webgpu-device.js';

@@ -1,12 +1,12 @@
 /** One training step as one ONNX graph: forward, cross-entropy, backward and optimizer. */
 
-import { sizeOf } from '../../core/weights.js';
-import { GraphBuilder, type Tensor } from '../../model/graph/graph-builder.js';
-import { type Gradient, gradientTensor } from '../../model/graph/layer-graph.js';
-import type { ModelDescription } from '../../model/model-description.js';
-import { ModelError } from '../../model/model-error.js';
-import { logitOperations, planOperations } from '../../model/operations.js';
-import { classCount, modelParameters, type Parameter, requireTrainable } from '../../model/parameters.js';
+import { sizeOf } from '../../../core/weights.js';
+import { GraphBuilder, type Tensor } from '../../../model/graph/graph-builder.js';
+import { type Gradient, gradientTensor } from '../../../model/graph/layer-graph.js';
+import type { ModelDescription } from '../../../model/model-description.js';
+import { ModelError } from '../../../model/model-error.js';
+import { logitOperations, planOperations } from '../../../model/operations.js';
+import { classCount, modelParameters, type Parameter, requireTrainable } from '../../../model/parameters.js';
 import { buildNetwork, type Network, type ParameterTensor, parameterKey } from './network.js';
 import { encodeOnnxModel } from './onnx-model.js';
 import { optimizerSlots } from './optimizer-graph.js';

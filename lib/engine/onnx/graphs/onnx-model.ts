@@ -9,7 +9,7 @@ import {
   type GraphConstant,
   type GraphNode,
   type GraphValue,
-} from '../../model/graph/graph-builder.js';
+} from '../../../model/graph/graph-builder.js';
 
 /** TensorProto.DataType of the element types. */
 const DATA_TYPES: Readonly<Record<ElementType, number>> = {

@@ -1,8 +1,8 @@
 /** The optimizer's part of a step: from each group's gradient to its next weights and slots. */
 
-import { GraphBuilder, type Tensor } from '../../model/graph/graph-builder.js';
-import type { Gradient } from '../../model/graph/layer-graph.js';
-import type { OptimizerSettings } from '../engine.js';
+import { GraphBuilder, type Tensor } from '../../../model/graph/graph-builder.js';
+import type { Gradient } from '../../../model/graph/layer-graph.js';
+import type { OptimizerSettings } from '../../engine.js';
 import { encodeOnnxModel } from './onnx-model.js';
 import { addProximalTerm, applyOptimizer, optimizerSlots } from './optimizer-graph.js';
 import { type ParameterGroup, tensorName } from './parameter-groups.js';

@@ -11,7 +11,7 @@ import {
   imageModel,
   normalisation,
   pool,
-} from '../../../test/layers.js';
+} from '../../../../test/layers.js';
 import {
   assertClose,
   BEYOND_ORACLE,
@@ -20,13 +20,13 @@ import {
   graphGradients,
   problem,
   TOLERANCE,
-} from '../../../test/onnx-gradients.js';
-import { oracle } from '../../../test/tfjs-oracle.js';
-import type { Padding } from '../../model/graph/window-geometry.js';
-import type { Layer } from '../../model/layers/registry.js';
-import type { ModelDescription } from '../../model/model-description.js';
-import { createOnnxPredictSession } from './predict-session.js';
-import { measureBlockSize } from './probe-blocks.js';
+} from '../../../../test/onnx-gradients.js';
+import { oracle } from '../../../../test/tfjs-oracle.js';
+import type { Padding } from '../../../model/graph/window-geometry.js';
+import type { Layer } from '../../../model/layers/registry.js';
+import type { ModelDescription } from '../../../model/model-description.js';
+import { createOnnxPredictSession } from '../predict-session.js';
+import { measureBlockSize } from '../probe-blocks.js';
 
 describe('gradients', () => {
   for (const [name, description] of Object.entries(CASES)) {

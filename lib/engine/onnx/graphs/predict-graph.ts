@@ -1,9 +1,9 @@
 /** Prediction as an ONNX graph with the weights as constants, so that the runtime may lay them out as it likes. */
 
-import { GraphBuilder } from '../../model/graph/graph-builder.js';
-import type { Model } from '../../model/model-description.js';
-import { planOperations } from '../../model/operations.js';
-import { classCount, modelParameters } from '../../model/parameters.js';
+import { GraphBuilder } from '../../../model/graph/graph-builder.js';
+import type { Model } from '../../../model/model-description.js';
+import { planOperations } from '../../../model/operations.js';
+import { classCount, modelParameters } from '../../../model/parameters.js';
 import { buildNetwork } from './network.js';
 import { encodeOnnxModel } from './onnx-model.js';
 import { BATCH } from './training-graph.js';

@@ -3,10 +3,10 @@
  * be written where their gradient is computed; all others together in one vector, so that many small arrays cost as few
  * operators as one.
  */
-import { sizeOf, type WeightArray, type Weights } from '../../core/weights.js';
-import type { Parameter } from '../../model/parameters.js';
+import { sizeOf, type WeightArray, type Weights } from '../../../core/weights.js';
+import type { Parameter } from '../../../model/parameters.js';
 import { parameterKey } from './network.js';
-import type { Tensor, TensorConstructor } from './runtime.js';
+import type { Tensor, TensorConstructor } from '../runtime.js';
 
 /** Elements from which copying an array into a common vector costs more than operators of its own. */
 const LARGE = 16_384;

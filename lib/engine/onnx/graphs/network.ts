@@ -1,10 +1,10 @@
 /** Chains a model's operations in a graph, forward and back. */
-import { applyToPlain } from '../../model/graph/blocked-layout.js';
-import type { GraphBuilder, Tensor } from '../../model/graph/graph-builder.js';
-import type { AppliedLayer, Gradient, LayerContext, LayerValue } from '../../model/graph/layer-graph.js';
-import { type Layer, moduleOf } from '../../model/layers/registry.js';
-import { isActivation } from '../../model/operations.js';
-import type { Parameter } from '../../model/parameters.js';
+import { applyToPlain } from '../../../model/graph/blocked-layout.js';
+import type { GraphBuilder, Tensor } from '../../../model/graph/graph-builder.js';
+import type { AppliedLayer, Gradient, LayerContext, LayerValue } from '../../../model/graph/layer-graph.js';
+import { type Layer, moduleOf } from '../../../model/layers/registry.js';
+import { isActivation } from '../../../model/operations.js';
+import type { Parameter } from '../../../model/parameters.js';
 
 /** The tensors that stand for a model's parameters in a graph, in order. */
 export interface ParameterTensor extends Parameter {
