@@ -1,6 +1,7 @@
 /** Examines every engine and backend: found, working, how fast, and what `auto` takes. */
 import type { ProgramContext } from '../lib/cli/program.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
+import { EngineUnavailableError } from '../lib/engine/engine.js';
 import { type EngineChoice, enginesOf } from '../lib/engine/engine-choice.js';
 import {
   BACKEND_REGISTRY,
@@ -10,8 +11,7 @@ import {
   obstacleTo,
   type RegisteredBackend,
 } from '../lib/engine/engine-registry.js';
-import { EngineUnavailableError } from '../lib/engine/engine-unavailable.js';
-import { prepareEngines } from '../lib/engine/prepare-engines.js';
+import { prepareEngines } from '../lib/engine/native-environment.js';
 import { type TrialResult, trialInChild } from '../lib/engine/trial-process.js';
 import type { BackendFinding, Findings } from '../lib/formats/results.js';
 import { inspectMachine } from './machine.js';

@@ -1,20 +1,17 @@
 /** The accuracy test: one model on held-out examples. */
 import type { ProgramContext } from '../lib/cli/program.js';
-import type { AccuracyReport } from '../lib/engine/accuracy-report.js';
-import { judge } from '../lib/engine/accuracy.js';
+import { type AccuracyReport, judge, summarise, tallyJudgements } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { EngineChoice } from '../lib/engine/engine-choice.js';
-import { fitScale } from '../lib/engine/fit-scale.js';
-import { prepareEngines } from '../lib/engine/prepare-engines.js';
-import { summarise, tallyJudgements } from '../lib/engine/tally.js';
+import { prepareEngines } from '../lib/engine/native-environment.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { scaleBeside } from '../lib/formats/manifest.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { sessionOf } from '../lib/model/model-error.js';
+import { fitScale, requireFit } from '../lib/model/model-input.js';
 import { classCount } from '../lib/model/parameters.js';
-import { requireFit } from '../lib/model/model-input.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 
 /** What to test on what. */

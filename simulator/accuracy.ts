@@ -1,7 +1,6 @@
 /** The accuracy test of a global model, its examples spread over the workers. */
 
-import type { Summary } from '../lib/engine/tally.js';
-import { summarise, tallyJudgements } from '../lib/engine/tally.js';
+import { type Summary, summarise, tallyJudgements } from '../lib/engine/accuracy.js';
 import { classCount } from '../lib/model/parameters.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { RoundModel } from './round.js';

@@ -2,7 +2,7 @@
 
 import { ThresholdError } from '../lib/core/errors.js';
 import { shareWeights, type Weights } from '../lib/core/weights.js';
-import type { TrainingPlan } from '../lib/engine/training-plan.js';
+import type { TrainingPlan } from '../lib/engine/local-training.js';
 import type { ClientSide, Extras } from '../lib/federation/client-side.js';
 import { planLocalWork } from '../lib/federation/local-work.js';
 import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';

@@ -3,7 +3,7 @@ import type { ErrorMessage } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
 import type { Judgements } from '../lib/engine/accuracy.js';
 import type { EngineChoice } from '../lib/engine/engine-choice.js';
-import type { TrainingPlan } from '../lib/engine/training-plan.js';
+import type { TrainingPlan } from '../lib/engine/local-training.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { VirtualShards } from '../lib/federation/virtual-shards.js';
 import type { Model } from '../lib/model/model-description.js';

@@ -1,14 +1,13 @@
 /** Where a training starts, from its files: the shard, and the global model or the seeded initial one. */
 import { checkTraining } from '../lib/cli/strategy-options.js';
 import { shareImages } from '../lib/core/weights.js';
-import { fitScale } from '../lib/engine/fit-scale.js';
 import type { Examples } from '../lib/federation/examples.js';
 import { readSharedShard, type Tell } from '../lib/formats/data/dataset.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile, encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { scaleBeside } from '../lib/formats/manifest.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
-import { requireFit } from '../lib/model/model-input.js';
+import { fitScale, requireFit } from '../lib/model/model-input.js';
 import { type InitialModel, makeInitialModel } from './initial-model.js';
 import { type StartingOptimizer, startingOptimizer } from './starting-optimizer.js';
 import type { TrainRequest } from './train-request.js';

@@ -3,8 +3,7 @@
 import type { ErrorMessage } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
-import type { LocalTrainingProgress } from '../lib/engine/local-training.js';
-import type { TrainingPlan } from '../lib/engine/training-plan.js';
+import type { LocalTrainingProgress, TrainingPlan } from '../lib/engine/local-training.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { Model } from '../lib/model/model-description.js';

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { fromErrorMessage } from '../lib/core/errors.js';
-import { prepareEngines } from '../lib/engine/prepare-engines.js';
+import { prepareEngines } from '../lib/engine/native-environment.js';
 import { planLocalWork } from '../lib/federation/local-work.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';

@@ -1,9 +1,8 @@
 /** From `--engine` and `--backend` to a loaded engine: what was asked for or an error, with `auto` the best that works. */
 
-import type { ForeignLayer } from '../model/layers/foreign.js';
-import { foreignLayers } from '../model/layers/foreign.js';
+import { type ForeignLayer, foreignLayers } from '../model/layers/foreign.js';
 import type { ModelDescription } from '../model/model-description.js';
-import type { Engine } from './engine.js';
+import { type Engine, EngineUnavailableError } from './engine.js';
 import { type EngineChoice, engineChoice, enginesOf, formatChoice } from './engine-choice.js';
 import {
   BACKEND_REGISTRY,
@@ -13,7 +12,6 @@ import {
   obstacleTo,
   type RegisteredBackend,
 } from './engine-registry.js';
-import { EngineUnavailableError } from './engine-unavailable.js';
 import { trialInProcess } from './trial.js';
 
 /** A loaded engine, and why it is this one. */

@@ -1,4 +1,6 @@
 /** What an engine does: training steps and predictions of one model. A second engine implements the same. */
+
+import { ExitCode, FedbatchError } from '../core/errors.js';
 import type { Weights } from '../core/weights.js';
 import type { Model } from '../model/model-description.js';
 
@@ -99,4 +101,20 @@ export interface Engine {
   readonly name: string;
   createTrainingSession(model: Model, settings: TrainingSettings): Promise<TrainingSession>;
   createPredictSession(model: Model, settings: { readonly threads: number }): Promise<PredictSession>;
+}
+
+/** Says which engine and backend, why not, and what to install or choose instead. */
+export class EngineUnavailableError extends FedbatchError {
+  override readonly name = 'EngineUnavailableError';
+  readonly exitCode = ExitCode.usage;
+  /** As in `--engine` and `--backend`, e.g. `tensorflow/node-gpu`. */
+  readonly engine: string;
+  /** Why not: what to install or choose instead. */
+  readonly reason: string;
+
+  constructor(engine: string, reason: string, options?: ErrorOptions) {
+    super(`The engine ${engine} is not available: ${reason}`, options);
+    this.engine = engine;
+    this.reason = reason;
+  }
 }

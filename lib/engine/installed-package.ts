@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
-import { PACKAGES_VARIABLE } from './tensorflow/packages.js';
+import { PACKAGES_VARIABLE } from './tensorflow/backends.js';
 
 /** An installed package. */
 export interface InstalledPackage {

@@ -1,10 +1,10 @@
 /** Local training of one client: shuffled minibatches over E epochs or some steps, on whichever engine. */
-
 import { permutation, randomStream } from '../core/random.js';
 import type { Examples } from '../federation/examples.js';
 import { type BatchSize, type LocalWork, planLocalWork } from '../federation/local-work.js';
-import type { TrainingSession } from './engine.js';
-import { batchImages } from './image-batch.js';
+import { batchImages } from '../model/model-input.js';
+import type { OptimizerSettings, TrainingSession } from './engine.js';
+import type { EngineChoice } from './engine-choice.js';
 
 /** E or a number of steps, B, and the seed of the shuffling (McMahan et al. 2017, ClientUpdate). */
 export type LocalTrainingOptions = LocalWork & {
@@ -88,4 +88,19 @@ export async function trainLocally(
     }
   }
   return progress;
+}
+
+/** Plain data: it passes between threads. */
+export interface TrainingPlan {
+  /** Epochs or steps. */
+  readonly work: LocalWork;
+  readonly batchSize: BatchSize;
+  readonly optimizer: OptimizerSettings;
+  /** μ of FedProx' term. */
+  readonly proximal: number;
+  /** The run's seed; client and round get streams of their own. */
+  readonly seed: number;
+  readonly engine: EngineChoice;
+  /** Processor threads of each session. */
+  readonly threads: number;
 }

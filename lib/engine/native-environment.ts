@@ -1,4 +1,4 @@
-/** Environment variables that the native TensorFlow reads when it is loaded. */
+/** What native engines read from the environment: set on the main thread, before any thread loads one. */
 import { isMainThread } from 'node:worker_threads';
 
 /** How the native library is to behave. */
@@ -24,4 +24,34 @@ export function prepareNativeEnvironment({ threads }: NativeEnvironment = {}): v
       : { TF_NUM_INTRAOP_THREADS: String(threads), TF_NUM_INTEROP_THREADS: '1' }),
   };
   for (const [name, value] of Object.entries(defaults)) process.env[name] ??= value;
+}
+
+/** Read once by the native library, when the first session of the process is made. */
+const OPT_OUT = 'ORT_DISABLE_TELEMETRY';
+
+/**
+ * Switches off the telemetry of ONNX Runtime for this process and its children; call it on the main thread before
+ * any session is made, in whichever thread. Otherwise the library writes an identifier of the device and a cache of
+ * events into the home directory, debug files into the temporary one, and sends facts about models to its maker.
+ *
+ * @throws {Error} in a worker thread, whose `process.env` is a copy that native code does not see
+ */
+export function disableTelemetry(): void {
+  if (!isMainThread) throw new Error('Telemetry must be switched off on the main thread.');
+  process.env[OPT_OUT] = '1';
+}
+
+/** Whether this thread was started with telemetry off (a worker inherits what its main thread had set). */
+export function isTelemetryDisabled(): boolean {
+  return process.env[OPT_OUT] === '1';
+}
+
+/**
+ * Call this on the main thread before an engine is chosen, in whichever thread. Loads nothing.
+ *
+ * @throws {Error} in a worker thread, whose environment native code does not see
+ */
+export function prepareEngines({ threads }: { readonly threads: number }): void {
+  disableTelemetry();
+  prepareNativeEnvironment({ threads });
 }

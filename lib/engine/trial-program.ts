@@ -1,7 +1,8 @@
 /** The program that a trial runs: `trial-program.js <engine>/<backend> <seconds to measure> <threads>`. */
+
+import { EngineUnavailableError } from './engine.js';
 import { BACKEND_REGISTRY, backendTitle } from './engine-registry.js';
-import { EngineUnavailableError } from './engine-unavailable.js';
-import { prepareEngines } from './prepare-engines.js';
+import { prepareEngines } from './native-environment.js';
 import { measuredModel, measureSpeed, trialInProcess } from './trial.js';
 import type { TrialMessage } from './trial-process.js';
 

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type ExitCode, FedbatchError } from '../../lib/core/errors.js';
-import { prepareEngines } from '../../lib/engine/prepare-engines.js';
+import { prepareEngines } from '../../lib/engine/native-environment.js';
 import { type Reporter, silentReporter } from '../../lib/observability/events.js';
 import { PredictorUnavailableError } from '../problems.js';
 import type { ModelCard, Predictor } from './predictor.js';

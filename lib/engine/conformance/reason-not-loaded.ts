@@ -1,6 +1,5 @@
 /** Whether an engine can be tested here. */
-import type { Engine } from '../engine.js';
-import { EngineUnavailableError } from '../engine-unavailable.js';
+import { type Engine, EngineUnavailableError } from '../engine.js';
 
 /** Why `load` finds no engine here, or false where it finds one; other failures are thrown. */
 export async function reasonNotLoaded(load: () => Promise<Engine>): Promise<string | false> {

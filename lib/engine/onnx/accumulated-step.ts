@@ -4,12 +4,15 @@ import { sizeOf } from '../../core/weights.js';
 import { moduleOf } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
 import { shapeLayers } from '../../model/parameters.js';
-import { createInferenceSession } from './inference-session.js';
 import { groupTensors, namedTensors } from './graphs/parameter-groups.js';
-import { floats, runInto } from './run-into.js';
-import type { Feeds, OnnxRuntime, Tensor } from './runtime.js';
-import { buildTrainingGraph, type TrainingGraph, type TrainingGraphOptions } from './graphs/training-graph.js';
+import {
+  buildTrainingGraph,
+  type TrainingGraph,
+  type TrainingGraphOptions,
+} from './graphs/training-graph.js';
 import { buildUpdateGraph } from './graphs/update-graph.js';
+import { createInferenceSession } from './inference-session.js';
+import { type Feeds, floats, type OnnxRuntime, runInto, type Tensor } from './runtime.js';
 
 /** Elements of all layers' outputs in one run: about 350 MB with the copies and gradients that go with them. */
 const MAX_ACTIVATIONS = 2 ** 25;

@@ -1,7 +1,7 @@
 /** Makes sure that a backend works here before anything is built on it: ONNX Runtime itself can be silent about it. */
 
 import { GraphBuilder } from '../../model/graph/graph-builder.js';
-import { EngineUnavailableError } from '../engine-unavailable.js';
+import { EngineUnavailableError } from '../engine.js';
 import {
   hasCudaLibraries,
   isDevice,
@@ -9,8 +9,8 @@ import {
   onnxEngineName,
   onnxInstallCommand,
 } from './backends.js';
-import { createInferenceSession } from './inference-session.js';
 import { encodeOnnxModel } from './graphs/onnx-model.js';
+import { createInferenceSession } from './inference-session.js';
 import { firstLine, loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /** What a user has to do for a backend that does not work. */

@@ -4,9 +4,9 @@ import type { ModelDescription } from '../../model/model-description.js';
 import type { TrainingSettings } from '../engine.js';
 import { type AccumulatedStep, createAccumulatedStep, examplesPerRun } from './accumulated-step.js';
 import { isDevice, type OnnxBackend } from './backends.js';
+import { buildTrainingGraph, type TrainingGraph } from './graphs/training-graph.js';
 import { createInferenceSession } from './inference-session.js';
 import type { InferenceSession, OnnxRuntime } from './runtime.js';
-import { buildTrainingGraph, type TrainingGraph } from './graphs/training-graph.js';
 
 /** What the ONNX engine adds to a session's settings. */
 export interface OnnxTrainingSettings extends TrainingSettings {

@@ -1,7 +1,7 @@
 /** Makes ONNX Runtime sessions: the one place that does, with the options that all of ours share. */
 import { isMainThread } from 'node:worker_threads';
+import { disableTelemetry, isTelemetryDisabled } from '../native-environment.js';
 import type { InferenceSession, OnnxRuntime } from './runtime.js';
-import { disableTelemetry, isTelemetryDisabled } from './telemetry.js';
 
 /** Settings of a session. */
 export interface InferenceSessionSettings {

@@ -8,7 +8,7 @@ import { CLASSES, dense, imageModel } from '../../../test/layers.js';
 import { assertClose, BEYOND_ORACLE, CASES, graphGradients, problem } from '../../../test/onnx-gradients.js';
 import { temporaryDirectory } from '../../../test/temporary-directory.js';
 import { describeModel } from '../../model/model-zoo.js';
-import { EngineUnavailableError } from '../engine-unavailable.js';
+import { EngineUnavailableError } from '../engine.js';
 import { loadOnnxEngine } from './onnx-engine.js';
 import { createOnnxPredictSession } from './predict-session.js';
 

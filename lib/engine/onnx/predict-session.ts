@@ -1,12 +1,15 @@
-/** A predict session on ONNX Runtime. */
-
+/** A predict session on ONNX Runtime, and its graph. */
 import { sizeOf } from '../../core/weights.js';
+import { GraphBuilder } from '../../model/graph/graph-builder.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
-import { classCount, shapeLayers } from '../../model/parameters.js';
+import { planOperations } from '../../model/operations.js';
+import { classCount, modelParameters, shapeLayers } from '../../model/parameters.js';
 import type { PredictSession } from '../engine.js';
 import { isDevice, type OnnxBackend } from './backends.js';
+import { buildNetwork } from './graphs/network.js';
+import { encodeOnnxModel } from './graphs/onnx-model.js';
+import { BATCH } from './graphs/training-graph.js';
 import { createInferenceSession } from './inference-session.js';
-import { buildPredictGraph } from './graphs/predict-graph.js';
 import { loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /**
@@ -47,4 +50,27 @@ export async function createOnnxPredictSession(
 function examplesPerRun(description: ModelDescription): number {
   const elements = shapeLayers(description).reduce((sum, { outputShape }) => sum + sizeOf(outputShape), 0);
   return Math.max(1, Math.floor(MAX_ACTIVATIONS / elements));
+}
+
+/** Compiles a prediction: `images` [batch, h, w, c] to `probabilities` [batch, classes]. */
+export function buildPredictGraph({ description, weights }: Model): Uint8Array {
+  const graph = new GraphBuilder();
+  const images = graph.input('images', 'float32', [BATCH, ...description.inputShape]);
+  const network = buildNetwork(graph, images, {
+    training: false,
+    inputShape: description.inputShape,
+    operations: planOperations(description),
+    parameters: modelParameters(description).map((each, index) => {
+      const values = weights[index]?.values ?? new Float32Array(0);
+      return { ...each, tensor: graph.constant(values, each.shape) };
+    }),
+    rowSeeds: () => {
+      throw new Error('prediction draws no random numbers');
+    },
+  });
+  graph.output('probabilities', network.output.tensor, {
+    type: 'float32',
+    shape: [BATCH, classCount(description)],
+  });
+  return encodeOnnxModel(graph.build());
 }

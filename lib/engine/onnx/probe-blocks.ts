@@ -10,11 +10,11 @@ import { moduleOf } from '../../model/layers/registry.js';
 import type { Model } from '../../model/model-description.js';
 import { classCount } from '../../model/parameters.js';
 import type { OptimizerSettings } from '../engine.js';
-import { createInferenceSession } from './inference-session.js';
 import { encodeOnnxModel } from './graphs/onnx-model.js';
 import { weightFeeds } from './graphs/parameter-groups.js';
-import { type InferenceSession, loadOnnxRuntime, type Tensor } from './runtime.js';
 import { buildTrainingGraph } from './graphs/training-graph.js';
+import { createInferenceSession } from './inference-session.js';
+import { type InferenceSession, loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /** What the probe found: the size of a block, or why images stay plain. */
 export type ProbeResult =

@@ -1,9 +1,23 @@
 /** ONNX Runtime's builds, each loaded when it is first asked for: a machine needs only the one that it uses. */
-import type { InferenceSession, InferenceSessionFactory, TensorConstructor } from 'onnxruntime-common';
-import { EngineUnavailableError } from '../engine-unavailable.js';
-import { requirePackage } from '../installed-package.js';
-import { type OnnxBackend, type OnnxLibrary, onnxEngineName, onnxInstallCommand } from './backends.js';
-import { loadWebAssembly } from './web-assembly.js';
+
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type {
+  InferenceSession,
+  InferenceSessionFactory,
+  Tensor,
+  TensorConstructor,
+} from 'onnxruntime-common';
+import { EngineUnavailableError } from '../engine.js';
+import { findPackage, requirePackage } from '../installed-package.js';
+import {
+  type OnnxBackend,
+  type OnnxLibrary,
+  onnxEngineName,
+  onnxInstallCommand,
+  onnxPackage,
+} from './backends.js';
 
 /** The classes that the native and the WebAssembly build share, and where they differ. */
 export interface OnnxRuntime {
@@ -58,3 +72,61 @@ export function firstLine(error: unknown): string {
   const line = message.trim().split('\n')[0] ?? '';
   return line.replace(/^\/\S+:\d+ .* was (?:false|true)\. /, '').replace(/\.$/, '');
 }
+
+/** Runs `session` and fills `outputs`. */
+export async function runInto(
+  outputs: Readonly<Record<string, Tensor>>,
+  {
+    runtime,
+    session,
+    feeds,
+  }: { readonly runtime: OnnxRuntime; readonly session: InferenceSession; readonly feeds: Feeds },
+): Promise<void> {
+  if (runtime.fillsGivenOutputs) {
+    await session.run(feeds, outputs);
+    return;
+  }
+  const results = await session.run(feeds, Object.keys(outputs));
+  for (const [name, tensor] of Object.entries(outputs)) floats(tensor).set(floats(results[name] as Tensor));
+}
+
+/** The elements of a float tensor. */
+export const floats = (tensor: Tensor): Float32Array => tensor.data as Float32Array;
+
+const require = createRequire(import.meta.url);
+const PACKAGE = onnxPackage('wasm');
+const instances = new Map<number, OnnxLibrary>();
+
+/**
+ * The library with `threads` threads. It keeps its threads in its modules' state and starts them only once, so that
+ * each number gets an instance of its own.
+ *
+ * @throws {Error} where the package is missing
+ */
+export function loadWebAssembly(threads: number): OnnxLibrary {
+  const known = instances.get(threads);
+  if (known !== undefined) return known;
+  const library = requireAfresh();
+  library.env.wasm.numThreads = threads;
+  // The module's own folder: named, so that no other place is ever asked.
+  library.env.wasm.wasmPaths = pathToFileURL(join(findPackage(PACKAGE)?.directory ?? '', 'dist', '/')).href;
+  instances.set(threads, library);
+  return library;
+}
+
+/** Loads the package and the part that it shares with the native build once more, beside those that are loaded. */
+function requireAfresh(): OnnxLibrary {
+  const before = new Map(libraryModules());
+  for (const path of before.keys()) delete require.cache[path];
+  try {
+    return requirePackage(PACKAGE) as OnnxLibrary;
+  } finally {
+    for (const [path] of libraryModules()) delete require.cache[path];
+    for (const [path, module] of before) require.cache[path] = module;
+  }
+}
+
+const libraryModules = () =>
+  Object.entries(require.cache).flatMap(([path, module]) =>
+    module !== undefined && /[\\/]onnxruntime-(web|common)[\\/]/.test(path) ? [[path, module] as const] : [],
+  );

@@ -11,8 +11,8 @@ import type { ModelDescription } from '../../model/model-description.js';
 import { describeModel } from '../../model/model-zoo.js';
 import { planOperations } from '../../model/operations.js';
 import type { Batch, OptimizerSettings, TrainingSettings } from '../engine.js';
-import { onnxEngine, plainOnnxEngine } from './onnx-engine.js';
 import { stepSize } from './graphs/optimizer-graph.js';
+import { onnxEngine, plainOnnxEngine } from './onnx-engine.js';
 import { probeBlocks } from './probe-blocks.js';
 
 const ADAM: OptimizerSettings = { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };

@@ -1,6 +1,5 @@
 /** A training session on ONNX Runtime: one compiled step, and state that alternates between two sets of buffers. */
-import type { RandomStream } from '../../core/random.js';
-import { randomStream } from '../../core/random.js';
+import { type RandomStream, randomStream } from '../../core/random.js';
 import type { Weights } from '../../core/weights.js';
 import type { Model } from '../../model/model-description.js';
 import { requireSameShapes } from '../../model/parameters.js';
@@ -9,9 +8,15 @@ import { examplesPerRun } from './accumulated-step.js';
 import { compileSteps, type OnnxTrainingSettings } from './compiled-steps.js';
 import { stepSize } from './graphs/optimizer-graph.js';
 import { groupTensors, namedTensors, packWeights, unpackWeights } from './graphs/parameter-groups.js';
-import { floats, runInto } from './run-into.js';
-import { type Feeds, loadOnnxRuntime, type Tensor, type TensorConstructor } from './runtime.js';
 import type { TrainingGraph } from './graphs/training-graph.js';
+import {
+  type Feeds,
+  floats,
+  loadOnnxRuntime,
+  runInto,
+  type Tensor,
+  type TensorConstructor,
+} from './runtime.js';
 
 /** Compiles the training step of `model` and starts from its weights. */
 export async function createOnnxTrainingSession(

@@ -1,4 +1,7 @@
-/** The backends of TensorFlow.js: which packages each needs, and how it is told to a user who lacks them. */
+/** The backends of TensorFlow.js: which packages each needs, where they are found, and what to tell a user who lacks them. */
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 /** As in `--backend`. */
 export const TENSORFLOW_BACKENDS = ['node-gpu', 'node', 'webgpu', 'cpu'] as const;
@@ -35,4 +38,39 @@ export function installCommand(backend: TensorflowBackend): string {
   const { main, others } = BACKEND_PACKAGES[backend];
   const packages = [main, ...others].map((name) => `${name}@${name === 'webgpu' ? WEBGPU_VERSION : VERSION}`);
   return `npm install ${packages.join(' ')}`;
+}
+
+/** Names a folder with a `node_modules` that is searched first, as `scripts/build-tfjs-node.sh` makes one. */
+export const PACKAGES_VARIABLE = 'FEDBATCH_TENSORFLOW';
+
+/** A package that is not installed. */
+export class PackageMissingError extends Error {
+  override readonly name = 'PackageMissingError';
+}
+
+/** Loads one package, an ECMAScript module or not. @throws {PackageMissingError} where it is not installed */
+export async function loadPackage(name: string): Promise<unknown> {
+  const module = (await import(pathToFileURL(findPackage(name)).href)) as { readonly default?: unknown };
+  // The older kind has everything under `default`, and only what Node could guess beside it.
+  return module.default ?? module;
+}
+
+function findPackage(name: string): string {
+  const folder = process.env[PACKAGES_VARIABLE];
+  const roots = [
+    ...(folder === undefined || folder === '' ? [] : [join(resolve(folder), 'package.json')]),
+    import.meta.url,
+  ];
+  for (const root of roots) {
+    try {
+      return createRequire(root).resolve(name);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+  throw new PackageMissingError(`the package ${name} is not installed`);
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND';
 }

@@ -1,10 +1,16 @@
 /** TensorFlow.js with one of its backends, loaded when first asked for. */
+
+import { createRequire } from 'node:module';
 import type * as Tf from '@tensorflow/tfjs';
-import { EngineUnavailableError } from '../engine-unavailable.js';
-import { BACKEND_PACKAGES, installCommand, type TensorflowBackend } from './backends.js';
+import { EngineUnavailableError } from '../engine.js';
 import { prepareNativeEnvironment } from '../native-environment.js';
-import { restoreRemovedUtilities } from './node-compatibility.js';
-import { loadPackage, PackageMissingError } from './packages.js';
+import {
+  BACKEND_PACKAGES,
+  installCommand,
+  loadPackage,
+  PackageMissingError,
+  type TensorflowBackend,
+} from './backends.js';
 import { provideWebgpu } from './webgpu-device.js';
 
 /** The library, and what it runs on. */
@@ -78,4 +84,14 @@ function unavailable(backend: TensorflowBackend, error: unknown): EngineUnavaila
   const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
   const advice = error instanceof PackageMissingError ? `; install it with: ${installCommand(backend)}` : '';
   return new EngineUnavailableError(`tensorflow/${backend}`, `${reason}${advice}`, { cause: error });
+}
+
+/**
+ * `@tensorflow/tfjs-node` 4.22 calls `util.isNullOrUndefined`, which Node 23 removed (tensorflow/tfjs issue 8609): it is
+ * put back where it is missing. Call before the package is loaded.
+ */
+export function restoreRemovedUtilities(): void {
+  // The module object itself: an import's namespace cannot be added to.
+  const util = createRequire(import.meta.url)('node:util') as Record<string, unknown>;
+  util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
 }

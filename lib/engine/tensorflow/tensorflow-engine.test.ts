@@ -5,9 +5,9 @@ import { describe, it } from 'node:test';
 import { execa } from 'execa';
 import { randomStream } from '../../core/random.js';
 import { maskMaker } from '../../model/graph/dropout-mask.js';
-import { EngineUnavailableError } from '../engine-unavailable.js';
+import { EngineUnavailableError } from '../engine.js';
 import { installCommand, TENSORFLOW_BACKENDS } from './backends.js';
-import { restoreRemovedUtilities } from './node-compatibility.js';
+import { restoreRemovedUtilities } from './runtime.js';
 import { loadTensorflowEngine } from './tensorflow-engine.js';
 
 const ENGINE = new URL('./tensorflow-engine.js', import.meta.url).href;

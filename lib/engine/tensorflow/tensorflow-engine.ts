@@ -1,8 +1,10 @@
 /** The TensorFlow.js engine: a model built from its Keras config through tf.layers, on any of its backends. */
-import type { Engine } from '../engine.js';
+import type * as Tf from '@tensorflow/tfjs';
+import type { Model } from '../../model/model-description.js';
+import type { Engine, PredictSession } from '../engine.js';
 import type { TensorflowBackend } from './backends.js';
-import { createTensorflowPredictSession } from './predict-session.js';
-import { loadRuntime } from './runtime.js';
+import { buildLayersModel, imageTensor } from './layers-model.js';
+import { loadRuntime, type TensorflowRuntime } from './runtime.js';
 import { createTensorflowTrainingSession } from './training-session.js';
 
 /**
@@ -16,5 +18,30 @@ export async function loadTensorflowEngine(backend: TensorflowBackend): Promise<
     name: runtime.name,
     createTrainingSession: (model, settings) => createTensorflowTrainingSession(runtime, model, settings),
     createPredictSession: (model) => createTensorflowPredictSession(runtime, model),
+  };
+}
+
+/** Builds `model` for prediction with batches of any size. @throws {ModelError} where it cannot be built */
+async function createTensorflowPredictSession(
+  { tf, use }: TensorflowRuntime,
+  { description, weights }: Model,
+): Promise<PredictSession> {
+  await use();
+  const layers = await buildLayersModel(tf, description, { weights });
+  return {
+    async predict(images, count) {
+      await use();
+      const probabilities = tf.tidy(() => {
+        const batch = imageTensor(tf, images, { model: layers.model, count });
+        return layers.model.apply(batch, { training: false }) as Tf.Tensor;
+      });
+      const values = Float32Array.from(await probabilities.data());
+      probabilities.dispose();
+      return values;
+    },
+    async dispose() {
+      await use();
+      layers.dispose();
+    },
   };
 }

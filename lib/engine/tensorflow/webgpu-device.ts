@@ -1,5 +1,5 @@
 /** WebGPU in Node: puts Dawn's `webgpu` package where TensorFlow.js looks for a browser's. */
-import { loadPackage } from './packages.js';
+import { loadPackage } from './backends.js';
 
 /** What we use of the `webgpu` package and of the standard's adapter. */
 interface DawnPackage {

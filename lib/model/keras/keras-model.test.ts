@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DataError } from '../../core/errors.js';
-import { buildPredictGraph } from '../../engine/onnx/graphs/predict-graph.js';
 import { buildTrainingGraph } from '../../engine/onnx/graphs/training-graph.js';
+import { buildPredictGraph } from '../../engine/onnx/predict-session.js';
 import { initialWeights } from '../initial-weights.js';
 import type { ModelDescription } from '../model-description.js';
 import { ModelError } from '../model-error.js';

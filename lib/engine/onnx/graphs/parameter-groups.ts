@@ -5,8 +5,8 @@
  */
 import { sizeOf, type WeightArray, type Weights } from '../../../core/weights.js';
 import type { Parameter } from '../../../model/parameters.js';
-import { parameterKey } from './network.js';
 import type { Tensor, TensorConstructor } from '../runtime.js';
+import { parameterKey } from './network.js';
 
 /** Elements from which copying an array into a common vector costs more than operators of its own. */
 const LARGE = 16_384;
