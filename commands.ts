@@ -2,7 +2,7 @@
 import type { CommandBuilder } from './lib/cli/program.js';
 
 /** One command of the overview; its program is loaded only when it is asked for, so that `split` loads no engine. */
-export interface CommandEntry {
+interface CommandEntry {
   readonly name: string;
   readonly summary: string;
   readonly example: string;

@@ -17,7 +17,7 @@ export interface NamedModel {
 const NO_EXTRAS = 'is a plain model, and the strategy needs what its client did';
 
 /** Admits or rejects one model after the other. */
-export interface Admission {
+interface Admission {
   /**
    * Why the model of `candidate` does not count; null when it does.
    *
@@ -29,7 +29,7 @@ export interface Admission {
 }
 
 /** What models have to be like. */
-export interface AdmissionOptions {
+interface AdmissionOptions {
   readonly parent: NamedModel | undefined;
   /** What the strategy needs of each update beside its weights. */
   readonly extras?: ExtraKinds | undefined;

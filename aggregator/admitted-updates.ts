@@ -16,7 +16,7 @@ import { readAhead } from './read-ahead.js';
 import type { ClientSources } from './round-clients.js';
 
 /** Where updates come from, and what they have to agree with. */
-export interface UpdateSources extends ClientSources {
+interface UpdateSources extends ClientSources {
   /** Directory whose `*.h5` files are updates. */
   readonly directory?: string | undefined;
   /** Files named one by one. */
@@ -50,7 +50,7 @@ export interface Account {
 }
 
 /** Updates to be read. */
-export interface AdmittedUpdates {
+interface AdmittedUpdates {
   readonly lineage: Lineage;
   readonly account: Account;
   /** As many as there should be: one of each client where it is told whose there can be, else one. */

@@ -18,7 +18,7 @@ export interface UpdateCandidate {
 }
 
 /** Where updates are looked for. */
-export interface Sources {
+interface Sources {
   /** Its `*.h5` files are updates, but for those whose name begins with a dot: unfinished files do. */
   readonly directory?: string | undefined;
   /** Files that a user named. */
@@ -32,7 +32,7 @@ export interface Sources {
 }
 
 /** Candidates in the order in which they are averaged: by client, then by name; plain Keras models last. */
-export interface Candidates {
+interface Candidates {
   readonly candidates: readonly UpdateCandidate[];
   readonly rejected: readonly Rejection[];
 }

@@ -31,7 +31,7 @@ interface LevelOptions {
 }
 
 /** A group to be made of updates. */
-export interface GroupOptions extends LevelOptions, ClientSources {
+interface GroupOptions extends LevelOptions, ClientSources {
   /** What the group is called. */
   readonly group: string;
   readonly directory?: string | undefined;
@@ -39,7 +39,7 @@ export interface GroupOptions extends LevelOptions, ClientSources {
 }
 
 /** Groups to be put together, to a global model or, with a name, to a larger group. */
-export interface GroupsOptions extends LevelOptions, StateFiles {
+interface GroupsOptions extends LevelOptions, StateFiles {
   readonly group?: string | undefined;
   /** Files of groups. */
   readonly groups: readonly string[];

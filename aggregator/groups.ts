@@ -9,7 +9,7 @@ import type { Reporter } from '../lib/observability/events.js';
 import type { RoundParent } from './admitted-updates.js';
 
 /** What all groups have to agree with; of what is not told, the first one decides. */
-export interface GroupExpectations {
+interface GroupExpectations {
   readonly parent: RoundParent | undefined;
   readonly round: number | undefined;
   readonly clipNorm: number | undefined;
@@ -21,7 +21,7 @@ export interface GroupExpectations {
 }
 
 /** Groups to be read. */
-export interface OpenedGroups {
+interface OpenedGroups {
   /** What they have in common. */
   readonly facts: Omit<GroupFacts, 'group' | 'clients'>;
   /** Their sums, one group in memory at a time; can be read once. @throws {DataError} for one that does not fit */

@@ -8,7 +8,7 @@ import type { UpdateCandidate } from './candidates.js';
 export type Lineage = Pick<UpdateFacts, 'round' | 'parent'>;
 
 /** What the user told of it. */
-export type ToldLineage = { readonly [K in keyof Lineage]: Lineage[K] | undefined };
+type ToldLineage = { readonly [K in keyof Lineage]: Lineage[K] | undefined };
 
 /** How many files an error names for each opinion. */
 const NAMED_FILES = 3;

@@ -1,7 +1,7 @@
 /** Reads files in order while the next ones are already on their way. */
 
 /** What came of one read: exactly one of `value` and `error`. */
-export type ReadResult<T> = { readonly value: T } | { readonly error: unknown };
+type ReadResult<T> = { readonly value: T } | { readonly error: unknown };
 
 /** Yields each item with what `read` made of it, in order; at most `ahead` results wait in memory. */
 export async function* readAhead<I, T>(

@@ -17,7 +17,7 @@ export interface ClientSources {
 }
 
 /** What is known of an update before its file is opened. */
-export interface ReportedUpdate extends UpdateFacts {
+interface ReportedUpdate extends UpdateFacts {
   /** Of the file, as its trainer told it. */
   readonly sha256: string;
 }

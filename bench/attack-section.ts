@@ -20,7 +20,7 @@ import {
 } from './serve-load.js';
 
 /** What honest clients met. */
-export interface AttackFigures {
+interface AttackFigures {
   readonly predictP99Ms: number;
   readonly uploadP99Ms: number;
   readonly probeP99Ms: number;

@@ -21,7 +21,7 @@ export interface Journal {
 }
 
 /** What a journal belongs to. */
-export interface JournalOptions {
+interface JournalOptions {
   /** Settings and commit: measurements under another identity do not count. */
   readonly identity: string;
   /** By `performance.now()`: no measurement begins after it. */

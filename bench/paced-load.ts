@@ -8,7 +8,7 @@ import { createHistogram } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** What is sent, how long, and how fast. */
-export interface PacedLoad {
+interface PacedLoad {
   readonly url: string;
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
@@ -21,7 +21,7 @@ export interface PacedLoad {
 }
 
 /** What came of it, under the names that autocannon has for it. */
-export interface LoadResult {
+interface LoadResult {
   readonly requests: { readonly total: number; readonly average: number };
   /** Milliseconds. */
   readonly latency: { readonly p50: number; readonly p99: number; readonly max: number };

@@ -135,7 +135,7 @@ const loadSchema = z.object({
 });
 
 /** How a load is sent. */
-export interface Pace {
+interface Pace {
   readonly seconds: number;
   readonly connections: number;
   /** Requests a second, evenly; as many as are answered where nothing stands here. */

@@ -10,7 +10,7 @@ import { formatRatio, medianOf, ratioByRound, type Table } from './report.js';
 import { type BenchOptions, fedbatch, peerScript, type Section, withDirectory } from './section.js';
 
 /** A simulation: K clients on MNIST, so many rounds of a share of them. */
-export interface Simulation {
+interface Simulation {
   readonly clients: number;
   readonly fraction: number;
   readonly rounds: number;
@@ -32,7 +32,7 @@ const BATCH = 10;
 const OURS = 'fedbatch';
 
 /** What one simulation came to. */
-export interface SimulationFigures {
+interface SimulationFigures {
   readonly roundSeconds: number;
   readonly clientsPerSecond: number;
   /** Until the workers were there, once in a run; unknown for the other side. */
@@ -86,7 +86,7 @@ async function compare(
 }
 
 /** A row for each side; the speed of `fedbatch` as a multiple of the other, round by round. */
-export function simulationRows(
+function simulationRows(
   { clients, fraction }: Pick<Simulation, 'clients' | 'fraction'>,
   samples: Readonly<Record<string, readonly SimulationFigures[]>>,
 ): readonly string[][] {

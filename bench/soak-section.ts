@@ -19,7 +19,7 @@ const UPLOADS_PER_SECOND = 100;
 const SAMPLE_MS = 1000;
 
 /** What the server did in one minute. */
-export interface SoakMinute {
+interface SoakMinute {
   readonly answered: number;
   readonly predictP99Ms: number;
   readonly uploadP99Ms: number;

@@ -1,7 +1,7 @@
 /** Why a download failed, and whether trying again may help. */
 
 /** What is known of a failed download. */
-export interface DownloadFailure {
+interface DownloadFailure {
   /** `network`: nothing or not all came; `refused`: the server said no; `checksum`: it sent something else; `pieces`: what came in pieces does not fit. */
   readonly kind: 'network' | 'refused' | 'checksum' | 'pieces';
   readonly message: string;

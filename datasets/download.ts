@@ -22,7 +22,7 @@ export interface Patience {
 }
 
 /** Four attempts within four seconds: enough for a hiccup, and soon enough to say that there is no network. */
-export const PATIENCE: Patience = { attempts: 4, backOffMs: 500, stallMs: 30_000 };
+const PATIENCE: Patience = { attempts: 4, backOffMs: 500, stallMs: 30_000 };
 /** A server may ask for a longer pause than ours, but not for any. */
 const LONGEST_PAUSE_MS = 30_000;
 /** No dataset of this project comes near; an endless answer would fill the disk. */

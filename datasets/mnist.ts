@@ -14,7 +14,7 @@ export const MNIST = {
 } as const;
 
 /** What to download, and where to. */
-export interface MnistSource {
+interface MnistSource {
   readonly url: string;
   /** What the file must hash to, as 64 lower-case hexadecimal digits. */
   readonly sha256: string;

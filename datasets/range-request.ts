@@ -3,7 +3,7 @@ import { DownloadError, fromFetchError } from './download-error.js';
 import type { Part } from './part.js';
 
 /** What to ask for. */
-export interface RangeRequest {
+interface RangeRequest {
   readonly url: string;
   /** What is there already. */
   readonly part: Part;

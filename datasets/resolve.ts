@@ -8,7 +8,7 @@ import { MNIST, mnistPath, provideMnist } from './mnist.js';
 import { digitsPath, provideDigits } from './npz-cache.js';
 
 /** A dataset that has a name. */
-export interface NamedDataset {
+interface NamedDataset {
   readonly name: string;
   readonly summary: string;
   /** Where it lies, or will lie, in a cache. */

@@ -17,7 +17,7 @@ import type { BackendFinding, Findings } from '../lib/formats/results.js';
 import { inspectMachine } from './machine.js';
 
 /** How to examine. */
-export interface ExamineOptions {
+interface ExamineOptions {
   /** Only the backends of this choice. */
   readonly choice: EngineChoice;
   /** Seconds of training per backend; 0 only tries whether it works. */
@@ -26,7 +26,7 @@ export interface ExamineOptions {
 }
 
 /** What doctor found, and the error that a program would end with where nothing is chosen. */
-export interface Examination {
+interface Examination {
   readonly findings: Findings;
   readonly refusal: EngineUnavailableError | undefined;
 }

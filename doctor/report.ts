@@ -4,7 +4,7 @@ import type { BackendFinding, Findings, Machine } from '../lib/formats/results.j
 import { formatBytes } from '../lib/observability/format.js';
 
 /** How to write it. */
-export interface ReportStyle {
+interface ReportStyle {
   readonly color: boolean;
   /** The speed was asked for. */
   readonly measured: boolean;

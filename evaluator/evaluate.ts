@@ -15,7 +15,7 @@ import { classCount } from '../lib/model/parameters.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 
 /** What to test on what. */
-export interface EvaluateOptions {
+interface EvaluateOptions {
   /** The model (h5). */
   readonly model: string;
   /** The held-out examples: an npz with `x`, `y`, or a whole dataset, of which the test part is taken. */

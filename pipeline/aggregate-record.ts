@@ -8,10 +8,10 @@ import type { RoundLedger } from './round-ledger.js';
 import type { AggregateOutcome, RejectedUpdate } from './runner.js';
 
 /** What round.json says of an aggregation. */
-export type AggregateFacts = NonNullable<RoundRecord['aggregate']>;
+type AggregateFacts = NonNullable<RoundRecord['aggregate']>;
 
 /** An aggregation that has just made its model. */
-export interface FinishedAggregation {
+interface FinishedAggregation {
   readonly ledger: RoundLedger;
   readonly facts: AggregateFacts;
   readonly rejected: readonly RejectedUpdate[];
@@ -40,7 +40,7 @@ export async function concludeAggregation(
 }
 
 /** An aggregation that ended without a model. */
-export interface FailedAggregation extends Pick<FinishedAggregation, 'ledger' | 'rejected'> {
+interface FailedAggregation extends Pick<FinishedAggregation, 'ledger' | 'rejected'> {
   readonly error: unknown;
 }
 

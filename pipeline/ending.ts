@@ -9,7 +9,7 @@ import {
 import type { RoundOutcome } from './round-loop.js';
 
 /** Turns of clients, over all rounds. */
-export interface ParticipationTotals {
+interface ParticipationTotals {
   readonly selected: number;
   readonly missing: number;
   readonly rejected: number;

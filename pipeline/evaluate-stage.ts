@@ -64,7 +64,7 @@ export async function recordEvaluation(
 }
 
 /** What round.json says of an accuracy test. */
-export type EvaluationFacts = NonNullable<RoundRecord['evaluation']>;
+type EvaluationFacts = NonNullable<RoundRecord['evaluation']>;
 
 /** JSON has no NaN. */
 export function withLoss({ examples, loss, accuracy }: EvaluationFacts): Evaluation {

@@ -34,7 +34,7 @@ export interface LocalRun extends StageContext {
 }
 
 /** What is told of: a stage, or its part of a round. */
-export type Told = Pick<StageTask, 'stage' | 'round'>;
+type Told = Pick<StageTask, 'stage' | 'round'>;
 
 /** Tells in one line what a stage did. */
 export function tell({ reporter }: Pick<LocalRun, 'reporter'>, told: Told, text: string): void {

@@ -38,7 +38,7 @@ export interface RoundLedger {
 }
 
 /** Which round, and what it starts from. */
-export interface LedgerStart {
+interface LedgerStart {
   readonly round: number;
   /** sha256 of the global model that it starts from. */
   readonly parent: string;

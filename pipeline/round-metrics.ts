@@ -3,7 +3,7 @@ import type { LocalRun } from './local-run.js';
 import type { RoundLedger } from './round-ledger.js';
 
 /** What a round's record does not tell. */
-export interface RoundTimes {
+interface RoundTimes {
   /** Wall-clock seconds of each step. */
   readonly train: number;
   readonly aggregate: number;

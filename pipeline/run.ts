@@ -34,7 +34,7 @@ import { createVolumeRunner, type VolumeRunner } from './volume-runner.js';
 const MAX_WORKERS = 256;
 
 /** A run as asked for. */
-export interface RunOptions {
+interface RunOptions {
   /** The dataset's hash is found here. */
   readonly settings: RunSettings;
   /** Directory of the volume; by default `runs/<run id>` below the working directory. */

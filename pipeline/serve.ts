@@ -7,7 +7,7 @@ import { settingArguments } from '../lib/settings/arguments.js';
 import { runStage, type StageContext } from './stage-process.js';
 
 /** What to serve, and where. */
-export interface RunServerOptions {
+interface RunServerOptions {
   readonly model: string;
   readonly host: string;
   readonly port: number;

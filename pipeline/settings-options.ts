@@ -57,7 +57,7 @@ export function addSettingsOptions(command: Command, data: string): Command {
 }
 
 /** What of the settings the flags alone do not tell. */
-export interface KnownFacts {
+interface KnownFacts {
   readonly clients: number;
   /** A name, or an absolute path. */
   readonly dataset: string;

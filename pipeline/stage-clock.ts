@@ -3,7 +3,7 @@ import type { Place } from './run-failure.js';
 import type { Runner } from './runner.js';
 
 /** The stages whose time is told. The initial model counts as training. */
-export type TimedStage = 'split' | 'train' | 'aggregate' | 'evaluate';
+type TimedStage = 'split' | 'train' | 'aggregate' | 'evaluate';
 
 /** Seconds per stage, and from the start until now. */
 export type StageSeconds = Readonly<Record<TimedStage | 'total', number>>;

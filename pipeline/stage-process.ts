@@ -73,7 +73,7 @@ export async function runStage(
 }
 
 /** A stage that answers requests. */
-export interface ServiceStage {
+interface ServiceStage {
   /** Writes a line to its stdin. */
   write(line: string): void;
   /** Lets it end: it has nothing more to do. */

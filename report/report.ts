@@ -38,7 +38,7 @@ export function renderReport(records: RunRecords): string {
 }
 
 /** What was written. */
-export interface WrittenReport {
+interface WrittenReport {
   /** Path of the report. */
   readonly file: string;
   /** Rounds that it tells of. */

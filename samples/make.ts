@@ -26,7 +26,7 @@ const CHOSEN: readonly (readonly [label: number, indices: readonly number[]])[] 
 ];
 
 /** A sample picture. */
-export interface SamplePicture {
+interface SamplePicture {
   /** File name with the label in it: `digit-7-a.png`. */
   readonly name: string;
   readonly label: number;

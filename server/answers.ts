@@ -43,7 +43,7 @@ export const notFound: RequestHandler = (request) => {
 };
 
 /** Writes a problem as an HTML page; by default the plain error page. */
-export type ProblemPage = (problem: HttpProblem, request: Request) => string;
+type ProblemPage = (problem: HttpProblem, request: Request) => string;
 
 /** Answers every failure. Failures of the server itself are reported with the id of their request. */
 export function answerProblems(reporter: Reporter, toPage: ProblemPage = errorPage): ErrorRequestHandler {

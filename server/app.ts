@@ -102,7 +102,7 @@ function createPages({
 }
 
 /** Nothing but our own files runs or loads; uploaded pictures are shown from `blob:` and `data:` addresses. */
-export function securityHeaders({ isTls }: { readonly isTls: boolean }) {
+function securityHeaders({ isTls }: { readonly isTls: boolean }) {
   return helmet({
     contentSecurityPolicy: {
       useDefaults: false,

@@ -7,7 +7,7 @@ import { clientAddress, createGuard, type RateLimit } from './operations/guard.j
 import { CLIENT_GONE, createObserver, type ObserverOptions } from './operations/observer.js';
 
 /** What stands behind the front, and what it asks on the way. */
-export interface FrontOptions extends ObserverOptions {
+interface FrontOptions extends ObserverOptions {
   readonly api: ApiHandler;
   readonly pages: RequestListener;
   readonly access: Access;

@@ -12,7 +12,7 @@ export interface HeldBytes {
 }
 
 /** Room for the bodies of many. */
-export interface Room {
+interface Room {
   hold(): HeldBytes;
 }
 

@@ -13,7 +13,7 @@ const BATCH_SIZE = 100;
 const TASK_SIZE = 10 * BATCH_SIZE;
 
 /** What is tested, on what, by whom. */
-export interface AccuracyTest {
+interface AccuracyTest {
   readonly global: RoundModel;
   readonly test: SharedExamples;
   readonly pool: WorkerPool;

@@ -47,7 +47,7 @@ Requests, one JSON object a line, each answered by a line on stdout:
   {"request":"evaluate","model":"<h5>","file":"accuracy.json"}    tests a model on the held-out examples`;
 
 /** The command of the simulator. */
-export function simulatorCommand(context: ProgramContext): Command {
+function simulatorCommand(context: ProgramContext): Command {
   const command = new Command('simulator')
     .description(
       'Train virtual clients on a split made with --virtual; npx fedbatch run --simulate starts it.',

@@ -6,7 +6,7 @@ import type { TaskResult } from './worker-messages.js';
 const INTERVAL_MS = 100;
 
 /** Counts the clients of a round. */
-export interface RoundProgress {
+interface RoundProgress {
   advance(result: TaskResult): void;
 }
 

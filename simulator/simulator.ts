@@ -34,7 +34,7 @@ import type { SharedExamples, WorkerSetup } from './worker-messages.js';
 import { openPool, type WorkerPool } from './worker-pool.js';
 
 /** A simulation on a split with virtual shards. */
-export interface SimulatorOptions extends TrainingPlan {
+interface SimulatorOptions extends TrainingPlan {
   /** Directory of the split. */
   readonly data: string;
   /** Number of workers. */

@@ -22,7 +22,7 @@ const SHARD = /^\d+\.npz$/;
 const OUTPUT = /^(\d+\.npz|(test|train|partition)\.npz|manifest\.json)$/;
 
 /** The settings that a finished split must share to be taken for the one that is asked for. */
-export interface SplitKey {
+interface SplitKey {
   readonly datasetSha256: string;
   /** Undefined where it follows from the data. */
   readonly clients?: number | undefined;

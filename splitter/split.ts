@@ -64,7 +64,7 @@ export interface SplitOptions {
 }
 
 /** What a split made or found done. */
-export interface SplitResult {
+interface SplitResult {
   readonly manifest: Manifest;
   /** True when an earlier run had done the same work and its files were intact. */
   readonly skipped: boolean;

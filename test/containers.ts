@@ -38,7 +38,7 @@ export const hardened = ({ volume }: Place): readonly string[] => [
 ];
 
 /** A pod that runs by itself, e.g. one index of a Job. */
-export interface PodOptions {
+interface PodOptions {
   readonly name: string;
   readonly template: V1PodTemplateSpec;
   /** What the Job controller adds. */

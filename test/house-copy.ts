@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { projectRoot } from './sources.js';
 
 /** What lies in place of a package: the text of its main module, or null where it is not installed. */
-export type Replacements = Readonly<Record<string, string | null>>;
+type Replacements = Readonly<Record<string, string | null>>;
 
 /** Copies dist/ to `directory` and links all packages but those replaced; returns the path of a program there. */
 export async function copyHouse(

@@ -22,7 +22,7 @@ export const KERAS_FIXTURES = [
 ] as const;
 
 /** What Keras itself says about a fixture. */
-export interface KerasExpectation {
+interface KerasExpectation {
   readonly layers: readonly string[];
   /** `[h, w, c]` */
   readonly inputShape: readonly number[];

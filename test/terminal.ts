@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import xterm from '@xterm/headless';
 
 /** A screen with what has scrolled away above it. */
-export interface TestTerminal {
+interface TestTerminal {
   /** What a program takes for its terminal. */
   readonly stream: NodeJS.WriteStream;
   write(text: string): void;

@@ -7,7 +7,7 @@ import type { ModelDescription } from '../lib/model/model-description.js';
 import { modelParameters } from '../lib/model/parameters.js';
 
 /** What the oracle found for one batch. */
-export interface OracleResult {
+interface OracleResult {
   readonly loss: number;
   /** Gradient of each trainable array by weight index; undefined for moving statistics. */
   readonly gradients: readonly (Float32Array | undefined)[];

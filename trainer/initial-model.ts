@@ -20,7 +20,7 @@ export interface InitialModel {
 }
 
 /** Which initial model is wanted. */
-export interface InitialModelOptions {
+interface InitialModelOptions {
   readonly model: ModelName;
   readonly seed: number;
   /** Number of classes; else that of the manifest beside the shard, else the shard's highest label + 1. */

@@ -7,7 +7,7 @@ import { numberWithin } from '../lib/model/layers/settings.js';
 import { ModelError } from '../lib/model/model-error.js';
 
 /** A compiled model's training, as far as it concerns ours. */
-export interface Compilation {
+interface Compilation {
   /** The optimizer, or why it cannot be had here. */
   readonly optimizer: OptimizerSettings | { readonly kind: 'unknown'; readonly reason: string };
   /** The loss as the file has it, where ours is another. */

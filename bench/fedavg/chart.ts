@@ -12,7 +12,7 @@ export interface Curve {
 }
 
 /** What to draw. */
-export interface CurvesChart {
+interface CurvesChart {
   readonly title: string;
   /** One colour for each, in this order; at most as many as there are colours. */
   readonly curves: readonly Curve[];

@@ -8,7 +8,7 @@ import { describeMachine } from '../report.js';
 import { type Attempt, type Build, readAccuracies, readSeconds } from './attempt.js';
 
 /** What a call of the program needs. */
-export interface Call {
+interface Call {
   /** The compiled program: `cli.js` of this build, or of the one that began the attempt. */
   readonly program: string;
   readonly arguments: readonly string[];
@@ -49,7 +49,7 @@ export async function train({
 const INTERRUPTED = 130;
 
 /** Where one attempt lies. */
-export interface AttemptPlace {
+interface AttemptPlace {
   readonly learningRate: number;
   readonly volume: string;
 }

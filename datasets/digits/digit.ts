@@ -10,7 +10,7 @@ import { drawLine } from './spline.js';
 import { createDice, type Shape } from './strokes.js';
 
 /** A digit in ink, in a 20 × 20 box whatever the resolution it is drawn at. */
-export interface WrittenDigit {
+interface WrittenDigit {
   readonly strokes: readonly Ink[];
   /** Width of the strokes' soft rim at 20 × 20 pixels. */
   readonly softness: number;
@@ -36,7 +36,7 @@ export function drawDigit(label: number, random: RandomStream): Uint8Array {
 const SHAPES: readonly Shape[] = [zero, one, two, three, four, five, six, seven, eight, nine];
 
 /** The shape of the digit `label`. @throws {RangeError} when that is not a digit. */
-export function shapeOf(label: number): Shape {
+function shapeOf(label: number): Shape {
   const shape = SHAPES[label];
   if (shape === undefined) throw new RangeError(`expected a digit from 0 to 9, found ${label}`);
   return shape;

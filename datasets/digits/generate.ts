@@ -24,7 +24,7 @@ export interface DigitsSettings {
 export const DEFAULT_DIGITS: DigitsSettings = { seed: 0, train: 6_000, test: 1_000 };
 
 /** How to follow and stop a generation. */
-export interface GenerateOptions {
+interface GenerateOptions {
   /** Told now and then how many examples there are. */
   readonly onProgress?: (examples: number) => void;
   readonly signal?: AbortSignal | undefined;

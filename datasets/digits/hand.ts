@@ -4,7 +4,7 @@ import type { Dice, Knot, Stroke } from './strokes.js';
 import { createWarp, type Warp } from './warp.js';
 
 /** One writer on one occasion. Lengths are in heights of a digit, radii in pixels of a 20 × 20 box. */
-export interface Hand {
+interface Hand {
   /** How far a knot strays. */
   readonly tremor: number;
   /** Sideways shift per height; positive leans to the right. */

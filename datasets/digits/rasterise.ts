@@ -2,7 +2,7 @@
 import type { Blot, Ink } from './hand.js';
 
 /** A square canvas. */
-export interface Canvas {
+interface Canvas {
   /** Side in pixels. */
   readonly size: number;
   /** Pixels of the canvas per unit of the ink's coordinates. */

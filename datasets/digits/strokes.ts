@@ -59,7 +59,7 @@ export function corner(x: number, y: number): Knot {
 }
 
 /** An elliptic arc; angles in degrees: 0 points right, 90 down, 180 left, -90 up. */
-export interface Arc {
+interface Arc {
   readonly x: number;
   readonly y: number;
   readonly width: number;

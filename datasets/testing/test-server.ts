@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 
 /** A request as the server saw it. */
-export interface SeenRequest {
+interface SeenRequest {
   readonly range: string | undefined;
   readonly ifRange: string | undefined;
 }
@@ -42,7 +42,7 @@ export async function serveForTest(answer: TestAnswer): Promise<TestServer> {
 }
 
 /** How a file is served. */
-export interface Serving {
+interface Serving {
   readonly bytes: Uint8Array;
   readonly etag?: string;
   /** Sends so many bytes of this answer, and breaks the connection once `arrived` says that they are there. */

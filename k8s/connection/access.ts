@@ -27,7 +27,7 @@ export interface ClusterAccess {
 }
 
 /** How a user proves who they are, and as whom they act. */
-export interface UserAccess {
+interface UserAccess {
   /** PEM. */
   readonly cert?: Buffer | undefined;
   readonly key?: Buffer | undefined;

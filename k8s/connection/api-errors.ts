@@ -3,7 +3,7 @@ import { type FedbatchError, isFedbatchError, StageError, UsageError } from '../
 import { errorCode } from '../../lib/formats/files/read-file.js';
 
 /** A failed request as far as it is understood. */
-export interface ApiFailure {
+interface ApiFailure {
   /** HTTP status; undefined where no answer came. */
   readonly code: number | undefined;
   readonly message: string;

@@ -13,7 +13,7 @@ export interface Credentials {
 }
 
 /** Where they come from. */
-export interface CredentialSource {
+interface CredentialSource {
   /** @throws {UsageError} when there are none to be had */
   current(): Promise<Credentials>;
   /** The server did not take them: whether the next ones may be others. */

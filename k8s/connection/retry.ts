@@ -9,7 +9,7 @@ const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 10_000;
 
 /** How to ask. */
-export interface RetryOptions {
+interface RetryOptions {
   readonly signal: AbortSignal;
   /** Told once for each series of failures. */
   readonly onTrouble?: (error: unknown) => void;

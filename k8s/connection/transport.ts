@@ -7,7 +7,7 @@ import type { ClusterAccess, KubeAccess } from './access.js';
 import { type Credentials, createCredentials } from './credentials.js';
 
 /** One request. */
-export interface ApiRequest {
+interface ApiRequest {
   readonly url: URL;
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;

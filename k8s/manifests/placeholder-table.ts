@@ -20,7 +20,7 @@ export function withTable(guide: string): string {
 }
 
 /** The table in Markdown. */
-export function placeholderTable(): string {
+function placeholderTable(): string {
   const files = new Map<string, string[]>();
   for (const template of TEMPLATE_NAMES) {
     for (const name of placeholdersIn(readTemplate(template)).keys())

@@ -14,7 +14,7 @@ import {
 } from './templates.js';
 
 /** What to render. */
-export interface RenderOptions {
+interface RenderOptions {
   /** The templates; without any, those of a whole job with the storage that the values tell. */
   readonly templates: readonly TemplateName[];
   readonly values: Values;
@@ -25,7 +25,7 @@ export interface RenderOptions {
 }
 
 /** One template, filled in. */
-export interface Rendered {
+interface Rendered {
   /** The template's file name. */
   readonly file: string;
   readonly objects: readonly KubernetesObject[];

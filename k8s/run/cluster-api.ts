@@ -77,13 +77,13 @@ export interface ClusterApi {
 }
 
 /** How a log is followed. */
-export interface FollowOptions {
+interface FollowOptions {
   readonly onLine: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
 /** How a watch goes. */
-export interface WatchRequest<T> extends ObjectSelection {
+interface WatchRequest<T> extends ObjectSelection {
   readonly version: string;
   readonly onEvent: (event: WatchEvent<T>) => void;
   readonly signal: AbortSignal;

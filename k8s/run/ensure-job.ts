@@ -20,7 +20,7 @@ export interface JobContext {
 }
 
 /** A Job that is there. */
-export interface EnsuredJob {
+interface EnsuredJob {
   readonly job: V1Job;
   /** True when an earlier attempt has made it. */
   readonly found: boolean;

@@ -9,14 +9,14 @@ interface Named {
 }
 
 /** Where the objects come from. */
-export interface FeedSource<T> {
+interface FeedSource<T> {
   list(): Promise<Listed<T>>;
   /** Resolves when the watch ends, which it does often and without a word. */
   watch(version: string, onEvent: (event: WatchEvent<T>) => void, signal: AbortSignal): Promise<void>;
 }
 
 /** The newest state. */
-export interface Feed<T> {
+interface Feed<T> {
   /** Undefined until it is known. @throws what the server refuses for good */
   items(): readonly T[] | undefined;
 }

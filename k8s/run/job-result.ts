@@ -10,7 +10,7 @@ import type { EndedJob, WaitContext } from './wait-for-job.js';
 const LINES = 20;
 
 /** Which result, and what it looks like. */
-export interface ResultOptions<T> {
+interface ResultOptions<T> {
   readonly container: string;
   readonly schema: z.ZodType<T>;
 }

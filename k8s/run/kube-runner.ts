@@ -61,7 +61,7 @@ interface OpenRound extends Trained {
 }
 
 /** The runner of a cluster, and what it does once the rounds are over. */
-export interface KubeRunner extends Runner {
+interface KubeRunner extends Runner {
   /** Puts the results in their places; returns the last round's record, of its first clients. */
   conclude(result: Omit<RunResult, 'lastRound'>): Promise<RoundRecord>;
 }
@@ -189,7 +189,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
 }
 
 /** Tells what a stage did, or that an earlier attempt had done it. */
-export function tellDone(
+function tellDone(
   run: Pick<WaitContext, 'reporter'>,
   stage: Parameters<typeof tell>[1],
   { job, found }: EndedJob & { readonly found: boolean },

@@ -6,7 +6,7 @@ import { ROUND_LABEL, runSelector, STAGE_LABEL } from './names.js';
 import { containersOf, indexOf, nameOf } from './types.js';
 
 /** Whose logs. */
-export interface LogsQuery {
+interface LogsQuery {
   readonly run: string;
   readonly stage?: string | undefined;
   readonly round?: number | undefined;

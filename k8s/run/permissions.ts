@@ -6,7 +6,7 @@ const rights = (group: string, resource: string, verbs: readonly string[]): read
   verbs.map((verb) => ({ verb, group, resource }));
 
 /** The rules of the Role in k8s/0-rbac.yaml, which a test holds to these and to what is really used. */
-export const RIGHTS: readonly Right[] = [
+const RIGHTS: readonly Right[] = [
   ...rights('batch', 'jobs', ['get', 'list', 'watch', 'create', 'patch', 'delete']),
   ...rights('', 'pods', ['list', 'watch']),
   { verb: 'get', group: '', resource: 'pods', subresource: 'log' },

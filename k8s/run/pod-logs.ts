@@ -7,7 +7,7 @@ import { parseObject } from './pod-status.js';
 import { containersOf, nameOf } from './types.js';
 
 /** What is told of a Job's logs. */
-export interface LogOptions {
+interface LogOptions {
   readonly api: ClusterApi;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
@@ -21,7 +21,7 @@ export interface LogOptions {
 }
 
 /** Follows containers as they start. */
-export interface PodLogs {
+interface PodLogs {
   /** Looks at the pods again: new containers are followed. */
   update(pods: readonly V1Pod[]): void;
 }

@@ -138,7 +138,7 @@ export function stageJobs(plan: JobPlan) {
 export type StageJobs = ReturnType<typeof stageJobs>;
 
 /** The name of the container that judges the data: it fails before the volume is opened. */
-export const CHECKER = 'check';
+const CHECKER = 'check';
 
 /** The name of the recorder's container, by which its result is found. */
 export const recorderName = (step: RecordStep): string => `record-${step}`;

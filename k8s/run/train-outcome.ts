@@ -11,7 +11,7 @@ import { indexOf, nameOf } from './types.js';
 import { type EndedJob, notStartedFor, type WaitContext } from './wait-for-job.js';
 
 /** What one client reports. */
-export type ClientReport = Omit<TrainResult, 'round'>;
+type ClientReport = Omit<TrainResult, 'round'>;
 
 /** A round's training. */
 export interface Trained {

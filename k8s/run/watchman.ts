@@ -16,7 +16,7 @@ const COUNTED_LOOKS = 1.2;
 const NAMED = 5;
 
 /** Whom a watchman tells of what. */
-export interface WatchmanOptions extends JobContext {
+interface WatchmanOptions extends JobContext {
   /** `train round 2`: in front of what is said of the Job. */
   readonly title: string;
   /** The client of a pod, where pods have one. */
@@ -24,7 +24,7 @@ export interface WatchmanOptions extends JobContext {
 }
 
 /** Watches one Job. */
-export interface Watchman {
+interface Watchman {
   /** Until the next look at the latest. */
   readonly lookMs: number;
   /** Returns what the Job waits for in vain, once waiting will hardly help. */

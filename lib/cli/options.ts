@@ -2,13 +2,13 @@
 import { InvalidArgumentError } from 'commander';
 
 /** Bounds of a numeric option, both included. */
-export interface Bounds {
+interface Bounds {
   readonly min?: number;
   readonly max?: number;
 }
 
 /** Bounds of an option that need not be whole: `above` and `below` are not included. */
-export interface NumberBounds extends Bounds {
+interface NumberBounds extends Bounds {
   readonly above?: number;
   readonly below?: number;
 }

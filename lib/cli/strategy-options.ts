@@ -59,7 +59,7 @@ export const STRATEGY_LABELS: Readonly<Record<string, string>> = Object.fromEntr
 ]);
 
 /** The rounds of a whole run, which the noise for an ε depends on. */
-export type RunOfRounds = Pick<PrivacyOptions, 'participants' | 'population' | 'rounds'>;
+type RunOfRounds = Pick<PrivacyOptions, 'participants' | 'population' | 'rounds'>;
 
 /** At which δ the privacy is told where none is asked for: the field's habit. */
 const DEFAULT_DELTA = 1e-5;

@@ -80,7 +80,7 @@ export class ThresholdError extends FedbatchError {
 }
 
 /** What is known of a stage's failure beside its message. */
-export interface StageErrorOptions extends ErrorOptions {
+interface StageErrorOptions extends ErrorOptions {
   /** The stage's own exit code, where it says more than "a stage failed": wrong usage, bad data, a missed threshold. */
   readonly exitCode?: ExitCode;
   /** Whose stage it was. */
@@ -132,7 +132,7 @@ export interface ErrorMessage {
 }
 
 /** An error that happened in another thread; its cause carries that thread's stack. */
-export class TransportedError extends FedbatchError {
+class TransportedError extends FedbatchError {
   override readonly name = 'TransportedError';
   readonly exitCode: ExitCode;
 

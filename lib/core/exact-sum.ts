@@ -6,7 +6,7 @@
  */
 
 /** Running sums of equally long arrays. */
-export interface ExactSums {
+interface ExactSums {
   /** Adds `weight` times the values, each product rounded to float64 (exact for float32 and weights below 2^29). */
   add(values: Float32Array | Float64Array, weight?: number): void;
   /**

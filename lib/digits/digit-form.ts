@@ -16,7 +16,7 @@ import {
 } from './grey-image.js';
 
 /** A sign on its way into the form of the training data. */
-export interface FormedSign {
+interface FormedSign {
   /** Cut out, nothing but its own ink. */
   readonly cut: GreyImage;
   /** Scaled into the digit box. */

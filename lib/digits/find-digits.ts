@@ -9,7 +9,7 @@ export interface Sign extends Box {
 }
 
 /** More signs in one picture are a page of text; the largest are read. */
-export const MAX_SIGNS = 32;
+const MAX_SIGNS = 32;
 
 /** Signs come in a few pieces each: of a picture full of dots the largest are looked at, each beside each other one. */
 const MAX_PIECES = 256;

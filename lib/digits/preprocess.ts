@@ -55,7 +55,7 @@ export interface Reading {
 }
 
 /** A picture ready to be read. */
-export interface Prepared {
+interface Prepared {
   /** True where signs are looked for and there is no ink: a guess would mean nothing. */
   readonly blank: boolean;
   /** What was done to the whole picture. */
@@ -65,7 +65,7 @@ export interface Prepared {
 }
 
 /** What a model reads. */
-export interface PrepareOptions {
+interface PrepareOptions {
   readonly shape: InputShape;
   /** Signs (digits, letters) are looked for as MNIST has them; any other picture is given whole. */
   readonly subject: 'signs' | 'picture';

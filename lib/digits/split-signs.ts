@@ -3,7 +3,7 @@ import type { Sign } from './find-digits.js';
 import type { FoundInk } from './find-ink.js';
 
 /** One way to take a piece of ink: as these signs, from left to right. */
-export interface WayToRead {
+interface WayToRead {
   readonly signs: readonly Sign[];
   /** Logarithm of how much likelier this is than one sign, before anyone has read them. */
   readonly plausibility: number;
@@ -17,7 +17,7 @@ const LEAST_HEIGHT = 0.5;
 const LEAST_PLAUSIBILITY = -5;
 
 /** A column that may part two signs, and what tells whether it does. */
-export interface Cut {
+interface Cut {
   readonly column: number;
   /** Width of the piece beside its height. */
   readonly aspect: number;

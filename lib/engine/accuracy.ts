@@ -16,7 +16,7 @@ export interface Judgements {
 }
 
 /** Which examples a model is asked about. */
-export interface JudgeOptions {
+interface JudgeOptions {
   readonly examples: Examples;
   /** The first example, and the one after the last. */
   readonly from: number;
@@ -80,7 +80,7 @@ export interface AccuracyReport extends Readonly<AccuracyRecord> {
 }
 
 /** What was counted over all examples. */
-export interface Tally {
+interface Tally {
   readonly classes: number;
   /** What occurred, by label, then by what it was taken for. */
   readonly confusions: readonly Confusion[];

@@ -15,7 +15,7 @@ import {
 import { trialInProcess } from './trial.js';
 
 /** A loaded engine, and why it is this one. */
-export interface ChosenEngine {
+interface ChosenEngine {
   readonly engine: Engine;
   readonly backend: RegisteredBackend;
   /** For people, e.g. `auto: there is no NVIDIA driver here`, or `as asked`. */
@@ -23,7 +23,7 @@ export interface ChosenEngine {
 }
 
 /** Where the backends come from and how a GPU is tried; replaced in tests of machines that are not at hand. */
-export interface ChoiceOptions {
+interface ChoiceOptions {
   readonly registry?: readonly RegisteredBackend[];
   /** The model to run: one with layers that only Keras knows needs TensorFlow. */
   readonly description?: ModelDescription;

@@ -22,7 +22,7 @@ export interface EngineChoice {
 }
 
 /** The engines by name. */
-export function engineNames(): readonly EngineName[] {
+function engineNames(): readonly EngineName[] {
   return Object.keys(BACKENDS) as EngineName[];
 }
 

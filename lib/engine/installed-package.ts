@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { PACKAGES_VARIABLE } from './tensorflow/backends.js';
 
 /** An installed package. */
-export interface InstalledPackage {
+interface InstalledPackage {
   readonly version: string;
   readonly directory: string;
 }

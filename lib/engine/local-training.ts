@@ -16,7 +16,7 @@ export type LocalTrainingOptions = LocalWork & {
 };
 
 /** Which client's training in which round of which run. */
-export interface TrainingIdentity {
+interface TrainingIdentity {
   /** The run's. */
   readonly seed: number;
   readonly round: number;

@@ -2,7 +2,7 @@
 import { isMainThread } from 'node:worker_threads';
 
 /** How the native library is to behave. */
-export interface NativeEnvironment {
+interface NativeEnvironment {
   /** Threads inside one operation; TensorFlow takes every core otherwise. */
   readonly threads?: number;
 }

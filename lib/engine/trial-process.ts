@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { backendTitle, type RegisteredBackend } from './engine-registry.js';
 
 /** What the trial program says, a line at a time. */
-export const trialMessageSchema = z.discriminatedUnion('kind', [
+const trialMessageSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('works'), session: z.string(), blocks: z.string().optional() }),
   z.object({ kind: z.literal('measured'), session: z.string(), imagesPerSecond: z.number(), batch: z.int() }),
   z.object({ kind: z.literal('refused'), reason: z.string() }),
@@ -29,7 +29,7 @@ export type TrialResult =
   | { readonly works: false; readonly reason: string };
 
 /** How to try. */
-export interface TrialOptions {
+interface TrialOptions {
   /** Also measure the speed, for about so long; 0 does not. */
   readonly measureSeconds?: number;
   readonly threads?: number;

@@ -17,7 +17,7 @@ const MEASURED_BATCH = 100;
 const SLOW_STEP_MS = 1_000;
 
 /** How fast an engine trains the default model. */
-export interface Speed {
+interface Speed {
   /** Of training, forward, backward and Adam. */
   readonly imagesPerSecond: number;
   /** Examples per step. */

@@ -17,7 +17,7 @@ export interface Examples {
 }
 
 /** numpy's name of the dtype of image values. */
-export type ImageDtype = 'uint8' | 'float32' | 'float64';
+type ImageDtype = 'uint8' | 'float32' | 'float64';
 
 /** A dataset: examples to train on and, where it brings them, held-out ones to test on. */
 export interface Dataset {

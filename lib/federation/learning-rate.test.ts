@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { constantRate, type LearningRateSchedule, learningRateOf } from './learning-rate.js';
+import { type LearningRateSchedule, learningRateOf } from './learning-rate.js';
+
+const constantRate = (base: number): LearningRateSchedule => ({
+  base,
+  decay: 1,
+  warmUpRounds: 0,
+  scaleWithClients: false,
+});
 
 const rates = (schedule: Partial<LearningRateSchedule>, rounds: number, clients = 10): readonly number[] =>
   Array.from({ length: rounds }, (_, index) => {

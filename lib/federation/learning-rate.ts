@@ -20,17 +20,12 @@ export interface LearningRateSchedule {
 }
 
 /** Where a run stands. */
-export interface ScheduledRound {
+interface ScheduledRound {
   /** From 1. */
   readonly round: number;
   readonly rounds: number;
   /** Clients selected in this round. */
   readonly clients: number;
-}
-
-/** A constant rate. */
-export function constantRate(base: number): LearningRateSchedule {
-  return { base, decay: 1, warmUpRounds: 0, scaleWithClients: false };
 }
 
 /**

@@ -9,7 +9,7 @@ export type LocalWork =
 export type BatchSize = number | 'all';
 
 /** A client's work on a shard of a known size. */
-export interface LocalPlan {
+interface LocalPlan {
   /** Examples of a full batch. */
   readonly batch: number;
   readonly steps: number;

@@ -103,7 +103,7 @@ export function rescale(
 }
 
 /** What images tell of their scale. */
-export type ScaleFinding =
+type ScaleFinding =
   /** Black is 0 and white is 1 (or 255 where they are uint8), as far as can be told. */
   | { readonly kind: 'usual' }
   /** In the numbers of the file. */

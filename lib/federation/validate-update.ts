@@ -5,7 +5,7 @@ import { type ExtraKind, type ExtraKinds, type Extras, trainableOf } from './cli
 import type { ClientUpdate } from './client-update.js';
 
 /** What an update must agree with. */
-export interface UpdateExpectations {
+interface UpdateExpectations {
   /** sha256 of the file of the global model that the round started from. */
   readonly parent: string;
   readonly round: number;

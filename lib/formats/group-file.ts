@@ -14,7 +14,7 @@ import { writeHdf5 } from './hdf5/hdf5-writer.js';
 import { checkSignature } from './keras/keras-hdf5-reader.js';
 
 /** What error messages call such a file. */
-export const GROUP_FILE = 'the sums of a group of updates (fedbatch aggregate --group)';
+const GROUP_FILE = 'the sums of a group of updates (fedbatch aggregate --group)';
 
 /** More parts than a sum can have of float64 products that float32 values, numbers of examples and factors give. */
 const MAX_PARTS = 10;

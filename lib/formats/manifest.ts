@@ -134,7 +134,7 @@ function ascend(counts: readonly LabelCount[], classes: number): boolean {
 }
 
 /** A label, and the number of its examples. */
-export type LabelCount = readonly [label: number, count: number];
+type LabelCount = readonly [label: number, count: number];
 
 /** The labels that a client has, ascending, whichever form the manifest has. */
 export function labelCountsOf({

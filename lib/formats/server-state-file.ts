@@ -8,7 +8,7 @@ import { writeHdf5 } from './hdf5/hdf5-writer.js';
 import { writeArrays } from './keras/client-update-file.js';
 
 /** What error messages call such a file. */
-export const SERVER_STATE = 'the state of a server optimizer (HDF5)';
+const SERVER_STATE = 'the state of a server optimizer (HDF5)';
 
 /** The slots of a strategy, and the facts without which they would be numbers of no model. */
 export interface ServerStateFile {

@@ -10,7 +10,7 @@ import { encodeKerasFile } from './keras/keras-hdf5.js';
 import { encodeServerState, readServerState } from './server-state-file.js';
 
 /** The global model that a round starts from. */
-export interface RoundStart {
+interface RoundStart {
   readonly round: number;
   /** Undefined where no strategy needs it and none was named. */
   readonly parent: { readonly file: string; readonly weights: Weights; readonly sha256: string } | undefined;
@@ -44,7 +44,7 @@ export async function startState(
 }
 
 /** What a strategy made, and where it goes. */
-export interface NextGlobal {
+interface NextGlobal {
   readonly strategy: Strategy;
   readonly next: ServerState;
   /** A model file with the architecture and the scale of the next one. */
@@ -57,7 +57,7 @@ export interface NextGlobal {
 }
 
 /** The sha256 of the files that were written. */
-export interface WrittenGlobal {
+interface WrittenGlobal {
   readonly sha256: string;
   readonly state?: string;
 }

@@ -8,7 +8,7 @@ export interface Html {
 }
 
 /** What a template takes: text and numbers are escaped, pieces and lists of pieces are put in, nothing stays nothing. */
-export type HtmlValue = string | number | Html | readonly Html[] | undefined | false;
+type HtmlValue = string | number | Html | readonly Html[] | undefined | false;
 
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',

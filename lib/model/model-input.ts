@@ -81,7 +81,7 @@ export function foundScale(examples: Examples): string | undefined {
 }
 
 /** A model file and a file of examples. */
-export interface ScaleFit {
+interface ScaleFit {
   /** What the file of the model says. */
   readonly scale: string | undefined;
   /** Path of the examples. */

@@ -14,7 +14,7 @@ export interface Parameter extends LayerParameter {
 }
 
 /** A layer with the shapes around it, without the batch axis, channels last: `[h, w, c]` or `[features]`. */
-export interface ShapedLayer {
+interface ShapedLayer {
   readonly layer: Layer;
   readonly inputShape: readonly number[];
   readonly outputShape: readonly number[];

@@ -13,7 +13,7 @@ export function forMany(signal: AbortSignal, listeners = 0): AbortSignal {
 }
 
 /** How long something may take, and what ends it before. */
-export interface Limits {
+interface Limits {
   readonly ms: number;
   readonly signal: AbortSignal;
 }
@@ -49,7 +49,7 @@ export async function within<T>({ ms, signal }: Limits, work: (over: AbortSignal
 }
 
 /** Wakes one waiter; a ring that nobody waits for is heard by the next wait. */
-export interface Bell {
+interface Bell {
   ring(): void;
   /** Resolves at a ring, at the latest after `ms`. @throws {InterruptedError} when `signal` aborts */
   wait(limits: Limits): Promise<void>;

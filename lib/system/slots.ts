@@ -1,7 +1,7 @@
 /** A bound on how much happens at once: some run, some wait for their turn, the rest are refused at once. */
 
 /** What a task asks for. */
-export interface SlotRequest {
+interface SlotRequest {
   /** WorkSlots that it holds while it runs; more than there are counts as all of them. 1 by default. */
   readonly count?: number;
   /** The task that costs least goes first, so that an expensive one makes nobody else wait; 0 by default. */

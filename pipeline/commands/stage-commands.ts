@@ -33,7 +33,7 @@ export interface StageCommand {
 }
 
 /** A round's number, and the clients that it selects. */
-export interface RoundSelection {
+interface RoundSelection {
   readonly round: number;
   readonly clients: readonly number[];
 }
@@ -108,7 +108,7 @@ function clientArguments({ name }: StrategyRule): readonly string[] {
 }
 
 /** What an aggregation is told beside the run and the round. */
-export interface AggregateFiles {
+interface AggregateFiles {
   /** Fewest good updates. */
   readonly minUpdates: number;
   /** The file that lists what the clients reported; without it all selected clients count that left an update. */
@@ -181,7 +181,7 @@ export function noiseArguments({ paths, settings: { strategy } }: CommandSource)
 }
 
 /** Models to test, and how. */
-export interface TestFiles {
+interface TestFiles {
   readonly models: readonly string[];
   /** Where the result goes; by default to the run's own accuracy.json. */
   readonly out?: string;

@@ -23,7 +23,7 @@ import { openForRecords } from './open.js';
 import { ledgerOf, type Recording, recordTested, recordTrained } from './rounds.js';
 
 /** What to record, and where. */
-export interface RecordOptions extends ProgramContext {
+interface RecordOptions extends ProgramContext {
   /** Absolute path of the run's directory. */
   readonly volume: string;
   /** Path of the facts. */

@@ -12,7 +12,7 @@ export interface LabelColumns {
 }
 
 /** A client, or a group of clients. */
-export interface LabelColumn {
+interface LabelColumn {
   readonly name: string;
   /** Short, for the axis. */
   readonly tick: string;
@@ -23,11 +23,11 @@ export interface LabelColumn {
 }
 
 /** More columns, or rows, could not be told apart on a small screen. */
-export const MOST_COLUMNS = 60;
+const MOST_COLUMNS = 60;
 const MOST_ROWS = 40;
 
 /** What is shown of a shard. */
-export type ShownShard = Pick<ClientExamples, 'examples' | 'labelHistogram' | 'labelCounts' | 'owner'>;
+type ShownShard = Pick<ClientExamples, 'examples' | 'labelHistogram' | 'labelCounts' | 'owner'>;
 
 /**
  * The columns of `shards`. Of many clients, neighbours in the order of what sets them apart, their most frequent label

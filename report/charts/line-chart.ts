@@ -6,7 +6,7 @@ import { type Html, html } from '../../lib/html/html.js';
 import { coordinate as at } from '../format.js';
 
 /** What to draw. */
-export interface LineChart {
+interface LineChart {
   /** Says in words what the picture shows, for readers who do not see it. */
   readonly description: string;
   /** In the order of `round`; a value that is null leaves a gap. */
@@ -19,7 +19,7 @@ export interface LineChart {
 }
 
 /** One value of the curve. */
-export interface ChartPoint {
+interface ChartPoint {
   readonly round: number;
   readonly value: number | null;
 }
@@ -28,7 +28,7 @@ export interface ChartPoint {
 export const WIDTH = 400;
 const HEIGHT = 220;
 /** Room for the labels of the axes. */
-export const LEFT = 60;
+const LEFT = 60;
 const TOP = 10;
 const RIGHT = 12;
 const BOTTOM = 36;

@@ -7,7 +7,7 @@ import { coordinate as at } from '../format.js';
 import { horizontal, roundAxis, roundScale, WIDTH } from './line-chart.js';
 
 /** What to draw. */
-export interface RoundBars<K extends string> {
+interface RoundBars<K extends string> {
   readonly description: string;
   /** The parts of a bar from the bottom up; each is a class of the style sheet. */
   readonly parts: readonly K[];

@@ -10,7 +10,7 @@ import { openApiDocument } from './openapi.js';
 import { classifyExamples, metadataOf, parseModelPath, predict, statusOf } from './tensorflow-rest.js';
 
 /** What the API is made of. */
-export interface ApiOptions extends ApiParts {
+interface ApiOptions extends ApiParts {
   readonly bodies: BodyReader;
 }
 

@@ -4,7 +4,7 @@ import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
 
 /** What a request says about the model that it wants. */
-export interface WantedModel {
+interface WantedModel {
   readonly name: string;
   readonly version?: string | undefined;
   /** `stable` is the version that answers, `previous` the one before it. */

@@ -13,7 +13,7 @@ export interface ApiParts {
 }
 
 /** Model inputs: `values` is `[count, h, w, c]`. */
-export interface ImageBatch {
+interface ImageBatch {
   readonly values: Float32Array;
   readonly count: number;
 }

@@ -11,7 +11,7 @@ import { type ApiParts, imageBatchOf, jsonBytes } from './images.js';
 import { SCALE_FIELD } from './tensorflow-rest.js';
 
 /** A request as its address says. */
-export interface InferencePath {
+interface InferencePath {
   readonly name: string;
   readonly version: string | undefined;
   readonly verb: 'infer' | 'ready' | 'metadata';

@@ -4,7 +4,7 @@ import { answers, body, jsonBody, type Operation, parameters, problems } from '.
 import { schemas } from './openapi-schemas.js';
 
 /** What the document is about. */
-export interface OpenApiOptions {
+interface OpenApiOptions {
   readonly models: ServedModels;
   /** Of the server. */
   readonly version: string;

@@ -13,7 +13,7 @@ import { type ApiParts, imageBatchOf, jsonBytes } from './images.js';
 export const SCALE_FIELD = 'fedbatch_scale';
 
 /** A request as its address says. */
-export interface ModelPath {
+interface ModelPath {
   readonly name: string;
   readonly version: string | undefined;
   readonly label: string | undefined;

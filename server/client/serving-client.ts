@@ -14,7 +14,7 @@ export interface ServingClientOptions {
 }
 
 /** A model's input and output. */
-export interface Signature {
+interface Signature {
   readonly input: string;
   readonly output: string;
   /** Of the input, `[-1, h, w, c]`. */

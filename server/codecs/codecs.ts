@@ -17,8 +17,8 @@ export const CODECS = {
   writePredictAnswer,
 } as const;
 
-export type CodecName = keyof typeof CODECS;
-export type Codec<Name extends CodecName> = (typeof CODECS)[Name];
+type CodecName = keyof typeof CODECS;
+type Codec<Name extends CodecName> = (typeof CODECS)[Name];
 
 /** Asks the thread. */
 export interface CodecRequest {

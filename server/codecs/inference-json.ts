@@ -17,7 +17,7 @@ import type { Answers } from './tensorflow-json.js';
 export const HEADER_LENGTH = 'Inference-Header-Content-Length';
 
 /** A request of `/infer`. */
-export interface InferBody {
+interface InferBody {
   readonly tensor: RequestTensor;
   readonly id?: string;
   /** The output that is asked for, where the client names one. */
@@ -101,7 +101,7 @@ function textOf(value: unknown): string {
 }
 
 /** What an answer of `/infer` tells beside the probabilities. */
-export interface InferAnswer extends Answers {
+interface InferAnswer extends Answers {
   readonly model: string;
   readonly version: string;
   readonly id: string | undefined;

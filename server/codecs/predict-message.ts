@@ -37,7 +37,7 @@ const TYPES: Readonly<Record<number, readonly [type: NumberTypeName, field: Valu
 };
 
 /** A request of `Predict` without what was checked already. */
-export interface PredictMessage extends Pick<PredictRequest, 'model_spec' | 'output_filter'> {
+interface PredictMessage extends Pick<PredictRequest, 'model_spec' | 'output_filter'> {
   readonly tensor: RequestTensor;
 }
 

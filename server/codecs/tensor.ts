@@ -105,7 +105,7 @@ export function isNumberType(name: unknown): name is NumberTypeName {
 }
 
 /** A tensor as a client declares it. */
-export interface DeclaredTensor {
+interface DeclaredTensor {
   readonly type: NumberTypeName;
   readonly shape: readonly number[];
 }

@@ -7,10 +7,10 @@ import { bad, describe, type RequestTensor, rowsOf, tensorFromLists } from './te
 export const SIGNATURES = ['serving_default', 'predict'] as const;
 
 /** A name of the signature. */
-export type SignatureName = (typeof SIGNATURES)[number];
+type SignatureName = (typeof SIGNATURES)[number];
 
 /** A body of `:predict`. */
-export interface PredictBody {
+interface PredictBody {
   readonly tensor: RequestTensor;
   /** `instances` are answered by `predictions`, `inputs` by `outputs`. */
   readonly format: 'row' | 'column';

@@ -11,7 +11,7 @@ import { CLIENT_GONE, chooseRequestId, type Observer } from '../operations/obser
 import { httpStatus, toStatus } from './status.js';
 
 /** What calls are asked on the way, and who is told. */
-export interface GrpcFrontOptions {
+interface GrpcFrontOptions {
   readonly guard: Guard;
   readonly observe: Observer;
   readonly trustedProxies: number;

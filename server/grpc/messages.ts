@@ -67,7 +67,7 @@ export function serviceDefinition(name: string): ServiceDefinition {
 }
 
 /** A signature as `GetModelMetadata` packs it. */
-export interface SignatureDef {
+interface SignatureDef {
   readonly inputs?: Readonly<Record<string, Pick<TensorProto, 'tensor_shape'>>>;
   readonly outputs?: Readonly<Record<string, Pick<TensorProto, 'tensor_shape'>>>;
 }

@@ -24,7 +24,7 @@ const MOST_CONFUSIONS = 3;
 export const ACCURACY_FILE = 'accuracy.json';
 
 /** An accuracy test, and the sha256 of the file that was tested. */
-export interface TestedModel {
+interface TestedModel {
   readonly sha256: string;
   readonly accuracy: ModelAccuracy;
 }
@@ -85,7 +85,7 @@ export async function findTraining(modelPath: string, sha256: string): Promise<M
 }
 
 /** Where the names may be, and how many there must be. */
-export interface LabelSource {
+interface LabelSource {
   readonly modelPath: string;
   /** The file that was asked for; by default `labels.txt` beside the model. */
   readonly labelsPath: string | undefined;

@@ -9,7 +9,7 @@ import type { Predictor } from './predictor.js';
 import { createWorkerPredictor, type WorkerPredictorOptions } from './worker-predictor.js';
 
 /** What to open, and with what. */
-export interface OpenModelOptions extends WorkerPredictorOptions {
+interface OpenModelOptions extends WorkerPredictorOptions {
   /** Worker threads; each has the model in memory. */
   readonly workers?: number;
   readonly batching?: Omit<BatchingOptions, 'workers'>;

@@ -31,7 +31,7 @@ export interface ServedModels extends Predictor {
 }
 
 /** What may become known of a model only after it has been loaded. */
-export type LaterFacts = Partial<Pick<ModelCard, 'accuracy' | 'training'>>;
+type LaterFacts = Partial<Pick<ModelCard, 'accuracy' | 'training'>>;
 
 /** The same, and how it changes. */
 export interface ModelStore extends ServedModels {
@@ -50,7 +50,7 @@ export interface ModelStore extends ServedModels {
 }
 
 /** How a store works. */
-export interface ModelStoreOptions {
+interface ModelStoreOptions {
   readonly name: string;
   /** Loads a model and tests it. @throws with the reason where it cannot be served */
   readonly load: (bytes: Uint8Array<SharedArrayBuffer>, version: number) => Promise<Predictor>;

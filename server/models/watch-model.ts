@@ -9,7 +9,7 @@ import { ACCURACY_FILE, findTraining, METRICS_FILE, readTestedModel } from './mo
 import type { ModelStore } from './served-models.js';
 
 /** What is watched, and how. */
-export interface WatchOptions {
+interface WatchOptions {
   readonly modelPath: string;
   readonly store: ModelStore;
   /** Between two looks. */
@@ -69,7 +69,7 @@ function messageOf(error: unknown): string {
 }
 
 /** A file as it lies there. */
-export interface FileIdentity {
+interface FileIdentity {
   /** Another one where another file was put in its place, or something was written into it. */
   readonly identity: string;
   /** Whether it may have been written twice within what its time stamps can tell: then read it again. */
@@ -80,7 +80,7 @@ export interface FileIdentity {
 const TRUSTED_AGE_MS = 10_000;
 
 /** Looks at a file. Opening it makes NFS ask its server. @throws as `open` does, e.g. ENOENT */
-export async function identify(path: string): Promise<FileIdentity> {
+async function identify(path: string): Promise<FileIdentity> {
   let file: FileHandle | undefined;
   try {
     file = await open(path);
@@ -98,7 +98,7 @@ export async function identify(path: string): Promise<FileIdentity> {
  * Makes a function that looks once, and lets the store know what it finds about a version that it holds. A file that has
  * not changed since the look before is not read. It never rejects: records are told where there are some.
  */
-export function createRecordsWatch(modelPath: string, store: ModelStore): () => Promise<void> {
+function createRecordsWatch(modelPath: string, store: ModelStore): () => Promise<void> {
   const directory = dirname(modelPath);
   const accuracyFile = watchFile(join(directory, ACCURACY_FILE));
   const metricsFile = watchFile(join(directory, METRICS_FILE));

@@ -33,7 +33,7 @@ const LAST_RESTART_DELAY_MS = 10_000;
 const STOP_GRACE_MS = 2_000;
 
 /** A predictor that knows why it runs on its engine. */
-export interface WorkerPredictor extends Predictor {
+interface WorkerPredictor extends Predictor {
   readonly why: string;
 }
 

@@ -6,7 +6,7 @@ import { HttpProblem } from '../problems.js';
 import type { Access } from './access.js';
 
 /** Who sent a request. */
-export interface Sender {
+interface Sender {
   readonly address: string;
   /** The header of this name. */
   readonly authorization: string | undefined;

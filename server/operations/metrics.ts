@@ -5,7 +5,7 @@ import type { ModelCard } from '../models/predictor.js';
 import type { ServedModels } from '../models/served-models.js';
 
 /** A request that has been answered. */
-export interface AnsweredRequest {
+interface AnsweredRequest {
   /** One of a few: the route, never the address. */
   readonly route: string;
   readonly method: string;

@@ -4,7 +4,7 @@ import { harmless, type Reporter } from '../../lib/observability/events.js';
 import type { Metrics } from './metrics.js';
 
 /** A request that has begun. */
-export interface BegunRequest {
+interface BegunRequest {
   readonly requestId: string;
   readonly method: string;
   /** As the client wrote it. */

@@ -35,7 +35,7 @@ export interface Answer {
 }
 
 /** A digit's answer and the pictures behind it. */
-export interface ReadDigit {
+interface ReadDigit {
   readonly answer: DigitAnswer;
   readonly input: ModelInput;
   readonly stages: readonly PictureStep[];

@@ -12,10 +12,10 @@ export interface GivenImage extends RgbaImage {
 }
 
 /** 40 megapixels: more than a phone's camera makes, and at most some 160 MB while it is decoded. */
-export const MAX_INPUT_PIXELS = 40_000_000;
+const MAX_INPUT_PIXELS = 40_000_000;
 
 /** The most that JPEG, GIF and AV1 can say; a PNG of forty million rows costs a second for each six million. */
-export const MAX_SIDE = 65_535;
+const MAX_SIDE = 65_535;
 
 /** Above, a picture takes one thread for up to a second: a phone's photos, and what was made to be slow. */
 const LARGE_PIXELS = 4_000_000;

@@ -6,14 +6,14 @@ import type { Classified, DigitAnswer } from './classify.js';
 import { toDataUrl } from './decode-image.js';
 
 /** A picture with what it shows. */
-export interface ShownStage {
+interface ShownStage {
   readonly name: string;
   /** A PNG as `data:` address. */
   readonly image: string;
 }
 
 /** One digit's answer with its pictures. */
-export interface ExplainedDigit extends DigitAnswer {
+interface ExplainedDigit extends DigitAnswer {
   /** The model's input, of its own size. */
   readonly seen: string;
   readonly steps: readonly ShownStage[];

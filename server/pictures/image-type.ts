@@ -4,7 +4,7 @@
 export type ImageType = 'PNG' | 'JPEG' | 'WebP' | 'GIF' | 'AVIF';
 
 /** What the first bytes say: a kind that is read, one that is known but not read, or nothing known. */
-export type SniffedType =
+type SniffedType =
   | { readonly readable: true; readonly type: ImageType }
   | { readonly readable: false; readonly found: string };
 

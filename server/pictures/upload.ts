@@ -7,7 +7,7 @@ import { HttpProblem } from '../problems.js';
 import { readSides } from './decode-image.js';
 
 /** The multipart field that carries the image. */
-export const FILE_FIELD = 'file';
+const FILE_FIELD = 'file';
 
 /** Bounds on uploads. */
 export interface UploadLimits {

@@ -7,7 +7,7 @@ import type { Metrics } from '../operations/metrics.js';
 import { HttpProblem } from '../problems.js';
 
 /** What the routes need. */
-export interface OperationsRouteOptions {
+interface OperationsRouteOptions {
   readonly metrics: Metrics;
   readonly access: Access;
   /** Undefined where the server cannot change its model. */

@@ -11,7 +11,7 @@ import { renderPage } from '../views/page.js';
 import type { PageContent, ShownAnswer } from '../views/page-content.js';
 
 /** What the page is made of. */
-export interface PageRouteOptions {
+interface PageRouteOptions {
   readonly predictor: Predictor;
   readonly samples: readonly Sample[];
   /** The page's content before anything was asked. */

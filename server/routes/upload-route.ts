@@ -11,7 +11,7 @@ import { linesRead, NOTHING_FOUND, type PageContent, wordsFor } from '../views/p
 import { sendPage, show } from './page-routes.js';
 
 /** What the route needs. */
-export interface UploadRouteOptions {
+interface UploadRouteOptions {
   readonly predictor: Predictor;
   readonly limits: UploadLimits;
   /** The page's content before anything was asked. */

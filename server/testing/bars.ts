@@ -5,7 +5,7 @@ import { type FoundInk, findInk } from '../../lib/digits/find-ink.js';
 import type { Box, GreyImage, Size } from '../../lib/digits/grey-image.js';
 
 /** A rectangle of ink, by default as strong as ink can be. */
-export interface Bar extends Box {
+interface Bar extends Box {
   readonly strength?: number;
 }
 

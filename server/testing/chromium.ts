@@ -25,7 +25,7 @@ const FLAGS = [
 ];
 
 /** Path of a Chromium, `CHROMIUM_PATH` first; undefined where none is installed. */
-export function findChromium(): string | undefined {
+function findChromium(): string | undefined {
   const named = process.env.CHROMIUM_PATH;
   return (named === undefined ? PLACES : [named]).find(isExecutable);
 }

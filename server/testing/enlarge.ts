@@ -9,7 +9,7 @@ export interface Writing {
 }
 
 /** Where and how large the writing is. */
-export interface Placing {
+interface Placing {
   /** The picture. */
   readonly width: number;
   readonly height: number;

@@ -26,7 +26,7 @@ export interface Condition {
 }
 
 /** From, to. */
-export type Range = readonly [number, number];
+type Range = readonly [number, number];
 
 const CANVAS: Range = [300, 2000];
 const SIZE: Range = [0.35, 0.95];

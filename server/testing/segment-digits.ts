@@ -3,7 +3,7 @@ import sharp, { type Sharp } from 'sharp';
 import type { Size } from '../../lib/digits/grey-image.js';
 
 /** An RGB colour, 0 to 255 each. */
-export type Colour = readonly [red: number, green: number, blue: number];
+type Colour = readonly [red: number, green: number, blue: number];
 
 /** How a digit is drawn. */
 export interface Drawing extends Size {

@@ -116,7 +116,7 @@ function formatTime(iso: string): string {
 }
 
 /** A whole HTML document. */
-export function layout({ title, content }: { readonly title: string; readonly content: Html }): string {
+function layout({ title, content }: { readonly title: string; readonly content: Html }): string {
   return toText(html`<!doctype html>
 <html lang="en">
   <head>

@@ -147,7 +147,7 @@ function send(
 }
 
 /** Answers `/version`, `/api`, `/apis` and what stands below them; undefined for any other address. */
-export function discover(pathname: string): object | undefined {
+function discover(pathname: string): object | undefined {
   if (pathname === '/version') return { major: '1', minor: '29', gitVersion: 'v1.29.0' };
   if (pathname === '/api') return { kind: 'APIVersions', versions: ['v1'] };
   const groups = [...new Set(RESOURCE_TYPES.map(({ group }) => group))].filter((group) => group !== '');

@@ -8,7 +8,7 @@ import type { KubeObject } from './objects.js';
 export type Mounts = ReadonlyMap<string, string>;
 
 /** A command line. */
-export interface ContainerProcess {
+interface ContainerProcess {
   readonly file: string;
   readonly arguments: readonly string[];
   readonly env: Readonly<Record<string, string>>;

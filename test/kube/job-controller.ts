@@ -11,7 +11,7 @@ const JOBS = kindNamed('Job');
 const PODS = kindNamed('Pod');
 
 /** What a controller works with. */
-export interface JobControllerOptions {
+interface JobControllerOptions {
   readonly deletePod: (pod: KubeObject) => void;
   /** Whether a quota has no room for a pod. */
   readonly refusesPod: (pod: KubeObject) => boolean;

@@ -26,7 +26,7 @@ export const base64 = (bytes: Buffer | string): string => Buffer.from(bytes).toS
 export const CA = { 'certificate-authority-data': base64(TLS.ca) };
 
 /** Who asked. */
-export interface Asker {
+interface Asker {
   readonly headers: IncomingHttpHeaders;
   readonly rawHeaders: readonly string[];
   /** Subject of a certificate that the server trusts. */
@@ -113,7 +113,7 @@ export async function askVersion({ transport, server }: Awaited<ReturnType<typeo
 }
 
 /** The version of the protocol between kubectl and plugins. */
-export const PLUGIN_API = 'client.authentication.k8s.io/v1';
+const PLUGIN_API = 'client.authentication.k8s.io/v1';
 
 /** A user whose credentials a program gives. */
 export const byPlugin = (fields: object): object => ({

@@ -8,7 +8,7 @@ import { whyNoContainer, whyUnschedulable } from './scheduling.js';
 import { type Store, type Told, tell, timestamp } from './store.js';
 
 /** What the nodes of the cluster are like. */
-export interface NodeOptions {
+interface NodeOptions {
   readonly store: Store;
   /** Where logs and the volumes of pods lie. */
   readonly directory: string;
@@ -201,7 +201,7 @@ function statusOfContainer({ name, image }: KubeObject, state: object): object {
 }
 
 /** What tells where they are. */
-export interface VolumeContext {
+interface VolumeContext {
   readonly store: Store;
   readonly directory: string;
   /** Directory of a claim. */
@@ -209,7 +209,7 @@ export interface VolumeContext {
 }
 
 /** Makes the pod's own volumes and fills those of ConfigMaps. */
-export function mountsOf(pod: KubeObject, { store, directory, claim }: VolumeContext): Mounts {
+function mountsOf(pod: KubeObject, { store, directory, claim }: VolumeContext): Mounts {
   const places = new Map<string, string>();
   const { volumes = [], initContainers = [], containers } = pod.spec;
   for (const { name, persistentVolumeClaim } of volumes) {

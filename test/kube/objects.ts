@@ -1,7 +1,7 @@
 /** Kubernetes objects as the fake API server keeps them: plain JSON, with the few fields that it reads itself. */
 
 /** The metadata of any object. */
-export interface Metadata {
+interface Metadata {
   name: string;
   namespace?: string;
   uid?: string;

@@ -13,7 +13,7 @@ import type { KubeObject } from './objects.js';
 import type { Played } from './run-container.js';
 
 /** What a test changes of the play; undefined leaves a container as it is. */
-export type Change = (at: {
+type Change = (at: {
   readonly stage: string;
   readonly round: number;
   readonly client: number;

@@ -8,7 +8,7 @@ import { accessOf, type Target } from './target.js';
 import { validate, validateChange, withDefaults } from './validation.js';
 
 /** What a write needs. */
-export interface WriteContext extends Authorization {
+interface WriteContext extends Authorization {
   readonly store: Store;
   readonly deletePod: (pod: KubeObject) => void;
 }

@@ -25,7 +25,7 @@ import {
 } from './problems.js';
 
 /** An engine under test. */
-export interface EngineUnderTest {
+interface EngineUnderTest {
   readonly load: () => Promise<Engine>;
   /** Why it cannot run here, to skip its tests. */
   readonly skip?: string | false | undefined;

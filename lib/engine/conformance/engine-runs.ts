@@ -10,7 +10,7 @@ import { ADAM, quarters } from './problems.js';
 export const PLAIN_STEP: OptimizerSettings = { kind: 'sgd', learningRate: 1, momentum: 0 };
 
 /** How to train. */
-export interface TrainOptions {
+interface TrainOptions {
   readonly steps: number;
   readonly seed?: number;
   readonly optimizer?: OptimizerSettings;
@@ -21,7 +21,7 @@ export interface TrainOptions {
 }
 
 /** A finished training. */
-export interface TrainingResult {
+interface TrainingResult {
   readonly results: readonly StepResult[];
   readonly weights: Weights;
 }

@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { findPackage, isPublished } from '../installed-package.js';
 
 /** Where the ONNX engine can run: natively on the processor or a GPU, or as WebAssembly. */
-export const ONNX_BACKENDS = ['cpu', 'cuda', 'webgpu', 'wasm'] as const;
+const ONNX_BACKENDS = ['cpu', 'cuda', 'webgpu', 'wasm'] as const;
 export type OnnxBackend = (typeof ONNX_BACKENDS)[number];
 
 /** What ONNX Runtime's packages export alike. */

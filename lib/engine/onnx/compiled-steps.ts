@@ -18,7 +18,7 @@ export interface OnnxTrainingSettings extends TrainingSettings {
 }
 
 /** Steps that all take and give the same tensors. */
-export interface CompiledSteps {
+interface CompiledSteps {
   /** What the tensors of every step are. */
   readonly graph: TrainingGraph;
   /** The step for `batchSize` examples, compiled when it is first asked for. */

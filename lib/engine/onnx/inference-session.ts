@@ -4,7 +4,7 @@ import { disableTelemetry, isTelemetryDisabled } from '../native-environment.js'
 import type { InferenceSession, OnnxRuntime } from './runtime.js';
 
 /** Settings of a session. */
-export interface InferenceSessionSettings {
+interface InferenceSessionSettings {
   readonly runtime: OnnxRuntime;
   /** Processor threads on which each operator runs. */
   readonly threads: number;

@@ -17,7 +17,7 @@ import { createInferenceSession } from './inference-session.js';
 import { type InferenceSession, loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /** What the probe found: the size of a block, or why images stay plain. */
-export type ProbeResult =
+type ProbeResult =
   | { readonly blockSize: number }
   | { readonly blockSize: undefined; readonly reason: string };
 

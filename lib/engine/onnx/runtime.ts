@@ -103,7 +103,7 @@ const instances = new Map<number, OnnxLibrary>();
  *
  * @throws {Error} where the package is missing
  */
-export function loadWebAssembly(threads: number): OnnxLibrary {
+function loadWebAssembly(threads: number): OnnxLibrary {
   const known = instances.get(threads);
   if (known !== undefined) return known;
   const library = requireAfresh();

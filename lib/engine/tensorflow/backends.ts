@@ -8,7 +8,7 @@ export const TENSORFLOW_BACKENDS = ['node-gpu', 'node', 'webgpu', 'cpu'] as cons
 export type TensorflowBackend = (typeof TENSORFLOW_BACKENDS)[number];
 
 /** What a backend is made of. */
-export interface BackendPackages {
+interface BackendPackages {
   /** The package that holds the whole of TensorFlow.js, for this backend. */
   readonly main: string;
   /** Beside that one. */

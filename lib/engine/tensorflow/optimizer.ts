@@ -4,7 +4,7 @@ import type { OptimizerSettings, TrainingSettings } from '../engine.js';
 import { optimizerSlots, stepSize } from '../onnx/graphs/optimizer-graph.js';
 
 /** An optimizer with its state. */
-export interface TensorOptimizer {
+interface TensorOptimizer {
   /** Updates `variables` from gradients of the same order. Call inside `tf.tidy`. */
   apply(gradients: readonly Tf.Tensor[]): void;
   /** Forgets all gradients, and goes on from the variables as they are now, with another learning rate. */

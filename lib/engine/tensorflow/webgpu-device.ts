@@ -19,7 +19,7 @@ interface Adapter {
 }
 
 /** Lets an adapter without a graphics card pass, for checks of correctness: it is slower than any processor backend. */
-export const SOFTWARE_GPU_VARIABLE = 'FEDBATCH_SOFTWARE_GPU';
+const SOFTWARE_GPU_VARIABLE = 'FEDBATCH_SOFTWARE_GPU';
 
 /** Drivers that compute on the processor. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|software/i;

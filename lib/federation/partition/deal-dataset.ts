@@ -4,13 +4,13 @@ import { holdOut } from './hold-out.js';
 import { type PartitionOptions, partition } from './partition.js';
 
 /** What to deal by; `ownership` says whose each example is, those that are held out included. */
-export type DealOptions = PartitionOptions & {
+type DealOptions = PartitionOptions & {
   /** Share of the examples to hold out, between 0 and 1; undefined where the dataset brings test examples. */
   readonly testFraction: number | undefined;
 };
 
 /** Indices into the dataset's training examples; together every one of them exactly once. */
-export interface Deal {
+interface Deal {
   /** Element k holds client k's. */
   readonly shards: readonly Uint32Array[];
   /** Those held out, ascending; empty where the dataset brings test examples. */

@@ -6,7 +6,7 @@ import type { RandomStream } from '../../core/random.js';
 const SMALLEST_ALPHA = 1e-100;
 
 /** Draws of Dir(α, …, α). */
-export interface DirichletDraws {
+interface DirichletDraws {
   /** The proportions of the parts for which `takesPart` holds (all, by default); those of others are 0. They sum to 1. */
   next(takesPart?: (part: number) => boolean): Float64Array;
 }

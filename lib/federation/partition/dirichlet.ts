@@ -4,7 +4,7 @@ import { cutBySizes, groupByLabel, join, wholeParts } from './dealing.js';
 import { dirichletDraws } from './dirichlet-shares.js';
 
 /** What the scheme is told. */
-export interface DirichletOptions {
+interface DirichletOptions {
   readonly clients: number;
   /** Concentration: towards 0 each label lies with one client, towards infinity all clients look alike. */
   readonly alpha: number;

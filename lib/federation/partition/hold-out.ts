@@ -6,7 +6,7 @@ import { permutation, randomStream } from '../../core/random.js';
 export const DEFAULT_TEST_FRACTION = 0.1;
 
 /** Examples set aside for testing, and the rest; both ascending, together all of 0 … n-1. */
-export interface HoldOut {
+interface HoldOut {
   readonly train: Uint32Array;
   readonly test: Uint32Array;
 }

@@ -4,7 +4,7 @@ import { permutation, type RandomStream, shuffle } from '../../core/random.js';
 import { cutEvenly, groupByLabel, join } from './dealing.js';
 
 /** What the scheme is told. */
-export interface LabelSkewOptions {
+interface LabelSkewOptions {
   readonly clients: number;
   /** Labels that each client holds, c. */
   readonly labelsPerClient: number;

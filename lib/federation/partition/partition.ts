@@ -19,7 +19,7 @@ export type PartitionOptions = PartitionSettings & {
 };
 
 /** A draw that leaves a client with too few examples is made again, so often at most. */
-export const MAX_DRAWS = 100;
+const MAX_DRAWS = 100;
 
 /**
  * Deals examples 0 … n-1, whose classes are `labels`, to clients: element k holds the indices of client k's shard.

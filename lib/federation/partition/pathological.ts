@@ -4,7 +4,7 @@ import { permutation, type RandomStream } from '../../core/random.js';
 import { cutEvenly, groupByLabel, join } from './dealing.js';
 
 /** What the scheme is told. */
-export interface PathologicalOptions {
+interface PathologicalOptions {
   readonly clients: number;
   /** 2 in the paper: 200 pieces of 300 for 100 clients on MNIST. */
   readonly piecesPerClient: number;

@@ -4,7 +4,7 @@ import { cutBySizes, wholeParts } from './dealing.js';
 import { dirichletDraws } from './dirichlet-shares.js';
 
 /** What the scheme is told. */
-export interface QuantitySkewOptions {
+interface QuantitySkewOptions {
   readonly clients: number;
   /** Concentration: towards 0 one client has nearly everything, towards infinity all shards are of one size. */
   readonly alpha: number;

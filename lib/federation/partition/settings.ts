@@ -32,7 +32,7 @@ export type PartitionSettings = (
 };
 
 /** The parameters of all schemes: what a user gives, before it is known whether they go together. */
-export interface PartitionParameters {
+interface PartitionParameters {
   readonly alpha?: number | undefined;
   readonly piecesPerClient?: number | undefined;
   readonly labelsPerClient?: number | undefined;

@@ -12,7 +12,7 @@ export interface PrivacyRecord {
 }
 
 /** The privacy spent, for a record. */
-export function privacyRecord({ epsilon, epsilonPoisson, delta }: PrivacySpent): PrivacyRecord {
+function privacyRecord({ epsilon, epsilonPoisson, delta }: PrivacySpent): PrivacyRecord {
   const finite = (value: number) => (Number.isFinite(value) ? value : null);
   return { epsilon: finite(epsilon), epsilonPoisson: finite(epsilonPoisson), delta };
 }

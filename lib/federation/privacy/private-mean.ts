@@ -12,7 +12,7 @@ import type { MeanArray } from '../weighted-mean.js';
 import type { Draw } from './keyed-noise.js';
 
 /** The mechanism's parameters. */
-export interface PrivateMeanOptions {
+interface PrivateMeanOptions {
   /** S, the norm that updates are clipped to. */
   readonly clip: number;
   /** z, the standard deviation of the noise on the sum, in units of S. */

@@ -29,7 +29,7 @@ export const secondMomentParameters = () => {
 };
 
 /** The next second moment from the one before and Δ². */
-export type SecondMoment = (v: number, deltaSquared: number) => number;
+type SecondMoment = (v: number, deltaSquared: number) => number;
 
 /** An adaptive server optimizer; its slots are the moments `m` and `v`, kept as float32 like the weights. */
 export function adaptiveStep(

@@ -35,7 +35,7 @@ export function clipScale({ weights, from, maxNorm }: ClipOptions): number {
 }
 
 /** One update, the global model that it started from, and the norm that its difference may have. */
-export interface ClipOptions {
+interface ClipOptions {
   readonly weights: Weights;
   readonly from: Weights;
   readonly maxNorm: number;

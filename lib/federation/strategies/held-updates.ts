@@ -4,10 +4,10 @@ import { parameterCount, type Weights } from '../../core/weights.js';
 import type { Updates } from './strategy.js';
 
 /** Four bytes a parameter and update: so much holds 1,000 updates of a million parameters. More is refused. */
-export const MAX_HELD_BYTES = 4e9;
+const MAX_HELD_BYTES = 4e9;
 
 /** The updates of a round, flattened; numbers of examples are left out, since a client can claim any. */
-export interface HeldUpdates {
+interface HeldUpdates {
   /** A model with the names and shapes that all have. */
   readonly like: Weights;
   /** One vector of all parameters for each update, in the order of the clients. */
@@ -15,7 +15,7 @@ export interface HeldUpdates {
 }
 
 /** What a rule calls itself and needs. */
-export interface HoldOptions {
+interface HoldOptions {
   readonly name: string;
   /** Fewest updates that it can work with; 1 unless told. */
   readonly minUpdates?: number;

@@ -81,7 +81,7 @@ export function stepStrategy(name: string, server: ServerStep, average = weighte
 }
 
 /** One trainable array before a step: everything of one length, element for element. */
-export interface StepArrays {
+interface StepArrays {
   /** The global model's weights. */
   readonly weights: Float32Array;
   /** Pseudo-gradient Δ: the mean of the updates less the global model. */
@@ -124,7 +124,7 @@ export function stepTrainable(
 }
 
 /** A step's state and mean, and what its slots begin with, in their order. */
-export interface StepContext {
+interface StepContext {
   readonly state: ServerState;
   readonly mean: Mean;
   readonly initial: Readonly<Record<string, number>>;

@@ -23,7 +23,7 @@ export interface StrategyParameter {
 }
 
 /** Parameters by name. */
-export type Parameters = Readonly<Record<string, StrategyParameter>>;
+type Parameters = Readonly<Record<string, StrategyParameter>>;
 
 /** Values of parameters: a number each; those without a default may be left out. */
 export type ValuesOf<P extends Parameters> = {

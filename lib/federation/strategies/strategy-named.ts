@@ -15,7 +15,7 @@ import {
 } from './strategy-settings.js';
 
 /** What a private strategy needs to know of the run. */
-export interface NoiseFacts {
+interface NoiseFacts {
   /** The run's seed; noise derives from it only where the settings say so. */
   readonly seed: number;
   /** Clients selected in a round. */

@@ -22,7 +22,7 @@ export interface OwnedDataset extends Dataset {
 }
 
 /** A dataset that is known by its hash and loaded only when it is needed. */
-export interface Source {
+interface Source {
   readonly sha256: string;
   load(): Promise<OwnedDataset>;
 }

@@ -5,7 +5,7 @@ import { imageOfFlat } from './image-array.js';
 import { csvLine, folderLine, npzOf, pythonLine, shellWord } from './mending-lines.js';
 
 /** What was found instead of an npz, and the line that makes one of it. */
-export interface ForeignData {
+interface ForeignData {
   readonly found: string;
   readonly mend?: string | undefined;
   /** The packages of Python that the line imports where that is more than numpy, as pip calls them. */

@@ -6,7 +6,7 @@ import { errorCode, sha256, sha256OfFile } from '../files/read-file.js';
 import { foreignDirectory } from './foreign-data.js';
 
 /** The files of such a dataset. */
-export interface GivenShards {
+interface GivenShards {
   /** Element k is the path of client k's shard. */
   readonly shards: readonly string[];
   readonly test?: string;

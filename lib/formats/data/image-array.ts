@@ -20,7 +20,7 @@ export interface ArrayPlace {
 }
 
 /** Images, `[n, h, w]` or `[n, h, w, c]`. */
-export interface ImageArray {
+interface ImageArray {
   readonly shape: readonly number[];
   readonly images: ImageValues;
 }

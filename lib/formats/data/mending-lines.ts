@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 
 /** The arrays of a file by what they hold: `x`, `x_train`, `x_test` are images, `y…` are labels. */
-export type ArrayKind = 'x' | 'y';
+type ArrayKind = 'x' | 'y';
 
 /** Whether an array of this name holds images or labels; undefined for other names. */
 export function kindOfArray(name: string): ArrayKind | undefined {

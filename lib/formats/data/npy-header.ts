@@ -11,7 +11,7 @@ export interface NpyHeader {
 }
 
 /** Makes the error of a failed check; `expected` completes "expected the array to …". */
-export type HeaderFault = (expected: string, found: string) => Error;
+type HeaderFault = (expected: string, found: string) => Error;
 
 /** numpy pads headers to 64 or 128 bytes and itself refuses more than 10,000; more is damage or malice. */
 const MAX_HEADER_BYTES = 65_536;

@@ -5,7 +5,7 @@ import { DataError } from '../../core/errors.js';
 import { errorCode, MAX_EXPANSION, SMALL_BYTES } from '../files/read-file.js';
 
 /** Which entry is read, and what it may take. */
-export interface InflateOptions {
+interface InflateOptions {
   /** Path of the archive, for error messages. */
   readonly file: string;
   /** Name of the array, for error messages. */

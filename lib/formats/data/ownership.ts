@@ -9,7 +9,7 @@ import { numberKeysLine } from './mending-lines.js';
 import { openNpz } from './npz.js';
 
 /** Where the keys are. */
-export interface KeyedDataset {
+interface KeyedDataset {
   /** The bytes of the npz, and its path for error messages. */
   readonly bytes: Uint8Array;
   readonly path: string;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { DataError, StorageError } from '../../core/errors.js';
-import { placeFileAtomic, removeTemporaryFiles, TEMPORARY_PREFIX, writeFileAtomic } from './atomic-file.js';
+import { placeFileAtomic, removeTemporaryFiles, writeFileAtomic } from './atomic-file.js';
 import { sha256, sha256OfFile } from './read-file.js';
 
 let directory = '';
@@ -55,7 +55,7 @@ test('the hash of a file is that of its bytes', async () => {
 });
 
 test('only unfinished files are swept', async () => {
-  await writeFile(at(`${TEMPORARY_PREFIX}x.h5-12ab`), 'half');
+  await writeFile(at('.tmp-x.h5-12ab'), 'half');
   await writeFile(at('x.h5'), 'whole');
   await removeTemporaryFiles(directory);
   await removeTemporaryFiles(at('nowhere'));

@@ -6,7 +6,7 @@ import { StorageError } from '../../core/errors.js';
 import { errorCode, readFileBytes } from './read-file.js';
 
 /** Starts the name of every file that is still being written; readers of a directory pass over it. */
-export const TEMPORARY_PREFIX = '.tmp-';
+const TEMPORARY_PREFIX = '.tmp-';
 
 /** Who may read a file: the permission bits; those of the process's umask unless told. */
 interface WriteOptions {

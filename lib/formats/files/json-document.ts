@@ -8,7 +8,7 @@ const TEXT_OR_NO_NUMBER = /"(?:[^"\\]|\\[\s\S])*\\?(?:"|$)|-?\b(?:NaN|Infinity)\
 const MARK = '\u0000';
 
 /** What a document has to be, and what errors call it. */
-export interface DocumentOptions<T> {
+interface DocumentOptions<T> {
   readonly schema: z.ZodType<T>;
   readonly file: string;
   readonly expected: string;
@@ -40,7 +40,7 @@ export function jsonFault(text: string, error: unknown): string {
 }
 
 /** What of a document is other than its schema, and where. */
-export function schemaFault({ issues: [issue] }: z.ZodError): string {
+function schemaFault({ issues: [issue] }: z.ZodError): string {
   return issue === undefined
     ? 'another structure'
     : `a fault${at(issue.path) || ' at its top level'}: ${issue.message}`;

@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { errorCode } from './read-file.js';
 
 /** Who holds a lock. */
-export interface Holder {
+interface Holder {
   readonly pid: number;
   readonly host: string;
   /** Tells a machine from another of the same name, and a boot from the one before; absent where the system does not say. */

@@ -12,7 +12,7 @@ const HEADER_BYTES = 16;
 const OBJECT_HEADER_BYTES = 16;
 
 /** What there is to know of a file's global heaps before the library sees them. */
-export interface HeapFacts {
+interface HeapFacts {
   /** Whether the library would never come back from one of them. */
   readonly isEndless: boolean;
   /** Size of the largest object: many texts may all be the one that lies there. */

@@ -11,7 +11,7 @@ export type Hdf5Library = typeof import('h5wasm') & {
 };
 
 /** The part that we use of Emscripten's in-memory file system. */
-export interface VirtualFiles {
+interface VirtualFiles {
   readonly streams: readonly ({ readonly fd: number } | null | undefined)[];
   readFile(path: string): Uint8Array;
   writeFile(path: string, bytes: Uint8Array, options: { readonly canOwn: boolean }): void;

@@ -37,7 +37,7 @@ export interface Hdf5Reader {
 }
 
 /** An array of a file, row-major. */
-export interface StoredArray<A> {
+interface StoredArray<A> {
   readonly shape: readonly number[];
   readonly values: A;
 }

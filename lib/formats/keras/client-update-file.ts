@@ -71,7 +71,7 @@ export function writeArrays(hdf5: Hdf5Writer, path: string, arrays: Weights): vo
 }
 
 /** Which extras are read, and the model that their tensors belong to. */
-export interface ExtrasOptions {
+interface ExtrasOptions {
   readonly kinds: ExtraKinds;
   readonly like: Weights;
 }

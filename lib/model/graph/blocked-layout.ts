@@ -23,7 +23,7 @@ export function toChannelsLast(graph: GraphBuilder, tensor: Tensor, channels: nu
 }
 
 /** A plain `[n, h, w, c]` tensor as blocked. */
-export function fromChannelsLast(graph: GraphBuilder, tensor: Tensor): Tensor {
+function fromChannelsLast(graph: GraphBuilder, tensor: Tensor): Tensor {
   return graph.blockedOp('ReorderInput', [tensor], { channels_last: 1 });
 }
 

@@ -1,12 +1,12 @@
 /** The masks of Dropout: a counter-based hash of seed, step, example and position, the same on every engine. */
 
 /** Odd constants with well-spread bits: 2^32 / golden ratio, and the multipliers of the hash `lowbias32` (Wellons). */
-export const GOLDEN = 0x9e3779b1;
+const GOLDEN = 0x9e3779b1;
 export const MIX_1 = 0x7feb352d;
 export const MIX_2 = 0x846ca68b;
 
 /** Where a layer's random numbers begin: its place among the model's operations. */
-export type Salt = number;
+type Salt = number;
 
 /** The word of each position of one example, channels first; hashed with an example's seed it decides. */
 export function positionWords(salt: Salt, size: number): Uint32Array {
@@ -19,7 +19,7 @@ export function keepBelow(rate: number): number {
 }
 
 /** Settings of the masks of one layer. */
-export interface MaskSettings {
+interface MaskSettings {
   readonly rate: number;
   readonly salt: Salt;
   /** Of one example, channels last: `[h, w, c]` or `[features]`. */

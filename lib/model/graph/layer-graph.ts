@@ -63,7 +63,7 @@ export interface Blocking {
 export type Gradient = Tensor | GradientProduct;
 
 /** `left` [n, rows], `right` [n, columns] */
-export interface GradientProduct {
+interface GradientProduct {
   readonly left: Tensor;
   readonly right: Tensor;
 }

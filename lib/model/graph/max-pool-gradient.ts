@@ -10,7 +10,7 @@ export interface Pool {
 }
 
 /** Operands of one pool; all tensors have one shape, an element per window. */
-export interface PooledWindows {
+interface PooledWindows {
   readonly pool: Extent;
   /** What lies at one place (row, column) of every window. */
   readonly place: (row: number, column: number) => Tensor;
@@ -41,7 +41,7 @@ export function firstLargestShares(
 }
 
 /** The tensors and sizes of a max pool over `[n, c, h, w]`. */
-export interface MaxPoolTensors {
+interface MaxPoolTensors {
   readonly x: Tensor;
   readonly largest: Tensor;
   readonly gradient: Tensor;

@@ -17,7 +17,7 @@ import {
 import { type KerasObject, KerasSettings, requireKerasClass } from './keras-settings.js';
 
 /** A Keras model as its file holds it. */
-export interface KerasModelFile {
+interface KerasModelFile {
   /** `model_config`, parsed but not interpreted. */
   readonly modelConfig: unknown;
   /** In the order of the layers. */
@@ -79,7 +79,7 @@ export function modelFromKeras(file: KerasModelFile, path: string, options?: Ker
 }
 
 /** What to make of layers that we do not know. */
-export interface KerasModelOptions {
+interface KerasModelOptions {
   /** Keeps them as foreign layers, for an engine that builds models from Keras' own JSON; else they are an error. */
   readonly keepForeignLayers?: boolean;
   /** Refuses what training would not respect. */

@@ -55,7 +55,7 @@ export interface LayerModule<L extends NamedLayer = NamedLayer> {
 }
 
 /** How a layer runs on blocked images. */
-export interface BlockedFormulation<L> {
+interface BlockedFormulation<L> {
   /** Whether the layer may begin to use blocks of this size, whatever comes in. */
   begins?(layer: L, blockSize: number): boolean;
   /** Whether it takes this input, in blocks or not; else it is given a plain one. */
@@ -64,7 +64,7 @@ export interface BlockedFormulation<L> {
 }
 
 /** Where a layer of tf.layers stands. */
-export interface TensorflowPlace<L> {
+interface TensorflowPlace<L> {
   readonly tf: typeof Tf;
   /** The layer as it is compiled, see `planOperations`; undefined where it became part of another one. */
   readonly planned: L | undefined;

@@ -43,7 +43,7 @@ export function moduleOf({ kind }: NamedLayer): LayerModule {
 }
 
 /** A class of Keras, and the module of the layer that it is read as. */
-export interface KnownClass {
+interface KnownClass {
   readonly module: LayerModule;
   readonly kerasClass: KerasClass;
 }

@@ -13,7 +13,7 @@ export interface LayerSetting<T> {
 }
 
 /** A setting of which layers here have some values only, and do not keep. */
-export interface FixedSetting {
+interface FixedSetting {
   readonly keys: readonly [string];
   /** Keras' default first; null for none. */
   readonly allowed: readonly unknown[];
@@ -22,7 +22,7 @@ export interface FixedSetting {
 }
 
 /** The settings of a class of Keras by the layer's fields, in the order in which they are written. */
-export type LayerSettings = Readonly<Record<string, LayerSetting<unknown> | FixedSetting>>;
+type LayerSettings = Readonly<Record<string, LayerSetting<unknown> | FixedSetting>>;
 
 /** A layer of a kind with these settings as its fields; `name` is unique in its model and names its weights. */
 export type LayerWith<Kind extends string, Fields extends LayerSettings> = {

@@ -12,7 +12,7 @@ export interface ParameterTensor extends Parameter {
 }
 
 /** Settings of a network under construction. */
-export interface NetworkOptions {
+interface NetworkOptions {
   readonly training: boolean;
   /** Examples of every batch, where it is the same number. */
   readonly batchSize?: number | undefined;

@@ -11,7 +11,7 @@ export function optimizerSlots(optimizer: OptimizerSettings): readonly string[] 
 }
 
 /** The tensors of one optimizer step. */
-export interface OptimizerStep {
+interface OptimizerStep {
   readonly weights: Tensor;
   readonly gradient: Gradient;
   /** In the order of `optimizerSlots`. */
@@ -64,7 +64,7 @@ function applyAdam(
 }
 
 /** The tensors of a proximal term. */
-export interface ProximalTerm {
+interface ProximalTerm {
   readonly weights: Tensor;
   /** The weights that training started from. */
   readonly anchor: Tensor;

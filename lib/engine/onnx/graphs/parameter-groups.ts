@@ -15,7 +15,7 @@ const LARGE = 16_384;
 const SMALL = 'small';
 
 /** A parameter in its group. */
-export interface GroupMember {
+interface GroupMember {
   readonly parameter: Parameter;
   /** Its place among the model's parameters. */
   readonly index: number;

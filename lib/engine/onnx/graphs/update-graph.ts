@@ -15,7 +15,7 @@ export interface UpdateOptions {
 }
 
 /** A group's tensors in the graph. */
-export interface GroupTensors {
+interface GroupTensors {
   readonly group: ParameterGroup;
   readonly weights: Tensor;
   readonly gradient: Gradient;
