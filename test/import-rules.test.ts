@@ -59,6 +59,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'k8s/manifests': [...WITHOUT_ENGINE, 'pipeline/commands'],
   // Targets that others run: the commands, in the pods of the templates.
   workflows: [...WITHOUT_ENGINE, 'pipeline/commands', 'k8s/manifests'],
+  // The border to callers: it may call every program's code, and knows no command line but the version in it.
+  library: [
+    ...LIBRARY,
+    'aggregator',
+    'datasets',
+    'evaluator',
+    'pipeline',
+    'report',
+    'server',
+    'splitter',
+    'trainer',
+  ],
   // The round loop and the settings of a run on a cluster are those of a run here.
   k8s: [...WITHOUT_ENGINE, 'pipeline', 'pipeline/commands', 'k8s/manifests', 'workflows'],
 };

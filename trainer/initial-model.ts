@@ -8,7 +8,7 @@ import { initialWeights } from '../lib/model/initial-weights.js';
 import { kerasConfig } from '../lib/model/keras/keras-model.js';
 import type { Model } from '../lib/model/model-description.js';
 import { foundScale, taskOf } from '../lib/model/model-input.js';
-import { describeModel, type ModelName } from '../lib/model/model-zoo.js';
+import { describeModel, type ModelName, type ModelTask } from '../lib/model/model-zoo.js';
 
 /** Keras 2's last version: the dialect in which we write `model_config`. */
 const KERAS_VERSION = '2.15.0';
@@ -41,13 +41,21 @@ export async function makeInitialModel(
     const expected = 'labels of at least 2 classes, or --classes <n>';
     throw new DataError({ file: path, expected, found: 'label 0 alone' });
   }
-  const description = describeModel(options.model, task);
-  const weights = initialWeights(description, options.seed);
-  const file = {
-    modelConfig: kerasConfig(description),
-    weights,
-    kerasVersion: KERAS_VERSION,
-    scale,
-  };
+  return newModel(options.model, { task, seed: options.seed, scale });
+}
+
+/** What a new model is for. */
+export interface NewModelFacts {
+  readonly task: ModelTask;
+  readonly seed: number;
+  /** Which numbers are black and white in its input, where they are not 0 and 1. */
+  readonly scale?: string | undefined;
+}
+
+/** A model of the zoo with seeded weights, and its file. */
+export function newModel(name: ModelName, { task, seed, scale }: NewModelFacts): InitialModel {
+  const description = describeModel(name, task);
+  const weights = initialWeights(description, seed);
+  const file = { modelConfig: kerasConfig(description), weights, kerasVersion: KERAS_VERSION, scale };
   return { model: { description, weights }, file };
 }

@@ -80,6 +80,7 @@ export interface TrainingSession {
    * @throws {ModelError} when the weights are shaped otherwise than the model's; the session is as before
    */
   restart(start: TrainingStart): Promise<void>;
+  /** Frees its native memory. */
   dispose(): Promise<void>;
 }
 
@@ -92,6 +93,7 @@ export interface PredictSession {
    * @returns `[count, classes]`, each row sums to 1
    */
   predict(images: Float32Array, count: number): Promise<Float32Array>;
+  /** Frees its native memory. */
   dispose(): Promise<void>;
 }
 
@@ -99,7 +101,9 @@ export interface PredictSession {
 export interface Engine {
   /** As written into a run's records, e.g. `onnx/cpu`. */
   readonly name: string;
+  /** Compiles a model for training. @throws {ModelError} when the engine cannot build it */
   createTrainingSession(model: Model, settings: TrainingSettings): Promise<TrainingSession>;
+  /** Compiles a model for prediction. @throws {ModelError} when the engine cannot build it */
   createPredictSession(model: Model, settings: { readonly threads: number }): Promise<PredictSession>;
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 export const INDEXED_CLIENT = '{client}';
 
 /** A client's number, or what stands for it. */
-type ClientPlace = number | typeof INDEXED_CLIENT;
+export type ClientPlace = number | typeof INDEXED_CLIENT;
 
 /** Paths below the root of a run's volume. Rounds are numbered from 1, clients from 0. */
 export interface VolumePaths {
@@ -25,8 +25,11 @@ export interface VolumePaths {
   /** Directory of the rounds, and of the clients' latest models. */
   readonly rounds: string;
   readonly models: string;
+  /** A client's shard. */
   shard(client: ClientPlace): string;
+  /** A client's latest model. */
   clientModel(client: number): string;
+  /** The files of a round, from 1. */
   round(round: number): RoundPaths;
 }
 
@@ -38,6 +41,7 @@ export interface RoundPaths {
   readonly serverState: string;
   readonly updates: string;
   readonly record: string;
+  /** A client's update. */
   update(client: ClientPlace): string;
 }
 

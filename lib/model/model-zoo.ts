@@ -93,8 +93,9 @@ const LAYERS = {
   ],
 };
 
-/** What `--model` takes. */
+/** The name of a model that comes with fedbatch. */
 export type ModelName = keyof typeof LAYERS;
+/** All of them. */
 export const MODEL_NAMES = Object.keys(LAYERS) as readonly ModelName[];
 
 /** The description of a model by its name. */

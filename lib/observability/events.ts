@@ -55,9 +55,13 @@ export const DATA_NOTE: Fields = { event: 'data' };
 
 /** Takes what a stage has to say. Everything goes to stderr; stdout is for results. */
 export interface Reporter {
+  /** Tells what a person may want to know. */
   info(message: string, fields?: Fields): void;
+  /** Tells what a person should look at; the work goes on. */
   warn(message: string, fields?: Fields): void;
+  /** Tells what went wrong. */
   error(message: string, fields?: Fields): void;
+  /** Tells how far a stage is, up to ten times a second. */
   progress(event: ProgressEvent): void;
   /** Tells a step of a round: the line of the whole round follows, and takes its place on a terminal. */
   step(message: string, fields?: Fields): void;

@@ -67,5 +67,6 @@ export interface Predictor {
    * @throws {PredictorUnavailableError} when the model is not there, or went away before it answered
    */
   predict(images: Float32Array, count: number): Promise<Float32Array>;
+  /** Lets go of the model; what is asked then is refused. */
   close(): Promise<void>;
 }

@@ -13,7 +13,7 @@ export interface LayerSetting<T> {
 }
 
 /** A setting of which layers here have some values only, and do not keep. */
-interface FixedSetting {
+export interface FixedSetting {
   readonly keys: readonly [string];
   /** Keras' default first; null for none. */
   readonly allowed: readonly unknown[];
