@@ -1,4 +1,5 @@
-/** Examines every engine and backend: found, working, how fast, and what `auto` takes. */
+/** Examines the machine and every engine and backend on it: found, working, how fast, and what `auto` takes. */
+import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { EngineUnavailableError } from '../lib/engine/engine.js';
@@ -13,8 +14,8 @@ import {
 } from '../lib/engine/engine-registry.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { type TrialResult, trialInChild } from '../lib/engine/trial-process.js';
-import type { BackendFinding, Findings } from '../lib/formats/results.js';
-import { inspectMachine } from './machine.js';
+import type { BackendFinding, Findings, Machine } from '../lib/formats/results.js';
+import { availableCores, cgroupCpuLimit, hasNvidiaDriver, nvidiaGpuNames } from '../lib/system/hardware.js';
 
 /** How to examine. */
 interface ExamineOptions {
@@ -88,5 +89,25 @@ async function examineBackend(
     reason: trial.works ? (trial.notMeasured ?? null) : trial.reason,
     blockedImages: trial.works ? (trial.blocks ?? null) : null,
     install: installed ? null : backend.install,
+  };
+}
+
+/** Looks at the machine. */
+export function inspectMachine(): Machine {
+  const cpuLimit = cgroupCpuLimit();
+  const memoryBytes = totalmem();
+  // The kernel's "no limit" is a number larger than any memory; libuv's is 0.
+  const memoryLimit = process.constrainedMemory();
+  const names = nvidiaGpuNames();
+  return {
+    node: process.versions.node,
+    platform: `${process.platform} ${process.arch}`,
+    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    processors: availableParallelism(),
+    cpuLimit: Number.isFinite(cpuLimit) ? cpuLimit : null,
+    cores: availableCores(),
+    memoryBytes,
+    memoryLimitBytes: memoryLimit > 0 && memoryLimit < memoryBytes ? memoryLimit : null,
+    gpus: names.length === 0 && hasNvidiaDriver() ? ['an NVIDIA GPU'] : names,
   };
 }

@@ -1,9 +1,7 @@
 /** Refuses data, and a split that they do not allow, before anything is written; the splitter would find out later. */
-
 import { own } from '../lib/core/own.js';
 import { imageShape } from '../lib/federation/examples.js';
-import { dealDataset } from '../lib/federation/partition/deal-dataset.js';
-import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/hold-out.js';
+import { DEFAULT_TEST_FRACTION, dealDataset } from '../lib/federation/partition/deal-dataset.js';
 import { requireChannels, scaleOf } from '../lib/federation/pixel-scale.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
 import type { RunSettings } from '../lib/formats/run-record.js';

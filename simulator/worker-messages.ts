@@ -4,8 +4,7 @@ import type { Weights } from '../lib/core/weights.js';
 import type { Judgements } from '../lib/engine/accuracy.js';
 import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import type { TrainingPlan } from '../lib/engine/local-training.js';
-import type { Examples } from '../lib/federation/examples.js';
-import type { VirtualShards } from '../lib/federation/virtual-shards.js';
+import type { Examples, VirtualShards } from '../lib/federation/examples.js';
 import type { Model } from '../lib/model/model-description.js';
 
 /** Examples and the file that they come from; the arrays are shared by all threads. */

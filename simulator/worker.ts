@@ -6,8 +6,7 @@ import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Engine, PredictSession, TrainingSession } from '../lib/engine/engine.js';
 import { engineChoice } from '../lib/engine/engine-choice.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
-import { takeExamples } from '../lib/federation/examples.js';
-import { shardIndices } from '../lib/federation/virtual-shards.js';
+import { shardIndices, takeExamples } from '../lib/federation/examples.js';
 import { classCount } from '../lib/model/parameters.js';
 import type {
   FailedClient,

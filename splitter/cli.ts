@@ -6,7 +6,7 @@ import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-option.js';
 import { UsageError } from '../lib/core/errors.js';
-import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/hold-out.js';
+import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/deal-dataset.js';
 import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
 import type { SplitSummary } from '../lib/formats/results.js';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { DEFAULT_DIGITS, generateDigits } from '../datasets/digits/generate.js';
 import { labelHistogram } from '../lib/federation/examples.js';
-import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/hold-out.js';
+import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/deal-dataset.js';
 import { type PartitionSettings, partitionSettings } from '../lib/federation/partition/settings.js';
 import { readDataset, writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz } from '../lib/formats/data/npz.js';

@@ -1,4 +1,7 @@
-/** Labelled examples: what a dataset and a shard hold, whatever file they come from. */
+/**
+ * Labelled examples: what a dataset and a shard hold, whatever file they come from, and which of them clients of a
+ * simulation have.
+ */
 
 /** More classes than any image set has (ImageNet-21k: 21,841); a larger label is a mistake in the file. */
 export const MAX_CLASSES = 65_536;
@@ -88,4 +91,22 @@ export function imageDtype(values: ImageValues): ImageDtype {
 function sameKind(values: ImageValues, length: number): ImageValues {
   if (values instanceof Uint8Array) return new Uint8Array(length);
   return values instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
+}
+
+/** Which of the training examples the clients have, client by client. */
+export interface VirtualShards {
+  /** Indices of all clients' examples, one client after the other. */
+  readonly indices: Int32Array;
+  /** Client k's begin at element k and end before element k + 1. */
+  readonly offsets: Int32Array;
+}
+
+/** The indices of one client's examples; a view. */
+export function shardIndices({ indices, offsets }: VirtualShards, client: number): Int32Array {
+  return indices.subarray(offsets[client], offsets[client + 1]);
+}
+
+/** Number of clients. */
+export function virtualClients({ offsets }: VirtualShards): number {
+  return offsets.length - 1;
 }

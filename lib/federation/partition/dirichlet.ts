@@ -1,7 +1,10 @@
-/** Label skew drawn from a Dirichlet distribution: the split of Yurochkin et al. 2019, as NIID-Bench made it common. */
-import { type RandomStream, shuffle } from '../../core/random.js';
+/**
+ * Skew drawn from a Dirichlet distribution: of labels, as Yurochkin et al. 2019 split them and NIID-Bench made
+ * common, and of sizes, the quantity skew of NIID-Bench (Li et al. 2022, arXiv 2102.02079).
+ */
+import { randomGamma } from 'd3-random';
+import { permutation, type RandomStream, shuffle } from '../../core/random.js';
 import { cutBySizes, groupByLabel, join, wholeParts } from './dealing.js';
-import { dirichletDraws } from './dirichlet-shares.js';
 
 /** What the scheme is told. */
 interface DirichletOptions {
@@ -35,4 +38,54 @@ export function dirichlet(
     }
   }
   return hands.map(join);
+}
+
+/** Keeps log(U) / α finite; with it, and below it, one part has everything. */
+const SMALLEST_ALPHA = 1e-100;
+
+/** Draws of Dir(α, …, α). */
+interface DirichletDraws {
+  /** The proportions of the parts for which `takesPart` holds (all, by default); those of others are 0. They sum to 1. */
+  next(takesPart?: (part: number) => boolean): Float64Array;
+}
+
+/**
+ * Draws of the Dirichlet distribution over `parts` parts: gamma numbers (Marsaglia and Tsang 2000), divided by their
+ * sum. They are kept as logarithms, since with a small α nearly all of them are too small for a double.
+ */
+export function dirichletDraws(alpha: number, parts: number, random: RandomStream): DirichletDraws {
+  const shape = Math.max(alpha, SMALLEST_ALPHA);
+  const gammaAbove = randomGamma.source(random.uniform)(shape + 1);
+  // G(α) = G(α + 1) · U^(1/α), so log G(α) = log G(α + 1) + log(U) / α.
+  const logGamma = () => Math.log(gammaAbove()) + Math.log(1 - random.uniform()) / shape;
+  return {
+    next(takesPart = () => true) {
+      const logs = Float64Array.from({ length: parts }, logGamma);
+      for (let part = 0; part < parts; part++) if (!takesPart(part)) logs[part] = -Infinity;
+      const largest = logs.reduce((max, each) => Math.max(max, each), -Infinity);
+      const sizes = logs.map((each) => Math.exp(each - largest));
+      const sum = sizes.reduce((total, each) => total + each, 0);
+      return sizes.map((each) => each / sum);
+    },
+  };
+}
+
+/** What the scheme is told. */
+interface QuantitySkewOptions {
+  readonly clients: number;
+  /** Concentration: towards 0 one client has nearly everything, towards infinity all shards are of one size. */
+  readonly alpha: number;
+  /** What every client gets before the rest is shared out. */
+  readonly minExamples: number;
+  readonly random: RandomStream;
+}
+
+/** Shuffles; gives each client its minimum, and shares of the rest that are one draw from Dir(α). */
+export function quantitySkew(
+  labels: ArrayLike<number>,
+  { clients, alpha, minExamples, random }: QuantitySkewOptions,
+): readonly Uint32Array[] {
+  const shares = dirichletDraws(alpha, clients, random).next();
+  const sizes = wholeParts(shares, labels.length - clients * minExamples).map((size) => size + minExamples);
+  return cutBySizes(permutation(labels.length, random), sizes);
 }

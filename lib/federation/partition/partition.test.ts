@@ -4,8 +4,8 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { UsageError } from '../../core/errors.js';
 import { ownersByKey } from './by-owner.js';
+import { holdOut } from './deal-dataset.js';
 import { identity } from './dealing.js';
-import { holdOut } from './hold-out.js';
 import { type PartitionOptions, partition } from './partition.js';
 import { type PartitionSettings, partitionSettings } from './settings.js';
 

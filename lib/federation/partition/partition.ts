@@ -1,12 +1,10 @@
 /** How examples are dealt to clients: the partition schemes behind one pure function from labels to indices. */
 import { UsageError } from '../../core/errors.js';
-import { type RandomStream, randomStream } from '../../core/random.js';
+import { permutation, type RandomStream, randomStream } from '../../core/random.js';
 import { byOwner, type Ownership } from './by-owner.js';
-import { dirichlet } from './dirichlet.js';
-import { iid, strided } from './iid.js';
-import { labelSkew } from './label-skew.js';
-import { pathological } from './pathological.js';
-import { quantitySkew } from './quantity-skew.js';
+import { deal, identity } from './dealing.js';
+import { dirichlet, quantitySkew } from './dirichlet.js';
+import { labelSkew, pathological } from './label-skew.js';
 import { clientsFollowFromData, type PartitionSettings } from './settings.js';
 
 /** What to deal by, to how many, and with which chance. */
@@ -113,4 +111,20 @@ function tooFewMessage(
     `The partition scheme ${scheme}${parameter} left one of ${clients} clients with at most ${examples} of ` +
     `${total} training examples in each of ${draws} draws, but ${wanted}: ${remedies.join(', or ')}.`
   );
+}
+
+/** Shuffled, then dealt one by one: every shard looks like the whole (the IID split of McMahan et al. 2017). */
+export function iid(
+  labels: ArrayLike<number>,
+  { clients, random }: { readonly clients: number; readonly random: RandomStream },
+): readonly Uint32Array[] {
+  return deal(permutation(labels.length, random), clients);
+}
+
+/** Client k takes examples k, k + K, k + 2K, … in the order of the file: `[rank::size]`, no randomness. */
+export function strided(
+  labels: ArrayLike<number>,
+  { clients }: { readonly clients: number },
+): readonly Uint32Array[] {
+  return deal(identity(labels.length), clients);
 }

@@ -1,5 +1,4 @@
 /** Strategies in two halves: an average of the updates, and the server's step from the global model towards it. */
-
 import { isStatistic, type WeightArray } from '../../core/weights.js';
 import { createWeightedMean, type Mean, type WeightedMean, type WeightedSums } from '../weighted-mean.js';
 import type { Groups, ServerState, Slots, Strategy, Updates } from './strategy.js';

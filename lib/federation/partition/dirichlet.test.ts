@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { randomStream } from '../../core/random.js';
 import { wholeParts } from './dealing.js';
-import { dirichletDraws } from './dirichlet-shares.js';
+import { dirichletDraws } from './dirichlet.js';
 
 const PARTS = 5;
 const DRAWS = 4000;
