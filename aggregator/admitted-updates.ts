@@ -45,6 +45,8 @@ export interface Account {
   updates: number;
   examples: number;
   readonly rejected: Rejection[];
+  /** Those whose updates count. */
+  readonly counted: number[];
   /** For a group, those that it is of. */
   readonly clients: GroupClient[];
 }
@@ -95,7 +97,7 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
   const { candidates, rejected } = await findCandidates(sought);
   const lineage = agreeOnLineage(candidates, { parent: parent?.sha256, round });
   const admission = createAdmission(lineage, { parent, extras });
-  const account: Account = { updates: 0, examples: 0, rejected: [...rejected], clients: [] };
+  const account: Account = { updates: 0, examples: 0, rejected: [...rejected], counted: [], clients: [] };
 
   // Only a group tells the hashes of its updates.
   const limits = { hashed: sources.needsFacts ?? false, like, extras, maxBytes };
@@ -110,6 +112,7 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
         const examples = countExamples(candidate, model, reporter);
         account.updates++;
         account.examples += examples;
+        if (model.update) account.counted.push(model.update.client);
         if (model.update && hash !== undefined)
           account.clients.push({ client: model.update.client, examples, sha256: hash });
         yield { weights: model.weights, examples, extras: model.extras };

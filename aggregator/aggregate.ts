@@ -1,9 +1,10 @@
 /** The aggregator's main path: client updates in files → the next global model in a file. */
 import { dirname, join } from 'node:path';
-import { ThresholdError } from '../lib/core/errors.js';
+import { ThresholdError, UsageError } from '../lib/core/errors.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
+import { rememberCounted } from '../lib/federation/strategies/server-step.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
-import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
+import { needsAllExamples, type StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import type { NoiseFile } from '../lib/formats/noise-file.js';
 import type { AggregateResult } from '../lib/formats/results.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
@@ -52,19 +53,19 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
   const startedAt = performance.now();
   const { seed, participants } = options;
   const noise = await openNoise(options);
-  const strategy = strategyNamed(
-    options.strategy,
-    participants === undefined ? undefined : { seed, participants, noise: noise?.source },
-  );
+  const allExamples = await examplesOfAll(options);
+  const strategy = strategyNamed(options.strategy, { seed, participants, noise: noise?.source, allExamples });
   checkStateOptions(strategy, options, options.parent);
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
   const excluded = [saveFile, stateIn, stateOut];
   const sources = { directory, files, excluded, parent, round, manifest, selected, reported };
-  const admitted = await admitUpdates({ ...sources, extras: strategy.extras, reporter, signal });
+  const admitted = await admitUpdates({ ...sources, extras: strategy.client?.extras, reporter, signal });
   const { lineage, account } = admitted;
   const minUpdates = options.minUpdates ?? admitted.expected;
   const state = await openState(strategy, { round: lineage.round, parent, stateIn, reporter });
-  const next = await strategy.aggregate(state, admitted.updates).finally(() => admitted.tellRejected());
+  const made = await strategy.aggregate(state, admitted.updates).finally(() => admitted.tellRejected());
+  const { round: ended } = lineage;
+  const next = rememberCounted(strategy, { next: made, round: ended, counted: account.counted });
   const reference = admitted.reference();
   if (reference === undefined || account.updates < minUpdates)
     throw tooFew(account, { minUpdates, saveFile });
@@ -101,6 +102,18 @@ function spent(
   if (participants === undefined || population === undefined) return {};
   const redrawn = noise?.redrawn(round);
   return privacyAfter(strategy, { participants, population, rounds: Math.max(1, round), redrawn });
+}
+
+/** The examples of all clients, for a strategy that needs them. @throws {UsageError} when nothing tells them */
+async function examplesOfAll({ strategy, manifest }: AggregateOptions): Promise<number | undefined> {
+  if (!needsAllExamples(strategy)) return undefined;
+  if (manifest === undefined) {
+    throw new UsageError(
+      `The strategy ${strategy.name} weighs updates by the examples of all clients: name the split's --manifest.`,
+    );
+  }
+  const { clientsOf, readManifest } = await import('../lib/formats/manifest.js');
+  return clientsOf(await readManifest(manifest)).reduce((sum, { examples }) => sum + examples, 0);
 }
 
 /** Noise that derives from the seed has no key. */

@@ -33,7 +33,9 @@ interface Flags extends StrategyFlags {
   readonly dpNoiseFile?: string;
 }
 
-const AVERAGING = strategies.flatMap(({ kind, name }) => (kind === 'averaging' ? [name] : [])).join(', ');
+const AVERAGING = strategies
+  .flatMap((each) => (each.kind === 'averaging' && each.client?.keeps === undefined ? [each.name] : []))
+  .join(', ');
 
 const EXAMPLE = `
 Examples:

@@ -62,8 +62,14 @@ export async function aggregateGroup(options: GroupOptions): Promise<AggregateRe
     throw new UsageError('--clip-norm starts from the global model of the round: name it with --parent.');
   }
   const sources = { directory, files, excluded: [saveFile], parent, round, manifest, selected, reported };
-  const { extras, terms } = strategy;
-  const admitted = await admitUpdates({ ...sources, extras, needsFacts: true, reporter, signal });
+  const { client, terms } = strategy;
+  const admitted = await admitUpdates({
+    ...sources,
+    extras: client?.extras,
+    needsFacts: true,
+    reporter,
+    signal,
+  });
   const updates =
     clipNorm === undefined || parent === undefined
       ? admitted.updates
@@ -133,6 +139,11 @@ function requireAverage(settings: StrategySettings): Strategy {
   if (strategy.aggregateGroups === undefined) {
     throw new UsageError(
       `--strategy ${settings.name} does not go with groups: it looks at each update, and a group tells their sums alone.`,
+    );
+  }
+  if (strategy.client?.keeps !== undefined) {
+    throw new UsageError(
+      `--strategy ${settings.name} does not go with groups: its server remembers whose updates counted.`,
     );
   }
   return strategy;

@@ -171,6 +171,21 @@ describe('what a strategy needs of updates beside weights', () => {
     );
   });
 
+  it('SCAFFOLD takes the manifest, and no groups', async () => {
+    const alone = await runHere('x.h5', '--strategy', 'scaffold');
+    assert.equal(alone.exitCode, 2);
+    assert.match(
+      alone.stderr,
+      /scaffold weighs updates by the examples of all clients: name the split's --manifest/,
+    );
+    const group = await runHere('x.h5', '--strategy', 'scaffold', '--group', 'a');
+    assert.equal(group.exitCode, 2);
+    assert.match(
+      group.stderr,
+      /--strategy scaffold does not go with groups: its server remembers whose updates/,
+    );
+  });
+
   it('nothing clips, and a private strategy has none', async () => {
     for (const bound of [
       ['--clip-norm', '1'],

@@ -6,6 +6,7 @@ import { storageError } from '../lib/formats/files/atomic-file.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
 import type { RunRecord } from '../lib/formats/run-record.js';
 import type { VolumePaths } from '../lib/formats/volume.js';
+import { remembers } from './commands/stage-commands.js';
 
 /** The splitter's mark of a split that was killed. */
 const SPLIT_MARK = '.split-in-progress';
@@ -33,10 +34,12 @@ function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string
   const { simulate = false, clients: count } = settings.federation;
   // Thousands of virtual clients have no files.
   const clients = range(simulate ? 0 : count);
+  // But for what they keep between rounds.
+  const keeping = range(!simulate || remembers(settings) ? count : 0);
   yield* [paths.aggregatedModel, paths.bestModel, paths.accuracy, paths.metrics, paths.report];
   yield* clients.map((client) => paths.clientModel(client));
   for (const round of roundsOf(paths, settings)) {
-    yield* clients.map((client) => round.update(client));
+    yield* keeping.map((client) => round.update(client));
     yield* [round.globalModel, round.serverState, round.record];
   }
   yield* clients.map((client) => paths.shard(client));

@@ -23,6 +23,7 @@ import {
   type TrainingFlags,
 } from '../lib/cli/training-options.js';
 import { UsageError } from '../lib/core/errors.js';
+import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import { type SimulatorRequest, simulatorRequestSchema } from '../lib/formats/simulation-messages.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { openSimulator, type Simulator } from './simulator.js';
@@ -33,6 +34,7 @@ interface SimulatorFlags extends EngineFlags, TrainingFlags, StrategyFlags {
   readonly jobs: number;
   readonly threads: number;
   readonly dpNoiseFile?: string;
+  readonly volume?: string;
 }
 
 const EXAMPLE = `
@@ -55,6 +57,7 @@ function simulatorCommand(context: ProgramContext): Command {
     .requiredOption('--data <dir>', 'directory of the split');
   return addStrategyOptions(addTrainingOptions(command))
     .option('--dp-noise-file <json>', 'privacy: where the secret key of the noise lies')
+    .option('--volume <dir>', "the run's volume, for a strategy whose clients go on from earlier rounds")
     .option('--seed <n>', 'seeds shuffling, dropout and noise', integerOption(), 0)
     .option('--jobs <count>', 'workers', integerOption({ min: 1 }), availableCores())
     .addOption(engineOption())
@@ -62,13 +65,17 @@ function simulatorCommand(context: ProgramContext): Command {
     .addOption(threadsOption('processor threads of each worker').default(1))
     .addHelpText('after', EXAMPLE)
     .action(async (flags: SimulatorFlags) => {
-      const { data, batch: batchSize, proximal, seed, jobs, threads, dpNoiseFile: noiseFile } = flags;
+      const { data, batch: batchSize, proximal, seed, jobs, threads, dpNoiseFile: noiseFile, volume } = flags;
       const work = localWorkOf(flags);
       const [optimizer, engine] = [optimizerOf(flags), choiceOf(flags)];
       checkTraining(flags.strategy, { optimizer, proximal });
+      if (clientSide(flags.strategy)?.keeps !== undefined && volume === undefined)
+        throw new UsageError(
+          `--strategy ${flags.strategy} keeps what clients remember on the run's --volume: name it.`,
+        );
       const plan = { work, batchSize, optimizer, proximal, seed, engine, threads };
       const simulator = await openSimulator(
-        { data, jobs, strategy: strategyOf(flags), noiseFile, ...plan },
+        { data, jobs, strategy: strategyOf(flags), noiseFile, volume, ...plan },
         context,
       );
       try {

@@ -2,9 +2,7 @@
 
 import { ThresholdError } from '../lib/core/errors.js';
 import { shareWeights, type Weights } from '../lib/core/weights.js';
-import type { TrainingPlan } from '../lib/engine/local-training.js';
-import type { ClientSide, Extras } from '../lib/federation/client-side.js';
-import { planLocalWork } from '../lib/federation/local-work.js';
+import { rememberCounted } from '../lib/federation/strategies/server-step.js';
 import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { validateUpdate } from '../lib/federation/validate-update.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
@@ -45,9 +43,6 @@ export interface TrainedRound {
 export interface RoundContext {
   readonly global: RoundModel;
   readonly strategy: Strategy;
-  /** What the strategy asks of clients beside training. */
-  readonly client: ClientSide | undefined;
-  readonly plan: TrainingPlan;
   /** What the round starts from. */
   readonly state: ServerState;
   readonly pool: WorkerPool;
@@ -57,7 +52,7 @@ export interface RoundContext {
 /** Trains the clients and aggregates what they report, in the clients' order: the bytes depend on nothing else. */
 export async function trainRound(
   request: TrainRoundRequest,
-  { global, strategy, client: side, plan, state, pool, reporter }: RoundContext,
+  { global, strategy, state, pool, reporter }: RoundContext,
 ): Promise<TrainedRound> {
   const { round } = request;
   const clients = [...request.clients].sort((a, b) => a - b);
@@ -83,9 +78,9 @@ export async function trainRound(
           loss: roundTo(loss, 6),
           accuracy: roundTo(accuracy, 6),
         });
-        const extras = side && extrasOf(side, { request, plan, examples: result.examples });
         const like = global.model.weights;
-        const expected = { round, parent: global.sha256, like, extras: strategy.extras, accepted };
+        const { extras } = result;
+        const expected = { round, parent: global.sha256, like, extras: strategy.client?.extras, accepted };
         const update = { ...facts, round, parent: global.sha256, weights, extras };
         const reason = validateUpdate(update, expected);
         if (reason === null) {
@@ -100,10 +95,14 @@ export async function trainRound(
     }
   }
 
-  const next = await strategy.aggregate(state, updates()).catch((error: unknown) => {
+  const made = await strategy.aggregate(state, updates()).catch((error: unknown) => {
     if (error instanceof ThresholdError) return error;
     throw error;
   });
+  const next =
+    made instanceof ThresholdError
+      ? made
+      : rememberCounted(strategy, { next: made, round, counted: [...accepted] });
   return {
     request,
     global,
@@ -115,20 +114,6 @@ export async function trainRound(
     stepSeconds,
     aggregateSeconds: aggregateMs / 1000,
   };
-}
-
-interface TrainedHow {
-  readonly request: TrainRoundRequest;
-  readonly plan: TrainingPlan;
-  readonly examples: number;
-}
-
-/** What a trainer would have put beside the weights. */
-function extrasOf(side: ClientSide, { request, plan, examples }: TrainedHow): Extras {
-  const { optimizer, proximal, work, batchSize } = plan;
-  const { learningRate = optimizer.learningRate } = request;
-  const { steps } = planLocalWork(examples, { ...work, batchSize });
-  return side.report({ optimizer: { ...optimizer, learningRate }, proximal, steps });
 }
 
 /** Shared memory for updates on their way: as many as can be under way at a time. */
@@ -145,11 +130,11 @@ interface TaskOptions {
 
 function* tasksOf(
   { round, learningRate }: TrainRoundRequest,
-  { clients, global, slots }: TaskOptions,
+  { clients, global: { model, path, sha256 }, slots }: TaskOptions,
 ): Generator<SimulatedTask> {
-  const { weights } = global.model;
+  const global = { file: path, weights: model.weights, sha256 };
   for (const [at, client] of clients.entries()) {
     const update = slots[at % slots.length] as Weights;
-    yield { kind: 'train', client, round, weights, learningRate, update };
+    yield { kind: 'train', client, round, global, learningRate, update };
   }
 }

@@ -9,7 +9,7 @@ import { prepareEngines } from '../lib/engine/native-environment.js';
 import { virtualClients } from '../lib/federation/examples.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
-import { clientSide, type StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
+import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import { readSharedShard } from '../lib/formats/data/dataset.js';
 import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
@@ -42,6 +42,8 @@ interface SimulatorOptions extends TrainingPlan {
   readonly strategy: StrategySettings;
   /** Of a private strategy whose noise does not derive from the seed: where its key lies. */
   readonly noiseFile?: string | undefined;
+  /** The run's volume, for a strategy whose clients keep something between rounds. */
+  readonly volume?: string | undefined;
 }
 
 /** A simulator that has read its data. */
@@ -70,7 +72,8 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
     if (pool !== undefined) return pool;
     requireFit(model, train.examples, train.file);
     requireFit(model, test.examples, test.file);
-    const setup: WorkerSetup = { plan: options, train, test, shards, model };
+    const { strategy, volume } = options;
+    const setup: WorkerSetup = { plan: options, train, test, shards, model, strategy: strategy.name, volume };
     const startedAt = performance.now();
     pool = await openPool(setup, { jobs: options.jobs, signal: context.signal });
     startMs = performance.now() - startedAt;
@@ -97,13 +100,17 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       const workers = await poolFor(global);
       const participants = request.clients.length;
       const { seed } = options;
-      const strategy = strategyNamed(options.strategy, { seed, participants, noise: noise?.source });
+      const allExamples = shards.indices.length;
+      const strategy = strategyNamed(options.strategy, {
+        seed,
+        participants,
+        noise: noise?.source,
+        allExamples,
+      });
       const parent = { file: global.path, weights: global.model.weights, sha256: global.sha256 };
       const state = await startState(strategy, { round: request.round, parent }, request.stateIn);
       const { reporter } = context;
-      const client = clientSide(options.strategy.name);
-      const round = { global, strategy, client, plan: options, state, pool: workers, reporter };
-      outcome = await trainRound(request, round);
+      outcome = await trainRound(request, { global, strategy, state, pool: workers, reporter });
       const { account, stepSeconds } = outcome;
       const start = startMs === undefined ? {} : { startSeconds: roundTo(startMs / 1000, 3) };
       startMs = undefined;

@@ -4,7 +4,9 @@ import type { Weights } from '../lib/core/weights.js';
 import type { Judgements } from '../lib/engine/accuracy.js';
 import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import type { TrainingPlan } from '../lib/engine/local-training.js';
+import type { Extras } from '../lib/federation/client-side.js';
 import type { Examples, VirtualShards } from '../lib/federation/examples.js';
+import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { Model } from '../lib/model/model-description.js';
 
 /** Examples and the file that they come from; the arrays are shared by all threads. */
@@ -20,6 +22,9 @@ export interface WorkerSetup {
   readonly shards: VirtualShards;
   readonly test: SharedExamples;
   readonly model: Model;
+  readonly strategy: StrategyName;
+  /** The run's volume, for a strategy whose clients keep something between rounds. */
+  readonly volume: string | undefined;
 }
 
 /** One client's training, from weights that all threads share. */
@@ -27,7 +32,8 @@ export interface SimulatedTask {
   readonly kind: 'train';
   readonly client: number;
   readonly round: number;
-  readonly weights: Weights;
+  /** The model that it starts from. */
+  readonly global: { readonly file: string; readonly weights: Weights; readonly sha256: string };
   /** The round's; else that of the plan. */
   readonly learningRate?: number | undefined;
   /** Where the update goes: shared memory that the main thread has read when it gives it out again. */
@@ -58,6 +64,8 @@ export interface TrainedClient {
   /** Means over the last epoch. */
   readonly loss: number;
   readonly accuracy: number;
+  /** What the strategy needs beside the weights. */
+  readonly extras?: Extras | undefined;
 }
 
 /** A training that failed; the other clients' go on. */

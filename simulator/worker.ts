@@ -1,12 +1,24 @@
 /** A worker of the simulator: keeps one compiled training step warm, and is one virtual client after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { InterruptedError, toErrorMessage } from '../lib/core/errors.js';
+import type { Weights } from '../lib/core/weights.js';
 import { judge } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Engine, PredictSession, TrainingSession } from '../lib/engine/engine.js';
 import { engineChoice } from '../lib/engine/engine-choice.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
+import {
+  type ClientMemory,
+  type ClientSide,
+  type Extras,
+  gradientCorrection,
+  trainableOf,
+} from '../lib/federation/client-side.js';
+import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { shardIndices, takeExamples } from '../lib/federation/examples.js';
+import { planLocalWork } from '../lib/federation/local-work.js';
+import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
+import { volumePaths } from '../lib/formats/volume.js';
 import { classCount } from '../lib/model/parameters.js';
 import type {
   FailedClient,
@@ -20,7 +32,9 @@ import type {
 } from './worker-messages.js';
 
 const port = parentPort as NonNullable<typeof parentPort>;
-const { plan, train, shards, test, model } = workerData as WorkerSetup;
+const { plan, train, shards, test, model, strategy, volume } = workerData as WorkerSetup;
+/** What the strategy asks of clients beside training. */
+const side = clientSide(strategy);
 
 /** Ending the thread from outside while a step runs would abort the process; so it is asked, and stops between steps. */
 const stop = new AbortController();
@@ -45,7 +59,14 @@ async function warmUp(): Promise<Warm> {
     description: model.description,
     signal: stop.signal,
   });
-  const session = await engine.createTrainingSession(model, { ...plan, batchSize: usualBatch(plan) });
+  const { weights } = model;
+  // Of no client yet: it says whether the step takes corrections.
+  const correction = gradientCorrection(side, {
+    like: weights,
+    memory: { global: trainableOf(weights) },
+  });
+  const settings = { ...plan, correction, batchSize: usualBatch(plan) };
+  const session = await engine.createTrainingSession(model, settings);
   const choice = engineChoice(backend.engine, backend.backend);
   port.postMessage({
     kind: 'ready',
@@ -76,7 +97,7 @@ async function work(): Promise<void> {
 
 async function trainClient(
   { session }: Warm,
-  { round, client, weights, learningRate, update }: SimulatedTask,
+  { round, client, global, learningRate, update }: SimulatedTask,
 ): Promise<TrainedClient | FailedClient> {
   const startedAt = performance.now();
   let stepMs = 0;
@@ -90,7 +111,10 @@ async function trainClient(
   };
   try {
     const seed = trainingSeed({ seed: plan.seed, round, client });
-    await session.restart({ weights, seed, learningRate });
+    const { weights } = global;
+    const memory = side && (await memoryOf(side, { client, round, global }));
+    const correction = memory && gradientCorrection(side, { like: weights, memory });
+    await session.restart({ weights, seed, learningRate, correction });
     const examples = takeExamples(train.examples, shardIndices(shards, client));
     const { loss, accuracy } = await trainLocally(timed, examples, {
       ...plan.work,
@@ -99,13 +123,50 @@ async function trainClient(
       signal: stop.signal,
     });
     await session.weights(update);
+    const trained = { round, client, parent: global.sha256, examples: examples.labels.length };
+    const extras =
+      memory && (await extrasOf(trained, { memory, learningRate, weights: trainableOf(update) }));
     const seconds = (performance.now() - startedAt) / 1000;
     const facts = { examples: examples.labels.length, seconds, stepSeconds: stepMs / 1000, loss, accuracy };
-    return { kind: 'trained', ...facts };
+    return { kind: 'trained', ...facts, extras };
   } catch (error) {
     stop.signal.throwIfAborted();
     return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** Reading files is loaded where clients keep some. */
+async function memoryOf(
+  asked: ClientSide,
+  place: Pick<SimulatedTask, 'client' | 'round' | 'global'>,
+): Promise<ClientMemory> {
+  if (asked.keeps === undefined) return { global: trainableOf(place.global.weights) };
+  const { readClientMemory } = await import('../lib/formats/client-memory.js');
+  return readClientMemory({ strategy, side: asked, volume, ...place });
+}
+
+interface Trained {
+  readonly memory: ClientMemory;
+  readonly learningRate: number | undefined;
+  /** The trainable arrays. */
+  readonly weights: Weights;
+}
+
+/** What a trainer would have put beside the weights: what the client keeps goes into a file, the rest to the server. */
+async function extrasOf(
+  facts: UpdateFacts,
+  { memory, learningRate = plan.optimizer.learningRate, weights }: Trained,
+): Promise<Extras | undefined> {
+  if (side === undefined) return undefined;
+  const { steps } = planLocalWork(facts.examples, { ...plan.work, batchSize: plan.batchSize });
+  const optimizer = { ...plan.optimizer, learningRate };
+  const extras = side.report({ optimizer, proximal: plan.proximal, steps, memory, weights });
+  if (volume !== undefined && side.keeps !== undefined) {
+    const file = volumePaths(volume).round(facts.round).update(facts.client);
+    const { writeKept } = await import('../lib/formats/client-memory.js');
+    await writeKept(file, { facts, extras, side });
+  }
+  return Object.fromEntries(Object.entries(extras).filter(([name]) => Object.hasOwn(side.extras, name)));
 }
 
 async function judgePart(warm: Warm, task: JudgeTask): Promise<JudgedPart> {

@@ -13,6 +13,7 @@ import { readServerState } from '../lib/formats/server-state-file.js';
 import { writeTinyDataset } from './datasets.js';
 import { pipedRun } from './piped.js';
 import { killedAt } from './processes.js';
+import { runCommand } from './program-host.js';
 import type { KillPoint } from './programs/kill-at.js';
 import { programPath } from './programs.js';
 import { sharedDirectory } from './temporary-directory.js';
@@ -173,6 +174,95 @@ test('FedNova: clients tell how far they went, and a simulation makes the same m
     refused.stderr,
     /--strategy fednova does not go with --optimizer adam: it needs changes that are/,
   );
+});
+
+const SCAFFOLD = [
+  ...['--strategy', 'scaffold', '--optimizer', 'sgd', '--momentum', '0', '--learning-rate', '0.05'],
+  ...['--clients', '4', '--fraction', '0.5', '--rounds', '3'],
+];
+const SCAFFOLD_RESULTS = [2, 3, 4].flatMap((round) => [
+  `rounds/000${round}/global.h5`,
+  `rounds/000${round}/server-state.h5`,
+]);
+
+test('SCAFFOLD: clients go on from their last update that counted, through kills at any step, here and simulated', async () => {
+  const whole = join(directory, 'scaffold');
+  const { exitCode, stderr } = await trainedHere(whole, SCAFFOLD);
+  assert.equal(exitCode, 0, stderr);
+  const expected = SCAFFOLD_RESULTS.map((path) => hashOf(join(whole, path)));
+  // Who reported when is in the state; somebody came back after a pause, and somebody's first round was a later one.
+  const seen = new Map<number, number>();
+  let returns = 0;
+  for (let round = 1; round <= 3; round++) {
+    for (const { client } of (await recordOf(whole, round)).reported) {
+      if (seen.has(client)) returns += 1;
+      seen.set(client, round);
+    }
+    const { lastRounds } = await readServerState(join(whole, 'rounds', `000${round + 1}`, 'server-state.h5'));
+    assert.deepEqual(lastRounds, Object.fromEntries(seen));
+  }
+  assert.ok(returns >= 1 && seen.size >= 3, `${returns} returns, ${seen.size} clients`);
+
+  // The third round again: what killed processes leave, then a run that nothing disturbs.
+  const killed = join(directory, 'scaffold-killed');
+  const asAfterTwoRounds = async () => {
+    await rm(killed, { recursive: true, force: true });
+    await cp(whole, killed, { recursive: true });
+    for (const path of ['0003/updates', '0003/round.json', '0004'])
+      await rm(join(killed, 'rounds', path), { recursive: true });
+  };
+  for (const point of [
+    { program: 'trainer/cli.js', path: 'rounds/0003/updates', before: 1 },
+    { program: 'aggregator/cli.js', path: 'rounds/0004/global\\.h5$', before: 1 },
+  ]) {
+    await asAfterTwoRounds();
+    const first = await start(killed, SCAFFOLD, point);
+    assert.notEqual(first.exitCode, 0, JSON.stringify(point));
+    const again = await trainedHere(killed, SCAFFOLD);
+    assert.equal(again.exitCode, 0, again.stderr);
+    const found = SCAFFOLD_RESULTS.map((path) => hashOf(join(killed, path)));
+    assert.deepEqual(found, expected, JSON.stringify(point));
+  }
+
+  const shard = join(whole, 'data', '0.npz');
+  const init = join(whole, 'rounds', '0003', 'global.h5');
+  const asked = [
+    ...SCAFFOLD.slice(0, 8),
+    '--data',
+    shard,
+    '--init',
+    init,
+    '--round',
+    '3',
+    '--out',
+    join(killed, 'x.h5'),
+  ];
+  const lost = await runCommand('train', asked);
+  assert.equal(lost.exitCode, 2);
+  assert.match(
+    lost.stderr,
+    /goes on from what server and client remember of earlier rounds: name the run's --volume\./,
+  );
+  const elsewhere = await runCommand('train', [...asked, '--volume', finished]);
+  assert.equal(elsewhere.exitCode, 3);
+  assert.match(
+    elsewhere.stderr,
+    /server-state\.h5: expected the state of the strategy scaffold, found that of fedadam/,
+  );
+
+  const simulated = join(directory, 'scaffold-simulated');
+  const point = { program: 'simulator/cli.js', path: 'rounds/0004/global\\.h5$', before: 1 };
+  assert.notEqual((await start(simulated, [...SCAFFOLD, '--simulate'], point)).exitCode, 0);
+  const { exitCode: simulatedCode, stderr: told } = await start(simulated, [...SCAFFOLD, '--simulate']);
+  assert.equal(simulatedCode, 0, told);
+  assert.deepEqual(
+    SCAFFOLD_RESULTS.map((path) => hashOf(join(simulated, path))),
+    expected,
+  );
+  // Another run in its place removes what its clients kept.
+  const fresh = await start(simulated, ['--rounds', '1', '--simulate', '--fresh']);
+  assert.equal(fresh.exitCode, 0, fresh.stderr);
+  assert.equal(existsSync(join(simulated, 'rounds', '0001', 'updates')), false);
 });
 
 test('a private run tells ε in round.json, metrics.jsonl, on stderr and in the result line, and grows it', async () => {

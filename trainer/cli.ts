@@ -36,6 +36,7 @@ interface TrainFlags extends EngineFlags, TrainingFlags {
   readonly round: number;
   readonly threads: number;
   readonly strategy?: StrategyName;
+  readonly volume?: string;
 }
 
 /** Trains one client on its shard and writes its update; the last line of stdout is the result as JSON. */
@@ -82,6 +83,7 @@ export function trainCommand(context: ProgramContext): Command {
     )
     .option('--round <r>', 'number of the round', integerOption({ min: 1 }), 1)
     .addOption(clientStrategyOption())
+    .option('--volume <dir>', "the run's volume, for a strategy whose clients go on from earlier rounds")
     .addOption(engineOption())
     .addOption(backendOption())
     .addOption(threadsOption())

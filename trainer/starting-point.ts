@@ -1,7 +1,12 @@
 /** Where a training starts, from its files: the shard, and the global model or the seeded initial one. */
 import { checkTraining } from '../lib/cli/strategy-options.js';
+import { UsageError } from '../lib/core/errors.js';
+import type { Weights } from '../lib/core/weights.js';
 import { shareImages } from '../lib/core/weights.js';
+import { type ClientMemory, type ClientSide, gradientCorrection } from '../lib/federation/client-side.js';
 import type { Examples } from '../lib/federation/examples.js';
+import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
+import { readClientMemory } from '../lib/formats/client-memory.js';
 import { readSharedShard, type Tell } from '../lib/formats/data/dataset.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile, encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
@@ -21,6 +26,15 @@ interface GlobalModel extends InitialModel {
 export interface StartingPoint extends GlobalModel, StartingOptimizer {
   /** Of the shard, in memory that threads share. */
   readonly examples: Examples;
+  /** Where the strategy asks more of clients than training. */
+  readonly remembering?: Remembering | undefined;
+}
+
+/** What a strategy asks of this client, and what it goes on from. */
+export interface Remembering {
+  readonly side: ClientSide;
+  readonly memory: ClientMemory;
+  readonly correction: Weights | undefined;
 }
 
 /** Reads what `request` names. @throws {DataError} when a file is missing or damaged, or model and shard do not fit */
@@ -34,13 +48,33 @@ export async function readStartingPoint(request: TrainRequest, tell: Tell): Prom
   requireFit(global.model, examples, request.data);
   const path = request.init ?? request.data;
   const optimizer = startingOptimizer(request.optimizer, { file: global.file, path });
-  if (request.strategy !== undefined) checkTraining(request.strategy, { ...request, ...optimizer });
+  const remembering = await remember(request, { ...global, ...optimizer });
   const isUsual = given?.file.scale === undefined && examples.images instanceof Uint8Array;
-  if (given === undefined || isUsual) return { ...global, examples, ...optimizer };
+  if (given === undefined || isUsual) return { ...global, examples, ...optimizer, remembering };
   const known = await scaleBeside(request.data);
   const fitted = fitScale(examples, { scale: given.file.scale, path: request.data, known, tell });
   const images = fitted === examples ? examples.images : shareImages(fitted.images);
-  return { ...global, examples: { ...fitted, images }, ...optimizer };
+  return { ...global, examples: { ...fitted, images }, ...optimizer, remembering };
+}
+
+/** @throws {UsageError} when the strategy does not go with the training, or what its clients remember is not named */
+async function remember(
+  request: TrainRequest,
+  { model, parent, optimizer }: Pick<GlobalModel, 'model' | 'parent'> & Pick<StartingOptimizer, 'optimizer'>,
+): Promise<Remembering | undefined> {
+  const { strategy: name, client, round, init = '', volume } = request;
+  const side = name && clientSide(name);
+  if (name === undefined || side === undefined) return undefined;
+  checkTraining(name, { ...request, optimizer });
+  if (side.keeps !== undefined && round > 1 && volume === undefined) {
+    throw new UsageError(
+      `--strategy ${name} goes on from what server and client remember of earlier rounds: name the run's --volume.`,
+    );
+  }
+  const { weights } = model;
+  const global = { file: init, weights, sha256: parent };
+  const memory = await readClientMemory({ strategy: name, side, client, round, global, volume });
+  return { side, memory, correction: gradientCorrection(side, { like: weights, memory }) };
 }
 
 async function readGlobalModel(path: string): Promise<GlobalModel> {

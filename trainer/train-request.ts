@@ -23,12 +23,16 @@ export interface TrainRequest extends Omit<TrainingPlan, 'optimizer'> {
   readonly round: number;
   /** Where it asks more of clients than training. */
   readonly strategy?: StrategyName;
+  /** Where its clients find what they remember. */
+  readonly volume?: string;
 }
 
 /** What the worker trains on, read by the main thread; the images and labels are in shared memory. */
 export interface TrainStart {
   readonly model: Model;
   readonly optimizer: OptimizerSettings;
+  /** What the strategy adds to each gradient. */
+  readonly correction?: Weights | undefined;
   readonly examples: Examples;
 }
 

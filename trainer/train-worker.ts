@@ -29,11 +29,11 @@ const start = new Promise<TrainStart>((resolve) => {
 });
 
 async function train(request: TrainRequest): Promise<WorkerOutcome> {
-  const { model, examples, optimizer } = await start;
+  const { model, examples, optimizer, correction } = await start;
   const { description } = model;
   const { engine, why } = await chooseEngine(request.engine, { description, signal: stop.signal });
   const seed = trainingSeed(request);
-  const settings = { ...request, optimizer, batchSize: usualBatch(request), seed };
+  const settings = { ...request, optimizer, correction, batchSize: usualBatch(request), seed };
   const path = request.init ?? request.data;
   const session = await sessionOf(path, engine.createTrainingSession(model, settings));
   send({ kind: 'ready', engine: session.engine, why, parameters: parameterCount(model.weights) });

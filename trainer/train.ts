@@ -3,8 +3,8 @@ import { Worker } from 'node:worker_threads';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { fromErrorMessage } from '../lib/core/errors.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
+import { trainableOf } from '../lib/federation/client-side.js';
 import { planLocalWork } from '../lib/federation/local-work.js';
-import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import type { TrainResult } from '../lib/formats/results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
@@ -22,15 +22,15 @@ export async function trainClient(
   saveModel: string,
   context: ProgramContext,
 ): Promise<TrainResult> {
-  const [{ file, parent, examples: shard, optimizer }, outcome] = await runWorker(request, context);
+  const [start, outcome] = await runWorker(request, context);
+  const { file, parent, examples: shard, optimizer, remembering } = start;
   const { client, round } = request;
   const { weights, engine, loss, accuracy } = outcome;
   const examples = shard.labels.length;
   const update = { client, round, examples, parent };
   const { steps } = planLocalWork(examples, { ...request.work, batchSize: request.batchSize });
-  const extras =
-    request.strategy &&
-    clientSide(request.strategy)?.report({ optimizer, proximal: request.proximal, steps });
+  const finished = { optimizer, proximal: request.proximal, steps, weights: trainableOf(weights) };
+  const extras = remembering?.side.report({ ...finished, memory: remembering.memory });
   const beside = { update, ...(extras === undefined ? {} : { extras }) };
   const sha256 = await writeKerasFile(saveModel, { ...file, weights, ...beside });
   return {
@@ -60,8 +60,8 @@ async function runWorker(
       const start = await readStartingPoint(request, (note) => context.reporter.info(note, DATA_NOTE));
       for (const note of start.notes) context.reporter.info(note, { event: 'optimizer' });
       context.signal.throwIfAborted();
-      const { model, examples, optimizer } = start;
-      tell({ model, examples, optimizer });
+      const { model, examples, optimizer, remembering } = start;
+      tell({ model, examples, optimizer, correction: remembering?.correction });
       return start;
     };
     return await Promise.all([read(), outcomeOf(worker, request, context)]);

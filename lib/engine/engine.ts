@@ -24,6 +24,11 @@ export interface TrainingSettings {
    */
   readonly proximal?: number | undefined;
   /**
+   * What is added to the gradient of every step; shaped as the model's weights, 0 for moving statistics. Where it is
+   * given, the session takes another one at each start; without it there is none.
+   */
+  readonly correction?: Weights | undefined;
+  /**
    * Examples of most batches: an engine may compile a step for this number, beside one for any. It sums in another
    * order then: results repeat bit for bit for the same number only.
    */
@@ -62,6 +67,8 @@ export interface TrainingStart {
   readonly seed: number;
   /** In place of the one that the session was made with, until the next start. */
   readonly learningRate?: number | undefined;
+  /** In place of the one before, for a session that was made with one. */
+  readonly correction?: Weights | undefined;
 }
 
 /** A model in training; holds native memory until disposed. */

@@ -23,22 +23,61 @@ export interface LocalTraining {
   readonly proximal: number;
 }
 
+/** Tensors like the model's trainable arrays, by name. */
+export type Tensors = Readonly<Record<string, Weights>>;
+
+/** What server and client remember when a client's training starts. */
+export interface ClientMemory {
+  /** The global model's trainable arrays. */
+  readonly global: Weights;
+  /** The server's slots that belong to the global model; absent in a first round. */
+  readonly server?: Tensors | undefined;
+  /** What the client kept of its last update that counted; absent where there is none. */
+  readonly kept?: Tensors | undefined;
+}
+
 /** A client's training that has ended. */
 export interface FinishedTraining extends LocalTraining {
   /** Optimizer steps. */
   readonly steps: number;
+  readonly memory: ClientMemory;
+  /** The trainable arrays that it came to. */
+  readonly weights: Weights;
 }
 
 /** What a strategy asks of clients beside training. */
 export interface ClientSide {
   /** What each update has to carry. */
   readonly extras: ExtraKinds;
+  /** The server's slots that it reads. */
+  readonly serverSlots?: readonly string[];
+  /** Tensors beside these extras that the client needs again in the next round that it takes part in. */
+  readonly keeps?: readonly string[];
+  /** What is added to the gradient of every step, before the optimizer's update. */
+  readonly correction?: (memory: ClientMemory) => Weights;
   /** The setting of the training that the strategy does not go with, and why; undefined where it goes. */
   readonly problem: (
     training: LocalTraining,
   ) => readonly [setting: 'optimizer' | 'momentum' | 'proximal', why: string] | undefined;
-  /** Makes the extras. */
+  /** Makes the extras, and what the client keeps. */
   readonly report: (training: FinishedTraining) => Extras;
+}
+
+/** The tensors that clients keep, as extras are declared. */
+export function keptKinds({ keeps = [] }: ClientSide): ExtraKinds {
+  return Object.fromEntries(keeps.map((name) => [name, { kind: 'tensor' }]));
+}
+
+/** What a strategy adds to the gradients of a model like `like`: 0 for what no gradient moves. */
+export function gradientCorrection(
+  side: ClientSide | undefined,
+  { like, memory }: { readonly like: Weights; readonly memory: ClientMemory },
+): Weights | undefined {
+  if (side?.correction === undefined) return undefined;
+  const values = new Map(side.correction(memory).map((array) => [array.name, array.values]));
+  return like.map(({ name, shape, values: { length } }) => {
+    return { name, shape, values: values.get(name) ?? new Float32Array(length) };
+  });
 }
 
 /** The arrays that a gradient moves: what the tensors of extras and of the server's state are like. */

@@ -42,7 +42,8 @@ export function validateWeights(weights: Weights, like: Weights): string | null 
   return compareArchitecture(weights, like) ?? whyUnusable(weights);
 }
 
-function validateExtras(
+/** Why extras are not what a strategy needs, as the end of a sentence; null where they are. */
+export function validateExtras(
   extras: Extras | undefined,
   { kinds, like }: { readonly kinds: ExtraKinds; readonly like: Weights },
 ): string | null {

@@ -46,6 +46,8 @@ export interface WeightedMean {
    * that model (-0 becomes 0) as long as the whole weights sum to less than 2^29.
    */
   value(): Mean;
+  /** Sum of what was added counts. */
+  totalWeight(): number;
 }
 
 /** A mean of nothing yet, of models with the names and shapes of `like`, whose values are not used. */
@@ -76,6 +78,7 @@ export function createWeightedMean(like: readonly Pick<WeightArray, 'name' | 'sh
         for (let at = 0; at < values.length; at++) values[at] = (values[at] as number) / totalWeight;
         return { name, shape, values };
       }),
+    totalWeight: () => totalWeight,
   };
 }
 

@@ -1,7 +1,9 @@
 /** The state of a server optimizer in a file (HDF5): its slots, and which global model they belong to. */
+import { z } from 'zod';
 import { DataError } from '../core/errors.js';
 import type { WeightArray, Weights } from '../core/weights.js';
-import type { Slots } from '../federation/strategies/strategy.js';
+import type { LastRounds, Slots } from '../federation/strategies/strategy.js';
+import { parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
 import { type Hdf5Reader, readHdf5 } from './hdf5/hdf5-reader.js';
 import { writeHdf5 } from './hdf5/hdf5-writer.js';
@@ -19,10 +21,13 @@ export interface ServerStateFile {
   /** sha256 of the file of the global model that the round starts from. */
   readonly model: string;
   readonly slots: Slots;
+  /** The round of each client's last update that counted, where clients keep something for the next one. */
+  readonly lastRounds?: LastRounds | undefined;
 }
 
 /** The bytes of a state file: `/<slot>/<index>` holds an array, its attribute `name` the array's name. */
-export function encodeServerState({ strategy, round, model, slots }: ServerStateFile): Promise<Uint8Array> {
+export function encodeServerState(state: ServerStateFile): Promise<Uint8Array> {
+  const { strategy, round, model, slots, lastRounds } = state;
   return writeHdf5((hdf5) => {
     hdf5.text('/', 'fedbatch_strategy', strategy);
     hdf5.integer('/', 'fedbatch_round', round);
@@ -31,6 +36,8 @@ export function encodeServerState({ strategy, round, model, slots }: ServerState
     for (const [slot, arrays] of Object.entries(slots)) {
       writeArrays(hdf5, `/${slot}`, arrays);
     }
+    if (lastRounds !== undefined)
+      hdf5.bytes(LAST_ROUNDS, new TextEncoder().encode(JSON.stringify(lastRounds)));
   });
 }
 
@@ -42,12 +49,29 @@ export async function readServerState(path: string): Promise<ServerStateFile> {
       throw new DataError({ file: path, expected: SERVER_STATE, found: 'another HDF5 file' });
     }
     const names = hdf5.texts('/', 'fedbatch_slots') ?? [];
+    const lastRounds = readLastRounds(hdf5, path);
     return {
       strategy: hdf5.text('/', 'fedbatch_strategy'),
       round: hdf5.integer('/', 'fedbatch_round'),
       model: hdf5.text('/', 'fedbatch_model'),
       slots: Object.fromEntries(names.map((slot) => [slot, readSlot(hdf5, slot)])),
+      ...(lastRounds === undefined ? {} : { lastRounds }),
     };
+  });
+}
+
+/** JSON: rounds by the numbers of clients. */
+const LAST_ROUNDS = '/fedbatch_last_rounds';
+
+const lastRoundsSchema = z.record(z.string().regex(/^\d+$/), z.int().min(1));
+
+function readLastRounds(hdf5: Hdf5Reader, file: string): LastRounds | undefined {
+  if (hdf5.kind(LAST_ROUNDS) !== 'dataset') return undefined;
+  const text = new TextDecoder().decode(hdf5.bytes(LAST_ROUNDS));
+  return parseDocument(text, {
+    schema: lastRoundsSchema,
+    file,
+    expected: `rounds of clients at ${LAST_ROUNDS}`,
   });
 }
 

@@ -22,7 +22,7 @@ interface RoundStart {
  * @throws {DataError} when the file of the state belongs to another strategy or another global model
  */
 export async function startState(
-  strategy: Strategy,
+  strategy: Pick<Strategy, 'name' | 'slots'>,
   { round, parent }: RoundStart,
   stateIn: string | undefined,
 ): Promise<ServerState> {
@@ -40,7 +40,8 @@ export async function startState(
     );
   }
   checkSlots(state.slots, strategy, { parent: parent.weights, fault });
-  return { ...start, slots: state.slots };
+  const { slots, lastRounds } = state;
+  return { ...start, slots, ...(lastRounds === undefined ? {} : { lastRounds }) };
 }
 
 /** What a strategy made, and where it goes. */
@@ -82,11 +83,11 @@ export async function writeGlobal({
   const bytes = await encodeKerasFile({ modelConfig, kerasVersion, scale, weights: next.weights });
   const model = sha256(bytes);
   await count?.(saveFile);
-  const { round, slots = {} } = next;
+  const { round, slots = {}, lastRounds } = next;
   let state: string | undefined;
   if (stateOut !== undefined) {
     // The state first: a model whose state is missing could not be resumed.
-    const stateBytes = await encodeServerState({ strategy: strategy.name, round, model, slots });
+    const stateBytes = await encodeServerState({ strategy: strategy.name, round, model, slots, lastRounds });
     await writeFileAtomic(stateOut, stateBytes);
     state = sha256(stateBytes);
   }
@@ -114,7 +115,7 @@ interface SlotChecks {
   readonly fault: (expected: string, found: string) => DataError;
 }
 
-function checkSlots(slots: Slots, strategy: Strategy, { parent, fault }: SlotChecks): void {
+function checkSlots(slots: Slots, strategy: Pick<Strategy, 'slots'>, { parent, fault }: SlotChecks): void {
   const trainable = parent.filter(({ name }) => !isStatistic(name));
   for (const slot of strategy.slots) {
     const arrays = slots[slot];

@@ -1,10 +1,5 @@
 /** Each stage's command: a pure function of a run's settings, its volume, the round and the client. All targets run these. */
-import {
-  clientSide,
-  FEDAVG,
-  keepsState,
-  type StrategyRule,
-} from '../../lib/federation/strategies/strategy-settings.js';
+import { clientSide, FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
 import type { RunSettings } from '../../lib/formats/run-record.js';
 import { INDEXED_CLIENT, type VolumePaths } from '../../lib/formats/volume.js';
 import { settingArguments } from '../../lib/settings/arguments.js';
@@ -92,20 +87,27 @@ export function trainCommand(
       ...settingArguments('train', settings, {
         'training.learningRate': roundLearningRate(settings, { round, clients }),
       }),
-      ...clientArguments(settings.strategy ?? FEDAVG),
+      ...clientArguments({ settings, paths }),
       ...['--round', `${round}`],
       ...['--threads', `${threads}`],
       ...(client === undefined ? [] : ['--client', `${client}`]),
     ],
-    reads: [data, files.globalModel],
+    reads: [data, files.globalModel, ...(remembers(settings) && round > 1 ? [files.serverState] : [])],
     writes: [update],
   };
 }
 
 /** What a trainer is told of the strategy; nothing where it asks for training alone. */
-function clientArguments({ name }: StrategyRule): readonly string[] {
-  return clientSide(name) === undefined ? [] : ['--strategy', name];
+function clientArguments({ settings, paths }: CommandSource): readonly string[] {
+  const { strategy = FEDAVG } = settings;
+  const side = clientSide(strategy.name);
+  if (side === undefined) return [];
+  return ['--strategy', strategy.name, ...(remembers(settings) ? ['--volume', paths.root] : [])];
 }
+
+/** Whether clients go on from what they and the server kept. */
+export const remembers = ({ strategy = FEDAVG }: RunSettings) =>
+  clientSide(strategy.name)?.keeps !== undefined;
 
 /** What an aggregation is told beside the run and the round. */
 interface AggregateFiles {

@@ -11,7 +11,7 @@ import {
 import { settingArguments } from '../../lib/settings/arguments.js';
 import { concludeAggregation, failAggregation, tellAggregated } from '../aggregate-record.js';
 import { commandTarget } from '../command-target.js';
-import { noiseArguments, stateFiles } from '../commands/stage-commands.js';
+import { noiseArguments, remembers, stateFiles } from '../commands/stage-commands.js';
 import { roundLearningRate } from '../commands/training-task.js';
 import { count, type LocalRun, stopwatch, tell, tellSkipped } from '../local-run.js';
 import { holds } from '../round-ledger.js';
@@ -65,6 +65,7 @@ function simulatorArguments(run: RunBefore): readonly string[] {
     ...['--data', paths.data],
     ...settingArguments('simulate', settings),
     ...noiseArguments(run),
+    ...(remembers(settings) ? ['--volume', paths.root] : []),
     ...['--jobs', `${jobs}`],
     ...['--threads', `${threads}`],
   ];

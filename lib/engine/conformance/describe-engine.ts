@@ -198,6 +198,57 @@ export function describeEngine(
         }
       });
 
+      it('adds a correction to the gradient of every step, before momentum and beside the proximal term', async () => {
+        const description = GRADIENT_CASES['average pools and batch normalization'] as ModelDescription;
+        const model = { description, weights: unevenWeights(description) };
+        const parameters = modelParameters(description);
+        const correction = model.weights.map(({ values, ...array }, index) => ({
+          ...array,
+          values: values.map((_, at) => (parameters[index]?.trainable ? ((at % 7) - 3) / 50 : 0)),
+        }));
+        const [learningRate, momentum] = [0.01, 0.5];
+        const options = {
+          steps: 1,
+          optimizer: { kind: 'sgd', learningRate, momentum },
+          proximal: 0.5,
+          batchOf: () => noise(description, 6),
+        } as const;
+        const free = (await train(engine, model, options)).weights;
+        const corrected = (await train(engine, model, { ...options, correction })).weights;
+        for (const [index, { name: what, values }] of correction.entries()) {
+          const expected = values.map(
+            (each, at) => (free[index]?.values[at] as number) - learningRate * each,
+          );
+          assertClose(corrected[index]?.values, expected, { what, tolerance: 1e-6 });
+        }
+        // From step to step the correction stays, and a restart takes the next one without anything of the last.
+        const twice = { ...options, steps: 2 };
+        const other = correction.map(({ values, ...array }) => ({
+          ...array,
+          values: values.map((each) => -2 * each),
+        }));
+        const session = await engine.createTrainingSession(model, {
+          ...twice,
+          correction,
+          seed: 5,
+          threads: 1,
+        });
+        await session.step(noise(description, 6));
+        await session.restart({ weights: model.weights, seed: 5, correction: other });
+        for (let step = 0; step < 2; step++) await session.step(noise(description, 6));
+        const restarted = hashOf(await session.weights());
+        await session.dispose();
+        const fresh = await engine.createTrainingSession(model, {
+          ...twice,
+          correction: other,
+          seed: 5,
+          threads: 1,
+        });
+        for (let step = 0; step < 2; step++) await fresh.step(noise(description, 6));
+        assert.equal(restarted, hashOf(await fresh.weights()));
+        await fresh.dispose();
+      });
+
       it('folds batch statistics into the moving ones', async () => {
         const description = GRADIENT_CASES['average pools and batch normalization'] as ModelDescription;
         const [weights, batch] = [unevenWeights(description), noise(description, 6)];

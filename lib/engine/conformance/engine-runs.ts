@@ -15,6 +15,7 @@ interface TrainOptions {
   readonly seed?: number;
   readonly optimizer?: OptimizerSettings;
   readonly proximal?: number;
+  readonly correction?: Weights;
   /** Default: quarters of `batchSize`, batch s from seed s. */
   readonly batchOf?: (step: number) => Batch;
   readonly batchSize?: number;
@@ -28,11 +29,12 @@ interface TrainingResult {
 
 /** Trains on {@link quarters}, batch s from seed s, unless other batches are given. */
 export async function train(engine: Engine, model: Model, options: TrainOptions): Promise<TrainingResult> {
-  const { steps, seed = 5, optimizer = ADAM, batchSize = 20, proximal } = options;
+  const { steps, seed = 5, optimizer = ADAM, batchSize = 20, proximal, correction } = options;
   const { batchOf = (step) => quarters(batchSize, step) } = options;
   const session = await engine.createTrainingSession(model, {
     optimizer,
     proximal,
+    correction,
     batchSize,
     seed,
     threads: 1,

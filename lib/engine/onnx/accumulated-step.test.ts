@@ -113,6 +113,15 @@ describe('a step on a batch that is run in parts', () => {
         assert.ok(Math.abs(moved - Math.sign(slope) * ADAM.learningRate) < 2e-5, `${name}[${at}]: ${moved}`);
       }
     }
+    const correction = weights.map((array) => ({
+      ...array,
+      values: array.values.map((_, at) => (at % 5) - 2),
+    }));
+    const [corrected] = await start([batch], { correction });
+    for (const [index, { name: what, values }] of correction.entries()) {
+      const wanted = values.map((each, at) => (sgd?.[index]?.values[at] as number) - LEARNING_RATE * each);
+      assertClose(corrected?.[index]?.values, wanted, { what, tolerance: 1e-6 });
+    }
     // A pull that is stronger than any slope keeps the weights nearer to where they were.
     const [small = batch] = parts;
     const free = await start([small, batch], {});

@@ -34,7 +34,8 @@ export async function compileSteps(
   { settings, runtime }: { readonly settings: OnnxTrainingSettings; readonly runtime: OnnxRuntime },
 ): Promise<CompiledSteps> {
   const { backend, threads, batchSize } = settings;
-  const options = { ...settings, withoutPoolIndices: isDevice(backend) };
+  const isCorrected = settings.correction !== undefined;
+  const options = { ...settings, isCorrected, withoutPoolIndices: isDevice(backend) };
   const build = (usual: number | undefined) =>
     buildTrainingGraph(description, { ...options, batchSize: usual });
   const compile = ({ bytes }: TrainingGraph) => createInferenceSession(bytes, { runtime, threads });

@@ -31,12 +31,17 @@ export async function createOnnxTrainingSession(
   const states = [createState(Tensor, graph), createState(Tensor, graph)] as const;
   // w₀ of the proximal term.
   const anchors = graph.usesAnchor ? groupTensors(Tensor, graph.groups) : [];
-  const start = (weights: Weights) => {
+  const corrections = graph.usesCorrection ? groupTensors(Tensor, graph.groups) : [];
+  const start = (weights: Weights, correction: Weights | undefined) => {
     packWeights(graph.groups, weights, states[0].weights);
     packWeights(graph.groups, weights, anchors);
+    if (correction !== undefined) packWeights(graph.groups, correction, corrections);
   };
-  start(model.weights);
-  const constantFeeds = namedTensors('anchor', graph.groups, anchors);
+  start(model.weights, settings.correction);
+  const constantFeeds = {
+    ...namedTensors('anchor', graph.groups, anchors),
+    ...namedTensors('correction', graph.groups, corrections),
+  };
   const loss = new Tensor('float32', new Float32Array(1), []);
   const correct = new Tensor('float32', new Float32Array(1), []);
   const statistics = graph.statistics.map(({ output, length }) => ({
@@ -84,9 +89,9 @@ export async function createOnnxTrainingSession(
       const { weights } = states[steps % 2] as State;
       return unpackWeights(graph.groups, weights, { like: model.weights, into });
     },
-    async restart({ weights, seed, learningRate = settings.optimizer.learningRate }) {
+    async restart({ weights, seed, learningRate = settings.optimizer.learningRate, correction }) {
       requireSameShapes(weights, model.weights);
-      start(weights);
+      start(weights, correction);
       for (const tensor of states[0].slots) floats(tensor).fill(0);
       optimizer = { ...settings.optimizer, learningRate };
       random = dropoutStream(seed);

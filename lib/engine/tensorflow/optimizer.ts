@@ -7,15 +7,21 @@ import { optimizerSlots, stepSize } from '../onnx/graphs/optimizer-graph.js';
 interface TensorOptimizer {
   /** Updates `variables` from gradients of the same order. Call inside `tf.tidy`. */
   apply(gradients: readonly Tf.Tensor[]): void;
-  /** Forgets all gradients, and goes on from the variables as they are now, with another learning rate. */
-  restart(learningRate: number): void;
+  /** Forgets all gradients, and goes on from the variables as they are now, with another learning rate and corrections. */
+  restart(learningRate: number, corrections?: readonly Float32Array[]): void;
   dispose(): void;
+}
+
+/** How an optimizer starts. */
+export interface OptimizerOptions extends Pick<TrainingSettings, 'optimizer' | 'proximal'> {
+  /** What is added to the gradient of each variable; none where it is empty. */
+  readonly corrections?: readonly Float32Array[];
 }
 
 /** Starts an optimizer for `variables` as they are now; its moments start at 0. */
 export function createOptimizer(
   tf: typeof Tf,
-  { optimizer, proximal = 0 }: Pick<TrainingSettings, 'optimizer' | 'proximal'>,
+  { optimizer, proximal = 0, corrections = [] }: OptimizerOptions,
   variables: readonly Tf.LayerVariable[],
 ): TensorOptimizer {
   let settings = optimizer;
@@ -26,6 +32,9 @@ export function createOptimizer(
       tf.tidy(() => tf.variable(tf.zeros(variable.shape as number[]), false)),
     ),
   );
+  const added = corrections.map((values, index) =>
+    tf.tidy(() => tf.variable(tf.tensor(values.slice(), variables[index]?.shape as number[]), false)),
+  );
   let steps = 0;
   return {
     apply(gradients) {
@@ -33,7 +42,9 @@ export function createOptimizer(
       const size = stepSize(settings, steps);
       for (const [index, variable] of variables.entries()) {
         const anchor = anchors[index];
-        const slope = gradients[index] as Tf.Tensor;
+        const correction = added[index];
+        const raw = gradients[index] as Tf.Tensor;
+        const slope = correction === undefined ? raw : raw.add(correction);
         const gradient = anchor === undefined ? slope : slope.add(variable.read().sub(anchor).mul(proximal));
         const next = nextValues(settings, {
           weight: variable.read(),
@@ -45,8 +56,12 @@ export function createOptimizer(
         for (const [slot, value] of next.slots.entries()) slots[index]?.[slot]?.assign(value);
       }
     },
-    restart(learningRate) {
+    restart(learningRate, next = []) {
       settings = { ...settings, learningRate };
+      for (const [index, values] of next.entries()) {
+        const kept = added[index];
+        if (kept !== undefined) tf.tidy(() => kept.assign(tf.tensor(values.slice(), kept.shape)));
+      }
       steps = 0;
       for (const slot of slots.flat()) tf.tidy(() => slot.assign(tf.zerosLike(slot)));
       for (const [index, anchor] of anchors.entries()) {
@@ -54,7 +69,7 @@ export function createOptimizer(
       }
     },
     dispose() {
-      for (const kept of [...slots.flat(), ...anchors]) kept.dispose();
+      for (const kept of [...slots.flat(), ...anchors, ...added]) kept.dispose();
     },
   };
 }

@@ -1,6 +1,7 @@
 /** A training session on TensorFlow.js: gradients by its tape, the update by our optimizer. */
 import type * as Tf from '@tensorflow/tfjs';
 import { randomStream } from '../../core/random.js';
+import type { WeightArray, Weights } from '../../core/weights.js';
 import { requireRepeatable } from '../../model/layers/foreign.js';
 import type { Model } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
@@ -38,7 +39,13 @@ export async function createTensorflowTrainingSession(
   });
   const trainable = layers.model.layers.flatMap((layer) => layer.trainableWeights as Tf.LayerVariable[]);
   await use();
-  const optimizer = createOptimizer(tf, settings, trainable);
+  const trainableOf = (weights: Weights | undefined) =>
+    weights && trainable.map((each) => (weights[layers.variables.indexOf(each)] as WeightArray).values);
+  const optimizer = createOptimizer(
+    tf,
+    { ...settings, corrections: trainableOf(settings.correction) ?? [] },
+    trainable,
+  );
 
   return {
     engine: name,
@@ -57,11 +64,11 @@ export async function createTensorflowTrainingSession(
       await use();
       return readWeights(layers, { like: model.weights, into });
     },
-    async restart({ weights, seed, learningRate = settings.optimizer.learningRate }) {
+    async restart({ weights, seed, learningRate = settings.optimizer.learningRate, correction }) {
       requireSameShapes(weights, model.weights);
       await use();
       writeWeights(tf, layers.variables, weights);
-      optimizer.restart(learningRate);
+      optimizer.restart(learningRate, trainableOf(correction));
       random = dropoutStream(seed);
     },
     async dispose() {

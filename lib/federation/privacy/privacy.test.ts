@@ -156,7 +156,7 @@ describe('the private mean', () => {
     ];
     const mean = await privateMean(without).mean(start, updates);
     assert.deepEqual(
-      mean?.map(({ values }) => [...values]),
+      mean?.mean.map(({ values }) => [...values]),
       [[1], [(3 + 1) / 4, (4 + 2) / 4]],
     );
   });
@@ -165,7 +165,7 @@ describe('the private mean', () => {
     const noisy = { ...without, noise: 2, normals: () => () => -1 };
     const mean = await privateMean(noisy).mean(start, [{ weights: model(1, 0, 0), examples: 1 }]);
     assert.deepEqual(
-      mean?.map(({ values }) => [...values]),
+      mean?.mean.map(({ values }) => [...values]),
       [[0], [-2.5, -2.5]],
     );
   });
@@ -178,7 +178,7 @@ describe('the private mean', () => {
         const updates = models.map((weights) => ({ weights, examples: 1 }));
         const plain = { ...start, weights: model(1e6, 0, 0) };
         const values = async (some: typeof updates) =>
-          ((await privateMean(without).mean(plain, some)) ?? []).flatMap((array) => [...array.values]);
+          ((await privateMean(without).mean(plain, some))?.mean ?? []).flatMap((array) => [...array.values]);
         const [all, less] = [await values(updates), await values(updates.slice(1))];
         const moved = Math.hypot(...all.map((value, at) => value - (less[at] as number)));
         assert.ok(moved <= 5 / 4 + 1e-9, `${moved}`);

@@ -31,8 +31,9 @@ interface PrivateMeanOptions {
 export function privateMean({ clip, noise, participants, normals }: PrivateMeanOptions): Averaging {
   const mean: Averaging['mean'] = async (state, updates) => {
     const sums = state.weights.map(({ values }) => new Float64Array(values.length));
-    let count = 0;
-    for await (const { weights } of updates) {
+    let [count, counted] = [0, 0];
+    for await (const { weights, examples } of updates) {
+      counted += examples;
       if (++count > participants) {
         throw new UsageError(
           `Expected at most ${participants} updates, the participants that the privacy is reckoned with; found more.`,
@@ -49,7 +50,7 @@ export function privateMean({ clip, noise, participants, normals }: PrivateMeanO
     if (count === 0) return null;
     const { round, weights } = state;
     const normal = normals({ round, inputs: hashOfSums({ sums, weights, clip, noise, participants }) });
-    return state.weights.map(({ name, shape, values: origin }, index): MeanArray => {
+    const arrays = state.weights.map(({ name, shape, values: origin }, index): MeanArray => {
       const values = sums[index] as Float64Array;
       for (let at = 0; at < values.length; at++) {
         const mean = ((values[at] as number) + noise * clip * normal()) / participants;
@@ -59,6 +60,7 @@ export function privateMean({ clip, noise, participants, normals }: PrivateMeanO
       }
       return { name, shape, values };
     });
+    return { mean: arrays, examples: counted };
   };
   return { needsGlobal: true, mean };
 }

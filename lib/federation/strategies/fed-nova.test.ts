@@ -17,7 +17,8 @@ const model = (values: readonly number[], statistic = 0): Weights => [
 const valuesOf = (weights: Weights, array = 0) => [...(weights[array] as WeightArray).values];
 const effectiveSteps = (steps: number, learningRate: number, momentum = 0, proximal = 0) => {
   const optimizer = { kind: 'sgd', learningRate, momentum };
-  return fedNova.client?.report({ optimizer, proximal, steps }).effectiveSteps as number;
+  const nowhere = { memory: { global: [] }, weights: [] };
+  return fedNova.client?.report({ optimizer, proximal, steps, ...nowhere }).effectiveSteps as number;
 };
 const close = (found: number, expected: number, tolerance: number) =>
   assert.ok(

@@ -8,9 +8,23 @@ export interface Averaging {
   /** Whether it measures updates by the global model. */
   readonly needsGlobal: boolean;
   /** The mean, or null where there are no updates. */
-  mean(state: ServerState, updates: Updates, terms?: Terms): Promise<Mean | null>;
+  mean(state: ServerState, updates: Updates, terms?: Terms): Promise<Averaged | null>;
   /** The same mean from groups' sums; absent where updates do not simply add up. */
-  meanOfGroups?(groups: Groups): Promise<Mean | null>;
+  meanOfGroups?(groups: Groups): Promise<Averaged | null>;
+}
+
+/** A mean, and the examples behind it. */
+export interface Averaged {
+  readonly mean: Mean;
+  readonly examples: number;
+}
+
+/** Numbers of examples. */
+export interface ExampleCounts {
+  /** Behind the updates of the round. */
+  readonly examples: number;
+  /** Of all clients, whether they take part or not; known to steps that need it. */
+  readonly allExamples?: number | undefined;
 }
 
 /** What of an update is added up, in an order that is the same for all updates. */
@@ -22,15 +36,20 @@ export interface ServerStep {
   readonly slots: readonly string[];
   /** What of an update is averaged, where that is not its weights alone: `mean` has these arrays then. */
   readonly terms?: Terms;
-  step(state: ServerState, mean: Mean): ServerState;
+  /** Whether the examples of all clients enter into it. */
+  readonly needsAllExamples?: boolean;
+  step(state: ServerState, mean: Mean, counts: ExampleCounts): ServerState;
 }
 
 /** The mean weighted by numbers of examples, Σ n_k/n · w^k. */
 export const weightedMean: Averaging = {
   needsGlobal: false,
-  mean: async (_state, updates, terms) => (await addUp(updates, terms))?.value() ?? null,
-  meanOfGroups: async (groups) => (await addUpGroups(groups))?.value() ?? null,
+  mean: async (_state, updates, terms) => averaged(await addUp(updates, terms)),
+  meanOfGroups: async (groups) => averaged(await addUpGroups(groups)),
 };
+
+const averaged = (sums: WeightedMean | undefined): Averaged | null =>
+  sums === undefined ? null : { mean: sums.value(), examples: sums.totalWeight() };
 
 /** The sums of a group of updates; null where there are none. */
 export async function sumUpdates(updates: Updates, terms?: Terms): Promise<WeightedSums | null> {
@@ -61,10 +80,23 @@ async function addUpGroups(groups: Groups): Promise<WeightedMean | undefined> {
   return mean;
 }
 
+/** What a step is taken with. */
+export interface StepOptions {
+  readonly average?: Averaging;
+  readonly allExamples?: number | undefined;
+}
+
 /** The strategy that averages by `average` and then takes `server`'s step. */
-export function stepStrategy(name: string, server: ServerStep, average = weightedMean): Strategy {
-  const stepTo = (state: ServerState, mean: Mean | null) =>
-    mean === null ? state : { ...server.step(state, mean), round: state.round + 1 };
+export function stepStrategy(
+  name: string,
+  server: ServerStep,
+  { average = weightedMean, allExamples }: StepOptions = {},
+): Strategy {
+  const stepTo = (state: ServerState, found: Averaged | null) => {
+    if (found === null) return state;
+    const { mean, examples } = found;
+    return { ...server.step(state, mean, { examples, allExamples }), round: state.round + 1 };
+  };
   const { meanOfGroups } = average;
   const { terms } = server;
   return {
@@ -77,6 +109,24 @@ export function stepStrategy(name: string, server: ServerStep, average = weighte
       ? {}
       : { aggregateGroups: async (state, groups) => stepTo(state, await meanOfGroups(groups)) }),
   };
+}
+
+/** A round's result, and the clients whose updates are in it. */
+export interface CountedUpdates {
+  readonly next: ServerState;
+  /** The round that they belong to. */
+  readonly round: number;
+  readonly counted: readonly number[];
+}
+
+/** Remembers in the state where the clients whose updates count have left what they keep, if they keep anything. */
+export function rememberCounted(
+  { client }: Pick<Strategy, 'client'>,
+  { next, round, counted }: CountedUpdates,
+): ServerState {
+  if (client?.keeps === undefined) return next;
+  const lastRounds = Object.fromEntries(counted.map((each) => [each, round]));
+  return { ...next, lastRounds: { ...next.lastRounds, ...lastRounds } };
 }
 
 /** One trainable array before a step: everything of one length, element for element. */

@@ -14,30 +14,31 @@ import {
   valuesOf,
 } from './strategy-settings.js';
 
-/** What a private strategy needs to know of the run. */
-interface NoiseFacts {
+/** What some strategies need to know of the run. */
+interface StrategyFacts {
   /** The run's seed; noise derives from it only where the settings say so. */
   readonly seed: number;
-  /** Clients selected in a round. */
-  readonly participants: number;
+  /** Clients selected in a round, for a private strategy. */
+  readonly participants?: number | undefined;
+  /** Examples of all clients, for one that needs them. */
+  readonly allExamples?: number | undefined;
   /** Where noise comes from that does not derive from the seed. */
   readonly noise?: NoiseSource | undefined;
 }
 
-/** The strategy of `settings`; `facts` matter to private ones alone. */
-export function strategyNamed(settings: StrategySettings, facts?: NoiseFacts): Strategy {
+/** The strategy of `settings`. */
+export function strategyNamed(settings: StrategySettings, facts?: StrategyFacts): Strategy {
   const { privacy, clipNorm: maxNorm, ...rule } = settings;
   const module = strategyModule(settings.name);
   const values = valuesOf(rule);
   const strategy =
     module.kind === 'averaging'
       ? {
-          ...stepStrategy(
-            module.name,
-            module.step(values),
-            privacy === undefined ? weightedMean : privateAverage(privacy, facts),
-          ),
-          ...(module.client === undefined ? {} : { extras: module.client.extras }),
+          ...stepStrategy(module.name, module.step(values), {
+            average: privacy === undefined ? weightedMean : privateAverage(privacy, facts),
+            allExamples: facts?.allExamples,
+          }),
+          ...(module.client === undefined ? {} : { client: module.client }),
         }
       : module.strategy(values);
   return maxNorm === undefined ? strategy : clipNorm(strategy, maxNorm);
@@ -45,9 +46,9 @@ export function strategyNamed(settings: StrategySettings, facts?: NoiseFacts): S
 
 function privateAverage(
   { clip, noise, noiseSource }: PrivacySettings,
-  facts: NoiseFacts | undefined,
+  facts: StrategyFacts | undefined,
 ): Averaging {
-  if (facts === undefined) throw new Error('a private strategy needs the facts of its run');
+  if (facts?.participants === undefined) throw new Error('a private strategy needs the facts of its run');
   const { seed, participants, noise: keyed } = facts;
   const bits = (draw: Draw) => {
     if (noiseSource === 'seed') return randomStream(seed, 'privacy', draw.round);

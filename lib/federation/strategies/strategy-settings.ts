@@ -8,6 +8,7 @@ import { fedAvgM } from './fed-avgm.js';
 import { fedNova } from './fed-nova.js';
 import { fedYogi } from './fed-yogi.js';
 import { krum, multiKrum } from './krum.js';
+import { scaffold } from './scaffold.js';
 import type { AveragingModule, ComparingModule, FewestUpdates, ValuesOf } from './strategy-module.js';
 import { trimmedMean } from './trimmed-mean.js';
 
@@ -19,6 +20,7 @@ const STRATEGIES = [
   fedAdam,
   fedYogi,
   fedNova,
+  scaffold,
   coordinateMedian,
   trimmedMean,
   krum,
@@ -76,6 +78,12 @@ export const FEDAVG: StrategySettings = { name: 'fedavg' };
 export function keepsState(settings: StrategyRule): boolean {
   const module = strategyModule(settings.name);
   return module.kind === 'averaging' && module.step(valuesOf(settings)).slots.length > 0;
+}
+
+/** Whether the examples of all clients enter into the strategy's step. */
+export function needsAllExamples(settings: StrategyRule): boolean {
+  const module = strategyModule(settings.name);
+  return module.kind === 'averaging' && module.step(valuesOf(settings)).needsAllExamples === true;
 }
 
 /** What the strategy asks of clients beside training. */

@@ -1,7 +1,7 @@
 /** What a strategy is: how the updates of a round and the server's state become the next state. */
 
 import type { Weights } from '../../core/weights.js';
-import type { ExtraKinds, Extras } from '../client-side.js';
+import type { ClientSide, Extras } from '../client-side.js';
 import type { Term, WeightedSums } from '../weighted-mean.js';
 
 /**
@@ -29,7 +29,12 @@ export interface ServerState {
   readonly weights: Weights;
   /** What a server optimizer remembers (momentum, second moments), by name, for each trainable array. */
   readonly slots?: Slots;
+  /** The round of each client's last update that counted, where clients keep something for the next one. */
+  readonly lastRounds?: LastRounds | undefined;
 }
+
+/** Rounds by the numbers of clients. */
+export type LastRounds = Readonly<Record<number, number>>;
 
 /** Arrays of the server's optimizer by name, e.g. `m` and `v`, each like the model's trainable arrays. */
 export type Slots = Readonly<Record<string, Weights>>;
@@ -41,8 +46,8 @@ export interface Strategy {
   readonly needsGlobal: boolean;
   /** Names of the slots that the state carries from the first round on; without any the state is the model alone. */
   readonly slots: readonly string[];
-  /** What each update has to carry beside its weights. */
-  readonly extras?: ExtraKinds;
+  /** What clients do beside training. */
+  readonly client?: ClientSide;
   /** What of an update is added up, for groups of updates; its weights where it is absent. */
   readonly terms?: (update: WeightedUpdate) => readonly Term[];
   /**

@@ -85,6 +85,11 @@ export function addProximalTerm(
   return graph.op('Add', [gradientTensor(graph, gradient), masked]);
 }
 
+/** The gradient with a strategy's correction, e.g. SCAFFOLD's c − c_i. */
+export function addCorrection(graph: GraphBuilder, gradient: Gradient, correction: Tensor): Tensor {
+  return graph.op('Add', [gradientTensor(graph, gradient), correction]);
+}
+
 /** The step size of optimizer step `step` (from 1): for Adam with the bias correction of Kingma and Ba 2015, §2. */
 export function stepSize(optimizer: OptimizerSettings, step: number): number {
   if (optimizer.kind === 'sgd') return optimizer.learningRate;

@@ -23,6 +23,8 @@ export interface TrainingGraph {
   readonly usesRowSeeds: boolean;
   /** Whether it has the inputs `anchor/<group>`. */
   readonly usesAnchor: boolean;
+  /** Whether it has the inputs `correction/<group>`. */
+  readonly usesCorrection: boolean;
   /** Batch statistics that it gives out, and whose moving averages they belong to. */
   readonly statistics: readonly {
     readonly output: string;
@@ -52,10 +54,10 @@ export const BATCH = 'batch';
 
 /**
  * Compiles a training step. Inputs: `images` [batch, h, w, c], `labels` int32 [batch], `stepSize` [1], `exampleWeight`
- * [1] (1 / batch), `rowSeeds` uint32 [batch]; for each group of parameters `weights/<group>`, `<slot>/<group>` and
- * `anchor/<group>`, shaped as the group. Outputs: `loss` and `correct` [], `next-weights/<group>` and
+ * [1] (1 / batch), `rowSeeds` uint32 [batch]; for each group of parameters `weights/<group>`, `<slot>/<group>`,
+ * `anchor/<group>` and `correction/<group>`, shaped as the group. Outputs: `loss` and `correct` [], `next-weights/<group>` and
  * `next-<slot>/<group>`. A graph that adds up takes `sum/<group>` and gives `next-sum/<group>` instead, and knows no step
- * size, slots or anchors.
+ * size, slots, anchors or corrections.
  *
  * @throws {ModelError} for a model that does not end in a softmax, or has what training would not respect
  */
@@ -120,6 +122,7 @@ export function buildTrainingGraph(
     slots: optimizerSlots(options.optimizer),
     usesRowSeeds: rowSeeds !== undefined,
     usesAnchor: (options.proximal ?? 0) !== 0,
+    usesCorrection: options.isCorrected ?? false,
     statistics,
   };
 }

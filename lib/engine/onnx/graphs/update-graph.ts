@@ -4,7 +4,7 @@ import { GraphBuilder, type Tensor } from '../../../model/graph/graph-builder.js
 import type { Gradient } from '../../../model/graph/layer-graph.js';
 import type { OptimizerSettings } from '../../engine.js';
 import { encodeOnnxModel } from './onnx-model.js';
-import { addProximalTerm, applyOptimizer, optimizerSlots } from './optimizer-graph.js';
+import { addCorrection, addProximalTerm, applyOptimizer, optimizerSlots } from './optimizer-graph.js';
 import { type ParameterGroup, tensorName } from './parameter-groups.js';
 
 /** How weights are updated. */
@@ -12,6 +12,8 @@ export interface UpdateOptions {
   readonly optimizer: OptimizerSettings;
   /** μ of the proximal term; without one where it is 0. */
   readonly proximal?: number | undefined;
+  /** Whether the inputs `correction/<group>` are added to the gradients. */
+  readonly isCorrected?: boolean;
 }
 
 /** A group's tensors in the graph. */
@@ -21,18 +23,21 @@ interface GroupTensors {
   readonly gradient: Gradient;
 }
 
-/** Adds `next-weights/<group>` and `next-<slot>/<group>`, from the inputs `<slot>/<group>` and `anchor/<group>`. */
+/** Adds `next-weights/<group>` and `next-<slot>/<group>`, from the inputs `<slot>/<group>`, `anchor/<group>` and `correction/<group>`. */
 export function outputUpdate(
   graph: GraphBuilder,
-  { optimizer, proximal = 0 }: UpdateOptions,
+  { optimizer, proximal = 0, isCorrected = false }: UpdateOptions,
   { group, weights, gradient, stepSize }: GroupTensors & { readonly stepSize: Tensor },
 ): void {
+  const corrected = isCorrected
+    ? addCorrection(graph, gradient, groupInput(graph, 'correction', group))
+    : gradient;
   const pulled =
     proximal === 0
-      ? gradient
+      ? corrected
       : addProximalTerm(graph, {
           weights,
-          gradient,
+          gradient: corrected,
           anchor: groupInput(graph, 'anchor', group),
           trainable: trainableMask(graph, group),
           strength: proximal,
@@ -54,7 +59,7 @@ export function outputSum(graph: GraphBuilder, { group, gradient }: GroupTensors
   groupOutput(graph, 'next-sum', group, weights);
 }
 
-/** Compiles an update on its own: beside `stepSize`, weights, slots and anchors it takes the gradients `sum/<group>`. */
+/** Compiles an update on its own: beside `stepSize`, weights, slots, anchors and corrections it takes the gradients `sum/<group>`. */
 export function buildUpdateGraph(groups: readonly ParameterGroup[], options: UpdateOptions): Uint8Array {
   const graph = new GraphBuilder();
   const stepSize = graph.input('stepSize', 'float32', [1]);
