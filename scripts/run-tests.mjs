@@ -5,7 +5,7 @@
  *   npm test -- pipeline formats    those whose path contains one of the words
  *   npm test -- --slow              the slow tier (*.slow.test.ts) too
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
@@ -22,13 +22,16 @@ if (unknown.length > 0) {
 }
 const withSlow = given.includes('--slow');
 
+/** How long a test takes, in no unit: by what it starts, then by how much is in it. */
+const length = (path) =>
+  (/^test\/|\.browser\.test/.test(path) ? 1e9 : 0) + statSync(join(root, 'dist', path)).size;
+
 /** Compiled tests whose source is still there; what an older build left behind is passed over. */
 const all = readdirSync(join(root, 'dist'), { recursive: true })
   .filter((path) => path.endsWith('.test.js') && existsSync(join(root, path.replace(/\.js$/, '.ts'))))
   .filter((path) => words.length === 0 || words.some((word) => path.includes(word)))
-  .sort()
-  // Whole runs take longest: begun first, none of them is left over at the end while the other cores idle.
-  .sort((a, b) => Number(b.startsWith('test/')) - Number(a.startsWith('test/')));
+  // Whole runs and browsers take longest, then long files: begun first, none is left over at the end while other cores idle.
+  .sort((a, b) => length(b) - length(a));
 const slow = all.filter((path) => path.endsWith('.slow.test.js'));
 const chosen = withSlow ? all : all.filter((path) => !slow.includes(path));
 if (chosen.length === 0) {

@@ -16,7 +16,7 @@ import { writeRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { encodeDataset, writeTinyDataset } from './datasets.js';
 import { pipedRun, type Task } from './piped.js';
-import { eventsOf, finishRun, roundOf, startRun } from './runs.js';
+import { endRun, eventsOf, finishRun, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const directory = await sharedDirectory();
@@ -177,7 +177,7 @@ describe('bad updates among good ones, as faulty clients would report them', () 
 
   it('fail the round where the quorum needs one of them, with exit code 4 and its name', async () => {
     const copy = await withUpdates('needed', new Map([[BAD, withValue(Number.NaN)]]));
-    const { exitCode, stderr } = await startRun(copy, [...flags, '--quorum', '100%']);
+    const { exitCode, stderr } = await endRun(copy, [...flags, '--quorum', '100%']);
     assert.equal(exitCode, 4, stderr);
     const found = `Expected at least ${CASES.length + 2} good client updates, found ${CASES.length + 1} \\(1 rejected\\)`;
     assert.match(stderr, new RegExp(`error: aggregate: .*${found}`));

@@ -11,7 +11,7 @@ import { volumePaths } from '../lib/formats/volume.js';
 import { writeTinyDataset } from './datasets.js';
 import { runCommand } from './program-host.js';
 import { lastLine } from './programs.js';
-import { finishRun, startRun } from './runs.js';
+import { endRun, finishRun } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 describe('data of a scale of their own', () => {
@@ -77,7 +77,7 @@ describe('data of a scale of their own', () => {
     ]) {
       assert.equal((await readKerasFile(file)).scale, '-1..1', file);
     }
-    const other = await startRun(volume, [...flags, '--scale', '0..1']);
+    const other = await endRun(volume, [...flags, '--scale', '0..1']);
     assert.equal(other.exitCode, 2, other.stderr);
     assert.match(other.stderr, /--scale not given, now 0\.\.1/);
   });

@@ -11,7 +11,7 @@ import { volumePaths } from '../lib/formats/volume.js';
 import { writeTinyDataset } from './datasets.js';
 import { runCommand } from './program-host.js';
 import { lastLine } from './programs.js';
-import { eventsOf, finishRun, startRun } from './runs.js';
+import { endRun, eventsOf, finishRun } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const directory = await sharedDirectory();
@@ -51,7 +51,7 @@ test('data are judged before anything is made, and before anything is removed', 
   await writeFile(bad, await encodeNpz([x, y]));
   const sentence = /^error: .*bad\.npz: expected finite numbers in x/m;
   for (const more of [[], ['--simulate']]) {
-    const { exitCode, stderr } = await startRun(volume, ['--data', bad, ...FLAGS, ...more]);
+    const { exitCode, stderr } = await endRun(volume, ['--data', bad, ...FLAGS, ...more]);
     assert.equal(exitCode, 3);
     assert.match(stderr, sentence);
     assert.equal(existsSync(volume), false);
@@ -59,7 +59,7 @@ test('data are judged before anything is made, and before anything is removed', 
   const alone = join(directory, 'alone.npz');
   const images = { ...x, values: new Uint8Array(160) };
   await writeFile(alone, await encodeNpz([images, { ...y, values: new Int32Array(40) }]));
-  const oneClass = await startRun(volume, ['--data', alone, ...FLAGS]);
+  const oneClass = await endRun(volume, ['--data', alone, ...FLAGS]);
   assert.equal(oneClass.exitCode, 3);
   assert.match(
     oneClass.stderr,
@@ -68,7 +68,7 @@ test('data are judged before anything is made, and before anything is removed', 
   assert.equal(existsSync(volume), false);
   await finishRun(volume, ['--data', data, ...FLAGS]);
   const before = await contents();
-  const { exitCode, stderr } = await startRun(volume, ['--data', bad, ...FLAGS, '--fresh']);
+  const { exitCode, stderr } = await endRun(volume, ['--data', bad, ...FLAGS, '--fresh']);
   assert.equal(exitCode, 3);
   assert.match(stderr, sentence);
   assert.deepEqual(await contents(), before);
@@ -80,7 +80,7 @@ test('a stage that fails: where, why and what to do stand on record until the sa
   // The update of client 1 has no place.
   const inTheWay = join(paths.round(2).update(1), 'in the way');
   await mkdir(inTheWay, { recursive: true });
-  const { exitCode, stderr } = await startRun(volume, twoRounds);
+  const { exitCode, stderr } = await endRun(volume, twoRounds);
   assert.equal(exitCode, 3, stderr);
   const sentence = stderr.match(/^error: (train client 1: .*)$/m);
   const [failure] = eventsOf(volume, 'failure');
@@ -112,7 +112,7 @@ test('a simulation that fails, too', async () => {
   // The model of the round has no place.
   await rm(volumePaths(simulated).round(2).globalModel);
   await mkdir(join(volumePaths(simulated).round(2).globalModel, 'in the way'), { recursive: true });
-  const failed = await startRun(simulated, flags);
+  const failed = await endRun(simulated, flags);
   assert.equal(failed.exitCode, 3, failed.stderr);
   const [failure] = eventsOf(simulated, 'failure');
   assert.deepEqual([failure?.round, failure?.exitCode], [1, 3]);

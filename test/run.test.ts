@@ -63,7 +63,7 @@ function start(volume: string, ...more: readonly string[]) {
   );
 }
 
-/** The same without a process of its own, for what is refused. */
+/** The same, its stages as processes, itself in one that stays: for what does not end it by a signal. */
 const startHere = (volume: string, ...more: readonly string[]) =>
   runCommand('run', ['--data', data, '--volume', volume, ...SETTINGS, '--json', ...more], { cwd: directory });
 
@@ -169,7 +169,7 @@ test('its records and its last line are as docs/schemas says', () => {
 });
 
 test('the same command skips everything and ends with the same model', async () => {
-  const { stdout, stderr } = await start(finished.volume);
+  const { stdout, stderr } = await startHere(finished.volume);
   assert.equal(skippedStages(stderr).length, 8, stderr);
   assert.equal(lastLine({ stdout, stderr }).sha256, finished.line.sha256);
   assert.equal(lastLine({ stdout, stderr }).accuracy, finished.line.accuracy);
@@ -193,11 +193,11 @@ test('for people: the accuracy, a row per client, where the model lies', async (
 });
 
 test('the same seed gives the same bytes, however many trainers run side by side; another seed others', async () => {
-  const one = lastLine(await start(join(directory, 'one'), '--jobs', '1', '--rounds', '1'));
+  const one = lastLine(await startHere(join(directory, 'one'), '--jobs', '1', '--rounds', '1'));
   const { aggregate } = await readRoundRecord(join(finished.volume, 'rounds', '0001', 'round.json'));
   assert.equal(one.sha256, aggregate?.sha256);
   const fewer = ['--rounds', '1', '--fraction', '0.34', '--min-clients', '1'];
-  const other = lastLine(await start(join(directory, 'other'), ...fewer, '--seed', '1'));
+  const other = lastLine(await startHere(join(directory, 'other'), ...fewer, '--seed', '1'));
   const first = await readRoundRecord(join(directory, 'other', 'rounds', '0001', 'round.json'));
   const before = await readRoundRecord(join(finished.volume, 'rounds', '0001', 'round.json'));
   assert.equal(other.sha256, first.aggregate?.sha256);
@@ -216,7 +216,7 @@ test('an update that is damaged, or gone, is made again, and the result is the s
   const volume = await copyOfFinished('damaged');
   await truncate(join(volume, 'rounds', '0002', 'updates', '1.h5'), 1000);
   await rm(join(volume, 'rounds', '0001', 'updates', '2.h5'));
-  const { stdout, stderr } = await start(volume);
+  const { stdout, stderr } = await startHere(volume);
   assert.match(stderr, /train +round 1: 2 of 3 clients, done before: skipped\n/);
   assert.match(stderr, /train +round 2: 2 of 3 clients, done before: skipped\n/);
   assert.equal(lastLine({ stdout, stderr }).sha256, finished.line.sha256);
@@ -240,7 +240,7 @@ test('so is every other file of a run', async () => {
   await writeFile(join(volume, 'accuracy.json'), '{"accuracy":1}');
   await writeFile(join(volume, 'rounds', '0001', 'round.json'), '{"schemaVersion":');
   await rm(join(volume, 'best-model.h5'));
-  assert.equal(lastLine(await start(volume)).sha256, finished.line.sha256);
+  assert.equal(lastLine(await startHere(volume)).sha256, finished.line.sha256);
   for (const path of [
     ...['data/1.npz', 'rounds/0001/global.h5', 'rounds/0002/global.h5'],
     ...['aggregated-model.h5', 'best-model.h5'],
@@ -274,7 +274,7 @@ test('--fresh starts over: it removes the files of the run, and none that the us
   const mine = ['data/thesis.txt', 'rounds/notes.txt', 'rounds/0002/plot.png', 'model/best.h5', 'todo.txt'];
   for (const path of mine) await writeFile(join(volume, path), 'mine');
   const others = ['--epochs', '1', '--seed', '4', '--clients', '2', '--rounds', '1'];
-  const fresh = await start(volume, ...others, '--fresh');
+  const fresh = await startHere(volume, ...others, '--fresh');
   assert.equal(lastLine(fresh).rounds, 1);
   assert.notEqual(lastLine(fresh).sha256, finished.line.sha256);
   assert.deepEqual(skippedStages(fresh.stderr), []);
@@ -334,14 +334,14 @@ test('a dataset that changed since is noticed', async (t) => {
 });
 
 test('a threshold that is missed: exit code 4, after the result', async () => {
-  const { exitCode, stdout, stderr } = await start(finished.volume, '--min-accuracy', '1');
+  const { exitCode, stdout, stderr } = await startHere(finished.volume, '--min-accuracy', '1');
   assert.ok(lastLine({ stdout, stderr }).accuracy < 1);
   assert.equal(exitCode, 4);
   assert.match(stderr, /error: The accuracy 0\.\d+ is below the required 1\.$/);
   const [failure] = eventsOf(finished.volume, 'failure');
   assert.deepEqual([failure?.stage, failure?.exitCode], ['evaluate', 4]);
   assert.match(String(failure?.next), /is finished, and its model lies there.*--min-accuracy/);
-  const easy = await start(finished.volume, '--min-accuracy', '0.5');
+  const easy = await startHere(finished.volume, '--min-accuracy', '0.5');
   assert.equal(easy.exitCode, 0);
 });
 
@@ -359,7 +359,7 @@ test('updates that are rejected fail the round, and round.json says which and wh
   const volume = join(directory, 'diverged');
   // So large a step that the weights overflow.
   const diverging = ['--rounds', '1', '--clients', '2', '--optimizer', 'sgd', '--learning-rate', '1e30'];
-  const { exitCode, stderr } = await start(volume, ...diverging);
+  const { exitCode, stderr } = await startHere(volume, ...diverging);
   assert.equal(exitCode, 4, stderr);
   assert.match(stderr, /error: aggregate: .*Expected at least 2 good client updates, found 0 \(2 rejected\)/);
   assert.match(stderr, /^train +round 1: 2 of 2 clients reported, training loss not finite /m);
@@ -381,7 +381,7 @@ test('a stray file among the updates is recorded by its name, and does not count
   const volume = await copyOfFinished('stray');
   await writeFile(join(volume, 'rounds', '0001', 'updates', 'foo.h5'), 'no model');
   await rm(join(volume, 'rounds', '0002', 'global.h5'));
-  assert.equal(lastLine(await start(volume)).sha256, finished.line.sha256);
+  assert.equal(lastLine(await startHere(volume)).sha256, finished.line.sha256);
   const { rejected, failure } = await readRoundRecord(join(volume, 'rounds', '0001', 'round.json'));
   assert.deepEqual(
     rejected.map((each) => 'file' in each && each.file),
@@ -401,7 +401,7 @@ test('a trainer that dies ends the run and the other trainers; the same command 
   assert.equal(exitCode, 5);
   assert.match(stderr, /error: train client 1: was killed \(SIGKILL\), perhaps because memory ran out\.$/);
   assert.deepEqual(runningWith(volume), []);
-  const again = await start(volume, ...settings);
+  const again = await startHere(volume, ...settings);
   assert.equal(again.exitCode, 0, again.stderr);
   assert.match(again.stderr, /^init .* skipped$/m);
 });
@@ -411,7 +411,7 @@ test('two runs on one volume: the second one is told who holds it', async () => 
   const settings = ['--rounds', '1', '--clients', '1', '--epochs', '20'];
   const first = start(volume, ...settings);
   await waitFor(() => existsSync(join(volume, 'run.json')));
-  const second = await start(volume, ...settings);
+  const second = await startHere(volume, ...settings);
   assert.equal(second.exitCode, 2);
   assert.match(
     second.stderr,

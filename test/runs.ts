@@ -7,7 +7,8 @@ import { execa } from 'execa';
 import { type RoundRecord, readRoundRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { runningWith } from './processes.js';
-import { programPath } from './programs.js';
+import { runCommand } from './program-host.js';
+import { type Finished, programPath } from './programs.js';
 
 /** What the JSON line of a run says, as far as tests read it. */
 export interface ResultLine {
@@ -31,12 +32,17 @@ export function startRun(volume: string, flags: readonly string[]) {
   });
 }
 
+/** Runs to the end, its stages as processes of their own; its failure is a result. */
+export function endRun(volume: string, flags: readonly string[]): Promise<Finished> {
+  return runCommand('run', ['--volume', volume, '--json', ...flags]);
+}
+
 /** Runs to the end and returns the JSON line; fails unless the exit code is 0. */
 export async function finishRun(
   volume: string,
   flags: readonly string[],
 ): Promise<ResultLine & { readonly stderr: string }> {
-  const { exitCode, stdout, stderr } = await startRun(volume, flags);
+  const { exitCode, stdout, stderr } = await endRun(volume, flags);
   assert.equal(exitCode, 0, stderr);
   return { ...(JSON.parse(stdout) as ResultLine), stderr };
 }

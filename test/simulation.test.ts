@@ -8,8 +8,18 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomStream } from '../lib/core/random.js';
 import { writeTinyDataset } from './datasets.js';
+import { pipedRun } from './piped.js';
 import { isRunning, runningWith } from './processes.js';
-import { commandOf, eventsOf, finishRun, type ResultLine, roundOf, startRun, waitFor } from './runs.js';
+import {
+  commandOf,
+  endRun,
+  eventsOf,
+  finishRun,
+  type ResultLine,
+  roundOf,
+  startRun,
+  waitFor,
+} from './runs.js';
 
 let directory = '';
 let data = '';
@@ -60,7 +70,9 @@ const nameOf = (what: string) => what.replaceAll(/\W+/g, '-');
 for (const [what, flags] of Object.entries(CASES)) {
   test(`${what}: simulated with 1 and with 4 workers, every global model has the bytes of real clients'`, async () => {
     const name = nameOf(what);
-    const real = await finishRun(at(`${name}-real`), [...settings, ...flags, '--jobs', '2']);
+    // The trainers' own command, in one process for all of them.
+    const { result: real, stderr } = await pipedRun(at(`${name}-real`), [...settings, ...flags]);
+    assert.ok(real !== undefined, stderr);
     for (const jobs of [1, 4]) {
       const volume = `${name}-${jobs}`;
       if (jobs > 1) await copyBeforeRounds(`${name}-1`, volume);
@@ -191,7 +203,7 @@ test('updates that are no good are named in round.json and fail the round; under
     '1e30',
     '--simulate',
   ];
-  const { exitCode, stderr } = await startRun(volume, flags);
+  const { exitCode, stderr } = await endRun(volume, flags);
   assert.equal(exitCode, 4, stderr);
   assert.match(stderr, /Rejected the update of client 0: holds (NaN|Infinity|-Infinity) in dense/);
   assert.match(stderr, /error: simulate: .*Expected at least 3 good client updates, found 0 \(3 rejected\)/);
@@ -206,12 +218,7 @@ test('updates that are no good are named in round.json and fail the round; under
 });
 
 test('a deadline for clients that are never late is refused', async () => {
-  const { exitCode, stderr } = await startRun(at('late'), [
-    ...settings,
-    '--simulate',
-    '--round-deadline',
-    '5',
-  ]);
+  const { exitCode, stderr } = await endRun(at('late'), [...settings, '--simulate', '--round-deadline', '5']);
   assert.equal(exitCode, 2);
   assert.match(stderr, /--round-deadline 5 does not go with --simulate/);
   assert.equal(existsSync(at('late')), false);
@@ -221,7 +228,7 @@ test('a volume of real clients is not resumed by simulation', async () => {
   const [[what, flags] = ['', []]] = Object.entries(CASES);
   const volume = at(`${nameOf(what)}-real`);
   assert.ok(existsSync(join(volume, 'aggregated-model.h5')), 'of the first test');
-  const { exitCode, stderr } = await startRun(volume, [...settings, ...flags, '--simulate']);
+  const { exitCode, stderr } = await endRun(volume, [...settings, ...flags, '--simulate']);
   assert.equal(exitCode, 2);
   assert.match(stderr, /--simulate not given, now true/);
 });

@@ -58,6 +58,12 @@ function start(volume: string, strategy: readonly string[], point?: KillPoint) {
   return execa(process.execPath, [programPath('cli'), ...args], { cwd: directory, reject: false, env });
 }
 
+/** The same in a process that stays: for what does not end it by a signal. */
+const startHere = (volume: string, strategy: readonly string[]) =>
+  runCommand('run', ['--data', data, '--volume', volume, ...SETTINGS, ...strategy, '--json'], {
+    cwd: directory,
+  });
+
 const recordOf = (volume: string, round: number) =>
   readRoundRecord(join(volume, 'rounds', `000${round}`, 'round.json'));
 const hashOf = (path: string) => sha256(readFileSync(path));
@@ -102,7 +108,7 @@ for (const stop of ['SIGTERM', 'SIGKILL'] as const) {
     await run;
     const last = join(volume, 'rounds', '0003', 'server-state.h5');
     assert.ok(!existsSync(last), 'it was stopped before its end');
-    const { exitCode, stderr } = await start(volume, ADAM);
+    const { exitCode, stderr } = await trainedHere(volume, ADAM);
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /aggregate +round 1: .*done before: skipped/);
     assertSameResults(volume, 'after a stop');
@@ -121,23 +127,23 @@ test('a state that is missing, damaged or of another round is made again', async
     await spoil(join(volume, 'rounds', '0002', 'server-state.h5'));
     // Round 2 must be aggregated anew, from that state.
     await rm(join(volume, 'rounds', '0003', 'global.h5'));
-    const { exitCode, stderr } = await start(volume, ADAM);
+    const { exitCode, stderr } = await trainedHere(volume, ADAM);
     assert.equal(exitCode, 0, stderr);
     assertSameResults(volume, what);
   }
 });
 
 test('another strategy is another run', async () => {
-  const { exitCode, stderr } = await start(finished, ['--strategy', 'fedyogi']);
+  const { exitCode, stderr } = await startHere(finished, ['--strategy', 'fedyogi']);
   assert.equal(exitCode, 2);
   assert.match(stderr, /--strategy fedadam, now fedyogi; --server-learning-rate 0\.05, now 0\.01/);
-  const averaging = await start(finished, []);
+  const averaging = await startHere(finished, []);
   assert.match(averaging.stderr, /--strategy fedadam, now not given/);
 });
 
 test('the round’s clients must be enough, before anything runs', async () => {
   const volume = join(directory, 'refused');
-  const { exitCode, stderr } = await start(volume, ['--strategy', 'krum']);
+  const { exitCode, stderr } = await startHere(volume, ['--strategy', 'krum']);
   assert.equal(exitCode, 2);
   assert.match(
     stderr,
@@ -162,13 +168,13 @@ test('FedNova: clients tell how far they went, and a simulation makes the same m
   assert.equal(exitCode, 0, stderr);
   const { reported } = await recordOf(volume, 1);
   assert.notEqual(reported[0]?.examples, reported[1]?.examples);
-  const simulated = await start(join(directory, 'fednova-simulated'), [...strategy, '--simulate']);
+  const simulated = await startHere(join(directory, 'fednova-simulated'), [...strategy, '--simulate']);
   assert.equal(simulated.exitCode, 0, simulated.stderr);
   assert.equal(
     hashOf(join(directory, 'fednova-simulated', 'aggregated-model.h5')),
     hashOf(join(volume, 'aggregated-model.h5')),
   );
-  const refused = await start(join(directory, 'fednova-adam'), ['--strategy', 'fednova']);
+  const refused = await startHere(join(directory, 'fednova-adam'), ['--strategy', 'fednova']);
   assert.equal(refused.exitCode, 2);
   assert.match(
     refused.stderr,
@@ -308,7 +314,7 @@ for (const [name, flags, maker] of [
     const placing = { program: '/dist/cli.js', path: 'aggregated-model\\.h5', before: 1 };
     assert.equal((await start(volume, strategy, placing)).signal, 'SIGKILL');
     assert.equal((await recordOf(volume, 1)).aggregate?.sha256, hashOf(model));
-    const { exitCode, stderr, stdout } = await start(volume, strategy);
+    const { exitCode, stderr, stdout } = await startHere(volume, strategy);
     assert.equal(exitCode, 0, stderr);
     seen.add(hashOf(join(volume, 'aggregated-model.h5')));
     assert.equal(seen.size, 1);
