@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../lib/core/errors.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { sampleProcess } from './measure.js';
 import { peerScript } from './section.js';
@@ -134,7 +135,7 @@ async function prepareEnvironment(
     await versionOf(python, module);
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new SkippedError(`no environment from ${requirements}, is PyPI reachable? ${lastLine(reason)}`, {
       cause: error,
     });

@@ -1,5 +1,6 @@
 /** Measurements as docs/BENCHMARKS.md shows them: medians and ratios, the machine, tables, and where they stand. */
 import { arch, cpus, platform, totalmem } from 'node:os';
+import { median as d3Median } from 'd3-array';
 import { formatBytes } from '../lib/observability/format.js';
 
 /** A table: header and rows, as they stand in the report. */
@@ -37,10 +38,7 @@ export function describeMachine(): string {
 
 /** The middle of some numbers; of an even count, the mean of the two in the middle. NaN of none. */
 export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
+  return d3Median(values) ?? Number.NaN;
 }
 
 /** The smallest of some numbers that at least `share` of them do not exceed. NaN of none. */

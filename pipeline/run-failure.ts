@@ -1,5 +1,5 @@
 /** Puts the failure of a run on its record, so that whoever finds the volume later reads what the user saw. */
-import { ExitCode, isFedbatchError, StageError, ThresholdError } from '../lib/core/errors.js';
+import { ExitCode, isFedbatchError, messageOf, StageError, ThresholdError } from '../lib/core/errors.js';
 import { nextStep, type RunFailure } from '../lib/formats/run-failure.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { MetricsFile } from './metrics.js';
@@ -14,7 +14,7 @@ export interface Place {
 export function failureOf(error: unknown, place: Place): RunFailure {
   const exitCode = isFedbatchError(error) ? error.exitCode : ExitCode.bug;
   const { client } = error instanceof StageError ? error : {};
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   const next = error instanceof AccuracyError ? error.next : nextStep(exitCode);
   return {
     stage: place.stage,

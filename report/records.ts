@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
 import { accuracyRecordSchema } from '../lib/formats/accuracy-record.js';
 import { type Confusion, confusionsIn } from '../lib/formats/confusions.js';
+import { jsonOrNothing } from '../lib/formats/files/json-document.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { type RunFailure, runFailureSchema } from '../lib/formats/run-failure.js';
@@ -91,7 +92,7 @@ async function readRounds(paths: VolumePaths): Promise<readonly RoundRecord[]> {
 }
 
 async function readAccuracy(path: string): Promise<ReportedAccuracy> {
-  const record = parseJson(await readFile(path, 'utf8'));
+  const record = jsonOrNothing(await readFile(path, 'utf8'));
   const confusions = typeof record === 'object' && record !== null ? confusionsIn(record) : undefined;
   const parsed = accuracySchema.safeParse({ ...(record as object | undefined), confusions });
   if (parsed.success) return parsed.data;
@@ -107,7 +108,7 @@ async function readMetrics(path: string): Promise<Pick<RunRecords, 'sessions' | 
   const sessions: Session[] = [];
   let state: RunState | undefined;
   for (const line of (await readFile(path, 'utf8')).split('\n')) {
-    const { success, data } = metricsSchema.safeParse(parseJson(line));
+    const { success, data } = metricsSchema.safeParse(jsonOrNothing(line));
     if (!success) continue;
     const { time } = data;
     if (data.event === 'end') sessions.push(data);
@@ -115,14 +116,6 @@ async function readMetrics(path: string): Promise<Pick<RunRecords, 'sessions' | 
     else state = { kind: data.event === 'start' ? 'begun' : 'finished', time };
   }
   return { sessions, state };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function unlessMissing<T>(path: string, read: (path: string) => Promise<T>): Promise<T | undefined> {

@@ -1,6 +1,7 @@
 /** How the server answers failures: in JSON or HTML as the client asked for, with a sentence and never a stack. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorRequestHandler, Express, Request, RequestHandler } from 'express';
+import { messageOf } from '../lib/core/errors.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { sendJson } from './api/exchange.js';
 import { chooseRequestId } from './operations/observer.js';
@@ -84,7 +85,7 @@ function explain(
 }
 
 function report(reporter: Reporter, error: unknown, fields: Readonly<Record<string, unknown>>): void {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const stack = error instanceof Error && !(error instanceof HttpProblem) ? error.stack : undefined;
   reporter.error(`A request failed: ${message}`, { ...fields, ...(stack === undefined ? {} : { stack }) });
 }

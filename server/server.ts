@@ -1,4 +1,5 @@
 /** The server's main path: load the model, listen, answer until told to stop, finish what was begun. */
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ProgramContext } from '../lib/cli/program.js';
@@ -118,7 +119,7 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
     });
     process.stdout.write(`Listening on ${server.url}\n`);
     if (grpc !== undefined) process.stdout.write(`Listening for gRPC on ${grpc.address}\n`);
-    await aborted(signal);
+    if (!signal.aborted) await once(signal, 'abort');
     reporter.info('Stopping: finishing the requests that have begun.');
   } finally {
     await Promise.all(begun.map((each) => each.close()));
@@ -202,11 +203,4 @@ async function watch(
 function gallery(directory: string | undefined) {
   if (directory === undefined && !existsSync(PACKAGED_SAMPLES)) return [];
   return readSamples(directory ?? PACKAGED_SAMPLES);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

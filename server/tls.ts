@@ -1,6 +1,6 @@
 /** The server's certificate and key, read and checked before anything else is begun. */
 import { createSecureContext } from 'node:tls';
-import { UsageError } from '../lib/core/errors.js';
+import { messageOf, UsageError } from '../lib/core/errors.js';
 import { readFileBytes } from '../lib/formats/files/read-file.js';
 
 /** Where the two files are; both, or none. */
@@ -39,12 +39,12 @@ async function read(flag: string, path: string, what: string): Promise<Uint8Arra
   try {
     return await readFileBytes(path, what);
   } catch (cause) {
-    throw new UsageError(`${flag}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new UsageError(`${flag}: ${messageOf(cause)}`, { cause });
   }
 }
 
 /** OpenSSL's `error:0B080074:x509 certificate routines::key values mismatch` without its numbers. */
 function reasonOf(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = messageOf(cause);
   return message.split(':').at(-1)?.trim() ?? message;
 }

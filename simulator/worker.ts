@@ -1,6 +1,6 @@
 /** A worker of the simulator: keeps one compiled training step warm, and is one virtual client after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { InterruptedError, toErrorMessage } from '../lib/core/errors.js';
+import { InterruptedError, messageOf, toErrorMessage } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
 import { judge } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
@@ -131,7 +131,7 @@ async function trainClient(
     return { kind: 'trained', ...facts, extras };
   } catch (error) {
     stop.signal.throwIfAborted();
-    return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
+    return { kind: 'failed', reason: messageOf(error) };
   }
 }
 

@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, CommanderError, Option } from 'commander';
-import { ExitCode, InterruptedError, isFedbatchError } from '../core/errors.js';
+import { ExitCode, InterruptedError, isFedbatchError, messageOf } from '../core/errors.js';
 import type { Reporter } from '../observability/events.js';
 import { forMany } from '../system/abort.js';
 import { withoutAliases } from './aliases.js';
@@ -159,7 +159,7 @@ function report(error: unknown, { reporter, debug, interrupted }: ReportOptions)
     leaveResult(message);
     return ExitCode.interrupted;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   leaveResult(message);
   if (isFedbatchError(error)) reporter.error(message);
   else reporter.error(`${message} (this is a bug in fedbatch; run again with --debug for the stack trace)`);

@@ -144,9 +144,14 @@ class TransportedError extends FedbatchError {
   }
 }
 
+/** What a thrown value says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Any thrown value as plain data; what is no expected failure is a bug. */
 export function toErrorMessage(error: unknown): ErrorMessage {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const stack = error instanceof Error ? (error.stack ?? message) : message;
   return { message, exitCode: isFedbatchError(error) ? error.exitCode : ExitCode.bug, stack };
 }

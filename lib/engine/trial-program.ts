@@ -1,5 +1,6 @@
 /** The program that a trial runs: `trial-program.js <engine>/<backend> <seconds to measure> <threads>`. */
 
+import { messageOf } from '../core/errors.js';
 import { EngineUnavailableError } from './engine.js';
 import { BACKEND_REGISTRY, backendTitle } from './engine-registry.js';
 import { prepareEngines } from './native-environment.js';
@@ -23,7 +24,7 @@ try {
   }
 } catch (error) {
   const unavailable = error instanceof EngineUnavailableError ? error.reason : undefined;
-  const text = unavailable ?? (error instanceof Error ? error.message : String(error));
+  const text = unavailable ?? messageOf(error);
   await say({ kind: 'refused', reason: (text.split('\n')[0] ?? '').replace(/\.$/, '') });
 }
 // Native libraries keep threads of their own: there is nothing to wait for.

@@ -1,5 +1,6 @@
 /** Failures as gRPC's status codes, and these as the HTTP statuses that metrics and logs tell. */
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { messageOf } from '../../lib/core/errors.js';
 import { HttpProblem, PredictorUnavailableError } from '../problems.js';
 
 const CODES: Readonly<Record<number, status>> = {
@@ -38,7 +39,7 @@ export function httpStatus(code: status): number {
 
 /** A failure as the status that ends its call. What is the server's own fault is INTERNAL, with its message. */
 export function toStatus(error: unknown): StatusObject {
-  const details = error instanceof Error ? error.message : String(error);
+  const details = messageOf(error);
   const metadata = new Metadata();
   if (error instanceof PredictorUnavailableError) return { code: status.UNAVAILABLE, details, metadata };
   if (!(error instanceof HttpProblem)) return { code: status.INTERNAL, details, metadata };

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { DataError } from '../../lib/core/errors.js';
 import { accuracyRecordSchema } from '../../lib/formats/accuracy-record.js';
 import { confusionsIn, worstConfusions } from '../../lib/formats/confusions.js';
+import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import type { ModelAccuracy, ModelTraining } from './predictor.js';
@@ -39,21 +40,13 @@ export async function findAccuracy(modelPath: string, sha256: string): Promise<M
 export async function readTestedModel(modelPath: string): Promise<TestedModel | undefined> {
   const text = await readFile(join(dirname(modelPath), ACCURACY_FILE), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  const content = parseJson(text);
+  const content = jsonOrNothing(text);
   const record = accuracyRecord.safeParse(content);
   if (!record.success) return undefined;
   const { sha256, accuracy, loss, examples } = record.data;
   const worst = worstConfusions(confusionsIn(content as object) ?? [], MOST_CONFUSIONS);
   const known = { accuracy, loss, examples };
   return { sha256, accuracy: worst.length === 0 ? known : { ...known, confusions: worst } };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Name of the log of events, in the model's directory. */
@@ -75,7 +68,7 @@ export async function findTraining(modelPath: string, sha256: string): Promise<M
     // Only a few lines are about rounds' ends; the others need not be parsed.
     .split('\n')
     .filter((line) => line.includes(sha256))
-    .map((line) => roundEvent.safeParse(parseJson(line)))
+    .map((line) => roundEvent.safeParse(jsonOrNothing(line)))
     .flatMap(({ data }) => (data?.sha256 === sha256 ? [data] : []));
   const last = rounds.at(-1);
   if (last === undefined) return undefined;

@@ -1,4 +1,5 @@
 /** The versions of the served model: which one answers, which were before, which file was refused and why. */
+import { messageOf } from '../../lib/core/errors.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
 import { PredictorUnavailableError } from '../problems.js';
 import type { ModelCard, Predictor } from './predictor.js';
@@ -108,7 +109,7 @@ export function createModelStore({
       if (current()?.sha256 === hash || lastRefused?.sha256 === hash || abandoned.has(hash)) return 'known';
       const version = nextVersion;
       const predictor = await load(bytes, version).catch((error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(error);
         lastRefused = { sha256: hash, reason, at: new Date() };
         throw error;
       });

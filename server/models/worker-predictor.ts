@@ -1,7 +1,7 @@
 /** A predictor whose model runs in a worker thread, so that prediction never holds up the event loop; restarts it when it dies. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { type ExitCode, FedbatchError } from '../../lib/core/errors.js';
+import { type ExitCode, FedbatchError, messageOf } from '../../lib/core/errors.js';
 import { prepareEngines } from '../../lib/engine/native-environment.js';
 import { type Reporter, silentReporter } from '../../lib/observability/events.js';
 import { PredictorUnavailableError } from '../problems.js';
@@ -93,7 +93,7 @@ export async function createWorkerPredictor(options: WorkerPredictorOptions): Pr
       try {
         return await startWorker(options);
       } catch (error) {
-        reporter.error(error instanceof Error ? error.message : String(error));
+        reporter.error(messageOf(error));
       }
     }
   }
@@ -123,7 +123,7 @@ function startWorker({
   let reason = 'it stopped without a reason';
   const ended = new Promise<string>((resolve) => {
     worker.on('error', (error: unknown) => {
-      reason = error instanceof Error ? error.message : String(error);
+      reason = messageOf(error);
     });
     worker.once('exit', () => {
       for (const { reject } of pending.values()) {

@@ -1,6 +1,6 @@
 /** What the server and its prediction worker say to each other, and the worker's side of the conversation. */
 import type { MessagePort } from 'node:worker_threads';
-import { ExitCode, isFedbatchError } from '../../lib/core/errors.js';
+import { ExitCode, isFedbatchError, messageOf } from '../../lib/core/errors.js';
 import type { PredictSession } from '../../lib/engine/engine.js';
 import type { EngineChoice } from '../../lib/engine/engine-choice.js';
 import type { PixelScale } from '../../lib/federation/pixel-scale.js';
@@ -72,8 +72,4 @@ export async function answerRequests(port: MessagePort, load: () => Promise<Load
     });
   });
   reply({ kind: 'ready', card, why });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

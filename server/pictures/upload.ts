@@ -1,6 +1,7 @@
 /** Takes one uploaded image into memory, within limits that are decided before any handler runs. */
 import type { Request, RequestHandler, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
+import { messageOf } from '../../lib/core/errors.js';
 import { createSlots } from '../../lib/system/slots.js';
 import { createRoom } from '../held-bytes.js';
 import { HttpProblem } from '../problems.js';
@@ -148,7 +149,7 @@ function uploadProblem(error: unknown, maxFileBytes: number): unknown {
   if (error instanceof HttpProblem) return error;
   if (!(error instanceof MulterError)) {
     // What the multipart parser itself says about a malformed body.
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     return new HttpProblem(400, `The multipart body is malformed: ${message}.`, { cause: error });
   }
   switch (error.code) {

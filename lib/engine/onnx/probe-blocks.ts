@@ -3,6 +3,7 @@
  * processor; so both are tried, and the gradients of the very model are compared with those of the plain graph.
  */
 
+import { messageOf } from '../../core/errors.js';
 import { randomStream } from '../../core/random.js';
 import { sizeOf } from '../../core/weights.js';
 import { GraphBuilder } from '../../model/graph/graph-builder.js';
@@ -46,7 +47,7 @@ export async function probeBlocks(model: Model): Promise<ProbeResult> {
       reason: `gradients differ by ${difference.toExponential(1)} from the plain graph's`,
     };
   } catch (error) {
-    return { blockSize: undefined, reason: error instanceof Error ? error.message : String(error) };
+    return { blockSize: undefined, reason: messageOf(error) };
   }
 }
 

@@ -9,6 +9,7 @@ import type {
   Tensor,
   TensorConstructor,
 } from 'onnxruntime-common';
+import { messageOf } from '../../core/errors.js';
 import { EngineUnavailableError } from '../engine.js';
 import { findPackage, requirePackage } from '../installed-package.js';
 import {
@@ -68,7 +69,7 @@ function loadWeb(threads: number): OnnxRuntime {
 
 /** What an error says, without what Node adds about who required what and ONNX Runtime about where in its source. */
 export function firstLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const line = message.trim().split('\n')[0] ?? '';
   return line.replace(/^\/\S+:\d+ .* was (?:false|true)\. /, '').replace(/\.$/, '');
 }

@@ -1,5 +1,4 @@
 /** TensorFlow.js with one of its backends, loaded when first asked for. */
-
 import { createRequire } from 'node:module';
 import type * as Tf from '@tensorflow/tfjs';
 import { EngineUnavailableError } from '../engine.js';

@@ -1,5 +1,6 @@
 /** A training session on TensorFlow.js: gradients by its tape, the update by our optimizer. */
 import type * as Tf from '@tensorflow/tfjs';
+import { messageOf } from '../../core/errors.js';
 import { randomStream } from '../../core/random.js';
 import type { WeightArray, Weights } from '../../core/weights.js';
 import { requireRepeatable } from '../../model/layers/foreign.js';
@@ -114,7 +115,7 @@ function differentiate(tf: typeof Tf, loss: () => Tf.Scalar, variables: Tf.Varia
   try {
     return tf.variableGrads(loss, variables);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new ModelError(`TensorFlow.js cannot train the model: ${reason}`, { cause: error });
   }
 }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StorageError } from '../../core/errors.js';
+import { messageOf, StorageError } from '../../core/errors.js';
 import { errorCode, readFileBytes } from './read-file.js';
 
 /** Starts the name of every file that is still being written; readers of a directory pass over it. */
@@ -167,6 +167,6 @@ const STORAGE_FAULTS: Readonly<Record<string, string>> = {
 /** What a failed write of `path` means to a user. */
 export function storageError(path: string, cause: unknown): StorageError {
   const code = errorCode(cause);
-  const reason = STORAGE_FAULTS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  const reason = STORAGE_FAULTS[code] ?? messageOf(cause);
   return new StorageError(path, `could not be written: ${reason}${code ? ` (${code})` : ''}.`, { cause });
 }

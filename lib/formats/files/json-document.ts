@@ -1,6 +1,6 @@
 /** JSON from files, checked against a schema, with the place of what is wrong with it; and JSON that people read. */
 import { z } from 'zod';
-import { DataError } from '../../core/errors.js';
+import { DataError, messageOf } from '../../core/errors.js';
 
 /** Texts as they stand in JSON, a last one without its end too, and what Python writes where JSON has no number. */
 const TEXT_OR_NO_NUMBER = /"(?:[^"\\]|\\[\s\S])*\\?(?:"|$)|-?\b(?:NaN|Infinity)\b/g;
@@ -36,7 +36,7 @@ export function jsonFault(text: string, error: unknown): string {
   } catch {
     // It is wrong otherwise, too.
   }
-  return `no JSON (${error instanceof Error ? error.message : String(error)})`;
+  return `no JSON (${messageOf(error)})`;
 }
 
 /** What of a document is other than its schema, and where. */
@@ -69,4 +69,13 @@ function findMark(value: unknown, path: readonly string[]): Place | undefined {
 export function compactJson(value: unknown): string {
   const text = JSON.stringify(value, null, 2);
   return text.replace(/\[\n[\d,\s]+\]/g, (list) => list.replace(/\s+/g, '').replaceAll(',', ', '));
+}
+
+/** The value of a JSON text; undefined where it is none, as a line that is still being written. */
+export function jsonOrNothing(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,6 +1,6 @@
 /** Reading HDF5: what a model file needs of it, with every surprise told as a DataError. */
 import type { File as Hdf5File, Metadata } from 'h5wasm';
-import { DataError } from '../../core/errors.js';
+import { DataError, messageOf } from '../../core/errors.js';
 import { formatShape, sizeOf } from '../../core/weights.js';
 import { inflateBudget, MAX_EXPANSION, SMALL_BYTES } from '../files/read-file.js';
 import { decodeFloats, type FloatBytes } from './float-bytes.js';
@@ -281,7 +281,7 @@ function describeType(library: Hdf5Library, metadata: Metadata): string {
 
 /** What HDF5's error stack says, in a few words; the whole of it stays in the error's cause. */
 function describeFault(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const truncated = /truncated file: eof = (\d+).*stored_eof = (\d+)/.exec(message);
   if (truncated) return `a truncated file of ${truncated[1]} bytes, of which there should be ${truncated[2]}`;
   // The last frame of the stack is the innermost, where the fault was noticed.
