@@ -1,11 +1,14 @@
 /** Small models, weights and batches that every engine is tried on. */
+import { readFileSync } from 'node:fs';
 import { CLASSES, conv, dense, flatten, head, imageModel, normalisation } from '../../../test/layers.js';
 import { randomStream } from '../../core/random.js';
 import { sizeOf, type Weights } from '../../core/weights.js';
 import { initialWeights } from '../../model/initial-weights.js';
-import type { Layer } from '../../model/layers/registry.js';
+import { parseKerasLayer } from '../../model/keras/keras-layers.js';
+import type { KerasObject } from '../../model/keras/keras-settings.js';
+import { LAYER_MODULES, type Layer } from '../../model/layers/registry.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
-import { classCount } from '../../model/parameters.js';
+import { classCount, shapeLayers } from '../../model/parameters.js';
 import type { Batch, OptimizerSettings } from '../engine.js';
 
 /** Keras' defaults. */
@@ -16,6 +19,13 @@ export const ADAM = {
   beta2: 0.999,
   epsilon: 1e-7,
 } as const satisfies OptimizerSettings;
+
+/** Those that keep something from step to step, and one that keeps nothing. */
+export const OPTIMIZERS: Readonly<Record<string, OptimizerSettings>> = {
+  Adam: ADAM,
+  'SGD with momentum': { kind: 'sgd', learningRate: 0.05, momentum: 0.9 },
+  'plain SGD': { kind: 'sgd', learningRate: 0.05, momentum: 0 },
+};
 
 /** Pixels along each side of the images whose class can be learnt. */
 const SIDE = 12;
@@ -86,6 +96,32 @@ export const SLOPE_CASES: Readonly<Record<string, ModelDescription>> = {
     ...head,
   ]),
 };
+
+/** The layers of Keras that we read, each as Keras 3 writes it and between layers that are trained. */
+export const LAYER_CASES: Readonly<Record<string, ModelDescription>> = Object.fromEntries(
+  LAYER_MODULES.flatMap(({ keras }) => keras.map(({ names: [name] }) => [name, modelAround(name)])),
+);
+
+function modelAround(className: string): ModelDescription {
+  const fixture = new URL('../../../../lib/model/keras/fixtures/keras3-settings.json', import.meta.url);
+  const groups = JSON.parse(readFileSync(fixture, 'utf8')) as readonly {
+    readonly inputShape: readonly number[];
+    readonly layer: KerasObject;
+  }[];
+  const group = groups.find(({ layer }) => layer.class_name === className);
+  if (group === undefined)
+    throw new Error(`lib/model/keras/fixtures/make_setting_fixtures.py has no ${className}`);
+  const { inputShape, layer } = group;
+  const features = inputShape.at(-1) ?? 0;
+  const before =
+    inputShape.length === 1
+      ? dense('before', features, 'tanh')
+      : conv('before', { filters: features, padding: 'same', activation: 'tanh' });
+  const layers = [before, parseKerasLayer(layer)];
+  const isFlat = shapeLayers(imageModel(layers, inputShape)).at(-1)?.outputShape.length === 1;
+  // TensorFlow.js flattens images only.
+  return imageModel([...layers, ...head.slice(isFlat ? 1 : 0)], inputShape);
+}
 
 /** A convolutional network that learns {@link quarters}, with dropout on images and on features, or without. */
 export function learner({ dropout }: { readonly dropout: boolean }): Model {

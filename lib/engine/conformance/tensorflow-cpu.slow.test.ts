@@ -1,7 +1,7 @@
 /** TensorFlow.js conforms on its pure JavaScript backend. */
 import { loadTensorflowEngine } from '../tensorflow/tensorflow-engine.js';
-import { countTensors } from './count-tensors.js';
 import { describeEngine } from './describe-engine.js';
+import { countTensors } from './engine-under-test.js';
 
 describeEngine('tensorflow/cpu', {
   load: () => loadTensorflowEngine('cpu'),

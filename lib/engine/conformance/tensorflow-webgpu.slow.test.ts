@@ -1,8 +1,7 @@
 /** TensorFlow.js conforms on WebGPU, on a graphics card or, with FEDBATCH_SOFTWARE_GPU=1, in software. */
 import { loadTensorflowEngine } from '../tensorflow/tensorflow-engine.js';
-import { countTensors } from './count-tensors.js';
 import { describeEngine } from './describe-engine.js';
-import { reasonNotLoaded } from './reason-not-loaded.js';
+import { countTensors, reasonNotLoaded } from './engine-under-test.js';
 
 const load = () => loadTensorflowEngine('webgpu');
 describeEngine('tensorflow/webgpu', {

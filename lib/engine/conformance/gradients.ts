@@ -1,0 +1,63 @@
+/** What every engine's gradients are. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { oracle } from '../../../test/tfjs-oracle.js';
+import type { ModelDescription } from '../../model/model-description.js';
+import { modelParameters } from '../../model/parameters.js';
+import type { Engine } from '../engine.js';
+import { assertClose, gradient } from './engine-runs.js';
+import type { EngineSuite } from './engine-under-test.js';
+import { GRADIENT_CASES, LAYER_CASES, noise, SLOPE_CASES, unevenWeights } from './problems.js';
+
+/** Defines the tests of gradients. */
+export function describeGradients(suite: EngineSuite): void {
+  describe('gradients', () => {
+    for (const [what, description] of Object.entries(GRADIENT_CASES)) {
+      it(`of ${what} are the oracle's`, async () => {
+        const [weights, batch] = [unevenWeights(description), noise(description, 3)];
+        const expected = await oracle(description, weights, batch);
+        const found = await gradient(suite.engine(), { description, weights }, batch);
+        assertClose(Float32Array.of(found.loss), [expected.loss], {
+          what: 'loss',
+          tolerance: suite.tolerance,
+        });
+        for (const [index, values] of expected.gradients.entries()) {
+          if (values === undefined) continue;
+          assertClose(found.gradients[index], values, {
+            what: weights[index]?.name ?? '',
+            tolerance: suite.tolerance,
+          });
+        }
+      });
+    }
+
+    for (const [what, description] of Object.entries({ ...SLOPE_CASES, ...LAYER_CASES })) {
+      it(`of ${what} are the slope of the loss`, async () => {
+        const slope = await slopeAlongGradient(suite.engine(), description);
+        assert.ok(Math.abs(slope - 1) < 0.01, `slope ${slope} of the gradient's length`);
+      });
+    }
+  });
+}
+
+/** The loss's rise along the gradient, measured by a central difference, in units of the gradient's length. */
+async function slopeAlongGradient(engine: Engine, description: ModelDescription): Promise<number> {
+  const [weights, batch] = [unevenWeights(description), noise(description, 5)];
+  const parameters = modelParameters(description);
+  const { gradients } = await gradient(engine, { description, weights }, batch);
+  const trained = gradients.map((values, index) =>
+    parameters[index]?.trainable ? values : values.map(() => 0),
+  );
+  const length = Math.hypot(...trained.flatMap((values) => [...values]));
+  const step = 3e-3;
+  const along = async (sign: number) => {
+    const moved = weights.map((array, index) => ({
+      ...array,
+      values: array.values.map(
+        (value, at) => value + (sign * step * (trained[index]?.[at] as number)) / length,
+      ),
+    }));
+    return (await gradient(engine, { description, weights: moved }, batch)).loss;
+  };
+  return ((await along(1)) - (await along(-1))) / (2 * step) / length;
+}
