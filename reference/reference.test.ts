@@ -49,6 +49,16 @@ test('what depends on this machine is told in words', async () => {
   assert.match(page, /\*\*`--threads <n>`\*\* .*\n {2}default: the cores of this machine or container$/m);
 });
 
+test('the snapshot of the library has names, signatures and what they refer to', () => {
+  const api = documents.get('library/api.txt') ?? '';
+  assert.match(api, /^# fedbatch\/engine$/m);
+  assert.ok(
+    api.includes('export declare function openEngine(options?: OpenEngineOptions): Promise<OpenedEngine>;'),
+  );
+  assert.match(api, /^export interface StrategyParameter \{$/m);
+  assert.doesNotMatch(api, /GraphBuilder/);
+});
+
 test('the schemas refuse what is something else', () => {
   for (const [name, value] of [
     ['run', {}],
