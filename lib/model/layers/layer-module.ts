@@ -1,4 +1,6 @@
 /** What a layer is: one module tells Keras files, shapes, graphs, engines and docs all that they need to know of it. */
+// biome-ignore lint/suspicious/noTsIgnore: where the package is there, this is no error that could be expected
+/** @ts-ignore: TensorFlow.js may not be there for whoever reads our declarations; its types are unknown then. */
 import type * as Tf from '@tensorflow/tfjs';
 import type { AppliedLayer, Blocking, LayerContext, LayerValue } from '../graph/layer-graph.js';
 import type { KerasClass } from './settings.js';
