@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { apiSnapshot } from './api.js';
+import { layersPage } from './layers.js';
 import { referencePage } from './page.js';
 import { jsonSchemas } from './schemas.js';
 
@@ -24,6 +25,7 @@ export async function generatedDocs(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['library/api.txt', apiSnapshot(exports, intentionallyNotExported)],
     ['docs/REFERENCE.md', await referencePage(schemas)],
+    ['docs/LAYERS.md', layersPage()],
     ...schemas.map(
       ({ name, schema }) =>
         [`${SCHEMAS_FOLDER}/${name}.schema.json`, `${JSON.stringify(schema, null, 2)}\n`] as const,

@@ -148,14 +148,16 @@ function environmentRows(commands: readonly Command[]): readonly (readonly strin
   return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, meaning]) => [code(name), meaning]);
 }
 
-const code = (text: string) => `\`${text}\``;
+/** As code in Markdown. */
+export const code = (text: string) => `\`${text}\``;
 
 /** `<` and `*` would mean something in Markdown. */
 const escapeMarkdown = (text: string) => text.replaceAll(/[<*|]/g, '\\$&').replaceAll('\n', ' ');
 
 const lowerFirst = (text: string) => text.slice(0, 1).toLowerCase() + text.slice(1);
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table in Markdown. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -25,9 +25,9 @@ export interface Wanted<T> {
 /** Settings of a class that its reading does not need. */
 export interface UnreadSettings {
   /** Without effect on predictions and on training. */
-  readonly withoutEffect?: RegExp;
+  readonly withoutEffect?: readonly string[];
   /** Without effect on predictions; training here does not respect them: see `findObstacles`. */
-  readonly forTrainingOnly?: RegExp;
+  readonly forTrainingOnly?: readonly string[];
 }
 
 /** Of every class: names, shapes that are read elsewhere, where weights once began. */
@@ -52,7 +52,7 @@ const MAX_QUOTED = 120;
 
 /** Whether no engine needs to know this setting to predict as Keras does. */
 export function isWithoutEffect(key: string, value: unknown, unread: UnreadSettings = {}): boolean {
-  if (isOff(value) || WITHOUT_EFFECT.test(key) || unread.withoutEffect?.test(key)) return true;
+  if (isOff(value) || WITHOUT_EFFECT.test(key) || unread.withoutEffect?.includes(key)) return true;
   if (isForTrainingOnly(key, unread)) return true;
   return key === 'dtype' && FLOATS.includes(typeName(value));
 }
@@ -77,7 +77,7 @@ export function findObstacles(
 }
 
 function isForTrainingOnly(key: string, { forTrainingOnly }: UnreadSettings): boolean {
-  return FOR_TRAINING_ONLY.test(key) || forTrainingOnly?.test(key) === true;
+  return FOR_TRAINING_ONLY.test(key) || forTrainingOnly?.includes(key) === true;
 }
 
 /** A value as a message shows it: JSON, an object of Keras as its class, nothing as none. */

@@ -46,8 +46,8 @@ export const batchNormalization: LayerModule<BatchNormalizationLayer> = {
     {
       names: ['BatchNormalization'],
       settings,
-      withoutEffect: /^(fused|synchronized|renorm_.*)$/,
-      forTrainingOnly: /^virtual_batch_size$/,
+      withoutEffect: ['fused', 'synchronized', 'renorm_clipping', 'renorm_momentum'],
+      forTrainingOnly: ['virtual_batch_size'],
     },
   ],
   outputShape: (_layer, input) => input,

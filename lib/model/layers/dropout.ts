@@ -24,7 +24,7 @@ const settings = {
  */
 export const dropout: LayerModule<LayerWith<'dropout', typeof settings>> = {
   kind: 'dropout',
-  keras: [{ names: ['Dropout'], settings, withoutEffect: /^seed$/, forTrainingOnly: /^noise_shape$/ }],
+  keras: [{ names: ['Dropout'], settings, withoutEffect: ['seed'], forTrainingOnly: ['noise_shape'] }],
   outputShape: (_layer, input) => input,
   forward(layer, input, context) {
     const { graph, training } = context;
