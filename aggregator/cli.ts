@@ -3,18 +3,20 @@ import { Command, Option } from 'commander';
 import { clientList, integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
-import {
-  addStrategyOptions,
-  checkClients,
-  type StrategyFlags,
-  strategyOf,
-} from '../lib/cli/strategy-options.js';
 import { UsageError } from '../lib/core/errors.js';
-import { strategies } from '../lib/federation/strategies/strategy-settings.js';
+import { type StrategySettings, strategies } from '../lib/federation/strategies/strategy-settings.js';
 import type { AggregateResult } from '../lib/formats/results.js';
+import { checkClients } from '../lib/settings/checks.js';
+import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
+import { addSettings, askedByFlags, settingOption } from '../lib/settings/options.js';
+import { SEED } from '../lib/settings/parts/data.js';
+import { STRATEGY } from '../lib/settings/parts/strategy.js';
+import { strategySettings } from '../lib/settings/run-settings.js';
+import { type Naming, settingOf } from '../lib/settings/setting.js';
 import type { AggregateOptions } from './aggregate.js';
 
-interface Flags extends StrategyFlags {
+interface Flags {
+  readonly seed?: number;
   readonly dir?: string;
   readonly group?: string;
   readonly groups?: readonly string[];
@@ -27,7 +29,6 @@ interface Flags extends StrategyFlags {
   readonly minUpdates?: number;
   readonly stateIn?: string;
   readonly stateOut?: string;
-  readonly seed: number;
   readonly dpParticipants?: number;
   readonly dpPopulation?: number;
   readonly dpNoiseFile?: string;
@@ -36,6 +37,7 @@ interface Flags extends StrategyFlags {
 const AVERAGING = strategies
   .flatMap((each) => (each.kind === 'averaging' && each.client?.keeps === undefined ? [each.name] : []))
   .join(', ');
+const SETTINGS = { parts: [STRATEGY], stage: 'aggregate' } as const;
 
 const EXAMPLE = `
 Examples:
@@ -96,7 +98,7 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
       'fewest good updates that make a global model (default: 1; all of --reported, --clients or --manifest)',
       integerOption({ min: 1 }),
     );
-  return addStrategyOptions(command)
+  return addSettings(command, SETTINGS)
     .option(
       '--state-in <h5>',
       "the server optimizer's state that belongs to --parent (default: that of a first round)",
@@ -108,24 +110,37 @@ export function aggregateCommand({ reporter, signal }: ProgramContext): Command 
       '--dp-noise-file <json>',
       'privacy: where the secret key of the noise lies, and how often it was drawn (default: noise-key.json beside --out)',
     )
-    .option('--seed <number>', 'of --dp-noise-source seed', integerOption(), 0)
+    .addOption(settingOption(settingOf(SEED, 'seed'), { stage: 'aggregate' }))
     .addHelpText('after', EXAMPLE)
     .action(async (files: string[], flags: Flags) => {
-      const result = await run(files, flags, { reporter, signal });
+      const asked = askedByFlags(command, SETTINGS);
+      const result = await run(files, { flags, asked }, { reporter, signal });
       reporter.close();
       tellResult(result);
     });
 }
 
+/** What the command line gives: options of the aggregation alone, and settings. */
+interface Asked {
+  readonly flags: Flags;
+  readonly asked: AskedSettings;
+}
+
 type Context = Pick<ProgramContext, 'reporter' | 'signal'>;
 
-async function run(files: readonly string[], flags: Flags, context: Context): Promise<AggregateResult> {
+async function run(
+  files: readonly string[],
+  { flags, asked }: Asked,
+  context: Context,
+): Promise<AggregateResult> {
   const { dir: directory, group, groups, out: saveFile, parent, round, manifest } = flags;
-  const { reported, seed, stateIn, stateOut } = flags;
+  const { reported, stateIn, stateOut } = flags;
+  const strategy = strategySettings(asked);
+  const { seed } = completeSettings([SEED], { ...asked, given: { seed: flags.seed } });
   // An empty list is that of a template that nobody filled in: all clients.
   const selected = flags.clients?.length === 0 ? undefined : flags.clients;
-  const privacy = participation(flags);
-  const level = { saveFile, parent, round, strategy: strategyOf(flags), ...context };
+  const privacy = participation(flags, { strategy, named: asked.named });
+  const level = { saveFile, parent, round, strategy, ...context };
   // A group has some of the clients: how many, nothing tells.
   const minUpdates = flags.minUpdates ?? 1;
   if (group !== undefined && (stateIn !== undefined || stateOut !== undefined)) {
@@ -166,9 +181,12 @@ async function run(files: readonly string[], flags: Flags, context: Context): Pr
 }
 
 /** Clients selected in a round and in all: what noise is shared among, and what privacy is reckoned with. */
-function participation(flags: Flags): Pick<AggregateOptions, 'participants' | 'population' | 'noiseFile'> {
-  const { dpClip, dpParticipants: participants, dpPopulation: population, dpNoiseFile: noiseFile } = flags;
-  if (dpClip === undefined) {
+function participation(
+  flags: Flags,
+  { strategy, named }: { readonly strategy: StrategySettings; readonly named: Naming },
+): Pick<AggregateOptions, 'participants' | 'population' | 'noiseFile'> {
+  const { dpParticipants: participants, dpPopulation: population, dpNoiseFile: noiseFile } = flags;
+  if (strategy.privacy === undefined) {
     if (participants === undefined && population === undefined && noiseFile === undefined) return {};
     throw new UsageError(
       '--dp-participants, --dp-population and --dp-noise-file go with --dp-clip and --dp-noise alone.',
@@ -177,7 +195,7 @@ function participation(flags: Flags): Pick<AggregateOptions, 'participants' | 'p
   if (participants === undefined || population === undefined) {
     throw new UsageError('Differential privacy takes --dp-participants and --dp-population too.');
   }
-  checkClients(strategyOf(flags), { selected: participants, clients: population });
+  checkClients(strategy, { selected: participants, clients: population }, named);
   if (participants <= population) return { participants, population, noiseFile };
   throw new UsageError(
     `--dp-participants ${participants} cannot be selected from --dp-population ${population}.`,

@@ -1,37 +1,34 @@
 /** `fedbatch doctor`: which engines work on this machine, and how fast. */
 import { styleText } from 'node:util';
 import { Command } from 'commander';
-import {
-  backendOption,
-  choiceOf,
-  type EngineFlags,
-  engineOption,
-  threadsOption,
-} from '../lib/cli/engine-options.js';
+import { threadsOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { addSettings, askedByFlags, type CommandSettings } from '../lib/settings/options.js';
+import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
 import { examine } from './examine.js';
 import { formatFindings } from './report.js';
 
-interface DoctorFlags extends EngineFlags {
+interface DoctorFlags {
   readonly quick?: true;
   readonly json?: true;
   readonly threads: number;
 }
+
+const SETTINGS: CommandSettings = { parts: [ENGINE], stage: 'doctor', hasTitles: false };
 
 /** Training time that is measured per backend. */
 const MEASURE_SECONDS = 2;
 
 /** Prints what it found to stdout; ends with exit code 2 where no engine works, or not the one that was asked for. */
 export function doctorCommand(context: ProgramContext): Command {
-  return new Command('doctor')
+  const command = new Command('doctor')
     .description(
       'show which engines and backends work on this machine, how fast they are, and what to install',
     )
     .option('--quick', 'only try whether they work, without measuring')
     .option('--json', 'print the findings as JSON')
-    .addOption(engineOption())
-    .addOption(backendOption())
-    .addOption(threadsOption())
+    .addOption(threadsOption());
+  return addSettings(command, SETTINGS)
     .addHelpText(
       'after',
       `
@@ -44,7 +41,7 @@ Examples:
     )
     .action(async (flags: DoctorFlags) => {
       const { quick = false, json = false, threads } = flags;
-      const choice = choiceOf(flags);
+      const choice = engineAsked(askedByFlags(command, SETTINGS));
       const { findings, refusal } = await examine(
         { choice, threads, measureSeconds: quick ? 0 : MEASURE_SECONDS },
         context,

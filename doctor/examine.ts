@@ -3,7 +3,6 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { EngineUnavailableError } from '../lib/engine/engine.js';
-import { type EngineChoice, enginesOf } from '../lib/engine/engine-choice.js';
 import {
   BACKEND_REGISTRY,
   backendTitle,
@@ -15,6 +14,7 @@ import {
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { type TrialResult, trialInChild } from '../lib/engine/trial-process.js';
 import type { BackendFinding, Findings, Machine } from '../lib/formats/results.js';
+import { type EngineChoice, enginesOf } from '../lib/settings/engine-choice.js';
 import { availableCores, cgroupCpuLimit, hasNvidiaDriver, nvidiaGpuNames } from '../lib/system/hardware.js';
 
 /** How to examine. */

@@ -1,14 +1,7 @@
 /** `fedbatch evaluate`: arguments of the accuracy test. */
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
-import {
-  backendOption,
-  choiceOf,
-  type EngineFlags,
-  engineOption,
-  threadsOption,
-} from '../lib/cli/engine-options.js';
-import { integerOption, numberOption } from '../lib/cli/options.js';
+import { integerOption, numberOption, threadsOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { leaveResult } from '../lib/cli/result.js';
 import { ThresholdError } from '../lib/core/errors.js';
@@ -16,8 +9,10 @@ import type { AccuracyReport } from '../lib/engine/accuracy.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { compactJson } from '../lib/formats/files/json-document.js';
 import type { EvaluateResult, EvaluateResults } from '../lib/formats/results.js';
+import { addSettings, askedByFlags, type CommandSettings } from '../lib/settings/options.js';
+import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
 
-interface EvaluateFlags extends EngineFlags {
+interface EvaluateFlags {
   readonly model: readonly [string, ...string[]];
   readonly data?: string;
   readonly batch: number;
@@ -26,9 +21,11 @@ interface EvaluateFlags extends EngineFlags {
   readonly threads: number;
 }
 
+const SETTINGS: CommandSettings = { parts: [ENGINE], stage: 'evaluate', hasTitles: false };
+
 /** Tests a model or several, writes accuracy.json, and ends with exit code 4 below `--min-accuracy`. */
 export function evaluateCommand(context: ProgramContext): Command {
-  return new Command('evaluate')
+  const command = new Command('evaluate')
     .description('Test the accuracy of a model on held-out examples.')
     .requiredOption('--model <h5...>', 'the model; of several each is tested, and the report is a list')
     .option(
@@ -42,9 +39,8 @@ export function evaluateCommand(context: ProgramContext): Command {
       numberOption({ min: 0, max: 1 }),
     )
     .option('--out <json>', 'where the report goes (default: accuracy.json beside the first model)')
-    .addOption(engineOption())
-    .addOption(backendOption())
-    .addOption(threadsOption())
+    .addOption(threadsOption());
+  return addSettings(command, SETTINGS)
     .addHelpText(
       'after',
       `
@@ -53,13 +49,14 @@ Example:
     )
     .action(async (flags: EvaluateFlags) => {
       const { model: models, batch: batchSize, threads, minAccuracy } = flags;
+      const engine = engineAsked(askedByFlags(command, SETTINGS));
       const volume = dirname(models[0]);
       const data = flags.data ?? join(volume, 'data', 'test.npz');
       const reports: AccuracyReport[] = [];
       // Loaded once the arguments are right: help and refusals are quick.
       const { evaluate } = await import('./evaluate.js');
       for (const model of models) {
-        reports.push(await evaluate({ model, data, batchSize, engine: choiceOf(flags), threads }, context));
+        reports.push(await evaluate({ model, data, batchSize, engine, threads }, context));
       }
       const path = flags.out ?? join(volume, 'accuracy.json');
       const content = reports.length > 1 ? reports : reports[0];

@@ -2,7 +2,6 @@
 import type { ProgramContext } from '../lib/cli/program.js';
 import { type AccuracyReport, judge, summarise, tallyJudgements } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
-import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
@@ -13,6 +12,7 @@ import { sessionOf } from '../lib/model/model-error.js';
 import { fitScale, requireFit } from '../lib/model/model-input.js';
 import { classCount } from '../lib/model/parameters.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
+import type { EngineChoice } from '../lib/settings/engine-choice.js';
 
 /** What to test on what. */
 interface EvaluateOptions {

@@ -1,38 +1,40 @@
 /** The settings of a run on a cluster, whoever runs it there: as on this machine, but that the data lie in the cluster. */
-import { partitionOf } from '../lib/cli/partition-options.js';
 import { UsageError } from '../lib/core/errors.js';
 import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
-import type { RunSettings } from '../lib/formats/run-record.js';
-import { DEFAULT_CLIENTS } from '../pipeline/number-of-clients.js';
-import { DATASET_NAMES } from '../pipeline/settings.js';
-import { type SettingsFlags, settingsOf } from '../pipeline/settings-options.js';
+import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
+import type { CommandSettings } from '../lib/settings/options.js';
+import { DATASET_NAMES } from '../lib/settings/parts/data.js';
+import { SIMULATION } from '../lib/settings/parts/federation.js';
+import { PARTITION, SCHEME } from '../lib/settings/parts/partition.js';
+import { runSettings } from '../lib/settings/run-settings.js';
+import { ALL_PARTS, type RunSettings } from '../lib/settings/table.js';
 import type { Values } from './manifests/placeholders.js';
 
-/** What `--data` takes. */
-export const DATASET_HELP = `dataset: one of ${DATASET_NAMES.join(', ')}, or the path of an npz in the containers, e.g. /mnt/mine.npz`;
+/** What a run on a cluster takes: clients are pods there, so that there is nothing to simulate. */
+export const CLUSTER_SETTINGS: CommandSettings = {
+  parts: ALL_PARTS.filter((part) => part !== SIMULATION),
+  help: {
+    'dataset.name': `dataset: one of ${DATASET_NAMES.join(', ')}, or the path of an npz in the containers, e.g. /mnt/mine.npz`,
+  },
+};
 
-/** @throws {UsageError} when options contradict each other, or ask for something of this machine */
-export function clusterSettings(flags: SettingsFlags): RunSettings {
-  return settingsOf(flags, { clients: numberOfClients(flags), dataset: datasetOf(flags.data) });
-}
-
-/** @throws {UsageError} when only the data tell it, which lie where this program is not */
-function numberOfClients(flags: SettingsFlags): number {
-  const partition = partitionOf(flags);
-  if (flags.clients !== undefined || !clientsFollowFromData(partition))
-    return flags.clients ?? DEFAULT_CLIENTS;
+/** @throws {UsageError} when settings contradict each other, or ask for something of this machine */
+export function clusterSettings(asked: AskedSettings): RunSettings {
+  const { given, named } = asked;
+  const { partition } = completeSettings([PARTITION], asked).federation;
+  if (given['federation.clients'] === undefined && clientsFollowFromData(partition)) {
+    throw new UsageError(
+      `With ${named(SCHEME)} ${partition.scheme} the number of clients follows from the data, which lie in the cluster: ` +
+        `give it with ${named('federation.clients')}.`,
+    );
+  }
+  const settings = runSettings(asked);
+  const { name } = settings.dataset;
+  // Any other path means something on this machine alone.
+  if (DATASET_NAMES.includes(name) || name.startsWith('/mnt/')) return settings;
   throw new UsageError(
-    `With --partition ${partition.scheme} the number of clients follows from the data, which lie in the cluster: ` +
-      'give it with --clients.',
-  );
-}
-
-/** @throws {UsageError} for a path that means something on this machine alone */
-function datasetOf(data: string): string {
-  if (DATASET_NAMES.includes(data) || data.startsWith('/mnt/')) return data;
-  throw new UsageError(
-    `--data ${data}: expected one of ${DATASET_NAMES.join(', ')}, or a path below /mnt, where the pods see the volume. ` +
-      'A file of this machine is copied there with k8s/9999-busybox.yaml and kubectl cp.',
+    `${named('dataset.name')} ${name}: expected one of ${DATASET_NAMES.join(', ')}, or a path below /mnt, where the pods ` +
+      'see the volume. A file of this machine is copied there with k8s/9999-busybox.yaml and kubectl cp.',
   );
 }
 

@@ -2,11 +2,13 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { ProgramContext } from '../lib/cli/program.js';
-import { namedScale } from '../lib/cli/scale-option.js';
 import { UsageError } from '../lib/core/errors.js';
-import { formatScale } from '../lib/federation/pixel-scale.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { addSettingsOptions, type SettingsFlags } from '../pipeline/settings-options.js';
+import type { AskedSettings, GivenSettings } from '../lib/settings/complete.js';
+import { addSettings, askedByFlags, parseOption } from '../lib/settings/options.js';
+import { toleranceAsked } from '../lib/settings/run-settings.js';
+import type { Setting } from '../lib/settings/setting.js';
+import { SETTINGS } from '../lib/settings/table.js';
 import {
   isWorkflow,
   renderWorkflow,
@@ -14,15 +16,14 @@ import {
   type WorkflowFile,
   type WorkflowName,
 } from '../workflows/render-workflow.js';
-import { clusterSettings, DATASET_HELP, trainerThreads } from './cluster-settings.js';
+import { CLUSTER_SETTINGS, clusterSettings, trainerThreads } from './cluster-settings.js';
 import { toJson, toYaml } from './manifests/manifest-text.js';
 import type { PlaceholderName, Values } from './manifests/placeholders.js';
 import { render, templateNamed } from './manifests/render.js';
 import { addTemplateOptions, type TemplateFlags, templateValuesOf } from './manifests/template-options.js';
 import { TEMPLATE_NAMES } from './manifests/templates.js';
 
-interface RenderFlags extends TemplateFlags, Omit<SettingsFlags, 'engine'> {
-  readonly engine: SettingsFlags['engine'] | WorkflowName;
+interface RenderFlags extends TemplateFlags {
   readonly target?: WorkflowName;
   readonly nfsClusterIp?: string;
   readonly out?: string;
@@ -30,21 +31,8 @@ interface RenderFlags extends TemplateFlags, Omit<SettingsFlags, 'engine'> {
 }
 
 /** Settings that the templates have a placeholder for. */
-const PLACEHOLDERS_OF = {
-  clients: 'WORKER_NUMBER',
-  epochs: 'EPOCH',
-  batch: 'BATCH',
-  data: 'DATASET',
-  scale: 'SCALE',
-  model: 'MODEL',
-  seed: 'SEED',
-} as const satisfies Readonly<Partial<Record<keyof SettingsFlags, PlaceholderName>>>;
-
-/** Options that are no settings. */
-const OTHERS: readonly string[] = [
-  ...['target', 'set', 'imagePrefix', 'tag', 'gpu', 'storageClass', 'namespace', 'queue'],
-  ...['nfsClusterIp', 'out', 'json'],
-];
+const OF_TEMPLATES = SETTINGS.filter((each): each is OfTemplate => each.placeholder !== undefined);
+type OfTemplate = Setting & { readonly placeholder: PlaceholderName };
 
 const EXAMPLES = `
 Examples:
@@ -73,19 +61,20 @@ export function renderCommand({ reporter }: ProgramContext): Command {
       ),
     )
     .option('--nfs-cluster-ip <ip>', 'NFS_CLUSTER_IP: address of the service fedbatch-nfs');
-  addTemplateOptions(addSettingsOptions(command, DATASET_HELP));
+  addTemplateOptions(addSettings(command, CLUSTER_SETTINGS).optionsGroup('Manifests:'));
   allowTargetAsEngine(command);
   return command
     .option('--out <dir>', 'write one file for each template, and a kustomization.yaml, instead of printing')
     .option('--json', 'as JSON instead of YAML')
     .addHelpText('after', EXAMPLES)
-    .action(async (names: string[], flags: RenderFlags, self: Command) => {
+    .action(async (names: string[], flags: RenderFlags) => {
       const { namespace, queue, out: output, json = false } = flags;
-      const target = targetOf(flags);
+      const asked = askedByFlags(command, CLUSTER_SETTINGS);
+      const target = flags.target ?? engineAsTarget(asked);
       if (target === undefined) {
-        refuseOtherSettings(self);
+        refuseOtherSettings(asked);
         const values = templateValuesOf(flags, {
-          ...placeholderValues(flags, self),
+          ...placeholderValues(asked.given),
           NFS_CLUSTER_IP: flags.nfsClusterIp,
         });
         const rendered = render({ templates: names.map(templateNamed), values, namespace, queue });
@@ -93,15 +82,16 @@ export function renderCommand({ reporter }: ProgramContext): Command {
       }
       if (names.length > 0)
         throw new UsageError('--target makes the whole job: it takes no names of templates.');
-      if (target === flags.engine) reporter.warn(`--engine ${target} is now --target ${target}.`);
+      if (flags.target === undefined) reporter.warn(`--engine ${target} is now --target ${target}.`);
+      refuseTolerance(target, asked);
       const values = templateValuesOf(flags);
-      takeFromPlaceholders(self, values);
-      refuseTolerance(target, self);
-      const given = self.opts<RenderFlags>();
-      const engine = isWorkflow(given.engine) ? 'auto' : given.engine;
+      const { 'engine.name': engine, ...others } = { ...asked.given, ...givenByPlaceholders(values) };
+      const given = engineAsTarget(asked) === undefined ? { ...others, 'engine.name': engine } : others;
+      const { quorum } = toleranceAsked(asked);
+      const settings = clusterSettings({ ...asked, given });
       const files = renderWorkflow(target, {
-        ...{ values, namespace, queue, quorum: given.quorum, threads: trainerThreads(values) },
-        settings: clusterSettings({ ...given, engine }),
+        ...{ settings, values, namespace, queue, quorum, threads: trainerThreads(values) },
+        named: asked.named,
       });
       await deliver(files, { reporter, output, json });
     });
@@ -113,62 +103,49 @@ function allowTargetAsEngine(command: Command): void {
   engine?.choices([...(engine.argChoices ?? []), ...WORKFLOW_NAMES]);
 }
 
-function targetOf({ target, engine }: RenderFlags): WorkflowName | undefined {
-  return target ?? (isWorkflow(engine) ? engine : undefined);
+function engineAsTarget({ given }: AskedSettings): WorkflowName | undefined {
+  const engine = `${given['engine.name']}`;
+  return isWorkflow(engine) ? engine : undefined;
 }
 
-const isGiven = (command: Command, name: string) => command.getOptionValueSource(name) === 'cli';
-
 /** The values of placeholders that are given as settings. */
-function placeholderValues(
-  flags: RenderFlags,
-  command: Command,
-): Readonly<Partial<Record<PlaceholderName, string>>> {
-  const scale = namedScale(flags.scale).scale;
-  const texts = { ...flags, scale: scale === undefined ? 'auto' : formatScale(scale) };
-  const given = Object.entries(PLACEHOLDERS_OF).filter(([name]) => isGiven(command, name));
+function placeholderValues(given: GivenSettings): Readonly<Partial<Record<PlaceholderName, string>>> {
   return Object.fromEntries(
-    given.map(([name, placeholder]) => [placeholder, `${texts[name as keyof typeof PLACEHOLDERS_OF]}`]),
+    OF_TEMPLATES.flatMap(({ place, placeholder }) =>
+      given[place] === undefined ? [] : [[placeholder, `${given[place]}`]],
+    ),
   );
 }
 
 /** The other way round: what `--set` gives of a setting is the setting. */
-function takeFromPlaceholders(command: Command, values: Values): void {
-  for (const [name, placeholder] of Object.entries(PLACEHOLDERS_OF)) {
-    const value = values[placeholder];
-    if (value === undefined) continue;
-    const option = command.options.find((each) => each.attributeName() === name);
-    command.setOptionValueWithSource(
-      name,
-      option?.parseArg ? option.parseArg(value, undefined) : value,
-      'cli',
-    );
-  }
+function givenByPlaceholders(values: Values): GivenSettings {
+  return Object.fromEntries(
+    OF_TEMPLATES.flatMap(({ place, type, placeholder }) => {
+      const value = values[placeholder];
+      return value === undefined ? [] : [[place, parseOption(type, value)]];
+    }),
+  );
 }
 
 /** @throws {UsageError} when a setting is given that no template has a place for */
-function refuseOtherSettings(command: Command): void {
-  const known = [...OTHERS, ...Object.keys(PLACEHOLDERS_OF)];
-  const other = command.options.find((option) => {
-    const name = option.attributeName();
-    return isGiven(command, name) && !known.includes(name);
-  });
+function refuseOtherSettings({ given, named }: AskedSettings): void {
+  const other = Object.keys(given).find((place) => !OF_TEMPLATES.some((each) => each.place === place));
   if (other === undefined) return;
   throw new UsageError(
-    `${other.long} goes with --target only: the manifests of k8s/ are those of one round.`,
+    `${named(other)} goes with --target only: the manifests of k8s/ are those of one round.`,
   );
 }
 
 /** @throws {UsageError} when a tolerance is given that a workflow has rules of its own for */
-function refuseTolerance(target: WorkflowName, command: Command): void {
-  if (isGiven(command, 'retries')) {
+function refuseTolerance(target: WorkflowName, { given, named }: AskedSettings): void {
+  if (given['tolerance.retries'] !== undefined) {
     throw new UsageError(
-      `--retries does not go with --target ${target}, whose own rules say how often a pod is tried again.`,
+      `${named('tolerance.retries')} does not go with --target ${target}, whose own rules say how often a pod is tried again.`,
     );
   }
-  if (isGiven(command, 'roundDeadline')) {
+  if (given['tolerance.roundDeadline'] !== undefined) {
     throw new UsageError(
-      `--round-deadline does not go with --target ${target}: --set DEADLINE_SECONDS=<seconds> ends a training there.`,
+      `${named('tolerance.roundDeadline')} does not go with --target ${target}: --set DEADLINE_SECONDS=<seconds> ends a training there.`,
     );
   }
 }

@@ -19,13 +19,13 @@
 import { isMainThread } from 'node:worker_threads';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Engine } from '../lib/engine/engine.js';
-import { type EngineChoice, engineChoice } from '../lib/engine/engine-choice.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import type { Model, ModelDescription } from '../lib/model/model-description.js';
 import type { ModelName } from '../lib/model/model-zoo.js';
+import { type EngineChoice, engineChoice } from '../lib/settings/engine-choice.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { newModel } from '../trainer/initial-model.js';
 
@@ -42,7 +42,6 @@ export {
   type TrainingSettings,
   type TrainingStart,
 } from '../lib/engine/engine.js';
-export type { BackendName, EngineChoice, EngineName } from '../lib/engine/engine-choice.js';
 export {
   type LocalTrainingOptions,
   type LocalTrainingProgress,
@@ -57,6 +56,7 @@ export type { Model, ModelDescription } from '../lib/model/model-description.js'
 export { ModelError } from '../lib/model/model-error.js';
 export { batchImages } from '../lib/model/model-input.js';
 export { MODEL_NAMES, type ModelName } from '../lib/model/model-zoo.js';
+export type { BackendName, EngineChoice, EngineName } from '../lib/settings/engine-choice.js';
 
 /** Which engine is wanted, for what. */
 export interface OpenEngineOptions {

@@ -55,11 +55,11 @@ export {
   type ClientRecord,
   type RoundRecord,
   type RunRecord,
-  type RunSettings,
   readRoundRecord,
   readRunRecord,
 } from '../lib/formats/run-record.js';
 export { type ClientPlace, type RoundPaths, type VolumePaths, volumePaths } from '../lib/formats/volume.js';
+export type { RunSettings } from '../lib/settings/table.js';
 export type { ReportedAccuracy, RunRecords, RunState, Session } from '../report/records.js';
 
 /**

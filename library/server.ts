@@ -15,9 +15,9 @@
  * @module
  */
 import type { RequestListener } from 'node:http';
-import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import type { PixelScale } from '../lib/federation/pixel-scale.js';
 import type { Reporter } from '../lib/observability/events.js';
+import type { EngineChoice } from '../lib/settings/engine-choice.js';
 import { createApp as createWholeApp } from '../server/app.js';
 import { listen as listenAt, type RunningServer } from '../server/listen.js';
 import type { BatchingLimits } from '../server/models/batching.js';
@@ -26,7 +26,6 @@ import type { Predictor } from '../server/models/predictor.js';
 import { call, reporterOf } from './call.js';
 
 export { ExitCode, FedbatchError, UsageError } from '../lib/core/errors.js';
-export type { BackendName, EngineChoice, EngineName } from '../lib/engine/engine-choice.js';
 export type { PixelScale } from '../lib/federation/pixel-scale.js';
 export type { Confusion } from '../lib/formats/confusions.js';
 export type {
@@ -36,6 +35,7 @@ export type {
   Reporter,
   RoundEvent,
 } from '../lib/observability/events.js';
+export type { BackendName, EngineChoice, EngineName } from '../lib/settings/engine-choice.js';
 export type { RunningServer } from '../server/listen.js';
 export type { BatchingLimits } from '../server/models/batching.js';
 export type {

@@ -4,7 +4,7 @@ import { imageShape } from '../lib/federation/examples.js';
 import { DEFAULT_TEST_FRACTION, dealDataset } from '../lib/federation/partition/deal-dataset.js';
 import { requireChannels, scaleOf } from '../lib/federation/pixel-scale.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
-import type { RunSettings } from '../lib/formats/run-record.js';
+import type { RunSettings } from '../lib/settings/table.js';
 
 /**
  * Reads the dataset and deals its examples as the splitter will.

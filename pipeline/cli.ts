@@ -1,26 +1,25 @@
 /** `fedbatch run`: the whole job with one command. */
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { choiceOf } from '../lib/cli/engine-options.js';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
-import { partitionOf } from '../lib/cli/partition-options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { UsageError } from '../lib/core/errors.js';
-import type { RunSettings } from '../lib/formats/run-record.js';
-import { toleranceOf } from './federation-options.js';
+import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
+import { addSettings, askedByFlags, MOST_USED } from '../lib/settings/options.js';
+import { DATASET_NAMES } from '../lib/settings/parts/data.js';
+import { PARTITION } from '../lib/settings/parts/partition.js';
+import { runSettings, toleranceAsked } from '../lib/settings/run-settings.js';
+import { ALL_PARTS, type RunSettings } from '../lib/settings/table.js';
 import { numberOfClients } from './number-of-clients.js';
 import { openTrainingPipe } from './piped/training-pipe.js';
 import { missedAccuracy } from './run-failure.js';
-import { DATASET_NAMES } from './settings.js';
-import { addSettingsOptions, type SettingsFlags, settingsOf } from './settings-options.js';
 
 /** Who trains the clients: processes of this machine, or an external trainer that reads tasks from stdout and answers on stdin. */
 const TRAINERS = ['processes', 'pipe'] as const;
 type Trainers = (typeof TRAINERS)[number];
 
-interface RunFlags extends SettingsFlags {
-  readonly simulate?: true;
+interface RunFlags {
   readonly trainers: Trainers;
   readonly volume?: string;
   readonly jobs?: number;
@@ -32,6 +31,8 @@ interface RunFlags extends SettingsFlags {
   readonly json?: true;
   readonly fresh?: true;
 }
+
+const SETTINGS = { parts: ALL_PARTS } as const;
 
 const EXAMPLES = `
 Examples:
@@ -48,13 +49,12 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
   const command = new Command('run').description(
     'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
   );
-  return addSettingsOptions(command, `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`)
-    .option(
-      '--simulate',
-      'clients as data, not processes: for thousands of them on one machine; the same models, but no update files',
+  return addSettings(command, SETTINGS)
+    .addOption(
+      new Option('--serve', 'serve the model on a web page afterwards, until Ctrl-C').helpGroup(MOST_USED),
     )
+    .optionsGroup('Machine:')
     .addOption(trainersOption())
-    .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
     .option(
       '--jobs <count>',
       'trainers side by side, with --simulate workers (default: as many as the cores have room for)',
@@ -65,23 +65,25 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
       'threads of each trainer (default: so that all clients are done soonest; with --simulate 1)',
       integerOption({ min: 1, max: MAX_THREADS }),
     )
+    .optionsGroup('Volume and result:')
+    .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
+    .option('--fresh', 'start over: remove the files of the run that lies in the volume')
     .option(
       '--min-accuracy <share>',
       'end with exit code 4 below this accuracy',
       numberOption({ min: 0, max: 1 }),
     )
-    .option('--serve', 'serve the model on a web page afterwards, until Ctrl-C')
-    .option('--host <address>', 'address that the page listens on', '127.0.0.1')
-    .option('--port <number>', 'port of the page', integerOption({ min: 0, max: 65535 }), 5000)
     .option('--json', 'print one JSON line on stdout at the end, everything else on stderr')
-    .option('--fresh', 'start over: remove the files of the run that lies in the volume')
+    .option('--host <address>', 'address that the page of --serve listens on', '127.0.0.1')
+    .option('--port <number>', 'port of the page', integerOption({ min: 0, max: 65535 }), 5000)
     .addHelpText('after', EXAMPLES)
-    .action(async (flags: RunFlags, command: Command) => {
+    .action(async (flags: RunFlags) => {
       const context = { reporter, signal };
       const { runJob } = await import('./run.js');
       const { jsonLine, summary } = await import('./summary.js');
       const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
-      const settings = await localSettingsOf(flags);
+      const asked = askedByFlags(command, SETTINGS);
+      const settings = await localSettings(flags, asked);
       const trainers = flags.trainers === 'pipe' ? openTrainingPipe(process) : undefined;
       const result = await runJob(
         {
@@ -90,8 +92,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
           ...(jobs === undefined ? {} : { jobs }),
           ...(threads === undefined ? {} : { threads }),
           fresh,
-          quorum: flags.quorum,
-          tolerance: toleranceOf(flags),
+          ...toleranceAsked(asked),
+          named: asked.named,
           minAccuracy,
           ...(trainers === undefined ? {} : { trainers }),
           version: packageVersion(),
@@ -112,7 +114,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
         const onReady = (address: string) => print(`page    ${address}  (Ctrl-C stops it)`);
         const model = `${result.volume}/aggregated-model.h5`;
         await startServer(
-          { model, host, port, portIsExplicit, engine: choiceOf(flags) },
+          { model, host, port, portIsExplicit, engine: settings.engine },
           { ...context, onReady },
         );
       }
@@ -129,26 +131,31 @@ function trainersOption(): Option {
 }
 
 /** @throws {UsageError} when options contradict each other */
-async function localSettingsOf(flags: RunFlags): Promise<RunSettings> {
-  if (flags.simulate && flags.roundDeadline !== undefined) {
+async function localSettings({ trainers }: RunFlags, asked: AskedSettings): Promise<RunSettings> {
+  const { given, named } = asked;
+  const { partition } = completeSettings([PARTITION], asked).federation;
+  const isSimulated = given['federation.simulate'] === true;
+  const deadline = given['tolerance.roundDeadline'];
+  if (trainers === 'pipe' && (isSimulated || deadline !== undefined)) {
+    // Nobody can stop a training that runs elsewhere: what is late would still write its update.
+    const other = isSimulated ? 'federation.simulate' : 'tolerance.roundDeadline';
     throw new UsageError(
-      `--round-deadline ${flags.roundDeadline} does not go with --simulate, whose clients are never late.`,
+      `${named(other)} does not go with --trainers pipe, where somebody else runs the trainers.`,
     );
   }
-  if (flags.trainers === 'pipe') refuseWithPipe(flags);
-  const { data } = flags;
-  const clients = await numberOfClients({ data, partition: partitionOf(flags), asked: flags.clients });
-  const dataset = DATASET_NAMES.includes(data) ? data : resolve(data);
-  const settings = settingsOf(flags, { clients, dataset });
-  const { federation } = settings;
-  return { ...settings, federation: { ...federation, ...(flags.simulate ? { simulate: true } : {}) } };
-}
-
-/** Nobody can stop a training that runs elsewhere: what is late would still write its update. */
-function refuseWithPipe({ simulate, roundDeadline }: RunFlags): void {
-  const other = simulate ? '--simulate' : roundDeadline === undefined ? undefined : '--round-deadline';
-  if (other === undefined) return;
-  throw new UsageError(`${other} does not go with --trainers pipe, where somebody else runs the trainers.`);
+  if (isSimulated && deadline !== undefined) {
+    throw new UsageError(
+      `${named('tolerance.roundDeadline')} ${deadline} does not go with ${named('federation.simulate')}, whose clients ` +
+        'are never late.',
+    );
+  }
+  const data = `${given['dataset.name'] ?? 'digits'}`;
+  const clients = given['federation.clients'] as number | undefined;
+  const found = {
+    'dataset.name': DATASET_NAMES.includes(data) ? data : resolve(data),
+    'federation.clients': await numberOfClients({ data, partition, asked: clients, named }),
+  };
+  return runSettings({ given: { ...given, ...found }, named });
 }
 
 if (isMain(import.meta.url)) await runProgram(runCommand, process.argv.slice(2));

@@ -1,8 +1,9 @@
 /** What the stages of a run on this machine share. */
-import type { RunSettings } from '../lib/formats/run-record.js';
+
 import type { VolumePaths } from '../lib/formats/volume.js';
 import { formatSeconds } from '../lib/observability/format.js';
 import { NAME_WIDTH } from '../lib/observability/progress-line.js';
+import type { RunSettings } from '../lib/settings/table.js';
 import type { MetricsFile } from './metrics.js';
 import { type StageContext, type StageTask, stageName } from './stage-process.js';
 import type { Target } from './target.js';

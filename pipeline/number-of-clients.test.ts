@@ -4,18 +4,22 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { UsageError } from '../lib/core/errors.js';
-import { partitionSettings } from '../lib/federation/partition/settings.js';
 import { writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz } from '../lib/formats/data/npz.js';
+import { byFlag } from '../lib/settings/setting.js';
+import { ALL_PARTS } from '../lib/settings/table.js';
 import { numberedExamples } from '../test/datasets.js';
+import { partitionSettings } from '../test/partition-settings.js';
 import { runProgramFile } from '../test/programs.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { numberOfClients } from './number-of-clients.js';
 
-test('3 by default, else as asked for', async () => {
+const named = byFlag({ parts: ALL_PARTS });
+
+test('left to the default, else as asked for', async () => {
   const partition = partitionSettings('dirichlet');
-  assert.equal(await numberOfClients({ data: 'digits', partition, asked: undefined }), 3);
-  assert.equal(await numberOfClients({ data: 'digits', partition, asked: 7 }), 7);
+  assert.equal(await numberOfClients({ data: 'digits', partition, asked: undefined, named }), undefined);
+  assert.equal(await numberOfClients({ data: 'digits', partition, asked: 7, named }), 7);
 });
 
 test('by-key and given count the clients in the data, and a contradiction is refused with the numbers', async (t) => {
@@ -26,22 +30,25 @@ test('by-key and given count the clients in the data, and a contradiction is ref
   const twice = await temporaryDirectory(t);
   for (const client of [0, 1]) await writeShard(join(twice, `${client}.npz`), numberedExamples(3));
   for (const request of [byKey, { data: twice, partition: partitionSettings('given') }]) {
-    for (const asked of [undefined, 2]) assert.equal(await numberOfClients({ ...request, asked }), 2);
-    await assert.rejects(numberOfClients({ ...request, asked: 3 }), (error) => {
+    for (const asked of [undefined, 2]) assert.equal(await numberOfClients({ ...request, asked, named }), 2);
+    await assert.rejects(numberOfClients({ ...request, asked: 3, named }), (error) => {
       assert.ok(error instanceof UsageError);
       return /--clients 3 contradicts the data: .* tells of 2 clients\. Leave --clients out\.$/.test(
         error.message,
       );
     });
   }
-  const digits = numberOfClients({ ...byKey, data: 'digits', asked: undefined });
+  const digits = numberOfClients({ ...byKey, data: 'digits', asked: undefined, named });
   await assert.rejects(digits, /The dataset digits does not say whose its examples are/);
 });
 
 test('fedbatch run refuses what cannot be, before anything is written', async (t) => {
   const volume = join(await temporaryDirectory(t), 'volume');
   for (const [flags, message] of [
-    ['--partition dirichlet --alpha 0', /Expected --alpha to be a number above 0, found 0/],
+    [
+      '--partition dirichlet --alpha 0',
+      /'--alpha <alpha>' argument '0' is invalid\. Expected a number above 0, found "0"/,
+    ],
     ['--alpha 0.5', /--alpha 0\.5 belongs to --partition dirichlet or quantity-skew, not to iid/],
     ['--partition by-key', /--partition by-key needs --key/],
   ] as const) {

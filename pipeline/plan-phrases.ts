@@ -1,10 +1,9 @@
 /** A run's plan in a few phrases, for the line that it opens with. */
-import { describeLocalWork } from '../lib/federation/local-work.js';
+import { describeLocalWork, localWorkOf } from '../lib/federation/local-work.js';
 import { selectedCount } from '../lib/federation/participation.js';
 import { formatPrivacy, privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { FEDAVG, type StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
-import type { RunSettings } from '../lib/formats/run-record.js';
-import { localWork } from './commands/training-task.js';
+import type { RunSettings } from '../lib/settings/table.js';
 import { count } from './local-run.js';
 
 /** `10 clients`, `5 of them a round`, `2 rounds`, …: a phrase each. */
@@ -16,7 +15,7 @@ export function planPhrases(settings: RunSettings): readonly string[] {
     count(clients, 'client'),
     ...(selected < clients ? [`${selected} of them a round`] : []),
     count(rounds, 'round'),
-    describeLocalWork(localWork(training)),
+    describeLocalWork(localWorkOf(training)),
     `batch ${training.batch}`,
     `model ${model.name}`,
     `seed ${seed}`,

@@ -1,6 +1,7 @@
 /** Makes sure that an engine which was asked for works here, before a run begins. */
-import type { RunSettings } from '../lib/formats/run-record.js';
+
 import { settingArguments } from '../lib/settings/arguments.js';
+import type { RunSettings } from '../lib/settings/table.js';
 import { runStage, type StageContext } from './stage-process.js';
 
 /**

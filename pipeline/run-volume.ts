@@ -9,8 +9,10 @@ import { exists } from '../lib/formats/files/read-file.js';
 import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../lib/formats/run-record.js';
 import type { VolumePaths } from '../lib/formats/volume.js';
 import type { Reporter } from '../lib/observability/events.js';
+import { continuedSettings, settingsDifferences } from '../lib/settings/differences.js';
+import { DATASET_NAMES } from '../lib/settings/parts/data.js';
+import type { Naming } from '../lib/settings/setting.js';
 import { clearVolume } from './clear-volume.js';
-import { continuedSettings, DATASET_NAMES, settingsDifferences } from './settings.js';
 
 /** A volume that this process alone may write until it is released. */
 export interface RunVolume {
@@ -30,6 +32,8 @@ export interface OpenOptions {
   readonly requiresThreads: boolean;
   /** Start over: remove an earlier run. */
   readonly fresh: boolean;
+  /** What messages call a setting. */
+  readonly named: Naming;
   readonly reporter: Reporter;
 }
 
@@ -42,7 +46,7 @@ export interface OpenOptions {
  */
 export async function openRunVolume(options: OpenOptions): Promise<RunVolume> {
   const { paths, fresh } = options;
-  await refuseDataInside(paths, options.facts.settings.dataset.name);
+  await refuseDataInside(options);
   await refuseForeignDirectory(paths);
   const lock = await takeLock(join(paths.root, '.lock'));
   try {
@@ -85,9 +89,12 @@ async function readOwnRecord(paths: VolumePaths): Promise<RunRecord> {
   }
 }
 
-function refuseOtherRun(earlier: RunRecord, { paths, facts, requiresThreads, reporter }: OpenOptions): void {
+function refuseOtherRun(
+  earlier: RunRecord,
+  { paths, facts, requiresThreads, named, reporter }: OpenOptions,
+): void {
   const differences = [
-    ...settingsDifferences(earlier.settings, facts.settings),
+    ...settingsDifferences(earlier.settings, facts.settings, named),
     ...(requiresThreads && earlier.threads !== facts.threads
       ? [`--threads ${earlier.threads}, now ${facts.threads}`]
       : []),
@@ -107,13 +114,14 @@ function refuseOtherRun(earlier: RunRecord, { paths, facts, requiresThreads, rep
 }
 
 /** The run writes there, and --fresh removes: the user's dataset is no file to do that to. */
-async function refuseDataInside(paths: VolumePaths, dataset: string): Promise<void> {
+async function refuseDataInside({ paths, facts, named }: OpenOptions): Promise<void> {
+  const { name: dataset } = facts.settings.dataset;
   if (DATASET_NAMES.includes(dataset)) return;
   const root = await realpath(paths.root).catch(() => paths.root);
   const target = await realpath(dataset).catch(() => dataset);
   if (!isInside(paths.root, dataset) && !isInside(root, target)) return;
   throw new UsageError(
-    `--data ${dataset} lies inside of the volume ${paths.root}: choose another directory with --volume, or move it.`,
+    `${named('dataset.name')} ${dataset} lies inside of the volume ${paths.root}: choose another directory with --volume, or move it.`,
   );
 }
 

@@ -4,8 +4,10 @@ import { InterruptedError } from '../lib/core/errors.js';
 import { type Quorum, selectedCount } from '../lib/federation/participation.js';
 import { sha256OfDataset } from '../lib/formats/data/given-shards.js';
 import { readManifest } from '../lib/formats/manifest.js';
-import type { RunSettings } from '../lib/formats/run-record.js';
 import { type VolumePaths, volumePaths } from '../lib/formats/volume.js';
+import { DATASET_NAMES } from '../lib/settings/parts/data.js';
+import type { Naming } from '../lib/settings/setting.js';
+import type { RunSettings } from '../lib/settings/table.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { requirePossibleSplit } from './check-split.js';
 import { commandTarget } from './command-target.js';
@@ -20,8 +22,8 @@ import { reportStage } from './report-stage.js';
 import { requireEngine } from './require-engine.js';
 import { type FederationPlan, federatedAveraging } from './round-loop.js';
 import { failureOf, missedAccuracy, recordFailure } from './run-failure.js';
+import { runId } from './run-id.js';
 import { openRunVolume, type RunVolume, recordDataset } from './run-volume.js';
-import { DATASET_NAMES, runId } from './settings.js';
 import { type RunBefore, type Simulation, simulation } from './simulation/simulation.js';
 import { splitStage } from './split-stage.js';
 import { createStageClock, type StageClock, timedRunner } from './stage-clock.js';
@@ -48,6 +50,8 @@ interface RunOptions {
   /** Updates that a round needs; without it all selected clients have to report. */
   readonly quorum?: Quorum | undefined;
   readonly tolerance: Tolerance;
+  /** What messages call a setting. */
+  readonly named: Naming;
   /** An accuracy that the run has to reach: what misses it is on record as its failure. */
   readonly minAccuracy?: number | undefined;
   /** Somebody else who trains the clients; by default processes of this machine do. */
@@ -74,6 +78,7 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
       versions: { fedbatch: options.version, node: process.versions.node },
     },
     requiresThreads: options.threads !== undefined,
+    named: options.named,
     fresh: options.fresh,
     reporter: context.reporter,
   });

@@ -2,8 +2,8 @@
 import { createServer } from 'node:net';
 import { InterruptedError } from '../lib/core/errors.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
-import type { RunSettings } from '../lib/formats/run-record.js';
 import { settingArguments } from '../lib/settings/arguments.js';
+import type { RunSettings } from '../lib/settings/table.js';
 import { runStage, type StageContext } from './stage-process.js';
 
 /** What to serve, and where. */

@@ -1,20 +1,21 @@
 /** `fedbatch serve`: the web page and API of a trained model. */
 import { Command, Option } from 'commander';
-import { backendOption, choiceOf, type EngineFlags, engineOption } from '../lib/cli/engine-options.js';
-import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
+import { integerOption, MAX_THREADS, numberOption, scaleOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-option.js';
-import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
+import { namedScale, USUAL_SCALE } from '../lib/federation/pixel-scale.js';
+import { addSettings, askedByFlags, type CommandSettings } from '../lib/settings/options.js';
+import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
 import { type BatchingLimits, DEFAULT_BATCHING_LIMITS, defaultWorkers } from './models/batching.js';
 import type { ServeOptions } from './server.js';
 
-type ServeFlags = Omit<ServeOptions, 'engine' | 'batching' | 'scale'> &
-  EngineFlags & {
-    readonly scale?: GivenScale;
-    readonly maxBatch: number;
-    readonly batchTimeout: number;
-    readonly maxWaiting: number;
-  };
+type ServeFlags = Omit<ServeOptions, 'engine' | 'batching' | 'scale'> & {
+  readonly scale?: string;
+  readonly maxBatch: number;
+  readonly batchTimeout: number;
+  readonly maxWaiting: number;
+};
+
+const SETTINGS: CommandSettings = { parts: [ENGINE], stage: 'serve', hasTitles: false };
 
 const port = integerOption({ max: 65_535 });
 
@@ -36,9 +37,7 @@ export function serveCommand(context: ProgramContext): Command {
     .option('--samples <dir>', 'sample pictures (PNG) for the page; those of fedbatch by default');
   for (const option of [...modelOptions(), ...speedOptions(), ...securityOptions()])
     command.addOption(option);
-  return command
-    .addOption(engineOption())
-    .addOption(backendOption())
+  return addSettings(command, SETTINGS)
     .addHelpText(
       'after',
       `
@@ -48,18 +47,16 @@ Example:
 
 docs/SERVING.md describes the API, and what a server on a network needs.`,
     )
-    .action(
-      async ({ engine, backend, maxBatch, batchTimeout, maxWaiting, scale, ...options }: ServeFlags) => {
-        const batching: BatchingLimits = {
-          maxBatch,
-          batchTimeoutMs: batchTimeout,
-          maxWaitingImages: maxWaiting,
-        };
-        const choice = choiceOf({ engine, ...(backend === undefined ? {} : { backend }) });
-        const { serve } = await import('./server.js');
-        return serve({ ...options, ...namedScale(scale), batching, engine: choice }, context);
-      },
-    );
+    .action(async ({ maxBatch, batchTimeout, maxWaiting, scale, ...options }: ServeFlags) => {
+      const batching: BatchingLimits = {
+        maxBatch,
+        batchTimeoutMs: batchTimeout,
+        maxWaitingImages: maxWaiting,
+      };
+      const engine = engineAsked(askedByFlags(command, SETTINGS));
+      const { serve } = await import('./server.js');
+      return serve({ ...options, ...namedScale(scale), batching, engine }, context);
+    });
 }
 
 function modelOptions(): readonly Option[] {

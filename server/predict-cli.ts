@@ -1,9 +1,8 @@
 /** `fedbatch predict`: asks a server about a picture. */
 import { Command, Option } from 'commander';
-import { integerOption } from '../lib/cli/options.js';
+import { integerOption, scaleOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-option.js';
-import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
+import { namedScale, USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import type { PredictOptions } from './client/predict-image.js';
 
 /** The command. */
@@ -40,14 +39,12 @@ Examples:
   npx fedbatch predict --image samples/digit-7-a.png
   npx fedbatch predict --image samples/digit-7-a.png --protocol grpc --host serving.example --port 8500 --model mnist`,
     )
-    .action(
-      async ({ scale, ...options }: Omit<PredictOptions, 'scale'> & { readonly scale?: GivenScale }) => {
-        const { predictImage } = await import('./client/predict-image.js');
-        process.stdout.write(
-          `${JSON.stringify(await predictImage({ ...options, ...namedScale(scale) }, signal))}\n`,
-        );
-      },
-    );
+    .action(async ({ scale, ...options }: Omit<PredictOptions, 'scale'> & { readonly scale?: string }) => {
+      const { predictImage } = await import('./client/predict-image.js');
+      process.stdout.write(
+        `${JSON.stringify(await predictImage({ ...options, ...namedScale(scale) }, signal))}\n`,
+      );
+    });
 }
 
 if (isMain(import.meta.url)) await runProgram(predictCommand, process.argv.slice(2));

@@ -1,36 +1,25 @@
 /** The simulator as a program: started by `fedbatch run --simulate`, it answers requests until its stdin ends. */
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
-import {
-  backendOption,
-  choiceOf,
-  type EngineFlags,
-  engineOption,
-  threadsOption,
-} from '../lib/cli/engine-options.js';
-import { integerOption } from '../lib/cli/options.js';
+import { integerOption, threadsOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import {
-  addStrategyOptions,
-  checkTraining,
-  type StrategyFlags,
-  strategyOf,
-} from '../lib/cli/strategy-options.js';
-import {
-  addTrainingOptions,
-  localWorkOf,
-  optimizerOf,
-  type TrainingFlags,
-} from '../lib/cli/training-options.js';
 import { UsageError } from '../lib/core/errors.js';
+import { optimizerOf } from '../lib/engine/local-training.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import { type SimulatorRequest, simulatorRequestSchema } from '../lib/formats/simulation-messages.js';
+import { checkTraining } from '../lib/settings/checks.js';
+import { completeSettings } from '../lib/settings/complete.js';
+import { addSettings, askedByFlags } from '../lib/settings/options.js';
+import { SEED } from '../lib/settings/parts/data.js';
+import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
+import { STRATEGY } from '../lib/settings/parts/strategy.js';
+import { TRAINING } from '../lib/settings/parts/training.js';
+import { strategySettings, trainingFacts } from '../lib/settings/run-settings.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { openSimulator, type Simulator } from './simulator.js';
 
-interface SimulatorFlags extends EngineFlags, TrainingFlags, StrategyFlags {
+interface SimulatorFlags {
   readonly data: string;
-  readonly seed: number;
   readonly jobs: number;
   readonly threads: number;
   readonly dpNoiseFile?: string;
@@ -48,6 +37,8 @@ Requests, one JSON object a line, each answered by a line on stdout:
   {"request":"save","file":"<h5>","minUpdates":2}                 writes the global model that this came to
   {"request":"evaluate","model":"<h5>","file":"accuracy.json"}    tests a model on the held-out examples`;
 
+const SETTINGS = { parts: [SEED, ENGINE, TRAINING, STRATEGY], stage: 'simulate' } as const;
+
 /** The command of the simulator. */
 function simulatorCommand(context: ProgramContext): Command {
   const command = new Command('simulator')
@@ -55,29 +46,25 @@ function simulatorCommand(context: ProgramContext): Command {
       'Train virtual clients on a split made with --virtual; npx fedbatch run --simulate starts it.',
     )
     .requiredOption('--data <dir>', 'directory of the split');
-  return addStrategyOptions(addTrainingOptions(command))
+  return addSettings(command, SETTINGS)
     .option('--dp-noise-file <json>', 'privacy: where the secret key of the noise lies')
     .option('--volume <dir>', "the run's volume, for a strategy whose clients go on from earlier rounds")
-    .option('--seed <n>', 'seeds shuffling, dropout and noise', integerOption(), 0)
     .option('--jobs <count>', 'workers', integerOption({ min: 1 }), availableCores())
-    .addOption(engineOption())
-    .addOption(backendOption())
     .addOption(threadsOption('processor threads of each worker').default(1))
     .addHelpText('after', EXAMPLE)
     .action(async (flags: SimulatorFlags) => {
-      const { data, batch: batchSize, proximal, seed, jobs, threads, dpNoiseFile: noiseFile, volume } = flags;
-      const work = localWorkOf(flags);
-      const [optimizer, engine] = [optimizerOf(flags), choiceOf(flags)];
-      checkTraining(flags.strategy, { optimizer, proximal });
-      if (clientSide(flags.strategy)?.keeps !== undefined && volume === undefined)
+      const { data, jobs, threads, dpNoiseFile: noiseFile, volume } = flags;
+      const asked = askedByFlags(command, SETTINGS);
+      const { seed, training } = completeSettings(SETTINGS.parts, asked);
+      const [optimizer, engine] = [optimizerOf(training), engineAsked(asked)];
+      const plan = { training, optimizer, seed, engine, threads };
+      const strategy = strategySettings(asked);
+      checkTraining(strategy.name, trainingFacts({ training }), asked.named);
+      if (clientSide(strategy.name)?.keeps !== undefined && volume === undefined)
         throw new UsageError(
-          `--strategy ${flags.strategy} keeps what clients remember on the run's --volume: name it.`,
+          `--strategy ${strategy.name} keeps what clients remember on the run's --volume: name it.`,
         );
-      const plan = { work, batchSize, optimizer, proximal, seed, engine, threads };
-      const simulator = await openSimulator(
-        { data, jobs, strategy: strategyOf(flags), noiseFile, volume, ...plan },
-        context,
-      );
+      const simulator = await openSimulator({ data, jobs, strategy, noiseFile, volume, ...plan }, context);
       try {
         await answerRequests(simulator, context.signal);
       } finally {

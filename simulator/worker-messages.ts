@@ -2,12 +2,12 @@
 import type { ErrorMessage } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
 import type { Judgements } from '../lib/engine/accuracy.js';
-import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import type { TrainingPlan } from '../lib/engine/local-training.js';
 import type { Extras } from '../lib/federation/client-side.js';
 import type { Examples, VirtualShards } from '../lib/federation/examples.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { Model } from '../lib/model/model-description.js';
+import type { EngineChoice } from '../lib/settings/engine-choice.js';
 
 /** Examples and the file that they come from; the arrays are shared by all threads. */
 export interface SharedExamples {

@@ -5,7 +5,6 @@ import type { Weights } from '../lib/core/weights.js';
 import { judge } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Engine, PredictSession, TrainingSession } from '../lib/engine/engine.js';
-import { engineChoice } from '../lib/engine/engine-choice.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
 import {
   type ClientMemory,
@@ -16,10 +15,11 @@ import {
 } from '../lib/federation/client-side.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { shardIndices, takeExamples } from '../lib/federation/examples.js';
-import { planLocalWork } from '../lib/federation/local-work.js';
+import { localWorkOf, planLocalWork } from '../lib/federation/local-work.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { classCount } from '../lib/model/parameters.js';
+import { engineChoice } from '../lib/settings/engine-choice.js';
 import type {
   FailedClient,
   JudgedPart,
@@ -65,7 +65,7 @@ async function warmUp(): Promise<Warm> {
     like: weights,
     memory: { global: trainableOf(weights) },
   });
-  const settings = { ...plan, correction, batchSize: usualBatch(plan) };
+  const settings = { ...plan.training, ...plan, correction, batchSize: usualBatch(plan.training) };
   const session = await engine.createTrainingSession(model, settings);
   const choice = engineChoice(backend.engine, backend.backend);
   port.postMessage({
@@ -117,8 +117,8 @@ async function trainClient(
     await session.restart({ weights, seed, learningRate, correction });
     const examples = takeExamples(train.examples, shardIndices(shards, client));
     const { loss, accuracy } = await trainLocally(timed, examples, {
-      ...plan.work,
-      batchSize: plan.batchSize,
+      ...plan.training,
+      batchSize: plan.training.batch,
       seed,
       signal: stop.signal,
     });
@@ -158,9 +158,11 @@ async function extrasOf(
   { memory, learningRate = plan.optimizer.learningRate, weights }: Trained,
 ): Promise<Extras | undefined> {
   if (side === undefined) return undefined;
-  const { steps } = planLocalWork(facts.examples, { ...plan.work, batchSize: plan.batchSize });
+  const { training } = plan;
+  const work = { ...localWorkOf(training), batchSize: training.batch };
+  const { steps } = planLocalWork(facts.examples, work);
   const optimizer = { ...plan.optimizer, learningRate };
-  const extras = side.report({ optimizer, proximal: plan.proximal, steps, memory, weights });
+  const extras = side.report({ optimizer, proximal: training.proximal ?? 0, steps, memory, weights });
   if (volume !== undefined && side.keeps !== undefined) {
     const file = volumePaths(volume).round(facts.round).update(facts.client);
     const { writeKept } = await import('../lib/formats/client-memory.js');

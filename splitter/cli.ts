@@ -1,25 +1,30 @@
 /** `fedbatch split`: deals a dataset to the clients of a federation, one npz each. */
 import { Command } from 'commander';
-import { integerOption, numberOption } from '../lib/cli/options.js';
-import { addPartitionOptions, type PartitionFlags, partitionOf } from '../lib/cli/partition-options.js';
+import { numberOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
-import { type GivenScale, namedScale, scaleOption } from '../lib/cli/scale-option.js';
 import { UsageError } from '../lib/core/errors.js';
 import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/deal-dataset.js';
 import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
+import { namedScale } from '../lib/federation/pixel-scale.js';
 import type { SplitSummary } from '../lib/formats/results.js';
+import { completeSettings } from '../lib/settings/complete.js';
+import { addSettings, askedByFlags } from '../lib/settings/options.js';
+import { DATASET, SEED } from '../lib/settings/parts/data.js';
+import { CLIENTS, SIMULATION } from '../lib/settings/parts/federation.js';
+import { PARTITION } from '../lib/settings/parts/partition.js';
 
-interface SplitFlags extends PartitionFlags {
-  readonly data: string;
-  readonly clients?: number;
+interface SplitFlags {
   readonly out: string;
   readonly testFraction: number;
-  readonly seed: number;
-  readonly scale?: GivenScale;
-  readonly virtual?: true;
   readonly check?: true;
 }
+
+const SETTINGS = {
+  parts: [SEED, DATASET, CLIENTS, PARTITION, SIMULATION],
+  stage: 'split',
+  required: ['dataset.name'],
+} as const;
 
 const EXAMPLES = `
 Examples:
@@ -34,38 +39,26 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
   const command = new Command('split')
     .description('Split a dataset into one shard per client, a test set and a manifest.')
     .requiredOption(
-      '--data <npz>',
-      'dataset with arrays x_train, y_train, x_test, y_test, or x, y; or one of the names digits, mnist; ' +
-        'for --partition given a directory of shards',
-    )
-    .option(
-      '--clients <count>',
-      'number of shards, one for each client; with --partition by-key or given it follows from the data',
-      integerOption({ min: 1 }),
-    )
-    .requiredOption(
       '--out <dir>',
       'directory for 0.npz … N-1.npz, test.npz and manifest.json; an earlier split in it is replaced',
     );
-  return addPartitionOptions(command)
+  return addSettings(command, SETTINGS)
     .option(
       '--test-fraction <share>',
       'share of the examples held out for testing where the dataset brings no test examples',
       numberOption({ min: 0.001, max: 0.9 }),
       DEFAULT_TEST_FRACTION,
     )
-    .addOption(scaleOption())
-    .option('--seed <number>', 'seed of the partition and of the held-out examples', integerOption(), 0)
-    .option(
-      '--virtual',
-      'for simulations of many clients: all training examples in train.npz, who has which in partition.npz',
-    )
     .option('--check', 'judge the data and the partition; write nothing')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: SplitFlags) => {
       const startedAt = performance.now();
-      const { out: savedir, clients, testFraction, seed, virtual = false } = flags;
-      const partition = partitionOf(flags);
+      const { out: savedir, testFraction } = flags;
+      const asked = askedByFlags(command, SETTINGS);
+      const { seed, dataset, federation } = completeSettings(SETTINGS.parts, asked);
+      const { partition, simulate: virtual = false } = federation;
+      const isGiven = asked.given['federation.clients'] !== undefined;
+      const clients = isGiven ? federation.clients : undefined;
       if (clients === undefined && !clientsFollowFromData(partition)) {
         throw new UsageError(
           `required option '--clients <count>' not specified (--partition ${partition.scheme} needs it).`,
@@ -75,7 +68,7 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
       const { checkSplit, split } = await import('./split.js');
       const { clientsOf } = await import('../lib/formats/manifest.js');
       const { resolveDataset } = await import('../datasets/resolve.js');
-      const data = await resolveDataset(flags.data, { reporter, signal });
+      const data = await resolveDataset(dataset.name, { reporter, signal });
       const options = {
         data,
         savedir,
@@ -84,7 +77,7 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
         testFraction,
         seed,
         virtual,
-        ...namedScale(flags.scale),
+        ...namedScale(dataset.scale),
       };
       if (flags.check) return tellResult(await checkSplit({ ...options, reporter, signal }));
       const { manifest, skipped } = await split({ ...options, reporter, signal });

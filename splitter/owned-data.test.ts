@@ -142,8 +142,12 @@ const refusals: readonly (readonly [code: number, argv: string, message: RegExp]
   ],
   [3, '--partition by-key --key x_train', /expected x_train to be keys \[n\]/],
   [2, '--clients 2 --key writer', /--key writer belongs to --partition by-key, not to iid/],
-  [2, '--clients 2 --partition dirichlet --alpha 0', /Expected --alpha to be a number above 0, found 0/],
-  [2, '--clients 2 --partition dirichlet --alpha=-1', /found -1/],
+  [
+    2,
+    '--clients 2 --partition dirichlet --alpha 0',
+    /'--alpha <alpha>' argument '0' is invalid\. Expected a number above 0, found "0"/,
+  ],
+  [2, '--clients 2 --partition dirichlet --alpha=-1', /Expected a number above 0, found "-1"/],
   [2, '--clients 2 --partition dirichlet --alpha x', /Expected a number .*found "x"/],
   [
     2,

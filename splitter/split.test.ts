@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { UsageError } from '../lib/core/errors.js';
 import { shardIndices, takeExamples } from '../lib/federation/examples.js';
-import { partitionSettings } from '../lib/federation/partition/settings.js';
 import { readDataset, readShard } from '../lib/formats/data/dataset.js';
 import { readPartition } from '../lib/formats/data/virtual-shards.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { encodeDataset, findMnist, numberedExamples, numbersOf } from '../test/datasets.js';
+import { partitionSettings } from '../test/partition-settings.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { type SplitOptions, split } from './split.js';
 

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { DEFAULT_DIGITS, generateDigits } from '../datasets/digits/generate.js';
 import { labelHistogram } from '../lib/federation/examples.js';
 import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/deal-dataset.js';
-import { type PartitionSettings, partitionSettings } from '../lib/federation/partition/settings.js';
+import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import { readDataset, writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz } from '../lib/formats/data/npz.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
@@ -13,6 +13,7 @@ import { silentReporter } from '../lib/observability/events.js';
 import { namedLabels, requirePossibleSplit } from '../pipeline/check-split.js';
 import { split } from '../splitter/split.js';
 import { findMnist } from './datasets.js';
+import { partitionSettings } from './partition-settings.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const directory = await sharedDirectory();

@@ -12,6 +12,7 @@ import { initialWeights } from '../lib/model/initial-weights.js';
 import { kerasConfig } from '../lib/model/keras/keras-model.js';
 import type { Layer } from '../lib/model/layers/registry.js';
 import { silentReporter } from '../lib/observability/events.js';
+import { byPlace } from '../lib/settings/setting.js';
 import { loadModel } from '../server/models/load-model.js';
 import { readStartingPoint } from '../trainer/starting-point.js';
 import { activation, dense, flatten, imageModel } from './layers.js';
@@ -27,6 +28,7 @@ const path = (name: string) => join(directory, `${name}.h5`);
 
 const context: ProgramContext = { reporter: silentReporter, signal: new AbortController().signal };
 const engine = { name: 'onnx', backend: 'cpu' } as const;
+const training = { epochs: 1, batch: 20, optimizer: 'adam', learningRate: 0.001, momentum: 0 } as const;
 
 /** What each program does with a model before it computes. */
 const PROGRAMS: Readonly<Record<string, (model: string) => Promise<unknown>>> = {
@@ -36,9 +38,9 @@ const PROGRAMS: Readonly<Record<string, (model: string) => Promise<unknown>>> = 
     readStartingPoint(
       {
         ...{ data: join(directory, '0.npz'), init, model: 'mlp', client: 0, round: 1, seed: 0, threads: 1 },
-        ...{ work: { epochs: 1 }, batchSize: 20, optimizer: {}, proximal: 0, engine },
+        ...{ training, optimizer: {}, engine },
       },
-      () => {},
+      { tell: () => {}, named: byPlace },
     ),
   serve: async (modelPath) => {
     const { session } = await loadModel({ modelPath, engine, threads: 1 });

@@ -10,9 +10,11 @@ import { evaluateCommand as evaluator } from '../evaluator/cli.js';
 import { readStage, type TemplateStage } from '../k8s/manifests/stages.js';
 import { type PlannedJob, stageJobs } from '../k8s/run/stage-jobs.js';
 import type { ProgramContext } from '../lib/cli/program.js';
-import { learningRateOfFlags, type TrainingFlags } from '../lib/cli/training-options.js';
 import { requiredUpdates, selectClients } from '../lib/federation/participation.js';
 import { volumePaths } from '../lib/formats/volume.js';
+import { valuesWithDefaults } from '../lib/settings/complete.js';
+import { byPlace, flagOf } from '../lib/settings/setting.js';
+import { SETTINGS } from '../lib/settings/table.js';
 import {
   aggregateCommand,
   evaluateCommand,
@@ -166,7 +168,7 @@ const containersOf = ({ spec }: V1Job): readonly StartedContainer[] => {
 
 /** What a workflow runs. */
 function workflowCommands(target: WorkflowName, run: Run): Commands {
-  const files = renderWorkflow(target, { ...run, values: {}, threads: THREADS });
+  const files = renderWorkflow(target, { ...run, values: {}, threads: THREADS, named: byPlace });
   const waves = wavesOf(
     target,
     files.flatMap(({ objects }) => objects),
@@ -241,7 +243,15 @@ function understood(stage: TemplateStage, words: readonly string[]): Readonly<Re
   const command = PROGRAMS[stage](context);
   const { operands, unknown } = command.parseOptions([...words]);
   assert.deepEqual([operands, unknown], [[], []], stage);
-  return command.opts();
+  const taken = SETTINGS.filter((each) => each.stages.includes(stage)).map((setting) => {
+    const option = command.options.find(({ long }) => long === flagOf(setting, stage));
+    return { place: setting.place, name: option?.attributeName() ?? '' };
+  });
+  const value = valuesWithDefaults(
+    SETTINGS,
+    Object.fromEntries(taken.map(({ place, name }) => [place, command.getOptionValue(name)])),
+  );
+  return { ...command.opts(), ...Object.fromEntries(taken.map(({ place, name }) => [name, value(place)])) };
 }
 
 describe('the manifests by hand', () => {
@@ -259,9 +269,8 @@ describe('the manifests by hand', () => {
       { ...ofARun(splitCommand(source)), scale: undefined },
     );
     // Without the initial model in a file each trainer makes the same one, by the seed; its container has the threads.
-    const { init, threads: _run, learningRate, ...trained } = ofARun(trainCommand(source, round));
+    const { init, threads: _run, ...trained } = ofARun(trainCommand(source, round));
     const { threads: _hand, ...trains } = byHand('train');
-    assert.equal(learningRate, learningRateOfFlags(trains as unknown as TrainingFlags));
     assert.equal(init, paths.round(1).globalModel);
     assert.deepEqual(trains, trained);
     // Nobody has recorded the round: all clients of the split have to be there, and agree on what they started from.

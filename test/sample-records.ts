@@ -1,10 +1,6 @@
 /** The records of a small made-up run for the tests of the report: every section has something to tell. */
-import {
-  newRoundRecord,
-  newRunRecord,
-  type RoundRecord,
-  type RunSettings,
-} from '../lib/formats/run-record.js';
+import { newRoundRecord, newRunRecord, type RoundRecord } from '../lib/formats/run-record.js';
+import type { RunSettings } from '../lib/settings/table.js';
 import type { RunRecords } from '../report/records.js';
 
 const hash = (digit: string) => digit.repeat(64);

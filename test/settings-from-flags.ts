@@ -1,16 +1,17 @@
 /** The settings of a run as its flags give them, for tests that take settings. */
 import { Command } from 'commander';
-import { clusterSettings } from '../k8s/cluster-settings.js';
+import { CLUSTER_SETTINGS, clusterSettings } from '../k8s/cluster-settings.js';
 import type { Quorum } from '../lib/federation/participation.js';
-import type { RunSettings } from '../lib/formats/run-record.js';
-import { addSettingsOptions, type SettingsFlags } from '../pipeline/settings-options.js';
+import { addSettings, askedByFlags } from '../lib/settings/options.js';
+import { toleranceAsked } from '../lib/settings/run-settings.js';
+import type { RunSettings } from '../lib/settings/table.js';
 
 /** Parses the flags of a run on a cluster. */
 export function settingsFromFlags(flags: readonly string[]): {
   readonly settings: RunSettings;
   readonly quorum: Quorum | undefined;
 } {
-  const command = addSettingsOptions(new Command(), 'the dataset').exitOverride();
-  const parsed = command.parse(flags, { from: 'user' }).opts<SettingsFlags>();
-  return { settings: clusterSettings(parsed), quorum: parsed.quorum };
+  const command = addSettings(new Command(), CLUSTER_SETTINGS).exitOverride();
+  const asked = askedByFlags(command.parse(flags, { from: 'user' }), CLUSTER_SETTINGS);
+  return { settings: clusterSettings(asked), quorum: toleranceAsked(asked).quorum };
 }

@@ -1,35 +1,25 @@
 /** `fedbatch train`: arguments of the trainer. */
 import { Command, Option } from 'commander';
-import {
-  backendOption,
-  choiceOf,
-  type EngineFlags,
-  engineOption,
-  threadsOption,
-} from '../lib/cli/engine-options.js';
-import { clientList, integerOption } from '../lib/cli/options.js';
+import { clientList, integerOption, threadsOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
-import { clientStrategyOption } from '../lib/cli/strategy-options.js';
-import {
-  addTrainingOptions,
-  localWorkOf,
-  modelOption,
-  type TrainingFlags,
-} from '../lib/cli/training-options.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
-import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
-import type { ModelName } from '../lib/model/model-zoo.js';
+import { clientSide, type StrategyName, strategies } from '../lib/federation/strategies/strategy-settings.js';
+import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
+import { addSettings, askedByFlags, settingOption } from '../lib/settings/options.js';
+import { MODEL, SEED } from '../lib/settings/parts/data.js';
+import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
+import { STRATEGY, STRATEGY_NAME } from '../lib/settings/parts/strategy.js';
+import { TRAINING } from '../lib/settings/parts/training.js';
+import { byFlag, settingOf } from '../lib/settings/setting.js';
 import type { OptimizerFlags } from './starting-optimizer.js';
 import { chooseClient } from './which-client.js';
 
-interface TrainFlags extends EngineFlags, TrainingFlags {
+interface TrainFlags {
   readonly data: string;
   readonly out: string;
   readonly init?: string;
-  readonly model: ModelName;
   readonly classes?: number;
-  readonly seed: number;
   readonly client?: number;
   readonly clients?: readonly number[];
   readonly clientIndex?: number;
@@ -38,6 +28,9 @@ interface TrainFlags extends EngineFlags, TrainingFlags {
   readonly strategy?: StrategyName;
   readonly volume?: string;
 }
+
+const PARTS = [SEED, MODEL, ENGINE, TRAINING] as const;
+const SETTINGS = { parts: PARTS, stage: 'train' } as const;
 
 /** Trains one client on its shard and writes its update; the last line of stdout is the result as JSON. */
 export function trainCommand(context: ProgramContext): Command {
@@ -52,14 +45,12 @@ export function trainCommand(context: ProgramContext): Command {
       '--init <h5>',
       'the global model to start from (default: the seeded initial --model); a compiled one brings its optimizer',
     )
-    .addOption(modelOption('the model, where there is no --init'))
     .option(
       '--classes <n>',
       'classes of --model (default: from manifest.json beside the shard, else from its labels)',
       integerOption({ min: 2, max: MAX_CLASSES }),
     );
-  return addTrainingOptions(command)
-    .option('--seed <n>', 'seeds initial weights, shuffling and dropout', integerOption(), 0)
+  return addSettings(command, SETTINGS)
     .option(
       '--client <k>',
       'number of the client (default: that of the shard, 3 for 3.npz, else 0)',
@@ -82,10 +73,8 @@ export function trainCommand(context: ProgramContext): Command {
         .argParser(integerOption()),
     )
     .option('--round <r>', 'number of the round', integerOption({ min: 1 }), 1)
-    .addOption(clientStrategyOption())
+    .addOption(strategyOption())
     .option('--volume <dir>', "the run's volume, for a strategy whose clients go on from earlier rounds")
-    .addOption(engineOption())
-    .addOption(backendOption())
     .addOption(threadsOption())
     .addHelpText(
       'after',
@@ -97,35 +86,40 @@ Examples:
   npx fedbatch train --clients 3,7,12 --client-index 1 --data 'data/{client}.npz' \\
     --out 'updates/{client}.h5'                               client 7, as an Indexed Job picks it`,
     )
-    .action(async (flags: TrainFlags, self: Command) => {
-      const { epochs: _epochs, localSteps: _steps, batch: batchSize, clients, clientIndex, ...files } = flags;
+    .action(async (flags: TrainFlags) => {
+      const { clients, clientIndex, threads, ...files } = flags;
       const { out, ...request } = chooseClient(files, { client: flags.client, clients, clientIndex });
-      const work = localWorkOf(flags);
-      const engine = choiceOf(flags);
+      const asked = askedByFlags(command, SETTINGS);
+      const { seed, model, training } = completeSettings(PARTS, asked);
+      const engine = engineAsked(asked);
+      const optimizer = optimizerAsked(asked);
       // What trains is loaded once the arguments are right: help and refusals are quick.
       const { trainClient } = await import('./train.js');
       const result = await trainClient(
-        {
-          ...request,
-          work,
-          batchSize,
-          engine,
-          optimizer: typedOptimizer(flags, self),
-        },
+        { ...request, seed, model: model.name, training, optimizer, engine, threads },
         out,
-        context,
+        { ...context, named: byFlag({ parts: [...PARTS, STRATEGY] }) },
       );
       context.reporter.close();
       tellResult(result);
     });
 }
 
-/** What was typed of the optimizer: a model may say what was not. */
-function typedOptimizer(flags: TrainFlags, command: Command): OptimizerFlags {
-  const typed = ([name]: readonly [string, unknown]) =>
-    ['optimizer', 'learningRate', 'momentum'].includes(name) &&
-    command.getOptionValueSource(name) !== 'default';
-  return Object.fromEntries(Object.entries(flags).filter(typed));
+/** `--strategy`: what it asks of clients beside training. */
+function strategyOption(): Option {
+  const names = strategies.flatMap(({ name }) => (clientSide(name) === undefined ? [] : [name]));
+  const help = `the strategy of the round, where it asks more of clients than training: ${names.join(', ')}`;
+  return settingOption(settingOf(STRATEGY, STRATEGY_NAME), { help });
+}
+
+/** What is asked for of the optimizer: a model may say what is not. */
+function optimizerAsked({ given }: AskedSettings): OptimizerFlags {
+  const names = ['optimizer', 'learningRate', 'momentum'] as const;
+  const asked = names.flatMap((name) => {
+    const value = given[`training.${name}`];
+    return value === undefined ? [] : [[name, value]];
+  });
+  return Object.fromEntries(asked);
 }
 
 if (isMain(import.meta.url)) await runProgram(trainCommand, process.argv.slice(2));

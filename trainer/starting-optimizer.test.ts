@@ -65,7 +65,7 @@ describe('the optimizer of a file', () => {
     assert.deepEqual(start(sgd(), { learningRate: 0.3 }), {
       optimizer: { kind: 'sgd', learningRate: 0.3, momentum: 0.8 },
       notes: [
-        'optimizer sgd with learning rate 0.3 and momentum 0.8, as m.h5 was compiled, but for --learning-rate',
+        'optimizer sgd with learning rate 0.3 and momentum 0.8, as m.h5 was compiled, but for the learning rate',
       ],
     });
     assert.deepEqual(start(sgd(), { momentum: 0 }).optimizer, {
@@ -76,7 +76,7 @@ describe('the optimizer of a file', () => {
     assert.deepEqual(start(adam({}), { optimizer: 'sgd' }), {
       optimizer: { kind: 'sgd', learningRate: 0.01, momentum: 0.9 },
       notes: [
-        '--optimizer sgd with learning rate 0.01 and momentum 0.9 takes the place of the one that m.h5 was compiled with',
+        'optimizer sgd with learning rate 0.01 and momentum 0.9 takes the place of the one that m.h5 was compiled with',
       ],
     });
   });
@@ -105,7 +105,7 @@ describe('the optimizer of a file', () => {
         (error: unknown) =>
           error instanceof UsageError &&
           reason.test(error.message) &&
-          /^m\.h5 .* with --optimizer /.test(error.message),
+          /^m\.h5 .* optimizer that fedbatch does not have.*Choose sgd or adam/.test(error.message),
       );
       assert.equal(start(optimizer, { optimizer: 'adam' }).optimizer.kind, 'adam');
     });

@@ -1,21 +1,21 @@
 /** The optimizer of a training: what the flags say, and where they say nothing what the model was compiled with. */
-import { optimizerOf, type TrainingFlags } from '../lib/cli/training-options.js';
 import { UsageError } from '../lib/core/errors.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
+import { optimizerOf } from '../lib/engine/local-training.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
+import { completeSettings } from '../lib/settings/complete.js';
+import { TRAINING, type TrainingValues } from '../lib/settings/parts/training.js';
+import { byPlace } from '../lib/settings/setting.js';
 import { readCompilation } from './keras-compilation.js';
 
-/** The flags of an optimizer, as many as were given. */
-export type OptimizerFlags = Partial<Pick<TrainingFlags, 'optimizer' | 'learningRate' | 'momentum'>>;
+/** What is asked for of an optimizer, as much as was given. */
+export type OptimizerFlags = Partial<Pick<TrainingValues, 'optimizer' | 'learningRate' | 'momentum'>>;
 
 /** An optimizer, and in words where it comes from if not from the flags alone. */
 export interface StartingOptimizer {
   readonly optimizer: OptimizerSettings;
   readonly notes: readonly string[];
 }
-
-/** Momentum of sgd where neither flags nor model say. */
-const DEFAULTS = { optimizer: 'adam', momentum: 0.9 } as const;
 
 /**
  * The optimizer to train with; flags win over the model in `file`.
@@ -27,7 +27,7 @@ export function startingOptimizer(
   flags: OptimizerFlags,
   { file, path }: { readonly file: Pick<KerasFile, 'trainingConfig'>; readonly path: string },
 ): StartingOptimizer {
-  const ofFlags = optimizerOf({ ...DEFAULTS, ...flags });
+  const ofFlags = optimizerOf(withDefaults(flags));
   if (file.trainingConfig === undefined) return { optimizer: ofFlags, notes: [] };
   const { optimizer: compiled, otherLoss } = readCompilation(file.trainingConfig, path);
   const lossNotes =
@@ -35,12 +35,12 @@ export function startingOptimizer(
       ? []
       : [`${path} was compiled for the loss ${otherLoss}: the training here minimises the cross-entropy`];
   if (flags.optimizer !== undefined) {
-    const note = `--optimizer ${describe(ofFlags)} takes the place of the one that ${path} was compiled with`;
+    const note = `optimizer ${describe(ofFlags)} takes the place of the one that ${path} was compiled with`;
     return { optimizer: ofFlags, notes: [note, ...lossNotes] };
   }
   if (compiled.kind === 'unknown') {
     throw new UsageError(
-      `${path} was compiled with an optimizer that fedbatch does not have: ${compiled.reason}. Choose one with --optimizer sgd or --optimizer adam.`,
+      `${path} was compiled with an optimizer that fedbatch does not have: ${compiled.reason}. Choose sgd or adam as the optimizer.`,
     );
   }
   const { learningRate = compiled.learningRate } = flags;
@@ -49,8 +49,8 @@ export function startingOptimizer(
       ? { ...compiled, learningRate, momentum: flags.momentum ?? compiled.momentum }
       : { ...compiled, learningRate };
   const given = [
-    ...(flags.learningRate === undefined ? [] : ['--learning-rate']),
-    ...(flags.momentum === undefined || compiled.kind !== 'sgd' ? [] : ['--momentum']),
+    ...(flags.learningRate === undefined ? [] : ['the learning rate']),
+    ...(flags.momentum === undefined || compiled.kind !== 'sgd' ? [] : ['the momentum']),
   ];
   const but = given.length === 0 ? '' : `, but for ${given.join(' and ')}`;
   return {
@@ -65,4 +65,10 @@ function describe(optimizer: OptimizerSettings): string {
   if (optimizer.kind === 'sgd') return `sgd with ${rate} and momentum ${optimizer.momentum}`;
   const { beta1, beta2, epsilon } = optimizer;
   return `adam with ${rate}, beta ${beta1} and ${beta2}, epsilon ${epsilon}`;
+}
+
+/** The optimizer where no model says another one. */
+function withDefaults(flags: OptimizerFlags) {
+  const given = Object.fromEntries(Object.entries(flags).map(([name, value]) => [`training.${name}`, value]));
+  return completeSettings([TRAINING], { given, named: byPlace }).training;
 }

@@ -1,5 +1,4 @@
 /** Where a training starts, from its files: the shard, and the global model or the seeded initial one. */
-import { checkTraining } from '../lib/cli/strategy-options.js';
 import { UsageError } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
 import { shareImages } from '../lib/core/weights.js';
@@ -13,6 +12,8 @@ import { decodeKerasFile, encodeKerasFile } from '../lib/formats/keras/keras-hdf
 import { scaleBeside } from '../lib/formats/manifest.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { fitScale, requireFit } from '../lib/model/model-input.js';
+import { checkTraining } from '../lib/settings/checks.js';
+import type { Naming } from '../lib/settings/setting.js';
 import { type InitialModel, makeInitialModel } from './initial-model.js';
 import { type StartingOptimizer, startingOptimizer } from './starting-optimizer.js';
 import type { TrainRequest } from './train-request.js';
@@ -38,7 +39,10 @@ export interface Remembering {
 }
 
 /** Reads what `request` names. @throws {DataError} when a file is missing or damaged, or model and shard do not fit */
-export async function readStartingPoint(request: TrainRequest, tell: Tell): Promise<StartingPoint> {
+export async function readStartingPoint(
+  request: TrainRequest,
+  { tell, named }: { readonly tell: Tell; readonly named: Naming },
+): Promise<StartingPoint> {
   // The model is read here and not in the training thread: HDF5's library is loaded once, since the update needs it too.
   const [examples, given] = await Promise.all([
     readSharedShard(request.data, { part: 'train', tell }),
@@ -48,7 +52,7 @@ export async function readStartingPoint(request: TrainRequest, tell: Tell): Prom
   requireFit(global.model, examples, request.data);
   const path = request.init ?? request.data;
   const optimizer = startingOptimizer(request.optimizer, { file: global.file, path });
-  const remembering = await remember(request, { ...global, ...optimizer });
+  const remembering = await remember(request, { ...global, ...optimizer, named });
   const isUsual = given?.file.scale === undefined && examples.images instanceof Uint8Array;
   if (given === undefined || isUsual) return { ...global, examples, ...optimizer, remembering };
   const known = await scaleBeside(request.data);
@@ -60,12 +64,18 @@ export async function readStartingPoint(request: TrainRequest, tell: Tell): Prom
 /** @throws {UsageError} when the strategy does not go with the training, or what its clients remember is not named */
 async function remember(
   request: TrainRequest,
-  { model, parent, optimizer }: Pick<GlobalModel, 'model' | 'parent'> & Pick<StartingOptimizer, 'optimizer'>,
+  {
+    model,
+    parent,
+    optimizer,
+    named,
+  }: Pick<GlobalModel, 'model' | 'parent'> &
+    Pick<StartingOptimizer, 'optimizer'> & { readonly named: Naming },
 ): Promise<Remembering | undefined> {
   const { strategy: name, client, round, init = '', volume } = request;
   const side = name && clientSide(name);
   if (name === undefined || side === undefined) return undefined;
-  checkTraining(name, { ...request, optimizer });
+  checkTraining(name, { optimizer, proximal: request.training.proximal ?? 0 }, named);
   if (side.keeps !== undefined && round > 1 && volume === undefined) {
     throw new UsageError(
       `--strategy ${name} goes on from what server and client remember of earlier rounds: name the run's --volume.`,

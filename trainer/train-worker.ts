@@ -33,15 +33,16 @@ async function train(request: TrainRequest): Promise<WorkerOutcome> {
   const { description } = model;
   const { engine, why } = await chooseEngine(request.engine, { description, signal: stop.signal });
   const seed = trainingSeed(request);
-  const settings = { ...request, optimizer, correction, batchSize: usualBatch(request), seed };
+  const { training, threads } = request;
+  const settings = { ...training, optimizer, correction, batchSize: usualBatch(training), seed, threads };
   const path = request.init ?? request.data;
   const session = await sessionOf(path, engine.createTrainingSession(model, settings));
   send({ kind: 'ready', engine: session.engine, why, parameters: parameterCount(model.weights) });
 
   let reportedAt = 0;
   const { loss, accuracy } = await trainLocally(session, examples, {
-    ...request.work,
-    batchSize: request.batchSize,
+    ...training,
+    batchSize: training.batch,
     seed,
     signal: stop.signal,
     onStep(progress) {

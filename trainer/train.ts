@@ -4,13 +4,19 @@ import type { ProgramContext } from '../lib/cli/program.js';
 import { fromErrorMessage } from '../lib/core/errors.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { trainableOf } from '../lib/federation/client-side.js';
-import { planLocalWork } from '../lib/federation/local-work.js';
+import { localWorkOf, planLocalWork } from '../lib/federation/local-work.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import type { TrainResult } from '../lib/formats/results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
+import type { Naming } from '../lib/settings/setting.js';
 import { readStartingPoint, type StartingPoint } from './starting-point.js';
 import type { TrainerMessage, TrainRequest, TrainWorkerMessage, WorkerOutcome } from './train-request.js';
+
+/** What a training is done with; messages call settings as `named` says. */
+export interface TrainContext extends ProgramContext {
+  readonly named: Naming;
+}
 
 /**
  * Trains and writes the update to `saveModel`, atomically; an interrupted or failed training writes nothing.
@@ -20,7 +26,7 @@ import type { TrainerMessage, TrainRequest, TrainWorkerMessage, WorkerOutcome } 
 export async function trainClient(
   request: TrainRequest,
   saveModel: string,
-  context: ProgramContext,
+  context: TrainContext,
 ): Promise<TrainResult> {
   const [start, outcome] = await runWorker(request, context);
   const { file, parent, examples: shard, optimizer, remembering } = start;
@@ -28,8 +34,10 @@ export async function trainClient(
   const { weights, engine, loss, accuracy } = outcome;
   const examples = shard.labels.length;
   const update = { client, round, examples, parent };
-  const { steps } = planLocalWork(examples, { ...request.work, batchSize: request.batchSize });
-  const finished = { optimizer, proximal: request.proximal, steps, weights: trainableOf(weights) };
+  const { training } = request;
+  const work = { ...localWorkOf(training), batchSize: training.batch };
+  const { steps } = planLocalWork(examples, work);
+  const finished = { optimizer, proximal: training.proximal ?? 0, steps, weights: trainableOf(weights) };
   const extras = remembering?.side.report({ ...finished, memory: remembering.memory });
   const beside = { update, ...(extras === undefined ? {} : { extras }) };
   const sha256 = await writeKerasFile(saveModel, { ...file, weights, ...beside });
@@ -48,7 +56,7 @@ export async function trainClient(
 /** Reads what the training starts from while its thread loads, and trains. */
 async function runWorker(
   request: TrainRequest,
-  context: ProgramContext,
+  context: TrainContext,
 ): Promise<readonly [StartingPoint, WorkerOutcome]> {
   prepareEngines(request);
   const worker = new Worker(new URL('./train-worker.js', import.meta.url), { workerData: request });
@@ -57,7 +65,9 @@ async function runWorker(
   context.signal.addEventListener('abort', stop, { once: true });
   try {
     const read = async () => {
-      const start = await readStartingPoint(request, (note) => context.reporter.info(note, DATA_NOTE));
+      const { reporter, named } = context;
+      const told = (note: string) => reporter.info(note, DATA_NOTE);
+      const start = await readStartingPoint(request, { tell: told, named });
       for (const note of start.notes) context.reporter.info(note, { event: 'optimizer' });
       context.signal.throwIfAborted();
       const { model, examples, optimizer, remembering } = start;

@@ -90,10 +90,7 @@ describe('fedbatch train', () => {
     const own = await run();
     assert.match(own.stderr, /optimizer sgd with learning rate 0.01 and momentum 0, as .*\.h5 was compiled/);
     const flags = await run('--optimizer', 'sgd', '--learning-rate', '0.01', '--momentum', '0');
-    assert.match(
-      flags.stderr,
-      /--optimizer sgd with .* takes the place of the one that .* was compiled with/,
-    );
+    assert.match(flags.stderr, /optimizer sgd with .* takes the place of the one that .* was compiled with/);
     assert.equal(own.sha256, flags.sha256);
   });
 

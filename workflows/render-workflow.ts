@@ -1,6 +1,6 @@
 /** The workflows that `fedbatch k8s render --target` makes: which targets there are, their files, what they refuse. */
 import { UsageError } from '../lib/core/errors.js';
-import type { RunSettings } from '../lib/formats/run-record.js';
+import { valueAt } from '../lib/settings/setting.js';
 import { argoWorkflow } from './argo.js';
 import { jobSet } from './jobset.js';
 import { kfpPipeline } from './kfp.js';
@@ -32,17 +32,17 @@ export const isWorkflow = (name: string): name is WorkflowName => Object.hasOwn(
 
 /** The files of a target. @throws {UsageError} when the options ask for something that it cannot do */
 export function renderWorkflow(target: WorkflowName, options: WorkflowOptions): readonly WorkflowFile[] {
-  refuseEarlyEnd(target, options.settings);
+  refuseEarlyEnd(target, options);
   return TARGETS[target](workflowJob(options));
 }
 
 /** Nobody looks at the accuracy between the rounds. */
-function refuseEarlyEnd(target: WorkflowName, { federation }: RunSettings): void {
-  const { targetAccuracy, patience } = federation;
-  const flag = targetAccuracy === undefined ? patience !== undefined && '--patience' : '--target-accuracy';
-  if (flag === false) return;
+function refuseEarlyEnd(target: WorkflowName, { settings, named }: WorkflowOptions): void {
+  const places = ['federation.targetAccuracy', 'federation.patience'];
+  const place = places.find((each) => valueAt(settings, each) !== undefined);
+  if (place === undefined) return;
   throw new UsageError(
-    `${flag} does not go with --target ${target}, whose rounds are settled when it is rendered: ` +
+    `${named(place)} does not go with --target ${target}, whose rounds are settled when it is rendered: ` +
       'leave it out, or take npx fedbatch k8s run.',
   );
 }

@@ -4,8 +4,9 @@ import type { Values } from '../k8s/manifests/placeholders.js';
 import { containerOf, type Stage, type StageName, stageOf } from '../k8s/manifests/stages.js';
 import { UsageError } from '../lib/core/errors.js';
 import { type Quorum, requiredUpdates, selectClients } from '../lib/federation/participation.js';
-import type { RunSettings } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
+import type { Naming } from '../lib/settings/setting.js';
+import type { RunSettings } from '../lib/settings/table.js';
 import {
   aggregateCommand,
   evaluateCommand,
@@ -22,6 +23,8 @@ export interface WorkflowOptions {
   readonly values: Values;
   /** Of each trainer. */
   readonly threads: number;
+  /** What messages call a setting. */
+  readonly named: Naming;
   /** Good updates that a round needs; by default all. */
   readonly quorum?: Quorum | undefined;
   readonly namespace?: string | undefined;

@@ -12,6 +12,8 @@ import { fieldsOf129, newestFields } from '../k8s/testing/fields.js';
 import { UsageError } from '../lib/core/errors.js';
 import { selectClients } from '../lib/federation/participation.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
+import { byFlag } from '../lib/settings/setting.js';
+import { ALL_PARTS } from '../lib/settings/table.js';
 import { writeTinyDataset } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { finishRun } from '../test/runs.js';
@@ -50,7 +52,10 @@ function objectsOf(
     ...CLIENTS,
     ...flags,
   ]);
-  const files = renderWorkflow(target, { ...run, values: VALUES, threads: 1, ...options });
+  const files = renderWorkflow(target, {
+    ...{ ...run, values: VALUES, threads: 1, named: byFlag({ parts: ALL_PARTS }) },
+    ...options,
+  });
   return files.flatMap(({ objects }) => objects) as readonly Rendered[];
 }
 
@@ -288,7 +293,7 @@ describe('a target is given', () => {
     for (const target of ['kfp', 'jobset'] as const) {
       assert.throws(() => objectsOf(target, flags), UsageError);
     }
-    assert.throws(() => objectsOf('argo', ['--fraction', '2']), UsageError);
+    assert.throws(() => objectsOf('argo', ['--fraction', '2']), /Expected a number above 0, up to 1/);
     assert.throws(() => objectsOf('kfp', [], { namespace: 'ml' }), UsageError);
   });
 });

@@ -4,14 +4,14 @@ import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { leaveResult } from '../../lib/cli/result.js';
 import { UsageError } from '../../lib/core/errors.js';
-import { toleranceOf } from '../../pipeline/federation-options.js';
+import { addSettings, askedByFlags } from '../../lib/settings/options.js';
+import { toleranceAsked } from '../../lib/settings/run-settings.js';
 import { missedAccuracy } from '../../pipeline/run-failure.js';
-import { addSettingsOptions, type SettingsFlags } from '../../pipeline/settings-options.js';
-import { clusterSettings, DATASET_HELP, trainerThreads } from '../cluster-settings.js';
+import { CLUSTER_SETTINGS, clusterSettings, trainerThreads } from '../cluster-settings.js';
 import { addTemplateOptions, type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
 import { addClusterOptions, type ClusterFlags, destinationOf } from './cluster-options.js';
 
-interface RunFlags extends SettingsFlags, TemplateFlags, ClusterFlags {
+interface RunFlags extends TemplateFlags, ClusterFlags {
   readonly threads?: number;
   readonly volume?: string;
   readonly scheduleTimeout: number;
@@ -38,7 +38,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .description(
       'Run the whole job on a cluster: every stage as a Job, the clients of a round side by side.',
     );
-  addSettingsOptions(command, DATASET_HELP);
+  addSettings(command, CLUSTER_SETTINGS).optionsGroup('Cluster:');
   addTemplateOptions(addClusterOptions(command));
   return command
     .option('--volume <dir>', "directory of the run's files on the claim (default: runs/<run id>)")
@@ -65,7 +65,8 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (flags: RunFlags) => {
       const { minAccuracy, volume } = flags;
-      const settings = clusterSettings(flags);
+      const asked = askedByFlags(command, CLUSTER_SETTINGS);
+      const settings = clusterSettings(asked);
       const values = templateValuesOf(flags);
       const { runOnCluster } = await import('./run.js');
       const { jsonLine, resultFacts, summary } = await import('../../pipeline/summary.js');
@@ -78,8 +79,7 @@ export function runCommand({ reporter, signal }: ProgramContext): Command {
           volume: volume === undefined ? undefined : directoryOf(volume),
           threads: flags.threads ?? trainerThreads(values),
           fresh: flags.fresh ?? false,
-          quorum: flags.quorum,
-          tolerance: toleranceOf(flags),
+          ...toleranceAsked(asked),
           minAccuracy,
           scheduleTimeoutMs: flags.scheduleTimeout * 1000,
           isVerbose: flags.logs ?? false,

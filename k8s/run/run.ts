@@ -2,14 +2,14 @@
 import { InterruptedError, isFedbatchError, StageError } from '../../lib/core/errors.js';
 import type { Quorum } from '../../lib/federation/participation.js';
 import type { RunFailure } from '../../lib/formats/run-failure.js';
-import type { RunSettings } from '../../lib/formats/run-record.js';
 import type { Reporter } from '../../lib/observability/events.js';
+import type { RunSettings } from '../../lib/settings/table.js';
 import { endingOf } from '../../pipeline/ending.js';
 import type { Tolerance } from '../../pipeline/local-run.js';
 import { planPhrases } from '../../pipeline/plan-phrases.js';
 import { type FederationPlan, federatedAveraging } from '../../pipeline/round-loop.js';
 import { failureOf } from '../../pipeline/run-failure.js';
-import { runId } from '../../pipeline/settings.js';
+import { runId } from '../../pipeline/run-id.js';
 import { createStageClock, type StageClock, timedRunner } from '../../pipeline/stage-clock.js';
 import type { RunResult } from '../../pipeline/summary.js';
 import { toldRunner } from '../../pipeline/told-rounds.js';

@@ -1,8 +1,8 @@
 /** The Jobs of a run, made from the templates: the same images, limits and security, other names and arguments. */
 import type { V1ConfigMap, V1Container, V1Job } from '@kubernetes/client-node';
 import { sha256 } from '../../lib/formats/files/read-file.js';
-import type { RunSettings } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
+import type { RunSettings } from '../../lib/settings/table.js';
 import {
   aggregateCommand,
   evaluateCommand,

@@ -1,60 +1,33 @@
-/** Parsers of option values that several commands share; each throws a usage error that names the flag. */
-import { InvalidArgumentError } from 'commander';
-
-/** Bounds of a numeric option, both included. */
-interface Bounds {
-  readonly min?: number;
-  readonly max?: number;
-}
-
-/** Bounds of an option that need not be whole: `above` and `below` are not included. */
-interface NumberBounds extends Bounds {
-  readonly above?: number;
-  readonly below?: number;
-}
+/** Options, and parsers of option values, that several commands share; what is wrong is told with the flag. */
+import { InvalidArgumentError, Option } from 'commander';
+import { parseOption } from '../settings/options.js';
+import { SCALE_TYPE } from '../settings/parts/data.js';
+import { type NumberRange, number, whole } from '../settings/value-type.js';
+import { availableCores } from '../system/hardware.js';
 
 /** More threads than any machine has cores: a slip of the finger must not take the machine down. */
 export const MAX_THREADS = 1024;
 
 /** A parser of whole numbers within bounds. */
-export function integerOption({
-  min = 0,
-  max = Number.MAX_SAFE_INTEGER,
-}: Bounds = {}): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^[+-]?\d+$/.test(text.trim()) || value < min || value > max) {
-      throw new InvalidArgumentError(`Expected a whole number ${range(min, max)}, found "${text}".`);
-    }
-    return value;
-  };
+export function integerOption(bounds: NumberRange = {}): (text: string) => number {
+  return (text) => parseOption(whole(bounds), text) as number;
 }
 
 /** A parser of finite numbers within bounds. */
-export function numberOption({
-  min = -Infinity,
-  max = Infinity,
-  above = -Infinity,
-  below = Infinity,
-}: NumberBounds = {}): (text: string) => number {
-  const bounds = [
-    ...(above > -Infinity ? [`above ${above}`] : []),
-    ...(min > -Infinity || max < Infinity ? [range(min, max)] : []),
-    ...(below < Infinity ? [`below ${below}`] : []),
-  ];
-  return (text) => {
-    const value = Number(text);
-    const inside = value >= min && value <= max && value > above && value < below;
-    if (text.trim() === '' || !Number.isFinite(value) || !inside) {
-      throw new InvalidArgumentError(`Expected a number ${bounds.join(' and ')}, found "${text}".`);
-    }
-    return value;
-  };
+export function numberOption(bounds: NumberRange = {}): (text: string) => number {
+  return (text) => parseOption(number(bounds), text) as number;
 }
 
-function range(min: number, max: number): string {
-  if (Number.isFinite(max) && max !== Number.MAX_SAFE_INTEGER) return `from ${min} to ${max}`;
-  return Number.isFinite(min) ? `of at least ${min}` : '';
+/** `--threads`, by default one for each core of this machine or container. */
+export function threadsOption(description = 'processor threads to use'): Option {
+  return new Option('--threads <n>', description)
+    .argParser(integerOption({ min: 1, max: MAX_THREADS }))
+    .default(availableCores(), 'the cores of this machine or container');
+}
+
+/** `--scale` of programs that ask for that of a model. */
+export function scaleOption(help: string): Option {
+  return new Option('--scale <black..white>', help).argParser((text) => parseOption(SCALE_TYPE, text));
 }
 
 /** Numbers with commas between them; none for an empty list. */

@@ -6,6 +6,7 @@ import { ExitCode, InterruptedError, isFedbatchError, messageOf } from '../core/
 import type { Reporter } from '../observability/events.js';
 import { forMany } from '../system/abort.js';
 import { withoutAliases } from './aliases.js';
+import { COMMON_OPTIONS, configureHelp } from './help.js';
 import { leaveResult } from './result.js';
 import { packageVersion } from './version.js';
 
@@ -55,9 +56,6 @@ export async function runProgram(build: CommandBuilder, argv: readonly string[])
 /** The command that users type, in a checkout too; every program is one of its subcommands. */
 export const PROGRAM = 'npx fedbatch';
 
-/** Columns of help at most. */
-const HELP_WIDTH = 110;
-
 /** `--n_container=3` and `--n-container=3` are the same flag. */
 export function normaliseFlag(argument: string): string {
   if (!argument.startsWith('--')) return argument;
@@ -70,9 +68,10 @@ export function normaliseFlag(argument: string): string {
 export function addCommonOptions(program: Command): Command {
   // The program's own folder names it `split`; what a user types, and what help shows, is `npx fedbatch split`.
   if (program.name() !== PROGRAM) program.name(`${PROGRAM} ${program.name()}`);
-  program.version(packageVersion(), '--version', 'print the version');
+  program.optionsGroup(COMMON_OPTIONS).version(packageVersion(), '--version', 'print the version');
   for (const each of withSubcommands(program)) {
-    each
+    configureHelp(each)
+      .optionsGroup(COMMON_OPTIONS)
       .addOption(
         new Option('--log-format <format>', 'how progress and messages are written to stderr')
           .choices(['human', 'json'])
@@ -81,7 +80,6 @@ export function addCommonOptions(program: Command): Command {
       )
       .option('--debug', 'show the stack trace of an error')
       .helpOption('-h, --help', 'show this help')
-      .configureHelp({ ...each.configureHelp(), helpWidth: helpWidth() })
       .exitOverride()
       .showHelpAfterError('(add --help for the options)');
   }
@@ -90,11 +88,6 @@ export function addCommonOptions(program: Command): Command {
 
 function withSubcommands(command: Command): readonly Command[] {
   return [command, ...command.commands.flatMap(withSubcommands)];
-}
-
-/** As wide as the terminal, but no wider than reads well; a pipe or a log gets the full measure. */
-function helpWidth(): number {
-  return Math.max(60, Math.min(process.stdout.columns ?? HELP_WIDTH, HELP_WIDTH));
 }
 
 /**

@@ -2,8 +2,8 @@
 
 import { type ForeignLayer, foreignLayers } from '../model/layers/foreign.js';
 import type { ModelDescription } from '../model/model-description.js';
+import { type EngineChoice, engineChoice, enginesOf, formatChoice } from '../settings/engine-choice.js';
 import { type Engine, EngineUnavailableError } from './engine.js';
-import { type EngineChoice, engineChoice, enginesOf, formatChoice } from './engine-choice.js';
 import {
   BACKEND_REGISTRY,
   backendTitle,

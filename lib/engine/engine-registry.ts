@@ -1,7 +1,8 @@
 /** The engines and backends that there are: what each needs, how it is loaded, what to install where it is missing. */
+
+import type { BackendName, EngineName } from '../settings/engine-choice.js';
 import { hasNvidiaDriver } from '../system/hardware.js';
 import type { Engine } from './engine.js';
-import type { BackendName, EngineName } from './engine-choice.js';
 import { findPackage } from './installed-package.js';
 import { hasCudaLibraries, type OnnxBackend, onnxInstallCommand, onnxPackage } from './onnx/backends.js';
 import { BACKEND_PACKAGES, installCommand, type TensorflowBackend } from './tensorflow/backends.js';

@@ -3,6 +3,7 @@
 import { ExitCode, FedbatchError } from '../core/errors.js';
 import type { Weights } from '../core/weights.js';
 import type { Model } from '../model/model-description.js';
+import type { TrainingValues } from '../settings/parts/training.js';
 
 /** Adam (Kingma and Ba 2015) or stochastic gradient descent with momentum, as Keras defines them. */
 export type OptimizerSettings =
@@ -15,14 +16,15 @@ export type OptimizerSettings =
     }
   | { readonly kind: 'sgd'; readonly learningRate: number; readonly momentum: number };
 
-/** Settings of a training session. */
-export interface TrainingSettings {
+/**
+ * Settings of a training session: those of a client's local training as they were asked for, the optimizer and the batch
+ * as they came out. `proximal` is μ of FedProx (Li et al. 2020, arXiv 1812.06127): the loss gets μ/2 · ‖w - w₀‖², w₀ being
+ * the trainable weights that the session started from; 0 by default.
+ */
+export interface TrainingSettings
+  extends Partial<Omit<TrainingValues, 'optimizer' | 'learningRate' | 'momentum' | 'batch'>> {
   readonly optimizer: OptimizerSettings;
   /**
-   * μ of FedProx (Li et al. 2020, arXiv 1812.06127): the loss gets μ/2 · ‖w - w₀‖², w₀ being the trainable weights that
-   * the session started from; 0 by default.
-   */
-  readonly proximal?: number | undefined;
   /**
    * What is added to the gradient of every step; shaped as the model's weights, 0 for moving statistics. Where it is
    * given, the session takes another one at each start; without it there is none.

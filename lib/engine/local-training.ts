@@ -1,13 +1,17 @@
 /** Local training of one client: shuffled minibatches over E epochs or some steps, on whichever engine. */
 import { permutation, randomStream } from '../core/random.js';
 import type { Examples } from '../federation/examples.js';
-import { type BatchSize, type LocalWork, planLocalWork } from '../federation/local-work.js';
+import { type BatchSize, localWorkOf, planLocalWork } from '../federation/local-work.js';
 import { batchImages } from '../model/model-input.js';
+import type { EngineChoice } from '../settings/engine-choice.js';
+import type { TrainingValues } from '../settings/parts/training.js';
 import type { OptimizerSettings, TrainingSession } from './engine.js';
-import type { EngineChoice } from './engine-choice.js';
 
-/** E or a number of steps, B, and the seed of the shuffling (McMahan et al. 2017, ClientUpdate). */
-export type LocalTrainingOptions = LocalWork & {
+/**
+ * E or a number of steps, B, what else settings say of local training, and the seed of the shuffling (McMahan et al. 2017,
+ * ClientUpdate).
+ */
+export type LocalTrainingOptions = Partial<TrainingValues> & {
   readonly batchSize: BatchSize;
   readonly seed: number;
   readonly signal?: AbortSignal;
@@ -29,8 +33,8 @@ export function trainingSeed({ seed, round, client }: TrainingIdentity): number 
 }
 
 /** The size of all batches but a last one, where that is the same for all clients: a session may compile for it. */
-export function usualBatch({ batchSize }: { readonly batchSize: BatchSize }): number | undefined {
-  return batchSize === 'all' ? undefined : batchSize;
+export function usualBatch({ batch }: { readonly batch: BatchSize }): number | undefined {
+  return batch === 'all' ? undefined : batch;
 }
 
 /** Where local training stands; loss and accuracy are means over the running epoch as far as it has come. */
@@ -53,7 +57,12 @@ export async function trainLocally(
   options: LocalTrainingOptions,
 ): Promise<LocalTrainingProgress> {
   const count = examples.labels.length;
-  const { batch, steps, epochs, examples: examplesTotal } = planLocalWork(count, options);
+  const {
+    batch,
+    steps,
+    epochs,
+    examples: examplesTotal,
+  } = planLocalWork(count, { ...localWorkOf(options), batchSize: options.batchSize });
   let progress: LocalTrainingProgress = {
     epoch: 0,
     epochs,
@@ -92,15 +101,22 @@ export async function trainLocally(
 
 /** Plain data: it passes between threads. */
 export interface TrainingPlan {
-  /** Epochs or steps. */
-  readonly work: LocalWork;
-  readonly batchSize: BatchSize;
+  /** Epochs or steps, the batch, and what else a client is told. */
+  readonly training: TrainingValues;
   readonly optimizer: OptimizerSettings;
-  /** μ of FedProx' term. */
-  readonly proximal: number;
   /** The run's seed; client and round get streams of their own. */
   readonly seed: number;
   readonly engine: EngineChoice;
   /** Processor threads of each session. */
   readonly threads: number;
+}
+
+/** The optimizer that settings say, with Keras' defaults. */
+export function optimizerOf({
+  optimizer,
+  learningRate,
+  momentum,
+}: Pick<TrainingValues, 'optimizer' | 'learningRate' | 'momentum'>): OptimizerSettings {
+  if (optimizer === 'sgd') return { kind: 'sgd', learningRate, momentum };
+  return { kind: 'adam', learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
 }

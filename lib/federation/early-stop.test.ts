@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { bestRound, checkStopRules, reasonToStop, roundsToTarget } from './early-stop.js';
+import { bestRound, reasonToStop, roundsToTarget } from './early-stop.js';
 
 const histories = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 30 });
 
@@ -56,14 +56,5 @@ test('a run that has stopped has stopped at the same round whenever it is asked'
       const reason = stops[end];
       assert.ok(reason !== undefined && isJustified[reason], `${reason} after ${seen.join()}`);
     }),
-  );
-});
-
-test('patience that no run is long enough for is refused', () => {
-  checkStopRules({ rounds: 4, patience: 3 });
-  checkStopRules({ rounds: 1 });
-  assert.throws(
-    () => checkStopRules({ rounds: 3, patience: 3 }),
-    /^UsageError: --patience 3 can never end a run of --rounds 3: expected more than 3 rounds\.$/,
   );
 });

@@ -1,5 +1,4 @@
 /** When the rounds are over: all done, the target accuracy reached, or patience at its end. */
-import { UsageError } from '../core/errors.js';
 
 /** How long a run goes on. */
 export interface StopRules {
@@ -37,12 +36,4 @@ export function bestRound(accuracies: readonly number[]): number {
 export function roundsToTarget(accuracies: readonly number[], target: number): number | undefined {
   const index = accuracies.findIndex((accuracy) => accuracy >= target);
   return index < 0 ? undefined : index + 1;
-}
-
-/** Whether the rules go together. @throws {UsageError} with the numbers that contradict each other */
-export function checkStopRules({ rounds, patience }: StopRules): void {
-  if (patience === undefined || patience < rounds) return;
-  throw new UsageError(
-    `--patience ${patience} can never end a run of --rounds ${rounds}: expected more than ${patience} rounds.`,
-  );
 }

@@ -5,6 +5,17 @@ export type LocalWork =
   | { readonly epochs: number; readonly localSteps?: undefined }
   | { readonly localSteps: number; readonly epochs?: undefined };
 
+/** The work that settings say: steps where they name some, else epochs. */
+export function localWorkOf({
+  epochs,
+  localSteps,
+}: {
+  readonly epochs?: number | undefined;
+  readonly localSteps?: number | undefined;
+}): LocalWork {
+  return localSteps === undefined ? { epochs: epochs ?? 1 } : { localSteps };
+}
+
 /** B: examples per step. `all` is the whole shard in one step, the paper's B = ∞. */
 export type BatchSize = number | 'all';
 

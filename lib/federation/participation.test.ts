@@ -2,14 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { ThresholdError, UsageError } from '../core/errors.js';
+import { ThresholdError } from '../core/errors.js';
 import {
-  checkParticipation,
   parseQuorum,
   requiredUpdates,
   requireQuorum,
   type Selection,
-  type SelectionRequest,
   selectClients,
   selectedCount,
 } from './participation.js';
@@ -159,48 +157,5 @@ describe('a quorum', () => {
             'client 1 (broke leg 1), client 4 (broke leg 4), client 5 (broke leg 5).',
     );
     assert.throws(() => requireQuorum(state(8, 1)), /client 8 \(broke leg 8\) and 3 more\.$/);
-  });
-});
-
-describe('checkParticipation', () => {
-  const good: SelectionRequest = { clients: 10, fraction: 0.5, minClients: 1 };
-  const refused = (changes: Partial<SelectionRequest>, quorum: string | undefined, message: RegExp) =>
-    assert.throws(
-      () =>
-        checkParticipation({ ...good, ...changes }, quorum === undefined ? undefined : parseQuorum(quorum)),
-      (error: unknown) => error instanceof UsageError && message.test(error.message),
-    );
-
-  it('takes what can be met', () => {
-    checkParticipation(good, undefined);
-    checkParticipation(good, { count: 5 });
-    checkParticipation(good, { share: 1 });
-    checkParticipation({ ...good, fraction: 0.01 }, { count: 1 });
-    checkParticipation({ ...good, minClients: 10 }, { count: 10 });
-  });
-
-  it('refuses a share of no clients, or of more than all', () => {
-    refused({ fraction: 0 }, undefined, /^--fraction 0 selects none of 10 clients: expected a share above 0/);
-    refused({ fraction: -0.1 }, undefined, /^--fraction -0\.1 selects none of 10 clients/);
-    refused({ fraction: 1.5 }, undefined, /^--fraction 1\.5 selects more than all of 10 clients/);
-    refused({ fraction: Number.NaN }, undefined, /selects none/);
-  });
-
-  it('refuses a share that comes to nobody, unless a floor is asked for', () => {
-    const none = { minClients: undefined, fraction: 0.04 };
-    refused(
-      none,
-      undefined,
-      /^--fraction 0\.04 selects none of 10 clients: expected at least 0\.05, or --min/,
-    );
-    assert.equal(selectedCount(checkParticipation({ ...good, ...none, fraction: 0.05 }, undefined)), 1);
-    assert.equal(selectedCount(checkParticipation({ ...good, ...none, minClients: 1 }, undefined)), 1);
-    assert.equal(checkParticipation({ ...good, minClients: undefined }, undefined).minClients, 1);
-  });
-
-  it('refuses more clients than there are, and a quorum above the selected', () => {
-    refused({ minClients: 11 }, undefined, /^--min-clients 11 are more than the 10 clients of --clients\.$/);
-    refused({}, '6', /^--quorum 6 is more than the 5 of 10 clients that a round selects \(--fraction 0\.5, /);
-    refused({ fraction: 0.01 }, '2', /^--quorum 2 is more than the 1 of 10 clients/);
   });
 });

@@ -1,5 +1,5 @@
 /** Who takes part in a round: how many clients are selected, which ones, and how many of them have to report. */
-import { ThresholdError, UsageError } from '../core/errors.js';
+import { ThresholdError } from '../core/errors.js';
 import { permutation, randomStream } from '../core/random.js';
 
 /** How the clients of a round are chosen. */
@@ -29,7 +29,12 @@ const NAMED_CLIENTS = 5;
 
 /** Clients of each round, m = max(C·K, 1) in algorithm 1 of McMahan et al. 2017 (arXiv 1602.05629), C·K rounded. */
 export function selectedCount({ clients, fraction, minClients }: Selection): number {
-  return Math.min(clients, Math.max(Math.round(fraction * clients + ROUNDING), minClients, 1));
+  return Math.min(clients, Math.max(shareOf(clients, fraction), minClients, 1));
+}
+
+/** C·K rounded: how many clients the fraction alone comes to, which may be nobody. */
+export function shareOf(clients: number, fraction: number): number {
+  return Math.round(fraction * clients + ROUNDING);
 }
 
 /** S_t, the clients of a round: a random set that depends on the seed and the round alone, in ascending order. */
@@ -54,42 +59,6 @@ export function parseQuorum(text: string): Quorum | undefined {
   const value = percent === '%' ? Number(digits) / 100 : Number(digits);
   if (!(value > 0) || (isShare && value > 1)) return undefined;
   return isShare ? { share: value } : { count: value };
-}
-
-/** A selection as asked for: without a floor, a fraction that comes to nobody is a mistake. */
-export type SelectionRequest = Omit<Selection, 'minClients'> & { readonly minClients?: number | undefined };
-
-/**
- * The selection of these settings, if any round can meet them.
- *
- * @throws {UsageError} with the numbers that contradict each other
- */
-export function checkParticipation(request: SelectionRequest, quorum: Quorum | undefined): Selection {
-  const { clients, fraction, minClients = 1 } = request;
-  if (!(fraction > 0 && fraction <= 1)) {
-    throw new UsageError(
-      `--fraction ${fraction} selects ${fraction > 1 ? 'more than all' : 'none'} of ${clients} clients: ` +
-        'expected a share above 0, up to 1.',
-    );
-  }
-  if (minClients > clients) {
-    throw new UsageError(`--min-clients ${minClients} are more than the ${clients} clients of --clients.`);
-  }
-  if (request.minClients === undefined && Math.round(fraction * clients + ROUNDING) === 0) {
-    throw new UsageError(
-      `--fraction ${fraction} selects none of ${clients} clients: expected at least ${0.5 / clients}, ` +
-        'or --min-clients 1 for one client a round.',
-    );
-  }
-  const selection = { clients, fraction, minClients };
-  const selected = selectedCount(selection);
-  if (quorum !== undefined && requiredUpdates(quorum, selected) > selected) {
-    throw new UsageError(
-      `--quorum ${requiredUpdates(quorum, selected)} is more than the ${selected} of ${clients} clients ` +
-        `that a round selects (--fraction ${fraction}, --min-clients ${minClients}).`,
-    );
-  }
-  return selection;
 }
 
 /**

@@ -47,6 +47,12 @@ export function parseScale(text: string): PixelScale | undefined {
 /** More than a picture has. */
 const MAX_CHANNELS = 4;
 
+/** The scale that a user named, if one was: `auto` is what holds without it. */
+export function namedScale(given: string | undefined): { readonly scale?: PixelScale } {
+  const scale = given === undefined || given === 'auto' ? undefined : parseScale(given);
+  return scale === undefined ? {} : { scale };
+}
+
 /** @throws {UsageError} where a scale has pairs for other channels than the images of `data` have */
 export function requireChannels(scale: PixelScale, channels: number, data: string): void {
   const pairs = scale.black.length;

@@ -1,7 +1,8 @@
 /** Tests of recorded partitions: read back whole, those of older records too, others refused. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { partitionSchemeNames, partitionSettings } from '../federation/partition/settings.js';
+import { partitionSettings } from '../../test/partition-settings.js';
+import { partitionSchemeNames } from '../federation/partition/settings.js';
 import { partitionSettingsSchema, seededPartitionSchema } from './partition-record.js';
 
 test('the settings of every scheme are read back as they were written', () => {

@@ -1,5 +1,7 @@
 /** The records of a run on its volume: `run.json` (what the run is) and `rounds/<r>/round.json` (what happened). */
 import { z } from 'zod';
+import { schemaOfSettings } from '../settings/schema.js';
+import { RUN_PARTS, type RunSettings } from '../settings/table.js';
 import {
   clientReasonField,
   countField as count,
@@ -16,52 +18,14 @@ import { privacySpentSchema, strategySettingsSchema } from './strategy-record.js
 /** Changes when a reader of older records would misunderstand newer ones. */
 const SCHEMA_VERSION = 1;
 
-/** The settings of a run, as records hold them. */
-export const runSettingsSchema = z.strictObject({
-  seed: count,
-  dataset: z.strictObject({
-    /** A name (`digits`, `mnist`) or an absolute path. */
-    name: z.string(),
-    /** Which numbers are black and white in the images, where it was given. */
-    scale: z.string().optional(),
-    /** Of the dataset's file; for a name known once the split has read it. */
-    sha256: hash.optional(),
-  }),
-  model: z.strictObject({ name: z.string() }),
-  /** As asked for; what really ran stands with each client in round.json. */
-  engine: z.strictObject({ name: z.string(), backend: z.string().optional() }).default({ name: 'auto' }),
-  training: z.strictObject({
-    /** One of the two. */
-    epochs: count.optional(),
-    localSteps: count.optional(),
-    batch: z.union([count, z.literal('all')]),
-    optimizer: z.enum(['adam', 'sgd']),
-    learningRate: z.number(),
-    /** How the rate changes from round to round; constant where nothing stands here. */
-    learningRateDecay: z.union([z.number(), z.literal('cosine')]).optional(),
-    warmUpRounds: count.optional(),
-    scaleLearningRate: z.boolean().optional(),
-    momentum: z.number(),
-    /** μ of FedProx; 0 where nothing stands here. */
-    proximal: z.number().optional(),
-  }),
-  federation: z.strictObject({
-    clients: count,
-    /** As many as were asked for so far: a later run may add some. */
-    rounds: count,
-    partition: partitionSettingsSchema,
-    /** Share of the clients that a round selects, and how many it selects at least. */
-    fraction: share.default(1),
-    minClients: count.default(1),
-    /** Ends the rounds early: an accuracy that is enough; rounds in a row without a better one. */
-    targetAccuracy: share.optional(),
-    patience: count.optional(),
-    /** Clients are data, not processes: the same models, other files. */
-    simulate: z.literal(true).optional(),
-  }),
-  /** How updates become the next global model; FedAvg where nothing stands here. */
-  strategy: strategySettingsSchema.optional(),
-});
+/** The settings of a run, as records hold them: all from the table. */
+export const runSettingsSchema = schemaOfSettings(
+  RUN_PARTS.flatMap(({ settings }) => settings),
+  {
+    'federation.partition': partitionSettingsSchema,
+    strategy: strategySettingsSchema.optional(),
+  },
+) as unknown as z.ZodType<RunSettings>;
 
 /** The record of a run. */
 export const runRecordSchema = z
@@ -157,8 +121,6 @@ export const roundRecordSchema = z
     description: 'rounds/<r>/round.json: who took part in a round, and what it came to.',
   });
 
-/** Everything that a run's result depends on; two runs of equal settings give the same bytes. */
-export type RunSettings = z.infer<typeof runSettingsSchema>;
 /** What a run is: `run.json`. */
 export type RunRecord = z.infer<typeof runRecordSchema>;
 /** One client that reported in a round. */

@@ -3,10 +3,9 @@ import type { SettingValue, ValueOf, ValueType } from './value-type.js';
 
 /** The groups of settings, in the order in which help shows them. */
 export const GROUPS = [
-  'Most used',
   'Data and partition',
+  'Model and local training',
   'Rounds and participation',
-  'Local training',
   'Strategy',
   'Differential privacy',
   'Failure tolerance',
@@ -46,6 +45,8 @@ export interface Declaration<V extends ValueType = ValueType> {
   readonly symbol?: string;
   readonly unit?: string;
   readonly group: SettingGroup;
+  /** Its place among the settings that most people use, which `run` shows before the groups. */
+  readonly rank?: number;
   readonly stages: readonly SettingsStage[];
   /** Without dashes, where it does not follow from the place; false where no flag gives it. */
   readonly flag?: string | false;
@@ -61,10 +62,12 @@ export interface Declaration<V extends ValueType = ValueType> {
   readonly onlyWith?: string;
   /** What depends on it: the results, when the rounds end, or neither. */
   readonly affects: 'results' | 'end' | 'nothing';
-  /** In run.json: always, only where it is not the default, or never. */
-  readonly recorded: 'always' | 'where-asked' | 'never';
+  /** In run.json: always, where it has a value, where that is not the default, or never. */
+  readonly recorded: 'always' | 'if-known' | 'if-changed' | 'never';
   /** What its absence means in records of versions that did not write it. */
   readonly older?: ValueOf<V>;
+  /** The placeholder of the Kubernetes manifests that stands for it. */
+  readonly placeholder?: string;
   /** Its name in reports, where the place does not say it well. */
   readonly reportName?: string;
 }
@@ -90,7 +93,7 @@ export interface SettingsPart<S = unknown> {
 export type ValuesOfDeclarations<D extends Declarations> = {
   readonly [K in keyof D as D[K]['recorded'] extends 'always' ? K : never]: ValueOf<D[K]['type']>;
 } & {
-  readonly [K in keyof D as D[K]['recorded'] extends 'where-asked' ? K : never]?:
+  readonly [K in keyof D as D[K]['recorded'] extends 'if-known' | 'if-changed' ? K : never]?:
     | ValueOf<D[K]['type']>
     | undefined;
 };
@@ -115,6 +118,13 @@ export function placed(prefix: string, declarations: Declarations): readonly Set
   return Object.entries(declarations).map(([name, declared]) => ({ ...declared, place: prefix + name }));
 }
 
+/** The setting of a part at a place. */
+export function settingOf({ settings }: SettingsPart, place: string): Setting {
+  const found = settings.find((each) => each.place === place);
+  if (found === undefined) throw new Error(`${place} is no setting`);
+  return found;
+}
+
 /** The flag that gives a setting: `training.localSteps` → `--local-steps`, `model.name` → `--model`. */
 export function flagOf({ place, flag, flagIn }: Setting, stage?: SettingsStage): string | undefined {
   const own = stage === undefined ? undefined : flagIn?.[stage];
@@ -129,6 +139,22 @@ export type Naming = (place: string) => string;
 
 /** Places as they are: for callers of the library and for files. */
 export const byPlace: Naming = (place) => place;
+
+/** Settings by the flags of a command that takes these parts, for messages. */
+export function byFlag({
+  parts,
+  stage,
+}: {
+  readonly parts: readonly SettingsPart[];
+  readonly stage?: SettingsStage | undefined;
+}): Naming {
+  const settings = parts.flatMap((each) => each.settings);
+  return (place) => {
+    const setting = settings.find((each) => each.place === place);
+    if (setting === undefined) return place;
+    return flagOf(setting, stage) ?? setting.reportName ?? place;
+  };
+}
 
 /** The value at a place of nested settings; undefined where there is none. */
 export function valueAt(settings: object, place: string): SettingValue | undefined {

@@ -1,7 +1,8 @@
 /** The table of all settings, in the order of run.json, and the type of a run's settings. */
+import type { SettingsOfParts } from './complete.js';
 import { DATASET, MODEL, SEED } from './parts/data.js';
 import { ENGINE } from './parts/engine.js';
-import { FEDERATION, SIMULATION, TOLERANCE } from './parts/federation.js';
+import { CLIENTS, ROUNDS, SIMULATION, TOLERANCE } from './parts/federation.js';
 import { PARTITION } from './parts/partition.js';
 import { STRATEGY } from './parts/strategy.js';
 import { TRAINING } from './parts/training.js';
@@ -14,11 +15,25 @@ export const RUN_PARTS = [
   MODEL,
   ENGINE,
   TRAINING,
-  FEDERATION,
+  CLIENTS,
+  ROUNDS,
   PARTITION,
   SIMULATION,
   STRATEGY,
 ] as const;
 
+/** The same, and what a run is asked for beside its settings. */
+export const ALL_PARTS = [...RUN_PARTS, TOLERANCE] as const;
+
 /** All settings. */
-export const SETTINGS: readonly Setting[] = [...RUN_PARTS, TOLERANCE].flatMap(({ settings }) => settings);
+export const SETTINGS: readonly Setting[] = ALL_PARTS.flatMap(({ settings }) => settings);
+
+/** Everything that a run's result depends on; two runs of equal settings give the same bytes. */
+export type RunSettings = SettingsOfParts<typeof RUN_PARTS>;
+
+/** The setting at a place. */
+export function settingAt(place: string): Setting {
+  const found = SETTINGS.find((each) => each.place === place);
+  if (found === undefined) throw new Error(`${place} is no setting`);
+  return found;
+}

@@ -1,8 +1,8 @@
 /** Each stage's command: a pure function of a run's settings, its volume, the round and the client. All targets run these. */
 import { clientSide, FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
-import type { RunSettings } from '../../lib/formats/run-record.js';
 import { INDEXED_CLIENT, type VolumePaths } from '../../lib/formats/volume.js';
 import { settingArguments } from '../../lib/settings/arguments.js';
+import type { RunSettings } from '../../lib/settings/table.js';
 import { roundLearningRate } from './training-task.js';
 
 /** What the commands of a run are made from. */

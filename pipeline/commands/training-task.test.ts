@@ -1,8 +1,8 @@
 /** What a run's settings mean for the clients of a round. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RunSettings } from '../../lib/formats/run-record.js';
-import { localWork, roundLearningRate } from './training-task.js';
+import type { RunSettings } from '../../lib/settings/table.js';
+import { roundLearningRate } from './training-task.js';
 
 const settings = (training: Partial<RunSettings['training']>): RunSettings => ({
   seed: 0,
@@ -17,12 +17,6 @@ const settings = (training: Partial<RunSettings['training']>): RunSettings => ({
     fraction: 1,
     minClients: 1,
   },
-});
-
-test('a client works in epochs or in steps', () => {
-  assert.deepEqual(localWork(settings({}).training), { epochs: 2 });
-  const { epochs: _, ...training } = settings({ localSteps: 1 }).training;
-  assert.deepEqual(localWork(training), { localSteps: 1 });
 });
 
 test('the rate is the same in every round unless a schedule is asked for', () => {

@@ -1,12 +1,6 @@
-/** What a run's settings come to for its stages: each client's work, a round's learning rate. */
+/** What a run's schedule comes to in a round: the learning rate of its clients. */
 import { learningRateOf } from '../../lib/federation/learning-rate.js';
-import type { LocalWork } from '../../lib/federation/local-work.js';
-import type { RunSettings } from '../../lib/formats/run-record.js';
-
-/** Epochs or steps of every client. */
-export function localWork({ epochs, localSteps }: RunSettings['training']): LocalWork {
-  return localSteps === undefined ? { epochs: epochs ?? 1 } : { localSteps };
-}
+import type { RunSettings } from '../../lib/settings/table.js';
 
 /** The learning rate of a round, by the run's schedule. */
 export function roundLearningRate(

@@ -7,6 +7,8 @@ import type { FinishedRound, Opened } from '../../lib/formats/results.js';
 import { readRoundRecord } from '../../lib/formats/run-record.js';
 import type { VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
+import { byFlag } from '../../lib/settings/setting.js';
+import { ALL_PARTS } from '../../lib/settings/table.js';
 import { openMetrics } from '../metrics.js';
 import { holds } from '../round-ledger.js';
 import { withDatasetHash } from '../run.js';
@@ -33,6 +35,7 @@ export async function openForRecords(
     paths,
     facts: { id, settings, threads, versions },
     requiresThreads: true,
+    named: byFlag({ parts: ALL_PARTS }),
     fresh,
     reporter,
   });

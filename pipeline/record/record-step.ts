@@ -4,11 +4,13 @@ import { readManifest } from '../../lib/formats/manifest.js';
 import type { Opened, RecordedEnd, RecordedFailure, RecordedRound } from '../../lib/formats/results.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
+import { settingsDifferences } from '../../lib/settings/differences.js';
+import { byFlag } from '../../lib/settings/setting.js';
+import { ALL_PARTS } from '../../lib/settings/table.js';
 import { concludeStage } from '../conclude-stage.js';
 import { openMetrics } from '../metrics.js';
 import { reportStage } from '../report-stage.js';
 import { recordFailure } from '../run-failure.js';
-import { settingsDifferences } from '../settings.js';
 import {
   type EndFacts,
   endFactsSchema,
@@ -94,7 +96,8 @@ async function recordFailed(
   { settings, failure }: FailedFacts,
 ): Promise<RecordedFailure> {
   const record = await readRunRecord(run.paths.run);
-  if (settingsDifferences(record.settings, settings).length > 0) return { recorded: false };
+  if (settingsDifferences(record.settings, settings, byFlag({ parts: ALL_PARTS })).length > 0)
+    return { recorded: false };
   await recordFailure(run, failure);
   await reportStage(run);
   return { recorded: true };

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { partitionSettings } from '../../../test/partition-settings.js';
 import { UsageError } from '../../core/errors.js';
 import { ownersByKey } from './by-owner.js';
 import { holdOut } from './deal-dataset.js';
 import { identity } from './dealing.js';
 import { type PartitionOptions, partition } from './partition.js';
-import { type PartitionSettings, partitionSettings } from './settings.js';
+import type { PartitionSettings } from './settings.js';
 
 const flat = (shards: readonly Uint32Array[]) => shards.flatMap((shard) => [...shard]);
 const range = (count: number) => Array.from({ length: count }, (_, index) => index);
@@ -377,35 +378,6 @@ describe('by-key and given', () => {
   test('data that do not say whose an example is are refused', () => {
     const given = () => partition(labelsOf(6), { ...partitionSettings('given'), clients: 3, seed: 0 });
     assert.throws(given, UsageError);
-  });
-});
-
-describe('settings', () => {
-  test('defaults are filled in', () => {
-    assert.deepEqual(partitionSettings('dirichlet'), { scheme: 'dirichlet', alpha: 0.5, minExamples: 1 });
-    assert.deepEqual(partitionSettings('pathological', { piecesPerClient: undefined }), {
-      scheme: 'pathological',
-      piecesPerClient: 2,
-      minExamples: 1,
-    });
-  });
-
-  test('contradictions are refused with the numbers', () => {
-    assert.throws(
-      () => partitionSettings('dirichlet', { alpha: 0 }),
-      /--alpha to be a number above 0, found 0/,
-    );
-    assert.throws(() => partitionSettings('quantity-skew', { alpha: -1 }), /found -1/);
-    assert.throws(
-      () => partitionSettings('pathological', { piecesPerClient: 0 }),
-      /--pieces-per-client .* found 0/,
-    );
-    assert.throws(() => partitionSettings('iid', { minExamples: 0 }), /--min-examples .* found 0/);
-    assert.throws(
-      () => partitionSettings('iid', { alpha: 0.5 }),
-      new UsageError('--alpha 0.5 belongs to --partition dirichlet or quantity-skew, not to iid.'),
-    );
-    assert.throws(() => partitionSettings('by-key'), /needs --key/);
   });
 });
 

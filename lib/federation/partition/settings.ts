@@ -1,5 +1,4 @@
-/** What a user says about a partition: the scheme, its parameters, and which of them make no sense. */
-import { UsageError } from '../../core/errors.js';
+/** The registry of partition schemes: their names, their parameters, and how a run's settings hold them. */
 
 /** The schemes, in the order in which help shows them, each in a few words. */
 export const PARTITION_SCHEMES = {
@@ -30,14 +29,6 @@ export type PartitionSettings = (
   /** Each client gets at least so many examples. */
   readonly minExamples: number;
 };
-
-/** The parameters of all schemes: what a user gives, before it is known whether they go together. */
-interface PartitionParameters {
-  readonly alpha?: number | undefined;
-  readonly piecesPerClient?: number | undefined;
-  readonly labelsPerClient?: number | undefined;
-  readonly key?: string | undefined;
-}
 
 /** A parameter of partition schemes: its bounds, and the value that it has where none is given. */
 export interface PartitionParameter {
@@ -85,69 +76,4 @@ export const PARTITION_PARAMETERS = {
 /** Whether the number of clients follows from the data. */
 export function clientsFollowFromData({ scheme }: Pick<PartitionSettings, 'scheme'>): boolean {
   return scheme === 'by-key' || scheme === 'given';
-}
-
-/**
- * The settings of a scheme, defaults filled in.
- *
- * @throws {UsageError} for a parameter of another scheme, a missing one, or one out of its range
- */
-export function partitionSettings(
-  scheme: PartitionSchemeName,
-  given: PartitionParameters & { readonly minExamples?: number | undefined } = {},
-): PartitionSettings {
-  refuseForeign(scheme, given);
-  const { piecesPerClient, alpha, labelsPerClient } = { ...defaults, ...defined(given) };
-  const minExamples = wholeNumber('--min-examples', given.minExamples ?? 1);
-  switch (scheme) {
-    case 'pathological':
-      return { scheme, piecesPerClient: wholeNumber('--pieces-per-client', piecesPerClient), minExamples };
-    case 'dirichlet':
-    case 'quantity-skew':
-      if (Number.isFinite(alpha) && alpha > 0) return { scheme, alpha, minExamples };
-      throw new UsageError(`Expected --alpha to be a number above 0, found ${alpha}.`);
-    case 'label-skew':
-      return { scheme, labelsPerClient: wholeNumber('--labels-per-client', labelsPerClient), minExamples };
-    case 'by-key':
-      if (given.key !== undefined) return { scheme, key: given.key, minExamples };
-      throw new UsageError(
-        '--partition by-key needs --key, the name of the array that says whose each example is.',
-      );
-    default:
-      return { scheme, minExamples };
-  }
-}
-
-const { piecesPerClient, alpha, labelsPerClient } = PARTITION_PARAMETERS;
-const defaults = {
-  piecesPerClient: piecesPerClient.default as number,
-  alpha: alpha.default as number,
-  labelsPerClient: labelsPerClient.default as number,
-};
-
-/** `minExamples` → `--min-examples`. */
-const flagOfParameter = (name: string) =>
-  `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
-function refuseForeign(scheme: PartitionSchemeName, given: PartitionParameters): void {
-  for (const [name, { schemes }] of Object.entries(PARTITION_PARAMETERS)) {
-    const flag = flagOfParameter(name);
-    const isOwn = (schemes as readonly string[]).includes(scheme);
-    const value = given[name as keyof PartitionParameters];
-    if (value === undefined || isOwn) continue;
-    throw new UsageError(
-      `${flag} ${value} belongs to --partition ${schemes.join(' or ')}, not to ${scheme}.`,
-    );
-  }
-}
-
-function wholeNumber(flag: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new UsageError(`Expected ${flag} to be a whole number of at least 1, found ${value}.`);
-}
-
-function defined(
-  given: PartitionParameters,
-): Partial<Record<'piecesPerClient' | 'alpha' | 'labelsPerClient', number>> {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }

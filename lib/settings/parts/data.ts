@@ -5,7 +5,7 @@ import { part, topPart } from '../setting.js';
 import { choice, text, whole } from '../value-type.js';
 
 /** The datasets that are known by name; anything else is a path. */
-export const DATASET_NAMES = ['digits', 'mnist'] as const;
+export const DATASET_NAMES: readonly string[] = ['digits', 'mnist'];
 
 /** Everything random derives from it. */
 export const SEED = topPart({
@@ -21,15 +21,17 @@ export const SEED = topPart({
       simulate: 'seed of shuffling, dropout and noise',
     },
     symbol: 'number',
-    group: 'Most used',
+    group: 'Data and partition',
+    rank: 8,
     stages: ['split', 'init', 'train', 'simulate'],
+    placeholder: 'SEED',
     affects: 'results',
     recorded: 'always',
   },
 });
 
-/** What a scale looks like that was given by hand; in records, as it is written. */
-const scale = text(
+/** A scale that is given by hand; in records, as it is written. */
+export const SCALE_TYPE = text(
   'auto, or two different numbers such as -1..1, or a pair for each channel with commas between',
   (given) => {
     if (given === 'auto') return given;
@@ -51,22 +53,25 @@ export const DATASET = part('dataset', {
         `${DATASET_NAMES.join(', ')}; for --partition given a directory of shards`,
     },
     symbol: 'npz',
-    group: 'Most used',
+    group: 'Data and partition',
+    rank: 1,
     stages: ['split'],
+    placeholder: 'DATASET',
     affects: 'results',
     recorded: 'always',
     reportName: 'dataset',
   },
   scale: {
-    type: scale,
+    type: SCALE_TYPE,
     default: 'auto',
     otherwise: 'auto, found in the images',
     help: 'numbers that are black and white, e.g. -1..1; a pair for each channel with commas',
     symbol: 'black..white',
     group: 'Data and partition',
     stages: ['split'],
+    placeholder: 'SCALE',
     affects: 'results',
-    recorded: 'where-asked',
+    recorded: 'if-changed',
   },
   sha256: {
     type: text('64 hexadecimal digits', (given) => (/^[0-9a-f]{64}$/.test(given) ? given : undefined)),
@@ -75,7 +80,8 @@ export const DATASET = part('dataset', {
     group: 'Data and partition',
     stages: [],
     affects: 'results',
-    recorded: 'where-asked',
+    recorded: 'if-known',
+    reportName: 'sha256 of the dataset',
   },
 });
 
@@ -87,8 +93,10 @@ export const MODEL = part('model', {
     help: 'the model',
     helpIn: { train: 'the model, where there is no --init' },
     symbol: 'name',
-    group: 'Most used',
+    group: 'Model and local training',
+    rank: 2,
     stages: ['init', 'train'],
+    placeholder: 'MODEL',
     affects: 'results',
     recorded: 'always',
     reportName: 'model',

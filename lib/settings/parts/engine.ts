@@ -1,5 +1,6 @@
 /** Settings of the mathematics: which engine runs it, on what. */
-import { backendNames, ENGINE_CHOICES } from '../../engine/engine-choice.js';
+import { type AskedSettings, completeSettings } from '../complete.js';
+import { backendNames, ENGINE_CHOICES, type EngineChoice, engineChoice } from '../engine-choice.js';
 import { part } from '../setting.js';
 import { choice } from '../value-type.js';
 
@@ -25,6 +26,12 @@ export const ENGINE = part('engine', {
     group: 'Machine',
     stages: ['train', 'evaluate', 'simulate', 'serve', 'doctor'],
     affects: 'results',
-    recorded: 'where-asked',
+    recorded: 'if-known',
   },
 });
+
+/** The engine that is asked for. @throws {UsageError} when it has no such backend */
+export function engineAsked(asked: AskedSettings): EngineChoice {
+  const { engine } = completeSettings([ENGINE], asked);
+  return engineChoice(engine.name, engine.backend);
+}

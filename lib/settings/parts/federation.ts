@@ -6,8 +6,8 @@ import { number, onOff, text, whole } from '../value-type.js';
 /** A day: a timer of Node's takes 24 of them at most. */
 const MAX_DEADLINE_SECONDS = 86_400;
 
-/** The clients and the rounds. The partition stands among these settings in run.json. */
-export const FEDERATION = part('federation', {
+/** The clients. */
+export const CLIENTS = part('federation', {
   clients: {
     type: whole({ min: 1 }),
     default: 3,
@@ -18,12 +18,18 @@ export const FEDERATION = part('federation', {
     },
     symbol: 'count',
     unit: 'clients',
-    group: 'Most used',
+    group: 'Rounds and participation',
+    rank: 3,
     stages: ['split'],
+    placeholder: 'WORKER_NUMBER',
     affects: 'results',
     recorded: 'always',
     reportName: 'clients K',
   },
+});
+
+/** Who takes part, and when the rounds end. The partition stands after these settings in run.json. */
+export const ROUNDS = part('federation', {
   fraction: {
     type: number({ above: 0, max: 1 }),
     default: 1,
@@ -54,7 +60,8 @@ export const FEDERATION = part('federation', {
     help: 'rounds at most; a finished run resumes where more are asked for',
     symbol: 'count',
     unit: 'rounds',
-    group: 'Most used',
+    group: 'Rounds and participation',
+    rank: 4,
     stages: [],
     affects: 'end',
     recorded: 'always',
@@ -67,7 +74,7 @@ export const FEDERATION = part('federation', {
     group: 'Rounds and participation',
     stages: [],
     affects: 'end',
-    recorded: 'where-asked',
+    recorded: 'if-known',
   },
   patience: {
     type: whole({ min: 1 }),
@@ -78,7 +85,7 @@ export const FEDERATION = part('federation', {
     group: 'Rounds and participation',
     stages: [],
     affects: 'end',
-    recorded: 'where-asked',
+    recorded: 'if-known',
   },
 });
 
@@ -95,7 +102,7 @@ export const SIMULATION = part('federation', {
     group: 'Machine',
     stages: ['split'],
     affects: 'results',
-    recorded: 'where-asked',
+    recorded: 'if-changed',
   },
 });
 

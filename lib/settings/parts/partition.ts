@@ -52,9 +52,9 @@ function declared({ schemes, help, symbol, kind, default: value }: PartitionPara
   return {
     ...COMMON,
     type: types[kind],
-    help: `${schemes.join(', ')}: ${help}`,
+    help: value === undefined ? `${schemes.join(', ')}: ${help}` : help,
     symbol,
     defaultsBy: { place: SCHEME, defaults: Object.fromEntries(schemes.map((scheme) => [scheme, value])) },
-    recorded: 'where-asked',
+    recorded: 'if-known',
   };
 }

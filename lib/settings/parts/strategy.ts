@@ -11,7 +11,7 @@ const COMMON = {
   group: 'Strategy',
   stages: ['aggregate', 'simulate'],
   affects: 'results',
-  recorded: 'where-asked',
+  recorded: 'if-known',
 } as const;
 
 const PRIVATE = { ...COMMON, group: 'Differential privacy' } as const;

@@ -49,7 +49,7 @@ export function engineChoice(name: EngineChoice['name'], backend?: BackendName):
   const choice = backend === undefined ? { name } : { name, backend };
   if (enginesOf(choice).length > 0 || name === 'auto') return choice;
   throw new UsageError(
-    `The engine ${name} has no backend ${backend}: expected ${BACKENDS[name].join(', ')}, or another --engine.`,
+    `The engine ${name} has no backend ${backend}: expected ${BACKENDS[name].join(', ')}, or another engine.`,
   );
 }
 

@@ -1,0 +1,89 @@
+/** The settings of a whole run, and of the parts whose rules need more than one setting. */
+import { UsageError } from '../core/errors.js';
+import type { LocalTraining } from '../federation/client-side.js';
+import { parseQuorum, type Quorum, selectedCount } from '../federation/participation.js';
+import { noiseFor } from '../federation/privacy/accountant.js';
+import { FEDAVG, type StrategySettings } from '../federation/strategies/strategy-settings.js';
+import {
+  checkClients,
+  checkParticipation,
+  checkPrivacy,
+  checkRounds,
+  checkStrategy,
+  checkTraining,
+} from './checks.js';
+import { type AskedSettings, completeSettings, valuesWithDefaults } from './complete.js';
+import { engineChoice } from './engine-choice.js';
+import { TOLERANCE } from './parts/federation.js';
+import { STRATEGY } from './parts/strategy.js';
+import { RUN_PARTS, type RunSettings } from './table.js';
+
+/** The settings of a run. @throws {UsageError} when what is asked for does not go together */
+export function runSettings(asked: AskedSettings): RunSettings {
+  const { named } = asked;
+  const settings = completeSettings(RUN_PARTS, withNoise(asked));
+  const { engine, federation } = settings;
+  engineChoice(engine.name, engine.backend);
+  const { quorum } = toleranceAsked(asked);
+  const hasFloor = asked.given['federation.minClients'] !== undefined;
+  checkParticipation(federation, { quorum, hasFloor, named });
+  checkRounds(settings, named);
+  const strategy = settings.strategy ?? FEDAVG;
+  checkPrivacy(strategy.privacy, asked, { takesEpsilon: true });
+  checkStrategy(strategy, named);
+  checkTraining(strategy.name, trainingFacts(settings), named);
+  checkClients(strategy, { selected: selectedCount(federation), clients: federation.clients }, named);
+  const { strategy: _, ...others } = settings;
+  // Nothing is what says FedAvg, so that a run keeps its id when a strategy appears.
+  return Object.keys(strategy).length === 1 && strategy.name === FEDAVG.name ? others : settings;
+}
+
+/** What a strategy is told of the clients' training. */
+export function trainingFacts({ training }: Pick<RunSettings, 'training'>): LocalTraining {
+  const { optimizer: kind, learningRate, momentum, proximal = 0 } = training;
+  return { optimizer: { kind, learningRate, ...(kind === 'sgd' ? { momentum } : {}) }, proximal };
+}
+
+/** Failures that a run tolerates. */
+export interface ToleranceAsked {
+  /** Updates that a round needs; without it all selected clients have to report. */
+  readonly quorum: Quorum | undefined;
+  readonly tolerance: { readonly retries: number; readonly deadlineSeconds: number | undefined };
+}
+
+/** Which failures a run tolerates. */
+export function toleranceAsked({ given }: Pick<AskedSettings, 'given'>): ToleranceAsked {
+  const value = valuesWithDefaults(TOLERANCE.settings, given);
+  return {
+    quorum: parseQuorum(`${value('tolerance.quorum') ?? ''}`),
+    tolerance: {
+      retries: value('tolerance.retries') as number,
+      deadlineSeconds: value('tolerance.roundDeadline') as number | undefined,
+    },
+  };
+}
+
+/** The strategy of an aggregation. @throws {UsageError} when what is asked for does not go together */
+export function strategySettings(asked: AskedSettings): StrategySettings {
+  const { strategy = FEDAVG } = completeSettings([STRATEGY], asked);
+  checkPrivacy(strategy.privacy, asked, { takesEpsilon: false });
+  checkStrategy(strategy, asked.named);
+  return strategy;
+}
+
+/** An ε in place of noise becomes the noise that keeps all rounds within it. @throws {UsageError} where none does */
+function withNoise(asked: AskedSettings): AskedSettings {
+  const { given, named } = asked;
+  const { 'strategy.privacy.epsilon': epsilon, ...others } = given;
+  if (typeof epsilon !== 'number' || given['strategy.privacy.clip'] === undefined) return asked;
+  // The contradiction with noise is told before any noise is found.
+  const { federation, strategy } = completeSettings(RUN_PARTS, asked);
+  const delta = strategy?.privacy?.delta as number;
+  const { clients: population, rounds } = federation;
+  const noise = noiseFor({ participants: selectedCount(federation), population, rounds, epsilon, delta });
+  if (noise !== undefined) return { given: { ...others, 'strategy.privacy.noise': noise }, named };
+  throw new UsageError(
+    `No noise keeps ${rounds} rounds within ${named('strategy.privacy.epsilon')} ${epsilon} at ` +
+      `${named('strategy.privacy.delta')} ${delta}: ask for a larger epsilon or delta.`,
+  );
+}
