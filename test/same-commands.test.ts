@@ -8,7 +8,7 @@ import type { Command } from 'commander';
 import { aggregateCommand as aggregator } from '../aggregator/cli.js';
 import { evaluateCommand as evaluator } from '../evaluator/cli.js';
 import { readStage, type TemplateStage } from '../k8s/manifests/stages.js';
-import { type PlannedJob, stageJobs } from '../k8s/run/stage-jobs.js';
+import { type PlannedJob, RECORD_FILE, stageJobs } from '../k8s/run/stage-jobs.js';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { requiredUpdates, selectClients } from '../lib/federation/participation.js';
 import { volumePaths } from '../lib/formats/volume.js';
@@ -111,27 +111,23 @@ const containerCommands = (
 function jobCommands({ settings, quorum }: Run): Commands {
   const directory = '/mnt/runs/a';
   const { federation, seed } = settings;
-  const jobs = stageJobs({
-    ...{ run: 'a', id: 'a', settings, values: {}, namespace: 'fl', threads: THREADS, retries: 1 },
-    directory,
-  });
+  const plan = { run: 'a', id: 'a', settings, values: {}, namespace: 'fl', threads: THREADS, directory };
+  const jobs = stageJobs(plan);
+  const source = { settings, threads: THREADS, paths: volumePaths(directory) };
   const waves: StartedContainer[][] = [
     startOf(jobs.start({}, { fresh: false }).job),
-    [...startedBy(jobs.init())],
+    [...startedBy(jobs.of([initCommand(source)]))],
   ];
   for (let round = 1; round <= federation.rounds; round++) {
     const clients = selectClients(federation, { seed, round });
-    const file = volumePaths(directory).round(round).globalModel;
-    const task = {
-      ...{ round, clients, global: { file, sha256: 'a' } },
-      ...(quorum === undefined ? {} : { quorum: requiredUpdates(quorum, clients.length) }),
-    };
-    const updates = clients.map((client) => ({ client, examples: 1, seconds: 1, sha256: 'b' }));
-    const next = { file: volumePaths(directory).round(round + 1).globalModel, sha256: 'c' };
+    const minUpdates = quorum === undefined ? clients.length : requiredUpdates(quorum, clients.length);
+    const model = source.paths.round(round + 1).globalModel;
+    const commands = clients.map((client) => trainCommand(source, { round, clients }, client));
+    const files = { minUpdates, record: RECORD_FILE };
     waves.push(
-      [...startedBy(jobs.train(task))],
-      [...startedBy(jobs.aggregate({ ...task, updates }, { selected: clients }))],
-      [...startedBy(jobs.evaluate({ round, global: next }, {}))],
+      [...startedBy(jobs.of(commands, { quorum: minUpdates }))],
+      [...startedBy(jobs.of([aggregateCommand(source, { round, clients }, files)], { facts: {} }))],
+      [...startedBy(jobs.of([evaluateCommand(source, { models: [model], round })], { facts: {} }))],
     );
   }
   return containerCommands(waves, { directory, rounds: federation.rounds });

@@ -1,4 +1,5 @@
 /** The runner of a cluster: each step of a round is a Job; what the volume or an earlier Job holds is not done again. */
+import type { z } from 'zod';
 import { StageError } from '../../lib/core/errors.js';
 import {
   type AggregateResult,
@@ -7,45 +8,40 @@ import {
   type FinishedRound,
   initResultSchema,
   type Opened,
+  trainResultSchema,
 } from '../../lib/formats/results.js';
 import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/formats/run-record.js';
 import { type VolumePaths, volumePaths } from '../../lib/formats/volume.js';
 import { formatSeconds } from '../../lib/observability/format.js';
 import { rejectedUpdates } from '../../pipeline/aggregate-stage.js';
+import {
+  aggregateCommand,
+  evaluateCommand,
+  initCommand,
+  type StageCommand,
+  trainCommand,
+} from '../../pipeline/commands/stage-commands.js';
 import { roundLearningRate } from '../../pipeline/commands/training-task.js';
 import { withLoss } from '../../pipeline/evaluate-stage.js';
-import { count, tell, tellSkipped } from '../../pipeline/local-run.js';
+import { count, type Tolerance, tell, tellSkipped } from '../../pipeline/local-run.js';
 import { hashOfSelected } from '../../pipeline/record/open.js';
 import { failureOf, missedAccuracy } from '../../pipeline/run-failure.js';
 import type { GlobalModel, Runner } from '../../pipeline/runner.js';
 import { type RunResult, resultFacts } from '../../pipeline/summary.js';
-import { ensureJob, removeJob } from './ensure-job.js';
-import { hasResults, podOfJob, readResult } from './job-result.js';
+import { podOfJob, readResult } from './job-result.js';
 import { jobSeconds } from './job-status.js';
-import { type JobPlan, type PlannedJob, recorderName, type StageJobs } from './stage-jobs.js';
-import { readTrained, type Trained } from './train-outcome.js';
-import { type EndedJob, type WaitContext, type WaitedJob, waitForJob } from './wait-for-job.js';
+import { jobTarget, runJobToEnd } from './job-target.js';
+import { type JobPlan, RECORD_FILE, recorderName, type StageJobs } from './stage-jobs.js';
+import { settleTraining, type Trained } from './train-outcome.js';
+import type { EndedJob, WaitContext } from './wait-for-job.js';
 
 /** What a runner works with. */
 export interface KubeRun extends WaitContext {
   readonly plan: JobPlan;
   readonly jobs: StageJobs;
+  readonly tolerance: Tolerance;
   readonly opened: Opened;
   readonly minAccuracy?: number | undefined;
-}
-
-/** Runs a Job to its end, or takes that of an earlier attempt; one whose pods are gone is done again. */
-export async function runJobToEnd(
-  planned: PlannedJob,
-  waited: Omit<WaitedJob, 'job'>,
-  context: WaitContext,
-): Promise<EndedJob & { readonly found: boolean }> {
-  for (;;) {
-    const { job, found } = await ensureJob(planned, context);
-    const ended = await waitForJob({ ...waited, job, quorum: planned.quorum }, context);
-    if (!found || hasResults(ended)) return { ...ended, found };
-    await removeJob(ended.job, context);
-  }
 }
 
 /** A round while it runs. */
@@ -80,11 +76,19 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
     const known = opened.rounds[round - 1];
     return known?.parent === global.sha256 ? known : undefined;
   };
-  const { rounds } = settings.federation;
-  const waitedFor = (stage: string, round: number) => ({
-    title: `${stage} round ${round}`,
-    part: { round, rounds },
-  });
+  const source = { settings, paths, threads: plan.threads };
+  const target = jobTarget(jobs, run);
+  /** Runs the one command of a stage; its place in messages and records is the stage's. */
+  const runOne = async <T>(
+    command: StageCommand,
+    { schema, facts }: { readonly schema: z.ZodType<T>; readonly facts?: object },
+  ) => {
+    const { reporter, signal } = run;
+    const execution = await target.run([command], { reporter, signal, schema, facts });
+    const [ending] = execution.endings;
+    if (ending === undefined || !('result' in ending)) throw new Error(`no result of ${command.stage}`);
+    return { ...execution, result: ending.result };
+  };
   return {
     async init() {
       const file = paths.round(1).globalModel;
@@ -93,11 +97,9 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
         tellSkipped(run, { stage: 'init' }, what);
         return { file, sha256: opened.initial };
       }
-      const ended = await runJobToEnd(jobs.init(), { title: 'init' }, run);
-      const pod = podOfJob(ended, 'init');
-      const { sha256 } = await readResult(pod, { container: 'init', schema: initResultSchema }, run);
-      tellDone(run, { stage: 'init' }, ended, what);
-      return { file, sha256 };
+      const { result, ...done } = await runOne(initCommand(source), { schema: initResultSchema });
+      tellDone(run, { stage: 'init' }, done, what);
+      return { file, sha256: result.sha256 };
     },
     async train(task) {
       const { round, global, clients, quorum } = task;
@@ -113,16 +115,21 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
         current = { start, reported: [], missing: known.missing, trainSeconds: 0 };
         return current;
       }
-      const waited = { ...waitedFor('train', round), clientAt: (index: number) => clients[index] };
-      const ended = await runJobToEnd(jobs.train(task), waited, run);
-      const trained = await readTrained(ended, task, run);
+      const { reporter, signal, tolerance } = run;
+      const commands = clients.map((client) => trainCommand(source, task, client));
+      const done = await target.run(commands, {
+        ...{ reporter, signal, ...tolerance, quorum, schema: trainResultSchema },
+        // The same clients on another model is other work.
+        identity: global.sha256,
+      });
+      const trained = settleTraining(done, task);
       const reported = `${trained.reported.length} of ${count(clients.length, 'client')} reported`;
-      tellDone(run, { stage: 'train', round }, ended, reported);
-      current = { ...trained, start, trainSeconds: jobSeconds(ended.job) };
+      tellDone(run, { stage: 'train', round }, done, reported);
+      current = { ...trained, start, trainSeconds: done.seconds };
       return trained;
     },
     async aggregate(task) {
-      const { round, global } = task;
+      const { round, global, updates, quorum = updates.length } = task;
       const file = paths.round(round + 1).globalModel;
       const known = finished(round, global);
       if (known !== undefined) {
@@ -132,11 +139,14 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       const { start, reported, missing } = open();
       const learningRate = roundLearningRate(settings, { round, clients: start.selected });
       const facts = { ...start, learningRate, reported, missing };
-      const ended = await runJobToEnd(jobs.aggregate(task, facts), waitedFor('aggregate', round), run);
-      const pod = podOfJob(ended, `aggregate round ${round}`);
-      const result = await readResult(pod, { container: 'aggregator', schema: aggregateResultSchema }, run);
-      current = { ...open(), aggregated: { ...result, seconds: jobSeconds(ended.job) } };
-      tellDone(run, { stage: 'aggregate', round }, ended, describeAggregate(result));
+      const command = aggregateCommand(
+        source,
+        { round, clients: start.selected },
+        { minUpdates: Math.min(quorum, updates.length), record: RECORD_FILE },
+      );
+      const { result, ...done } = await runOne(command, { schema: aggregateResultSchema, facts });
+      current = { ...open(), aggregated: { ...result, seconds: done.seconds } };
+      tellDone(run, { stage: 'aggregate', round }, done, describeAggregate(result));
       const isMissing = (client: number) => missing.some((each) => each.client === client);
       const rejected = rejectedUpdates(result.rejected, start.selected);
       return {
@@ -156,10 +166,9 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       const { start, aggregated: aggregate, trainSeconds } = open();
       if (aggregate === undefined) throw new StageError('evaluate', 'the round has no model yet.');
       const facts = { ...start, aggregate, seconds: { train: trainSeconds, aggregate: aggregate.seconds } };
-      const ended = await runJobToEnd(jobs.evaluate(task, facts), waitedFor('evaluate', round), run);
-      const pod = podOfJob(ended, `evaluate round ${round}`);
-      const result = await readResult(pod, { container: 'evaluator', schema: evaluateResultSchema }, run);
-      tellDone(run, { stage: 'evaluate', round }, ended, describeEvaluation(result));
+      const command = evaluateCommand(source, { models: [global.file], round });
+      const { result, ...done } = await runOne(command, { schema: evaluateResultSchema, facts });
+      tellDone(run, { stage: 'evaluate', round }, done, describeEvaluation(result));
       return { ...result, loss: result.loss ?? Number.NaN };
     },
     async conclude(result) {

@@ -20,7 +20,8 @@ import { clusterApi } from './cluster-api.js';
 import { deleteRun, forgetStages } from './delete.js';
 import { removeJob } from './ensure-job.js';
 import { podOfJob } from './job-result.js';
-import { createKubeRunner, type KubeRun, runJobToEnd } from './kube-runner.js';
+import { runJobToEnd } from './job-target.js';
+import { createKubeRunner, type KubeRun } from './kube-runner.js';
 import { runName } from './names.js';
 import { requirePermissions } from './permissions.js';
 import { type StageJobs, stageJobs } from './stage-jobs.js';
@@ -65,11 +66,7 @@ export async function runOnCluster(
   const volume = options.volume ?? `runs/${id}`;
   const plan = {
     ...{ run, id, settings, values, threads, queue, namespace: api.namespace },
-    ...{
-      directory: `${MOUNT}/${volume}`,
-      retries: tolerance.retries,
-      deadlineSeconds: tolerance.deadlineSeconds,
-    },
+    directory: `${MOUNT}/${volume}`,
   };
   const context = {
     ...{ api, reporter, signal },
@@ -86,7 +83,7 @@ export async function runOnCluster(
     const opened = await clock.time('split', () => startRun(jobs.start(facts, options), context));
     isOpen = true;
     if (!opened.resumed) await forgetStages(run, context);
-    const kube = { ...context, plan, jobs, opened, minAccuracy: options.minAccuracy };
+    const kube = { ...context, plan, jobs, opened, tolerance, minAccuracy: options.minAccuracy };
     const loop = { ...settings.federation, seed: settings.seed, quorum };
     const result = await runRounds(kube, { plan: loop, clock, volume: `${claim}:${volume}` });
     if (options.cleansUp) await deleteRun(run, context);

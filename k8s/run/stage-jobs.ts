@@ -4,14 +4,11 @@ import { sha256 } from '../../lib/formats/files/read-file.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import {
-  aggregateCommand,
   evaluateCommand,
-  initCommand,
   type StageCommand,
   splitCommand,
   trainCommand,
 } from '../../pipeline/commands/stage-commands.js';
-import type { AggregateTask, EvaluateTask, TrainTask } from '../../pipeline/runner.js';
 import type { Values } from '../manifests/placeholders.js';
 import { containerOf, inImage, QUEUE_LABEL, readStage, stageOf } from '../manifests/stages.js';
 import { fillTemplate } from '../manifests/templates.js';
@@ -25,6 +22,20 @@ export interface PlannedJob {
   readonly isFresh?: boolean;
   /** Pods that are enough of it; by default all. */
   readonly quorum?: number;
+  /** The container whose result is the Job's; the recorder's, where it is not named. */
+  readonly container?: string;
+}
+
+/** What a Job is told beside its commands. */
+export interface JobDetails {
+  /** What its recorder puts on record: records are on the volume, which only pods see. */
+  readonly facts?: object | undefined;
+  /** Pods that are enough of it; by default all. */
+  readonly quorum?: number | undefined;
+  /** What tells work of equal commands apart; the facts, where nothing is given. */
+  readonly identity?: string | undefined;
+  readonly retries?: number | undefined;
+  readonly deadlineSeconds?: number | undefined;
 }
 
 /** What all Jobs of a run are made from. */
@@ -39,13 +50,13 @@ export interface JobPlan {
   /** Directory of the run in the containers, below /mnt. */
   readonly directory: string;
   readonly threads: number;
-  readonly retries: number;
-  readonly deadlineSeconds?: number | undefined;
 }
 
 /** Where the recorder finds its facts, and the program in the pipeline's image. */
 const FACTS_DIRECTORY = '/facts';
 const FACTS_FILE = 'facts.json';
+/** Where the aggregator finds the round's record: it comes by way of the API server, and nothing on the volume changes it. */
+export const RECORD_FILE = `${FACTS_DIRECTORY}/${FACTS_FILE}`;
 const FACTS_MOUNT = { name: 'facts', mountPath: FACTS_DIRECTORY, readOnly: true };
 const RECORDER = inImage('pipeline/record/cli.js');
 
@@ -56,8 +67,6 @@ export function stageJobs(plan: JobPlan) {
   const { settings, threads } = plan;
   const source = { settings, threads, paths: volumePaths(plan.directory) };
   const stage = (command: StageCommand): V1Job => stageOf(command, plan.values).job;
-  const evaluator = (file: string): V1Container =>
-    containerOf(stage(evaluateCommand(source, { models: [file] })));
   /** A Job of the evaluator's template with nothing in it but the recorder. */
   const recording = (step: RecordStep): V1Job => {
     const { job } = readStage('evaluate', plan.values);
@@ -73,49 +82,23 @@ export function stageJobs(plan: JobPlan) {
       const open = recorder(plan, 'open', fresh ? ['--fresh'] : []);
       return planned(plan, { stage: 'start', job, first: [check, open], facts, isFresh: true });
     },
-    init(): PlannedJob {
-      const job = stage(initCommand(source));
-      return planned(plan, { stage: 'init', job });
-    },
-    train(task: TrainTask): PlannedJob {
-      const { round, clients, quorum = clients.length } = task;
-      const job = stage(trainCommand(source, task));
-      const { spec } = job;
-      const variable = containerOf(job).env?.find(({ name }) => name === 'FEDBATCH_CLIENTS');
-      if (spec === undefined || variable === undefined)
-        throw new Error('the template of the trainer has no clients');
-      variable.value = clients.join(',');
-      spec.completions = clients.length;
-      spec.parallelism = clients.length;
-      spec.backoffLimitPerIndex = plan.retries;
-      spec.maxFailedIndexes = clients.length - quorum;
-      if (plan.deadlineSeconds !== undefined) spec.activeDeadlineSeconds = Math.ceil(plan.deadlineSeconds);
-      // The same clients on another model is other work.
-      return { ...planned(plan, { stage: 'train', round, job, identity: task.global.sha256 }), quorum };
-    },
-    /** The round's record is written first; the aggregator takes the updates that the same facts tell. */
-    aggregate(task: AggregateTask, facts: object): PlannedJob {
-      const { selected } = facts as { readonly selected: readonly number[] };
-      const minUpdates = Math.min(task.quorum ?? task.updates.length, task.updates.length);
-      // The facts come from the trainers' pods by way of the API server: what lies on the volume cannot change them.
-      const record = `${FACTS_DIRECTORY}/${FACTS_FILE}`;
-      const round = { round: task.round, clients: selected };
-      const job = stage(aggregateCommand(source, round, { minUpdates, record }));
+    /** The Job of commands of one stage: the clients of a round are the indexes of one. */
+    of(commands: readonly StageCommand[], details: JobDetails = {}): PlannedJob {
+      const [command] = commands;
+      if (command === undefined) throw new Error('a Job without a command');
+      const { stage: name, round } = command;
+      const { facts, identity } = details;
+      if (name === 'train')
+        return planned(plan, { stage: name, round, identity, ...trainers(commands, details) });
+      const job = stage(command);
       const container = containerOf(job);
+      const shape = { stage: name as StageLabel, round, job, facts, identity, container: container.name };
+      if (name === 'evaluate')
+        return planned(plan, { ...shape, job: recording('tested'), first: [container] });
+      if (name !== 'aggregate') return planned(plan, shape);
+      // The round's record is written first; the aggregator takes the updates that the same facts tell.
       container.volumeMounts = [...(container.volumeMounts ?? []), FACTS_MOUNT];
-      return planned(plan, {
-        stage: 'aggregate',
-        round: task.round,
-        job,
-        first: [recorder(plan, 'trained')],
-        facts,
-      });
-    },
-    /** The test, then the round's record. */
-    evaluate({ round, global }: EvaluateTask, facts: object): PlannedJob {
-      const job = recording('tested');
-      const first = [evaluator(global.file)];
-      return planned(plan, { stage: 'evaluate', round, job, first, facts });
+      return planned(plan, { ...shape, first: [recorder(plan, 'trained')] });
     },
     /** The results take their places; `test` is a last model whose test was overwritten. */
     end(
@@ -123,7 +106,8 @@ export function stageJobs(plan: JobPlan) {
       { test, identity }: { readonly test: string | undefined; readonly identity: string },
     ): PlannedJob {
       const job = recording('end');
-      const first = test === undefined ? [] : [evaluator(test)];
+      const first =
+        test === undefined ? [] : [containerOf(stage(evaluateCommand(source, { models: [test] })))];
       return planned(plan, { stage: 'end', job, first, facts, identity });
     },
     /** The run's failure is put on its record. */
@@ -132,6 +116,27 @@ export function stageJobs(plan: JobPlan) {
       return planned(plan, { stage: 'failed', job, facts, isFresh: true });
     },
   };
+
+  /** Index i trains the client of the i-th command. */
+  function trainers(
+    commands: readonly StageCommand[],
+    { quorum = commands.length, retries = 0, deadlineSeconds }: JobDetails,
+  ): Pick<StageShape, 'job' | 'container' | 'quorum'> {
+    const clients = commands.map(({ client }) => client ?? 0);
+    const job = stage(trainCommand(source, { round: commands[0]?.round ?? 1, clients }));
+    const { spec } = job;
+    const container = containerOf(job);
+    const variable = container.env?.find(({ name }) => name === 'FEDBATCH_CLIENTS');
+    if (spec === undefined || variable === undefined)
+      throw new Error('the template of the trainer has no clients');
+    variable.value = clients.join(',');
+    spec.completions = clients.length;
+    spec.parallelism = clients.length;
+    spec.backoffLimitPerIndex = retries;
+    spec.maxFailedIndexes = clients.length - quorum;
+    if (deadlineSeconds !== undefined) spec.activeDeadlineSeconds = Math.ceil(deadlineSeconds);
+    return { job, container: container.name, quorum };
+  }
 }
 
 /** The Jobs of a run. */
@@ -157,28 +162,27 @@ function recorder(
     ...container,
     name: recorderName(step),
     command: [...RECORDER],
-    args: ['--step', step, '--volume', directory, '--facts', `${FACTS_DIRECTORY}/${FACTS_FILE}`, ...more],
+    args: ['--step', step, '--volume', directory, '--facts', RECORD_FILE, ...more],
     env: (container.env ?? []).filter(({ name }) => name.startsWith('FEDBATCH_')),
     volumeMounts: [{ name: 'volume', mountPath: '/mnt' }, { name: 'tmp', mountPath: '/tmp' }, FACTS_MOUNT],
   };
 }
 
-interface StageShape {
+interface StageShape extends Pick<JobDetails, 'facts' | 'identity'> {
   readonly stage: StageLabel;
-  readonly round?: number;
+  readonly round?: number | undefined;
   readonly job: V1Job;
   /** Containers that run before that of the Job. */
   readonly first?: readonly V1Container[];
-  readonly facts?: object;
-  /** What tells work of equal manifests apart; the facts, where nothing is given. */
-  readonly identity?: string;
   readonly isFresh?: boolean;
+  readonly container?: string;
+  readonly quorum?: number;
 }
 
 /** Names and labels a Job, and notes what work it does. */
 function planned(
   plan: JobPlan,
-  { stage, round, job, first = [], facts, identity, isFresh }: StageShape,
+  { stage, round, job, first = [], facts, identity, isFresh, container, quorum }: StageShape,
 ): PlannedJob {
   const { run, id, namespace, queue } = plan;
   const name = jobName(run, stage, round);
@@ -200,6 +204,8 @@ function planned(
   return {
     job,
     ...(isFresh === undefined ? {} : { isFresh }),
+    ...(container === undefined ? {} : { container }),
+    ...(quorum === undefined ? {} : { quorum }),
     ...(facts === undefined ? {} : { facts: configMap(plan, { name, labels, facts }) }),
   };
 }

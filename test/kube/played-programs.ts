@@ -50,13 +50,13 @@ function resultOf(
 ): object {
   const results: Readonly<Record<string, object>> = {
     'record-open': { resumed: attempt > 1, rounds: [] },
-    splitter: { shards: 4, examples: 400, test: 40, skipped: false },
-    init: { sha256: hash('initial') },
+    splitter: { shards: 4, examples: 400, test: 40, seconds: 1, savedir: '/mnt/data', skipped: false },
+    init: { model: 'mlp', parameters: 8836, sha256: hash('initial') },
     trainer: {
       ...{ client, round, examples: 100, seconds: 1, loss: 0.5, accuracy: 0.9, engine: 'played' },
       sha256: hash(`update ${round} ${client}`),
     },
-    aggregator: { updates: 4, examples: 400, rejected: [], sha256: hash(`model ${round}`) },
+    aggregator: { updates: 4, examples: 400, rejected: [], sha256: hash(`model ${round}`), seconds: 1 },
     evaluator: { accuracy: 0.8 + round / 100, loss: 0.5, examples: 40 },
     'record-end': {
       schemaVersion: 1,

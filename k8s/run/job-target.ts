@@ -1,0 +1,131 @@
+/** The target of a cluster: commands become a Job, or that of an earlier attempt is taken; what its pods left is how they ended. */
+import type { V1Pod } from '@kubernetes/client-node';
+import type { z } from 'zod';
+import { StageError } from '../../lib/core/errors.js';
+import type { StageCommand } from '../../pipeline/commands/stage-commands.js';
+import { stageName } from '../../pipeline/stage-process.js';
+import type { CommandEnding, ExecuteOptions, LostCommand, Target } from '../../pipeline/target.js';
+import { ensureJob, removeJob } from './ensure-job.js';
+import { hasResults, podOfJob, readResult } from './job-result.js';
+import { jobSeconds } from './job-status.js';
+import { NOT_STARTED_ANNOTATION, OTHER_INDEXES } from './names.js';
+import { parseObject, passedOn, podEnding } from './pod-status.js';
+import type { JobDetails, PlannedJob, StageJobs } from './stage-jobs.js';
+import { indexOf } from './types.js';
+import { type EndedJob, type WaitContext, type WaitedJob, waitForJob } from './wait-for-job.js';
+
+/** How commands of one stage ended. */
+export interface JobExecution<T> extends EndedJob {
+  readonly endings: readonly CommandEnding<T>[];
+  /** Of the Job, also where an earlier attempt made it. */
+  readonly seconds: number;
+  /** True when an earlier attempt had done the work. */
+  readonly found: boolean;
+}
+
+/** The target. */
+export interface JobTarget extends Target {
+  /** As `execute`; tells of the Job too, and takes what its recorder writes. */
+  run<T>(
+    commands: readonly StageCommand[],
+    options: ExecuteOptions<T> & JobDetails,
+  ): Promise<JobExecution<T>>;
+}
+
+/** Runs a Job to its end, or takes that of an earlier attempt; one whose pods are gone is done again. */
+export async function runJobToEnd(
+  planned: PlannedJob,
+  waited: Omit<WaitedJob, 'job'>,
+  context: WaitContext,
+): Promise<EndedJob & { readonly found: boolean }> {
+  for (;;) {
+    const { job, found } = await ensureJob(planned, context);
+    const ended = await waitForJob({ ...waited, job, quorum: planned.quorum }, context);
+    if (!found || hasResults(ended)) return { ...ended, found };
+    await removeJob(ended.job, context);
+  }
+}
+
+/** A target for the Jobs of a run. */
+export function jobTarget(jobs: Pick<StageJobs, 'of'>, cluster: WaitContext): JobTarget {
+  async function run<T>(
+    commands: readonly StageCommand[],
+    options: ExecuteOptions<T> & JobDetails,
+  ): Promise<JobExecution<T>> {
+    const { reporter, signal, schema, onEnding } = options;
+    const context = { ...cluster, reporter, signal };
+    const planned = jobs.of(commands, options);
+    const ended = await runJobToEnd(planned, waitedFor(commands), context);
+    const endings = await endingsOf(ended, { commands, schema, container: planned.container ?? '' }, context);
+    for (const ending of endings) await onEnding?.(ending);
+    return { ...ended, endings, seconds: jobSeconds(ended.job) };
+  }
+  return {
+    run,
+    execute: async (commands, options) => (await run(commands, options)).endings,
+    close: async () => undefined,
+  };
+}
+
+function waitedFor(commands: readonly StageCommand[]): Omit<WaitedJob, 'job'> {
+  const [{ stage, round, rounds } = { stage: 'train' as const }] = commands;
+  if (round === undefined) return { title: stage };
+  return {
+    title: `${stage} round ${round}`,
+    part: { round, ...(rounds === undefined ? {} : { rounds }) },
+    ...(stage === 'train' ? { clientAt: (index: number) => commands[index]?.client } : {}),
+  };
+}
+
+interface EndingOptions<T> {
+  readonly commands: readonly StageCommand[];
+  readonly schema: z.ZodType<T>;
+  readonly container: string;
+}
+
+async function endingsOf<T>(
+  ended: EndedJob,
+  { commands, schema, container }: EndingOptions<T>,
+  context: WaitContext,
+): Promise<readonly CommandEnding<T>[]> {
+  const endings: CommandEnding<T>[] = [];
+  for (const [index, command] of commands.entries()) {
+    if (command.stage === 'train') {
+      const own = ended.pods.filter((pod) => indexOf(pod) === index);
+      const good = own.find(({ status }) => status?.phase === 'Succeeded');
+      endings.push(
+        good === undefined
+          ? lostTraining(ended, { command, own, index })
+          : { command, result: await readResult(good, { container, schema }, context) },
+      );
+    } else {
+      const pod = podOfJob(ended, waitedFor(commands).title);
+      endings.push({ command, result: await readResult(pod, { container, schema }, context) });
+    }
+  }
+  return endings;
+}
+
+/** Why an index of a Job has no result. */
+function lostTraining(
+  { state, job: { metadata, spec } }: EndedJob,
+  {
+    command,
+    own,
+    index,
+  }: { readonly command: StageCommand; readonly own: readonly V1Pod[]; readonly index: number },
+): LostCommand {
+  const notStarted = parseObject(metadata?.annotations?.[NOT_STARTED_ANNOTATION] ?? '') ?? {};
+  if (notStarted[index] !== undefined) return { command, reason: String(notStarted[index]) };
+  const failed = own.filter(({ status }) => status?.phase === 'Failed').at(-1);
+  if (failed !== undefined) {
+    const { reason, exitCode } = podEnding(failed);
+    const facts = { client: command.client, ...passedOn(exitCode) };
+    return { command, reason, error: new StageError(stageName(command), reason, facts) };
+  }
+  if (notStarted[OTHER_INDEXES] !== undefined) return { command, reason: String(notStarted[OTHER_INDEXES]) };
+  if (state.kind === 'failed' && state.reason === 'DeadlineExceeded') {
+    return { command, reason: `late: not done within ${spec?.activeDeadlineSeconds} s` };
+  }
+  return { command, reason: 'not started: the Job had failed before' };
+}
