@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { randomStream } from '../lib/core/random.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { initialWeights } from '../lib/model/initial-weights.js';
 import { kerasConfig } from '../lib/model/keras/keras-model.js';
 import { describeModel } from '../lib/model/model-zoo.js';
+import { initialWeights } from '../lib/model/parameters.js';
 import { formatBytes } from '../lib/observability/format.js';
 import { interleave } from './measure.js';
 import { medianOf, type Table } from './report.js';

@@ -1,8 +1,8 @@
 /** Times training steps of the default CNN on our engine; prints one JSON line. Arguments: threads, steps, batch, backend. */
 import { randomStream } from '../lib/core/random.js';
 import { loadOnnxEngine } from '../lib/engine/onnx/onnx-engine.js';
-import { initialWeights } from '../lib/model/initial-weights.js';
 import { describeModel } from '../lib/model/model-zoo.js';
+import { initialWeights } from '../lib/model/parameters.js';
 import { median } from './report.js';
 
 const [threads = 1, steps = 20, batch = 100] = process.argv.slice(2).map(Number);

@@ -220,4 +220,16 @@ test('programs start cheaply: threads that train load no files, programs no engi
     );
     assert.deepEqual(heavy, [], program);
   }
+  for (const program of [
+    ...programs,
+    'splitter/cli',
+    'splitter/split',
+    'aggregator/aggregate',
+    'pipeline/cli',
+  ]) {
+    const mathematics = [...loadedWith(`${program}.ts`, sources)].filter(
+      (path) => /^lib\/(engine|model)\//.test(path) && !NAMES.includes(path),
+    );
+    assert.deepEqual(mathematics, [], program);
+  }
 });

@@ -8,9 +8,8 @@ import { weightFeeds } from '../lib/engine/onnx/graphs/parameter-groups.js';
 import { buildTrainingGraph } from '../lib/engine/onnx/graphs/training-graph.js';
 import { createInferenceSession } from '../lib/engine/onnx/inference-session.js';
 import { loadOnnxRuntime } from '../lib/engine/onnx/runtime.js';
-import { initialWeights } from '../lib/model/initial-weights.js';
 import type { Model, ModelDescription } from '../lib/model/model-description.js';
-import { shapeLayers } from '../lib/model/parameters.js';
+import { initialWeights, shapeLayers } from '../lib/model/parameters.js';
 import { activation, CLASSES, conv, dense, head, imageModel, normalisation, pool } from './layers.js';
 
 /** Largest difference, relative to the largest element. */

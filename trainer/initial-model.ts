@@ -1,14 +1,13 @@
 /** The seeded initial global model: what every client of round 1 starts from. */
-
 import { DataError } from '../lib/core/errors.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { manifestBeside, modelScaleOf } from '../lib/formats/manifest.js';
-import { initialWeights } from '../lib/model/initial-weights.js';
 import { kerasConfig } from '../lib/model/keras/keras-model.js';
 import type { Model } from '../lib/model/model-description.js';
 import { foundScale, taskOf } from '../lib/model/model-input.js';
 import { describeModel, type ModelName, type ModelTask } from '../lib/model/model-zoo.js';
+import { initialWeights } from '../lib/model/parameters.js';
 
 /** Keras 2's last version: the dialect in which we write `model_config`. */
 const KERAS_VERSION = '2.15.0';

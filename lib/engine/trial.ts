@@ -1,9 +1,9 @@
 /** Tries an engine: a few training steps that show that it works, or that measure how fast it is. */
 import { randomStream } from '../core/random.js';
 import { sizeOf } from '../core/weights.js';
-import { initialWeights } from '../model/initial-weights.js';
 import type { Model } from '../model/model-description.js';
 import { describeModel, type ModelTask } from '../model/model-zoo.js';
+import { initialWeights } from '../model/parameters.js';
 import type { Batch, Engine, TrainingSession } from './engine.js';
 
 /** Small, but with every kind of layer of the default model. */

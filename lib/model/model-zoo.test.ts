@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parameterCount, sizeOf } from '../core/weights.js';
-import { initialWeights } from './initial-weights.js';
 import { describeModel, MODEL_NAMES, type ModelName } from './model-zoo.js';
-import { classCount, modelParameters } from './parameters.js';
+import { classCount, initialWeights, modelParameters } from './parameters.js';
 
 const PARAMETERS: Readonly<Record<ModelName, number>> = {
   cnn: 110_986,

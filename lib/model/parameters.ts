@@ -1,4 +1,5 @@
-/** Which parameter arrays a model has, in Keras' order, and which shapes flow between its layers. */
+/** Which parameter arrays a model has, in Keras' order, how they begin, and which shapes flow between its layers. */
+import { randomStream } from '../core/random.js';
 import { formatShape, sizeOf, type WeightArray, type Weights } from '../core/weights.js';
 import { foreignLayers } from './layers/foreign.js';
 import type { LayerParameter } from './layers/layer-module.js';
@@ -67,11 +68,35 @@ export function classCount(description: ModelDescription): number {
   const last = description.layers.findLast((layer) => layer.kind !== 'activation');
   // Shapes cannot be followed through them.
   const [foreign] = foreignLayers(description);
-  if (foreign !== undefined && last?.kind === 'dense') return last.units;
+  if (foreign !== undefined && last !== undefined && 'units' in last) return last.units;
   if (foreign !== undefined)
     throw new ModelError(`the number of classes cannot be told behind layer ${foreign.name}: end in a Dense`);
   const output = shapeLayers(description).at(-1)?.outputShape ?? [];
   if (output.length !== 1)
     throw new ModelError(`the model ends in shape ${formatShape(output)}, not in classes`);
   return output[0] as number;
+}
+
+/** Fresh weights of a model; the same seed always gives the same, each array from a stream of its own. */
+export function initialWeights(description: ModelDescription, seed: number): Weights {
+  return modelParameters(description).map((parameter) => ({
+    name: `${parameter.layer}/${parameter.role}:0`,
+    shape: parameter.shape,
+    values: initialValues(parameter, seed),
+  }));
+}
+
+function initialValues(parameter: Parameter, seed: number): Float32Array {
+  const values = new Float32Array(sizeOf(parameter.shape));
+  if (parameter.initial !== 'glorot-uniform') return values.fill(parameter.initial === 'ones' ? 1 : 0);
+  const [fanIn, fanOut] = fans(parameter.shape);
+  const limit = Math.sqrt(6 / (fanIn + fanOut));
+  const random = randomStream(seed, 'initial-weights', parameter.layer, parameter.role);
+  return values.map(() => (random.uniform() * 2 - 1) * limit);
+}
+
+/** Number of inputs and outputs that a kernel `[…window, in, out]` connects. */
+function fans(shape: readonly number[]): readonly [fanIn: number, fanOut: number] {
+  const window = sizeOf(shape.slice(0, -2));
+  return [window * (shape.at(-2) ?? 1), window * (shape.at(-1) ?? 1)];
 }

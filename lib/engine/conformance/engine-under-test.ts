@@ -1,5 +1,4 @@
 /** An engine under test, and what its tests share. */
-
 import * as tf from '@tensorflow/tfjs';
 import { type Engine, EngineUnavailableError } from '../engine.js';
 

@@ -3,12 +3,11 @@ import { readFileSync } from 'node:fs';
 import { CLASSES, conv, dense, flatten, head, imageModel, normalisation } from '../../../test/layers.js';
 import { randomStream } from '../../core/random.js';
 import { sizeOf, type Weights } from '../../core/weights.js';
-import { initialWeights } from '../../model/initial-weights.js';
 import { parseKerasLayer } from '../../model/keras/keras-layers.js';
 import type { KerasObject } from '../../model/keras/keras-settings.js';
 import { LAYER_MODULES, type Layer } from '../../model/layers/registry.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
-import { classCount, shapeLayers } from '../../model/parameters.js';
+import { classCount, initialWeights, shapeLayers } from '../../model/parameters.js';
 import type { Batch, OptimizerSettings } from '../engine.js';
 
 /** Keras' defaults. */

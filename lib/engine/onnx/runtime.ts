@@ -1,5 +1,4 @@
 /** ONNX Runtime's builds, each loaded when it is first asked for: a machine needs only the one that it uses. */
-
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

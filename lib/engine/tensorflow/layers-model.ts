@@ -123,7 +123,7 @@ export function logitDescription({ description }: Model): ModelDescription {
   const last = description.layers[end];
   const others = description.layers.slice(0, Math.max(0, end));
   if (isActivation(last, 'softmax')) return { ...description, layers: others };
-  if (last?.kind === 'dense' && last.activation === 'softmax') {
+  if (last !== undefined && 'activation' in last && last.activation === 'softmax') {
     return { ...description, layers: [...others, { ...last, activation: 'linear' }] };
   }
   throw new ModelError('the last layer of the model must be a softmax');

@@ -4,11 +4,10 @@ import { describe, it } from 'node:test';
 import { DataError } from '../../core/errors.js';
 import { buildTrainingGraph } from '../../engine/onnx/graphs/training-graph.js';
 import { buildPredictGraph } from '../../engine/onnx/predict-session.js';
-import { initialWeights } from '../initial-weights.js';
 import type { ModelDescription } from '../model-description.js';
 import { ModelError } from '../model-error.js';
 import { describeModel, MODEL_NAMES } from '../model-zoo.js';
-import { modelParameters } from '../parameters.js';
+import { initialWeights, modelParameters } from '../parameters.js';
 import { describeKerasConfig, kerasConfig, modelFromKeras } from './keras-model.js';
 
 const sequential = (...layers: readonly object[]) => ({

@@ -2,7 +2,7 @@
 import type * as Tf from '@tensorflow/tfjs';
 import { type Extent, type WindowGeometry, windowGeometry } from '../graph/window-geometry.js';
 import type { LayerModule } from './layer-module.js';
-import { type Pool2dLayer, pooledShape, poolGeometry, poolSettings } from './pooling.js';
+import { type Pool2dLayer, pooledShape, poolGeometry, poolSettings } from './shapes.js';
 
 type AveragePooling2dLayer = Pool2dLayer<'averagePooling2d'>;
 

@@ -3,7 +3,7 @@ import { applyBlockedMaxPooling, canBlockMaxPooling } from '../graph/blocked-max
 import { maxPoolGradient } from '../graph/max-pool-gradient.js';
 import type { WindowGeometry } from '../graph/window-geometry.js';
 import type { LayerModule } from './layer-module.js';
-import { type Pool2dLayer, pooledShape, poolGeometry, poolSettings } from './pooling.js';
+import { type Pool2dLayer, pooledShape, poolGeometry, poolSettings } from './shapes.js';
 
 /** Its gradient goes to the first largest. */
 export const maxPooling2d: LayerModule<Pool2dLayer<'maxPooling2d'>> = {

@@ -1,8 +1,10 @@
-/** What the shapes and parameters of several layers have in common. */
+/** What several layers have in common: kernels, and windows that move over images. */
 import { formatShape } from '../../core/weights.js';
-import { type Extent, type WindowSettings, windowGeometry } from '../graph/window-geometry.js';
+import type { LayerValue } from '../graph/layer-graph.js';
+import { type Extent, onnxPads, type WindowSettings, windowGeometry } from '../graph/window-geometry.js';
 import { ModelError } from '../model-error.js';
 import type { LayerParameter, NamedLayer } from './layer-module.js';
+import { extent, imageOrder, type LayerWith, padding } from './settings.js';
 
 /** Channels of an image, or features. */
 export const channelsOf = (input: readonly number[]): number => input.at(-1) ?? 0;
@@ -40,4 +42,28 @@ export function requireImage({ name }: NamedLayer, input: readonly number[]): vo
   if (input.length !== 3) {
     throw new ModelError(`layer ${name}: takes images [h,w,c], its input is ${formatShape(input)}`);
   }
+}
+
+const pool = extent(['pool_size'], [2, 2]);
+
+/** The settings of a pool. */
+export const poolSettings = { pool, strides: extent(['strides'], pool), padding, ...imageOrder };
+
+/** A pool of whatever kind. */
+export type Pool2dLayer<Kind extends string = string> = LayerWith<Kind, typeof poolSettings>;
+
+/** `[h, w, c]` of what comes out. @throws {ModelError} for no image, or a window that does not fit */
+export function pooledShape(layer: Pool2dLayer, input: readonly number[]): readonly number[] {
+  return [...slidingShape(layer, { input, window: layer.pool }), input[2] as number];
+}
+
+/** Where the windows lie, as attributes of a node too, and the shape `[c, h, w]` of what comes out. */
+export function poolGeometry(layer: Pool2dLayer, input: LayerValue) {
+  const [channels = 0, height = 0, width = 0] = input.shape;
+  const geometry = windowGeometry([height, width], { ...layer, window: layer.pool });
+  return {
+    geometry,
+    window: { kernel_shape: layer.pool, strides: layer.strides, pads: onnxPads(geometry) },
+    output: [channels, ...geometry.output],
+  };
 }
