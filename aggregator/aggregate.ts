@@ -3,8 +3,13 @@ import { dirname, join } from 'node:path';
 import { ThresholdError, UsageError } from '../lib/core/errors.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { rememberCounted } from '../lib/federation/strategies/server-step.js';
+import type { ServerState } from '../lib/federation/strategies/strategy.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
-import { needsAllExamples, type StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
+import {
+  movedClip,
+  needsAllExamples,
+  type StrategySettings,
+} from '../lib/federation/strategies/strategy-settings.js';
 import type { NoiseFile } from '../lib/formats/noise-file.js';
 import type { AggregateResult } from '../lib/formats/results.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
@@ -79,7 +84,7 @@ export async function aggregate(options: AggregateOptions): Promise<AggregateRes
   });
   const seconds = Math.round(performance.now() - startedAt) / 1000;
   const { updates, examples, rejected } = account;
-  return { updates, examples, rejected, ...written, ...spent(options, lineage.round, noise), seconds };
+  return { updates, examples, rejected, ...written, ...spent(options, state, noise), seconds };
 }
 
 /** What is said when too few updates were good. */
@@ -93,15 +98,22 @@ export function tooFew(
   );
 }
 
-/** The privacy spent after `round` rounds, each like this one. */
+/** The privacy spent after the round that starts from `state`, all before it like it. */
 function spent(
   { strategy, participants, population }: AggregateOptions,
-  round: number,
+  state: ServerState,
   noise: NoiseFile | undefined,
 ): Pick<AggregateResult, 'privacy'> {
   if (participants === undefined || population === undefined) return {};
-  const redrawn = noise?.redrawn(round);
-  return privacyAfter(strategy, { participants, population, rounds: Math.max(1, round), redrawn });
+  const redrawn = noise?.redrawn(state.round);
+  const rounds = Math.max(1, state.round);
+  return privacyAfter(strategy, {
+    participants,
+    population,
+    rounds,
+    redrawn,
+    clip: movedClip(strategy, state),
+  });
 }
 
 /** The examples of all clients, for a strategy that needs them. @throws {UsageError} when nothing tells them */

@@ -21,7 +21,7 @@ export async function openState(strategy: Strategy, options: OpenOptions): Promi
   const { round, parent, stateIn, reporter } = options;
   const start = parent && { file: parent.file, weights: parent.model.weights, sha256: parent.sha256 };
   const state = await startState(strategy, { round, parent: start }, stateIn);
-  if (strategy.slots.length > 0 && stateIn === undefined && round > 1) {
+  if ((strategy.slots.length > 0 || strategy.keepsClip) && stateIn === undefined && round > 1) {
     reporter.warn(`${strategy.name} starts anew in round ${round}: no --state-in tells what it remembers.`);
   }
   return state;

@@ -21,7 +21,7 @@ export function checkStateOptions(
   parent?: string,
 ): void {
   const given = stateIn !== undefined ? '--state-in' : stateOut !== undefined ? '--state-out' : undefined;
-  if (strategy.slots.length === 0 && given !== undefined) {
+  if (strategy.slots.length === 0 && !strategy.keepsClip && given !== undefined) {
     throw new UsageError(`${given} does not go with the strategy ${strategy.name}, which keeps no state.`);
   }
   if (strategy.needsGlobal && parent === undefined) {

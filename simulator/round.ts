@@ -27,6 +27,8 @@ export interface TrainedRound {
   readonly request: TrainRoundRequest;
   readonly global: RoundModel;
   readonly strategy: Strategy;
+  /** What it started from. */
+  readonly state: ServerState;
   /** With the weights of the next global model; or why the strategy made none of these updates. */
   readonly next: ServerState | ThresholdError;
   /** Number of updates that count, and of their examples. */
@@ -107,6 +109,7 @@ export async function trainRound(
     request,
     global,
     strategy,
+    state,
     next,
     updates: accepted.size,
     examples,

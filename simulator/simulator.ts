@@ -9,7 +9,7 @@ import { prepareEngines } from '../lib/engine/native-environment.js';
 import { virtualClients } from '../lib/federation/examples.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
-import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
+import { movedClip, type StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import { readSharedShard } from '../lib/formats/data/dataset.js';
 import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
@@ -86,12 +86,13 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
     return pool;
   };
 
-  const privacyOf = ({ request: { clients, round } }: TrainedRound) =>
+  const privacyOf = ({ request: { clients, round }, state }: TrainedRound) =>
     privacyAfter(options.strategy, {
       participants: clients.length,
       population: virtualClients(shards),
       rounds: round,
       redrawn: noise?.redrawn(round),
+      clip: movedClip(options.strategy, state),
     });
 
   return {

@@ -294,6 +294,46 @@ test('a private run tells ε in round.json, metrics.jsonl, on stderr and in the 
   assert.match(stderr, new RegExp(`^privacy ε ${spent[1]?.toPrecision(3)} at`, 'm'));
 });
 
+test('a clip that follows the updates: each round tells its own, the state carries it, ε is as before', async () => {
+  const volume = join(directory, 'following');
+  const noise = ['--dp-noise', '1', '--dp-delta', '1e-3', '--dp-noise-source', 'seed'];
+  const following = [
+    '--dp-clip',
+    '0.01',
+    '--dp-clip-quantile',
+    '0.5',
+    '--dp-clip-count-noise',
+    '2',
+    ...noise,
+  ];
+  const { exitCode, stderr } = await trainedHere(volume, following);
+  assert.equal(exitCode, 0, stderr);
+  const told: (number | undefined)[] = [];
+  for (let round = 1; round <= ROUNDS; round++) {
+    const { aggregate } = await recordOf(volume, round);
+    told.push(aggregate?.privacy?.clip);
+    const spent = privacySpent({ noise: 1, delta: 1e-3, participants: 2, population: 2, rounds: round });
+    assert.deepEqual([aggregate?.privacy?.epsilon, aggregate?.privacy?.delta], [spent.epsilon, 1e-3]);
+    assert.match(stderr, new RegExp(`round ${round}: .*, clipped to ${told.at(-1)?.toPrecision(3)}`));
+  }
+  const [first, second] = told;
+  const { clip, slots } = await readServerState(join(volume, 'rounds', '0002', 'server-state.h5'));
+  assert.deepEqual([first, second, slots], [0.01, clip, {}]);
+  assert.ok(Math.abs(Math.log((clip as number) / 0.01)) < 1 && clip !== 0.01, `${clip}`);
+  const simulated = join(directory, 'following-simulated');
+  const again = await start(simulated, [...following, '--simulate']);
+  assert.equal(again.exitCode, 0, again.stderr);
+  for (const path of ['rounds/0003/global.h5', 'rounds/0003/server-state.h5'])
+    assert.equal(hashOf(join(simulated, path)), hashOf(join(volume, path)), path);
+  const tooLittle = ['--dp-clip', '1', '--dp-clip-quantile', '0.5', ...noise];
+  const refused = await start(join(directory, 'following-refused'), tooLittle);
+  assert.equal(refused.exitCode, 2);
+  assert.match(
+    refused.stderr,
+    /takes --dp-clip-count-noise above 0\.5, found 0\.1 for 2 clients in a round\./,
+  );
+});
+
 const PRIVATE = ['--dp-clip', '0.5', '--dp-noise', '4', '--rounds', '1'];
 
 for (const [name, flags, maker] of [

@@ -23,11 +23,13 @@ export interface ServerStateFile {
   readonly slots: Slots;
   /** The round of each client's last update that counted, where clients keep something for the next one. */
   readonly lastRounds?: LastRounds | undefined;
+  /** The norm that the round clips updates to, where it follows them from round to round. */
+  readonly clip?: number | undefined;
 }
 
 /** The bytes of a state file: `/<slot>/<index>` holds an array, its attribute `name` the array's name. */
 export function encodeServerState(state: ServerStateFile): Promise<Uint8Array> {
-  const { strategy, round, model, slots, lastRounds } = state;
+  const { strategy, round, model, slots, lastRounds, clip } = state;
   return writeHdf5((hdf5) => {
     hdf5.text('/', 'fedbatch_strategy', strategy);
     hdf5.integer('/', 'fedbatch_round', round);
@@ -36,6 +38,7 @@ export function encodeServerState(state: ServerStateFile): Promise<Uint8Array> {
     for (const [slot, arrays] of Object.entries(slots)) {
       writeArrays(hdf5, `/${slot}`, arrays);
     }
+    if (clip !== undefined) hdf5.floats(CLIP, { shape: [1], values: Float64Array.of(clip) });
     if (lastRounds !== undefined)
       hdf5.bytes(LAST_ROUNDS, new TextEncoder().encode(JSON.stringify(lastRounds)));
   });
@@ -50,16 +53,19 @@ export async function readServerState(path: string): Promise<ServerStateFile> {
     }
     const names = hdf5.texts('/', 'fedbatch_slots') ?? [];
     const lastRounds = readLastRounds(hdf5, path);
+    const clip = hdf5.kind(CLIP) === 'dataset' ? hdf5.doubles(CLIP, 1)[0] : undefined;
     return {
       strategy: hdf5.text('/', 'fedbatch_strategy'),
       round: hdf5.integer('/', 'fedbatch_round'),
       model: hdf5.text('/', 'fedbatch_model'),
       slots: Object.fromEntries(names.map((slot) => [slot, readSlot(hdf5, slot)])),
       ...(lastRounds === undefined ? {} : { lastRounds }),
+      ...(clip === undefined ? {} : { clip }),
     };
   });
 }
 
+const CLIP = '/fedbatch_clip';
 /** JSON: rounds by the numbers of clients. */
 const LAST_ROUNDS = '/fedbatch_last_rounds';
 

@@ -22,7 +22,7 @@ interface RoundStart {
  * @throws {DataError} when the file of the state belongs to another strategy or another global model
  */
 export async function startState(
-  strategy: Pick<Strategy, 'name' | 'slots'>,
+  strategy: Pick<Strategy, 'name' | 'slots' | 'keepsClip'>,
   { round, parent }: RoundStart,
   stateIn: string | undefined,
 ): Promise<ServerState> {
@@ -40,8 +40,15 @@ export async function startState(
     );
   }
   checkSlots(state.slots, strategy, { parent: parent.weights, fault });
-  const { slots, lastRounds } = state;
-  return { ...start, slots, ...(lastRounds === undefined ? {} : { lastRounds }) };
+  const { slots, lastRounds, clip } = state;
+  if (strategy.keepsClip && !(clip !== undefined && clip > 0 && Number.isFinite(clip)))
+    throw fault('the norm that updates are clipped to', `${clip ?? 'none'}`);
+  return {
+    ...start,
+    slots,
+    ...(lastRounds === undefined ? {} : { lastRounds }),
+    ...(strategy.keepsClip ? { clip } : {}),
+  };
 }
 
 /** What a strategy made, and where it goes. */
@@ -83,11 +90,18 @@ export async function writeGlobal({
   const bytes = await encodeKerasFile({ modelConfig, kerasVersion, scale, weights: next.weights });
   const model = sha256(bytes);
   await count?.(saveFile);
-  const { round, slots = {}, lastRounds } = next;
+  const { round, slots = {}, lastRounds, clip } = next;
   let state: string | undefined;
   if (stateOut !== undefined) {
     // The state first: a model whose state is missing could not be resumed.
-    const stateBytes = await encodeServerState({ strategy: strategy.name, round, model, slots, lastRounds });
+    const stateBytes = await encodeServerState({
+      strategy: strategy.name,
+      round,
+      model,
+      slots,
+      lastRounds,
+      clip,
+    });
     await writeFileAtomic(stateOut, stateBytes);
     state = sha256(stateBytes);
   }

@@ -17,4 +17,5 @@ export const privacySpentSchema: z.ZodType<PrivacyRecord> = z.object({
   epsilonPoisson: z.number().nullable(),
   delta: z.number(),
   redraws: z.int().positive().optional(),
+  clip: z.number().positive().optional(),
 });

@@ -1,4 +1,5 @@
 /** Settings that do not go together: each contradiction is refused with its numbers, in the words of whoever asks. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Command } from 'commander';
@@ -6,6 +7,7 @@ import fc from 'fast-check';
 import { UsageError } from '../core/errors.js';
 import { parseQuorum, type Selection, selectedCount } from '../federation/participation.js';
 import { clientSide, type StrategySettings, strategies } from '../federation/strategies/strategy-settings.js';
+import { strategySettingsSchema } from '../formats/strategy-record.js';
 import { settingArguments } from './arguments.js';
 import { checkClients, checkParticipation, checkStrategy } from './checks.js';
 import { addSettings, askedByFlags, type CommandSettings } from './options.js';
@@ -201,6 +203,22 @@ describe('the strategy’s flags', () => {
     }
   });
 
+  it('of a clip that follows the updates come with its quantile', () => {
+    const clipped = ['--dp-clip', '1', '--dp-noise', '1'];
+    for (const flag of ['--dp-clip-learning-rate', '--dp-clip-count-noise']) {
+      assert.throws(() => parse(...clipped, flag, '0.1'), {
+        name: 'UsageError',
+        message: `${flag} says how --dp-clip follows the updates: it goes with --dp-clip-quantile alone.`,
+      });
+    }
+    const following = parse(...clipped, '--dp-clip-quantile', '0.3', '--dp-clip-count-noise', '4').privacy;
+    assert.deepEqual(
+      [following?.quantile, following?.countNoise, following?.clipLearningRate],
+      [0.3, 4, undefined],
+    );
+    assert.deepEqual(strategySettingsSchema.parse({ name: 'fedavg', privacy: following }).privacy, following);
+  });
+
   it('of privacy come together', () => {
     for (const args of [
       ['--dp-clip', '1'],
@@ -265,7 +283,14 @@ describe('the strategy’s flags', () => {
             ...(clips && clientSide(name) === undefined ? { clipNorm: share } : {}),
           } as StrategySettings;
           assert.deepEqual(parse(...settingArguments('aggregate', { strategy: settings })), settings);
-          const privacy = { clip: share, noise: whole, delta: share, noiseSource: 'seed' as const };
+          const following = clips ? { quantile: share, clipLearningRate: share, countNoise: 2 * whole } : {};
+          const privacy = {
+            clip: share,
+            noise: whole,
+            delta: share,
+            noiseSource: 'seed' as const,
+            ...following,
+          };
           const secret: StrategySettings = { name: 'fedavg', privacy };
           assert.deepEqual(parse(...settingArguments('aggregate', { strategy: secret })), secret);
         },
@@ -304,5 +329,12 @@ describe('settings that do not go together', () => {
     check({ name: 'fedavg', privacy }, 10);
     const loose = { ...privacy, delta: 0.01 };
     assert.throws(() => check({ name: 'fedavg', privacy: loose }, 10), /--dp-delta 0.01 of 100 clients/);
+    const following = { ...privacy, quantile: 0.5 };
+    check({ name: 'fedavg', privacy: following }, 11);
+    check({ name: 'fedavg', privacy: { ...following, countNoise: 0.51 } }, 2);
+    assert.throws(
+      () => check({ name: 'fedavg', privacy: following }, 10),
+      /--dp-noise 1 that takes --dp-clip-count-noise above 0\.5, found 0\.5 for 10 clients in a round\./,
+    );
   });
 });

@@ -8,7 +8,9 @@ import {
   selectedCount,
   shareOf,
 } from '../federation/participation.js';
+import { countNoiseFor, updateNoise } from '../federation/privacy/adaptive-clip.js';
 import {
+  adaptiveClip,
   clientSide,
   fewestUpdates,
   type PrivacySettings,
@@ -19,7 +21,7 @@ import {
   valuesOf,
 } from '../federation/strategies/strategy-settings.js';
 import type { AskedSettings } from './complete.js';
-import { CLIP, STRATEGY_NAME } from './parts/strategy.js';
+import { CLIP, FOLLOWING, QUANTILE, STRATEGY_NAME } from './parts/strategy.js';
 import type { Naming } from './setting.js';
 import type { RunSettings } from './table.js';
 
@@ -140,15 +142,31 @@ export function checkClients(
         `told outright; expected less than ${1 / clients}.`,
     );
   }
+  const adaptive = adaptiveClip(privacy);
+  if (privacy === undefined || adaptive === undefined) return;
+  const countNoise = countNoiseFor(adaptive, selected);
+  if (updateNoise(privacy.noise, countNoise) === undefined) {
+    throw new UsageError(
+      `${named(QUANTILE)} tells how many updates are within the clip: with ` +
+        `${named('strategy.privacy.noise')} ${privacy.noise} that takes ${named('strategy.privacy.countNoise')} above ` +
+        `${privacy.noise / 2}, found ${countNoise} for ${selected} clients in a round.`,
+    );
+  }
 }
 
-/** Whether clip and noise come together. @throws {UsageError} with what was given */
+/** Whether clip and noise come together, and how the clip follows the updates with that it does. @throws {UsageError} with what was given */
 export function checkPrivacy(
   privacy: Partial<PrivacySettings> | undefined,
   { given, named }: AskedSettings,
   { takesEpsilon }: { readonly takesEpsilon: boolean },
 ): void {
-  if (privacy?.clip !== undefined && privacy.noise !== undefined) return;
+  if (privacy?.clip !== undefined && privacy.noise !== undefined) {
+    const how = FOLLOWING.find((place) => given[place] !== undefined);
+    if (how === undefined || privacy.quantile !== undefined) return;
+    throw new UsageError(
+      `${named(how)} says how ${named(CLIP)} follows the updates: it goes with ${named(QUANTILE)} alone.`,
+    );
+  }
   const places = Object.keys(given).filter(
     (place) => place.startsWith('strategy.privacy.') && given[place] !== undefined,
   );

@@ -66,7 +66,7 @@ function membersOf(settings: readonly Setting[], prefix: string, groups: Members
 
 function groupSchema(all: readonly Setting[], prefix: string, groups: Members): z.ZodType {
   const settings = all.filter(({ place }) => place.startsWith(prefix));
-  // Settings that mean nothing without another one are there with it, all of them.
+  // Settings that mean nothing without another one are there with it: all that have a value then.
   if (settings.some(({ onlyWith }) => onlyWith !== undefined)) {
     const whole = settings.map((each) => ({ ...each, recorded: alwaysOrNever(each) }));
     return z.strictObject(membersOf(whole, prefix)).optional();
@@ -78,8 +78,8 @@ function groupSchema(all: readonly Setting[], prefix: string, groups: Members): 
   return isNew ? group.prefault({}) : group;
 }
 
-const alwaysOrNever = ({ recorded }: Setting): Setting['recorded'] =>
-  recorded === 'never' ? recorded : 'always';
+const alwaysOrNever = ({ recorded, otherwise }: Setting): Setting['recorded'] =>
+  recorded === 'never' || otherwise !== undefined ? recorded : 'always';
 
 function recordedSchema({ type, recorded, older, defaultsBy, otherwise, help }: Setting): z.ZodType {
   const schema = valueSchema(type).describe(help);

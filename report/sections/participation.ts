@@ -92,6 +92,7 @@ const COLUMNS: readonly Column[] = [
   ['accuracy', ({ evaluation }) => evaluation?.accuracy.toFixed(4)],
   ['loss', ({ evaluation }) => evaluation && lossText(evaluation.loss)],
   ['ε', ({ aggregate }) => aggregate?.privacy && epsilonText(aggregate.privacy)],
+  ['clip', ({ aggregate }) => aggregate?.privacy?.clip?.toPrecision(3)],
   ['seconds', ({ seconds }) => seconds && sum(Object.values(seconds)).toFixed(1)],
 ];
 

@@ -9,6 +9,7 @@ import { isVariance, type WeightArray, type Weights } from '../../core/weights.j
 import { clipScale } from '../strategies/clip-norm.js';
 import type { Averaging } from '../strategies/server-step.js';
 import type { MeanArray } from '../weighted-mean.js';
+import { type AdaptiveClip, countNoiseFor, nextClip, updateNoise } from './adaptive-clip.js';
 import type { Draw } from './keyed-noise.js';
 
 /** The mechanism's parameters. */
@@ -19,6 +20,8 @@ interface PrivateMeanOptions {
   readonly noise: number;
   /** m, how many clients are selected in a round, whether they report or not. */
   readonly participants: number;
+  /** With which S follows the updates' norms from round to round; S stays where it is absent. */
+  readonly adaptive?: AdaptiveClip | undefined;
   /** The noise of a sum: numbers of the standard normal distribution. */
   readonly normals: (draw: Draw) => () => number;
 }
@@ -28,10 +31,21 @@ interface PrivateMeanOptions {
  *
  * @throws {UsageError} when there are more updates than participants
  */
-export function privateMean({ clip, noise, participants, normals }: PrivateMeanOptions): Averaging {
+export function privateMean(options: PrivateMeanOptions): Averaging {
+  const { noise, participants, adaptive, normals } = options;
+  const countNoise = adaptive && noise > 0 ? countNoiseFor(adaptive, participants) : 0;
+  const ofUpdates = adaptive === undefined ? noise : updateNoise(noise, countNoise);
+  if (ofUpdates === undefined) {
+    throw new UsageError(
+      `Noise of ${noise} with a clipping norm that follows the updates takes more than ${noise / 2} noise on their ` +
+        `number, found ${countNoise}.`,
+    );
+  }
   const mean: Averaging['mean'] = async (state, updates) => {
+    const { clip = options.clip } = state;
     const sums = state.weights.map(({ values }) => new Float64Array(values.length));
     let [count, counted] = [0, 0];
+    let within = 0;
     for await (const { weights, examples } of updates) {
       counted += examples;
       if (++count > participants) {
@@ -40,6 +54,7 @@ export function privateMean({ clip, noise, participants, normals }: PrivateMeanO
         );
       }
       const scale = clipScale({ weights, from: state.weights, maxNorm: clip });
+      within += scale === 1 ? 0.5 : -0.5;
       sums.forEach((sum, index) => {
         const { values } = weights[index] as WeightArray;
         const origin = (state.weights[index] as WeightArray).values;
@@ -49,31 +64,38 @@ export function privateMean({ clip, noise, participants, normals }: PrivateMeanO
     }
     if (count === 0) return null;
     const { round, weights } = state;
-    const normal = normals({ round, inputs: hashOfSums({ sums, weights, clip, noise, participants }) });
+    const counting = adaptive === undefined ? undefined : { ...adaptive, countNoise, within };
+    const hidden = { sums, weights, clip, noise, participants, counting };
+    const normal = normals({ round, inputs: hashOfSums(hidden) });
     const arrays = state.weights.map(({ name, shape, values: origin }, index): MeanArray => {
       const values = sums[index] as Float64Array;
       for (let at = 0; at < values.length; at++) {
-        const mean = ((values[at] as number) + noise * clip * normal()) / participants;
+        const mean = ((values[at] as number) + ofUpdates * clip * normal()) / participants;
         values[at] = (origin[at] as number) + mean;
         // Noise can push a variance below zero; what is done to a private result afterwards costs no privacy.
         if (isVariance(name)) values[at] = Math.max(0, values[at] as number);
       }
       return { name, shape, values };
     });
-    return { mean: arrays, examples: counted };
+    if (adaptive === undefined) return { mean: arrays, examples: counted };
+    const share = 0.5 + (within + countNoise * normal()) / participants;
+    return { mean: arrays, examples: counted, clip: nextClip(adaptive, { clip, share }) };
   };
-  return { needsGlobal: true, mean };
+  return { needsGlobal: true, keepsClip: adaptive !== undefined, mean };
 }
 
 /** All that the result depends on but the noise. */
-interface HiddenSums extends Omit<PrivateMeanOptions, 'normals'> {
+interface HiddenSums extends Omit<PrivateMeanOptions, 'normals' | 'adaptive'> {
   readonly sums: readonly Float64Array[];
   /** The global model that the differences were taken from. */
   readonly weights: Weights;
+  /** How many updates are within S, and how that is hidden. */
+  readonly counting: (AdaptiveClip & { readonly within: number }) | undefined;
 }
 
-function hashOfSums({ sums, weights, clip, noise, participants }: HiddenSums): string {
-  const hash = createHash('sha256').update(JSON.stringify([clip, noise, participants]));
+function hashOfSums({ sums, weights, clip, noise, participants, counting }: HiddenSums): string {
+  const told = [clip, noise, participants, ...(counting === undefined ? [] : [counting])];
+  const hash = createHash('sha256').update(JSON.stringify(told));
   for (const values of [...sums, ...weights.map((array) => array.values)]) {
     hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }

@@ -7,6 +7,8 @@ import type { Groups, ServerState, Slots, Strategy, Updates } from './strategy.j
 export interface Averaging {
   /** Whether it measures updates by the global model. */
   readonly needsGlobal: boolean;
+  /** Whether the state carries what it clips to. */
+  readonly keepsClip?: boolean;
   /** The mean, or null where there are no updates. */
   mean(state: ServerState, updates: Updates, terms?: Terms): Promise<Averaged | null>;
   /** The same mean from groups' sums; absent where updates do not simply add up. */
@@ -17,6 +19,8 @@ export interface Averaging {
 export interface Averaged {
   readonly mean: Mean;
   readonly examples: number;
+  /** The norm that the next round clips updates to, where it follows them. */
+  readonly clip?: number;
 }
 
 /** Numbers of examples. */
@@ -94,8 +98,9 @@ export function stepStrategy(
 ): Strategy {
   const stepTo = (state: ServerState, found: Averaged | null) => {
     if (found === null) return state;
-    const { mean, examples } = found;
-    return { ...server.step(state, mean, { examples, allExamples }), round: state.round + 1 };
+    const { mean, examples, clip } = found;
+    const next = { ...server.step(state, mean, { examples, allExamples }), round: state.round + 1 };
+    return clip === undefined ? next : { ...next, clip };
   };
   const { meanOfGroups } = average;
   const { terms } = server;
@@ -103,6 +108,7 @@ export function stepStrategy(
     name,
     needsGlobal: server.needsGlobal || average.needsGlobal,
     slots: server.slots,
+    ...(average.keepsClip ? { keepsClip: true } : {}),
     ...(terms === undefined ? {} : { terms }),
     aggregate: async (state, updates) => stepTo(state, await average.mean(state, updates, terms)),
     ...(meanOfGroups === undefined

@@ -8,6 +8,7 @@ import { clipNorm } from './clip-norm.js';
 import { type Averaging, stepStrategy, weightedMean } from './server-step.js';
 import type { Strategy } from './strategy.js';
 import {
+  adaptiveClip,
   type PrivacySettings,
   type StrategySettings,
   strategyModule,
@@ -44,10 +45,8 @@ export function strategyNamed(settings: StrategySettings, facts?: StrategyFacts)
   return maxNorm === undefined ? strategy : clipNorm(strategy, maxNorm);
 }
 
-function privateAverage(
-  { clip, noise, noiseSource }: PrivacySettings,
-  facts: StrategyFacts | undefined,
-): Averaging {
+function privateAverage(privacy: PrivacySettings, facts: StrategyFacts | undefined): Averaging {
+  const { clip, noise, noiseSource } = privacy;
   if (facts?.participants === undefined) throw new Error('a private strategy needs the facts of its run');
   const { seed, participants, noise: keyed } = facts;
   const bits = (draw: Draw) => {
@@ -55,5 +54,6 @@ function privateAverage(
     if (keyed === undefined) throw new Error('noise has no source');
     return keyed(draw);
   };
-  return privateMean({ clip, noise, participants, normals: (draw) => normals(bits(draw)) });
+  const adaptive = adaptiveClip(privacy);
+  return privateMean({ clip, noise, participants, adaptive, normals: (draw) => normals(bits(draw)) });
 }

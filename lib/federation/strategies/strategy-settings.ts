@@ -1,5 +1,6 @@
 /** The registry of strategies, and a strategy's settings as a run holds them: all of it follows from the modules. */
 import type { ClientSide } from '../client-side.js';
+import { type AdaptiveClip, CLIP_LEARNING_RATE } from '../privacy/adaptive-clip.js';
 import { coordinateMedian } from './coordinate-median.js';
 import { fedAdagrad } from './fed-adagrad.js';
 import { fedAdam } from './fed-adam.js';
@@ -62,6 +63,18 @@ export interface PrivacySettings {
   readonly delta: number;
   /** Whether noise comes from the operating system's secure generator, or from the run's seed and can be repeated. */
   readonly noiseSource: 'system' | 'seed';
+  /** γ: S is the start of a norm that follows this quantile of the updates' norms; without it S stays. */
+  readonly quantile?: number | undefined;
+  /** η_C of that norm. */
+  readonly clipLearningRate?: number | undefined;
+  /** σ_b, the noise on the number of updates within the norm; by default a twentieth of the participants. */
+  readonly countNoise?: number | undefined;
+}
+
+/** How the clipping norm moves from round to round; undefined where it stays. */
+export function adaptiveClip(privacy: PrivacySettings | undefined): AdaptiveClip | undefined {
+  const { quantile, clipLearningRate: learningRate = CLIP_LEARNING_RATE, countNoise } = privacy ?? {};
+  return quantile === undefined ? undefined : { quantile, learningRate, countNoise };
 }
 
 /** A strategy as a run's settings hold it. */
@@ -74,10 +87,19 @@ export type StrategySettings = StrategyRule & {
 /** What an absent strategy means. */
 export const FEDAVG: StrategySettings = { name: 'fedavg' };
 
+/** The norm that a round clips to, where it moves; undefined where it stays. */
+export function movedClip(
+  { privacy }: StrategySettings,
+  state: { readonly clip?: number | undefined },
+): number | undefined {
+  return adaptiveClip(privacy) === undefined ? undefined : (state.clip ?? privacy?.clip);
+}
+
 /** Whether the server's state is more than the global model. */
-export function keepsState(settings: StrategyRule): boolean {
-  const module = strategyModule(settings.name);
-  return module.kind === 'averaging' && module.step(valuesOf(settings)).slots.length > 0;
+export function keepsState({ privacy, clipNorm: _, ...rule }: StrategySettings): boolean {
+  const module = strategyModule(rule.name);
+  if (module.kind !== 'averaging') return false;
+  return adaptiveClip(privacy) !== undefined || module.step(valuesOf(rule)).slots.length > 0;
 }
 
 /** Whether the examples of all clients enter into the strategy's step. */

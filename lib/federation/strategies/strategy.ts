@@ -31,6 +31,8 @@ export interface ServerState {
   readonly slots?: Slots;
   /** The round of each client's last update that counted, where clients keep something for the next one. */
   readonly lastRounds?: LastRounds | undefined;
+  /** The norm that this round clips updates to, where it follows them from round to round. */
+  readonly clip?: number | undefined;
 }
 
 /** Rounds by the numbers of clients. */
@@ -46,6 +48,8 @@ export interface Strategy {
   readonly needsGlobal: boolean;
   /** Names of the slots that the state carries from the first round on; without any the state is the model alone. */
   readonly slots: readonly string[];
+  /** Whether the state carries the norm that updates are clipped to. */
+  readonly keepsClip?: boolean;
   /** What clients do beside training. */
   readonly client?: ClientSide;
   /** What of an update is added up, for groups of updates; its weights where it is absent. */

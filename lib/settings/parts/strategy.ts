@@ -1,4 +1,5 @@
 /** Settings of the aggregation: the strategy with its parameters, from the registry; clipping, and privacy. */
+import { CLIP_LEARNING_RATE } from '../../federation/privacy/adaptive-clip.js';
 import type { StrategyParameter } from '../../federation/strategies/strategy-module.js';
 import { type StrategySettings, strategies } from '../../federation/strategies/strategy-settings.js';
 import { type Declaration, type Declarations, kebab, placed, type SettingsPart } from '../setting.js';
@@ -18,6 +19,10 @@ const PRIVATE = { ...COMMON, group: 'Differential privacy' } as const;
 
 /** The clip, with which differential privacy begins. */
 export const CLIP = 'strategy.privacy.clip';
+
+/** The quantile that the clip follows, and how it does. */
+export const QUANTILE = 'strategy.privacy.quantile';
+export const FOLLOWING = ['strategy.privacy.clipLearningRate', 'strategy.privacy.countNoise'] as const;
 
 /** How updates become the next global model. */
 export const STRATEGY: SettingsPart<{ readonly strategy?: StrategySettings }> = {
@@ -69,6 +74,34 @@ export const STRATEGY: SettingsPart<{ readonly strategy?: StrategySettings }> = 
         symbol: 'epsilon',
         stages: [],
         recorded: 'never',
+      },
+      quantile: {
+        ...PRIVATE,
+        type: number({ above: 0, below: 1 }),
+        flag: 'dp-clip-quantile',
+        onlyWith: CLIP,
+        help: "let --dp-clip follow this quantile of the updates' norms from round to round",
+        symbol: 'gamma',
+        otherwise: '--dp-clip stays',
+        reportName: 'quantile γ of the clip',
+      },
+      clipLearningRate: {
+        ...PRIVATE,
+        type: number({ above: 0 }),
+        flag: 'dp-clip-learning-rate',
+        onlyWith: QUANTILE,
+        help: 'how fast it follows',
+        symbol: 'eta',
+        otherwise: `${CLIP_LEARNING_RATE}`,
+      },
+      countNoise: {
+        ...PRIVATE,
+        type: number({ above: 0 }),
+        flag: 'dp-clip-count-noise',
+        onlyWith: QUANTILE,
+        help: 'noise on the number of updates within it',
+        symbol: 'sigma',
+        otherwise: "a twentieth of a round's clients",
       },
       delta: {
         ...PRIVATE,
