@@ -61,7 +61,7 @@ reported, when it is not of --manifest's split or of --clients, and when it is a
 Exit code 4: fewer good updates than --min-updates.`;
 
 /** The command with its options. */
-export function aggregateCommand({ reporter, signal }: ProgramContext): Command {
+export function aggregateCli({ reporter, signal }: ProgramContext): Command {
   const command = new Command('aggregate')
     .description('Make the next global model of client updates; by default their mean, weighted by examples')
     .argument(
@@ -202,4 +202,4 @@ function participation(
   );
 }
 
-if (isMain(import.meta.url)) await runProgram(aggregateCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(aggregateCli, process.argv.slice(2));

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { permutation, randomStream } from '../lib/core/random.js';
 import { readDataset } from '../lib/formats/data/dataset.js';
-import { createApp } from '../server/app.js';
-import { listen } from '../server/listen.js';
+import { createWebApp } from '../server/app.js';
+import { listenAt } from '../server/listen.js';
 import type { Predictor } from '../server/models/predictor.js';
 import { createWorkerPredictor } from '../server/models/worker-predictor.js';
 import { type Writing, writeRow } from '../server/testing/enlarge.js';
@@ -72,8 +72,8 @@ export const benchUploads: Section = async ({ data, journal }) => {
     };
 
   const predictor = await createWorkerPredictor({ modelPath: MODEL, threads: 1 });
-  const app = createApp({ predictor, limits: { maxFileBytes: MAX_FILE_BYTES } });
-  const server = await listen(app, { host: '127.0.0.1', port: 0 });
+  const app = createWebApp({ predictor, limits: { maxFileBytes: MAX_FILE_BYTES } });
+  const server = await listenAt(app, { host: '127.0.0.1', port: 0 });
   const measure = (name: string, count: number, ask: (index: number) => Promise<Question>) =>
     journal.once(`uploads, ${name}, ${count}`, async () => {
       console.error(`uploads: ${name}`);

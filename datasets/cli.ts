@@ -12,14 +12,14 @@ import { cacheDirectory, type Provided } from './cache.js';
 import { DEFAULT_DIGITS, DIGITS } from './digits/generate.js';
 import { MNIST, mnistPath, provideMnist } from './mnist.js';
 import { provideDigits, writeDigits } from './npz-cache.js';
-import { DATASET_NAMES, DATASETS } from './resolve.js';
+import { DATASET_LIST, DATASETS } from './resolve.js';
 
 /** The command of the datasets; alone, it lists them. */
-export function datasetCommand(context: ProgramContext): Command {
+export function datasetCli(context: ProgramContext): Command {
   return new Command('dataset')
     .description('Make or fetch a dataset that has a name; alone, list them and where they lie.')
     .usage(`[options] [${DATASETS.map(({ name }) => name).join('|')}]`)
-    .argument('[name]', `one of ${DATASET_NAMES}`)
+    .argument('[name]', `one of ${DATASET_LIST}`)
     .addCommand(digitsCommand(context))
     .addCommand(mnistCommand(context))
     .addHelpText(
@@ -28,8 +28,7 @@ export function datasetCommand(context: ProgramContext): Command {
         '  npx fedbatch dataset mnist\n\nnpx fedbatch run --data NAME and npx fedbatch split --data NAME do this by themselves.',
     )
     .action(async (name: string | undefined) => {
-      if (name !== undefined)
-        throw new UsageError(`There is no dataset ${name}; there are ${DATASET_NAMES}.`);
+      if (name !== undefined) throw new UsageError(`There is no dataset ${name}; there are ${DATASET_LIST}.`);
       process.stdout.write(await listDatasets());
     });
 }
@@ -143,4 +142,4 @@ function parseSha256(text: string): string {
   return text.toLowerCase();
 }
 
-if (isMain(import.meta.url)) await runProgram(datasetCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(datasetCli, process.argv.slice(2));

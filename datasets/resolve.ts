@@ -34,7 +34,7 @@ export const DATASETS: readonly NamedDataset[] = [
 ];
 
 /** The names in one line, for messages. */
-export const DATASET_NAMES = DATASETS.map(({ name }) => name).join(', ');
+export const DATASET_LIST = DATASETS.map(({ name }) => name).join(', ');
 
 /**
  * The npz file of a dataset. `digits` is generated into the cache and `mnist` downloaded into it, unless they are
@@ -53,7 +53,7 @@ export async function resolveDataset(
     return (await named.provide(surroundings)).file;
   }
   await access(nameOrPath).catch((cause: unknown) => {
-    const expected = `a dataset (an npz file, or one of the names ${DATASET_NAMES})`;
+    const expected = `a dataset (an npz file, or one of the names ${DATASET_LIST})`;
     throw new DataError({ file: nameOrPath, expected, found: 'no such file' }, { cause });
   });
   return nameOrPath;

@@ -20,7 +20,7 @@ const SETTINGS: CommandSettings = { parts: [ENGINE], stage: 'doctor', hasTitles:
 const MEASURE_SECONDS = 2;
 
 /** Prints what it found to stdout; ends with exit code 2 where no engine works, or not the one that was asked for. */
-export function doctorCommand(context: ProgramContext): Command {
+export function doctorCli(context: ProgramContext): Command {
   const command = new Command('doctor')
     .description(
       'show which engines and backends work on this machine, how fast they are, and what to install',
@@ -61,4 +61,4 @@ Examples:
     });
 }
 
-if (isMain(import.meta.url)) await runProgram(doctorCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(doctorCli, process.argv.slice(2));

@@ -93,7 +93,7 @@ async function examineBackend(
 }
 
 /** Looks at the machine. */
-export function inspectMachine(): Machine {
+function inspectMachine(): Machine {
   const cpuLimit = cgroupCpuLimit();
   const memoryBytes = totalmem();
   // The kernel's "no limit" is a number larger than any memory; libuv's is 0.

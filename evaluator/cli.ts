@@ -24,7 +24,7 @@ interface EvaluateFlags {
 const SETTINGS: CommandSettings = { parts: [ENGINE], stage: 'evaluate', hasTitles: false };
 
 /** Tests a model or several, writes accuracy.json, and ends with exit code 4 below `--min-accuracy`. */
-export function evaluateCommand(context: ProgramContext): Command {
+export function evaluateCli(context: ProgramContext): Command {
   const command = new Command('evaluate')
     .description('Test the accuracy of a model on held-out examples.')
     .requiredOption('--model <h5...>', 'the model; of several each is tested, and the report is a list')
@@ -77,7 +77,7 @@ Example:
     });
 }
 
-if (isMain(import.meta.url)) await runProgram(evaluateCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(evaluateCli, process.argv.slice(2));
 
 /** The last line of the accuracy test, in Keras' form: `10000/10000 - 3s - loss: 0.0812 - acc: 0.9753`. */
 function formatAccuracyLine({ examples, seconds, loss, accuracy }: AccuracyReport): string {

@@ -1,9 +1,9 @@
 /** `fedbatch k8s`: the job on a Kubernetes cluster. */
 import { Command } from 'commander';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { renderCommand } from './render-cli.js';
-import { runCommand } from './run/cli.js';
-import { deleteCommand, logsCommand, statusCommand } from './run/inspect-cli.js';
+import { renderCli } from './render-cli.js';
+import { k8sRunCli } from './run/cli.js';
+import { deleteCli, logsCli, statusCli } from './run/inspect-cli.js';
 
 const EXAMPLES = `
 Examples:
@@ -15,15 +15,15 @@ Examples:
 npx fedbatch k8s <command> --help explains its options.`;
 
 /** The commands for clusters. */
-export function k8sCommand(context: ProgramContext): Command {
+export function k8sCli(context: ProgramContext): Command {
   return new Command('k8s')
     .description('The job on a Kubernetes cluster.')
-    .addCommand(runCommand(context))
-    .addCommand(statusCommand(context))
-    .addCommand(logsCommand(context))
-    .addCommand(deleteCommand(context))
-    .addCommand(renderCommand(context))
+    .addCommand(k8sRunCli(context))
+    .addCommand(statusCli(context))
+    .addCommand(logsCli(context))
+    .addCommand(deleteCli(context))
+    .addCommand(renderCli(context))
     .addHelpText('after', EXAMPLES);
 }
 
-if (isMain(import.meta.url)) await runProgram(k8sCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(k8sCli, process.argv.slice(2));

@@ -50,7 +50,7 @@ trainer, aggregator, accuracy test, server. The stages of a job follow each othe
 FedAvg, and take --clients, --epochs, --batch, --data, --scale, --model and --seed of them.`;
 
 /** The command. */
-export function renderCommand({ reporter }: ProgramContext): Command {
+export function renderCli({ reporter }: ProgramContext): Command {
   const command = new Command('render')
     .summary('print the manifests, filled in')
     .description('Print the manifests of k8s/ with every placeholder filled in.')

@@ -18,8 +18,8 @@ import type { RequestListener } from 'node:http';
 import type { PixelScale } from '../lib/federation/pixel-scale.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { EngineChoice } from '../lib/settings/engine-choice.js';
-import { createApp as createWholeApp } from '../server/app.js';
-import { listen as listenAt, type RunningServer } from '../server/listen.js';
+import { createWebApp } from '../server/app.js';
+import { listenAt, type RunningServer } from '../server/listen.js';
 import type { BatchingLimits } from '../server/models/batching.js';
 import { openModel } from '../server/models/open-model.js';
 import type { Predictor } from '../server/models/predictor.js';
@@ -101,7 +101,7 @@ export interface AppSettings {
 
 /** Makes the application: the page, uploads, and the APIs of docs/SERVING.md. It is what Node's `createServer` takes. */
 export function createApp({ reporter, ...options }: AppSettings): RequestListener {
-  return createWholeApp({ ...options, reporter: reporterOf(reporter) });
+  return createWebApp({ ...options, reporter: reporterOf(reporter) });
 }
 
 /** Where to listen. */

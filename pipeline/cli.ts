@@ -45,7 +45,7 @@ Examples:
 A second run with the same options goes on where the first one stopped, and skips what is done.`;
 
 /** The command of the pipeline. */
-export function runCommand({ reporter, signal }: ProgramContext): Command {
+export function runCli({ reporter, signal }: ProgramContext): Command {
   const command = new Command('run').description(
     'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
   );
@@ -158,4 +158,4 @@ async function localSettings({ trainers }: RunFlags, asked: AskedSettings): Prom
   return runSettings({ given: { ...given, ...found }, named });
 }
 
-if (isMain(import.meta.url)) await runProgram(runCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(runCli, process.argv.slice(2));

@@ -9,7 +9,7 @@ interface ReportFlags {
 }
 
 /** The command of the report. */
-export function reportCommand({ reporter }: ProgramContext): Command {
+export function reportCli({ reporter }: ProgramContext): Command {
   return new Command('report')
     .description(
       "Write report.html from a run's records: result, curves, participation, the clients' data, times.",
@@ -31,4 +31,4 @@ export function reportCommand({ reporter }: ProgramContext): Command {
     });
 }
 
-if (isMain(import.meta.url)) await runProgram(reportCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(reportCli, process.argv.slice(2));

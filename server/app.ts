@@ -47,7 +47,7 @@ export interface AppOptions {
 }
 
 /** Builds the application around a predictor. */
-export function createApp(options: AppOptions): RequestListener {
+export function createWebApp(options: AppOptions): RequestListener {
   const { predictor, access = OPEN_ACCESS, metrics = createMetrics(), reporter = silentReporter } = options;
   const models = options.models ?? singleModel(predictor);
   const limits = { ...DEFAULT_UPLOAD_LIMITS, ...DEFAULT_BODY_LIMITS, ...options.limits };

@@ -20,7 +20,7 @@ const SETTINGS: CommandSettings = { parts: [ENGINE], stage: 'serve', hasTitles: 
 const port = integerOption({ max: 65_535 });
 
 /** The command. */
-export function serveCommand(context: ProgramContext): Command {
+export function serveCli(context: ProgramContext): Command {
   const command = new Command('serve')
     .description('Serve a trained model: a web page to try it, and an API for programs.')
     .requiredOption('--model <h5>', 'the Keras model file to serve')
@@ -111,4 +111,4 @@ function securityOptions(): readonly Option[] {
   ];
 }
 
-if (isMain(import.meta.url)) await runProgram(serveCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(serveCli, process.argv.slice(2));

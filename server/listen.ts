@@ -36,7 +36,7 @@ const DRAIN_MS = 4_000;
 const DRAIN_CHECK_INTERVAL_MS = 50;
 
 /** Listens. @throws {UsageError} when the port is taken or the address is not this machine's. */
-export async function listen(
+export async function listenAt(
   app: RequestListener,
   { host, port, tls, headersTimeoutMs = HEADERS_TIMEOUT_MS }: ListenOptions,
 ): Promise<RunningServer> {

@@ -9,8 +9,8 @@ import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.j
 import { runCommand } from '../test/program-host.js';
 import { lastLine, programPath } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
-import { createApp } from './app.js';
-import { listen } from './listen.js';
+import { createWebApp } from './app.js';
+import { listenAt } from './listen.js';
 import { createWorkerPredictor } from './models/worker-predictor.js';
 import { writePrototypeModel } from './testing/prototype-model.js';
 import { digitPng } from './testing/segment-digits.js';
@@ -24,7 +24,7 @@ interface Served {
 /** Serves a model in this process. */
 async function serveHere(modelPath: string): Promise<Served> {
   const predictor = await createWorkerPredictor({ modelPath, threads: 1 });
-  const server = await listen(createApp({ predictor }), { host: '127.0.0.1', port: 0 });
+  const server = await listenAt(createWebApp({ predictor }), { host: '127.0.0.1', port: 0 });
   return {
     url: server.url,
     async close() {

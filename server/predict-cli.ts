@@ -6,7 +6,7 @@ import { namedScale, USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import type { PredictOptions } from './client/predict-image.js';
 
 /** The command. */
-export function predictCommand({ signal }: ProgramContext): Command {
+export function predictCli({ signal }: ProgramContext): Command {
   return new Command('predict')
     .description(
       'Ask a server about a picture: npx fedbatch serve, or any TensorFlow Serving with an image classifier.\n' +
@@ -47,4 +47,4 @@ Examples:
     });
 }
 
-if (isMain(import.meta.url)) await runProgram(predictCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(predictCli, process.argv.slice(2));

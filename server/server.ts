@@ -7,10 +7,10 @@ import { UsageError } from '../lib/core/errors.js';
 import { describeScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { readFileShared } from '../lib/formats/files/read-file.js';
 import type { EngineChoice } from '../lib/settings/engine-choice.js';
-import { createApp } from './app.js';
+import { createWebApp } from './app.js';
 import { createCodecs } from './codecs/codecs.js';
 import { startGrpc } from './grpc/grpc-server.js';
-import { listen } from './listen.js';
+import { listenAt } from './listen.js';
 import type { BatchingLimits } from './models/batching.js';
 import { MODEL_FILE } from './models/load-model.js';
 import { type OpenedModel, openModel } from './models/open-model.js';
@@ -94,14 +94,14 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
       reporter,
       ...(rateLimit === undefined ? {} : { rateLimit }),
     };
-    const app = createApp({
+    const app = createWebApp({
       ...front,
       predictor: store,
       rollback: () => store.rollback(),
       samples,
       isTls: tls !== undefined,
     });
-    const server = await listen(app, { ...options, ...secured });
+    const server = await listenAt(app, { ...options, ...secured });
     begun.push(server);
     const { host, grpcPort } = options;
     const grpc =

@@ -40,7 +40,7 @@ Requests, one JSON object a line, each answered by a line on stdout:
 const SETTINGS = { parts: [SEED, ENGINE, TRAINING, STRATEGY], stage: 'simulate' } as const;
 
 /** The command of the simulator. */
-function simulatorCommand(context: ProgramContext): Command {
+function simulatorCli(context: ProgramContext): Command {
   const command = new Command('simulator')
     .description(
       'Train virtual clients on a split made with --virtual; npx fedbatch run --simulate starts it.',
@@ -98,4 +98,4 @@ function parseRequest(line: string): SimulatorRequest {
   }
 }
 
-if (isMain(import.meta.url)) await runProgram(simulatorCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(simulatorCli, process.argv.slice(2));

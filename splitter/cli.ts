@@ -35,7 +35,7 @@ Examples:
   npx fedbatch split --data hospitals/ --out data --partition given`;
 
 /** The command of the splitter. */
-export function splitCommand({ reporter, signal }: ProgramContext): Command {
+export function splitCli({ reporter, signal }: ProgramContext): Command {
   const command = new Command('split')
     .description('Split a dataset into one shard per client, a test set and a manifest.')
     .requiredOption(
@@ -102,4 +102,4 @@ export function splitCommand({ reporter, signal }: ProgramContext): Command {
     });
 }
 
-if (isMain(import.meta.url)) await runProgram(splitCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(splitCli, process.argv.slice(2));

@@ -4,7 +4,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
-import { projectRoot, readSources } from './sources.js';
+import { importsOf, projectRoot, readSources } from './sources.js';
+
+/** Whether `package.json` lets other packages import what is compiled from the source at `path`. */
+const isEntry = (path: string) =>
+  JSON.stringify((JSON.parse(read('package.json')) as { exports?: unknown }).exports ?? {}).includes(
+    `/dist/${path.replace(/\.ts$/, '.js')}"`,
+  );
 
 const read = (path: string) => readFileSync(join(projectRoot, path), 'utf8');
 
@@ -77,19 +83,38 @@ test('the commands that the guides show exist', () => {
   }
 });
 
-test('no two exported types share a name: one name, one meaning', () => {
+/** Names that a source exports where it declares them: types, and what is there at run time. */
+const typesOf = (text: string): readonly string[] =>
+  [...text.matchAll(/^export (?:interface|type) ([A-Za-z_]\w*)/gm)].map(([, name = '']) => name);
+const valuesOf = (text: string): readonly string[] =>
+  [...text.matchAll(/^export (?:abstract )?(?:async )?(?:function\*?|const|class) ([A-Za-z_]\w*)/gm)].map(
+    ([, name = '']) => name,
+  );
+
+test('no function, constant or class is exported that no other file uses', () => {
+  const sources = readSources();
+  const importers = new Map<string, string[]>();
+  for (const source of sources)
+    for (const path of importsOf(source)) importers.set(path, [...(importers.get(path) ?? []), source.text]);
+  const unused = sources
+    // What the package exports is used outside the house; a type may be there for declarations that name it.
+    .filter(({ path }) => !isEntry(path))
+    .flatMap(({ path, text }) =>
+      valuesOf(text)
+        .filter((name) => !importers.get(path)?.some((user) => new RegExp(`\\b${name}\\b`).test(user)))
+        .map((name) => `${path}: ${name} needs no export`),
+    );
+  assert.deepEqual(unused, []);
+});
+
+test('no two exports share a name: one name, one meaning', () => {
   const places = new Map<string, string[]>();
   for (const { path, text } of readSources()) {
-    if (path.endsWith('.test.ts') || path.startsWith('test/') || path.startsWith('bench/')) continue;
-    for (const [, name = ''] of text.matchAll(
-      /^export (?:interface|type|(?:abstract )?class) ([A-Z]\w*)/gm,
-    )) {
+    if (path.endsWith('.test.ts') || /(^|\/)(test|testing|conformance|bench)\//.test(path)) continue;
+    for (const name of [...typesOf(text), ...valuesOf(text)])
       places.set(name, [...(places.get(name) ?? []), path]);
-    }
   }
-  assert.ok(places.size > 100, 'types are found');
-  assert.deepEqual(
-    [...places].filter(([, paths]) => paths.length > 1),
-    [],
-  );
+  assert.ok(places.size > 500, 'exports are found');
+  const shared = [...places].filter(([, paths]) => new Set(paths).size > 1);
+  assert.deepEqual(shared, []);
 });

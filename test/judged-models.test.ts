@@ -13,7 +13,7 @@ import type { Layer } from '../lib/model/layers/registry.js';
 import { initialWeights } from '../lib/model/parameters.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { byPlace } from '../lib/settings/setting.js';
-import { loadModel } from '../server/models/load-model.js';
+import { loadServedModel } from '../server/models/load-model.js';
 import { readStartingPoint } from '../trainer/starting-point.js';
 import { activation, dense, flatten, imageModel } from './layers.js';
 import { quarterExamples, runProgramFile } from './programs.js';
@@ -43,7 +43,7 @@ const PROGRAMS: Readonly<Record<string, (model: string) => Promise<unknown>>> = 
       { tell: () => {}, named: byPlace },
     ),
   serve: async (modelPath) => {
-    const { session } = await loadModel({ modelPath, engine, threads: 1 });
+    const { session } = await loadServedModel({ modelPath, engine, threads: 1 });
     await session.dispose();
   },
 };

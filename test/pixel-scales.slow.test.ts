@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { generateDigits } from '../datasets/digits/generate.js';
 import { randomStream } from '../lib/core/random.js';
 import type { Dataset, Examples, ImageValues } from '../lib/federation/examples.js';
-import { createApp } from '../server/app.js';
-import { listen } from '../server/listen.js';
+import { createWebApp } from '../server/app.js';
+import { listenAt } from '../server/listen.js';
 import { createWorkerPredictor } from '../server/models/worker-predictor.js';
 import { CONDITIONS, type Condition, photograph } from '../server/testing/photograph.js';
 import { type UploadAnswer, upload } from '../server/testing/served-app.js';
@@ -67,7 +67,7 @@ test('uploads right, of 100, whatever the scale of the training data', async (t)
     const text = found && `${found.black[0]}..${found.white[0]}`;
     if (scale === undefined) assert.equal(text, undefined);
     else assert.match(text ?? 'none', scale);
-    const server = await listen(createApp({ predictor, limits: { maxFileBytes: 20_000_000 } }), {
+    const server = await listenAt(createWebApp({ predictor, limits: { maxFileBytes: 20_000_000 } }), {
       host: '127.0.0.1',
       port: 0,
     });

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { V1Job } from '@kubernetes/client-node';
 import type { Command } from 'commander';
-import { aggregateCommand as aggregator } from '../aggregator/cli.js';
-import { evaluateCommand as evaluator } from '../evaluator/cli.js';
+import { aggregateCli as aggregator } from '../aggregator/cli.js';
+import { evaluateCli as evaluator } from '../evaluator/cli.js';
 import { readStage, type TemplateStage } from '../k8s/manifests/stages.js';
 import { type PlannedJob, RECORD_FILE, stageJobs } from '../k8s/run/stage-jobs.js';
 import type { ProgramContext } from '../lib/cli/program.js';
@@ -24,8 +24,8 @@ import {
   splitCommand,
   trainCommand,
 } from '../pipeline/commands/stage-commands.js';
-import { splitCommand as splitter } from '../splitter/cli.js';
-import { trainCommand as trainer } from '../trainer/cli.js';
+import { splitCli as splitter } from '../splitter/cli.js';
+import { trainCli as trainer } from '../trainer/cli.js';
 import { renderWorkflow, WORKFLOW_NAMES, type WorkflowName } from '../workflows/render-workflow.js';
 import { settingsFromFlags } from './settings-from-flags.js';
 import { projectRoot } from './sources.js';

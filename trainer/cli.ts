@@ -33,7 +33,7 @@ const PARTS = [SEED, MODEL, ENGINE, TRAINING] as const;
 const SETTINGS = { parts: PARTS, stage: 'train' } as const;
 
 /** Trains one client on its shard and writes its update; the last line of stdout is the result as JSON. */
-export function trainCommand(context: ProgramContext): Command {
+export function trainCli(context: ProgramContext): Command {
   const command = new Command('train')
     .description('Train one client on its shard, starting from the global model, and save its update.')
     .requiredOption(
@@ -122,4 +122,4 @@ function optimizerAsked({ given }: AskedSettings): OptimizerFlags {
   return Object.fromEntries(asked);
 }
 
-if (isMain(import.meta.url)) await runProgram(trainCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(trainCli, process.argv.slice(2));

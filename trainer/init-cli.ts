@@ -23,7 +23,7 @@ interface InitFlags {
 const SETTINGS = { parts: [SEED, MODEL], stage: 'init', hasTitles: false } as const;
 
 /** Writes the initial model for the shape and classes of a shard. */
-export function initCommand({ reporter }: ProgramContext): Command {
+export function initCli({ reporter }: ProgramContext): Command {
   const command = new Command('init')
     .description('Write the seeded initial model that all clients start from.')
     .requiredOption('--data <npz>', 'a shard (or a dataset): it tells image shape and classes')
@@ -59,4 +59,4 @@ Example:
     });
 }
 
-if (isMain(import.meta.url)) await runProgram(initCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(initCli, process.argv.slice(2));

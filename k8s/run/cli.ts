@@ -32,7 +32,7 @@ Examples:
 The same command goes on where an earlier one stopped: finished Jobs and finished rounds are recognised.`;
 
 /** The command. */
-export function runCommand({ reporter, signal }: ProgramContext): Command {
+export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
   const command = new Command('run')
     .summary('run the whole job on a cluster')
     .description(

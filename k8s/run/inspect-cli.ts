@@ -24,7 +24,7 @@ interface LogsFlags extends ClusterFlags {
 }
 
 /** Shows the Jobs of runs. */
-export function statusCommand(context: ProgramContext): Command {
+export function statusCli(context: ProgramContext): Command {
   return withCluster(new Command('status'))
     .summary("show the runs' Jobs")
     .description('Show where the runs in a namespace stand, Job by Job.')
@@ -40,7 +40,7 @@ export function statusCommand(context: ProgramContext): Command {
 }
 
 /** Shows the logs of a run's pods. */
-export function logsCommand(context: ProgramContext): Command {
+export function logsCli(context: ProgramContext): Command {
   return withCluster(new Command('logs'))
     .summary("show what a run's pods have written")
     .description("Show the logs of a run's pods, each line behind the names of pod and container.")
@@ -63,7 +63,7 @@ export function logsCommand(context: ProgramContext): Command {
 }
 
 /** Deletes what a run left in the cluster. */
-export function deleteCommand(context: ProgramContext): Command {
+export function deleteCli(context: ProgramContext): Command {
   return withCluster(new Command('delete'))
     .summary('stop a run and delete its Jobs')
     .description('Stop a run if it is at work, and delete its Jobs; its files stay on the volume.')

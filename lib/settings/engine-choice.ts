@@ -2,7 +2,7 @@
 import { UsageError } from '../core/errors.js';
 
 /** The backends of each engine: the device and the library under it. */
-export const BACKENDS = {
+const BACKENDS = {
   tensorflow: ['node-gpu', 'node', 'webgpu', 'cpu'],
   onnx: ['cuda', 'webgpu', 'cpu', 'wasm'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;

@@ -84,12 +84,7 @@ export function parseOption(type: ValueType, text: string): SettingValue {
 }
 
 /** The default in words, e.g. `2`, or `0.1 with fedadagrad; 0.01 with fedadam, fedyogi`. */
-export function describeDefault({
-  type,
-  default: fixed,
-  defaultsBy,
-  otherwise,
-}: Setting): string | undefined {
+function describeDefault({ type, default: fixed, defaultsBy, otherwise }: Setting): string | undefined {
   if (otherwise !== undefined) return otherwise;
   if (defaultsBy === undefined) return type.kind === 'switch' || fixed === undefined ? undefined : `${fixed}`;
   const owners = new Map<SettingValue, string[]>();

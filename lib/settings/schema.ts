@@ -4,7 +4,7 @@ import type { Setting } from './setting.js';
 import { checkedValue, expectedOf, type ValueType } from './value-type.js';
 
 /** The schema of a value. */
-export function valueSchema(type: ValueType): z.ZodType {
+function valueSchema(type: ValueType): z.ZodType {
   switch (type.kind) {
     case 'choice':
       return z.enum(type.choices);

@@ -22,7 +22,7 @@ npx fedbatch k8s run starts it inside the cluster, beside the stages; the facts 
 stdout is a JSON object.`;
 
 /** The command of the recorder. */
-export function recordCommand({ reporter, signal }: ProgramContext): Command {
+export function recordCli({ reporter, signal }: ProgramContext): Command {
   return new Command('record')
     .description(
       'Write run.json, round.json, metrics.jsonl, the result files and the report of a run onto its volume.',
@@ -44,4 +44,4 @@ export function recordCommand({ reporter, signal }: ProgramContext): Command {
     });
 }
 
-if (isMain(import.meta.url)) await runProgram(recordCommand, process.argv.slice(2));
+if (isMain(import.meta.url)) await runProgram(recordCli, process.argv.slice(2));

@@ -23,7 +23,7 @@ import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 export const MODEL_FILE = 'a Keras model in HDF5 (.h5)';
 
 /** Loads a Keras model file. @throws {DataError} when it is missing, damaged, or no image classifier. */
-export async function loadModel({
+export async function loadServedModel({
   modelPath,
   bytes: given,
   labelsPath,

@@ -1,7 +1,7 @@
 /** The worker thread that holds the model: the engine's predictions block, here they hold up nobody. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadModel } from './load-model.js';
+import { loadServedModel } from './load-model.js';
 import { answerRequests, type WorkerSettings } from './worker-protocol.js';
 
 if (parentPort === null) throw new Error('This module runs as a worker thread only.');
-await answerRequests(parentPort, () => loadModel(workerData as WorkerSettings));
+await answerRequests(parentPort, () => loadServedModel(workerData as WorkerSettings));

@@ -1,6 +1,6 @@
 /** The prediction worker as it is, but it dies of one certain picture: to test what happens then. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadModel } from '../models/load-model.js';
+import { loadServedModel } from '../models/load-model.js';
 import { answerRequests, type WorkerSettings } from '../models/worker-protocol.js';
 
 /** A picture whose first value is this kills the worker. */
@@ -8,7 +8,7 @@ export const POISON = 0.123;
 
 if (parentPort !== null) {
   await answerRequests(parentPort, async () => {
-    const { session, card, why } = await loadModel(workerData as WorkerSettings);
+    const { session, card, why } = await loadServedModel(workerData as WorkerSettings);
     return {
       card,
       why,

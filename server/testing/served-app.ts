@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentReporter } from '../../lib/observability/events.js';
-import { type AppOptions, createApp } from '../app.js';
+import { type AppOptions, createWebApp } from '../app.js';
 import { type GrpcOptions, type RunningGrpcServer, startGrpc } from '../grpc/grpc-server.js';
-import { type ListenOptions, listen } from '../listen.js';
+import { type ListenOptions, listenAt } from '../listen.js';
 import type { Predictor } from '../models/predictor.js';
 import { singleModel } from '../models/served-models.js';
 import { createWorkerPredictor } from '../models/worker-predictor.js';
@@ -42,7 +42,7 @@ export async function serveApp(
     })),
   );
   const { headersTimeoutMs } = options;
-  const server = await listen(createApp({ samples, ...options, predictor }), {
+  const server = await listenAt(createWebApp({ samples, ...options, predictor }), {
     host: '127.0.0.1',
     port: 0,
     ...(headersTimeoutMs === undefined ? {} : { headersTimeoutMs }),

@@ -187,9 +187,6 @@ function roleOf(manifest: string): (access: Access) => boolean {
   };
 }
 
-/** The namespace that the kubeconfig names. */
-export const TEAM = NAMESPACE;
-
 /** The objects of a kind in that namespace. */
 export function objectsOf({ store }: FakeCluster, kind: string): readonly KubeObject[] {
   return store.list(kindNamed(kind), NAMESPACE);
