@@ -1,13 +1,15 @@
 /** A round's aggregation on this machine: the updates of the clients that reported become the next global model. */
-import { basename } from 'node:path';
+
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { aggregateResultSchema, type Rejection, rejectionSchema } from '../lib/formats/results.js';
-import { concludeAggregation, failAggregation, tellAggregated } from './aggregate-record.js';
 import { aggregateCommand, stateFiles } from './commands/stage-commands.js';
-import { type LocalRun, stopwatch } from './local-run.js';
-import { holds, type RoundLedger } from './round-ledger.js';
-import type { AggregateOutcome, AggregateTask, ClientResult, GlobalModel, RejectedUpdate } from './runner.js';
-import { executeOne } from './target.js';
+import type { LocalRun } from './local-run.js';
+import { concludeAggregation, failAggregation, tellAggregated } from './record/aggregate-record.js';
+import { holds, type RoundLedger } from './record/round-ledger.js';
+import { rejectedUpdates } from './rounds/outcomes.js';
+import type { AggregateOutcome, AggregateTask, ClientResult, GlobalModel } from './rounds/runner.js';
+import { executeOne } from './rounds/target.js';
+import { stopwatch } from './rounds/telling.js';
 
 /**
  * Aggregates the updates of a round into the model that the next one starts from, unless that lies there and was made
@@ -59,19 +61,6 @@ export async function aggregateStage(
   const facts = { inputs, ...summary, seconds };
   const refused = rejectedUpdates(refusals, selected);
   return await concludeAggregation(run, { ledger, facts, rejected: refused, file, took });
-}
-
-/** Client k's update is `k.h5`; a file of another name, or of a client that the round did not select, is nobody's. */
-export function rejectedUpdates(
-  rejections: readonly Rejection[],
-  selected: readonly number[],
-): readonly RejectedUpdate[] {
-  const clients = new Map(selected.map((client) => [`${client}.h5`, client]));
-  return rejections.map(({ file, reason }) => {
-    const name = basename(file);
-    const client = clients.get(name);
-    return client === undefined ? { file: name, reason } : { client, reason };
-  });
 }
 
 /** What a global model was made from: sha256 over the hashes of the parent and of all updates. */

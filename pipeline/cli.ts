@@ -13,7 +13,7 @@ import { runSettings, toleranceAsked } from '../lib/settings/run-settings.js';
 import { ALL_PARTS, type RunSettings } from '../lib/settings/table.js';
 import { numberOfClients } from './number-of-clients.js';
 import { openTrainingPipe } from './piped/training-pipe.js';
-import { missedAccuracy } from './run-failure.js';
+import { missedAccuracy } from './rounds/run-failure.js';
 
 /** Who trains the clients: processes of this machine, or an external trainer that reads tasks from stdout and answers on stdin. */
 const TRAINERS = ['processes', 'pipe'] as const;
@@ -80,7 +80,7 @@ export function runCli({ reporter, signal }: ProgramContext): Command {
     .action(async (flags: RunFlags) => {
       const context = { reporter, signal };
       const { runJob } = await import('./run.js');
-      const { jsonLine, summary } = await import('./summary.js');
+      const { jsonLine, summary } = await import('./rounds/summary.js');
       const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
       const asked = askedByFlags(command, SETTINGS);
       const settings = await localSettings(flags, asked);

@@ -6,8 +6,8 @@ import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { commandTarget } from './command-target.js';
 import type { StageCommand } from './commands/stage-commands.js';
+import type { CommandEnding, LostCommand } from './rounds/target.js';
 import { runStage } from './stage-process.js';
-import type { CommandEnding, LostCommand } from './target.js';
 
 /** The clients of a round, of as many as there is room for one. */
 const commandsOf = (clients: readonly number[]): readonly StageCommand[] =>

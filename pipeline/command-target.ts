@@ -3,8 +3,15 @@ import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import type { StageCommand } from './commands/stage-commands.js';
 import { sharingCores } from './cores.js';
 import type { LocalRun } from './local-run.js';
-import { lastJsonLine, runStage, type StageContext, type StageListeners } from './stage-process.js';
-import type { CommandEnding, ExecuteOptions, LostCommand, Target } from './target.js';
+import type {
+  CommandEnding,
+  ExecuteOptions,
+  LostCommand,
+  StageContext,
+  StageListeners,
+  Target,
+} from './rounds/target.js';
+import { lastJsonLine, runStage } from './stage-process.js';
 
 /** Runs a command to its end; returns what it wrote to stdout. @throws {StageError} as {@link runStage} does */
 export type CommandRunner = (

@@ -1,10 +1,15 @@
-/** What is left to do once the rounds are over: the results in their places. */
+/** What is left to do once the rounds are over: the results in their places, the report. */
+
+import { isFedbatchError } from '../lib/core/errors.js';
 import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import { isTestOf, type TestModel, testGlobalModel } from './evaluate-stage.js';
 import type { LocalRun } from './local-run.js';
-import { holds, type RoundLedger } from './round-ledger.js';
-import type { GlobalModel } from './runner.js';
+import { holds, type RoundLedger } from './record/round-ledger.js';
+import type { GlobalModel } from './rounds/runner.js';
+import { shortPath } from './rounds/summary.js';
+import { tell } from './rounds/telling.js';
+import { runStage } from './stage-process.js';
 
 /** The models that a run ends with. */
 export interface Results {
@@ -37,4 +42,24 @@ export async function concludeStage(
 
 async function place({ file, sha256 }: GlobalModel, path: string): Promise<void> {
   if (!(await holds(path, sha256))) await placeFileAtomic(file, path);
+}
+
+/** How long the report of an interrupted run may take: less than the pipeline's own grace lets it. */
+const INTERRUPTED_MS = 1_500;
+
+/** Writes `report.html`. It tells of the records alone and can be made again, so that its failure fails no run. */
+export async function reportStage(run: Pick<LocalRun, 'paths' | 'reporter' | 'signal'>): Promise<void> {
+  const stage = { stage: 'report' } as const;
+  // Whoever interrupts a run waits for the end of it, but not for long.
+  const signal = run.signal.aborted ? AbortSignal.timeout(INTERRUPTED_MS) : run.signal;
+  try {
+    await runStage(
+      { ...stage, program: 'report/cli.js', arguments: ['--volume', run.paths.root] },
+      { ...run, signal },
+    );
+    tell(run, stage, shortPath(run.paths.report));
+  } catch (error) {
+    if (!isFedbatchError(error)) throw error;
+    run.reporter.warn(`no report was written: ${error.message}`);
+  }
 }

@@ -1,4 +1,5 @@
 /** The accuracy tests of a run on this machine: of each round's global model, and of the clients' own models. */
+
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,12 +8,13 @@ import { DataError } from '../lib/core/errors.js';
 import { accuracyRecordSchema } from '../lib/formats/accuracy-record.js';
 import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
-import type { RoundRecord } from '../lib/formats/run-record.js';
 import { evaluateCommand } from './commands/stage-commands.js';
-import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
-import type { RoundLedger } from './round-ledger.js';
-import type { EvaluateTask, Evaluation, GlobalModel } from './runner.js';
-import { executeOne } from './target.js';
+import type { LocalRun } from './local-run.js';
+import type { RoundLedger } from './record/round-ledger.js';
+import { describeEvaluation, type EvaluationFacts, withLoss } from './rounds/outcomes.js';
+import type { EvaluateTask, Evaluation, GlobalModel } from './rounds/runner.js';
+import { executeOne } from './rounds/target.js';
+import { count, stopwatch, tell, tellSkipped } from './rounds/telling.js';
 
 /** What the pipeline reads of `accuracy.json`; a loss that is not finite is null there. */
 const accuracySchema = accuracyRecordSchema.pick({
@@ -43,7 +45,7 @@ export async function evaluateStage(run: LocalRun, options: EvaluateOptions): Pr
   const { round, global } = task;
   const { evaluation: earlier } = ledger.record;
   if (earlier?.model === global.sha256 && earlier.test === data.test.sha256) {
-    tellSkipped(run, { ...stage, round }, describe(earlier));
+    tellSkipped(run, { ...stage, round }, describeEvaluation(earlier));
     return { ...withLoss(earlier), isSkipped: true };
   }
   const facts = await testGlobalModel(run, { ...options, test: testByEvaluator(run) });
@@ -63,14 +65,6 @@ export async function recordEvaluation(
   await run.metrics.append({ event: 'evaluation', round, ...facts });
 }
 
-/** What round.json says of an accuracy test. */
-type EvaluationFacts = NonNullable<RoundRecord['evaluation']>;
-
-/** JSON has no NaN. */
-export function withLoss({ examples, loss, accuracy }: EvaluationFacts): Evaluation {
-  return { examples, accuracy, loss: loss ?? Number.NaN };
-}
-
 /** Whether the `accuracy.json` at `path` is the test of that model. */
 export async function isTestOf(path: string, { sha256 }: GlobalModel): Promise<boolean> {
   return (await readAccuracy(path).catch(() => undefined))?.sha256 === sha256;
@@ -86,7 +80,7 @@ export async function testGlobalModel(
   const { seconds, took } = await stopwatch(() => test(global));
   const { examples, loss, accuracy } = await readAccuracy(paths.accuracy);
   const facts = { model: global.sha256, test: data.test.sha256, examples, loss, accuracy, seconds };
-  tell(run, { ...stage, round }, `${describe(facts)}  ${took}`);
+  tell(run, { ...stage, round }, `${describeEvaluation(facts)}  ${took}`);
   return facts;
 }
 
@@ -178,8 +172,4 @@ async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
       { cause },
     );
   }
-}
-
-function describe({ accuracy, loss }: { readonly accuracy: number; readonly loss: number | null }): string {
-  return `accuracy ${accuracy.toFixed(4)}, loss ${loss === null ? 'not finite' : loss.toFixed(4)}`;
 }

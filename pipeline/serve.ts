@@ -4,7 +4,8 @@ import { InterruptedError } from '../lib/core/errors.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
 import { settingArguments } from '../lib/settings/arguments.js';
 import type { RunSettings } from '../lib/settings/table.js';
-import { runStage, type StageContext } from './stage-process.js';
+import type { StageContext } from './rounds/target.js';
+import { runStage } from './stage-process.js';
 
 /** What to serve, and where. */
 interface RunServerOptions {

@@ -8,7 +8,8 @@ import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import { type ProgressEvent, silentReporter } from '../lib/observability/events.js';
 import { isRunning } from '../test/processes.js';
 import { waitFor } from '../test/runs.js';
-import { lastJsonLine, runStage, type StageTask } from './stage-process.js';
+import type { StageTask } from './rounds/target.js';
+import { lastJsonLine, runStage } from './stage-process.js';
 
 const task = (behaviour: string): StageTask => ({
   stage: 'train',

@@ -4,47 +4,7 @@ import { execa } from 'execa';
 import type { z } from 'zod';
 import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import { DATA_NOTE, type ProgressEvent, type Reporter } from '../lib/observability/events.js';
-import type { StageCommand } from './commands/stage-commands.js';
-
-/** One stage to run, for one client where it has one. */
-export interface StageTask {
-  readonly stage: StageCommand['stage'] | 'simulate' | 'report' | 'serve' | 'doctor';
-  readonly client?: number;
-  /** The round that it works for, and how many there are at most. */
-  readonly round?: number;
-  readonly rounds?: number;
-  /** The program below the compiled project, e.g. `trainer/cli.js`. */
-  readonly program: string;
-  readonly arguments: readonly string[];
-  /** Tuning of Node and of the allocator under it, where it matters. */
-  readonly runtime?: {
-    readonly nodeFlags: readonly string[];
-    readonly environment: Readonly<Record<string, string>>;
-  };
-}
-
-/** What a stage's engine is, and why it is this one. */
-export interface EngineNote {
-  readonly engine: string;
-  readonly why: string;
-}
-
-/** What is wanted of a stage's output, line by line, while it runs. */
-export interface StageListeners {
-  /** Each line that it writes to stdout. */
-  readonly onOutput?: (line: string) => void;
-  /** What it runs on, once it knows. */
-  readonly onEngine?: (note: EngineNote) => void;
-  /** The fields of each warning; a stage that fails has no result to tell them by. */
-  readonly onWarning?: (fields: Readonly<Record<string, unknown>>) => void;
-}
-
-/** What a stage is run with. */
-export interface StageContext {
-  readonly reporter: Reporter;
-  /** Stops the stage: gently, then by force. */
-  readonly signal: AbortSignal;
-}
+import { type StageContext, type StageListeners, type StageTask, stageName } from './rounds/target.js';
 
 /** After the request to stop, how long a stage may take before it is killed; less than the pipeline's own grace. */
 const FORCE_KILL_AFTER_MS = 3_000;
@@ -172,11 +132,6 @@ export function lastJsonLine<T>(task: StageTask, lines: readonly string[], schem
   throw new StageError(stageName(task), `ended well, but its result was not understood: "${line}".`, {
     cause: parsed.error,
   });
-}
-
-/** How messages name a stage, e.g. `train client 1`. */
-export function stageName({ stage, client }: Pick<StageTask, 'stage' | 'client'>): string {
-  return client === undefined ? stage : `${stage} client ${client}`;
 }
 
 async function eachLine(lines: AsyncIterable<string>, use: (line: string) => void): Promise<void> {

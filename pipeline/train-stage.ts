@@ -7,13 +7,12 @@ import type { Manifest } from '../lib/formats/manifest.js';
 import { type TrainResult, trainResultSchema } from '../lib/formats/results.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
 import { formatLoss, formatSeconds } from '../lib/observability/format.js';
-import { type StageCommand, trainCommand } from './commands/stage-commands.js';
-import { roundLearningRate } from './commands/training-task.js';
-import { count, type LocalRun, tell, tellSkipped } from './local-run.js';
-import { holds, type RoundLedger } from './round-ledger.js';
-import type { TrainOutcome, TrainTask } from './runner.js';
-import { type EngineNote, stageName } from './stage-process.js';
-import type { EndedCommand, LostCommand } from './target.js';
+import { roundLearningRate, type StageCommand, trainCommand } from './commands/stage-commands.js';
+import type { LocalRun } from './local-run.js';
+import { holds, type RoundLedger } from './record/round-ledger.js';
+import type { TrainOutcome, TrainTask } from './rounds/runner.js';
+import { type EndedCommand, type EngineNote, type LostCommand, stageName } from './rounds/target.js';
+import { count, tell, tellSkipped } from './rounds/telling.js';
 
 interface TrainOptions {
   readonly task: TrainTask;

@@ -3,11 +3,12 @@ import type { Manifest } from '../lib/formats/manifest.js';
 import { aggregateStage } from './aggregate-stage.js';
 import { concludeStage, type Results } from './conclude-stage.js';
 import { clientAccuracyStage, evaluateStage, testByEvaluator } from './evaluate-stage.js';
-import { initStage } from './init-stage.js';
-import { type LocalRun, stopwatch } from './local-run.js';
-import { openLedger, type RoundLedger } from './round-ledger.js';
-import { tellRound } from './round-metrics.js';
-import type { AggregateOutcome, AggregateTask, Runner, TrainOutcome, TrainTask } from './runner.js';
+import type { LocalRun } from './local-run.js';
+import { initStage } from './opening-stages.js';
+import { tellRound } from './record/metrics.js';
+import { openLedger, type RoundLedger } from './record/round-ledger.js';
+import type { AggregateOutcome, AggregateTask, Runner, TrainOutcome, TrainTask } from './rounds/runner.js';
+import { stopwatch } from './rounds/telling.js';
 import { trainStage } from './train-stage.js';
 
 /** The runner, and what it does once the rounds are over. */

@@ -10,7 +10,7 @@ import { readDataset, writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz } from '../lib/formats/data/npz.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { silentReporter } from '../lib/observability/events.js';
-import { namedLabels, requirePossibleSplit } from '../pipeline/check-split.js';
+import { namedLabels, requirePossibleSplit } from '../pipeline/preflight.js';
 import { split } from '../splitter/split.js';
 import { findMnist } from './datasets.js';
 import { partitionSettings } from './partition-settings.js';

@@ -61,8 +61,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   report: WITHOUT_ENGINE,
   // What all targets run; whoever runs it knows more than the commands do.
   'pipeline/commands': ['lib/core', 'lib/federation', 'lib/formats', 'lib/settings'],
+  // What is above all targets: the round loop, what it asks of a runner, what a runner asks of a target.
+  'pipeline/rounds': [...WITHOUT_ENGINE, 'pipeline/commands'],
   // They start services as programs.
-  pipeline: [...WITHOUT_ENGINE, 'pipeline/commands'],
+  pipeline: [...WITHOUT_ENGINE, 'pipeline/commands', 'pipeline/rounds'],
   // The templates as objects: they know nothing of runs.
   'k8s/manifests': [...WITHOUT_ENGINE, 'pipeline/commands'],
   // Targets that others run: the commands, in the pods of the templates.
@@ -79,8 +81,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'splitter',
     'trainer',
   ],
-  // The round loop and the settings of a run on a cluster are those of a run here.
-  k8s: [...WITHOUT_ENGINE, 'pipeline', 'pipeline/commands', 'k8s/manifests', 'workflows'],
+  // Of the pipeline what targets share, and nothing of the target that is this machine.
+  k8s: [...WITHOUT_ENGINE, 'pipeline/commands', 'pipeline/rounds', 'k8s/manifests', 'workflows'],
 };
 
 /** Folders whose tests and tools may look anywhere. */
@@ -159,7 +161,7 @@ test('the imports of the sources are really found', () => {
 
 test('a forbidden import is found, however it is written', () => {
   const planted = [
-    "import { federatedAveraging } from '../pipeline/round-loop.js';",
+    "import { federatedAveraging } from '../pipeline/rounds/round-loop.js';",
     "import type { Engine } from '../lib/engine/engine.js';",
     "import { chooseEngine } from '../lib/engine/choose-engine.js';",
     "const { decode } = await import('../lib/engine/engine.js');",

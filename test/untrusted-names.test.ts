@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { canonicalNames } from '../lib/formats/keras/keras-names.js';
 import { describeKerasConfig } from '../lib/model/keras/keras-model.js';
-import { namedLabels } from '../pipeline/check-split.js';
+import { namedLabels } from '../pipeline/preflight.js';
 import { writeTinyDataset } from './datasets.js';
 import { runCommand } from './program-host.js';
 import { temporaryDirectory } from './temporary-directory.js';

@@ -6,7 +6,7 @@ import { leaveResult } from '../../lib/cli/result.js';
 import { UsageError } from '../../lib/core/errors.js';
 import { addSettings, askedByFlags } from '../../lib/settings/options.js';
 import { toleranceAsked } from '../../lib/settings/run-settings.js';
-import { missedAccuracy } from '../../pipeline/run-failure.js';
+import { missedAccuracy } from '../../pipeline/rounds/run-failure.js';
 import { CLUSTER_SETTINGS, clusterSettings, trainerThreads } from '../cluster-settings.js';
 import { addTemplateOptions, type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
 import { addClusterOptions, type ClusterFlags, destinationOf } from './cluster-options.js';
@@ -69,7 +69,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
       const settings = clusterSettings(asked);
       const values = templateValuesOf(flags);
       const { runOnCluster } = await import('./run.js');
-      const { jsonLine, resultFacts, summary } = await import('../../pipeline/summary.js');
+      const { jsonLine, resultFacts, summary } = await import('../../pipeline/rounds/summary.js');
       const result = await runOnCluster(
         {
           settings,

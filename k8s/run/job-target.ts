@@ -3,8 +3,13 @@ import type { V1Pod } from '@kubernetes/client-node';
 import type { z } from 'zod';
 import { StageError } from '../../lib/core/errors.js';
 import type { StageCommand } from '../../pipeline/commands/stage-commands.js';
-import { stageName } from '../../pipeline/stage-process.js';
-import type { CommandEnding, ExecuteOptions, LostCommand, Target } from '../../pipeline/target.js';
+import {
+  type CommandEnding,
+  type ExecuteOptions,
+  type LostCommand,
+  stageName,
+  type Target,
+} from '../../pipeline/rounds/target.js';
 import { ensureJob, removeJob } from './ensure-job.js';
 import { hasResults, podOfJob, readResult } from './job-result.js';
 import { jobSeconds } from './job-status.js';

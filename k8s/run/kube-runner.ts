@@ -1,4 +1,5 @@
 /** The runner of a cluster: each step of a round is a Job; what the volume or an earlier Job holds is not done again. */
+
 import type { z } from 'zod';
 import { StageError } from '../../lib/core/errors.js';
 import {
@@ -13,21 +14,26 @@ import {
 import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/formats/run-record.js';
 import { type VolumePaths, volumePaths } from '../../lib/formats/volume.js';
 import { formatSeconds } from '../../lib/observability/format.js';
-import { rejectedUpdates } from '../../pipeline/aggregate-stage.js';
 import {
   aggregateCommand,
   evaluateCommand,
   initCommand,
+  roundLearningRate,
   type StageCommand,
   trainCommand,
 } from '../../pipeline/commands/stage-commands.js';
-import { roundLearningRate } from '../../pipeline/commands/training-task.js';
-import { withLoss } from '../../pipeline/evaluate-stage.js';
-import { count, type Tolerance, tell, tellSkipped } from '../../pipeline/local-run.js';
-import { hashOfSelected } from '../../pipeline/record/open.js';
-import { failureOf, missedAccuracy } from '../../pipeline/run-failure.js';
-import type { GlobalModel, Runner } from '../../pipeline/runner.js';
-import { type RunResult, resultFacts } from '../../pipeline/summary.js';
+import {
+  describeAggregate,
+  describeEvaluation,
+  hashOfSelected,
+  rejectedUpdates,
+  withLoss,
+  withoutMissing,
+} from '../../pipeline/rounds/outcomes.js';
+import { failureOf, missedAccuracy } from '../../pipeline/rounds/run-failure.js';
+import type { GlobalModel, Runner, Tolerance } from '../../pipeline/rounds/runner.js';
+import { type RunResult, resultFacts } from '../../pipeline/rounds/summary.js';
+import { count, tell, tellSkipped } from '../../pipeline/rounds/telling.js';
 import { podOfJob, readResult } from './job-result.js';
 import { jobSeconds } from './job-status.js';
 import { jobTarget, runJobToEnd } from './job-target.js';
@@ -147,13 +153,8 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       const { result, ...done } = await runOne(command, { schema: aggregateResultSchema, facts });
       current = { ...open(), aggregated: { ...result, seconds: done.seconds } };
       tellDone(run, { stage: 'aggregate', round }, done, describeAggregate(result));
-      const isMissing = (client: number) => missing.some((each) => each.client === client);
-      const rejected = rejectedUpdates(result.rejected, start.selected);
-      return {
-        file,
-        sha256: result.sha256,
-        rejected: rejected.filter((each) => !('client' in each && isMissing(each.client))),
-      };
+      const rejected = withoutMissing(rejectedUpdates(result.rejected, start.selected), missing);
+      return { file, sha256: result.sha256, rejected };
     },
     async evaluate(task) {
       const { round, global } = task;
@@ -169,7 +170,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       const command = evaluateCommand(source, { models: [global.file], round });
       const { result, ...done } = await runOne(command, { schema: evaluateResultSchema, facts });
       tellDone(run, { stage: 'evaluate', round }, done, describeEvaluation(result));
-      return { ...result, loss: result.loss ?? Number.NaN };
+      return withLoss(result);
     },
     async conclude(result) {
       const { start } = open();
@@ -207,14 +208,3 @@ function tellDone(
   if (found) tellSkipped(run, stage, text);
   else tell(run, stage, `${text}  ${formatSeconds(jobSeconds(job))}`);
 }
-
-const describeAggregate = ({ updates, examples }: { readonly updates: number; readonly examples: number }) =>
-  `${count(updates, 'update')}, ${examples} examples`;
-
-const describeEvaluation = ({
-  accuracy,
-  loss,
-}: {
-  readonly accuracy: number;
-  readonly loss: number | null;
-}) => `accuracy ${accuracy.toFixed(4)}, loss ${loss === null ? 'not finite' : loss.toFixed(4)}`;

@@ -4,15 +4,19 @@ import type { Quorum } from '../../lib/federation/participation.js';
 import type { RunFailure } from '../../lib/formats/run-failure.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import type { RunSettings } from '../../lib/settings/table.js';
-import { endingOf } from '../../pipeline/ending.js';
-import type { Tolerance } from '../../pipeline/local-run.js';
-import { planPhrases } from '../../pipeline/plan-phrases.js';
-import { type FederationPlan, federatedAveraging } from '../../pipeline/round-loop.js';
-import { failureOf } from '../../pipeline/run-failure.js';
-import { runId } from '../../pipeline/run-id.js';
-import { createStageClock, type StageClock, timedRunner } from '../../pipeline/stage-clock.js';
-import type { RunResult } from '../../pipeline/summary.js';
-import { toldRunner } from '../../pipeline/told-rounds.js';
+import { endingOf } from '../../pipeline/rounds/ending.js';
+import { type FederationPlan, federatedAveraging } from '../../pipeline/rounds/round-loop.js';
+import { failureOf } from '../../pipeline/rounds/run-failure.js';
+import { runId } from '../../pipeline/rounds/run-id.js';
+import type { Tolerance } from '../../pipeline/rounds/runner.js';
+import type { RunResult } from '../../pipeline/rounds/summary.js';
+import { planPhrases } from '../../pipeline/rounds/summary.js';
+import {
+  createStageClock,
+  type StageClock,
+  timedRunner,
+  toldRunner,
+} from '../../pipeline/rounds/watched-runner.js';
 import { type Destination, findCluster } from '../connection/connect.js';
 import type { Values } from '../manifests/placeholders.js';
 import { ensureClaim } from './claim.js';

@@ -1,7 +1,7 @@
 /** The first Job of a run: opens the run's directory on the volume, splits, and tells which rounds are done. */
 import { type Opened, openedSchema, splitResultSchema } from '../../lib/formats/results.js';
 import { formatSeconds } from '../../lib/observability/format.js';
-import { count, tell } from '../../pipeline/local-run.js';
+import { count, tell } from '../../pipeline/rounds/telling.js';
 import { ensureJob } from './ensure-job.js';
 import { podOfJob, readResult } from './job-result.js';
 import { jobSeconds } from './job-status.js';

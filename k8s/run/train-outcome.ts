@@ -2,8 +2,8 @@
 import { StageError, ThresholdError } from '../../lib/core/errors.js';
 import { type MissingClient, requireQuorum } from '../../lib/federation/participation.js';
 import type { TrainResult } from '../../lib/formats/results.js';
-import type { TrainTask } from '../../pipeline/runner.js';
-import type { LostCommand } from '../../pipeline/target.js';
+import type { TrainTask } from '../../pipeline/rounds/runner.js';
+import type { LostCommand } from '../../pipeline/rounds/target.js';
 import type { JobExecution } from './job-target.js';
 import { nameOf } from './types.js';
 import { notStartedFor } from './wait-for-job.js';

@@ -1,9 +1,10 @@
 /** Each stage's command: a pure function of a run's settings, its volume, the round and the client. All targets run these. */
+
+import { learningRateOf } from '../../lib/federation/learning-rate.js';
 import { clientSide, FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
 import { INDEXED_CLIENT, type VolumePaths } from '../../lib/formats/volume.js';
 import { settingArguments } from '../../lib/settings/arguments.js';
 import type { RunSettings } from '../../lib/settings/table.js';
-import { roundLearningRate } from './training-task.js';
 
 /** What the commands of a run are made from. */
 export interface CommandSource {
@@ -225,4 +226,16 @@ export function joinedArguments(words: readonly string[]): readonly string[] {
     else joined[joined.length - 1] = `${flag}=${word}`;
   }
   return joined;
+}
+
+/** The learning rate of a round, by the run's schedule. */
+export function roundLearningRate(
+  { training, federation }: RunSettings,
+  { round, clients }: { readonly round: number; readonly clients: readonly number[] },
+): number {
+  const { learningRate, learningRateDecay = 1, warmUpRounds = 0, scaleLearningRate = false } = training;
+  return learningRateOf(
+    { base: learningRate, decay: learningRateDecay, warmUpRounds, scaleWithClients: scaleLearningRate },
+    { round, rounds: federation.rounds, clients: clients.length },
+  );
 }

@@ -4,9 +4,9 @@ import { StageError } from '../../lib/core/errors.js';
 import { trainResultSchema } from '../../lib/formats/results.js';
 import { type CommandRunner, commandTarget } from '../command-target.js';
 import type { LocalRun } from '../local-run.js';
-import { holds } from '../round-ledger.js';
-import { lastJsonLine, settleStage, stageName } from '../stage-process.js';
-import type { Target } from '../target.js';
+import { holds } from '../record/round-ledger.js';
+import { stageName, type Target } from '../rounds/target.js';
+import { lastJsonLine, settleStage } from '../stage-process.js';
 import type { TrainingPipe } from './training-pipe.js';
 
 /** How long a file that another machine has written may take to appear: NFS remembers a missing name for 30 s. */

@@ -2,18 +2,18 @@
 
 import { packageVersion } from '../../lib/cli/version.js';
 import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
-import { sha256 } from '../../lib/formats/files/read-file.js';
 import type { FinishedRound, Opened } from '../../lib/formats/results.js';
 import { readRoundRecord } from '../../lib/formats/run-record.js';
 import type { VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { byFlag } from '../../lib/settings/setting.js';
 import { ALL_PARTS } from '../../lib/settings/table.js';
-import { openMetrics } from '../metrics.js';
-import { holds } from '../round-ledger.js';
+import { hashOfSelected } from '../rounds/outcomes.js';
 import { withDatasetHash } from '../run.js';
-import { openRunVolume } from '../run-volume.js';
 import type { RunFacts } from './facts.js';
+import { openMetrics } from './metrics.js';
+import { holds } from './round-ledger.js';
+import { openRunVolume } from './run-volume.js';
 
 /**
  * Opens the volume as `fedbatch run` does, and lets go of it again: the steps of a run on a cluster follow each other.
@@ -57,9 +57,6 @@ export async function openForRecords(
     volume.release();
   }
 }
-
-/** How the list of a round's clients is told. */
-export const hashOfSelected = (clients: readonly number[]): string => sha256(clients.join());
 
 async function finishedRounds(
   paths: VolumePaths,

@@ -7,10 +7,7 @@ import { volumePaths } from '../../lib/formats/volume.js';
 import { settingsDifferences } from '../../lib/settings/differences.js';
 import { byFlag } from '../../lib/settings/setting.js';
 import { ALL_PARTS } from '../../lib/settings/table.js';
-import { concludeStage } from '../conclude-stage.js';
-import { openMetrics } from '../metrics.js';
-import { reportStage } from '../report-stage.js';
-import { recordFailure } from '../run-failure.js';
+import { concludeStage, reportStage } from '../conclude-stage.js';
 import {
   type EndFacts,
   endFactsSchema,
@@ -21,6 +18,7 @@ import {
   testedFactsSchema,
   trainedFactsSchema,
 } from './facts.js';
+import { openMetrics, recordFailure } from './metrics.js';
 import { openForRecords } from './open.js';
 import { ledgerOf, type Recording, recordTested, recordTrained } from './rounds.js';
 

@@ -4,14 +4,16 @@ import { join } from 'node:path';
 import { placeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import { readManifest } from '../../lib/formats/manifest.js';
 import { readRoundRecord, readRunRecord } from '../../lib/formats/run-record.js';
-import { concludeAggregation } from '../aggregate-record.js';
-import { hashOfInputs, rejectedUpdates } from '../aggregate-stage.js';
+import { hashOfInputs } from '../aggregate-stage.js';
 import { readAccuracy, recordEvaluation } from '../evaluate-stage.js';
-import { count, type LocalRun, tell } from '../local-run.js';
-import { openLedger, type RoundLedger } from '../round-ledger.js';
-import { tellRound } from '../round-metrics.js';
-import { recordDataset } from '../run-volume.js';
+import type { LocalRun } from '../local-run.js';
+import { rejectedUpdates } from '../rounds/outcomes.js';
+import { count, tell } from '../rounds/telling.js';
+import { concludeAggregation } from './aggregate-record.js';
 import type { RoundStartFacts, TestedFacts, TrainedFacts } from './facts.js';
+import { tellRound } from './metrics.js';
+import { openLedger, type RoundLedger } from './round-ledger.js';
+import { recordDataset } from './run-volume.js';
 
 /** What the steps of the recorder share. */
 export type Recording = Pick<LocalRun, 'paths' | 'metrics' | 'reporter'>;

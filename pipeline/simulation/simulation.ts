@@ -9,15 +9,21 @@ import {
   trainReplySchema,
 } from '../../lib/formats/simulation-messages.js';
 import { settingArguments } from '../../lib/settings/arguments.js';
-import { concludeAggregation, failAggregation, tellAggregated } from '../aggregate-record.js';
 import { commandTarget } from '../command-target.js';
-import { noiseArguments, remembers, stateFiles } from '../commands/stage-commands.js';
-import { roundLearningRate } from '../commands/training-task.js';
-import { count, type LocalRun, stopwatch, tell, tellSkipped } from '../local-run.js';
-import { holds } from '../round-ledger.js';
-import type { AggregateOutcome, AggregateTask, GlobalModel, TrainOutcome, TrainTask } from '../runner.js';
+import { noiseArguments, remembers, roundLearningRate, stateFiles } from '../commands/stage-commands.js';
+import type { LocalRun } from '../local-run.js';
+import { concludeAggregation, failAggregation, tellAggregated } from '../record/aggregate-record.js';
+import { holds } from '../record/round-ledger.js';
+import type {
+  AggregateOutcome,
+  AggregateTask,
+  GlobalModel,
+  TrainOutcome,
+  TrainTask,
+} from '../rounds/runner.js';
+import type { Target } from '../rounds/target.js';
+import { count, stopwatch, tell, tellSkipped } from '../rounds/telling.js';
 import { runStage } from '../stage-process.js';
-import type { Target } from '../target.js';
 import type { RoundStep, RoundSteps } from '../volume-runner.js';
 import { type SimulatorProcess, startSimulator } from './simulator-process.js';
 

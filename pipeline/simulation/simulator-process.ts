@@ -3,7 +3,8 @@ import type { z } from 'zod';
 import { StageError } from '../../lib/core/errors.js';
 import type { SimulatorRequest } from '../../lib/formats/simulation-messages.js';
 import type { LocalRun } from '../local-run.js';
-import { type StageContext, type StageListeners, type StageTask, startService } from '../stage-process.js';
+import type { StageContext, StageListeners, StageTask } from '../rounds/target.js';
+import { startService } from '../stage-process.js';
 
 /** A simulator at work. */
 export interface SimulatorProcess {

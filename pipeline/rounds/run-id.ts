@@ -1,8 +1,8 @@
 /** The id of a run, which its settings give. */
 import { basename } from 'node:path';
-import { sha256 } from '../lib/formats/files/read-file.js';
-import { flatSettings } from '../lib/settings/differences.js';
-import type { RunSettings } from '../lib/settings/table.js';
+import { sha256 } from '../../lib/formats/files/read-file.js';
+import { flatSettings } from '../../lib/settings/differences.js';
+import type { RunSettings } from '../../lib/settings/table.js';
 
 /** Characters of a dataset's name in a run's id, at most. */
 const NAME_LENGTH = 24;

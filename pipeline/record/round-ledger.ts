@@ -1,15 +1,15 @@
 /** A round's record while the round runs: read where an earlier run left it, written again after every step. */
-import { DataError } from '../lib/core/errors.js';
-import type { MissingClient } from '../lib/federation/participation.js';
-import { sha256OfFile } from '../lib/formats/files/read-file.js';
+import { DataError } from '../../lib/core/errors.js';
+import type { MissingClient } from '../../lib/federation/participation.js';
+import { sha256OfFile } from '../../lib/formats/files/read-file.js';
 import {
   type ClientRecord,
   newRoundRecord,
   type RoundRecord,
   readRoundRecord,
   writeRecord,
-} from '../lib/formats/run-record.js';
-import type { RoundPaths } from '../lib/formats/volume.js';
+} from '../../lib/formats/run-record.js';
+import type { RoundPaths } from '../../lib/formats/volume.js';
 
 /** The record of one round, always as it lies on the volume. */
 export interface RoundLedger {

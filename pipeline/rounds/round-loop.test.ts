@@ -1,7 +1,7 @@
 /** The round loop over a runner without files: federated averaging of one number, where the answer is known. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { selectClients } from '../lib/federation/participation.js';
+import { selectClients } from '../../lib/federation/participation.js';
 import { type FederationPlan, federatedAveraging } from './round-loop.js';
 import type { ClientResult, Runner } from './runner.js';
 

@@ -5,7 +5,7 @@ import {
   roundsToTarget,
   type StopReason,
   type StopRules,
-} from '../lib/federation/early-stop.js';
+} from '../../lib/federation/early-stop.js';
 import type { RoundOutcome } from './round-loop.js';
 
 /** Turns of clients, over all rounds. */

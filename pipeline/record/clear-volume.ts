@@ -1,12 +1,12 @@
 /** Clears a run off its volume: the files that a run writes, by their names, and nothing that lies beside them. */
 import { rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
-import { storageError } from '../lib/formats/files/atomic-file.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
-import type { RunRecord } from '../lib/formats/run-record.js';
-import type { VolumePaths } from '../lib/formats/volume.js';
-import { remembers } from './commands/stage-commands.js';
+import { PARTITION_NAME, TRAIN_NAME } from '../../lib/formats/data/virtual-shards.js';
+import { storageError } from '../../lib/formats/files/atomic-file.js';
+import { errorCode } from '../../lib/formats/files/read-file.js';
+import type { RunRecord } from '../../lib/formats/run-record.js';
+import type { VolumePaths } from '../../lib/formats/volume.js';
+import { remembers } from '../commands/stage-commands.js';
 
 /** The splitter's mark of a split that was killed. */
 const SPLIT_MARK = '.split-in-progress';

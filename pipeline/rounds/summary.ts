@@ -1,13 +1,16 @@
-/** What a run tells at its end: a short report for people, or one line for machines. */
+/** What a run tells of itself at its ends: its plan in a line, its result for people and for machines. */
 import { relative } from 'node:path';
-import { formatPrivacy } from '../lib/federation/privacy/privacy-record.js';
-import type { RunSummary } from '../lib/formats/results.js';
-import type { RoundRecord } from '../lib/formats/run-record.js';
-import { formatDuration, formatTable, roundTo } from '../lib/observability/format.js';
-
+import { describeLocalWork, localWorkOf } from '../../lib/federation/local-work.js';
+import { selectedCount } from '../../lib/federation/participation.js';
+import { formatPrivacy, privacyAfter } from '../../lib/federation/privacy/privacy-record.js';
+import { FEDAVG, type StrategySettings } from '../../lib/federation/strategies/strategy-settings.js';
+import type { RunSummary } from '../../lib/formats/results.js';
+import type { RoundRecord } from '../../lib/formats/run-record.js';
+import { formatDuration, formatTable, roundTo } from '../../lib/observability/format.js';
+import type { RunSettings } from '../../lib/settings/table.js';
 import type { Ending } from './ending.js';
-import { count } from './local-run.js';
-import type { StageSeconds } from './stage-clock.js';
+import { count } from './telling.js';
+import type { StageSeconds } from './watched-runner.js';
 
 /** What a finished run came to. */
 export interface RunResult extends Ending {
@@ -124,4 +127,33 @@ function participationLine({ participation, rounds }: RunResult): readonly strin
 export function shortPath(path: string): string {
   const below = relative(process.cwd(), path);
   return below === '' || below.startsWith('..') ? path : below;
+}
+
+/** `10 clients`, `5 of them a round`, `2 rounds`, …: a phrase each. */
+export function planPhrases(settings: RunSettings): readonly string[] {
+  const { federation, training, model, seed, strategy = FEDAVG } = settings;
+  const { clients, rounds } = federation;
+  const selected = selectedCount(federation);
+  return [
+    count(clients, 'client'),
+    ...(selected < clients ? [`${selected} of them a round`] : []),
+    count(rounds, 'round'),
+    describeLocalWork(localWorkOf(training)),
+    `batch ${training.batch}`,
+    `model ${model.name}`,
+    `seed ${seed}`,
+    ...privacyPhrases(strategy, { participants: selected, population: clients, rounds }),
+  ];
+}
+
+/** What the run's privacy will have cost when all rounds are done: said before the first one starts. */
+function privacyPhrases(
+  strategy: StrategySettings,
+  rounds: Parameters<typeof privacyAfter>[1],
+): readonly string[] {
+  const { privacy } = privacyAfter(strategy, rounds);
+  if (privacy === undefined) return [];
+  return [
+    `private within ${formatPrivacy(privacy)} after all rounds (--dp-noise ${strategy.privacy?.noise})`,
+  ];
 }

@@ -1,13 +1,17 @@
-/** The split of a run on this machine: started unless its shards lie there, whole and as these settings make them. */
+/** What a run does once, before its rounds: the split and the initial model, unless they lie there as these settings make them. */
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
+import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
-import { splitCommand } from './commands/stage-commands.js';
-import { count, type LocalRun, stopwatch, tell, tellSkipped } from './local-run.js';
-import { holds } from './round-ledger.js';
-import { executeOne } from './target.js';
+import { readRoundRecord } from '../lib/formats/run-record.js';
+import { initCommand, splitCommand } from './commands/stage-commands.js';
+import type { LocalRun } from './local-run.js';
+import { holds } from './record/round-ledger.js';
+import type { GlobalModel } from './rounds/runner.js';
+import { executeOne } from './rounds/target.js';
+import { count, stopwatch, tell, tellSkipped } from './rounds/telling.js';
 
 /** Splits the dataset into `data/`; returns what the split made. */
 export async function splitStage(run: LocalRun): Promise<Manifest> {
@@ -55,4 +59,21 @@ function describe(manifest: Manifest): string {
   const each = smallest === largest ? `${smallest}` : `${smallest} to ${largest}`;
   const thing = virtual === undefined ? 'shard' : 'virtual shard';
   return `${dataset.file}: ${count(sizes.length, thing)} of ${each} examples, ${test.examples} to test on`;
+}
+
+/** Makes the seeded initial model, unless round 1 has started from the one that lies there. */
+export async function initStage(run: LocalRun): Promise<GlobalModel> {
+  const { paths, settings } = run;
+  const stage = { stage: 'init' } as const;
+  const file = paths.round(1).globalModel;
+  const record = await readRoundRecord(paths.round(1).record).catch(() => undefined);
+  if (record !== undefined && (await holds(file, record.parent))) {
+    tellSkipped(run, stage, `${settings.model.name} model`);
+    return { file, sha256: record.parent };
+  }
+  const { took } = await stopwatch(() =>
+    executeOne(run.target, initCommand(run), { ...run, schema: z.unknown() }),
+  );
+  tell(run, stage, `${settings.model.name} model  ${took}`);
+  return { file, sha256: await sha256OfFile(file, 'the initial model') };
 }

@@ -1,5 +1,5 @@
 /** What the round loop needs of whatever runs the stages: processes here, Kubernetes Jobs, or a simulation. */
-import type { MissingClient } from '../lib/federation/participation.js';
+import type { MissingClient } from '../../lib/federation/participation.js';
 
 /** A global model: where it lies and what it is. */
 export interface GlobalModel {
@@ -90,4 +90,12 @@ export interface Runner {
   aggregate(task: AggregateTask): Promise<AggregateOutcome>;
   /** The accuracy test. */
   evaluate(task: EvaluateTask): Promise<Evaluation>;
+}
+
+/** A run's failure tolerance, before a client counts as missing; the models of an undisturbed run do not depend on it. */
+export interface Tolerance {
+  /** How often a client whose training failed is tried again. */
+  readonly retries: number;
+  /** Seconds that the clients of a round have; by default any. */
+  readonly deadlineSeconds?: number | undefined;
 }

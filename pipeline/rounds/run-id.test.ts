@@ -1,7 +1,7 @@
 /** A run's name: what changes it, and what does not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RunSettings } from '../lib/settings/table.js';
+import type { RunSettings } from '../../lib/settings/table.js';
 import { runId } from './run-id.js';
 
 const settings: RunSettings = {

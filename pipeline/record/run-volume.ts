@@ -2,16 +2,16 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { DataError, UsageError } from '../lib/core/errors.js';
-import { removeTemporaryFiles } from '../lib/formats/files/atomic-file.js';
-import { takeLock } from '../lib/formats/files/lock-file.js';
-import { exists } from '../lib/formats/files/read-file.js';
-import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../lib/formats/run-record.js';
-import type { VolumePaths } from '../lib/formats/volume.js';
-import type { Reporter } from '../lib/observability/events.js';
-import { continuedSettings, settingsDifferences } from '../lib/settings/differences.js';
-import { DATASET_NAMES } from '../lib/settings/parts/data.js';
-import type { Naming } from '../lib/settings/setting.js';
+import { DataError, UsageError } from '../../lib/core/errors.js';
+import { removeTemporaryFiles } from '../../lib/formats/files/atomic-file.js';
+import { takeLock } from '../../lib/formats/files/lock-file.js';
+import { exists } from '../../lib/formats/files/read-file.js';
+import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../../lib/formats/run-record.js';
+import type { VolumePaths } from '../../lib/formats/volume.js';
+import type { Reporter } from '../../lib/observability/events.js';
+import { continuedSettings, settingsDifferences } from '../../lib/settings/differences.js';
+import { DATASET_NAMES } from '../../lib/settings/parts/data.js';
+import type { Naming } from '../../lib/settings/setting.js';
 import { clearVolume } from './clear-volume.js';
 
 /** A volume that this process alone may write until it is released. */

@@ -1,8 +1,48 @@
 /** Somewhere to run the stages of a run: the one thing that the runner asks of processes, an external trainer, a cluster. */
 import type { z } from 'zod';
-import { StageError } from '../lib/core/errors.js';
-import type { StageCommand } from './commands/stage-commands.js';
-import { type StageContext, type StageListeners, stageName } from './stage-process.js';
+import { StageError } from '../../lib/core/errors.js';
+import type { Reporter } from '../../lib/observability/events.js';
+import type { StageCommand } from '../commands/stage-commands.js';
+
+/** One stage to run, for one client where it has one. */
+export interface StageTask {
+  readonly stage: StageCommand['stage'] | 'simulate' | 'report' | 'serve' | 'doctor';
+  readonly client?: number;
+  /** The round that it works for, and how many there are at most. */
+  readonly round?: number;
+  readonly rounds?: number;
+  /** The program below the compiled project, e.g. `trainer/cli.js`. */
+  readonly program: string;
+  readonly arguments: readonly string[];
+  /** Tuning of Node and of the allocator under it, where it matters. */
+  readonly runtime?: {
+    readonly nodeFlags: readonly string[];
+    readonly environment: Readonly<Record<string, string>>;
+  };
+}
+
+/** What a stage's engine is, and why it is this one. */
+export interface EngineNote {
+  readonly engine: string;
+  readonly why: string;
+}
+
+/** What is wanted of a stage's output, line by line, while it runs. */
+export interface StageListeners {
+  /** Each line that it writes to stdout. */
+  readonly onOutput?: (line: string) => void;
+  /** What it runs on, once it knows. */
+  readonly onEngine?: (note: EngineNote) => void;
+  /** The fields of each warning; a stage that fails has no result to tell them by. */
+  readonly onWarning?: (fields: Readonly<Record<string, unknown>>) => void;
+}
+
+/** What a stage is run with. */
+export interface StageContext {
+  readonly reporter: Reporter;
+  /** Stops the stage: gently, then by force. */
+  readonly signal: AbortSignal;
+}
 
 /** A command that did its work, with what its program printed last. */
 export interface EndedCommand<T> {
@@ -61,4 +101,9 @@ export async function executeOne<T>(
   const [ending] = await target.execute([command], options);
   if (ending !== undefined && 'result' in ending) return ending.result;
   throw ending?.error ?? new StageError(stageName(command), ending?.reason ?? 'was not run.');
+}
+
+/** How messages name a stage, e.g. `train client 1`. */
+export function stageName({ stage, client }: Pick<StageTask, 'stage' | 'client'>): string {
+  return client === undefined ? stage : `${stage} client ${client}`;
 }

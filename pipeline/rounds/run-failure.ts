@@ -1,8 +1,6 @@
-/** Puts the failure of a run on its record, so that whoever finds the volume later reads what the user saw. */
-import { ExitCode, isFedbatchError, messageOf, StageError, ThresholdError } from '../lib/core/errors.js';
-import { nextStep, type RunFailure } from '../lib/formats/run-failure.js';
-import type { Reporter } from '../lib/observability/events.js';
-import type { MetricsFile } from './metrics.js';
+/** The failure of a run as its record has it, so that whoever finds the volume later reads what the user saw. */
+import { ExitCode, isFedbatchError, messageOf, StageError, ThresholdError } from '../../lib/core/errors.js';
+import { nextStep, type RunFailure } from '../../lib/formats/run-failure.js';
 
 /** Where a run is. */
 export interface Place {
@@ -22,16 +20,6 @@ export function failureOf(error: unknown, place: Place): RunFailure {
     ...(client === undefined ? {} : { client }),
     ...{ exitCode, reason, next },
   };
-}
-
-/** Adds the failure to `metrics.jsonl`; a disk that takes no line changes nothing about what is thrown. */
-export async function recordFailure(
-  { metrics, reporter }: { readonly metrics: MetricsFile; readonly reporter: Reporter },
-  failure: RunFailure,
-): Promise<void> {
-  await metrics.append({ event: 'failure', ...failure }).catch((error: Error) => {
-    reporter.warn(`the failure is not on the run's record: ${error.message}`);
-  });
 }
 
 /** A finished run whose accuracy is below what was asked for. */

@@ -1,11 +1,14 @@
 /** The end of a round's aggregation, whoever did the work: the new global model takes its place, on record and told. */
-import { StageError } from '../lib/core/errors.js';
-import { formatPrivacy } from '../lib/federation/privacy/privacy-record.js';
-import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import type { RoundRecord } from '../lib/formats/run-record.js';
-import { count, type LocalRun, tell, tellSkipped } from './local-run.js';
+
+import { StageError } from '../../lib/core/errors.js';
+import { formatPrivacy } from '../../lib/federation/privacy/privacy-record.js';
+import { placeFileAtomic } from '../../lib/formats/files/atomic-file.js';
+import type { RoundRecord } from '../../lib/formats/run-record.js';
+import type { LocalRun } from '../local-run.js';
+import { describeAggregate, withoutMissing } from '../rounds/outcomes.js';
+import type { AggregateOutcome, RejectedUpdate } from '../rounds/runner.js';
+import { tell, tellSkipped } from '../rounds/telling.js';
 import type { RoundLedger } from './round-ledger.js';
-import type { AggregateOutcome, RejectedUpdate } from './runner.js';
 
 /** What round.json says of an aggregation. */
 type AggregateFacts = NonNullable<RoundRecord['aggregate']>;
@@ -29,13 +32,13 @@ export async function concludeAggregation(
   { ledger, facts, rejected, file, took }: FinishedAggregation,
 ): Promise<AggregateOutcome> {
   const { round } = ledger.record;
-  const refused = withoutMissing(rejected, ledger);
+  const refused = withoutMissing(rejected, ledger.record.missing);
   // On record first: nobody finds a result that the run does not know of. The end of the run places what was not.
   await ledger.set({ aggregate: facts, rejected: refused, failure: undefined });
   await placeFileAtomic(file, run.paths.aggregatedModel);
   await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused });
   const privacy = facts.privacy ? `, ${formatPrivacy(facts.privacy)}` : '';
-  tell(run, { ...STAGE, round }, `${describe(facts)}${privacy}  ${took}`);
+  tell(run, { ...STAGE, round }, `${describeAggregate(facts)}${privacy}  ${took}`);
   return { file, sha256: facts.sha256, rejected: refused };
 }
 
@@ -51,7 +54,7 @@ export async function failAggregation(
 ): Promise<never> {
   if (error instanceof StageError) {
     const failure = { ...STAGE, reason: error.message };
-    const refused = withoutMissing(rejected, ledger);
+    const refused = withoutMissing(rejected, ledger.record.missing);
     await ledger.set({ aggregate: undefined, rejected: refused, failure });
     // The run adds its failure.
     await metrics.append({ event: 'rejected', round: ledger.record.round, rejected: refused });
@@ -59,16 +62,7 @@ export async function failAggregation(
   throw error;
 }
 
-/** What lies on the volume of a client that is missing has its reason on record already. */
-function withoutMissing(rejected: readonly RejectedUpdate[], { record }: RoundLedger): RejectedUpdate[] {
-  const isMissing = (client: number) => record.missing.some((each) => each.client === client);
-  return rejected.filter((each) => !('client' in each && isMissing(each.client)));
-}
-
 /** Tells that a round was aggregated before. */
 export function tellAggregated(run: Pick<LocalRun, 'reporter'>, round: number, facts: AggregateFacts): void {
-  tellSkipped(run, { ...STAGE, round }, describe(facts));
+  tellSkipped(run, { ...STAGE, round }, describeAggregate(facts));
 }
-
-const describe = ({ updates, examples }: AggregateFacts): string =>
-  `${count(updates, 'update')}, ${examples} examples`;

@@ -1,10 +1,13 @@
-/** Refuses data, and a split that they do not allow, before anything is written; the splitter would find out later. */
+/** What is refused before anything is written: data, a split that they do not allow, an engine that does not work here. */
 import { own } from '../lib/core/own.js';
 import { imageShape } from '../lib/federation/examples.js';
 import { DEFAULT_TEST_FRACTION, dealDataset } from '../lib/federation/partition/deal-dataset.js';
 import { requireChannels, scaleOf } from '../lib/federation/pixel-scale.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
+import { settingArguments } from '../lib/settings/arguments.js';
 import type { RunSettings } from '../lib/settings/table.js';
+import type { StageContext } from './rounds/target.js';
+import { runStage } from './stage-process.js';
 
 /**
  * Reads the dataset and deals its examples as the splitter will.
@@ -44,4 +47,18 @@ const TRAINING_LABELS: Readonly<Record<string, readonly number[]>> = {
 export function namedLabels(name: string): Int32Array | undefined {
   const counts = own(TRAINING_LABELS, name);
   return counts && Int32Array.from(counts.flatMap((count, label) => Array<number>(count).fill(label)));
+}
+
+/**
+ * Asks the doctor about a choice that leaves no way out; `auto` always finds something, and costs nothing here.
+ *
+ * @throws {StageError} with the doctor's sentence and exit code 2
+ */
+export async function requireEngine(engine: RunSettings['engine'], context: StageContext): Promise<void> {
+  if (engine.name === 'auto' && engine.backend === undefined) return;
+  const program = 'doctor/cli.js';
+  await runStage(
+    { stage: 'doctor', program, arguments: ['--quick', '--json', ...settingArguments('doctor', { engine })] },
+    context,
+  );
 }

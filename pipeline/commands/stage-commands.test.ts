@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunSettings } from '../../lib/settings/table.js';
-import { roundLearningRate } from './training-task.js';
+import { roundLearningRate } from './stage-commands.js';
 
 const settings = (training: Partial<RunSettings['training']>): RunSettings => ({
   seed: 0,

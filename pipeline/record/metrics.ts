@@ -1,0 +1,70 @@
+/** The events of a run: `metrics.jsonl`, one JSON object per line and event, added to and never rewritten. */
+import { appendFile, readFile, truncate } from 'node:fs/promises';
+import type { RunEvent } from '../../lib/formats/metrics-event.js';
+import type { RunFailure } from '../../lib/formats/run-failure.js';
+import type { Reporter } from '../../lib/observability/events.js';
+import type { RoundLedger } from './round-ledger.js';
+
+/** Adds events to the file, each with its time. */
+export interface MetricsFile {
+  append(event: RunEvent): Promise<void>;
+}
+
+/** Opens the `metrics.jsonl` at `path`; a last line that a killed process left unfinished is dropped. */
+export async function openMetrics(path: string): Promise<MetricsFile> {
+  const bytes = await readFile(path).catch(() => undefined);
+  const end = bytes === undefined ? 0 : bytes.lastIndexOf(0x0a) + 1;
+  if (bytes !== undefined && end < bytes.length) await truncate(path, end);
+  return {
+    append: (event) => appendFile(path, `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`),
+  };
+}
+
+/** Adds the failure to `metrics.jsonl`; a disk that takes no line changes nothing about what is thrown. */
+export async function recordFailure(
+  { metrics, reporter }: { readonly metrics: MetricsFile; readonly reporter: Reporter },
+  failure: RunFailure,
+): Promise<void> {
+  await metrics.append({ event: 'failure', ...failure }).catch((error: Error) => {
+    reporter.warn(`the failure is not on the run's record: ${error.message}`);
+  });
+}
+
+/** What a round's record does not tell. */
+interface RoundTimes {
+  /** Wall-clock seconds of each step. */
+  readonly train: number;
+  readonly aggregate: number;
+  readonly evaluate: number;
+  /** Best accuracy so far, this round's included. */
+  readonly best: number;
+}
+
+/** Adds the line, and the seconds to the round's record. */
+export async function tellRound(
+  { metrics }: { readonly metrics: MetricsFile },
+  ledger: RoundLedger,
+  { best, ...times }: RoundTimes,
+): Promise<void> {
+  const { round, selected, quorum, reported, rejected, missing, aggregate, evaluation } = ledger.record;
+  const seconds = Object.fromEntries(
+    Object.entries(times).map(([step, spent]) => [step, Math.round(spent * 1000) / 1000]),
+  ) as Record<keyof typeof times, number>;
+  await metrics.append({
+    event: 'round',
+    round,
+    selected: selected.length,
+    quorum,
+    reported: reported.length,
+    rejected: rejected.length,
+    missing: missing.length,
+    updates: aggregate?.updates,
+    examples: aggregate?.examples,
+    accuracy: evaluation?.accuracy,
+    loss: evaluation?.loss,
+    best,
+    seconds,
+    sha256: aggregate?.sha256,
+  });
+  await ledger.set({ seconds });
+}

@@ -1,0 +1,59 @@
+/** What the results of a round's stages mean for its record and for a reader, whichever target gave them. */
+import { basename } from 'node:path';
+import type { MissingClient } from '../../lib/federation/participation.js';
+import { sha256 } from '../../lib/formats/files/read-file.js';
+import type { Rejection } from '../../lib/formats/results.js';
+import type { RoundRecord } from '../../lib/formats/run-record.js';
+import type { Evaluation, RejectedUpdate } from './runner.js';
+import { count } from './telling.js';
+
+/** Client k's update is `k.h5`; a file of another name, or of a client that the round did not select, is nobody's. */
+export function rejectedUpdates(
+  rejections: readonly Rejection[],
+  selected: readonly number[],
+): readonly RejectedUpdate[] {
+  const clients = new Map(selected.map((client) => [`${client}.h5`, client]));
+  return rejections.map(({ file, reason }) => {
+    const name = basename(file);
+    const client = clients.get(name);
+    return client === undefined ? { file: name, reason } : { client, reason };
+  });
+}
+
+/** What lies on the volume of a client that is missing has its reason on record already. */
+export function withoutMissing(
+  rejected: readonly RejectedUpdate[],
+  missing: readonly MissingClient[],
+): RejectedUpdate[] {
+  const isMissing = (client: number) => missing.some((each) => each.client === client);
+  return rejected.filter((each) => !('client' in each && isMissing(each.client)));
+}
+
+/** `3 updates, 600 examples`. */
+export const describeAggregate = ({
+  updates,
+  examples,
+}: {
+  readonly updates: number;
+  readonly examples: number;
+}): string => `${count(updates, 'update')}, ${examples} examples`;
+
+/** What round.json says of an accuracy test. */
+export type EvaluationFacts = NonNullable<RoundRecord['evaluation']>;
+
+/** JSON has no NaN. */
+export function withLoss({
+  examples,
+  loss,
+  accuracy,
+}: Pick<EvaluationFacts, 'examples' | 'loss' | 'accuracy'>): Evaluation {
+  return { examples, accuracy, loss: loss ?? Number.NaN };
+}
+
+/** `accuracy 0.9753, loss 0.0812`. */
+export function describeEvaluation({ accuracy, loss }: Pick<EvaluationFacts, 'accuracy' | 'loss'>): string {
+  return `accuracy ${accuracy.toFixed(4)}, loss ${loss === null ? 'not finite' : loss.toFixed(4)}`;
+}
+
+/** How the list of a round's clients, which may be long, is told. */
+export const hashOfSelected = (clients: readonly number[]): string => sha256(clients.join());
