@@ -4,8 +4,9 @@ import { Command, Option } from 'commander';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import type { AskedSettings, GivenSettings } from '../lib/settings/complete.js';
-import { addSettings, askedByFlags, parseOption } from '../lib/settings/options.js';
+import { type AskedSettings, type GivenSettings, valuesWithDefaults } from '../lib/settings/complete.js';
+import { askedByFlagsAndFile } from '../lib/settings/config-file.js';
+import { addSettings, parseOption } from '../lib/settings/options.js';
 import { toleranceAsked } from '../lib/settings/run-settings.js';
 import type { Setting } from '../lib/settings/setting.js';
 import { SETTINGS } from '../lib/settings/table.js';
@@ -69,7 +70,7 @@ export function renderCli({ reporter }: ProgramContext): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (names: string[], flags: RenderFlags) => {
       const { namespace, queue, out: output, json = false } = flags;
-      const asked = askedByFlags(command, CLUSTER_SETTINGS);
+      const asked = await askedByFlagsAndFile(command, CLUSTER_SETTINGS);
       const target = flags.target ?? engineAsTarget(asked);
       if (target === undefined) {
         refuseOtherSettings(asked);
@@ -129,7 +130,11 @@ function givenByPlaceholders(values: Values): GivenSettings {
 
 /** @throws {UsageError} when a setting is given that no template has a place for */
 function refuseOtherSettings({ given, named }: AskedSettings): void {
-  const other = Object.keys(given).find((place) => !OF_TEMPLATES.some((each) => each.place === place));
+  const byDefault = valuesWithDefaults(SETTINGS, {});
+  const other = SETTINGS.map(({ place }) => place).find((place) => {
+    const isMeant = given[place] !== undefined && given[place] !== byDefault(place);
+    return isMeant && place !== 'dataset.sha256' && !OF_TEMPLATES.some((each) => each.place === place);
+  });
   if (other === undefined) return;
   throw new UsageError(
     `${named(other)} goes with --target only: the manifests of k8s/ are those of one round.`,

@@ -6,7 +6,8 @@ import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { packageVersion } from '../lib/cli/version.js';
 import { UsageError } from '../lib/core/errors.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
-import { addSettings, askedByFlags, MOST_USED } from '../lib/settings/options.js';
+import { askedByFlagsAndFile } from '../lib/settings/config-file.js';
+import { addSettings, MOST_USED } from '../lib/settings/options.js';
 import { DATASET_NAMES } from '../lib/settings/parts/data.js';
 import { PARTITION } from '../lib/settings/parts/partition.js';
 import { runSettings, toleranceAsked } from '../lib/settings/run-settings.js';
@@ -82,7 +83,7 @@ export function runCli({ reporter, signal }: ProgramContext): Command {
       const { runJob } = await import('./run.js');
       const { jsonLine, summary } = await import('./rounds/summary.js');
       const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
-      const asked = askedByFlags(command, SETTINGS);
+      const asked = await askedByFlagsAndFile(command, SETTINGS);
       const settings = await localSettings(flags, asked);
       const trainers = flags.trainers === 'pipe' ? openTrainingPipe(process) : undefined;
       const result = await runJob(

@@ -1,6 +1,6 @@
 /** One run from its settings to its result: the volume, the split, the rounds, the tests of the clients' models. */
 import { resolve } from 'node:path';
-import { InterruptedError } from '../lib/core/errors.js';
+import { DataError, InterruptedError } from '../lib/core/errors.js';
 import { type Quorum, selectedCount } from '../lib/federation/participation.js';
 import { sha256OfDataset } from '../lib/formats/data/given-shards.js';
 import { readManifest } from '../lib/formats/manifest.js';
@@ -147,6 +147,7 @@ async function runOnVolume(
   });
 
   const data = await clock.time('split', () => splitStage(run));
+  requireDataset(settings, data.dataset.sha256);
   await recordDataset(volume, data.dataset.sha256);
   const runner = createVolumeRunner(run, data, steps);
   const plan = { ...federation, seed, quorum };
@@ -192,7 +193,15 @@ export async function withDatasetHash(settings: RunSettings): Promise<RunSetting
   const { name } = settings.dataset;
   if (DATASET_NAMES.includes(name)) return settings;
   const what = `a dataset (an npz file, or one of the names ${DATASET_NAMES.join(', ')})`;
-  return { ...settings, dataset: { ...settings.dataset, sha256: await sha256OfDataset(name, what) } };
+  const sha256 = await sha256OfDataset(name, what);
+  requireDataset(settings, sha256);
+  return { ...settings, dataset: { ...settings.dataset, sha256 } };
+}
+
+/** @throws {DataError} when a run is to be repeated on other data than it had */
+function requireDataset({ dataset: { name, sha256: asked } }: RunSettings, sha256: string): void {
+  if (asked === undefined || asked === sha256) return;
+  throw new DataError({ file: name, expected: `the data with sha256 ${asked}`, found: `sha256 ${sha256}` });
 }
 
 function opening(

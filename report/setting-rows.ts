@@ -1,22 +1,7 @@
 /** A run's settings as rows of a table, whatever settings this version or a later one has. */
 import { basename } from 'node:path';
 import type { RunRecord } from '../lib/formats/run-record.js';
-
-/** What cannot be read off the name of a setting. */
-const NAMES: Readonly<Record<string, string>> = {
-  'dataset.name': 'dataset',
-  'model.name': 'model',
-  'engine.name': 'engine',
-  'engine.backend': 'backend',
-  'training.epochs': 'local epochs E',
-  'training.batch': 'batch size B',
-  'training.learningRate': 'learning rate η',
-  'federation.clients': 'clients K',
-  'federation.fraction': 'fraction C',
-  'federation.partition.scheme': 'partition',
-  'federation.partition.alpha': 'α of the partition',
-  'federation.partition.minExamples': 'examples per client at least',
-};
+import { SETTINGS } from '../lib/settings/table.js';
 
 /** Told elsewhere in the report, or by another row. */
 const LEFT_OUT: readonly string[] = ['dataset.sha256'];
@@ -30,9 +15,7 @@ export function settingRows({
   const rows = flatten(settings)
     .filter(([key]) => !LEFT_OUT.includes(key))
     // A path says where a machine keeps its files; the name of the file says enough.
-    .map(
-      ([key, value]) => [NAMES[key] ?? words(key), key === 'dataset.name' ? basename(value) : value] as const,
-    );
+    .map(([key, value]) => [nameOf(key), key === 'dataset.name' ? basename(value) : value] as const);
   return [
     ...rows,
     ['threads of a trainer', `${threads}`],
@@ -51,8 +34,10 @@ function flatten(value: object, prefix = ''): readonly (readonly [key: string, v
   );
 }
 
-/** `training.localSteps` → `local steps`. */
-function words(key: string): string {
+/** As the table of settings names it, else as its place does: `training.localSteps` → `local steps`. */
+function nameOf(key: string): string {
+  const name = SETTINGS.find(({ place }) => place === key)?.reportName;
+  if (name !== undefined) return name;
   const last = key.split('.').at(-1) ?? key;
   return last.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

@@ -270,11 +270,15 @@ test('bad input is not tried again; the round goes on without that client', asyn
 });
 
 for (const [what, flags, message] of [
-  ['a fraction of nobody', ['--fraction', '0'], /--fraction 0 selects none of 4 clients/],
+  [
+    'a fraction of nobody',
+    ['--fraction', '0'],
+    /'--fraction <share>' argument '0' is invalid\. Expected a number above 0, up to 1/,
+  ],
   [
     'a fraction of more than all',
     ['--fraction', '1.2'],
-    /--fraction 1\.2 selects more than all of 4 clients/,
+    /'--fraction <share>' argument '1\.2' is invalid\. Expected a number above 0, up to 1/,
   ],
   ['more clients than there are', ['--min-clients', '5'], /--min-clients 5 are more than the 4 clients/],
   ['a quorum above the selected', ['--quorum', '3'], /--quorum 3 is more than the 2 of 4 clients/],
@@ -293,7 +297,7 @@ for (const [what, flags, message] of [
   [
     'no concentration',
     ['--partition', 'dirichlet', '--alpha', '0'],
-    /--alpha to be a number above 0, found 0/,
+    /'--alpha <alpha>' argument '0' is invalid\. Expected a number above 0, found "0"/,
   ],
   [
     'more labels a client than the data have',
@@ -306,7 +310,7 @@ for (const [what, flags, message] of [
     /Expected at most 10 labels per client, .* found 11/,
   ],
   ['more clients than examples', ['--clients', '400'], /at most 324 clients for 324 training .* found 400/],
-  ['a deadline of no time', ['--round-deadline', '0'], /Expected a number above 0, found "0"/],
+  ['a deadline of no time', ['--round-deadline', '0'], /Expected a number above 0, up to 86400, found "0"/],
 ] as const) {
   test(`${what} is refused before anything is done`, async () => {
     const volume = join(directory, 'contradiction');

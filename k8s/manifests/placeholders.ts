@@ -1,48 +1,41 @@
 /** The placeholders of the templates: what each one means, what stands in its place by default, which values it takes. */
 import { UsageError } from '../../lib/core/errors.js';
-import { MODEL_NAMES } from '../../lib/model/model-zoo.js';
+import { flagOf } from '../../lib/settings/setting.js';
+import { settingAt } from '../../lib/settings/table.js';
+import { expectedOf, parseText } from '../../lib/settings/value-type.js';
 
 /** What values of one kind look like. */
 interface Kind {
-  readonly pattern: RegExp;
+  readonly accepts: (text: string) => boolean;
   /** For error messages: "expected …". */
   readonly expected: string;
 }
 
-const atLeast1: Kind = { pattern: /^[1-9]\d{0,5}$/, expected: 'a whole number of at least 1' };
-const wholeNumber: Kind = { pattern: /^(0|[1-9]\d{0,9})$/, expected: 'a whole number' };
-const batch: Kind = { pattern: /^([1-9]\d*|all)$/, expected: 'a whole number of at least 1, or all' };
-const share: Kind = { pattern: /^(0(\.\d+)?|1(\.0+)?)$/, expected: 'a number from 0 to 1' };
-const quantity: Kind = {
-  pattern: /^\d+(\.\d+)?([munkMGTPE]|[KMGTPE]i)?$/,
-  expected: 'a quantity such as 500m, 2 or 1Gi',
-};
-const image: Kind = {
-  pattern: /^[a-z0-9][a-z0-9._:/-]*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/,
-  expected: 'the name of an image, such as registry.example.com/fedbatch/trainer:1.0',
-};
-const resourceName: Kind = {
-  pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/,
-  expected: 'a name of small letters, digits, - and .',
-};
-const address: Kind = {
-  pattern: /^(\d{1,3}(\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:]+)$/i,
-  expected: 'an IP address',
-};
-const clientList: Kind = { pattern: /^(\d+(,\d+)*)?$/, expected: 'numbers of clients, such as 3,7,12' };
-const dataset: Kind = { pattern: /^[\w./-]+$/, expected: 'digits, mnist or the path of an npz below /mnt' };
-const scale: Kind = { pattern: /^(auto|[-+.,e\d]+)$/, expected: 'auto, or two numbers such as -1..1' };
-const model: Kind = {
-  pattern: new RegExp(`^(${MODEL_NAMES.join('|')})$`),
-  expected: `one of ${MODEL_NAMES.join(', ')}`,
-};
-
+const like = (pattern: RegExp, expected: string): Kind => ({
+  accepts: (text) => pattern.test(text),
+  expected,
+});
+const atLeast1 = like(/^[1-9]\d{0,5}$/, 'a whole number of at least 1');
+const wholeNumber = like(/^(0|[1-9]\d{0,9})$/, 'a whole number');
+const share = like(/^(0(\.\d+)?|1(\.0+)?)$/, 'a number from 0 to 1');
+const quantity = like(/^\d+(\.\d+)?([munkMGTPE]|[KMGTPE]i)?$/, 'a quantity such as 500m, 2 or 1Gi');
+const image = like(
+  /^[a-z0-9][a-z0-9._:/-]*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/,
+  'the name of an image, such as registry.example.com/fedbatch/trainer:1.0',
+);
+const resourceName = like(
+  /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/,
+  'a name of small letters, digits, - and .',
+);
+const address = like(/^(\d{1,3}(\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:]+)$/i, 'an IP address');
+const clientList = like(/^(\d+(,\d+)*)?$/, 'numbers of clients, such as 3,7,12');
+const dataset = like(/^[\w./-]+$/, 'digits, mnist or the path of an npz below /mnt');
 /** One placeholder. */
 export interface Placeholder extends Kind {
   /** What stands in the templates; undefined where a value must be given. */
   readonly default: string | undefined;
   /** The option of `k8s render` that gives a value which must be given. */
-  readonly flag?: string;
+  readonly flag?: string | undefined;
   readonly meaning: string;
 }
 
@@ -52,11 +45,31 @@ const required = (kind: Kind, flag: string, meaning: string): Placeholder => ({
   flag,
   meaning,
 });
-const optional = (kind: Kind, value: string, meaning: string): Placeholder => ({
+const optional = (
+  kind: Kind,
+  value: string,
+  meaning: string,
+): Placeholder & { readonly default: string } => ({
   ...kind,
   default: value,
   meaning,
 });
+
+/** The placeholder of a setting: its values and its default are those of the table. */
+function ofSetting(place: string, meaning: string): Placeholder & { readonly default: string } {
+  const { type, default: value } = settingAt(place);
+  const accepts = (text: string) => {
+    const read = parseText(type, text);
+    // Templates are filled as text: a number stands there as it is written out.
+    return read !== undefined && (typeof read !== 'number' || `${read}` === text);
+  };
+  return optional({ accepts, expected: expectedOf(type) }, `${value}`, meaning);
+}
+
+/** The same where the templates name no default. */
+function requiredSetting(place: string, meaning: string): Placeholder {
+  return { ...ofSetting(place, meaning), default: undefined, flag: flagOf(settingAt(place)) };
+}
 
 /** The release that the templates name; a test holds it to package.json. */
 const VERSION = '0.1.0';
@@ -65,14 +78,14 @@ const ours = (program: string): Placeholder =>
 
 /** All placeholders, in the order in which the guide lists them. */
 export const PLACEHOLDERS = {
-  WORKER_NUMBER: required(atLeast1, '--clients', 'number of clients: shards, and trainer pods'),
-  EPOCH: required(atLeast1, '--epochs', 'local epochs'),
-  BATCH: required(batch, '--batch', 'examples per training step, or all'),
+  WORKER_NUMBER: requiredSetting('federation.clients', 'number of clients: shards, and trainer pods'),
+  EPOCH: requiredSetting('training.epochs', 'local epochs'),
+  BATCH: requiredSetting('training.batch', 'examples per training step, or all'),
   NFS_CLUSTER_IP: required(address, '--nfs-cluster-ip', 'cluster IP of the service fedbatch-nfs'),
   DATASET: optional(dataset, 'digits', 'what is dealt: digits, mnist, or an npz on the volume'),
-  SCALE: optional(scale, 'auto', 'numbers that are black and white in the images, e.g. -1..1'),
-  MODEL: optional(model, 'cnn', 'the model that is trained'),
-  SEED: optional(wholeNumber, '0', 'seed of the partition and of the training'),
+  SCALE: ofSetting('dataset.scale', 'numbers that are black and white in the images, e.g. -1..1'),
+  MODEL: ofSetting('model.name', 'the model that is trained'),
+  SEED: ofSetting('seed', 'seed of the partition and of the training'),
   CLIENTS: optional(clientList, '', 'the clients that are trained, in the order of the completion indexes'),
   MAX_FAILED_INDEXES: optional(wholeNumber, '0', 'clients that may fail for good'),
   GPU: optional(wholeNumber, '0', 'NVIDIA GPUs of each trainer'),
@@ -88,10 +101,10 @@ export const PLACEHOLDERS = {
   STORAGE: optional(quantity, '10Gi', 'size of the volume'),
   CLAIM: optional(resourceName, 'fedbatch', 'claim of the volume that all services share'),
   PV_NAME: optional(resourceName, 'fedbatch-nfs', 'persistent volume on the NFS server'),
-  PIPELINE_CLIENTS: optional(atLeast1, '3', 'clients of a run inside the cluster'),
-  PIPELINE_ROUNDS: optional(atLeast1, '1', 'rounds of a run inside the cluster'),
-  PIPELINE_EPOCHS: optional(atLeast1, '2', 'local epochs of a run inside the cluster'),
-  PIPELINE_BATCH: optional(batch, '100', 'batch size of a run inside the cluster'),
+  PIPELINE_CLIENTS: ofSetting('federation.clients', 'clients of a run inside the cluster'),
+  PIPELINE_ROUNDS: ofSetting('federation.rounds', 'rounds of a run inside the cluster'),
+  PIPELINE_EPOCHS: ofSetting('training.epochs', 'local epochs of a run inside the cluster'),
+  PIPELINE_BATCH: ofSetting('training.batch', 'batch size of a run inside the cluster'),
   PIPELINE_DEADLINE_SECONDS: optional(
     atLeast1,
     '172800',
@@ -125,7 +138,7 @@ export function checkValues(values: Values): void {
     if (!isPlaceholder(name)) {
       throw new UsageError(`There is no placeholder ${name}; there are ${PLACEHOLDER_NAMES.join(', ')}.`);
     }
-    const { pattern, expected } = PLACEHOLDERS[name];
-    if (!pattern.test(value)) throw new UsageError(`${name}: expected ${expected}, found "${value}".`);
+    const { accepts, expected } = PLACEHOLDERS[name];
+    if (!accepts(value)) throw new UsageError(`${name}: expected ${expected}, found "${value}".`);
   }
 }

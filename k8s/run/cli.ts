@@ -4,7 +4,8 @@ import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { leaveResult } from '../../lib/cli/result.js';
 import { UsageError } from '../../lib/core/errors.js';
-import { addSettings, askedByFlags } from '../../lib/settings/options.js';
+import { askedByFlagsAndFile } from '../../lib/settings/config-file.js';
+import { addSettings } from '../../lib/settings/options.js';
 import { toleranceAsked } from '../../lib/settings/run-settings.js';
 import { missedAccuracy } from '../../pipeline/rounds/run-failure.js';
 import { CLUSTER_SETTINGS, clusterSettings, trainerThreads } from '../cluster-settings.js';
@@ -65,7 +66,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (flags: RunFlags) => {
       const { minAccuracy, volume } = flags;
-      const asked = askedByFlags(command, CLUSTER_SETTINGS);
+      const asked = await askedByFlagsAndFile(command, CLUSTER_SETTINGS);
       const settings = clusterSettings(asked);
       const values = templateValuesOf(flags);
       const { runOnCluster } = await import('./run.js');

@@ -30,6 +30,13 @@ export function addSettings(command: Command, options: CommandSettings): Command
       command.addOption(options.hasTitles === false ? option : option.helpGroup(title));
     }
   };
+  if (options.stage === undefined) {
+    const config = new Option(
+      '--config <file>',
+      'settings from a file, YAML or JSON, as run.json holds them; flags win',
+    );
+    command.addOption(config.helpGroup(MOST_USED));
+  }
   const first = taken.filter(isFirst).sort((a, b) => (a.rank ?? 0) - (b.rank ?? 0));
   add(first, MOST_USED);
   for (const group of GROUPS) {

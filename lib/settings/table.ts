@@ -30,3 +30,10 @@ export const SETTINGS: readonly Setting[] = ALL_PARTS.flatMap(({ settings }) => 
 
 /** Everything that a run's result depends on; two runs of equal settings give the same bytes. */
 export type RunSettings = SettingsOfParts<typeof RUN_PARTS>;
+
+/** The setting at a place. */
+export function settingAt(place: string): Setting {
+  const found = SETTINGS.find((each) => each.place === place);
+  if (found === undefined) throw new Error(`${place} is no setting`);
+  return found;
+}

@@ -40,6 +40,8 @@ export interface PartitionParameter {
   /** Whole numbers from 1, numbers above 0, or a name. */
   readonly kind: 'whole' | 'positive' | 'name';
   readonly default?: number;
+  /** Its name in reports, where its own says too little there. */
+  readonly reportName?: string;
 }
 
 /** Each parameter. Defaults: two pieces of the paper's 200; the α and the number of labels of niid_bench. */
@@ -57,6 +59,7 @@ export const PARTITION_PARAMETERS = {
     symbol: 'alpha',
     kind: 'positive',
     default: 0.5,
+    reportName: 'α of the partition',
   },
   labelsPerClient: {
     schemes: ['label-skew'],

@@ -47,7 +47,14 @@ export const PARTITION: SettingsPart<{ readonly federation: { readonly partition
   }),
 };
 
-function declared({ schemes, help, symbol, kind, default: value }: PartitionParameter): Declaration {
+function declared({
+  schemes,
+  help,
+  symbol,
+  kind,
+  default: value,
+  reportName,
+}: PartitionParameter): Declaration {
   const types = { whole: whole({ min: 1 }), positive: number({ above: 0 }), name: text('a name') };
   return {
     ...COMMON,
@@ -56,5 +63,6 @@ function declared({ schemes, help, symbol, kind, default: value }: PartitionPara
     symbol,
     defaultsBy: { place: SCHEME, defaults: Object.fromEntries(schemes.map((scheme) => [scheme, value])) },
     recorded: 'if-known',
+    ...(reportName === undefined ? {} : { reportName }),
   };
 }
