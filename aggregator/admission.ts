@@ -1,8 +1,8 @@
 /** Decides, update by update, what goes into the average, and keeps the account of it. */
 import { DataError } from '../lib/core/errors.js';
 import type { ExtraKinds } from '../lib/federation/client-side.js';
+import { compareArchitecture, validateUpdate, validateWeights } from '../lib/federation/client-update.js';
 import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
-import { compareArchitecture, validateUpdate, validateWeights } from '../lib/federation/validate-update.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import type { UpdateCandidate } from './candidates.js';
 import type { Lineage } from './lineage.js';

@@ -10,9 +10,8 @@ import { decodeKerasFile, KERAS_FILE, type ReadOptions } from '../lib/formats/ke
 import type { Rejection } from '../lib/formats/results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { createAdmission, type NamedModel } from './admission.js';
-import { findCandidates, type UpdateCandidate, unreadable } from './candidates.js';
+import { findCandidates, readAhead, type UpdateCandidate, unreadable } from './candidates.js';
 import { agreeOnLineage, type Lineage } from './lineage.js';
-import { readAhead } from './read-ahead.js';
 import type { ClientSources } from './round-clients.js';
 
 /** Where updates come from, and what they have to agree with. */

@@ -15,9 +15,8 @@ import type { AggregateResult } from '../lib/formats/results.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type Account, admitUpdates, readParent } from './admitted-updates.js';
-import { openState } from './open-state.js';
+import { checkStateOptions, openState, type StateFiles } from './open-state.js';
 import type { ClientSources } from './round-clients.js';
-import { checkStateOptions, type StateFiles } from './state-options.js';
 
 /** What to aggregate. */
 export interface AggregateOptions extends StateFiles, ClientSources {

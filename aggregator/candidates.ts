@@ -6,7 +6,6 @@ import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
 import { OtherArraysError, readUpdateFacts } from '../lib/formats/keras/keras-hdf5.js';
 import type { Rejection } from '../lib/formats/results.js';
-import { readAhead } from './read-ahead.js';
 import type { RoundClients } from './round-clients.js';
 
 /** A file that may be an update; without facts it is a plain Keras model that a user named. */
@@ -170,4 +169,28 @@ function byClientThenName(a: UpdateCandidate, b: UpdateCandidate): number {
     facts !== undefined && clientNamed(file) === facts.client;
   if (isOwn(a) !== isOwn(b)) return isOwn(a) ? -1 : 1;
   return a.file < b.file ? -1 : 1;
+}
+
+/** What came of one read: exactly one of `value` and `error`. */
+type ReadResult<T> = { readonly value: T } | { readonly error: unknown };
+
+/** Yields each item with what `read` made of it, in order; at most `ahead` results wait in memory. */
+export async function* readAhead<I, T>(
+  items: readonly I[],
+  ahead: number,
+  read: (item: I) => Promise<T>,
+): AsyncGenerator<readonly [item: I, result: ReadResult<T>]> {
+  const start = (item: I): Promise<ReadResult<T>> =>
+    read(item).then(
+      (value) => ({ value }),
+      // Kept until its turn: a rejected promise that nobody waits for yet would end the process.
+      (error: unknown) => ({ error }),
+    );
+  const running: Promise<ReadResult<T>>[] = items.slice(0, ahead).map(start);
+  for (const [index, item] of items.entries()) {
+    const result = await (running.shift() as Promise<ReadResult<T>>);
+    const next = items[index + ahead];
+    if (next !== undefined) running.push(start(next));
+    yield [item, result];
+  }
 }

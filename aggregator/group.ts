@@ -14,9 +14,8 @@ import type { Reporter } from '../lib/observability/events.js';
 import { admitUpdates, readParent } from './admitted-updates.js';
 import { tooFew } from './aggregate.js';
 import { openGroups } from './groups.js';
-import { openState } from './open-state.js';
+import { checkStateOptions, openState, type StateFiles } from './open-state.js';
 import type { ClientSources } from './round-clients.js';
-import { checkStateOptions, type StateFiles } from './state-options.js';
 
 /** What both levels have in common. */
 interface LevelOptions {

@@ -1,5 +1,4 @@
 /** Where all updates of an average come from: one round, one parent. */
-
 import { DataError } from '../lib/core/errors.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import type { UpdateCandidate } from './candidates.js';

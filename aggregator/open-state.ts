@@ -1,8 +1,38 @@
-/** What the server holds when a round starts, from the files that the user named. */
+/** The strategy's state between rounds: its options checked, and the state opened. */
+import { UsageError } from '../lib/core/errors.js';
 import type { ServerState, Strategy } from '../lib/federation/strategies/strategy.js';
 import { startState } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { RoundParent } from './admitted-updates.js';
+
+/** Files of the server's state, as asked for. */
+export interface StateFiles {
+  /** What the round before left. */
+  readonly stateIn?: string | undefined;
+  /** Where what this round leaves goes. */
+  readonly stateOut?: string | undefined;
+}
+
+/**
+ * Refuses options that the strategy has no use for, or lacks.
+ *
+ * @throws {UsageError} naming the option
+ */
+export function checkStateOptions(
+  strategy: Strategy,
+  { stateIn, stateOut }: StateFiles,
+  parent?: string,
+): void {
+  const given = stateIn !== undefined ? '--state-in' : stateOut !== undefined ? '--state-out' : undefined;
+  if (strategy.slots.length === 0 && !strategy.keepsClip && given !== undefined) {
+    throw new UsageError(`${given} does not go with the strategy ${strategy.name}, which keeps no state.`);
+  }
+  if (strategy.needsGlobal && parent === undefined) {
+    throw new UsageError(
+      `The strategy ${strategy.name} starts from the global model of the round: name it with --parent.`,
+    );
+  }
+}
 
 interface OpenOptions {
   readonly round: number;

@@ -1,5 +1,4 @@
 /** Whose updates a round can have: those of the split's clients, of the selected ones, of those that reported. */
-
 import { z } from 'zod';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { parseDocument } from '../lib/formats/files/json-document.js';

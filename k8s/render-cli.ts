@@ -18,11 +18,10 @@ import {
   type WorkflowName,
 } from '../workflows/render-workflow.js';
 import { CLUSTER_SETTINGS, clusterSettings, trainerThreads } from './cluster-settings.js';
-import { toJson, toYaml } from './manifests/manifest-text.js';
 import type { PlaceholderName, Values } from './manifests/placeholders.js';
 import { render, templateNamed } from './manifests/render.js';
 import { addTemplateOptions, type TemplateFlags, templateValuesOf } from './manifests/template-options.js';
-import { TEMPLATE_NAMES } from './manifests/templates.js';
+import { TEMPLATE_NAMES, toJson, toYaml } from './manifests/templates.js';
 
 interface RenderFlags extends TemplateFlags {
   readonly target?: WorkflowName;

@@ -9,8 +9,8 @@ import { encodeNpz } from '../lib/formats/data/npz.js';
 import { byFlag } from '../lib/settings/setting.js';
 import { ALL_PARTS } from '../lib/settings/table.js';
 import { numberedExamples } from '../test/datasets.js';
-import { partitionSettings } from '../test/partition-settings.js';
 import { runProgramFile } from '../test/programs.js';
+import { partitionSettings } from '../test/settings.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { numberOfClients } from './number-of-clients.js';
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { COMMAND_NAMES, commandNamed } from '../test/commands.js';
 import { requireValid } from '../test/json-schemas.js';
+import { COMMAND_NAMES, commandNamed } from '../test/programs.js';
 import { projectRoot, readSources } from '../test/sources.js';
 import { generatedDocs, SCHEMAS_FOLDER } from './generated.js';
 

@@ -2,9 +2,9 @@
 
 import { ThresholdError } from '../lib/core/errors.js';
 import { shareWeights, type Weights } from '../lib/core/weights.js';
+import { validateUpdate } from '../lib/federation/client-update.js';
 import { rememberCounted } from '../lib/federation/strategies/server-step.js';
 import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
-import { validateUpdate } from '../lib/federation/validate-update.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
 import type { Model } from '../lib/model/model-description.js';

@@ -11,7 +11,7 @@ import { sha256 } from '../lib/formats/files/read-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { encodeDataset, findMnist, numberedExamples, numbersOf } from '../test/datasets.js';
-import { partitionSettings } from '../test/partition-settings.js';
+import { partitionSettings } from '../test/settings.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { type SplitOptions, split } from './split.js';
 

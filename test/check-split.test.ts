@@ -13,7 +13,7 @@ import { silentReporter } from '../lib/observability/events.js';
 import { namedLabels, requirePossibleSplit } from '../pipeline/preflight.js';
 import { split } from '../splitter/split.js';
 import { findMnist } from './datasets.js';
-import { partitionSettings } from './partition-settings.js';
+import { partitionSettings } from './settings.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const directory = await sharedDirectory();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { COMMAND_NAMES, commandNamed } from './commands.js';
+import { COMMAND_NAMES, commandNamed } from './programs.js';
 import { projectRoot } from './sources.js';
 
 /** Options that all programs share. */

@@ -1,5 +1,4 @@
 /** Small layers and models that tests put together. */
-
 import type { Extent, Padding } from '../lib/model/graph/window-geometry.js';
 import type { ActivationName } from '../lib/model/layers/activation.js';
 import type { Layer } from '../lib/model/layers/registry.js';

@@ -23,9 +23,9 @@ import { writeDenseModel } from '../server/testing/prototype-model.js';
 import { renderModel } from '../server/views/page.js';
 import { split } from '../splitter/split.js';
 import { encodeDataset, numberedExamples } from './datasets.js';
-import { partitionSettings } from './partition-settings.js';
 import { lastLine, programPath } from './programs.js';
 import { sampleRecords } from './sample-records.js';
+import { partitionSettings } from './settings.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const directory = await sharedDirectory();

@@ -1,6 +1,9 @@
-/** Runs the project's own programs as users do: real processes, real files. */
+/** Runs the project's own programs as users do (real processes, real files), and knows their commands as values. */
 import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
 import { execa } from 'execa';
+import { COMMANDS } from '../commands.js';
+import type { CommandBuilder, ProgramContext } from '../lib/cli/program.js';
 import { randomStream } from '../lib/core/random.js';
 import type { Examples } from '../lib/federation/examples.js';
 
@@ -58,4 +61,19 @@ export function quarterExamples(count: number, seed: number): Examples {
     return random.integer(0, 120) + (quarter === labels[Math.floor(at / 144)] ? 120 : 0);
   });
   return { shape: [count, 12, 12], images, labels };
+}
+
+/** Their names. */
+export const COMMAND_NAMES: readonly string[] = COMMANDS.map(({ name }) => name);
+
+/** What builds a command. */
+export async function builderOf(name: string): Promise<CommandBuilder> {
+  const build = await COMMANDS.find((each) => each.name === name)?.load();
+  if (build === undefined) throw new Error(`There is no command ${name}.`);
+  return build;
+}
+
+/** A command, which is not to be run. */
+export async function commandNamed(name: string): Promise<Command> {
+  return (await builderOf(name))({} as ProgramContext);
 }

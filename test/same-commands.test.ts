@@ -27,7 +27,7 @@ import {
 import { splitCli as splitter } from '../splitter/cli.js';
 import { trainCli as trainer } from '../trainer/cli.js';
 import { renderWorkflow, WORKFLOW_NAMES, type WorkflowName } from '../workflows/render-workflow.js';
-import { settingsFromFlags } from './settings-from-flags.js';
+import { settingsFromFlags } from './settings.js';
 import { projectRoot } from './sources.js';
 import { argumentsOf, jobWave, type StartedContainer, wavesOf } from './workflow-steps.js';
 

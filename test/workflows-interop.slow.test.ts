@@ -4,10 +4,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { execa } from 'execa';
-import { toYaml } from '../k8s/manifests/manifest-text.js';
+import { toYaml } from '../k8s/manifests/templates.js';
 import { byPlace } from '../lib/settings/setting.js';
 import { renderWorkflow, type WorkflowName } from '../workflows/render-workflow.js';
-import { settingsFromFlags } from './settings-from-flags.js';
+import { settingsFromFlags } from './settings.js';
 import { projectRoot } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
 

@@ -17,7 +17,7 @@ import { ALL_PARTS } from '../lib/settings/table.js';
 import { writeTinyDataset } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { finishRun } from '../test/runs.js';
-import { settingsFromFlags } from '../test/settings-from-flags.js';
+import { settingsFromFlags } from '../test/settings.js';
 import { projectRoot } from '../test/sources.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
 import { argumentsOf, type StartedContainer, type Wave, wavesOf } from '../test/workflow-steps.js';

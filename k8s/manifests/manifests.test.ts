@@ -9,7 +9,7 @@ import { Role, RoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v
 import { PersistentVolume, PersistentVolumeClaim, Pod, Service, ServiceAccount } from 'kubernetes-models/v1';
 import { volumePaths } from '../../lib/formats/volume.js';
 import { initCommand } from '../../pipeline/commands/stage-commands.js';
-import { settingsFromFlags } from '../../test/settings-from-flags.js';
+import { settingsFromFlags } from '../../test/settings.js';
 import { faultsOf } from '../testing/check-manifest.js';
 import { fieldsOf129, newestFields } from '../testing/fields.js';
 import type { Values } from './placeholders.js';

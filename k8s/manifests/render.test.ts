@@ -6,9 +6,8 @@ import { parseAllDocuments } from 'yaml';
 import { volumePaths } from '../../lib/formats/volume.js';
 import { initCommand } from '../../pipeline/commands/stage-commands.js';
 import { runCommand } from '../../test/program-host.js';
-import { settingsFromFlags } from '../../test/settings-from-flags.js';
+import { settingsFromFlags } from '../../test/settings.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
-import { toYaml } from './manifest-text.js';
 import { GUIDE, withTable } from './placeholder-table.js';
 import { isPlaceholder, PLACEHOLDER_NAMES, PLACEHOLDERS, type Values } from './placeholders.js';
 import { render, templateNamed } from './render.js';
@@ -21,6 +20,7 @@ import {
   TEMPLATE_DIRECTORY,
   TEMPLATE_NAMES,
   TEMPLATES,
+  toYaml,
 } from './templates.js';
 
 const REQUIRED: Values = { WORKER_NUMBER: '3', EPOCH: '2', BATCH: '100', NFS_CLUSTER_IP: '10.0.0.7' };

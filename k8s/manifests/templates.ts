@@ -1,7 +1,7 @@
-/** The templates: plain YAML files with placeholders, and how values come into them. */
+/** The templates: plain YAML files with placeholders, how values come into them, and objects as text that kubectl reads. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseAllDocuments, visit } from 'yaml';
+import { parseAllDocuments, stringify, visit } from 'yaml';
 import { UsageError } from '../../lib/core/errors.js';
 import {
   checkValues,
@@ -148,4 +148,21 @@ function replaceDefault(current: unknown, value: string): unknown {
 function known(name: string, file: string): PlaceholderName {
   if (isPlaceholder(name)) return name;
   throw new UsageError(`${file}: there is no placeholder {{${name}}}.`);
+}
+
+/**
+ * Objects as YAML documents. Kubernetes still reads YAML 1.1, in which a plain `on` is true and `1:20` is 80: whatever
+ * could be misread is quoted.
+ */
+export function toYaml(objects: readonly unknown[]): string {
+  return objects
+    .map((object) => stringify(object, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }))
+    .join('---\n');
+}
+
+/** Objects as JSON: one object as itself, several as a list, both of which kubectl applies. */
+export function toJson(objects: readonly unknown[]): string {
+  const [first] = objects;
+  const whole = objects.length === 1 ? first : { apiVersion: 'v1', kind: 'List', items: objects };
+  return `${JSON.stringify(whole, null, 2)}\n`;
 }

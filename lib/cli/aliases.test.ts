@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { commandNamed } from '../../test/commands.js';
 import { writeTinyDataset } from '../../test/datasets.js';
 import { runCommand } from '../../test/program-host.js';
+import { commandNamed } from '../../test/programs.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { withoutAliases } from './aliases.js';
 

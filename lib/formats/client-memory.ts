@@ -9,8 +9,7 @@ import {
   type Tensors,
   trainableOf,
 } from '../federation/client-side.js';
-import type { UpdateFacts } from '../federation/client-update.js';
-import { validateExtras } from '../federation/validate-update.js';
+import { type UpdateFacts, validateExtras } from '../federation/client-update.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { readFileBytes } from './files/read-file.js';
 import { readHdf5 } from './hdf5/hdf5-reader.js';

@@ -14,11 +14,10 @@ import {
 } from '../federation/pixel-scale.js';
 import { MOST_DENSE_CLASSES } from './confusions.js';
 import { PARTITION_NAME, TRAIN_NAME } from './data/virtual-shards.js';
-import { countField as count, hashField } from './fields.js';
+import { countField as count, hashField, seededPartitionSchema } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { compactJson, parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
-import { seededPartitionSchema } from './partition-record.js';
 
 const fileFacts = { sizeBytes: count, sha256: hashField };
 

@@ -1,9 +1,8 @@
 /** What each program tells at its end, in the last line of stdout or in its result file: schemas, and types of them. */
 import { z } from 'zod';
-import { countField, hashField, lossField, shareField } from './fields.js';
+import { countField, hashField, lossField, privacySpentSchema, shareField } from './fields.js';
 import { runFailureSchema } from './run-failure.js';
 import { roundRecordSchema } from './run-record.js';
-import { privacySpentSchema } from './strategy-record.js';
 
 const seconds = z.number().describe('Seconds from the start of the program to its result.');
 const modelHash = hashField.describe("Of the model's file.");

@@ -7,13 +7,14 @@ import {
   countField as count,
   hashField as hash,
   lossField as loss,
+  partitionSettingsSchema,
+  privacySpentSchema,
   shareField as share,
+  strategySettingsSchema,
 } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
-import { partitionSettingsSchema } from './partition-record.js';
-import { privacySpentSchema, strategySettingsSchema } from './strategy-record.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */
 const SCHEMA_VERSION = 1;

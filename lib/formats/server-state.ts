@@ -1,8 +1,8 @@
 /** The server's state around one aggregation: read where an earlier round left it, checked, written for the next. */
 import { DataError } from '../core/errors.js';
 import { isStatistic, type Weights } from '../core/weights.js';
+import { compareArchitecture, whyUnusable } from '../federation/client-update.js';
 import type { ServerState, Slots, Strategy } from '../federation/strategies/strategy.js';
-import { compareArchitecture, whyUnusable } from '../federation/validate-update.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { sha256 } from './files/read-file.js';
 import type { KerasFile } from './keras/keras-file.js';

@@ -1,7 +1,6 @@
 /** What the pipeline and the simulator say to each other: one JSON object per line, a reply for each request. */
 import { z } from 'zod';
-import { clientReasonField, countField as count, lossField as loss } from './fields.js';
-import { privacySpentSchema } from './strategy-record.js';
+import { clientReasonField, countField as count, lossField as loss, privacySpentSchema } from './fields.js';
 
 /** A round's training: the clients' updates go into the strategy as they come, in the clients' order. */
 const trainRequestSchema = z.strictObject({

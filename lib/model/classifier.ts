@@ -1,6 +1,6 @@
 /** What every program asks of a model before it trains, tests or serves it: a classifier that can be computed with. */
 import { DataError, type DataProblem } from '../core/errors.js';
-import { whyUnusable } from '../federation/validate-update.js';
+import { whyUnusable } from '../federation/client-update.js';
 import type { Layer } from './layers/registry.js';
 import type { Model } from './model-description.js';
 import { logitOperations, planOperations } from './operations.js';

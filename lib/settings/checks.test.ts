@@ -1,5 +1,4 @@
 /** Settings that do not go together: each contradiction is refused with its numbers, in the words of whoever asks. */
-
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Command } from 'commander';
@@ -7,7 +6,7 @@ import fc from 'fast-check';
 import { UsageError } from '../core/errors.js';
 import { parseQuorum, type Selection, selectedCount } from '../federation/participation.js';
 import { clientSide, type StrategySettings, strategies } from '../federation/strategies/strategy-settings.js';
-import { strategySettingsSchema } from '../formats/strategy-record.js';
+import { strategySettingsSchema } from '../formats/fields.js';
 import { settingArguments } from './arguments.js';
 import { checkClients, checkParticipation, checkStrategy } from './checks.js';
 import { addSettings, askedByFlags, type CommandSettings } from './options.js';

@@ -3,7 +3,7 @@
  * them load is loaded once. Each request of the process that started it names a program, its arguments and where it runs.
  */
 import { type CommandBuilder, runProgram } from '../../lib/cli/program.js';
-import { builderOf } from '../commands.js';
+import { builderOf } from '../programs.js';
 
 /** A program to run. */
 export interface HostRequest {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { partitionSettings } from '../../../test/partition-settings.js';
+import { partitionSettings } from '../../../test/settings.js';
 import { UsageError } from '../../core/errors.js';
 import { ownersByKey } from './by-owner.js';
 import { holdOut } from './deal-dataset.js';

@@ -9,8 +9,7 @@ import { distance } from '../strategies/clip-norm.js';
 import type { ServerState } from '../strategies/strategy.js';
 import { strategyNamed } from '../strategies/strategy-named.js';
 import { noiseFor, type PrivacySpent, privacySpent } from './accountant.js';
-import { normals } from './gaussian.js';
-import { type Draw, keyedBits } from './keyed-noise.js';
+import { type Draw, keyedBits, normals } from './keyed-noise.js';
 import { privateMean } from './private-mean.js';
 
 type Case = Parameters<typeof privacySpent>[0] & PrivacySpent;

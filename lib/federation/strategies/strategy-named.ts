@@ -1,8 +1,6 @@
 /** Makes the strategy that settings name, with the clipping or the privacy around it. */
-
 import { randomStream } from '../../core/random.js';
-import { normals } from '../privacy/gaussian.js';
-import type { Draw, NoiseSource } from '../privacy/keyed-noise.js';
+import { type Draw, type NoiseSource, normals } from '../privacy/keyed-noise.js';
 import { privateMean } from '../privacy/private-mean.js';
 import { clipNorm } from './clip-norm.js';
 import { type Averaging, stepStrategy, weightedMean } from './server-step.js';

@@ -1,5 +1,4 @@
 /** What a strategy is: how the updates of a round and the server's state become the next state. */
-
 import type { Weights } from '../../core/weights.js';
 import type { ClientSide, Extras } from '../client-side.js';
 import type { Term, WeightedSums } from '../weighted-mean.js';

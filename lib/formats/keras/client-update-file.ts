@@ -5,8 +5,7 @@
 import { DataError } from '../../core/errors.js';
 import type { WeightArray, Weights } from '../../core/weights.js';
 import { type ExtraKinds, type Extras, trainableOf } from '../../federation/client-side.js';
-import type { UpdateFacts } from '../../federation/client-update.js';
-import { compareArrays } from '../../federation/validate-update.js';
+import { compareArrays, type UpdateFacts } from '../../federation/client-update.js';
 import type { Hdf5Reader } from '../hdf5/hdf5-reader.js';
 import type { Hdf5Writer } from '../hdf5/hdf5-writer.js';
 

@@ -1,7 +1,7 @@
 /** Checks a layer's arrays against its settings, for the layers whose arrays Keras never changed. */
 import { DataError } from '../../core/errors.js';
 import { formatShape } from '../../core/weights.js';
-import type { ArrayOutline } from '../../federation/validate-update.js';
+import type { ArrayOutline } from '../../federation/client-update.js';
 import type { LayerConfig } from './keras-file.js';
 
 /** An extent that only the layer's input decides. */

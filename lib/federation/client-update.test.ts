@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WeightArray } from '../core/weights.js';
 import type { Extras } from './client-side.js';
-import type { ClientUpdate } from './client-update.js';
-import { validateUpdate } from './validate-update.js';
+import { type ClientUpdate, validateUpdate } from './client-update.js';
 
 const kernel: WeightArray = { name: 'dense/kernel:0', shape: [2, 2], values: Float32Array.of(1, 2, 3, 4) };
 const bias: WeightArray = { name: 'dense/bias:0', shape: [2], values: Float32Array.of(5, 6) };

@@ -1,9 +1,9 @@
 /** Tests of recorded partitions: read back whole, those of older records too, others refused. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { partitionSettings } from '../../test/partition-settings.js';
+import { partitionSettings } from '../../test/settings.js';
 import { partitionSchemeNames } from '../federation/partition/settings.js';
-import { partitionSettingsSchema, seededPartitionSchema } from './partition-record.js';
+import { partitionSettingsSchema, seededPartitionSchema } from './fields.js';
 
 test('the settings of every scheme are read back as they were written', () => {
   for (const scheme of partitionSchemeNames) {

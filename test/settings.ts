@@ -1,0 +1,32 @@
+/** Settings for tests: those of command-line flags, and those of a partition scheme. */
+import { Command } from 'commander';
+import { CLUSTER_SETTINGS, clusterSettings } from '../k8s/cluster-settings.js';
+import type { Quorum } from '../lib/federation/participation.js';
+import type { PartitionSchemeName, PartitionSettings } from '../lib/federation/partition/settings.js';
+import { completeSettings } from '../lib/settings/complete.js';
+import { addSettings, askedByFlags } from '../lib/settings/options.js';
+import { PARTITION } from '../lib/settings/parts/partition.js';
+import { toleranceAsked } from '../lib/settings/run-settings.js';
+import { byPlace } from '../lib/settings/setting.js';
+import type { RunSettings } from '../lib/settings/table.js';
+
+/** Parses the flags of a run on a cluster. */
+export function settingsFromFlags(flags: readonly string[]): {
+  readonly settings: RunSettings;
+  readonly quorum: Quorum | undefined;
+} {
+  const command = addSettings(new Command(), CLUSTER_SETTINGS).exitOverride();
+  const asked = askedByFlags(command.parse(flags, { from: 'user' }), CLUSTER_SETTINGS);
+  return { settings: clusterSettings(asked), quorum: toleranceAsked(asked).quorum };
+}
+
+/** Completes `scheme`. @throws {UsageError} for a parameter of another scheme, or a missing one */
+export function partitionSettings(
+  scheme: PartitionSchemeName,
+  parameters: Readonly<Record<string, string | number | undefined>> = {},
+): PartitionSettings {
+  const given = Object.fromEntries(
+    Object.entries({ scheme, ...parameters }).map(([name, value]) => [`federation.partition.${name}`, value]),
+  );
+  return completeSettings([PARTITION], { given, named: byPlace }).federation.partition;
+}
