@@ -52,13 +52,13 @@ const fixed = (shape: readonly number[], salt: number, offset = -0.5) =>
 /** How far from Keras a prediction in float32 may be, where Keras computed in another type. */
 const TOLERANCE: Readonly<Record<string, number>> = { mixed_float16: 2e-3, bfloat16: 2e-2 };
 
-/** What the ONNX engine refuses; the activations are those that it does not have. */
-const REFUSED = [
-  ...['AveragePooling2D.data_format', 'BatchNormalization.renorm', 'Conv2D.activation', 'Conv2D.data_format'],
-  ...['Conv2D.dilation_rate', 'Conv2D.groups', 'Dense.activation', 'Activation.activation'],
-  ...['Flatten.data_format', 'GlobalAveragePooling2D.data_format', 'GlobalAveragePooling2D.keepdims'],
-  ...['MaxPooling2D.data_format', 'ReLU.max_value', 'ReLU.negative_slope', 'ReLU.threshold', 'Softmax.axis'],
-];
+/** What the ONNX engine refuses: what a class is known with one value of, and activations that it does not have. */
+const REFUSED = LAYER_MODULES.flatMap(({ keras }) => keras).flatMap(({ names: [name], settings }) =>
+  Object.values(settings).flatMap((setting) => {
+    const [key] = setting.keys;
+    return 'allowed' in setting || key === 'activation' ? [`${name}.${key}`] : [];
+  }),
+);
 
 function model({ inputShape, layer, kerasVersion }: Group, changed: object): ModelDescription {
   const isFlat = inputShape.length === 1 || /^(Flatten|Global)/.test(layer.class_name);
