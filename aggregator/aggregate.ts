@@ -51,7 +51,7 @@ export interface AggregateOptions extends StateFiles, ClientSources {
  * @throws {DataError} when updates disagree about where they come from and no option tells which are right.
  * @throws {ThresholdError} when fewer than `minUpdates` are good.
  */
-export async function aggregate(options: AggregateOptions): Promise<AggregateResult> {
+export async function aggregateUpdates(options: AggregateOptions): Promise<AggregateResult> {
   const { directory, files, saveFile, round, reporter, signal, stateIn, stateOut } = options;
   const { manifest, selected, reported } = options;
   const startedAt = performance.now();

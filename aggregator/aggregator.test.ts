@@ -17,7 +17,7 @@ import type { AggregateResult } from '../lib/formats/results.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { fixturePath } from '../test/keras-fixtures.js';
 import { runCommand } from '../test/program-host.js';
-import { aggregate } from './aggregate.js';
+import { aggregateUpdates } from './aggregate.js';
 
 const GLOBAL: KerasFile = {
   modelConfig: {
@@ -174,7 +174,7 @@ describe('fedbatch aggregate', () => {
           await copyFile(join(directory, `${client}.h5`), join(renamed, `${names[client]}.h5`));
         const rule = { strategy: FEDAVG, seed: 0, minUpdates: 1 };
         const options = { ...rule, directory: renamed, files: [], saveFile, reporter: silentReporter };
-        hashes.add((await aggregate(options)).sha256);
+        hashes.add((await aggregateUpdates(options)).sha256);
       }),
       { numRuns: 20 },
     );

@@ -3,41 +3,18 @@ import { Command, Option } from 'commander';
 import { clientList, integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
-import { UsageError } from '../lib/core/errors.js';
-import { type StrategySettings, strategies } from '../lib/federation/strategies/strategy-settings.js';
-import type { AggregateResult } from '../lib/formats/results.js';
-import { checkClients } from '../lib/settings/checks.js';
-import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
+import { strategies } from '../lib/federation/strategies/strategy-settings.js';
 import { addSettings, askedByFlags, settingOption } from '../lib/settings/options.js';
 import { SEED } from '../lib/settings/parts/data.js';
-import { STRATEGY } from '../lib/settings/parts/strategy.js';
-import { strategySettings } from '../lib/settings/run-settings.js';
-import { type Naming, settingOf } from '../lib/settings/setting.js';
-import type { AggregateOptions } from './aggregate.js';
+import { settingOf } from '../lib/settings/setting.js';
+import { AGGREGATE_PARTS, type AggregateAsked, callAggregator } from './call.js';
 
-interface Flags {
-  readonly seed?: number;
-  readonly dir?: string;
-  readonly group?: string;
-  readonly groups?: readonly string[];
-  readonly out: string;
-  readonly parent?: string;
-  readonly round?: number;
-  readonly manifest?: string;
-  readonly clients?: readonly number[];
-  readonly reported?: string;
-  readonly minUpdates?: number;
-  readonly stateIn?: string;
-  readonly stateOut?: string;
-  readonly dpParticipants?: number;
-  readonly dpPopulation?: number;
-  readonly dpNoiseFile?: string;
-}
+type Flags = Omit<AggregateAsked, 'asked' | 'files'>;
 
 const AVERAGING = strategies
   .flatMap((each) => (each.kind === 'averaging' && each.client?.keeps === undefined ? [each.name] : []))
   .join(', ');
-const SETTINGS = { parts: [STRATEGY], stage: 'aggregate' } as const;
+const SETTINGS = { parts: AGGREGATE_PARTS, stage: 'aggregate' } as const;
 
 const EXAMPLE = `
 Examples:
@@ -114,92 +91,10 @@ export function aggregateCli({ reporter, signal }: ProgramContext): Command {
     .addHelpText('after', EXAMPLE)
     .action(async (files: string[], flags: Flags) => {
       const asked = askedByFlags(command, SETTINGS);
-      const result = await run(files, { flags, asked }, { reporter, signal });
+      const result = await callAggregator({ ...flags, files, asked }, { reporter, signal });
       reporter.close();
       tellResult(result);
     });
-}
-
-/** What the command line gives: options of the aggregation alone, and settings. */
-interface Asked {
-  readonly flags: Flags;
-  readonly asked: AskedSettings;
-}
-
-type Context = Pick<ProgramContext, 'reporter' | 'signal'>;
-
-async function run(
-  files: readonly string[],
-  { flags, asked }: Asked,
-  context: Context,
-): Promise<AggregateResult> {
-  const { dir: directory, group, groups, out: saveFile, parent, round, manifest } = flags;
-  const { reported, stateIn, stateOut } = flags;
-  const strategy = strategySettings(asked);
-  const { seed } = completeSettings([SEED], { ...asked, given: { seed: flags.seed } });
-  // An empty list is that of a template that nobody filled in: all clients.
-  const selected = flags.clients?.length === 0 ? undefined : flags.clients;
-  const privacy = participation(flags, { strategy, named: asked.named });
-  const level = { saveFile, parent, round, strategy, ...context };
-  // A group has some of the clients: how many, nothing tells.
-  const minUpdates = flags.minUpdates ?? 1;
-  if (group !== undefined && (stateIn !== undefined || stateOut !== undefined)) {
-    throw new UsageError('--state-in and --state-out do not go with --group, which makes no global model.');
-  }
-  if (groups !== undefined) {
-    if (directory === undefined && files.length === 0) {
-      const given = reported !== undefined ? '--reported' : manifest !== undefined ? '--manifest' : undefined;
-      if (given !== undefined) {
-        throw new UsageError(`${given} goes with updates: give it where groups are made, not with --groups.`);
-      }
-      const { aggregateGroups } = await import('./group.js');
-      return aggregateGroups({ ...level, minUpdates, group, groups, stateIn, stateOut });
-    }
-    throw new UsageError('Expected either --groups or updates (--dir or files), found both.');
-  }
-  if (directory === undefined && files.length === 0)
-    throw new UsageError('Expected --dir, files or --groups, found none of them.');
-  if (reported !== undefined && (directory === undefined || files.length > 0)) {
-    throw new UsageError('--reported tells the updates of --dir: give --dir with it, and name no files.');
-  }
-  const updates = { directory, files, manifest, selected, reported };
-  // Loaded once the arguments are right; groups, whose files are checked by a schema, only where there are some.
-  if (group !== undefined) {
-    const { aggregateGroup } = await import('./group.js');
-    return aggregateGroup({ ...level, ...updates, minUpdates, group });
-  }
-  const { aggregate } = await import('./aggregate.js');
-  return aggregate({
-    ...level,
-    ...privacy,
-    ...updates,
-    minUpdates: flags.minUpdates,
-    seed,
-    stateIn,
-    stateOut,
-  });
-}
-
-/** Clients selected in a round and in all: what noise is shared among, and what privacy is reckoned with. */
-function participation(
-  flags: Flags,
-  { strategy, named }: { readonly strategy: StrategySettings; readonly named: Naming },
-): Pick<AggregateOptions, 'participants' | 'population' | 'noiseFile'> {
-  const { dpParticipants: participants, dpPopulation: population, dpNoiseFile: noiseFile } = flags;
-  if (strategy.privacy === undefined) {
-    if (participants === undefined && population === undefined && noiseFile === undefined) return {};
-    throw new UsageError(
-      '--dp-participants, --dp-population and --dp-noise-file go with --dp-clip and --dp-noise alone.',
-    );
-  }
-  if (participants === undefined || population === undefined) {
-    throw new UsageError('Differential privacy takes --dp-participants and --dp-population too.');
-  }
-  checkClients(strategy, { selected: participants, clients: population }, named);
-  if (participants <= population) return { participants, population, noiseFile };
-  throw new UsageError(
-    `--dp-participants ${participants} cannot be selected from --dp-population ${population}.`,
-  );
 }
 
 if (isMain(import.meta.url)) await runProgram(aggregateCli, process.argv.slice(2));

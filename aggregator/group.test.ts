@@ -16,7 +16,7 @@ import { writeHdf5 } from '../lib/formats/hdf5/hdf5-writer.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { runCommand } from '../test/program-host.js';
-import { type AggregateOptions, aggregate } from './aggregate.js';
+import { type AggregateOptions, aggregateUpdates } from './aggregate.js';
 import { aggregateGroup, aggregateGroups } from './group.js';
 
 const CLIENTS = 12;
@@ -92,7 +92,13 @@ async function group(clients: readonly number[], strategy?: StrategySettings): P
 }
 async function flat(options: Partial<AggregateOptions> = {}): Promise<string> {
   const saveFile = next();
-  await aggregate({ ...level(options.strategy), files: all.map(clientFile), seed: 0, saveFile, ...options });
+  await aggregateUpdates({
+    ...level(options.strategy),
+    files: all.map(clientFile),
+    seed: 0,
+    saveFile,
+    ...options,
+  });
   return saveFile;
 }
 

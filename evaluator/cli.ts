@@ -6,11 +6,9 @@ import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { leaveResult } from '../lib/cli/result.js';
 import { ThresholdError } from '../lib/core/errors.js';
 import type { AccuracyReport } from '../lib/engine/accuracy.js';
-import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { compactJson } from '../lib/formats/files/json-document.js';
 import type { EvaluateResult, EvaluateResults } from '../lib/formats/results.js';
 import { addSettings, askedByFlags, type CommandSettings } from '../lib/settings/options.js';
-import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
+import { callEvaluator, EVALUATE_PARTS } from './call.js';
 
 interface EvaluateFlags {
   readonly model: readonly [string, ...string[]];
@@ -21,7 +19,7 @@ interface EvaluateFlags {
   readonly threads: number;
 }
 
-const SETTINGS: CommandSettings = { parts: [ENGINE], stage: 'evaluate', hasTitles: false };
+const SETTINGS: CommandSettings = { parts: EVALUATE_PARTS, stage: 'evaluate', hasTitles: false };
 
 /** Tests a model or several, writes accuracy.json, and ends with exit code 4 below `--min-accuracy`. */
 export function evaluateCli(context: ProgramContext): Command {
@@ -47,20 +45,10 @@ export function evaluateCli(context: ProgramContext): Command {
 Example:
   npx fedbatch evaluate --model aggregated-model.h5 --data data/test.npz --min-accuracy 0.95`,
     )
-    .action(async (flags: EvaluateFlags) => {
-      const { model: models, batch: batchSize, threads, minAccuracy } = flags;
-      const engine = engineAsked(askedByFlags(command, SETTINGS));
-      const volume = dirname(models[0]);
-      const data = flags.data ?? join(volume, 'data', 'test.npz');
-      const reports: AccuracyReport[] = [];
-      // Loaded once the arguments are right: help and refusals are quick.
-      const { evaluate } = await import('./evaluate.js');
-      for (const model of models) {
-        reports.push(await evaluate({ model, data, batchSize, engine, threads }, context));
-      }
-      const path = flags.out ?? join(volume, 'accuracy.json');
-      const content = reports.length > 1 ? reports : reports[0];
-      await writeFileAtomic(path, `${compactJson(content)}\n`);
+    .action(async ({ model: models, minAccuracy, ...flags }: EvaluateFlags) => {
+      const asked = askedByFlags(command, SETTINGS);
+      const { out = join(dirname(models[0]), 'accuracy.json') } = flags;
+      const reports = await callEvaluator({ ...flags, asked, models, out }, context);
       context.reporter.close();
       for (const report of reports) process.stdout.write(`${formatAccuracyLine(report)}\n`);
       const results = reports.map(({ accuracy, loss, examples }) => ({ accuracy, loss, examples }));
@@ -71,7 +59,7 @@ Example:
       const missed = reports.find(({ accuracy }) => minAccuracy !== undefined && accuracy < minAccuracy);
       if (missed !== undefined) {
         throw new ThresholdError(
-          `${missed.model}: expected an accuracy of at least ${minAccuracy} on ${data}, found ${missed.accuracy.toFixed(4)}.`,
+          `${missed.model}: expected an accuracy of at least ${minAccuracy} on ${missed.data}, found ${missed.accuracy.toFixed(4)}.`,
         );
       }
     });

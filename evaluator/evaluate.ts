@@ -31,7 +31,10 @@ interface EvaluateOptions {
  *
  * @throws {DataError} when model or data are missing, damaged, or do not fit each other
  */
-export async function evaluate(options: EvaluateOptions, context: ProgramContext): Promise<AccuracyReport> {
+export async function evaluateModel(
+  options: EvaluateOptions,
+  context: ProgramContext,
+): Promise<AccuracyReport> {
   const startedAt = performance.now();
   const bytes = await readFileBytes(options.model, 'a trained model (h5)');
   const file = await decodeKerasFile(bytes, options.model);

@@ -1,18 +1,12 @@
 /** `fedbatch run`: the whole job with one command. */
-import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { packageVersion } from '../lib/cli/version.js';
-import { UsageError } from '../lib/core/errors.js';
-import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { askedByFlagsAndFile } from '../lib/settings/config-file.js';
 import { addSettings, MOST_USED } from '../lib/settings/options.js';
-import { DATASET_NAMES } from '../lib/settings/parts/data.js';
-import { PARTITION } from '../lib/settings/parts/partition.js';
-import { runSettings, toleranceAsked } from '../lib/settings/run-settings.js';
-import { ALL_PARTS, type RunSettings } from '../lib/settings/table.js';
-import { numberOfClients } from './number-of-clients.js';
+import { engineAsked } from '../lib/settings/parts/engine.js';
+import { ALL_PARTS } from '../lib/settings/table.js';
+import { callPipeline } from './call.js';
 import { openTrainingPipe } from './piped/training-pipe.js';
 import { missedAccuracy } from './rounds/run-failure.js';
 
@@ -80,29 +74,19 @@ export function runCli({ reporter, signal }: ProgramContext): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (flags: RunFlags) => {
       const context = { reporter, signal };
-      const { runJob } = await import('./run.js');
-      const { jsonLine, summary } = await import('./rounds/summary.js');
       const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
       const asked = await askedByFlagsAndFile(command, SETTINGS);
-      const settings = await localSettings(flags, asked);
-      const trainers = flags.trainers === 'pipe' ? openTrainingPipe(process) : undefined;
-      const result = await runJob(
+      const isPiped = flags.trainers === 'pipe';
+      const result = await callPipeline(
         {
-          settings,
-          ...(volume === undefined ? {} : { volume }),
-          ...(jobs === undefined ? {} : { jobs }),
-          ...(threads === undefined ? {} : { threads }),
-          fresh,
-          ...toleranceAsked(asked),
-          named: asked.named,
-          minAccuracy,
-          ...(trainers === undefined ? {} : { trainers }),
-          version: packageVersion(),
+          ...{ asked, volume, jobs, threads, fresh, minAccuracy },
+          ...(isPiped ? { openTrainers: () => openTrainingPipe(process) } : {}),
         },
         context,
-      ).finally(() => trainers?.close());
+      );
+      const { jsonLine, summary } = await import('./rounds/summary.js');
       reporter.close();
-      const isJson = flags.json ?? trainers !== undefined;
+      const isJson = flags.json ?? isPiped;
       const print = (text: string) => (isJson ? reporter.info(text) : process.stdout.write(`${text}\n`));
       print(summary(result));
       if (isJson) process.stdout.write(`${jsonLine(result)}\n`);
@@ -115,7 +99,7 @@ export function runCli({ reporter, signal }: ProgramContext): Command {
         const onReady = (address: string) => print(`page    ${address}  (Ctrl-C stops it)`);
         const model = `${result.volume}/aggregated-model.h5`;
         await startServer(
-          { model, host, port, portIsExplicit, engine: settings.engine },
+          { model, host, port, portIsExplicit, engine: engineAsked(asked) },
           { ...context, onReady },
         );
       }
@@ -129,34 +113,6 @@ function trainersOption(): Option {
   )
     .choices(TRAINERS)
     .default('processes');
-}
-
-/** @throws {UsageError} when options contradict each other */
-async function localSettings({ trainers }: RunFlags, asked: AskedSettings): Promise<RunSettings> {
-  const { given, named } = asked;
-  const { partition } = completeSettings([PARTITION], asked).federation;
-  const isSimulated = given['federation.simulate'] === true;
-  const deadline = given['tolerance.roundDeadline'];
-  if (trainers === 'pipe' && (isSimulated || deadline !== undefined)) {
-    // Nobody can stop a training that runs elsewhere: what is late would still write its update.
-    const other = isSimulated ? 'federation.simulate' : 'tolerance.roundDeadline';
-    throw new UsageError(
-      `${named(other)} does not go with --trainers pipe, where somebody else runs the trainers.`,
-    );
-  }
-  if (isSimulated && deadline !== undefined) {
-    throw new UsageError(
-      `${named('tolerance.roundDeadline')} ${deadline} does not go with ${named('federation.simulate')}, whose clients ` +
-        'are never late.',
-    );
-  }
-  const data = `${given['dataset.name'] ?? 'digits'}`;
-  const clients = given['federation.clients'] as number | undefined;
-  const found = {
-    'dataset.name': DATASET_NAMES.includes(data) ? data : resolve(data),
-    'federation.clients': await numberOfClients({ data, partition, asked: clients, named }),
-  };
-  return runSettings({ given: { ...given, ...found }, named });
 }
 
 if (isMain(import.meta.url)) await runProgram(runCli, process.argv.slice(2));

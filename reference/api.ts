@@ -36,16 +36,17 @@ export function apiSnapshot(exports: Readonly<Record<string, unknown>>, internal
   const sections = Object.entries(exports).flatMap(([entry, target]) => {
     const types = (target as { readonly types?: string }).types;
     if (types === undefined) return [];
-    const { exported, own } = open(types.replace('./dist/', '').replace(/\.d\.ts$/, ''));
     const module = types.replace('./dist/', '').replace(/\.d\.ts$/, '');
+    const { exported, own } = open(module);
     const names = new Map([...[...own.keys()].map((name) => [name, { module, name }] as const), ...exported]);
     const texts = [...names]
       .filter(([name, place]) => exported.has(name) || isExported(open(place.module).own.get(place.name)))
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, place]) => {
+      .map(([name, place]) => {
         const found = resolve(place, open);
         shown.add(keyOf(found));
-        return open(found.module).own.get(found.name) ?? '';
+        const text = open(found.module).own.get(found.name) ?? '';
+        return name === found.name ? text : `// as ${name}\n${text}`;
       });
     return [`# ${entry.replace('.', 'fedbatch')}`, ...texts];
   });

@@ -131,7 +131,7 @@ const usage: readonly (readonly [string, readonly string[], RegExp])[] = [
     ['--clients', '2', '--test-fraction', '1'],
     /a number from 0\.001 to 0\.9, found "1"/,
   ],
-  ['no count', [], /required option '--clients <count>' not specified/],
+  ['no count', [], /Expected --clients, the number of shards: --partition iid needs it/],
   ['an unknown option', ['--clients', '2', '--shards', '2'], /unknown option '--shards'/],
 ];
 

@@ -133,7 +133,7 @@ const refusals: readonly (readonly [code: number, argv: string, message: RegExp]
     '--partition by-key --key writer --min-examples 5',
     /at most 2 clients for 12 training examples \(--min-examples 5 each\), found 3/,
   ],
-  [2, '--partition iid', /required option '--clients <count>' not specified/],
+  [2, '--partition iid', /Expected --clients, the number of shards: --partition iid needs it/],
   [3, '--partition by-key --key author', /letters\.npz: expected an array author, found arrays "x_train", /],
   [
     3,

@@ -13,7 +13,7 @@ import { silentReporter } from '../lib/observability/events.js';
 import { encodeDataset, findMnist, numberedExamples, numbersOf } from '../test/datasets.js';
 import { partitionSettings } from '../test/settings.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
-import { type SplitOptions, split } from './split.js';
+import { type SplitOptions, splitDataset } from './split.js';
 
 /** A dataset in a directory of its own, and the options to split it next to itself. */
 async function prepared(directory: string, dataset: Uint8Array): Promise<SplitOptions> {
@@ -48,7 +48,7 @@ for (const scheme of ['iid', 'strided'] as const) {
     test(`${scheme}, ${clients} shards: every example once, test examples as they were, a true manifest`, async (t) => {
       const base = await prepared(await temporaryDirectory(t), await withTest());
       const options = { ...base, partition: partitionSettings(scheme), clients };
-      const { manifest, skipped } = await split(options);
+      const { manifest, skipped } = await splitDataset(options);
       assert.equal(skipped, false);
       assert.deepEqual(await allNumbers(options), range(0, 101));
       assert.deepEqual(await numbers(options, 'test.npz'), range(1000, 1020));
@@ -68,7 +68,7 @@ for (const scheme of ['iid', 'strided'] as const) {
 
 test('a dataset of x and y alone gives up a share for the test', async (t) => {
   const options = await prepared(await temporaryDirectory(t), await encodeDataset(numberedExamples(50)));
-  const { manifest } = await split({
+  const { manifest } = await splitDataset({
     ...options,
     testFraction: 0.2,
     partition: partitionSettings('strided'),
@@ -88,7 +88,7 @@ test('the same arguments make the same bytes, another seed others', async (t) =>
   const options = await prepared(await temporaryDirectory(t), await encodeDataset(numberedExamples(50)));
   const hashes = async (changes: Partial<SplitOptions>) => {
     await rm(options.savedir, { recursive: true, force: true });
-    const { manifest } = await split({ ...options, ...changes });
+    const { manifest } = await splitDataset({ ...options, ...changes });
     return [...manifest.shards, manifest.test].map(({ sha256 }) => sha256);
   };
   assert.deepEqual(await hashes({}), await hashes({}));
@@ -98,7 +98,7 @@ test('the same arguments make the same bytes, another seed others', async (t) =>
 test('finished work is recognised, and done again when anything about it has changed', async (t) => {
   const options = await prepared(await temporaryDirectory(t), await encodeDataset(numberedExamples(50)));
   const again = async (changes: Partial<SplitOptions> = {}) =>
-    (await split({ ...options, ...changes })).skipped;
+    (await splitDataset({ ...options, ...changes })).skipped;
   const inside = (name: string) => join(options.savedir, name);
   assert.equal(await again(), false);
   assert.equal(await again(), true);
@@ -138,10 +138,10 @@ test('finished work is recognised, and done again when anything about it has cha
 
 test('shards of an earlier split with more clients and what a killed one left are cleared, other files are not', async (t) => {
   const options = await prepared(await temporaryDirectory(t), await withTest());
-  await split({ ...options, clients: 12 });
+  await splitDataset({ ...options, clients: 12 });
   await writeFile(join(options.savedir, '.tmp-3.npz-0123abcd'), 'half');
   await writeFile(join(options.savedir, 'notes.txt'), 'mine');
-  await split(options);
+  await splitDataset(options);
   const names = ['0.npz', '1.npz', '2.npz', 'manifest.json', 'notes.txt', 'test.npz'];
   assert.deepEqual((await readdir(options.savedir)).sort(), names);
   assert.deepEqual(await allNumbers(options), range(0, 101));
@@ -154,7 +154,7 @@ test('files that no split made are refused and stay as they are, whatever their 
     const path = join(options.savedir, name);
     await writeFile(path, content);
     const before = (await readdir(options.savedir)).sort();
-    await assert.rejects(split({ ...options, seed: 5 }), (error) => {
+    await assert.rejects(splitDataset({ ...options, seed: 5 }), (error) => {
       assert.ok(error instanceof UsageError, String(error));
       assert.ok(error.message.startsWith(path), error.message);
       assert.match(error.message, /choose an empty or new directory with --out\.$/);
@@ -167,11 +167,14 @@ test('files that no split made are refused and stay as they are, whatever their 
   for (const name of ['2024.npz', '0.npz', 'test.npz']) await refused(name, 'my thesis');
   for (const content of ['{"name":"my extension","manifest_version":3}', '{'])
     await refused('manifest.json', content);
-  await split(options);
+  await splitDataset(options);
   await refused('2024.npz', 'put beside the shards later');
   // Without their manifest nothing says whose the shards are.
   await rm(join(options.savedir, 'manifest.json'));
-  await assert.rejects(split({ ...options, seed: 5 }), /0\.npz was not made by a split that is known here/);
+  await assert.rejects(
+    splitDataset({ ...options, seed: 5 }),
+    /0\.npz was not made by a split that is known here/,
+  );
   assert.deepEqual(await allNumbers(options), range(0, 101));
 });
 
@@ -182,23 +185,26 @@ test('the mark that a killed split leaves vouches for its files, and only for th
   await writeFile(inside('.split-in-progress'), '{"files":["0.npz","1.npz","../dataset.npz"]}');
   await writeFile(inside('0.npz'), 'half of a split');
   await writeFile(inside('2024.npz'), 'mine');
-  await assert.rejects(split(options), /2024\.npz was not made by a split/);
+  await assert.rejects(splitDataset(options), /2024\.npz was not made by a split/);
   await rm(inside('2024.npz'));
-  assert.equal((await split(options)).skipped, false);
+  assert.equal((await splitDataset(options)).skipped, false);
   assert.deepEqual(await readFile(options.data), Buffer.from(await withTest()));
   // Killed between its manifest and the end: the split is whole, and a mark that stayed would vouch for too much.
   await writeFile(inside('.split-in-progress'), '{"files":["7.npz"]}');
-  assert.equal((await split(options)).skipped, true);
+  assert.equal((await splitDataset(options)).skipped, true);
   const names = ['0.npz', '1.npz', '2.npz', 'manifest.json', 'test.npz'];
   assert.deepEqual((await readdir(options.savedir)).sort(), names);
 });
 
 test('a bad dataset or too many clients leave an earlier split as it was', async (t) => {
   const options = await prepared(await temporaryDirectory(t), await withTest());
-  const { manifest } = await split(options);
-  await assert.rejects(split({ ...options, clients: 102 }), /at most 101 clients for 101 training examples/);
+  const { manifest } = await splitDataset(options);
+  await assert.rejects(
+    splitDataset({ ...options, clients: 102 }),
+    /at most 101 clients for 101 training examples/,
+  );
   await writeFile(options.data, 'not an npz');
-  await assert.rejects(split(options), /expected an npz .*, found something that is not a zip/);
+  await assert.rejects(splitDataset(options), /expected an npz .*, found something that is not a zip/);
   assert.deepEqual(await readManifest(join(options.savedir, 'manifest.json')), manifest);
   assert.deepEqual(await allNumbers(options), range(0, 101));
 });
@@ -210,7 +216,7 @@ test('a dataset that the split would overwrite is refused', async (t) => {
     const data = join(options.savedir, name);
     await writeFile(data, await withTest());
     await assert.rejects(
-      split({ ...options, data }),
+      splitDataset({ ...options, data }),
       /expected a dataset outside of --out, found one that the split/,
     );
     assert.deepEqual(await readFile(data), Buffer.from(await withTest()));
@@ -218,7 +224,7 @@ test('a dataset that the split would overwrite is refused', async (t) => {
   }
   const beside = join(options.savedir, 'dataset.npz');
   await writeFile(beside, await withTest());
-  assert.equal((await split({ ...options, data: beside })).skipped, false);
+  assert.equal((await splitDataset({ ...options, data: beside })).skipped, false);
 });
 
 test('a split that is stopped leaves no shards', async (t) => {
@@ -227,17 +233,17 @@ test('a split that is stopped leaves no shards', async (t) => {
   const reporter = { ...silentReporter, progress: () => stop.abort(new Error('enough')) };
   await mkdir(options.savedir);
   await writeFile(join(options.savedir, 'notes.txt'), 'mine');
-  await assert.rejects(split({ ...options, reporter, signal: stop.signal }), /enough/);
+  await assert.rejects(splitDataset({ ...options, reporter, signal: stop.signal }), /enough/);
   assert.deepEqual(await readdir(options.savedir), ['notes.txt']);
 });
 
 test('virtual shards hold what shards in files hold, of all training examples in one file', async (t) => {
   for (const dataset of [await withTest(), await encodeDataset(numberedExamples(101))]) {
     const options = await prepared(await temporaryDirectory(t), dataset);
-    const { manifest: real } = await split(options);
+    const { manifest: real } = await splitDataset(options);
     const shards = await Promise.all(real.shards.map(({ file }) => numbers(options, file)));
     const virtual = { ...options, virtual: true };
-    const { manifest } = await split(virtual);
+    const { manifest } = await splitDataset(virtual);
     assert.deepEqual(
       (await readdir(options.savedir)).sort(),
       ['manifest.json', 'partition.npz', 'test.npz', 'train.npz'],
@@ -255,10 +261,10 @@ test('virtual shards hold what shards in files hold, of all training examples in
     });
     assert.deepEqual(manifest.virtual?.clients, real.shards.map(facts));
     assert.deepEqual(await readManifest(join(options.savedir, 'manifest.json')), manifest);
-    assert.equal((await split(virtual)).skipped, true);
+    assert.equal((await splitDataset(virtual)).skipped, true);
     await writeFile(join(options.savedir, 'partition.npz'), 'damaged');
-    assert.equal((await split(virtual)).skipped, false);
-    assert.equal((await split(options)).skipped, false);
+    assert.equal((await splitDataset(virtual)).skipped, false);
+    assert.equal((await splitDataset(options)).skipped, false);
     assert.deepEqual(
       await allNumbers(options),
       shards.flat().sort((a, b) => a - b),
@@ -272,7 +278,7 @@ test('MNIST, dealt by stride, holds in shard r what the file holds in [r::3]', a
   const savedir = join(await temporaryDirectory(t), 'data');
   const partition = partitionSettings('strided');
   const options = { data, savedir, clients: 3, partition, seed: 0, testFraction: 0.1 };
-  await split({ ...options, reporter: silentReporter });
+  await splitDataset({ ...options, reporter: silentReporter });
   const source = await readDataset(data);
   for (const rank of [0, 1, 2]) {
     const wanted = takeExamples(

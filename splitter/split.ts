@@ -79,7 +79,7 @@ interface SplitResult {
  * @throws {UsageError} for a partition that the data do not allow, or files in the way that no split made
  * @throws {StorageError} for a full disk
  */
-export async function split(options: SplitOptions): Promise<SplitResult> {
+export async function splitDataset(options: SplitOptions): Promise<SplitResult> {
   const { data, savedir, seed, testFraction, virtual = false, reporter } = options;
   const { source, finished } = await openSplit(options, (note) => reporter.info(note, DATA_NOTE));
   if (finished !== undefined) {

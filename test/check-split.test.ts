@@ -11,7 +11,7 @@ import { encodeNpz } from '../lib/formats/data/npz.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { namedLabels, requirePossibleSplit } from '../pipeline/preflight.js';
-import { split } from '../splitter/split.js';
+import { splitDataset } from '../splitter/split.js';
 import { findMnist } from './datasets.js';
 import { partitionSettings } from './settings.js';
 import { sharedDirectory } from './temporary-directory.js';
@@ -121,7 +121,7 @@ describe('what a run refuses before it begins is what the splitter refuses, in t
       assert.match(said, expected);
       const savedir = join(directory, what.replaceAll(' ', '-'));
       const facts = { data, savedir, clients, partition, testFraction: DEFAULT_TEST_FRACTION, seed: 1 };
-      assert.equal(said, await refusal(() => split({ ...facts, reporter: silentReporter })));
+      assert.equal(said, await refusal(() => splitDataset({ ...facts, reporter: silentReporter })));
     });
   }
 });

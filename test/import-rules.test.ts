@@ -76,6 +76,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'datasets',
     'evaluator',
     'pipeline',
+    'pipeline/rounds',
     'report',
     'server',
     'splitter',

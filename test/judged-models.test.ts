@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, describe, it, test } from 'node:test';
-import { evaluate } from '../evaluator/evaluate.js';
+import { evaluateModel } from '../evaluator/evaluate.js';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { DataError } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
@@ -33,7 +33,7 @@ const training = { epochs: 1, batch: 20, optimizer: 'adam', learningRate: 0.001,
 /** What each program does with a model before it computes. */
 const PROGRAMS: Readonly<Record<string, (model: string) => Promise<unknown>>> = {
   evaluate: (model) =>
-    evaluate({ model, data: join(directory, '0.npz'), batchSize: 20, engine, threads: 1 }, context),
+    evaluateModel({ model, data: join(directory, '0.npz'), batchSize: 20, engine, threads: 1 }, context),
   train: (init) =>
     readStartingPoint(
       {

@@ -21,7 +21,7 @@ import { createWorkerPredictor } from '../server/models/worker-predictor.js';
 import { classify } from '../server/pictures/classify.js';
 import { writeDenseModel } from '../server/testing/prototype-model.js';
 import { renderModel } from '../server/views/page.js';
-import { split } from '../splitter/split.js';
+import { splitDataset } from '../splitter/split.js';
 import { encodeDataset, numberedExamples } from './datasets.js';
 import { lastLine, programPath } from './programs.js';
 import { sampleRecords } from './sample-records.js';
@@ -99,7 +99,7 @@ test('a split to 1,000 clients: the manifest tells the labels that each has', as
   const data = join(directory, 'dataset.npz');
   await writeFile(data, await encodeDataset(labelled(labels), labelled([LAST])));
   const savedir = join(directory, 'split');
-  const { manifest } = await split({
+  const { manifest } = await splitDataset({
     ...{ data, savedir, clients: 1000, seed: 0, testFraction: 0.1, virtual: true },
     partition: partitionSettings('iid'),
     reporter: silentReporter,

@@ -165,6 +165,60 @@ describe('the package', () => {
       assert.equal(chosen.engine, 'onnx/wasm');
     });
 
+    it("does what the README's example of the library says, and its types hold", async () => {
+      const readme = await readFile(join(project, 'node_modules', 'fedbatch', 'README.md'), 'utf8');
+      const [, example = ''] = /^## As a library\n+```ts\n([\s\S]*?)^```$/m.exec(readme) ?? [];
+      assert.match(example, /from 'fedbatch'/);
+      await writeFile(join(project, 'example.mts'), example);
+      // The example says no types of its own, so that it is JavaScript too.
+      await writeFile(join(project, 'example.mjs'), example);
+      await symlink(join(projectRoot, 'node_modules', '@types'), join(project, 'node_modules', '@types'));
+      const tsc = join(projectRoot, 'node_modules', 'typescript', 'bin', 'tsc');
+      const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2022'];
+      const modules = ['--module', 'nodenext', '--types', 'node', '--skipLibCheck', 'false'];
+      await run(process.execPath, tsc, ...strict, ...modules, 'example.mts');
+      const { stdout, stderr } = await run(process.execPath, 'example.mjs');
+      assert.match(stdout, /^round 1: accuracy 0\.\d+\nround 2: accuracy 0\.\d+\n0\.\d+ with 4 arrays in /);
+      assert.equal(stderr, '');
+    });
+
+    it('lets nobody import what is inside', async () => {
+      for (const inside of [
+        'fedbatch/dist/cli.js',
+        'fedbatch/lib/core/errors.js',
+        'fedbatch/library/call.js',
+      ]) {
+        await assert.rejects(
+          run(process.execPath, '--input-type=module', '--eval', `import '${inside}'`),
+          /ERR_PACKAGE_PATH_NOT_EXPORTED/,
+        );
+      }
+      const schema = "import schema from 'fedbatch/schemas/run.schema.json' with { type: 'json' };";
+      const { stdout } = await run(
+        process.execPath,
+        ...['--input-type=module', '--eval', `${schema} console.log(schema.title)`],
+      );
+      assert.equal(stdout, 'Run');
+    });
+
+    it('holds no tests, no benchmarks, and nothing that only they or its documents use', async () => {
+      const root = join(project, 'node_modules', 'fedbatch');
+      const files = (await readdir(root, { recursive: true })).filter((path) => !path.includes('vendor'));
+      assert.ok(files.includes('dist/library/index.d.ts'), 'files are found');
+      assert.deepEqual(
+        files.filter((path) =>
+          /\.test\.|^dist\/(test|bench|reference)(\/|$)|\/(testing|conformance|fixtures)(\/|$)|\.tsbuildinfo$/.test(
+            path,
+          ),
+        ),
+        [],
+      );
+      assert.deepEqual(
+        files.filter((path) => /(?<!\.d)\.ts$/.test(path)),
+        [],
+      );
+    });
+
     it('brings its documents along, and each link in them leads somewhere', async () => {
       const root = join(project, 'node_modules', 'fedbatch');
       const documents = (await readdir(root, { recursive: true })).filter(

@@ -4,33 +4,15 @@ import { clientList, integerOption, threadsOption } from '../lib/cli/options.js'
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
-import { clientSide, type StrategyName, strategies } from '../lib/federation/strategies/strategy-settings.js';
-import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
+import { clientSide, strategies } from '../lib/federation/strategies/strategy-settings.js';
 import { addSettings, askedByFlags, settingOption } from '../lib/settings/options.js';
-import { MODEL, SEED } from '../lib/settings/parts/data.js';
-import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
 import { STRATEGY, STRATEGY_NAME } from '../lib/settings/parts/strategy.js';
-import { TRAINING } from '../lib/settings/parts/training.js';
 import { byFlag, settingOf } from '../lib/settings/setting.js';
-import type { OptimizerFlags } from './starting-optimizer.js';
-import { chooseClient } from './which-client.js';
+import { callTrainer, TRAIN_PARTS, type TrainAsked } from './call.js';
 
-interface TrainFlags {
-  readonly data: string;
-  readonly out: string;
-  readonly init?: string;
-  readonly classes?: number;
-  readonly client?: number;
-  readonly clients?: readonly number[];
-  readonly clientIndex?: number;
-  readonly round: number;
-  readonly threads: number;
-  readonly strategy?: StrategyName;
-  readonly volume?: string;
-}
+type TrainFlags = Omit<TrainAsked, 'asked'>;
 
-const PARTS = [SEED, MODEL, ENGINE, TRAINING] as const;
-const SETTINGS = { parts: PARTS, stage: 'train' } as const;
+const SETTINGS = { parts: TRAIN_PARTS, stage: 'train' } as const;
 
 /** Trains one client on its shard and writes its update; the last line of stdout is the result as JSON. */
 export function trainCli(context: ProgramContext): Command {
@@ -87,18 +69,9 @@ Examples:
     --out 'updates/{client}.h5'                               client 7, as an Indexed Job picks it`,
     )
     .action(async (flags: TrainFlags) => {
-      const { clients, clientIndex, threads, ...files } = flags;
-      const { out, ...request } = chooseClient(files, { client: flags.client, clients, clientIndex });
-      const asked = askedByFlags(command, SETTINGS);
-      const { seed, model, training } = completeSettings(PARTS, asked);
-      const engine = engineAsked(asked);
-      const optimizer = optimizerAsked(asked);
-      // What trains is loaded once the arguments are right: help and refusals are quick.
-      const { trainClient } = await import('./train.js');
-      const result = await trainClient(
-        { ...request, seed, model: model.name, training, optimizer, engine, threads },
-        out,
-        { ...context, named: byFlag({ parts: [...PARTS, STRATEGY] }) },
+      const result = await callTrainer(
+        { ...flags, asked: askedByFlags(command, SETTINGS) },
+        { ...context, named: byFlag({ parts: [...TRAIN_PARTS, STRATEGY] }) },
       );
       context.reporter.close();
       tellResult(result);
@@ -110,16 +83,6 @@ function strategyOption(): Option {
   const names = strategies.flatMap(({ name }) => (clientSide(name) === undefined ? [] : [name]));
   const help = `the strategy of the round, where it asks more of clients than training: ${names.join(', ')}`;
   return settingOption(settingOf(STRATEGY, STRATEGY_NAME), { help });
-}
-
-/** What is asked for of the optimizer: a model may say what is not. */
-function optimizerAsked({ given }: AskedSettings): OptimizerFlags {
-  const names = ['optimizer', 'learningRate', 'momentum'] as const;
-  const asked = names.flatMap((name) => {
-    const value = given[`training.${name}`];
-    return value === undefined ? [] : [[name, value]];
-  });
-  return Object.fromEntries(asked);
 }
 
 if (isMain(import.meta.url)) await runProgram(trainCli, process.argv.slice(2));

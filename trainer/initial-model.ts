@@ -23,7 +23,7 @@ interface InitialModelOptions {
   readonly model: ModelName;
   readonly seed: number;
   /** Number of classes; else that of the manifest beside the shard, else the shard's highest label + 1. */
-  readonly classes?: number;
+  readonly classes?: number | undefined;
 }
 
 /** Makes the initial model for the shard at `path`. All clients get the same from the same seed. */

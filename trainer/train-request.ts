@@ -16,15 +16,15 @@ export interface TrainRequest extends Omit<TrainingPlan, 'optimizer'> {
   /** The client's shard (npz). */
   readonly data: string;
   /** The global model to start from (h5); without it, the seeded initial model named by `model`. */
-  readonly init?: string;
+  readonly init?: string | undefined;
   readonly model: ModelName;
-  readonly classes?: number;
+  readonly classes?: number | undefined;
   readonly client: number;
   readonly round: number;
   /** Where it asks more of clients than training. */
-  readonly strategy?: StrategyName;
+  readonly strategy?: StrategyName | undefined;
   /** Where its clients find what they remember. */
-  readonly volume?: string;
+  readonly volume?: string | undefined;
 }
 
 /** What the worker trains on, read by the main thread; the images and labels are in shared memory. */

@@ -16,6 +16,8 @@ import type { TrainerMessage, TrainRequest, TrainWorkerMessage, WorkerOutcome } 
 /** What a training is done with; messages call settings as `named` says. */
 export interface TrainContext extends ProgramContext {
   readonly named: Naming;
+  /** By the clock of the process; by default the process' own start. */
+  readonly startedAtMs?: number;
 }
 
 /**
@@ -28,6 +30,7 @@ export async function trainClient(
   saveModel: string,
   context: TrainContext,
 ): Promise<TrainResult> {
+  const { startedAtMs = 0 } = context;
   const [start, outcome] = await runWorker(request, context);
   const { file, parent, examples: shard, optimizer, remembering } = start;
   const { client, round } = request;
@@ -45,7 +48,7 @@ export async function trainClient(
     client,
     round,
     examples,
-    seconds: roundTo(performance.now() / 1000, 3),
+    seconds: roundTo((performance.now() - startedAtMs) / 1000, 3),
     loss: roundTo(loss, 6),
     accuracy: roundTo(accuracy, 6),
     engine,

@@ -6,7 +6,7 @@ import { UsageError } from '../lib/core/errors.js';
 const CLIENT = '{client}';
 
 /** What the options, and on Kubernetes the Job, tell of the client. */
-interface ClientChoice {
+export interface ClientChoice {
   readonly client?: number | undefined;
   /** The clients of the round; empty or undefined: all, in the order of their numbers. */
   readonly clients?: readonly number[] | undefined;
@@ -15,10 +15,10 @@ interface ClientChoice {
 }
 
 /** Files that belong to a client; their paths may hold `{client}`. */
-interface ClientFiles {
+export interface ClientFiles {
   readonly data: string;
   readonly out: string;
-  readonly init?: string;
+  readonly init?: string | undefined;
 }
 
 /**

@@ -80,7 +80,7 @@ export class ThresholdError extends FedbatchError {
 }
 
 /** What is known of a stage's failure beside its message. */
-interface StageErrorOptions extends ErrorOptions {
+export interface StageErrorOptions extends ErrorOptions {
   /** The stage's own exit code, where it says more than "a stage failed": wrong usage, bad data, a missed threshold. */
   readonly exitCode?: ExitCode;
   /** Whose stage it was. */

@@ -47,14 +47,18 @@ async function readDocument(file: string): Promise<unknown> {
 /** Where settings are read, and from what. */
 interface Reading {
   readonly settings: readonly Setting[];
-  readonly file: string;
+  /** Of a program that gives settings there is none. */
+  readonly file?: string;
 }
+
+/** `my.yaml: `, where there is a file. */
+const where = ({ file }: Reading): string => (file === undefined ? '' : `${file}: `);
 
 /** The settings of a document: of their own, or of a whole run.json. @throws {UsageError} with the place */
 export function givenByDocument(document: unknown, reading: Reading): GivenSettings {
   if (document === null) return {};
   if (!isGroup(document)) {
-    throw new UsageError(`${reading.file}: expected settings by name, found ${inWords(document)}.`);
+    throw new UsageError(`${where(reading)}expected settings by name, found ${inWords(document)}.`);
   }
   const isRun = 'schemaVersion' in document && isGroup(document.settings);
   return readGroup(isRun ? (document.settings as Group) : document, '', reading);
@@ -66,10 +70,10 @@ const isGroup = (value: unknown): value is Group =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function readGroup(group: Group, prefix: string, reading: Reading): GivenSettings {
-  const { settings, file } = reading;
+  const { settings } = reading;
   const entries = Object.entries(group).map(([key, value]): GivenSettings => {
     const place = prefix + key;
-    if (value === null) return {};
+    if (value === null || value === undefined) return {};
     // A group may be given by its name alone: `model: cnn`, as the first version wrote partitions.
     const own = isGroup(value) ? [place] : [place, `${place}.name`, `${place}.scheme`];
     const setting = settings.find((each) => own.includes(each.place));
@@ -83,7 +87,7 @@ function readGroup(group: Group, prefix: string, reading: Reading): GivenSetting
     const read = checkedValue(setting.type, value);
     if (read !== undefined) return { [setting.place]: read };
     throw new UsageError(
-      `${file}: ${setting.place}: expected ${expectedOf(setting.type)}, found ${inWords(value)}.`,
+      `${where(reading)}${setting.place}: expected ${expectedOf(setting.type)}, found ${inWords(value)}.`,
     );
   });
   return Object.assign({}, ...entries);
@@ -111,8 +115,8 @@ function withoutReplaced(
   return Object.fromEntries(kept);
 }
 
-function unknownSetting(place: string, { settings, file }: Reading): string {
-  const places = settings.map((each) => each.place);
+function unknownSetting(place: string, reading: Reading): string {
+  const places = reading.settings.map((each) => each.place);
   const last = (text: string) => text.split('.').at(-1) ?? text;
   const plain = (text: string) => text.replaceAll(/[-_]/g, '').toLowerCase();
   const meant =
@@ -120,7 +124,7 @@ function unknownSetting(place: string, { settings, file }: Reading): string {
     nearest(place, places, 3) ??
     places.find((each) => last(each) === nearest(last(place), places.map(last), 2));
   const hint = meant === undefined ? '' : ` Did you mean ${meant}?`;
-  return `${file}: there is no setting ${place}.${hint}`;
+  return `${where(reading)}there is no setting ${place}.${hint}`;
 }
 
 /** The word with the fewest letters to change, if these are at most `most`. */

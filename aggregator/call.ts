@@ -1,0 +1,113 @@
+/** The aggregator as a call: updates in files → the next global model, or a group's sums. The program and the library make it. */
+import { UsageError } from '../lib/core/errors.js';
+import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
+import type { AggregateResult } from '../lib/formats/results.js';
+import type { Reporter } from '../lib/observability/events.js';
+import { checkClients } from '../lib/settings/checks.js';
+import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
+import { SEED } from '../lib/settings/parts/data.js';
+import { STRATEGY } from '../lib/settings/parts/strategy.js';
+import { strategySettings } from '../lib/settings/run-settings.js';
+import type { Naming } from '../lib/settings/setting.js';
+import type { AggregateOptions } from './aggregate.js';
+
+/** The settings that an aggregation takes. */
+export const AGGREGATE_PARTS = [STRATEGY] as const;
+
+/** What to aggregate, and into what; the options of the program have these names. */
+export interface AggregateAsked {
+  readonly asked: AskedSettings;
+  readonly seed?: number | undefined;
+  /** Updates named one by one, and a directory of them. */
+  readonly files: readonly string[];
+  readonly dir?: string | undefined;
+  /** Name of a group: its sums are written in place of a model. */
+  readonly group?: string | undefined;
+  /** Files of groups, in place of updates. */
+  readonly groups?: readonly string[] | undefined;
+  readonly out: string;
+  readonly parent?: string | undefined;
+  readonly round?: number | undefined;
+  readonly manifest?: string | undefined;
+  readonly clients?: readonly number[] | undefined;
+  readonly reported?: string | undefined;
+  readonly minUpdates?: number | undefined;
+  readonly stateIn?: string | undefined;
+  readonly stateOut?: string | undefined;
+  readonly dpParticipants?: number | undefined;
+  readonly dpPopulation?: number | undefined;
+  readonly dpNoiseFile?: string | undefined;
+}
+
+type Context = { readonly reporter: Reporter; readonly signal: AbortSignal };
+
+/** Aggregates. @throws {ThresholdError} @throws {DataError} as `aggregate` does */
+export async function callAggregator(request: AggregateAsked, context: Context): Promise<AggregateResult> {
+  const { asked, files, dir: directory, group, groups, out: saveFile, parent, round, manifest } = request;
+  const { reported, stateIn, stateOut } = request;
+  const strategy = strategySettings(asked);
+  const { seed } = completeSettings([SEED], { ...asked, given: { seed: request.seed } });
+  // An empty list is that of a template that nobody filled in: all clients.
+  const selected = request.clients?.length === 0 ? undefined : request.clients;
+  const privacy = participation(request, { strategy, named: asked.named });
+  const level = { saveFile, parent, round, strategy, ...context };
+  // A group has some of the clients: how many, nothing tells.
+  const minUpdates = request.minUpdates ?? 1;
+  if (group !== undefined && (stateIn !== undefined || stateOut !== undefined)) {
+    throw new UsageError('--state-in and --state-out do not go with --group, which makes no global model.');
+  }
+  if (groups !== undefined) {
+    if (directory === undefined && files.length === 0) {
+      const given = reported !== undefined ? '--reported' : manifest !== undefined ? '--manifest' : undefined;
+      if (given !== undefined) {
+        throw new UsageError(`${given} goes with updates: give it where groups are made, not with --groups.`);
+      }
+      const { aggregateGroups } = await import('./group.js');
+      return aggregateGroups({ ...level, minUpdates, group, groups, stateIn, stateOut });
+    }
+    throw new UsageError('Expected either --groups or updates (--dir or files), found both.');
+  }
+  if (directory === undefined && files.length === 0)
+    throw new UsageError('Expected --dir, files or --groups, found none of them.');
+  if (reported !== undefined && (directory === undefined || files.length > 0)) {
+    throw new UsageError('--reported tells the updates of --dir: give --dir with it, and name no files.');
+  }
+  const updates = { directory, files, manifest, selected, reported };
+  // Loaded once the arguments are right; groups, whose files are checked by a schema, only where there are some.
+  if (group !== undefined) {
+    const { aggregateGroup } = await import('./group.js');
+    return aggregateGroup({ ...level, ...updates, minUpdates, group });
+  }
+  const { aggregateUpdates } = await import('./aggregate.js');
+  return aggregateUpdates({
+    ...level,
+    ...privacy,
+    ...updates,
+    minUpdates: request.minUpdates,
+    seed,
+    stateIn,
+    stateOut,
+  });
+}
+
+/** Clients selected in a round and in all: what noise is shared among, and what privacy is reckoned with. */
+function participation(
+  request: AggregateAsked,
+  { strategy, named }: { readonly strategy: StrategySettings; readonly named: Naming },
+): Pick<AggregateOptions, 'participants' | 'population' | 'noiseFile'> {
+  const { dpParticipants: participants, dpPopulation: population, dpNoiseFile: noiseFile } = request;
+  if (strategy.privacy === undefined) {
+    if (participants === undefined && population === undefined && noiseFile === undefined) return {};
+    throw new UsageError(
+      '--dp-participants, --dp-population and --dp-noise-file go with --dp-clip and --dp-noise alone.',
+    );
+  }
+  if (participants === undefined || population === undefined) {
+    throw new UsageError('Differential privacy takes --dp-participants and --dp-population too.');
+  }
+  checkClients(strategy, { selected: participants, clients: population }, named);
+  if (participants <= population) return { participants, population, noiseFile };
+  throw new UsageError(
+    `--dp-participants ${participants} cannot be selected from --dp-population ${population}.`,
+  );
+}

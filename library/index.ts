@@ -1,0 +1,65 @@
+/**
+ * Federated averaging as calls: the whole job, or its stages one by one.
+ *
+ * ```ts
+ * import { run } from 'fedbatch';
+ *
+ * const { accuracy, model } = await run({
+ *   dataset: { name: 'digits' },
+ *   federation: { clients: 3, rounds: 2 },
+ *   reporter: { round: (event) => console.log(event.round, event.accuracy) },
+ * });
+ * ```
+ *
+ * @module
+ */
+export {
+  DataError,
+  type DataProblem,
+  ExitCode,
+  FedbatchError,
+  InterruptedError,
+  StageError,
+  type StageErrorOptions,
+  StorageError,
+  ThresholdError,
+  UsageError,
+} from '../lib/core/errors.js';
+export type { AccuracyReport } from '../lib/engine/accuracy.js';
+export type { PrivacyRecord } from '../lib/federation/privacy/privacy-record.js';
+export type { AccuracyRecord } from '../lib/formats/accuracy-record.js';
+export type {
+  AggregateResult,
+  Rejection,
+  RunSummary,
+  SplitSummary,
+  TrainResult,
+} from '../lib/formats/results.js';
+export type {
+  Fields,
+  ProgressEvent,
+  ProgressSource,
+  Reporter,
+  RoundEvent,
+} from '../lib/observability/events.js';
+export type { RunSettings } from '../lib/settings/table.js';
+export type { CallOptions } from './call.js';
+export {
+  type ParameterFacts,
+  type PartitionFacts,
+  partitionFacts as partitions,
+  type StrategyFacts,
+  strategyFacts as strategies,
+} from './registries.js';
+export { type FinishedRun, type RunCall, run } from './run.js';
+export type { Given, GivenRunSettings, GivenStrategy, ToleranceSettings } from './settings.js';
+export {
+  type AggregateCall,
+  aggregate,
+  type EvaluateCall,
+  evaluate,
+  type SplitCall,
+  split,
+  type TrainCall,
+  train,
+} from './stages.js';

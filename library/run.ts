@@ -1,0 +1,57 @@
+/** The whole job as a call. */
+import { join } from 'node:path';
+import type { RunSummary } from '../lib/formats/results.js';
+import { ALL_PARTS } from '../lib/settings/table.js';
+import { type CallOptions, call } from './call.js';
+import { askedBy, type GivenRunSettings } from './settings.js';
+
+/** What to run, and where. */
+export interface RunCall extends GivenRunSettings, CallOptions {
+  /** Directory of the run's files; by default `runs/<run id>` below the working directory. */
+  readonly volume?: string | undefined;
+  /** Trainers side by side at most; by default as many as the cores have room for. */
+  readonly jobs?: number | undefined;
+  /** Threads of each trainer; by default those with which all clients are done soonest. */
+  readonly threads?: number | undefined;
+  /** Start over: remove the files of the run that lies in the volume. */
+  readonly fresh?: boolean | undefined;
+  /** The call is rejected below this accuracy, once the run is finished. */
+  readonly minAccuracy?: number | undefined;
+}
+
+/** A finished run, and where its models are. */
+export interface FinishedRun extends RunSummary {
+  /** The newest global model (Keras HDF5). */
+  readonly model: string;
+  /** The best one on the held-out examples. */
+  readonly bestModel: string;
+}
+
+/**
+ * Runs the whole job: split, train every client, aggregate, test, for as many rounds as are asked for. The stages are
+ * processes of their own. The same settings on the same volume resume what an earlier run has left.
+ *
+ * @throws {UsageError} for settings that make no sense, or a volume that holds something else
+ * @throws {DataError} for a dataset that is no good
+ * @throws {ThresholdError} when a quorum or `minAccuracy` is missed
+ * @throws {StageError} when a stage fails
+ */
+export function run(options: RunCall = {}): Promise<FinishedRun> {
+  return call(options, async (context) => {
+    const { volume, jobs, threads, fresh = false, minAccuracy } = options;
+    const { callPipeline } = await import('../pipeline/call.js');
+    const { resultFacts } = await import('../pipeline/rounds/summary.js');
+    const { missedAccuracy } = await import('../pipeline/rounds/run-failure.js');
+    const result = await callPipeline(
+      { asked: askedBy(options, ALL_PARTS), volume, jobs, threads, fresh, minAccuracy },
+      context,
+    );
+    const missed = missedAccuracy(result.last.evaluation, minAccuracy);
+    if (missed !== undefined) throw missed;
+    return {
+      ...resultFacts(result),
+      model: join(result.volume, 'aggregated-model.h5'),
+      bestModel: join(result.volume, 'best-model.h5'),
+    };
+  });
+}

@@ -1,0 +1,153 @@
+/** The stages as calls: each does what the program of its name does, once, from files to files. */
+import type { AccuracyReport } from '../lib/engine/accuracy.js';
+import type { AggregateResult, SplitSummary, TrainResult } from '../lib/formats/results.js';
+import type { RunSettings } from '../lib/settings/table.js';
+import { availableCores } from '../lib/system/hardware.js';
+import { type CallOptions, call } from './call.js';
+import { askedBy, type Given, type GivenStrategy } from './settings.js';
+
+type Part<K extends keyof RunSettings> = Given<RunSettings>[K];
+
+/** What to split, and how. */
+export interface SplitCall extends CallOptions {
+  /** `name` is a path, or one of the names `digits` and `mnist`. */
+  readonly dataset?: Part<'dataset'>;
+  /** The number of clients, and the partition. */
+  readonly federation?: Pick<NonNullable<Part<'federation'>>, 'clients' | 'partition' | 'simulate'>;
+  readonly seed?: number | undefined;
+  /** Directory of the shards, `0.npz` … `N-1.npz`, with `test.npz` and `manifest.json`. */
+  readonly out: string;
+  /** Share held out for testing, where the dataset brings no test examples; 1/6 unless it is given. */
+  readonly testFraction?: number | undefined;
+}
+
+/**
+ * Deals a dataset to clients, one npz each. The same split of before is recognised and kept.
+ *
+ * @throws {DataError} for a dataset that is no good
+ * @throws {UsageError} for a partition that the data do not allow, or files in the way
+ */
+export function split(options: SplitCall): Promise<SplitSummary> {
+  return call(options, async (context) => {
+    const { callSplitter, SPLIT_PARTS } = await import('../splitter/call.js');
+    const { out, testFraction } = options;
+    return callSplitter({ asked: askedBy(options, SPLIT_PARTS), out, testFraction }, context);
+  });
+}
+
+/** Which client to train, from which model, on what. */
+export interface TrainCall extends CallOptions {
+  readonly model?: Part<'model'>;
+  readonly training?: Part<'training'>;
+  readonly engine?: Part<'engine'>;
+  readonly seed?: number | undefined;
+  /** The client's shard (npz). */
+  readonly data: string;
+  /** The global model to start from (h5); without it, the seeded initial `model`. */
+  readonly init?: string | undefined;
+  /** Where the update goes (h5). */
+  readonly out: string;
+  /** Number of the client; by default that of the shard, 3 for `3.npz`, else 0. */
+  readonly client?: number | undefined;
+  /** Number of the round; 1 by default. */
+  readonly round?: number | undefined;
+  /** Classes of `model`; by default as the manifest beside the shard says, or its labels. */
+  readonly classes?: number | undefined;
+  /** Processor threads; by default one for each core of this machine or container. */
+  readonly threads?: number | undefined;
+  /** The strategy of the round, where it asks more of clients than training. */
+  readonly strategy?: Pick<NonNullable<RunSettings['strategy']>, 'name'> | undefined;
+}
+
+/**
+ * Trains one client in a thread of its own and writes its update.
+ *
+ * @throws {DataError} for a shard or model that is no good
+ */
+export function train(options: TrainCall): Promise<TrainResult> {
+  return call(options, async (context) => {
+    const { callTrainer, TRAIN_PARTS } = await import('../trainer/call.js');
+    const { data, init, out, client, round = 1, classes, threads = availableCores(), strategy } = options;
+    const asked = askedBy(options, TRAIN_PARTS);
+    return callTrainer(
+      { asked, data, init, out, client, round, classes, threads, strategy: strategy?.name },
+      { ...context, named: asked.named, startedAtMs: performance.now() },
+    );
+  });
+}
+
+/** Which updates to aggregate, and into what. */
+export interface AggregateCall extends CallOptions {
+  readonly strategy?: GivenStrategy | undefined;
+  /** Of noise that must repeat. */
+  readonly seed?: number | undefined;
+  /** Files of updates, or the directory of whose `*.h5` they are. */
+  readonly updates: string | readonly string[];
+  /** Where the new global model goes (h5). */
+  readonly out: string;
+  /** The global model that the round started from; without it the updates must agree on one. */
+  readonly parent?: string | undefined;
+  /** Number of the round; without it the updates must agree on one. */
+  readonly round?: number | undefined;
+  /** The split's manifest: only updates of its clients, of their shards' size, count. */
+  readonly manifest?: string | undefined;
+  /** The clients of the round: only their updates count. */
+  readonly clients?: readonly number[] | undefined;
+  /** The round's record: only the files that it lists count. */
+  readonly reported?: string | undefined;
+  /** Fewest good updates that make a global model; 1, or all that are told of. */
+  readonly minUpdates?: number | undefined;
+  /** The server optimizer's state that belongs to `parent`, and where that of the next round goes. */
+  readonly stateIn?: string | undefined;
+  readonly stateOut?: string | undefined;
+  /** For privacy: clients selected in each round, and clients that they are selected from. */
+  readonly dpParticipants?: number | undefined;
+  readonly dpPopulation?: number | undefined;
+  /** For privacy: where the secret key of the noise lies; by default `noise-key.json` beside `out`. */
+  readonly dpNoiseFile?: string | undefined;
+}
+
+/**
+ * Makes the next global model of client updates. What is rejected, and why, is in the result.
+ *
+ * @throws {ThresholdError} when fewer than `minUpdates` are good; nothing is written then
+ * @throws {DataError} when updates disagree about where they come from
+ */
+export function aggregate(options: AggregateCall): Promise<AggregateResult> {
+  return call(options, async (context) => {
+    const { AGGREGATE_PARTS, callAggregator } = await import('../aggregator/call.js');
+    const { updates, strategy: _strategy, signal: _signal, reporter: _reporter, ...request } = options;
+    const given = typeof updates === 'string' ? { dir: updates, files: [] } : { files: updates };
+    return callAggregator({ ...request, ...given, asked: askedBy(options, AGGREGATE_PARTS) }, context);
+  });
+}
+
+/** What to test, on what. */
+export interface EvaluateCall extends CallOptions {
+  readonly engine?: Part<'engine'>;
+  /** The model (h5). */
+  readonly model: string;
+  /** The held-out examples (npz); by default `data/test.npz` beside the model. */
+  readonly data?: string | undefined;
+  /** Where the report goes (JSON); nowhere by default. */
+  readonly out?: string | undefined;
+  /** Examples per prediction; 100 by default. */
+  readonly batch?: number | undefined;
+  /** Processor threads; by default one for each core of this machine or container. */
+  readonly threads?: number | undefined;
+}
+
+/**
+ * Tests the accuracy of a model on held-out examples.
+ *
+ * @throws {DataError} when model or data are missing, damaged, or do not fit each other
+ */
+export function evaluate(options: EvaluateCall): Promise<AccuracyReport> {
+  return call(options, async (context) => {
+    const { callEvaluator, EVALUATE_PARTS } = await import('../evaluator/call.js');
+    const { model, data, out, batch, threads = availableCores() } = options;
+    const asked = askedBy({ engine: options.engine }, EVALUATE_PARTS);
+    const [report] = await callEvaluator({ asked, models: [model], data, out, batch, threads }, context);
+    return report;
+  });
+}

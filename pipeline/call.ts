@@ -1,0 +1,71 @@
+/** The pipeline on this machine as a call: what is asked for → a finished run. The program and the library make it. */
+import { resolve } from 'node:path';
+import { packageVersion } from '../lib/cli/version.js';
+import { UsageError } from '../lib/core/errors.js';
+import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
+import { DATASET_NAMES } from '../lib/settings/parts/data.js';
+import { PARTITION } from '../lib/settings/parts/partition.js';
+import { runSettings, toleranceAsked } from '../lib/settings/run-settings.js';
+import type { RunSettings } from '../lib/settings/table.js';
+import { numberOfClients } from './number-of-clients.js';
+import type { TrainingPipe } from './piped/training-pipe.js';
+import type { RunResult } from './rounds/summary.js';
+import type { StageContext } from './rounds/target.js';
+
+/** What to run, and where. */
+export interface RunAsked {
+  readonly asked: AskedSettings;
+  readonly volume?: string | undefined;
+  readonly jobs?: number | undefined;
+  readonly threads?: number | undefined;
+  readonly fresh: boolean;
+  readonly minAccuracy?: number | undefined;
+  /** Opens the channel to an external trainer, once the settings are right; by default processes of this machine train. */
+  readonly openTrainers?: () => TrainingPipe;
+}
+
+/** Runs the whole job. @throws {FedbatchError} as `runJob` does */
+export async function callPipeline(request: RunAsked, context: StageContext): Promise<RunResult> {
+  const { asked, volume, jobs, threads, fresh, minAccuracy } = request;
+  const settings = await localSettings(request);
+  // Loaded once the arguments are right: help and refusals are quick.
+  const { runJob } = await import('./run.js');
+  const trainers = request.openTrainers?.();
+  const options = {
+    ...{ settings, fresh, minAccuracy, named: asked.named, version: packageVersion() },
+    ...toleranceAsked(asked),
+    ...(volume === undefined ? {} : { volume }),
+    ...(jobs === undefined ? {} : { jobs }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(trainers === undefined ? {} : { trainers }),
+  };
+  return await runJob(options, context).finally(() => trainers?.close());
+}
+
+/** @throws {UsageError} when options contradict each other */
+async function localSettings({ asked, openTrainers }: RunAsked): Promise<RunSettings> {
+  const { given, named } = asked;
+  const { partition } = completeSettings([PARTITION], asked).federation;
+  const isSimulated = given['federation.simulate'] === true;
+  const deadline = given['tolerance.roundDeadline'];
+  if (openTrainers !== undefined && (isSimulated || deadline !== undefined)) {
+    // Nobody can stop a training that runs elsewhere: what is late would still write its update.
+    const other = isSimulated ? 'federation.simulate' : 'tolerance.roundDeadline';
+    throw new UsageError(
+      `${named(other)} does not go with --trainers pipe, where somebody else runs the trainers.`,
+    );
+  }
+  if (isSimulated && deadline !== undefined) {
+    throw new UsageError(
+      `${named('tolerance.roundDeadline')} ${deadline} does not go with ${named('federation.simulate')}, whose clients ` +
+        'are never late.',
+    );
+  }
+  const data = `${given['dataset.name'] ?? 'digits'}`;
+  const clients = given['federation.clients'] as number | undefined;
+  const found = {
+    'dataset.name': DATASET_NAMES.includes(data) ? data : resolve(data),
+    'federation.clients': await numberOfClients({ data, partition, asked: clients, named }),
+  };
+  return runSettings({ given: { ...given, ...found }, named });
+}
