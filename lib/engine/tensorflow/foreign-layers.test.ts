@@ -133,6 +133,32 @@ describe('foreign layers', () => {
   };
   const head = { class_name: 'Dense', config: { name: 'out', units: 2, activation: 'softmax' } };
 
+  it('refuses an interpolation that TensorFlow.js computes otherwise than Keras, and predicts with the other', async () => {
+    const engine = await loadTensorflowEngine('cpu');
+    const build = (interpolation: string) => {
+      const layers = [
+        { class_name: 'InputLayer', config: { batch_input_shape: [null, 1, 2, 1] } },
+        { class_name: 'UpSampling2D', config: { name: 'up', size: [1, 2], interpolation } },
+        { class_name: 'Flatten', config: { name: 'f' } },
+        { class_name: 'Softmax', config: { name: 's' } },
+      ];
+      const description = describeKerasConfig({ class_name: 'Sequential', config: { layers } }, keep);
+      return engine.createPredictSession({ description, weights: [] }, { threads: 1 });
+    };
+    const session = await build('nearest');
+    const [e, sum] = [Math.E, 2 + 2 * Math.E];
+    assertClose(await session.predict(Float32Array.of(0, 1), 1), [1 / sum, 1 / sum, e / sum, e / sum], {
+      what: 'nearest',
+      tolerance: 1e-6,
+    });
+    await session.dispose();
+    await assert.rejects(build('bilinear'), {
+      name: 'ModelError',
+      message:
+        'layer up (UpSampling2D): interpolation "bilinear" is not supported, and not by TensorFlow.js either',
+    });
+  });
+
   it('refuses to train what TensorFlow.js can only predict with', async () => {
     const engine = await loadTensorflowEngine('cpu');
     const input = { class_name: 'InputLayer', config: { batch_input_shape: [null, 5, 5, 1] } };

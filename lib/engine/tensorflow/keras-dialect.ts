@@ -28,6 +28,11 @@ const UNTOLD: ReadonlyMap<string, (value: unknown) => boolean> = new Map<string,
   ],
 );
 
+/** What layers of tf.layers take and compute otherwise than Keras: bilinear, it mixes other pixels. */
+const COMPUTED_OTHERWISE: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
+  ['UpSampling2D.interpolation', (value: unknown) => value !== 'nearest'],
+]);
+
 /**
  * Keras 3 writes types as objects and has new names for some settings. Random initial weights take time, and are
  * written over: they start at 0.
@@ -91,6 +96,8 @@ function compare(place: Place, given: Settings, taken: Settings): void {
     const said = own(taken, camelCase(oldName(place.className, key)));
     if (said === undefined && UNTOLD.get(key)?.(value)) continue;
     if (key === 'zero_output_for_mask' && !place.isMasked) continue;
+    if (COMPUTED_OTHERWISE.get(`${place.className}.${key}`)?.(value))
+      throw unsupported(place.where, key, value);
     requireSame({ ...place, key }, value, said);
   }
 }
@@ -112,7 +119,11 @@ function requireSame(place: Place & { readonly key: string }, value: unknown, sa
   const axes = (each: unknown) => (key === 'axis' ? [each].flat().map(fromFirst) : each);
   // Images come with their channels last, whatever a layer says.
   if (isSame(axes(value), axes(said)) && value !== 'channels_first') return;
-  throw new ModelError(`${where}: ${key} ${quote(value)} is not supported, and not by TensorFlow.js either`);
+  throw unsupported(where, key, value);
+}
+
+function unsupported(where: string, key: string, value: unknown): ModelError {
+  return new ModelError(`${where}: ${key} ${quote(value)} is not supported, and not by TensorFlow.js either`);
 }
 
 /** Whether a second layer is the first one read backwards: TensorFlow.js makes it from the first. */
