@@ -48,7 +48,9 @@ function normal(
   const told = words
     .map((word) => word.replace(`=${directory}/aggregated-model.h5`, `=${last}`))
     .map((word) =>
-      word.startsWith('--data=/mnt/mine') ? word : word.replace(`=${directory}/`, '=<volume>/'),
+      word.startsWith('--data=/mnt/mine')
+        ? word
+        : `${word}/`.replace(`=${directory}/`, '=<volume>/').slice(0, -1),
     )
     .map((word) =>
       word.replace(/^--(reported|clients)=.*$/, (all, flag) =>
@@ -185,6 +187,10 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
     ...['--clients', '10', '--rounds', '3', '--partition', 'dirichlet', '--alpha', '0.3'],
     ...['--optimizer', 'sgd', '--learning-rate', '0.1', '--learning-rate-decay', '0.5'],
     ...['--local-steps', '5', '--batch', 'all', '--proximal', '0.01', '--scale', '-1..1'],
+  ],
+  'strategies with a client side, which goes on from what clients keep': [
+    ...['--clients', '4', '--fraction', '0.5', '--rounds', '3', '--strategy', 'scaffold'],
+    ...['--optimizer', 'sgd', '--momentum', '0'],
   ],
   'clipping and differential privacy': [
     ...['--clients', '6', '--fraction', '0.5', '--rounds', '2', '--model', 'mlp'],

@@ -313,7 +313,7 @@ async function runWaves(waves: readonly Wave[], volume: string): Promise<void> {
     for (const { command } of wave) {
       const [node, program = '', ...args] = command;
       assert.equal(node, 'node');
-      const words = args.map((word) => word.replace('=/mnt/', `=${volume}/`));
+      const words = args.map((word) => word.replace(/=\/mnt(?=\/|$)/, `=${volume}`));
       const threads = /(trainer\/cli|evaluator)/.test(program) ? ['--threads=1'] : [];
       const [, name = ''] = /^\/app\/dist\/(.*)\.js$/.exec(program) ?? [];
       const { exitCode, stderr } = await runCommand(COMMANDS[name] ?? program, [...words, ...threads]);
@@ -328,10 +328,13 @@ describe('the job of a target', () => {
     'a server optimizer, whose state goes from round to round, over skewed shards': [
       ...['--strategy', 'fedadam', '--partition', 'dirichlet', '--learning-rate-decay', '0.9'],
     ],
+    'clients that go on from what they keep on the volume': [
+      ...['--strategy', 'scaffold', '--optimizer', 'sgd', '--momentum', '0'],
+    ],
   };
   for (const [strategy, more] of Object.entries(strategies)) {
     it(`ends with the model of fedbatch run, with ${strategy}`, async () => {
-      const volume = join(directory, `volume-${more.length}`);
+      const volume = join(directory, `volume-${more[1] ?? 'fedavg'}`);
       await mkdir(volume);
       await cp(data, join(volume, 'tiny.npz'));
       const flags = [...TRAINING, '--threads', '1', ...CLIENTS, '--rounds', '2', ...more];
