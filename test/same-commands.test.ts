@@ -11,25 +11,45 @@ import { readStage, type TemplateStage } from '../k8s/manifests/stages.js';
 import { type PlannedJob, RECORD_FILE, stageJobs } from '../k8s/run/stage-jobs.js';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { requiredUpdates, selectClients } from '../lib/federation/participation.js';
+import { makeDirectory } from '../lib/formats/files/atomic-file.js';
 import { volumePaths } from '../lib/formats/volume.js';
+import { silentReporter } from '../lib/observability/events.js';
 import { valuesWithDefaults } from '../lib/settings/complete.js';
 import { byPlace, flagOf } from '../lib/settings/setting.js';
 import { SETTINGS } from '../lib/settings/table.js';
+import { commandTarget } from '../pipeline/command-target.js';
 import {
   aggregateCommand,
   evaluateCommand,
   initCommand,
   joinedArguments,
   type StageCommand,
+  simulateCommand,
   splitCommand,
   trainCommand,
 } from '../pipeline/commands/stage-commands.js';
+import { splitStage } from '../pipeline/opening-stages.js';
+import { openMetrics } from '../pipeline/record/metrics.js';
+import { federatedAveraging } from '../pipeline/rounds/round-loop.js';
+import { createVolumeRunner } from '../pipeline/volume-runner.js';
 import { splitCli as splitter } from '../splitter/cli.js';
 import { trainCli as trainer } from '../trainer/cli.js';
 import { renderWorkflow, WORKFLOW_NAMES, type WorkflowName } from '../workflows/render-workflow.js';
+import { writeTinyDataset } from './datasets.js';
+import { runCommand } from './program-host.js';
 import { settingsFromFlags } from './settings.js';
 import { projectRoot } from './sources.js';
+import { temporaryDirectory } from './temporary-directory.js';
 import { argumentsOf, jobWave, type StartedContainer, wavesOf } from './workflow-steps.js';
+
+/** The programs of a run as commands of `npx fedbatch`. */
+const HOSTED: Readonly<Record<string, string>> = {
+  'splitter/cli.js': 'split',
+  'trainer/init-cli.js': 'init',
+  'trainer/cli.js': 'train',
+  'aggregator/cli.js': 'aggregate',
+  'evaluator/cli.js': 'evaluate',
+};
 
 type Run = ReturnType<typeof settingsFromFlags>;
 
@@ -219,6 +239,83 @@ describe('all targets run the same commands', () => {
       for (const target of KEEPS_QUORUM) assert.deepEqual(workflowCommands(target, partial), locally, target);
     });
   }
+
+  it('and a run on this machine asks its target for them', async (t) => {
+    const flags = ['--clients', '4', '--fraction', '0.5', '--rounds', '2', '--strategy', 'fedadam'];
+    const directory = await temporaryDirectory(t);
+    const { settings } = settingsFromFlags([...flags, '--model', 'mlp', '--epochs', '1']);
+    const data = await writeTinyDataset(directory);
+    const dataset = { ...settings.dataset, name: data };
+    const run = { settings: { ...settings, dataset }, quorum: undefined };
+    const asked: StageCommand[] = [];
+    const target = commandTarget({ cores: 1, jobs: 1, threads: THREADS }, async (command) => {
+      asked.push(command);
+      const name = HOSTED[command.program] ?? '';
+      const { exitCode, stdout, stderr } = await runCommand(name, command.arguments);
+      assert.equal(exitCode, 0, stderr);
+      return stdout.split('\n');
+    });
+    const volume = join(directory, 'run');
+    await makeDirectory(volume);
+    const paths = volumePaths(volume);
+    const local = {
+      ...{
+        paths,
+        settings: run.settings,
+        jobs: 1,
+        threads: THREADS,
+        cores: 1,
+        toldEngines: new Set<string>(),
+      },
+      ...{ target, tolerance: { retries: 0 }, metrics: await openMetrics(paths.metrics) },
+      ...{ reporter: silentReporter, signal: new AbortController().signal },
+    };
+    const manifest = await splitStage(local);
+    const { federation, seed } = run.settings;
+    await federatedAveraging({ ...federation, seed }, createVolumeRunner(local, manifest));
+    const facts = { directory: volume, rounds: federation.rounds };
+    const words = asked.map((command) => normal(command.program, joinedArguments(command.arguments), facts));
+    const told = withoutTestThreads([words]).flat();
+    assert.deepEqual(told, withoutTestThreads(localCommands(run)).flat());
+  });
+
+  it('a simulation trains, aggregates and tests by the same settings', () => {
+    for (const flags of Object.values(RUNS)) {
+      const { settings } = settingsFromFlags(flags);
+      const source = { settings, threads: 1, jobs: 2, paths: volumePaths('/mnt') };
+      const round = { round: 1, clients: [0, 1] };
+      const others = [
+        ...trainCommand(source, round, 0).arguments,
+        ...aggregateCommand(source, round, { minUpdates: 2 }).arguments,
+      ];
+      const flagsOf = (words: readonly string[]) =>
+        joinedArguments(words).map((word) => word.split('=', 1)[0]);
+      const own = joinedArguments(simulateCommand(source).arguments);
+      // Its data are a directory; how many workers there are is its own affair.
+      const shared = own.filter((word) => !/^--(data|jobs)=/.test(word));
+      assert.deepEqual(
+        shared.filter((word) => !joinedArguments(others).includes(word)),
+        [],
+      );
+      // What of a training's settings a simulation is not told by an argument, a round's request tells.
+      const left = flagsOf(others).filter((flag) => !flagsOf(own).includes(flag));
+      const REQUEST = [
+        '--init',
+        '--out',
+        '--model',
+        '--round',
+        '--client',
+        '--dir',
+        '--clients',
+        '--manifest',
+      ];
+      const SERVER = ['--parent', '--min-updates', '--state-out', '--dp-participants', '--dp-population'];
+      assert.deepEqual(
+        left.filter((flag) => ![...REQUEST, ...SERVER].includes(flag ?? '')),
+        [],
+      );
+    }
+  });
 
   it('and a difference is found', () => {
     const [plain, other] = [

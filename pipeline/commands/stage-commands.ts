@@ -179,7 +179,7 @@ function privacyArguments(source: CommandSource, selected: number): readonly str
 }
 
 /** Where the key of a private run's noise lies. */
-export function noiseArguments({ paths, settings: { strategy } }: CommandSource): readonly string[] {
+function noiseArguments({ paths, settings: { strategy } }: CommandSource): readonly string[] {
   return strategy?.privacy?.noiseSource === 'system' ? ['--dp-noise-file', paths.noiseKey] : [];
 }
 
@@ -214,6 +214,24 @@ export function evaluateCommand(
     ],
     reads: [...models, paths.test],
     writes: [out],
+  };
+}
+
+/** Starts the simulator, which trains clients as data: its rounds are requests on its stdin. */
+export function simulateCommand(source: CommandSource & { readonly threads: number; readonly jobs: number }) {
+  const { settings, paths, threads, jobs } = source;
+  return {
+    stage: 'simulate' as const,
+    rounds: settings.federation.rounds,
+    program: 'simulator/cli.js',
+    arguments: [
+      ...['--data', paths.data],
+      ...settingArguments('simulate', settings),
+      ...noiseArguments(source),
+      ...(remembers(settings) ? ['--volume', paths.root] : []),
+      ...['--jobs', `${jobs}`],
+      ...['--threads', `${threads}`],
+    ],
   };
 }
 

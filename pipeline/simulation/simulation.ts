@@ -8,9 +8,8 @@ import {
   saveReplySchema,
   trainReplySchema,
 } from '../../lib/formats/simulation-messages.js';
-import { settingArguments } from '../../lib/settings/arguments.js';
 import { commandTarget } from '../command-target.js';
-import { noiseArguments, remembers, roundLearningRate, stateFiles } from '../commands/stage-commands.js';
+import { roundLearningRate, simulateCommand, stateFiles } from '../commands/stage-commands.js';
 import type { LocalRun } from '../local-run.js';
 import { concludeAggregation, failAggregation, tellAggregated } from '../record/aggregate-record.js';
 import { holds } from '../record/round-ledger.js';
@@ -40,7 +39,7 @@ export type RunBefore = Omit<LocalRun, 'target'>;
 export function simulation(run: RunBefore): Simulation {
   let simulator: SimulatorProcess | undefined;
   const started = (): SimulatorProcess => {
-    simulator ??= startSimulator(simulatorArguments(run), {
+    simulator ??= startSimulator(simulateCommand(run), {
       ...run,
       onEngine: ({ engine, why }) =>
         tell(run, { stage: 'train' }, `${count(run.jobs, 'worker')} on ${engine} (${why})`),
@@ -64,18 +63,6 @@ export function simulation(run: RunBefore): Simulation {
 }
 
 type Started = () => SimulatorProcess;
-
-function simulatorArguments(run: RunBefore): readonly string[] {
-  const { paths, settings, jobs, threads } = run;
-  return [
-    ...['--data', paths.data],
-    ...settingArguments('simulate', settings),
-    ...noiseArguments(run),
-    ...(remembers(settings) ? ['--volume', paths.root] : []),
-    ...['--jobs', `${jobs}`],
-    ...['--threads', `${threads}`],
-  ];
-}
 
 /** Whether the global model that a round ends with lies there, made from what it would be made from again. */
 async function isFinished(run: LocalRun, { task, data, ledger }: RoundStep<TrainTask>): Promise<boolean> {

@@ -2,7 +2,6 @@
 import type { z } from 'zod';
 import { StageError } from '../../lib/core/errors.js';
 import type { SimulatorRequest } from '../../lib/formats/simulation-messages.js';
-import type { LocalRun } from '../local-run.js';
 import type { StageContext, StageListeners, StageTask } from '../rounds/target.js';
 import { startService } from '../stage-process.js';
 
@@ -30,16 +29,10 @@ const RUNTIME = {
 
 /** Starts the simulator; that it could not start is told by the first request. */
 export function startSimulator(
-  options: readonly string[],
-  { settings, ...context }: StageContext & Pick<StageListeners, 'onEngine'> & Pick<LocalRun, 'settings'>,
+  command: StageTask,
+  context: StageContext & Pick<StageListeners, 'onEngine'>,
 ): SimulatorProcess {
-  const task: StageTask = {
-    stage: 'simulate',
-    rounds: settings.federation.rounds,
-    program: 'simulator/cli.js',
-    arguments: options,
-    runtime: RUNTIME,
-  };
+  const task = { ...command, runtime: RUNTIME };
   let answer: (line: string) => void = () => undefined;
   const service = startService(task, { ...context, onOutput: (line) => answer(line) });
   const endedEarly = service.ended.then(() => {
