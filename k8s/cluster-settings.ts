@@ -1,4 +1,6 @@
-/** The settings of a run on a cluster, whoever runs it there: as on this machine, but that the data lie in the cluster. */
+/** What options say of a run on a cluster, whoever runs it there: its settings, with the data in the cluster, and which cluster. */
+
+import type { Command } from 'commander';
 import { UsageError } from '../lib/core/errors.js';
 import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
@@ -8,6 +10,7 @@ import { SIMULATION } from '../lib/settings/parts/federation.js';
 import { PARTITION, SCHEME } from '../lib/settings/parts/partition.js';
 import { runSettings } from '../lib/settings/run-settings.js';
 import { ALL_PARTS, type RunSettings } from '../lib/settings/table.js';
+import type { Destination } from './connection/connect.js';
 import type { Values } from './manifests/placeholders.js';
 
 /** What a run on a cluster takes: clients are pods there, so that there is nothing to simulate. */
@@ -44,4 +47,26 @@ export function trainerThreads({ TRAINER_CPU = '1' }: Values): number {
     1,
     Math.floor(TRAINER_CPU.endsWith('m') ? Number.parseInt(TRAINER_CPU, 10) / 1000 : Number(TRAINER_CPU)),
   );
+}
+
+/** What they parse to; `--namespace` is an option of the templates, too. */
+export interface ClusterFlags {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+}
+
+/** Adds `--kubeconfig` and `--context`. */
+export function addClusterOptions(command: Command): Command {
+  return command
+    .option(
+      '--kubeconfig <file>',
+      'how to reach the cluster (default: KUBECONFIG, ~/.kube/config, or that of the pod)',
+    )
+    .option('--context <name>', 'context of the kubeconfig (default: its current one)');
+}
+
+/** Where the flags lead. */
+export function destinationOf({ kubeconfig, context, namespace }: ClusterFlags): Destination {
+  return { kubeconfig, context, namespace };
 }

@@ -8,9 +8,15 @@ import { askedByFlagsAndFile } from '../../lib/settings/config-file.js';
 import { addSettings } from '../../lib/settings/options.js';
 import { toleranceAsked } from '../../lib/settings/run-settings.js';
 import { missedAccuracy } from '../../pipeline/rounds/run-failure.js';
-import { CLUSTER_SETTINGS, clusterSettings, trainerThreads } from '../cluster-settings.js';
+import {
+  addClusterOptions,
+  CLUSTER_SETTINGS,
+  type ClusterFlags,
+  clusterSettings,
+  destinationOf,
+  trainerThreads,
+} from '../cluster-settings.js';
 import { addTemplateOptions, type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
-import { addClusterOptions, type ClusterFlags, destinationOf } from './cluster-options.js';
 
 interface RunFlags extends TemplateFlags, ClusterFlags {
   readonly threads?: number;

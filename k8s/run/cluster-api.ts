@@ -19,9 +19,9 @@ import {
 import type { Connection } from '../connection/connect.js';
 import { PATIENCE_MS, withRetries } from '../connection/retry.js';
 import { readLines, textOf } from '../connection/transport.js';
+import type { Labels } from './job-status.js';
 import { MANAGER } from './names.js';
 import { parseObject } from './pod-status.js';
-import type { Labels } from './types.js';
 
 /** A list with the version from which a watch goes on. */
 export interface Listed<T> {

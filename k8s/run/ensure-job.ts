@@ -4,10 +4,9 @@ import { StageError, UsageError } from '../../lib/core/errors.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { pause } from '../../lib/system/abort.js';
 import type { ClusterApi } from './cluster-api.js';
-import { jobState } from './job-status.js';
-import { HASH_ANNOTATION } from './names.js';
+import { jobState, nameOf } from './job-status.js';
+import { HASH_ANNOTATION, runSelector, STAGE_LABEL } from './names.js';
 import type { PlannedJob } from './stage-jobs.js';
-import { nameOf } from './types.js';
 import { noticeAfter } from './why-waiting.js';
 
 /** Who makes Jobs, and for whom. */
@@ -109,4 +108,25 @@ function tellAnew(existing: V1Job, { isFresh }: PlannedJob, { reporter }: JobCon
   if (state.kind === 'failed')
     reporter.info(`The Job ${name} of an earlier attempt has failed (${state.reason}): made anew.`);
   else if (!isFresh) reporter.info(`The Job ${name} is of other settings or images: made anew.`);
+}
+
+/** Deletes the Jobs of a run with their pods, and waits until they are gone. Returns how many there were. */
+export async function deleteRun(run: string, context: JobContext): Promise<number> {
+  const { api } = context;
+  const { items: jobs } = await api.listJobs({ labels: runSelector(run) });
+  await Promise.all(jobs.map((job) => removeJob(job, context)));
+  await deleteFacts(api, run);
+  return jobs.length;
+}
+
+/** Deletes the Jobs of a run but for the one that has just opened its volume: what they made lies there no longer. */
+export async function forgetStages(run: string, context: JobContext): Promise<void> {
+  const { items: jobs } = await context.api.listJobs({ labels: `${runSelector(run)},${STAGE_LABEL}!=start` });
+  await Promise.all(jobs.map((job) => removeJob(job, context)));
+}
+
+async function deleteFacts(api: ClusterApi, run: string): Promise<void> {
+  for (const { metadata } of await api.listConfigMaps({ labels: runSelector(run) })) {
+    await api.deleteConfigMap(metadata?.name ?? '');
+  }
 }

@@ -3,8 +3,8 @@ import { Command } from 'commander';
 import { integerOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
 import type { DeletedRun } from '../../lib/formats/results.js';
+import { addClusterOptions, type ClusterFlags, destinationOf } from '../cluster-settings.js';
 import type { ClusterApi } from './cluster-api.js';
-import { addClusterOptions, type ClusterFlags, destinationOf } from './cluster-options.js';
 import { runName } from './names.js';
 
 /** Pods have 30 s to end; what is there so long after is on a node that is lost. */
@@ -70,7 +70,7 @@ export function deleteCli(context: ProgramContext): Command {
     .requiredOption('--run <id>', 'the run')
     .addHelpText('after', '\nExample:\n  npx fedbatch k8s delete --run digits-3x2-1a2b3c4d')
     .action(async (flags: RunFlag & { readonly run: string }) => {
-      const { deleteRun } = await import('./delete.js');
+      const { deleteRun } = await import('./ensure-job.js');
       const { reporter, signal } = context;
       const api = await connect(flags, context);
       const scheduleTimeoutMs = GONE_MS;

@@ -2,8 +2,8 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import type { z } from 'zod';
 import { StageError } from '../../lib/core/errors.js';
+import { nameOf } from './job-status.js';
 import { leftResult, parseObject, passedOn, podEnding } from './pod-status.js';
-import { nameOf } from './types.js';
 import type { EndedJob, WaitContext } from './wait-for-job.js';
 
 /** Lines of a log that may follow its result. */

@@ -1,5 +1,5 @@
-/** Reads a Job: whether it runs, is complete, or has failed, and why. */
-import type { V1Job } from '@kubernetes/client-node';
+/** What the runner reads of Kubernetes' objects: names, labels, indexes, the state of a Job and how long it took. */
+import type { V1ContainerStatus, V1Job, V1Pod } from '@kubernetes/client-node';
 
 /** Where a Job stands. */
 export type JobState =
@@ -29,4 +29,21 @@ export function jobSeconds({ status }: V1Job): number {
     status?.completionTime ?? status?.conditions?.find(({ type }) => type === 'Failed')?.lastTransitionTime;
   const seconds = (time(ended) - time(status?.startTime)) / 1000;
   return Number.isFinite(seconds) ? Math.max(0, seconds) : 0;
+}
+
+/** Labels or annotations. */
+export type Labels = Record<string, string>;
+
+/** The containers of a pod with what became of them, first ones first. */
+export function containersOf(pod: V1Pod): readonly V1ContainerStatus[] {
+  return [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+}
+
+/** The name of an object; every one that a server returns has one. */
+export const nameOf = ({ metadata }: V1Job | V1Pod): string => metadata?.name ?? '';
+
+/** The completion index of an Indexed Job's pod. */
+export function indexOf({ metadata }: V1Pod): number | undefined {
+  const index = metadata?.annotations?.['batch.kubernetes.io/job-completion-index'];
+  return index === undefined ? undefined : Number(index);
 }

@@ -12,11 +12,10 @@ import {
 } from '../../pipeline/rounds/target.js';
 import { ensureJob, removeJob } from './ensure-job.js';
 import { hasResults, podOfJob, readResult } from './job-result.js';
-import { jobSeconds } from './job-status.js';
+import { indexOf, jobSeconds } from './job-status.js';
 import { NOT_STARTED_ANNOTATION, OTHER_INDEXES } from './names.js';
 import { parseObject, passedOn, podEnding } from './pod-status.js';
 import type { JobDetails, PlannedJob, StageJobs } from './stage-jobs.js';
-import { indexOf } from './types.js';
 import { type EndedJob, type WaitContext, type WaitedJob, waitForJob } from './wait-for-job.js';
 
 /** How commands of one stage ended. */

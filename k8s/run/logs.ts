@@ -2,8 +2,8 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { UsageError } from '../../lib/core/errors.js';
 import type { ClusterApi } from './cluster-api.js';
+import { containersOf, indexOf, nameOf } from './job-status.js';
 import { ROUND_LABEL, runSelector, STAGE_LABEL } from './names.js';
-import { containersOf, indexOf, nameOf } from './types.js';
 
 /** Whose logs. */
 interface LogsQuery {

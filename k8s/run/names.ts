@@ -1,5 +1,5 @@
 /** How a run's objects are called and labelled in the cluster, so that the same command finds them again. */
-import type { Labels } from './types.js';
+import type { Labels } from './job-status.js';
 
 /** Who applies: the field manager of server-side apply, and the value of `app.kubernetes.io/managed-by`. */
 export const MANAGER = 'fedbatch';

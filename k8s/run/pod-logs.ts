@@ -3,8 +3,8 @@ import type { V1Pod } from '@kubernetes/client-node';
 import type { ProgressEvent, Reporter } from '../../lib/observability/events.js';
 import { pause } from '../../lib/system/abort.js';
 import type { ClusterApi } from './cluster-api.js';
+import { containersOf, nameOf } from './job-status.js';
 import { parseObject } from './pod-status.js';
-import { containersOf, nameOf } from './types.js';
 
 /** What is told of a Job's logs. */
 interface LogOptions {

@@ -1,7 +1,7 @@
 /** Reads a pod: which phase it is in, in one word; what keeps it from starting; how it ended and why. */
 import type { V1Container, V1ContainerStatus, V1Job, V1Pod } from '@kubernetes/client-node';
 import { ExitCode } from '../../lib/core/errors.js';
-import { containersOf } from './types.js';
+import { containersOf } from './job-status.js';
 
 /** What a pod is doing, as people call it. */
 export type PodPhase = 'waiting for a node' | 'starting' | 'running' | 'done' | 'failed' | 'stopping';

@@ -1,16 +1,18 @@
 /** `fedbatch k8s run`: one run on a cluster from its settings to its result, the round loop of the pipeline over Jobs. */
 import { InterruptedError, isFedbatchError, StageError } from '../../lib/core/errors.js';
 import type { Quorum } from '../../lib/federation/participation.js';
+import { type Opened, openedSchema, splitResultSchema } from '../../lib/formats/results.js';
 import type { RunFailure } from '../../lib/formats/run-failure.js';
 import type { Reporter } from '../../lib/observability/events.js';
+import { formatSeconds } from '../../lib/observability/format.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import { endingOf } from '../../pipeline/rounds/ending.js';
 import { type FederationPlan, federatedAveraging } from '../../pipeline/rounds/round-loop.js';
 import { failureOf } from '../../pipeline/rounds/run-failure.js';
 import { runId } from '../../pipeline/rounds/run-id.js';
 import type { Tolerance } from '../../pipeline/rounds/runner.js';
-import type { RunResult } from '../../pipeline/rounds/summary.js';
-import { planPhrases } from '../../pipeline/rounds/summary.js';
+import { planPhrases, type RunResult } from '../../pipeline/rounds/summary.js';
+import { count, tell } from '../../pipeline/rounds/telling.js';
 import {
   createStageClock,
   type StageClock,
@@ -19,18 +21,16 @@ import {
 } from '../../pipeline/rounds/watched-runner.js';
 import { type Destination, findCluster } from '../connection/connect.js';
 import type { Values } from '../manifests/placeholders.js';
-import { ensureClaim } from './claim.js';
 import { clusterApi } from './cluster-api.js';
-import { deleteRun, forgetStages } from './delete.js';
-import { removeJob } from './ensure-job.js';
-import { podOfJob } from './job-result.js';
+import { deleteRun, ensureJob, forgetStages, removeJob } from './ensure-job.js';
+import { podOfJob, readResult } from './job-result.js';
+import { jobSeconds } from './job-status.js';
 import { runJobToEnd } from './job-target.js';
 import { createKubeRunner, type KubeRun } from './kube-runner.js';
 import { runName } from './names.js';
-import { requirePermissions } from './permissions.js';
-import { type StageJobs, stageJobs } from './stage-jobs.js';
-import { startRun } from './start.js';
-import type { WaitContext } from './wait-for-job.js';
+import { ensureClaim, requirePermissions } from './prerequisites.js';
+import { type PlannedJob, recorderName, type StageJobs, stageJobs } from './stage-jobs.js';
+import { type WaitContext, waitForJob } from './wait-for-job.js';
 
 /** A run as asked for. */
 export interface KubeRunOptions {
@@ -156,4 +156,24 @@ async function runRounds(
 function opening(run: string, { settings, destination }: KubeRunOptions): string {
   const where = destination.namespace === undefined ? '' : ` in ${destination.namespace}`;
   return `Run ${run}${where}: ${planPhrases(settings).join(', ')}`;
+}
+
+/** Runs the Job; what it finds decides what is left to do. */
+async function startRun(planned: PlannedJob, context: WaitContext): Promise<Opened> {
+  const { job } = await ensureJob(planned, context);
+  const ended = await waitForJob({ job, title: 'split' }, context);
+  const pod = podOfJob(ended, 'split');
+  const opened = await readResult(pod, { container: recorderName('open'), schema: openedSchema }, context);
+  const { shards, examples, test, skipped } = await readResult(
+    pod,
+    { container: 'splitter', schema: splitResultSchema },
+    context,
+  );
+  const took = skipped ? 'done before: skipped' : formatSeconds(jobSeconds(ended.job));
+  tell(
+    context,
+    { stage: 'split' },
+    `${count(shards, 'shard')}, ${examples} examples, ${test} to test on  ${took}`,
+  );
+  return opened;
 }

@@ -3,10 +3,9 @@ import type { CoreV1Event, V1Job } from '@kubernetes/client-node';
 import type { JobRow } from '../../lib/formats/results.js';
 import { formatTable } from '../../lib/observability/format.js';
 import type { ClusterApi } from './cluster-api.js';
-import { jobSeconds, jobState } from './job-status.js';
+import { jobSeconds, jobState, nameOf } from './job-status.js';
 import { NOT_STARTED_ANNOTATION, ROUND_LABEL, RUN_LABEL, runSelector, STAGE_LABEL } from './names.js';
 import { parseObject, podEnding, podPhase } from './pod-status.js';
-import { nameOf } from './types.js';
 import { whyWaiting } from './why-waiting.js';
 
 /** The Jobs of a run, or of all runs, in the order in which they were made. */

@@ -4,8 +4,8 @@ import { type MissingClient, requireQuorum } from '../../lib/federation/particip
 import type { TrainResult } from '../../lib/formats/results.js';
 import type { TrainTask } from '../../pipeline/rounds/runner.js';
 import type { LostCommand } from '../../pipeline/rounds/target.js';
+import { nameOf } from './job-status.js';
 import type { JobExecution } from './job-target.js';
-import { nameOf } from './types.js';
 import { notStartedFor } from './wait-for-job.js';
 
 /** What one client reports. */

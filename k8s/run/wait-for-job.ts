@@ -6,11 +6,10 @@ import { createBell, forMany } from '../../lib/system/abort.js';
 import type { ObjectSelection } from './cluster-api.js';
 import { type JobContext, removeJob } from './ensure-job.js';
 import { startFeed } from './feed.js';
-import { type JobState, jobState } from './job-status.js';
+import { indexOf, type JobState, jobState, type Labels, nameOf } from './job-status.js';
 import { NOT_STARTED_ANNOTATION, OTHER_INDEXES } from './names.js';
 import { followPods, MAX_FOLLOWED } from './pod-logs.js';
 import { type PodTrouble, podPhase } from './pod-status.js';
-import { indexOf, type Labels, nameOf } from './types.js';
 import { createWatchman } from './watchman.js';
 import { NOTICE_MS, type Waiting } from './why-waiting.js';
 

@@ -1,8 +1,8 @@
 /** Watches a Job that runs: tells what its pods do and what they wait for, and says when it has waited long enough. */
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { JobContext } from './ensure-job.js';
+import { containersOf, nameOf } from './job-status.js';
 import { type PodPhase, podEnding, podPhase, podTrouble } from './pod-status.js';
-import { containersOf, nameOf } from './types.js';
 import { isWaiting, missingPods, noticeAfter, type Waiting, whyWaiting } from './why-waiting.js';
 
 /** Between two lines about the phases of pods. */

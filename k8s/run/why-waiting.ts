@@ -1,8 +1,8 @@
 /** Why a Job does not go on, in the cluster's own words: the status of its pods, else their events, else its own. */
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { QUEUE_LABEL } from '../manifests/stages.js';
+import { nameOf } from './job-status.js';
 import { eventsOf, type PodTrouble, podPhase, podTrouble, UNSCHEDULABLE } from './pod-status.js';
-import { nameOf } from './types.js';
 
 /** After so long of waiting for anything the user is told what for. */
 export const NOTICE_MS = 15_000;
