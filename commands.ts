@@ -67,13 +67,13 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'report',
-    summary: 'write a page that tells what a run did: result, curves, participation, data',
+    summary: 'write a page about a run: result, curves, participation, data',
     example: 'npx fedbatch report --volume runs/digits-3x2-1a2b3c4d',
     load: async () => (await import('./report/cli.js')).reportCli,
   },
   {
     name: 'record',
-    summary: "write a run's records onto its volume, for a pipeline that cannot: that of a cluster",
+    summary: "write a run's records onto its volume, for a pipeline outside the volume, as on a cluster",
     example: 'npx fedbatch record --step trained --volume /mnt/runs/a --facts round.json',
     load: async () => (await import('./pipeline/record/cli.js')).recordCli,
   },

@@ -35,7 +35,7 @@ The last line on stdout is a JSON object: updates, examples, rejected (file and 
 An update is rejected when its names, shapes, dtypes, round or parent differ, when it holds a number that is not
 finite, or so large ones that float32 cannot square them, when it lacks what its strategy needs, when it counts no examples, when its client has already
 reported, when it is not of --manifest's split or of --clients, and when it is another file than --reported tells.
-Exit code 4: fewer good updates than --min-updates.`;
+Exit code 4: fewer valid updates than --min-updates.`;
 
 /** The command with its options. */
 export function aggregateCli({ reporter, signal }: ProgramContext): Command {
@@ -72,7 +72,7 @@ export function aggregateCli({ reporter, signal }: ProgramContext): Command {
     )
     .option(
       '--min-updates <n>',
-      'fewest good updates that make a global model (default: 1; all of --reported, --clients or --manifest)',
+      'fewest valid updates for a global model (default: 1; all of --reported, --clients or --manifest)',
       integerOption({ min: 1 }),
     );
   return addSettings(command, SETTINGS)
@@ -85,7 +85,7 @@ export function aggregateCli({ reporter, signal }: ProgramContext): Command {
     .option('--dp-population <K>', 'privacy: clients that they are selected from', integerOption({ min: 1 }))
     .option(
       '--dp-noise-file <json>',
-      'privacy: where the secret key of the noise lies, and how often it was drawn (default: noise-key.json beside --out)',
+      'privacy: the file with the secret key of the noise and its draws (default: noise-key.json beside --out)',
     )
     .addOption(settingOption(settingOf(SEED, 'seed'), { stage: 'aggregate' }))
     .addHelpText('after', EXAMPLE)

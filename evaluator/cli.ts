@@ -25,7 +25,7 @@ const SETTINGS: CommandSettings = { parts: EVALUATE_PARTS, stage: 'evaluate', ha
 export function evaluateCli(context: ProgramContext): Command {
   const command = new Command('evaluate')
     .description('Test the accuracy of a model on held-out examples.')
-    .requiredOption('--model <h5...>', 'the model; of several each is tested, and the report is a list')
+    .requiredOption('--model <h5...>', 'the model; each of several is tested, and the report is a list')
     .option(
       '--data <npz>',
       'held-out examples: arrays x and y, or a dataset with x_test and y_test (default: data/test.npz beside the model)',

@@ -9,11 +9,11 @@ import { askedBy, type GivenRunSettings } from './settings.js';
 export interface RunCall extends GivenRunSettings, CallOptions {
   /** Directory of the run's files; by default `runs/<run id>` below the working directory. */
   readonly volume?: string | undefined;
-  /** Trainers side by side at most; by default as many as the cores have room for. */
+  /** Trainers side by side at most; by default as many as fit on the cores. */
   readonly jobs?: number | undefined;
   /** Threads of each trainer; by default those with which all clients are done soonest. */
   readonly threads?: number | undefined;
-  /** Start over: remove the files of the run that lies in the volume. */
+  /** Start over: remove the files of the run in the volume. */
   readonly fresh?: boolean | undefined;
   /** The call is rejected below this accuracy, once the run is finished. */
   readonly minAccuracy?: number | undefined;

@@ -55,7 +55,7 @@ export interface PredictorOptions {
   readonly labels?: string;
   /** Which numbers are black and white in the model's input; by default what its file says, else 0 and 1. */
   readonly scale?: PixelScale;
-  /** Threads that predict, each with the model in memory; by default the cores but one, at most 4. */
+  /** Threads that predict, each with the model in memory; by default one less than the cores, at most 4. */
   readonly workers?: number;
   readonly batching?: Partial<BatchingLimits>;
   /** Is told when a worker dies and is replaced; nobody is by default. */

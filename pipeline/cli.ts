@@ -37,7 +37,7 @@ Examples:
                                                           10 clients a round, 8 of which have to report
   npx fedbatch run --json --min-accuracy 0.97                 for scripts: one JSON line, exit code 4 below 97 %
 
-A second run with the same options goes on where the first one stopped, and skips what is done.`;
+A second run with the same options resumes where the first one stopped.`;
 
 /** The command of the pipeline. */
 export function runCli({ reporter, signal }: ProgramContext): Command {
@@ -52,17 +52,17 @@ export function runCli({ reporter, signal }: ProgramContext): Command {
     .addOption(trainersOption())
     .option(
       '--jobs <count>',
-      'trainers side by side, with --simulate workers (default: as many as the cores have room for)',
+      'trainers side by side, with --simulate workers (default: as many as fit on the cores)',
       integerOption({ min: 1 }),
     )
     .option(
       '--threads <count>',
-      'threads of each trainer (default: so that all clients are done soonest; with --simulate 1)',
+      'threads of each trainer (default: the number with which all clients finish soonest; 1 with --simulate)',
       integerOption({ min: 1, max: MAX_THREADS }),
     )
     .optionsGroup('Volume and result:')
     .option('--volume <dir>', "directory of the run's files (default: runs/<run id>)")
-    .option('--fresh', 'start over: remove the files of the run that lies in the volume')
+    .option('--fresh', 'start over: remove the files of the run in the volume')
     .option(
       '--min-accuracy <share>',
       'end with exit code 4 below this accuracy',

@@ -39,7 +39,7 @@ interface RunOptions {
   readonly settings: RunSettings;
   /** Directory of the volume; by default `runs/<run id>` below the working directory. */
   readonly volume?: string;
-  /** Trainers side by side at most; by default as many as the cores have room for. */
+  /** Trainers side by side at most; by default as many as fit on the cores. */
   readonly jobs?: number;
   /** Threads of each trainer; by default those with which all clients are done soonest. */
   readonly threads?: number;

@@ -65,7 +65,7 @@ function modelOptions(): readonly Option[] {
     new Option('--reload-interval <s>', 'look for a new model file this often; 0 never')
       .argParser(numberOption({ min: 0 }))
       .default(5),
-    new Option('--keep-versions <n>', 'earlier versions that stay loaded, for a way back')
+    new Option('--keep-versions <n>', 'earlier versions that stay loaded, for a rollback')
       .argParser(integerOption({ max: 100 }))
       .default(1),
   ];
@@ -73,9 +73,9 @@ function modelOptions(): readonly Option[] {
 
 function speedOptions(): readonly Option[] {
   return [
-    new Option('--workers <n>', 'threads that predict, each with the model in memory')
+    new Option('--workers <n>', 'threads that predict; each holds the model in memory')
       .argParser(integerOption({ min: 1, max: MAX_THREADS }))
-      .default(defaultWorkers(), 'the cores but one, at most 4'),
+      .default(defaultWorkers(), 'one less than the cores, at most 4'),
     new Option('--max-batch <n>', 'most images that are predicted at once')
       .argParser(integerOption({ min: 1, max: 4_096 }))
       .default(DEFAULT_BATCHING_LIMITS.maxBatch),

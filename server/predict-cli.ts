@@ -13,15 +13,12 @@ export function predictCli({ signal }: ProgramContext): Command {
         'The picture is prepared here; the probabilities are written to stdout as one line of JSON.',
     )
     .requiredOption('--image <file>', 'the picture: PNG, JPEG, WebP, GIF or AVIF')
-    .option('--host <address>', 'where the server is', '127.0.0.1')
+    .option('--host <address>', 'address of the server', '127.0.0.1')
     .option('--port <number>', 'its port for the protocol', integerOption({ min: 1, max: 65_535 }), 5000)
     .option('--model <name>', 'what the server calls the model', 'aggregated-model')
     .option('--signature-name <name>', "the model's signature", 'serving_default')
     .addOption(
-      new Option('--protocol <name>', 'how to ask; found out by trying where it is not given').choices([
-        'rest',
-        'grpc',
-      ]),
+      new Option('--protocol <name>', 'the protocol; by default both are tried').choices(['rest', 'grpc']),
     )
     .addOption(
       scaleOption(

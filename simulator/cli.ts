@@ -48,7 +48,7 @@ function simulatorCli(context: ProgramContext): Command {
     .requiredOption('--data <dir>', 'directory of the split');
   return addSettings(command, SETTINGS)
     .option('--dp-noise-file <json>', 'privacy: where the secret key of the noise lies')
-    .option('--volume <dir>', "the run's volume, for a strategy whose clients go on from earlier rounds")
+    .option('--volume <dir>', "the run's volume, for a strategy whose clients keep state between rounds")
     .option('--jobs <count>', 'workers', integerOption({ min: 1 }), availableCores())
     .addOption(threadsOption('processor threads of each worker').default(1))
     .addHelpText('after', EXAMPLE)

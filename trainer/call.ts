@@ -20,7 +20,7 @@ export interface TrainAsked extends ClientFiles, ClientChoice {
   readonly threads: number;
   /** Where it asks more of clients than training. */
   readonly strategy?: StrategyName | undefined;
-  /** The run's volume, for a strategy whose clients go on from earlier rounds. */
+  /** The run's volume, for a strategy whose clients keep state between rounds. */
   readonly volume?: string | undefined;
 }
 

@@ -25,7 +25,7 @@ export function trainCli(context: ProgramContext): Command {
     .requiredOption('--out <h5>', 'where the update goes, as a Keras model file')
     .option(
       '--init <h5>',
-      'the global model to start from (default: the seeded initial --model); a compiled one brings its optimizer',
+      'the global model to start from (default: the seeded initial --model); a compiled model brings its optimizer',
     )
     .option(
       '--classes <n>',
@@ -49,14 +49,14 @@ export function trainCli(context: ProgramContext): Command {
     .addOption(
       new Option(
         '--client-index <i>',
-        'place of the client in --clients, from 0, where a path holds {client}; an Indexed Job tells it',
+        'position of the client in --clients, from 0, for paths with {client}; an Indexed Job sets it',
       )
         .env('JOB_COMPLETION_INDEX')
         .argParser(integerOption()),
     )
     .option('--round <r>', 'number of the round', integerOption({ min: 1 }), 1)
     .addOption(strategyOption())
-    .option('--volume <dir>', "the run's volume, for a strategy whose clients go on from earlier rounds")
+    .option('--volume <dir>', "the run's volume, for a strategy whose clients keep state between rounds")
     .addOption(threadsOption())
     .addHelpText(
       'after',
@@ -81,7 +81,7 @@ Examples:
 /** `--strategy`: what it asks of clients beside training. */
 function strategyOption(): Option {
   const names = strategies.flatMap(({ name }) => (clientSide(name) === undefined ? [] : [name]));
-  const help = `the strategy of the round, where it asks more of clients than training: ${names.join(', ')}`;
+  const help = `the strategy of the round, if its clients do more than training: ${names.join(', ')}`;
   return settingOption(settingOf(STRATEGY, STRATEGY_NAME), { help });
 }
 

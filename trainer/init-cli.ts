@@ -26,7 +26,7 @@ const SETTINGS = { parts: [SEED, MODEL], stage: 'init', hasTitles: false } as co
 export function initCli({ reporter }: ProgramContext): Command {
   const command = new Command('init')
     .description('Write the seeded initial model that all clients start from.')
-    .requiredOption('--data <npz>', 'a shard (or a dataset): it tells image shape and classes')
+    .requiredOption('--data <npz>', 'a shard or a dataset, for image shape and classes')
     .requiredOption('--out <h5>', 'where the model goes, as a Keras model file')
     .option(
       '--classes <n>',

@@ -36,7 +36,7 @@ Examples:
   npx fedbatch k8s run --data /mnt/datasets/mine.npz --clients 100 --fraction 0.1 --quorum 80% --rounds 50
   npx fedbatch k8s run --json --min-accuracy 0.97 --cleanup          for scripts
 
-The same command goes on where an earlier one stopped: finished Jobs and finished rounds are recognised.`;
+The same command resumes where an earlier one stopped: finished Jobs and rounds are recognised.`;
 
 /** The command. */
 export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
@@ -56,7 +56,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
     )
     .option(
       '--schedule-timeout <seconds>',
-      'give up when pods of a stage wait to start for so long and none works, whatever they wait for',
+      'give up when pods of a stage have waited to start for this long and none runs',
       numberOption({ min: 0 }),
       300,
     )
@@ -68,7 +68,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
     .option('--logs', 'show the logs of all pods')
     .option('--cleanup', "delete the run's Jobs once it is done; its files stay on the volume")
     .option('--json', 'print one JSON line on stdout at the end, everything else on stderr')
-    .option('--fresh', 'start over: remove the files of the run that lies in the directory')
+    .option('--fresh', 'start over: remove the files of the run in the directory')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: RunFlags) => {
       const { minAccuracy, volume } = flags;

@@ -27,7 +27,7 @@ interface LogsFlags extends ClusterFlags {
 export function statusCli(context: ProgramContext): Command {
   return withCluster(new Command('status'))
     .summary("show the runs' Jobs")
-    .description('Show where the runs in a namespace stand, Job by Job.')
+    .description('Show the state of the runs in a namespace, Job by Job.')
     .option('--run <id>', 'one run alone')
     .option('--json', 'print one JSON line')
     .addHelpText('after', '\nExample:\n  npx fedbatch k8s status --run digits-3x2-1a2b3c4d')
@@ -66,7 +66,7 @@ export function logsCli(context: ProgramContext): Command {
 export function deleteCli(context: ProgramContext): Command {
   return withCluster(new Command('delete'))
     .summary('stop a run and delete its Jobs')
-    .description('Stop a run if it is at work, and delete its Jobs; its files stay on the volume.')
+    .description('Stop a run if it is running, and delete its Jobs; its files stay on the volume.')
     .requiredOption('--run <id>', 'the run')
     .addHelpText('after', '\nExample:\n  npx fedbatch k8s delete --run digits-3x2-1a2b3c4d')
     .action(async (flags: RunFlag & { readonly run: string }) => {

@@ -34,7 +34,7 @@ export function recordCli({ reporter, signal }: ProgramContext): Command {
     )
     .requiredOption('--volume <dir>', "directory of the run's files")
     .requiredOption('--facts <json>', 'what there is to record')
-    .option('--fresh', 'with open: start over, remove the files of the run that lies in the volume')
+    .option('--fresh', 'with open: start over, remove the files of the run in the volume')
     .addHelpText('after', EXAMPLES)
     .action(async ({ volume, facts, step, fresh = false }: RecordFlags) => {
       const { recordStep } = await import('./record-step.js');

@@ -11,10 +11,11 @@ export const CLIENTS = part('federation', {
   clients: {
     type: whole({ min: 1 }),
     default: 3,
-    otherwise: '3; with --partition by-key or given as many as the data say',
+    otherwise: '3; with --partition by-key or given, the number in the data',
     help: 'number of clients, K',
     helpIn: {
-      split: 'number of shards, one for each client; with --partition by-key or given the data tell it',
+      split:
+        'number of shards, one for each client; with --partition by-key or given it follows from the data',
     },
     symbol: 'count',
     unit: 'clients',
@@ -46,7 +47,7 @@ export const ROUNDS = part('federation', {
     type: whole({ min: 1 }),
     default: 1,
     older: 1,
-    help: 'fewest clients that a round selects, whatever the fraction comes to',
+    help: 'fewest clients that a round selects, whatever the fraction',
     symbol: 'count',
     unit: 'clients',
     group: 'Rounds and participation',
@@ -57,7 +58,7 @@ export const ROUNDS = part('federation', {
   rounds: {
     type: whole({ min: 1 }),
     default: 1,
-    help: 'rounds at most; a finished run resumes where more are asked for',
+    help: 'most rounds; a finished run continues when this is raised',
     symbol: 'count',
     unit: 'rounds',
     group: 'Rounds and participation',
@@ -97,7 +98,8 @@ export const SIMULATION = part('federation', {
     help: 'clients as data, not processes: thousands on one machine, the same models, no update files',
     flagIn: { split: 'virtual' },
     helpIn: {
-      split: 'for simulations: all training examples in train.npz, who has which in partition.npz',
+      split:
+        'for simulations: all training examples in train.npz, and which client has which in partition.npz',
     },
     group: 'Machine',
     stages: ['split'],
@@ -113,7 +115,7 @@ export const TOLERANCE = part('tolerance', {
       parseQuorum(given) === undefined ? undefined : given,
     ),
     otherwise: 'all, and the first client that fails ends the run',
-    help: 'good updates that a round needs, else exit code 4: a number (8) or a share (0.8, 80%)',
+    help: 'valid updates that a round needs, else exit code 4: a number (8) or a share (0.8, 80%)',
     symbol: 'number',
     group: 'Failure tolerance',
     stages: [],
@@ -134,7 +136,7 @@ export const TOLERANCE = part('tolerance', {
   retries: {
     type: whole(),
     default: 1,
-    help: 'how often a client whose training fails is tried again',
+    help: 'how often a client whose training fails is retried',
     symbol: 'count',
     group: 'Failure tolerance',
     stages: [],

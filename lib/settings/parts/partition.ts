@@ -38,7 +38,7 @@ export const PARTITION: SettingsPart<{ readonly federation: { readonly partition
       type: whole({ min: 1 }),
       default: 1,
       older: 1,
-      help: 'examples that each client gets at least; a random partition is redrawn until that holds',
+      help: 'fewest examples of each client; a random partition is redrawn until all have them',
       symbol: 'count',
       unit: 'examples',
       recorded: 'always',

@@ -110,7 +110,7 @@ export const STRATEGY: SettingsPart<{ readonly strategy?: StrategySettings }> = 
         onlyWith: CLIP,
         // The field's habit.
         default: 1e-5,
-        help: 'the delta at which epsilon is told',
+        help: 'the delta for which epsilon is reported',
         symbol: 'delta',
         reportName: 'δ of privacy',
       },
@@ -120,7 +120,7 @@ export const STRATEGY: SettingsPart<{ readonly strategy?: StrategySettings }> = 
         flag: 'dp-noise-source',
         onlyWith: CLIP,
         default: 'system',
-        help: 'noise from a secret key of the run, or from --seed, for experiments that must repeat',
+        help: 'noise from a secret key of the run, or from --seed, for repeatable experiments',
         symbol: 'source',
       },
     }),

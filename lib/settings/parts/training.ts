@@ -109,7 +109,7 @@ export const TRAINING = part('training', {
   proximal: {
     type: number({ min: 0 }),
     default: 0,
-    help: 'FedProx: how strongly weights are held to the global model',
+    help: 'FedProx: how strongly weights are kept near the global model',
     symbol: 'mu',
     group: 'Model and local training',
     stages: ['train', 'simulate'],
