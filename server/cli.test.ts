@@ -192,7 +192,7 @@ describe('fedbatch serve', () => {
   it('explains itself', async () => {
     const { stdout, exitCode } = await serve('--help');
     assert.equal(exitCode, 0);
-    for (const part of ['--model', '--host', '"127.0.0.1"', '--port', '5000', '--samples', 'curl']) {
+    for (const part of ['--model', '--host', 'default: 127.0.0.1', '--port', '5000', '--samples', 'curl']) {
       assert.ok(stdout.includes(part), part);
     }
     const [, sample = ''] = /file=@(samples\/\S+)/.exec(stdout) ?? [];

@@ -86,7 +86,14 @@ test('given takes shards as they are', async (t) => {
   };
   await refused(2, /tells of 3 clients, which contradicts the 4 that are asked for/, '--clients', '4');
   await refused(2, /expected --out to be another directory/, '--out', given);
-  await refused(2, /is a directory: --partition given takes one/, '--partition', 'iid', '--clients', '2');
+  await refused(
+    2,
+    /is a directory: the partition scheme given takes one/,
+    '--partition',
+    'iid',
+    '--clients',
+    '2',
+  );
   await writeShard(join(given, '4.npz'), takeExamples(all, [5]));
   await refused(3, /hospitals: expected a directory of shards .*, found 4 of them without 3\.npz\.$/);
   await writeFile(join(given, 'copy of 2.npz'), '');
@@ -131,7 +138,7 @@ const refusals: readonly (readonly [code: number, argv: string, message: RegExp]
   [
     2,
     '--partition by-key --key writer --min-examples 5',
-    /at most 2 clients for 12 training examples \(--min-examples 5 each\), found 3/,
+    /at most 2 clients for 12 training examples \(at least 5 each\), found 3/,
   ],
   [2, '--partition iid', /Expected --clients, the number of shards: --partition iid needs it/],
   [3, '--partition by-key --key author', /letters\.npz: expected an array author, found arrays "x_train", /],
@@ -160,7 +167,7 @@ const refusals: readonly (readonly [code: number, argv: string, message: RegExp]
     '--clients 2 --partition label-skew --labels-per-client 2',
     /Cannot place 5 labels on 2 clients with 2 each/,
   ],
-  [2, '--clients 3 --min-examples 5', /at most 2 clients for 12 training examples \(--min-examples 5 each\)/],
+  [2, '--clients 3 --min-examples 5', /at most 2 clients for 12 training examples \(at least 5 each\)/],
 ];
 
 for (const [code, argv, message] of refusals) {

@@ -89,7 +89,7 @@ describe('what a run refuses before it begins is what the splitter refuses, in t
       owned,
       9,
       by('dirichlet', { alpha: 0.01, minExamples: 4 }),
-      /--alpha 0\.01/,
+      /with alpha 0\.01/,
     ],
     [
       'a key with too few examples',

@@ -142,7 +142,7 @@ describe('a model with a layer that only Keras knows', () => {
   it('is refused with the layer by name elsewhere', async () => {
     const onnx = await evaluate('--engine', 'onnx');
     assert.equal(onnx.exitCode, 2);
-    assert.match(onnx.stderr, /engine onnx is not available: layer \S+ .*--engine tensorflow may know it/);
+    assert.match(onnx.stderr, /engine onnx is not available: layer \S+ .*The engine tensorflow may know it/);
   });
 
   it('takes what there is, plain JavaScript at worst, and says what is faster', async () => {

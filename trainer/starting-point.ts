@@ -13,6 +13,7 @@ import { scaleBeside } from '../lib/formats/manifest.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { fitScale, requireFit } from '../lib/model/model-input.js';
 import { checkTraining } from '../lib/settings/checks.js';
+import { STRATEGY_NAME } from '../lib/settings/parts/strategy.js';
 import type { Naming } from '../lib/settings/setting.js';
 import { type InitialModel, makeInitialModel } from './initial-model.js';
 import { type StartingOptimizer, startingOptimizer } from './starting-optimizer.js';
@@ -78,7 +79,7 @@ async function remember(
   checkTraining(name, { optimizer, proximal: request.training.proximal ?? 0 }, named);
   if (side.keeps !== undefined && round > 1 && volume === undefined) {
     throw new UsageError(
-      `--strategy ${name} goes on from what server and client remember of earlier rounds: name the run's --volume.`,
+      `${named(STRATEGY_NAME)} ${name} goes on from what server and client remember of earlier rounds: name the run's volume.`,
     );
   }
   const { weights } = model;

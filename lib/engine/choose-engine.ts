@@ -79,7 +79,7 @@ async function chooseForForeign(
 ): Promise<ChosenEngine> {
   const { name, backend } = choice;
   if (!enginesOf(choice).includes('tensorflow')) {
-    throw new EngineUnavailableError(formatChoice(choice), `${reason}. --engine tensorflow may know it.`);
+    throw new EngineUnavailableError(formatChoice(choice), `${reason}. The engine tensorflow may know it.`);
   }
   try {
     const chosen = await chooseEngine(engineChoice('tensorflow', backend), { ...options, atWorst: true });

@@ -58,7 +58,7 @@ export function requireChannels(scale: PixelScale, channels: number, data: strin
   const pairs = scale.black.length;
   if (pairs === 1 || pairs === channels) return;
   throw new UsageError(
-    `--scale ${formatScale(scale)} is for images of ${pairs} channels, and ${data} has images of ${channels}.`,
+    `The scale ${formatScale(scale)} is for images of ${pairs} channels, and ${data} has images of ${channels}.`,
   );
 }
 

@@ -100,7 +100,7 @@ describe('every scheme', () => {
     );
     assert.throws(
       () => dealt(3, 2),
-      new UsageError('Expected at most 2 clients for 5 training examples (--min-examples 2 each), found 3.'),
+      new UsageError('Expected at most 2 clients for 5 training examples (at least 2 each), found 3.'),
     );
     for (const clients of [0, -1, 1.5, Number.NaN]) assert.throws(() => dealt(clients), UsageError);
   });
@@ -260,7 +260,7 @@ describe('dirichlet', () => {
       assert.ok(error instanceof UsageError);
       assert.match(
         error.message,
-        /^The partition scheme dirichlet with --alpha 0\.1 left one of 10 clients with at most [1-9]\d+ of 10000 training examples in each of 100 draws, but --min-examples is 990: lower --min-examples, or take fewer clients, or raise --alpha\.$/,
+        /^The partition scheme dirichlet with alpha 0\.1 left one of 10 clients with at most [1-9]\d+ of 10000 training examples in each of 100 draws, but each client is to have at least 990: lower that minimum, or take fewer clients, or raise alpha\.$/,
       );
       return true;
     });
@@ -371,7 +371,7 @@ describe('by-key and given', () => {
   test('a client with too few examples is named', () => {
     assert.throws(
       () => dealt(2),
-      new UsageError('Client 1 (20) has 1 training examples, but --min-examples is 2.'),
+      new UsageError('Client 1 (20) has 1 training examples, but each client is to have at least 2.'),
     );
   });
 

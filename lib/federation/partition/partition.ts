@@ -73,7 +73,7 @@ function refuseTooFew(examples: number, { clients, minExamples }: PartitionOptio
   }
   const most = Math.floor(examples / minExamples);
   if (clients <= most) return;
-  const each = minExamples === 1 ? 'one each' : `--min-examples ${minExamples} each`;
+  const each = minExamples === 1 ? 'one each' : `at least ${minExamples} each`;
   throw new UsageError(
     `Expected at most ${most} clients for ${examples} training examples (${each}), found ${clients}.`,
   );
@@ -96,16 +96,16 @@ function tooFewMessage(
   { client, examples, draws, total }: Least & { readonly draws: number; readonly total: number },
 ): string {
   const { scheme, clients, minExamples, ownership } = options;
-  const wanted = `--min-examples is ${minExamples}`;
+  const wanted = `each client is to have at least ${minExamples}`;
   if (clientsFollowFromData(options)) {
     const name = ownership?.names[client];
     return `Client ${client} (${name}) has ${examples} training examples, but ${wanted}.`;
   }
-  const parameter = 'alpha' in options ? ` with --alpha ${options.alpha}` : '';
+  const parameter = 'alpha' in options ? ` with alpha ${options.alpha}` : '';
   const remedies = [
-    ...(minExamples > 1 ? ['lower --min-examples'] : []),
+    ...(minExamples > 1 ? ['lower that minimum'] : []),
     'take fewer clients',
-    ...(parameter === '' ? [] : ['raise --alpha']),
+    ...(parameter === '' ? [] : ['raise alpha']),
   ];
   return (
     `The partition scheme ${scheme}${parameter} left one of ${clients} clients with at most ${examples} of ` +

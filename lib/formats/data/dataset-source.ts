@@ -43,7 +43,9 @@ export async function openSource(data: string, partition: PartitionSettings, tel
   if (await isDirectory(data)) {
     const foreign = await foreignDirectory(data);
     if (foreign !== undefined) throw new DataError({ file: data, expected: 'a dataset (npz)', ...foreign });
-    throw new UsageError(`${data} is a directory: --partition given takes one, with shards 0.npz, 1.npz, …`);
+    throw new UsageError(
+      `${data} is a directory: the partition scheme given takes one, with shards 0.npz, 1.npz, …`,
+    );
   }
   const bytes = await readFileBytes(data, 'a dataset (npz)');
   return {
