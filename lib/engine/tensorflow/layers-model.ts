@@ -32,7 +32,7 @@ export async function buildLayersModel(
   for (const layer of description.layers) {
     const salt = operations.findIndex(({ name }) => name === layer.name);
     const place = { tf, planned: operations[salt], salt, rowSeeds };
-    moduleOf(layer).correctTensorflow?.(model.getLayer(layer.name), layer, place);
+    moduleOf(layer).correctTensorflow?.(layer, { ...place, built: model.getLayer(layer.name) });
   }
   // A model lists all trainable arrays first, a layer its own in Keras' order.
   const variables = model.layers.flatMap((layer) => layer.weights as Tf.LayerVariable[]);

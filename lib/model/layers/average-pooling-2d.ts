@@ -38,8 +38,8 @@ export const averagePooling2d: LayerModule<AveragePooling2dLayer> = {
       },
     };
   },
-  correctTensorflow(built, layer, { tf }) {
-    if (layer.padding === 'same') leavePaddingOut(tf, built, layer);
+  correctTensorflow(layer, { tf, built }) {
+    if (layer.padding === 'same') leavePaddingOut(tf as typeof Tf, built as Tf.layers.Layer, layer);
   },
 };
 

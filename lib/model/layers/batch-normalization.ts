@@ -107,9 +107,9 @@ export const batchNormalization: LayerModule<BatchNormalizationLayer> = {
     };
   },
   mixesExamples: true,
-  correctTensorflow(built, layer, { tf }) {
-    completeNormalization(tf, built);
-    normaliseLast(built, layer);
+  correctTensorflow(layer, { tf, built }) {
+    completeNormalization(tf as typeof Tf, built);
+    normaliseLast(built as Tf.layers.Layer, layer);
   },
 };
 
@@ -127,8 +127,8 @@ function normalizedAxis({ name, axis }: BatchNormalizationLayer, input: readonly
 }
 
 /** In training it wants a gamma and a beta even where the settings say that there is none. */
-function completeNormalization(tf: typeof Tf, built: Tf.layers.Layer): void {
-  const layer = built as unknown as {
+function completeNormalization(tf: typeof Tf, built: unknown): void {
+  const layer = built as {
     gamma?: { read(): Tf.Tensor } | null;
     beta?: { read(): Tf.Tensor } | null;
     readonly movingMean: Tf.LayerVariable;

@@ -38,7 +38,8 @@ export const dropout: LayerModule<LayerWith<'dropout', typeof settings>> = {
   },
   merge: (earlier, later) => ({ ...later, rate: 1 - (1 - earlier.rate) * (1 - later.rate) }),
   // Its own masks cannot be repeated from a seed of each step.
-  correctTensorflow(built, _layer, { tf, planned, salt, rowSeeds }) {
+  correctTensorflow(_layer, { planned, salt, rowSeeds, ...place }) {
+    const [tf, built] = [place.tf as typeof Tf, place.built as Tf.layers.Layer];
     const rate = planned?.rate ?? 0;
     let makeMask: ((seeds: Uint32Array) => Float32Array) | undefined;
     built.call = (inputs, { training }) => {

@@ -1,7 +1,6 @@
 /** What a layer is: one module tells Keras files, shapes, graphs, engines and docs all that they need to know of it. */
 // biome-ignore lint/suspicious/noTsIgnore: where the package is there, this is no error that could be expected
 /** @ts-ignore: TensorFlow.js may not be there for whoever reads our declarations; its types are unknown then. */
-import type * as Tf from '@tensorflow/tfjs';
 import type { AppliedLayer, Blocking, LayerContext, LayerValue } from '../graph/layer-graph.js';
 import type { KerasClass } from './settings.js';
 
@@ -44,7 +43,7 @@ export interface LayerModule<L extends NamedLayer = NamedLayer> {
   /** A faster formulation on images whose channels lie in blocks (see `blocked-layout.ts`). */
   readonly blocked?: BlockedFormulation<L>;
   /** Corrects what the layer of tf.layers 4.22 does otherwise than Keras. */
-  correctTensorflow?(built: Tf.layers.Layer, layer: L, place: TensorflowPlace<L>): void;
+  correctTensorflow?(layer: L, place: TensorflowPlace<L>): void;
 
   /** max(f(z)) = f(max(z)) for a rising f, so that a relu before this layer may as well come after it. */
   readonly commutesWithRelu?: true;
@@ -65,9 +64,15 @@ interface BlockedFormulation<L> {
   forward(layer: L, input: LayerValue, blocking: Blocking): AppliedLayer;
 }
 
-/** Where a layer of tf.layers stands. */
+/**
+ * Where a layer of tf.layers stands. The library's own types are left out: whoever compiles against ours need not have
+ * installed it.
+ */
 interface TensorflowPlace<L> {
-  readonly tf: typeof Tf;
+  /** The library, as `import * as tf` gives it. */
+  readonly tf: unknown;
+  /** The built layer, a `tf.layers.Layer`. */
+  readonly built: unknown;
   /** The layer as it is compiled, see `planOperations`; undefined where it became part of another one. */
   readonly planned: L | undefined;
   /** Tells apart the random numbers of a network's layers, as `LayerContext.salt`. */
