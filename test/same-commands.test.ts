@@ -216,6 +216,10 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
     ...['--clients', '6', '--fraction', '0.5', '--rounds', '2', '--model', 'mlp'],
     ...['--dp-clip', '1', '--dp-noise', '1.1', '--dp-noise-source', 'system'],
   ],
+  'a clipping norm that follows the updates from round to round': [
+    ...['--clients', '6', '--fraction', '0.5', '--rounds', '3', '--model', 'mlp'],
+    ...['--dp-clip', '1', '--dp-noise', '1.1', '--dp-clip-quantile', '0.5', '--dp-clip-count-noise', '2'],
+  ],
   'a robust strategy on an engine of choice': [
     ...['--clients', '5', '--rounds', '2', '--strategy', 'trimmed-mean', '--trim', '0.2'],
     ...['--engine', 'onnx', '--backend', 'cpu', '--data', '/mnt/mine.npz'],

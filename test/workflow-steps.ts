@@ -1,4 +1,4 @@
-/** What the targets would start, in order: each rendered job read as its target reads it, without the target. */
+/** What the tests know of each target: where the schemas of its objects are, and which containers it starts, in order. */
 import assert from 'node:assert/strict';
 import { INDEXED_CLIENT } from '../lib/formats/volume.js';
 import type { WorkflowName } from '../workflows/render-workflow.js';
@@ -281,3 +281,11 @@ export function argumentsOf({ command, env }: StartedContainer): readonly string
   const client = clients.split(',')[Number(index)] ?? '';
   return [...words.map((word) => word.replaceAll(INDEXED_CLIENT, client)), `--client=${client}`];
 }
+
+/** Where the schema of each kind of object is: a file of workflows/fixtures, and its place in it. */
+export const DEFINITIONS: Readonly<Record<string, string>> = {
+  Workflow: 'argo#/$defs/Workflow',
+  JobSet: 'kubeflow#/$defs/JobsetV1alpha2JobSet',
+  TrainJob: 'kubeflow#/$defs/TrainerV1alpha1TrainJob',
+  TrainingRuntime: 'kubeflow#/$defs/TrainerV1alpha1TrainingRuntime',
+};

@@ -20,7 +20,13 @@ import { finishRun } from '../test/runs.js';
 import { settingsFromFlags } from '../test/settings.js';
 import { projectRoot } from '../test/sources.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
-import { argumentsOf, type StartedContainer, type Wave, wavesOf } from '../test/workflow-steps.js';
+import {
+  argumentsOf,
+  DEFINITIONS,
+  type StartedContainer,
+  type Wave,
+  wavesOf,
+} from '../test/workflow-steps.js';
 import { renderWorkflow, WORKFLOW_NAMES, type WorkflowName } from './render-workflow.js';
 import type { WorkflowOptions } from './workflow-job.js';
 
@@ -73,13 +79,6 @@ function problems(definition: string, object: unknown): readonly string[] {
   validate(object);
   return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
 }
-
-const DEFINITIONS: Readonly<Record<string, string>> = {
-  Workflow: 'argo#/$defs/Workflow',
-  JobSet: 'kubeflow#/$defs/JobsetV1alpha2JobSet',
-  TrainJob: 'kubeflow#/$defs/TrainerV1alpha1TrainJob',
-  TrainingRuntime: 'kubeflow#/$defs/TrainerV1alpha1TrainingRuntime',
-};
 
 const JOB = 'kubeflow#/$defs/IoK8sApiBatchV1JobSpec';
 const PIPELINE = 'kfp#/$defs/ml_pipelines.PipelineSpec';

@@ -1,4 +1,4 @@
-/** Sees to it that a Job is there: takes the one of an earlier attempt as it is, or makes it anew; never changes one. */
+/** Sees to it that a Job is there, or gone: takes the one of an earlier attempt as it is, or makes it anew; never changes one. */
 import type { V1Job } from '@kubernetes/client-node';
 import { StageError, UsageError } from '../../lib/core/errors.js';
 import type { Reporter } from '../../lib/observability/events.js';
