@@ -8,6 +8,8 @@ export interface Cell {
   readonly model: 'CNN' | '2NN' | 'LeNet';
   /** Options of `fedbatch run` beside the data, the learning rate, and the volume. */
   readonly options: readonly string[];
+  /** Trains on every so manieth image alone; on all where it is absent. */
+  readonly everyImage?: number;
   /** Learning rates to try, in this order. */
   readonly learningRates: readonly number[];
   /** Test accuracy at which a run ends. */
@@ -17,7 +19,7 @@ export interface Cell {
 }
 
 /** Cells that stand in one table of docs/FEDAVG.md. */
-export type TableName = 'paper' | 'beats' | 'niid-bench';
+export type TableName = 'paper' | 'beats' | 'niid-bench' | 'strategies';
 
 /** K = 100, C = 0.1, B = 10, SGD without momentum: Table 1 (2NN) and Table 2 (CNN) of McMahan et al. 2017. */
 const PAPER = [
@@ -34,6 +36,50 @@ const NIID_BENCH = [
   ...['--model', 'lenet', '--clients', '10', '--epochs', '10', '--batch', '64'],
   ...['--optimizer', 'sgd', '--momentum', '0.9', '--rounds', '50'],
 ];
+
+const MOMENTUM = ['--momentum', '0.9'];
+
+/** The strategies of niid_bench, and what of its settings they change. SGD's momentum is out of SCAFFOLD's paper. */
+const STRATEGIES = {
+  fedavg: { title: 'FedAvg', rates: [0.01], options: MOMENTUM },
+  scaffold: { title: 'SCAFFOLD', rates: [0.03, 0.1], options: ['--strategy', 'scaffold', '--momentum', '0'] },
+  fedprox: { title: 'FedProx, μ = 0.01', rates: [0.01], options: [...MOMENTUM, '--proximal', '0.01'] },
+  fednova: { title: 'FedNova', rates: [0.01], options: [...MOMENTUM, '--strategy', 'fednova'] },
+} as const;
+
+/** Its splits that are not IID, and its best accuracies of 50 rounds in the order of the strategies. */
+const SPLITS = {
+  dirichlet: {
+    ...{ title: 'Dirichlet, α = 0.5', theirs: [0.9889, 0.9907, 0.9902, 0.9803] },
+    options: ['--partition', 'dirichlet', '--alpha', '0.5'],
+  },
+  'two-labels': {
+    ...{ title: '2 labels a client', theirs: [0.9686, 0.9692, 0.9685, 0.9665] },
+    options: ['--partition', 'label-skew', '--labels-per-client', '2'],
+  },
+  'one-label': {
+    ...{ title: '1 label a client', theirs: [0.193, 0.099, 0.518, 0.526] },
+    options: ['--partition', 'label-skew', '--labels-per-client', '1'],
+  },
+} as const;
+
+/** Cut to minutes: a tenth of the images, 2 local epochs in place of 10, 10 rounds in place of 50. */
+const CUT = [
+  ...['--model', 'lenet', '--clients', '10', '--epochs', '2', '--batch', '64'],
+  ...['--optimizer', 'sgd', '--rounds', '10'],
+];
+
+const strategyCells = (): readonly (readonly [string, Cell])[] =>
+  Object.entries(SPLITS).flatMap(([split, { title, theirs, options }]) =>
+    Object.entries(STRATEGIES).map(([name, strategy], at) => {
+      const cell: Cell = {
+        ...{ table: 'strategies', model: 'LeNet', title: `${title}: ${strategy.title}`, everyImage: 10 },
+        options: [...CUT, ...options, ...strategy.options],
+        ...{ learningRates: strategy.rates, target: 1, reference: { bestAccuracy: theirs[at] as number } },
+      };
+      return [`strategies-${split}-${name}`, cell] as const;
+    }),
+  );
 
 /** Cells by the name that the command line knows, in the order in which all of them run: the longest last. */
 export const CELLS: Readonly<Record<string, Cell>> = {
@@ -83,6 +129,7 @@ export const CELLS: Readonly<Record<string, Cell>> = {
     options: [...NIID_BENCH, '--partition', 'dirichlet', '--alpha', '0.5'],
     ...{ learningRates: [0.01], target: 0.9859, reference: { bestAccuracy: 0.9889 } },
   },
+  ...Object.fromEntries(strategyCells()),
   'cnn-pathological-e5-b10': {
     ...{ table: 'paper', model: 'CNN', title: 'E = 5, B = 10, non-IID' },
     options: [...CNN, ...PAPER, '--epochs', '5', ...PATHOLOGICAL, '--rounds', '500'],

@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { integerOption, numberOption } from '../../lib/cli/options.js';
+import { encodeNpz, openNpz } from '../../lib/formats/data/npz.js';
 import { makeDirectory, writeFileAtomic } from '../../lib/formats/files/atomic-file.js';
+import { exists, readFileBytes } from '../../lib/formats/files/read-file.js';
 import { replaceSection } from '../report.js';
 import { program as compiled } from '../section.js';
 import { readAccuracies } from './attempt.js';
@@ -66,7 +68,7 @@ async function trainCell(name: string, cell: Cell): Promise<void> {
     const volume = volumeOf({ volumes, name, learningRate: rate });
     // A finished run needs nothing of fedbatch, which may be another one by now than the one that wrote the volume.
     if (roundsToTarget(await readAccuracies(volume), cell.target) !== undefined) continue;
-    const options = cellArguments(cell, { data, learningRate: rate });
+    const options = cellArguments(cell, { data: await dataOf(cell, { data, volumes }), learningRate: rate });
     console.error(`\n${name}: fedbatch ${options.join(' ')}\n`);
     await train({
       program: resolve(program),
@@ -78,6 +80,32 @@ async function trainCell(name: string, cell: Cell): Promise<void> {
       process.exitCode = 1;
     });
   }
+}
+
+/** The dataset of a cell: all of it, or a file that is made of every so manieth training image. */
+async function dataOf(
+  { everyImage }: Cell,
+  { data, volumes }: Pick<Flags, 'data' | 'volumes'>,
+): Promise<string> {
+  if (everyImage === undefined) return data;
+  const file = join(volumes, `every-${everyImage}.npz`);
+  if (await exists(file)) return file;
+  const archive = await openNpz(await readFileBytes(data, 'MNIST as npz'), data);
+  const arrays = ['x_train', 'y_train', 'x_test', 'y_test'].map((name) => {
+    const { shape, values } = archive.read(name);
+    if (!(values instanceof Uint8Array)) throw new Error(`${data}: expected uint8 in ${name}`);
+    const [count = 0, ...rest] = shape;
+    const step = name.endsWith('_train') ? everyImage : 1;
+    const size = values.length / count;
+    const length = Math.floor(count / step);
+    const taken = new Uint8Array(length * size);
+    for (let at = 0; at < length; at++)
+      taken.set(values.subarray(at * step * size, (at * step + 1) * size), at * size);
+    return { name, shape: [length, ...rest], values: taken };
+  });
+  await makeDirectory(volumes);
+  await writeFileAtomic(file, await encodeNpz(arrays));
+  return file;
 }
 
 /** The results with what the volumes of a cell hold, whoever ran them. */

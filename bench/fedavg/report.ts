@@ -1,7 +1,7 @@
 /** Everything that docs/FEDAVG.md takes from the results: its sections, and its figures. */
 import { formatMarkdown } from '../report.js';
 import type { Attempt } from './attempt.js';
-import { CELLS, cellArguments } from './cells.js';
+import { CELLS, type Cell, cellArguments } from './cells.js';
 import { type Curve, curvesChart } from './chart.js';
 import { bestOutcome, monotone, outcomesOf, type Results } from './results.js';
 import { tableOf } from './tables.js';
@@ -12,6 +12,7 @@ export function sections(results: Results): Readonly<Record<string, string>> {
     paper: formatMarkdown(tableOf('paper', results)),
     beats: formatMarkdown(tableOf('beats', results)),
     'niid-bench': formatMarkdown(tableOf('niid-bench', results)),
+    strategies: formatMarkdown(tableOf('strategies', results)),
     commands: `\`\`\`\n${commands().join('\n')}\n\`\`\``,
     builds: builds(results).join('\n'),
   };
@@ -54,10 +55,14 @@ function curvesOf(results: Results, belongs: (name: string) => boolean): readonl
 function commands(): readonly string[] {
   return Object.values(CELLS).flatMap((cell) =>
     cell.learningRates.map((learningRate) =>
-      ['npx', 'fedbatch', ...cellArguments(cell, { data: 'mnist', learningRate })].join(' '),
+      ['npx', 'fedbatch', ...cellArguments(cell, { data: dataName(cell, 'mnist'), learningRate })].join(' '),
     ),
   );
 }
+
+/** What the data of a cell are called. */
+const dataName = ({ everyImage }: Cell, whole: string): string =>
+  everyImage === undefined ? whole : `.cache/bench-fedavg/every-${everyImage}.npz`;
 
 /** On what machine and with which commit each attempt ran. */
 function builds(results: Results): readonly string[] {

@@ -15,6 +15,7 @@ export function tableOf(table: TableName, results: Results): Table {
   const rows = Object.entries(CELLS)
     .filter(([, cell]) => cell.table === table)
     .map(([name, cell]) => ({ name, cell, outcomes: outcomesOf(cell, results[name] ?? []) }));
+  if (table === 'strategies') return strategiesTable(rows);
   return table === 'niid-bench' ? accuracyTable(rows) : roundsTable(rows);
 }
 
@@ -50,6 +51,30 @@ function accuracyTable(rows: readonly Row[]): Table {
         best === undefined ? 'not run yet' : `**${bestAccuracy(best)}**`,
         `${run}`,
         best?.rounds === undefined ? `not within ${run} rounds` : `from round ${Math.ceil(best.rounds)} on`,
+        time(outcomes),
+      ];
+    }),
+  };
+}
+
+function strategiesTable(rows: readonly Row[]): Table {
+  return {
+    header: [
+      ...['split: strategy', 'niid_bench, best of 50 rounds', 'fedbatch, best', 'fedbatch, last round'],
+      ...['best by learning rate', 'time'],
+    ],
+    rows: rows.map(({ cell, outcomes }) => {
+      const best = bestOutcome(outcomes);
+      const last = best?.accuracies.at(-1);
+      const theirs = 'bestAccuracy' in cell.reference ? cell.reference.bestAccuracy : Number.NaN;
+      return [
+        cell.title,
+        percent(theirs),
+        best === undefined ? 'not run yet' : `**${bestAccuracy(best)}**`,
+        last === undefined ? '' : `${percent(last.accuracy)} (round ${last.round})`,
+        outcomes
+          .map(({ learningRate, best: most }) => `${learningRate}: ${percent(most.accuracy)}`)
+          .join('; '),
         time(outcomes),
       ];
     }),
