@@ -3,11 +3,10 @@ import { UsageError } from '../lib/core/errors.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import type { AggregateResult } from '../lib/formats/results.js';
 import type { Reporter } from '../lib/observability/events.js';
-import { checkClients } from '../lib/settings/checks.js';
+import { checkClients, strategySettings } from '../lib/settings/checks.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { SEED } from '../lib/settings/parts/data.js';
 import { STRATEGY } from '../lib/settings/parts/strategy.js';
-import { strategySettings } from '../lib/settings/run-settings.js';
 import type { Naming } from '../lib/settings/setting.js';
 import type { AggregateOptions } from './aggregate.js';
 

@@ -2,7 +2,6 @@
 import { dirname, join } from 'node:path';
 import type { AccuracyReport } from '../lib/engine/accuracy.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { compactJson } from '../lib/formats/files/json-document.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { AskedSettings } from '../lib/settings/complete.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
@@ -38,6 +37,7 @@ export async function callEvaluator(
   const reports: [AccuracyReport, ...AccuracyReport[]] = [await test(first)];
   for (const model of others) reports.push(await test(model));
   if (out !== undefined) {
+    const { compactJson } = await import('../lib/formats/files/json-document.js');
     await writeFileAtomic(out, `${compactJson(reports.length > 1 ? reports : reports[0])}\n`);
   }
   return reports;

@@ -7,14 +7,13 @@ import { UsageError } from '../lib/core/errors.js';
 import { optimizerOf } from '../lib/engine/local-training.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import { type SimulatorRequest, simulatorRequestSchema } from '../lib/formats/simulation-messages.js';
-import { checkTraining } from '../lib/settings/checks.js';
+import { checkTraining, strategySettings, trainingFacts } from '../lib/settings/checks.js';
 import { completeSettings } from '../lib/settings/complete.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';
 import { SEED } from '../lib/settings/parts/data.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
 import { STRATEGY } from '../lib/settings/parts/strategy.js';
 import { TRAINING } from '../lib/settings/parts/training.js';
-import { strategySettings, trainingFacts } from '../lib/settings/run-settings.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { openSimulator, type Simulator } from './simulator.js';
 

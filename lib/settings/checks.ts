@@ -12,6 +12,7 @@ import { countNoiseFor, updateNoise } from '../federation/privacy/adaptive-clip.
 import {
   adaptiveClip,
   clientSide,
+  FEDAVG,
   fewestUpdates,
   type PrivacySettings,
   type StrategyName,
@@ -20,8 +21,8 @@ import {
   strategyModule,
   valuesOf,
 } from '../federation/strategies/strategy-settings.js';
-import type { AskedSettings } from './complete.js';
-import { CLIP, FOLLOWING, QUANTILE, STRATEGY_NAME } from './parts/strategy.js';
+import { type AskedSettings, completeSettings } from './complete.js';
+import { CLIP, FOLLOWING, QUANTILE, STRATEGY, STRATEGY_NAME } from './parts/strategy.js';
 import type { Naming } from './setting.js';
 import type { RunSettings } from './table.js';
 
@@ -175,6 +176,20 @@ export function checkPrivacy(
   throw new UsageError(
     `Differential privacy takes ${named(CLIP)} and ${noise} together, found ${places.map(named).join(' and ')}.`,
   );
+}
+
+/** What a strategy is told of the clients' training. */
+export function trainingFacts({ training }: Pick<RunSettings, 'training'>): LocalTraining {
+  const { optimizer: kind, learningRate, momentum, proximal = 0 } = training;
+  return { optimizer: { kind, learningRate, ...(kind === 'sgd' ? { momentum } : {}) }, proximal };
+}
+
+/** The strategy of an aggregation. @throws {UsageError} when what is asked for does not go together */
+export function strategySettings(asked: AskedSettings): StrategySettings {
+  const { strategy = FEDAVG } = completeSettings([STRATEGY], asked);
+  checkPrivacy(strategy.privacy, asked, { takesEpsilon: false });
+  checkStrategy(strategy, asked.named);
+  return strategy;
 }
 
 /** The values of a strategy's own parameters. */

@@ -1,9 +1,8 @@
-/** The settings of a whole run, and of the parts whose rules need more than one setting. */
+/** The settings of a whole run: completed, then checked by every rule. */
 import { UsageError } from '../core/errors.js';
-import type { LocalTraining } from '../federation/client-side.js';
 import { parseQuorum, type Quorum, selectedCount } from '../federation/participation.js';
 import { noiseFor } from '../federation/privacy/accountant.js';
-import { FEDAVG, type StrategySettings } from '../federation/strategies/strategy-settings.js';
+import { FEDAVG } from '../federation/strategies/strategy-settings.js';
 import {
   checkClients,
   checkParticipation,
@@ -11,11 +10,11 @@ import {
   checkRounds,
   checkStrategy,
   checkTraining,
+  trainingFacts,
 } from './checks.js';
 import { type AskedSettings, completeSettings, valuesWithDefaults } from './complete.js';
 import { engineChoice } from './engine-choice.js';
 import { TOLERANCE } from './parts/federation.js';
-import { STRATEGY } from './parts/strategy.js';
 import { RUN_PARTS, type RunSettings } from './table.js';
 
 /** The settings of a run. @throws {UsageError} when what is asked for does not go together */
@@ -38,12 +37,6 @@ export function runSettings(asked: AskedSettings): RunSettings {
   return Object.keys(strategy).length === 1 && strategy.name === FEDAVG.name ? others : settings;
 }
 
-/** What a strategy is told of the clients' training. */
-export function trainingFacts({ training }: Pick<RunSettings, 'training'>): LocalTraining {
-  const { optimizer: kind, learningRate, momentum, proximal = 0 } = training;
-  return { optimizer: { kind, learningRate, ...(kind === 'sgd' ? { momentum } : {}) }, proximal };
-}
-
 /** Failures that a run tolerates. */
 export interface ToleranceAsked {
   /** Updates that a round needs; without it all selected clients have to report. */
@@ -61,14 +54,6 @@ export function toleranceAsked({ given }: Pick<AskedSettings, 'given'>): Toleran
       deadlineSeconds: value('tolerance.roundDeadline') as number | undefined,
     },
   };
-}
-
-/** The strategy of an aggregation. @throws {UsageError} when what is asked for does not go together */
-export function strategySettings(asked: AskedSettings): StrategySettings {
-  const { strategy = FEDAVG } = completeSettings([STRATEGY], asked);
-  checkPrivacy(strategy.privacy, asked, { takesEpsilon: false });
-  checkStrategy(strategy, asked.named);
-  return strategy;
 }
 
 /** An ε in place of noise becomes the noise that keeps all rounds within it. @throws {UsageError} where none does */
