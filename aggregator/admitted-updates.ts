@@ -1,4 +1,4 @@
-/** The good updates of a round, read one after the other, and the account of all that were looked at. */
+/** The valid updates of a round, read one after the other, and the account of all that were looked at. */
 import { DataError } from '../lib/core/errors.js';
 import { parameterCount } from '../lib/core/weights.js';
 import type { ExtraKinds } from '../lib/federation/client-side.js';

@@ -29,7 +29,7 @@ export interface AggregateOptions extends StateFiles, ClientSources {
   readonly parent?: string | undefined;
   /** The round; without it the updates must agree on one. */
   readonly round?: number | undefined;
-  /** Fewest good updates that make a global model; by default one, or all clients' where it is told who they are. */
+  /** Fewest valid updates that make a global model; by default one, or all clients' where it is told who they are. */
   readonly minUpdates?: number | undefined;
   readonly strategy: StrategySettings;
   /** The seed of noise that must repeat. */

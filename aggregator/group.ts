@@ -22,7 +22,7 @@ interface LevelOptions {
   readonly saveFile: string;
   readonly parent?: string | undefined;
   readonly round?: number | undefined;
-  /** Fewest good updates, those of all groups together. */
+  /** Fewest valid updates, those of all groups together. */
   readonly minUpdates: number;
   readonly strategy: StrategySettings;
   readonly reporter: Reporter;

@@ -53,9 +53,7 @@ interface Flags {
 }
 
 const flags = new Command('bench')
-  .description(
-    `measure and write the tables of ${REPORT}; started again, it goes on where it was interrupted`,
-  )
+  .description(`measure and write the tables of ${REPORT}; run again, it resumes where it was interrupted`)
   .argument('[sections...]', `which: ${Object.keys(SECTIONS).join(', ')} (default: all)`)
   .option('--data <npz>', 'MNIST as npz', '../shared/datasets/mnist.npz')
   .option(

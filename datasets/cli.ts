@@ -78,7 +78,7 @@ function mnistCommand({ reporter, signal }: ProgramContext): Command {
   return new Command('mnist')
     .summary('download MNIST')
     .description(
-      'Download MNIST: 60000 training and 10000 test digits. A download that was interrupted goes on where it\n' +
+      'Download MNIST: 60000 training and 10000 test digits. An interrupted download resumes where it\n' +
         'stopped, from FILE.part; FILE appears when it is whole and its sha256 holds.',
     )
     .option('--out <npz>', 'file to write; without it, the cache, where --data mnist looks')

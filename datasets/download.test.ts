@@ -236,7 +236,7 @@ test('404 is no matter of patience', async (t) => {
   assert.equal(server.requests.length, 1);
 });
 
-test('503 is tried again, with a warning that says when and from where', async (t) => {
+test('503 is retried, with a warning that says when and from where', async (t) => {
   const server = await serve(t, (request, response, turn) => {
     if (turn < 2) response.writeHead(503, { 'retry-after': '0' }).end();
     else sendRange(request, response, { bytes: BYTES });

@@ -51,7 +51,7 @@ function wayOut({ file }: MnistSource, { failure }: DownloadError): string {
   if (failure.kind === 'checksum')
     return 'If you trust it all the same, pass --sha256 with the one that was found.';
   if (failure.kind === 'pieces')
-    return `They are not kept: try again (and remove ${partPath(file)}, should it be there all the same).`;
+    return `They are not kept: try again (and remove ${partPath(file)}, if it is there).`;
   return (
     `Fetch the file where there is a network and copy it to ${file}, pass any npz with --data FILE, or use ` +
     `--data digits, which needs no network.${failure.kind === 'network' ? proxyHint(process.env) : ''}`

@@ -144,7 +144,7 @@ function refuseOtherSettings({ given, named }: AskedSettings): void {
 function refuseTolerance(target: WorkflowName, { given, named }: AskedSettings): void {
   if (given['tolerance.retries'] !== undefined) {
     throw new UsageError(
-      `${named('tolerance.retries')} does not go with --target ${target}, whose own rules say how often a pod is tried again.`,
+      `${named('tolerance.retries')} does not go with --target ${target}, which has rules of its own for retrying pods.`,
     );
   }
   if (given['tolerance.roundDeadline'] !== undefined) {

@@ -32,7 +32,7 @@ export interface FinishedRun extends RunSummary {
  * processes of their own. The same settings on the same volume resume what an earlier run has left.
  *
  * @throws {UsageError} for settings that make no sense, or a volume that holds something else
- * @throws {DataError} for a dataset that is no good
+ * @throws {DataError} for a dataset that is invalid
  * @throws {ThresholdError} when a quorum or `minAccuracy` is missed
  * @throws {StageError} when a stage fails
  */

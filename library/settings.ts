@@ -13,7 +13,7 @@ export interface ToleranceSettings {
   readonly quorum?: number | string | undefined;
   /** Seconds after which clients of a round that are not done count as missing; any by default. */
   readonly roundDeadline?: number | undefined;
-  /** How often a client whose training fails is tried again; 1 by default. */
+  /** How often a client whose training fails is retried; 1 by default. */
   readonly retries?: number | undefined;
 }
 

@@ -24,7 +24,7 @@ export interface SplitCall extends CallOptions {
 /**
  * Deals a dataset to clients, one npz each. The same split of before is recognised and kept.
  *
- * @throws {DataError} for a dataset that is no good
+ * @throws {DataError} for a dataset that is invalid
  * @throws {UsageError} for a partition that the data do not allow, or files in the way
  */
 export function split(options: SplitCall): Promise<SplitSummary> {
@@ -62,7 +62,7 @@ export interface TrainCall extends CallOptions {
 /**
  * Trains one client in a thread of its own and writes its update.
  *
- * @throws {DataError} for a shard or model that is no good
+ * @throws {DataError} for a shard or model that is invalid
  */
 export function train(options: TrainCall): Promise<TrainResult> {
   return call(options, async (context) => {
@@ -95,7 +95,7 @@ export interface AggregateCall extends CallOptions {
   readonly clients?: readonly number[] | undefined;
   /** The round's record: only the files that it lists count. */
   readonly reported?: string | undefined;
-  /** Fewest good updates that make a global model; 1, or all that are told of. */
+  /** Fewest valid updates that make a global model; 1, or all that are told of. */
   readonly minUpdates?: number | undefined;
   /** The server optimizer's state that belongs to `parent`, and where that of the next round goes. */
   readonly stateIn?: string | undefined;

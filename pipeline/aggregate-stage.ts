@@ -15,7 +15,7 @@ import { stopwatch } from './rounds/telling.js';
  * Aggregates the updates of a round into the model that the next one starts from, unless that lies there and was made
  * from the same ones. Rejected updates are recorded, also when they make the round fail.
  *
- * @throws {StageError} when the aggregator fails, or finds fewer good updates than the quorum
+ * @throws {StageError} when the aggregator fails, or finds fewer valid updates than the quorum
  */
 export async function aggregateStage(
   run: LocalRun,

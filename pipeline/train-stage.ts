@@ -192,7 +192,7 @@ async function lose(
   const { missing } = ledger.record;
   requireQuorum({ round, selected, missing, quorum: quorum ?? selected.length });
   const left = `${selected.length - missing.length} of ${selected.length} clients are left, ${quorum} are needed`;
-  reporter.warn(`${stageName(command)}: ${reason}; round ${round} goes on without it (${left}).`, {
+  reporter.warn(`${stageName(command)}: ${reason}; round ${round} continues without it (${left}).`, {
     round,
     client,
   });

@@ -25,7 +25,7 @@ export async function referencePage(schemas: readonly NamedSchema[]): Promise<st
       ['code', 'meaning'],
       Object.values(ExitCode).map((code) => [`${code}`, exitCodeMeanings[code]]),
     ),
-    'On Kubernetes, a pod that ended with 2 or 3 is not tried again.',
+    'On Kubernetes, a pod that ended with 2 or 3 is not retried.',
     '## Environment variables',
     table(['variable', 'what it does'], environmentRows(all)),
     '## Records and results',

@@ -120,7 +120,7 @@ describe('fedbatch serve while its model changes, and fedbatch predict', () => {
       stderr,
       /Version 1 of the model answers on onnx\/cpu.* pixels from 0 to 1, since its file names no other/,
     );
-    assert.match(stderr, /The new model file is refused, version 1 goes on answering/);
+    assert.match(stderr, /The new model file is refused, version 1 keeps answering/);
   });
 
   it('predict says in one sentence what is wrong', async () => {

@@ -72,7 +72,7 @@ const wider: Plant = (good) => ({
   })(good),
 });
 
-/** What clients 1, 2, … report, each something else that is no good, and the reason that is given. */
+/** What clients 1, 2, … report, each something else that is invalid, and the reason that is given. */
 const CASES: readonly (readonly [string, RegExp, Plant])[] = [
   ['NaN', /^holds NaN in dense\/kernel:0 at position \d+$/, withValue(Number.NaN)],
   ['an infinity', /^holds -Infinity in dense\/kernel:0 at position \d+$/, withValue(-Infinity)],

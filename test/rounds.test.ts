@@ -181,7 +181,7 @@ test('a client that is lost is missing with its reason, and the round goes on wh
   assert.deepEqual(line.participation, { selected: 4, missing: 1, rejected: 0 });
   assert.match(
     stderr,
-    /warning: train client 2: was killed .*; round 1 goes on without it \(3 of 4 clients are left, 3 are needed\)/,
+    /warning: train client 2: was killed .*; round 1 continues without it \(3 of 4 clients are left, 3 are needed\)/,
   );
   assert.match(stderr, /^3 of 4 updates counted in 1 round: 1 missing, 0 rejected/m);
   const record = await roundOf(volume, 1);

@@ -125,7 +125,7 @@ test('a run that was killed is told from one that failed', async () => {
     `${(await readFile(paths.metrics, 'utf8')).trimEnd()}\n{"time":"2026","event":"start"}\n`,
   );
   assert.equal((await told()).state, 'begun');
-  assert.match(await report(), /Begun 2026 UTC and not over: it is at work, or was killed/);
+  assert.match(await report(), /Begun 2026 UTC and not finished: the run is still running, or was killed/);
 });
 
 test('a pipeline without a volume has the failure recorded, on the volume of its own run alone', async () => {

@@ -315,7 +315,7 @@ test('a dataset inside of the volume is refused, and stays', async () => {
   for (const path of [inside, join(link, 'data', 'd.npz')]) {
     const { exitCode, stderr } = await startHere(volume, '--data', path, '--fresh');
     assert.equal(exitCode, 2, stderr);
-    assert.match(stderr, /error: --data \S+d\.npz lies inside of the volume \S+around: choose another/);
+    assert.match(stderr, /error: --data \S+d\.npz is inside the volume \S+around: choose another/);
   }
   assert.ok((await readFile(inside)).equals(await readFile(data)));
   assert.ok(existsSync(join(volume, 'aggregated-model.h5')));

@@ -247,7 +247,7 @@ test('SCAFFOLD: clients go on from their last update that counted, through kills
   assert.equal(lost.exitCode, 2);
   assert.match(
     lost.stderr,
-    /goes on from what server and client remember of earlier rounds: name the run's volume\./,
+    /needs the state that server and client keep between rounds: name the run's volume\./,
   );
   const elsewhere = await runCommand('train', [...asked, '--volume', finished]);
   assert.equal(elsewhere.exitCode, 3);

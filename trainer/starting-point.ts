@@ -79,7 +79,7 @@ async function remember(
   checkTraining(name, { optimizer, proximal: request.training.proximal ?? 0 }, named);
   if (side.keeps !== undefined && round > 1 && volume === undefined) {
     throw new UsageError(
-      `${named(STRATEGY_NAME)} ${name} goes on from what server and client remember of earlier rounds: name the run's volume.`,
+      `${named(STRATEGY_NAME)} ${name} needs the state that server and client keep between rounds: name the run's volume.`,
     );
   }
   const { weights } = model;

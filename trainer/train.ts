@@ -23,7 +23,7 @@ export interface TrainContext extends ProgramContext {
 /**
  * Trains and writes the update to `saveModel`, atomically; an interrupted or failed training writes nothing.
  *
- * @throws {DataError} for a shard or model that is no good, with the file's name
+ * @throws {DataError} for a shard or model that is invalid, with the file's name
  */
 export async function trainClient(
   request: TrainRequest,

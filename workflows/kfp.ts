@@ -116,7 +116,7 @@ function roundComponent(template: RoundTemplate): object {
   return { dag: { tasks }, ...definitions(template.parameters, [CLIENTS]) };
 }
 
-/** A stage is tried again as its Job is; its files are its result, so that nothing is taken from the cache. */
+/** A stage is retried as its Job is; its files are its result, so that nothing is taken from the cache. */
 function stageTask(name: string, after: readonly string[] = []): object {
   return {
     cachingOptions: {},

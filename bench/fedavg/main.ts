@@ -29,7 +29,7 @@ interface Flags {
 }
 
 const command = new Command('bench:fedavg')
-  .description(`run cells and write the tables of ${REPORT}; started again, it goes on where it stopped`)
+  .description(`run cells and write the tables of ${REPORT}; run again, it resumes where it stopped`)
   .argument('[cells...]', `which: ${Object.keys(CELLS).join(', ')} (default: all, in this order)`)
   .option('--data <npz>', 'MNIST as npz', '../shared/datasets/mnist.npz')
   .option('--volumes <dir>', 'where the volumes of the runs lie', join('.cache', 'bench-fedavg'))

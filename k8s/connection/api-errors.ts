@@ -109,7 +109,7 @@ export function explainFailure(error: unknown, server: string): FedbatchError | 
       const how = UNREACHABLE[name] ?? `cannot be reached: ${text}`;
       return new StageError(
         'k8s',
-        `the API server ${server} ${how}. The same command goes on once it answers.`,
+        `the API server ${server} ${how}. The same command resumes once it answers.`,
         cause,
       );
     }

@@ -49,7 +49,7 @@ export function logsCli(context: ProgramContext): Command {
     .option('--round <r>', 'one round alone', integerOption({ min: 1 }))
     .option('--index <i>', 'one completion index of the trainers alone', integerOption())
     .option('--lines <count>', 'last lines of each log', integerOption({ min: 1 }), 100)
-    .option('--follow', 'go on until the pods end')
+    .option('--follow', 'print new lines until the pods end')
     .addHelpText(
       'after',
       '\nExample:\n  npx fedbatch k8s logs --run digits-3x2-1a2b3c4d --stage train --round 1 --follow',

@@ -50,7 +50,7 @@ test('a run makes Jobs that an API server takes, and none is changed when it is 
   assert.deepEqual(uids(objectsOf(cluster, 'Job')), uids(jobs));
 });
 
-test('a killed trainer is tried again', async (t) => {
+test('a killed trainer is retried', async (t) => {
   const reporter = keepingReporter();
   const isTold = () => reporter.lines.includes('train client 2: was killed (SIGKILL).');
   let isKilled = false;

@@ -39,7 +39,7 @@ export function settleTraining(
   const next =
     stuck === undefined
       ? ''
-      : ` The Job ${nameOf(job)} and what it has done stay; the same command goes on with it. Next: ${stuck.advice}.`;
+      : ` The Job ${nameOf(job)} and what it has done stay; the same command resumes it. Next: ${stuck.advice}.`;
   // A Job that fails by one client ends the others: the cause is told, and not what follows from it.
   const first =
     lost.find(({ reason }) => stuck && reason === notStartedFor(stuck)) ??

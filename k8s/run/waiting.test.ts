@@ -126,7 +126,7 @@ test('an image that is being pulled may take longer than the timeout', async (t)
   );
 });
 
-test('an image that cannot be pulled for one client ends no round that has begun: it is tried again', async (t) => {
+test('an image that cannot be pulled for one client ends no round that has begun: it is retried', async (t) => {
   let refused = 0;
   const cluster = await playedCluster(t, {
     hasImage: (_, pod) => !isTrainer(pod, 2) || ++refused > 8,

@@ -121,7 +121,7 @@ function troubleOfJob(
   }
   // The Job controller waits longer and longer between the attempts; how often it tries is the Job's own limit.
   if (pods.some(({ status }) => status?.phase === 'Failed')) {
-    const message = 'what has failed is tried again in a while';
+    const message = 'what failed is retried after a while';
     return { reason: 'BackOff', message, isFinal: false, isProgress: true, advice: describe };
   }
   const message = 'the cluster has made no pods for it, and tells no reason';
@@ -132,7 +132,7 @@ function troubleOfSuspended(job: V1Job, events: readonly CoreV1Event[]): PodTrou
   const queue = job.metadata?.labels?.[QUEUE_LABEL];
   if (queue === undefined) {
     const message = 'the Job is suspended';
-    const advice = `whoever suspends Jobs here has to let it go on (${eventsOf(job)} shows more); --schedule-timeout gives it longer`;
+    const advice = `whoever suspended the Job has to resume it (${eventsOf(job)} shows more); --schedule-timeout gives it longer`;
     return { reason: 'Suspended', message, isFinal: false, advice };
   }
   const workloads = events.filter(

@@ -12,7 +12,7 @@ export interface Selection {
   readonly minClients: number;
 }
 
-/** Fewest good updates that a round goes on with: a number, or a share of its selected clients. */
+/** Fewest valid updates that a round goes on with: a number, or a share of its selected clients. */
 export type Quorum = { readonly count: number } | { readonly share: number };
 
 /** A selected client whose update did not come, and why. */

@@ -70,7 +70,7 @@ interface KeptOptions extends Pick<UpdateFacts, 'client' | 'round'> {
 }
 
 async function readKept(file: string, { client, round, kinds, like }: KeptOptions): Promise<Tensors> {
-  const expected = `the update of client ${client} in round ${round}, which it goes on from`;
+  const expected = `the update of client ${client} in round ${round}, from which it continues`;
   const bytes = await readFileBytes(file, expected);
   return readHdf5(bytes, file, (hdf5) => {
     const facts = readUpdateAttributes(hdf5, file);

@@ -32,7 +32,7 @@ const examplesSchema = z.object({
   labelHistogram: z
     .array(count)
     .optional()
-    .describe('Examples per class, from class 0; of many classes `labelCounts` stands in its place.'),
+    .describe('Examples per class, from class 0; with many classes `labelCounts` replaces it.'),
   labelCounts: z
     .array(z.tuple([count, count.min(1)]))
     .optional()
@@ -89,7 +89,7 @@ export const manifestSchema = z
           ),
         scaleIsGiven: z.literal(true).optional().describe('Where the scale was not found but given.'),
       })
-      .describe('Of one image, as it lies in the file: `[h, w]` or `[h, w, c]`.'),
+      .describe('Shape of one image in the file: `[h, w]` or `[h, w, c]`.'),
     shards: z
       .array(shardSchema)
       .describe("Element k is client k's shard, `k.npz`; none where the shards are virtual."),

@@ -22,7 +22,7 @@ const events = [
     resumed: z.boolean().describe('Whether an earlier session had begun the run.'),
     settings: runSettingsSchema,
     quorum: quorumSchema.optional(),
-    retries: count.describe('How often a client whose training failed is tried again.'),
+    retries: count.describe('How often a client whose training failed was retried.'),
     deadlineSeconds: z.number().optional().describe('Seconds that the clients of a round have.'),
     cores: count.optional().describe('Cores that all stages together may use.'),
     jobs: count.optional().describe('Trainers side by side at most.'),

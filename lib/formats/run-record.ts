@@ -66,7 +66,7 @@ export const roundRecordSchema = z
     round: count.describe('Number of the round, from 1.'),
     parent: hash.describe('sha256 of the global model that the round started from.'),
     selected: z.array(count).describe('The clients of the round.'),
-    quorum: count.optional().describe('Fewest good updates that the round goes on with.'),
+    quorum: count.optional().describe('Fewest valid updates of the round.'),
     learningRate: z.number().optional().describe('The rate that the clients trained with.'),
     reported: z.array(clientRecordSchema).describe('Clients whose training has ended well.'),
     rejected: z
@@ -77,7 +77,7 @@ export const roundRecordSchema = z
     missing: z
       .array(clientReasonField)
       .describe(
-        'Selected clients that crashed, refused or were late. Final once the round is aggregated; tried again until then.',
+        'Selected clients that crashed, refused or were late. Final once the round is aggregated; retried until then.',
       ),
     simulated: z
       .object({ engine: z.string(), jobs: count })

@@ -19,7 +19,7 @@ const trainRequestSchema = z.strictObject({
 const saveRequestSchema = z.strictObject({
   request: z.literal('save'),
   file: z.string(),
-  minUpdates: count.min(1).describe('Fewest good updates that make a global model.'),
+  minUpdates: count.min(1).describe('Fewest valid updates that make a global model.'),
   stateOut: z.string().optional().describe("Where the server optimizer's state goes."),
 });
 

@@ -112,7 +112,7 @@ export const remembers = ({ strategy = FEDAVG }: RunSettings) =>
 
 /** What an aggregation is told beside the run and the round. */
 interface AggregateFiles {
-  /** Fewest good updates. */
+  /** Fewest valid updates. */
   readonly minUpdates: number;
   /** The file that lists what the clients reported; without it all selected clients count that left an update. */
   readonly record?: string | undefined;

@@ -43,7 +43,7 @@ interface LedgerStart {
   /** sha256 of the global model that it starts from. */
   readonly parent: string;
   readonly selected: readonly number[];
-  /** Fewest good updates that it needs; by default all. */
+  /** Fewest valid updates that it needs; by default all. */
   readonly quorum?: number | undefined;
 }
 

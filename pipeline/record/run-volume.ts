@@ -107,7 +107,7 @@ function refuseOtherRun(
   }
   if (earlier.versions.fedbatch !== facts.versions.fedbatch) {
     reporter.warn(
-      `this run was begun by fedbatch ${earlier.versions.fedbatch} and goes on with ${facts.versions.fedbatch}: ` +
+      `this run was begun by fedbatch ${earlier.versions.fedbatch} and is continued with ${facts.versions.fedbatch}: ` +
         'its bytes may differ from those of a run made by one version (--fresh starts over).',
     );
   }
@@ -121,7 +121,7 @@ async function refuseDataInside({ paths, facts, named }: OpenOptions): Promise<v
   const target = await realpath(dataset).catch(() => dataset);
   if (!isInside(paths.root, dataset) && !isInside(root, target)) return;
   throw new UsageError(
-    `${named('dataset.name')} ${dataset} lies inside of the volume ${paths.root}: choose another directory with --volume, or move it.`,
+    `${named('dataset.name')} ${dataset} is inside the volume ${paths.root}: choose another directory with --volume, or move it.`,
   );
 }
 

@@ -94,7 +94,7 @@ export interface Runner {
 
 /** A run's failure tolerance, before a client counts as missing; the models of an undisturbed run do not depend on it. */
 export interface Tolerance {
-  /** How often a client whose training failed is tried again. */
+  /** How often a client whose training failed was retried. */
   readonly retries: number;
   /** Seconds that the clients of a round have; by default any. */
   readonly deadlineSeconds?: number | undefined;

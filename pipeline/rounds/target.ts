@@ -66,11 +66,11 @@ export type CommandEnding<T> = EndedCommand<T> | LostCommand;
 export interface ExecuteOptions<T> extends StageContext, Pick<StageListeners, 'onEngine' | 'onWarning'> {
   /** What each prints as its last line. */
   readonly schema: z.ZodType<T>;
-  /** How often a command that fails is tried again; bad data and wrong usage are not. 0 by default. */
+  /** How often a command that fails is retried; bad data and wrong usage are not. 0 by default. */
   readonly retries?: number;
   /** Seconds that all commands have together, from now; those that are not done by then are lost. By default any. */
   readonly deadlineSeconds?: number | undefined;
-  /** Called before a command is tried again. */
+  /** Called before a command is retried. */
   readonly onRetry?: (lost: LostCommand, retry: number) => Promise<void>;
   /** Called for each command as it ends; what it throws stops the others. */
   readonly onEnding?: (ending: CommandEnding<T>) => Promise<void>;

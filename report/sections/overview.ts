@@ -56,7 +56,7 @@ function stateOf({ state, rounds }: RunRecords): Html | undefined {
   </div>`;
   }
   if (state?.kind === 'begun') {
-    return html`<p class="note">Begun ${dateOf(state.time)} and not over: it is at work, or was killed; then the same command resumes from here.</p>`;
+    return html`<p class="note">Begun ${dateOf(state.time)} and not finished: the run is still running, or was killed; the same command resumes it.</p>`;
   }
   // Of a version that recorded the failures of rounds alone.
   const failed = rounds.find(({ failure, aggregate }) => failure !== undefined && aggregate === undefined);

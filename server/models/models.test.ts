@@ -320,14 +320,14 @@ describe('the versions of a model', () => {
       await until(() => taken === 1);
       const [sha] = shas(store);
 
-      // Half a file, as a copy that is not atomic shows it: refused, and the model before goes on answering.
+      // Half a file, as a copy that is not atomic shows it: refused, and the model before keeps answering.
       await writeFile(modelPath, second.subarray(0, second.length / 2));
       await until(() => store.refused() !== undefined);
       assert.match(store.refused()?.reason ?? '', /model\.h5: expected .*, found .*\.$/);
       assert.equal(store.current()?.version, 1);
       assert.equal((await store.predict(new Float32Array(784), 1)).length, 10);
       assert.equal(told.length, 1, 'said once');
-      assert.match(told[0] ?? '', /is refused, version 1 goes on answering: /);
+      assert.match(told[0] ?? '', /is refused, version 1 keeps answering: /);
 
       await writeFileAtomic(modelPath, second);
       await until(() => taken === 2);

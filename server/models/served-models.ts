@@ -38,7 +38,7 @@ type LaterFacts = Partial<Pick<ModelCard, 'accuracy' | 'training'>>;
 export interface ModelStore extends ServedModels {
   /**
    * Takes the content of a model file as the next version, once it has been loaded and has passed its self-test; until
-   * then, and where it fails, the version before goes on answering. A content that answers already, or that was
+   * then, and where it fails, the version before keeps answering. A content that answers already, or that was
    * refused or left by a rollback before, changes nothing.
    *
    * @throws with the reason of a refusal

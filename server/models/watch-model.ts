@@ -57,7 +57,7 @@ async function offer(
     onTaken();
   } catch (error) {
     const answering = store.current()?.version;
-    const rest = answering === undefined ? 'there is none yet' : `version ${answering} goes on answering`;
+    const rest = answering === undefined ? 'there is none yet' : `version ${answering} keeps answering`;
     reporter.error(`The new model file is refused, ${rest}: ${messageOf(error)}.`, {
       event: 'model-refused',
     });

@@ -127,7 +127,7 @@ function startWorker({
     });
     worker.once('exit', () => {
       for (const { reject } of pending.values()) {
-        reject(new PredictorUnavailableError('The model went away before it answered; try again.'));
+        reject(new PredictorUnavailableError('The worker of the model ended before it answered; try again.'));
       }
       pending.clear();
       resolve(reason);

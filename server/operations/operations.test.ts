@@ -124,7 +124,7 @@ describe('access', () => {
 });
 
 describe('the rate limit', () => {
-  it('answers 429 to one client and goes on answering others, by the addresses that trusted proxies tell', async () => {
+  it('answers 429 to one client and keeps answering others, by the addresses that trusted proxies tell', async () => {
     const rateLimit = createRateLimit(3);
     const app = await serveApp({ rateLimit, trustedProxies: 1 });
     const ask = async (address: string) => {

@@ -14,7 +14,7 @@ export interface WeightedUpdate {
   readonly extras?: Extras | undefined;
 }
 
-/** The good updates of a round, in the order of their clients: where a strategy keeps some of them, it decides which. */
+/** The valid updates of a round, in the order of their clients: where a strategy keeps some of them, it decides which. */
 export type Updates = AsyncIterable<WeightedUpdate> | Iterable<WeightedUpdate>;
 
 /** The updates of a round as the sums of groups of them, in any order. */
