@@ -99,7 +99,10 @@ function optionList(options: readonly Option[]): string {
         DESCRIBED_DEFAULT.exec(option.description) ?? [];
       const facts = factsOf(option, byDefault);
       const told = facts.length === 0 ? '' : `  \n  ${facts.join(' · ')}`;
-      return `- **\`${option.flags}\`** ${escapeMarkdown(description)}${told}`;
+      // What each word of a choice means stands in lines of its own.
+      const [sentence = '', ...meanings] = escapeMarkdown(description).split('\n');
+      const explained = meanings.map((line) => `\n  - ${line.replace(/^([\w-]+):/, '`$1`:')}`);
+      return `- **\`${option.flags}\`** ${sentence}${told}${explained.join('')}`;
     })
     .join('\n');
 }
@@ -151,7 +154,7 @@ function environmentRows(commands: readonly Command[]): readonly (readonly strin
 export const code = (text: string) => `\`${text}\``;
 
 /** `<` and `*` would mean something in Markdown. */
-const escapeMarkdown = (text: string) => text.replaceAll(/[<*|]/g, '\\$&').replaceAll('\n', ' ');
+const escapeMarkdown = (text: string) => text.replaceAll(/[<*|]/g, '\\$&');
 
 const lowerFirst = (text: string) => text.slice(0, 1).toLowerCase() + text.slice(1);
 

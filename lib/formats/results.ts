@@ -264,24 +264,45 @@ export const findingsSchema = z
   })
   .meta({ title: 'Result of doctor', description: 'Which engines work on this machine, and how fast.' });
 
+/** What a split made. */
 export type SplitSummary = Readonly<z.infer<typeof splitResultSchema>>;
+/** The seeded initial model. */
 export type InitResult = Readonly<z.infer<typeof initResultSchema>>;
+/** One client's training, whose update is written. */
 export type TrainResult = Readonly<z.infer<typeof trainResultSchema>>;
+/** A file that did not count as an update, and why. */
 export type Rejection = Readonly<z.infer<typeof rejectionSchema>>;
+/** The next global model, or the sums of a group. */
 export type AggregateResult = Readonly<z.infer<typeof aggregateResultSchema>>;
+/** What the test of one model found. */
 export type EvaluateResult = Readonly<z.infer<typeof evaluateResultSchema>>;
+/** The same of several models. */
 export type EvaluateResults = Readonly<z.infer<typeof evaluateResultsSchema>>;
+/** What a finished run came to. */
 export type RunSummary = Readonly<z.infer<typeof runResultSchema>>;
+/** The report that was written. */
 export type ReportResult = Readonly<z.infer<typeof reportResultSchema>>;
+/** A dataset that was generated or downloaded. */
 export type DatasetResult = Readonly<z.infer<typeof datasetResultSchema>>;
+/** A server's answer about one picture. */
 export type Prediction = Readonly<z.infer<typeof predictionSchema>>;
+/** What a volume holds of a run. */
 export type Opened = Readonly<z.infer<typeof openedSchema>>;
+/** A round that needs no second look: its model lies there, and was tested. */
 export type FinishedRound = Opened['rounds'][number];
+/** A round that is on record. */
 export type RecordedRound = Readonly<z.infer<typeof recordedRoundSchema>>;
+/** Whether a failure is on the run's record. */
 export type RecordedFailure = Readonly<z.infer<typeof recordedFailureSchema>>;
+/** The record of the last round, shortened. */
 export type RecordedEnd = Readonly<z.infer<typeof recordedEndSchema>>;
+/** One Job of a run. */
 export type JobRow = Readonly<z.infer<typeof jobRowsSchema>[number]>;
+/** What was deleted of a run. */
 export type DeletedRun = Readonly<z.infer<typeof deletedRunSchema>>;
+/** Facts of this machine or container. */
 export type Machine = Readonly<z.infer<typeof machineSchema>>;
+/** One engine and backend: found, working, how fast. */
 export type BackendFinding = Readonly<z.infer<typeof backendFindingSchema>>;
+/** What doctor found. */
 export type Findings = Readonly<z.infer<typeof findingsSchema>>;

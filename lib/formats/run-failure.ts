@@ -13,6 +13,7 @@ export const runFailureSchema = z.object({
   next: z.string().describe('What to do, in one sentence.'),
 });
 
+/** How a session of a run failed: where, why, and what to do. */
 export type RunFailure = z.infer<typeof runFailureSchema>;
 
 const GOES_ON = 'the same command resumes from here';
