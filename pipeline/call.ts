@@ -21,7 +21,7 @@ export interface RunAsked {
   readonly fresh: boolean;
   readonly minAccuracy?: number | undefined;
   /** Opens the channel to an external trainer, once the settings are right; by default processes of this machine train. */
-  readonly openTrainers?: () => TrainingPipe;
+  readonly openTrainers?: () => Promise<TrainingPipe>;
 }
 
 /** Runs the whole job. @throws {FedbatchError} as `runJob` does */
@@ -30,7 +30,7 @@ export async function callPipeline(request: RunAsked, context: StageContext): Pr
   const settings = await localSettings(request);
   // Loaded once the arguments are right: help and refusals are quick.
   const { runJob } = await import('./run.js');
-  const trainers = request.openTrainers?.();
+  const trainers = await request.openTrainers?.();
   const options = {
     ...{ settings, fresh, minAccuracy, named: asked.named, version: packageVersion() },
     ...toleranceAsked(asked),

@@ -7,8 +7,6 @@ import { addSettings, MOST_USED } from '../lib/settings/options.js';
 import { engineAsked } from '../lib/settings/parts/engine.js';
 import { ALL_PARTS } from '../lib/settings/table.js';
 import { callPipeline } from './call.js';
-import { openTrainingPipe } from './piped/training-pipe.js';
-import { missedAccuracy } from './rounds/run-failure.js';
 
 /** Who trains the clients: processes of this machine, or an external trainer that reads tasks from stdout and answers on stdin. */
 const TRAINERS = ['processes', 'pipe'] as const;
@@ -77,14 +75,17 @@ export function runCli({ reporter, signal }: ProgramContext): Command {
       const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
       const asked = await askedByFlagsAndFile(command, SETTINGS);
       const isPiped = flags.trainers === 'pipe';
+      // Schemas take longer to load than the rest: help and refusals are quick.
+      const openTrainers = async () => (await import('./piped/training-pipe.js')).openTrainingPipe(process);
       const result = await callPipeline(
         {
           ...{ asked, volume, jobs, threads, fresh, minAccuracy },
-          ...(isPiped ? { openTrainers: () => openTrainingPipe(process) } : {}),
+          ...(isPiped ? { openTrainers } : {}),
         },
         context,
       );
       const { jsonLine, summary } = await import('./rounds/summary.js');
+      const { missedAccuracy } = await import('./rounds/run-failure.js');
       reporter.close();
       const isJson = flags.json ?? isPiped;
       const print = (text: string) => (isJson ? reporter.info(text) : process.stdout.write(`${text}\n`));

@@ -1,7 +1,6 @@
 /** The number of clients of a run: as asked for, or as the data say. */
 import { UsageError } from '../lib/core/errors.js';
 import { clientsFollowFromData, type PartitionSettings } from '../lib/federation/partition/settings.js';
-import { clientsInData } from '../lib/formats/data/ownership.js';
 import { DATASET_NAMES } from '../lib/settings/parts/data.js';
 import { SCHEME } from '../lib/settings/parts/partition.js';
 import type { Naming } from '../lib/settings/setting.js';
@@ -35,6 +34,7 @@ export async function numberOfClients({
       `The dataset ${data} does not say whose its examples are: ${named(SCHEME)} ${scheme} needs ${named('dataset.name')} of your own.`,
     );
   }
+  const { clientsInData } = await import('../lib/formats/data/ownership.js');
   const found = await clientsInData(data, partition);
   if (asked === undefined || asked === found) return found;
   const clients = named('federation.clients');

@@ -217,7 +217,7 @@ test('programs start cheaply: threads that train load no files, programs no engi
     assert.deepEqual(packages(thread, 'zod|commander|pino|jszip|execa|h5wasm'), [], thread);
   }
   // Schemas take longer to load than all the rest of a program that starts.
-  for (const program of ['splitter/cli', 'trainer/cli', 'evaluator/cli', 'aggregator/cli']) {
+  for (const program of ['splitter/cli', 'trainer/cli', 'evaluator/cli', 'aggregator/cli', 'pipeline/cli']) {
     assert.deepEqual(packages(`${program}.ts`, 'zod'), [], program);
   }
   const programs = ['trainer/cli', 'evaluator/cli', 'aggregator/cli', 'server/cli', 'server/predict-cli'];
