@@ -61,7 +61,7 @@ describe('the Spark driver', { skip }, () => {
   it('passes on the exit code of the run, and why', async () => {
     const wrong = await submitRun(join(directory, 'wrong'), [...flags, '--fraction', '7']);
     assert.equal(wrong.exitCode, 2, wrong.told);
-    assert.match(wrong.told, /--fraction 7 selects more than all/);
+    assert.match(wrong.told, /--fraction <share>' argument '7' is invalid/);
   });
 
   it('tells of an executor without the program, and the quorum decides', async () => {
