@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { randomStream } from '../lib/core/random.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { formatBytes } from '../lib/observability/format.js';
-import { blackPng } from '../server/testing/hostile-png.js';
+import { blackPng } from '../test/hostile-files.js';
 import { interleave } from './measure.js';
 import { medianOf, percentileOf, type Table } from './report.js';
 import { type BenchOptions, withDirectory } from './section.js';

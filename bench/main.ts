@@ -8,7 +8,6 @@ import { execa } from 'execa';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { benchAttack } from './attack-section.js';
-import { benchDigits } from './digits-section.js';
 import { benchGroups } from './groups-section.js';
 import { benchJob } from './job-section.js';
 import { openJournal, PausedError } from './journal.js';
@@ -20,7 +19,7 @@ import { benchSimulate, benchSimulateMany } from './simulate-section.js';
 import { benchSoak } from './soak-section.js';
 import { benchStages } from './stages-section.js';
 import { benchStep } from './step-section.js';
-import { benchUploads } from './uploads-section.js';
+import { benchDigits, benchUploads } from './uploads-section.js';
 
 const REPORT = 'docs/BENCHMARKS.md';
 

@@ -1,6 +1,6 @@
-/** How well uploaded pictures are read: MNIST's test digits as people would send them, beside a plain resize. */
+/** How well handwriting is read: MNIST's test digits by a model of generated digits, and as people would send them. */
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { permutation, randomStream } from '../lib/core/random.js';
@@ -13,6 +13,42 @@ import { type Writing, writeRow } from '../server/testing/enlarge.js';
 import { CONDITIONS, type Condition, photograph } from '../server/testing/photograph.js';
 import { upload } from '../server/testing/served-app.js';
 import { fedbatch, type Section, withDirectory } from './section.js';
+
+/** Runs to compare: arguments of `fedbatch run --data digits`. */
+const RUNS: readonly (readonly string[])[] = [
+  ['--clients', '3', '--epochs', '2'],
+  ['--clients', '3', '--epochs', '2', '--rounds', '3'],
+  ['--clients', '1', '--epochs', '6'],
+];
+
+/** Trains on the generated digits alone and tests on the 10,000 test images of MNIST. */
+export const benchDigits: Section = ({ data }) =>
+  withDirectory(async (directory) => {
+    const at = (name: string) => join(directory, name);
+    await fedbatch('split', '--data', data, '--clients', '1', '--out', at('mnist'));
+    const rows: string[][] = [];
+    for (const [index, run] of RUNS.entries()) {
+      const volume = at(`run-${index}`);
+      await fedbatch('run', '--data', 'digits', ...run, '--volume', volume);
+      const model = join(volume, 'aggregated-model.h5');
+      const files = ['--data', at('mnist/test.npz'), '--out', at('mnist.json')];
+      await fedbatch('evaluate', '--model', model, ...files);
+      rows.push([
+        `\`${run.join(' ')}\``,
+        await accuracyOf(join(volume, 'accuracy.json')),
+        await accuracyOf(at('mnist.json')),
+      ]);
+    }
+    return {
+      header: ['trained on 6,000 generated digits with', 'generated test digits', 'MNIST test digits'],
+      rows,
+    };
+  });
+
+async function accuracyOf(report: string): Promise<string> {
+  const { accuracy } = JSON.parse(await readFile(report, 'utf8')) as { readonly accuracy: number };
+  return `${(accuracy * 100).toFixed(1)} %`;
+}
 
 /** Trained once and kept; delete it to train anew. */
 const MODEL = join('.cache', 'mnist-cnn.h5');

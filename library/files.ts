@@ -51,7 +51,7 @@ export {
   writeKerasFile,
 } from '../lib/formats/keras/keras-hdf5.js';
 export { type Manifest, readManifest } from '../lib/formats/manifest.js';
-export type { RunFailure } from '../lib/formats/run-failure.js';
+export type { RunFailure } from '../lib/formats/results.js';
 export {
   type ClientRecord,
   type RoundRecord,

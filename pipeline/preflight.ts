@@ -4,8 +4,7 @@ import { imageShape } from '../lib/federation/examples.js';
 import { DEFAULT_TEST_FRACTION, dealDataset } from '../lib/federation/partition/deal-dataset.js';
 import { requireChannels, scaleOf } from '../lib/federation/pixel-scale.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
-import { settingArguments } from '../lib/settings/arguments.js';
-import type { RunSettings } from '../lib/settings/table.js';
+import { type RunSettings, settingArguments } from '../lib/settings/table.js';
 import type { StageContext } from './rounds/target.js';
 import { runStage } from './stage-process.js';
 

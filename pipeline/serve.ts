@@ -2,8 +2,7 @@
 import { createServer } from 'node:net';
 import { InterruptedError } from '../lib/core/errors.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
-import { settingArguments } from '../lib/settings/arguments.js';
-import type { RunSettings } from '../lib/settings/table.js';
+import { type RunSettings, settingArguments } from '../lib/settings/table.js';
 import type { StageContext } from './rounds/target.js';
 import { runStage } from './stage-process.js';
 

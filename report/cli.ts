@@ -18,7 +18,7 @@ export function reportCli({ reporter }: ProgramContext): Command {
     .addHelpText('after', '\nExample:\n  npx fedbatch report --volume runs/digits-3x2-1a2b3c4d')
     .action(async (flags: ReportFlags) => {
       const { writeReport } = await import('./report.js');
-      const { placeOfFailure } = await import('../lib/formats/run-failure.js');
+      const { placeOfFailure } = await import('../lib/formats/results.js');
       const { file, rounds, state } = await writeReport(resolve(flags.volume));
       reporter.info(`Wrote the report of ${rounds} round${rounds === 1 ? '' : 's'}.`);
       const failure = state?.kind === 'failed' ? state.failure : undefined;

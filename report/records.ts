@@ -7,7 +7,7 @@ import { type Confusion, confusionsIn } from '../lib/formats/confusions.js';
 import { jsonOrNothing } from '../lib/formats/files/json-document.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';
-import { type RunFailure, runFailureSchema } from '../lib/formats/run-failure.js';
+import { type RunFailure, runFailureSchema } from '../lib/formats/results.js';
 import {
   type RoundRecord,
   type RunRecord,

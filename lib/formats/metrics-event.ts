@@ -1,8 +1,7 @@
 /** The events of a run, as `metrics.jsonl` holds them: one JSON object a line. */
 import { z } from 'zod';
 import { countField as count, hashField as hash, lossField as loss, shareField as share } from './fields.js';
-import { runResultSchema } from './results.js';
-import { runFailureSchema } from './run-failure.js';
+import { runFailureSchema, runResultSchema } from './results.js';
 import { roundRecordSchema, runSettingsSchema } from './run-record.js';
 
 const time = z.string().describe('When it happened (ISO 8601).');

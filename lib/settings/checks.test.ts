@@ -7,13 +7,12 @@ import { UsageError } from '../core/errors.js';
 import { parseQuorum, type Selection, selectedCount } from '../federation/participation.js';
 import { clientSide, type StrategySettings, strategies } from '../federation/strategies/strategy-settings.js';
 import { strategySettingsSchema } from '../formats/fields.js';
-import { settingArguments } from './arguments.js';
 import { checkClients, checkParticipation, checkStrategy, strategySettings } from './checks.js';
 import { addSettings, askedByFlags, type CommandSettings } from './options.js';
 import { STRATEGY } from './parts/strategy.js';
 import { runSettings } from './run-settings.js';
 import { byFlag, byPlace } from './setting.js';
-import { ALL_PARTS, type RunSettings } from './table.js';
+import { ALL_PARTS, type RunSettings, settingArguments } from './table.js';
 
 const named = byFlag({ parts: ALL_PARTS });
 

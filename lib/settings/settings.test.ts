@@ -1,7 +1,7 @@
 /** The table of settings: what follows from each entry, and the way from settings to arguments. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { settingArguments } from './arguments.js';
+import { settingArguments } from './table.js';
 
 const settings = {
   seed: 7,

@@ -6,7 +6,8 @@ import { CLIENTS, ROUNDS, SIMULATION, TOLERANCE } from './parts/federation.js';
 import { PARTITION } from './parts/partition.js';
 import { STRATEGY } from './parts/strategy.js';
 import { TRAINING } from './parts/training.js';
-import type { Setting } from './setting.js';
+import { flagOf, type Setting, type SettingsStage, valueAt } from './setting.js';
+import type { SettingValue } from './value-type.js';
 
 /** The parts of a run's settings. */
 export const RUN_PARTS = [
@@ -36,4 +37,24 @@ export function settingAt(place: string): Setting {
   const found = SETTINGS.find((each) => each.place === place);
   if (found === undefined) throw new Error(`${place} is no setting`);
   return found;
+}
+
+/**
+ * Flags and values of the settings that a stage takes, in the order of the table. What is not given is left to the
+ * defaults of the stage, which are those of the table.
+ *
+ * @param settings of a run, or the parts of them that the stage takes
+ * @param instead values of this call in the place of the run's, e.g. `training.learningRate` of a round
+ */
+export function settingArguments(
+  stage: SettingsStage,
+  settings: object,
+  instead: Readonly<Record<string, SettingValue>> = {},
+): readonly string[] {
+  return SETTINGS.filter(({ stages }) => stages.includes(stage)).flatMap((setting) => {
+    const value = instead[setting.place] ?? valueAt(settings, setting.place);
+    const flag = flagOf(setting, stage);
+    if (value === undefined || value === false || flag === undefined) return [];
+    return value === true ? [flag] : [flag, `${value}`];
+  });
 }

@@ -1,10 +1,8 @@
 /** Each stage's command: a pure function of a run's settings, its volume, the round and the client. All targets run these. */
-
 import { learningRateOf } from '../../lib/federation/learning-rate.js';
 import { clientSide, FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
 import { INDEXED_CLIENT, type VolumePaths } from '../../lib/formats/volume.js';
-import { settingArguments } from '../../lib/settings/arguments.js';
-import type { RunSettings } from '../../lib/settings/table.js';
+import { type RunSettings, settingArguments } from '../../lib/settings/table.js';
 
 /** What the commands of a run are made from. */
 export interface CommandSource {

@@ -1,12 +1,15 @@
 /** What a pipeline without a volume of its own tells the recorder: of the run, of a round's training, of its end. */
-
 import { z } from 'zod';
 import { clientReasonField, countField as count, hashField as hash } from '../../lib/formats/fields.js';
 import { parseDocument } from '../../lib/formats/files/json-document.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { quorumSchema } from '../../lib/formats/metrics-event.js';
-import { aggregateResultSchema, runResultSchema, trainResultSchema } from '../../lib/formats/results.js';
-import { runFailureSchema } from '../../lib/formats/run-failure.js';
+import {
+  aggregateResultSchema,
+  runFailureSchema,
+  runResultSchema,
+  trainResultSchema,
+} from '../../lib/formats/results.js';
 import { runSettingsSchema } from '../../lib/formats/run-record.js';
 
 /** The run as asked for. */

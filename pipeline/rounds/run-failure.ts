@@ -1,6 +1,6 @@
 /** The failure of a run as its record has it, so that whoever finds the volume later reads what the user saw. */
 import { ExitCode, isFedbatchError, messageOf, StageError, ThresholdError } from '../../lib/core/errors.js';
-import { nextStep, type RunFailure } from '../../lib/formats/run-failure.js';
+import { nextStep, type RunFailure } from '../../lib/formats/results.js';
 
 /** Where a run is. */
 export interface Place {

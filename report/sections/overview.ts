@@ -1,6 +1,6 @@
 /** The head of the report: what came out, and what the run is. */
 import { greatest } from 'd3-array';
-import { placeOfFailure } from '../../lib/formats/run-failure.js';
+import { placeOfFailure } from '../../lib/formats/results.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { epsilonText, grouped, groupedCount, lossText, percent, shortHash } from '../format.js';
 import type { RunRecords } from '../records.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { randomStream } from '../../lib/core/random.js';
-import { blackPng, deflated, pngChunk } from '../testing/hostile-png.js';
+import { blackPng, deflated, pngChunk } from '../../test/hostile-files.js';
 import { digitPng, drawDigit, MNIST_LIKE, ON_PAPER } from '../testing/segment-digits.js';
 import { type ServedApp, serveApp, upload } from '../testing/served-app.js';
 

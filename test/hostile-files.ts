@@ -1,5 +1,6 @@
-/** Zip archives put together field by field, so that tests can make what no honest tool writes. */
-import { crc32, deflateRawSync } from 'node:zlib';
+/** Files as attackers build them: zip archives entry by entry, and PNGs that are small as files and large as pixels. */
+import { promisify } from 'node:util';
+import { crc32, deflate, deflateRawSync } from 'node:zlib';
 
 /** One entry; what is not given is what an honest archive would say. */
 export interface ZipEntry {
@@ -42,4 +43,33 @@ export function buildZip(entries: readonly ZipEntry[]): Buffer {
   end.writeUInt32LE(directory.length, 8);
   end.writeUInt32LE(offset, 12);
   return Buffer.concat([...locals, directory, Buffer.from('PK\x05\x06'), end]);
+}
+
+/** In libuv's pool: it takes seconds, in which a server beside is to go on. */
+export const deflated = promisify(deflate);
+
+/** A chunk of a PNG: its length, type, content and checksum. */
+export function pngChunk(type: string, data: Uint8Array): Buffer {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  const chunk = Buffer.alloc(body.length + 8);
+  chunk.writeUInt32BE(data.length, 0);
+  body.copy(chunk, 4);
+  chunk.writeUInt32BE(crc32(body), body.length + 4);
+  return chunk;
+}
+
+/** A valid PNG of one bit per pixel, all black: a few hundred kilobytes at most, whatever its size. */
+export async function blackPng(width: number, height: number, ...extra: readonly Buffer[]): Promise<Buffer> {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header[8] = 1;
+  const rows = Buffer.alloc((Math.ceil(width / 8) + 1) * height);
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    pngChunk('IHDR', header),
+    ...extra,
+    pngChunk('IDAT', await deflated(rows)),
+    pngChunk('IEND', Buffer.alloc(0)),
+  ]);
 }
