@@ -1,4 +1,4 @@
-/** What each program tells at its end, in the last line of stdout or in its result file: schemas, and types of them. */
+/** What each program reports at its end, in the last line of stdout or in its result file, and how a run failed: schemas and types. */
 import { z } from 'zod';
 import { ExitCode } from '../core/errors.js';
 import {
