@@ -1,4 +1,4 @@
-/** Runs one command-line program: flags, reporter, signals, and the way from an error to an exit code. */
+/** Runs one command-line program: flags, help, reporter, signals, and the way from an error to an exit code. */
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, CommanderError, Option } from 'commander';
@@ -6,7 +6,6 @@ import { ExitCode, InterruptedError, isFedbatchError, messageOf } from '../core/
 import type { Reporter } from '../observability/events.js';
 import { forMany } from '../system/abort.js';
 import { withoutAliases } from './aliases.js';
-import { COMMON_OPTIONS, configureHelp } from './help.js';
 import { leaveResult } from './result.js';
 import { packageVersion } from './version.js';
 
@@ -169,4 +168,42 @@ function formatStack(error: Error): string {
 export function isMain(moduleUrl: string): boolean {
   const entry = process.argv[1];
   return entry !== undefined && realpathSync(entry) === fileURLToPath(moduleUrl);
+}
+
+/** Columns of help at most. */
+const MOST_COLUMNS = 110;
+
+/** The title of the options that every command has. */
+const COMMON_OPTIONS = 'Help and messages:';
+
+/** Sets how the help of a command is written. */
+export function configureHelp(command: Command): Command {
+  return command.configureHelp({
+    ...command.configureHelp(),
+    optionDescription: describeOption,
+    helpWidth: helpWidth(),
+  });
+}
+
+/** E.g. `the model; one of cnn, mlp (default: cnn)`; what each choice means stands on lines of its own. */
+function describeOption(option: Option): string {
+  const { description, argChoices, envVar } = option;
+  const [sentence = '', ...meanings] = description.split('\n');
+  const choices = argChoices === undefined || meanings.length > 0 ? '' : `; one of ${argChoices.join(', ')}`;
+  const byDefault = option.defaultValueDescription ?? valueInWords(option.defaultValue);
+  const facts = [
+    ...(byDefault === undefined ? [] : [`default: ${byDefault}`]),
+    ...(envVar === undefined ? [] : [`environment: ${envVar}`]),
+  ];
+  const told = facts.length === 0 ? '' : ` (${facts.join('; ')})`;
+  return [sentence + choices + told, ...meanings].join('\n');
+}
+
+function valueInWords(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' ? `${value}` : undefined;
+}
+
+/** As wide as the terminal, but no wider than reads well; a pipe or a log gets the full measure. */
+function helpWidth(): number {
+  return Math.max(60, Math.min(process.stdout.columns ?? MOST_COLUMNS, MOST_COLUMNS));
 }
