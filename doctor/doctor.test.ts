@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { BACKEND_REGISTRY, backendTitle } from '../lib/engine/engine-registry.js';
 import { trialInChild } from '../lib/engine/trial-process.js';
-import type { Findings } from '../lib/formats/results.js';
+import type { Findings } from '../lib/formats/findings.js';
 import { runProgramFile } from '../test/programs.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { formatFindings } from './report.js';

@@ -13,7 +13,7 @@ import {
 } from '../lib/engine/engine-registry.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { type TrialResult, trialInChild } from '../lib/engine/trial-process.js';
-import type { BackendFinding, Findings, Machine } from '../lib/formats/results.js';
+import type { BackendFinding, Findings, Machine } from '../lib/formats/findings.js';
 import { type EngineChoice, enginesOf } from '../lib/settings/engine-choice.js';
 import { availableCores, cgroupCpuLimit, hasNvidiaDriver, nvidiaGpuNames } from '../lib/system/hardware.js';
 

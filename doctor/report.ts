@@ -1,6 +1,6 @@
 /** What doctor found, for people: the machine, a table of the backends, what to do about the missing ones. */
 import { styleText } from 'node:util';
-import type { BackendFinding, Findings, Machine } from '../lib/formats/results.js';
+import type { BackendFinding, Findings, Machine } from '../lib/formats/findings.js';
 import { formatBytes } from '../lib/observability/format.js';
 
 /** How to write it. */

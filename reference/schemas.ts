@@ -1,6 +1,7 @@
 /** docs/schemas: the records on a volume and the results of programs, as JSON Schemas. */
 import { z } from 'zod';
 import { accuracyFileSchema } from '../lib/formats/accuracy-record.js';
+import { findingsSchema } from '../lib/formats/findings.js';
 import { manifestSchema } from '../lib/formats/manifest.js';
 import { metricsEventSchema } from '../lib/formats/metrics-event.js';
 import { noiseRecordSchema } from '../lib/formats/noise-file.js';
@@ -25,7 +26,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   prediction: results.predictionSchema,
   'report-result': results.reportResultSchema,
   'dataset-result': results.datasetResultSchema,
-  findings: results.findingsSchema,
+  findings: findingsSchema,
   'k8s-status': results.jobRowsSchema,
   'k8s-deleted': results.deletedRunSchema,
   'record-open': results.openedSchema,

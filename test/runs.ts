@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { type RoundRecord, readRoundRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
+import { requireValid } from './json-schemas.js';
 import { runningWith } from './processes.js';
 import { runCommand } from './program-host.js';
 import { type Finished, programPath } from './programs.js';
@@ -72,13 +73,14 @@ export function roundOf(volume: string, round: number): Promise<RoundRecord> {
   return readRoundRecord(volumePaths(volume).round(round).record);
 }
 
-/** The events in a run's metrics.jsonl that have this name. */
+/** The events in a run's metrics.jsonl that have this name; fails unless all of them are as docs/schemas says. */
 export function eventsOf(volume: string, name: string): readonly Readonly<Record<string, unknown>>[] {
-  return readFileSync(join(volume, 'metrics.jsonl'), 'utf8')
+  const events = readFileSync(join(volume, 'metrics.jsonl'), 'utf8')
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>)
-    .filter(({ event }) => event === name);
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  for (const event of events) requireValid('metrics-event', event);
+  return events.filter(({ event }) => event === name);
 }
 
 /** Files on a volume that were never finished. */
