@@ -118,6 +118,10 @@ export const BEYOND_ORACLE: Readonly<Record<string, ModelDescription>> = {
     pool('averagePooling2d', [3, 3], [2, 1], 'same'),
     ...head,
   ]),
+  'leaky relu and exponential': imageModel(
+    [dense('a', 6, 'leaky_relu'), dense('b', 5, 'exponential'), dense('c', CLASSES, 'softmax')],
+    [5],
+  ),
   'batch normalisation without gamma': imageModel(
     [dense('a', 6), normalisation('bn', { scale: false }), dense('b', CLASSES, 'softmax')],
     [5],

@@ -2,25 +2,71 @@
 import { formatShape } from '../../core/weights.js';
 import { asKerasObject, KerasSettings, requireKerasClass } from '../keras/keras-settings.js';
 import { ModelError } from '../model-error.js';
+import { add, div, mul } from '../primitives/arithmetic.js';
+import { differentiated } from '../primitives/differentiated.js';
+import {
+  abs,
+  clip,
+  elu,
+  erf,
+  exp,
+  leakyRelu,
+  sigmoid,
+  softmax,
+  softplus,
+  tanh,
+} from '../primitives/elementwise.js';
+import type { Value } from '../primitives/value.js';
 import type { LayerModule } from './layer-module.js';
-import { fixed, type KerasClass, type LayerSetting, type LayerWith, readFields } from './settings.js';
+import {
+  fixed,
+  type KerasClass,
+  type LayerSetting,
+  type LayerWith,
+  readFields,
+  setting,
+} from './settings.js';
 
-const ACTIVATIONS = ['linear', 'relu', 'softmax', 'sigmoid', 'tanh'] as const;
+/** The forward pass of each activation; identity and relu have formulations of their own. */
+const FORWARD = {
+  linear: undefined,
+  relu: undefined,
+  softmax,
+  sigmoid,
+  tanh,
+  elu: elu(1),
+  // Klambauer et al. 2017, arXiv 1706.02515.
+  selu: (x) => mul(elu(1.6732632423543772)(x), 1.0507009873554805),
+  // Hendrycks and Gimpel 2016, arXiv 1606.08415, with the error function itself.
+  gelu: (x) => mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1)),
+  softplus,
+  softsign: (x) => div(x, add(abs(x), 1)),
+  swish: (x) => mul(x, sigmoid(x)),
+  mish: (x) => mul(x, tanh(softplus(x))),
+  exponential: exp,
+  relu6: (x) => clip(x, 0, 6),
+  leaky_relu: leakyRelu(0.2),
+} as const satisfies Readonly<Record<string, ((x: Value) => Value) | undefined>>;
 
 /** Element-wise functions, except softmax, which is over the last axis. */
-export type ActivationName = (typeof ACTIVATIONS)[number];
+export type ActivationName = keyof typeof FORWARD;
+
+const ACTIVATIONS = Object.keys(FORWARD) as readonly ActivationName[];
+
+/** What Keras 3 calls otherwise. */
+const OTHER_NAMES: ReadonlyMap<unknown, ActivationName> = new Map([['silu', 'swish']]);
 
 /** An activation by its name, or as a layer in the place of a name. */
 export const activation: LayerSetting<ActivationName> = {
   keys: ['activation'],
-  expected: 'linear, relu, softmax, sigmoid or tanh',
+  expected: `one of ${ACTIVATIONS.join(', ')}`,
   read(settings) {
     return settings.read({
       ...activation,
       fallback: 'linear',
       parse(value) {
         const object = asKerasObject(value);
-        if (object === undefined) return ACTIVATIONS.find((name) => name === value);
+        if (object === undefined) return OTHER_NAMES.get(value) ?? ACTIVATIONS.find((name) => name === value);
         const { class_name: className, config } = object;
         const kerasClass = CLASSES.find(({ names }) => names.includes(className));
         if (kerasClass === undefined) return undefined;
@@ -39,11 +85,15 @@ const CLASSES: readonly KerasClass[] = [
   {
     names: ['ReLU'],
     settings: {
-      max: fixed('max_value', null),
+      activation: setting<ActivationName>({
+        keys: ['max_value'],
+        expected: 'none or 6',
+        fallback: 'relu',
+        parse: (value) => (value === 6 ? 'relu6' : undefined),
+      }),
       slope: fixed('negative_slope', 0, null),
       threshold: fixed('threshold', 0, null),
     },
-    given: { activation: 'relu' },
   },
   { names: ['Softmax'], settings: { axis: fixed('axis', -1, null) }, given: { activation: 'softmax' } },
 ];
@@ -58,48 +108,18 @@ export const activationLayer: LayerModule<LayerWith<'activation', typeof setting
     }
     return input;
   },
-  forward({ activation: kind }, input, { graph }) {
-    const { shape } = input;
-    const one = () => graph.scalar(1);
-    switch (kind) {
-      case 'linear':
-        return { output: input, backward: (dy) => dy };
-      case 'relu': {
-        const y = input.rectified ? input.tensor : graph.op('Relu', [input.tensor]);
-        const zero = graph.scalar(0);
-        return {
-          output: { ...input, tensor: y, rectified: true },
-          // Three times as fast as Where.
-          backward: (dy) =>
-            graph.op('Mul', [dy, graph.op('Cast', [graph.op('Greater', [y, zero])], { to: 1 })]),
-        };
-      }
-      case 'sigmoid': {
-        const y = graph.op('Sigmoid', [input.tensor]);
-        return {
-          output: { tensor: y, shape },
-          backward: (dy) => graph.op('Mul', [dy, graph.op('Mul', [y, graph.op('Sub', [one(), y])])]),
-        };
-      }
-      case 'tanh': {
-        const y = graph.op('Tanh', [input.tensor]);
-        return {
-          output: { tensor: y, shape },
-          backward: (dy) => graph.op('Mul', [dy, graph.op('Sub', [one(), graph.op('Mul', [y, y])])]),
-        };
-      }
-      case 'softmax': {
-        const y = graph.op('Softmax', [input.tensor], { axis: -1 });
-        return {
-          output: { tensor: y, shape },
-          backward(dy) {
-            const weighted = graph.op('Mul', [dy, y]);
-            const total = graph.op('ReduceSum', [weighted, graph.integers(-1)], { keepdims: 1 });
-            return graph.op('Sub', [weighted, graph.op('Mul', [y, total])]);
-          },
-        };
-      }
-    }
+  forward(layer, input, context) {
+    const { graph } = context;
+    const { activation: kind } = layer;
+    if (kind === 'linear') return { output: input, backward: (dy) => dy };
+    if (kind !== 'relu') return differentiated((_layer, x) => FORWARD[kind](x))(layer, input, context);
+    const y = input.rectified ? input.tensor : graph.op('Relu', [input.tensor]);
+    const zero = graph.scalar(0);
+    return {
+      output: { ...input, tensor: y, rectified: true },
+      // Three times as fast as Where.
+      backward: (dy) => graph.op('Mul', [dy, graph.op('Cast', [graph.op('Greater', [y, zero])], { to: 1 })]),
+    };
   },
   blocked: {
     // Element by element, the order does not matter.

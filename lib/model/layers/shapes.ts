@@ -4,7 +4,7 @@ import type { LayerValue } from '../graph/layer-graph.js';
 import { type Extent, onnxPads, type WindowSettings, windowGeometry } from '../graph/window-geometry.js';
 import { ModelError } from '../model-error.js';
 import type { LayerParameter, NamedLayer } from './layer-module.js';
-import { extent, imageOrder, type LayerWith, padding } from './settings.js';
+import { extent, fixed, imageOrder, type LayerWith, padding } from './settings.js';
 
 /** Channels of an image, or features. */
 export const channelsOf = (input: readonly number[]): number => input.at(-1) ?? 0;
@@ -42,6 +42,15 @@ export function requireImage({ name }: NamedLayer, input: readonly number[]): vo
   if (input.length !== 3) {
     throw new ModelError(`layer ${name}: takes images [h,w,c], its input is ${formatShape(input)}`);
   }
+}
+
+/** The settings of a pool over whole images. */
+export const globalPoolSettings = { ...imageOrder, keepDims: fixed('keepdims', false, null) };
+
+/** `[h, w, c]` to `[c]`. @throws {ModelError} for no image */
+export function globallyPooledShape(layer: NamedLayer, input: readonly number[]): readonly number[] {
+  requireImage(layer, input);
+  return input.slice(2);
 }
 
 const pool = extent(['pool_size'], [2, 2]);

@@ -1,0 +1,112 @@
+/** Primitive operators on each element: the node of each, and its vector-Jacobian product beside it. */
+import type { Attribute, GraphBuilder, Tensor } from '../graph/graph-builder.js';
+import type { Value } from './value.js';
+
+/** What a vector-Jacobian product may use: input, output, and the gradient at the output. */
+interface Around {
+  readonly graph: GraphBuilder;
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly dy: Tensor;
+}
+
+type Elementwise = (x: Value) => Value;
+
+function elementwise(
+  type: string,
+  vjp: (around: Around) => Tensor,
+  attributes: Readonly<Record<string, Attribute>> = {},
+): Elementwise {
+  return (input) => {
+    const { graph, tensor: x, shape } = input;
+    const y = graph.op(type, [x], attributes);
+    return {
+      graph,
+      tensor: y,
+      shape,
+      origin: { inputs: [input], vjps: [(dy) => vjp({ graph, x, y, dy })] },
+    };
+  };
+}
+
+/** √x, for x above 0. */
+export const sqrt = elementwise('Sqrt', ({ graph, y, dy }) =>
+  graph.op('Div', [dy, graph.op('Mul', [y, graph.scalar(2)])]),
+);
+
+/** eˣ */
+export const exp = elementwise('Exp', ({ graph, y, dy }) => graph.op('Mul', [dy, y]));
+
+/** |x|; its slope at 0 is taken as 0. */
+export const abs = elementwise('Abs', ({ graph, x, dy }) => graph.op('Mul', [dy, graph.op('Sign', [x])]));
+
+/** The error function, 2/√π · ∫₀ˣ exp(-t²) dt. */
+export const erf = elementwise('Erf', ({ graph, x, dy }) => {
+  const bell = graph.op('Exp', [graph.op('Neg', [graph.op('Mul', [x, x])])]);
+  return graph.op('Mul', [dy, graph.op('Mul', [bell, graph.scalar(2 / Math.sqrt(Math.PI))])]);
+});
+
+/** 1 / (1 + e⁻ˣ) */
+export const sigmoid = elementwise('Sigmoid', ({ graph, y, dy }) =>
+  graph.op('Mul', [dy, graph.op('Mul', [y, graph.op('Sub', [graph.scalar(1), y])])]),
+);
+
+/** The hyperbolic tangent. */
+export const tanh = elementwise('Tanh', ({ graph, y, dy }) =>
+  graph.op('Mul', [dy, graph.op('Sub', [graph.scalar(1), graph.op('Mul', [y, y])])]),
+);
+
+/** ln(1 + eˣ) */
+export const softplus = elementwise('Softplus', ({ graph, x, dy }) =>
+  graph.op('Mul', [dy, graph.op('Sigmoid', [x])]),
+);
+
+/** x above 0, α (eˣ - 1) below. */
+export const elu = (alpha: number): Elementwise =>
+  elementwise(
+    'Elu',
+    ({ graph, x, y, dy }) => {
+      const slope = graph.op('Add', [y, graph.scalar(alpha)]);
+      const isBelow = graph.op('Less', [x, graph.scalar(0)]);
+      return graph.op('Mul', [dy, graph.op('Where', [isBelow, slope, graph.scalar(1)])]);
+    },
+    { alpha: { float: alpha } },
+  );
+
+/** x above 0, `slope` · x at 0 and below. */
+export const leakyRelu = (slope: number): Elementwise =>
+  elementwise(
+    'LeakyRelu',
+    ({ graph, x, dy }) => {
+      const isAbove = graph.op('Greater', [x, graph.scalar(0)]);
+      return graph.op('Where', [isAbove, dy, graph.op('Mul', [dy, graph.scalar(slope)])]);
+    },
+    { alpha: { float: slope } },
+  );
+
+/** The softmax over the last axis. */
+export const softmax = elementwise(
+  'Softmax',
+  ({ graph, y, dy }) => {
+    const weighted = graph.op('Mul', [dy, y]);
+    const total = graph.op('ReduceSum', [weighted, graph.integers(-1)], { keepdims: 1 });
+    return graph.op('Sub', [weighted, graph.op('Mul', [y, total])]);
+  },
+  { axis: -1 },
+);
+
+/** x within bounds; its slope on them is taken as 0. */
+export function clip(input: Value, lowest: number, highest: number): Value {
+  const { graph, tensor: x, shape } = input;
+  const bounds = [graph.scalar(lowest), graph.scalar(highest)] as const;
+  const vjp = (dy: Tensor) => {
+    const isWithin = graph.op('And', [graph.op('Greater', [x, bounds[0]]), graph.op('Less', [x, bounds[1]])]);
+    return graph.op('Mul', [dy, graph.op('Cast', [isWithin], { to: 1 })]);
+  };
+  return {
+    graph,
+    tensor: graph.op('Clip', [x, ...bounds]),
+    shape,
+    origin: { inputs: [input], vjps: [vjp] },
+  };
+}

@@ -1,0 +1,78 @@
+/** Tensors that know what they were computed from, and the reverse pass over them that gives gradients. */
+import type { GraphBuilder, Tensor } from '../graph/graph-builder.js';
+
+/** Stands for the batch axis in the shape of a {@link Value}. */
+export const BATCH_AXIS = -1;
+
+/** A tensor in a graph under construction. */
+export interface Value {
+  readonly graph: GraphBuilder;
+  readonly tensor: Tensor;
+  /** With the batch axis, {@link BATCH_AXIS}, where it has one. */
+  readonly shape: readonly number[];
+  /** What it was computed from; none for inputs, parameters and constants. */
+  readonly origin?: Origin;
+}
+
+/** The gradient at one input of an operator, from that at its output: a vector-Jacobian product. */
+type Vjp = (dy: Tensor) => Tensor;
+
+interface Origin {
+  readonly inputs: readonly Value[];
+  /** One for each input. */
+  readonly vjps: readonly Vjp[];
+}
+
+/**
+ * Reverse-mode differentiation: adds the nodes that turn the gradient at `output` into those at the `wanted` values.
+ * A value that is used several times gets the sum of what comes back; nothing is computed for values that are not on
+ * the way to a wanted one.
+ */
+export function gradients(
+  output: Value,
+  outputGradient: Tensor,
+  wanted: readonly Value[],
+): readonly Tensor[] {
+  const { graph } = output;
+  const order = pathsTo(output, wanted);
+  const found = new Map<Value, Tensor>([[output, outputGradient]]);
+  for (const { value, isOnPath } of [...order].reverse()) {
+    const dy = found.get(value) as Tensor;
+    const { inputs = [], vjps = [] } = value.origin ?? {};
+    for (const [at, input] of inputs.entries()) {
+      const vjp = vjps[at];
+      if (vjp === undefined || !isOnPath[at]) continue;
+      const share = vjp(dy);
+      const others = found.get(input);
+      found.set(input, others === undefined ? share : graph.op('Add', [others, share]));
+    }
+  }
+  return wanted.map((value) => {
+    const gradient = found.get(value);
+    if (gradient === undefined) throw new Error(`${output.tensor} does not depend on ${value.tensor}`);
+    return gradient;
+  });
+}
+
+interface PathValue {
+  readonly value: Value;
+  /** Of each input of the value. */
+  readonly isOnPath: readonly boolean[];
+}
+
+/** The values between the wanted ones and `output`, inputs before what is computed from them. */
+function pathsTo(output: Value, wanted: readonly Value[]): readonly PathValue[] {
+  const order: PathValue[] = [];
+  const seen = new Map<Value, boolean>();
+  const visit = (value: Value): boolean => {
+    const known = seen.get(value);
+    if (known !== undefined) return known;
+    const isOnPath = (value.origin?.inputs ?? []).map(visit);
+    const leads = wanted.includes(value) || isOnPath.includes(true);
+    seen.set(value, leads);
+    if (leads) order.push({ value, isOnPath });
+    return leads;
+  };
+  visit(output);
+  return order;
+}
