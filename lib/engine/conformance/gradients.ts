@@ -32,6 +32,14 @@ export function describeGradients(suite: EngineSuite): void {
     }
 
     for (const [what, description] of Object.entries({ ...SLOPE_CASES, ...LAYER_CASES })) {
+      if (suite.lacks.includes(what)) {
+        it(`of ${what} are refused by name`, () =>
+          assert.rejects(slopeAlongGradient(suite.engine(), description), {
+            name: 'ModelError',
+            message: new RegExp(`\\(${what}\\).* has no such layer`),
+          }));
+        continue;
+      }
       it(`of ${what} are the slope of the loss`, async () => {
         const slope = await slopeAlongGradient(suite.engine(), description);
         assert.ok(Math.abs(slope - 1) < 0.01, `slope ${slope} of the gradient's length`);

@@ -41,6 +41,15 @@ export const GRADIENT_CASES: Readonly<Record<string, ModelDescription>> = {
     ],
     [11],
   ),
+  'dense layers of smooth activations': imageModel(
+    [
+      ...(['elu', 'selu', 'gelu', 'softplus', 'softsign', 'swish', 'mish', 'relu6'] as const).map((name) =>
+        dense(name, 6, name),
+      ),
+      dense('e', CLASSES, 'softmax'),
+    ],
+    [11],
+  ),
   'dense layers of many weights': imageModel(
     [dense('a', 140, 'relu'), dense('b', 120, 'relu'), dense('c', CLASSES, 'softmax')],
     [124],

@@ -57,7 +57,9 @@ describe('foreign layers', () => {
         return { losses, weights };
       };
       const { losses, weights } = await run();
-      assert.ok((losses.at(-1) as number) < (losses[0] as number), losses.join());
+      // From step to step dropout moves the loss as much as training does.
+      const sum = (some: readonly number[]) => some.reduce((total, loss) => total + loss, 0);
+      assert.ok(sum(losses.slice(4)) < sum(losses.slice(0, 4)), losses.join());
       assert.equal(hashOf((await run()).weights), hashOf(weights));
       assert.ok(
         weights.every(
@@ -105,7 +107,7 @@ describe('foreign layers', () => {
     const { file, path } = await readFixture('keras3-images');
     assert.throws(
       () => modelFromKeras(file, path),
-      (error: unknown) => error instanceof DataError && /selu.*activation/.test(error.message),
+      (error: unknown) => error instanceof DataError && /separable is a SeparableConv2D/.test(error.message),
     );
   });
 
@@ -113,7 +115,7 @@ describe('foreign layers', () => {
     const { model } = await readFixture('keras2-rows');
     assert.deepEqual(
       foreignLayers(model.description).map(({ name }) => name),
-      ['both', 'norm', 'rnn'],
+      ['both', 'rnn'],
     );
     for (const make of [
       () => onnxEngine.createPredictSession(model, { threads: 1 }),

@@ -1,6 +1,7 @@
 /** A model of ours as a model of tf.layers, with its weights in Keras' order. */
 import type * as Tf from '@tensorflow/tfjs';
 import { formatShape, type Weights } from '../../core/weights.js';
+import { kerasLayer } from '../../model/keras/keras-layers.js';
 import { kerasConfig } from '../../model/keras/keras-model.js';
 import { foreignLayers } from '../../model/layers/foreign.js';
 import { moduleOf } from '../../model/layers/registry.js';
@@ -80,7 +81,23 @@ export function imageTensor(
   return tf.tensor(images, [count, ...shape], 'float32');
 }
 
+/** @throws {ModelError} naming a layer, or the activation of one, that the ONNX engine has and TensorFlow.js has not */
+function requireKnown(tf: typeof Tf, { layers }: ModelDescription): void {
+  const { classNameMap } = tf.serialization.SerializationMap.getMap();
+  for (const layer of layers) {
+    if (layer.kind === 'foreign') continue;
+    const { class_name: className } = kerasLayer(layer);
+    const unknown = `layer ${layer.name} (${className}): TensorFlow.js has no`;
+    if (!Object.hasOwn(classNameMap, className)) throw new ModelError(`${unknown} such layer`);
+    const lacking = moduleOf(layer).notInTensorflow?.(layer);
+    if (lacking !== undefined) throw new ModelError(`${unknown} ${lacking}`);
+    if ('activation' in layer && !Object.hasOwn(classNameMap, layer.activation))
+      throw new ModelError(`${unknown} activation ${layer.activation}`);
+  }
+}
+
 async function fromConfig(tf: typeof Tf, description: ModelDescription): Promise<Tf.LayersModel> {
+  requireKnown(tf, description);
   // It takes any JSON of Keras, and its type asks for a part of what it takes.
   const config = { modelTopology: asTensorflowTakes(kerasConfig(description)) } as Parameters<
     typeof tf.models.modelFromJSON

@@ -52,19 +52,28 @@ const fixed = (shape: readonly number[], salt: number, offset = -0.5) =>
 /** How far from Keras a prediction in float32 may be, where Keras computed in another type. */
 const TOLERANCE: Readonly<Record<string, number>> = { mixed_float16: 2e-3, bfloat16: 2e-2 };
 
-/** What the ONNX engine refuses: what a class is known with one value of, and activations that it does not have. */
+/** Settings of which the ONNX engine has some values: activations, bounds, shapes. */
+const PARTLY = /^\w+\.activation$|^ReLU\.max_value$|^Reshape\.target_shape$/;
+
+/** What the ONNX engine refuses: what a class is known with one value of, or with some. */
 const REFUSED = LAYER_MODULES.flatMap(({ keras }) => keras).flatMap(({ names: [name], settings }) =>
   Object.values(settings).flatMap((setting) => {
     const [key] = setting.keys;
-    return 'allowed' in setting || key === 'activation' ? [`${name}.${key}`] : [];
+    return 'allowed' in setting || PARTLY.test(`${name}.${key}`) ? [`${name}.${key}`] : [];
   }),
 );
 
+/** What the ONNX engine has and TensorFlow.js has not. */
+const ONNX_ONLY =
+  /layer tried \(GroupNormalization\): TensorFlow.js has no such layer|TensorFlow.js has no (activation (exponential|leaky_relu)|alpha 0.5|target_shape with -1)$/;
+
 function model({ inputShape, layer, kerasVersion }: Group, changed: object): ModelDescription {
-  const isFlat = inputShape.length === 1 || /^(Flatten|Global)/.test(layer.class_name);
+  const config = { ...layer.config, ...changed };
+  const isRow = 'target_shape' in config && [config.target_shape].flat().length === 1;
+  const isFlat = inputShape.length === 1 || isRow || /^(Flatten|Global)/.test(layer.class_name);
   const layers = [
     { class_name: 'InputLayer', config: { batch_input_shape: [null, ...inputShape] } },
-    { ...layer, config: { ...layer.config, ...changed } },
+    { ...layer, config },
     // TensorFlow.js flattens images only.
     ...(isFlat ? [] : [{ class_name: 'Flatten', config: { name: 'flat' } }]),
     { class_name: 'Softmax', config: { name: 'softmax' } },
@@ -216,9 +225,15 @@ function fits(group: Group, { changed, setting }: Case): boolean {
 }
 
 async function checkBoth(description: ModelDescription, each: Case): Promise<void> {
+  // The kernels of Keras 2 lack a normalisation of rows in this type.
+  if (each.predictions === null && each.setting === 'dtype') return;
   const model = { description, weights: fill(description) };
   assertKeras(await predict(plainOnnxEngine, model), each);
-  assertKeras(await predict(await loadTensorflowEngine('cpu'), model), each);
+  const found = await predict(await loadTensorflowEngine('cpu'), model).catch((error: unknown) => {
+    if (error instanceof ModelError && ONNX_ONLY.test(error.message)) return undefined;
+    throw error;
+  });
+  if (found !== undefined) assertKeras(found, each);
 }
 
 /** TensorFlow.js obeys what the ONNX engine does not, or refuses it. */
@@ -246,7 +261,7 @@ function assertNamed(message: string, setting: string | null): void {
 
 /** Training obeys the settings, or refuses them by name: those that only training asks for, too. */
 function checkTraining(description: ModelDescription, className: string, setting: string | null): void {
-  const isFrozen = setting === 'trainable' && ['Conv2D', 'Dense', 'BatchNormalization'].includes(className);
+  const isFrozen = setting === 'trainable' && /^(Conv2D|Dense|\w*Normalization)$/.test(className);
   if (isFrozen || /_(regularizer|constraint)$|^noise_shape$/.test(`${setting}`)) {
     assert.throws(
       () => requireTrainable(description),

@@ -3,8 +3,9 @@ import type * as Tf from '@tensorflow/tfjs';
 import { formatShape } from '../../core/weights.js';
 import type { Tensor } from '../graph/graph-builder.js';
 import { ModelError } from '../model-error.js';
-import type { LayerModule, LayerParameter } from './layer-module.js';
-import { fixed, flag, type LayerWith, numberWhere, numberWithin, setting } from './settings.js';
+import type { LayerModule } from './layer-module.js';
+import { gammaAndBeta, normalizationSettings } from './normalization.js';
+import { fixed, type LayerWith, numberWhere, numberWithin, setting } from './settings.js';
 
 const parseAxis = numberWhere(Number.isSafeInteger);
 
@@ -23,16 +24,7 @@ const settings = {
     fallback: 0.99,
     isIn: (share) => share >= 0 && share <= 1,
   }),
-  epsilon: numberWithin({
-    keys: ['epsilon'],
-    expected: 'a number of at least 0',
-    fallback: 1e-3,
-    isIn: (epsilon) => epsilon >= 0,
-  }),
-  /** Whether there is a beta. */
-  center: flag('center'),
-  /** Whether there is a gamma. */
-  scale: flag('scale'),
+  ...normalizationSettings,
   mode: fixed('mode', 0),
   renorm: fixed('renorm', false, null),
 };
@@ -54,15 +46,11 @@ export const batchNormalization: LayerModule<BatchNormalizationLayer> = {
   parameters(layer, input) {
     const { momentum } = layer;
     const shape = [input[normalizedAxis(layer, input)] ?? 0];
-    const parameters: readonly LayerParameter[] = [
-      { role: 'gamma', shape, initial: 'ones' },
-      { role: 'beta', shape, initial: 'zeros' },
+    return [
+      ...gammaAndBeta(layer, shape),
       { role: 'moving_mean', shape, initial: 'zeros', momentum },
       { role: 'moving_variance', shape, initial: 'ones', momentum },
     ];
-    return parameters.filter(
-      ({ role }) => (role !== 'gamma' || layer.scale) && (role !== 'beta' || layer.center),
-    );
   },
   forward(layer, input, context) {
     const { graph, training } = context;

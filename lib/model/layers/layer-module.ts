@@ -1,6 +1,4 @@
 /** What a layer is: one module tells Keras files, shapes, graphs, engines and docs all that they need to know of it. */
-// biome-ignore lint/suspicious/noTsIgnore: where the package is there, this is no error that could be expected
-/** @ts-ignore: TensorFlow.js may not be there for whoever reads our declarations; its types are unknown then. */
 import type { AppliedLayer, Blocking, LayerContext, LayerValue } from '../graph/layer-graph.js';
 import type { KerasClass } from './settings.js';
 
@@ -42,6 +40,8 @@ export interface LayerModule<L extends NamedLayer = NamedLayer> {
   forward(layer: L, input: LayerValue, context: LayerContext): AppliedLayer;
   /** A faster formulation on images whose channels lie in blocks (see `blocked-layout.ts`). */
   readonly blocked?: BlockedFormulation<L>;
+  /** A setting of this layer that tf.layers 4.22 has not, in words; undefined where it has them all. */
+  notInTensorflow?(layer: L): string | undefined;
   /** Corrects what the layer of tf.layers 4.22 does otherwise than Keras. */
   correctTensorflow?(layer: L, place: TensorflowPlace<L>): void;
 

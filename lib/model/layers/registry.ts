@@ -3,25 +3,47 @@ import { activationLayer } from './activation.js';
 import { averagePooling2d } from './average-pooling-2d.js';
 import { batchNormalization } from './batch-normalization.js';
 import { conv2d } from './conv2d.js';
+import { cropping2d } from './cropping-2d.js';
 import { dense } from './dense.js';
 import { dropout } from './dropout.js';
+import { eluLayer } from './elu.js';
 import { flatten } from './flatten.js';
 import { foreign } from './foreign.js';
 import { globalAveragePooling2d } from './global-average-pooling-2d.js';
+import { globalMaxPooling2d } from './global-max-pooling-2d.js';
+import { groupNormalization } from './group-normalization.js';
 import type { LayerModule, NamedLayer } from './layer-module.js';
+import { layerNormalization } from './layer-normalization.js';
+import { leakyReluLayer } from './leaky-relu.js';
 import { maxPooling2d } from './max-pooling-2d.js';
+import { permute } from './permute.js';
+import { rescaling } from './rescaling.js';
+import { reshapeLayer } from './reshape.js';
 import type { KerasClass } from './settings.js';
+import { upSampling2d } from './up-sampling-2d.js';
+import { zeroPadding2d } from './zero-padding-2d.js';
 
 const MODULES = [
   conv2d,
   maxPooling2d,
   averagePooling2d,
   globalAveragePooling2d,
+  globalMaxPooling2d,
+  zeroPadding2d,
+  cropping2d,
+  upSampling2d,
   dense,
   flatten,
+  reshapeLayer,
+  permute,
   dropout,
   activationLayer,
+  leakyReluLayer,
+  eluLayer,
   batchNormalization,
+  layerNormalization,
+  groupNormalization,
+  rescaling,
   foreign,
 ] as const;
 

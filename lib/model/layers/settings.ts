@@ -135,6 +135,27 @@ export function extent(
   });
 }
 
+/** Pixels before and after, down and across. */
+export type Margins = readonly [rows: Extent, columns: Extent];
+
+/** Pixels along each border; one number, or one of each direction, stands for the borders on both sides. */
+export function margins(key: string, fallback?: Margins): LayerSetting<Margins> {
+  return setting<Margins>({
+    keys: [key],
+    expected: 'one, two or two pairs of whole numbers of at least 0',
+    ...(fallback === undefined ? {} : { fallback }),
+    parse(value) {
+      const given: readonly unknown[] = Array.isArray(value) ? value : [value, value];
+      const pairs = given.map((each): readonly unknown[] => (Array.isArray(each) ? each : [each, each]));
+      const isMargins =
+        pairs.length === 2 && pairs.every((pair) => pair.length === 2 && pair.every(isNaturalNumber));
+      return isMargins ? (pairs as unknown as Margins) : undefined;
+    },
+  });
+}
+
+const isNaturalNumber = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+
 /** How the border is treated. */
 export const padding: LayerSetting<Padding> = setting({
   keys: ['padding', 'border_mode'],

@@ -1,0 +1,40 @@
+/** Permute: an image with its axes in another order. */
+import { formatShape } from '../../core/weights.js';
+import { ModelError } from '../model-error.js';
+import { differentiated } from '../primitives/differentiated.js';
+import { transpose } from '../primitives/shaping.js';
+import type { LayerModule } from './layer-module.js';
+import { type LayerWith, setting } from './settings.js';
+
+const settings = {
+  /** As Keras counts, the batch being axis 0; channels last. */
+  dims: setting<readonly number[]>({
+    keys: ['dims'],
+    expected: 'the numbers of all axes behind that of the batch, 1 to 3 of an image',
+    parse(value) {
+      const axes: readonly unknown[] = Array.isArray(value) ? value : [];
+      const isOrder = axes.every((_, at) => axes.includes(at + 1));
+      return (axes.length === 1 || axes.length === 3) && isOrder ? (axes as readonly number[]) : undefined;
+    },
+  }),
+};
+
+/** Where an image's axes lie in the graph, by Keras' numbers: channels first. */
+const AXES = [0, 2, 3, 1];
+
+/** Axis `dims[i]` becomes axis i + 1. */
+export const permute: LayerModule<LayerWith<'permute', typeof settings>> = {
+  kind: 'permute',
+  keras: [{ names: ['Permute'], settings }],
+  outputShape({ name, dims }, input) {
+    if (dims.length === input.length) return dims.map((axis) => input[axis - 1] as number);
+    throw new ModelError(
+      `layer ${name}: its dims are ${dims.join(', ')}, its input is ${formatShape(input)} behind the axis of the batch`,
+    );
+  },
+  forward: differentiated(({ dims }, x) => {
+    if (dims.length === 1) return x;
+    const [rows = 0, columns = 0, channels = 0] = dims.map((axis) => AXES[axis] as number);
+    return transpose(x, [0, channels, rows, columns]);
+  }),
+};

@@ -1,0 +1,42 @@
+/** UpSampling2D: each pixel repeated. */
+import type * as Tf from '@tensorflow/tfjs';
+import { differentiated } from '../primitives/differentiated.js';
+import { expand, reshape } from '../primitives/shaping.js';
+import { BATCH_AXIS } from '../primitives/value.js';
+import type { LayerModule } from './layer-module.js';
+import { extent, fixed, imageOrder, type LayerWith } from './settings.js';
+import { requireImage } from './shapes.js';
+
+const settings = {
+  size: extent(['size'], [2, 2]),
+  ...imageOrder,
+  interpolation: { ...fixed('interpolation', 'nearest'), isWritten: true },
+};
+
+/** `[h, w, c]` to `[h · rows, w · columns, c]`. */
+export const upSampling2d: LayerModule<LayerWith<'upSampling2d', typeof settings>> = {
+  kind: 'upSampling2d',
+  keras: [{ names: ['UpSampling2D'], settings }],
+  outputShape(layer, input) {
+    requireImage(layer, input);
+    const [height = 0, width = 0, channels = 0] = input;
+    return [height * layer.size[0], width * layer.size[1], channels];
+  },
+  forward: differentiated(({ size: [rows, columns] }, x) => {
+    const [, channels = 0, height = 0, width = 0] = x.shape;
+    const apart = reshape(x, [BATCH_AXIS, channels, height, 1, width, 1]);
+    const repeated = expand(apart, [1, 1, 1, rows, 1, columns]);
+    return reshape(repeated, [BATCH_AXIS, channels, height * rows, width * columns]);
+  }),
+  // The gradient of its resizing is wrong on the processor.
+  correctTensorflow({ size: [rows, columns] }, place) {
+    const [tf, built] = [place.tf as typeof Tf, place.built as Tf.layers.Layer];
+    built.call = (inputs) => {
+      const input = (Array.isArray(inputs) ? inputs[0] : inputs) as Tf.Tensor4D;
+      const [count, height, width, channels] = input.shape;
+      const tall = tf.tile(input.reshape([count * height, 1, width * channels]), [1, rows, 1]);
+      const wide = tf.tile(tall.reshape([count * height * rows * width, 1, channels]), [1, columns, 1]);
+      return wide.reshape([count, height * rows, width * columns, channels]);
+    };
+  },
+};
