@@ -5,9 +5,15 @@ import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { WeightArray } from '../lib/core/weights.js';
+import { predict } from '../lib/engine/conformance/engine-runs.js';
+import { GRADIENT_CASES, LAYER_CASES, unevenWeights } from '../lib/engine/conformance/problems.js';
+import { plainOnnxEngine } from '../lib/engine/onnx/onnx-engine.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { kerasConfig } from '../lib/model/keras/keras-model.js';
+import type { ModelDescription } from '../lib/model/model-description.js';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from './keras-fixtures.js';
+import { CLASSES, dense, imageModel } from './layers.js';
 import { runProgramFile } from './programs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
@@ -85,6 +91,37 @@ for (const { major, python, opens } of VERSIONS) {
         for (const answer of predictions[index] ?? [])
           assertClose(answer, kerasExpectation(name).predictions, name);
       }
+    });
+
+    it('predicts what we do with models of every layer and activation that we write', async () => {
+      const models: Readonly<Record<string, ModelDescription>> = {
+        ...LAYER_CASES,
+        ...GRADIENT_CASES,
+        'leaky relu': imageModel([dense('a', 6, 'leaky_relu'), dense('b', CLASSES, 'softmax')], [5]),
+        exponential: imageModel([dense('a', 6, 'exponential'), dense('b', CLASSES, 'softmax')], [5]),
+      };
+      const cases = await Promise.all(
+        Object.entries(models).map(async ([name, description], index) => {
+          const weights = unevenWeights(description);
+          const path = join(directory, `layers-${index}.h5`);
+          await writeKerasFile(path, {
+            modelConfig: kerasConfig(description),
+            weights,
+            kerasVersion: '2.15.0',
+          });
+          const asked = request(path, description.inputShape);
+          const images = Float32Array.from(asked.images);
+          const ours = await predict(plainOnnxEngine, { description, weights }, images, 2);
+          return { name, asked, rows: [[...ours.slice(0, CLASSES)], [...ours.slice(CLASSES)]] };
+        }),
+      );
+      const { predictions } = await ask(
+        python as string,
+        cases.map(({ asked }) => asked),
+      );
+      for (const [index, { name, rows }] of cases.entries())
+        for (const answer of predictions[index] ?? []) assertClose(answer, rows, name);
+      assert.equal(predictions.length, cases.length);
     });
 
     it('opens models with lists of names that take several attributes', async () => {
