@@ -7,6 +7,7 @@ import { parseKerasLayer } from '../../model/keras/keras-layers.js';
 import type { KerasObject } from '../../model/keras/keras-settings.js';
 import { LAYER_MODULES, type Layer } from '../../model/layers/registry.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
+import { ModelError } from '../../model/model-error.js';
 import { classCount, initialWeights, shapeLayers } from '../../model/parameters.js';
 import type { Batch, OptimizerSettings } from '../engine.js';
 
@@ -105,27 +106,54 @@ export const SLOPE_CASES: Readonly<Record<string, ModelDescription>> = {
   ]),
 };
 
+interface SettingGroup {
+  readonly inputShape: readonly number[];
+  readonly layer: KerasObject;
+  readonly cases: readonly { readonly setting: string | null; readonly changed: object }[];
+}
+
+const settingGroups = JSON.parse(
+  readFileSync(new URL('../../../../lib/model/keras/fixtures/keras3-settings.json', import.meta.url), 'utf8'),
+) as readonly SettingGroup[];
+
 /** The layers of Keras that we read, each as Keras 3 writes it and between layers that are trained. */
 export const LAYER_CASES: Readonly<Record<string, ModelDescription>> = Object.fromEntries(
-  LAYER_MODULES.flatMap(({ keras }) => keras.map(({ names: [name] }) => [name, modelAround(name)])),
+  LAYER_MODULES.flatMap(({ keras }) =>
+    keras.map(({ names: [name] }) => {
+      const group = settingGroups.find(({ layer }) => layer.class_name === name);
+      if (group === undefined)
+        throw new Error(`lib/model/keras/fixtures/make_setting_fixtures.py has no ${name}`);
+      return [name, modelAround(group)];
+    }),
+  ),
 );
 
-function modelAround(className: string): ModelDescription {
-  const fixture = new URL('../../../../lib/model/keras/fixtures/keras3-settings.json', import.meta.url);
-  const groups = JSON.parse(readFileSync(fixture, 'utf8')) as readonly {
-    readonly inputShape: readonly number[];
-    readonly layer: KerasObject;
-  }[];
-  const group = groups.find(({ layer }) => layer.class_name === className);
-  if (group === undefined)
-    throw new Error(`lib/model/keras/fixtures/make_setting_fixtures.py has no ${className}`);
-  const { inputShape, layer } = group;
+/** The same layers with each setting that makes another layer of them; those that are refused are left out. */
+export const SETTING_CASES: Readonly<Record<string, ModelDescription>> = Object.fromEntries(
+  settingGroups.flatMap((group) => {
+    const usual = modelAround(group);
+    return group.cases.flatMap(({ setting, changed }) => {
+      try {
+        const description = modelAround(group, changed);
+        const isSame = JSON.stringify(description) === JSON.stringify(usual);
+        return isSame
+          ? []
+          : [[`${group.layer.class_name}, ${setting} ${JSON.stringify(changed)}`, description]];
+      } catch (error) {
+        if (error instanceof ModelError) return [];
+        throw error;
+      }
+    });
+  }),
+);
+
+function modelAround({ inputShape, layer }: SettingGroup, changed: object = {}): ModelDescription {
   const features = inputShape.at(-1) ?? 0;
   const before =
     inputShape.length === 1
       ? dense('before', features, 'tanh')
       : conv('before', { filters: features, padding: 'same', activation: 'tanh' });
-  const layers = [before, parseKerasLayer(layer)];
+  const layers = [before, parseKerasLayer({ ...layer, config: { ...layer.config, ...changed } })];
   const isFlat = shapeLayers(imageModel(layers, inputShape)).at(-1)?.outputShape.length === 1;
   // TensorFlow.js flattens images only.
   return imageModel([...layers, ...head.slice(isFlat ? 1 : 0)], inputShape);

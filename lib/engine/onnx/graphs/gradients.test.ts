@@ -25,6 +25,7 @@ import { oracle } from '../../../../test/tfjs-oracle.js';
 import type { Padding } from '../../../model/graph/window-geometry.js';
 import type { Layer } from '../../../model/layers/registry.js';
 import type { ModelDescription } from '../../../model/model-description.js';
+import { SETTING_CASES } from '../../conformance/problems.js';
 import { createOnnxPredictSession } from '../predict-session.js';
 import { measureBlockSize } from '../probe-blocks.js';
 
@@ -36,7 +37,7 @@ describe('gradients', () => {
     });
   }
 
-  for (const [name, description] of Object.entries({ ...BEYOND_ORACLE, ...CASES })) {
+  for (const [name, description] of Object.entries({ ...BEYOND_ORACLE, ...CASES, ...SETTING_CASES })) {
     it(`${name}: slope of the loss`, async () => {
       const { weights, batch } = problem(description, 5);
       const { gradients } = await graphGradients({ description, weights }, batch);
