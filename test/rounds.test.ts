@@ -4,23 +4,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { randomStream } from '../lib/core/random.js';
 import { selectClients } from '../lib/federation/participation.js';
 import { readRunRecord } from '../lib/formats/run-record.js';
 import { writeTinyDataset } from './datasets.js';
 import { isRunning, runningWith } from './processes.js';
 import { runCommand } from './program-host.js';
-import {
-  eventsOf,
-  finishRun,
-  type ResultLine,
-  roundOf,
-  startRun,
-  temporaryFiles,
-  trainerOf,
-  waitFor,
-} from './runs.js';
+import { eventsOf, finishRun, type ResultLine, roundOf, startRun, trainerOf, waitFor } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const directory = await sharedDirectory();
@@ -98,26 +87,6 @@ test('one trainer at a time, and one that is killed and tried again: the same by
     [{ round: 1, client: victim, retry: 1 }],
   );
   assert.deepEqual((await roundOf(volume, 1)).missing, []);
-});
-
-test('killed anywhere and started again, a run that selects its clients ends with the same bytes', async () => {
-  const volume = join(directory, 'killed');
-  const random = randomStream(Date.now(), 'kill');
-  const lifetimes: number[] = [];
-  for (let attempt = 0; attempt < 4; attempt++) {
-    const run = startRun(volume, [...SOME, '--rounds', '2']);
-    const lifetimeMs = 300 + Math.round(random.uniform() * 3500);
-    lifetimes.push(lifetimeMs);
-    await Promise.race([sleep(lifetimeMs), run]);
-    if (run.pid !== undefined && isRunning(run.pid)) process.kill(-run.pid, 'SIGKILL');
-    await run;
-    await waitFor(() => runningWith(volume).length === 0);
-  }
-  const line = await finishRun(volume, [...SOME, '--rounds', '2']);
-  assert.equal(line.sha256, base.line.sha256, `killed after ${lifetimes.join(', ')} ms`);
-  assert.deepEqual([line.best, line.accuracy], [base.line.best, base.line.accuracy]);
-  sameFile(join(volume, 'best-model.h5'), join(base.volume, 'best-model.h5'));
-  assert.deepEqual(temporaryFiles(volume), []);
 });
 
 test('a target ends the rounds; more can be asked for later, and fewer: always the bytes of that many at once (simulated)', async () => {

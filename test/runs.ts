@@ -25,11 +25,12 @@ export interface ResultLine {
 }
 
 /** A run that is to end with a JSON line, in a process group of its own; its failure is a result. */
-export function startRun(volume: string, flags: readonly string[]) {
+export function startRun(volume: string, flags: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return execa(process.execPath, [programPath('cli'), 'run', '--volume', volume, '--json', ...flags], {
     reject: false,
     detached: true,
     cleanup: false,
+    env,
   });
 }
 

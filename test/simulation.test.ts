@@ -6,10 +6,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { randomStream } from '../lib/core/random.js';
 import { writeTinyDataset } from './datasets.js';
 import { pipedRun } from './piped.js';
-import { isRunning, runningWith } from './processes.js';
+import { runningWith } from './processes.js';
 import {
   commandOf,
   endRun,
@@ -121,25 +120,6 @@ test('a simulation leaves no files of clients, and goes on with nothing to do', 
   const fresh = await finishRun(volume, [...flags, '--fresh']);
   assert.equal(fresh.sha256, first.sha256);
   assert.deepEqual(readdirSync(volume, { recursive: true }).map(String).sort(), files);
-});
-
-test('killed anywhere and started again, a simulation ends with the same bytes', async () => {
-  const flags = [...settings, '--model', 'mlp', '--strategy', 'fedavgm', '--epochs', '60', '--simulate'];
-  const whole = await finishRun(at('undisturbed'), flags);
-  const volume = at('killed');
-  const random = randomStream(Date.now(), 'kill');
-  const lifetimes: number[] = [];
-  for (let attempt = 0; attempt < 3; attempt++) {
-    const run = startRun(volume, flags);
-    const lifetimeMs = 700 + Math.round(random.uniform() * 3000);
-    lifetimes.push(lifetimeMs);
-    await Promise.race([sleep(lifetimeMs), run]);
-    if (run.pid !== undefined && isRunning(run.pid)) process.kill(-run.pid, 'SIGKILL');
-    await run;
-    await waitFor(() => runningWith(volume).length === 0);
-  }
-  const line = await finishRun(volume, flags);
-  assert.deepEqual(outcome(line), outcome(whole), `killed after ${lifetimes.join(', ')} ms`);
 });
 
 /** A simulation that takes minutes, on one volume again and again, and its simulator once it trains. */
