@@ -123,7 +123,10 @@ export const activationLayer: LayerModule<LayerWith<'activation', typeof setting
   },
   blocked: {
     // Element by element, the order does not matter.
-    accepts: ({ activation: kind }, { blocked }) => blocked === true && kind === 'relu',
-    forward: (layer, input, { context }) => activationLayer.forward(layer, input, context),
+    accepts: ({ activation: kind }, { blocked }) => blocked === true && kind !== 'softmax',
+    forward(layer, input, { context }) {
+      const applied = activationLayer.forward(layer, input, context);
+      return { ...applied, output: { ...applied.output, blocked: true } };
+    },
   },
 };

@@ -156,6 +156,10 @@ describe('gradients on blocked images', {
       [...deep({ activation: 'linear' }, { activation: 'tanh', useBias: false }), ...head],
       [8, 7, 1],
     ),
+    'activations of every element': imageModel(
+      [...deep({ activation: 'elu' }, { activation: 'swish' }), ...head],
+      [8, 7, 1],
+    ),
     'a max pool that tiles, behind a relu': imageModel([...deep({}, {}), tile, ...head], [8, 10, 1]),
     'a max pool of 3×2, then another conv': imageModel(
       [
