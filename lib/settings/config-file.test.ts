@@ -88,7 +88,8 @@ test('what is wrong is told with the file and the place', async () => {
       'training: { learning_rate: 1 }',
       /no setting training\.learning_rate\. Did you mean training\.learningRate\?$/,
     ],
-    ['trainig: { batch: 2 }', /there is no setting trainig\./],
+    ['trainig: { batch: 2 }', 'a.yaml: there is no setting trainig. Did you mean training?'],
+    ['training: 3', 'a.yaml: training: expected settings by name, found 3.'],
     ['weather: rain', 'a.yaml: there is no setting weather.'],
     [
       'training: { batch: 0 }',
@@ -98,7 +99,8 @@ test('what is wrong is told with the file and the place', async () => {
     ['training: { scaleLearningRate: 1 }', /expected true or false, found 1\.$/],
     ['model: { name: 7 }', /model\.name: expected one of cnn, .*, found 7\.$/],
     ['[1, 2]', 'a.yaml: expected settings by name, found a list.'],
-    ['training: { epochs: 2', /^a\.yaml: expected YAML or JSON: /],
+    ['training: { epochs: 2', /^a\.yaml: expected YAML or JSON: .*[^:]$/],
+    [`\u0000${'x'.repeat(300)}: [`, /^a\.yaml: expected YAML or JSON: .{0,200}$/],
     ['training: { epochs: 2, localSteps: 3 }', /^training\.epochs 2 and training\.localSteps 3 contradict/],
   ] as const) {
     await assert.rejects(run(text), refused(message), text);
@@ -107,6 +109,7 @@ test('what is wrong is told with the file and the place', async () => {
     asked('--config', join(directory, 'none')),
     refused('--config none: there is no such file.'),
   );
+  await assert.rejects(asked('--config', directory), /: it is a directory\.$/);
   await assert.rejects(
     run('training: { warmUpRounds: 3 }', '--rounds', '2'),
     refused(/^training\.warmUpRounds 3 leaves none of --rounds 2 at the full learning rate/),

@@ -32,7 +32,8 @@ export async function askedByFlagsAndFile(
 
 async function readDocument(file: string): Promise<unknown> {
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    const found = cause.code === 'ENOENT' ? 'there is no such file' : cause.message;
+    const found =
+      { ENOENT: 'there is no such file', EISDIR: 'it is a directory' }[cause.code ?? ''] ?? cause.message;
     throw new UsageError(`--config ${file}: ${found}.`, { cause });
   });
   const { parse, YAMLError } = await import('yaml');
@@ -40,7 +41,10 @@ async function readDocument(file: string): Promise<unknown> {
     return parse(text);
   } catch (cause) {
     if (!(cause instanceof YAMLError)) throw cause;
-    throw new UsageError(`${file}: expected YAML or JSON: ${cause.message.split('\n')[0]}`, { cause });
+    // The first line says what and where; of a file that is no text it may be as long as that.
+    const [line = ''] = cause.message.split('\n');
+    const what = line.length > 200 ? 'found something else' : line.replace(/:$/, '.');
+    throw new UsageError(`${file}: expected YAML or JSON: ${what}`, { cause });
   }
 }
 
@@ -83,6 +87,9 @@ function readGroup(group: Group, prefix: string, reading: Reading): GivenSetting
       settings.some((each) => each.place.startsWith(`${place}.`))
     )
       return readGroup(value, `${place}.`, reading);
+    if (setting === undefined && settings.some((each) => each.place.startsWith(`${place}.`))) {
+      throw new UsageError(`${where(reading)}${place}: expected settings by name, found ${inWords(value)}.`);
+    }
     if (setting === undefined) throw new UsageError(unknownSetting(place, reading));
     const read = checkedValue(setting.type, value);
     if (read !== undefined) return { [setting.place]: read };
@@ -122,7 +129,8 @@ function unknownSetting(place: string, reading: Reading): string {
   const meant =
     places.find((each) => plain(last(each)) === plain(last(place))) ??
     nearest(place, places, 3) ??
-    places.find((each) => last(each) === nearest(last(place), places.map(last), 2));
+    places.find((each) => last(each) === nearest(last(place), places.map(last), 2)) ??
+    nearest(place, [...new Set(places.map((each) => each.split('.')[0] ?? each))], 2);
   const hint = meant === undefined ? '' : ` Did you mean ${meant}?`;
   return `${where(reading)}there is no setting ${place}.${hint}`;
 }
@@ -150,7 +158,9 @@ function distance(a: string, b: string): number {
   return row.at(-1) ?? 0;
 }
 
-function inWords(value: unknown): string {
+/** A value that is none of a setting, for messages. */
+export function inWords(value: unknown): string {
   if (typeof value === 'string') return `"${value}"`;
+  if (value === undefined) return 'nothing';
   return isGroup(value) ? 'a group of settings' : Array.isArray(value) ? 'a list' : `${value}`;
 }
