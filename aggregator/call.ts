@@ -69,7 +69,9 @@ export async function callAggregator(request: AggregateAsked, context: Context):
   if (directory === undefined && files.length === 0)
     throw new UsageError('Expected --dir, files or --groups, found none of them.');
   if (reported !== undefined && (directory === undefined || files.length > 0)) {
-    throw new UsageError('--reported tells the updates of --dir: give --dir with it, and name no files.');
+    throw new UsageError(
+      '--reported goes with a directory of updates, not with files that are named one by one.',
+    );
   }
   const updates = { directory, files, manifest, selected, reported };
   // Loaded once the arguments are right; groups, whose files are checked by a schema, only where there are some.

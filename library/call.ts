@@ -1,6 +1,7 @@
 /** The border between callers of the library and the programs' code: who is told, who stops it, what errors say. */
-import { FedbatchError } from '../lib/core/errors.js';
+import { FedbatchError, UsageError } from '../lib/core/errors.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
+import { inWords } from '../lib/settings/config-file.js';
 import { flagOf, type SettingsStage } from '../lib/settings/setting.js';
 import { SETTINGS } from '../lib/settings/table.js';
 
@@ -28,10 +29,11 @@ export function reporterOf(reporter: Partial<Reporter> = {}): Reporter {
  *
  * @throws the reason of the signal where it stopped the work
  */
-export async function call<T>(
-  { signal = new AbortController().signal, reporter }: CallOptions,
-  work: (context: CallContext) => Promise<T>,
-): Promise<T> {
+export async function call<T>(options: CallOptions, work: (context: CallContext) => Promise<T>): Promise<T> {
+  if (typeof options !== 'object' || options === null) {
+    throw new UsageError(`Expected options by name, found ${inWords(options)}.`);
+  }
+  const { signal = new AbortController().signal, reporter } = options;
   signal.throwIfAborted();
   try {
     return await work({ signal, reporter: reporterOf(reporter) });
@@ -67,6 +69,7 @@ const OPTIONS = [
     'min-accuracy',
     'model',
   ],
+  ...['dp-participants', 'dp-population', 'dp-noise-file'],
   ...['batch', 'data', 'host', 'port', 'labels', 'workers'],
 ];
 

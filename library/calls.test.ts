@@ -175,6 +175,35 @@ describe('the stages', () => {
       /^UsageError: model\.name: expected one of cnn, mlp/,
     );
   });
+
+  it('refuse what is no option of theirs, and values that no option takes', async () => {
+    const out = join(directory, 'x.h5');
+    const wrong: readonly (readonly [() => Promise<unknown>, string])[] = [
+      [() => run({ trainning: {} } as object), 'there is no setting trainning. Did you mean training?'],
+      [() => run(null as unknown as object), 'Expected options by name, found null.'],
+      [
+        () => run({ jobs: 'x' as unknown as number }),
+        'jobs: expected a whole number of at least 1, found "x".',
+      ],
+      [() => run({ minAccuracy: 7 }), 'minAccuracy: expected a number from 0 to 1, found 7.'],
+      [() => train({ data } as Parameters<typeof train>[0]), 'out: expected a path, found nothing.'],
+      [() => train({ data, out, threads: 0 }), 'threads: expected a whole number from 1 to 1024, found 0.'],
+      [() => evaluate({ model: out, batch: 0 }), 'batch: expected a whole number of at least 1, found 0.'],
+      [
+        () => aggregate({ updates: [], out }),
+        'updates: expected files of updates or a directory, found none.',
+      ],
+      [
+        () => aggregate({ updates: directory, out, strategy: { privacy: { clip: 1, noise: 1 } } }),
+        'Differential privacy takes dpParticipants and dpPopulation too.',
+      ],
+    ];
+    for (const [call, message] of wrong) await assert.rejects(call, { name: 'UsageError', message });
+    await assert.rejects(
+      train({ data, out, strategy: { name: 'x' as 'fedavg' } }),
+      /^UsageError: strategy\.name: expected one of fedavg, /,
+    );
+  });
 });
 
 describe('the registries', () => {

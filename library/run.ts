@@ -19,6 +19,9 @@ export interface RunCall extends GivenRunSettings, CallOptions {
   readonly minAccuracy?: number | undefined;
 }
 
+/** Its names beside settings. */
+const OPTIONS = ['volume', 'jobs', 'threads', 'fresh', 'minAccuracy'] as const;
+
 /** A finished run, and where its models are. */
 export interface FinishedRun extends RunSummary {
   /** The newest global model (Keras HDF5). */
@@ -43,7 +46,7 @@ export function run(options: RunCall = {}): Promise<FinishedRun> {
     const { resultFacts } = await import('../pipeline/rounds/summary.js');
     const { missedAccuracy } = await import('../pipeline/rounds/run-failure.js');
     const result = await callPipeline(
-      { asked: askedBy(options, ALL_PARTS), volume, jobs, threads, fresh, minAccuracy },
+      { asked: askedBy(options, ALL_PARTS, { takes: OPTIONS }), volume, jobs, threads, fresh, minAccuracy },
       context,
     );
     const missed = missedAccuracy(result.last.evaluation, minAccuracy);

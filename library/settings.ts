@@ -1,8 +1,10 @@
 /** Settings as callers of the library give them: nested as in run.json, as many as are given, checked by the table. */
+import { UsageError } from '../lib/core/errors.js';
 import type { AskedSettings } from '../lib/settings/complete.js';
-import { givenByDocument } from '../lib/settings/config-file.js';
+import { givenByDocument, inWords } from '../lib/settings/config-file.js';
 import { byPlace, type SettingsPart } from '../lib/settings/setting.js';
 import type { RunSettings } from '../lib/settings/table.js';
+import { checkedValue, expectedOf, number, text, type ValueType, whole } from '../lib/settings/value-type.js';
 
 /** Some of the fields of settings, at every level. */
 export type Given<S> = S extends object ? { readonly [K in keyof S]?: Given<S[K]> | undefined } : S;
@@ -28,14 +30,46 @@ export type GivenStrategy = Given<NonNullable<RunSettings['strategy']>> & {
   readonly privacy?: { readonly epsilon?: number | undefined } | undefined;
 };
 
+const path = text('a path');
+const natural = whole({ min: 1 });
+
+/** The values of options beside settings: what is wrong about them is told here, not by a program far below. */
+const OPTION_TYPES: Readonly<Record<string, ValueType>> = {
+  ...{ volume: path, out: path, data: path, init: path, parent: path, manifest: path, reported: path },
+  ...{ stateIn: path, stateOut: path, dpNoiseFile: path, model: path },
+  ...{ jobs: natural, round: natural, batch: natural, minUpdates: natural },
+  ...{ dpParticipants: natural, dpPopulation: natural },
+  ...{ threads: whole({ min: 1, max: 1024 }), client: whole(), classes: whole({ min: 2 }) },
+  ...{ minAccuracy: number({ min: 0, max: 1 }), testFraction: number({ above: 0, below: 1 }) },
+};
+
+/** The options of a call beside settings, `signal` and `reporter`; `needs` are those that it cannot do without. */
+interface OwnOptions {
+  readonly takes: readonly string[];
+  readonly needs?: readonly string[];
+}
+
 /**
  * What the options of a call ask for of some parts of the settings.
  *
- * @throws {UsageError} for what is no setting, and for a value that a setting does not take
+ * @throws {UsageError} for what is no option and no setting, and for a value that one does not take
  */
-export function askedBy(options: object, parts: readonly SettingsPart[]): AskedSettings {
+export function askedBy(
+  options: object,
+  parts: readonly SettingsPart[],
+  { takes, needs = [] }: OwnOptions,
+): AskedSettings {
   const settings = parts.flatMap((each) => each.settings);
-  const names = new Set(settings.map(({ place }) => place.split('.')[0]));
-  const asked = Object.entries(options).filter(([name]) => names.has(name));
+  const given: Readonly<Record<string, unknown>> = { ...options };
+  for (const name of takes) {
+    const { [name]: type } = OPTION_TYPES;
+    const value = given[name];
+    if (value === undefined && !needs.includes(name)) continue;
+    if (type !== undefined && checkedValue(type, value) === undefined) {
+      throw new UsageError(`${name}: expected ${expectedOf(type)}, found ${inWords(value)}.`);
+    }
+  }
+  const own = new Set([...takes, 'signal', 'reporter']);
+  const asked = Object.entries(given).filter(([name]) => !own.has(name));
   return { given: givenByDocument(Object.fromEntries(asked), { settings }), named: byPlace };
 }

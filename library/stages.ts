@@ -1,6 +1,8 @@
 /** The stages as calls: each does what the program of its name does, once, from files to files. */
+import { UsageError } from '../lib/core/errors.js';
 import type { AccuracyReport } from '../lib/engine/accuracy.js';
 import type { AggregateResult, SplitSummary, TrainResult } from '../lib/formats/results.js';
+import { STRATEGY } from '../lib/settings/parts/strategy.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { type CallOptions, call } from './call.js';
@@ -31,7 +33,14 @@ export function split(options: SplitCall): Promise<SplitSummary> {
   return call(options, async (context) => {
     const { callSplitter, SPLIT_PARTS } = await import('../splitter/call.js');
     const { out, testFraction } = options;
-    return callSplitter({ asked: askedBy(options, SPLIT_PARTS), out, testFraction }, context);
+    return callSplitter(
+      {
+        asked: askedBy(options, SPLIT_PARTS, { takes: ['out', 'testFraction'], needs: ['out'] }),
+        out,
+        testFraction,
+      },
+      context,
+    );
   });
 }
 
@@ -68,13 +77,23 @@ export function train(options: TrainCall): Promise<TrainResult> {
   return call(options, async (context) => {
     const { callTrainer, TRAIN_PARTS } = await import('../trainer/call.js');
     const { data, init, out, client, round = 1, classes, threads = availableCores(), strategy } = options;
-    const asked = askedBy(options, TRAIN_PARTS);
+    const asked = askedBy(options, TRAIN_PARTS, {
+      takes: ['data', 'init', 'out', 'client', 'round', 'classes', 'threads', 'strategy'],
+      needs: ['data', 'out'],
+    });
+    askedBy({ strategy }, [STRATEGY], { takes: [] });
     return callTrainer(
       { asked, data, init, out, client, round, classes, threads, strategy: strategy?.name },
       { ...context, named: asked.named, startedAtMs: performance.now() },
     );
   });
 }
+
+/** The options of an aggregation beside its strategy. */
+const AGGREGATE_OPTIONS = [
+  ...['seed', 'updates', 'out', 'parent', 'round', 'manifest', 'clients', 'reported', 'minUpdates'],
+  ...['stateIn', 'stateOut', 'dpParticipants', 'dpPopulation', 'dpNoiseFile'],
+] as const;
 
 /** Which updates to aggregate, and into what. */
 export interface AggregateCall extends CallOptions {
@@ -116,9 +135,13 @@ export interface AggregateCall extends CallOptions {
 export function aggregate(options: AggregateCall): Promise<AggregateResult> {
   return call(options, async (context) => {
     const { AGGREGATE_PARTS, callAggregator } = await import('../aggregator/call.js');
+    const asked = askedBy(options, AGGREGATE_PARTS, { takes: AGGREGATE_OPTIONS, needs: ['out'] });
     const { updates, strategy: _strategy, signal: _signal, reporter: _reporter, ...request } = options;
+    if (updates === undefined || updates.length === 0) {
+      throw new UsageError('updates: expected files of updates or a directory, found none.');
+    }
     const given = typeof updates === 'string' ? { dir: updates, files: [] } : { files: updates };
-    return callAggregator({ ...request, ...given, asked: askedBy(options, AGGREGATE_PARTS) }, context);
+    return callAggregator({ ...request, ...given, asked }, context);
   });
 }
 
@@ -146,7 +169,10 @@ export function evaluate(options: EvaluateCall): Promise<AccuracyReport> {
   return call(options, async (context) => {
     const { callEvaluator, EVALUATE_PARTS } = await import('../evaluator/call.js');
     const { model, data, out, batch, threads = availableCores() } = options;
-    const asked = askedBy({ engine: options.engine }, EVALUATE_PARTS);
+    const asked = askedBy(options, EVALUATE_PARTS, {
+      takes: ['model', 'data', 'out', 'batch', 'threads'],
+      needs: ['model'],
+    });
     const [report] = await callEvaluator({ asked, models: [model], data, out, batch, threads }, context);
     return report;
   });
