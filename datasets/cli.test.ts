@@ -99,7 +99,7 @@ test('pieces that do not fit together: try again, and no word of another checksu
   t.after(() => server.close());
   const { exitCode, stderr } = await run('mnist', '--url', server.url, '--out', out);
   assert.equal(exitCode, 5, stderr);
-  assert.match(stderr, /came in several pieces, .* try again \(and remove \S+mnist\.npz\.part, should it/);
+  assert.match(stderr, /came in several pieces, .* try again \(and remove \S+mnist\.npz\.part, if it/);
   assert.doesNotMatch(stderr, /--sha256/);
 });
 

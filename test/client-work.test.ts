@@ -91,7 +91,7 @@ describe('what clients of a run do', () => {
     [
       'a rate that would grow',
       ['--learning-rate-decay', '1.1'],
-      /Expected a factor above 0 and up to 1, or cosine, found "1\.1"/,
+      /Expected a number above 0, up to 1, or cosine, found "1\.1"/,
     ],
     [
       'nothing but warm-up',
