@@ -102,23 +102,29 @@ function round(
   };
 }
 
-const SETTINGS: RunSettings = {
+/** The settings of a run that asks for nothing: those of `fedbatch run`. */
+export const DEFAULT_SETTINGS: RunSettings = {
   seed: 0,
   dataset: { name: 'digits' },
   model: { name: 'cnn' },
   engine: { name: 'auto' },
-  training: { epochs: 1, batch: 100, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
+  training: { epochs: 2, batch: 100, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
   federation: {
     clients: 3,
-    rounds: 9,
+    rounds: 1,
+    partition: { scheme: 'iid', minExamples: 1 },
     fraction: 1,
     minClients: 1,
-    partition: { scheme: 'iid', minExamples: 1 },
   },
 };
 
 /** A run of so many clients. */
 export function aRunRecord({ clients }: { readonly clients: number }): ReturnType<typeof newRunRecord> {
-  const settings = { ...SETTINGS, federation: { ...SETTINGS.federation, clients } };
+  const { training, federation } = DEFAULT_SETTINGS;
+  const settings = {
+    ...DEFAULT_SETTINGS,
+    training: { ...training, epochs: 1 },
+    federation: { ...federation, clients, rounds: 9 },
+  };
   return newRunRecord({ id: 'x', settings, threads: 1, versions: { fedbatch: '0', node: '0' } });
 }

@@ -1,24 +1,11 @@
 /** What tells two runs apart, and what a run may take up on the volume of another one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DEFAULT_SETTINGS as settings } from '../../test/sample-records.js';
 import { continuedSettings, settingsDifferences } from './differences.js';
 import { byFlag, byPlace } from './setting.js';
 import { ALL_PARTS, type RunSettings } from './table.js';
 
-const settings: RunSettings = {
-  seed: 0,
-  dataset: { name: 'digits' },
-  model: { name: 'cnn' },
-  engine: { name: 'auto' },
-  training: { epochs: 2, batch: 100, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
-  federation: {
-    clients: 3,
-    rounds: 1,
-    partition: { scheme: 'iid', minExamples: 1 },
-    fraction: 1,
-    minClients: 1,
-  },
-};
 const differences = (then: RunSettings, now: RunSettings) =>
   settingsDifferences(then, now, byFlag({ parts: ALL_PARTS }));
 const hash = (digit: string) => digit.repeat(64);

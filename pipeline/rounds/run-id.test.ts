@@ -2,22 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunSettings } from '../../lib/settings/table.js';
+import { DEFAULT_SETTINGS as settings } from '../../test/sample-records.js';
 import { runId } from './run-id.js';
 
-const settings: RunSettings = {
-  seed: 0,
-  dataset: { name: 'digits' },
-  model: { name: 'cnn' },
-  engine: { name: 'auto' },
-  training: { epochs: 2, batch: 100, optimizer: 'adam', learningRate: 0.001, momentum: 0.9 },
-  federation: {
-    clients: 3,
-    rounds: 1,
-    partition: { scheme: 'iid', minExamples: 1 },
-    fraction: 1,
-    minClients: 1,
-  },
-};
 const hash = (digit: string) => digit.repeat(64);
 
 test('the id names dataset, clients and epochs, and every setting changes it', () => {
