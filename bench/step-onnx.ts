@@ -12,6 +12,7 @@ const WARM_UP_STEPS = 5;
 const random = randomStream(0, 'bench');
 const images = Float32Array.from({ length: batch * 784 }, () => random.uniform());
 const labels = Int32Array.from({ length: batch }, () => random.integer(0, 9));
+const examples = { count: batch, inputs: [images], targets: [labels] };
 const description = describeModel('cnn', { inputShape: [28, 28, 1], classes: 10 });
 const engine = await loadOnnxEngine(backend);
 const session = await engine.createTrainingSession(
@@ -23,13 +24,13 @@ const session = await engine.createTrainingSession(
     threads,
   },
 );
-await session.step({ images, labels });
+await session.step(examples);
 const firstStepSeconds = performance.now() / 1000;
-for (let step = 0; step < WARM_UP_STEPS; step++) await session.step({ images, labels });
+for (let step = 0; step < WARM_UP_STEPS; step++) await session.step(examples);
 const milliseconds: number[] = [];
 for (let step = 0; step < steps; step++) {
   const startedAt = performance.now();
-  await session.step({ images, labels });
+  await session.step(examples);
   milliseconds.push(performance.now() - startedAt);
 }
 const stepMs = median(milliseconds);

@@ -47,10 +47,10 @@ describe('fedbatch/engine', () => {
     const trained = await loadModel(model);
     const session = await engine.createPredictSession(trained, { threads: 1 });
     const picks = [0, 1, 2, 3, 4, 5, 6, 7];
-    const answer = await session.predict(batchImages(examples, picks), picks.length);
+    const [answer] = await session.predict([batchImages(examples, picks)], picks.length);
     await session.dispose();
     const found = picks.map((at) => {
-      const own = [...answer.subarray(at * 4, at * 4 + 4)];
+      const own = [...(answer as Float32Array).subarray(at * 4, at * 4 + 4)];
       return own.indexOf(Math.max(...own));
     });
     assert.deepEqual(found, [...examples.labels.subarray(0, 8)]);

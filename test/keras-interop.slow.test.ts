@@ -111,7 +111,11 @@ for (const { major, python, opens } of VERSIONS) {
           });
           const asked = request(path, description.inputShape);
           const images = Float32Array.from(asked.images);
-          const ours = await predict(plainOnnxEngine, { description, weights }, images, 2);
+          const ours = await predict(
+            plainOnnxEngine,
+            { description, weights },
+            { inputs: [images], count: 2 },
+          );
           return { name, asked, rows: [[...ours.slice(0, CLASSES)], [...ours.slice(CLASSES)]] };
         }),
       );

@@ -150,34 +150,34 @@ export function problem(
   );
   const classes = shapeLayers(description).at(-1)?.outputShape[0] as number;
   const labels = Int32Array.from({ length: batchSize }, () => random.integer(0, classes - 1));
-  return { weights, batch: { images, labels } };
+  return { weights, batch: { count: batchSize, inputs: [images], targets: [labels] } };
 }
 
 /** Loss and gradients by weight index, straight out of the training graph on a backend; two batches may be compared. */
 export async function graphGradients(
   { description, weights }: Model,
-  { images, labels }: Batch,
+  { count, inputs, targets }: Batch,
   { backend = 'cpu', threads = 1, knownBatch = false, ...given }: GradientOptions = {},
 ): Promise<{ readonly loss: number; readonly gradients: readonly Float32Array[] }> {
   const optimizer = { kind: 'sgd', learningRate: 0, momentum: 0 } as const;
   const graph = buildTrainingGraph(description, {
     optimizer,
     withGradients: true,
-    batchSize: knownBatch ? labels.length : undefined,
+    batchSize: knownBatch ? count : undefined,
     ...given,
   });
   const runtime = await loadOnnxRuntime(backend, threads);
   const { Tensor } = runtime;
   const session = await createInferenceSession(graph.bytes, { runtime, threads });
   const random = randomStream(5, 'rows');
-  const rows = Uint32Array.from(labels, () => random.uint32());
+  const rows = Uint32Array.from({ length: count }, () => random.uint32());
   const outputs = await session.run({
-    images: new Tensor('float32', images, [labels.length, ...description.inputShape]),
-    labels: new Tensor('int32', labels, [labels.length]),
+    images: new Tensor('float32', inputs[0] as Float32Array, [count, ...description.inputShape]),
+    labels: new Tensor('int32', targets[0] as Int32Array, [count]),
     ...weightFeeds(Tensor, graph.groups, weights),
     stepSize: new Tensor('float32', Float32Array.of(0), [1]),
-    exampleWeight: new Tensor('float32', Float32Array.of(1 / labels.length), [1]),
-    ...(graph.usesRowSeeds ? { rowSeeds: new Tensor('uint32', rows, [labels.length]) } : {}),
+    exampleWeight: new Tensor('float32', Float32Array.of(1 / count), [1]),
+    ...(graph.usesRowSeeds ? { rowSeeds: new Tensor('uint32', rows, [count]) } : {}),
   });
   await session.release();
   const floats = (name: string) => outputs[name]?.data as Float32Array;

@@ -35,13 +35,13 @@ export async function oracle(
         throw new Error(`the oracle has more weights than the model: ${variable.name}`);
       variable.write(tf.tensor(array.values, [...array.shape]));
     }
-    const images = tf.tensor(batch.images, [batch.labels.length, ...description.inputShape]);
-    const labels = tf.oneHot(tf.tensor1d(batch.labels, 'int32'), outputSize(model));
+    const images = tf.tensor(batch.inputs[0] as Float32Array, [batch.count, ...description.inputShape]);
+    const labels = tf.oneHot(tf.tensor1d(batch.targets[0] as Int32Array, 'int32'), outputSize(model));
     // Before training mode is applied: that moves the moving statistics.
     const probabilities = (model.predict(images) as tf.Tensor).dataSync() as Float32Array;
     const loss = () => {
       const predicted = model.apply(images, { training: true }) as tf.Tensor2D;
-      return tf.neg(tf.sum(tf.mul(labels, tf.log(predicted)))).div(batch.labels.length) as tf.Scalar;
+      return tf.neg(tf.sum(tf.mul(labels, tf.log(predicted)))).div(batch.count) as tf.Scalar;
     };
     const trainable = modelParameters(description).map(({ trainable: each }) => each);
     const inner = variables.map((variable) => variable.read() as tf.Variable);

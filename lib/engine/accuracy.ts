@@ -44,9 +44,9 @@ export async function judge(session: PredictSession, options: JudgeOptions): Pro
   for (let start = from; start < to; start += batchSize) {
     signal?.throwIfAborted();
     const picks = Uint32Array.from({ length: Math.min(batchSize, to - start) }, (_, at) => start + at);
-    const probabilities = await session.predict(batchImages(examples, picks), picks.length);
+    const [probabilities] = await session.predict([batchImages(examples, picks)], picks.length);
     for (const [row, pick] of picks.entries()) {
-      const scores = probabilities.subarray(row * classes, (row + 1) * classes);
+      const scores = (probabilities as Float32Array).subarray(row * classes, (row + 1) * classes);
       const fault = faultOf(scores);
       if (fault !== undefined) {
         const found = `${fault.found} for example ${pick} of ${options.data}`;

@@ -47,10 +47,12 @@ export interface TrainingSettings
  * run a very large one in parts and add their gradients up before its one update.
  */
 export interface Batch {
-  /** `[n, h, w, c]`, already scaled to what the model expects. */
-  readonly images: Float32Array;
-  /** Class of each image; length n. */
-  readonly labels: Int32Array;
+  /** Number of examples, n. */
+  readonly count: number;
+  /** `[n, ...shape]` of each input, in the order of the model's inputs, already scaled to what the model expects. */
+  readonly inputs: readonly Float32Array[];
+  /** What the model should answer, in the order of the model's outputs: the class of each example, length n. */
+  readonly targets: readonly Int32Array[];
 }
 
 /** What one training step found, before its update. */
@@ -96,12 +98,12 @@ export interface TrainingSession {
 /** A model ready to predict; holds native memory until disposed. */
 export interface PredictSession {
   /**
-   * Class probabilities of `count` images.
+   * What the model answers to `count` examples.
    *
-   * @param images `[count, h, w, c]`, scaled as in training
-   * @returns `[count, classes]`, each row sums to 1
+   * @param inputs `[count, ...shape]` of each input, in the order of the model's inputs, scaled as in training
+   * @returns `[count, ...shape]` of each output, in the order of the model's outputs
    */
-  predict(images: Float32Array, count: number): Promise<Float32Array>;
+  predict(inputs: readonly Float32Array[], count: number): Promise<readonly Float32Array[]>;
   /** Frees its native memory. */
   dispose(): Promise<void>;
 }

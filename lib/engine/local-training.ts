@@ -80,7 +80,11 @@ export async function trainLocally(
       options.signal?.throwIfAborted();
       const picks = order.subarray(start, start + batch);
       const labels = Int32Array.from(picks, (pick) => examples.labels[pick] as number);
-      const result = await session.step({ images: batchImages(examples, picks), labels });
+      const result = await session.step({
+        count: picks.length,
+        inputs: [batchImages(examples, picks)],
+        targets: [labels],
+      });
       stepsLeft--;
       lossSum += result.loss * picks.length;
       correct += result.correct;

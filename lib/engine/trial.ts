@@ -97,7 +97,8 @@ function startSession(engine: Engine, task: ModelTask, threads: number): Promise
 function randomBatch({ inputShape, classes }: ModelTask, count: number): Batch {
   const random = randomStream(0, 'trial');
   return {
-    images: Float32Array.from({ length: count * sizeOf(inputShape) }, () => random.uniform()),
-    labels: Int32Array.from({ length: count }, () => random.integer(0, classes - 1)),
+    count,
+    inputs: [Float32Array.from({ length: count * sizeOf(inputShape) }, () => random.uniform())],
+    targets: [Int32Array.from({ length: count }, () => random.integer(0, classes - 1))],
   };
 }

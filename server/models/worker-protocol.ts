@@ -65,7 +65,8 @@ export async function answerRequests(port: MessagePort, load: () => Promise<Load
       }
       const { id, images, count } = request;
       try {
-        reply({ kind: 'answer', id, probabilities: await session.predict(images, count) });
+        const [probabilities] = await session.predict([images], count);
+        reply({ kind: 'answer', id, probabilities: probabilities as Float32Array });
       } catch (error) {
         reply({ kind: 'failure', id, message: messageOf(error) });
       }

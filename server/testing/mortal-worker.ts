@@ -14,9 +14,9 @@ if (parentPort !== null) {
       why,
       session: {
         ...session,
-        predict(images, count) {
-          if (images[0] === Math.fround(POISON)) process.exit(134);
-          return session.predict(images, count);
+        predict(inputs, count) {
+          if (inputs[0]?.[0] === Math.fround(POISON)) process.exit(134);
+          return session.predict(inputs, count);
         },
       },
     };

@@ -61,7 +61,7 @@ await report('training and prediction', async () => {
       { description: small, weights: trained },
       { threads: 1 },
     );
-    const probabilities = await predictor.predict(batch.images, batch.labels.length);
+    const [probabilities = []] = await predictor.predict(batch.inputs, batch.count);
     await predictor.dispose();
     outcomes.push(Float32Array.from([...losses, ...probabilities]));
   }

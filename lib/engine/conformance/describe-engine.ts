@@ -42,19 +42,21 @@ function describeForward(suite: EngineSuite): void {
         const path = fixturePath(`${fixture}.h5`);
         const model = modelFromKeras(await readKerasFile(path), path);
         const { predictions } = kerasExpectation(fixture);
-        const images = fixedImages(predictions.length, model.description.inputShape);
-        const found = await predict(suite.engine(), model, images, predictions.length);
+        const count = predictions.length;
+        const inputs = [fixedImages(count, model.description.inputShape)];
+        const found = await predict(suite.engine(), model, { inputs, count });
         assertClose(found, predictions.flat(), { what: fixture, tolerance: suite.tolerance });
       });
     }
 
     it('gives each image the same whatever batch it comes in', async () => {
       const model = learner({ dropout: true });
-      const { images } = quarters(5, 1);
-      const together = await predict(suite.engine(), model, images, 5);
+      const batch = quarters(5, 1);
+      const together = await predict(suite.engine(), model, batch);
       const session = await suite.engine().createPredictSession(model, { threads: 1 });
       for (let at = 0; at < 5; at++) {
-        const alone = await session.predict(images.slice(at * 144, at * 144 + 144), 1);
+        const image = batch.inputs[0]?.slice(at * 144, at * 144 + 144) as Float32Array;
+        const [alone] = await session.predict([image], 1);
         assertClose(alone, together.slice(at * 4, at * 4 + 4), { what: `image ${at}`, tolerance: 1e-5 });
       }
       await session.dispose();

@@ -78,11 +78,11 @@ export function describeDeterminism(suite: EngineSuite): void {
         .engine()
         .createTrainingSession(model, { optimizer: ADAM, seed: 5, threads: 1 });
       const batch = quarters(5, 1);
-      const images = batch.images.slice();
+      const images = batch.inputs[0]?.slice();
       await session.step(batch);
       const taken = await session.weights();
       const trained = hashOf(taken);
-      assert.deepEqual(batch.images, images);
+      assert.deepEqual(batch.inputs, [images]);
       assert.equal(hashOf(model.weights), hash);
       assert.notEqual(trained, hash);
       for (const { values } of taken) values.fill(7);
@@ -105,11 +105,11 @@ export function describeDeterminism(suite: EngineSuite): void {
       kerasVersion: '2.15.0',
     });
     const loaded = modelFromKeras(await decodeKerasFile(bytes, 'saved.h5'), 'saved.h5');
-    const { images } = quarters(6, 99);
+    const batch = quarters(6, 99);
     const kept: Model = { description, weights };
     assert.deepEqual(
-      await predict(suite.engine(), loaded, images, 6),
-      await predict(suite.engine(), kept, images, 6),
+      await predict(suite.engine(), loaded, batch),
+      await predict(suite.engine(), kept, batch),
     );
     const [on, again] = [
       await train(suite.engine(), kept, { steps: 3 }),

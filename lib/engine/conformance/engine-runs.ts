@@ -46,12 +46,16 @@ export async function train(engine: Engine, model: Model, options: TrainOptions)
   return { results, weights };
 }
 
-/** Class probabilities of a batch. */
-export async function predict(engine: Engine, model: Model, images: Float32Array, count: number) {
+/** What the one output of a model says of a batch. */
+export async function predict(
+  engine: Engine,
+  model: Model,
+  { inputs, count }: Pick<Batch, 'inputs' | 'count'>,
+): Promise<Float32Array> {
   const session = await engine.createPredictSession(model, { threads: 1 });
-  const probabilities = await session.predict(images, count);
+  const [output = new Float32Array(0)] = await session.predict(inputs, count);
   await session.dispose();
-  return probabilities;
+  return output;
 }
 
 /** Loss and gradient of one batch, by a plain step; moving statistics come out as their change. */

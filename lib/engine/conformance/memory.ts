@@ -22,7 +22,7 @@ export function describeMemory(suite: EngineSuite): void {
       await session.restart({ weights: model.weights, seed: 5 });
       for (let step = 0; step < steps; step++) {
         await session.step(batch);
-        await predictor.predict(batch.images, 4);
+        await predictor.predict(batch.inputs, 4);
       }
     };
     await run(MEMORY.warmUpSteps);

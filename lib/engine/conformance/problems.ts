@@ -207,7 +207,7 @@ export function quarters(count: number, seed: number): Batch {
     const quarter = (row < SIDE / 2 ? 0 : 2) + (column < SIDE / 2 ? 0 : 1);
     return random.uniform() * 0.5 + (quarter === labels[Math.floor(at / pixels)] ? 0.5 : 0);
   });
-  return { images, labels };
+  return { count, inputs: [images], targets: [labels] };
 }
 
 /** A batch of noise for any model. */
@@ -215,7 +215,8 @@ export function noise(description: ModelDescription, count: number): Batch {
   const random = randomStream(11, 'noise', description.layers.map(({ name }) => name).join());
   const images = Float32Array.from({ length: count * sizeOf(description.inputShape) }, () => random.normal());
   const last = classCount(description) - 1;
-  return { images, labels: Int32Array.from({ length: count }, () => random.integer(0, last)) };
+  const labels = Int32Array.from({ length: count }, () => random.integer(0, last));
+  return { count, inputs: [images], targets: [labels] };
 }
 
 /** Weights that are nowhere 0, where biases start. */

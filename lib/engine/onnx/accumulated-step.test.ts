@@ -40,8 +40,9 @@ const largest = examplesPerRun(model().description);
 
 /** The batch cut where a session cuts it. */
 const parts = Array.from({ length: Math.ceil(COUNT / largest) }, (_, index) => ({
-  images: batch.images.slice(index * largest * 144, (index + 1) * largest * 144),
-  labels: batch.labels.slice(index * largest, (index + 1) * largest),
+  count: Math.min(largest, batch.count - index * largest),
+  inputs: batch.inputs.map((each) => each.slice(index * largest * 144, (index + 1) * largest * 144)),
+  targets: batch.targets.map((each) => each.slice(index * largest, (index + 1) * largest)),
 }));
 
 function add(to: Float64Array | undefined, at: number, value: number): void {
@@ -58,7 +59,7 @@ describe('a step on a batch that is run in parts', () => {
     const expected = weights.map(({ values }) => new Float64Array(values.length));
     let [loss, correct] = [0, 0];
     for (const part of parts) {
-      const share = part.labels.length / COUNT;
+      const share = part.count / COUNT;
       await session.restart({ weights, seed: 5 });
       const result = await session.step(part);
       loss += result.loss * share;
@@ -80,7 +81,7 @@ describe('a step on a batch that is run in parts', () => {
     const whole = await session.step(batch);
     await session.restart({ weights, seed: 5, learningRate: 0 });
     let loss = 0;
-    for (const part of parts) loss += ((await session.step(part)).loss * part.labels.length) / COUNT;
+    for (const part of parts) loss += ((await session.step(part)).loss * part.count) / COUNT;
     await session.dispose();
     assert.ok(Math.abs(whole.loss - loss) < 1e-5, `${whole.loss}, ${loss}`);
   });
@@ -144,7 +145,7 @@ describe('a step on a batch that is run in parts', () => {
     const grown = (await memoryMb()) - before;
     await session.dispose();
     // At once, the output of the first layer alone would take this much.
-    const atOnce = (many.labels.length * 144 * 512 * 4) / 2 ** 20;
+    const atOnce = (many.count * 144 * 512 * 4) / 2 ** 20;
     assert.ok(grown < atOnce, `${grown.toFixed(0)} MB, ${atOnce.toFixed(0)} MB at once`);
     assert.ok(parameterCount(weights) < 100_000, 'what grows is not the weights');
   });

@@ -30,7 +30,7 @@ describe('the ONNX engine on WebAssembly', () => {
       const predictions = [];
       for (const backend of ['cpu', 'wasm'] as const) {
         const session = await createOnnxPredictSession(model, { threads: 1, backend });
-        predictions.push(await session.predict(batch.images, 4));
+        predictions.push(...(await session.predict(batch.inputs, 4)));
         await session.dispose();
       }
       assertClose(predictions[1], predictions[0], 'probabilities');

@@ -33,15 +33,16 @@ export async function createOnnxPredictSession(
     return (probabilities as Tensor).data as Float32Array;
   };
   return {
-    async predict(images, count) {
-      if (count <= largest) return run(images, count);
+    async predict([images], count) {
+      if (images === undefined) throw new RangeError('a prediction without input');
+      if (count <= largest) return [await run(images, count)];
       const [size, classes] = [sizeOf(inputShape), classCount(model.description)];
       const all = new Float32Array(count * classes);
       for (let from = 0; from < count; from += largest) {
         const to = Math.min(count, from + largest);
         all.set(await run(images.subarray(from * size, to * size), to - from), from * classes);
       }
-      return all;
+      return [all];
     },
     dispose: () => session.release(),
   };

@@ -80,7 +80,7 @@ export async function createOnnxTrainingSession(
         ...next.outputs,
         ...Object.fromEntries(statistics.map(({ output, tensor }) => [output, tensor])),
       };
-      const session = await compiled.sessionFor(batch.labels.length);
+      const session = await compiled.sessionFor(batch.count);
       await runInto(outputs, { runtime, session, feeds: { ...feeds, ...inputs } });
       foldStatistics(graph, { from: statistics.map(({ tensor }) => floats(tensor)), into: next.weights });
       return stepResult(loss, correct);
@@ -130,7 +130,7 @@ function createState(Tensor: TensorConstructor, { groups, slots }: TrainingGraph
 
 /** What a step reads of a batch, in parts of at most `largest` examples, and the seeds of its masks if it has any. */
 function batchFeeds(
-  { images, labels }: Batch,
+  { count: all, inputs: [images], targets: [labels] }: Batch,
   {
     Tensor,
     largest,
@@ -143,7 +143,7 @@ function batchFeeds(
     readonly random: RandomStream | undefined;
   },
 ): readonly Feeds[] {
-  const all = labels.length;
+  if (images === undefined || labels === undefined) throw new RangeError('a batch without input or target');
   const size = images.length / all;
   const exampleWeight = new Tensor('float32', Float32Array.of(1 / all), [1]);
   const parts: Feeds[] = [];

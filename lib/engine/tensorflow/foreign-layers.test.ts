@@ -39,7 +39,7 @@ describe('foreign layers', () => {
       const engine = await loadTensorflowEngine('cpu');
       const { model, predictions } = await readFixture(name);
       const session = await engine.createPredictSession(model, { threads: 1 });
-      const found = await session.predict(fixedImages(2, model.description.inputShape), 2);
+      const [found] = await session.predict([fixedImages(2, model.description.inputShape)], 2);
       await session.dispose();
       assertClose(found, predictions.flat(), { what: name, tolerance: 1e-5 });
     });
@@ -149,7 +149,8 @@ describe('foreign layers', () => {
     };
     const session = await build('nearest');
     const [e, sum] = [Math.E, 2 + 2 * Math.E];
-    assertClose(await session.predict(Float32Array.of(0, 1), 1), [1 / sum, 1 / sum, e / sum, e / sum], {
+    const [found] = await session.predict([Float32Array.of(0, 1)], 1);
+    assertClose(found, [1 / sum, 1 / sum, e / sum, e / sum], {
       what: 'nearest',
       tolerance: 1e-6,
     });

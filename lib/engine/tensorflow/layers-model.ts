@@ -71,14 +71,15 @@ export async function readWeights(
   );
 }
 
-/** The tensor of `count` images, shaped as `model` takes them. */
-export function imageTensor(
+/** The tensors of `count` examples, one for each input, shaped as `model` takes them. */
+export function inputTensors(
   tf: typeof Tf,
-  images: Float32Array,
+  inputs: readonly Float32Array[],
   { model, count }: { readonly model: Tf.LayersModel; readonly count: number },
-): Tf.Tensor {
-  const shape = model.inputs[0]?.shape.slice(1) as number[];
-  return tf.tensor(images, [count, ...shape], 'float32');
+): readonly Tf.Tensor[] {
+  return model.inputs.map(({ shape }, index) =>
+    tf.tensor(inputs[index] as Float32Array, [count, ...(shape.slice(1) as number[])], 'float32'),
+  );
 }
 
 /** @throws {ModelError} naming a layer, or the activation of one, that the ONNX engine has and TensorFlow.js has not */

@@ -28,7 +28,7 @@ describe('loading', () => {
       const description = { name: 'm', inputShape: [2], layers: [dense] };
       const weights = [{ name: 'd/kernel:0', shape: [2, 2], values: Float32Array.of(1, 2, 3, 4) }];
       const session = await engine.createPredictSession({ description, weights }, { threads: 1 });
-      await session.predict(Float32Array.of(1, 2), 1);
+      await session.predict([Float32Array.of(1, 2)], 1);
       await session.dispose();
     `);
     assert.deepEqual({ stdout, stderr, exitCode }, { stdout: '', stderr: '', exitCode: 0 });

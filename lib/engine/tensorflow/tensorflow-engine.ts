@@ -3,7 +3,7 @@ import type * as Tf from '@tensorflow/tfjs';
 import type { Model } from '../../model/model-description.js';
 import type { Engine, PredictSession } from '../engine.js';
 import type { TensorflowBackend } from './backends.js';
-import { buildLayersModel, imageTensor } from './layers-model.js';
+import { buildLayersModel, inputTensors } from './layers-model.js';
 import { loadRuntime, type TensorflowRuntime } from './runtime.js';
 import { createTensorflowTrainingSession } from './training-session.js';
 
@@ -29,15 +29,15 @@ async function createTensorflowPredictSession(
   await use();
   const layers = await buildLayersModel(tf, description, { weights });
   return {
-    async predict(images, count) {
+    async predict(inputs, count) {
       await use();
       const probabilities = tf.tidy(() => {
-        const batch = imageTensor(tf, images, { model: layers.model, count });
-        return layers.model.apply(batch, { training: false }) as Tf.Tensor;
+        const [batch] = inputTensors(tf, inputs, { model: layers.model, count });
+        return layers.model.apply(batch as Tf.Tensor, { training: false }) as Tf.Tensor;
       });
       const values = Float32Array.from(await probabilities.data());
       probabilities.dispose();
-      return values;
+      return [values];
     },
     async dispose() {
       await use();

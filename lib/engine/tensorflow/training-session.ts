@@ -10,7 +10,7 @@ import { requireSameShapes, requireTrainable } from '../../model/parameters.js';
 import type { Batch, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import {
   buildLayersModel,
-  imageTensor,
+  inputTensors,
   logitDescription,
   readWeights,
   writeWeights,
@@ -52,7 +52,7 @@ export async function createTensorflowTrainingSession(
     engine: name,
     async step(batch) {
       await use();
-      examples = batch.labels.length;
+      examples = batch.count;
       seeds = undefined;
       const { loss, correct } = tf.tidy(() => {
         const found = gradientsOf(tf, { model: layers.model, variables: trainable, batch });
@@ -91,12 +91,12 @@ interface GradientRequest {
 
 /** Loss, number of right answers, and the gradient of the mean cross-entropy at each variable. */
 function gradientsOf(tf: typeof Tf, { model, variables, batch }: GradientRequest) {
-  const count = batch.labels.length;
-  const images = imageTensor(tf, batch.images, { model, count });
-  const labels = tf.tensor1d(batch.labels, 'int32');
+  const { count } = batch;
+  const [images] = inputTensors(tf, batch.inputs, { model, count });
+  const labels = tf.tensor1d(batch.targets[0] as Int32Array, 'int32');
   let correct: Tf.Tensor | undefined;
   const meanCrossEntropy = () => {
-    const logits = model.apply(images, { training: true }) as Tf.Tensor2D;
+    const logits = model.apply(images as Tf.Tensor, { training: true }) as Tf.Tensor2D;
     correct = tf.keep(tf.equal(tf.argMax(logits, -1), labels).sum());
     const expected = tf.oneHot(labels, logits.shape[1]);
     return tf.sum(tf.mul(expected, tf.logSoftmax(logits))).mul(-1 / count) as Tf.Scalar;

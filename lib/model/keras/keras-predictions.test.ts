@@ -35,7 +35,7 @@ describe('models of Keras', () => {
       const images = fixedImages(model.description.inputShape);
 
       const predictor = await onnxEngine.createPredictSession(model, { threads: 1 });
-      const probabilities = await predictor.predict(images, IMAGES);
+      const [probabilities = []] = await predictor.predict([images], IMAGES);
       await predictor.dispose();
       for (const [at, value] of expected.predictions.flat().entries()) {
         assert.ok(
@@ -47,7 +47,9 @@ describe('models of Keras', () => {
       const optimizer = { kind: 'sgd', learningRate: 0.1, momentum: 0 } as const;
       const session = await onnxEngine.createTrainingSession(model, { optimizer, seed: 0, threads: 1 });
       const labels = Int32Array.from({ length: IMAGES }, (_, at) => at % classCount(model.description));
-      assert.ok(Number.isFinite((await session.step({ images, labels })).loss));
+      assert.ok(
+        Number.isFinite((await session.step({ count: IMAGES, inputs: [images], targets: [labels] })).loss),
+      );
       assert.notDeepEqual((await session.weights()).at(0)?.values, model.weights.at(0)?.values);
       await session.dispose();
     });

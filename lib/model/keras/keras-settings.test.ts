@@ -93,7 +93,7 @@ const fill = (description: ModelDescription): Weights =>
 
 async function predict(engine: Engine, model: Model): Promise<Float32Array> {
   const session = await engine.createPredictSession(model, { threads: 1 });
-  const found = await session.predict(fixed(model.description.inputShape, 50), 1);
+  const [found = new Float32Array(0)] = await session.predict([fixed(model.description.inputShape, 50)], 1);
   await session.dispose();
   return found;
 }

@@ -235,6 +235,7 @@ async function compare(
     if (gradient !== undefined) assertClose(found.gradients[index], gradient, weights[index]?.name ?? '');
   }
   const predictor = await createOnnxPredictSession({ description, weights }, { threads: 1, backend: 'cpu' });
-  assertClose(await predictor.predict(batch.images, batchSize), expected.probabilities, 'probabilities');
+  const [probabilities] = await predictor.predict(batch.inputs, batchSize);
+  assertClose(probabilities, expected.probabilities, 'probabilities');
   await predictor.dispose();
 }
