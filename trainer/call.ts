@@ -1,11 +1,12 @@
 /** The trainer as a call: what is asked for → one client's update in a file. The program and the library make it. */
+
+import type { OptimizerFlags } from '../lib/engine/starting-optimizer.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { TrainResult } from '../lib/formats/results.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { MODEL, SEED } from '../lib/settings/parts/data.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
 import { TRAINING } from '../lib/settings/parts/training.js';
-import type { OptimizerFlags } from './starting-optimizer.js';
 import type { TrainContext } from './train.js';
 import { type ClientChoice, type ClientFiles, chooseClient } from './which-client.js';
 

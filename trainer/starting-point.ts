@@ -2,6 +2,7 @@
 import { UsageError } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
 import { shareImages } from '../lib/core/weights.js';
+import { type StartingOptimizer, startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { type ClientMemory, type ClientSide, gradientCorrection } from '../lib/federation/client-side.js';
 import type { Examples } from '../lib/federation/examples.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
@@ -16,7 +17,6 @@ import { checkTraining } from '../lib/settings/checks.js';
 import { STRATEGY_NAME } from '../lib/settings/parts/strategy.js';
 import type { Naming } from '../lib/settings/setting.js';
 import { type InitialModel, makeInitialModel } from './initial-model.js';
-import { type StartingOptimizer, startingOptimizer } from './starting-optimizer.js';
 import type { TrainRequest } from './train-request.js';
 
 /** A model, its file and the sha256 of that. */

@@ -4,11 +4,11 @@ import type { ErrorMessage } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress, TrainingPlan } from '../lib/engine/local-training.js';
+import type { OptimizerFlags } from '../lib/engine/starting-optimizer.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { Model } from '../lib/model/model-description.js';
 import type { ModelName } from '../lib/model/model-zoo.js';
-import type { OptimizerFlags } from './starting-optimizer.js';
 
 /** One client's training in one round. */
 export interface TrainRequest extends Omit<TrainingPlan, 'optimizer'> {

@@ -1,9 +1,9 @@
 /** A compiled model brings its optimizer: flags win, what cannot be had is refused by name, another loss is said. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { DataError, UsageError } from '../lib/core/errors.js';
-import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { fixturePath } from '../test/keras-fixtures.js';
+import { fixturePath } from '../../test/keras-fixtures.js';
+import { DataError, UsageError } from '../core/errors.js';
+import { readKerasFile } from '../formats/keras/keras-hdf5.js';
 import { type OptimizerFlags, startingOptimizer } from './starting-optimizer.js';
 
 const path = 'm.h5';

@@ -1,10 +1,10 @@
 /** What `compile()` left in a Keras file: its optimizer as one of ours, and a loss that our training does not have. */
 import { z } from 'zod';
-import type { OptimizerSettings } from '../lib/engine/engine.js';
-import { parseDocument } from '../lib/formats/files/json-document.js';
-import { asKerasObject, KerasSettings, quote } from '../lib/model/keras/keras-settings.js';
-import { numberWithin } from '../lib/model/layers/settings.js';
-import { ModelError } from '../lib/model/model-error.js';
+import { parseDocument } from '../formats/files/json-document.js';
+import { asKerasObject, KerasSettings, quote } from '../model/keras/keras-settings.js';
+import { numberWithin } from '../model/layers/settings.js';
+import { ModelError } from '../model/model-error.js';
+import type { OptimizerSettings } from './engine.js';
 
 /** A compiled model's training, as far as it concerns ours. */
 interface Compilation {

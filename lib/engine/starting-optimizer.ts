@@ -1,12 +1,12 @@
 /** The optimizer of a training: what the flags say, and where they say nothing what the model was compiled with. */
-import { UsageError } from '../lib/core/errors.js';
-import type { OptimizerSettings } from '../lib/engine/engine.js';
-import { optimizerOf } from '../lib/engine/local-training.js';
-import type { KerasFile } from '../lib/formats/keras/keras-file.js';
-import { completeSettings } from '../lib/settings/complete.js';
-import { TRAINING, type TrainingValues } from '../lib/settings/parts/training.js';
-import { byPlace } from '../lib/settings/setting.js';
+import { UsageError } from '../core/errors.js';
+import type { KerasFile } from '../formats/keras/keras-file.js';
+import { completeSettings } from '../settings/complete.js';
+import { TRAINING, type TrainingValues } from '../settings/parts/training.js';
+import { byPlace } from '../settings/setting.js';
+import type { OptimizerSettings } from './engine.js';
 import { readCompilation } from './keras-compilation.js';
+import { optimizerOf } from './local-training.js';
 
 /** What is asked for of an optimizer, as much as was given. */
 export type OptimizerFlags = Partial<Pick<TrainingValues, 'optimizer' | 'learningRate' | 'momentum'>>;
