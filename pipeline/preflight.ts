@@ -1,7 +1,8 @@
 /** What is refused before anything is written: data, a split that they do not allow, an engine that does not work here. */
 import { own } from '../lib/core/own.js';
 import { imageShape } from '../lib/federation/examples.js';
-import { DEFAULT_TEST_FRACTION, dealDataset } from '../lib/federation/partition/deal-dataset.js';
+import { dealDataset } from '../lib/federation/partition/partition.js';
+import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/settings.js';
 import { requireChannels, scaleOf } from '../lib/federation/pixel-scale.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
 import { type RunSettings, settingArguments } from '../lib/settings/table.js';

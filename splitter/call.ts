@@ -1,7 +1,6 @@
 /** The splitter as a call: what is asked for → what the split made. The program and the library make it. */
 import { UsageError } from '../lib/core/errors.js';
-import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/deal-dataset.js';
-import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
+import { clientsFollowFromData, DEFAULT_TEST_FRACTION } from '../lib/federation/partition/settings.js';
 import { namedScale } from '../lib/federation/pixel-scale.js';
 import type { SplitSummary } from '../lib/formats/results.js';
 import type { Reporter } from '../lib/observability/events.js';

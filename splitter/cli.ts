@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { numberOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
-import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/deal-dataset.js';
+import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/settings.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';
 import { callSplitter, SPLIT_PARTS, splitOptions } from './call.js';
 

@@ -9,8 +9,8 @@ import {
   takeExamples,
 } from '../lib/federation/examples.js';
 import type { Ownership } from '../lib/federation/partition/by-owner.js';
-import { dealDataset } from '../lib/federation/partition/deal-dataset.js';
 import { identity } from '../lib/federation/partition/dealing.js';
+import { dealDataset } from '../lib/federation/partition/partition.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import {
   describeScale,

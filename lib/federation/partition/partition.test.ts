@@ -5,9 +5,8 @@ import fc from 'fast-check';
 import { partitionSettings } from '../../../test/settings.js';
 import { UsageError } from '../../core/errors.js';
 import { ownersByKey } from './by-owner.js';
-import { holdOut } from './deal-dataset.js';
 import { identity } from './dealing.js';
-import { type PartitionOptions, partition } from './partition.js';
+import { holdOut, type PartitionOptions, partition } from './partition.js';
 import type { PartitionSettings } from './settings.js';
 
 const flat = (shards: readonly Uint32Array[]) => shards.flatMap((shard) => [...shard]);

@@ -80,3 +80,6 @@ export const PARTITION_PARAMETERS = {
 export function clientsFollowFromData({ scheme }: Pick<PartitionSettings, 'scheme'>): boolean {
   return scheme === 'by-key' || scheme === 'given';
 }
+
+/** Share of the examples that is held out for testing unless the user says otherwise. */
+export const DEFAULT_TEST_FRACTION = 0.1;

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 type ArrayKind = 'x' | 'y';
 
 /** Whether an array of this name holds images or labels; undefined for other names. */
-export function kindOfArray(name: string): ArrayKind | undefined {
+function kindOfArray(name: string): ArrayKind | undefined {
   const [, kind] = /^([xy])(_train|_test)?$/.exec(name) ?? [];
   return kind as ArrayKind | undefined;
 }
@@ -23,7 +23,7 @@ export function npzLine(file: string, ...statements: readonly string[]): string 
 }
 
 /** The same, of a file of pickled objects: numpy runs what such a file says. */
-export function pickleLine(file: string): string {
+function pickleLine(file: string): string {
   return pythonLine({
     statements: [
       'd = dict(np.load(sys.argv[1], allow_pickle=True))',
@@ -91,6 +91,27 @@ const ALL_LABELS = 'np.concatenate([v.ravel() for k, v in d.items() if k[0] == "
 export function numberKeysLine(file: string, key: string): string {
   const array = `d[${quote(key)}]`;
   return npzLine(file, `${array} = np.unique(${array}, return_inverse=True)[1].reshape(-1)`);
+}
+
+/** The line that makes numbers of an array of numpy's dtype `descr`, which is no number type, as far as its name tells what it holds. */
+export function numbersLine(
+  descr: string,
+  { file, array }: { readonly file: string; readonly array: string },
+): string | undefined {
+  const kind = kindOfArray(array);
+  const code = descr.startsWith('[') ? 'structured' : descr.charAt(1);
+  if (code === 'O') return pickleLine(file);
+  if (kind === undefined) return /^[USMm]$/.test(code) ? numberKeysLine(file, array) : undefined;
+  if (kind === 'y') return /^[USMm]$/.test(code) ? numberClassesLine(file) : undefined;
+  const expressions: Readonly<Record<string, string>> = {
+    U: 'v.astype("float32")',
+    S: 'v.astype("float32")',
+    f: 'v.astype("float64")',
+    c: 'abs(v).astype("float32")',
+    structured: 'np.stack([v[n] for n in v.dtype.names], axis=-1)',
+  };
+  const expression = expressions[code];
+  return expression && changeLine(file, 'x', expression);
 }
 
 /** A CSV of one example a row as an npz. */
