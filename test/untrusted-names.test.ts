@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { canonicalNames } from '../lib/formats/keras/keras-file.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { canonicalNames } from '../lib/formats/keras/keras-names.js';
 import { describeKerasConfig } from '../lib/model/keras/keras-model.js';
 import { namedLabels } from '../pipeline/preflight.js';
 import { writeTinyDataset } from './datasets.js';

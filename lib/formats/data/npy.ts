@@ -185,7 +185,7 @@ function npyError({ file, array }: NpySource, expected: string, found: string, m
 }
 
 /** What an npy header says, not yet believed. */
-export interface NpyHeader {
+interface NpyHeader {
   /** numpy's dtype string, e.g. `<f4`; for a structured dtype its whole list. */
   readonly descr: string;
   readonly fortranOrder: boolean;
@@ -214,7 +214,7 @@ const EXTENT = /^\d+L?$/;
  *
  * @throws what `fault` makes of the first thing that is wrong.
  */
-export function readNpyHeader(bytes: Uint8Array, fault: HeaderFault): NpyHeader {
+function readNpyHeader(bytes: Uint8Array, fault: HeaderFault): NpyHeader {
   if (MAGIC.some((byte, at) => bytes[at] !== byte)) {
     throw fault('start with the npy magic \\x93NUMPY', bytes.length === 0 ? 'no bytes at all' : quote(bytes));
   }

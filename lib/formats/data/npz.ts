@@ -126,7 +126,7 @@ interface InflateOptions {
  * @throws {DataError} when they are more than the budget, not as many as the archive says, or damaged. Never takes
  *   more memory than the budget.
  */
-export function inflateEntry(entry: JSZipObject, { file, name, budgetBytes }: InflateOptions): Uint8Array {
+function inflateEntry(entry: JSZipObject, { file, name, budgetBytes }: InflateOptions): Uint8Array {
   const fault = (expected: string, found: string, cause?: unknown) =>
     new DataError({ file, expected, found }, { cause });
   const { content, deflated, sizeBytes, crc } = storedEntry(entry);

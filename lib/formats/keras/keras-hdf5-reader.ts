@@ -9,8 +9,7 @@ import { parseDocument } from '../files/json-document.js';
 import type { FloatBytes } from '../hdf5/float-bytes.js';
 import type { Hdf5Reader, UnreadArray } from '../hdf5/hdf5-reader.js';
 import { readExtras, readUpdateAttributes } from './client-update-file.js';
-import { type KerasFile, type LayerConfig, layerConfigs } from './keras-file.js';
-import { canonicalNames } from './keras-names.js';
+import { canonicalNames, type KerasFile, type LayerConfig, layerConfigs } from './keras-file.js';
 import { checkArrays } from './keras-shapes.js';
 
 /** What error messages call the kind of file that is read here. */

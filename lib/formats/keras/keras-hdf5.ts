@@ -1,19 +1,21 @@
 /** Keras model files (`.h5`): reading those of Keras 1, 2 and 3, and writing what Keras 2 and 3 open. */
+
+import { formatShape, sizeOf, type WeightArray } from '../../core/weights.js';
 import type { UpdateFacts } from '../../federation/client-update.js';
 import { writeFileAtomic } from '../files/atomic-file.js';
 import { type ReadLimits, readFileBytes, sha256 } from '../files/read-file.js';
 import { readHdf5 } from '../hdf5/hdf5-reader.js';
-import { writeHdf5 } from '../hdf5/hdf5-writer.js';
-import { readUpdateAttributes } from './client-update-file.js';
-import type { KerasFile } from './keras-file.js';
+import { type Hdf5Writer, MAX_INLINE_ATTRIBUTE_BYTES, writeHdf5 } from '../hdf5/hdf5-writer.js';
+import { readUpdateAttributes, writeExtras, writeUpdateAttributes } from './client-update-file.js';
+import { type KerasFile, layerConfigs, layerOf } from './keras-file.js';
 import {
   checkSignature,
   KERAS_FILE,
   OtherArraysError,
   type ReadOptions,
   readModel,
+  SCALE_ATTRIBUTE,
 } from './keras-hdf5-reader.js';
-import { writeModel } from './keras-hdf5-writer.js';
 
 export { KERAS_FILE, OtherArraysError, type ReadOptions };
 
@@ -58,4 +60,88 @@ export async function writeKerasFile(path: string, file: KerasFile): Promise<str
   const bytes = await encodeKerasFile(file);
   await writeFileAtomic(path, bytes);
   return sha256(bytes);
+}
+
+const ROOT = '/model_weights';
+
+/** Fills `hdf5` with the model. Calls come in a fixed order: it decides the bytes. */
+function writeModel(hdf5: Hdf5Writer, file: KerasFile): void {
+  const layers = layerConfigs(file.modelConfig, 'the model to be written').map(({ name }) => name);
+  const arraysOf = groupByLayer(file, new Set(layers));
+  writeVersion(hdf5, '/', file);
+  hdf5.text('/', 'model_config', JSON.stringify(file.modelConfig));
+  if (file.scale !== undefined) hdf5.text('/', SCALE_ATTRIBUTE, file.scale);
+  if (file.update !== undefined) writeUpdateAttributes(hdf5, file.update);
+
+  const groups = new Set<string>();
+  makeGroups(hdf5, groups, ROOT);
+  writeVersion(hdf5, ROOT, file);
+  writeNames(hdf5, { path: ROOT, name: 'layer_names', values: layers });
+  for (const layer of layers) {
+    const group = `${ROOT}/${layer}`;
+    const arrays = arraysOf.get(layer) ?? [];
+    makeGroups(hdf5, groups, group);
+    writeNames(hdf5, { path: group, name: 'weight_names', values: arrays.map(({ name }) => name) });
+    for (const array of arrays) {
+      const path = `${group}/${array.name}`;
+      makeGroups(hdf5, groups, path.slice(0, path.lastIndexOf('/')));
+      hdf5.floats(path, array);
+    }
+  }
+  if (file.extras !== undefined) writeExtras(hdf5, file.extras);
+}
+
+/** A model whose weights do not fit its architecture is a mistake of the program that made it, not of a file. */
+function groupByLayer(
+  file: KerasFile,
+  layers: ReadonlySet<string>,
+): ReadonlyMap<string, readonly WeightArray[]> {
+  const groups = new Map<string, WeightArray[]>();
+  for (const array of file.weights) {
+    const layer = layerOf(array.name, layers);
+    if (layer === undefined) throw new Error(`Weight ${array.name} belongs to no layer of the model.`);
+    if (sizeOf(array.shape) !== array.values.length) {
+      throw new Error(
+        `Weight ${array.name} of ${formatShape(array.shape)} has ${array.values.length} values.`,
+      );
+    }
+    const arrays = groups.get(layer);
+    if (arrays) arrays.push(array);
+    else groups.set(layer, [array]);
+  }
+  return groups;
+}
+
+function writeVersion(hdf5: Hdf5Writer, path: string, { kerasVersion }: KerasFile): void {
+  hdf5.text(path, 'keras_version', kerasVersion);
+  hdf5.text(path, 'backend', 'tensorflow');
+}
+
+/** Makes the group at `path` and those above it, where they do not exist yet. */
+function makeGroups(hdf5: Hdf5Writer, made: Set<string>, path: string): void {
+  for (let end = path.indexOf('/', 1); ; end = path.indexOf('/', end + 1)) {
+    const group = end < 0 ? path : path.slice(0, end);
+    if (!made.has(group)) hdf5.group(group);
+    made.add(group);
+    if (end < 0) return;
+  }
+}
+
+interface NameList {
+  readonly path: string;
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+/** Writes a list of names, split over `name0`, `name1`, … where it is too long for one attribute, as Keras does. */
+function writeNames(hdf5: Hdf5Writer, { path, name, values }: NameList): void {
+  const longest = values.reduce((most, value) => Math.max(most, Buffer.byteLength(value) + 1), 1);
+  const perPart = Math.max(1, Math.floor(MAX_INLINE_ATTRIBUTE_BYTES / longest));
+  if (values.length <= perPart) {
+    hdf5.texts(path, name, values);
+    return;
+  }
+  for (let part = 0; part * perPart < values.length; part++) {
+    hdf5.texts(path, `${name}${part}`, values.slice(part * perPart, (part + 1) * perPart));
+  }
 }
