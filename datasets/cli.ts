@@ -8,10 +8,9 @@ import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import type { DatasetResult } from '../lib/formats/results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { formatBytes, formatSeconds } from '../lib/observability/format.js';
-import { cacheDirectory, type Provided } from './cache.js';
 import { DEFAULT_DIGITS, DIGITS } from './digits/generate.js';
 import { MNIST, mnistPath, provideMnist } from './mnist.js';
-import { provideDigits, writeDigits } from './npz-cache.js';
+import { cacheDirectory, type Provided, provideDigits, writeDigits } from './npz-cache.js';
 import { DATASET_LIST, DATASETS } from './resolve.js';
 
 /** The command of the datasets; alone, it lists them. */

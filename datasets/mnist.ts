@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { StageError } from '../lib/core/errors.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
-import type { DatasetContext, Provided } from './cache.js';
 import { download, type Patience } from './download.js';
 import { DownloadError } from './download-error.js';
+import type { DatasetContext, Provided } from './npz-cache.js';
 import { partPath } from './part.js';
 
 /** Address and sha256 of `mnist.npz`, as in Keras' `keras/src/datasets/mnist.py`. */

@@ -1,12 +1,14 @@
-/** The generated digits as an npz: made once, found again, made anew where it is damaged. */
-import { join } from 'node:path';
+/** Where datasets are kept between runs, and the generated digits there: made once, found again, made anew where damaged. */
+
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
 import { DataError } from '../lib/core/errors.js';
 import type { Dataset } from '../lib/federation/examples.js';
 import { readDataset } from '../lib/formats/data/dataset.js';
 import { encodeNpz } from '../lib/formats/data/npz.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
-import type { DatasetContext, Provided } from './cache.js';
+import type { Reporter } from '../lib/observability/events.js';
 import { type DigitsSettings, GENERATOR_VERSION, generateDigits } from './digits/generate.js';
 import { IMAGE_SIZE } from './digits/place.js';
 
@@ -62,4 +64,29 @@ async function findFault(file: string, { train, test }: DigitsSettings): Promise
     if (!(error instanceof DataError)) throw error;
     return errorCode(error.cause) === 'ENOENT' ? 'missing' : error.message;
   }
+}
+
+/** The surroundings. */
+export interface DatasetContext {
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal | undefined;
+  /** Directory of cached datasets. */
+  readonly cacheDirectory: string;
+}
+
+/** A dataset file, and whether it was there already. */
+export interface Provided {
+  readonly file: string;
+  readonly skipped: boolean;
+}
+
+/**
+ * The directory of cached datasets: `FEDBATCH_CACHE_DIR`, else `fedbatch` below `XDG_CACHE_HOME` or below `~/.cache`.
+ * Touches no file.
+ */
+export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  const { FEDBATCH_CACHE_DIR: own, XDG_CACHE_HOME: shared } = environment;
+  if (own) return own;
+  // The XDG base directory specification says to ignore relative paths.
+  return join(shared && isAbsolute(shared) ? shared : join(homedir(), '.cache'), 'fedbatch');
 }

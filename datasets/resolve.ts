@@ -2,10 +2,15 @@
 import { access } from 'node:fs/promises';
 import { DataError } from '../lib/core/errors.js';
 import { silentReporter } from '../lib/observability/events.js';
-import { cacheDirectory, type DatasetContext, type Provided } from './cache.js';
 import { DEFAULT_DIGITS } from './digits/generate.js';
 import { MNIST, mnistPath, provideMnist } from './mnist.js';
-import { digitsPath, provideDigits } from './npz-cache.js';
+import {
+  cacheDirectory,
+  type DatasetContext,
+  digitsPath,
+  type Provided,
+  provideDigits,
+} from './npz-cache.js';
 
 /** A dataset that has a name. */
 interface NamedDataset {

@@ -6,7 +6,7 @@ import { before, test } from 'node:test';
 import { requireValid } from '../test/json-schemas.js';
 import { COMMAND_NAMES, commandNamed } from '../test/programs.js';
 import { projectRoot, readSources } from '../test/sources.js';
-import { generatedDocs, SCHEMAS_FOLDER } from './generated.js';
+import { generatedDocs, SCHEMAS_FOLDER } from './main.js';
 
 let documents: ReadonlyMap<string, string>;
 let page = '';

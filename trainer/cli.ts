@@ -3,14 +3,16 @@ import { Command, Option } from 'commander';
 import { clientList, integerOption, threadsOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
+import { UsageError } from '../lib/core/errors.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
-import { clientSide, strategies } from '../lib/federation/strategies/strategy-settings.js';
-import { addSettings, askedByFlags, settingOption } from '../lib/settings/options.js';
-import { STRATEGY, STRATEGY_NAME } from '../lib/settings/parts/strategy.js';
-import { byFlag, settingOf } from '../lib/settings/setting.js';
+import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
+import { addSettings, askedByFlags } from '../lib/settings/options.js';
+import { byFlag } from '../lib/settings/setting.js';
 import { callTrainer, TRAIN_PARTS, type TrainAsked } from './call.js';
 
-type TrainFlags = Omit<TrainAsked, 'asked'>;
+interface TrainFlags extends Omit<TrainAsked, 'asked' | 'strategy'> {
+  readonly strategy?: string;
+}
 
 const SETTINGS = { parts: TRAIN_PARTS, stage: 'train' } as const;
 
@@ -55,7 +57,10 @@ export function trainCli(context: ProgramContext): Command {
         .argParser(integerOption()),
     )
     .option('--round <r>', 'number of the round', integerOption({ min: 1 }), 1)
-    .addOption(strategyOption())
+    .option(
+      '--strategy <name>',
+      'the strategy of the round, where its clients do more than training: fednova, scaffold',
+    )
     .option('--volume <dir>', "the run's volume, for a strategy whose clients keep state between rounds")
     .addOption(threadsOption())
     .addHelpText(
@@ -68,21 +73,26 @@ Examples:
   npx fedbatch train --clients 3,7,12 --client-index 1 --data 'data/{client}.npz' \\
     --out 'updates/{client}.h5'                               client 7, as an Indexed Job picks it`,
     )
-    .action(async (flags: TrainFlags) => {
+    .action(async ({ strategy, ...flags }: TrainFlags) => {
+      const asked = askedByFlags(command, SETTINGS);
+      const named = byFlag({ parts: TRAIN_PARTS });
       const result = await callTrainer(
-        { ...flags, asked: askedByFlags(command, SETTINGS) },
-        { ...context, named: byFlag({ parts: [...TRAIN_PARTS, STRATEGY] }) },
+        { ...flags, asked, strategy: strategy === undefined ? undefined : await strategyAsked(strategy) },
+        { ...context, named: (place) => (place === 'strategy.name' ? '--strategy' : named(place)) },
       );
       context.reporter.close();
       tellResult(result);
     });
 }
 
-/** `--strategy`: what it asks of clients beside training. */
-function strategyOption(): Option {
-  const names = strategies.flatMap(({ name }) => (clientSide(name) === undefined ? [] : [name]));
-  const help = `the strategy of the round, if its clients do more than training: ${names.join(', ')}`;
-  return settingOption(settingOf(STRATEGY, STRATEGY_NAME), { help });
+/** The strategy that `--strategy` names: those without one load none. @throws {UsageError} when there is none */
+async function strategyAsked(name: string): Promise<StrategyName> {
+  const { strategies } = await import('../lib/federation/strategies/strategy-settings.js');
+  const found = strategies.find((each) => each.name === name);
+  if (found !== undefined) return found.name;
+  throw new UsageError(
+    `--strategy: expected one of ${strategies.map((each) => each.name).join(', ')}, found "${name}".`,
+  );
 }
 
 if (isMain(import.meta.url)) await runProgram(trainCli, process.argv.slice(2));

@@ -18,6 +18,11 @@ export interface InitialModel {
   readonly file: KerasFile;
 }
 
+/** A model, its file and the sha256 of that. */
+export interface StartingModel extends InitialModel {
+  readonly parent: string;
+}
+
 /** Which initial model is wanted. */
 interface InitialModelOptions {
   readonly model: ModelName;

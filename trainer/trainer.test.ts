@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { execa } from 'execa';
 import type { Examples } from '../lib/federation/examples.js';
+import { clientSide, strategies } from '../lib/federation/strategies/strategy-settings.js';
 import { writeShard } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
@@ -34,6 +35,21 @@ describe('fedbatch train', () => {
     const init = await runCommand('init', ['--data', shard, '--out', path('global.h5'), '--model', 'mlp']);
     assert.equal(init.exitCode, 0, init.stderr);
     assert.equal(JSON.parse(lastLine(init.stdout)).sha256, sha256(await readFile(path('global.h5'))));
+  });
+
+  it('takes the name of any strategy, and its help names those whose clients do more than training', async () => {
+    const [help, wrong] = await Promise.all([
+      runCommand('train', ['--help']),
+      train('--out', path('none.h5'), '--strategy', 'fedsomething'),
+    ]);
+    const [, told] = /^ +--strategy <name> .*training: (.*)$/m.exec(help.stdout) ?? [];
+    const names = strategies.map(({ name }) => name);
+    assert.equal(told, names.filter((name) => clientSide(name) !== undefined).join(', '));
+    assert.equal(wrong.exitCode, 2);
+    assert.match(
+      wrong.stderr,
+      new RegExp(`--strategy: expected one of ${names.join(', ')}, found "fedsomething"`),
+    );
   });
 
   it('writes an update with its facts, and prints the result as JSON', async () => {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { labelHistogram } from '../federation/examples.js';
+import type { PartitionSettings } from '../federation/partition/settings.js';
 import {
   formatScale,
   inputScale,
@@ -12,12 +13,19 @@ import {
   scaleOf,
   UNIT_SCALE,
 } from '../federation/pixel-scale.js';
+import { PARTITION, SCHEME } from '../settings/parts/partition.js';
+import { schemaOfVariants } from '../settings/schema.js';
 import { MOST_DENSE_CLASSES } from './confusions.js';
 import { PARTITION_NAME, TRAIN_NAME } from './data/virtual-shards.js';
-import { countField as count, hashField, seededPartitionSchema } from './fields.js';
+import { countField as count, hashField } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { compactJson, parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
+
+/** The partition, with the seed that it was drawn with. */
+export const seededPartitionSchema = schemaOfVariants(PARTITION.settings, SCHEME, {
+  seed: z.int().nonnegative(),
+}) as unknown as z.ZodType<PartitionSettings & { readonly seed: number }>;
 
 const fileFacts = { sizeBytes: count, sha256: hashField };
 

@@ -1,16 +1,18 @@
 /** The records of a run on its volume: `run.json` (what the run is) and `rounds/<r>/round.json` (what happened). */
 import { z } from 'zod';
-import { schemaOfSettings } from '../settings/schema.js';
+import type { PartitionSettings } from '../federation/partition/settings.js';
+import type { StrategySettings } from '../federation/strategies/strategy-settings.js';
+import { PARTITION, SCHEME } from '../settings/parts/partition.js';
+import { STRATEGY, STRATEGY_NAME } from '../settings/parts/strategy.js';
+import { schemaOfSettings, schemaOfVariants } from '../settings/schema.js';
 import { RUN_PARTS, type RunSettings } from '../settings/table.js';
 import {
   clientReasonField,
   countField as count,
   hashField as hash,
   lossField as loss,
-  partitionSettingsSchema,
   privacySpentSchema,
   shareField as share,
-  strategySettingsSchema,
 } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { parseDocument } from './files/json-document.js';
@@ -18,6 +20,18 @@ import { readFileBytes } from './files/read-file.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */
 const SCHEMA_VERSION = 1;
+
+/** In run.json, where the first version wrote the scheme's name alone. */
+export const partitionSettingsSchema = z.preprocess(
+  (value) => (typeof value === 'string' ? { scheme: value } : value),
+  schemaOfVariants(PARTITION.settings, SCHEME),
+) as unknown as z.ZodType<PartitionSettings>;
+
+/** `strategy` in run.json; where it is absent, FedAvg. */
+export const strategySettingsSchema = schemaOfVariants(
+  STRATEGY.settings,
+  STRATEGY_NAME,
+) as unknown as z.ZodType<StrategySettings>;
 
 /** The settings of a run, as records hold them: all from the table. */
 export const runSettingsSchema = schemaOfSettings(

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { UsageError } from '../core/errors.js';
 import { parseQuorum, type Selection, selectedCount } from '../federation/participation.js';
 import { clientSide, type StrategySettings, strategies } from '../federation/strategies/strategy-settings.js';
-import { strategySettingsSchema } from '../formats/fields.js';
+import { strategySettingsSchema } from '../formats/run-record.js';
 import { checkClients, checkParticipation, checkStrategy, strategySettings } from './checks.js';
 import { addSettings, askedByFlags, type CommandSettings } from './options.js';
 import { STRATEGY } from './parts/strategy.js';

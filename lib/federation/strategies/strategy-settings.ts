@@ -1,17 +1,14 @@
 /** The registry of strategies, and a strategy's settings as a run holds them: all of it follows from the modules. */
 import type { ClientSide } from '../client-side.js';
 import { type AdaptiveClip, CLIP_LEARNING_RATE } from '../privacy/adaptive-clip.js';
-import { coordinateMedian } from './coordinate-median.js';
-import { fedAdagrad } from './fed-adagrad.js';
-import { fedAdam } from './fed-adam.js';
+import { coordinateMedian, trimmedMean } from './coordinate-wise.js';
 import { fedAvg } from './fed-avg.js';
 import { fedAvgM } from './fed-avgm.js';
 import { fedNova } from './fed-nova.js';
-import { fedYogi } from './fed-yogi.js';
+import { fedAdagrad, fedAdam, fedYogi } from './fed-opt.js';
 import { krum, multiKrum } from './krum.js';
 import { scaffold } from './scaffold.js';
 import type { AveragingModule, ComparingModule, FewestUpdates, ValuesOf } from './strategy-module.js';
-import { trimmedMean } from './trimmed-mean.js';
 
 /** Every strategy, in the order in which help shows them. */
 const STRATEGIES = [

@@ -1,8 +1,9 @@
+/** Where datasets are kept between runs. */
 import assert from 'node:assert/strict';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { cacheDirectory } from './cache.js';
+import { cacheDirectory } from './npz-cache.js';
 
 test('the cache is where the environment says, else below the home directory', () => {
   assert.equal(cacheDirectory({ FEDBATCH_CACHE_DIR: '/a', XDG_CACHE_HOME: '/b' }), '/a');

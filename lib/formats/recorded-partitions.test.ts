@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { partitionSettings } from '../../test/settings.js';
 import { partitionSchemeNames } from '../federation/partition/settings.js';
-import { partitionSettingsSchema, seededPartitionSchema } from './fields.js';
+import { seededPartitionSchema } from './manifest.js';
+import { partitionSettingsSchema } from './run-record.js';
 
 test('the settings of every scheme are read back as they were written', () => {
   for (const scheme of partitionSchemeNames) {

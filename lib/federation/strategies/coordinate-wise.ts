@@ -1,10 +1,34 @@
 /**
- * Coordinate-wise trimmed mean (Yin, Chen, Ramchandran, Bartlett 2018, arXiv 1803.01498, algorithm 1, option II): of
- * each parameter the largest and the smallest b = ⌊β·n⌋ values over the n updates are left out, the others averaged,
- * whatever their numbers of examples.
+ * Coordinate-wise median and trimmed mean (Yin, Chen, Ramchandran, Bartlett 2018, Byzantine-Robust Distributed Learning:
+ * Towards Optimal Statistical Rates, arXiv 1803.01498, algorithm 1, options I and II): each parameter of the next global
+ * model is the median of that parameter over the n updates, or its mean without the largest and the smallest b = ⌊β·n⌋
+ * values, whatever the numbers of examples.
  */
 import { holdUpdates, reduceCoordinates, unflatten } from './held-updates.js';
 import { comparing } from './strategy-module.js';
+
+/** The median; with an even number of updates the mean of the middle two. Less than half of them may be arbitrary. */
+export const coordinateMedian = comparing({
+  name: 'median',
+  parameters: {},
+  strategy: () => ({
+    name: 'median',
+    needsGlobal: false,
+    slots: [],
+    async aggregate(state, updates) {
+      const held = await holdUpdates(updates, { name: 'median' });
+      if (held === null) return state;
+      const median = reduceCoordinates(held.vectors, middle);
+      return { ...state, weights: unflatten(held.like, median), round: state.round + 1 };
+    },
+  }),
+});
+
+function middle(sorted: Float32Array): number {
+  const upper = sorted.length >> 1;
+  const above = sorted[upper] as number;
+  return sorted.length % 2 === 1 ? above : ((sorted[upper - 1] as number) + above) / 2;
+}
 
 /** The trimmed mean: up to b updates of a round may be arbitrary. The default β is what Flower trims. */
 export const trimmedMean = comparing({
