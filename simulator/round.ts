@@ -78,7 +78,7 @@ export async function trainRound(
           ...facts,
           seconds: roundTo(seconds, 3),
           loss: roundTo(loss, 6),
-          accuracy: roundTo(accuracy, 6),
+          ...(accuracy === undefined ? {} : { accuracy: roundTo(accuracy, 6) }),
         });
         const like = global.model.weights;
         const { extras } = result;

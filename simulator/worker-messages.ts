@@ -63,7 +63,7 @@ export interface TrainedClient {
   readonly stepSeconds: number;
   /** Means over the last epoch. */
   readonly loss: number;
-  readonly accuracy: number;
+  readonly accuracy?: number | undefined;
   /** What the strategy needs beside the weights. */
   readonly extras?: Extras | undefined;
 }

@@ -173,7 +173,7 @@ export async function graphGradients(
   const rows = Uint32Array.from({ length: count }, () => random.uint32());
   const outputs = await session.run({
     images: new Tensor('float32', inputs[0] as Float32Array, [count, ...description.inputShape]),
-    labels: new Tensor('int32', targets[0] as Int32Array, [count]),
+    target: new Tensor('int32', targets[0] as Int32Array, [count]),
     ...weightFeeds(Tensor, graph.groups, weights),
     stepSize: new Tensor('float32', Float32Array.of(0), [1]),
     exampleWeight: new Tensor('float32', Float32Array.of(1 / count), [1]),

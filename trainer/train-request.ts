@@ -41,9 +41,9 @@ export interface WorkerOutcome {
   readonly weights: Weights;
   /** What the training ran on, e.g. `onnx/cpu with blocks of 16`. */
   readonly engine: string;
-  /** Mean training loss and accuracy over the last epoch. */
+  /** Mean training loss over the last epoch, and accuracy where an answer can be right. */
   readonly loss: number;
-  readonly accuracy: number;
+  readonly accuracy?: number | undefined;
 }
 
 /** What the worker is told: once what to train on, and at any time to stop. */

@@ -50,7 +50,7 @@ export async function trainClient(
     examples,
     seconds: roundTo((performance.now() - startedAtMs) / 1000, 3),
     loss: roundTo(loss, 6),
-    accuracy: roundTo(accuracy, 6),
+    ...(accuracy === undefined ? {} : { accuracy: roundTo(accuracy, 6) }),
     engine,
     sha256,
   };

@@ -3,6 +3,7 @@
 import { ExitCode, FedbatchError } from '../core/errors.js';
 import type { Weights } from '../core/weights.js';
 import type { Model } from '../model/model-description.js';
+import type { LossSettings } from '../model/tasks/loss-module.js';
 import type { TrainingValues } from '../settings/parts/training.js';
 
 /** Adam (Kingma and Ba 2015) or stochastic gradient descent with momentum, as Keras defines them. */
@@ -24,6 +25,10 @@ export type OptimizerSettings =
 export interface TrainingSettings
   extends Partial<Omit<TrainingValues, 'optimizer' | 'learningRate' | 'momentum' | 'batch'>> {
   readonly optimizer: OptimizerSettings;
+  /** By default the cross-entropy behind a softmax or sigmoid, the mean squared error behind anything else. */
+  readonly loss?: LossSettings | undefined;
+  /** Whether all batches bring `exampleWeights`; else none does. */
+  readonly isWeighted?: boolean | undefined;
   /**
   /**
    * What is added to the gradient of every step; shaped as the model's weights, 0 for moving statistics. Where it is
@@ -51,16 +56,18 @@ export interface Batch {
   readonly count: number;
   /** `[n, ...shape]` of each input, in the order of the model's inputs, already scaled to what the model expects. */
   readonly inputs: readonly Float32Array[];
-  /** What the model should answer, in the order of the model's outputs: the class of each example, length n. */
-  readonly targets: readonly Int32Array[];
+  /** What the model should answer, in the order of its outputs, as the loss takes it: labels `[n]`, or `[n, outputs]`. */
+  readonly targets: readonly (Int32Array | Float32Array)[];
+  /** How much each example counts, `[n]`; without it all count 1. The loss is the sum over the batch, divided by n. */
+  readonly exampleWeights?: Float32Array | undefined;
 }
 
 /** What one training step found, before its update. */
 export interface StepResult {
-  /** Mean cross-entropy of the batch. */
+  /** Mean loss of the batch. */
   readonly loss: number;
-  /** Number of examples of the batch whose most probable class was right. */
-  readonly correct: number;
+  /** Number of examples of the batch that were answered rightly; undefined where no answer is simply right. */
+  readonly correct?: number | undefined;
 }
 
 /** Where a training begins anew. */

@@ -44,7 +44,8 @@ export interface LocalTrainingProgress {
   readonly examplesDone: number;
   readonly examplesTotal: number;
   readonly loss: number;
-  readonly accuracy: number;
+  /** Undefined where no answer is simply right. */
+  readonly accuracy?: number | undefined;
 }
 
 /**
@@ -69,13 +70,12 @@ export async function trainLocally(
     examplesDone: 0,
     examplesTotal,
     loss: 0,
-    accuracy: 0,
   };
   let stepsLeft = steps;
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const order = permutation(count, randomStream(options.seed, 'shuffle', epoch));
     let lossSum = 0;
-    let correct = 0;
+    let correct: number | undefined = 0;
     for (let start = 0; start < count && stepsLeft > 0; start += batch) {
       options.signal?.throwIfAborted();
       const picks = order.subarray(start, start + batch);
@@ -87,7 +87,7 @@ export async function trainLocally(
       });
       stepsLeft--;
       lossSum += result.loss * picks.length;
-      correct += result.correct;
+      correct = result.correct === undefined ? undefined : (correct ?? 0) + result.correct;
       const seen = start + picks.length;
       progress = {
         epoch,
@@ -95,7 +95,7 @@ export async function trainLocally(
         examplesDone: (epoch - 1) * count + seen,
         examplesTotal,
         loss: lossSum / seen,
-        accuracy: correct / seen,
+        ...(correct === undefined ? {} : { accuracy: correct / seen }),
       };
       options.onStep?.(progress);
     }

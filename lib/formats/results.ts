@@ -85,7 +85,9 @@ export const trainResultSchema = z
     examples: countField.min(1).describe("The client's examples: the weight of its update."),
     seconds: z.number().describe('Seconds from the start of the program to the written update.'),
     loss: lossField.describe('Mean training loss over the last epoch; null where it is not finite.'),
-    accuracy: shareField.describe('Mean training accuracy over the last epoch.'),
+    accuracy: shareField
+      .optional()
+      .describe('Mean training accuracy over the last epoch; absent where no answer is simply right.'),
     engine: z.string().describe('What the training ran on, e.g. `onnx/cpu with blocks of 16`.'),
     sha256: hashField.describe("Of the update's file."),
   })

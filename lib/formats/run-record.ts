@@ -61,7 +61,9 @@ const clientRecordSchema = z.object({
   examples: count.describe('Examples of its shard.'),
   seconds: z.number().describe('Wall-clock seconds of the training.'),
   loss: loss.describe('Training loss of the last epoch; null where it is not finite.'),
-  accuracy: share.describe('Training accuracy of the last epoch.'),
+  accuracy: share
+    .optional()
+    .describe('Training accuracy of the last epoch; absent where no answer is simply right.'),
   engine: z.string().optional().describe('What the training ran on, e.g. `onnx/cpu with blocks of 16`.'),
   shard: hash
     .optional()

@@ -58,9 +58,9 @@ export const trainReplySchema = z.object({
       client: count,
       examples: count,
       seconds: z.number().describe('Seconds that one worker spent on it.'),
-      /** Means over the last epoch. */
+      /** Means over the last epoch; no accuracy where no answer is simply right. */
       loss,
-      accuracy: z.number(),
+      accuracy: z.number().optional(),
     }),
   ),
   rejected: z

@@ -3,7 +3,7 @@ import { DataError, type DataProblem } from '../core/errors.js';
 import { whyUnusable } from '../federation/client-update.js';
 import type { Layer } from './layers/registry.js';
 import type { Model } from './model-description.js';
-import { logitOperations, planOperations } from './operations.js';
+import { operationsBefore, planOperations } from './operations.js';
 import { classCount } from './parameters.js';
 
 type Fault = Pick<DataProblem, 'expected' | 'found' | 'mend'>;
@@ -22,7 +22,7 @@ const APPEND_SOFTMAX = 'keras.Sequential([*model.layers, keras.layers.Softmax()]
  */
 export function requireClassifier({ description, weights }: Model, path: string): void {
   const fail = (fault: Fault) => new DataError({ file: path, ...fault });
-  if (logitOperations(planOperations(description)) === undefined) {
+  if (operationsBefore(planOperations(description), 'softmax') === undefined) {
     throw fail({ expected: 'a classifier that ends in a softmax', ...lastLayer(description.layers.at(-1)) });
   }
   const classes = classCount(description);

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { Padding } from './graph/window-geometry.js';
 import { windowGeometry } from './graph/window-geometry.js';
 import type { Layer } from './layers/registry.js';
-import { logitOperations, planOperations } from './operations.js';
+import { operationsBefore, planOperations } from './operations.js';
 
 const describeLayers = (layers: readonly Layer[]) => ({ name: 'm', inputShape: [8, 8, 1], layers });
 const kinds = (layers: readonly Layer[]) =>
@@ -64,14 +64,15 @@ describe('planOperations', () => {
   });
 });
 
-describe('logitOperations', () => {
-  it('ends before the softmax, and needs one', () => {
-    assert.deepEqual(kinds(logitOperations(planOperations(describeLayers([flatten, dense]))) ?? []), [
-      'flatten',
-      'dense',
-    ]);
-    assert.equal(logitOperations(planOperations(describeLayers([flatten]))), undefined);
-    assert.equal(logitOperations([]), undefined);
+describe('operationsBefore', () => {
+  it('ends before the activation, and needs it', () => {
+    assert.deepEqual(
+      kinds(operationsBefore(planOperations(describeLayers([flatten, dense])), 'softmax') ?? []),
+      ['flatten', 'dense'],
+    );
+    assert.equal(operationsBefore(planOperations(describeLayers([flatten])), 'softmax'), undefined);
+    assert.equal(operationsBefore(planOperations(describeLayers([flatten, dense])), 'sigmoid'), undefined);
+    assert.equal(operationsBefore([], 'softmax'), undefined);
   });
 });
 

@@ -8,12 +8,12 @@ export function planOperations(description: ModelDescription): readonly Layer[] 
   return mergeLayers(poolBeforeRelu(description.layers.flatMap(withoutActivation)));
 }
 
-/**
- * The operations before the final softmax: training wants logits.
- * @returns undefined when the model does not end in a softmax
- */
-export function logitOperations(operations: readonly Layer[]): readonly Layer[] | undefined {
-  return isActivation(operations.at(-1), 'softmax') ? operations.slice(0, -1) : undefined;
+/** The operations before a final activation; undefined where a model ends in another one, or in none. */
+export function operationsBefore(
+  operations: readonly Layer[],
+  activation: ActivationName,
+): readonly Layer[] | undefined {
+  return isActivation(operations.at(-1), activation) ? operations.slice(0, -1) : undefined;
 }
 
 /** Whether an operation is this activation. */

@@ -18,7 +18,7 @@ export interface ProgressEvent {
   /** Mean training loss of the epoch so far; null where it has overflowed and came through JSON, which has no NaN. */
   readonly loss?: number | null;
   /** Training accuracy of the epoch so far, 0 to 1. */
-  readonly accuracy?: number;
+  readonly accuracy?: number | undefined;
   /** Training speed in examples per second. */
   readonly examplesPerSecond?: number;
   /** Units per second since the start of the stage. */

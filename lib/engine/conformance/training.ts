@@ -39,7 +39,7 @@ export function describeTraining(suite: EngineSuite): void {
             `step ${step}: ${result?.loss}, ${loss}`,
           );
           assert.ok(
-            Math.abs((result?.correct ?? Number.NaN) - correct) <= 1,
+            Math.abs((result?.correct ?? Number.NaN) - (correct ?? Number.NaN)) <= 1,
             `step ${step}: ${result?.correct}`,
           );
         }

@@ -63,7 +63,7 @@ describe('a step on a batch that is run in parts', () => {
       await session.restart({ weights, seed: 5 });
       const result = await session.step(part);
       loss += result.loss * share;
-      correct += result.correct;
+      correct += result.correct ?? Number.NaN;
       for (const [index, { values }] of (await session.weights()).entries())
         for (const [at, value] of values.entries()) add(expected[index], at, value * share);
     }

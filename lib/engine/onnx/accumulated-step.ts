@@ -4,6 +4,7 @@ import { sizeOf } from '../../core/weights.js';
 import { moduleOf } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
 import { shapeLayers } from '../../model/parameters.js';
+import type { StepResult } from '../engine.js';
 import { groupTensors, namedTensors } from './graphs/parameter-groups.js';
 import {
   buildTrainingGraph,
@@ -38,7 +39,7 @@ export interface AccumulatedStep {
     readonly parts: readonly Feeds[];
     readonly inputs: Readonly<Record<string, Tensor>>;
     readonly outputs: Readonly<Record<string, Tensor>>;
-  }): Promise<{ readonly loss: number; readonly correct: number }>;
+  }): Promise<StepResult>;
   release(): Promise<void>;
 }
 
@@ -67,7 +68,7 @@ export async function createAccumulatedStep(
         Object.entries(inputs).filter(([name]) => name.startsWith('weights/')),
       );
       for (const part of parts) {
-        const found = { loss: scalar(), correct: scalar() };
+        const found = { loss: scalar(), ...(gradientGraph.countsCorrect ? { correct: scalar() } : {}) };
         await runInto(
           { ...found, ...namedTensors('next-sum', groups, nextSum ?? []) },
           {
@@ -77,12 +78,12 @@ export async function createAccumulatedStep(
           },
         );
         loss += floats(found.loss)[0] as number;
-        correct += floats(found.correct)[0] as number;
+        if (found.correct !== undefined) correct += floats(found.correct)[0] as number;
         [sum, nextSum] = [nextSum, sum];
       }
       const feeds = { ...inputs, ...namedTensors('sum', groups, sum ?? []) };
       await runInto(outputs, { runtime, session: update, feeds });
-      return { loss, correct };
+      return gradientGraph.countsCorrect ? { loss, correct } : { loss };
     },
     async release() {
       await Promise.all([gradients.release(), update.release()]);

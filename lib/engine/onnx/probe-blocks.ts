@@ -9,7 +9,6 @@ import { sizeOf } from '../../core/weights.js';
 import { GraphBuilder } from '../../model/graph/graph-builder.js';
 import { moduleOf } from '../../model/layers/registry.js';
 import type { Model } from '../../model/model-description.js';
-import { classCount } from '../../model/parameters.js';
 import type { OptimizerSettings } from '../engine.js';
 import { encodeOnnxModel } from './graphs/onnx-model.js';
 import { weightFeeds } from './graphs/parameter-groups.js';
@@ -108,10 +107,14 @@ async function gradients(
   const images = Float32Array.from({ length: PROBE_BATCH * sizeOf(description.inputShape) }, () =>
     random.uniform(),
   );
-  const labels = Int32Array.from({ length: PROBE_BATCH }, (_, index) => index % classCount(description));
+  const { type, shape } = graph.target;
+  const targets = Array.from({ length: PROBE_BATCH * sizeOf(shape) }, (_, index) => index % 2);
   const outputs = await session.run({
     images: new Tensor('float32', images, [PROBE_BATCH, ...description.inputShape]),
-    labels: new Tensor('int32', labels, [PROBE_BATCH]),
+    target: new Tensor(type, type === 'int32' ? Int32Array.from(targets) : Float32Array.from(targets), [
+      PROBE_BATCH,
+      ...shape,
+    ]),
     ...weightFeeds(Tensor, graph.groups, weights),
     stepSize: new Tensor('float32', Float32Array.of(0), [1]),
     exampleWeight: new Tensor('float32', Float32Array.of(1 / PROBE_BATCH), [1]),

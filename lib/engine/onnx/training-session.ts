@@ -43,7 +43,7 @@ export async function createOnnxTrainingSession(
     ...namedTensors('correction', graph.groups, corrections),
   };
   const loss = new Tensor('float32', new Float32Array(1), []);
-  const correct = new Tensor('float32', new Float32Array(1), []);
+  const correct = graph.countsCorrect ? new Tensor('float32', new Float32Array(1), []) : undefined;
   const statistics = graph.statistics.map(({ output, length }) => ({
     output,
     tensor: flatTensor(Tensor, length),
@@ -76,7 +76,7 @@ export async function createOnnxTrainingSession(
       }
       const outputs = {
         loss,
-        correct,
+        ...(correct === undefined ? {} : { correct }),
         ...next.outputs,
         ...Object.fromEntries(statistics.map(({ output, tensor }) => [output, tensor])),
       };
@@ -130,7 +130,7 @@ function createState(Tensor: TensorConstructor, { groups, slots }: TrainingGraph
 
 /** What a step reads of a batch, in parts of at most `largest` examples, and the seeds of its masks if it has any. */
 function batchFeeds(
-  { count: all, inputs: [images], targets: [labels] }: Batch,
+  { count: all, inputs: [images], targets: [target], exampleWeights }: Batch,
   {
     Tensor,
     largest,
@@ -143,17 +143,21 @@ function batchFeeds(
     readonly random: RandomStream | undefined;
   },
 ): readonly Feeds[] {
-  if (images === undefined || labels === undefined) throw new RangeError('a batch without input or target');
+  if (images === undefined || target === undefined) throw new RangeError('a batch without input or target');
   const size = images.length / all;
-  const exampleWeight = new Tensor('float32', Float32Array.of(1 / all), [1]);
+  const [width, isLabels] = [target.length / all, target instanceof Int32Array];
+  const shares = exampleWeights?.map((weight) => weight / all);
+  const evenShare = new Tensor('float32', Float32Array.of(1 / all), [1]);
   const parts: Feeds[] = [];
   for (let start = 0; start < all; start += largest) {
     const end = Math.min(all, start + largest);
     const count = end - start;
     parts.push({
       images: new Tensor('float32', images.subarray(start * size, end * size), [count, ...inputShape]),
-      labels: new Tensor('int32', labels.subarray(start, end), [count]),
-      exampleWeight,
+      target: isLabels
+        ? new Tensor('int32', target.subarray(start, end), [count])
+        : new Tensor('float32', target.subarray(start * width, end * width), [count, width]),
+      exampleWeight: shares ? new Tensor('float32', shares.subarray(start, end), [count, 1]) : evenShare,
       ...(random === undefined ? {} : { rowSeeds: rowSeeds(Tensor, count, random) }),
     });
   }
@@ -168,8 +172,8 @@ function rowSeeds(Tensor: TensorConstructor, count: number, random: RandomStream
   );
 }
 
-function stepResult(loss: Tensor, correct: Tensor): StepResult {
-  return { loss: floats(loss)[0] as number, correct: floats(correct)[0] as number };
+function stepResult(loss: Tensor, correct: Tensor | undefined): StepResult {
+  return { loss: floats(loss)[0] as number, correct: correct && floats(correct)[0] };
 }
 
 /** moving = moving · momentum + batch · (1 - momentum), as Keras does. */

@@ -8,6 +8,8 @@ import { moduleOf } from '../../model/layers/registry.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
 import { isActivation, planOperations } from '../../model/operations.js';
+import type { LossSettings } from '../../model/tasks/loss-module.js';
+import { lossModule } from '../../model/tasks/losses.js';
 import { asTensorflowTakes, requireTaken } from './keras-dialect.js';
 
 /** A built model and its variables, in the order of our weights. */
@@ -135,14 +137,21 @@ export function writeWeights(tf: typeof Tf, variables: readonly Tf.LayerVariable
   }
 }
 
-/** The description of a `model` without the softmax that it ends in: training wants logits. @throws {ModelError} */
-export function logitDescription({ description }: Model): ModelDescription {
+/**
+ * The description of a `model` whose outputs the loss is computed from: without the activation that makes probabilities
+ * of logits, where the loss takes logits.
+ *
+ * @throws {ModelError} where the loss takes probabilities, and the model gives none
+ */
+export function lossDescription({ description }: Model, loss: LossSettings): ModelDescription {
+  const { logitsOf } = lossModule(loss);
+  if (logitsOf === undefined || loss.fromLogits) return description;
   const end = description.layers.findLastIndex((layer) => !isActivation(layer, 'linear'));
   const last = description.layers[end];
   const others = description.layers.slice(0, Math.max(0, end));
-  if (isActivation(last, 'softmax')) return { ...description, layers: others };
-  if (last !== undefined && 'activation' in last && last.activation === 'softmax') {
+  if (isActivation(last, logitsOf)) return { ...description, layers: others };
+  if (last !== undefined && 'activation' in last && last.activation === logitsOf) {
     return { ...description, layers: [...others, { ...last, activation: 'linear' }] };
   }
-  throw new ModelError('the last layer of the model must be a softmax');
+  throw new ModelError(`the last layer of the model must be a ${logitsOf}`);
 }

@@ -7,14 +7,17 @@ import { requireRepeatable } from '../../model/layers/foreign.js';
 import type { Model } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
 import { requireSameShapes, requireTrainable } from '../../model/parameters.js';
+import type { LossSettings } from '../../model/tasks/loss-module.js';
+import { defaultLoss } from '../../model/tasks/losses.js';
 import type { Batch, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import {
   buildLayersModel,
   inputTensors,
-  logitDescription,
+  lossDescription,
   readWeights,
   writeWeights,
 } from './layers-model.js';
+import { batchLoss } from './losses.js';
 import { createOptimizer } from './optimizer.js';
 import type { TensorflowRuntime } from './runtime.js';
 
@@ -26,7 +29,8 @@ export async function createTensorflowTrainingSession(
 ): Promise<TrainingSession> {
   requireTrainable(model.description);
   requireRepeatable(model.description);
-  const description = logitDescription(model);
+  const lossSettings = settings.loss ?? defaultLoss(model.description);
+  const description = lossDescription(model, lossSettings);
   await use();
   let random = dropoutStream(settings.seed);
   let examples = 0;
@@ -55,7 +59,12 @@ export async function createTensorflowTrainingSession(
       examples = batch.count;
       seeds = undefined;
       const { loss, correct } = tf.tidy(() => {
-        const found = gradientsOf(tf, { model: layers.model, variables: trainable, batch });
+        const found = gradientsOf(tf, {
+          model: layers.model,
+          variables: trainable,
+          batch,
+          loss: lossSettings,
+        });
         optimizer.apply(found.gradients);
         return { loss: found.loss, correct: found.correct };
       });
@@ -87,25 +96,25 @@ interface GradientRequest {
   readonly model: Tf.LayersModel;
   readonly variables: readonly Tf.LayerVariable[];
   readonly batch: Batch;
+  readonly loss: LossSettings;
 }
 
-/** Loss, number of right answers, and the gradient of the mean cross-entropy at each variable. */
-function gradientsOf(tf: typeof Tf, { model, variables, batch }: GradientRequest) {
+/** Loss, number of right answers, and the gradient of the mean loss at each variable. */
+function gradientsOf(tf: typeof Tf, { model, variables, batch, loss: settings }: GradientRequest) {
   const { count } = batch;
   const [images] = inputTensors(tf, batch.inputs, { model, count });
-  const labels = tf.tensor1d(batch.targets[0] as Int32Array, 'int32');
   let correct: Tf.Tensor | undefined;
-  const meanCrossEntropy = () => {
-    const logits = model.apply(images as Tf.Tensor, { training: true }) as Tf.Tensor2D;
-    correct = tf.keep(tf.equal(tf.argMax(logits, -1), labels).sum());
-    const expected = tf.oneHot(labels, logits.shape[1]);
-    return tf.sum(tf.mul(expected, tf.logSoftmax(logits))).mul(-1 / count) as Tf.Scalar;
+  const meanLoss = () => {
+    const output = model.apply(images as Tf.Tensor, { training: true }) as Tf.Tensor2D;
+    const found = batchLoss(tf, output, { batch, settings });
+    correct = found.correct && tf.keep(found.correct);
+    return found.loss;
   };
   const inner = variables.map((variable) => variable.read() as Tf.Variable);
-  const { value, grads } = differentiate(tf, meanCrossEntropy, inner);
+  const { value, grads } = differentiate(tf, meanLoss, inner);
   return {
     loss: value,
-    correct: correct as unknown as Tf.Tensor,
+    correct: correct as Tf.Tensor | undefined,
     gradients: inner.map((variable) => grads[variable.name] as Tf.Tensor),
   };
 }
@@ -120,9 +129,9 @@ function differentiate(tf: typeof Tf, loss: () => Tf.Scalar, variables: Tf.Varia
   }
 }
 
-async function readResult(loss: Tf.Tensor, correct: Tf.Tensor): Promise<StepResult> {
-  const [lossValue, correctValue] = await Promise.all([loss.data(), correct.data()]);
+async function readResult(loss: Tf.Tensor, correct: Tf.Tensor | undefined): Promise<StepResult> {
+  const [lossValue, correctValue] = await Promise.all([loss.data(), correct?.data()]);
   loss.dispose();
-  correct.dispose();
-  return { loss: lossValue[0] as number, correct: correctValue[0] as number };
+  correct?.dispose();
+  return { loss: lossValue[0] as number, correct: correctValue?.[0] };
 }

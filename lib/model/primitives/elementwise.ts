@@ -37,6 +37,9 @@ export const sqrt = elementwise('Sqrt', ({ graph, y, dy }) =>
 /** eˣ */
 export const exp = elementwise('Exp', ({ graph, y, dy }) => graph.op('Mul', [dy, y]));
 
+/** The natural logarithm, for x above 0. */
+export const log = elementwise('Log', ({ graph, x, dy }) => graph.op('Div', [dy, x]));
+
 /** |x|; its slope at 0 is taken as 0. */
 export const abs = elementwise('Abs', ({ graph, x, dy }) => graph.op('Mul', [dy, graph.op('Sign', [x])]));
 

@@ -1,4 +1,4 @@
-/** Primitive operators that make one number of many: nodes and vector-Jacobian products. None reduces the batch axis. */
+/** Primitive operators that make one number of many: nodes and vector-Jacobian products. */
 import { sizeOf } from '../../core/weights.js';
 import type { Value } from './value.js';
 
@@ -8,7 +8,26 @@ interface ReductionOptions {
   readonly keepAxes: boolean;
 }
 
-/** The mean over axes. */
+/** The sum over axes; the batch axis may be one of them. */
+export function reduceSum(input: Value, { axes, keepAxes }: ReductionOptions): Value {
+  const { graph, shape, tensor: x } = input;
+  return {
+    graph,
+    tensor: graph.op('ReduceSum', [x, graph.integers(...axes)], { keepdims: keepAxes ? 1 : 0 }),
+    shape: reducedShape(shape, { axes, keepAxes }),
+    origin: {
+      inputs: [input],
+      vjps: [
+        (dy) => {
+          const kept = keepAxes ? dy : graph.reshape(dy, ...reducedShape(shape, { axes, keepAxes: true }));
+          return graph.op('Expand', [kept, graph.op('Shape', [x])]);
+        },
+      ],
+    },
+  };
+}
+
+/** The mean over axes; the batch axis is none of them. */
 export function reduceMean(input: Value, { axes, keepAxes }: ReductionOptions): Value {
   const { graph, shape } = input;
   const window = shape.map((extent, at) => (axes.includes(at) ? extent : 1));

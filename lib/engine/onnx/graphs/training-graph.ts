@@ -1,12 +1,14 @@
-/** One training step as one ONNX graph: forward, cross-entropy, backward and optimizer. */
+/** One training step as one ONNX graph: forward, loss, backward and optimizer. */
 
 import { sizeOf } from '../../../core/weights.js';
 import { GraphBuilder, type Tensor } from '../../../model/graph/graph-builder.js';
 import { type Gradient, gradientTensor } from '../../../model/graph/layer-graph.js';
 import type { ModelDescription } from '../../../model/model-description.js';
-import { ModelError } from '../../../model/model-error.js';
-import { logitOperations, planOperations } from '../../../model/operations.js';
-import { classCount, modelParameters, type Parameter, requireTrainable } from '../../../model/parameters.js';
+import { planOperations } from '../../../model/operations.js';
+import { modelParameters, type Parameter, requireTrainable } from '../../../model/parameters.js';
+import { BATCH_AXIS, gradients, type Value } from '../../../model/primitives/value.js';
+import type { LossSettings } from '../../../model/tasks/loss-module.js';
+import { defaultLoss, lossModule, lossOperations } from '../../../model/tasks/losses.js';
 import { buildNetwork, type Network, type ParameterTensor, parameterKey } from './network.js';
 import { encodeOnnxModel } from './onnx-model.js';
 import { optimizerSlots } from './optimizer-graph.js';
@@ -19,6 +21,10 @@ export interface TrainingGraph {
   /** How the parameters are held; there is a tensor of weights, and of every slot, for each. */
   readonly groups: readonly ParameterGroup[];
   readonly slots: readonly string[];
+  /** What the input `target` is, without the batch axis. */
+  readonly target: { readonly type: 'int32' | 'float32'; readonly shape: readonly number[] };
+  /** Whether it has the output `correct`. */
+  readonly countsCorrect: boolean;
   /** Whether it has the input `rowSeeds`. */
   readonly usesRowSeeds: boolean;
   /** Whether it has the inputs `anchor/<group>`. */
@@ -37,6 +43,10 @@ export interface TrainingGraph {
 
 /** Settings of a compiled training step. */
 export interface TrainingGraphOptions extends UpdateOptions {
+  /** By default the loss that goes with the model's last layer. */
+  readonly loss?: LossSettings | undefined;
+  /** Whether each example has a weight of its own. */
+  readonly isWeighted?: boolean | undefined;
   /** Examples of every batch, for a graph that takes no other number; some gradients are faster so. */
   readonly batchSize?: number | undefined;
   /** Channels of a block, for a graph on blocked images. */
@@ -53,30 +63,30 @@ export interface TrainingGraphOptions extends UpdateOptions {
 export const BATCH = 'batch';
 
 /**
- * Compiles a training step. Inputs: `images` [batch, h, w, c], `labels` int32 [batch], `stepSize` [1], `exampleWeight`
- * [1] (1 / batch), `rowSeeds` uint32 [batch]; for each group of parameters `weights/<group>`, `<slot>/<group>`,
- * `anchor/<group>` and `correction/<group>`, shaped as the group. Outputs: `loss` and `correct` [], `next-weights/<group>` and
+ * Compiles a training step. Inputs: `images` [batch, h, w, c], `target` as the loss takes it (labels int32 [batch], or
+ * numbers [batch, outputs]), `stepSize` [1], `exampleWeight` [1] (1 / batch) or [batch, 1], `rowSeeds` uint32 [batch]; for each group of parameters `weights/<group>`, `<slot>/<group>`,
+ * `anchor/<group>` and `correction/<group>`, shaped as the group. Outputs: `loss` and, where the loss has it, `correct` [], `next-weights/<group>` and
  * `next-<slot>/<group>`. A graph that adds up takes `sum/<group>` and gives `next-sum/<group>` instead, and knows no step
  * size, slots, anchors or corrections.
  *
- * @throws {ModelError} for a model that does not end in a softmax, or has what training would not respect
+ * @throws {ModelError} for a model that does not end as the loss asks, or has what training would not respect
  */
 export function buildTrainingGraph(
   description: ModelDescription,
   options: TrainingGraphOptions,
 ): TrainingGraph {
   requireTrainable(description);
-  const operations = logitOperations(planOperations(description));
-  if (operations === undefined) throw new ModelError('the last layer of the model must be a softmax');
+  const settings = options.loss ?? defaultLoss(description);
+  const loss = lossModule(settings);
+  const operations = lossOperations(planOperations(description), settings);
   const parameters = modelParameters(description);
   const groups = groupParameters(parameters);
 
   const graph = new GraphBuilder();
   const images = graph.input('images', 'float32', [BATCH, ...description.inputShape]);
-  const labels = graph.input('labels', 'int32', [BATCH]);
   const weights = groups.map((group) => groupInput(graph, 'weights', group));
   const stepSize = options.addsUp ? undefined : graph.input('stepSize', 'float32', [1]);
-  const exampleWeight = graph.input('exampleWeight', 'float32', [1]);
+  const exampleWeight = graph.input('exampleWeight', 'float32', options.isWeighted ? [BATCH, 1] : [1]);
   let rowSeeds: Tensor | undefined;
 
   const network = buildNetwork(graph, images, {
@@ -92,13 +102,28 @@ export function buildTrainingGraph(
       return rowSeeds;
     },
   });
-  const logitGradient = crossEntropy(graph, {
-    logits: network.output.tensor,
-    labels,
-    exampleWeight,
-    classes: classCount(description),
-  });
-  network.backward(logitGradient);
+  const { shape } = network.output;
+  const output: Value = { graph, tensor: network.output.tensor, shape: [BATCH_AXIS, ...shape] };
+  const target =
+    loss.targets === 'labels'
+      ? ({ type: 'int32', shape: [] } as const)
+      : ({ type: 'float32', shape } as const);
+  const terms = {
+    settings,
+    output,
+    target: {
+      graph,
+      tensor: graph.input('target', target.type, [BATCH, ...target.shape]),
+      shape: [BATCH_AXIS, ...target.shape],
+    },
+    weights: { graph, tensor: exampleWeight, shape: options.isWeighted ? [BATCH_AXIS, 1] : [1] },
+  };
+  const value = loss.graph(terms);
+  graph.output('loss', value.tensor, { type: 'float32', shape: [] });
+  const correct = loss.correct?.(terms);
+  if (correct !== undefined) graph.output('correct', correct, { type: 'float32', shape: [] });
+  const [outputGradient] = gradients(value, graph.scalar(1), [output]);
+  network.backward(outputGradient as Tensor);
 
   for (const [index, group] of groups.entries()) {
     const tensors = {
@@ -120,6 +145,8 @@ export function buildTrainingGraph(
     bytes: encodeOnnxModel(graph.build()),
     groups,
     slots: optimizerSlots(options.optimizer),
+    target,
+    countsCorrect: correct !== undefined,
     usesRowSeeds: rowSeeds !== undefined,
     usesAnchor: (options.proximal ?? 0) !== 0,
     usesCorrection: options.isCorrected ?? false,
@@ -168,45 +195,6 @@ function outputGradients(graph: GraphBuilder, network: Network, parameters: read
   const size = parameters.reduce((total, each) => total + sizeOf(each.shape), 0);
   const gradients = flatGradients(graph, network, parameters);
   graph.output('gradients', gradients, { type: 'float32', shape: [size] });
-}
-
-/** Adds the outputs `loss` and `correct`; returns the gradient of the mean loss at the logits. */
-function crossEntropy(
-  graph: GraphBuilder,
-  {
-    logits,
-    labels,
-    exampleWeight,
-    classes,
-  }: {
-    readonly logits: Tensor;
-    readonly labels: Tensor;
-    readonly exampleWeight: Tensor;
-    readonly classes: number;
-  },
-): Tensor {
-  // In operators that WebGPU has, too: LogSoftmax, OneHot, and ArgMax (which gives int64) would run on the processor.
-  const rows = graph.integers(-1);
-  const target = graph.reshape(graph.op('Cast', [labels], { to: 1 }), -1, 1);
-  const classNumbers = graph.constant(Float32Array.from({ length: classes }, (_, index) => index));
-  const expected = graph.op('Cast', [graph.op('Equal', [classNumbers, target])], { to: 1 });
-  const largest = graph.op('ReduceMax', [logits, rows], { keepdims: 1 });
-  const shifted = graph.op('Sub', [logits, largest]);
-  const sum = graph.op('ReduceSum', [graph.op('Exp', [shifted]), rows], { keepdims: 1 });
-  const logProbabilities = graph.op('Sub', [shifted, graph.op('Log', [sum])]);
-  const likelihood = graph.sum(graph.op('Mul', [expected, logProbabilities]), 0, 1);
-  const loss = graph.op('Neg', [graph.op('Mul', [likelihood, graph.reshape(exampleWeight)])]);
-  graph.output('loss', loss, { type: 'float32', shape: [] });
-  const candidates = graph.op('Where', [
-    graph.op('Equal', [logits, largest]),
-    classNumbers,
-    graph.scalar(classes),
-  ]);
-  const predicted = graph.op('ReduceMin', [candidates, rows], { keepdims: 1 });
-  const right = graph.op('Cast', [graph.op('Equal', [predicted, target])], { to: 1 });
-  graph.output('correct', graph.sum(right, 0, 1), { type: 'float32', shape: [] });
-  const difference = graph.op('Sub', [graph.op('Exp', [logProbabilities]), expected]);
-  return graph.op('Mul', [difference, exampleWeight]);
 }
 
 function describeStatistics(groups: readonly ParameterGroup[]): TrainingGraph['statistics'] {
