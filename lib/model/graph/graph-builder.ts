@@ -1,8 +1,13 @@
 /** Builds an ONNX graph node by node; tensors are known by their names. */
 import { sizeOf } from '../../core/weights.js';
 
-/** A node attribute: whole numbers are INT, lists INTS, strings STRING; a FLOAT is wrapped. */
-export type Attribute = number | string | readonly number[] | { readonly float: number };
+/** A node attribute: whole numbers are INT, lists INTS, strings STRING; a FLOAT and a GRAPH are wrapped. */
+export type Attribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly graph: Graph };
 
 /** The element types that our graphs use. */
 export type ElementType = 'float32' | 'uint8' | 'int32' | 'int64' | 'bool' | 'uint32';
@@ -29,7 +34,8 @@ export interface GraphConstant {
 export interface GraphValue {
   readonly name: string;
   readonly type: ElementType;
-  readonly shape: readonly (number | string)[];
+  /** Left out where an inner graph leaves it to be inferred. */
+  readonly shape?: readonly (number | string)[];
 }
 
 /** A whole graph, nodes in topological order. */
@@ -54,7 +60,23 @@ export class GraphBuilder {
   readonly #constants = new Map<string, GraphConstant>();
   readonly #inputs: GraphValue[] = [];
   readonly #outputs: GraphValue[] = [];
+  /** The graph that this one is inside of. */
+  readonly #outer: GraphBuilder | undefined;
   #count = 0;
+
+  constructor(outer?: GraphBuilder) {
+    this.#outer = outer;
+  }
+
+  /** A graph for an operator of this one that runs it; its nodes may use tensors of this one, too. */
+  inner(): GraphBuilder {
+    return new GraphBuilder(this);
+  }
+
+  /** A name that no other tensor has, in this graph and in those around it and inside. */
+  unique(prefix: string): Tensor {
+    return this.#outer?.unique(prefix) ?? `${prefix}_${this.#count++}`;
+  }
 
   input(name: string, type: ElementType, shape: readonly (number | string)[]): Tensor {
     this.#inputs.push({ name, type, shape });
@@ -91,7 +113,7 @@ export class GraphBuilder {
       readonly domain?: string;
     },
   ): readonly Tensor[] {
-    const outputs = Array.from({ length: options.outputs }, () => `${type}_${this.#count++}`);
+    const outputs = Array.from({ length: options.outputs }, () => this.unique(type));
     this.#nodes.push({
       type,
       domain: options.domain ?? '',
@@ -102,8 +124,19 @@ export class GraphBuilder {
     return outputs;
   }
 
+  /** Those so far, in order. */
+  get nodes(): readonly GraphNode[] {
+    return this.#nodes;
+  }
+
+  /** Adds a node as it stands; its lists may still grow. */
+  node(node: GraphNode): void {
+    this.#nodes.push(node);
+  }
+
   /** A constant tensor. */
   constant(values: ConstantValues, shape: readonly number[] = [values.length]): Tensor {
+    if (this.#outer !== undefined) return this.#outer.constant(values, shape);
     if (sizeOf(shape) !== values.length) throw new RangeError(`${values.length} values for shape [${shape}]`);
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const type = elementTypeOf(values);
@@ -111,7 +144,7 @@ export class GraphBuilder {
     const name =
       bytes.length <= 64
         ? `const_${type}_${shape.join('x')}_${Buffer.from(bytes).toString('hex')}`
-        : `const_${this.#count++}`;
+        : this.unique('const');
     this.#constants.set(name, { name, type, shape, bytes });
     return name;
   }

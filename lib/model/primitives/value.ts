@@ -21,6 +21,15 @@ interface Origin {
   readonly inputs: readonly Value[];
   /** One for each input. */
   readonly vjps: readonly Vjp[];
+  /** Of one of several parts of its only input, instead: their gradients become the input's together. */
+  readonly part?: { readonly of: Parts; readonly at: number };
+}
+
+/** What the parts of a value have in common. */
+export interface Parts {
+  /** The gradient at the value from those at its parts, undefined where nothing depends on one. */
+  readonly vjp: (dys: readonly (Tensor | undefined)[]) => Tensor;
+  readonly count: number;
 }
 
 /**
@@ -36,15 +45,24 @@ export function gradients(
   const { graph } = output;
   const order = pathsTo(output, wanted);
   const found = new Map<Value, Tensor>([[output, outputGradient]]);
+  const foundOfParts = new Map<Value, Map<Parts, (Tensor | undefined)[]>>();
+  const give = (input: Value, share: Tensor) => {
+    const others = found.get(input);
+    found.set(input, others === undefined ? share : graph.op('Add', [others, share]));
+  };
   for (const { value, isOnPath } of [...order].reverse()) {
+    for (const [parts, dys] of foundOfParts.get(value) ?? []) give(value, parts.vjp(dys));
     const dy = found.get(value) as Tensor;
-    const { inputs = [], vjps = [] } = value.origin ?? {};
+    const { inputs = [], vjps = [], part } = value.origin ?? {};
     for (const [at, input] of inputs.entries()) {
+      if (!isOnPath[at]) continue;
       const vjp = vjps[at];
-      if (vjp === undefined || !isOnPath[at]) continue;
-      const share = vjp(dy);
-      const others = found.get(input);
-      found.set(input, others === undefined ? share : graph.op('Add', [others, share]));
+      if (vjp !== undefined) give(input, vjp(dy));
+      if (part === undefined) continue;
+      const ofInput = foundOfParts.get(input) ?? new Map<Parts, (Tensor | undefined)[]>();
+      const dys = ofInput.get(part.of) ?? Array.from({ length: part.of.count }, () => undefined);
+      dys[part.at] = dy;
+      foundOfParts.set(input, ofInput.set(part.of, dys));
     }
   }
   return wanted.map((value) => {

@@ -64,7 +64,7 @@ function writeNode(writer: BinaryWriter, node: GraphNode): void {
 }
 
 /** AttributeProto.AttributeType */
-const AttributeKind = { float: 1, int: 2, string: 3, ints: 7 } as const;
+const AttributeKind = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
 
 function writeAttribute(writer: BinaryWriter, name: string, value: Attribute): void {
   text(writer, 1, name);
@@ -78,6 +78,9 @@ function writeAttribute(writer: BinaryWriter, name: string, value: Attribute): v
   } else if ('float' in value) {
     writer.tag(2, WireType.Bit32).float(value.float);
     kind(AttributeKind.float);
+  } else if ('graph' in value) {
+    message(writer, 6, (inner) => writeGraph(inner, value.graph));
+    kind(AttributeKind.graph);
   } else {
     for (const item of value) writer.tag(8, WireType.Varint).int64(item);
     kind(AttributeKind.ints);
@@ -96,8 +99,10 @@ function writeValue(writer: BinaryWriter, value: GraphValue): void {
   message(writer, 2, (type) =>
     message(type, 1, (tensor) => {
       tensor.tag(1, WireType.Varint).int32(DATA_TYPES[value.type]);
+      const { shape: extents } = value;
+      if (extents === undefined) return;
       message(tensor, 2, (shape) => {
-        for (const extent of value.shape) {
+        for (const extent of extents) {
           message(shape, 1, (dimension) => {
             if (typeof extent === 'string') text(dimension, 2, extent);
             else dimension.tag(1, WireType.Varint).int64(extent);

@@ -1,0 +1,76 @@
+/** Primitive operators that multiply matrices: nodes and vector-Jacobian products. */
+import type { GraphBuilder, Tensor } from '../graph/graph-builder.js';
+import type { Value } from './value.js';
+
+/** `matrix` [rows, k] times each element [k, n] of `sequence` [t, k, n]. */
+export function multiplyEach(matrix: Value, sequence: Value): Value {
+  const { graph } = matrix;
+  const [rows = 0] = matrix.shape;
+  const [steps = 0, , columns = 0] = sequence.shape;
+  return {
+    graph,
+    tensor: graph.op('MatMul', [matrix.tensor, sequence.tensor]),
+    shape: [steps, rows, columns],
+    origin: {
+      inputs: [matrix, sequence],
+      vjps: [
+        (dy) => sumOfProducts(graph, dy, sequence.tensor),
+        (dy) => graph.op('MatMul', [graph.transpose(matrix.tensor, 1, 0), dy]),
+      ],
+    },
+  };
+}
+
+/** Σₜ left[t] · right[t]ᵀ of `left` [t, m, n] and `right` [t, k, n]: one product of large matrices. */
+export function sumOfProducts(graph: GraphBuilder, left: Tensor, right: Tensor): Tensor {
+  const [rows, columns] = [left, right].map((each) =>
+    graph.op('Flatten', [graph.transpose(each, 1, 0, 2)], { axis: 1 }),
+  );
+  return graph.op('Gemm', [rows as Tensor, columns as Tensor], { transB: 1 });
+}
+
+/** Batches of matrices: [..., m, k] times [..., k, n], with the same axes before the last two. */
+export function multiply(left: Value, right: Value): Value {
+  const { graph } = left;
+  const order = left.shape.map((_, at) => at);
+  const last = order.length - 1;
+  const flipped = (tensor: Tensor) => graph.transpose(tensor, ...order.slice(0, -2), last, last - 1);
+  return {
+    graph,
+    tensor: graph.op('MatMul', [left.tensor, right.tensor]),
+    shape: [...left.shape.slice(0, -1), right.shape.at(-1) as number],
+    origin: {
+      inputs: [left, right],
+      vjps: [
+        (dy) => graph.op('MatMul', [dy, flipped(right.tensor)]),
+        (dy) => graph.op('MatMul', [flipped(left.tensor), dy]),
+      ],
+    },
+  };
+}
+
+/** Rows `[…, k]` times a matrix [k, m]. */
+export function multiplyRows(rows: Value, matrix: Value): Value {
+  const { graph } = rows;
+  const [k = 0, m = 0] = matrix.shape;
+  const isMatrix = rows.shape.length === 2;
+  const flat = (tensor: Tensor, width: number) => (isMatrix ? tensor : graph.reshape(tensor, -1, width));
+  const shape = [...rows.shape.slice(0, -1), m];
+  const left = flat(rows.tensor, k);
+  const y = graph.op('Gemm', [left, matrix.tensor]);
+  return {
+    graph,
+    tensor: isMatrix ? y : graph.reshape(y, ...shape),
+    shape,
+    origin: {
+      inputs: [rows, matrix],
+      vjps: [
+        (dy) => {
+          const dx = graph.op('Gemm', [flat(dy, m), matrix.tensor], { transB: 1 });
+          return isMatrix ? dx : graph.reshape(dx, ...rows.shape);
+        },
+        (dy) => graph.op('Gemm', [left, flat(dy, m)], { transA: 1 }),
+      ],
+    },
+  };
+}
