@@ -3,11 +3,9 @@ import { UsageError } from '../lib/core/errors.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import type { AggregateResult } from '../lib/formats/results.js';
 import type { Reporter } from '../lib/observability/events.js';
-import { checkClients, strategySettings } from '../lib/settings/checks.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { SEED } from '../lib/settings/parts/data.js';
 import { STRATEGY } from '../lib/settings/parts/strategy.js';
-import type { Naming } from '../lib/settings/setting.js';
 import type { AggregateOptions } from './aggregate.js';
 
 /** The settings that an aggregation takes. */
@@ -44,11 +42,17 @@ type Context = { readonly reporter: Reporter; readonly signal: AbortSignal };
 export async function callAggregator(request: AggregateAsked, context: Context): Promise<AggregateResult> {
   const { asked, files, dir: directory, group, groups, out: saveFile, parent, round, manifest } = request;
   const { reported, stateIn, stateOut } = request;
+  // Checks are loaded where there is something to check: help and wrong options are quick.
+  const { checkClients, strategySettings } = await import('../lib/settings/checks.js');
   const strategy = strategySettings(asked);
   const { seed } = completeSettings([SEED], { ...asked, given: { seed: request.seed } });
   // An empty list is that of a template that nobody filled in: all clients.
   const selected = request.clients?.length === 0 ? undefined : request.clients;
-  const privacy = participation(request, { strategy, named: asked.named });
+  const privacy = participation(request, strategy);
+  const { participants, population } = privacy;
+  if (participants !== undefined && population !== undefined) {
+    checkClients(strategy, { selected: participants, clients: population }, asked.named);
+  }
   const level = { saveFile, parent, round, strategy, ...context };
   // A group has some of the clients: how many, nothing tells.
   const minUpdates = request.minUpdates ?? 1;
@@ -94,7 +98,7 @@ export async function callAggregator(request: AggregateAsked, context: Context):
 /** Clients selected in a round and in all: what noise is shared among, and what privacy is reckoned with. */
 function participation(
   request: AggregateAsked,
-  { strategy, named }: { readonly strategy: StrategySettings; readonly named: Naming },
+  strategy: StrategySettings,
 ): Pick<AggregateOptions, 'participants' | 'population' | 'noiseFile'> {
   const { dpParticipants: participants, dpPopulation: population, dpNoiseFile: noiseFile } = request;
   if (strategy.privacy === undefined) {
@@ -106,7 +110,6 @@ function participation(
   if (participants === undefined || population === undefined) {
     throw new UsageError('Differential privacy takes --dp-participants and --dp-population too.');
   }
-  checkClients(strategy, { selected: participants, clients: population }, named);
   if (participants <= population) return { participants, population, noiseFile };
   throw new UsageError(
     `--dp-participants ${participants} cannot be selected from --dp-population ${population}.`,

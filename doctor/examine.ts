@@ -14,7 +14,7 @@ import {
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { type TrialResult, trialInChild } from '../lib/engine/trial-process.js';
 import type { BackendFinding, Findings, Machine } from '../lib/formats/findings.js';
-import { type EngineChoice, enginesOf } from '../lib/settings/engine-choice.js';
+import { type EngineChoice, enginesOf } from '../lib/settings/parts/engine.js';
 import { availableCores, cgroupCpuLimit, hasNvidiaDriver, nvidiaGpuNames } from '../lib/system/hardware.js';
 
 /** How to examine. */

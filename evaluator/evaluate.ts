@@ -12,7 +12,7 @@ import { sessionOf } from '../lib/model/model-error.js';
 import { fitScale, requireFit } from '../lib/model/model-input.js';
 import { classCount } from '../lib/model/parameters.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
-import type { EngineChoice } from '../lib/settings/engine-choice.js';
+import type { EngineChoice } from '../lib/settings/parts/engine.js';
 
 /** What to test on what. */
 interface EvaluateOptions {

@@ -25,7 +25,7 @@ import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.j
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import type { Model, ModelDescription } from '../lib/model/model-description.js';
 import type { ModelName } from '../lib/model/model-zoo.js';
-import { type EngineChoice, engineChoice } from '../lib/settings/engine-choice.js';
+import { type EngineChoice, engineChoice } from '../lib/settings/parts/engine.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { newModel } from '../trainer/initial-model.js';
 
@@ -56,7 +56,7 @@ export type { Model, ModelDescription } from '../lib/model/model-description.js'
 export { ModelError } from '../lib/model/model-error.js';
 export { batchImages } from '../lib/model/model-input.js';
 export { MODEL_NAMES, type ModelName } from '../lib/model/model-zoo.js';
-export type { BackendName, EngineChoice, EngineName } from '../lib/settings/engine-choice.js';
+export type { BackendName, EngineChoice, EngineName } from '../lib/settings/parts/engine.js';
 
 /** Which engine is wanted, for what. */
 export interface OpenEngineOptions {

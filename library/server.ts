@@ -17,7 +17,7 @@
 import type { RequestListener } from 'node:http';
 import type { PixelScale } from '../lib/federation/pixel-scale.js';
 import type { Reporter } from '../lib/observability/events.js';
-import type { EngineChoice } from '../lib/settings/engine-choice.js';
+import type { EngineChoice } from '../lib/settings/parts/engine.js';
 import { createWebApp } from '../server/app.js';
 import { listenAt, type RunningServer } from '../server/listen.js';
 import type { BatchingLimits } from '../server/models/batching.js';
@@ -35,7 +35,7 @@ export type {
   Reporter,
   RoundEvent,
 } from '../lib/observability/events.js';
-export type { BackendName, EngineChoice, EngineName } from '../lib/settings/engine-choice.js';
+export type { BackendName, EngineChoice, EngineName } from '../lib/settings/parts/engine.js';
 export type { RunningServer } from '../server/listen.js';
 export type { BatchingLimits } from '../server/models/batching.js';
 export type {

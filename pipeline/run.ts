@@ -1,7 +1,8 @@
 /** One run from its settings to its result: the volume, the split, the rounds, the tests of the clients' models. */
 import { resolve } from 'node:path';
 import { DataError, InterruptedError } from '../lib/core/errors.js';
-import { type Quorum, selectedCount } from '../lib/federation/participation.js';
+import { selectedCount } from '../lib/federation/participation.js';
+import type { Quorum } from '../lib/federation/quorum.js';
 import { sha256OfDataset } from '../lib/formats/data/given-shards.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { type VolumePaths, volumePaths } from '../lib/formats/volume.js';

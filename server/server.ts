@@ -6,7 +6,7 @@ import type { ProgramContext } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
 import { describeScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { readFileShared } from '../lib/formats/files/read-file.js';
-import type { EngineChoice } from '../lib/settings/engine-choice.js';
+import type { EngineChoice } from '../lib/settings/parts/engine.js';
 import { createWebApp } from './app.js';
 import { createCodecs } from './codecs/codecs.js';
 import { startGrpc } from './grpc/grpc-server.js';

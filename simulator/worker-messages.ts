@@ -7,7 +7,7 @@ import type { Extras } from '../lib/federation/client-side.js';
 import type { Examples, VirtualShards } from '../lib/federation/examples.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { Model } from '../lib/model/model-description.js';
-import type { EngineChoice } from '../lib/settings/engine-choice.js';
+import type { EngineChoice } from '../lib/settings/parts/engine.js';
 
 /** Examples and the file that they come from; the arrays are shared by all threads. */
 export interface SharedExamples {

@@ -19,7 +19,7 @@ import { localWorkOf, planLocalWork } from '../lib/federation/local-work.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { classCount } from '../lib/model/parameters.js';
-import { engineChoice } from '../lib/settings/engine-choice.js';
+import { engineChoice } from '../lib/settings/parts/engine.js';
 import type {
   FailedClient,
   JudgedPart,

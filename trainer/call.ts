@@ -1,5 +1,7 @@
 /** The trainer as a call: what is asked for → one client's update in a file. The program and the library make it. */
 
+import { basename } from 'node:path';
+import { UsageError } from '../lib/core/errors.js';
 import type { OptimizerFlags } from '../lib/engine/starting-optimizer.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { TrainResult } from '../lib/formats/results.js';
@@ -8,7 +10,6 @@ import { MODEL, SEED } from '../lib/settings/parts/data.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
 import { TRAINING } from '../lib/settings/parts/training.js';
 import type { TrainContext } from './train.js';
-import { type ClientChoice, type ClientFiles, chooseClient } from './which-client.js';
 
 /** The settings that a training takes. */
 export const TRAIN_PARTS = [SEED, MODEL, ENGINE, TRAINING] as const;
@@ -48,4 +49,62 @@ function optimizerAsked({ given }: AskedSettings): OptimizerFlags {
     return value === undefined ? [] : [[name, value]];
   });
   return Object.fromEntries(asked);
+}
+
+/** What a path holds in the place of the client's number. */
+const CLIENT = '{client}';
+
+/** What the options, and on Kubernetes the Job, tell of the client. */
+export interface ClientChoice {
+  readonly client?: number | undefined;
+  /** The clients of the round; empty or undefined: all, in the order of their numbers. */
+  readonly clients?: readonly number[] | undefined;
+  /** The place in `clients`, from 0. */
+  readonly clientIndex?: number | undefined;
+}
+
+/** Files that belong to a client; their paths may hold `{client}`. */
+export interface ClientFiles {
+  readonly data: string;
+  readonly out: string;
+  readonly init?: string | undefined;
+}
+
+/**
+ * The client's number, and its files with the number in the place of `{client}`.
+ *
+ * @throws {UsageError} when a path asks for a number that nothing tells, or the list is shorter than the index
+ */
+export function chooseClient<T extends ClientFiles>(
+  files: T,
+  choice: ClientChoice,
+): T & { readonly client: number } {
+  const client = numberOf(files, choice);
+  const named = {
+    ...files,
+    client,
+    data: fill(files.data, client),
+    out: fill(files.out, client),
+  };
+  return files.init === undefined ? named : { ...named, init: fill(files.init, client) };
+}
+
+function numberOf({ data, out, init = '' }: ClientFiles, choice: ClientChoice): number {
+  const { client, clients = [], clientIndex: index } = choice;
+  if (client !== undefined) return client;
+  // A Job's index counts only where a path asks for it: the environment of others must not change who is trained.
+  if (![data, out, init].some((path) => path.includes(CLIENT))) return clientOfShard(data);
+  if (index === undefined) {
+    throw new UsageError(`${data}: expected --client or --client-index for ${CLIENT}, found neither.`);
+  }
+  const chosen = clients.length === 0 ? index : clients[index];
+  if (chosen !== undefined) return chosen;
+  throw new UsageError(`--client-index: expected less than ${clients.length}, found ${index}.`);
+}
+
+const fill = (path: string, client: number) => path.replaceAll(CLIENT, `${client}`);
+
+/** The splitter names shards after their clients. */
+function clientOfShard(path: string): number {
+  return Number(/^(\d+)\.npz$/.exec(basename(path))?.[1] ?? 0);
 }

@@ -1,6 +1,6 @@
 /** `fedbatch k8s run`: one run on a cluster from its settings to its result, the round loop of the pipeline over Jobs. */
 import { InterruptedError, isFedbatchError, StageError } from '../../lib/core/errors.js';
-import type { Quorum } from '../../lib/federation/participation.js';
+import type { Quorum } from '../../lib/federation/quorum.js';
 import { type Opened, openedSchema, type RunFailure, splitResultSchema } from '../../lib/formats/results.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { formatSeconds } from '../../lib/observability/format.js';

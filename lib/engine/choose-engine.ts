@@ -2,7 +2,7 @@
 
 import { type ForeignLayer, foreignLayers } from '../model/layers/foreign.js';
 import type { ModelDescription } from '../model/model-description.js';
-import { type EngineChoice, engineChoice, enginesOf, formatChoice } from '../settings/engine-choice.js';
+import { type EngineChoice, engineChoice, enginesOf, formatChoice } from '../settings/parts/engine.js';
 import { type Engine, EngineUnavailableError } from './engine.js';
 import {
   BACKEND_REGISTRY,

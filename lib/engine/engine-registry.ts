@@ -1,6 +1,6 @@
 /** The engines and backends that there are: what each needs, how it is loaded, what to install where it is missing. */
 
-import type { BackendName, EngineName } from '../settings/engine-choice.js';
+import type { BackendName, EngineName } from '../settings/parts/engine.js';
 import { hasNvidiaDriver } from '../system/hardware.js';
 import type { Engine } from './engine.js';
 import { findPackage } from './installed-package.js';

@@ -3,7 +3,7 @@ import { permutation, randomStream } from '../core/random.js';
 import type { Examples } from '../federation/examples.js';
 import { type BatchSize, localWorkOf, planLocalWork } from '../federation/local-work.js';
 import { batchImages } from '../model/model-input.js';
-import type { EngineChoice } from '../settings/engine-choice.js';
+import type { EngineChoice } from '../settings/parts/engine.js';
 import type { TrainingValues } from '../settings/parts/training.js';
 import type { OptimizerSettings, TrainingSession } from './engine.js';
 

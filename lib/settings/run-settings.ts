@@ -1,7 +1,8 @@
 /** The settings of a whole run: completed, then checked by every rule. */
 import { UsageError } from '../core/errors.js';
-import { parseQuorum, type Quorum, selectedCount } from '../federation/participation.js';
+import { selectedCount } from '../federation/participation.js';
 import { noiseFor } from '../federation/privacy/accountant.js';
+import { parseQuorum, type Quorum } from '../federation/quorum.js';
 import { FEDAVG } from '../federation/strategies/strategy-settings.js';
 import {
   checkClients,
@@ -13,7 +14,7 @@ import {
   trainingFacts,
 } from './checks.js';
 import { type AskedSettings, completeSettings, valuesWithDefaults } from './complete.js';
-import { engineChoice } from './engine-choice.js';
+import { engineChoice } from './parts/engine.js';
 import { TOLERANCE } from './parts/federation.js';
 import { RUN_PARTS, type RunSettings } from './table.js';
 

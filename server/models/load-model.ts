@@ -14,7 +14,7 @@ import { modelFromKeras } from '../../lib/model/keras/keras-model.js';
 import type { Model } from '../../lib/model/model-description.js';
 import { sessionOf } from '../../lib/model/model-error.js';
 import { classCount } from '../../lib/model/parameters.js';
-import type { EngineChoice } from '../../lib/settings/engine-choice.js';
+import type { EngineChoice } from '../../lib/settings/parts/engine.js';
 import { findAccuracy, findLabels, findTraining } from './model-records.js';
 import type { ModelCard, ModelSignature } from './predictor.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';

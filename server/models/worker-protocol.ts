@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { ExitCode, isFedbatchError, messageOf } from '../../lib/core/errors.js';
 import type { PredictSession } from '../../lib/engine/engine.js';
 import type { PixelScale } from '../../lib/federation/pixel-scale.js';
-import type { EngineChoice } from '../../lib/settings/engine-choice.js';
+import type { EngineChoice } from '../../lib/settings/parts/engine.js';
 import type { ModelCard } from './predictor.js';
 
 /** What the worker is started with. */

@@ -6,7 +6,7 @@ import { FedbatchError } from '../../core/errors.js';
 import { chooseEngine } from '../../engine/choose-engine.js';
 import type { KerasFile } from '../../formats/keras/keras-file.js';
 import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../../formats/keras/keras-hdf5.js';
-import { engineChoice } from '../../settings/engine-choice.js';
+import { engineChoice } from '../../settings/parts/engine.js';
 import { foreignLayers } from '../layers/foreign.js';
 import { requireTrainable } from '../parameters.js';
 import { modelFromKeras } from './keras-model.js';

@@ -1,5 +1,5 @@
 /** Settings of the federation: clients, rounds, who takes part, when the rounds end, which failures are tolerated. */
-import { parseQuorum } from '../../federation/participation.js';
+import { parseQuorum } from '../../federation/quorum.js';
 import { part } from '../setting.js';
 import { number, onOff, text, whole } from '../value-type.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { chooseClient } from './which-client.js';
+import { chooseClient } from './call.js';
 
 const files = { data: 'data/{client}.npz', out: 'updates/{client}.h5' };
 
