@@ -5,13 +5,15 @@ import { sizeOf } from '../lib/core/weights.js';
 import { encodeOnnxModel } from '../lib/engine/onnx/graphs/onnx-model.js';
 import { createInferenceSession } from '../lib/engine/onnx/inference-session.js';
 import { loadOnnxRuntime } from '../lib/engine/onnx/runtime.js';
+import { type Gradient, gradientTensor } from '../lib/model/graph/gradient.js';
 import { GraphBuilder } from '../lib/model/graph/graph-builder.js';
+import { laidOut } from '../lib/model/primitives/layout.js';
 import { BATCH_AXIS, gradients, type Value } from '../lib/model/primitives/value.js';
 
 const runtime = await loadOnnxRuntime('cpu', 1);
 
 /** Examples of a batch. */
-const EXAMPLES = 2;
+export const EXAMPLES = 2;
 /** Of the differences: a power of two, so that the steps themselves are exact. */
 const STEP = 2 ** -5;
 
@@ -35,11 +37,14 @@ export async function assertSlopes({ apply, shapes, numbers }: Problem, toleranc
     tensor: graph.input(`x${at}`, 'float32', symbolic(shape)),
     shape,
   }));
-  const output = apply(...values);
+  const output = laidOut(apply(...values));
   const found = gradients(output, graph.input('dy', 'float32', symbolic(output.shape)), values);
   graph.output('y', output.tensor, { type: 'float32', shape: symbolic(output.shape) });
   for (const [at, gradient] of found.entries())
-    graph.output(`dx${at}`, gradient, { type: 'float32', shape: symbolic(shapes[at] ?? []) });
+    graph.output(`dx${at}`, gradientTensor(graph, gradient as Gradient), {
+      type: 'float32',
+      shape: symbolic(shapes[at] ?? []),
+    });
   const session = await createInferenceSession(encodeOnnxModel(graph.build()), { runtime, threads: 1 });
   const outputShape = concrete(output.shape);
   // Multiples of 1/8 again: sums and products of them are exact.

@@ -13,7 +13,7 @@ export interface OnnxTrainingSettings extends TrainingSettings {
   /** What the session calls itself. */
   readonly engine: string;
   readonly backend: OnnxBackend;
-  /** Channels of a block, for blocked images (see `lib/model/graph/blocked-layout.ts`). */
+  /** Channels of a block, for blocked images (see `lib/model/primitives/value.ts`). */
   readonly blockSize?: number | undefined;
 }
 

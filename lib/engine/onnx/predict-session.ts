@@ -4,6 +4,8 @@ import { GraphBuilder } from '../../model/graph/graph-builder.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
 import { planOperations } from '../../model/operations.js';
 import { classCount, modelParameters, shapeLayers } from '../../model/parameters.js';
+import { laidOut } from '../../model/primitives/layout.js';
+import { BATCH_AXIS } from '../../model/primitives/value.js';
 import type { PredictSession } from '../engine.js';
 import { isDevice, type OnnxBackend } from './backends.js';
 import { buildNetwork } from './graphs/network.js';
@@ -57,19 +59,23 @@ function examplesPerRun(description: ModelDescription): number {
 export function buildPredictGraph({ description, weights }: Model): Uint8Array {
   const graph = new GraphBuilder();
   const images = graph.input('images', 'float32', [BATCH, ...description.inputShape]);
-  const network = buildNetwork(graph, images, {
+  const input = { graph, tensor: images, shape: [BATCH_AXIS, ...description.inputShape] };
+  const { output } = buildNetwork(input, {
     training: false,
-    inputShape: description.inputShape,
+    batchSize: undefined,
+    blockSize: undefined,
+    withoutPoolIndices: false,
     operations: planOperations(description),
     parameters: modelParameters(description).map((each, index) => {
       const values = weights[index]?.values ?? new Float32Array(0);
-      return { ...each, tensor: graph.constant(values, each.shape) };
+      const { shape } = each;
+      return { ...each, value: { graph, tensor: graph.constant(values, shape), shape } };
     }),
     rowSeeds: () => {
       throw new Error('prediction draws no random numbers');
     },
   });
-  graph.output('probabilities', network.output.tensor, {
+  graph.output('probabilities', laidOut(output).tensor, {
     type: 'float32',
     shape: [BATCH, classCount(description)],
   });

@@ -35,7 +35,7 @@ export async function probeBlocks(model: Model): Promise<ProbeResult> {
   try {
     const blockSize = await measureBlockSize();
     const hasFilters = model.description.layers.some((layer) =>
-      moduleOf(layer).blocked?.begins?.(layer, blockSize),
+      moduleOf(layer).beginsBlocks?.(layer, blockSize),
     );
     if (!hasFilters)
       return { blockSize: undefined, reason: `no convolution has a multiple of ${blockSize} filters` };

@@ -1,15 +1,13 @@
-/** The gradients of a convolution, as convolutions of their own. */
+/** The gradient of a convolution's kernel, as a convolution of its own. */
 import type { GraphBuilder, Tensor } from './graph-builder.js';
-import type { LayerContext, LayerValue } from './layer-graph.js';
 import { type Extent, type Padding, type WindowGeometry, windowGeometry } from './window-geometry.js';
 
-/** Kernel `[kh, kw, in, filters]`, bias `[filters]`. */
+/** Kernel `[kh, kw, in, filters]`. */
 export interface Convolution {
   readonly filters: number;
   readonly kernel: Extent;
   readonly strides: Extent;
   readonly padding: Padding;
-  readonly useBias: boolean;
 }
 
 /** A convolution with the sizes around it. */
@@ -21,31 +19,34 @@ export interface ConvShape {
   readonly geometry: WindowGeometry;
 }
 
-/** The sizes of a convolution of `input`. */
-export function convShape(layer: Convolution, { shape }: LayerValue): ConvShape {
-  const [channels = 0, height = 0, width = 0] = shape;
+/** The sizes of a convolution of images `[h, w, c]`. */
+export function convShape(
+  layer: Convolution,
+  [height = 0, width = 0, channels = 0]: readonly number[],
+): ConvShape {
   const geometry = windowGeometry([height, width], { ...layer, window: layer.kernel });
   return { channels, height, width, layer, geometry };
 }
 
-/**
- * Reports the gradients of a convolution's bias and kernel.
- *
- * @param image the input, channels last: `[n, h, w, c]` in whatever shape
- * @param dy the output gradient, `[n, filters, h, w]`
- */
-export function reportConvGradients(
-  context: LayerContext,
-  { image, dy }: { readonly image: Tensor; readonly dy: Tensor },
+/** The tensors around a convolution. */
+interface ConvTensors {
+  /** Its input, channels last: `[n, h, w, c]` in whatever shape. */
+  readonly image: Tensor;
+  /** The gradient at its output, `[n, filters, h, w]`. */
+  readonly dy: Tensor;
+  /** Examples of every batch, where it is the same number. */
+  readonly batchSize: number | undefined;
+}
+
+/** The gradient of a convolution's kernel, as `[kh·kw·c, filters]`. */
+export function convKernelGradient(
+  graph: GraphBuilder,
+  { image, dy, batchSize }: ConvTensors,
   shape: ConvShape,
-): void {
-  const { graph, batchSize } = context;
-  if (shape.layer.useBias) context.gradient('bias', graph.sum(dy, 0, 2, 3));
-  const kernel =
-    batchSize === undefined
-      ? kernelGradient(graph, { image, filter: examplesAsChannels(graph, dy, shape) }, shape)
-      : kernelGradientByExample(graph, { image, dy, batchSize }, shape);
-  context.gradient('kernel', kernel);
+): Tensor {
+  return batchSize === undefined
+    ? kernelGradient(graph, { image, filter: examplesAsChannels(graph, dy, shape) }, shape)
+    : kernelGradientByExample(graph, { image, dy, batchSize }, shape);
 }
 
 /** `[n, filters, h, w]` as `[filters, n, h, w]`. */

@@ -8,7 +8,7 @@ export const MIX_2 = 0x846ca68b;
 /** Where a layer's random numbers begin: its place among the model's operations. */
 type Salt = number;
 
-/** The word of each position of one example, channels first; hashed with an example's seed it decides. */
+/** The word of each position of one example, images channels first; hashed with an example's seed it decides. */
 export function positionWords(salt: Salt, size: number): Uint32Array {
   return Uint32Array.from({ length: size }, (_, index) => Math.imul(salt * 0x10001 + index + 1, GOLDEN));
 }
@@ -51,10 +51,10 @@ export function maskMaker({ rate, salt, shape }: MaskSettings): (rowSeeds: Uint3
   };
 }
 
-/** Numbers given in the order of [c, h, w] in that of [h, w, c]. */
+/** Numbers given in the order of [c, h, w] in that of [h, w, c]; others as they are. */
 function channelsLast(words: Uint32Array, shape: readonly number[]): Uint32Array {
   const channels = shape.at(-1) ?? 1;
-  if (shape.length < 2) return words;
+  if (shape.length !== 3) return words;
   const pixels = words.length / channels;
   return words.map((_, at) => words[(at % channels) * pixels + Math.floor(at / channels)] as number);
 }

@@ -46,7 +46,7 @@ export interface Graph {
   readonly outputs: readonly GraphValue[];
 }
 
-/** ONNX Runtime's own operators on images whose channels are in blocks (see `blocked-layout.ts`). */
+/** ONNX Runtime's own operators on images whose channels are in blocks (see `Layout` in `primitives/value.ts`). */
 export const BLOCKED_DOMAIN = 'com.microsoft.nchwc';
 
 /** The name of a tensor in the graph under construction. */

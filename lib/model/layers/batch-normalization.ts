@@ -1,10 +1,14 @@
 /** BatchNormalization per place of one axis, usually the channels (Ioffe and Szegedy 2015, arXiv 1502.03167). */
 import type * as Tf from '@tensorflow/tfjs';
 import { formatShape } from '../../core/weights.js';
-import type { Tensor } from '../graph/graph-builder.js';
 import { ModelError } from '../model-error.js';
+import { add, div, sub } from '../primitives/arithmetic.js';
+import { sqrt } from '../primitives/elementwise.js';
+import { standardize } from '../primitives/reductions.js';
+import { reshape } from '../primitives/shaping.js';
+import type { Value } from '../primitives/value.js';
 import type { LayerModule } from './layer-module.js';
-import { gammaAndBeta, normalizationSettings } from './normalization.js';
+import { gammaAndBeta, normalizationSettings, scaleAndShift } from './normalization.js';
 import { fixed, type LayerWith, numberWhere, numberWithin, setting } from './settings.js';
 
 const parseAxis = numberWhere(Number.isSafeInteger);
@@ -52,47 +56,21 @@ export const batchNormalization: LayerModule<BatchNormalizationLayer> = {
       { role: 'moving_variance', shape, initial: 'ones', momentum },
     ];
   },
-  forward(layer, input, context) {
-    const { graph, training } = context;
-    const isImage = input.shape.length === 3;
-    // Images are channels first here, and channels last where the axis was counted.
-    const [channels = 0, height = 0, width = 0] = input.shape;
-    const kept = isImage ? [2, 3, 1][normalizedAxis(layer, [height, width, channels])] : 1;
-    const axes = [0, ...input.shape.map((_, at) => at + 1)].filter((at) => at !== kept);
-    const places = [1, ...input.shape].map((extent, at) => (at === kept ? extent : 1));
-    const alongAxis = (tensor: Tensor) => (isImage ? graph.reshape(tensor, ...places) : tensor);
-    const mean = (tensor: Tensor) =>
-      graph.op('ReduceMean', [tensor, graph.integers(...axes)], { keepdims: 0 });
-    const multiply = (a: Tensor, b: Tensor) => graph.op('Mul', [a, b]);
-
-    const center = training ? mean(input.tensor) : context.parameter('moving_mean');
-    const centered = graph.op('Sub', [input.tensor, alongAxis(center)]);
-    const variance = training ? mean(multiply(centered, centered)) : context.parameter('moving_variance');
-    const deviation = graph.op('Sqrt', [graph.op('Add', [variance, graph.scalar(layer.epsilon)])]);
-    const normalised = graph.op('Div', [centered, alongAxis(deviation)]);
-    const gamma = layer.scale ? alongAxis(context.parameter('gamma')) : undefined;
-    const scaled = gamma === undefined ? normalised : multiply(normalised, gamma);
-    const output = layer.center ? graph.op('Add', [scaled, alongAxis(context.parameter('beta'))]) : scaled;
-    if (training) {
-      context.batchStatistic('moving_mean', center);
-      context.batchStatistic('moving_variance', variance);
+  forward(layer, [x], context) {
+    const { epsilon } = layer;
+    const kept = normalizedAxis(layer, x.shape.slice(1)) + 1;
+    const places = x.shape.map((extent, at) => (at === kept ? extent : 1));
+    const axes = x.shape.flatMap((_, at) => (at === kept ? [] : [at]));
+    const along = (parameter: Value) => (x.shape.length === 2 ? parameter : reshape(parameter, places));
+    if (!context.training) {
+      const centered = sub(x, along(context.parameter('moving_mean')));
+      const deviation = sqrt(add(context.parameter('moving_variance'), epsilon));
+      return scaleAndShift(layer, div(centered, along(deviation)), along, context);
     }
-    return {
-      output: { tensor: output, shape: input.shape },
-      backward(dy, needsInputGradient) {
-        if (layer.center) context.gradient('beta', graph.sum(dy, ...axes));
-        if (layer.scale) context.gradient('gamma', graph.sum(multiply(dy, normalised), ...axes));
-        if (!needsInputGradient) return undefined;
-        const dNormalised = gamma === undefined ? dy : multiply(dy, gamma);
-        const meanGradient = alongAxis(mean(dNormalised));
-        const meanProjection = alongAxis(mean(multiply(dNormalised, normalised)));
-        const residual = graph.op('Sub', [
-          graph.op('Sub', [dNormalised, meanGradient]),
-          multiply(normalised, meanProjection),
-        ]);
-        return graph.op('Div', [residual, alongAxis(deviation)]);
-      },
-    };
+    const { standardized, mean, variance } = standardize(x, { axes, epsilon });
+    context.batchStatistic('moving_mean', x.graph.reshape(mean, -1));
+    context.batchStatistic('moving_variance', x.graph.reshape(variance, -1));
+    return scaleAndShift(layer, standardized, along, context);
   },
   mixesExamples: true,
   correctTensorflow(layer, { tf, built }) {

@@ -1,9 +1,7 @@
 /** Conv2D: a kernel that slides over an image. */
-import { applyBlockedConv2d, canBlockConv2d } from '../graph/blocked-conv2d.js';
-import { convShape, reportConvGradients } from '../graph/conv-gradients.js';
 import type { Extent } from '../graph/window-geometry.js';
-import { onnxPads } from '../graph/window-geometry.js';
 import { ModelError } from '../model-error.js';
+import { convolve } from '../primitives/convolution.js';
 import { activation } from './activation.js';
 import type { LayerModule } from './layer-module.js';
 import {
@@ -55,33 +53,9 @@ export const conv2d: LayerModule<Conv2dLayer> = {
     return [...slidingShape(layer, { input, window: layer.kernel }), layer.filters];
   },
   parameters: (layer, input) => kernelAndBias(layer, [...layer.kernel, channelsOf(input), layer.filters]),
-  forward(layer, input, context) {
-    const { graph } = context;
-    const shape = convShape(layer, input);
-    const { channels, height, width, geometry } = shape;
-    // Keras keeps [kh, kw, in, out]; ONNX wants [out, in, kh, kw].
-    const kernel = graph.transpose(context.parameter('kernel'), 3, 2, 0, 1);
-    const window = { kernel_shape: layer.kernel, strides: layer.strides, pads: onnxPads(geometry) };
-    const operands = layer.useBias ? [kernel, context.parameter('bias')] : [kernel];
-    return {
-      output: {
-        tensor: graph.op('Conv', [input.tensor, ...operands], window),
-        shape: [layer.filters, ...geometry.output],
-      },
-      backward(dy, needsInputGradient) {
-        const image =
-          channels === 1
-            ? input.tensor
-            : graph.transpose(graph.reshape(input.tensor, -1, channels, height * width), 0, 2, 1);
-        reportConvGradients(context, { image, dy }, shape);
-        if (!needsInputGradient) return undefined;
-        return graph.op('ConvTranspose', [dy, kernel], { ...window, output_padding: geometry.uncovered });
-      },
-    };
+  forward(layer, [x], context) {
+    const bias = layer.useBias ? context.parameter('bias') : undefined;
+    return convolve({ x, kernel: context.parameter('kernel'), bias }, layer, context);
   },
-  blocked: {
-    begins: ({ filters }, blockSize) => filters % blockSize === 0,
-    accepts: canBlockConv2d,
-    forward: applyBlockedConv2d,
-  },
+  beginsBlocks: ({ filters }, blockSize) => filters % blockSize === 0,
 };

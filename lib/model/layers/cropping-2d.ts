@@ -1,6 +1,5 @@
 /** Cropping2D: each image without its border. */
 import { ModelError } from '../model-error.js';
-import { differentiated } from '../primitives/differentiated.js';
 import { pad } from '../primitives/shaping.js';
 import type { LayerModule } from './layer-module.js';
 import { imageOrder, type LayerWith, margins } from './settings.js';
@@ -28,12 +27,11 @@ export const cropping2d: LayerModule<LayerWith<'cropping2d', typeof settings>> =
     }
     return [rows, columns, channels];
   },
-  forward: differentiated(({ cropping: [[top, bottom], [left, right]] }, x) =>
+  forward: ({ cropping: [[top, bottom], [left, right]] }, [x]) =>
     pad(x, [
-      [0, 0],
       [0, 0],
       [-top, -bottom],
       [-left, -right],
+      [0, 0],
     ]),
-  ),
 };

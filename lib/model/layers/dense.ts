@@ -1,6 +1,7 @@
 /** Dense: every output is a weighted sum of every input. */
 import { formatShape } from '../../core/weights.js';
 import { ModelError } from '../model-error.js';
+import { multiplyRows } from '../primitives/products.js';
 import { activation } from './activation.js';
 import type { LayerModule } from './layer-module.js';
 import { flag, type LayerWith, size } from './settings.js';
@@ -21,17 +22,8 @@ export const dense: LayerModule<LayerWith<'dense', typeof settings>> = {
     return [units];
   },
   parameters: (layer, input) => kernelAndBias(layer, [channelsOf(input), layer.units]),
-  forward(layer, input, context) {
-    const { graph } = context;
-    const kernel = context.parameter('kernel');
-    const operands = layer.useBias ? [kernel, context.parameter('bias')] : [kernel];
-    return {
-      output: { tensor: graph.op('Gemm', [input.tensor, ...operands]), shape: [layer.units] },
-      backward(dy, needsInputGradient) {
-        if (layer.useBias) context.gradient('bias', graph.sum(dy, 0));
-        context.gradient('kernel', { left: input.tensor, right: dy });
-        return needsInputGradient ? graph.op('Gemm', [dy, kernel], { transB: 1 }) : undefined;
-      },
-    };
+  forward(layer, [x], context) {
+    const bias = layer.useBias ? context.parameter('bias') : undefined;
+    return multiplyRows(x, context.parameter('kernel'), bias);
   },
 };

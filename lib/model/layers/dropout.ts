@@ -2,9 +2,10 @@
 import type * as Tf from '@tensorflow/tfjs';
 import { sizeOf } from '../../core/weights.js';
 import { keepBelow, MIX_1, MIX_2, maskMaker, positionWords } from '../graph/dropout-mask.js';
-import type { Tensor } from '../graph/graph-builder.js';
-import type { LayerContext } from '../graph/layer-graph.js';
-import type { LayerModule } from './layer-module.js';
+import { mul } from '../primitives/arithmetic.js';
+import { channelsFirst, fromChannelsFirst, laidOut } from '../primitives/layout.js';
+import type { Value } from '../primitives/value.js';
+import type { LayerContext, LayerModule } from './layer-module.js';
 import { type LayerWith, numberWithin } from './settings.js';
 
 const settings = {
@@ -26,15 +27,13 @@ export const dropout: LayerModule<LayerWith<'dropout', typeof settings>> = {
   kind: 'dropout',
   keras: [{ names: ['Dropout'], settings, withoutEffect: ['seed'], forTrainingOnly: ['noise_shape'] }],
   outputShape: (_layer, input) => input,
-  forward(layer, input, context) {
-    const { graph, training } = context;
-    if (!training || layer.rate === 0) return { output: input, backward: (dy) => dy };
-    const mask = dropoutMask(layer.rate, { context, size: sizeOf(input.shape) });
-    const shaped = input.shape.length === 1 ? mask : graph.reshape(mask, -1, ...input.shape);
-    return {
-      output: { tensor: graph.op('Mul', [input.tensor, shaped]), shape: input.shape },
-      backward: (dy) => graph.op('Mul', [dy, shaped]),
-    };
+  forward(layer, [input], context) {
+    if (!context.training || layer.rate === 0) return input;
+    // Masks count the positions of an image channels first.
+    const isImage = input.shape.length === 4;
+    const x = isImage ? channelsFirst(input) : laidOut(input);
+    const mask = dropoutMask(layer.rate, { context, x });
+    return isImage ? fromChannelsFirst(mul(x, mask)) : mul(x, mask);
   },
   merge: (earlier, later) => ({ ...later, rate: 1 - (1 - earlier.rate) * (1 - later.rate) }),
   // Its own masks cannot be repeated from a seed of each step.
@@ -51,20 +50,23 @@ export const dropout: LayerModule<LayerWith<'dropout', typeof settings>> = {
   },
 };
 
-/** `[n, size]`: 0 with probability `rate`, else 1 / (1 - rate). */
+/** 0 with probability `rate`, else 1 / (1 - rate), for each element. */
 function dropoutMask(
   rate: number,
-  { context, size }: { readonly context: LayerContext; readonly size: number },
-): Tensor {
-  const { graph, salt } = context;
+  { context, x }: { readonly context: LayerContext; readonly x: Value },
+): Value {
+  const { rowSeeds, salt } = context;
+  const { graph, shape } = x;
+  const size = sizeOf(shape.slice(1));
   const word = (value: number) => graph.constant(Uint32Array.of(value >>> 0), [1]);
   const positions = positionWords(salt, size);
-  const rows = graph.reshape(context.rowSeeds(), -1, 1);
+  const rows = graph.reshape(rowSeeds(), -1, 1);
   let hash = graph.op('BitwiseXor', [rows, graph.constant(positions, [1, size])]);
   hash = graph.op('Mul', [hash, word(MIX_1)]);
   hash = graph.op('BitwiseXor', [hash, graph.op('BitShift', [hash, word(15)], { direction: 'RIGHT' })]);
   hash = graph.op('Mul', [hash, word(MIX_2)]);
   // The product's high bits are its well-mixed ones, and they decide the comparison.
   const kept = graph.op('Less', [hash, word(keepBelow(rate))]);
-  return graph.op('Where', [kept, graph.scalar(1 / (1 - rate)), graph.scalar(0)]);
+  const mask = graph.op('Where', [kept, graph.scalar(1 / (1 - rate)), graph.scalar(0)]);
+  return { graph, tensor: shape.length === 2 ? mask : graph.reshape(mask, ...shape), shape };
 }

@@ -1,5 +1,4 @@
 /** ELU: exponential below 0 (Clevert et al. 2016, arXiv 1511.07289). */
-import { differentiated } from '../primitives/differentiated.js';
 import { elu } from '../primitives/elementwise.js';
 import type { LayerModule } from './layer-module.js';
 import { type LayerWith, numberWithin } from './settings.js';
@@ -18,6 +17,6 @@ export const eluLayer: LayerModule<LayerWith<'elu', typeof settings>> = {
   kind: 'elu',
   keras: [{ names: ['ELU'], settings }],
   outputShape: (_layer, input) => input,
-  forward: differentiated(({ alpha }, x) => elu(alpha)(x)),
+  forward: ({ alpha }, [x]) => elu(alpha)(x),
   notInTensorflow: ({ alpha }) => (alpha === 1 ? undefined : `alpha ${alpha}`),
 };

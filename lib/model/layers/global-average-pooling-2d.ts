@@ -1,5 +1,4 @@
 /** GlobalAveragePooling2D: the mean of each channel. */
-import { differentiated } from '../primitives/differentiated.js';
 import { reduceMean } from '../primitives/reductions.js';
 import type { LayerModule } from './layer-module.js';
 import type { LayerWith } from './settings.js';
@@ -12,5 +11,5 @@ export const globalAveragePooling2d: LayerModule<
   kind: 'globalAveragePooling2d',
   keras: [{ names: ['GlobalAveragePooling2D', 'GlobalAvgPool2D'], settings: globalPoolSettings }],
   outputShape: globallyPooledShape,
-  forward: differentiated((_layer, x) => reduceMean(x, { axes: [2, 3], keepAxes: false })),
+  forward: (_layer, [x]) => reduceMean(x, { axes: [1, 2], keepAxes: false }),
 };

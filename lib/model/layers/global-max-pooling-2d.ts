@@ -1,5 +1,4 @@
 /** GlobalMaxPooling2D: the largest of each channel. */
-import { differentiated } from '../primitives/differentiated.js';
 import { reduceMax } from '../primitives/reductions.js';
 import type { LayerModule } from './layer-module.js';
 import type { LayerWith } from './settings.js';
@@ -10,5 +9,5 @@ export const globalMaxPooling2d: LayerModule<LayerWith<'globalMaxPooling2d', typ
   kind: 'globalMaxPooling2d',
   keras: [{ names: ['GlobalMaxPooling2D', 'GlobalMaxPool2D'], settings: globalPoolSettings }],
   outputShape: globallyPooledShape,
-  forward: differentiated((_layer, x) => reduceMax(x, { axes: [2, 3], keepAxes: false })),
+  forward: (_layer, [x]) => reduceMax(x, { axes: [1, 2], keepAxes: false }),
 };

@@ -1,10 +1,11 @@
 /** GroupNormalization: each example's channels in groups (Wu and He 2018, arXiv 1803.08494). */
 import { ModelError } from '../model-error.js';
-import { differentiated } from '../primitives/differentiated.js';
+import { channelsFirst, fromChannelsFirst } from '../primitives/layout.js';
+import { standardize } from '../primitives/reductions.js';
 import { reshape } from '../primitives/shaping.js';
 import { BATCH_AXIS } from '../primitives/value.js';
 import type { LayerModule } from './layer-module.js';
-import { gammaAndBeta, normalizationSettings, scaleAndShift, standardize } from './normalization.js';
+import { gammaAndBeta, normalizationSettings, scaleAndShift } from './normalization.js';
 import { fixed, type LayerWith, numberWhere, setting } from './settings.js';
 import { channelsOf } from './shapes.js';
 
@@ -30,18 +31,15 @@ export const groupNormalization: LayerModule<GroupNormalizationLayer> = {
     return input;
   },
   parameters: (layer, input) => gammaAndBeta(layer, [channelsOf(input)]),
-  forward: differentiated((layer, x, parameter) => {
+  forward(layer, [input], context) {
+    const x = channelsFirst(input);
     const [, channels = 0, ...pixels] = x.shape;
     const groups = groupCount(layer, channels);
     const grouped = reshape(x, [BATCH_AXIS, groups, channels / groups, ...pixels]);
     const axes = grouped.shape.map((_, at) => at).slice(2);
-    return scaleAndShift(
-      layer,
-      reshape(standardize(grouped, axes, layer.epsilon), x.shape),
-      (each) => reshape(each, [channels, ...pixels.map(() => 1)]),
-      { parameter, shape: [channels] },
-    );
-  }),
+    const { standardized } = standardize(grouped, { axes, epsilon: layer.epsilon });
+    return scaleAndShift(layer, fromChannelsFirst(reshape(standardized, x.shape)), (each) => each, context);
+  },
 };
 
 /** @throws {ModelError} where the channels cannot be dealt to the groups */

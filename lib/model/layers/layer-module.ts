@@ -1,5 +1,8 @@
 /** What a layer is: one module tells Keras files, shapes, graphs, engines and docs all that they need to know of it. */
-import type { AppliedLayer, Blocking, LayerContext, LayerValue } from '../graph/layer-graph.js';
+import type { Tensor } from '../graph/graph-builder.js';
+import type { ConvFormulation } from '../primitives/convolution.js';
+import type { PoolFormulation } from '../primitives/pooling.js';
+import type { Value } from '../primitives/value.js';
 import type { KerasClass } from './settings.js';
 
 /** A layer of whatever kind. */
@@ -36,10 +39,10 @@ export interface LayerModule<L extends NamedLayer = NamedLayer> {
   outputShape(layer: L, input: readonly number[]): readonly number[];
   /** In Keras' order; without it the layer has none. @throws {ModelError} */
   parameters?(layer: L, input: readonly number[]): readonly LayerParameter[];
-  /** Adds the layer to a graph: its forward nodes now, those of its gradients when it is asked for them. */
-  forward(layer: L, input: LayerValue, context: LayerContext): AppliedLayer;
-  /** A faster formulation on images whose channels lie in blocks (see `blocked-layout.ts`). */
-  readonly blocked?: BlockedFormulation<L>;
+  /** The forward pass, in the operators of `lib/model/primitives`: the gradients follow. Shapes are in Keras' order. */
+  forward(layer: L, inputs: readonly [Value, ...Value[]], context: LayerContext): Value;
+  /** Whether the layer may begin to use blocks of this size (see `Layout`), whatever comes in. */
+  beginsBlocks?(layer: L, blockSize: number): boolean;
   /** A setting of this layer that tf.layers 4.22 has not, in words; undefined where it has them all. */
   notInTensorflow?(layer: L): string | undefined;
   /** Corrects what the layer of tf.layers 4.22 does otherwise than Keras. */
@@ -55,13 +58,18 @@ export interface LayerModule<L extends NamedLayer = NamedLayer> {
   readonly mixesExamples?: true;
 }
 
-/** How a layer runs on blocked images. */
-interface BlockedFormulation<L> {
-  /** Whether the layer may begin to use blocks of this size, whatever comes in. */
-  begins?(layer: L, blockSize: number): boolean;
-  /** Whether it takes this input, in blocks or not; else it is given a plain one. */
-  accepts(layer: L, input: LayerValue, blockSize: number): boolean;
-  forward(layer: L, input: LayerValue, blocking: Blocking): AppliedLayer;
+/** What layers draw from while they build. */
+export interface LayerContext extends ConvFormulation, PoolFormulation {
+  /** False for prediction: dropout does nothing, batch normalisation uses its moving statistics. */
+  readonly training: boolean;
+  /** Tells apart the random numbers of a network's layers. */
+  readonly salt: number;
+  /** The current value of a parameter of the layer under construction, e.g. `kernel`. */
+  parameter(role: string): Value;
+  /** Gives a batch statistic, shaped as its moving one, out of the graph; the session folds it into that. */
+  batchStatistic(role: string, tensor: Tensor): void;
+  /** One random word per example and step, `[n]` uint32: where dropout masks come from. */
+  readonly rowSeeds: () => Tensor;
 }
 
 /**

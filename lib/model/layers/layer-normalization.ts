@@ -1,10 +1,10 @@
 /** LayerNormalization: each example by itself, usually each of its pixels (Ba et al. 2016, arXiv 1607.06450). */
 import { formatShape } from '../../core/weights.js';
 import { ModelError } from '../model-error.js';
-import { differentiated } from '../primitives/differentiated.js';
-import { reshape, transpose } from '../primitives/shaping.js';
+import { standardize } from '../primitives/reductions.js';
+import { reshape } from '../primitives/shaping.js';
 import type { LayerModule } from './layer-module.js';
-import { gammaAndBeta, normalizationSettings, scaleAndShift, standardize } from './normalization.js';
+import { gammaAndBeta, normalizationSettings, scaleAndShift } from './normalization.js';
 import { fixed, type LayerWith, setting } from './settings.js';
 
 const settings = {
@@ -37,21 +37,12 @@ export const layerNormalization: LayerModule<LayerNormalizationLayer> = {
       layer,
       normalizedAxes(layer, input).map((at) => input[at] as number),
     ),
-  forward: differentiated((layer, x, parameter) => {
-    const [, channels = 0, height = 0, width = 0] = x.shape;
-    const isImage = x.shape.length === 4;
-    const extents = isImage ? [height, width, channels] : [channels];
-    const kept = normalizedAxes(layer, extents);
-    // Images are channels first here, and channels last where the axes were counted.
-    const axes = kept.map((at) => (isImage ? ([2, 3, 1][at] as number) : 1));
-    const places = extents.map((extent, at) => (kept.includes(at) ? extent : 1));
-    return scaleAndShift(
-      layer,
-      standardize(x, axes, layer.epsilon),
-      (each) => (isImage ? transpose(reshape(each, places), [2, 0, 1]) : each),
-      { parameter, shape: kept.map((at) => extents[at] as number) },
-    );
-  }),
+  forward(layer, [x], context) {
+    const axes = normalizedAxes(layer, x.shape.slice(1)).map((at) => at + 1);
+    const places = x.shape.slice(1).map((extent, at) => (axes.includes(at + 1) ? extent : 1));
+    const { standardized } = standardize(x, { axes, epsilon: layer.epsilon });
+    return scaleAndShift(layer, standardized, (each) => reshape(each, places), context);
+  },
 };
 
 /**

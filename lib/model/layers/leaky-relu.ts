@@ -1,5 +1,4 @@
 /** LeakyReLU: a relu with a slope below 0 (Maas et al. 2013). */
-import { differentiated } from '../primitives/differentiated.js';
 import { leakyRelu } from '../primitives/elementwise.js';
 import type { LayerModule } from './layer-module.js';
 import { type LayerWith, numberWithin } from './settings.js';
@@ -19,5 +18,5 @@ export const leakyReluLayer: LayerModule<LayerWith<'leakyRelu', typeof settings>
   kind: 'leakyRelu',
   keras: [{ names: ['LeakyReLU'], settings }],
   outputShape: (_layer, input) => input,
-  forward: differentiated(({ slope }, x) => leakyRelu(slope)(x)),
+  forward: ({ slope }, [x]) => leakyRelu(slope)(x),
 };

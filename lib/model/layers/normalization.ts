@@ -1,10 +1,7 @@
-/** What the normalisations within one example have in common: their settings, and their forward pass. */
-import { add, div, mul, sub } from '../primitives/arithmetic.js';
-import type { ParameterValue } from '../primitives/differentiated.js';
-import { sqrt } from '../primitives/elementwise.js';
-import { reduceMean } from '../primitives/reductions.js';
+/** What the normalisations have in common: their settings, their gamma and beta. */
+import { add, mul } from '../primitives/arithmetic.js';
 import type { Value } from '../primitives/value.js';
-import type { LayerParameter } from './layer-module.js';
+import type { LayerContext, LayerParameter } from './layer-module.js';
 import { flag, numberWithin } from './settings.js';
 
 /** Of every normalisation. */
@@ -33,20 +30,13 @@ export function gammaAndBeta({ center, scale }: Affine, shape: readonly number[]
   return [...(scale ? [gamma] : []), ...(center ? [beta] : [])];
 }
 
-/** Moved and scaled to mean 0 and variance 1 over axes. */
-export function standardize(x: Value, axes: readonly number[], epsilon: number): Value {
-  const centered = sub(x, reduceMean(x, { axes, keepAxes: true }));
-  const variance = reduceMean(mul(centered, centered), { axes, keepAxes: true });
-  return div(centered, sqrt(add(variance, epsilon)));
-}
-
 /** gamma · x + beta, of which `place` brings the parameters into a shape that fits x. */
 export function scaleAndShift(
   { center, scale }: Affine,
   x: Value,
   place: (parameter: Value) => Value,
-  { parameter, shape }: { readonly parameter: ParameterValue; readonly shape: readonly number[] },
+  { parameter }: Pick<LayerContext, 'parameter'>,
 ): Value {
-  const scaled = scale ? mul(x, place(parameter('gamma', shape))) : x;
-  return center ? add(scaled, place(parameter('beta', shape))) : scaled;
+  const scaled = scale ? mul(x, place(parameter('gamma'))) : x;
+  return center ? add(scaled, place(parameter('beta'))) : scaled;
 }

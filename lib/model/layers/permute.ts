@@ -1,7 +1,6 @@
 /** Permute: an image with its axes in another order. */
 import { formatShape } from '../../core/weights.js';
 import { ModelError } from '../model-error.js';
-import { differentiated } from '../primitives/differentiated.js';
 import { transpose } from '../primitives/shaping.js';
 import type { LayerModule } from './layer-module.js';
 import { type LayerWith, setting } from './settings.js';
@@ -19,9 +18,6 @@ const settings = {
   }),
 };
 
-/** Where an image's axes lie in the graph, by Keras' numbers: channels first. */
-const AXES = [0, 2, 3, 1];
-
 /** Axis `dims[i]` becomes axis i + 1. */
 export const permute: LayerModule<LayerWith<'permute', typeof settings>> = {
   kind: 'permute',
@@ -32,9 +28,5 @@ export const permute: LayerModule<LayerWith<'permute', typeof settings>> = {
       `layer ${name}: its dims are ${dims.join(', ')}, its input is ${formatShape(input)} behind the axis of the batch`,
     );
   },
-  forward: differentiated(({ dims }, x) => {
-    if (dims.length === 1) return x;
-    const [rows = 0, columns = 0, channels = 0] = dims.map((axis) => AXES[axis] as number);
-    return transpose(x, [0, channels, rows, columns]);
-  }),
+  forward: ({ dims }, [x]) => (dims.length === 1 ? x : transpose(x, [0, ...dims])),
 };

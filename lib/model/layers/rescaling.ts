@@ -1,6 +1,5 @@
 /** Rescaling: every number times a scale, and moved. */
 import { add, mul } from '../primitives/arithmetic.js';
-import { differentiated } from '../primitives/differentiated.js';
 import type { LayerModule } from './layer-module.js';
 import { type LayerWith, numberWithin } from './settings.js';
 
@@ -14,5 +13,5 @@ export const rescaling: LayerModule<LayerWith<'rescaling', typeof settings>> = {
   kind: 'rescaling',
   keras: [{ names: ['Rescaling'], settings }],
   outputShape: (_layer, input) => input,
-  forward: differentiated(({ scale, offset }, x) => add(mul(x, scale), offset)),
+  forward: ({ scale, offset }, [x]) => add(mul(x, scale), offset),
 };

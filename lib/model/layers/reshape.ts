@@ -1,8 +1,7 @@
 /** Reshape: the same elements as an image of another size, or as a row. */
 import { formatShape, sizeOf } from '../../core/weights.js';
 import { ModelError } from '../model-error.js';
-import { differentiated } from '../primitives/differentiated.js';
-import { reshape, transpose } from '../primitives/shaping.js';
+import { reshape } from '../primitives/shaping.js';
 import { BATCH_AXIS } from '../primitives/value.js';
 import type { LayerModule } from './layer-module.js';
 import { type LayerWith, setting } from './settings.js';
@@ -31,12 +30,7 @@ export const reshapeLayer: LayerModule<ReshapeLayer> = {
   kind: 'reshape',
   keras: [{ names: ['Reshape'], settings }],
   outputShape: wholeShape,
-  forward: differentiated((layer, x) => {
-    const last = x.shape.length === 4 ? transpose(x, [0, 2, 3, 1]) : x;
-    const shape = wholeShape(layer, last.shape.slice(1));
-    const given = reshape(last, [BATCH_AXIS, ...shape]);
-    return shape.length === 3 ? transpose(given, [0, 3, 1, 2]) : given;
-  }),
+  forward: (layer, [x]) => reshape(x, [BATCH_AXIS, ...wholeShape(layer, x.shape.slice(1))]),
   onlyReshapes: true,
   // It cannot tell the shape of what comes next.
   notInTensorflow: ({ targetShape }) => (targetShape.includes(-1) ? 'target_shape with -1' : undefined),

@@ -1,7 +1,6 @@
 /** What several layers have in common: kernels, and windows that move over images. */
 import { formatShape } from '../../core/weights.js';
-import type { LayerValue } from '../graph/layer-graph.js';
-import { type Extent, onnxPads, type WindowSettings, windowGeometry } from '../graph/window-geometry.js';
+import { type Extent, type WindowSettings, windowGeometry } from '../graph/window-geometry.js';
 import { ModelError } from '../model-error.js';
 import type { LayerParameter, NamedLayer } from './layer-module.js';
 import { extent, fixed, imageOrder, type LayerWith, padding } from './settings.js';
@@ -64,15 +63,4 @@ export type Pool2dLayer<Kind extends string = string> = LayerWith<Kind, typeof p
 /** `[h, w, c]` of what comes out. @throws {ModelError} for no image, or a window that does not fit */
 export function pooledShape(layer: Pool2dLayer, input: readonly number[]): readonly number[] {
   return [...slidingShape(layer, { input, window: layer.pool }), input[2] as number];
-}
-
-/** Where the windows lie, as attributes of a node too, and the shape `[c, h, w]` of what comes out. */
-export function poolGeometry(layer: Pool2dLayer, input: LayerValue) {
-  const [channels = 0, height = 0, width = 0] = input.shape;
-  const geometry = windowGeometry([height, width], { ...layer, window: layer.pool });
-  return {
-    geometry,
-    window: { kernel_shape: layer.pool, strides: layer.strides, pads: onnxPads(geometry) },
-    output: [channels, ...geometry.output],
-  };
 }

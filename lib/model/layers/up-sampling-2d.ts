@@ -1,6 +1,6 @@
 /** UpSampling2D: each pixel repeated. */
 import type * as Tf from '@tensorflow/tfjs';
-import { differentiated } from '../primitives/differentiated.js';
+import { channelsFirst, fromChannelsFirst } from '../primitives/layout.js';
 import { expand, reshape } from '../primitives/shaping.js';
 import { BATCH_AXIS } from '../primitives/value.js';
 import type { LayerModule } from './layer-module.js';
@@ -22,12 +22,13 @@ export const upSampling2d: LayerModule<LayerWith<'upSampling2d', typeof settings
     const [height = 0, width = 0, channels = 0] = input;
     return [height * layer.size[0], width * layer.size[1], channels];
   },
-  forward: differentiated(({ size: [rows, columns] }, x) => {
+  forward({ size: [rows, columns] }, [input]) {
+    const x = channelsFirst(input);
     const [, channels = 0, height = 0, width = 0] = x.shape;
     const apart = reshape(x, [BATCH_AXIS, channels, height, 1, width, 1]);
     const repeated = expand(apart, [1, 1, 1, rows, 1, columns]);
-    return reshape(repeated, [BATCH_AXIS, channels, height * rows, width * columns]);
-  }),
+    return fromChannelsFirst(reshape(repeated, [BATCH_AXIS, channels, height * rows, width * columns]));
+  },
   // The gradient of its resizing is wrong on the processor.
   correctTensorflow({ size: [rows, columns] }, place) {
     const [tf, built] = [place.tf as typeof Tf, place.built as Tf.layers.Layer];

@@ -1,5 +1,4 @@
 /** ZeroPadding2D: a border of zeros around each image. */
-import { differentiated } from '../primitives/differentiated.js';
 import { pad } from '../primitives/shaping.js';
 import type { LayerModule } from './layer-module.js';
 import { imageOrder, type LayerWith, margins } from './settings.js';
@@ -23,5 +22,5 @@ export const zeroPadding2d: LayerModule<LayerWith<'zeroPadding2d', typeof settin
     const [[top, bottom], [left, right]] = layer.padding;
     return [height + top + bottom, width + left + right, channels];
   },
-  forward: differentiated(({ padding }, x) => pad(x, [[0, 0], [0, 0], ...padding])),
+  forward: ({ padding }, [x]) => pad(x, [[0, 0], ...padding, [0, 0]]),
 };

@@ -1,5 +1,8 @@
 /** Primitive operators on two values whose shapes are broadcast, as numpy does: nodes and vector-Jacobian products. */
+import { formatShape } from '../../core/weights.js';
 import type { GraphBuilder, Tensor } from '../graph/graph-builder.js';
+import { extentsOf, laidOut, shapeFrom } from './layout.js';
+import { reshape } from './shaping.js';
 import type { Value } from './value.js';
 
 /** A number stands for a constant. */
@@ -20,16 +23,31 @@ type BroadcastVjp = (around: Around) => Tensor;
 function broadcasting(type: string, ofA: BroadcastVjp, ofB: BroadcastVjp) {
   return (first: Operand, second: Operand): Value => {
     const graph = graphOf(first, second);
-    const inputs = [asValue(graph, first), asValue(graph, second)] as const;
+    const inputs = alike(asValue(graph, first), asValue(graph, second));
     const [a, b] = [inputs[0].tensor, inputs[1].tensor];
-    const shape = broadcastShape(inputs[0].shape, inputs[1].shape);
+    const layout = inputs[0].layout ?? inputs[1].layout;
+    const from = broadcastShape(extentsOf(inputs[0]), extentsOf(inputs[1]));
     const y = graph.op(type, [a, b]);
     const vjps = [ofA, ofB].map((vjp, at) => (dy: Tensor) => {
-      const whole = vjp({ graph, a, b, y, dy });
-      return sumTo(graph, { tensor: whole, from: shape, to: (inputs[at] as Value).shape });
+      const tensor = vjp({ graph, a, b, y, dy });
+      return sumTo(graph, { tensor, from, to: extentsOf(inputs[at] as Value) });
     });
-    return { graph, tensor: y, shape, origin: { inputs, vjps } };
+    return { graph, tensor: y, shape: shapeFrom(from, layout), layout, origin: { inputs, vjps } };
   };
+}
+
+/** Two values as they can be computed with: both lie alike, unless one is the same for all elements of the other. */
+function alike(a: Value, b: Value): readonly [Value, Value] {
+  const isSame = a.layout === b.layout && formatShape(a.shape) === formatShape(b.shape);
+  if (isSame || a.shape.length === 0 || b.shape.length === 0) return [a, b];
+  if (a.layout === undefined && b.layout === undefined) return [a, b];
+  const rank = Math.max(a.shape.length, b.shape.length);
+  const first = (value: Value) => {
+    const { shape } = value;
+    const missing = Array.from({ length: rank - shape.length }, () => 1);
+    return laidOut(missing.length === 0 ? value : reshape(value, [...missing, ...shape]), 'channels-first');
+  };
+  return [first(a), first(b)];
 }
 
 /** a + b */

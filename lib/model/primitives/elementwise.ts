@@ -1,5 +1,6 @@
 /** Primitive operators on each element: the node of each, and its vector-Jacobian product beside it. */
 import type { Attribute, GraphBuilder, Tensor } from '../graph/graph-builder.js';
+import { laidOut } from './layout.js';
 import type { Value } from './value.js';
 
 /** What a vector-Jacobian product may use: input, output, and the gradient at the output. */
@@ -18,22 +19,28 @@ function elementwise(
   attributes: Readonly<Record<string, Attribute>> = {},
 ): Elementwise {
   return (input) => {
-    const { graph, tensor: x, shape } = input;
+    const { graph, tensor: x, shape, layout } = input;
     const y = graph.op(type, [x], attributes);
     return {
       graph,
       tensor: y,
       shape,
+      layout,
       origin: { inputs: [input], vjps: [(dy) => vjp({ graph, x, y, dy })] },
     };
   };
 }
 
-/** max(x, 0) */
-export const relu = elementwise('Relu', ({ graph, y, dy }) =>
+/** The larger of x and 0, which may have been done already; its slope at 0 is taken as 0. */
+export function relu(input: Value): Value {
+  const { graph, shape, layout, isRectified } = input;
+  const y = isRectified ? input.tensor : graph.op('Relu', [input.tensor]);
+  const zero = graph.scalar(0);
   // Three times as fast as Where.
-  graph.op('Mul', [dy, graph.op('Cast', [graph.op('Greater', [y, graph.scalar(0)])], { to: 1 })]),
-);
+  const vjp = (dy: Tensor) =>
+    graph.op('Mul', [dy, graph.op('Cast', [graph.op('Greater', [y, zero])], { to: 1 })]);
+  return { graph, tensor: y, shape, layout, origin: { inputs: [input], vjps: [vjp] } };
+}
 
 /** √x, for x above 0. */
 export const sqrt = elementwise('Sqrt', ({ graph, y, dy }) =>
@@ -94,7 +101,9 @@ export const leakyRelu = (slope: number): Elementwise =>
   );
 
 /** The softmax over the last axis. */
-export const softmax = elementwise(
+export const softmax: Elementwise = (x) => softmaxOfLast(laidOut(x));
+
+const softmaxOfLast = elementwise(
   'Softmax',
   ({ graph, y, dy }) => {
     const weighted = graph.op('Mul', [dy, y]);
@@ -106,7 +115,7 @@ export const softmax = elementwise(
 
 /** x within bounds; its slope on them is taken as 0. */
 export function clip(input: Value, lowest: number, highest: number): Value {
-  const { graph, tensor: x, shape } = input;
+  const { graph, tensor: x, shape, layout } = input;
   const bounds = [graph.scalar(lowest), graph.scalar(highest)] as const;
   const vjp = (dy: Tensor) => {
     const isWithin = graph.op('And', [graph.op('Greater', [x, bounds[0]]), graph.op('Less', [x, bounds[1]])]);
@@ -116,6 +125,7 @@ export function clip(input: Value, lowest: number, highest: number): Value {
     graph,
     tensor: graph.op('Clip', [x, ...bounds]),
     shape,
+    layout,
     origin: { inputs: [input], vjps: [vjp] },
   };
 }

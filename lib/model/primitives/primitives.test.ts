@@ -2,9 +2,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { assertSlopes, extent, ofOne, ofTwo, type Problem } from '../../../test/slopes.js';
+import {
+  assertSlopes,
+  distinct,
+  EXAMPLES,
+  extent,
+  ofOne,
+  ofTwo,
+  type Problem,
+} from '../../../test/slopes.js';
 import { sizeOf } from '../../core/weights.js';
+import type { Extent } from '../graph/window-geometry.js';
 import { add, div, mul, sub } from './arithmetic.js';
+import { type ConvFormulation, convolve } from './convolution.js';
 import {
   abs,
   clip,
@@ -12,15 +22,57 @@ import {
   erf,
   exp,
   leakyRelu,
+  relu,
   sigmoid,
   softmax,
   softplus,
   sqrt,
   tanh,
 } from './elementwise.js';
-import { reduceMax, reduceMean } from './reductions.js';
-import { expand, pad, reshape, transpose } from './shaping.js';
+import { channelsFirst, fromChannelsFirst, laidOut } from './layout.js';
+import { averagePool, maxPool } from './pooling.js';
+import { multiplyRows } from './products.js';
+import { reduceMax, reduceMean, standardize } from './reductions.js';
+import { concat, expand, pad, reshape, transpose } from './shaping.js';
 import { BATCH_AXIS, type Value } from './value.js';
+
+/** A function of values of given shapes. */
+const ofShapes = (
+  apply: (values: readonly Value[], choose: number) => Value,
+  shapes: readonly (readonly number[])[],
+) =>
+  fc
+    .tuple(fc.tuple(...shapes.map((shape) => distinct(shape, -20))), fc.nat({ max: 1000 }))
+    .map(([numbers, choose]) => ({
+      apply: (...values: readonly Value[]) => apply(values, choose),
+      shapes,
+      numbers,
+    }));
+
+const first = (value: Value) => laidOut(value, 'channels-first');
+
+const PLAIN = { batchSize: undefined, blockSize: undefined, followedByRelu: false };
+/** A window of 2×2 or 2×1 that moves by 1 or 2, with or without padding. */
+const windows = (choose: number) => {
+  const window: Extent = [2, 1 + (choose % 2)];
+  const strides: Extent = [1 + ((choose >> 1) % 2), 1 + ((choose >> 2) % 2)];
+  return { window, strides, padding: (choose >> 3) % 2 === 0 ? 'same' : 'valid' } as const;
+};
+const convolution = (formulation: ConvFormulation, from: (value: Value) => Value = laidOut) =>
+  fc.boolean().chain((useBias) =>
+    ofShapes(
+      ([x, kernel, bias], choose) => {
+        const operands = { x: from(x as Value), kernel: kernel as Value, bias };
+        const layer = { ...windows(choose), kernel: [2, 2] as const, filters: 3 };
+        return convolve(operands, layer, formulation);
+      },
+      [[BATCH_AXIS, 3, 4, 2], [2, 2, 2, 3], ...(useBias ? [[3]] : [])],
+    ),
+  );
+const pool = (apply: typeof averagePool) =>
+  ofOne((x, choose) => apply(x, { ...windows(choose), pool: windows(choose).window }), {
+    shape: fc.constant([BATCH_AXIS, 3, 4, 2]),
+  });
 
 const image = fc.tuple(extent, extent, extent).map((rest) => [BATCH_AXIS, ...rest]);
 const reduction = (choose: number, { shape }: Value) => {
@@ -37,6 +89,7 @@ const PROBLEMS: Readonly<Record<string, fc.Arbitrary<Problem>>> = {
   sqrt: ofOne(sqrt, { lowest: 8 }),
   exp: ofOne(exp),
   abs: ofOne(abs),
+  relu: ofOne(relu),
   erf: ofOne(erf),
   sigmoid: ofOne(sigmoid),
   tanh: ofOne(tanh),
@@ -86,6 +139,50 @@ const PROBLEMS: Readonly<Record<string, fc.Arbitrary<Problem>>> = {
   ),
   reduceMean: ofOne((x, choose) => reduceMean(x, reduction(choose, x))),
   reduceMax: ofOne((x, choose) => reduceMax(x, reduction(choose, x))),
+  'reduceMean of channels first': ofOne((x, choose) => reduceMean(first(x), reduction(choose, x)), {
+    shape: image,
+  }),
+  'reduceMax of channels first': ofOne((x, choose) => reduceMax(first(x), reduction(choose, x)), {
+    shape: image,
+  }),
+  standardize: ofOne(
+    (x, choose) =>
+      standardize(choose % 2 === 0 ? x : first(x), {
+        axes: choose % 3 === 0 ? x.shape.map((_, at) => at).slice(0, -1) : reduction(choose, x).axes,
+        epsilon: 2,
+      }).standardized,
+  ),
+  multiplyRows: fc
+    .boolean()
+    .chain((useBias) =>
+      ofShapes(
+        ([x, kernel, bias]) => multiplyRows(x as Value, kernel as Value, bias),
+        [[BATCH_AXIS, 3], [3, 2], ...(useBias ? [[2]] : [])],
+      ),
+    ),
+  convolve: convolution(PLAIN),
+  'convolve from channels first': convolution(PLAIN, first),
+  'convolve of a known batch': convolution({ ...PLAIN, batchSize: EXAMPLES }),
+  maxPool: pool((x, layer) =>
+    maxPool(x, layer, { training: true, withoutPoolIndices: false, blockSize: undefined }),
+  ),
+  'maxPool without indices': pool((x, layer) =>
+    maxPool(x, layer, { training: true, withoutPoolIndices: true, blockSize: undefined }),
+  ),
+  averagePool: pool(averagePool),
+  'channels first and back': ofOne((x) => fromChannelsFirst(exp(channelsFirst(x)))),
+  'pad of channels first': ofOne(
+    (x, choose) =>
+      pad(first(x), [
+        [0, 0],
+        [1, choose % 2],
+        [0, 2],
+        [choose % 3, 0],
+      ]),
+    { shape: image },
+  ),
+  'concat of channels first': ofOne((x) => concat([mul(first(x), x), x, first(x)], x.shape.length - 1)),
+  'channels first with what is not': ofTwo((a, b) => add(mul(first(a), b), first(b))),
   'a value that is used twice': ofOne((x) => mul(x, add(tanh(x), x))),
 };
 

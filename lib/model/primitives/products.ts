@@ -1,5 +1,6 @@
 /** Primitive operators that multiply matrices: nodes and vector-Jacobian products. */
 import type { GraphBuilder, Tensor } from '../graph/graph-builder.js';
+import { laidOut } from './layout.js';
 import type { Value } from './value.js';
 
 /** `matrix` [rows, k] times each element [k, n] of `sequence` [t, k, n]. */
@@ -30,7 +31,8 @@ export function sumOfProducts(graph: GraphBuilder, left: Tensor, right: Tensor):
 }
 
 /** Batches of matrices: [..., m, k] times [..., k, n], with the same axes before the last two. */
-export function multiply(left: Value, right: Value): Value {
+export function multiply(first: Value, second: Value): Value {
+  const [left, right] = [laidOut(first), laidOut(second)];
   const { graph } = left;
   const order = left.shape.map((_, at) => at);
   const last = order.length - 1;
@@ -49,27 +51,31 @@ export function multiply(left: Value, right: Value): Value {
   };
 }
 
-/** Rows `[…, k]` times a matrix [k, m]. */
-export function multiplyRows(rows: Value, matrix: Value): Value {
+/** Rows `[…, k]` times a matrix [k, m], and a bias [m]. The matrix' gradient is a product that nobody has to hold in memory. */
+export function multiplyRows(value: Value, matrix: Value, bias?: Value): Value {
+  const rows = laidOut(value);
   const { graph } = rows;
   const [k = 0, m = 0] = matrix.shape;
   const isMatrix = rows.shape.length === 2;
   const flat = (tensor: Tensor, width: number) => (isMatrix ? tensor : graph.reshape(tensor, -1, width));
   const shape = [...rows.shape.slice(0, -1), m];
   const left = flat(rows.tensor, k);
-  const y = graph.op('Gemm', [left, matrix.tensor]);
+  const biases = bias === undefined ? [] : [bias];
+  const y = graph.op('Gemm', [left, matrix.tensor, ...biases.map(({ tensor }) => tensor)]);
+  const ofRows = (dy: Tensor) => {
+    const dx = graph.op('Gemm', [flat(dy, m), matrix.tensor], { transB: 1 });
+    return isMatrix ? dx : graph.reshape(dx, ...rows.shape);
+  };
   return {
     graph,
     tensor: isMatrix ? y : graph.reshape(y, ...shape),
     shape,
     origin: {
-      inputs: [rows, matrix],
+      inputs: [...biases, matrix, rows],
       vjps: [
-        (dy) => {
-          const dx = graph.op('Gemm', [flat(dy, m), matrix.tensor], { transB: 1 });
-          return isMatrix ? dx : graph.reshape(dx, ...rows.shape);
-        },
-        (dy) => graph.op('Gemm', [left, flat(dy, m)], { transA: 1 }),
+        ...biases.map(() => (dy: Tensor) => graph.sum(flat(dy, m), 0)),
+        (dy) => ({ left, right: flat(dy, m) }),
+        ofRows,
       ],
     },
   };

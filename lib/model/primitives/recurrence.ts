@@ -94,7 +94,8 @@ export function recur({ states, sequences, matrices, mask, step }: Recurrence): 
       shape: [],
       origin: { inputs: after, vjps: dAfter.map((each) => () => each) },
     };
-    const found = gradients(all, '', [...before, ...elements, ...products]);
+    const wanted = [...before, ...elements, ...products];
+    const found = gradients(all, '', wanted) as readonly Tensor[];
     const own = inner.nodes.slice(start);
     const isOwn = new Set([...carried, ...own.flatMap(({ outputs }) => outputs)]);
     const { nodes, sequences: known } = hoist(graph, own, {

@@ -119,7 +119,7 @@ describe('vector-Jacobian product', () => {
       const y = problem.apply(...values);
       const inputs = y.origin?.inputs ?? [];
       const vjps = (y.origin?.vjps ?? []).map((vjp) => (dy: string) => {
-        const share = vjp(dy);
+        const share = vjp(dy) as string;
         return y.graph.op('Mul', [share, y.graph.scalar(1.01)]);
       });
       return { ...y, origin: { inputs, vjps } };

@@ -1,46 +1,49 @@
 /** Primitive operators that move elements: nodes and vector-Jacobian products. */
 import type { Tensor } from '../graph/graph-builder.js';
+import { axesOf, laidOut, unblocked } from './layout.js';
 import type { Parts, Value } from './value.js';
 
 /** The value that comes of one by a step whose way back is known. */
 const stepFrom = (
   input: Value,
-  {
-    tensor,
-    shape,
-    vjp,
-  }: { readonly tensor: Tensor; readonly shape: readonly number[]; readonly vjp: (dy: Tensor) => Tensor },
-): Value => ({ graph: input.graph, tensor, shape, origin: { inputs: [input], vjps: [vjp] } });
+  { vjp, ...made }: Pick<Value, 'tensor' | 'shape' | 'layout'> & { readonly vjp: (dy: Tensor) => Tensor },
+): Value => ({ graph: input.graph, ...made, origin: { inputs: [input], vjps: [vjp] } });
 
-/** The same elements in another shape. */
-export const reshape = (input: Value, shape: readonly number[]): Value =>
-  stepFrom(input, {
-    tensor: input.graph.reshape(input.tensor, ...shape),
+/** The same elements, in Keras' order, in another shape. */
+export function reshape(value: Value, shape: readonly number[]): Value {
+  const input = laidOut(value);
+  const { graph } = input;
+  return stepFrom(input, {
+    tensor: graph.reshape(input.tensor, ...shape),
     shape,
-    vjp: (dy) => input.graph.reshape(dy, ...input.shape),
+    vjp: (dy) => graph.reshape(dy, ...input.shape),
   });
+}
 
 /** The axes in another order: axis `order[i]` becomes axis i. */
-export const transpose = (input: Value, order: readonly number[]): Value =>
-  stepFrom(input, {
-    tensor: input.graph.transpose(input.tensor, ...order),
+export function transpose(value: Value, order: readonly number[]): Value {
+  const input = laidOut(value);
+  const { graph } = input;
+  return stepFrom(input, {
+    tensor: graph.transpose(input.tensor, ...order),
     shape: order.map((axis) => input.shape[axis] as number),
-    vjp: (dy) => input.graph.transpose(dy, ...order.map((_, axis) => order.indexOf(axis))),
+    vjp: (dy) => graph.transpose(dy, ...order.map((_, axis) => order.indexOf(axis))),
   });
+}
 
 /** Zeros added before and after, or elements cut off where a number is below 0; one pair for each axis. */
-export function pad(input: Value, margins: readonly (readonly [before: number, after: number])[]): Value {
-  const { graph } = input;
+export function pad(value: Value, margins: readonly (readonly [before: number, after: number])[]): Value {
+  const input = unblocked(value);
+  const { graph, layout } = input;
+  const placed = shapeOrder(input, margins);
   const padded = (tensor: Tensor, sign: 1 | -1) =>
     graph.op('Pad', [
       tensor,
-      graph.integers(
-        ...margins.map(([before]) => sign * before),
-        ...margins.map(([, after]) => sign * after),
-      ),
+      graph.integers(...placed.map(([before]) => sign * before), ...placed.map(([, after]) => sign * after)),
     ]);
   return stepFrom(input, {
     tensor: padded(input.tensor, 1),
+    layout,
     shape: input.shape.map((extent, at) => {
       const [before, after] = margins[at] as readonly [number, number];
       return before === 0 && after === 0 ? extent : extent + before + after;
@@ -49,12 +52,19 @@ export function pad(input: Value, margins: readonly (readonly [before: number, a
   });
 }
 
+/** What there is of each axis of a value, counted in Keras' order, in the order of its tensor. */
+function shapeOrder<T>(value: Value, each: readonly T[]): readonly T[] {
+  const axes = axesOf(value);
+  return axes.map((_, at) => each[axes.indexOf(at)] as T);
+}
+
 /** Repeats the only element of axes; `shape` has 1 for the others. */
-export function expand(input: Value, shape: readonly number[]): Value {
+export function expand(value: Value, shape: readonly number[]): Value {
+  const input = laidOut(value);
   const { graph } = input;
   const repeated = shape.flatMap((extent, at) => (extent === 1 ? [] : [at]));
   // To sum over no axes would mean over all.
-  if (repeated.length === 0) return input;
+  if (repeated.length === 0) return value;
   return stepFrom(input, {
     tensor: graph.op('Expand', [input.tensor, graph.integers(...shape)]),
     shape: input.shape.map((extent, at) => (shape[at] === 1 ? extent : (shape[at] as number))),
@@ -63,7 +73,8 @@ export function expand(input: Value, shape: readonly number[]): Value {
 }
 
 /** An axis from its end to its start. */
-export function reverse(input: Value, axis: number): Value {
+export function reverse(value: Value, axis: number): Value {
+  const input = laidOut(value);
   const { graph, shape } = input;
   const reversed = (tensor: Tensor) =>
     graph.op('Slice', [
@@ -78,12 +89,13 @@ export function reverse(input: Value, axis: number): Value {
 
 /** The part of an axis from `start` on. */
 export function slice(
-  input: Value,
+  value: Value,
   { axis, start, length }: { readonly axis: number; readonly start: number; readonly length: number },
 ): Value {
+  const input = laidOut(value);
   const { graph, shape } = input;
   const extent = shape[axis] as number;
-  if (length === extent) return input;
+  if (length === extent) return value;
   const pads = [start, extent - start - length].flatMap((count) =>
     shape.map((_, at) => (at === axis ? count : 0)),
   );
@@ -101,9 +113,10 @@ export function slice(
 
 /** Equal parts of an axis, in order. */
 export function equalParts(
-  input: Value,
+  value: Value,
   { axis, parts: count }: { readonly axis: number; readonly parts: number },
 ): readonly Value[] {
+  const input = laidOut(value);
   const { graph } = input;
   const length = (input.shape[axis] as number) / count;
   const shape = input.shape.map((each, at) => (at === axis ? length : each));
@@ -131,16 +144,19 @@ export function equalParts(
 }
 
 /** Values one after the other along an axis. */
-export function concat(inputs: readonly Value[], axis: number): Value {
-  const [first] = inputs as readonly [Value, ...Value[]];
-  const { graph } = first;
+export function concat(values: readonly Value[], axis: number): Value {
+  const isFirst = values.some(({ layout }) => layout !== undefined);
+  const inputs = values.map((each) => laidOut(each, isFirst ? 'channels-first' : undefined));
+  const first = inputs[0] as Value;
+  const { graph, layout } = first;
+  const place = { axis: axesOf(first)[axis] as number };
   const lengths = inputs.map(({ shape }) => shape[axis] as number);
   let split: { readonly dy: Tensor; readonly parts: readonly Tensor[] } | undefined;
   const partsOf = (dy: Tensor) => {
     if (split?.dy !== dy) {
       const parts = graph.opWithOutputs('Split', {
         inputs: [dy, graph.integers(...lengths)],
-        attributes: { axis },
+        attributes: place,
         outputs: inputs.length,
       });
       split = { dy, parts };
@@ -152,11 +168,12 @@ export function concat(inputs: readonly Value[], axis: number): Value {
     tensor: graph.op(
       'Concat',
       inputs.map(({ tensor }) => tensor),
-      { axis },
+      place,
     ),
     shape: first.shape.map((each, at) =>
       at === axis ? lengths.reduce((sum, length) => sum + length, 0) : each,
     ),
+    layout,
     origin: { inputs, vjps: inputs.map((_, at) => (dy) => partsOf(dy)[at] as Tensor) },
   };
 }

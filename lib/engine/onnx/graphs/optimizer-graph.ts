@@ -1,7 +1,7 @@
 /** Optimizers as graph nodes, over one tensor of parameters at a time. */
 
+import { type Gradient, gradientTensor } from '../../../model/graph/gradient.js';
 import type { GraphBuilder, Tensor } from '../../../model/graph/graph-builder.js';
-import { type Gradient, gradientTensor } from '../../../model/graph/layer-graph.js';
 import type { OptimizerSettings } from '../../engine.js';
 
 /** Names of an optimizer's state tensors, each shaped as the parameters that it goes with, starting at 0. */

@@ -1,15 +1,16 @@
 /** One training step as one ONNX graph: forward, loss, backward and optimizer. */
 
 import { sizeOf } from '../../../core/weights.js';
+import { type Gradient, gradientTensor } from '../../../model/graph/gradient.js';
 import { GraphBuilder, type Tensor } from '../../../model/graph/graph-builder.js';
-import { type Gradient, gradientTensor } from '../../../model/graph/layer-graph.js';
 import type { ModelDescription } from '../../../model/model-description.js';
 import { planOperations } from '../../../model/operations.js';
 import { modelParameters, type Parameter, requireTrainable } from '../../../model/parameters.js';
-import { BATCH_AXIS, gradients, type Value } from '../../../model/primitives/value.js';
+import { laidOut } from '../../../model/primitives/layout.js';
+import { BATCH_AXIS, gradients } from '../../../model/primitives/value.js';
 import type { LossSettings } from '../../../model/tasks/loss-module.js';
 import { defaultLoss, lossModule, lossOperations } from '../../../model/tasks/losses.js';
-import { buildNetwork, type Network, type ParameterTensor, parameterKey } from './network.js';
+import { buildNetwork, parameterKey, type ValuedParameter } from './network.js';
 import { encodeOnnxModel } from './onnx-model.js';
 import { optimizerSlots } from './optimizer-graph.js';
 import { groupParameters, isAlone, type ParameterGroup } from './parameter-groups.js';
@@ -89,21 +90,22 @@ export function buildTrainingGraph(
   const exampleWeight = graph.input('exampleWeight', 'float32', options.isWeighted ? [BATCH, 1] : [1]);
   let rowSeeds: Tensor | undefined;
 
-  const network = buildNetwork(graph, images, {
+  const values = groups.flatMap((group, index) => unpack(graph, group, weights[index] as Tensor));
+  const input = { graph, tensor: images, shape: [BATCH_AXIS, ...description.inputShape] };
+  const network = buildNetwork(input, {
     training: true,
     batchSize: options.batchSize,
     blockSize: options.blockSize,
-    withoutPoolIndices: options.withoutPoolIndices,
-    inputShape: description.inputShape,
+    withoutPoolIndices: options.withoutPoolIndices ?? false,
     operations,
-    parameters: groups.flatMap((group, index) => unpack(graph, group, weights[index] as Tensor)),
+    parameters: values,
     rowSeeds: () => {
       rowSeeds ??= graph.input('rowSeeds', 'uint32', [BATCH]);
       return rowSeeds;
     },
   });
-  const { shape } = network.output;
-  const output: Value = { graph, tensor: network.output.tensor, shape: [BATCH_AXIS, ...shape] };
+  const output = laidOut(network.output);
+  const shape = output.shape.slice(1);
   const target =
     loss.targets === 'labels'
       ? ({ type: 'int32', shape: [] } as const)
@@ -122,19 +124,26 @@ export function buildTrainingGraph(
   graph.output('loss', value.tensor, { type: 'float32', shape: [] });
   const correct = loss.correct?.(terms);
   if (correct !== undefined) graph.output('correct', correct, { type: 'float32', shape: [] });
-  const [outputGradient] = gradients(value, graph.scalar(1), [output]);
-  network.backward(outputGradient as Tensor);
+  const trained = values.filter(({ trainable }) => trainable);
+  const slopes = gradients(
+    value,
+    graph.scalar(1),
+    trained.map((each) => each.value),
+  );
+  const byParameter: Gradients = new Map(
+    trained.map((each, index) => [parameterKey(each), slopes[index]] as const),
+  );
 
   for (const [index, group] of groups.entries()) {
     const tensors = {
       group,
       weights: weights[index] as Tensor,
-      gradient: groupGradient(graph, network, group),
+      gradient: groupGradient(graph, byParameter, group),
     };
     if (stepSize === undefined) outputSum(graph, tensors);
     else outputUpdate(graph, options, { ...tensors, stepSize });
   }
-  if (options.withGradients) outputGradients(graph, network, parameters);
+  if (options.withGradients) outputGradients(graph, byParameter, parameters);
 
   const statistics = describeStatistics(groups);
   for (const { output, length } of statistics) {
@@ -155,46 +164,53 @@ export function buildTrainingGraph(
 }
 
 /** A group's tensor as the model's arrays. */
-function unpack(graph: GraphBuilder, group: ParameterGroup, tensor: Tensor): readonly ParameterTensor[] {
+function unpack(graph: GraphBuilder, group: ParameterGroup, tensor: Tensor): readonly ValuedParameter[] {
   const { members } = group;
   const [first] = members;
-  if (first !== undefined && isAlone(group)) return [{ ...first.parameter, tensor }];
+  const valued = (parameter: Parameter, own: Tensor): ValuedParameter => ({
+    ...parameter,
+    value: { graph, tensor: own, shape: parameter.shape },
+  });
+  if (first !== undefined && isAlone(group)) return [valued(first.parameter, tensor)];
   const parts = graph.opWithOutputs('Split', {
     inputs: [tensor, graph.integers(...members.map(({ length }) => length))],
     attributes: { axis: 0 },
     outputs: members.length,
   });
-  return members.map(({ parameter }, index) => ({
-    ...parameter,
-    tensor: graph.reshape(parts[index] as Tensor, ...parameter.shape),
-  }));
+  return members.map(({ parameter }, index) =>
+    valued(parameter, graph.reshape(parts[index] as Tensor, ...parameter.shape)),
+  );
 }
+
+/** Those of the loss, by parameter. */
+type Gradients = ReadonlyMap<string, Gradient | undefined>;
 
 /** The gradient of a group, shaped as it is. */
-function groupGradient(graph: GraphBuilder, network: Network, group: ParameterGroup): Gradient {
+function groupGradient(graph: GraphBuilder, found: Gradients, group: ParameterGroup): Gradient {
   const parameters = group.members.map(({ parameter }) => parameter);
   const [first] = parameters;
-  if (first === undefined || !isAlone(group)) return flatGradients(graph, network, parameters);
-  const gradient = network.gradients.get(parameterKey(first));
-  if (gradient === undefined) throw new Error(`no gradient of ${group.name}`);
-  return typeof gradient === 'string' ? graph.reshape(gradient, ...group.shape) : gradient;
+  if (first === undefined || !isAlone(group)) return flatGradients(graph, found, parameters);
+  return found.get(parameterKey(first)) ?? zeros(graph, first);
 }
 
-/** All of these gradients one after the other; moving statistics have none: 0 leaves them alone whatever the optimizer. */
-function flatGradients(graph: GraphBuilder, network: Network, parameters: readonly Parameter[]): Tensor {
+/** All of these gradients one after the other. */
+function flatGradients(graph: GraphBuilder, found: Gradients, parameters: readonly Parameter[]): Tensor {
   const parts = parameters.map((each) => {
-    const gradient = network.gradients.get(parameterKey(each));
-    if (gradient === undefined) return graph.constant(new Float32Array(sizeOf(each.shape)));
+    const gradient = found.get(parameterKey(each)) ?? zeros(graph, each);
     return graph.reshape(gradientTensor(graph, gradient), -1);
   });
   return graph.op('Concat', parts, { axis: 0 });
 }
 
+/** Of moving statistics, and of what the loss does not depend on: 0 leaves them alone whatever the optimizer. */
+const zeros = (graph: GraphBuilder, { shape }: Parameter): Tensor =>
+  graph.constant(new Float32Array(sizeOf(shape)), shape);
+
 /** Gives the gradient of the whole model out, flat. */
-function outputGradients(graph: GraphBuilder, network: Network, parameters: readonly Parameter[]): void {
+function outputGradients(graph: GraphBuilder, found: Gradients, parameters: readonly Parameter[]): void {
   const size = parameters.reduce((total, each) => total + sizeOf(each.shape), 0);
-  const gradients = flatGradients(graph, network, parameters);
-  graph.output('gradients', gradients, { type: 'float32', shape: [size] });
+  const flat = flatGradients(graph, found, parameters);
+  graph.output('gradients', flat, { type: 'float32', shape: [size] });
 }
 
 function describeStatistics(groups: readonly ParameterGroup[]): TrainingGraph['statistics'] {

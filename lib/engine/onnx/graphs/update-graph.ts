@@ -1,7 +1,7 @@
 /** The optimizer's part of a step: from each group's gradient to its next weights and slots. */
 
+import type { Gradient } from '../../../model/graph/gradient.js';
 import { GraphBuilder, type Tensor } from '../../../model/graph/graph-builder.js';
-import type { Gradient } from '../../../model/graph/layer-graph.js';
 import type { OptimizerSettings } from '../../engine.js';
 import { encodeOnnxModel } from './onnx-model.js';
 import { addCorrection, addProximalTerm, applyOptimizer, optimizerSlots } from './optimizer-graph.js';
