@@ -15,6 +15,7 @@ import type { ModelDescription } from '../lib/model/model-description.js';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from './keras-fixtures.js';
 import { CLASSES, dense, imageModel } from './layers.js';
 import { runProgramFile } from './programs.js';
+import { fixedInputs, settingGroups, trainAsKeras, trainedModel } from './setting-fixtures.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 // Seen from dist/test/.
@@ -128,6 +129,38 @@ for (const { major, python, opens } of VERSIONS) {
       assert.equal(predictions.length, cases.length);
     });
 
+    it('predicts with the files of models that were trained here what it does after its own training', async () => {
+      const cases = settingGroups(`${major}`).flatMap((group) =>
+        group.cases.flatMap(({ setting, changed, trained }) => {
+          const description = trainedModel(group, changed);
+          if (trained === undefined || description === undefined) return [];
+          return [
+            {
+              group,
+              description,
+              expected: trained.predictions,
+              what: `${group.layer.class_name}.${setting}`,
+            },
+          ];
+        }),
+      );
+      const requests: Request[] = [];
+      for (const [index, { group, description }] of cases.entries()) {
+        const { model } = await trainAsKeras(plainOnnxEngine, { group, description });
+        const path = join(directory, `trained-${index}.h5`);
+        await writeKerasFile(path, {
+          modelConfig: kerasConfig(description),
+          weights: model.weights,
+          kerasVersion: '2.15.0',
+        });
+        requests.push({ path, shape: [1, ...group.inputShape], images: [...fixedInputs(group, 1, 50)] });
+      }
+      const { predictions } = await ask(python as string, requests);
+      for (const [index, { expected, what }] of cases.entries())
+        for (const answer of predictions[index] ?? []) assertClose(answer, [expected], what, 1e-4);
+      assert.ok(cases.length > 100, `${cases.length}`);
+    });
+
     it('opens models with lists of names that take several attributes', async () => {
       const path = join(directory, 'deep.h5');
       await writeKerasFile(path, deepModel());
@@ -169,13 +202,14 @@ function assertClose(
   found: readonly (readonly number[])[],
   expected: readonly (readonly number[])[],
   what: string,
+  tolerance = TOLERANCE,
 ): void {
   assert.equal(found.length, expected.length, what);
   for (const [index, row] of expected.entries()) {
     assert.equal(found[index]?.length, row.length, what);
     row.forEach((value, at) => {
       assert.ok(
-        Math.abs((found[index]?.[at] as number) - value) < TOLERANCE,
+        Math.abs((found[index]?.[at] as number) - value) < tolerance,
         `${what}: ${found[index]} is not ${row}`,
       );
     });

@@ -1,10 +1,9 @@
 /** Small models, weights and batches that every engine is tried on. */
-import { readFileSync } from 'node:fs';
 import { CLASSES, conv, dense, flatten, head, imageModel, normalisation } from '../../../test/layers.js';
+import { type SettingGroup, settingGroups } from '../../../test/setting-fixtures.js';
 import { randomStream } from '../../core/random.js';
 import { sizeOf, type Weights } from '../../core/weights.js';
 import { parseKerasLayer } from '../../model/keras/keras-layers.js';
-import type { KerasObject } from '../../model/keras/keras-settings.js';
 import { LAYER_MODULES, type Layer } from '../../model/layers/registry.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
@@ -106,21 +105,13 @@ export const SLOPE_CASES: Readonly<Record<string, ModelDescription>> = {
   ]),
 };
 
-interface SettingGroup {
-  readonly inputShape: readonly number[];
-  readonly layer: KerasObject;
-  readonly cases: readonly { readonly setting: string | null; readonly changed: object }[];
-}
-
-const settingGroups = JSON.parse(
-  readFileSync(new URL('../../../../lib/model/keras/fixtures/keras3-settings.json', import.meta.url), 'utf8'),
-) as readonly SettingGroup[];
+const keras3Groups = settingGroups('3');
 
 /** The layers of Keras that we read, each as Keras 3 writes it and between layers that are trained. */
 export const LAYER_CASES: Readonly<Record<string, ModelDescription>> = Object.fromEntries(
   LAYER_MODULES.flatMap(({ keras }) =>
     keras.map(({ names: [name] }) => {
-      const group = settingGroups.find(({ layer }) => layer.class_name === name);
+      const group = keras3Groups.find(({ layer }) => layer.class_name === name);
       if (group === undefined)
         throw new Error(`lib/model/keras/fixtures/make_setting_fixtures.py has no ${name}`);
       return [name, modelAround(group)];
@@ -130,7 +121,7 @@ export const LAYER_CASES: Readonly<Record<string, ModelDescription>> = Object.fr
 
 /** The same layers with each setting that makes another layer of them; those that are refused are left out. */
 export const SETTING_CASES: Readonly<Record<string, ModelDescription>> = Object.fromEntries(
-  settingGroups.flatMap((group) => {
+  keras3Groups.flatMap((group) => {
     const usual = modelAround(group);
     return group.cases.flatMap(({ setting, changed }) => {
       try {

@@ -1,11 +1,18 @@
 /** Each setting of each layer is obeyed as Keras does, or refused with its name and that of the layer, on each engine. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fixturePath, KERAS_FIXTURES } from '../../../test/keras-fixtures.js';
-import { sizeOf, type Weights } from '../../core/weights.js';
-import { assertClose } from '../../engine/conformance/engine-runs.js';
-import type { Engine } from '../../engine/engine.js';
+import {
+  fixedInputs,
+  fixedWeights,
+  GENERATIONS,
+  type SettingCase,
+  type SettingGroup,
+  sequential,
+  settingGroups,
+} from '../../../test/setting-fixtures.js';
+import { assertClose, predict } from '../../engine/conformance/engine-runs.js';
+import type { Batch } from '../../engine/engine.js';
 import { plainOnnxEngine } from '../../engine/onnx/onnx-engine.js';
 import { loadTensorflowEngine } from '../../engine/tensorflow/tensorflow-engine.js';
 import { readKerasFile } from '../../formats/keras/keras-hdf5.js';
@@ -13,41 +20,9 @@ import { foreignLayers } from '../layers/foreign.js';
 import { LAYER_MODULES, type Layer } from '../layers/registry.js';
 import type { Model, ModelDescription } from '../model-description.js';
 import { ModelError } from '../model-error.js';
-import { modelParameters, requireTrainable } from '../parameters.js';
+import { requireTrainable } from '../parameters.js';
 import { findTrainingObstacles, hasWeights, parseKerasLayer } from './keras-layers.js';
-import { describeKerasConfig } from './keras-model.js';
 import type { KerasObject } from './keras-settings.js';
-
-/** One layer in an input, and what Keras predicts with it and with another value of each of its settings. */
-interface Group {
-  readonly kerasVersion: string;
-  readonly inputShape: readonly number[];
-  readonly layer: { readonly class_name: string; readonly config: object };
-  readonly cases: readonly Case[];
-}
-
-interface Case {
-  /** Null for the layer as it is. */
-  readonly setting: string | null;
-  /** What is another in the layer's JSON. */
-  readonly changed: Readonly<Record<string, unknown>>;
-  /** Null where Keras cannot compute it. */
-  readonly predictions: readonly number[] | null;
-}
-
-// Fixtures are not compiled: they lie in the source tree, seen from dist/lib/model/keras/.
-function readGroups(kerasVersion: string): readonly Group[] {
-  const file = new URL(
-    `../../../../lib/model/keras/fixtures/keras${kerasVersion}-settings.json`,
-    import.meta.url,
-  );
-  const groups = JSON.parse(readFileSync(file, 'utf8')) as readonly Omit<Group, 'kerasVersion'>[];
-  return groups.map((group) => ({ kerasVersion, ...group }));
-}
-
-/** As the generator makes them. */
-const fixed = (shape: readonly number[], salt: number, offset = -0.5) =>
-  Float32Array.from({ length: sizeOf(shape) }, (_, at) => ((at * 37 + salt) % 101) / 101 + offset);
 
 /** How far from Keras a prediction in float32 may be, where Keras computed in another type. */
 const TOLERANCE: Readonly<Record<string, number>> = { mixed_float16: 2e-3, bfloat16: 2e-2 };
@@ -67,36 +42,21 @@ const REFUSED = LAYER_MODULES.flatMap(({ keras }) => keras).flatMap(({ names: [n
 const ONNX_ONLY =
   /layer tried \(GroupNormalization\): TensorFlow.js has no such layer|TensorFlow.js has no (activation (exponential|leaky_relu)|alpha 0.5|target_shape with -1)$/;
 
-function model({ inputShape, layer, kerasVersion }: Group, changed: object): ModelDescription {
+function model(group: SettingGroup, changed: object): ModelDescription {
+  const { inputShape, layer } = group;
   const config = { ...layer.config, ...changed };
   const isRow = 'target_shape' in config && [config.target_shape].flat().length === 1;
   const isFlat = inputShape.length === 1 || isRow || /^(Flatten|Global)/.test(layer.class_name);
-  const layers = [
-    { class_name: 'InputLayer', config: { batch_input_shape: [null, ...inputShape] } },
+  return sequential(group, [
     { ...layer, config },
     // TensorFlow.js flattens images only.
     ...(isFlat ? [] : [{ class_name: 'Flatten', config: { name: 'flat' } }]),
     { class_name: 'Softmax', config: { name: 'softmax' } },
-  ];
-  return describeKerasConfig(
-    { class_name: 'Sequential', config: { layers } },
-    { keepForeignLayers: true, kerasVersion },
-  );
+  ]);
 }
 
-const fill = (description: ModelDescription): Weights =>
-  modelParameters(description).map(({ layer, role, shape }, at) => ({
-    name: `${layer}/${role}:0`,
-    shape,
-    values: fixed(shape, at, role === 'moving_variance' ? 0.5 : -0.5),
-  }));
-
-async function predict(engine: Engine, model: Model): Promise<Float32Array> {
-  const session = await engine.createPredictSession(model, { threads: 1 });
-  const [found = new Float32Array(0)] = await session.predict([fixed(model.description.inputShape, 50)], 1);
-  await session.dispose();
-  return found;
-}
+/** A case with the example that Keras was given. */
+type Tried = SettingCase & Pick<Batch, 'inputs' | 'count'>;
 
 /** Settings that neither predictions nor training depend on, of every class and of single ones. */
 const WITHOUT_EFFECT: Readonly<Record<string, readonly string[]>> = {
@@ -113,7 +73,7 @@ const WITHOUT_EFFECT: Readonly<Record<string, readonly string[]>> = {
 
 /** The layers of every Keras generation as they stand in files. */
 const written: readonly KerasObject[] = [
-  ...['2', '3'].flatMap((generation) => readGroups(generation).map(({ layer }) => layer as KerasObject)),
+  ...GENERATIONS.flatMap((generation) => settingGroups(generation).map(({ layer }) => layer)),
   ...(
     await Promise.all(
       KERAS_FIXTURES.map(async (name) =>
@@ -131,8 +91,8 @@ function layersOf(modelConfig: unknown): readonly KerasObject[] {
 
 describe('every setting that Keras writes of every class that we read', () => {
   it('is known from Keras 2 and 3', () => {
-    for (const generation of ['2', '3']) {
-      const tried = new Set(readGroups(generation).map(({ layer }) => layer.class_name));
+    for (const generation of GENERATIONS) {
+      const tried = new Set(settingGroups(generation).map(({ layer }) => layer.class_name));
       const unknown = LAYER_MODULES.flatMap(({ keras }) => keras.map(({ names }) => names[0]));
       assert.deepEqual(
         unknown.filter((name) => !tried.has(name)),
@@ -179,23 +139,24 @@ function assertHeeded(
   for (const sentence of refused) assert.ok(sentence.includes(key), `${key} is not named: ${sentence}`);
 }
 
-for (const generation of ['2', '3']) {
+for (const generation of GENERATIONS) {
   describe(`settings of Keras ${generation}`, () => {
     const refused = new Set<string>();
-    const groups = readGroups(generation);
+    const groups = settingGroups(generation);
     for (const group of groups) {
       const { class_name: className } = group.layer;
       it(`of ${className} behind [${group.inputShape}]`, async () => {
-        const weights = fill(model(group, {}));
+        const weights = fixedWeights(model(group, {}));
+        const given = { inputs: [fixedInputs(group, 1, 50)], count: 1 };
         for (const each of group.cases) {
           if (!fits(group, each)) continue;
           const description = model(group, each.changed);
           const [foreign] = foreignLayers(description);
-          if (foreign === undefined) await checkBoth(description, each);
+          if (foreign === undefined) await checkBoth(description, { ...each, ...given });
           else {
             refused.add(`${className}.${each.setting}`);
             assertNamed(foreign.reason, each.setting);
-            await checkTensorflow({ description, weights }, each);
+            await checkTensorflow({ description, weights }, { ...each, ...given });
           }
           checkTraining(description, className, each.setting);
         }
@@ -213,7 +174,7 @@ for (const generation of ['2', '3']) {
 }
 
 /** Whether the layers fit together: what is wrong there, no engine can obey, and it is refused by name. */
-function fits(group: Group, { changed, setting }: Case): boolean {
+function fits(group: SettingGroup, { changed, setting }: SettingCase): boolean {
   try {
     model(group, changed);
     return true;
@@ -224,12 +185,12 @@ function fits(group: Group, { changed, setting }: Case): boolean {
   }
 }
 
-async function checkBoth(description: ModelDescription, each: Case): Promise<void> {
+async function checkBoth(description: ModelDescription, each: Tried): Promise<void> {
   // The kernels of Keras 2 lack a normalisation of rows in this type.
   if (each.predictions === null && each.setting === 'dtype') return;
-  const model = { description, weights: fill(description) };
-  assertKeras(await predict(plainOnnxEngine, model), each);
-  const found = await predict(await loadTensorflowEngine('cpu'), model).catch((error: unknown) => {
+  const model = { description, weights: fixedWeights(description) };
+  assertKeras(await predict(plainOnnxEngine, model, each), each);
+  const found = await predict(await loadTensorflowEngine('cpu'), model, each).catch((error: unknown) => {
     if (error instanceof ModelError && ONNX_ONLY.test(error.message)) return undefined;
     throw error;
   });
@@ -237,9 +198,9 @@ async function checkBoth(description: ModelDescription, each: Case): Promise<voi
 }
 
 /** TensorFlow.js obeys what the ONNX engine does not, or refuses it. */
-async function checkTensorflow(model: Model, each: Case): Promise<void> {
+async function checkTensorflow(model: Model, each: Tried): Promise<void> {
   const engine = await loadTensorflowEngine('cpu');
-  const found = await predict(engine, model).catch((error: unknown) => {
+  const found = await predict(engine, model, each).catch((error: unknown) => {
     if (!(error instanceof ModelError)) throw error;
     assertNamed(error.message, each.setting);
     return undefined;
@@ -247,7 +208,7 @@ async function checkTensorflow(model: Model, each: Case): Promise<void> {
   if (found !== undefined) assertKeras(found, each);
 }
 
-function assertKeras(found: Float32Array, { setting, changed, predictions }: Case): void {
+function assertKeras(found: Float32Array, { setting, changed, predictions }: SettingCase): void {
   const what = `${setting} ${JSON.stringify(changed)}`;
   assert.ok(predictions !== null, `Keras itself cannot compute ${what}`);
   assertClose(found, predictions, { what, tolerance: TOLERANCE[typeName(changed)] ?? 1e-5 });
