@@ -8,6 +8,7 @@ import type { StrategySettings } from '../lib/federation/strategies/strategy-set
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { encodeGroup, type GroupFile } from '../lib/formats/group-file.js';
+import { frameOf } from '../lib/formats/keras/keras-file.js';
 import type { AggregateResult } from '../lib/formats/results.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';
@@ -80,16 +81,13 @@ export async function aggregateGroup(options: GroupOptions): Promise<AggregateRe
     throw tooFew(account, { minUpdates, saveFile });
   }
   const { clients, examples, rejected } = account;
-  const { modelConfig, kerasVersion, scale } = reference.model;
   const facts = {
     group,
     ...lineage,
     ...termsOf(strategy),
     clipNorm,
     clients,
-    modelConfig,
-    kerasVersion,
-    scale,
+    ...frameOf(reference.model),
   };
   const written = await writeGroup(saveFile, { ...facts, sums });
   return { updates: account.updates, examples, rejected, ...written, seconds: since(startedAt) };

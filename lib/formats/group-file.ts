@@ -11,6 +11,7 @@ import { parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
 import { type Hdf5Reader, readHdf5 } from './hdf5/hdf5-reader.js';
 import { writeHdf5 } from './hdf5/hdf5-writer.js';
+import { frameOf } from './keras/keras-file.js';
 import { checkSignature } from './keras/keras-hdf5-reader.js';
 
 /** What error messages call such a file. */
@@ -38,6 +39,7 @@ const factsSchema = z.object({
   kerasVersion: z.string(),
   /** Of the model's input, where it is not 0..1. */
   scale: z.string().optional(),
+  trainingConfig: z.string().optional(),
   arrays: z.array(
     z.object({ name: z.string(), shape: z.array(z.int().min(0)), parts: z.int().min(1).max(MAX_PARTS) }),
   ),
@@ -58,7 +60,7 @@ export interface GroupFile extends GroupFacts {
 export function encodeGroup({ sums, ...facts }: GroupFile): Promise<Uint8Array> {
   const arrays = sums.arrays.map(({ name, shape, parts }) => ({ name, shape, parts: parts.length }));
   // In the order of the schema: it decides the bytes.
-  const { group, round, parent, clipNorm, strategy, clients, modelConfig, kerasVersion, scale } = facts;
+  const { group, round, parent, clipNorm, strategy, clients } = facts;
   const told = {
     format: 1,
     group,
@@ -67,9 +69,7 @@ export function encodeGroup({ sums, ...facts }: GroupFile): Promise<Uint8Array> 
     clipNorm,
     strategy,
     clients,
-    modelConfig,
-    kerasVersion,
-    scale,
+    ...frameOf(facts),
     arrays,
   };
   return writeHdf5((hdf5) => {

@@ -5,7 +5,7 @@ import { compareArchitecture, whyUnusable } from '../federation/client-update.js
 import type { ServerState, Slots, Strategy } from '../federation/strategies/strategy.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { sha256 } from './files/read-file.js';
-import type { KerasFile } from './keras/keras-file.js';
+import { frameOf, type KerasFrame } from './keras/keras-file.js';
 import { encodeKerasFile } from './keras/keras-hdf5.js';
 import { encodeServerState, readServerState } from './server-state-file.js';
 
@@ -56,7 +56,7 @@ interface NextGlobal {
   readonly strategy: Strategy;
   readonly next: ServerState;
   /** A model file with the architecture and the scale of the next one. */
-  readonly like: Pick<KerasFile, 'modelConfig' | 'kerasVersion' | 'scale'>;
+  readonly like: KerasFrame;
   readonly saveFile: string;
   /** Where the server optimizer's state goes. */
   readonly stateOut?: string | undefined;
@@ -86,8 +86,7 @@ export async function writeGlobal({
   count,
 }: NextGlobal): Promise<WrittenGlobal> {
   checkUsable(next, { strategy, saveFile });
-  const { modelConfig, kerasVersion, scale } = like;
-  const bytes = await encodeKerasFile({ modelConfig, kerasVersion, scale, weights: next.weights });
+  const bytes = await encodeKerasFile({ ...frameOf(like), weights: next.weights });
   const model = sha256(bytes);
   await count?.(saveFile);
   const { round, slots = {}, lastRounds, clip } = next;

@@ -5,6 +5,9 @@ import type { Weights } from '../../core/weights.js';
 import type { Extras } from '../../federation/client-side.js';
 import type { UpdateFacts } from '../../federation/client-update.js';
 
+/** What error messages call the file of a model. */
+export const KERAS_FILE = 'a Keras model in HDF5 (.h5)';
+
 /** A Keras model file: the architecture as Keras' own JSON, the weights in layer order, and our facts if present. */
 export interface KerasFile {
   /** `model_config` as written by Keras (`{"class_name":"Sequential","config":…}`), parsed but not interpreted. */
@@ -16,8 +19,8 @@ export interface KerasFile {
   readonly weights: Weights;
   /** `keras_version` of the writer, e.g. `2.2.4-tf`; `1` where it gave none. */
   readonly kerasVersion: string;
-  /** `training_config` of a compiled model, as Keras wrote it; never written. */
-  readonly trainingConfig?: string;
+  /** `training_config` of a compiled model, as Keras wrote it. */
+  readonly trainingConfig?: string | undefined;
   /** Which numbers are black and white in the model's input, e.g. `-1..1`, where it is not said to be 0 and 1. */
   readonly scale?: string | undefined;
   /** Present in files that fedbatch's trainer wrote. */
@@ -25,6 +28,17 @@ export interface KerasFile {
   /** What its strategy needs of the update; read where it is asked for. */
   readonly extras?: Extras;
 }
+
+/** What is the same in all models of a run, beside its weights. */
+export type KerasFrame = Pick<KerasFile, 'modelConfig' | 'kerasVersion' | 'scale' | 'trainingConfig'>;
+
+/** The frame of a file alone. */
+export const frameOf = ({ modelConfig, kerasVersion, scale, trainingConfig }: KerasFrame): KerasFrame => ({
+  modelConfig,
+  kerasVersion,
+  scale,
+  trainingConfig,
+});
 
 /** One layer of a `model_config`; `settings` are Keras' own, uninterpreted. */
 export interface LayerConfig {

@@ -9,11 +9,9 @@ import { parseDocument } from '../files/json-document.js';
 import type { FloatBytes } from '../hdf5/float-bytes.js';
 import type { Hdf5Reader, UnreadArray } from '../hdf5/hdf5-reader.js';
 import { readExtras, readUpdateAttributes } from './client-update-file.js';
-import { canonicalNames, type KerasFile, type LayerConfig, layerConfigs } from './keras-file.js';
+import { canonicalNames, KERAS_FILE, type KerasFile, type LayerConfig, layerConfigs } from './keras-file.js';
 import { checkArrays } from './keras-shapes.js';
 
-/** What error messages call the kind of file that is read here. */
-export const KERAS_FILE = 'a Keras model in HDF5 (.h5)';
 /** The eight bytes that open an HDF5 file, or stand at byte 512, 1024, 2048, … after a user block. */
 const HDF5_SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
 const ZIP_SIGNATURE = Buffer.from('PK\x03\x04', 'latin1');

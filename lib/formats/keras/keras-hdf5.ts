@@ -7,10 +7,9 @@ import { type ReadLimits, readFileBytes, sha256 } from '../files/read-file.js';
 import { readHdf5 } from '../hdf5/hdf5-reader.js';
 import { type Hdf5Writer, MAX_INLINE_ATTRIBUTE_BYTES, writeHdf5 } from '../hdf5/hdf5-writer.js';
 import { readUpdateAttributes, writeExtras, writeUpdateAttributes } from './client-update-file.js';
-import { type KerasFile, layerConfigs, layerOf } from './keras-file.js';
+import { KERAS_FILE, type KerasFile, layerConfigs, layerOf } from './keras-file.js';
 import {
   checkSignature,
-  KERAS_FILE,
   OtherArraysError,
   type ReadOptions,
   readModel,
@@ -70,6 +69,7 @@ function writeModel(hdf5: Hdf5Writer, file: KerasFile): void {
   const arraysOf = groupByLayer(file, new Set(layers));
   writeVersion(hdf5, '/', file);
   hdf5.text('/', 'model_config', JSON.stringify(file.modelConfig));
+  if (file.trainingConfig !== undefined) hdf5.text('/', 'training_config', file.trainingConfig);
   if (file.scale !== undefined) hdf5.text('/', SCALE_ATTRIBUTE, file.scale);
   if (file.update !== undefined) writeUpdateAttributes(hdf5, file.update);
 
