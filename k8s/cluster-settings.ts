@@ -9,7 +9,8 @@ import { DATASET_NAMES } from '../lib/settings/parts/data.js';
 import { SIMULATION } from '../lib/settings/parts/federation.js';
 import { PARTITION, SCHEME } from '../lib/settings/parts/partition.js';
 import { runSettings } from '../lib/settings/run-settings.js';
-import { ALL_PARTS, type RunSettings } from '../lib/settings/table.js';
+import { valueAt } from '../lib/settings/setting.js';
+import { ALL_PARTS, filesIn, type RunSettings } from '../lib/settings/table.js';
 import type { Destination } from './connection/connect.js';
 import type { Values } from './manifests/placeholders.js';
 
@@ -18,6 +19,7 @@ export const CLUSTER_SETTINGS: CommandSettings = {
   parts: ALL_PARTS.filter((part) => part !== SIMULATION),
   help: {
     'dataset.name': `dataset: one of ${DATASET_NAMES.join(', ')}, or the path of an npz in the containers, e.g. /mnt/mine.npz`,
+    'model.init': 'start from this Keras model, by its path in the containers, e.g. /mnt/model.h5',
   },
 };
 
@@ -32,12 +34,14 @@ export function clusterSettings(asked: AskedSettings): RunSettings {
     );
   }
   const settings = runSettings(asked);
-  const { name } = settings.dataset;
-  // Any other path means something on this machine alone.
-  if (DATASET_NAMES.includes(name) || name.startsWith('/mnt/')) return settings;
+  // A path means something on this machine alone, unless it is that of the volume.
+  const elsewhere = filesIn((at) => valueAt(settings, at)).find(([, file]) => !file.startsWith('/mnt/'));
+  if (elsewhere === undefined) return settings;
+  const [place, file] = elsewhere;
+  const names = place === 'dataset.name' ? `one of ${DATASET_NAMES.join(', ')}, or ` : '';
   throw new UsageError(
-    `${named('dataset.name')} ${name}: expected one of ${DATASET_NAMES.join(', ')}, or a path below /mnt, where the pods ` +
-      'see the volume. A file of this machine is copied there with k8s/9999-busybox.yaml and kubectl cp.',
+    `${named(place)} ${file}: expected ${names}a path below /mnt, where the pods see the volume. A file of this machine ` +
+      'is copied there with k8s/9999-busybox.yaml and kubectl cp.',
   );
 }
 

@@ -3,10 +3,9 @@ import { resolve } from 'node:path';
 import { packageVersion } from '../lib/cli/version.js';
 import { UsageError } from '../lib/core/errors.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
-import { DATASET_NAMES } from '../lib/settings/parts/data.js';
 import { PARTITION } from '../lib/settings/parts/partition.js';
 import { runSettings, toleranceAsked } from '../lib/settings/run-settings.js';
-import type { RunSettings } from '../lib/settings/table.js';
+import { filesIn, type RunSettings } from '../lib/settings/table.js';
 import { numberOfClients } from './number-of-clients.js';
 import type { TrainingPipe } from './piped/training-pipe.js';
 import type { RunResult } from './rounds/summary.js';
@@ -64,7 +63,7 @@ async function localSettings({ asked, openTrainers }: RunAsked): Promise<RunSett
   const data = `${given['dataset.name'] ?? 'digits'}`;
   const clients = given['federation.clients'] as number | undefined;
   const found = {
-    'dataset.name': DATASET_NAMES.includes(data) ? data : resolve(data),
+    ...Object.fromEntries(filesIn((place) => given[place]).map(([place, file]) => [place, resolve(file)])),
     'federation.clients': await numberOfClients({ data, partition, asked: clients, named }),
   };
   return runSettings({ given: { ...given, ...found }, named });

@@ -6,6 +6,7 @@ import { DataError } from '../lib/core/errors.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
+import { modelTitle } from '../lib/settings/parts/data.js';
 import { initCommand, splitCommand } from './commands/stage-commands.js';
 import type { LocalRun } from './local-run.js';
 import { holds } from './record/round-ledger.js';
@@ -61,19 +62,19 @@ function describe(manifest: Manifest): string {
   return `${dataset.file}: ${count(sizes.length, thing)} of ${each} examples, ${test.examples} to test on`;
 }
 
-/** Makes the seeded initial model, unless round 1 has started from the one that lies there. */
+/** Makes the initial model, unless round 1 has started from the one that lies there. */
 export async function initStage(run: LocalRun): Promise<GlobalModel> {
   const { paths, settings } = run;
   const stage = { stage: 'init' } as const;
   const file = paths.round(1).globalModel;
   const record = await readRoundRecord(paths.round(1).record).catch(() => undefined);
   if (record !== undefined && (await holds(file, record.parent))) {
-    tellSkipped(run, stage, `${settings.model.name} model`);
+    tellSkipped(run, stage, `${modelTitle(settings.model)} model`);
     return { file, sha256: record.parent };
   }
   const { took } = await stopwatch(() =>
     executeOne(run.target, initCommand(run), { ...run, schema: z.unknown() }),
   );
-  tell(run, stage, `${settings.model.name} model  ${took}`);
+  tell(run, stage, `${modelTitle(settings.model)} model  ${took}`);
   return { file, sha256: await sha256OfFile(file, 'the initial model') };
 }

@@ -4,6 +4,8 @@ import { DataError, InterruptedError } from '../lib/core/errors.js';
 import { selectedCount } from '../lib/federation/participation.js';
 import type { Quorum } from '../lib/federation/quorum.js';
 import { sha256OfDataset } from '../lib/formats/data/given-shards.js';
+import { sha256OfFile } from '../lib/formats/files/read-file.js';
+import { KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { type VolumePaths, volumePaths } from '../lib/formats/volume.js';
 import { DATASET_NAMES } from '../lib/settings/parts/data.js';
@@ -61,7 +63,7 @@ interface RunOptions {
 /** Runs the whole job, or what an earlier run of the same settings left of it. */
 export async function runJob(options: RunOptions, context: StageContext): Promise<RunResult> {
   await requireEngine(options.settings.engine, context);
-  const settings = await withDatasetHash(options.settings);
+  const settings = await withHashes(options.settings);
   const id = runId(settings);
   const paths = volumePaths(resolve(options.volume ?? `runs/${id}`));
   if (options.fresh || !(await isSplit(paths, settings))) await requirePossibleSplit(settings);
@@ -189,14 +191,28 @@ async function runRounds(
   return { ...ending, lastRound: await clock.time('evaluate', () => runner.conclude(results)) };
 }
 
-/** A file is hashed before anything else is done, so that one that has changed since is not mistaken for the same. */
-export async function withDatasetHash(settings: RunSettings): Promise<RunSettings> {
+/** Files are hashed before anything else is done, so that one that has changed since is not mistaken for the same. */
+export async function withHashes(settings: RunSettings): Promise<RunSettings> {
+  return withInitHash(await withDatasetHash(settings));
+}
+
+async function withDatasetHash(settings: RunSettings): Promise<RunSettings> {
   const { name } = settings.dataset;
   if (DATASET_NAMES.includes(name)) return settings;
   const what = `a dataset (an npz file, or one of the names ${DATASET_NAMES.join(', ')})`;
   const sha256 = await sha256OfDataset(name, what);
   requireDataset(settings, sha256);
   return { ...settings, dataset: { ...settings.dataset, sha256 } };
+}
+
+async function withInitHash(settings: RunSettings): Promise<RunSettings> {
+  const { init: file, sha256: asked } = settings.model;
+  if (file === undefined) return settings;
+  const sha256 = await sha256OfFile(file, KERAS_FILE);
+  if (asked !== undefined && asked !== sha256) {
+    throw new DataError({ file, expected: `the model with sha256 ${asked}`, found: `sha256 ${sha256}` });
+  }
+  return { ...settings, model: { ...settings.model, sha256 } };
 }
 
 /** @throws {DataError} when a run is to be repeated on other data than it had */

@@ -167,7 +167,7 @@ interface Ending {
 
 async function report(
   { paths, metrics }: LocalRun,
-  options: Ending & { readonly learningRate: number; readonly reported: ClientRecord },
+  options: Ending & { readonly learningRate: number | undefined; readonly reported: ClientRecord },
 ): Promise<void> {
   const { task, ledger, learningRate, reported } = options;
   const { client } = reported;

@@ -4,7 +4,7 @@ import type { RunRecord } from '../lib/formats/run-record.js';
 import { SETTINGS } from '../lib/settings/table.js';
 
 /** Told elsewhere in the report, or by another row. */
-const LEFT_OUT: readonly string[] = ['dataset.sha256'];
+const LEFT_OUT: readonly string[] = ['dataset.sha256', 'model.sha256'];
 
 /** Name and value of every setting, then threads and versions. */
 export function settingRows({
@@ -15,7 +15,7 @@ export function settingRows({
   const rows = flatten(settings)
     .filter(([key]) => !LEFT_OUT.includes(key))
     // A path says where a machine keeps its files; the name of the file says enough.
-    .map(([key, value]) => [nameOf(key), key === 'dataset.name' ? basename(value) : value] as const);
+    .map(([key, value]) => [nameOf(key), isFile(key) ? basename(value) : value] as const);
   return [
     ...rows,
     ['threads of a trainer', `${threads}`],
@@ -33,6 +33,8 @@ function flatten(value: object, prefix = ''): readonly (readonly [key: string, v
         : [[prefix + key, Array.isArray(inner) ? inner.join(', ') : String(inner)] as const],
   );
 }
+
+const isFile = (key: string) => SETTINGS.find(({ place }) => place === key)?.isFile === true;
 
 /** As the table of settings names it, else as its place does: `training.localSteps` → `local steps`. */
 function nameOf(key: string): string {

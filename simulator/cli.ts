@@ -4,16 +4,15 @@ import { Command } from 'commander';
 import { integerOption, threadsOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
-import { optimizerOf } from '../lib/engine/local-training.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import { type SimulatorRequest, simulatorRequestSchema } from '../lib/formats/simulation-messages.js';
-import { checkTraining, strategySettings, trainingFacts } from '../lib/settings/checks.js';
+import { strategySettings } from '../lib/settings/checks.js';
 import { completeSettings } from '../lib/settings/complete.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';
 import { SEED } from '../lib/settings/parts/data.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
 import { STRATEGY } from '../lib/settings/parts/strategy.js';
-import { TRAINING } from '../lib/settings/parts/training.js';
+import { optimizerAsked, TRAINING } from '../lib/settings/parts/training.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { openSimulator, type Simulator } from './simulator.js';
 
@@ -55,15 +54,17 @@ function simulatorCli(context: ProgramContext): Command {
       const { data, jobs, threads, dpNoiseFile: noiseFile, volume } = flags;
       const asked = askedByFlags(command, SETTINGS);
       const { seed, training } = completeSettings(SETTINGS.parts, asked);
-      const [optimizer, engine] = [optimizerOf(training), engineAsked(asked)];
+      const [optimizer, engine] = [optimizerAsked(asked), engineAsked(asked)];
       const plan = { training, optimizer, seed, engine, threads };
       const strategy = strategySettings(asked);
-      checkTraining(strategy.name, trainingFacts({ training }), asked.named);
       if (clientSide(strategy.name)?.keeps !== undefined && volume === undefined)
         throw new UsageError(
           `--strategy ${strategy.name} keeps what clients remember on the run's --volume: name it.`,
         );
-      const simulator = await openSimulator({ data, jobs, strategy, noiseFile, volume, ...plan }, context);
+      const simulator = await openSimulator(
+        { data, jobs, strategy, noiseFile, volume, named: asked.named, ...plan },
+        context,
+      );
       try {
         await answerRequests(simulator, context.signal);
       } finally {

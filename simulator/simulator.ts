@@ -6,6 +6,7 @@ import { shareWeights } from '../lib/core/weights.js';
 import type { AccuracyReport } from '../lib/engine/accuracy.js';
 import type { TrainingPlan } from '../lib/engine/local-training.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
+import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { virtualClients } from '../lib/federation/examples.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
@@ -28,13 +29,20 @@ import type {
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { requireFit } from '../lib/model/model-input.js';
 import { roundTo } from '../lib/observability/format.js';
+import { checkTraining } from '../lib/settings/checks.js';
+import type { OptimizerFlags } from '../lib/settings/parts/training.js';
+import type { Naming } from '../lib/settings/setting.js';
 import { testAccuracy } from './accuracy.js';
 import { type RoundModel, type TrainedRound, trainRound } from './round.js';
 import type { SharedExamples, WorkerSetup } from './worker-messages.js';
 import { openPool, type WorkerPool } from './worker-pool.js';
 
 /** A simulation on a split with virtual shards. */
-interface SimulatorOptions extends TrainingPlan {
+interface SimulatorOptions extends Omit<TrainingPlan, 'optimizer'> {
+  /** What of the optimizer is asked for; the rest is that of the global model. */
+  readonly optimizer: OptimizerFlags;
+  /** What messages call a setting. */
+  readonly named: Naming;
   /** Directory of the split. */
   readonly data: string;
   /** Number of workers. */
@@ -68,12 +76,16 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
   let outcome: TrainedRound | undefined;
   let startMs: number | undefined;
 
-  const poolFor = async ({ model, path }: RoundModel): Promise<WorkerPool> => {
+  const poolFor = async ({ model, path, file }: RoundModel): Promise<WorkerPool> => {
     if (pool !== undefined) return pool;
     requireFit(model, train.examples, train.file);
     requireFit(model, test.examples, test.file);
-    const { strategy, volume } = options;
-    const setup: WorkerSetup = { plan: options, train, test, shards, model, strategy: strategy.name, volume };
+    const { strategy, volume, training, named } = options;
+    const { optimizer } = startingOptimizer(options.optimizer, { file, path });
+    checkTraining(strategy.name, { optimizer, proximal: training.proximal ?? 0 }, named);
+    const { seed, engine, threads } = options;
+    const plan = { training, optimizer, seed, engine, threads };
+    const setup: WorkerSetup = { plan, train, test, shards, model, strategy: strategy.name, volume };
     const startedAt = performance.now();
     pool = await openPool(setup, { jobs: options.jobs, signal: context.signal });
     startMs = performance.now() - startedAt;

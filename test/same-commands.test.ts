@@ -70,7 +70,7 @@ function normal(
   const told = words
     .map((word) => word.replace(`=${directory}/aggregated-model.h5`, `=${last}`))
     .map((word) =>
-      word.startsWith('--data=/mnt/mine')
+      /^--(data|init)=\/mnt\/mine/.test(word)
         ? word
         : `${word}/`.replace(`=${directory}/`, '=<volume>/').slice(0, -1),
     )
@@ -221,6 +221,13 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
   'a clipping norm that follows the updates from round to round': [
     ...['--clients', '6', '--fraction', '0.5', '--rounds', '3', '--model', 'mlp'],
     ...['--dp-clip', '1', '--dp-noise', '1.1', '--dp-clip-quantile', '0.5', '--dp-clip-count-noise', '2'],
+  ],
+  'a model that is given, with the optimizer that it was compiled with': [
+    ...['--clients', '3', '--rounds', '2', '--init', '/mnt/mine.h5'],
+  ],
+  'a model that is given, and an optimizer for it': [
+    ...['--clients', '3', '--rounds', '2', '--init', '/mnt/mine.h5', '--optimizer', 'sgd'],
+    ...['--learning-rate', '0.1', '--learning-rate-decay', '0.5'],
   ],
   'a robust strategy on an engine of choice': [
     ...['--clients', '5', '--rounds', '2', '--strategy', 'trimmed-mean', '--trim', '0.2'],

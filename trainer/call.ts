@@ -2,13 +2,12 @@
 
 import { basename } from 'node:path';
 import { UsageError } from '../lib/core/errors.js';
-import type { OptimizerFlags } from '../lib/engine/starting-optimizer.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { TrainResult } from '../lib/formats/results.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { MODEL, SEED } from '../lib/settings/parts/data.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
-import { TRAINING } from '../lib/settings/parts/training.js';
+import { optimizerAsked, TRAINING } from '../lib/settings/parts/training.js';
 import type { TrainContext } from './train.js';
 
 /** The settings that a training takes. */
@@ -38,17 +37,7 @@ export async function callTrainer(
   const optimizer = optimizerAsked(asked);
   // What trains is loaded once the arguments are right: help and refusals are quick.
   const { trainClient } = await import('./train.js');
-  return trainClient({ ...request, seed, model: model.name, training, optimizer, engine }, out, context);
-}
-
-/** What is asked for of the optimizer: a model may say what is not. */
-function optimizerAsked({ given }: AskedSettings): OptimizerFlags {
-  const names = ['optimizer', 'learningRate', 'momentum'] as const;
-  const asked = names.flatMap((name) => {
-    const value = given[`training.${name}`];
-    return value === undefined ? [] : [[name, value]];
-  });
-  return Object.fromEntries(asked);
+  return trainClient({ ...request, seed, model, training, optimizer, engine }, out, context);
 }
 
 /** What a path holds in the place of the client's number. */

@@ -1,9 +1,10 @@
-/** `fedbatch init`: writes the seeded initial global model that all clients of round 1 start from. */
+/** `fedbatch init`: writes the initial global model that all clients of round 1 start from. */
 import { Command } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import { parameterCount } from '../lib/core/weights.js';
+import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
@@ -11,7 +12,8 @@ import type { InitResult } from '../lib/formats/results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { completeSettings } from '../lib/settings/complete.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';
-import { MODEL, SEED } from '../lib/settings/parts/data.js';
+import { MODEL, modelTitle, SEED } from '../lib/settings/parts/data.js';
+import { optimizerAsked, TRAINING } from '../lib/settings/parts/training.js';
 import { makeInitialModel } from './initial-model.js';
 
 interface InitFlags {
@@ -20,12 +22,12 @@ interface InitFlags {
   readonly classes?: number;
 }
 
-const SETTINGS = { parts: [SEED, MODEL], stage: 'init', hasTitles: false } as const;
+const SETTINGS = { parts: [SEED, MODEL, TRAINING], stage: 'init', hasTitles: false } as const;
 
 /** Writes the initial model for the shape and classes of a shard. */
 export function initCli({ reporter }: ProgramContext): Command {
   const command = new Command('init')
-    .description('Write the seeded initial model that all clients start from.')
+    .description('Write the initial model that all clients start from: a seeded one, or the one of --init.')
     .requiredOption('--data <npz>', 'a shard or a dataset, for image shape and classes')
     .requiredOption('--out <h5>', 'where the model goes, as a Keras model file')
     .option(
@@ -38,20 +40,27 @@ export function initCli({ reporter }: ProgramContext): Command {
       'after',
       `
 Example:
-  npx fedbatch init --data data/0.npz --out rounds/0001/global.h5 --seed 7`,
+  npx fedbatch init --data data/0.npz --out rounds/0001/global.h5 --seed 7
+  npx fedbatch init --data data/0.npz --out rounds/0001/global.h5 --init model.h5`,
     )
     .action(async ({ data, out, classes }: InitFlags) => {
-      const { seed, model: named } = completeSettings(SETTINGS.parts, askedByFlags(command, SETTINGS));
+      const asked = askedByFlags(command, SETTINGS);
+      const { seed, model: wanted } = completeSettings(SETTINGS.parts, asked);
       const tell = (note: string) => reporter.info(note, DATA_NOTE);
       const examples = await readShard(data, { part: 'train', tell });
       const { file, model } = await makeInitialModel(examples, data, {
-        model: named.name,
+        model: wanted,
         seed,
-        ...(classes === undefined ? {} : { classes }),
+        classes,
       });
+      if (wanted.init !== undefined) {
+        // What trainers could not do is told before they start.
+        const { notes } = startingOptimizer(optimizerAsked(asked), { file, path: wanted.init });
+        for (const note of notes) tell(note);
+      }
       const sha256 = await writeKerasFile(out, file);
       const result: InitResult = {
-        model: named.name,
+        model: modelTitle(wanted),
         parameters: parameterCount(model.weights),
         sha256,
       };

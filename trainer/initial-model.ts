@@ -1,13 +1,16 @@
-/** The seeded initial global model: what every client of round 1 starts from. */
+/** The initial global model: what every client of round 1 starts from, seeded or out of a file. */
 import { DataError } from '../lib/core/errors.js';
 import type { Examples } from '../lib/federation/examples.js';
+import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
+import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras/keras-hdf5.js';
 import { manifestBeside, modelScaleOf } from '../lib/formats/manifest.js';
-import { kerasConfig } from '../lib/model/keras/keras-model.js';
+import { kerasConfig, modelFromKeras } from '../lib/model/keras/keras-model.js';
 import type { Model } from '../lib/model/model-description.js';
-import { foundScale, taskOf } from '../lib/model/model-input.js';
+import { foundScale, requireFit, taskOf } from '../lib/model/model-input.js';
 import { describeModel, type ModelName, type ModelTask } from '../lib/model/model-zoo.js';
 import { initialWeights } from '../lib/model/parameters.js';
+import { DEFAULT_MODEL, type ModelValues } from '../lib/settings/parts/data.js';
 
 /** Keras 2's last version: the dialect in which we write `model_config`. */
 const KERAS_VERSION = '2.15.0';
@@ -25,27 +28,46 @@ export interface StartingModel extends InitialModel {
 
 /** Which initial model is wanted. */
 interface InitialModelOptions {
-  readonly model: ModelName;
+  readonly model: ModelValues;
   readonly seed: number;
   /** Number of classes; else that of the manifest beside the shard, else the shard's highest label + 1. */
   readonly classes?: number | undefined;
 }
 
-/** Makes the initial model for the shard at `path`. All clients get the same from the same seed. */
+/**
+ * Makes the initial model for the shard at `path`: the one that is given, or a seeded one. All clients get the same.
+ *
+ * @throws {DataError} when a given model is none, or does not fit the shard
+ */
 export async function makeInitialModel(
   examples: Examples,
   path: string,
   options: InitialModelOptions,
 ): Promise<InitialModel> {
+  const { name = DEFAULT_MODEL, init } = options.model;
   const manifest = await manifestBeside(path);
   const classes = options.classes ?? manifest?.classes;
   const scale = manifest === undefined ? foundScale(examples) : modelScaleOf(manifest);
+  if (init !== undefined) {
+    const { file, model } = await readGivenModel(init);
+    requireFit(model, examples, path);
+    // A model that says nothing of its scale is trained on the data as they are.
+    return { model, file: { ...file, scale: file.scale ?? scale } };
+  }
   const task = taskOf(examples, classes);
   if (task.classes < 2) {
     const expected = 'labels of at least 2 classes, or --classes <n>';
     throw new DataError({ file: path, expected, found: 'label 0 alone' });
   }
-  return newModel(options.model, { task, seed: options.seed, scale });
+  return newModel(name, { task, seed: options.seed, scale });
+}
+
+/** The model of a file, to train on from. @throws {DataError} when it is none that can be trained */
+export async function readGivenModel(path: string): Promise<StartingModel> {
+  const bytes = await readFileBytes(path, KERAS_FILE);
+  const { update: _parentsOwnFacts, ...file } = await decodeKerasFile(bytes, path);
+  const model = modelFromKeras(file, path, { keepForeignLayers: true, forTraining: true });
+  return { file, model, parent: sha256(bytes) };
 }
 
 /** What a new model is for. */

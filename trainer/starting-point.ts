@@ -3,13 +3,12 @@ import { shareImages } from '../lib/core/weights.js';
 import { type StartingOptimizer, startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import type { Examples } from '../lib/federation/examples.js';
 import { readSharedShard, type Tell } from '../lib/formats/data/dataset.js';
-import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
-import { decodeKerasFile, encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { sha256 } from '../lib/formats/files/read-file.js';
+import { encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { scaleBeside } from '../lib/formats/manifest.js';
-import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { fitScale, requireFit } from '../lib/model/model-input.js';
 import type { Naming } from '../lib/settings/setting.js';
-import { makeInitialModel, type StartingModel } from './initial-model.js';
+import { makeInitialModel, readGivenModel, type StartingModel } from './initial-model.js';
 import type { Remembering, RoundStart } from './remembering.js';
 import type { TrainRequest } from './train-request.js';
 
@@ -29,7 +28,7 @@ export async function readStartingPoint(
   // The model is read here and not in the training thread: HDF5's library is loaded once, since the update needs it too.
   const [examples, given] = await Promise.all([
     readSharedShard(request.data, { part: 'train', tell }),
-    request.init === undefined ? undefined : readGlobalModel(request.init),
+    request.init === undefined ? undefined : readGivenModel(request.init),
   ]);
   const global = given ?? (await initialModel(request, examples));
   requireFit(global.model, examples, request.data);
@@ -50,16 +49,6 @@ async function remember(request: TrainRequest, from: RoundStart): Promise<Rememb
   if (strategy === undefined) return undefined;
   const { rememberFor } = await import('./remembering.js');
   return rememberFor({ ...request, strategy }, from);
-}
-
-async function readGlobalModel(path: string): Promise<StartingModel> {
-  const bytes = await readFileBytes(path, 'the global model (h5)');
-  const { update: _parentsOwnFacts, ...file } = await decodeKerasFile(bytes, path);
-  return {
-    file,
-    model: modelFromKeras(file, path, { keepForeignLayers: true, forTraining: true }),
-    parent: sha256(bytes),
-  };
 }
 
 async function initialModel(request: TrainRequest, examples: Examples): Promise<StartingModel> {

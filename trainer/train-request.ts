@@ -4,11 +4,11 @@ import type { ErrorMessage } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress, TrainingPlan } from '../lib/engine/local-training.js';
-import type { OptimizerFlags } from '../lib/engine/starting-optimizer.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { Model } from '../lib/model/model-description.js';
-import type { ModelName } from '../lib/model/model-zoo.js';
+import type { ModelValues } from '../lib/settings/parts/data.js';
+import type { OptimizerFlags } from '../lib/settings/parts/training.js';
 
 /** One client's training in one round. */
 export interface TrainRequest extends Omit<TrainingPlan, 'optimizer'> {
@@ -17,7 +17,7 @@ export interface TrainRequest extends Omit<TrainingPlan, 'optimizer'> {
   readonly data: string;
   /** The global model to start from (h5); without it, the seeded initial model named by `model`. */
   readonly init?: string | undefined;
-  readonly model: ModelName;
+  readonly model: ModelValues;
   readonly classes?: number | undefined;
   readonly client: number;
   readonly round: number;

@@ -14,6 +14,7 @@ import {
 import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/formats/run-record.js';
 import { type VolumePaths, volumePaths } from '../../lib/formats/volume.js';
 import { formatSeconds } from '../../lib/observability/format.js';
+import { modelTitle } from '../../lib/settings/parts/data.js';
 import {
   aggregateCommand,
   evaluateCommand,
@@ -98,7 +99,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
   return {
     async init() {
       const file = paths.round(1).globalModel;
-      const what = `${settings.model.name} model`;
+      const what = `${modelTitle(settings.model)} model`;
       if (opened.initial !== undefined) {
         tellSkipped(run, { stage: 'init' }, what);
         return { file, sha256: opened.initial };

@@ -121,6 +121,7 @@ export function optimizerOf({
   learningRate,
   momentum,
 }: Pick<TrainingValues, 'optimizer' | 'learningRate' | 'momentum'>): OptimizerSettings {
-  if (optimizer === 'sgd') return { kind: 'sgd', learningRate, momentum };
+  if (learningRate === undefined) throw new Error('the rate of a compiled model stands in its file');
+  if (optimizer === 'sgd') return { kind: 'sgd', learningRate, momentum: momentum ?? 0 };
   return { kind: 'adam', learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
 }

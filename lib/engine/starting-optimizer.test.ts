@@ -4,7 +4,8 @@ import { describe, it } from 'node:test';
 import { fixturePath } from '../../test/keras-fixtures.js';
 import { DataError, UsageError } from '../core/errors.js';
 import { readKerasFile } from '../formats/keras/keras-hdf5.js';
-import { type OptimizerFlags, startingOptimizer } from './starting-optimizer.js';
+import type { OptimizerFlags } from '../settings/parts/training.js';
+import { startingOptimizer } from './starting-optimizer.js';
 
 const path = 'm.h5';
 const compiled = (optimizer: object, loss: unknown = 'sparse_categorical_crossentropy') => ({

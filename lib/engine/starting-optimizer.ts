@@ -2,14 +2,11 @@
 import { UsageError } from '../core/errors.js';
 import type { KerasFile } from '../formats/keras/keras-file.js';
 import { completeSettings } from '../settings/complete.js';
-import { TRAINING, type TrainingValues } from '../settings/parts/training.js';
+import { type OptimizerFlags, TRAINING } from '../settings/parts/training.js';
 import { byPlace } from '../settings/setting.js';
 import type { OptimizerSettings } from './engine.js';
 import { readCompilation } from './keras-compilation.js';
 import { optimizerOf } from './local-training.js';
-
-/** What is asked for of an optimizer, as much as was given. */
-export type OptimizerFlags = Partial<Pick<TrainingValues, 'optimizer' | 'learningRate' | 'momentum'>>;
 
 /** An optimizer, and in words where it comes from if not from the flags alone. */
 export interface StartingOptimizer {

@@ -9,7 +9,10 @@ const { reported, rejected, aggregate, evaluation } = roundRecordSchema.shape;
 const round = count.describe('Number of the round, from 1.');
 const client = count.describe('Number of the client, from 0.');
 const reason = z.string().describe('Why, in one sentence.');
-const learningRate = z.number().describe('The rate that the clients train with.');
+const learningRate = z
+  .number()
+  .optional()
+  .describe('The rate that the clients train with; absent where it is that of a compiled model.');
 
 /** How a quorum is given: as a number of updates, or as a share of the selected clients. */
 export const quorumSchema = z.union([z.strictObject({ count }), z.strictObject({ share: z.number() })]);

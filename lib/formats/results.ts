@@ -71,11 +71,11 @@ export const splitCheckSchema = z
 /** `init`: the initial model. */
 export const initResultSchema = z
   .object({
-    model: z.string().describe('Name of the model.'),
+    model: z.string().describe('Name of the model, or of the file that it came in.'),
     parameters: countField.describe('Its parameters.'),
     sha256: modelHash,
   })
-  .meta({ title: 'Result of init', description: 'The seeded initial model.' });
+  .meta({ title: 'Result of init', description: 'The initial model.' });
 
 /** `train`: one client's training. */
 export const trainResultSchema = z

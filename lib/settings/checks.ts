@@ -18,7 +18,8 @@ import {
 } from '../federation/strategies/strategy-settings.js';
 import { type AskedSettings, completeSettings } from './complete.js';
 import { CLIP, FOLLOWING, QUANTILE, STRATEGY, STRATEGY_NAME } from './parts/strategy.js';
-import type { Naming } from './setting.js';
+import { COMPILED } from './parts/training.js';
+import { type Naming, valueAt } from './setting.js';
 import type { RunSettings } from './table.js';
 
 /** Who takes part, as asked for. */
@@ -74,6 +75,25 @@ export function checkRounds({ training, federation }: RunSettings, named: Naming
     );
   }
 }
+
+/** Whether there is a model whose optimizer can be meant, and its rate need not be known. @throws {UsageError} */
+export function checkCompiled({ model, training }: RunSettings, named: Naming): void {
+  const { optimizer, learningRate } = training;
+  if (optimizer !== COMPILED) return;
+  const chosen = `${named('training.optimizer')} ${COMPILED}`;
+  if (model.init === undefined) {
+    throw new UsageError(`${chosen} is that of a model that ${named('model.init')} gives: none is given.`);
+  }
+  const changing = SCHEDULE.find((place) => valueAt({ training }, place) !== undefined);
+  if (learningRate !== undefined || changing === undefined) return;
+  throw new UsageError(
+    `${named(changing)} changes the learning rate from round to round, and that of ${chosen} stands in ${model.init} ` +
+      `alone: give ${named('training.learningRate')}.`,
+  );
+}
+
+/** Settings by which the learning rate follows from that of the run. */
+const SCHEDULE = ['training.learningRateDecay', 'training.warmUpRounds', 'training.scaleLearningRate'];
 
 /** Whether a strategy's values make sense, alone and with privacy. @throws {UsageError} with the numbers */
 export function checkStrategy(settings: StrategySettings, named: Naming): void {
@@ -175,7 +195,7 @@ export function checkPrivacy(
 
 /** What a strategy is told of the clients' training. */
 export function trainingFacts({ training }: Pick<RunSettings, 'training'>): LocalTraining {
-  const { optimizer: kind, learningRate, momentum, proximal = 0 } = training;
+  const { optimizer: kind, learningRate = 0, momentum = 0, proximal = 0 } = training;
   return { optimizer: { kind, learningRate, ...(kind === 'sgd' ? { momentum } : {}) }, proximal };
 }
 

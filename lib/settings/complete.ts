@@ -59,12 +59,24 @@ export function valuesWithDefaults(settings: readonly Setting[], given: GivenSet
 }
 
 function refuseContradictions(settings: readonly Setting[], { given, named }: AskedSettings): void {
-  for (const { place, insteadOf } of settings) {
-    if (insteadOf === undefined || given[place] === undefined || given[insteadOf] === undefined) continue;
+  for (const setting of settings) {
+    const { place } = setting;
+    const rival =
+      given[place] === undefined
+        ? undefined
+        : rivalsOf(setting, settings).find((each) => given[each] !== undefined);
+    if (rival === undefined) continue;
     throw new UsageError(
-      `${named(insteadOf)} ${given[insteadOf]} and ${named(place)} ${given[place]} contradict each other: give one of them.`,
+      `${named(rival)} ${given[rival]} and ${named(place)} ${given[place]} contradict each other: give one of them.`,
     );
   }
+}
+
+/** The places of settings of which only one may be given: what a setting replaces, and what else replaces that. */
+export function rivalsOf({ place, insteadOf }: Setting, settings: readonly Setting[]): readonly string[] {
+  if (insteadOf === undefined) return [];
+  const others = settings.filter((each) => each.insteadOf === insteadOf && each.place !== place);
+  return [insteadOf, ...others.map((each) => each.place)];
 }
 
 /** Refuses a parameter of another scheme or strategy, and misses one that has no default. */

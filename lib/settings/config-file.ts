@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { UsageError } from '../core/errors.js';
-import type { AskedSettings, GivenSettings } from './complete.js';
+import { type AskedSettings, type GivenSettings, rivalsOf } from './complete.js';
 import { askedByFlags, type CommandSettings } from './options.js';
 import { byFlag, type Setting } from './setting.js';
 import { checkedValue, expectedOf } from './value-type.js';
@@ -107,8 +107,9 @@ function withoutReplaced(
   settings: readonly Setting[],
 ): GivenSettings {
   const isGiven = (place: string) => byFlags[place] !== undefined;
-  const isReplaced = ({ place, insteadOf, defaultsBy }: Setting) => {
-    if (insteadOf !== undefined && isGiven(insteadOf)) return true;
+  const isReplaced = (setting: Setting) => {
+    const { place, defaultsBy } = setting;
+    if (rivalsOf(setting, settings).some(isGiven)) return true;
     if (settings.some((each) => each.insteadOf === place && isGiven(each.place))) return true;
     const chosen = defaultsBy && byFlags[defaultsBy.place];
     return chosen !== undefined && !Object.hasOwn(defaultsBy?.defaults ?? {}, `${chosen}`);

@@ -6,6 +6,7 @@ import { parseQuorum, type Quorum } from '../federation/quorum.js';
 import { FEDAVG } from '../federation/strategies/strategy-settings.js';
 import {
   checkClients,
+  checkCompiled,
   checkParticipation,
   checkPrivacy,
   checkRounds,
@@ -16,12 +17,13 @@ import {
 import { type AskedSettings, completeSettings, valuesWithDefaults } from './complete.js';
 import { engineChoice } from './parts/engine.js';
 import { TOLERANCE } from './parts/federation.js';
+import { COMPILED } from './parts/training.js';
 import { RUN_PARTS, type RunSettings } from './table.js';
 
 /** The settings of a run. @throws {UsageError} when what is asked for does not go together */
 export function runSettings(asked: AskedSettings): RunSettings {
   const { named } = asked;
-  const settings = completeSettings(RUN_PARTS, withNoise(asked));
+  const settings = completeSettings(RUN_PARTS, withCompiled(withNoise(asked)));
   const { engine, federation } = settings;
   engineChoice(engine.name, engine.backend);
   const { quorum } = toleranceAsked(asked);
@@ -31,7 +33,10 @@ export function runSettings(asked: AskedSettings): RunSettings {
   const strategy = settings.strategy ?? FEDAVG;
   checkPrivacy(strategy.privacy, asked, { takesEpsilon: true });
   checkStrategy(strategy, named);
-  checkTraining(strategy.name, trainingFacts(settings), named);
+  const { optimizer } = settings.training;
+  checkCompiled(settings, named);
+  // What a model was compiled with, its trainers judge.
+  if (optimizer !== COMPILED) checkTraining(strategy.name, trainingFacts(settings), named);
   checkClients(strategy, { selected: selectedCount(federation), clients: federation.clients }, named);
   const { strategy: _, ...others } = settings;
   // Nothing is what says FedAvg, so that a run keeps its id when a strategy appears.
@@ -55,6 +60,12 @@ export function toleranceAsked({ given }: Pick<AskedSettings, 'given'>): Toleran
       deadlineSeconds: value('tolerance.roundDeadline') as number | undefined,
     },
   };
+}
+
+/** A model that is given brings its optimizer, unless another one is asked for. */
+function withCompiled({ given, named }: AskedSettings): AskedSettings {
+  const { 'model.init': init, 'training.optimizer': optimizer = init && COMPILED } = given;
+  return { given: { ...given, 'training.optimizer': optimizer }, named };
 }
 
 /** An ε in place of noise becomes the noise that keeps all rounds within it. @throws {UsageError} where none does */

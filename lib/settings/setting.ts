@@ -44,6 +44,8 @@ export interface Declaration<V extends ValueType = ValueType> {
   /** Stands for the value in help, e.g. `E`. */
   readonly symbol?: string;
   readonly unit?: string;
+  /** It names a file, or a directory, of the user's. */
+  readonly isFile?: boolean;
   readonly group: SettingGroup;
   /** Its place among the settings that most people use, which `run` shows before the groups. */
   readonly rank?: number;

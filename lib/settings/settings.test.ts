@@ -31,7 +31,8 @@ describe('the arguments of a stage', () => {
       ...['--seed', '7', '--data', 'mnist', '--scale', '0..16', '--clients', '10'],
       ...['--partition', 'dirichlet', '--alpha', '0.5', '--min-examples', '2', '--virtual'],
     ]);
-    assert.deepEqual(settingArguments('init', settings), ['--seed', '7', '--model', 'mlp']);
+    const { seed, model } = settings;
+    assert.deepEqual(settingArguments('init', { seed, model }), ['--seed', '7', '--model', 'mlp']);
     assert.deepEqual(settingArguments('train', settings, { 'training.learningRate': 1e-7 }), [
       ...['--seed', '7', '--model', 'mlp', '--engine', 'onnx', '--backend', 'cpu', '--local-steps', '3'],
       ...['--batch', 'all', '--optimizer', 'sgd', '--learning-rate', '1e-7', '--momentum', '0'],

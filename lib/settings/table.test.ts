@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import fc from 'fast-check';
 import { settingRows } from '../../report/setting-rows.js';
 import { runRecordSchema } from '../formats/run-record.js';
-import { completeSettings, type GivenSettings, valuesWithDefaults } from './complete.js';
+import { completeSettings, type GivenSettings, rivalsOf, valuesWithDefaults } from './complete.js';
 import { givenByDocument } from './config-file.js';
 import { settingsDifferences } from './differences.js';
 import { addSettings, askedByFlags } from './options.js';
@@ -38,7 +38,7 @@ const complete = (given: GivenSettings): RunSettings =>
 /** What a setting may be. */
 function valuesOf({ place, type }: Setting): fc.Arbitrary<SettingValue> {
   if (place === 'dataset.scale') return fc.constantFrom('auto', '-1..1', '0..16', '-2..2,0..1,0..1');
-  if (place === 'dataset.sha256') return fc.constantFrom('a'.repeat(64), 'b'.repeat(64));
+  if (place.endsWith('.sha256')) return fc.constantFrom('a'.repeat(64), 'b'.repeat(64));
   if (place === 'tolerance.quorum') return fc.constantFrom('8', '0.8', '80%');
   switch (type.kind) {
     case 'choice':
@@ -68,8 +68,9 @@ const givenSettings: fc.Arbitrary<GivenSettings> = fc
   )
   .map((all) => {
     const given: Record<string, SettingValue | undefined> = { ...all };
-    for (const { place, insteadOf } of SETTINGS) {
-      if (insteadOf !== undefined && given[place] !== undefined) delete given[insteadOf];
+    for (const setting of SETTINGS) {
+      if (given[setting.place] !== undefined)
+        for (const rival of rivalsOf(setting, SETTINGS)) delete given[rival];
     }
     // A clip comes with noise; how much an epsilon asks for, a whole run knows.
     delete given['strategy.privacy.epsilon'];
@@ -138,11 +139,11 @@ describe('every setting', () => {
       const label = flagOf(setting) ?? setting.reportName;
       const isTold = differences.some((each) => each.startsWith(`${label} `));
       // A hash is compared with another one only; when a run ends may change.
-      const isQuiet = setting.affects === 'end' || setting.place === 'dataset.sha256';
+      const isQuiet = setting.affects === 'end' || setting.place.endsWith('.sha256');
       assert.equal(isTold, !isQuiet, `${setting.place}: ${differences.join('; ')}`);
       const rows = settingRows(runRecordSchema.parse(record));
       const name = setting.reportName;
-      if (setting.place !== 'dataset.sha256') {
+      if (!setting.place.endsWith('.sha256')) {
         assert.ok(
           rows.some(([title, shown]) => shown === `${value}` && (name === undefined || title === name)),
           setting.place,
@@ -155,9 +156,10 @@ describe('every setting', () => {
     fc.assert(
       fc.property(givenSettings, (given) => {
         const settings = complete(given);
-        const { 'dataset.sha256': sha256, ...typed } = given;
-        const hash = sha256 === undefined ? {} : { 'dataset.sha256': sha256 };
-        assert.deepEqual(complete({ ...byFlags(typed), ...hash }), settings);
+        const hashes = Object.fromEntries(
+          Object.entries(given).filter(([place]) => place.endsWith('.sha256')),
+        );
+        assert.deepEqual(complete({ ...byFlags(given), ...hashes }), settings);
         const read = (document: unknown) =>
           givenByDocument(document, { settings: SETTINGS, file: 'run.json' });
         const written = JSON.parse(JSON.stringify(settings));

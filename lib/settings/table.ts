@@ -1,6 +1,6 @@
 /** The table of all settings, in the order of run.json, and the type of a run's settings. */
 import type { SettingsOfParts } from './complete.js';
-import { DATASET, MODEL, SEED } from './parts/data.js';
+import { DATASET, DATASET_NAMES, MODEL, SEED } from './parts/data.js';
 import { ENGINE } from './parts/engine.js';
 import { CLIENTS, ROUNDS, SIMULATION, TOLERANCE } from './parts/federation.js';
 import { PARTITION } from './parts/partition.js';
@@ -32,6 +32,15 @@ export const SETTINGS: readonly Setting[] = ALL_PARTS.flatMap(({ settings }) => 
 /** Everything that a run's result depends on; two runs of equal settings give the same bytes. */
 export type RunSettings = SettingsOfParts<typeof RUN_PARTS>;
 
+/** The files of the user that settings name, by their places. */
+export const filesIn = (
+  value: (place: string) => SettingValue | undefined,
+): readonly (readonly [place: string, file: string])[] =>
+  SETTINGS.filter(({ isFile }) => isFile).flatMap(({ place }) => {
+    const file = value(place);
+    return file === undefined || DATASET_NAMES.includes(`${file}`) ? [] : [[place, `${file}`] as const];
+  });
+
 /** The setting at a place. */
 export function settingAt(place: string): Setting {
   const found = SETTINGS.find((each) => each.place === place);
@@ -49,7 +58,7 @@ export function settingAt(place: string): Setting {
 export function settingArguments(
   stage: SettingsStage,
   settings: object,
-  instead: Readonly<Record<string, SettingValue>> = {},
+  instead: Readonly<Record<string, SettingValue | undefined>> = {},
 ): readonly string[] {
   return SETTINGS.filter(({ stages }) => stages.includes(stage)).flatMap((setting) => {
     const value = instead[setting.place] ?? valueAt(settings, setting.place);

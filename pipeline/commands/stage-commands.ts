@@ -43,9 +43,10 @@ export function splitCommand({ settings, paths }: CommandSource): StageCommand {
   };
 }
 
-/** Makes the seeded initial model. */
+/** Makes the initial model: the one that the run is given, or a seeded one. */
 export function initCommand({ settings, paths }: CommandSource): StageCommand {
   const file = paths.round(1).globalModel;
+  const { seed, model } = settings;
   return {
     stage: 'init',
     program: 'trainer/init-cli.js',
@@ -53,9 +54,9 @@ export function initCommand({ settings, paths }: CommandSource): StageCommand {
       // It tells the shape of the images, and there is one whatever the shards; the manifest tells the classes.
       ...['--data', paths.test],
       ...['--out', file],
-      ...settingArguments('init', settings),
+      ...settingArguments('init', model.init === undefined ? { seed, model } : settings),
     ],
-    reads: [paths.test, paths.manifest],
+    reads: [paths.test, paths.manifest, ...(model.init === undefined ? [] : [model.init])],
     writes: [file],
   };
 }
@@ -244,12 +245,13 @@ export function joinedArguments(words: readonly string[]): readonly string[] {
   return joined;
 }
 
-/** The learning rate of a round, by the run's schedule. */
+/** The learning rate of a round, by the run's schedule; undefined where it is that of a compiled model. */
 export function roundLearningRate(
   { training, federation }: RunSettings,
   { round, clients }: { readonly round: number; readonly clients: readonly number[] },
-): number {
+): number | undefined {
   const { learningRate, learningRateDecay = 1, warmUpRounds = 0, scaleLearningRate = false } = training;
+  if (learningRate === undefined) return undefined;
   return learningRateOf(
     { base: learningRate, decay: learningRateDecay, warmUpRounds, scaleWithClients: scaleLearningRate },
     { round, rounds: federation.rounds, clients: clients.length },

@@ -32,7 +32,7 @@ const roundStartSchema = z.strictObject({
 
 /** A round whose clients are done. */
 export const trainedFactsSchema = roundStartSchema.extend({
-  learningRate: z.number(),
+  learningRate: z.number().optional(),
   reported: z.array(trainResultSchema.omit({ round: true })),
   missing: z.array(clientReasonField),
 });

@@ -9,7 +9,7 @@ import type { Reporter } from '../../lib/observability/events.js';
 import { byFlag } from '../../lib/settings/setting.js';
 import { ALL_PARTS } from '../../lib/settings/table.js';
 import { hashOfSelected } from '../rounds/outcomes.js';
-import { withDatasetHash } from '../run.js';
+import { withHashes } from '../run.js';
 import type { RunFacts } from './facts.js';
 import { openMetrics } from './metrics.js';
 import { holds } from './round-ledger.js';
@@ -29,7 +29,7 @@ export async function openForRecords(
   }: { readonly paths: VolumePaths; readonly fresh: boolean; readonly reporter: Reporter },
 ): Promise<Opened> {
   const { id, threads, quorum, retries, deadlineSeconds } = facts;
-  const settings = await withDatasetHash(facts.settings);
+  const settings = await withHashes(facts.settings);
   const versions = { fedbatch: packageVersion(), node: process.versions.node };
   const volume = await openRunVolume({
     paths,

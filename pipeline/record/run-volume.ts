@@ -10,8 +10,8 @@ import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../../
 import type { VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { continuedSettings, settingsDifferences } from '../../lib/settings/differences.js';
-import { DATASET_NAMES } from '../../lib/settings/parts/data.js';
-import type { Naming } from '../../lib/settings/setting.js';
+import { type Naming, valueAt } from '../../lib/settings/setting.js';
+import { filesIn } from '../../lib/settings/table.js';
 import { clearVolume } from './clear-volume.js';
 
 /** A volume that this process alone may write until it is released. */
@@ -46,7 +46,7 @@ export interface OpenOptions {
  */
 export async function openRunVolume(options: OpenOptions): Promise<RunVolume> {
   const { paths, fresh } = options;
-  await refuseDataInside(options);
+  await refuseFilesInside(options);
   await refuseForeignDirectory(paths);
   const lock = await takeLock(join(paths.root, '.lock'));
   try {
@@ -113,16 +113,16 @@ function refuseOtherRun(
   }
 }
 
-/** The run writes there, and --fresh removes: the user's dataset is no file to do that to. */
-async function refuseDataInside({ paths, facts, named }: OpenOptions): Promise<void> {
-  const { name: dataset } = facts.settings.dataset;
-  if (DATASET_NAMES.includes(dataset)) return;
+/** The run writes there, and --fresh removes: the user's own files are none to do that to. */
+async function refuseFilesInside({ paths, facts, named }: OpenOptions): Promise<void> {
   const root = await realpath(paths.root).catch(() => paths.root);
-  const target = await realpath(dataset).catch(() => dataset);
-  if (!isInside(paths.root, dataset) && !isInside(root, target)) return;
-  throw new UsageError(
-    `${named('dataset.name')} ${dataset} is inside the volume ${paths.root}: choose another directory with --volume, or move it.`,
-  );
+  for (const [place, file] of filesIn((at) => valueAt(facts.settings, at))) {
+    const target = await realpath(file).catch(() => file);
+    if (!isInside(paths.root, file) && !isInside(root, target)) continue;
+    throw new UsageError(
+      `${named(place)} ${file} is inside the volume ${paths.root}: choose another directory with --volume, or move it.`,
+    );
+  }
 }
 
 function isInside(directory: string, path: string): boolean {

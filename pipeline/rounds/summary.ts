@@ -7,6 +7,7 @@ import { FEDAVG, type StrategySettings } from '../../lib/federation/strategies/s
 import type { RunSummary } from '../../lib/formats/results.js';
 import type { RoundRecord } from '../../lib/formats/run-record.js';
 import { formatDuration, formatTable, roundTo } from '../../lib/observability/format.js';
+import { modelTitle } from '../../lib/settings/parts/data.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import type { Ending } from './ending.js';
 import { count } from './telling.js';
@@ -140,7 +141,7 @@ export function planPhrases(settings: RunSettings): readonly string[] {
     count(rounds, 'round'),
     describeLocalWork(localWorkOf(training)),
     `batch ${training.batch}`,
-    `model ${model.name}`,
+    `model ${modelTitle(model)}`,
     `seed ${seed}`,
     ...privacyPhrases(strategy, { participants: selected, population: clients, rounds }),
   ];

@@ -2,6 +2,7 @@
 import { greatest } from 'd3-array';
 import { placeOfFailure } from '../../lib/formats/results.js';
 import { type Html, html } from '../../lib/html/html.js';
+import { modelTitle } from '../../lib/settings/parts/data.js';
 import { epsilonText, grouped, groupedCount, lossText, percent, shortHash } from '../format.js';
 import type { RunRecords } from '../records.js';
 import { settingRows } from '../setting-rows.js';
@@ -39,7 +40,7 @@ export function overview(records: RunRecords): Html {
   return html`<header>
     <p class="eyebrow">fedbatch run</p>
     <h1>${run.id}</h1>
-    <p class="lead">Model ${model.name}, ${groupedCount(federation.clients, 'client')}, begun ${dateOf(run.createdAt)}</p>
+    <p class="lead">Model ${modelTitle(model)}, ${groupedCount(federation.clients, 'client')}, begun ${dateOf(run.createdAt)}</p>
   </header>
   ${stateOf(records)}
   <dl class="figures">${figures.map(([name, value, note]) => html`<div><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`)}</dl>`;

@@ -1,4 +1,5 @@
 /** Settings of the data: the dataset, the scale of its images, the seed, the model. */
+import { basename } from 'node:path';
 import { formatScale, parseScale } from '../../federation/pixel-scale.js';
 import { MODEL_NAMES } from '../../model/model-zoo.js';
 import { part, topPart } from '../setting.js';
@@ -30,6 +31,8 @@ export const SEED = topPart({
   },
 });
 
+const SHA256 = text('64 hexadecimal digits', (given) => (/^[0-9a-f]{64}$/.test(given) ? given : undefined));
+
 /** A scale that is given by hand; in records, as it is written. */
 export const SCALE_TYPE = text(
   'auto, or two different numbers such as -1..1, or a pair for each channel with commas between',
@@ -44,6 +47,7 @@ export const SCALE_TYPE = text(
 export const DATASET = part('dataset', {
   name: {
     type: text('a dataset'),
+    isFile: true,
     flag: 'data',
     default: 'digits',
     help: `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`,
@@ -74,7 +78,7 @@ export const DATASET = part('dataset', {
     recorded: 'if-changed',
   },
   sha256: {
-    type: text('64 hexadecimal digits', (given) => (/^[0-9a-f]{64}$/.test(given) ? given : undefined)),
+    type: SHA256,
     flag: false,
     help: 'sha256 of the dataset: a run records it once the data were read',
     group: 'Data and partition',
@@ -85,11 +89,14 @@ export const DATASET = part('dataset', {
   },
 });
 
+/** What is trained where nothing else is asked for. */
+export const DEFAULT_MODEL = 'cnn';
+
 /** What is trained. */
 export const MODEL = part('model', {
   name: {
     type: choice(MODEL_NAMES),
-    default: 'cnn',
+    default: DEFAULT_MODEL,
     help: 'the model',
     helpIn: { train: 'the model, where there is no --init' },
     symbol: 'name',
@@ -98,7 +105,37 @@ export const MODEL = part('model', {
     stages: ['init', 'train'],
     placeholder: 'MODEL',
     affects: 'results',
-    recorded: 'always',
+    recorded: 'if-known',
     reportName: 'model',
   },
+  init: {
+    type: text('a path'),
+    isFile: true,
+    insteadOf: 'model.name',
+    help: "start from this Keras model; a compiled one brings the clients' optimizer",
+    helpIn: { init: 'start from this Keras model: checked against the data, and written as a global model' },
+    symbol: 'file',
+    group: 'Model and local training',
+    rank: 2,
+    stages: ['init'],
+    affects: 'results',
+    recorded: 'if-known',
+    reportName: 'initial model',
+  },
+  sha256: {
+    type: SHA256,
+    flag: false,
+    help: 'sha256 of the model that a run starts from: recorded once it was read',
+    group: 'Model and local training',
+    stages: [],
+    affects: 'results',
+    recorded: 'if-known',
+    reportName: 'sha256 of the initial model',
+  },
 });
+
+/** What is trained, as a run's settings hold it. */
+export type ModelValues = NonNullable<(typeof MODEL)['shape']>['model'];
+
+/** What people call a model: its name, or that of the file that it comes in. */
+export const modelTitle = ({ name, init = '' }: ModelValues): string => name ?? basename(init);

@@ -1,6 +1,10 @@
 /** Settings of local training: what a client does in a round, and how the learning rate changes over rounds. */
+import type { AskedSettings } from '../complete.js';
 import { part } from '../setting.js';
 import { choice, number, onOff, whole } from '../value-type.js';
+
+/** The optimizer that a model was compiled with; adam where it was not. */
+export const COMPILED = 'compiled';
 
 /** What a client does in a round. */
 export const TRAINING = part('training', {
@@ -44,26 +48,27 @@ export const TRAINING = part('training', {
     reportName: 'batch size B',
   },
   optimizer: {
-    type: choice(['adam', 'sgd']),
+    type: choice(['adam', 'sgd', COMPILED]),
     default: 'adam',
-    help: "the clients' optimizer",
+    help: "the clients' optimizer; compiled is the one that the model of --init was compiled with",
     symbol: 'name',
     group: 'Model and local training',
-    stages: ['train', 'simulate'],
+    stages: ['init', 'train', 'simulate'],
     affects: 'results',
     recorded: 'always',
   },
   learningRate: {
     type: number({ min: 0 }),
     // Keras' defaults.
-    defaultsBy: { place: 'training.optimizer', defaults: { adam: 0.001, sgd: 0.01 } },
+    defaultsBy: { place: 'training.optimizer', defaults: { adam: 0.001, sgd: 0.01, [COMPILED]: undefined } },
+    otherwise: '0.001 with adam; 0.01 with sgd; that of a compiled model',
     help: "the clients' learning rate",
     symbol: 'eta',
     group: 'Model and local training',
     rank: 7,
-    stages: ['train', 'simulate'],
+    stages: ['init', 'train', 'simulate'],
     affects: 'results',
-    recorded: 'always',
+    recorded: 'if-known',
     reportName: 'learning rate η',
   },
   learningRateDecay: {
@@ -98,13 +103,14 @@ export const TRAINING = part('training', {
   },
   momentum: {
     type: number({ min: 0, max: 1 }),
-    default: 0.9,
+    defaultsBy: { place: 'training.optimizer', defaults: { adam: 0.9, sgd: 0.9, [COMPILED]: undefined } },
+    otherwise: '0.9; that of a compiled model',
     help: 'momentum of sgd',
     symbol: 'share',
     group: 'Model and local training',
-    stages: ['train', 'simulate'],
+    stages: ['init', 'train', 'simulate'],
     affects: 'results',
-    recorded: 'always',
+    recorded: 'if-known',
   },
   proximal: {
     type: number({ min: 0 }),
@@ -121,3 +127,16 @@ export const TRAINING = part('training', {
 
 /** What a client does in a round, as a run's settings hold it. */
 export type TrainingValues = NonNullable<(typeof TRAINING)['shape']>['training'];
+
+/** What is asked for of an optimizer, as much as was given. */
+export type OptimizerFlags = Partial<Pick<TrainingValues, 'optimizer' | 'learningRate' | 'momentum'>>;
+
+/** What is asked for of the optimizer: a model may say what is not. */
+export function optimizerAsked({ given }: Pick<AskedSettings, 'given'>): OptimizerFlags {
+  const names = ['optimizer', 'learningRate', 'momentum'] as const;
+  const asked = names.flatMap((name) => {
+    const value = given[`training.${name}`];
+    return value === undefined || value === COMPILED ? [] : [[name, value]];
+  });
+  return Object.fromEntries(asked);
+}

@@ -1,0 +1,118 @@
+/** Runs of a model that users bring: it is where round 1 starts, with its optimizer; another one is another run. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { before, describe, it } from 'node:test';
+import type { KerasFile } from '../lib/formats/keras/keras-file.js';
+import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
+import { newModel } from '../trainer/initial-model.js';
+import { writeTinyDataset } from './datasets.js';
+import { runCommand } from './program-host.js';
+import { sharedDirectory } from './temporary-directory.js';
+
+/** As Keras 2 compiles with SGD. */
+const COMPILED = JSON.stringify({
+  optimizer_config: { class_name: 'SGD', config: { learning_rate: 0.05, momentum: 0.8, nesterov: false } },
+  loss: 'sparse_categorical_crossentropy',
+});
+
+describe('a run of a model that is given', () => {
+  let directory: string;
+  let data: string;
+  let given: KerasFile;
+  const path = (name: string) => join(directory, name);
+  const run = (volume: string, ...args: readonly string[]) => {
+    const common = ['--data', data, '--volume', path(volume), '--clients', '1', '--threads', '1'];
+    return runCommand('run', [...common, '--rounds', '2', '--epochs', '1', ...args], { cwd: directory });
+  };
+  const modelOf = (side: number, seed = 7) =>
+    newModel('2nn', { task: { inputShape: [side, side, 1], classes: 4 }, seed }).file;
+
+  before(async () => {
+    directory = await sharedDirectory();
+    data = await writeTinyDataset(directory, 60);
+    const { scale: _, ...plain } = modelOf(8);
+    given = { ...plain, trainingConfig: COMPILED };
+    await writeKerasFile(path('mine.h5'), given);
+  });
+
+  it('starts from its weights, trains with its optimizer in every round, resumes, and is the same simulated', async () => {
+    const { exitCode, stderr } = await run('first', '--init', 'mine.h5');
+    assert.equal(exitCode, 0, stderr);
+    assert.match(
+      stderr,
+      /optimizer sgd with learning rate 0\.05 and momentum 0\.8, as \S+mine\.h5 was compiled/,
+    );
+    const initial = await readKerasFile(path('first/rounds/0001/global.h5'));
+    assert.deepEqual(initial, given);
+    const { settings } = await readRunRecord(path('first/run.json'));
+    const { sha256, ...model } = settings.model;
+    assert.deepEqual(model, { init: path('mine.h5') });
+    assert.match(`${sha256}`, /^[0-9a-f]{64}$/);
+    assert.equal(settings.training.optimizer, 'compiled');
+    assert.equal((await readRoundRecord(path('first/rounds/0002/round.json'))).learningRate, undefined);
+
+    const again = await run('first', '--init', 'mine.h5');
+    assert.equal(again.exitCode, 0, again.stderr);
+    assert.match(again.stderr, /init +mine\.h5 model, done before: skipped/);
+
+    const flags = ['--optimizer', 'sgd', '--learning-rate', '0.05', '--momentum', '0.8'];
+    for (const [volume, more] of [
+      ['simulated', ['--simulate']],
+      ['by-flags', ['--simulate', ...flags]],
+    ] as const) {
+      const other = await run(volume, '--init', 'mine.h5', ...more);
+      assert.equal(other.exitCode, 0, other.stderr);
+      const result = await readFile(path(`${volume}/aggregated-model.h5`));
+      assert.deepEqual(result, await readFile(path('first/aggregated-model.h5')), volume);
+    }
+  });
+
+  it('that has changed is a difference, and a file in the volume is refused', async () => {
+    await writeKerasFile(path('moving.h5'), given);
+    const small = ['--init', 'moving.h5', '--simulate'];
+    assert.equal((await run('moving', ...small)).exitCode, 0);
+    await writeKerasFile(path('moving.h5'), modelOf(8, 8));
+    const { exitCode, stderr } = await run('moving', ...small);
+    assert.equal(exitCode, 2);
+    assert.match(
+      stderr,
+      /a run of other settings \(sha256 of the initial model [0-9a-f]{64}, now [0-9a-f]{64}\)/,
+    );
+    const inside = await run('moving', '--init', path('moving/aggregated-model.h5'), '--simulate');
+    assert.equal(inside.exitCode, 2);
+    assert.match(inside.stderr, /--init \S+aggregated-model\.h5 is inside the volume/);
+  });
+
+  for (const [what, args, code, message] of [
+    ['images of another size', ['--init', 'other.h5'], 3, /images of shape \[6,6,1\].*found.*\[8,8,1\]/],
+    ['no file', ['--init', 'none.h5'], 3, /none\.h5: expected a Keras model.*no such file/],
+    [
+      'a name too',
+      ['--init', 'mine.h5', '--model', 'mlp'],
+      2,
+      /--model mlp and --init \S+mine\.h5 contradict/,
+    ],
+    [
+      'a schedule of an unknown rate',
+      ['--init', 'mine.h5', '--warm-up-rounds', '1'],
+      2,
+      /give --learning-rate/,
+    ],
+    ['nothing, but its optimizer', ['--optimizer', 'compiled'], 2, /--init gives: none is given/],
+    [
+      'a strategy that its optimizer does not go with',
+      ['--init', 'mine.h5', '--strategy', 'scaffold', '--simulate'],
+      2,
+      /scaffold does not go with .*momentum 0\.8/,
+    ],
+  ] as const) {
+    it(`is refused before anything is trained: ${what}`, async () => {
+      await writeKerasFile(path('other.h5'), modelOf(6));
+      const { exitCode, stderr } = await run(`refused-${code}-${what.length}`, ...args);
+      assert.equal(exitCode, code, stderr);
+      assert.match(stderr, message);
+    });
+  }
+});
