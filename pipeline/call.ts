@@ -9,7 +9,7 @@ import { filesIn, type RunSettings } from '../lib/settings/table.js';
 import { numberOfClients } from './number-of-clients.js';
 import type { TrainingPipe } from './piped/training-pipe.js';
 import type { RunResult } from './rounds/summary.js';
-import type { StageContext } from './rounds/target.js';
+import type { StageContext, StageRunner } from './rounds/target.js';
 
 /** What to run, and where. */
 export interface RunAsked {
@@ -19,19 +19,21 @@ export interface RunAsked {
   readonly threads?: number | undefined;
   readonly fresh: boolean;
   readonly minAccuracy?: number | undefined;
+  /** Runs the stages' programs; by default each is a process of this machine. */
+  readonly stages?: StageRunner | undefined;
   /** Opens the channel to an external trainer, once the settings are right; by default processes of this machine train. */
   readonly openTrainers?: () => Promise<TrainingPipe>;
 }
 
 /** Runs the whole job. @throws {FedbatchError} as `runJob` does */
 export async function callPipeline(request: RunAsked, context: StageContext): Promise<RunResult> {
-  const { asked, volume, jobs, threads, fresh, minAccuracy } = request;
+  const { asked, volume, jobs, threads, fresh, minAccuracy, stages } = request;
   const settings = await localSettings(request);
   // Loaded once the arguments are right: help and refusals are quick.
   const { runJob } = await import('./run.js');
   const trainers = await request.openTrainers?.();
   const options = {
-    ...{ settings, fresh, minAccuracy, named: asked.named, version: packageVersion() },
+    ...{ settings, fresh, minAccuracy, stages, named: asked.named, version: packageVersion() },
     ...toleranceAsked(asked),
     ...(volume === undefined ? {} : { volume }),
     ...(jobs === undefined ? {} : { jobs }),

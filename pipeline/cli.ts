@@ -6,7 +6,7 @@ import { askedByFlagsAndFile } from '../lib/settings/config-file.js';
 import { addSettings, MOST_USED } from '../lib/settings/options.js';
 import { engineAsked } from '../lib/settings/parts/engine.js';
 import { ALL_PARTS } from '../lib/settings/table.js';
-import { callPipeline } from './call.js';
+import { callPipeline, type RunAsked } from './call.js';
 
 /** Who trains the clients: processes of this machine, or an external trainer that reads tasks from stdout and answers on stdin. */
 const TRAINERS = ['processes', 'pipe'] as const;
@@ -37,8 +37,11 @@ Examples:
 
 A second run with the same options resumes where the first one stopped.`;
 
-/** The command of the pipeline. */
-export function runCli({ reporter, signal }: ProgramContext): Command {
+/** The command of the pipeline; `elsewhere` says who does what processes of this machine would. */
+export function runCli(
+  { reporter, signal }: ProgramContext,
+  elsewhere: Pick<RunAsked, 'stages' | 'openTrainers'> = {},
+): Command {
   const command = new Command('run').description(
     'Run the whole job: split, train every client, aggregate, test and, with --serve, serve the model.',
   );
@@ -81,6 +84,7 @@ export function runCli({ reporter, signal }: ProgramContext): Command {
         {
           ...{ asked, volume, jobs, threads, fresh, minAccuracy },
           ...(isPiped ? { openTrainers } : {}),
+          ...elsewhere,
         },
         context,
       );

@@ -8,6 +8,7 @@ import type { LocalRun } from './local-run.js';
 import { holds, type RoundLedger } from './record/round-ledger.js';
 import type { GlobalModel } from './rounds/runner.js';
 import { shortPath } from './rounds/summary.js';
+import type { StageRunner } from './rounds/target.js';
 import { tell } from './rounds/telling.js';
 import { runStage } from './stage-process.js';
 
@@ -48,12 +49,17 @@ async function place({ file, sha256 }: GlobalModel, path: string): Promise<void>
 const INTERRUPTED_MS = 1_500;
 
 /** Writes `report.html`. It tells of the records alone and can be made again, so that its failure fails no run. */
-export async function reportStage(run: Pick<LocalRun, 'paths' | 'reporter' | 'signal'>): Promise<void> {
+export async function reportStage({
+  stages = runStage,
+  ...run
+}: Pick<LocalRun, 'paths' | 'reporter' | 'signal'> & {
+  readonly stages?: StageRunner | undefined;
+}): Promise<void> {
   const stage = { stage: 'report' } as const;
   // Whoever interrupts a run waits for the end of it, but not for long.
   const signal = run.signal.aborted ? AbortSignal.timeout(INTERRUPTED_MS) : run.signal;
   try {
-    await runStage(
+    await stages(
       { ...stage, program: 'report/cli.js', arguments: ['--volume', run.paths.root] },
       { ...run, signal },
     );

@@ -27,7 +27,7 @@ import { failureOf, missedAccuracy } from './rounds/run-failure.js';
 import { runId } from './rounds/run-id.js';
 import type { Tolerance } from './rounds/runner.js';
 import { planPhrases, type RunResult, resultFacts, shortPath } from './rounds/summary.js';
-import type { StageContext } from './rounds/target.js';
+import type { StageContext, StageRunner } from './rounds/target.js';
 import { count } from './rounds/telling.js';
 import { createStageClock, type StageClock, timedRunner, toldRunner } from './rounds/watched-runner.js';
 import { type RunBefore, type Simulation, simulation } from './simulation/simulation.js';
@@ -57,6 +57,8 @@ interface RunOptions {
   readonly minAccuracy?: number | undefined;
   /** Somebody else who trains the clients; by default processes of this machine do. */
   readonly trainers?: TrainingPipe;
+  /** Runs the stages' programs; by default each is a process of this machine. */
+  readonly stages?: StageRunner | undefined;
   readonly version: string;
 }
 
@@ -92,7 +94,7 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
     await recordFailure({ ...context, metrics }, failureOf(told, clock.failedAt() ?? { stage: 'run' }));
     throw told;
   } finally {
-    await reportStage({ ...context, paths });
+    await reportStage({ ...context, paths, stages: options.stages });
     volume.release();
   }
 }
@@ -168,10 +170,10 @@ async function runOnVolume(
 /** What runs the stages, and how rounds are trained where that is another way. */
 function targetOf(
   run: RunBefore,
-  { trainers }: Pick<RunOptions, 'trainers'>,
+  { trainers, stages }: Pick<RunOptions, 'trainers' | 'stages'>,
 ): Partial<Simulation> & Pick<Simulation, 'target'> {
-  if (run.settings.federation.simulate) return simulation(run);
-  return { target: trainers === undefined ? commandTarget(run) : pipedTarget(run, trainers) };
+  if (run.settings.federation.simulate) return simulation(run, stages);
+  return { target: trainers === undefined ? commandTarget(run, stages) : pipedTarget(run, trainers, stages) };
 }
 
 async function runRounds(

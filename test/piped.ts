@@ -1,16 +1,9 @@
 /** Runs of `fedbatch run --trainers pipe`, with somebody else as the one who trains the clients. */
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
-import { runCommand } from './program-host.js';
+import { runCommand, type Task } from './program-host.js';
 import { programPath } from './programs.js';
 import type { ResultLine } from './runs.js';
-
-/** A client's training, as it is given away. */
-export interface Task {
-  readonly id: number;
-  readonly client: number;
-  readonly command: readonly string[];
-}
 
 /** Trains as asked, by the command that users have. */
 export async function trainForReal({ id, command: [name = '', ...args] }: Task): Promise<object> {

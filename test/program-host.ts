@@ -1,8 +1,7 @@
 /** Runs programs in one process that stays: for tests of what they do, where that each is a process is not the point. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { HostRequest } from './programs/host.js';
+import type { HostMessage, HostRequest } from './programs/host.js';
 import type { Finished } from './programs.js';
 
 const HOST = fileURLToPath(new URL('./programs/host.js', import.meta.url));
@@ -10,39 +9,64 @@ const HOST = fileURLToPath(new URL('./programs/host.js', import.meta.url));
 let host: ChildProcess | undefined;
 let last: Promise<unknown> = Promise.resolve();
 
+/** A client's training, as a run gives it away. */
+export interface Task {
+  readonly id: number;
+  readonly client: number;
+  readonly command: readonly string[];
+}
+
+/** Trains, and tells how that ended. */
+export type Training = (task: Task) => Promise<object>;
+
+/** How a command is run. */
+interface HostOptions {
+  /** Where. */
+  readonly cwd?: string;
+  /** Whether the stages of a run are processes of their own. */
+  readonly withProcesses?: boolean;
+  /** Who trains the clients of a run in the place of trainers. */
+  readonly train?: Training;
+}
+
 /**
  * Runs the command of `npx fedbatch` as the process of its own would: the same arguments, exit code and output. Those that
- * are asked for side by side run one after the other.
+ * are asked for side by side run one after the other; the stages of `run` run in the same process.
  */
 export function runCommand(
   program: string,
   args: readonly string[],
-  { cwd = process.cwd() }: { readonly cwd?: string } = {},
+  { cwd = process.cwd(), withProcesses = false, train }: HostOptions = {},
 ): Promise<Finished> {
-  const ended = last.then(() => ask({ program, args, directory: cwd }));
+  const request = { program, args, directory: cwd, withProcesses, isTrainedOutside: train !== undefined };
+  const ended = last.then(() => ask(request, train));
   last = ended.catch(() => undefined);
   return ended;
 }
 
-async function ask(request: HostRequest): Promise<Finished> {
+async function ask(request: HostRequest, train: Training | undefined): Promise<Finished> {
   host ??= fork(HOST, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const child = host;
-  const stop = new AbortController();
   child.ref();
   child.channel?.ref();
   try {
-    child.send(request);
-    const [answer] = await Promise.race([
-      once(child, 'message', { signal: stop.signal }),
-      once(child, 'exit', { signal: stop.signal }).then(([code]) => {
+    return await new Promise<Finished>((resolve, reject) => {
+      child.on('message', (message: HostMessage) => {
+        if ('task' in message) {
+          train?.(message.task).then((ending) => child.send(ending), reject);
+          return;
+        }
+        const { exitCode, stdout, stderr } = message.finished;
+        resolve({ exitCode, stdout: withoutEnd(stdout), stderr: withoutEnd(stderr) });
+      });
+      child.once('exit', (code) => {
         host = undefined;
-        throw new Error(`${request.program} ended the process that ran it: ${code}`);
-      }),
-    ]);
-    const { exitCode, stdout, stderr } = answer as Finished;
-    return { exitCode, stdout: withoutEnd(stdout), stderr: withoutEnd(stderr) };
+        reject(new Error(`${request.program} ended the process that ran it: ${code}`));
+      });
+      child.send(request);
+    });
   } finally {
-    stop.abort();
+    child.removeAllListeners('message').removeAllListeners('exit');
     // It ends with this process, and does not keep it.
     child.unref();
     child.channel?.unref();

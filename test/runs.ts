@@ -8,7 +8,7 @@ import { type RoundRecord, readRoundRecord } from '../lib/formats/run-record.js'
 import { volumePaths } from '../lib/formats/volume.js';
 import { requireValid } from './json-schemas.js';
 import { runningWith } from './processes.js';
-import { runCommand } from './program-host.js';
+import { runCommand, type Training } from './program-host.js';
 import { type Finished, programPath } from './programs.js';
 
 /** What the JSON line of a run says, as far as tests read it. */
@@ -34,17 +34,18 @@ export function startRun(volume: string, flags: readonly string[], env: NodeJS.P
   });
 }
 
-/** Runs to the end, its stages as processes of their own; its failure is a result. */
-export function endRun(volume: string, flags: readonly string[]): Promise<Finished> {
-  return runCommand('run', ['--volume', volume, '--json', ...flags]);
+/** Runs to the end in a process that stays; its failure is a result. `train` trains in the place of trainers. */
+export function endRun(volume: string, flags: readonly string[], train?: Training): Promise<Finished> {
+  return runCommand('run', ['--volume', volume, '--json', ...flags], train === undefined ? {} : { train });
 }
 
 /** Runs to the end and returns the JSON line; fails unless the exit code is 0. */
 export async function finishRun(
   volume: string,
   flags: readonly string[],
+  train?: Training,
 ): Promise<ResultLine & { readonly stderr: string }> {
-  const { exitCode, stdout, stderr } = await endRun(volume, flags);
+  const { exitCode, stdout, stderr } = await endRun(volume, flags, train);
   assert.equal(exitCode, 0, stderr);
   return { ...(JSON.parse(stdout) as ResultLine), stderr };
 }

@@ -7,7 +7,6 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeTinyDataset } from './datasets.js';
-import { pipedRun } from './piped.js';
 import { runningWith } from './processes.js';
 import {
   commandOf,
@@ -69,9 +68,7 @@ const nameOf = (what: string) => what.replaceAll(/\W+/g, '-');
 for (const [what, flags] of Object.entries(CASES)) {
   test(`${what}: simulated with 1 and with 4 workers, every global model has the bytes of real clients'`, async () => {
     const name = nameOf(what);
-    // The trainers' own command, in one process for all of them.
-    const { result: real, stderr } = await pipedRun(at(`${name}-real`), [...settings, ...flags]);
-    assert.ok(real !== undefined, stderr);
+    const real = await finishRun(at(`${name}-real`), [...settings, ...flags]);
     for (const jobs of [1, 4]) {
       const volume = `${name}-${jobs}`;
       if (jobs > 1) await copyBeforeRounds(`${name}-1`, volume);

@@ -11,11 +11,11 @@ import { sha256 } from '../lib/formats/files/read-file.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { readServerState } from '../lib/formats/server-state-file.js';
 import { writeTinyDataset } from './datasets.js';
-import { pipedRun } from './piped.js';
 import { killedAt } from './processes.js';
 import { runCommand } from './program-host.js';
 import type { KillPoint } from './programs/kill-at.js';
 import { programPath } from './programs.js';
+import type { ResultLine } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const ROUNDS = 2;
@@ -44,13 +44,9 @@ before(async () => {
   directory = await sharedDirectory();
   data = await writeTinyDataset(directory);
   finished = join(directory, 'finished');
-  const { exitCode, stderr } = await trainedHere(finished, ADAM);
+  const { exitCode, stderr } = await startHere(finished, ADAM);
   assert.equal(exitCode, 0, stderr);
 });
-
-/** A run whose clients are trained without a process each. */
-const trainedHere = (volume: string, strategy: readonly string[]) =>
-  pipedRun(volume, ['--data', data, ...SETTINGS, ...strategy]);
 
 function start(volume: string, strategy: readonly string[], point?: KillPoint) {
   const args = ['run', '--data', data, '--volume', volume, ...SETTINGS, ...strategy, '--json'];
@@ -108,7 +104,7 @@ for (const stop of ['SIGTERM', 'SIGKILL'] as const) {
     await run;
     const last = join(volume, 'rounds', '0003', 'server-state.h5');
     assert.ok(!existsSync(last), 'it was stopped before its end');
-    const { exitCode, stderr } = await trainedHere(volume, ADAM);
+    const { exitCode, stderr } = await startHere(volume, ADAM);
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /aggregate +round 1: .*done before: skipped/);
     assertSameResults(volume, 'after a stop');
@@ -127,7 +123,7 @@ test('a state that is missing, damaged or of another round is made again', async
     await spoil(join(volume, 'rounds', '0002', 'server-state.h5'));
     // Round 2 must be aggregated anew, from that state.
     await rm(join(volume, 'rounds', '0003', 'global.h5'));
-    const { exitCode, stderr } = await trainedHere(volume, ADAM);
+    const { exitCode, stderr } = await startHere(volume, ADAM);
     assert.equal(exitCode, 0, stderr);
     assertSameResults(volume, what);
   }
@@ -164,7 +160,7 @@ test('FedNova: clients tell how far they went, and a simulation makes the same m
     'quantity-skew',
   ];
   const volume = join(directory, 'fednova');
-  const { exitCode, stderr } = await trainedHere(volume, strategy);
+  const { exitCode, stderr } = await startHere(volume, strategy);
   assert.equal(exitCode, 0, stderr);
   const { reported } = await recordOf(volume, 1);
   assert.notEqual(reported[0]?.examples, reported[1]?.examples);
@@ -193,7 +189,7 @@ const SCAFFOLD_RESULTS = [2, 3, 4].flatMap((round) => [
 
 test('SCAFFOLD: clients go on from their last update that counted, here and simulated', async () => {
   const whole = join(directory, 'scaffold');
-  const { exitCode, stderr } = await trainedHere(whole, SCAFFOLD);
+  const { exitCode, stderr } = await startHere(whole, SCAFFOLD);
   assert.equal(exitCode, 0, stderr);
   const expected = SCAFFOLD_RESULTS.map((path) => hashOf(join(whole, path)));
   // Who reported when is in the state; somebody came back after a pause, and somebody's first round was a later one.
@@ -251,7 +247,7 @@ test('SCAFFOLD: clients go on from their last update that counted, here and simu
 test('a private run tells ε in round.json, metrics.jsonl, on stderr and in the result line, and grows it', async () => {
   const volume = join(directory, 'private');
   const strategy = ['--dp-clip', '1', '--dp-noise', '0.5', '--dp-delta', '1e-3', '--dp-noise-source', 'seed'];
-  const { exitCode, stderr, result } = await trainedHere(volume, strategy);
+  const { exitCode, stderr, stdout } = await startHere(volume, strategy);
   assert.equal(exitCode, 0, stderr);
   const spent: number[] = [];
   const metrics = (await readFile(join(volume, 'metrics.jsonl'), 'utf8')).trim().split('\n');
@@ -267,7 +263,7 @@ test('a private run tells ε in round.json, metrics.jsonl, on stderr and in the 
     assert.deepEqual(event?.privacy, privacy);
   }
   assert.ok(0 < (spent[0] ?? 0) && (spent[0] ?? 0) < (spent[1] ?? 0), spent.join());
-  assert.equal(result?.privacy?.epsilon, spent[1]);
+  assert.equal((JSON.parse(stdout) as ResultLine).privacy?.epsilon, spent[1]);
   assert.match(stderr, new RegExp(`^privacy ε ${spent[1]?.toPrecision(3)} at`, 'm'));
 });
 
@@ -283,7 +279,7 @@ test('a clip that follows the updates: each round tells its own, the state carri
     '2',
     ...noise,
   ];
-  const { exitCode, stderr } = await trainedHere(volume, following);
+  const { exitCode, stderr } = await startHere(volume, following);
   assert.equal(exitCode, 0, stderr);
   const told: (number | undefined)[] = [];
   for (let round = 1; round <= ROUNDS; round++) {

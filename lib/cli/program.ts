@@ -34,21 +34,32 @@ const SAME_SIGNAL_MS = 500;
  */
 export async function runProgram(build: CommandBuilder, argv: readonly string[]): Promise<void> {
   const flags = argv.map(normaliseFlag);
-  const debug = flags.includes('--debug');
   const stop = new AbortController();
   const release = abortOnRequest(stop);
   const reporter = await createReporter(flags);
   endWithReader();
+  const exitCode = await runArguments(build, flags, { reporter, signal: forMany(stop.signal) });
+  if (exitCode !== ExitCode.ok) process.exitCode = exitCode;
+  // After a first signal the handler stays: the second one that a terminal and npm send must not kill the ending.
+  if (!stop.signal.aborted) release();
+}
+
+/** Parses `argv`, runs the command and returns its exit code; a failure is told to the reporter. Never rejects. */
+export async function runArguments(
+  build: CommandBuilder,
+  argv: readonly string[],
+  context: ProgramContext,
+): Promise<ExitCode> {
+  const { reporter, signal } = context;
+  const flags = argv.map(normaliseFlag);
   try {
-    const command = addCommonOptions(build({ reporter, signal: forMany(stop.signal) }));
+    const command = addCommonOptions(build(context));
     await command.parseAsync(withoutAliases(command, flags), { from: 'user' });
     reporter.close();
+    return ExitCode.ok;
   } catch (error) {
     reporter.close();
-    process.exitCode = report(error, { reporter, debug, interrupted: stop.signal.aborted });
-  } finally {
-    // After a first signal the handler stays: the second one that a terminal and npm send must not kill the ending.
-    if (!stop.signal.aborted) release();
+    return report(error, { reporter, debug: flags.includes('--debug'), interrupted: signal.aborted });
   }
 }
 

@@ -5,7 +5,7 @@ import { trainResultSchema } from '../../lib/formats/results.js';
 import { type CommandRunner, commandTarget } from '../command-target.js';
 import type { LocalRun } from '../local-run.js';
 import { holds } from '../record/round-ledger.js';
-import { stageName, type Target } from '../rounds/target.js';
+import { type StageRunner, stageName, type Target } from '../rounds/target.js';
 import { lastJsonLine, settleStage } from '../stage-process.js';
 import type { TrainingPipe } from './training-pipe.js';
 
@@ -13,9 +13,13 @@ import type { TrainingPipe } from './training-pipe.js';
 const APPEARS_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 500;
 
-/** Training goes through `pipe`; the other stages are processes of this machine. */
-export function pipedTarget(room: Pick<LocalRun, 'cores' | 'jobs' | 'threads'>, pipe: TrainingPipe): Target {
-  const here = commandTarget(room);
+/** Training goes through `pipe`; `stages` runs the other ones, by default as processes of this machine. */
+export function pipedTarget(
+  room: Pick<LocalRun, 'cores' | 'jobs' | 'threads'>,
+  pipe: TrainingPipe,
+  stages?: StageRunner,
+): Target {
+  const here = commandTarget(room, stages);
   // How many fit beside each other is known to the external trainer: all of a round are given away at once.
   const unlimited = { ...room, jobs: Number.POSITIVE_INFINITY, cores: Number.POSITIVE_INFINITY };
   const elsewhere = commandTarget(unlimited, trainThrough(pipe));

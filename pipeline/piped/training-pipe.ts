@@ -6,7 +6,7 @@ import { InterruptedError, StageError } from '../../lib/core/errors.js';
 import type { StageEnding } from '../stage-process.js';
 
 /** One training that is given away. */
-interface GivenTask {
+export interface GivenTask {
   readonly round: number;
   readonly client: number;
   /** What to run: `fedbatch` with these arguments. */

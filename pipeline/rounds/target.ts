@@ -44,6 +44,17 @@ export interface StageContext {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Runs the program of a stage to its end and returns the lines that it wrote to stdout.
+ *
+ * @throws {StageError} when it fails: with its last error message, and its exit code where that says more
+ * @throws {InterruptedError} when the signal stopped it
+ */
+export type StageRunner = (
+  task: StageTask,
+  context: StageContext & StageListeners,
+) => Promise<readonly string[]>;
+
 /** A command that did its work, with what its program printed last. */
 export interface EndedCommand<T> {
   readonly command: StageCommand;

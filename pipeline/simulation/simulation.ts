@@ -20,7 +20,7 @@ import type {
   TrainOutcome,
   TrainTask,
 } from '../rounds/runner.js';
-import type { Target } from '../rounds/target.js';
+import type { StageRunner, Target } from '../rounds/target.js';
 import { count, stopwatch, tell, tellSkipped } from '../rounds/telling.js';
 import { runStage } from '../stage-process.js';
 import type { RoundStep, RoundSteps } from '../volume-runner.js';
@@ -36,7 +36,7 @@ export interface Simulation {
 export type RunBefore = Omit<LocalRun, 'target'>;
 
 /** A simulator, which is started when there is something to do; what it does not know is done by processes. */
-export function simulation(run: RunBefore): Simulation {
+export function simulation(run: RunBefore, stages: StageRunner = runStage): Simulation {
   let simulator: SimulatorProcess | undefined;
   const started = (): SimulatorProcess => {
     simulator ??= startSimulator(simulateCommand(run), {
@@ -47,7 +47,7 @@ export function simulation(run: RunBefore): Simulation {
     return simulator;
   };
   const target = commandTarget(run, async (command, context) => {
-    if (command.stage !== 'evaluate') return await runStage(command, context);
+    if (command.stage !== 'evaluate') return await stages(command, context);
     const [model = ''] = command.reads;
     const [file = ''] = command.writes;
     await started().ask({ request: 'evaluate', model, file }, evaluateReplySchema);

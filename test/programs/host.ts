@@ -1,8 +1,16 @@
 /**
  * Runs programs one after the other in one process, for tests of what a program does and not of how it starts: what all of
  * them load is loaded once. Each request of the process that started it names a program, its arguments and where it runs.
+ * The stages of a run run here too, side by side as it wants them.
  */
-import { type CommandBuilder, runProgram } from '../../lib/cli/program.js';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type CommandBuilder, runArguments, runProgram } from '../../lib/cli/program.js';
+import { InterruptedError } from '../../lib/core/errors.js';
+import type { Reporter } from '../../lib/observability/events.js';
+import { runCli } from '../../pipeline/cli.js';
+import type { GivenTask, TrainingPipe } from '../../pipeline/piped/training-pipe.js';
+import type { StageRunner } from '../../pipeline/rounds/target.js';
+import { type StageEnding, settleStage } from '../../pipeline/stage-process.js';
 import { builderOf } from '../programs.js';
 
 /** A program to run. */
@@ -10,39 +18,116 @@ export interface HostRequest {
   readonly program: string;
   readonly args: readonly string[];
   readonly directory: string;
+  /** Whether the stages of a run are processes of their own. */
+  readonly withProcesses: boolean;
+  /** Whether the process that started this one trains the clients of a run. */
+  readonly isTrainedOutside: boolean;
+}
+
+/** What the process tells the one that started it: a client to train, or how the program ended. */
+export type HostMessage =
+  | { readonly task: GivenTask & { readonly id: number } }
+  | { readonly finished: { readonly exitCode: number } & Output };
+
+/** What a program or a stage writes. */
+interface Output {
+  stdout: string;
+  stderr: string;
+}
+
+/** The output of whoever is running. */
+const outputs = new AsyncLocalStorage<Output>();
+/** That of the program, for threads of its stages, which belong to nobody. */
+let kept: Output = { stdout: '', stderr: '' };
+
+for (const name of ['stdout', 'stderr'] as const) {
+  process[name].write = (chunk: string | Uint8Array) => {
+    const output = outputs.getStore() ?? kept;
+    output[name] += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
+    return true;
+  };
 }
 
 /** Runs a program with its output kept. */
 async function runKept(build: CommandBuilder, args: readonly string[]) {
-  const kept = { stdout: '', stderr: '' };
-  const streams = ['stdout', 'stderr'] as const;
-  const writes = streams.map((name) => process[name].write);
-  for (const name of streams) {
-    process[name].write = (chunk: string | Uint8Array) => {
-      kept[name] += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
-      return true;
-    };
-  }
+  kept = { stdout: '', stderr: '' };
   process.exitCode = undefined;
+  // A program lets go of the channel, so as to end; this one waits for what comes through it.
+  const waiting = setInterval(() => undefined, 60_000);
   try {
     await runProgram(build, args);
     return { exitCode: Number(process.exitCode ?? 0), ...kept };
   } finally {
-    for (const [at, name] of streams.entries()) {
-      process[name].write = writes[at] as typeof process.stdout.write;
-      process[name].removeAllListeners('error');
-    }
+    for (const name of ['stdout', 'stderr'] as const) process[name].removeAllListeners('error');
     process.exitCode = undefined;
-    // A program lets go of it, so as to end.
+    clearInterval(waiting);
     process.channel?.ref();
   }
 }
 
+/** Runs a stage here as its process would: the same arguments, result and failures. */
+const runStageHere: StageRunner = async (task, context) => {
+  const { signal } = context;
+  if (signal.aborted) throw new InterruptedError();
+  const output = { stdout: '', stderr: '' };
+  const lines: string[] = [];
+  const command = (await builderOf(task.stage)) as CommandBuilder;
+  const exitCode = await outputs.run(output, () =>
+    runArguments(command, task.arguments, { reporter: jsonLines(lines), signal }),
+  );
+  if (signal.aborted) throw new InterruptedError();
+  const stderr = [...output.stderr.split('\n').filter((line) => line !== ''), ...lines];
+  return settleStage(task, { exitCode, stdout: output.stdout.trimEnd().split('\n'), stderr }, context);
+};
+
+/** Collects what a stage tells as the lines of `--log-format json`. */
+function jsonLines(lines: string[]): Reporter {
+  const write = (level: string) => (msg: string, fields: object | undefined) =>
+    void lines.push(JSON.stringify({ level, ...fields, msg }));
+  const event = (name: string) => (facts: object) =>
+    void lines.push(JSON.stringify({ event: name, ...facts }));
+  return {
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    progress: event('progress'),
+    step: write('info'),
+    round: event('round'),
+    close() {},
+  };
+}
+
+/** Clients that somebody else trains, by the number of the request. */
+const trained = new Map<number, (ending: StageEnding) => void>();
+
+/** Has the process that started this one train the clients. */
+const trainOutside: TrainingPipe = {
+  train: (task) =>
+    new Promise((resolve) => {
+      const id = trained.size;
+      trained.set(id, resolve);
+      process.send?.({ task: { id, ...task } });
+    }),
+  close: () => undefined,
+};
+
+/** What runs a command as a request wants it. */
+async function buildFor({ program, withProcesses, isTrainedOutside }: HostRequest): Promise<CommandBuilder> {
+  if (program !== 'run') return await builderOf(program);
+  const stages = withProcesses ? {} : { stages: runStageHere };
+  const trainers = isTrainedOutside ? { openTrainers: async () => trainOutside } : {};
+  return (context) => runCli(context, { ...stages, ...trainers });
+}
+
 let last: Promise<unknown> = Promise.resolve();
-process.on('message', ({ program, args, directory }: HostRequest) => {
+process.on('message', (message: HostRequest | (StageEnding & { readonly id: number })) => {
+  if ('id' in message) {
+    trained.get(message.id)?.(message);
+    return;
+  }
   last = last.then(async () => {
-    process.chdir(directory);
-    process.send?.(await runKept(await builderOf(program), args));
+    process.chdir(message.directory);
+    process.send?.({ finished: await runKept(await buildFor(message), message.args) });
   });
 });
 process.on('disconnect', () => process.exit());
