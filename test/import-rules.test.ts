@@ -15,8 +15,8 @@ const LIBRARY = [
   'lib/settings',
   'lib/system',
 ];
-/** What users may ask for: names alone, which load nothing. */
-const NAMES = ['lib/model/model-zoo.ts'];
+/** What users may ask for: names and defaults alone, which load nothing. */
+const NAMES = ['lib/model/model-zoo.ts', 'lib/model/optimizers/optimizer-names.ts'];
 const WITHOUT_ENGINE = [
   ...LIBRARY.filter((folder) => folder !== 'lib/engine' && folder !== 'lib/model'),
   ...NAMES,

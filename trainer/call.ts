@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { UsageError } from '../lib/core/errors.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { TrainResult } from '../lib/formats/results.js';
+import { checkOptimizer } from '../lib/settings/checks.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { MODEL, SEED } from '../lib/settings/parts/data.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
@@ -33,6 +34,7 @@ export async function callTrainer(
   const { client, clients, clientIndex, ...files } = given;
   const { out, ...request } = chooseClient(files, { client, clients, clientIndex });
   const { seed, model, training } = completeSettings(TRAIN_PARTS, asked);
+  checkOptimizer(training, asked.named);
   const engine = engineAsked(asked);
   const optimizer = optimizerAsked(asked);
   // What trains is loaded once the arguments are right: help and refusals are quick.

@@ -3,33 +3,23 @@
 import { ExitCode, FedbatchError } from '../core/errors.js';
 import type { Weights } from '../core/weights.js';
 import type { Model } from '../model/model-description.js';
+import type { OptimizerSettings } from '../model/optimizers/registry.js';
 import type { LossSettings } from '../model/tasks/loss-module.js';
-import type { TrainingValues } from '../settings/parts/training.js';
+import type { OptimizerSetting, TrainingValues } from '../settings/parts/training.js';
 
-/** Adam (Kingma and Ba 2015) or stochastic gradient descent with momentum, as Keras defines them. */
-export type OptimizerSettings =
-  | {
-      readonly kind: 'adam';
-      readonly learningRate: number;
-      readonly beta1: number;
-      readonly beta2: number;
-      readonly epsilon: number;
-    }
-  | { readonly kind: 'sgd'; readonly learningRate: number; readonly momentum: number };
+export type { OptimizerSettings } from '../model/optimizers/registry.js';
 
 /**
  * Settings of a training session: those of a client's local training as they were asked for, the optimizer and the batch
  * as they came out. `proximal` is μ of FedProx (Li et al. 2020, arXiv 1812.06127): the loss gets μ/2 · ‖w - w₀‖², w₀ being
  * the trainable weights that the session started from; 0 by default.
  */
-export interface TrainingSettings
-  extends Partial<Omit<TrainingValues, 'optimizer' | 'learningRate' | 'momentum' | 'batch'>> {
+export interface TrainingSettings extends Partial<Omit<TrainingValues, 'batch' | OptimizerSetting>> {
   readonly optimizer: OptimizerSettings;
   /** By default the cross-entropy behind a softmax or sigmoid, the mean squared error behind anything else. */
   readonly loss?: LossSettings | undefined;
   /** Whether all batches bring `exampleWeights`; else none does. */
   readonly isWeighted?: boolean | undefined;
-  /**
   /**
    * What is added to the gradient of every step; shaped as the model's weights, 0 for moving statistics. Where it is
    * given, the session takes another one at each start; without it there is none.

@@ -3,8 +3,14 @@ import { permutation, randomStream } from '../core/random.js';
 import type { Examples } from '../federation/examples.js';
 import { type BatchSize, localWorkOf, planLocalWork } from '../federation/local-work.js';
 import { batchImages } from '../model/model-input.js';
+import { defaultOptimizer } from '../model/optimizers/keras-optimizer.js';
 import type { EngineChoice } from '../settings/parts/engine.js';
-import type { TrainingValues } from '../settings/parts/training.js';
+import {
+  COMPILED,
+  OPTIMIZER_SETTINGS,
+  type OptimizerSetting,
+  type TrainingValues,
+} from '../settings/parts/training.js';
 import type { OptimizerSettings, TrainingSession } from './engine.js';
 
 /**
@@ -116,12 +122,9 @@ export interface TrainingPlan {
 }
 
 /** The optimizer that settings say, with Keras' defaults. */
-export function optimizerOf({
-  optimizer,
-  learningRate,
-  momentum,
-}: Pick<TrainingValues, 'optimizer' | 'learningRate' | 'momentum'>): OptimizerSettings {
-  if (learningRate === undefined) throw new Error('the rate of a compiled model stands in its file');
-  if (optimizer === 'sgd') return { kind: 'sgd', learningRate, momentum: momentum ?? 0 };
-  return { kind: 'adam', learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+export function optimizerOf(training: Pick<TrainingValues, OptimizerSetting>): OptimizerSettings {
+  const { optimizer } = training;
+  if (optimizer === COMPILED) throw new Error('the optimizer of a compiled model stands in its file');
+  const names = OPTIMIZER_SETTINGS.filter((name) => name !== 'optimizer');
+  return defaultOptimizer(optimizer, Object.fromEntries(names.map((name) => [name, training[name]])));
 }

@@ -82,22 +82,70 @@ describe('the optimizer of a file', () => {
     });
   });
 
+  for (const [what, optimizer, expected] of [
+    ['Nesterov', sgd({ nesterov: true }), { nesterov: true }],
+    [
+      'the decay of Keras 1',
+      sgd({ decay: 0.1 }),
+      { schedule: { name: 'InverseTimeDecay', steps: 1, rate: 0.1 } },
+    ],
+    ['clipping', sgd({ clipnorm: 1 }), { clipGradientNorm: 1 }],
+    ['AMSGrad', adam({ amsgrad: true }), { amsgrad: true }],
+    ['decayed weights', adam({ weight_decay: 0.004 }), { weightDecay: 0.004 }],
+    ['a weight decay of 0 and no clipping', sgd({ weight_decay: 0, clipvalue: null }), {}],
+    [
+      'mixed precision',
+      { class_name: 'LossScaleOptimizer', config: { inner_optimizer: sgd(), dynamic_growth_steps: 2000 } },
+      {},
+    ],
+  ] as const) {
+    it(`with ${what} is taken as it is`, () => {
+      const plain = start(/AMSGrad|decayed/.test(what) ? adam({}) : sgd());
+      assert.deepEqual(start(optimizer).optimizer, { ...plain.optimizer, ...expected });
+    });
+  }
+
+  it('loses its schedule to a learning rate, and its clip to another one', () => {
+    const learningRate = {
+      class_name: 'ExponentialDecay',
+      config: { initial_learning_rate: 0.1, decay_steps: 100, decay_rate: 0.5, staircase: true, name: null },
+    };
+    const schedule = { name: 'ExponentialDecay', steps: 100, rate: 0.5, staircase: true } as const;
+    const scheduled = sgd({ learning_rate: learningRate, clipvalue: 2 });
+    const compiled = {
+      kind: 'sgd',
+      learningRate: 0.1,
+      momentum: 0.8,
+      schedule,
+      clipGradientValue: 2,
+    } as const;
+    assert.deepEqual(start(scheduled), {
+      optimizer: compiled,
+      notes: [
+        'optimizer sgd with learning rate 0.1, schedule ExponentialDecay over the steps of a round, momentum 0.8 ' +
+          'and clip gradient value 2, as m.h5 was compiled',
+      ],
+    });
+    const { schedule: _, clipGradientValue: _value, ...others } = compiled;
+    assert.deepEqual(start(scheduled, { learningRate: 0.3, clipGradientNorm: 1 }).optimizer, {
+      ...others,
+      learningRate: 0.3,
+      clipGradientNorm: 1,
+    });
+  });
+
   for (const [what, optimizer, reason] of [
     [
       'another kind',
-      { class_name: 'RMSprop', config: { learning_rate: 0.1 } },
-      /the optimizer RMSprop is not one of/,
+      { class_name: 'Ftrl', config: { learning_rate: 0.1 } },
+      /the optimizer Ftrl is not one of Adam, SGD, AdamW, RMSprop, Adagrad, Adamax, Nadam and Adadelta/,
     ],
-    ['Nesterov', sgd({ nesterov: true }), /optimizer SGD: nesterov true is not supported/],
-    ['decay', sgd({ decay: 0.1 }), /optimizer SGD: decay 0.1 is not supported, only 0/],
-    ['clipping', sgd({ clipnorm: 1 }), /optimizer SGD: clipnorm 1 is not supported/],
-    ['AMSGrad', adam({ amsgrad: true }), /optimizer Adam: amsgrad true is not supported/],
-    ['decayed weights', adam({ weight_decay: 0.004 }), /optimizer Adam: weight_decay 0.004 is not supported/],
+    ['a strange momentum', sgd({ momentum: 2 }), /expected momentum to be a share from 0 to 1, found 2/],
     ['averaged weights', adam({ use_ema: true }), /optimizer Adam: use_ema true is not supported/],
     [
       'a schedule',
-      adam({ learning_rate: { class_name: 'ExponentialDecay', config: { decay_rate: 0.9 } } }),
-      /expected learning_rate to be a number of at least 0, found ExponentialDecay \{"decay_rate":0.9\}/,
+      adam({ learning_rate: { class_name: 'CosineDecayRestarts', config: { t_mul: 2 } } }),
+      /learning_rate CosineDecayRestarts \{"t_mul":2\} is not supported, only a number or one of the schedules Expo/,
     ],
   ] as const) {
     it(`with ${what} is refused by name, unless a flag chooses`, () => {
@@ -106,7 +154,9 @@ describe('the optimizer of a file', () => {
         (error: unknown) =>
           error instanceof UsageError &&
           reason.test(error.message) &&
-          /^m\.h5 .* optimizer that fedbatch does not have.*Choose sgd or adam/.test(error.message),
+          /^m\.h5 .* optimizer that fedbatch does not have.*Choose one of adam, sgd, adamw/.test(
+            error.message,
+          ),
       );
       assert.equal(start(optimizer, { optimizer: 'adam' }).optimizer.kind, 'adam');
     });

@@ -1,9 +1,11 @@
 /** The optimizer of a training: what the flags say, and where they say nothing what the model was compiled with. */
 import { UsageError } from '../core/errors.js';
 import type { KerasFile } from '../formats/keras/keras-file.js';
+import { OPTIMIZER_NAMES } from '../model/optimizers/optimizer-names.js';
+import type { StepSchedule } from '../model/optimizers/schedules.js';
 import { completeSettings } from '../settings/complete.js';
 import { type OptimizerFlags, TRAINING } from '../settings/parts/training.js';
-import { byPlace } from '../settings/setting.js';
+import { byPlace, kebab } from '../settings/setting.js';
 import type { OptimizerSettings } from './engine.js';
 import { readCompilation } from './keras-compilation.js';
 import { optimizerOf } from './local-training.js';
@@ -37,32 +39,49 @@ export function startingOptimizer(
   }
   if (compiled.kind === 'unknown') {
     throw new UsageError(
-      `${path} was compiled with an optimizer that fedbatch does not have: ${compiled.reason}. Choose sgd or adam as the optimizer.`,
+      `${path} was compiled with an optimizer that fedbatch does not have: ${compiled.reason}. Choose one of ${OPTIMIZER_NAMES.join(', ')} as the optimizer.`,
     );
   }
-  const { learningRate = compiled.learningRate } = flags;
-  const optimizer =
-    compiled.kind === 'sgd'
-      ? { ...compiled, learningRate, momentum: flags.momentum ?? compiled.momentum }
-      : { ...compiled, learningRate };
-  const given = [
-    ...(flags.learningRate === undefined ? [] : ['the learning rate']),
-    ...(flags.momentum === undefined || compiled.kind !== 'sgd' ? [] : ['the momentum']),
-  ];
-  const but = given.length === 0 ? '' : `, but for ${given.join(' and ')}`;
+  const { optimizer, given } = changedBy(flags, compiled);
+  const but =
+    given.length === 0 ? '' : `, but for ${given.map((name) => `the ${words(name)}`).join(' and ')}`;
   return {
     optimizer,
     notes: [`optimizer ${describe(optimizer)}, as ${path} was compiled${but}`, ...lossNotes],
   };
 }
 
-/** As one reads it in a line of progress. */
-function describe(optimizer: OptimizerSettings): string {
-  const rate = `learning rate ${optimizer.learningRate}`;
-  if (optimizer.kind === 'sgd') return `sgd with ${rate} and momentum ${optimizer.momentum}`;
-  const { beta1, beta2, epsilon } = optimizer;
-  return `adam with ${rate}, beta ${beta1} and ${beta2}, epsilon ${epsilon}`;
+/** The compiled optimizer with what flags say instead; a learning rate takes the place of a schedule, a clip that of another. */
+function changedBy(
+  { nesterov, momentum, ...flags }: OptimizerFlags,
+  compiled: OptimizerSettings,
+): { readonly optimizer: OptimizerSettings; readonly given: readonly string[] } {
+  const changes = {
+    ...flags,
+    ...(compiled.kind === 'sgd' ? { momentum, nesterov } : {}),
+    ...(compiled.kind === 'rmsprop' ? { momentum } : {}),
+  };
+  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+  const names = given.map(([name]) => name);
+  const gone = (name: string) =>
+    (name === 'schedule' && names.includes('learningRate')) || (isClip(name) && names.some(isClip));
+  const kept = Object.entries(compiled).filter(([name]) => !gone(name));
+  return { optimizer: Object.fromEntries([...kept, ...given]) as unknown as OptimizerSettings, given: names };
 }
+
+const isClip = (name: string) => name.startsWith('clip');
+
+/** As one reads it in a line of progress. */
+function describe({ kind, ...optimizer }: OptimizerSettings): string {
+  const told = Object.entries(optimizer).map(([name, value]) => {
+    if (name === 'schedule') return `schedule ${(value as StepSchedule).name} over the steps of a round`;
+    return value === true ? words(name) : `${words(name)} ${value}`;
+  });
+  return `${kind} with ${told.slice(0, -1).join(', ')}${told.length > 1 ? ' and ' : ''}${told.at(-1)}`;
+}
+
+/** `learningRate` → `learning rate`. */
+const words = (name: string) => kebab(name).replaceAll('-', ' ');
 
 /** The optimizer where no model says another one. */
 function withDefaults(flags: OptimizerFlags) {

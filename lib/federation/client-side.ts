@@ -12,7 +12,7 @@ export type ExtraKind =
 /** Extras by name. */
 export type ExtraKinds = Readonly<Record<string, ExtraKind>>;
 
-/** How a client trains, as far as a strategy depends on it. */
+/** How a client trains, as far as a strategy depends on it; an optimizer may have more settings. */
 export interface LocalTraining {
   readonly optimizer: {
     readonly kind: string;
@@ -21,6 +21,14 @@ export interface LocalTraining {
   };
   /** μ of FedProx' term; 0 without one. */
   readonly proximal: number;
+}
+
+/** What makes steps others than those of SGD with momentum: the name of a setting, or undefined where nothing does. */
+export function beyondSgd({ optimizer }: LocalTraining): string | undefined {
+  if (optimizer.kind !== 'sgd') return 'optimizer';
+  const { kind: _, learningRate: _rate, momentum: _momentum, ...others } = optimizer;
+  const [first] = Object.entries(others).find(([, value]) => Boolean(value)) ?? [];
+  return first;
 }
 
 /** Tensors like the model's trainable arrays, by name. */
@@ -56,9 +64,7 @@ export interface ClientSide {
   /** What is added to the gradient of every step, before the optimizer's update. */
   readonly correction?: (memory: ClientMemory) => Weights;
   /** The setting of the training that the strategy does not go with, and why; undefined where it goes. */
-  readonly problem: (
-    training: LocalTraining,
-  ) => readonly [setting: 'optimizer' | 'momentum' | 'proximal', why: string] | undefined;
+  readonly problem: (training: LocalTraining) => readonly [setting: string, why: string] | undefined;
   /** Makes the extras, and what the client keeps. */
   readonly report: (training: FinishedTraining) => Extras;
 }

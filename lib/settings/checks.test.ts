@@ -161,6 +161,37 @@ describe('whoever asks', () => {
   });
 });
 
+describe('the optimizer', () => {
+  it('has Nesterov’s momentum with sgd alone, and one clip', () => {
+    assert.equal(parseRun('--optimizer', 'sgd', '--nesterov').training.nesterov, true);
+    refuses(/^--nesterov goes with --optimizer sgd alone, found adam\.$/, '--nesterov');
+    refuses(
+      /^--clip-gradient-value 1 and --clip-gradient-norm 2 contradict each other: give one of them\.$/,
+      ...['--clip-gradient-value', '1', '--clip-gradient-norm', '2'],
+    );
+  });
+
+  it('brings Keras’ default learning rate', () => {
+    const rate = (name: string) => parseRun('--optimizer', name).training.learningRate;
+    assert.deepEqual(['sgd', 'adamw', 'rmsprop'].map(rate), [0.01, 0.001, 0.001]);
+  });
+
+  it('is refused by name where a strategy is not defined for it', () => {
+    const sgd = ['--optimizer', 'sgd', '--momentum', '0'];
+    for (const [flag, value] of [
+      ['--weight-decay', '0.1'],
+      ['--clip-gradient-global-norm', '1'],
+      ['--optimizer', 'adagrad'],
+    ] as const) {
+      for (const strategy of ['scaffold', 'fednova']) {
+        const message = new RegExp(`^--strategy ${strategy} does not go with ${flag} ${value}: it`);
+        refuses(message, '--strategy', strategy, ...sgd, flag, value);
+      }
+    }
+    assert.equal(parseRun(...sgd, '--weight-decay', '0.1').training.weightDecay, 0.1);
+  });
+});
+
 describe('the strategy’s flags', () => {
   it('are FedAvg where nothing is asked for, which takes no argument', () => {
     assert.deepEqual(parse(), { name: 'fedavg' });

@@ -18,7 +18,7 @@ import {
 } from '../federation/strategies/strategy-settings.js';
 import { type AskedSettings, completeSettings } from './complete.js';
 import { CLIP, FOLLOWING, QUANTILE, STRATEGY, STRATEGY_NAME } from './parts/strategy.js';
-import { COMPILED } from './parts/training.js';
+import { COMPILED, OPTIMIZER_SETTINGS, type TrainingValues } from './parts/training.js';
 import { type Naming, valueAt } from './setting.js';
 import type { RunSettings } from './table.js';
 
@@ -129,10 +129,25 @@ export function checkTraining(name: StrategyName, training: LocalTraining, named
   if (problem === undefined) return;
   const [setting, why] = problem;
   const { optimizer, proximal } = training;
-  const value = { optimizer: optimizer.kind, momentum: optimizer.momentum, proximal }[setting];
-  throw new UsageError(
-    `${named(STRATEGY_NAME)} ${name} does not go with ${named(`training.${setting}`)} ${value}: ${why}.`,
-  );
+  const values: Readonly<Record<string, unknown>> = { ...optimizer, optimizer: optimizer.kind, proximal };
+  const value = values[setting];
+  // What no setting says, a compiled model does.
+  const found = typeof value === 'object' ? setting : `${named(`training.${setting}`)} ${value}`;
+  throw new UsageError(`${named(STRATEGY_NAME)} ${name} does not go with ${found}: ${why}.`);
+}
+
+/** Whether the settings of the optimizer go together. @throws {UsageError} with what was given */
+export function checkOptimizer(training: Partial<TrainingValues>, named: Naming): void {
+  const { optimizer, nesterov } = training;
+  if (nesterov === true && optimizer !== 'sgd') {
+    throw new UsageError(
+      `${named('training.nesterov')} goes with ${named('training.optimizer')} sgd alone, found ${optimizer}.`,
+    );
+  }
+  const clips = OPTIMIZER_SETTINGS.filter((name) => name.startsWith('clip') && training[name] !== undefined);
+  const [first, second] = clips.map((name) => `${named(`training.${name}`)} ${training[name]}`);
+  if (second === undefined) return;
+  throw new UsageError(`${first} and ${second} contradict each other: give one of them.`);
 }
 
 /** Whether the clients of a round are enough for the strategy, and for privacy. @throws {UsageError} with the numbers */
@@ -196,7 +211,12 @@ export function checkPrivacy(
 /** What a strategy is told of the clients' training. */
 export function trainingFacts({ training }: Pick<RunSettings, 'training'>): LocalTraining {
   const { optimizer: kind, learningRate = 0, momentum = 0, proximal = 0 } = training;
-  return { optimizer: { kind, learningRate, ...(kind === 'sgd' ? { momentum } : {}) }, proximal };
+  const others = OPTIMIZER_SETTINGS.filter(
+    (name) => !['optimizer', 'learningRate', 'momentum'].includes(name),
+  );
+  const given = Object.fromEntries(others.map((name) => [name, training[name]]));
+  const optimizer = { kind, learningRate, ...given };
+  return { optimizer: { ...optimizer, ...(kind === 'sgd' ? { momentum } : {}) }, proximal };
 }
 
 /** The strategy of an aggregation. @throws {UsageError} when what is asked for does not go together */

@@ -7,6 +7,7 @@ import { FEDAVG } from '../federation/strategies/strategy-settings.js';
 import {
   checkClients,
   checkCompiled,
+  checkOptimizer,
   checkParticipation,
   checkPrivacy,
   checkRounds,
@@ -28,6 +29,7 @@ export function runSettings(asked: AskedSettings): RunSettings {
   engineChoice(engine.name, engine.backend);
   const { quorum } = toleranceAsked(asked);
   const hasFloor = asked.given['federation.minClients'] !== undefined;
+  checkOptimizer(settings.training, named);
   checkParticipation(federation, { quorum, hasFloor, named });
   checkRounds(settings, named);
   const strategy = settings.strategy ?? FEDAVG;

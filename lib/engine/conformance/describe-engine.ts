@@ -8,6 +8,7 @@ import { describeDeterminism } from './determinism.js';
 import { assertClose, predict } from './engine-runs.js';
 import type { EngineSuite, EngineUnderTest } from './engine-under-test.js';
 import { describeGradients } from './gradients.js';
+import { describeKerasTraining } from './keras-training.js';
 import { describeMemory } from './memory.js';
 import { learner, quarters } from './problems.js';
 import { describeTraining } from './training.js';
@@ -29,6 +30,7 @@ export function describeEngine(
     describeForward(suite);
     describeGradients(suite);
     describeTraining(suite);
+    describeKerasTraining(suite);
     describeDeterminism(suite);
     describeMemory(suite);
   });

@@ -5,15 +5,22 @@ import { moduleOf } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
 import { shapeLayers } from '../../model/parameters.js';
 import type { StepResult } from '../engine.js';
+import { buildUpdateGraph } from './graphs/optimizer-graph.js';
 import { groupTensors, namedTensors } from './graphs/parameter-groups.js';
 import {
   buildTrainingGraph,
   type TrainingGraph,
   type TrainingGraphOptions,
 } from './graphs/training-graph.js';
-import { buildUpdateGraph } from './graphs/update-graph.js';
 import { createInferenceSession } from './inference-session.js';
-import { type Feeds, floats, type OnnxRuntime, runInto, type Tensor } from './runtime.js';
+import {
+  type Feeds,
+  floats,
+  type InferenceSession,
+  type OnnxRuntime,
+  runInto,
+  type Tensor,
+} from './runtime.js';
 
 /** Elements of all layers' outputs in one run: about 350 MB with the copies and gradients that go with them. */
 const MAX_ACTIVATIONS = 2 ** 25;
@@ -46,7 +53,7 @@ export interface AccumulatedStep {
 /** Compiles the two graphs of such a step: one that adds to a gradient, and one that updates. */
 export async function createAccumulatedStep(
   description: ModelDescription,
-  { groups }: TrainingGraph,
+  { groups: all }: TrainingGraph,
   {
     runtime,
     threads,
@@ -54,6 +61,7 @@ export async function createAccumulatedStep(
   }: TrainingGraphOptions & { readonly runtime: OnnxRuntime; readonly threads: number },
 ): Promise<AccumulatedStep> {
   const { Tensor } = runtime;
+  const groups = all.filter(({ isTrained }) => isTrained);
   const gradientGraph = buildTrainingGraph(description, { ...options, addsUp: true });
   const gradients = await createInferenceSession(gradientGraph.bytes, { runtime, threads });
   const update = await createInferenceSession(buildUpdateGraph(groups, options), { runtime, threads });
@@ -64,9 +72,6 @@ export async function createAccumulatedStep(
       let [sum, nextSum]: readonly (readonly Tensor[])[] = sums;
       let [loss, correct] = [0, 0];
       for (const tensor of sum ?? []) floats(tensor).fill(0);
-      const weights = Object.fromEntries(
-        Object.entries(inputs).filter(([name]) => name.startsWith('weights/')),
-      );
       for (const part of parts) {
         const found = { loss: scalar(), ...(gradientGraph.countsCorrect ? { correct: scalar() } : {}) };
         await runInto(
@@ -74,14 +79,14 @@ export async function createAccumulatedStep(
           {
             runtime,
             session: gradients,
-            feeds: { ...part, ...weights, ...namedTensors('sum', groups, sum ?? []) },
+            feeds: taken(gradients, { ...inputs, ...part, ...namedTensors('sum', groups, sum ?? []) }),
           },
         );
         loss += floats(found.loss)[0] as number;
         if (found.correct !== undefined) correct += floats(found.correct)[0] as number;
         [sum, nextSum] = [nextSum, sum];
       }
-      const feeds = { ...inputs, ...namedTensors('sum', groups, sum ?? []) };
+      const feeds = taken(update, { ...inputs, ...namedTensors('sum', groups, sum ?? []) });
       await runInto(outputs, { runtime, session: update, feeds });
       return gradientGraph.countsCorrect ? { loss, correct } : { loss };
     },
@@ -89,4 +94,9 @@ export async function createAccumulatedStep(
       await Promise.all([gradients.release(), update.release()]);
     },
   };
+}
+
+/** Of these feeds what a session takes. */
+function taken({ inputNames }: InferenceSession, feeds: Feeds): Feeds {
+  return Object.fromEntries(Object.entries(feeds).filter(([name]) => inputNames.includes(name)));
 }

@@ -1,22 +1,40 @@
 /** A training session on ONNX Runtime: one compiled step, and state that alternates between two sets of buffers. */
 import { type RandomStream, randomStream } from '../../core/random.js';
 import type { Weights } from '../../core/weights.js';
-import type { Model } from '../../model/model-description.js';
+import type { Model, ModelDescription } from '../../model/model-description.js';
+import { optimizerModule, optimizerRates } from '../../model/optimizers/registry.js';
 import { requireSameShapes } from '../../model/parameters.js';
-import type { Batch, StepResult, TrainingSession } from '../engine.js';
-import { examplesPerRun } from './accumulated-step.js';
-import { compileSteps, type OnnxTrainingSettings } from './compiled-steps.js';
-import { stepSize } from './graphs/optimizer-graph.js';
-import { groupTensors, namedTensors, packWeights, unpackWeights } from './graphs/parameter-groups.js';
-import type { TrainingGraph } from './graphs/training-graph.js';
+import type { Batch, OptimizerSettings, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
+import { type AccumulatedStep, createAccumulatedStep, examplesPerRun } from './accumulated-step.js';
+import { isDevice, type OnnxBackend } from './backends.js';
+import {
+  groupTensors,
+  namedTensors,
+  type ParameterGroup,
+  packWeights,
+  unpackWeights,
+} from './graphs/parameter-groups.js';
+import { buildTrainingGraph, type TrainingGraph } from './graphs/training-graph.js';
+import { createInferenceSession } from './inference-session.js';
 import {
   type Feeds,
   floats,
+  type InferenceSession,
   loadOnnxRuntime,
+  type OnnxRuntime,
   runInto,
   type Tensor,
   type TensorConstructor,
 } from './runtime.js';
+
+/** What the ONNX engine adds to a session's settings. */
+interface OnnxTrainingSettings extends TrainingSettings {
+  /** What the session calls itself. */
+  readonly engine: string;
+  readonly backend: OnnxBackend;
+  /** Channels of a block, for blocked images (see `lib/model/primitives/value.ts`). */
+  readonly blockSize?: number | undefined;
+}
 
 /** Compiles the training step of `model` and starts from its weights. */
 export async function createOnnxTrainingSession(
@@ -28,19 +46,27 @@ export async function createOnnxTrainingSession(
   const compiled = await compileSteps(model.description, { settings, runtime });
   const { graph } = compiled;
   const { Tensor } = runtime;
-  const states = [createState(Tensor, graph), createState(Tensor, graph)] as const;
+  const trained = graph.groups.filter(({ isTrained }) => isTrained);
+  const fixed = graph.groups.filter(({ isTrained }) => !isTrained);
+  const slots = optimizerModule(settings.optimizer).slots(settings.optimizer);
+  const states = [createState(Tensor, trained, slots), createState(Tensor, trained, slots)] as const;
+  const unchanged = groupTensors(Tensor, fixed);
   // w₀ of the proximal term.
-  const anchors = graph.usesAnchor ? groupTensors(Tensor, graph.groups) : [];
-  const corrections = graph.usesCorrection ? groupTensors(Tensor, graph.groups) : [];
+  const anchors = graph.usesAnchor ? groupTensors(Tensor, trained) : [];
+  const corrections = graph.usesCorrection ? groupTensors(Tensor, trained) : [];
   const start = (weights: Weights, correction: Weights | undefined) => {
-    packWeights(graph.groups, weights, states[0].weights);
-    packWeights(graph.groups, weights, anchors);
-    if (correction !== undefined) packWeights(graph.groups, correction, corrections);
+    packWeights(trained, weights, states[0].weights);
+    packWeights(fixed, weights, unchanged);
+    packWeights(trained, weights, anchors);
+    if (correction !== undefined) packWeights(trained, correction, corrections);
+    for (const { tensors, initial } of states[0].slots)
+      for (const tensor of tensors) floats(tensor).fill(initial);
   };
   start(model.weights, settings.correction);
   const constantFeeds = {
-    ...namedTensors('anchor', graph.groups, anchors),
-    ...namedTensors('correction', graph.groups, corrections),
+    ...namedTensors('weights', fixed, unchanged),
+    ...namedTensors('anchor', trained, anchors),
+    ...namedTensors('correction', trained, corrections),
   };
   const loss = new Tensor('float32', new Float32Array(1), []);
   const correct = graph.countsCorrect ? new Tensor('float32', new Float32Array(1), []) : undefined;
@@ -59,7 +85,7 @@ export async function createOnnxTrainingSession(
       const next = states[(steps + 1) % 2] as State;
       steps++;
       const inputs = {
-        stepSize: new Tensor('float32', Float32Array.of(stepSize(optimizer, steps)), [1]),
+        ...rateFeeds(Tensor, optimizer, steps),
         ...constantFeeds,
         ...current.inputs,
       };
@@ -82,17 +108,20 @@ export async function createOnnxTrainingSession(
       };
       const session = await compiled.sessionFor(batch.count);
       await runInto(outputs, { runtime, session, feeds: { ...feeds, ...inputs } });
-      foldStatistics(graph, { from: statistics.map(({ tensor }) => floats(tensor)), into: next.weights });
+      foldStatistics(graph, {
+        from: statistics.map(({ tensor }) => floats(tensor)),
+        into: (group) => unchanged[fixed.indexOf(group)] as Tensor,
+      });
       return stepResult(loss, correct);
     },
     async weights(into) {
       const { weights } = states[steps % 2] as State;
-      return unpackWeights(graph.groups, weights, { like: model.weights, into });
+      const groups = [...trained, ...fixed];
+      return unpackWeights(groups, [...weights, ...unchanged], { like: model.weights, into });
     },
     async restart({ weights, seed, learningRate = settings.optimizer.learningRate, correction }) {
       requireSameShapes(weights, model.weights);
       start(weights, correction);
-      for (const tensor of states[0].slots) floats(tensor).fill(0);
       optimizer = { ...settings.optimizer, learningRate };
       random = dropoutStream(seed);
       steps = 0;
@@ -103,29 +132,93 @@ export async function createOnnxTrainingSession(
 
 const dropoutStream = (seed: number) => randomStream(seed, 'dropout');
 
-/** The tensors that a step reads and the next one that it writes, in the order of the groups. */
+/** Steps that all take and give the same tensors. */
+interface CompiledSteps {
+  /** What the tensors of every step are. */
+  readonly graph: TrainingGraph;
+  /** The step for `batchSize` examples, compiled when it is first asked for. */
+  sessionFor(batchSize: number): Promise<InferenceSession>;
+  /** The step for batches that are run in parts, compiled when it is first asked for. */
+  accumulated(): Promise<AccumulatedStep>;
+  release(): Promise<void>;
+}
+
+/** Compiles the step that most batches will take. @throws {ModelError} for a model that cannot be trained */
+async function compileSteps(
+  description: ModelDescription,
+  { settings, runtime }: { readonly settings: OnnxTrainingSettings; readonly runtime: OnnxRuntime },
+): Promise<CompiledSteps> {
+  const { backend, threads, batchSize } = settings;
+  const isCorrected = settings.correction !== undefined;
+  const options = { ...settings, isCorrected, withoutPoolIndices: isDevice(backend) };
+  const build = (usual: number | undefined) =>
+    buildTrainingGraph(description, { ...options, batchSize: usual });
+  const compile = ({ bytes }: TrainingGraph) => createInferenceSession(bytes, { runtime, threads });
+  // Elsewhere it was not seen to gain anything; one that is run in parts never comes whole.
+  const isWhole = batchSize !== undefined && batchSize <= examplesPerRun(description);
+  const usual = backend === 'cpu' && isWhole ? batchSize : undefined;
+  const graph = build(usual);
+  const first = compile(graph);
+  let any = usual === undefined ? first : undefined;
+  let accumulated: Promise<AccumulatedStep> | undefined;
+  await first;
+  return {
+    graph,
+    sessionFor(size) {
+      if (size === usual) return first;
+      any ??= compile(build(undefined));
+      return any;
+    },
+    accumulated() {
+      accumulated ??= createAccumulatedStep(description, graph, {
+        ...options,
+        batchSize: undefined,
+        runtime,
+        threads,
+      });
+      return accumulated;
+    },
+    async release() {
+      await (await accumulated)?.release();
+      await (await first).release();
+      if (any !== undefined && any !== first) await (await any).release();
+    },
+  };
+}
+
+/** The tensors of trained groups that a step reads and the next one that it writes. */
 interface State {
   readonly weights: readonly Tensor[];
-  readonly slots: readonly Tensor[];
+  /** What the optimizer keeps, and what it begins with. */
+  readonly slots: readonly { readonly tensors: readonly Tensor[]; readonly initial: number }[];
   /** All of them, under the names by which a step reads and writes them. */
   readonly inputs: Readonly<Record<string, Tensor>>;
   readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
-function createState(Tensor: TensorConstructor, { groups, slots }: TrainingGraph): State {
+function createState(
+  Tensor: TensorConstructor,
+  groups: readonly ParameterGroup[],
+  slots: Readonly<Record<string, number>>,
+): State {
   const weights = groupTensors(Tensor, groups);
-  const kept = [
-    ['weights', weights] as const,
-    ...slots.map((slot) => [slot, groupTensors(Tensor, groups)] as const),
-  ];
+  const kept = Object.entries(slots).map(([name, initial]) => {
+    return { name, initial, tensors: groupTensors(Tensor, groups) };
+  });
   const under = (prefix: string) =>
-    Object.assign({}, ...kept.map(([what, tensors]) => namedTensors(prefix + what, groups, tensors)));
-  return {
-    weights,
-    slots: kept.slice(1).flatMap(([, tensors]) => tensors),
-    inputs: under(''),
-    outputs: under('next-'),
-  };
+    Object.assign(
+      namedTensors(`${prefix}weights`, groups, weights),
+      ...kept.map(({ name, tensors }) => namedTensors(prefix + name, groups, tensors)),
+    );
+  return { weights, slots: kept, inputs: under(''), outputs: under('next-') };
+}
+
+/** The optimizer's numbers of a step. */
+function rateFeeds(Tensor: TensorConstructor, optimizer: OptimizerSettings, step: number): Feeds {
+  const rates = Object.entries(optimizerRates(optimizer, step));
+  return Object.fromEntries(
+    rates.map(([name, value]) => [name, new Tensor('float32', Float32Array.of(value), [1])]),
+  );
 }
 
 /** What a step reads of a batch, in parts of at most `largest` examples, and the seeds of its masks if it has any. */
@@ -178,11 +271,14 @@ function stepResult(loss: Tensor, correct: Tensor | undefined): StepResult {
 
 /** moving = moving · momentum + batch · (1 - momentum), as Keras does. */
 function foldStatistics(
-  { groups, statistics }: TrainingGraph,
-  { from, into }: { readonly from: readonly Float32Array[]; readonly into: readonly Tensor[] },
+  { statistics }: TrainingGraph,
+  {
+    from,
+    into,
+  }: { readonly from: readonly Float32Array[]; readonly into: (group: ParameterGroup) => Tensor },
 ): void {
   for (const [index, { group, offset, length, momentum }] of statistics.entries()) {
-    const moving = floats(into[groups.indexOf(group)] as Tensor);
+    const moving = floats(into(group));
     for (let at = 0; at < length; at++) {
       const batch = from[index]?.[at] as number;
       moving[offset + at] = (moving[offset + at] as number) * momentum + batch * (1 - momentum);

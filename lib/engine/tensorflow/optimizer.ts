@@ -1,7 +1,8 @@
-/** Adam and SGD on tensors, with FedProx' term, step for step as the ONNX engine computes them. */
+/** Optimizers on TensorFlow.js' tensors, with FedProx' term, step for step as the ONNX engine computes them. */
 import type * as Tf from '@tensorflow/tfjs';
+import type { Arithmetic } from '../../model/optimizers/optimizer-module.js';
+import { optimizerModule, optimizerRates } from '../../model/optimizers/registry.js';
 import type { OptimizerSettings, TrainingSettings } from '../engine.js';
-import { optimizerSlots, stepSize } from '../onnx/graphs/optimizer-graph.js';
 
 /** An optimizer with its state. */
 interface TensorOptimizer {
@@ -27,10 +28,10 @@ export function createOptimizer(
   let settings = optimizer;
   const anchors =
     proximal === 0 ? [] : variables.map((variable) => tf.tidy(() => tf.variable(variable.read(), false)));
+  const module = optimizerModule(settings);
+  const initial = Object.values(module.slots(settings));
   const slots = variables.map((variable) =>
-    optimizerSlots(settings).map(() =>
-      tf.tidy(() => tf.variable(tf.zeros(variable.shape as number[]), false)),
-    ),
+    initial.map((value) => tf.tidy(() => tf.variable(tf.fill(variable.shape as number[], value), false))),
   );
   const added = corrections.map((values, index) =>
     tf.tidy(() => tf.variable(tf.tensor(values.slice(), variables[index]?.shape as number[]), false)),
@@ -39,20 +40,30 @@ export function createOptimizer(
   return {
     apply(gradients) {
       steps++;
-      const size = stepSize(settings, steps);
-      for (const [index, variable] of variables.entries()) {
-        const anchor = anchors[index];
-        const correction = added[index];
-        const raw = gradients[index] as Tf.Tensor;
+      const math = arithmetic(tf);
+      const rates = Object.fromEntries(
+        Object.entries(optimizerRates(settings, steps)).map(([name, value]) => [name, tf.scalar(value)]),
+      );
+      const whole = gradients.map((raw, index) => {
+        const [anchor, correction] = [anchors[index], added[index]];
         const slope = correction === undefined ? raw : raw.add(correction);
-        const gradient = anchor === undefined ? slope : slope.add(variable.read().sub(anchor).mul(proximal));
-        const next = nextValues(settings, {
-          weight: variable.read(),
-          gradient,
+        if (anchor === undefined) return slope;
+        return slope.add((variables[index] as Tf.LayerVariable).read().sub(anchor).mul(proximal));
+      });
+      for (const [index, gradient] of clipped(tf, settings, whole).entries()) {
+        const variable = variables[index] as Tf.LayerVariable;
+        const weights = variable.read();
+        const next = module.update(math, settings, {
+          weights: rates.decay === undefined ? weights : weights.sub(weights.mul(rates.decay)),
+          gradient: () => gradient,
+          descend(target, share) {
+            const update = gradient.mul(rates.stepSize as Tf.Tensor);
+            return (share === 1 ? target : target.mul(share)).sub(update);
+          },
           slots: slots[index] ?? [],
-          size,
+          rates,
         });
-        variable.write(next.weight);
+        variable.write(next.weights);
         for (const [slot, value] of next.slots.entries()) slots[index]?.[slot]?.assign(value);
       }
     },
@@ -63,7 +74,10 @@ export function createOptimizer(
         if (kept !== undefined) tf.tidy(() => kept.assign(tf.tensor(values.slice(), kept.shape)));
       }
       steps = 0;
-      for (const slot of slots.flat()) tf.tidy(() => slot.assign(tf.zerosLike(slot)));
+      for (const each of slots) {
+        for (const [at, slot] of each.entries())
+          tf.tidy(() => slot.assign(tf.fill(slot.shape, initial[at] ?? 0)));
+      }
       for (const [index, anchor] of anchors.entries()) {
         tf.tidy(() => anchor.assign((variables[index] as Tf.LayerVariable).read()));
       }
@@ -74,30 +88,30 @@ export function createOptimizer(
   };
 }
 
-interface Values {
-  readonly weight: Tf.Tensor;
-  readonly gradient: Tf.Tensor;
-  readonly slots: readonly Tf.Tensor[];
-  readonly size: number;
+/** Gradients within the bounds that the optimizer sets. Call inside `tf.tidy`. */
+function clipped(
+  tf: typeof Tf,
+  { clipGradientValue, clipGradientNorm, clipGradientGlobalNorm }: OptimizerSettings,
+  gradients: readonly Tf.Tensor[],
+): readonly Tf.Tensor[] {
+  const shorten = (gradient: Tf.Tensor, squared: Tf.Tensor, length: number) =>
+    gradient.mul(tf.div(length, tf.maximum(squared.sqrt(), length)));
+  if (clipGradientValue !== undefined)
+    return gradients.map((each) => each.clipByValue(-clipGradientValue, clipGradientValue));
+  if (clipGradientNorm !== undefined)
+    return gradients.map((each) => shorten(each, each.square().sum(), clipGradientNorm));
+  if (clipGradientGlobalNorm === undefined) return gradients;
+  const squared = tf.addN(gradients.map((each) => each.square().sum()));
+  return gradients.map((each) => shorten(each, squared, clipGradientGlobalNorm));
 }
 
-function nextValues(
-  settings: OptimizerSettings,
-  { weight, gradient, slots: [first, second], size }: Values,
-): { readonly weight: Tf.Tensor; readonly slots: readonly Tf.Tensor[] } {
-  if (settings.kind === 'adam' && first !== undefined && second !== undefined) {
-    const mean = first.add(gradient.sub(first).mul(1 - settings.beta1));
-    const variance = second.add(
-      gradient
-        .square()
-        .sub(second)
-        .mul(1 - settings.beta2),
-    );
-    const update = mean.mul(size).div(variance.sqrt().add(settings.epsilon));
-    return { weight: weight.sub(update), slots: [mean, variance] };
-  }
-  const update = gradient.mul(size);
-  if (settings.kind !== 'sgd' || first === undefined) return { weight: weight.sub(update), slots: [] };
-  const velocity = first.mul(settings.momentum).sub(update);
-  return { weight: weight.add(velocity), slots: [velocity] };
-}
+const arithmetic = (tf: typeof Tf): Arithmetic<Tf.Tensor> => ({
+  constant: (value) => tf.scalar(value),
+  add: (a, b) => a.add(b),
+  subtract: (a, b) => a.sub(b),
+  multiply: (a, b) => a.mul(b),
+  divide: (a, b) => a.div(b),
+  larger: (a, b) => a.maximum(b),
+  squareRoot: (a) => a.sqrt(),
+  absolute: (a) => a.abs(),
+});

@@ -6,7 +6,7 @@
  * Where all ‖a_i‖₁ are equal, that is FedAvg, or FedProx with a proximal term.
  */
 import { isStatistic, type WeightArray } from '../../core/weights.js';
-import type { FinishedTraining, LocalTraining } from '../client-side.js';
+import { beyondSgd, type FinishedTraining, type LocalTraining } from '../client-side.js';
 import type { MeanArray, Term } from '../weighted-mean.js';
 import { averaging } from './strategy-module.js';
 
@@ -19,10 +19,12 @@ export const fedNova = averaging({
   parameters: {},
   client: {
     extras: { effectiveSteps: { kind: 'number', min: 1, max: MAX_STEPS } },
-    problem({ optimizer, proximal }: LocalTraining) {
-      if (optimizer.kind !== 'sgd') {
+    problem(training: LocalTraining) {
+      const { optimizer, proximal } = training;
+      const beyond = beyondSgd(training);
+      if (beyond !== undefined) {
         const why = 'it needs changes that are a fixed combination of gradients, as those of sgd are';
-        return ['optimizer', why];
+        return [beyond, why];
       }
       const { learningRate, momentum = 0 } = optimizer;
       // Above that the terms of a_i turn negative, which the paper excludes.

@@ -7,7 +7,7 @@
  * x ← x + η_g · Σ_S n_i/n_S · (y_i − x),  c ← c + Σ_S p_i · (c_i⁺ − c_i), so that c = Σ p_i·c_i over all clients.
  */
 import type { WeightArray, Weights } from '../../core/weights.js';
-import type { ClientMemory, FinishedTraining, LocalTraining } from '../client-side.js';
+import { beyondSgd, type ClientMemory, type FinishedTraining, type LocalTraining } from '../client-side.js';
 import type { MeanArray, Term } from '../weighted-mean.js';
 import { SERVER_LEARNING_RATE } from './fed-avgm.js';
 import { stepTrainable } from './server-step.js';
@@ -21,11 +21,12 @@ export const scaffold = averaging({
     extras: { controlChange: { kind: 'tensor' } },
     serverSlots: ['c'],
     keeps: ['control'],
-    problem({ optimizer: { kind, momentum = 0 }, proximal }: LocalTraining) {
+    problem(training: LocalTraining) {
       const why = 'its control variates are means of the gradients of plain SGD';
-      if (kind !== 'sgd') return ['optimizer', why];
-      if (momentum !== 0) return ['momentum', why];
-      return proximal === 0 ? undefined : ['proximal', why];
+      const beyond = beyondSgd(training);
+      if (beyond !== undefined) return [beyond, why];
+      if ((training.optimizer.momentum ?? 0) !== 0) return ['momentum', why];
+      return training.proximal === 0 ? undefined : ['proximal', why];
     },
     correction: (memory: ClientMemory) =>
       combine(

@@ -1,4 +1,5 @@
 /** Settings of local training: what a client does in a round, and how the learning rate changes over rounds. */
+import { OPTIMIZER_NAMES, OPTIMIZERS, type OptimizerName } from '../../model/optimizers/optimizer-names.js';
 import type { AskedSettings } from '../complete.js';
 import { part } from '../setting.js';
 import { choice, number, onOff, whole } from '../value-type.js';
@@ -48,7 +49,7 @@ export const TRAINING = part('training', {
     reportName: 'batch size B',
   },
   optimizer: {
-    type: choice(['adam', 'sgd', COMPILED]),
+    type: choice<OptimizerName | typeof COMPILED>([...OPTIMIZER_NAMES, COMPILED]),
     default: 'adam',
     help: "the clients' optimizer; compiled is the one that the model of --init was compiled with",
     symbol: 'name',
@@ -60,8 +61,14 @@ export const TRAINING = part('training', {
   learningRate: {
     type: number({ min: 0 }),
     // Keras' defaults.
-    defaultsBy: { place: 'training.optimizer', defaults: { adam: 0.001, sgd: 0.01, [COMPILED]: undefined } },
-    otherwise: '0.001 with adam; 0.01 with sgd; that of a compiled model',
+    defaultsBy: {
+      place: 'training.optimizer',
+      defaults: {
+        ...Object.fromEntries(OPTIMIZER_NAMES.map((name) => [name, OPTIMIZERS[name].learningRate])),
+        [COMPILED]: undefined,
+      },
+    },
+    otherwise: '0.01 with sgd; 0.001 with others; that of a compiled model',
     help: "the clients' learning rate",
     symbol: 'eta',
     group: 'Model and local training',
@@ -103,10 +110,62 @@ export const TRAINING = part('training', {
   },
   momentum: {
     type: number({ min: 0, max: 1 }),
-    defaultsBy: { place: 'training.optimizer', defaults: { adam: 0.9, sgd: 0.9, [COMPILED]: undefined } },
-    otherwise: '0.9; that of a compiled model',
-    help: 'momentum of sgd',
+    defaultsBy: {
+      place: 'training.optimizer',
+      defaults: { adam: 0.9, sgd: 0.9, rmsprop: 0, [COMPILED]: undefined },
+    },
+    otherwise: '0.9 with sgd; 0 with rmsprop; that of a compiled model',
+    help: 'momentum of sgd and rmsprop',
     symbol: 'share',
+    group: 'Model and local training',
+    stages: ['init', 'train', 'simulate'],
+    affects: 'results',
+    recorded: 'if-known',
+  },
+  nesterov: {
+    type: onOff,
+    default: false,
+    help: "Nesterov's momentum instead, for sgd",
+    group: 'Model and local training',
+    stages: ['init', 'train', 'simulate'],
+    affects: 'results',
+    recorded: 'if-changed',
+  },
+  weightDecay: {
+    type: number({ min: 0 }),
+    otherwise: `none; ${OPTIMIZERS.adamw.weightDecay} with adamw`,
+    help: 'share of the weights, times the learning rate, that each step takes off them',
+    symbol: 'lambda',
+    group: 'Model and local training',
+    stages: ['init', 'train', 'simulate'],
+    affects: 'results',
+    recorded: 'if-known',
+  },
+  clipGradientValue: {
+    type: number({ above: 0 }),
+    otherwise: 'no bound',
+    help: 'largest size of each number of a gradient',
+    symbol: 'value',
+    group: 'Model and local training',
+    stages: ['init', 'train', 'simulate'],
+    affects: 'results',
+    recorded: 'if-known',
+  },
+  clipGradientNorm: {
+    type: number({ above: 0 }),
+    otherwise: 'no bound',
+    help: 'largest length of the gradient of each array of weights',
+    symbol: 'length',
+    group: 'Model and local training',
+    stages: ['init', 'train', 'simulate'],
+    affects: 'results',
+    recorded: 'if-known',
+  },
+  clipGradientGlobalNorm: {
+    type: number({ above: 0 }),
+    otherwise: 'no bound',
+    help: 'largest length of the gradient of the whole model',
+    symbol: 'length',
     group: 'Model and local training',
     stages: ['init', 'train', 'simulate'],
     affects: 'results',
@@ -128,13 +187,27 @@ export const TRAINING = part('training', {
 /** What a client does in a round, as a run's settings hold it. */
 export type TrainingValues = NonNullable<(typeof TRAINING)['shape']>['training'];
 
+/** The settings that together say which optimizer trains; a compiled model file may say what is not given. */
+export const OPTIMIZER_SETTINGS = [
+  'optimizer',
+  'learningRate',
+  'momentum',
+  'nesterov',
+  'weightDecay',
+  'clipGradientValue',
+  'clipGradientNorm',
+  'clipGradientGlobalNorm',
+] as const;
+
+/** The name of such a setting. */
+export type OptimizerSetting = (typeof OPTIMIZER_SETTINGS)[number];
+
 /** What is asked for of an optimizer, as much as was given. */
-export type OptimizerFlags = Partial<Pick<TrainingValues, 'optimizer' | 'learningRate' | 'momentum'>>;
+export type OptimizerFlags = Partial<Pick<TrainingValues, OptimizerSetting>>;
 
 /** What is asked for of the optimizer: a model may say what is not. */
 export function optimizerAsked({ given }: Pick<AskedSettings, 'given'>): OptimizerFlags {
-  const names = ['optimizer', 'learningRate', 'momentum'] as const;
-  const asked = names.flatMap((name) => {
+  const asked = OPTIMIZER_SETTINGS.flatMap((name) => {
     const value = given[`training.${name}`];
     return value === undefined || value === COMPILED ? [] : [[name, value]];
   });

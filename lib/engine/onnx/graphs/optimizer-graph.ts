@@ -1,97 +1,190 @@
-/** Optimizers as graph nodes, over one tensor of parameters at a time. */
+/** The optimizer's part of a step: from each group's gradient to its next weights and slots. */
 
 import { type Gradient, gradientTensor } from '../../../model/graph/gradient.js';
-import type { GraphBuilder, Tensor } from '../../../model/graph/graph-builder.js';
-import type { OptimizerSettings } from '../../engine.js';
+import { GraphBuilder, type Tensor } from '../../../model/graph/graph-builder.js';
+import type { Arithmetic } from '../../../model/optimizers/optimizer-module.js';
+import {
+  type OptimizerSettings,
+  optimizerModule,
+  optimizerRates,
+} from '../../../model/optimizers/registry.js';
+import { encodeOnnxModel } from './onnx-model.js';
+import { type ParameterGroup, tensorName } from './parameter-groups.js';
 
-/** Names of an optimizer's state tensors, each shaped as the parameters that it goes with, starting at 0. */
-export function optimizerSlots(optimizer: OptimizerSettings): readonly string[] {
-  if (optimizer.kind === 'adam') return ['mean', 'variance'];
-  return optimizer.momentum === 0 ? [] : ['velocity'];
+/** How weights are updated. */
+export interface UpdateOptions {
+  readonly optimizer: OptimizerSettings;
+  /** μ of the proximal term; without one where it is 0. */
+  readonly proximal?: number | undefined;
+  /** Whether the inputs `correction/<group>` are added to the gradients. */
+  readonly isCorrected?: boolean;
 }
 
-/** The tensors of one optimizer step. */
-interface OptimizerStep {
+/** A group's tensors in the graph. */
+interface GroupTensors {
+  readonly group: ParameterGroup;
   readonly weights: Tensor;
   readonly gradient: Gradient;
-  /** In the order of `optimizerSlots`. */
-  readonly slots: readonly Tensor[];
-  /** `[1]`: the learning rate of this step, see `stepSize`. */
-  readonly stepSize: Tensor;
 }
 
-/** Adds one step of the optimizer. */
-export function applyOptimizer(
+/**
+ * Adds `next-weights/<group>` and `next-<slot>/<group>`, from the inputs `<slot>/<group>`, `anchor/<group>`,
+ * `correction/<group>` and the optimizer's rates, each `[1]`.
+ */
+export function outputUpdate(
   graph: GraphBuilder,
-  optimizer: OptimizerSettings,
-  step: OptimizerStep,
-): { readonly weights: Tensor; readonly slots: readonly Tensor[] } {
-  const { weights, gradient, stepSize } = step;
-  if (optimizer.kind === 'adam') return applyAdam(graph, optimizer, step);
+  options: UpdateOptions,
+  groups: readonly GroupTensors[],
+): void {
+  const { optimizer } = options;
+  const module = optimizerModule(optimizer);
+  const names = Object.keys(module.slots(optimizer));
+  const math = arithmetic(graph);
+  const rates = Object.fromEntries(
+    Object.keys(optimizerRates(optimizer, 1)).map((name) => [name, graph.input(name, 'float32', [1])]),
+  );
+  const whole = groups.map((each) => ({ ...each, gradient: wholeGradient(graph, options, each) }));
+  for (const { group, weights, gradient } of clipped(graph, optimizer, whole)) {
+    const step = {
+      weights: rates.decay === undefined ? weights : decayed(math, weights, rates.decay),
+      gradient: () => gradientTensor(graph, gradient),
+      descend: (target: Tensor, share: number) => descend(graph, gradient, { target, share }),
+      slots: names.map((slot) => groupInput(graph, slot, group)),
+      rates,
+    };
+    const next = module.update(math, optimizer, step);
+    groupOutput(graph, 'next-weights', group, next.weights);
+    for (const [at, slot] of names.entries())
+      groupOutput(graph, `next-${slot}`, group, next.slots[at] as Tensor);
+  }
+}
+
+/** Adds `next-sum/<group>`: the input `sum/<group>` with the gradient added. */
+export function outputSum(graph: GraphBuilder, { group, gradient }: Omit<GroupTensors, 'weights'>): void {
+  const target = groupInput(graph, 'sum', group);
+  // A step of -1 down the slope adds it, for products too, without the gradient in memory.
+  const stepSize = graph.constant(Float32Array.of(-1));
+  groupOutput(graph, 'next-sum', group, descend(graph, gradient, { target, share: 1, stepSize }));
+}
+
+/** Compiles an update on its own: beside rates, weights, slots, anchors and corrections it takes the gradients `sum/<group>`. */
+export function buildUpdateGraph(groups: readonly ParameterGroup[], options: UpdateOptions): Uint8Array {
+  const graph = new GraphBuilder();
+  const tensors = groups.map((group) => ({
+    group,
+    weights: groupInput(graph, 'weights', group),
+    gradient: groupInput(graph, 'sum', group),
+  }));
+  outputUpdate(graph, options, tensors);
+  return encodeOnnxModel(graph.build());
+}
+
+/** A group's tensor as an input. */
+export function groupInput(graph: GraphBuilder, what: string, group: ParameterGroup): Tensor {
+  return graph.input(tensorName(what, group), 'float32', group.shape);
+}
+
+function groupOutput(graph: GraphBuilder, what: string, group: ParameterGroup, tensor: Tensor): void {
+  graph.output(tensorName(what, group), tensor, { type: 'float32', shape: group.shape });
+}
+
+/**
+ * The gradient with what is added to it: a strategy's correction, e.g. SCAFFOLD's c − c_i, and the gradient of FedProx'
+ * term, μ (w - w₀) (Li et al. 2020, arXiv 1812.06127, eq. 2).
+ */
+function wholeGradient(
+  graph: GraphBuilder,
+  { proximal = 0, isCorrected = false }: UpdateOptions,
+  { group, weights, gradient }: GroupTensors,
+): Gradient {
+  const add = (to: Gradient, tensor: Tensor) => graph.op('Add', [gradientTensor(graph, to), tensor]);
+  const corrected = isCorrected ? add(gradient, groupInput(graph, 'correction', group)) : gradient;
+  if (proximal === 0) return corrected;
+  const anchor = groupInput(graph, 'anchor', group);
+  return add(corrected, graph.op('Mul', [graph.op('Sub', [weights, anchor]), graph.scalar(proximal)]));
+}
+
+/** The gradients within the bounds that the optimizer sets. */
+function clipped(
+  graph: GraphBuilder,
+  { clipGradientValue, clipGradientNorm, clipGradientGlobalNorm }: OptimizerSettings,
+  groups: readonly GroupTensors[],
+): readonly GroupTensors[] {
+  const changed = (change: (gradient: Tensor, group: ParameterGroup) => Tensor) =>
+    groups.map((each) => ({ ...each, gradient: change(gradientTensor(graph, each.gradient), each.group) }));
+  if (clipGradientValue !== undefined) {
+    const [low, high] = [graph.scalar(-clipGradientValue), graph.scalar(clipGradientValue)];
+    return changed((gradient) => graph.op('Clip', [gradient, low, high]));
+  }
+  const squares = (gradient: Tensor) => graph.op('ReduceSumSquare', [gradient], { keepdims: 0 });
+  const shortened = (gradient: Tensor, squared: Tensor, length: number) => {
+    const limit = graph.scalar(length);
+    const share = graph.op('Div', [limit, graph.op('Max', [graph.op('Sqrt', [squared]), limit])]);
+    return graph.op('Mul', [gradient, share]);
+  };
+  if (clipGradientNorm !== undefined) {
+    return changed((gradient, group) =>
+      byMember(graph, gradient, group, (each) => shortened(each, squares(each), clipGradientNorm)),
+    );
+  }
+  if (clipGradientGlobalNorm === undefined) return groups;
+  const whole = changed((gradient) => gradient);
+  const sum = whole.map(({ gradient }) => squares(gradient)).reduce((a, b) => graph.op('Add', [a, b]));
+  return whole.map((each) => ({ ...each, gradient: shortened(each.gradient, sum, clipGradientGlobalNorm) }));
+}
+
+/** Changes each parameter of a group by itself. */
+function byMember(
+  graph: GraphBuilder,
+  tensor: Tensor,
+  { members }: ParameterGroup,
+  change: (tensor: Tensor) => Tensor,
+): Tensor {
+  if (members.length === 1) return change(tensor);
+  const parts = graph.opWithOutputs('Split', {
+    inputs: [tensor, graph.integers(...members.map(({ length }) => length))],
+    attributes: { axis: 0 },
+    outputs: members.length,
+  });
+  return graph.op('Concat', parts.map(change), { axis: 0 });
+}
+
+/** The weights less their decay, as AdamW takes it before its step. */
+function decayed(math: Arithmetic<Tensor>, weights: Tensor, decay: Tensor): Tensor {
+  return math.subtract(weights, math.multiply(weights, decay));
+}
+
+/** share · target − stepSize · gradient. A product is added up right where the result is written. */
+function descend(
+  graph: GraphBuilder,
+  gradient: Gradient,
+  {
+    target,
+    share,
+    stepSize = 'stepSize',
+  }: { readonly target: Tensor; readonly share: number; readonly stepSize?: Tensor },
+): Tensor {
   const descent = graph.op('Neg', [stepSize]);
-  const [velocity] = step.slots;
   if (typeof gradient !== 'string') {
     const { left, right } = gradient;
     const scaled = graph.op('Mul', [right, descent]);
-    const addedTo = (tensor: Tensor, share: number) =>
-      graph.op('Gemm', [left, scaled, tensor], { transA: 1, beta: { float: share } });
-    if (velocity === undefined) return { weights: addedTo(weights, 1), slots: [] };
-    const nextVelocity = addedTo(velocity, optimizer.momentum);
-    return { weights: graph.op('Add', [weights, nextVelocity]), slots: [nextVelocity] };
+    return graph.op('Gemm', [left, scaled, target], { transA: 1, beta: { float: share } });
   }
   const update = graph.op('Mul', [gradient, descent]);
-  if (velocity === undefined) return { weights: graph.op('Add', [weights, update]), slots: [] };
-  const kept = graph.op('Mul', [velocity, graph.scalar(optimizer.momentum)]);
-  const nextVelocity = graph.op('Add', [kept, update]);
-  return { weights: graph.op('Add', [weights, nextVelocity]), slots: [nextVelocity] };
+  return graph.op('Add', [share === 1 ? target : graph.op('Mul', [target, graph.scalar(share)]), update]);
 }
 
-function applyAdam(
-  graph: GraphBuilder,
-  { beta1, beta2, epsilon }: Extract<OptimizerSettings, { kind: 'adam' }>,
-  { weights, gradient, slots: [mean = '', variance = ''], stepSize }: OptimizerStep,
-) {
-  const add = (a: Tensor, b: Tensor) => graph.op('Add', [a, b]);
-  const subtract = (a: Tensor, b: Tensor) => graph.op('Sub', [a, b]);
-  const multiply = (a: Tensor, b: Tensor) => graph.op('Mul', [a, b]);
-  const slope = gradientTensor(graph, gradient);
-  const nextMean = add(mean, multiply(subtract(slope, mean), graph.scalar(1 - beta1)));
-  const squared = multiply(slope, slope);
-  const nextVariance = add(variance, multiply(subtract(squared, variance), graph.scalar(1 - beta2)));
-  const deviation = add(graph.op('Sqrt', [nextVariance]), graph.scalar(epsilon));
-  const update = graph.op('Div', [multiply(nextMean, stepSize), deviation]);
-  return { weights: subtract(weights, update), slots: [nextMean, nextVariance] };
-}
-
-/** The tensors of a proximal term. */
-interface ProximalTerm {
-  readonly weights: Tensor;
-  /** The weights that training started from. */
-  readonly anchor: Tensor;
-  readonly gradient: Gradient;
-  /** 1 where a weight is trained, else 0; undefined when all are. */
-  readonly trainable: Tensor | undefined;
-  /** μ */
-  readonly strength: number;
-}
-
-/** The gradient with that of FedProx' term, μ (w - w₀) (Li et al. 2020, arXiv 1812.06127, eq. 2). */
-export function addProximalTerm(
-  graph: GraphBuilder,
-  { weights, anchor, gradient, trainable, strength }: ProximalTerm,
-): Tensor {
-  const pull = graph.op('Mul', [graph.op('Sub', [weights, anchor]), graph.scalar(strength)]);
-  const masked = trainable === undefined ? pull : graph.op('Mul', [pull, trainable]);
-  return graph.op('Add', [gradientTensor(graph, gradient), masked]);
-}
-
-/** The gradient with a strategy's correction, e.g. SCAFFOLD's c − c_i. */
-export function addCorrection(graph: GraphBuilder, gradient: Gradient, correction: Tensor): Tensor {
-  return graph.op('Add', [gradientTensor(graph, gradient), correction]);
-}
-
-/** The step size of optimizer step `step` (from 1): for Adam with the bias correction of Kingma and Ba 2015, §2. */
-export function stepSize(optimizer: OptimizerSettings, step: number): number {
-  if (optimizer.kind === 'sgd') return optimizer.learningRate;
-  return (optimizer.learningRate * Math.sqrt(1 - optimizer.beta2 ** step)) / (1 - optimizer.beta1 ** step);
+function arithmetic(graph: GraphBuilder): Arithmetic<Tensor> {
+  const binary = (type: string) => (a: Tensor, b: Tensor) => graph.op(type, [a, b]);
+  const unary = (type: string) => (a: Tensor) => graph.op(type, [a]);
+  return {
+    constant: (value) => graph.scalar(value),
+    add: binary('Add'),
+    subtract: binary('Sub'),
+    multiply: binary('Mul'),
+    divide: binary('Div'),
+    larger: binary('Max'),
+    squareRoot: unary('Sqrt'),
+    absolute: unary('Abs'),
+  };
 }

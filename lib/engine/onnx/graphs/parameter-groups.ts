@@ -1,7 +1,7 @@
 /**
  * How a compiled step holds a model's parameters: each large array as a tensor of its own, in which the next weights can
  * be written where their gradient is computed; all others together in one vector, so that many small arrays cost as few
- * operators as one.
+ * operators as one. What no gradient moves, such as moving statistics, lies apart from what is trained.
  */
 import { sizeOf, type WeightArray, type Weights } from '../../../core/weights.js';
 import type { Parameter } from '../../../model/parameters.js';
@@ -11,8 +11,8 @@ import { parameterKey } from './network.js';
 /** Elements from which copying an array into a common vector costs more than operators of its own. */
 const LARGE = 16_384;
 
-/** The name of the group of small parameters; those of large ones have a `/`. */
-const SMALL = 'small';
+/** The names of the groups of small parameters, trained and not; those of large ones have a `/`. */
+const [SMALL, FIXED] = ['small', 'fixed'] as const;
 
 /** A parameter in its group. */
 interface GroupMember {
@@ -30,6 +30,8 @@ export interface ParameterGroup {
   readonly name: string;
   /** Of its tensors: that of a large parameter, or flat. */
   readonly shape: readonly number[];
+  /** Whether steps change it: only then has it slots and next weights. */
+  readonly isTrained: boolean;
   readonly members: readonly GroupMember[];
 }
 
@@ -37,29 +39,37 @@ export interface ParameterGroup {
 export const tensorName = (what: string, { name }: ParameterGroup): string => `${what}/${name}`;
 
 /** Whether a group is one large parameter, its tensors shaped as that. */
-export const isAlone = ({ name }: ParameterGroup): boolean => name !== SMALL;
+export const isAlone = ({ name }: ParameterGroup): boolean => name !== SMALL && name !== FIXED;
 
 /** The groups of a model's parameters. */
 export function groupParameters(parameters: readonly Parameter[]): readonly ParameterGroup[] {
-  const isLarge = ({ shape, trainable }: Parameter) => trainable && sizeOf(shape) >= LARGE;
-  const small: GroupMember[] = [];
-  let smallSize = 0;
-  const large: ParameterGroup[] = [];
-  for (const [index, parameter] of parameters.entries()) {
-    const { shape } = parameter;
-    const length = sizeOf(shape);
-    if (isLarge(parameter)) {
-      large.push({
-        name: parameterKey(parameter),
-        shape,
-        members: [{ parameter, index, offset: 0, length }],
+  const placed = parameters.map((parameter, index) => ({
+    parameter,
+    index,
+    length: sizeOf(parameter.shape),
+  }));
+  const large = placed.filter(({ length }) => length >= LARGE);
+  const small = (name: string, isTrained: boolean): readonly ParameterGroup[] => {
+    let size = 0;
+    const members = placed
+      .filter(({ parameter, length }) => length < LARGE && parameter.trainable === isTrained)
+      .map((each) => {
+        const offset = size;
+        size += each.length;
+        return { ...each, offset };
       });
-    } else {
-      small.push({ parameter, index, offset: smallSize, length });
-      smallSize += length;
-    }
-  }
-  return small.length === 0 ? large : [...large, { name: SMALL, shape: [smallSize], members: small }];
+    return members.length === 0 ? [] : [{ name, shape: [size], isTrained, members }];
+  };
+  return [
+    ...large.map((each) => ({
+      name: parameterKey(each.parameter),
+      shape: each.parameter.shape,
+      isTrained: each.parameter.trainable,
+      members: [{ ...each, offset: 0 }],
+    })),
+    ...small(SMALL, true),
+    ...small(FIXED, false),
+  ];
 }
 
 /** Tensors for the groups, in their order. */

@@ -12,16 +12,14 @@ import type { LossSettings } from '../../../model/tasks/loss-module.js';
 import { defaultLoss, lossModule, lossOperations } from '../../../model/tasks/losses.js';
 import { buildNetwork, parameterKey, type ValuedParameter } from './network.js';
 import { encodeOnnxModel } from './onnx-model.js';
-import { optimizerSlots } from './optimizer-graph.js';
+import { groupInput, outputSum, outputUpdate, type UpdateOptions } from './optimizer-graph.js';
 import { groupParameters, isAlone, type ParameterGroup } from './parameter-groups.js';
-import { groupInput, outputSum, outputUpdate, type UpdateOptions } from './update-graph.js';
 
 /** What a compiled training step takes and gives beside its fixed names. */
 export interface TrainingGraph {
   readonly bytes: Uint8Array;
-  /** How the parameters are held; there is a tensor of weights, and of every slot, for each. */
+  /** How the parameters are held; there is a tensor of weights for each, and of every slot for those that are trained. */
   readonly groups: readonly ParameterGroup[];
-  readonly slots: readonly string[];
   /** What the input `target` is, without the batch axis. */
   readonly target: { readonly type: 'int32' | 'float32'; readonly shape: readonly number[] };
   /** Whether it has the output `correct`. */
@@ -65,10 +63,11 @@ export const BATCH = 'batch';
 
 /**
  * Compiles a training step. Inputs: `images` [batch, h, w, c], `target` as the loss takes it (labels int32 [batch], or
- * numbers [batch, outputs]), `stepSize` [1], `exampleWeight` [1] (1 / batch) or [batch, 1], `rowSeeds` uint32 [batch]; for each group of parameters `weights/<group>`, `<slot>/<group>`,
- * `anchor/<group>` and `correction/<group>`, shaped as the group. Outputs: `loss` and, where the loss has it, `correct` [], `next-weights/<group>` and
- * `next-<slot>/<group>`. A graph that adds up takes `sum/<group>` and gives `next-sum/<group>` instead, and knows no step
- * size, slots, anchors or corrections.
+ * numbers [batch, outputs]), the optimizer's rates [1], `exampleWeight` [1] (1 / batch) or [batch, 1], `rowSeeds` uint32
+ * [batch]; for each group of parameters `weights/<group>`, and where it is trained `<slot>/<group>`, `anchor/<group>` and
+ * `correction/<group>`, shaped as the group. Outputs: `loss` and, where the loss has it, `correct` [],
+ * `next-weights/<group>` and `next-<slot>/<group>`. A graph that adds up takes `sum/<group>` and gives `next-sum/<group>`
+ * instead, and knows no rates, slots, anchors or corrections.
  *
  * @throws {ModelError} for a model that does not end as the loss asks, or has what training would not respect
  */
@@ -86,7 +85,6 @@ export function buildTrainingGraph(
   const graph = new GraphBuilder();
   const images = graph.input('images', 'float32', [BATCH, ...description.inputShape]);
   const weights = groups.map((group) => groupInput(graph, 'weights', group));
-  const stepSize = options.addsUp ? undefined : graph.input('stepSize', 'float32', [1]);
   const exampleWeight = graph.input('exampleWeight', 'float32', options.isWeighted ? [BATCH, 1] : [1]);
   let rowSeeds: Tensor | undefined;
 
@@ -134,15 +132,12 @@ export function buildTrainingGraph(
     trained.map((each, index) => [parameterKey(each), slopes[index]] as const),
   );
 
-  for (const [index, group] of groups.entries()) {
-    const tensors = {
-      group,
-      weights: weights[index] as Tensor,
-      gradient: groupGradient(graph, byParameter, group),
-    };
-    if (stepSize === undefined) outputSum(graph, tensors);
-    else outputUpdate(graph, options, { ...tensors, stepSize });
-  }
+  const changed = groups.flatMap((group, index) => {
+    if (!group.isTrained) return [];
+    return [{ group, weights: weights[index] as Tensor, gradient: groupGradient(graph, byParameter, group) }];
+  });
+  if (options.addsUp) for (const each of changed) outputSum(graph, each);
+  else outputUpdate(graph, options, changed);
   if (options.withGradients) outputGradients(graph, byParameter, parameters);
 
   const statistics = describeStatistics(groups);
@@ -153,7 +148,6 @@ export function buildTrainingGraph(
   return {
     bytes: encodeOnnxModel(graph.build()),
     groups,
-    slots: optimizerSlots(options.optimizer),
     target,
     countsCorrect: correct !== undefined,
     usesRowSeeds: rowSeeds !== undefined,
@@ -193,7 +187,7 @@ function groupGradient(graph: GraphBuilder, found: Gradients, group: ParameterGr
   return found.get(parameterKey(first)) ?? zeros(graph, first);
 }
 
-/** All of these gradients one after the other. */
+/** All of these gradients one after the other; what is not trained has none: 0. */
 function flatGradients(graph: GraphBuilder, found: Gradients, parameters: readonly Parameter[]): Tensor {
   const parts = parameters.map((each) => {
     const gradient = found.get(parameterKey(each)) ?? zeros(graph, each);

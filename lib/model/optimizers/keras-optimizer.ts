@@ -1,0 +1,114 @@
+/** An optimizer out of Keras' JSON, in the dialects of Keras 1, 2 and 3. */
+import { asKerasObject, KerasSettings, quote } from '../keras/keras-settings.js';
+import { type LayerSetting, numberWithin } from '../layers/settings.js';
+import { ModelError } from '../model-error.js';
+import type { CommonSettings } from './optimizer-module.js';
+import { OPTIMIZER_NAMES, OPTIMIZERS, type OptimizerName } from './optimizer-names.js';
+import { type OptimizerSettings, optimizerModule } from './registry.js';
+import { readSchedule, SCHEDULE_NAMES } from './schedules.js';
+
+const learningRate = numberWithin({
+  keys: ['learning_rate', 'lr'],
+  expected: 'a number of at least 0',
+  isIn: (value) => value >= 0,
+});
+
+/** Off where Keras says none, or 0. */
+const optionalNumber = (key: string): LayerSetting<number> =>
+  numberWithin({ keys: [key], expected: 'a number of at least 0', fallback: 0, isIn: (value) => value >= 0 });
+
+/** What all of Keras' optimizers have beside a learning rate. */
+const COMMON: Readonly<Record<string, LayerSetting<number>>> = {
+  weightDecay: optionalNumber('weight_decay'),
+  clipGradientValue: optionalNumber('clipvalue'),
+  clipGradientNorm: optionalNumber('clipnorm'),
+  clipGradientGlobalNorm: optionalNumber('global_clipnorm'),
+};
+
+/** The optimizer in Keras' JSON. @throws {ModelError} for one, or a setting of one, that we do not know */
+export function readOptimizer(
+  className: string,
+  config: Readonly<Record<string, unknown>>,
+): OptimizerSettings {
+  // Keras 2.11 to 2.15 write its own classes as custom ones.
+  const name = className.replace(/^Custom>/, '');
+  const settings = new KerasSettings(`optimizer ${name}`, config);
+  // Of mixed precision: it scales the loss up and the gradients down again.
+  const inner = name === 'LossScaleOptimizer' ? asKerasObject(config.inner_optimizer) : undefined;
+  if (inner !== undefined) return readOptimizer(inner.class_name, inner.config);
+  const kind = OPTIMIZER_NAMES.find((each) => optimizerModule({ kind: each }).keras === name);
+  if (kind === undefined) {
+    const known = OPTIMIZER_NAMES.map((each) => optimizerModule({ kind: each }).keras);
+    throw new ModelError(
+      `the optimizer ${name} is not one of ${known.slice(0, -1).join(', ')} and ${known.at(-1)}`,
+    );
+  }
+  settings.ignore('ema_momentum', 'ema_overwrite_frequency', 'jit_compile', 'is_legacy_optimizer');
+  settings.ignore('loss_scale_factor');
+  const optimizer = {
+    kind,
+    ...readLearningRate(settings, config.learning_rate),
+    ...readEach(optimizerModule({ kind }).settings, settings),
+    ...readEach(COMMON, settings),
+  };
+  settings.requireAllRead();
+  return optimizer as OptimizerSettings;
+}
+
+/** An optimizer with Keras' defaults, but for what is given. */
+export function defaultOptimizer(
+  kind: OptimizerName,
+  {
+    momentum,
+    nesterov,
+    ...given
+  }: Partial<CommonSettings> & { readonly momentum?: number; readonly nesterov?: boolean },
+): OptimizerSettings {
+  const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const common = { ...OPTIMIZERS[kind], ...asked };
+  const own = readEach(optimizerModule({ kind }).settings, new KerasSettings(kind, {}));
+  const withMomentum = momentum !== undefined && (kind === 'sgd' || kind === 'rmsprop') ? { momentum } : {};
+  const withNesterov = nesterov === true && kind === 'sgd' ? { nesterov } : {};
+  return { kind, ...withoutOff(common), ...own, ...withMomentum, ...withNesterov } as OptimizerSettings;
+}
+
+function readLearningRate(settings: KerasSettings, given: unknown): Partial<CommonSettings> {
+  const schedule = asKerasObject(given);
+  const decay = asTyped(optionalNumber('decay').read(settings));
+  if (schedule === undefined) {
+    const rate = asTyped(learningRate.read(settings));
+    // Of Keras before 2.11, for all optimizers.
+    const fall = { name: 'InverseTimeDecay', steps: 1, rate: decay } as const;
+    return { learningRate: rate, ...(decay === 0 ? {} : { schedule: fall }) };
+  }
+  settings.ignore('learning_rate');
+  const { class_name: name, config } = schedule;
+  const found = readSchedule(schedule, new KerasSettings(`learning rate schedule ${name}`, config));
+  if (found !== undefined) return found;
+  throw new ModelError(
+    `${settings.where}: learning_rate ${quote(given)} is not supported, only a number or one of the schedules ${SCHEDULE_NAMES.join(', ')}`,
+  );
+}
+
+function readEach(
+  declared: Readonly<Record<string, LayerSetting<unknown>>>,
+  settings: KerasSettings,
+): Readonly<Record<string, unknown>> {
+  const isCommon = declared === COMMON;
+  const fields = Object.entries(declared).map(([field, each]) => {
+    const value = each.read(settings);
+    return [field, typeof value === 'number' ? asTyped(value) : value] as const;
+  });
+  return Object.fromEntries(fields.filter(([, value]) => value !== undefined && !(isCommon && value === 0)));
+}
+
+/** Without what is 0, and so off. */
+function withoutOff({ learningRate: rate, ...others }: Partial<CommonSettings>): Partial<CommonSettings> {
+  const on = Object.entries(others).filter(([, value]) => value !== 0);
+  return { ...(rate === undefined ? {} : { learningRate: rate }), ...Object.fromEntries(on) };
+}
+
+/** Keras keeps numbers in float32: 0.0010000000474974513 was typed as 0.001. */
+function asTyped(value: number): number {
+  return Math.fround(value) === value ? Number(value.toPrecision(7)) : value;
+}

@@ -1,0 +1,53 @@
+/** Nadam: Adam with Nesterov's momentum (Dozat 2016), as Keras defines it. */
+import {
+  type Arithmetic,
+  type CommonSettings,
+  type OptimizerModule,
+  type OptimizerStep,
+  towards,
+} from './optimizer-module.js';
+import { epsilon, share } from './settings.js';
+
+/** What Nadam is told. */
+export interface NadamSettings extends CommonSettings {
+  readonly kind: 'nadam';
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+}
+
+/** Its slots are the moments. */
+export const nadam: OptimizerModule<NadamSettings> = {
+  kind: 'nadam',
+  keras: 'Nadam',
+  settings: { beta1: share('beta_1', 0.9), beta2: share('beta_2', 0.999), epsilon },
+  slots: () => ({ mean: 0, variance: 0 }),
+  rates({ beta1, beta2 }, { learningRate, step }) {
+    // The momentum's schedule μ_t, and the product of all so far.
+    const momentum = (at: number) => beta1 * (1 - 0.5 * 0.96 ** at);
+    let product = 1;
+    for (let at = 1; at <= step; at++) product *= momentum(at);
+    const next = momentum(step + 1);
+    return {
+      stepSize: (learningRate * (1 - momentum(step))) / (1 - product),
+      meanStep: (learningRate * next) / (1 - product * next),
+      varianceScale: 1 / (1 - beta2 ** step),
+    };
+  },
+  update<T>(math: Arithmetic<T>, { beta1, beta2, epsilon: small }: NadamSettings, step: OptimizerStep<T>) {
+    const [mean, variance] = step.slots as readonly [T, T];
+    const { stepSize, meanStep, varianceScale } = step.rates as Readonly<Record<string, T>> & {
+      readonly stepSize: T;
+      readonly meanStep: T;
+      readonly varianceScale: T;
+    };
+    const gradient = step.gradient();
+    const nextMean = towards(math, mean, { to: gradient, by: 1 - beta1 });
+    const squared = math.multiply(gradient, gradient);
+    const nextVariance = towards(math, variance, { to: squared, by: 1 - beta2 });
+    const ahead = math.add(math.multiply(nextMean, meanStep), math.multiply(gradient, stepSize));
+    const deviation = math.squareRoot(math.multiply(nextVariance, varianceScale));
+    const update = math.divide(ahead, math.add(deviation, math.constant(small)));
+    return { weights: math.subtract(step.weights, update), slots: [nextMean, nextVariance] };
+  },
+};

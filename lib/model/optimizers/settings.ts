@@ -1,0 +1,30 @@
+/** How the settings of optimizers are declared: what several of them have. */
+import { type LayerSetting, numberWithin, setting } from '../layers/settings.js';
+
+/** A number from 0 to 1. */
+export const share = (key: string, fallback: number): LayerSetting<number> =>
+  numberWithin({
+    keys: [key],
+    expected: 'a share from 0 to 1',
+    fallback,
+    isIn: (value) => value >= 0 && value <= 1,
+  });
+
+/** What keeps a divisor from 0. */
+export const epsilon: LayerSetting<number> = numberWithin({
+  keys: ['epsilon'],
+  expected: 'a number above 0',
+  fallback: 1e-7,
+  isIn: (value) => value > 0,
+});
+
+/** True, or left out. */
+export const switchedOn = (key: string): LayerSetting<true | undefined> => {
+  const parsed = setting({
+    keys: [key],
+    expected: 'true or false',
+    fallback: false,
+    parse: (value) => (typeof value === 'boolean' ? value : undefined),
+  });
+  return { ...parsed, read: (settings) => (parsed.read(settings) ? true : undefined) };
+};
