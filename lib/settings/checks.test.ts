@@ -185,10 +185,12 @@ describe('the optimizer', () => {
     ] as const) {
       for (const strategy of ['scaffold', 'fednova']) {
         const message = new RegExp(`^--strategy ${strategy} does not go with ${flag} ${value}: it`);
-        refuses(message, '--strategy', strategy, ...sgd, flag, value);
+        const optimizer = flag === '--optimizer' ? [] : sgd;
+        refuses(message, '--strategy', strategy, ...optimizer, flag, value);
       }
     }
     assert.equal(parseRun(...sgd, '--weight-decay', '0.1').training.weightDecay, 0.1);
+    refuses(/^--momentum 0 belongs to --optimizer adam/, '--optimizer', 'adagrad', '--momentum', '0');
   });
 });
 
