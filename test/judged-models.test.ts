@@ -16,7 +16,8 @@ import { byPlace } from '../lib/settings/setting.js';
 import { loadServedModel } from '../server/models/load-model.js';
 import { readStartingPoint } from '../trainer/starting-point.js';
 import { activation, dense, flatten, imageModel } from './layers.js';
-import { quarterExamples, runProgramFile } from './programs.js';
+import { runCommand } from './program-host.js';
+import { quarterExamples } from './programs.js';
 import { readSources } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
 
@@ -141,7 +142,7 @@ describe('every program', () => {
   it('ends with exit code 3, and writes no report', async () => {
     await write('bad', LOGITS);
     const flags = ['--model', path('bad'), '--data', join(directory, '0.npz')];
-    const { exitCode, stdout, stderr } = await runProgramFile('evaluator/cli', flags);
+    const { exitCode, stdout, stderr } = await runCommand('evaluate', flags);
     assert.equal(exitCode, 3, stderr);
     assert.equal(stdout, '');
     assert.match(
@@ -154,7 +155,7 @@ describe('every program', () => {
 test('a model is read from a file by the function that judges it, and by no other', () => {
   const readers = readSources().filter(
     ({ path: file, text }) =>
-      /describeKerasConfig/.test(text) && !/^(lib\/model|test)\/|\.test\.ts$/.test(file),
+      /describeKerasConfig/.test(text) && !/^(lib\/model|test)\/|\/conformance\/|\.test\.ts$/.test(file),
   );
   assert.deepEqual(
     readers.map(({ path: file }) => file),
