@@ -9,7 +9,7 @@ export function layersPage(): string {
   const classes = LAYER_MODULES.flatMap(({ keras }) => keras);
   return `${[
     '# Layers',
-    'What `train --init`, `evaluate`, `serve` and `predict` read of a Keras Sequential model, written by Keras 1, 2 ' +
+    'What `train --init`, `evaluate`, `serve` and `predict` read of a Keras model, Sequential or functional, written by Keras 1, 2 ' +
       'or 3. Each setting of these layers is obeyed, or refused with its name and that of the layer. Made by `npm run docs`.',
     table(
       ['class', 'obeyed', 'refused with another value', 'without effect', 'refused in training'],

@@ -1,4 +1,5 @@
 /** `--engine` and `--backend` through the real programs: what runs, what is refused and how, on broken machines too. */
+
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -9,6 +10,7 @@ import { writeShard } from '../lib/formats/data/dataset.js';
 import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
 import { describeKerasConfig } from '../lib/model/keras/keras-model.js';
+import { inputShape } from '../lib/model/parameters.js';
 import { hasNvidiaDriver } from '../lib/system/hardware.js';
 import { copyHouse, writePackages } from './house-copy.js';
 import { lastLine, quarterExamples, runProgramFile } from './programs.js';
@@ -120,8 +122,8 @@ describe('a model with a layer that only Keras knows', () => {
   const foreign = join(projectRoot, 'lib/engine/tensorflow/fixtures/keras3-images.h5');
   const evaluate = async (...args: readonly string[]) => {
     const { modelConfig } = await readKerasFile(foreign);
-    const { inputShape } = describeKerasConfig(modelConfig, { keepForeignLayers: true });
-    const [height = 1, width = 1, channels = 1] = inputShape;
+    const description = describeKerasConfig(modelConfig, { keepForeignLayers: true });
+    const [height = 1, width = 1, channels = 1] = inputShape(description);
     const images = new Float32Array(4 * height * width * channels).fill(0.5);
     const labels = Int32Array.of(0, 1, 0, 1);
     await writeShard(path('foreign.npz'), { shape: [4, height, width, channels], images, labels });

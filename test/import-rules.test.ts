@@ -16,7 +16,11 @@ const LIBRARY = [
   'lib/system',
 ];
 /** What users may ask for: names and defaults alone, which load nothing. */
-const NAMES = ['lib/model/model-zoo.ts', 'lib/model/optimizers/optimizer-names.ts'];
+const NAMES = [
+  'lib/model/model-zoo.ts',
+  'lib/model/model-description.ts',
+  'lib/model/optimizers/optimizer-names.ts',
+];
 const WITHOUT_ENGINE = [
   ...LIBRARY.filter((folder) => folder !== 'lib/engine' && folder !== 'lib/model'),
   ...NAMES,

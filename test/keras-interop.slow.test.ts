@@ -1,4 +1,5 @@
 /** Python Keras 2 and 3 open what we write and predict what they should: the slow tier, see scripts/interop-keras.sh. */
+
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
@@ -12,6 +13,7 @@ import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { kerasConfig } from '../lib/model/keras/keras-model.js';
 import type { ModelDescription } from '../lib/model/model-description.js';
+import { inputShape } from '../lib/model/parameters.js';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from './keras-fixtures.js';
 import { CLASSES, dense, imageModel } from './layers.js';
 import { runProgramFile } from './programs.js';
@@ -110,7 +112,7 @@ for (const { major, python, opens } of VERSIONS) {
             weights,
             kerasVersion: '2.15.0',
           });
-          const asked = request(path, description.inputShape);
+          const asked = request(path, inputShape(description));
           const images = Float32Array.from(asked.images);
           const ours = await predict(
             plainOnnxEngine,

@@ -2,7 +2,7 @@
 import type { Extent, Padding } from '../lib/model/graph/window-geometry.js';
 import type { ActivationName } from '../lib/model/layers/activation.js';
 import type { Layer } from '../lib/model/layers/registry.js';
-import type { ModelDescription } from '../lib/model/model-description.js';
+import { type ModelDescription, sequential } from '../lib/model/model-description.js';
 
 /** Classes of the models below. */
 export const CLASSES = 4;
@@ -74,8 +74,4 @@ export const normalisation = (
 export const imageModel = (
   layers: readonly Layer[],
   inputShape: readonly number[] = [9, 8, 2],
-): ModelDescription => ({
-  name: 'test',
-  inputShape,
-  layers,
-});
+): ModelDescription => sequential({ name: 'test', inputShape, layers });

@@ -4,12 +4,13 @@ import { randomStream } from '../lib/core/random.js';
 import { sizeOf, type Weights } from '../lib/core/weights.js';
 import type { Batch } from '../lib/engine/engine.js';
 import type { OnnxBackend } from '../lib/engine/onnx/backends.js';
+import { batchFeeds } from '../lib/engine/onnx/batch-feeds.js';
 import { weightFeeds } from '../lib/engine/onnx/graphs/parameter-groups.js';
 import { buildTrainingGraph } from '../lib/engine/onnx/graphs/training-graph.js';
 import { createInferenceSession } from '../lib/engine/onnx/inference-session.js';
 import { loadOnnxRuntime } from '../lib/engine/onnx/runtime.js';
 import type { Model, ModelDescription } from '../lib/model/model-description.js';
-import { initialWeights, shapeLayers } from '../lib/model/parameters.js';
+import { initialWeights, outputShapes } from '../lib/model/parameters.js';
 import { activation, CLASSES, conv, dense, head, imageModel, normalisation, pool } from './layers.js';
 
 /** Largest difference, relative to the largest element. */
@@ -145,39 +146,43 @@ export function problem(
       value === 0 ? random.uniform() - 0.5 : value * (0.75 + random.uniform() / 2),
     ),
   }));
-  const images = Float32Array.from({ length: batchSize * sizeOf(description.inputShape) }, () =>
-    random.normal(),
+  const inputs = description.inputs.map(({ shape }) =>
+    Float32Array.from({ length: batchSize * sizeOf(shape) }, () => random.normal()),
   );
-  const classes = shapeLayers(description).at(-1)?.outputShape[0] as number;
-  const labels = Int32Array.from({ length: batchSize }, () => random.integer(0, classes - 1));
-  return { weights, batch: { count: batchSize, inputs: [images], targets: [labels] } };
+  const targets = outputShapes(description).map(([classes = 0]) =>
+    Int32Array.from({ length: batchSize }, () => random.integer(0, classes - 1)),
+  );
+  return { weights, batch: { count: batchSize, inputs, targets } };
 }
 
 /** Loss and gradients by weight index, straight out of the training graph on a backend; two batches may be compared. */
 export async function graphGradients(
   { description, weights }: Model,
-  { count, inputs, targets }: Batch,
+  batch: Batch,
   { backend = 'cpu', threads = 1, knownBatch = false, ...given }: GradientOptions = {},
 ): Promise<{ readonly loss: number; readonly gradients: readonly Float32Array[] }> {
   const optimizer = { kind: 'sgd', learningRate: 0, momentum: 0 } as const;
   const graph = buildTrainingGraph(description, {
     optimizer,
     withGradients: true,
-    batchSize: knownBatch ? count : undefined,
+    batchSize: knownBatch ? batch.count : undefined,
     ...given,
   });
   const runtime = await loadOnnxRuntime(backend, threads);
   const { Tensor } = runtime;
   const session = await createInferenceSession(graph.bytes, { runtime, threads });
   const random = randomStream(5, 'rows');
-  const rows = Uint32Array.from({ length: count }, () => random.uint32());
+  const [feeds] = batchFeeds(batch, {
+    Tensor,
+    description,
+    graph,
+    largest: batch.count,
+    random: graph.usesRowSeeds ? random : undefined,
+  });
   const outputs = await session.run({
-    images: new Tensor('float32', inputs[0] as Float32Array, [count, ...description.inputShape]),
-    target: new Tensor('int32', targets[0] as Int32Array, [count]),
+    ...feeds,
     ...weightFeeds(Tensor, graph.groups, weights),
     stepSize: new Tensor('float32', Float32Array.of(0), [1]),
-    exampleWeight: new Tensor('float32', Float32Array.of(1 / count), [1]),
-    ...(graph.usesRowSeeds ? { rowSeeds: new Tensor('uint32', rows, [count]) } : {}),
   });
   await session.release();
   const floats = (name: string) => outputs[name]?.data as Float32Array;

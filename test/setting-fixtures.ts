@@ -75,7 +75,7 @@ function modelAround(group: SettingGroup, changed: object): ModelDescription {
       ? { filters: inputShape.at(-1), kernel_size: 1 }
       : { units: inputShape.at(-1) }),
   };
-  return sequential(group, [
+  return behindInput(group, [
     ...(below === undefined
       ? [{ class_name: inputShape.length === 3 ? 'Conv2D' : 'Dense', config: before }]
       : []),
@@ -86,7 +86,7 @@ function modelAround(group: SettingGroup, changed: object): ModelDescription {
 }
 
 /** Layers behind a group's input; those that are not known are kept as they are. */
-export function sequential(
+export function behindInput(
   { inputShape, kerasVersion }: SettingGroup,
   layers: readonly KerasObject[],
 ): ModelDescription {

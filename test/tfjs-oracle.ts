@@ -4,7 +4,7 @@ import type { Weights } from '../lib/core/weights.js';
 import type { Batch } from '../lib/engine/engine.js';
 import { kerasConfig } from '../lib/model/keras/keras-model.js';
 import type { ModelDescription } from '../lib/model/model-description.js';
-import { modelParameters } from '../lib/model/parameters.js';
+import { inputShape, modelParameters } from '../lib/model/parameters.js';
 
 /** What the oracle found for one batch. */
 interface OracleResult {
@@ -35,7 +35,7 @@ export async function oracle(
         throw new Error(`the oracle has more weights than the model: ${variable.name}`);
       variable.write(tf.tensor(array.values, [...array.shape]));
     }
-    const images = tf.tensor(batch.inputs[0] as Float32Array, [batch.count, ...description.inputShape]);
+    const images = tf.tensor(batch.inputs[0] as Float32Array, [batch.count, ...inputShape(description)]);
     const labels = tf.oneHot(tf.tensor1d(batch.targets[0] as Int32Array, 'int32'), outputSize(model));
     // Before training mode is applied: that moves the moving statistics.
     const probabilities = (model.predict(images) as tf.Tensor).dataSync() as Float32Array;

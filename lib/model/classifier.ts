@@ -2,7 +2,7 @@
 import { DataError, type DataProblem } from '../core/errors.js';
 import { whyUnusable } from '../federation/client-update.js';
 import type { Layer } from './layers/registry.js';
-import type { Model } from './model-description.js';
+import { lastLayer, type Model } from './model-description.js';
 import { operationsBefore, planOperations } from './operations.js';
 import { classCount } from './parameters.js';
 
@@ -23,7 +23,7 @@ const APPEND_SOFTMAX = 'keras.Sequential([*model.layers, keras.layers.Softmax()]
 export function requireClassifier({ description, weights }: Model, path: string): void {
   const fail = (fault: Fault) => new DataError({ file: path, ...fault });
   if (operationsBefore(planOperations(description), 'softmax') === undefined) {
-    throw fail({ expected: 'a classifier that ends in a softmax', ...lastLayer(description.layers.at(-1)) });
+    throw fail({ expected: 'a classifier that ends in a softmax', ...faultOfLast(lastLayer(description)) });
   }
   const classes = classCount(description);
   if (classes < 2) throw fail({ expected: 'a classifier of at least 2 classes', found: `one of ${classes}` });
@@ -32,7 +32,7 @@ export function requireClassifier({ description, weights }: Model, path: string)
     throw fail({ expected: 'weights to compute with', found: `a model that ${unusable}` });
 }
 
-function lastLayer(last: Layer | undefined): Pick<Fault, 'found' | 'mend'> {
+function faultOfLast(last: Layer | undefined): Pick<Fault, 'found' | 'mend'> {
   if (last === undefined) return { found: 'a model without layers' };
   if (last.kind === 'foreign') return { found: last.reason };
   const activation = 'activation' in last ? last.activation : undefined;

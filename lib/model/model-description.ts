@@ -1,21 +1,89 @@
-/** A Keras-style Sequential model as data: its layers and their settings, without weights. */
+/** A Keras model as data: its inputs, its layers and how they are called on each other, without weights. */
 import type { Weights } from '../core/weights.js';
 import type { Layer } from './layers/registry.js';
 
-/** A Sequential model for `[n, h, w, c]` images. */
+/** A model: layers called on inputs, and on what other calls give. */
 export interface ModelDescription {
   readonly name: string;
-  /** Shape of one input: `[h, w, c]`; a network without convolutions may take `[features]`. */
-  readonly inputShape: readonly number[];
+  readonly inputs: readonly NamedInput[];
+  /** Each once, in the order in which Keras keeps their weights. */
   readonly layers: readonly Layer[];
-  /** Set where the first layer takes images `[h, w]`, as layers that only Keras knows may. */
-  readonly withoutChannel?: boolean;
+  /** In order of computation. A layer that is called several times has its parameters once. */
+  readonly calls: readonly LayerCall[];
+  /** The values that the model gives. */
+  readonly outputs: readonly string[];
+  /** Layers that are one in the file, a model in the model: Keras keeps their moving statistics behind all else. */
+  readonly nested?: readonly (readonly string[])[];
   /** What training would not respect (frozen layers, regularizers), in words; such a model can predict only. */
   readonly trainingObstacles?: readonly string[];
 }
 
-/** A model: its layers and the weights that go with them. */
+/** What a model is given. */
+export interface NamedInput {
+  readonly name: string;
+  /** Of one example: `[features]`, `[h, w, c]`; in Keras' order. */
+  readonly shape: readonly number[];
+  /** Set where the file says that the numbers are whole ones; they are given as floats all the same. */
+  readonly isInteger?: boolean;
+}
+
+/** One call of a layer. */
+export interface LayerCall {
+  /** The name of the layer. */
+  readonly layer: string;
+  /** Names of values: inputs of the model, and outputs of earlier calls. */
+  readonly inputs: readonly string[];
+  /** The name of the value that comes out, unique in the model. */
+  readonly output: string;
+}
+
+/** A model: its description and the weights that go with it. */
 export interface Model {
   readonly description: ModelDescription;
   readonly weights: Weights;
+}
+
+/** A chain of layers on one input. */
+interface Chain extends Pick<ModelDescription, 'name' | 'layers' | 'trainingObstacles'> {
+  readonly inputShape: readonly number[];
+}
+
+/** The description of a chain of layers, as Keras' Sequential is. */
+export function sequential({ inputShape, ...chain }: Chain): ModelDescription {
+  const input = 'input';
+  let last = input;
+  const calls = chain.layers.map(({ name }) => {
+    const call = { layer: name, inputs: [last], output: name };
+    last = name;
+    return call;
+  });
+  return { ...chain, inputs: [{ name: input, shape: inputShape }], calls, outputs: [last] };
+}
+
+/** Whether a model is a chain of layers, each called once on what comes before it. */
+export function isChain({ inputs, layers, calls, outputs }: ModelDescription): boolean {
+  const values = [inputs[0]?.name, ...calls.map(({ output }) => output)];
+  return (
+    inputs.length === 1 &&
+    calls.length === layers.length &&
+    calls.every(
+      (call, at) =>
+        call.layer === layers[at]?.name && call.inputs.length === 1 && call.inputs[0] === values[at],
+    ) &&
+    outputs.length === 1 &&
+    outputs[0] === values.at(-1)
+  );
+}
+
+/** The layer of a call. */
+export function layerOfCall({ layers }: ModelDescription, { layer }: LayerCall): Layer {
+  const found = layers.find(({ name }) => name === layer);
+  if (found === undefined) throw new Error(`a call of ${layer}, which is no layer`);
+  return found;
+}
+
+/** The layer whose output is a model's only output; undefined where an input is. */
+export function lastLayer(description: ModelDescription): Layer | undefined {
+  const call = description.calls.find(({ output }) => output === description.outputs[0]);
+  return call === undefined ? undefined : layerOfCall(description, call);
 }

@@ -10,7 +10,7 @@ export class ModelError extends FedbatchError {
 /** What is wrong with a model, told of its file; other errors as they are. */
 export function inFile(error: unknown, file: string): unknown {
   if (!(error instanceof ModelError)) return error;
-  const expected = 'a Sequential model of layers that fedbatch knows';
+  const expected = 'a model of layers that fedbatch knows';
   return new DataError({ file, expected, found: error.message }, { cause: error });
 }
 

@@ -16,7 +16,7 @@ import {
 } from '../federation/pixel-scale.js';
 import type { Model } from './model-description.js';
 import type { ModelTask } from './model-zoo.js';
-import { classCount } from './parameters.js';
+import { classCount, inputShape } from './parameters.js';
 
 /** Highest label that occurs. */
 function highestLabel(examples: Examples): number {
@@ -35,16 +35,17 @@ export function taskOf(examples: Examples, classes?: number): ModelTask {
  * @throws {DataError} when image size or number of classes disagree
  */
 export function requireFit(model: Model, examples: Examples, path: string): void {
-  const { inputShape } = model.description;
+  const shape = inputShape(model.description);
   const given = imageShape(examples);
   const takes =
-    inputShape.length === 1
-      ? sizeOf(inputShape) === sizeOf(given)
-      : formatShape(inputShape) === formatShape(given);
+    shape.length === 1
+      ? sizeOf(shape) === sizeOf(given)
+      : // An image without an axis for its only channel is one with it.
+        formatShape(shape) === formatShape(shape.length === 2 && given[2] === 1 ? given.slice(0, 2) : given);
   if (!takes) {
     throw new DataError({
       file: path,
-      expected: `images of shape ${formatShape(inputShape)} as the model takes them`,
+      expected: `images of shape ${formatShape(shape)} as the model takes them`,
       found: `images of shape ${formatShape(given)}`,
     });
   }

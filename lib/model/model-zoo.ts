@@ -1,7 +1,7 @@
 /** The models that users can name with `--model`: their names and their layers. */
 import type { Extent, Padding } from './graph/window-geometry.js';
 import type { Layer } from './layers/registry.js';
-import type { ModelDescription } from './model-description.js';
+import { type ModelDescription, sequential } from './model-description.js';
 
 /** Shape of one image, `[h, w, c]`, and number of classes. */
 export interface ModelTask {
@@ -100,5 +100,5 @@ export const MODEL_NAMES = Object.keys(LAYERS) as readonly ModelName[];
 
 /** The description of a model by its name. */
 export function describeModel(name: ModelName, { inputShape, classes }: ModelTask): ModelDescription {
-  return { name, inputShape, layers: LAYERS[name](classes) };
+  return sequential({ name, inputShape, layers: LAYERS[name](classes) });
 }

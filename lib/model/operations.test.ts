@@ -1,15 +1,18 @@
 /** Rewrites of a model's operations, and the geometry of windows. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Padding } from './graph/window-geometry.js';
 import { windowGeometry } from './graph/window-geometry.js';
 import type { Layer } from './layers/registry.js';
-import { operationsBefore, planOperations } from './operations.js';
+import { sequential } from './model-description.js';
+import { type OperationPlan, operationsBefore, planOperations } from './operations.js';
 
-const describeLayers = (layers: readonly Layer[]) => ({ name: 'm', inputShape: [8, 8, 1], layers });
-const kinds = (layers: readonly Layer[]) =>
-  layers.map((each) => (each.kind === 'activation' ? each.activation : each.kind));
+const plan = (layers: readonly Layer[]) =>
+  planOperations(sequential({ name: 'm', inputShape: [8, 8, 1], layers }));
+const kinds = ({ operations }: OperationPlan) =>
+  operations.map(({ layer }) => (layer.kind === 'activation' ? layer.activation : layer.kind));
 const dropout = (name: string, rate: number): Layer => ({ kind: 'dropout', name, rate });
 const flatten: Layer = { kind: 'flatten', name: 'f' };
 const dense: Layer = { kind: 'dense', name: 'd', units: 3, useBias: true, activation: 'softmax' };
@@ -33,7 +36,7 @@ const pool = (kind: 'maxPooling2d' | 'averagePooling2d'): Layer => ({
 
 describe('planOperations', () => {
   it('sets activations apart and moves relu behind a max pool, never behind an average', () => {
-    assert.deepEqual(kinds(planOperations(describeLayers([conv, pool('maxPooling2d'), flatten, dense]))), [
+    assert.deepEqual(kinds(plan([conv, pool('maxPooling2d'), flatten, dense])), [
       'conv2d',
       'maxPooling2d',
       'relu',
@@ -41,38 +44,36 @@ describe('planOperations', () => {
       'dense',
       'softmax',
     ]);
-    assert.deepEqual(kinds(planOperations(describeLayers([conv, pool('averagePooling2d')]))), [
-      'conv2d',
-      'relu',
-      'averagePooling2d',
-    ]);
+    assert.deepEqual(kinds(plan([conv, pool('averagePooling2d')])), ['conv2d', 'relu', 'averagePooling2d']);
   });
 
   it('merges dropouts that only a Flatten separates', () => {
     const rates = (layers: readonly Layer[]) =>
-      planOperations(describeLayers(layers)).flatMap((each) => (each.kind === 'dropout' ? [each.rate] : []));
+      plan(layers).operations.flatMap(({ layer }) => (layer.kind === 'dropout' ? [layer.rate] : []));
     assert.deepEqual(rates([dropout('a', 0.25), flatten, dropout('b', 0.5)]), [0.625]);
     assert.deepEqual(rates([dropout('a', 0.5), dropout('b', 0.5), dropout('c', 0.5)]), [0.875]);
     assert.deepEqual(rates([dropout('a', 0.25), flatten, dense, dropout('b', 0.5)]), [0.25, 0.5]);
   });
 
   it('drops linear activations', () => {
-    assert.deepEqual(
-      planOperations(describeLayers([{ kind: 'activation', name: 'a', activation: 'linear' }])),
-      [],
-    );
+    assert.deepEqual(plan([{ kind: 'activation', name: 'a', activation: 'linear' }]), {
+      operations: [],
+      outputs: ['input'],
+    });
   });
 });
 
+const EMPTY: OperationPlan = { operations: [], outputs: [] };
+
 describe('operationsBefore', () => {
   it('ends before the activation, and needs it', () => {
-    assert.deepEqual(
-      kinds(operationsBefore(planOperations(describeLayers([flatten, dense])), 'softmax') ?? []),
-      ['flatten', 'dense'],
-    );
-    assert.equal(operationsBefore(planOperations(describeLayers([flatten])), 'softmax'), undefined);
-    assert.equal(operationsBefore(planOperations(describeLayers([flatten, dense])), 'sigmoid'), undefined);
-    assert.equal(operationsBefore([], 'softmax'), undefined);
+    assert.deepEqual(kinds(operationsBefore(plan([flatten, dense]), 'softmax') ?? EMPTY), [
+      'flatten',
+      'dense',
+    ]);
+    assert.equal(operationsBefore(plan([flatten]), 'softmax'), undefined);
+    assert.equal(operationsBefore(plan([flatten, dense]), 'sigmoid'), undefined);
+    assert.equal(operationsBefore(EMPTY, 'softmax'), undefined);
   });
 });
 

@@ -1,62 +1,126 @@
 /** A model as the plain operations that an engine compiles, with rewrites that change speed but not results. */
 import type { ActivationName } from './layers/activation.js';
 import { type Layer, moduleOf } from './layers/registry.js';
-import type { ModelDescription } from './model-description.js';
+import { type LayerCall, layerOfCall, type ModelDescription } from './model-description.js';
+
+/** One operation: a layer without its activation, or an activation. */
+export interface PlannedOperation extends Omit<LayerCall, 'layer'> {
+  readonly layer: Layer;
+}
+
+/** The operations of a model in order of computation, and the values that it gives. */
+export interface OperationPlan {
+  readonly operations: readonly PlannedOperation[];
+  readonly outputs: readonly string[];
+}
 
 /** The operations of a model: activations stand by themselves, and cheap things come after size is reduced. */
-export function planOperations(description: ModelDescription): readonly Layer[] {
-  return mergeLayers(poolBeforeRelu(description.layers.flatMap(withoutActivation)));
+export function planOperations(description: ModelDescription): OperationPlan {
+  return mergeLayers(poolBeforeRelu(withoutActivations(description)));
 }
 
-/** The operations before a final activation; undefined where a model ends in another one, or in none. */
+/** The operations before the activation that an output ends in; undefined where it ends in another one, or in none. */
 export function operationsBefore(
-  operations: readonly Layer[],
+  { operations, outputs }: OperationPlan,
   activation: ActivationName,
-): readonly Layer[] | undefined {
-  return isActivation(operations.at(-1), activation) ? operations.slice(0, -1) : undefined;
+  at = 0,
+): OperationPlan | undefined {
+  const last = operations.find((each) => each.output === outputs[at]);
+  if (last === undefined || !isActivation(last.layer, activation)) return undefined;
+  const logits = outputs.map((output, index) => (index === at ? (last.inputs[0] as string) : output));
+  // What else reads the probabilities goes on doing so.
+  const isRead = readersOf(operations, last.output).length > 0 || logits.includes(last.output);
+  return { operations: isRead ? operations : operations.filter((each) => each !== last), outputs: logits };
 }
 
-/** Whether an operation is this activation. */
+/** Whether a layer is this activation. */
 export function isActivation(layer: Layer | undefined, name: ActivationName): boolean {
   return layer?.kind === 'activation' && layer.activation === name;
 }
 
-function withoutActivation(layer: Layer): readonly Layer[] {
-  if (isActivation(layer, 'linear')) return [];
-  if (layer.kind === 'activation' || !('activation' in layer) || layer.activation === 'linear')
-    return [layer];
-  const { name, activation } = layer;
-  return [
-    { ...layer, activation: 'linear' },
-    { kind: 'activation', name: `${name}/${activation}`, activation },
-  ];
+/** The operations that read a value. */
+export const readersOf = (
+  operations: readonly PlannedOperation[],
+  value: string,
+): readonly PlannedOperation[] => operations.filter(({ inputs }) => inputs.includes(value));
+
+function withoutActivations(description: ModelDescription): OperationPlan {
+  // Identity gives what it is given.
+  const same = new Map<string, string>();
+  const nameOf = (value: string) => same.get(value) ?? value;
+  const operations = description.calls.flatMap((call): readonly PlannedOperation[] => {
+    const layer = layerOfCall(description, call);
+    const { output } = call;
+    const inputs = call.inputs.map(nameOf);
+    if (isActivation(layer, 'linear')) {
+      same.set(output, inputs[0] as string);
+      return [];
+    }
+    if (layer.kind === 'activation' || !('activation' in layer) || layer.activation === 'linear')
+      return [{ layer, inputs, output }];
+    const { name, activation } = layer;
+    const before = `${output} before ${activation}`;
+    return [
+      { layer: { ...layer, activation: 'linear' }, inputs, output: before },
+      {
+        layer: { kind: 'activation', name: `${name}/${activation}`, activation },
+        inputs: [before],
+        output,
+      },
+    ];
+  });
+  return { operations, outputs: description.outputs.map(nameOf) };
 }
 
 /** max(relu(z)) = relu(max(z)), with a quarter of the elements behind a 2×2 pool; gradients agree too. */
-function poolBeforeRelu(layers: readonly Layer[]): readonly Layer[] {
-  const result = [...layers];
-  for (let at = 0; at + 1 < result.length; at++) {
-    const [first, second] = [result[at] as Layer, result[at + 1] as Layer];
-    if (isActivation(first, 'relu') && moduleOf(second).commutesWithRelu) {
-      result.splice(at, 2, second, first);
-    }
+function poolBeforeRelu({ operations, outputs }: OperationPlan): OperationPlan {
+  const result = [...operations];
+  for (let at = 0; at < result.length; at++) {
+    const relu = result[at] as PlannedOperation;
+    const readers = readersOf(result, relu.output);
+    const [pool] = readers;
+    if (!isActivation(relu.layer, 'relu') || outputs.includes(relu.output)) continue;
+    if (pool === undefined || readers.length > 1 || !moduleOf(pool.layer).commutesWithRelu) continue;
+    const { output } = pool;
+    const pooled = `${output} before relu`;
+    result.splice(result.indexOf(pool), 1, { ...relu, inputs: [pooled], output });
+    result.splice(at, 1, { ...pool, inputs: relu.inputs, output: pooled });
   }
-  return result;
+  return { operations: result, outputs };
 }
 
 /** Two dropouts with nothing but a Flatten between keep an element with the product of their probabilities. */
-function mergeLayers(layers: readonly Layer[]): readonly Layer[] {
-  const result: Layer[] = [];
-  for (const layer of layers) {
-    const before = result.findLastIndex((each) => !moduleOf(each).onlyReshapes);
-    const earlier = result[before];
-    const { merge } = moduleOf(layer);
-    if (merge !== undefined && earlier?.kind === layer.kind) {
-      result.splice(before, 1);
-      result.push(merge(earlier, layer) as Layer);
-    } else {
-      result.push(layer);
+function mergeLayers({ operations, outputs }: OperationPlan): OperationPlan {
+  let result: PlannedOperation[] = [];
+  for (const operation of operations) {
+    const { merge } = moduleOf(operation.layer);
+    const earlier = merge && earlierToMerge(operation, { operations, result, outputs });
+    if (merge === undefined || earlier === undefined) {
+      result.push(operation);
+      continue;
     }
+    const [through = ''] = earlier.inputs;
+    result = result
+      .filter((each) => each !== earlier)
+      .map((each) => ({
+        ...each,
+        inputs: each.inputs.map((value) => (value === earlier.output ? through : value)),
+      }));
+    const inputs = operation.inputs.map((value) => (value === earlier.output ? through : value));
+    result.push({ ...operation, inputs, layer: merge(earlier.layer, operation.layer) as Layer });
   }
-  return result;
+  return { operations: result, outputs };
+}
+
+/** The operation of the same kind, before reshapes alone, whose output nothing else reads. */
+function earlierToMerge(
+  { layer, inputs: [value] }: PlannedOperation,
+  around: OperationPlan & { readonly result: readonly PlannedOperation[] },
+): PlannedOperation | undefined {
+  const { operations, result, outputs } = around;
+  const before = result.find(({ output }) => output === value);
+  if (before === undefined || outputs.includes(before.output)) return undefined;
+  if (readersOf(operations, before.output).length > 1) return undefined;
+  if (before.layer.kind === layer.kind) return before;
+  return moduleOf(before.layer).onlyReshapes ? earlierToMerge({ ...before, layer }, around) : undefined;
 }

@@ -2,9 +2,9 @@
 import { randomStream } from '../core/random.js';
 import { formatShape, sizeOf, type WeightArray, type Weights } from '../core/weights.js';
 import { foreignLayers } from './layers/foreign.js';
-import type { LayerParameter } from './layers/layer-module.js';
-import { type Layer, moduleOf } from './layers/registry.js';
-import type { ModelDescription } from './model-description.js';
+import type { InputShapes, LayerParameter } from './layers/layer-module.js';
+import { moduleOf } from './layers/registry.js';
+import { type LayerCall, layerOfCall, type ModelDescription } from './model-description.js';
 import { ModelError } from './model-error.js';
 
 /** One parameter array of a model. */
@@ -14,34 +14,110 @@ export interface Parameter extends LayerParameter {
   readonly trainable: boolean;
 }
 
-/** A layer with the shapes around it, without the batch axis, channels last: `[h, w, c]` or `[features]`. */
-interface ShapedLayer {
-  readonly layer: Layer;
-  readonly inputShape: readonly number[];
+/** A call with the shapes around it, without the batch axis, in Keras' order: `[h, w, c]` or `[features]`. */
+interface ShapedCall extends LayerCall {
+  readonly inputShapes: InputShapes;
   readonly outputShape: readonly number[];
-  readonly parameters: readonly Parameter[];
+}
+
+/** The shape of the only input. @throws {ModelError} for a model of several inputs */
+export function inputShape({ inputs }: ModelDescription): readonly number[] {
+  const [input] = inputs;
+  if (input !== undefined && inputs.length === 1) return input.shape;
+  throw new ModelError(
+    `the model takes ${inputs.length} inputs (${inputs.map(({ name }) => name).join(', ')})`,
+  );
 }
 
 /** Follows the shapes through a model. @throws {ModelError} where layers do not fit together. */
-export function shapeLayers(description: ModelDescription): readonly ShapedLayer[] {
-  let inputShape = description.inputShape;
-  return description.layers.map((layer) => {
-    const module = moduleOf(layer);
-    const outputShape = module.outputShape(layer, inputShape);
-    const parameters = (module.parameters?.(layer, inputShape) ?? []).map((each) => ({
+function shapeCalls(description: ModelDescription): readonly ShapedCall[] {
+  const shapes = new Map(description.inputs.map(({ name, shape }) => [name, shape]));
+  return description.calls.map((call) => {
+    const layer = layerOfCall(description, call);
+    const inputShapes = call.inputs.map((value) => shapeOf(shapes, value)) as unknown as InputShapes;
+    const { outputShape: shapeFor, inputCount: [fewest, most] = [1, 1] } = moduleOf(layer);
+    const count = inputShapes.length;
+    if (count < fewest || count > most) {
+      const takes = fewest === most ? `${fewest}` : `at least ${fewest}`;
+      throw new ModelError(
+        `layer ${layer.name}: takes ${takes} input${fewest > 1 ? 's' : ''}, is given ${count}`,
+      );
+    }
+    const outputShape = fitting(call, inputShapes, () => shapeFor(layer, ...inputShapes));
+    shapes.set(call.output, outputShape);
+    return { ...call, inputShapes, outputShape };
+  });
+}
+
+/** The shapes of what a model gives. @throws {ModelError} as {@link shapeCalls} */
+export function outputShapes(description: ModelDescription): readonly (readonly number[])[] {
+  const given = description.inputs.map(({ name, shape }) => [name, shape] as const);
+  const made = shapeCalls(description).map(({ output, outputShape }) => [output, outputShape] as const);
+  const shapes = new Map([...given, ...made]);
+  return description.outputs.map((value) => shapeOf(shapes, value));
+}
+
+/** Names the inputs of a layer of several that does not take them. */
+function fitting<T>({ inputs }: LayerCall, shapes: InputShapes, shapeFor: () => T): T {
+  try {
+    return shapeFor();
+  } catch (error) {
+    if (!(error instanceof ModelError) || inputs.length === 1) throw error;
+    const given = inputs.map((value, at) => `${value} ${formatShape(shapes[at] ?? [])}`).join(', ');
+    throw new ModelError(`${error.message}: ${given}`);
+  }
+}
+
+function shapeOf(shapes: ReadonlyMap<string, readonly number[]>, value: string): readonly number[] {
+  const shape = shapes.get(value);
+  if (shape === undefined) throw new Error(`${value} is read before it is made`);
+  return shape;
+}
+
+/** Elements of all that lies between a model's layers, for one example. @throws {ModelError} as {@link shapeCalls} */
+export const activationCount = (description: ModelDescription): number =>
+  shapeCalls(description).reduce((sum, { outputShape }) => sum + sizeOf(outputShape), 0);
+
+/**
+ * All parameters of a model in the order in which Keras keeps its weights.
+ *
+ * @throws {ModelError} where layers do not fit together, or a layer is called on what its parameters do not fit
+ */
+export function modelParameters(description: ModelDescription): readonly Parameter[] {
+  const found = new Map<string, readonly Parameter[]>();
+  for (const call of shapeCalls(description)) {
+    const layer = layerOfCall(description, call);
+    const parameters = (moduleOf(layer).parameters?.(layer, ...call.inputShapes) ?? []).map((each) => ({
       ...each,
       layer: layer.name,
       trainable: each.momentum === undefined,
     }));
-    const shaped = { layer, inputShape, outputShape, parameters };
-    inputShape = outputShape;
-    return shaped;
-  });
+    const others = found.get(layer.name) ?? parameters;
+    const other = others.find(
+      ({ shape }, at) => formatShape(shape) !== formatShape(parameters[at]?.shape ?? []),
+    );
+    if (other !== undefined) {
+      const shapes = call.inputShapes.map(formatShape).join(' and ');
+      throw new ModelError(
+        `layer ${layer.name}: is called on ${shapes}, which its ${other.role} of ${formatShape(other.shape)} from an earlier call does not fit`,
+      );
+    }
+    found.set(layer.name, others);
+  }
+  const all = description.layers.flatMap(({ name }) => found.get(name) ?? []);
+  return (description.nested ?? []).reduce(trainableFirst, all);
 }
 
-/** All parameters of a model in the order in which Keras keeps its weights. */
-export function modelParameters(description: ModelDescription): readonly Parameter[] {
-  return shapeLayers(description).flatMap((shaped) => shaped.parameters);
+/** As Keras keeps the weights of a model in the model: moving statistics behind all else. */
+function trainableFirst(parameters: readonly Parameter[], layers: readonly string[]): readonly Parameter[] {
+  const isInside = ({ layer }: Parameter) => layers.includes(layer);
+  const start = parameters.findIndex(isInside);
+  const inside = parameters.filter(isInside);
+  const [before, after] = [parameters.slice(0, start), parameters.slice(start + inside.length)];
+  const [trained, others] = [true, false].map((wanted) =>
+    inside.filter(({ trainable }) => trainable === wanted),
+  );
+  return start < 0 ? parameters : [...before, ...(trained ?? []), ...(others ?? []), ...after];
 }
 
 /** Makes sure that `weights` can stand in the place of `like`. @throws {ModelError} naming the first array that cannot */
@@ -65,13 +141,15 @@ export function requireTrainable({ trainingObstacles: [obstacle] = [] }: ModelDe
 
 /** Number of classes: the length of the model's output. */
 export function classCount(description: ModelDescription): number {
-  const last = description.layers.findLast((layer) => layer.kind !== 'activation');
   // Shapes cannot be followed through them.
   const [foreign] = foreignLayers(description);
-  if (foreign !== undefined && last !== undefined && 'units' in last) return last.units;
+  const last = description.layers.findLast((layer) => layer.kind !== 'activation');
+  if (foreign !== undefined && last !== undefined && 'units' in last) return last.units as number;
   if (foreign !== undefined)
     throw new ModelError(`the number of classes cannot be told behind layer ${foreign.name}: end in a Dense`);
-  const output = shapeLayers(description).at(-1)?.outputShape ?? [];
+  const [output = [], ...others] = outputShapes(description);
+  if (others.length > 0)
+    throw new ModelError(`the model has ${others.length + 1} outputs, not classes alone`);
   if (output.length !== 1)
     throw new ModelError(`the model ends in shape ${formatShape(output)}, not in classes`);
   return output[0] as number;

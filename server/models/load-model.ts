@@ -91,14 +91,15 @@ function backendsFor({ name, backend }: EngineChoice): readonly RegisteredBacken
 
 /** The input as an image `[h, w, c]`; a flat input of a square number is a square grey image, row by row. */
 function imageInput({ description }: Model, path: string): InputShape {
-  const [height = 0, width = 0, channels = 0] = description.inputShape;
-  if (description.inputShape.length === 3 && (channels === 1 || channels === 3))
+  const shapes = description.inputs.map(({ shape }) => shape);
+  const [[height = 0, width = 0, channels = 1] = []] = shapes;
+  if (shapes.length === 1 && width > 0 && (channels === 1 || channels === 3))
     return [height, width, channels];
   const side = Math.sqrt(height);
-  if (description.inputShape.length === 1 && Number.isInteger(side)) return [side, side, 1];
+  if (shapes.length === 1 && width === 0 && Number.isInteger(side)) return [side, side, 1];
   throw new DataError({
     file: path,
     expected: 'a model of grey or colour images, of input [h,w,1] or [h,w,3]',
-    found: `one of input ${formatShape(description.inputShape)}`,
+    found: `one of ${shapes.length === 1 ? 'input' : 'inputs'} ${shapes.map(formatShape).join(' and ')}`,
   });
 }

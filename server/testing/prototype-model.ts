@@ -3,7 +3,7 @@ import { sizeOf } from '../../lib/core/weights.js';
 import { type InputShape, preprocess } from '../../lib/digits/preprocess.js';
 import { writeKerasFile } from '../../lib/formats/keras/keras-hdf5.js';
 import { kerasConfig } from '../../lib/model/keras/keras-model.js';
-import type { ModelDescription } from '../../lib/model/model-description.js';
+import { sequential } from '../../lib/model/model-description.js';
 import { decodeImage } from '../pictures/decode-image.js';
 import { type Drawing, digitPng } from './segment-digits.js';
 
@@ -37,14 +37,14 @@ export async function writeDenseModel(
   { inputShape, kernel, bias }: { inputShape: InputShape; kernel: Float32Array; bias: Float32Array },
 ): Promise<string> {
   const units = bias.length;
-  const description: ModelDescription = {
+  const description = sequential({
     name: 'prototypes',
     inputShape,
     layers: [
       { kind: 'flatten', name: 'flatten' },
       { kind: 'dense', name: 'dense', units, useBias: true, activation: 'softmax' },
     ],
-  };
+  });
   return writeKerasFile(path, {
     modelConfig: kerasConfig(description),
     kerasVersion: '2.2.4-tf',

@@ -1,8 +1,10 @@
 /** The tests that every engine on every backend passes, defined for `node:test`. */
+
 import { before, describe, it } from 'node:test';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../../../test/keras-fixtures.js';
 import { readKerasFile } from '../../formats/keras/keras-hdf5.js';
 import { modelFromKeras } from '../../model/keras/keras-model.js';
+import { inputShape } from '../../model/parameters.js';
 import type { Engine } from '../engine.js';
 import { describeDeterminism } from './determinism.js';
 import { assertClose, predict } from './engine-runs.js';
@@ -45,7 +47,7 @@ function describeForward(suite: EngineSuite): void {
         const model = modelFromKeras(await readKerasFile(path), path);
         const { predictions } = kerasExpectation(fixture);
         const count = predictions.length;
-        const inputs = [fixedImages(count, model.description.inputShape)];
+        const inputs = [fixedImages(count, inputShape(model.description))];
         const found = await predict(suite.engine(), model, { inputs, count });
         assertClose(found, predictions.flat(), { what: fixture, tolerance: suite.tolerance });
       });

@@ -7,7 +7,7 @@ import { parseKerasLayer } from '../../model/keras/keras-layers.js';
 import { LAYER_MODULES, type Layer } from '../../model/layers/registry.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
-import { classCount, initialWeights, shapeLayers } from '../../model/parameters.js';
+import { classCount, initialWeights, inputShape, outputShapes } from '../../model/parameters.js';
 import type { Batch, OptimizerSettings } from '../engine.js';
 
 /** Keras' defaults. */
@@ -109,7 +109,8 @@ const keras3Groups = settingGroups('3');
 
 /** The layers of Keras that we read, each as Keras 3 writes it and between layers that are trained. */
 export const LAYER_CASES: Readonly<Record<string, ModelDescription>> = Object.fromEntries(
-  LAYER_MODULES.flatMap(({ keras }) =>
+  // Those of several inputs are in models of their own.
+  LAYER_MODULES.filter(({ inputCount: [fewest] = [1] }) => fewest === 1).flatMap(({ keras }) =>
     keras.map(({ names: [name] }) => {
       const group = keras3Groups.find(({ layer }) => layer.class_name === name);
       if (group === undefined)
@@ -145,7 +146,7 @@ function modelAround({ inputShape, layer }: SettingGroup, changed: object = {}):
       ? dense('before', features, 'tanh')
       : conv('before', { filters: features, padding: 'same', activation: 'tanh' });
   const layers = [before, parseKerasLayer({ ...layer, config: { ...layer.config, ...changed } })];
-  const isFlat = shapeLayers(imageModel(layers, inputShape)).at(-1)?.outputShape.length === 1;
+  const isFlat = outputShapes(imageModel(layers, inputShape))[0]?.length === 1;
   // TensorFlow.js flattens images only.
   return imageModel([...layers, ...head.slice(isFlat ? 1 : 0)], inputShape);
 }
@@ -204,7 +205,9 @@ export function quarters(count: number, seed: number): Batch {
 /** A batch of noise for any model. */
 export function noise(description: ModelDescription, count: number): Batch {
   const random = randomStream(11, 'noise', description.layers.map(({ name }) => name).join());
-  const images = Float32Array.from({ length: count * sizeOf(description.inputShape) }, () => random.normal());
+  const images = Float32Array.from({ length: count * sizeOf(inputShape(description)) }, () =>
+    random.normal(),
+  );
   const last = classCount(description) - 1;
   const labels = Int32Array.from({ length: count }, () => random.integer(0, last));
   return { count, inputs: [images], targets: [labels] };

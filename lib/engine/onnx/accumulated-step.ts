@@ -1,9 +1,8 @@
 /** A step on a batch too large to run at once: the gradients of its parts are added up, then the weights are updated. */
 
-import { sizeOf } from '../../core/weights.js';
 import { moduleOf } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
-import { shapeLayers } from '../../model/parameters.js';
+import { activationCount } from '../../model/parameters.js';
 import type { StepResult } from '../engine.js';
 import { buildUpdateGraph } from './graphs/optimizer-graph.js';
 import { groupTensors, namedTensors } from './graphs/parameter-groups.js';
@@ -31,8 +30,7 @@ const MAX_ACTIVATIONS = 2 ** 25;
  */
 export function examplesPerRun(description: ModelDescription): number {
   if (description.layers.some((layer) => moduleOf(layer).mixesExamples)) return Number.POSITIVE_INFINITY;
-  const elements = shapeLayers(description).reduce((sum, { outputShape }) => sum + sizeOf(outputShape), 0);
-  return Math.max(1, Math.floor(MAX_ACTIVATIONS / elements));
+  return Math.max(1, Math.floor(MAX_ACTIVATIONS / activationCount(description)));
 }
 
 /** Runs a step part by part. */

@@ -1,16 +1,15 @@
 /** A predict session on ONNX Runtime, and its graph. */
 import { sizeOf } from '../../core/weights.js';
 import { GraphBuilder } from '../../model/graph/graph-builder.js';
-import type { Model, ModelDescription } from '../../model/model-description.js';
+import type { Model } from '../../model/model-description.js';
 import { planOperations } from '../../model/operations.js';
-import { classCount, modelParameters, shapeLayers } from '../../model/parameters.js';
+import { activationCount, modelParameters, outputShapes } from '../../model/parameters.js';
 import { laidOut } from '../../model/primitives/layout.js';
-import { BATCH_AXIS } from '../../model/primitives/value.js';
 import type { PredictSession } from '../engine.js';
 import { isDevice, type OnnxBackend } from './backends.js';
 import { buildNetwork } from './graphs/network.js';
 import { encodeOnnxModel } from './graphs/onnx-model.js';
-import { BATCH } from './graphs/training-graph.js';
+import { BATCH, modelInputs } from './graphs/training-graph.js';
 import { createInferenceSession } from './inference-session.js';
 import { loadOnnxRuntime, type Tensor } from './runtime.js';
 
@@ -27,45 +26,45 @@ export async function createOnnxPredictSession(
 ): Promise<PredictSession> {
   const runtime = await loadOnnxRuntime(backend, threads);
   const session = await createInferenceSession(buildPredictGraph(model), { runtime, threads });
-  const { inputShape } = model.description;
-  const largest = isDevice(backend) ? Number.POSITIVE_INFINITY : examplesPerRun(model.description);
-  const run = async (images: Float32Array, count: number): Promise<Float32Array> => {
-    const feed = new runtime.Tensor('float32', images, [count, ...inputShape]);
-    const { probabilities } = await session.run({ images: feed });
-    return (probabilities as Tensor).data as Float32Array;
+  const { description } = model;
+  const sizes = outputShapes(description).map(sizeOf);
+  const elements = activationCount(description);
+  const largest = isDevice(backend)
+    ? Number.POSITIVE_INFINITY
+    : Math.max(1, Math.floor(MAX_ACTIVATIONS / elements));
+  const run = async (inputs: readonly Float32Array[], from: number, to: number) => {
+    const feeds = description.inputs.map(({ name, shape }, at) => {
+      const [values, size] = [inputs[at], sizeOf(shape)];
+      if (values === undefined) throw new RangeError(`a prediction without input ${name}`);
+      const own = values.subarray(from * size, to * size);
+      return [`input/${at}`, new runtime.Tensor('float32', own, [to - from, ...shape])] as const;
+    });
+    const outputs = await session.run(Object.fromEntries(feeds));
+    return sizes.map((_, at) => (outputs[`output/${at}`] as Tensor).data as Float32Array);
   };
   return {
-    async predict([images], count) {
-      if (images === undefined) throw new RangeError('a prediction without input');
-      if (count <= largest) return [await run(images, count)];
-      const [size, classes] = [sizeOf(inputShape), classCount(model.description)];
-      const all = new Float32Array(count * classes);
+    async predict(inputs, count) {
+      if (count <= largest) return run(inputs, 0, count);
+      const all = sizes.map((size) => new Float32Array(count * size));
       for (let from = 0; from < count; from += largest) {
-        const to = Math.min(count, from + largest);
-        all.set(await run(images.subarray(from * size, to * size), to - from), from * classes);
+        const parts = await run(inputs, from, Math.min(count, from + largest));
+        for (const [at, part] of parts.entries()) all[at]?.set(part, from * (sizes[at] as number));
       }
-      return [all];
+      return all;
     },
     dispose: () => session.release(),
   };
 }
 
-function examplesPerRun(description: ModelDescription): number {
-  const elements = shapeLayers(description).reduce((sum, { outputShape }) => sum + sizeOf(outputShape), 0);
-  return Math.max(1, Math.floor(MAX_ACTIVATIONS / elements));
-}
-
-/** Compiles a prediction: `images` [batch, h, w, c] to `probabilities` [batch, classes]. */
+/** Compiles a prediction: `input/0`, … [batch, …] to `output/0`, … [batch, …], in the model's order. */
 export function buildPredictGraph({ description, weights }: Model): Uint8Array {
   const graph = new GraphBuilder();
-  const images = graph.input('images', 'float32', [BATCH, ...description.inputShape]);
-  const input = { graph, tensor: images, shape: [BATCH_AXIS, ...description.inputShape] };
-  const { output } = buildNetwork(input, {
+  const { outputs } = buildNetwork(modelInputs(graph, description), {
     training: false,
     batchSize: undefined,
     blockSize: undefined,
     withoutPoolIndices: false,
-    operations: planOperations(description),
+    plan: planOperations(description),
     parameters: modelParameters(description).map((each, index) => {
       const values = weights[index]?.values ?? new Float32Array(0);
       const { shape } = each;
@@ -75,9 +74,9 @@ export function buildPredictGraph({ description, weights }: Model): Uint8Array {
       throw new Error('prediction draws no random numbers');
     },
   });
-  graph.output('probabilities', laidOut(output).tensor, {
-    type: 'float32',
-    shape: [BATCH, classCount(description)],
-  });
+  for (const [at, output] of outputs.entries()) {
+    const { tensor, shape } = laidOut(output);
+    graph.output(`output/${at}`, tensor, { type: 'float32', shape: [BATCH, ...shape.slice(1)] });
+  }
   return encodeOnnxModel(graph.build());
 }

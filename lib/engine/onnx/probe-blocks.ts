@@ -8,11 +8,12 @@ import { randomStream } from '../../core/random.js';
 import { sizeOf } from '../../core/weights.js';
 import { GraphBuilder } from '../../model/graph/graph-builder.js';
 import { moduleOf } from '../../model/layers/registry.js';
-import type { Model } from '../../model/model-description.js';
-import type { OptimizerSettings } from '../engine.js';
+import type { Model, ModelDescription } from '../../model/model-description.js';
+import type { Batch, OptimizerSettings } from '../engine.js';
+import { batchFeeds } from './batch-feeds.js';
 import { encodeOnnxModel } from './graphs/onnx-model.js';
 import { weightFeeds } from './graphs/parameter-groups.js';
-import { buildTrainingGraph } from './graphs/training-graph.js';
+import { buildTrainingGraph, type TrainingGraph } from './graphs/training-graph.js';
 import { createInferenceSession } from './inference-session.js';
 import { type InferenceSession, loadOnnxRuntime, type Tensor } from './runtime.js';
 
@@ -103,33 +104,36 @@ async function gradients(
   const runtime = await loadOnnxRuntime('cpu', 1);
   const { Tensor } = runtime;
   const session = await createInferenceSession(graph.bytes, { runtime, threads: 1 });
-  const random = randomStream(0, 'probe');
-  const images = Float32Array.from({ length: PROBE_BATCH * sizeOf(description.inputShape) }, () =>
-    random.uniform(),
-  );
-  const { type, shape } = graph.target;
-  const targets = Array.from({ length: PROBE_BATCH * sizeOf(shape) }, (_, index) => index % 2);
+  const random = randomStream(0, 'probe masks');
+  const [feeds] = batchFeeds(probeBatch(description, graph), {
+    Tensor,
+    description,
+    graph,
+    largest: PROBE_BATCH,
+    random: graph.usesRowSeeds ? random : undefined,
+  });
   const outputs = await session.run({
-    images: new Tensor('float32', images, [PROBE_BATCH, ...description.inputShape]),
-    target: new Tensor(type, type === 'int32' ? Int32Array.from(targets) : Float32Array.from(targets), [
-      PROBE_BATCH,
-      ...shape,
-    ]),
+    ...feeds,
     ...weightFeeds(Tensor, graph.groups, weights),
     stepSize: new Tensor('float32', Float32Array.of(0), [1]),
-    exampleWeight: new Tensor('float32', Float32Array.of(1 / PROBE_BATCH), [1]),
-    ...(graph.usesRowSeeds
-      ? {
-          rowSeeds: new Tensor(
-            'uint32',
-            Uint32Array.from({ length: PROBE_BATCH }, () => random.uint32()),
-            [PROBE_BATCH],
-          ),
-        }
-      : {}),
   });
   await session.release();
   return floats(outputs, 'gradients');
+}
+
+/** Random inputs, and targets that are 0 and 1 in turn. */
+function probeBatch({ inputs }: ModelDescription, { targets }: TrainingGraph): Batch {
+  const random = randomStream(0, 'probe');
+  const lengthOf = (shape: readonly number[]) => ({ length: PROBE_BATCH * sizeOf(shape) });
+  return {
+    count: PROBE_BATCH,
+    inputs: inputs.map(({ shape }) => Float32Array.from(lengthOf(shape), () => random.uniform())),
+    targets: targets.map(({ type, shape }) =>
+      type === 'int32'
+        ? Int32Array.from(lengthOf(shape), (_, index) => index % 2)
+        : Float32Array.from(lengthOf(shape), (_, index) => index % 2),
+    ),
+  };
 }
 
 function floats(outputs: InferenceSession.OnnxValueMapType, name: string): Float32Array {

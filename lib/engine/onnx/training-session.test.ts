@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
-import { normalisation } from '../../../test/layers.js';
+import { flatten, normalisation } from '../../../test/layers.js';
 import { randomStream } from '../../core/random.js';
 import { sha256 } from '../../formats/files/read-file.js';
 import type { Layer } from '../../model/layers/registry.js';
-import type { ModelDescription } from '../../model/model-description.js';
+import { type ModelDescription, sequential } from '../../model/model-description.js';
 import { describeModel } from '../../model/model-zoo.js';
 import { planOperations } from '../../model/operations.js';
 import { optimizerRates } from '../../model/optimizers/registry.js';
@@ -122,7 +122,7 @@ describe('training session', () => {
         { kind: 'flatten', name: 'flatten' },
         { kind: 'dense', name: 'dense', units: 4, useBias: true, activation: 'softmax' },
       ];
-      const description = { name: 'linear', inputShape: [12, 12, 1], layers };
+      const description = sequential({ name: 'linear', inputShape: [12, 12, 1], layers });
       const { weights } = await train(description, 30, { optimizer });
       const expected = await tfjsLinear(optimizer, initialWeights(description, 1)[0]?.values as Float32Array);
       for (const [index, value] of expected.entries()) {
@@ -136,7 +136,7 @@ describe('training session', () => {
       normalisation('bn', { momentum: 0.5 }),
       ...describeModel('mlp', { inputShape: [12, 12, 1], classes: 4 }).layers,
     ];
-    const { weights } = await train({ name: 'bn', inputShape: [12, 12, 1], layers }, 12);
+    const { weights } = await train(sequential({ name: 'bn', inputShape: [12, 12, 1], layers }), 12);
     const [mean = 0] = weights.find(({ name }) => name === 'bn/moving_mean:0')?.values ?? [];
     const [variance = 0] = weights.find(({ name }) => name === 'bn/moving_variance:0')?.values ?? [];
     // The pixels' own mean and variance: 0.25 + 0.5/4, and 1/48 + 0.25·3/16.
@@ -156,12 +156,10 @@ describe('dropout', () => {
   const dropout = (name: string, rate: number): Layer => ({ kind: 'dropout', name, rate });
 
   it('is one mask where two follow each other', () => {
-    const merged = planOperations({
-      ...cnn,
-      layers: [dropout('a', 0.25), { kind: 'flatten', name: 'f' }, dropout('b', 0.5)],
-    });
+    const layers = [dropout('a', 0.25), flatten, dropout('b', 0.5)];
+    const { operations } = planOperations(sequential({ name: 'd', inputShape: [12, 12, 1], layers }));
     assert.deepEqual(
-      merged.map((layer) => ('rate' in layer ? layer.rate : layer.kind)),
+      operations.map(({ layer }) => ('rate' in layer ? layer.rate : layer.kind)),
       ['flatten', 0.625],
     );
   });
@@ -177,7 +175,7 @@ describe('dropout', () => {
       dropout('b', rate),
       { kind: 'dense', name: 'two', units: 2, useBias: false, activation: 'softmax' },
     ];
-    const description: ModelDescription = { name: 'masks', inputShape: [units], layers };
+    const description = sequential({ name: 'masks', inputShape: [units], layers });
     const identity = Float32Array.from({ length: units * units }, (_, at) =>
       at % (units + 1) === 0 ? 1 : 0,
     );

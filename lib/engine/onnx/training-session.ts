@@ -1,12 +1,13 @@
 /** A training session on ONNX Runtime: one compiled step, and state that alternates between two sets of buffers. */
-import { type RandomStream, randomStream } from '../../core/random.js';
+import { randomStream } from '../../core/random.js';
 import type { Weights } from '../../core/weights.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
 import { optimizerModule, optimizerRates } from '../../model/optimizers/registry.js';
 import { requireSameShapes } from '../../model/parameters.js';
-import type { Batch, OptimizerSettings, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
+import type { OptimizerSettings, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import { type AccumulatedStep, createAccumulatedStep, examplesPerRun } from './accumulated-step.js';
 import { isDevice, type OnnxBackend } from './backends.js';
+import { batchFeeds } from './batch-feeds.js';
 import {
   groupTensors,
   namedTensors,
@@ -92,7 +93,8 @@ export async function createOnnxTrainingSession(
       const parts = batchFeeds(batch, {
         Tensor,
         largest,
-        inputShape: model.description.inputShape,
+        graph,
+        description: model.description,
         random: graph.usesRowSeeds ? random : undefined,
       });
       const [feeds] = parts;
@@ -218,50 +220,6 @@ function rateFeeds(Tensor: TensorConstructor, optimizer: OptimizerSettings, step
   const rates = Object.entries(optimizerRates(optimizer, step));
   return Object.fromEntries(
     rates.map(([name, value]) => [name, new Tensor('float32', Float32Array.of(value), [1])]),
-  );
-}
-
-/** What a step reads of a batch, in parts of at most `largest` examples, and the seeds of its masks if it has any. */
-function batchFeeds(
-  { count: all, inputs: [images], targets: [target], exampleWeights }: Batch,
-  {
-    Tensor,
-    largest,
-    inputShape,
-    random,
-  }: {
-    readonly Tensor: TensorConstructor;
-    readonly largest: number;
-    readonly inputShape: readonly number[];
-    readonly random: RandomStream | undefined;
-  },
-): readonly Feeds[] {
-  if (images === undefined || target === undefined) throw new RangeError('a batch without input or target');
-  const size = images.length / all;
-  const [width, isLabels] = [target.length / all, target instanceof Int32Array];
-  const shares = exampleWeights?.map((weight) => weight / all);
-  const evenShare = new Tensor('float32', Float32Array.of(1 / all), [1]);
-  const parts: Feeds[] = [];
-  for (let start = 0; start < all; start += largest) {
-    const end = Math.min(all, start + largest);
-    const count = end - start;
-    parts.push({
-      images: new Tensor('float32', images.subarray(start * size, end * size), [count, ...inputShape]),
-      target: isLabels
-        ? new Tensor('int32', target.subarray(start, end), [count])
-        : new Tensor('float32', target.subarray(start * width, end * width), [count, width]),
-      exampleWeight: shares ? new Tensor('float32', shares.subarray(start, end), [count, 1]) : evenShare,
-      ...(random === undefined ? {} : { rowSeeds: rowSeeds(Tensor, count, random) }),
-    });
-  }
-  return parts;
-}
-
-function rowSeeds(Tensor: TensorConstructor, count: number, random: RandomStream): Tensor {
-  return new Tensor(
-    'uint32',
-    Uint32Array.from({ length: count }, () => random.uint32()),
-    [count],
   );
 }
 

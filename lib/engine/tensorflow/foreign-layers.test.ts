@@ -1,4 +1,5 @@
 /** Models with layers that only TensorFlow.js builds predict what Keras predicts, train, and are refused by name elsewhere. */
+
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +11,9 @@ import { sizeOf } from '../../core/weights.js';
 import { decodeKerasFile, encodeKerasFile, readKerasFile } from '../../formats/keras/keras-hdf5.js';
 import { describeKerasConfig, modelFromKeras } from '../../model/keras/keras-model.js';
 import { foreignLayers } from '../../model/layers/foreign.js';
+import { sequential as chain } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
+import { inputShape } from '../../model/parameters.js';
 import { assertClose, hashOf, PLAIN_STEP } from '../conformance/engine-runs.js';
 import { ADAM, noise } from '../conformance/problems.js';
 import { onnxEngine } from '../onnx/onnx-engine.js';
@@ -39,7 +42,7 @@ describe('foreign layers', () => {
       const engine = await loadTensorflowEngine('cpu');
       const { model, predictions } = await readFixture(name);
       const session = await engine.createPredictSession(model, { threads: 1 });
-      const [found] = await session.predict([fixedImages(2, model.description.inputShape)], 2);
+      const [found] = await session.predict([fixedImages(2, inputShape(model.description))], 2);
       await session.dispose();
       assertClose(found, predictions.flat(), { what: name, tolerance: 1e-5 });
     });
@@ -82,10 +85,11 @@ describe('foreign layers', () => {
         // Dropout draws other masks in the second step.
         {
           ...model,
-          description: {
-            ...model.description,
+          description: chain({
+            name: 'without dropout',
+            inputShape: inputShape(model.description),
             layers: model.description.layers.filter(({ kind }) => kind !== 'dropout'),
-          },
+          }),
         },
         { optimizer: { ...PLAIN_STEP, learningRate: rate }, seed: 1, threads: 1 },
       );

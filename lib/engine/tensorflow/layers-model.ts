@@ -4,10 +4,12 @@ import { formatShape, type Weights } from '../../core/weights.js';
 import { kerasLayer } from '../../model/keras/keras-layers.js';
 import { kerasConfig } from '../../model/keras/keras-model.js';
 import { foreignLayers } from '../../model/layers/foreign.js';
+import type { Layer } from '../../model/layers/registry.js';
 import { moduleOf } from '../../model/layers/registry.js';
-import type { Model, ModelDescription } from '../../model/model-description.js';
+import { layerOfCall, type Model, type ModelDescription } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
 import { isActivation, planOperations } from '../../model/operations.js';
+import { modelParameters } from '../../model/parameters.js';
 import type { LossSettings } from '../../model/tasks/loss-module.js';
 import { lossModule } from '../../model/tasks/losses.js';
 import { asTensorflowTakes, requireTaken } from './keras-dialect.js';
@@ -31,14 +33,13 @@ export async function buildLayersModel(
   { weights, rowSeeds = noSeeds }: { readonly weights: Weights; readonly rowSeeds?: () => Uint32Array },
 ): Promise<LayersModel> {
   const model = await fromConfig(tf, description);
-  const operations = planOperations(description);
+  const { operations } = planOperations(description);
   for (const layer of description.layers) {
-    const salt = operations.findIndex(({ name }) => name === layer.name);
-    const place = { tf, planned: operations[salt], salt, rowSeeds };
+    const salt = operations.findIndex((each) => each.layer.name === layer.name);
+    const place = { tf, planned: operations[salt]?.layer, salt, rowSeeds };
     moduleOf(layer).correctTensorflow?.(layer, { ...place, built: model.getLayer(layer.name) });
   }
-  // A model lists all trainable arrays first, a layer its own in Keras' order.
-  const variables = model.layers.flatMap((layer) => layer.weights as Tf.LayerVariable[]);
+  const variables = variablesOf(model, description);
   const dispose = () => {
     model.dispose();
   };
@@ -50,6 +51,19 @@ export async function buildLayersModel(
     throw error;
   }
   return { model, variables, dispose };
+}
+
+/** The variables in the order of our weights: a model lists all trainable ones first, a layer its own in Keras' order. */
+function variablesOf(model: Tf.LayersModel, description: ModelDescription): readonly Tf.LayerVariable[] {
+  const ofLayer = (name: string) => model.getLayer(name).weights as Tf.LayerVariable[];
+  // Only the layers themselves know what foreign ones have.
+  if (foreignLayers(description).length > 0) return description.layers.flatMap(({ name }) => ofLayer(name));
+  const taken = new Map<string, number>();
+  return modelParameters(description).map(({ layer }) => {
+    const at = taken.get(layer) ?? 0;
+    taken.set(layer, at + 1);
+    return ofLayer(layer)[at] as Tf.LayerVariable;
+  });
 }
 
 const noSeeds = (): never => {
@@ -78,7 +92,7 @@ export function inputTensors(
   tf: typeof Tf,
   inputs: readonly Float32Array[],
   { model, count }: { readonly model: Tf.LayersModel; readonly count: number },
-): readonly Tf.Tensor[] {
+): Tf.Tensor[] {
   return model.inputs.map(({ shape }, index) =>
     tf.tensor(inputs[index] as Float32Array, [count, ...(shape.slice(1) as number[])], 'float32'),
   );
@@ -145,13 +159,25 @@ export function writeWeights(tf: typeof Tf, variables: readonly Tf.LayerVariable
  */
 export function lossDescription({ description }: Model, loss: LossSettings): ModelDescription {
   const { logitsOf } = lossModule(loss);
+  const { calls, layers, outputs } = description;
+  if (outputs.length > 1)
+    throw new ModelError(`TensorFlow.js trains no model of ${outputs.length} outputs here`);
   if (logitsOf === undefined || loss.fromLogits) return description;
-  const end = description.layers.findLastIndex((layer) => !isActivation(layer, 'linear'));
-  const last = description.layers[end];
-  const others = description.layers.slice(0, Math.max(0, end));
-  if (isActivation(last, logitsOf)) return { ...description, layers: others };
-  if (last !== undefined && 'activation' in last && last.activation === logitsOf) {
-    return { ...description, layers: [...others, { ...last, activation: 'linear' }] };
+  const called = (value: string | undefined) => calls.find(({ output }) => output === value);
+  let end = called(outputs[0]);
+  while (end !== undefined && isActivation(layerOfCall(description, end), 'linear'))
+    end = called(end.inputs[0]);
+  const last = end && layerOfCall(description, end);
+  if (end !== undefined && isActivation(last, logitsOf)) {
+    const kept = calls.slice(0, calls.indexOf(end));
+    const used = layers.filter(({ name }) => kept.some((call) => call.layer === name));
+    return { ...description, layers: used, calls: kept, outputs: end.inputs };
+  }
+  if (end !== undefined && last !== undefined && 'activation' in last && last.activation === logitsOf) {
+    const linear = layers.map((layer) =>
+      layer === last ? { ...last, activation: 'linear' as const } : layer,
+    );
+    return { ...description, layers: linear as readonly Layer[] };
   }
   throw new ModelError(`the last layer of the model must be a ${logitsOf}`);
 }

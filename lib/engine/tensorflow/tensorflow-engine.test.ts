@@ -25,7 +25,13 @@ describe('loading', () => {
     const { stdout, stderr, exitCode } = await run(`
       const engine = await loadTensorflowEngine('cpu');
       const dense = { kind: 'dense', name: 'd', units: 2, useBias: false, activation: 'softmax' };
-      const description = { name: 'm', inputShape: [2], layers: [dense] };
+      const description = {
+        name: 'm',
+        inputs: [{ name: 'x', shape: [2] }],
+        layers: [dense],
+        calls: [{ layer: 'd', inputs: ['x'], output: 'd' }],
+        outputs: ['d'],
+      };
       const weights = [{ name: 'd/kernel:0', shape: [2, 2], values: Float32Array.of(1, 2, 3, 4) }];
       const session = await engine.createPredictSession({ description, weights }, { threads: 1 });
       await session.predict([Float32Array.of(1, 2)], 1);

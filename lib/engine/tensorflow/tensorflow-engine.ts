@@ -31,13 +31,13 @@ async function createTensorflowPredictSession(
   return {
     async predict(inputs, count) {
       await use();
-      const probabilities = tf.tidy(() => {
-        const [batch] = inputTensors(tf, inputs, { model: layers.model, count });
-        return layers.model.apply(batch as Tf.Tensor, { training: false }) as Tf.Tensor;
+      const outputs = tf.tidy(() => {
+        const given = inputTensors(tf, inputs, { model: layers.model, count });
+        return [layers.model.apply(given, { training: false }) as Tf.Tensor | Tf.Tensor[]].flat();
       });
-      const values = Float32Array.from(await probabilities.data());
-      probabilities.dispose();
-      return [values];
+      const values = await Promise.all(outputs.map(async (each) => Float32Array.from(await each.data())));
+      for (const output of outputs) output.dispose();
+      return values;
     },
     async dispose() {
       await use();

@@ -42,7 +42,8 @@ export async function createTensorflowTrainingSession(
       return seeds;
     },
   });
-  const trainable = layers.model.layers.flatMap((layer) => layer.trainableWeights as Tf.LayerVariable[]);
+  const trained = new Set(layers.model.layers.flatMap((layer) => layer.trainableWeights));
+  const trainable = layers.variables.filter((variable) => trained.has(variable));
   await use();
   const trainableOf = (weights: Weights | undefined) =>
     weights && trainable.map((each) => (weights[layers.variables.indexOf(each)] as WeightArray).values);
@@ -102,10 +103,10 @@ interface GradientRequest {
 /** Loss, number of right answers, and the gradient of the mean loss at each variable. */
 function gradientsOf(tf: typeof Tf, { model, variables, batch, loss: settings }: GradientRequest) {
   const { count } = batch;
-  const [images] = inputTensors(tf, batch.inputs, { model, count });
+  const inputs = inputTensors(tf, batch.inputs, { model, count });
   let correct: Tf.Tensor | undefined;
   const meanLoss = () => {
-    const output = model.apply(images as Tf.Tensor, { training: true }) as Tf.Tensor2D;
+    const output = model.apply(inputs, { training: true }) as Tf.Tensor2D;
     const found = batchLoss(tf, output, { batch, settings });
     correct = found.correct && tf.keep(found.correct);
     return found.loss;

@@ -91,7 +91,7 @@ describe('sentences about a config', () => {
     const relu = layersOf(file).find(({ class_name: kind }) => kind === 'ReLU') as Config;
     relu.config.max_value = 5;
     assert.deepEqual(sentences(file, false), [
-      `m.h5: expected a Sequential model of layers that fedbatch knows, found layer ${relu.config.name} (ReLU): expected max_value to be none or 6, found 5.`,
+      `m.h5: expected a model of layers that fedbatch knows, found layer ${relu.config.name} (ReLU): expected max_value to be none or 6, found 5.`,
     ]);
   });
 

@@ -30,7 +30,10 @@ export function parseKerasLayer(keras: KerasObject): Layer {
 /** A layer as it is written. */
 export function kerasLayer(layer: Layer): KerasObject {
   if (layer.kind === 'foreign') return layer.keras;
-  const [kerasClass] = moduleOf(layer).keras;
+  const fields: Readonly<Record<string, unknown>> = { ...layer };
+  const kerasClass = moduleOf(layer).keras.find(({ given = {} }) =>
+    Object.entries(given).every(([field, value]) => fields[field] === value),
+  );
   if (kerasClass === undefined) throw new Error(`no class of Keras for layers ${layer.kind}`);
   const base = { name: layer.name, trainable: true, dtype: 'float32' };
   return { class_name: kerasClass.names[0], config: { ...base, ...writeFields(kerasClass, layer) } };

@@ -4,10 +4,10 @@ import { describe, it } from 'node:test';
 import { DataError } from '../../core/errors.js';
 import { buildTrainingGraph } from '../../engine/onnx/graphs/training-graph.js';
 import { buildPredictGraph } from '../../engine/onnx/predict-session.js';
-import type { ModelDescription } from '../model-description.js';
+import { sequential as chain } from '../model-description.js';
 import { ModelError } from '../model-error.js';
 import { describeModel, MODEL_NAMES } from '../model-zoo.js';
-import { initialWeights, modelParameters } from '../parameters.js';
+import { initialWeights, inputShape, modelParameters } from '../parameters.js';
 import { describeKerasConfig, kerasConfig, modelFromKeras } from './keras-model.js';
 
 const sequential = (...layers: readonly object[]) => ({
@@ -18,7 +18,7 @@ const layer = (className: string, config: object) => ({ class_name: className, c
 const input = layer('InputLayer', { batch_input_shape: [null, 6, 6, 1] });
 
 describe('kerasConfig', () => {
-  const everything: ModelDescription = {
+  const everything = chain({
     name: 'everything',
     inputShape: [12, 12, 2],
     layers: [
@@ -49,7 +49,7 @@ describe('kerasConfig', () => {
       { kind: 'dropout', name: 'd', rate: 0.25 },
       { kind: 'dense', name: 'out', units: 3, useBias: true, activation: 'softmax' },
     ],
-  };
+  });
 
   for (const description of [
     everything,
@@ -93,7 +93,7 @@ describe('describeKerasConfig', () => {
         layer('Dense', { name: 'dense_1', output_dim: 10, bias: true, activation: 'softmax' }),
       ],
     });
-    assert.deepEqual(description.inputShape, [28, 28, 1]);
+    assert.deepEqual(inputShape(description), [28, 28, 1]);
     assert.deepEqual(description.layers[0], {
       kind: 'conv2d',
       name: 'convolution2d_1',
@@ -118,16 +118,16 @@ describe('describeKerasConfig', () => {
     const dense = layer('Dense', { name: 'd', units: 2, activation: 'softmax' });
     const flatten = layer('Flatten', { name: 'f', batch_input_shape: [null, 4, 5] });
     assert.deepEqual(
-      describeKerasConfig(sequential(layer('InputLayer', { batch_shape: [null, 7] }), dense)).inputShape,
+      inputShape(describeKerasConfig(sequential(layer('InputLayer', { batch_shape: [null, 7] }), dense))),
       [7],
     );
-    assert.deepEqual(describeKerasConfig(sequential(flatten, dense)).inputShape, [4, 5, 1]);
+    assert.deepEqual(inputShape(describeKerasConfig(sequential(flatten, dense))), [4, 5, 1]);
     const built = { class_name: 'Sequential', config: { layers: [dense], build_input_shape: [null, 9] } };
-    assert.deepEqual(describeKerasConfig(built).inputShape, [9]);
+    assert.deepEqual(inputShape(describeKerasConfig(built)), [9]);
   });
 
   const refused: readonly (readonly [string, unknown, RegExp])[] = [
-    ['a functional model', { class_name: 'Functional', config: {} }, /a Functional model/],
+    ['a model of one’s own', { class_name: 'Mine', config: {} }, /a Mine model/],
     [
       'no model at all',
       { layers: 3 },

@@ -3,18 +3,13 @@ import { z } from 'zod';
 import { formatShape, type Weights } from '../../core/weights.js';
 import { requireClassifier } from '../classifier.js';
 import { type ForeignLayer, foreignLayers } from '../layers/foreign.js';
-import type { Layer } from '../layers/registry.js';
-import type { Model, ModelDescription } from '../model-description.js';
+import { type Layer, moduleOf } from '../layers/registry.js';
+import { isChain, type Model, type ModelDescription, type NamedInput } from '../model-description.js';
 import { inFile, ModelError } from '../model-error.js';
-import { modelParameters, requireTrainable, shapeLayers } from '../parameters.js';
-import {
-  findTrainingObstacles,
-  kerasLayer,
-  kerasLayerName,
-  kerasLayerTitle,
-  parseKerasLayer,
-} from './keras-layers.js';
-import { type KerasObject, KerasSettings, requireKerasClass } from './keras-settings.js';
+import { modelParameters, requireTrainable } from '../parameters.js';
+import { isInteger, type KerasGraph, readKerasGraph } from './keras-graph.js';
+import { findTrainingObstacles, kerasLayer, kerasLayerName, parseKerasLayer } from './keras-layers.js';
+import type { KerasObject } from './keras-settings.js';
 
 /** A Keras model as its file holds it. */
 interface KerasModelFile {
@@ -26,31 +21,6 @@ interface KerasModelFile {
   readonly kerasVersion: string;
 }
 
-/** Keras' class of a model's input. */
-const INPUT = 'InputLayer';
-
-const layersSchema = z.array(
-  z.object({
-    class_name: z.string(),
-    config: z.record(z.string(), z.unknown()),
-    module: z.string().nullish(),
-    registered_name: z.string().nullish(),
-  }),
-);
-/** Keras 1 keeps the layers as a list, later versions in an object. */
-const sequentialSchema = z.object({
-  class_name: z.literal('Sequential'),
-  config: z.union([
-    layersSchema,
-    z.looseObject({
-      name: z.string().optional(),
-      layers: layersSchema,
-      build_input_shape: z.array(z.number().nullable()).nullish(),
-    }),
-  ]),
-});
-
-const classNameSchema = z.object({ class_name: z.string() });
 const inputShapeSchema = z.array(z.number().int().positive()).min(1).max(3);
 
 /**
@@ -88,52 +58,57 @@ interface KerasModelOptions {
   readonly kerasVersion?: string;
 }
 
-/** The description in a Keras `model_config`. @throws {ModelError} when it is none that we know */
+/**
+ * The description in a Keras `model_config`. The layers of a model in the model are called after both, `inner_dense`.
+ *
+ * @throws {ModelError} when it is none that we know
+ */
 export function describeKerasConfig(
   modelConfig: unknown,
   { keepForeignLayers = false, kerasVersion = '' }: KerasModelOptions = {},
 ): ModelDescription {
-  const parsed = sequentialSchema.safeParse(modelConfig);
-  if (!parsed.success) {
-    const className = classNameSchema.safeParse(modelConfig);
-    throw new ModelError(
-      className.success && className.data.class_name !== 'Sequential'
-        ? `a ${className.data.class_name} model`
-        : `a model_config with another ${parsed.error.issues[0]?.path.join('.') || 'structure'} than Keras writes`,
-    );
-  }
-  const { config } = parsed.data;
-  const {
-    layers,
-    name = 'sequential',
-    build_input_shape: buildShape,
-    ...settings
-  } = Array.isArray(config) ? { layers: config } : config;
-  new KerasSettings(`model ${name}`, settings).requireAllRead();
-  for (const each of layers) requireKerasClass(each, `layer ${kerasLayerName(each)}`);
-  const givenShape = findInputShape(layers[0]?.config ?? {}, buildShape);
-  // [h, w] images are [h, w, 1].
-  const inputShape = givenShape.length === 2 ? [...givenShape, 1] : givenShape;
-  // An input that is no array of numbers says so.
-  for (const layer of layers) {
-    if (layer.class_name === INPUT) new KerasSettings(kerasLayerTitle(layer), layer.config).requireAllRead();
-  }
-  const own = layers.filter((layer) => layer.class_name !== INPUT);
-  const known = own.map((layer) => (keepForeignLayers ? parseAnyLayer(layer) : parseKerasLayer(layer)));
-  const trainingObstacles = own.flatMap(findTrainingObstacles);
+  const graph = readKerasGraph(modelConfig);
+  const layers = graph.layers.map((layer) =>
+    keepForeignLayers ? parseAnyLayer(layer) : parseKerasLayer(layer),
+  );
+  const trainingObstacles = graph.layers.flatMap(findTrainingObstacles);
+  const { name, calls, outputs, nested } = graph;
   const description = {
     name,
-    inputShape,
-    layers: known,
+    inputs: graph.inputs.map((input) => describeInput(input, { calls, layers })),
+    layers,
+    calls,
+    outputs,
+    ...(nested.length === 0 ? {} : { nested }),
     ...(trainingObstacles.length === 0 ? {} : { trainingObstacles }),
   };
-  if (foreignLayers(description).length > 0) {
-    if (kerasVersion.startsWith('3')) foreignLayers(description).forEach(requireOldMeaning);
-    // They may insist on [h, w].
-    return givenShape.length === 2 ? { ...description, withoutChannel: true } : description;
-  }
-  shapeLayers(description);
+  if (foreignLayers(description).length === 0) modelParameters(description);
+  else if (kerasVersion.startsWith('3')) foreignLayers(description).forEach(requireOldMeaning);
   return description;
+}
+
+function describeInput(
+  { name, shape: given, dtype }: KerasGraph['inputs'][number],
+  { calls, layers }: Pick<ModelDescription, 'calls' | 'layers'>,
+): NamedInput {
+  const shape = inputShapeSchema.safeParse(given);
+  if (!shape.success)
+    throw new ModelError(
+      given === undefined
+        ? 'no input shape: begin the model with keras.Input, or build it, before it is saved'
+        : `an input shape that is not fixed: ${JSON.stringify(given)}`,
+    );
+  const readers = calls.filter(({ inputs }) => inputs.includes(name));
+  const onlyReshapes = readers.every((call) => {
+    const layer = layers.find((each) => each.name === call.layer);
+    return layer !== undefined && moduleOf(layer).onlyReshapes === true;
+  });
+  return {
+    name,
+    // To what only changes the shape, [h, w] images are [h, w, 1].
+    shape: shape.data.length === 2 && onlyReshapes ? [...shape.data, 1] : shape.data,
+    ...(isInteger(dtype) ? { isInteger: true } : {}),
+  };
 }
 
 function parseAnyLayer(layer: KerasObject): Layer {
@@ -154,23 +129,6 @@ function requireOldMeaning({ name, keras }: ForeignLayer): void {
   );
 }
 
-function findInputShape(first: Readonly<Record<string, unknown>>, buildShape: unknown): readonly number[] {
-  const batchShape = first.batch_input_shape ?? first.batch_shape ?? buildShape;
-  const given = Array.isArray(batchShape)
-    ? batchShape.slice(1)
-    : typeof first.input_dim === 'number'
-      ? [first.input_dim]
-      : undefined;
-  const shape = inputShapeSchema.safeParse(given);
-  if (!shape.success)
-    throw new ModelError(
-      given === undefined
-        ? 'no input shape: begin the model with keras.Input, or build it, before it is saved'
-        : `an input shape that is not fixed: ${JSON.stringify(given)}`,
-    );
-  return shape.data;
-}
-
 function checkWeights(description: ModelDescription, file: KerasModelFile): void {
   const parameters = modelParameters(description);
   if (parameters.length !== file.weights.length) {
@@ -187,14 +145,33 @@ function checkWeights(description: ModelDescription, file: KerasModelFile): void
 
 /** The `model_config` of a description, in the dialect of Keras 2, which Keras 3 reads too. */
 export function kerasConfig(description: ModelDescription): unknown {
-  const { inputShape, withoutChannel = false } = description;
-  const shape = withoutChannel ? inputShape.slice(0, -1) : inputShape;
-  const input = {
-    class_name: INPUT,
-    config: { name: 'input', batch_input_shape: [null, ...shape], dtype: 'float32' },
+  const { name, layers, calls } = description;
+  const inputs = description.inputs.map(({ name: input, shape, isInteger: isWhole = false }) => ({
+    class_name: 'InputLayer',
+    config: { name: input, batch_input_shape: [null, ...shape], dtype: isWhole ? 'int32' : 'float32' },
+  }));
+  if (isChain(description)) {
+    return { class_name: 'Sequential', config: { name, layers: [...inputs, ...layers.map(kerasLayer)] } };
+  }
+  const place = (value: string) => {
+    const call = calls.find(({ output }) => output === value);
+    if (call === undefined) return [value, 0, 0];
+    return [call.layer, calls.filter(({ layer }) => layer === call.layer).indexOf(call), 0];
   };
+  const nodes = (layer: Layer) =>
+    calls
+      .filter((call) => call.layer === layer.name)
+      .map((call) => call.inputs.map((each) => [...place(each), {}]));
   return {
-    class_name: 'Sequential',
-    config: { name: description.name, layers: [input, ...description.layers.map(kerasLayer)] },
+    class_name: 'Functional',
+    config: {
+      name,
+      layers: [
+        ...inputs.map((input) => ({ ...input, name: input.config.name, inbound_nodes: [] })),
+        ...layers.map((layer) => ({ ...kerasLayer(layer), name: layer.name, inbound_nodes: nodes(layer) })),
+      ],
+      input_layers: description.inputs.map((input) => place(input.name)),
+      output_layers: description.outputs.map(place),
+    },
   };
 }

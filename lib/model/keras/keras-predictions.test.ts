@@ -1,4 +1,5 @@
 /** Models of every Keras version predict on our engine what Keras itself predicted, and can be trained on. */
+
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { sizeOf } from '../../core/weights.js';
 import { onnxEngine } from '../../engine/onnx/onnx-engine.js';
 import { readKerasFile } from '../../formats/keras/keras-hdf5.js';
-import { classCount } from '../parameters.js';
+import { classCount, inputShape } from '../parameters.js';
 import { modelFromKeras } from './keras-model.js';
 
 // Fixtures are not compiled: they lie in the source tree, seen from dist/lib/model/keras/.
@@ -32,7 +33,7 @@ describe('models of Keras', () => {
         model.description.layers.map((layer) => layer.name),
         expected.layers,
       );
-      const images = fixedImages(model.description.inputShape);
+      const images = fixedImages(inputShape(model.description));
 
       const predictor = await onnxEngine.createPredictSession(model, { threads: 1 });
       const [probabilities = []] = await predictor.predict([images], IMAGES);

@@ -26,6 +26,9 @@ export interface LayerParameter {
   readonly momentum?: number;
 }
 
+/** The shapes of the inputs of a call; most layers have one input. */
+export type InputShapes = readonly [readonly number[], ...(readonly number[])[]];
+
 /**
  * All that there is to say of a layer. Shapes are without the batch axis, channels last: `[h, w, c]` or `[features]`.
  * A layer with a setting `activation` does its linear part only: the activation becomes a layer of its own.
@@ -35,10 +38,12 @@ export interface LayerModule<L extends NamedLayer = NamedLayer> {
   /** The classes of Keras that are read as this layer; it is written as the first. */
   readonly keras: readonly KerasClass[];
 
+  /** How many inputs a call has, at least and at most; one where it does not say. */
+  readonly inputCount?: readonly [fewest: number, most: number];
   /** @throws {ModelError} for an input that the layer does not take */
-  outputShape(layer: L, input: readonly number[]): readonly number[];
+  outputShape(layer: L, ...inputs: InputShapes): readonly number[];
   /** In Keras' order; without it the layer has none. @throws {ModelError} */
-  parameters?(layer: L, input: readonly number[]): readonly LayerParameter[];
+  parameters?(layer: L, ...inputs: InputShapes): readonly LayerParameter[];
   /** The forward pass, in the operators of `lib/model/primitives`: the gradients follow. Shapes are in Keras' order. */
   forward(layer: L, inputs: readonly [Value, ...Value[]], context: LayerContext): Value;
   /** Whether the layer may begin to use blocks of this size (see `Layout`), whatever comes in. */

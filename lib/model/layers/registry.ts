@@ -2,9 +2,11 @@
 import { activationLayer } from './activation.js';
 import { averagePooling2d } from './average-pooling-2d.js';
 import { batchNormalization } from './batch-normalization.js';
+import { concatenate } from './concatenate.js';
 import { conv2d } from './conv2d.js';
 import { cropping2d } from './cropping-2d.js';
 import { dense } from './dense.js';
+import { dot } from './dot.js';
 import { dropout } from './dropout.js';
 import { eluLayer } from './elu.js';
 import { flatten } from './flatten.js';
@@ -16,6 +18,7 @@ import type { LayerModule, NamedLayer } from './layer-module.js';
 import { layerNormalization } from './layer-normalization.js';
 import { leakyReluLayer } from './leaky-relu.js';
 import { maxPooling2d } from './max-pooling-2d.js';
+import { merge } from './merge.js';
 import { permute } from './permute.js';
 import { rescaling } from './rescaling.js';
 import { reshapeLayer } from './reshape.js';
@@ -44,6 +47,9 @@ const MODULES = [
   layerNormalization,
   groupNormalization,
   rescaling,
+  merge,
+  concatenate,
+  dot,
   foreign,
 ] as const;
 

@@ -78,6 +78,18 @@ export const div = broadcasting(
   ({ graph, b, y, dy }) => graph.op('Neg', [graph.op('Div', [graph.op('Mul', [dy, y]), b])]),
 );
 
+/** A gradient where a condition on a and b holds, 0 elsewhere. */
+const whereHolds =
+  (condition: string): BroadcastVjp =>
+  ({ graph, a, b, dy }) =>
+    graph.op('Mul', [dy, graph.op('Cast', [graph.op(condition, [a, b])], { to: 1 })]);
+
+/** The larger of a and b; of equals, a takes the gradient. */
+export const maximum = broadcasting('Max', whereHolds('GreaterOrEqual'), whereHolds('Less'));
+
+/** The smaller of a and b; of equals, a takes the gradient. */
+export const minimum = broadcasting('Min', whereHolds('LessOrEqual'), whereHolds('Greater'));
+
 function graphOf(...operands: readonly Operand[]): GraphBuilder {
   const value = operands.find((each) => typeof each !== 'number');
   if (value === undefined) throw new Error('two numbers need no graph');

@@ -13,7 +13,7 @@ import {
 } from '../../../test/slopes.js';
 import { sizeOf } from '../../core/weights.js';
 import type { Extent } from '../graph/window-geometry.js';
-import { add, div, mul, sub } from './arithmetic.js';
+import { add, div, maximum, minimum, mul, sub } from './arithmetic.js';
 import { type ConvFormulation, convolve } from './convolution.js';
 import {
   abs,
@@ -85,6 +85,8 @@ const PROBLEMS: Readonly<Record<string, fc.Arbitrary<Problem>>> = {
   sub: ofTwo(sub),
   mul: ofTwo(mul),
   div: ofTwo(div, { lowest: 8 }),
+  maximum: ofTwo((a, b) => maximum(a, add(b, 1 / 16 + 1 / 32))),
+  minimum: ofTwo((a, b) => minimum(a, add(b, 1 / 16 + 1 / 32))),
   'arithmetic with numbers': ofOne((x) => sub(1, div(mul(add(x, 0.5), 3), 2))),
   sqrt: ofOne(sqrt, { lowest: 8 }),
   exp: ofOne(exp),

@@ -1,8 +1,7 @@
 /** All losses, and a loss as text: `huber:delta=0.5`, as flags and records have it. */
-import type { Layer } from '../layers/registry.js';
 import type { ModelDescription } from '../model-description.js';
 import { ModelError } from '../model-error.js';
-import { operationsBefore, planOperations } from '../operations.js';
+import { type OperationPlan, operationsBefore, planOperations } from '../operations.js';
 import { binaryCrossEntropy, categoricalCrossEntropy } from './cross-entropies.js';
 import type { LossModule, LossName, LossSettings } from './loss-module.js';
 import {
@@ -37,25 +36,32 @@ export function lossNamed(name: string): LossModule | undefined {
   return LOSSES.find((loss) => [loss.name, ...loss.kerasNames].some((each) => plain(each) === plain(name)));
 }
 
-/** The loss of a model of which nothing else is said: its last activation tells it. */
-export function defaultLoss(description: ModelDescription): LossSettings {
-  const operations = planOperations(description);
-  const ofLogits = LOSSES.find(({ logitsOf }) => logitsOf && operationsBefore(operations, logitsOf));
+/** The losses of a model's outputs: the given one of each, or that which goes with the activation it ends in. */
+export function outputLosses(description: ModelDescription, given?: LossSettings): readonly LossSettings[] {
+  return description.outputs.map((_, at) => given ?? defaultLoss(description, at));
+}
+
+/** The loss of an output of which nothing else is said: its activation tells it. */
+export function defaultLoss(description: ModelDescription, at = 0): LossSettings {
+  const plan = planOperations(description);
+  const ofLogits = LOSSES.find(({ logitsOf }) => logitsOf && operationsBefore(plan, logitsOf, at));
   return { name: ofLogits?.name ?? 'mse' };
 }
 
 /**
- * The operations from whose output a loss is computed in a graph: without the activation that makes probabilities of
- * logits, where the loss takes logits.
+ * The operations from whose outputs losses are computed in a graph: without the activations that make probabilities of
+ * logits, where a loss takes logits.
  *
- * @throws {ModelError} where the loss takes probabilities, and the model gives none
+ * @throws {ModelError} where a loss takes probabilities, and the model gives none
  */
-export function lossOperations(operations: readonly Layer[], settings: LossSettings): readonly Layer[] {
-  const { logitsOf } = lossModule(settings);
-  if (logitsOf === undefined || settings.fromLogits) return operations;
-  const found = operationsBefore(operations, logitsOf);
-  if (found === undefined) throw new ModelError(`the last layer of the model must be a ${logitsOf}`);
-  return found;
+export function lossOperations(plan: OperationPlan, losses: readonly LossSettings[]): OperationPlan {
+  return losses.reduce((left, settings, at) => {
+    const { logitsOf } = lossModule(settings);
+    if (logitsOf === undefined || settings.fromLogits) return left;
+    const found = operationsBefore(left, logitsOf, at);
+    if (found === undefined) throw new ModelError(`the last layer of the model must be a ${logitsOf}`);
+    return found;
+  }, plan);
 }
 
 /** Each parameter by its name in a text, and in Keras: what its values are. */

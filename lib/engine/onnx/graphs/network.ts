@@ -1,8 +1,14 @@
-/** Chains a model's operations in a graph of values. */
+/** A model's operations in a graph of values. */
 import type { Tensor } from '../../../model/graph/graph-builder.js';
 import type { LayerContext } from '../../../model/layers/layer-module.js';
-import { type Layer, moduleOf } from '../../../model/layers/registry.js';
-import { isActivation } from '../../../model/operations.js';
+import { moduleOf } from '../../../model/layers/registry.js';
+import { ModelError } from '../../../model/model-error.js';
+import {
+  isActivation,
+  type OperationPlan,
+  type PlannedOperation,
+  readersOf,
+} from '../../../model/operations.js';
 import type { Parameter } from '../../../model/parameters.js';
 import type { Value } from '../../../model/primitives/value.js';
 
@@ -14,46 +20,61 @@ export interface ValuedParameter extends Parameter {
 /** Settings of a network under construction. */
 interface NetworkOptions
   extends Pick<LayerContext, 'training' | 'batchSize' | 'blockSize' | 'withoutPoolIndices' | 'rowSeeds'> {
-  readonly operations: readonly Layer[];
+  readonly plan: OperationPlan;
   readonly parameters: readonly ValuedParameter[];
 }
 
 /** A network in a graph. */
 export interface Network {
-  readonly output: Value;
+  readonly outputs: readonly Value[];
   /** Batch statistics by `layer/role`. */
   readonly statistics: ReadonlyMap<string, Tensor>;
 }
 
+const SHARED_STATISTICS =
+  'is called several times, so that its statistics are of no one batch: such a model can predict only';
+
 /** The key of a parameter: unique in its model. */
 export const parameterKey = ({ layer, role }: Pick<Parameter, 'layer' | 'role'>) => `${layer}/${role}`;
 
-/** Adds `operations` on `input`. */
-export function buildNetwork(input: Value, { operations, parameters, ...context }: NetworkOptions): Network {
-  const values = new Map(parameters.map((each) => [parameterKey(each), each.value]));
+/** Adds the operations of a plan on a model's inputs, given by their names. */
+export function buildNetwork(
+  inputs: ReadonlyMap<string, Value>,
+  { plan, parameters, ...context }: NetworkOptions,
+): Network {
+  const parameterValues = new Map(parameters.map((each) => [parameterKey(each), each.value]));
   const statistics = new Map<string, Tensor>();
-  const output = operations.reduce(
-    (value, layer, index) =>
-      moduleOf(layer).forward(layer, [value], {
-        ...context,
-        salt: index,
-        followedByRelu: beginsWithRelu(operations.slice(index + 1)),
-        parameter: (role) => {
-          const found = values.get(parameterKey({ layer: layer.name, role }));
-          if (found === undefined) throw new Error(`no parameter ${role} of layer ${layer.name}`);
-          return found;
-        },
-        batchStatistic: (role, tensor) => statistics.set(parameterKey({ layer: layer.name, role }), tensor),
-      }),
-    input,
-  );
-  return { output, statistics };
+  const values = new Map(inputs);
+  const named = (name: string) => values.get(name) as Value;
+  for (const [index, operation] of plan.operations.entries()) {
+    const { layer } = operation;
+    const given = operation.inputs.map(named) as unknown as readonly [Value, ...Value[]];
+    const output = moduleOf(layer).forward(layer, given, {
+      ...context,
+      salt: index,
+      followedByRelu: isFollowedByRelu(plan, operation),
+      parameter: (role) => {
+        const found = parameterValues.get(parameterKey({ layer: layer.name, role }));
+        if (found === undefined) throw new Error(`no parameter ${role} of layer ${layer.name}`);
+        return found;
+      },
+      batchStatistic(role, tensor) {
+        const key = parameterKey({ layer: layer.name, role });
+        if (statistics.has(key)) throw new ModelError(`layer ${layer.name}: ${SHARED_STATISTICS}`);
+        statistics.set(key, tensor);
+      },
+    });
+    values.set(operation.output, output);
+  }
+  return { outputs: plan.outputs.map(named), statistics };
 }
 
-/** Whether the first of these operations is a relu, or one with a relu behind it that may as well come before. */
-function beginsWithRelu([first, second]: readonly Layer[]): boolean {
-  const isRelu = (layer: Layer | undefined) => isActivation(layer, 'relu');
-  return (
-    isRelu(first) || (first !== undefined && moduleOf(first).commutesWithRelu === true && isRelu(second))
-  );
+/** Whether a relu alone reads what comes out, or an operation behind which a relu may as well come before it. */
+function isFollowedByRelu({ operations, outputs }: OperationPlan, { output }: PlannedOperation): boolean {
+  const [reader, ...others] = readersOf(operations, output);
+  if (reader === undefined || others.length > 0 || outputs.includes(output)) return false;
+  if (isActivation(reader.layer, 'relu')) return true;
+  const [next, ...more] = readersOf(operations, reader.output);
+  const isAlone = more.length === 0 && !outputs.includes(reader.output);
+  return moduleOf(reader.layer).commutesWithRelu === true && isAlone && isActivation(next?.layer, 'relu');
 }

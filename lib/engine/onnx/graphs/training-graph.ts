@@ -6,10 +6,11 @@ import { GraphBuilder, type Tensor } from '../../../model/graph/graph-builder.js
 import type { ModelDescription } from '../../../model/model-description.js';
 import { planOperations } from '../../../model/operations.js';
 import { modelParameters, type Parameter, requireTrainable } from '../../../model/parameters.js';
+import { add } from '../../../model/primitives/arithmetic.js';
 import { laidOut } from '../../../model/primitives/layout.js';
-import { BATCH_AXIS, gradients } from '../../../model/primitives/value.js';
+import { BATCH_AXIS, gradients, type Value } from '../../../model/primitives/value.js';
 import type { LossSettings } from '../../../model/tasks/loss-module.js';
-import { defaultLoss, lossModule, lossOperations } from '../../../model/tasks/losses.js';
+import { lossModule, lossOperations, outputLosses } from '../../../model/tasks/losses.js';
 import { buildNetwork, parameterKey, type ValuedParameter } from './network.js';
 import { encodeOnnxModel } from './onnx-model.js';
 import { groupInput, outputSum, outputUpdate, type UpdateOptions } from './optimizer-graph.js';
@@ -20,8 +21,8 @@ export interface TrainingGraph {
   readonly bytes: Uint8Array;
   /** How the parameters are held; there is a tensor of weights for each, and of every slot for those that are trained. */
   readonly groups: readonly ParameterGroup[];
-  /** What the input `target` is, without the batch axis. */
-  readonly target: { readonly type: 'int32' | 'float32'; readonly shape: readonly number[] };
+  /** What the inputs `target/0`, … are, one for each output of the model; without the batch axis. */
+  readonly targets: readonly { readonly type: 'int32' | 'float32'; readonly shape: readonly number[] }[];
   /** Whether it has the output `correct`. */
   readonly countsCorrect: boolean;
   /** Whether it has the input `rowSeeds`. */
@@ -62,8 +63,8 @@ export interface TrainingGraphOptions extends UpdateOptions {
 export const BATCH = 'batch';
 
 /**
- * Compiles a training step. Inputs: `images` [batch, h, w, c], `target` as the loss takes it (labels int32 [batch], or
- * numbers [batch, outputs]), the optimizer's rates [1], `exampleWeight` [1] (1 / batch) or [batch, 1], `rowSeeds` uint32
+ * Compiles a training step. Inputs: `input/0`, … [batch, …] in the model's order, `target/0`, … as the loss of each
+ * output takes it (labels int32 [batch], or numbers [batch, outputs]), the optimizer's rates [1], `exampleWeight` [1] (1 / batch) or [batch, 1], `rowSeeds` uint32
  * [batch]; for each group of parameters `weights/<group>`, and where it is trained `<slot>/<group>`, `anchor/<group>` and
  * `correction/<group>`, shaped as the group. Outputs: `loss` and, where the loss has it, `correct` [],
  * `next-weights/<group>` and `next-<slot>/<group>`. A graph that adds up takes `sum/<group>` and gives `next-sum/<group>`
@@ -76,55 +77,42 @@ export function buildTrainingGraph(
   options: TrainingGraphOptions,
 ): TrainingGraph {
   requireTrainable(description);
-  const settings = options.loss ?? defaultLoss(description);
-  const loss = lossModule(settings);
-  const operations = lossOperations(planOperations(description), settings);
+  const losses = outputLosses(description, options.loss);
+  const plan = lossOperations(planOperations(description), losses);
   const parameters = modelParameters(description);
   const groups = groupParameters(parameters);
 
   const graph = new GraphBuilder();
-  const images = graph.input('images', 'float32', [BATCH, ...description.inputShape]);
+  const inputs = modelInputs(graph, description);
   const weights = groups.map((group) => groupInput(graph, 'weights', group));
   const exampleWeight = graph.input('exampleWeight', 'float32', options.isWeighted ? [BATCH, 1] : [1]);
   let rowSeeds: Tensor | undefined;
 
   const values = groups.flatMap((group, index) => unpack(graph, group, weights[index] as Tensor));
-  const input = { graph, tensor: images, shape: [BATCH_AXIS, ...description.inputShape] };
-  const network = buildNetwork(input, {
+  const network = buildNetwork(inputs, {
     training: true,
     batchSize: options.batchSize,
     blockSize: options.blockSize,
     withoutPoolIndices: options.withoutPoolIndices ?? false,
-    operations,
+    plan,
     parameters: values,
     rowSeeds: () => {
       rowSeeds ??= graph.input('rowSeeds', 'uint32', [BATCH]);
       return rowSeeds;
     },
   });
-  const output = laidOut(network.output);
-  const shape = output.shape.slice(1);
-  const target =
-    loss.targets === 'labels'
-      ? ({ type: 'int32', shape: [] } as const)
-      : ({ type: 'float32', shape } as const);
-  const terms = {
-    settings,
-    output,
-    target: {
-      graph,
-      tensor: graph.input('target', target.type, [BATCH, ...target.shape]),
-      shape: [BATCH_AXIS, ...target.shape],
-    },
-    weights: { graph, tensor: exampleWeight, shape: options.isWeighted ? [BATCH_AXIS, 1] : [1] },
-  };
-  const value = loss.graph(terms);
-  graph.output('loss', value.tensor, { type: 'float32', shape: [] });
-  const correct = loss.correct?.(terms);
+  const weighting = { graph, tensor: exampleWeight, shape: options.isWeighted ? [BATCH_AXIS, 1] : [1] };
+  const parts = network.outputs.map((output, at) =>
+    lossOf(laidOut(output), { settings: losses[at] as LossSettings, at, weights: weighting }),
+  );
+  const loss = parts.map((part) => part.loss).reduce(add);
+  graph.output('loss', loss.tensor, { type: 'float32', shape: [] });
+  // Of several outputs, no example is simply right.
+  const correct = parts.length === 1 ? parts[0]?.correct?.() : undefined;
   if (correct !== undefined) graph.output('correct', correct, { type: 'float32', shape: [] });
   const trained = values.filter(({ trainable }) => trainable);
   const slopes = gradients(
-    value,
+    loss,
     graph.scalar(1),
     trained.map((each) => each.value),
   );
@@ -148,13 +136,52 @@ export function buildTrainingGraph(
   return {
     bytes: encodeOnnxModel(graph.build()),
     groups,
-    target,
+    targets: parts.map(({ target }) => target),
     countsCorrect: correct !== undefined,
     usesRowSeeds: rowSeeds !== undefined,
     usesAnchor: (options.proximal ?? 0) !== 0,
     usesCorrection: options.isCorrected ?? false,
     statistics,
   };
+}
+
+/** The inputs `input/0`, … of a model in a graph, by the model's own names. */
+export function modelInputs(graph: GraphBuilder, { inputs }: ModelDescription): ReadonlyMap<string, Value> {
+  return new Map(
+    inputs.map(({ name, shape }, at) => {
+      const tensor = graph.input(`input/${at}`, 'float32', [BATCH, ...shape]);
+      return [name, { graph, tensor, shape: [BATCH_AXIS, ...shape] }];
+    }),
+  );
+}
+
+/** The loss of one output, with its input `target/<at>`. */
+function lossOf(
+  output: Value,
+  {
+    settings,
+    at,
+    weights,
+  }: { readonly settings: LossSettings; readonly at: number; readonly weights: Value },
+) {
+  const { graph } = output;
+  const loss = lossModule(settings);
+  const shape = output.shape.slice(1);
+  const target =
+    loss.targets === 'labels'
+      ? ({ type: 'int32', shape: [] } as const)
+      : ({ type: 'float32', shape } as const);
+  const terms = {
+    settings,
+    output,
+    target: {
+      graph,
+      tensor: graph.input(`target/${at}`, target.type, [BATCH, ...target.shape]),
+      shape: [BATCH_AXIS, ...target.shape],
+    },
+    weights,
+  };
+  return { target, loss: loss.graph(terms), correct: loss.correct && (() => loss.correct?.(terms)) };
 }
 
 /** A group's tensor as the model's arrays. */
