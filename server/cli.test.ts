@@ -138,7 +138,7 @@ describe('fedbatch serve', () => {
       [
         ['--model', join(directory, 'none.h5')],
         3,
-        /^error: .*none\.h5: expected a Keras model in HDF5 \(\.h5\), found no such file\.$/,
+        /^error: .*none\.h5: expected a Keras model \(.h5 or .keras\), found no such file\.$/,
       ],
       [['--model', text], 3, /^error: .*text\.h5: expected .*, found .*\.$/],
       [['--model', directory], 3, /^error: .*found a directory\.$/],

@@ -1,4 +1,5 @@
 /** The server's main path: load the model, listen, answer until told to stop, finish what was begun. */
+
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -6,13 +7,13 @@ import type { ProgramContext } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
 import { describeScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { readFileShared } from '../lib/formats/files/read-file.js';
+import { KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
 import { createWebApp } from './app.js';
 import { createCodecs } from './codecs/codecs.js';
 import { startGrpc } from './grpc/grpc-server.js';
 import { listenAt } from './listen.js';
 import type { BatchingLimits } from './models/batching.js';
-import { MODEL_FILE } from './models/load-model.js';
 import { type OpenedModel, openModel } from './models/open-model.js';
 import { createModelStore, type ModelStore } from './models/served-models.js';
 import { watchModel } from './models/watch-model.js';
@@ -83,7 +84,7 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
   /** What has to end with the server, also where something else did not start. */
   const begun: { close(): Promise<void> }[] = [];
   try {
-    if (options.waitForModel !== true) await store.offer(await readFileShared(options.model, MODEL_FILE));
+    if (options.waitForModel !== true) await store.offer(await readFileShared(options.model, KERAS_FILE));
     const front = {
       models: store,
       codecs: createCodecs(),

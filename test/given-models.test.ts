@@ -35,6 +35,7 @@ describe('a run of a model that is given', () => {
     const { scale: _, ...plain } = modelOf(8);
     given = { ...plain, trainingConfig: COMPILED };
     await writeKerasFile(path('mine.h5'), given);
+    await writeKerasFile(path('mine.keras'), given);
   });
 
   it('starts from its weights, trains with its optimizer in every round, resumes, and is the same simulated', async () => {
@@ -58,15 +59,28 @@ describe('a run of a model that is given', () => {
     assert.match(again.stderr, /init +mine\.h5 model, done before: skipped/);
 
     const flags = ['--optimizer', 'sgd', '--learning-rate', '0.05', '--momentum', '0.8'];
+    const { weights } = await readKerasFile(path('first/aggregated-model.h5'));
     for (const [volume, more] of [
-      ['simulated', ['--simulate']],
-      ['by-flags', ['--simulate', ...flags]],
+      ['simulated', ['--init', 'mine.keras']],
+      ['by-flags', ['--init', 'mine.h5', ...flags]],
     ] as const) {
-      const other = await run(volume, '--init', 'mine.h5', ...more);
+      const other = await run(volume, '--simulate', ...more);
       assert.equal(other.exitCode, 0, other.stderr);
-      const result = await readFile(path(`${volume}/aggregated-model.h5`));
-      assert.deepEqual(result, await readFile(path('first/aggregated-model.h5')), volume);
+      assert.deepEqual((await readKerasFile(path(`${volume}/aggregated-model.h5`))).weights, weights, volume);
     }
+  });
+
+  it('and one step of it by hand, from and to a .keras file', async () => {
+    const files = ['--data', data, '--init', path('mine.keras'), '--out', path('update.keras')];
+    const trained = await runCommand('train', [...files, '--local-steps', '1', '--threads', '1']);
+    assert.equal(trained.exitCode, 0, trained.stderr);
+    assert.match(trained.stderr, /optimizer sgd .* as \S+mine\.keras was compiled/);
+    assert.equal((await readFile(path('update.keras'))).toString('latin1', 0, 2), 'PK');
+    const { update, weights } = await readKerasFile(path('update.keras'));
+    assert.equal(update?.examples, 60);
+    assert.notDeepEqual(weights, given.weights);
+    const tested = await runCommand('evaluate', ['--model', path('update.keras'), '--data', data]);
+    assert.equal(tested.exitCode, 0, tested.stderr);
   });
 
   it('that has changed is a difference, and a file in the volume is refused', async () => {

@@ -106,7 +106,8 @@ for (const { major, python, opens } of VERSIONS) {
       const cases = await Promise.all(
         Object.entries(models).map(async ([name, description], index) => {
           const weights = unevenWeights(description);
-          const path = join(directory, `layers-${index}.h5`);
+          // As many archives as HDF5 files.
+          const path = join(directory, `layers-${index}.${index % 2 === 0 ? 'h5' : 'keras'}`);
           await writeKerasFile(path, {
             modelConfig: kerasConfig(description),
             weights,

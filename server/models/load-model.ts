@@ -8,7 +8,7 @@ import type { PredictSession } from '../../lib/engine/engine.js';
 import { BACKEND_REGISTRY, type RegisteredBackend } from '../../lib/engine/engine-registry.js';
 import { rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { readFileBytes, sha256 } from '../../lib/formats/files/read-file.js';
-import { decodeKerasFile } from '../../lib/formats/keras/keras-hdf5.js';
+import { decodeKerasFile, KERAS_FILE } from '../../lib/formats/keras/keras-hdf5.js';
 import { faultOf } from '../../lib/model/classifier.js';
 import { modelFromKeras } from '../../lib/model/keras/keras-model.js';
 import type { Model } from '../../lib/model/model-description.js';
@@ -19,9 +19,6 @@ import { findAccuracy, findLabels, findTraining } from './model-records.js';
 import type { ModelCard, ModelSignature } from './predictor.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 
-/** What is expected at the path of a model. */
-export const MODEL_FILE = 'a Keras model in HDF5 (.h5)';
-
 /** Loads a Keras model file. @throws {DataError} when it is missing, damaged, or no image classifier. */
 export async function loadServedModel({
   modelPath,
@@ -31,7 +28,7 @@ export async function loadServedModel({
   engine: choice = { name: 'auto' },
   threads,
 }: WorkerSettings): Promise<LoadedModel> {
-  const bytes = given ?? (await readFileBytes(modelPath, MODEL_FILE));
+  const bytes = given ?? (await readFileBytes(modelPath, KERAS_FILE));
   const file = await decodeKerasFile(bytes, modelPath);
   const model = modelFromKeras(file, modelPath, { keepForeignLayers: true });
   const inputShape = imageInput(model, modelPath);

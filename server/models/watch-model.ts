@@ -1,10 +1,11 @@
 /** Looks at the model file and the records beside it again and again: offers a changed model, and tells its test and training. */
+
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode, readFileShared } from '../../lib/formats/files/read-file.js';
+import { KERAS_FILE } from '../../lib/formats/keras/keras-file.js';
 import type { Reporter } from '../../lib/observability/events.js';
-import { MODEL_FILE } from './load-model.js';
 import { ACCURACY_FILE, findTraining, METRICS_FILE, readTestedModel } from './model-records.js';
 import type { ModelStore } from './served-models.js';
 
@@ -32,7 +33,7 @@ export async function watchModel(options: WatchOptions): Promise<void> {
     try {
       const now = await identify(modelPath);
       if (now.identity !== seen || now.isYoung) {
-        const bytes = await readFileShared(modelPath, MODEL_FILE);
+        const bytes = await readFileShared(modelPath, KERAS_FILE);
         seen = now.identity;
         await offer(bytes, { store, onTaken, reporter });
       }

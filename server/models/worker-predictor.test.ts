@@ -129,7 +129,7 @@ describe('a predictor in a worker thread', () => {
     });
     const expectations = {
       [join(directory, 'missing.h5')]:
-        /missing\.h5: expected a Keras model in HDF5 \(\.h5\), found no such file\.$/,
+        /missing\.h5: expected a Keras model \(.h5 or .keras\), found no such file\.$/,
       [text]: /text\.h5: expected .*\.$/,
       [directory]: /found a directory\.$/,
       [nan]:

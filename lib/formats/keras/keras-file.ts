@@ -6,7 +6,7 @@ import type { Extras } from '../../federation/client-side.js';
 import type { UpdateFacts } from '../../federation/client-update.js';
 
 /** What error messages call the file of a model. */
-export const KERAS_FILE = 'a Keras model in HDF5 (.h5)';
+export const KERAS_FILE = 'a Keras model (.h5 or .keras)';
 
 /** A Keras model file: the architecture as Keras' own JSON, the weights in layer order, and our facts if present. */
 export interface KerasFile {
@@ -59,6 +59,11 @@ export function layerConfigs(modelConfig: unknown, file: string): readonly Layer
   if (!Array.isArray(layers)) {
     throw new DataError({ file, expected: 'a list of layers in model_config', found: 'none' });
   }
+  return layersIn(layers, file);
+}
+
+/** The layers of a list, likewise. */
+export function layersIn(layers: readonly unknown[], file: string): readonly LayerConfig[] {
   const own = layers
     .map((layer, index) => layerConfig(layer, { index, file }))
     .filter((layer) => layer.className !== 'InputLayer');

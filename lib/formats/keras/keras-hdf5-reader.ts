@@ -11,10 +11,10 @@ import type { Hdf5Reader, UnreadArray } from '../hdf5/hdf5-reader.js';
 import { readExtras, readUpdateAttributes } from './client-update-file.js';
 import { canonicalNames, KERAS_FILE, type KerasFile, type LayerConfig, layerConfigs } from './keras-file.js';
 import { checkArrays } from './keras-shapes.js';
+import { groupNames, variablesOf } from './keras-variables.js';
 
 /** The eight bytes that open an HDF5 file, or stand at byte 512, 1024, 2048, … after a user block. */
 const HDF5_SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
-const ZIP_SIGNATURE = Buffer.from('PK\x03\x04', 'latin1');
 /** Root attribute with the scale of the input; Keras passes over it. */
 export const SCALE_ATTRIBUTE = 'fedbatch_scale';
 
@@ -48,35 +48,56 @@ export class OtherArraysError extends DataError {
 export function checkSignature(bytes: Uint8Array, file: string): void {
   if (startsWith(bytes, HDF5_SIGNATURE, 0)) return;
   for (let at = 512; at < bytes.length; at *= 2) if (startsWith(bytes, HDF5_SIGNATURE, at)) return;
-  const isZip = startsWith(bytes, ZIP_SIGNATURE, 0);
-  const other = bytes.length === 0 ? 'an empty file' : 'a file of another format';
-  throw new DataError({
-    file,
-    expected: KERAS_FILE,
-    found: isZip
-      ? `a zip archive, probably Keras' own ".keras" format: save the model with model.save("model.h5") instead`
-      : other,
-  });
+  const found = bytes.length === 0 ? 'an empty file' : 'a file of another format';
+  throw new DataError({ file, expected: KERAS_FILE, found });
 }
 
-/** Reads the model. @throws {DataError} when the file holds no model or an incomplete one. */
-export function readModel(hdf5: Hdf5Reader, file: string, options: ReadOptions = {}): KerasFile {
-  const modelConfig = readModelConfig(hdf5, file);
-  if (hdf5.kind(ROOT) !== 'group') throw new DataError({ file, expected: `a group ${ROOT}`, found: 'none' });
+/** What a `.keras` file tells beside its weights. */
+export type KerasHead = Pick<KerasFile, 'modelConfig' | 'kerasVersion' | 'trainingConfig'>;
+
+/**
+ * Reads the model.
+ *
+ * @param archived what a `.keras` file tells, whose HDF5 holds the weights alone
+ * @throws {DataError} when the file holds no model or an incomplete one.
+ */
+export function readModel(
+  hdf5: Hdf5Reader,
+  file: string,
+  { archived, ...options }: ReadOptions & { readonly archived?: KerasHead | undefined } = {},
+): KerasFile {
+  const head = archived ?? readHead(hdf5, file);
   const update = readUpdateAttributes(hdf5, file);
-  const isCompiled = hdf5.attributeNames('/').includes('training_config');
   const scale = readScale(hdf5, file);
-  const weights = readWeights(hdf5, file, { layers: layerConfigs(modelConfig, file), ...options });
+  const layers = layerConfigs(head.modelConfig, file);
+  const place = { file, types: options.types ?? ANY_FLOAT };
+  const outlines = (archived === undefined ? outlineNamed : outlineNumbered)(hdf5, layers, place);
+  const isTheano = archived === undefined && readEither(hdf5, 'backend') === 'theano';
+  const read = readWeights(outlines, { file, ...options });
+  const weights = isTheano ? read.map(flipKernel) : read;
   const kinds = options.extras;
+  const { trainingConfig } = head;
   return {
-    modelConfig,
+    modelConfig: head.modelConfig,
     weights,
-    // The first Keras 1 wrote no version; Keras takes a file without for one of Keras 1.
-    kerasVersion: readEither(hdf5, 'keras_version') ?? '1',
-    ...(isCompiled ? { trainingConfig: hdf5.text('/', 'training_config') } : {}),
+    kerasVersion: head.kerasVersion,
+    ...(trainingConfig === undefined ? {} : { trainingConfig }),
     ...(scale === undefined ? {} : { scale }),
     ...(update === undefined ? {} : { update }),
     ...(kinds === undefined ? {} : { extras: readExtras(hdf5, file, { kinds, like: weights }) }),
+  };
+}
+
+/** What an HDF5 file tells beside its weights. */
+function readHead(hdf5: Hdf5Reader, file: string): KerasHead {
+  const modelConfig = readModelConfig(hdf5, file);
+  if (hdf5.kind(ROOT) !== 'group') throw new DataError({ file, expected: `a group ${ROOT}`, found: 'none' });
+  const isCompiled = hdf5.attributeNames('/').includes('training_config');
+  return {
+    modelConfig,
+    // The first Keras 1 wrote no version; Keras takes a file without for one of Keras 1.
+    kerasVersion: readEither(hdf5, 'keras_version') ?? '1',
+    ...(isCompiled ? { trainingConfig: hdf5.text('/', 'training_config') } : {}),
   };
 }
 
@@ -111,16 +132,30 @@ function readEither(hdf5: Hdf5Reader, name: string): string | undefined {
   return path === undefined ? undefined : hdf5.text(path, name);
 }
 
-interface WeightsOptions extends ReadOptions {
-  readonly layers: readonly LayerConfig[];
+/** An array of a model whose numbers are not read yet. */
+type UnreadWeights = ArrayOutline & UnreadArray;
+
+interface WeightsPlace {
+  readonly file: string;
+  readonly types: readonly FloatBytes[];
 }
 
-function readWeights(hdf5: Hdf5Reader, file: string, options: WeightsOptions): Weights {
-  const { layers, types = ANY_FLOAT, like, isPlain = false } = options;
+/** The arrays of a Keras HDF5 file, which has lists of their names. */
+function outlineNamed(
+  hdf5: Hdf5Reader,
+  layers: readonly LayerConfig[],
+  { file, types }: WeightsPlace,
+): readonly UnreadWeights[] {
   const outlines: UnreadWeights[] = [];
   const expected = new Map(layers.map((layer) => [layer.name, layer]));
   for (const name of readNames(hdf5, ROOT, 'layer_names', file)) {
-    const arrays = outlineLayer(hdf5, { file, layer: name, types });
+    const group = `${ROOT}/${name}`;
+    const names = readNames(hdf5, group, 'weight_names', file);
+    const ours = canonicalNames(name, names);
+    const arrays = names.map((each, index) => ({
+      name: ours[index] as string,
+      ...hdf5.array(`${group}/${each}`, types),
+    }));
     const layer = expected.get(name);
     if (layer) checkArrays(layer, arrays, file);
     else if (arrays.length > 0) {
@@ -136,6 +171,45 @@ function readWeights(hdf5: Hdf5Reader, file: string, options: WeightsOptions): W
   const [missing] = expected.keys();
   if (missing !== undefined)
     throw new DataError({ file, expected: `layer "${missing}" in ${ROOT}`, found: 'none' });
+  return outlines;
+}
+
+/** The arrays of `model.weights.h5` in a `.keras` file, which has numbers for names. */
+function outlineNumbered(
+  hdf5: Hdf5Reader,
+  layers: readonly LayerConfig[],
+  { file, types }: WeightsPlace,
+): readonly UnreadWeights[] {
+  const groups = groupNames(layers);
+  const has = (path: string) => hdf5.kind(path) === 'dataset';
+  const count = (group: string) => {
+    let found = 0;
+    while (has(`${group}/vars/${found}`)) found++;
+    return found;
+  };
+  return layers.flatMap((layer, at) => {
+    const places = variablesOf(layer, { group: `/layers/${groups[at]}`, file, count });
+    const ours = canonicalNames(
+      layer.name,
+      places.map(({ name }) => name),
+    );
+    const arrays = places.map(({ path }, index) => {
+      if (!has(path)) {
+        const what = `${ours[index]} (${layer.className}) at ${path} in model.weights.h5`;
+        throw new DataError({ file, expected: what, found: 'none' });
+      }
+      return { name: ours[index] as string, ...hdf5.array(path, types) };
+    });
+    checkArrays(layer, arrays, file);
+    return arrays;
+  });
+}
+
+/** The numbers of arrays, once they are such as the options ask for. */
+function readWeights(
+  outlines: readonly UnreadWeights[],
+  { file, like, isPlain = false }: ReadOptions & { readonly file: string },
+): Weights {
   const difference = like === undefined ? null : compareArrays(outlines, like);
   if (difference !== null) throw new OtherArraysError(file, difference);
   const packed = isPlain && outlines.find((array) => !array.isPlain);
@@ -143,30 +217,7 @@ function readWeights(hdf5: Hdf5Reader, file: string, options: WeightsOptions): W
     const expected = `${packed.name} as fedbatch stores it, its numbers one after the other`;
     throw new DataError({ file, expected, found: 'them in chunks' });
   }
-  const flipped = readEither(hdf5, 'backend') === 'theano';
-  return outlines.map(({ name, shape, read }) => {
-    const array = { name, shape, values: read() };
-    return flipped ? flipKernel(array) : array;
-  });
-}
-
-/** An array of a model whose numbers are not read yet. */
-type UnreadWeights = ArrayOutline & UnreadArray;
-
-interface LayerPlace {
-  readonly file: string;
-  readonly layer: string;
-  readonly types: readonly FloatBytes[];
-}
-
-function outlineLayer(hdf5: Hdf5Reader, { file, layer, types }: LayerPlace): readonly UnreadWeights[] {
-  const group = `${ROOT}/${layer}`;
-  const names = readNames(hdf5, group, 'weight_names', file);
-  const ours = canonicalNames(layer, names);
-  return names.map((name, index) => ({
-    name: ours[index] as string,
-    ...hdf5.array(`${group}/${name}`, types),
-  }));
+  return outlines.map(({ name, shape, read }) => ({ name, shape, values: read() }));
 }
 
 /** A list of names that Keras splits over `name0`, `name1`, … where it is too long for one attribute. */

@@ -7,6 +7,7 @@ import { type ReadLimits, readFileBytes, sha256 } from '../files/read-file.js';
 import { readHdf5 } from '../hdf5/hdf5-reader.js';
 import { type Hdf5Writer, MAX_INLINE_ATTRIBUTE_BYTES, writeHdf5 } from '../hdf5/hdf5-writer.js';
 import { readUpdateAttributes, writeExtras, writeUpdateAttributes } from './client-update-file.js';
+import { encodeArchive, makeGroups, openArchive, writeVariables } from './keras-archive.js';
 import { KERAS_FILE, type KerasFile, layerConfigs, layerOf } from './keras-file.js';
 import {
   checkSignature,
@@ -29,8 +30,22 @@ export async function decodeKerasFile(
   name: string,
   options?: ReadOptions,
 ): Promise<KerasFile> {
-  checkSignature(bytes, name);
-  return readHdf5(bytes, name, (hdf5) => readModel(hdf5, name, options));
+  const archive = await openArchive(bytes, name);
+  const archived = archive?.head;
+  return readHdf5(hdf5Of(bytes, name, archive), name, (hdf5) =>
+    readModel(hdf5, name, { ...options, archived }),
+  );
+}
+
+/** The HDF5 file that a model's file is, or holds. @throws {DataError} where it is neither */
+function hdf5Of(
+  bytes: Uint8Array,
+  name: string,
+  archive: { readonly weights: Uint8Array } | undefined,
+): Uint8Array {
+  const hdf5 = archive?.weights ?? bytes;
+  checkSignature(hdf5, name);
+  return hdf5;
 }
 
 /**
@@ -41,24 +56,39 @@ export async function decodeKerasFile(
  */
 export async function readUpdateFacts(path: string, limits?: ReadLimits): Promise<UpdateFacts | undefined> {
   const bytes = await readFileBytes(path, KERAS_FILE, limits);
-  checkSignature(bytes, path);
-  return readHdf5(bytes, path, (hdf5) => readUpdateAttributes(hdf5, path));
+  const hdf5Bytes = hdf5Of(bytes, path, await openArchive(bytes, path));
+  return readHdf5(hdf5Bytes, path, (hdf5) => readUpdateAttributes(hdf5, path));
 }
 
-/** The bytes of a Keras model file. Equal models give equal bytes. */
-export async function encodeKerasFile(file: KerasFile): Promise<Uint8Array> {
-  return writeHdf5((hdf5) => writeModel(hdf5, file));
+/** The bytes of a Keras model file, in HDF5 or as Keras 3's archive. Equal models give equal bytes. */
+export async function encodeKerasFile(file: KerasFile, format: KerasFormat = 'h5'): Promise<Uint8Array> {
+  if (format === 'h5') return writeHdf5((hdf5) => writeModel(hdf5, file));
+  const weights = await writeHdf5((hdf5) => {
+    writeFacts(hdf5, file);
+    writeVariables(hdf5, file);
+    if (file.extras !== undefined) writeExtras(hdf5, file.extras);
+  });
+  return encodeArchive(file, weights);
 }
+
+/** The two kinds of model file. */
+export type KerasFormat = 'h5' | 'keras';
 
 /**
- * Writes a Keras model file atomically and returns the sha256 of its bytes.
+ * Writes a Keras model file atomically, an archive where its name ends in `.keras`, and returns the sha256 of its bytes.
  *
  * @throws {StorageError} when the volume refuses.
  */
 export async function writeKerasFile(path: string, file: KerasFile): Promise<string> {
-  const bytes = await encodeKerasFile(file);
+  const bytes = await encodeKerasFile(file, path.endsWith('.keras') ? 'keras' : 'h5');
   await writeFileAtomic(path, bytes);
   return sha256(bytes);
+}
+
+/** What is ours beside a model; Keras passes over it. */
+function writeFacts(hdf5: Hdf5Writer, file: KerasFile): void {
+  if (file.scale !== undefined) hdf5.text('/', SCALE_ATTRIBUTE, file.scale);
+  if (file.update !== undefined) writeUpdateAttributes(hdf5, file.update);
 }
 
 const ROOT = '/model_weights';
@@ -70,8 +100,7 @@ function writeModel(hdf5: Hdf5Writer, file: KerasFile): void {
   writeVersion(hdf5, '/', file);
   hdf5.text('/', 'model_config', JSON.stringify(file.modelConfig));
   if (file.trainingConfig !== undefined) hdf5.text('/', 'training_config', file.trainingConfig);
-  if (file.scale !== undefined) hdf5.text('/', SCALE_ATTRIBUTE, file.scale);
-  if (file.update !== undefined) writeUpdateAttributes(hdf5, file.update);
+  writeFacts(hdf5, file);
 
   const groups = new Set<string>();
   makeGroups(hdf5, groups, ROOT);
@@ -115,16 +144,6 @@ function groupByLayer(
 function writeVersion(hdf5: Hdf5Writer, path: string, { kerasVersion }: KerasFile): void {
   hdf5.text(path, 'keras_version', kerasVersion);
   hdf5.text(path, 'backend', 'tensorflow');
-}
-
-/** Makes the group at `path` and those above it, where they do not exist yet. */
-function makeGroups(hdf5: Hdf5Writer, made: Set<string>, path: string): void {
-  for (let end = path.indexOf('/', 1); ; end = path.indexOf('/', end + 1)) {
-    const group = end < 0 ? path : path.slice(0, end);
-    if (!made.has(group)) hdf5.group(group);
-    made.add(group);
-    if (end < 0) return;
-  }
 }
 
 interface NameList {
