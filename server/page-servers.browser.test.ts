@@ -78,7 +78,6 @@ describe('the page of other servers in Chromium', { skip: skipWithoutChromium() 
         assert.equal(await page.locator('#bars .best .class').textContent(), 'blue sky');
         assert.equal(await page.locator('.past-entry strong').textContent(), 'blue sky');
         assert.ok(await page.evaluate(isReadingWhole), 'the name is written in full');
-        await page.waitForTimeout(500);
         await shoot(page, 'colours-desktop-light');
       });
       await visitPage(browser, { ...PHONE, url: app.url }, async (page) => {
@@ -86,7 +85,6 @@ describe('the page of other servers in Chromium', { skip: skipWithoutChromium() 
         await page.waitForFunction(isAnswered, 'red poppy');
         assert.ok(await page.evaluate(isReadingWhole), 'the name is written in full');
         assert.equal((await page.evaluate(pageLayout)).width, 390, 'no sideways scrolling');
-        await page.waitForTimeout(900);
         await shoot(page, 'colours-phone-light');
       });
       await visitPage(browser, { ...DESKTOP, javaScriptEnabled: false, url: app.url }, async (page) => {
@@ -196,7 +194,6 @@ describe('the page of other servers in Chromium', { skip: skipWithoutChromium() 
         const names = ['class 0', 'class 1', 'class 2', 'class 3'];
         assert.deepEqual(await page.locator('#bars .class').allTextContents(), names);
         assert.ok(await page.evaluate(isReadingWhole), 'the name is written in full');
-        await page.waitForTimeout(500);
         await shoot(page, 'desktop-dark-other-classes');
       });
     } finally {

@@ -13,6 +13,7 @@ import {
   imageSize,
   isAnswerEmpty,
   isAnswered,
+  isAnswerOnTop,
   isOnScreen,
   isReadingWhole,
   pageLayout,
@@ -85,7 +86,6 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await page.setInputFiles('#file', await picture('seven.png', 7, ON_PAPER));
       await assertAnswer(page, 7);
       assert.equal(new URL(page.url()).pathname, '/', 'without leaving the page');
-      await page.waitForTimeout(500);
       await shoot(page, 'desktop-light-after');
       await page.setInputFiles('#file', await picture('two.png', 2));
       await assertAnswer(page, 2);
@@ -98,7 +98,6 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await page.getByLabel('Sample: digit 5').click();
       await assertAnswer(page, 5);
       assert.equal(await page.locator('.samples [aria-current=true]').count(), 1);
-      await page.waitForTimeout(500);
       await shoot(page, 'desktop-dark-after');
       await page.getByLabel('Sample: digit 8').focus();
       await page.keyboard.press('Enter');
@@ -148,7 +147,6 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
         assert.ok(await page.evaluate(isAnswerEmpty), 'nothing of the 6 is left');
         await page.waitForFunction(isOnScreen, '#error');
         assert.match(complaints.splice(0).join('\n'), /^[^\n]*415[^\n]*$/);
-        if (options !== DESKTOP) await page.waitForTimeout(700);
         await shoot(page, options === DESKTOP ? 'desktop-light-error-after' : 'phone-dark-error-after');
       });
     }
@@ -164,7 +162,6 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
         assert.equal(await page.textContent('#digit'), '–');
         assert.deepEqual(await page.locator('#bars .best').count(), 0);
         assert.equal(await page.locator('.past-entry').count(), 0);
-        await page.waitForTimeout(700);
         await shoot(page, options === PHONE ? 'phone-light-blank' : 'desktop-dark-blank');
         await page.setInputFiles('#file', await picture('two.png', 2));
         await assertAnswer(page, 2);
@@ -185,12 +182,10 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
         assert.equal(await page.locator('.past-entry strong').textContent(), '42 / 175');
         assert.ok(await page.evaluate(isReadingWhole), 'both lines can be seen');
         const { width } = options.viewport ?? {};
-        await page.waitForTimeout(700);
         await shoot(page, `lines-${width}`);
         await page.setInputFiles('#file', await linesOf('five.png', [8, 0, 9, 6, 4]));
         await page.waitForFunction(isAnswered, '80964');
         assert.ok(await page.evaluate(isReadingWhole), 'all five digits can be seen');
-        await page.waitForTimeout(700);
         await shoot(page, `five-${width}`);
       });
     }
@@ -234,10 +229,8 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await shoot(page, 'phone-before');
       await page.getByLabel('Sample: digit 7').tap();
       await assertAnswer(page, 7);
-      await page.waitForTimeout(900);
-      const { width, answerTop } = await page.evaluate(pageLayout);
-      assert.equal(width, 390, 'no sideways scrolling');
-      assert.ok(answerTop >= -5 && answerTop < 500, `the answer begins at ${answerTop}`);
+      await page.waitForFunction(isAnswerOnTop);
+      assert.equal((await page.evaluate(pageLayout)).width, 390, 'no sideways scrolling');
       await shoot(page, 'phone-after');
     });
   });

@@ -208,14 +208,14 @@ test('a quorum that cannot hold any more ends the run with exit code 4, who is m
 
 test('a client that hangs is stopped at the deadline and recorded as late', async () => {
   const volume = join(directory, 'late');
-  const run = startRun(volume, [...TWO, '--round-deadline', '12', '--quorum', '0.5']);
+  const run = startRun(volume, [...TWO, '--round-deadline', '30', '--quorum', '0.5']);
   const hanging = await trainerOf(volume, 1, 0);
   process.kill(hanging, 'SIGSTOP');
   const { exitCode, stdout, stderr } = await run;
   assert.equal(exitCode, 0, stderr);
   assert.equal(isRunning(hanging), false);
   const { missing, reported } = await roundOf(volume, 1);
-  assert.deepEqual(missing, [{ client: 0, reason: 'late: not done within 12 s' }]);
+  assert.deepEqual(missing, [{ client: 0, reason: 'late: not done within 30 s' }]);
   assert.equal(reported.length, 1);
   assert.equal((JSON.parse(stdout) as ResultLine).participation.missing, 1);
 });

@@ -77,6 +77,12 @@ export function isOnScreen(selector: string): boolean {
   return top >= 0 && bottom <= innerHeight && bottom > top;
 }
 
+/** Whether the answer begins in the upper part of the screen. */
+export function isAnswerOnTop(): boolean {
+  const { top } = document.querySelector('#answer').getBoundingClientRect();
+  return top >= -5 && top < 500;
+}
+
 /** Whether nothing of what the model reads is cut off. */
 export function isReadingWhole(): boolean {
   const { scrollWidth, scrollHeight, clientWidth, clientHeight } = document.querySelector('#digit');
@@ -121,7 +127,6 @@ export function dropPng(bytes: readonly number[]): readonly string[] {
 export function pageLayout() {
   return {
     width: document.documentElement.scrollWidth,
-    answerTop: document.querySelector('#answer').getBoundingClientRect().top,
     background: getComputedStyle(document.body).backgroundColor,
   };
 }

@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { reportViolations } from './in-page.js';
 
+/** After this time nothing moves any more. */
+const REST_MS = 900;
+
 /** Screenshots are kept here (ignored by git) for people to look at. */
 const ARTIFACTS = fileURLToPath(new URL('../../../test-artifacts/', import.meta.url));
 
@@ -45,8 +48,10 @@ export async function visitPage(
   }
 }
 
-/** Keeps a picture of the whole page. */
+/** Keeps a picture of the whole page at rest, where `FEDBATCH_SCREENSHOTS` is set: it takes time, and no test reads it. */
 export async function shoot(page: Page, name: string): Promise<void> {
+  if (process.env.FEDBATCH_SCREENSHOTS === undefined) return;
+  await page.waitForTimeout(REST_MS);
   await mkdir(ARTIFACTS, { recursive: true });
   await page.screenshot({ path: join(ARTIFACTS, `${name}.png`), fullPage: true });
 }
