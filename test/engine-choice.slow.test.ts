@@ -7,14 +7,11 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { execa } from 'execa';
 import { writeShard } from '../lib/formats/data/dataset.js';
-import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
-import { describeKerasConfig } from '../lib/model/keras/keras-model.js';
-import { inputShape } from '../lib/model/parameters.js';
 import { hasNvidiaDriver } from '../lib/system/hardware.js';
 import { copyHouse, writePackages } from './house-copy.js';
 import { lastLine, quarterExamples, runProgramFile } from './programs.js';
-import { projectRoot } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const noGpu = hasNvidiaDriver() ? 'this machine has an NVIDIA driver' : false;
@@ -119,14 +116,37 @@ describe('an engine that does not work here', () => {
 });
 
 describe('a model with a layer that only Keras knows', () => {
-  const foreign = join(projectRoot, 'lib/engine/tensorflow/fixtures/keras3-images.h5');
-  const evaluate = async (...args: readonly string[]) => {
-    const { modelConfig } = await readKerasFile(foreign);
-    const description = describeKerasConfig(modelConfig, { keepForeignLayers: true });
-    const [height = 1, width = 1, channels = 1] = inputShape(description);
-    const images = new Float32Array(4 * height * width * channels).fill(0.5);
+  let foreign: string;
+  before(async () => {
+    foreign = path('foreign.h5');
+    const [height, width, classes] = [3, 2, 2];
+    const layers = [
+      { class_name: 'InputLayer', config: { batch_input_shape: [null, height, width, 1] } },
+      // Of columns: here only the last axis is known.
+      { class_name: 'Softmax', config: { name: 'columns', axis: 1 } },
+      { class_name: 'Flatten', config: { name: 'flat' } },
+      {
+        class_name: 'Dense',
+        config: { name: 'out', units: classes, activation: 'softmax', use_bias: false },
+      },
+    ];
+    const features = height * width;
+    await writeKerasFile(foreign, {
+      modelConfig: { class_name: 'Sequential', config: { name: 'm', layers } },
+      kerasVersion: '2.15.0',
+      weights: [
+        {
+          name: 'out/kernel:0',
+          shape: [features, classes],
+          values: Float32Array.from({ length: features * classes }, (_, at) => at % 3),
+        },
+      ],
+    });
+    const images = new Float32Array(4 * features).fill(0.5);
     const labels = Int32Array.of(0, 1, 0, 1);
-    await writeShard(path('foreign.npz'), { shape: [4, height, width, channels], images, labels });
+    await writeShard(path('foreign.npz'), { shape: [4, height, width, 1], images, labels });
+  });
+  const evaluate = async (...args: readonly string[]) => {
     return runProgramFile('evaluator/cli', [
       ...['--model', foreign, '--data', path('foreign.npz'), '--out', path('foreign.json'), ...args],
     ]);

@@ -11,7 +11,7 @@ import { GRADIENT_CASES, LAYER_CASES, unevenWeights } from '../lib/engine/confor
 import { plainOnnxEngine } from '../lib/engine/onnx/onnx-engine.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { kerasConfig } from '../lib/model/keras/keras-model.js';
+import { kerasConfig, writtenVersion } from '../lib/model/keras/keras-model.js';
 import type { ModelDescription } from '../lib/model/model-description.js';
 import { inputShape } from '../lib/model/parameters.js';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from './keras-fixtures.js';
@@ -154,7 +154,7 @@ for (const { major, python, opens } of VERSIONS) {
         await writeKerasFile(path, {
           modelConfig: kerasConfig(description),
           weights: model.weights,
-          kerasVersion: '2.15.0',
+          kerasVersion: writtenVersion(description),
         });
         requests.push({ path, shape: [1, ...group.inputShape], images: [...fixedInputs(group, 1, 50)] });
       }

@@ -139,3 +139,16 @@ export const ofTwo = (apply: (a: Value, b: Value) => Value, { lowest = -20 } = {
         numbers,
       })),
     );
+
+/** A function of values of given shapes. */
+export const ofShapes = (
+  apply: (values: readonly Value[], choose: number) => Value,
+  shapes: readonly (readonly number[])[],
+) =>
+  fc
+    .tuple(fc.tuple(...shapes.map((shape) => distinct(shape, -20))), fc.nat({ max: 1000 }))
+    .map(([numbers, choose]) => ({
+      apply: (...values: readonly Value[]) => apply(values, choose),
+      shapes,
+      numbers,
+    }));

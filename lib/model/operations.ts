@@ -56,6 +56,9 @@ function withoutActivations(description: ModelDescription): OperationPlan {
       same.set(output, inputs[0] as string);
       return [];
     }
+    const activationOf = moduleOf(layer).asActivation?.(layer);
+    if (activationOf !== undefined)
+      return [{ layer: { kind: 'activation', name: layer.name, activation: activationOf }, inputs, output }];
     if (layer.kind === 'activation' || !('activation' in layer) || layer.activation === 'linear')
       return [{ layer, inputs, output }];
     const { name, activation } = layer;

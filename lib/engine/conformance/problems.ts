@@ -112,7 +112,7 @@ export const LAYER_CASES: Readonly<Record<string, ModelDescription>> = Object.fr
   // Those of several inputs are in models of their own.
   LAYER_MODULES.filter(({ inputCount: [fewest] = [1] }) => fewest === 1).flatMap(({ keras }) =>
     keras.map(({ names: [name] }) => {
-      const group = keras3Groups.find(({ layer }) => layer.class_name === name);
+      const group = [...keras3Groups, ...settingGroups('2')].find(({ layer }) => layer.class_name === name);
       if (group === undefined)
         throw new Error(`lib/model/keras/fixtures/make_setting_fixtures.py has no ${name}`);
       return [name, modelAround(group)];

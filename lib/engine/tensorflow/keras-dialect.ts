@@ -45,11 +45,11 @@ export function asTensorflowTakes(config: unknown): unknown {
     const object = asKerasObject(value);
     if (object === undefined) return value;
     const { class_name: className, config: settings } = object;
+    if (className.startsWith('SeparableConv')) return { ...value, config: withoutKernelSettings(settings) };
     // Those of ours do not say how they began.
     if (hasWeights(className)) {
       return { ...value, config: { ...settings, kernel_initializer: 'zeros' } };
     }
-    if (className.startsWith('SeparableConv')) return { ...value, config: withoutKernelSettings(settings) };
     const renamed = Object.entries(settings).map(([name, each]) => [oldName(className, name), each]);
     return { ...value, config: Object.fromEntries(renamed) };
   });
@@ -158,7 +158,8 @@ function isSame(given: unknown, taken: unknown): boolean {
   return given === taken;
 }
 
-function camelCase(name: string): string {
+/** A name of Python as TensorFlow.js writes it. */
+export function camelCase(name: string): string {
   return name.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 

@@ -12,7 +12,7 @@ import { isActivation, planOperations } from '../../model/operations.js';
 import { modelParameters } from '../../model/parameters.js';
 import type { LossSettings } from '../../model/tasks/loss-module.js';
 import { lossModule } from '../../model/tasks/losses.js';
-import { asTensorflowTakes, requireTaken } from './keras-dialect.js';
+import { asTensorflowTakes, camelCase, requireTaken } from './keras-dialect.js';
 
 /** A built model and its variables, in the order of our weights. */
 export interface LayersModel {
@@ -32,6 +32,7 @@ export async function buildLayersModel(
   description: ModelDescription,
   { weights, rowSeeds = noSeeds }: { readonly weights: Weights; readonly rowSeeds?: () => Uint32Array },
 ): Promise<LayersModel> {
+  if (rowSeeds !== noSeeds) requireGradients(description);
   const model = await fromConfig(tf, description);
   const { operations } = planOperations(description);
   for (const layer of description.layers) {
@@ -108,8 +109,16 @@ function requireKnown(tf: typeof Tf, { layers }: ModelDescription): void {
     if (!Object.hasOwn(classNameMap, className)) throw new ModelError(`${unknown} such layer`);
     const lacking = moduleOf(layer).notInTensorflow?.(layer);
     if (lacking !== undefined) throw new ModelError(`${unknown} ${lacking}`);
-    if ('activation' in layer && !Object.hasOwn(classNameMap, layer.activation))
+    if ('activation' in layer && !Object.hasOwn(classNameMap, camelCase(layer.activation)))
       throw new ModelError(`${unknown} activation ${layer.activation}`);
+  }
+}
+
+/** @throws {ModelError} naming a layer that it can predict with only */
+function requireGradients({ layers }: ModelDescription): void {
+  for (const layer of layers) {
+    const lacking = moduleOf(layer).notTrainedByTensorflow?.(layer);
+    if (lacking !== undefined) throw new ModelError(`layer ${layer.name}: TensorFlow.js has no ${lacking}`);
   }
 }
 

@@ -1,13 +1,23 @@
 /** The gradient of a convolution's kernel, as a convolution of its own. */
 import type { GraphBuilder, Tensor } from './graph-builder.js';
-import { type Extent, type Padding, type WindowGeometry, windowGeometry } from './window-geometry.js';
+import {
+  type Extent,
+  onnxPads,
+  type Padding,
+  type WindowGeometry,
+  windowGeometry,
+} from './window-geometry.js';
 
-/** Kernel `[kh, kw, in, filters]`. */
+/** Kernel `[kh, kw, in / groups, filters]`. */
 export interface Convolution {
   readonly filters: number;
   readonly kernel: Extent;
   readonly strides: Extent;
   readonly padding: Padding;
+  /** Pixels from one place of the kernel to the next; 1 by default. */
+  readonly dilation?: Extent;
+  /** Channels and filters are dealt to so many convolutions that lie beside each other; 1 by default. */
+  readonly groups?: number;
 }
 
 /** A convolution with the sizes around it. */
@@ -38,7 +48,18 @@ interface ConvTensors {
   readonly batchSize: number | undefined;
 }
 
-/** The gradient of a convolution's kernel, as `[kh·kw·c, filters]`. */
+/** Whether a convolution is neither dilated nor in groups. */
+export const isPlain = ({ dilation = [1, 1], groups = 1 }: Convolution): boolean =>
+  groups === 1 && dilation.every((step) => step === 1);
+
+/** The attributes of ONNX's Conv and ConvTranspose. */
+export function convAttributes({ layer, geometry }: ConvShape) {
+  const { kernel, strides, dilation = [1, 1], groups = 1 } = layer;
+  const window = { kernel_shape: kernel, strides, pads: onnxPads(geometry) };
+  return isPlain(layer) ? window : { ...window, dilations: dilation, group: groups };
+}
+
+/** The gradient of a plain convolution's kernel, as `[kh·kw·c, filters]`. */
 export function convKernelGradient(
   graph: GraphBuilder,
   { image, dy, batchSize }: ConvTensors,
@@ -116,4 +137,39 @@ function slide(
     graph.integers(layer.kernel[0], layer.kernel[1] * channels),
     graph.integers(2, 3),
   ]);
+}
+
+/**
+ * The kernel gradient of any convolution: dy slides over the images as a filter, the examples taking the place of the
+ * channels. Strides and dilation change places.
+ *
+ * @param image `[n, c, h, w]`
+ * @param dy `[n, filters, h, w]`
+ * @returns `[kh, kw, c / groups, filters]`
+ */
+export function groupedKernelGradient(
+  graph: GraphBuilder,
+  { image, dy }: { readonly image: Tensor; readonly dy: Tensor },
+  shape: ConvShape,
+): Tensor {
+  const { channels, height, width, layer, geometry } = shape;
+  const { groups = 1, kernel, strides, dilation = [1, 1], filters } = layer;
+  const inGroup = channels / groups;
+  const planes = graph.transpose(graph.reshape(image, -1, groups, inGroup, height * width), 2, 1, 0, 3);
+  const slid = graph.op(
+    'Conv',
+    [graph.reshape(planes, inGroup, -1, height, width), examplesAsChannels(graph, dy, shape)],
+    {
+      kernel_shape: geometry.output,
+      strides: dilation,
+      dilations: strides,
+      pads: onnxPads(geometry),
+      group: groups,
+    },
+  );
+  const hasMore = geometry.uncovered.some((extra, axis) => extra >= (dilation[axis] as number));
+  const taps = hasMore
+    ? graph.op('Slice', [slid, graph.integers(0, 0), graph.integers(...kernel), graph.integers(2, 3)])
+    : slid;
+  return graph.transpose(graph.reshape(taps, inGroup, filters, ...kernel), 2, 3, 0, 1);
 }

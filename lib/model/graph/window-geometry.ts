@@ -22,12 +22,22 @@ export interface WindowSettings {
   readonly window: Extent;
   readonly strides: Extent;
   readonly padding: Padding;
+  /** Pixels from one place of the window to the next; 1 by default. */
+  readonly dilation?: Extent;
 }
 
 /** The geometry of a window over `input` pixels (height, width). */
-export function windowGeometry(input: Extent, { window, strides, padding }: WindowSettings): WindowGeometry {
-  const rows = axisGeometry(input[0], { window: window[0], stride: strides[0], padding });
-  const columns = axisGeometry(input[1], { window: window[1], stride: strides[1], padding });
+export function windowGeometry(
+  input: Extent,
+  { window, strides, padding, dilation = [1, 1] }: WindowSettings,
+): WindowGeometry {
+  const [rows, columns] = ([0, 1] as const).map((axis) =>
+    axisGeometry(input[axis], {
+      window: (window[axis] - 1) * dilation[axis] + 1,
+      stride: strides[axis],
+      padding,
+    }),
+  ) as [AxisGeometry, AxisGeometry];
   return {
     output: [rows.output, columns.output],
     padBefore: [rows.before, columns.before],
@@ -47,7 +57,14 @@ interface AxisSettings {
   readonly padding: Padding;
 }
 
-function axisGeometry(size: number, { window, stride, padding }: AxisSettings) {
+interface AxisGeometry {
+  readonly output: number;
+  readonly before: number;
+  readonly after: number;
+  readonly uncovered: number;
+}
+
+function axisGeometry(size: number, { window, stride, padding }: AxisSettings): AxisGeometry {
   const output = padding === 'same' ? Math.ceil(size / stride) : Math.floor((size - window) / stride) + 1;
   const spanned = (output - 1) * stride + window;
   const padded = padding === 'same' ? Math.max(0, spanned - size) : 0;

@@ -15,7 +15,7 @@ import {
  *
  * @throws {ModelError} for a kind of layer or a setting that we do not know, named in the message
  */
-export function parseKerasLayer(keras: KerasObject): Layer {
+export function parseKerasLayer(keras: KerasObject, writer?: { readonly kerasVersion?: string }): Layer {
   const { class_name: className, config } = keras;
   const name = kerasLayerName(keras);
   const known = KERAS_CLASSES.get(className);
@@ -23,7 +23,7 @@ export function parseKerasLayer(keras: KerasObject): Layer {
     const names = [...KERAS_CLASSES.keys()].join(', ');
     throw new ModelError(`layer ${name} is a ${className}; known are ${names}`);
   }
-  const fields = readFields(known.kerasClass, new KerasSettings(kerasLayerTitle(keras), config));
+  const fields = readFields(known.kerasClass, new KerasSettings(kerasLayerTitle(keras), config, writer));
   return { kind: known.module.kind, name, ...fields } as Layer;
 }
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { formatShape, type Weights } from '../../core/weights.js';
 import { requireClassifier } from '../classifier.js';
+import { needsKeras3 } from '../layers/activation.js';
 import { type ForeignLayer, foreignLayers } from '../layers/foreign.js';
 import { type Layer, moduleOf } from '../layers/registry.js';
 import { isChain, type Model, type ModelDescription, type NamedInput } from '../model-description.js';
@@ -69,7 +70,7 @@ export function describeKerasConfig(
 ): ModelDescription {
   const graph = readKerasGraph(modelConfig);
   const layers = graph.layers.map((layer) =>
-    keepForeignLayers ? parseAnyLayer(layer) : parseKerasLayer(layer),
+    (keepForeignLayers ? parseAnyLayer : parseKerasLayer)(layer, { kerasVersion }),
   );
   const trainingObstacles = graph.layers.flatMap(findTrainingObstacles);
   const { name, calls, outputs, nested } = graph;
@@ -111,9 +112,9 @@ function describeInput(
   };
 }
 
-function parseAnyLayer(layer: KerasObject): Layer {
+function parseAnyLayer(layer: KerasObject, writer: { readonly kerasVersion: string }): Layer {
   try {
-    return parseKerasLayer(layer);
+    return parseKerasLayer(layer, writer);
   } catch (error) {
     if (!(error instanceof ModelError)) throw error;
     return { kind: 'foreign', name: kerasLayerName(layer), reason: error.message, keras: layer };
@@ -175,3 +176,7 @@ export function kerasConfig(description: ModelDescription): unknown {
     },
   };
 }
+
+/** The version of Keras whose dialect a description is written in, for its file. */
+export const writtenVersion = (description: ModelDescription): string =>
+  needsKeras3(description) ? '3.0.0' : '2.15.0';

@@ -122,11 +122,18 @@ function typeName(value: unknown): unknown {
 export class KerasSettings {
   /** Whose settings they are, as errors call it. */
   readonly where: string;
+  /** Of the writer: some names of Keras mean something else since version 3. */
+  readonly kerasVersion: string;
   readonly #raw: Readonly<Record<string, unknown>>;
   readonly #read = new Set<string>();
 
-  constructor(where: string, raw: Readonly<Record<string, unknown>>) {
+  constructor(
+    where: string,
+    raw: Readonly<Record<string, unknown>>,
+    { kerasVersion = '' }: { readonly kerasVersion?: string } = {},
+  ) {
     this.where = where;
+    this.kerasVersion = kerasVersion;
     this.#raw = raw;
   }
 

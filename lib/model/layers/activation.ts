@@ -1,7 +1,5 @@
-/** Activation, ReLU and Softmax: functions of each element, and of a row; and the setting by which layers have one. */
-import { formatShape } from '../../core/weights.js';
+/** Activation and Softmax: functions of each element, and of a row; and the setting by which layers have one. */
 import { asKerasObject, KerasSettings, requireKerasClass } from '../keras/keras-settings.js';
-import { ModelError } from '../model-error.js';
 import { add, div, mul } from '../primitives/arithmetic.js';
 import {
   abs,
@@ -10,6 +8,7 @@ import {
   erf,
   exp,
   leakyRelu,
+  logSoftmax,
   relu,
   sigmoid,
   softmax,
@@ -46,9 +45,14 @@ const FORWARD = {
   exponential: exp,
   relu6: (x) => clip(x, 0, 6),
   leaky_relu: leakyRelu(0.2),
+  // Of Keras 1 and 2.
+  hard_sigmoid: (x) => clip(add(mul(x, 0.2), 0.5), 0, 1),
+  // What Keras 3 calls hard_sigmoid.
+  hard_sigmoid_3: (x) => clip(add(mul(x, 1 / 6), 0.5), 0, 1),
+  log_softmax: logSoftmax,
 } as const satisfies Readonly<Record<string, (x: Value) => Value>>;
 
-/** Element-wise functions, except softmax, which is over the last axis. */
+/** Element-wise functions, except softmax and its logarithm, which are over the last axis. */
 export type ActivationName = keyof typeof FORWARD;
 
 const ACTIVATIONS = Object.keys(FORWARD) as readonly ActivationName[];
@@ -56,23 +60,33 @@ const ACTIVATIONS = Object.keys(FORWARD) as readonly ActivationName[];
 /** What Keras 3 calls otherwise. */
 const OTHER_NAMES: ReadonlyMap<unknown, ActivationName> = new Map([['silu', 'swish']]);
 
+/** Keras 2 and 3 mean something else by its name. */
+const OF_KERAS_3: ActivationName = 'hard_sigmoid_3';
+
+/** Whether a description has what a file of Keras 3 alone can say. */
+export const needsKeras3 = (description: object): boolean =>
+  JSON.stringify(description).includes(`"${OF_KERAS_3}"`);
+
 /** An activation by its name, or as a layer in the place of a name. */
 export const activation: LayerSetting<ActivationName> = {
   keys: ['activation'],
-  expected: `one of ${ACTIVATIONS.join(', ')}`,
+  expected: `one of ${ACTIVATIONS.filter((name) => name !== OF_KERAS_3).join(', ')}`,
+  write: (name) => (name === OF_KERAS_3 ? 'hard_sigmoid' : name),
   read(settings) {
     return settings.read({
       ...activation,
       fallback: 'linear',
       parse(value) {
         const object = asKerasObject(value);
+        if (value === 'hard_sigmoid' && settings.kerasVersion.startsWith('3')) return OF_KERAS_3;
         if (object === undefined) return OTHER_NAMES.get(value) ?? ACTIVATIONS.find((name) => name === value);
         const { class_name: className, config } = object;
-        const kerasClass = CLASSES.find(({ names }) => names.includes(className));
+        const kerasClass = INNER_CLASSES.find(({ names }) => names.includes(className));
         if (kerasClass === undefined) return undefined;
         const where = `${settings.where}, activation ${className}`;
         requireKerasClass(object, where);
-        return readFields(kerasClass, new KerasSettings(where, config)).activation as ActivationName;
+        return readFields(kerasClass, new KerasSettings(where, config, settings))
+          .activation as ActivationName;
       },
     });
   },
@@ -82,6 +96,12 @@ const settings = { activation };
 
 const CLASSES: readonly KerasClass[] = [
   { names: ['Activation'], settings },
+  { names: ['Softmax'], settings: { axis: fixed('axis', -1, null) }, given: { activation: 'softmax' } },
+];
+
+/** Layers that may stand in the place of a name. */
+const INNER_CLASSES: readonly KerasClass[] = [
+  ...CLASSES,
   {
     names: ['ReLU'],
     settings: {
@@ -95,18 +115,12 @@ const CLASSES: readonly KerasClass[] = [
       threshold: fixed('threshold', 0, null),
     },
   },
-  { names: ['Softmax'], settings: { axis: fixed('axis', -1, null) }, given: { activation: 'softmax' } },
 ];
 
 /** An activation as a layer of its own. */
 export const activationLayer: LayerModule<LayerWith<'activation', typeof settings>> = {
   kind: 'activation',
   keras: CLASSES,
-  outputShape({ name, activation: kind }, input) {
-    if (kind === 'softmax' && input.length !== 1) {
-      throw new ModelError(`layer ${name}: softmax takes [features], its input is ${formatShape(input)}`);
-    }
-    return input;
-  },
+  outputShape: (_layer, input) => input,
   forward: ({ activation: kind }, [x]) => FORWARD[kind](x),
 };

@@ -2,13 +2,15 @@
 import type * as Tf from '@tensorflow/tfjs';
 import { sizeOf } from '../../core/weights.js';
 import { keepBelow, MIX_1, MIX_2, maskMaker, positionWords } from '../graph/dropout-mask.js';
+import type { Tensor } from '../graph/graph-builder.js';
 import { mul } from '../primitives/arithmetic.js';
 import { channelsFirst, fromChannelsFirst, laidOut } from '../primitives/layout.js';
 import type { Value } from '../primitives/value.js';
 import type { LayerContext, LayerModule } from './layer-module.js';
 import { type LayerWith, numberWithin } from './settings.js';
 
-const settings = {
+/** Of every dropout. */
+export const dropoutSettings = {
   /** Share of inputs set to 0. */
   rate: numberWithin({
     keys: ['rate', 'p'],
@@ -23,9 +25,16 @@ const settings = {
  * A hash of (row seed, position) is the same on every backend and with any number of threads. Keras' own masks cannot be
  * had, whatever the file's seed says.
  */
-export const dropout: LayerModule<LayerWith<'dropout', typeof settings>> = {
+export const dropout: LayerModule<LayerWith<'dropout', typeof dropoutSettings>> = {
   kind: 'dropout',
-  keras: [{ names: ['Dropout'], settings, withoutEffect: ['seed'], forTrainingOnly: ['noise_shape'] }],
+  keras: [
+    {
+      names: ['Dropout'],
+      settings: dropoutSettings,
+      withoutEffect: ['seed'],
+      forTrainingOnly: ['noise_shape'],
+    },
+  ],
   outputShape: (_layer, input) => input,
   forward(layer, [input], context) {
     if (!context.training || layer.rate === 0) return input;
@@ -50,11 +59,24 @@ export const dropout: LayerModule<LayerWith<'dropout', typeof settings>> = {
   },
 };
 
+/** Where numbers are drawn, and for what. */
+export interface Drawing {
+  readonly context: LayerContext;
+  readonly x: Pick<Value, 'graph' | 'shape'>;
+}
+
 /** 0 with probability `rate`, else 1 / (1 - rate), for each element. */
-function dropoutMask(
-  rate: number,
-  { context, x }: { readonly context: LayerContext; readonly x: Value },
-): Value {
+export function dropoutMask(rate: number, drawing: Drawing): Value {
+  const { graph, shape } = drawing.x;
+  // The product's high bits are its well-mixed ones, and they decide the comparison.
+  const below = graph.constant(Uint32Array.of(keepBelow(rate)), [1]);
+  const kept = graph.op('Less', [drawWords(drawing), below]);
+  const mask = graph.op('Where', [kept, graph.scalar(1 / (1 - rate)), graph.scalar(0)]);
+  return { graph, tensor: shape.length === 2 ? mask : graph.reshape(mask, ...shape), shape };
+}
+
+/** A random word for each element, `[n, size]` uint32; its high bits are well mixed. */
+export function drawWords({ context, x }: Drawing): Tensor {
   const { rowSeeds, salt } = context;
   const { graph, shape } = x;
   const size = sizeOf(shape.slice(1));
@@ -64,9 +86,5 @@ function dropoutMask(
   let hash = graph.op('BitwiseXor', [rows, graph.constant(positions, [1, size])]);
   hash = graph.op('Mul', [hash, word(MIX_1)]);
   hash = graph.op('BitwiseXor', [hash, graph.op('BitShift', [hash, word(15)], { direction: 'RIGHT' })]);
-  hash = graph.op('Mul', [hash, word(MIX_2)]);
-  // The product's high bits are its well-mixed ones, and they decide the comparison.
-  const kept = graph.op('Less', [hash, word(keepBelow(rate))]);
-  const mask = graph.op('Where', [kept, graph.scalar(1 / (1 - rate)), graph.scalar(0)]);
-  return { graph, tensor: shape.length === 2 ? mask : graph.reshape(mask, ...shape), shape };
+  return graph.op('Mul', [hash, word(MIX_2)]);
 }

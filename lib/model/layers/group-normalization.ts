@@ -1,13 +1,13 @@
-/** GroupNormalization: each example's channels in groups (Wu and He 2018, arXiv 1803.08494). */
+/** GroupNormalization: each example's channels, or places of another axis, in groups (Wu and He 2018, arXiv 1803.08494). */
+import { formatShape } from '../../core/weights.js';
 import { ModelError } from '../model-error.js';
 import { channelsFirst, fromChannelsFirst } from '../primitives/layout.js';
 import { standardize } from '../primitives/reductions.js';
-import { reshape } from '../primitives/shaping.js';
+import { reshape, transpose } from '../primitives/shaping.js';
 import { BATCH_AXIS } from '../primitives/value.js';
 import type { LayerModule } from './layer-module.js';
 import { gammaAndBeta, normalizationSettings, scaleAndShift } from './normalization.js';
-import { fixed, type LayerWith, numberWhere, setting } from './settings.js';
-import { channelsOf } from './shapes.js';
+import { type LayerWith, numberWhere, setting } from './settings.js';
 
 const settings = {
   groups: setting({
@@ -16,35 +16,68 @@ const settings = {
     fallback: 32,
     parse: numberWhere((groups) => Number.isSafeInteger(groups) && (groups > 0 || groups === -1)),
   }),
-  axis: { ...fixed('axis', -1, 3), isWritten: true },
+  /** Whose places are dealt to the groups, as Keras counts, the batch being axis 0; -1 are the channels. */
+  axis: setting({
+    keys: ['axis'],
+    expected: 'the number of one axis behind that of the batch',
+    fallback: -1,
+    parse: numberWhere((axis) => Number.isSafeInteger(axis) && axis !== 0),
+  }),
   ...normalizationSettings,
 };
 
 type GroupNormalizationLayer = LayerWith<'groupNormalization', typeof settings>;
 
-/** Gamma and beta `[c]`. */
+/** Gamma and beta have a number for each place of the axis. */
 export const groupNormalization: LayerModule<GroupNormalizationLayer> = {
   kind: 'groupNormalization',
   keras: [{ names: ['GroupNormalization'], settings }],
   outputShape(layer, input) {
-    groupCount(layer, channelsOf(input));
+    groupCount(layer, input);
     return input;
   },
-  parameters: (layer, input) => gammaAndBeta(layer, [channelsOf(input)]),
+  parameters: (layer, input) => gammaAndBeta(layer, [input[groupedAxis(layer, input)] as number]),
   forward(layer, [input], context) {
-    const x = channelsFirst(input);
-    const [, channels = 0, ...pixels] = x.shape;
-    const groups = groupCount(layer, channels);
-    const grouped = reshape(x, [BATCH_AXIS, groups, channels / groups, ...pixels]);
+    const inside = input.shape.slice(1);
+    const axis = groupedAxis(layer, inside);
+    const groups = groupCount(layer, inside);
+    const last = inside.length - 1;
+    // The grouped axis comes first: images may have their channels there already.
+    const order = [0, axis + 1, ...inside.flatMap((_, at) => (at === axis ? [] : [at + 1]))];
+    const x = axis === last ? channelsFirst(input) : transpose(input, order);
+    const [, places = 0, ...others] = x.shape;
+    const grouped = reshape(x, [BATCH_AXIS, groups, places / groups, ...others]);
     const axes = grouped.shape.map((_, at) => at).slice(2);
     const { standardized } = standardize(grouped, { axes, epsilon: layer.epsilon });
-    return scaleAndShift(layer, fromChannelsFirst(reshape(standardized, x.shape)), (each) => each, context);
+    const whole = reshape(standardized, x.shape);
+    if (axis === last) return scaleAndShift(layer, fromChannelsFirst(whole), (each) => each, context);
+    const back = transpose(
+      whole,
+      order.map((_, at) => order.indexOf(at)),
+    );
+    const along = inside.map((extent, at) => (at === axis ? extent : 1));
+    return scaleAndShift(layer, back, (each) => reshape(each, along), context);
   },
 };
 
-/** @throws {ModelError} where the channels cannot be dealt to the groups */
-function groupCount({ name, groups }: GroupNormalizationLayer, channels: number): number {
-  const count = groups === -1 ? channels : groups;
-  if (channels % count === 0) return count;
-  throw new ModelError(`layer ${name}: its ${channels} channels are no multiple of its groups, ${groups}`);
+/**
+ * Which extent of its input, given without the batch, is dealt to the groups.
+ *
+ * @throws {ModelError} where the input has no such axis
+ */
+function groupedAxis({ name, axis }: GroupNormalizationLayer, input: readonly number[]): number {
+  const at = axis < 0 ? input.length + axis : axis - 1;
+  if (input[at] !== undefined) return at;
+  throw new ModelError(
+    `layer ${name}: GroupNormalization with axis ${axis} is not possible, its input is ${formatShape(input)} behind the axis of the batch`,
+  );
+}
+
+/** @throws {ModelError} where the places of the axis cannot be dealt to the groups */
+function groupCount(layer: GroupNormalizationLayer, input: readonly number[]): number {
+  const { name, groups } = layer;
+  const places = input[groupedAxis(layer, input)] as number;
+  const count = groups === -1 ? places : groups;
+  if (places % count === 0) return count;
+  throw new ModelError(`layer ${name}: its ${places} channels are no multiple of its groups, ${groups}`);
 }

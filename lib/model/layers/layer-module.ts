@@ -50,9 +50,13 @@ export interface LayerModule<L extends NamedLayer = NamedLayer> {
   beginsBlocks?(layer: L, blockSize: number): boolean;
   /** A setting of this layer that tf.layers 4.22 has not, in words; undefined where it has them all. */
   notInTensorflow?(layer: L): string | undefined;
+  /** What of it TensorFlow.js can predict with and not train, in words; undefined where there is nothing. */
+  notTrainedByTensorflow?(layer: L): string | undefined;
   /** Corrects what the layer of tf.layers 4.22 does otherwise than Keras. */
   correctTensorflow?(layer: L, place: TensorflowPlace<L>): void;
 
+  /** The activation that the layer is, for layers whose settings may make them one. */
+  asActivation?(layer: L): 'relu' | 'relu6' | undefined;
   /** max(f(z)) = f(max(z)) for a rising f, so that a relu before this layer may as well come after it. */
   readonly commutesWithRelu?: true;
   /** Changes the shape, and no element. */

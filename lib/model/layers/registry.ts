@@ -4,13 +4,16 @@ import { averagePooling2d } from './average-pooling-2d.js';
 import { batchNormalization } from './batch-normalization.js';
 import { concatenate } from './concatenate.js';
 import { conv2d } from './conv2d.js';
+import { conv2dTranspose } from './conv2d-transpose.js';
 import { cropping2d } from './cropping-2d.js';
 import { dense } from './dense.js';
+import { depthwiseConv2d } from './depthwise-conv2d.js';
 import { dot } from './dot.js';
 import { dropout } from './dropout.js';
 import { eluLayer } from './elu.js';
 import { flatten } from './flatten.js';
 import { foreign } from './foreign.js';
+import { alphaDropout, gaussianDropout, gaussianNoise } from './gaussian-noise.js';
 import { globalAveragePooling2d } from './global-average-pooling-2d.js';
 import { globalMaxPooling2d } from './global-max-pooling-2d.js';
 import { groupNormalization } from './group-normalization.js';
@@ -19,15 +22,22 @@ import { layerNormalization } from './layer-normalization.js';
 import { leakyReluLayer } from './leaky-relu.js';
 import { maxPooling2d } from './max-pooling-2d.js';
 import { merge } from './merge.js';
+import { pReLU } from './p-relu.js';
 import { permute } from './permute.js';
+import { reluLayer } from './relu.js';
 import { rescaling } from './rescaling.js';
 import { reshapeLayer } from './reshape.js';
+import { separableConv2d } from './separable-conv2d.js';
 import type { KerasClass } from './settings.js';
+import { spatialDropout2d } from './spatial-dropout.js';
 import { upSampling2d } from './up-sampling-2d.js';
 import { zeroPadding2d } from './zero-padding-2d.js';
 
 const MODULES = [
   conv2d,
+  depthwiseConv2d,
+  separableConv2d,
+  conv2dTranspose,
   maxPooling2d,
   averagePooling2d,
   globalAveragePooling2d,
@@ -40,9 +50,15 @@ const MODULES = [
   reshapeLayer,
   permute,
   dropout,
+  spatialDropout2d,
+  gaussianNoise,
+  gaussianDropout,
+  alphaDropout,
   activationLayer,
+  reluLayer,
   leakyReluLayer,
   eluLayer,
+  pReLU,
   batchNormalization,
   layerNormalization,
   groupNormalization,

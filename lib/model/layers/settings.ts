@@ -10,6 +10,8 @@ export interface LayerSetting<T> {
   readonly expected: string;
   /** @throws {ModelError} naming layer, setting and what stands there instead */
   read(settings: KerasSettings): T;
+  /** As it is written, where that is something else. */
+  write?(value: T): unknown;
 }
 
 /** A setting of which layers here have some values only, and do not keep. */
@@ -29,10 +31,26 @@ export type LayerWith<Kind extends string, Fields extends LayerSettings> = {
   readonly kind: Kind;
   readonly name: string;
 } & {
-  readonly [Key in keyof Fields as Fields[Key] extends LayerSetting<unknown>
-    ? Key
-    : never]: Fields[Key] extends LayerSetting<infer T> ? T : never;
+  readonly [Key in keyof Fields as IsField<Fields[Key], false> extends true ? Key : never]: ValueOf<
+    Fields[Key]
+  >;
+} & {
+  readonly [Key in keyof Fields as IsField<Fields[Key], true> extends true ? Key : never]?: Exclude<
+    ValueOf<Fields[Key]>,
+    undefined
+  >;
 };
+
+/** Whether a setting is a field of the layer, and one that it may lack. */
+type IsField<Setting, IsOptional extends boolean> =
+  Setting extends LayerSetting<infer T>
+    ? undefined extends T
+      ? IsOptional
+      : IsOptional extends true
+        ? false
+        : true
+    : false;
+type ValueOf<Setting> = Setting extends LayerSetting<infer T> ? T : never;
 
 /** A class of Keras that is read as a layer. */
 export interface KerasClass extends UnreadSettings {
@@ -51,7 +69,10 @@ export function readFields(
   const fields: Record<string, unknown> = { ...given };
   for (const [field, setting] of Object.entries(declared)) {
     if ('allowed' in setting) settings.only(setting.keys[0], ...setting.allowed);
-    else fields[field] = setting.read(settings);
+    else {
+      const value = setting.read(settings);
+      if (value !== undefined) fields[field] = value;
+    }
   }
   settings.requireAllRead(unread);
   return fields;
@@ -61,7 +82,8 @@ export function readFields(
 export function writeFields({ settings }: KerasClass, layer: object): Readonly<Record<string, unknown>> {
   const written = Object.entries(settings).flatMap(([field, setting]) => {
     if ('allowed' in setting) return setting.isWritten ? [[setting.keys[0], setting.allowed[0]]] : [];
-    return [[setting.keys[0], (layer as Readonly<Record<string, unknown>>)[field]]];
+    const value = (layer as Readonly<Record<string, unknown>>)[field];
+    return value === undefined ? [] : [[setting.keys[0], setting.write?.(value) ?? value]];
   });
   return Object.fromEntries(written);
 }
@@ -88,10 +110,25 @@ export function fixed(key: string, ...allowed: readonly unknown[]): FixedSetting
   return { keys: [key], allowed, isWritten: false };
 }
 
+/** A setting that a layer has, and that is written, only where it is not Keras' default. */
+export function unlessDefault<T>(given: LayerSetting<T>, byDefault: T): LayerSetting<T | undefined> {
+  return {
+    ...given,
+    read(settings) {
+      const value = given.read(settings);
+      return JSON.stringify(value) === JSON.stringify(byDefault) ? undefined : value;
+    },
+  };
+}
+
 /** A whole number of at least 1. */
 export function size(...keys: readonly string[]): LayerSetting<number> {
   return setting({ keys, expected: 'a whole number of at least 1', parse: parseSize });
 }
+
+/** A whole number of at least 1; 1 where nothing is said. */
+export const sizeOrOne = (key: string): LayerSetting<number> =>
+  setting({ keys: [key], expected: 'a whole number of at least 1', fallback: 1, parse: parseSize });
 
 /** True or false. */
 export function flag(...keys: readonly string[]): LayerSetting<boolean> {

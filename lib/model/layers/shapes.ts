@@ -9,15 +9,25 @@ import { extent, fixed, imageOrder, type LayerWith, padding } from './settings.j
 export const channelsOf = (input: readonly number[]): number => input.at(-1) ?? 0;
 
 /** A kernel `[…window, in, out]`, and a bias `[out]` where the layer has one. */
-export function kernelAndBias(
-  { useBias }: { readonly useBias: boolean },
-  kernel: readonly number[],
-): readonly LayerParameter[] {
-  const parameters: readonly LayerParameter[] = [
-    { role: 'kernel', shape: kernel, initial: 'glorot-uniform' },
-  ];
-  return useBias ? [...parameters, { role: 'bias', shape: kernel.slice(-1), initial: 'zeros' }] : parameters;
+export const kernelAndBias = (layer: Biased, kernel: readonly number[]): readonly LayerParameter[] => [
+  glorotKernel('kernel', kernel),
+  ...biasOf(layer, kernel.at(-1) ?? 0),
+];
+
+interface Biased {
+  readonly useBias: boolean;
 }
+
+/** A kernel `[…window, in, out]` as Glorot's begin. */
+export const glorotKernel = (role: string, shape: readonly number[]): LayerParameter => ({
+  role,
+  shape,
+  initial: 'glorot-uniform',
+});
+
+/** The bias of as many outputs, where the layer has one. */
+export const biasOf = ({ useBias }: Biased, outputs: number): readonly LayerParameter[] =>
+  useBias ? [{ role: 'bias', shape: [outputs], initial: 'zeros' }] : [];
 
 /** How often a window fits into an image, down and across. @throws {ModelError} where it does not fit at all */
 export function slidingShape(
@@ -26,8 +36,7 @@ export function slidingShape(
 ): Extent {
   requireImage(layer, input);
   const [height = 0, width = 0] = input;
-  const { strides, padding } = layer;
-  const { output } = windowGeometry([height, width], { strides, padding, window });
+  const { output } = windowGeometry([height, width], { ...layer, window });
   if (output[0] < 1 || output[1] < 1) {
     throw new ModelError(
       `layer ${layer.name}: a window of ${window.join('×')} does not fit into ${height}×${width} pixels`,

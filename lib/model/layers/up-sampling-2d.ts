@@ -1,16 +1,22 @@
-/** UpSampling2D: each pixel repeated. */
+/** UpSampling2D: each pixel repeated, or new ones between them. */
 import type * as Tf from '@tensorflow/tfjs';
 import { channelsFirst, fromChannelsFirst } from '../primitives/layout.js';
+import { resizeBilinear } from '../primitives/resizing.js';
 import { expand, reshape } from '../primitives/shaping.js';
 import { BATCH_AXIS } from '../primitives/value.js';
 import type { LayerModule } from './layer-module.js';
-import { extent, fixed, imageOrder, type LayerWith } from './settings.js';
+import { extent, imageOrder, type LayerWith, setting } from './settings.js';
 import { requireImage } from './shapes.js';
 
 const settings = {
   size: extent(['size'], [2, 2]),
   ...imageOrder,
-  interpolation: { ...fixed('interpolation', 'nearest'), isWritten: true },
+  interpolation: setting<'nearest' | 'bilinear'>({
+    keys: ['interpolation'],
+    expected: 'nearest or bilinear',
+    fallback: 'nearest',
+    parse: (value) => (value === 'nearest' || value === 'bilinear' ? value : undefined),
+  }),
 };
 
 /** `[h, w, c]` to `[h · rows, w · columns, c]`. */
@@ -22,13 +28,18 @@ export const upSampling2d: LayerModule<LayerWith<'upSampling2d', typeof settings
     const [height = 0, width = 0, channels = 0] = input;
     return [height * layer.size[0], width * layer.size[1], channels];
   },
-  forward({ size: [rows, columns] }, [input]) {
+  forward({ size, interpolation }, [input]) {
+    if (interpolation === 'bilinear') return resizeBilinear(input, size);
+    const [rows, columns] = size;
     const x = channelsFirst(input);
     const [, channels = 0, height = 0, width = 0] = x.shape;
     const apart = reshape(x, [BATCH_AXIS, channels, height, 1, width, 1]);
     const repeated = expand(apart, [1, 1, 1, rows, 1, columns]);
     return fromChannelsFirst(reshape(repeated, [BATCH_AXIS, channels, height * rows, width * columns]));
   },
+  // Bilinear, it mixes other pixels.
+  notInTensorflow: ({ interpolation }) =>
+    interpolation === 'nearest' ? undefined : `interpolation ${interpolation}`,
   // The gradient of its resizing is wrong on the processor.
   correctTensorflow({ size: [rows, columns] }, place) {
     const [tf, built] = [place.tf as typeof Tf, place.built as Tf.layers.Layer];

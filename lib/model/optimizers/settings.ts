@@ -20,11 +20,11 @@ export const epsilon: LayerSetting<number> = numberWithin({
 
 /** True, or left out. */
 export const switchedOn = (key: string): LayerSetting<true | undefined> => {
-  const parsed = setting({
+  const { keys, expected, read } = setting({
     keys: [key],
     expected: 'true or false',
     fallback: false,
     parse: (value) => (typeof value === 'boolean' ? value : undefined),
   });
-  return { ...parsed, read: (settings) => (parsed.read(settings) ? true : undefined) };
+  return { keys, expected, read: (settings) => (read(settings) ? true : undefined) };
 };

@@ -1,5 +1,13 @@
 /** The convolution as a primitive operator, in the formulation that is fastest for its shape. */
-import { type Convolution, type ConvShape, convKernelGradient, convShape } from '../graph/conv-gradients.js';
+import {
+  type Convolution,
+  type ConvShape,
+  convAttributes,
+  convKernelGradient,
+  convShape,
+  groupedKernelGradient,
+  isPlain,
+} from '../graph/conv-gradients.js';
 import type { GraphBuilder, Tensor } from '../graph/graph-builder.js';
 import { onnxPads } from '../graph/window-geometry.js';
 import { channelsFirst, laidOut } from './layout.js';
@@ -15,8 +23,8 @@ export interface ConvFormulation {
   readonly followedByRelu: boolean;
 }
 
-/** Images `[n, h, w, c]`, kernel `[kh, kw, in, filters]`, bias `[filters]`. */
-interface ConvOperands {
+/** Images `[n, h, w, c]`, kernel `[kh, kw, in / groups, filters]`, bias `[filters]`. */
+export interface ConvOperands {
   readonly x: Value;
   readonly kernel: Value;
   readonly bias: Value | undefined;
@@ -34,7 +42,7 @@ export function convolve(operands: ConvOperands, layer: Convolution, formulation
   const image = channelsFirst(x);
   // Keras keeps [kh, kw, in, out]; ONNX wants [out, in, kh, kw].
   const turned = graph.transpose(kernel.tensor, 3, 2, 0, 1);
-  const window = { kernel_shape: layer.kernel, strides: layer.strides, pads: onnxPads(geometry) };
+  const window = convAttributes(shape);
   return {
     graph,
     tensor: graph.op('Conv', [image.tensor, turned, ...(bias === undefined ? [] : [bias.tensor])], window),
@@ -52,7 +60,7 @@ export function convolve(operands: ConvOperands, layer: Convolution, formulation
 }
 
 /** Bias and kernel first: the gradient at the images ends what the graph holds for this layer. */
-const origin = (
+export const origin = (
   { x, kernel, bias }: ConvOperands,
   vjps: Readonly<Record<keyof ConvOperands, Vjp>>,
 ): NonNullable<Value['origin']> => ({
@@ -69,6 +77,8 @@ function kernelGradient(
   }: { readonly dy: Tensor; readonly batchSize: number | undefined; readonly shape: ConvShape },
 ): Tensor {
   const { graph } = x;
+  if (!isPlain(shape.layer))
+    return groupedKernelGradient(graph, { image: channelsFirst(x).tensor, ...given }, shape);
   const flat = convKernelGradient(graph, { image: laidOut(x).tensor, ...given }, shape);
   return graph.reshape(flat, ...kernel.shape);
 }
@@ -78,7 +88,7 @@ function canBlock({ layout }: Value, { channels, layer }: ConvShape, blockSize: 
   const takesInput = channels % blockSize === 0 || (channels === 1 && layout !== 'blocked');
   // The gradient of a blocked input is a convolution of stride 1; others have no blocked way back.
   const hasGradient = channels === 1 || layer.strides.every((stride) => stride === 1);
-  return layer.filters % blockSize === 0 && takesInput && hasGradient;
+  return layer.filters % blockSize === 0 && takesInput && hasGradient && isPlain(layer);
 }
 
 /** On blocked images, with the relu that follows. */

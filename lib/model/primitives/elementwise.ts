@@ -100,6 +100,46 @@ export const leakyRelu = (slope: number): Elementwise =>
     { alpha: { float: slope } },
   );
 
+/** Bounds and slope of a rectifier. */
+interface Rectifier {
+  /** None for no bound. */
+  readonly maxValue: number | null;
+  readonly slope: number;
+  readonly threshold: number;
+}
+
+/** x from a threshold on, and no more than a bound; `slope` · (x - threshold) below. */
+export const rectify = (input: Value, { maxValue, slope, threshold }: Rectifier): Value => {
+  const { graph, tensor: x, shape, layout } = input;
+  const isAbove = graph.op('GreaterOrEqual', [x, graph.scalar(threshold)]);
+  const bound = graph.scalar(maxValue ?? 0);
+  const above = maxValue === null ? x : graph.op('Min', [x, bound]);
+  const below =
+    slope === 0
+      ? graph.scalar(0)
+      : graph.op('Mul', [graph.op('Sub', [x, graph.scalar(threshold)]), graph.scalar(slope)]);
+  const vjp = (dy: Tensor) => {
+    const isBelowBound = maxValue === null ? undefined : graph.op('Less', [x, bound]);
+    const ofAbove = isBelowBound === undefined ? dy : graph.op('Where', [isBelowBound, dy, graph.scalar(0)]);
+    const ofBelow = slope === 0 ? graph.scalar(0) : graph.op('Mul', [dy, graph.scalar(slope)]);
+    return graph.op('Where', [isAbove, ofAbove, ofBelow]);
+  };
+  const tensor = graph.op('Where', [isAbove, above, below]);
+  return { graph, tensor, shape, layout, origin: { inputs: [input], vjps: [vjp] } };
+};
+
+/** The logarithm of the softmax over the last axis. */
+export const logSoftmax: Elementwise = (x) => logSoftmaxOfLast(laidOut(x));
+
+const logSoftmaxOfLast = elementwise(
+  'LogSoftmax',
+  ({ graph, y, dy }) => {
+    const total = graph.op('ReduceSum', [dy, graph.integers(-1)], { keepdims: 1 });
+    return graph.op('Sub', [dy, graph.op('Mul', [graph.op('Exp', [y]), total])]);
+  },
+  { axis: -1 },
+);
+
 /** The softmax over the last axis. */
 export const softmax: Elementwise = (x) => softmaxOfLast(laidOut(x));
 

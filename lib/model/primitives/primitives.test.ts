@@ -4,10 +4,10 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   assertSlopes,
-  distinct,
   EXAMPLES,
   extent,
   ofOne,
+  ofShapes,
   ofTwo,
   type Problem,
 } from '../../../test/slopes.js';
@@ -22,6 +22,8 @@ import {
   erf,
   exp,
   leakyRelu,
+  logSoftmax,
+  rectify,
   relu,
   sigmoid,
   softmax,
@@ -35,19 +37,6 @@ import { multiplyRows } from './products.js';
 import { reduceMax, reduceMean, standardize } from './reductions.js';
 import { concat, expand, pad, reshape, transpose } from './shaping.js';
 import { BATCH_AXIS, type Value } from './value.js';
-
-/** A function of values of given shapes. */
-const ofShapes = (
-  apply: (values: readonly Value[], choose: number) => Value,
-  shapes: readonly (readonly number[])[],
-) =>
-  fc
-    .tuple(fc.tuple(...shapes.map((shape) => distinct(shape, -20))), fc.nat({ max: 1000 }))
-    .map(([numbers, choose]) => ({
-      apply: (...values: readonly Value[]) => apply(values, choose),
-      shapes,
-      numbers,
-    }));
 
 const first = (value: Value) => laidOut(value, 'channels-first');
 
@@ -99,6 +88,15 @@ const PROBLEMS: Readonly<Record<string, fc.Arbitrary<Problem>>> = {
   elu: ofOne(elu(0.75)),
   leakyRelu: ofOne(leakyRelu(0.25)),
   clip: ofOne((x) => clip(x, -0.5, 1)),
+  rectify: ofOne((x, choose) =>
+    rectify(x, { maxValue: choose % 3 === 0 ? null : 1, slope: choose % 2 === 0 ? 0 : 0.25, threshold: 0 }),
+  ),
+  // Not at it: there it jumps.
+  'rectify on both sides of a threshold': ofOne((x) => {
+    const bounds = { maxValue: 2, slope: 0.25, threshold: 0.5 };
+    return add(rectify(add(abs(x), 0.75), bounds), rectify(sub(0.25, abs(x)), bounds));
+  }),
+  logSoftmax: ofOne(logSoftmax),
   softmax: ofOne(softmax),
   reshape: ofOne((x) => reshape(x, [BATCH_AXIS, sizeOf(x.shape.slice(1))])),
   transpose: ofOne(
