@@ -1,0 +1,94 @@
+/** Functional models of Keras 2 and 3 predict the same, have the same losses over 20 steps, and come back out of their JSON. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { assertClose } from '../../../test/onnx-gradients.js';
+import { sizeOf } from '../../core/weights.js';
+import { onnxEngine } from '../../engine/onnx/onnx-engine.js';
+import { readKerasFile } from '../../formats/keras/keras-hdf5.js';
+import type { Model, ModelDescription } from '../model-description.js';
+import { initialWeights } from '../parameters.js';
+import { describeKerasConfig, kerasConfig } from './keras-model.js';
+
+const [STEPS, EXAMPLES, CLASSES] = [20, 6, 3];
+
+interface Measured {
+  readonly predictions: readonly (readonly number[])[];
+  readonly losses: readonly number[];
+  readonly trained: readonly (readonly number[])[];
+}
+
+// Fixtures are not compiled: they lie in the source tree.
+const fixture = (name: string) =>
+  new URL(`../../../../lib/model/keras/fixtures/functional-${name}`, import.meta.url).pathname;
+
+const inputsOf = ({ inputs }: ModelDescription, count: number, salt: number) =>
+  inputs.map(({ shape }, input) =>
+    Float32Array.from(
+      { length: count * sizeOf(shape) },
+      (_, at) => ((at * 37 + salt + input) % 101) / 101 - 0.5,
+    ),
+  );
+
+async function predict(model: Model): Promise<readonly Float32Array[]> {
+  const session = await onnxEngine.createPredictSession(model, { threads: 1 });
+  const found = await session.predict(inputsOf(model.description, 3, 50), 3);
+  await session.dispose();
+  return found;
+}
+
+for (const generation of ['2', '3']) {
+  describe(`functional models of Keras ${generation}`, () => {
+    const measured = JSON.parse(readFileSync(fixture(`keras${generation}.json`), 'utf8')) as Readonly<
+      Record<string, Measured>
+    >;
+    for (const [name, expected] of Object.entries(measured)) {
+      it(`${name} predicts and trains as there`, async () => {
+        const path = fixture(`${name}-keras${generation}.h5`);
+        const file = await readKerasFile(path);
+        const description = describeKerasConfig(file.modelConfig, { kerasVersion: generation });
+        const model = { description, weights: file.weights };
+        const compare = (found: readonly Float32Array[], wanted: Measured['trained']) => {
+          assert.equal(found.length, wanted.length);
+          for (const [output, values] of wanted.entries()) {
+            for (const [at, value] of values.entries())
+              assert.ok(Math.abs((found[output]?.[at] as number) - value) < 1e-5, `output ${output}, ${at}`);
+          }
+        };
+        compare(await predict(model), expected.predictions);
+        const session = await onnxEngine.createTrainingSession(model, {
+          optimizer: { kind: 'sgd', learningRate: 0.1, momentum: 0 },
+          seed: 0,
+          threads: 1,
+        });
+        for (let step = 0; step < STEPS; step++) {
+          const { loss } = await session.step({
+            count: EXAMPLES,
+            inputs: inputsOf(description, EXAMPLES, 10 * step),
+            targets: description.outputs.map((_, output) =>
+              Int32Array.from({ length: EXAMPLES }, (_, at) => (at + step + output) % CLASSES),
+            ),
+          });
+          const wanted = expected.losses[step] as number;
+          assert.ok(Math.abs(loss - wanted) < 1e-4, `step ${step}: ${loss}, Keras ${wanted}`);
+        }
+        compare(await predict({ description, weights: await session.weights() }), expected.trained);
+        await session.dispose();
+      });
+
+      it(`${name} comes back out of its JSON`, async () => {
+        const file = await readKerasFile(fixture(`${name}-keras${generation}.h5`));
+        const description = describeKerasConfig(file.modelConfig, { kerasVersion: generation });
+        const again = describeKerasConfig(JSON.parse(JSON.stringify(kerasConfig(description))));
+        const weights = initialWeights(description, 1);
+        const byName = new Map(weights.map((array) => [array.name, array]));
+        const ordered = initialWeights(again, 1).map((array) => byName.get(array.name) ?? array);
+        const [found, wanted] = [
+          await predict({ description: again, weights: ordered }),
+          await predict({ description, weights }),
+        ];
+        for (const [at, each] of wanted.entries()) assertClose(found[at], each, `output ${at}`);
+      });
+    }
+  });
+}
