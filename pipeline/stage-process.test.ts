@@ -60,7 +60,7 @@ test('a stage that refuses its data: its sentence, and its exit code', async () 
 
 test('wrong usage is passed on too', async () => {
   const { message, exitCode } = await failure('--nonsense');
-  assert.match(message, /^train client 1: ended with exit code 2: unknown option '--nonsense'/);
+  assert.match(message, /^train client 1: ended with exit code 2: unknown option '--nonsense'$/);
   assert.equal(exitCode, ExitCode.usage);
 });
 

@@ -15,6 +15,9 @@ const SHORT_STAGE_MS = 1_000;
 /** So many lines of a failed stage explain it: its last error messages, else its first other lines (of a crash, say). */
 const KEPT_LINES = 5;
 
+/** What follows a wrong option, for people who type. */
+const HINT = /^\(add --help /;
+
 /** Exit codes whose meaning the pipeline's own exit code keeps. */
 const PASSED_ON: readonly number[] = [ExitCode.usage, ExitCode.data, ExitCode.threshold];
 
@@ -168,7 +171,7 @@ function passOn(line: string, sink: LineSink): void {
   const { task, reporter, errors, other } = sink;
   const entry = parseLine(line);
   if (entry === undefined) {
-    if (line.trim() !== '' && other.length < KEPT_LINES) other.push(line.trim());
+    if (line.trim() !== '' && !HINT.test(line) && other.length < KEPT_LINES) other.push(line.trim());
   } else if (entry.event === 'progress') {
     showProgress(progressOf(entry, task), sink);
   } else if (entry.event === 'engine') {

@@ -38,7 +38,7 @@ test('the reference has every option of every command, once in its section', asy
 
 test('every environment variable of the sources stands in the reference', () => {
   const names = readSources()
-    .filter(({ path }) => !/\.test\.ts$|^test\/|^bench\//.test(path))
+    .filter(({ path }) => !/\.test\.ts$|^test\/|^bench\/|\/testing\//.test(path))
     .flatMap(({ text }) => [...text.matchAll(/\bFEDBATCH_(?!MNIST\b)[A-Z_]*[A-Z]\b/g)].map(([name]) => name));
   assert.ok(names.includes('FEDBATCH_CACHE_DIR'), 'variables are found');
   for (const name of names) assert.ok(page.includes(`| \`${name}\` |`), name);

@@ -78,10 +78,10 @@ export function normaliseFlag(argument: string): string {
 export function addCommonOptions(program: Command): Command {
   // The program's own folder names it `split`; what a user types, and what help shows, is `npx fedbatch split`.
   if (program.name() !== PROGRAM) program.name(`${PROGRAM} ${program.name()}`);
-  program.optionsGroup(COMMON_OPTIONS).version(packageVersion(), '--version', 'print the version');
   for (const each of withSubcommands(program)) {
     configureHelp(each)
       .optionsGroup(COMMON_OPTIONS)
+      .version(packageVersion(), '--version', 'print the version')
       .addOption(
         new Option('--log-format <format>', 'how progress and messages are written to stderr')
           .choices(['human', 'json'])

@@ -240,7 +240,7 @@ describe('the strategy’s flags', () => {
     for (const flag of ['--dp-clip-learning-rate', '--dp-clip-count-noise']) {
       assert.throws(() => parse(...clipped, flag, '0.1'), {
         name: 'UsageError',
-        message: `${flag} says how --dp-clip follows the updates: it goes with --dp-clip-quantile alone.`,
+        message: `${flag} 0.1 goes with --dp-clip-quantile alone.`,
       });
     }
     const following = parse(...clipped, '--dp-clip-quantile', '0.3', '--dp-clip-count-noise', '4').privacy;
@@ -253,14 +253,16 @@ describe('the strategy’s flags', () => {
 
   it('of privacy come together', () => {
     for (const args of [
-      ['--dp-clip', '1'],
       ['--dp-noise', '1'],
       ['--dp-delta', '0.1'],
       ['--dp-noise-source', 'seed'],
+      ['--dp-clip-quantile', '0.5'],
     ]) {
-      const message = `Differential privacy takes --dp-clip and --dp-noise together, found ${args[0]}.`;
+      const message = `${args.join(' ')} goes with --dp-clip alone.`;
       assert.throws(() => parse(...args), { name: 'UsageError', message });
     }
+    const message = 'Differential privacy takes --dp-clip and --dp-noise together, found --dp-clip alone.';
+    assert.throws(() => parse('--dp-clip', '1'), { name: 'UsageError', message });
   });
 
   it('find the noise for an epsilon, where all rounds are known', () => {
@@ -276,8 +278,13 @@ describe('the strategy’s flags', () => {
       ...['--dp-clip', '0.5', '--dp-epsilon', '1e-9'],
     );
     refused(
-      /^Differential privacy takes --dp-clip and --dp-noise \(or --dp-epsilon\) together, found --dp-epsilon\.$/,
-      ...['--dp-epsilon', '5.39'],
+      /^Differential privacy takes --dp-clip and --dp-noise \(or --dp-epsilon\) together, found --dp-clip alone\.$/,
+      ...['--dp-clip', '0.5'],
+    );
+    refused(/^--dp-epsilon 5\.39 goes with --dp-clip alone\.$/, ...['--dp-epsilon', '5.39']);
+    refused(
+      /^--dp-noise 4 and --dp-epsilon 5\.39 contradict/,
+      ...['--dp-noise', '4', '--dp-epsilon', '5.39'],
     );
   });
 

@@ -17,7 +17,7 @@ import {
   valuesOf,
 } from '../federation/strategies/strategy-settings.js';
 import { type AskedSettings, completeSettings } from './complete.js';
-import { CLIP, FOLLOWING, QUANTILE, STRATEGY, STRATEGY_NAME } from './parts/strategy.js';
+import { CLIP, QUANTILE, STRATEGY, STRATEGY_NAME } from './parts/strategy.js';
 import { COMPILED, OPTIMIZER_SETTINGS, type TrainingValues } from './parts/training.js';
 import { type Naming, valueAt } from './setting.js';
 import type { RunSettings } from './table.js';
@@ -185,26 +185,15 @@ export function checkClients(
   }
 }
 
-/** Whether clip and noise come together, and how the clip follows the updates with that it does. @throws {UsageError} with what was given */
+/** Whether noise comes with the clip. @throws {UsageError} where it does not */
 export function checkPrivacy(
   privacy: Partial<PrivacySettings> | undefined,
-  { given, named }: AskedSettings,
-  { takesEpsilon }: { readonly takesEpsilon: boolean },
+  { named, takesEpsilon }: { readonly named: Naming; readonly takesEpsilon: boolean },
 ): void {
-  if (privacy?.clip !== undefined && privacy.noise !== undefined) {
-    const how = FOLLOWING.find((place) => given[place] !== undefined);
-    if (how === undefined || privacy.quantile !== undefined) return;
-    throw new UsageError(
-      `${named(how)} says how ${named(CLIP)} follows the updates: it goes with ${named(QUANTILE)} alone.`,
-    );
-  }
-  const places = Object.keys(given).filter(
-    (place) => place.startsWith('strategy.privacy.') && given[place] !== undefined,
-  );
-  if (places.length === 0) return;
+  if (privacy?.clip === undefined || privacy.noise !== undefined) return;
   const noise = `${named('strategy.privacy.noise')}${takesEpsilon ? ` (or ${named('strategy.privacy.epsilon')})` : ''}`;
   throw new UsageError(
-    `Differential privacy takes ${named(CLIP)} and ${noise} together, found ${places.map(named).join(' and ')}.`,
+    `Differential privacy takes ${named(CLIP)} and ${noise} together, found ${named(CLIP)} alone.`,
   );
 }
 
@@ -222,7 +211,7 @@ export function trainingFacts({ training }: Pick<RunSettings, 'training'>): Loca
 /** The strategy of an aggregation. @throws {UsageError} when what is asked for does not go together */
 export function strategySettings(asked: AskedSettings): StrategySettings {
   const { strategy = FEDAVG } = completeSettings([STRATEGY], asked);
-  checkPrivacy(strategy.privacy, asked, { takesEpsilon: false });
+  checkPrivacy(strategy.privacy, { named: asked.named, takesEpsilon: false });
   checkStrategy(strategy, asked.named);
   return strategy;
 }

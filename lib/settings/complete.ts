@@ -79,13 +79,16 @@ export function rivalsOf({ place, insteadOf }: Setting, settings: readonly Setti
   return [insteadOf, ...others.map((each) => each.place)];
 }
 
-/** Refuses a parameter of another scheme or strategy, and misses one that has no default. */
+/** Refuses a parameter of another scheme or strategy, or without its companion, and misses one that has no default. */
 function refuseForeign(
   settings: readonly Setting[],
   { given, named }: AskedSettings,
   value: (place: string) => SettingValue | undefined,
 ): void {
-  for (const { place, defaultsBy, otherwise, help } of settings) {
+  for (const { place, defaultsBy, onlyWith, otherwise, help } of settings) {
+    if (given[place] !== undefined && onlyWith !== undefined && value(onlyWith) === undefined) {
+      throw new UsageError(`${named(place)} ${given[place]} goes with ${named(onlyWith)} alone.`);
+    }
     if (defaultsBy === undefined) continue;
     const chosen = `${value(defaultsBy.place)}`;
     const owners = Object.keys(defaultsBy.defaults);

@@ -111,6 +111,14 @@ test('what is wrong is told with the file and the place', async () => {
   );
   await assert.rejects(asked('--config', directory), /: it is a directory\.$/);
   await assert.rejects(
+    run('{"schemaVersion":1,"round":1}'),
+    /: expected settings, or the run\.json of a run, found another record\.$/,
+  );
+  await assert.rejects(
+    asked('--config', 'a.yaml', '--config', 'b.yaml'),
+    /argument 'b\.yaml' is invalid\. a\.yaml is given too: put the settings of both into one file\.$/,
+  );
+  await assert.rejects(
     run('training: { warmUpRounds: 3 }', '--rounds', '2'),
     refused(/^training\.warmUpRounds 3 leaves none of --rounds 2 at the full learning rate/),
   );

@@ -64,8 +64,9 @@ export function givenByDocument(document: unknown, reading: Reading): GivenSetti
   if (!isGroup(document)) {
     throw new UsageError(`${where(reading)}expected settings by name, found ${inWords(document)}.`);
   }
-  const isRun = 'schemaVersion' in document && isGroup(document.settings);
-  return readGroup(isRun ? (document.settings as Group) : document, '', reading);
+  if (!('schemaVersion' in document)) return readGroup(document, '', reading);
+  if (isGroup(document.settings)) return readGroup(document.settings, '', reading);
+  throw new UsageError(`${where(reading)}expected settings, or the run.json of a run, found another record.`);
 }
 
 type Group = Readonly<Record<string, unknown>>;

@@ -35,7 +35,7 @@ export function addSettings(command: Command, options: CommandSettings): Command
       '--config <file>',
       'settings from a file, YAML or JSON, as run.json holds them; flags win',
     );
-    command.addOption(config.helpGroup(MOST_USED));
+    command.addOption(config.argParser(once).helpGroup(MOST_USED));
   }
   const first = taken.filter(isFirst).sort((a, b) => (a.rank ?? 0) - (b.rank ?? 0));
   add(first, MOST_USED);
@@ -44,6 +44,12 @@ export function addSettings(command: Command, options: CommandSettings): Command
     add(own, `${group}:`);
   }
   return command;
+}
+
+/** A value that may be given once: of two files, neither is left out silently. @throws {InvalidArgumentError} for a second one */
+function once(text: string, before: string | undefined): string {
+  if (before === undefined) return text;
+  throw new InvalidArgumentError(`${before} is given too: put the settings of both into one file.`);
 }
 
 function optionOf(setting: Setting, { stage, help = {}, required = [] }: CommandSettings): Option {

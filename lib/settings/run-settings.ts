@@ -33,7 +33,7 @@ export function runSettings(asked: AskedSettings): RunSettings {
   checkParticipation(federation, { quorum, hasFloor, named });
   checkRounds(settings, named);
   const strategy = settings.strategy ?? FEDAVG;
-  checkPrivacy(strategy.privacy, asked, { takesEpsilon: true });
+  checkPrivacy(strategy.privacy, { named, takesEpsilon: true });
   checkStrategy(strategy, named);
   const { optimizer } = settings.training;
   checkCompiled(settings, named);

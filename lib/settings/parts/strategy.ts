@@ -20,9 +20,8 @@ const PRIVATE = { ...COMMON, group: 'Differential privacy' } as const;
 /** The clip, with which differential privacy begins. */
 export const CLIP = 'strategy.privacy.clip';
 
-/** The quantile that the clip follows, and how it does. */
+/** The quantile that the clip follows. */
 export const QUANTILE = 'strategy.privacy.quantile';
-export const FOLLOWING = ['strategy.privacy.clipLearningRate', 'strategy.privacy.countNoise'] as const;
 
 /** How updates become the next global model. */
 export const STRATEGY: SettingsPart<{ readonly strategy?: StrategySettings }> = {
