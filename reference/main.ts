@@ -1,11 +1,11 @@
-/** The documents that are made of the programs; `npm run docs` writes docs/REFERENCE.md, docs/LAYERS.md, docs/schemas and library/api.txt. */
+/** The documents that are made of the programs; `npm run docs` writes docs/REFERENCE.md, the tables of docs/MODELS.md, docs/schemas and library/api.txt. */
 import { readFileSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMain } from '../lib/cli/program.js';
 import { apiSnapshot } from './api.js';
-import { layersPage } from './layers.js';
+import { modelsPage } from './models.js';
 import { referencePage } from './page.js';
 import { jsonSchemas } from './schemas.js';
 
@@ -27,7 +27,7 @@ export async function generatedDocs(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['library/api.txt', apiSnapshot(exports, intentionallyNotExported)],
     ['docs/REFERENCE.md', await referencePage(schemas)],
-    ['docs/LAYERS.md', layersPage()],
+    ['docs/MODELS.md', await modelsPage(readText('docs/MODELS.md'))],
     ...schemas.map(
       ({ name, schema }) =>
         [`${SCHEMAS_FOLDER}/${name}.schema.json`, `${JSON.stringify(schema, null, 2)}\n`] as const,
@@ -35,7 +35,8 @@ export async function generatedDocs(): Promise<ReadonlyMap<string, string>> {
   ]);
 }
 
-const read = (path: string): unknown => JSON.parse(readFileSync(join(projectFolder, path), 'utf8'));
+const readText = (path: string) => readFileSync(join(projectFolder, path), 'utf8');
+const read = (path: string): unknown => JSON.parse(readText(path));
 
 /** Writes them, and takes away schemas that are no longer made. */
 async function writeDocs(): Promise<void> {

@@ -100,7 +100,7 @@ export function inputTensors(
 }
 
 /** @throws {ModelError} naming a layer, or the activation of one, that the ONNX engine has and TensorFlow.js has not */
-function requireKnown(tf: typeof Tf, { layers }: ModelDescription): void {
+export function requireKnown(tf: typeof Tf, { layers }: ModelDescription): void {
   const { classNameMap } = tf.serialization.SerializationMap.getMap();
   for (const layer of layers) {
     if (layer.kind === 'foreign') continue;
