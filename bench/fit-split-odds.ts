@@ -21,13 +21,14 @@ const MNIST = { width: 28, height: 28 };
 const NAMES = ['aspect', 'ink', 'crossings', 'height', 'confidence'];
 
 const { train } = await readDataset(process.argv[2] ?? '../shared/datasets/mnist.npz');
-const order = permutation(train.labels.length, randomStream(7, 'split-odds'));
+const [{ values: images }] = train.inputs;
+const order = permutation(train.targets.values.length, randomStream(7, 'split-odds'));
 const predictor = await createWorkerPredictor({ modelPath: MODEL, threads: 1 });
 const rows: { readonly isPair: boolean; readonly features: readonly number[] }[] = [];
 let used = 0;
 const nextDigit = () => {
   const at = order[used++] as number;
-  return Uint8Array.from(train.images.subarray(at * 784, (at + 1) * 784));
+  return Uint8Array.from(images.subarray(at * 784, (at + 1) * 784));
 };
 for (let index = 0; index < SINGLES; index++) await look([nextDigit()], 0);
 for (let index = 0; index < PAIRS; index++)

@@ -67,7 +67,7 @@ export async function withServer<T>(
 /** Writes the default CNN, untrained. */
 export async function writeModel(directory: string): Promise<string> {
   const path = join(directory, 'cnn.h5');
-  const description = describeModel('cnn', { inputShape: [28, 28, 1], classes: 10 });
+  const description = describeModel('cnn', { inputShape: [28, 28, 1], outputs: 10 });
   const weights = initialWeights(description, 1);
   await writeKerasFile(path, { modelConfig: kerasConfig(description), kerasVersion: '2.2.4-tf', weights });
   return path;

@@ -45,7 +45,7 @@ export async function benchStages({ data, rounds, journal }: BenchOptions): Prom
 
 /** Random updates of one parent: 110,986 float32 parameters each. */
 export async function writeUpdates(directory: string, count: number): Promise<void> {
-  const description = describeModel('cnn', { inputShape: [28, 28, 1], classes: 10 });
+  const description = describeModel('cnn', { inputShape: [28, 28, 1], outputs: 10 });
   const weights = initialWeights(description, 0);
   for (let client = 0; client < count; client++) {
     const random = randomStream(client, 'bench-update');

@@ -13,7 +13,7 @@ const random = randomStream(0, 'bench');
 const images = Float32Array.from({ length: batch * 784 }, () => random.uniform());
 const labels = Int32Array.from({ length: batch }, () => random.integer(0, 9));
 const examples = { count: batch, inputs: [images], targets: [labels] };
-const description = describeModel('cnn', { inputShape: [28, 28, 1], classes: 10 });
+const description = describeModel('cnn', { inputShape: [28, 28, 1], outputs: 10 });
 const engine = await loadOnnxEngine(backend);
 const session = await engine.createTrainingSession(
   { description, weights: initialWeights(description, 0) },

@@ -84,11 +84,13 @@ export const benchUploads: Section = async ({ data, journal }) => {
   if (!existsSync(MODEL)) await trainModel(data);
   const { test } = await readDataset(data);
   if (test === undefined) throw new Error(`${data} has no test digits`);
-  const order = permutation(test.labels.length, randomStream(SEED, 'digits'));
+  const [{ values: images }] = test.inputs;
+  const { values: labels } = test.targets;
+  const order = permutation(labels.length, randomStream(SEED, 'digits'));
   const digitAt = (index: number) => {
     const at = order[index % order.length] as number;
-    const levels = Uint8Array.from(test.images.subarray(at * 784, (at + 1) * 784));
-    return { levels, label: String(test.labels[at]) };
+    const levels = Uint8Array.from(images.subarray(at * 784, (at + 1) * 784));
+    return { levels, label: String(labels[at]) };
   };
   const single = (name: string, condition: Condition) => async (index: number) => {
     const { levels, label } = digitAt(index);

@@ -7,8 +7,10 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import type { Examples } from '../lib/federation/examples.js';
 import { readDataset } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
+import { partsOf } from '../test/datasets.js';
 import { sendRange, serveForTest } from './testing/test-server.js';
 
 const program = fileURLToPath(new URL('./cli.js', import.meta.url));
@@ -42,7 +44,7 @@ test('digits writes the file that was asked for, and the same bytes each time', 
   const bytes = await readFile(out);
   assert.deepEqual([result.file, result.sha256, result.sizeBytes], [out, sha256(bytes), bytes.length]);
   const { train, test: held } = await readDataset(out);
-  assert.deepEqual([train.shape[0], held?.shape[0]], [50, 20]);
+  assert.deepEqual([partsOf(train).shape[0], partsOf(held as Examples).shape[0]], [50, 20]);
   await run('digits', '--out', out, '--seed', '4', '--train', '50', '--test', '20');
   assert.equal(sha256(await readFile(out)), result.sha256);
 });

@@ -45,10 +45,18 @@ export async function writeDigits(
 
 async function encodeDataset({ train, test }: Required<Dataset>): Promise<Uint8Array> {
   return await encodeNpz(
-    Object.entries({ train, test }).flatMap(([split, { shape, images, labels }]) => [
-      { name: `x_${split}`, shape, values: images },
-      { name: `y_${split}`, shape: [labels.length], values: labels },
-    ]),
+    Object.entries({ train, test }).flatMap(
+      ([
+        split,
+        {
+          inputs: [{ shape, values }],
+          targets,
+        },
+      ]) => [
+        { name: `x_${split}`, shape, values },
+        { name: `y_${split}`, ...targets },
+      ],
+    ),
   );
 }
 
@@ -57,7 +65,7 @@ async function findFault(file: string, { train, test }: DigitsSettings): Promise
   try {
     // Reading checks the CRC of every array.
     const found = await readDataset(file);
-    const shapes = [found.train.shape, found.test?.shape].join(' and ');
+    const shapes = [found.train, found.test].map((part) => part?.inputs[0].shape).join(' and ');
     const expected = [train, test].map((count) => [count, IMAGE_SIZE, IMAGE_SIZE]).join(' and ');
     return shapes === expected ? undefined : `${file}: expected images ${expected}, found ${shapes}.`;
   } catch (error) {

@@ -1,13 +1,15 @@
 /** The accuracy test as a call: models → what it found, in a file where one is asked for. The program and the library make it. */
+
 import { dirname, join } from 'node:path';
 import type { AccuracyReport } from '../lib/engine/accuracy.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { Reporter } from '../lib/observability/events.js';
-import type { AskedSettings } from '../lib/settings/complete.js';
+import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
+import { lossAsked, TRAINING } from '../lib/settings/parts/training.js';
 
 /** The settings that a test takes. */
-export const EVALUATE_PARTS = [ENGINE] as const;
+export const EVALUATE_PARTS = [ENGINE, TRAINING] as const;
 
 /** What to test. */
 export interface EvaluateAsked {
@@ -32,7 +34,9 @@ export async function callEvaluator(
   const engine = engineAsked(asked);
   // Loaded once the arguments are right: help and refusals are quick.
   const { evaluateModel } = await import('./evaluate.js');
-  const test = (model: string) => evaluateModel({ model, data, batchSize, engine, threads }, context);
+  const { training } = completeSettings([TRAINING], asked);
+  const loss = lossAsked(training);
+  const test = (model: string) => evaluateModel({ model, data, batchSize, engine, threads, loss }, context);
   const [first, ...others] = models;
   const reports: [AccuracyReport, ...AccuracyReport[]] = [await test(first)];
   for (const model of others) reports.push(await test(model));

@@ -1,11 +1,12 @@
 /** `fedbatch evaluate`: arguments of the accuracy test. */
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
-import { integerOption, numberOption, threadsOption } from '../lib/cli/options.js';
+import { integerOption, minMetricOption, numberOption, threadsOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { leaveResult } from '../lib/cli/result.js';
 import { ThresholdError } from '../lib/core/errors.js';
 import type { AccuracyReport } from '../lib/engine/accuracy.js';
+import { boundOf, metricIn, reaches, type Threshold } from '../lib/federation/metrics.js';
 import type { EvaluateResult, EvaluateResults } from '../lib/formats/results.js';
 import { addSettings, askedByFlags, type CommandSettings } from '../lib/settings/options.js';
 import { callEvaluator, EVALUATE_PARTS } from './call.js';
@@ -15,6 +16,7 @@ interface EvaluateFlags {
   readonly data?: string;
   readonly batch: number;
   readonly minAccuracy?: number;
+  readonly minMetric?: Threshold;
   readonly out?: string;
   readonly threads: number;
 }
@@ -36,6 +38,7 @@ export function evaluateCli(context: ProgramContext): Command {
       'end with exit code 4 below this accuracy',
       numberOption({ min: 0, max: 1 }),
     )
+    .addOption(minMetricOption())
     .option('--out <json>', 'where the report goes (default: accuracy.json beside the first model)')
     .addOption(threadsOption());
   return addSettings(command, SETTINGS)
@@ -45,29 +48,48 @@ export function evaluateCli(context: ProgramContext): Command {
 Example:
   npx fedbatch evaluate --model aggregated-model.h5 --data data/test.npz --min-accuracy 0.95`,
     )
-    .action(async ({ model: models, minAccuracy, ...flags }: EvaluateFlags) => {
+    .action(async ({ model: models, minAccuracy = 0, minMetric, ...flags }: EvaluateFlags) => {
       const asked = askedByFlags(command, SETTINGS);
       const { out = join(dirname(models[0]), 'accuracy.json') } = flags;
       const reports = await callEvaluator({ ...flags, asked, models, out }, context);
       context.reporter.close();
       for (const report of reports) process.stdout.write(`${formatAccuracyLine(report)}\n`);
-      const results = reports.map(({ accuracy, loss, examples }) => ({ accuracy, loss, examples }));
+      const results = reports.map(({ accuracy, loss, examples, metrics }) => ({
+        ...{ accuracy, loss, examples, metrics },
+      }));
       const [only, ...others] = results;
       const result: EvaluateResult | EvaluateResults =
         only !== undefined && others.length === 0 ? only : { models: results };
       leaveResult(result);
-      const missed = reports.find(({ accuracy }) => minAccuracy !== undefined && accuracy < minAccuracy);
-      if (missed !== undefined) {
-        throw new ThresholdError(
-          `${missed.model}: expected an accuracy of at least ${minAccuracy} on ${missed.data}, found ${missed.accuracy.toFixed(4)}.`,
-        );
-      }
+      // An accuracy of 0 asks for nothing, whatever the task.
+      const required = [
+        ...(minAccuracy > 0 ? [{ metric: 'accuracy', value: minAccuracy } as const] : []),
+        ...(minMetric === undefined ? [] : [minMetric]),
+      ];
+      for (const report of reports) for (const each of required) requireReached(report, each);
     });
 }
 
 if (isMain(import.meta.url)) await runProgram(evaluateCli, process.argv.slice(2));
 
+/** @throws {ThresholdError} where a metric misses a value, or there is none */
+function requireReached(report: AccuracyReport, required: Threshold): void {
+  const { metric, value } = required;
+  const found = metricIn(report, metric);
+  if (reaches(found, required)) return;
+  const text = Number.isNaN(found) ? 'none' : found.toFixed(4);
+  const article = metric === 'accuracy' || metric === 'auc' ? 'an' : 'a';
+  throw new ThresholdError(
+    `${report.model}: expected ${article} ${metric} of ${boundOf(required)} ${value} on ${report.data}, found ${text}.`,
+  );
+}
+
 /** The last line of the accuracy test, in Keras' form: `10000/10000 - 3s - loss: 0.0812 - acc: 0.9753`. */
-function formatAccuracyLine({ examples, seconds, loss, accuracy }: AccuracyReport): string {
-  return `${examples}/${examples} - ${Math.round(seconds)}s - loss: ${loss.toFixed(4)} - acc: ${accuracy.toFixed(4)}`;
+function formatAccuracyLine({ examples, seconds, loss, accuracy, task, metrics }: AccuracyReport): string {
+  const figures =
+    task === undefined ? { acc: accuracy as number } : (metrics as Readonly<Record<string, number>>);
+  const told = Object.entries(figures).map(([name, value]) => `${name}: ${value.toFixed(4)}`);
+  return [`${examples}/${examples}`, `${Math.round(seconds)}s`, `loss: ${loss.toFixed(4)}`, ...told].join(
+    ' - ',
+  );
 }

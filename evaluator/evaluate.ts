@@ -1,16 +1,18 @@
 /** The accuracy test: one model on held-out examples. */
 import type { ProgramContext } from '../lib/cli/program.js';
-import { type AccuracyReport, judge, summarise, tallyJudgements } from '../lib/engine/accuracy.js';
+import { type AccuracyReport, judge, summarise } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
+import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
+import { exampleCount } from '../lib/federation/examples.js';
+import { type LossSettings, targetsFor } from '../lib/federation/loss.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { scaleBeside } from '../lib/formats/manifest.js';
+import { scaleBeside, targetsBeside } from '../lib/formats/manifest.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { sessionOf } from '../lib/model/model-error.js';
-import { fitScale, requireFit } from '../lib/model/model-input.js';
-import { classCount } from '../lib/model/parameters.js';
+import { fitScale } from '../lib/model/model-input.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
 
@@ -24,6 +26,8 @@ interface EvaluateOptions {
   readonly batchSize: number;
   readonly engine: EngineChoice;
   readonly threads: number;
+  /** The loss that is asked for; by default that of the model, or what goes with the data. */
+  readonly loss?: LossSettings | undefined;
 }
 
 /**
@@ -41,8 +45,13 @@ export async function evaluateModel(
   const model = modelFromKeras(file, options.model, { keepForeignLayers: true });
   const { data: path } = options;
   const tell = (note: string) => context.reporter.info(note, DATA_NOTE);
-  const given = await readShard(path, { part: 'test', tell });
-  requireFit(model, given, path);
+  const targets = targetsFor(options.loss) ?? (await targetsBeside(path));
+  const read = await readShard(path, { part: 'test', targets, tell });
+  const { task, examples: given } = startingTask(
+    { model, file, path: options.model },
+    { examples: read, data: path, asked: options.loss },
+  );
+  for (const note of taskNotes(task)) tell(note);
   const examples = fitScale(given, { scale: file.scale, path, known: await scaleBeside(path), tell });
   prepareEngines(options);
   const { engine, why } = await chooseEngine(options.engine, {
@@ -51,14 +60,13 @@ export async function evaluateModel(
   });
   context.reporter.info(`testing on ${engine.name} (${why})`, { event: 'engine', engine: engine.name, why });
   const session = await sessionOf(options.model, engine.createPredictSession(model, options));
-  const classes = classCount(model.description);
-  const total = examples.labels.length;
+  const total = exampleCount(examples);
   const judgements = await judge(session, {
     ...options,
     examples,
     from: 0,
     to: total,
-    classes,
+    task,
     signal: context.signal,
     onBatch: (done) => context.reporter.progress({ stage: 'evaluate', done, total, unit: 'examples' }),
   });
@@ -68,6 +76,6 @@ export async function evaluateModel(
     sha256: sha256(bytes),
     data: options.data,
     seconds: Math.round(performance.now() - startedAt) / 1000,
-    ...summarise(tallyJudgements(judgements, examples.labels, classes)),
+    ...summarise(judgements, examples.targets, task),
   };
 }

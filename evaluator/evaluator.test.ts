@@ -1,4 +1,5 @@
 /** The accuracy test as a program: the line, the report, the threshold. */
+
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -7,7 +8,7 @@ import { before, describe, it } from 'node:test';
 import { summarise } from '../lib/engine/accuracy.js';
 import { writeShard } from '../lib/formats/data/dataset.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { encodeDataset } from '../test/datasets.js';
+import { encodeDataset, withParts } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { lastLine, quarterExamples } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
@@ -68,10 +69,8 @@ describe('fedbatch evaluate', () => {
   });
 
   it('ends with exit code 4 below the threshold, the report written all the same', async () => {
-    await writeShard(path('wrong.npz'), {
-      ...quarterExamples(40, 3),
-      labels: Int32Array.from({ length: 40 }, (_, at) => (at + 1) % 4),
-    });
+    const labels = Int32Array.from({ length: 40 }, (_, at) => (at + 1) % 4);
+    await writeShard(path('wrong.npz'), withParts(quarterExamples(40, 3), { labels }));
     const { exitCode, stderr } = await evaluate(
       '--data',
       path('wrong.npz'),
@@ -182,14 +181,15 @@ describe('fedbatch evaluate', () => {
 
 describe('summarise', () => {
   it('counts a class without examples as having no accuracy', () => {
-    const { accuracy, loss, perClass } = summarise({
-      classes: 2,
-      confusions: [
-        [0, 0, 3],
-        [0, 1, 1],
-      ],
-      lossSum: 2,
-    });
+    // Predicted class and rank of the right one, example by example.
+    const answers = Float32Array.of(0, 0, 0, 0, 0, 0, 1, 1);
+    const labels = { shape: [4], values: new Int32Array(4) };
+    const task = { name: 'classification', loss: { name: 'categorical_crossentropy' }, outputs: 2 } as const;
+    const { accuracy, loss, perClass } = summarise(
+      { answers, losses: Float64Array.of(0, 0.5, 0.5, 1) },
+      labels,
+      { ...task, why: '' },
+    );
     assert.equal(accuracy, 0.75);
     assert.equal(loss, 0.5);
     assert.deepEqual(perClass, [

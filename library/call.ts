@@ -67,6 +67,7 @@ const OPTIONS = [
     'threads',
     'fresh',
     'min-accuracy',
+    'min-metric',
     'model',
   ],
   ...['dp-participants', 'dp-population', 'dp-noise-file'],

@@ -49,12 +49,20 @@ export {
 } from '../lib/engine/local-training.js';
 export type { Extras } from '../lib/federation/client-side.js';
 export type { UpdateFacts } from '../lib/federation/client-update.js';
-export type { Examples, ImageValues } from '../lib/federation/examples.js';
+export {
+  type ExampleArray,
+  type ExampleInput,
+  type Examples,
+  type ExampleTargets,
+  type ExampleValues,
+  labelledImages,
+} from '../lib/federation/examples.js';
 export type { BatchSize, LocalWork } from '../lib/federation/local-work.js';
+export type { LossName, LossSettings } from '../lib/federation/loss.js';
 export type { KerasFile } from '../lib/formats/keras/keras-file.js';
 export type { Model, ModelDescription } from '../lib/model/model-description.js';
 export { ModelError } from '../lib/model/model-error.js';
-export { batchImages } from '../lib/model/model-input.js';
+export { batchInputs, batchTargets } from '../lib/model/model-input.js';
 export { MODEL_NAMES, type ModelName } from '../lib/model/model-zoo.js';
 export type { BackendName, EngineChoice, EngineName } from '../lib/settings/parts/engine.js';
 
@@ -110,7 +118,7 @@ export interface NewModelOptions {
 
 /** Makes a model with seeded initial weights; the same options give the same weights. */
 export function createModel({ name, inputShape, classes, seed }: NewModelOptions): FileModel {
-  const { model, file } = newModel(name, { task: { inputShape, classes }, seed });
+  const { model, file } = newModel(name, { task: { inputShape, outputs: classes }, seed });
   return { ...model, file };
 }
 

@@ -17,7 +17,13 @@ export { DataError, type DataProblem, ExitCode, FedbatchError, StorageError } fr
 export type { WeightArray, Weights } from '../lib/core/weights.js';
 export type { ExtraKind, Extras } from '../lib/federation/client-side.js';
 export type { UpdateFacts } from '../lib/federation/client-update.js';
-export type { Dataset, Examples, ImageValues } from '../lib/federation/examples.js';
+export type {
+  Dataset,
+  ExampleInput,
+  Examples,
+  ExampleTargets,
+  ExampleValues,
+} from '../lib/federation/examples.js';
 export type { PartitionSettings } from '../lib/federation/partition/settings.js';
 export type { PrivacyRecord } from '../lib/federation/privacy/privacy-record.js';
 export type { PrivacySettings, StrategySettings } from '../lib/federation/strategies/strategy-settings.js';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import {
-  batchImages,
+  batchInputs,
   createModel,
   type Engine,
   EngineUnavailableError,
@@ -18,7 +18,7 @@ import {
 import { type Examples, openNpz, readKerasFile, readShard } from 'fedbatch/files';
 import { createApp, listen, openPredictor } from 'fedbatch/server';
 import { readFileBytes } from '../lib/formats/files/read-file.js';
-import { writeTinyDataset } from '../test/datasets.js';
+import { partsOf, writeTinyDataset } from '../test/datasets.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
 import { withoutFlags } from './call.js';
 
@@ -47,13 +47,13 @@ describe('fedbatch/engine', () => {
     const trained = await loadModel(model);
     const session = await engine.createPredictSession(trained, { threads: 1 });
     const picks = [0, 1, 2, 3, 4, 5, 6, 7];
-    const [answer] = await session.predict([batchImages(examples, picks)], picks.length);
+    const [answer] = await session.predict(batchInputs(examples, picks), picks.length);
     await session.dispose();
     const found = picks.map((at) => {
       const own = [...(answer as Float32Array).subarray(at * 4, at * 4 + 4)];
       return own.indexOf(Math.max(...own));
     });
-    assert.deepEqual(found, [...examples.labels.subarray(0, 8)]);
+    assert.deepEqual(found, [...partsOf(examples).labels.subarray(0, 8)]);
   });
 
   it('makes the same initial weights from the same seed, and others from another', () => {

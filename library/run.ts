@@ -1,5 +1,7 @@
 /** The whole job as a call. */
+
 import { join } from 'node:path';
+import { parseThreshold } from '../lib/federation/metrics.js';
 import type { RunSummary } from '../lib/formats/results.js';
 import { ALL_PARTS } from '../lib/settings/table.js';
 import { type CallOptions, call } from './call.js';
@@ -17,10 +19,12 @@ export interface RunCall extends GivenRunSettings, CallOptions {
   readonly fresh?: boolean | undefined;
   /** The call is rejected below this accuracy, once the run is finished. */
   readonly minAccuracy?: number | undefined;
+  /** The same of a metric, e.g. `rmse=3.2`: of at least this accuracy, at most this error. */
+  readonly minMetric?: string | undefined;
 }
 
 /** Its names beside settings. */
-const OPTIONS = ['volume', 'jobs', 'threads', 'fresh', 'minAccuracy'] as const;
+const OPTIONS = ['volume', 'jobs', 'threads', 'fresh', 'minAccuracy', 'minMetric'] as const;
 
 /** A finished run, and where its models are. */
 export interface FinishedRun extends RunSummary {
@@ -36,20 +40,24 @@ export interface FinishedRun extends RunSummary {
  *
  * @throws {UsageError} for settings that make no sense, or a volume that holds something else
  * @throws {DataError} for a dataset that is invalid
- * @throws {ThresholdError} when a quorum or `minAccuracy` is missed
+ * @throws {ThresholdError} when a quorum, `minAccuracy` or `minMetric` is missed
  * @throws {StageError} when a stage fails
  */
 export function run(options: RunCall = {}): Promise<FinishedRun> {
   return call(options, async (context) => {
     const { volume, jobs, threads, fresh = false, minAccuracy } = options;
+    const minMetric = options.minMetric === undefined ? undefined : parseThreshold(options.minMetric);
     const { callPipeline } = await import('../pipeline/call.js');
     const { resultFacts } = await import('../pipeline/rounds/summary.js');
-    const { missedAccuracy } = await import('../pipeline/rounds/run-failure.js');
+    const { missedRequirement } = await import('../pipeline/rounds/run-failure.js');
     const result = await callPipeline(
-      { asked: askedBy(options, ALL_PARTS, { takes: OPTIONS }), volume, jobs, threads, fresh, minAccuracy },
+      {
+        asked: askedBy(options, ALL_PARTS, { takes: OPTIONS }),
+        ...{ volume, jobs, threads, fresh, minAccuracy, minMetric },
+      },
       context,
     );
-    const missed = missedAccuracy(result.last.evaluation, minAccuracy);
+    const missed = missedRequirement(result.last.evaluation, { minAccuracy, minMetric });
     if (missed !== undefined) throw missed;
     return {
       ...resultFacts(result),

@@ -1,7 +1,9 @@
 /** Settings as callers of the library give them: nested as in run.json, as many as are given, checked by the table. */
+
 import { UsageError } from '../lib/core/errors.js';
 import type { AskedSettings } from '../lib/settings/complete.js';
 import { givenByDocument, inWords } from '../lib/settings/config-file.js';
+import { METRIC_TYPE } from '../lib/settings/parts/federation.js';
 import { byPlace, type SettingsPart } from '../lib/settings/setting.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import { checkedValue, expectedOf, number, text, type ValueType, whole } from '../lib/settings/value-type.js';
@@ -40,6 +42,7 @@ const OPTION_TYPES: Readonly<Record<string, ValueType>> = {
   ...{ jobs: natural, round: natural, batch: natural, minUpdates: natural },
   ...{ dpParticipants: natural, dpPopulation: natural },
   ...{ threads: whole({ min: 1, max: 1024 }), client: whole(), classes: whole({ min: 2 }) },
+  minMetric: METRIC_TYPE,
   ...{ minAccuracy: number({ min: 0, max: 1 }), testFraction: number({ above: 0, below: 1 }) },
 };
 

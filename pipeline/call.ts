@@ -1,7 +1,9 @@
 /** The pipeline on this machine as a call: what is asked for → a finished run. The program and the library make it. */
+
 import { resolve } from 'node:path';
 import { packageVersion } from '../lib/cli/version.js';
 import { UsageError } from '../lib/core/errors.js';
+import type { Threshold } from '../lib/federation/metrics.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { PARTITION } from '../lib/settings/parts/partition.js';
 import { runSettings, toleranceAsked } from '../lib/settings/run-settings.js';
@@ -19,6 +21,8 @@ export interface RunAsked {
   readonly threads?: number | undefined;
   readonly fresh: boolean;
   readonly minAccuracy?: number | undefined;
+  /** A metric that the run has to reach, likewise. */
+  readonly minMetric?: Threshold | undefined;
   /** Runs the stages' programs; by default each is a process of this machine. */
   readonly stages?: StageRunner | undefined;
   /** Opens the channel to an external trainer, once the settings are right; by default processes of this machine train. */
@@ -27,13 +31,13 @@ export interface RunAsked {
 
 /** Runs the whole job. @throws {FedbatchError} as `runJob` does */
 export async function callPipeline(request: RunAsked, context: StageContext): Promise<RunResult> {
-  const { asked, volume, jobs, threads, fresh, minAccuracy, stages } = request;
+  const { asked, volume, jobs, threads, fresh, minAccuracy, minMetric, stages } = request;
   const settings = await localSettings(request);
   // Loaded once the arguments are right: help and refusals are quick.
   const { runJob } = await import('./run.js');
   const trainers = await request.openTrainers?.();
   const options = {
-    ...{ settings, fresh, minAccuracy, stages, named: asked.named, version: packageVersion() },
+    ...{ settings, fresh, minAccuracy, minMetric, stages, named: asked.named, version: packageVersion() },
     ...toleranceAsked(asked),
     ...(volume === undefined ? {} : { volume }),
     ...(jobs === undefined ? {} : { jobs }),

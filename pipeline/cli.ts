@@ -1,7 +1,9 @@
 /** `fedbatch run`: the whole job with one command. */
+
 import { Command, Option } from 'commander';
-import { integerOption, MAX_THREADS, numberOption } from '../lib/cli/options.js';
+import { integerOption, MAX_THREADS, minMetricOption, numberOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
+import type { Threshold } from '../lib/federation/metrics.js';
 import { askedByFlagsAndFile } from '../lib/settings/config-file.js';
 import { addSettings, MOST_USED } from '../lib/settings/options.js';
 import { engineAsked } from '../lib/settings/parts/engine.js';
@@ -18,6 +20,7 @@ interface RunFlags {
   readonly jobs?: number;
   readonly threads?: number;
   readonly minAccuracy?: number;
+  readonly minMetric?: Threshold;
   readonly serve?: true;
   readonly host: string;
   readonly port: number;
@@ -69,33 +72,34 @@ export function runCli(
       'end with exit code 4 below this accuracy',
       numberOption({ min: 0, max: 1 }),
     )
+    .addOption(minMetricOption())
     .option('--json', 'print one JSON line on stdout at the end, everything else on stderr')
     .option('--host <address>', 'address that the page of --serve listens on', '127.0.0.1')
     .option('--port <number>', 'port of the page', integerOption({ min: 0, max: 65535 }), 5000)
     .addHelpText('after', EXAMPLES)
     .action(async (flags: RunFlags) => {
       const context = { reporter, signal };
-      const { volume, jobs, threads, fresh = false, minAccuracy } = flags;
+      const { volume, jobs, threads, fresh = false, minAccuracy, minMetric } = flags;
       const asked = await askedByFlagsAndFile(command, SETTINGS);
       const isPiped = flags.trainers === 'pipe';
       // Schemas take longer to load than the rest: help and refusals are quick.
       const openTrainers = async () => (await import('./piped/training-pipe.js')).openTrainingPipe(process);
       const result = await callPipeline(
         {
-          ...{ asked, volume, jobs, threads, fresh, minAccuracy },
+          ...{ asked, volume, jobs, threads, fresh, minAccuracy, minMetric },
           ...(isPiped ? { openTrainers } : {}),
           ...elsewhere,
         },
         context,
       );
       const { jsonLine, summary } = await import('./rounds/summary.js');
-      const { missedAccuracy } = await import('./rounds/run-failure.js');
+      const { missedRequirement } = await import('./rounds/run-failure.js');
       reporter.close();
       const isJson = flags.json ?? isPiped;
       const print = (text: string) => (isJson ? reporter.info(text) : process.stdout.write(`${text}\n`));
       print(summary(result));
       if (isJson) process.stdout.write(`${jsonLine(result)}\n`);
-      const missed = missedAccuracy(result.last.evaluation, minAccuracy);
+      const missed = missedRequirement(result.last.evaluation, { minAccuracy, minMetric });
       if (missed !== undefined) throw missed;
       if (flags.serve) {
         const { startServer } = await import('./serve.js');

@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
+import { targetOf } from '../lib/federation/early-stop.js';
+import { scoreOf } from '../lib/federation/metrics.js';
 import { accuracyRecordSchema } from '../lib/formats/accuracy-record.js';
 import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
+import type { RunSettings } from '../lib/settings/table.js';
 import { evaluateCommand } from './commands/stage-commands.js';
 import type { LocalRun } from './local-run.js';
 import type { RoundLedger } from './record/round-ledger.js';
@@ -22,6 +25,8 @@ const accuracySchema = accuracyRecordSchema.pick({
   examples: true,
   loss: true,
   accuracy: true,
+  task: true,
+  metrics: true,
   seconds: true,
 });
 
@@ -35,7 +40,7 @@ interface EvaluateOptions {
   readonly task: EvaluateTask;
   readonly data: Manifest;
   readonly ledger: RoundLedger;
-  /** The best accuracy of the rounds before. */
+  /** The best score of the rounds before. */
   readonly best: number;
 }
 
@@ -45,7 +50,7 @@ export async function evaluateStage(run: LocalRun, options: EvaluateOptions): Pr
   const { round, global } = task;
   const { evaluation: earlier } = ledger.record;
   if (earlier?.model === global.sha256 && earlier.test === data.test.sha256) {
-    tellSkipped(run, { ...stage, round }, describeEvaluation(earlier));
+    tellSkipped(run, { ...stage, round }, describeEvaluation(earlier, targetOf(run.settings.federation)));
     return { ...withLoss(earlier), isSkipped: true };
   }
   const facts = await testGlobalModel(run, { ...options, test: testByEvaluator(run) });
@@ -55,12 +60,13 @@ export async function evaluateStage(run: LocalRun, options: EvaluateOptions): Pr
 
 /** Puts a test that has just been made on record, and the model in its place if it is the best one. */
 export async function recordEvaluation(
-  run: Pick<LocalRun, 'paths' | 'metrics'>,
+  run: Pick<LocalRun, 'paths' | 'metrics'> & { readonly settings: Pick<RunSettings, 'federation'> },
   { task, ledger, best, facts }: Omit<EvaluateOptions, 'data'> & { readonly facts: EvaluationFacts },
 ): Promise<void> {
   const { round, global } = task;
   // Before it is recorded: what a later run finds recorded needs no second look.
-  if (facts.accuracy > best) await placeFileAtomic(global.file, run.paths.bestModel);
+  if (scoreOf(facts, targetOf(run.settings.federation)) > best)
+    await placeFileAtomic(global.file, run.paths.bestModel);
   await ledger.set({ evaluation: facts });
   await run.metrics.append({ event: 'evaluation', round, ...facts });
 }
@@ -72,15 +78,16 @@ export async function isTestOf(path: string, { sha256 }: GlobalModel): Promise<b
 
 /** Tests a global model; `accuracy.json` tells of it afterwards. */
 export async function testGlobalModel(
-  run: Pick<LocalRun, 'paths' | 'reporter'>,
+  run: Pick<LocalRun, 'paths' | 'reporter'> & Partial<Pick<LocalRun, 'settings'>>,
   { task, data, test }: Pick<EvaluateOptions, 'task' | 'data'> & { readonly test: TestModel },
 ): Promise<EvaluationFacts> {
   const { paths } = run;
   const { round, global } = task;
   const { seconds, took } = await stopwatch(() => test(global));
-  const { examples, loss, accuracy } = await readAccuracy(paths.accuracy);
-  const facts = { model: global.sha256, test: data.test.sha256, examples, loss, accuracy, seconds };
-  tell(run, { ...stage, round }, `${describeEvaluation(facts)}  ${took}`);
+  const { sha256: _, ...figures } = await readAccuracy(paths.accuracy);
+  const facts = { model: global.sha256, test: data.test.sha256, ...figures, seconds };
+  const target = run.settings && targetOf(run.settings.federation);
+  tell(run, { ...stage, round }, `${describeEvaluation(facts, target)}  ${took}`);
   return facts;
 }
 
@@ -143,7 +150,8 @@ async function testClients(run: LocalRun, ledger: RoundLedger, untested: readonl
             const reported = ledger.record.reported.find((each) => each.client === client);
             const test = tests[at];
             if (reported === undefined || test === undefined) continue;
-            await ledger.report({ ...reported, alone: { loss: test.loss, accuracy: test.accuracy } });
+            const { loss, accuracy, task, metrics } = test;
+            await ledger.report({ ...reported, alone: { loss, accuracy, task, metrics } });
           }
         },
       },

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
+import { targetsFor } from '../lib/federation/loss.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { modelTitle } from '../lib/settings/parts/data.js';
+import { lossAsked } from '../lib/settings/parts/training.js';
 import { initCommand, splitCommand } from './commands/stage-commands.js';
 import type { LocalRun } from './local-run.js';
 import { holds } from './record/round-ledger.js';
@@ -38,12 +40,14 @@ async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | 
     throw error;
   });
   if (manifest === undefined) return undefined;
-  const { dataset, federation, seed } = settings;
+  const { dataset, federation, seed, training } = settings;
+  const wanted = targetsFor(lossAsked(training));
   const isOfTheseSettings =
     clientsOf(manifest).length === federation.clients &&
     (manifest.virtual !== undefined) === (federation.simulate ?? false) &&
     isDeepStrictEqual(manifest.partition, { ...federation.partition, seed }) &&
-    (manifest.image.scaleIsGiven ? manifest.image.scale : undefined) === dataset.scale &&
+    (manifest.image?.scaleIsGiven ? manifest.image.scale : undefined) === dataset.scale &&
+    (wanted === undefined || wanted === (manifest.targets?.kind ?? 'labels')) &&
     (dataset.sha256 ?? manifest.dataset.sha256) === manifest.dataset.sha256;
   if (!isOfTheseSettings) return undefined;
   for (const { file, sha256 } of filesOf(manifest)) {

@@ -1,10 +1,12 @@
 /** What is refused before anything is written: data, a split that they do not allow, an engine that does not work here. */
 import { own } from '../lib/core/own.js';
-import { imageShape } from '../lib/federation/examples.js';
+import { type Examples, exampleCount, imageShape, imagesIn, labelsIn } from '../lib/federation/examples.js';
+import { targetsFor } from '../lib/federation/loss.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
 import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/settings.js';
 import { requireChannels, scaleOf } from '../lib/federation/pixel-scale.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
+import { lossAsked } from '../lib/settings/parts/training.js';
 import { type RunSettings, settingArguments } from '../lib/settings/table.js';
 import type { StageContext } from './rounds/target.js';
 import { runStage } from './stage-process.js';
@@ -19,23 +21,33 @@ export async function requirePossibleSplit({
   dataset,
   federation: { clients, partition },
   seed,
-}: Pick<RunSettings, 'dataset' | 'federation' | 'seed'>): Promise<void> {
+  training,
+}: Pick<RunSettings, 'dataset' | 'federation' | 'seed' | 'training'>): Promise<void> {
   const known = namedLabels(dataset.name);
-  const { labels, channels, bringsTest, ownership } =
+  const { dealt, channels, bringsTest, ownership } =
     known === undefined
-      ? labelsIn(await (await openSource(dataset.name, partition, () => undefined)).load())
-      : { labels: known, channels: 1, bringsTest: true };
+      ? factsOf(
+          await (
+            await openSource(dataset.name, partition, { targets: targetsFor(lossAsked(training)) })
+          ).load(),
+        )
+      : { dealt: known, channels: 1, bringsTest: true };
   const testFraction = bringsTest ? undefined : DEFAULT_TEST_FRACTION;
   if (dataset.scale !== undefined) requireChannels(scaleOf(dataset.scale), channels, dataset.name);
-  dealDataset(labels, { ...partition, clients, seed, ownership, testFraction });
+  dealDataset(dealt, { ...partition, clients, seed, ownership, testFraction });
 }
 
-const labelsIn = ({ train, test, ownership }: OwnedDataset) => ({
-  labels: train.labels,
-  channels: imageShape(train)[2],
+const factsOf = ({ train, test, ownership }: OwnedDataset) => ({
+  dealt: labelsIn(train) ?? { length: exampleCount(train) },
+  channels: channelsOf(train),
   bringsTest: test !== undefined,
   ownership,
 });
+
+function channelsOf(train: Examples): number | undefined {
+  const images = imagesIn(train);
+  return images && imageShape(images)[2];
+}
 
 /** Training examples of each label, label 0 first. All bring test examples. */
 const TRAINING_LABELS: Readonly<Record<string, readonly number[]>> = {

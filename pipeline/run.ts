@@ -1,6 +1,8 @@
 /** One run from its settings to its result: the volume, the split, the rounds, the tests of the clients' models. */
+
 import { resolve } from 'node:path';
 import { DataError, InterruptedError } from '../lib/core/errors.js';
+import type { Threshold } from '../lib/federation/metrics.js';
 import { selectedCount } from '../lib/federation/participation.js';
 import type { Quorum } from '../lib/federation/quorum.js';
 import { sha256OfDataset } from '../lib/formats/data/given-shards.js';
@@ -23,7 +25,7 @@ import { type MetricsFile, openMetrics, recordFailure } from './record/metrics.j
 import { openRunVolume, type RunVolume, recordDataset } from './record/run-volume.js';
 import { endingOf } from './rounds/ending.js';
 import { type FederationPlan, federatedAveraging } from './rounds/round-loop.js';
-import { failureOf, missedAccuracy } from './rounds/run-failure.js';
+import { failureOf, missedRequirement } from './rounds/run-failure.js';
 import { runId } from './rounds/run-id.js';
 import type { Tolerance } from './rounds/runner.js';
 import { planPhrases, type RunResult, resultFacts, shortPath } from './rounds/summary.js';
@@ -55,6 +57,8 @@ interface RunOptions {
   readonly named: Naming;
   /** An accuracy that the run has to reach: what misses it is on record as its failure. */
   readonly minAccuracy?: number | undefined;
+  /** A metric that it has to reach, likewise. */
+  readonly minMetric?: Threshold | undefined;
   /** Somebody else who trains the clients; by default processes of this machine do. */
   readonly trainers?: TrainingPipe;
   /** Runs the stages' programs; by default each is a process of this machine. */
@@ -121,7 +125,7 @@ async function runOnVolume(
   options: RunOptions & Notes & { readonly cores: number },
   context: StageContext,
 ): Promise<RunResult> {
-  const { metrics, clock, minAccuracy } = options;
+  const { metrics, clock } = options;
   const { paths } = volume;
   const { threads } = volume.record;
   const { settings, cores, tolerance, quorum } = options;
@@ -160,7 +164,7 @@ async function runOnVolume(
   const result = await runRounds(runner, { plan, clock, reporter }).finally(() => target.close());
   const complete = { ...result, seconds: clock.seconds(), volume: paths.root };
   await metrics.append({ event: 'end', ...resultFacts(complete) });
-  const missed = missedAccuracy(result.last.evaluation, minAccuracy);
+  const missed = missedRequirement(result.last.evaluation, options);
   if (missed !== undefined) {
     await recordFailure({ ...context, metrics }, failureOf(missed, { stage: 'evaluate' }));
   }

@@ -1,4 +1,6 @@
 /** The runner on a volume that it sees: opens and closes the rounds' records, skips what is done, asks a target for the rest. */
+import { targetOf } from '../lib/federation/early-stop.js';
+import { scoreOf, valueOfScore } from '../lib/federation/metrics.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import { aggregateStage } from './aggregate-stage.js';
 import { concludeStage, type Results } from './conclude-stage.js';
@@ -38,7 +40,8 @@ export function createVolumeRunner(
   steps: RoundSteps = { train: trainStage, aggregate: aggregateStage },
 ): VolumeRunner {
   let ledger: RoundLedger | undefined;
-  let best = -1;
+  const target = targetOf(run.settings.federation);
+  let best = Number.NEGATIVE_INFINITY;
   let spent = { train: 0, aggregate: 0 };
   const current = (): RoundLedger => {
     if (ledger === undefined) throw new Error('train comes first in a round');
@@ -67,9 +70,12 @@ export function createVolumeRunner(
       const { record: before } = current();
       const evaluating = () => evaluateStage(run, { task, data, ledger: current(), best });
       const { result: evaluation, seconds } = await stopwatch(evaluating);
-      best = Math.max(best, evaluation.accuracy);
+      best = Math.max(best, scoreOf(evaluation, target));
       // A round that was over before has its line in metrics.jsonl.
-      if (current().record !== before) await tellRound(run, current(), { ...spent, evaluate: seconds, best });
+      if (current().record !== before) {
+        const value = valueOfScore(best, evaluation, target);
+        await tellRound(run, current(), { ...spent, evaluate: seconds, best: value });
+      }
       return evaluation;
     },
     async conclude(results) {

@@ -15,6 +15,11 @@ export function shortPercent(share: number): string {
   return `${Number((share * 100).toFixed(1))} %`;
 }
 
+/** A value of a metric: the accuracy as a percentage. */
+export function metricText(metric: string, value: number): string {
+  return metric === 'accuracy' ? percent(value) : value.toFixed(4);
+}
+
 /** A loss; one that overflowed is recorded as null. */
 export function lossText(loss: number | null): string {
   return loss === null ? 'not finite' : loss.toFixed(4);

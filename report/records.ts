@@ -35,10 +35,24 @@ export type RunState =
   | { readonly kind: 'failed'; readonly time: string; readonly failure: RunFailure };
 
 const accuracySchema = accuracyRecordSchema
-  .pick({ sha256: true, examples: true, loss: true, accuracy: true, perClass: true })
+  .pick({
+    sha256: true,
+    examples: true,
+    loss: true,
+    accuracy: true,
+    task: true,
+    metrics: true,
+    perClass: true,
+  })
   .extend({
-    confusions: z.custom<readonly Confusion[]>((value) => value !== undefined, 'expected confusions'),
-  });
+    confusions: z
+      .custom<readonly Confusion[]>((value) => value !== undefined, 'expected confusions')
+      .optional(),
+  })
+  .refine(
+    ({ task, perClass, confusions }) => task !== undefined || (perClass && confusions),
+    'expected confusions',
+  );
 
 /** What the last accuracy test found: `accuracy.json`. */
 export type ReportedAccuracy = z.infer<typeof accuracySchema>;

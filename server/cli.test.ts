@@ -9,7 +9,6 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { runCommand } from '../test/program-host.js';
 import { writePrototypeModel } from './testing/prototype-model.js';
 import { digitPng } from './testing/segment-digits.js';
 import { type UploadAnswer, upload } from './testing/served-app.js';
@@ -41,9 +40,6 @@ describe('fedbatch serve', () => {
       env: { TMPDIR: home, HOME: home, CI: undefined },
       reject: false,
     });
-
-  /** A server that does not come up, in a process that stays. */
-  const refused = (...flags: readonly string[]) => runCommand('serve', flags, { cwd: home });
 
   async function start(...flags: readonly string[]) {
     const running = serve('--model', model, '--port', '0', ...flags);
@@ -177,7 +173,7 @@ describe('fedbatch serve', () => {
     ];
     try {
       for (const [flags, code, sentence] of expectations) {
-        const { exitCode, stderr, stdout } = await refused(...flags);
+        const { exitCode, stderr, stdout } = await serve(...flags);
         assert.equal(exitCode, code, stderr);
         assert.match(stderr, sentence);
         assert.equal(stdout, '');
@@ -185,16 +181,16 @@ describe('fedbatch serve', () => {
     } finally {
       other.close();
     }
-    const noModel = await refused();
+    const noModel = await serve();
     assert.equal(noModel.exitCode, 2);
     assert.match(noModel.stderr, /--model/);
-    const badPort = await refused('--model', model, '--port', '70000');
+    const badPort = await serve('--model', model, '--port', '70000');
     assert.equal(badPort.exitCode, 2);
     assert.match(badPort.stderr, /from 0 to 65535, found "70000"/);
   });
 
   it('explains itself', async () => {
-    const { stdout, exitCode } = await refused('--help');
+    const { stdout, exitCode } = await serve('--help');
     assert.equal(exitCode, 0);
     for (const part of ['--model', '--host', 'default: 127.0.0.1', '--port', '5000', '--samples', 'curl']) {
       assert.ok(stdout.includes(part), part);

@@ -10,7 +10,6 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { runCommand } from '../test/program-host.js';
 import { programPath, runProgramFile } from '../test/programs.js';
 import { writePrototypeModel } from './testing/prototype-model.js';
 import { digitPng } from './testing/segment-digits.js';
@@ -153,8 +152,7 @@ describe('fedbatch serve by TLS', () => {
     ];
     await Promise.all(
       cases.map(async ([flags, sentence]) => {
-        const argv = ['--model', model, '--port', '0', ...flags];
-        const { exitCode, stderr, stdout } = await runCommand('serve', argv);
+        const { exitCode, stderr, stdout } = await start(flags);
         assert.equal(exitCode, 2, stderr);
         assert.match(stderr, sentence);
         assert.equal(stdout, '');

@@ -7,7 +7,9 @@ import type { AccuracyReport } from '../lib/engine/accuracy.js';
 import type { TrainingPlan } from '../lib/engine/local-training.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
-import { virtualClients } from '../lib/federation/examples.js';
+import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
+import { exampleCount, virtualClients } from '../lib/federation/examples.js';
+import { type LossSettings, targetsFor } from '../lib/federation/loss.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import { movedClip, type StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
@@ -16,6 +18,7 @@ import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/data/v
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { targetsBeside } from '../lib/formats/manifest.js';
 import { type NoiseFile, openNoiseFile } from '../lib/formats/noise-file.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
 import type {
@@ -27,10 +30,10 @@ import type {
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
-import { requireFit } from '../lib/model/model-input.js';
+import { DATA_NOTE } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import { checkTraining } from '../lib/settings/checks.js';
-import type { OptimizerFlags } from '../lib/settings/parts/training.js';
+import { lossAsked, type OptimizerFlags } from '../lib/settings/parts/training.js';
 import type { Naming } from '../lib/settings/setting.js';
 import { testAccuracy } from './accuracy.js';
 import { type RoundModel, type TrainedRound, trainRound } from './round.js';
@@ -38,7 +41,7 @@ import type { SharedExamples, WorkerSetup } from './worker-messages.js';
 import { openPool, type WorkerPool } from './worker-pool.js';
 
 /** A simulation on a split with virtual shards. */
-interface SimulatorOptions extends Omit<TrainingPlan, 'optimizer'> {
+interface SimulatorOptions extends Omit<TrainingPlan, 'optimizer' | 'loss'> {
   /** What of the optimizer is asked for; the rest is that of the global model. */
   readonly optimizer: OptimizerFlags;
   /** What messages call a setting. */
@@ -68,24 +71,35 @@ export interface Simulator {
 /** Reads the split. @throws {DataError} when one of its files is missing or damaged */
 export async function openSimulator(options: SimulatorOptions, context: ProgramContext): Promise<Simulator> {
   prepareEngines(options);
-  const train = await readShared(join(options.data, TRAIN_NAME));
-  const test = await readShared(join(options.data, 'test.npz'));
-  const shards = await readPartition(join(options.data, PARTITION_NAME), train.examples.labels.length);
+  const asked = lossAsked(options.training);
+  const train = await readShared(join(options.data, TRAIN_NAME), asked);
+  const test = await readShared(join(options.data, 'test.npz'), asked);
+  const shards = await readPartition(join(options.data, PARTITION_NAME), exampleCount(train.examples));
   const noise = await openNoise(options);
   let pool: WorkerPool | undefined;
   let outcome: TrainedRound | undefined;
   let startMs: number | undefined;
+  const taskOn = (
+    { examples, file: data }: SharedExamples,
+    { model, path, file }: Omit<RoundModel, 'sha256'>,
+  ) => startingTask({ model, path, file }, { examples, data, asked });
 
   const poolFor = async ({ model, path, file }: RoundModel): Promise<WorkerPool> => {
     if (pool !== undefined) return pool;
-    requireFit(model, train.examples, train.file);
-    requireFit(model, test.examples, test.file);
+    const { task, examples } = taskOn(train, { model, path, file });
+    const { examples: held } = taskOn(test, { model, path, file });
+    for (const note of taskNotes(task)) context.reporter.info(note, DATA_NOTE);
     const { strategy, volume, training, named } = options;
     const { optimizer } = startingOptimizer(options.optimizer, { file, path });
     checkTraining(strategy.name, { optimizer, proximal: training.proximal ?? 0 }, named);
     const { seed, engine, threads } = options;
-    const plan = { training, optimizer, seed, engine, threads };
-    const setup: WorkerSetup = { plan, train, test, shards, model, strategy: strategy.name, volume };
+    const isWeighted = train.examples.weights !== undefined;
+    const plan = { training, optimizer, loss: task.loss, isWeighted, seed, engine, threads };
+    const setup: WorkerSetup = {
+      ...{ plan, shards, model, strategy: strategy.name, volume },
+      train: { ...train, examples },
+      test: { ...test, examples: held },
+    };
     const startedAt = performance.now();
     pool = await openPool(setup, { jobs: options.jobs, signal: context.signal });
     startMs = performance.now() - startedAt;
@@ -137,7 +151,10 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       const startedAt = performance.now();
       const global = await readGlobalModel(path);
       const workers = await poolFor(global);
-      const summary = await testAccuracy({ global, test, pool: workers, reporter: context.reporter });
+      const { task } = taskOn(test, global);
+      const summary = await testAccuracy({
+        ...{ global, task, test, pool: workers, reporter: context.reporter },
+      });
       const report: AccuracyReport = {
         model: path,
         sha256: global.sha256,
@@ -186,8 +203,9 @@ async function openNoise({ strategy, noiseFile }: SimulatorOptions): Promise<Noi
   return openNoiseFile(noiseFile);
 }
 
-async function readShared(file: string): Promise<SharedExamples> {
-  return { examples: await readSharedShard(file), file };
+async function readShared(file: string, asked: LossSettings | undefined): Promise<SharedExamples> {
+  const targets = targetsFor(asked) ?? (await targetsBeside(file));
+  return { examples: await readSharedShard(file, { targets }), file };
 }
 
 async function readGlobalModel(path: string): Promise<RoundModel> {

@@ -7,6 +7,7 @@ import type { Extras } from '../lib/federation/client-side.js';
 import type { Examples, VirtualShards } from '../lib/federation/examples.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { Model } from '../lib/model/model-description.js';
+import type { Task } from '../lib/model/tasks/task.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
 
 /** Examples and the file that they come from; the arrays are shared by all threads. */
@@ -46,6 +47,7 @@ export interface JudgeTask {
   /** The model's file; tasks of one file follow each other, and the model is compiled once. */
   readonly file: string;
   readonly model: Model;
+  readonly task: Task;
   readonly from: number;
   readonly to: number;
   readonly batchSize: number;

@@ -14,11 +14,10 @@ import {
   trainableOf,
 } from '../lib/federation/client-side.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
-import { shardIndices, takeExamples } from '../lib/federation/examples.js';
+import { exampleCount, shardIndices, takeExamples } from '../lib/federation/examples.js';
 import { localWorkOf, planLocalWork } from '../lib/federation/local-work.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import { volumePaths } from '../lib/formats/volume.js';
-import { classCount } from '../lib/model/parameters.js';
 import { engineChoice } from '../lib/settings/parts/engine.js';
 import type {
   FailedClient,
@@ -118,16 +117,17 @@ async function trainClient(
     const examples = takeExamples(train.examples, shardIndices(shards, client));
     const { loss, accuracy } = await trainLocally(timed, examples, {
       ...plan.training,
+      loss: plan.loss,
       batchSize: plan.training.batch,
       seed,
       signal: stop.signal,
     });
     await session.weights(update);
-    const trained = { round, client, parent: global.sha256, examples: examples.labels.length };
+    const trained = { round, client, parent: global.sha256, examples: exampleCount(examples) };
     const extras =
       memory && (await extrasOf(trained, { memory, learningRate, weights: trainableOf(update) }));
     const seconds = (performance.now() - startedAt) / 1000;
-    const facts = { examples: examples.labels.length, seconds, stepSeconds: stepMs / 1000, loss, accuracy };
+    const facts = { examples: exampleCount(examples), seconds, stepSeconds: stepMs / 1000, loss, accuracy };
     return { kind: 'trained', ...facts, extras };
   } catch (error) {
     stop.signal.throwIfAborted();
@@ -179,7 +179,6 @@ async function judgePart(warm: Warm, task: JudgeTask): Promise<JudgedPart> {
   const judgements = await judge(warm.predictor.session, {
     ...task,
     examples: test.examples,
-    classes: classCount(task.model.description),
     model: task.file,
     data: test.file,
     signal: stop.signal,

@@ -1,5 +1,6 @@
 /** The splitter as a call: what is asked for → what the split made. The program and the library make it. */
 import { UsageError } from '../lib/core/errors.js';
+import { targetsFor } from '../lib/federation/loss.js';
 import { clientsFollowFromData, DEFAULT_TEST_FRACTION } from '../lib/federation/partition/settings.js';
 import { namedScale } from '../lib/federation/pixel-scale.js';
 import type { SplitSummary } from '../lib/formats/results.js';
@@ -8,10 +9,11 @@ import { type AskedSettings, completeSettings } from '../lib/settings/complete.j
 import { DATASET, SEED } from '../lib/settings/parts/data.js';
 import { CLIENTS, SIMULATION } from '../lib/settings/parts/federation.js';
 import { PARTITION } from '../lib/settings/parts/partition.js';
+import { lossAsked, TRAINING } from '../lib/settings/parts/training.js';
 import type { SplitOptions } from './split.js';
 
 /** The settings that a split takes. */
-export const SPLIT_PARTS = [SEED, DATASET, CLIENTS, PARTITION, SIMULATION] as const;
+export const SPLIT_PARTS = [SEED, DATASET, TRAINING, CLIENTS, PARTITION, SIMULATION] as const;
 
 /** What to split, and where to. */
 export interface SplitAsked {
@@ -50,7 +52,7 @@ export async function splitOptions(
   context: Context,
 ): Promise<SplitOptions> {
   const { given, named } = asked;
-  const { seed, dataset, federation } = completeSettings(SPLIT_PARTS, asked);
+  const { seed, dataset, training, federation } = completeSettings(SPLIT_PARTS, asked);
   const { partition, simulate: virtual = false } = federation;
   const clients = given['federation.clients'] === undefined ? undefined : federation.clients;
   if (clients === undefined && !clientsFollowFromData(partition)) {
@@ -69,6 +71,7 @@ export async function splitOptions(
     testFraction,
     seed,
     virtual,
+    targets: targetsFor(lossAsked(training)),
     ...namedScale(dataset.scale),
     ...context,
   };

@@ -1,4 +1,5 @@
 /** End-to-end tests of `fedbatch split`, run as the program that a user starts. */
+
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { execa } from 'execa';
 import { writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz } from '../lib/formats/data/npz.js';
 import { readManifest } from '../lib/formats/manifest.js';
-import { encodeDataset, findMnist, numberedExamples } from '../test/datasets.js';
+import { encodeDataset, findMnist, numberedExamples, withParts } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 
@@ -88,10 +89,8 @@ test('labels and images of other types are taken with a note; what cannot be tak
   assert.equal(taken.exitCode, 0, taken.stderr);
   assert.match(taken.stderr, /^x is int32 from 255 to 255, taken as uint8$/m);
   assert.match(taken.stderr, /^y is one-hot \[20,2\], taken as labels from 0 to 1$/m);
-  await writeShard(data, {
-    ...numberedExamples(20),
-    labels: Int32Array.from({ length: 20 }, (_, at) => 1 + (at % 3)),
-  });
+  const labels = Int32Array.from({ length: 20 }, (_, at) => 1 + (at % 3));
+  await writeShard(data, withParts(numberedExamples(20), { labels }));
   const fromOne = await run(...argv);
   assert.equal(fromOne.exitCode, 0, fromOne.stderr);
   assert.match(
@@ -99,7 +98,7 @@ test('labels and images of other types are taken with a note; what cannot be tak
     /dataset\.npz: the labels begin at 1, .* To number the classes from 0: python3 -c /,
   );
   assert.equal((await readManifest(join(savedir, 'manifest.json'))).classes, 4);
-  await writeShard(data, { ...numberedExamples(20), labels: new Int32Array(20) });
+  await writeShard(data, withParts(numberedExamples(20), { labels: new Int32Array(20) }));
   const alone = await run(...argv);
   assert.equal(alone.exitCode, 3);
   assert.match(alone.stderr, /dataset\.npz: expected labels of at least 2 classes, found label 0 alone\.$/m);

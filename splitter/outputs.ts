@@ -3,6 +3,7 @@ import { readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { StorageError, UsageError } from '../lib/core/errors.js';
+import type { TargetKind } from '../lib/federation/examples.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import { formatScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
@@ -33,6 +34,8 @@ interface SplitKey {
   readonly scale?: PixelScale | undefined;
   /** Whether the shards are virtual. */
   readonly virtual: boolean;
+  /** What the targets are to be, where that was asked for. */
+  readonly targets?: TargetKind | undefined;
 }
 
 /** The manifest of a finished, intact split in `savedir` made with the same settings; else undefined. */
@@ -49,11 +52,12 @@ export async function findFinished(savedir: string, key: SplitKey): Promise<Mani
 }
 
 function sameSplit(manifest: Manifest, key: SplitKey): boolean {
-  const { dataset, partition, virtual, image } = manifest;
-  const givenScale = image.scaleIsGiven ? image.scale : undefined;
+  const { dataset, partition, virtual, image, targets } = manifest;
+  const givenScale = image?.scaleIsGiven ? image.scale : undefined;
   return (
     dataset.sha256 === key.datasetSha256 &&
     (virtual !== undefined) === key.virtual &&
+    (key.targets === undefined || key.targets === (targets?.kind ?? 'labels')) &&
     givenScale === (key.scale && formatScale(key.scale)) &&
     (key.clients === undefined || clientsOf(manifest).length === key.clients) &&
     isDeepStrictEqual(partition, { ...key.partition, seed: key.seed }) &&

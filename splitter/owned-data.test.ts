@@ -1,13 +1,14 @@
 /** Tests of `fedbatch split` on data that say whose each example is, and of the parameters of all schemes. */
+
 import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { takeExamples } from '../lib/federation/examples.js';
+import { labelledImages, takeExamples } from '../lib/federation/examples.js';
 import { readShard, writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz, type NamedArray } from '../lib/formats/data/npz.js';
 import { readManifest } from '../lib/formats/manifest.js';
-import { numberedExamples, numbersOf } from '../test/datasets.js';
+import { numberedExamples, numbersOf, partsOf } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { lastLine } from '../test/programs.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
@@ -20,10 +21,10 @@ async function writtenByThree(directory: string, writers: NamedArray['values'] =
   const held = numberedExamples(5, 100);
   const path = join(directory, 'letters.npz');
   const bytes = await encodeNpz([
-    { name: 'x_train', shape: train.shape, values: train.images },
-    { name: 'y_train', shape: [12], values: train.labels },
-    { name: 'x_test', shape: held.shape, values: held.images },
-    { name: 'y_test', shape: [5], values: held.labels },
+    { name: 'x_train', shape: partsOf(train).shape, values: partsOf(train).images },
+    { name: 'y_train', shape: [12], values: partsOf(train).labels },
+    { name: 'x_test', shape: partsOf(held).shape, values: partsOf(held).images },
+    { name: 'y_test', shape: [5], values: partsOf(held).labels },
     { name: 'writer', shape: [writers.length], values: writers },
   ]);
   await writeFile(path, bytes);
@@ -122,7 +123,7 @@ test('given shards without a test set give up a share, of shards of one kind', a
     80,
   );
   assert.ok(numbersOf(await readShard(join(savedir, '1.npz'))).every((number) => number >= 50));
-  const wide = { shape: [2, 3, 3], images: new Uint8Array(18), labels: Int32Array.of(0, 1) };
+  const wide = labelledImages([2, 3, 3], new Uint8Array(18), Int32Array.of(0, 1));
   await writeShard(join(given, '1.npz'), wide);
   const { exitCode, stderr } = await split(...argv);
   assert.equal(exitCode, 3);

@@ -3,10 +3,16 @@ import { basename, join } from 'node:path';
 import { UsageError } from '../lib/core/errors.js';
 import {
   countClasses,
+  dtypeOf,
   type Examples,
-  imageDtype,
+  exampleCount,
   imageShape,
+  imagesIn,
+  labelsIn,
+  type TargetKind,
   takeExamples,
+  takeRows,
+  targetKind,
 } from '../lib/federation/examples.js';
 import type { Ownership } from '../lib/federation/partition/by-owner.js';
 import { identity } from '../lib/federation/partition/dealing.js';
@@ -57,6 +63,8 @@ export interface SplitOptions {
   readonly testFraction: number;
   /** Which numbers of the images are black and white; by default they are found. */
   readonly scale?: PixelScale | undefined;
+  /** What the targets are; by default their numbers tell. */
+  readonly targets?: TargetKind | undefined;
   /** For simulations: all training examples in one file, and the clients' shares as lists of them. */
   readonly virtual?: boolean;
   readonly reporter: Reporter;
@@ -104,8 +112,7 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
         testFraction: dataset.test === undefined ? testFraction : null,
       },
       partition: { ...options.partition, seed },
-      classes: plan.classes,
-      image: { shape: dataset.train.shape.slice(1), dtype: imageDtype(dataset.train.images), ...scale },
+      ...describeData(dataset.train, { classes: plan.classes, scale }),
       ...files,
     };
     await writeManifest(join(savedir, MANIFEST_NAME), manifest);
@@ -123,14 +130,14 @@ export async function checkSplit(options: SplitOptions): Promise<{ readonly shar
   if (finished !== undefined) return { shards: clientsOf(finished).length };
   await refuseOwnOutput(options.data, options.savedir);
   const dataset = await source.load();
-  if (options.scale !== undefined) requireChannels(options.scale, imageShape(dataset.train)[2], options.data);
+  if (options.scale !== undefined) requireChannels(options.scale, channelsOf(dataset.train), options.data);
   return { shards: planSplit(dataset, options).shards.length };
 }
 
 /** The data, not loaded yet, and the same split of before, where it is finished and whole. */
 async function openSplit(options: SplitOptions, tell: Tell) {
   const { data, savedir, partition, virtual = false } = options;
-  const source = await openSource(data, partition, tell);
+  const source = await openSource(data, partition, { tell, targets: options.targets });
   const finished = await findFinished(savedir, { ...options, virtual, datasetSha256: source.sha256 });
   return { source, finished };
 }
@@ -141,10 +148,12 @@ function tellScale(
   { data, scale, reporter }: SplitOptions,
 ): Pick<Image, 'scale' | 'scaleIsGiven'> {
   if (scale !== undefined) {
-    requireChannels(scale, imageShape(train)[2], data);
+    requireChannels(scale, channelsOf(train), data);
     return { scale: formatScale(scale), scaleIsGiven: true };
   }
-  const finding = findScale(train);
+  const images = imagesIn(train);
+  if (images === undefined) return {};
+  const finding = findScale(images);
   if (finding.kind === 'unknown') {
     reporter.warn(
       `${data}: the pixels are numbers from ${finding.least} to ${finding.most}, and which of them are black and white ` +
@@ -161,10 +170,43 @@ function tellScale(
   return { scale: text };
 }
 
-type Image = Manifest['image'];
+type Image = NonNullable<Manifest['image']>;
+
+function channelsOf(train: Examples): number | undefined {
+  const images = imagesIn(train);
+  return images && imageShape(images)[2];
+}
+
+/** What inputs and targets are, as the manifest has it. */
+function describeData(
+  train: Examples,
+  {
+    classes,
+    scale,
+  }: { readonly classes: number | undefined; readonly scale: Pick<Image, 'scale' | 'scaleIsGiven'> },
+): Pick<Manifest, 'classes' | 'targets' | 'image' | 'inputs'> {
+  const { inputs, targets } = train;
+  const kind = targetKind(targets);
+  const images = imagesIn(train);
+  const facts = inputs.map(({ name, shape, values }) => ({
+    name,
+    shape: shape.slice(1),
+    dtype: dtypeOf(values),
+  }));
+  return {
+    ...(kind === 'labels' ? { classes } : { targets: { kind, size: targets.shape[1] ?? 1 } }),
+    ...(images === undefined
+      ? { inputs: facts }
+      : {
+          image: { shape: images.shape.slice(1), dtype: dtypeOf(images.values) as Image['dtype'], ...scale },
+        }),
+  };
+}
 
 /** Classes without examples cost little, but a model of 11 classes for 10 digits is seldom meant. */
-function tellFirstLabel({ labels }: Examples, { data, partition, reporter }: SplitOptions): void {
+function tellFirstLabel(train: Examples, { data, partition, reporter }: SplitOptions): void {
+  const labels = labelsIn(train);
+  if (labels === undefined) return;
   const first = labels.reduce((least, label) => Math.min(least, label));
   if (first === 0) return;
   // A directory of shards is no file that one line mends.
@@ -177,7 +219,8 @@ function tellFirstLabel({ labels }: Examples, { data, partition, reporter }: Spl
 
 /** Which examples of which source go into each file. */
 interface Plan {
-  readonly classes: number;
+  /** Where targets are labels. */
+  readonly classes: number | undefined;
   readonly shards: readonly Part[];
   readonly test: Part;
 }
@@ -191,20 +234,21 @@ interface Part {
 
 /** @throws {UsageError} when the data do not allow the partition */
 function planSplit({ train, test, ownership }: OwnedDataset, options: SplitOptions): Plan {
-  const { labels } = train;
+  const labels = labelsIn(train);
+  const heldLabels = test && labelsIn(test);
   const { seed, testFraction } = options;
-  const { shards, held } = dealDataset(labels, {
+  const { shards, held } = dealDataset(labels ?? { length: exampleCount(train) }, {
     ...options.partition,
     ...{ clients: numberOfClients(options, ownership), seed, ownership },
     testFraction: test === undefined ? testFraction : undefined,
   });
   return {
-    classes: countClasses(labels, ...(test === undefined ? [] : [test.labels])),
+    classes: labels && countClasses(labels, ...(heldLabels === undefined ? [] : [heldLabels])),
     shards: shards.map((indices, client) => ({ source: train, indices, ...ownerOf(client, ownership) })),
     test:
       test === undefined
         ? { source: train, indices: held }
-        : { source: test, indices: identity(test.labels.length) },
+        : { source: test, indices: identity(exampleCount(test)) },
   };
 }
 
@@ -233,7 +277,7 @@ async function writeParts(plan: Plan, options: SplitOptions): Promise<WrittenPar
     signal?.throwIfAborted();
     const examples = takeExamples(source, indices);
     const written = await writeShard(join(savedir, file), examples);
-    return { file, ...describeClient(examples.labels, { owner, classes }), ...written };
+    return { file, ...describeClient(examples, { owner, classes }), ...written };
   };
   const testPart = await write(TEST_NAME, test);
   if (options.virtual) return { shards: [], virtual: await writeVirtual(plan, savedir), test: testPart };
@@ -249,7 +293,7 @@ async function writeParts(plan: Plan, options: SplitOptions): Promise<WrittenPar
 async function writeVirtual({ shards, classes }: Plan, savedir: string): Promise<Manifest['virtual']> {
   const source = (shards[0] as Part).source;
   const kept = Uint32Array.from(shards.flatMap(({ indices }) => [...indices])).sort();
-  const place = new Uint32Array(source.labels.length);
+  const place = new Uint32Array(exampleCount(source));
   for (const [at, index] of kept.entries()) place[index] = at;
   const train = await writeShard(join(savedir, TRAIN_NAME), takeExamples(source, kept));
   const lists = shards.map(({ indices }) => indices.map((index) => place[index] as number));
@@ -258,21 +302,25 @@ async function writeVirtual({ shards, classes }: Plan, savedir: string): Promise
     train: { file: TRAIN_NAME, ...train },
     partition: { file: PARTITION_NAME, ...partition },
     clients: shards.map(({ indices, owner }) => {
-      const labels = indices.map((index) => source.labels[index] as number);
-      return describeClient(labels, { owner, classes });
+      const targets = takeRows(source.targets, indices);
+      return describeClient({ targets }, { owner, classes });
     }),
   };
 }
 
 interface ClientFacts {
   readonly owner: string | undefined;
-  readonly classes: number;
+  readonly classes: number | undefined;
 }
 
-function describeClient(labels: ArrayLike<number>, { owner, classes }: ClientFacts): ClientExamples {
+function describeClient(
+  examples: Pick<Examples, 'targets'>,
+  { owner, classes }: ClientFacts,
+): ClientExamples {
+  const labels = labelsIn(examples);
   return {
     ...(owner === undefined ? {} : { owner }),
-    examples: labels.length,
-    ...describeLabels(Int32Array.from(labels), classes),
+    examples: exampleCount(examples),
+    ...(labels === undefined || classes === undefined ? {} : describeLabels(labels, classes)),
   };
 }

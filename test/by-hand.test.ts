@@ -6,8 +6,7 @@ import { test } from 'node:test';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { writeTinyDataset } from './datasets.js';
 import { requireValid } from './json-schemas.js';
-import { runCommand } from './program-host.js';
-import { lastLine } from './programs.js';
+import { lastLine, runProgramFile } from './programs.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 const CLIENTS = 2;
@@ -16,11 +15,11 @@ test('the stages by hand and fedbatch run end with the same model', async (t) =>
   const directory = await temporaryDirectory(t);
   const data = await writeTinyDataset(directory);
   const volume = (name: string) => join(directory, 'by-hand', name);
-  const fedbatch = async (command: string, ...args: readonly string[]): Promise<string> => {
-    const { exitCode, stdout, stderr } = await runCommand(command, args, { cwd: directory });
-    assert.equal(exitCode, 0, `${command} ${args.join(' ')}: ${stderr}`);
+  const fedbatch = async (...args: readonly string[]): Promise<string> => {
+    const { exitCode, stdout, stderr } = await runProgramFile('cli', args, { cwd: directory });
+    assert.equal(exitCode, 0, `${args.join(' ')}: ${stderr}`);
     // What evaluate prints is for people.
-    if (command !== 'evaluate') requireValid(`${command}-result`, JSON.parse(lastLine(stdout)));
+    if (args[0] !== 'evaluate') requireValid(`${args[0]}-result`, JSON.parse(lastLine(stdout)));
     return lastLine(stdout);
   };
   const settings = ['--seed', '5', '--batch', '30'];

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { DEFAULT_DIGITS, generateDigits } from '../datasets/digits/generate.js';
-import { labelHistogram } from '../lib/federation/examples.js';
+import { labelHistogram, labelledImages } from '../lib/federation/examples.js';
 import { DEFAULT_TEST_FRACTION, type PartitionSettings } from '../lib/federation/partition/settings.js';
 import { readDataset, writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz } from '../lib/formats/data/npz.js';
@@ -11,7 +11,7 @@ import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { namedLabels, requirePossibleSplit } from '../pipeline/preflight.js';
 import { splitDataset } from '../splitter/split.js';
-import { findMnist } from './datasets.js';
+import { findMnist, partsOf } from './datasets.js';
 import { partitionSettings } from './settings.js';
 import { sharedDirectory } from './temporary-directory.js';
 
@@ -32,11 +32,7 @@ await writeFileAtomic(
 const given = join(directory, 'given');
 await mkdir(given);
 for (const [client, count] of [30, 4, 6].entries()) {
-  const examples = {
-    shape: [count, 2, 2],
-    images: images.subarray(0, count * 4),
-    labels: labels.subarray(0, count),
-  };
+  const examples = labelledImages([count, 2, 2], images.subarray(0, count * 4), labels.subarray(0, count));
   await writeShard(join(given, `${client}.npz`), examples);
 }
 
@@ -114,7 +110,11 @@ describe('what a run refuses before it begins is what the splitter refuses, in t
     ['shards that have enough', given, 3, by('given', { minExamples: 2 }), /^taken$/],
   ] as const) {
     test(what, async () => {
-      const settings = { dataset: { name: data }, seed: 1 };
+      const settings = {
+        dataset: { name: data },
+        seed: 1,
+        training: { batch: 1, optimizer: 'sgd' },
+      } as const;
       const federation = { clients, rounds: 1, fraction: 1, minClients: 1, partition };
       const said = await refusal(() => requirePossibleSplit({ ...settings, federation }));
       assert.match(said, expected);
@@ -130,14 +130,14 @@ describe('the labels of a named dataset are known without it', () => {
 
   test('digits', async () => {
     const { train } = await generateDigits({ ...DEFAULT_DIGITS, test: 1 });
-    assert.deepEqual(counts('digits'), [...labelHistogram(train.labels, 10)]);
+    assert.deepEqual(counts('digits'), [...labelHistogram(partsOf(train).labels, 10)]);
   });
 
   const mnist = findMnist();
   test('mnist', { skip: mnist === undefined ? 'no MNIST here' : false }, async () => {
     const { train, test: held } = await readDataset(mnist as string);
     assert.notEqual(held, undefined);
-    assert.deepEqual(counts('mnist'), [...labelHistogram(train.labels, 10)]);
+    assert.deepEqual(counts('mnist'), [...labelHistogram(partsOf(train).labels, 10)]);
   });
 
   test('a path is none', () => assert.equal(namedLabels('/data/digits'), undefined));

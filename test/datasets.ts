@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { randomStream } from '../lib/core/random.js';
-import type { Examples } from '../lib/federation/examples.js';
+import { type Examples, type ExampleValues, labelledImages } from '../lib/federation/examples.js';
 import { writeShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz, type NamedArray } from '../lib/formats/data/npz.js';
 
@@ -24,7 +24,7 @@ export async function writeTinyDataset(directory: string, count = 360): Promise<
     }
   }
   const path = join(directory, 'tiny.npz');
-  await writeShard(path, { shape: [count, SIDE, SIDE], images, labels });
+  await writeShard(path, labelledImages([count, SIDE, SIDE], images, labels));
   return path;
 }
 
@@ -45,11 +45,26 @@ export function numberedExamples(count: number, from = 0): Examples {
     view.setUint32(index * 4, from + index);
     labels[index] = (from + index) % 5;
   }
-  return { shape: [count, 2, 2], images, labels };
+  return labelledImages([count, 2, 2], images, labels);
+}
+
+/** Images and labels of examples that have these. */
+export function partsOf({ inputs: [{ shape, values: images }], targets }: Examples) {
+  return { shape, images, labels: targets.values as Int32Array };
+}
+
+/** The same examples with other images or labels. */
+export function withParts(
+  examples: Examples,
+  parts: { readonly images?: ExampleValues; readonly labels?: Int32Array },
+): Examples {
+  const { shape, images, labels } = { ...partsOf(examples), ...parts };
+  return labelledImages(shape, images, labels);
 }
 
 /** The numbers of such examples, in their order. @throws {Error} when an image has come apart from its label. */
-export function numbersOf({ images, labels }: Examples): number[] {
+export function numbersOf(examples: Examples): number[] {
+  const { images, labels } = partsOf(examples);
   const view = new DataView(images.buffer, images.byteOffset);
   return [...labels].map((label, index) => {
     const number = view.getUint32(index * 4);
@@ -60,9 +75,9 @@ export function numbersOf({ images, labels }: Examples): number[] {
 
 /** The npz of a dataset: `x_train` … where there are test examples, else `x`, `y`. */
 export async function encodeDataset(train: Examples, test?: Examples): Promise<Uint8Array> {
-  const arrays = (part: Examples, suffix: string): NamedArray[] => [
-    { name: `x${suffix}`, shape: part.shape, values: part.images },
-    { name: `y${suffix}`, shape: [part.labels.length], values: part.labels },
+  const arrays = ({ inputs: [{ shape, values }], targets }: Examples, suffix: string): NamedArray[] => [
+    { name: `x${suffix}`, shape, values },
+    { name: `y${suffix}`, ...targets },
   ];
   return await encodeNpz(
     test === undefined ? arrays(train, '') : [...arrays(train, '_train'), ...arrays(test, '_test')],

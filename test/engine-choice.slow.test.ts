@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { execa } from 'execa';
+import { labelledImages } from '../lib/federation/examples.js';
 import { writeShard } from '../lib/formats/data/dataset.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
@@ -144,7 +145,7 @@ describe('a model with a layer that only Keras knows', () => {
     });
     const images = new Float32Array(4 * features).fill(0.5);
     const labels = Int32Array.of(0, 1, 0, 1);
-    await writeShard(path('foreign.npz'), { shape: [4, height, width, 1], images, labels });
+    await writeShard(path('foreign.npz'), labelledImages([4, height, width, 1], images, labels));
   });
   const evaluate = async (...args: readonly string[]) => {
     return runProgramFile('evaluator/cli', [

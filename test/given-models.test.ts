@@ -27,7 +27,7 @@ describe('a run of a model that is given', () => {
     return runCommand('run', [...common, '--rounds', '2', '--epochs', '1', ...args], { cwd: directory });
   };
   const modelOf = (side: number, seed = 7) =>
-    newModel('2nn', { task: { inputShape: [side, side, 1], classes: 4 }, seed }).file;
+    newModel('2nn', { task: { inputShape: [side, side, 1], outputs: 4 }, seed }).file;
 
   before(async () => {
     directory = await sharedDirectory();

@@ -1,4 +1,5 @@
 /** The guards from end to end: bad updates among good ones are found by their clients, with the reason in round.json. */
+
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { cp, readFile, writeFile } from 'node:fs/promises';
@@ -8,13 +9,14 @@ import { randomStream } from '../lib/core/random.js';
 import type { WeightArray } from '../lib/core/weights.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import type { Examples } from '../lib/federation/examples.js';
+import { labelledImages } from '../lib/federation/examples.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { decodeKerasFile, readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { writeRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
-import { encodeDataset, writeTinyDataset } from './datasets.js';
+import { encodeDataset, partsOf, writeTinyDataset } from './datasets.js';
 import type { Task } from './program-host.js';
 import { endRun, eventsOf, finishRun, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
@@ -114,7 +116,7 @@ async function trainALittle({ id, client, command }: Task): Promise<object> {
     ...array,
     values: array.values.map((value) => value * (1 + client / 1000)),
   }));
-  const examples = (await readShard(flagOf('--data'))).labels.length;
+  const examples = partsOf(await readShard(flagOf('--data'))).labels.length;
   const update = { client, round: 1, examples, parent: sha256(global) };
   const hash = await writeKerasFile(flagOf('--out'), { ...model, weights, update });
   const result = { ...update, seconds: 0, loss: 1, accuracy: 0.5, engine: 'by hand', sha256: hash };
@@ -275,5 +277,5 @@ function barExamples(count: number, poisoned?: number): Examples {
     const value = random.uniform() * 0.6 + (isBar ? 0.4 : 0);
     return image % 3 === poisoned ? value * 1e38 : value;
   });
-  return { shape: [count, 8, 8], images, labels };
+  return labelledImages([count, 8, 8], images, labels);
 }

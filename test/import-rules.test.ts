@@ -40,7 +40,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/settings': ['lib/core', 'lib/federation', ...NAMES],
   'lib/system': ['lib/core'],
   'lib/html': [],
-  'lib/cli': ['lib/core', 'lib/observability', 'lib/settings', 'lib/system'],
+  'lib/cli': ['lib/core', 'lib/federation', 'lib/observability', 'lib/settings', 'lib/system'],
   // What runs a model lies above it.
   'lib/model': ['lib/core', 'lib/federation'],
   'lib/engine': [

@@ -1,4 +1,5 @@
 /** Every program judges a model by the same check: what one refuses, all refuse, with the same sentence. */
+
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, describe, it, test } from 'node:test';
@@ -15,9 +16,9 @@ import { silentReporter } from '../lib/observability/events.js';
 import { byPlace } from '../lib/settings/setting.js';
 import { loadServedModel } from '../server/models/load-model.js';
 import { readStartingPoint } from '../trainer/starting-point.js';
+import { partsOf } from './datasets.js';
 import { activation, dense, flatten, imageModel } from './layers.js';
-import { runCommand } from './program-host.js';
-import { quarterExamples } from './programs.js';
+import { quarterExamples, runProgramFile } from './programs.js';
 import { readSources } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
 
@@ -77,17 +78,6 @@ before(async () => {
 describe('every program', () => {
   for (const [what, layers, sentence, change] of [
     [
-      'logits',
-      LOGITS,
-      /: expected a classifier that ends in a softmax, found logits of the last layer, logits\. To mend it: keras\.Sequential\(\[\*model\.layers, keras\.layers\.Softmax\(\)\]\)/,
-    ],
-    [
-      'a sigmoid of each class',
-      [flatten, dense('ten', 4, 'sigmoid')],
-      /: expected a classifier that ends in a softmax, found the last layer ten with sigmoid\.$/,
-    ],
-    ['features', [flatten], /ends in a softmax, found the last layer flatten\.$/],
-    [
       'one class',
       [flatten, dense('one', 1, 'softmax')],
       /: expected a classifier of at least 2 classes, found one of 1\.$/,
@@ -118,6 +108,41 @@ describe('every program', () => {
     });
   }
 
+  for (const [what, layers, file, sentence] of [
+    [
+      'logits',
+      LOGITS,
+      'bad.h5',
+      /: expected a classifier that ends in a softmax, for the labels of \S+0\.npz, found logits of the last layer, logits\. To mend it: keras\.Sequential\(\[\*model\.layers, keras\.layers\.Softmax\(\)\]\)/,
+    ],
+    [
+      'a sigmoid of each class',
+      [flatten, dense('ten', 4, 'sigmoid')],
+      '0.npz',
+      /: expected 4 numbers for each example, one for each output of the model, found labels\.$/,
+    ],
+    [
+      'features',
+      [flatten],
+      'bad.h5',
+      /ends in a softmax, for the labels of \S+, found the last layer flatten\.$/,
+    ],
+  ] as const) {
+    it(`that has labels refuses ${what}; who has none takes them for numbers`, async () => {
+      await write('bad', layers);
+      const { serve, ...others } = PROGRAMS;
+      await serve?.(path('bad'));
+      for (const [program, use] of Object.entries(others)) {
+        await assert.rejects(use(path('bad')), (error: unknown) => {
+          assert.ok(error instanceof DataError, `${program}: ${error}`);
+          assert.equal(error.problem.file, join(directory, file));
+          assert.match(error.message, sentence, program);
+          return true;
+        });
+      }
+    });
+  }
+
   it('takes the same model with the softmax that was missing, and finds its true loss', async () => {
     await write('bad', LOGITS);
     const [kernel, bias] = initialWeights(imageModel(LOGITS, INPUT), 1).map(({ values }) => values);
@@ -126,9 +151,9 @@ describe('every program', () => {
     await PROGRAMS.serve?.(path('good'));
     const found = (await PROGRAMS.evaluate?.(path('good'))) as { readonly loss: number };
     // −log softmax, in double precision.
-    const losses = [...EXAMPLES.labels].map((label, row) => {
+    const losses = [...partsOf(EXAMPLES).labels].map((label, row) => {
       const scores = [0, 1, 2, 3].map((unit) =>
-        [...EXAMPLES.images.subarray(row * 144, row * 144 + 144)].reduce(
+        [...partsOf(EXAMPLES).images.subarray(row * 144, row * 144 + 144)].reduce(
           (sum, pixel, at) => sum + (Number(pixel) / 255) * (kernel?.[at * 4 + unit] as number),
           bias?.[unit] ?? 0,
         ),
@@ -142,12 +167,12 @@ describe('every program', () => {
   it('ends with exit code 3, and writes no report', async () => {
     await write('bad', LOGITS);
     const flags = ['--model', path('bad'), '--data', join(directory, '0.npz')];
-    const { exitCode, stdout, stderr } = await runCommand('evaluate', flags);
+    const { exitCode, stdout, stderr } = await runProgramFile('evaluator/cli', flags);
     assert.equal(exitCode, 3, stderr);
     assert.equal(stdout, '');
     assert.match(
       stderr,
-      /expected a classifier that ends in a softmax, found logits of the last layer, logits/,
+      /expected a classifier that ends in a softmax, for the labels of \S+, found logits of the last layer, logits/,
     );
   });
 });
@@ -155,7 +180,8 @@ describe('every program', () => {
 test('a model is read from a file by the function that judges it, and by no other', () => {
   const readers = readSources().filter(
     ({ path: file, text }) =>
-      /describeKerasConfig/.test(text) && !/^(lib\/model|test)\/|\/conformance\/|\.test\.ts$/.test(file),
+      /describeKerasConfig/.test(text) &&
+      !/^(lib\/model|lib\/engine\/conformance|test)\/|\.test\.ts$/.test(file),
   );
   assert.deepEqual(
     readers.map(({ path: file }) => file),

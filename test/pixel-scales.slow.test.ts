@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { generateDigits } from '../datasets/digits/generate.js';
 import { randomStream } from '../lib/core/random.js';
-import type { Dataset, Examples, ImageValues } from '../lib/federation/examples.js';
+import type { Dataset, Examples } from '../lib/federation/examples.js';
 import { createWebApp } from '../server/app.js';
 import { listenAt } from '../server/listen.js';
 import { createWorkerPredictor } from '../server/models/worker-predictor.js';
 import { CONDITIONS, type Condition, photograph } from '../server/testing/photograph.js';
 import { type UploadAnswer, upload } from '../server/testing/served-app.js';
-import { encodeDataset } from './datasets.js';
+import { encodeDataset, partsOf, withParts } from './datasets.js';
 import { finishRun } from './runs.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
@@ -39,19 +39,17 @@ test('uploads right, of 100, whatever the scale of the training data', async (t)
   const photographs = await Promise.all(
     Array.from({ length: PHOTOGRAPHS }, async (_, index) => {
       const at = index * 2;
-      const levels = held.images.slice(at * 784, (at + 1) * 784) as Uint8Array;
+      const levels = partsOf(held).images.slice(at * 784, (at + 1) * 784) as Uint8Array;
       const condition = conditions[index % conditions.length] as Condition;
       const small = condition.canvas ? { ...condition, canvas: [200, 420] as const } : condition;
       const file = await photograph({ ...size, levels }, small, randomStream(4, 'photograph', index));
-      return { file, label: held.labels[at] };
+      return { file, label: partsOf(held).labels[at] };
     }),
   );
 
   for (const [name, [store, scale]] of Object.entries(SCALES)) {
-    const stored = (part: Examples): Examples => ({
-      ...part,
-      images: Float32Array.from(part.images as ImageValues, (value) => store(value / 255)),
-    });
+    const stored = (part: Examples): Examples =>
+      withParts(part, { images: Float32Array.from(partsOf(part).images, (value) => store(value / 255)) });
     const data = join(directory, 'digits.npz');
     const dataset: Required<Dataset> = { train: stored(train), test: stored(held) };
     await writeFile(data, await encodeDataset(dataset.train, dataset.test));

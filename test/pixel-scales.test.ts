@@ -8,7 +8,7 @@ import { readShard, writeShard } from '../lib/formats/data/dataset.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { volumePaths } from '../lib/formats/volume.js';
-import { writeTinyDataset } from './datasets.js';
+import { partsOf, withParts, writeTinyDataset } from './datasets.js';
 import { runCommand } from './program-host.js';
 import { lastLine } from './programs.js';
 import { endRun, finishRun } from './runs.js';
@@ -21,10 +21,10 @@ describe('data of a scale of their own', () => {
   let flags: readonly string[];
   const path = (name: string) => join(directory, name);
   const paths = () => volumePaths(volume);
-  const stored = (store: (pixel: number) => number): Examples => ({
-    ...tiny,
-    images: Float32Array.from(tiny.images, (pixel) => store(Math.min(255, (pixel as number) * 1.1) / 255)),
-  });
+  const stored = (store: (pixel: number) => number): Examples =>
+    withParts(tiny, {
+      images: Float32Array.from(partsOf(tiny).images, (pixel) => store(Math.min(255, pixel * 1.1) / 255)),
+    });
   const evaluate = async (model: string, data: string) => {
     const savefile = path('accuracy.json');
     const argv = ['--model', model, '--data', data, '--out', savefile];
@@ -154,7 +154,7 @@ describe('data of a scale of their own', () => {
     assert.equal(given.skipped, false);
     assert.doesNotMatch(given.stderr, /pixels/);
     const { image } = await readManifest(join(path('odd'), 'manifest.json'));
-    assert.deepEqual([image.scale, image.scaleIsGiven], ['-1..2', true]);
+    assert.deepEqual([image?.scale, image?.scaleIsGiven], ['-1..2', true]);
     assert.equal((await split('--scale=-1..2')).skipped, true);
     const init = ['--data', join(path('odd'), '0.npz'), '--model', 'mlp', '--out', path('odd.h5')];
     assert.equal((await runCommand('init', init)).exitCode, 0);
@@ -166,10 +166,10 @@ describe('data of a scale of their own', () => {
 
   it('a shard alone tells its own, of 8 bits in the numbers that the model gets', async () => {
     const few = takeExamples(tiny, [0, 1, 2, 3, 4, 5, 6, 7]);
-    const images = Uint8Array.from(few.images, (pixel) =>
+    const images = Uint8Array.from(partsOf(few).images, (pixel) =>
       Math.round((Math.min(255, (pixel as number) * 1.1) / 255) * 16),
     );
-    await writeShard(path('alone/levels.npz'), { ...few, images });
+    await writeShard(path('alone/levels.npz'), withParts(few, { images }));
     const argv = ['--data', path('alone/levels.npz'), '--model', 'mlp', '--out', path('levels.h5')];
     assert.equal((await runCommand('init', argv)).exitCode, 0);
     assert.equal((await readKerasFile(path('levels.h5'))).scale, '0..0.0627451');

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { COMMANDS } from '../commands.js';
 import type { CommandBuilder, ProgramContext } from '../lib/cli/program.js';
 import { randomStream } from '../lib/core/random.js';
-import type { Examples } from '../lib/federation/examples.js';
+import { type Examples, labelledImages } from '../lib/federation/examples.js';
 
 /** Programs by their folder, as compiled. */
 export type Program =
@@ -60,7 +60,7 @@ export function quarterExamples(count: number, seed: number): Examples {
     const quarter = (row < 6 ? 0 : 2) + (column < 6 ? 0 : 1);
     return random.integer(0, 120) + (quarter === labels[Math.floor(at / 144)] ? 120 : 0);
   });
-  return { shape: [count, 12, 12], images, labels };
+  return labelledImages([count, 12, 12], images, labels);
 }
 
 /** Their names. */

@@ -8,7 +8,7 @@ import { Role } from 'kubernetes-models/rbac.authorization.k8s.io/v1/Role';
 import { RoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1/RoleBinding';
 import { ServiceAccount } from 'kubernetes-models/v1/ServiceAccount';
 import { parseAllDocuments } from 'yaml';
-import { runCommand } from './program-host.js';
+import { runProgramFile } from './programs.js';
 import { projectRoot } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
 
@@ -71,8 +71,8 @@ describe('the SparkApplication', () => {
     // A dataset that is not there is found out after all options have been understood.
     const volume = join(await sharedDirectory(), 'volume');
     const given = flags.filter((flag) => !/^--(volume|data)=/.test(flag));
-    const args = ['--trainers', 'pipe', ...given, '--volume', volume, '--data', `${volume}/none.npz`];
-    const { exitCode, stderr } = await runCommand('run', args);
+    const args = ['run', '--trainers', 'pipe', ...given, '--volume', volume, '--data', `${volume}/none.npz`];
+    const { exitCode, stderr } = await runProgramFile('cli', args);
     assert.equal(exitCode, 3, stderr);
   });
 

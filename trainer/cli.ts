@@ -22,7 +22,7 @@ export function trainCli(context: ProgramContext): Command {
     .description('Train one client on its shard, starting from the global model, and save its update.')
     .requiredOption(
       '--data <npz>',
-      "the client's shard: arrays x (images) and y (labels), or a dataset with x_train and y_train",
+      "the client's shard: arrays x (inputs) and y (targets), or a dataset with x_train and y_train",
     )
     .requiredOption('--out <h5>', 'where the update goes, as a Keras model file')
     .option(

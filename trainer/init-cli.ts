@@ -5,15 +5,18 @@ import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import { parameterCount } from '../lib/core/weights.js';
 import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
+import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
+import { targetsFor } from '../lib/federation/loss.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { targetsBeside } from '../lib/formats/manifest.js';
 import type { InitResult } from '../lib/formats/results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { completeSettings } from '../lib/settings/complete.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';
 import { MODEL, modelTitle, SEED } from '../lib/settings/parts/data.js';
-import { optimizerAsked, TRAINING } from '../lib/settings/parts/training.js';
+import { lossAsked, optimizerAsked, TRAINING } from '../lib/settings/parts/training.js';
 import { makeInitialModel } from './initial-model.js';
 
 interface InitFlags {
@@ -28,7 +31,7 @@ const SETTINGS = { parts: [SEED, MODEL, TRAINING], stage: 'init', hasTitles: fal
 export function initCli({ reporter }: ProgramContext): Command {
   const command = new Command('init')
     .description('Write the initial model that all clients start from: a seeded one, or the one of --init.')
-    .requiredOption('--data <npz>', 'a shard or a dataset, for image shape and classes')
+    .requiredOption('--data <npz>', 'a shard or a dataset, for the shape of inputs and the kind of targets')
     .requiredOption('--out <h5>', 'where the model goes, as a Keras model file')
     .option(
       '--classes <n>',
@@ -45,14 +48,22 @@ Example:
     )
     .action(async ({ data, out, classes }: InitFlags) => {
       const asked = askedByFlags(command, SETTINGS);
-      const { seed, model: wanted } = completeSettings(SETTINGS.parts, asked);
+      const { seed, model: wanted, training } = completeSettings(SETTINGS.parts, asked);
       const tell = (note: string) => reporter.info(note, DATA_NOTE);
-      const examples = await readShard(data, { part: 'train', tell });
+      const loss = lossAsked(training);
+      const targets = targetsFor(loss) ?? (await targetsBeside(data));
+      const examples = await readShard(data, { part: 'train', targets, tell });
       const { file, model } = await makeInitialModel(examples, data, {
         model: wanted,
         seed,
         classes,
+        loss,
       });
+      const { task } = startingTask(
+        { model, file, path: wanted.init ?? out },
+        { examples, data, asked: loss },
+      );
+      for (const note of taskNotes(task)) tell(note);
       if (wanted.init !== undefined) {
         // What trainers could not do is told before they start.
         const { notes } = startingOptimizer(optimizerAsked(asked), { file, path: wanted.init });

@@ -1,15 +1,25 @@
 /** The initial global model: what every client of round 1 starts from, seeded or out of a file. */
 import { DataError } from '../lib/core/errors.js';
+import { formatShape, sizeOf } from '../lib/core/weights.js';
 import type { Examples } from '../lib/federation/examples.js';
+import type { LossSettings } from '../lib/federation/loss.js';
+import { flatImagesLine } from '../lib/formats/data/input-array.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras/keras-hdf5.js';
 import { manifestBeside, modelScaleOf } from '../lib/formats/manifest.js';
 import { kerasConfig, modelFromKeras } from '../lib/model/keras/keras-model.js';
 import type { Model } from '../lib/model/model-description.js';
-import { foundScale, requireFit, taskOf } from '../lib/model/model-input.js';
-import { describeModel, type ModelName, type ModelTask } from '../lib/model/model-zoo.js';
+import { fitInputs, foundScale, inputShapeOf } from '../lib/model/model-input.js';
+import {
+  describeModel,
+  IMAGE_MODELS,
+  MODEL_NAMES,
+  type ModelName,
+  type ModelTask,
+} from '../lib/model/model-zoo.js';
 import { initialWeights } from '../lib/model/parameters.js';
+import { headFor } from '../lib/model/tasks/task.js';
 import { DEFAULT_MODEL, type ModelValues } from '../lib/settings/parts/data.js';
 
 /** Keras 2's last version: the dialect in which we write `model_config`. */
@@ -32,6 +42,8 @@ interface InitialModelOptions {
   readonly seed: number;
   /** Number of classes; else that of the manifest beside the shard, else the shard's highest label + 1. */
   readonly classes?: number | undefined;
+  /** The loss that is asked for. */
+  readonly loss?: LossSettings | undefined;
 }
 
 /**
@@ -50,16 +62,37 @@ export async function makeInitialModel(
   const scale = manifest === undefined ? foundScale(examples) : modelScaleOf(manifest);
   if (init !== undefined) {
     const { file, model } = await readGivenModel(init);
-    requireFit(model, examples, path);
+    fitInputs(model, examples, path);
     // A model that says nothing of its scale is trained on the data as they are.
     return { model, file: { ...file, scale: file.scale ?? scale } };
   }
-  const task = taskOf(examples, classes);
-  if (task.classes < 2) {
+  const { inputs, targets } = examples;
+  const head = headFor(targets, { asked: options.loss, classes });
+  if (head.activation === 'softmax' && head.outputs < 2) {
     const expected = 'labels of at least 2 classes, or --classes <n>';
     throw new DataError({ file: path, expected, found: 'label 0 alone' });
   }
-  return newModel(name, { task, seed: options.seed, scale });
+  const [input, ...others] = inputs;
+  if (others.length > 0) {
+    const found = `${inputs.length}: ${inputs.map(({ name: each }) => each).join(', ')}`;
+    throw new DataError({ file: path, expected: `one input for the model ${name}`, found });
+  }
+  const inputShape = inputShapeOf(input);
+  requireImages(name, inputShape, path);
+  return newModel(name, { task: { inputShape, ...head }, seed: options.seed, scale });
+}
+
+/** @throws {DataError} where a model of convolutions is to take something else than images */
+function requireImages(name: ModelName, inputShape: readonly number[], path: string): void {
+  if (inputShape.length === 3 || !IMAGE_MODELS.includes(name)) return;
+  const others = MODEL_NAMES.filter((each) => !IMAGE_MODELS.includes(each));
+  const mend = inputShape.length === 1 ? flatImagesLine(path, sizeOf(inputShape)) : undefined;
+  throw new DataError({
+    file: path,
+    expected: `images [n,h,w] or [n,h,w,c] for the model ${name}; ${others.join(' and ')} take any inputs`,
+    found: `inputs of shape ${formatShape(inputShape)}`,
+    mend,
+  });
 }
 
 /** The model of a file, to train on from. @throws {DataError} when it is none that can be trained */

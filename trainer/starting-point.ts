@@ -1,12 +1,15 @@
 /** Where a training starts, from its files: the shard, and the global model or the seeded initial one. */
-import { shareImages } from '../lib/core/weights.js';
 import { type StartingOptimizer, startingOptimizer } from '../lib/engine/starting-optimizer.js';
-import type { Examples } from '../lib/federation/examples.js';
-import { readSharedShard, type Tell } from '../lib/formats/data/dataset.js';
+import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
+import { type Examples, imagesIn } from '../lib/federation/examples.js';
+import { targetsFor } from '../lib/federation/loss.js';
+import { readSharedShard, shareExamples, type Tell } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { scaleBeside } from '../lib/formats/manifest.js';
-import { fitScale, requireFit } from '../lib/model/model-input.js';
+import { scaleBeside, targetsBeside } from '../lib/formats/manifest.js';
+import { fitScale } from '../lib/model/model-input.js';
+import type { Task } from '../lib/model/tasks/task.js';
+import { lossAsked } from '../lib/settings/parts/training.js';
 import type { Naming } from '../lib/settings/setting.js';
 import { makeInitialModel, readGivenModel, type StartingModel } from './initial-model.js';
 import type { Remembering, RoundStart } from './remembering.js';
@@ -16,6 +19,7 @@ import type { TrainRequest } from './train-request.js';
 export interface StartingPoint extends StartingModel, StartingOptimizer {
   /** Of the shard, in memory that threads share. */
   readonly examples: Examples;
+  readonly task: Task;
   /** Where the strategy asks more of clients than training. */
   readonly remembering?: Remembering | undefined;
 }
@@ -26,21 +30,25 @@ export async function readStartingPoint(
   { tell, named }: { readonly tell: Tell; readonly named: Naming },
 ): Promise<StartingPoint> {
   // The model is read here and not in the training thread: HDF5's library is loaded once, since the update needs it too.
-  const [examples, given] = await Promise.all([
-    readSharedShard(request.data, { part: 'train', tell }),
+  const asked = lossAsked(request.training);
+  const targets = targetsFor(asked) ?? (await targetsBeside(request.data));
+  const [shard, given] = await Promise.all([
+    readSharedShard(request.data, { part: 'train', targets, tell }),
     request.init === undefined ? undefined : readGivenModel(request.init),
   ]);
-  const global = given ?? (await initialModel(request, examples));
-  requireFit(global.model, examples, request.data);
+  const global = given ?? (await initialModel(request, shard));
   const path = request.init ?? request.data;
-  const optimizer = startingOptimizer(request.optimizer, { file: global.file, path });
+  const lesson = { examples: shard, data: request.data, asked };
+  const { task, examples } = startingTask({ ...global, path }, lesson);
+  const { optimizer: chosen, notes } = startingOptimizer(request.optimizer, { file: global.file, path });
+  const optimizer = { optimizer: chosen, notes: [...taskNotes(task), ...notes] };
   const remembering = await remember(request, { ...global, ...optimizer, named });
-  const isUsual = given?.file.scale === undefined && examples.images instanceof Uint8Array;
-  if (given === undefined || isUsual) return { ...global, examples, ...optimizer, remembering };
+  const start = { ...global, task, ...optimizer, remembering };
+  const isUsual = given?.file.scale === undefined && imagesIn(examples)?.values instanceof Uint8Array;
+  if (given === undefined || isUsual) return { ...start, examples };
   const known = await scaleBeside(request.data);
   const fitted = fitScale(examples, { scale: given.file.scale, path: request.data, known, tell });
-  const images = fitted === examples ? examples.images : shareImages(fitted.images);
-  return { ...global, examples: { ...fitted, images }, ...optimizer, remembering };
+  return { ...start, examples: shareExamples(fitted) };
 }
 
 /** Strategies are loaded where one is named. */
@@ -52,6 +60,9 @@ async function remember(request: TrainRequest, from: RoundStart): Promise<Rememb
 }
 
 async function initialModel(request: TrainRequest, examples: Examples): Promise<StartingModel> {
-  const initial = await makeInitialModel(examples, request.data, request);
+  const initial = await makeInitialModel(examples, request.data, {
+    ...request,
+    loss: lossAsked(request.training),
+  });
   return { ...initial, parent: sha256(await encodeKerasFile(initial.file)) };
 }

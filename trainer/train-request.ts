@@ -5,13 +5,14 @@ import type { Weights } from '../lib/core/weights.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
 import type { LocalTrainingProgress, TrainingPlan } from '../lib/engine/local-training.js';
 import type { Examples } from '../lib/federation/examples.js';
+import type { LossSettings } from '../lib/federation/loss.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { Model } from '../lib/model/model-description.js';
 import type { ModelValues } from '../lib/settings/parts/data.js';
 import type { OptimizerFlags } from '../lib/settings/parts/training.js';
 
 /** One client's training in one round. */
-export interface TrainRequest extends Omit<TrainingPlan, 'optimizer'> {
+export interface TrainRequest extends Omit<TrainingPlan, 'optimizer' | 'loss'> {
   readonly optimizer: OptimizerFlags;
   /** The client's shard (npz). */
   readonly data: string;
@@ -31,6 +32,7 @@ export interface TrainRequest extends Omit<TrainingPlan, 'optimizer'> {
 export interface TrainStart {
   readonly model: Model;
   readonly optimizer: OptimizerSettings;
+  readonly loss: LossSettings;
   /** What the strategy adds to each gradient. */
   readonly correction?: Weights | undefined;
   readonly examples: Examples;

@@ -29,12 +29,16 @@ const start = new Promise<TrainStart>((resolve) => {
 });
 
 async function train(request: TrainRequest): Promise<WorkerOutcome> {
-  const { model, examples, optimizer, correction } = await start;
+  const { model, examples, optimizer, loss: lossSettings, correction } = await start;
   const { description } = model;
   const { engine, why } = await chooseEngine(request.engine, { description, signal: stop.signal });
   const seed = trainingSeed(request);
   const { training, threads } = request;
-  const settings = { ...training, optimizer, correction, batchSize: usualBatch(training), seed, threads };
+  const settings = {
+    ...training,
+    ...{ optimizer, correction, batchSize: usualBatch(training), seed, threads },
+    ...{ loss: lossSettings, isWeighted: examples.weights !== undefined },
+  };
   const path = request.init ?? request.data;
   const session = await sessionOf(path, engine.createTrainingSession(model, settings));
   send({ kind: 'ready', engine: session.engine, why, parameters: parameterCount(model.weights) });
@@ -43,6 +47,7 @@ async function train(request: TrainRequest): Promise<WorkerOutcome> {
   const { loss, accuracy } = await trainLocally(session, examples, {
     ...training,
     batchSize: training.batch,
+    loss: lossSettings,
     seed,
     signal: stop.signal,
     onStep(progress) {

@@ -4,6 +4,7 @@ import type { ProgramContext } from '../lib/cli/program.js';
 import { fromErrorMessage } from '../lib/core/errors.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { trainableOf } from '../lib/federation/client-side.js';
+import { exampleCount } from '../lib/federation/examples.js';
 import { localWorkOf, planLocalWork } from '../lib/federation/local-work.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import type { TrainResult } from '../lib/formats/results.js';
@@ -35,7 +36,7 @@ export async function trainClient(
   const { file, parent, examples: shard, optimizer, remembering } = start;
   const { client, round } = request;
   const { weights, engine, loss, accuracy } = outcome;
-  const examples = shard.labels.length;
+  const examples = exampleCount(shard);
   const update = { client, round, examples, parent };
   const { training } = request;
   const work = { ...localWorkOf(training), batchSize: training.batch };
@@ -73,8 +74,8 @@ async function runWorker(
       const start = await readStartingPoint(request, { tell: told, named });
       for (const note of start.notes) context.reporter.info(note, { event: 'optimizer' });
       context.signal.throwIfAborted();
-      const { model, examples, optimizer, remembering } = start;
-      tell({ model, examples, optimizer, correction: remembering?.correction });
+      const { model, examples, optimizer, task, remembering } = start;
+      tell({ model, examples, optimizer, loss: task.loss, correction: remembering?.correction });
       return start;
     };
     return await Promise.all([read(), outcomeOf(worker, request, context)]);

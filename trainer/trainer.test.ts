@@ -1,25 +1,27 @@
 /** The trainer and the initial model as programs: what they write, what they refuse, how they stop. */
+
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { execa } from 'execa';
-import type { Examples } from '../lib/federation/examples.js';
+import { labelledImages } from '../lib/federation/examples.js';
 import { clientSide, strategies } from '../lib/federation/strategies/strategy-settings.js';
 import { writeShard } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { partsOf } from '../test/datasets.js';
 import { fixturePath } from '../test/keras-fixtures.js';
 import { runCommand } from '../test/program-host.js';
 import { lastLine, programPath, quarterExamples } from '../test/programs.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
 
 /** Of the images and classes of the fixtures of Keras. */
-const smallExamples: Examples = {
-  shape: [6, 8, 8, 1],
-  images: Uint8Array.from({ length: 6 * 64 }, (_, at) => (at * 37) % 251),
-  labels: Int32Array.from([0, 1, 2, 0, 1, 2]),
-};
+const smallExamples = labelledImages(
+  [6, 8, 8, 1],
+  Uint8Array.from({ length: 6 * 64 }, (_, at) => (at * 37) % 251),
+  Int32Array.from([0, 1, 2, 0, 1, 2]),
+);
 
 describe('fedbatch train', () => {
   let directory: string;
@@ -216,8 +218,8 @@ describe('fedbatch train', () => {
   }
 
   it('refuses images of another size than the model takes, and a file that is no model', async () => {
-    const { images, labels } = quarterExamples(4, 1);
-    await writeShard(path('flat.npz'), { shape: [4, 8, 18], images, labels });
+    const { images, labels } = partsOf(quarterExamples(4, 1));
+    await writeShard(path('flat.npz'), labelledImages([4, 8, 18], images, labels));
     const other = await train('--data', path('flat.npz'), '--init', path('global.h5'), '--out', path('x.h5'));
     assert.equal(other.exitCode, 3);
     assert.match(

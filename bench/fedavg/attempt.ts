@@ -33,7 +33,8 @@ export async function readAccuracies(root: string): Promise<readonly CurvePoint[
     // The last directory may hold no more than the model that its round would start from.
     if (!(await listed(round(number).root)).includes('round.json')) continue;
     const { evaluation } = await readRoundRecord(round(number).record);
-    if (evaluation !== undefined) points.push({ round: number, accuracy: evaluation.accuracy });
+    const accuracy = evaluation?.accuracy;
+    if (accuracy !== undefined) points.push({ round: number, accuracy });
   }
   return points;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { labelHistogram } from '../../lib/federation/examples.js';
+import { partsOf } from '../../test/datasets.js';
 import { DEFAULT_DIGITS, generateDigits } from './generate.js';
 
 const image = (images: ArrayLike<number>, index: number) =>
@@ -8,21 +9,21 @@ const image = (images: ArrayLike<number>, index: number) =>
 
 test('classes are balanced to within one example, in both splits', async () => {
   const { train, test: held } = await generateDigits({ seed: 1, train: 205, test: 40 });
-  const counts = labelHistogram(train.labels, 10);
+  const counts = labelHistogram(partsOf(train).labels, 10);
   assert.equal(
     counts.reduce((sum, count) => sum + count, 0),
     205,
   );
   assert.ok(Math.max(...counts) - Math.min(...counts) <= 1, counts.join(' '));
-  assert.deepEqual([...labelHistogram(held.labels, 10)], Array(10).fill(4));
-  assert.deepEqual(train.shape, [205, 28, 28]);
-  assert.ok(train.images instanceof Uint8Array && train.images.length === 205 * 784);
+  assert.deepEqual([...labelHistogram(partsOf(held).labels, 10)], Array(10).fill(4));
+  assert.deepEqual(partsOf(train).shape, [205, 28, 28]);
+  assert.ok(partsOf(train).images instanceof Uint8Array && partsOf(train).images.length === 205 * 784);
 });
 
 test('every second, third, fifth or tenth example is a mixture of all digits', async () => {
   const { train } = await generateDigits({ seed: 1, train: 1000, test: 0 });
   for (const stride of [2, 3, 5, 10]) {
-    const dealt = train.labels.filter((_, index) => index % stride === 0);
+    const dealt = partsOf(train).labels.filter((_, index) => index % stride === 0);
     const counts = labelHistogram(dealt, 10);
     assert.ok(Math.min(...counts) > 0, `stride ${stride}: ${counts.join(' ')}`);
   }
@@ -31,18 +32,25 @@ test('every second, third, fifth or tenth example is a mixture of all digits', a
 test('an example depends on seed, split and index alone, not on how many there are', async () => {
   const few = await generateDigits({ seed: 5, train: 25, test: 12 });
   const many = await generateDigits({ seed: 5, train: 60, test: 30 });
-  assert.deepEqual(few.train.images, many.train.images.slice(0, few.train.images.length));
-  assert.deepEqual(few.train.labels, many.train.labels.slice(0, 25));
-  assert.deepEqual(few.test.images, many.test.images.slice(0, few.test.images.length));
+  assert.deepEqual(
+    partsOf(few.train).images,
+    partsOf(many.train).images.slice(0, partsOf(few.train).images.length),
+  );
+  assert.deepEqual(partsOf(few.train).labels, partsOf(many.train).labels.slice(0, 25));
+  assert.deepEqual(
+    partsOf(few.test).images,
+    partsOf(many.test).images.slice(0, partsOf(few.test).images.length),
+  );
 });
 
 test('no test image is a training image, and another seed gives other images', async () => {
   const { train, test: held } = await generateDigits({ seed: 0, train: 300, test: 100 });
-  const seen = new Set(Array.from({ length: 300 }, (_, index) => image(train.images, index).join()));
+  const seen = new Set(Array.from({ length: 300 }, (_, index) => image(partsOf(train).images, index).join()));
   assert.equal(seen.size, 300);
-  for (let index = 0; index < 100; index++) assert.ok(!seen.has(image(held.images, index).join()));
+  for (let index = 0; index < 100; index++) assert.ok(!seen.has(image(partsOf(held).images, index).join()));
   const other = await generateDigits({ seed: 1, train: 10, test: 0 });
-  for (let index = 0; index < 10; index++) assert.ok(!seen.has(image(other.train.images, index).join()));
+  for (let index = 0; index < 10; index++)
+    assert.ok(!seen.has(image(partsOf(other.train).images, index).join()));
 });
 
 test('progress ends at the total, and a signal stops it', async () => {

@@ -1,7 +1,7 @@
 /** The embedded dataset: handwritten-like digits, made from a seed. */
 import { setImmediate } from 'node:timers/promises';
 import { permutation, randomStream } from '../../lib/core/random.js';
-import type { Dataset, Examples } from '../../lib/federation/examples.js';
+import { type Dataset, type Examples, labelledImages } from '../../lib/federation/examples.js';
 import { drawDigit } from './digit.js';
 import { IMAGE_SIZE } from './place.js';
 
@@ -70,7 +70,7 @@ async function generateSplit(
     await setImmediate();
     signal?.throwIfAborted();
   }
-  return { shape: [count, IMAGE_SIZE, IMAGE_SIZE], images, labels };
+  return labelledImages([count, IMAGE_SIZE, IMAGE_SIZE], images, labels);
 }
 
 interface Place {

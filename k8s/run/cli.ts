@@ -1,13 +1,15 @@
 /** `fedbatch k8s run`: arguments of a run on a cluster. */
+
 import { Command } from 'commander';
-import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.js';
+import { integerOption, MAX_THREADS, minMetricOption, numberOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { leaveResult } from '../../lib/cli/result.js';
 import { UsageError } from '../../lib/core/errors.js';
+import type { Threshold } from '../../lib/federation/metrics.js';
 import { askedByFlagsAndFile } from '../../lib/settings/config-file.js';
 import { addSettings } from '../../lib/settings/options.js';
 import { toleranceAsked } from '../../lib/settings/run-settings.js';
-import { missedAccuracy } from '../../pipeline/rounds/run-failure.js';
+import { missedRequirement } from '../../pipeline/rounds/run-failure.js';
 import {
   addClusterOptions,
   CLUSTER_SETTINGS,
@@ -23,6 +25,7 @@ interface RunFlags extends TemplateFlags, ClusterFlags {
   readonly volume?: string;
   readonly scheduleTimeout: number;
   readonly minAccuracy?: number;
+  readonly minMetric?: Threshold;
   readonly logs?: true;
   readonly cleanup?: true;
   readonly json?: true;
@@ -65,13 +68,14 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
       'end with exit code 4 below this accuracy',
       numberOption({ min: 0, max: 1 }),
     )
+    .addOption(minMetricOption())
     .option('--logs', 'show the logs of all pods')
     .option('--cleanup', "delete the run's Jobs once it is done; its files stay on the volume")
     .option('--json', 'print one JSON line on stdout at the end, everything else on stderr')
     .option('--fresh', 'start over: remove the files of the run in the directory')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: RunFlags) => {
-      const { minAccuracy, volume } = flags;
+      const { minAccuracy, minMetric, volume } = flags;
       const asked = await askedByFlagsAndFile(command, CLUSTER_SETTINGS);
       const settings = clusterSettings(asked);
       const values = templateValuesOf(flags);
@@ -87,7 +91,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
           threads: flags.threads ?? trainerThreads(values),
           fresh: flags.fresh ?? false,
           ...toleranceAsked(asked),
-          minAccuracy,
+          ...{ minAccuracy, minMetric },
           scheduleTimeoutMs: flags.scheduleTimeout * 1000,
           isVerbose: flags.logs ?? false,
           cleansUp: flags.cleanup ?? false,
@@ -99,7 +103,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
       print(summary(result));
       if (flags.json) process.stdout.write(`${jsonLine(result)}\n`);
       leaveResult(resultFacts(result));
-      const missed = missedAccuracy(result.last.evaluation, minAccuracy);
+      const missed = missedRequirement(result.last.evaluation, { minAccuracy, minMetric });
       if (missed !== undefined) throw missed;
     });
 }

@@ -31,7 +31,7 @@ import {
   withLoss,
   withoutMissing,
 } from '../../pipeline/rounds/outcomes.js';
-import { failureOf, missedAccuracy } from '../../pipeline/rounds/run-failure.js';
+import { failureOf, missedRequirement, type Required } from '../../pipeline/rounds/run-failure.js';
 import type { GlobalModel, Runner, Tolerance } from '../../pipeline/rounds/runner.js';
 import { type RunResult, resultFacts } from '../../pipeline/rounds/summary.js';
 import { count, tell, tellSkipped } from '../../pipeline/rounds/telling.js';
@@ -48,7 +48,7 @@ export interface KubeRun extends WaitContext {
   readonly jobs: StageJobs;
   readonly tolerance: Tolerance;
   readonly opened: Opened;
-  readonly minAccuracy?: number | undefined;
+  readonly required: Required;
 }
 
 /** A round while it runs. */
@@ -161,8 +161,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       const { round, global } = task;
       const known = opened.rounds[round - 1];
       if (known?.aggregate.sha256 === global.sha256) {
-        const { accuracy, loss } = known.evaluation;
-        tellSkipped(run, { stage: 'evaluate', round }, describeEvaluation({ accuracy, loss }));
+        tellSkipped(run, { stage: 'evaluate', round }, describeEvaluation(known.evaluation));
         return { ...withLoss(known.evaluation), isSkipped: true };
       }
       const { start, aggregated: aggregate, trainSeconds } = open();
@@ -180,7 +179,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
         lastModel: last.global.sha256,
         best: { round: best.round, sha256: best.global.sha256 },
       };
-      const missed = missedAccuracy(last.evaluation, run.minAccuracy);
+      const missed = missedRequirement(last.evaluation, run.required);
       const failure = missed && failureOf(missed, { stage: 'evaluate' });
       const facts = {
         last: start,

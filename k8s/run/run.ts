@@ -1,5 +1,7 @@
 /** `fedbatch k8s run`: one run on a cluster from its settings to its result, the round loop of the pipeline over Jobs. */
+
 import { InterruptedError, isFedbatchError, StageError } from '../../lib/core/errors.js';
+import type { Threshold } from '../../lib/federation/metrics.js';
 import type { Quorum } from '../../lib/federation/quorum.js';
 import { type Opened, openedSchema, type RunFailure, splitResultSchema } from '../../lib/formats/results.js';
 import type { Reporter } from '../../lib/observability/events.js';
@@ -45,6 +47,8 @@ export interface KubeRunOptions {
   readonly tolerance: Tolerance;
   /** An accuracy that the run has to reach: what misses it is on record as its failure. */
   readonly minAccuracy?: number | undefined;
+  /** A metric that it has to reach, likewise. */
+  readonly minMetric?: Threshold | undefined;
   readonly scheduleTimeoutMs: number;
   /** Show the logs of all pods. */
   readonly isVerbose: boolean;
@@ -86,7 +90,7 @@ export async function runOnCluster(
     const opened = await clock.time('split', () => startRun(jobs.start(facts, options), context));
     isOpen = true;
     if (!opened.resumed) await forgetStages(run, context);
-    const kube = { ...context, plan, jobs, opened, tolerance, minAccuracy: options.minAccuracy };
+    const kube = { ...context, plan, jobs, opened, tolerance, required: options };
     const loop = { ...settings.federation, seed: settings.seed, quorum };
     const result = await runRounds(kube, { plan: loop, clock, volume: `${claim}:${volume}` });
     if (options.cleansUp) await deleteRun(run, context);

@@ -1,7 +1,9 @@
 /** Options, and parsers of option values, that several commands share; what is wrong is told with the flag. */
 import { InvalidArgumentError, Option } from 'commander';
+import { parseThreshold } from '../federation/metrics.js';
 import { parseOption } from '../settings/options.js';
 import { SCALE_TYPE } from '../settings/parts/data.js';
+import { METRIC_TYPE } from '../settings/parts/federation.js';
 import { type NumberRange, number, whole } from '../settings/value-type.js';
 import { availableCores } from '../system/hardware.js';
 
@@ -28,6 +30,14 @@ export function threadsOption(description = 'processor threads to use'): Option 
 /** `--scale` of programs that ask for that of a model. */
 export function scaleOption(help: string): Option {
   return new Option('--scale <black..white>', help).argParser((text) => parseOption(SCALE_TYPE, text));
+}
+
+/** `--min-metric`: what a model has to reach. */
+export function minMetricOption(): Option {
+  return new Option(
+    '--min-metric <metric=value>',
+    'end with exit code 4 where a metric misses this value, e.g. auc=0.9 at least or rmse=3.2 at most',
+  ).argParser((text) => parseThreshold(parseOption(METRIC_TYPE, text) as string));
 }
 
 /** Numbers with commas between them; none for an empty list. */

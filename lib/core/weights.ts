@@ -37,32 +37,21 @@ export function isVariance(name: string): boolean {
   return /\/moving_variance(:\d+)?$/.test(name);
 }
 
-/** Values of images in any of their types. */
-type Pixels = Uint8Array | Float32Array | Float64Array;
-
 /** A copy of weights in shared memory. */
 export function shareWeights(weights: Weights): Weights {
   return weights.map((array) => ({ ...array, values: copyToShared(array.values, Float32Array) }));
 }
 
-/** The same image values in shared memory. */
-export function shareImages(images: Pixels): Pixels {
-  if (images instanceof Uint8Array) return shareArray(images, Uint8Array);
-  return images instanceof Float32Array ? shareArray(images, Float32Array) : shareArray(images, Float64Array);
-}
+/** Numbers in any of the types that examples and weights have. */
+type NumberArray = Uint8Array | Int32Array | Float32Array | Float64Array;
 
 /** `values` itself where it is in shared memory already, else a copy there. */
-export function shareArray<A extends Pixels | Int32Array>(
-  values: A,
-  View: new (buffer: SharedArrayBuffer) => A,
-): A {
+export function shareArray<A extends NumberArray>(values: A): A {
+  const View = values.constructor as new (buffer: SharedArrayBuffer) => A;
   return values.buffer instanceof SharedArrayBuffer ? values : copyToShared(values, View);
 }
 
-function copyToShared<A extends Pixels | Int32Array>(
-  values: A,
-  View: new (buffer: SharedArrayBuffer) => A,
-): A {
+function copyToShared<A extends NumberArray>(values: A, View: new (buffer: SharedArrayBuffer) => A): A {
   const shared = new View(new SharedArrayBuffer(values.byteLength));
   shared.set(values);
   return shared;

@@ -1,27 +1,30 @@
 /** The accuracy test proper: what a model says of each held-out example, how far off that is, and the figures of it. */
 import { DataError } from '../core/errors.js';
-import type { Examples } from '../federation/examples.js';
+import { sizeOf } from '../core/weights.js';
+import { type Examples, type ExampleTargets, labelsIn } from '../federation/examples.js';
 import type { AccuracyRecord } from '../formats/accuracy-record.js';
 import { type Confusion, confusionRecord, MOST_DENSE_CLASSES } from '../formats/confusions.js';
-import { faultOf } from '../model/classifier.js';
-import { batchImages } from '../model/model-input.js';
+import { batchInputs } from '../model/model-input.js';
+import { lossModule } from '../model/tasks/losses.js';
+import { answerSize, keepAnswer, metricsOf } from '../model/tasks/metrics.js';
+import { faultOf, type Task } from '../model/tasks/task.js';
 import type { PredictSession } from './engine.js';
 
 /** What a model said of some examples, in their order. */
 export interface Judgements {
-  /** Class that it took each example for. */
-  readonly predicted: Int32Array;
-  /** Cross-entropy of each example. */
+  /** What is kept of each answer, as many numbers as the task says. */
+  readonly answers: Float32Array;
+  /** The loss of each example. */
   readonly losses: Float64Array;
 }
 
 /** Which examples a model is asked about. */
 interface JudgeOptions {
   readonly examples: Examples;
+  readonly task: Task;
   /** The first example, and the one after the last. */
   readonly from: number;
   readonly to: number;
-  readonly classes: number;
   /** Examples per prediction. */
   readonly batchSize: number;
   /** Files of the model and of the examples, for errors. */
@@ -35,41 +38,33 @@ interface JudgeOptions {
 /**
  * Asks a model about examples, batch by batch.
  *
- * @throws {DataError} when it answers with what are no probabilities
+ * @throws {DataError} when it answers with what the task has not
  */
 export async function judge(session: PredictSession, options: JudgeOptions): Promise<Judgements> {
-  const { examples, from, to, classes, batchSize, signal, onBatch } = options;
-  const predicted = new Int32Array(to - from);
+  const { examples, task, from, to, batchSize, signal, onBatch } = options;
+  const { loss, outputs } = task;
+  const { shape, values } = examples.targets;
+  const size = sizeOf(shape.slice(1));
+  const answers = new Float32Array((to - from) * answerSize(task));
   const losses = new Float64Array(to - from);
   for (let start = from; start < to; start += batchSize) {
     signal?.throwIfAborted();
     const picks = Uint32Array.from({ length: Math.min(batchSize, to - start) }, (_, at) => start + at);
-    const [probabilities] = await session.predict([batchImages(examples, picks)], picks.length);
+    const [found] = await session.predict(batchInputs(examples, picks), picks.length);
     for (const [row, pick] of picks.entries()) {
-      const scores = (probabilities as Float32Array).subarray(row * classes, (row + 1) * classes);
-      const fault = faultOf(scores);
+      const output = (found as Float32Array).subarray(row * outputs, (row + 1) * outputs);
+      const fault = faultOf(output, task);
       if (fault !== undefined) {
-        const found = `${fault.found} for example ${pick} of ${options.data}`;
-        throw new DataError({ ...fault, file: options.model, found });
+        const said = `${fault.found} for example ${pick} of ${options.data}`;
+        throw new DataError({ ...fault, file: options.model, found: said });
       }
-      predicted[pick - from] = indexOfLargest(scores);
-      losses[pick - from] = crossEntropy(scores[examples.labels[pick] as number] as number);
+      const target = values.subarray(pick * size, (pick + 1) * size);
+      keepAnswer(task, output, { target, answers, row: pick - from });
+      losses[pick - from] = lossModule(loss).ofExample(output, target, loss);
     }
     onBatch?.(start + picks.length - from);
   }
-  return { predicted, losses };
-}
-
-/** Keras clips probabilities by its epsilon, so that a certain mistake has a finite loss. */
-const SMALLEST_PROBABILITY = 1e-7;
-
-const crossEntropy = (probability: number) =>
-  -Math.log(Math.min(1 - SMALLEST_PROBABILITY, Math.max(SMALLEST_PROBABILITY, probability)));
-
-function indexOfLargest(scores: Float32Array): number {
-  let best = 0;
-  for (let at = 1; at < scores.length; at++) if ((scores[at] as number) > (scores[best] as number)) best = at;
-  return best;
+  return { answers, losses };
 }
 
 /** The result of an accuracy test. */
@@ -79,57 +74,46 @@ export interface AccuracyReport extends Readonly<AccuracyRecord> {
   readonly loss: number;
 }
 
-/** What was counted over all examples. */
-interface Tally {
-  readonly classes: number;
-  /** What occurred, by label, then by what it was taken for. */
-  readonly confusions: readonly Confusion[];
-  /** Sum of the cross-entropies. */
-  readonly lossSum: number;
+/** The figures of an accuracy test, without what was tested. */
+export type Summary = Omit<AccuracyReport, 'model' | 'sha256' | 'data' | 'seconds'>;
+
+/** The figures over all examples, whose targets are `targets`. */
+export function summarise({ answers, losses }: Judgements, targets: ExampleTargets, task: Task): Summary {
+  const examples = losses.length;
+  const loss = losses.reduce((sum, each) => sum + each, 0) / examples;
+  const metrics = metricsOf(task, answers, targets);
+  if (task.name !== 'classification') return { task: task.name, examples, loss, metrics };
+  return {
+    examples,
+    loss,
+    metrics,
+    ...classFigures(answers, labelsIn({ targets }) as Int32Array, task.outputs),
+  };
 }
 
-/** Counts judgements over all examples, whose classes are `labels`: as much work as there are examples, not classes. */
-export function tallyJudgements(
-  { predicted, losses }: Judgements,
-  labels: Int32Array,
-  classes: number,
-): Tally {
-  const keys = Float64Array.from(labels, (label, at) => label * classes + (predicted[at] as number)).sort();
+/** What only classes have: as much work as there are examples, not classes. */
+function classFigures(answers: Float32Array, labels: Int32Array, classes: number) {
+  const keys = Float64Array.from(labels, (label, at) => label * classes + (answers[at * 2] as number)).sort();
   const confusions: Confusion[] = [];
+  const ofClass = new Float64Array(classes);
+  const right = new Float64Array(classes);
   for (let from = 0, to = 0; from < keys.length; from = to) {
     const key = keys[from] as number;
     while (keys[to] === key) to++;
-    confusions.push([Math.floor(key / classes), key % classes, to - from]);
+    const [label, predicted] = [Math.floor(key / classes), key % classes];
+    confusions.push([label, predicted, to - from]);
+    ofClass[label] = (ofClass[label] as number) + to - from;
+    if (label === predicted) right[label] = to - from;
   }
-  return { classes, confusions, lossSum: losses.reduce((sum, loss) => sum + loss, 0) };
-}
-
-/** The figures of an accuracy test, without what was tested. */
-export type Summary = Pick<
-  AccuracyReport,
-  'examples' | 'correct' | 'loss' | 'accuracy' | 'perClass' | 'confusion' | 'confusions'
->;
-
-/** The figures of an accuracy report. */
-export function summarise({ classes, confusions, lossSum }: Tally): Summary {
-  const ofClass = new Float64Array(classes);
-  const right = new Float64Array(classes);
-  for (const [label, predicted, count] of confusions) {
-    ofClass[label] = (ofClass[label] as number) + count;
-    if (label === predicted) right[label] = count;
-  }
-  const total = (counts: Float64Array) => counts.reduce((sum, count) => sum + count, 0);
-  const [examples, correct] = [total(ofClass), total(right)];
+  const correct = right.reduce((sum, count) => sum + count, 0);
   const perClass = Array.from(ofClass, (count, label) => ({
     class: label,
     examples: count,
     accuracy: count === 0 ? null : (right[label] as number) / count,
   }));
   return {
-    examples,
     correct,
-    loss: lossSum / examples,
-    accuracy: correct / examples,
+    accuracy: correct / labels.length,
     perClass: classes > MOST_DENSE_CLASSES ? perClass.filter(({ examples }) => examples > 0) : perClass,
     ...confusionRecord(confusions, classes),
   };

@@ -2,9 +2,9 @@
 
 import { ExitCode, FedbatchError } from '../core/errors.js';
 import type { Weights } from '../core/weights.js';
+import type { LossSettings } from '../federation/loss.js';
 import type { Model } from '../model/model-description.js';
 import type { OptimizerSettings } from '../model/optimizers/registry.js';
-import type { LossSettings } from '../model/tasks/loss-module.js';
 import type { OptimizerSetting, TrainingValues } from '../settings/parts/training.js';
 
 export type { OptimizerSettings } from '../model/optimizers/registry.js';
@@ -14,7 +14,7 @@ export type { OptimizerSettings } from '../model/optimizers/registry.js';
  * as they came out. `proximal` is μ of FedProx (Li et al. 2020, arXiv 1812.06127): the loss gets μ/2 · ‖w - w₀‖², w₀ being
  * the trainable weights that the session started from; 0 by default.
  */
-export interface TrainingSettings extends Partial<Omit<TrainingValues, 'batch' | OptimizerSetting>> {
+export interface TrainingSettings extends Partial<Omit<TrainingValues, 'batch' | 'loss' | OptimizerSetting>> {
   readonly optimizer: OptimizerSettings;
   /** By default the cross-entropy behind a softmax or sigmoid, the mean squared error behind anything else. */
   readonly loss?: LossSettings | undefined;

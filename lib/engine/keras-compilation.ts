@@ -1,5 +1,6 @@
-/** What `compile()` left in a Keras file: its optimizer as one of ours, and a loss that our training does not have. */
+/** What `compile()` left in a Keras file: its optimizer and its loss as ours. */
 import { z } from 'zod';
+import { type LossSettings, lossWith } from '../federation/loss.js';
 import { parseDocument } from '../formats/files/json-document.js';
 import { asKerasObject, quote } from '../model/keras/keras-settings.js';
 import { ModelError } from '../model/model-error.js';
@@ -10,8 +11,8 @@ import type { OptimizerSettings } from './engine.js';
 interface Compilation {
   /** The optimizer, or why it cannot be had here. */
   readonly optimizer: OptimizerSettings | { readonly kind: 'unknown'; readonly reason: string };
-  /** The loss as the file has it, where ours is another. */
-  readonly otherLoss?: string;
+  /** The loss, or what it is where it is none of ours; absent where the file names none, or one for each of several outputs. */
+  readonly loss?: LossSettings | { readonly name: 'unknown'; readonly title: string };
 }
 
 const compilationSchema = z.object({
@@ -19,13 +20,11 @@ const compilationSchema = z.object({
   loss: z.unknown(),
 });
 
-/** Keras' names of our loss: the kind of label makes no difference to it. */
-const CROSS_ENTROPY = /^(sparse_?)?categorical_?crossentropy$/i;
-/** Settings of a loss that ours has, with the values at which it is ours; others have to be off. */
-const LOSS_SETTINGS: ReadonlyMap<string, RegExp> = new Map([
+/** Settings of a loss that say nothing new, at these values. */
+const PLAIN_LOSS_SETTINGS: ReadonlyMap<string, RegExp> = new Map([
   ['reduction', /^(auto|sum_over_batch_size|mean)$/],
   ['axis', /^-1$/],
-  ['fn', /crossentropy/],
+  ['fn', /./],
   ['name', /./],
   ['dtype', /./],
 ]);
@@ -39,10 +38,9 @@ export function readCompilation(trainingConfig: string, file: string): Compilati
   const expected = 'what Keras writes of a compiled model in attribute "training_config"';
   const parsed = parseDocument(trainingConfig, { schema: compilationSchema, file, expected });
   const { optimizer_config: optimizer, loss } = parsed;
-  const otherLoss = loss === undefined || loss === null ? undefined : otherThanCrossEntropy(loss);
   return {
     optimizer: optimizerIn(optimizer.class_name, optimizer.config),
-    ...(otherLoss === undefined ? {} : { otherLoss }),
+    ...(loss === undefined || loss === null ? {} : { loss: readLoss(loss) }),
   };
 }
 
@@ -55,16 +53,27 @@ function optimizerIn(className: string, config: Readonly<Record<string, unknown>
   }
 }
 
-/** In which a loss is not the mean cross-entropy of probabilities; undefined where it is. */
-function otherThanCrossEntropy(loss: unknown): string | undefined {
+/** Keras keeps numbers in float32: 0.10000000149011612 was typed as 0.1. */
+function asTyped(value: number): number {
+  return Math.fround(value) === value ? Number(value.toPrecision(7)) : value;
+}
+
+/** A loss as ours: a name, or an object with settings. */
+function readLoss(loss: unknown): NonNullable<Compilation['loss']> {
   // A model of one output may have a list of one.
-  if (Array.isArray(loss) && loss.length === 1) return otherThanCrossEntropy(loss[0]);
-  if (typeof loss === 'string' && CROSS_ENTROPY.test(loss)) return undefined;
+  if (Array.isArray(loss) && loss.length === 1) return readLoss(loss[0]);
+  if (typeof loss === 'string') return lossWith(loss, {}) ?? { name: 'unknown', title: quote(loss) };
   const object = asKerasObject(loss);
-  if (object === undefined || !CROSS_ENTROPY.test(object.class_name)) return quote(loss);
+  if (object === undefined) return { name: 'unknown', title: quote(loss) };
   const others = Object.entries(object.config).filter(
-    ([key, value]) => value && !LOSS_SETTINGS.get(key)?.test(`${value}`),
+    ([key, value]) => value && !PLAIN_LOSS_SETTINGS.get(key)?.test(`${value}`),
   );
-  if (others.length === 0) return undefined;
-  return `${object.class_name} with ${others.map(([key, value]) => `${key} ${quote(value)}`).join(', ')}`;
+  const settings = Object.fromEntries(others.map(([key, value]) => [key, asTyped(Number(value))]));
+  const found = lossWith(object.class_name, settings);
+  if (found !== undefined) return found;
+  const title = others.map(([key, value]) => `${key} ${quote(value)}`).join(', ');
+  return {
+    name: 'unknown',
+    title: title === '' ? object.class_name : `${object.class_name} with ${title}`,
+  };
 }

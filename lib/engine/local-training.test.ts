@@ -1,9 +1,11 @@
 /** Local training on a real engine: epochs and steps see the same batches, and FedSGD is one step on all clients' data. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { partsOf } from '../../test/datasets.js';
 import { quarterExamples } from '../../test/programs.js';
 import type { Weights } from '../core/weights.js';
-import type { Examples } from '../federation/examples.js';
+import { type Examples, takeExamples } from '../federation/examples.js';
 import { describeModel } from '../model/model-zoo.js';
 import { initialWeights } from '../model/parameters.js';
 import { assertClose, hashOf } from './conformance/engine-runs.js';
@@ -12,7 +14,7 @@ import { type LocalTrainingOptions, type LocalTrainingProgress, trainLocally } f
 import { plainOnnxEngine } from './onnx/onnx-engine.js';
 
 const PLAIN_SGD: OptimizerSettings = { kind: 'sgd', learningRate: 0.1, momentum: 0 };
-const description = describeModel('2nn', { inputShape: [12, 12, 1], classes: 4 });
+const description = describeModel('2nn', { inputShape: [12, 12, 1], outputs: 4 });
 
 type Work = Pick<LocalTrainingOptions, 'epochs' | 'localSteps' | 'batchSize'>;
 
@@ -28,13 +30,11 @@ async function train(examples: Examples, work: Work, weights: Weights = initialW
 }
 
 /** The examples from `start` to `end`. */
-function slice({ shape, images, labels }: Examples, start: number, end: number): Examples {
-  const size = images.length / labels.length;
-  return {
-    shape: [end - start, ...shape.slice(1)],
-    images: images.slice(start * size, end * size),
-    labels: labels.slice(start, end),
-  };
+function slice(examples: Examples, start: number, end: number): Examples {
+  return takeExamples(
+    examples,
+    Array.from({ length: end - start }, (_, at) => start + at),
+  );
 }
 
 describe('local training', () => {
@@ -84,7 +84,7 @@ describe('local training', () => {
       const updates = await Promise.all(
         bounds.slice(1).map(async (end, client) => {
           const shard = slice(examples, bounds[client] as number, end);
-          return { ...(await train(shard, work, global)), count: shard.labels.length };
+          return { ...(await train(shard, work, global)), count: partsOf(shard).labels.length };
         }),
       );
       global = global.map((array, index) => ({
@@ -92,7 +92,7 @@ describe('local training', () => {
         values: array.values.map((_, at) =>
           updates.reduce(
             (sum, { trained, count }) =>
-              sum + ((trained[index]?.values[at] as number) * count) / examples.labels.length,
+              sum + ((trained[index]?.values[at] as number) * count) / partsOf(examples).labels.length,
             0,
           ),
         ),

@@ -1,8 +1,9 @@
 /** Local training of one client: shuffled minibatches over E epochs or some steps, on whichever engine. */
 import { permutation, randomStream } from '../core/random.js';
-import type { Examples } from '../federation/examples.js';
+import { type Examples, exampleCount, targetKind } from '../federation/examples.js';
 import { type BatchSize, localWorkOf, planLocalWork } from '../federation/local-work.js';
-import { batchImages } from '../model/model-input.js';
+import type { LossSettings } from '../federation/loss.js';
+import { batchInputs, batchTargets } from '../model/model-input.js';
 import { defaultOptimizer } from '../model/optimizers/keras-optimizer.js';
 import type { EngineChoice } from '../settings/parts/engine.js';
 import {
@@ -17,9 +18,11 @@ import type { OptimizerSettings, TrainingSession } from './engine.js';
  * E or a number of steps, B, what else settings say of local training, and the seed of the shuffling (McMahan et al. 2017,
  * ClientUpdate).
  */
-export type LocalTrainingOptions = Partial<TrainingValues> & {
+export type LocalTrainingOptions = Partial<Omit<TrainingValues, 'loss'>> & {
   readonly batchSize: BatchSize;
   readonly seed: number;
+  /** The session's; by default the one that goes with the targets. */
+  readonly loss?: LossSettings | undefined;
   readonly signal?: AbortSignal;
   /** Called after every step. */
   readonly onStep?: (progress: LocalTrainingProgress) => void;
@@ -63,7 +66,9 @@ export async function trainLocally(
   examples: Examples,
   options: LocalTrainingOptions,
 ): Promise<LocalTrainingProgress> {
-  const count = examples.labels.length;
+  const count = exampleCount(examples);
+  const { loss = { name: targetKind(examples.targets) === 'labels' ? 'categorical_crossentropy' : 'mse' } } =
+    options;
   const {
     batch,
     steps,
@@ -77,6 +82,7 @@ export async function trainLocally(
     examplesTotal,
     loss: 0,
   };
+  const { weights } = examples;
   let stepsLeft = steps;
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const order = permutation(count, randomStream(options.seed, 'shuffle', epoch));
@@ -85,11 +91,13 @@ export async function trainLocally(
     for (let start = 0; start < count && stepsLeft > 0; start += batch) {
       options.signal?.throwIfAborted();
       const picks = order.subarray(start, start + batch);
-      const labels = Int32Array.from(picks, (pick) => examples.labels[pick] as number);
       const result = await session.step({
         count: picks.length,
-        inputs: [batchImages(examples, picks)],
-        targets: [labels],
+        inputs: batchInputs(examples, picks),
+        targets: [batchTargets(examples, picks, loss)],
+        ...(weights === undefined
+          ? {}
+          : { exampleWeights: Float32Array.from(picks, (pick) => weights[pick] as number) }),
       });
       stepsLeft--;
       lossSum += result.loss * picks.length;
@@ -114,6 +122,9 @@ export interface TrainingPlan {
   /** Epochs or steps, the batch, and what else a client is told. */
   readonly training: TrainingValues;
   readonly optimizer: OptimizerSettings;
+  readonly loss: LossSettings;
+  /** Whether the examples have weights of their own. */
+  readonly isWeighted?: boolean | undefined;
   /** The run's seed; client and round get streams of their own. */
   readonly seed: number;
   readonly engine: EngineChoice;

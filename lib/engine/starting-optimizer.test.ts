@@ -1,4 +1,4 @@
-/** A compiled model brings its optimizer: flags win, what cannot be had is refused by name, another loss is said. */
+/** A compiled model brings its optimizer: flags win, what cannot be had is refused by name. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fixturePath } from '../../test/keras-fixtures.js';
@@ -8,8 +8,12 @@ import type { OptimizerFlags } from '../settings/parts/training.js';
 import { startingOptimizer } from './starting-optimizer.js';
 
 const path = 'm.h5';
-const compiled = (optimizer: object, loss: unknown = 'sparse_categorical_crossentropy') => ({
-  trainingConfig: JSON.stringify({ optimizer_config: optimizer, loss, metrics: ['accuracy'] }),
+const compiled = (optimizer: object) => ({
+  trainingConfig: JSON.stringify({
+    optimizer_config: optimizer,
+    loss: 'sparse_categorical_crossentropy',
+    metrics: ['accuracy'],
+  }),
 });
 const adam = (given: object) => ({
   class_name: 'Custom>Adam',
@@ -26,8 +30,8 @@ const sgd = (given: object = {}) => ({
   class_name: 'SGD',
   config: { name: 'SGD', learning_rate: 0.05, momentum: 0.8, nesterov: false, decay: 0, ...given },
 });
-const start = (optimizer: object, flags: OptimizerFlags = {}, loss?: unknown) =>
-  startingOptimizer(flags, { file: compiled(optimizer, loss), path });
+const start = (optimizer: object, flags: OptimizerFlags = {}) =>
+  startingOptimizer(flags, { file: compiled(optimizer), path });
 
 describe('the optimizer of a file', () => {
   for (const [name, expected] of [
@@ -166,36 +170,4 @@ describe('the optimizer of a file', () => {
     const damaged = { file: { trainingConfig: '{"loss": "mse"}' }, path };
     assert.throws(() => startingOptimizer({}, damaged), DataError);
   });
-});
-
-describe('the loss of a file', () => {
-  const entropy = (config: object) => ({
-    class_name: 'CategoricalCrossentropy',
-    config: { axis: -1, ...config },
-  });
-  const told = (loss: unknown) => start(sgd(), {}, loss).notes.slice(1).join();
-
-  for (const loss of [
-    'categorical_crossentropy',
-    'SparseCategoricalCrossentropy',
-    ['sparse_categorical_crossentropy'],
-    entropy({ name: 'c', reduction: 'sum_over_batch_size', from_logits: false, label_smoothing: 0 }),
-    null,
-  ]) {
-    it(`is ours: ${JSON.stringify(loss)}`, () => assert.equal(told(loss), ''));
-  }
-
-  for (const [loss, words] of [
-    ['mse', '"mse"'],
-    ['binary_crossentropy', '"binary_crossentropy"'],
-    [entropy({ label_smoothing: 0.1 }), 'CategoricalCrossentropy with label_smoothing 0.1'],
-    [entropy({ from_logits: true }), 'CategoricalCrossentropy with from_logits true'],
-    [entropy({ reduction: 'sum' }), 'CategoricalCrossentropy with reduction "sum"'],
-  ] as const) {
-    it(`is another one, and that is said: ${words}`, () =>
-      assert.equal(
-        told(loss),
-        `m.h5 was compiled for the loss ${words}: the training here minimises the cross-entropy`,
-      ));
-  }
 });

@@ -28,14 +28,10 @@ export function startingOptimizer(
 ): StartingOptimizer {
   const ofFlags = optimizerOf(withDefaults(flags));
   if (file.trainingConfig === undefined) return { optimizer: ofFlags, notes: [] };
-  const { optimizer: compiled, otherLoss } = readCompilation(file.trainingConfig, path);
-  const lossNotes =
-    otherLoss === undefined
-      ? []
-      : [`${path} was compiled for the loss ${otherLoss}: the training here minimises the cross-entropy`];
+  const { optimizer: compiled } = readCompilation(file.trainingConfig, path);
   if (flags.optimizer !== undefined) {
     const note = `optimizer ${describe(ofFlags)} takes the place of the one that ${path} was compiled with`;
-    return { optimizer: ofFlags, notes: [note, ...lossNotes] };
+    return { optimizer: ofFlags, notes: [note] };
   }
   if (compiled.kind === 'unknown') {
     throw new UsageError(
@@ -47,7 +43,7 @@ export function startingOptimizer(
     given.length === 0 ? '' : `, but for ${given.map((name) => `the ${words(name)}`).join(' and ')}`;
   return {
     optimizer,
-    notes: [`optimizer ${describe(optimizer)}, as ${path} was compiled${but}`, ...lossNotes],
+    notes: [`optimizer ${describe(optimizer)}, as ${path} was compiled${but}`],
   };
 }
 

@@ -7,9 +7,9 @@ import { initialWeights } from '../model/parameters.js';
 import type { Batch, Engine, TrainingSession } from './engine.js';
 
 /** Small, but with every kind of layer of the default model. */
-const SMALL_TASK: ModelTask = { inputShape: [8, 8, 1], classes: 2 };
+const SMALL_TASK: ModelTask = { inputShape: [8, 8, 1], outputs: 2 };
 /** The images of the default model, as in the benchmarks. */
-const MEASURED_TASK: ModelTask = { inputShape: [28, 28, 1], classes: 10 };
+const MEASURED_TASK: ModelTask = { inputShape: [28, 28, 1], outputs: 10 };
 /** Examples per measured step. */
 const MEASURED_BATCH = 100;
 
@@ -94,11 +94,11 @@ function startSession(engine: Engine, task: ModelTask, threads: number): Promise
   return engine.createTrainingSession(modelOf(task), { optimizer, seed: 0, threads });
 }
 
-function randomBatch({ inputShape, classes }: ModelTask, count: number): Batch {
+function randomBatch({ inputShape, outputs }: ModelTask, count: number): Batch {
   const random = randomStream(0, 'trial');
   return {
     count,
     inputs: [Float32Array.from({ length: count * sizeOf(inputShape) }, () => random.uniform())],
-    targets: [Int32Array.from({ length: count }, () => random.integer(0, classes - 1))],
+    targets: [Int32Array.from({ length: count }, () => random.integer(0, outputs - 1))],
   };
 }

@@ -1,4 +1,5 @@
-/** When the rounds are over: all done, the target accuracy reached, or patience at its end. */
+/** When the rounds are over: all done, the target reached, or patience at its end. */
+import { metricIn, parseThreshold, reaches, scoreOf, type TestFigures, type Threshold } from './metrics.js';
 
 /** How long a run goes on. */
 export interface StopRules {
@@ -6,34 +7,44 @@ export interface StopRules {
   readonly rounds: number;
   /** Accuracy, 0 to 1, that is enough. */
   readonly targetAccuracy?: number | undefined;
-  /** Rounds in a row without a better accuracy after which no better one is expected. */
+  /** A metric and its value that is enough, e.g. `rmse=3.2`. */
+  readonly targetMetric?: string | undefined;
+  /** Rounds in a row without a better model after which no better one is expected. */
   readonly patience?: number | undefined;
 }
 
 /** Why a run ended. */
 export type StopReason = 'rounds' | 'target' | 'patience';
 
-/** Why no further round follows those whose accuracies are given, in order; undefined while one does. */
-export function reasonToStop(accuracies: readonly number[], rules: StopRules): StopReason | undefined {
-  const { rounds, targetAccuracy, patience } = rules;
-  if (targetAccuracy !== undefined && roundsToTarget(accuracies, targetAccuracy) !== undefined)
-    return 'target';
-  if (accuracies.length >= rounds) return 'rounds';
-  if (patience !== undefined && accuracies.length - bestRound(accuracies) >= patience) return 'patience';
+/** What is enough, where the rules say so. */
+export function targetOf({ targetAccuracy, targetMetric }: StopRules): Threshold | undefined {
+  if (targetAccuracy !== undefined) return { metric: 'accuracy', value: targetAccuracy };
+  return targetMetric === undefined ? undefined : parseThreshold(targetMetric);
+}
+
+/** Why no further round follows those whose tests are given, in order; undefined while one does. */
+export function reasonToStop(tests: readonly TestFigures[], rules: StopRules): StopReason | undefined {
+  const { rounds, patience } = rules;
+  if (roundsToTarget(tests, rules) !== undefined) return 'target';
+  if (tests.length >= rounds) return 'rounds';
+  if (patience !== undefined && tests.length - bestRound(tests, rules) >= patience) return 'patience';
   return undefined;
 }
 
-/** The first round, from 1, with the highest accuracy; 0 where there is none. */
-export function bestRound(accuracies: readonly number[]): number {
+/** The first round, from 1, with the best model by the leading metric; 0 where there is none. */
+export function bestRound(tests: readonly TestFigures[], rules: StopRules): number {
+  const scores = tests.map((test) => scoreOf(test, targetOf(rules)));
   let best = 0;
-  accuracies.forEach((accuracy, index) => {
-    if (best === 0 || accuracy > (accuracies[best - 1] ?? 0)) best = index + 1;
+  scores.forEach((score, index) => {
+    if (best === 0 || score > (scores[best - 1] as number)) best = index + 1;
   });
   return best;
 }
 
-/** The first round, from 1, whose accuracy is at least `target`; undefined where there is none. */
-export function roundsToTarget(accuracies: readonly number[], target: number): number | undefined {
-  const index = accuracies.findIndex((accuracy) => accuracy >= target);
+/** The first round, from 1, that reaches the target; undefined where there is none, or no target. */
+export function roundsToTarget(tests: readonly TestFigures[], rules: StopRules): number | undefined {
+  const target = targetOf(rules);
+  if (target === undefined) return undefined;
+  const index = tests.findIndex((test) => reaches(metricIn(test, target.metric), target));
   return index < 0 ? undefined : index + 1;
 }

@@ -1,33 +1,73 @@
 /** Tests of labelled examples: what is taken, counted and named. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { countClasses, imageDtype, imageShape, labelHistogram, takeExamples } from './examples.js';
+import { partsOf, withParts } from '../../test/datasets.js';
+import {
+  concatExamples,
+  countClasses,
+  dtypeOf,
+  type Examples,
+  exampleCount,
+  imageShape,
+  imagesIn,
+  isImages,
+  labelHistogram,
+  labelledImages,
+  takeExamples,
+  targetKind,
+} from './examples.js';
 
-const examples = {
-  shape: [3, 1, 2],
-  images: Float32Array.of(0, 0.5, 1, 1.5, 2, 2.5),
-  labels: Int32Array.of(4, 0, 4),
-};
+const labels = Int32Array.of(4, 0, 4);
+const examples = labelledImages([3, 1, 2], Float32Array.of(0, 0.5, 1, 1.5, 2, 2.5), labels);
 
 test('examples are taken in the order asked for, with their dtype', () => {
-  assert.deepEqual(takeExamples(examples, [2, 0, 2]), {
-    shape: [3, 1, 2],
-    images: Float32Array.of(2, 2.5, 0, 0.5, 2, 2.5),
-    labels: Int32Array.of(4, 4, 4),
-  });
-  assert.deepEqual(takeExamples(examples, []).shape, [0, 1, 2]);
-  const wide = { ...examples, images: Float64Array.from(examples.images) };
-  assert.equal(imageDtype(takeExamples(wide, [1]).images), 'float64');
-  assert.equal(imageDtype(new Uint8Array(1)), 'uint8');
+  assert.deepEqual(
+    takeExamples(examples, [2, 0, 2]),
+    labelledImages([3, 1, 2], Float32Array.of(2, 2.5, 0, 0.5, 2, 2.5), Int32Array.of(4, 4, 4)),
+  );
+  assert.deepEqual(partsOf(takeExamples(examples, [])).shape, [0, 1, 2]);
+  const wide = withParts(examples, { images: Float64Array.from(partsOf(examples).images) });
+  assert.equal(dtypeOf(partsOf(takeExamples(wide, [1])).images), 'float64');
+  assert.equal(dtypeOf(new Uint8Array(1)), 'uint8');
+});
+
+test('several inputs, numbers as targets and weights are taken and put together row by row', () => {
+  const table: Examples = {
+    inputs: [
+      { name: 'a', shape: [2, 1], values: Int32Array.of(7, 8) },
+      { name: 'b', shape: [2, 2], values: Float32Array.of(1, 2, 3, 4) },
+    ],
+    targets: { shape: [2, 2], values: Float32Array.of(0.1, 0.2, 0.3, 0.4) },
+    weights: Float32Array.of(1, 0.5),
+  };
+  assert.deepEqual(concatExamples([takeExamples(table, [0]), takeExamples(table, [1])]), table);
+  assert.equal(exampleCount(table), 2);
+  assert.equal(imagesIn(table), undefined);
+  assert.deepEqual(
+    [table, examples].map(({ targets }) => targetKind(targets)),
+    ['numbers', 'labels'],
+  );
+});
+
+test('images are told from other inputs', () => {
+  const of = (shape: readonly number[], values = new Float32Array(0)) => isImages({ shape, values });
+  assert.deepEqual(
+    [of([9, 28, 28]), of([9, 5, 7, 3]), of([9, 80, 8]), of([9, 4]), of([9, 5, 7, 8])],
+    [true, true, false, false, false],
+  );
+  assert.ok(isImages({ shape: [9, 80, 8], values: new Uint8Array(0) }));
+  assert.ok(!isImages({ shape: [9, 8, 8], values: new Int32Array(0) }));
 });
 
 test('an image of two dimensions has one channel', () => {
-  assert.deepEqual(imageShape(examples), [1, 2, 1]);
-  assert.deepEqual(imageShape({ ...examples, shape: [1, 1, 2, 3] }), [1, 2, 3]);
+  const values = new Float32Array(6);
+  assert.deepEqual(imageShape({ shape: [3, 1, 2], values }), [1, 2, 1]);
+  assert.deepEqual(imageShape({ shape: [1, 1, 2, 3], values }), [1, 2, 3]);
 });
 
 test('labels are counted', () => {
-  assert.equal(countClasses(examples.labels), 5);
-  assert.equal(countClasses(Int32Array.of(0), examples.labels, Int32Array.of(7)), 8);
-  assert.deepEqual(labelHistogram(examples.labels, 6), [1, 0, 0, 0, 2, 0]);
+  assert.equal(countClasses(labels), 5);
+  assert.equal(countClasses(Int32Array.of(0), labels, Int32Array.of(7)), 8);
+  assert.deepEqual(labelHistogram(labels, 6), [1, 0, 0, 0, 2, 0]);
 });

@@ -1,26 +1,41 @@
 /**
- * Labelled examples: what a dataset and a shard hold, whatever file they come from, and which of them clients of a
- * simulation have.
+ * Examples: what a dataset and a shard hold, whatever file they come from, and which of them clients of a simulation
+ * have.
  */
+import { formatShape, sizeOf } from '../core/weights.js';
 
 /** More classes than any image set has (ImageNet-21k: 21,841); a larger label is a mistake in the file. */
 export const MAX_CLASSES = 65_536;
 
-/** Image values as they lie in the file; `uint8` means 0 to 255, floats are used as they are. */
-export type ImageValues = Uint8Array | Float32Array | Float64Array;
+/** Numbers as they lie in the file. */
+export type ExampleValues = Uint8Array | Int32Array | Float32Array | Float64Array;
 
-/** Labelled images, dtype and shape as in their source. */
-export interface Examples {
-  /** `[n, h, w]` or `[n, h, w, c]`. */
+/** One row of numbers for each example. */
+export interface ExampleArray<V extends ExampleValues = ExampleValues> {
+  /** `[n, …]` */
   readonly shape: readonly number[];
   /** Row-major; length is the product of `shape`. */
-  readonly images: ImageValues;
-  /** Class of each image, from 0; length n. */
-  readonly labels: Int32Array;
+  readonly values: V;
 }
 
-/** numpy's name of the dtype of image values. */
-type ImageDtype = 'uint8' | 'float32' | 'float64';
+/** What a model is given, under the name of its input; of one input alone the name means nothing. */
+export interface ExampleInput extends ExampleArray {
+  readonly name: string;
+}
+
+/** What it should answer: labels from 0 `[n]` (int32), numbers `[n, k]` (floats), or which of k hold, `[n, k]` of 0 and 1 (uint8). */
+export type ExampleTargets = ExampleArray<Int32Array> | ExampleArray<Float32Array> | ExampleArray<Uint8Array>;
+
+/** What targets are. */
+export type TargetKind = 'labels' | 'numbers' | 'multi-hot';
+
+/** Inputs with their targets, dtypes and shapes as in their source. */
+export interface Examples {
+  readonly inputs: readonly [ExampleInput, ...ExampleInput[]];
+  readonly targets: ExampleTargets;
+  /** How much each example counts in training, `[n]`; without it all count 1. */
+  readonly weights?: Float32Array | undefined;
+}
 
 /** A dataset: examples to train on and, where it brings them, held-out ones to test on. */
 export interface Dataset {
@@ -28,40 +43,102 @@ export interface Dataset {
   readonly test?: Examples;
 }
 
-/** The part of `examples` at `indices`, in that order. */
-export function takeExamples(examples: Examples, indices: ArrayLike<number>): Examples {
-  const sizePerExample = examples.images.length / Math.max(1, examples.labels.length);
-  const images = sameKind(examples.images, indices.length * sizePerExample);
-  const labels = new Int32Array(indices.length);
-  for (let to = 0; to < indices.length; to++) {
-    const from = indices[to] as number;
-    images.set(
-      examples.images.subarray(from * sizePerExample, (from + 1) * sizePerExample),
-      to * sizePerExample,
-    );
-    labels[to] = examples.labels[from] as number;
-  }
-  return { shape: [indices.length, ...examples.shape.slice(1)], images, labels };
+/** Name of the only input. */
+export const ONLY_INPUT = 'x';
+
+/** Images with the class of each. */
+export function labelledImages(
+  shape: readonly number[],
+  images: ExampleValues,
+  labels: Int32Array,
+): Examples {
+  return {
+    inputs: [{ name: ONLY_INPUT, shape, values: images }],
+    targets: { shape: [labels.length], values: labels },
+  };
 }
 
-/** The examples of all `parts`, at least one, which share dtype and image shape, one part after the other. */
+/** Number of examples. */
+export function exampleCount({ targets }: Pick<Examples, 'targets'>): number {
+  return targets.shape[0] ?? 0;
+}
+
+/** What the targets are. */
+export function targetKind({ values }: ExampleTargets): TargetKind {
+  if (values instanceof Int32Array) return 'labels';
+  return values instanceof Uint8Array ? 'multi-hot' : 'numbers';
+}
+
+/** The class of each example, where targets are labels. */
+export function labelsIn({ targets }: Pick<Examples, 'targets'>): Int32Array | undefined {
+  return targets.values instanceof Int32Array ? targets.values : undefined;
+}
+
+/** Targets for people: `labels`, `a number for each example`, `3 numbers for each example`, `which of 5 hold for each example`. */
+export function describeTargets(targets: ExampleTargets): string {
+  const kind = targetKind(targets);
+  const size = sizeOf(targets.shape.slice(1));
+  if (kind === 'labels') return 'labels';
+  if (kind === 'multi-hot') return `which of ${size} hold for each example`;
+  return size === 1 ? 'a number for each example' : `${size} numbers for each example`;
+}
+
+/** The part of `examples` at `indices`, in that order. */
+export function takeExamples(examples: Examples, indices: ArrayLike<number>): Examples {
+  const take = <A extends ExampleArray>(array: A): A => takeRows(array, indices);
+  const { inputs, targets, weights } = examples;
+  return {
+    inputs: inputs.map(take) as unknown as Examples['inputs'],
+    targets: take(targets),
+    ...(weights === undefined ? {} : { weights: Float32Array.from(indices, (at) => weights[at] as number) }),
+  };
+}
+
+/** The rows of `array` at `indices`, in that order. */
+export function takeRows<A extends ExampleArray>(array: A, indices: ArrayLike<number>): A {
+  const { shape, values } = array;
+  const size = sizeOf(shape.slice(1));
+  const taken = sameKind(values, indices.length * size);
+  for (let to = 0; to < indices.length; to++) {
+    const from = indices[to] as number;
+    if (size === 1) taken[to] = values[from] as number;
+    else taken.set(values.subarray(from * size, (from + 1) * size), to * size);
+  }
+  return { ...array, shape: [indices.length, ...shape.slice(1)], values: taken };
+}
+
+/** The examples of all `parts`, at least one, which are alike, one part after the other. */
 export function concatExamples(parts: readonly Examples[]): Examples {
   const [first] = parts;
   if (first === undefined) throw new RangeError('there are no examples to put together');
-  const sum = (sizeOf: (part: Examples) => number) => parts.reduce((all, part) => all + sizeOf(part), 0);
-  const images = sameKind(
-    first.images,
-    sum((part) => part.images.length),
+  const join = <A extends ExampleArray>(like: A, arrayOf: (part: Examples) => ExampleArray): A => ({
+    ...like,
+    ...concatRows(parts.map(arrayOf)),
+  });
+  const weights = parts.flatMap((part) => (part.weights === undefined ? [] : [part.weights]));
+  return {
+    inputs: first.inputs.map((input, at) =>
+      join(input, ({ inputs }) => inputs[at] as ExampleInput),
+    ) as unknown as Examples['inputs'],
+    targets: join(first.targets, ({ targets }) => targets),
+    ...(weights.length === 0 ? {} : { weights: Float32Array.from(weights.flatMap((each) => [...each])) }),
+  };
+}
+
+function concatRows(arrays: readonly ExampleArray[]): ExampleArray {
+  const [first] = arrays as readonly [ExampleArray];
+  const sum = (sizeIn: (array: ExampleArray) => number) =>
+    arrays.reduce((all, each) => all + sizeIn(each), 0);
+  const values = sameKind(
+    first.values,
+    sum((each) => each.values.length),
   );
-  const labels = new Int32Array(sum((part) => part.labels.length));
-  let [image, label] = [0, 0];
-  for (const part of parts) {
-    images.set(part.images, image);
-    labels.set(part.labels, label);
-    image += part.images.length;
-    label += part.labels.length;
+  let at = 0;
+  for (const each of arrays) {
+    values.set(each.values, at);
+    at += each.values.length;
   }
-  return { shape: [labels.length, ...first.shape.slice(1)], images, labels };
+  return { shape: [sum(({ shape }) => shape[0] ?? 0), ...first.shape.slice(1)], values };
 }
 
 /** Number of classes that `labels` need: the largest label and one. */
@@ -76,20 +153,55 @@ export function labelHistogram(labels: Int32Array, classes: number): number[] {
   return histogram;
 }
 
-/** Height, width and channels of one image; `[n, h, w]` has one channel. */
-export function imageShape(examples: Examples): readonly [height: number, width: number, channels: number] {
-  const [, height = 0, width = 0, channels = 1] = examples.shape;
-  return [height, width, channels];
-}
-
-/** The dtype of image values, as numpy names it. */
-export function imageDtype(values: ImageValues): ImageDtype {
+/** The dtype of values, as numpy names it. */
+export function dtypeOf(values: ExampleValues): 'uint8' | 'int32' | 'float32' | 'float64' {
   if (values instanceof Uint8Array) return 'uint8';
+  if (values instanceof Int32Array) return 'int32';
   return values instanceof Float32Array ? 'float32' : 'float64';
 }
 
-function sameKind(values: ImageValues, length: number): ImageValues {
+/** Inputs and targets in a word each, e.g. `uint8 images [28,28]`: what examples of one dataset share. */
+export function describeInputs({ inputs }: Pick<Examples, 'inputs'>): string {
+  return inputs
+    .map((input) => {
+      const name = inputs.length > 1 ? `${input.name}: ` : '';
+      const what = isImages(input) ? 'images' : 'inputs';
+      return `${name}${dtypeOf(input.values)} ${what} ${formatShape(input.shape.slice(1))}`;
+    })
+    .join(', ');
+}
+
+/** Images: `[n, h, w]` or `[n, h, w, c]`. */
+export type Images = ExampleArray<Uint8Array | Float32Array | Float64Array>;
+
+/** Channels that an image can have: grey, grey and alpha, colour, colour and alpha. */
+export const MAX_CHANNELS = 4;
+
+/**
+ * Whether an input is images, so that its numbers stand for black and white: `[n, h, w, c]` of at most 4 channels, and
+ * `[n, h, w]` of uint8, or of floats where h is w (others are series of vectors).
+ */
+export function isImages(input: ExampleArray): input is Images {
+  const [, height = 0, width = 0, channels = 0] = input.shape;
+  if (input.values instanceof Int32Array) return false;
+  if (input.shape.length === 4) return channels <= MAX_CHANNELS;
+  return input.shape.length === 3 && (input.values instanceof Uint8Array || height === width);
+}
+
+/** The images, where examples are these and nothing else. */
+export function imagesIn({ inputs: [input, ...others] }: Pick<Examples, 'inputs'>): Images | undefined {
+  return others.length === 0 && isImages(input) ? input : undefined;
+}
+
+/** Height, width and channels of one image; `[n, h, w]` has one channel. */
+export function imageShape({ shape }: Images): readonly [height: number, width: number, channels: number] {
+  const [, height = 0, width = 0, channels = 1] = shape;
+  return [height, width, channels];
+}
+
+function sameKind(values: ExampleValues, length: number): ExampleValues {
   if (values instanceof Uint8Array) return new Uint8Array(length);
+  if (values instanceof Int32Array) return new Int32Array(length);
   return values instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
 }
 

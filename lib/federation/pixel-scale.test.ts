@@ -1,42 +1,41 @@
 /** Tests of the scale of pixels: what is found in images, how it is written, and the way from one to another. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { generateDigits } from '../../datasets/digits/generate.js';
+import { partsOf } from '../../test/datasets.js';
 import { randomStream } from '../core/random.js';
-import type { Examples } from './examples.js';
+import { type Images, imagesIn } from './examples.js';
 import { findScale, formatScale, isNear, parseScale, rescale } from './pixel-scale.js';
 
 const { train } = await generateDigits({ seed: 1, train: 200, test: 1 });
 
 /** The digits with each pixel made another, from 0 to 1 before. */
-function digits(
-  store: (pixel: number, at: number) => number,
-  channels = 1,
-): Pick<Examples, 'shape' | 'images'> {
-  const [count = 0] = train.shape;
-  const shape = channels === 1 ? train.shape : [count, 28, 28, channels];
-  const images = Float32Array.from({ length: train.images.length * channels }, (_, at) =>
-    store((train.images[Math.floor(at / channels)] as number) / 255, at),
+function digits(store: (pixel: number, at: number) => number, channels = 1): Images {
+  const [count = 0] = partsOf(train).shape;
+  const shape = channels === 1 ? partsOf(train).shape : [count, 28, 28, channels];
+  const images = Float32Array.from({ length: partsOf(train).images.length * channels }, (_, at) =>
+    store((partsOf(train).images[Math.floor(at / channels)] as number) / 255, at),
   );
-  return { shape, images };
+  return { shape, values: images };
 }
 
-const found = (examples: Pick<Examples, 'shape' | 'images'>) => {
+const found = (examples: Images) => {
   const finding = findScale(examples);
   return finding.kind === 'found' ? formatScale(finding.scale) : finding.kind;
 };
 
 test('the usual scales are the usual ones', () => {
-  assert.equal(found(train), 'usual');
+  assert.equal(found(imagesIn(train) as Images), 'usual');
   assert.equal(found(digits((pixel) => pixel)), 'usual');
   // As a resize with overshoot leaves them, and dim ones.
   assert.equal(found(digits((pixel) => pixel * 1.06 - 0.03)), 'usual');
   assert.equal(found(digits((pixel) => pixel * 0.8)), 'usual');
-  assert.equal(found({ shape: [2, 2, 2], images: new Float32Array(8) }), 'usual');
+  assert.equal(found({ shape: [2, 2, 2], values: new Float32Array(8) }), 'usual');
   // Dark photographs use the lower part of their 8 bits, and reach it now and then.
   const random = randomStream(1, 'dark');
   const dark = Uint8Array.from({ length: 20 * 64 }, (_, at) => random.integer(0, at < 64 ? 60 : 20));
-  assert.equal(found({ shape: [20, 8, 8], images: dark }), 'usual');
+  assert.equal(found({ shape: [20, 8, 8], values: dark }), 'usual');
 });
 
 test('other scales are found, also those of each channel', () => {
@@ -46,8 +45,8 @@ test('other scales are found, also those of each channel', () => {
   assert.equal(found(digits((pixel) => Math.round(pixel * 16))), '0..16');
   assert.match(found(digits((pixel) => (pixel - 0.1307) / 0.3081)), /^-0\.424212\d*\.\.2\.821486\d*$/);
   const levels = (most: number) => ({
-    shape: train.shape,
-    images: Uint8Array.from(train.images, (pixel) => Math.round((pixel / 255) * most)),
+    shape: partsOf(train).shape,
+    values: Uint8Array.from(partsOf(train).images, (pixel) => Math.round((pixel / 255) * most)),
   });
   assert.equal(found(levels(16)), '0..16');
   assert.equal(found(levels(1)), '0..1');
@@ -61,9 +60,12 @@ test('other scales are found, also those of each channel', () => {
 });
 
 test('numbers that were moved pixel by pixel, image by image, or were never pixels, are of no known scale', () => {
-  const [size, count] = [784, train.labels.length];
+  const [size, count] = [784, partsOf(train).labels.length];
   const statistics = (indices: (at: number) => number, length: number) => {
-    const values = Float64Array.from({ length }, (_, at) => (train.images[indices(at)] as number) / 255);
+    const values = Float64Array.from(
+      { length },
+      (_, at) => (partsOf(train).images[indices(at)] as number) / 255,
+    );
     const mean = values.reduce((sum, value) => sum + value, 0) / length;
     const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / length;
     return { mean, deviation: Math.sqrt(variance) || 1 };
@@ -77,7 +79,7 @@ test('numbers that were moved pixel by pixel, image by image, or were never pixe
   assert.equal(found(moved(perPixel, (at) => at % size)), 'unknown');
   const random = randomStream(2, 'noise');
   const noise = Float32Array.from({ length: 100 * 64 }, () => random.normal());
-  assert.equal(found({ shape: [100, 8, 8], images: noise }), 'unknown');
+  assert.equal(found({ shape: [100, 8, 8], values: noise }), 'unknown');
 });
 
 test('scales are written as they are read, and what is none is refused', () => {

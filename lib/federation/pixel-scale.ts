@@ -1,6 +1,6 @@
 /** What black and white are in numbers: found in images, written as `-1..1`, and the way from one scale to another. */
 import { UsageError } from '../core/errors.js';
-import type { Examples, ImageValues } from './examples.js';
+import { type Images, MAX_CHANNELS } from './examples.js';
 
 /** The numbers that stand for black and for white, one for all channels or one for each. */
 export interface PixelScale {
@@ -44,17 +44,19 @@ export function parseScale(text: string): PixelScale | undefined {
   return isGood && pairs.length <= MAX_CHANNELS ? scale : undefined;
 }
 
-/** More than a picture has. */
-const MAX_CHANNELS = 4;
-
 /** The scale that a user named, if one was: `auto` is what holds without it. */
 export function namedScale(given: string | undefined): { readonly scale?: PixelScale } {
   const scale = given === undefined || given === 'auto' ? undefined : parseScale(given);
   return scale === undefined ? {} : { scale };
 }
 
-/** @throws {UsageError} where a scale has pairs for other channels than the images of `data` have */
-export function requireChannels(scale: PixelScale, channels: number, data: string): void {
+/** @throws {UsageError} where a scale has pairs for other channels than the images of `data` have, or they are no images */
+export function requireChannels(scale: PixelScale, channels: number | undefined, data: string): void {
+  if (channels === undefined) {
+    throw new UsageError(
+      `The scale ${formatScale(scale)} says which numbers are black and white, and the inputs of ${data} are no images: leave the scale out.`,
+    );
+  }
   const pairs = scale.black.length;
   if (pairs === 1 || pairs === channels) return;
   throw new UsageError(
@@ -136,7 +138,7 @@ const LEAST_WHITE_UINT8 = 64;
 const NEAR_EXTREMES = 0.15;
 
 /** Finds what is black and what is white in images. */
-export function findScale({ shape, images }: Pick<Examples, 'shape' | 'images'>): ScaleFinding {
+export function findScale({ shape, values: images }: Images): ScaleFinding {
   const isUint8 = images instanceof Uint8Array;
   if (isUint8 && images.some((value) => value > LEAST_WHITE_UINT8)) return { kind: 'usual' };
   const last = shape[3] ?? 1;
@@ -173,7 +175,7 @@ interface ChannelPlace {
   readonly sizePerImage: number;
 }
 
-function extremesOf(images: ImageValues, { channel, channels, sizePerImage }: ChannelPlace): Extremes {
+function extremesOf(images: Images['values'], { channel, channels, sizePerImage }: ChannelPlace): Extremes {
   const count = Math.round(images.length / Math.max(1, sizePerImage));
   const darkest = new Float64Array(count);
   const lightest = new Float64Array(count);

@@ -1,6 +1,6 @@
 /** `accuracy.json`: what an accuracy test found. */
 import { z } from 'zod';
-import { countField, hashField, lossField, shareField } from './fields.js';
+import { countField, hashField, lossField, metricsField, shareField } from './fields.js';
 
 const confusion = z.tuple([countField, countField, countField]);
 
@@ -11,10 +11,14 @@ export const accuracyRecordSchema = z
     sha256: hashField.describe("Of the model's file."),
     data: z.string().describe('Path of the held-out examples.'),
     seconds: z.number().optional().describe('What the test took; absent in records of the first version.'),
+    task: z.string().optional().describe('What is learned, where that is not classification.'),
     examples: countField.min(1).describe('Held-out examples.'),
-    correct: countField.describe('Examples that were recognised.'),
-    loss: lossField.describe('Mean cross-entropy; null where it is not finite.'),
-    accuracy: shareField.describe('Share of the examples that were recognised.'),
+    correct: countField.optional().describe('Examples that were recognised.'),
+    loss: lossField.describe('Mean loss, by default the cross-entropy; null where it is not finite.'),
+    accuracy: shareField
+      .optional()
+      .describe('Share of the examples that were recognised; of classification.'),
+    metrics: metricsField.optional(),
     perClass: z
       .array(
         z.object({
@@ -26,6 +30,7 @@ export const accuracyRecordSchema = z
         }),
       )
       .readonly()
+      .optional()
       .describe('Every class; those that occur, where the confusions are a list.'),
     confusion: z
       .array(z.array(countField).readonly())

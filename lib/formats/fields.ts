@@ -11,6 +11,13 @@ export const countField = z.int().nonnegative();
 /** A part of a whole, an accuracy for example. */
 export const shareField = z.number().min(0).max(1);
 
+/** `metrics` of a test: what was found, by the name of the metric. */
+export const metricsField = z
+  .record(z.string(), z.number())
+  .describe(
+    'All metrics of the task by name, e.g. `rmse`; those that the examples do not allow are left out.',
+  );
+
 /** A loss; null where it overflowed, since JSON has no NaN. */
 export const lossField = z.number().nullable();
 

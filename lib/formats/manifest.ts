@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { labelHistogram } from '../federation/examples.js';
+import { labelHistogram, type TargetKind } from '../federation/examples.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
 import {
   formatScale,
@@ -83,7 +83,19 @@ export const manifestSchema = z
     partition: seededPartitionSchema.describe(
       'How the examples were dealt: the scheme, its parameters, and the seed.',
     ),
-    classes: count.min(1).describe('Number of classes over all shards and the test set.'),
+    classes: count
+      .min(1)
+      .optional()
+      .describe('Number of classes over all shards and the test set, where targets are labels.'),
+    targets: z
+      .object({
+        kind: z
+          .enum(['numbers', 'multi-hot'])
+          .describe('Numbers, or 1 for what holds and 0 for what does not.'),
+        size: count.min(1).describe('How many for each example.'),
+      })
+      .optional()
+      .describe('What the targets are, where they are no labels.'),
     image: z
       .object({
         shape: z.array(count.min(1)).min(2).max(3),
@@ -97,7 +109,20 @@ export const manifestSchema = z
           ),
         scaleIsGiven: z.literal(true).optional().describe('Where the scale was not found but given.'),
       })
-      .describe('Shape of one image in the file: `[h, w]` or `[h, w, c]`.'),
+      .optional()
+      .describe(
+        'Shape of one image in the file: `[h, w]` or `[h, w, c]`; absent where inputs are no images.',
+      ),
+    inputs: z
+      .array(
+        z.object({
+          name: z.string(),
+          shape: z.array(count.min(1)).describe('Of one example.'),
+          dtype: z.enum(['uint8', 'int32', 'float32', 'float64']),
+        }),
+      )
+      .optional()
+      .describe('The inputs, where they are not images alone.'),
     shards: z
       .array(shardSchema)
       .describe("Element k is client k's shard, `k.npz`; none where the shards are virtual."),
@@ -114,6 +139,8 @@ export const manifestSchema = z
       complain(['shards'], 'expected one shard for each client, as files or virtual');
     }
     if (manifest.test.file !== 'test.npz') complain(['test', 'file'], 'expected test.npz');
+    if ((manifest.classes === undefined) === (manifest.targets === undefined))
+      complain(['targets'], 'expected either classes or targets');
     for (const [path, client] of [
       ...manifest.shards.map((shard, client) => [['shards', client], shard] as const),
       ...(manifest.virtual?.clients ?? []).map(
@@ -122,14 +149,19 @@ export const manifestSchema = z
       [['test'], manifest.test] as const,
     ]) {
       const { labelHistogram, labelCounts, examples } = client;
+      const { classes } = manifest;
+      if (classes === undefined) {
+        if (labelHistogram ?? labelCounts) complain([...path], 'expected no labels without classes');
+        continue;
+      }
       const counted = labelCountsOf(client).reduce((sum, [, each]) => sum + each, 0);
       const isOfThese =
         labelCounts === undefined
-          ? labelHistogram?.length === manifest.classes
-          : labelHistogram === undefined && ascend(labelCounts, manifest.classes);
+          ? labelHistogram?.length === classes
+          : labelHistogram === undefined && ascend(labelCounts, classes);
       if (!isOfThese || counted !== examples) {
         const name = labelCounts === undefined ? 'labelHistogram' : 'labelCounts';
-        complain([...path, name], `expected ${manifest.classes} counts that sum to ${examples}`);
+        complain([...path, name], `expected ${classes} counts that sum to ${examples}`);
       }
     }
   })
@@ -194,13 +226,21 @@ export async function scaleBeside(path: string): Promise<PixelScale | 'usual' | 
   const manifest = await manifestBeside(path).catch(() => undefined);
   if (manifest === undefined || filesOf(manifest).every(({ file }) => file !== basename(path)))
     return undefined;
-  return manifest.image.scale === undefined ? 'usual' : scaleOf(modelScaleOf(manifest));
+  return manifest.image?.scale === undefined ? 'usual' : scaleOf(modelScaleOf(manifest));
+}
+
+/** What the manifest beside a file of examples says of their targets, where it lists the file. */
+export async function targetsBeside(path: string): Promise<TargetKind | undefined> {
+  const manifest = await manifestBeside(path).catch(() => undefined);
+  if (manifest === undefined || filesOf(manifest).every(({ file }) => file !== basename(path)))
+    return undefined;
+  return manifest.targets?.kind ?? 'labels';
 }
 
 /** The scale of the inputs of a model that is trained on such images, as its file says it; undefined where 0 to 1. */
 export function modelScaleOf({ image }: Pick<Manifest, 'image'>): string | undefined {
-  const stored = image.scale === undefined ? undefined : parseScale(image.scale);
-  if (stored === undefined) return undefined;
+  const stored = image?.scale === undefined ? undefined : parseScale(image.scale);
+  if (image === undefined || stored === undefined) return undefined;
   const input = inputScale(stored, image.dtype === 'uint8');
   return isNear(UNIT_SCALE, input, 0) ? undefined : formatScale(input);
 }

@@ -1,6 +1,12 @@
 /** The events of a run, as `metrics.jsonl` holds them: one JSON object a line. */
 import { z } from 'zod';
-import { countField as count, hashField as hash, lossField as loss, shareField as share } from './fields.js';
+import {
+  countField as count,
+  hashField as hash,
+  lossField as loss,
+  metricsField,
+  shareField as share,
+} from './fields.js';
 import { runFailureSchema, runResultSchema } from './results.js';
 import { roundRecordSchema, runSettingsSchema } from './run-record.js';
 
@@ -64,7 +70,11 @@ const events = [
     examples: count.optional().describe('Their examples.'),
     accuracy: share.optional().describe('Of the global model on the held-out examples.'),
     loss: loss.optional(),
-    best: share.describe('Best accuracy so far.'),
+    metrics: metricsField.optional(),
+    best: z
+      .number()
+      .nullable()
+      .describe('Best accuracy so far; of other tasks the best value of the metric that leads.'),
     seconds: z.object({ train: z.number(), aggregate: z.number(), evaluate: z.number() }),
     sha256: hash.optional().describe('Of the global model that the round ended with.'),
   }),

@@ -6,6 +6,7 @@ import {
   countField,
   hashField,
   lossField,
+  metricsField,
   privacySpentSchema,
   shareField,
 } from './fields.js';
@@ -117,8 +118,9 @@ export const aggregateResultSchema = z
   .meta({ title: 'Result of aggregate', description: 'The next global model, or the sums of a group.' });
 
 const evaluation = z.object({
-  accuracy: shareField.describe('Share of the examples that were recognised.'),
-  loss: lossField.describe('Mean cross-entropy; null where it is not finite.'),
+  accuracy: shareField.optional().describe('Share of right answers, where one can be right.'),
+  loss: lossField.describe('Mean loss, by default the cross-entropy; null where it is not finite.'),
+  metrics: metricsField.optional(),
   examples: countField.describe('Held-out examples.'),
 });
 
@@ -135,22 +137,27 @@ export const evaluateResultsSchema = z
 /** `run --json` and `k8s run --json`. */
 export const runResultSchema = z
   .object({
-    accuracy: shareField.describe('Of the last global model on the held-out examples.'),
+    accuracy: shareField
+      .optional()
+      .describe('Of the last global model on the held-out examples, where an answer can be right.'),
+    metrics: metricsField.optional(),
     loss: lossField.describe('Of the same; null where it is not finite.'),
     rounds: countField.describe('Rounds that were run.'),
     stopped: z
       .enum(['rounds', 'target', 'patience'])
-      .describe(
-        'Why the run ended: all rounds done, target accuracy reached, or no better accuracy for too long.',
-      ),
-    targetReached: z
-      .boolean()
-      .optional()
-      .describe('Whether the target accuracy was reached, where there was one.'),
+      .describe('Why the run ended: all rounds done, target reached, or no better model for too long.'),
+    targetReached: z.boolean().optional().describe('Whether the target was reached, where there was one.'),
     roundsToTarget: countField.optional().describe('The first round that reached it.'),
     best: z
-      .object({ round: countField, accuracy: shareField, sha256: modelHash })
-      .describe('The round with the highest accuracy: best-model.h5.'),
+      .object({
+        round: countField,
+        accuracy: shareField.optional(),
+        metrics: metricsField.optional(),
+        sha256: modelHash,
+      })
+      .describe(
+        'The round with the best model, by accuracy or the metric that leads the task: best-model.h5.',
+      ),
     participation: z
       .object({ selected: countField, missing: countField, rejected: countField })
       .describe('Turns of clients, over all rounds.'),

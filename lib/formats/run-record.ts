@@ -11,6 +11,7 @@ import {
   countField as count,
   hashField as hash,
   lossField as loss,
+  metricsField,
   privacySpentSchema,
   shareField as share,
 } from './fields.js';
@@ -56,6 +57,13 @@ export const runRecordSchema = z
   })
   .meta({ title: 'Run', description: 'run.json: what a run is, and all of its settings.' });
 
+/** What a test found beside the loss. */
+const figures = {
+  accuracy: share.optional().describe('Share of right answers, where one can be right.'),
+  task: z.string().optional().describe('What is learned, where that is not classification.'),
+  metrics: metricsField.optional(),
+};
+
 const clientRecordSchema = z.object({
   client: count.describe('Number of the client, from 0.'),
   examples: count.describe('Examples of its shard.'),
@@ -70,7 +78,7 @@ const clientRecordSchema = z.object({
     .describe('sha256 of the shard that it was trained on; in a simulation that is no file.'),
   sha256: hash.optional().describe('sha256 of its update; in a simulation that is no file.'),
   alone: z
-    .object({ loss, accuracy: share })
+    .object({ loss, ...figures })
     .optional()
     .describe("How the client's own model does on the test examples; found once the rounds are over."),
 });
@@ -122,7 +130,7 @@ export const roundRecordSchema = z
         test: hash.describe('sha256 of the test examples.'),
         examples: count,
         loss,
-        accuracy: share,
+        ...figures,
         seconds: z.number(),
       })
       .optional(),

@@ -1,7 +1,16 @@
-/** From stored examples to what a model takes: their shape and classes, their scale, a batch of them. */
+/** From stored examples to what a model takes: their shapes, their scale, a batch of them. */
 import { DataError } from '../core/errors.js';
 import { formatShape, sizeOf } from '../core/weights.js';
-import { type Examples, imageShape } from '../federation/examples.js';
+import {
+  type ExampleArray,
+  type ExampleInput,
+  type Examples,
+  imageShape,
+  imagesIn,
+  isImages,
+  ONLY_INPUT,
+} from '../federation/examples.js';
+import type { LossSettings } from '../federation/loss.js';
 import {
   describeScale,
   findScale,
@@ -14,71 +23,92 @@ import {
   scaleOf,
   UNIT_SCALE,
 } from '../federation/pixel-scale.js';
-import type { Model } from './model-description.js';
-import type { ModelTask } from './model-zoo.js';
-import { classCount, inputShape } from './parameters.js';
+import type { Model, NamedInput } from './model-description.js';
+import { lossModule } from './tasks/losses.js';
 
-/** Highest label that occurs. */
-function highestLabel(examples: Examples): number {
-  return examples.labels.reduce((highest, label) => Math.max(highest, label), 0);
-}
-
-/** The task that `examples` pose; `classes` overrides what the labels show, since a shard may lack some. */
-export function taskOf(examples: Examples, classes?: number): ModelTask {
-  return { inputShape: imageShape(examples), classes: classes ?? highestLabel(examples) + 1 };
+/** The shape of one example of an input, as a model takes it; grey images have a channel. */
+export function inputShapeOf(input: ExampleArray): readonly number[] {
+  return isImages(input) ? imageShape(input) : input.shape.slice(1);
 }
 
 /**
- * Makes sure that a model can take these examples.
+ * The examples with their inputs in the order of the model's: by name where the names are the same, else as they come.
  *
  * @param path the file of the examples, for errors
- * @throws {DataError} when image size or number of classes disagree
+ * @throws {DataError} when the model takes other inputs, naming both
  */
-export function requireFit(model: Model, examples: Examples, path: string): void {
-  const shape = inputShape(model.description);
-  const given = imageShape(examples);
-  const takes =
-    shape.length === 1
-      ? sizeOf(shape) === sizeOf(given)
-      : // An image without an axis for its only channel is one with it.
-        formatShape(shape) === formatShape(shape.length === 2 && given[2] === 1 ? given.slice(0, 2) : given);
-  if (!takes) {
+export function fitInputs(
+  { description }: Pick<Model, 'description'>,
+  examples: Examples,
+  path: string,
+): Examples {
+  const wanted = description.inputs;
+  const named = wanted.map(({ name }) => examples.inputs.find((input) => input.name === name));
+  const given = named.every((input) => input !== undefined) ? named : examples.inputs;
+  if (given.length !== wanted.length) {
+    const list = (inputs: readonly { readonly name: string }[]) =>
+      `${inputs.length} (${inputs.map(({ name }) => name).join(', ')})`;
     throw new DataError({
       file: path,
-      expected: `images of shape ${formatShape(shape)} as the model takes them`,
-      found: `images of shape ${formatShape(given)}`,
+      expected: `as many inputs as the model has, ${list(wanted)}`,
+      found: list(examples.inputs),
     });
   }
-  const classes = classCount(model.description);
-  const highest = highestLabel(examples);
-  if (highest >= classes) {
-    throw new DataError({
-      file: path,
-      expected: `labels from 0 to ${classes - 1}, the classes of the model`,
-      found: `label ${highest}`,
-    });
-  }
+  for (const [at, input] of given.entries()) requireShape(wanted[at] as NamedInput, input, path);
+  return { ...examples, inputs: given as unknown as Examples['inputs'] };
 }
 
-/** The images at `picks` as `[picks.length, h, w, c]`; floats are taken as they are. */
-export function batchImages(examples: Examples, picks: ArrayLike<number>): Float32Array {
-  const sizePerImage = examples.images.length / Math.max(1, examples.labels.length);
-  const scale = examples.images instanceof Uint8Array ? 1 / MAX_PIXEL : 1;
-  const batch = new Float32Array(picks.length * sizePerImage);
+function requireShape({ name, shape }: NamedInput, input: ExampleInput, file: string): void {
+  const given = inputShapeOf(input);
+  const isFlat = shape.length === 1 && sizeOf(shape) === sizeOf(given);
+  // An image without an axis for its only channel is one with it, and a series of vectors may come as one.
+  const isPlain =
+    formatShape([...shape, 1]) === formatShape(given) || formatShape(shape) === formatShape([...given, 1]);
+  if (isFlat || isPlain || formatShape(shape) === formatShape(given)) return;
+  const what = isImages(input) ? 'images' : 'inputs';
+  const of = input.name === ONLY_INPUT ? '' : ` for ${name}`;
+  throw new DataError({
+    file,
+    expected: `${what} of shape ${formatShape(shape)}${of} as the model takes them`,
+    found: `${what} of shape ${formatShape(given)}`,
+  });
+}
+
+/** The examples at `picks`, each input as `[picks.length, …]`: images of uint8 from 0 to 1, other numbers as they are. */
+export function batchInputs({ inputs }: Examples, picks: ArrayLike<number>): readonly Float32Array[] {
+  return inputs.map((input) => batchRows(input, picks, scaleFactor(input)));
+}
+
+const scaleFactor = (input: ExampleInput) =>
+  input.values instanceof Uint8Array && isImages(input) ? 1 / MAX_PIXEL : 1;
+
+function batchRows({ shape, values }: ExampleArray, picks: ArrayLike<number>, factor: number): Float32Array {
+  const size = sizeOf(shape.slice(1));
+  const batch = new Float32Array(picks.length * size);
   for (let to = 0; to < picks.length; to++) {
-    const from = (picks[to] as number) * sizePerImage;
-    const base = to * sizePerImage;
-    for (let at = 0; at < sizePerImage; at++)
-      batch[base + at] = (examples.images[from + at] as number) * scale;
+    const from = (picks[to] as number) * size;
+    const base = to * size;
+    for (let at = 0; at < size; at++) batch[base + at] = (values[from + at] as number) * factor;
   }
   return batch;
 }
 
+/** The targets at `picks` as a loss takes them: labels int32, numbers `[picks.length, outputs]`. */
+export function batchTargets(
+  { targets }: Pick<Examples, 'targets'>,
+  picks: ArrayLike<number>,
+  loss: Pick<LossSettings, 'name'>,
+): Int32Array | Float32Array {
+  if (lossModule(loss).targets === 'numbers') return batchRows(targets, picks, 1);
+  return Int32Array.from(picks, (pick) => targets.values[pick] as number);
+}
+
 /** The scale of a model that is to be trained on these examples alone, as its file says it; undefined where 0 to 1. */
 export function foundScale(examples: Examples): string | undefined {
-  const finding = findScale(examples);
-  if (finding.kind !== 'found') return undefined;
-  return formatScale(inputScale(finding.scale, examples.images instanceof Uint8Array));
+  const images = imagesIn(examples);
+  const finding = images && findScale(images);
+  if (images === undefined || finding?.kind !== 'found') return undefined;
+  return formatScale(inputScale(finding.scale, images.values instanceof Uint8Array));
 }
 
 /** A model file and a file of examples. */
@@ -93,13 +123,14 @@ interface ScaleFit {
 }
 
 /**
- * The examples as the model takes them: converted, with a note, where their scale is another than the model's. A model
- * that says nothing of its scale gets them as they are.
+ * The examples as the model takes them: images are converted, with a note, where their scale is another than the
+ * model's. A model that says nothing of its scale gets them as they are.
  */
 export function fitScale(examples: Examples, { scale, path, known, tell }: ScaleFit): Examples {
-  const isUint8 = examples.images instanceof Uint8Array;
-  if (scale === undefined && known !== undefined) return examples;
-  const from = known === undefined || known === 'usual' ? scaleFound(examples, isUint8) : known;
+  const images = imagesIn(examples);
+  if (images === undefined || (scale === undefined && known !== undefined)) return examples;
+  const isUint8 = images.values instanceof Uint8Array;
+  const from = known === undefined || known === 'usual' ? scaleFound(images) : known;
   if (from === undefined) return examples;
   if (scale === undefined) {
     if (isNear(UNIT_SCALE, from)) return examples;
@@ -111,13 +142,15 @@ export function fitScale(examples: Examples, { scale, path, known, tell }: Scale
   const to = scaleOf(scale);
   if (isNear(to, from)) return examples;
   tell(`${path}: pixels ${describeScale(from)}, converted to those of the model, ${describeScale(to)}`);
-  const images = Float32Array.from(examples.images, (value) => (isUint8 ? value / MAX_PIXEL : value));
-  rescale(images, { channels: imageShape(examples)[2], from, to });
-  return { ...examples, images };
+  const values = Float32Array.from(images.values, (value) => (isUint8 ? value / MAX_PIXEL : value));
+  rescale(values, { channels: imageShape(images)[2], from, to });
+  return { ...examples, inputs: [{ ...examples.inputs[0], values }] };
 }
 
-function scaleFound(examples: Examples, isUint8: boolean): PixelScale | undefined {
-  const finding = findScale(examples);
+function scaleFound(images: NonNullable<ReturnType<typeof imagesIn>>): PixelScale | undefined {
+  const finding = findScale(images);
   if (finding.kind === 'unknown') return undefined;
-  return finding.kind === 'usual' ? UNIT_SCALE : inputScale(finding.scale, isUint8);
+  return finding.kind === 'usual'
+    ? UNIT_SCALE
+    : inputScale(finding.scale, images.values instanceof Uint8Array);
 }

@@ -16,7 +16,7 @@ const PARAMETERS: Readonly<Record<ModelName, number>> = {
 describe('the models of --model', () => {
   for (const name of MODEL_NAMES) {
     it(`${name} has ${PARAMETERS[name]} parameters on images of 28×28`, () => {
-      const description = describeModel(name, { inputShape: [28, 28, 1], classes: 10 });
+      const description = describeModel(name, { inputShape: [28, 28, 1], outputs: 10 });
       assert.equal(classCount(description), 10);
       const sizes = modelParameters(description).map(({ shape }) => sizeOf(shape));
       assert.equal(
@@ -29,7 +29,7 @@ describe('the models of --model', () => {
 
   it('only cnn and mlp have dropout: the models of papers have none', () => {
     const withDropout = MODEL_NAMES.filter((name) =>
-      describeModel(name, { inputShape: [28, 28, 1], classes: 10 }).layers.some(
+      describeModel(name, { inputShape: [28, 28, 1], outputs: 10 }).layers.some(
         ({ kind }) => kind === 'dropout',
       ),
     );

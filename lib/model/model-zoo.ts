@@ -1,12 +1,17 @@
 /** The models that users can name with `--model`: their names and their layers. */
 import type { Extent, Padding } from './graph/window-geometry.js';
+import type { ActivationName } from './layers/activation.js';
 import type { Layer } from './layers/registry.js';
 import { type ModelDescription, sequential } from './model-description.js';
 
-/** Shape of one image, `[h, w, c]`, and number of classes. */
+/** What a model is made for. */
 export interface ModelTask {
+  /** Shape of one example: `[h, w, c]` of an image. */
   readonly inputShape: readonly number[];
-  readonly classes: number;
+  /** Numbers that the model puts out for each example: one for each class. */
+  readonly outputs: number;
+  /** The activation at its end; a softmax over classes by default. */
+  readonly activation?: ActivationName;
 }
 
 const conv2d = (
@@ -34,7 +39,7 @@ const halve = (name: string): Layer => ({
 
 const flatten: Layer = { kind: 'flatten', name: 'flatten' };
 
-const dense = (name: string, units: number, activation: 'relu' | 'softmax'): Layer => ({
+const dense = (name: string, units: number, activation: ActivationName): Layer => ({
   kind: 'dense',
   name,
   units,
@@ -42,46 +47,49 @@ const dense = (name: string, units: number, activation: 'relu' | 'softmax'): Lay
   activation,
 });
 
+/** The last layer. */
+type Head = Required<Pick<ModelTask, 'outputs' | 'activation'>>;
+
 const LAYERS = {
   /** Two convolutions, a pool and a dense layer: 110,986 parameters on 28×28×1. */
-  cnn: (classes: number): readonly Layer[] => [
+  cnn: ({ outputs, activation }: Head): readonly Layer[] => [
     conv2d('conv2d', 32, { kernel: [3, 3] }),
     conv2d('conv2d_1', 64, { kernel: [3, 3] }),
     halve('max_pooling2d'),
     { kind: 'dropout', name: 'dropout', rate: 0.25 },
     flatten,
     { kind: 'dropout', name: 'dropout_1', rate: 0.5 },
-    dense('dense', classes, 'softmax'),
+    dense('dense', outputs, activation),
   ],
   /** One hidden layer of 128: 101,770 parameters on 28×28×1. */
-  mlp: (classes: number): readonly Layer[] => [
+  mlp: ({ outputs, activation }: Head): readonly Layer[] => [
     flatten,
     dense('dense', 128, 'relu'),
     { kind: 'dropout', name: 'dropout', rate: 0.2 },
-    dense('dense_1', classes, 'softmax'),
+    dense('dense_1', outputs, activation),
   ],
   /** The 2NN of McMahan et al. 2017, §3: 199,210 parameters on 28×28×1. */
-  '2nn': (classes: number): readonly Layer[] => [
+  '2nn': ({ outputs, activation }: Head): readonly Layer[] => [
     flatten,
     dense('dense', 200, 'relu'),
     dense('dense_1', 200, 'relu'),
-    dense('dense_2', classes, 'softmax'),
+    dense('dense_2', outputs, activation),
   ],
   /** The CNN of McMahan et al. 2017, §3: 1,663,370 parameters on 28×28×1. */
-  'mcmahan-cnn': (classes: number): readonly Layer[] => [
+  'mcmahan-cnn': ({ outputs, activation }: Head): readonly Layer[] => [
     conv2d('conv2d', 32, { kernel: [5, 5], padding: 'same' }),
     halve('max_pooling2d'),
     conv2d('conv2d_1', 64, { kernel: [5, 5], padding: 'same' }),
     halve('max_pooling2d_1'),
     flatten,
     dense('dense', 512, 'relu'),
-    dense('dense_1', classes, 'softmax'),
+    dense('dense_1', outputs, activation),
   ],
   /**
    * A LeNet-5 (LeCun et al. 1998) with relu and max pools, as Li et al. 2022 (NIID-Bench, arXiv 2102.02079) and
    * Flower's niid_bench train it: 44,426 parameters on 28×28×1.
    */
-  lenet: (classes: number): readonly Layer[] => [
+  lenet: ({ outputs, activation }: Head): readonly Layer[] => [
     conv2d('conv2d', 6, { kernel: [5, 5] }),
     halve('max_pooling2d'),
     conv2d('conv2d_1', 16, { kernel: [5, 5] }),
@@ -89,7 +97,7 @@ const LAYERS = {
     flatten,
     dense('dense', 120, 'relu'),
     dense('dense_1', 84, 'relu'),
-    dense('dense_2', classes, 'softmax'),
+    dense('dense_2', outputs, activation),
   ],
 };
 
@@ -98,7 +106,11 @@ export type ModelName = keyof typeof LAYERS;
 /** All of them. */
 export const MODEL_NAMES = Object.keys(LAYERS) as readonly ModelName[];
 
+/** Those that take images alone; the others take inputs of any shape. */
+export const IMAGE_MODELS: readonly ModelName[] = ['cnn', 'mcmahan-cnn', 'lenet'];
+
 /** The description of a model by its name. */
-export function describeModel(name: ModelName, { inputShape, classes }: ModelTask): ModelDescription {
-  return sequential({ name, inputShape, layers: LAYERS[name](classes) });
+export function describeModel(name: ModelName, task: ModelTask): ModelDescription {
+  const { inputShape, outputs, activation = 'softmax' } = task;
+  return sequential({ name, inputShape, layers: LAYERS[name]({ outputs, activation }) });
 }

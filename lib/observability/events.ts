@@ -32,8 +32,12 @@ export interface RoundEvent {
   readonly round: number;
   /** Rounds of the run at most. */
   readonly rounds: number;
-  readonly accuracy: number;
-  /** Accuracy gained since the round before; absent in the first. */
+  /** Share of right answers, where one can be right. */
+  readonly accuracy?: number;
+  /** The metric that leads the task, and its value: of classification the accuracy. */
+  readonly metric: string;
+  readonly value: number;
+  /** What it gained since the round before; absent in the first. */
   readonly change?: number;
   /** Not finite when training diverged. */
   readonly loss: number;

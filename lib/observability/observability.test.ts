@@ -53,7 +53,15 @@ describe('format', () => {
   });
 
   it('shows a round in one line that fits, its figures whole', () => {
-    const round = { round: 12, rounds: 50, accuracy: 0.9432, change: -0.0004, loss: 0.221, isSkipped: false };
+    const round = {
+      round: 12,
+      rounds: 50,
+      metric: 'accuracy',
+      value: 0.9432,
+      change: -0.0004,
+      loss: 0.221,
+      isSkipped: false,
+    };
     const spent = { ...round, seconds: 754, secondsLeft: 28_652 };
     assert.equal(
       formatRound(spent, 79),
@@ -122,7 +130,8 @@ describe('human reporter where there is no terminal', () => {
     reporter.round({
       round: 1,
       rounds: 2,
-      accuracy: 0.5,
+      metric: 'accuracy',
+      value: 0.5,
       loss: 1,
       seconds: 2,
       secondsLeft: 2,

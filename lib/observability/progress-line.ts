@@ -37,8 +37,8 @@ export function formatProgress(
 
 /** One line for a finished round, at most `width` characters. */
 export function formatRound(event: RoundEvent, width: number): string {
-  const { accuracy, change, loss, seconds, secondsLeft, isSkipped } = event;
-  const parts: Part[] = [{ text: `accuracy ${accuracy.toFixed(4)}`, rank: 1 }];
+  const { metric, value, change, loss, seconds, secondsLeft, isSkipped } = event;
+  const parts: Part[] = [{ text: `${metric} ${value.toFixed(4)}`, rank: 1 }];
   const add = (rank: number, text: string | false) => text !== false && parts.push({ text, rank });
   add(3, change !== undefined && `${change < 0 ? '' : '+'}${change.toFixed(4)}`);
   add(2, `loss ${formatLoss(loss)}`);

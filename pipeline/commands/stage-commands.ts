@@ -47,14 +47,15 @@ export function splitCommand({ settings, paths }: CommandSource): StageCommand {
 export function initCommand({ settings, paths }: CommandSource): StageCommand {
   const file = paths.round(1).globalModel;
   const { seed, model } = settings;
+  const { loss } = settings.training;
   return {
     stage: 'init',
     program: 'trainer/init-cli.js',
     arguments: [
-      // It tells the shape of the images, and there is one whatever the shards; the manifest tells the classes.
+      // It tells the shape of the inputs, and there is one whatever the shards; the manifest tells the classes.
       ...['--data', paths.test],
       ...['--out', file],
-      ...settingArguments('init', model.init === undefined ? { seed, model } : settings),
+      ...settingArguments('init', model.init === undefined ? { seed, model, training: { loss } } : settings),
     ],
     reads: [paths.test, paths.manifest, ...(model.init === undefined ? [] : [model.init])],
     writes: [file],

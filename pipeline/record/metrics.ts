@@ -36,7 +36,7 @@ interface RoundTimes {
   readonly train: number;
   readonly aggregate: number;
   readonly evaluate: number;
-  /** Best accuracy so far, this round's included. */
+  /** Best value so far of the metric that leads the task, this round's included. */
   readonly best: number;
 }
 
@@ -61,8 +61,9 @@ export async function tellRound(
     updates: aggregate?.updates,
     examples: aggregate?.examples,
     accuracy: evaluation?.accuracy,
+    metrics: evaluation?.metrics,
     loss: evaluation?.loss,
-    best,
+    best: Number.isFinite(best) ? best : null,
     seconds,
     sha256: aggregate?.sha256,
   });

@@ -1,6 +1,8 @@
 /** Writes what happened in a round onto the volume: after the training, after the accuracy test. Safe to repeat. */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { targetOf } from '../../lib/federation/early-stop.js';
+import { scoreOf, valueOfScore } from '../../lib/federation/metrics.js';
 import { placeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import { readManifest } from '../../lib/formats/manifest.js';
 import { readRoundRecord, readRunRecord } from '../../lib/formats/run-record.js';
@@ -71,12 +73,19 @@ export async function recordTested(run: Recording, facts: TestedFacts): Promise<
     took: `${aggregate.seconds} s`,
   });
   const { test } = await readManifest(paths.manifest);
-  const { examples, loss, accuracy, seconds = 0 } = await readAccuracy(paths.accuracy);
-  const evaluation = { model: aggregate.sha256, test: test.sha256, examples, loss, accuracy, seconds };
+  const { sha256: _, seconds = 0, ...figures } = await readAccuracy(paths.accuracy);
+  const evaluation = { model: aggregate.sha256, test: test.sha256, ...figures, seconds };
   const best = await bestBefore(run, round);
   const task = { round, global: { file, sha256: aggregate.sha256 } };
-  await recordEvaluation(run, { task, ledger, best, facts: evaluation });
-  await tellRound(run, ledger, { ...spent, evaluate: seconds, best: Math.max(best, accuracy) });
+  const { settings } = await readRunRecord(paths.run);
+  await recordEvaluation({ ...run, settings }, { task, ledger, best, facts: evaluation });
+  const target = targetOf(settings.federation);
+  const score = Math.max(best, scoreOf(evaluation, target));
+  await tellRound(run, ledger, {
+    ...spent,
+    evaluate: seconds,
+    best: valueOfScore(score, evaluation, target),
+  });
 }
 
 /** The record of a round, opened again. */
@@ -91,12 +100,13 @@ const startOf = ({ round, parent, selected, quorum }: RoundStartFacts) => ({
   quorum,
 });
 
-/** The best accuracy of the rounds before. */
+/** The best score of the rounds before. */
 async function bestBefore({ paths }: Recording, round: number): Promise<number> {
-  let best = -1;
+  const target = targetOf((await readRunRecord(paths.run)).settings.federation);
+  let best = Number.NEGATIVE_INFINITY;
   for (let before = 1; before < round; before++) {
     const { evaluation } = await readRoundRecord(paths.round(before).record);
-    best = Math.max(best, evaluation?.accuracy ?? -1);
+    if (evaluation !== undefined) best = Math.max(best, scoreOf(evaluation, target));
   }
   return best;
 }

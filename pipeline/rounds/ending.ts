@@ -5,7 +5,9 @@ import {
   roundsToTarget,
   type StopReason,
   type StopRules,
+  targetOf,
 } from '../../lib/federation/early-stop.js';
+import type { Threshold } from '../../lib/federation/metrics.js';
 import type { RoundOutcome } from './round-loop.js';
 
 /** Turns of clients, over all rounds. */
@@ -20,31 +22,31 @@ export interface Ending {
   readonly rounds: number;
   readonly stopped: StopReason;
   readonly last: RoundOutcome;
-  /** The round with the highest accuracy, the first of equals. */
+  /** The round with the best model, the first of equals. */
   readonly best: RoundOutcome;
   /** Where there was a target: whether it was reached, and after how many rounds. */
-  readonly target?: { readonly accuracy: number; readonly rounds?: number };
+  readonly target?: Threshold & { readonly rounds?: number };
   readonly participation: ParticipationTotals;
 }
 
 /** Sums up the rounds of a run, of which there is at least one. */
 export function endingOf(outcomes: readonly RoundOutcome[], rules: StopRules): Ending {
-  const accuracies = outcomes.map(({ evaluation }) => evaluation.accuracy);
-  const best = outcomes[bestRound(accuracies) - 1];
+  const tests = outcomes.map(({ evaluation }) => evaluation);
+  const best = outcomes[bestRound(tests, rules) - 1];
   const last = outcomes.at(-1);
   if (best === undefined || last === undefined) throw new Error('a run has at least one round');
-  const { targetAccuracy } = rules;
-  const reached = targetAccuracy === undefined ? undefined : roundsToTarget(accuracies, targetAccuracy);
+  const target = targetOf(rules);
+  const reached = roundsToTarget(tests, rules);
   const total = (of: (outcome: RoundOutcome) => readonly unknown[]) =>
     outcomes.reduce((sum, outcome) => sum + of(outcome).length, 0);
   return {
     rounds: outcomes.length,
-    stopped: reasonToStop(accuracies, rules) ?? 'rounds',
+    stopped: reasonToStop(tests, rules) ?? 'rounds',
     last,
     best,
-    ...(targetAccuracy === undefined
+    ...(target === undefined
       ? {}
-      : { target: { accuracy: targetAccuracy, ...(reached === undefined ? {} : { rounds: reached }) } }),
+      : { target: { ...target, ...(reached === undefined ? {} : { rounds: reached }) } }),
     participation: {
       selected: total(({ selected }) => selected),
       missing: total(({ missing }) => missing),

@@ -1,5 +1,6 @@
 /** What the results of a round's stages mean for its record and for a reader, whichever target gave them. */
 import { basename } from 'node:path';
+import { leadingFigure, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
 import type { MissingClient } from '../../lib/federation/quorum.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
 import type { Rejection } from '../../lib/formats/results.js';
@@ -46,13 +47,18 @@ export function withLoss({
   examples,
   loss,
   accuracy,
-}: Pick<EvaluationFacts, 'examples' | 'loss' | 'accuracy'>): Evaluation {
-  return { examples, accuracy, loss: loss ?? Number.NaN };
+  task,
+  metrics,
+}: TestFigures & Pick<EvaluationFacts, 'examples'>): Evaluation {
+  return { examples, accuracy, task, metrics, loss: loss ?? Number.NaN };
 }
 
-/** `accuracy 0.9753, loss 0.0812`. */
-export function describeEvaluation({ accuracy, loss }: Pick<EvaluationFacts, 'accuracy' | 'loss'>): string {
-  return `accuracy ${accuracy.toFixed(4)}, loss ${loss === null ? 'not finite' : loss.toFixed(4)}`;
+/** `accuracy 0.9753, loss 0.0812`; of other tasks the metric that leads, or that of the target. */
+export function describeEvaluation(found: TestFigures, target?: Threshold): string {
+  const { metric, value } = leadingFigure(found, target);
+  const { loss } = found;
+  const lossText = loss === null ? 'not finite' : loss.toFixed(4);
+  return metric === 'loss' ? `loss ${lossText}` : `${metric} ${value.toFixed(4)}, loss ${lossText}`;
 }
 
 /** How the list of a round's clients, which may be long, is told. */

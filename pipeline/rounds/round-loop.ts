@@ -27,10 +27,10 @@ export async function federatedAveraging(
   runner: Runner,
 ): Promise<readonly RoundOutcome[]> {
   const outcomes: RoundOutcome[] = [];
-  const accuracies = () => outcomes.map(({ evaluation }) => evaluation.accuracy);
+  const tests = () => outcomes.map(({ evaluation }) => evaluation);
 
   let global: GlobalModel = await runner.init(); // initialize w₀
-  for (let round = 1; reasonToStop(accuracies(), plan) === undefined; round++) {
+  for (let round = 1; reasonToStop(tests(), plan) === undefined; round++) {
     const selected = selectClients(plan, { seed: plan.seed, round }); // S_t ← random set of max(C·K, 1) clients
     const quorum = plan.quorum && requiredUpdates(plan.quorum, selected.length);
     const { reported, missing } = await runner.train({ round, global, clients: selected, quorum }); // w^k, k ∈ S_t

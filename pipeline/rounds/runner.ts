@@ -1,4 +1,5 @@
 /** What the round loop needs of whatever runs the stages: processes here, Kubernetes Jobs, or a simulation. */
+import type { TestFigures } from '../../lib/federation/metrics.js';
 import type { MissingClient } from '../../lib/federation/quorum.js';
 
 /** A global model: where it lies and what it is. */
@@ -20,12 +21,10 @@ export interface ClientResult {
 }
 
 /** How a model does on the held-out examples. */
-export interface Evaluation {
+export interface Evaluation extends TestFigures {
   readonly examples: number;
-  /** Mean cross-entropy; not finite when training diverged. */
+  /** Mean loss; not finite when training diverged. */
   readonly loss: number;
-  /** Share of right answers, 0 to 1. */
-  readonly accuracy: number;
   /** An earlier attempt had made the test. */
   readonly isSkipped?: boolean;
 }

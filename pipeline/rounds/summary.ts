@@ -1,6 +1,7 @@
 /** What a run tells of itself at its ends: its plan in a line, its result for people and for machines. */
 import { relative } from 'node:path';
 import { describeLocalWork, localWorkOf } from '../../lib/federation/local-work.js';
+import { leadingFigure, metricIn } from '../../lib/federation/metrics.js';
 import { selectedCount } from '../../lib/federation/participation.js';
 import { formatPrivacy, privacyAfter } from '../../lib/federation/privacy/privacy-record.js';
 import { FEDAVG, type StrategySettings } from '../../lib/federation/strategies/strategy-settings.js';
@@ -10,6 +11,7 @@ import { formatDuration, formatTable, roundTo } from '../../lib/observability/fo
 import { modelTitle } from '../../lib/settings/parts/data.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import type { Ending } from './ending.js';
+import { describeEvaluation } from './outcomes.js';
 import { count } from './telling.js';
 import type { StageSeconds } from './watched-runner.js';
 
@@ -32,12 +34,18 @@ export function resultFacts(result: RunResult): RunSummary {
   const { last, best, rounds, stopped, target, participation, seconds, volume, lastRound } = result;
   return {
     accuracy: last.evaluation.accuracy,
+    metrics: last.evaluation.metrics,
     loss: last.evaluation.loss,
     rounds,
     stopped,
     ...(target === undefined ? {} : { targetReached: target.rounds !== undefined }),
     ...(target?.rounds === undefined ? {} : { roundsToTarget: target.rounds }),
-    best: { round: best.round, accuracy: best.evaluation.accuracy, sha256: best.global.sha256 },
+    best: {
+      round: best.round,
+      accuracy: best.evaluation.accuracy,
+      metrics: best.evaluation.metrics,
+      sha256: best.global.sha256,
+    },
     participation: { ...participation },
     seconds: {
       split: roundTo(seconds.split, 3),
@@ -59,16 +67,17 @@ export function jsonLine(result: RunResult): string {
 
 /** The report for people: accuracy, a table of the clients, where the time went, where the files are. */
 export function summary(result: RunResult): string {
-  const { last, lastRound, seconds } = result;
+  const { last, lastRound, seconds, target } = result;
+  const { metric, value } = leadingFigure(last.evaluation, target);
   const shown = lastRound.reported.slice(0, TABLE_ROWS);
   const clients = shown.map((each) => [
     `${each.client}`,
     `${each.examples}`,
     each.seconds.toFixed(1),
-    each.alone?.accuracy.toFixed(4) ?? '',
-    last.evaluation.accuracy.toFixed(4),
+    each.alone === undefined ? '' : metricIn(each.alone, metric).toFixed(4),
+    value.toFixed(4),
   ]);
-  const header = ['client', 'examples', 'seconds', 'accuracy alone', 'accuracy of the average'];
+  const header = ['client', 'examples', 'seconds', `${metric} alone`, `${metric} of the average`];
   const stages = (['split', 'train', 'aggregate', 'evaluate'] as const).map(
     (stage) => `${stage} ${formatDuration(seconds[stage])}`,
   );
@@ -96,24 +105,31 @@ function privacyLine({ lastRound }: RunResult): readonly string[] {
 }
 
 /** The accuracy test's own words, e.g. `accuracy 0.9753, loss 0.0812 after 1 round (9753 of 10000 test examples right)`. */
-function accuracyLine({ last, rounds }: RunResult): string {
-  const { accuracy, loss, examples } = last.evaluation;
-  const right = Math.round(accuracy * examples);
-  const after = `after ${count(rounds, 'round')}`;
-  return `accuracy ${accuracy.toFixed(4)}, loss ${loss.toFixed(4)} ${after} (${right} of ${examples} test examples right)`;
+function accuracyLine({ last, rounds, target }: RunResult): string {
+  const { accuracy, examples, task } = last.evaluation;
+  const told = describeEvaluation(last.evaluation, target);
+  const right =
+    accuracy === undefined || task === 'multi-label' ? '' : `${Math.round(accuracy * examples)} of `;
+  const what = `${examples} test examples${right === '' ? '' : ' right'}`;
+  return `${told} after ${count(rounds, 'round')} (${right}${what})`;
 }
 
-function bestLine({ best }: RunResult): string {
-  return `best accuracy ${best.evaluation.accuracy.toFixed(4)} in round ${best.round} (best-model.h5)`;
+function bestLine({ best, target }: RunResult): string {
+  const { metric, value } = leadingFigure(best.evaluation, target);
+  return `best ${metric} ${value.toFixed(4)} in round ${best.round} (best-model.h5)`;
 }
 
 function targetLine({ target, stopped, best, rounds }: RunResult): readonly string[] {
   const patience =
-    stopped === 'patience' ? [`stopped: no better accuracy since round ${best.round} (--patience)`] : [];
+    stopped === 'patience'
+      ? [
+          `stopped: no better ${leadingFigure(best.evaluation, target).metric} since round ${best.round} (--patience)`,
+        ]
+      : [];
   if (target === undefined) return patience;
   return target.rounds === undefined
-    ? [...patience, `target accuracy ${target.accuracy} not reached in ${count(rounds, 'round')}`]
-    : [`target accuracy ${target.accuracy} reached in round ${target.rounds}`];
+    ? [...patience, `target ${target.metric} ${target.value} not reached in ${count(rounds, 'round')}`]
+    : [`target ${target.metric} ${target.value} reached in round ${target.rounds}`];
 }
 
 function participationLine({ participation, rounds }: RunResult): readonly string[] {

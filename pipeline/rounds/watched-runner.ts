@@ -1,6 +1,7 @@
 /** What watches a runner: how long its stages take and where it failed, what a reader is told of its rounds. */
 
-import { reasonToStop, type StopRules } from '../../lib/federation/early-stop.js';
+import { reasonToStop, type StopRules, targetOf } from '../../lib/federation/early-stop.js';
+import { leadingFigure, metricIn } from '../../lib/federation/metrics.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import type { Place } from './run-failure.js';
 import type { Evaluation, Runner } from './runner.js';
@@ -61,19 +62,23 @@ export function toldRunner(
 ): Runner {
   const { rounds } = rules;
   let startedAt = 0;
-  const accuracies: number[] = [];
+  const tests: Evaluation[] = [];
+  const target = targetOf(rules);
   // Of this session: rounds that an earlier one had done took no time.
   const spent: number[] = [];
-  const tell = (round: number, { accuracy, loss, isSkipped = false }: Evaluation) => {
+  const tell = (round: number, evaluation: Evaluation) => {
+    const { accuracy, loss, isSkipped = false } = evaluation;
     const seconds = (performance.now() - startedAt) / 1000;
     if (!isSkipped) spent.push(seconds);
     const mean = spent.reduce((sum, each) => sum + each, 0) / spent.length;
-    const before = accuracies.at(-1);
-    accuracies.push(accuracy);
-    const isMoreToDo = spent.length > 0 && reasonToStop(accuracies, rules) === undefined;
+    const { metric, value } = leadingFigure(evaluation, target);
+    const before = tests.at(-1);
+    tests.push(evaluation);
+    const isMoreToDo = spent.length > 0 && reasonToStop(tests, rules) === undefined;
     reporter.round({
-      ...{ round, rounds, accuracy, loss, seconds, isSkipped },
-      ...(before === undefined ? {} : { change: accuracy - before }),
+      ...{ round, rounds, metric, value, loss, seconds, isSkipped },
+      ...(accuracy === undefined ? {} : { accuracy }),
+      ...(before === undefined ? {} : { change: value - metricIn(before, metric) }),
       ...(isMoreToDo ? { secondsLeft: mean * (rounds - round) } : {}),
     });
   };

@@ -1,9 +1,12 @@
 /** The course of a run: accuracy and loss over the rounds, and where the time went. */
+
 import { max, sum } from 'd3-array';
+import { targetOf } from '../../lib/federation/early-stop.js';
+import { leadingFigure, metricIn, reaches } from '../../lib/federation/metrics.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { formatSeconds } from '../../lib/observability/format.js';
 import { lineChart } from '../charts/line-chart.js';
-import { coordinate, groupedCount, lossText, percent, shortPercent } from '../format.js';
+import { coordinate, groupedCount, lossText, metricText, shortPercent } from '../format.js';
 import type { RunRecords } from '../records.js';
 
 const LEAST_SPAN = 0.02;
@@ -13,18 +16,22 @@ export function curves({ run, rounds }: RunRecords): Html | undefined {
   const tested = rounds.flatMap(({ round, evaluation }) => (evaluation ? [{ round, ...evaluation }] : []));
   const last = tested.at(-1);
   if (last === undefined) return undefined;
-  const target = run.settings.federation.targetAccuracy;
-  const reached = target === undefined ? undefined : tested.find(({ accuracy }) => accuracy >= target)?.round;
+  const goal = targetOf(run.settings.federation);
+  const target = goal?.value;
+  const { metric, value: lastValue } = leadingFigure(last, goal);
+  const text = (value: number) => metricText(metric, value);
+  const reached = goal && tested.find((test) => reaches(metricIn(test, metric), goal))?.round;
+  const title = `${metric[0]?.toUpperCase()}${metric.slice(1)}`;
   return html`<section class="card">
     <h2>Over the rounds</h2>
     <div class="pair">
       <figure>${lineChart({
-        description: `Accuracy after each of ${groupedCount(tested.length, 'round')}, at last ${percent(last.accuracy)}`,
-        points: tested.map(({ round, accuracy }) => ({ round, value: accuracy })),
-        span: around(last.accuracy),
+        description: `${title} after each of ${groupedCount(tested.length, 'round')}, at last ${text(lastValue)}`,
+        points: tested.map((test) => ({ round: test.round, value: metricIn(test, metric) })),
+        span: metric === 'accuracy' ? around(lastValue) : [0, 0],
         target,
-        format: shortPercent,
-      })}<figcaption>Accuracy on the test examples</figcaption></figure>
+        format: metric === 'accuracy' ? shortPercent : text,
+      })}<figcaption>${title} on the test examples</figcaption></figure>
       <figure>${lineChart({
         description: `Loss after each of ${groupedCount(tested.length, 'round')}, at last ${lossText(last.loss)}`,
         points: tested.map(({ round, loss }) => ({ round, value: loss })),
@@ -32,7 +39,7 @@ export function curves({ run, rounds }: RunRecords): Html | undefined {
         format: (value) => String(Number(value.toPrecision(3))),
       })}<figcaption>Loss on the test examples</figcaption></figure>
     </div>
-    ${target !== undefined && html`<p class="note">${reached === undefined ? `No round reached the target of ${percent(target)}.` : `The target of ${percent(target)} was reached in round ${reached}.`}</p>`}
+    ${target !== undefined && html`<p class="note">${reached === undefined ? `No round reached the target of ${text(target)}.` : `The target of ${text(target)} was reached in round ${reached}.`}</p>`}
   </section>`;
 }
 

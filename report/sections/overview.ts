@@ -1,9 +1,12 @@
 /** The head of the report: what came out, and what the run is. */
+
 import { greatest } from 'd3-array';
+import { targetOf } from '../../lib/federation/early-stop.js';
+import { leadingFigure, scoreOf, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
 import { placeOfFailure } from '../../lib/formats/results.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { modelTitle } from '../../lib/settings/parts/data.js';
-import { epsilonText, grouped, groupedCount, lossText, percent, shortHash } from '../format.js';
+import { epsilonText, grouped, groupedCount, lossText, metricText, shortHash } from '../format.js';
 import type { RunRecords } from '../records.js';
 import { settingRows } from '../setting-rows.js';
 
@@ -12,7 +15,8 @@ export function overview(records: RunRecords): Html {
   const { run, rounds, accuracy, manifest } = records;
   const tested = rounds.flatMap(({ round, evaluation }) => (evaluation ? [{ round, ...evaluation }] : []));
   const last = tested.at(-1);
-  const best = greatest(tested, (each) => each.accuracy);
+  const target = targetOf(run.settings.federation);
+  const best = greatest(tested, (each) => scoreOf(each, target));
   const result = last ?? accuracy;
   const done = rounds.filter(({ aggregate }) => aggregate !== undefined).length;
   const privacy = rounds.findLast(({ aggregate }) => aggregate?.privacy)?.aggregate?.privacy;
@@ -21,12 +25,12 @@ export function overview(records: RunRecords): Html {
     ...(result === undefined
       ? []
       : ([
-          ['accuracy', percent(result.accuracy), `of ${grouped(result.examples)} test examples`],
-          ['loss', lossText(result.loss), 'mean cross-entropy'],
+          [...figureOf(result, target), `of ${grouped(result.examples)} test examples`],
+          ['loss', lossText(result.loss), result.task === undefined ? 'mean cross-entropy' : 'mean loss'],
         ] as const)),
     ['rounds', grouped(done), `of ${grouped(federation.rounds)} at most`],
     ...(best !== undefined && best.round !== last?.round
-      ? ([['best', percent(best.accuracy), `in round ${best.round}`]] as const)
+      ? ([['best', figureOf(best, target)[1], `in round ${best.round}`]] as const)
       : []),
     ...(privacy === undefined
       ? []
@@ -44,6 +48,12 @@ export function overview(records: RunRecords): Html {
   </header>
   ${stateOf(records)}
   <dl class="figures">${figures.map(([name, value, note]) => html`<div><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`)}</dl>`;
+}
+
+/** The metric that leads, and its value. */
+function figureOf(found: TestFigures, target: Threshold | undefined): readonly [string, string] {
+  const { metric, value } = leadingFigure(found, target);
+  return [metric, metricText(metric, value)];
 }
 
 /** What is not as it should be: where the run failed, why, and what to do. */

@@ -13,6 +13,7 @@ const ALIKE_IN_LABELS: readonly string[] = ['iid', 'strided', 'quantity-skew'];
 /** The picture and its figures; nothing before the split. */
 export function shards({ manifest }: RunRecords): Html | undefined {
   if (manifest === undefined) return undefined;
+  const { classes } = manifest;
   const clients = clientsOf(manifest);
   const sizes = clients.map(({ examples }) => examples);
   const counts = clients.map(labelCountsOf);
@@ -24,8 +25,12 @@ export function shards({ manifest }: RunRecords): Html | undefined {
   const facts: readonly (readonly [string, string])[] = [
     ['partition', partitionText(manifest.partition)],
     ['examples of a client', spread(sizes)],
-    ['labels of a client', spread(labelsHeld)],
-    ["a client's most frequent label", `${percent(largestShare ?? 0, 1)} of its examples on average`],
+    ...(classes === undefined
+      ? []
+      : ([
+          ['labels of a client', spread(labelsHeld)],
+          ["a client's most frequent label", `${percent(largestShare ?? 0, 1)} of its examples on average`],
+        ] as const)),
     ['held out for testing', groupedCount(manifest.test.examples, 'example')],
   ];
   const description = `Labels of the shards of ${groupedCount(sizes.length, 'client')}: ${spread(labelsHeld)} labels and ${spread(sizes)} examples each`;
@@ -33,7 +38,7 @@ export function shards({ manifest }: RunRecords): Html | undefined {
   return html`<section class="card">
     <h2>The clients' data</h2>
     <dl class="rows">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-    <figure>${labelPicture(labelColumns(clients, { classes: manifest.classes, order }), description)}<figcaption>Bars: examples. Below, a row for each label: the stronger its colour, the larger its share of the client's examples.</figcaption></figure>
+    ${classes !== undefined && html`<figure>${labelPicture(labelColumns(clients, { classes, order }), description)}<figcaption>Bars: examples. Below, a row for each label: the stronger its colour, the larger its share of the client's examples.</figcaption></figure>`}
   </section>`;
 }
 

@@ -2,7 +2,7 @@
 import { max, sum } from 'd3-array';
 import { confusionText, matrixOf, worstConfusions } from '../../lib/formats/confusions.js';
 import { type Html, html } from '../../lib/html/html.js';
-import { coordinate, grouped, percent } from '../format.js';
+import { coordinate, grouped, metricText, percent } from '../format.js';
 import type { ReportedAccuracy, RunRecords } from '../records.js';
 
 /** With more classes only the weakest, and no numbers in the matrix. */
@@ -15,6 +15,7 @@ const MOST_CONFUSIONS = 5;
 /** Accuracy per class and confusion matrix; nothing where the model was not tested. */
 export function testResult({ accuracy }: RunRecords): Html | undefined {
   if (accuracy === undefined) return undefined;
+  if (accuracy.perClass === undefined) return metricTable(accuracy);
   return html`<section class="card">
     <h2>What it gets right</h2>
     <div class="pair">
@@ -24,7 +25,16 @@ export function testResult({ accuracy }: RunRecords): Html | undefined {
   </section>`;
 }
 
-function classBars({ perClass }: ReportedAccuracy): Html {
+/** What was found of a task that has no classes. */
+function metricTable({ task, metrics = {}, examples }: ReportedAccuracy): Html {
+  return html`<section class="card">
+    <h2>What the test found</h2>
+    <dl class="rows">${Object.entries(metrics).map(([name, value]) => html`<div><dt>${name}</dt><dd>${metricText(name, value)}</dd></div>`)}</dl>
+    <p class="note">Of ${task}, on ${grouped(examples)} test examples.</p>
+  </section>`;
+}
+
+function classBars({ perClass = [] }: ReportedAccuracy): Html {
   const tested = perClass.flatMap((each) =>
     each.accuracy === null ? [] : [{ ...each, accuracy: each.accuracy }],
   );
@@ -38,7 +48,7 @@ function classBars({ perClass }: ReportedAccuracy): Html {
 }
 
 /** Of many classes there is a row for those that occur alone: their largest number tells. */
-function matrix({ perClass, confusions }: ReportedAccuracy): Html | undefined {
+function matrix({ perClass = [], confusions = [] }: ReportedAccuracy): Html | undefined {
   const classes =
     1 + (max([...perClass.map((each) => each.class), ...confusions.map(([, each]) => each)]) ?? 0);
   if (classes > MOST_CELLS) return undefined;
@@ -60,7 +70,7 @@ function matrix({ perClass, confusions }: ReportedAccuracy): Html | undefined {
   <p class="note">Rows: the label. Columns: what the model takes it for.</p>`;
 }
 
-function worst({ confusions }: ReportedAccuracy): Html {
+function worst({ confusions = [] }: ReportedAccuracy): Html {
   const wrong = worstConfusions(confusions, MOST_CONFUSIONS);
   if (wrong.length === 0) return html`<p class="note">No test example was taken for another class.</p>`;
   return html`<p class="note">Taken most often: ${confusionText(wrong)}.</p>`;

@@ -1,4 +1,5 @@
 /** From a model file to a model that answers: read, check, compile, one trial prediction. */
+
 import { basename } from 'node:path';
 import { DataError, type DataProblem } from '../../lib/core/errors.js';
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
@@ -6,14 +7,14 @@ import type { InputShape } from '../../lib/digits/preprocess.js';
 import { chooseEngine } from '../../lib/engine/choose-engine.js';
 import type { PredictSession } from '../../lib/engine/engine.js';
 import { BACKEND_REGISTRY, type RegisteredBackend } from '../../lib/engine/engine-registry.js';
+import { compiledLoss } from '../../lib/engine/starting-task.js';
 import { rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { readFileBytes, sha256 } from '../../lib/formats/files/read-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../../lib/formats/keras/keras-hdf5.js';
-import { faultOf } from '../../lib/model/classifier.js';
 import { modelFromKeras } from '../../lib/model/keras/keras-model.js';
 import type { Model } from '../../lib/model/model-description.js';
 import { sessionOf } from '../../lib/model/model-error.js';
-import { classCount } from '../../lib/model/parameters.js';
+import { faultOf, servedTask, type Task } from '../../lib/model/tasks/task.js';
 import type { EngineChoice } from '../../lib/settings/parts/engine.js';
 import { findAccuracy, findLabels, findTraining } from './model-records.js';
 import type { ModelCard, ModelSignature } from './predictor.js';
@@ -32,7 +33,9 @@ export async function loadServedModel({
   const file = await decodeKerasFile(bytes, modelPath);
   const model = modelFromKeras(file, modelPath, { keepForeignLayers: true });
   const inputShape = imageInput(model, modelPath);
-  const classes = classCount(model.description);
+  const compiled = compiledLoss({ file, path: modelPath });
+  const task = servedTask(model.description, { compiled });
+  const { outputs: classes } = task;
   const labels = await findLabels({ modelPath, labelsPath, classes });
   const { engine, why } = await chooseEngine(choice, {
     description: model.description,
@@ -40,7 +43,7 @@ export async function loadServedModel({
   });
   const session = await sessionOf(modelPath, engine.createPredictSession(model, { threads }));
   const scale = givenScale ?? (file.scale === undefined ? undefined : scaleOf(file.scale));
-  const fault = await selfTest(session, { inputShape, scale: scale ?? UNIT_SCALE, classes });
+  const fault = await selfTest(session, { inputShape, scale: scale ?? UNIT_SCALE, task });
   if (fault !== undefined) {
     await session.dispose();
     throw new DataError({ file: modelPath, ...fault });
@@ -71,13 +74,18 @@ function signatureOf({ description: { layers, name } }: Model): ModelSignature {
 /** Predicts a batch of a black and a white picture. Returns what is wrong with the answer, if anything. */
 async function selfTest(
   session: PredictSession,
-  { inputShape, scale, classes }: Required<Pick<ModelCard, 'inputShape' | 'scale' | 'classes'>>,
+  {
+    inputShape,
+    scale,
+    task,
+  }: Required<Pick<ModelCard, 'inputShape' | 'scale'>> & { readonly task: Omit<Task, 'why'> },
 ): Promise<Pick<DataProblem, 'expected' | 'found'> | undefined> {
   const size = sizeOf(inputShape);
   const pictures = new Float32Array(2 * size).fill(1, size);
   rescale(pictures, { channels: inputShape[2], from: UNIT_SCALE, to: scale });
   const [answer = new Float32Array(0)] = await session.predict([pictures], 2);
-  return faultOf(answer.subarray(0, classes)) ?? faultOf(answer.subarray(classes));
+  const { outputs } = task;
+  return faultOf(answer.subarray(0, outputs), task) ?? faultOf(answer.subarray(outputs), task);
 }
 
 /** One picture at a time is answered sooner by the processor: a GPU is used where it is asked for. */

@@ -44,6 +44,7 @@ export async function readTestedModel(modelPath: string): Promise<TestedModel | 
   const record = accuracyRecord.safeParse(content);
   if (!record.success) return undefined;
   const { sha256, accuracy, loss, examples } = record.data;
+  if (accuracy === undefined) return undefined;
   const worst = worstConfusions(confusionsIn(content as object) ?? [], MOST_CONFUSIONS);
   const known = { accuracy, loss, examples };
   return { sha256, accuracy: worst.length === 0 ? known : { ...known, confusions: worst } };

@@ -25,7 +25,7 @@ export interface Comparison {
 }
 
 const backend = process.argv[2] as OnnxBackend;
-const small = describeModel('cnn', { inputShape: [8, 8, 1], classes: 4 });
+const small = describeModel('cnn', { inputShape: [8, 8, 1], outputs: 4 });
 
 await report('the backend is here', async () => {
   await loadOnnxEngine(backend);

@@ -58,7 +58,7 @@ describe('the ONNX engine on WebAssembly', () => {
 
   for (const threads of [1, 2]) {
     it(`learns what the processor learns, and repeats bit for bit, on ${threads} thread(s)`, async () => {
-      const description = describeModel('cnn', { inputShape: [12, 12, 1], classes: CLASSES });
+      const description = describeModel('cnn', { inputShape: [12, 12, 1], outputs: CLASSES });
       const { weights, batch } = problem(description, 20);
       const train = async (backend: 'cpu' | 'wasm') => {
         const engine = await loadOnnxEngine(backend);

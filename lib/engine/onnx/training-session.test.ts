@@ -23,7 +23,7 @@ const settings = (given: Partial<TrainingSettings> = {}): TrainingSettings => ({
   ...given,
 });
 
-const cnn = describeModel('cnn', { inputShape: [12, 12, 1], classes: 4 });
+const cnn = describeModel('cnn', { inputShape: [12, 12, 1], outputs: 4 });
 
 /** Images whose class shows as a bright quarter. */
 function quarters(count: number, seed: number): Batch {
@@ -91,7 +91,7 @@ describe('training session', () => {
   });
 
   it('stays on plain images where blocks do not fit, with the reason', async () => {
-    const mlp = describeModel('mlp', { inputShape: [12, 12, 1], classes: 4 });
+    const mlp = describeModel('mlp', { inputShape: [12, 12, 1], outputs: 4 });
     const found = await probeBlocks({ description: mlp, weights: initialWeights(mlp, 1) });
     assert.equal(found.blockSize, undefined);
     assert.match(
@@ -134,7 +134,7 @@ describe('training session', () => {
   it('folds batch statistics into the moving ones', async () => {
     const layers: readonly Layer[] = [
       normalisation('bn', { momentum: 0.5 }),
-      ...describeModel('mlp', { inputShape: [12, 12, 1], classes: 4 }).layers,
+      ...describeModel('mlp', { inputShape: [12, 12, 1], outputs: 4 }).layers,
     ];
     const { weights } = await train(sequential({ name: 'bn', inputShape: [12, 12, 1], layers }), 12);
     const [mean = 0] = weights.find(({ name }) => name === 'bn/moving_mean:0')?.values ?? [];

@@ -1,6 +1,7 @@
 /** A model of ours as a model of tf.layers, with its weights in Keras' order. */
 import type * as Tf from '@tensorflow/tfjs';
 import { formatShape, type Weights } from '../../core/weights.js';
+import type { LossSettings } from '../../federation/loss.js';
 import { kerasLayer } from '../../model/keras/keras-layers.js';
 import { kerasConfig } from '../../model/keras/keras-model.js';
 import { foreignLayers } from '../../model/layers/foreign.js';
@@ -10,7 +11,6 @@ import { layerOfCall, type Model, type ModelDescription } from '../../model/mode
 import { ModelError } from '../../model/model-error.js';
 import { isActivation, planOperations } from '../../model/operations.js';
 import { modelParameters } from '../../model/parameters.js';
-import type { LossSettings } from '../../model/tasks/loss-module.js';
 import { lossModule } from '../../model/tasks/losses.js';
 import { asTensorflowTakes, camelCase, requireTaken } from './keras-dialect.js';
 

@@ -1,6 +1,6 @@
 /** Losses as TensorFlow.js computes them, for its own gradients. */
 import type * as Tf from '@tensorflow/tfjs';
-import type { LossName, LossSettings } from '../../model/tasks/loss-module.js';
+import type { LossName, LossSettings } from '../../federation/loss.js';
 import { lossModule } from '../../model/tasks/losses.js';
 import type { Batch } from '../engine.js';
 

@@ -3,11 +3,11 @@ import type * as Tf from '@tensorflow/tfjs';
 import { messageOf } from '../../core/errors.js';
 import { randomStream } from '../../core/random.js';
 import type { WeightArray, Weights } from '../../core/weights.js';
+import type { LossSettings } from '../../federation/loss.js';
 import { requireRepeatable } from '../../model/layers/foreign.js';
 import type { Model } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
 import { requireSameShapes, requireTrainable } from '../../model/parameters.js';
-import type { LossSettings } from '../../model/tasks/loss-module.js';
 import { defaultLoss } from '../../model/tasks/losses.js';
 import type { Batch, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import {

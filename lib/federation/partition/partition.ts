@@ -5,7 +5,7 @@ import { byOwner, type Ownership } from './by-owner.js';
 import { deal, identity } from './dealing.js';
 import { dirichlet, quantitySkew } from './dirichlet.js';
 import { labelSkew, pathological } from './label-skew.js';
-import { clientsFollowFromData, type PartitionSettings } from './settings.js';
+import { clientsFollowFromData, type PartitionSettings, partitionSchemeNames } from './settings.js';
 
 /** What to deal by, to how many, and with which chance. */
 export type PartitionOptions = PartitionSettings & {
@@ -143,13 +143,27 @@ interface Deal {
   readonly held: Uint32Array;
 }
 
+/** Schemes that deal by labels. */
+const BY_LABELS: readonly PartitionSettings['scheme'][] = ['pathological', 'dirichlet', 'label-skew'];
+
+/** What is dealt: the labels of examples or, where targets are no labels, how many examples there are. */
+type Dealt = Int32Array | { readonly length: number };
+
 /**
- * Deals the examples whose classes are `labels`.
+ * Deals examples.
  *
  * @throws {UsageError} when the settings and the examples do not go together, with the numbers
  */
-export function dealDataset(labels: Int32Array, options: DealOptions): Deal {
-  const { testFraction, seed, ownership } = options;
+export function dealDataset(examples: Dealt, options: DealOptions): Deal {
+  const { testFraction, seed, ownership, scheme } = options;
+  const isLabelled = examples instanceof Int32Array;
+  if (!isLabelled && BY_LABELS.includes(scheme)) {
+    const others = partitionSchemeNames.filter((name) => !BY_LABELS.includes(name));
+    throw new UsageError(
+      `The partition scheme ${scheme} deals by labels, and the targets of these data are none: choose one of ${others.join(', ')}.`,
+    );
+  }
+  const labels = isLabelled ? examples : new Int32Array(examples.length);
   const { train, test } =
     testFraction === undefined
       ? { train: identity(labels.length), test: new Uint32Array(0) }

@@ -1,7 +1,7 @@
 /** Data in other formats than ours: what a file or folder is, and the line that makes an npz of it. */
 import { readdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { imageOfFlat } from './image-array.js';
+import { imageOfFlat } from './input-array.js';
 import { csvLine, folderLine, npzOf, pythonLine, shellWord } from './mending-lines.js';
 
 /** What was found instead of an npz, and the line that makes one of it. */
@@ -137,8 +137,10 @@ function tableLine(
   const named = header ? names.findIndex((name) => /^\W*(label|class|target|species|y)\W*$/i.test(name)) : -1;
   const image = imageOfFlat(names.length - 1);
   // MNIST and its like put the label before the pixels; tables of measurements put it last.
-  const label = named >= 0 ? named : image.startsWith('1, ') ? names.length - 1 : 0;
-  return csvLine(file, { separator, header, label, image: `-1, ${image}` });
+  const target = named >= 0 ? named : image === undefined ? names.length - 1 : 0;
+  const value = values[target] ?? '';
+  const isNumber = !isText(value) && !Number.isInteger(Number(value));
+  return csvLine(file, { separator, header, target, image, isNumber });
 }
 
 /** Pillow is imported as PIL. */

@@ -76,15 +76,6 @@ export function numberClassesLine(file: string): string {
   );
 }
 
-/** Makes classes of quantities: ten ranges of about as many examples each. */
-export function tenClassesLine(file: string): string {
-  return npzLine(
-    file,
-    `n = np.quantile(${ALL_LABELS}, np.arange(1, 10) / 10)`,
-    changeArrays('y', 'np.searchsorted(n, v.ravel())'),
-  );
-}
-
 const ALL_LABELS = 'np.concatenate([v.ravel() for k, v in d.items() if k[0] == "y"])';
 
 /** Numbers the keys of an array, whatever they are. */
@@ -120,19 +111,26 @@ export function csvLine(
   table: {
     readonly separator: string;
     readonly header: boolean;
-    readonly label: number;
-    readonly image: string;
+    /** The column of the targets, and whether these are numbers instead of classes. */
+    readonly target: number;
+    readonly isNumber: boolean;
+    /** Shape of the picture that the others make, if they make one. */
+    readonly image: string | undefined;
   },
 ): string {
-  const { separator, header, label, image } = table;
+  const { separator, header, target, isNumber, image } = table;
   return pythonLine({
     statements: [
       `d = np.loadtxt(sys.argv[1], dtype=str, delimiter=${JSON.stringify(separator)}, ndmin=2${header ? ', skiprows=1' : ''})`,
-      `n, y = np.unique(d[:, ${label}], return_inverse=True)`,
-      `x = np.delete(d, ${label}, 1).astype("float32").reshape(${image})`,
-      'x = x.astype("uint8") if x.max() > 20 else x',
+      isNumber
+        ? `y = d[:, ${target}].astype("float32")`
+        : `n, y = np.unique(d[:, ${target}], return_inverse=True)`,
+      `x = np.delete(d, ${target}, 1).astype("float32")`,
+      ...(image === undefined
+        ? []
+        : [`x = x.reshape(-1, ${image})`, 'x = x.astype("uint8") if x.max() > 20 else x']),
       'np.savez_compressed(sys.argv[2], x=x, y=y)',
-      'open("labels.txt", "w").write("\\n".join(n))',
+      ...(isNumber ? [] : ['open("labels.txt", "w").write("\\n".join(n))']),
     ],
     files: [file, npzOf(file)],
   });

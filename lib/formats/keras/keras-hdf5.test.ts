@@ -141,7 +141,7 @@ describe('writing', () => {
     assert.equal(stdout.trim(), hash);
   });
 
-  it('leaves nothing in memory after hundreds of reads and writes, good and bad', async () => {
+  it('leaves nothing in memory after 1,000 reads and writes, good and bad', async () => {
     const { Module } = await loadLibrary();
     const files = Module.FS as unknown as { readdir(path: string): string[]; streams: unknown[] };
     const good = await readFile(fixturePath('keras2-cnn-adam.h5'));
@@ -158,7 +158,7 @@ describe('writing', () => {
       streams: files.streams.filter(Boolean).length,
       heap: Module.HEAPU8.length,
     };
-    for (let round = 0; round < 300; round++) await once();
+    for (let round = 0; round < 1000; round++) await once();
     const afterwards = {
       names: files.readdir('/'),
       streams: files.streams.filter(Boolean).length,

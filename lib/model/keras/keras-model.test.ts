@@ -53,7 +53,7 @@ describe('kerasConfig', () => {
 
   for (const description of [
     everything,
-    ...MODEL_NAMES.map((name) => describeModel(name, { inputShape: [28, 28, 1], classes: 10 })),
+    ...MODEL_NAMES.map((name) => describeModel(name, { inputShape: [28, 28, 1], outputs: 10 })),
   ]) {
     it(`of ${description.name} comes back as it was, through JSON too`, () => {
       assert.deepEqual(
@@ -325,7 +325,7 @@ describe('training obstacles', () => {
 });
 
 describe('modelFromKeras', () => {
-  const description = describeModel('mlp', { inputShape: [6, 6, 1], classes: 3 });
+  const description = describeModel('mlp', { inputShape: [6, 6, 1], outputs: 3 });
   const file = {
     modelConfig: kerasConfig(description),
     weights: initialWeights(description, 1),

@@ -1,13 +1,13 @@
 /** From a Keras file to a model that engines take, and from a description to the config that Keras takes. */
 import { z } from 'zod';
 import { formatShape, type Weights } from '../../core/weights.js';
-import { requireClassifier } from '../classifier.js';
 import { needsKeras3 } from '../layers/activation.js';
 import { type ForeignLayer, foreignLayers } from '../layers/foreign.js';
 import { type Layer, moduleOf } from '../layers/registry.js';
 import { isChain, type Model, type ModelDescription, type NamedInput } from '../model-description.js';
 import { inFile, ModelError } from '../model-error.js';
 import { modelParameters, requireTrainable } from '../parameters.js';
+import { requireUsable } from '../tasks/task.js';
 import { isInteger, type KerasGraph, readKerasGraph } from './keras-graph.js';
 import { findTrainingObstacles, kerasLayer, kerasLayerName, parseKerasLayer } from './keras-layers.js';
 import type { KerasObject } from './keras-settings.js';
@@ -29,8 +29,8 @@ const inputShapeSchema = z.array(z.number().int().positive()).min(1).max(3);
  *
  * @param path what errors call the file
  * @param options see {@link KerasModelOptions}
- * @throws {DataError} when the architecture is not a Sequential of known layers, the weights do not fit it, or it is no
- *   classifier
+ * @throws {DataError} when the architecture is not a Sequential of known layers, the weights do not fit it, or it
+ *   holds no numbers to compute with
  */
 export function modelFromKeras(file: KerasModelFile, path: string, options?: KerasModelOptions): Model {
   try {
@@ -42,7 +42,7 @@ export function modelFromKeras(file: KerasModelFile, path: string, options?: Ker
     // Only the engine that builds foreign layers knows their arrays, and checks them then.
     if (foreignLayers(description).length === 0) checkWeights(description, file);
     const model = { description, weights: file.weights };
-    requireClassifier(model, path);
+    requireUsable(model, path);
     return model;
   } catch (error) {
     throw inFile(error, path);

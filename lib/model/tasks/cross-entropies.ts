@@ -1,8 +1,10 @@
 /** Cross-entropies: of one class out of several, and of each output for itself. */
+
+import type { LossSettings } from '../../federation/loss.js';
 import { add, mul, sub } from '../primitives/arithmetic.js';
 import { softmaxCrossEntropy } from '../primitives/cross-entropy.js';
 import { softplus } from '../primitives/elementwise.js';
-import { type LossModule, type LossSettings, type LossTerms, weightedSum } from './loss-module.js';
+import { type LossModule, type LossTerms, weightedSum } from './loss-module.js';
 
 /** Keras clips probabilities by its epsilon, so that a certain mistake has a finite loss. */
 const SMALLEST_PROBABILITY = 1e-7;
@@ -13,8 +15,6 @@ const clipped = (probability: number) =>
 /** One class out of several: labels, and a softmax over the outputs. */
 export const categoricalCrossEntropy: LossModule = {
   name: 'categorical_crossentropy',
-  kerasNames: ['sparse_categorical_crossentropy', 'SparseCategoricalCrossentropy', 'CategoricalCrossentropy'],
-  parameters: ['fromLogits', 'labelSmoothing'],
   logitsOf: 'softmax',
   targets: 'labels',
   graph({ output: logits, target, weights, settings }) {
@@ -65,8 +65,6 @@ const smoothed = (target: number, smoothing: number) => target * (1 - smoothing)
 /** Each output for itself: how likely it is that the target is 1. */
 export const binaryCrossEntropy: LossModule = {
   name: 'binary_crossentropy',
-  kerasNames: ['BinaryCrossentropy'],
-  parameters: ['fromLogits', 'labelSmoothing'],
   logitsOf: 'sigmoid',
   targets: 'numbers',
   graph({ output: logits, target, weights, settings }) {

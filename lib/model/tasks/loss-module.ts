@@ -1,29 +1,10 @@
-/** What a loss is: its settings, its form in the graph of a training step, and its value for one example. */
+/** What a loss is: its form in the graph of a training step, and its value for one example. */
+
+import type { LossName, LossSettings } from '../../federation/loss.js';
 import type { Tensor } from '../graph/graph-builder.js';
 import { mul } from '../primitives/arithmetic.js';
 import { reduceSum } from '../primitives/reductions.js';
 import type { Value } from '../primitives/value.js';
-
-/** The losses by name; the kind of targets decides between Keras' categorical and sparse categorical cross-entropy. */
-export type LossName =
-  | 'categorical_crossentropy'
-  | 'binary_crossentropy'
-  | 'mse'
-  | 'mae'
-  | 'huber'
-  | 'poisson'
-  | 'msle';
-
-/** A loss and its parameters; what is not given is off, or Keras' default. */
-export interface LossSettings {
-  readonly name: LossName;
-  /** Whether the model's outputs are logits, and no probabilities. */
-  readonly fromLogits?: boolean;
-  /** Share of the probability that is spread evenly over all classes, 0 to 1 (Szegedy et al. 2016, arXiv 1512.00567). */
-  readonly labelSmoothing?: number;
-  /** Where Huber's loss turns from a square into a line; 1 by default. */
-  readonly delta?: number;
-}
 
 /** What a loss is computed from in a graph. */
 export interface LossTerms {
@@ -39,10 +20,6 @@ export interface LossTerms {
 /** One loss. */
 export interface LossModule {
   readonly name: LossName;
-  /** Its names in Keras: functions and classes. */
-  readonly kerasNames: readonly string[];
-  /** Which settings it has. */
-  readonly parameters: readonly Exclude<keyof LossSettings, 'name'>[];
   /** The activation that makes a model's outputs of the logits from which the loss is computed in a graph. */
   readonly logitsOf?: 'softmax' | 'sigmoid';
   /** What one target is: the number of a class, or as many numbers as there are outputs. */

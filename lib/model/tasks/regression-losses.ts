@@ -1,29 +1,24 @@
 /** Losses of numbers: how far outputs are from targets, as Keras defines them; each is a mean over the outputs. */
+
+import type { LossSettings } from '../../federation/loss.js';
 import { add, mul, sub } from '../primitives/arithmetic.js';
 import { abs, clip, log } from '../primitives/elementwise.js';
 import type { Value } from '../primitives/value.js';
-import { type LossModule, type LossSettings, weightedSum } from './loss-module.js';
+import { type LossModule, weightedSum } from './loss-module.js';
 
 /** Keras' epsilon, which keeps logarithms finite. */
 const EPSILON = 1e-7;
 
 interface Formula {
-  readonly kerasNames: readonly string[];
-  readonly parameters?: LossModule['parameters'];
   /** Of each output, in a graph. */
   graph(output: Value, target: Value, settings: LossSettings): Value;
   /** Of one number. */
   of(output: number, target: number, settings: LossSettings): number;
 }
 
-function regressionLoss(
-  name: LossSettings['name'],
-  { kerasNames, parameters = [], graph, of }: Formula,
-): LossModule {
+function regressionLoss(name: LossSettings['name'], { graph, of }: Formula): LossModule {
   return {
     name,
-    kerasNames,
-    parameters,
     targets: 'numbers',
     graph: ({ output, target, weights, settings }) => weightedSum(graph(output, target, settings), weights),
     ofExample(output, target, settings) {
@@ -40,22 +35,18 @@ const atLeast = (value: Value, lowest: number) => clip(value, lowest, 3.4e38);
 
 /** The mean squared error. */
 export const meanSquaredError = regressionLoss('mse', {
-  kerasNames: ['mean_squared_error', 'MeanSquaredError'],
   graph: (output, target) => square(sub(output, target)),
   of: (output, target) => (output - target) ** 2,
 });
 
 /** The mean absolute error. */
 export const meanAbsoluteError = regressionLoss('mae', {
-  kerasNames: ['mean_absolute_error', 'MeanAbsoluteError'],
   graph: (output, target) => abs(sub(output, target)),
   of: (output, target) => Math.abs(output - target),
 });
 
 /** A square near 0, a line beyond δ (Huber 1964). */
 export const huber = regressionLoss('huber', {
-  kerasNames: ['huber_loss', 'Huber'],
-  parameters: ['delta'],
   graph(output, target, { delta = 1 }) {
     // q (|e| - q / 2) with q = min(|e|, δ) is e² / 2 up to δ, and δ |e| - δ² / 2 beyond.
     const distance = abs(sub(output, target));
@@ -70,14 +61,12 @@ export const huber = regressionLoss('huber', {
 
 /** The negative logarithm of a Poisson likelihood, without what depends on the target alone. */
 export const poisson = regressionLoss('poisson', {
-  kerasNames: ['Poisson'],
   graph: (output, target) => sub(output, mul(target, log(add(output, EPSILON)))),
   of: (output, target) => output - target * Math.log(output + EPSILON),
 });
 
 /** The mean squared error of logarithms: of one more than output and target. */
 export const meanSquaredLogarithmicError = regressionLoss('msle', {
-  kerasNames: ['mean_squared_logarithmic_error', 'MeanSquaredLogarithmicError'],
   graph(output, target) {
     const logarithm = (value: Value) => log(add(atLeast(value, EPSILON), 1));
     return square(sub(logarithm(output), logarithm(target)));

@@ -1,10 +1,20 @@
 /** Settings of the federation: clients, rounds, who takes part, when the rounds end, which failures are tolerated. */
+import { METRIC_NAMES, parseThreshold, writeThreshold } from '../../federation/metrics.js';
 import { parseQuorum } from '../../federation/quorum.js';
 import { part } from '../setting.js';
 import { number, onOff, text, whole } from '../value-type.js';
 
 /** A day: a timer of Node's takes 24 of them at most. */
 const MAX_DEADLINE_SECONDS = 86_400;
+
+/** A metric with the value that is to be reached; in records, as it is written. */
+export const METRIC_TYPE = text(
+  `a metric and its value such as rmse=3.2, one of ${METRIC_NAMES.join(', ')}`,
+  (given) => {
+    const threshold = parseThreshold(given);
+    return threshold && writeThreshold(threshold);
+  },
+);
 
 /** The clients. */
 export const CLIENTS = part('federation', {
@@ -77,10 +87,21 @@ export const ROUNDS = part('federation', {
     affects: 'end',
     recorded: 'if-known',
   },
+  targetMetric: {
+    type: METRIC_TYPE,
+    otherwise: 'none',
+    insteadOf: 'federation.targetAccuracy',
+    help: 'stop after the first round in which a metric has this value, e.g. rmse=3.2',
+    symbol: 'metric=value',
+    group: 'Rounds and participation',
+    stages: [],
+    affects: 'end',
+    recorded: 'if-known',
+  },
   patience: {
     type: whole({ min: 1 }),
     otherwise: 'none',
-    help: 'stop after so many rounds in a row without a better accuracy',
+    help: 'stop after so many rounds in a row without a better model',
     symbol: 'rounds',
     unit: 'rounds',
     group: 'Rounds and participation',

@@ -1,8 +1,9 @@
 /** Settings of local training: what a client does in a round, and how the learning rate changes over rounds. */
+import { LOSS_NAMES, type LossSettings, parseLoss, writeLoss } from '../../federation/loss.js';
 import { OPTIMIZER_NAMES, OPTIMIZERS, type OptimizerName } from '../../model/optimizers/optimizer-names.js';
 import type { AskedSettings } from '../complete.js';
 import { part } from '../setting.js';
-import { choice, number, onOff, whole } from '../value-type.js';
+import { choice, number, onOff, text, whole } from '../value-type.js';
 
 /** The optimizer that a model was compiled with; adam where it was not. */
 export const COMPILED = 'compiled';
@@ -47,6 +48,24 @@ export const TRAINING = part('training', {
     affects: 'results',
     recorded: 'always',
     reportName: 'batch size B',
+  },
+  loss: {
+    type: text(
+      `auto, or one of ${LOSS_NAMES.join(', ')}, with its parameters as in huber:delta=0.5`,
+      (given) => {
+        const loss = given === 'auto' ? undefined : parseLoss(given);
+        return loss === undefined ? (given === 'auto' ? given : undefined) : writeLoss(loss);
+      },
+    ),
+    default: 'auto',
+    otherwise: 'auto, that of a compiled model, or what goes with model and data',
+    help: `the loss: ${LOSS_NAMES.join(', ')}`,
+    symbol: 'name',
+    group: 'Model and local training',
+    stages: ['split', 'init', 'train', 'evaluate', 'simulate'],
+    affects: 'results',
+    recorded: 'if-changed',
+    reportName: 'loss',
   },
   optimizer: {
     type: choice<OptimizerName | typeof COMPILED>([...OPTIMIZER_NAMES, COMPILED]),
@@ -212,4 +231,9 @@ export function optimizerAsked({ given }: Pick<AskedSettings, 'given'>): Optimiz
     return value === undefined || value === COMPILED ? [] : [[name, value]];
   });
   return Object.fromEntries(asked);
+}
+
+/** The loss that was asked for by name; none where it follows from model and data. */
+export function lossAsked(training: { readonly loss?: string | undefined }): LossSettings | undefined {
+  return training.loss === undefined ? undefined : parseLoss(training.loss);
 }

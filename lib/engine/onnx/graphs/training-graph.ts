@@ -1,6 +1,7 @@
 /** One training step as one ONNX graph: forward, loss, backward and optimizer. */
 
 import { sizeOf } from '../../../core/weights.js';
+import type { LossSettings } from '../../../federation/loss.js';
 import { type Gradient, gradientTensor } from '../../../model/graph/gradient.js';
 import { GraphBuilder, type Tensor } from '../../../model/graph/graph-builder.js';
 import type { ModelDescription } from '../../../model/model-description.js';
@@ -9,7 +10,6 @@ import { modelParameters, type Parameter, requireTrainable } from '../../../mode
 import { add } from '../../../model/primitives/arithmetic.js';
 import { laidOut } from '../../../model/primitives/layout.js';
 import { BATCH_AXIS, gradients, type Value } from '../../../model/primitives/value.js';
-import type { LossSettings } from '../../../model/tasks/loss-module.js';
 import { lossModule, lossOperations, outputLosses } from '../../../model/tasks/losses.js';
 import { buildNetwork, parameterKey, type ValuedParameter } from './network.js';
 import { encodeOnnxModel } from './onnx-model.js';

@@ -1,0 +1,101 @@
+/** Losses by name, their parameters, and a loss as text: `huber:delta=0.5`, as flags and records have it. */
+import type { TargetKind } from './examples.js';
+
+/** Each loss: its names in Keras, functions and classes, and its parameters. */
+const LOSSES = {
+  categorical_crossentropy: {
+    keras: ['sparse_categorical_crossentropy', 'SparseCategoricalCrossentropy', 'CategoricalCrossentropy'],
+    parameters: ['fromLogits', 'labelSmoothing'],
+  },
+  binary_crossentropy: { keras: ['BinaryCrossentropy'], parameters: ['fromLogits', 'labelSmoothing'] },
+  mse: { keras: ['mean_squared_error', 'MeanSquaredError'], parameters: [] },
+  mae: { keras: ['mean_absolute_error', 'MeanAbsoluteError'], parameters: [] },
+  huber: { keras: ['huber_loss', 'Huber'], parameters: ['delta'] },
+  poisson: { keras: ['Poisson'], parameters: [] },
+  msle: { keras: ['mean_squared_logarithmic_error', 'MeanSquaredLogarithmicError'], parameters: [] },
+} as const satisfies Readonly<
+  Record<string, { readonly keras: readonly string[]; readonly parameters: readonly LossParameter[] }>
+>;
+
+type LossParameter = Exclude<keyof LossSettings, 'name'>;
+
+/** The name of a loss; the kind of targets decides between Keras' categorical and sparse categorical cross-entropy. */
+export type LossName =
+  | 'categorical_crossentropy'
+  | 'binary_crossentropy'
+  | 'mse'
+  | 'mae'
+  | 'huber'
+  | 'poisson'
+  | 'msle';
+
+/** All names. */
+export const LOSS_NAMES = Object.keys(LOSSES) as readonly LossName[];
+
+/** A loss and its parameters; what is not given is off, or Keras' default. */
+export interface LossSettings {
+  readonly name: LossName;
+  /** Whether the model's outputs are logits, and no probabilities. */
+  readonly fromLogits?: boolean;
+  /** Share of the probability that is spread evenly over all classes, 0 to 1 (Szegedy et al. 2016, arXiv 1512.00567). */
+  readonly labelSmoothing?: number;
+  /** Where Huber's loss turns from a square into a line; 1 by default. */
+  readonly delta?: number;
+}
+
+/** The name of the loss that has this name here or in Keras, whatever the case and the underscores. */
+export function lossNamed(name: string): LossName | undefined {
+  const plain = (text: string) => text.replaceAll('_', '').toLowerCase();
+  return LOSS_NAMES.find((each) =>
+    [each, ...LOSSES[each].keras].some((known) => plain(known) === plain(name)),
+  );
+}
+
+/** Each parameter by its name in a text, and in Keras: what its values are. */
+const PARAMETERS: Readonly<
+  Record<LossParameter, { readonly key: string; readonly isIn: (value: number) => boolean }>
+> = {
+  fromLogits: { key: 'from_logits', isIn: (value) => value === 0 || value === 1 },
+  labelSmoothing: { key: 'label_smoothing', isIn: (value) => value >= 0 && value < 1 },
+  delta: { key: 'delta', isIn: (value) => value > 0 && Number.isFinite(value) },
+};
+
+/** A loss with parameters under their names in Keras; undefined where it is none of ours, or has others than these. */
+export function lossWith(name: string, given: Readonly<Record<string, number>>): LossSettings | undefined {
+  const known = lossNamed(name);
+  if (known === undefined) return undefined;
+  let settings: LossSettings = { name: known };
+  for (const [key, value] of Object.entries(given)) {
+    const parameter = LOSSES[known].parameters.find((each) => PARAMETERS[each].key === key);
+    if (parameter === undefined || !PARAMETERS[parameter].isIn(value)) return undefined;
+    if (value === 0) continue;
+    settings = { ...settings, [parameter]: parameter === 'fromLogits' ? true : value };
+  }
+  return settings;
+}
+
+/** Reads `mse`, `huber:delta=0.5`, `binary_crossentropy:from_logits,label_smoothing=0.1`; undefined for anything else. */
+export function parseLoss(text: string): LossSettings | undefined {
+  const [name = '', parameters] = text.split(':', 2);
+  const given = (parameters?.split(',') ?? []).map((each) => {
+    const [key = '', value = '1'] = each.split('=', 2).map((part) => part.trim());
+    return [key, value === '' ? Number.NaN : Number(value)] as const;
+  });
+  return lossWith(name.trim(), Object.fromEntries(given));
+}
+
+/** Writes a loss as {@link parseLoss} reads it. */
+export function writeLoss(settings: LossSettings): string {
+  const given = LOSSES[settings.name].parameters.flatMap((parameter) => {
+    const value = settings[parameter];
+    const { key } = PARAMETERS[parameter];
+    return value === undefined || value === false ? [] : [value === true ? key : `${key}=${value}`];
+  });
+  return given.length === 0 ? settings.name : `${settings.name}:${given.join(',')}`;
+}
+
+/** What targets have to be for a loss; undefined where their numbers may tell. */
+export function targetsFor(loss: LossSettings | undefined): TargetKind | undefined {
+  if (loss === undefined || loss.name === 'binary_crossentropy') return undefined;
+  return loss.name === 'categorical_crossentropy' ? 'labels' : 'numbers';
+}

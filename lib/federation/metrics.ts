@@ -1,0 +1,98 @@
+/** Metrics by name: which way is better, which one leads a task, how good a model is by it, and a threshold as text: `rmse=3.2`. */
+
+/** The kinds of tasks: one class of several, yes or no, several of which each may hold, numbers. */
+export type TaskName = 'classification' | 'binary' | 'multi-label' | 'regression';
+
+/** Each metric: which way is better, what it is. */
+const METRICS = {
+  accuracy: { better: 'higher', help: 'share of right answers' },
+  top5: { better: 'higher', help: 'share of examples whose class is among the five most probable' },
+  auc: { better: 'higher', help: 'area under the ROC curve; the mean over the outputs' },
+  precision: { better: 'higher', help: 'share of what is said to hold that holds; the mean over classes' },
+  recall: { better: 'higher', help: 'share of what holds that is said to; the mean over classes' },
+  f1: { better: 'higher', help: 'harmonic mean of precision and recall; the mean over classes' },
+  mae: { better: 'lower', help: 'mean absolute error' },
+  rmse: { better: 'lower', help: 'root of the mean squared error' },
+  rmspe: { better: 'lower', help: 'root of the mean squared relative error, over targets that are not 0' },
+  r2: { better: 'higher', help: 'share of the variance that is explained; the mean over the outputs' },
+  loss: { better: 'lower', help: 'mean loss' },
+} as const satisfies Readonly<Record<string, { readonly better: 'higher' | 'lower'; readonly help: string }>>;
+
+/** The name of a metric. */
+export type MetricName = keyof typeof METRICS;
+
+/** All names. */
+export const METRIC_NAMES = Object.keys(METRICS) as readonly MetricName[];
+
+/** What was found, by metric; those that the examples do not allow are left out. */
+export type MetricValues = Readonly<Partial<Record<MetricName, number>>>;
+
+const LEADING: Readonly<Record<TaskName, MetricName>> = {
+  classification: 'accuracy',
+  binary: 'accuracy',
+  'multi-label': 'f1',
+  regression: 'rmse',
+};
+
+/** A metric and the value that is to be reached. */
+export interface Threshold {
+  readonly metric: MetricName;
+  readonly value: number;
+}
+
+/** Reads `rmse=3.2`; undefined for anything else. */
+export function parseThreshold(text: string): Threshold | undefined {
+  const [name = '', value = ''] = text.split('=', 2).map((part) => part.trim());
+  const metric = METRIC_NAMES.find((each) => each === name.toLowerCase());
+  if (metric === undefined || value === '' || !Number.isFinite(Number(value))) return undefined;
+  return { metric, value: Number(value) };
+}
+
+/** Writes a threshold as {@link parseThreshold} reads it. */
+export const writeThreshold = ({ metric, value }: Threshold): string => `${metric}=${value}`;
+
+/** Which side of a threshold is good, in words. */
+export const boundOf = ({ metric }: Threshold): string =>
+  METRICS[metric].better === 'higher' ? 'at least' : 'at most';
+
+/** Whether a value reaches a threshold. */
+export const reaches = (found: number, { metric, value }: Threshold): boolean =>
+  METRICS[metric].better === 'higher' ? found >= value : found <= value;
+
+/** What a test found, as records have it. */
+export interface TestFigures {
+  /** Absent of classification. */
+  readonly task?: string | undefined;
+  readonly loss: number | null;
+  readonly accuracy?: number | undefined;
+  readonly metrics?: MetricValues | undefined;
+}
+
+/** The value of a metric; NaN where the test has none. */
+export function metricIn({ loss, accuracy, metrics }: TestFigures, metric: MetricName): number {
+  if (metric === 'loss') return loss ?? Number.NaN;
+  return metrics?.[metric] ?? (metric === 'accuracy' ? accuracy : undefined) ?? Number.NaN;
+}
+
+/** The metric that decides which model is best: that of the target, else the one that leads the task. */
+function leadingMetric({ task = 'classification' }: TestFigures, target?: Threshold): MetricName {
+  return target?.metric ?? LEADING[task as TaskName] ?? 'loss';
+}
+
+/** What says how good a model is, e.g. `{ metric: 'accuracy', value: 0.97 }`. */
+export function leadingFigure(found: TestFigures, target?: Threshold): Threshold {
+  const metric = leadingMetric(found, target);
+  return { metric, value: metricIn(found, metric) };
+}
+
+/** The value of the metric that gives a score. */
+export function valueOfScore(score: number, found: TestFigures, target?: Threshold): number {
+  return METRICS[leadingMetric(found, target)].better === 'higher' ? score : -score;
+}
+
+/** How good a model is by its leading metric: the higher the better. */
+export function scoreOf(found: TestFigures, target?: Threshold): number {
+  const { metric, value } = leadingFigure(found, target);
+  if (Number.isNaN(value)) return Number.NEGATIVE_INFINITY;
+  return METRICS[metric].better === 'higher' ? value : -value;
+}

@@ -1,0 +1,117 @@
+/** From an array of any number type to one input of examples: what can be taken without a doubt is taken, the rest is refused with a cure. */
+import type { DataError } from '../../core/errors.js';
+import { formatShape, sizeOf } from '../../core/weights.js';
+import { type ExampleArray, type ExampleValues, MAX_CHANNELS } from '../../federation/examples.js';
+import { MAX_PIXEL } from '../../federation/pixel-scale.js';
+import { changeLine } from './mending-lines.js';
+import type { NpyArray, NpyValues } from './npy.js';
+
+/** Makes the error of a failed check. */
+export type Fault = (expected: string, found: string, mend?: string) => DataError;
+
+/** Where an array is, and who hears what was done to it. */
+export interface ArrayPlace {
+  readonly file: string;
+  /** Name of the array. */
+  readonly name: string;
+  readonly fault: Fault;
+  /** Hears one sentence where the values are not taken as they stand in the file. */
+  readonly tell: (note: string) => void;
+}
+
+/**
+ * The input that an array holds: of any rank, `[n]` as `[n, 1]`. Of images whole numbers from 0 to 255 become uint8, and
+ * bool black and white; of other inputs whole numbers become int32. float16 becomes float32.
+ *
+ * @throws {DataError} for empty examples, images with channels first, other whole numbers, NaN and infinity
+ */
+export function inputOf(array: NpyArray, place: ArrayPlace): ExampleArray {
+  const shape = array.shape.length === 1 ? [...array.shape, 1] : array.shape;
+  requireShape(shape, place);
+  const values = inputValues(array, place);
+  const bad = findNonFinite(values);
+  if (bad >= 0) {
+    const example = Math.floor(bad / sizeOf(shape.slice(1)));
+    const mend = changeLine(place.file, 'x', 'np.where(np.isfinite(v), v, v[np.isfinite(v)].min())');
+    throw place.fault(`finite numbers in ${place.name}`, `${values[bad]} in example ${example}`, mend);
+  }
+  return { shape, values };
+}
+
+/** Sides of less are more likely something else. */
+const LEAST_SIDE = 8;
+
+function requireShape(shape: readonly number[], { file, name, fault }: ArrayPlace): void {
+  const [, ...one] = shape;
+  if (shape.length === 0 || one.includes(0))
+    throw fault(`${name} to be inputs [n,…], at least one number each`, `the shape ${formatShape(shape)}`);
+  const [first = 0, second = 0, third = 0] = one;
+  const isChannelsFirst =
+    first <= MAX_CHANNELS && second >= LEAST_SIDE && third >= LEAST_SIDE && one.length === 3;
+  if (!isChannelsFirst) return;
+  throw fault(
+    `${name} to be images [n,h,w,c]`,
+    `the shape ${formatShape(shape)}, channels first`,
+    changeLine(file, 'x', 'v.transpose(0, 2, 3, 1)'),
+  );
+}
+
+/** The image that `size` numbers in a row most likely are, as numpy's reshape takes it: `28, 28`; undefined for no picture. */
+export function imageOfFlat(size: number): string | undefined {
+  const [side, colour] = [Math.sqrt(size), Math.sqrt(size / 3)];
+  if (Number.isInteger(side) && side >= LEAST_SIDE) return `${side}, ${side}`;
+  return Number.isInteger(colour) && colour >= LEAST_SIDE ? `${colour}, ${colour}, 3` : undefined;
+}
+
+/** Makes images of rows of `size` numbers, where they may be pictures. Flat colour tells nothing about the order of its numbers. */
+export function flatImagesLine(file: string, size: number): string | undefined {
+  const image = imageOfFlat(size);
+  return image && changeLine(file, 'x', `v.reshape(-1, ${image})`);
+}
+
+/** By dtype and not by class alone, since `bool` and `float16` come in wider arrays. */
+function inputValues({ dtype, shape, values }: NpyArray, place: ArrayPlace): ExampleValues {
+  const isPicture = shape.length === 3 || (shape.length === 4 && (shape[3] as number) <= MAX_CHANNELS);
+  if (dtype === 'bool') {
+    if (!isPicture) return values as Uint8Array;
+    place.tell(`${place.name} is bool, taken as uint8: 0 and 255`);
+    return Uint8Array.from(values as Uint8Array, (value) => value * MAX_PIXEL);
+  }
+  if (values instanceof Uint8Array || values instanceof Float64Array) return values;
+  if (values instanceof Float32Array) {
+    if (dtype === 'float16') place.tell(`${place.name} is float16, taken as float32`);
+    return values;
+  }
+  const { least, most } = rangeOf(values);
+  const fits = isPicture ? least >= 0 && most <= MAX_PIXEL : least >= -(2 ** 31) && most < 2 ** 31;
+  if (!fits) {
+    const mend = changeLine(
+      place.file,
+      'x',
+      `((v.astype("float64") - ${least}) / ${most - least}).astype("float32")`,
+    );
+    const wanted = isPicture ? 'uint8, or floats from 0 to 1' : 'whole numbers of 32 bits, or floats';
+    throw place.fault(`${place.name} to be ${wanted}`, `${dtype} from ${least} to ${most}`, mend);
+  }
+  if (!isPicture)
+    return values instanceof Int32Array ? values : Int32Array.from(values as unknown as Int32Array, Number);
+  place.tell(`${place.name} is ${dtype} from ${least} to ${most}, taken as uint8`);
+  return Uint8Array.from(values as unknown as Int32Array, Number);
+}
+
+function rangeOf(values: NpyValues): { readonly least: number; readonly most: number } {
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    const number = Number(value);
+    if (number < least) least = number;
+    if (number > most) most = number;
+  }
+  return { least, most };
+}
+
+/** Where the first NaN or infinity is; -1 where there is none. A plain loop: five times as fast as findIndex. */
+function findNonFinite(values: ExampleValues): number {
+  if (values instanceof Uint8Array || values instanceof Int32Array) return -1;
+  for (let at = 0; at < values.length; at++) if (!Number.isFinite(values[at])) return at;
+  return -1;
+}

@@ -1,0 +1,133 @@
+/** From an array to targets: labels, numbers, or rows that say what holds; the rest is refused with a cure. */
+import { formatShape, sizeOf } from '../../core/weights.js';
+import { type ExampleTargets, MAX_CLASSES, type TargetKind } from '../../federation/examples.js';
+import type { ArrayPlace } from './input-array.js';
+import { changeLine, npzLine, numberClassesLine } from './mending-lines.js';
+import type { NpyArray } from './npy.js';
+
+/** What targets are to be, where that is known. */
+export type WantedTargets = TargetKind | undefined;
+
+/**
+ * The targets of an array. Where nothing says what they are, whole numbers of any type, `[n]` or `[n, 1]`, and one-hot
+ * rows are labels, other rows of 0 and 1 say which hold, and other floats are numbers.
+ *
+ * @throws {DataError} for another shape, numbers that are not finite, and what is not of the wanted kind
+ */
+export function targetsOf(array: NpyArray, place: ArrayPlace, wanted: WantedTargets): ExampleTargets {
+  const { shape, values } = array;
+  const [, size = 1] = shape;
+  if (shape.length > 2 || shape.length === 0 || (shape[0] ?? 0) * size !== sizeOf(shape))
+    throw wrongShape(array, place);
+  const kind = wanted ?? kindOf(array, size);
+  if (kind === 'labels') {
+    const labels = labelsOf(array, size, place);
+    return { shape: [labels.length], values: labels };
+  }
+  const rows = [values.length / size, size];
+  const unfit = Array.from(values, Number).findIndex((value) =>
+    kind === 'numbers' ? !Number.isFinite(value) : value !== 0 && value !== 1,
+  );
+  if (unfit >= 0) {
+    const expected =
+      kind === 'numbers' ? 'a finite number for each example' : 'rows of 0 and 1, which say what holds';
+    const found = `${values[unfit]} in example ${Math.floor(unfit / size)}`;
+    throw place.fault(
+      `${place.name} to hold ${expected}`,
+      found,
+      npzLine(place.file, ...dropUnlabelled(place.name)),
+    );
+  }
+  if (kind === 'multi-hot') return { shape: rows, values: Uint8Array.from(values as Uint8Array, Number) };
+  if (wanted === undefined)
+    place.tell(`${place.name} is ${array.dtype} ${formatShape(shape)}, taken as numbers`);
+  return { shape: rows, values: Float32Array.from(values as Float32Array, Number) };
+}
+
+/** What targets are, by their dtype and their numbers. */
+function kindOf({ dtype, values }: NpyArray, size: number): TargetKind {
+  const isFloat = dtype.startsWith('float');
+  if (size === 1) {
+    const isMeasured = isFloat && values.some((value) => Number.isFinite(value) && !Number.isInteger(value));
+    return isMeasured ? 'numbers' : 'labels';
+  }
+  const isBinary = values.every((value) => Number(value) === 0 || Number(value) === 1);
+  if (!isBinary) return isFloat ? 'numbers' : 'labels';
+  for (let from = 0; from < values.length; from += size) {
+    let ones = 0;
+    for (let at = from; at < from + size; at++) ones += Number(values[at]);
+    if (ones !== 1) return 'multi-hot';
+  }
+  return 'labels';
+}
+
+/** Labels, `[n]`, `[n, 1]`, or one-hot rows `[n, classes]`, as int32. */
+function labelsOf(array: NpyArray, classes: number, place: ArrayPlace): Int32Array {
+  const { dtype, values } = array;
+  if (classes > 1) return labelsOfRows(array, classes, place);
+  const labels = Int32Array.from({ length: values.length }, (_, index) => labelAt(index, values, place));
+  if (!/^u?int/.test(dtype)) place.tell(`${place.name} is ${dtype}, taken as whole-number labels`);
+  return labels;
+}
+
+function labelAt(index: number, values: NpyArray['values'], { file, name, fault }: ArrayPlace): number {
+  const value = Number(values[index]);
+  if (!Number.isFinite(value)) {
+    const mend = npzLine(file, ...dropUnlabelled(name));
+    throw fault(`${name} to hold a label for each example`, `${value} in example ${index}`, mend);
+  }
+  if (!Number.isInteger(value)) {
+    throw fault(
+      `${name} to hold whole-number labels`,
+      `${value} in example ${index}`,
+      numberClassesLine(file),
+    );
+  }
+  if (value >= 0 && value < MAX_CLASSES) return value;
+  throw fault(
+    `labels from 0 to ${MAX_CLASSES - 1} in ${name}`,
+    `${value} in example ${index}`,
+    numberClassesLine(file),
+  );
+}
+
+/** Leaves out the examples whose label is not finite. */
+function dropUnlabelled(labels: string): readonly string[] {
+  const images = labels.replace('y', 'x');
+  return [
+    `k = np.isfinite(d["${labels}"].astype("float64")).reshape(-1)`,
+    `d.update({n: d[n][k] for n in ("${images}", "${labels}")})`,
+  ];
+}
+
+/** One-hot rows: a single 1 among zeros. */
+function labelsOfRows(array: NpyArray, classes: number, place: ArrayPlace): Int32Array {
+  const { values } = array;
+  const labels = new Int32Array(values.length / classes);
+  for (let index = 0; index < labels.length; index++) {
+    let ones = 0;
+    for (let each = 0; each < classes; each++) {
+      const value = Number(values[index * classes + each]);
+      if (value === 1) {
+        ones++;
+        labels[index] = each;
+      } else if (value !== 0) ones = Number.NaN;
+    }
+    if (ones !== 1) throw wrongShape(array, place);
+  }
+  place.tell(
+    `${place.name} is one-hot ${formatShape(array.shape)}, taken as labels from 0 to ${classes - 1}`,
+  );
+  return labels;
+}
+
+function wrongShape({ shape }: NpyArray, { file, name, fault }: ArrayPlace) {
+  const isRow = shape.length > 0 && sizeOf(shape) === Math.max(...shape);
+  const change = isRow ? 'v.reshape(-1)' : shape.length === 2 ? 'v.argmax(axis=1)' : undefined;
+  const rows = shape.length === 2 && !isRow ? ', whose rows are not one-hot' : '';
+  return fault(
+    `${name} to be labels [n]`,
+    `the shape ${formatShape(shape)}${rows}`,
+    change && changeLine(file, 'y', change),
+  );
+}
