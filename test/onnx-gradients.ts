@@ -10,7 +10,7 @@ import { buildTrainingGraph } from '../lib/engine/onnx/graphs/training-graph.js'
 import { createInferenceSession } from '../lib/engine/onnx/inference-session.js';
 import { loadOnnxRuntime } from '../lib/engine/onnx/runtime.js';
 import type { Model, ModelDescription } from '../lib/model/model-description.js';
-import { initialWeights, outputShapes } from '../lib/model/parameters.js';
+import { initialWeights, inputBound, outputShapes } from '../lib/model/parameters.js';
 import { activation, CLASSES, conv, dense, head, imageModel, normalisation, pool } from './layers.js';
 
 /** Largest difference, relative to the largest element. */
@@ -146,9 +146,12 @@ export function problem(
       value === 0 ? random.uniform() - 0.5 : value * (0.75 + random.uniform() / 2),
     ),
   }));
-  const inputs = description.inputs.map(({ shape }) =>
-    Float32Array.from({ length: batchSize * sizeOf(shape) }, () => random.normal()),
-  );
+  const inputs = description.inputs.map(({ name, shape }) => {
+    const below = inputBound(description, name);
+    return Float32Array.from({ length: batchSize * sizeOf(shape) }, () =>
+      below === undefined ? random.normal() : random.integer(0, below - 1),
+    );
+  });
   const targets = outputShapes(description).map(([classes = 0]) =>
     Int32Array.from({ length: batchSize }, () => random.integer(0, classes - 1)),
   );

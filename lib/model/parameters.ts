@@ -1,9 +1,9 @@
 /** Which parameter arrays a model has, in Keras' order, how they begin, and which shapes flow between its layers. */
-import { randomStream } from '../core/random.js';
+import { type RandomStream, randomStream } from '../core/random.js';
 import { formatShape, sizeOf, type WeightArray, type Weights } from '../core/weights.js';
 import { foreignLayers } from './layers/foreign.js';
 import type { InputShapes, LayerParameter } from './layers/layer-module.js';
-import { moduleOf } from './layers/registry.js';
+import { type Layer, moduleOf } from './layers/registry.js';
 import { type LayerCall, layerOfCall, type ModelDescription } from './model-description.js';
 import { ModelError } from './model-error.js';
 
@@ -29,9 +29,21 @@ export function inputShape({ inputs }: ModelDescription): readonly number[] {
   );
 }
 
+/** What an input of a model, whole numbers from 0, is below; undefined where it may be any number. */
+export function inputBound(description: ModelDescription, value: string): number | undefined {
+  for (const call of description.calls.filter(({ inputs }) => inputs.includes(value))) {
+    const layer = layerOfCall(description, call);
+    const { inputBelow, onlyReshapes } = moduleOf(layer);
+    const bound = onlyReshapes ? inputBound(description, call.output) : inputBelow?.(layer);
+    if (bound !== undefined) return bound;
+  }
+  return undefined;
+}
+
 /** Follows the shapes through a model. @throws {ModelError} where layers do not fit together. */
 function shapeCalls(description: ModelDescription): readonly ShapedCall[] {
   const shapes = new Map(description.inputs.map(({ name, shape }) => [name, shape]));
+  maskSources(description);
   return description.calls.map((call) => {
     const layer = layerOfCall(description, call);
     const inputShapes = call.inputs.map((value) => shapeOf(shapes, value)) as unknown as InputShapes;
@@ -47,6 +59,24 @@ function shapeCalls(description: ModelDescription): readonly ShapedCall[] {
     shapes.set(call.output, outputShape);
     return { ...call, inputShapes, outputShape };
   });
+}
+
+/** The layer that each masked value has its mask from. @throws {ModelError} for a layer that takes none */
+function maskSources(description: ModelDescription): ReadonlyMap<string, Layer> {
+  const sources = new Map<string, Layer>();
+  for (const call of description.calls) {
+    const layer = layerOfCall(description, call);
+    const { masks, maskBehind, keras } = moduleOf(layer);
+    const [source] = call.inputs.flatMap((value) => sources.get(value) ?? []);
+    const behind = source === undefined ? undefined : maskBehind?.(layer);
+    if (masks?.(layer) === true) sources.set(call.output, layer);
+    else if (source !== undefined && behind === 'kept') sources.set(call.output, source);
+    else if (source !== undefined && behind === undefined)
+      throw new ModelError(
+        `layer ${source.name}: its mask is not taken by layer ${layer.name} (${keras[0]?.names[0]})`,
+      );
+  }
+  return sources;
 }
 
 /** The shapes of what a model gives. @throws {ModelError} as {@link shapeCalls} */
@@ -135,8 +165,14 @@ export function requireSameShapes(weights: Weights, like: Weights): void {
 }
 
 /** Makes sure that training respects all that a model asks of it. @throws {ModelError} naming what it would not */
-export function requireTrainable({ trainingObstacles: [obstacle] = [] }: ModelDescription): void {
+export function requireTrainable(description: ModelDescription): void {
+  const { outputs, trainingObstacles: [obstacle] = [] } = description;
   if (obstacle !== undefined) throw new ModelError(`${obstacle}, which training here does not respect`);
+  const sources = maskSources(description);
+  for (const source of outputs.flatMap((value) => sources.get(value) ?? []))
+    throw new ModelError(
+      `layer ${source.name}: its mask reaches the end of the model, and no loss here respects it`,
+    );
 }
 
 /** Number of classes: the length of the model's output. */
@@ -164,13 +200,55 @@ export function initialWeights(description: ModelDescription, seed: number): Wei
   }));
 }
 
-function initialValues(parameter: Parameter, seed: number): Float32Array {
-  const values = new Float32Array(sizeOf(parameter.shape));
-  if (parameter.initial !== 'glorot-uniform') return values.fill(parameter.initial === 'ones' ? 1 : 0);
-  const [fanIn, fanOut] = fans(parameter.shape);
-  const limit = Math.sqrt(6 / (fanIn + fanOut));
-  const random = randomStream(seed, 'initial-weights', parameter.layer, parameter.role);
-  return values.map(() => (random.uniform() * 2 - 1) * limit);
+function initialValues({ layer, role, shape, initial }: Parameter, seed: number): Float32Array {
+  const values = new Float32Array(sizeOf(shape));
+  const random = randomStream(seed, 'initial-weights', layer, role);
+  const uniform = (limit: number) => values.map(() => (random.uniform() * 2 - 1) * limit);
+  const quarter = values.length / 4;
+  switch (initial) {
+    case 'zeros':
+      return values;
+    case 'ones':
+      return values.fill(1);
+    case 'forget-gate-ones':
+      return values.fill(1, quarter, 2 * quarter);
+    case 'uniform':
+      return uniform(0.05);
+    case 'orthogonal':
+      return orthogonal(shape, random);
+    case 'glorot-uniform': {
+      const [fanIn, fanOut] = fans(shape);
+      return uniform(Math.sqrt(6 / (fanIn + fanOut)));
+    }
+  }
+}
+
+/** A matrix whose rows, or columns where these are fewer, are of length 1 and orthogonal (Saxe et al. 2014). */
+function orthogonal([rows = 1, columns = 1]: readonly number[], random: RandomStream): Float32Array {
+  const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
+  const vectors: Float64Array[] = [];
+  for (let index = 0; index < count; index++) {
+    const vector = Float64Array.from({ length }, () => random.normal());
+    // Once more, for what rounding left of the others.
+    for (const other of [...vectors, ...vectors]) {
+      const along = dot(vector, other);
+      for (let at = 0; at < length; at++) vector[at] = (vector[at] as number) - along * (other[at] as number);
+    }
+    const norm = Math.sqrt(dot(vector, vector));
+    vectors.push(vector.map((value) => value / norm));
+  }
+  const values = new Float32Array(rows * columns);
+  for (const [index, vector] of vectors.entries()) {
+    for (const [at, value] of vector.entries())
+      values[rows <= columns ? index * columns + at : at * columns + index] = value;
+  }
+  return values;
+}
+
+function dot(left: Float64Array, right: Float64Array): number {
+  let sum = 0;
+  for (let at = 0; at < left.length; at++) sum += (left[at] as number) * (right[at] as number);
+  return sum;
 }
 
 /** Number of inputs and outputs that a kernel `[…window, in, out]` connects. */

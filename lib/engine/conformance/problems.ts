@@ -7,7 +7,7 @@ import { parseKerasLayer } from '../../model/keras/keras-layers.js';
 import { LAYER_MODULES, type Layer } from '../../model/layers/registry.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
-import { classCount, initialWeights, inputShape, outputShapes } from '../../model/parameters.js';
+import { classCount, initialWeights, inputBound, inputShape, outputShapes } from '../../model/parameters.js';
 import type { Batch, OptimizerSettings } from '../engine.js';
 
 /** Keras' defaults. */
@@ -139,13 +139,14 @@ export const SETTING_CASES: Readonly<Record<string, ModelDescription>> = Object.
   }),
 );
 
-function modelAround({ inputShape, layer }: SettingGroup, changed: object = {}): ModelDescription {
+function modelAround({ inputShape, below, layer }: SettingGroup, changed: object = {}): ModelDescription {
   const features = inputShape.at(-1) ?? 0;
   const before =
-    inputShape.length === 1
-      ? dense('before', features, 'tanh')
-      : conv('before', { filters: features, padding: 'same', activation: 'tanh' });
-  const layers = [before, parseKerasLayer({ ...layer, config: { ...layer.config, ...changed } })];
+    inputShape.length === 3
+      ? conv('before', { filters: features, padding: 'same', activation: 'tanh' })
+      : dense('before', features, 'tanh');
+  const tried = parseKerasLayer({ ...layer, config: { ...layer.config, ...changed } });
+  const layers = below === undefined ? [before, tried] : [tried];
   const isFlat = outputShapes(imageModel(layers, inputShape))[0]?.length === 1;
   // TensorFlow.js flattens images only.
   return imageModel([...layers, ...head.slice(isFlat ? 1 : 0)], inputShape);
@@ -205,8 +206,9 @@ export function quarters(count: number, seed: number): Batch {
 /** A batch of noise for any model. */
 export function noise(description: ModelDescription, count: number): Batch {
   const random = randomStream(11, 'noise', description.layers.map(({ name }) => name).join());
+  const below = inputBound(description, description.inputs[0]?.name ?? '');
   const images = Float32Array.from({ length: count * sizeOf(inputShape(description)) }, () =>
-    random.normal(),
+    below === undefined ? random.normal() : random.integer(0, below - 1),
   );
   const last = classCount(description) - 1;
   const labels = Int32Array.from({ length: count }, () => random.integer(0, last));

@@ -109,9 +109,17 @@ export function requireKnown(tf: typeof Tf, { layers }: ModelDescription): void 
     if (!Object.hasOwn(classNameMap, className)) throw new ModelError(`${unknown} such layer`);
     const lacking = moduleOf(layer).notInTensorflow?.(layer);
     if (lacking !== undefined) throw new ModelError(`${unknown} ${lacking}`);
-    if ('activation' in layer && !Object.hasOwn(classNameMap, camelCase(layer.activation)))
-      throw new ModelError(`${unknown} activation ${layer.activation}`);
+    const other = activationsOf(layer).find((name) => !Object.hasOwn(classNameMap, camelCase(name)));
+    if (other !== undefined) throw new ModelError(`${unknown} activation ${other}`);
   }
+}
+
+/** The activations of a layer: behind it, in its cell, and of layers inside of it. */
+function activationsOf(layer: object): readonly string[] {
+  return Object.entries(layer).flatMap(([field, value]) => {
+    if (typeof value === 'string' && /activation$/i.test(field)) return [value];
+    return typeof value === 'object' && value !== null && 'kind' in value ? activationsOf(value) : [];
+  });
 }
 
 /** @throws {ModelError} naming a layer that it can predict with only */

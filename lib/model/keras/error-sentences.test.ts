@@ -115,7 +115,7 @@ describe('sentences about a config', () => {
   it('of an engine that is not there names a layer of the file', async () => {
     // Its images are [h, w], which a layer that Keras alone knows may insist on.
     const layers = [
-      { class_name: 'LSTM', config: { name: 'reader', units: 3, batch_input_shape: [null, 6, 5] } },
+      { class_name: 'ConvLSTM1D', config: { name: 'reader', batch_input_shape: [null, 6, 5] } },
       { class_name: 'Dense', config: { name: 'out', units: 3, activation: 'softmax' } },
     ];
     const modelConfig = { class_name: 'Sequential', config: { name: 's', layers } };
@@ -123,7 +123,7 @@ describe('sentences about a config', () => {
     const { description } = modelFromKeras(file, 'm.h5', { keepForeignLayers: true });
     await assert.rejects(
       chooseEngine(engineChoice('onnx'), { description }),
-      /layer reader is a LSTM; known are Conv2D/,
+      /layer reader is a ConvLSTM1D; known are Conv2D/,
     );
   });
 });

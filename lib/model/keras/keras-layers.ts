@@ -1,6 +1,6 @@
 /** A layer out of Keras' JSON, in the dialects of Keras 1, 2 and 3, and back into that of Keras 2, which Keras 3 reads. */
 import { KERAS_CLASSES, type Layer, moduleOf } from '../layers/registry.js';
-import { readFields, writeFields } from '../layers/settings.js';
+import { readFields, writtenLayer } from '../layers/settings.js';
 import { ModelError } from '../model-error.js';
 import {
   findObstacles,
@@ -30,13 +30,7 @@ export function parseKerasLayer(keras: KerasObject, writer?: { readonly kerasVer
 /** A layer as it is written. */
 export function kerasLayer(layer: Layer): KerasObject {
   if (layer.kind === 'foreign') return layer.keras;
-  const fields: Readonly<Record<string, unknown>> = { ...layer };
-  const kerasClass = moduleOf(layer).keras.find(({ given = {} }) =>
-    Object.entries(given).every(([field, value]) => fields[field] === value),
-  );
-  if (kerasClass === undefined) throw new Error(`no class of Keras for layers ${layer.kind}`);
-  const base = { name: layer.name, trainable: true, dtype: 'float32' };
-  return { class_name: kerasClass.names[0], config: { ...base, ...writeFields(kerasClass, layer) } };
+  return writtenLayer(layer, moduleOf(layer).keras);
 }
 
 /** The name of a layer; Keras gives each one. */

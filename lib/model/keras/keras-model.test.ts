@@ -135,8 +135,8 @@ describe('describeKerasConfig', () => {
     ],
     [
       'a layer that we do not know',
-      sequential(input, layer('LSTM', { name: 'l' })),
-      /layer l is a LSTM; known are Conv2D/,
+      sequential(input, layer('Attention', { name: 'l' })),
+      /layer l is a Attention; known are Conv2D/,
     ],
     [
       'an activation that we do not know',
@@ -185,9 +185,9 @@ describe('describeKerasConfig', () => {
       /7×7 does not fit into 6×6/,
     ],
     [
-      'dense on images',
-      sequential(input, layer('Dense', { name: 'd', units: 1 })),
-      /put a Flatten before it/,
+      'a cell on images',
+      sequential(input, layer('LSTM', { name: 'l', units: 1 })),
+      /layer l: takes sequences \[t,features\]/,
     ],
     [
       'a missing setting',

@@ -22,7 +22,7 @@ interface KerasModelFile {
   readonly kerasVersion: string;
 }
 
-const inputShapeSchema = z.array(z.number().int().positive()).min(1).max(3);
+const inputShapeSchema = z.array(z.number().int().positive()).min(1).max(4);
 
 /**
  * The model in a Keras file: its layers, its weights checked against them, and all that every program asks of a model.

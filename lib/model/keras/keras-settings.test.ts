@@ -28,8 +28,7 @@ import type { KerasObject } from './keras-settings.js';
 const TOLERANCE: Readonly<Record<string, number>> = { mixed_float16: 2e-3, bfloat16: 2e-2 };
 
 /** Settings of which the ONNX engine has some values: activations, bounds, shapes. */
-const PARTLY =
-  /^(Conv2D|Dense|Activation)\.activation$|^Reshape\.target_shape$|^UpSampling2D\.interpolation$/;
+const PARTLY = /^(Conv2D|Dense|Activation)\.activation$|^UpSampling2D\.interpolation$/;
 
 /** What the ONNX engine refuses: what a class is known with one value of, or with some. */
 const REFUSED = LAYER_MODULES.flatMap(({ keras }) => keras).flatMap(({ names: [name], settings }) =>
@@ -41,13 +40,17 @@ const REFUSED = LAYER_MODULES.flatMap(({ keras }) => keras).flatMap(({ names: [n
 
 /** What the ONNX engine has and TensorFlow.js has not. */
 const ONNX_ONLY =
-  /^layer tried(\/\w+)? \(\w+\): TensorFlow.js has no (such layer|activation \w+|(alpha|groups|dilation_rate|output_padding|interpolation|threshold|negative_slope) [\w.×]+|target_shape with -1)$/;
+  /^layer tried(\/\w+)? \(\w+\): TensorFlow.js has no (such layer|activation \w+|(alpha|groups|dilation_rate|output_padding|interpolation|threshold|negative_slope) [\w.×]+|target_shape with -1|reset_after|backward_layer|mask_zero as Keras|masks as Keras)$/;
 
 function model(group: SettingGroup, changed: object): ModelDescription {
   const { inputShape, layer } = group;
-  const config = { ...layer.config, ...changed };
+  const config: KerasObject['config'] = { ...layer.config, ...changed };
   const isRow = 'target_shape' in config && [config.target_shape].flat().length === 1;
-  const isFlat = inputShape.length === 1 || isRow || /^(Flatten|Global)/.test(layer.class_name);
+  // A recurrent layer, or one around it.
+  const cell = layer.class_name === 'Bidirectional' ? (config.layer as KerasObject).config : config;
+  const isLast = cell.return_sequences === false;
+  const isFeatures = inputShape.length === 1 && !/^(RepeatVector|Embedding)$/.test(layer.class_name);
+  const isFlat = isFeatures || isRow || isLast || /^(Flatten|Global)/.test(layer.class_name);
   return behindInput(group, [
     { ...layer, config },
     // TensorFlow.js flattens images only.
@@ -73,6 +76,11 @@ const WITHOUT_EFFECT: Readonly<Record<string, readonly string[]>> = {
       ['seed'],
     ]),
   ),
+  Embedding: ['sparse'],
+  // How a cell is computed.
+  SimpleRNN: ['unroll', 'implementation', 'seed'],
+  LSTM: ['unroll', 'implementation', 'seed', 'use_cudnn'],
+  GRU: ['unroll', 'implementation', 'seed', 'use_cudnn'],
   BatchNormalization: ['synchronized', 'fused', 'renorm_momentum', 'renorm_clipping'],
 };
 
@@ -171,7 +179,7 @@ for (const generation of GENERATIONS) {
             assertNamed(foreign.reason, each.setting);
             await checkTensorflow({ description, weights }, { ...each, ...given });
           }
-          checkTraining(description, className, each.setting);
+          checkTraining(description, className, each);
         }
       });
     }
@@ -238,9 +246,15 @@ function assertNamed(message: string, setting: string | null): void {
 }
 
 /** Training obeys the settings, or refuses them by name: those that only training asks for, too. */
-function checkTraining(description: ModelDescription, className: string, setting: string | null): void {
+function checkTraining(
+  description: ModelDescription,
+  className: string,
+  { setting, changed }: SettingCase,
+): void {
   const isFrozen = setting === 'trainable' && hasWeights(className);
-  if (isFrozen || /_(regularizer|constraint)$|^noise_shape$/.test(`${setting}`)) {
+  // Keras 3 does not write all of a cell's regularizers.
+  const isWritten = setting !== null && setting in changed;
+  if (isFrozen || (isWritten && /_(regularizer|constraint)$|^noise_shape$/.test(setting))) {
     assert.throws(
       () => requireTrainable(description),
       (error: unknown) => {

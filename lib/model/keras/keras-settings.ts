@@ -141,6 +141,12 @@ export class KerasSettings {
     return this.#raw[key] !== undefined;
   }
 
+  /** Whether a setting is left out, or says that the layer does not have it; it counts as read. */
+  isOff(key: string): boolean {
+    this.#read.add(key);
+    return isOff(this.#raw[key]);
+  }
+
   /** Settings that make no difference here. */
   ignore(...keys: readonly string[]): void {
     for (const key of keys) this.#read.add(key);

@@ -52,8 +52,14 @@ const FORWARD = {
   log_softmax: logSoftmax,
 } as const satisfies Readonly<Record<string, (x: Value) => Value>>;
 
+/** An activation of a value. */
+export const activate = (name: ActivationName, x: Value): Value => FORWARD[name](x);
+
 /** Element-wise functions, except softmax and its logarithm, which are over the last axis. */
 export type ActivationName = keyof typeof FORWARD;
+
+/** Whether an activation is a function of each element. */
+export const isElementwise = (name: ActivationName): boolean => !name.endsWith('softmax');
 
 const ACTIVATIONS = Object.keys(FORWARD) as readonly ActivationName[];
 
@@ -67,15 +73,18 @@ const OF_KERAS_3: ActivationName = 'hard_sigmoid_3';
 export const needsKeras3 = (description: object): boolean =>
   JSON.stringify(description).includes(`"${OF_KERAS_3}"`);
 
-/** An activation by its name, or as a layer in the place of a name. */
-export const activation: LayerSetting<ActivationName> = {
-  keys: ['activation'],
+/** An activation under one of these keys: by its name, or as a layer in the place of a name. */
+export const activationUnder = (
+  keys: readonly string[],
+  fallback: ActivationName,
+): LayerSetting<ActivationName> => ({
+  keys,
   expected: `one of ${ACTIVATIONS.filter((name) => name !== OF_KERAS_3).join(', ')}`,
   write: (name) => (name === OF_KERAS_3 ? 'hard_sigmoid' : name),
   read(settings) {
     return settings.read({
-      ...activation,
-      fallback: 'linear',
+      ...activationUnder(keys, fallback),
+      fallback,
       parse(value) {
         const object = asKerasObject(value);
         if (value === 'hard_sigmoid' && settings.kerasVersion.startsWith('3')) return OF_KERAS_3;
@@ -83,14 +92,17 @@ export const activation: LayerSetting<ActivationName> = {
         const { class_name: className, config } = object;
         const kerasClass = INNER_CLASSES.find(({ names }) => names.includes(className));
         if (kerasClass === undefined) return undefined;
-        const where = `${settings.where}, activation ${className}`;
+        const where = `${settings.where}, ${keys[0]} ${className}`;
         requireKerasClass(object, where);
         return readFields(kerasClass, new KerasSettings(where, config, settings))
           .activation as ActivationName;
       },
     });
   },
-};
+});
+
+/** The activation behind a layer. */
+export const activation = activationUnder(['activation'], 'linear');
 
 const settings = { activation };
 
@@ -122,5 +134,7 @@ export const activationLayer: LayerModule<LayerWith<'activation', typeof setting
   kind: 'activation',
   keras: CLASSES,
   outputShape: (_layer, input) => input,
-  forward: ({ activation: kind }, [x]) => FORWARD[kind](x),
+  // A softmax of Keras would leave masked elements out.
+  maskBehind: ({ activation: kind }) => (!isElementwise(kind) ? undefined : 'kept'),
+  forward: ({ activation: kind }, [x]) => activate(kind, x),
 };

@@ -1,6 +1,4 @@
-/** Dense: every output is a weighted sum of every input. */
-import { formatShape } from '../../core/weights.js';
-import { ModelError } from '../model-error.js';
+/** Dense: every output is a weighted sum of every feature, the last axis. */
 import { multiplyRows } from '../primitives/products.js';
 import { activation } from './activation.js';
 import type { LayerModule } from './layer-module.js';
@@ -13,14 +11,8 @@ const settings = { units: size('units', 'output_dim'), useBias: flag('use_bias',
 export const dense: LayerModule<LayerWith<'dense', typeof settings>> = {
   kind: 'dense',
   keras: [{ names: ['Dense'], settings }],
-  outputShape({ name, units }, input) {
-    if (input.length !== 1) {
-      throw new ModelError(
-        `layer ${name}: Dense takes [features], its input is ${formatShape(input)}; put a Flatten before it`,
-      );
-    }
-    return [units];
-  },
+  outputShape: ({ units }, input) => [...input.slice(0, -1), units],
+  maskBehind: () => 'kept',
   parameters: (layer, input) => kernelAndBias(layer, [channelsOf(input), layer.units]),
   forward(layer, [x], context) {
     const bias = layer.useBias ? context.parameter('bias') : undefined;

@@ -36,6 +36,7 @@ export const dropout: LayerModule<LayerWith<'dropout', typeof dropoutSettings>> 
     },
   ],
   outputShape: (_layer, input) => input,
+  maskBehind: () => 'kept',
   forward(layer, [input], context) {
     if (!context.training || layer.rate === 0) return input;
     // Masks count the positions of an image channels first.

@@ -17,6 +17,7 @@ export const eluLayer: LayerModule<LayerWith<'elu', typeof settings>> = {
   kind: 'elu',
   keras: [{ names: ['ELU'], settings }],
   outputShape: (_layer, input) => input,
+  maskBehind: () => 'kept',
   forward: ({ alpha }, [x]) => elu(alpha)(x),
   notInTensorflow: ({ alpha }) => (alpha === 1 ? undefined : `alpha ${alpha}`),
 };

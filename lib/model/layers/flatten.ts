@@ -11,5 +11,6 @@ export const flatten: LayerModule<LayerWith<'flatten', typeof imageOrder>> = {
   keras: [{ names: ['Flatten'], settings: imageOrder }],
   outputShape: (_layer, input) => [sizeOf(input)],
   forward: (_layer, [x]) => (x.shape.length === 2 ? x : reshape(x, [BATCH_AXIS, sizeOf(x.shape.slice(1))])),
+  maskBehind: () => 'dropped',
   onlyReshapes: true,
 };

@@ -22,6 +22,8 @@ export const foreign: LayerModule<ForeignLayer> = {
   kind: 'foreign',
   keras: [],
   outputShape: refuse,
+  // The engine that builds it knows.
+  maskBehind: () => 'dropped',
   parameters: refuse,
   forward: refuse,
 };

@@ -11,14 +11,21 @@ export interface NamedLayer {
   readonly name: string;
 }
 
+/**
+ * Values of a new array, as Keras draws them: Glorot's are for kernels `[…window, in, out]`, orthogonal ones for those
+ * between states of a recurrent layer, uniform ones (±0.05) for embeddings; `forget-gate-ones` is for the bias of an
+ * LSTM's four gates.
+ */
+type InitialValues = 'glorot-uniform' | 'orthogonal' | 'uniform' | 'forget-gate-ones' | 'zeros' | 'ones';
+
 /** One parameter array of a layer. */
 export interface LayerParameter {
   /** What it is in its layer, and the end of its name: `kernel`, `bias`. */
   readonly role: string;
   /** As in Keras' layout. */
   readonly shape: readonly number[];
-  /** How it begins in a new model; Glorot's is for kernels `[…window, in, out]`. */
-  readonly initial: 'glorot-uniform' | 'zeros' | 'ones';
+  /** How it begins in a new model. */
+  readonly initial: InitialValues;
   /**
    * Given for a moving statistic of the batch, which no gradient moves: the share of the old value that a step keeps.
    * The layer's forward pass reports the batch's.
@@ -59,6 +66,12 @@ export interface LayerModule<L extends NamedLayer = NamedLayer> {
   asActivation?(layer: L): 'relu' | 'relu6' | undefined;
   /** max(f(z)) = f(max(z)) for a rising f, so that a relu before this layer may as well come after it. */
   readonly commutesWithRelu?: true;
+  /** What its inputs, whole numbers from 0, are all below; without it, they are any numbers. */
+  inputBelow?(layer: L): number;
+  /** Whether it says which elements of a sequence count: `forward` gives a value with a mask. */
+  masks?(layer: L): boolean;
+  /** What becomes of the mask of its input, as in Keras; where nothing is said, the layer takes none. */
+  maskBehind?(layer: L): 'kept' | 'dropped' | undefined;
   /** Changes the shape, and no element. */
   readonly onlyReshapes?: true;
   /** What two of them are as one, where nothing but a reshape lies between. */

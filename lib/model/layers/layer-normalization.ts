@@ -32,6 +32,7 @@ export const layerNormalization: LayerModule<LayerNormalizationLayer> = {
     normalizedAxes(layer, input);
     return input;
   },
+  maskBehind: () => 'kept',
   parameters: (layer, input) =>
     gammaAndBeta(
       layer,

@@ -18,5 +18,6 @@ export const leakyReluLayer: LayerModule<LayerWith<'leakyRelu', typeof settings>
   kind: 'leakyRelu',
   keras: [{ names: ['LeakyReLU'], settings }],
   outputShape: (_layer, input) => input,
+  maskBehind: () => 'kept',
   forward: ({ slope }, [x]) => leakyRelu(slope)(x),
 };

@@ -1,4 +1,4 @@
-/** Permute: an image with its axes in another order. */
+/** Permute: the axes in another order. */
 import { formatShape } from '../../core/weights.js';
 import { ModelError } from '../model-error.js';
 import { transpose } from '../primitives/shaping.js';
@@ -9,11 +9,11 @@ const settings = {
   /** As Keras counts, the batch being axis 0; channels last. */
   dims: setting<readonly number[]>({
     keys: ['dims'],
-    expected: 'the numbers of all axes behind that of the batch, 1 to 3 of an image',
+    expected: 'the numbers of all axes behind that of the batch',
     parse(value) {
       const axes: readonly unknown[] = Array.isArray(value) ? value : [];
       const isOrder = axes.every((_, at) => axes.includes(at + 1));
-      return (axes.length === 1 || axes.length === 3) && isOrder ? (axes as readonly number[]) : undefined;
+      return axes.length > 0 && isOrder ? (axes as readonly number[]) : undefined;
     },
   }),
 };

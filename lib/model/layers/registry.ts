@@ -28,10 +28,26 @@ import { reluLayer } from './relu.js';
 import { rescaling } from './rescaling.js';
 import { reshapeLayer } from './reshape.js';
 import { separableConv2d } from './separable-conv2d.js';
+import { cropping1d, repeatVector, upSampling1d, zeroPadding1d } from './sequences/borders-1d.js';
+import { embedding } from './sequences/embedding.js';
+import { gru } from './sequences/gru.js';
+import { lstm } from './sequences/lstm.js';
+import { masking } from './sequences/masking.js';
+import {
+  averagePooling1d,
+  globalAveragePooling1d,
+  globalMaxPooling1d,
+  maxPooling1d,
+} from './sequences/pooling-1d.js';
+import { simpleRnn } from './sequences/simple-rnn.js';
+import { bidirectionalOf, timeDistributedOf } from './sequences/wrappers.js';
 import type { KerasClass } from './settings.js';
 import { spatialDropout2d } from './spatial-dropout.js';
 import { upSampling2d } from './up-sampling-2d.js';
 import { zeroPadding2d } from './zero-padding-2d.js';
+
+/** For layers around other ones. */
+const KNOWN = { moduleOf, classOf: (className: string) => KERAS_CLASSES.get(className) };
 
 const MODULES = [
   conv2d,
@@ -66,6 +82,21 @@ const MODULES = [
   merge,
   concatenate,
   dot,
+  embedding,
+  masking,
+  simpleRnn,
+  lstm,
+  gru,
+  maxPooling1d,
+  averagePooling1d,
+  globalMaxPooling1d,
+  globalAveragePooling1d,
+  zeroPadding1d,
+  cropping1d,
+  upSampling1d,
+  repeatVector,
+  bidirectionalOf(KNOWN),
+  timeDistributedOf(KNOWN),
   foreign,
 ] as const;
 

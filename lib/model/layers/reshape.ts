@@ -1,4 +1,4 @@
-/** Reshape: the same elements as an image of another size, or as a row. */
+/** Reshape: the same elements in another shape. */
 import { formatShape, sizeOf } from '../../core/weights.js';
 import { ModelError } from '../model-error.js';
 import { reshape } from '../primitives/shaping.js';
@@ -10,14 +10,14 @@ const settings = {
   /** Without the batch; -1 is what is left. */
   targetShape: setting<readonly number[]>({
     keys: ['target_shape'],
-    expected: 'one or three whole numbers of at least 1, one of which may be -1',
+    expected: 'whole numbers of at least 1, one of which may be -1',
     parse(value) {
       const extents: readonly unknown[] = Array.isArray(value) ? value : [];
       const isShape = extents.every(
         (each) => Number.isSafeInteger(each) && (each === -1 || Number(each) > 0),
       );
       const open = extents.filter((each) => each === -1);
-      const isTaken = (extents.length === 1 || extents.length === 3) && isShape && open.length < 2;
+      const isTaken = extents.length > 0 && isShape && open.length < 2;
       return isTaken ? (extents as readonly number[]) : undefined;
     },
   }),
@@ -31,6 +31,7 @@ export const reshapeLayer: LayerModule<ReshapeLayer> = {
   keras: [{ names: ['Reshape'], settings }],
   outputShape: wholeShape,
   forward: (layer, [x]) => reshape(x, [BATCH_AXIS, ...wholeShape(layer, x.shape.slice(1))]),
+  maskBehind: () => 'dropped',
   onlyReshapes: true,
   // It cannot tell the shape of what comes next.
   notInTensorflow: ({ targetShape }) => (targetShape.includes(-1) ? 'target_shape with -1' : undefined),

@@ -1,6 +1,6 @@
 /** How the settings of layers are declared: their names in Keras' JSON, what they may be, and how they are written. */
 import type { Extent, Padding } from '../graph/window-geometry.js';
-import type { KerasSettings, UnreadSettings, Wanted } from '../keras/keras-settings.js';
+import type { KerasObject, KerasSettings, UnreadSettings, Wanted } from '../keras/keras-settings.js';
 
 /** A setting that is a field of the layer. */
 export interface LayerSetting<T> {
@@ -78,8 +78,19 @@ export function readFields(
   return fields;
 }
 
+/** A layer as it is written: as the first of its classes that has no other idea of a field. */
+export function writtenLayer(layer: { readonly name: string }, classes: readonly KerasClass[]): KerasObject {
+  const fields: Readonly<Record<string, unknown>> = { ...layer };
+  const kerasClass = classes.find(({ given = {} }) =>
+    Object.entries(given).every(([field, value]) => fields[field] === value),
+  );
+  if (kerasClass === undefined) throw new Error(`no class of Keras for layer ${layer.name}`);
+  const base = { name: layer.name, trainable: true, dtype: 'float32' };
+  return { class_name: kerasClass.names[0], config: { ...base, ...writeFields(kerasClass, layer) } };
+}
+
 /** The layer's fields as Keras' JSON. */
-export function writeFields({ settings }: KerasClass, layer: object): Readonly<Record<string, unknown>> {
+function writeFields({ settings }: KerasClass, layer: object): Readonly<Record<string, unknown>> {
   const written = Object.entries(settings).flatMap(([field, setting]) => {
     if ('allowed' in setting) return setting.isWritten ? [[setting.keys[0], setting.allowed[0]]] : [];
     const value = (layer as Readonly<Record<string, unknown>>)[field];
@@ -130,15 +141,19 @@ export function size(...keys: readonly string[]): LayerSetting<number> {
 export const sizeOrOne = (key: string): LayerSetting<number> =>
   setting({ keys: [key], expected: 'a whole number of at least 1', fallback: 1, parse: parseSize });
 
-/** True or false. */
-export function flag(...keys: readonly string[]): LayerSetting<boolean> {
-  return setting({
+/** True or false; true where a file does not say. */
+export const flag = (...keys: readonly string[]): LayerSetting<boolean> => trueOrFalse(keys, true);
+
+/** True or false; false where a file does not say. */
+export const flagOff = (...keys: readonly string[]): LayerSetting<boolean> => trueOrFalse(keys, false);
+
+const trueOrFalse = (keys: readonly string[], fallback: boolean): LayerSetting<boolean> =>
+  setting({
     keys,
     expected: 'true or false',
-    fallback: true,
+    fallback,
     parse: (value) => (typeof value === 'boolean' ? value : undefined),
   });
-}
 
 /** A number within bounds. */
 export function numberWithin({

@@ -1,7 +1,7 @@
 /** Primitive operators that multiply matrices: nodes and vector-Jacobian products. */
 import type { GraphBuilder, Tensor } from '../graph/graph-builder.js';
 import { laidOut } from './layout.js';
-import type { Value } from './value.js';
+import type { Value, Vjp } from './value.js';
 
 /** `matrix` [rows, k] times each element [k, n] of `sequence` [t, k, n]. */
 export function multiplyEach(matrix: Value, sequence: Value): Value {
@@ -78,5 +78,35 @@ export function multiplyRows(value: Value, matrix: Value, bias?: Value): Value {
         ofRows,
       ],
     },
+  };
+}
+
+/** Largest table whose gradient is a product with a matrix of zeros and ones: small ones add up faster so. */
+const MAX_ONE_HOT = 256;
+
+/** The rows of `table` [rows, m] at whole numbers `[…]`: `[…, m]`. */
+export function gatherRows(table: Value, numbers: Value): Value {
+  const { graph } = table;
+  const [rows = 0, m = 0] = table.shape;
+  const places = graph.op('Cast', [laidOut(numbers).tensor], { to: 6 });
+  const vjp: Vjp = (dy) => {
+    const flat = graph.reshape(dy, -1, m);
+    const column = graph.reshape(places, -1, 1);
+    if (rows <= MAX_ONE_HOT) {
+      const all = graph.constant(
+        Int32Array.from({ length: rows }, (_, row) => row),
+        [1, rows],
+      );
+      return { left: graph.op('Cast', [graph.op('Equal', [column, all])], { to: 1 }), right: flat };
+    }
+    const zeros = graph.op('ConstantOfShape', [graph.integers(rows, m)]);
+    const each = graph.op('Expand', [column, graph.integers(1, m)]);
+    return graph.op('ScatterElements', [zeros, each, flat], { axis: 0, reduction: 'add' });
+  };
+  return {
+    graph,
+    tensor: graph.op('Gather', [table.tensor, places], { axis: 0 }),
+    shape: [...numbers.shape, m],
+    origin: { inputs: [table], vjps: [vjp] },
   };
 }

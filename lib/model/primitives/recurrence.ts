@@ -7,7 +7,7 @@ import { where } from './shaping.js';
 import { gradients, type Value } from './value.js';
 
 /** Multiplies a matrix [rows, k] that all steps share with a value [k, n] of the step, and adds another one. */
-export type Product = (x: Value, plus: Value) => Value;
+export type Product = (x: Value, plus?: Value) => Value;
 
 /** What becomes of some states along sequences. */
 export interface Recurrence {
@@ -55,11 +55,15 @@ export function recur({ states, sequences, matrices, mask, step }: Recurrence): 
     products: matrices.map((matrix, at) => (x, plus) => {
       const y: Value = {
         graph: inner,
-        tensor: inner.op('Gemm', [matrix.tensor, x.tensor, plus.tensor]),
+        tensor: inner.op('Gemm', [matrix.tensor, x.tensor, ...(plus === undefined ? [] : [plus.tensor])]),
         shape: [matrix.shape[0] as number, ...x.shape.slice(1)],
         origin: {
-          inputs: [x, plus],
-          vjps: [(dy) => inner.op('MatMul', [graph.transpose(matrix.tensor, 1, 0), dy]), (dy) => dy],
+          inputs: [x, ...(plus === undefined ? [] : [plus])],
+          vjps: [
+            (dy) => inner.op('MatMul', [graph.transpose(matrix.tensor, 1, 0), dy]),
+            (dy) =>
+              plus?.shape[1] === 1 ? inner.op('ReduceSum', [dy, inner.integers(1)], { keepdims: 1 }) : dy,
+          ],
         },
       };
       factors[at] = x;

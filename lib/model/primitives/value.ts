@@ -15,6 +15,8 @@ export interface Value {
   readonly layout?: Layout | undefined;
   /** Nothing is below 0: the relu that follows is done already. */
   readonly isRectified?: boolean | undefined;
+  /** Which elements of a sequence count, `[n, t]` bool, where not all do. */
+  readonly mask?: Tensor | undefined;
   /** What it was computed from; none for inputs, parameters and constants. */
   readonly origin?: Origin;
 }

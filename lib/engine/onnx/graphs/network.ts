@@ -49,7 +49,8 @@ export function buildNetwork(
   for (const [index, operation] of plan.operations.entries()) {
     const { layer } = operation;
     const given = operation.inputs.map(named) as unknown as readonly [Value, ...Value[]];
-    const output = moduleOf(layer).forward(layer, given, {
+    const module = moduleOf(layer);
+    const output = module.forward(layer, given, {
       ...context,
       salt: index,
       followedByRelu: isFollowedByRelu(plan, operation),
@@ -64,7 +65,9 @@ export function buildNetwork(
         statistics.set(key, tensor);
       },
     });
-    values.set(operation.output, output);
+    const kept = module.maskBehind?.(layer) === 'kept' ? given[0].mask : undefined;
+    const mask = module.masks?.(layer) === true ? output.mask : kept;
+    values.set(operation.output, output.mask === mask ? output : { ...output, mask });
   }
   return { outputs: plan.outputs.map(named), statistics };
 }
