@@ -11,10 +11,37 @@ import type { AggregateOptions } from './aggregate.js';
 /** The settings that an aggregation takes. */
 export const AGGREGATE_PARTS = [STRATEGY] as const;
 
-/** What to aggregate, and into what; the options of the program have these names. */
-export interface AggregateAsked {
-  readonly asked: AskedSettings;
+/** What an aggregation is told beside its updates and its strategy; the options of the program have these names. */
+export interface AggregationOptions {
+  /** Of noise that must repeat. */
   readonly seed?: number | undefined;
+  /** Where the new global model goes (h5). */
+  readonly out: string;
+  /** The global model that the round started from; without it the updates must agree on one. */
+  readonly parent?: string | undefined;
+  /** Number of the round; without it the updates must agree on one. */
+  readonly round?: number | undefined;
+  /** The split's manifest: only updates of its clients, of their shards' size, count. */
+  readonly manifest?: string | undefined;
+  /** The clients of the round: only their updates count. */
+  readonly clients?: readonly number[] | undefined;
+  /** The round's record: only the files that it lists count. */
+  readonly reported?: string | undefined;
+  /** Fewest valid updates that make a global model; 1, or all that are told of. */
+  readonly minUpdates?: number | undefined;
+  /** The server optimizer's state that belongs to `parent`, and where that of the next round goes. */
+  readonly stateIn?: string | undefined;
+  readonly stateOut?: string | undefined;
+  /** For privacy: clients selected in each round, and clients that they are selected from. */
+  readonly dpParticipants?: number | undefined;
+  readonly dpPopulation?: number | undefined;
+  /** For privacy: where the secret key of the noise lies; by default `noise-key.json` beside `out`. */
+  readonly dpNoiseFile?: string | undefined;
+}
+
+/** What to aggregate, and into what. */
+export interface AggregateAsked extends AggregationOptions {
+  readonly asked: AskedSettings;
   /** Updates named one by one, and a directory of them. */
   readonly files: readonly string[];
   readonly dir?: string | undefined;
@@ -22,18 +49,6 @@ export interface AggregateAsked {
   readonly group?: string | undefined;
   /** Files of groups, in place of updates. */
   readonly groups?: readonly string[] | undefined;
-  readonly out: string;
-  readonly parent?: string | undefined;
-  readonly round?: number | undefined;
-  readonly manifest?: string | undefined;
-  readonly clients?: readonly number[] | undefined;
-  readonly reported?: string | undefined;
-  readonly minUpdates?: number | undefined;
-  readonly stateIn?: string | undefined;
-  readonly stateOut?: string | undefined;
-  readonly dpParticipants?: number | undefined;
-  readonly dpPopulation?: number | undefined;
-  readonly dpNoiseFile?: string | undefined;
 }
 
 type Context = { readonly reporter: Reporter; readonly signal: AbortSignal };

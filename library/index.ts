@@ -13,6 +13,7 @@
  *
  * @module
  */
+export type { AggregationOptions } from '../aggregator/call.js';
 export {
   DataError,
   type DataProblem,

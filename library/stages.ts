@@ -1,4 +1,5 @@
 /** The stages as calls: each does what the program of its name does, once, from files to files. */
+import type { AggregationOptions } from '../aggregator/call.js';
 import { UsageError } from '../lib/core/errors.js';
 import type { AccuracyReport } from '../lib/engine/accuracy.js';
 import type { AggregateResult, SplitSummary, TrainResult } from '../lib/formats/results.js';
@@ -96,34 +97,10 @@ const AGGREGATE_OPTIONS = [
 ] as const;
 
 /** Which updates to aggregate, and into what. */
-export interface AggregateCall extends CallOptions {
+export interface AggregateCall extends CallOptions, AggregationOptions {
   readonly strategy?: GivenStrategy | undefined;
-  /** Of noise that must repeat. */
-  readonly seed?: number | undefined;
   /** Files of updates, or the directory of whose `*.h5` they are. */
   readonly updates: string | readonly string[];
-  /** Where the new global model goes (h5). */
-  readonly out: string;
-  /** The global model that the round started from; without it the updates must agree on one. */
-  readonly parent?: string | undefined;
-  /** Number of the round; without it the updates must agree on one. */
-  readonly round?: number | undefined;
-  /** The split's manifest: only updates of its clients, of their shards' size, count. */
-  readonly manifest?: string | undefined;
-  /** The clients of the round: only their updates count. */
-  readonly clients?: readonly number[] | undefined;
-  /** The round's record: only the files that it lists count. */
-  readonly reported?: string | undefined;
-  /** Fewest valid updates that make a global model; 1, or all that are told of. */
-  readonly minUpdates?: number | undefined;
-  /** The server optimizer's state that belongs to `parent`, and where that of the next round goes. */
-  readonly stateIn?: string | undefined;
-  readonly stateOut?: string | undefined;
-  /** For privacy: clients selected in each round, and clients that they are selected from. */
-  readonly dpParticipants?: number | undefined;
-  readonly dpPopulation?: number | undefined;
-  /** For privacy: where the secret key of the noise lies; by default `noise-key.json` beside `out`. */
-  readonly dpNoiseFile?: string | undefined;
 }
 
 /**
