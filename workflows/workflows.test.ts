@@ -386,7 +386,7 @@ describe('fedbatch k8s render --target', () => {
     const wrong = [
       [['--target', 'argo', 'trainer'], /--target makes the whole job/],
       [['--rounds', '3'], /--rounds goes with --target only/],
-      [['--target', 'airflow'], /Allowed choices are argo, kfp, kubeflow, jobset/],
+      [['--target', 'airflow'], new RegExp(`Allowed choices are ${WORKFLOW_NAMES.join(', ')}`)],
       [['--target', 'argo', '--quorum', 'most'], /Expected a number of updates/],
       [['--target', 'argo', '--quorum', '9'], /--quorum 9 is more than the 4 of 4 clients/],
       [['--target', 'argo', '--set', 'CLIENTS=1,2'], /CLIENTS does not go with --target/],
