@@ -19,6 +19,7 @@ const LIBRARY = [
 const NAMES = [
   'lib/model/model-zoo.ts',
   'lib/model/model-description.ts',
+  'lib/model/resnet.ts',
   'lib/model/optimizers/optimizer-names.ts',
 ];
 const WITHOUT_ENGINE = [

@@ -60,6 +60,53 @@ export function sequential({ inputShape, ...chain }: Chain): ModelDescription {
   return { ...chain, inputs: [{ name: input, shape: inputShape }], calls, outputs: [last] };
 }
 
+/** A description whose layers are brought into the order in which Keras would list them: it reads weights in that order. */
+export function functional(model: ModelDescription): ModelDescription {
+  const order = kerasOrder(model);
+  const layers = [...model.layers].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+  const open = [...model.calls].sort((a, b) => order.indexOf(a.layer) - order.indexOf(b.layer));
+  const known = new Set(model.inputs.map(({ name }) => name));
+  const calls: LayerCall[] = [];
+  while (open.length > 0) {
+    const at = open.findIndex(({ inputs }) => inputs.every((value) => known.has(value)));
+    const [call] = open.splice(at, at < 0 ? 0 : 1);
+    if (call === undefined) throw new Error(`no call of ${model.name} can be the next one`);
+    known.add(call.output);
+    calls.push(call);
+  }
+  return { ...model, layers, calls };
+}
+
+/**
+ * The names of the layers as Keras orders them when it builds a functional model: those that are more calls away from the
+ * outputs first, and of equals the one that is found first from the outputs.
+ */
+function kerasOrder({ calls, outputs }: ModelDescription): readonly string[] {
+  const byOutput = new Map(calls.map((call) => [call.output, call]));
+  const found: string[] = [];
+  const finished = new Set<LayerCall>();
+  const visit = (value: string) => {
+    const call = byOutput.get(value);
+    if (call === undefined || finished.has(call)) return;
+    if (!found.includes(call.layer)) found.push(call.layer);
+    for (const input of call.inputs) visit(input);
+    finished.add(call);
+  };
+  for (const output of outputs) visit(output);
+  const depths = new Map<string, number>();
+  const depthOf = new Map<LayerCall, number>();
+  // A call is finished after those that it reads.
+  for (const call of [...finished].reverse()) {
+    const depth = Math.max(depthOf.get(call) ?? 0, depths.get(call.layer) ?? 0);
+    depths.set(call.layer, depth);
+    for (const input of call.inputs) {
+      const before = byOutput.get(input);
+      if (before !== undefined) depthOf.set(before, Math.max(depth + 1, depthOf.get(before) ?? 0));
+    }
+  }
+  return found.sort((a, b) => (depths.get(b) as number) - (depths.get(a) as number));
+}
+
 /** Whether a model is a chain of layers, each called once on what comes before it. */
 export function isChain({ inputs, layers, calls, outputs }: ModelDescription): boolean {
   const values = [inputs[0]?.name, ...calls.map(({ output }) => output)];

@@ -11,6 +11,7 @@ const PARAMETERS: Readonly<Record<ModelName, number>> = {
   '2nn': 199_210,
   'mcmahan-cnn': 1_663_370,
   lenet: 44_426,
+  resnet: 77_754,
 };
 
 describe('the models of --model', () => {

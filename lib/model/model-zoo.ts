@@ -2,7 +2,8 @@
 import type { Extent, Padding } from './graph/window-geometry.js';
 import type { ActivationName } from './layers/activation.js';
 import type { Layer } from './layers/registry.js';
-import { type ModelDescription, sequential } from './model-description.js';
+import { functional, type ModelDescription, sequential } from './model-description.js';
+import { resnet } from './resnet.js';
 
 /** What a model is made for. */
 export interface ModelTask {
@@ -99,6 +100,8 @@ const LAYERS = {
     dense('dense_1', 84, 'relu'),
     dense('dense_2', outputs, activation),
   ],
+  /** Residual, with group normalisation: 77,754 parameters on 28×28×1. */
+  resnet: (head: Head) => resnet(head, 'input'),
 };
 
 /** The name of a model that comes with fedbatch. */
@@ -107,10 +110,12 @@ export type ModelName = keyof typeof LAYERS;
 export const MODEL_NAMES = Object.keys(LAYERS) as readonly ModelName[];
 
 /** Those that take images alone; the others take inputs of any shape. */
-export const IMAGE_MODELS: readonly ModelName[] = ['cnn', 'mcmahan-cnn', 'lenet'];
+export const IMAGE_MODELS: readonly ModelName[] = ['cnn', 'mcmahan-cnn', 'lenet', 'resnet'];
 
 /** The description of a model by its name. */
 export function describeModel(name: ModelName, task: ModelTask): ModelDescription {
   const { inputShape, outputs, activation = 'softmax' } = task;
-  return sequential({ name, inputShape, layers: LAYERS[name]({ outputs, activation }) });
+  const made = LAYERS[name]({ outputs, activation });
+  if (!('calls' in made)) return sequential({ name, inputShape, layers: made });
+  return functional({ name, inputs: [{ name: 'input', shape: inputShape }], ...made });
 }

@@ -6,7 +6,7 @@ import { assertClose } from '../../../test/onnx-gradients.js';
 import { sizeOf } from '../../core/weights.js';
 import { onnxEngine } from '../../engine/onnx/onnx-engine.js';
 import { readKerasFile } from '../../formats/keras/keras-hdf5.js';
-import type { Model, ModelDescription } from '../model-description.js';
+import { functional, type Model, type ModelDescription } from '../model-description.js';
 import { initialWeights } from '../parameters.js';
 import { describeKerasConfig, kerasConfig } from './keras-model.js';
 
@@ -80,6 +80,10 @@ for (const generation of ['2', '3']) {
         const file = await readKerasFile(fixture(`${name}-keras${generation}.h5`));
         const description = describeKerasConfig(file.modelConfig, { kerasVersion: generation });
         const again = describeKerasConfig(JSON.parse(JSON.stringify(kerasConfig(description))));
+        if (description.nested === undefined) {
+          const reversed = { ...description, layers: description.layers.toReversed() };
+          assert.deepEqual(functional(reversed).layers, description.layers, 'the order of Keras');
+        }
         const weights = initialWeights(description, 1);
         const byName = new Map(weights.map((array) => [array.name, array]));
         const ordered = initialWeights(again, 1).map((array) => byName.get(array.name) ?? array);
