@@ -44,7 +44,7 @@ describe('fedbatch train', () => {
       runCommand('train', ['--help']),
       train('--out', path('none.h5'), '--strategy', 'fedsomething'),
     ]);
-    const [, told] = /^ +--strategy <name> .*training: (.*)$/m.exec(help.stdout) ?? [];
+    const [, told] = /^ +--strategy <name> .*training:\s+(.*)$/m.exec(help.stdout) ?? [];
     const names = strategies.map(({ name }) => name);
     assert.equal(told, names.filter((name) => clientSide(name) !== undefined).join(', '));
     assert.equal(wrong.exitCode, 2);

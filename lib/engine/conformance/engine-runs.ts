@@ -1,6 +1,7 @@
 /** What the conformance tests do with an engine: train, predict, take a gradient, and compare numbers. */
 import assert from 'node:assert/strict';
 import type { Weights } from '../../core/weights.js';
+import type { LossSettings } from '../../federation/loss.js';
 import { sha256 } from '../../formats/files/read-file.js';
 import type { Model } from '../../model/model-description.js';
 import type { Batch, Engine, OptimizerSettings, StepResult } from '../engine.js';
@@ -16,6 +17,8 @@ interface TrainOptions {
   readonly optimizer?: OptimizerSettings;
   readonly proximal?: number;
   readonly correction?: Weights;
+  readonly loss?: LossSettings;
+  readonly isWeighted?: boolean;
   /** Default: quarters of `batchSize`, batch s from seed s. */
   readonly batchOf?: (step: number) => Batch;
   readonly batchSize?: number;
@@ -30,11 +33,14 @@ interface TrainingResult {
 /** Trains on {@link quarters}, batch s from seed s, unless other batches are given. */
 export async function train(engine: Engine, model: Model, options: TrainOptions): Promise<TrainingResult> {
   const { steps, seed = 5, optimizer = ADAM, batchSize = 20, proximal, correction } = options;
+  const { loss, isWeighted } = options;
   const { batchOf = (step) => quarters(batchSize, step) } = options;
   const session = await engine.createTrainingSession(model, {
     optimizer,
     proximal,
     correction,
+    loss,
+    isWeighted,
     batchSize,
     seed,
     threads: 1,

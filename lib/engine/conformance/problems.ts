@@ -1,13 +1,16 @@
 /** Small models, weights and batches that every engine is tried on. */
+
 import { CLASSES, conv, dense, flatten, head, imageModel, normalisation } from '../../../test/layers.js';
 import { type SettingGroup, settingGroups } from '../../../test/setting-fixtures.js';
 import { randomStream } from '../../core/random.js';
 import { sizeOf, type Weights } from '../../core/weights.js';
+import { type LossSettings, parseLoss } from '../../federation/loss.js';
 import { parseKerasLayer } from '../../model/keras/keras-layers.js';
 import { LAYER_MODULES, type Layer } from '../../model/layers/registry.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
 import { classCount, initialWeights, inputBound, inputShape, outputShapes } from '../../model/parameters.js';
+import { lossModule } from '../../model/tasks/losses.js';
 import type { Batch, OptimizerSettings } from '../engine.js';
 
 /** Keras' defaults. */
@@ -224,4 +227,27 @@ export function unevenWeights(description: ModelDescription): Weights {
       value === 0 ? random.uniform() - 0.5 : value * (0.75 + random.uniform() / 2),
     ),
   }));
+}
+
+/** A model of one layer for a loss, and batches that it can learn from; outputs and targets of 0 and 1, or near. */
+export function lossProblem(text: string): {
+  readonly loss: LossSettings;
+  readonly model: Model;
+  readonly batchOf: (step: number) => Batch;
+} {
+  const loss = parseLoss(text) as LossSettings;
+  const { logitsOf, targets } = lossModule(loss);
+  const end = loss.fromLogits ? 'linear' : (logitsOf ?? 'softplus');
+  const description = imageModel([dense('out', 3, end)], [5]);
+  const batchOf = (step: number): Batch => {
+    const random = randomStream(step, 'loss problem');
+    const count = 6;
+    const inputs = [Float32Array.from({ length: count * 5 }, () => random.normal())];
+    const target =
+      targets === 'labels'
+        ? Int32Array.from({ length: count }, () => random.integer(0, 2))
+        : Float32Array.from({ length: count * 3 }, () => random.integer(0, 1));
+    return { count, inputs, targets: [target] };
+  };
+  return { loss, model: { description, weights: unevenWeights(description) }, batchOf };
 }

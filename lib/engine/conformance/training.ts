@@ -10,6 +10,7 @@ import {
   ADAM,
   GRADIENT_CASES,
   learner,
+  lossProblem,
   noise,
   OPTIMIZERS,
   quarters,
@@ -175,6 +176,54 @@ export function describeTraining(suite: EngineSuite): void {
         );
         assertClose(found.gradients[index], change, { what: `${layer}/${role}`, tolerance: suite.tolerance });
       }
+    });
+
+    for (const text of [
+      ...['mse', 'mae', 'huber:delta=0.5', 'poisson', 'msle', 'binary_crossentropy:label_smoothing=0.1'],
+      ...['categorical_crossentropy:label_smoothing=0.2', 'categorical_crossentropy:from_logits'],
+    ]) {
+      it(`follows the reference by the loss ${text}`, async () => {
+        const { loss, model, batchOf } = lossProblem(text);
+        const options = { steps: 5, optimizer: PLAIN_STEP, loss, batchOf };
+        const found = await train(suite.engine(), model, options);
+        const expected = await train(plainOnnxEngine, model, options);
+        for (const [step, { loss: wanted, correct }] of expected.results.entries()) {
+          const result = found.results[step];
+          assert.ok(
+            Math.abs((result?.loss ?? Number.NaN) - wanted) < 1e-4,
+            `${step}: ${result?.loss}, ${wanted}`,
+          );
+          assert.ok(Math.abs((result?.correct ?? 0) - (correct ?? 0)) < 1e-3, `${step}: ${result?.correct}`);
+        }
+        for (const [index, { name: what, values }] of expected.weights.entries()) {
+          assertClose(found.weights[index]?.values, values, { what, tolerance: 1e-4 });
+        }
+      });
+    }
+
+    it('counts each example by its weight', async () => {
+      const model = learner({ dropout: false });
+      const once = quarters(4, 3);
+      const rows = [0, 0, 2, 3];
+      const twice = {
+        count: 4,
+        inputs: once.inputs.map((each) =>
+          Float32Array.from(rows.flatMap((row) => [...each.slice(row * 144, (row + 1) * 144)])),
+        ),
+        targets: once.targets.map((each) => Int32Array.from(rows, (row) => each[row] as number)),
+      };
+      const weighted = { ...once, exampleWeights: Float32Array.of(2, 0, 1, 1) };
+      const options = { steps: 2, optimizer: { ...PLAIN_STEP, learningRate: 0.1 } };
+      const found = await train(suite.engine(), model, {
+        ...options,
+        batchOf: () => weighted,
+        isWeighted: true,
+      });
+      const expected = await train(suite.engine(), model, { ...options, batchOf: () => twice });
+      for (const [index, { name: what, values }] of expected.weights.entries()) {
+        assertClose(found.weights[index]?.values, values, { what, tolerance: 1e-4 });
+      }
+      assert.ok(Math.abs((found.results[1]?.loss ?? 9) - (expected.results[1]?.loss ?? 0)) < 1e-4);
     });
 
     it('takes batches of any size from step to step', async () => {
