@@ -225,6 +225,13 @@ test('programs start cheaply: threads that train load no files, programs no engi
   for (const program of ['splitter/cli', 'trainer/cli', 'evaluator/cli', 'aggregator/cli', 'pipeline/cli']) {
     assert.deepEqual(packages(`${program}.ts`, 'zod'), [], program);
   }
+  // Most trainings ask for no strategy, and a split never does.
+  for (const path of ['trainer/cli', 'trainer/train', 'splitter/cli', 'splitter/split']) {
+    const strategies = [...loadedWith(`${path}.ts`, sources)].filter((each) =>
+      each.startsWith('lib/federation/strategies/'),
+    );
+    assert.deepEqual(strategies, [], path);
+  }
   const programs = ['trainer/cli', 'evaluator/cli', 'aggregator/cli', 'server/cli', 'server/predict-cli'];
   for (const program of programs) {
     const heavy = [...loadedWith(`${program}.ts`, sources)].filter((path) =>

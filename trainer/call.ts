@@ -4,11 +4,10 @@ import { basename } from 'node:path';
 import { UsageError } from '../lib/core/errors.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { TrainResult } from '../lib/formats/results.js';
-import { checkOptimizer } from '../lib/settings/checks.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { MODEL, SEED } from '../lib/settings/parts/data.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
-import { optimizerAsked, TRAINING } from '../lib/settings/parts/training.js';
+import { checkOptimizer, optimizerAsked, TRAINING } from '../lib/settings/parts/training.js';
 import type { TrainContext } from './train.js';
 
 /** The settings that a training takes. */

@@ -18,7 +18,7 @@ import {
 } from '../federation/strategies/strategy-settings.js';
 import { type AskedSettings, completeSettings } from './complete.js';
 import { CLIP, QUANTILE, STRATEGY, STRATEGY_NAME } from './parts/strategy.js';
-import { COMPILED, OPTIMIZER_SETTINGS, type TrainingValues } from './parts/training.js';
+import { COMPILED, OPTIMIZER_SETTINGS } from './parts/training.js';
 import { type Naming, valueAt } from './setting.js';
 import type { RunSettings } from './table.js';
 
@@ -134,20 +134,6 @@ export function checkTraining(name: StrategyName, training: LocalTraining, named
   // What no setting says, a compiled model does.
   const found = typeof value === 'object' ? setting : `${named(`training.${setting}`)} ${value}`;
   throw new UsageError(`${named(STRATEGY_NAME)} ${name} does not go with ${found}: ${why}.`);
-}
-
-/** Whether the settings of the optimizer go together. @throws {UsageError} with what was given */
-export function checkOptimizer(training: Partial<TrainingValues>, named: Naming): void {
-  const { optimizer, nesterov } = training;
-  if (nesterov === true && optimizer !== 'sgd') {
-    throw new UsageError(
-      `${named('training.nesterov')} goes with ${named('training.optimizer')} sgd alone, found ${optimizer}.`,
-    );
-  }
-  const clips = OPTIMIZER_SETTINGS.filter((name) => name.startsWith('clip') && training[name] !== undefined);
-  const [first, second] = clips.map((name) => `${named(`training.${name}`)} ${training[name]}`);
-  if (second === undefined) return;
-  throw new UsageError(`${first} and ${second} contradict each other: give one of them.`);
 }
 
 /** Whether the clients of a round are enough for the strategy, and for privacy. @throws {UsageError} with the numbers */

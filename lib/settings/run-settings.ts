@@ -7,7 +7,6 @@ import { FEDAVG } from '../federation/strategies/strategy-settings.js';
 import {
   checkClients,
   checkCompiled,
-  checkOptimizer,
   checkParticipation,
   checkPrivacy,
   checkRounds,
@@ -18,7 +17,7 @@ import {
 import { type AskedSettings, completeSettings, valuesWithDefaults } from './complete.js';
 import { engineChoice } from './parts/engine.js';
 import { TOLERANCE } from './parts/federation.js';
-import { COMPILED } from './parts/training.js';
+import { COMPILED, checkOptimizer } from './parts/training.js';
 import { RUN_PARTS, type RunSettings } from './table.js';
 
 /** The settings of a run. @throws {UsageError} when what is asked for does not go together */

@@ -1,8 +1,10 @@
 /** Settings of local training: what a client does in a round, and how the learning rate changes over rounds. */
+
+import { UsageError } from '../../core/errors.js';
 import { LOSS_NAMES, type LossSettings, parseLoss, writeLoss } from '../../federation/loss.js';
 import { OPTIMIZER_NAMES, OPTIMIZERS, type OptimizerName } from '../../model/optimizers/optimizer-names.js';
 import type { AskedSettings } from '../complete.js';
-import { part } from '../setting.js';
+import { type Naming, part } from '../setting.js';
 import { choice, number, onOff, text, whole } from '../value-type.js';
 
 /** The optimizer that a model was compiled with; adam where it was not. */
@@ -236,4 +238,18 @@ export function optimizerAsked({ given }: Pick<AskedSettings, 'given'>): Optimiz
 /** The loss that was asked for by name; none where it follows from model and data. */
 export function lossAsked(training: { readonly loss?: string | undefined }): LossSettings | undefined {
   return training.loss === undefined ? undefined : parseLoss(training.loss);
+}
+
+/** Whether the settings of the optimizer go together. @throws {UsageError} with what was given */
+export function checkOptimizer(training: Partial<TrainingValues>, named: Naming): void {
+  const { optimizer, nesterov } = training;
+  if (nesterov === true && optimizer !== 'sgd') {
+    throw new UsageError(
+      `${named('training.nesterov')} goes with ${named('training.optimizer')} sgd alone, found ${optimizer}.`,
+    );
+  }
+  const clips = OPTIMIZER_SETTINGS.filter((name) => name.startsWith('clip') && training[name] !== undefined);
+  const [first, second] = clips.map((name) => `${named(`training.${name}`)} ${training[name]}`);
+  if (second === undefined) return;
+  throw new UsageError(`${first} and ${second} contradict each other: give one of them.`);
 }
