@@ -4,7 +4,9 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { assertClose } from '../../../test/onnx-gradients.js';
 import { sizeOf } from '../../core/weights.js';
+import type { Engine } from '../../engine/engine.js';
 import { onnxEngine } from '../../engine/onnx/onnx-engine.js';
+import { loadTensorflowEngine } from '../../engine/tensorflow/tensorflow-engine.js';
 import { readKerasFile } from '../../formats/keras/keras-hdf5.js';
 import { functional, type Model, type ModelDescription } from '../model-description.js';
 import { initialWeights } from '../parameters.js';
@@ -30,8 +32,8 @@ const inputsOf = ({ inputs }: ModelDescription, count: number, salt: number) =>
     ),
   );
 
-async function predict(model: Model): Promise<readonly Float32Array[]> {
-  const session = await onnxEngine.createPredictSession(model, { threads: 1 });
+async function predict(model: Model, engine: Engine = onnxEngine): Promise<readonly Float32Array[]> {
+  const session = await engine.createPredictSession(model, { threads: 1 });
   const found = await session.predict(inputsOf(model.description, 3, 50), 3);
   await session.dispose();
   return found;
@@ -96,3 +98,18 @@ for (const generation of ['2', '3']) {
     }
   });
 }
+
+it('functional models are built by TensorFlow.js, or what it lacks is named', async () => {
+  const engine = await loadTensorflowEngine('cpu');
+  for (const name of ['shared', 'nested', 'outputs']) {
+    const file = await readKerasFile(fixture(`${name}-keras3.h5`));
+    const model = { description: describeKerasConfig(file.modelConfig), weights: file.weights };
+    const [found, wanted] = [await predict(model, engine), await predict(model)];
+    for (const [at, each] of wanted.entries()) assertClose(found[at], each, `${name}, output ${at}`);
+  }
+  const { modelConfig, weights } = await readKerasFile(fixture('merges-keras3.h5'));
+  await assert.rejects(
+    engine.createPredictSession({ description: describeKerasConfig(modelConfig), weights }, { threads: 1 }),
+    /layer difference \(Subtract\): TensorFlow.js has no such layer/,
+  );
+});
