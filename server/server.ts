@@ -146,7 +146,7 @@ function createStore(
         workers,
         batching: {
           ...batching,
-          onBatch: (batch) => metrics.predicted(batch, { version, labels: predictor.card()?.labels }),
+          onBatch: (batch) => metrics.predicted(batch, { version, card: predictor.card() }),
         },
         reporter,
         ...(labels === undefined ? {} : { labelsPath: labels }),

@@ -6,9 +6,9 @@ import { after, before, describe, it } from 'node:test';
 import { preprocess } from '../../lib/digits/preprocess.js';
 import { createWorkerPredictor } from '../models/worker-predictor.js';
 import { decodeImage } from '../pictures/decode-image.js';
-import { writePrototypeModel } from '../testing/prototype-model.js';
+import { writeDenseModel, writePrototypeModel } from '../testing/prototype-model.js';
 import { digitPng } from '../testing/segment-digits.js';
-import { type ServedApp, serveApp } from '../testing/served-app.js';
+import { type ServedApp, serveApp, upload } from '../testing/served-app.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -305,5 +305,37 @@ describe('the Open Inference Protocol', () => {
       { status: 404, sentence: /version 9/ },
     );
     await refuses('/v2/what', undefined, { status: 404, sentence: /Malformed/ });
+  });
+});
+
+describe('a model of numbers', () => {
+  it('answers with them, and is asked for no classes and no digits', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+    const modelPath = join(directory, 'rent.h5');
+    const [kernel, bias] = [new Float32Array(784).fill(1), Float32Array.of(-3)];
+    await writeDenseModel(modelPath, { inputShape: [28, 28, 1], kernel, bias, activation: 'linear' });
+    const served = await serveApp({ predictor: await createWorkerPredictor({ modelPath, threads: 1 }) });
+    const post = async (path: string, body: object) => {
+      const response = await fetch(served.url + path, { method: 'POST', body: JSON.stringify(body) });
+      return { status: response.status, json: (await response.json()) as Json };
+    };
+    try {
+      const ones = new Array<number>(784).fill(1);
+      const answer = await post('/v1/models/model:predict', { instances: [ones, ones.map(() => 0)] });
+      assert.deepEqual(answer, { status: 200, json: { predictions: [[781], [-3]] } });
+      const inferred = await post('/v2/models/model/infer', {
+        inputs: [{ name: 'flatten_input', datatype: 'FP32', shape: [1, 784], data: ones }],
+      });
+      assert.deepEqual((inferred.json as { outputs: { data: number[] }[] }).outputs[0]?.data, [781]);
+      const classes = await post('/v1/models/model:classify', { examples: [{ flatten_input: ones }] });
+      assert.equal(classes.status, 400);
+      assert.match(String(classes.json.error), /one of regression and tells no classes apart/);
+      const refused = await upload(served.url, await digitPng(1));
+      assert.equal(refused.status, 400);
+      assert.match(String(((await refused.json()) as Json).error), /one of regression/);
+    } finally {
+      await served.close();
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 });

@@ -5,6 +5,7 @@ import type { Codecs } from '../codecs/codecs.js';
 import { bad, type RequestTensor } from '../codecs/tensor.js';
 import type { ModelCard } from '../models/predictor.js';
 import type { ServedModels } from '../models/served-models.js';
+import { HttpProblem } from '../problems.js';
 
 /** What every route of the API works with. */
 export interface ApiParts {
@@ -37,6 +38,15 @@ export function imageBatchOf(
   if (fits && count > 0) return { values, count };
   const hint = channels > 1 && isSame(rest, [channels, height, width]) ? ': channels come last' : '';
   throw bad(`a tensor of shape ${formatShape([-1, ...inputShape])}`, `shape ${formatShape(shape)}${hint}`);
+}
+
+/** @throws {HttpProblem} 400 where the model tells no classes apart */
+export function requireClasses({ task }: Pick<ModelCard, 'task'>): void {
+  if (task === undefined) return;
+  throw new HttpProblem(
+    400,
+    `The model is one of ${task} and tells no classes apart: ask for its numbers with :predict or /infer.`,
+  );
 }
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {

@@ -161,6 +161,7 @@ export function schemas({ signature, inputShape, classes }: ModelFacts): Readonl
         sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
         inputShape: list(count, 3),
         scale: record({ black: list({ type: 'number' }), white: list({ type: 'number' }) }),
+        task: text,
         classes: count,
         engine: text,
         signature: record({ input: text, output: text }),

@@ -7,7 +7,7 @@ import { SIGNATURES } from '../codecs/tensorflow-json.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
 import { type FoundModel, findVersion, requireModel } from './find-version.js';
-import { type ApiParts, imageBatchOf, jsonBytes } from './images.js';
+import { type ApiParts, imageBatchOf, jsonBytes, requireClasses } from './images.js';
 
 /** Which numbers are black and white in the input, beside the signature in a model's metadata; else 0 and 1 are. */
 export const SCALE_FIELD = 'fedbatch_scale';
@@ -52,6 +52,7 @@ export async function classifyExamples(
   body: Uint8Array,
 ): Promise<Uint8Array> {
   const { predictor, card } = findVersion(models, path);
+  requireClasses(card);
   const tensor = await codecs.run('readClassifyBody', { body }, body.length);
   const { values, count } = imageBatchOf(tensor, card, { isBatch: true });
   const probabilities = await predictor.predict(values, count);

@@ -20,7 +20,7 @@ import { findAccuracy, findLabels, findTraining } from './model-records.js';
 import type { ModelCard, ModelSignature } from './predictor.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 
-/** Loads a Keras model file. @throws {DataError} when it is missing, damaged, or no image classifier. */
+/** Loads a Keras model file. @throws {DataError} when it is missing, damaged, or takes no images. */
 export async function loadServedModel({
   modelPath,
   bytes: given,
@@ -56,6 +56,7 @@ export async function loadServedModel({
     sha256: hash,
     inputShape,
     ...(scale === undefined ? {} : { scale }),
+    ...(task.name === 'classification' ? {} : { task: task.name }),
     classes,
     engine: engine.name,
     signature: signatureOf(model),

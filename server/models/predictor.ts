@@ -12,7 +12,9 @@ export interface ModelCard {
   readonly inputShape: readonly [height: number, width: number, channels: number];
   /** Which numbers are black and white in the input, where the file or `--scale` says so; else 0 and 1. */
   readonly scale?: PixelScale;
-  /** Number of classes. */
+  /** What the model has learned, where that is not to tell classes apart: it puts out other numbers then. */
+  readonly task?: string;
+  /** Number of classes, or of other outputs. */
   readonly classes: number;
   /** The engine that runs the model, e.g. `onnx/cpu`. */
   readonly engine: string;
@@ -60,10 +62,10 @@ export interface Predictor {
   /** Facts of the loaded model; undefined while none can answer. */
   card(): ModelCard | undefined;
   /**
-   * Class probabilities of `count` images.
+   * What the model says of `count` images: class probabilities, or the numbers of another task.
    *
    * @param images `[count, h, w, c]`, in the numbers of the card's scale; the caller must not use them afterwards
-   * @returns `[count, classes]`, each row sums to 1
+   * @returns `[count, classes]`; each row of probabilities sums to 1
    * @throws {PredictorUnavailableError} when the model is not there, or went away before it answered
    */
   predict(images: Float32Array, count: number): Promise<Float32Array>;

@@ -21,7 +21,7 @@ export interface Metrics {
   answered(request: AnsweredRequest): void;
   predicted(
     batch: AnsweredBatch,
-    model: { readonly version: number; readonly labels: ModelCard['labels'] },
+    model: { readonly version: number; readonly card: Pick<ModelCard, 'labels' | 'task'> | undefined },
   ): void;
   /** Watches what is served from now on. */
   watch(models: ServedModels, waitingImages: () => number): void;
@@ -69,8 +69,11 @@ export function createMetrics(): Metrics {
     answered({ route, method, status, seconds }) {
       requests.labels(route, method, String(status)).observe(seconds);
     },
-    predicted({ images, probabilities }, { version, labels }) {
+    predicted({ images, probabilities }, { version, card }) {
       batches.observe(images);
+      // Other numbers than probabilities have no most probable one.
+      if (card?.task !== undefined) return;
+      const labels = card?.labels;
       const classes = probabilities.length / images;
       for (let row = 0; row < images; row++) {
         const own = probabilities.subarray(row * classes, (row + 1) * classes);

@@ -178,7 +178,12 @@ describe('metrics and the log of requests', () => {
     metrics.watch(models, () => 5);
     metrics.predicted(
       { images: 2, probabilities: Float32Array.of(0.1, 0.9, 0.8, 0.2) },
-      { version: 1, labels: ['cat', 'dog'] },
+      { version: 1, card: { labels: ['cat', 'dog'] } },
+    );
+    // Numbers of a regression are counted as a batch alone.
+    metrics.predicted(
+      { images: 1, probabilities: Float32Array.of(7) },
+      { version: 1, card: { task: 'regression' } },
     );
     try {
       await upload(app.url, await digitPng(1));
@@ -196,7 +201,7 @@ describe('metrics and the log of requests', () => {
         'fedbatch_request_duration_seconds_count{route="/upload",method="POST",status="200"} 1',
         'fedbatch_request_duration_seconds_count{route="other",method="other",status="404"} 20',
         'fedbatch_request_duration_seconds_count{route="/v1:predict",method="POST",status="400"} 1',
-        'fedbatch_batch_images_sum 2',
+        'fedbatch_batch_images_sum 3',
         'fedbatch_predictions_total{class="cat",model_version="1"} 1',
         'fedbatch_predictions_total{class="dog",model_version="1"} 1',
         'fedbatch_prediction_confidence_count 2',

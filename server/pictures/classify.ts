@@ -1,4 +1,5 @@
 /** The way of a picture through the server: decode, prepare, predict, and choose among the ways to take it. */
+
 import type { Box } from '../../lib/digits/grey-image.js';
 import {
   type Candidate,
@@ -8,6 +9,7 @@ import {
   prepare,
 } from '../../lib/digits/preprocess.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
+import { requireClasses } from '../api/images.js';
 import type { ModelCard, Predictor } from '../models/predictor.js';
 import { PredictorUnavailableError } from '../problems.js';
 import { decodeImage, type GivenImage } from './decode-image.js';
@@ -63,6 +65,7 @@ export interface Classified {
 export async function classify(bytes: Uint8Array, predictor: Predictor): Promise<Classified> {
   const card = predictor.card();
   if (card === undefined) throw new PredictorUnavailableError('The model is not loaded yet.');
+  requireClasses(card);
   const given = await decodeImage(bytes);
   const { inputShape } = card;
   const { blank, stages, parts } = prepare(given, { shape: inputShape, subject: subjectOf(card) });

@@ -31,10 +31,20 @@ export async function writePrototypeModel(
   return writeDenseModel(path, { inputShape, kernel, bias });
 }
 
-/** Writes a Keras file of one dense softmax layer. */
+/** Writes a Keras file of one dense layer, by default with a softmax. */
 export async function writeDenseModel(
   path: string,
-  { inputShape, kernel, bias }: { inputShape: InputShape; kernel: Float32Array; bias: Float32Array },
+  {
+    inputShape,
+    kernel,
+    bias,
+    activation = 'softmax',
+  }: {
+    inputShape: InputShape;
+    kernel: Float32Array;
+    bias: Float32Array;
+    activation?: 'softmax' | 'linear';
+  },
 ): Promise<string> {
   const units = bias.length;
   const description = sequential({
@@ -42,7 +52,7 @@ export async function writeDenseModel(
     inputShape,
     layers: [
       { kind: 'flatten', name: 'flatten' },
-      { kind: 'dense', name: 'dense', units, useBias: true, activation: 'softmax' },
+      { kind: 'dense', name: 'dense', units, useBias: true, activation },
     ],
   });
   return writeKerasFile(path, {
