@@ -7,10 +7,10 @@ import { selectedCount } from '../lib/federation/participation.js';
 import type { Quorum } from '../lib/federation/quorum.js';
 import { sha256OfDataset } from '../lib/formats/data/given-shards.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
-import { KERAS_FILE } from '../lib/formats/keras/keras-file.js';
+import { ARCHITECTURE, KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { type VolumePaths, volumePaths } from '../lib/formats/volume.js';
-import { DATASET_NAMES } from '../lib/settings/parts/data.js';
+import { DATASET_NAMES, modelFile } from '../lib/settings/parts/data.js';
 import type { Naming } from '../lib/settings/setting.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import { availableCores } from '../lib/system/hardware.js';
@@ -212,9 +212,10 @@ async function withDatasetHash(settings: RunSettings): Promise<RunSettings> {
 }
 
 async function withInitHash(settings: RunSettings): Promise<RunSettings> {
-  const { init: file, sha256: asked } = settings.model;
+  const file = modelFile(settings.model);
+  const { sha256: asked } = settings.model;
   if (file === undefined) return settings;
-  const sha256 = await sha256OfFile(file, KERAS_FILE);
+  const sha256 = await sha256OfFile(file, settings.model.init === undefined ? ARCHITECTURE : KERAS_FILE);
   if (asked !== undefined && asked !== sha256) {
     throw new DataError({ file, expected: `the model with sha256 ${asked}`, found: `sha256 ${sha256}` });
   }

@@ -1,6 +1,6 @@
 /** Runs of a model that users bring: it is where round 1 starts, with its optimizer; another one is another run. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
@@ -16,6 +16,10 @@ const COMPILED = JSON.stringify({
   optimizer_config: { class_name: 'SGD', config: { learning_rate: 0.05, momentum: 0.8, nesterov: false } },
   loss: 'sparse_categorical_crossentropy',
 });
+
+interface KerasLayer {
+  readonly config: Readonly<Record<string, unknown>>;
+}
 
 describe('a run of a model that is given', () => {
   let directory: string;
@@ -99,7 +103,69 @@ describe('a run of a model that is given', () => {
     assert.match(inside.stderr, /--init \S+aggregated-model\.h5 is inside the volume/);
   });
 
+  it('or its architecture alone begins with weights by the seed and its initializers, the same each time', async () => {
+    const { modelConfig, weights } = modelOf(8);
+    const layers = (modelConfig as { readonly config: { readonly layers: readonly KerasLayer[] } }).config
+      .layers;
+    const changed = layers.map((each) => ({
+      ...each,
+      ...(each.config.name === 'dense' ? { config: { ...each.config, bias_initializer: 'ones' } } : {}),
+    }));
+    const json = { class_name: 'Sequential', config: { name: 'mine', layers: changed } };
+    await writeFile(path('mine.json'), JSON.stringify(json));
+    const make = (out: string, seed: string) => {
+      const asked = ['--data', data, '--model-config', path('mine.json'), '--seed', seed, '--out', path(out)];
+      return runCommand('init', asked);
+    };
+    for (const [out, seed] of Object.entries({ 'a.h5': '7', 'b.h5': '7', 'c.h5': '8' })) {
+      const { exitCode, stderr } = await make(out, seed);
+      assert.equal(exitCode, 0, stderr);
+    }
+    assert.deepEqual(await readFile(path('a.h5')), await readFile(path('b.h5')));
+    const [made, other] = await Promise.all(['a.h5', 'c.h5'].map((name) => readKerasFile(path(name))));
+    assert.notDeepEqual(made?.weights, other?.weights);
+    const arrayOf = (from: KerasFile | undefined, name: string) =>
+      from?.weights.find((array) => array.name === name)?.values;
+    assert.deepEqual(arrayOf(made, 'dense/bias:0'), new Float32Array(200).fill(1));
+    assert.deepEqual(arrayOf(made, 'dense_1/bias:0'), new Float32Array(200));
+    // Without an initializer of its own, as a model of ours.
+    assert.deepEqual(
+      arrayOf(made, 'dense_2/kernel:0'),
+      weights.find(({ name }) => name === 'dense_2/kernel:0')?.values,
+    );
+
+    const { exitCode, stderr } = await run(
+      'config',
+      '--model-config',
+      'mine.json',
+      '--simulate',
+      '--seed',
+      '7',
+    );
+    assert.equal(exitCode, 0, stderr);
+    assert.deepEqual((await readKerasFile(path('config/rounds/0001/global.h5'))).weights, made?.weights);
+    const { model } = (await readRunRecord(path('config/run.json'))).settings;
+    assert.equal(model.config, path('mine.json'));
+  });
+
+  it('or an mlp of the hidden layers that are asked for', async () => {
+    const asked = ['--data', data, '--model', 'mlp', '--hidden', '16, 8', '--out', path('hidden.h5')];
+    const { exitCode, stderr } = await runCommand('init', asked);
+    assert.equal(exitCode, 0, stderr);
+    const { weights } = await readKerasFile(path('hidden.h5'));
+    const kernels = weights.filter(({ name }) => name.endsWith('/kernel:0')).map(({ shape }) => shape);
+    assert.deepEqual(kernels, [
+      [64, 16],
+      [16, 8],
+      [8, 4],
+    ]);
+  });
+
   for (const [what, args, code, message] of [
+    ['an architecture too', ['--init', 'mine.h5', '--model-config', 'm.json'], 2, /contradict each other/],
+    ['no architecture', ['--model-config', 'mine.h5'], 3, /mine\.h5: expected a Keras architecture \(JSON/],
+    ['hidden layers of a cnn', ['--hidden', '64,32'], 2, /--hidden 64,32 belongs to --model mlp, not to cnn/],
+    ['hidden layers of nothing', ['--model', 'mlp', '--hidden', '64,'], 2, /numbers of units with commas/],
     ['images of another size', ['--init', 'other.h5'], 3, /images of shape \[6,6,1\].*found.*\[8,8,1\]/],
     ['no file', ['--init', 'none.h5'], 3, /none\.h5: expected a Keras model.*no such file/],
     [

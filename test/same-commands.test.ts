@@ -70,7 +70,7 @@ function normal(
   const told = words
     .map((word) => word.replace(`=${directory}/aggregated-model.h5`, `=${last}`))
     .map((word) =>
-      /^--(data|init)=\/mnt\/mine/.test(word)
+      /^--(data|init|model-config)=\/mnt\/mine/.test(word)
         ? word
         : `${word}/`.replace(`=${directory}/`, '=<volume>/').slice(0, -1),
     )
@@ -225,6 +225,8 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
   'a model that is given, with the optimizer that it was compiled with': [
     ...['--clients', '3', '--rounds', '2', '--init', '/mnt/mine.h5'],
   ],
+  'an architecture that is given': ['--clients', '2', '--rounds', '1', '--model-config', '/mnt/mine.json'],
+  'an mlp of other layers': ['--clients', '2', '--rounds', '1', '--model', 'mlp', '--hidden', '64,32'],
   'a model that is given, and an optimizer for it': [
     ...['--clients', '3', '--rounds', '2', '--init', '/mnt/mine.h5', '--optimizer', 'sgd'],
     ...['--learning-rate', '0.1', '--learning-rate-decay', '0.5'],
@@ -316,6 +318,7 @@ describe('all targets run the same commands', () => {
         '--init',
         '--out',
         '--model',
+        '--hidden',
         '--round',
         '--client',
         '--dir',

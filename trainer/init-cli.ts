@@ -15,7 +15,7 @@ import type { InitResult } from '../lib/formats/results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { completeSettings } from '../lib/settings/complete.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';
-import { MODEL, modelTitle, SEED } from '../lib/settings/parts/data.js';
+import { MODEL, modelFile, modelTitle, SEED } from '../lib/settings/parts/data.js';
 import { lossAsked, optimizerAsked, TRAINING } from '../lib/settings/parts/training.js';
 import { makeInitialModel } from './initial-model.js';
 
@@ -59,14 +59,12 @@ Example:
         classes,
         loss,
       });
-      const { task } = startingTask(
-        { model, file, path: wanted.init ?? out },
-        { examples, data, asked: loss },
-      );
+      const source = modelFile(wanted);
+      const { task } = startingTask({ model, file, path: source ?? out }, { examples, data, asked: loss });
       for (const note of taskNotes(task)) tell(note);
-      if (wanted.init !== undefined) {
+      if (source !== undefined) {
         // What trainers could not do is told before they start.
-        const { notes } = startingOptimizer(optimizerAsked(asked), { file, path: wanted.init });
+        const { notes } = startingOptimizer(optimizerAsked(asked), { file, path: source });
         for (const note of notes) tell(note);
       }
       const sha256 = await writeKerasFile(out, file);

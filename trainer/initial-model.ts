@@ -5,9 +5,11 @@ import type { Examples } from '../lib/federation/examples.js';
 import type { LossSettings } from '../lib/federation/loss.js';
 import { flatImagesLine } from '../lib/formats/data/input-array.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
+import { arrayNames, readArchitecture } from '../lib/formats/keras/keras-archive.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras/keras-hdf5.js';
 import { manifestBeside, modelScaleOf } from '../lib/formats/manifest.js';
+import { freshModelFromKeras } from '../lib/model/keras/fresh-model.js';
 import { kerasConfig, modelFromKeras } from '../lib/model/keras/keras-model.js';
 import type { Model } from '../lib/model/model-description.js';
 import { fitInputs, foundScale, inputShapeOf } from '../lib/model/model-input.js';
@@ -56,12 +58,14 @@ export async function makeInitialModel(
   path: string,
   options: InitialModelOptions,
 ): Promise<InitialModel> {
-  const { name = DEFAULT_MODEL, init } = options.model;
+  const { name = DEFAULT_MODEL, init, config, hidden } = options.model;
+  const { seed } = options;
   const manifest = await manifestBeside(path);
   const classes = options.classes ?? manifest?.classes;
   const scale = manifest === undefined ? foundScale(examples) : modelScaleOf(manifest);
-  if (init !== undefined) {
-    const { file, model } = await readGivenModel(init);
+  if (init !== undefined || config !== undefined) {
+    const { file, model } =
+      init === undefined ? await readFreshModel(config as string, seed) : await readGivenModel(init);
     fitInputs(model, examples, path);
     // A model that says nothing of its scale is trained on the data as they are.
     return { model, file: { ...file, scale: file.scale ?? scale } };
@@ -79,7 +83,8 @@ export async function makeInitialModel(
   }
   const inputShape = inputShapeOf(input);
   requireImages(name, inputShape, path);
-  return newModel(name, { task: { inputShape, ...head }, seed: options.seed, scale });
+  const task = { inputShape, ...head };
+  return newModel(name, { task, seed, scale, hidden: hidden?.split(',').map(Number) });
 }
 
 /** @throws {DataError} where a model of convolutions is to take something else than images */
@@ -103,17 +108,33 @@ export async function readGivenModel(path: string): Promise<StartingModel> {
   return { file, model, parent: sha256(bytes) };
 }
 
+/** A model of an architecture alone, with seeded weights. @throws {DataError} when it is none that can be trained */
+async function readFreshModel(path: string, seed: number): Promise<InitialModel> {
+  const head = await readArchitecture(path);
+  const model = freshModelFromKeras(head.modelConfig, { path, seed, kerasVersion: head.kerasVersion });
+  const names = arrayNames(head.modelConfig, path);
+  // Layers in layers are called after both in a file.
+  const isNamed = names.length === model.weights.length;
+  const weights = model.weights.map((array, at) => ({
+    ...array,
+    name: (isNamed && names[at]) || array.name,
+  }));
+  return { model: { ...model, weights }, file: { ...head, weights } };
+}
+
 /** What a new model is for. */
 export interface NewModelFacts {
   readonly task: ModelTask;
   readonly seed: number;
   /** Which numbers are black and white in its input, where they are not 0 and 1. */
   readonly scale?: string | undefined;
+  /** Units of the hidden layers of an mlp, where they are others than its own. */
+  readonly hidden?: readonly number[] | undefined;
 }
 
 /** A model of the zoo with seeded weights, and its file. */
-export function newModel(name: ModelName, { task, seed, scale }: NewModelFacts): InitialModel {
-  const description = describeModel(name, task);
+export function newModel(name: ModelName, { task, seed, scale, hidden }: NewModelFacts): InitialModel {
+  const description = describeModel(name, task, hidden);
   const weights = initialWeights(description, seed);
   const file = { modelConfig: kerasConfig(description), weights, kerasVersion: KERAS_VERSION, scale };
   return { model: { description, weights }, file };

@@ -51,6 +51,9 @@ const dense = (name: string, units: number, activation: ActivationName): Layer =
 /** The last layer. */
 type Head = Required<Pick<ModelTask, 'outputs' | 'activation'>>;
 
+/** As Keras numbers layers of a kind: `dense`, `dense_1`. */
+const numbered = (name: string, at: number) => (at === 0 ? name : `${name}_${at}`);
+
 const LAYERS = {
   /** Two convolutions, a pool and a dense layer: 110,986 parameters on 28×28×1. */
   cnn: ({ outputs, activation }: Head): readonly Layer[] => [
@@ -62,12 +65,13 @@ const LAYERS = {
     { kind: 'dropout', name: 'dropout_1', rate: 0.5 },
     dense('dense', outputs, activation),
   ],
-  /** One hidden layer of 128: 101,770 parameters on 28×28×1. */
-  mlp: ({ outputs, activation }: Head): readonly Layer[] => [
+  /** One hidden layer of 128 with dropout: 101,770 parameters on 28×28×1; or those that are asked for, without. */
+  mlp: ({ outputs, activation }: Head, hidden?: readonly number[]): readonly Layer[] => [
     flatten,
-    dense('dense', 128, 'relu'),
-    { kind: 'dropout', name: 'dropout', rate: 0.2 },
-    dense('dense_1', outputs, activation),
+    ...(hidden === undefined
+      ? [dense('dense', 128, 'relu'), { kind: 'dropout', name: 'dropout', rate: 0.2 } as const]
+      : hidden.map((units, at) => dense(numbered('dense', at), units, 'relu'))),
+    dense(numbered('dense', hidden?.length ?? 1), outputs, activation),
   ],
   /** The 2NN of McMahan et al. 2017, §3: 199,210 parameters on 28×28×1. */
   '2nn': ({ outputs, activation }: Head): readonly Layer[] => [
@@ -112,10 +116,14 @@ export const MODEL_NAMES = Object.keys(LAYERS) as readonly ModelName[];
 /** Those that take images alone; the others take inputs of any shape. */
 export const IMAGE_MODELS: readonly ModelName[] = ['cnn', 'mcmahan-cnn', 'lenet', 'resnet'];
 
-/** The description of a model by its name. */
-export function describeModel(name: ModelName, task: ModelTask): ModelDescription {
+/** The description of a model by its name; `hidden` are the units of the hidden layers of an mlp. */
+export function describeModel(
+  name: ModelName,
+  task: ModelTask,
+  hidden?: readonly number[],
+): ModelDescription {
   const { inputShape, outputs, activation = 'softmax' } = task;
-  const made = LAYERS[name]({ outputs, activation });
+  const made = LAYERS[name]({ outputs, activation }, hidden);
   if (!('calls' in made)) return sequential({ name, inputShape, layers: made });
   return functional({ name, inputs: [{ name: 'input', shape: inputShape }], ...made });
 }

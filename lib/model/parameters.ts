@@ -1,6 +1,7 @@
 /** Which parameter arrays a model has, in Keras' order, how they begin, and which shapes flow between its layers. */
 import { type RandomStream, randomStream } from '../core/random.js';
 import { formatShape, sizeOf, type WeightArray, type Weights } from '../core/weights.js';
+import { draw, fans, type Initializer } from './initializers.js';
 import { foreignLayers } from './layers/foreign.js';
 import type { InputShapes, LayerParameter } from './layers/layer-module.js';
 import { type Layer, moduleOf } from './layers/registry.js';
@@ -192,17 +193,24 @@ export function classCount(description: ModelDescription): number {
 }
 
 /** Fresh weights of a model; the same seed always gives the same, each array from a stream of its own. */
-export function initialWeights(description: ModelDescription, seed: number): Weights {
-  return modelParameters(description).map((parameter) => ({
-    name: `${parameter.layer}/${parameter.role}:0`,
-    shape: parameter.shape,
-    values: initialValues(parameter, seed),
-  }));
+export function initialWeights(
+  description: ModelDescription,
+  seed: number,
+  /** How an array begins where it is not as the layer has it. */
+  given: (layer: string, role: string) => Initializer | undefined = () => undefined,
+): Weights {
+  return modelParameters(description).map((parameter) => {
+    const { layer, role, shape } = parameter;
+    const initializer = given(layer, role);
+    const random = randomStream(seed, 'initial-weights', layer, role);
+    const values =
+      initializer === undefined ? initialValues(parameter, random) : draw(initializer, shape, random);
+    return { name: `${layer}/${role}:0`, shape, values };
+  });
 }
 
-function initialValues({ layer, role, shape, initial }: Parameter, seed: number): Float32Array {
+function initialValues({ shape, initial }: Parameter, random: RandomStream): Float32Array {
   const values = new Float32Array(sizeOf(shape));
-  const random = randomStream(seed, 'initial-weights', layer, role);
   const uniform = (limit: number) => values.map(() => (random.uniform() * 2 - 1) * limit);
   const quarter = values.length / 4;
   switch (initial) {
@@ -249,10 +257,4 @@ function dot(left: Float64Array, right: Float64Array): number {
   let sum = 0;
   for (let at = 0; at < left.length; at++) sum += (left[at] as number) * (right[at] as number);
   return sum;
-}
-
-/** Number of inputs and outputs that a kernel `[…window, in, out]` connects. */
-function fans(shape: readonly number[]): readonly [fanIn: number, fanOut: number] {
-  const window = sizeOf(shape.slice(0, -2));
-  return [window * (shape.at(-2) ?? 1), window * (shape.at(-1) ?? 1)];
 }

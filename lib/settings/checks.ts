@@ -17,6 +17,7 @@ import {
   valuesOf,
 } from '../federation/strategies/strategy-settings.js';
 import { type AskedSettings, completeSettings } from './complete.js';
+import { modelFile } from './parts/data.js';
 import { CLIP, QUANTILE, STRATEGY, STRATEGY_NAME } from './parts/strategy.js';
 import { COMPILED, OPTIMIZER_SETTINGS } from './parts/training.js';
 import { type Naming, valueAt } from './setting.js';
@@ -81,13 +82,14 @@ export function checkCompiled({ model, training }: RunSettings, named: Naming): 
   const { optimizer, learningRate } = training;
   if (optimizer !== COMPILED) return;
   const chosen = `${named('training.optimizer')} ${COMPILED}`;
-  if (model.init === undefined) {
+  const file = modelFile(model);
+  if (file === undefined) {
     throw new UsageError(`${chosen} is that of a model that ${named('model.init')} gives: none is given.`);
   }
   const changing = SCHEDULE.find((place) => valueAt({ training }, place) !== undefined);
   if (learningRate !== undefined || changing === undefined) return;
   throw new UsageError(
-    `${named(changing)} changes the learning rate from round to round, and that of ${chosen} stands in ${model.init} ` +
+    `${named(changing)} changes the learning rate from round to round, and that of ${chosen} stands in ${file} ` +
       `alone: give ${named('training.learningRate')}.`,
   );
 }

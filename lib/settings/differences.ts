@@ -7,9 +7,13 @@ export function settingsDifferences(then: RunSettings, now: RunSettings, named: 
   const before = flatSettings(then);
   const after = flatSettings(now);
   // A file is known by what it holds, wherever it lies; only a dataset that has not been read is known by its name.
-  const ofFile = (part: 'dataset' | 'model', name: string) =>
-    then[part].sha256 !== undefined && now[part].sha256 !== undefined ? name : `${part}.sha256`;
-  const ignored = [ofFile('dataset', 'dataset.name'), ofFile('model', 'model.init'), ...mayChange(now)];
+  const ofFiles = (part: 'dataset' | 'model', names: readonly string[]) =>
+    then[part].sha256 !== undefined && now[part].sha256 !== undefined ? names : [`${part}.sha256`];
+  const ignored = [
+    ...ofFiles('dataset', ['dataset.name']),
+    ...ofFiles('model', ['model.init', 'model.config']),
+    ...mayChange(now),
+  ];
   return Object.keys({ ...before, ...after })
     .filter((key) => !ignored.includes(key) && before[key] !== after[key])
     .map((key) => `${named(key)} ${before[key] ?? 'not given'}, now ${after[key] ?? 'not given'}`);

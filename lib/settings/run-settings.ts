@@ -65,7 +65,8 @@ export function toleranceAsked({ given }: Pick<AskedSettings, 'given'>): Toleran
 
 /** A model that is given brings its optimizer, unless another one is asked for. */
 function withCompiled({ given, named }: AskedSettings): AskedSettings {
-  const { 'model.init': init, 'training.optimizer': optimizer = init && COMPILED } = given;
+  const isGiven = given['model.init'] !== undefined || given['model.config'] !== undefined;
+  const { 'training.optimizer': optimizer = isGiven ? COMPILED : undefined } = given;
   return { given: { ...given, 'training.optimizer': optimizer }, named };
 }
 

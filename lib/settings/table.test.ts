@@ -38,6 +38,7 @@ const complete = (given: GivenSettings): RunSettings =>
 /** What a setting may be. */
 function valuesOf({ place, type }: Setting): fc.Arbitrary<SettingValue> {
   if (place === 'dataset.scale') return fc.constantFrom('auto', '-1..1', '0..16', '-2..2,0..1,0..1');
+  if (place === 'model.hidden') return fc.constantFrom('64', '64,32');
   if (place.endsWith('.sha256')) return fc.constantFrom('a'.repeat(64), 'b'.repeat(64));
   if (place === 'training.loss') return fc.constantFrom('auto', 'mse', 'huber:delta=0.5');
   if (place === 'federation.targetMetric') return fc.constantFrom('rmse=3.2', 'auc=0.9');

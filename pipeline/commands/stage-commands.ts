@@ -2,6 +2,7 @@
 import { learningRateOf } from '../../lib/federation/learning-rate.js';
 import { clientSide, FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
 import { INDEXED_CLIENT, type VolumePaths } from '../../lib/formats/volume.js';
+import { modelFile } from '../../lib/settings/parts/data.js';
 import { type RunSettings, settingArguments } from '../../lib/settings/table.js';
 
 /** What the commands of a run are made from. */
@@ -45,8 +46,9 @@ export function splitCommand({ settings, paths }: CommandSource): StageCommand {
 
 /** Makes the initial model: the one that the run is given, or a seeded one. */
 export function initCommand({ settings, paths }: CommandSource): StageCommand {
-  const file = paths.round(1).globalModel;
+  const out = paths.round(1).globalModel;
   const { seed, model } = settings;
+  const file = modelFile(model);
   const { loss } = settings.training;
   return {
     stage: 'init',
@@ -54,11 +56,11 @@ export function initCommand({ settings, paths }: CommandSource): StageCommand {
     arguments: [
       // It tells the shape of the inputs, and there is one whatever the shards; the manifest tells the classes.
       ...['--data', paths.test],
-      ...['--out', file],
-      ...settingArguments('init', model.init === undefined ? { seed, model, training: { loss } } : settings),
+      ...['--out', out],
+      ...settingArguments('init', file === undefined ? { seed, model, training: { loss } } : settings),
     ],
-    reads: [paths.test, paths.manifest, ...(model.init === undefined ? [] : [model.init])],
-    writes: [file],
+    reads: [paths.test, paths.manifest, ...(file === undefined ? [] : [file])],
+    writes: [out],
   };
 }
 

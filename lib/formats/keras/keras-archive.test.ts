@@ -5,7 +5,9 @@ import { describe, it } from 'node:test';
 import JSZip from 'jszip';
 import { fixturePath } from '../../../test/keras-fixtures.js';
 import { DataError } from '../../core/errors.js';
+import { freshModelFromKeras } from '../../model/keras/fresh-model.js';
 import { writeHdf5 } from '../hdf5/hdf5-writer.js';
+import { arrayNames, readArchitecture } from './keras-archive.js';
 import { decodeKerasFile, encodeKerasFile, readKerasFile, readUpdateFacts } from './keras-hdf5.js';
 
 const FIXTURES = ['keras2-archive', 'keras3-archive', 'keras3-archive-nested'] as const;
@@ -48,6 +50,32 @@ describe('a .keras file', () => {
   it('tells the facts of an update without its weights', async () => {
     assert.equal(await readUpdateFacts(fixturePath('keras3-archive.keras')), undefined);
   });
+});
+
+describe('an architecture as to_json gives it', () => {
+  for (const name of FIXTURES) {
+    it(`of ${name} names the arrays of its files`, async () => {
+      const path = fixturePath(`${name}.json`);
+      const [head, file] = await Promise.all([
+        readArchitecture(path),
+        readKerasFile(fixturePath(`${name}.h5`)),
+      ]);
+      const names = file.weights.map((array) => array.name);
+      assert.deepEqual(arrayNames(head.modelConfig, path), names);
+      assert.equal(head.kerasVersion[0], file.kerasVersion[0]);
+      if (name.endsWith('nested')) return;
+      const options = { path, seed: 1, kerasVersion: head.kerasVersion };
+      const { weights } = freshModelFromKeras(head.modelConfig, options);
+      assert.deepEqual(
+        weights.map((array) => [array.name, array.shape]),
+        file.weights.map((array) => [array.name, array.shape]),
+      );
+      assert.deepEqual(
+        weights.find((array) => array.name === 'conv2d/bias:0')?.values,
+        Float32Array.of(1, 1),
+      );
+    });
+  }
 });
 
 const { modelConfig } = await readKerasFile(fixturePath('keras3-archive.keras'));

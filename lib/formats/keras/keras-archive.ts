@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { DataError } from '../../core/errors.js';
 import { encodeZip, isZip, openZip } from '../data/zip.js';
 import { parseDocument } from '../files/json-document.js';
+import { readFileBytes } from '../files/read-file.js';
 import type { Hdf5Writer } from '../hdf5/hdf5-writer.js';
-import { KERAS_FILE, type KerasFile, layerConfigs } from './keras-file.js';
+import { ARCHITECTURE, canonicalNames, KERAS_FILE, type KerasFile, layerConfigs } from './keras-file.js';
 import type { KerasHead } from './keras-hdf5-reader.js';
 import { groupNames, groupsOf, variablesOf } from './keras-variables.js';
 
@@ -44,15 +45,38 @@ export async function openArchive(bytes: Uint8Array, file: string): Promise<Kera
   const json = <T>(name: string, schema: z.ZodType<T>) =>
     parseDocument(new TextDecoder().decode(zip.read(name)), { schema, file, expected: `JSON in ${name}` });
   const { keras_version: kerasVersion } = json(METADATA, metadataSchema);
-  const { compile_config: compiled, ...modelConfig } = json(CONFIG, configSchema);
+  return { head: { ...headOf(json(CONFIG, configSchema)), kerasVersion }, weights: zip.read(WEIGHTS) };
+}
+
+/** A model's JSON, with what it was compiled with apart from it. */
+function headOf({ compile_config: compiled, ...modelConfig }: z.infer<typeof configSchema>) {
   const { optimizer, ...others } = compiled ?? {};
   // Keras leaves the optimizer out of some files, and means none that anybody chose.
   const isCompiled = typeof optimizer === 'object' && optimizer !== null;
   const trainingConfig = JSON.stringify({ ...others, optimizer_config: optimizer });
-  return {
-    head: { modelConfig, kerasVersion, ...(isCompiled ? { trainingConfig } : {}) },
-    weights: zip.read(WEIGHTS),
-  };
+  return { modelConfig, ...(isCompiled ? { trainingConfig } : {}) };
+}
+
+/** Reads an architecture as Keras' `to_json` gives it. @throws {DataError} when the file is missing, or no JSON */
+export async function readArchitecture(path: string): Promise<KerasHead> {
+  const text = new TextDecoder().decode(await readFileBytes(path, ARCHITECTURE));
+  const read = parseDocument(text, { schema: configSchema, file: path, expected: ARCHITECTURE });
+  const { keras_version: version, backend: _, ...config } = read;
+  // Keras 3 tells no version there, but whose the class is.
+  const kerasVersion = typeof version === 'string' ? version : 'module' in config ? '3' : '1';
+  return { ...headOf(config), kerasVersion };
+}
+
+/** The names that the arrays of a model have in its files, where its classes tell them. */
+export function arrayNames(modelConfig: unknown, file: string): readonly string[] {
+  const layers = layerConfigs(modelConfig, file);
+  return layers.flatMap((layer) => {
+    const places = variablesOf(layer, { group: '', file, count: () => 0 });
+    return canonicalNames(
+      layer.name,
+      places.map(({ name }) => name),
+    );
+  });
 }
 
 /** The archive of a model whose weights are the HDF5 file `weights`. Equal models give equal bytes. */

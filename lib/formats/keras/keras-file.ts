@@ -8,6 +8,9 @@ import type { UpdateFacts } from '../../federation/client-update.js';
 /** What error messages call the file of a model. */
 export const KERAS_FILE = 'a Keras model (.h5 or .keras)';
 
+/** What error messages call the file of an architecture alone. */
+export const ARCHITECTURE = 'a Keras architecture (JSON, as model.to_json() gives it)';
+
 /** A Keras model file: the architecture as Keras' own JSON, the weights in layer order, and our facts if present. */
 export interface KerasFile {
   /** `model_config` as written by Keras (`{"class_name":"Sequential","config":…}`), parsed but not interpreted. */

@@ -108,6 +108,18 @@ export const MODEL = part('model', {
     recorded: 'if-known',
     reportName: 'model',
   },
+  hidden: {
+    type: text('numbers of units with commas between, e.g. 64,32', readHidden),
+    defaultsBy: { place: 'model.name', defaults: { mlp: undefined } },
+    otherwise: '128, and dropout of 0.2',
+    help: 'mlp: units of each hidden layer, with commas between',
+    symbol: 'units',
+    group: 'Model and local training',
+    stages: ['init', 'train'],
+    affects: 'results',
+    recorded: 'if-known',
+    reportName: 'hidden layers',
+  },
   init: {
     type: text('a path'),
     isFile: true,
@@ -121,6 +133,19 @@ export const MODEL = part('model', {
     affects: 'results',
     recorded: 'if-known',
     reportName: 'initial model',
+  },
+  config: {
+    type: text('a path'),
+    isFile: true,
+    flag: 'model-config',
+    insteadOf: 'model.name',
+    help: "the model of this architecture (JSON, Keras' to_json), with weights by the seed",
+    symbol: 'json',
+    group: 'Model and local training',
+    stages: ['init'],
+    affects: 'results',
+    recorded: 'if-known',
+    reportName: 'architecture',
   },
   sha256: {
     type: SHA256,
@@ -137,5 +162,14 @@ export const MODEL = part('model', {
 /** What is trained, as a run's settings hold it. */
 export type ModelValues = NonNullable<(typeof MODEL)['shape']>['model'];
 
+/** The file that a model comes in; undefined where it is one of ours. */
+export const modelFile = ({ init, config }: ModelValues): string | undefined => init ?? config;
+
 /** What people call a model: its name, or that of the file that it comes in. */
-export const modelTitle = ({ name, init = '' }: ModelValues): string => name ?? basename(init);
+export const modelTitle = (model: ModelValues): string => model.name ?? basename(modelFile(model) ?? '');
+
+/** `64, 32` → `64,32`; undefined for what are no numbers of units. */
+function readHidden(given: string): string | undefined {
+  const units = given.split(',').map((each) => each.trim());
+  return units.every((each) => /^[1-9]\d{0,5}$/.test(each)) ? units.join(',') : undefined;
+}
