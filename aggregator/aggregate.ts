@@ -76,6 +76,7 @@ export async function aggregateUpdates(options: AggregateOptions): Promise<Aggre
   const written = await writeGlobal({
     strategy,
     next,
+    from: state.weights,
     like: reference.model,
     saveFile,
     stateOut,

@@ -121,7 +121,7 @@ export async function aggregateGroups(options: GroupsOptions): Promise<Aggregate
   const next = await strategy.aggregateGroups?.(state, opened.sums);
   if (next === undefined || account().updates < minUpdates) throw tooFew(account(), { minUpdates, saveFile });
   const like = parent?.model ?? facts;
-  const written = await writeGlobal({ strategy, next, like, saveFile, stateOut });
+  const written = await writeGlobal({ strategy, next, from: state.weights, like, saveFile, stateOut });
   return { ...account(), ...written, seconds: since(startedAt) };
 }
 

@@ -86,6 +86,47 @@ const start: ServerState = { round: 1, weights: GLOBAL };
 const expected = async (settings: StrategySettings, state = start) =>
   strategyNamed(settings).aggregate(state, updates);
 
+describe('frozen layers', () => {
+  const config = {
+    class_name: 'Sequential',
+    config: {
+      name: 'sequential',
+      layers: ['fixed', 'dense'].map((name) => ({
+        class_name: 'Dense',
+        config: { name, units: 1, use_bias: false, trainable: name !== 'fixed' },
+      })),
+    },
+  };
+  const both = (fixed: number, trained: number): Weights =>
+    [fixed, trained].map((value, index) => {
+      const values = Float32Array.of(value, value / 3);
+      return { name: `${index === 0 ? 'fixed' : 'dense'}/kernel:0`, shape: [2, 1], values };
+    });
+
+  it('stay as they are in the global model, whatever clients make of them', async () => {
+    const file = { modelConfig: config, kerasVersion: '2.15.0' };
+    await writeKerasFile(at('frozen.h5'), { ...file, weights: both(0.1, 1) });
+    const facts = { round: 1, parent: await hashOf(at('frozen.h5')) };
+    for (const client of [0, 1, 2]) {
+      const update = { client, examples: client + 7, ...facts };
+      await writeKerasFile(at(`frozen/${client}.h5`), {
+        ...file,
+        weights: both(client === 2 ? 5 : 0.1, client),
+        update,
+      });
+    }
+    for (const args of [[], ['--strategy', 'fedavgm'], ['--clip-norm', '0.5']]) {
+      const out = `frozen-${args.length}.h5`;
+      const given = ['--dir', at('frozen'), '--parent', at('frozen.h5'), '--out', at(out)];
+      const { exitCode, stderr } = await run(...given, ...args);
+      assert.equal(exitCode, 0, stderr);
+      const { weights } = await readKerasFile(at(out));
+      assert.deepEqual(weights[0], both(0.1, 1)[0]);
+      assert.notDeepEqual(weights[1], both(0.1, 1)[1]);
+    }
+  });
+});
+
 describe('fedbatch aggregate --strategy', () => {
   const cases: readonly (readonly [StrategySettings, ...string[]])[] = [
     [{ name: 'fedavg' }],

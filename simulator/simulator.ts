@@ -187,6 +187,7 @@ async function saveGlobal(
   const written = await writeGlobal({
     strategy,
     next,
+    from: outcome.state.weights,
     like: global.file,
     saveFile: file,
     stateOut,

@@ -171,3 +171,17 @@ describe('the optimizer of a file', () => {
     assert.throws(() => startingOptimizer({}, damaged), DataError);
   });
 });
+
+describe('the numbers of a file', () => {
+  const note = (dtype: unknown) => {
+    const layers = [{ class_name: 'Dense', config: { name: 'd', units: 2, dtype } }];
+    const modelConfig = { class_name: 'Sequential', config: { name: 's', layers } };
+    return startingOptimizer({}, { file: { modelConfig }, path }).notes;
+  };
+
+  it('are told where they are not float32', () => {
+    const policy = { class_name: 'DTypePolicy', config: { name: 'mixed_float16' }, module: 'keras' };
+    assert.deepEqual(note(policy), ['m.h5 is a model in mixed_float16: the training here is in float32']);
+    assert.deepEqual(note('float32'), []);
+  });
+});

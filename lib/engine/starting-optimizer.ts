@@ -1,6 +1,7 @@
 /** The optimizer of a training: what the flags say, and where they say nothing what the model was compiled with. */
 import { UsageError } from '../core/errors.js';
 import type { KerasFile } from '../formats/keras/keras-file.js';
+import { otherPrecision } from '../model/keras/keras-settings.js';
 import { OPTIMIZER_NAMES } from '../model/optimizers/optimizer-names.js';
 import type { StepSchedule } from '../model/optimizers/schedules.js';
 import { completeSettings } from '../settings/complete.js';
@@ -16,16 +17,29 @@ export interface StartingOptimizer {
   readonly notes: readonly string[];
 }
 
+/** A file that may say how it was compiled, and for which type of number. */
+interface CompiledFile {
+  readonly file: Pick<KerasFile, 'trainingConfig'> & Partial<Pick<KerasFile, 'modelConfig'>>;
+  readonly path: string;
+}
+
 /**
  * The optimizer to train with; flags win over the model in `file`.
  *
  * @throws {DataError} when the file does not say with what it was compiled
  * @throws {UsageError} when it was compiled with what is not known here, and no flag chooses another one
  */
-export function startingOptimizer(
-  flags: OptimizerFlags,
-  { file, path }: { readonly file: Pick<KerasFile, 'trainingConfig'>; readonly path: string },
-): StartingOptimizer {
+export function startingOptimizer(flags: OptimizerFlags, compiled: CompiledFile): StartingOptimizer {
+  const { optimizer, notes } = optimizerFor(flags, compiled);
+  const precision = otherPrecision(compiled.file.modelConfig);
+  if (precision === undefined) return { optimizer, notes };
+  return {
+    optimizer,
+    notes: [...notes, `${compiled.path} is a model in ${precision}: the training here is in float32`],
+  };
+}
+
+function optimizerFor(flags: OptimizerFlags, { file, path }: CompiledFile): StartingOptimizer {
   const ofFlags = optimizerOf(withDefaults(flags));
   if (file.trainingConfig === undefined) return { optimizer: ofFlags, notes: [] };
   const { optimizer: compiled } = readCompilation(file.trainingConfig, path);

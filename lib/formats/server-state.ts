@@ -5,7 +5,7 @@ import { compareArchitecture, whyUnusable } from '../federation/client-update.js
 import type { ServerState, Slots, Strategy } from '../federation/strategies/strategy.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { sha256 } from './files/read-file.js';
-import { frameOf, type KerasFrame } from './keras/keras-file.js';
+import { frameOf, frozenLayers, type KerasFrame } from './keras/keras-file.js';
 import { encodeKerasFile } from './keras/keras-hdf5.js';
 import { encodeServerState, readServerState } from './server-state-file.js';
 
@@ -55,6 +55,8 @@ export async function startState(
 interface NextGlobal {
   readonly strategy: Strategy;
   readonly next: ServerState;
+  /** The weights that the round started from, where they are known. */
+  readonly from: Weights;
   /** A model file with the architecture and the scale of the next one. */
   readonly like: KerasFrame;
   readonly saveFile: string;
@@ -80,13 +82,15 @@ interface WrittenGlobal {
 export async function writeGlobal({
   strategy,
   next,
+  from,
   like,
   saveFile,
   stateOut,
   count,
 }: NextGlobal): Promise<WrittenGlobal> {
   checkUsable(next, { strategy, saveFile });
-  const bytes = await encodeKerasFile({ ...frameOf(like), weights: next.weights });
+  const weights = withFrozen(next.weights, { from, layers: frozenLayers(like.modelConfig) });
+  const bytes = await encodeKerasFile({ ...frameOf(like), weights });
   const model = sha256(bytes);
   await count?.(saveFile);
   const { round, slots = {}, lastRounds, clip } = next;
@@ -106,6 +110,18 @@ export async function writeGlobal({
   }
   await writeFileAtomic(saveFile, bytes);
   return { sha256: model, ...(state === undefined ? {} : { state }) };
+}
+
+/** The weights of frozen layers as they were, whatever a strategy or its noise makes of what clients sent. */
+function withFrozen(
+  weights: Weights,
+  { from, layers }: { readonly from: Weights; readonly layers: readonly string[] },
+): Weights {
+  if (layers.length === 0) return weights;
+  return weights.map((array, index) => {
+    const isFrozen = layers.some((layer) => array.name.startsWith(`${layer}/`));
+    return (isFrozen ? from[index] : undefined) ?? array;
+  });
 }
 
 function checkUsable(

@@ -14,7 +14,7 @@ export interface ModelDescription {
   readonly outputs: readonly string[];
   /** Layers that are one in the file, a model in the model: Keras keeps their moving statistics behind all else. */
   readonly nested?: readonly (readonly string[])[];
-  /** What training would not respect (frozen layers, regularizers), in words; such a model can predict only. */
+  /** What training would not respect, in words; such a model can predict only. */
   readonly trainingObstacles?: readonly string[];
 }
 

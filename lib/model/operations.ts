@@ -1,5 +1,7 @@
 /** A model as the plain operations that an engine compiles, with rewrites that change speed but not results. */
 import type { ActivationName } from './layers/activation.js';
+import type { NamedLayer } from './layers/layer-module.js';
+import type { Penalty } from './layers/layer-training.js';
 import { type Layer, moduleOf } from './layers/registry.js';
 import { type LayerCall, layerOfCall, type ModelDescription } from './model-description.js';
 
@@ -50,7 +52,11 @@ function withoutActivations(description: ModelDescription): OperationPlan {
   const nameOf = (value: string) => same.get(value) ?? value;
   const operations = description.calls.flatMap((call): readonly PlannedOperation[] => {
     const layer = layerOfCall(description, call);
-    const { output } = call;
+    const { training }: NamedLayer = layer;
+    const { activity } = training ?? {};
+    // Its penalty is on what a layer gives out, its activation included.
+    const output = activity === undefined ? call.output : `${call.output} before its penalty`;
+    const penalty = activity === undefined ? [] : [penaltyOn(output, { call, activity })];
     const inputs = call.inputs.map(nameOf);
     if (isActivation(layer, 'linear')) {
       same.set(output, inputs[0] as string);
@@ -58,9 +64,12 @@ function withoutActivations(description: ModelDescription): OperationPlan {
     }
     const activationOf = moduleOf(layer).asActivation?.(layer);
     if (activationOf !== undefined)
-      return [{ layer: { kind: 'activation', name: layer.name, activation: activationOf }, inputs, output }];
+      return [
+        { layer: { kind: 'activation', name: layer.name, activation: activationOf }, inputs, output },
+        ...penalty,
+      ];
     if (layer.kind === 'activation' || !('activation' in layer) || layer.activation === 'linear')
-      return [{ layer, inputs, output }];
+      return [{ layer, inputs, output }, ...penalty];
     const { name, activation } = layer;
     const before = `${output} before ${activation}`;
     return [
@@ -70,9 +79,23 @@ function withoutActivations(description: ModelDescription): OperationPlan {
         inputs: [before],
         output,
       },
+      ...penalty,
     ];
   });
   return { operations, outputs: description.outputs.map(nameOf) };
+}
+
+/** The operation that adds an activity regularizer to the loss. */
+function penaltyOn(
+  input: string,
+  { call, activity }: { readonly call: LayerCall; readonly activity: Penalty },
+): PlannedOperation {
+  const { layer: name, output } = call;
+  return {
+    layer: { kind: 'activityPenalty', name: `${name}/activity`, ...activity },
+    inputs: [input],
+    output,
+  };
 }
 
 /** max(relu(z)) = relu(max(z)), with a quarter of the elements behind a 2×2 pool; gradients agree too. */

@@ -3,15 +3,16 @@ import { type RandomStream, randomStream } from '../core/random.js';
 import { formatShape, sizeOf, type WeightArray, type Weights } from '../core/weights.js';
 import { draw, fans, type Initializer } from './initializers.js';
 import { foreignLayers } from './layers/foreign.js';
-import type { InputShapes, LayerParameter } from './layers/layer-module.js';
+import type { InputShapes, LayerParameter, NamedLayer } from './layers/layer-module.js';
+import { type ParameterTraining, parameterTraining } from './layers/layer-training.js';
 import { type Layer, moduleOf } from './layers/registry.js';
 import { type LayerCall, layerOfCall, type ModelDescription } from './model-description.js';
 import { ModelError } from './model-error.js';
 
 /** One parameter array of a model. */
-export interface Parameter extends LayerParameter {
+export interface Parameter extends LayerParameter, ParameterTraining {
   readonly layer: string;
-  /** False for moving statistics. */
+  /** False for moving statistics, and in layers that are frozen. */
   readonly trainable: boolean;
 }
 
@@ -118,11 +119,8 @@ export function modelParameters(description: ModelDescription): readonly Paramet
   const found = new Map<string, readonly Parameter[]>();
   for (const call of shapeCalls(description)) {
     const layer = layerOfCall(description, call);
-    const parameters = (moduleOf(layer).parameters?.(layer, ...call.inputShapes) ?? []).map((each) => ({
-      ...each,
-      layer: layer.name,
-      trainable: each.momentum === undefined,
-    }));
+    const own = moduleOf(layer).parameters?.(layer, ...call.inputShapes) ?? [];
+    const parameters = own.map((each) => inTraining(layer, each));
     const others = found.get(layer.name) ?? parameters;
     const other = others.find(
       ({ shape }, at) => formatShape(shape) !== formatShape(parameters[at]?.shape ?? []),
@@ -137,6 +135,17 @@ export function modelParameters(description: ModelDescription): readonly Paramet
   }
   const all = description.layers.flatMap(({ name }) => found.get(name) ?? []);
   return (description.nested ?? []).reduce(trainableFirst, all);
+}
+
+/** A parameter with what its layer asks of training. */
+function inTraining(
+  { name, training = {} }: NamedLayer,
+  { momentum, ...parameter }: LayerParameter,
+): Parameter {
+  const trainable = momentum === undefined && training.isFrozen !== true;
+  const own = { ...parameter, layer: name, trainable };
+  if (trainable) return { ...own, ...parameterTraining(training, parameter.role) };
+  return momentum === undefined || training.isFrozen === true ? own : { ...own, momentum };
 }
 
 /** As Keras keeps the weights of a model in the model: moving statistics behind all else. */
@@ -174,6 +183,11 @@ export function requireTrainable(description: ModelDescription): void {
     throw new ModelError(
       `layer ${source.name}: its mask reaches the end of the model, and no loss here respects it`,
     );
+  if (foreignLayers(description).length > 0) return;
+  const parameters = modelParameters(description);
+  if (parameters.length === 0 || parameters.some(({ trainable }) => trainable)) return;
+  const frozen = [...new Set(parameters.map(({ layer }) => layer))].join(', ');
+  throw new ModelError(`a model without anything to train: layer ${frozen} is frozen (trainable: false)`);
 }
 
 /** Number of classes: the length of the model's output. */

@@ -10,7 +10,7 @@ import type { Feeds, TensorConstructor } from './runtime.js';
 interface BatchPlace {
   readonly Tensor: TensorConstructor;
   readonly description: ModelDescription;
-  readonly graph: Pick<TrainingGraph, 'targets'>;
+  readonly graph: Pick<TrainingGraph, 'targets' | 'usesBatchShare'>;
   /** Examples that one part may have. */
   readonly largest: number;
   /** Where the seeds of random masks come from, if the step has any. */
@@ -53,6 +53,7 @@ export function batchFeeds(
         }),
       ),
       exampleWeight: shares ? new Tensor('float32', shares.subarray(start, end), [count, 1]) : evenShare,
+      ...(graph.usesBatchShare ? { batchShare: evenShare } : {}),
       ...(random === undefined
         ? {}
         : {

@@ -70,9 +70,8 @@ export function buildPredictGraph({ description, weights }: Model): Uint8Array {
       const { shape } = each;
       return { ...each, value: { graph, tensor: graph.constant(values, shape), shape } };
     }),
-    rowSeeds: () => {
-      throw new Error('prediction draws no random numbers');
-    },
+    rowSeeds: onlyInTraining,
+    batchShare: onlyInTraining,
   });
   for (const [at, output] of outputs.entries()) {
     const { tensor, shape } = laidOut(output);
@@ -80,3 +79,7 @@ export function buildPredictGraph({ description, weights }: Model): Uint8Array {
   }
   return encodeOnnxModel(graph.build());
 }
+
+const onlyInTraining = (): never => {
+  throw new Error('prediction draws no random numbers and has no loss');
+};

@@ -70,6 +70,10 @@ export async function createOnnxTrainingSession(
     ...namedTensors('correction', trained, corrections),
   };
   const loss = new Tensor('float32', new Float32Array(1), []);
+  const penalty = new Tensor('float32', new Float32Array(1), []);
+  const penalties = graph.hasPenalty ? { penalty } : {};
+  const withPenalty = (found: StepResult): StepResult =>
+    graph.hasPenalty ? { ...found, loss: found.loss + (floats(penalty)[0] as number) } : found;
   const correct = graph.countsCorrect ? new Tensor('float32', new Float32Array(1), []) : undefined;
   const statistics = graph.statistics.map(({ output, length }) => ({
     output,
@@ -100,12 +104,15 @@ export async function createOnnxTrainingSession(
       const [feeds] = parts;
       if (feeds === undefined || parts.length > 1) {
         const accumulated = await compiled.accumulated();
-        return accumulated.run({ parts, inputs, outputs: next.outputs });
+        return withPenalty(
+          await accumulated.run({ parts, inputs, outputs: { ...next.outputs, ...penalties } }),
+        );
       }
       const outputs = {
         loss,
         ...(correct === undefined ? {} : { correct }),
         ...next.outputs,
+        ...penalties,
         ...Object.fromEntries(statistics.map(({ output, tensor }) => [output, tensor])),
       };
       const session = await compiled.sessionFor(batch.count);
@@ -114,7 +121,10 @@ export async function createOnnxTrainingSession(
         from: statistics.map(({ tensor }) => floats(tensor)),
         into: (group) => unchanged[fixed.indexOf(group)] as Tensor,
       });
-      return stepResult(loss, correct);
+      return withPenalty({
+        loss: floats(loss)[0] as number,
+        correct: correct && floats(correct)[0],
+      });
     },
     async weights(into) {
       const { weights } = states[steps % 2] as State;
@@ -221,10 +231,6 @@ function rateFeeds(Tensor: TensorConstructor, optimizer: OptimizerSettings, step
   return Object.fromEntries(
     rates.map(([name, value]) => [name, new Tensor('float32', Float32Array.of(value), [1])]),
   );
-}
-
-function stepResult(loss: Tensor, correct: Tensor | undefined): StepResult {
-  return { loss: floats(loss)[0] as number, correct: correct && floats(correct)[0] };
 }
 
 /** moving = moving · momentum + batch · (1 - momentum), as Keras does. */

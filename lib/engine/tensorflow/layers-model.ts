@@ -5,6 +5,7 @@ import type { LossSettings } from '../../federation/loss.js';
 import { kerasLayer } from '../../model/keras/keras-layers.js';
 import { kerasConfig } from '../../model/keras/keras-model.js';
 import { foreignLayers } from '../../model/layers/foreign.js';
+import type { NamedLayer } from '../../model/layers/layer-module.js';
 import type { Layer } from '../../model/layers/registry.js';
 import { moduleOf } from '../../model/layers/registry.js';
 import { layerOfCall, type Model, type ModelDescription } from '../../model/model-description.js';
@@ -130,10 +131,17 @@ function requireGradients({ layers }: ModelDescription): void {
   }
 }
 
+/** Regularizers and constraints are the session's. */
+function withoutTerms<L extends NamedLayer>(layer: L): L {
+  const { training, ...others } = layer;
+  return { ...others, ...(training?.isFrozen ? { training: { isFrozen: true } } : {}) } as L;
+}
+
 async function fromConfig(tf: typeof Tf, description: ModelDescription): Promise<Tf.LayersModel> {
   requireKnown(tf, description);
   // It takes any JSON of Keras, and its type asks for a part of what it takes.
-  const config = { modelTopology: asTensorflowTakes(kerasConfig(description)) } as Parameters<
+  const layers = description.layers.map(withoutTerms);
+  const config = { modelTopology: asTensorflowTakes(kerasConfig({ ...description, layers })) } as Parameters<
     typeof tf.models.modelFromJSON
   >[0];
   try {

@@ -4,10 +4,13 @@ import { messageOf } from '../../core/errors.js';
 import { randomStream } from '../../core/random.js';
 import type { WeightArray, Weights } from '../../core/weights.js';
 import type { LossSettings } from '../../federation/loss.js';
-import { requireRepeatable } from '../../model/layers/foreign.js';
-import type { Model } from '../../model/model-description.js';
+import { foreignLayers, requireRepeatable } from '../../model/layers/foreign.js';
+import type { NamedLayer } from '../../model/layers/layer-module.js';
+import type { Constraint, ParameterTraining } from '../../model/layers/layer-training.js';
+import { moduleOf } from '../../model/layers/registry.js';
+import type { Model, ModelDescription } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
-import { requireSameShapes, requireTrainable } from '../../model/parameters.js';
+import { modelParameters, requireSameShapes, requireTrainable } from '../../model/parameters.js';
 import { defaultLoss } from '../../model/tasks/losses.js';
 import type { Batch, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import {
@@ -28,6 +31,7 @@ export async function createTensorflowTrainingSession(
   settings: TrainingSettings,
 ): Promise<TrainingSession> {
   requireTrainable(model.description);
+  requireOwnTraining(model.description);
   requireRepeatable(model.description);
   const lossSettings = settings.loss ?? defaultLoss(model.description);
   const description = lossDescription(model, lossSettings);
@@ -44,6 +48,11 @@ export async function createTensorflowTrainingSession(
   });
   const trained = new Set(layers.model.layers.flatMap((layer) => layer.trainableWeights));
   const trainable = layers.variables.filter((variable) => trained.has(variable));
+  // With foreign layers there are no such terms.
+  const parameters = foreignLayers(description).length > 0 ? [] : modelParameters(description);
+  const terms: readonly ParameterTraining[] = trainable.map(
+    (each) => parameters[layers.variables.indexOf(each)] ?? {},
+  );
   await use();
   const trainableOf = (weights: Weights | undefined) =>
     weights && trainable.map((each) => (weights[layers.variables.indexOf(each)] as WeightArray).values);
@@ -63,10 +72,12 @@ export async function createTensorflowTrainingSession(
         const found = gradientsOf(tf, {
           model: layers.model,
           variables: trainable,
+          terms,
           batch,
           loss: lossSettings,
         });
         optimizer.apply(found.gradients);
+        for (const [at, { constraint }] of terms.entries()) constrain(trainable[at], constraint);
         return { loss: found.loss, correct: found.correct };
       });
       return readResult(loss, correct);
@@ -96,28 +107,65 @@ interface GradientRequest {
   /** Gives logits. */
   readonly model: Tf.LayersModel;
   readonly variables: readonly Tf.LayerVariable[];
+  /** What training does with each of them beside its gradient. */
+  readonly terms: readonly ParameterTraining[];
   readonly batch: Batch;
   readonly loss: LossSettings;
 }
 
 /** Loss, number of right answers, and the gradient of the mean loss at each variable. */
-function gradientsOf(tf: typeof Tf, { model, variables, batch, loss: settings }: GradientRequest) {
+function gradientsOf(tf: typeof Tf, { model, variables, terms, batch, loss: settings }: GradientRequest) {
   const { count } = batch;
   const inputs = inputTensors(tf, batch.inputs, { model, count });
   let correct: Tf.Tensor | undefined;
+  const inner = variables.map((variable) => variable.read() as Tf.Variable);
   const meanLoss = () => {
     const output = model.apply(inputs, { training: true }) as Tf.Tensor2D;
     const found = batchLoss(tf, output, { batch, settings });
     correct = found.correct && tf.keep(found.correct);
-    return found.loss;
+    return inner.reduce((sum, each, at) => {
+      const { l1 = 0, l2 = 0 } = terms[at]?.regularizer ?? {};
+      const first = l1 === 0 ? sum : sum.add(each.abs().sum().mul(l1));
+      return (l2 === 0 ? first : first.add(each.square().sum().mul(l2))) as Tf.Scalar;
+    }, found.loss as Tf.Scalar);
   };
-  const inner = variables.map((variable) => variable.read() as Tf.Variable);
   const { value, grads } = differentiate(tf, meanLoss, inner);
   return {
     loss: value,
     correct: correct as Tf.Tensor | undefined,
     gradients: inner.map((variable) => grads[variable.name] as Tf.Tensor),
   };
+}
+
+/** @throws {ModelError} naming a layer that asks something of training that TensorFlow.js has not */
+function requireOwnTraining({ layers }: ModelDescription): void {
+  for (const layer of layers) {
+    const { name, training }: NamedLayer = layer;
+    const isFixed = training?.isFrozen === true && moduleOf(layer).mixesExamples === true;
+    const activity = training?.activity === undefined ? undefined : 'activity_regularizer';
+    const lacking = isFixed ? 'trainable: false of a normalization' : activity;
+    if (lacking !== undefined) throw new ModelError(`layer ${name}: TensorFlow.js has no ${lacking}`);
+  }
+}
+
+/** Brings a variable back to what its constraint allows. */
+function constrain(variable: Tf.LayerVariable | undefined, constraint?: Constraint): void {
+  if (variable === undefined || constraint === undefined) return;
+  const weights = variable.read();
+  if (constraint.kind === 'non-negative') {
+    variable.write(weights.relu());
+    return;
+  }
+  const { least, most, rate, axes } = constraint;
+  const norm = weights
+    .square()
+    .sum([...axes], true)
+    .sqrt();
+  const wanted = norm
+    .clipByValue(least, most)
+    .mul(rate)
+    .add(norm.mul(1 - rate));
+  variable.write(weights.mul(wanted.div(norm.add(1e-7))));
 }
 
 /** Some layers only predict: TensorFlow.js has no gradient of a dilated convolution. */

@@ -80,6 +80,12 @@ export function layersIn(layers: readonly unknown[], file: string): readonly Lay
   });
 }
 
+/** The names of layers that are not trained. */
+export function frozenLayers(modelConfig: unknown): readonly string[] {
+  const layers = layerConfigs(modelConfig, 'the global model');
+  return layers.flatMap(({ name, settings }) => (settings.trainable === false ? [name] : []));
+}
+
 function layerConfig(layer: unknown, at: { readonly index: number; readonly file: string }): LayerConfig {
   const className = field(layer, 'class_name');
   const settings = field(layer, 'config');

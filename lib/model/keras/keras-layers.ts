@@ -1,4 +1,5 @@
 /** A layer out of Keras' JSON, in the dialects of Keras 1, 2 and 3, and back into that of Keras 2, which Keras 3 reads. */
+import { readTraining } from '../layers/layer-training.js';
 import { KERAS_CLASSES, type Layer, moduleOf } from '../layers/registry.js';
 import { readFields, writtenLayer } from '../layers/settings.js';
 import { ModelError } from '../model-error.js';
@@ -24,7 +25,8 @@ export function parseKerasLayer(keras: KerasObject, writer?: { readonly kerasVer
     throw new ModelError(`layer ${name} is a ${className}; known are ${names}`);
   }
   const fields = readFields(known.kerasClass, new KerasSettings(kerasLayerTitle(keras), config, writer));
-  return { kind: known.module.kind, name, ...fields } as Layer;
+  const { training } = trainingOf(keras);
+  return { kind: known.module.kind, name, ...fields, ...(training && { training }) } as Layer;
 }
 
 /** A layer as it is written. */
@@ -46,11 +48,22 @@ export function kerasLayerTitle(keras: KerasObject): string {
 /** What our training would not respect in a layer, in words. */
 export function findTrainingObstacles(keras: KerasObject): readonly string[] {
   const title = kerasLayerTitle(keras);
-  const isFrozen = keras.config.trainable === false && hasWeights(keras.class_name);
-  return [
-    ...(isFrozen ? [`${title} is frozen (trainable: false)`] : []),
-    ...findObstacles(title, keras, unreadOf),
-  ];
+  const { known, obstacles } = trainingOf(keras);
+  const others = Object.entries(keras.config).filter(([key]) => !known.includes(key));
+  return [...obstacles, ...findObstacles(title, { ...keras, config: Object.fromEntries(others) }, unreadOf)];
+}
+
+/** What a layer asks of training; one without weights has nothing to freeze, one that is not ours asks its own engine. */
+function trainingOf(keras: KerasObject): ReturnType<typeof readTraining> {
+  const title = kerasLayerTitle(keras);
+  const { class_name: className, config } = keras;
+  if (!KERAS_CLASSES.has(className)) {
+    const isFrozen = config.trainable === false && hasWeights(className);
+    const obstacles = isFrozen ? [`${title} is frozen (trainable: false)`] : [];
+    return { training: undefined, obstacles, known: [] };
+  }
+  const { trainable, ...others } = config;
+  return readTraining(title, { config: hasWeights(className) ? config : others });
 }
 
 /** Whether no engine needs to know this setting of a class to predict as Keras does. */

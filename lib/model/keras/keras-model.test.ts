@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { DataError } from '../../core/errors.js';
 import { buildTrainingGraph } from '../../engine/onnx/graphs/training-graph.js';
 import { buildPredictGraph } from '../../engine/onnx/predict-session.js';
+import type { NamedLayer } from '../layers/layer-module.js';
 import { sequential as chain } from '../model-description.js';
 import { ModelError } from '../model-error.js';
 import { describeModel, MODEL_NAMES } from '../model-zoo.js';
@@ -294,13 +295,17 @@ describe('training obstacles', () => {
       layer('Dense', { name: 'd', units: 2, activation: 'softmax', kernel_regularizer: null, ...config }),
     );
 
-  it('are frozen layers and regularizers; such models predict, but training refuses them by name', () => {
+  it('are regularizers and constraints that are not known; such models predict, but training refuses them by name', () => {
     assert.equal(describeKerasConfig(dense({ trainable: true })).trainingObstacles, undefined);
     for (const [config, message] of [
-      [{ trainable: false }, /layer d \(Dense\) is frozen/],
+      [{ trainable: false }, /a model without anything to train: layer d is frozen \(trainable: false\)/],
       [
-        { kernel_regularizer: { class_name: 'L2', config: {} } },
-        /layer d \(Dense\) has a setting kernel_regularizer/,
+        { kernel_regularizer: { class_name: 'OrthogonalRegularizer', config: { factor: 0.1 } } },
+        /layer d \(Dense\) has a setting kernel_regularizer OrthogonalRegularizer/,
+      ],
+      [
+        { kernel_constraint: { class_name: 'MaxNorm', config: { max_value: 'odd' } } },
+        /layer d \(Dense\) has a setting kernel_constraint MaxNorm \{"max_value":"odd"\}/,
       ],
       // Keras 1's names.
       [{ W_constraint: { name: 'MaxNorm', m: 2 } }, /layer d \(Dense\) has a setting W_constraint/],
@@ -321,6 +326,53 @@ describe('training obstacles', () => {
       );
       assert.ok(buildPredictGraph({ description, weights: initialWeights(description, 0) }).length > 0);
     }
+  });
+
+  it('are no regularizers, constraints and frozen layers that we know: they come back from a file as they were', () => {
+    const norm = { class_name: 'MinMaxNorm', config: { min_value: 0, max_value: 3, rate: 1, axis: [0, 1] } };
+    const description = describeKerasConfig(
+      sequential(
+        input,
+        layer('Conv2D', {
+          ...{ name: 'c', filters: 2, kernel_size: [3, 3], trainable: false },
+          ...{ kernel_regularizer: 'l1', kernel_constraint: norm, bias_constraint: 'non_neg' },
+        }),
+        layer('Flatten', { name: 'f' }),
+        layer('Dense', {
+          ...{ name: 'd', units: 2, activation: 'softmax', kernel_constraint: 'unit_norm' },
+          ...{
+            kernel_regularizer: { class_name: 'L1L2', config: { l1: 0.1, l2: 0.2 } },
+            activity_regularizer: 'l2',
+          },
+        }),
+      ),
+    );
+    assert.deepEqual(
+      description.layers.map(({ training }: NamedLayer) => training),
+      [
+        {
+          isFrozen: true,
+          parameters: {
+            kernel: {
+              regularizer: { l1: 0.01, l2: 0 },
+              constraint: { kind: 'norm', least: 0, most: 3, rate: 1, axes: [0, 1] },
+            },
+            bias: { constraint: { kind: 'non-negative' } },
+          },
+        },
+        undefined,
+        {
+          parameters: {
+            kernel: {
+              constraint: { kind: 'norm', least: 1, most: 1, rate: 1, axes: [0] },
+              regularizer: { l1: 0.1, l2: 0.2 },
+            },
+          },
+          activity: { l1: 0, l2: 0.01 },
+        },
+      ],
+    );
+    assert.deepEqual(describeKerasConfig(kerasConfig(description)), description);
   });
 });
 

@@ -118,6 +118,17 @@ function typeName(value: unknown): unknown {
   return policy !== undefined && /^(DType)?Policy$/.test(policy.class_name) ? policy.config.name : value;
 }
 
+/** A type of number in a `model_config` that is not float32, in which everything here is computed; undefined where there is none. */
+export function otherPrecision(modelConfig: unknown): string | undefined {
+  let found: string | undefined;
+  JSON.stringify(modelConfig, (key, value: unknown) => {
+    const type = key === 'dtype' ? typeName(value) : undefined;
+    if (typeof type === 'string' && type !== 'float32' && FLOATS.includes(type)) found ??= type;
+    return value;
+  });
+  return found;
+}
+
 /** Reads the settings of one layer or optimizer under any of their names, and keeps account of which it has read. */
 export class KerasSettings {
   /** Whose settings they are, as errors call it. */

@@ -62,7 +62,7 @@ export const batchNormalization: LayerModule<BatchNormalizationLayer> = {
     const places = x.shape.map((extent, at) => (at === kept ? extent : 1));
     const axes = x.shape.flatMap((_, at) => (at === kept ? [] : [at]));
     const along = (parameter: Value) => (x.shape.length === 2 ? parameter : reshape(parameter, places));
-    if (!context.training) {
+    if (!context.training || layer.training?.isFrozen === true) {
       const centered = sub(x, along(context.parameter('moving_mean')));
       const deviation = sqrt(add(context.parameter('moving_variance'), epsilon));
       return scaleAndShift(layer, div(centered, along(deviation)), along, context);

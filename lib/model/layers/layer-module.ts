@@ -3,12 +3,14 @@ import type { Tensor } from '../graph/graph-builder.js';
 import type { ConvFormulation } from '../primitives/convolution.js';
 import type { PoolFormulation } from '../primitives/pooling.js';
 import type { Value } from '../primitives/value.js';
+import type { LayerTraining } from './layer-training.js';
 import type { KerasClass } from './settings.js';
 
 /** A layer of whatever kind. */
 export interface NamedLayer {
   readonly kind: string;
   readonly name: string;
+  readonly training?: LayerTraining;
 }
 
 /**
@@ -90,6 +92,10 @@ export interface LayerContext extends ConvFormulation, PoolFormulation {
   parameter(role: string): Value;
   /** Gives a batch statistic, shaped as its moving one, out of the graph; the session folds it into that. */
   batchStatistic(role: string, tensor: Tensor): void;
+  /** Adds a scalar to the loss. */
+  penalty(value: Value): void;
+  /** 1 over the number of the batch's examples, `[1]`. */
+  batchShare(): Value;
   /** One random word per example and step, `[n]` uint32: where dropout masks come from. */
   readonly rowSeeds: () => Tensor;
 }

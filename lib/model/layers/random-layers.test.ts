@@ -39,6 +39,8 @@ async function applied(
     withoutPoolIndices: false,
     parameter: none,
     batchStatistic: none,
+    penalty: none,
+    batchShare: none,
     rowSeeds: () => rowSeeds,
   });
   graph.output('y', laidOut(y).tensor, { type: 'float32', shape: ['batch', ...shape] });

@@ -1,5 +1,7 @@
 /** All layers that there are: to add one, write its module and name it here. */
+
 import { activationLayer } from './activation.js';
+import { activityPenalty } from './activity-penalty.js';
 import { averagePooling2d } from './average-pooling-2d.js';
 import { batchNormalization } from './batch-normalization.js';
 import { concatenate } from './concatenate.js';
@@ -97,6 +99,7 @@ const MODULES = [
   repeatVector,
   bidirectionalOf(KNOWN),
   timeDistributedOf(KNOWN),
+  activityPenalty,
   foreign,
 ] as const;
 

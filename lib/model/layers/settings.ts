@@ -1,6 +1,7 @@
 /** How the settings of layers are declared: their names in Keras' JSON, what they may be, and how they are written. */
 import type { Extent, Padding } from '../graph/window-geometry.js';
 import type { KerasObject, KerasSettings, UnreadSettings, Wanted } from '../keras/keras-settings.js';
+import { type LayerTraining, writeTraining } from './layer-training.js';
 
 /** A setting that is a field of the layer. */
 export interface LayerSetting<T> {
@@ -30,6 +31,7 @@ type LayerSettings = Readonly<Record<string, LayerSetting<unknown> | FixedSettin
 export type LayerWith<Kind extends string, Fields extends LayerSettings> = {
   readonly kind: Kind;
   readonly name: string;
+  readonly training?: LayerTraining;
 } & {
   readonly [Key in keyof Fields as IsField<Fields[Key], false> extends true ? Key : never]: ValueOf<
     Fields[Key]
@@ -79,14 +81,18 @@ export function readFields(
 }
 
 /** A layer as it is written: as the first of its classes that has no other idea of a field. */
-export function writtenLayer(layer: { readonly name: string }, classes: readonly KerasClass[]): KerasObject {
+export function writtenLayer(
+  layer: { readonly name: string; readonly training?: LayerTraining },
+  classes: readonly KerasClass[],
+): KerasObject {
   const fields: Readonly<Record<string, unknown>> = { ...layer };
   const kerasClass = classes.find(({ given = {} }) =>
     Object.entries(given).every(([field, value]) => fields[field] === value),
   );
   if (kerasClass === undefined) throw new Error(`no class of Keras for layer ${layer.name}`);
   const base = { name: layer.name, trainable: true, dtype: 'float32' };
-  return { class_name: kerasClass.names[0], config: { ...base, ...writeFields(kerasClass, layer) } };
+  const config = { ...base, ...writeFields(kerasClass, layer), ...writeTraining(layer.training ?? {}) };
+  return { class_name: kerasClass.names[0], config };
 }
 
 /** The layer's fields as Keras' JSON. */

@@ -19,7 +19,10 @@ export interface ValuedParameter extends Parameter {
 
 /** Settings of a network under construction. */
 interface NetworkOptions
-  extends Pick<LayerContext, 'training' | 'batchSize' | 'blockSize' | 'withoutPoolIndices' | 'rowSeeds'> {
+  extends Pick<
+    LayerContext,
+    'training' | 'batchSize' | 'blockSize' | 'withoutPoolIndices' | 'rowSeeds' | 'batchShare'
+  > {
   readonly plan: OperationPlan;
   readonly parameters: readonly ValuedParameter[];
 }
@@ -29,6 +32,8 @@ export interface Network {
   readonly outputs: readonly Value[];
   /** Batch statistics by `layer/role`. */
   readonly statistics: ReadonlyMap<string, Tensor>;
+  /** Scalars that belong to the loss. */
+  readonly penalties: readonly Value[];
 }
 
 const SHARED_STATISTICS =
@@ -44,6 +49,7 @@ export function buildNetwork(
 ): Network {
   const parameterValues = new Map(parameters.map((each) => [parameterKey(each), each.value]));
   const statistics = new Map<string, Tensor>();
+  const penalties: Value[] = [];
   const values = new Map(inputs);
   const named = (name: string) => values.get(name) as Value;
   for (const [index, operation] of plan.operations.entries()) {
@@ -59,6 +65,7 @@ export function buildNetwork(
         if (found === undefined) throw new Error(`no parameter ${role} of layer ${layer.name}`);
         return found;
       },
+      penalty: (term) => penalties.push(term),
       batchStatistic(role, tensor) {
         const key = parameterKey({ layer: layer.name, role });
         if (statistics.has(key)) throw new ModelError(`layer ${layer.name}: ${SHARED_STATISTICS}`);
@@ -69,7 +76,7 @@ export function buildNetwork(
     const mask = module.masks?.(layer) === true ? output.mask : kept;
     values.set(operation.output, output.mask === mask ? output : { ...output, mask });
   }
-  return { outputs: plan.outputs.map(named), statistics };
+  return { outputs: plan.outputs.map(named), statistics, penalties };
 }
 
 /** Whether a relu alone reads what comes out, or an operation behind which a relu may as well come before it. */

@@ -8,8 +8,9 @@ import {
   optimizerModule,
   optimizerRates,
 } from '../../../model/optimizers/registry.js';
+import type { Parameter } from '../../../model/parameters.js';
 import { encodeOnnxModel } from './onnx-model.js';
-import { type ParameterGroup, tensorName } from './parameter-groups.js';
+import { isAlone, type ParameterGroup, tensorName } from './parameter-groups.js';
 
 /** How weights are updated. */
 export interface UpdateOptions {
@@ -29,7 +30,7 @@ interface GroupTensors {
 
 /**
  * Adds `next-weights/<group>` and `next-<slot>/<group>`, from the inputs `<slot>/<group>`, `anchor/<group>`,
- * `correction/<group>` and the optimizer's rates, each `[1]`.
+ * `correction/<group>` and the optimizer's rates, each `[1]`; and `penalty` [], where there are regularizers.
  */
 export function outputUpdate(
   graph: GraphBuilder,
@@ -43,7 +44,13 @@ export function outputUpdate(
   const rates = Object.fromEntries(
     Object.keys(optimizerRates(optimizer, 1)).map((name) => [name, graph.input(name, 'float32', [1])]),
   );
-  const whole = groups.map((each) => ({ ...each, gradient: wholeGradient(graph, options, each) }));
+  const regularized = groups.map((each) => regularize(graph, each));
+  const penalties = regularized.flatMap(({ penalty }) => (penalty === undefined ? [] : [penalty]));
+  if (penalties.length > 0) {
+    const penalty = penalties.reduce((a, b) => graph.op('Add', [a, b]));
+    graph.output('penalty', penalty, { type: 'float32', shape: [] });
+  }
+  const whole = regularized.map((each) => ({ ...each, gradient: wholeGradient(graph, options, each) }));
   for (const { group, weights, gradient } of clipped(graph, optimizer, whole)) {
     const step = {
       weights: rates.decay === undefined ? weights : decayed(math, weights, rates.decay),
@@ -53,7 +60,7 @@ export function outputUpdate(
       rates,
     };
     const next = module.update(math, optimizer, step);
-    groupOutput(graph, 'next-weights', group, next.weights);
+    groupOutput(graph, 'next-weights', group, constrained(graph, next.weights, group));
     for (const [at, slot] of names.entries())
       groupOutput(graph, `next-${slot}`, group, next.slots[at] as Tensor);
   }
@@ -86,6 +93,70 @@ export function groupInput(graph: GraphBuilder, what: string, group: ParameterGr
 
 function groupOutput(graph: GraphBuilder, what: string, group: ParameterGroup, tensor: Tensor): void {
   graph.output(tensorName(what, group), tensor, { type: 'float32', shape: group.shape });
+}
+
+/** Whether a regularizer is on any of a group's parameters. */
+export const isRegularized = ({ members }: ParameterGroup): boolean =>
+  members.some(({ parameter }) => parameter.regularizer !== undefined);
+
+/** Adds regularizers to a group's gradient, l1 · sign(w) + 2 · l2 · w, and their share of the loss. */
+function regularize(
+  graph: GraphBuilder,
+  tensors: GroupTensors,
+): GroupTensors & { readonly penalty?: Tensor } {
+  const { group, weights } = tensors;
+  if (!isRegularized(group)) return tensors;
+  const multiply = (a: Tensor, b: Tensor) => graph.op('Mul', [a, b]);
+  const addTo = (sum: Tensor | undefined, tensor: Tensor) =>
+    sum === undefined ? tensor : graph.op('Add', [sum, tensor]);
+  let [slope, terms]: [Tensor | undefined, Tensor | undefined] = [undefined, undefined];
+  for (const [kind, factor] of [
+    ['l1', 1],
+    ['l2', 2],
+  ] as const) {
+    const strengths = group.members.map(({ parameter, length }) => ({
+      length,
+      strength: parameter.regularizer?.[kind] ?? 0,
+    }));
+    if (strengths.every(({ strength }) => strength === 0)) continue;
+    const each = (scale: number) =>
+      strengths.length === 1
+        ? graph.scalar((strengths[0]?.strength ?? 0) * scale)
+        : graph.constant(
+            Float32Array.from(
+              strengths.flatMap(({ strength, length }) => Array(length).fill(strength * scale)),
+            ),
+          );
+    const value = kind === 'l1' ? graph.op('Abs', [weights]) : multiply(weights, weights);
+    const change = kind === 'l1' ? graph.op('Sign', [weights]) : weights;
+    slope = addTo(slope, multiply(change, each(factor)));
+    terms = addTo(terms, graph.op('ReduceSum', [multiply(value, each(1))], { keepdims: 0 }));
+  }
+  if (slope === undefined || terms === undefined) return tensors;
+  const gradient = graph.op('Add', [gradientTensor(graph, tensors.gradient), slope]);
+  return { ...tensors, gradient, penalty: terms };
+}
+
+/** Added to a length, so that none is divided by 0. */
+const SMALLEST_NORM = 1e-7;
+
+/** A group's next weights, brought back to what constraints allow. */
+function constrained(graph: GraphBuilder, weights: Tensor, group: ParameterGroup): Tensor {
+  if (group.members.every(({ parameter }) => parameter.constraint === undefined)) return weights;
+  return byMember(graph, weights, group, (tensor, { constraint, shape }) => {
+    if (constraint === undefined) return tensor;
+    if (constraint.kind === 'non-negative') return graph.op('Relu', [tensor]);
+    const { least, most, rate, axes } = constraint;
+    const array = graph.reshape(tensor, ...shape);
+    const squares = graph.op('ReduceSumSquare', [array, graph.integers(...axes)], { keepdims: 1 });
+    const norm = graph.op('Sqrt', [squares]);
+    const bounded = graph.op('Clip', [norm, graph.scalar(least), graph.scalar(most)]);
+    const part = (of: Tensor, by: number) => graph.op('Mul', [of, graph.scalar(by)]);
+    const wanted = rate === 1 ? bounded : graph.op('Add', [part(bounded, rate), part(norm, 1 - rate)]);
+    const scale = graph.op('Div', [wanted, graph.op('Add', [norm, graph.scalar(SMALLEST_NORM)])]);
+    const changed = graph.op('Mul', [array, scale]);
+    return isAlone(group) ? changed : graph.reshape(changed, -1);
+  });
 }
 
 /**
@@ -138,15 +209,17 @@ function byMember(
   graph: GraphBuilder,
   tensor: Tensor,
   { members }: ParameterGroup,
-  change: (tensor: Tensor) => Tensor,
+  change: (tensor: Tensor, parameter: Parameter) => Tensor,
 ): Tensor {
-  if (members.length === 1) return change(tensor);
+  const [{ parameter: only }] = members as readonly [ParameterGroup['members'][number]];
+  if (members.length === 1) return change(tensor, only);
   const parts = graph.opWithOutputs('Split', {
     inputs: [tensor, graph.integers(...members.map(({ length }) => length))],
     attributes: { axis: 0 },
     outputs: members.length,
   });
-  return graph.op('Concat', parts.map(change), { axis: 0 });
+  const changed = members.map(({ parameter }, at) => change(parts[at] as Tensor, parameter));
+  return graph.op('Concat', changed, { axis: 0 });
 }
 
 /** The weights less their decay, as AdamW takes it before its step. */

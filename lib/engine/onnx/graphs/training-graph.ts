@@ -9,11 +9,12 @@ import { planOperations } from '../../../model/operations.js';
 import { modelParameters, type Parameter, requireTrainable } from '../../../model/parameters.js';
 import { add } from '../../../model/primitives/arithmetic.js';
 import { laidOut } from '../../../model/primitives/layout.js';
+import { reshape } from '../../../model/primitives/shaping.js';
 import { BATCH_AXIS, gradients, type Value } from '../../../model/primitives/value.js';
 import { lossModule, lossOperations, outputLosses } from '../../../model/tasks/losses.js';
 import { buildNetwork, parameterKey, type ValuedParameter } from './network.js';
 import { encodeOnnxModel } from './onnx-model.js';
-import { groupInput, outputSum, outputUpdate, type UpdateOptions } from './optimizer-graph.js';
+import { groupInput, isRegularized, outputSum, outputUpdate, type UpdateOptions } from './optimizer-graph.js';
 import { groupParameters, isAlone, type ParameterGroup } from './parameter-groups.js';
 
 /** What a compiled training step takes and gives beside its fixed names. */
@@ -27,6 +28,10 @@ export interface TrainingGraph {
   readonly countsCorrect: boolean;
   /** Whether it has the input `rowSeeds`. */
   readonly usesRowSeeds: boolean;
+  /** Whether it has the input `batchShare`. */
+  readonly usesBatchShare: boolean;
+  /** Whether it has the output `penalty`, which belongs to the loss. */
+  readonly hasPenalty: boolean;
   /** Whether it has the inputs `anchor/<group>`. */
   readonly usesAnchor: boolean;
   /** Whether it has the inputs `correction/<group>`. */
@@ -64,9 +69,9 @@ export const BATCH = 'batch';
 
 /**
  * Compiles a training step. Inputs: `input/0`, … [batch, …] in the model's order, `target/0`, … as the loss of each
- * output takes it (labels int32 [batch], or numbers [batch, outputs]), the optimizer's rates [1], `exampleWeight` [1] (1 / batch) or [batch, 1], `rowSeeds` uint32
- * [batch]; for each group of parameters `weights/<group>`, and where it is trained `<slot>/<group>`, `anchor/<group>` and
- * `correction/<group>`, shaped as the group. Outputs: `loss` and, where the loss has it, `correct` [],
+ * output takes it (labels int32 [batch], or numbers [batch, outputs]), the optimizer's rates [1], `exampleWeight` [1]
+ * (1 / batch) or [batch, 1], `batchShare` [1] (1 / batch) and `rowSeeds` uint32 [batch] where layers ask for them; for each group of parameters `weights/<group>`, and where it is trained `<slot>/<group>`, `anchor/<group>` and
+ * `correction/<group>`, shaped as the group. Outputs: `loss`, `penalty` of regularizers, and where the loss has it `correct` [],
  * `next-weights/<group>` and `next-<slot>/<group>`. A graph that adds up takes `sum/<group>` and gives `next-sum/<group>`
  * instead, and knows no rates, slots, anchors or corrections.
  *
@@ -87,6 +92,7 @@ export function buildTrainingGraph(
   const weights = groups.map((group) => groupInput(graph, 'weights', group));
   const exampleWeight = graph.input('exampleWeight', 'float32', options.isWeighted ? [BATCH, 1] : [1]);
   let rowSeeds: Tensor | undefined;
+  let batchShare: Tensor | undefined;
 
   const values = groups.flatMap((group, index) => unpack(graph, group, weights[index] as Tensor));
   const network = buildNetwork(inputs, {
@@ -100,12 +106,17 @@ export function buildTrainingGraph(
       rowSeeds ??= graph.input('rowSeeds', 'uint32', [BATCH]);
       return rowSeeds;
     },
+    batchShare: () => {
+      batchShare ??= graph.input('batchShare', 'float32', [1]);
+      return { graph, tensor: batchShare, shape: [1] };
+    },
   });
   const weighting = { graph, tensor: exampleWeight, shape: options.isWeighted ? [BATCH_AXIS, 1] : [1] };
   const parts = network.outputs.map((output, at) =>
     lossOf(laidOut(output), { settings: losses[at] as LossSettings, at, weights: weighting }),
   );
-  const loss = parts.map((part) => part.loss).reduce(add);
+  const penalties = network.penalties.map((term) => reshape(term, []));
+  const loss = [...parts.map((part) => part.loss), ...penalties].reduce(add);
   graph.output('loss', loss.tensor, { type: 'float32', shape: [] });
   // Of several outputs, no example is simply right.
   const correct = parts.length === 1 ? parts[0]?.correct?.() : undefined;
@@ -139,6 +150,8 @@ export function buildTrainingGraph(
     targets: parts.map(({ target }) => target),
     countsCorrect: correct !== undefined,
     usesRowSeeds: rowSeeds !== undefined,
+    usesBatchShare: batchShare !== undefined,
+    hasPenalty: !options.addsUp && changed.some(({ group }) => isRegularized(group)),
     usesAnchor: (options.proximal ?? 0) !== 0,
     usesCorrection: options.isCorrected ?? false,
     statistics,
