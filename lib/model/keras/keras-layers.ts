@@ -4,6 +4,7 @@ import { KERAS_CLASSES, type Layer, moduleOf } from '../layers/registry.js';
 import { readFields, writtenLayer } from '../layers/settings.js';
 import { ModelError } from '../model-error.js';
 import {
+  asKerasObject,
   findObstacles,
   isWithoutEffect,
   type KerasObject,
@@ -63,6 +64,11 @@ function trainingOf(keras: KerasObject): ReturnType<typeof readTraining> {
     return { training: undefined, obstacles, known: [] };
   }
   const { trainable, ...others } = config;
+  // Versions of Keras do not agree on what of a frozen wrapper's layer is trained.
+  if (trainable === false && asKerasObject(config.layer) !== undefined) {
+    const { obstacles, ...read } = readTraining(title, { config: others });
+    return { ...read, obstacles: [`${title} is frozen (trainable: false)`, ...obstacles] };
+  }
   return readTraining(title, { config: hasWeights(className) ? config : others });
 }
 
