@@ -7,6 +7,7 @@ import { metricsEventSchema } from '../lib/formats/metrics-event.js';
 import { noiseRecordSchema } from '../lib/formats/noise-file.js';
 import * as results from '../lib/formats/results.js';
 import { roundRecordSchema, runRecordSchema } from '../lib/formats/run-record.js';
+import { trainingEndingSchema, trainingTasksSchema } from '../pipeline/piped/training-pipe.js';
 
 const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   run: runRecordSchema,
@@ -29,6 +30,8 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   findings: findingsSchema,
   'k8s-status': results.jobRowsSchema,
   'k8s-deleted': results.deletedRunSchema,
+  'training-tasks': trainingTasksSchema,
+  'training-ending': trainingEndingSchema,
   'record-open': results.openedSchema,
   'record-round': results.recordedRoundSchema,
   'record-end': results.recordedEndSchema,

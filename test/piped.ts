@@ -1,6 +1,7 @@
 /** Runs of `fedbatch run --trainers pipe`, with somebody else as the one who trains the clients. */
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
+import { requireValid } from './json-schemas.js';
 import { runCommand, type Task } from './program-host.js';
 import { programPath } from './programs.js';
 import type { ResultLine } from './runs.js';
@@ -21,9 +22,13 @@ export async function pipedRun(volume: string, flags: readonly string[], train =
     const request = JSON.parse(line) as { readonly event?: string; readonly tasks: readonly Task[] };
     if (request.event !== 'train') result = line;
     else {
+      requireValid('training-tasks', request);
       requests.push(request.tasks.map(({ client }) => client));
       const endings = await Promise.all(request.tasks.map(train));
-      for (const ending of endings) run.stdin.write(`${JSON.stringify(ending)}\n`);
+      for (const ending of endings) {
+        requireValid('training-ending', ending);
+        run.stdin.write(`${JSON.stringify(ending)}\n`);
+      }
     }
   }
   const { exitCode, stderr } = await run;

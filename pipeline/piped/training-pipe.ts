@@ -26,14 +26,40 @@ export interface TrainingPipe {
   close(): void;
 }
 
+/** A line that goes out. */
+export const trainingTasksSchema = z
+  .object({
+    event: z.literal('train'),
+    round: z.int().min(1).describe('The round, from 1.'),
+    tasks: z
+      .array(
+        z.object({
+          id: z.int().nonnegative().describe('Of this task alone; the answer names it.'),
+          client: z.int().nonnegative().describe('Number of the client.'),
+          command: z.array(z.string()).describe('What to run: `npx fedbatch` with these arguments.'),
+        }),
+      )
+      .min(1)
+      .describe('Trainings that may run side by side, wherever the volume is.'),
+  })
+  .meta({
+    title: 'Tasks of an external trainer',
+    description: 'A line on stdout of run --trainers pipe: clients to train.',
+  });
+
 /** A line that comes back. */
-const endingSchema = z.object({
-  id: z.int(),
-  exitCode: z.int().nullish(),
-  signal: z.string().nullish(),
-  stdout: z.array(z.string()),
-  stderr: z.array(z.string()),
-});
+export const trainingEndingSchema = z
+  .object({
+    id: z.int().describe('Of the task.'),
+    exitCode: z.int().nullish().describe('Of the command; none where a signal ended it.'),
+    signal: z.string().nullish().describe('The signal that ended it, e.g. `SIGKILL`.'),
+    stdout: z.array(z.string()).describe('Its lines.'),
+    stderr: z.array(z.string()).describe('Its lines.'),
+  })
+  .meta({
+    title: 'Answer of an external trainer',
+    description: 'A line on stdin of run --trainers pipe: how a task ended.',
+  });
 
 /** A task that is out. */
 interface Waiting {
@@ -76,9 +102,10 @@ export function openTrainingPipe({
   const send = () => {
     const [first] = gathered;
     if (first === undefined) return;
-    const tasks = gathered.map(({ id, client, command }) => ({ id, client, command }));
+    const tasks = gathered.map(({ id, client, command }) => ({ id, client, command: [...command] }));
     gathered = [];
-    stdout.write(`${JSON.stringify({ event: 'train', round: first.round, tasks })}\n`);
+    const line: z.infer<typeof trainingTasksSchema> = { event: 'train', round: first.round, tasks };
+    stdout.write(`${JSON.stringify(line)}\n`);
   };
   return {
     async train(task, signal) {
@@ -99,9 +126,9 @@ export function openTrainingPipe({
   };
 }
 
-function parseEnding(line: string): z.infer<typeof endingSchema> | undefined {
+function parseEnding(line: string): z.infer<typeof trainingEndingSchema> | undefined {
   try {
-    return endingSchema.safeParse(JSON.parse(line)).data;
+    return trainingEndingSchema.safeParse(JSON.parse(line)).data;
   } catch {
     return undefined;
   }
