@@ -1,8 +1,8 @@
-/** Raw little-endian floating-point numbers of any width as float32. */
+/** Raw little-endian numbers, floating-point of any width and whole ones, as float32. */
 import { DataError } from '../../core/errors.js';
 
-/** Width of the numbers in a file. */
-export type FloatBytes = 'float16' | 'float32' | 'float64';
+/** Type of the numbers in a file. */
+export type FloatBytes = 'float16' | 'float32' | 'float64' | 'int64';
 
 /**
  * Converts to float32, rounding to nearest; infinities and NaN stay what they are.
@@ -15,6 +15,8 @@ export function decodeFloats(
   source: { readonly file: string; readonly array: string },
 ): Float32Array {
   if (format === 'float32') return new Float32Array(bytes.buffer);
+  // Counts of examples.
+  if (format === 'int64') return Float32Array.from(new BigInt64Array(bytes.buffer), Number);
   if (format === 'float16') return Float32Array.from(new Uint16Array(bytes.buffer), halfToNumber);
   const doubles = new Float64Array(bytes.buffer);
   const values = Float32Array.from(doubles);

@@ -266,7 +266,9 @@ function splitFixed(bytes: Uint8Array, { size }: Metadata): readonly string[] {
 }
 
 function floatFormat(library: Hdf5Library, metadata: Metadata): FloatBytes | null {
-  if (metadata.type !== library.Module.H5T_class_t.H5T_FLOAT.value) return null;
+  const { H5T_FLOAT, H5T_INTEGER } = library.Module.H5T_class_t;
+  if (metadata.type === H5T_INTEGER.value && metadata.size === 8) return 'int64';
+  if (metadata.type !== H5T_FLOAT.value) return null;
   if (metadata.size === 2) return 'float16';
   if (metadata.size === 4) return 'float32';
   return metadata.size === 8 ? 'float64' : null;

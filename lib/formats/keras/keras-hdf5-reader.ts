@@ -19,11 +19,11 @@ const HDF5_SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
 export const SCALE_ATTRIBUTE = 'fedbatch_scale';
 
 const ROOT = '/model_weights';
-const ANY_FLOAT: readonly FloatBytes[] = ['float16', 'float32', 'float64'];
+const ANY_NUMBER: readonly FloatBytes[] = ['float16', 'float32', 'float64', 'int64'];
 
 /** What a model may be like. */
 export interface ReadOptions {
-  /** Types of number that weights may have in the file (default: all three); they are float32 in memory. */
+  /** Types of number that weights may have in the file (default: all); they are float32 in memory. */
   readonly types?: readonly FloatBytes[];
   /** A model whose arrays its arrays have to be like: another one is refused before any of its numbers is read. */
   readonly like?: Weights | undefined;
@@ -70,7 +70,7 @@ export function readModel(
   const update = readUpdateAttributes(hdf5, file);
   const scale = readScale(hdf5, file);
   const layers = layerConfigs(head.modelConfig, file);
-  const place = { file, types: options.types ?? ANY_FLOAT };
+  const place = { file, types: options.types ?? ANY_NUMBER };
   const outlines = (archived === undefined ? outlineNamed : outlineNumbered)(hdf5, layers, place);
   const isTheano = archived === undefined && readEither(hdf5, 'backend') === 'theano';
   const read = readWeights(outlines, { file, ...options });

@@ -71,10 +71,14 @@ const WITHOUT_EFFECT: Readonly<Record<string, readonly string[]>> = {
   ],
   // Masks are drawn from the run's seed.
   ...Object.fromEntries(
-    ['Dropout', 'SpatialDropout2D', 'GaussianNoise', 'GaussianDropout', 'AlphaDropout'].map((name) => [
-      name,
-      ['seed'],
-    ]),
+    [
+      'Dropout',
+      'SpatialDropout1D',
+      'SpatialDropout2D',
+      'GaussianNoise',
+      'GaussianDropout',
+      'AlphaDropout',
+    ].map((name) => [name, ['seed']]),
   ),
   Embedding: ['sparse'],
   // How a cell is computed.

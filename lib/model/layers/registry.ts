@@ -13,6 +13,7 @@ import { depthwiseConv2d } from './depthwise-conv2d.js';
 import { dot } from './dot.js';
 import { dropout } from './dropout.js';
 import { eluLayer } from './elu.js';
+import { featureNormalization } from './feature-normalization.js';
 import { flatten } from './flatten.js';
 import { foreign } from './foreign.js';
 import { alphaDropout, gaussianDropout, gaussianNoise } from './gaussian-noise.js';
@@ -44,7 +45,7 @@ import {
 import { simpleRnn } from './sequences/simple-rnn.js';
 import { bidirectionalOf, timeDistributedOf } from './sequences/wrappers.js';
 import type { KerasClass } from './settings.js';
-import { spatialDropout2d } from './spatial-dropout.js';
+import { spatialDropout1d, spatialDropout2d } from './spatial-dropout.js';
 import { upSampling2d } from './up-sampling-2d.js';
 import { zeroPadding2d } from './zero-padding-2d.js';
 
@@ -68,6 +69,7 @@ const MODULES = [
   reshapeLayer,
   permute,
   dropout,
+  spatialDropout1d,
   spatialDropout2d,
   gaussianNoise,
   gaussianDropout,
@@ -81,6 +83,7 @@ const MODULES = [
   layerNormalization,
   groupNormalization,
   rescaling,
+  featureNormalization,
   merge,
   concatenate,
   dot,

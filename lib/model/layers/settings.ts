@@ -100,7 +100,9 @@ function writeFields({ settings }: KerasClass, layer: object): Readonly<Record<s
   const written = Object.entries(settings).flatMap(([field, setting]) => {
     if ('allowed' in setting) return setting.isWritten ? [[setting.keys[0], setting.allowed[0]]] : [];
     const value = (layer as Readonly<Record<string, unknown>>)[field];
-    return value === undefined ? [] : [[setting.keys[0], setting.write?.(value) ?? value]];
+    return value === undefined
+      ? []
+      : [[setting.keys[0], setting.write === undefined ? value : setting.write(value)]];
   });
   return Object.fromEntries(written);
 }

@@ -30,6 +30,12 @@ function spatialDropout<Kind extends string>(
   };
 }
 
+/** `[t, f]` */
+export const spatialDropout1d = spatialDropout('spatialDropout1d', {
+  className: 'SpatialDropout1D',
+  rank: 2,
+  others: {},
+});
 /** `[h, w, c]` */
 export const spatialDropout2d = spatialDropout('spatialDropout2d', {
   className: 'SpatialDropout2D',
