@@ -22,7 +22,7 @@ import { classify } from '../server/pictures/classify.js';
 import { writeDenseModel } from '../server/testing/prototype-model.js';
 import { renderModel } from '../server/views/page.js';
 import { splitDataset } from '../splitter/split.js';
-import { encodeDataset, numberedExamples } from './datasets.js';
+import { encodeDataset, numberedExamples, withParts } from './datasets.js';
 import { lastLine, programPath } from './programs.js';
 import { sampleRecords } from './sample-records.js';
 import { partitionSettings } from './settings.js';
@@ -34,10 +34,8 @@ const LAST = MAX_CLASSES - 1;
 /** Less than a number for each pair of classes takes, by a factor of some hundred. */
 const HEAP_MB = 256;
 
-const labelled = (labels: readonly number[]) => ({
-  ...numberedExamples(labels.length),
-  labels: Int32Array.from(labels),
-});
+const labelled = (labels: readonly number[]) =>
+  withParts(numberedExamples(labels.length), { labels: Int32Array.from(labels) });
 
 before(async () => {
   // Whatever it is shown, it says the last class.

@@ -17,12 +17,19 @@ import { eventsOf, temporaryFiles, waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
 
 const program = join(projectRoot, 'dist', 'cli.js');
+const metricsSchema = z.record(z.string(), z.number().nullable());
 const lineSchema = z.strictObject({
   accuracy: z.number(),
+  metrics: metricsSchema,
   loss: z.number(),
   rounds: z.int(),
   stopped: z.enum(['rounds', 'target', 'patience']),
-  best: z.strictObject({ round: z.int(), accuracy: z.number(), sha256: z.string() }),
+  best: z.strictObject({
+    round: z.int(),
+    accuracy: z.number(),
+    metrics: metricsSchema,
+    sha256: z.string(),
+  }),
   participation: z.strictObject({ selected: z.int(), missing: z.int(), rejected: z.int() }),
   seconds: z.strictObject({
     split: z.number(),

@@ -197,7 +197,9 @@ export function classCount(description: ModelDescription): number {
   const last = description.layers.findLast((layer) => layer.kind !== 'activation');
   if (foreign !== undefined && last !== undefined && 'units' in last) return last.units as number;
   if (foreign !== undefined)
-    throw new ModelError(`the number of classes cannot be told behind layer ${foreign.name}: end in a Dense`);
+    throw new ModelError(
+      `${foreign.reason}; behind it the outputs cannot be counted unless the model ends in a Dense`,
+    );
   const [output = [], ...others] = outputShapes(description);
   if (others.length > 0)
     throw new ModelError(`the model has ${others.length + 1} outputs, not classes alone`);
