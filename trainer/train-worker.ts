@@ -1,7 +1,7 @@
 /** The trainer's worker thread: training steps block the thread that they run on, so they run here. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { InterruptedError, toErrorMessage } from '../lib/core/errors.js';
-import { parameterCount } from '../lib/core/weights.js';
+import { buffersOf, parameterCount } from '../lib/core/weights.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
 import { sessionOf } from '../lib/model/model-error.js';
@@ -17,7 +17,9 @@ import type {
 const PROGRESS_INTERVAL_MS = 100;
 
 const port = parentPort as NonNullable<typeof parentPort>;
-const send = (message: TrainWorkerMessage) => port.postMessage(message);
+/** Weights pass to the other thread: this one keeps no copy. */
+const send = (message: TrainWorkerMessage) =>
+  port.postMessage(message, message.kind === 'done' ? buffersOf(message.outcome.weights) : []);
 
 /** Ending the thread from outside while a step runs would abort the process; so it is asked, and stops between steps. */
 const stop = new AbortController();
@@ -57,7 +59,7 @@ async function train(request: TrainRequest): Promise<WorkerOutcome> {
       send({ kind: 'progress', progress });
     },
   });
-  const outcome = { weights: await session.weights(), engine: session.engine, loss, accuracy };
+  const outcome = { weights: await session.weights(model.weights), engine: session.engine, loss, accuracy };
   await session.dispose();
   return outcome;
 }

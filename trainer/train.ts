@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { fromErrorMessage } from '../lib/core/errors.js';
+import { buffersOf } from '../lib/core/weights.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { trainableOf } from '../lib/federation/client-side.js';
 import { exampleCount } from '../lib/federation/examples.js';
@@ -64,7 +65,8 @@ async function runWorker(
 ): Promise<readonly [StartingPoint, WorkerOutcome]> {
   prepareEngines(request);
   const worker = new Worker(new URL('./train-worker.js', import.meta.url), { workerData: request });
-  const tell = (message: TrainerMessage) => worker.postMessage(message);
+  const tell = (message: TrainerMessage, handedOver: readonly ArrayBuffer[] = []) =>
+    worker.postMessage(message, handedOver);
   const stop = () => tell('stop');
   context.signal.addEventListener('abort', stop, { once: true });
   try {
@@ -75,7 +77,10 @@ async function runWorker(
       for (const note of start.notes) context.reporter.info(note, { event: 'optimizer' });
       context.signal.throwIfAborted();
       const { model, examples, optimizer, task, remembering } = start;
-      tell({ model, examples, optimizer, loss: task.loss, correction: remembering?.correction });
+      // A strategy that asks more of clients goes on from the global weights when training has ended.
+      const handedOver = remembering === undefined ? buffersOf(model.weights) : [];
+      const correction = remembering?.correction;
+      tell({ model, examples, optimizer, loss: task.loss, correction }, handedOver);
       return start;
     };
     return await Promise.all([read(), outcomeOf(worker, request, context)]);

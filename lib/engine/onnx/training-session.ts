@@ -50,7 +50,8 @@ export async function createOnnxTrainingSession(
   const trained = graph.groups.filter(({ isTrained }) => isTrained);
   const fixed = graph.groups.filter(({ isTrained }) => !isTrained);
   const slots = optimizerModule(settings.optimizer).slots(settings.optimizer);
-  const states = [createState(Tensor, trained, slots), createState(Tensor, trained, slots)] as const;
+  const begin = createState(Tensor, { groups: trained, slots });
+  const states = [begin, createState(Tensor, { groups: trained, slots, shared: begin })] as const;
   const unchanged = groupTensors(Tensor, fixed);
   // w₀ of the proximal term.
   const anchors = graph.usesAnchor ? groupTensors(Tensor, trained) : [];
@@ -198,11 +199,19 @@ async function compileSteps(
   };
 }
 
-/** The tensors of trained groups that a step reads and the next one that it writes. */
+/**
+ * The tensors of trained groups that a step reads and the next one that it writes. Weights alternate: gradients may still
+ * be computed from them while the next ones are written. Slots stay where they are: nothing reads an old element behind
+ * the operation that writes its next one, which each optimizer's update sees to.
+ */
 interface State {
   readonly weights: readonly Tensor[];
   /** What the optimizer keeps, and what it begins with. */
-  readonly slots: readonly { readonly tensors: readonly Tensor[]; readonly initial: number }[];
+  readonly slots: readonly {
+    readonly name: string;
+    readonly tensors: readonly Tensor[];
+    readonly initial: number;
+  }[];
   /** All of them, under the names by which a step reads and writes them. */
   readonly inputs: Readonly<Record<string, Tensor>>;
   readonly outputs: Readonly<Record<string, Tensor>>;
@@ -210,13 +219,23 @@ interface State {
 
 function createState(
   Tensor: TensorConstructor,
-  groups: readonly ParameterGroup[],
-  slots: Readonly<Record<string, number>>,
+  {
+    groups,
+    slots,
+    shared,
+  }: {
+    readonly groups: readonly ParameterGroup[];
+    readonly slots: Readonly<Record<string, number>>;
+    /** The state whose slots are used. */
+    readonly shared?: State;
+  },
 ): State {
   const weights = groupTensors(Tensor, groups);
-  const kept = Object.entries(slots).map(([name, initial]) => {
-    return { name, initial, tensors: groupTensors(Tensor, groups) };
-  });
+  const kept =
+    shared?.slots ??
+    Object.entries(slots).map(([name, initial]) => {
+      return { name, initial, tensors: groupTensors(Tensor, groups) };
+    });
   const under = (prefix: string) =>
     Object.assign(
       namedTensors(`${prefix}weights`, groups, weights),
