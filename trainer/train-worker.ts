@@ -1,7 +1,7 @@
 /** The trainer's worker thread: training steps block the thread that they run on, so they run here. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { InterruptedError, toErrorMessage } from '../lib/core/errors.js';
-import { buffersOf, parameterCount } from '../lib/core/weights.js';
+import { parameterCount, weightBuffers } from '../lib/core/weights.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
 import { sessionOf } from '../lib/model/model-error.js';
@@ -19,7 +19,7 @@ const PROGRESS_INTERVAL_MS = 100;
 const port = parentPort as NonNullable<typeof parentPort>;
 /** Weights pass to the other thread: this one keeps no copy. */
 const send = (message: TrainWorkerMessage) =>
-  port.postMessage(message, message.kind === 'done' ? buffersOf(message.outcome.weights) : []);
+  port.postMessage(message, message.kind === 'done' ? weightBuffers(message.outcome.weights) : []);
 
 /** Ending the thread from outside while a step runs would abort the process; so it is asked, and stops between steps. */
 const stop = new AbortController();

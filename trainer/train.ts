@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { fromErrorMessage } from '../lib/core/errors.js';
-import { buffersOf } from '../lib/core/weights.js';
+import { weightBuffers } from '../lib/core/weights.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { trainableOf } from '../lib/federation/client-side.js';
 import { exampleCount } from '../lib/federation/examples.js';
@@ -78,7 +78,7 @@ async function runWorker(
       context.signal.throwIfAborted();
       const { model, examples, optimizer, task, remembering } = start;
       // A strategy that asks more of clients goes on from the global weights when training has ended.
-      const handedOver = remembering === undefined ? buffersOf(model.weights) : [];
+      const handedOver = remembering === undefined ? weightBuffers(model.weights) : [];
       const correction = remembering?.correction;
       tell({ model, examples, optimizer, loss: task.loss, correction }, handedOver);
       return start;

@@ -58,7 +58,7 @@ function copyToShared<A extends NumberArray>(values: A, View: new (buffer: Share
 }
 
 /** The memory of weights, for a message that hands it to another thread; what threads share stays shared. */
-export function buffersOf(weights: Weights): readonly ArrayBuffer[] {
+export function weightBuffers(weights: Weights): readonly ArrayBuffer[] {
   const buffers = weights.map(({ values }) => values.buffer);
   return [...new Set(buffers)].filter((each): each is ArrayBuffer => each instanceof ArrayBuffer);
 }

@@ -18,3 +18,13 @@ test('neither writing nor reading HDF5 touches the disk', async () => {
   });
   assert.equal(kind, 'group');
 });
+
+test('a large array comes back whole, though it is read in parts', async () => {
+  // More than a part holds, and rows that do not divide it.
+  const shape = [7, 3, 150_001];
+  const values = Float32Array.from({ length: 7 * 3 * 150_001 }, (_, at) => at % 9973);
+  const bytes = await writeHdf5((hdf5) => hdf5.floats('/large', { shape, values }));
+  const read = await readHdf5(bytes, 'large.h5', (hdf5) => hdf5.floats('/large', ['float32']));
+  assert.deepEqual(read.shape, shape);
+  assert.ok(Buffer.from(read.values.buffer).equals(Buffer.from(values.buffer)));
+});

@@ -9,6 +9,8 @@ import { type Hdf5Library, loadLibrary, withMemory, withVirtualFile } from './hd
 
 /** Largest array that is read: h5wasm's memory ends at 2 GiB and has to hold the file's chunks beside it. */
 const MAX_ARRAY_BYTES = 1 << 30;
+/** Most bytes of an array that are in the library's memory at a time: it never gives any back. */
+const MAX_PART_BYTES = 1 << 23;
 /** Largest attribute that is read; Keras' longest, a model's architecture, lies outside as one text. */
 const MAX_ATTRIBUTE_BYTES = 1 << 20;
 /** What the texts of one attribute can come to at most, whose entries may all be the same long text of the file. */
@@ -189,9 +191,23 @@ function createReader(
         found: `${sizeBytes} bytes`,
       });
     }
-    return withMemory(library, sizeBytes, (pointer) => {
-      Module.get_dataset_data(id, path, null, null, null, BigInt(pointer));
-      return Module.HEAPU8.slice(pointer, pointer + sizeBytes);
+    // A chunk is inflated for each part that has some of it.
+    const rows = chunks === null && sizeBytes > MAX_PART_BYTES ? (shape?.[0] ?? 1) : 1;
+    const perPart = Math.max(1, Math.floor((MAX_PART_BYTES * rows) / sizeBytes));
+    const values = new Uint8Array(sizeBytes);
+    const rowBytes = sizeBytes / rows;
+    return withMemory(library, rows === 1 ? sizeBytes : perPart * rowBytes, (pointer) => {
+      const into = BigInt(pointer);
+      for (let row = 0; row < rows; row += perPart) {
+        const count = Math.min(perPart, rows - row);
+        const extents = (shape ?? []).map(BigInt);
+        const ones = extents.map(() => 1n);
+        const start = extents.map((_, axis) => (axis === 0 ? BigInt(row) : 0n));
+        if (rows === 1) Module.get_dataset_data(id, path, null, null, null, into);
+        else Module.get_dataset_data(id, path, [BigInt(count), ...extents.slice(1)], start, ones, into);
+        values.set(Module.HEAPU8.subarray(pointer, pointer + count * rowBytes), row * rowBytes);
+      }
+      return values;
     });
   };
 
