@@ -83,7 +83,12 @@ describe('a run of a model that is given', () => {
     const { update, weights } = await readKerasFile(path('update.keras'));
     assert.equal(update?.examples, 60);
     assert.notDeepEqual(weights, given.weights);
-    const tested = await runCommand('evaluate', ['--model', path('update.keras'), '--data', data]);
+    const all = ['aggregate', ['--out', path('next.keras'), path('update.keras')]] as const;
+    const aggregated = await runCommand(...all);
+    assert.equal(aggregated.exitCode, 0, aggregated.stderr);
+    assert.equal((await readFile(path('next.keras'))).toString('latin1', 0, 2), 'PK');
+    assert.deepEqual((await readKerasFile(path('next.keras'))).weights, weights);
+    const tested = await runCommand('evaluate', ['--model', path('next.keras'), '--data', data]);
     assert.equal(tested.exitCode, 0, tested.stderr);
   });
 

@@ -6,7 +6,7 @@ import type { ServerState, Slots, Strategy } from '../federation/strategies/stra
 import { writeFileAtomic } from './files/atomic-file.js';
 import { sha256 } from './files/read-file.js';
 import { frameOf, frozenLayers, type KerasFrame } from './keras/keras-file.js';
-import { encodeKerasFile } from './keras/keras-hdf5.js';
+import { encodeKerasFile, formatOf } from './keras/keras-hdf5.js';
 import { encodeServerState, readServerState } from './server-state-file.js';
 
 /** The global model that a round starts from. */
@@ -90,7 +90,7 @@ export async function writeGlobal({
 }: NextGlobal): Promise<WrittenGlobal> {
   checkUsable(next, { strategy, saveFile });
   const weights = withFrozen(next.weights, { from, layers: frozenLayers(like.modelConfig) });
-  const bytes = await encodeKerasFile({ ...frameOf(like), weights });
+  const bytes = await encodeKerasFile({ ...frameOf(like), weights }, formatOf(saveFile));
   const model = sha256(bytes);
   await count?.(saveFile);
   const { round, slots = {}, lastRounds, clip } = next;

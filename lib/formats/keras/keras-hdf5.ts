@@ -74,13 +74,16 @@ export async function encodeKerasFile(file: KerasFile, format: KerasFormat = 'h5
 /** The two kinds of model file. */
 export type KerasFormat = 'h5' | 'keras';
 
+/** The kind of a file by the ending of its name. */
+export const formatOf = (path: string): KerasFormat => (path.endsWith('.keras') ? 'keras' : 'h5');
+
 /**
  * Writes a Keras model file atomically, an archive where its name ends in `.keras`, and returns the sha256 of its bytes.
  *
  * @throws {StorageError} when the volume refuses.
  */
 export async function writeKerasFile(path: string, file: KerasFile): Promise<string> {
-  const bytes = await encodeKerasFile(file, path.endsWith('.keras') ? 'keras' : 'h5');
+  const bytes = await encodeKerasFile(file, formatOf(path));
   await writeFileAtomic(path, bytes);
   return sha256(bytes);
 }
