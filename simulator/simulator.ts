@@ -8,6 +8,7 @@ import type { TrainingPlan } from '../lib/engine/local-training.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
+import { trainingWeights } from '../lib/federation/class-weights.js';
 import { exampleCount, virtualClients } from '../lib/federation/examples.js';
 import { type LossSettings, targetsFor } from '../lib/federation/loss.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
@@ -93,7 +94,7 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
     const { optimizer } = startingOptimizer(options.optimizer, { file, path });
     checkTraining(strategy.name, { optimizer, proximal: training.proximal ?? 0 }, named);
     const { seed, engine, threads } = options;
-    const isWeighted = train.examples.weights !== undefined;
+    const isWeighted = trainingWeights(examples, training.classWeights) !== undefined;
     const plan = { training, optimizer, loss: task.loss, isWeighted, seed, engine, threads };
     const setup: WorkerSetup = {
       ...{ plan, shards, model, strategy: strategy.name, volume },

@@ -4,6 +4,7 @@ import { InterruptedError, toErrorMessage } from '../lib/core/errors.js';
 import { parameterCount, weightBuffers } from '../lib/core/weights.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
+import { trainingWeights } from '../lib/federation/class-weights.js';
 import { sessionOf } from '../lib/model/model-error.js';
 import type {
   TrainerMessage,
@@ -39,7 +40,7 @@ async function train(request: TrainRequest): Promise<WorkerOutcome> {
   const settings = {
     ...training,
     ...{ optimizer, correction, batchSize: usualBatch(training), seed, threads },
-    ...{ loss: lossSettings, isWeighted: examples.weights !== undefined },
+    ...{ loss: lossSettings, isWeighted: trainingWeights(examples, training.classWeights) !== undefined },
   };
   const path = request.init ?? request.data;
   const session = await sessionOf(path, engine.createTrainingSession(model, settings));

@@ -1,5 +1,6 @@
 /** Local training of one client: shuffled minibatches over E epochs or some steps, on whichever engine. */
 import { permutation, randomStream } from '../core/random.js';
+import { trainingWeights } from '../federation/class-weights.js';
 import { type Examples, exampleCount, targetKind } from '../federation/examples.js';
 import { type BatchSize, localWorkOf, planLocalWork } from '../federation/local-work.js';
 import type { LossSettings } from '../federation/loss.js';
@@ -82,7 +83,7 @@ export async function trainLocally(
     examplesTotal,
     loss: 0,
   };
-  const { weights } = examples;
+  const weights = trainingWeights(examples, options.classWeights);
   let stepsLeft = steps;
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const order = permutation(count, randomStream(options.seed, 'shuffle', epoch));

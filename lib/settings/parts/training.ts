@@ -1,6 +1,7 @@
 /** Settings of local training: what a client does in a round, and how the learning rate changes over rounds. */
 
 import { UsageError } from '../../core/errors.js';
+import { readClassWeights } from '../../federation/class-weights.js';
 import { LOSS_NAMES, type LossSettings, parseLoss, writeLoss } from '../../federation/loss.js';
 import { OPTIMIZER_NAMES, OPTIMIZERS, type OptimizerName } from '../../model/optimizers/optimizer-names.js';
 import type { AskedSettings } from '../complete.js';
@@ -68,6 +69,16 @@ export const TRAINING = part('training', {
     affects: 'results',
     recorded: 'if-changed',
     reportName: 'loss',
+  },
+  classWeights: {
+    type: text('balanced, or weights of classes such as 0:1,1:5', readClassWeights),
+    otherwise: 'none',
+    help: 'how much examples of a class count in training: balanced, or weights such as 0:1,1:5',
+    symbol: 'weights',
+    group: 'Model and local training',
+    stages: ['train', 'simulate'],
+    affects: 'results',
+    recorded: 'if-known',
   },
   optimizer: {
     type: choice<OptimizerName | typeof COMPILED>([...OPTIMIZER_NAMES, COMPILED]),
