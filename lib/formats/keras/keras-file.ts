@@ -51,7 +51,7 @@ export interface LayerConfig {
 }
 
 /**
- * A model's layers in order, without input layers (Keras lists none of those beside the weights).
+ * A model's layers in order, without input layers and operations (Keras lists none of those beside the weights).
  *
  * @throws {DataError} when `modelConfig` is no Keras configuration, or two layers have one name.
  */
@@ -68,6 +68,7 @@ export function layerConfigs(modelConfig: unknown, file: string): readonly Layer
 /** The layers of a list, likewise. */
 export function layersIn(layers: readonly unknown[], file: string): readonly LayerConfig[] {
   const own = layers
+    .filter((layer) => !isOperation(layer))
     .map((layer, index) => layerConfig(layer, { index, file }))
     .filter((layer) => layer.className !== 'InputLayer');
   const names = own.map(({ name }) => name);
@@ -84,6 +85,15 @@ export function layersIn(layers: readonly unknown[], file: string): readonly Lay
 export function frozenLayers(modelConfig: unknown): readonly string[] {
   const layers = layerConfigs(modelConfig, 'the global model');
   return layers.flatMap(({ name, settings }) => (settings.trainable === false ? [name] : []));
+}
+
+/** Keras 3 lists `a + b` and its like among the layers, and keeps nothing of them beside the weights. */
+function isOperation(layer: unknown): boolean {
+  const [nodes, config] = [field(layer, 'inbound_nodes'), field(layer, 'config')];
+  const isOfKeras3 = Array.isArray(nodes) && nodes.some((node) => field(node, 'args') !== undefined);
+  // A layer says more of itself, where it comes from to begin with.
+  const isNamedOnly = isRecord(config) && Object.keys(config).join() === 'name';
+  return isOfKeras3 && isNamedOnly && field(layer, 'module') === undefined;
 }
 
 function layerConfig(layer: unknown, at: { readonly index: number; readonly file: string }): LayerConfig {

@@ -25,12 +25,13 @@ const fixture = (name: string) =>
   new URL(`../../../../lib/model/keras/fixtures/functional-${name}`, import.meta.url).pathname;
 
 const inputsOf = ({ inputs }: ModelDescription, count: number, salt: number) =>
-  inputs.map(({ shape }, input) =>
-    Float32Array.from(
+  inputs.map(({ shape, isInteger }, input) => {
+    const values = Float32Array.from(
       { length: count * sizeOf(shape) },
       (_, at) => ((at * 37 + salt + input) % 101) / 101 - 0.5,
-    ),
-  );
+    );
+    return isInteger ? values.map((value) => Math.floor((value + 0.5) * 7)) : values;
+  });
 
 async function predict(model: Model, engine: Engine = onnxEngine): Promise<readonly Float32Array[]> {
   const session = await engine.createPredictSession(model, { threads: 1 });

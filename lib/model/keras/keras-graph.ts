@@ -14,6 +14,7 @@ import {
 
 /** Keras' class of a model's input. */
 const INPUT = 'InputLayer';
+const MASKING_OPERATION = 'NotEqual';
 /** Keras' classes of models. */
 const MODELS: ReadonlySet<string> = new Set(['Sequential', 'Functional', 'Model']);
 
@@ -144,6 +145,8 @@ class Collector {
         found.set(key({ layer: name, node: 0, tensor: 0 }), given?.[at] ?? name);
         continue;
       }
+      // What Keras 3 makes masks by, which layers here know by themselves.
+      if (layer.class_name === MASKING_OPERATION) continue;
       for (const [index, node] of inboundNodes(layer.inbound_nodes, titleOf(layer)).entries())
         open.push({ layer, node, index });
     }
