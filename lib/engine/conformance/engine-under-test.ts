@@ -25,7 +25,11 @@ export interface EngineSuite extends Required<Pick<EngineUnderTest, 'growthMb' |
 }
 
 /** What TensorFlow.js lacks. */
-export const TENSORFLOW_LACKS = ['GroupNormalization'] as const;
+export const TENSORFLOW_LACKS = [
+  'activity regularizers',
+  'a frozen batch normalization',
+  'GroupNormalization',
+] as const;
 
 /** Why `load` finds no engine here, or false where it finds one; other failures are thrown. */
 export async function reasonNotLoaded(load: () => Promise<Engine>): Promise<string | false> {
