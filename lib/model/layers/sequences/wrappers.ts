@@ -47,7 +47,12 @@ function innerLayer({ moduleOf, classOf }: KnownLayers, key: string): LayerSetti
           return { kind: known.module.kind, name: `${object.config.name ?? object.class_name}`, ...fields };
         },
       }),
-    write: (layer) => writtenLayer(layer, moduleOf(layer).keras),
+    // Keras 3 finds a class inside a layer by its module.
+    write: (layer) => ({
+      module: 'keras.layers',
+      ...writtenLayer(layer, moduleOf(layer).keras),
+      registered_name: null,
+    }),
   };
 }
 
