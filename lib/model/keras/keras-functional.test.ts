@@ -9,7 +9,7 @@ import { onnxEngine } from '../../engine/onnx/onnx-engine.js';
 import { loadTensorflowEngine } from '../../engine/tensorflow/tensorflow-engine.js';
 import { readKerasFile } from '../../formats/keras/keras-hdf5.js';
 import { functional, type Model, type ModelDescription } from '../model-description.js';
-import { initialWeights } from '../parameters.js';
+import { initialWeights, inputBound } from '../parameters.js';
 import { describeKerasConfig, kerasConfig } from './keras-model.js';
 
 const [STEPS, EXAMPLES, CLASSES] = [20, 6, 3];
@@ -24,13 +24,14 @@ interface Measured {
 const fixture = (name: string) =>
   new URL(`../../../../lib/model/keras/fixtures/functional-${name}`, import.meta.url).pathname;
 
-const inputsOf = ({ inputs }: ModelDescription, count: number, salt: number) =>
-  inputs.map(({ shape, isInteger }, input) => {
+const inputsOf = (description: ModelDescription, count: number, salt: number) =>
+  description.inputs.map(({ name, shape }, input) => {
     const values = Float32Array.from(
       { length: count * sizeOf(shape) },
       (_, at) => ((at * 37 + salt + input) % 101) / 101 - 0.5,
     );
-    return isInteger ? values.map((value) => Math.floor((value + 0.5) * 7)) : values;
+    const below = inputBound(description, name);
+    return below === undefined ? values : values.map((value) => Math.floor((value + 0.5) * below));
   });
 
 async function predict(model: Model, engine: Engine = onnxEngine): Promise<readonly Float32Array[]> {

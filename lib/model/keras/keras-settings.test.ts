@@ -40,7 +40,7 @@ const REFUSED = LAYER_MODULES.flatMap(({ keras }) => keras).flatMap(({ names: [n
 
 /** What the ONNX engine has and TensorFlow.js has not. */
 const ONNX_ONLY =
-  /^layer tried(\/\w+)? \(\w+\): TensorFlow.js has no (such layer|activation \w+|(alpha|groups|dilation_rate|output_padding|interpolation|threshold|negative_slope) [\w.×]+|target_shape with -1|reset_after|backward_layer|mask_zero as Keras|masks as Keras)$/;
+  /^layer tried(\/\w+)? \(\w+\): TensorFlow.js has no (such layer|activation \w+|(alpha|groups|padding|dilation_rate|output_padding|interpolation|threshold|negative_slope) [\w.×]+|target_shape with -1|reset_after|backward_layer|mask_zero as Keras|masks as Keras)$/;
 
 function model(group: SettingGroup, changed: object): ModelDescription {
   const { inputShape, layer } = group;

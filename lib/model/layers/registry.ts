@@ -32,10 +32,12 @@ import { rescaling } from './rescaling.js';
 import { reshapeLayer } from './reshape.js';
 import { separableConv2d } from './separable-conv2d.js';
 import { cropping1d, repeatVector, upSampling1d, zeroPadding1d } from './sequences/borders-1d.js';
+import { conv1d } from './sequences/conv1d.js';
 import { embedding } from './sequences/embedding.js';
 import { gru } from './sequences/gru.js';
 import { lstm } from './sequences/lstm.js';
 import { masking } from './sequences/masking.js';
+import { multiHeadAttention } from './sequences/multi-head-attention.js';
 import {
   averagePooling1d,
   globalAveragePooling1d,
@@ -92,6 +94,7 @@ const MODULES = [
   simpleRnn,
   lstm,
   gru,
+  conv1d,
   maxPooling1d,
   averagePooling1d,
   globalMaxPooling1d,
@@ -100,6 +103,7 @@ const MODULES = [
   cropping1d,
   upSampling1d,
   repeatVector,
+  multiHeadAttention,
   bidirectionalOf(KNOWN),
   timeDistributedOf(KNOWN),
   activityPenalty,
