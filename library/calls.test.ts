@@ -171,7 +171,7 @@ describe('the stages', () => {
       /^UsageError: Expected federation\.clients, the number of shards: federation\.partition\.scheme iid needs it\.$/,
     );
     await assert.rejects(
-      train({ data, out, model: { name: 'resnet' as 'mlp' } }),
+      train({ data, out, model: { name: 'vgg' as 'mlp' } }),
       /^UsageError: model\.name: expected one of cnn, mlp/,
     );
   });

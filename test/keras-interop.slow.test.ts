@@ -17,7 +17,13 @@ import { inputShape } from '../lib/model/parameters.js';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from './keras-fixtures.js';
 import { CLASSES, dense, imageModel } from './layers.js';
 import { runProgramFile } from './programs.js';
-import { fixedInputs, settingGroups, trainAsKeras, trainedModel } from './setting-fixtures.js';
+import {
+  fixedInputs,
+  settingGroups,
+  trainAsKeras,
+  trainedModel,
+  trainedTolerance,
+} from './setting-fixtures.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 // Seen from dist/test/.
@@ -159,8 +165,9 @@ for (const { major, python, opens } of VERSIONS) {
         requests.push({ path, shape: [1, ...group.inputShape], images: [...fixedInputs(group, 1, 50)] });
       }
       const { predictions } = await ask(python as string, requests);
-      for (const [index, { expected, what }] of cases.entries())
-        for (const answer of predictions[index] ?? []) assertClose(answer, [expected], what, 1e-4);
+      for (const [index, { group, expected, what }] of cases.entries())
+        for (const answer of predictions[index] ?? [])
+          assertClose(answer, [expected], what, trainedTolerance(group));
       assert.ok(cases.length > 100, `${cases.length}`);
     });
 

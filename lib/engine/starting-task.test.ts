@@ -166,6 +166,31 @@ describe('the task', () => {
     it(`is refused with ${what}`, () => assert.throws(make, { name: DataError.name, message: sentence }));
   }
 
+  it('is refused with a number that an embedding has no row for', () => {
+    const words = { kind: 'embedding', name: 'words', below: 5, units: 2, maskZero: false } as const;
+    const description = imageModel([words, flatten, dense('out', 3, 'softmax')], [2]);
+    const judged = (...values: readonly number[]) =>
+      startingTask(
+        { model: { description }, file: {}, path: 'm.h5' },
+        {
+          examples: {
+            inputs: [{ name: 'x', shape: [values.length / 2, 2], values: Int32Array.from(values) }],
+            targets: labels(0, 2),
+          },
+          data: 'd.npz',
+          asked: undefined,
+        },
+      );
+    assert.equal(judged(0, 4, 1, 2).task.name, 'classification');
+    for (const odd of [5, -1])
+      assert.throws(() => judged(0, 4, odd, 2), {
+        name: DataError.name,
+        message: new RegExp(
+          `d\\.npz: expected whole numbers from 0 to 4, the rows of .* embedding, found ${odd}`,
+        ),
+      });
+  });
+
   it('gives a new model its end', () => {
     const asked = (text: string) => ({ asked: parseLoss(text) });
     assert.deepEqual(headFor(labels(0, 4), {}), { outputs: 5, activation: 'softmax' });

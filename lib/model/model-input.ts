@@ -24,6 +24,7 @@ import {
   UNIT_SCALE,
 } from '../federation/pixel-scale.js';
 import type { Model, NamedInput } from './model-description.js';
+import { inputBound } from './parameters.js';
 import { lossModule } from './tasks/losses.js';
 
 /** The shape of one example of an input, as a model takes it; grey images have a channel. */
@@ -54,7 +55,11 @@ export function fitInputs(
       found: list(examples.inputs),
     });
   }
-  for (const [at, input] of given.entries()) requireShape(wanted[at] as NamedInput, input, path);
+  for (const [at, input] of given.entries()) {
+    const each = wanted[at] as NamedInput;
+    requireShape(each, input, path);
+    requireBelow(inputBound(description, each.name), input, path);
+  }
   return { ...examples, inputs: given as unknown as Examples['inputs'] };
 }
 
@@ -71,6 +76,19 @@ function requireShape({ name, shape }: NamedInput, input: ExampleInput, file: st
     file,
     expected: `${what} of shape ${formatShape(shape)}${of} as the model takes them`,
     found: `${what} of shape ${formatShape(given)}`,
+  });
+}
+
+/** Makes sure that an embedding has a row for every number that it is asked for. */
+function requireBelow(bound: number | undefined, { name, values }: ExampleInput, file: string): void {
+  if (bound === undefined) return;
+  const odd = values.find((value) => !(Number.isInteger(value) && value >= 0 && value < bound));
+  if (odd === undefined) return;
+  const of = name === ONLY_INPUT ? '' : ` for ${name}`;
+  throw new DataError({
+    file,
+    expected: `whole numbers from 0 to ${bound - 1}${of}, the rows of the model's embedding`,
+    found: `${odd}`,
   });
 }
 

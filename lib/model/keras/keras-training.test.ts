@@ -9,6 +9,7 @@ import {
   type Trained,
   trainAsKeras,
   trainedModel,
+  trainedTolerance,
 } from '../../../test/setting-fixtures.js';
 import { assertClose, predict } from '../../engine/conformance/engine-runs.js';
 import { plainOnnxEngine } from '../../engine/onnx/onnx-engine.js';
@@ -41,11 +42,9 @@ for (const generation of GENERATIONS) {
             what: `losses, ${what}`,
             tolerance: TOLERANCE,
           });
-          // The moving variance of Keras 2 gets the unbiased one of a batch of images, n / (n - 1) as large.
-          const isUnbiased = generation === '2' && className === 'BatchNormalization';
           assertClose(Float32Array.from(found.predictions), trained.predictions, {
             what: `predictions, ${what}`,
-            tolerance: isUnbiased ? 20 * TOLERANCE : TOLERANCE,
+            tolerance: trainedTolerance(group),
           });
           count++;
         }

@@ -145,7 +145,7 @@ describe('losses', () => {
   });
 
   it('have the values that Keras gives', () => {
-    // keras.losses.<name>()(target, output), Keras 3.
+    // keras.losses.<name>()(target, output), Keras 3.15.1.
     for (const [text, output, target, expected] of [
       ['mse', [1, 2], [0, 4], 2.5],
       ['mae', [1, 2], [0, 4], 1.5],
