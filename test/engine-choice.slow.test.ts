@@ -122,7 +122,7 @@ describe('a model with a layer that only Keras knows', () => {
     foreign = path('foreign.h5');
     const [height, width, classes] = [3, 2, 2];
     const layers = [
-      { class_name: 'InputLayer', config: { batch_input_shape: [null, height, width, 1] } },
+      { class_name: 'InputLayer', config: { name: 'input_1', batch_input_shape: [null, height, width, 1] } },
       // Of columns: here only the last axis is known.
       { class_name: 'Softmax', config: { name: 'columns', axis: 1 } },
       { class_name: 'Flatten', config: { name: 'flat' } },

@@ -185,9 +185,18 @@ export function requireTrainable(description: ModelDescription): void {
     );
   if (foreignLayers(description).length > 0) return;
   const parameters = modelParameters(description);
-  if (parameters.length === 0 || parameters.some(({ trainable }) => trainable)) return;
-  const frozen = [...new Set(parameters.map(({ layer }) => layer))].join(', ');
-  throw new ModelError(`a model without anything to train: layer ${frozen} is frozen (trainable: false)`);
+  if (parameters.some(({ trainable }) => trainable)) return;
+  // A model of layers that have nothing to train is as good as one without weights.
+  const frozen = description.layers
+    .filter(
+      ({ name, training }: NamedLayer) =>
+        training?.isFrozen && parameters.some((each) => each.layer === name),
+    )
+    .map(({ name }) => name);
+  if (frozen.length === 0) return;
+  throw new ModelError(
+    `a model without anything to train: layer ${frozen.join(', ')} is frozen (trainable: false)`,
+  );
 }
 
 /** Number of classes: the length of the model's output. */

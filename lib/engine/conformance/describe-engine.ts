@@ -21,14 +21,14 @@ const GROWTH_MB = 16;
 /** Defines the conformance tests of one engine. */
 export function describeEngine(
   name: string,
-  { load, skip, count, tolerance = 1e-4, growthMb = GROWTH_MB, lacks = [] }: EngineUnderTest,
+  { load, skip, count, tolerance = 1e-4, growthMb = GROWTH_MB, refusal }: EngineUnderTest,
 ): void {
   describe(`${name} conforms`, { skip: skip ?? false }, () => {
     let engine: Engine;
     before(async () => {
       engine = await load();
     });
-    const suite = { engine: () => engine, count, tolerance, growthMb, lacks };
+    const suite = { engine: () => engine, count, tolerance, growthMb, refusal };
     describeForward(suite);
     describeGradients(suite);
     describeTraining(suite);

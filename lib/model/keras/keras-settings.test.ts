@@ -20,7 +20,7 @@ import { foreignLayers } from '../layers/foreign.js';
 import { LAYER_MODULES, type Layer } from '../layers/registry.js';
 import type { Model, ModelDescription } from '../model-description.js';
 import { ModelError } from '../model-error.js';
-import { requireTrainable } from '../parameters.js';
+import { modelParameters, requireTrainable } from '../parameters.js';
 import { findTrainingObstacles, hasWeights, parseKerasLayer } from './keras-layers.js';
 import type { KerasObject } from './keras-settings.js';
 
@@ -183,7 +183,7 @@ for (const generation of GENERATIONS) {
             assertNamed(foreign.reason, each.setting);
             await checkTensorflow({ description, weights }, { ...each, ...given });
           }
-          checkTraining(description, className, each);
+          checkTraining(description, each);
         }
       });
     }
@@ -250,9 +250,9 @@ function assertNamed(message: string, setting: string | null): void {
 }
 
 /** Training obeys the settings, or refuses them by name: those that only training asks for, too. */
-function checkTraining(description: ModelDescription, className: string, { setting }: SettingCase): void {
+function checkTraining(description: ModelDescription, { setting }: SettingCase): void {
   // Nothing is left to train where the only layer with weights is frozen.
-  const isFrozen = setting === 'trainable' && hasWeights(className);
+  const isFrozen = setting === 'trainable' && modelParameters(description).length > 0;
   if (isFrozen || setting === 'noise_shape') {
     assert.throws(
       () => requireTrainable(description),
