@@ -123,9 +123,10 @@ describe('a model with a layer that only Keras knows', () => {
     const [height, width, classes] = [3, 2, 2];
     const layers = [
       { class_name: 'InputLayer', config: { name: 'input_1', batch_input_shape: [null, height, width, 1] } },
-      // Of columns: here only the last axis is known.
-      { class_name: 'Softmax', config: { name: 'columns', axis: 1 } },
-      { class_name: 'Flatten', config: { name: 'flat' } },
+      // Pools of one number each: only TensorFlow.js has the class.
+      { class_name: 'Reshape', config: { name: 'volume', target_shape: [height, width, 1, 1] } },
+      { class_name: 'MaxPooling3D', config: { name: 'same', pool_size: [1, 1, 1], strides: [1, 1, 1] } },
+      { class_name: 'Reshape', config: { name: 'flat', target_shape: [height * width] } },
       {
         class_name: 'Dense',
         config: { name: 'out', units: classes, activation: 'softmax', use_bias: false },

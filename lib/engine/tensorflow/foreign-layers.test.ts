@@ -183,6 +183,24 @@ describe('foreign layers', () => {
     });
   });
 
+  it('are refused by name where TensorFlow.js builds them and does not compute them', async () => {
+    const engine = await loadTensorflowEngine('cpu');
+    const columns = { class_name: 'Softmax', config: { name: 'columns', axis: 1 } };
+    const layers = [
+      { class_name: 'InputLayer', config: { batch_input_shape: [null, 3, 2] } },
+      columns,
+      { class_name: 'GlobalAveragePooling1D', config: { name: 'mean' } },
+    ];
+    const description = describeKerasConfig({ class_name: 'Sequential', config: { layers } }, keep);
+    const session = await engine.createPredictSession({ description, weights: [] }, { threads: 1 });
+    await assert.rejects(session.predict([new Float32Array(6)], 1), {
+      name: 'ModelError',
+      message:
+        /^TensorFlow\.js cannot compute the model: .*layer columns \(Softmax\): axis 1 is not supported/,
+    });
+    await session.dispose();
+  });
+
   it('refuses to train what TensorFlow.js can only predict with', async () => {
     const engine = await loadTensorflowEngine('cpu');
     const input = { class_name: 'InputLayer', config: { batch_input_shape: [null, 5, 5, 1] } };

@@ -33,6 +33,7 @@ export async function buildLayersModel(
   description: ModelDescription,
   { weights, rowSeeds = noSeeds }: { readonly weights: Weights; readonly rowSeeds?: () => Uint32Array },
 ): Promise<LayersModel> {
+  requireKnown(tf, description);
   if (rowSeeds !== noSeeds) requireGradients(description);
   const model = await fromConfig(tf, description);
   const { operations } = planOperations(description);
@@ -138,7 +139,6 @@ function withoutTerms<L extends NamedLayer>(layer: L): L {
 }
 
 async function fromConfig(tf: typeof Tf, description: ModelDescription): Promise<Tf.LayersModel> {
-  requireKnown(tf, description);
   // It takes any JSON of Keras, and its type asks for a part of what it takes.
   const layers = description.layers.map(withoutTerms);
   const config = { modelTopology: asTensorflowTakes(kerasConfig({ ...description, layers })) } as Parameters<

@@ -1,6 +1,9 @@
 /** The TensorFlow.js engine: a model built from its Keras config through tf.layers, on any of its backends. */
 import type * as Tf from '@tensorflow/tfjs';
+import { messageOf } from '../../core/errors.js';
+import { foreignLayers } from '../../model/layers/foreign.js';
 import type { Model } from '../../model/model-description.js';
+import { ModelError } from '../../model/model-error.js';
 import type { Engine, PredictSession } from '../engine.js';
 import type { TensorflowBackend } from './backends.js';
 import { buildLayersModel, inputTensors } from './layers-model.js';
@@ -33,7 +36,15 @@ async function createTensorflowPredictSession(
       await use();
       const outputs = tf.tidy(() => {
         const given = inputTensors(tf, inputs, { model: layers.model, count });
-        return [layers.model.apply(given, { training: false }) as Tf.Tensor | Tf.Tensor[]].flat();
+        try {
+          return [layers.model.apply(given, { training: false }) as Tf.Tensor | Tf.Tensor[]].flat();
+        } catch (error) {
+          // Some settings of layers it builds and does not compute.
+          const [foreign] = foreignLayers(description);
+          if (foreign === undefined) throw error;
+          const reason = `TensorFlow.js cannot compute the model: ${messageOf(error)} (${foreign.reason})`;
+          throw new ModelError(reason, { cause: error });
+        }
       });
       const values = await Promise.all(outputs.map(async (each) => Float32Array.from(await each.data())));
       for (const output of outputs) output.dispose();
