@@ -61,6 +61,8 @@ export interface KerasClass extends UnreadSettings {
   readonly settings: LayerSettings;
   /** Fields of the layer that the class itself settles. */
   readonly given?: Readonly<Record<string, unknown>>;
+  /** Keras 3 refuses the setting `trainable` that its other classes take. */
+  readonly takesNoTrainable?: true;
 }
 
 /** The layer's fields out of Keras' JSON. @throws {ModelError} for a setting that is not known, or is known otherwise */
@@ -90,7 +92,11 @@ export function writtenLayer(
     Object.entries(given).every(([field, value]) => fields[field] === value),
   );
   if (kerasClass === undefined) throw new Error(`no class of Keras for layer ${layer.name}`);
-  const base = { name: layer.name, trainable: true, dtype: 'float32' };
+  const base = {
+    name: layer.name,
+    ...(kerasClass.takesNoTrainable ? {} : { trainable: true }),
+    dtype: 'float32',
+  };
   const config = { ...base, ...writeFields(kerasClass, layer), ...writeTraining(layer.training ?? {}) };
   return { class_name: kerasClass.names[0], config };
 }

@@ -14,7 +14,15 @@ function spatialDropout<Kind extends string>(
   const settings = { ...dropoutSettings, ...others };
   return {
     kind,
-    keras: [{ names: [className], settings, withoutEffect: ['seed'], forTrainingOnly: ['noise_shape'] }],
+    keras: [
+      {
+        names: [className],
+        settings,
+        withoutEffect: ['seed'],
+        forTrainingOnly: ['noise_shape'],
+        takesNoTrainable: true,
+      },
+    ],
     outputShape({ name }, input) {
       if (input.length === rank) return input;
       throw new ModelError(
