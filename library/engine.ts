@@ -60,10 +60,17 @@ export {
 export type { BatchSize, LocalWork } from '../lib/federation/local-work.js';
 export type { LossName, LossSettings } from '../lib/federation/loss.js';
 export type { KerasFile } from '../lib/formats/keras/keras-file.js';
-export type { Model, ModelDescription } from '../lib/model/model-description.js';
+export type { LayerCall, Model, ModelDescription, NamedInput } from '../lib/model/model-description.js';
 export { ModelError } from '../lib/model/model-error.js';
 export { batchInputs, batchTargets } from '../lib/model/model-input.js';
 export { MODEL_NAMES, type ModelName } from '../lib/model/model-zoo.js';
+export type { AdadeltaSettings } from '../lib/model/optimizers/adadelta.js';
+export type { AdagradSettings } from '../lib/model/optimizers/adagrad.js';
+export type { AdamSettings } from '../lib/model/optimizers/adam.js';
+export type { AdamaxSettings } from '../lib/model/optimizers/adamax.js';
+export type { NadamSettings } from '../lib/model/optimizers/nadam.js';
+export type { RmspropSettings } from '../lib/model/optimizers/rmsprop.js';
+export type { SgdSettings } from '../lib/model/optimizers/sgd.js';
 export type { BackendName, EngineChoice, EngineName } from '../lib/settings/parts/engine.js';
 
 /** Which engine is wanted, for what. */

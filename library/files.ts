@@ -45,12 +45,14 @@ export {
   type NpyValues,
 } from '../lib/formats/data/npy.js';
 export { encodeNpz, type NamedArray, type NpzArchive, openNpz } from '../lib/formats/data/npz.js';
+export type { WantedTargets } from '../lib/formats/data/target-array.js';
 export type { ReadLimits } from '../lib/formats/files/read-file.js';
 export type { FloatBytes } from '../lib/formats/hdf5/float-bytes.js';
 export type { KerasFile } from '../lib/formats/keras/keras-file.js';
 export {
   decodeKerasFile,
   encodeKerasFile,
+  type KerasFormat,
   type ReadOptions,
   readKerasFile,
   readUpdateFacts,
