@@ -70,6 +70,7 @@ export type { AdamSettings } from '../lib/model/optimizers/adam.js';
 export type { AdamaxSettings } from '../lib/model/optimizers/adamax.js';
 export type { NadamSettings } from '../lib/model/optimizers/nadam.js';
 export type { RmspropSettings } from '../lib/model/optimizers/rmsprop.js';
+export type { StepSchedule } from '../lib/model/optimizers/schedules.js';
 export type { SgdSettings } from '../lib/model/optimizers/sgd.js';
 export type { BackendName, EngineChoice, EngineName } from '../lib/settings/parts/engine.js';
 

@@ -23,6 +23,7 @@ export type {
   Examples,
   ExampleTargets,
   ExampleValues,
+  TargetKind,
 } from '../lib/federation/examples.js';
 export type { PartitionSettings } from '../lib/federation/partition/settings.js';
 export type { PrivacyRecord } from '../lib/federation/privacy/privacy-record.js';
