@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type LossSettings, lossWith } from '../federation/loss.js';
 import { parseDocument } from '../formats/files/json-document.js';
-import { asKerasObject, quote } from '../model/keras/keras-settings.js';
+import { asKerasObject, asTyped, quote } from '../model/keras/keras-settings.js';
 import { ModelError } from '../model/model-error.js';
 import { readOptimizer } from '../model/optimizers/keras-optimizer.js';
 import type { OptimizerSettings } from './engine.js';
@@ -51,11 +51,6 @@ function optimizerIn(className: string, config: Readonly<Record<string, unknown>
     if (error instanceof ModelError) return { kind: 'unknown', reason: error.message };
     throw error;
   }
-}
-
-/** Keras keeps numbers in float32: 0.10000000149011612 was typed as 0.1. */
-function asTyped(value: number): number {
-  return Math.fround(value) === value ? Number(value.toPrecision(7)) : value;
 }
 
 /** A loss as ours: a name, or an object with settings. */

@@ -3,6 +3,7 @@ import { UsageError } from '../core/errors.js';
 import type { KerasFile } from '../formats/keras/keras-file.js';
 import { otherPrecision } from '../model/keras/keras-settings.js';
 import { OPTIMIZER_NAMES } from '../model/optimizers/optimizer-names.js';
+import { hasSetting } from '../model/optimizers/registry.js';
 import type { StepSchedule } from '../model/optimizers/schedules.js';
 import { completeSettings } from '../settings/complete.js';
 import { type OptimizerFlags, TRAINING } from '../settings/parts/training.js';
@@ -68,8 +69,8 @@ function changedBy(
 ): { readonly optimizer: OptimizerSettings; readonly given: readonly string[] } {
   const changes = {
     ...flags,
-    ...(compiled.kind === 'sgd' ? { momentum, nesterov } : {}),
-    ...(compiled.kind === 'rmsprop' ? { momentum } : {}),
+    ...(hasSetting(compiled.kind, 'momentum') ? { momentum } : {}),
+    ...(hasSetting(compiled.kind, 'nesterov') ? { nesterov } : {}),
   };
   const given = Object.entries(changes).filter(([, value]) => value !== undefined);
   const names = given.map(([name]) => name);

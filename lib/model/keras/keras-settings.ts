@@ -89,6 +89,11 @@ export function quote(value: unknown): string {
   return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
 }
 
+/** A number as it was typed: Keras keeps 0.001 in float32, as 0.0010000000474974513. */
+export function asTyped(value: number): number {
+  return Math.fround(value) === value ? Number(value.toPrecision(7)) : value;
+}
+
 /** The object of Keras that a value is, if it is one. */
 export function asKerasObject(value: unknown): KerasObject | undefined {
   if (!isRecord(value) || typeof value.class_name !== 'string' || !isRecord(value.config)) return undefined;

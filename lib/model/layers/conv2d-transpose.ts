@@ -5,7 +5,16 @@ import { convolveTransposed } from '../primitives/transposed-convolution.js';
 import { activation } from './activation.js';
 import { dilation, requireOneStep, useBias, windowSettings } from './convolutions.js';
 import type { LayerModule } from './layer-module.js';
-import { fixed, imageOrder, type LayerWith, setting, size, unlessDefault } from './settings.js';
+import {
+  fixed,
+  imageOrder,
+  isNaturalNumber,
+  type LayerWith,
+  pairOf,
+  setting,
+  size,
+  unlessDefault,
+} from './settings.js';
 import { biasOf, channelsOf, glorotKernel, requireImage } from './shapes.js';
 
 const settings = {
@@ -22,11 +31,7 @@ const settings = {
       keys: ['output_padding'],
       expected: 'none, or one or two whole numbers of at least 0',
       fallback: null,
-      parse(value) {
-        const given = Array.isArray(value) ? value : [value, value];
-        const isExtent = given.length === 2 && given.every((each) => Number.isSafeInteger(each) && each >= 0);
-        return isExtent ? (given as unknown as Extent) : undefined;
-      },
+      parse: pairOf(isNaturalNumber),
     }),
     null,
   ),

@@ -193,13 +193,17 @@ export function extent(
     keys,
     expected: 'one or two whole numbers of at least 1',
     ...(fallback === undefined ? {} : { fallback }),
-    parse(value) {
-      const given: readonly unknown[] = Array.isArray(value) ? value : [value, value];
-      const [height, width] = given.map(parseSize);
-      return given.length === 2 && height !== undefined && width !== undefined ? [height, width] : undefined;
-    },
+    parse: pairOf((each) => parseSize(each) !== undefined),
   });
 }
+
+/** Parses two numbers that meet a condition; one stands for both. */
+export const pairOf =
+  (isIn: (value: unknown) => boolean) =>
+  (value: unknown): Extent | undefined => {
+    const given: readonly unknown[] = Array.isArray(value) ? value : [value, value];
+    return given.length === 2 && given.every(isIn) ? (given as unknown as Extent) : undefined;
+  };
 
 /** Pixels before and after, down and across. */
 export type Margins = readonly [rows: Extent, columns: Extent];
@@ -212,15 +216,15 @@ export function margins(key: string, fallback?: Margins): LayerSetting<Margins> 
     ...(fallback === undefined ? {} : { fallback }),
     parse(value) {
       const given: readonly unknown[] = Array.isArray(value) ? value : [value, value];
-      const pairs = given.map((each): readonly unknown[] => (Array.isArray(each) ? each : [each, each]));
-      const isMargins =
-        pairs.length === 2 && pairs.every((pair) => pair.length === 2 && pair.every(isNaturalNumber));
-      return isMargins ? (pairs as unknown as Margins) : undefined;
+      const [rows, columns, ...others] = given.map(pairOf(isNaturalNumber));
+      return rows && columns && others.length === 0 ? [rows, columns] : undefined;
     },
   });
 }
 
-const isNaturalNumber = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+/** Whether a value is a whole number of at least 0. */
+export const isNaturalNumber = (value: unknown): boolean =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** How the border is treated. */
 export const padding: LayerSetting<Padding> = setting({

@@ -1,10 +1,10 @@
 /** An optimizer out of Keras' JSON, in the dialects of Keras 1, 2 and 3. */
-import { asKerasObject, KerasSettings, quote } from '../keras/keras-settings.js';
+import { asKerasObject, asTyped, KerasSettings, quote } from '../keras/keras-settings.js';
 import { type LayerSetting, numberWithin } from '../layers/settings.js';
 import { ModelError } from '../model-error.js';
 import type { CommonSettings } from './optimizer-module.js';
 import { OPTIMIZER_NAMES, OPTIMIZERS, type OptimizerName } from './optimizer-names.js';
-import { type OptimizerSettings, optimizerModule } from './registry.js';
+import { hasSetting, type OptimizerSettings, optimizerModule } from './registry.js';
 import { readSchedule, SCHEDULE_NAMES } from './schedules.js';
 
 const learningRate = numberWithin({
@@ -49,7 +49,7 @@ export function readOptimizer(
     kind,
     ...readLearningRate(settings, config.learning_rate),
     ...readEach(optimizerModule({ kind }).settings, settings),
-    ...readEach(COMMON, settings),
+    ...withoutOff(readEach(COMMON, settings)),
   };
   settings.requireAllRead();
   return optimizer as OptimizerSettings;
@@ -67,8 +67,8 @@ export function defaultOptimizer(
   const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const common = { ...OPTIMIZERS[kind], ...asked };
   const own = readEach(optimizerModule({ kind }).settings, new KerasSettings(kind, {}));
-  const withMomentum = momentum !== undefined && (kind === 'sgd' || kind === 'rmsprop') ? { momentum } : {};
-  const withNesterov = nesterov === true && kind === 'sgd' ? { nesterov } : {};
+  const withMomentum = momentum !== undefined && hasSetting(kind, 'momentum') ? { momentum } : {};
+  const withNesterov = nesterov === true && hasSetting(kind, 'nesterov') ? { nesterov } : {};
   return { kind, ...withoutOff(common), ...own, ...withMomentum, ...withNesterov } as OptimizerSettings;
 }
 
@@ -94,21 +94,16 @@ function readEach(
   declared: Readonly<Record<string, LayerSetting<unknown>>>,
   settings: KerasSettings,
 ): Readonly<Record<string, unknown>> {
-  const isCommon = declared === COMMON;
   const fields = Object.entries(declared).map(([field, each]) => {
     const value = each.read(settings);
     return [field, typeof value === 'number' ? asTyped(value) : value] as const;
   });
-  return Object.fromEntries(fields.filter(([, value]) => value !== undefined && !(isCommon && value === 0)));
+  return Object.fromEntries(fields.filter(([, value]) => value !== undefined));
 }
 
-/** Without what is 0, and so off. */
-function withoutOff({ learningRate: rate, ...others }: Partial<CommonSettings>): Partial<CommonSettings> {
-  const on = Object.entries(others).filter(([, value]) => value !== 0);
-  return { ...(rate === undefined ? {} : { learningRate: rate }), ...Object.fromEntries(on) };
-}
-
-/** Keras keeps numbers in float32: 0.0010000000474974513 was typed as 0.001. */
-function asTyped(value: number): number {
-  return Math.fround(value) === value ? Number(value.toPrecision(7)) : value;
+/** Without what is 0, and so off; a learning rate may be 0. */
+function withoutOff(common: Readonly<Record<string, unknown>>): Partial<CommonSettings> {
+  return Object.fromEntries(
+    Object.entries(common).filter(([name, value]) => value !== 0 || name === 'learningRate'),
+  );
 }

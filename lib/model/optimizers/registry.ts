@@ -27,6 +27,10 @@ const MODULES = { adam, sgd, adamw: adamW, rmsprop, adagrad, adamax, nadam, adad
 /** What is known of an optimizer. */
 export const optimizerModule = ({ kind }: { readonly kind: OptimizerName }): OptimizerModule => MODULES[kind];
 
+/** Whether an optimizer has a setting beside the common ones. */
+export const hasSetting = (kind: OptimizerName, name: string): boolean =>
+  Object.hasOwn(MODULES[kind].settings, name);
+
 /** The numbers of optimizer step `step` (from 1), by name; beside the module's, `decay` where weights decay. */
 export function optimizerRates(settings: OptimizerSettings, step: number): Readonly<Record<string, number>> {
   const { schedule, weightDecay = 0 } = settings;

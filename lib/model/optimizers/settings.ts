@@ -1,5 +1,5 @@
 /** How the settings of optimizers are declared: what several of them have. */
-import { type LayerSetting, numberWithin, setting } from '../layers/settings.js';
+import { flagOff, type LayerSetting, numberWithin } from '../layers/settings.js';
 
 /** A number from 0 to 1. */
 export const share = (key: string, fallback: number): LayerSetting<number> =>
@@ -20,11 +20,6 @@ export const epsilon: LayerSetting<number> = numberWithin({
 
 /** True, or left out. */
 export const switchedOn = (key: string): LayerSetting<true | undefined> => {
-  const { keys, expected, read } = setting({
-    keys: [key],
-    expected: 'true or false',
-    fallback: false,
-    parse: (value) => (typeof value === 'boolean' ? value : undefined),
-  });
-  return { keys, expected, read: (settings) => (read(settings) ? true : undefined) };
+  const { keys, expected, read } = flagOff(key);
+  return { keys, expected, read: (settings) => read(settings) || undefined };
 };

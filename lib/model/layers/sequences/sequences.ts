@@ -4,7 +4,7 @@ import { ModelError } from '../../model-error.js';
 import { reshape } from '../../primitives/shaping.js';
 import { BATCH_AXIS, type Value } from '../../primitives/value.js';
 import type { NamedLayer } from '../layer-module.js';
-import { type LayerSetting, setting } from '../settings.js';
+import { isNaturalNumber, type LayerSetting, pairOf, setting } from '../settings.js';
 
 /** @throws {ModelError} where the input is no sequence */
 export function requireSequence({ name }: NamedLayer, input: readonly number[]): void {
@@ -34,12 +34,7 @@ export const margins1d = (key: string, fallback: number): LayerSetting<readonly 
     keys: [key],
     expected: 'one or two whole numbers of at least 0',
     fallback: [fallback, fallback],
-    parse(value) {
-      const given: readonly unknown[] = Array.isArray(value) ? value : [value, value];
-      const isPair =
-        given.length === 2 && given.every((each) => Number.isSafeInteger(each) && Number(each) >= 0);
-      return isPair ? (given as readonly [number, number]) : undefined;
-    },
+    parse: pairOf(isNaturalNumber),
   });
 
 /** `[n, t, c]` as images of one row, `[n, 1, t, c]`: what there is for images serves sequences, too. */
