@@ -9,9 +9,9 @@ import { flag, type LayerWith } from '../settings.js';
 import {
   gateActivation,
   inputGates,
+  recurrentModule,
   recurrentParameters,
   recurrentSettings,
-  recurrentShape,
   runCell,
   WITHOUT_EFFECT,
 } from './recurrent.js';
@@ -27,11 +27,10 @@ type GruLayer = LayerWith<'gru', typeof settings>;
 
 /** Gates in Keras' order: update, reset, candidate. The bias is `[3·units]`, or `[2, 3·units]` with a reset after. */
 export const gru: LayerModule<GruLayer> = {
+  ...recurrentModule,
   kind: 'gru',
   keras: [{ names: ['GRU'], settings, withoutEffect: WITHOUT_EFFECT }],
-  outputShape: recurrentShape,
   notInTensorflow: (layer) => (layer.resetAfter ? 'reset_after' : undefined),
-  maskBehind: ({ returnSequences }) => (returnSequences ? 'kept' : 'dropped'),
   parameters(layer, input) {
     const length = 3 * layer.units;
     const shape = layer.resetAfter ? [2, length] : [length];

@@ -4,11 +4,11 @@ import type { Tensor } from '../../graph/graph-builder.js';
 import { ModelError } from '../../model-error.js';
 import { mul } from '../../primitives/arithmetic.js';
 import { multiplyEach } from '../../primitives/products.js';
-import { type Recurrence, recur } from '../../primitives/recurrence.js';
+import { type Product, type Recurrence, recur } from '../../primitives/recurrence.js';
 import { concat, reshape, reverse, transpose, where } from '../../primitives/shaping.js';
 import type { Value } from '../../primitives/value.js';
 import { type ActivationName, activationUnder, isElementwise } from '../activation.js';
-import type { LayerParameter } from '../layer-module.js';
+import type { LayerContext, LayerParameter } from '../layer-module.js';
 import { fixed, flag, flagOff, type LayerWith, size } from '../settings.js';
 import { requireSequence } from './sequences.js';
 
@@ -38,7 +38,7 @@ export const WITHOUT_EFFECT = ['unroll', 'implementation', 'use_cudnn', 'consume
 type RecurrentLayer = LayerWith<string, typeof recurrentSettings>;
 
 /** `[t, units]` or `[units]`. @throws {ModelError} for no sequence, or an activation that is not one of each element */
-export function recurrentShape(
+function recurrentShape(
   layer: RecurrentLayer & { readonly recurrentActivation?: ActivationName },
   input: readonly number[],
 ): readonly number[] {
@@ -52,6 +52,12 @@ export function recurrentShape(
   }
   return layer.returnSequences ? [input[0] as number, layer.units] : [layer.units];
 }
+
+/** What the module of every recurrent layer says. */
+export const recurrentModule = {
+  outputShape: recurrentShape,
+  maskBehind: ({ returnSequences }: RecurrentLayer) => (returnSequences ? 'kept' : 'dropped'),
+} as const;
 
 /** Kernels of some gates, `[features, gates·units]` and `[units, gates·units]`, and a bias of a given shape. */
 export function recurrentParameters(
@@ -100,6 +106,32 @@ function maskOf({ graph, mask }: Value, goBackwards: boolean): Tensor | undefine
   if (!goBackwards) return rows;
   const [last, end, axis, step] = [-1, -(2 ** 31), 0, -1].map((each) => graph.integers(each));
   return graph.op('Slice', [rows, last as Tensor, end as Tensor, axis as Tensor, step as Tensor]);
+}
+
+/** Runs a cell whose step takes one product, of the state and all gates' recurrent kernels: that, with the inputs' share. */
+export function runGates(
+  layer: RecurrentLayer,
+  x: Value,
+  {
+    states: count,
+    context: { parameter },
+    step,
+  }: {
+    readonly states: number;
+    readonly context: Pick<LayerContext, 'parameter'>;
+    /** The next states, from the present ones and the gates before their activations, `[gates·units, n]`. */
+    step(states: readonly Value[], gates: Value): readonly Value[];
+  },
+): Value {
+  const bias = layer.useBias ? parameter('bias') : undefined;
+  return runCell(layer, x, {
+    states: count,
+    sequences: [inputGates(layer, x, parameter('kernel'), bias)],
+    matrices: [transpose(parameter('recurrent_kernel'), [1, 0])],
+    step({ states, elements: [ofInput], products: [product] }) {
+      return step(states, (product as Product)(states[0] as Value, ofInput as Value));
+    },
+  });
 }
 
 /**
