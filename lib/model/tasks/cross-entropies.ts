@@ -4,6 +4,7 @@ import type { LossSettings } from '../../federation/loss.js';
 import { add, mul, sub } from '../primitives/arithmetic.js';
 import { softmaxCrossEntropy } from '../primitives/cross-entropy.js';
 import { softplus } from '../primitives/elementwise.js';
+import type { Value } from '../primitives/value.js';
 import { type LossModule, type LossTerms, weightedSum } from './loss-module.js';
 
 /** Keras clips probabilities by its epsilon, so that a certain mistake has a finite loss. */
@@ -19,10 +20,8 @@ export const categoricalCrossEntropy: LossModule = {
   targets: 'labels',
   graph({ output: logits, target, weights, settings }) {
     const { graph } = logits;
-    const classes = logits.shape.at(-1) as number;
+    const { classes, label, numbers } = againstClasses(logits, target);
     // OneHot would run on the processor under WebGPU.
-    const label = graph.reshape(graph.op('Cast', [target.tensor], { to: 1 }), -1, 1);
-    const numbers = graph.constant(Float32Array.from({ length: classes }, (_, index) => index));
     const isClass = graph.op('Cast', [graph.op('Equal', [numbers, label])], { to: 1 });
     const smoothing = settings.labelSmoothing ?? 0;
     const sharp = { graph, tensor: isClass, shape: logits.shape };
@@ -31,11 +30,9 @@ export const categoricalCrossEntropy: LossModule = {
   },
   correct({ output: logits, target }) {
     const { graph } = logits;
-    const classes = logits.shape.at(-1) as number;
+    const { classes, label, numbers } = againstClasses(logits, target);
     // ArgMax gives int64, which WebGPU has not; of equals the first counts.
     const rows = graph.integers(-1);
-    const label = graph.reshape(graph.op('Cast', [target.tensor], { to: 1 }), -1, 1);
-    const numbers = graph.constant(Float32Array.from({ length: classes }, (_, index) => index));
     const largest = graph.op('ReduceMax', [logits.tensor, rows], { keepdims: 1 });
     const candidates = graph.op('Where', [
       graph.op('Equal', [logits.tensor, largest]),
@@ -53,6 +50,16 @@ export const categoricalCrossEntropy: LossModule = {
     return -(1 - smoothing) * logOf(label) - smoothing * mean;
   },
 };
+
+/** Labels as a column of float32, and the number of each class, which they are compared with. */
+function againstClasses({ graph, shape }: Value, { tensor: labels }: Value) {
+  const classes = shape.at(-1) as number;
+  return {
+    classes,
+    label: graph.reshape(graph.op('Cast', [labels], { to: 1 }), -1, 1),
+    numbers: graph.constant(Float32Array.from({ length: classes }, (_, index) => index)),
+  };
+}
 
 function logSoftmax(logits: Float32Array): (at: number) => number {
   const largest = logits.reduce((most, each) => Math.max(most, each), Number.NEGATIVE_INFINITY);

@@ -10,8 +10,7 @@ import {
   type TargetKind,
   targetKind,
 } from '../../federation/examples.js';
-import type { LossSettings } from '../../federation/loss.js';
-import { writeLoss } from '../../federation/loss.js';
+import { type LossSettings, writeLoss } from '../../federation/loss.js';
 import type { TaskName } from '../../federation/metrics.js';
 import type { ActivationName } from '../layers/activation.js';
 import type { Layer } from '../layers/registry.js';

@@ -91,6 +91,18 @@ export function groupInput(graph: GraphBuilder, what: string, group: ParameterGr
   return graph.input(tensorName(what, group), 'float32', group.shape);
 }
 
+/** A flat group's tensor as one flat tensor for each member. */
+export const splitGroup = (
+  graph: GraphBuilder,
+  tensor: Tensor,
+  { members }: ParameterGroup,
+): readonly Tensor[] =>
+  graph.opWithOutputs('Split', {
+    inputs: [tensor, graph.integers(...members.map(({ length }) => length))],
+    attributes: { axis: 0 },
+    outputs: members.length,
+  });
+
 function groupOutput(graph: GraphBuilder, what: string, group: ParameterGroup, tensor: Tensor): void {
   graph.output(tensorName(what, group), tensor, { type: 'float32', shape: group.shape });
 }
@@ -208,16 +220,13 @@ function clipped(
 function byMember(
   graph: GraphBuilder,
   tensor: Tensor,
-  { members }: ParameterGroup,
+  group: ParameterGroup,
   change: (tensor: Tensor, parameter: Parameter) => Tensor,
 ): Tensor {
+  const { members } = group;
   const [{ parameter: only }] = members as readonly [ParameterGroup['members'][number]];
   if (members.length === 1) return change(tensor, only);
-  const parts = graph.opWithOutputs('Split', {
-    inputs: [tensor, graph.integers(...members.map(({ length }) => length))],
-    attributes: { axis: 0 },
-    outputs: members.length,
-  });
+  const parts = splitGroup(graph, tensor, group);
   const changed = members.map(({ parameter }, at) => change(parts[at] as Tensor, parameter));
   return graph.op('Concat', changed, { axis: 0 });
 }

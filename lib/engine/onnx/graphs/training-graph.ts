@@ -14,7 +14,14 @@ import { BATCH_AXIS, gradients, type Value } from '../../../model/primitives/val
 import { lossModule, lossOperations, outputLosses } from '../../../model/tasks/losses.js';
 import { buildNetwork, parameterKey, type ValuedParameter } from './network.js';
 import { encodeOnnxModel } from './onnx-model.js';
-import { groupInput, isRegularized, outputSum, outputUpdate, type UpdateOptions } from './optimizer-graph.js';
+import {
+  groupInput,
+  isRegularized,
+  outputSum,
+  outputUpdate,
+  splitGroup,
+  type UpdateOptions,
+} from './optimizer-graph.js';
 import { groupParameters, isAlone, type ParameterGroup } from './parameter-groups.js';
 
 /** What a compiled training step takes and gives beside its fixed names. */
@@ -206,11 +213,7 @@ function unpack(graph: GraphBuilder, group: ParameterGroup, tensor: Tensor): rea
     value: { graph, tensor: own, shape: parameter.shape },
   });
   if (first !== undefined && isAlone(group)) return [valued(first.parameter, tensor)];
-  const parts = graph.opWithOutputs('Split', {
-    inputs: [tensor, graph.integers(...members.map(({ length }) => length))],
-    attributes: { axis: 0 },
-    outputs: members.length,
-  });
+  const parts = splitGroup(graph, tensor, group);
   return members.map(({ parameter }, index) =>
     valued(parameter, graph.reshape(parts[index] as Tensor, ...parameter.shape)),
   );
