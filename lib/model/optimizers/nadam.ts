@@ -23,13 +23,10 @@ export const nadam: OptimizerModule<NadamSettings> = {
   settings: { beta1: share('beta_1', 0.9), beta2: share('beta_2', 0.999), epsilon },
   slots: () => ({ mean: 0, variance: 0 }),
   rates({ beta1, beta2 }, { learningRate, step }) {
-    // The momentum's schedule μ_t, and the product of all so far.
-    const momentum = (at: number) => beta1 * (1 - 0.5 * 0.96 ** at);
-    let product = 1;
-    for (let at = 1; at <= step; at++) product *= momentum(at);
-    const next = momentum(step + 1);
+    const product = momentumProduct(beta1, step);
+    const next = momentumAt(beta1, step + 1);
     return {
-      stepSize: (learningRate * (1 - momentum(step))) / (1 - product),
+      stepSize: (learningRate * (1 - momentumAt(beta1, step))) / (1 - product),
       meanStep: (learningRate * next) / (1 - product * next),
       varianceScale: 1 / (1 - beta2 ** step),
     };
@@ -51,3 +48,17 @@ export const nadam: OptimizerModule<NadamSettings> = {
     return { weights: math.subtract(step.weights, update), slots: [nextMean, nextVariance] };
   },
 };
+
+/** The schedule of the momentum, μ_t. */
+const momentumAt = (beta1: number, step: number): number => beta1 * (1 - 0.5 * 0.96 ** step);
+
+/** Π μ of the steps 1, 2, …, by β₁: each step asks for the next one, and a training has many. */
+const PRODUCTS = new Map<number, number[]>();
+
+function momentumProduct(beta1: number, step: number): number {
+  const products = PRODUCTS.get(beta1) ?? [1];
+  PRODUCTS.set(beta1, products);
+  for (let at = products.length; at <= step; at++)
+    products.push((products[at - 1] as number) * momentumAt(beta1, at));
+  return products[step] as number;
+}
