@@ -5,11 +5,11 @@ import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { exampleCount } from '../lib/federation/examples.js';
-import { type LossSettings, targetsFor } from '../lib/federation/loss.js';
+import type { LossSettings } from '../lib/federation/loss.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { scaleBeside, targetsBeside } from '../lib/formats/manifest.js';
+import { scaleBeside, targetsIn } from '../lib/formats/manifest.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { sessionOf } from '../lib/model/model-error.js';
 import { fitScale } from '../lib/model/model-input.js';
@@ -45,7 +45,7 @@ export async function evaluateModel(
   const model = modelFromKeras(file, options.model, { keepForeignLayers: true });
   const { data: path } = options;
   const tell = (note: string) => context.reporter.info(note, DATA_NOTE);
-  const targets = targetsFor(options.loss) ?? (await targetsBeside(path));
+  const targets = await targetsIn(path, options.loss);
   const read = await readShard(path, { part: 'test', targets, tell });
   const { task, examples: given } = startingTask(
     { model, file, path: options.model },

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
 import { targetOf } from '../lib/federation/early-stop.js';
 import { scoreOf } from '../lib/federation/metrics.js';
-import { accuracyRecordSchema } from '../lib/formats/accuracy-record.js';
+import { accuracyRecordSchema, testFiguresSchema } from '../lib/formats/accuracy-record.js';
 import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { RunSettings } from '../lib/settings/table.js';
@@ -20,15 +20,7 @@ import { executeOne } from './rounds/target.js';
 import { count, stopwatch, tell, tellSkipped } from './rounds/telling.js';
 
 /** What the pipeline reads of `accuracy.json`; a loss that is not finite is null there. */
-const accuracySchema = accuracyRecordSchema.pick({
-  sha256: true,
-  examples: true,
-  loss: true,
-  accuracy: true,
-  task: true,
-  metrics: true,
-  seconds: true,
-});
+const accuracySchema = testFiguresSchema.extend(accuracyRecordSchema.pick({ seconds: true }).shape);
 
 /** Up to so many clients of a round have their own models tested: a person can still compare them. */
 const CLIENTS_COMPARED = 20;

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
-import { accuracyRecordSchema } from '../lib/formats/accuracy-record.js';
+import { accuracyRecordSchema, testFiguresSchema } from '../lib/formats/accuracy-record.js';
 import { type Confusion, confusionsIn } from '../lib/formats/confusions.js';
 import { jsonOrNothing } from '../lib/formats/files/json-document.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
@@ -34,16 +34,8 @@ export type RunState =
   | { readonly kind: 'begun' | 'finished'; readonly time: string }
   | { readonly kind: 'failed'; readonly time: string; readonly failure: RunFailure };
 
-const accuracySchema = accuracyRecordSchema
-  .pick({
-    sha256: true,
-    examples: true,
-    loss: true,
-    accuracy: true,
-    task: true,
-    metrics: true,
-    perClass: true,
-  })
+const accuracySchema = testFiguresSchema
+  .extend(accuracyRecordSchema.pick({ perClass: true }).shape)
   .extend({
     confusions: z
       .custom<readonly Confusion[]>((value) => value !== undefined, 'expected confusions')

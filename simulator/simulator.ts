@@ -10,7 +10,7 @@ import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { trainingWeights } from '../lib/federation/class-weights.js';
 import { exampleCount, virtualClients } from '../lib/federation/examples.js';
-import { type LossSettings, targetsFor } from '../lib/federation/loss.js';
+import type { LossSettings } from '../lib/federation/loss.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import { movedClip, type StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
@@ -19,7 +19,7 @@ import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/data/v
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { targetsBeside } from '../lib/formats/manifest.js';
+import { targetsIn } from '../lib/formats/manifest.js';
 import { type NoiseFile, openNoiseFile } from '../lib/formats/noise-file.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
 import type {
@@ -206,7 +206,7 @@ async function openNoise({ strategy, noiseFile }: SimulatorOptions): Promise<Noi
 }
 
 async function readShared(file: string, asked: LossSettings | undefined): Promise<SharedExamples> {
-  const targets = targetsFor(asked) ?? (await targetsBeside(file));
+  const targets = await targetsIn(file, asked);
   return { examples: await readSharedShard(file, { targets }), file };
 }
 

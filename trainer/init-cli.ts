@@ -7,10 +7,9 @@ import { parameterCount } from '../lib/core/weights.js';
 import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
-import { targetsFor } from '../lib/federation/loss.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { targetsBeside } from '../lib/formats/manifest.js';
+import { targetsIn } from '../lib/formats/manifest.js';
 import type { InitResult } from '../lib/formats/results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { completeSettings } from '../lib/settings/complete.js';
@@ -51,7 +50,7 @@ Example:
       const { seed, model: wanted, training } = completeSettings(SETTINGS.parts, asked);
       const tell = (note: string) => reporter.info(note, DATA_NOTE);
       const loss = lossAsked(training);
-      const targets = targetsFor(loss) ?? (await targetsBeside(data));
+      const targets = await targetsIn(data, loss);
       const examples = await readShard(data, { part: 'train', targets, tell });
       const { file, model } = await makeInitialModel(examples, data, {
         model: wanted,

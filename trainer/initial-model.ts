@@ -12,7 +12,7 @@ import { manifestBeside, modelScaleOf } from '../lib/formats/manifest.js';
 import { freshModelFromKeras } from '../lib/model/keras/fresh-model.js';
 import { kerasConfig, modelFromKeras } from '../lib/model/keras/keras-model.js';
 import type { Model } from '../lib/model/model-description.js';
-import { fitInputs, foundScale, inputShapeOf } from '../lib/model/model-input.js';
+import { foundScale, inputShapeOf } from '../lib/model/model-input.js';
 import {
   describeModel,
   IMAGE_MODELS,
@@ -51,7 +51,7 @@ interface InitialModelOptions {
 /**
  * Makes the initial model for the shard at `path`: the one that is given, or a seeded one. All clients get the same.
  *
- * @throws {DataError} when a given model is none, or does not fit the shard
+ * @throws {DataError} when a given model is none; whether it fits the shard, `startingTask` says
  */
 export async function makeInitialModel(
   examples: Examples,
@@ -66,7 +66,6 @@ export async function makeInitialModel(
   if (init !== undefined || config !== undefined) {
     const { file, model } =
       init === undefined ? await readFreshModel(config as string, seed) : await readGivenModel(init);
-    fitInputs(model, examples, path);
     // A model that says nothing of its scale is trained on the data as they are.
     return { model, file: { ...file, scale: file.scale ?? scale } };
   }

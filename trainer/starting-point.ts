@@ -2,11 +2,10 @@
 import { type StartingOptimizer, startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { type Examples, imagesIn } from '../lib/federation/examples.js';
-import { targetsFor } from '../lib/federation/loss.js';
 import { readSharedShard, shareExamples, type Tell } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { scaleBeside, targetsBeside } from '../lib/formats/manifest.js';
+import { scaleBeside, targetsIn } from '../lib/formats/manifest.js';
 import { fitScale } from '../lib/model/model-input.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import { lossAsked } from '../lib/settings/parts/training.js';
@@ -31,7 +30,7 @@ export async function readStartingPoint(
 ): Promise<StartingPoint> {
   // The model is read here and not in the training thread: HDF5's library is loaded once, since the update needs it too.
   const asked = lossAsked(request.training);
-  const targets = targetsFor(asked) ?? (await targetsBeside(request.data));
+  const targets = await targetsIn(request.data, asked);
   const [shard, given] = await Promise.all([
     readSharedShard(request.data, { part: 'train', targets, tell }),
     request.init === undefined ? undefined : readGivenModel(request.init),

@@ -50,6 +50,16 @@ export const accuracyRecordSchema = z
     description: 'What the test of one model on the held-out examples found.',
   });
 
+/** What a run remembers of a test, and a report tells. */
+export const testFiguresSchema = accuracyRecordSchema.pick({
+  sha256: true,
+  examples: true,
+  loss: true,
+  accuracy: true,
+  task: true,
+  metrics: true,
+});
+
 /** `accuracy.json`: of one model, or of each model that was tested. */
 export const accuracyFileSchema = z
   .union([accuracyRecordSchema, z.array(accuracyRecordSchema)])

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { labelHistogram, type TargetKind } from '../federation/examples.js';
+import { type LossSettings, targetsFor } from '../federation/loss.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
 import {
   formatScale,
@@ -229,8 +230,16 @@ export async function scaleBeside(path: string): Promise<PixelScale | 'usual' | 
   return manifest.image?.scale === undefined ? 'usual' : scaleOf(modelScaleOf(manifest));
 }
 
+/** What the targets in a file of examples are: by the loss that is asked for, else by the manifest beside the file. */
+export async function targetsIn(
+  path: string,
+  asked: LossSettings | undefined,
+): Promise<TargetKind | undefined> {
+  return targetsFor(asked) ?? (await targetsBeside(path));
+}
+
 /** What the manifest beside a file of examples says of their targets, where it lists the file. */
-export async function targetsBeside(path: string): Promise<TargetKind | undefined> {
+async function targetsBeside(path: string): Promise<TargetKind | undefined> {
   const manifest = await manifestBeside(path).catch(() => undefined);
   if (manifest === undefined || filesOf(manifest).every(({ file }) => file !== basename(path)))
     return undefined;
