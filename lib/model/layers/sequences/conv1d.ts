@@ -2,8 +2,8 @@
 import { convolve } from '../../primitives/convolution.js';
 import { pad, reshape } from '../../primitives/shaping.js';
 import { activation } from '../activation.js';
-import { conv2d } from '../conv2d.js';
-import { useBias } from '../convolutions.js';
+import { conv2d } from '../images/conv2d.js';
+import { useBias } from '../images/convolutions.js';
 import type { LayerModule } from '../layer-module.js';
 import { imageOrder, type LayerWith, setting, size, sizeOrOne, unlessDefault } from '../settings.js';
 import { channelsOf, kernelAndBias } from '../shapes.js';

@@ -1,15 +1,15 @@
 /** BatchNormalization per place of one axis, usually the channels (Ioffe and Szegedy 2015, arXiv 1502.03167). */
 import type * as Tf from '@tensorflow/tfjs';
-import { formatShape } from '../../core/weights.js';
-import { ModelError } from '../model-error.js';
-import { add, div, sub } from '../primitives/arithmetic.js';
-import { sqrt } from '../primitives/elementwise.js';
-import { standardize } from '../primitives/reductions.js';
-import { reshape } from '../primitives/shaping.js';
-import type { Value } from '../primitives/value.js';
-import type { LayerModule } from './layer-module.js';
+import { formatShape } from '../../../core/weights.js';
+import { ModelError } from '../../model-error.js';
+import { add, div, sub } from '../../primitives/arithmetic.js';
+import { sqrt } from '../../primitives/elementwise.js';
+import { standardize } from '../../primitives/reductions.js';
+import { reshape } from '../../primitives/shaping.js';
+import type { Value } from '../../primitives/value.js';
+import type { LayerModule } from '../layer-module.js';
+import { fixed, type LayerWith, numberWhere, numberWithin, setting } from '../settings.js';
 import { gammaAndBeta, normalizationSettings, scaleAndShift } from './normalization.js';
-import { fixed, type LayerWith, numberWhere, numberWithin, setting } from './settings.js';
 
 const parseAxis = numberWhere(Number.isSafeInteger);
 

@@ -1,8 +1,8 @@
 /** The settings that convolutions have in common. */
-import type { Extent } from '../graph/window-geometry.js';
-import { ModelError } from '../model-error.js';
-import type { NamedLayer } from './layer-module.js';
-import { extent, flag, type LayerSetting, padding, size, sizeOrOne, unlessDefault } from './settings.js';
+import type { Extent } from '../../graph/window-geometry.js';
+import { ModelError } from '../../model-error.js';
+import type { NamedLayer } from '../layer-module.js';
+import { extent, flag, type LayerSetting, padding, size, sizeOrOne, unlessDefault } from '../settings.js';
 
 const [kernelSize, rows, columns] = [extent(['kernel_size']), size('nb_row'), size('nb_col')];
 

@@ -1,9 +1,9 @@
 /** Cropping2D: each image without its border. */
-import { ModelError } from '../model-error.js';
-import { pad } from '../primitives/shaping.js';
-import type { LayerModule } from './layer-module.js';
-import { imageOrder, type LayerWith, margins } from './settings.js';
-import { requireImage } from './shapes.js';
+import { ModelError } from '../../model-error.js';
+import { pad } from '../../primitives/shaping.js';
+import type { LayerModule } from '../layer-module.js';
+import { imageOrder, type LayerWith, margins } from '../settings.js';
+import { requireImage } from '../shapes.js';
 
 const settings = {
   cropping: margins('cropping', [

@@ -1,11 +1,11 @@
 /** LayerNormalization: each example by itself, usually each of its pixels (Ba et al. 2016, arXiv 1607.06450). */
-import { formatShape } from '../../core/weights.js';
-import { ModelError } from '../model-error.js';
-import { standardize } from '../primitives/reductions.js';
-import { reshape } from '../primitives/shaping.js';
-import type { LayerModule } from './layer-module.js';
+import { formatShape } from '../../../core/weights.js';
+import { ModelError } from '../../model-error.js';
+import { standardize } from '../../primitives/reductions.js';
+import { reshape } from '../../primitives/shaping.js';
+import type { LayerModule } from '../layer-module.js';
+import { fixed, type LayerWith, setting } from '../settings.js';
 import { gammaAndBeta, normalizationSettings, scaleAndShift } from './normalization.js';
-import { fixed, type LayerWith, setting } from './settings.js';
 
 const settings = {
   /** Those that are normalised over, as Keras counts, the batch being axis 0; -1 are the channels. */

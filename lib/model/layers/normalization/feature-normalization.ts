@@ -1,12 +1,12 @@
 /** Normalization: every number less the mean of its feature, in units of its deviation; both are known before training. */
-import { formatShape, sizeOf } from '../../core/weights.js';
-import { ModelError } from '../model-error.js';
-import { add, div, mul, sub } from '../primitives/arithmetic.js';
-import { clip, sqrt } from '../primitives/elementwise.js';
-import { reshape } from '../primitives/shaping.js';
-import type { Value } from '../primitives/value.js';
-import type { LayerContext, LayerModule } from './layer-module.js';
-import { type LayerWith, setting, unlessDefault } from './settings.js';
+import { formatShape, sizeOf } from '../../../core/weights.js';
+import { ModelError } from '../../model-error.js';
+import { add, div, mul, sub } from '../../primitives/arithmetic.js';
+import { clip, sqrt } from '../../primitives/elementwise.js';
+import { reshape } from '../../primitives/shaping.js';
+import type { Value } from '../../primitives/value.js';
+import type { LayerContext, LayerModule } from '../layer-module.js';
+import { type LayerWith, setting, unlessDefault } from '../settings.js';
 
 /** Numbers that are in the config, row-major, where nothing was learned from data. */
 const known = (key: string) =>

@@ -1,8 +1,8 @@
 /** ZeroPadding2D: a border of zeros around each image. */
-import { pad } from '../primitives/shaping.js';
-import type { LayerModule } from './layer-module.js';
-import { imageOrder, type LayerWith, margins } from './settings.js';
-import { requireImage } from './shapes.js';
+import { pad } from '../../primitives/shaping.js';
+import type { LayerModule } from '../layer-module.js';
+import { imageOrder, type LayerWith, margins } from '../settings.js';
+import { requireImage } from '../shapes.js';
 
 const settings = {
   padding: margins('padding', [

@@ -1,8 +1,8 @@
 /** GlobalMaxPooling2D: the largest of each channel. */
-import { reduceMax } from '../primitives/reductions.js';
-import type { LayerModule } from './layer-module.js';
-import type { LayerWith } from './settings.js';
-import { globallyPooledShape, globalPoolSettings } from './shapes.js';
+import { reduceMax } from '../../primitives/reductions.js';
+import type { LayerModule } from '../layer-module.js';
+import type { LayerWith } from '../settings.js';
+import { globallyPooledShape, globalPoolSettings } from '../shapes.js';
 
 /** `[h, w, c]` to `[c]`. */
 export const globalMaxPooling2d: LayerModule<LayerWith<'globalMaxPooling2d', typeof globalPoolSettings>> = {

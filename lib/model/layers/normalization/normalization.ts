@@ -1,8 +1,8 @@
 /** What the normalisations have in common: their settings, their gamma and beta. */
-import { add, mul } from '../primitives/arithmetic.js';
-import type { Value } from '../primitives/value.js';
-import type { LayerContext, LayerParameter } from './layer-module.js';
-import { flag, numberWithin } from './settings.js';
+import { add, mul } from '../../primitives/arithmetic.js';
+import type { Value } from '../../primitives/value.js';
+import type { LayerContext, LayerParameter } from '../layer-module.js';
+import { flag, numberWithin } from '../settings.js';
 
 /** Of every normalisation. */
 export const normalizationSettings = {

@@ -1,8 +1,8 @@
 /** GlobalAveragePooling2D: the mean of each channel. */
-import { reduceMean } from '../primitives/reductions.js';
-import type { LayerModule } from './layer-module.js';
-import type { LayerWith } from './settings.js';
-import { globallyPooledShape, globalPoolSettings } from './shapes.js';
+import { reduceMean } from '../../primitives/reductions.js';
+import type { LayerModule } from '../layer-module.js';
+import type { LayerWith } from '../settings.js';
+import { globallyPooledShape, globalPoolSettings } from '../shapes.js';
 
 /** `[h, w, c]` to `[c]`. */
 export const globalAveragePooling2d: LayerModule<

@@ -1,11 +1,11 @@
 /** SeparableConv2D: a depthwise convolution, and one of single pixels that mixes its channels (Chollet 2017, arXiv 1610.02357). */
-import { convolve } from '../primitives/convolution.js';
-import { activation } from './activation.js';
+import { convolve } from '../../primitives/convolution.js';
+import { activation } from '../activation.js';
+import type { LayerModule } from '../layer-module.js';
+import { fixed, imageOrder, type LayerWith, size } from '../settings.js';
+import { biasOf, channelsOf, glorotKernel, slidingShape } from '../shapes.js';
 import { depthMultiplier, dilation, requireOneStep, useBias, windowSettings } from './convolutions.js';
 import { convolveDepthwise } from './depthwise-conv2d.js';
-import type { LayerModule } from './layer-module.js';
-import { fixed, imageOrder, type LayerWith, size } from './settings.js';
-import { biasOf, channelsOf, glorotKernel, slidingShape } from './shapes.js';
 
 const settings = {
   filters: size('filters', 'nb_filter'),

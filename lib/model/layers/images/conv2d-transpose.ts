@@ -1,10 +1,9 @@
 /** Conv2DTranspose: every pixel lays a kernel over a larger image, where they add up (Zeiler et al. 2010). */
-import { type Extent, windowGeometry } from '../graph/window-geometry.js';
-import { ModelError } from '../model-error.js';
-import { convolveTransposed } from '../primitives/transposed-convolution.js';
-import { activation } from './activation.js';
-import { dilation, requireOneStep, useBias, windowSettings } from './convolutions.js';
-import type { LayerModule } from './layer-module.js';
+import { type Extent, windowGeometry } from '../../graph/window-geometry.js';
+import { ModelError } from '../../model-error.js';
+import { convolveTransposed } from '../../primitives/transposed-convolution.js';
+import { activation } from '../activation.js';
+import type { LayerModule } from '../layer-module.js';
 import {
   fixed,
   imageOrder,
@@ -14,8 +13,9 @@ import {
   setting,
   size,
   unlessDefault,
-} from './settings.js';
-import { biasOf, channelsOf, glorotKernel, requireImage } from './shapes.js';
+} from '../settings.js';
+import { biasOf, channelsOf, glorotKernel, requireImage } from '../shapes.js';
+import { dilation, requireOneStep, useBias, windowSettings } from './convolutions.js';
 
 const settings = {
   filters: size('filters', 'nb_filter'),

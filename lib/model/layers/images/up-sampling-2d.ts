@@ -1,12 +1,12 @@
 /** UpSampling2D: each pixel repeated, or new ones between them. */
 import type * as Tf from '@tensorflow/tfjs';
-import { channelsFirst, fromChannelsFirst } from '../primitives/layout.js';
-import { resizeBilinear } from '../primitives/resizing.js';
-import { expand, reshape } from '../primitives/shaping.js';
-import { BATCH_AXIS } from '../primitives/value.js';
-import type { LayerModule } from './layer-module.js';
-import { extent, imageOrder, type LayerWith, setting } from './settings.js';
-import { requireImage } from './shapes.js';
+import { channelsFirst, fromChannelsFirst } from '../../primitives/layout.js';
+import { resizeBilinear } from '../../primitives/resizing.js';
+import { expand, reshape } from '../../primitives/shaping.js';
+import { BATCH_AXIS } from '../../primitives/value.js';
+import type { LayerModule } from '../layer-module.js';
+import { extent, imageOrder, type LayerWith, setting } from '../settings.js';
+import { requireImage } from '../shapes.js';
 
 const settings = {
   size: extent(['size'], [2, 2]),

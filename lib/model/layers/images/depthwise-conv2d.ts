@@ -1,12 +1,12 @@
 /** DepthwiseConv2D: kernels of their own slide over each channel of an image. */
-import { convolve } from '../primitives/convolution.js';
-import { reshape } from '../primitives/shaping.js';
-import type { Value } from '../primitives/value.js';
-import { activation } from './activation.js';
+import { convolve } from '../../primitives/convolution.js';
+import { reshape } from '../../primitives/shaping.js';
+import type { Value } from '../../primitives/value.js';
+import { activation } from '../activation.js';
+import type { LayerContext, LayerModule } from '../layer-module.js';
+import { fixed, imageOrder, type LayerWith } from '../settings.js';
+import { biasOf, channelsOf, glorotKernel, slidingShape } from '../shapes.js';
 import { depthMultiplier, dilation, requireOneStep, useBias, windowSettings } from './convolutions.js';
-import type { LayerContext, LayerModule } from './layer-module.js';
-import { fixed, imageOrder, type LayerWith } from './settings.js';
-import { biasOf, channelsOf, glorotKernel, slidingShape } from './shapes.js';
 
 const settings = {
   ...windowSettings,

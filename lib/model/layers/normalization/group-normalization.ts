@@ -1,13 +1,13 @@
 /** GroupNormalization: each example's channels, or places of another axis, in groups (Wu and He 2018, arXiv 1803.08494). */
-import { formatShape } from '../../core/weights.js';
-import { ModelError } from '../model-error.js';
-import { channelsFirst, fromChannelsFirst } from '../primitives/layout.js';
-import { standardize } from '../primitives/reductions.js';
-import { reshape, transpose } from '../primitives/shaping.js';
-import { BATCH_AXIS } from '../primitives/value.js';
-import type { LayerModule } from './layer-module.js';
+import { formatShape } from '../../../core/weights.js';
+import { ModelError } from '../../model-error.js';
+import { channelsFirst, fromChannelsFirst } from '../../primitives/layout.js';
+import { standardize } from '../../primitives/reductions.js';
+import { reshape, transpose } from '../../primitives/shaping.js';
+import { BATCH_AXIS } from '../../primitives/value.js';
+import type { LayerModule } from '../layer-module.js';
+import { type LayerWith, numberWhere, setting } from '../settings.js';
 import { gammaAndBeta, normalizationSettings, scaleAndShift } from './normalization.js';
-import { type LayerWith, numberWhere, setting } from './settings.js';
 
 const settings = {
   groups: setting({

@@ -1,11 +1,11 @@
 /** Conv2D: a kernel that slides over an image. */
-import { ModelError } from '../model-error.js';
-import { convolve } from '../primitives/convolution.js';
-import { activation } from './activation.js';
+import { ModelError } from '../../model-error.js';
+import { convolve } from '../../primitives/convolution.js';
+import { activation } from '../activation.js';
+import type { LayerModule } from '../layer-module.js';
+import { imageOrder, type LayerWith, size, sizeOrOne, unlessDefault } from '../settings.js';
+import { channelsOf, kernelAndBias, slidingShape } from '../shapes.js';
 import { dilation, requireOneStep, useBias, windowSettings } from './convolutions.js';
-import type { LayerModule } from './layer-module.js';
-import { imageOrder, type LayerWith, size, sizeOrOne, unlessDefault } from './settings.js';
-import { channelsOf, kernelAndBias, slidingShape } from './shapes.js';
 
 const settings = {
   filters: size('filters', 'nb_filter'),

@@ -1,9 +1,9 @@
 /** AveragePooling2D: the mean of each window, without the padding. */
 import type * as Tf from '@tensorflow/tfjs';
-import { windowGeometry } from '../graph/window-geometry.js';
-import { averagePool } from '../primitives/pooling.js';
-import type { LayerModule } from './layer-module.js';
-import { type Pool2dLayer, pooledShape, poolSettings } from './shapes.js';
+import { windowGeometry } from '../../graph/window-geometry.js';
+import { averagePool } from '../../primitives/pooling.js';
+import type { LayerModule } from '../layer-module.js';
+import { type Pool2dLayer, pooledShape, poolSettings } from '../shapes.js';
 
 type AveragePooling2dLayer = Pool2dLayer<'averagePooling2d'>;
 
