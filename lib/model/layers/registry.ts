@@ -6,33 +6,28 @@ import { concatenate } from './concatenate.js';
 import { dense } from './dense.js';
 import { dot } from './dot.js';
 import { dropout } from './dropout.js';
-import { eluLayer } from './elu.js';
-import { flatten } from './flatten.js';
 import { foreign } from './foreign.js';
 import { alphaDropout, gaussianDropout, gaussianNoise } from './gaussian-noise.js';
-import { averagePooling2d } from './images/average-pooling-2d.js';
-import { zeroPadding2d } from './images/borders-2d.js';
+import { cropping2d, upSampling2d, zeroPadding2d } from './images/borders-2d.js';
 import { conv2d } from './images/conv2d.js';
 import { conv2dTranspose } from './images/conv2d-transpose.js';
-import { cropping2d } from './images/cropping-2d.js';
 import { depthwiseConv2d } from './images/depthwise-conv2d.js';
-import { globalAveragePooling2d } from './images/global-average-pooling-2d.js';
-import { globalMaxPooling2d } from './images/global-max-pooling-2d.js';
-import { maxPooling2d } from './images/pooling-2d.js';
+import {
+  averagePooling2d,
+  globalAveragePooling2d,
+  globalMaxPooling2d,
+  maxPooling2d,
+} from './images/pooling-2d.js';
 import { separableConv2d } from './images/separable-conv2d.js';
-import { upSampling2d } from './images/up-sampling-2d.js';
 import type { LayerModule, NamedLayer } from './layer-module.js';
-import { leakyReluLayer } from './leaky-relu.js';
 import { merge } from './merge.js';
 import { batchNormalization } from './normalization/batch-normalization.js';
 import { featureNormalization } from './normalization/feature-normalization.js';
 import { groupNormalization } from './normalization/group-normalization.js';
 import { layerNormalization } from './normalization/layer-normalization.js';
-import { pReLU } from './p-relu.js';
-import { permute } from './permute.js';
-import { reluLayer } from './relu.js';
+import { eluLayer, leakyReluLayer, pReLU, reluLayer } from './rectifiers.js';
 import { rescaling } from './rescaling.js';
-import { reshapeLayer } from './reshape.js';
+import { flatten, permute, reshapeLayer } from './reshaping.js';
 import { cropping1d, repeatVector, upSampling1d, zeroPadding1d } from './sequences/borders-1d.js';
 import { conv1d } from './sequences/conv1d.js';
 import { embedding } from './sequences/embedding.js';

@@ -3,7 +3,6 @@ import { formatShape } from '../../core/weights.js';
 import { type Extent, type WindowSettings, windowGeometry } from '../graph/window-geometry.js';
 import { ModelError } from '../model-error.js';
 import type { LayerParameter, NamedLayer } from './layer-module.js';
-import { extent, fixed, imageOrder, type LayerWith, padding } from './settings.js';
 
 /** Channels of an image, or features. */
 export const channelsOf = (input: readonly number[]): number => input.at(-1) ?? 0;
@@ -50,26 +49,4 @@ export function requireImage({ name }: NamedLayer, input: readonly number[]): vo
   if (input.length !== 3) {
     throw new ModelError(`layer ${name}: takes images [h,w,c], its input is ${formatShape(input)}`);
   }
-}
-
-/** The settings of a pool over whole images. */
-export const globalPoolSettings = { ...imageOrder, keepDims: fixed('keepdims', false, null) };
-
-/** `[h, w, c]` to `[c]`. @throws {ModelError} for no image */
-export function globallyPooledShape(layer: NamedLayer, input: readonly number[]): readonly number[] {
-  requireImage(layer, input);
-  return input.slice(2);
-}
-
-const pool = extent(['pool_size'], [2, 2]);
-
-/** The settings of a pool. */
-export const poolSettings = { pool, strides: extent(['strides'], pool), padding, ...imageOrder };
-
-/** A pool of whatever kind. */
-export type Pool2dLayer<Kind extends string = string> = LayerWith<Kind, typeof poolSettings>;
-
-/** `[h, w, c]` of what comes out. @throws {ModelError} for no image, or a window that does not fit */
-export function pooledShape(layer: Pool2dLayer, input: readonly number[]): readonly number[] {
-  return [...slidingShape(layer, { input, window: layer.pool }), input[2] as number];
 }

@@ -4,9 +4,9 @@ import { div, mul } from '../../primitives/arithmetic.js';
 import { averagePool, maxPool } from '../../primitives/pooling.js';
 import { reduceMax, reduceMean } from '../../primitives/reductions.js';
 import type { Value } from '../../primitives/value.js';
+import { globalPoolSettings, pooledShape } from '../images/pooling-2d.js';
 import type { LayerModule, NamedLayer } from '../layer-module.js';
 import { imageOrder, type LayerWith, padding } from '../settings.js';
-import { globalPoolSettings, pooledShape } from '../shapes.js';
 import { asRow, extent1d, fromRow, requireSequence } from './sequences.js';
 
 const length = extent1d(['pool_size', 'pool_length'], 2);
