@@ -34,7 +34,7 @@ export async function numberOfClients({
       `The dataset ${data} does not say whose its examples are: ${named(SCHEME)} ${scheme} needs ${named('dataset.name')} of your own.`,
     );
   }
-  const { clientsInData } = await import('../lib/formats/data/ownership.js');
+  const { clientsInData } = await import('../lib/formats/data/dataset-source.js');
   const found = await clientsInData(data, partition);
   if (asked === undefined || asked === found) return found;
   const clients = named('federation.clients');

@@ -5,7 +5,7 @@ import { DataError, InterruptedError } from '../lib/core/errors.js';
 import type { Threshold } from '../lib/federation/metrics.js';
 import { selectedCount } from '../lib/federation/participation.js';
 import type { Quorum } from '../lib/federation/quorum.js';
-import { sha256OfDataset } from '../lib/formats/data/given-shards.js';
+import { sha256OfDataset } from '../lib/formats/data/dataset-source.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { ARCHITECTURE, KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { readManifest } from '../lib/formats/manifest.js';

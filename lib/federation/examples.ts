@@ -37,6 +37,22 @@ export interface Examples {
   readonly weights?: Float32Array | undefined;
 }
 
+/** What data say of their own numbers. */
+export interface DataFacts {
+  /** Name of each class, from class 0. */
+  readonly classNames?: readonly string[];
+  /** By the name of an input: the columns that its numbers come from, and the categories that they stand for, from number 1. */
+  readonly inputs?: Readonly<Record<string, InputFacts>>;
+  /** By the name of a key: what each of its numbers stands for. */
+  readonly keys?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What data say of the numbers of an input. */
+export interface InputFacts {
+  readonly columns?: readonly string[];
+  readonly categories?: readonly string[];
+}
+
 /** A dataset: examples to train on and, where it brings them, held-out ones to test on. */
 export interface Dataset {
   readonly train: Examples;

@@ -1,8 +1,9 @@
-/** Where the examples of a split come from: a dataset in one file, or a directory of shards that are split already. */
+/** Where the examples of a split come from: a dataset of any kind, or a directory of shards that are split already. */
 import { DataError, UsageError } from '../../core/errors.js';
 import {
   concatExamples,
   countClasses,
+  type DataFacts,
   type Dataset,
   describeInputs,
   describeTargets,
@@ -13,15 +14,20 @@ import {
 } from '../../federation/examples.js';
 import type { Ownership } from '../../federation/partition/by-owner.js';
 import type { PartitionSettings } from '../../federation/partition/settings.js';
-import { readFileBytes, sha256 } from '../files/read-file.js';
-import { type ExampleReading, parseDataset, readShard } from './dataset.js';
+import { readFileBytes, sha256, sha256OfFile } from '../files/read-file.js';
+import type { FoundData } from '../sources/source-kind.js';
+import { datasetOf, type ExampleReading, readShard } from './dataset.js';
 import { foreignDirectory } from './foreign-data.js';
-import { isDirectory, listGivenShards, sha256OfDataset } from './given-shards.js';
+import { isDirectory, listGivenShards, sha256OfShards } from './given-shards.js';
+import { openNpz } from './npz.js';
 import { readOwnership } from './ownership.js';
+import { isZipFile } from './zip.js';
 
 /** A dataset and, where it says so, whose each training example is. */
 export interface OwnedDataset extends Dataset {
   readonly ownership?: Ownership;
+  /** What the data say of their own numbers. */
+  readonly facts?: DataFacts;
 }
 
 /** A dataset that is known by its hash and loaded only when it is needed. */
@@ -43,9 +49,14 @@ export async function openSource(
 ): Promise<Source> {
   if (partition.scheme === 'given') {
     return {
-      sha256: await sha256OfDataset(data, 'a directory of shards'),
+      sha256: await sha256OfShards(data),
       load: async () => tellApart(await loadShards(data, options), data),
     };
+  }
+  const found = await findSource(data);
+  if (found !== undefined) {
+    const { sha256OfFound } = await import('../sources/registry.js');
+    return { sha256: await sha256OfFound(found), load: () => loadFound(found, { data, partition, options }) };
   }
   if (await isDirectory(data)) {
     const foreign = await foreignDirectory(data);
@@ -58,13 +69,68 @@ export async function openSource(
   return {
     sha256: sha256(bytes),
     async load() {
-      const dataset = tellApart(await parseDataset(bytes, data, options), data);
+      const arrays = await openNpz(bytes, data);
+      const dataset = tellApart(datasetOf(arrays, data, options), data);
       if (partition.scheme !== 'by-key') return dataset;
       const { key } = partition;
       const examples = exampleCount(dataset.train);
-      return { ...dataset, ownership: await readOwnership({ bytes, path: data, key, examples }) };
+      return { ...dataset, ownership: readOwnership({ arrays, path: data, key, examples }) };
     },
   };
+}
+
+/** The data, where they are of another kind than npz and shards. An npz loads nothing of the other kinds. */
+async function findSource(data: string): Promise<FoundData | undefined> {
+  if (await isZipFile(data)) return undefined;
+  return (await import('../sources/registry.js')).findData(data);
+}
+
+interface Loading {
+  readonly data: string;
+  readonly partition: PartitionSettings;
+  readonly options: ExampleReading;
+}
+
+async function loadFound(found: FoundData, { data, partition, options }: Loading): Promise<OwnedDataset> {
+  const key = partition.scheme === 'by-key' ? partition.key : undefined;
+  const { tell, targets } = options;
+  const { arrays, facts } = await found.read({ key, tell, targets });
+  const dataset = { ...tellApart(datasetOf(arrays, data, options), data), facts };
+  if (key === undefined) return dataset;
+  const examples = exampleCount(dataset.train);
+  return {
+    ...dataset,
+    ownership: readOwnership({ arrays, path: data, key, examples, names: facts.keys?.[key] }),
+  };
+}
+
+/**
+ * sha256 (hex) of a dataset: of its file, or of the hashes of all its files.
+ *
+ * @param what says in an error message what was expected at `path`
+ * @throws {DataError} when something is missing or cannot be read
+ */
+export async function sha256OfDataset(path: string, what: string): Promise<string> {
+  const found = await findSource(path);
+  if (found !== undefined) return (await import('../sources/registry.js')).sha256OfFound(found);
+  return (await isDirectory(path)) ? await sha256OfShards(path) : await sha256OfFile(path, what);
+}
+
+/**
+ * The number of clients that the data tell of, for the schemes `by-key` and `given`.
+ *
+ * @throws {DataError} as `openSource` and what it opens
+ */
+export async function clientsInData(data: string, partition: PartitionSettings): Promise<number> {
+  if (partition.scheme !== 'by-key') return (await listGivenShards(data)).shards.length;
+  const { key } = partition;
+  const found = await findSource(data);
+  if (found === undefined) {
+    const arrays = await openNpz(await readFileBytes(data, 'a dataset (npz)'), data);
+    return readOwnership({ arrays, path: data, key }).names.length;
+  }
+  const { ownership } = await loadFound(found, { data, partition, options: {} });
+  return ownership?.names.length ?? 0;
 }
 
 /** The same data, if there is something to tell apart in them. @throws {DataError} for one class alone */

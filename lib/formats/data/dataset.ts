@@ -65,7 +65,11 @@ export async function parseDataset(
   path: string,
   options: ExampleReading = {},
 ): Promise<Dataset> {
-  const archive = await openNpz(bytes, path);
+  return datasetOf(await openNpz(bytes, path), path, options);
+}
+
+/** A dataset from its arrays, wherever these come from. @throws {DataError} as `parseDataset` */
+export function datasetOf(archive: NpzArchive, path: string, options: ExampleReading = {}): Dataset {
   if (!bringsTest(archive, path)) return { train: readExamples(archive, { path, part: '', ...options }) };
   const train = readExamples(archive, { path, part: '_train', ...options });
   const { weights: _, ...test } = readExamples(archive, {

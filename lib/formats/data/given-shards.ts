@@ -46,15 +46,9 @@ export async function listGivenShards(directory: string): Promise<GivenShards> {
   return names.includes('test.npz') ? { shards, test: join(directory, 'test.npz') } : { shards };
 }
 
-/**
- * sha256 (hex) of a dataset: of its file, or of the hashes of all shards in a directory.
- *
- * @param what says in an error message what was expected at `path`
- * @throws {DataError} when something is missing or cannot be read
- */
-export async function sha256OfDataset(path: string, what: string): Promise<string> {
-  if (!(await isDirectory(path))) return await sha256OfFile(path, what);
-  const { shards, test } = await listGivenShards(path);
+/** sha256 (hex) of all shards in a directory. @throws {DataError} when something is missing or cannot be read */
+export async function sha256OfShards(directory: string): Promise<string> {
+  const { shards, test } = await listGivenShards(directory);
   const hashes: string[] = [];
   for (const file of [...shards, ...(test === undefined ? [] : [test])]) {
     hashes.push(await sha256OfFile(file, 'a shard (npz)'));

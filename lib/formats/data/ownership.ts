@@ -2,17 +2,16 @@
 import { DataError } from '../../core/errors.js';
 import { formatShape } from '../../core/weights.js';
 import { type Ownership, ownersByKey } from '../../federation/partition/by-owner.js';
-import type { PartitionSettings } from '../../federation/partition/settings.js';
-import { readFileBytes } from '../files/read-file.js';
-import { listGivenShards } from './given-shards.js';
 import { numberKeysLine } from './mending-lines.js';
-import { openNpz } from './npz.js';
+import type { NpzArchive } from './npz.js';
 
 /** Where the keys are. */
 interface KeyedDataset {
-  /** The bytes of the npz, and its path for error messages. */
-  readonly bytes: Uint8Array;
+  /** The arrays, and the path of their file for error messages. */
+  readonly arrays: NpzArchive;
   readonly path: string;
+  /** What the numbers stand for, where they stand for something. */
+  readonly names?: readonly string[] | undefined;
   /** Name of the array. */
   readonly key: string;
   /** Training examples of the dataset, where they are known: as many keys there must be. */
@@ -24,8 +23,8 @@ interface KeyedDataset {
  *
  * @throws {DataError} when it is missing, damaged, or of another dtype, shape or length
  */
-export async function readOwnership({ bytes, path, key, examples }: KeyedDataset): Promise<Ownership> {
-  const { dtype, shape, values } = (await openNpz(bytes, path)).read(key);
+export function readOwnership({ arrays, path, key, examples, names }: KeyedDataset): Ownership {
+  const { dtype, shape, values } = arrays.read(key);
   const fault = (expected: string, found: string, mend?: string) =>
     new DataError({ file: path, expected, found, mend });
   if (!/^(u?int|bool)/.test(dtype)) {
@@ -37,16 +36,8 @@ export async function readOwnership({ bytes, path, key, examples }: KeyedDataset
   if (examples !== undefined && values.length !== examples) {
     throw fault(`${examples} keys in ${key}, one for each training example`, `${values.length}`);
   }
-  return ownersByKey(values);
-}
-
-/**
- * The number of clients that the data tell of, for the schemes `by-key` and `given`.
- *
- * @throws {DataError} as `readOwnership` and `listGivenShards`
- */
-export async function clientsInData(data: string, partition: PartitionSettings): Promise<number> {
-  if (partition.scheme !== 'by-key') return (await listGivenShards(data)).shards.length;
-  const bytes = await readFileBytes(data, 'a dataset (npz)');
-  return (await readOwnership({ bytes, path: data, key: partition.key })).names.length;
+  const ownership = ownersByKey(values);
+  return names === undefined
+    ? ownership
+    : { ...ownership, names: ownership.names.map((number) => names[Number(number)] ?? number) };
 }

@@ -1,5 +1,5 @@
 /** Zip archives through jszip: every entry bounded and checked when it is read; repeatable writes. */
-
+import { open } from 'node:fs/promises';
 import { crc32, inflateRawSync } from 'node:zlib';
 import type { default as JSZip, JSZipObject } from 'jszip';
 import { DataError, type DataProblem } from '../../core/errors.js';
@@ -34,6 +34,20 @@ const DATE = new Date(Date.UTC(1980, 0, 1));
 /** Whether bytes begin as a zip with an entry does. */
 export const isZip = (bytes: Uint8Array): boolean =>
   [0x50, 0x4b, 0x03, 0x04].every((byte, at) => bytes[at] === byte);
+
+/** Whether a file begins so; false where nothing can be read. */
+export async function isZipFile(path: string): Promise<boolean> {
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return false;
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    return bytesRead === 4 && isZip(buffer);
+  } catch {
+    return false;
+  } finally {
+    await file.close();
+  }
+}
 
 /**
  * Opens a zip whose bytes are in memory; inflates nothing yet.

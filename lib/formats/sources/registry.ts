@@ -1,0 +1,59 @@
+/** The kinds of data that `--data` takes beside npz; the readers behind them are loaded where they read. */
+import { open, readdir, stat } from 'node:fs/promises';
+import { DataError } from '../../core/errors.js';
+import { sha256, sha256OfFile } from '../files/read-file.js';
+import { idx } from './idx.js';
+import type { DataPlace, FoundData, SourceKind } from './source-kind.js';
+
+/** The first that takes a place has it. */
+const KINDS: readonly SourceKind[] = [idx];
+
+/** So much of a file tells what it is. */
+const HEAD_BYTES = 65_536;
+
+/** The data at a path, where they are of another kind than npz and shards; undefined for those and for what is not known. */
+export async function findData(path: string): Promise<FoundData | undefined> {
+  const place = await placeAt(path);
+  if (place === undefined) return undefined;
+  for (const kind of KINDS) {
+    const found = await kind.find(place);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** sha256 (hex) of all files that data are made of. @throws {DataError} when one is missing or cannot be read */
+export async function sha256OfFound({ files, title }: FoundData): Promise<string> {
+  const hashes: string[] = [];
+  for (const file of files) hashes.push(await sha256OfFile(file, title));
+  return files.length === 1 ? (hashes[0] as string) : sha256(JSON.stringify(hashes));
+}
+
+/** Undefined where nothing lies there, or nothing that can be read: whoever reads the file says so. */
+async function placeAt(path: string): Promise<DataPlace | undefined> {
+  const findAt = async (other: string) => {
+    const found = await findData(other);
+    if (found !== undefined) return found;
+    throw new DataError({ file: other, expected: 'data that a description can describe', found: 'none' });
+  };
+  try {
+    if ((await stat(path)).isDirectory()) {
+      const listed = await readdir(path, { withFileTypes: true });
+      const entries = listed
+        .map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }))
+        .filter(({ name }) => !name.startsWith('.'))
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
+      return { path, entries, head: Buffer.alloc(0), findAt };
+    }
+    const file = await open(path);
+    try {
+      const head = Buffer.alloc(HEAD_BYTES);
+      const { bytesRead } = await file.read(head, 0, HEAD_BYTES, 0);
+      return { path, head: head.subarray(0, bytesRead), findAt };
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,65 @@
+/** What a kind of data is to the splitter: found by how it lies there, known by its files, read as named arrays. */
+import type { DataFacts, TargetKind } from '../../federation/examples.js';
+import type { NpyArray } from '../data/npy.js';
+import type { NpzArchive } from '../data/npz.js';
+
+/** What lies at the path of a dataset. */
+export interface DataPlace {
+  readonly path: string;
+  /** The files and folders in it, sorted, where it is a folder. */
+  readonly entries?: readonly DataEntry[];
+  /** The first bytes, where it is a file. */
+  readonly head: Buffer;
+  /** Finds the data at another path: a description says where they lie. */
+  readonly findAt: (path: string) => Promise<FoundData>;
+}
+
+/** What lies in a folder of data. */
+export interface DataEntry {
+  readonly name: string;
+  readonly isDirectory: boolean;
+}
+
+/** What a reading wants of data. */
+export interface DataReading {
+  /** The array, or the column, that says whose each example is. */
+  readonly key?: string | undefined;
+  /** What the targets are, where that is known. */
+  readonly targets?: TargetKind | undefined;
+  /** Hears how many bytes of the files were read. */
+  readonly onProgress?: ((doneBytes: number) => void) | undefined;
+  /** Hears one sentence about what was taken in a way that is not plain. */
+  readonly tell?: ((note: string) => void) | undefined;
+}
+
+/** Data as the arrays that an npz of them would hold, with what these do not say of themselves. */
+export interface ReadData {
+  /** `x`, `y`, or `x_train`, `y_train`, `x_test`, `y_test`, several inputs as `x/<name>`; whose each example is under its own name. */
+  readonly arrays: NpzArchive;
+  readonly facts: DataFacts;
+}
+
+/** Data that were found, and not read yet. */
+export interface FoundData {
+  /** What people call them, e.g. `a CSV file`. */
+  readonly title: string;
+  /** Everything that they are made of, in a fixed order. */
+  readonly files: readonly string[];
+  /** @throws {DataError} where the data are not what they should be @throws {UsageError} where what is wanted of them is */
+  read(reading: DataReading): Promise<ReadData>;
+}
+
+/** A kind of data. */
+export interface SourceKind {
+  /** The data, where those at a place are of this kind. @throws {DataError} where they are, and something is missing */
+  find(place: DataPlace): Promise<FoundData | undefined>;
+}
+
+/** Arrays that are in memory as what an archive of them is. */
+export function archiveOf(arrays: Readonly<Record<string, NpyArray>>): NpzArchive {
+  return {
+    names: Object.keys(arrays),
+    // Names come from `names`: whoever asks for another finds out there.
+    read: (name) => arrays[name] as NpyArray,
+  };
+}
