@@ -112,6 +112,25 @@ describe('a run of a regression', () => {
     const asked = await run('whole', ...flags, '--loss', 'huber:delta=2');
     assert.match(asked.stderr, /expected|huber:delta=2, as asked for/);
     assert.equal(asked.exitCode, 0, asked.stderr);
+    // The models say themselves by what they were trained, so that nothing else has to.
+    const { loss: trained } = JSON.parse(lastLine(asked.stdout));
+    const evaluate = async (...of: readonly string[]) => {
+      const files = ['--model', path('whole/aggregated-model.h5'), '--out', path('judged.json')];
+      const { exitCode, stderr } = await runCommand('evaluate', [...files, '--threads', '1', ...of]);
+      assert.equal(exitCode, 0, stderr);
+      return { stderr, loss: JSON.parse(await readFile(path('judged.json'), 'utf8')).loss };
+    };
+    const judged = await evaluate();
+    assert.match(judged.stderr, /regression by the loss huber:delta=2, as the model was compiled/);
+    assert.equal(judged.loss, trained);
+    assert.notEqual((await evaluate('--loss', 'mse')).loss, trained);
+    const { trainingConfig = '' } = await readKerasFile(path('whole/aggregated-model.h5'));
+    const { optimizer_config: optimizer } = JSON.parse(trainingConfig);
+    assert.deepEqual(
+      [optimizer.class_name, optimizer.config.learning_rate, optimizer.config.momentum],
+      ['SGD', 0.02, 0.9],
+    );
+    assert.doesNotMatch(asked.stderr, /takes the place of/, 'the file says what the flags say');
     const refused = await run('whole-classes', ...flags);
     assert.equal(refused.exitCode, 3);
     assert.match(

@@ -57,6 +57,7 @@ Example:
         seed,
         classes,
         loss,
+        optimizer: optimizerAsked(asked),
       });
       const source = modelFile(wanted);
       const { task } = startingTask({ model, file, path: source ?? out }, { examples, data, asked: loss });

@@ -1,6 +1,8 @@
 /** The initial global model: what every client of round 1 starts from, seeded or out of a file. */
 import { DataError } from '../lib/core/errors.js';
 import { formatShape, sizeOf } from '../lib/core/weights.js';
+import { writeCompilation } from '../lib/engine/keras-compilation.js';
+import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { LossSettings } from '../lib/federation/loss.js';
 import { flatImagesLine } from '../lib/formats/data/input-array.js';
@@ -22,7 +24,8 @@ import {
 } from '../lib/model/model-zoo.js';
 import { initialWeights } from '../lib/model/parameters.js';
 import { headFor } from '../lib/model/tasks/task.js';
-import { DEFAULT_MODEL, type ModelValues } from '../lib/settings/parts/data.js';
+import { DEFAULT_MODEL, type ModelValues, modelFile } from '../lib/settings/parts/data.js';
+import type { OptimizerFlags } from '../lib/settings/parts/training.js';
 
 /** Keras 2's last version: the dialect in which we write `model_config`. */
 const KERAS_VERSION = '2.15.0';
@@ -44,8 +47,10 @@ interface InitialModelOptions {
   readonly seed: number;
   /** Number of classes; else that of the manifest beside the shard, else the shard's highest label + 1. */
   readonly classes?: number | undefined;
-  /** The loss that is asked for. */
+  /** The loss that is asked for: the file then says it, with the optimizer, as one of a compiled model does. */
   readonly loss?: LossSettings | undefined;
+  /** What is asked for of the optimizer. */
+  readonly optimizer: OptimizerFlags;
 }
 
 /**
@@ -54,6 +59,22 @@ interface InitialModelOptions {
  * @throws {DataError} when a given model is none; whether it fits the shard, `startingTask` says
  */
 export async function makeInitialModel(
+  examples: Examples,
+  path: string,
+  options: InitialModelOptions,
+): Promise<InitialModel> {
+  const { model, file } = await uncompiledModel(examples, path, options);
+  const { loss, optimizer: flags } = options;
+  if (loss === undefined) return { model, file };
+  const { optimizer } = startingOptimizer(flags, { file, path: modelFile(options.model) ?? path });
+  return {
+    model,
+    file: { ...file, trainingConfig: writeCompilation({ loss, optimizer }, file.trainingConfig) },
+  };
+}
+
+/** The model, compiled only where a given one is. */
+async function uncompiledModel(
   examples: Examples,
   path: string,
   options: InitialModelOptions,

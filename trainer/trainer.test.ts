@@ -108,8 +108,10 @@ describe('fedbatch train', () => {
     const own = await run();
     assert.match(own.stderr, /optimizer sgd with learning rate 0.01 and momentum 0, as .*\.h5 was compiled/);
     const flags = await run('--optimizer', 'sgd', '--learning-rate', '0.01', '--momentum', '0');
-    assert.match(flags.stderr, /optimizer sgd with .* takes the place of the one that .* was compiled with/);
     assert.equal(own.sha256, flags.sha256);
+    const other = await run('--optimizer', 'sgd', '--learning-rate', '0.01', '--momentum', '0.5');
+    assert.match(other.stderr, /optimizer sgd with .* takes the place of the one that .* was compiled with/);
+    assert.notEqual(own.sha256, other.sha256);
   });
 
   it('repeats bit for bit, and draws otherwise for another seed, client or round', async () => {

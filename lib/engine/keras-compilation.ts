@@ -1,10 +1,10 @@
-/** What `compile()` left in a Keras file: its optimizer and its loss as ours. */
+/** What `compile()` leaves in a Keras file: its optimizer and its loss as ours, and back. */
 import { z } from 'zod';
-import { type LossSettings, lossWith } from '../federation/loss.js';
+import { type LossSettings, lossWith, writtenLoss } from '../federation/loss.js';
 import { parseDocument } from '../formats/files/json-document.js';
 import { asKerasObject, asTyped, quote } from '../model/keras/keras-settings.js';
 import { ModelError } from '../model/model-error.js';
-import { readOptimizer } from '../model/optimizers/keras-optimizer.js';
+import { readOptimizer, writeOptimizer } from '../model/optimizers/keras-optimizer.js';
 import type { OptimizerSettings } from './engine.js';
 
 /** A compiled model's training, as far as it concerns ours. */
@@ -42,6 +42,24 @@ export function readCompilation(trainingConfig: string, file: string): Compilati
     optimizer: optimizerIn(optimizer.class_name, optimizer.config),
     ...(loss === undefined || loss === null ? {} : { loss: readLoss(loss) }),
   };
+}
+
+/**
+ * The attribute `training_config` of a model with this loss. The optimizer of a compiled model stays as its file says it,
+ * unless another one is given.
+ */
+export function writeCompilation(
+  { loss, optimizer }: { readonly loss: LossSettings; readonly optimizer: OptimizerSettings },
+  compiled?: string,
+): string {
+  const { optimizer_config: kept }: { readonly optimizer_config?: unknown } = JSON.parse(compiled ?? '{}');
+  return JSON.stringify({
+    loss: writtenLoss(loss),
+    metrics: loss.name.endsWith('crossentropy') ? ['accuracy'] : null,
+    weighted_metrics: null,
+    loss_weights: null,
+    optimizer_config: kept ?? writeOptimizer(optimizer),
+  });
 }
 
 function optimizerIn(className: string, config: Readonly<Record<string, unknown>>): Compilation['optimizer'] {

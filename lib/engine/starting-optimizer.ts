@@ -1,4 +1,5 @@
 /** The optimizer of a training: what the flags say, and where they say nothing what the model was compiled with. */
+import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../core/errors.js';
 import type { KerasFile } from '../formats/keras/keras-file.js';
 import { otherPrecision } from '../model/keras/keras-settings.js';
@@ -45,6 +46,9 @@ function optimizerFor(flags: OptimizerFlags, { file, path }: CompiledFile): Star
   if (file.trainingConfig === undefined) return { optimizer: ofFlags, notes: [] };
   const { optimizer: compiled } = readCompilation(file.trainingConfig, path);
   if (flags.optimizer !== undefined) {
+    // A file that the run itself has made says the same, but for a learning rate that follows its rounds.
+    const asOfRun = { ...ofFlags, learningRate: compiled.kind === 'unknown' ? 0 : compiled.learningRate };
+    if (isDeepStrictEqual(asOfRun, compiled)) return { optimizer: ofFlags, notes: [] };
     const note = `optimizer ${describe(ofFlags)} takes the place of the one that ${path} was compiled with`;
     return { optimizer: ofFlags, notes: [note] };
   }

@@ -49,7 +49,8 @@ export function initCommand({ settings, paths }: CommandSource): StageCommand {
   const out = paths.round(1).globalModel;
   const { seed, model } = settings;
   const file = modelFile(model);
-  const { loss } = settings.training;
+  // A new model's file says by what it is trained where a loss is asked for.
+  const isCompiled = file !== undefined || settings.training.loss !== undefined;
   return {
     stage: 'init',
     program: 'trainer/init-cli.js',
@@ -57,7 +58,7 @@ export function initCommand({ settings, paths }: CommandSource): StageCommand {
       // It tells the shape of the inputs, and there is one whatever the shards; the manifest tells the classes.
       ...['--data', paths.test],
       ...['--out', out],
-      ...settingArguments('init', file === undefined ? { seed, model, training: { loss } } : settings),
+      ...settingArguments('init', isCompiled ? settings : { seed, model }),
     ],
     reads: [paths.test, paths.manifest, ...(file === undefined ? [] : [file])],
     writes: [out],

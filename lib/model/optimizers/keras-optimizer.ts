@@ -1,5 +1,5 @@
 /** An optimizer out of Keras' JSON, in the dialects of Keras 1, 2 and 3. */
-import { asKerasObject, asTyped, KerasSettings, quote } from '../keras/keras-settings.js';
+import { asKerasObject, asTyped, type KerasObject, KerasSettings, quote } from '../keras/keras-settings.js';
 import { type LayerSetting, numberWithin } from '../layers/settings.js';
 import { ModelError } from '../model-error.js';
 import type { CommonSettings } from './optimizer-module.js';
@@ -54,6 +54,23 @@ export function readOptimizer(
   settings.requireAllRead();
   return optimizer as OptimizerSettings;
 }
+
+/** The JSON of an optimizer whose learning rate stays, in the dialect of Keras 2 and 3. */
+export function writeOptimizer({
+  kind,
+  learningRate,
+  ...settings
+}: Omit<OptimizerSettings, 'schedule'>): KerasObject {
+  const { keras, settings: own } = optimizerModule({ kind });
+  const given: Readonly<Record<string, unknown>> = settings;
+  const fields = Object.entries({ ...own, ...COMMON }).flatMap(([field, { keys, write = same }]) =>
+    given[field] === undefined ? [] : [[keys[0], write(given[field])]],
+  );
+  const config = { name: keras, learning_rate: learningRate, ...Object.fromEntries(fields) };
+  return { class_name: keras, config };
+}
+
+const same = (value: unknown) => value;
 
 /** An optimizer with Keras' defaults, but for what is given. */
 export function defaultOptimizer(
