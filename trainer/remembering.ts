@@ -9,7 +9,7 @@ import { checkTraining } from '../lib/settings/checks.js';
 import { STRATEGY_NAME } from '../lib/settings/parts/strategy.js';
 import type { Naming } from '../lib/settings/setting.js';
 import type { StartingModel } from './initial-model.js';
-import type { TrainRequest } from './train-request.js';
+import type { TrainRequest } from './train-worker.js';
 
 /** What a strategy asks of this client, and what it goes on from. */
 export interface Remembering {

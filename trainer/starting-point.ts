@@ -12,7 +12,7 @@ import { lossAsked } from '../lib/settings/parts/training.js';
 import type { Naming } from '../lib/settings/setting.js';
 import { makeInitialModel, readGivenModel, type StartingModel } from './initial-model.js';
 import type { Remembering, RoundStart } from './remembering.js';
-import type { TrainRequest } from './train-request.js';
+import type { TrainRequest } from './train-worker.js';
 
 /** What a training starts from. */
 export interface StartingPoint extends StartingModel, StartingOptimizer {

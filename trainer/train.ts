@@ -13,7 +13,7 @@ import { DATA_NOTE } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import type { Naming } from '../lib/settings/setting.js';
 import { readStartingPoint, type StartingPoint } from './starting-point.js';
-import type { TrainerMessage, TrainRequest, TrainWorkerMessage, WorkerOutcome } from './train-request.js';
+import type { TrainerMessage, TrainRequest, TrainWorkerMessage, WorkerOutcome } from './train-worker.js';
 
 /** What a training is done with; messages call settings as `named` says. */
 export interface TrainContext extends ProgramContext {

@@ -2,7 +2,7 @@
 
 import { InterruptedError, isFedbatchError, StageError } from '../../lib/core/errors.js';
 import type { Threshold } from '../../lib/federation/metrics.js';
-import type { Quorum } from '../../lib/federation/quorum.js';
+import type { Quorum } from '../../lib/federation/participation.js';
 import { type Opened, openedSchema, type RunFailure, splitResultSchema } from '../../lib/formats/results.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { formatSeconds } from '../../lib/observability/format.js';

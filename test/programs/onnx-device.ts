@@ -7,9 +7,8 @@
 
 import type { OnnxBackend } from '../../lib/engine/onnx/backends.js';
 import { buildTrainingGraph } from '../../lib/engine/onnx/graphs/training-graph.js';
-import { createInferenceSession } from '../../lib/engine/onnx/inference-session.js';
 import { loadOnnxEngine, plainOnnxEngine } from '../../lib/engine/onnx/onnx-engine.js';
-import { loadOnnxRuntime } from '../../lib/engine/onnx/runtime.js';
+import { createInferenceSession, loadOnnxRuntime } from '../../lib/engine/onnx/runtime.js';
 import type { Layer } from '../../lib/model/layers/registry.js';
 import { describeModel } from '../../lib/model/model-zoo.js';
 import { BEYOND_ORACLE, CASES, graphGradients, problem } from '../onnx-gradients.js';

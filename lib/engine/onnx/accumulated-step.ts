@@ -11,8 +11,8 @@ import {
   type TrainingGraph,
   type TrainingGraphOptions,
 } from './graphs/training-graph.js';
-import { createInferenceSession } from './inference-session.js';
 import {
+  createInferenceSession,
   type Feeds,
   floats,
   type InferenceSession,

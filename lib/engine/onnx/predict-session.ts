@@ -10,8 +10,7 @@ import { isDevice, type OnnxBackend } from './backends.js';
 import { buildNetwork } from './graphs/network.js';
 import { encodeOnnxModel } from './graphs/onnx-model.js';
 import { BATCH, modelInputs } from './graphs/training-graph.js';
-import { createInferenceSession } from './inference-session.js';
-import { loadOnnxRuntime, type Tensor } from './runtime.js';
+import { createInferenceSession, loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /**
  * Elements of all layers' outputs in one run on the processor, 8 MB: a batch runs in parts that stay in its cache. 100

@@ -14,8 +14,7 @@ import { batchFeeds } from './batch-feeds.js';
 import { encodeOnnxModel } from './graphs/onnx-model.js';
 import { weightFeeds } from './graphs/parameter-groups.js';
 import { buildTrainingGraph, type TrainingGraph } from './graphs/training-graph.js';
-import { createInferenceSession } from './inference-session.js';
-import { type InferenceSession, loadOnnxRuntime, type Tensor } from './runtime.js';
+import { createInferenceSession, type InferenceSession, loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /** What the probe found: the size of a block, or why images stay plain. */
 type ProbeResult =

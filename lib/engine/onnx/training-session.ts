@@ -16,8 +16,8 @@ import {
   unpackWeights,
 } from './graphs/parameter-groups.js';
 import { buildTrainingGraph, type TrainingGraph } from './graphs/training-graph.js';
-import { createInferenceSession } from './inference-session.js';
 import {
+  createInferenceSession,
   type Feeds,
   floats,
   type InferenceSession,
