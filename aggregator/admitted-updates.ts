@@ -7,7 +7,7 @@ import { type ReadLimits, readFileBytes, sha256 } from '../lib/formats/files/rea
 import type { GroupClient } from '../lib/formats/group-file.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { decodeKerasFile, KERAS_FILE, type ReadOptions } from '../lib/formats/keras/keras-hdf5.js';
-import type { Rejection } from '../lib/formats/results.js';
+import type { Rejection } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { createAdmission, type NamedModel } from './admission.js';
 import { findCandidates, readAhead, type UpdateCandidate, unreadable } from './candidates.js';

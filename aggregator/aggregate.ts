@@ -11,8 +11,8 @@ import {
   type StrategySettings,
 } from '../lib/federation/strategies/strategy-settings.js';
 import type { NoiseFile } from '../lib/formats/noise-file.js';
-import type { AggregateResult } from '../lib/formats/results.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
+import type { AggregateResult } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type Account, admitUpdates, readParent } from './admitted-updates.js';
 import { checkStateOptions, openState, type StateFiles } from './open-state.js';

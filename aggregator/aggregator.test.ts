@@ -13,7 +13,7 @@ import { writeHdf5 } from '../lib/formats/hdf5/hdf5-writer.js';
 import { writeUpdateAttributes } from '../lib/formats/keras/client-update-file.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import type { AggregateResult } from '../lib/formats/results.js';
+import type { AggregateResult } from '../lib/formats/stage-results.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { fixturePath } from '../test/keras-fixtures.js';
 import { runCommand } from '../test/program-host.js';

@@ -1,7 +1,7 @@
 /** The aggregator as a call: updates in files → the next global model, or a group's sums. The program and the library make it. */
 import { UsageError } from '../lib/core/errors.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
-import type { AggregateResult } from '../lib/formats/results.js';
+import type { AggregateResult } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { SEED } from '../lib/settings/parts/data.js';

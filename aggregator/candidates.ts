@@ -5,7 +5,7 @@ import { DataError, isFedbatchError, UsageError } from '../lib/core/errors.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
 import { OtherArraysError, readUpdateFacts } from '../lib/formats/keras/keras-hdf5.js';
-import type { Rejection } from '../lib/formats/results.js';
+import type { Rejection } from '../lib/formats/stage-results.js';
 import type { RoundClients } from './round-clients.js';
 
 /** A file that may be an update; without facts it is a plain Keras model that a user named. */

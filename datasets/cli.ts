@@ -5,7 +5,7 @@ import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
-import type { DatasetResult } from '../lib/formats/results.js';
+import type { DatasetResult } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { formatBytes, formatSeconds } from '../lib/observability/format.js';
 import { DEFAULT_DIGITS, DIGITS } from './digits/generate.js';

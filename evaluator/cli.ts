@@ -7,7 +7,7 @@ import { leaveResult } from '../lib/cli/result.js';
 import { ThresholdError } from '../lib/core/errors.js';
 import type { AccuracyReport } from '../lib/engine/accuracy.js';
 import { boundOf, metricIn, reaches, type Threshold } from '../lib/federation/metrics.js';
-import type { EvaluateResult, EvaluateResults } from '../lib/formats/results.js';
+import type { EvaluateResult, EvaluateResults } from '../lib/formats/stage-results.js';
 import { addSettings, askedByFlags, type CommandSettings } from '../lib/settings/options.js';
 import { callEvaluator, EVALUATE_PARTS } from './call.js';
 

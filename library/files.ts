@@ -60,7 +60,6 @@ export {
   writeKerasFile,
 } from '../lib/formats/keras/keras-hdf5.js';
 export { type Manifest, readManifest } from '../lib/formats/manifest.js';
-export type { RunFailure } from '../lib/formats/results.js';
 export {
   type ClientRecord,
   type RoundRecord,
@@ -68,6 +67,7 @@ export {
   readRoundRecord,
   readRunRecord,
 } from '../lib/formats/run-record.js';
+export type { RunFailure } from '../lib/formats/run-results.js';
 export { type ClientPlace, type RoundPaths, type VolumePaths, volumePaths } from '../lib/formats/volume.js';
 export type { RunSettings } from '../lib/settings/table.js';
 export type { ReportedAccuracy, RunRecords, RunState, Session } from '../report/records.js';

@@ -29,13 +29,8 @@ export {
 export type { AccuracyReport } from '../lib/engine/accuracy.js';
 export type { PrivacyRecord } from '../lib/federation/privacy/privacy-record.js';
 export type { AccuracyRecord } from '../lib/formats/accuracy-record.js';
-export type {
-  AggregateResult,
-  Rejection,
-  RunSummary,
-  SplitSummary,
-  TrainResult,
-} from '../lib/formats/results.js';
+export type { RunSummary } from '../lib/formats/run-results.js';
+export type { AggregateResult, Rejection, SplitSummary, TrainResult } from '../lib/formats/stage-results.js';
 export type {
   Fields,
   ProgressEvent,

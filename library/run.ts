@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { parseThreshold } from '../lib/federation/metrics.js';
-import type { RunSummary } from '../lib/formats/results.js';
+import type { RunSummary } from '../lib/formats/run-results.js';
 import { ALL_PARTS } from '../lib/settings/table.js';
 import { type CallOptions, call } from './call.js';
 import { askedBy, type GivenRunSettings } from './settings.js';

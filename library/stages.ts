@@ -2,7 +2,7 @@
 import type { AggregationOptions } from '../aggregator/call.js';
 import { UsageError } from '../lib/core/errors.js';
 import type { AccuracyReport } from '../lib/engine/accuracy.js';
-import type { AggregateResult, SplitSummary, TrainResult } from '../lib/formats/results.js';
+import type { AggregateResult, SplitSummary, TrainResult } from '../lib/formats/stage-results.js';
 import { STRATEGY } from '../lib/settings/parts/strategy.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import { availableCores } from '../lib/system/hardware.js';

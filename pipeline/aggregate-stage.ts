@@ -1,7 +1,7 @@
 /** A round's aggregation on this machine: the updates of the clients that reported become the next global model. */
 
 import { sha256 } from '../lib/formats/files/read-file.js';
-import { aggregateResultSchema, type Rejection, rejectionSchema } from '../lib/formats/results.js';
+import { aggregateResultSchema, type Rejection, rejectionSchema } from '../lib/formats/stage-results.js';
 import { aggregateCommand, stateFiles } from './commands/stage-commands.js';
 import type { LocalRun } from './local-run.js';
 import { concludeAggregation, failAggregation, tellAggregated } from './record/aggregate-record.js';

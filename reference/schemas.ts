@@ -5,8 +5,9 @@ import { findingsSchema } from '../lib/formats/findings.js';
 import { manifestSchema } from '../lib/formats/manifest.js';
 import { metricsEventSchema } from '../lib/formats/metrics-event.js';
 import { noiseRecordSchema } from '../lib/formats/noise-file.js';
-import * as results from '../lib/formats/results.js';
 import { roundRecordSchema, runRecordSchema } from '../lib/formats/run-record.js';
+import * as runs from '../lib/formats/run-results.js';
+import * as stages from '../lib/formats/stage-results.js';
 import { trainingEndingSchema, trainingTasksSchema } from '../pipeline/piped/training-pipe.js';
 
 const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
@@ -16,26 +17,26 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   accuracy: accuracyFileSchema,
   'metrics-event': metricsEventSchema,
   'noise-key': noiseRecordSchema,
-  'run-result': results.runResultSchema,
-  'split-result': results.splitResultSchema,
-  'split-check': results.splitCheckSchema,
-  'init-result': results.initResultSchema,
-  'train-result': results.trainResultSchema,
-  'aggregate-result': results.aggregateResultSchema,
-  'evaluate-result': results.evaluateResultSchema,
-  'evaluate-results': results.evaluateResultsSchema,
-  prediction: results.predictionSchema,
-  'report-result': results.reportResultSchema,
-  'dataset-result': results.datasetResultSchema,
+  'run-result': runs.runResultSchema,
+  'split-result': stages.splitResultSchema,
+  'split-check': stages.splitCheckSchema,
+  'init-result': stages.initResultSchema,
+  'train-result': stages.trainResultSchema,
+  'aggregate-result': stages.aggregateResultSchema,
+  'evaluate-result': stages.evaluateResultSchema,
+  'evaluate-results': stages.evaluateResultsSchema,
+  prediction: stages.predictionSchema,
+  'report-result': runs.reportResultSchema,
+  'dataset-result': stages.datasetResultSchema,
   findings: findingsSchema,
-  'k8s-status': results.jobRowsSchema,
-  'k8s-deleted': results.deletedRunSchema,
+  'k8s-status': runs.jobRowsSchema,
+  'k8s-deleted': runs.deletedRunSchema,
   'training-tasks': trainingTasksSchema,
   'training-ending': trainingEndingSchema,
-  'record-open': results.openedSchema,
-  'record-round': results.recordedRoundSchema,
-  'record-end': results.recordedEndSchema,
-  'record-failed': results.recordedFailureSchema,
+  'record-open': runs.openedSchema,
+  'record-round': runs.recordedRoundSchema,
+  'record-end': runs.recordedEndSchema,
+  'record-failed': runs.recordedFailureSchema,
 };
 
 /** A JSON Schema, and what it is about. */

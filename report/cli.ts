@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import type { ReportResult } from '../lib/formats/results.js';
+import type { ReportResult } from '../lib/formats/run-results.js';
 
 interface ReportFlags {
   readonly volume: string;
@@ -18,7 +18,7 @@ export function reportCli({ reporter }: ProgramContext): Command {
     .addHelpText('after', '\nExample:\n  npx fedbatch report --volume runs/digits-3x2-1a2b3c4d')
     .action(async (flags: ReportFlags) => {
       const { writeReport } = await import('./report.js');
-      const { placeOfFailure } = await import('../lib/formats/results.js');
+      const { placeOfFailure } = await import('../lib/formats/run-results.js');
       const { file, rounds, state } = await writeReport(resolve(flags.volume));
       reporter.info(`Wrote the report of ${rounds} round${rounds === 1 ? '' : 's'}.`);
       const failure = state?.kind === 'failed' ? state.failure : undefined;

@@ -7,13 +7,13 @@ import { type Confusion, confusionsIn } from '../lib/formats/confusions.js';
 import { jsonOrNothing } from '../lib/formats/files/json-document.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';
-import { type RunFailure, runFailureSchema } from '../lib/formats/results.js';
 import {
   type RoundRecord,
   type RunRecord,
   readRoundRecord,
   readRunRecord,
 } from '../lib/formats/run-record.js';
+import { type RunFailure, runFailureSchema } from '../lib/formats/run-results.js';
 import type { VolumePaths } from '../lib/formats/volume.js';
 
 /** What the volume tells; parts that a run has not come to yet are undefined. */

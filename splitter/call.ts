@@ -3,7 +3,7 @@ import { UsageError } from '../lib/core/errors.js';
 import { targetsFor } from '../lib/federation/loss.js';
 import { clientsFollowFromData, DEFAULT_TEST_FRACTION } from '../lib/federation/partition/settings.js';
 import { namedScale } from '../lib/federation/pixel-scale.js';
-import type { SplitSummary } from '../lib/formats/results.js';
+import type { SplitSummary } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { DATASET, SEED } from '../lib/settings/parts/data.js';

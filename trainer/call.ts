@@ -3,7 +3,7 @@
 import { basename } from 'node:path';
 import { UsageError } from '../lib/core/errors.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
-import type { TrainResult } from '../lib/formats/results.js';
+import type { TrainResult } from '../lib/formats/stage-results.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { MODEL, SEED } from '../lib/settings/parts/data.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';

@@ -10,7 +10,7 @@ import { MAX_CLASSES } from '../lib/federation/examples.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { targetsIn } from '../lib/formats/manifest.js';
-import type { InitResult } from '../lib/formats/results.js';
+import type { InitResult } from '../lib/formats/stage-results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { completeSettings } from '../lib/settings/complete.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';

@@ -8,7 +8,7 @@ import { trainableOf } from '../lib/federation/client-side.js';
 import { exampleCount } from '../lib/federation/examples.js';
 import { localWorkOf, planLocalWork } from '../lib/federation/local-work.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import type { TrainResult } from '../lib/formats/results.js';
+import type { TrainResult } from '../lib/formats/stage-results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import type { Naming } from '../lib/settings/setting.js';

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { integerOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
-import type { DeletedRun } from '../../lib/formats/results.js';
+import type { DeletedRun } from '../../lib/formats/run-results.js';
 import { addClusterOptions, type ClusterFlags, destinationOf } from '../cluster-settings.js';
 import type { ClusterApi } from './cluster-api.js';
 import { runName } from './names.js';

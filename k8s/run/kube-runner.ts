@@ -2,16 +2,15 @@
 
 import type { z } from 'zod';
 import { StageError } from '../../lib/core/errors.js';
+import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/formats/run-record.js';
+import type { FinishedRound, Opened } from '../../lib/formats/run-results.js';
 import {
   type AggregateResult,
   aggregateResultSchema,
   evaluateResultSchema,
-  type FinishedRound,
   initResultSchema,
-  type Opened,
   trainResultSchema,
-} from '../../lib/formats/results.js';
-import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/formats/run-record.js';
+} from '../../lib/formats/stage-results.js';
 import { type VolumePaths, volumePaths } from '../../lib/formats/volume.js';
 import { formatSeconds } from '../../lib/observability/format.js';
 import { modelTitle } from '../../lib/settings/parts/data.js';

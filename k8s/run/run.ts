@@ -3,7 +3,8 @@
 import { InterruptedError, isFedbatchError, StageError } from '../../lib/core/errors.js';
 import type { Threshold } from '../../lib/federation/metrics.js';
 import type { Quorum } from '../../lib/federation/participation.js';
-import { type Opened, openedSchema, type RunFailure, splitResultSchema } from '../../lib/formats/results.js';
+import { type Opened, openedSchema, type RunFailure } from '../../lib/formats/run-results.js';
+import { splitResultSchema } from '../../lib/formats/stage-results.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { formatSeconds } from '../../lib/observability/format.js';
 import type { RunSettings } from '../../lib/settings/table.js';

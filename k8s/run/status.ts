@@ -1,6 +1,6 @@
 /** `fedbatch k8s status`: where the runs of a namespace stand, Job by Job. */
 import type { CoreV1Event, V1Job } from '@kubernetes/client-node';
-import type { JobRow } from '../../lib/formats/results.js';
+import type { JobRow } from '../../lib/formats/run-results.js';
 import { formatTable } from '../../lib/observability/format.js';
 import type { ClusterApi } from './cluster-api.js';
 import { jobSeconds, jobState, nameOf } from './job-status.js';

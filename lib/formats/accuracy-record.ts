@@ -50,7 +50,7 @@ export const accuracyRecordSchema = z
     description: 'What the test of one model on the held-out examples found.',
   });
 
-/** What a run remembers of a test, and a report tells. */
+/** What a run remembers of a test, and a report or a server tells. */
 export const testFiguresSchema = accuracyRecordSchema.pick({
   sha256: true,
   examples: true,

@@ -7,8 +7,8 @@ import {
   metricsField,
   shareField as share,
 } from './fields.js';
-import { runFailureSchema, runResultSchema } from './results.js';
 import { roundRecordSchema, runSettingsSchema } from './run-record.js';
+import { runFailureSchema, runResultSchema } from './run-results.js';
 
 const time = z.string().describe('When it happened (ISO 8601).');
 const { reported, rejected, aggregate, evaluation } = roundRecordSchema.shape;

@@ -1,7 +1,7 @@
 /** The target where somebody else trains the clients, on other machines that share the volume. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StageError } from '../../lib/core/errors.js';
-import { trainResultSchema } from '../../lib/formats/results.js';
+import { trainResultSchema } from '../../lib/formats/stage-results.js';
 import { type CommandRunner, commandTarget } from '../command-target.js';
 import type { LocalRun } from '../local-run.js';
 import { holds } from '../record/round-ledger.js';

@@ -4,13 +4,9 @@ import { clientReasonField, countField as count, hashField as hash } from '../..
 import { parseDocument } from '../../lib/formats/files/json-document.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { quorumSchema } from '../../lib/formats/metrics-event.js';
-import {
-  aggregateResultSchema,
-  runFailureSchema,
-  runResultSchema,
-  trainResultSchema,
-} from '../../lib/formats/results.js';
 import { runSettingsSchema } from '../../lib/formats/run-record.js';
+import { runFailureSchema, runResultSchema } from '../../lib/formats/run-results.js';
+import { aggregateResultSchema, trainResultSchema } from '../../lib/formats/stage-results.js';
 
 /** The run as asked for. */
 export const runFactsSchema = z.strictObject({

@@ -1,7 +1,7 @@
 /** The events of a run: `metrics.jsonl`, one JSON object per line and event, added to and never rewritten. */
 import { appendFile, readFile, truncate } from 'node:fs/promises';
 import type { RunEvent } from '../../lib/formats/metrics-event.js';
-import type { RunFailure } from '../../lib/formats/results.js';
+import type { RunFailure } from '../../lib/formats/run-results.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import type { RoundLedger } from './round-ledger.js';
 

@@ -2,8 +2,8 @@
 
 import { packageVersion } from '../../lib/cli/version.js';
 import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
-import type { FinishedRound, Opened } from '../../lib/formats/results.js';
 import { readRoundRecord } from '../../lib/formats/run-record.js';
+import type { FinishedRound, Opened } from '../../lib/formats/run-results.js';
 import type { VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { byFlag } from '../../lib/settings/setting.js';

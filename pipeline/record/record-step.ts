@@ -1,8 +1,8 @@
 /** The steps of the recorder: facts from a file → records on the volume. */
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { readManifest } from '../../lib/formats/manifest.js';
-import type { Opened, RecordedEnd, RecordedFailure, RecordedRound } from '../../lib/formats/results.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
+import type { Opened, RecordedEnd, RecordedFailure, RecordedRound } from '../../lib/formats/run-results.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import { settingsDifferences } from '../../lib/settings/differences.js';
 import { byFlag } from '../../lib/settings/setting.js';

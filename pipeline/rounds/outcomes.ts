@@ -3,8 +3,8 @@ import { basename } from 'node:path';
 import { leadingFigure, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
 import type { MissingClient } from '../../lib/federation/participation.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
-import type { Rejection } from '../../lib/formats/results.js';
 import type { RoundRecord } from '../../lib/formats/run-record.js';
+import type { Rejection } from '../../lib/formats/stage-results.js';
 import type { Evaluation, RejectedUpdate } from './runner.js';
 import { count } from './telling.js';
 

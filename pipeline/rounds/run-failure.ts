@@ -1,7 +1,7 @@
 /** The failure of a run as its record has it, so that whoever finds the volume later reads what the user saw. */
 import { ExitCode, isFedbatchError, messageOf, StageError, ThresholdError } from '../../lib/core/errors.js';
 import { metricIn, reaches, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
-import { nextStep, type RunFailure } from '../../lib/formats/results.js';
+import { nextStep, type RunFailure } from '../../lib/formats/run-results.js';
 
 /** Where a run is. */
 export interface Place {

@@ -3,7 +3,7 @@
 import { greatest } from 'd3-array';
 import { targetOf } from '../../lib/federation/early-stop.js';
 import { leadingFigure, scoreOf, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
-import { placeOfFailure } from '../../lib/formats/results.js';
+import { placeOfFailure } from '../../lib/formats/run-results.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { modelTitle } from '../../lib/settings/parts/data.js';
 import { epsilonText, grouped, groupedCount, lossText, metricText, shortHash } from '../format.js';

@@ -3,7 +3,7 @@ import { DataError, StageError } from '../../lib/core/errors.js';
 import { type InputShape, preprocess } from '../../lib/digits/preprocess.js';
 import { type PixelScale, rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
-import type { Prediction } from '../../lib/formats/results.js';
+import type { Prediction } from '../../lib/formats/stage-results.js';
 import { decodeImage } from '../pictures/decode-image.js';
 import { HttpProblem } from '../problems.js';
 import { askByGrpc } from './grpc-client.js';

@@ -4,19 +4,12 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../../lib/core/errors.js';
-import { accuracyRecordSchema } from '../../lib/formats/accuracy-record.js';
+import { testFiguresSchema } from '../../lib/formats/accuracy-record.js';
 import { confusionsIn, worstConfusions } from '../../lib/formats/confusions.js';
 import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import type { ModelAccuracy, ModelTraining } from './predictor.js';
-
-const accuracyRecord = accuracyRecordSchema.pick({
-  sha256: true,
-  accuracy: true,
-  loss: true,
-  examples: true,
-});
 
 /** A page shows no more. */
 const MOST_CONFUSIONS = 3;
@@ -41,7 +34,7 @@ export async function readTestedModel(modelPath: string): Promise<TestedModel | 
   const text = await readFile(join(dirname(modelPath), ACCURACY_FILE), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   const content = jsonOrNothing(text);
-  const record = accuracyRecord.safeParse(content);
+  const record = testFiguresSchema.safeParse(content);
   if (!record.success) return undefined;
   const { sha256, accuracy, loss, examples } = record.data;
   if (accuracy === undefined) return undefined;

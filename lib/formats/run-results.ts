@@ -1,22 +1,14 @@
-/** What each program reports at its end, in the last line of stdout or in its result file, and how a run failed: schemas and types. */
+/** What the programs about whole runs report at their end, and how a run failed: schemas and types. */
 import { z } from 'zod';
 import { ExitCode } from '../core/errors.js';
-import {
-  countField as count,
-  countField,
-  hashField,
-  lossField,
-  metricsField,
-  privacySpentSchema,
-  shareField,
-} from './fields.js';
+import { countField, hashField, lossField, metricsField, privacySpentSchema, shareField } from './fields.js';
 import { roundRecordSchema } from './run-record.js';
 
 /** The facts of a failure. */
 export const runFailureSchema = z.object({
   stage: z.string().describe('E.g. `split`, `train`; `run` between two stages.'),
-  round: count.optional(),
-  client: count.optional(),
+  round: countField.optional(),
+  client: countField.optional(),
   exitCode: z.int().describe('Exit code of the program.'),
   reason: z.string().describe('The sentence that the user saw.'),
   next: z.string().describe('What to do, in one sentence.'),
@@ -49,90 +41,7 @@ export function placeOfFailure({ stage, round, client }: RunFailure): string {
   return `${stage}${who}${round === undefined ? '' : ` in round ${round}`}`;
 }
 
-const seconds = z.number().describe('Seconds from the start of the program to its result.');
 const modelHash = hashField.describe("Of the model's file.");
-
-/** `split`: the shards that were made. */
-export const splitResultSchema = z
-  .object({
-    shards: countField.describe('Shards, one for each client.'),
-    examples: countField.describe('Examples in all shards.'),
-    test: countField.describe('Held-out examples.'),
-    seconds,
-    savedir: z.string().describe('Directory of the shards.'),
-    skipped: z.boolean().describe('Whether an earlier run had made the same split.'),
-  })
-  .meta({ title: 'Result of split', description: 'What a split made.' });
-
-/** `split --check`: what a split would make. */
-export const splitCheckSchema = z
-  .object({ shards: countField.describe('Shards that the split would make.') })
-  .meta({ title: 'Result of split --check', description: 'What a split would make.' });
-
-/** `init`: the initial model. */
-export const initResultSchema = z
-  .object({
-    model: z.string().describe('Name of the model, or of the file that it came in.'),
-    parameters: countField.describe('Its parameters.'),
-    sha256: modelHash,
-  })
-  .meta({ title: 'Result of init', description: 'The initial model.' });
-
-/** `train`: one client's training. */
-export const trainResultSchema = z
-  .object({
-    client: countField.describe('Number of the client, from 0.'),
-    round: countField.min(1).describe('Number of the round, from 1.'),
-    examples: countField.min(1).describe("The client's examples: the weight of its update."),
-    seconds: z.number().describe('Seconds from the start of the program to the written update.'),
-    loss: lossField.describe('Mean training loss over the last epoch; null where it is not finite.'),
-    accuracy: shareField
-      .optional()
-      .describe('Mean training accuracy over the last epoch; absent where no answer is simply right.'),
-    engine: z.string().describe('What the training ran on, e.g. `onnx/cpu with blocks of 16`.'),
-    sha256: hashField.describe("Of the update's file."),
-  })
-  .meta({ title: 'Result of train', description: "One client's training, whose update is written." });
-
-/** A file that did not count as an update. */
-export const rejectionSchema = z.object({
-  file: z.string().describe('Path of the file.'),
-  reason: z.string().describe('Why it does not count.'),
-});
-
-/** `aggregate`: the next global model, or a group's sums. */
-export const aggregateResultSchema = z
-  .object({
-    updates: countField.describe('Updates that count.'),
-    examples: countField.describe('Their examples in total, which are the weights of the average.'),
-    rejected: z.array(rejectionSchema).readonly().describe('Files that do not count.'),
-    sha256: hashField.describe('Of the file that was written.'),
-    state: hashField
-      .optional()
-      .describe("Of the file of the server optimizer's state, where one was asked for."),
-    privacy: privacySpentSchema
-      .optional()
-      .describe('Spent after this round, where rounds were private and all alike.'),
-    seconds,
-  })
-  .meta({ title: 'Result of aggregate', description: 'The next global model, or the sums of a group.' });
-
-const evaluation = z.object({
-  accuracy: shareField.optional().describe('Share of right answers, where one can be right.'),
-  loss: lossField.describe('Mean loss, by default the cross-entropy; null where it is not finite.'),
-  metrics: metricsField.optional(),
-  examples: countField.describe('Held-out examples.'),
-});
-
-/** `evaluate` of one model; of several, each one's. */
-export const evaluateResultSchema = evaluation.meta({
-  title: 'Result of evaluate',
-  description: 'What the result file holds after the test of one model; accuracy.json tells more.',
-});
-/** `evaluate` of several models. */
-export const evaluateResultsSchema = z
-  .object({ models: z.array(evaluation).describe('In the order in which the models were given.') })
-  .meta({ title: 'Result of evaluate, several models', description: 'What the result file holds then.' });
 
 /** `run --json` and `k8s run --json`. */
 export const runResultSchema = z
@@ -185,25 +94,6 @@ export const reportResultSchema = z
     failure: runFailureSchema.optional().describe('Why it failed.'),
   })
   .meta({ title: 'Result of report', description: 'The report that was written, and how the run stands.' });
-
-/** `dataset digits` and `dataset mnist`. */
-export const datasetResultSchema = z
-  .object({
-    file: z.string().describe('The dataset.'),
-    sizeBytes: countField,
-    sha256: hashField.describe('Of the file.'),
-    seconds,
-    skipped: z.boolean().describe('Whether the file was there before.'),
-  })
-  .meta({ title: 'Result of dataset', description: 'A dataset that was generated or downloaded.' });
-
-/** `predict`. */
-export const predictionSchema = z
-  .object({
-    prediction: countField.describe('The most probable class.'),
-    probabilities: z.array(shareField).readonly().describe('Of every class, from class 0.'),
-  })
-  .meta({ title: 'Result of predict', description: "A server's answer about one picture." });
 
 const { round, parent, missing, rejected, aggregate, evaluation: tested } = roundRecordSchema.shape;
 
@@ -269,28 +159,10 @@ export const deletedRunSchema = z
   .object({ run: z.string(), jobs: countField.describe('Jobs that were deleted.') })
   .meta({ title: 'Result of k8s delete', description: 'What was deleted of a run.' });
 
-/** What a split made. */
-export type SplitSummary = Readonly<z.infer<typeof splitResultSchema>>;
-/** The seeded initial model. */
-export type InitResult = Readonly<z.infer<typeof initResultSchema>>;
-/** One client's training, whose update is written. */
-export type TrainResult = Readonly<z.infer<typeof trainResultSchema>>;
-/** A file that did not count as an update, and why. */
-export type Rejection = Readonly<z.infer<typeof rejectionSchema>>;
-/** The next global model, or the sums of a group. */
-export type AggregateResult = Readonly<z.infer<typeof aggregateResultSchema>>;
-/** What the test of one model found. */
-export type EvaluateResult = Readonly<z.infer<typeof evaluateResultSchema>>;
-/** The same of several models. */
-export type EvaluateResults = Readonly<z.infer<typeof evaluateResultsSchema>>;
 /** What a finished run came to. */
 export type RunSummary = Readonly<z.infer<typeof runResultSchema>>;
 /** The report that was written. */
 export type ReportResult = Readonly<z.infer<typeof reportResultSchema>>;
-/** A dataset that was generated or downloaded. */
-export type DatasetResult = Readonly<z.infer<typeof datasetResultSchema>>;
-/** A server's answer about one picture. */
-export type Prediction = Readonly<z.infer<typeof predictionSchema>>;
 /** What a volume holds of a run. */
 export type Opened = Readonly<z.infer<typeof openedSchema>>;
 /** A round that needs no second look: its model lies there, and was tested. */
