@@ -85,7 +85,7 @@ export const benchUploads: Section = async ({ data, journal }) => {
   const { test } = await readDataset(data);
   if (test === undefined) throw new Error(`${data} has no test digits`);
   const [{ values: images }] = test.inputs;
-  const { values: labels } = test.targets;
+  const [{ values: labels }] = test.targets;
   const order = permutation(labels.length, randomStream(SEED, 'digits'));
   const digitAt = (index: number) => {
     const at = order[index % order.length] as number;

@@ -50,11 +50,11 @@ async function encodeDataset({ train, test }: Required<Dataset>): Promise<Uint8A
         split,
         {
           inputs: [{ shape, values }],
-          targets,
+          targets: [targets],
         },
       ]) => [
         { name: `x_${split}`, shape, values },
-        { name: `y_${split}`, ...targets },
+        { ...targets, name: `y_${split}` },
       ],
     ),
   );

@@ -6,6 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { summarise } from '../lib/engine/accuracy.js';
+import { onlyTargets } from '../lib/federation/examples.js';
 import { writeShard } from '../lib/formats/data/dataset.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { encodeDataset, withParts } from '../test/datasets.js';
@@ -184,15 +185,14 @@ describe('summarise', () => {
     // Predicted class and rank of the right one, example by example.
     const answers = Float32Array.of(0, 0, 0, 0, 0, 0, 1, 1);
     const labels = { shape: [4], values: new Int32Array(4) };
-    const task = { name: 'classification', loss: { name: 'categorical_crossentropy' }, outputs: 2 } as const;
-    const { accuracy, loss, perClass } = summarise(
-      { answers, losses: Float64Array.of(0, 0.5, 0.5, 1) },
-      labels,
-      { ...task, why: '' },
-    );
-    assert.equal(accuracy, 0.75);
-    assert.equal(loss, 0.5);
-    assert.deepEqual(perClass, [
+    const loss = { name: 'categorical_crossentropy' } as const;
+    const task = { name: 'classification', loss, shape: [2], output: 'out', why: '' } as const;
+    const found = summarise([{ answers, losses: Float64Array.of(0, 0.5, 0.5, 1) }], onlyTargets(labels), {
+      outputs: [task],
+    });
+    assert.equal(found.accuracy, 0.75);
+    assert.equal(found.loss, 0.5);
+    assert.deepEqual(found.perClass, [
       { class: 0, examples: 4, accuracy: 0.75 },
       { class: 1, examples: 0, accuracy: null },
     ]);

@@ -56,9 +56,10 @@ export {
   type ExampleTargets,
   type ExampleValues,
   labelledImages,
+  type NamedTargets,
 } from '../lib/federation/examples.js';
 export type { BatchSize, LocalWork } from '../lib/federation/local-work.js';
-export type { LossName, LossSettings } from '../lib/federation/loss.js';
+export type { Losses, LossName, LossSettings, OutputLoss } from '../lib/federation/loss.js';
 export type { KerasFile } from '../lib/formats/keras/keras-file.js';
 export type { LayerCall, Model, ModelDescription, NamedInput } from '../lib/model/model-description.js';
 export { ModelError } from '../lib/model/model-error.js';

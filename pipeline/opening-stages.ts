@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
 import { targetsFor } from '../lib/federation/loss.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
-import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
+import { clientsOf, filesOf, type Manifest, readManifest, targetsListed } from '../lib/formats/manifest.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { modelTitle } from '../lib/settings/parts/data.js';
 import { lossAsked } from '../lib/settings/parts/training.js';
@@ -47,7 +47,7 @@ async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | 
     (manifest.virtual !== undefined) === (federation.simulate ?? false) &&
     isDeepStrictEqual(manifest.partition, { ...federation.partition, seed }) &&
     (manifest.image?.scaleIsGiven ? manifest.image.scale : undefined) === dataset.scale &&
-    (wanted === undefined || wanted === (manifest.targets?.kind ?? 'labels')) &&
+    (wanted === undefined || wanted === targetsListed(manifest)) &&
     (dataset.sha256 ?? manifest.dataset.sha256) === manifest.dataset.sha256;
   if (!isOfTheseSettings) return undefined;
   for (const { file, sha256 } of filesOf(manifest)) {

@@ -1,8 +1,7 @@
 /** The accuracy test of a global model, its examples spread over the workers. */
 
-import { type Summary, summarise } from '../lib/engine/accuracy.js';
+import { noJudgements, type Summary, summarise } from '../lib/engine/accuracy.js';
 import { exampleCount } from '../lib/federation/examples.js';
-import { answerSize } from '../lib/model/tasks/metrics.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { RoundModel } from './round.js';
@@ -26,19 +25,20 @@ interface AccuracyTest {
 /** The figures that the evaluator would find. @throws {DataError} when the model predicts no numbers */
 export async function testAccuracy({ global, task, test, pool, reporter }: AccuracyTest): Promise<Summary> {
   const total = exampleCount(test.examples);
-  const size = answerSize(task);
-  const answers = new Float32Array(total * size);
-  const losses = new Float64Array(total);
+  const judgements = noJudgements(task, total);
   let done = 0;
   for await (const part of pool.inOrder(tasksOf({ global, task }, total))) {
     if (part.kind !== 'judged') throw new Error(`a worker answered a judge task with ${part.kind}`);
-    answers.set(part.answers, done * size);
-    losses.set(part.losses, done);
-    done += part.losses.length;
+    for (const [at, { answers, losses }] of part.judgements.entries()) {
+      const whole = judgements[at];
+      whole?.answers.set(answers, (done * whole.answers.length) / total);
+      whole?.losses.set(losses, done);
+    }
+    done += part.judgements[0]?.losses.length ?? 0;
     reporter.progress({ stage: 'evaluate', done, total, unit: 'examples' });
   }
   // Summed in the order of the examples, like the evaluator: the same last bits.
-  return summarise({ answers, losses }, test.examples.targets, task);
+  return summarise(judgements, test.examples.targets, task);
 }
 
 function* tasksOf(

@@ -31,6 +31,7 @@ import type {
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
+import { lossesOf } from '../lib/model/tasks/task.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import { checkTraining } from '../lib/settings/checks.js';
@@ -95,7 +96,7 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
     checkTraining(strategy.name, { optimizer, proximal: training.proximal ?? 0 }, named);
     const { seed, engine, threads } = options;
     const isWeighted = trainingWeights(examples, training.classWeights) !== undefined;
-    const plan = { training, optimizer, loss: task.loss, isWeighted, seed, engine, threads };
+    const plan = { training, optimizer, loss: lossesOf(task), isWeighted, seed, engine, threads };
     const setup: WorkerSetup = {
       ...{ plan, shards, model, strategy: strategy.name, volume },
       train: { ...train, examples },
@@ -152,9 +153,10 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       const startedAt = performance.now();
       const global = await readGlobalModel(path);
       const workers = await poolFor(global);
-      const { task } = taskOn(test, global);
+      const { task, examples } = taskOn(test, global);
+      const held = { ...test, examples };
       const summary = await testAccuracy({
-        ...{ global, task, test, pool: workers, reporter: context.reporter },
+        ...{ global, task, test: held, pool: workers, reporter: context.reporter },
       });
       const report: AccuracyReport = {
         model: path,

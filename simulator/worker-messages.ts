@@ -77,8 +77,9 @@ export interface FailedClient {
 }
 
 /** Judgements of a part of the test examples. */
-export interface JudgedPart extends Judgements {
+export interface JudgedPart {
   readonly kind: 'judged';
+  readonly judgements: Judgements;
 }
 
 /** What came of a task. */

@@ -183,7 +183,7 @@ async function judgePart(warm: Warm, task: JudgeTask): Promise<JudgedPart> {
     data: test.file,
     signal: stop.signal,
   });
-  return { kind: 'judged', ...judgements };
+  return { kind: 'judged', judgements };
 }
 
 work().then(

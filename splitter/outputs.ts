@@ -9,7 +9,7 @@ import { formatScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { removeTemporaryFiles, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { errorCode, sha256OfFile } from '../lib/formats/files/read-file.js';
-import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
+import { clientsOf, filesOf, type Manifest, readManifest, targetsListed } from '../lib/formats/manifest.js';
 
 export const MANIFEST_NAME = 'manifest.json';
 export const TEST_NAME = 'test.npz';
@@ -52,12 +52,12 @@ export async function findFinished(savedir: string, key: SplitKey): Promise<Mani
 }
 
 function sameSplit(manifest: Manifest, key: SplitKey): boolean {
-  const { dataset, partition, virtual, image, targets } = manifest;
+  const { dataset, partition, virtual, image } = manifest;
   const givenScale = image?.scaleIsGiven ? image.scale : undefined;
   return (
     dataset.sha256 === key.datasetSha256 &&
     (virtual !== undefined) === key.virtual &&
-    (key.targets === undefined || key.targets === (targets?.kind ?? 'labels')) &&
+    (key.targets === undefined || isDeepStrictEqual(key.targets, targetsListed(manifest))) &&
     givenScale === (key.scale && formatScale(key.scale)) &&
     (key.clients === undefined || clientsOf(manifest).length === key.clients) &&
     isDeepStrictEqual(partition, { ...key.partition, seed: key.seed }) &&

@@ -9,6 +9,7 @@ import {
   imageShape,
   imagesIn,
   labelsIn,
+  type NamedTargets,
   type TargetKind,
   takeExamples,
   takeRows,
@@ -184,9 +185,8 @@ function describeData(
     classes,
     scale,
   }: { readonly classes: number | undefined; readonly scale: Pick<Image, 'scale' | 'scaleIsGiven'> },
-): Pick<Manifest, 'classes' | 'targets' | 'image' | 'inputs'> {
-  const { inputs, targets } = train;
-  const kind = targetKind(targets);
+): Pick<Manifest, 'classes' | 'targets' | 'outputs' | 'image' | 'inputs'> {
+  const { inputs } = train;
   const images = imagesIn(train);
   const facts = inputs.map(({ name, shape, values }) => ({
     name,
@@ -194,13 +194,28 @@ function describeData(
     dtype: dtypeOf(values),
   }));
   return {
-    ...(kind === 'labels' ? { classes } : { targets: { kind, size: targets.shape[1] ?? 1 } }),
+    ...describeOutputs(train, classes),
     ...(images === undefined
       ? { inputs: facts }
       : {
           image: { shape: images.shape.slice(1), dtype: dtypeOf(images.values) as Image['dtype'], ...scale },
         }),
   };
+}
+
+function describeOutputs(
+  { targets }: Examples,
+  classes: number | undefined,
+): Pick<Manifest, 'classes' | 'targets' | 'outputs'> {
+  if (classes !== undefined) return { classes };
+  const outputs = targets.map((each) => ({
+    name: each.name,
+    kind: targetKind(each),
+    shape: each.shape.slice(1),
+  }));
+  const [{ kind, shape }, ...others] = outputs as [(typeof outputs)[0], ...typeof outputs];
+  const isPlain = others.length === 0 && shape.length === 1 && kind !== 'labels';
+  return isPlain ? { targets: { kind, size: shape[0] as number } } : { outputs };
 }
 
 /** Classes without examples cost little, but a model of 11 classes for 10 digits is seldom meant. */
@@ -302,7 +317,9 @@ async function writeVirtual({ shards, classes }: Plan, savedir: string): Promise
     train: { file: TRAIN_NAME, ...train },
     partition: { file: PARTITION_NAME, ...partition },
     clients: shards.map(({ indices, owner }) => {
-      const targets = takeRows(source.targets, indices);
+      const targets = source.targets.map((each: NamedTargets) =>
+        takeRows(each, indices),
+      ) as unknown as Examples['targets'];
       return describeClient({ targets }, { owner, classes });
     }),
   };

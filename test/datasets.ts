@@ -50,7 +50,7 @@ export function numberedExamples(count: number, from = 0): Examples {
 
 /** Images and labels of examples that have these. */
 export function partsOf({ inputs: [{ shape, values: images }], targets }: Examples) {
-  return { shape, images, labels: targets.values as Int32Array };
+  return { shape, images, labels: targets[0].values as Int32Array };
 }
 
 /** The same examples with other images or labels. */
@@ -77,7 +77,7 @@ export function numbersOf(examples: Examples): number[] {
 export async function encodeDataset(train: Examples, test?: Examples): Promise<Uint8Array> {
   const arrays = ({ inputs: [{ shape, values }], targets }: Examples, suffix: string): NamedArray[] => [
     { name: `x${suffix}`, shape, values },
-    { name: `y${suffix}`, ...targets },
+    { ...targets[0], name: `y${suffix}` },
   ];
   return await encodeNpz(
     test === undefined ? arrays(train, '') : [...arrays(train, '_train'), ...arrays(test, '_test')],

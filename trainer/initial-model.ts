@@ -90,7 +90,12 @@ async function uncompiledModel(
     // A model that says nothing of its scale is trained on the data as they are.
     return { model, file: { ...file, scale: file.scale ?? scale } };
   }
-  const { inputs, targets } = examples;
+  const { inputs, targets: allTargets } = examples;
+  const [targets, ...furtherTargets] = allTargets;
+  if (furtherTargets.length > 0) {
+    const found = `${allTargets.length}: ${allTargets.map((each) => each.name).join(', ')}; bring a model of your own with --init`;
+    throw new DataError({ file: path, expected: `targets of one output for the model ${name}`, found });
+  }
   const head = headFor(targets, { asked: options.loss, classes });
   if (head.activation === 'softmax' && head.outputs < 2) {
     const expected = 'labels of at least 2 classes, or --classes <n>';

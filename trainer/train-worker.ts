@@ -13,7 +13,7 @@ import {
 } from '../lib/engine/local-training.js';
 import { trainingWeights } from '../lib/federation/class-weights.js';
 import type { Examples } from '../lib/federation/examples.js';
-import type { LossSettings } from '../lib/federation/loss.js';
+import type { Losses } from '../lib/federation/loss.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { Model } from '../lib/model/model-description.js';
 import { sessionOf } from '../lib/model/model-error.js';
@@ -41,7 +41,7 @@ export interface TrainRequest extends Omit<TrainingPlan, 'optimizer' | 'loss'> {
 interface TrainStart {
   readonly model: Model;
   readonly optimizer: OptimizerSettings;
-  readonly loss: LossSettings;
+  readonly loss: Losses;
   /** What the strategy adds to each gradient. */
   readonly correction?: Weights | undefined;
   readonly examples: Examples;

@@ -9,6 +9,7 @@ import { exampleCount } from '../lib/federation/examples.js';
 import { localWorkOf, planLocalWork } from '../lib/federation/local-work.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import type { TrainResult } from '../lib/formats/stage-results.js';
+import { lossesOf } from '../lib/model/tasks/task.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import type { Naming } from '../lib/settings/setting.js';
@@ -80,7 +81,7 @@ async function runWorker(
       // A strategy that asks more of clients goes on from the global weights when training has ended.
       const handedOver = remembering === undefined ? weightBuffers(model.weights) : [];
       const correction = remembering?.correction;
-      tell({ model, examples, optimizer, loss: task.loss, correction }, handedOver);
+      tell({ model, examples, optimizer, loss: lossesOf(task), correction }, handedOver);
       return start;
     };
     return await Promise.all([read(), outcomeOf(worker, request, context)]);

@@ -1,22 +1,25 @@
 /** The accuracy test proper: what a model says of each held-out example, how far off that is, and the figures of it. */
 import { DataError } from '../core/errors.js';
-import { sizeOf } from '../core/weights.js';
-import { type Examples, type ExampleTargets, labelsIn } from '../federation/examples.js';
+import { type Examples, labelsOf, type NamedTargets } from '../federation/examples.js';
+import { type MetricValues, metricOf, SEVERAL_OUTPUTS } from '../federation/metrics.js';
 import type { AccuracyRecord } from '../formats/accuracy-record.js';
 import { type Confusion, confusionRecord, MOST_DENSE_CLASSES } from '../formats/confusions.js';
 import { batchInputs } from '../model/model-input.js';
 import { lossModule } from '../model/tasks/losses.js';
 import { answerSize, keepAnswer, metricsOf } from '../model/tasks/metrics.js';
-import { faultOf, type Task } from '../model/tasks/task.js';
+import { faultOf, type OutputTask, stepsOf, type Task, widthOf } from '../model/tasks/task.js';
 import type { PredictSession } from './engine.js';
 
-/** What a model said of some examples, in their order. */
-export interface Judgements {
+/** What a model said of some examples at one of its outputs, in their order. */
+interface OutputJudgements {
   /** What is kept of each answer, as many numbers as the task says. */
   readonly answers: Float32Array;
   /** The loss of each example. */
   readonly losses: Float64Array;
 }
+
+/** What a model said of some examples, output by output. */
+export type Judgements = readonly OutputJudgements[];
 
 /** Which examples a model is asked about. */
 interface JudgeOptions {
@@ -42,29 +45,64 @@ interface JudgeOptions {
  */
 export async function judge(session: PredictSession, options: JudgeOptions): Promise<Judgements> {
   const { examples, task, from, to, batchSize, signal, onBatch } = options;
-  const { loss, outputs } = task;
-  const { shape, values } = examples.targets;
-  const size = sizeOf(shape.slice(1));
-  const answers = new Float32Array((to - from) * answerSize(task));
-  const losses = new Float64Array(to - from);
+  const judgements = noJudgements(task, to - from);
   for (let start = from; start < to; start += batchSize) {
     signal?.throwIfAborted();
     const picks = Uint32Array.from({ length: Math.min(batchSize, to - start) }, (_, at) => start + at);
-    const [found] = await session.predict(batchInputs(examples, picks), picks.length);
-    for (const [row, pick] of picks.entries()) {
-      const output = (found as Float32Array).subarray(row * outputs, (row + 1) * outputs);
-      const fault = faultOf(output, task);
-      if (fault !== undefined) {
-        const said = `${fault.found} for example ${pick} of ${options.data}`;
-        throw new DataError({ ...fault, file: options.model, found: said });
-      }
-      const target = values.subarray(pick * size, (pick + 1) * size);
-      keepAnswer(task, output, { target, answers, row: pick - from });
-      losses[pick - from] = lossModule(loss).ofExample(output, target, loss);
+    const found = await session.predict(batchInputs(examples, picks), picks.length);
+    for (const [at, output] of task.outputs.entries()) {
+      const targets = examples.targets[at] as NamedTargets;
+      const part = { targets, from: start - from, first: start, count: picks.length };
+      const into = judgements[at] as OutputJudgements;
+      judgeOutput(output, found[at] as Float32Array, { ...options, ...part, into });
     }
     onBatch?.(start + picks.length - from);
   }
-  return { answers, losses };
+  return judgements;
+}
+
+/** Room for what a model says of so many examples. */
+export function noJudgements({ outputs }: Task, examples: number): Judgements {
+  return outputs.map((output) => ({
+    answers: new Float32Array(examples * stepsOf(output) * answerSize(output)),
+    losses: new Float64Array(examples),
+  }));
+}
+
+/** What a model said at one output of `count` examples. */
+interface OutputJudging extends Pick<JudgeOptions, 'model' | 'data'> {
+  readonly targets: NamedTargets;
+  /** The first of them among all, and among those that are judged. */
+  readonly first: number;
+  readonly from: number;
+  readonly count: number;
+  readonly into: OutputJudgements;
+}
+
+/** Step by step, where there are several; the loss of an example is the mean over its steps. */
+function judgeOutput(
+  task: OutputTask,
+  found: Float32Array,
+  { targets, first, from, count, model, data, into }: OutputJudging,
+): void {
+  const { loss } = task;
+  const [outputs, steps] = [widthOf(task), stepsOf(task)];
+  const module = lossModule(loss);
+  const size = module.targets === 'labels' ? 1 : outputs;
+  for (let row = 0; row < count * steps; row++) {
+    const output = found.subarray(row * outputs, (row + 1) * outputs);
+    const fault = faultOf(output, task);
+    const example = Math.floor(row / steps);
+    if (fault !== undefined) {
+      const said = `${fault.found} for example ${first + example} of ${data}`;
+      throw new DataError({ ...fault, file: model, found: said });
+    }
+    const place = first * steps + row;
+    const target = targets.values.subarray(place * size, (place + 1) * size);
+    keepAnswer(task, output, { target, answers: into.answers, row: from * steps + row });
+    into.losses[from + example] =
+      (into.losses[from + example] as number) + module.ofExample(output, target, loss) / steps;
+  }
 }
 
 /** The result of an accuracy test. */
@@ -78,7 +116,30 @@ export interface AccuracyReport extends Readonly<AccuracyRecord> {
 export type Summary = Omit<AccuracyReport, 'model' | 'sha256' | 'data' | 'seconds'>;
 
 /** The figures over all examples, whose targets are `targets`. */
-export function summarise({ answers, losses }: Judgements, targets: ExampleTargets, task: Task): Summary {
+export function summarise(judgements: Judgements, targets: Examples['targets'], task: Task): Summary {
+  const each = task.outputs.map((output, at) =>
+    summariseOutput(judgements[at] as OutputJudgements, targets[at] as NamedTargets, output),
+  );
+  const [only, ...others] = each as [Summary, ...Summary[]];
+  if (others.length === 0) return only;
+  const metrics = each.flatMap(({ loss, metrics = {} }, at) => {
+    const { output } = task.outputs[at] as OutputTask;
+    return Object.entries({ loss, ...metrics }).map(([name, value]) => [metricOf(output, name), value]);
+  });
+  const loss = each.reduce((sum, { loss }, at) => sum + (task.outputs[at]?.loss.weight ?? 1) * loss, 0);
+  return {
+    task: SEVERAL_OUTPUTS,
+    examples: only.examples,
+    loss,
+    metrics: Object.fromEntries(metrics) as MetricValues,
+  };
+}
+
+function summariseOutput(
+  { answers, losses }: OutputJudgements,
+  targets: NamedTargets,
+  task: OutputTask,
+): Summary {
   const examples = losses.length;
   const loss = losses.reduce((sum, each) => sum + each, 0) / examples;
   const metrics = metricsOf(task, answers, targets);
@@ -87,7 +148,7 @@ export function summarise({ answers, losses }: Judgements, targets: ExampleTarge
     examples,
     loss,
     metrics,
-    ...classFigures(answers, labelsIn({ targets }) as Int32Array, task.outputs),
+    ...classFigures(answers, labelsOf(targets) as Int32Array, widthOf(task)),
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { ExitCode, FedbatchError } from '../core/errors.js';
 import type { Weights } from '../core/weights.js';
-import type { LossSettings } from '../federation/loss.js';
+import type { Losses } from '../federation/loss.js';
 import type { Model } from '../model/model-description.js';
 import type { OptimizerSettings } from '../model/optimizers/registry.js';
 import type { OptimizerSetting, TrainingValues } from '../settings/parts/training.js';
@@ -17,7 +17,7 @@ export type { OptimizerSettings } from '../model/optimizers/registry.js';
 export interface TrainingSettings extends Partial<Omit<TrainingValues, 'batch' | 'loss' | OptimizerSetting>> {
   readonly optimizer: OptimizerSettings;
   /** By default the cross-entropy behind a softmax or sigmoid, the mean squared error behind anything else. */
-  readonly loss?: LossSettings | undefined;
+  readonly loss?: Losses | undefined;
   /** Whether all batches bring `exampleWeights`; else none does. */
   readonly isWeighted?: boolean | undefined;
   /**
@@ -46,7 +46,8 @@ export interface Batch {
   readonly count: number;
   /** `[n, ...shape]` of each input, in the order of the model's inputs, already scaled to what the model expects. */
   readonly inputs: readonly Float32Array[];
-  /** What the model should answer, in the order of its outputs, as the loss takes it: labels `[n]`, or `[n, outputs]`. */
+  /** What the model should answer, in the order of its outputs, as the loss takes it: labels `[n]`, or `[n, outputs]`;
+   * of outputs with steps, so much for each of them. */
   readonly targets: readonly (Int32Array | Float32Array)[];
   /** How much each example counts, `[n]`; without it all count 1. The loss is the sum over the batch, divided by n. */
   readonly exampleWeights?: Float32Array | undefined;

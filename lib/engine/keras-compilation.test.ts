@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { LOSS_NAMES, type LossSettings } from '../federation/loss.js';
 import { OPTIMIZER_NAMES } from '../model/optimizers/optimizer-names.js';
-import { readCompilation, writeCompilation } from './keras-compilation.js';
+import { readCompilation, readLosses, writeCompilation } from './keras-compilation.js';
 import { optimizerOf } from './local-training.js';
 
 const positive = fc.integer({ min: 1, max: 9999 }).map((value) => value / 1000);
@@ -39,8 +39,9 @@ describe('a compilation', () => {
   it('is read as it was written, whatever the loss and the optimizer', () => {
     fc.assert(
       fc.property(losses, optimizers, (loss, optimizer) => {
-        const read = readCompilation(writeCompilation({ loss, optimizer }), 'm.h5');
-        assert.deepEqual(read, { loss, optimizer });
+        const written = writeCompilation({ loss, optimizer });
+        assert.deepEqual(readCompilation(written, 'm.h5'), { optimizer });
+        assert.deepEqual(readLosses(written, { file: 'm.h5', outputs: ['y'] }), [loss]);
       }),
     );
   });
@@ -52,7 +53,37 @@ describe('a compilation', () => {
     assert.ok(sgd !== undefined && adam !== undefined);
     const before = writeCompilation({ loss: { name: 'mse' }, optimizer: sgd });
     const after = writeCompilation({ loss: { name: 'mae' }, optimizer: adam }, before);
-    assert.deepEqual(readCompilation(after, 'm.h5'), { loss: { name: 'mae' }, optimizer: sgd });
+    assert.deepEqual(readCompilation(after, 'm.h5'), { optimizer: sgd });
+    assert.deepEqual(readLosses(after, { file: 'm.h5', outputs: ['y'] }), [{ name: 'mae' }]);
+  });
+
+  it('has the losses of several outputs as Keras writes them: one for all, a list, by name; weights likewise', () => {
+    const read = (loss: unknown, weights?: unknown) =>
+      readLosses(
+        JSON.stringify({
+          optimizer_config: { class_name: 'SGD', config: { learning_rate: 0.1 } },
+          loss,
+          loss_weights: weights,
+        }),
+        { file: 'm.h5', outputs: ['a', 'b'] },
+      );
+    const [mse, mae] = [{ name: 'mse' }, { name: 'mae' }];
+    assert.equal(read(null), undefined);
+    assert.deepEqual(read('mse'), [mse, mse]);
+    assert.deepEqual(read(['mse', 'mae'], [2, 1]), [{ ...mse, weight: 2 }, mae]);
+    assert.deepEqual(read({ b: 'mae', a: { class_name: 'MeanSquaredError', config: {} } }, { b: 0.5 }), [
+      mse,
+      { ...mae, weight: 0.5 },
+    ]);
+    // Keras 2 writes an empty object, or nulls, where nothing was given.
+    assert.deepEqual(read('mse', {}), [mse, mse]);
+    for (const [loss, weights, sentence] of [
+      [{ a: 'mse' }, undefined, /m\.h5 was compiled without a loss for its output b: compile it/],
+      [['mse'], undefined, /compiled with losses for 1 output, and its outputs are a, b: compile it/],
+      [{ a: 'mse', c: 'mse' }, undefined, /compiled with losses for a, c, and its outputs are a, b/],
+      ['mse', [1, 2, 3], /compiled with loss weights for 3 outputs, and its outputs are a, b/],
+    ] as const)
+      assert.throws(() => read(loss, weights), sentence);
   });
 
   it('names the loss of labels as Keras does, which has another one for rows of probabilities', () => {

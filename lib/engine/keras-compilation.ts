@@ -1,6 +1,7 @@
-/** What `compile()` leaves in a Keras file: its optimizer and its loss as ours, and back. */
+/** What `compile()` leaves in a Keras file: its optimizer and its losses as ours, and back. */
 import { z } from 'zod';
-import { type LossSettings, lossWith, writtenLoss } from '../federation/loss.js';
+import { UsageError } from '../core/errors.js';
+import { type LossSettings, lossWith, type OutputLoss, writtenLoss } from '../federation/loss.js';
 import { parseDocument } from '../formats/files/json-document.js';
 import { asKerasObject, asTyped, quote } from '../model/keras/keras-settings.js';
 import { ModelError } from '../model/model-error.js';
@@ -11,13 +12,15 @@ import type { OptimizerSettings } from './engine.js';
 interface Compilation {
   /** The optimizer, or why it cannot be had here. */
   readonly optimizer: OptimizerSettings | { readonly kind: 'unknown'; readonly reason: string };
-  /** The loss, or what it is where it is none of ours; absent where the file names none, or one for each of several outputs. */
-  readonly loss?: LossSettings | { readonly name: 'unknown'; readonly title: string };
 }
+
+/** A loss, or what it is where it is none of ours. */
+type ReadLoss = OutputLoss | { readonly name: 'unknown'; readonly title: string };
 
 const compilationSchema = z.object({
   optimizer_config: z.object({ class_name: z.string(), config: z.record(z.string(), z.unknown()) }),
   loss: z.unknown(),
+  loss_weights: z.unknown().optional(),
 });
 
 /** Settings of a loss that say nothing new, at these values. */
@@ -30,18 +33,73 @@ const PLAIN_LOSS_SETTINGS: ReadonlyMap<string, RegExp> = new Map([
 ]);
 
 /**
- * What stands in the attribute `training_config`.
+ * The optimizer in the attribute `training_config`.
  *
  * @throws {DataError} when that is nothing that Keras writes
  */
 export function readCompilation(trainingConfig: string, file: string): Compilation {
-  const expected = 'what Keras writes of a compiled model in attribute "training_config"';
-  const parsed = parseDocument(trainingConfig, { schema: compilationSchema, file, expected });
-  const { optimizer_config: optimizer, loss } = parsed;
-  return {
-    optimizer: optimizerIn(optimizer.class_name, optimizer.config),
-    ...(loss === undefined || loss === null ? {} : { loss: readLoss(loss) }),
-  };
+  const { optimizer_config: optimizer } = parseCompilation(trainingConfig, file);
+  return { optimizer: optimizerIn(optimizer.class_name, optimizer.config) };
+}
+
+const parseCompilation = (trainingConfig: string, file: string) =>
+  parseDocument(trainingConfig, {
+    schema: compilationSchema,
+    file,
+    expected: 'what Keras writes of a compiled model in attribute "training_config"',
+  });
+
+/**
+ * The losses in the attribute `training_config`, one for each output: Keras has one for all, a list, or one by the name
+ * of each, and weights likewise. Undefined where it names none.
+ *
+ * @throws {DataError} when that is nothing that Keras writes
+ * @throws {UsageError} when they are not those of the outputs
+ */
+export function readLosses(
+  trainingConfig: string,
+  { file, outputs }: { readonly file: string; readonly outputs: readonly string[] },
+): readonly ReadLoss[] | undefined {
+  const { loss, loss_weights: weights } = parseCompilation(trainingConfig, file);
+  if (loss === undefined || loss === null) return undefined;
+  const place = { file, outputs };
+  const isShared = typeof loss === 'string' || asKerasObject(loss) !== undefined;
+  const losses = isShared ? outputs.map(() => loss) : ofOutputs(loss, { what: 'losses', ...place });
+  const hasWeights = weights !== undefined && weights !== null && Object.keys(weights).length > 0;
+  const factors = hasWeights ? ofOutputs(weights, { what: 'loss weights', ...place }) : [];
+  return losses.map((each, at) => {
+    if (each === undefined || each === null)
+      throw new UsageError(
+        `${file} was compiled without a loss for its output ${outputs[at]}: compile it with one, or save the model without this output.`,
+      );
+    const own = readLoss(each);
+    const weight = Number(factors[at] ?? 1);
+    return weight === 1 || own.name === 'unknown' ? own : { ...own, weight };
+  });
+}
+
+/** What Keras has for each output, as a list or by name. */
+function ofOutputs(
+  given: unknown,
+  {
+    what,
+    file,
+    outputs,
+  }: { readonly what: string; readonly file: string; readonly outputs: readonly string[] },
+): readonly unknown[] {
+  const fail = (found: string) =>
+    new UsageError(
+      `${file} was compiled with ${what} for ${found}, and its outputs are ${outputs.join(', ')}: compile it with one for each.`,
+    );
+  if (Array.isArray(given)) {
+    if (given.length === outputs.length) return given;
+    throw fail(`${given.length} output${given.length === 1 ? '' : 's'}`);
+  }
+  if (typeof given !== 'object' || given === null) return outputs.map(() => given);
+  const byName = given as Readonly<Record<string, unknown>>;
+  const stray = Object.keys(byName).filter((name) => !outputs.includes(name));
+  if (stray.length > 0) throw fail(Object.keys(byName).join(', '));
+  return outputs.map((name) => byName[name]);
 }
 
 /**
@@ -72,9 +130,7 @@ function optimizerIn(className: string, config: Readonly<Record<string, unknown>
 }
 
 /** A loss as ours: a name, or an object with settings. */
-function readLoss(loss: unknown): NonNullable<Compilation['loss']> {
-  // A model of one output may have a list of one.
-  if (Array.isArray(loss) && loss.length === 1) return readLoss(loss[0]);
+function readLoss(loss: unknown): ReadLoss {
   if (typeof loss === 'string') return lossWith(loss, {}) ?? { name: 'unknown', title: quote(loss) };
   const object = asKerasObject(loss);
   if (object === undefined) return { name: 'unknown', title: quote(loss) };

@@ -1,9 +1,9 @@
 /** Local training of one client: shuffled minibatches over E epochs or some steps, on whichever engine. */
 import { permutation, randomStream } from '../core/random.js';
 import { trainingWeights } from '../federation/class-weights.js';
-import { type Examples, exampleCount, targetKind } from '../federation/examples.js';
+import { type Examples, type ExampleTargets, exampleCount, targetKind } from '../federation/examples.js';
 import { type BatchSize, localWorkOf, planLocalWork } from '../federation/local-work.js';
-import type { LossSettings } from '../federation/loss.js';
+import type { Losses, LossSettings } from '../federation/loss.js';
 import { batchInputs, batchTargets } from '../model/model-input.js';
 import { defaultOptimizer } from '../model/optimizers/keras-optimizer.js';
 import type { EngineChoice } from '../settings/parts/engine.js';
@@ -23,7 +23,7 @@ export type LocalTrainingOptions = Partial<Omit<TrainingValues, 'loss'>> & {
   readonly batchSize: BatchSize;
   readonly seed: number;
   /** The session's; by default the one that goes with the targets. */
-  readonly loss?: LossSettings | undefined;
+  readonly loss?: Losses | undefined;
   readonly signal?: AbortSignal;
   /** Called after every step. */
   readonly onStep?: (progress: LocalTrainingProgress) => void;
@@ -68,8 +68,7 @@ export async function trainLocally(
   options: LocalTrainingOptions,
 ): Promise<LocalTrainingProgress> {
   const count = exampleCount(examples);
-  const { loss = { name: targetKind(examples.targets) === 'labels' ? 'categorical_crossentropy' : 'mse' } } =
-    options;
+  const { loss = examples.targets.map(usualLoss) } = options;
   const {
     batch,
     steps,
@@ -95,7 +94,7 @@ export async function trainLocally(
       const result = await session.step({
         count: picks.length,
         inputs: batchInputs(examples, picks),
-        targets: [batchTargets(examples, picks, loss)],
+        targets: batchTargets(examples, picks, loss),
         ...(weights === undefined
           ? {}
           : { exampleWeights: Float32Array.from(picks, (pick) => weights[pick] as number) }),
@@ -118,12 +117,17 @@ export async function trainLocally(
   return progress;
 }
 
+/** The loss that goes with targets. */
+const usualLoss = (targets: ExampleTargets): LossSettings => ({
+  name: targetKind(targets) === 'labels' ? 'categorical_crossentropy' : 'mse',
+});
+
 /** Plain data: it passes between threads. */
 export interface TrainingPlan {
   /** Epochs or steps, the batch, and what else a client is told. */
   readonly training: TrainingValues;
   readonly optimizer: OptimizerSettings;
-  readonly loss: LossSettings;
+  readonly loss: Losses;
   /** Whether the examples have weights of their own. */
   readonly isWeighted?: boolean | undefined;
   /** The run's seed; client and round get streams of their own. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { dense, flatten, imageModel } from '../../test/layers.js';
 import { DataError, UsageError } from '../core/errors.js';
-import { type Examples, type ExampleTargets, labelledImages } from '../federation/examples.js';
+import { type Examples, type ExampleTargets, labelledImages, onlyTargets } from '../federation/examples.js';
 import { parseLoss } from '../federation/loss.js';
 import type { ActivationName } from '../model/layers/activation.js';
 import { headFor } from '../model/tasks/task.js';
@@ -32,7 +32,10 @@ const holds = (size: number, ...values: readonly number[]): ExampleTargets => ({
 });
 function examplesWith(targets: ExampleTargets): Examples {
   const count = targets.shape[0] as number;
-  return { ...labelledImages([count, 2, 2], new Uint8Array(count * 4), new Int32Array(count)), targets };
+  return {
+    ...labelledImages([count, 2, 2], new Uint8Array(count * 4), new Int32Array(count)),
+    targets: onlyTargets(targets),
+  };
 }
 
 interface Asked {
@@ -75,7 +78,7 @@ describe('the task', () => {
     ['counts as labels', task(endingIn(1), labels(0, 7), { loss: 'poisson' }), 'regression', /poisson/],
   ] as const) {
     it(`of ${what} is ${name}`, () => {
-      assert.equal(found.name, name);
+      assert.equal(found.outputs[0].name, name);
       const [told] = taskNotes(found);
       if (note === undefined) assert.equal(told, undefined);
       else assert.match(`${told}`, note);
@@ -101,7 +104,10 @@ describe('the task', () => {
     [null, { name: 'categorical_crossentropy' }],
   ] as const) {
     it(`has the loss that was compiled: ${JSON.stringify(loss)}`, () => {
-      assert.deepEqual(task(endingIn(2, 'softmax'), labels(1), { file: compiled(loss) }).loss, expected);
+      assert.deepEqual(
+        task(endingIn(2, 'softmax'), labels(1), { file: compiled(loss) }).outputs[0].loss,
+        expected,
+      );
     });
   }
 
@@ -117,7 +123,7 @@ describe('the task', () => {
         ),
       });
       const asked = { file: compiled(loss), loss: 'categorical_crossentropy' };
-      assert.equal(task(endingIn(2, 'softmax'), labels(1), asked).name, 'classification');
+      assert.equal(task(endingIn(2, 'softmax'), labels(1), asked).outputs[0].name, 'classification');
     }
   });
 
@@ -175,13 +181,13 @@ describe('the task', () => {
         {
           examples: {
             inputs: [{ name: 'x', shape: [values.length / 2, 2], values: Int32Array.from(values) }],
-            targets: labels(0, 2),
+            targets: onlyTargets(labels(0, 2)),
           },
           data: 'd.npz',
           asked: undefined,
         },
       );
-    assert.equal(judged(0, 4, 1, 2).task.name, 'classification');
+    assert.equal(judged(0, 4, 1, 2).task.outputs[0].name, 'classification');
     for (const odd of [5, -1])
       assert.throws(() => judged(0, 4, odd, 2), {
         name: DataError.name,

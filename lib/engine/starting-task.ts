@@ -1,12 +1,12 @@
 /** What a model is trained or tested for: by the loss that is asked for, by what it was compiled with, and by the data. */
 import { UsageError } from '../core/errors.js';
 import type { Examples } from '../federation/examples.js';
-import { LOSS_NAMES, type LossSettings, writeLoss } from '../federation/loss.js';
+import { LOSS_NAMES, type LossSettings, type OutputLoss, writeLoss } from '../federation/loss.js';
 import type { KerasFile } from '../formats/keras/keras-file.js';
-import type { Model } from '../model/model-description.js';
-import { fitInputs } from '../model/model-input.js';
-import { type Task, taskOf } from '../model/tasks/task.js';
-import { readCompilation } from './keras-compilation.js';
+import { type Model, outputNames } from '../model/model-description.js';
+import { fitInputs, fitTargets } from '../model/model-input.js';
+import { requireTask, type Task, taskOf } from '../model/tasks/task.js';
+import { readLosses } from './keras-compilation.js';
 
 /** A model and its file. */
 interface StartingModel {
@@ -32,27 +32,49 @@ export function startingTask(
   { model, file, path }: StartingModel,
   { examples: given, data, asked }: Lesson,
 ): { readonly task: Task; readonly examples: Examples } {
-  const examples = fitInputs(model, given, data);
-  const compiled = compiledLoss({ file, path }, asked);
-  const task = taskOf(model, examples.targets, { asked, compiled, model: path, data });
+  const task = modelTask({ model, file, path }, asked);
+  const examples = fitTargets(task, fitInputs(model, given, data), data);
+  requireTask(model, task, { targets: examples.targets, model: path, data });
   return { task, examples };
 }
 
-/** The loss that a model was compiled with, where it was and none is asked for. */
-export function compiledLoss(
+/**
+ * The task of a model by itself, whatever the data.
+ *
+ * @throws {UsageError} when the model was compiled with a loss that is not known here, and none is asked for; or when
+ *   one loss is asked for where there are several outputs
+ */
+export function modelTask({ model, file, path }: StartingModel, asked?: LossSettings): Task {
+  const outputs = outputNames(model.description);
+  if (asked !== undefined && outputs.length > 1)
+    throw new UsageError(
+      `The loss ${writeLoss(asked)} is one, and ${path} has ${outputs.length} outputs (${outputs.join(', ')}): ` +
+        'leave it out, and compile the model with a loss for each output.',
+    );
+  return taskOf(model.description, { asked, compiled: compiledLosses({ file, path }, { outputs, asked }) });
+}
+
+/** The losses that a model was compiled with, where it was and none is asked for. */
+function compiledLosses(
   { file: { trainingConfig }, path }: Omit<StartingModel, 'model'>,
-  asked?: LossSettings,
-): LossSettings | undefined {
+  { outputs, asked }: { readonly outputs: readonly string[]; readonly asked: LossSettings | undefined },
+): readonly OutputLoss[] | undefined {
   if (trainingConfig === undefined || asked !== undefined) return undefined;
-  const { loss } = readCompilation(trainingConfig, path);
-  if (loss?.name !== 'unknown') return loss;
-  throw new UsageError(
-    `${path} was compiled with a loss that fedbatch does not have: ${loss.title}. Choose one of ${LOSS_NAMES.join(', ')} as the loss.`,
-  );
+  return readLosses(trainingConfig, { file: path, outputs })?.map((loss) => {
+    if (loss.name !== 'unknown') return loss;
+    throw new UsageError(
+      `${path} was compiled with a loss that fedbatch does not have: ${loss.title}. Choose one of ${LOSS_NAMES.join(', ')} as the loss.`,
+    );
+  });
 }
 
 /** What a reader is told of a task; nothing of the usual one. */
-export function taskNotes({ name, loss, why }: Task): readonly string[] {
-  const text = writeLoss(loss);
-  return text === 'categorical_crossentropy' ? [] : [`${name} by the loss ${text}, ${why}`];
+export function taskNotes({ outputs }: Task): readonly string[] {
+  return outputs.flatMap(({ name, loss, why, output }) => {
+    const text = writeLoss(loss);
+    if (outputs.length === 1 && text === 'categorical_crossentropy') return [];
+    const of = outputs.length === 1 ? '' : `output ${output}: `;
+    const { weight = 1 } = loss;
+    return [`${of}${name} by the loss ${text}${weight === 1 ? '' : ` times ${weight}`}, ${why}`];
+  });
 }

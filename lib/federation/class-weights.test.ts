@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readClassWeights, trainingWeights } from './class-weights.js';
-import { labelledImages } from './examples.js';
+import { labelledImages, onlyTargets } from './examples.js';
 
 const examples = labelledImages([4, 1, 1], new Uint8Array(4), Int32Array.of(0, 2, 0, 0));
 
@@ -20,6 +20,6 @@ test('each example counts by its class, and by its own weight', () => {
   assert.deepEqual(even, Float32Array.of(2 / 3, 2, 2 / 3, 2 / 3));
   const own = { ...examples, weights: Float32Array.of(1, 0.5, 1, 0) };
   assert.deepEqual(trainingWeights(own, '0:2'), Float32Array.of(2, 0.5, 2, 0));
-  const numbers = { ...examples, targets: { shape: [4, 1], values: new Float32Array(4) } };
+  const numbers = { ...examples, targets: onlyTargets({ shape: [4, 1], values: new Float32Array(4) }) };
   assert.throws(() => trainingWeights(numbers, 'balanced'), /Class weights balanced go with labels/);
 });

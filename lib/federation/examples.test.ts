@@ -6,6 +6,7 @@ import { partsOf, withParts } from '../../test/datasets.js';
 import {
   concatExamples,
   countClasses,
+  describeAllTargets,
   dtypeOf,
   type Examples,
   exampleCount,
@@ -14,8 +15,9 @@ import {
   isImages,
   labelHistogram,
   labelledImages,
+  labelsIn,
   takeExamples,
-  targetKind,
+  targetKinds,
 } from './examples.js';
 
 const labels = Int32Array.of(4, 0, 4);
@@ -32,21 +34,29 @@ test('examples are taken in the order asked for, with their dtype', () => {
   assert.equal(dtypeOf(new Uint8Array(1)), 'uint8');
 });
 
-test('several inputs, numbers as targets and weights are taken and put together row by row', () => {
+test('several inputs, targets of several outputs and weights are taken and put together row by row', () => {
   const table: Examples = {
     inputs: [
       { name: 'a', shape: [2, 1], values: Int32Array.of(7, 8) },
       { name: 'b', shape: [2, 2], values: Float32Array.of(1, 2, 3, 4) },
     ],
-    targets: { shape: [2, 2], values: Float32Array.of(0.1, 0.2, 0.3, 0.4) },
+    targets: [
+      { name: 'price', shape: [2, 2], values: Float32Array.of(0.1, 0.2, 0.3, 0.4) },
+      { name: 'kind', shape: [2], values: Int32Array.of(3, 1) },
+    ],
     weights: Float32Array.of(1, 0.5),
   };
   assert.deepEqual(concatExamples([takeExamples(table, [0]), takeExamples(table, [1])]), table);
   assert.equal(exampleCount(table), 2);
   assert.equal(imagesIn(table), undefined);
   assert.deepEqual(
-    [table, examples].map(({ targets }) => targetKind(targets)),
-    ['numbers', 'labels'],
+    [targetKinds(table), targetKinds(examples), labelsIn(table), describeAllTargets(table)],
+    [
+      { price: 'numbers', kind: 'labels' },
+      'labels',
+      undefined,
+      'price: 2 numbers for each example, kind: labels',
+    ],
   );
 });
 

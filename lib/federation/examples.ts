@@ -26,13 +26,20 @@ export interface ExampleInput extends ExampleArray {
 /** What it should answer: labels from 0 `[n]` (int32), numbers `[n, k]` (floats), or which of k hold, `[n, k]` of 0 and 1 (uint8). */
 export type ExampleTargets = ExampleArray<Int32Array> | ExampleArray<Float32Array> | ExampleArray<Uint8Array>;
 
+/** Targets under the name of the model's output; of one output alone the name means nothing. */
+export type NamedTargets = ExampleTargets & { readonly name: string };
+
 /** What targets are. */
 export type TargetKind = 'labels' | 'numbers' | 'multi-hot';
+
+/** What all targets are, or those of each of several outputs, by name. */
+export type TargetKinds = TargetKind | Readonly<Record<string, TargetKind>>;
 
 /** Inputs with their targets, dtypes and shapes as in their source. */
 export interface Examples {
   readonly inputs: readonly [ExampleInput, ...ExampleInput[]];
-  readonly targets: ExampleTargets;
+  /** One for each output of the model. */
+  readonly targets: readonly [NamedTargets, ...NamedTargets[]];
   /** How much each example counts in training, `[n]`; without it all count 1. */
   readonly weights?: Float32Array | undefined;
 }
@@ -61,6 +68,8 @@ export interface Dataset {
 
 /** Name of the only input. */
 export const ONLY_INPUT = 'x';
+/** Name of the only output. */
+export const ONLY_OUTPUT = 'y';
 
 /** Images with the class of each. */
 export function labelledImages(
@@ -70,12 +79,17 @@ export function labelledImages(
 ): Examples {
   return {
     inputs: [{ name: ONLY_INPUT, shape, values: images }],
-    targets: { shape: [labels.length], values: labels },
+    targets: onlyTargets({ shape: [labels.length], values: labels }),
   };
 }
 
+/** The targets of a model's only output. */
+export const onlyTargets = (targets: ExampleTargets): Examples['targets'] => [
+  { name: ONLY_OUTPUT, ...targets },
+];
+
 /** Number of examples. */
-export function exampleCount({ targets }: Pick<Examples, 'targets'>): number {
+export function exampleCount({ targets: [targets] }: Pick<Examples, 'targets'>): number {
   return targets.shape[0] ?? 0;
 }
 
@@ -85,16 +99,37 @@ export function targetKind({ values }: ExampleTargets): TargetKind {
   return values instanceof Uint8Array ? 'multi-hot' : 'numbers';
 }
 
-/** The class of each example, where targets are labels. */
-export function labelsIn({ targets }: Pick<Examples, 'targets'>): Int32Array | undefined {
-  return targets.values instanceof Int32Array ? targets.values : undefined;
+/** What the targets of each output are; of one alone just that. */
+export function targetKinds({ targets: [only, ...others] }: Pick<Examples, 'targets'>): TargetKinds {
+  if (others.length === 0) return targetKind(only);
+  return Object.fromEntries([only, ...others].map((each) => [each.name, targetKind(each)]));
+}
+
+/** The class of each example, where there is one output and its targets are one label each. */
+export function labelsIn({ targets: [only, ...others] }: Pick<Examples, 'targets'>): Int32Array | undefined {
+  return others.length === 0 && only.shape.length === 1 ? labelsOf(only) : undefined;
+}
+
+/** All labels, step by step where examples have several, where targets are labels. */
+export const labelsOf = ({ values }: ExampleTargets): Int32Array | undefined =>
+  values instanceof Int32Array ? values : undefined;
+
+/** The targets of all outputs for people, by name where there are several. */
+export function describeAllTargets({ targets }: Pick<Examples, 'targets'>): string {
+  const words = (each: NamedTargets) =>
+    `${targets.length > 1 ? `${each.name}: ` : ''}${describeTargets(each)}`;
+  return targets.map(words).join(', ');
 }
 
 /** Targets for people: `labels`, `a number for each example`, `3 numbers for each example`, `which of 5 hold for each example`. */
 export function describeTargets(targets: ExampleTargets): string {
   const kind = targetKind(targets);
   const size = sizeOf(targets.shape.slice(1));
-  if (kind === 'labels') return 'labels';
+  if (kind === 'labels')
+    return targets.shape.length === 1
+      ? 'labels'
+      : `a label for each of the steps ${formatShape(targets.shape.slice(1))}`;
+  if (targets.shape.length > 2) return `numbers ${formatShape(targets.shape.slice(1))} for each example`;
   if (kind === 'multi-hot') return `which of ${size} hold for each example`;
   return size === 1 ? 'a number for each example' : `${size} numbers for each example`;
 }
@@ -105,7 +140,7 @@ export function takeExamples(examples: Examples, indices: ArrayLike<number>): Ex
   const { inputs, targets, weights } = examples;
   return {
     inputs: inputs.map(take) as unknown as Examples['inputs'],
-    targets: take(targets),
+    targets: targets.map(take) as unknown as Examples['targets'],
     ...(weights === undefined ? {} : { weights: Float32Array.from(indices, (at) => weights[at] as number) }),
   };
 }
@@ -136,7 +171,9 @@ export function concatExamples(parts: readonly Examples[]): Examples {
     inputs: first.inputs.map((input, at) =>
       join(input, ({ inputs }) => inputs[at] as ExampleInput),
     ) as unknown as Examples['inputs'],
-    targets: join(first.targets, ({ targets }) => targets),
+    targets: first.targets.map((each, at) =>
+      join(each, ({ targets }) => targets[at] as NamedTargets),
+    ) as unknown as Examples['targets'],
     ...(weights.length === 0 ? {} : { weights: Float32Array.from(weights.flatMap((each) => [...each])) }),
   };
 }

@@ -43,6 +43,15 @@ export interface LossSettings {
   readonly delta?: number;
 }
 
+/** The loss of one of several outputs. */
+export interface OutputLoss extends LossSettings {
+  /** What it is multiplied by in the sum of all; 1 by default. */
+  readonly weight?: number;
+}
+
+/** One loss for all outputs of a model, or one for each. */
+export type Losses = LossSettings | readonly OutputLoss[];
+
 /** The name of the loss that has this name here or in Keras, whatever the case and the underscores. */
 export function lossNamed(name: string): LossName | undefined {
   const plain = (text: string) => text.replaceAll('_', '').toLowerCase();

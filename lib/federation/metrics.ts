@@ -24,8 +24,21 @@ export type MetricName = keyof typeof METRICS;
 /** All names. */
 export const METRIC_NAMES = Object.keys(METRICS) as readonly MetricName[];
 
+/** What a task of several outputs is called. */
+export const SEVERAL_OUTPUTS = 'several outputs';
+
 /** What was found, by metric; those that the examples do not allow are left out. */
-export type MetricValues = Readonly<Partial<Record<MetricName, number>>>;
+export type MetricValues = Readonly<Record<string, number>>;
+
+/** The metric of one of several outputs, as Keras calls it: `price_rmse`. */
+export const metricOf = (output: string, metric: string): string => `${output}_${metric}`;
+
+/** The metric that a name means, of whichever output. */
+const metricNamed = (name: string): MetricName | undefined =>
+  METRIC_NAMES.find((each) => each === name.toLowerCase()) ??
+  METRIC_NAMES.find((each) => name.endsWith(metricOf('', each)));
+
+const betterBy = (name: string) => METRICS[metricNamed(name) ?? 'loss'].better;
 
 const LEADING: Readonly<Record<TaskName, MetricName>> = {
   classification: 'accuracy',
@@ -34,18 +47,18 @@ const LEADING: Readonly<Record<TaskName, MetricName>> = {
   regression: 'rmse',
 };
 
-/** A metric and the value that is to be reached. */
+/** A metric, maybe of one of several outputs, and the value that is to be reached. */
 export interface Threshold {
-  readonly metric: MetricName;
+  readonly metric: string;
   readonly value: number;
 }
 
-/** Reads `rmse=3.2`; undefined for anything else. */
+/** Reads `rmse=3.2`, and `price_rmse=3.2` of one of several outputs; undefined for anything else. */
 export function parseThreshold(text: string): Threshold | undefined {
   const [name = '', value = ''] = text.split('=', 2).map((part) => part.trim());
-  const metric = METRIC_NAMES.find((each) => each === name.toLowerCase());
-  if (metric === undefined || value === '' || !Number.isFinite(Number(value))) return undefined;
-  return { metric, value: Number(value) };
+  const known = metricNamed(name);
+  if (known === undefined || value === '' || !Number.isFinite(Number(value))) return undefined;
+  return { metric: known === name.toLowerCase() ? known : name, value: Number(value) };
 }
 
 /** Writes a threshold as {@link parseThreshold} reads it. */
@@ -53,11 +66,11 @@ export const writeThreshold = ({ metric, value }: Threshold): string => `${metri
 
 /** Which side of a threshold is good, in words. */
 export const boundOf = ({ metric }: Threshold): string =>
-  METRICS[metric].better === 'higher' ? 'at least' : 'at most';
+  betterBy(metric) === 'higher' ? 'at least' : 'at most';
 
 /** Whether a value reaches a threshold. */
 export const reaches = (found: number, { metric, value }: Threshold): boolean =>
-  METRICS[metric].better === 'higher' ? found >= value : found <= value;
+  betterBy(metric) === 'higher' ? found >= value : found <= value;
 
 /** What a test found, as records have it. */
 export interface TestFigures {
@@ -69,13 +82,14 @@ export interface TestFigures {
 }
 
 /** The value of a metric; NaN where the test has none. */
-export function metricIn({ loss, accuracy, metrics }: TestFigures, metric: MetricName): number {
+export function metricIn({ loss, accuracy, metrics }: TestFigures, metric: string): number {
   if (metric === 'loss') return loss ?? Number.NaN;
   return metrics?.[metric] ?? (metric === 'accuracy' ? accuracy : undefined) ?? Number.NaN;
 }
 
 /** The metric that decides which model is best: that of the target, else the one that leads the task. */
-function leadingMetric({ task = 'classification' }: TestFigures, target?: Threshold): MetricName {
+function leadingMetric({ task = 'classification' }: TestFigures, target?: Threshold): string {
+  // Of several outputs the loss leads, as Keras sums it.
   return target?.metric ?? LEADING[task as TaskName] ?? 'loss';
 }
 
@@ -87,12 +101,12 @@ export function leadingFigure(found: TestFigures, target?: Threshold): Threshold
 
 /** The value of the metric that gives a score. */
 export function valueOfScore(score: number, found: TestFigures, target?: Threshold): number {
-  return METRICS[leadingMetric(found, target)].better === 'higher' ? score : -score;
+  return betterBy(leadingMetric(found, target)) === 'higher' ? score : -score;
 }
 
 /** How good a model is by its leading metric: the higher the better. */
 export function scoreOf(found: TestFigures, target?: Threshold): number {
   const { metric, value } = leadingFigure(found, target);
   if (Number.isNaN(value)) return Number.NEGATIVE_INFINITY;
-  return METRICS[metric].better === 'higher' ? value : -value;
+  return betterBy(metric) === 'higher' ? value : -value;
 }

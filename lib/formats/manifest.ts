@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { labelHistogram, type TargetKind } from '../federation/examples.js';
+import { labelHistogram, type TargetKinds } from '../federation/examples.js';
 import { type LossSettings, targetsFor } from '../federation/loss.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
 import {
@@ -97,6 +97,17 @@ export const manifestSchema = z
       })
       .optional()
       .describe('What the targets are, where they are no labels.'),
+    outputs: z
+      .array(
+        z.object({
+          name: z.string(),
+          kind: z.enum(['labels', 'numbers', 'multi-hot']),
+          shape: z.array(count.min(1)).describe('Of the targets of one example; `[]` for one label each.'),
+        }),
+      )
+      .min(1)
+      .optional()
+      .describe('The targets of each output in place of both, where there are several, or several steps.'),
     image: z
       .object({
         shape: z.array(count.min(1)).min(2).max(3),
@@ -140,8 +151,8 @@ export const manifestSchema = z
       complain(['shards'], 'expected one shard for each client, as files or virtual');
     }
     if (manifest.test.file !== 'test.npz') complain(['test', 'file'], 'expected test.npz');
-    if ((manifest.classes === undefined) === (manifest.targets === undefined))
-      complain(['targets'], 'expected either classes or targets');
+    const given = [manifest.classes, manifest.targets, manifest.outputs].filter((each) => each !== undefined);
+    if (given.length !== 1) complain(['targets'], 'expected either classes, targets or outputs');
     for (const [path, client] of [
       ...manifest.shards.map((shard, client) => [['shards', client], shard] as const),
       ...(manifest.virtual?.clients ?? []).map(
@@ -234,16 +245,24 @@ export async function scaleBeside(path: string): Promise<PixelScale | 'usual' | 
 export async function targetsIn(
   path: string,
   asked: LossSettings | undefined,
-): Promise<TargetKind | undefined> {
+): Promise<TargetKinds | undefined> {
   return targetsFor(asked) ?? (await targetsBeside(path));
 }
 
 /** What the manifest beside a file of examples says of their targets, where it lists the file. */
-async function targetsBeside(path: string): Promise<TargetKind | undefined> {
+async function targetsBeside(path: string): Promise<TargetKinds | undefined> {
   const manifest = await manifestBeside(path).catch(() => undefined);
   if (manifest === undefined || filesOf(manifest).every(({ file }) => file !== basename(path)))
     return undefined;
-  return manifest.targets?.kind ?? 'labels';
+  return targetsListed(manifest);
+}
+
+/** What the targets of a split are. */
+export function targetsListed({ targets, outputs = [] }: Pick<Manifest, 'targets' | 'outputs'>): TargetKinds {
+  const [only, ...others] = outputs;
+  if (only === undefined) return targets?.kind ?? 'labels';
+  if (others.length === 0) return only.kind;
+  return Object.fromEntries(outputs.map(({ name, kind }) => [name, kind]));
 }
 
 /** The scale of the inputs of a model that is trained on such images, as its file says it; undefined where 0 to 1. */

@@ -129,8 +129,17 @@ export function layerOfCall({ layers }: ModelDescription, { layer }: LayerCall):
   return found;
 }
 
-/** The layer whose output is a model's only output; undefined where an input is. */
-export function lastLayer(description: ModelDescription): Layer | undefined {
-  const call = description.calls.find(({ output }) => output === description.outputs[0]);
+/** The layer whose output is a model's output; undefined where an input is. */
+export function lastLayer(description: ModelDescription, at = 0): Layer | undefined {
+  const call = description.calls.find(({ output }) => output === description.outputs[at]);
   return call === undefined ? undefined : layerOfCall(description, call);
+}
+
+/** The names of a model's outputs, as Keras has them: those of the layers that they come from. */
+export function outputNames({ calls, outputs }: ModelDescription): readonly string[] {
+  const names = outputs.map((value) => calls.find(({ output }) => output === value)?.layer ?? value);
+  return names.map((name, at) => {
+    const earlier = names.slice(0, at).filter((each) => each === name).length;
+    return earlier === 0 ? name : `${name}_${earlier}`;
+  });
 }

@@ -8,9 +8,11 @@ import {
   imageShape,
   imagesIn,
   isImages,
+  type NamedTargets,
   ONLY_INPUT,
+  takeRows,
 } from '../federation/examples.js';
-import type { LossSettings } from '../federation/loss.js';
+import type { Losses, LossSettings } from '../federation/loss.js';
 import {
   describeScale,
   findScale,
@@ -25,7 +27,8 @@ import {
 } from '../federation/pixel-scale.js';
 import type { Model, NamedInput } from './model-description.js';
 import { inputBound } from './parameters.js';
-import { lossModule } from './tasks/losses.js';
+import { lossAt, lossModule } from './tasks/losses.js';
+import type { OutputTask, Task } from './tasks/task.js';
 
 /** The shape of one example of an input, as a model takes it; grey images have a channel. */
 export function inputShapeOf(input: ExampleArray): readonly number[] {
@@ -44,23 +47,55 @@ export function fitInputs(
   path: string,
 ): Examples {
   const wanted = description.inputs;
-  const named = wanted.map(({ name }) => examples.inputs.find((input) => input.name === name));
-  const given = named.every((input) => input !== undefined) ? named : examples.inputs;
-  if (given.length !== wanted.length) {
-    const list = (inputs: readonly { readonly name: string }[]) =>
-      `${inputs.length} (${inputs.map(({ name }) => name).join(', ')})`;
-    throw new DataError({
-      file: path,
-      expected: `as many inputs as the model has, ${list(wanted)}`,
-      found: list(examples.inputs),
-    });
-  }
+  const given = inOrder(wanted, examples.inputs, { what: 'inputs', path });
   for (const [at, input] of given.entries()) {
     const each = wanted[at] as NamedInput;
     requireShape(each, input, path);
     requireBelow(inputBound(description, each.name), input, path);
   }
   return { ...examples, inputs: given as unknown as Examples['inputs'] };
+}
+
+interface Named {
+  readonly name: string;
+}
+
+/** What is given in the order of what is wanted: by name, or as it comes. @throws {DataError} for another number of them */
+function inOrder<T extends Named>(
+  wanted: readonly Named[],
+  given: readonly T[],
+  { what, path }: { readonly what: string; readonly path: string },
+): readonly T[] {
+  const named = wanted.map(({ name }) => given.find((each) => each.name === name));
+  const ordered = named.every((each) => each !== undefined) ? named : given;
+  if (ordered.length === wanted.length) return ordered;
+  const list = (all: readonly Named[]) => `${all.length} (${all.map(({ name }) => name).join(', ')})`;
+  throw new DataError({
+    file: path,
+    expected: `as many ${what} as the model has, ${list(wanted)}`,
+    found: list(given),
+  });
+}
+
+/**
+ * The examples with their targets in the order of the model's outputs: by name where the names are the same, else as
+ * they come. Rows of 0 and 1 that a model tells classes of, step by step, are labels.
+ *
+ * @param path the file of the examples, for errors
+ * @throws {DataError} when the model has another number of outputs, naming both
+ */
+export function fitTargets({ outputs }: Task, examples: Examples, path: string): Examples {
+  const wanted = outputs.map(({ output: name }) => ({ name }));
+  const targets = inOrder(wanted, examples.targets, { what: 'targets', path }).map((each, at) =>
+    asSteps(each, outputs[at] as OutputTask),
+  );
+  return { ...examples, targets: targets as unknown as Examples['targets'] };
+}
+
+function asSteps(targets: NamedTargets, { name, shape }: OutputTask): NamedTargets {
+  const isSteps = formatShape(targets.shape.slice(1)) === formatShape(shape.slice(0, -1));
+  if (name !== 'classification' || !isSteps || !(targets.values instanceof Uint8Array)) return targets;
+  return { ...targets, values: Int32Array.from(targets.values) };
 }
 
 function requireShape({ name, shape }: NamedInput, input: ExampleInput, file: string): void {
@@ -111,14 +146,17 @@ function batchRows({ shape, values }: ExampleArray, picks: ArrayLike<number>, fa
   return batch;
 }
 
-/** The targets at `picks` as a loss takes them: labels int32, numbers `[picks.length, outputs]`. */
+/** The targets at `picks` as the loss of each output takes them: labels int32, numbers `[picks.length, …]`. */
 export function batchTargets(
   { targets }: Pick<Examples, 'targets'>,
   picks: ArrayLike<number>,
-  loss: Pick<LossSettings, 'name'>,
-): Int32Array | Float32Array {
-  if (lossModule(loss).targets === 'numbers') return batchRows(targets, picks, 1);
-  return Int32Array.from(picks, (pick) => targets.values[pick] as number);
+  losses: Losses,
+): readonly (Int32Array | Float32Array)[] {
+  return targets.map((each, at) => {
+    if (lossModule(lossAt(losses, at) as LossSettings).targets === 'numbers')
+      return batchRows(each, picks, 1);
+    return takeRows(each as ExampleArray<Int32Array>, picks).values;
+  });
 }
 
 /** The scale of a model that is to be trained on these examples alone, as its file says it; undefined where 0 to 1. */

@@ -68,12 +68,13 @@ function withoutActivations(description: ModelDescription): OperationPlan {
         { layer: { kind: 'activation', name: layer.name, activation: activationOf }, inputs, output },
         ...penalty,
       ];
-    if (layer.kind === 'activation' || !('activation' in layer) || layer.activation === 'linear')
-      return [{ layer, inputs, output }, ...penalty];
-    const { name, activation } = layer;
+    const apart = moduleOf(layer).apart?.(layer) ?? ownActivation(layer);
+    if (apart === undefined) return [{ layer, inputs, output }, ...penalty];
+    const { name } = layer;
+    const activation = apart.activation as ActivationName;
     const before = `${output} before ${activation}`;
     return [
-      { layer: { ...layer, activation: 'linear' }, inputs, output: before },
+      { layer: apart.layer as Layer, inputs, output: before },
       {
         layer: { kind: 'activation', name: `${name}/${activation}`, activation },
         inputs: [before],
@@ -83,6 +84,14 @@ function withoutActivations(description: ModelDescription): OperationPlan {
     ];
   });
   return { operations, outputs: description.outputs.map(nameOf) };
+}
+
+/** A layer and the activation of its settings apart. */
+function ownActivation(layer: Layer) {
+  if (layer.kind === 'activation' || !('activation' in layer) || layer.activation === 'linear')
+    return undefined;
+  const plain: Layer = { ...layer, activation: 'linear' };
+  return { layer: plain, activation: layer.activation };
 }
 
 /** The operation that adds an activity regularizer to the loss. */

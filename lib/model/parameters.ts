@@ -199,22 +199,17 @@ export function requireTrainable(description: ModelDescription): void {
   );
 }
 
-/** Number of classes: the length of the model's output. */
-export function classCount(description: ModelDescription): number {
+/** Shapes of what a model puts out for one example, in the order of its outputs. */
+export function answerShapes(description: ModelDescription): readonly (readonly number[])[] {
   // Shapes cannot be followed through them.
   const [foreign] = foreignLayers(description);
   const last = description.layers.findLast((layer) => layer.kind !== 'activation');
-  if (foreign !== undefined && last !== undefined && 'units' in last) return last.units as number;
+  if (foreign !== undefined && last !== undefined && 'units' in last) return [[last.units as number]];
   if (foreign !== undefined)
     throw new ModelError(
       `${foreign.reason}; behind it the outputs cannot be counted unless the model ends in a Dense`,
     );
-  const [output = [], ...others] = outputShapes(description);
-  if (others.length > 0)
-    throw new ModelError(`the model has ${others.length + 1} outputs, not classes alone`);
-  if (output.length !== 1)
-    throw new ModelError(`the model ends in shape ${formatShape(output)}, not in classes`);
-  return output[0] as number;
+  return outputShapes(description);
 }
 
 /** Fresh weights of a model; the same seed always gives the same, each array from a stream of its own. */

@@ -7,14 +7,14 @@ import type { InputShape } from '../../lib/digits/preprocess.js';
 import { chooseEngine } from '../../lib/engine/choose-engine.js';
 import type { PredictSession } from '../../lib/engine/engine.js';
 import { BACKEND_REGISTRY, type RegisteredBackend } from '../../lib/engine/engine-registry.js';
-import { compiledLoss } from '../../lib/engine/starting-task.js';
+import { modelTask } from '../../lib/engine/starting-task.js';
 import { rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { readFileBytes, sha256 } from '../../lib/formats/files/read-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../../lib/formats/keras/keras-hdf5.js';
 import { modelFromKeras } from '../../lib/model/keras/keras-model.js';
 import type { Model } from '../../lib/model/model-description.js';
 import { sessionOf } from '../../lib/model/model-error.js';
-import { faultOf, servedTask, type Task } from '../../lib/model/tasks/task.js';
+import { faultOf, type OutputTask, widthOf } from '../../lib/model/tasks/task.js';
 import type { EngineChoice } from '../../lib/settings/parts/engine.js';
 import { findAccuracy, findLabels, findTraining } from './model-records.js';
 import type { ModelCard, ModelSignature } from './predictor.js';
@@ -33,9 +33,9 @@ export async function loadServedModel({
   const file = await decodeKerasFile(bytes, modelPath);
   const model = modelFromKeras(file, modelPath, { keepForeignLayers: true });
   const inputShape = imageInput(model, modelPath);
-  const compiled = compiledLoss({ file, path: modelPath });
-  const task = servedTask(model.description, { compiled });
-  const { outputs: classes } = task;
+  const { outputs } = modelTask({ model, file, path: modelPath });
+  const [task] = outputs;
+  const classes = widthOf(task);
   const labels = await findLabels({ modelPath, labelsPath, classes });
   const { engine, why } = await chooseEngine(choice, {
     description: model.description,
@@ -79,13 +79,13 @@ async function selfTest(
     inputShape,
     scale,
     task,
-  }: Required<Pick<ModelCard, 'inputShape' | 'scale'>> & { readonly task: Omit<Task, 'why'> },
+  }: Required<Pick<ModelCard, 'inputShape' | 'scale'>> & { readonly task: OutputTask },
 ): Promise<Pick<DataProblem, 'expected' | 'found'> | undefined> {
   const size = sizeOf(inputShape);
   const pictures = new Float32Array(2 * size).fill(1, size);
   rescale(pictures, { channels: inputShape[2], from: UNIT_SCALE, to: scale });
   const [answer = new Float32Array(0)] = await session.predict([pictures], 2);
-  const { outputs } = task;
+  const outputs = widthOf(task);
   return faultOf(answer.subarray(0, outputs), task) ?? faultOf(answer.subarray(outputs), task);
 }
 

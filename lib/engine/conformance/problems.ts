@@ -9,7 +9,13 @@ import { parseKerasLayer } from '../../model/keras/keras-layers.js';
 import { LAYER_MODULES, type Layer } from '../../model/layers/registry.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
-import { classCount, initialWeights, inputBound, inputShape, outputShapes } from '../../model/parameters.js';
+import {
+  answerShapes,
+  initialWeights,
+  inputBound,
+  inputShape,
+  outputShapes,
+} from '../../model/parameters.js';
 import { lossModule } from '../../model/tasks/losses.js';
 import type { Batch, OptimizerSettings } from '../engine.js';
 
@@ -213,7 +219,7 @@ export function noise(description: ModelDescription, count: number): Batch {
   const images = Float32Array.from({ length: count * sizeOf(inputShape(description)) }, () =>
     below === undefined ? random.normal() : random.integer(0, below - 1),
   );
-  const last = classCount(description) - 1;
+  const last = (answerShapes(description)[0]?.at(-1) as number) - 1;
   const labels = Int32Array.from({ length: count }, () => random.integer(0, last));
   return { count, inputs: [images], targets: [labels] };
 }

@@ -2,16 +2,21 @@
 import type * as Tf from '@tensorflow/tfjs';
 import { messageOf } from '../../core/errors.js';
 import { randomStream } from '../../core/random.js';
-import type { WeightArray, Weights } from '../../core/weights.js';
-import type { LossSettings } from '../../federation/loss.js';
+import { formatShape, type WeightArray, type Weights } from '../../core/weights.js';
+import type { Losses, LossSettings } from '../../federation/loss.js';
 import { foreignLayers, requireRepeatable } from '../../model/layers/foreign.js';
 import type { NamedLayer } from '../../model/layers/layer-module.js';
 import type { Constraint, ParameterTraining } from '../../model/layers/layer-training.js';
 import { moduleOf } from '../../model/layers/registry.js';
-import type { Model, ModelDescription } from '../../model/model-description.js';
+import { type Model, type ModelDescription, outputNames } from '../../model/model-description.js';
 import { ModelError } from '../../model/model-error.js';
-import { modelParameters, requireSameShapes, requireTrainable } from '../../model/parameters.js';
-import { defaultLoss } from '../../model/tasks/losses.js';
+import {
+  answerShapes,
+  modelParameters,
+  requireSameShapes,
+  requireTrainable,
+} from '../../model/parameters.js';
+import { defaultLoss, lossAt } from '../../model/tasks/losses.js';
 import type { Batch, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import {
   buildLayersModel,
@@ -33,7 +38,7 @@ export async function createTensorflowTrainingSession(
   requireTrainable(model.description);
   requireOwnTraining(model.description);
   requireRepeatable(model.description);
-  const lossSettings = settings.loss ?? defaultLoss(model.description);
+  const lossSettings = onlyLoss(model.description, settings.loss);
   const description = lossDescription(model, lossSettings);
   await use();
   let random = dropoutStream(settings.seed);
@@ -99,6 +104,20 @@ export async function createTensorflowTrainingSession(
       layers.dispose();
     },
   };
+}
+
+/** @throws {ModelError} for several outputs, and for one of several steps */
+function onlyLoss(description: ModelDescription, losses: Losses | undefined): LossSettings {
+  const [shape = [], ...others] = answerShapes(description);
+  const found =
+    others.length > 0
+      ? `the model has ${others.length + 1} outputs (${outputNames(description).join(', ')})`
+      : `the output of the model has the shape ${formatShape(shape)}`;
+  if (others.length > 0 || shape.length > 1)
+    throw new ModelError(
+      `${found}, and TensorFlow.js trains one output of a row of numbers: take the engine onnx`,
+    );
+  return lossAt(losses, 0) ?? defaultLoss(description);
 }
 
 const dropoutStream = (seed: number) => randomStream(seed, 'dropout');

@@ -5,12 +5,12 @@ import {
   countClasses,
   type DataFacts,
   type Dataset,
+  describeAllTargets,
   describeInputs,
-  describeTargets,
   type Examples,
   exampleCount,
   labelsIn,
-  targetKind,
+  targetKinds,
 } from '../../federation/examples.js';
 import type { Ownership } from '../../federation/partition/by-owner.js';
 import type { PartitionSettings } from '../../federation/partition/settings.js';
@@ -93,7 +93,9 @@ interface Loading {
 
 async function loadFound(found: FoundData, { data, partition, options }: Loading): Promise<OwnedDataset> {
   const key = partition.scheme === 'by-key' ? partition.key : undefined;
-  const { tell, targets } = options;
+  const { tell } = options;
+  // These have one array of targets.
+  const targets = typeof options.targets === 'object' ? undefined : options.targets;
   const { arrays, facts } = await found.read({ key, tell, targets });
   const dataset = { ...tellApart(datasetOf(arrays, data, options), data), facts };
   if (key === undefined) return dataset;
@@ -150,10 +152,10 @@ async function loadShards(directory: string, options: ExampleReading): Promise<O
   const read = async (path: string): Promise<Examples> => {
     // What the first one says, the others mean too.
     const [first] = parts;
-    const targets = first && targetKind(first.targets);
+    const targets = first && targetKinds(first);
     const examples = await readShard(path, { ...options, ...(targets === undefined ? {} : { targets }) });
     const isLabels = targets === 'labels' || labelsIn(examples) !== undefined;
-    const found = `${describeInputs(examples)}${isLabels ? '' : ` with ${describeTargets(examples.targets)}`}`;
+    const found = `${describeInputs(examples)}${isLabels ? '' : ` with ${describeAllTargets(examples)}`}`;
     kind ??= found;
     if (kind !== found) throw new DataError({ file: path, expected: `${kind} like the first shard`, found });
     return examples;

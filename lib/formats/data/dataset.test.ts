@@ -9,8 +9,8 @@ import { partsOf } from '../../../test/datasets.js';
 import { findNumpy, runPython } from '../../../test/numpy.js';
 import { sharedDirectory, temporaryDirectory } from '../../../test/temporary-directory.js';
 import { DataError, StorageError } from '../../core/errors.js';
-import type { Examples, TargetKind } from '../../federation/examples.js';
-import { labelledImages } from '../../federation/examples.js';
+import type { Examples, TargetKinds } from '../../federation/examples.js';
+import { labelledImages, onlyTargets } from '../../federation/examples.js';
 import { sha256 } from '../files/read-file.js';
 import { parseDataset, readDataset, readShard, writeShard } from './dataset.js';
 import { encodeNpz, type NamedArray } from './npz.js';
@@ -270,7 +270,7 @@ test('a shard that cannot be written leaves nothing behind', async (t) => {
 
 test('inputs of any rank, numbers, rows of what holds and several inputs are taken for what they are', async (t) => {
   const path = join(await temporaryDirectory(t), 'a.npz');
-  const read = async (arrays: readonly NamedArray[], targets?: TargetKind) => {
+  const read = async (arrays: readonly NamedArray[], targets?: TargetKinds) => {
     await writeFile(path, await encodeNpz(arrays));
     return readShard(path, { targets });
   };
@@ -284,12 +284,12 @@ test('inputs of any rank, numbers, rows of what holds and several inputs are tak
   assert.deepEqual(numbers.inputs, [
     { name: 'x', shape: [2, 3], values: Int32Array.of(7, 0, 2, 70_000, 1, 1) },
   ]);
-  assert.deepEqual(numbers.targets, { shape: [2, 1], values: Float32Array.of(1.5, -2) });
+  assert.deepEqual(numbers.targets, onlyTargets({ shape: [2, 1], values: Float32Array.of(1.5, -2) }));
   const holds = await read([tokens, y(Uint8Array.of(1, 1, 0, 0), [2, 2])]);
-  assert.deepEqual(holds.targets, { shape: [2, 2], values: Uint8Array.of(1, 1, 0, 0) });
+  assert.deepEqual(holds.targets, onlyTargets({ shape: [2, 2], values: Uint8Array.of(1, 1, 0, 0) }));
   // The same numbers, where somebody knows what they are.
   const whole = y(Int32Array.of(3, -4));
-  assert.deepEqual((await read([tokens, whole], 'numbers')).targets.values, Float32Array.of(3, -4));
+  assert.deepEqual((await read([tokens, whole], 'numbers')).targets[0].values, Float32Array.of(3, -4));
   await assert.rejects(read([tokens, whole]), /expected labels from 0 to 65535 in y, found -4 in example 1/);
   await assert.rejects(
     read([tokens, y(Float32Array.of(1, Number.NaN))], 'numbers'),
@@ -317,4 +317,46 @@ test('inputs of any rank, numbers, rows of what holds and several inputs are tak
     read([...two.slice(0, 3), { name: 'w', shape: [2], values: Float32Array.of(1, -1) }]),
     /expected weights of at least 0 in w, found -1 in example 1/,
   );
+});
+
+test('targets of several outputs and of steps are taken, written and read back for what they are', async (t) => {
+  const path = join(await temporaryDirectory(t), 'a.npz');
+  const x = { name: 'x', shape: [2, 3], values: Float32Array.of(1, 2, 3, 4, 5, 6) };
+  const read = async (...arrays: readonly NamedArray[]) => {
+    await writeFile(path, await encodeNpz([x, ...arrays]));
+    return readShard(path);
+  };
+  const both = [
+    { name: 'y/price', shape: [2, 2], values: Float32Array.of(0.5, 1, 2, 3) },
+    { name: 'y/kind', shape: [2], values: Int32Array.of(3, 1) },
+  ];
+  const several = await read(...both);
+  assert.deepEqual(
+    several.targets,
+    both.map(({ name, ...array }) => ({ ...array, name: name.slice(2) })),
+  );
+  await assert.rejects(
+    read(...both.slice(0, 1), { name: 'y/kind', shape: [3], values: Int32Array.of(3, 1, 0) }),
+    /expected 2 targets in y\/kind, as in y\/price, found 3/,
+  );
+  const steps = Int32Array.of(4, 0, 2, 1, 1, 3);
+  const chance = Int32Array.of(0, 1, 0, 1, 0, 0);
+  for (const [array, shape, values] of [
+    [{ shape: [2, 3], values: steps }, [2, 3], steps],
+    // By chance each row has a single 1: the last axis says that they are no classes.
+    [{ shape: [2, 3, 1], values: chance }, [2, 3], chance],
+    [
+      { shape: [2, 2, 3], values: Int32Array.of(0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0) },
+      [2, 2],
+      Int32Array.of(1, 2, 0, 1),
+    ],
+    [{ shape: [2, 3, 1], values: Float32Array.from(steps, (each) => each / 2) }, [2, 3, 1], undefined],
+  ] as const) {
+    const found = await read({ name: 'y', ...array });
+    const [{ shape: own, values: labels }] = found.targets;
+    assert.deepEqual(own, shape);
+    if (values !== undefined) assert.deepEqual(labels, values);
+    await writeShard(path, found);
+    assert.deepEqual(await readShard(path), found);
+  }
 });

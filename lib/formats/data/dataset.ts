@@ -3,16 +3,21 @@ import { DataError } from '../../core/errors.js';
 import { shareArray, sizeOf } from '../../core/weights.js';
 import {
   type Dataset,
+  describeAllTargets,
   describeInputs,
-  describeTargets,
   dtypeOf,
   type ExampleArray,
   type ExampleInput,
   type Examples,
+  type ExampleTargets,
   type ExampleValues,
+  exampleCount,
   imagesIn,
+  labelsIn,
+  type NamedTargets,
   ONLY_INPUT,
-  targetKind,
+  ONLY_OUTPUT,
+  targetKinds,
 } from '../../federation/examples.js';
 import { writeFileAtomic } from '../files/atomic-file.js';
 import { readFileBytes, readFileShared, sha256 } from '../files/read-file.js';
@@ -37,7 +42,7 @@ export type Tell = (note: string) => void;
 
 /**
  * Reads a dataset: arrays `x_train`, `y_train`, `x_test`, `y_test`, or `x`, `y`. Several inputs are arrays `x_train/<name>`,
- * `x_test/<name>`, or `x/<name>`; an array `w_train`, or `w`, says how much each example counts in training.
+ * `x_test/<name>`, or `x/<name>`, and several outputs `y_train/<name>` likewise; an array `w_train`, or `w`, says how much each example counts in training.
  *
  * @throws {DataError} as `parseDataset`, and when the file is missing.
  */
@@ -75,11 +80,11 @@ export function datasetOf(archive: NpzArchive, path: string, options: ExampleRea
   const { weights: _, ...test } = readExamples(archive, {
     path,
     part: '_test',
-    targets: targetKind(train.targets),
+    targets: targetKinds(train),
   });
   for (const [name, describe] of [
     ['x', describeInputs],
-    ['y', ({ targets }: Examples) => describeTargets(targets)],
+    ['y', describeAllTargets],
   ] as const) {
     const [expected, found] = [describe(train), describe(test)];
     if (expected === found) continue;
@@ -159,27 +164,36 @@ export function shareExamples({ inputs, targets, weights }: Examples): Examples 
   const share = <A extends ExampleArray>(array: A): A => ({ ...array, values: shareArray(array.values) });
   return {
     inputs: inputs.map(share) as unknown as Examples['inputs'],
-    targets: share(targets),
+    targets: targets.map(share) as unknown as Examples['targets'],
     ...(weights === undefined ? {} : { weights: shareArray(weights) }),
   };
 }
 
 /**
- * Writes a shard atomically: `x`, or `x/<name>` for each of several inputs, in the dtype and shape of the examples; `y` as
- * int32 where it is labels, as float32 or uint8 else.
+ * Writes a shard atomically: `x`, or `x/<name>` for each of several inputs, in the dtype and shape of the examples; `y`, or
+ * `y/<name>` for each of several outputs, as int32 where it is labels, as float32 or uint8 else.
  *
  * @throws {StorageError} when the disk refuses.
  */
 export async function writeShard(path: string, examples: Examples): Promise<WrittenFile> {
   const { inputs, targets, weights } = examples;
-  const [count = 0, ...one] = targets.shape;
   const bytes = await encodeNpz([
     ...inputs.map(({ name, ...array }) => ({ name: inputs.length > 1 ? `x/${name}` : 'x', ...array })),
-    { name: 'y', shape: sizeOf(one) === 1 ? [count] : targets.shape, values: targets.values },
-    ...(weights === undefined ? [] : [{ name: 'w', shape: [count], values: weights }]),
+    ...targets.map(({ name, ...array }) => ({
+      name: targets.length > 1 ? `y/${name}` : 'y',
+      ...withoutDoubt(array),
+    })),
+    ...(weights === undefined ? [] : [{ name: 'w', shape: [exampleCount(examples)], values: weights }]),
   ]);
   await writeFileAtomic(path, bytes);
   return { sizeBytes: bytes.length, sha256: sha256(bytes) };
+}
+
+/** Rows of one number as `[n]`; labels of steps as `[n, …, 1]`, since their rows might be one-hot by chance. */
+function withoutDoubt({ shape, values }: ExampleTargets): ExampleArray {
+  const [count = 0, ...one] = shape;
+  if (sizeOf(one) === 1) return { shape: [count], values };
+  return { shape: values instanceof Int32Array ? [...shape, 1] : shape, values };
 }
 
 /** The arrays that are called so: one, or one for each of several inputs. */
@@ -209,14 +223,22 @@ function readExamples(archive: NpzArchive, { path, part, targets, tell = silent 
     name: name === x ? ONLY_INPUT : name.slice(x.length + 1),
     ...inputOf(archive.read(name), place(name)),
   })) as unknown as Examples['inputs'];
-  const read = targetsOf(archive.read(y), place(y), targets);
-  const [count = 0] = read.shape;
+  const read = namesOf(archive, y).map((name): NamedTargets => {
+    const output = name === y ? ONLY_OUTPUT : name.slice(y.length + 1);
+    const wanted = typeof targets === 'object' ? targets[output] : targets;
+    return { name: output, ...targetsOf(archive.read(name), place(name), wanted) };
+  }) as unknown as Examples['targets'];
+  const count = exampleCount({ targets: read });
+  for (const { name, shape } of read) {
+    if (shape[0] === count) continue;
+    throw fault(`${count} targets in ${y}/${name}, as in ${y}/${read[0].name}`, `${shape[0]}`);
+  }
   for (const [at, { shape }] of inputs.entries()) {
     if (shape[0] === count) continue;
     const what = imagesIn({ inputs: [inputs[at] as ExampleInput] }) === undefined ? 'example' : 'image';
-    const targetsName = read.values instanceof Int32Array ? 'labels' : 'targets';
+    const targetsName = labelsIn({ targets: read }) === undefined ? 'targets' : 'labels';
     throw fault(
-      `${shape[0]} ${targetsName} in ${y}, one for each ${what} of ${namesOf(archive, x)[at]}`,
+      `${shape[0]} ${targetsName} in ${namesOf(archive, y)[0]}, one for each ${what} of ${namesOf(archive, x)[at]}`,
       `${count}`,
     );
   }

@@ -187,7 +187,8 @@ test('the line that a refusal ends with mends the data', async (t) => {
   assert.deepEqual([...partsOf(iris).labels], LABELS);
   assert.equal(await readFile(join(directory, 'labels.txt'), 'utf8'), "cat\ndog's\neel");
   // The last column of a table holds numbers.
-  assert.deepEqual(trainOf('prices.csv').targets, {
+  assert.deepEqual(trainOf('prices.csv').targets[0], {
+    name: 'y',
     shape: [6, 1],
     values: Float32Array.from(LABELS, (label) => label + 0.25),
   });

@@ -1,37 +1,51 @@
 /** From an array to targets: labels, numbers, or rows that say what holds; the rest is refused with a cure. */
 import { formatShape, sizeOf } from '../../core/weights.js';
-import { type ExampleTargets, MAX_CLASSES, type TargetKind } from '../../federation/examples.js';
+import {
+  type ExampleTargets,
+  MAX_CLASSES,
+  type TargetKind,
+  type TargetKinds,
+} from '../../federation/examples.js';
 import type { ArrayPlace } from './input-array.js';
 import { changeLine, npzLine, numberClassesLine } from './mending-lines.js';
 import type { NpyArray } from './npy.js';
 
 /** What targets are to be, where that is known. */
-export type WantedTargets = TargetKind | undefined;
+export type WantedTargets = TargetKinds | undefined;
 
 /**
  * The targets of an array. Where nothing says what they are, whole numbers of any type, `[n]` or `[n, 1]`, and one-hot
- * rows are labels, other rows of 0 and 1 say which hold, and other floats are numbers.
+ * rows are labels, other rows of 0 and 1 say which hold, and other floats are numbers. Other whole numbers `[n, t]` are
+ * a label for each of t steps, `[n, t, 1]` too, and one-hot rows `[n, t, k]`.
  *
- * @throws {DataError} for another shape, numbers that are not finite, and what is not of the wanted kind
+ * @throws {DataError} for no axis, numbers that are not finite, and what is not of the wanted kind
  */
-export function targetsOf(array: NpyArray, place: ArrayPlace, wanted: WantedTargets): ExampleTargets {
+export function targetsOf(
+  array: NpyArray,
+  place: ArrayPlace,
+  wanted: TargetKind | undefined,
+): ExampleTargets {
   const { shape, values } = array;
-  const [, size = 1] = shape;
-  if (shape.length > 2 || shape.length === 0 || (shape[0] ?? 0) * size !== sizeOf(shape))
+  const [count = 0, ...one] = shape;
+  const size = one.at(-1) ?? 1;
+  // All targets in one row are those of several examples, and not the steps of one.
+  if (shape.length === 0 || one.includes(0) || (shape.length === 2 && count === 1 && size > 1))
     throw wrongShape(array, place);
   const kind = wanted ?? kindOf(array, size);
   if (kind === 'labels') {
-    const labels = labelsOf(array, size, place);
-    return { shape: [labels.length], values: labels };
+    const steps =
+      one.length === 1 && !isOneHot(array, size) ? one.filter((each) => each > 1) : one.slice(0, -1);
+    const width = one.length > steps.length ? size : 1;
+    return { shape: [count, ...steps], values: labelsOf(array, width, place) };
   }
-  const rows = [values.length / size, size];
+  const rows = one.length > 1 ? shape : [count, size];
   const unfit = Array.from(values, Number).findIndex((value) =>
     kind === 'numbers' ? !Number.isFinite(value) : value !== 0 && value !== 1,
   );
   if (unfit >= 0) {
     const expected =
       kind === 'numbers' ? 'a finite number for each example' : 'rows of 0 and 1, which say what holds';
-    const found = `${values[unfit]} in example ${Math.floor(unfit / size)}`;
+    const found = `${values[unfit]} in example ${Math.floor((unfit * count) / values.length)}`;
     throw place.fault(
       `${place.name} to hold ${expected}`,
       found,
@@ -53,12 +67,21 @@ function kindOf({ dtype, values }: NpyArray, size: number): TargetKind {
   }
   const isBinary = values.every((value) => Number(value) === 0 || Number(value) === 1);
   if (!isBinary) return isFloat ? 'numbers' : 'labels';
+  return isOneHot({ values }, size) ? 'labels' : 'multi-hot';
+}
+
+/** Whether each row is a single 1 among zeros. */
+function isOneHot({ values }: Pick<NpyArray, 'values'>, size: number): boolean {
+  if (size < 2) return false;
   for (let from = 0; from < values.length; from += size) {
     let ones = 0;
-    for (let at = from; at < from + size; at++) ones += Number(values[at]);
-    if (ones !== 1) return 'multi-hot';
+    for (let at = from; at < from + size; at++) {
+      const value = Number(values[at]);
+      ones += value === 0 || value === 1 ? value : Number.NaN;
+    }
+    if (ones !== 1) return false;
   }
-  return 'labels';
+  return true;
 }
 
 /** Labels, `[n]`, `[n, 1]`, or one-hot rows `[n, classes]`, as int32. */

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from '../../../test/keras-fixtures.js';
 import { onnxEngine } from '../../engine/onnx/onnx-engine.js';
 import { readKerasFile } from '../../formats/keras/keras-hdf5.js';
-import { classCount, inputShape } from '../parameters.js';
+import { answerShapes, inputShape } from '../parameters.js';
 import { modelFromKeras } from './keras-model.js';
 
 const IMAGES = 2;
@@ -34,7 +34,10 @@ describe('models of Keras', () => {
 
       const optimizer = { kind: 'sgd', learningRate: 0.1, momentum: 0 } as const;
       const session = await onnxEngine.createTrainingSession(model, { optimizer, seed: 0, threads: 1 });
-      const labels = Int32Array.from({ length: IMAGES }, (_, at) => at % classCount(model.description));
+      const labels = Int32Array.from(
+        { length: IMAGES },
+        (_, at) => at % (answerShapes(model.description)[0]?.[0] as number),
+      );
       assert.ok(
         Number.isFinite((await session.step({ count: IMAGES, inputs: [images], targets: [labels] })).loss),
       );

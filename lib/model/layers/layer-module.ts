@@ -66,6 +66,8 @@ export interface LayerModule<L extends NamedLayer = NamedLayer> {
 
   /** The activation that the layer is, for layers whose settings may make them one. */
   asActivation?(layer: L): 'relu' | 'relu6' | undefined;
+  /** The layer and the activation that it ends in apart, where this is not its own setting `activation`. */
+  apart?(layer: L): { readonly layer: L; readonly activation: string } | undefined;
   /** max(f(z)) = f(max(z)) for a rising f, so that a relu before this layer may as well come after it. */
   readonly commutesWithRelu?: true;
   /** What its inputs, whole numbers from 0, are all below; without it, they are any numbers. */

@@ -1,6 +1,6 @@
 /** The registry of losses, and what a model has to be for one. */
 
-import type { LossSettings } from '../../federation/loss.js';
+import type { Losses, LossSettings, OutputLoss } from '../../federation/loss.js';
 import type { ModelDescription } from '../model-description.js';
 import { ModelError } from '../model-error.js';
 import { type OperationPlan, operationsBefore, planOperations } from '../operations.js';
@@ -30,9 +30,13 @@ export function lossModule({ name }: Pick<LossSettings, 'name'>): LossModule {
 }
 
 /** The losses of a model's outputs: the given one of each, or that which goes with the activation it ends in. */
-export function outputLosses(description: ModelDescription, given?: LossSettings): readonly LossSettings[] {
-  return description.outputs.map((_, at) => given ?? defaultLoss(description, at));
+export function outputLosses(description: ModelDescription, given?: Losses): readonly OutputLoss[] {
+  return description.outputs.map((_, at) => lossAt(given, at) ?? defaultLoss(description, at));
 }
+
+/** The loss of one output. */
+export const lossAt = (losses: Losses | undefined, at: number): OutputLoss | undefined =>
+  losses === undefined || 'name' in losses ? losses : losses[at];
 
 /** The loss of an output of which nothing else is said: its activation tells it. */
 export function defaultLoss(description: ModelDescription, at = 0): LossSettings {

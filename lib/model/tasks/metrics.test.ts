@@ -9,7 +9,7 @@ const close = (found: number | undefined, expected: number) =>
 
 describe('metrics', () => {
   it('of a regression are errors, and what of the variance they leave', () => {
-    const found = metricsOf({ name: 'regression', outputs: 1 }, Float32Array.of(1, 2, 5), {
+    const found = metricsOf({ name: 'regression', shape: [1] }, Float32Array.of(1, 2, 5), {
       shape: [3, 1],
       values: Float32Array.of(2, 0, 4),
     });
@@ -18,7 +18,7 @@ describe('metrics', () => {
     // The target of 0 has no relative error.
     close(found.rmspe, Math.sqrt((0.25 + 1 / 16) / 2));
     close(found.r2, 1 - 6 / 8);
-    const constant = metricsOf({ name: 'regression', outputs: 1 }, Float32Array.of(1), {
+    const constant = metricsOf({ name: 'regression', shape: [1] }, Float32Array.of(1), {
       shape: [1, 1],
       values: new Float32Array(1),
     });
@@ -33,7 +33,7 @@ describe('metrics', () => {
     fc.assert(
       fc.property(scores, (rows) => {
         const { auc } = metricsOf(
-          { name: 'binary', outputs: 1 },
+          { name: 'binary', shape: [1] },
           Float32Array.from(rows, ({ score }) => score / 5),
           { shape: [rows.length], values: Int32Array.from(rows, ({ holds }) => Number(holds)) },
         );
@@ -53,7 +53,7 @@ describe('metrics', () => {
   });
 
   it('of yes or no count at one half', () => {
-    const found = metricsOf({ name: 'binary', outputs: 1 }, Float32Array.of(0.9, 0.6, 0.2, 0.4), {
+    const found = metricsOf({ name: 'binary', shape: [1] }, Float32Array.of(0.9, 0.6, 0.2, 0.4), {
       shape: [4],
       values: Int32Array.of(1, 0, 1, 0),
     });
@@ -66,7 +66,7 @@ describe('metrics', () => {
   it('of classes are means over those that occur, and the five most probable', () => {
     // Predicted class and rank of the right one.
     const answers = Float32Array.of(0, 0, 1, 5, 1, 0, 2, 4);
-    const found = metricsOf({ name: 'classification', outputs: 9 }, answers, {
+    const found = metricsOf({ name: 'classification', shape: [9] }, answers, {
       shape: [4],
       values: Int32Array.of(0, 0, 1, 1),
     });

@@ -1,17 +1,16 @@
 /** The metrics of a task, computed exactly over all test examples. */
-import { sizeOf } from '../../core/weights.js';
-import { type ExampleTargets, labelsIn } from '../../federation/examples.js';
+import { type ExampleTargets, labelsOf } from '../../federation/examples.js';
 import type { MetricValues } from '../../federation/metrics.js';
-import type { Task } from './task.js';
+import { type OutputTask, widthOf } from './task.js';
 
-/** What is kept of the answer to one example: of classes the predicted one and the rank of the right one, else the outputs. */
-export function answerSize({ name, outputs }: Pick<Task, 'name' | 'outputs'>): number {
-  return name === 'classification' ? 2 : outputs;
+/** What is kept of one answer: of classes the predicted one and the rank of the right one, else the outputs. */
+export function answerSize(task: Pick<OutputTask, 'name' | 'shape'>): number {
+  return task.name === 'classification' ? 2 : widthOf(task);
 }
 
-/** Puts the answer to one example into `answers`, behind those of `row` others. */
+/** Puts one answer, to an example or a step of it, into `answers`, behind `row` others. */
 export function keepAnswer(
-  { name, loss }: Task,
+  { name, loss }: Pick<OutputTask, 'name' | 'loss'>,
   output: Float32Array,
   {
     target,
@@ -35,16 +34,18 @@ function indexOfLargest(scores: Float32Array): number {
   return best;
 }
 
-/** The metrics of all answers, in the order of the examples. */
+/** The metrics of all answers of an output, in the order of the examples and of their steps. */
 export function metricsOf(
-  { name, outputs }: Pick<Task, 'name' | 'outputs'>,
+  task: Pick<OutputTask, 'name' | 'shape'>,
   answers: Float32Array,
   targets: ExampleTargets,
 ): MetricValues {
-  if (name === 'classification') return classMetrics(answers, labelsIn({ targets }) as Int32Array, outputs);
+  const { name } = task;
+  const outputs = widthOf(task);
+  if (name === 'classification') return classMetrics(answers, labelsOf(targets) as Int32Array, outputs);
   const columns = Array.from({ length: outputs }, (_, at) => ({
     found: column(answers, { at, size: outputs }),
-    wanted: column(targets.values, { at, size: sizeOf(targets.shape.slice(1)) }),
+    wanted: column(targets.values, { at, size: outputs }),
   }));
   return finite(name === 'regression' ? regressionMetrics(columns) : binaryMetrics(columns));
 }

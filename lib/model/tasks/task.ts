@@ -1,40 +1,59 @@
 /** What is learned: the task that model, data and a loss that is asked for agree on, and the one place that says where they do not. */
 import { DataError, type DataProblem } from '../../core/errors.js';
-import { sizeOf } from '../../core/weights.js';
+import { formatShape, sizeOf } from '../../core/weights.js';
 import { whyUnusable } from '../../federation/client-update.js';
 import {
   countClasses,
   describeTargets,
+  type Examples,
   type ExampleTargets,
-  labelsIn,
+  labelsOf,
   type TargetKind,
   targetKind,
 } from '../../federation/examples.js';
-import { type LossSettings, writeLoss } from '../../federation/loss.js';
+import { type Losses, type LossSettings, type OutputLoss, writeLoss } from '../../federation/loss.js';
 import type { TaskName } from '../../federation/metrics.js';
 import type { ActivationName } from '../layers/activation.js';
 import type { Layer } from '../layers/registry.js';
-import { lastLayer, type Model, type ModelDescription } from '../model-description.js';
+import { lastLayer, type Model, type ModelDescription, outputNames } from '../model-description.js';
 import { isActivation, planOperations } from '../operations.js';
-import { classCount } from '../parameters.js';
+import { answerShapes } from '../parameters.js';
 import { defaultLoss, lossModule } from './losses.js';
 
 type Fault = Pick<DataProblem, 'expected' | 'found' | 'mend'>;
 
-/** What is learned, and by which loss. */
-export interface Task {
+/** What is learned at one output of a model, and by which loss. */
+export interface OutputTask {
   readonly name: TaskName;
-  readonly loss: LossSettings;
-  /** Numbers that the model puts out for each example. */
-  readonly outputs: number;
+  readonly loss: OutputLoss;
+  /** Of what the model puts out for each example: `[outputs]`, or so many at each of several steps. */
+  readonly shape: readonly number[];
+  /** The output's name, as Keras has it. */
+  readonly output: string;
   /** Where the loss comes from, in words. */
   readonly why: string;
 }
 
+/** What is learned: at each output of the model, in their order. */
+export interface Task {
+  readonly outputs: readonly [OutputTask, ...OutputTask[]];
+}
+
+/** Numbers of an answer that belong together: classes, or what an output says of one step. */
+export const widthOf = ({ shape }: Pick<OutputTask, 'shape'>): number => shape.at(-1) ?? 1;
+
+/** Answers for each example: 1, or one for each of its steps. */
+export const stepsOf = ({ shape }: Pick<OutputTask, 'shape'>): number => sizeOf(shape.slice(0, -1));
+
+/** The losses of a task, as a training session takes them. */
+export const lossesOf = ({ outputs: [only, ...others] }: Task): Losses =>
+  others.length === 0 ? only.loss : [only, ...others].map(({ loss }) => loss);
+
 /** Where a loss may be named: a setting wins over what a model was compiled with. */
 export interface NamedLosses {
   readonly asked?: LossSettings | undefined;
-  readonly compiled?: LossSettings | undefined;
+  /** Of each output. */
+  readonly compiled?: readonly OutputLoss[] | undefined;
 }
 
 /** What cures a model that ends in logits. */
@@ -50,81 +69,95 @@ export function requireUsable({ description, weights }: Model, path: string): vo
   const fail = (fault: Fault) => new DataError({ file: path, ...fault });
   if (description.layers.length === 0)
     throw fail({ expected: 'a model of some layers', found: 'a model without layers' });
-  const outputs = classCount(description);
-  if (outputs < 2 && lastActivation(description) === 'softmax')
-    throw fail({ expected: 'a classifier of at least 2 classes', found: `one of ${outputs}` });
+  for (const [at, shape] of answerShapes(description).entries()) {
+    const outputs = widthOf({ shape });
+    if (outputs < 2 && lastActivation(description, at) === 'softmax')
+      throw fail({ expected: 'a classifier of at least 2 classes', found: `one of ${outputs}` });
+  }
   const unusable = whyUnusable(weights);
   if (unusable !== null)
     throw fail({ expected: 'weights to compute with', found: `a model that ${unusable}` });
 }
 
-/** The activation at the end of a model: `linear` where there is none. */
-function lastActivation(description: ModelDescription): ActivationName {
+/** The activation at an output of a model: `linear` where there is none. */
+function lastActivation(description: ModelDescription, at: number): ActivationName {
   const { operations, outputs } = planOperations(description);
-  const last = operations.find(({ output }) => output === outputs[0])?.layer;
+  const last = operations.find(({ output }) => output === outputs[at])?.layer;
   return last?.kind === 'activation' ? last.activation : 'linear';
 }
 
-/** Which task a loss makes of so many outputs. */
+/** Which task a loss makes of an output of so many numbers. */
 function nameOf({ name }: LossSettings, outputs: number): TaskName {
   if (name === 'categorical_crossentropy') return 'classification';
   if (name !== 'binary_crossentropy') return 'regression';
   return outputs === 1 ? 'binary' : 'multi-label';
 }
 
-/** A model and its data, by the names of their files. */
-interface TaskPlaces {
+/** Targets, one for each output of a model in their order, and the files of both, for errors. */
+interface TaskPlaces extends Pick<Examples, 'targets'> {
   readonly model: string;
   readonly data: string;
 }
 
-/**
- * The task of a model on data: by the loss that is asked for, else by that with which the model was compiled, else by
- * how the model ends.
- *
- * @throws {DataError} where model, loss and targets contradict each other, naming both sides
- */
-export function taskOf(
+/** @throws {DataError} where model, loss and targets contradict each other, naming both sides */
+export function requireTask(
   { description }: Pick<Model, 'description'>,
-  targets: ExampleTargets,
-  { asked, compiled, ...places }: NamedLosses & TaskPlaces,
-): Task {
-  const outputs = classCount(description);
-  const { loss, why } = lossOf(description, { asked, compiled });
-  const fault = lossFault(description, loss, { targets, data: places.data });
-  if (fault !== undefined) throw new DataError({ file: places.model, ...fault });
-  const name = nameOf(loss, outputs);
-  const unfit = targetFault(name, outputs, targets);
-  if (unfit !== undefined) throw new DataError({ file: places.data, ...unfit });
-  return { name, loss, outputs, why };
+  task: Task,
+  { targets, ...places }: TaskPlaces,
+): void {
+  for (const [at, output] of task.outputs.entries()) {
+    const own = targets[at] as ExampleTargets;
+    const of = (fault: Fault) =>
+      targets.length === 1 ? fault : { ...fault, expected: `${fault.expected} (output ${output.output})` };
+    const fault = lossFault(description, output, { at, targets: own, data: places.data });
+    if (fault !== undefined) throw new DataError({ file: places.model, ...of(fault) });
+    const unfit = targetFault(output, own);
+    if (unfit !== undefined) throw new DataError({ file: places.data, ...of(unfit) });
+  }
 }
 
-/** The task of a model that is to answer, without data. */
-export function servedTask(description: ModelDescription, named: NamedLosses = {}): Omit<Task, 'why'> {
-  const { loss } = lossOf(description, named);
-  const outputs = classCount(description);
-  return { name: nameOf(loss, outputs), loss, outputs };
+/**
+ * The task of a model: by the loss that is asked for, else by that with which it was compiled, else by how it ends.
+ * Whether it fits data, `requireTask` says.
+ */
+export function taskOf(description: ModelDescription, named: NamedLosses = {}): Task {
+  const names = outputNames(description);
+  const outputs = answerShapes(description).map((shape, at): OutputTask => {
+    const { loss, why } = lossOf(description, at, named);
+    return { name: nameOf(loss, widthOf({ shape })), loss, shape, output: names[at] as string, why };
+  });
+  return { outputs: outputs as unknown as Task['outputs'] };
 }
 
-function lossOf(description: ModelDescription, { asked, compiled }: NamedLosses) {
+function lossOf(description: ModelDescription, at: number, { asked, compiled }: NamedLosses) {
   if (asked !== undefined) return { loss: asked, why: 'as asked for' };
-  if (compiled !== undefined) return { loss: compiled, why: 'as the model was compiled' };
-  return { loss: defaultLoss(description), why: `since the model ends in ${lastActivation(description)}` };
+  const own = compiled?.[at];
+  if (own !== undefined) return { loss: own, why: 'as the model was compiled' };
+  const end = lastActivation(description, at);
+  return { loss: defaultLoss(description, at), why: `since the model ends in ${end}` };
+}
+
+/** An output of a model, and what it is to learn. */
+interface OutputData {
+  readonly at: number;
+  readonly targets: ExampleTargets;
+  /** The file of the targets. */
+  readonly data: string;
 }
 
 /** What is wrong with the end of a model for a loss. */
 function lossFault(
   description: ModelDescription,
-  loss: LossSettings,
-  { targets, data }: { readonly targets: ExampleTargets; readonly data: string },
+  { loss, shape }: OutputTask,
+  { at, targets, data }: OutputData,
 ): Fault | undefined {
   const { logitsOf } = lossModule(loss);
-  const end = lastActivation(description);
-  const last = faultOfLast(lastLayer(description));
+  const end = lastActivation(description, at);
+  const last = faultOfLast(lastLayer(description, at));
   if (logitsOf === undefined) {
-    if (loss.name !== 'mse' || targetKind(targets) !== 'labels' || end !== 'linear') return undefined;
-    if (classCount(description) < 2 && countClasses(labelsIn({ targets }) as Int32Array) > 2)
-      return undefined;
+    const labels = labelsOf(targets);
+    if (loss.name !== 'mse' || labels === undefined || end !== 'linear') return undefined;
+    if (widthOf({ shape }) < 2 && countClasses(labels) > 2) return undefined;
     return { expected: `a classifier that ends in a softmax, for the labels of ${data}`, ...last };
   }
   if (loss.fromLogits) {
@@ -136,25 +169,31 @@ function lossFault(
 }
 
 /** What is wrong with targets for a task. */
-function targetFault(name: TaskName, outputs: number, targets: ExampleTargets): Fault | undefined {
+function targetFault({ name, shape }: OutputTask, targets: ExampleTargets): Fault | undefined {
   const kind = targetKind(targets);
-  const size = sizeOf(targets.shape.slice(1));
-  const labels = labelsIn({ targets });
+  const outputs = widthOf({ shape });
+  const steps = shape.slice(0, -1);
+  const labels = labelsOf(targets);
   const found = describeTargets(targets);
+  const own = plainShape(targets.shape.slice(1));
+  const each = steps.length === 0 ? 'each example' : `each of the steps ${formatShape(steps)} of an example`;
   if (name === 'classification') {
-    if (labels === undefined)
-      return { expected: `labels, for a model that tells ${outputs} classes apart`, found };
+    if (labels === undefined || plainShape(steps) !== own) {
+      const label = steps.length === 0 ? 'labels' : `a label for ${each}`;
+      return { expected: `${label}, for a model that tells ${outputs} classes apart`, found };
+    }
     return highestFault(labels, outputs, `labels from 0 to ${outputs - 1}, the classes of the model`);
   }
+  const isShaped = plainShape(shape) === own;
   if (labels !== undefined) {
-    if (outputs > 1)
-      return { expected: `${outputs} numbers for each example, one for each output of the model`, found };
+    if (!isShaped)
+      return { expected: `${outputs} numbers for ${each}, one for each output of the model`, found };
     return name === 'regression'
       ? undefined
       : highestFault(labels, 2, 'labels 0 and 1, for a model with one sigmoid');
   }
-  if (size !== outputs) {
-    const wanted = outputs === 1 ? 'a number for each example' : `${outputs} numbers for each example`;
+  if (!isShaped) {
+    const wanted = outputs === 1 ? `a number for ${each}` : `${outputs} numbers for ${each}`;
     return { expected: `${wanted}, as many as the model has outputs`, found };
   }
   if (name === 'regression' || kind === 'multi-hot') return undefined;
@@ -162,6 +201,10 @@ function targetFault(name: TaskName, outputs: number, targets: ExampleTargets): 
   if (stray === undefined) return undefined;
   return { expected: 'targets from 0 to 1, for a model that ends in a sigmoid', found: `${stray}` };
 }
+
+/** A shape without extents of 1 at its end, which say nothing. */
+const plainShape = (shape: readonly number[]): string =>
+  formatShape(shape.slice(0, 1 + shape.findLastIndex((extent) => extent !== 1)));
 
 function highestFault(labels: Int32Array, classes: number, expected: string): Fault | undefined {
   const highest = countClasses(labels) - 1;
@@ -189,7 +232,7 @@ export function headFor(
   targets: ExampleTargets,
   { asked, classes }: { readonly asked?: LossSettings | undefined; readonly classes?: number | undefined },
 ): ModelHead {
-  const labels = labelsIn({ targets });
+  const labels = labelsOf(targets);
   const size = sizeOf(targets.shape.slice(1));
   const loss = asked?.name ?? lossOfKind(targetKind(targets));
   if (loss === 'categorical_crossentropy') {
@@ -214,7 +257,7 @@ const SUM_TOLERANCE = 1e-3;
 /** What is wrong with a model's answer to one example; undefined where it is what the task has. */
 export function faultOf(
   output: Float32Array,
-  { name, loss }: Pick<Task, 'name' | 'loss'>,
+  { name, loss }: Pick<OutputTask, 'name' | 'loss'>,
 ): Fault | undefined {
   const isProbability = name !== 'regression' && !loss.fromLogits;
   if (!output.every(Number.isFinite)) {

@@ -1,13 +1,13 @@
 /** One training step as one ONNX graph: forward, loss, backward and optimizer. */
 
 import { sizeOf } from '../../../core/weights.js';
-import type { LossSettings } from '../../../federation/loss.js';
+import type { Losses, OutputLoss } from '../../../federation/loss.js';
 import { type Gradient, gradientTensor } from '../../../model/graph/gradient.js';
 import { GraphBuilder, type Tensor } from '../../../model/graph/graph-builder.js';
 import type { ModelDescription } from '../../../model/model-description.js';
 import { planOperations } from '../../../model/operations.js';
 import { modelParameters, type Parameter, requireTrainable } from '../../../model/parameters.js';
-import { add } from '../../../model/primitives/arithmetic.js';
+import { add, mul } from '../../../model/primitives/arithmetic.js';
 import { laidOut } from '../../../model/primitives/layout.js';
 import { reshape } from '../../../model/primitives/shaping.js';
 import { BATCH_AXIS, gradients, type Value } from '../../../model/primitives/value.js';
@@ -56,7 +56,7 @@ export interface TrainingGraph {
 /** Settings of a compiled training step. */
 export interface TrainingGraphOptions extends UpdateOptions {
   /** By default the loss that goes with the model's last layer. */
-  readonly loss?: LossSettings | undefined;
+  readonly loss?: Losses | undefined;
   /** Whether each example has a weight of its own. */
   readonly isWeighted?: boolean | undefined;
   /** Examples of every batch, for a graph that takes no other number; some gradients are faster so. */
@@ -120,7 +120,7 @@ export function buildTrainingGraph(
   });
   const weighting = { graph, tensor: exampleWeight, shape: options.isWeighted ? [BATCH_AXIS, 1] : [1] };
   const parts = network.outputs.map((output, at) =>
-    lossOf(laidOut(output), { settings: losses[at] as LossSettings, at, weights: weighting }),
+    lossOf(laidOut(output), { settings: losses[at] as OutputLoss, at, weights: weighting }),
   );
   const penalties = network.penalties.map((term) => reshape(term, []));
   const loss = [...parts.map((part) => part.loss), ...penalties].reduce(add);
@@ -178,30 +178,49 @@ export function modelInputs(graph: GraphBuilder, { inputs }: ModelDescription): 
 /** The loss of one output, with its input `target/<at>`. */
 function lossOf(
   output: Value,
-  {
-    settings,
-    at,
-    weights,
-  }: { readonly settings: LossSettings; readonly at: number; readonly weights: Value },
+  { settings, at, weights }: { readonly settings: OutputLoss; readonly at: number; readonly weights: Value },
 ) {
   const { graph } = output;
   const loss = lossModule(settings);
   const shape = output.shape.slice(1);
-  const target =
-    loss.targets === 'labels'
-      ? ({ type: 'int32', shape: [] } as const)
-      : ({ type: 'float32', shape } as const);
+  const steps = sizeOf(shape.slice(0, -1));
+  const isLabels = loss.targets === 'labels';
+  const target = isLabels
+    ? ({ type: 'int32', shape: shape.slice(0, -1) } as const)
+    : ({ type: 'float32', shape } as const);
+  const given = {
+    graph,
+    tensor: graph.input(`target/${at}`, target.type, [BATCH, ...target.shape]),
+    shape: [BATCH_AXIS, ...target.shape],
+  };
+  const share = (settings.weight ?? 1) / steps;
+  const rows = shape.length === 1 ? [] : [BATCH_AXIS, shape.at(-1) as number];
   const terms = {
     settings,
-    output,
-    target: {
-      graph,
-      tensor: graph.input(`target/${at}`, target.type, [BATCH, ...target.shape]),
-      shape: [BATCH_AXIS, ...target.shape],
-    },
-    weights,
+    // Each step is as an example of its own.
+    output: shape.length === 1 ? output : reshape(output, rows),
+    target: shape.length === 1 ? given : reshape(given, isLabels ? [BATCH_AXIS] : rows),
+    weights: weightsOfSteps(share === 1 ? weights : mul(weights, share), steps),
   };
-  return { target, loss: loss.graph(terms), correct: loss.correct && (() => loss.correct?.(terms)) };
+  const correct =
+    loss.correct &&
+    (() => {
+      const right = loss.correct?.(terms) as Tensor;
+      return steps === 1 ? right : graph.op('Mul', [right, graph.scalar(1 / steps)]);
+    });
+  return { target, loss: loss.graph(terms), correct };
+}
+
+/** The weight of each step of each example, `[batch · steps, 1]`, where examples have weights of their own. */
+function weightsOfSteps(weights: Value, steps: number): Value {
+  if (steps === 1 || weights.shape.length === 1) return weights;
+  const { graph } = weights;
+  const ones = {
+    graph,
+    tensor: graph.constant(new Float32Array(steps).fill(1), [1, steps]),
+    shape: [1, steps],
+  };
+  return reshape(mul(weights, ones), [BATCH_AXIS, 1]);
 }
 
 /** A group's tensor as the model's arrays. */

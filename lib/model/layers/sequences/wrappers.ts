@@ -5,7 +5,7 @@ import { ModelError } from '../../model-error.js';
 import { add, mul } from '../../primitives/arithmetic.js';
 import { concat, reshape, reverse } from '../../primitives/shaping.js';
 import { BATCH_AXIS, type Value } from '../../primitives/value.js';
-import { type ActivationName, activate } from '../activation.js';
+import type { ActivationName } from '../activation.js';
 import type { LayerContext, LayerModule, LayerParameter, NamedLayer } from '../layer-module.js';
 import {
   type KerasClass,
@@ -175,13 +175,18 @@ export function timeDistributedOf(known: KnownLayers) {
     maskBehind: () => 'kept',
     notInTensorflow: ({ layer }) => known.moduleOf(layer).notInTensorflow?.(layer),
     parameters: parametersOf,
+    // All activations but a softmax over elements of several axes are the same for a whole sequence.
+    apart({ layer, ...wrapper }) {
+      const { activation = 'linear' } = layer as { readonly activation?: ActivationName };
+      if (activation === 'linear' || layer.kind === 'activation') return undefined;
+      const plain: NamedLayer = { ...layer, ...{ activation: 'linear' } };
+      return { layer: { ...wrapper, layer: plain }, activation };
+    },
     forward({ layer }, [x], context) {
       const [, steps = 0, ...element] = x.shape;
       const each = reshape(x, [BATCH_AXIS, ...element]);
       const y = known.moduleOf(layer).forward(layer, [each], within(context, ''));
-      const { activation } = layer as { readonly activation?: ActivationName };
-      const activated = activation === undefined ? y : activate(activation, y);
-      return reshape(activated, [BATCH_AXIS, steps, ...y.shape.slice(1)]);
+      return reshape(y, [BATCH_AXIS, steps, ...y.shape.slice(1)]);
     },
   };
   return timeDistributed;
