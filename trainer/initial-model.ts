@@ -1,5 +1,6 @@
 /** The initial global model: what every client of round 1 starts from, seeded or out of a file. */
 import { DataError } from '../lib/core/errors.js';
+import { releaseMemory } from '../lib/core/memory.js';
 import { formatShape, sizeOf } from '../lib/core/weights.js';
 import { writeCompilation } from '../lib/engine/keras-compilation.js';
 import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
@@ -130,7 +131,9 @@ export async function readGivenModel(path: string): Promise<StartingModel> {
   const bytes = await readFileBytes(path, KERAS_FILE);
   const { update: _parentsOwnFacts, ...file } = await decodeKerasFile(bytes, path);
   const model = modelFromKeras(file, path, { keepForeignLayers: true, forTraining: true });
-  return { file, model, parent: sha256(bytes) };
+  const parent = sha256(bytes);
+  releaseMemory(bytes);
+  return { file, model, parent };
 }
 
 /** A model of an architecture alone, with seeded weights. @throws {DataError} when it is none that can be trained */

@@ -98,7 +98,7 @@ async function train(request: TrainRequest): Promise<WorkerOutcome> {
   const { training, threads } = request;
   const settings = {
     ...training,
-    ...{ optimizer, correction, batchSize: usualBatch(training), seed, threads },
+    ...{ optimizer, correction, batchSize: usualBatch(training), seed, threads, ownsWeights: true },
     ...{ loss: lossSettings, isWeighted: trainingWeights(examples, training.classWeights) !== undefined },
   };
   const path = request.init ?? request.data;

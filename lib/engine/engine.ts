@@ -30,6 +30,8 @@ export interface TrainingSettings extends Partial<Omit<TrainingValues, 'batch' |
    * order then: results repeat bit for bit for the same number only.
    */
   readonly batchSize?: number | undefined;
+  /** Whether the session may take the model's arrays for its own and write into them: nobody else reads them meanwhile. */
+  readonly ownsWeights?: boolean | undefined;
   /** Seeds the dropout masks; step s of a session always draws the same masks. */
   readonly seed: number;
   /** Processor threads that the engine may use. Another number may sum in another order: results repeat bit for bit

@@ -4,8 +4,8 @@ import { moduleOf } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
 import { activationCount } from '../../model/parameters.js';
 import type { StepResult } from '../engine.js';
-import { buildUpdateGraph } from './graphs/optimizer-graph.js';
-import { groupTensors, namedTensors } from './graphs/parameter-groups.js';
+import { buildUpdateGraph, type UpdateOptions } from './graphs/optimizer-graph.js';
+import { groupTensors, namedTensors, type ParameterGroup } from './graphs/parameter-groups.js';
 import {
   buildTrainingGraph,
   type TrainingGraph,
@@ -15,11 +15,12 @@ import {
   createInferenceSession,
   type Feeds,
   floats,
-  type InferenceSession,
   type OnnxRuntime,
   runInto,
   type Tensor,
+  taken,
 } from './runtime.js';
+import { createSlicedUpdate, isUpdatedInSlices } from './sliced-update.js';
 
 /** Elements of all layers' outputs in one run: about 350 MB with the copies and gradients that go with them. */
 const MAX_ACTIVATIONS = 2 ** 25;
@@ -48,6 +49,40 @@ export interface AccumulatedStep {
   release(): Promise<void>;
 }
 
+interface Update {
+  run(step: {
+    readonly sums: readonly Tensor[];
+    readonly inputs: Readonly<Record<string, Tensor>>;
+    readonly outputs: Readonly<Record<string, Tensor>>;
+  }): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** The update from gradients that were added up. */
+async function createUpdate(
+  groups: readonly ParameterGroup[],
+  options: UpdateOptions & { readonly runtime: OnnxRuntime; readonly threads: number },
+): Promise<Update> {
+  const { runtime, threads } = options;
+  if (isUpdatedInSlices(groups, options.optimizer)) {
+    const sliced = createSlicedUpdate(groups, options);
+    return {
+      // The sums are used again: they stay.
+      run: ({ sums, inputs }) =>
+        sliced.run({ gradients: namedTensors('gradient', groups, sums), inputs, keepsGradients: true }),
+      release: sliced.release,
+    };
+  }
+  const session = await createInferenceSession(buildUpdateGraph(groups, options), { runtime, threads });
+  return {
+    run({ sums, inputs, outputs }) {
+      const feeds = taken(session, { ...inputs, ...namedTensors('sum', groups, sums) });
+      return runInto(outputs, { runtime, session, feeds });
+    },
+    release: () => session.release(),
+  };
+}
+
 /** Compiles the two graphs of such a step: one that adds to a gradient, and one that updates. */
 export async function createAccumulatedStep(
   description: ModelDescription,
@@ -60,9 +95,9 @@ export async function createAccumulatedStep(
 ): Promise<AccumulatedStep> {
   const { Tensor } = runtime;
   const groups = all.filter(({ isTrained }) => isTrained);
-  const gradientGraph = buildTrainingGraph(description, { ...options, addsUp: true });
+  const gradientGraph = buildTrainingGraph(description, { ...options, gradient: 'sum' });
   const gradients = await createInferenceSession(gradientGraph.bytes, { runtime, threads });
-  const update = await createInferenceSession(buildUpdateGraph(groups, options), { runtime, threads });
+  const update = await createUpdate(groups, { ...options, runtime, threads });
   const sums = [groupTensors(Tensor, groups), groupTensors(Tensor, groups)] as const;
   const scalar = () => new Tensor('float32', new Float32Array(1), []);
   return {
@@ -84,17 +119,11 @@ export async function createAccumulatedStep(
         if (found.correct !== undefined) correct += floats(found.correct)[0] as number;
         [sum, nextSum] = [nextSum, sum];
       }
-      const feeds = taken(update, { ...inputs, ...namedTensors('sum', groups, sum ?? []) });
-      await runInto(outputs, { runtime, session: update, feeds });
+      await update.run({ sums: sum ?? [], inputs, outputs });
       return gradientGraph.countsCorrect ? { loss, correct } : { loss };
     },
     async release() {
       await Promise.all([gradients.release(), update.release()]);
     },
   };
-}
-
-/** Of these feeds what a session takes. */
-function taken({ inputNames }: InferenceSession, feeds: Feeds): Feeds {
-  return Object.fromEntries(Object.entries(feeds).filter(([name]) => inputNames.includes(name)));
 }

@@ -10,6 +10,7 @@ import type {
   TensorConstructor,
 } from 'onnxruntime-common';
 import { messageOf } from '../../core/errors.js';
+import { releaseMemory } from '../../core/memory.js';
 import { EngineUnavailableError } from '../engine.js';
 import { findPackage, requirePackage } from '../installed-package.js';
 import { disableTelemetry, isTelemetryDisabled } from '../native-environment.js';
@@ -75,21 +76,42 @@ export function firstLine(error: unknown): string {
   return line.replace(/^\/\S+:\d+ .* was (?:false|true)\. /, '').replace(/\.$/, '');
 }
 
+interface Run {
+  readonly runtime: OnnxRuntime;
+  readonly session: InferenceSession;
+  readonly feeds: Feeds;
+}
+
 /** Runs `session` and fills `outputs`. */
 export async function runInto(
   outputs: Readonly<Record<string, Tensor>>,
-  {
-    runtime,
-    session,
-    feeds,
-  }: { readonly runtime: OnnxRuntime; readonly session: InferenceSession; readonly feeds: Feeds },
+  { runtime, session, feeds }: Run,
 ): Promise<void> {
-  if (runtime.fillsGivenOutputs) {
-    await session.run(feeds, outputs);
-    return;
+  await runFor([], { outputs, runtime, session, feeds });
+}
+
+/** Runs `session`, fills `outputs`, and returns the outputs `names`. */
+export async function runFor(
+  names: readonly string[],
+  { outputs, runtime, session, feeds }: Run & { readonly outputs: Readonly<Record<string, Tensor>> },
+): Promise<Readonly<Record<string, Tensor>>> {
+  const others = Object.fromEntries(names.map((name) => [name, null]));
+  const results = runtime.fillsGivenOutputs
+    ? await session.run(feeds, { ...outputs, ...others })
+    : await session.run(feeds, [...Object.keys(outputs), ...names]);
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const values = floats(results[name] as Tensor);
+    if (values.buffer === floats(tensor).buffer) continue;
+    if (!runtime.fillsGivenOutputs) floats(tensor).set(values);
+    // A copy, which the native build makes although it has filled what it was given.
+    releaseMemory(values);
   }
-  const results = await session.run(feeds, Object.keys(outputs));
-  for (const [name, tensor] of Object.entries(outputs)) floats(tensor).set(floats(results[name] as Tensor));
+  return Object.fromEntries(names.map((name) => [name, results[name] as Tensor]));
+}
+
+/** Of these feeds what a session takes. */
+export function taken({ inputNames }: InferenceSession, feeds: Feeds): Feeds {
+  return Object.fromEntries(Object.entries(feeds).filter(([name]) => inputNames.includes(name)));
 }
 
 /** The elements of a float tensor. */

@@ -3,12 +3,13 @@ import { randomStream } from '../../core/random.js';
 import type { Weights } from '../../core/weights.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
 import { optimizerModule, optimizerRates } from '../../model/optimizers/registry.js';
-import { requireSameShapes } from '../../model/parameters.js';
+import { modelParameters, requireSameShapes } from '../../model/parameters.js';
 import type { OptimizerSettings, StepResult, TrainingSession, TrainingSettings } from '../engine.js';
 import { type AccumulatedStep, createAccumulatedStep, examplesPerRun } from './accumulated-step.js';
 import { isDevice, type OnnxBackend } from './backends.js';
 import { batchFeeds } from './batch-feeds.js';
 import {
+  groupParameters,
   groupTensors,
   namedTensors,
   type ParameterGroup,
@@ -23,10 +24,13 @@ import {
   type InferenceSession,
   loadOnnxRuntime,
   type OnnxRuntime,
+  runFor,
   runInto,
   type Tensor,
   type TensorConstructor,
+  taken,
 } from './runtime.js';
+import { createSlicedUpdate, isUpdatedInSlices, type SlicedUpdate } from './sliced-update.js';
 
 /** What the ONNX engine adds to a session's settings. */
 interface OnnxTrainingSettings extends TrainingSettings {
@@ -50,8 +54,14 @@ export async function createOnnxTrainingSession(
   const trained = graph.groups.filter(({ isTrained }) => isTrained);
   const fixed = graph.groups.filter(({ isTrained }) => !isTrained);
   const slots = optimizerModule(settings.optimizer).slots(settings.optimizer);
-  const begin = createState(Tensor, { groups: trained, slots });
-  const states = [begin, createState(Tensor, { groups: trained, slots, shared: begin })] as const;
+  const { sliced } = compiled;
+  const adopted = settings.ownsWeights ? model.weights : undefined;
+  const begin = createState(Tensor, { groups: trained, slots, adopted });
+  // What is updated in slices is written where it is.
+  const states = [
+    begin,
+    sliced === undefined ? createState(Tensor, { groups: trained, slots, shared: begin }) : begin,
+  ] as const;
   const unchanged = groupTensors(Tensor, fixed);
   // w₀ of the proximal term.
   const anchors = graph.usesAnchor ? groupTensors(Tensor, trained) : [];
@@ -80,6 +90,7 @@ export async function createOnnxTrainingSession(
     output,
     tensor: flatTensor(Tensor, length),
   }));
+  const statisticOutputs = Object.fromEntries(statistics.map(({ output, tensor }) => [output, tensor]));
   let { optimizer } = settings;
   let random = dropoutStream(settings.seed);
   let steps = 0;
@@ -114,10 +125,20 @@ export async function createOnnxTrainingSession(
         ...(correct === undefined ? {} : { correct }),
         ...next.outputs,
         ...penalties,
-        ...Object.fromEntries(statistics.map(({ output, tensor }) => [output, tensor])),
+        ...statisticOutputs,
       };
       const session = await compiled.sessionFor(batch.count);
-      await runInto(outputs, { runtime, session, feeds: { ...feeds, ...inputs } });
+      const run = { runtime, session, feeds: { ...feeds, ...inputs } };
+      if (sliced === undefined) await runInto(outputs, run);
+      else {
+        const found = { loss, ...(correct === undefined ? {} : { correct }), ...statisticOutputs };
+        const gradients = await runFor(graph.gradients, {
+          ...run,
+          feeds: taken(session, run.feeds),
+          outputs: found,
+        });
+        await sliced.run({ gradients, inputs });
+      }
       foldStatistics(graph, {
         from: statistics.map(({ tensor }) => floats(tensor)),
         into: (group) => unchanged[fixed.indexOf(group)] as Tensor,
@@ -153,6 +174,8 @@ interface CompiledSteps {
   sessionFor(batchSize: number): Promise<InferenceSession>;
   /** The step for batches that are run in parts, compiled when it is first asked for. */
   accumulated(): Promise<AccumulatedStep>;
+  /** The update of a large model, whose step gives gradients out. */
+  readonly sliced: SlicedUpdate | undefined;
   release(): Promise<void>;
 }
 
@@ -164,8 +187,12 @@ async function compileSteps(
   const { backend, threads, batchSize } = settings;
   const isCorrected = settings.correction !== undefined;
   const options = { ...settings, isCorrected, withoutPoolIndices: isDevice(backend) };
+  const isSliced =
+    !isDevice(backend) &&
+    isUpdatedInSlices(groupParameters(modelParameters(description)), settings.optimizer);
+  const gradient = isSliced ? 'output' : 'update';
   const build = (usual: number | undefined) =>
-    buildTrainingGraph(description, { ...options, batchSize: usual });
+    buildTrainingGraph(description, { ...options, gradient, batchSize: usual });
   const compile = ({ bytes }: TrainingGraph) => createInferenceSession(bytes, { runtime, threads });
   // Elsewhere it was not seen to gain anything; one that is run in parts never comes whole.
   const isWhole = batchSize !== undefined && batchSize <= examplesPerRun(description);
@@ -175,8 +202,10 @@ async function compileSteps(
   let any = usual === undefined ? first : undefined;
   let accumulated: Promise<AccumulatedStep> | undefined;
   await first;
+  const sliced = isSliced ? createSlicedUpdate(graph.groups, { ...options, runtime, threads }) : undefined;
   return {
     graph,
+    sliced,
     sessionFor(size) {
       if (size === usual) return first;
       any ??= compile(build(undefined));
@@ -193,6 +222,7 @@ async function compileSteps(
     },
     async release() {
       await (await accumulated)?.release();
+      await sliced?.release();
       await (await first).release();
       if (any !== undefined && any !== first) await (await any).release();
     },
@@ -223,14 +253,17 @@ function createState(
     groups,
     slots,
     shared,
+    adopted,
   }: {
     readonly groups: readonly ParameterGroup[];
     readonly slots: Readonly<Record<string, number>>;
     /** The state whose slots are used. */
     readonly shared?: State;
+    /** Weights whose arrays are used. */
+    readonly adopted?: Weights | undefined;
   },
 ): State {
-  const weights = groupTensors(Tensor, groups);
+  const weights = groupTensors(Tensor, groups, adopted);
   const kept =
     shared?.slots ??
     Object.entries(slots).map(([name, initial]) => {

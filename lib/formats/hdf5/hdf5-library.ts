@@ -13,10 +13,16 @@ export type Hdf5Library = typeof import('h5wasm') & {
 /** The part that we use of Emscripten's in-memory file system. */
 interface VirtualFiles {
   readonly streams: readonly ({ readonly fd: number } | null | undefined)[];
-  readFile(path: string): Uint8Array;
+  lookupPath(path: string): { readonly node: VirtualNode };
   writeFile(path: string, bytes: Uint8Array, options: { readonly canOwn: boolean }): void;
   close(stream: { readonly fd: number }): void;
   unlink(path: string): void;
+}
+
+/** A file in memory; `contents` may have more room than the file takes. */
+interface VirtualNode {
+  contents: Uint8Array | null;
+  readonly usedBytes: number;
 }
 
 /**
@@ -64,6 +70,20 @@ export function withVirtualFile<T>(library: Hdf5Library, use: (path: string) => 
       // It was never created.
     }
   }
+}
+
+/** Makes room for a file of `sizeBytes`, which would otherwise be copied whenever it grows by an eighth. */
+export function reserveBytes({ Module }: Hdf5Library, path: string, sizeBytes: number): void {
+  const { node } = Module.FS.lookupPath(path);
+  const room = new Uint8Array(Math.max(sizeBytes, node.usedBytes));
+  room.set((node.contents ?? room).subarray(0, node.usedBytes));
+  node.contents = room;
+}
+
+/** The bytes of a file in memory, without a copy: for when nobody writes to it any more. */
+export function bytesOf({ Module }: Hdf5Library, path: string): Uint8Array {
+  const { contents, usedBytes } = Module.FS.lookupPath(path).node;
+  return (contents ?? new Uint8Array()).subarray(0, usedBytes);
 }
 
 /** Runs `use` with `sizeBytes` of the library's memory. */

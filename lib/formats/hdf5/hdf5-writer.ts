@@ -1,9 +1,12 @@
 /** Writing HDF5: the same calls give the same bytes, whenever and wherever. */
 import type { File as Hdf5File } from 'h5wasm';
-import { loadLibrary, withVirtualFile } from './hdf5-library.js';
+import { bytesOf, loadLibrary, reserveBytes, withVirtualFile } from './hdf5-library.js';
 
 /** HDF5 keeps an attribute inside an object header message, whose length has 16 bits; Keras splits at the same size. */
 export const MAX_INLINE_ATTRIBUTE_BYTES = 64512;
+
+/** More than names, attributes and the tables of groups take in most files. */
+const HEADER_BYTES = 1 << 17;
 
 /** What can be put into a new HDF5 file. Paths begin with `/`; the parent groups must exist. */
 export interface Hdf5Writer {
@@ -19,7 +22,7 @@ export interface Hdf5Writer {
   bytes(path: string, values: Uint8Array): void;
 }
 
-/** The bytes of a new HDF5 file as `build` fills it: the same calls give the same bytes, whenever and wherever. */
+/** The bytes of a new HDF5 file as `build` fills it, which is called twice: the same calls give the same bytes, whenever and wherever. */
 export async function writeHdf5(build: (hdf5: Hdf5Writer) => void): Promise<Uint8Array> {
   const library = await loadLibrary();
   return withVirtualFile(library, (path) =>
@@ -27,11 +30,12 @@ export async function writeHdf5(build: (hdf5: Hdf5Writer) => void): Promise<Uint
       // The oldest layout is what Keras itself writes: every HDF5 library since 1.0 reads it.
       const file = new library.File(path, 'w', { libver: ['earliest', 'latest'] });
       try {
+        reserveBytes(library, path, arrayBytes(build) + HEADER_BYTES);
         build(createWriter(file));
       } finally {
         file.close();
       }
-      return library.Module.FS.readFile(path);
+      return bytesOf(library, path);
     }),
   );
 }
@@ -48,6 +52,22 @@ function withStoppedClock<T>(use: () => T): T {
   } finally {
     Date.now = now;
   }
+}
+
+/** What the arrays of a file come to. */
+function arrayBytes(build: (hdf5: Hdf5Writer) => void): number {
+  let sizeBytes = 0;
+  const pass = () => undefined;
+  build({
+    ...{ group: pass, text: pass, texts: pass, integer: pass },
+    floats: (_path, { values }) => {
+      sizeBytes += values.byteLength;
+    },
+    bytes: (_path, values) => {
+      sizeBytes += values.byteLength;
+    },
+  });
+  return sizeBytes;
 }
 
 function createWriter(file: Hdf5File): Hdf5Writer {

@@ -21,9 +21,14 @@ export interface UpdateOptions {
   readonly isCorrected?: boolean;
 }
 
+/** A group that is updated; extents of a slice of one are known when it comes. */
+type UpdatedGroup = Pick<ParameterGroup, 'name' | 'members'> & {
+  readonly shape: readonly (number | string)[];
+};
+
 /** A group's tensors in the graph. */
 interface GroupTensors {
-  readonly group: ParameterGroup;
+  readonly group: UpdatedGroup;
   readonly weights: Tensor;
   readonly gradient: Gradient;
 }
@@ -86,8 +91,55 @@ export function buildUpdateGraph(groups: readonly ParameterGroup[], options: Upd
   return encodeOnnxModel(graph.build());
 }
 
+/** Some rows of a group. */
+const SLICE: UpdatedGroup = { name: 'slice', shape: ['rows', 'columns'], members: [] };
+
+/**
+ * Compiles the update of some rows of whichever group: beside rates it takes `weights/slice`, slots, anchors and
+ * corrections, and `gradient/slice`, or of a product the rows of its left factor, `left`, and all of `right`.
+ */
+export function buildSliceUpdateGraph(options: UpdateOptions, isProduct: boolean): Uint8Array {
+  const graph = new GraphBuilder();
+  const gradient = isProduct
+    ? {
+        left: graph.transpose(graph.input('left', 'float32', ['rows', 'examples']), 1, 0),
+        right: graph.input('right', 'float32', ['examples', 'columns']),
+      }
+    : groupInput(graph, 'gradient', SLICE);
+  outputUpdate(graph, options, [{ group: SLICE, weights: groupInput(graph, 'weights', SLICE), gradient }]);
+  return encodeOnnxModel(graph.build());
+}
+
+/** Whether each number of an update depends on its own weight, gradient and slots alone. */
+export function fitsSlices(groups: readonly ParameterGroup[], optimizer: OptimizerSettings): boolean {
+  const { clipGradientNorm, clipGradientGlobalNorm } = optimizer;
+  if (clipGradientNorm !== undefined || clipGradientGlobalNorm !== undefined) return false;
+  return groups.every(
+    (group) =>
+      !isRegularized(group) && group.members.every(({ parameter }) => parameter.constraint === undefined),
+  );
+}
+
+/** Gives a group's gradient out, as `gradient/<group>`, or as the rows `left/<group>` and `right/<group>` of a product. */
+export function outputGradient(
+  graph: GraphBuilder,
+  { group, gradient }: Pick<GroupTensors, 'group' | 'gradient'>,
+): readonly string[] {
+  const give = (what: string, tensor: Tensor, shape: UpdatedGroup['shape']) => {
+    graph.output(tensorName(what, group), tensor, { type: 'float32', shape });
+    return tensorName(what, group);
+  };
+  if (typeof gradient === 'string') return [give('gradient', gradient, group.shape)];
+  const [rows = 0, columns = 0] = group.shape;
+  const count = `rows of ${group.name}`;
+  return [
+    give('left', graph.transpose(gradient.left, 1, 0), [rows, count]),
+    give('right', gradient.right, [count, columns]),
+  ];
+}
+
 /** A group's tensor as an input. */
-export function groupInput(graph: GraphBuilder, what: string, group: ParameterGroup): Tensor {
+export function groupInput(graph: GraphBuilder, what: string, group: UpdatedGroup): Tensor {
   return graph.input(tensorName(what, group), 'float32', group.shape);
 }
 
@@ -95,7 +147,7 @@ export function groupInput(graph: GraphBuilder, what: string, group: ParameterGr
 export const splitGroup = (
   graph: GraphBuilder,
   tensor: Tensor,
-  { members }: ParameterGroup,
+  { members }: Pick<ParameterGroup, 'members'>,
 ): readonly Tensor[] =>
   graph.opWithOutputs('Split', {
     inputs: [tensor, graph.integers(...members.map(({ length }) => length))],
@@ -103,12 +155,12 @@ export const splitGroup = (
     outputs: members.length,
   });
 
-function groupOutput(graph: GraphBuilder, what: string, group: ParameterGroup, tensor: Tensor): void {
+function groupOutput(graph: GraphBuilder, what: string, group: UpdatedGroup, tensor: Tensor): void {
   graph.output(tensorName(what, group), tensor, { type: 'float32', shape: group.shape });
 }
 
 /** Whether a regularizer is on any of a group's parameters. */
-export const isRegularized = ({ members }: ParameterGroup): boolean =>
+export const isRegularized = ({ members }: Pick<ParameterGroup, 'members'>): boolean =>
   members.some(({ parameter }) => parameter.regularizer !== undefined);
 
 /** Adds regularizers to a group's gradient, l1 · sign(w) + 2 · l2 · w, and their share of the loss. */
@@ -153,7 +205,7 @@ function regularize(
 const SMALLEST_NORM = 1e-7;
 
 /** A group's next weights, brought back to what constraints allow. */
-function constrained(graph: GraphBuilder, weights: Tensor, group: ParameterGroup): Tensor {
+function constrained(graph: GraphBuilder, weights: Tensor, group: UpdatedGroup): Tensor {
   if (group.members.every(({ parameter }) => parameter.constraint === undefined)) return weights;
   return byMember(graph, weights, group, (tensor, { constraint, shape }) => {
     if (constraint === undefined) return tensor;
@@ -193,7 +245,7 @@ function clipped(
   { clipGradientValue, clipGradientNorm, clipGradientGlobalNorm }: OptimizerSettings,
   groups: readonly GroupTensors[],
 ): readonly GroupTensors[] {
-  const changed = (change: (gradient: Tensor, group: ParameterGroup) => Tensor) =>
+  const changed = (change: (gradient: Tensor, group: UpdatedGroup) => Tensor) =>
     groups.map((each) => ({ ...each, gradient: change(gradientTensor(graph, each.gradient), each.group) }));
   if (clipGradientValue !== undefined) {
     const [low, high] = [graph.scalar(-clipGradientValue), graph.scalar(clipGradientValue)];
@@ -220,7 +272,7 @@ function clipped(
 function byMember(
   graph: GraphBuilder,
   tensor: Tensor,
-  group: ParameterGroup,
+  group: UpdatedGroup,
   change: (tensor: Tensor, parameter: Parameter) => Tensor,
 ): Tensor {
   const { members } = group;

@@ -36,10 +36,10 @@ export interface ParameterGroup {
 }
 
 /** What a tensor holds: the weights, a slot of the optimizer, or what they become. */
-export const tensorName = (what: string, { name }: ParameterGroup): string => `${what}/${name}`;
+export const tensorName = (what: string, { name }: Pick<ParameterGroup, 'name'>): string => `${what}/${name}`;
 
 /** Whether a group is one large parameter, its tensors shaped as that. */
-export const isAlone = ({ name }: ParameterGroup): boolean => name !== SMALL && name !== FIXED;
+export const isAlone = ({ name }: Pick<ParameterGroup, 'name'>): boolean => name !== SMALL && name !== FIXED;
 
 /** The groups of a model's parameters. */
 export function groupParameters(parameters: readonly Parameter[]): readonly ParameterGroup[] {
@@ -72,12 +72,17 @@ export function groupParameters(parameters: readonly Parameter[]): readonly Para
   ];
 }
 
-/** Tensors for the groups, in their order. */
+/** Tensors for the groups, in their order; those of large parameters are the arrays of `adopted`, where it is given. */
 export function groupTensors(
   Tensor: TensorConstructor,
   groups: readonly ParameterGroup[],
+  adopted?: Weights,
 ): readonly Tensor[] {
-  return groups.map(({ shape }) => new Tensor('float32', new Float32Array(sizeOf(shape)), shape));
+  return groups.map((group) => {
+    const { shape, members } = group;
+    const own = isAlone(group) ? adopted?.[members[0]?.index ?? 0]?.values : undefined;
+    return new Tensor('float32', own ?? new Float32Array(sizeOf(shape)), shape);
+  });
 }
 
 /** The groups' tensors under the names of what they hold. */
@@ -111,7 +116,8 @@ export function packWeights(
   for (const [at, tensor] of into.entries()) {
     const { members } = groups[at] as ParameterGroup;
     for (const { index, offset } of members) {
-      (tensor.data as Float32Array).set((weights[index] as WeightArray).values, offset);
+      const { values } = weights[index] as WeightArray;
+      if (values !== tensor.data) (tensor.data as Float32Array).set(values, offset);
     }
   }
 }
@@ -125,7 +131,7 @@ export function unpackWeights(
   for (const [at, tensor] of from.entries()) {
     const values = tensor.data as Float32Array;
     for (const { index, offset, length } of groups[at]?.members ?? [])
-      into[index]?.values.set(values.subarray(offset, offset + length));
+      if (into[index]?.values !== values) into[index]?.values.set(values.subarray(offset, offset + length));
   }
   return into;
 }

@@ -17,6 +17,7 @@ import { encodeOnnxModel } from './onnx-model.js';
 import {
   groupInput,
   isRegularized,
+  outputGradient,
   outputSum,
   outputUpdate,
   splitGroup,
@@ -29,6 +30,8 @@ export interface TrainingGraph {
   readonly bytes: Uint8Array;
   /** How the parameters are held; there is a tensor of weights for each, and of every slot for those that are trained. */
   readonly groups: readonly ParameterGroup[];
+  /** The outputs that are gradients, see `outputGradient`. */
+  readonly gradients: readonly string[];
   /** What the inputs `target/0`, … are, one for each output of the model; without the batch axis. */
   readonly targets: readonly { readonly type: 'int32' | 'float32'; readonly shape: readonly number[] }[];
   /** Whether it has the output `correct`. */
@@ -65,8 +68,8 @@ export interface TrainingGraphOptions extends UpdateOptions {
   readonly blockSize?: number | undefined;
   /** For backends whose MaxPool does not tell where its maxima lie. */
   readonly withoutPoolIndices?: boolean | undefined;
-  /** Instead of updating the weights, add their gradient to one that is given. */
-  readonly addsUp?: boolean;
+  /** What becomes of the gradient: an update of the weights by default; it is added to one that is given; or given out. */
+  readonly gradient?: 'update' | 'sum' | 'output';
   /** Also give the flat gradient out, as `gradients`: for tests. */
   readonly withGradients?: boolean;
 }
@@ -80,7 +83,7 @@ export const BATCH = 'batch';
  * (1 / batch) or [batch, 1], `batchShare` [1] (1 / batch) and `rowSeeds` uint32 [batch] where layers ask for them; for each group of parameters `weights/<group>`, and where it is trained `<slot>/<group>`, `anchor/<group>` and
  * `correction/<group>`, shaped as the group. Outputs: `loss`, `penalty` of regularizers, and where the loss has it `correct` [],
  * `next-weights/<group>` and `next-<slot>/<group>`. A graph that adds up takes `sum/<group>` and gives `next-sum/<group>`
- * instead, and knows no rates, slots, anchors or corrections.
+ * instead, one that gives gradients out these; both know no rates, slots, anchors or corrections.
  *
  * @throws {ModelError} for a model that does not end as the loss asks, or has what training would not respect
  */
@@ -142,8 +145,10 @@ export function buildTrainingGraph(
     if (!group.isTrained) return [];
     return [{ group, weights: weights[index] as Tensor, gradient: groupGradient(graph, byParameter, group) }];
   });
-  if (options.addsUp) for (const each of changed) outputSum(graph, each);
-  else outputUpdate(graph, options, changed);
+  const { gradient: purpose = 'update' } = options;
+  if (purpose === 'update') outputUpdate(graph, options, changed);
+  if (purpose === 'sum') for (const each of changed) outputSum(graph, each);
+  const given = purpose === 'output' ? changed.flatMap((each) => outputGradient(graph, each)) : [];
   if (options.withGradients) outputGradients(graph, byParameter, parameters);
 
   const statistics = describeStatistics(groups);
@@ -154,11 +159,12 @@ export function buildTrainingGraph(
   return {
     bytes: encodeOnnxModel(graph.build()),
     groups,
+    gradients: given,
     targets: parts.map(({ target }) => target),
     countsCorrect: correct !== undefined,
     usesRowSeeds: rowSeeds !== undefined,
     usesBatchShare: batchShare !== undefined,
-    hasPenalty: !options.addsUp && changed.some(({ group }) => isRegularized(group)),
+    hasPenalty: purpose === 'update' && changed.some(({ group }) => isRegularized(group)),
     usesAnchor: (options.proximal ?? 0) !== 0,
     usesCorrection: options.isCorrected ?? false,
     statistics,
