@@ -23,29 +23,61 @@ export const PHONE: BrowserContextOptions = {
 /** What a visit does. It may take complaints that it expects out of the list. */
 export type Act = (page: Page, complaints: string[]) => Promise<void>;
 
-/** Opens the page at `url`, does something, and fails on any complaint in the console (blocked content among them). */
-export async function visitPage(
-  browser: Browser,
-  { url, ...options }: BrowserContextOptions & { readonly url: string },
-  act: Act,
-): Promise<void> {
-  const context = await browser.newContext(options);
+/** What distinguishes a visit from others of the same tab. */
+interface Visit extends BrowserContextOptions {
+  readonly url: string;
+}
+
+/** The tabs of browsers by what only a new one can change: starting one takes longer than most visits. */
+const tabs = new WeakMap<Browser, Map<string, Promise<Page>>>();
+
+/**
+ * Opens the page at `url`, does something, and fails on any complaint in the console (blocked content among them).
+ * Visits of the same device share a tab, which forgets the visit at its end.
+ */
+export async function visitPage(browser: Browser, visit: Visit, act: Act): Promise<void> {
+  const { url, viewport, colorScheme = 'light', ...device } = visit;
+  const opened = tabs.get(browser) ?? new Map<string, Promise<Page>>();
+  tabs.set(browser, opened);
+  const key = JSON.stringify(device);
+  const tab = opened.get(key) ?? openTab(browser, device);
+  // Where the visit fails, the next one gets a new tab.
+  opened.delete(key);
+  const page = await tab;
   try {
-    // Playwright's own 30 s are little where a browser and a server share a busy machine.
-    context.setDefaultTimeout(120_000);
-    const page = await context.newPage();
     const complaints: string[] = [];
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
     });
     page.on('pageerror', (error) => complaints.push(error.message));
-    await page.addInitScript(reportViolations);
+    await page.emulateMedia({ colorScheme });
+    if (viewport) await page.setViewportSize(viewport);
     await page.goto(url);
     await act(page, complaints);
     assert.deepEqual(complaints, []);
+    await forgetVisit(page);
+    opened.set(key, tab);
   } finally {
-    await context.close();
+    if (!opened.has(key)) await page.context().close();
   }
+}
+
+async function openTab(browser: Browser, device: BrowserContextOptions): Promise<Page> {
+  const context = await browser.newContext(device);
+  // Playwright's own 30 s are little where a browser and a server share a busy machine.
+  context.setDefaultTimeout(120_000);
+  const page = await context.newPage();
+  await page.addInitScript(reportViolations);
+  return page;
+}
+
+/** Leaves a tab as a new one: nothing is stored, and nobody listens. */
+async function forgetVisit(page: Page): Promise<void> {
+  page.removeAllListeners();
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await page.evaluate('sessionStorage.clear()');
+  await page.context().clearCookies();
+  await page.goto('about:blank');
 }
 
 /** Keeps a picture of the whole page at rest, where `FEDBATCH_SCREENSHOTS` is set: it takes time, and no test reads it. */
