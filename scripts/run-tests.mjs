@@ -5,12 +5,12 @@
  *   npm test -- pipeline formats    those whose path contains one of the words
  *   npm test -- --slow              the slow tier (*.slow.test.ts) too
  */
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const given = process.argv.slice(2);
@@ -22,16 +22,10 @@ if (unknown.length > 0) {
 }
 const withSlow = given.includes('--slow');
 
-/** How long a test takes, in no unit: by what it starts, then by how much is in it. */
-const length = (path) =>
-  (/^test\/|\.browser\.test/.test(path) ? 1e9 : 0) + statSync(join(root, 'dist', path)).size;
-
 /** Compiled tests whose source is still there; what an older build left behind is passed over. */
 const all = readdirSync(join(root, 'dist'), { recursive: true })
   .filter((path) => path.endsWith('.test.js') && existsSync(join(root, path.replace(/\.js$/, '.ts'))))
-  .filter((path) => words.length === 0 || words.some((word) => path.includes(word)))
-  // Whole runs and browsers take longest, then long files: begun first, none is left over at the end while other cores idle.
-  .sort((a, b) => length(b) - length(a));
+  .filter((path) => words.length === 0 || words.some((word) => path.includes(word)));
 const slow = all.filter((path) => path.endsWith('.slow.test.js'));
 const chosen = withSlow ? all : all.filter((path) => !slow.includes(path));
 if (chosen.length === 0) {
@@ -39,11 +33,48 @@ if (chosen.length === 0) {
   process.exit(1);
 }
 
+const sizeBytes = (path) => statSync(join(root, 'dist', path)).size;
+const bySize = (a, b) => sizeBytes(b) - sizeBytes(a);
+
+/** Whole runs and browsers take long, and start processes of their own. */
+const isLong = (path) => /^test\/|\.browser\.test/.test(path);
+
+/** What a test does to the process that it runs in, or measures of it, and hooks for all tests of the process. */
+const OWNS_PROCESS =
+  /^(before|after|beforeEach|afterEach)\(|\bprocess\.(argv|chdir|exitCode|env[.\w[\]']* =[^=])|\bmemoryMb\(|\bmock\./m;
+const isAlone = (path) => isLong(path) || OWNS_PROCESS.test(readFileSync(join(root, 'dist', path), 'utf8'));
+
+/** The others run together, for half of their time they would load what all of them load: few enough to end side by side. */
+const GROUP_BYTES = 60_000;
+const groups = [];
+for (const path of chosen.filter((each) => !isAlone(each)).sort()) {
+  const group = groups.at(-1);
+  if (group === undefined || group.bytes + sizeBytes(path) > GROUP_BYTES) {
+    groups.push({ paths: [path], bytes: sizeBytes(path) });
+  } else {
+    group.paths.push(path);
+    group.bytes += sizeBytes(path);
+  }
+}
+
+/** Programs that load the tests of a group. */
+const directory = mkdtempSync(join(tmpdir(), 'fedbatch-'));
+process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+const grouped = groups.map(({ paths }, at) => {
+  const file = join(directory, `group-${at}.mjs`);
+  const imports = paths.map((path) => `import '${pathToFileURL(join(root, 'dist', path))}';`);
+  writeFileSync(file, ['process.setMaxListeners(0);', ...imports].join('\n'));
+  return file;
+});
+
+const alone = chosen.filter(isAlone).sort((a, b) => Number(isLong(b)) - Number(isLong(a)) || bySize(a, b));
+
 /** @type {{ name: string, file: string, reason: string }[]} */
 const skipped = [];
 let failures = 0;
 const tests = run({
-  files: chosen.map((path) => join(root, 'dist', path)),
+  // The long ones first, so that none is left over at the end while other cores idle.
+  files: [...alone.map((path) => join(root, 'dist', path)), ...grouped],
   // Two more than there are cores: some tests wait (for a deadline, a signal, a download) more than they compute.
   concurrency: availableParallelism() + 2,
 });
