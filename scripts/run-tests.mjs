@@ -41,7 +41,7 @@ const isLong = (path) => /^test\/|\.browser\.test/.test(path);
 
 /** What a test does to the process that it runs in, or measures of it, and hooks for all tests of the process. */
 const OWNS_PROCESS =
-  /^(before|after|beforeEach|afterEach)\(|\bprocess\.(argv|chdir|exitCode|env[.\w[\]']* =[^=])|\bmemoryMb\(|\bmock\./m;
+  /^(before|after|beforeEach|afterEach)\(|\bprocess\.(argv|chdir|exitCode|env[.\w[\]']* =[^=])|\bmemory(Mb|Usage)\(|\bmock\./m;
 const isAlone = (path) => isLong(path) || OWNS_PROCESS.test(readFileSync(join(root, 'dist', path), 'utf8'));
 
 /** The others run together, for half of their time they would load what all of them load: few enough to end side by side. */

@@ -43,7 +43,7 @@ export function runningWith(text: string): readonly number[] {
 const KILLER = fileURLToPath(new URL('./programs/kill-at.js', import.meta.url));
 
 /** The environment in which a program, or one that it starts, is killed there. */
-export function killedAt(point: KillPoint): NodeJS.ProcessEnv {
+export function killedAt(point: KillPoint): Readonly<Record<string, string>> {
   return { NODE_OPTIONS: `--import=${KILLER}`, FEDBATCH_TEST_KILL: JSON.stringify(point) };
 }
 

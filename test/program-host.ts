@@ -1,7 +1,7 @@
 /** Runs programs in one process that stays: for tests of what they do, where that each is a process is not the point. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { HostMessage, HostRequest } from './programs/host.js';
+import type { HostMessage, HostRequest, StruckStage } from './programs/host.js';
 import type { Finished } from './programs.js';
 
 const HOST = fileURLToPath(new URL('./programs/host.js', import.meta.url));
@@ -23,8 +23,8 @@ export type Training = (task: Task) => Promise<object>;
 interface HostOptions {
   /** Where. */
   readonly cwd?: string;
-  /** Whether the stages of a run are processes of their own. */
-  readonly withProcesses?: boolean;
+  /** Stages of a run that are processes once, which a signal strikes. */
+  readonly struck?: readonly StruckStage[];
   /** Who trains the clients of a run in the place of trainers. */
   readonly train?: Training;
 }
@@ -36,9 +36,9 @@ interface HostOptions {
 export function runCommand(
   program: string,
   args: readonly string[],
-  { cwd = process.cwd(), withProcesses = false, train }: HostOptions = {},
+  { cwd = process.cwd(), struck = [], train }: HostOptions = {},
 ): Promise<Finished> {
-  const request = { program, args, directory: cwd, withProcesses, isTrainedOutside: train !== undefined };
+  const request = { program, args, directory: cwd, struck, isTrainedOutside: train !== undefined };
   const ended = last.then(() => ask(request, train));
   last = ended.catch(() => undefined);
   return ended;

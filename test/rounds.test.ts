@@ -7,9 +7,9 @@ import { before, test } from 'node:test';
 import { selectClients } from '../lib/federation/participation.js';
 import { readRunRecord } from '../lib/formats/run-record.js';
 import { writeTinyDataset } from './datasets.js';
-import { isRunning, runningWith } from './processes.js';
+import { runningWith } from './processes.js';
 import { runCommand } from './program-host.js';
-import { eventsOf, finishRun, type ResultLine, roundOf, startRun, trainerOf, waitFor } from './runs.js';
+import { endStruckRun, eventsOf, finishRun, type ResultLine, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const directory = await sharedDirectory();
@@ -71,10 +71,9 @@ test('each round trains the clients that the seed selects, and says so in round.
 
 test('one trainer at a time, and one that is killed and tried again: the same bytes', async () => {
   const volume = join(directory, 'retried');
-  const run = startRun(volume, [...SOME, '--jobs', '1']);
   const [, victim = 0] = selected(1);
-  process.kill(await trainerOf(volume, 1, victim), 'SIGKILL');
-  const { exitCode, stdout, stderr } = await run;
+  const flags = [...SOME, '--jobs', '1'];
+  const { exitCode, stdout, stderr } = await endStruckRun(volume, flags, { [victim]: 'SIGKILL' });
   assert.equal(exitCode, 0, stderr);
   const { aggregate } = await roundOf(base.volume, 1);
   assert.equal((JSON.parse(stdout) as ResultLine).sha256, aggregate?.sha256);
@@ -142,9 +141,7 @@ test('patience ends rounds that get no better; the best model is the first of eq
 test('a client that is lost is missing with its reason, and the round goes on while the quorum holds', async () => {
   const volume = join(directory, 'lost');
   const flags = [...FOUR, '--retries', '0', '--quorum', '75%'];
-  const run = startRun(volume, flags);
-  process.kill(await trainerOf(volume, 1, 2), 'SIGKILL');
-  const { exitCode, stdout, stderr } = await run;
+  const { exitCode, stdout, stderr } = await endStruckRun(volume, flags, { 2: 'SIGKILL' });
   assert.equal(exitCode, 0, stderr);
   const line = JSON.parse(stdout) as ResultLine;
   assert.deepEqual(line.participation, { selected: 4, missing: 1, rejected: 0 });
@@ -180,9 +177,8 @@ test('a quorum that cannot hold any more ends the run with exit code 4, who is m
   for (const path of ['rounds/0001/round.json', 'rounds/0001/updates', 'rounds/0002', 'aggregated-model.h5'])
     await rm(join(volume, path), { recursive: true });
   const flags = [...FOUR, '--quorum', '3', '--retries', '0'];
-  const run = startRun(volume, flags);
-  for (const client of [0, 1]) process.kill(await trainerOf(volume, 1, client), 'SIGKILL');
-  const { exitCode, stderr, stdout } = await run;
+  const killed = { 0: 'SIGKILL', 1: 'SIGKILL' } as const;
+  const { exitCode, stderr, stdout } = await endStruckRun(volume, flags, killed);
   assert.equal(exitCode, 4, stderr);
   assert.equal(stdout, '');
   assert.match(
@@ -190,7 +186,7 @@ test('a quorum that cannot hold any more ends the run with exit code 4, who is m
     /error: Round 1 misses its quorum: 3 of 4 selected clients have to report, and 2 cannot any more: client 0 \(was killed \(SIGKILL\), [^;]*\), client 1 \(was killed \(SIGKILL\)[^;]*\)\.$/m,
   );
   assert.doesNotMatch(stderr, /\n {4}at /);
-  await waitFor(() => runningWith(volume).length === 0);
+  assert.deepEqual(runningWith(volume), []);
   const { missing, aggregate } = await roundOf(volume, 1);
   assert.deepEqual(
     missing.map(({ client }) => client),
@@ -208,12 +204,10 @@ test('a quorum that cannot hold any more ends the run with exit code 4, who is m
 
 test('a client that hangs is stopped at the deadline and recorded as late', async () => {
   const volume = join(directory, 'late');
-  const run = startRun(volume, [...TWO, '--round-deadline', '30', '--quorum', '0.5']);
-  const hanging = await trainerOf(volume, 1, 0);
-  process.kill(hanging, 'SIGSTOP');
-  const { exitCode, stdout, stderr } = await run;
+  const flags = [...TWO, '--jobs', '2', '--round-deadline', '30', '--quorum', '0.5'];
+  const { exitCode, stdout, stderr } = await endStruckRun(volume, flags, { 0: 'SIGSTOP' });
   assert.equal(exitCode, 0, stderr);
-  assert.equal(isRunning(hanging), false);
+  assert.deepEqual(runningWith(volume), []);
   const { missing, reported } = await roundOf(volume, 1);
   assert.deepEqual(missing, [{ client: 0, reason: 'late: not done within 30 s' }]);
   assert.equal(reported.length, 1);

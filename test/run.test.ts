@@ -13,7 +13,7 @@ import { writeTinyDataset } from './datasets.js';
 import { requireValid, requireValidFile, requireValidLines } from './json-schemas.js';
 import { runningWith } from './processes.js';
 import { runCommand } from './program-host.js';
-import { eventsOf, temporaryFiles, waitFor } from './runs.js';
+import { endRun, endStruckRun, eventsOf, temporaryFiles, waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
 
 const program = join(projectRoot, 'dist', 'cli.js');
@@ -399,16 +399,14 @@ test('a stray file among the updates is recorded by its name, and does not count
 
 test('a trainer that dies ends the run and the other trainers; the same command goes on', async () => {
   const volume = join(directory, 'bereft');
-  const settings = ['--rounds', '1', '--clients', '2', '--epochs', '40', '--retries', '0'];
-  const run = start(volume, ...settings);
-  await waitFor(() => runningWith(join(volume, 'rounds', '0001', 'updates')).length === 2);
-  const [victim = 0] = runningWith(join(volume, 'rounds', '0001', 'updates', '1.h5'));
-  process.kill(victim, 'SIGKILL');
-  const { exitCode, stderr } = await run;
-  assert.equal(exitCode, 5);
+  const settings = ['--data', data, ...SETTINGS, '--rounds', '1', '--clients', '2', '--retries', '0'];
+  // The other one would never end.
+  const struck = { 0: 'SIGSTOP', 1: 'SIGKILL' } as const;
+  const { exitCode, stderr } = await endStruckRun(volume, settings, struck);
+  assert.equal(exitCode, 5, stderr);
   assert.match(stderr, /error: train client 1: was killed \(SIGKILL\), perhaps because memory ran out\.$/);
   assert.deepEqual(runningWith(volume), []);
-  const again = await startHere(volume, ...settings);
+  const again = await endRun(volume, settings);
   assert.equal(again.exitCode, 0, again.stderr);
   assert.match(again.stderr, /^init .* skipped$/m);
 });

@@ -7,7 +7,6 @@ import { execa } from 'execa';
 import { type RoundRecord, readRoundRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { requireValid } from './json-schemas.js';
-import { runningWith } from './processes.js';
 import { runCommand, type Training } from './program-host.js';
 import { type Finished, programPath } from './programs.js';
 
@@ -39,6 +38,22 @@ export function endRun(volume: string, flags: readonly string[], train?: Trainin
   return runCommand('run', ['--volume', volume, '--json', ...flags], train === undefined ? {} : { train });
 }
 
+/** The same; signals strike the first trainers of some clients, just before their updates are on the disk. */
+export function endStruckRun(
+  volume: string,
+  flags: readonly string[],
+  struck: Readonly<Record<number, 'SIGKILL' | 'SIGSTOP'>>,
+): Promise<Finished> {
+  const stages = Object.entries(struck).map(([client, signal]) => ({
+    client: Number(client),
+    program: 'trainer/cli.js',
+    path: `updates/${client}\\.h5`,
+    before: 1,
+    signal,
+  }));
+  return runCommand('run', ['--volume', volume, '--json', ...flags], { struck: stages });
+}
+
 /** Runs to the end and returns the JSON line; fails unless the exit code is 0. */
 export async function finishRun(
   volume: string,
@@ -48,17 +63,6 @@ export async function finishRun(
   const { exitCode, stdout, stderr } = await endRun(volume, flags, train);
   assert.equal(exitCode, 0, stderr);
   return { ...(JSON.parse(stdout) as ResultLine), stderr };
-}
-
-/** The process that trains `client` in `round` of the run on `volume`, once there is one. */
-export async function trainerOf(volume: string, round: number, client: number): Promise<number> {
-  const update = volumePaths(volume).round(round).update(client);
-  let pid: number | undefined;
-  await waitFor(() => {
-    [pid] = runningWith(`trainer/cli.js`).filter((each) => commandOf(each).includes(`${update}\0`));
-    return pid !== undefined;
-  });
-  return pid as number;
 }
 
 /** A command line, its words ended by zero bytes; empty once the process is gone. */

@@ -13,6 +13,7 @@ import { readServerState } from '../lib/formats/server-state-file.js';
 import { writeTinyDataset } from './datasets.js';
 import { killedAt } from './processes.js';
 import { runCommand } from './program-host.js';
+import type { StruckStage } from './programs/host.js';
 import type { KillPoint } from './programs/kill-at.js';
 import { programPath } from './programs.js';
 import type { ResultLine } from './runs.js';
@@ -55,9 +56,10 @@ function start(volume: string, strategy: readonly string[], point?: KillPoint) {
 }
 
 /** The same in a process that stays: for what does not end it by a signal. */
-const startHere = (volume: string, strategy: readonly string[]) =>
+const startHere = (volume: string, strategy: readonly string[], ...struck: readonly StruckStage[]) =>
   runCommand('run', ['--data', data, '--volume', volume, ...SETTINGS, ...strategy, '--json'], {
     cwd: directory,
+    struck,
   });
 
 const recordOf = (volume: string, round: number) =>
@@ -319,7 +321,9 @@ for (const [name, flags, maker] of [
     const model = join(volume, 'rounds', '0002', 'global.h5');
     // Just after the model's name is there.
     const named = { program: maker, path: 'rounds/0002$', before: 1 };
-    const first = await start(volume, strategy, named);
+    const first = await (flags.length > 0
+      ? start(volume, strategy, named)
+      : startHere(volume, strategy, named));
     assert.notEqual(first.exitCode, 0, first.stderr);
     const seen = new Set([hashOf(model)]);
     assert.equal((await recordOf(volume, 1)).aggregate, undefined);

@@ -1,7 +1,7 @@
 /**
  * Runs programs one after the other in one process, for tests of what a program does and not of how it starts: what all of
  * them load is loaded once. Each request of the process that started it names a program, its arguments and where it runs.
- * The stages of a run run here too, side by side as it wants them.
+ * The stages of a run run here too, side by side as it wants them, but for those that a signal is to strike.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type CommandBuilder, runArguments, runProgram } from '../../lib/cli/program.js';
@@ -10,16 +10,23 @@ import type { Reporter } from '../../lib/observability/events.js';
 import { runCli } from '../../pipeline/cli.js';
 import type { GivenTask, TrainingPipe } from '../../pipeline/piped/training-pipe.js';
 import type { StageRunner } from '../../pipeline/rounds/target.js';
-import { type StageEnding, settleStage } from '../../pipeline/stage-process.js';
+import { runStage, type StageEnding, settleStage } from '../../pipeline/stage-process.js';
+import { killedAt } from '../processes.js';
 import { builderOf } from '../programs.js';
+import type { KillPoint } from './kill-at.js';
+
+/** A stage that is a process, and is killed or halted there; tried again, it runs here like the others. */
+export interface StruckStage extends KillPoint {
+  /** Whose training it is, of one client. */
+  readonly client?: number;
+}
 
 /** A program to run. */
 export interface HostRequest {
   readonly program: string;
   readonly args: readonly string[];
   readonly directory: string;
-  /** Whether the stages of a run are processes of their own. */
-  readonly withProcesses: boolean;
+  readonly struck: readonly StruckStage[];
   /** Whether the process that started this one trains the clients of a run. */
   readonly isTrainedOutside: boolean;
 }
@@ -65,10 +72,23 @@ async function runKept(build: CommandBuilder, args: readonly string[]) {
   }
 }
 
+/** The stages that are still to be struck. */
+const toStrike = new Set<StruckStage>();
+
 /** Runs a stage here as its process would: the same arguments, result and failures. */
 const runStageHere: StageRunner = async (task, context) => {
   const { signal } = context;
   if (signal.aborted) throw new InterruptedError();
+  for (const point of toStrike) {
+    if (task.program !== point.program || task.client !== point.client) continue;
+    toStrike.delete(point);
+    const runtime = {
+      nodeFlags: [],
+      ...task.runtime,
+      environment: { ...task.runtime?.environment, ...killedAt(point) },
+    };
+    return runStage({ ...task, runtime }, context);
+  }
   const output = { stdout: '', stderr: '' };
   const lines: string[] = [];
   const command = (await builderOf(task.stage)) as CommandBuilder;
@@ -112,11 +132,12 @@ const trainOutside: TrainingPipe = {
 };
 
 /** What runs a command as a request wants it. */
-async function buildFor({ program, withProcesses, isTrainedOutside }: HostRequest): Promise<CommandBuilder> {
+async function buildFor({ program, struck, isTrainedOutside }: HostRequest): Promise<CommandBuilder> {
   if (program !== 'run') return await builderOf(program);
-  const stages = withProcesses ? {} : { stages: runStageHere };
+  toStrike.clear();
+  for (const stage of struck) toStrike.add(stage);
   const trainers = isTrainedOutside ? { openTrainers: async () => trainOutside } : {};
-  return (context) => runCli(context, { ...stages, ...trainers });
+  return (context) => runCli(context, { stages: runStageHere, ...trainers });
 }
 
 let last: Promise<unknown> = Promise.resolve();

@@ -1,16 +1,18 @@
 /**
- * Loaded before a program by `--import`: kills it before one of its operations on files, for tests of what a kill leaves.
- * The variable FEDBATCH_TEST_KILL is JSON: `program` (how the path of the program ends), `path` (what the path of a counted
- * operation matches, as a regular expression) and `before` (which of those operations never happens, from 1).
+ * Loaded before a program by `--import`: kills or halts it before one of its operations on files, for tests of what that
+ * leaves. The variable FEDBATCH_TEST_KILL is JSON: `program` (how the path of the program ends), `path` (what the path of a
+ * counted operation matches, as a regular expression), `before` (which of those operations never happens, from 1) and
+ * `signal`.
  */
 import fsPromises, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 
-/** Where a program is killed. */
+/** Where a program is killed, or halted. */
 export interface KillPoint {
   readonly program: string;
   readonly path: string;
   readonly before: number;
+  readonly signal?: 'SIGKILL' | 'SIGSTOP';
 }
 
 const point = JSON.parse(process.env.FEDBATCH_TEST_KILL ?? '{"program":"none"}') as KillPoint;
@@ -20,7 +22,7 @@ if (process.argv[1]?.endsWith(point.program)) {
   const before = (path: unknown) => {
     if (!counted.test(String(path))) return;
     operations += 1;
-    if (operations === point.before) process.kill(process.pid, 'SIGKILL');
+    if (operations === point.before) process.kill(process.pid, point.signal ?? 'SIGKILL');
   };
   const { link, open, rename, rm } = fsPromises;
   Object.assign(fsPromises, {
