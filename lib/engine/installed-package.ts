@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { PACKAGES_VARIABLE } from './tensorflow/backends.js';
 
 /** An installed package. */
@@ -11,7 +12,7 @@ interface InstalledPackage {
 }
 
 /** The copies that a published fedbatch carries, by platform: `scripts/vendor.mjs` makes them when it is packed. */
-const VENDOR = join(import.meta.dirname, '..', '..', 'vendor');
+const VENDOR = join(fileURLToPath(import.meta.url), '..', '..', '..', 'vendor');
 
 /** Whether this is a published package, which carries what a checkout installs. */
 export const isPublished = (): boolean => existsSync(VENDOR);

@@ -1,0 +1,132 @@
+/**
+ * Writes the JavaScript of dist/, beside the compiler's declarations. Modules that are loaded together share one file
+ * of dist/merged, so that a program starts with a dozen files instead of hundreds. Each also has its own file, which
+ * exports the same from the shared one: programs, tests and the library use one instance of it, and what is tested is
+ * what is published.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** A module as it is named here: its path from the root, without extension. */
+const nameOf = (file) => relative(root, file).replace(/\.[jt]s$/, '');
+
+const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'));
+const sources = new Map(
+  include
+    .flatMap((path) =>
+      path.endsWith('.ts')
+        ? [path]
+        : readdirSync(join(root, path), { recursive: true }).map((file) => join(path, file)),
+    )
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => [path.replace(/\.ts$/, ''), readFileSync(join(root, path), 'utf8')]),
+);
+
+/** Started by path, so they stay in files of their own. */
+const programs = [...sources.keys()].filter((name) => /(^|[/-])cli$|worker$|\/trial-program$/.test(name));
+
+/** A module, its static imports (those of types are none), and what these load: modules and packages. */
+function loadedBy(name, found = new Set()) {
+  found.add(name);
+  const imports =
+    sources.get(name)?.matchAll(/^(?:import|export) (?!type\b)[^;']*?from '([^']+?)(?:\.js)?';$/gm) ?? [];
+  for (const [, target] of imports) {
+    const next = target.startsWith('.') ? join(name, '..', target) : target;
+    if (!found.has(next)) loadedBy(next, found);
+  }
+  return found;
+}
+
+/** Loads no package but the one for command lines: to show its help, a program needs no file format and no mathematics. */
+const isLight = (name) =>
+  [...loadedBy(name)].every((each) => sources.has(each) || each.startsWith('node:') || each === 'commander');
+
+/** Starts the work of one program: merged with what all load, it would bring that program into the images of others. */
+const startsWork = (name) =>
+  [...sources.get(name).matchAll(/\bimport\('(\.[^']*)\.js'\)/g)].some(
+    ([, target]) => !isLight(join(name, '..', target)),
+  );
+
+const stages = ['splitter', 'trainer', 'aggregator', 'evaluator', 'pipeline', 'server'].map(
+  (each) => `${each}/cli`,
+);
+
+/** What loads many modules at once, by a name for their file. */
+const LOADERS = {
+  help: ['cli', ...stages, 'lib/observability/human-reporter'],
+  split: ['splitter/split'],
+  aggregate: ['aggregator/aggregate'],
+  train: ['trainer/train', 'evaluator/evaluate'],
+  work: ['trainer/train-worker', 'lib/engine/onnx/onnx-engine'],
+  sources: ['lib/formats/sources/registry'],
+  simulate: ['simulator/worker'],
+};
+
+/**
+ * By module, the name of its merged file. Modules share one if the same loaders load them, so none is loaded in vain,
+ * and no two files import each other. What every help needs is one file for all.
+ */
+const mergedInto = new Map();
+for (const [loader, starts] of Object.entries(LOADERS)) {
+  for (const name of new Set(starts.flatMap((start) => [...loadedBy(start)]))) {
+    if (!sources.has(name) || programs.includes(name) || mergedInto.get(name) === 'help') continue;
+    if (loader !== 'help') mergedInto.set(name, [mergedInto.get(name) ?? [], loader].flat().join('-'));
+    else if (isLight(name) && !startsWork(name)) mergedInto.set(name, loader);
+  }
+}
+
+const bundle = await rolldown({
+  cwd: root,
+  input: Object.fromEntries([...sources.keys()].map((name) => [name, join(root, `${name}.ts`)])),
+  platform: 'neutral',
+  treeshake: false,
+  tsconfig: false,
+  preserveEntrySignatures: 'allow-extension',
+  plugins: [
+    {
+      name: 'merged-modules',
+      resolveId(source, importer, { kind }) {
+        if (importer === undefined) return null;
+        if (!source.startsWith('.')) return { id: source, external: true };
+        const name = nameOf(resolve(importer, '..', source));
+        return kind === 'import-statement' && mergedInto.has(name)
+          ? { id: join(root, `${name}.ts`) }
+          : { id: join(root, `${name}.js`), external: 'relative' };
+      },
+      /** A merged module finds files where it found them from its own place. */
+      transform(code, id) {
+        const name = nameOf(id);
+        if (!mergedInto.has(name) || !code.includes('import.meta.')) return null;
+        const moved = code
+          .replaceAll(
+            /new URL\('([^']*)', import\.meta\.url\)/g,
+            (_, file) => `new URL('${join('..', name, '..', file)}', import.meta.url )`,
+          )
+          .replaceAll(/import\.meta\.url(?! \))/g, `new URL('../${name}.js', import.meta.url).href`);
+        // No line moves, so the source map stays as it is.
+        return { code: moved, map: null };
+      },
+    },
+  ],
+});
+await rm(join(root, 'dist', 'merged'), { recursive: true, force: true });
+await bundle.write({
+  dir: join(root, 'dist'),
+  sourcemap: true,
+  entryFileNames: '[name].js',
+  chunkFileNames: 'merged/[name].js',
+  minifyInternalExports: false,
+  codeSplitting: {
+    includeDependenciesRecursively: false,
+    groups: [...new Set(mergedInto.values())].map((name) => ({
+      name,
+      test: (id) => mergedInto.get(nameOf(id)) === name,
+    })),
+  },
+});
+await bundle.close();
