@@ -11,6 +11,7 @@ import { benchAttack } from './attack-section.js';
 import { benchGroups } from './groups-section.js';
 import { benchJob } from './job-section.js';
 import { openJournal, PausedError } from './journal.js';
+import { benchMemory } from './memory-section.js';
 import { SkippedError } from './peers.js';
 import { describeMachine, formatMarkdown, replaceSection } from './report.js';
 import type { Section } from './section.js';
@@ -18,7 +19,8 @@ import { benchServe } from './serve-section.js';
 import { benchSimulate, benchSimulateMany } from './simulate-section.js';
 import { benchSoak } from './soak-section.js';
 import { benchStages } from './stages-section.js';
-import { benchStep } from './step-section.js';
+import { STEP_MODELS, type StepModelName } from './step-models.js';
+import { stepSection } from './step-section.js';
 import { benchDigits, benchUploads } from './uploads-section.js';
 
 const REPORT = 'docs/BENCHMARKS.md';
@@ -30,9 +32,18 @@ interface SectionPlan {
   readonly needsData: boolean;
 }
 
+/** Of each model that steps are measured of. */
+const STEPS = Object.fromEntries(
+  (Object.keys(STEP_MODELS) as StepModelName[]).map((model): [string, SectionPlan] => [
+    `step-${model}`,
+    { measure: stepSection(model), rounds: 5, needsData: false },
+  ]),
+);
+
 const SECTIONS: Readonly<Record<string, SectionPlan>> = {
-  step: { measure: benchStep, rounds: 5, needsData: false },
+  ...STEPS,
   stages: { measure: benchStages, rounds: 5, needsData: true },
+  memory: { measure: benchMemory, rounds: 1, needsData: false },
   simulate: { measure: benchSimulate, rounds: 3, needsData: true },
   'simulate-many': { measure: benchSimulateMany, rounds: 3, needsData: true },
   groups: { measure: benchGroups, rounds: 3, needsData: false },
@@ -53,7 +64,10 @@ interface Flags {
 
 const flags = new Command('bench')
   .description(`measure and write the tables of ${REPORT}; run again, it resumes where it was interrupted`)
-  .argument('[sections...]', `which: ${Object.keys(SECTIONS).join(', ')} (default: all)`)
+  .argument(
+    '[sections...]',
+    `which: ${Object.keys(SECTIONS).join(', ')}; step for all of the steps (default: all)`,
+  )
   .option('--data <npz>', 'MNIST as npz', '../shared/datasets/mnist.npz')
   .option(
     '--rounds <n>',
@@ -70,7 +84,9 @@ const flags = new Command('bench')
 const { data, rounds: wantedRounds, minutes, write } = flags.opts<Flags>();
 const until = minutes === undefined ? undefined : performance.now() + minutes * 60_000;
 
-for (const name of flags.args.length > 0 ? flags.args : Object.keys(SECTIONS)) {
+const asked = flags.args.flatMap((name) => (name === 'step' ? Object.keys(STEPS) : name));
+
+for (const name of asked.length > 0 ? asked : Object.keys(SECTIONS)) {
   const section = SECTIONS[name];
   if (section === undefined) throw new Error(`no section ${name}`);
   const rounds = wantedRounds ?? section.rounds;

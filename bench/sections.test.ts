@@ -2,15 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attackTable } from './attack-section.js';
 import { type JobFigures, jobRows, layouts } from './job-section.js';
+import { memoryRows } from './memory-section.js';
 import { type ServeFigures, serveRows } from './serve-section.js';
 import { soakTable } from './soak-section.js';
-import { type StepFigures, stepRows } from './step-section.js';
+import { requireSameModel, type StepFigures, stepRows } from './step-section.js';
 
 test('a step table says how fast fedbatch is beside each of the others, round by round', () => {
-  const figures = (imagesPerSecond: number): StepFigures => ({
-    stepMs: 100_000 / imagesPerSecond,
-    imagesPerSecond,
+  const figures = (examplesPerSecond: number): StepFigures => ({
+    stepMs: 100_000 / examplesPerSecond,
+    examplesPerSecond,
     firstStepSeconds: 0.5,
+    parameters: 110_986,
     peakBytes: 200e6,
   });
   const rows = stepRows(
@@ -23,6 +25,20 @@ test('a step table says how fast fedbatch is beside each of the others, round by
   assert.deepEqual(rows, [
     ['fedbatch, ONNX engine', '2', '166.7 ms', '600', '', '0.50 s', '200.0 MB'],
     ['other', '2', '200.0 ms', '500', '1.20× as fast', '0.50 s', '200.0 MB'],
+  ]);
+});
+
+test('a step is compared only where all sides train the same number of parameters', () => {
+  const figures = { stepMs: 1, examplesPerSecond: 1, firstStepSeconds: 1, peakBytes: 1 };
+  const side = (parameters: number): readonly StepFigures[] => [{ ...figures, parameters }];
+  requireSameModel({ ours: side(7), theirs: side(7) });
+  assert.throws(() => requireSameModel({ ours: side(7), theirs: side(8) }), /theirs trains 8 parameters/);
+});
+
+test("a memory table gives a stage's peak as a multiple of the model's file", () => {
+  const samples = { train: [{ seconds: 2, peakBytes: 400e6 }] };
+  assert.deepEqual(memoryRows(samples, { parameters: '25 million', fileBytes: 100e6 }), [
+    ['25 million', '100.0 MB', 'train', '400.0 MB', '4.0×', '2.0 s'],
   ]);
 });
 

@@ -1,25 +1,25 @@
-/** Times training steps of the default CNN on our engine; prints one JSON line. Arguments: threads, steps, batch, backend. */
+/** Times training steps of a model on our engine; prints one JSON line. Arguments: model, threads, steps, backend. */
 import { randomStream } from '../lib/core/random.js';
+import { parameterCount } from '../lib/core/weights.js';
 import { loadOnnxEngine } from '../lib/engine/onnx/onnx-engine.js';
-import { describeModel } from '../lib/model/model-zoo.js';
 import { initialWeights } from '../lib/model/parameters.js';
 import { median } from './report.js';
+import { STEP_MODELS, type StepModelName } from './step-models.js';
 
-const [threads = 1, steps = 20, batch = 100] = process.argv.slice(2).map(Number);
+const { description, loss, batchSize, batch } = STEP_MODELS[process.argv[2] as StepModelName];
+const [threads = 1, steps = 20] = process.argv.slice(3).map(Number);
 const backend = process.argv[5] === 'wasm' ? 'wasm' : 'cpu';
 const WARM_UP_STEPS = 5;
 
-const random = randomStream(0, 'bench');
-const images = Float32Array.from({ length: batch * 784 }, () => random.uniform());
-const labels = Int32Array.from({ length: batch }, () => random.integer(0, 9));
-const examples = { count: batch, inputs: [images], targets: [labels] };
-const description = describeModel('cnn', { inputShape: [28, 28, 1], outputs: 10 });
+const examples = batch(randomStream(0, 'bench'), batchSize);
 const engine = await loadOnnxEngine(backend);
+const weights = initialWeights(description, 0);
 const session = await engine.createTrainingSession(
-  { description, weights: initialWeights(description, 0) },
+  { description, weights },
   {
     optimizer: { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
-    batchSize: batch,
+    loss,
+    batchSize,
     seed: 0,
     threads,
   },
@@ -34,4 +34,7 @@ for (let step = 0; step < steps; step++) {
   milliseconds.push(performance.now() - startedAt);
 }
 const stepMs = median(milliseconds);
-console.log(JSON.stringify({ stepMs, imagesPerSecond: (batch * 1000) / stepMs, firstStepSeconds }));
+const examplesPerSecond = (batchSize * 1000) / stepMs;
+console.log(
+  JSON.stringify({ stepMs, examplesPerSecond, firstStepSeconds, parameters: parameterCount(weights) }),
+);

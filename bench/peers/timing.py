@@ -5,7 +5,7 @@ import time
 WARM_UP_STEPS = 5
 
 
-def time_steps(step, *, started, steps, batch, version):
+def time_steps(step, *, started, steps, batch, version, parameters):
     """`step()` trains once and waits for its result; `started` is perf_counter() of the start of the program."""
     step()
     first_step_seconds = time.perf_counter() - started
@@ -21,7 +21,8 @@ def time_steps(step, *, started, steps, batch, version):
     median = ordered[middle] if steps % 2 else (ordered[middle - 1] + ordered[middle]) / 2
     print(json.dumps({
         "stepMs": median * 1e3,
-        "imagesPerSecond": batch / median,
+        "examplesPerSecond": batch / median,
         "firstStepSeconds": first_step_seconds,
         "version": version,
+        "parameters": parameters,
     }))

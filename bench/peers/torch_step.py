@@ -1,19 +1,24 @@
-"""Times training steps of the default CNN on PyTorch. Arguments: threads, steps, batch, eager|compiled."""
+"""Times training steps of a model on PyTorch. Arguments: model, threads, steps, batch, eager|compiled."""
 import sys
 import time
 
 STARTED = time.perf_counter()
-THREADS, STEPS, BATCH = (int(argument) for argument in sys.argv[1:4])
+MODEL = sys.argv[1]
+THREADS, STEPS, BATCH = (int(argument) for argument in sys.argv[2:5])
 
-from torch_model import build, set_threads
+from torch_model import set_threads, trainer
 
 set_threads(THREADS)
 import torch
 from timing import time_steps
+from torch_nets import MODELS
 
-_, train = build(compiled=sys.argv[4] == "compiled")
-images = torch.rand(BATCH, 1, 28, 28).contiguous(memory_format=torch.channels_last)
-labels = torch.randint(0, 10, (BATCH,))
+torch.manual_seed(0)
+make, loss, batch = MODELS[MODEL]
+net = make()
+train = trainer(net, loss, compiled=sys.argv[5] == "compiled")
+inputs, targets = batch(BATCH)
 time_steps(
-    lambda: train(images, labels).item(), started=STARTED, steps=STEPS, batch=BATCH, version=torch.__version__
+    lambda: train(inputs, targets).item(), started=STARTED, steps=STEPS, batch=BATCH, version=torch.__version__,
+    parameters=sum(each.numel() for each in net.parameters() if each.requires_grad),
 )

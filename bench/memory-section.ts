@@ -1,0 +1,70 @@
+/** The peak memory of each stage beside the size of the model's file, for models of several sizes. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatBytes } from '../lib/observability/format.js';
+import { interleave, type ProcessSample } from './measure.js';
+import { medianOf, type Table } from './report.js';
+import { type BenchOptions, fedbatch, withDirectory } from './section.js';
+
+const CLIENTS = [0, 1, 2];
+/** Units of the hidden layers, by what they come to. */
+const MODELS = { '1.0 million': '1000,250', '5.0 million': '2000,1700', '25.0 million': '4900,4300' };
+
+/** Trainer, aggregator and evaluator as whole processes, on models of 1, 5 and 25 million parameters. */
+export async function benchMemory({ rounds, journal }: BenchOptions): Promise<Table> {
+  return withDirectory(async (directory) => {
+    const at = (name: string) => join(directory, name);
+    await fedbatch('split', '--data', 'digits', '--clients', `${CLIENTS.length}`, '--out', at('data'));
+    const rows: (readonly string[])[] = [];
+    for (const [parameters, hidden] of Object.entries(MODELS)) {
+      const model = at(`${hidden}.h5`);
+      const kind = ['--model', 'mlp', '--hidden', hidden];
+      await fedbatch('init', '--data', at('data/0.npz'), ...kind, '--out', model);
+      const train = (client: number, optimizer: string, out: string) =>
+        fedbatch(
+          ...['train', '--data', at(`data/${client}.npz`), '--client', `${client}`, '--init', model],
+          ...[
+            '--optimizer',
+            optimizer,
+            '--batch',
+            '32',
+            '--local-steps',
+            '3',
+            '--threads',
+            '2',
+            '--out',
+            out,
+          ],
+        );
+      const updates = CLIENTS.map((client) => at(`updates-${hidden}/${client}.h5`));
+      for (const client of CLIENTS) await train(client, 'sgd', updates[client] as string);
+      const samples = await interleave(
+        { rounds, journal, name: `memory, ${parameters}` },
+        {
+          'train, 3 steps of 32, SGD': () => train(0, 'sgd', at('sgd.h5')),
+          'train, 3 steps of 32, Adam': () => train(0, 'adam', at('adam.h5')),
+          [`aggregate ${CLIENTS.length} updates`]: () =>
+            fedbatch('aggregate', ...updates, '--parent', model, '--out', at('next.h5')),
+          'test on 600 images': () => fedbatch('evaluate', '--model', model, '--data', at('data/test.npz')),
+        },
+      );
+      rows.push(...memoryRows(samples, { parameters, fileBytes: (await stat(model)).size }));
+    }
+    return { header: ['parameters', 'file', 'stage', 'peak memory', 'times the file', 'wall time'], rows };
+  });
+}
+
+/** A row for each stage. */
+export function memoryRows(
+  samples: Readonly<Record<string, readonly Pick<ProcessSample, 'seconds' | 'peakBytes'>[]>>,
+  { parameters, fileBytes }: { readonly parameters: string; readonly fileBytes: number },
+): readonly (readonly string[])[] {
+  return Object.entries(samples).map(([stage, each]) => {
+    const peak = medianOf(each, ({ peakBytes }) => peakBytes);
+    const seconds = medianOf(each, (sample) => sample.seconds);
+    return [
+      ...[parameters, formatBytes(fileBytes), stage, formatBytes(peak)],
+      ...[`${(peak / fileBytes).toFixed(1)}×`, `${seconds.toFixed(1)} s`],
+    ];
+  });
+}
