@@ -1,5 +1,7 @@
 /** The valid updates of a round, read one after the other, and the account of all that were looked at. */
+
 import { DataError } from '../lib/core/errors.js';
+import { releaseMemory } from '../lib/core/memory.js';
 import { parameterCount } from '../lib/core/weights.js';
 import type { ExtraKinds } from '../lib/federation/client-side.js';
 import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
@@ -76,7 +78,9 @@ const NO_CLIENT = 'tells no client, and a group lists its clients';
 /** Reads the global model of a round. @throws {DataError} when it is missing or no model */
 export async function readParent(file: string): Promise<RoundParent> {
   const bytes = await readFileBytes(file, KERAS_FILE);
-  return { file, model: await decodeKerasFile(bytes, file), sha256: sha256(bytes) };
+  const parent = { file, model: await decodeKerasFile(bytes, file), sha256: sha256(bytes) };
+  releaseMemory(bytes);
+  return parent;
 }
 
 /**
@@ -177,6 +181,7 @@ async function readCandidate(
     extras,
     ...(facts === undefined ? {} : { types: ['float32'], isPlain: true }),
   });
+  releaseMemory(bytes);
   return { model, ...hash };
 }
 

@@ -1,5 +1,6 @@
 /** The accuracy test: one model on held-out examples. */
 import type { ProgramContext } from '../lib/cli/program.js';
+import { releaseMemory } from '../lib/core/memory.js';
 import { type AccuracyReport, judge, summarise } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
@@ -42,6 +43,8 @@ export async function evaluateModel(
   const startedAt = performance.now();
   const bytes = await readFileBytes(options.model, 'a trained model (h5)');
   const file = await decodeKerasFile(bytes, options.model);
+  const hash = sha256(bytes);
+  releaseMemory(bytes);
   const model = modelFromKeras(file, options.model, { keepForeignLayers: true });
   const { data: path } = options;
   const tell = (note: string) => context.reporter.info(note, DATA_NOTE);
@@ -73,7 +76,7 @@ export async function evaluateModel(
   await session.dispose();
   return {
     model: options.model,
-    sha256: sha256(bytes),
+    sha256: hash,
     data: options.data,
     seconds: Math.round(performance.now() - startedAt) / 1000,
     ...summarise(judgements, examples.targets, task),

@@ -1,4 +1,5 @@
 /** A predict session on ONNX Runtime, and its graph. */
+import { releaseMemory } from '../../core/memory.js';
 import { sizeOf } from '../../core/weights.js';
 import { GraphBuilder } from '../../model/graph/graph-builder.js';
 import type { Model } from '../../model/model-description.js';
@@ -24,7 +25,9 @@ export async function createOnnxPredictSession(
   { threads, backend }: { readonly threads: number; readonly backend: OnnxBackend },
 ): Promise<PredictSession> {
   const runtime = await loadOnnxRuntime(backend, threads);
-  const session = await createInferenceSession(buildPredictGraph(model), { runtime, threads });
+  const bytes = buildPredictGraph(model);
+  const session = await createInferenceSession(bytes, { runtime, threads });
+  releaseMemory(bytes);
   const { description } = model;
   const sizes = outputShapes(description).map(sizeOf);
   const elements = activationCount(description);
