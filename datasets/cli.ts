@@ -16,11 +16,14 @@ import { DATASET_LIST, DATASETS } from './resolve.js';
 /** The command of the datasets; alone, it lists them. */
 export function datasetCli(context: ProgramContext): Command {
   return new Command('dataset')
-    .description('Make or fetch a dataset that has a name; alone, list them and where they lie.')
-    .usage(`[options] [${DATASETS.map(({ name }) => name).join('|')}]`)
+    .description(
+      'Make or fetch a dataset that has a name, or look at data of your own; alone, list those with a name.',
+    )
+    .usage(`[options] [${[...DATASETS.map(({ name }) => name), 'import'].join('|')}]`)
     .argument('[name]', `one of ${DATASET_LIST}`)
     .addCommand(digitsCommand(context))
     .addCommand(mnistCommand(context))
+    .addCommand(importCommand(context))
     .addHelpText(
       'after',
       '\nExamples:\n  npx fedbatch dataset\n  npx fedbatch dataset digits --out digits.npz --seed 7\n' +
@@ -64,6 +67,41 @@ function digitsCommand({ reporter, signal }: ProgramContext): Command {
         await writeDigits(out, settings, { reporter, signal });
         await tell({ file: out, skipped: false }, { startedAt, reporter });
       }
+    });
+}
+
+interface ImportFlags {
+  readonly target?: string;
+  readonly client?: string;
+  readonly out?: string;
+  readonly yaml?: string;
+  readonly json?: true;
+}
+
+function importCommand({ reporter }: ProgramContext): Command {
+  return new Command('import')
+    .summary('look at data, and make an npz and a data.yaml of them')
+    .description(
+      'Look at data and tell what they are understood to be; with --out or --yaml write it down.\n' +
+        'Data: a CSV or Parquet file or a folder of them, pictures in a folder for each class, IDX files, or a data.yaml.',
+    )
+    .argument('<source>', 'the data')
+    .option('--target <column>', 'column of what the model is to answer; without it, a likely one')
+    .option('--client <column>', 'column that says whose a row is')
+    .option('--out <npz>', 'dataset to write, with a description (yaml) beside it')
+    .option('--yaml <yaml>', 'description to write: edit it, and give it to --data')
+    .option('--json', 'tell it as a line of JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npx fedbatch dataset import sales.csv\n' +
+        '  npx fedbatch dataset import sales.csv --target price --client shop --yaml data.yaml\n' +
+        '  npx fedbatch dataset import data.yaml --out sales.npz',
+    )
+    .action(async (source: string, { out: npz, json, ...flags }: ImportFlags) => {
+      // Readers and schemas are loaded only when there is work, so that --help comes at once.
+      const { importData, importText } = await import('./import.js');
+      const result = await importData({ source, npz, ...flags }, { reporter });
+      process.stdout.write(json ? `${JSON.stringify(result)}\n` : importText(result, source));
     });
 }
 

@@ -80,7 +80,7 @@ test('a path is taken as it is, and what is neither name nor file is refused wit
     assert.ok(error instanceof DataError);
     assert.equal(
       error.message,
-      'digts: expected a dataset (an npz file, or one of the names digits, mnist), found no such file.',
+      'digts: expected a dataset (a file or folder, or one of the names digits, mnist), found no such file.',
     );
     return true;
   });

@@ -58,7 +58,7 @@ export async function resolveDataset(
     return (await named.provide(surroundings)).file;
   }
   await access(nameOrPath).catch((cause: unknown) => {
-    const expected = `a dataset (an npz file, or one of the names ${DATASET_LIST})`;
+    const expected = `a dataset (a file or folder, or one of the names ${DATASET_LIST})`;
     throw new DataError({ file: nameOrPath, expected, found: 'no such file' }, { cause });
   });
   return nameOrPath;

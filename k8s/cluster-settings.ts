@@ -18,7 +18,7 @@ import type { Values } from './manifests/placeholders.js';
 export const CLUSTER_SETTINGS: CommandSettings = {
   parts: ALL_PARTS.filter((part) => part !== SIMULATION),
   help: {
-    'dataset.name': `dataset: one of ${DATASET_NAMES.join(', ')}, or the path of an npz in the containers, e.g. /mnt/mine.npz`,
+    'dataset.name': `dataset: one of ${DATASET_NAMES.join(', ')}, or the path of a file or folder in the containers, e.g. /mnt/mine.npz`,
     'model.config':
       "the model of this architecture (JSON, Keras' to_json), by its path in the containers, e.g. /mnt/model.json",
     'model.init': 'start from this Keras model, by its path in the containers, e.g. /mnt/model.h5',

@@ -204,7 +204,7 @@ export async function withHashes(settings: RunSettings): Promise<RunSettings> {
 async function withDatasetHash(settings: RunSettings): Promise<RunSettings> {
   const { name } = settings.dataset;
   if (DATASET_NAMES.includes(name)) return settings;
-  const what = `a dataset (an npz file, or one of the names ${DATASET_NAMES.join(', ')})`;
+  const what = `a dataset (a file or folder, or one of the names ${DATASET_NAMES.join(', ')})`;
   const sha256 = await sha256OfDataset(name, what);
   requireDataset(settings, sha256);
   return { ...settings, dataset: { ...settings.dataset, sha256 } };

@@ -7,6 +7,8 @@ import { metricsEventSchema } from '../lib/formats/metrics-event.js';
 import { noiseRecordSchema } from '../lib/formats/noise-file.js';
 import { roundRecordSchema, runRecordSchema } from '../lib/formats/run-record.js';
 import * as runs from '../lib/formats/run-results.js';
+import { descriptionSchema } from '../lib/formats/sources/description.js';
+import { importResultSchema } from '../lib/formats/sources/understanding.js';
 import * as stages from '../lib/formats/stage-results.js';
 import { trainingEndingSchema, trainingTasksSchema } from '../pipeline/piped/training-pipe.js';
 
@@ -28,6 +30,8 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   prediction: stages.predictionSchema,
   'report-result': runs.reportResultSchema,
   'dataset-result': stages.datasetResultSchema,
+  'import-result': importResultSchema,
+  'data-description': descriptionSchema,
   findings: findingsSchema,
   'k8s-status': runs.jobRowsSchema,
   'k8s-deleted': runs.deletedRunSchema,

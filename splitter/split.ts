@@ -113,7 +113,7 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
         testFraction: dataset.test === undefined ? testFraction : null,
       },
       partition: { ...options.partition, seed },
-      ...describeData(dataset.train, { classes: plan.classes, scale }),
+      ...describeData(dataset, { classes: plan.classes, scale }),
       ...files,
     };
     await writeManifest(join(savedir, MANIFEST_NAME), manifest);
@@ -180,21 +180,23 @@ function channelsOf(train: Examples): number | undefined {
 
 /** What inputs and targets are, as the manifest has it. */
 function describeData(
-  train: Examples,
+  { train, facts: told = {} }: OwnedDataset,
   {
     classes,
     scale,
   }: { readonly classes: number | undefined; readonly scale: Pick<Image, 'scale' | 'scaleIsGiven'> },
-): Pick<Manifest, 'classes' | 'targets' | 'outputs' | 'image' | 'inputs'> {
+): Pick<Manifest, 'classes' | 'classNames' | 'targets' | 'outputs' | 'image' | 'inputs'> {
   const { inputs } = train;
   const images = imagesIn(train);
   const facts = inputs.map(({ name, shape, values }) => ({
     name,
     shape: shape.slice(1),
     dtype: dtypeOf(values),
+    ...told.inputs?.[name],
   }));
   return {
     ...describeOutputs(train, classes),
+    ...(classes === undefined || told.classNames === undefined ? {} : { classNames: [...told.classNames] }),
     ...(images === undefined
       ? { inputs: facts }
       : {

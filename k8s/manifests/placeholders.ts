@@ -29,7 +29,7 @@ const resourceName = like(
 );
 const address = like(/^(\d{1,3}(\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:]+)$/i, 'an IP address');
 const clientList = like(/^(\d+(,\d+)*)?$/, 'numbers of clients, such as 3,7,12');
-const dataset = like(/^[\w./-]+$/, 'digits, mnist or the path of an npz below /mnt');
+const dataset = like(/^[\w./-]+$/, 'digits, mnist or the path of data below /mnt');
 /** One placeholder. */
 export interface Placeholder extends Kind {
   /** What stands in the templates; undefined where a value must be given. */
@@ -82,7 +82,7 @@ export const PLACEHOLDERS = {
   EPOCH: requiredSetting('training.epochs', 'local epochs'),
   BATCH: requiredSetting('training.batch', 'examples per training step, or all'),
   NFS_CLUSTER_IP: required(address, '--nfs-cluster-ip', 'cluster IP of the service fedbatch-nfs'),
-  DATASET: optional(dataset, 'digits', 'what is dealt: digits, mnist, or an npz on the volume'),
+  DATASET: optional(dataset, 'digits', 'what is dealt: digits, mnist, or data on the volume'),
   SCALE: ofSetting('dataset.scale', 'numbers that are black and white in the images, e.g. -1..1'),
   MODEL: ofSetting('model.name', 'the model that is trained'),
   SEED: ofSetting('seed', 'seed of the partition and of the training'),

@@ -88,6 +88,10 @@ export const manifestSchema = z
       .min(1)
       .optional()
       .describe('Number of classes over all shards and the test set, where targets are labels.'),
+    classNames: z
+      .array(z.string())
+      .optional()
+      .describe('Name of each class, from class 0, where the data have names.'),
     targets: z
       .object({
         kind: z
@@ -131,6 +135,16 @@ export const manifestSchema = z
           name: z.string(),
           shape: z.array(count.min(1)).describe('Of one example.'),
           dtype: z.enum(['uint8', 'int32', 'float32', 'float64']),
+          columns: z
+            .array(z.string())
+            .readonly()
+            .optional()
+            .describe('Of a table: the columns that its numbers come from.'),
+          categories: z
+            .array(z.string())
+            .readonly()
+            .optional()
+            .describe('What the numbers 1, 2, … stand for; 0 is what is none of them.'),
         }),
       )
       .optional()

@@ -8,6 +8,7 @@ import { testFiguresSchema } from '../../lib/formats/accuracy-record.js';
 import { confusionsIn, worstConfusions } from '../../lib/formats/confusions.js';
 import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
+import { readManifest } from '../../lib/formats/manifest.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import type { ModelAccuracy, ModelTraining } from './predictor.js';
 
@@ -74,9 +75,17 @@ export async function findTraining(modelPath: string, sha256: string): Promise<M
 /** Where the names may be, and how many there must be. */
 interface LabelSource {
   readonly modelPath: string;
-  /** The file that was asked for; by default `labels.txt` beside the model. */
+  /** The file that was asked for; by default `labels.txt` beside the model, else what the data of its run say. */
   readonly labelsPath: string | undefined;
   readonly classes: number;
+}
+
+/** The names that the data had, where the model lies on the volume of its run. */
+async function namesInManifest(modelPath: string, classes: number): Promise<readonly string[] | undefined> {
+  const manifest = await readManifest(join(dirname(modelPath), 'data', 'manifest.json')).catch(
+    () => undefined,
+  );
+  return manifest?.classNames?.length === classes ? manifest.classNames : undefined;
 }
 
 /**
@@ -90,7 +99,7 @@ export async function findLabels({
   classes,
 }: LabelSource): Promise<readonly string[] | undefined> {
   const file = labelsPath ?? join(dirname(modelPath), 'labels.txt');
-  if (labelsPath === undefined && !existsSync(file)) return undefined;
+  if (labelsPath === undefined && !existsSync(file)) return await namesInManifest(modelPath, classes);
   const text = Buffer.from(await readFileBytes(file, 'a text file of class names')).toString('utf8');
   const labels = text.split(/\r?\n/).map((line) => line.trim());
   while (labels.at(-1) === '') labels.pop();

@@ -96,8 +96,9 @@ async function loadFound(found: FoundData, { data, partition, options }: Loading
   const { tell } = options;
   // These have one array of targets.
   const targets = typeof options.targets === 'object' ? undefined : options.targets;
-  const { arrays, facts } = await found.read({ key, tell, targets });
-  const dataset = { ...tellApart(datasetOf(arrays, data, options), data), facts };
+  const { arrays, facts, targets: known } = await found.read({ key, tell, targets });
+  const asked = { ...options, targets: options.targets ?? known };
+  const dataset = { ...tellApart(datasetOf(arrays, data, asked), data), facts };
   if (key === undefined) return dataset;
   const examples = exampleCount(dataset.train);
   return {

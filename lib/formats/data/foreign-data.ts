@@ -1,8 +1,8 @@
 /** Data in other formats than ours: what a file or folder is, and the line that makes an npz of it. */
 import { readdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { imageOfFlat } from './input-array.js';
-import { csvLine, folderLine, npzOf, pythonLine, shellWord } from './mending-lines.js';
+import { tableForm } from '../sources/table/table-text.js';
+import { folderLine, npzOf, pythonLine, shellWord } from './mending-lines.js';
 
 /** What was found instead of an npz, and the line that makes one of it. */
 interface ForeignData {
@@ -23,9 +23,9 @@ interface Format {
 
 const FORMATS: readonly Format[] = [
   { magic: ['\x93NUMPY'], name: 'a single npy array', line: npyLine },
-  { magic: ['\x1f\x8b'], name: 'a gzip file', line: (file) => `gunzip --keep ${shellWord(file)}` },
-  { magic: ['\0\0\x08\x03'], name: 'images in the IDX format of MNIST', line: idxLine },
-  { magic: ['\0\0\x08\x01'], name: 'labels in the IDX format of MNIST: give the file of the images' },
+  { magic: ['\x1f\x8b'], name: 'a gzip file', line: gzipLine },
+  { magic: ['\0\0\x08\x03'], name: 'images in the IDX format of MNIST', line: importLine },
+  { magic: ['\0\0\x08\x01'], name: 'labels in the IDX format of MNIST', line: importLine },
   {
     magic: ['\x89HDF'],
     name: 'an HDF5 file',
@@ -42,17 +42,7 @@ const FORMATS: readonly Format[] = [
       '{k: d[k] for k in d if k[0] != "_"}',
     ),
   },
-  {
-    magic: ['PAR1'],
-    name: 'a Parquet file',
-    needs: 'pandas pyarrow',
-    line: (file) =>
-      pythonLine({
-        imports: 'import sys, pandas',
-        statements: ['pandas.read_parquet(sys.argv[1]).to_csv(sys.argv[2], index=False)'],
-        files: [file, npzOf(file, '.csv')],
-      }),
-  },
+  { magic: ['PAR1'], name: 'a Parquet file', line: importLine },
   {
     magic: ['\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05'],
     name: 'a Python pickle (never read because that could run code)',
@@ -97,50 +87,28 @@ function npyLine(file: string): string {
   });
 }
 
-/** Yann LeCun's format: a magic number, the extents as big-endian integers, the bytes. */
-function idxLine(file: string, head: Buffer): string | undefined {
-  const labels = file.replace(/images([-.])idx3/, 'labels$1idx1');
-  if (labels === file || head.length < 16) return undefined;
-  const read = (argument: number, offset: number) =>
-    `np.frombuffer(open(sys.argv[${argument}], "rb").read(), "uint8", offset=${offset})`;
-  const image = `${head.readUInt32BE(8)}, ${head.readUInt32BE(12)}`;
-  return pythonLine({
-    statements: [`np.savez_compressed(sys.argv[3], x=${read(1, 16)}.reshape(-1, ${image}), y=${read(2, 8)})`],
-    files: [file, labels, npzOf(file)],
-  });
+/** What `--data` of a run takes as it is, a program that wants an npz gets so. */
+function importLine(file: string): string {
+  return `npx fedbatch dataset import ${shellWord(file)} --out ${shellWord(npzOf(file))}`;
 }
 
-/** What stands between the cells of a table, and what such a file is called. */
-const SEPARATORS: readonly (readonly [string, string])[] = [
-  [',', 'a CSV file'],
-  [';', 'a CSV file with semicolons'],
-  ['\t', 'a table with tabs'],
-];
+function gzipLine(file: string): string {
+  return /idx[13]|\.[ct]sv\.gz$/.test(file) ? importLine(file) : `gunzip --keep ${shellWord(file)}`;
+}
 
-/** Text whose first two lines have the same number of separators. */
+/** What a table is called by what stands between its cells. */
+const TABLES: Readonly<Record<string, string>> = {
+  ',': 'a CSV file',
+  ';': 'a CSV file with semicolons',
+  '\t': 'a table with tabs',
+  '|': 'a table with bars',
+};
+
+/** Text whose first two lines have the same number of cells. */
 function foreignTable(text: string, file: string): ForeignData | undefined {
-  for (const [separator, found] of SEPARATORS) {
-    const line = tableLine(text, { file, separator });
-    if (line !== undefined) return { found, mend: line };
-  }
-  return undefined;
-}
-
-function tableLine(
-  text: string,
-  { file, separator }: { readonly file: string; readonly separator: string },
-): string | undefined {
-  const [names = [], values = []] = text.split(/\r?\n/, 2).map((line) => line.split(separator));
-  if (names.length < 2 || values.length !== names.length || /[<{[]/.test(names[0] ?? '')) return undefined;
-  const isText = (cell = '') => Number.isNaN(Number(cell));
-  const header = names.every(isText) || names.some((name, at) => isText(name) && !isText(values[at]));
-  const named = header ? names.findIndex((name) => /^\W*(label|class|target|species|y)\W*$/i.test(name)) : -1;
-  const image = imageOfFlat(names.length - 1);
-  // MNIST and its like put the label before the pixels; tables of measurements put it last.
-  const target = named >= 0 ? named : image === undefined ? names.length - 1 : 0;
-  const value = values[target] ?? '';
-  const isNumber = !isText(value) && !Number.isInteger(Number(value));
-  return csvLine(file, { separator, header, target, image, isNumber });
+  const form = tableForm(text);
+  if (form === undefined) return undefined;
+  return { found: TABLES[form.separator] ?? 'a table', mend: importLine(file) };
 }
 
 /** Pillow is imported as PIL. */

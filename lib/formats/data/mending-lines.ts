@@ -105,37 +105,6 @@ export function numbersLine(
   return expression && changeLine(file, 'x', expression);
 }
 
-/** A CSV of one example a row as an npz. */
-export function csvLine(
-  file: string,
-  table: {
-    readonly separator: string;
-    readonly header: boolean;
-    /** The column of the targets, and whether these are numbers instead of classes. */
-    readonly target: number;
-    readonly isNumber: boolean;
-    /** Shape of the picture that the others make, if they make one. */
-    readonly image: string | undefined;
-  },
-): string {
-  const { separator, header, target, isNumber, image } = table;
-  return pythonLine({
-    statements: [
-      `d = np.loadtxt(sys.argv[1], dtype=str, delimiter=${JSON.stringify(separator)}, ndmin=2${header ? ', skiprows=1' : ''})`,
-      isNumber
-        ? `y = d[:, ${target}].astype("float32")`
-        : `n, y = np.unique(d[:, ${target}], return_inverse=True)`,
-      `x = np.delete(d, ${target}, 1).astype("float32")`,
-      ...(image === undefined
-        ? []
-        : [`x = x.reshape(-1, ${image})`, 'x = x.astype("uint8") if x.max() > 20 else x']),
-      'np.savez_compressed(sys.argv[2], x=x, y=y)',
-      ...(isNumber ? [] : ['open("labels.txt", "w").write("\\n".join(n))']),
-    ],
-    files: [file, npzOf(file)],
-  });
-}
-
 /** Pictures as an npz of images of the size of the first one; `label` is Python for the class of the picture at `p`. */
 export function folderLine(directory: string, pattern: string, label: string): string {
   return pythonLine({

@@ -2,11 +2,13 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { DataError } from '../../core/errors.js';
 import { sha256, sha256OfFile } from '../files/read-file.js';
+import { described } from './described.js';
 import { idx } from './idx.js';
 import type { DataPlace, FoundData, SourceKind } from './source-kind.js';
+import { tables } from './table/tables.js';
 
 /** The first that takes a place has it. */
-const KINDS: readonly SourceKind[] = [idx];
+const KINDS: readonly SourceKind[] = [described, idx, tables];
 
 /** So much of a file tells what it is. */
 const HEAD_BYTES = 65_536;

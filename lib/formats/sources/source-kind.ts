@@ -2,6 +2,8 @@
 import type { DataFacts, TargetKind } from '../../federation/examples.js';
 import type { NpyArray } from '../data/npy.js';
 import type { NpzArchive } from '../data/npz.js';
+import type { DataDescription } from './description.js';
+import type { Understanding } from './understanding.js';
 
 /** What lies at the path of a dataset. */
 export interface DataPlace {
@@ -37,6 +39,14 @@ export interface ReadData {
   /** `x`, `y`, or `x_train`, `y_train`, `x_test`, `y_test`, several inputs as `x/<name>`; whose each example is under its own name. */
   readonly arrays: NpzArchive;
   readonly facts: DataFacts;
+  /** What the targets are, where that is known and their numbers alone might not tell. */
+  readonly targets?: TargetKind | undefined;
+}
+
+/** What people say of a table when it is looked at for the first time. */
+export interface FirstLook {
+  readonly target?: string | undefined;
+  readonly client?: string | undefined;
 }
 
 /** Data that were found, and not read yet. */
@@ -47,6 +57,10 @@ export interface FoundData {
   readonly files: readonly string[];
   /** @throws {DataError} where the data are not what they should be @throws {UsageError} where what is wanted of them is */
   read(reading: DataReading): Promise<ReadData>;
+  /** What can be understood of them without a description; absent where there is nothing to describe. */
+  readonly survey?: (look: FirstLook) => Promise<Understanding>;
+  /** The same data as a description has them, where they can be described. */
+  readonly describedBy?: (description: DataDescription) => FoundData;
 }
 
 /** A kind of data. */

@@ -50,13 +50,13 @@ export const DATASET = part('dataset', {
     isFile: true,
     flag: 'data',
     default: 'digits',
-    help: `dataset: an npz file, or one of ${DATASET_NAMES.join(', ')}`,
+    help: `dataset: a file or folder (npz, CSV, Parquet, pictures by class, IDX, data.yaml), or one of ${DATASET_NAMES.join(', ')}`,
     helpIn: {
       split:
-        'dataset with arrays x_train, y_train, x_test, y_test, or x, y; or one of ' +
-        `${DATASET_NAMES.join(', ')}; for --partition given a directory of shards`,
+        'dataset: an npz with arrays x_train, y_train, x_test, y_test, or x, y; CSV, Parquet, pictures in a folder for each ' +
+        `class, IDX files, or a data.yaml; or one of ${DATASET_NAMES.join(', ')}; for --partition given a directory of shards`,
     },
-    symbol: 'npz',
+    symbol: 'path',
     group: 'Data and partition',
     rank: 1,
     stages: ['split'],

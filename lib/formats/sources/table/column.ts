@@ -1,0 +1,231 @@
+/** One column of a table while it is read: its cells in typed arrays, and what is to be known of them. */
+
+/** How the cells of a column are taken: `auto` as numbers or as texts, whichever comes first. */
+export interface ColumnNeed {
+  readonly as: 'auto' | 'number' | 'text' | 'time';
+  /** Whether the cells are kept, and numbers in 64 bits. */
+  readonly keep: 'nothing' | 'cells' | 'exact cells';
+  /** The texts that may occur, in the order of their numbers; by default those that occur. */
+  readonly vocabulary?: readonly string[] | undefined;
+}
+
+/** What was found at a cell. */
+interface CellPlace {
+  /** The file, and the line or row in it. */
+  readonly place: string;
+  readonly text: string;
+}
+
+/** What stands for a cell without a value; pandas takes the same (`STR_NA_VALUES` in pandas/_libs/parsers.pyx). */
+const MISSING = new Set(
+  ['', '#N/A', '#N/A N/A', '#NA', '-1.#IND', '-1.#QNAN', '-NaN', '-nan', '1.#IND', '1.#QNAN'].concat([
+    '<NA>',
+    'N/A',
+    'NA',
+    'NULL',
+    'NaN',
+    'None',
+    'n/a',
+    'nan',
+    'null',
+  ]),
+);
+
+/** More texts than a vocabulary has: a column of names or remarks. Owners may be more than categories. */
+const MAX_TEXTS = 2 ** 22;
+
+/** As many as there are classes at most. */
+const MAX_WHOLES = 65_536;
+
+const NUMBER = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
+const TIME = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/;
+
+/** Milliseconds since 1970 of a time in ISO 8601, in UTC unless it says otherwise; NaN for what is none. */
+export function timeOf(text: string): number {
+  if (!TIME.test(text)) return Number.NaN;
+  const iso = text.replace(' ', 'T');
+  return Date.parse(iso.length > 10 && !/(Z|[+-]\d\d:?\d\d)$/.test(iso) ? `${iso}Z` : iso);
+}
+
+/** A cell that is text in a column of texts has this number where it is missing, and this where the vocabulary lacks it. */
+const NO_TEXT = -1;
+const OTHER_TEXT = -2;
+
+/** A column: what was added, cell by cell. */
+export class Column {
+  readonly name: string;
+  rows = 0;
+  missing = 0;
+  least = Number.POSITIVE_INFINITY;
+  most = Number.NEGATIVE_INFINITY;
+  sum = 0;
+  isWhole = true;
+  /** Whether all texts are times. */
+  isTime = true;
+  /** The texts that occur, each with its number; undefined beyond what any vocabulary has. */
+  texts: Map<string, number> | undefined = new Map();
+  /** The whole numbers that occur, of exact cells; undefined beyond 65,536. */
+  wholes: Set<number> | undefined = new Set();
+  firstMissing: CellPlace | undefined;
+  /** The first cell of the other kind than those before it, or than the need. */
+  firstMisfit: CellPlace | undefined;
+  /** The first text that the vocabulary lacks. */
+  firstOther: CellPlace | undefined;
+  /** What the cells are, so far: nothing before the first that has a value. */
+  type: 'number' | 'text' | undefined;
+  readonly #need: ColumnNeed;
+  readonly #cells: Cells;
+  #file = '';
+  #unit = 'line';
+
+  constructor(name: string, need: ColumnNeed) {
+    this.name = name;
+    this.#need = need;
+    this.#cells = new Cells(need.keep === 'exact cells' || need.as === 'time' ? Float64Array : Float32Array);
+    if (need.vocabulary !== undefined) this.texts = new Map(need.vocabulary.map((text, at) => [text, at]));
+    if (need.as !== 'auto') this.type = need.as === 'text' ? 'text' : 'number';
+  }
+
+  /** The cells from here on are those of a file. */
+  begin(file: string, unit: 'line' | 'row'): void {
+    this.#file = file;
+    this.#unit = unit;
+  }
+
+  /** Adds a cell of a text file. */
+  addText(cell: string, at: number): void {
+    if (MISSING.has(cell)) this.#addMissing(cell, at);
+    else if (this.#need.as === 'text') this.#addWord(cell, at);
+    else if (this.#need.as === 'time') this.#addTime(cell, at);
+    else if (NUMBER.test(cell)) this.#addIf('number', cell, at);
+    else this.#addIf('text', cell, at);
+  }
+
+  /** Adds a value of a file that has types. */
+  addValue(value: unknown, at: number): void {
+    if (value === null || value === undefined || Number.isNaN(value)) this.#addMissing('', at);
+    else if (typeof value === 'number' || typeof value === 'bigint') {
+      if (this.#need.as === 'text') this.#addWord(`${value}`, at);
+      else if ((this.type ?? 'number') === 'text') this.#addMisfit(`${value}`, at);
+      else {
+        this.type = 'number';
+        this.#addNumber(Number(value));
+      }
+    } else if (value instanceof Date) this.addText(isoOf(value), at);
+    else if (typeof value === 'boolean') this.addText(`${value}`, at);
+    else if (typeof value !== 'string') this.#addMisfit('a value that is neither number, text nor time', at);
+    else if (this.#need.as === 'time') this.#addTime(value, at);
+    else if (this.#need.as === 'text') this.#addWord(value, at);
+    else this.#addIf('text', value, at);
+  }
+
+  /** The number, or that of the text, in a row: NaN or a number below 0 where there is none. */
+  at(row: number): number {
+    return this.#cells.at(row);
+  }
+
+  /** Lets go of the cells. */
+  forget(): void {
+    this.#cells.clear();
+  }
+
+  /** A column is of the type of its first value. */
+  #addIf(type: 'number' | 'text', cell: string, at: number): void {
+    this.type ??= type;
+    if (this.type !== type) this.#addMisfit(cell, at);
+    else if (type === 'number') this.#addNumber(Number(cell));
+    else this.#addWord(cell, at);
+  }
+
+  #addNumber(value: number): void {
+    this.rows++;
+    this.sum += value;
+    if (value < this.least) this.least = value;
+    if (value > this.most) this.most = value;
+    if (!Number.isInteger(value)) this.isWhole = false;
+    if (this.#need.keep !== 'cells' && this.wholes !== undefined) this.#noteWhole(value);
+    if (this.#need.keep !== 'nothing') this.#cells.add(value);
+  }
+
+  #noteWhole(value: number): void {
+    if (!this.isWhole || (this.wholes as Set<number>).size > MAX_WHOLES) this.wholes = undefined;
+    else this.wholes?.add(value);
+  }
+
+  #addWord(text: string, at: number): void {
+    this.rows++;
+    let number = this.texts?.get(text);
+    if (number === undefined) {
+      number = OTHER_TEXT;
+      if (this.#need.vocabulary !== undefined) this.firstOther ??= this.#seen(text, at);
+      else if (this.texts !== undefined) {
+        number = this.texts.size;
+        this.texts.set(text, number);
+        if (this.isTime && !TIME.test(text)) this.isTime = false;
+        if (this.texts.size > MAX_TEXTS) this.texts = undefined;
+      }
+    }
+    if (this.#need.keep !== 'nothing') this.#cells.add(number);
+  }
+
+  #addTime(text: string, at: number): void {
+    const time = NUMBER.test(text) ? Number(text) : timeOf(text);
+    if (Number.isNaN(time)) this.#addMisfit(text, at);
+    else this.#addNumber(time);
+  }
+
+  #addMissing(text: string, at: number): void {
+    this.rows++;
+    this.missing++;
+    this.firstMissing ??= this.#seen(text, at);
+    this.#addNothing();
+  }
+
+  #addMisfit(text: string, at: number): void {
+    this.rows++;
+    this.firstMisfit ??= this.#seen(text, at);
+    this.#addNothing();
+  }
+
+  #addNothing(): void {
+    if (this.#need.keep !== 'nothing') this.#cells.add(this.type === 'text' ? NO_TEXT : Number.NaN);
+  }
+
+  #seen(text: string, at: number): CellPlace {
+    return { place: `${this.#file} ${this.#unit} ${at}`, text };
+  }
+}
+
+/** A date alone where the time is midnight. */
+function isoOf(date: Date): string {
+  if (Number.isNaN(date.getTime())) return '';
+  return date.toISOString().replace('T00:00:00.000Z', '');
+}
+
+const CHUNK_BITS = 16;
+const CHUNK = 2 ** CHUNK_BITS;
+
+/** Numbers of which nobody knows how many will come: no array is ever copied to grow. */
+class Cells {
+  readonly #kind: Float32ArrayConstructor | Float64ArrayConstructor;
+  #chunks: (Float32Array | Float64Array)[] = [];
+  #length = 0;
+
+  constructor(kind: Float32ArrayConstructor | Float64ArrayConstructor) {
+    this.#kind = kind;
+  }
+
+  add(value: number): void {
+    const at = this.#length++;
+    if ((at & (CHUNK - 1)) === 0) this.#chunks.push(new this.#kind(CHUNK));
+    (this.#chunks[at >> CHUNK_BITS] as Float32Array)[at & (CHUNK - 1)] = value;
+  }
+
+  at(index: number): number {
+    return this.#chunks[index >> CHUNK_BITS]?.[index & (CHUNK - 1)] ?? Number.NaN;
+  }
+
+  clear(): void {
+    this.#chunks = [];
+  }
+}

@@ -1,0 +1,242 @@
+/** From the columns of a table to the arrays that a model is trained on, by a description. */
+import { DataError, UsageError } from '../../../core/errors.js';
+import { sizeOf } from '../../../core/weights.js';
+import { type DataFacts, MAX_CLASSES } from '../../../federation/examples.js';
+import type { NpyArray } from '../../data/npy.js';
+import type { TableDescription } from '../description.js';
+import { archiveOf, type ReadData } from '../source-kind.js';
+import { type Column, timeOf } from './column.js';
+import { describeLine, sortedTexts } from './table-plan.js';
+import { inputColumns, type TableRoles } from './table-roles.js';
+
+/** The arrays, one part for training and, where the table has one, one for the test. @throws {DataError} by file and line */
+export function tableArrays(roles: TableRoles, description: TableDescription): ReadData {
+  const { target, client, test, inputs } = roles;
+  const { source, missing = {} } = description;
+  for (const column of [target, client, test, ...inputs.values()])
+    if (column !== undefined)
+      requireFit(column, { rule: missing[column.name], source, isKey: column === client });
+  const { train, held } = dealRows(roles, description);
+  const arrays: Record<string, NpyArray> = {};
+  const facts: { inputs: Record<string, object>; keys?: Record<string, readonly string[]> } = { inputs: {} };
+  const parts =
+    held.length === 0 ? [['', train] as const] : [['_train', train] as const, ['_test', held] as const];
+  const names = Object.keys(description.inputs);
+  for (const [name, input] of Object.entries(description.inputs)) {
+    const columns = inputColumns(input.columns, { description, names: roles.names }).map(
+      (each) => (inputs.get(`${name}/${each}`) ?? inputs.get(each)) as Column,
+    );
+    const made = makeInput(name, { ...input, columns, missing, source });
+    for (const [part, rows] of parts)
+      arrays[names.length === 1 ? `x${part}` : `x${part}/${name}`] = made.arrayOf(rows);
+    facts.inputs[names.length === 1 ? 'x' : name] = made.facts;
+    for (const column of columns) column.forget();
+  }
+  const { values: targetOf, classNames } = targetValues(target, description);
+  for (const [part, rows] of parts) {
+    const values =
+      description.target.as === 'labels' ? new Int32Array(rows.length) : new Float32Array(rows.length);
+    for (let at = 0; at < rows.length; at++) values[at] = targetOf(target.at(rows[at] as number));
+    const dtype = values instanceof Int32Array ? 'int32' : 'float32';
+    arrays[`y${part}`] = { dtype, shape: [rows.length], values };
+  }
+  if (client !== undefined) {
+    if (/^[xyw](_train|_test)?($|\/)/.test(client.name))
+      throw new UsageError(
+        `The column ${client.name} of ${source} cannot say whose a row is: an array has this name. Give it another.`,
+      );
+    const owners = ownersOf(client);
+    const values = Int32Array.from(train, (row) => owners.numberOf(client.at(row)));
+    arrays[client.name] = { dtype: 'int32', shape: [train.length], values };
+    facts.keys = { [client.name]: owners.names };
+    requireTargets(client, { owners: owners.names, values, isHeld: held.length > 0, source });
+  }
+  const told: DataFacts = { ...facts, ...(classNames === undefined ? {} : { classNames }) };
+  return { arrays: archiveOf(arrays), facts: told, targets: description.target.as };
+}
+
+interface Fit {
+  readonly rule: number | 'drop' | 'unknown' | undefined;
+  readonly source: string;
+  readonly isKey: boolean;
+}
+
+/** @throws {DataError} for a cell of another kind, a text that the vocabulary lacks, and a missing value without a rule */
+function requireFit(column: Column, { rule, source, isKey }: Fit): void {
+  const { name, type, firstMisfit, firstOther, firstMissing, missing, rows } = column;
+  const what = isKey ? 'an owner' : type === 'text' ? 'a text' : 'a number';
+  const mend = describeLine(source);
+  if (firstMisfit !== undefined) {
+    const found = JSON.stringify(firstMisfit.text);
+    throw new DataError({ file: firstMisfit.place, expected: `${what} in column ${name}`, found, mend });
+  }
+  if (firstOther !== undefined && rule !== 'unknown' && rule !== 'drop') {
+    const expected = `one of the ${column.texts?.size} texts that the description names for column ${name}`;
+    throw new DataError({ file: firstOther.place, expected, found: JSON.stringify(firstOther.text) });
+  }
+  if (firstMissing === undefined || rule === 'drop') return;
+  const isFilled = type === 'text' ? rule === 'unknown' && !isKey : typeof rule === 'number';
+  if (isFilled) return;
+  const found = `${firstMissing.text === '' ? 'nothing' : JSON.stringify(firstMissing.text)} (${missing} of ${rows} rows have none, and no rule under missing says what stands for it)`;
+  throw new DataError({ file: firstMissing.place, expected: `${what} in column ${name}`, found, mend });
+}
+
+/** The rows for training and those for the test, without those that a rule drops. */
+function dealRows(roles: TableRoles, { test: split, missing = {}, source }: TableDescription) {
+  const { target, client, test, inputs, rows, firstTestRow } = roles;
+  const droppers = [target, client, test, ...inputs.values()].filter(
+    (column) => column !== undefined && missing[column.name] === 'drop',
+  ) as readonly Column[];
+  const isDropped = (row: number) =>
+    droppers.some((column) => {
+      const value = column.at(row);
+      return Number.isNaN(value) || (column.type === 'text' && value < 0);
+    });
+  const from = split === undefined ? Number.NaN : startOf(split, source);
+  const isHeld = (row: number) => row >= firstTestRow || (test !== undefined && test.at(row) >= from);
+  const sides = { train: new Uint32Array(rows), held: new Uint32Array(rows) };
+  let [trained, tested] = [0, 0];
+  for (let row = 0; row < rows; row++) {
+    if (isDropped(row)) continue;
+    if (isHeld(row)) sides.held[tested++] = row;
+    else sides.train[trained++] = row;
+  }
+  if (trained === 0 || (split !== undefined && tested === 0)) {
+    const place =
+      split === undefined ? 'that no rule drops' : `before and from ${split.from} in ${split.column}`;
+    const found = `${trained} for training and ${tested} for the test`;
+    throw new DataError({ file: source, expected: `rows ${place}`, found });
+  }
+  return { train: sides.train.subarray(0, trained), held: sides.held.subarray(0, tested) };
+}
+
+/** @throws {DataError} for what is neither a number nor a time */
+function startOf({ from }: NonNullable<TableDescription['test']>, source: string): number {
+  const start = typeof from === 'number' ? from : timeOf(from);
+  if (!Number.isNaN(start)) return start;
+  throw new DataError({
+    file: source,
+    expected: 'test.from to be a number or a time like 2015-07-01',
+    found: `${from}`,
+  });
+}
+
+type InputPlan = Omit<TableDescription['inputs'][string], 'columns'> & {
+  readonly columns: readonly Column[];
+  readonly missing: NonNullable<TableDescription['missing']>;
+  readonly source: string;
+};
+
+/** An input: what it is of rows, and what it says of itself. */
+function makeInput(name: string, { columns, categories, shape, type, missing, source }: InputPlan) {
+  const extents = shape ?? [columns.length];
+  if (sizeOf(extents) !== columns.length) {
+    const expected = `the input ${name} of shape ${extents.join(' × ')} to have ${sizeOf(extents)} columns`;
+    throw new DataError({ file: source, expected, found: `${columns.length}` });
+  }
+  const isBytes = categories === undefined && type === 'uint8';
+  if (isBytes) for (const column of columns) requireBytes(column, source);
+  const texts = categories === undefined ? undefined : categories === 'all' ? textsOf(columns) : categories;
+  const valuesOf = columns.map((column) => {
+    if (texts !== undefined) return categoryValues(column, texts);
+    const rule = missing[column.name];
+    const stand = typeof rule === 'number' ? rule : 0;
+    return (value: number) => (Number.isNaN(value) ? stand : value);
+  });
+  return {
+    facts: {
+      // The columns of a picture are its pixels: their names tell nothing.
+      ...(isBytes ? {} : { columns: columns.map((column) => column.name) }),
+      ...(texts === undefined ? {} : { categories: texts }),
+    },
+    arrayOf(rows: Uint32Array): NpyArray {
+      const width = columns.length;
+      const size = rows.length * width;
+      const values =
+        texts !== undefined ? new Int32Array(size) : isBytes ? new Uint8Array(size) : new Float32Array(size);
+      for (const [at, column] of columns.entries()) {
+        const numberOf = valuesOf[at] as (value: number) => number;
+        for (let row = 0; row < rows.length; row++)
+          values[row * width + at] = numberOf(column.at(rows[row] as number));
+      }
+      const dtype = texts !== undefined ? 'int32' : isBytes ? 'uint8' : 'float32';
+      return { dtype, shape: [rows.length, ...extents], values };
+    },
+  };
+}
+
+/** Texts of all columns that share a vocabulary, sorted. @throws {DataError} for more than an Embedding has room for */
+function textsOf(columns: readonly Column[]): readonly string[] {
+  return [...new Set(columns.flatMap(sortedTexts))].sort();
+}
+
+/** Number 0 is what is none of the texts, as Keras' StringLookup has it. */
+function categoryValues(column: Column, texts: readonly string[]): (value: number) => number {
+  const places = new Map(texts.map((text, at) => [text, at + 1]));
+  const numbers = [...(column.texts?.keys() ?? [])].map((text) => places.get(text) ?? 0);
+  return (value) => numbers[value] ?? 0;
+}
+
+function requireBytes({ name, isWhole, least, most }: Column, source: string): void {
+  if (isWhole && least >= 0 && most <= 255) return;
+  const found = isWhole ? `numbers from ${least} to ${most}` : 'numbers that are not whole';
+  throw new DataError({ file: source, expected: `whole numbers from 0 to 255 in column ${name}`, found });
+}
+
+/** What the cells of the target stand for, and the names of the classes. @throws {DataError} for what are no labels */
+function targetValues(target: Column, { target: { as, classes }, source }: TableDescription) {
+  const fault = (expected: string, found: string) =>
+    new DataError({ file: source, expected: `${expected} in column ${target.name}`, found });
+  if (as === 'numbers') {
+    if (target.type === 'text') throw fault('numbers', 'texts');
+    return { values: (value: number) => value, classNames: undefined };
+  }
+  if (classes !== undefined) {
+    // Texts are numbered by the classes; of exact numbers the classes are the names.
+    if (target.type === 'text') {
+      const places = new Map(classes.map((name, at) => [name, at]));
+      const numbers = [...(target.texts?.keys() ?? [])].map((text) => places.get(text) as number);
+      return { values: (value: number) => numbers[value] as number, classNames: classes };
+    }
+    const places = new Map(classes.map((name, at) => [Number(name), at]));
+    return { values: (value: number) => places.get(value) as number, classNames: classes };
+  }
+  if (target.type === 'text') {
+    const classNames = sortedTexts(target);
+    const places = new Map(classNames.map((name, at) => [name, at]));
+    const numbers = [...(target.texts?.keys() ?? [])].map((text) => places.get(text) as number);
+    return { values: (value: number) => numbers[value] as number, classNames };
+  }
+  if (!target.isWhole || target.least < 0 || target.most >= MAX_CLASSES)
+    throw fault(
+      `labels, whole numbers from 0 to ${MAX_CLASSES - 1},`,
+      `numbers from ${target.least} to ${target.most}`,
+    );
+  return { values: (value: number) => value, classNames: undefined };
+}
+
+/** Owners in the order of their names: as numbers where all are, else as texts. @throws {DataError} for more than we count */
+function ownersOf(client: Column) {
+  const names = sortedTexts(client);
+  if (names.every((name) => Number.isFinite(Number(name)))) names.sort((a, b) => Number(a) - Number(b));
+  const places = new Map(names.map((name, at) => [name, at]));
+  const numbers = [...(client.texts?.keys() ?? [])].map((text) => places.get(text) as number);
+  return { names, numberOf: (value: number) => numbers[value] as number };
+}
+
+interface Owned {
+  readonly owners: readonly string[];
+  readonly values: Int32Array;
+  readonly isHeld: boolean;
+  readonly source: string;
+}
+
+/** @throws {DataError} for an owner all of whose rows were dropped; where rows are for the test, these may be all */
+function requireTargets(client: Column, { owners, values, isHeld, source }: Owned): void {
+  if (isHeld) return;
+  const seen = new Set(values);
+  const without = owners.find((_, owner) => !seen.has(owner));
+  if (without === undefined) return;
+  const expected = `a row with a target for each ${client.name}`;
+  throw new DataError({ file: source, expected, found: `none of ${JSON.stringify(without)}` });
+}

@@ -1,0 +1,124 @@
+/** How a table is understood where nobody says: a description made of what its columns hold, and what speaks against it. */
+import { DataError } from '../../../core/errors.js';
+import { MAX_CLASSES } from '../../../federation/examples.js';
+import { imageOfFlat } from '../../data/input-array.js';
+import { shellWord } from '../../data/mending-lines.js';
+import type { TableDescription } from '../description.js';
+import type { Column } from './column.js';
+import type { TableRoles } from './table-roles.js';
+
+/** A description, and why the table cannot be read by it yet. */
+export interface TablePlan {
+  readonly description: TableDescription;
+  readonly problems: readonly DataError[];
+  /** Sentences about what is left out. */
+  readonly notes: readonly string[];
+}
+
+/** So many columns are rather called `others` than listed. */
+const MAX_LISTED = 32;
+
+/** The plan for a table at `source`; numbers stand side by side in one input, each column of texts is an input of its own. */
+export function planTable(
+  { names, target, client, inputs }: TableRoles,
+  { source, as }: { readonly source: string; readonly as: 'labels' | 'numbers' | undefined },
+): TablePlan {
+  const problems: DataError[] = [];
+  const notes: string[] = [];
+  const numbers: Column[] = [];
+  const categories: Column[] = [];
+  const ignored: string[] = [];
+  const leaveOut = (column: Column, why: string) => {
+    ignored.push(column.name);
+    notes.push(`column ${column.name} ${why}: left out`);
+  };
+  for (const column of inputs.values()) {
+    const kind = kindOf(column);
+    if (kind === 'mixed') {
+      problems.push(mixedColumn(column, source));
+      leaveOut(column, 'mixes numbers and texts');
+    } else if (kind === 'empty') leaveOut(column, 'has no values');
+    else if (kind === 'time') leaveOut(column, 'holds times');
+    else if (kind === 'number') numbers.push(column);
+    else if ((column.texts?.size ?? MAX_CLASSES + 1) > MAX_CLASSES)
+      leaveOut(column, `has more than ${MAX_CLASSES} different texts`);
+    else categories.push(column);
+  }
+  if (kindOf(target) === 'mixed') problems.push(mixedColumn(target, source));
+  if (numbers.length + categories.length === 0) {
+    const found = notes.join('; ') || `the column ${target.name} alone`;
+    problems.push(new DataError({ file: source, expected: 'columns to learn from', found }));
+  }
+  const image = categories.length === 0 ? imageOf(numbers) : undefined;
+  const side =
+    image !== undefined && numbers.length > MAX_LISTED ? 'others' : numbers.map(({ name }) => name);
+  const description: TableDescription = {
+    kind: 'table',
+    source,
+    target: { column: target.name, ...targetOf(target, as) },
+    ...(client === undefined ? {} : { client: client.name }),
+    inputs: {
+      ...(numbers.length === 0
+        ? {}
+        : { [freeName(names)]: { columns: [...side].length === 0 ? [] : side, ...image } }),
+      ...Object.fromEntries(
+        categories.map((column) => [
+          column.name.replaceAll('/', '-'),
+          { columns: [column.name], categories: sortedTexts(column) },
+        ]),
+      ),
+    },
+    ...(ignored.length === 0 ? {} : { ignored }),
+  };
+  return { description, problems, notes };
+}
+
+/** What a column holds. */
+export function kindOf({ type, firstMisfit, rows, missing, isTime }: Column) {
+  if (firstMisfit !== undefined) return 'mixed';
+  if (rows === missing) return 'empty';
+  if (type === 'text') return isTime ? 'time' : 'text';
+  return 'number';
+}
+
+/** The texts of a column in the order of their code units. */
+export function sortedTexts({ texts }: Column): string[] {
+  return [...(texts?.keys() ?? [])].sort();
+}
+
+/** What a column of targets is taken as: texts and whole numbers are labels. */
+function targetOf(
+  target: Column,
+  as: 'labels' | 'numbers' | undefined,
+): Pick<TableDescription['target'], 'as' | 'classes'> {
+  if (target.type === 'text') return { as: as ?? 'labels', classes: sortedTexts(target) };
+  if (as === 'numbers' || !target.isWhole) return { as: as ?? 'numbers' };
+  const { least, wholes } = target;
+  // Labels from 0 need no names; other numbers are the names of theirs.
+  if (least === 0 || wholes === undefined) return { as: 'labels' };
+  return { as: 'labels', classes: [...wholes].sort((a, b) => a - b).map(String) };
+}
+
+/** A picture that the columns are the pixels of. */
+function imageOf(numbers: readonly Column[]) {
+  const shape = imageOfFlat(numbers.length)?.split(', ').map(Number);
+  const isByte = ({ isWhole, least, most }: Column) => isWhole && least >= 0 && most <= 255;
+  if (shape === undefined || !numbers.every(isByte)) return undefined;
+  return { shape, type: 'uint8' as const };
+}
+
+const freeName = (names: readonly string[]) => (names.includes('numbers') ? 'all numbers' : 'numbers');
+
+function mixedColumn({ name, type, firstMisfit }: Column, source: string): DataError {
+  const { place, text } = firstMisfit as NonNullable<Column['firstMisfit']>;
+  const expected =
+    type === undefined
+      ? `numbers, texts or times in column ${name}`
+      : `a ${type} in column ${name} as in the rows before it`;
+  return new DataError({ file: place, expected, found: JSON.stringify(text), mend: describeLine(source) });
+}
+
+/** The line that writes a description to edit: it says what a column is, and what stands for a missing value. */
+export function describeLine(source: string): string {
+  return `npx fedbatch dataset import ${shellWord(source)} --yaml data.yaml`;
+}

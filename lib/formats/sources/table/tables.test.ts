@@ -1,0 +1,400 @@
+/** Tests of tables: what CSV and Parquet files are taken as, alone, in folders and by a description; what is refused, by the line. */
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { partitionSettings } from '../../../../test/settings.js';
+import { temporaryDirectory } from '../../../../test/temporary-directory.js';
+import type { Examples } from '../../../federation/examples.js';
+import { clientsInData, type OwnedDataset, openSource } from '../../data/dataset-source.js';
+import { descriptionText } from '../description.js';
+import { findData } from '../registry.js';
+import { Column } from './column.js';
+import { readCsv } from './csv.js';
+import { readRoles } from './table-roles.js';
+
+const IID = partitionSettings('iid');
+const BY_SHOP = partitionSettings('by-key', { key: 'shop' });
+
+const SALES = `age,income,city,shop,date,price
+30,1000.5,Bern,10,2020-01-01,1.5
+40,2000,Chur,9,2020-02-01,2.5
+50,-3e3,Bern,10,2020-03-01,3.25
+60,4000,Basel,9,2020-04-01,4
+`;
+
+/** Loads a text as a file of its own. */
+type Load = (text: string | Buffer, name?: string, scheme?: typeof BY_SHOP) => Promise<OwnedDataset>;
+
+function loader(directory: string): Load {
+  let count = 0;
+  return async (text, name = 'a.csv', scheme = IID) => {
+    const folder = join(directory, `${count++}`);
+    await mkdir(folder);
+    await writeFile(join(folder, name), text);
+    return (await openSource(join(folder, name), scheme)).load();
+  };
+}
+
+const inputsOf = ({ inputs }: Examples) =>
+  Object.fromEntries(inputs.map(({ name, shape, values }) => [name, { shape, values: [...values] }]));
+
+test('numbers stand side by side, texts become numbers of categories, times are left out, the last column is the target', async (t) => {
+  const load = loader(await temporaryDirectory(t));
+  const { train, facts } = await load(SALES);
+  assert.deepEqual(inputsOf(train), {
+    numbers: { shape: [4, 3], values: [30, 1000.5, 10, 40, 2000, 9, 50, -3000, 10, 60, 4000, 9] },
+    // 0 is what is none of them, as for Keras' StringLookup.
+    city: { shape: [4, 1], values: [2, 3, 2, 1] },
+  });
+  assert.deepEqual(train.targets[0], {
+    name: 'y',
+    shape: [4, 1],
+    values: Float32Array.of(1.5, 2.5, 3.25, 4),
+  });
+  assert.deepEqual(facts?.inputs, {
+    numbers: { columns: ['age', 'income', 'shop'] },
+    city: { columns: ['city'], categories: ['Basel', 'Bern', 'Chur'] },
+  });
+});
+
+test('a key says whose a row is; owners are in the order of their numbers', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const { train, ownership } = await loader(directory)(SALES, 'a.csv', BY_SHOP);
+  assert.deepEqual(inputsOf(train).numbers?.shape, [4, 2]);
+  assert.deepEqual(ownership, { owners: Uint32Array.of(1, 0, 1, 0), names: ['9', '10'] });
+  assert.equal(await clientsInData(join(directory, '0', 'a.csv'), BY_SHOP), 2);
+});
+
+test('labels are texts, or whole numbers: of those from 0 no names are needed', async (t) => {
+  const load = loader(await temporaryDirectory(t));
+  const labels = async (column: string) => {
+    const rows = column.split(' ').map((each, at) => `${at}.5,${each}`);
+    const { train, facts } = await load(`a,species\n${rows.join('\n')}\n`);
+    return [[...train.targets[0].values], facts?.classNames];
+  };
+  assert.deepEqual(await labels('setosa iris setosa'), [
+    [1, 0, 1],
+    ['iris', 'setosa'],
+  ]);
+  assert.deepEqual(await labels('0 2 1'), [[0, 2, 1], undefined]);
+  assert.deepEqual(await labels('10 9 10'), [
+    [1, 0, 1],
+    ['9', '10'],
+  ]);
+});
+
+test('columns that are the pixels of a picture become one, the label before them', async (t) => {
+  const load = loader(await temporaryDirectory(t));
+  const pixels = Array.from({ length: 64 }, (_, at) => at * 4);
+  const rows = [0, 1, 1].map((label) => [label, ...pixels].join(','));
+  const names = ['label', ...pixels.map((_, at) => `pixel${at}`)].join(',');
+  for (const text of [`${names}\n${rows.join('\n')}\n`, `${rows.join('\n')}\n`]) {
+    const { train } = await load(text);
+    assert.deepEqual(train.inputs[0].shape, [3, 8, 8]);
+    assert.deepEqual([...train.inputs[0].values.subarray(64, 128)], pixels);
+    assert.ok(train.inputs[0].values instanceof Uint8Array);
+    assert.deepEqual([...train.targets[0].values], [0, 1, 1]);
+  }
+});
+
+test('separators, quotes, line ends, a byte order mark and gzip change nothing', async (t) => {
+  const load = loader(await temporaryDirectory(t));
+  const expected = inputsOf((await load(SALES)).train);
+  const same: readonly (readonly [string | Buffer, string])[] = [
+    [SALES.replaceAll(',', ';'), 'a.csv'],
+    [SALES.replaceAll(',', '\t'), 'a.tsv'],
+    [SALES.replaceAll(',', '|'), 'without-an-ending'],
+    [SALES.replaceAll('\n', '\r\n'), 'a.csv'],
+    [`\uFEFF${SALES}\n`, 'a.csv'],
+    [SALES.replaceAll('Bern', '"Bern"').replace('age', '"age"'), 'a.csv'],
+    [gzipSync(SALES), 'a.csv.gz'],
+  ];
+  for (const [text, name] of same) assert.deepEqual(inputsOf((await load(text, name)).train), expected, name);
+});
+
+test('a folder of tables is one; files that are called test are the test', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const [head = '', ...rows] = SALES.trim().split('\n');
+  const turned = (line: string) => line.split(',').reverse().join(',');
+  await writeFile(join(directory, 'test.csv'), `${head}\n${rows[3]}\n`);
+  await writeFile(join(directory, 'train-1.csv'), `${head}\n${rows[0]}\n`);
+  // Columns are known by their names.
+  await writeFile(
+    join(directory, 'train-2.csv'),
+    [head, rows[1] ?? '', rows[2] ?? ''].map(turned).join('\n'),
+  );
+  const { train, test: held } = await (await openSource(directory, IID)).load();
+  assert.deepEqual(inputsOf(train).numbers?.values, [30, 1000.5, 10, 40, 2000, 9, 50, -3000, 10]);
+  assert.deepEqual(held && inputsOf(held).city?.values, [1]);
+  await writeFile(join(directory, 'train-3.csv'), 'age,price\n1,2\n');
+  await assert.rejects(
+    async () => (await openSource(directory, IID)).load(),
+    /train-3\.csv: expected the columns age, income, .* like train-1\.csv, found age, price\.$/,
+  );
+});
+
+const DESCRIPTION = `kind: table
+source: sales.csv
+target: { column: price, as: numbers }
+client: shop
+test: { column: date, from: 2020-04-01 }
+inputs:
+  history: { columns: [age, income], shape: [2, 1] }
+  place: { columns: [city], categories: [Chur, Bern] }
+  shop: { columns: [shop], categories: all }
+missing: { age: 35, city: unknown, price: drop }
+`;
+
+test('a description says what columns are, what stands for missing values, and which rows are the test', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const holes = SALES.replace('40,2000', ',2000').replace('3.25', 'NA');
+  await writeFile(join(directory, 'sales.csv'), holes);
+  await writeFile(join(directory, 'data.yaml'), DESCRIPTION);
+  const file = join(directory, 'data.yaml');
+  const source = await openSource(file, BY_SHOP);
+  const { train, test: held, ownership, facts } = await source.load();
+  assert.deepEqual(inputsOf(train), {
+    history: { shape: [2, 2, 1], values: [30, 1000.5, 35, 2000] },
+    place: { shape: [2, 1], values: [2, 1] },
+    shop: { shape: [2, 1], values: [1, 2] },
+  });
+  // Basel is none of the two that are named.
+  assert.deepEqual(held && inputsOf(held).place, { shape: [1, 1], values: [0] });
+  assert.deepEqual(held?.targets[0].values, Float32Array.of(4));
+  assert.deepEqual(ownership, { owners: Uint32Array.of(1, 0), names: ['9', '10'] });
+  assert.deepEqual(facts?.inputs?.shop?.categories, ['10', '9']);
+  const edited = DESCRIPTION.replace('age: 35', 'age: 36');
+  await writeFile(file, edited);
+  assert.notEqual((await openSource(file, BY_SHOP)).sha256, source.sha256, 'an edit is other data');
+});
+
+test('what an import writes as a description reads as the table did without one', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const tables = [SALES, 'a,b,species\n1,2,x\n3,4.5,y\n5,6,x\n', 'a,b,k\n1,2,10\n3,4.5,9\n5,6,10\n'];
+  for (const [at, text] of tables.entries()) {
+    const file = join(directory, `${at}.csv`);
+    await writeFile(file, text);
+    const survey = await (await findData(file))?.survey?.({});
+    assert.ok(survey !== undefined);
+    assert.deepEqual(survey.problems, []);
+    await writeFile(join(directory, `${at}.yaml`), await descriptionText(survey.description as never));
+    const [plain, described] = [file, join(directory, `${at}.yaml`)].map(async (data) =>
+      (await openSource(data, IID)).load(),
+    );
+    assert.deepEqual(await described, await plain);
+  }
+});
+
+test('a survey tells of every column, also where the table cannot be read yet', async (t) => {
+  const file = join(await temporaryDirectory(t), 'a.csv');
+  await writeFile(file, 'n,m,w,d,e,y\n1,2,x,2020-01-01,,a\nNA,x,y,2020-01-02,,b\n4,3,x,,,a\n');
+  const survey = await (await findData(file))?.survey?.({ client: 'w' });
+  assert.deepEqual(survey?.columns, [
+    { name: 'n', type: 'number', missing: 1, least: 1, most: 4, mean: 2.5 },
+    { name: 'm', type: 'mixed', missing: 0 },
+    { name: 'w', type: 'text', missing: 0, texts: 2 },
+    { name: 'd', type: 'time', missing: 1, texts: 2 },
+    { name: 'e', type: 'empty', missing: 3 },
+    { name: 'y', type: 'text', missing: 0, texts: 2 },
+  ]);
+  assert.match(
+    survey?.problems.join('\n') ?? '',
+    /a\.csv line 3: expected a number in column m .*"x"\ncolumn n lacks 1/,
+  );
+  assert.deepEqual(survey?.description, {
+    kind: 'table',
+    source: file,
+    target: { column: 'y', as: 'labels', classes: ['a', 'b'] },
+    client: 'w',
+    inputs: { numbers: { columns: ['n'] } },
+    ignored: ['m', 'd', 'e'],
+  });
+});
+
+test('what cannot be read is refused in one sentence, by file and line', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const load = loader(directory);
+  const cases: readonly (readonly [RegExp, string])[] = [
+    [/a\.csv line 3: expected as many cells as in the first row, found 2\.$/, 'a,b,y\n1,2,0\n3,4\n'],
+    [
+      /a\.csv line \d: expected a row of a CSV file, found a quote that is never closed\.$/,
+      'a,b,y\n1,2,0\n"3,4,1\n',
+    ],
+    [/a\.csv line 3: .*found a quote within a cell/, 'a,b,y\n1,2,0\n3"4",4,1\n'],
+    [
+      /a\.csv line 3: expected a number in column b as in the rows before it, found "x"\. To mend it: npx fedbatch dataset import \S*a\.csv --yaml data\.yaml$/,
+      'a,b,y\n1,2,0\n3,x,1\n',
+    ],
+    [
+      /a\.csv line 3: expected a number in column a, found nothing \(2 of 3 rows have none, .*missing/,
+      'a,b,y\n1,2,0\n,3,1\n,3,1\n',
+    ],
+    [/a\.csv line 3: expected a number in column y, found "NA"/, 'a,b,y\n1,2,0\n1,3,NA\n'],
+    [/a\.csv: expected a table with rows, found none/, 'a,b,y\n'],
+    [/a\.csv: expected columns of different names, found a twice/, 'a,a,y\n1,2,0\n'],
+    [
+      /a\.csv: expected columns to learn from, found column d holds times: left out/,
+      'd,y\n2020-01-01,0\n2020-01-02,1\n',
+    ],
+    [/a\.csv: expected labels of at least 2 classes, found label 0 alone/, 'a,y\n1,0\n2,0\n'],
+  ];
+  for (const [expected, text] of cases) {
+    await assert.rejects(load(text), (error: Error) => {
+      assert.equal(error.name, 'DataError', error.stack);
+      assert.match(error.message, expected);
+      return true;
+    });
+  }
+  await assert.rejects(
+    load(SALES, 'a.csv', partitionSettings('by-key', { key: 'store' })),
+    /expected a column store, found columns age, income/,
+  );
+  await assert.rejects(
+    load(gzipSync(SALES).subarray(0, 60), 'a.csv.gz'),
+    /a\.csv\.gz: expected a gzip file, found damaged data/,
+  );
+});
+
+test('a description that does not fit is refused by its field or its column', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await writeFile(join(directory, 'sales.csv'), SALES);
+  const file = join(directory, 'data.yaml');
+  const cases: readonly (readonly [string, string, RegExp])[] = [
+    ['kind: table', 'kind: list', /data\.yaml: expected a description of data, found kind: /],
+    ['inputs:', 'input:', /data\.yaml: expected a description of data, found /],
+    ['column: price', 'column: [price', /data\.yaml: expected YAML, found /],
+    ['column: price', 'column: cost', /expected a column cost, found columns age/],
+    [
+      'source: sales.csv',
+      'source: none.csv',
+      /none\.csv: expected data that a description can describe, found none/,
+    ],
+    ['city: unknown, ', '', /sales\.csv line 5: expected one of the 2 texts .* city, found "Basel"/],
+    [
+      'shape: [2, 1]',
+      'shape: [3, 1]',
+      /expected the input history of shape 3 × 1 to have 3 columns, found 2/,
+    ],
+    [
+      'columns: [age, income]',
+      'columns: [age, city]',
+      /sales\.csv line 2: expected a number in column city, found "Bern"/,
+    ],
+    [
+      'from: 2020-04-01',
+      'from: 2030-01-01',
+      /expected rows before and from 2030-01-01 in date, found 4 for training and 0/,
+    ],
+    [
+      'from: 2020-04-01',
+      'from: spring',
+      /expected test\.from to be a number or a time like 2015-07-01, found spring/,
+    ],
+  ];
+  for (const [from, to, expected] of cases) {
+    assert.ok(DESCRIPTION.includes(from));
+    await writeFile(file, DESCRIPTION.replace(from, to));
+    await assert.rejects(
+      async () => (await openSource(file, BY_SHOP)).load(),
+      (error: Error) => {
+        assert.equal(error.name, 'DataError', error.stack);
+        assert.match(error.message, expected);
+        return true;
+      },
+    );
+  }
+  await writeFile(join(directory, 'sales.csv'), SALES.replace('1.5', '').replace('3.25', ''));
+  await writeFile(file, DESCRIPTION.replace(/test: .*\n/, ''));
+  await assert.rejects(
+    async () => (await openSource(file, BY_SHOP)).load(),
+    /sales\.csv: expected a row with a target for each shop, found none of "10"/,
+  );
+  await assert.rejects(
+    async () => (await openSource(file, BY_SHOP, { targets: 'labels' })).load(),
+    /^UsageError: The loss wants labels, and the description says that price is taken as numbers/,
+  );
+});
+
+const parquet = (name: string) =>
+  fileURLToPath(new URL(`../../../../../lib/formats/fixtures/parquet/${name}`, import.meta.url));
+
+test('Parquet files of every compression hold what pandas reads of them', async () => {
+  const expected = JSON.parse(await readFile(parquet('expected.json'), 'utf8')) as Readonly<
+    Record<string, readonly (number | string | null)[]>
+  >;
+  for (const codec of ['none', 'snappy', 'gzip', 'zstd', 'brotli', 'lz4']) {
+    const files = [{ path: parquet(`${codec}.parquet`), isParquet: true, isTest: false }];
+    const { inputs, target, names } = await readRoles(files, { isSurvey: false });
+    assert.deepEqual(names, Object.keys(expected));
+    for (const [name, values] of Object.entries(expected)) {
+      const column = name === target.name ? target : (inputs.get(name) as Column);
+      assert.deepEqual(cellsOf(column, values.length), values.map(single(column)), `${codec} ${name}`);
+    }
+  }
+  await assert.rejects(
+    async () => (await openSource(parquet('nested.parquet'), IID)).load(),
+    /nested\.parquet row 1: expected numbers, texts or times in column list, found "a value that is neither/,
+  );
+});
+
+/** Numbers of inputs are kept in 32 bits; a time at midnight is a date. */
+const single = (column: Column) => (value: number | string | null) => {
+  if (typeof value === 'number' && column.name !== 'price') return Math.fround(value);
+  const isTime = typeof value === 'string' && /T\d/.test(value);
+  return isTime ? `${value}.000Z`.replace('T00:00:00.000Z', '') : value;
+};
+
+function cellsOf(column: Column, rows: number): readonly (number | string | null)[] {
+  const texts = [...(column.texts?.keys() ?? [])];
+  return Array.from({ length: rows }, (_, row) => {
+    const value = column.at(row);
+    if (column.type === 'number') return Number.isNaN(value) ? null : value;
+    return texts[value] ?? null;
+  });
+}
+
+test('any cells come back from a CSV as they were, on any side of the borders of chunks', async (t) => {
+  const file = join(await temporaryDirectory(t), 'a.csv');
+  const cell = fc.string({ unit: 'grapheme', maxLength: 6 }).filter((text) => !text.includes('\uFFFD'));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(cell, fc.double({ noNaN: true, noDefaultInfinity: true })), {
+        minLength: 1,
+        maxLength: 30,
+      }),
+      async (rows) => {
+        const quoted = rows.map(([text, number]) => `"t${text.replaceAll('"', '""')}",${number}`);
+        await writeFile(file, `text,number\n${quoted.join('\n')}\n`);
+        const text = new Column('text', { as: 'text', keep: 'cells' });
+        const number = new Column('number', { as: 'number', keep: 'exact cells' });
+        await readCsv(
+          file,
+          { separator: ',', isZipped: false },
+          {
+            columnsFor: () => [
+              { at: 0, column: text },
+              { at: 1, column: number },
+            ],
+            onBytes: () => undefined,
+          },
+        );
+        assert.deepEqual(
+          cellsOf(text, rows.length),
+          rows.map(([each]) => `t${each}`),
+        );
+        assert.deepEqual(
+          cellsOf(number, rows.length),
+          rows.map(([, each]) => Number(`${each}`)),
+        );
+      },
+    ),
+    { numRuns: 40 },
+  );
+  const long = new Column('long', { as: 'number', keep: 'cells' });
+  for (let at = 0; at < 140_000; at++) long.addText(`${at}`, at);
+  for (const at of [0, 65_535, 65_536, 131_072, 139_999]) assert.equal(long.at(at), at);
+});

@@ -1,0 +1,127 @@
+/** Tables: a CSV or Parquet file, or a folder of them, read by a description or as its columns suggest. */
+import { join } from 'node:path';
+import { DataError, UsageError } from '../../../core/errors.js';
+import type { TargetKind } from '../../../federation/examples.js';
+import type { TableDescription } from '../description.js';
+import type { DataPlace, DataReading, FoundData, ReadData, SourceKind } from '../source-kind.js';
+import type { ColumnFacts, Understanding } from '../understanding.js';
+import type { Column } from './column.js';
+import { tableArrays } from './table-arrays.js';
+import { kindOf, planTable, type TablePlan } from './table-plan.js';
+import { headText, readRoles, type TableFile, type TableRoles } from './table-roles.js';
+import { tableForm } from './table-text.js';
+
+/** The kind; csv-parse and hyparquet are loaded when a file of theirs is read. */
+export const tables: SourceKind = {
+  async find(place) {
+    const files = tableFiles(place);
+    return files.length === 0 ? undefined : foundTable(place.path, files);
+  },
+};
+
+const CSV = /\.(csv|tsv)(\.gz)?$/i;
+const PARQUET = /\.(parquet|pq)$/i;
+
+/** The files of a table: those for training, by name, and then those that are called test. */
+function tableFiles({ path, entries, head }: DataPlace): readonly TableFile[] {
+  if (entries === undefined) {
+    const isParquet = head.toString('latin1', 0, 4) === 'PAR1';
+    const isZipped = head[0] === 0x1f && head[1] === 0x8b;
+    const isText = CSV.test(path) || (!isZipped && !head.includes(0) && isTable(head));
+    return isParquet || isText ? [{ path, isParquet, isTest: false }] : [];
+  }
+  const files = entries
+    .filter(({ name, isDirectory }) => !isDirectory && (CSV.test(name) || PARQUET.test(name)))
+    .map(({ name }) => ({
+      path: join(path, name),
+      isParquet: PARQUET.test(name),
+      isTest: /^test\b|^test_/i.test(name),
+    }));
+  // Nothing but files for the test: then these are the data.
+  if (files.every(({ isTest }) => isTest)) return files.map((file) => ({ ...file, isTest: false }));
+  return files.sort((a, b) => Number(a.isTest) - Number(b.isTest));
+}
+
+/** A text without one of the endings, such as a download's. */
+function isTable(head: Buffer): boolean {
+  return tableForm(headText(head, false)) !== undefined;
+}
+
+/** A table as data, taken as its columns suggest. */
+function foundTable(path: string, files: readonly TableFile[]): FoundData {
+  const title = files[0]?.isParquet ? 'a Parquet file' : 'a CSV file';
+  const found = {
+    title: files.length === 1 ? title : `a folder of ${files.length} tables`,
+    files: files.map((file) => file.path),
+  };
+  return {
+    ...found,
+    async read({ key, targets, tell, onProgress }) {
+      const roles = await readRoles(files, { key, isSurvey: false, onProgress });
+      const plan = planTable(roles, { source: path, as: targets && kindOfColumn(targets) });
+      for (const problem of plan.problems) throw problem;
+      for (const note of plan.notes) tell?.(note);
+      return tableArrays(roles, plan.description);
+    },
+    async survey({ target, client }) {
+      const roles = await readRoles(files, { key: client, target, isSurvey: true });
+      return understandingOf(roles, planTable(roles, { source: path, as: undefined }));
+    },
+    describedBy: (description) => {
+      if (description.kind !== 'table') {
+        const unfit = `a description of ${description.kind}`;
+        throw new DataError({ file: path, expected: 'a description of a table', found: unfit });
+      }
+      return { ...found, read: (reading) => readDescribed(files, description, reading) };
+    },
+  };
+}
+
+/** What one column of targets can be. */
+const kindOfColumn = (targets: TargetKind) => (targets === 'labels' ? 'labels' : 'numbers');
+
+async function readDescribed(
+  files: readonly TableFile[],
+  description: TableDescription,
+  { key, targets, onProgress }: DataReading,
+): Promise<ReadData> {
+  const { as, column } = description.target;
+  if (targets !== undefined && kindOfColumn(targets) !== as) {
+    throw new UsageError(
+      `The loss wants ${targets}, and the description says that ${column} is taken as ${as}: change one of them.`,
+    );
+  }
+  return tableArrays(await readRoles(files, { description, key, isSurvey: false, onProgress }), description);
+}
+
+function understandingOf(roles: TableRoles, { description, problems, notes }: TablePlan): Understanding {
+  const columns = [...roles.inputs.values(), roles.target].concat(roles.client ?? []);
+  const lacking = columns.filter(({ missing, rows }) => missing > 0 && missing < rows);
+  return {
+    examples: roles.rows,
+    columns: roles.names.map((name) => factsOf(columns.find((column) => column.name === name) as Column)),
+    description,
+    problems: [
+      ...problems.map(
+        ({ problem: { file, expected, found } }) => `${file}: expected ${expected}, found ${found}`,
+      ),
+      ...lacking.map(
+        ({ name, missing }) =>
+          `column ${name} lacks ${missing} values: say under missing what stands for them`,
+      ),
+    ],
+    notes,
+  };
+}
+
+function factsOf(column: Column): ColumnFacts {
+  const { name, missing, least, most, sum, rows, texts } = column;
+  const type = kindOf(column);
+  return {
+    name,
+    type,
+    missing,
+    ...(type === 'number' ? { least, most, mean: sum / (rows - missing) } : {}),
+    ...(type === 'text' || type === 'time' ? { texts: texts?.size } : {}),
+  };
+}
