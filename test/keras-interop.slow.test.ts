@@ -5,15 +5,21 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { own } from '../lib/core/own.js';
 import type { WeightArray } from '../lib/core/weights.js';
 import { predict } from '../lib/engine/conformance/engine-runs.js';
 import { GRADIENT_CASES, LAYER_CASES, unevenWeights } from '../lib/engine/conformance/problems.js';
+import { writeCompilation } from '../lib/engine/keras-compilation.js';
+import { optimizerOf } from '../lib/engine/local-training.js';
 import { plainOnnxEngine } from '../lib/engine/onnx/onnx-engine.js';
+import { LOSS_NAMES, parseLoss, writeLoss } from '../lib/federation/loss.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { kerasConfig, writtenVersion } from '../lib/model/keras/keras-model.js';
 import type { ModelDescription } from '../lib/model/model-description.js';
+import { OPTIMIZER_NAMES, type OptimizerName } from '../lib/model/optimizers/optimizer-names.js';
 import { inputShape } from '../lib/model/parameters.js';
+import { newModel } from '../trainer/initial-model.js';
 import { fixedImages, fixturePath, KERAS_FIXTURES, kerasExpectation } from './keras-fixtures.js';
 import { CLASSES, dense, imageModel } from './layers.js';
 import { runProgramFile } from './programs.js';
@@ -172,6 +178,39 @@ for (const { major, python, opens } of VERSIONS) {
         for (const answer of predictions[index] ?? [])
           assertClose(answer, [expected], what, trainedTolerance(group));
       assert.ok(cases.length > 100, `${cases.length}`);
+    });
+
+    it('opens models compiled here, with every loss and every optimizer', async () => {
+      // The .h5 reader of Keras 2 knows no AdamW.
+      const kinds = OPTIMIZER_NAMES.filter((kind) => major === 3 || kind !== 'adamw');
+      const parameters = [{}, { delta: 2 }, { fromLogits: true }, { labelSmoothing: 0.1 }];
+      const losses = LOSS_NAMES.flatMap((name) =>
+        parameters.flatMap((each) => parseLoss(writeLoss({ name, ...each })) ?? []),
+      );
+      const ends = {
+        categorical_crossentropy: 'softmax',
+        binary_crossentropy: 'sigmoid',
+        poisson: 'exponential',
+      };
+      const requests = await Promise.all(
+        losses.map(async (loss, index) => {
+          const activation = own(ends as Readonly<Record<string, 'softmax'>>, loss.name) ?? 'linear';
+          const task = {
+            inputShape: [4],
+            outputs: 3,
+            activation: loss.fromLogits ? ('linear' as const) : activation,
+          };
+          const { file } = newModel('mlp', { task, seed: index });
+          const kind = kinds[index % kinds.length] as OptimizerName;
+          const optimizer = optimizerOf({ optimizer: kind, learningRate: 0.01, momentum: (index % 2) / 2 });
+          const path = join(directory, `compiled-${index}.h5`);
+          await writeKerasFile(path, { ...file, trainingConfig: writeCompilation({ loss, optimizer }) });
+          return request(path, [4]);
+        }),
+      );
+      assert.ok(requests.length > kinds.length);
+      for (const [compiled, plain] of (await ask(python as string, requests)).predictions)
+        assertClose(compiled ?? [], plain ?? [], 'compiled');
     });
 
     it('opens models with lists of names that take several attributes', async () => {

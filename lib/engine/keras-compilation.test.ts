@@ -93,7 +93,7 @@ describe('a compilation', () => {
       );
       return written.loss.class_name ?? written.loss;
     };
-    assert.equal(nameOf({ name: 'categorical_crossentropy' }), 'sparse_categorical_crossentropy');
+    assert.equal(nameOf({ name: 'categorical_crossentropy' }), 'SparseCategoricalCrossentropy');
     assert.equal(
       nameOf({ name: 'categorical_crossentropy', fromLogits: true }),
       'SparseCategoricalCrossentropy',

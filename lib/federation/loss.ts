@@ -104,24 +104,21 @@ export function writeLoss(settings: LossSettings): string {
 }
 
 /**
- * A loss as `training_config` of a Keras file has it: a name, or a class with its parameters. Of labels Keras has a loss
- * of its own, which knows no smoothing.
+ * A loss as `training_config` of a Keras file has it: a class, whose name all versions know. Of labels Keras has a loss of
+ * its own, which knows no smoothing.
  */
 export function writtenLoss(settings: LossSettings): unknown {
-  const { name } = settings;
-  const isSparse = name === 'categorical_crossentropy' && settings.labelSmoothing === undefined;
-  const known = isSparse ? SPARSE : [name, ...LOSSES[name].keras];
+  const { name, labelSmoothing } = settings;
+  const isSparse = name === 'categorical_crossentropy' && labelSmoothing === undefined;
+  const className = isSparse ? 'SparseCategoricalCrossentropy' : LOSSES[name].keras.at(-1);
   const config = Object.fromEntries(
     LOSSES[name].parameters.flatMap((parameter) =>
       settings[parameter] === undefined ? [] : [[PARAMETERS[parameter].key, settings[parameter]]],
     ),
   );
-  if (Object.keys(config).length === 0) return known[0];
-  return { module: 'keras.losses', class_name: known.at(-1), config, registered_name: null };
+  if (Object.keys(config).length === 0) return className;
+  return { module: 'keras.losses', class_name: className, config, registered_name: null };
 }
-
-/** Its names for labels. */
-const SPARSE = ['sparse_categorical_crossentropy', 'SparseCategoricalCrossentropy'];
 
 /** What targets have to be for a loss; undefined where their numbers may tell. */
 export function targetsFor(loss: LossSettings | undefined): TargetKind | undefined {

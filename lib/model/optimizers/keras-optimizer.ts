@@ -55,7 +55,7 @@ export function readOptimizer(
   return optimizer as OptimizerSettings;
 }
 
-/** The JSON of an optimizer whose learning rate stays, in the dialect of Keras 2 and 3. */
+/** The JSON of an optimizer whose learning rate stays, in the dialect of Keras 2 and 3: what is not Keras' default. */
 export function writeOptimizer({
   kind,
   learningRate,
@@ -63,14 +63,17 @@ export function writeOptimizer({
 }: Omit<OptimizerSettings, 'schedule'>): KerasObject {
   const { keras, settings: own } = optimizerModule({ kind });
   const given: Readonly<Record<string, unknown>> = settings;
-  const fields = Object.entries({ ...own, ...COMMON }).flatMap(([field, { keys, write = same }]) =>
-    given[field] === undefined ? [] : [[keys[0], write(given[field])]],
+  const unset = new KerasSettings(kind, {});
+  // JSON has no 0.0, and Keras 3 takes no 0 for one: a default goes unsaid.
+  const fields = Object.entries({ ...own, ...COMMON }).filter(
+    ([field, { read }]) => given[field] !== undefined && given[field] !== read(unset),
   );
-  const config = { name: keras, learning_rate: learningRate, ...Object.fromEntries(fields) };
-  return { class_name: keras, config };
+  const written = fields.map(([field, { keys }]) => [keys[0], given[field]]);
+  return {
+    class_name: keras,
+    config: { name: keras, learning_rate: learningRate, ...Object.fromEntries(written) },
+  };
 }
-
-const same = (value: unknown) => value;
 
 /** An optimizer with Keras' defaults, but for what is given. */
 export function defaultOptimizer(
