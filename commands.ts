@@ -30,6 +30,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./trainer/init-cli.js')).initCli,
   },
   {
+    name: 'init-task',
+    summary: 'write an example of a task: model, loss, preprocessing',
+    example: 'npx fedbatch init-task task.ts',
+    load: async () => (await import('./trainer/init-task-cli.js')).initTaskCli,
+  },
+  {
     name: 'train',
     summary: 'train one client on its shard and save its update',
     example: 'npx fedbatch train --data data/0.npz --epochs 2 --batch 100 --out model/0-model.h5',

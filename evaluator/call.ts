@@ -7,6 +7,7 @@ import type { Reporter } from '../lib/observability/events.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
 import { lossAsked, TRAINING } from '../lib/settings/parts/training.js';
+import { readTask } from '../lib/task-file/read-task.js';
 
 /** The settings that a test takes. */
 export const EVALUATE_PARTS = [ENGINE, TRAINING] as const;
@@ -17,6 +18,8 @@ export interface EvaluateAsked {
   readonly models: readonly [string, ...string[]];
   /** By default `data/test.npz` beside the first model. */
   readonly data?: string | undefined;
+  /** The file of a task, which prepares the examples. */
+  readonly task?: string | undefined;
   /** Where the report goes. */
   readonly out?: string | undefined;
   /** Examples per prediction. */
@@ -29,14 +32,16 @@ export async function callEvaluator(
   request: EvaluateAsked,
   context: { readonly reporter: Reporter; readonly signal: AbortSignal },
 ): Promise<readonly [AccuracyReport, ...AccuracyReport[]]> {
-  const { asked, models, out, batch: batchSize = 100, threads } = request;
+  const { asked, models, out, batch: batchSize = 100, threads, task: taskFile } = request;
   const { data = join(dirname(models[0]), 'data', 'test.npz') } = request;
   const engine = engineAsked(asked);
   // Loaded once the arguments are right: help and refusals are quick.
   const { evaluateModel } = await import('./evaluate.js');
+  const task = taskFile === undefined ? undefined : await readTask(taskFile);
   const { training } = completeSettings([TRAINING], asked);
-  const loss = lossAsked(training);
-  const test = (model: string) => evaluateModel({ model, data, batchSize, engine, threads, loss }, context);
+  const loss = lossAsked(training) ?? task?.loss;
+  const test = (model: string) =>
+    evaluateModel({ model, data, batchSize, engine, threads, loss, task }, context);
   const [first, ...others] = models;
   const reports: [AccuracyReport, ...AccuracyReport[]] = [await test(first)];
   for (const model of others) reports.push(await test(model));

@@ -14,6 +14,7 @@ import { callEvaluator, EVALUATE_PARTS } from './call.js';
 interface EvaluateFlags {
   readonly model: readonly [string, ...string[]];
   readonly data?: string;
+  readonly task?: string;
   readonly batch: number;
   readonly minAccuracy?: number;
   readonly minMetric?: Threshold;
@@ -32,6 +33,7 @@ export function evaluateCli(context: ProgramContext): Command {
       '--data <npz>',
       'held-out examples: arrays x and y, or a dataset with x_test and y_test (default: data/test.npz beside the model)',
     )
+    .option('--task <file>', 'prepare the examples as this module says, where that is not done yet')
     .option('--batch <n>', 'examples per prediction', integerOption({ min: 1 }), 100)
     .option(
       '--min-accuracy <share>',

@@ -7,15 +7,16 @@ import { prepareEngines } from '../lib/engine/native-environment.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { exampleCount } from '../lib/federation/examples.js';
 import type { LossSettings } from '../lib/federation/loss.js';
-import { readShard } from '../lib/formats/data/dataset.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { scaleBeside, targetsIn } from '../lib/formats/manifest.js';
+import { scaleBeside } from '../lib/formats/manifest.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { sessionOf } from '../lib/model/model-error.js';
 import { fitScale } from '../lib/model/model-input.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
+import { readPrepared } from '../lib/task-file/prepared-examples.js';
+import type { TaskFile } from '../lib/task-file/read-task.js';
 
 /** What to test on what. */
 interface EvaluateOptions {
@@ -29,6 +30,8 @@ interface EvaluateOptions {
   readonly threads: number;
   /** The loss that is asked for; by default that of the model, or what goes with the data. */
   readonly loss?: LossSettings | undefined;
+  /** Prepares the examples. */
+  readonly task?: TaskFile | undefined;
 }
 
 /**
@@ -48,14 +51,19 @@ export async function evaluateModel(
   const model = modelFromKeras(file, options.model, { keepForeignLayers: true });
   const { data: path } = options;
   const tell = (note: string) => context.reporter.info(note, DATA_NOTE);
-  const targets = await targetsIn(path, options.loss);
-  const read = await readShard(path, { part: 'test', targets, tell });
+  const { task: ofFile, loss } = options;
+  const { examples: read, isPreparedHere } = await readPrepared(
+    path,
+    { task: ofFile, loss },
+    { part: 'test', tell },
+  );
   const { task, examples: given } = startingTask(
     { model, file, path: options.model },
-    { examples: read, data: path, asked: options.loss },
+    { examples: read, data: path, asked: loss },
   );
   for (const note of taskNotes(task)) tell(note);
-  const examples = fitScale(given, { scale: file.scale, path, known: await scaleBeside(path), tell });
+  const known = isPreparedHere ? undefined : await scaleBeside(path);
+  const examples = fitScale(given, { scale: file.scale, path, known, tell });
   prepareEngines(options);
   const { engine, why } = await chooseEngine(options.engine, {
     description: model.description,

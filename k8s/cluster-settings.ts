@@ -21,6 +21,8 @@ export const CLUSTER_SETTINGS: CommandSettings = {
     'dataset.name': `dataset: one of ${DATASET_NAMES.join(', ')}, or the path of a file or folder in the containers, e.g. /mnt/mine.npz`,
     'model.config':
       "the model of this architecture (JSON, Keras' to_json), by its path in the containers, e.g. /mnt/model.json",
+    'model.task':
+      'model, loss and preprocessing from this module, by its path in the containers, e.g. /mnt/task.ts',
     'model.init': 'start from this Keras model, by its path in the containers, e.g. /mnt/model.h5',
   },
 };

@@ -27,6 +27,7 @@ export {
   UsageError,
 } from '../lib/core/errors.js';
 export type { AccuracyReport } from '../lib/engine/accuracy.js';
+export type { ExampleInput, Examples, ExampleTargets, ExampleValues } from '../lib/federation/examples.js';
 export type { PrivacyRecord } from '../lib/federation/privacy/privacy-record.js';
 export type { AccuracyRecord } from '../lib/formats/accuracy-record.js';
 export type { RunSummary } from '../lib/formats/run-results.js';
@@ -39,6 +40,23 @@ export type {
   RoundEvent,
 } from '../lib/observability/events.js';
 export type { RunSettings } from '../lib/settings/table.js';
+export type {
+  KerasConfig,
+  ModelValue,
+  TaskLayer,
+  TaskLayerSettings,
+} from '../lib/task-file/keras-builders.js';
+export {
+  defineTask,
+  functionalModel,
+  input,
+  layer,
+  sequentialModel,
+  type TaskDefinition,
+  type TaskModel,
+  type ZooModel,
+  zoo,
+} from '../lib/task-file/task-definition.js';
 export type { CallOptions } from './call.js';
 export {
   type ParameterFacts,

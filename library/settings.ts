@@ -37,7 +37,16 @@ const natural = whole({ min: 1 });
 
 /** The values of options beside settings: what is wrong about them is told here, not by a program far below. */
 const OPTION_TYPES: Readonly<Record<string, ValueType>> = {
-  ...{ volume: path, out: path, data: path, init: path, parent: path, manifest: path, reported: path },
+  ...{
+    volume: path,
+    out: path,
+    data: path,
+    init: path,
+    task: path,
+    parent: path,
+    manifest: path,
+    reported: path,
+  },
   ...{ stateIn: path, stateOut: path, dpNoiseFile: path, model: path },
   ...{ jobs: natural, round: natural, batch: natural, minUpdates: natural },
   ...{ dpParticipants: natural, dpPopulation: natural },

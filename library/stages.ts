@@ -18,6 +18,8 @@ export interface SplitCall extends CallOptions {
   /** The number of clients, and the partition. */
   readonly federation?: Pick<NonNullable<Part<'federation'>>, 'clients' | 'partition' | 'simulate'>;
   readonly seed?: number | undefined;
+  /** A task, which prepares the examples. */
+  readonly model?: Pick<NonNullable<Part<'model'>>, 'task'>;
   /** Directory of the shards, `0.npz` … `N-1.npz`, with `test.npz` and `manifest.json`. */
   readonly out: string;
   /** Share held out for testing, where the dataset brings no test examples; 1/6 unless it is given. */
@@ -55,6 +57,8 @@ export interface TrainCall extends CallOptions {
   readonly data: string;
   /** The global model to start from (h5); without it, the seeded initial `model`. */
   readonly init?: string | undefined;
+  /** The file of a task: model, loss and preprocessing. */
+  readonly task?: string | undefined;
   /** Where the update goes (h5). */
   readonly out: string;
   /** Number of the client; by default that of the shard, 3 for `3.npz`, else 0. */
@@ -77,14 +81,15 @@ export interface TrainCall extends CallOptions {
 export function train(options: TrainCall): Promise<TrainResult> {
   return call(options, async (context) => {
     const { callTrainer, TRAIN_PARTS } = await import('../trainer/call.js');
-    const { data, init, out, client, round = 1, classes, threads = availableCores(), strategy } = options;
+    const { data, init, task, out, client, round = 1, classes, strategy } = options;
+    const { threads = availableCores() } = options;
     const asked = askedBy(options, TRAIN_PARTS, {
-      takes: ['data', 'init', 'out', 'client', 'round', 'classes', 'threads', 'strategy'],
+      takes: ['data', 'init', 'task', 'out', 'client', 'round', 'classes', 'threads', 'strategy'],
       needs: ['data', 'out'],
     });
     askedBy({ strategy }, [STRATEGY], { takes: [] });
     return callTrainer(
-      { asked, data, init, out, client, round, classes, threads, strategy: strategy?.name },
+      { asked, data, init, task, out, client, round, classes, threads, strategy: strategy?.name },
       { ...context, named: asked.named, startedAtMs: performance.now() },
     );
   });
@@ -129,6 +134,8 @@ export interface EvaluateCall extends CallOptions {
   readonly model: string;
   /** The held-out examples (npz); by default `data/test.npz` beside the model. */
   readonly data?: string | undefined;
+  /** The file of a task, which prepares them where that is not done yet. */
+  readonly task?: string | undefined;
   /** Where the report goes (JSON); nowhere by default. */
   readonly out?: string | undefined;
   /** Examples per prediction; 100 by default. */
@@ -145,12 +152,15 @@ export interface EvaluateCall extends CallOptions {
 export function evaluate(options: EvaluateCall): Promise<AccuracyReport> {
   return call(options, async (context) => {
     const { callEvaluator, EVALUATE_PARTS } = await import('../evaluator/call.js');
-    const { model, data, out, batch, threads = availableCores() } = options;
+    const { model, data, task, out, batch, threads = availableCores() } = options;
     const asked = askedBy(options, EVALUATE_PARTS, {
-      takes: ['model', 'data', 'out', 'batch', 'threads'],
+      takes: ['model', 'data', 'task', 'out', 'batch', 'threads'],
       needs: ['model'],
     });
-    const [report] = await callEvaluator({ asked, models: [model], data, out, batch, threads }, context);
+    const [report] = await callEvaluator(
+      { asked, models: [model], data, task, out, batch, threads },
+      context,
+    );
     return report;
   });
 }

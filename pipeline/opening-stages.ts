@@ -40,14 +40,17 @@ async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | 
     throw error;
   });
   if (manifest === undefined) return undefined;
-  const { dataset, federation, seed, training } = settings;
+  const { dataset, federation, seed, training, model } = settings;
   const wanted = targetsFor(lossAsked(training));
+  const task = model.task === undefined ? undefined : model.sha256;
   const isOfTheseSettings =
+    manifest.task === task &&
     clientsOf(manifest).length === federation.clients &&
     (manifest.virtual !== undefined) === (federation.simulate ?? false) &&
     isDeepStrictEqual(manifest.partition, { ...federation.partition, seed }) &&
     (manifest.image?.scaleIsGiven ? manifest.image.scale : undefined) === dataset.scale &&
-    (wanted === undefined || wanted === targetsListed(manifest)) &&
+    // What a task makes of the targets is its own affair.
+    (wanted === undefined || task !== undefined || wanted === targetsListed(manifest)) &&
     (dataset.sha256 ?? manifest.dataset.sha256) === manifest.dataset.sha256;
   if (!isOfTheseSettings) return undefined;
   for (const { file, sha256 } of filesOf(manifest)) {

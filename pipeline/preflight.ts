@@ -1,13 +1,14 @@
 /** What is refused before anything is written: data, a split that they do not allow, an engine that does not work here. */
 import { own } from '../lib/core/own.js';
 import { type Examples, exampleCount, imageShape, imagesIn, labelsIn } from '../lib/federation/examples.js';
-import { targetsFor } from '../lib/federation/loss.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
 import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/settings.js';
 import { requireChannels, scaleOf } from '../lib/federation/pixel-scale.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
 import { lossAsked } from '../lib/settings/parts/training.js';
 import { type RunSettings, settingArguments } from '../lib/settings/table.js';
+import { preparedDataset, wantedTargets } from '../lib/task-file/prepared-examples.js';
+import { readTask } from '../lib/task-file/read-task.js';
 import type { StageContext } from './rounds/target.js';
 import { runStage } from './stage-process.js';
 
@@ -22,15 +23,17 @@ export async function requirePossibleSplit({
   federation: { clients, partition },
   seed,
   training,
-}: Pick<RunSettings, 'dataset' | 'federation' | 'seed' | 'training'>): Promise<void> {
+  model = {},
+}: Pick<RunSettings, 'dataset' | 'federation' | 'seed' | 'training'> &
+  Partial<Pick<RunSettings, 'model'>>): Promise<void> {
   const known = namedLabels(dataset.name);
+  const task = model.task === undefined ? undefined : await readTask(model.task);
+  // What becomes of data that may not be here yet, the splitter will see.
+  if (known !== undefined && task?.prepare !== undefined) return;
+  const targets = wantedTargets({ task, loss: lossAsked(training) ?? task?.loss });
   const { dealt, channels, bringsTest, ownership } =
     known === undefined
-      ? factsOf(
-          await (
-            await openSource(dataset.name, partition, { targets: targetsFor(lossAsked(training)) })
-          ).load(),
-        )
+      ? factsOf(preparedDataset(task, await (await openSource(dataset.name, partition, { targets })).load()))
       : { dealt: known, channels: 1, bringsTest: true };
   const testFraction = bringsTest ? undefined : DEFAULT_TEST_FRACTION;
   if (dataset.scale !== undefined) requireChannels(scaleOf(dataset.scale), channels, dataset.name);

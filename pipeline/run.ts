@@ -13,6 +13,7 @@ import { DATASET_NAMES, modelFile } from '../lib/settings/parts/data.js';
 import type { Naming } from '../lib/settings/setting.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import { availableCores } from '../lib/system/hardware.js';
+import { readTask } from '../lib/task-file/read-task.js';
 import { commandTarget } from './command-target.js';
 import { reportStage } from './conclude-stage.js';
 import { planThreads } from './cores.js';
@@ -214,9 +215,14 @@ async function withInitHash(settings: RunSettings): Promise<RunSettings> {
   const file = modelFile(settings.model);
   const { sha256: asked } = settings.model;
   if (file === undefined) return settings;
-  const sha256 = await sha256OfFile(file, settings.model.init === undefined ? ARCHITECTURE : KERAS_FILE);
+  const { init, task } = settings.model;
+  const { sha256 } =
+    task === undefined
+      ? { sha256: await sha256OfFile(file, init === undefined ? ARCHITECTURE : KERAS_FILE) }
+      : await readTask(task);
   if (asked !== undefined && asked !== sha256) {
-    throw new DataError({ file, expected: `the model with sha256 ${asked}`, found: `sha256 ${sha256}` });
+    const what = task === undefined ? 'model' : 'task';
+    throw new DataError({ file, expected: `the ${what} with sha256 ${asked}`, found: `sha256 ${sha256}` });
   }
   return { ...settings, model: { ...settings.model, sha256 } };
 }

@@ -1,19 +1,18 @@
 /** The splitter as a call: what is asked for → what the split made. The program and the library make it. */
 import { UsageError } from '../lib/core/errors.js';
-import { targetsFor } from '../lib/federation/loss.js';
 import { clientsFollowFromData, DEFAULT_TEST_FRACTION } from '../lib/federation/partition/settings.js';
 import { namedScale } from '../lib/federation/pixel-scale.js';
 import type { SplitSummary } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
-import { DATASET, SEED } from '../lib/settings/parts/data.js';
+import { DATASET, MODEL, SEED } from '../lib/settings/parts/data.js';
 import { CLIENTS, SIMULATION } from '../lib/settings/parts/federation.js';
 import { PARTITION } from '../lib/settings/parts/partition.js';
 import { lossAsked, TRAINING } from '../lib/settings/parts/training.js';
 import type { SplitOptions } from './split.js';
 
 /** The settings that a split takes. */
-export const SPLIT_PARTS = [SEED, DATASET, TRAINING, CLIENTS, PARTITION, SIMULATION] as const;
+export const SPLIT_PARTS = [SEED, DATASET, MODEL, TRAINING, CLIENTS, PARTITION, SIMULATION] as const;
 
 /** What to split, and where to. */
 export interface SplitAsked {
@@ -63,6 +62,7 @@ export async function splitOptions(
   }
   const { resolveDataset } = await import('../datasets/resolve.js');
   const data = await resolveDataset(dataset.name, context);
+  const task = typeof given['model.task'] === 'string' ? await taskNamed(given['model.task']) : undefined;
   return {
     data,
     savedir,
@@ -71,8 +71,15 @@ export async function splitOptions(
     testFraction,
     seed,
     virtual,
-    targets: targetsFor(lossAsked(training)),
+    task,
+    loss: lossAsked(training) ?? task?.loss,
     ...namedScale(dataset.scale),
     ...context,
   };
+}
+
+/** A task is loaded where one is named. */
+async function taskNamed(path: string) {
+  const { readTask } = await import('../lib/task-file/read-task.js');
+  return readTask(path);
 }

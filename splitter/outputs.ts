@@ -36,6 +36,8 @@ interface SplitKey {
   readonly virtual: boolean;
   /** What the targets are to be, where that was asked for. */
   readonly targets?: TargetKind | undefined;
+  /** Of the task that prepares the examples. */
+  readonly task?: string | undefined;
 }
 
 /** The manifest of a finished, intact split in `savedir` made with the same settings; else undefined. */
@@ -56,6 +58,7 @@ function sameSplit(manifest: Manifest, key: SplitKey): boolean {
   const givenScale = image?.scaleIsGiven ? image.scale : undefined;
   return (
     dataset.sha256 === key.datasetSha256 &&
+    manifest.task === key.task &&
     (virtual !== undefined) === key.virtual &&
     (key.targets === undefined || isDeepStrictEqual(key.targets, targetsListed(manifest))) &&
     givenScale === (key.scale && formatScale(key.scale)) &&

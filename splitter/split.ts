@@ -10,11 +10,11 @@ import {
   imagesIn,
   labelsIn,
   type NamedTargets,
-  type TargetKind,
   takeExamples,
   takeRows,
   targetKind,
 } from '../lib/federation/examples.js';
+import type { LossSettings } from '../lib/federation/loss.js';
 import type { Ownership } from '../lib/federation/partition/by-owner.js';
 import { identity } from '../lib/federation/partition/dealing.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
@@ -39,6 +39,8 @@ import {
   writeManifest,
 } from '../lib/formats/manifest.js';
 import { DATA_NOTE, type Reporter } from '../lib/observability/events.js';
+import { preparedDataset, wantedTargets } from '../lib/task-file/prepared-examples.js';
+import type { TaskFile } from '../lib/task-file/read-task.js';
 import {
   abandonSplit,
   beginSplit,
@@ -64,8 +66,10 @@ export interface SplitOptions {
   readonly testFraction: number;
   /** Which numbers of the images are black and white; by default they are found. */
   readonly scale?: PixelScale | undefined;
-  /** What the targets are; by default their numbers tell. */
-  readonly targets?: TargetKind | undefined;
+  /** Says what the targets are; by default their numbers tell. */
+  readonly loss?: LossSettings | undefined;
+  /** Prepares the examples before they are dealt. */
+  readonly task?: TaskFile | undefined;
   /** For simulations: all training examples in one file, and the clients' shares as lists of them. */
   readonly virtual?: boolean;
   readonly reporter: Reporter;
@@ -112,6 +116,7 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
         sha256: source.sha256,
         testFraction: dataset.test === undefined ? testFraction : null,
       },
+      ...(options.task === undefined ? {} : { task: options.task.sha256 }),
       partition: { ...options.partition, seed },
       ...describeData(dataset, { classes: plan.classes, scale }),
       ...files,
@@ -137,10 +142,12 @@ export async function checkSplit(options: SplitOptions): Promise<{ readonly shar
 
 /** The data, not loaded yet, and the same split of before, where it is finished and whole. */
 async function openSplit(options: SplitOptions, tell: Tell) {
-  const { data, savedir, partition, virtual = false } = options;
-  const source = await openSource(data, partition, { tell, targets: options.targets });
-  const finished = await findFinished(savedir, { ...options, virtual, datasetSha256: source.sha256 });
-  return { source, finished };
+  const { data, savedir, partition, virtual = false, task, loss } = options;
+  const targets = wantedTargets({ task, loss });
+  const { sha256, load } = await openSource(data, partition, { tell, targets });
+  const key = { ...options, virtual, targets, datasetSha256: sha256, task: task?.sha256 };
+  const source = { sha256, load: async () => preparedDataset(task, await load()) };
+  return { source, finished: await findFinished(savedir, key) };
 }
 
 /** The scale of all training images, given or found, and says which it is. @throws {UsageError} for other channels */

@@ -34,13 +34,14 @@ test('every source opens with a sentence that says what lives in it', () => {
 test('the help lists every command, and each explains its options', async () => {
   const program = join(projectRoot, 'dist', 'cli.js');
   const { stdout } = await execa(process.execPath, [program, '--help']);
-  const listed = [...(stdout.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z][a-z\d]*)(?= )/gm)].map(
+  const listed = [...(stdout.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z][a-z\d-]*)(?= )/gm)].map(
     ([, name]) => name,
   );
   const commands = [
     'run',
     'split',
     'init',
+    'init-task',
     'train',
     'aggregate',
     'evaluate',

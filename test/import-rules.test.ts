@@ -14,6 +14,7 @@ const LIBRARY = [
   'lib/observability',
   'lib/settings',
   'lib/system',
+  'lib/task-file',
 ];
 /** What users may ask for: names and defaults alone, which load nothing. */
 const NAMES = [
@@ -40,6 +41,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // Names of engines and models, but nothing that runs them.
   'lib/settings': ['lib/core', 'lib/federation', ...NAMES],
   'lib/system': ['lib/core'],
+  // What a user's own module says, for whoever reads examples or makes a model.
+  'lib/task-file': ['lib/core', 'lib/federation', 'lib/formats', 'lib/settings', ...NAMES],
   'lib/html': [],
   'lib/cli': ['lib/core', 'lib/federation', 'lib/observability', 'lib/settings', 'lib/system'],
   // What runs a model lies above it.

@@ -69,7 +69,7 @@ function normal(
   const told = words
     .map((word) => word.replace(`=${directory}/aggregated-model.h5`, `=${last}`))
     .map((word) =>
-      /^--(data|init|model-config)=\/mnt\/mine/.test(word)
+      /^--(data|init|model-config|task)=\/mnt\/mine/.test(word)
         ? word
         : `${word}/`.replace(`=${directory}/`, '=<volume>/').slice(0, -1),
     )
@@ -225,6 +225,7 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
     ...['--clients', '3', '--rounds', '2', '--init', '/mnt/mine.h5'],
   ],
   'an architecture that is given': ['--clients', '2', '--rounds', '1', '--model-config', '/mnt/mine.json'],
+  'a task': ['--clients', '2', '--rounds', '1', '--task', '/mnt/mine.ts', '--learning-rate', '0.1'],
   'an mlp of other layers': ['--clients', '2', '--rounds', '1', '--model', 'mlp', '--hidden', '64,32'],
   'a model that is given, and an optimizer for it': [
     ...['--clients', '3', '--rounds', '2', '--init', '/mnt/mine.h5', '--optimizer', 'sgd'],

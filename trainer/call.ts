@@ -17,6 +17,7 @@ export const TRAIN_PARTS = [SEED, MODEL, ENGINE, TRAINING] as const;
 export interface TrainAsked extends ClientFiles, ClientChoice {
   readonly asked: AskedSettings;
   readonly classes?: number | undefined;
+  readonly task?: string | undefined;
   readonly round: number;
   readonly threads: number;
   /** Where it asks more of clients than training. */

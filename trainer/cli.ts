@@ -36,6 +36,10 @@ export function trainCli(context: ProgramContext): Command {
     );
   return addSettings(command, SETTINGS)
     .option(
+      '--task <file>',
+      'model, loss and preprocessing from this module; a shard that it has prepared stays',
+    )
+    .option(
       '--client <k>',
       'number of the client (default: that of the shard, 3 for 3.npz, else 0)',
       integerOption(),

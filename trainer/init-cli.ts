@@ -7,15 +7,16 @@ import { parameterCount } from '../lib/core/weights.js';
 import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
-import { readShard } from '../lib/formats/data/dataset.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { targetsIn } from '../lib/formats/manifest.js';
+import { manifestBeside } from '../lib/formats/manifest.js';
 import type { InitResult } from '../lib/formats/stage-results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { completeSettings } from '../lib/settings/complete.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';
 import { MODEL, modelFile, modelTitle, SEED } from '../lib/settings/parts/data.js';
 import { lossAsked, optimizerAsked, TRAINING } from '../lib/settings/parts/training.js';
+import { readPrepared } from '../lib/task-file/prepared-examples.js';
+import { judgingTask, readTask, withTask } from '../lib/task-file/read-task.js';
 import { makeInitialModel } from './initial-model.js';
 
 interface InitFlags {
@@ -43,28 +44,32 @@ export function initCli({ reporter }: ProgramContext): Command {
       `
 Example:
   npx fedbatch init --data data/0.npz --out rounds/0001/global.h5 --seed 7
-  npx fedbatch init --data data/0.npz --out rounds/0001/global.h5 --init model.h5`,
+  npx fedbatch init --data data/0.npz --out rounds/0001/global.h5 --init model.h5
+  npx fedbatch init --data data/0.npz --out rounds/0001/global.h5 --task ./task.ts`,
     )
     .action(async ({ data, out, classes }: InitFlags) => {
       const asked = askedByFlags(command, SETTINGS);
       const { seed, model: wanted, training } = completeSettings(SETTINGS.parts, asked);
       const tell = (note: string) => reporter.info(note, DATA_NOTE);
-      const loss = lossAsked(training);
-      const targets = await targetsIn(data, loss);
-      const examples = await readShard(data, { part: 'train', targets, tell });
-      const { file, model } = await makeInitialModel(examples, data, {
-        model: wanted,
-        seed,
-        classes,
-        loss,
-        optimizer: optimizerAsked(asked),
-      });
+      const task = wanted.task === undefined ? undefined : await readTask(wanted.task);
+      const { loss, optimizer } = withTask(
+        { loss: lossAsked(training), optimizer: optimizerAsked(asked) },
+        task,
+      );
+      const read = await readPrepared(data, { task, loss }, { part: 'train', tell });
+      const { examples, isPreparedHere } = read;
+      const manifest = isPreparedHere ? undefined : await manifestBeside(data);
+      const choice = { model: wanted, task, seed, classes, manifest, loss, optimizer };
       const source = modelFile(wanted);
-      const { task } = startingTask({ model, file, path: source ?? out }, { examples, data, asked: loss });
-      for (const note of taskNotes(task)) tell(note);
+      const { file, model, found } = await judgingTask(task, data, async () => {
+        const made = await makeInitialModel(examples, data, choice);
+        const start = { ...made, path: source ?? out };
+        return { ...made, found: startingTask(start, { examples, data, asked: loss }).task };
+      });
+      for (const note of taskNotes(found)) tell(note);
       if (source !== undefined) {
         // What trainers could not do is told before they start.
-        const { notes } = startingOptimizer(optimizerAsked(asked), { file, path: source });
+        const { notes } = startingOptimizer(optimizer, { file, path: source });
         for (const note of notes) tell(note);
       }
       const sha256 = await writeKerasFile(out, file);

@@ -8,10 +8,11 @@ import type { Examples } from '../lib/federation/examples.js';
 import type { LossSettings } from '../lib/federation/loss.js';
 import { flatImagesLine } from '../lib/formats/data/input-array.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
-import { arrayNames, readArchitecture } from '../lib/formats/keras/keras-archive.js';
+import { arrayNames, parseArchitecture, readArchitecture } from '../lib/formats/keras/keras-archive.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras/keras-hdf5.js';
-import { manifestBeside, modelScaleOf } from '../lib/formats/manifest.js';
+import type { KerasHead } from '../lib/formats/keras/keras-hdf5-reader.js';
+import { type Manifest, modelScaleOf } from '../lib/formats/manifest.js';
 import { freshModelFromKeras } from '../lib/model/keras/fresh-model.js';
 import { kerasConfig, modelFromKeras } from '../lib/model/keras/keras-model.js';
 import type { Model } from '../lib/model/model-description.js';
@@ -27,6 +28,7 @@ import { initialWeights } from '../lib/model/parameters.js';
 import { headFor } from '../lib/model/tasks/task.js';
 import { DEFAULT_MODEL, type ModelValues, modelFile } from '../lib/settings/parts/data.js';
 import type { OptimizerFlags } from '../lib/settings/parts/training.js';
+import type { TaskFile } from '../lib/task-file/read-task.js';
 
 /** Keras 2's last version: the dialect in which we write `model_config`. */
 const KERAS_VERSION = '2.15.0';
@@ -45,9 +47,12 @@ export interface StartingModel extends InitialModel {
 /** Which initial model is wanted. */
 interface InitialModelOptions {
   readonly model: ModelValues;
+  readonly task?: TaskFile | undefined;
   readonly seed: number;
-  /** Number of classes; else that of the manifest beside the shard, else the shard's highest label + 1. */
+  /** Number of classes; else that of the manifest, else the examples' highest label + 1. */
   readonly classes?: number | undefined;
+  /** What the split of the examples says of them all. */
+  readonly manifest?: Manifest | undefined;
   /** The loss that is asked for: the file then says it, with the optimizer, as one of a compiled model does. */
   readonly loss?: LossSettings | undefined;
   /** What is asked for of the optimizer. */
@@ -55,49 +60,60 @@ interface InitialModelOptions {
 }
 
 /**
- * Makes the initial model for the shard at `path`: the one that is given, or a seeded one. All clients get the same.
+ * Makes the initial model for the examples at `path`: the one that is given, or a seeded one. All clients get the same.
  *
- * @throws {DataError} when a given model is none; whether it fits the shard, `startingTask` says
+ * @throws {DataError} when a given model is none; whether it fits the examples, `startingTask` says
  */
 export async function makeInitialModel(
   examples: Examples,
   path: string,
   options: InitialModelOptions,
 ): Promise<InitialModel> {
-  const { model, file } = await uncompiledModel(examples, path, options);
-  const { loss, optimizer: flags } = options;
-  if (loss === undefined) return { model, file };
-  const { optimizer } = startingOptimizer(flags, { file, path: modelFile(options.model) ?? path });
-  return {
-    model,
-    file: { ...file, trainingConfig: writeCompilation({ loss, optimizer }, file.trainingConfig) },
-  };
+  const { loss, optimizer: flags, manifest, task, model: wanted } = options;
+  const made = (await givenModel(options)) ?? zooModel(examples, path, options);
+  const scale = manifest === undefined ? foundScale(examples) : modelScaleOf(manifest);
+  // A model that says nothing of its scale is trained on the data as they are.
+  const file = { ...made.file, scale: made.file.scale ?? scale };
+  const isChosen = loss !== undefined || Object.keys(task?.optimizer ?? {}).length > 0;
+  if (!isChosen) return { ...made, file };
+  const { optimizer } = startingOptimizer(flags, { file, path: modelFile(wanted) ?? path });
+  const kept = flags.optimizer === undefined ? file.trainingConfig : undefined;
+  return { ...made, file: { ...file, trainingConfig: writeCompilation({ loss, optimizer }, kept) } };
 }
 
-/** The model, compiled only where a given one is. */
-async function uncompiledModel(
-  examples: Examples,
-  path: string,
-  options: InitialModelOptions,
-): Promise<InitialModel> {
-  const { name = DEFAULT_MODEL, init, config, hidden } = options.model;
-  const { seed } = options;
-  const manifest = await manifestBeside(path);
-  const classes = options.classes ?? manifest?.classes;
-  const scale = manifest === undefined ? foundScale(examples) : modelScaleOf(manifest);
-  if (init !== undefined || config !== undefined) {
-    const { file, model } =
-      init === undefined ? await readFreshModel(config as string, seed) : await readGivenModel(init);
-    // A model that says nothing of its scale is trained on the data as they are.
-    return { model, file: { ...file, scale: file.scale ?? scale } };
+/** The model of a file or a task; undefined where it is one of the zoo. @throws {DataError} when it is none that can be trained */
+async function givenModel({ model, task, seed }: InitialModelOptions): Promise<InitialModel | undefined> {
+  const { init, config } = model;
+  if (init !== undefined) return readGivenModel(init);
+  if (config !== undefined) return freshModel(await readArchitecture(config), config, seed);
+  const given = task?.model;
+  if (task === undefined || given === undefined || (typeof given === 'object' && 'zoo' in given))
+    return undefined;
+  if (typeof given === 'object') {
+    // What says nothing of its dialect is as we write it.
+    const text = JSON.stringify({ keras_version: KERAS_VERSION, ...given });
+    return freshModel(parseArchitecture(text, task.path), task.path, seed);
   }
-  const { inputs, targets: allTargets } = examples;
-  const [targets, ...furtherTargets] = allTargets;
+  return given.endsWith('.json')
+    ? freshModel(await readArchitecture(given), given, seed)
+    : readGivenModel(given);
+}
+
+/** A model of the zoo for examples. @throws {DataError} when it is not one for these */
+function zooModel(
+  { inputs, targets: [targets, ...furtherTargets] }: Examples,
+  path: string,
+  { model, task, seed, loss, manifest, classes = manifest?.classes }: InitialModelOptions,
+): InitialModel {
+  const ofTask = typeof task?.model === 'object' && 'zoo' in task.model ? task.model : undefined;
+  const name = ofTask?.zoo ?? model.name ?? DEFAULT_MODEL;
+  const hidden = ofTask?.hidden ?? model.hidden?.split(',').map(Number);
   if (furtherTargets.length > 0) {
-    const found = `${allTargets.length}: ${allTargets.map((each) => each.name).join(', ')}; bring a model of your own with --init`;
+    const names = [targets, ...furtherTargets].map((each) => each.name);
+    const found = `${names.length}: ${names.join(', ')}; bring a model of your own with --init`;
     throw new DataError({ file: path, expected: `targets of one output for the model ${name}`, found });
   }
-  const head = headFor(targets, { asked: options.loss, classes });
+  const head = headFor(targets, { asked: loss, classes });
   if (head.activation === 'softmax' && head.outputs < 2) {
     const expected = 'labels of at least 2 classes, or --classes <n>';
     throw new DataError({ file: path, expected, found: 'label 0 alone' });
@@ -109,8 +125,7 @@ async function uncompiledModel(
   }
   const inputShape = inputShapeOf(input);
   requireImages(name, inputShape, path);
-  const task = { inputShape, ...head };
-  return newModel(name, { task, seed, scale, hidden: hidden?.split(',').map(Number) });
+  return newModel(name, { task: { inputShape, ...head }, seed, hidden });
 }
 
 /** @throws {DataError} where a model of convolutions is to take something else than images */
@@ -137,8 +152,7 @@ export async function readGivenModel(path: string): Promise<StartingModel> {
 }
 
 /** A model of an architecture alone, with seeded weights. @throws {DataError} when it is none that can be trained */
-async function readFreshModel(path: string, seed: number): Promise<InitialModel> {
-  const head = await readArchitecture(path);
+function freshModel(head: KerasHead, path: string, seed: number): InitialModel {
   const model = freshModelFromKeras(head.modelConfig, { path, seed, kerasVersion: head.kerasVersion });
   const names = arrayNames(head.modelConfig, path);
   // Layers in layers are called after both in a file.
@@ -154,16 +168,14 @@ async function readFreshModel(path: string, seed: number): Promise<InitialModel>
 export interface NewModelFacts {
   readonly task: ModelTask;
   readonly seed: number;
-  /** Which numbers are black and white in its input, where they are not 0 and 1. */
-  readonly scale?: string | undefined;
   /** Units of the hidden layers of an mlp, where they are others than its own. */
   readonly hidden?: readonly number[] | undefined;
 }
 
 /** A model of the zoo with seeded weights, and its file. */
-export function newModel(name: ModelName, { task, seed, scale, hidden }: NewModelFacts): InitialModel {
+export function newModel(name: ModelName, { task, seed, hidden }: NewModelFacts): InitialModel {
   const description = describeModel(name, task, hidden);
   const weights = initialWeights(description, seed);
-  const file = { modelConfig: kerasConfig(description), weights, kerasVersion: KERAS_VERSION, scale };
+  const file = { modelConfig: kerasConfig(description), weights, kerasVersion: KERAS_VERSION };
   return { model: { description, weights }, file };
 }

@@ -5,11 +5,13 @@ import { type Examples, imagesIn } from '../lib/federation/examples.js';
 import { readSharedShard, shareExamples, type Tell } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { scaleBeside, targetsIn } from '../lib/formats/manifest.js';
+import { manifestBeside, scaleBeside } from '../lib/formats/manifest.js';
 import { fitScale } from '../lib/model/model-input.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import { lossAsked } from '../lib/settings/parts/training.js';
 import type { Naming } from '../lib/settings/setting.js';
+import { readPrepared } from '../lib/task-file/prepared-examples.js';
+import { judgingTask, readTask, withTask } from '../lib/task-file/read-task.js';
 import { makeInitialModel, readGivenModel, type StartingModel } from './initial-model.js';
 import type { Remembering, RoundStart } from './remembering.js';
 import type { TrainRequest } from './train-worker.js';
@@ -29,23 +31,30 @@ export async function readStartingPoint(
   { tell, named }: { readonly tell: Tell; readonly named: Naming },
 ): Promise<StartingPoint> {
   // The model is read here and not in the training thread: HDF5's library is loaded once, since the update needs it too.
-  const asked = lossAsked(request.training);
-  const targets = await targetsIn(request.data, asked);
-  const [shard, given] = await Promise.all([
-    readSharedShard(request.data, { part: 'train', targets, tell }),
+  const task = request.task === undefined ? undefined : await readTask(request.task);
+  const wanted = { loss: lossAsked(request.training), optimizer: request.optimizer };
+  const { loss: asked, optimizer: flags } = withTask(wanted, task);
+  const options = { part: 'train', tell, read: readSharedShard } as const;
+  const [{ examples: shard, isPreparedHere }, given] = await Promise.all([
+    readPrepared(request.data, { task, loss: asked }, options),
     request.init === undefined ? undefined : readGivenModel(request.init),
   ]);
-  const global = given ?? (await initialModel(request, shard));
-  const path = request.init ?? request.data;
+  const choice = { ...request, task, loss: asked, optimizer: flags };
+  const path = request.init ?? request.task ?? request.data;
   const lesson = { examples: shard, data: request.data, asked };
-  const { task, examples } = startingTask({ ...global, path }, lesson);
-  const { optimizer: chosen, notes } = startingOptimizer(request.optimizer, { file: global.file, path });
-  const optimizer = { optimizer: chosen, notes: [...taskNotes(task), ...notes] };
+  const { global, found, examples } = await judgingTask(task, request.data, async () => {
+    const global = given ?? (await initialModel(shard, choice, isPreparedHere));
+    const { task: found, examples } = startingTask({ ...global, path }, lesson);
+    return { global, found, examples };
+  });
+  const { optimizer: chosen, notes } = startingOptimizer(flags, { file: global.file, path });
+  const optimizer = { optimizer: chosen, notes: [...taskNotes(found), ...notes] };
   const remembering = await remember(request, { ...global, ...optimizer, named });
-  const start = { ...global, task, ...optimizer, remembering };
+  const start = { ...global, task: found, ...optimizer, remembering };
   const isUsual = given?.file.scale === undefined && imagesIn(examples)?.values instanceof Uint8Array;
-  if (given === undefined || isUsual) return { ...start, examples };
-  const known = await scaleBeside(request.data);
+  if (given === undefined || isUsual)
+    return { ...start, examples: isPreparedHere ? shareExamples(examples) : examples };
+  const known = isPreparedHere ? undefined : await scaleBeside(request.data);
   const fitted = fitScale(examples, { scale: given.file.scale, path: request.data, known, tell });
   return { ...start, examples: shareExamples(fitted) };
 }
@@ -58,10 +67,12 @@ async function remember(request: TrainRequest, from: RoundStart): Promise<Rememb
   return rememberFor({ ...request, strategy }, from);
 }
 
-async function initialModel(request: TrainRequest, examples: Examples): Promise<StartingModel> {
-  const initial = await makeInitialModel(examples, request.data, {
-    ...request,
-    loss: lossAsked(request.training),
-  });
+async function initialModel(
+  examples: Examples,
+  choice: Omit<TrainRequest, 'task'> & Pick<Parameters<typeof makeInitialModel>[2], 'task' | 'loss'>,
+  isPreparedHere: boolean,
+): Promise<StartingModel> {
+  const manifest = isPreparedHere ? undefined : await manifestBeside(choice.data);
+  const initial = await makeInitialModel(examples, choice.data, { ...choice, manifest });
   return { ...initial, parent: sha256(await encodeKerasFile(initial.file)) };
 }

@@ -28,6 +28,8 @@ export interface TrainRequest extends Omit<TrainingPlan, 'optimizer' | 'loss'> {
   /** The global model to start from (h5); without it, the seeded initial model named by `model`. */
   readonly init?: string | undefined;
   readonly model: ModelValues;
+  /** The file of a task, which prepares the shard and says what else is not asked for. */
+  readonly task?: string | undefined;
   readonly classes?: number | undefined;
   readonly client: number;
   readonly round: number;

@@ -103,17 +103,18 @@ function ofOutputs(
 }
 
 /**
- * The attribute `training_config` of a model with this loss. The optimizer of a compiled model stays as its file says it,
+ * The attribute `training_config` of a model with this loss; without one that of the compiled model stays. The optimizer of a compiled model stays as its file says it,
  * unless another one is given.
  */
 export function writeCompilation(
-  { loss, optimizer }: { readonly loss: LossSettings; readonly optimizer: OptimizerSettings },
+  { loss, optimizer }: { readonly loss: LossSettings | undefined; readonly optimizer: OptimizerSettings },
   compiled?: string,
 ): string {
-  const { optimizer_config: kept }: { readonly optimizer_config?: unknown } = JSON.parse(compiled ?? '{}');
+  const before: Readonly<Record<string, unknown>> = JSON.parse(compiled ?? '{}');
+  const { optimizer_config: kept, loss: keptLoss = null } = before;
   return JSON.stringify({
-    loss: writtenLoss(loss),
-    metrics: loss.name.endsWith('crossentropy') ? ['accuracy'] : null,
+    loss: loss === undefined ? keptLoss : writtenLoss(loss),
+    metrics: loss?.name.endsWith('crossentropy') ? ['accuracy'] : null,
     weighted_metrics: null,
     loss_weights: null,
     optimizer_config: kept ?? writeOptimizer(optimizer),

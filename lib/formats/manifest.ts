@@ -81,6 +81,11 @@ export const manifestSchema = z
           'Share of the examples held out for testing; null where the dataset brings its own test examples.',
         ),
     }),
+    task: hashField
+      .optional()
+      .describe(
+        'sha256 of the task that has prepared the examples, where one has: they are as its model takes them.',
+      ),
     partition: seededPartitionSchema.describe(
       'How the examples were dealt: the scheme, its parameters, and the seed.',
     ),
@@ -247,11 +252,16 @@ export async function manifestBeside(shard: string): Promise<Manifest | undefine
   return existsSync(path) ? await readManifest(path) : undefined;
 }
 
+/** The manifest beside a file of examples, where it can be read and lists the file. */
+export async function listedBeside(path: string): Promise<Manifest | undefined> {
+  const manifest = await manifestBeside(path).catch(() => undefined);
+  return manifest && filesOf(manifest).some(({ file }) => file === basename(path)) ? manifest : undefined;
+}
+
 /** What the manifest beside a file of examples says of their scale, where it lists the file. */
 export async function scaleBeside(path: string): Promise<PixelScale | 'usual' | undefined> {
-  const manifest = await manifestBeside(path).catch(() => undefined);
-  if (manifest === undefined || filesOf(manifest).every(({ file }) => file !== basename(path)))
-    return undefined;
+  const manifest = await listedBeside(path);
+  if (manifest === undefined) return undefined;
   return manifest.image?.scale === undefined ? 'usual' : scaleOf(modelScaleOf(manifest));
 }
 
@@ -260,15 +270,10 @@ export async function targetsIn(
   path: string,
   asked: LossSettings | undefined,
 ): Promise<TargetKinds | undefined> {
-  return targetsFor(asked) ?? (await targetsBeside(path));
-}
-
-/** What the manifest beside a file of examples says of their targets, where it lists the file. */
-async function targetsBeside(path: string): Promise<TargetKinds | undefined> {
-  const manifest = await manifestBeside(path).catch(() => undefined);
-  if (manifest === undefined || filesOf(manifest).every(({ file }) => file !== basename(path)))
-    return undefined;
-  return targetsListed(manifest);
+  const wanted = targetsFor(asked);
+  if (wanted !== undefined) return wanted;
+  const manifest = await listedBeside(path);
+  return manifest && targetsListed(manifest);
 }
 
 /** What the targets of a split are. */

@@ -11,7 +11,7 @@ export function settingsDifferences(then: RunSettings, now: RunSettings, named: 
     then[part].sha256 !== undefined && now[part].sha256 !== undefined ? names : [`${part}.sha256`];
   const ignored = [
     ...ofFiles('dataset', ['dataset.name']),
-    ...ofFiles('model', ['model.init', 'model.config']),
+    ...ofFiles('model', ['model.init', 'model.config', 'model.task']),
     ...mayChange(now),
   ];
   return Object.keys({ ...before, ...after })

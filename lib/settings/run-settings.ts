@@ -64,7 +64,7 @@ export function toleranceAsked({ given }: Pick<AskedSettings, 'given'>): Toleran
 
 /** A model that is given brings its optimizer, unless another one is asked for. */
 function withCompiled({ given, named }: AskedSettings): AskedSettings {
-  const isGiven = given['model.init'] !== undefined || given['model.config'] !== undefined;
+  const isGiven = ['init', 'config', 'task'].some((name) => given[`model.${name}`] !== undefined);
   const { 'training.optimizer': optimizer = isGiven ? COMPILED : undefined } = given;
   return { given: { ...given, 'training.optimizer': optimizer }, named };
 }

@@ -59,7 +59,11 @@ function headOf({ compile_config: compiled, ...modelConfig }: z.infer<typeof con
 
 /** Reads an architecture as Keras' `to_json` gives it. @throws {DataError} when the file is missing, or no JSON */
 export async function readArchitecture(path: string): Promise<KerasHead> {
-  const text = new TextDecoder().decode(await readFileBytes(path, ARCHITECTURE));
+  return parseArchitecture(new TextDecoder().decode(await readFileBytes(path, ARCHITECTURE)), path);
+}
+
+/** The same of a text. @throws {DataError} when it is no JSON of a model */
+export function parseArchitecture(text: string, path: string): KerasHead {
   const read = parseDocument(text, { schema: configSchema, file: path, expected: ARCHITECTURE });
   const { keras_version: version, backend: _, ...config } = read;
   // Keras 3 tells no version there, but whose the class is.

@@ -147,10 +147,23 @@ export const MODEL = part('model', {
     recorded: 'if-known',
     reportName: 'architecture',
   },
+  task: {
+    type: text('a path'),
+    isFile: true,
+    insteadOf: 'model.name',
+    help: 'model, loss and preprocessing from this module (TypeScript or JavaScript; see init-task)',
+    helpIn: { split: 'prepare the examples as this module says (TypeScript or JavaScript; see init-task)' },
+    symbol: 'file',
+    group: 'Model and local training',
+    stages: ['split', 'init'],
+    affects: 'results',
+    recorded: 'if-known',
+    reportName: 'task',
+  },
   sha256: {
     type: SHA256,
     flag: false,
-    help: 'sha256 of the model that a run starts from: recorded once it was read',
+    help: 'sha256 of the model or task that a run starts from: recorded once it was read',
     group: 'Model and local training',
     stages: [],
     affects: 'results',
@@ -163,7 +176,7 @@ export const MODEL = part('model', {
 export type ModelValues = NonNullable<(typeof MODEL)['shape']>['model'];
 
 /** The file that a model comes in; undefined where it is one of ours. */
-export const modelFile = ({ init, config }: ModelValues): string | undefined => init ?? config;
+export const modelFile = ({ init, config, task }: ModelValues): string | undefined => init ?? config ?? task;
 
 /** What people call a model: its name, or that of the file that it comes in. */
 export const modelTitle = (model: ModelValues): string => model.name ?? basename(modelFile(model) ?? '');
