@@ -23,7 +23,7 @@ const sources = new Map(
         ? [path]
         : readdirSync(join(root, path), { recursive: true }).map((file) => join(path, file)),
     )
-    .filter((path) => path.endsWith('.ts'))
+    .filter((path) => path.endsWith('.ts') && !path.includes('node_modules'))
     .map((path) => [path.replace(/\.ts$/, ''), readFileSync(join(root, path), 'utf8')]),
 );
 
