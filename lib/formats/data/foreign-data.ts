@@ -1,7 +1,7 @@
 /** Data in other formats than ours: what a file or folder is, and the line that makes an npz of it. */
 import { readdir } from 'node:fs/promises';
-import { extname, join } from 'node:path';
-import { tableForm } from '../sources/table/table-text.js';
+import { extname } from 'node:path';
+import { tableSeparator } from '../sources/table/table-text.js';
 import { folderLine, npzOf, pythonLine, shellWord } from './mending-lines.js';
 
 /** What was found instead of an npz, and the line that makes one of it. */
@@ -106,9 +106,9 @@ const TABLES: Readonly<Record<string, string>> = {
 
 /** Text whose first two lines have the same number of cells. */
 function foreignTable(text: string, file: string): ForeignData | undefined {
-  const form = tableForm(text);
-  if (form === undefined) return undefined;
-  return { found: TABLES[form.separator] ?? 'a table', mend: importLine(file) };
+  const separator = tableSeparator(text);
+  if (separator === undefined) return undefined;
+  return { found: TABLES[separator] ?? 'a table', mend: importLine(file) };
 }
 
 /** Pillow is imported as PIL. */
@@ -116,7 +116,7 @@ const PICTURES_NEED = 'numpy pillow';
 
 const PICTURES = ['.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp'];
 
-/** What a directory is, where it holds pictures: some in a folder for each class, or all in one. */
+/** What a directory is, where it holds pictures without a folder for each class. */
 export async function foreignDirectory(directory: string): Promise<ForeignData | undefined> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   const pictureIn = (names: readonly string[]) =>
@@ -127,15 +127,6 @@ export async function foreignDirectory(directory: string): Promise<ForeignData |
     const labels = new Set(own.map((name) => /^([^_-]+)[_-]/.exec(name)?.[1]));
     const mend = labels.size > 1 ? folderLine(directory, `*${extname(picture)}`, FIRST_WORD) : undefined;
     return { found: 'pictures, not in a folder for each class', mend, mendNeeds: PICTURES_NEED };
-  }
-  for (const { name } of entries.filter((entry) => entry.isDirectory())) {
-    const inside = pictureIn(await readdir(join(directory, name)).catch(() => []));
-    if (inside === undefined) continue;
-    return {
-      found: 'folders of pictures',
-      mend: folderLine(directory, `*/*${extname(inside)}`, 'p.parent.name'),
-      mendNeeds: PICTURES_NEED,
-    };
   }
   return undefined;
 }

@@ -1,5 +1,6 @@
 /** `data.yaml`: how data are to be understood, as an import found it and people edit it; given as a dataset, it stands for the data. */
 import { z } from 'zod';
+import { shellWord } from '../data/mending-lines.js';
 
 const columnName = z.string().min(1);
 const names = z.array(z.string()).min(1);
@@ -75,6 +76,11 @@ export const descriptionSchema = z.discriminatedUnion('kind', [tableSchema, pict
 export type TableDescription = Readonly<z.infer<typeof tableSchema>>;
 export type PicturesDescription = Readonly<z.infer<typeof picturesSchema>>;
 export type DataDescription = TableDescription | PicturesDescription;
+
+/** The line that writes a description to edit: it says what a column is, and what stands for a missing value. */
+export function describeLine(source: string): string {
+  return `npx fedbatch dataset import ${shellWord(source)} --yaml data.yaml`;
+}
 
 /** The text of a description, with what its reader needs to know to edit it. */
 export async function descriptionText(description: DataDescription): Promise<string> {

@@ -90,9 +90,9 @@ async function present(paths: readonly string[]): Promise<string | undefined> {
 
 async function readPairs(train: Pair, test: Pair | undefined) {
   const [x, y] = await readPair(train);
-  if (test === undefined) return archiveOf({ x, y });
+  if (test === undefined) return archiveOf({ x, y }, train.images);
   const [heldX, heldY] = await readPair(test);
-  return archiveOf({ x_train: x, y_train: y, x_test: heldX, y_test: heldY });
+  return archiveOf({ x_train: x, y_train: y, x_test: heldX, y_test: heldY }, train.images);
 }
 
 async function readPair({ images, labels }: Pair): Promise<readonly [NpyArray, NpyArray]> {

@@ -1,7 +1,9 @@
 /** What a kind of data is to the splitter: found by how it lies there, known by its files, read as named arrays. */
+import { DataError } from '../../core/errors.js';
+import { own } from '../../core/own.js';
 import type { DataFacts, TargetKind } from '../../federation/examples.js';
 import type { NpyArray } from '../data/npy.js';
-import type { NpzArchive } from '../data/npz.js';
+import { listNames, type NpzArchive } from '../data/npz.js';
 import type { DataDescription } from './description.js';
 import type { Understanding } from './understanding.js';
 
@@ -55,6 +57,8 @@ export interface FoundData {
   readonly title: string;
   /** Everything that they are made of, in a fixed order. */
   readonly files: readonly string[];
+  /** What they are called where their folders mean something; by default their names alone. */
+  readonly names?: readonly string[];
   /** @throws {DataError} where the data are not what they should be @throws {UsageError} where what is wanted of them is */
   read(reading: DataReading): Promise<ReadData>;
   /** What can be understood of them without a description; absent where there is nothing to describe. */
@@ -69,11 +73,15 @@ export interface SourceKind {
   find(place: DataPlace): Promise<FoundData | undefined>;
 }
 
-/** Arrays that are in memory as what an archive of them is. */
-export function archiveOf(arrays: Readonly<Record<string, NpyArray>>): NpzArchive {
+/** Arrays that are in memory as what an archive of them is. @param file named in error messages */
+export function archiveOf(arrays: Readonly<Record<string, NpyArray>>, file: string): NpzArchive {
+  const names = Object.keys(arrays);
   return {
-    names: Object.keys(arrays),
-    // Names come from `names`: whoever asks for another finds out there.
-    read: (name) => arrays[name] as NpyArray,
+    names,
+    read(name) {
+      const array = own(arrays, name);
+      if (array !== undefined) return array;
+      throw new DataError({ file, expected: `an array ${name}`, found: listNames(names) });
+    },
   };
 }

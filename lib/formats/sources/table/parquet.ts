@@ -4,10 +4,7 @@ import { compressors } from 'hyparquet-compressors';
 import { DataError } from '../../../core/errors.js';
 import type { TableSink } from './csv.js';
 
-/** So many rows of a column are held at the same time, at most. */
-const ROWS_AT_ONCE = 2 ** 18;
-
-/** Reads a file, one row group after the other. @throws {DataError} for a damaged file, and columns that are no plain values */
+/** Reads a file, one column after the other, one row group at a time. @throws {DataError} for a damaged file, and columns that are no plain values */
 export async function readParquet(file: string, sink: TableSink): Promise<void> {
   const expected = 'a Parquet file';
   const fault = (cause: unknown) => {
@@ -18,15 +15,14 @@ export async function readParquet(file: string, sink: TableSink): Promise<void> 
     const buffer = await asyncBufferFromFile(file);
     const metadata = await parquetMetadataAsync(buffer);
     const targets = sink.columnsFor(columnNames(metadata), 'row');
-    const scan = await parquetScan({ file: buffer, metadata, compressors });
     const names = columnNames(metadata);
-    for (const range of scan.ranges) {
-      for (let rowStart = range.rowStart; rowStart < range.rowEnd; rowStart += ROWS_AT_ONCE) {
-        const rowEnd = Math.min(range.rowEnd, rowStart + ROWS_AT_ONCE);
-        for (const { at, column } of targets) {
-          const values = await scan.readColumn({ column: names[at] as string, rowStart, rowEnd });
-          for (let row = 0; row < values.length; row++) column.addValue(values[row], rowStart + row + 1);
-        }
+    for (const { at, column } of targets) {
+      // A scan keeps what it has read: each column has its own, so that one is in memory at a time.
+      const name = names[at] as string;
+      const scan = await parquetScan({ file: buffer, metadata, compressors, columns: [name] });
+      for (const { rowStart, rowEnd } of scan.ranges) {
+        const values = await scan.readColumn({ column: name, rowStart, rowEnd });
+        for (let row = 0; row < values.length; row++) column.addValue(values[row], rowStart + row + 1);
       }
     }
     sink.onBytes(buffer.byteLength);

@@ -3,10 +3,10 @@ import { DataError, UsageError } from '../../../core/errors.js';
 import { sizeOf } from '../../../core/weights.js';
 import { type DataFacts, MAX_CLASSES } from '../../../federation/examples.js';
 import type { NpyArray } from '../../data/npy.js';
-import type { TableDescription } from '../description.js';
+import { describeLine, type TableDescription } from '../description.js';
 import { archiveOf, type ReadData } from '../source-kind.js';
 import { type Column, timeOf } from './column.js';
-import { describeLine, sortedTexts } from './table-plan.js';
+import { sortedTexts } from './table-plan.js';
 import { inputColumns, type TableRoles } from './table-roles.js';
 
 /** The arrays, one part for training and, where the table has one, one for the test. @throws {DataError} by file and line */
@@ -52,7 +52,7 @@ export function tableArrays(roles: TableRoles, description: TableDescription): R
     requireTargets(client, { owners: owners.names, values, isHeld: held.length > 0, source });
   }
   const told: DataFacts = { ...facts, ...(classNames === undefined ? {} : { classNames }) };
-  return { arrays: archiveOf(arrays), facts: told, targets: description.target.as };
+  return { arrays: archiveOf(arrays, source), facts: told, targets: description.target.as };
 }
 
 interface Fit {

@@ -2,8 +2,7 @@
 import { DataError } from '../../../core/errors.js';
 import { MAX_CLASSES } from '../../../federation/examples.js';
 import { imageOfFlat } from '../../data/input-array.js';
-import { shellWord } from '../../data/mending-lines.js';
-import type { TableDescription } from '../description.js';
+import { describeLine, type TableDescription } from '../description.js';
 import type { Column } from './column.js';
 import type { TableRoles } from './table-roles.js';
 
@@ -116,9 +115,4 @@ function mixedColumn({ name, type, firstMisfit }: Column, source: string): DataE
       ? `numbers, texts or times in column ${name}`
       : `a ${type} in column ${name} as in the rows before it`;
   return new DataError({ file: place, expected, found: JSON.stringify(text), mend: describeLine(source) });
-}
-
-/** The line that writes a description to edit: it says what a column is, and what stands for a missing value. */
-export function describeLine(source: string): string {
-  return `npx fedbatch dataset import ${shellWord(source)} --yaml data.yaml`;
 }

@@ -6,7 +6,7 @@ import { DataError } from '../../../core/errors.js';
 import type { TableDescription } from '../description.js';
 import { Column, type ColumnNeed } from './column.js';
 import type { TableSink } from './csv.js';
-import { likelyTarget, tableForm } from './table-text.js';
+import { likelySeparator, likelyTarget } from './table-text.js';
 
 /** A file with a table. */
 export interface TableFile {
@@ -172,7 +172,7 @@ async function formOf(path: string) {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
     const isZipped = buffer[0] === 0x1f && buffer[1] === 0x8b;
     const head = buffer.subarray(0, bytesRead);
-    return { isZipped, separator: tableForm(headText(head, isZipped))?.separator ?? ',' };
+    return { isZipped, separator: likelySeparator(headText(head, isZipped)) };
   } finally {
     await file.close();
   }

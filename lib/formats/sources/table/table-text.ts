@@ -1,31 +1,33 @@
 /** What the first lines of a text tell of a table: what stands between its cells, and what its columns are called. */
 import { imageOfFlat } from '../../data/input-array.js';
 
-/** How a table is written. */
-export interface TableForm {
-  readonly separator: string;
-  /** Whether the first row holds the names of the columns. */
-  readonly hasHeader: boolean;
-}
-
 /** What stands between cells, the likelier first. */
-const SEPARATORS = [',', ';', '\t', '|'] as const;
+const SEPARATORS: readonly string[] = [',', ';', '\t', '|'];
 
-/** The form of a table whose first two lines have the same number of cells, at least 2; undefined for other texts. */
-export function tableForm(text: string): TableForm | undefined {
-  const [first = '', second = ''] = text.replace(/^\uFEFF/, '').split(/\r?\n/, 2);
-  for (const separator of SEPARATORS) {
-    const [names, values] = [cellsOf(first, separator), cellsOf(second, separator)];
-    if (names.length < 2 || /[<{[]/.test(names[0] ?? '')) continue;
-    if (values.length === names.length) return { separator, hasHeader: isHeader(names, values) };
-  }
-  return undefined;
+/** What stands between the cells of a text whose first two rows have the same number of them, at least 2; undefined for other texts. */
+export function tableSeparator(text: string): string | undefined {
+  const [first = '', second = ''] = firstRows(text);
+  return SEPARATORS.find((separator) => {
+    const names = first.split(separator);
+    return (
+      names.length > 1 && !/[<{[]/.test(names[0] ?? '') && second.split(separator).length === names.length
+    );
+  });
 }
 
-/** The cells of a line, for a guess: a quoted cell with a line break is cut short. */
-function cellsOf(line: string, separator: string): readonly string[] {
-  const cells = line.match(/"(?:[^"]|"")*"/g) === null ? line : line.replaceAll(/"(?:[^"]|"")*"/g, 'quoted');
-  return cells.split(separator);
+/** What most likely stands between the cells of a file that is a table: what its first row has most of. */
+export function likelySeparator(text: string): string {
+  const [first = ''] = firstRows(text);
+  const count = (separator: string) => first.split(separator).length;
+  return SEPARATORS.reduce((most, each) => (count(each) > count(most) ? each : most));
+}
+
+/** Quoted cells may hold anything, line breaks too: a word stands for each. */
+function firstRows(text: string): readonly string[] {
+  return text
+    .replace(/^\uFEFF/, '')
+    .replaceAll(/"(?:[^"]|"")*"/g, 'quoted')
+    .split(/\r?\n/, 2);
 }
 
 const isText = (cell = '') => cell.trim() === '' || Number.isNaN(Number(cell));

@@ -114,6 +114,9 @@ test('separators, quotes, line ends, a byte order mark and gzip change nothing',
     [gzipSync(SALES), 'a.csv.gz'],
   ];
   for (const [text, name] of same) assert.deepEqual(inputsOf((await load(text, name)).train), expected, name);
+  // What is quoted may hold other separators, and more of them.
+  const quoted = SALES.replaceAll(',', ';').replace('city', '"ci\n,,,,,,ty"').replace('Bern', '"Bern,\n"');
+  assert.deepEqual(Object.keys(inputsOf((await load(quoted)).train)), ['numbers', 'ci\n,,,,,,ty']);
 });
 
 test('a folder of tables is one; files that are called test are the test', async (t) => {

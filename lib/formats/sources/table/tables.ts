@@ -9,7 +9,7 @@ import type { Column } from './column.js';
 import { tableArrays } from './table-arrays.js';
 import { kindOf, planTable, type TablePlan } from './table-plan.js';
 import { headText, readRoles, type TableFile, type TableRoles } from './table-roles.js';
-import { tableForm } from './table-text.js';
+import { tableSeparator } from './table-text.js';
 
 /** The kind; csv-parse and hyparquet are loaded when a file of theirs is read. */
 export const tables: SourceKind = {
@@ -44,7 +44,7 @@ function tableFiles({ path, entries, head }: DataPlace): readonly TableFile[] {
 
 /** A text without one of the endings, such as a download's. */
 function isTable(head: Buffer): boolean {
-  return tableForm(headText(head, false)) !== undefined;
+  return tableSeparator(headText(head, false)) !== undefined;
 }
 
 /** A table as data, taken as its columns suggest. */
