@@ -40,6 +40,12 @@ export async function importData(
     throw new UsageError(`${source} (${found.title}) has nothing to describe: leave out --yaml.`);
   const names = npz && withEnding(npz, '.labels.txt');
   for (const file of [npz, describedIn, names]) if (file !== undefined) await requireFree(file);
+  const [problem] = seen.problems;
+  if (npz !== undefined && problem !== undefined) {
+    // The whole data are refused by their own sentence, which says what to type.
+    await found.read({});
+    throw new UsageError(`${source} cannot be written yet: ${problem}.`);
+  }
   const described = description && found.describedBy ? found.describedBy(description) : found;
   const read =
     npz !== undefined || seen.problems.length === 0

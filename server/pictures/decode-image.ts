@@ -1,6 +1,7 @@
 /** From the bytes of an uploaded image to upright RGBA pixels, within limits that hold before any pixel is decoded. */
-import sharp, { type Metadata, type Sharp } from 'sharp';
+import type { Metadata, Sharp } from 'sharp';
 import type { RgbaImage } from '../../lib/digits/colour-planes.js';
+import { MAX_INPUT_PIXELS, sharp } from '../../lib/formats/files/guarded-sharp.js';
 import { createSlots } from '../../lib/system/slots.js';
 import { HttpProblem } from '../problems.js';
 import { type ImageType, sniffImageType } from './image-type.js';
@@ -10,9 +11,6 @@ export interface GivenImage extends RgbaImage {
   /** Its size, upright, as it was given. */
   readonly original: { readonly width: number; readonly height: number };
 }
-
-/** 40 megapixels: more than a phone's camera makes, and at most some 160 MB while it is decoded. */
-const MAX_INPUT_PIXELS = 40_000_000;
 
 /** The most that JPEG, GIF and AV1 can say; a PNG of forty million rows costs a second for each six million. */
 const MAX_SIDE = 65_535;
@@ -32,22 +30,6 @@ const decoding = {
 const WORKING_SIDE = 512;
 /** A picture within the limits decodes in well under a second; one made to be slow is given up. */
 const DECODE_TIMEOUT_SECONDS = 5;
-
-// The loaders of libvips that may ever run in this process: what image-type.ts lets through and nothing else.
-sharp.block({ operation: ['VipsForeignLoad'] });
-sharp.unblock({
-  operation: [
-    'VipsForeignLoadPng',
-    'VipsForeignLoadJpeg',
-    'VipsForeignLoadWebp',
-    'VipsForeignLoadNsgif',
-    'VipsForeignLoadHeif',
-  ],
-});
-// Every upload is another picture: a cache of decoded ones would only hold memory.
-sharp.cache(false);
-// Requests run beside each other already; more threads for one picture gain nothing.
-sharp.concurrency(1);
 
 /**
  * The sides of an image as its header tells them, before anything is decoded.

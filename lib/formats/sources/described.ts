@@ -1,6 +1,6 @@
 /** Data by their description: a `data.yaml` in place of what it describes. */
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { DataError } from '../../core/errors.js';
 import { errorCode } from '../files/read-file.js';
 import { type DataDescription, descriptionSchema } from './description.js';
@@ -13,7 +13,8 @@ export const described: SourceKind = {
     const description = await readDescription(path);
     const found = await findAt(description.source);
     const data = found.describedBy?.(description);
-    if (data !== undefined) return { ...data, files: [path, ...data.files] };
+    const names = data?.names && { names: [basename(path), ...data.names] };
+    if (data !== undefined) return { ...data, ...names, files: [path, ...data.files] };
     const expected = `source to be a ${description.kind === 'table' ? 'table' : 'folder of pictures'}`;
     throw new DataError({ file: path, expected, found: found.title });
   },

@@ -1,14 +1,16 @@
 /** The kinds of data that `--data` takes beside npz; the readers behind them are loaded where they read. */
 import { open, readdir, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { DataError } from '../../core/errors.js';
 import { sha256, sha256OfFile } from '../files/read-file.js';
 import { described } from './described.js';
 import { idx } from './idx.js';
+import { pictures } from './pictures/pictures.js';
 import type { DataPlace, FoundData, SourceKind } from './source-kind.js';
 import { tables } from './table/tables.js';
 
 /** The first that takes a place has it. */
-const KINDS: readonly SourceKind[] = [described, idx, tables];
+const KINDS: readonly SourceKind[] = [described, idx, pictures, tables];
 
 /** So much of a file tells what it is. */
 const HEAD_BYTES = 65_536;
@@ -25,10 +27,12 @@ export async function findData(path: string): Promise<FoundData | undefined> {
 }
 
 /** sha256 (hex) of all files that data are made of. @throws {DataError} when one is missing or cannot be read */
-export async function sha256OfFound({ files, title }: FoundData): Promise<string> {
+export async function sha256OfFound({ files, title, names }: FoundData): Promise<string> {
   const hashes: string[] = [];
   for (const file of files) hashes.push(await sha256OfFile(file, title));
-  return files.length === 1 ? (hashes[0] as string) : sha256(JSON.stringify(hashes));
+  return files.length === 1
+    ? (hashes[0] as string)
+    : sha256(JSON.stringify({ names: names ?? files.map((file) => basename(file)), hashes }));
 }
 
 /** Undefined where nothing lies there, or nothing that can be read: whoever reads the file says so. */

@@ -1,0 +1,172 @@
+/** Pictures in a folder for each class, alone or in folders for training and test. */
+import { readdir } from 'node:fs/promises';
+import { extname, join, relative } from 'node:path';
+import { DataError } from '../../../core/errors.js';
+import type { NpyArray } from '../../data/npy.js';
+import { describeLine, type PicturesDescription } from '../description.js';
+import { archiveOf, type DataPlace, type FoundData, type ReadData, type SourceKind } from '../source-kind.js';
+import type { Understanding } from '../understanding.js';
+
+/** The kind; sharp is loaded when pictures are read. */
+export const pictures: SourceKind = {
+  async find(place) {
+    const folder = await listPictures(place);
+    return folder === undefined ? undefined : foundPictures(folder);
+  },
+};
+
+/** A folder of pictures. */
+interface PictureFolder {
+  readonly path: string;
+  /** Those for training, and those for the test where there are some. */
+  readonly train: readonly Picture[];
+  readonly test: readonly Picture[];
+}
+
+interface Picture {
+  readonly file: string;
+  readonly class: string;
+}
+
+const ENDINGS = new Set(['.png', '.jpg', '.jpeg', '.webp', '.gif', '.avif']);
+const TRAIN = /^train(ing)?$/i;
+/** Where several lie there, the first is taken. */
+const TESTS = [/^test(ing)?$/i, /^val(id(ation)?)?$/i];
+
+async function listPictures({ path, entries }: DataPlace): Promise<PictureFolder | undefined> {
+  const folders = (entries ?? []).filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
+  const training = folders.find((name) => TRAIN.test(name));
+  if (training === undefined) {
+    const train = await picturesIn(path, folders);
+    return train.length === 0 ? undefined : { path, train, test: [] };
+  }
+  const held = TESTS.flatMap((test) => folders.filter((name) => test.test(name))).at(0);
+  const inFolder = async (name: string) => picturesIn(join(path, name), await foldersIn(join(path, name)));
+  const train = await inFolder(training);
+  if (train.length === 0) return undefined;
+  return { path, train, test: held === undefined ? [] : await inFolder(held) };
+}
+
+/** Sorted, so that the same pictures are the same dataset on any disk. */
+async function foldersIn(path: string): Promise<readonly string[]> {
+  const entries = await readdir(path, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map(({ name }) => name);
+}
+
+async function picturesIn(path: string, classes: readonly string[]): Promise<readonly Picture[]> {
+  const lists = await Promise.all(
+    [...classes].sort().map(async (name) => {
+      const files = (await readdir(join(path, name))).filter(
+        (file) => !file.startsWith('.') && ENDINGS.has(extname(file).toLowerCase()),
+      );
+      return files.sort().map((file) => ({ file: join(path, name, file), class: name }));
+    }),
+  );
+  return lists.flat();
+}
+
+function foundPictures(folder: PictureFolder): FoundData {
+  const { path, train, test } = folder;
+  const files = [...train, ...test].map(({ file }) => file);
+  const found = {
+    title: 'pictures in a folder for each class',
+    files,
+    names: files.map((file) => relative(path, file)),
+  };
+  return {
+    ...found,
+    async read() {
+      const { description, problems } = await look(folder);
+      for (const problem of problems) throw problem;
+      return readPictures(folder, description);
+    },
+    async survey() {
+      const { description, problems } = await look(folder);
+      return {
+        examples: files.length,
+        description,
+        problems: problems.map(
+          ({ problem: { file, expected, found: other } }) => `${file}: expected ${expected}, found ${other}`,
+        ),
+        notes: [],
+      } satisfies Understanding;
+    },
+    describedBy(description) {
+      if (description.kind === 'pictures') return { ...found, read: () => readPictures(folder, description) };
+      throw new DataError({
+        file: path,
+        expected: 'a description of pictures',
+        found: `one of a ${description.kind}`,
+      });
+    },
+  };
+}
+
+const classesOf = (list: readonly Picture[]) => [...new Set(list.map((picture) => picture.class))];
+
+/** The description that the pictures' headers suggest: the size of the first, grey where all are. */
+async function look({ path, train, test }: PictureFolder) {
+  const { pictureHeads } = await import('./decode.js');
+  const heads = await pictureHeads([...train, ...test].map(({ file }) => file));
+  const [first] = heads as [(typeof heads)[number]];
+  const other = heads.findIndex(({ height, width }) => height !== first.height || width !== first.width);
+  const problems: DataError[] = [];
+  if (other >= 0) {
+    const { file, height, width } = heads[other] as (typeof heads)[number];
+    const expected = `${first.width} × ${first.height} pixels like ${relative(path, first.file)}, or a description whose size all are brought to`;
+    const found = `${width} × ${height}`;
+    problems.push(new DataError({ file, expected, found, mend: describeLine(path) }));
+  }
+  const description: PicturesDescription = {
+    kind: 'pictures',
+    source: path,
+    size: [first.height, first.width],
+    channels: heads.every(({ isGrey }) => isGrey) ? 1 : 3,
+    classes: classesOf(train),
+  };
+  return { description, problems };
+}
+
+/** @throws {DataError} for a class without pictures, one in the test that training lacks, and pictures that cannot be decoded */
+async function readPictures(
+  { path, train, test }: PictureFolder,
+  description: PicturesDescription,
+): Promise<ReadData> {
+  const { classes, size, channels } = description;
+  const known = classesOf(train);
+  const without = classes.find((name) => !known.includes(name));
+  if (without !== undefined)
+    throw new DataError({
+      file: path,
+      expected: `pictures in a folder ${without}`,
+      found: `folders ${known.join(', ')}`,
+    });
+  const strange = classesOf(test).find((name) => !known.includes(name));
+  if (strange !== undefined)
+    throw new DataError({
+      file: path,
+      expected: 'classes for the test that training has, too',
+      found: strange,
+    });
+  const { decodePictures } = await import('./decode.js');
+  const shape = channels === 1 ? size : [...size, channels];
+  const partOf = async (list: readonly Picture[]) => {
+    const kept = list.filter((picture) => classes.includes(picture.class));
+    const values = await decodePictures(
+      kept.map(({ file }) => file),
+      { size, channels },
+    );
+    const labels = Int32Array.from(kept, (picture) => classes.indexOf(picture.class));
+    const x: NpyArray = { dtype: 'uint8', shape: [kept.length, ...shape], values };
+    const y: NpyArray = { dtype: 'int32', shape: [kept.length], values: labels };
+    return { x, y };
+  };
+  const { x, y } = await partOf(train);
+  const facts = { classNames: classes };
+  if (test.length === 0) return { arrays: archiveOf({ x, y }, path), facts };
+  const held = await partOf(test);
+  const arrays = archiveOf({ x_train: x, y_train: y, x_test: held.x, y_test: held.y }, path);
+  return { arrays, facts };
+}
