@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { packageVersion } from '../lib/cli/version.js';
 import { UsageError } from '../lib/core/errors.js';
 import type { Threshold } from '../lib/federation/metrics.js';
+import { withGivenShards } from '../lib/formats/data/asked-shards.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { PARTITION } from '../lib/settings/parts/partition.js';
 import { runSettings, toleranceAsked } from '../lib/settings/run-settings.js';
@@ -48,7 +49,8 @@ export async function callPipeline(request: RunAsked, context: StageContext): Pr
 }
 
 /** @throws {UsageError} when options contradict each other */
-async function localSettings({ asked, openTrainers }: RunAsked): Promise<RunSettings> {
+async function localSettings({ asked: askedFor, openTrainers }: RunAsked): Promise<RunSettings> {
+  const asked = withGivenShards(askedFor);
   const { given, named } = asked;
   const { partition } = completeSettings([PARTITION], asked).federation;
   const isSimulated = given['federation.simulate'] === true;

@@ -2,6 +2,7 @@
 import { UsageError } from '../lib/core/errors.js';
 import { clientsFollowFromData, DEFAULT_TEST_FRACTION } from '../lib/federation/partition/settings.js';
 import { namedScale } from '../lib/federation/pixel-scale.js';
+import { withGivenShards } from '../lib/formats/data/asked-shards.js';
 import type { SplitSummary } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
@@ -47,9 +48,10 @@ export async function callSplitter(request: SplitAsked, context: Context): Promi
 
 /** What the splitter is to do, with the dataset there. @throws {UsageError} where nothing tells the number of clients */
 export async function splitOptions(
-  { asked, out: savedir, testFraction = DEFAULT_TEST_FRACTION }: SplitAsked,
+  { asked: askedFor, out: savedir, testFraction = DEFAULT_TEST_FRACTION }: SplitAsked,
   context: Context,
 ): Promise<SplitOptions> {
+  const asked = withGivenShards(askedFor);
   const { given, named } = asked;
   const { seed, dataset, training, federation } = completeSettings(SPLIT_PARTS, asked);
   const { partition, simulate: virtual = false } = federation;

@@ -114,9 +114,11 @@ test('given shards without a test set give up a share, of shards of one kind', a
   await mkdir(given);
   await writeShard(join(given, '0.npz'), numberedExamples(50));
   await writeShard(join(given, '1.npz'), numberedExamples(50, 50));
-  const argv = ['--data', given, '--out', savedir, '--partition', 'given', '--test-fraction', '0.2'];
+  // The scheme follows from what lies there.
+  const argv = ['--data', given, '--out', savedir, '--test-fraction', '0.2'];
   assert.equal((await split(...argv)).exitCode, 0);
-  const { shards, test: held } = await readManifest(join(savedir, 'manifest.json'));
+  const { shards, partition, test: held } = await readManifest(join(savedir, 'manifest.json'));
+  assert.equal(partition.scheme, 'given');
   assert.equal(held.examples, 20);
   assert.equal(
     shards.reduce((sum, { examples }) => sum + examples, 0),

@@ -1,0 +1,73 @@
+/** A run on a table, from end to end: the same model as on the npz that an import makes of it, and names that the server finds. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { importData } from '../datasets/import.js';
+import { randomStream } from '../lib/core/random.js';
+import { readManifest } from '../lib/formats/manifest.js';
+import { silentReporter } from '../lib/observability/events.js';
+import { findLabels } from '../server/models/model-records.js';
+import { runCommand } from './program-host.js';
+import { lastLine } from './programs.js';
+import { temporaryDirectory } from './temporary-directory.js';
+
+test('a CSV trains as the npz of it does, by writer, and its classes keep their names', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const at = (name: string) => join(directory, name);
+  const random = randomStream(3, 'flowers');
+  const rows = Array.from({ length: 80 }, (_, row) => {
+    const [width, height] = [random.normal(), random.normal()];
+    return [width, height, row % 2 === 0 ? 'north' : 'south', width > height ? 'rose' : 'iris'].join(',');
+  });
+  await writeFile(at('flowers.csv'), `width,height,garden,species\n${rows.join('\n')}\n`);
+  const source = at('flowers.csv');
+  await importData({ source, client: 'garden', npz: at('flowers.npz') }, { reporter: silentReporter });
+  const by = ['--partition', 'by-key', '--key', 'garden'];
+  const work = [
+    '--model',
+    'mlp',
+    '--hidden',
+    '4',
+    '--rounds',
+    '1',
+    '--epochs',
+    '1',
+    '--threads',
+    '1',
+    '--json',
+  ];
+  const run = async (data: string, volume: string, ...more: readonly string[]) => {
+    const argv = ['--data', at(data), '--volume', at(volume), ...by, ...work, ...more];
+    const { exitCode, stdout, stderr } = await runCommand('run', argv, { cwd: directory });
+    assert.equal(exitCode, 0, stderr);
+    return JSON.parse(lastLine(stdout)) as { readonly sha256: string };
+  };
+  const [table, arrays] = [await run('flowers.csv', 'table'), await run('flowers.npz', 'arrays')];
+  assert.match(table.sha256, /^[0-9a-f]{64}$/);
+  assert.equal(table.sha256, arrays.sha256);
+  const { classNames, inputs, shards } = await readManifest(at('table/data/manifest.json'));
+  assert.deepEqual(classNames, ['iris', 'rose']);
+  assert.deepEqual(inputs?.[0]?.columns, ['width', 'height']);
+  assert.deepEqual(
+    shards.map(({ owner }) => owner),
+    ['north', 'south'],
+  );
+  const modelPath = at('table/aggregated-model.h5');
+  const labels = (classes: number) => findLabels({ modelPath, labelsPath: undefined, classes });
+  assert.deepEqual([await labels(2), await labels(3)], [['iris', 'rose'], undefined]);
+  assert.equal(
+    await findLabels({ modelPath: at('arrays/aggregated-model.h5'), labelsPath: undefined, classes: 2 }),
+    undefined,
+  );
+  // The same command resumes: the table is known by its hash.
+  assert.equal((await run('flowers.csv', 'table')).sha256, table.sha256);
+  await writeFile(source, `width,height,garden,species\n${rows.join('\n')}\n1,,north,rose\n`);
+  const refused = await runCommand('run', ['--data', source, '--volume', at('none'), ...by, ...work], {
+    cwd: directory,
+  });
+  assert.equal(refused.exitCode, 3);
+  assert.match(refused.stderr, /flowers\.csv line 82: expected a number in column height, found nothing/);
+  assert.ok(!existsSync(at('none')), 'nothing is half-written');
+});
