@@ -20,8 +20,8 @@ if (directory === undefined || programs.length === 0) {
 
 /** Static, dynamic and re-exporting imports, packages loaded by name, and files of `new URL('…', import.meta.url)`. */
 const REFERENCE = /(?:\bfrom\s+|\bimport\s*\(?\s*|\brequirePackage\(\s*|\bnew URL\(\s*)['"]([^'"]+)['"]/g;
-/** Comments speak of imports too. */
-const COMMENT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
+/** Comments speak of imports too; and those of types load nothing. */
+const NEEDLESS_TEXT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$|^(?:import|export) type [^;]*;$/gm;
 
 const reached = new Set();
 const packages = new Set();
@@ -37,10 +37,20 @@ function follow(path) {
   }
   reached.add(path);
   if (!path.endsWith('.js') || path.includes('/public/')) return;
-  for (const [, target] of readFileSync(path, 'utf8').replace(COMMENT, '').matchAll(REFERENCE)) {
+  for (const [, target] of textOf(path).replace(NEEDLESS_TEXT, '').matchAll(REFERENCE)) {
     if (target.startsWith('.')) follow(resolve(dirname(path), target));
     else if (!target.startsWith('node:')) addPackage(packageOf(target), root);
   }
+}
+
+/** What tells the references of a compiled file: its own text and that of its source, which names single modules. */
+function textOf(path) {
+  const text = readFileSync(path, 'utf8');
+  const name = relative(join(root, 'dist'), path);
+  // A shared file holds modules of other programs too: it needs its imports, but not what such a module loads later.
+  if (name.startsWith('merged/')) return text.match(/^import .*;$/gm)?.join('\n') ?? '';
+  const source = join(root, name.replace(/\.js$/, '.ts'));
+  return existsSync(source) ? `${text}\n${readFileSync(source, 'utf8')}` : text;
 }
 
 /** `@img/sharp/x` → `@img/sharp`, `express/x` → `express`. */
