@@ -42,9 +42,9 @@ function loadedBy(name, found = new Set()) {
   return found;
 }
 
-/** Loads no package but the one for command lines: to show its help, a program needs no file format and no mathematics. */
-const isLight = (name) =>
-  [...loadedBy(name)].every((each) => sources.has(each) || each.startsWith('node:') || each === 'commander');
+/** All that may be loaded for showing a help: no file format, no mathematics, and nothing of Node that takes milliseconds. */
+const LIGHT = /^(commander|node:(fs|path|os|url|util|events|timers\/promises))$/;
+const isLight = (name) => [...loadedBy(name)].every((each) => sources.has(each) || LIGHT.test(each));
 
 /** Starts the work of one program: merged with what all load, it would bring that program into the images of others. */
 const startsWork = (name) =>
@@ -52,13 +52,10 @@ const startsWork = (name) =>
     ([, target]) => !isLight(join(name, '..', target)),
   );
 
-const stages = ['splitter', 'trainer', 'aggregator', 'evaluator', 'pipeline', 'server'].map(
-  (each) => `${each}/cli`,
-);
-
 /** What loads many modules at once, by a name for their file. */
 const LOADERS = {
-  help: ['cli', ...stages, 'lib/observability/human-reporter'],
+  help: ['cli', 'splitter/cli', 'trainer/cli', 'evaluator/cli', 'lib/observability/human-reporter'],
+  rounds: ['aggregator/cli', 'pipeline/cli'],
   split: ['splitter/split'],
   aggregate: ['aggregator/aggregate'],
   train: ['trainer/train', 'evaluator/evaluate'],
@@ -67,15 +64,19 @@ const LOADERS = {
   simulate: ['simulator/worker'],
 };
 
+/** Those of them that show a help first. */
+const HELPS = ['help', 'rounds'];
+
 /**
  * By module, the name of its merged file. Modules share one if the same loaders load them, so none is loaded in vain,
- * and no two files import each other. What every help needs is one file for all.
+ * and no two files import each other. What helps need is one file for all, whatever loads it later.
  */
 const mergedInto = new Map();
 for (const [loader, starts] of Object.entries(LOADERS)) {
   for (const name of new Set(starts.flatMap((start) => [...loadedBy(start)]))) {
-    if (!sources.has(name) || programs.includes(name) || mergedInto.get(name) === 'help') continue;
-    if (loader !== 'help') mergedInto.set(name, [mergedInto.get(name) ?? [], loader].flat().join('-'));
+    const known = mergedInto.get(name);
+    if (!sources.has(name) || programs.includes(name) || HELPS.includes(known)) continue;
+    if (!HELPS.includes(loader)) mergedInto.set(name, known === undefined ? loader : `${known}-${loader}`);
     else if (isLight(name) && !startsWork(name)) mergedInto.set(name, loader);
   }
 }
