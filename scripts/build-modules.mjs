@@ -30,6 +30,16 @@ const sources = new Map(
 /** Started by path, so they stay in files of their own. */
 const programs = [...sources.keys()].filter((name) => /(^|[/-])cli$|worker$|\/trial-program$/.test(name));
 
+/**
+ * Packages of many small files that every stage loads: what is used of each is one file of dist/merged, below its licence.
+ * They stay dependencies, for their types, and so that whoever looks for their versions finds them.
+ */
+const packages = ['zod', 'pure-rand'];
+const packageOf = (source) => packages.find((name) => source === name || source.startsWith(`${name}/`));
+const licences = Object.fromEntries(
+  packages.map((name) => [name, readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8')]),
+);
+
 /** A module, its static imports (those of types are none), and what these load: modules and packages. */
 function loadedBy(name, found = new Set()) {
   found.add(name);
@@ -85,7 +95,8 @@ const bundle = await rolldown({
   cwd: root,
   input: Object.fromEntries([...sources.keys()].map((name) => [name, join(root, `${name}.ts`)])),
   platform: 'neutral',
-  treeshake: false,
+  // Of zod, the messages in fifty languages stay out.
+  treeshake: { moduleSideEffects: (id) => !id.includes('/node_modules/') },
   tsconfig: false,
   preserveEntrySignatures: 'allow-extension',
   plugins: [
@@ -93,6 +104,7 @@ const bundle = await rolldown({
       name: 'merged-modules',
       resolveId(source, importer, { kind }) {
         if (importer === undefined) return null;
+        if (packageOf(source) !== undefined || importer.includes('/node_modules/')) return null;
         if (!source.startsWith('.')) return { id: source, external: true };
         const name = nameOf(resolve(importer, '..', source));
         return kind === 'import-statement' && mergedInto.has(name)
@@ -119,15 +131,19 @@ await rm(join(root, 'dist', 'merged'), { recursive: true, force: true });
 await bundle.write({
   dir: join(root, 'dist'),
   sourcemap: true,
+  banner: ({ name }) => (name in licences ? `/*!\n${name}\n\n${licences[name]}*/` : ''),
   entryFileNames: '[name].js',
   chunkFileNames: 'merged/[name].js',
   minifyInternalExports: false,
   codeSplitting: {
     includeDependenciesRecursively: false,
-    groups: [...new Set(mergedInto.values())].map((name) => ({
-      name,
-      test: (id) => mergedInto.get(nameOf(id)) === name,
-    })),
+    groups: [
+      ...packages.map((name) => ({ name, test: (id) => id.includes(`/node_modules/${name}/`) })),
+      ...[...new Set(mergedInto.values())].map((name) => ({
+        name,
+        test: (id) => mergedInto.get(nameOf(id)) === name,
+      })),
+    ],
   },
 });
 await bundle.close();
