@@ -18,12 +18,15 @@ test('the page fits a desk and a phone, asks for no other file, and says nothing
   await writeFile(file, renderReport(sampleRecords()));
   const browser = await startChromium();
   t.after(() => browser.close());
+  const page = await browser.newPage();
+  let heard: string[] = [];
+  page.on('request', (request) => heard.push(request.url()));
+  page.on('console', (message) => heard.push(message.text()));
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const width of [1200, 360]) {
-      const page = await browser.newPage({ colorScheme, viewport: { width, height: 800 } });
-      const heard: string[] = [];
-      page.on('request', (request) => heard.push(request.url()));
-      page.on('console', (message) => heard.push(message.text()));
+      heard = [];
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 800 });
       await page.goto(pathToFileURL(file).href);
       assert.deepEqual(heard, [pathToFileURL(file).href]);
       const found = await page.evaluate(`({
@@ -40,7 +43,6 @@ test('the page fits a desk and a phone, asks for no other file, and says nothing
       assert.deepEqual(outside, [], `labels cut off at ${width} pixels`);
       assert.ok(Number(smallest) >= 10, `letters of ${smallest} pixels at ${width}`);
       assert.equal(background, colorScheme === 'dark' ? 'rgb(17, 19, 24)' : 'rgb(245, 245, 242)');
-      await page.close();
     }
   }
 });

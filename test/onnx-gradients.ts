@@ -157,12 +157,28 @@ export function problem(
   return { weights, batch: { count: batchSize, inputs, targets } };
 }
 
+/** What a training graph says of a batch: its loss, and the gradients by weight index. */
+interface GraphResult {
+  readonly loss: number;
+  readonly gradients: readonly Float32Array[];
+}
+
 /** Loss and gradients by weight index, straight out of the training graph on a backend; two batches may be compared. */
 export async function graphGradients(
   { description, weights }: Model,
   batch: Batch,
-  { backend = 'cpu', threads = 1, knownBatch = false, ...given }: GradientOptions = {},
-): Promise<{ readonly loss: number; readonly gradients: readonly Float32Array[] }> {
+  options: GradientOptions = {},
+): Promise<GraphResult> {
+  return usingGraph(description, batch, options, (gradientsAt) => gradientsAt(weights));
+}
+
+/** Lets `use` ask one training graph for the loss and the gradients of a batch at several weights. */
+export async function usingGraph<T>(
+  description: ModelDescription,
+  batch: Batch,
+  { backend = 'cpu', threads = 1, knownBatch = false, ...given }: GradientOptions,
+  use: (gradientsAt: (weights: Weights) => Promise<GraphResult>) => Promise<T>,
+): Promise<T> {
   const optimizer = { kind: 'sgd', learningRate: 0, momentum: 0 } as const;
   const graph = buildTrainingGraph(description, {
     optimizer,
@@ -173,29 +189,34 @@ export async function graphGradients(
   const runtime = await loadOnnxRuntime(backend, threads);
   const { Tensor } = runtime;
   const session = await createInferenceSession(graph.bytes, { runtime, threads });
-  const random = randomStream(5, 'rows');
-  const [feeds] = batchFeeds(batch, {
-    Tensor,
-    description,
-    graph,
-    largest: batch.count,
-    random: graph.usesRowSeeds ? random : undefined,
-  });
-  const outputs = await session.run({
-    ...feeds,
-    ...weightFeeds(Tensor, graph.groups, weights),
-    stepSize: new Tensor('float32', Float32Array.of(0), [1]),
-  });
-  await session.release();
-  const floats = (name: string) => outputs[name]?.data as Float32Array;
-  let offset = 0;
-  return {
-    loss: floats('loss')[0] as number,
-    gradients: weights.map(({ values }) => {
-      offset += values.length;
-      return floats('gradients').slice(offset - values.length, offset);
-    }),
-  };
+  try {
+    return await use(async (weights) => {
+      const random = randomStream(5, 'rows');
+      const [feeds] = batchFeeds(batch, {
+        Tensor,
+        description,
+        graph,
+        largest: batch.count,
+        random: graph.usesRowSeeds ? random : undefined,
+      });
+      const outputs = await session.run({
+        ...feeds,
+        ...weightFeeds(Tensor, graph.groups, weights),
+        stepSize: new Tensor('float32', Float32Array.of(0), [1]),
+      });
+      const floats = (name: string) => outputs[name]?.data as Float32Array;
+      let offset = 0;
+      return {
+        loss: floats('loss')[0] as number,
+        gradients: weights.map(({ values }) => {
+          offset += values.length;
+          return floats('gradients').slice(offset - values.length, offset);
+        }),
+      };
+    });
+  } finally {
+    await session.release();
+  }
 }
 
 /** Relative to the largest element: single elements may cancel to nearly 0. */

@@ -1,15 +1,16 @@
 /** `fedbatch run --trainers pipe`: somebody else trains the clients, and the run is the same to the last bit. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { execa } from 'execa';
 import { volumePaths } from '../lib/formats/volume.js';
 import { writeTinyDataset } from './datasets.js';
-import { pipedRun, trainForReal } from './piped.js';
-import type { Task } from './program-host.js';
-import { programPath } from './programs.js';
-import { eventsOf, finishRun, type ResultLine, roundOf } from './runs.js';
+import { pipedRun } from './piped.js';
+import { runCommand, type Task } from './program-host.js';
+import { programPath, runProgramFile } from './programs.js';
+import { endRun, eventsOf, finishRun, type ResultLine, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const directory = await sharedDirectory();
@@ -49,10 +50,12 @@ test('a client that cannot be trained is missing with its reason; bad data are n
     const failure = { id: task.id, stdout: [], stderr: ['{"level":"error","msg":"error: no such shard."}'] };
     if (task.client === 1) return { ...failure, exitCode: 3 };
     if (task.client === 2) return { ...failure, signal: 'SIGKILL', stderr: [] };
-    return await trainForReal(task);
+    // Not where the run runs: it waits for this.
+    const { exitCode, stdout, stderr } = await runProgramFile('cli', task.command);
+    return { id: task.id, exitCode, stdout: stdout.split('\n'), stderr: stderr.split('\n') };
   };
   const flags = [...FLAGS, '--clients', '4', '--quorum', '2', '--retries', '1'];
-  const { exitCode, stderr } = await pipedRun(volume, flags, lose);
+  const { exitCode, stderr } = await endRun(volume, flags, lose);
   assert.equal(exitCode, 0, stderr);
   const { missing, aggregate } = await roundOf(volume, 1);
   assert.deepEqual(
@@ -67,6 +70,10 @@ test('a client that cannot be trained is missing with its reason; bad data are n
 
 test('the external trainer goes away: the run fails and can be resumed', async () => {
   const volume = join(directory, 'gone');
+  await cp(LOCAL, volume, { recursive: true });
+  // As before the first round.
+  for (const path of ['rounds/0001/round.json', 'rounds/0001/updates', 'rounds/0002', 'rounds/0003'])
+    await rm(join(volume, path), { recursive: true });
   const args = [programPath('cli'), 'run', '--volume', volume, '--trainers', 'pipe', ...SETTINGS];
   const { exitCode, stderr } = await execa(process.execPath, args, { reject: false, input: '' });
   assert.equal(exitCode, 5, stderr);
@@ -79,7 +86,8 @@ test('the external trainer goes away: the run fails and can be resumed', async (
 
 test('options that need the trainers at hand are refused', async () => {
   for (const flags of [['--simulate'], ['--round-deadline', '5']]) {
-    const { exitCode, stderr } = await pipedRun(join(directory, 'refused'), [...SETTINGS, ...flags]);
+    const args = ['--volume', join(directory, 'refused'), '--trainers', 'pipe', ...SETTINGS, ...flags];
+    const { exitCode, stderr } = await runCommand('run', args);
     assert.equal(exitCode, 2);
     assert.match(stderr, new RegExp(`${flags[0]} does not go with --trainers pipe`));
   }
