@@ -36,45 +36,62 @@ if (chosen.length === 0) {
 const sizeBytes = (path) => statSync(join(root, 'dist', path)).size;
 const bySize = (a, b) => sizeBytes(b) - sizeBytes(a);
 
-/** Whole runs and browsers take long, and start processes of their own. */
-const isLong = (path) => /^test\/|\.browser\.test/.test(path);
+const textOf = (path) => readFileSync(join(root, 'dist', path), 'utf8');
+
+/** Whole runs, browsers and whatever starts a program or a server take longest. */
+const isLong = (path) =>
+  /^test\/|\.(browser|slow)\.test/.test(path) ||
+  /(\/(program-host|programs|served-app|tfjs-oracle)\.js|'execa)'/.test(textOf(path));
 
 /** What a test does to the process that it runs in, or measures of it, and hooks for all tests of the process. */
 const OWNS_PROCESS =
   /^(before|after|beforeEach|afterEach)\(|\bprocess\.(argv|chdir|exitCode|env[.\w[\]']* =[^=])|\bmemory(Mb|Usage)\(|\bmock\./m;
-const isAlone = (path) => isLong(path) || OWNS_PROCESS.test(readFileSync(join(root, 'dist', path), 'utf8'));
+const isAlone = (path) => /\.(browser|slow)\.test/.test(path) || OWNS_PROCESS.test(textOf(path));
 
 /** The others run together, for half of their time they would load what all of them load: few enough to end side by side. */
-const GROUP_BYTES = 60_000;
-const groups = [];
-for (const path of chosen.filter((each) => !isAlone(each)).sort()) {
-  const group = groups.at(-1);
-  if (group === undefined || group.bytes + sizeBytes(path) > GROUP_BYTES) {
-    groups.push({ paths: [path], bytes: sizeBytes(path) });
-  } else {
-    group.paths.push(path);
-    group.bytes += sizeBytes(path);
+const inGroups = (paths, mostBytes) => {
+  const groups = [];
+  let room = 0;
+  for (const path of paths.sort()) {
+    if (room < sizeBytes(path)) {
+      groups.push([]);
+      room = mostBytes;
+    }
+    groups.at(-1).push(path);
+    room -= sizeBytes(path);
   }
-}
+  return groups;
+};
+const alone = chosen.filter(isAlone).sort(bySize);
+const together = chosen.filter((path) => !isAlone(path));
 
 /** Programs that load the tests of a group. */
 const directory = mkdtempSync(join(tmpdir(), 'fedbatch-'));
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
-const grouped = groups.map(({ paths }, at) => {
+const programOf = (paths, at) => {
   const file = join(directory, `group-${at}.mjs`);
   const imports = paths.map((path) => `import '${pathToFileURL(join(root, 'dist', path))}';`);
   writeFileSync(file, ['process.setMaxListeners(0);', ...imports].join('\n'));
   return file;
-});
-
-const alone = chosen.filter(isAlone).sort((a, b) => Number(isLong(b)) - Number(isLong(a)) || bySize(a, b));
+};
+// The long ones first, so that none is left over at the end while other cores idle.
+const processes = [
+  ...alone.filter(isLong).map((path) => [path]),
+  ...inGroups(together.filter(isLong), 25_000),
+  ...alone.filter((path) => !isLong(path)).map((path) => [path]),
+  ...inGroups(
+    together.filter((path) => !isLong(path)),
+    60_000,
+  ),
+];
 
 /** @type {{ name: string, file: string, reason: string }[]} */
 const skipped = [];
 let failures = 0;
 const tests = run({
-  // The long ones first, so that none is left over at the end while other cores idle.
-  files: [...alone.map((path) => join(root, 'dist', path)), ...grouped],
+  files: processes.map((paths, at) =>
+    paths.length === 1 ? join(root, 'dist', paths[0]) : programOf(paths, at),
+  ),
   // Two more than there are cores: some tests wait (for a deadline, a signal, a download) more than they compute.
   concurrency: availableParallelism() + 2,
 });
