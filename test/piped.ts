@@ -7,7 +7,7 @@ import { programPath } from './programs.js';
 import type { ResultLine } from './runs.js';
 
 /** Trains as asked, by the command that users have. */
-export async function trainForReal({ id, command: [name = '', ...args] }: Task): Promise<object> {
+async function trainForReal({ id, command: [name = '', ...args] }: Task): Promise<object> {
   const { exitCode, stdout, stderr } = await runCommand(name, args);
   return { id, exitCode, stdout: stdout.split('\n'), stderr: stderr.split('\n') };
 }
