@@ -176,12 +176,40 @@ export class GraphBuilder {
   /** All that was collected. */
   build(): Graph {
     return {
-      nodes: this.#nodes,
+      nodes: this.#renamed(),
       constants: [...this.#constants.values()],
       inputs: this.#inputs,
       outputs: this.#outputs,
     };
   }
+
+  /** The nodes, those that make an output under its name: one under another name is copied where others read it, too. */
+  #renamed(): readonly GraphNode[] {
+    const made = new Set(this.#nodes.flatMap(({ outputs }) => outputs));
+    const inside = new Set(this.#nodes.flatMap(readInside));
+    const names = new Map<Tensor, string>();
+    const isGivenOut = new Set(this.#outputs.map(({ name }) => name));
+    const nodes = this.#nodes.filter(({ type, inputs: [tensor = ''], outputs: [name = ''] }) => {
+      const isOutput = type === 'Identity' && isGivenOut.has(name);
+      const isFree = made.has(tensor) && !inside.has(tensor) && !names.has(tensor) && !isGivenOut.has(tensor);
+      if (isOutput && isFree) names.set(tensor, name);
+      return !isOutput || !isFree;
+    });
+    const renamed = (tensors: readonly Tensor[]) => tensors.map((tensor) => names.get(tensor) ?? tensor);
+    return nodes.map((node) => ({ ...node, inputs: renamed(node.inputs), outputs: renamed(node.outputs) }));
+  }
+}
+
+/** What the graphs inside of a node read. */
+function readInside({ attributes }: GraphNode): readonly Tensor[] {
+  return Object.values(attributes).flatMap((value) =>
+    typeof value === 'object' && 'graph' in value
+      ? [
+          ...value.graph.nodes.flatMap((node) => [...node.inputs, ...readInside(node)]),
+          ...value.graph.outputs.map(({ name }) => name),
+        ]
+      : [],
+  );
 }
 
 function elementTypeOf(values: ConstantValues): ElementType {
