@@ -266,6 +266,12 @@ test('a run that is interrupted leaves its Jobs to go on, and the same command w
     /the same command waits for it again, and npx fedbatch k8s delete --run digits-4x1-\w+ ends it/,
   );
   assert.equal(trainers().length, 4);
+  const { failure } = factsOf(cluster, 'failed') as { failure?: Record<string, unknown> };
+  assert.deepEqual([failure?.stage, failure?.round, failure?.exitCode], ['train', 1, 130]);
+  assert.equal(failure?.reason, error?.message);
+  const recording = () =>
+    objectsOf(cluster, 'Job').filter(({ metadata }) => metadata.name.endsWith('-failed'));
+  assert.equal(recording().length, 1);
   isSlow = false;
   const [before] = objectsOf(cluster, 'Job').filter(({ metadata }) => metadata.name.endsWith('-train'));
   const again = runPlayed(cluster);
@@ -274,6 +280,11 @@ test('a run that is interrupted leaves its Jobs to go on, and the same command w
   assert.equal((await again).result?.last.reported.length, 4);
   const [after] = objectsOf(cluster, 'Job').filter(({ metadata }) => metadata.name.endsWith('-train'));
   assert.equal(after?.metadata.uid, before?.metadata.uid);
+  assert.deepEqual(
+    recording(),
+    [],
+    'what may not be done yet must not come onto the record of a run that goes on',
+  );
 });
 
 test('a Job of other work that runs under the same name is left alone', async (t) => {

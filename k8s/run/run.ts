@@ -1,6 +1,6 @@
 /** `fedbatch k8s run`: one run on a cluster from its settings to its result, the round loop of the pipeline over Jobs. */
 
-import { InterruptedError, isFedbatchError, StageError } from '../../lib/core/errors.js';
+import { InterruptedError, isFedbatchError, messageOf, StageError } from '../../lib/core/errors.js';
 import type { Threshold } from '../../lib/federation/metrics.js';
 import type { Quorum } from '../../lib/federation/participation.js';
 import { type Opened, openedSchema, type RunFailure } from '../../lib/formats/run-results.js';
@@ -8,6 +8,7 @@ import { splitResultSchema } from '../../lib/formats/stage-results.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { formatSeconds } from '../../lib/observability/format.js';
 import type { RunSettings } from '../../lib/settings/table.js';
+import { forMany } from '../../lib/system/abort.js';
 import { endingOf } from '../../pipeline/rounds/ending.js';
 import { type FederationPlan, federatedAveraging } from '../../pipeline/rounds/round-loop.js';
 import { failureOf } from '../../pipeline/rounds/run-failure.js';
@@ -21,12 +22,12 @@ import {
   timedRunner,
   toldRunner,
 } from '../../pipeline/rounds/watched-runner.js';
-import { type Destination, findCluster } from '../connection/connect.js';
+import { type Connection, type Destination, findCluster } from '../connection/connect.js';
 import type { Values } from '../manifests/placeholders.js';
 import { clusterApi } from './cluster-api.js';
 import { deleteRun, ensureJob, forgetStages, removeJob } from './ensure-job.js';
 import { podOfJob, readResult } from './job-result.js';
-import { jobSeconds } from './job-status.js';
+import { jobSeconds, nameOf } from './job-status.js';
 import { runJobToEnd } from './job-target.js';
 import { createKubeRunner, type KubeRun } from './kube-runner.js';
 import { runName } from './names.js';
@@ -88,7 +89,9 @@ export async function runOnCluster(
     const claim = await ensureClaim(values, context);
     const { retries, deadlineSeconds } = tolerance;
     const facts = { id, settings, threads, quorum, retries, deadlineSeconds };
-    const opened = await clock.time('split', () => startRun(jobs.start(facts, options), context));
+    const opened = await clock.time('split', () =>
+      startRun(jobs.start(facts, options), { ...context, recording: jobs.failed({}) }),
+    );
     isOpen = true;
     if (!opened.resumed) await forgetStages(run, context);
     const kube = { ...context, plan, jobs, opened, tolerance, required: options };
@@ -97,16 +100,37 @@ export async function runOnCluster(
     if (options.cleansUp) await deleteRun(run, context);
     return result;
   } catch (error) {
-    if (!(error instanceof InterruptedError) && !signal.aborted) {
-      const failure = failureOf(error, clock.failedAt() ?? { stage: 'run' });
-      if (isOpen || isOfSplitter(error))
-        await recordOnVolume({ settings, failure }, { ...context, jobs, error });
-      throw error;
+    const isInterrupted = error instanceof InterruptedError || signal.aborted;
+    const told = isInterrupted ? interrupted(run, error) : error;
+    if (isOpen || isOfSplitter(error)) {
+      const failure = failureOf(told, clock.failedAt() ?? { stage: 'run' });
+      const facts = { settings, failure };
+      if (isInterrupted) await leaveRecording(jobs.failed(facts), { ...context, connection });
+      else await recordOnVolume(facts, { ...context, jobs, error });
     }
-    throw new InterruptedError(
-      `Interrupted. What runs in the cluster goes on; the same command waits for it again, and npx fedbatch k8s delete --run ${run} ends it.`,
-      { cause: error },
-    );
+    throw told;
+  }
+}
+
+function interrupted(run: string, cause: unknown): InterruptedError {
+  const message = `Interrupted. What runs in the cluster goes on; the same command waits for it again, and npx fedbatch k8s delete --run ${run} ends it.`;
+  return new InterruptedError(message, { cause });
+}
+
+/** How long an interrupted command speaks to the cluster: it has to end soon. */
+const LAST_WORDS_MS = 4_000;
+
+/** Leaves the recorder's Job to the cluster: what spoke to it before has ended with the signal of the run. */
+async function leaveRecording(
+  planned: PlannedJob,
+  { connection, reporter, ...others }: WaitContext & { readonly connection: Connection },
+): Promise<void> {
+  const signal = forMany(AbortSignal.timeout(LAST_WORDS_MS));
+  try {
+    const api = await clusterApi(connection, { signal, reporter });
+    await ensureJob(planned, { ...others, api, signal, reporter });
+  } catch (error) {
+    reporter.warn(`the interruption is not on the run's record on the volume: ${messageOf(error)}`);
   }
 }
 
@@ -162,8 +186,13 @@ function opening(run: string, { settings, destination }: KubeRunOptions): string
   return `Run ${run}${where}: ${planPhrases(settings).join(', ')}`;
 }
 
-/** Runs the Job; what it finds decides what is left to do. */
-async function startRun(planned: PlannedJob, context: WaitContext): Promise<Opened> {
+/** Runs the Job; what it finds decides what is left to do. A failure of before is not put on record any more after it. */
+async function startRun(
+  planned: PlannedJob,
+  { recording, ...context }: WaitContext & { readonly recording: PlannedJob },
+): Promise<Opened> {
+  const late = await context.api.findJob(nameOf(recording.job));
+  if (late !== undefined) await removeJob(late, context);
   const { job } = await ensureJob(planned, context);
   const ended = await waitForJob({ job, title: 'split' }, context);
   const pod = podOfJob(ended, 'split');
