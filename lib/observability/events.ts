@@ -51,11 +51,17 @@ export interface RoundEvent {
 /** Whose progress it is. */
 export type ProgressSource = { readonly stage: string; readonly client?: number };
 
+/** One text for each source. */
+export const sourceKey = ({ stage, client }: ProgressSource): string => `${stage}/${client ?? ''}`;
+
 /** Facts that go with a message, for machines; people read the message alone. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** Goes with what was found out about the data: the pipeline passes such messages on. */
 export const DATA_NOTE: Fields = { event: 'data' };
+
+/** Goes with what a model is trained or tested for: in a run, the initial model's program has told it for all stages. */
+export const TASK_NOTE: Fields = { event: 'task' };
 
 /** Takes what a stage has to say. Everything goes to stderr; stdout is for results. */
 export interface Reporter {

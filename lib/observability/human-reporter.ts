@@ -1,5 +1,11 @@
 /** The reporter for people: plain sentences, and below them what runs now, redrawn where there is a terminal. */
-import type { ProgressEvent, ProgressSource, Reporter, RoundEvent } from './events.js';
+import {
+  type ProgressEvent,
+  type ProgressSource,
+  type Reporter,
+  type RoundEvent,
+  sourceKey,
+} from './events.js';
 import { formatProgress, formatRound } from './progress-line.js';
 
 /** Between two progress lines of one stage where the output is no terminal. */
@@ -38,7 +44,6 @@ interface Display {
   close(source?: ProgressSource): void;
 }
 
-const keyOf = ({ stage, client }: ProgressSource) => `${stage}/${client ?? ''}`;
 const isLast = (event: ProgressEvent) => event.done >= event.total;
 /** A round has a line of its own in the end; of anything else the last state stays. */
 const stays = (event: ProgressEvent) => isLast(event) && event.round === undefined;
@@ -108,15 +113,15 @@ async function terminalDisplay(stream: NodeJS.WriteStream): Promise<Display> {
       redraw();
     },
     show(event) {
-      if (isLast(event)) running.delete(keyOf(event));
-      else running.set(keyOf(event), event);
+      if (isLast(event)) running.delete(sourceKey(event));
+      else running.set(sourceKey(event), event);
       if (stays(event)) say(formatProgress(event, { width: width(), hasBar: true }));
       else redrawSoon();
     },
     fit: (event) => formatRound(event, width()),
     close(source) {
       if (source !== undefined) {
-        running.delete(keyOf(source));
+        running.delete(sourceKey(source));
         redrawSoon();
         return;
       }
@@ -158,8 +163,8 @@ function plainDisplay(stream: NodeJS.WriteStream): Display {
       const isDue = now - (writtenAt.get(event.stage) ?? 0) >= PLAIN_INTERVAL_MS;
       if (!stays(event) && !isDue) return;
       const line = formatProgress(event, { width: PLAIN_WIDTH, hasBar: false });
-      if (line === lastLine.get(keyOf(event))) return;
-      lastLine.set(keyOf(event), line);
+      if (line === lastLine.get(sourceKey(event))) return;
+      lastLine.set(sourceKey(event), line);
       writtenAt.set(event.stage, now);
       say(line);
     },

@@ -145,10 +145,12 @@ describe('human reporter where there is no terminal', () => {
 });
 
 describe('json reporter', () => {
-  it('writes one object per line to stderr, progress as events', async () => {
+  it('writes one object per line to stderr, progress as events, the same one once', async () => {
     const module = new URL('./json-reporter.js', import.meta.url).href;
     const script = `import { createJsonReporter } from '${module}'; const r = createJsonReporter();
-      r.info('hello', { client: 3 }); r.progress({ stage: 'split', done: 1, total: 2, unit: 'shards' }); r.error('bad');`;
+      const split = { stage: 'split', done: 1, total: 2, unit: 'shards' };
+      const train = { stage: 'train', client: 1, done: 1, total: 2, unit: 'examples' };
+      r.info('hello', { client: 3 }); for (const each of [split, train, split, train]) r.progress(each); r.error('bad');`;
     const { stderr, stdout } = await execa(process.execPath, ['--input-type=module', '-e', script]);
     assert.equal(stdout, '');
     const lines = stderr.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -157,6 +159,10 @@ describe('json reporter', () => {
       [
         { level: 'info', client: 3, msg: 'hello', timed: true },
         { level: 'info', event: 'progress', stage: 'split', done: 1, total: 2, unit: 'shards', timed: true },
+        {
+          ...{ level: 'info', event: 'progress', stage: 'train', client: 1 },
+          ...{ done: 1, total: 2, unit: 'examples', timed: true },
+        },
         { level: 'error', msg: 'bad', timed: true },
       ],
     );
