@@ -13,7 +13,7 @@ import { scaleBeside } from '../lib/formats/manifest.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { sessionOf } from '../lib/model/model-error.js';
 import { fitScale } from '../lib/model/model-input.js';
-import { DATA_NOTE } from '../lib/observability/events.js';
+import { DATA_NOTE, TASK_NOTE } from '../lib/observability/events.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
 import { readPrepared } from '../lib/task-file/prepared-examples.js';
 import type { TaskFile } from '../lib/task-file/read-task.js';
@@ -61,7 +61,7 @@ export async function evaluateModel(
     { model, file, path: options.model },
     { examples: read, data: path, asked: loss },
   );
-  for (const note of taskNotes(task)) tell(note);
+  for (const note of taskNotes(task)) context.reporter.info(note, TASK_NOTE);
   const known = isPreparedHere ? undefined : await scaleBeside(path);
   const examples = fitScale(given, { scale: file.scale, path, known, tell });
   prepareEngines(options);

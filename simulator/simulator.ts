@@ -32,7 +32,7 @@ import type {
 } from '../lib/formats/simulation-messages.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { lossesOf } from '../lib/model/tasks/task.js';
-import { DATA_NOTE } from '../lib/observability/events.js';
+import { TASK_NOTE } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import { checkTraining } from '../lib/settings/checks.js';
 import { lossAsked, type OptimizerFlags } from '../lib/settings/parts/training.js';
@@ -90,7 +90,7 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
     if (pool !== undefined) return pool;
     const { task, examples } = taskOn(train, { model, path, file });
     const { examples: held } = taskOn(test, { model, path, file });
-    for (const note of taskNotes(task)) context.reporter.info(note, DATA_NOTE);
+    for (const note of taskNotes(task)) context.reporter.info(note, TASK_NOTE);
     const { strategy, volume, training, named } = options;
     const { optimizer } = startingOptimizer(options.optimizer, { file, path });
     checkTraining(strategy.name, { optimizer, proximal: training.proximal ?? 0 }, named);
