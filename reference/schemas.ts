@@ -7,6 +7,12 @@ import { metricsEventSchema } from '../lib/formats/metrics-event.js';
 import { noiseRecordSchema } from '../lib/formats/noise-file.js';
 import { roundRecordSchema, runRecordSchema } from '../lib/formats/run-record.js';
 import * as runs from '../lib/formats/run-results.js';
+import {
+  evaluateReplySchema,
+  saveReplySchema,
+  simulatorRequestSchema,
+  trainReplySchema,
+} from '../lib/formats/simulation-messages.js';
 import { descriptionSchema } from '../lib/formats/sources/description.js';
 import { importResultSchema } from '../lib/formats/sources/understanding.js';
 import * as stages from '../lib/formats/stage-results.js';
@@ -37,6 +43,10 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   'k8s-deleted': runs.deletedRunSchema,
   'training-tasks': trainingTasksSchema,
   'training-ending': trainingEndingSchema,
+  'simulator-request': simulatorRequestSchema,
+  'simulator-train-reply': trainReplySchema,
+  'simulator-save-reply': saveReplySchema,
+  'simulator-evaluate-reply': evaluateReplySchema,
   'record-open': runs.openedSchema,
   'record-round': runs.recordedRoundSchema,
   'record-end': runs.recordedEndSchema,

@@ -31,56 +31,67 @@ const evaluateRequestSchema = z.strictObject({
 });
 
 /** A request to the simulator. */
-export const simulatorRequestSchema = z.discriminatedUnion('request', [
-  trainRequestSchema,
-  saveRequestSchema,
-  evaluateRequestSchema,
-]);
+export const simulatorRequestSchema = z
+  .discriminatedUnion('request', [trainRequestSchema, saveRequestSchema, evaluateRequestSchema])
+  .meta({ title: 'Request to the simulator', description: 'A line of its stdin: what it is to do next.' });
 export type SimulatorRequest = z.infer<typeof simulatorRequestSchema>;
 export type TrainRoundRequest = z.infer<typeof trainRequestSchema>;
 export type SaveRequest = z.infer<typeof saveRequestSchema>;
 export type EvaluateRequest = z.infer<typeof evaluateRequestSchema>;
 
 /** What became of a round's training. Everything is in the clients' order. */
-export const trainReplySchema = z.object({
-  engine: z.string().describe('What the training ran on, e.g. `onnx/cpu with blocks of 16`.'),
-  stepSeconds: z
-    .number()
-    .describe(
-      "Seconds of all training steps, whichever worker did them: the rest of the workers' time is overhead.",
+export const trainReplySchema = z
+  .object({
+    engine: z.string().describe('What the training ran on, e.g. `onnx/cpu with blocks of 16`.'),
+    stepSeconds: z
+      .number()
+      .describe(
+        "Seconds of all training steps, whichever worker did them: the rest of the workers' time is overhead.",
+      ),
+    startSeconds: z
+      .number()
+      .optional()
+      .describe('Seconds until the workers were there, in the round that started them.'),
+    reported: z.array(
+      z.object({
+        client: count,
+        examples: count,
+        seconds: z.number().describe('Seconds that one worker spent on it.'),
+        /** Means over the last epoch; no accuracy where no answer is simply right. */
+        loss,
+        accuracy: z.number().optional(),
+      }),
     ),
-  startSeconds: z
-    .number()
-    .optional()
-    .describe('Seconds until the workers were there, in the round that started them.'),
-  reported: z.array(
-    z.object({
-      client: count,
-      examples: count,
-      seconds: z.number().describe('Seconds that one worker spent on it.'),
-      /** Means over the last epoch; no accuracy where no answer is simply right. */
-      loss,
-      accuracy: z.number().optional(),
-    }),
-  ),
-  rejected: z
-    .array(clientReasonField)
-    .describe('Of those that reported: whose updates do not count, and why.'),
-  missing: z.array(clientReasonField).describe('Whose training failed, and why.'),
-});
+    rejected: z
+      .array(clientReasonField)
+      .describe('Of those that reported: whose updates do not count, and why.'),
+    missing: z.array(clientReasonField).describe('Whose training failed, and why.'),
+  })
+  .meta({
+    title: 'Reply to train',
+    description: "A line of the simulator's stdout: what became of a round's training.",
+  });
 export type TrainReply = z.infer<typeof trainReplySchema>;
 
 /** The global model that was written. */
-export const saveReplySchema = z.object({
-  updates: count,
-  examples: count,
-  seconds: z.number().describe('Seconds that aggregating and writing took, all together.'),
-  sha256: z.string(),
-  state: z.string().optional().describe("sha256 of the server optimizer's state."),
-  privacy: privacySpentSchema.optional().describe('Spent after this round.'),
-});
+export const saveReplySchema = z
+  .object({
+    updates: count,
+    examples: count,
+    seconds: z.number().describe('Seconds that aggregating and writing took, all together.'),
+    sha256: z.string(),
+    state: z.string().optional().describe("sha256 of the server optimizer's state."),
+    privacy: privacySpentSchema.optional().describe('Spent after this round.'),
+  })
+  .meta({
+    title: 'Reply to save',
+    description: "A line of the simulator's stdout: the global model that was written.",
+  });
 export type SaveReply = z.infer<typeof saveReplySchema>;
 
 /** Once the report of an accuracy test is written. */
-export const evaluateReplySchema = z.object({ sha256: z.string() });
+export const evaluateReplySchema = z.object({ sha256: z.string().describe("Of the model's file.") }).meta({
+  title: 'Reply to evaluate',
+  description: "A line of the simulator's stdout: the report of an accuracy test is written.",
+});
 export type EvaluateReply = z.infer<typeof evaluateReplySchema>;
