@@ -1,19 +1,16 @@
 /** Adam (Kingma and Ba 2015), AMSGrad (Reddi et al. 2018) and AdamW (Loshchilov and Hutter 2019), as Keras defines them. */
 import {
   type Arithmetic,
-  type CommonSettings,
+  type MomentSettings,
   type OptimizerModule,
   type OptimizerStep,
   towards,
 } from './optimizer-module.js';
-import { epsilon, share, switchedOn } from './settings.js';
+import { moments, switchedOn } from './settings.js';
 
 /** What Adam is told. AdamW is Adam with a weight decay by default. */
-export interface AdamSettings extends CommonSettings {
+export interface AdamSettings extends MomentSettings {
   readonly kind: 'adam' | 'adamw';
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
   /** Divides by the largest second moment so far instead of the present one. */
   readonly amsgrad?: boolean;
 }
@@ -23,9 +20,7 @@ export const adam: OptimizerModule<AdamSettings> = {
   kind: 'adam',
   keras: 'Adam',
   settings: {
-    beta1: share('beta_1', 0.9),
-    beta2: share('beta_2', 0.999),
-    epsilon,
+    ...moments,
     amsgrad: switchedOn('amsgrad'),
   },
   slots: ({ amsgrad }) => ({ mean: 0, variance: 0, ...(amsgrad === true ? { largest: 0 } : {}) }),

@@ -1,26 +1,23 @@
 /** Adamax: Adam with the infinity norm (Kingma and Ba 2015, §7.1), as Keras defines it. */
 import {
   type Arithmetic,
-  type CommonSettings,
+  type MomentSettings,
   type OptimizerModule,
   type OptimizerStep,
   towards,
 } from './optimizer-module.js';
-import { epsilon, share } from './settings.js';
+import { moments } from './settings.js';
 
 /** What Adamax is told. */
-export interface AdamaxSettings extends CommonSettings {
+export interface AdamaxSettings extends MomentSettings {
   readonly kind: 'adamax';
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
 }
 
 /** Its slots are the mean and the norm. */
 export const adamax: OptimizerModule<AdamaxSettings> = {
   kind: 'adamax',
   keras: 'Adamax',
-  settings: { beta1: share('beta_1', 0.9), beta2: share('beta_2', 0.999), epsilon },
+  settings: moments,
   slots: () => ({ mean: 0, norm: 0 }),
   rates: ({ beta1 }, { learningRate, step }) => ({ stepSize: learningRate / (1 - beta1 ** step) }),
   update<T>(math: Arithmetic<T>, { beta1, beta2, epsilon: small }: AdamaxSettings, step: OptimizerStep<T>) {

@@ -1,26 +1,23 @@
 /** Nadam: Adam with Nesterov's momentum (Dozat 2016), as Keras defines it. */
 import {
   type Arithmetic,
-  type CommonSettings,
+  type MomentSettings,
   type OptimizerModule,
   type OptimizerStep,
   towards,
 } from './optimizer-module.js';
-import { epsilon, share } from './settings.js';
+import { moments } from './settings.js';
 
 /** What Nadam is told. */
-export interface NadamSettings extends CommonSettings {
+export interface NadamSettings extends MomentSettings {
   readonly kind: 'nadam';
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
 }
 
 /** Its slots are the moments. */
 export const nadam: OptimizerModule<NadamSettings> = {
   kind: 'nadam',
   keras: 'Nadam',
-  settings: { beta1: share('beta_1', 0.9), beta2: share('beta_2', 0.999), epsilon },
+  settings: moments,
   slots: () => ({ mean: 0, variance: 0 }),
   rates({ beta1, beta2 }, { learningRate, step }) {
     const product = momentumProduct(beta1, step);

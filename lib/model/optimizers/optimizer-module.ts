@@ -17,6 +17,14 @@ export interface CommonSettings {
   readonly clipGradientGlobalNorm?: number;
 }
 
+/** What the kinds of Adam are told. */
+export interface MomentSettings extends CommonSettings {
+  /** Shares of the first and of the second moment that stay in each step. */
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+}
+
 /** Arithmetic, element by element, on whatever an engine calls a tensor. */
 export interface Arithmetic<T> {
   constant(value: number): T;

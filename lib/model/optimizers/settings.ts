@@ -18,6 +18,9 @@ export const epsilon: LayerSetting<number> = numberWithin({
   isIn: (value) => value > 0,
 });
 
+/** Of the kinds of Adam: shares of their moments that stay in each step. */
+export const moments = { beta1: share('beta_1', 0.9), beta2: share('beta_2', 0.999), epsilon };
+
 /** True, or left out. */
 export const switchedOn = (key: string): LayerSetting<true | undefined> => {
   const { keys, expected, read } = flagOff(key);
