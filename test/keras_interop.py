@@ -1,7 +1,7 @@
 """Opens model files with Python Keras and predicts: reads a list of requests on stdin, prints the answers.
 
-Request: {"path": "model.h5", "shape": [n, h, w, c], "images": [...]}.
-Answer:  {"version": "2.15.0", "predictions": [[[...]] compiled, [[...]] not compiled] per request}.
+Request: {"path": "model.h5", "inputs": [{"shape": [n, h, w, c], "values": [...]}, ...]}, an input for each of the model's.
+Answer:  {"version": "2.15.0", "predictions": [per request: [compiled, not compiled: [per output: [[...], ...]]]]}.
 """
 
 import json
@@ -16,12 +16,14 @@ import numpy as np
 
 
 def predict(request):
-    images = np.array(request["images"], "float32").reshape(request["shape"])
+    inputs = [np.array(each["values"], "float32").reshape(each["shape"]) for each in request["inputs"]]
     answers = []
     for compiled in (True, False):
         keras.backend.clear_session()
         model = keras.models.load_model(request["path"], compile=compiled)
-        answers.append(np.asarray(model(images, training=False), "float64").tolist())
+        found = model(inputs[0] if len(inputs) == 1 else inputs, training=False)
+        outputs = found if isinstance(found, (list, tuple)) else [found]
+        answers.append([np.asarray(each, "float64").tolist() for each in outputs])
     return answers
 
 
