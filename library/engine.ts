@@ -69,6 +69,7 @@ export type { AdadeltaSettings } from '../lib/model/optimizers/adadelta.js';
 export type { AdagradSettings } from '../lib/model/optimizers/adagrad.js';
 export type { AdamSettings } from '../lib/model/optimizers/adam.js';
 export type { AdamaxSettings } from '../lib/model/optimizers/adamax.js';
+export type { LionSettings } from '../lib/model/optimizers/lion.js';
 export type { NadamSettings } from '../lib/model/optimizers/nadam.js';
 export type { RmspropSettings } from '../lib/model/optimizers/rmsprop.js';
 export type { StepSchedule } from '../lib/model/optimizers/schedules.js';

@@ -142,14 +142,14 @@ describe('the optimizer of a file', () => {
     [
       'another kind',
       { class_name: 'Ftrl', config: { learning_rate: 0.1 } },
-      /the optimizer Ftrl is not one of Adam, SGD, AdamW, RMSprop, Adagrad, Adamax, Nadam and Adadelta/,
+      /the optimizer Ftrl is not one of Adam, SGD, AdamW, RMSprop, Adagrad, Adamax, Nadam, Adadelta and Lion/,
     ],
     ['a strange momentum', sgd({ momentum: 2 }), /expected momentum to be a share from 0 to 1, found 2/],
     ['averaged weights', adam({ use_ema: true }), /optimizer Adam: use_ema true is not supported/],
     [
       'a schedule',
-      adam({ learning_rate: { class_name: 'CosineDecayRestarts', config: { t_mul: 2 } } }),
-      /learning_rate CosineDecayRestarts \{"t_mul":2\} is not supported, only a number or one of the schedules Expo/,
+      adam({ learning_rate: { class_name: 'NoamDecay', config: { scale: 2 } } }),
+      /learning_rate NoamDecay \{"scale":2\} is not supported, only a number or one of the schedules Expo/,
     ],
   ] as const) {
     it(`with ${what} is refused by name, unless a flag chooses`, () => {

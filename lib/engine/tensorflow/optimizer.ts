@@ -113,5 +113,6 @@ const arithmetic = (tf: typeof Tf): Arithmetic<Tf.Tensor> => ({
   divide: (a, b) => a.div(b),
   larger: (a, b) => a.maximum(b),
   squareRoot: (a) => a.sqrt(),
+  sign: (a) => a.sign(),
   absolute: (a) => a.abs(),
 });

@@ -35,6 +35,8 @@ export interface Arithmetic<T> {
   larger(a: T, b: T): T;
   squareRoot(a: T): T;
   absolute(a: T): T;
+  /** −1, 0 or 1. */
+  sign(a: T): T;
 }
 
 /** One step on one tensor of weights. */

@@ -10,6 +10,7 @@ export const OPTIMIZERS = {
   adamax: { learningRate: 0.001 },
   nadam: { learningRate: 0.001 },
   adadelta: { learningRate: 0.001 },
+  lion: { learningRate: 0.001 },
 } as const satisfies Readonly<
   Record<string, { readonly learningRate: number; readonly weightDecay?: number }>
 >;

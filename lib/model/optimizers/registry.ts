@@ -3,6 +3,7 @@ import { type AdadeltaSettings, adadelta } from './adadelta.js';
 import { type AdagradSettings, adagrad } from './adagrad.js';
 import { type AdamSettings, adam, adamW } from './adam.js';
 import { type AdamaxSettings, adamax } from './adamax.js';
+import { type LionSettings, lion } from './lion.js';
 import { type NadamSettings, nadam } from './nadam.js';
 import type { OptimizerModule } from './optimizer-module.js';
 import type { OptimizerName } from './optimizer-names.js';
@@ -18,11 +19,20 @@ export type OptimizerSettings =
   | AdagradSettings
   | AdamaxSettings
   | NadamSettings
-  | AdadeltaSettings;
+  | AdadeltaSettings
+  | LionSettings;
 
-const MODULES = { adam, sgd, adamw: adamW, rmsprop, adagrad, adamax, nadam, adadelta } satisfies Readonly<
-  Record<OptimizerName, OptimizerModule<never>>
->;
+const MODULES = {
+  adam,
+  sgd,
+  adamw: adamW,
+  rmsprop,
+  adagrad,
+  adamax,
+  nadam,
+  adadelta,
+  lion,
+} satisfies Readonly<Record<OptimizerName, OptimizerModule<never>>>;
 
 /** What is known of an optimizer. */
 export const optimizerModule = ({ kind }: { readonly kind: OptimizerName }): OptimizerModule => MODULES[kind];

@@ -19,6 +19,14 @@ export type StepSchedule =
       readonly warmUp?: { readonly steps: number; readonly start: number };
     }
   | {
+      readonly name: 'CosineDecayRestarts';
+      readonly steps: number;
+      readonly end: number;
+      /** What each period is as long as the one before, and as high. */
+      readonly longer: number;
+      readonly higher: number;
+    }
+  | {
       readonly name: 'PiecewiseConstantDecay';
       readonly boundaries: readonly number[];
       readonly factors: readonly number[];
@@ -46,7 +54,18 @@ export function scheduleFactor(schedule: StepSchedule, step: number): number {
       const { steps, end, warmUp = { steps: 0, start: 1 } } = schedule;
       if (done < warmUp.steps) return warmUp.start + ((1 - warmUp.start) * done) / warmUp.steps;
       const completed = Math.min(done - warmUp.steps, steps) / steps;
-      return ((1 - end) * (1 + Math.cos(Math.PI * completed))) / 2 + end;
+      return cosine(completed, end);
+    }
+    // Loshchilov and Hutter 2017, arXiv 1608.03983.
+    case 'CosineDecayRestarts': {
+      const { steps, end, longer, higher } = schedule;
+      let [into, length, height] = [done, steps, 1];
+      while (into >= length) {
+        into -= length;
+        length *= longer;
+        height *= higher;
+      }
+      return cosine(into / length, end, height);
     }
     case 'PiecewiseConstantDecay': {
       const at = schedule.boundaries.findIndex((boundary) => done <= boundary);
@@ -54,6 +73,10 @@ export function scheduleFactor(schedule: StepSchedule, step: number): number {
     }
   }
 }
+
+/** From `height` down to `end` while a share from 0 to 1 is completed; `height` is that above an end of 0. */
+const cosine = (completed: number, end: number, height = 1): number =>
+  ((1 - end) * height * (1 + Math.cos(Math.PI * completed))) / 2 + end;
 
 function decayed(
   { steps, staircase }: { readonly steps: number; readonly staircase?: true },
@@ -69,8 +92,15 @@ const atLeast0 = (key: string, fallback?: number) =>
     ...(fallback === undefined ? {} : { fallback }),
     isIn: (value) => value >= 0,
   });
-const above0 = (key: string) =>
-  numberWithin({ keys: [key], expected: 'a number above 0', isIn: (value) => value > 0 });
+const above0 = (key: string, fallback?: number) =>
+  numberWithin({
+    keys: [key],
+    expected: 'a number above 0',
+    ...(fallback === undefined ? {} : { fallback }),
+    isIn: (value) => value > 0,
+  });
+const atLeast1 = (key: string, fallback: number) =>
+  numberWithin({ keys: [key], expected: 'a number of at least 1', fallback, isIn: (value) => value >= 1 });
 const initial = above0('initial_learning_rate');
 const steps = above0('decay_steps');
 
@@ -100,6 +130,17 @@ const READERS: Readonly<Record<string, (settings: KerasSettings) => ScheduledRat
       learningRate: target,
       schedule: { ...schedule, warmUp: { steps: warmUpSteps, start: start / target } },
     };
+  },
+  CosineDecayRestarts(settings) {
+    const schedule = {
+      name: 'CosineDecayRestarts',
+      steps: above0('first_decay_steps').read(settings),
+      end: atLeast0('alpha', 0).read(settings),
+      // Shorter ones would have no end.
+      longer: atLeast1('t_mul', 2).read(settings),
+      higher: above0('m_mul', 1).read(settings),
+    } as const;
+    return { learningRate: initial.read(settings), schedule };
   },
   PiecewiseConstantDecay(settings) {
     const boundaries = numbers('boundaries').read(settings);

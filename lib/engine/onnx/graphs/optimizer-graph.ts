@@ -319,6 +319,7 @@ function arithmetic(graph: GraphBuilder): Arithmetic<Tensor> {
     divide: binary('Div'),
     larger: binary('Max'),
     squareRoot: unary('Sqrt'),
+    sign: unary('Sign'),
     absolute: unary('Abs'),
   };
 }
