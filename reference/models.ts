@@ -2,12 +2,13 @@
 
 import { requireKnown } from '../lib/engine/tensorflow/layers-model.js';
 import { loadRuntime } from '../lib/engine/tensorflow/runtime.js';
-import { quote } from '../lib/model/keras/keras-settings.js';
+import { type KerasObject, quote } from '../lib/model/keras/keras-settings.js';
 import { foreignLayers } from '../lib/model/layers/foreign.js';
-import { LAYER_MODULES } from '../lib/model/layers/registry.js';
+import { KERAS_CLASSES, LAYER_MODULES } from '../lib/model/layers/registry.js';
 import type { KerasClass } from '../lib/model/layers/settings.js';
 import type { ModelDescription } from '../lib/model/model-description.js';
 import { ModelError } from '../lib/model/model-error.js';
+import { functionalFixtures, functionalModel } from '../test/functional-fixtures.js';
 import {
   behindInput,
   GENERATIONS,
@@ -44,12 +45,12 @@ interface Tried {
 }
 
 /** Settings that are told of all layers together. */
-const OF_EVERY_LAYER = /^(trainable|dtype|seed|.*_initializer)$/;
+const OF_EVERY_LAYER = /^(name|trainable|dtype|seed|.*_initializer)$/;
 
 /** By class and setting; the empty one is the layer as it is. */
 async function triedSettings(): Promise<ReadonlyMap<string, ReadonlyMap<string, Tried>>> {
   const { tf } = await loadRuntime('cpu');
-  const isBuilt = (description: ModelDescription) => {
+  const isBuilt = (description: Pick<ModelDescription, 'layers'>) => {
     try {
       requireKnown(tf, description);
       return true;
@@ -66,16 +67,53 @@ async function triedSettings(): Promise<ReadonlyMap<string, ReadonlyMap<string, 
     for (const each of group.cases) {
       if (each.setting !== null && Object.keys(each.changed).length === 0) continue;
       const key = each.setting ?? '';
-      const known = settings.get(key) ?? {
-        ...{ trained: false, predicted: false, tensorflow: false },
-        ...{ predictions: new Set<string>(), losses: new Set<string>() },
-      };
+      const known = settings.get(key) ?? untried();
       settings.set(key, known);
       addTo(known, { group, each, isBuilt });
     }
   }
+  for (const [className, settings] of await triedInFunctional(isBuilt)) found.set(className, settings);
   return found;
 }
+
+/** Those of layers of several inputs, which stand in functional models: a setting is tried where models differ in it. */
+async function triedInFunctional(
+  isBuilt: (description: Pick<ModelDescription, 'layers'>) => boolean,
+): Promise<ReadonlyMap<string, Map<string, Tried>>> {
+  const found = new Map<string, Map<string, Tried>>();
+  for (const generation of GENERATIONS) {
+    const values = new Map<string, Set<string>>();
+    for (const { name } of functionalFixtures(generation)) {
+      const { file, model } = await functionalModel(name, generation);
+      for (const { class_name: className, config } of layersOf(file.modelConfig)) {
+        if ((KERAS_CLASSES.get(className)?.module.inputCount ?? [1])[0] === 1) continue;
+        const layers = model.description.layers.filter((each) => each.name === config.name);
+        for (const [key, value] of [['', className], ...Object.entries(config)]) {
+          const seen = values.get(`${className}.${key}`) ?? new Set();
+          values.set(`${className}.${key}`, seen.add(JSON.stringify(value)));
+          if (key !== '' && seen.size < 2) continue;
+          const settings = found.get(className) ?? new Map<string, Tried>();
+          found.set(className, settings);
+          const known = settings.get(`${key}`) ?? untried();
+          settings.set(`${key}`, known);
+          known.predicted = known.trained = true;
+          known.tensorflow ||= isBuilt({ layers });
+          known.predictions.add(generation);
+          known.losses.add(generation);
+        }
+      }
+    }
+  }
+  return found;
+}
+
+const layersOf = (modelConfig: unknown): readonly KerasObject[] =>
+  (modelConfig as { readonly config: { readonly layers: readonly KerasObject[] } }).config.layers;
+
+const untried = (): Tried => ({
+  ...{ trained: false, predicted: false, tensorflow: false },
+  ...{ predictions: new Set<string>(), losses: new Set<string>() },
+});
 
 function addTo(
   tried: Tried,
@@ -86,7 +124,7 @@ function addTo(
   }: {
     readonly group: SettingGroup;
     readonly each: SettingCase;
-    readonly isBuilt: (description: ModelDescription) => boolean;
+    readonly isBuilt: (description: Pick<ModelDescription, 'layers'>) => boolean;
   },
 ): void {
   const description = describe(group, each);

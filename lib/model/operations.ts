@@ -37,7 +37,7 @@ export function operationsBefore(
 
 /** Whether a layer is this activation. */
 export function isActivation(layer: Layer | undefined, name: ActivationName): boolean {
-  return layer?.kind === 'activation' && layer.activation === name;
+  return layer?.kind === 'activation' && layer.activation === name && layer.axis === undefined;
 }
 
 /** The operations that read a value. */

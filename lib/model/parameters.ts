@@ -3,14 +3,19 @@ import { type RandomStream, randomStream } from '../core/random.js';
 import { formatShape, sizeOf, type WeightArray, type Weights } from '../core/weights.js';
 import { draw, fans, type Initializer } from './initializers.js';
 import { foreignLayers } from './layers/foreign.js';
-import type { InputShapes, LayerParameter, NamedLayer } from './layers/layer-module.js';
+import {
+  type InputShapes,
+  innerLayers,
+  type LayerParameter,
+  type NamedLayer,
+} from './layers/layer-module.js';
 import { type ParameterTraining, parameterTraining } from './layers/layer-training.js';
 import { type Layer, moduleOf } from './layers/registry.js';
 import { type LayerCall, layerOfCall, type ModelDescription } from './model-description.js';
 import { ModelError } from './model-error.js';
 
 /** One parameter array of a model. */
-export interface Parameter extends LayerParameter, ParameterTraining {
+export interface Parameter extends Omit<LayerParameter, 'training'>, ParameterTraining {
   readonly layer: string;
   /** False for moving statistics, and in layers that are frozen. */
   readonly trainable: boolean;
@@ -137,16 +142,20 @@ export function modelParameters(description: ModelDescription): readonly Paramet
   return (description.nested ?? []).reduce(trainableFirst, all);
 }
 
-/** A parameter with what its layer asks of training. */
+/** A parameter with what its layer asks of training, or the layer inside of it. */
 function inTraining(
-  { name, training = {} }: NamedLayer,
-  { momentum, ...parameter }: LayerParameter,
+  { name, training: ofLayer = {} }: NamedLayer,
+  { momentum, training = ofLayer, ...parameter }: LayerParameter,
 ): Parameter {
   const trainable = momentum === undefined && training.isFrozen !== true;
   const own = { ...parameter, layer: name, trainable };
   if (trainable) return { ...own, ...parameterTraining(training, parameter.role) };
   return momentum === undefined || training.isFrozen === true ? own : { ...own, momentum };
 }
+
+/** Whether a layer is frozen, or one inside of it. */
+const isFrozen = ({ training, ...fields }: NamedLayer): boolean =>
+  training?.isFrozen === true || innerLayers(fields).some(isFrozen);
 
 /** As Keras keeps the weights of a model in the model: moving statistics behind all else. */
 function trainableFirst(parameters: readonly Parameter[], layers: readonly string[]): readonly Parameter[] {
@@ -188,10 +197,7 @@ export function requireTrainable(description: ModelDescription): void {
   if (parameters.some(({ trainable }) => trainable)) return;
   // A model of layers that have nothing to train is as good as one without weights.
   const frozen = description.layers
-    .filter(
-      ({ name, training }: NamedLayer) =>
-        training?.isFrozen && parameters.some((each) => each.layer === name),
-    )
+    .filter((layer) => isFrozen(layer) && parameters.some((each) => each.layer === layer.name))
     .map(({ name }) => name);
   if (frozen.length === 0) return;
   throw new ModelError(

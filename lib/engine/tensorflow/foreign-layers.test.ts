@@ -185,7 +185,7 @@ describe('foreign layers', () => {
 
   it('are refused by name where TensorFlow.js builds them and does not compute them', async () => {
     const engine = await loadTensorflowEngine('cpu');
-    const columns = { class_name: 'Softmax', config: { name: 'columns', axis: 1 } };
+    const columns = { class_name: 'Softmax', config: { name: 'columns', axis: 0 } };
     const layers = [
       { class_name: 'InputLayer', config: { batch_input_shape: [null, 3, 2] } },
       columns,
@@ -196,7 +196,7 @@ describe('foreign layers', () => {
     await assert.rejects(session.predict([new Float32Array(6)], 1), {
       name: 'ModelError',
       message:
-        /^TensorFlow\.js cannot compute the model: .*layer columns \(Softmax\): axis 1 is not supported/,
+        /^TensorFlow\.js cannot compute the model: .*layer columns \(Softmax\): expected axis to be .*, found 0/,
     });
     await session.dispose();
   });
@@ -252,15 +252,15 @@ describe('foreign layers', () => {
       /layer t \(TimeDistributed\), layer Dense: lora_rank 3 is not supported/,
     ],
     [
-      'a regularizer of a layer inside another one',
+      'an activity regularizer of a layer inside another one',
       {
         class_name: 'TimeDistributed',
         config: {
           name: 't',
-          layer: { class_name: 'Dense', config: { name: 'd', units: 2, kernel_regularizer: 'l2' } },
+          layer: { class_name: 'Dense', config: { name: 'd', units: 2, activity_regularizer: 'l2' } },
         },
       },
-      /layer t \(TimeDistributed\), layer Dense has a setting kernel_regularizer "l2", which training here does not respect/,
+      /layer t \(TimeDistributed\), layer Dense has a setting activity_regularizer "l2", which training here does not respect/,
     ],
     [
       'noise',
@@ -273,7 +273,10 @@ describe('foreign layers', () => {
         class_name: 'Bidirectional',
         config: {
           name: 'b',
-          layer: { class_name: 'LSTM', config: { name: 'l', units: 2, recurrent_dropout: 0.1 } },
+          layer: {
+            class_name: 'LSTM',
+            config: { name: 'l', units: 2, return_state: true, recurrent_dropout: 0.1 },
+          },
         },
       },
       /layer b .*recurrent_dropout draws random/,

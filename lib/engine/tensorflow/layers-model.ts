@@ -5,7 +5,7 @@ import type { LossSettings } from '../../federation/loss.js';
 import { kerasLayer } from '../../model/keras/keras-layers.js';
 import { kerasConfig } from '../../model/keras/keras-model.js';
 import { foreignLayers } from '../../model/layers/foreign.js';
-import type { NamedLayer } from '../../model/layers/layer-module.js';
+import { innerLayers, type NamedLayer } from '../../model/layers/layer-module.js';
 import type { Layer } from '../../model/layers/registry.js';
 import { moduleOf } from '../../model/layers/registry.js';
 import { layerOfCall, type Model, type ModelDescription } from '../../model/model-description.js';
@@ -102,7 +102,7 @@ export function inputTensors(
 }
 
 /** @throws {ModelError} naming a layer, or the activation of one, that the ONNX engine has and TensorFlow.js has not */
-export function requireKnown(tf: typeof Tf, { layers }: ModelDescription): void {
+export function requireKnown(tf: typeof Tf, { layers }: Pick<ModelDescription, 'layers'>): void {
   const { classNameMap } = tf.serialization.SerializationMap.getMap();
   for (const layer of layers) {
     if (layer.kind === 'foreign') continue;
@@ -132,10 +132,18 @@ function requireGradients({ layers }: ModelDescription): void {
   }
 }
 
-/** Regularizers and constraints are the session's. */
+/** Regularizers and constraints are the session's, those of layers inside of a layer too. */
 function withoutTerms<L extends NamedLayer>(layer: L): L {
   const { training, ...others } = layer;
-  return { ...others, ...(training?.isFrozen ? { training: { isFrozen: true } } : {}) } as L;
+  const inside = new Set<unknown>(innerLayers(others));
+  const fields = Object.entries(others).map(([field, value]) => [
+    field,
+    inside.has(value) ? withoutTerms(value as NamedLayer) : value,
+  ]);
+  return {
+    ...Object.fromEntries(fields),
+    ...(training?.isFrozen ? { training: { isFrozen: true } } : {}),
+  } as L;
 }
 
 async function fromConfig(tf: typeof Tf, description: ModelDescription): Promise<Tf.LayersModel> {

@@ -9,6 +9,7 @@ import {
   isWithoutEffect,
   type KerasObject,
   KerasSettings,
+  quote,
   type UnreadSettings,
 } from './keras-settings.js';
 
@@ -47,16 +48,40 @@ export function kerasLayerTitle(keras: KerasObject): string {
 }
 
 /** What our training would not respect in a layer, in words. */
-export function findTrainingObstacles(keras: KerasObject): readonly string[] {
-  const title = kerasLayerTitle(keras);
-  const { known, obstacles } = trainingOf(keras);
-  const others = Object.entries(keras.config).filter(([key]) => !known.includes(key));
-  return [...obstacles, ...findObstacles(title, { ...keras, config: Object.fromEntries(others) }, unreadOf)];
+export function findTrainingObstacles(keras: KerasObject, title = kerasLayerTitle(keras)): readonly string[] {
+  const { known, obstacles } = trainingOf(keras, title);
+  const inside = layersInside(keras);
+  const isTold = (key: string) => known.includes(key) || inside.some(([each]) => each === key);
+  const others = Object.entries(keras.config).filter(([key]) => !isTold(key));
+  return [
+    ...obstacles,
+    ...inside.flatMap(([key, layer]) => {
+      const where = `${title}, ${key} ${layer.class_name}`;
+      const { activity_regularizer: activity } = layer.config;
+      return [
+        // Versions of Keras do not agree on how often it counts.
+        ...(activity ? [`${where} has a setting activity_regularizer ${quote(activity)}`] : []),
+        ...findTrainingObstacles(layer, where),
+      ];
+    }),
+    ...findObstacles(title, { ...keras, config: Object.fromEntries(others) }, unreadOf),
+  ];
+}
+
+/** The layers that are settings of a layer. */
+function layersInside({
+  class_name: className,
+  config,
+}: KerasObject): readonly (readonly [string, KerasObject])[] {
+  if (!KERAS_CLASSES.has(className)) return [];
+  return ['layer', 'backward_layer'].flatMap((key) => {
+    const layer = asKerasObject(config[key]);
+    return layer === undefined ? [] : [[key, layer] as const];
+  });
 }
 
 /** What a layer asks of training; one without weights has nothing to freeze, one that is not ours asks its own engine. */
-function trainingOf(keras: KerasObject): ReturnType<typeof readTraining> {
-  const title = kerasLayerTitle(keras);
+function trainingOf(keras: KerasObject, title = kerasLayerTitle(keras)): ReturnType<typeof readTraining> {
   const { class_name: className, config } = keras;
   if (!KERAS_CLASSES.has(className)) {
     const isFrozen = config.trainable === false && hasWeights(className);
@@ -64,8 +89,9 @@ function trainingOf(keras: KerasObject): ReturnType<typeof readTraining> {
     return { training: undefined, obstacles, known: [] };
   }
   const { trainable, ...others } = config;
-  // Versions of Keras do not agree on what of a frozen wrapper's layer is trained.
-  if (trainable === false && asKerasObject(config.layer) !== undefined) {
+  const [first, second = first] = layersInside(keras).map(([, layer]) => layer.config.trainable === false);
+  // Versions of Keras do not agree on what is trained where not all is frozen, nor on the order of its weights.
+  if (first !== undefined && (first !== second || (trainable === false && !first))) {
     const { obstacles, ...read } = readTraining(title, { config: others });
     return { ...read, obstacles: [`${title} is frozen (trainable: false)`, ...obstacles] };
   }

@@ -72,7 +72,7 @@ export function describeKerasConfig(
   const layers = graph.layers.map((layer) =>
     (keepForeignLayers ? parseAnyLayer : parseKerasLayer)(layer, { kerasVersion }),
   );
-  const trainingObstacles = graph.layers.flatMap(findTrainingObstacles);
+  const trainingObstacles = graph.layers.flatMap((each) => findTrainingObstacles(each));
   const { name, calls, outputs, nested } = graph;
   const description = {
     name,

@@ -22,7 +22,7 @@ import type { Model, ModelDescription } from '../model-description.js';
 import { ModelError } from '../model-error.js';
 import { modelParameters, requireTrainable } from '../parameters.js';
 import { findTrainingObstacles, hasWeights, parseKerasLayer } from './keras-layers.js';
-import type { KerasObject } from './keras-settings.js';
+import { asKerasObject, type KerasObject } from './keras-settings.js';
 
 /** How far from Keras a prediction in float32 may be, where Keras computed in another type. */
 const TOLERANCE: Readonly<Record<string, number>> = { mixed_float16: 2e-3, bfloat16: 2e-2 };
@@ -40,7 +40,7 @@ const REFUSED = LAYER_MODULES.flatMap(({ keras }) => keras).flatMap(({ names: [n
 
 /** What the ONNX engine has and TensorFlow.js has not. */
 const ONNX_ONLY =
-  /^layer tried(\/\w+)? \(\w+\): TensorFlow.js has no (such layer|activation \w+|(alpha|groups|padding|dilation_rate|output_padding|interpolation|threshold|negative_slope) [\w.×]+|target_shape with -1|reset_after|backward_layer|mask_zero as Keras|masks as Keras)$/;
+  /^layer tried(\/\w+)? \(\w+\): TensorFlow.js has no (such layer|activation \w+|(alpha|groups|padding|dilation_rate|output_padding|interpolation|threshold|negative_slope) [\w.×]+|target_shape with -1|axis -?\d+|reset_after|backward_layer|mask_zero as Keras|masks as Keras)$/;
 
 function model(group: SettingGroup, changed: object): ModelDescription {
   const { inputShape, layer } = group;
@@ -250,9 +250,11 @@ function assertNamed(message: string, setting: string | null): void {
 }
 
 /** Training obeys the settings, or refuses them by name: those that only training asks for, too. */
-function checkTraining(description: ModelDescription, { setting }: SettingCase): void {
-  // Nothing is left to train where the only layer with weights is frozen.
-  const isFrozen = setting === 'trainable' && modelParameters(description).length > 0;
+function checkTraining(description: ModelDescription, { setting, changed }: SettingCase): void {
+  // Nothing is left to train where the only layer with weights is frozen, or the one inside of it.
+  const inner = asKerasObject(changed.layer);
+  const isAsked = setting === 'trainable' || inner?.config.trainable === false;
+  const isFrozen = isAsked && modelParameters(description).length > 0;
   if (isFrozen || setting === 'noise_shape') {
     assert.throws(
       () => requireTrainable(description),

@@ -1,5 +1,6 @@
 /** Activation and Softmax: functions of each element, and of a row; and the setting by which layers have one. */
 import { asKerasObject, KerasSettings, requireKerasClass } from '../keras/keras-settings.js';
+import { ModelError } from '../model-error.js';
 import { add, div, mul } from '../primitives/arithmetic.js';
 import {
   abs,
@@ -15,6 +16,7 @@ import {
   softplus,
   tanh,
 } from '../primitives/elementwise.js';
+import { transpose } from '../primitives/shaping.js';
 import type { Value } from '../primitives/value.js';
 import type { LayerModule } from './layer-module.js';
 import {
@@ -24,6 +26,7 @@ import {
   type LayerWith,
   readFields,
   setting,
+  unlessDefault,
 } from './settings.js';
 
 /** The forward pass of each activation. */
@@ -104,16 +107,33 @@ export const activationUnder = (
 /** The activation behind a layer. */
 export const activation = activationUnder(['activation'], 'linear');
 
-const settings = { activation };
+/** Of a softmax: the axis of the numbers that add up to 1, where it is not said to be the last one. */
+const axis = unlessDefault(
+  setting({
+    keys: ['axis'],
+    expected: 'the number of one axis behind that of the batch',
+    fallback: -1,
+    parse(value) {
+      const [given, ...others] = [value].flat();
+      return Number.isSafeInteger(given) && given !== 0 && others.length === 0
+        ? (given as number)
+        : undefined;
+    },
+  }),
+  -1,
+);
+
+const settings = { activation, axis };
 
 const CLASSES: readonly KerasClass[] = [
-  { names: ['Activation'], settings },
-  { names: ['Softmax'], settings: { axis: fixed('axis', -1, null) }, given: { activation: 'softmax' } },
+  { names: ['Activation'], settings: { activation }, given: { axis: undefined } },
+  { names: ['Softmax'], settings: { axis }, given: { activation: 'softmax' } },
 ];
 
 /** Layers that may stand in the place of a name. */
 const INNER_CLASSES: readonly KerasClass[] = [
-  ...CLASSES,
+  { names: ['Activation'], settings: { activation } },
+  { names: ['Softmax'], settings: { axis: fixed('axis', -1, null) }, given: { activation: 'softmax' } },
   {
     names: ['ReLU'],
     settings: {
@@ -133,8 +153,30 @@ const INNER_CLASSES: readonly KerasClass[] = [
 export const activationLayer: LayerModule<LayerWith<'activation', typeof settings>> = {
   kind: 'activation',
   keras: CLASSES,
-  outputShape: (_layer, input) => input,
+  outputShape(layer, input) {
+    softmaxAxis(layer, input.length);
+    return input;
+  },
+  notInTensorflow: ({ axis }) => (axis === undefined ? undefined : `axis ${axis}`),
   // A softmax of Keras would leave masked elements out.
   maskBehind: ({ activation: kind }) => (!isElementwise(kind) ? undefined : 'kept'),
-  forward: ({ activation: kind }, [x]) => activate(kind, x),
+  forward(layer, [x]) {
+    const last = x.shape.length - 1;
+    const at = softmaxAxis(layer, last);
+    if (at === last) return activate(layer.activation, x);
+    const swapped = x.shape.map((_, index) => (index === at ? last : index === last ? at : index));
+    return transpose(activate(layer.activation, transpose(x, swapped)), swapped);
+  },
 };
+
+/** Among the axes of a batch. @throws {ModelError} for an axis that the input does not have */
+function softmaxAxis(
+  { name, axis: given = -1 }: { readonly name: string; readonly axis?: number },
+  rank: number,
+): number {
+  const found = given < 0 ? given + rank + 1 : given;
+  if (found > 0 && found <= rank) return found;
+  throw new ModelError(
+    `layer ${name}: axis ${given} is none of its input's ${rank} behind that of the batch`,
+  );
+}

@@ -7,17 +7,23 @@ import { mul } from '../primitives/arithmetic.js';
 import { channelsFirst, fromChannelsFirst, laidOut } from '../primitives/layout.js';
 import type { Value } from '../primitives/value.js';
 import type { LayerContext, LayerModule } from './layer-module.js';
-import { type LayerWith, numberWithin } from './settings.js';
+import { type LayerSetting, type LayerWith, numberWithin, unlessDefault } from './settings.js';
+
+/** What a share of elements may be that are dropped. */
+const share = {
+  expected: 'a share of at least 0 and below 1',
+  isIn: (rate: number) => rate >= 0 && rate < 1,
+};
 
 /** Of every dropout. */
 export const dropoutSettings = {
   /** Share of inputs set to 0. */
-  rate: numberWithin({
-    keys: ['rate', 'p'],
-    expected: 'a share of at least 0 and below 1',
-    isIn: (rate) => rate >= 0 && rate < 1,
-  }),
+  rate: numberWithin({ keys: ['rate', 'p'], ...share }),
 };
+
+/** A dropout inside of another layer, which it has only where the share is above 0. */
+export const innerDropout = (...keys: readonly string[]): LayerSetting<number | undefined> =>
+  unlessDefault(numberWithin({ keys, fallback: 0, ...share }), 0);
 
 /**
  * Inverted dropout: while training, a share of the inputs is set to 0, and those kept are scaled by 1/(1 - rate). ONNX
@@ -37,6 +43,7 @@ export const dropout: LayerModule<LayerWith<'dropout', typeof dropoutSettings>> 
   ],
   outputShape: (_layer, input) => input,
   maskBehind: () => 'kept',
+  drawsNumbers: () => true,
   forward(layer, [input], context) {
     if (!context.training || layer.rate === 0) return input;
     // Masks count the positions of an image channels first.
@@ -59,6 +66,12 @@ export const dropout: LayerModule<LayerWith<'dropout', typeof dropoutSettings>> 
     };
   },
 };
+
+/** For another mask of the same layer: its numbers are apart from those of every other place and layer. */
+export const withOtherNumbers = (context: LayerContext, place: number): LayerContext => ({
+  ...context,
+  salt: context.salt + (place << 12),
+});
 
 /** Where numbers are drawn, and for what. */
 export interface Drawing {

@@ -19,6 +19,7 @@ const noiseSettings = {
 /** Of all of them: Keras' own numbers cannot be had, whatever the file's seed says. */
 const random = {
   outputShape: (_layer: object, input: readonly number[]) => input,
+  drawsNumbers: () => true,
   notTrainedByTensorflow: () => 'noise that a seed repeats',
 };
 

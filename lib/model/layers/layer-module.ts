@@ -13,6 +13,10 @@ export interface NamedLayer {
   readonly training?: LayerTraining;
 }
 
+/** The layers inside of a layer, which are fields of it. */
+export const innerLayers = (layer: object): readonly NamedLayer[] =>
+  Object.values(layer).filter((value) => typeof value === 'object' && value !== null && 'kind' in value);
+
 /**
  * Values of a new array, as Keras draws them: Glorot's are for kernels `[…window, in, out]`, orthogonal ones for those
  * between states of a recurrent layer, uniform ones (±0.05) for embeddings; `forget-gate-ones` is for the bias of an
@@ -33,6 +37,8 @@ export interface LayerParameter {
    * The layer's forward pass reports the batch's.
    */
   readonly momentum?: number;
+  /** What the layer asks that it belongs to, where that is one inside of another. */
+  readonly training?: LayerTraining;
 }
 
 /** The shapes of the inputs of a call; most layers have one input. */
@@ -80,6 +86,8 @@ export interface LayerModule<L extends NamedLayer = NamedLayer> {
   readonly onlyReshapes?: true;
   /** What two of them are as one, where nothing but a reshape lies between. */
   merge?(earlier: L, later: L): L;
+  /** Whether it draws random numbers in training: they are those of an example. */
+  drawsNumbers?(layer: L): boolean;
   /** The output of an example depends on the others of its batch: a batch cannot be run in parts. */
   readonly mixesExamples?: true;
 }

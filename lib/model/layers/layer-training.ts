@@ -77,9 +77,12 @@ export function readTraining(
   return { training: Object.keys(training).length === 0 ? undefined : training, obstacles, known };
 }
 
+/** Before the roles of a layer's arrays in one that runs it both ways. */
+const DIRECTION = /^(forward|backward)_/;
+
 /** What a layer asks of one of its arrays. */
 export function parameterTraining({ parameters = {} }: LayerTraining, role: string): ParameterTraining {
-  const [last = ''] = role.split('/').slice(-1);
+  const [last = ''] = role.replace(DIRECTION, '').split('/').slice(-1);
   return parameters[last] ?? parameters[last.replace(/_kernel$/, '')] ?? {};
 }
 

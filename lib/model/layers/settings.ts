@@ -59,7 +59,7 @@ export interface KerasClass extends UnreadSettings {
   /** Its name in Keras 2 and 3, then its other ones. */
   readonly names: readonly [string, ...string[]];
   readonly settings: LayerSettings;
-  /** Fields of the layer that the class itself settles. */
+  /** Fields of the layer that the class itself settles; undefined for one that it never has. */
   readonly given?: Readonly<Record<string, unknown>>;
   /** Keras 3 refuses the setting `trainable` that its other classes take. */
   readonly takesNoTrainable?: true;
@@ -70,7 +70,9 @@ export function readFields(
   { settings: declared, given, ...unread }: KerasClass,
   settings: KerasSettings,
 ): Readonly<Record<string, unknown>> {
-  const fields: Record<string, unknown> = { ...given };
+  const fields: Record<string, unknown> = Object.fromEntries(
+    Object.entries(given ?? {}).filter(([, value]) => value !== undefined),
+  );
   for (const [field, setting] of Object.entries(declared)) {
     if ('allowed' in setting) settings.only(setting.keys[0], ...setting.allowed);
     else {

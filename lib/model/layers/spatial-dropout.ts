@@ -34,6 +34,7 @@ function spatialDropout<Kind extends string>(
       const shape = x.shape.map((extent, at) => (at === 0 || at === rank ? extent : 1));
       return mul(x, dropoutMask(rate, { context, x: { graph: x.graph, shape } }));
     },
+    drawsNumbers: () => true,
     notTrainedByTensorflow: () => 'masks that a seed repeats',
   };
 }

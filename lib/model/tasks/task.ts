@@ -83,7 +83,7 @@ export function requireUsable({ description, weights }: Model, path: string): vo
 function lastActivation(description: ModelDescription, at: number): ActivationName {
   const { operations, outputs } = planOperations(description);
   const last = operations.find(({ output }) => output === outputs[at])?.layer;
-  return last?.kind === 'activation' ? last.activation : 'linear';
+  return last?.kind === 'activation' && last.axis === undefined ? last.activation : 'linear';
 }
 
 /** Which task a loss makes of an output of so many numbers. */

@@ -7,12 +7,14 @@ import { activate } from '../activation.js';
 import type { LayerContext, LayerModule } from '../layer-module.js';
 import { flag, type LayerWith } from '../settings.js';
 import {
+  dropInputs,
   gateActivation,
   inputGates,
   recurrentModule,
   recurrentParameters,
   recurrentSettings,
   runCell,
+  stateDropout,
   WITHOUT_EFFECT,
 } from './recurrent.js';
 
@@ -50,13 +52,15 @@ function update(
 }
 
 /** candidate = Wᵀx + b + r·(Uᵀh + b'): one product with the state. */
-function resetAfter(layer: GruLayer, x: Value, { parameter }: Pick<LayerContext, 'parameter'>): Value {
+function resetAfter(layer: GruLayer, x: Value, context: LayerContext): Value {
+  const { parameter } = context;
   const length = 3 * layer.units;
   const biases = layer.useBias
     ? [0, 1].map((start) => slice(parameter('bias'), { axis: 0, start, length: 1 }))
     : [];
   const [ofInput, ofState] = biases.map((each) => reshape(each, [length]));
-  const inputs = inputGates(layer, x, parameter('kernel'), ofInput);
+  const inputs = inputGates(layer, dropInputs(layer, x, context), parameter('kernel'), ofInput);
+  const kept = stateDropout(layer, x, context);
   const [steps = 0] = inputs.shape;
   return runCell(layer, x, {
     states: 1,
@@ -69,7 +73,7 @@ function resetAfter(layer: GruLayer, x: Value, { parameter }: Pick<LayerContext,
       const [h] = states as readonly [Value];
       const [product] = products as readonly [Product];
       const [ofZ, ofR, ofCandidate] = threeParts(input as Value);
-      const [z, r, candidate] = threeParts(product(h, bias));
+      const [z, r, candidate] = threeParts(product(kept(h), bias));
       const reset = activate(layer.recurrentActivation, add(ofR, r));
       return [update(layer, { h, z: add(ofZ, z), candidate: add(ofCandidate, mul(reset, candidate)) })];
     },
@@ -77,10 +81,12 @@ function resetAfter(layer: GruLayer, x: Value, { parameter }: Pick<LayerContext,
 }
 
 /** candidate = Wᵀx + b + Uᵀ(r·h): a product with the state, and one with what the reset gate leaves of it. */
-function resetBefore(layer: GruLayer, x: Value, { parameter }: Pick<LayerContext, 'parameter'>): Value {
+function resetBefore(layer: GruLayer, x: Value, context: LayerContext): Value {
+  const { parameter } = context;
   const { units } = layer;
   const bias = layer.useBias ? parameter('bias') : undefined;
-  const inputs = inputGates(layer, x, parameter('kernel'), bias);
+  const inputs = inputGates(layer, dropInputs(layer, x, context), parameter('kernel'), bias);
+  const keep = stateDropout(layer, x, context);
   const rows = transpose(parameter('recurrent_kernel'), [1, 0]);
   return runCell(layer, x, {
     states: 1,
@@ -96,8 +102,9 @@ function resetBefore(layer: GruLayer, x: Value, { parameter }: Pick<LayerContext
       const [h] = states as readonly [Value];
       const [ofGates, ofCandidate] = elements as readonly [Value, Value];
       const [gates, candidate] = products as readonly [Product, Product];
-      const [z, r] = equalParts(gates(h, ofGates), { axis: 0, parts: 2 }) as readonly [Value, Value];
-      const left = mul(activate(layer.recurrentActivation, r), h);
+      const kept = keep(h);
+      const [z, r] = equalParts(gates(kept, ofGates), { axis: 0, parts: 2 }) as readonly [Value, Value];
+      const left = mul(activate(layer.recurrentActivation, r), kept);
       return [update(layer, { h, z, candidate: candidate(left, ofCandidate) })];
     },
   });

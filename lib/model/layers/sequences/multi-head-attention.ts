@@ -4,6 +4,7 @@ import { softmax } from '../../primitives/elementwise.js';
 import { multiply, multiplyRows } from '../../primitives/products.js';
 import { reshape, transpose } from '../../primitives/shaping.js';
 import { BATCH_AXIS, type Value } from '../../primitives/value.js';
+import { dropoutMask, innerDropout } from '../dropout.js';
 import type { LayerContext, LayerModule, LayerParameter } from '../layer-module.js';
 import { fixed, flag, type LayerWith, setting, size } from '../settings.js';
 import { requireSequence } from './sequences.js';
@@ -15,7 +16,8 @@ const settings = {
   keyDim,
   valueDim: setting<number>({ ...size('value_dim'), fallback: keyDim, parse: (value) => sizeOf(value) }),
   useBias: flag('use_bias'),
-  dropout: fixed('dropout', 0, null),
+  /** Share of the steps that a step is not made of. */
+  dropout: innerDropout('dropout'),
   outputShape: fixed('output_shape', null),
   attentionAxes: fixed('attention_axes', null, 1),
 };
@@ -49,6 +51,8 @@ export const multiHeadAttention: LayerModule<AttentionLayer> = {
     },
   ],
   inputCount: [2, 2],
+  drawsNumbers: ({ dropout }) => dropout !== undefined,
+  notTrainedByTensorflow: ({ dropout }) => (dropout === undefined ? undefined : 'masks that a seed repeats'),
   outputShape(layer, query, value = query) {
     for (const input of [query, value]) requireSequence(layer, input);
     return query;
@@ -74,7 +78,9 @@ export const multiHeadAttention: LayerModule<AttentionLayer> = {
       return transpose(reshape(rows, [...x.shape.slice(0, -1), heads, width]), order);
     };
     const [q, k] = [inHeads(query, 'query', [0, 2, 1, 3]), inHeads(value, 'key', [0, 2, 3, 1])];
-    const weights = softmax(multiply(mul(q, 1 / Math.sqrt(keyDim)), k));
+    const matches = softmax(multiply(mul(q, 1 / Math.sqrt(keyDim)), k));
+    const isDropped = context.training && layer.dropout !== undefined;
+    const weights = isDropped ? mul(matches, dropoutMask(layer.dropout, { context, x: matches })) : matches;
     const made = transpose(multiply(weights, inHeads(value, 'value', [0, 2, 1, 3])), [0, 2, 1, 3]);
     const [, steps = 0, features = 0] = query.shape;
     const rows = reshape(made, [BATCH_AXIS, steps, heads * valueDim]);

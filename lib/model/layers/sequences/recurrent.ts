@@ -6,8 +6,9 @@ import { mul } from '../../primitives/arithmetic.js';
 import { multiplyEach } from '../../primitives/products.js';
 import { type Product, type Recurrence, recur } from '../../primitives/recurrence.js';
 import { concat, reshape, reverse, transpose, where } from '../../primitives/shaping.js';
-import type { Value } from '../../primitives/value.js';
+import { BATCH_AXIS, type Value } from '../../primitives/value.js';
 import { type ActivationName, activationUnder, isElementwise } from '../activation.js';
+import { dropoutMask, innerDropout, withOtherNumbers } from '../dropout.js';
 import type { LayerContext, LayerParameter } from '../layer-module.js';
 import { fixed, flag, flagOff, type LayerWith, size } from '../settings.js';
 import { requireSequence } from './sequences.js';
@@ -24,8 +25,8 @@ export const recurrentSettings = {
   timeMajor: fixed('time_major', false, null),
   /** What comes out of a step that does not count: 0, or what came out before. */
   zeroOutputForMask: flagOff('zero_output_for_mask'),
-  dropout: fixed('dropout', 0, null),
-  recurrentDropout: fixed('recurrent_dropout', 0, null),
+  dropout: innerDropout('dropout', 'dropout_W'),
+  recurrentDropout: innerDropout('recurrent_dropout', 'dropout_U'),
 } as const;
 
 /** The activation of gates. */
@@ -57,6 +58,10 @@ function recurrentShape(
 export const recurrentModule = {
   outputShape: recurrentShape,
   maskBehind: ({ returnSequences }: RecurrentLayer) => (returnSequences ? 'kept' : 'dropped'),
+  drawsNumbers: ({ dropout, recurrentDropout }: RecurrentLayer) =>
+    dropout !== undefined || recurrentDropout !== undefined,
+  notTrainedByTensorflow: (layer: RecurrentLayer) =>
+    recurrentModule.drawsNumbers(layer) ? 'masks that a seed repeats' : undefined,
 } as const;
 
 /** Kernels of some gates, `[features, gates·units]` and `[units, gates·units]`, and a bias of a given shape. */
@@ -73,6 +78,36 @@ export function recurrentParameters(
     { role: 'recurrent_kernel', shape: [units, gates * units], initial: 'orthogonal' },
     ...(useBias ? [{ role: 'bias', ...bias }] : []),
   ];
+}
+
+/** Places of a layer's masks, see `withOtherNumbers`. */
+const [OF_INPUTS, OF_STATES] = [1, 2] as const;
+
+/** Drops features of the inputs, the same ones in all steps. */
+export function dropInputs({ dropout }: RecurrentLayer, x: Value, context: LayerContext): Value {
+  if (!context.training || dropout === undefined) return x;
+  const shape = x.shape.map((extent, axis) => (axis === 1 ? 1 : extent));
+  const mask = dropoutMask(dropout, {
+    context: withOtherNumbers(context, OF_INPUTS),
+    x: { graph: x.graph, shape },
+  });
+  return { ...mul(x, mask), mask: x.mask };
+}
+
+/**
+ * What of a state goes into the products of a step, `[units, n]`: without the units that are dropped, which are the same in
+ * all steps, and for all gates (Gal and Ghahramani 2016, arXiv 1512.05287, with tied weights).
+ */
+export function stateDropout(
+  { units, recurrentDropout }: RecurrentLayer,
+  { graph }: Value,
+  context: LayerContext,
+): (state: Value) => Value {
+  if (!context.training || recurrentDropout === undefined) return (state) => state;
+  const x = { graph, shape: [BATCH_AXIS, units] };
+  const rows = dropoutMask(recurrentDropout, { context: withOtherNumbers(context, OF_STATES), x });
+  const tensor = graph.transpose(rows.tensor, 1, 0);
+  return (state) => mul(state, { graph: state.graph, tensor, shape: state.shape });
 }
 
 /**
@@ -114,22 +149,24 @@ export function runGates(
   x: Value,
   {
     states: count,
-    context: { parameter },
+    context,
     step,
   }: {
     readonly states: number;
-    readonly context: Pick<LayerContext, 'parameter'>;
+    readonly context: LayerContext;
     /** The next states, from the present ones and the gates before their activations, `[gates·units, n]`. */
     step(states: readonly Value[], gates: Value): readonly Value[];
   },
 ): Value {
+  const { parameter } = context;
   const bias = layer.useBias ? parameter('bias') : undefined;
+  const kept = stateDropout(layer, x, context);
   return runCell(layer, x, {
     states: count,
-    sequences: [inputGates(layer, x, parameter('kernel'), bias)],
+    sequences: [inputGates(layer, dropInputs(layer, x, context), parameter('kernel'), bias)],
     matrices: [transpose(parameter('recurrent_kernel'), [1, 0])],
     step({ states, elements: [ofInput], products: [product] }) {
-      return step(states, (product as Product)(states[0] as Value, ofInput as Value));
+      return step(states, (product as Product)(kept(states[0] as Value), ofInput as Value));
     },
   });
 }

@@ -6,7 +6,9 @@ import { add, mul } from '../../primitives/arithmetic.js';
 import { concat, reshape, reverse } from '../../primitives/shaping.js';
 import { BATCH_AXIS, type Value } from '../../primitives/value.js';
 import type { ActivationName } from '../activation.js';
+import { withOtherNumbers } from '../dropout.js';
 import type { LayerContext, LayerModule, LayerParameter, NamedLayer } from '../layer-module.js';
+import { readTraining } from '../layer-training.js';
 import {
   type KerasClass,
   type LayerSetting,
@@ -44,7 +46,11 @@ function innerLayer({ moduleOf, classOf }: KnownLayers, key: string): LayerSetti
           const where = `${settings.where}, ${key} ${object.class_name}`;
           requireKerasClass(object, where);
           const fields = readFields(known.kerasClass, new KerasSettings(where, object.config, settings));
-          return { kind: known.module.kind, name: `${object.config.name ?? object.class_name}`, ...fields };
+          const { training } = readTraining(where, object);
+          return {
+            ...{ kind: known.module.kind, name: `${object.config.name ?? object.class_name}`, ...fields },
+            ...(training && { training }),
+          };
         },
       }),
     // Keras 3 finds a class inside a layer by its module.
@@ -74,17 +80,30 @@ function backwardLayer(
   };
 }
 
-/** What is told of the inner layer's parameters: their roles in the outer one. */
-const renamed = (parameters: readonly LayerParameter[], prefix: string): readonly LayerParameter[] =>
-  parameters.map((each) => ({ ...each, role: `${prefix}${each.role}` }));
+/** The parameters of an inner layer, with its own training and their roles in the outer one. */
+const parametersWithin = (
+  { moduleOf }: KnownLayers,
+  layer: NamedLayer,
+  { input, prefix = '' }: { readonly input: readonly number[]; readonly prefix?: string },
+): readonly LayerParameter[] =>
+  (moduleOf(layer).parameters?.(layer, input) ?? []).map((each) => ({
+    ...each,
+    ...{ role: `${prefix}${each.role}`, training: layer.training ?? {} },
+  }));
+
+/** Places that a layer may draw random numbers for, see `withOtherNumbers`: so many are left to each of the layers inside of one. */
+const PLACES = 4;
 
 const within = (context: LayerContext, prefix: string): LayerContext => ({
-  ...context,
+  ...(prefix === BACKWARD ? withOtherNumbers(context, PLACES) : context),
   batchSize: undefined,
   blockSize: undefined,
   followedByRelu: false,
   parameter: (role) => context.parameter(`${prefix}${role}`),
 });
+
+/** Before the roles of the arrays of each direction. */
+const [FORWARD, BACKWARD] = ['forward_', 'backward_'] as const;
 
 /** What becomes of what the two directions give. */
 const MERGES = {
@@ -139,15 +158,18 @@ export function bidirectionalOf(known: KnownLayers) {
       return [...(shape ?? []).slice(0, -1), mergeMode === 'concat' ? 2 * features : features];
     },
     maskBehind: ({ layer }) => ((layer as Directed).returnSequences ? 'kept' : 'dropped'),
+    drawsNumbers: ({ layer, backwardLayer: back = layer }) =>
+      [layer, back].some((each) => known.moduleOf(each).drawsNumbers?.(each) === true),
+    notTrainedByTensorflow: ({ layer }) => known.moduleOf(layer).notTrainedByTensorflow?.(layer),
     notInTensorflow: ({ layer, backwardLayer: back }) =>
       back === undefined ? known.moduleOf(layer).notInTensorflow?.(layer) : 'backward_layer',
     parameters: ({ layer, backwardLayer: back = layer }, input) => [
-      ...renamed(known.moduleOf(layer).parameters?.(layer, input) ?? [], 'forward_'),
-      ...renamed(known.moduleOf(back).parameters?.(back, input) ?? [], 'backward_'),
+      ...parametersWithin(known, layer, { input, prefix: FORWARD }),
+      ...parametersWithin(known, back, { input, prefix: BACKWARD }),
     ],
     forward({ layer, backwardLayer: back = otherWay(layer), mergeMode }, [x], context) {
-      const there = known.moduleOf(layer).forward(layer, [x], within(context, 'forward_'));
-      const other = known.moduleOf(back).forward(back, [x], within(context, 'backward_'));
+      const there = known.moduleOf(layer).forward(layer, [x], within(context, FORWARD));
+      const other = known.moduleOf(back).forward(back, [x], within(context, BACKWARD));
       const { returnSequences } = layer as Directed;
       return MERGES[mergeMode](there, returnSequences ? reverse(other, 1) : other);
     },
@@ -159,22 +181,24 @@ export function bidirectionalOf(known: KnownLayers) {
 export function timeDistributedOf(known: KnownLayers) {
   const settings = { layer: innerLayer(known, 'layer') };
   type TimeDistributed = LayerWith<'timeDistributed', typeof settings>;
-  const parametersOf = ({ layer }: TimeDistributed, input: readonly number[]) =>
-    known.moduleOf(layer).parameters?.(layer, input.slice(1)) ?? [];
   const timeDistributed: LayerModule<TimeDistributed> = {
     kind: 'timeDistributed',
     keras: [{ names: ['TimeDistributed'], settings }],
     outputShape(layer, input) {
       const { kind } = layer.layer;
+      const module = known.moduleOf(layer.layer);
+      const isRandom = module.drawsNumbers?.(layer.layer) === true;
       // Their masks and statistics are those of examples.
-      if (known.moduleOf(layer.layer).mixesExamples === true || /dropout|noise/i.test(kind))
-        throw new ModelError(`layer ${layer.name}: a ${kind} as its layer is not supported`);
+      if (module.mixesExamples === true || isRandom) {
+        const what = isRandom && module.parameters !== undefined ? `${kind} with dropout` : kind;
+        throw new ModelError(`layer ${layer.name}: a ${what} as its layer is not supported`);
+      }
       if (input.length < 2) requireSequence(layer, input);
       return [input[0] as number, ...known.moduleOf(layer.layer).outputShape(layer.layer, input.slice(1))];
     },
     maskBehind: () => 'kept',
     notInTensorflow: ({ layer }) => known.moduleOf(layer).notInTensorflow?.(layer),
-    parameters: parametersOf,
+    parameters: ({ layer }, input) => parametersWithin(known, layer, { input: input.slice(1) }),
     // All activations but a softmax over elements of several axes are the same for a whole sequence.
     apart({ layer, ...wrapper }) {
       const { activation = 'linear' } = layer as { readonly activation?: ActivationName };
