@@ -92,7 +92,10 @@ async function readChecked(
   data: FoundData,
   { source, reporter }: { readonly source: string; readonly reporter: Reporter },
 ): Promise<ReadData> {
-  const read = await data.read({ tell: (note) => reporter.info(note) });
+  const read = await data.read({
+    tell: (note) => reporter.info(note),
+    onProgress: (progress) => reporter.progress({ stage: 'read', ...progress }),
+  });
   datasetOf(read.arrays, source, { targets: read.targets });
   return read;
 }

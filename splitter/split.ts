@@ -101,7 +101,7 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
   }
 
   await refuseOwnOutput(data, savedir);
-  const dataset = await source.load();
+  const dataset = await source.load((progress) => reporter.progress({ stage: 'read', ...progress }));
   const plan = planSplit(dataset, options);
   const scale = tellScale(dataset.train, options);
   tellFirstLabel(dataset.train, options);
@@ -118,7 +118,11 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
       },
       ...(options.task === undefined ? {} : { task: options.task.sha256 }),
       partition: { ...options.partition, seed },
-      ...describeData(dataset, { classes: plan.classes, scale }),
+      // What a task has prepared is no longer what the data say of themselves.
+      ...describeData(options.task === undefined ? dataset : { train: dataset.train }, {
+        classes: plan.classes,
+        scale,
+      }),
       ...files,
     };
     await writeManifest(join(savedir, MANIFEST_NAME), manifest);
@@ -146,7 +150,10 @@ async function openSplit(options: SplitOptions, tell: Tell) {
   const targets = wantedTargets({ task, loss });
   const { sha256, load } = await openSource(data, partition, { tell, targets });
   const key = { ...options, virtual, targets, datasetSha256: sha256, task: task?.sha256 };
-  const source = { sha256, load: async () => preparedDataset(task, await load()) };
+  const source = {
+    sha256,
+    load: async (...heard: Parameters<typeof load>) => preparedDataset(task, await load(...heard)),
+  };
   return { source, finished: await findFinished(savedir, key) };
 }
 

@@ -15,7 +15,7 @@ import {
 import type { Ownership } from '../../federation/partition/by-owner.js';
 import type { PartitionSettings } from '../../federation/partition/settings.js';
 import { readFileBytes, sha256, sha256OfFile } from '../files/read-file.js';
-import type { FoundData } from '../sources/source-kind.js';
+import type { FoundData, OnReadProgress } from '../sources/source-kind.js';
 import { datasetOf, type ExampleReading, readShard } from './dataset.js';
 import { foreignDirectory } from './foreign-data.js';
 import { isDirectory, listGivenShards, sha256OfShards } from './given-shards.js';
@@ -33,7 +33,7 @@ export interface OwnedDataset extends Dataset {
 /** A dataset that is known by its hash and loaded only when it is needed. */
 interface Source {
   readonly sha256: string;
-  load(): Promise<OwnedDataset>;
+  load(onProgress?: OnReadProgress): Promise<OwnedDataset>;
 }
 
 /**
@@ -56,7 +56,10 @@ export async function openSource(
   const found = await findSource(data);
   if (found !== undefined) {
     const { sha256OfFound } = await import('../sources/registry.js');
-    return { sha256: await sha256OfFound(found), load: () => loadFound(found, { data, partition, options }) };
+    return {
+      sha256: await sha256OfFound(found),
+      load: (onProgress) => loadFound(found, { data, partition, options, onProgress }),
+    };
   }
   if (await isDirectory(data)) {
     const foreign = await foreignDirectory(data);
@@ -89,14 +92,18 @@ interface Loading {
   readonly data: string;
   readonly partition: PartitionSettings;
   readonly options: ExampleReading;
+  readonly onProgress?: OnReadProgress | undefined;
 }
 
-async function loadFound(found: FoundData, { data, partition, options }: Loading): Promise<OwnedDataset> {
+async function loadFound(
+  found: FoundData,
+  { data, partition, options, onProgress }: Loading,
+): Promise<OwnedDataset> {
   const key = partition.scheme === 'by-key' ? partition.key : undefined;
   const { tell } = options;
   // These have one array of targets.
   const targets = typeof options.targets === 'object' ? undefined : options.targets;
-  const { arrays, facts, targets: known } = await found.read({ key, tell, targets });
+  const { arrays, facts, targets: known } = await found.read({ key, tell, targets, onProgress });
   const asked = { ...options, targets: options.targets ?? known };
   const dataset = { ...tellApart(datasetOf(arrays, data, asked), data), facts };
   if (key === undefined) return dataset;

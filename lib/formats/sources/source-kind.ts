@@ -24,14 +24,23 @@ export interface DataEntry {
   readonly isDirectory: boolean;
 }
 
+/** How far a reading is. */
+interface ReadProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly unit: 'bytes' | 'examples';
+}
+
+/** Hears how far a reading is. */
+export type OnReadProgress = (progress: ReadProgress) => void;
+
 /** What a reading wants of data. */
 export interface DataReading {
   /** The array, or the column, that says whose each example is. */
   readonly key?: string | undefined;
   /** What the targets are, where that is known. */
   readonly targets?: TargetKind | undefined;
-  /** Hears how many bytes of the files were read. */
-  readonly onProgress?: ((doneBytes: number) => void) | undefined;
+  readonly onProgress?: OnReadProgress | undefined;
   /** Hears one sentence about what was taken in a way that is not plain. */
   readonly tell?: ((note: string) => void) | undefined;
 }

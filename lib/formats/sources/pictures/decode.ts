@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { DataError } from '../../../core/errors.js';
 import { MAX_INPUT_PIXELS, sharp } from '../../files/guarded-sharp.js';
+import type { OnReadProgress } from '../source-kind.js';
 
 /** What the head of a picture tells. */
 interface PictureHead {
@@ -10,6 +11,14 @@ interface PictureHead {
   readonly height: number;
   readonly width: number;
   readonly isGrey: boolean;
+}
+
+/** What pictures are brought to. */
+interface PictureForm {
+  /** Height and width. */
+  readonly size: readonly [number, number];
+  readonly channels: 1 | 3;
+  readonly onProgress?: OnReadProgress | undefined;
 }
 
 /** Decoders that work at the same time: libuv's threads, and some in waiting. */
@@ -35,9 +44,10 @@ const sidesOf = ({ height, width }: { readonly height: number; readonly width: n
  */
 export async function decodePictures(
   files: readonly string[],
-  { size: [height, width], channels }: { readonly size: readonly [number, number]; readonly channels: 1 | 3 },
+  { size: [height, width], channels, onProgress }: PictureForm,
 ): Promise<Uint8Array> {
   const length = height * width * channels;
+  let done = 0;
   const values = new Uint8Array(files.length * length);
   await inTurn(files, async (file, at) => {
     const pixels = await opened(file, (image) =>
@@ -50,6 +60,7 @@ export async function decodePictures(
         .toBuffer(),
     );
     values.set(pixels, at * length);
+    onProgress?.({ done: ++done, total: files.length, unit: 'examples' });
   });
   return values;
 }

@@ -4,7 +4,14 @@ import { extname, join, relative } from 'node:path';
 import { DataError } from '../../../core/errors.js';
 import type { NpyArray } from '../../data/npy.js';
 import { describeLine, type PicturesDescription } from '../description.js';
-import { archiveOf, type DataPlace, type FoundData, type ReadData, type SourceKind } from '../source-kind.js';
+import {
+  archiveOf,
+  type DataPlace,
+  type FoundData,
+  type OnReadProgress,
+  type ReadData,
+  type SourceKind,
+} from '../source-kind.js';
 import type { Understanding } from '../understanding.js';
 
 /** The kind; sharp is loaded when pictures are read. */
@@ -77,10 +84,10 @@ function foundPictures(folder: PictureFolder): FoundData {
   };
   return {
     ...found,
-    async read() {
+    async read({ onProgress }) {
       const { description, problems } = await look(folder);
       for (const problem of problems) throw problem;
-      return readPictures(folder, description);
+      return readPictures(folder, description, onProgress);
     },
     async survey() {
       const { description, problems } = await look(folder);
@@ -94,7 +101,8 @@ function foundPictures(folder: PictureFolder): FoundData {
       } satisfies Understanding;
     },
     describedBy(description) {
-      if (description.kind === 'pictures') return { ...found, read: () => readPictures(folder, description) };
+      if (description.kind === 'pictures')
+        return { ...found, read: ({ onProgress }) => readPictures(folder, description, onProgress) };
       throw new DataError({
         file: path,
         expected: 'a description of pictures',
@@ -133,6 +141,7 @@ async function look({ path, train, test }: PictureFolder) {
 async function readPictures(
   { path, train, test }: PictureFolder,
   description: PicturesDescription,
+  onProgress: OnReadProgress | undefined,
 ): Promise<ReadData> {
   const { classes, size, channels } = description;
   const known = classesOf(train);
@@ -156,7 +165,7 @@ async function readPictures(
     const kept = list.filter((picture) => classes.includes(picture.class));
     const values = await decodePictures(
       kept.map(({ file }) => file),
-      { size, channels },
+      { size, channels, onProgress },
     );
     const labels = Int32Array.from(kept, (picture) => classes.indexOf(picture.class));
     const x: NpyArray = { dtype: 'uint8', shape: [kept.length, ...shape], values };

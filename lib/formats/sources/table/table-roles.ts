@@ -1,9 +1,10 @@
 /** What the columns of a table are read for, and reading them for it: each role of a column is a column of its own. */
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { constants, gunzipSync } from 'node:zlib';
 import { DataError } from '../../../core/errors.js';
 import type { TableDescription } from '../description.js';
+import type { OnReadProgress } from '../source-kind.js';
 import { Column, type ColumnNeed } from './column.js';
 import type { TableSink } from './csv.js';
 import { likelySeparator, likelyTarget } from './table-text.js';
@@ -39,7 +40,7 @@ export interface TableWish {
   readonly target?: string | undefined;
   /** Whether only the facts about the columns are wanted. */
   readonly isSurvey: boolean;
-  readonly onProgress?: ((doneBytes: number) => void) | undefined;
+  readonly onProgress?: OnReadProgress | undefined;
 }
 
 /** Reads the files one after the other. @throws {DataError} by file and line for rows that cannot be read, and columns that differ */
@@ -47,6 +48,7 @@ export async function readRoles(files: readonly TableFile[], wish: TableWish): P
   let roles: Omit<TableRoles, 'rows' | 'firstTestRow'> | undefined;
   let firstFile = '';
   let [rows, firstTestRow, doneBytes] = [0, Number.POSITIVE_INFINITY, 0];
+  const total = await sizeOfFiles(files);
   const countRows = () => roles?.target.rows ?? 0;
   for (const { path, isParquet, isTest } of files) {
     if (isTest) firstTestRow = Math.min(firstTestRow, countRows());
@@ -65,7 +67,7 @@ export async function readRoles(files: readonly TableFile[], wish: TableWish): P
       },
       onBytes(bytes) {
         doneBytes += bytes;
-        wish.onProgress?.(doneBytes);
+        wish.onProgress?.({ done: doneBytes, total, unit: 'bytes' });
       },
     };
     if (isParquet) await (await import('./parquet.js')).readParquet(path, sink);
@@ -77,6 +79,11 @@ export async function readRoles(files: readonly TableFile[], wish: TableWish): P
   if (roles === undefined)
     throw new DataError({ file: files[0]?.path ?? '', expected: 'a table', found: 'none' });
   return { ...roles, rows, firstTestRow: Math.min(firstTestRow, rows) };
+}
+
+async function sizeOfFiles(files: readonly TableFile[]): Promise<number> {
+  const sizes = await Promise.all(files.map(({ path }) => stat(path)));
+  return sizes.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** @throws {DataError} for columns that there are not */

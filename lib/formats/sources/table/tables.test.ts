@@ -119,6 +119,18 @@ test('separators, quotes, line ends, a byte order mark and gzip change nothing',
   assert.deepEqual(Object.keys(inputsOf((await load(quoted)).train)), ['numbers', 'ci\n,,,,,,ty']);
 });
 
+test('a reading tells how many of all bytes were read', async (t) => {
+  const directory = await temporaryDirectory(t);
+  for (const name of ['a.csv', 'b.csv']) await writeFile(join(directory, name), SALES);
+  const heard: unknown[] = [];
+  await (await openSource(directory, IID)).load((progress) => heard.push(progress));
+  const total = 2 * SALES.length;
+  assert.deepEqual(heard, [
+    { done: SALES.length, total, unit: 'bytes' },
+    { done: total, total, unit: 'bytes' },
+  ]);
+});
+
 test('a folder of tables is one; files that are called test are the test', async (t) => {
   const directory = await temporaryDirectory(t);
   const [head = '', ...rows] = SALES.trim().split('\n');
