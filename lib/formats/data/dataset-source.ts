@@ -65,7 +65,8 @@ export async function openSource(
     const foreign = await foreignDirectory(data);
     if (foreign !== undefined) throw new DataError({ file: data, expected: 'a dataset (npz)', ...foreign });
     throw new UsageError(
-      `${data} is a directory: the partition scheme given takes one, with shards 0.npz, 1.npz, …`,
+      `${data} is a directory: the partition scheme given takes one, with shards 0.npz, 1.npz, …; others take one of tables ` +
+        '(CSV, Parquet), of pictures in a folder for each class, or of IDX files.',
     );
   }
   const bytes = await readFileBytes(data, 'a dataset (npz)');
