@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -139,6 +139,25 @@ test('Ctrl-C keeps the part and is exit code 130', async (t) => {
   assert.match(stderr, /40\.0 kB are kept in /);
   assert.equal((await readFile(`${out}.part`)).length, 40_000);
   assert.ok(!existsSync(out));
+});
+
+test('import tells of data as JSON, writes what is asked for, and ends with 3 where the data are bad', async () => {
+  const source = join(directory, 'prices.csv');
+  await writeFile(source, 'area,price,shop\n1,2.5,a\n2,3.5,b\n');
+  const npz = join(directory, 'prices.npz');
+  const flags = ['--target', 'price', '--client', 'shop', '--out', npz, '--json'];
+  const { exitCode, stdout, stderr } = await run('import', source, ...flags);
+  assert.equal(exitCode, 0, stderr);
+  const told = JSON.parse(stdout) as {
+    readonly npz: string;
+    readonly description: { readonly target: object };
+  };
+  assert.deepEqual([told.npz, told.description.target], [npz, { column: 'price', as: 'numbers' }]);
+  const { train } = await readDataset(npz);
+  assert.deepEqual([...train.inputs[0].values, ...train.targets[0].values], [1, 2, 2.5, 3.5]);
+  const bad = await run('import', source, '--target', 'cost');
+  assert.equal(bad.exitCode, 3);
+  assert.match(bad.stderr, /expected a column cost, found columns area, price, shop\.$/m);
 });
 
 test('wrong usage is exit code 2 and names the flag or the datasets', async () => {
