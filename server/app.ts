@@ -19,6 +19,7 @@ import { DEFAULT_UPLOAD_LIMITS, type UploadLimits } from './pictures/upload.js';
 import { addModelRoutes } from './routes/model-routes.js';
 import { addOperationsRoutes } from './routes/operations-routes.js';
 import { addPageRoutes } from './routes/page-routes.js';
+import { addPredictRoute } from './routes/predict-route.js';
 import { addUploadRoute } from './routes/upload-route.js';
 import { errorPage, renderPage } from './views/page.js';
 
@@ -51,13 +52,14 @@ export function createWebApp(options: AppOptions): RequestListener {
   const { predictor, access = OPEN_ACCESS, metrics = createMetrics(), reporter = silentReporter } = options;
   const models = options.models ?? singleModel(predictor);
   const limits = { ...DEFAULT_UPLOAD_LIMITS, ...DEFAULT_BODY_LIMITS, ...options.limits };
+  const codecs = options.codecs ?? createCodecs();
   return createFront({
     api: createApiHandler({
       models,
-      codecs: options.codecs ?? createCodecs(),
+      codecs,
       bodies: createBodyReader(limits),
     }),
-    pages: createPages({ ...options, access, metrics, models, limits, reporter }),
+    pages: createPages({ ...options, codecs, access, metrics, models, limits, reporter }),
     access,
     metrics,
     reporter,
@@ -67,7 +69,7 @@ export function createWebApp(options: AppOptions): RequestListener {
   });
 }
 
-type PagesOptions = Required<Pick<AppOptions, 'access' | 'metrics' | 'models' | 'reporter'>> &
+type PagesOptions = Required<Pick<AppOptions, 'access' | 'codecs' | 'metrics' | 'models' | 'reporter'>> &
   Omit<AppOptions, 'limits'> & { readonly limits: UploadLimits };
 
 /** Everything that is not the API. */
@@ -75,6 +77,7 @@ function createPages({
   predictor,
   models,
   samples = [],
+  codecs,
   limits,
   reporter,
   ...options
@@ -87,6 +90,7 @@ function createPages({
 
   addPageRoutes(app, { predictor, samples, page });
   addUploadRoute(app, { predictor, limits, page });
+  addPredictRoute(app, { predictor, codecs, limits });
   addModelRoutes(app, { models });
   addOperationsRoutes(app, { access, metrics, ...(rollback === undefined ? {} : { rollback }) });
 

@@ -21,6 +21,7 @@ const PROBES = ['/healthz', '/readyz', '/v2/health/live', '/v2/health/ready'];
 /** Routes as metrics call them, by the first part of an address. */
 const ROUTES = [
   'upload',
+  'predict',
   'samples',
   'static',
   'model',

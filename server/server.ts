@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
+import { formatShape } from '../lib/core/weights.js';
 import { describeScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { readFileShared } from '../lib/formats/files/read-file.js';
 import { KERAS_FILE } from '../lib/formats/keras/keras-file.js';
@@ -15,6 +16,7 @@ import { startGrpc } from './grpc/grpc-server.js';
 import { listenAt } from './listen.js';
 import type { BatchingLimits } from './models/batching.js';
 import { type OpenedModel, openModel } from './models/open-model.js';
+import { inputsOf, type ModelCard } from './models/predictor.js';
 import { createModelStore, type ModelStore } from './models/served-models.js';
 import { watchModel } from './models/watch-model.js';
 import { type AccessFiles, readAccess } from './operations/access.js';
@@ -164,10 +166,11 @@ function createStore(
   });
   const announce = () => {
     const version = store.current()?.version;
-    const { engine: used, sha256, scale: cardScale } = store.card() ?? {};
+    const card = store.card();
+    const { engine: used, sha256 } = card ?? {};
     const why = [...opened].at(-1)?.why;
     if (version === undefined) return reporter.info('There is no model yet.');
-    const message = `Version ${version} of the model answers on ${used} (${why}), ${describeInput(cardScale)}.`;
+    const message = `Version ${version} of the model answers on ${used} (${why}), ${describeInput(card)}.`;
     reporter.info(message, { event: 'engine', engine: used, why, version, sha256 });
   };
   return {
@@ -177,7 +180,12 @@ function createStore(
   };
 }
 
-function describeInput(scale: PixelScale | undefined): string {
+function describeInput(card: ModelCard | undefined): string {
+  if (card !== undefined && card.inputShape === undefined) {
+    const inputs = inputsOf(card).map(({ name, shape }) => `${name} ${formatShape(shape)}`);
+    return `${card.task ?? 'classification'} of ${inputs.join(', ')}`;
+  }
+  const { scale } = card ?? {};
   if (scale !== undefined) return `pixels ${describeScale(scale)}`;
   return 'pixels from 0 to 1, since its file names no other scale (else give --scale)';
 }

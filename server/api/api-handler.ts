@@ -4,7 +4,7 @@ import { packageVersion } from '../../lib/cli/version.js';
 import { HEADER_LENGTH } from '../codecs/inference-json.js';
 import { HttpProblem } from '../problems.js';
 import { type BodyReader, JSON_TYPE, sendBytes, sendJson } from './exchange.js';
-import type { ApiParts } from './images.js';
+import type { ApiParts } from './model-rows.js';
 import { infer, modelMetadata, parseInferencePath, serverMetadata } from './open-inference.js';
 import { openApiDocument } from './openapi.js';
 import { classifyExamples, metadataOf, parseModelPath, predict, statusOf } from './tensorflow-rest.js';

@@ -4,10 +4,10 @@
  */
 import { formatScale } from '../../lib/federation/pixel-scale.js';
 import type { writeInferAnswer } from '../codecs/inference-json.js';
-import { bad } from '../codecs/tensor.js';
+import { inputsOf, outputsOf } from '../models/predictor.js';
 import type { ServedModels } from '../models/served-models.js';
 import { findVersion } from './find-version.js';
-import { type ApiParts, imageBatchOf, jsonBytes } from './images.js';
+import { type ApiParts, jsonBytes, modelRows, outputsIn } from './model-rows.js';
 import { SCALE_FIELD } from './tensorflow-rest.js';
 
 /** A request as its address says. */
@@ -35,14 +35,18 @@ export function serverMetadata(version: string): object {
 /** Facts of a model. */
 export function modelMetadata(models: ServedModels, path: InferencePath): object {
   const { card } = findVersion(models, path);
-  const { signature, inputShape, scale, classes } = card;
+  const { scale } = card;
   return {
     name: models.name,
     versions: models.versions().map(({ version }) => String(version)),
     platform: 'keras_hdf5',
-    inputs: [{ name: signature.input, datatype: 'FP32', shape: [-1, ...inputShape] }],
+    inputs: inputsOf(card).map(({ name, shape, isInteger = false }) => ({
+      name,
+      datatype: isInteger ? 'INT32' : 'FP32',
+      shape: [-1, ...shape],
+    })),
     ...(scale === undefined ? {} : { properties: { [SCALE_FIELD]: formatScale(scale) } }),
-    outputs: [{ name: signature.output, datatype: 'FP32', shape: [-1, classes] }],
+    outputs: outputsOf(card).map(({ name, shape }) => ({ name, datatype: 'FP32', shape: [-1, ...shape] })),
   };
 }
 
@@ -54,12 +58,17 @@ export async function infer(
 ): Promise<ReturnType<typeof writeInferAnswer>> {
   const { version, predictor, card } = findVersion(models, path);
   const request = await codecs.run('readInferBody', { body, headerLength }, body.length);
-  const { output } = card.signature;
-  if (request.output !== undefined && request.output !== output)
-    throw bad(`the one output ${output}`, request.output);
-  const { values, count } = imageBatchOf(request.tensor, card);
-  const probabilities = await predictor.predict(values, count);
-  const { id, wantsBinary } = request;
-  const facts = { model: models.name, version: String(version), id, output, wantsBinary };
-  return codecs.run('writeInferAnswer', { ...facts, probabilities, count }, jsonBytes(probabilities));
+  const { id, outputs: asked, wantsBinary } = request;
+  const outputs = outputsIn(
+    card,
+    asked?.map(({ name }) => name),
+  );
+  const { values, count } = modelRows(request.tensors, card);
+  const answers = await predictor.predict(values, count);
+  const binary = asked?.flatMap((each) => (each.wantsBinary ? [each.name] : []));
+  const facts = {
+    ...{ model: models.name, version: String(version), id },
+    binary: binary ?? (wantsBinary ? outputs.map(({ name }) => name) : []),
+  };
+  return codecs.run('writeInferAnswer', { ...facts, answers, count, outputs }, jsonBytes(answers));
 }

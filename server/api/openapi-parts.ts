@@ -16,7 +16,9 @@ export interface ModelFacts {
   readonly name: string;
   readonly version: number;
   readonly signature: { readonly input: string; readonly output: string };
-  readonly inputShape: readonly number[];
+  /** Of a picture; undefined of a model that takes other inputs. */
+  readonly inputShape: readonly number[] | undefined;
+  readonly outputs: readonly string[];
   readonly classes: number;
 }
 

@@ -20,8 +20,49 @@ function record(fields: Readonly<Record<string, Schema>>): Schema {
 }
 
 /** All schemas by name. */
-export function schemas({ signature, inputShape, classes }: ModelFacts): Readonly<Record<string, Schema>> {
-  const [height, width, channels] = inputShape;
+export function schemas(facts: ModelFacts): Readonly<Record<string, Schema>> {
+  const { inputShape, outputs } = facts;
+  if (inputShape !== undefined) return pictureSchemas(facts, inputShape);
+  const all = pictureSchemas(facts, [0, 0, 0]);
+  const tensor = { name: { enum: outputs }, datatype: text, shape: list(count) };
+  const numbers = { type: 'array', items: { type: 'number' } };
+  const model = all.Model as { readonly required: readonly string[]; readonly properties: object };
+  const named = list(record({ name: text, datatype: text, shape: list({ type: 'integer' }) }));
+  return {
+    ...all,
+    // Of any shape: the metadata tell which.
+    Image: {},
+    PredictAnswer: { oneOf: [record({ predictions: list({}) }), record({ outputs: {} })] },
+    ModelMetadata: record({
+      name: text,
+      versions: list(text),
+      platform: text,
+      inputs: named,
+      outputs: named,
+    }),
+    InferRequest: { type: 'object', required: ['inputs'], properties: { inputs: list({ type: 'object' }) } },
+    InferAnswer: record({
+      model_name: text,
+      model_version: text,
+      'id?': text,
+      outputs: list(record({ ...tensor, data: numbers })),
+    }),
+    Model: {
+      ...model,
+      required: [...model.required.filter((name) => name !== 'inputShape'), 'inputs', 'outputs'],
+      properties: {
+        ...model.properties,
+        inputs: list({ type: 'object', required: ['name', 'shape'] }),
+        outputs: list({ type: 'object', required: ['name', 'shape', 'task'] }),
+      },
+    },
+  };
+}
+
+function pictureSchemas(
+  { signature, classes }: ModelFacts,
+  [height, width, channels]: readonly number[],
+): Readonly<Record<string, Schema>> {
   const share = { type: 'number', minimum: 0, maximum: 1 };
   const probabilities = list(share, classes);
   const image = list(list(list({ type: 'number' }, channels), width), height);
@@ -59,6 +100,7 @@ export function schemas({ signature, inputShape, classes }: ModelFacts): Readonl
         pixels: list(list(channels === 1 ? level : list(level, channels), width), height),
       },
     },
+    Words: record({ answers: list({ type: 'object' }) }),
     Image: image,
     PredictRequest: {
       oneOf: [
@@ -102,6 +144,7 @@ export function schemas({ signature, inputShape, classes }: ModelFacts): Readonl
           ),
         }),
         'fedbatch_scale?': text,
+        'fedbatch_answers?': text,
       }),
     }),
     ServerMetadata: record({ name: text, version: text, extensions: list(text) }),

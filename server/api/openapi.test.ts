@@ -90,6 +90,9 @@ describe('the OpenAPI document', () => {
       if (operationId === 'upload') {
         body = new FormData();
         body.append('file', new Blob([new Uint8Array(await digitPng(3))]), '3.png');
+      } else if (operationId === 'ask') {
+        body = new FormData();
+        body.append('file', new Blob([image.flat(2).join()]), 'row.csv');
       } else if (json !== undefined) {
         const schema = requestBody?.content?.['application/json']?.schema;
         assert.ok(schema, operationId);

@@ -1,4 +1,5 @@
 /** The OpenAPI 3.1 document of the server, about the model that it serves; a test asks the running server all of it. */
+import { outputsOf } from '../models/predictor.js';
 import type { ServedModels } from '../models/served-models.js';
 import { answers, body, jsonBody, type Operation, parameters, problems } from './openapi-parts.js';
 import { schemas } from './openapi-schemas.js';
@@ -13,15 +14,13 @@ interface OpenApiOptions {
 /** The document. Names and shapes are those of the served model; before there is one, those of a digit. */
 export function openApiDocument({ models, version }: OpenApiOptions): object {
   const card = models.card();
-  const {
-    signature = { input: 'input', output: 'output' },
-    inputShape = [28, 28, 1],
-    classes = 10,
-  } = card ?? {};
+  const { signature = { input: 'input', output: 'output' }, classes = 10 } = card ?? {};
+  const inputShape = card === undefined ? [28, 28, 1] : card.inputShape;
   const facts = {
     name: models.name,
     signature,
     inputShape,
+    outputs: card === undefined ? [signature.output] : outputsOf(card).map(({ name }) => name),
     classes,
     version: models.current()?.version ?? 1,
   };
@@ -32,10 +31,11 @@ export function openApiDocument({ models, version }: OpenApiOptions): object {
       version,
       license: { name: 'MIT', identifier: 'MIT' },
       description:
-        'Predictions of one image classifier: for pictures (/upload), by the REST API of TensorFlow Serving (/v1) and by the Open Inference Protocol (/v2).',
+        'Predictions of one model: for pictures (/upload) or numbers (/predict), by the REST API of TensorFlow Serving (/v1) and by the Open Inference Protocol (/v2).',
     },
     paths: {
       '/upload': { post: upload },
+      '/predict': { post: ask },
       '/v1/models/{model}': { get: status, parameters: parameters(facts, 'model') },
       '/v1/models/{model}/metadata': { get: metadata, parameters: parameters(facts, 'model') },
       '/v1/models/{model}:predict': { post: predict, parameters: parameters(facts, 'model') },
@@ -93,6 +93,12 @@ const upload: Operation = {
     properties: { file: { type: 'string', contentMediaType: 'application/octet-stream' } },
   }),
   responses: { ...answers('Upload'), ...problems(400, 413, 415, 422, 503) },
+};
+const ask: Operation = {
+  operationId: 'ask',
+  summary: 'Answers examples out of the fields input.<name> or a file (JSON, CSV) in the words of the task.',
+  requestBody: body('multipart/form-data', { type: 'object', additionalProperties: { type: 'string' } }),
+  responses: { ...answers('Words'), ...problems(400, 413, 415, 503) },
 };
 const predict: Operation = {
   operationId: 'predict',

@@ -4,13 +4,27 @@
  */
 import { formatScale } from '../../lib/federation/pixel-scale.js';
 import { SIGNATURES } from '../codecs/tensorflow-json.js';
+import { inputsOf, type ModelCard, outputsOf } from '../models/predictor.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
 import { type FoundModel, findVersion, requireModel } from './find-version.js';
-import { type ApiParts, imageBatchOf, jsonBytes, requireClasses } from './images.js';
+import { type ApiParts, jsonBytes, modelRows, outputsIn, requireClasses } from './model-rows.js';
 
 /** Which numbers are black and white in the input, beside the signature in a model's metadata; else 0 and 1 are. */
 export const SCALE_FIELD = 'fedbatch_scale';
+/** What the outputs mean, as JSON, where a model is not one of pictures. */
+export const ANSWERS_FIELD = 'fedbatch_answers';
+
+/** What stands beside the signature in a model's metadata. */
+export function metadataFields(card: ModelCard): Readonly<Record<string, string>> {
+  const { scale, labels } = card;
+  return {
+    ...(scale === undefined ? {} : { [SCALE_FIELD]: formatScale(scale) }),
+    ...(card.inputShape === undefined
+      ? { [ANSWERS_FIELD]: JSON.stringify({ outputs: outputsOf(card), labels }) }
+      : {}),
+  };
+}
 
 /** A request as its address says. */
 interface ModelPath {
@@ -39,10 +53,11 @@ export async function predict(
   body: Uint8Array,
 ): Promise<Uint8Array> {
   const { predictor, card } = findVersion(models, path);
-  const { tensor, format } = await codecs.run('readPredictBody', { body }, body.length);
-  const { values, count } = imageBatchOf(tensor, card, { isBatch: true });
-  const probabilities = await predictor.predict(values, count);
-  return codecs.run('writePredictions', { format, probabilities, count }, jsonBytes(probabilities));
+  const { tensors, format } = await codecs.run('readPredictBody', { body }, body.length);
+  const { values, count } = modelRows(tensors, card, { isBatch: true });
+  const answers = await predictor.predict(values, count);
+  const given = { format, answers, count, outputs: outputsIn(card) };
+  return codecs.run('writePredictions', given, jsonBytes(answers));
 }
 
 /** Answers `:classify`: each answer is `[label, score]` of every class. */
@@ -53,11 +68,11 @@ export async function classifyExamples(
 ): Promise<Uint8Array> {
   const { predictor, card } = findVersion(models, path);
   requireClasses(card);
-  const tensor = await codecs.run('readClassifyBody', { body }, body.length);
-  const { values, count } = imageBatchOf(tensor, card, { isBatch: true });
-  const probabilities = await predictor.predict(values, count);
-  const { labels } = card;
-  return codecs.run('writeClasses', { labels, probabilities, count }, jsonBytes(probabilities));
+  const tensors = await codecs.run('readClassifyBody', { body }, body.length);
+  const { values, count } = modelRows(tensors, card, { isBatch: true });
+  const answers = await predictor.predict(values, count);
+  const given = { labels: card.labels, answers, count, outputs: outputsIn(card) };
+  return codecs.run('writeClasses', given, jsonBytes(answers));
 }
 
 /** Answers the status of a model, or of one version of it. */
@@ -78,30 +93,44 @@ function versionStatus({ version, predictor }: ModelVersion) {
 /** Answers the signature: names, types and shapes of input and output. */
 export function metadataOf(models: ServedModels, path: ModelPath): object {
   const found = findVersion(models, path);
-  const { scale } = found.card;
   return {
     model_spec: { name: models.name, signature_name: '', version: String(found.version) },
     metadata: {
       signature_def: { signature_def: signatureDefinitions(found) },
-      ...(scale === undefined ? {} : { [SCALE_FIELD]: formatScale(scale) }),
+      ...metadataFields(found.card),
     },
   };
 }
 
 /** The signature under each of its names, as TensorFlow writes a SignatureDef into JSON. */
 export function signatureDefinitions({ card }: FoundModel) {
-  const { signature, inputShape, classes } = card;
   const definition = (name: string) => ({
-    inputs: { [signature.input]: tensorInfo(`${name}_${signature.input}:0`, [-1, ...inputShape]) },
-    outputs: { [signature.output]: tensorInfo('StatefulPartitionedCall:0', [-1, classes]) },
+    inputs: Object.fromEntries(
+      inputsOf(card).map(({ name: input, shape, isInteger = false }) => {
+        const dtype = isInteger ? 'DT_INT32' : 'DT_FLOAT';
+        return [input, tensorInfo(`${name}_${input}:0`, { dtype, shape: [-1, ...shape] })];
+      }),
+    ),
+    outputs: Object.fromEntries(
+      outputsOf(card).map(({ name: output, shape }, at) => {
+        const info = tensorInfo(`StatefulPartitionedCall:${at}`, {
+          dtype: 'DT_FLOAT',
+          shape: [-1, ...shape],
+        });
+        return [output, info];
+      }),
+    ),
     method_name: 'tensorflow/serving/predict',
   });
   return Object.fromEntries(SIGNATURES.map((name) => [name, definition(name)] as const));
 }
 
-function tensorInfo(name: string, shape: readonly number[]) {
+function tensorInfo(
+  name: string,
+  { dtype, shape }: { readonly dtype: 'DT_FLOAT' | 'DT_INT32'; readonly shape: readonly number[] },
+) {
   const dim = shape.map((size) => ({ size: String(size), name: '' }));
-  return { dtype: 'DT_FLOAT', tensor_shape: { dim, unknown_rank: false }, name };
+  return { dtype, tensor_shape: { dim, unknown_rank: false }, name };
 }
 
 function decode(part: string): string {

@@ -1,14 +1,13 @@
 /** A client of TensorFlow Serving's gRPC API. */
 import { credentials, Metadata, makeClientConstructor, type ServiceError, status } from '@grpc/grpc-js';
 import { own } from '../../lib/core/own.js';
-import { SCALE_FIELD } from '../api/tensorflow-rest.js';
+import { ANSWERS_FIELD, SCALE_FIELD } from '../api/tensorflow-rest.js';
 import { DT_FLOAT } from '../codecs/predict-message.js';
 import { type PredictResponse, readSignatures, readText, serviceDefinition } from '../grpc/messages.js';
 import { SIGNATURE_FIELD } from '../grpc/prediction-service.js';
 import {
   noSignature,
   OtherProtocolError,
-  onlySignature,
   type ServingClient,
   type ServingClientOptions,
   serverFailure,
@@ -66,24 +65,33 @@ export function askByGrpc(options: ServingClientOptions): ServingClient {
         name,
         (shape?.dim ?? []).map(({ size = 0 }) => size),
       ]);
-      const scale = own(facts, SCALE_FIELD)?.value;
+      const text = (field: string) => {
+        const value = own(facts, field)?.value;
+        return value && readText(value);
+      };
       return {
-        ...onlySignature(address, Object.fromEntries(shapes), Object.keys(found.outputs ?? {})),
-        scale: scale && readText(scale),
+        inputs: Object.fromEntries(shapes),
+        outputs: Object.keys(found.outputs ?? {}),
+        scale: text(SCALE_FIELD),
+        answers: text(ANSWERS_FIELD),
       };
     },
-    async predict(values, { input, output, shape }) {
-      const dim = [1, ...shape.slice(1)].map((size) => ({ size }));
-      const tensor = {
-        dtype: DT_FLOAT,
-        tensor_shape: { dim },
-        tensor_content: Buffer.from(values.buffer, values.byteOffset, values.byteLength),
-      };
+    async predict(given) {
+      const inputs = Object.entries(given).map(([name, { values, shape }]) => {
+        const tensor = {
+          dtype: DT_FLOAT,
+          tensor_shape: { dim: shape.map((size) => ({ size })) },
+          tensor_content: Buffer.from(values.buffer, values.byteOffset, values.byteLength),
+        };
+        return [name, tensor] as const;
+      });
       const { outputs = {} } = await call<PredictResponse>('Predict', {
         model_spec: spec,
-        inputs: { [input]: tensor },
+        inputs: Object.fromEntries(inputs),
       });
-      return outputs[output]?.float_val ?? [];
+      return Object.fromEntries(
+        Object.entries(outputs).map(([name, { float_val: values = [] }]) => [name, values]),
+      );
     },
     close: () => client.close(),
   };

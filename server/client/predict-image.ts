@@ -1,5 +1,5 @@
-/** The client's main path: ask for the model's signature, prepare the picture for it, ask for probabilities. */
-import { DataError, StageError } from '../../lib/core/errors.js';
+/** The client's main path: ask for the model's signature, prepare a picture or numbers for it, ask what it says. */
+import { DataError, StageError, UsageError } from '../../lib/core/errors.js';
 import { type InputShape, preprocess } from '../../lib/digits/preprocess.js';
 import { type PixelScale, rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
@@ -7,12 +7,20 @@ import type { Prediction } from '../../lib/formats/stage-results.js';
 import { decodeImage } from '../pictures/decode-image.js';
 import { HttpProblem } from '../problems.js';
 import { askByGrpc } from './grpc-client.js';
+import { askNumbers, type NumbersAnswer, readNumbers } from './predict-numbers.js';
 import { askByRest } from './rest-client.js';
-import { OtherProtocolError, type ServingClient, type ServingClientOptions } from './serving-client.js';
+import {
+  OtherProtocolError,
+  onlySignature,
+  type ServingClient,
+  type ServingClientOptions,
+} from './serving-client.js';
 
 /** Settings of `fedbatch predict`. */
 export interface PredictOptions extends Omit<ServingClientOptions, 'token' | 'signal'> {
-  readonly image: string;
+  /** A picture, or numbers: JSON as `:predict` takes it, or a file of it, or an npz. */
+  readonly image?: string | undefined;
+  readonly input?: string | undefined;
   /** Found out by trying where it is not given. */
   readonly protocol?: 'rest' | 'grpc';
   readonly tokenFile?: string;
@@ -21,16 +29,20 @@ export interface PredictOptions extends Omit<ServingClientOptions, 'token' | 'si
 }
 
 /**
- * Asks a server about the picture in a file.
+ * Asks a server about the picture in a file, or about numbers.
  *
- * @throws {DataError} when the picture cannot be read
+ * @throws {DataError} when the picture or the numbers cannot be read
+ * @throws {UsageError} when neither is given, or both
  * @throws {StageError} when the server cannot be reached, or refuses
  */
 export async function predictImage(
-  { image, protocol, tokenFile, scale, ...options }: PredictOptions,
+  { image, input, protocol, tokenFile, scale, ...options }: PredictOptions,
   signal: AbortSignal,
-): Promise<Prediction> {
-  const bytes = await readFileBytes(image, 'a picture');
+): Promise<Prediction | NumbersAnswer> {
+  if ((image === undefined) === (input === undefined))
+    throw new UsageError('Expected either --image with a picture or --input with numbers.');
+  const bytes = image === undefined ? undefined : await readFileBytes(image, 'a picture');
+  const tensors = input === undefined ? {} : await readNumbers(input);
   const token =
     tokenFile === undefined
       ? undefined
@@ -38,7 +50,15 @@ export async function predictImage(
           .toString('utf8')
           .trim();
   const settings = { ...options, signal, ...(token === undefined ? {} : { token }) };
-  const ask = (client: ServingClient) => askWith(client, { bytes, image, scale });
+  const address = `${options.host}:${options.port}`;
+  const ask = async (client: ServingClient) => {
+    try {
+      if (bytes === undefined) return await askNumbers(client, { tensors, address });
+      return await askPicture(client, { bytes, image: image as string, scale, address });
+    } finally {
+      client.close();
+    }
+  };
   if (protocol === 'grpc') return ask(askByGrpc(settings));
   if (protocol === 'rest') return ask(askByRest(settings));
   return ask(askByRest(settings)).catch((notRest: unknown) => {
@@ -51,24 +71,28 @@ export async function predictImage(
   });
 }
 
-/** Asks, and closes the client. */
-async function askWith(
+interface PictureQuestion {
+  readonly bytes: Uint8Array;
+  readonly image: string;
+  readonly scale: PixelScale | undefined;
+  readonly address: string;
+}
+
+async function askPicture(
   client: ServingClient,
-  { bytes, image, scale }: Pick<PredictOptions, 'image' | 'scale'> & { readonly bytes: Uint8Array },
+  { bytes, image, scale, address }: PictureQuestion,
 ): Promise<Prediction> {
-  try {
-    const signature = await client.signature();
-    const values = await prepare(bytes, { image, shape: signature.shape });
-    const [, , , channels = 1] = signature.shape;
-    rescale(values, { channels, from: UNIT_SCALE, to: scale ?? scaleOf(signature.scale) });
-    const probabilities = await client.predict(values, signature);
-    return {
-      prediction: probabilities.indexOf(probabilities.reduce((most, each) => Math.max(most, each), 0)),
-      probabilities,
-    };
-  } finally {
-    client.close();
-  }
+  const signature = await client.signature();
+  const { input, shape, output } = onlySignature(address, signature);
+  const values = await prepare(bytes, { image, shape });
+  const [, , , channels = 1] = shape;
+  rescale(values, { channels, from: UNIT_SCALE, to: scale ?? scaleOf(signature.scale) });
+  const found = await client.predict({ [input]: { values, shape: [1, ...shape.slice(1)] } }, signature);
+  const probabilities = found[output] ?? [];
+  return {
+    prediction: probabilities.indexOf(probabilities.reduce((most, each) => Math.max(most, each), 0)),
+    probabilities,
+  };
 }
 
 async function prepare(

@@ -1,11 +1,10 @@
 /** A client of TensorFlow Serving's REST API. */
 import { z } from 'zod';
 import { own } from '../../lib/core/own.js';
-import { SCALE_FIELD } from '../api/tensorflow-rest.js';
+import { ANSWERS_FIELD, SCALE_FIELD } from '../api/tensorflow-rest.js';
 import {
   noSignature,
   OtherProtocolError,
-  onlySignature,
   type ServingClient,
   type ServingClientOptions,
   serverFailure,
@@ -14,6 +13,7 @@ import {
 const metadataSchema = z.object({
   metadata: z.object({
     [SCALE_FIELD]: z.string().optional(),
+    [ANSWERS_FIELD]: z.string().optional(),
     signature_def: z.object({
       signature_def: z.record(
         z.string(),
@@ -28,7 +28,7 @@ const metadataSchema = z.object({
     }),
   }),
 });
-const answerSchema = z.object({ predictions: z.array(z.array(z.number())).min(1) });
+const answerSchema = z.object({ outputs: z.unknown() });
 
 /** How Node's fetch fails where HTTP/2 answers: bytes that are no HTTP/1, or an end; by TLS no common protocol. */
 const OTHER_PROTOCOL = /^(HPE_|UND_ERR_SOCKET|ECONNRESET|EPIPE|ERR_SSL_.*NO_APPLICATION_PROTOCOL)/;
@@ -70,15 +70,24 @@ export function askByRest(options: ServingClientOptions): ServingClient {
         shape.dim.map(({ size }) => size),
       ]);
       return {
-        ...onlySignature(base, Object.fromEntries(shapes), Object.keys(found.outputs)),
+        inputs: Object.fromEntries(shapes),
+        outputs: Object.keys(found.outputs),
         scale: metadata[SCALE_FIELD],
+        answers: metadata[ANSWERS_FIELD],
       };
     },
-    async predict(values, { shape }) {
-      const instance = nest(Array.from(values), shape.slice(1));
-      const body = JSON.stringify({ signature_name: signatureName, instances: [instance] });
-      const { predictions } = await ask(`${base}${path}:predict`, answerSchema, body);
-      return predictions[0] ?? [];
+    async predict(inputs, signature) {
+      const lists = Object.entries(inputs).map(([name, { values, shape }]) => {
+        return [name, nest(Array.from(values), shape)] as const;
+      });
+      const body = JSON.stringify({ signature_name: signatureName, inputs: Object.fromEntries(lists) });
+      const { outputs } = await ask(`${base}${path}:predict`, answerSchema, body);
+      const [only = '', ...others] = signature.outputs;
+      // One output alone comes without its name.
+      const byName = others.length === 0 && Array.isArray(outputs) ? { [only]: outputs } : outputs;
+      return Object.fromEntries(
+        Object.entries(byName as object).map(([name, list]) => [name, [list].flat(Number.POSITIVE_INFINITY)]),
+      );
     },
     close() {},
   };

@@ -13,21 +13,31 @@ export interface ServingClientOptions {
   readonly signal: AbortSignal;
 }
 
-/** A model's input and output. */
-interface Signature {
-  readonly input: string;
-  readonly output: string;
-  /** Of the input, `[-1, h, w, c]`. */
-  readonly shape: readonly number[];
+/** What a model takes and gives. */
+export interface Signature {
+  /** Shape of each input, `[-1, h, w, c]`, by its name. */
+  readonly inputs: Readonly<Record<string, readonly number[]>>;
+  readonly outputs: readonly string[];
   /** Which numbers are black and white in the input, where the server says so. */
   readonly scale?: string | undefined;
+  /** What the outputs mean, as JSON, where the server says so. */
+  readonly answers?: string | undefined;
+}
+
+/** Numbers for one input: `[n, …]`. */
+export interface GivenTensor {
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
 }
 
 /** A client; what it throws is a {@link StageError} that says what the server said. */
 export interface ServingClient {
   signature(): Promise<Signature>;
-  /** Probabilities of one image. */
-  predict(values: Float32Array, signature: Signature): Promise<readonly number[]>;
+  /** What the model says: for each output the numbers of all examples, one after the other. */
+  predict(
+    inputs: Readonly<Record<string, GivenTensor>>,
+    signature: Signature,
+  ): Promise<Readonly<Record<string, readonly number[]>>>;
   close(): void;
 }
 
@@ -48,14 +58,13 @@ export function noSignature(address: string, name: string, others: readonly stri
 export class OtherProtocolError extends StageError {}
 
 /** The signature's only input and output, with the shape of the input. */
-export function onlySignature(
-  address: string,
-  inputs: Readonly<Record<string, readonly number[]>>,
-  outputs: readonly string[],
-): Omit<Signature, 'scale'> {
+export function onlySignature(address: string, { inputs, outputs }: Signature) {
   const [input, ...others] = Object.entries(inputs);
   const [output] = outputs;
   if (input === undefined || output === undefined || others.length > 0 || outputs.length > 1)
-    throw serverFailure(address, 'expected a model of one input and one output');
+    throw serverFailure(
+      address,
+      'expected a model of one input and one output for a picture; give one of several its numbers with --input',
+    );
   return { input: input[0], shape: input[1], output };
 }

@@ -3,26 +3,28 @@ import { sizeOf } from '../../lib/core/weights.js';
 import { HttpProblem } from '../problems.js';
 import { parseJson, requireObject } from './json.js';
 import {
+  type Answers,
+  columnsOf,
   describe,
   isNumberType,
   MOST_DIMENSIONS,
+  type NamedTensors,
   type RequestTensor,
   tensorFromBytes,
   tensorFromNumbers,
   withoutNoise,
 } from './tensor.js';
-import type { Answers } from './tensorflow-json.js';
 
 /** Header that says how many bytes of a body are JSON; the tensors' bytes follow. */
 export const HEADER_LENGTH = 'Inference-Header-Content-Length';
 
 /** A request of `/infer`. */
 interface InferBody {
-  readonly tensor: RequestTensor;
+  readonly tensors: NamedTensors;
   readonly id?: string;
-  /** The output that is asked for, where the client names one. */
-  readonly output?: string;
-  /** Whether the output is wanted as bytes. */
+  /** The outputs that are asked for, where the client names some, and which of them are wanted as bytes. */
+  readonly outputs?: readonly { readonly name: string; readonly wantsBinary: boolean }[];
+  /** Whether outputs are wanted as bytes of which nothing else is said. */
   readonly wantsBinary: boolean;
 }
 
@@ -39,17 +41,37 @@ export function readInferBody({
     throw new HttpProblem(400, `${HEADER_LENGTH} is ${headerLength}, but the body has ${body.length} bytes.`);
   const request = requireObject(parseJson(body.subarray(0, length)));
   return {
-    tensor: readInput(request, body.subarray(length)),
+    tensors: readInputs(request, body.subarray(length)),
     ...readOutputs(request),
     ...(typeof request.id === 'string' ? { id: request.id } : {}),
   };
 }
 
-function readInput(request: Readonly<Record<string, unknown>>, binary: Uint8Array): RequestTensor {
+function readInputs(request: Readonly<Record<string, unknown>>, binary: Uint8Array): NamedTensors {
   const inputs = Array.isArray(request.inputs) ? request.inputs : [];
-  if (inputs.length !== 1)
-    throw new HttpProblem(400, `Expected "inputs" with one tensor, found ${inputs.length}.`);
-  const { datatype, shape, data, parameters } = requireObject(inputs[0]);
+  if (inputs.length === 0) throw new HttpProblem(400, 'Expected "inputs" with at least one tensor, found 0.');
+  let rest = binary;
+  const tensors = inputs.map((given: unknown) => {
+    const input = requireObject(given);
+    const size = parameterOf(input.parameters, 'binary_data_size');
+    const isLast = given === inputs.at(-1);
+    const fits = typeof size === 'number' && (isLast ? size === rest.length : size <= rest.length);
+    if (size !== undefined && !fits)
+      throw new HttpProblem(400, `Expected ${textOf(size)} bytes behind the JSON, found ${rest.length}.`);
+    const own = size === undefined ? undefined : rest.subarray(0, Number(size));
+    rest = rest.subarray(own?.length ?? 0);
+    return [textOf(input.name), readInput(input, own)] as const;
+  });
+  const names = tensors.map(([name]) => name);
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice !== undefined) throw new HttpProblem(400, `Expected each input once, found ${twice} twice.`);
+  return Object.fromEntries(tensors);
+}
+
+function readInput(
+  { datatype, shape, data }: Readonly<Record<string, unknown>>,
+  binary: Uint8Array | undefined,
+): RequestTensor {
   if (!isNumberType(datatype))
     throw new HttpProblem(
       400,
@@ -57,15 +79,7 @@ function readInput(request: Readonly<Record<string, unknown>>, binary: Uint8Arra
     );
   if (!isShape(shape)) throw new HttpProblem(400, 'Expected "shape" as a list of whole numbers.');
   const tensor = { type: datatype, shape };
-  const binarySize = parameterOf(parameters, 'binary_data_size');
-  if (binarySize !== undefined) {
-    if (binarySize !== binary.length)
-      throw new HttpProblem(
-        400,
-        `Expected ${textOf(binarySize)} bytes behind the JSON, found ${binary.length}.`,
-      );
-    return tensorFromBytes(binary, tensor);
-  }
+  if (binary !== undefined) return tensorFromBytes(binary, tensor);
   if (!Array.isArray(data)) throw new HttpProblem(400, 'Expected "data" as a list of numbers.');
   const isNested = Array.isArray(data[0]);
   // Lists within lists are allowed beside the flat form.
@@ -81,14 +95,15 @@ function isShape(value: unknown): value is readonly number[] {
   );
 }
 
-function readOutputs(request: Readonly<Record<string, unknown>>): Pick<InferBody, 'output' | 'wantsBinary'> {
+function readOutputs(request: Readonly<Record<string, unknown>>): Pick<InferBody, 'outputs' | 'wantsBinary'> {
   const wantsBinary = parameterOf(request.parameters, 'binary_data_output') === true;
   if (!Array.isArray(request.outputs) || request.outputs.length === 0) return { wantsBinary };
-  if (request.outputs.length > 1)
-    throw new HttpProblem(400, `Expected one output, found ${request.outputs.length}.`);
-  const { name, parameters } = requireObject(request.outputs[0]);
-  const own = parameterOf(parameters, 'binary_data');
-  return { output: textOf(name), wantsBinary: own === undefined ? wantsBinary : own === true };
+  const outputs = request.outputs.map((each: unknown) => {
+    const { name, parameters } = requireObject(each);
+    const own = parameterOf(parameters, 'binary_data');
+    return { name: textOf(name), wantsBinary: own === undefined ? wantsBinary : own === true };
+  });
+  return { outputs, wantsBinary };
 }
 
 function parameterOf(parameters: unknown, key: string): unknown {
@@ -100,30 +115,32 @@ function textOf(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : describe(value);
 }
 
-/** What an answer of `/infer` tells beside the probabilities. */
+/** What an answer of `/infer` tells beside the numbers. */
 interface InferAnswer extends Answers {
   readonly model: string;
   readonly version: string;
   readonly id: string | undefined;
-  readonly output: string;
-  readonly wantsBinary: boolean;
+  /** The names of the outputs that are wanted as bytes. */
+  readonly binary: readonly string[];
 }
 
-/** Writes the answer: JSON, and behind it the bytes of the tensor where the client asked for them. */
-export function writeInferAnswer(answer: InferAnswer): {
+/** Writes the answer: JSON, and behind it the bytes of the tensors that the client wants so. */
+export function writeInferAnswer({ model, version, id, binary, ...given }: InferAnswer): {
   readonly bytes: Uint8Array;
   /** How many bytes are JSON, where others follow. */
   readonly headerLength?: number;
 } {
-  const { model, version, id, output: name, wantsBinary, probabilities, count } = answer;
-  const output = { name, datatype: 'FP32', shape: [count, probabilities.length / count] };
+  const behind: Uint8Array[] = [];
+  const outputs = given.outputs.map((output) => {
+    const { name, shape } = output;
+    const values = columnsOf(given, output);
+    const facts = { name, datatype: 'FP32', shape: [given.count, ...shape] };
+    if (!binary.includes(name)) return { ...facts, data: Array.from(values, withoutNoise) };
+    behind.push(Buffer.from(values.buffer, values.byteOffset, values.byteLength));
+    return { ...facts, parameters: { binary_data_size: values.byteLength } };
+  });
   const facts = { model_name: model, model_version: version, ...(id === undefined ? {} : { id }) };
-  if (!wantsBinary) {
-    const outputs = [{ ...output, data: Array.from(probabilities, withoutNoise) }];
-    return { bytes: Buffer.from(JSON.stringify({ ...facts, outputs })) };
-  }
-  const binary = Buffer.from(probabilities.buffer, probabilities.byteOffset, probabilities.byteLength);
-  const outputs = [{ ...output, parameters: { binary_data_size: binary.length } }];
   const head = Buffer.from(JSON.stringify({ ...facts, outputs }));
-  return { bytes: Buffer.concat([head, binary]), headerLength: head.length };
+  if (behind.length === 0) return { bytes: head };
+  return { bytes: Buffer.concat([head, ...behind]), headerLength: head.length };
 }

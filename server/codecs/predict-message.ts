@@ -1,4 +1,4 @@
-/** Messages of TensorFlow Serving's `Predict` (gRPC): their bytes to tensors, probabilities to the bytes of an answer. */
+/** Messages of TensorFlow Serving's `Predict` (gRPC): their bytes to tensors, numbers to the bytes of an answer. */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import {
   type PredictRequest,
@@ -8,17 +8,20 @@ import {
 } from '../grpc/messages.js';
 import { HttpProblem } from '../problems.js';
 import {
+  type Answers,
   bad,
+  columnsOf,
   MOST_DIMENSIONS,
+  type NamedTensors,
   type NumberTypeName,
   type RequestTensor,
   tensorFromBytes,
   tensorFromNumbers,
 } from './tensor.js';
-import { type Answers, requireSignature } from './tensorflow-json.js';
+import { requireSignature } from './tensorflow-json.js';
 
-/** `DT_FLOAT` of tensorflow/core/framework/types.proto. */
-export const DT_FLOAT = 1;
+/** `DT_FLOAT` and `DT_INT32` of tensorflow/core/framework/types.proto. */
+export const [DT_FLOAT, DT_INT32] = [1, 3];
 
 type ValueField = Exclude<keyof TensorProto, 'dtype' | 'tensor_shape' | 'tensor_content'>;
 
@@ -38,20 +41,18 @@ const TYPES: Readonly<Record<number, readonly [type: NumberTypeName, field: Valu
 
 /** A request of `Predict` without what was checked already. */
 interface PredictMessage extends Pick<PredictRequest, 'model_spec' | 'output_filter'> {
-  readonly tensor: RequestTensor;
+  readonly tensors: NamedTensors;
 }
 
 const { Predict } = serviceDefinition('tensorflow.serving.PredictionService');
 
-/** Reads a message. The model has one input, so whatever a client calls it is taken. @throws {HttpProblem} 400 */
+/** Reads a message. @throws {HttpProblem} 400 */
 export function readPredictMessage({ message }: { readonly message: Uint8Array }): PredictMessage {
   const { model_spec = {}, inputs = {}, output_filter = [] } = decoded(message);
   requireSignature(model_spec.signature_name);
-  const [tensor, ...others] = Object.values(inputs);
-  if (tensor === undefined || others.length > 0)
-    throw bad('one input', String(tensor === undefined ? 0 : others.length + 1));
-  if (output_filter.length > 1) throw bad('one output', String(output_filter.length));
-  return { model_spec, output_filter, tensor: tensorOf(tensor) };
+  const tensors = Object.entries(inputs).map(([name, tensor]) => [name, tensorOf(tensor)] as const);
+  if (tensors.length === 0) throw bad('one input', '0');
+  return { model_spec, output_filter, tensors: Object.fromEntries(tensors) };
 }
 
 /** Texts, bytes and messages in one message: beside spec and tensor there are a few inputs, outputs and dimensions. */
@@ -100,16 +101,21 @@ function tensorOf({ dtype = 0, tensor_shape, tensor_content, ...values }: Tensor
 /** Writes the answer: values in `float_val`, where every client looks. */
 export function writePredictAnswer({
   spec,
-  output,
-  probabilities,
-  count,
-}: Answers & { readonly spec: PredictResponse['model_spec']; readonly output: string }): Uint8Array {
-  const tensor: TensorProto = {
-    dtype: DT_FLOAT,
-    tensor_shape: { dim: [{ size: count }, { size: probabilities.length / count }] },
-    float_val: Array.from(probabilities),
+  ...given
+}: Answers & { readonly spec: PredictResponse['model_spec'] }): Uint8Array {
+  const tensors = given.outputs.map((output) => {
+    const dim = [given.count, ...output.shape].map((size) => ({ size }));
+    const tensor: TensorProto = {
+      dtype: DT_FLOAT,
+      tensor_shape: { dim },
+      float_val: Array.from(columnsOf(given, output)),
+    };
+    return [output.name, tensor] as const;
+  });
+  const answer = {
+    ...(spec === undefined ? {} : { model_spec: spec }),
+    outputs: Object.fromEntries(tensors),
   };
-  const answer = { ...(spec === undefined ? {} : { model_spec: spec }), outputs: { [output]: tensor } };
   return Predict?.responseSerialize(answer) ?? new Uint8Array(0);
 }
 

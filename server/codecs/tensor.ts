@@ -1,6 +1,5 @@
 /** Numbers in a request as a tensor: nested lists of JSON, rows of numbers, and bytes of a named type. */
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
-import { MAX_PIXEL } from '../../lib/federation/pixel-scale.js';
 import { HttpProblem } from '../problems.js';
 
 /** Numbers and their shape, before anybody has asked whether a model takes it. */
@@ -8,12 +7,10 @@ export interface RequestTensor {
   readonly shape: readonly number[];
   /** Row-major, each finite. */
   readonly values: Float32Array;
-  /** Where whole numbers came: black is 0 and white 1, whatever they are to the model. */
+  /** Where whole numbers came: of a picture they are grey levels from 0 to 255. */
   readonly isLevels?: boolean;
 }
 
-/** White among the whole numbers; engines scale stored `uint8` images the same way. */
-const MAX_LEVEL = MAX_PIXEL;
 /** The most numbers of one request: 64 MB as floats. */
 const MAX_VALUES = 16_000_000;
 /** A last number that stands for all that are missing: as many as an image of 256 × 256 × 3, or a warm-up's batch. */
@@ -29,14 +26,14 @@ export const MOST_DIMENSIONS = 8;
  * @throws {HttpProblem} 400 with what was expected and found
  */
 export function tensorFromLists(list: unknown): RequestTensor {
-  if (!Array.isArray(list) || list.length === 0) throw bad('a list of at least one image', describe(list));
+  if (!Array.isArray(list) || list.length === 0) throw bad('a list of at least one example', describe(list));
   const shape: number[] = [];
   for (let part: unknown = list; Array.isArray(part); part = part[0]) {
     if (shape.push(part.length) > MOST_DIMENSIONS)
       throw bad(`lists at most ${MOST_DIMENSIONS} deep`, 'deeper ones');
   }
   const values = new Float32Array(boundedSize(shape));
-  fill(values, 0, { list, shape, depth: 0, image: undefined });
+  fill(values, 0, { list, shape, depth: 0, example: undefined });
   return { shape, values };
 }
 
@@ -45,38 +42,38 @@ interface Part {
   readonly shape: readonly number[];
   /** Lists around this one. */
   readonly depth: number;
-  /** The image that it is of. */
-  readonly image: number | undefined;
+  /** The example that it is of. */
+  readonly example: number | undefined;
 }
 
 /** Writes the numbers of nested lists one after the other. Returns where they end. */
-function fill(target: Float32Array, at: number, { list, shape, depth, image }: Part): number {
+function fill(target: Float32Array, at: number, { list, shape, depth, example }: Part): number {
   const extent = shape[depth];
   if (list.length !== extent)
     throw bad(
-      `images of one shape, ${formatShape(shape.slice(1))} as the first`,
-      `a list of ${list.length} where that has ${extent} in image ${image}`,
+      `examples of one shape, ${formatShape(shape.slice(1))} as the first`,
+      `a list of ${list.length} where that has ${extent} in example ${example}`,
     );
   const isInnermost = depth === shape.length - 1;
   let end = at;
   for (let index = 0; index < list.length; index++) {
     const each: unknown = list[index];
-    const own = image ?? index;
+    const own = example ?? index;
     if (isInnermost) target[end++] = floatOf(each, own);
     else if (Array.isArray(each))
-      end = fill(target, end, { list: each, shape, depth: depth + 1, image: own });
-    else throw bad('lists of one depth', `${describe(each)} in image ${own}`);
+      end = fill(target, end, { list: each, shape, depth: depth + 1, example: own });
+    else throw bad('lists of one depth', `${describe(each)} in example ${own}`);
   }
   return end;
 }
 
-function floatOf(value: unknown, image: number): number {
-  if (typeof value !== 'number') throw bad('numbers', `${describe(value)} in image ${image}`);
+function floatOf(value: unknown, example: number): number {
+  if (typeof value !== 'number') throw bad('numbers', `${describe(value)} in example ${example}`);
   if (Math.abs(value) > MAX_FLOAT) throw bad('numbers that a 32-bit float holds', String(value));
   return value;
 }
 
-/** How the bytes of a tensor are read; `isLevel` where its numbers are grey levels from 0 to 255. */
+/** How the bytes of a tensor are read; `isLevel` where its numbers are whole. */
 interface NumberType {
   readonly bytes: number;
   readonly isLevel: boolean;
@@ -111,7 +108,7 @@ interface DeclaredTensor {
 }
 
 /**
- * Little-endian bytes. Whole numbers are grey levels and are scaled to 0…1; floats are taken as they are.
+ * Little-endian bytes.
  *
  * @throws {HttpProblem} 400 where shape and length do not fit
  */
@@ -121,8 +118,7 @@ export function tensorFromBytes(bytes: Uint8Array, { type, shape }: DeclaredTens
   if (bytes.length !== size * width)
     throw bad(`${size * width} bytes of ${type} in shape ${formatShape(shape)}`, `${bytes.length}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const scale = isLevel ? 1 / MAX_LEVEL : 1;
-  return { ...finite(shape, size, (index) => read(view, index * width) * scale), isLevels: isLevel };
+  return { ...finite(shape, size, (index) => read(view, index * width)), isLevels: isLevel };
 }
 
 /**
@@ -141,9 +137,8 @@ export function tensorFromNumbers(
   if (repeats && size > MAX_REPEATED)
     throw bad(`all ${size} numbers, or one that stands for at most ${MAX_REPEATED}`, `${numbers.length}`);
   const { isLevel } = NUMBER_TYPES[type];
-  const scale = isLevel ? 1 / MAX_LEVEL : 1;
   const last = numbers.length - 1;
-  const tensor = finite(shape, size, (index) => toNumber(numbers[index < last ? index : last]) * scale);
+  const tensor = finite(shape, size, (index) => toNumber(numbers[index < last ? index : last]));
   return { ...tensor, isLevels: isLevel };
 }
 
@@ -184,11 +179,46 @@ export function describe(value: unknown): string {
   return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
 }
 
-/** The probabilities of one image, without the noise behind a float's 8 digits. */
-export function rowsOf(probabilities: Float32Array, count: number): readonly (readonly number[])[] {
-  const classes = probabilities.length / count;
-  return Array.from({ length: count }, (_, row) =>
-    Array.from(probabilities.subarray(row * classes, (row + 1) * classes), withoutNoise),
+/** The tensors of a request by the names of inputs; what has no name stands under the empty one. */
+export type NamedTensors = Readonly<Record<string, RequestTensor>>;
+
+/** One output in rows of the numbers of all outputs. */
+interface OutputColumns {
+  readonly name: string;
+  /** Of the answer to one example. */
+  readonly shape: readonly number[];
+  /** Where its numbers begin in a row. */
+  readonly from: number;
+}
+
+/** What a model said of `count` examples: for each the numbers of all outputs, one after the other. */
+export interface Answers {
+  readonly answers: Float32Array;
+  readonly count: number;
+  /** Those that are asked for. */
+  readonly outputs: readonly OutputColumns[];
+}
+
+/** What was said at one output of each example, `[count, …shape]`; a view where there is one output alone. */
+export function columnsOf({ answers, count }: Answers, { shape, from }: OutputColumns): Float32Array {
+  const [size, row] = [sizeOf(shape), answers.length / count];
+  if (size === row) return answers;
+  const own = new Float32Array(count * size);
+  for (let at = 0; at < count; at++)
+    own.set(answers.subarray(at * row + from, at * row + from + size), at * size);
+  return own;
+}
+
+/** The same as lists within lists, without the noise behind a float's 8 digits. */
+export function listsOf(given: Answers, output: OutputColumns): readonly unknown[] {
+  return nested(columnsOf(given, output), [given.count, ...output.shape]);
+}
+
+function nested(values: Float32Array, [extent = 1, ...inner]: readonly number[]): readonly unknown[] {
+  if (inner.length === 0) return Array.from(values, withoutNoise);
+  const size = values.length / extent;
+  return Array.from({ length: extent }, (_, at) =>
+    nested(values.subarray(at * size, (at + 1) * size), inner),
   );
 }
 

@@ -1,7 +1,7 @@
-/** Bodies of TensorFlow Serving's REST API (tensorflow.org/tfx/serving/api_rest): its requests to tensors, probabilities to its answers. */
+/** Bodies of TensorFlow Serving's REST API (tensorflow.org/tfx/serving/api_rest): its requests to tensors, numbers to its answers. */
 import { HttpProblem } from '../problems.js';
 import { parseJson, requireObject } from './json.js';
-import { bad, describe, type RequestTensor, rowsOf, tensorFromLists } from './tensor.js';
+import { type Answers, bad, describe, listsOf, type NamedTensors, tensorFromLists } from './tensor.js';
 
 /** The names of the only signature, as Keras exports it and as TensorFlow's estimators did; the empty name means it too. */
 export const SIGNATURES = ['serving_default', 'predict'] as const;
@@ -11,7 +11,7 @@ type SignatureName = (typeof SIGNATURES)[number];
 
 /** A body of `:predict`. */
 interface PredictBody {
-  readonly tensor: RequestTensor;
+  readonly tensors: NamedTensors;
   /** `instances` are answered by `predictions`, `inputs` by `outputs`. */
   readonly format: 'row' | 'column';
 }
@@ -22,46 +22,67 @@ export function readPredictBody({ body }: { readonly body: Uint8Array }): Predic
   requireSignature(signature);
   if (instances !== undefined && inputs !== undefined)
     throw new HttpProblem(400, "Expected one of the keys 'instances' and 'inputs', found both.");
-  if (inputs !== undefined) return { tensor: tensorFromLists(onlyInput(inputs)), format: 'column' };
+  if (inputs !== undefined) return { tensors: columns(inputs), format: 'column' };
   if (instances === undefined) throw new HttpProblem(400, "Missing 'inputs' or 'instances' key.");
-  const list = Array.isArray(instances) ? instances.map(onlyInput) : instances;
-  return { tensor: tensorFromLists(list), format: 'row' };
+  return { tensors: rows(instances), format: 'row' };
 }
 
-/** Reads a body of `:classify`: each example has one feature, a list of numbers. @throws {HttpProblem} 400 */
-export function readClassifyBody({ body }: { readonly body: Uint8Array }): RequestTensor {
+/** Reads a body of `:classify`: each example has features, lists of numbers. @throws {HttpProblem} 400 */
+export function readClassifyBody({ body }: { readonly body: Uint8Array }): NamedTensors {
   const { examples, signature_name: signature } = requireObject(parseJson(body));
   requireSignature(signature);
   if (!Array.isArray(examples)) throw new HttpProblem(400, "Missing 'examples' key.");
-  return tensorFromLists(examples.map(onlyInput));
+  return rows(examples);
 }
 
-/** Probabilities of `count` images. */
-export interface Answers {
-  /** `[count, classes]` */
-  readonly probabilities: Float32Array;
-  readonly count: number;
+/** Inputs by name, each a batch; or the only one. */
+function columns(inputs: unknown): NamedTensors {
+  if (!isNamed(inputs)) return { '': tensorFromLists(inputs) };
+  return Object.fromEntries(Object.entries(inputs).map(([name, list]) => [name, tensorFromLists(list)]));
 }
 
-/** Writes the answer to `:predict`. */
-export function writePredictions({
-  format,
-  probabilities,
-  count,
-}: Answers & Pick<PredictBody, 'format'>): Uint8Array {
-  const rows = rowsOf(probabilities, count);
-  return Buffer.from(JSON.stringify(format === 'row' ? { predictions: rows } : { outputs: rows }));
+/** Example by example: each has its inputs by name, as the first has, or is the only input. */
+function rows(instances: unknown): NamedTensors {
+  if (!Array.isArray(instances) || !isNamed(instances[0])) return { '': tensorFromLists(instances) };
+  const names = Object.keys(instances[0]);
+  const listOf = (name: string) =>
+    instances.map((each: unknown, at) => {
+      if (isNamed(each) && Object.hasOwn(each, name)) return each[name];
+      throw bad(
+        `the inputs ${names.join(', ')} in each example, as in the first`,
+        `${isNamed(each) ? Object.keys(each).join(', ') || 'none' : describe(each)} in example ${at}`,
+      );
+    });
+  return Object.fromEntries(names.map((name) => [name, tensorFromLists(listOf(name))]));
+}
+
+function isNamed(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  if ('b64' in value) throw bad('numbers', describe(value));
+  return true;
+}
+
+/** Writes the answer to `:predict`: of several outputs by their names. */
+export function writePredictions({ format, ...given }: Answers & Pick<PredictBody, 'format'>): Uint8Array {
+  const [only, ...others] = given.outputs.map((output) => [output.name, listsOf(given, output)] as const);
+  const key = format === 'row' ? 'predictions' : 'outputs';
+  if (only !== undefined && others.length === 0) return Buffer.from(JSON.stringify({ [key]: only[1] }));
+  const all = [...(only === undefined ? [] : [only]), ...others];
+  const byRow = () =>
+    Array.from({ length: given.count }, (_, at) =>
+      Object.fromEntries(all.map(([name, list]) => [name, list[at]])),
+    );
+  return Buffer.from(JSON.stringify({ [key]: format === 'row' ? byRow() : Object.fromEntries(all) }));
 }
 
 /** Writes the answer to `:classify`: `[label, score]` of every class. */
 export function writeClasses({
   labels,
-  probabilities,
-  count,
+  ...given
 }: Answers & { readonly labels: readonly string[] | undefined }): Uint8Array {
-  const results = rowsOf(probabilities, count).map((row) =>
-    row.map((score, index) => [labels?.[index] ?? String(index), score]),
-  );
+  const [output] = given.outputs;
+  const lists = output === undefined ? [] : (listsOf(given, output) as readonly (readonly number[])[]);
+  const results = lists.map((row) => row.map((score, index) => [labels?.[index] ?? String(index), score]));
   return Buffer.from(JSON.stringify({ results }));
 }
 
@@ -74,13 +95,4 @@ export function requireSignature(name: unknown): SignatureName {
   const found = typeof name === 'string' ? `"${name}"` : describe(name);
   const names = SIGNATURES.map((each) => `"${each}"`).join(' or ');
   throw new HttpProblem(400, `Serving signature key ${found} not found; expected ${names}.`);
-}
-
-/** The model has one input, so whatever a client calls it is taken. */
-function onlyInput(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  if ('b64' in value) throw bad('numbers', describe(value));
-  const entries = Object.values(value);
-  if (entries.length === 1) return entries[0];
-  throw new HttpProblem(400, `Expected one input, found ${entries.length}.`);
 }

@@ -1,10 +1,8 @@
 /** TensorFlow Serving's PredictionService and ModelService, as functions from a request to its answer. */
-import { formatScale } from '../../lib/federation/pixel-scale.js';
 import { type FoundModel, findVersion, requireModel } from '../api/find-version.js';
-import { type ApiParts, imageBatchOf, jsonBytes } from '../api/images.js';
-import { SCALE_FIELD, signatureDefinitions } from '../api/tensorflow-rest.js';
-import { DT_FLOAT } from '../codecs/predict-message.js';
-import { bad } from '../codecs/tensor.js';
+import { type ApiParts, jsonBytes, modelRows, outputsIn } from '../api/model-rows.js';
+import { metadataFields, signatureDefinitions } from '../api/tensorflow-rest.js';
+import { DT_FLOAT, DT_INT32 } from '../codecs/predict-message.js';
 import { requireSignature } from '../codecs/tensorflow-json.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
@@ -17,18 +15,15 @@ export const SIGNATURE_FIELD = 'signature_def';
 export async function answerPredict({ models, codecs }: ApiParts, message: Uint8Array): Promise<Uint8Array> {
   const request = await codecs.run('readPredictMessage', { message }, message.length);
   const found = find(models, request.model_spec);
-  const { output } = found.card.signature;
-  const unknown = request.output_filter?.find((each) => each !== output);
-  if (unknown !== undefined) throw bad(`the one output ${output}`, unknown);
-  const { values, count } = imageBatchOf(request.tensor, found.card);
-  const probabilities = await found.predictor.predict(values, count);
+  const outputs = outputsIn(found.card, request.output_filter);
+  const { values, count } = modelRows(request.tensors, found.card);
+  const answers = await found.predictor.predict(values, count);
   const spec = {
     name: models.name,
     version: { value: found.version },
     signature_name: requireSignature(request.model_spec?.signature_name),
   };
-  const answer = { spec, output, probabilities, count };
-  return codecs.run('writePredictAnswer', answer, jsonBytes(probabilities));
+  return codecs.run('writePredictAnswer', { spec, answers, count, outputs }, jsonBytes(answers));
 }
 
 /** Answers `GetModelMetadata`: the signature, packed as TensorFlow Serving packs it. */
@@ -39,7 +34,6 @@ export function getModelMetadata(
   const found = find(models, spec);
   if (fields.length !== 1 || fields[0] !== SIGNATURE_FIELD)
     throw new HttpProblem(400, 'Expected the metadata field signature_def.');
-  const { scale } = found.card;
   const definitions = Object.entries(signatureDefinitions(found)).map(
     ([name, { inputs, outputs, method_name }]) =>
       [name, { inputs: asNumbers(inputs), outputs: asNumbers(outputs), method_name }] as const,
@@ -51,14 +45,12 @@ export function getModelMetadata(
         '@type': 'type.googleapis.com/tensorflow.serving.SignatureDefMap',
         signature_def: Object.fromEntries(definitions),
       },
-      ...(scale === undefined
-        ? {}
-        : {
-            [SCALE_FIELD]: {
-              '@type': 'type.googleapis.com/google.protobuf.StringValue',
-              value: formatScale(scale),
-            },
-          }),
+      ...Object.fromEntries(
+        Object.entries(metadataFields(found.card)).map(([name, value]) => [
+          name,
+          { '@type': 'type.googleapis.com/google.protobuf.StringValue', value },
+        ]),
+      ),
     },
   };
 }
@@ -67,9 +59,9 @@ type TensorInfos = ReturnType<typeof signatureDefinitions>[string]['inputs'];
 
 /** JSON writes types by name and 64-bit numbers as text. */
 function asNumbers(infos: TensorInfos) {
-  const entries = Object.entries(infos).map(([key, { name, tensor_shape: shape }]) => {
+  const entries = Object.entries(infos).map(([key, { name, dtype, tensor_shape: shape }]) => {
     const dim = shape.dim.map(({ size }) => ({ size: Number(size) }));
-    return [key, { name, dtype: DT_FLOAT, tensor_shape: { dim } }] as const;
+    return [key, { name, dtype: dtype === 'DT_INT32' ? DT_INT32 : DT_FLOAT, tensor_shape: { dim } }] as const;
   });
   return Object.fromEntries(entries);
 }

@@ -2,7 +2,7 @@
 import { harmless, type Reporter, silentReporter } from '../../lib/observability/events.js';
 import { availableCores } from '../../lib/system/hardware.js';
 import { HttpProblem, OverloadedError, PredictorUnavailableError } from '../problems.js';
-import type { Predictor } from './predictor.js';
+import { type Predictor, rowSizeOf } from './predictor.js';
 
 /** More workers than this take memory and seldom help: requests are read by one thread. */
 const MOST_WORKERS = 4;
@@ -205,10 +205,8 @@ export function createBatchingPredictor({
     async predict(images, count) {
       const facts = card();
       if (facts === undefined) throw new PredictorUnavailableError('The model is not there at the moment.');
-      if (images.length !== count * facts.inputShape.reduce((size, extent) => size * extent, 1))
-        throw new RangeError(
-          `${images.length} values are not ${count} images of [${facts.inputShape.join(',')}]`,
-        );
+      if (images.length !== count * rowSizeOf(facts))
+        throw new RangeError(`${images.length} values are not ${count} examples of ${rowSizeOf(facts)}`);
       if (waitingImages > 0 && waitingImages + count > maxWaitingImages)
         throw new OverloadedError('Too many predictions at the moment; try again in a second.');
       const answers = await (count <= maxBatch ? enqueue(images, count) : inParts(images, count));
@@ -232,7 +230,7 @@ function requireFinite(probabilities: Float32Array, count: number): Float32Array
   const image = Math.floor((at * count) / probabilities.length);
   throw new HttpProblem(
     400,
-    `Expected numbers on the scale of the training data, found some in image ${image} for which the model answers NaN or infinity.`,
+    `Expected numbers on the scale of the training data, found some in example ${image} for which the model answers NaN or infinity.`,
   );
 }
 

@@ -2,25 +2,32 @@
 
 import { basename } from 'node:path';
 import { DataError, type DataProblem } from '../../lib/core/errors.js';
-import { formatShape, sizeOf } from '../../lib/core/weights.js';
+import { sizeOf } from '../../lib/core/weights.js';
 import type { InputShape } from '../../lib/digits/preprocess.js';
 import { chooseEngine } from '../../lib/engine/choose-engine.js';
 import type { PredictSession } from '../../lib/engine/engine.js';
 import { BACKEND_REGISTRY, type RegisteredBackend } from '../../lib/engine/engine-registry.js';
 import { modelTask } from '../../lib/engine/starting-task.js';
+import { SEVERAL_OUTPUTS } from '../../lib/federation/metrics.js';
 import { rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { readFileBytes, sha256 } from '../../lib/formats/files/read-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../../lib/formats/keras/keras-hdf5.js';
 import { modelFromKeras } from '../../lib/model/keras/keras-model.js';
-import type { Model } from '../../lib/model/model-description.js';
+import {
+  isChain,
+  type Model,
+  type ModelDescription,
+  outputNames,
+} from '../../lib/model/model-description.js';
 import { sessionOf } from '../../lib/model/model-error.js';
-import { faultOf, type OutputTask, widthOf } from '../../lib/model/tasks/task.js';
+import { inputBound } from '../../lib/model/parameters.js';
+import { faultOf, stepsOf, type Task, widthOf } from '../../lib/model/tasks/task.js';
 import type { EngineChoice } from '../../lib/settings/parts/engine.js';
 import { findAccuracy, findLabels, findTraining } from './model-records.js';
-import type { ModelCard, ModelSignature } from './predictor.js';
+import { inputsOf, type ModelCard, type ModelSignature, rowSizeOf } from './predictor.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 
-/** Loads a Keras model file. @throws {DataError} when it is missing, damaged, or takes no images. */
+/** Loads a Keras model file. @throws {DataError} when it is missing, damaged, or does not answer as its task asks. */
 export async function loadServedModel({
   modelPath,
   bytes: given,
@@ -32,61 +39,159 @@ export async function loadServedModel({
   const bytes = given ?? (await readFileBytes(modelPath, KERAS_FILE));
   const file = await decodeKerasFile(bytes, modelPath);
   const model = modelFromKeras(file, modelPath, { keepForeignLayers: true });
-  const inputShape = imageInput(model, modelPath);
-  const { outputs } = modelTask({ model, file, path: modelPath });
-  const [task] = outputs;
-  const classes = widthOf(task);
-  const labels = await findLabels({ modelPath, labelsPath, classes });
+  const task = modelTask({ model, file, path: modelPath });
+  const givesScale = givenScale !== undefined || file.scale !== undefined;
+  const inputShape = pictureShape(model.description, { task, givesScale });
+  const classes = widthOf(task.outputs[0]);
+  const labels = task.outputs.length > 1 ? undefined : await findLabels({ modelPath, labelsPath, classes });
   const { engine, why } = await chooseEngine(choice, {
     description: model.description,
     registry: backendsFor(choice),
   });
-  const session = await sessionOf(modelPath, engine.createPredictSession(model, { threads }));
+  const opened = await sessionOf(modelPath, engine.createPredictSession(model, { threads }));
+  const session = inRows(opened, { model, task });
   const scale = givenScale ?? (file.scale === undefined ? undefined : scaleOf(file.scale));
-  const fault = await selfTest(session, { inputShape, scale: scale ?? UNIT_SCALE, task });
-  if (fault !== undefined) {
-    await session.dispose();
-    throw new DataError({ file: modelPath, ...fault });
-  }
   const hash = sha256(bytes);
-  const accuracy = await findAccuracy(modelPath, hash);
-  const training = await findTraining(modelPath, hash);
-  const card = {
+  const facts = {
     file: basename(modelPath),
     sha256: hash,
-    inputShape,
-    ...(scale === undefined ? {} : { scale }),
-    ...(task.name === 'classification' ? {} : { task: task.name }),
+    ...(inputShape === undefined ? tensorsOf(model, task) : { inputShape }),
+    ...(scale === undefined || inputShape === undefined ? {} : { scale }),
+    ...taskTitle(task),
     classes,
     engine: engine.name,
     signature: signatureOf(model),
     ...(labels === undefined ? {} : { labels }),
+  };
+  const fault = await selfTest(session, { card: facts, task });
+  if (fault !== undefined) {
+    await session.dispose();
+    throw new DataError({ file: modelPath, ...fault });
+  }
+  const accuracy = await findAccuracy(modelPath, hash);
+  const training = await findTraining(modelPath, hash);
+  const card: ModelCard = {
+    ...facts,
     ...(accuracy === undefined ? {} : { accuracy }),
     ...(training === undefined ? {} : { training }),
   };
   return { session, why, card };
 }
 
-/** The names that Keras gives when it exports a Sequential model: its first layer's with `_input`, and its last one's. */
-function signatureOf({ description: { layers, name } }: Model): ModelSignature {
-  return { input: `${layers[0]?.name ?? name}_input`, output: layers.at(-1)?.name ?? name };
+/** What the card calls a task; nothing for one row of classes. */
+function taskTitle({ outputs: [only, ...others] }: Task): Pick<ModelCard, 'task'> {
+  if (others.length > 0) return { task: SEVERAL_OUTPUTS };
+  if (stepsOf(only) > 1) return { task: `${only.name} at each of ${stepsOf(only)} steps` };
+  return only.name === 'classification' ? {} : { task: only.name };
 }
 
-/** Predicts a batch of a black and a white picture. Returns what is wrong with the answer, if anything. */
+/** Inputs and outputs of a model that is not one of pictures. */
+function tensorsOf({ description }: Model, { outputs }: Task): Pick<ModelCard, 'inputs' | 'outputs'> {
+  const { input } = signatureOf({ description });
+  return {
+    inputs: description.inputs.map(({ name, shape, isInteger = false }) => {
+      const below = inputBound(description, name);
+      return {
+        name: description.inputs.length === 1 ? input : name,
+        shape,
+        ...(isInteger ? { isInteger } : {}),
+        ...(below === undefined ? {} : { below }),
+      };
+    }),
+    outputs: outputs.map(({ output, shape, name, loss }) => ({
+      name: output,
+      shape,
+      task: name,
+      ...(loss.fromLogits ? { isLogits: true } : {}),
+    })),
+  };
+}
+
+/** The names that Keras gives when it exports a model: of a Sequential its first layer's with `_input`, and its last one's. */
+function signatureOf({ description }: Pick<Model, 'description'>): ModelSignature {
+  const { layers, name, inputs } = description;
+  const [input] = inputs;
+  const isSequential = isChain(description) && input?.name === SEQUENTIAL_INPUT;
+  return {
+    input: isSequential ? `${layers[0]?.name ?? name}_input` : (input?.name ?? name),
+    output: outputNames(description)[0] ?? name,
+  };
+}
+
+/** What the input of a Sequential is called here, which has no name of its own. */
+const SEQUENTIAL_INPUT = 'input';
+
+/** A session that takes for each example the numbers of all inputs one after the other, and answers likewise. */
+function inRows(
+  session: PredictSession,
+  { model: { description }, task }: { readonly model: Model; readonly task: Task },
+): PredictSession {
+  const inputs = description.inputs.map(({ shape }) => sizeOf(shape));
+  const outputs = task.outputs.map(({ shape }) => sizeOf(shape));
+  if (inputs.length === 1 && outputs.length === 1) return session;
+  return {
+    async predict([rows = new Float32Array(0)], count) {
+      const found = await session.predict(columnsOfRows(rows, { sizes: inputs, count }), count);
+      return [rowsOfColumns(found, { sizes: outputs, count })];
+    },
+    dispose: () => session.dispose(),
+  };
+}
+
+interface RowLayout {
+  readonly sizes: readonly number[];
+  readonly count: number;
+}
+
+function columnsOfRows(rows: Float32Array, { sizes, count }: RowLayout): readonly Float32Array[] {
+  const row = sizes.reduce((sum, size) => sum + size, 0);
+  let from = 0;
+  return sizes.map((size) => {
+    const column = new Float32Array(count * size);
+    for (let at = 0; at < count; at++)
+      column.set(rows.subarray(at * row + from, at * row + from + size), at * size);
+    from += size;
+    return column;
+  });
+}
+
+function rowsOfColumns(columns: readonly Float32Array[], { sizes, count }: RowLayout): Float32Array {
+  const row = sizes.reduce((sum, size) => sum + size, 0);
+  const rows = new Float32Array(count * row);
+  let from = 0;
+  for (const [index, size] of sizes.entries()) {
+    for (let at = 0; at < count; at++)
+      rows.set(columns[index]?.subarray(at * size, (at + 1) * size) ?? [], at * row + from);
+    from += size;
+  }
+  return rows;
+}
+
+/** Predicts a batch of zeros and ones, black and white of pictures. Returns what is wrong with the answer, if anything. */
 async function selfTest(
   session: PredictSession,
-  {
-    inputShape,
-    scale,
-    task,
-  }: Required<Pick<ModelCard, 'inputShape' | 'scale'>> & { readonly task: OutputTask },
+  { card, task }: { readonly card: ModelCard; readonly task: Task },
 ): Promise<Pick<DataProblem, 'expected' | 'found'> | undefined> {
-  const size = sizeOf(inputShape);
-  const pictures = new Float32Array(2 * size).fill(1, size);
-  rescale(pictures, { channels: inputShape[2], from: UNIT_SCALE, to: scale });
-  const [answer = new Float32Array(0)] = await session.predict([pictures], 2);
-  const outputs = widthOf(task);
-  return faultOf(answer.subarray(0, outputs), task) ?? faultOf(answer.subarray(outputs), task);
+  const size = rowSizeOf(card);
+  const rows = new Float32Array(2 * size).fill(1, size);
+  if (card.inputShape !== undefined)
+    rescale(rows, { channels: card.inputShape[2], from: UNIT_SCALE, to: card.scale ?? UNIT_SCALE });
+  let at = size;
+  for (const { shape, below } of inputsOf(card)) {
+    if (below === 1) rows.fill(0, at, at + sizeOf(shape));
+    at += sizeOf(shape);
+  }
+  const [answer = new Float32Array(0)] = await session.predict([rows], 2);
+  let from = 0;
+  for (let row = 0; row < 2; row++)
+    for (const output of task.outputs) {
+      const width = widthOf(output);
+      for (let step = 0; step < stepsOf(output); step++, from += width) {
+        const fault = faultOf(answer.subarray(from, from + width), output);
+        if (fault !== undefined) return fault;
+      }
+    }
+  return undefined;
 }
 
 /** One picture at a time is answered sooner by the processor: a GPU is used where it is asked for. */
@@ -95,17 +200,26 @@ function backendsFor({ name, backend }: EngineChoice): readonly RegisteredBacken
   return isOpen ? BACKEND_REGISTRY.filter(({ device }) => device === 'cpu') : BACKEND_REGISTRY;
 }
 
-/** The input as an image `[h, w, c]`; a flat input of a square number is a square grey image, row by row. */
-function imageInput({ description }: Model, path: string): InputShape {
-  const shapes = description.inputs.map(({ shape }) => shape);
-  const [[height = 0, width = 0, channels = 1] = []] = shapes;
-  if (shapes.length === 1 && width > 0 && (channels === 1 || channels === 3))
-    return [height, width, channels];
+/** Sides of a flat picture, at least: a shorter row is a table's. */
+const LEAST_SIDE = 8;
+
+/**
+ * The only input as a picture `[h, w, c]`, where the model answers with one row of numbers: grey or colour images; as many
+ * rows as columns, or a row of a square number of classes' pixels, are a square grey one.
+ */
+function pictureShape(
+  description: ModelDescription,
+  { task, givesScale }: { readonly task: Task; readonly givesScale: boolean },
+): InputShape | undefined {
+  const [input, ...otherInputs] = description.inputs;
+  const [output, ...otherOutputs] = task.outputs;
+  if (input === undefined || otherInputs.length > 0 || otherOutputs.length > 0) return undefined;
+  if (output.shape.length > 1 || input.isInteger || inputBound(description, input.name) !== undefined)
+    return undefined;
+  const [height = 0, width = 0, channels = 1] = input.shape;
+  if (input.shape.length === 3 && (channels === 1 || channels === 3)) return [height, width, channels];
+  if (input.shape.length === 2 && (height === width || givesScale)) return [height, width, 1];
   const side = Math.sqrt(height);
-  if (shapes.length === 1 && width === 0 && Number.isInteger(side)) return [side, side, 1];
-  throw new DataError({
-    file: path,
-    expected: 'a model of grey or colour images, of input [h,w,1] or [h,w,3]',
-    found: `one of ${shapes.length === 1 ? 'input' : 'inputs'} ${shapes.map(formatShape).join(' and ')}`,
-  });
+  const isSquare = input.shape.length === 1 && Number.isInteger(side) && side >= LEAST_SIDE;
+  return isSquare && (output.name === 'classification' || givesScale) ? [side, side, 1] : undefined;
 }

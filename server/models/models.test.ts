@@ -175,7 +175,7 @@ describe('micro-batching', () => {
     assert.deepEqual([first?.status, odd?.status, last?.status], ['fulfilled', 'rejected', 'fulfilled']);
     assert.ok(odd?.status === 'rejected' && odd.reason instanceof HttpProblem);
     assert.equal(odd.reason.status, 400);
-    assert.match(odd.reason.message, /found some in image 1 for which the model answers NaN or infinity/);
+    assert.match(odd.reason.message, /found some in example 1 for which the model answers NaN or infinity/);
     assert.deepEqual(worker.batches, [4], 'no second try');
   });
 

@@ -1,4 +1,6 @@
 /** What the server asks of a model: its facts and its predictions, wherever the model runs. */
+import { sizeOf } from '../../lib/core/weights.js';
+import type { TaskName } from '../../lib/federation/metrics.js';
 import type { PixelScale } from '../../lib/federation/pixel-scale.js';
 import type { Confusion } from '../../lib/formats/confusions.js';
 
@@ -8,17 +10,21 @@ export interface ModelCard {
   readonly file: string;
   /** sha256 of the file, 64 hexadecimal digits. */
   readonly sha256: string;
-  /** Shape of one input: `[h, w, c]`. */
-  readonly inputShape: readonly [height: number, width: number, channels: number];
+  /** Shape of one input, `[h, w, c]`, where the model takes one picture and answers with one row of numbers. */
+  readonly inputShape?: readonly [height: number, width: number, channels: number];
+  /** What any other model takes. */
+  readonly inputs?: readonly ServedInput[];
+  /** What any other model answers. */
+  readonly outputs?: readonly ServedOutput[];
   /** Which numbers are black and white in the input, where the file or `--scale` says so; else 0 and 1. */
   readonly scale?: PixelScale;
   /** What the model has learned, where that is not to tell classes apart: it puts out other numbers then. */
   readonly task?: string;
-  /** Number of classes, or of other outputs. */
+  /** Number of classes, or of other numbers that the first output has for each example. */
   readonly classes: number;
   /** The engine that runs the model, e.g. `onnx/cpu`. */
   readonly engine: string;
-  /** What the API calls the model's input and output: as Keras names them when it exports a model. */
+  /** What the API calls the model's first input and output: as Keras names them when it exports a model. */
   readonly signature: ModelSignature;
   /** Name of each class, where a labels file gives them. */
   readonly labels?: readonly string[];
@@ -27,6 +33,40 @@ export interface ModelCard {
   /** How it was trained, where the records of that run lie beside it. */
   readonly training?: ModelTraining;
 }
+
+/** An input of a model. */
+export interface ServedInput {
+  readonly name: string;
+  /** Of one example. */
+  readonly shape: readonly number[];
+  /** Whether its numbers are whole ones. */
+  readonly isInteger?: boolean;
+  /** Whole numbers from 0 that are all below, since they are looked up in an embedding. */
+  readonly below?: number;
+}
+
+/** An output of a model. */
+export interface ServedOutput {
+  readonly name: string;
+  /** Of the answer to one example. */
+  readonly shape: readonly number[];
+  /** What its numbers mean. */
+  readonly task: TaskName;
+  /** Whether they are logits, and no probabilities. */
+  readonly isLogits?: boolean;
+}
+
+/** The inputs of a model, pictures among them. */
+export const inputsOf = ({ inputs, inputShape = [0, 0, 0], signature }: ModelCard): readonly ServedInput[] =>
+  inputs ?? [{ name: signature.input, shape: inputShape }];
+
+/** The outputs of a model. */
+export const outputsOf = ({ outputs, classes, task, signature }: ModelCard): readonly ServedOutput[] =>
+  outputs ?? [{ name: signature.output, shape: [classes], task: (task ?? 'classification') as TaskName }];
+
+/** Numbers of all inputs of one example. */
+export const rowSizeOf = (card: ModelCard): number =>
+  inputsOf(card).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
 /** Where a model comes from. */
 export interface ModelTraining {
@@ -37,7 +77,7 @@ export interface ModelTraining {
   readonly finishedAt: string;
 }
 
-/** Names of a model's one input and one output. */
+/** Names of a model's input and output. */
 export interface ModelSignature {
   /** E.g. `conv2d_input`. */
   readonly input: string;
@@ -62,10 +102,12 @@ export interface Predictor {
   /** Facts of the loaded model; undefined while none can answer. */
   card(): ModelCard | undefined;
   /**
-   * What the model says of `count` images: class probabilities, or the numbers of another task.
+   * What the model says of `count` images or other examples: class probabilities, or the numbers of another task.
    *
-   * @param images `[count, h, w, c]`, in the numbers of the card's scale; the caller must not use them afterwards
-   * @returns `[count, classes]`; each row of probabilities sums to 1
+   * @param images `[count, h, w, c]`, in the numbers of the card's scale; of several inputs, for each example the numbers
+   *   of all of them, one after the other. The caller must not use them afterwards
+   * @returns `[count, classes]`, each row of probabilities sums to 1; of several outputs, for each example the numbers of
+   *   all of them, one after the other
    * @throws {PredictorUnavailableError} when the model is not there, or went away before it answered
    */
   predict(images: Float32Array, count: number): Promise<Float32Array>;

@@ -9,9 +9,9 @@ import {
   prepare,
 } from '../../lib/digits/preprocess.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
-import { requireClasses } from '../api/images.js';
+import { requireClasses } from '../api/model-rows.js';
 import type { ModelCard, Predictor } from '../models/predictor.js';
-import { PredictorUnavailableError } from '../problems.js';
+import { HttpProblem, PredictorUnavailableError } from '../problems.js';
 import { decodeImage, type GivenImage } from './decode-image.js';
 
 /** What is said about one digit (letter, picture). */
@@ -66,8 +66,13 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
   const card = predictor.card();
   if (card === undefined) throw new PredictorUnavailableError('The model is not loaded yet.');
   requireClasses(card);
-  const given = await decodeImage(bytes);
   const { inputShape } = card;
+  if (inputShape === undefined)
+    throw new HttpProblem(
+      400,
+      'The model takes no pictures: give it numbers, on the page or with :predict or /infer.',
+    );
+  const given = await decodeImage(bytes);
   const { blank, stages, parts } = prepare(given, { shape: inputShape, subject: subjectOf(card) });
   const [nothing] = blank ? (parts[0]?.[0]?.candidates ?? []) : [];
   if (nothing !== undefined) {
@@ -101,7 +106,7 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
 /** Whether a model reads signs, as MNIST has them: one grey plane, and each class is called by one character. */
 export function subjectOf({ inputShape, labels }: ModelCard): 'signs' | 'picture' {
   const isSign = labels === undefined || labels.every((label) => [...label].length === 1);
-  return inputShape[2] === 1 && isSign ? 'signs' : 'picture';
+  return inputShape?.[2] === 1 && isSign ? 'signs' : 'picture';
 }
 
 /** Probabilities of each candidate, all predicted at once. */
@@ -115,7 +120,7 @@ async function predictAll(
     images.set(input.values, at * size);
   });
   if (card.scale !== undefined)
-    rescale(images, { channels: card.inputShape[2], from: UNIT_SCALE, to: card.scale });
+    rescale(images, { channels: card.inputShape?.[2] ?? 1, from: UNIT_SCALE, to: card.scale });
   const all = await predictor.predict(images, candidates.length);
   const classes = all.length / candidates.length;
   return new Map(

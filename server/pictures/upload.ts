@@ -1,4 +1,4 @@
-/** Takes one uploaded image into memory, within limits that are decided before any handler runs. */
+/** Takes one uploaded image, or a form of numbers, into memory, within limits that are decided before any handler runs. */
 import type { Request, RequestHandler, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { messageOf } from '../../lib/core/errors.js';
@@ -83,6 +83,30 @@ export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
       response.once('close', release);
       next();
     },
+  ];
+}
+
+/** Of a form of numbers: fields of several inputs, and texts in them. */
+const FORM_LIMITS = { fields: 256, parts: 257, fieldSize: 100_000 };
+
+/** Handlers that leave the fields of a `multipart/form-data` request in `request.body`, and a file in `request.file`. */
+export function receiveForm({ maxFileBytes, maxHeldBytes }: UploadLimits): readonly RequestHandler[] {
+  const parse = multer({
+    storage: createBoundedMemory(maxHeldBytes),
+    limits: {
+      ...FORM_LIMITS,
+      ...{ fileSize: maxFileBytes, files: 1, fieldNameSize: 200, headerPairs: 20, fieldNestingDepth: 0 },
+    },
+  }).single(FILE_FIELD);
+  return [
+    (request, response, next) => {
+      refuseByHeaders(request, response, maxFileBytes);
+      next();
+    },
+    (request, response, next) =>
+      parse(request, response, (error: unknown) =>
+        next(error === undefined ? undefined : uploadProblem(error, maxFileBytes)),
+      ),
   ];
 }
 

@@ -7,6 +7,7 @@ import { type Classified, classify } from '../pictures/classify.js';
 import { explain } from '../pictures/explain.js';
 import type { Sample } from '../pictures/samples.js';
 import { HttpProblem } from '../problems.js';
+import { renderFormPage } from '../views/form-page.js';
 import { renderPage } from '../views/page.js';
 import type { PageContent, ShownAnswer } from '../views/page-content.js';
 
@@ -23,7 +24,15 @@ const STATIC_FILES = fileURLToPath(new URL('../public/', import.meta.url));
 
 /** Adds `/`, `/samples/…` and `/static/…`. */
 export function addPageRoutes(app: Express, { predictor, samples, page }: PageRouteOptions): void {
-  route(app, '/', { get: [(_request, response) => sendPage(response, renderPage(page()))] });
+  route(app, '/', {
+    get: [
+      (_request, response) => {
+        const { card, maxFileBytes } = page();
+        const isForm = card !== undefined && card.inputShape === undefined;
+        sendPage(response, isForm ? renderFormPage({ card, maxFileBytes }) : renderPage(page()));
+      },
+    ],
+  });
 
   const sampleOf = (name: unknown) => {
     const sample = samples.find((each) => each.name === name);

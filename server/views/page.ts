@@ -2,7 +2,7 @@
 import { formatScale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { confusionText } from '../../lib/formats/confusions.js';
 import { type Html, html, toText } from '../../lib/html/html.js';
-import type { ModelCard } from '../models/predictor.js';
+import { inputsOf, type ModelCard } from '../models/predictor.js';
 import type { Sample } from '../pictures/samples.js';
 import { renderAnswer } from './answer.js';
 import { type PageContent, reading, type Words, wordsFor } from './page-content.js';
@@ -97,9 +97,10 @@ function renderFacts(card: ModelCard): Html {
           ${training && fact('Clients', html`${training.clients.toLocaleString('en')}`)}
           ${training && fact('Trained', html`<time datetime="${training.finishedAt}">${formatTime(training.finishedAt)}</time>`)}
           ${fact('File', html`${card.file}`)}
-          ${fact('Input', html`${card.inputShape.join(' × ')}`)}
-          ${fact('Black and white', html`${formatScale(card.scale ?? UNIT_SCALE)}`)}
-          ${fact('Classes', html`${card.classes}`)}
+          ${inputsOf(card).map(({ name, shape }) => fact(card.inputShape ? 'Input' : `Input ${name}`, html`${shape.join(' × ')}`))}
+          ${card.inputShape && fact('Black and white', html`${formatScale(card.scale ?? UNIT_SCALE)}`)}
+          ${card.inputShape && fact('Classes', html`${card.classes}`)}
+          ${(card.outputs ?? []).map(({ name, shape, task }) => fact(`Output ${name}`, html`${task}, ${shape.join(' × ')}`))}
           ${fact('Engine', html`${card.engine}`)}
           <div class="wide"><dt>sha256</dt><dd><code title="${card.sha256}">${card.sha256.slice(0, 12)}</code><code class="rest" aria-hidden="true">${card.sha256.slice(12)}</code></dd></div>
         </dl>
@@ -116,7 +117,16 @@ function formatTime(iso: string): string {
 }
 
 /** A whole HTML document. */
-function layout({ title, content }: { readonly title: string; readonly content: Html }): string {
+export function layout({
+  title,
+  content,
+  hasScript = true,
+}: {
+  readonly title: string;
+  readonly content: Html;
+  /** Whether it has what page.js works with. */
+  readonly hasScript?: boolean;
+}): string {
   return toText(html`<!doctype html>
 <html lang="en">
   <head>
@@ -126,7 +136,7 @@ function layout({ title, content }: { readonly title: string; readonly content: 
     <title>${title} · fedbatch</title>
     <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
     <link rel="stylesheet" href="/static/page.css">
-    <script type="module" src="/static/page.js"></script>
+    ${hasScript && html`<script type="module" src="/static/page.js"></script>`}
   </head>
   <body>
     ${content}

@@ -1,0 +1,165 @@
+/** Between a request and a model: whether its tensors are examples as the model takes them, and which outputs it asks for. */
+import { formatShape, sizeOf } from '../../lib/core/weights.js';
+import { MAX_PIXEL, rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
+import type { Codecs } from '../codecs/codecs.js';
+import { type Answers, bad, type NamedTensors, type RequestTensor } from '../codecs/tensor.js';
+import { inputsOf, type ModelCard, outputsOf, type ServedInput } from '../models/predictor.js';
+import type { ServedModels } from '../models/served-models.js';
+import { HttpProblem } from '../problems.js';
+
+/** What every route of the API works with. */
+export interface ApiParts {
+  readonly models: ServedModels;
+  readonly codecs: Codecs;
+}
+
+/** Model inputs: `values` has for each example the numbers of all inputs, one after the other. */
+interface RowBatch {
+  readonly values: Float32Array;
+  readonly count: number;
+}
+
+/** How a request's tensors are read. */
+interface RowOptions {
+  /** Whether they are batches; else one example may come without an axis for it. */
+  readonly isBatch?: boolean;
+}
+
+/**
+ * The tensors of a request as examples. A model of one input takes it under any name.
+ *
+ * @throws {HttpProblem} 400 for other inputs than the model has, and for any other shape or number that it does not take
+ */
+export function modelRows(tensors: NamedTensors, card: ModelCard, options: RowOptions = {}): RowBatch {
+  const inputs = inputsOf(card);
+  const [only, ...others] = Object.values(tensors);
+  const isAlone = inputs.length === 1 && only !== undefined && others.length === 0;
+  const given = inputs.map(({ name }) =>
+    isAlone ? only : Object.hasOwn(tensors, name) ? tensors[name] : undefined,
+  );
+  if (given.includes(undefined) || Object.keys(tensors).length !== inputs.length) {
+    const names = inputs.map(({ name }) => name).join(', ');
+    const found = Object.keys(tensors).filter((name) => name !== '');
+    throw bad(
+      inputs.length === 1 ? `the one input ${names}` : `the inputs ${names}`,
+      found.length === 0 ? 'one without a name' : found.join(', '),
+    );
+  }
+  const batches = inputs.map((input, at) => batchOf(given[at] as RequestTensor, input, { card, ...options }));
+  const [first] = batches as [RowBatch, ...RowBatch[]];
+  if (batches.length === 1) return first;
+  const odd = batches.findIndex(({ count }) => count !== first.count);
+  if (odd > 0)
+    throw bad(
+      `as many examples in ${inputs[odd]?.name} as in ${inputs[0]?.name}, ${first.count}`,
+      `${batches[odd]?.count}`,
+    );
+  return { values: joined(batches, first.count), count: first.count };
+}
+
+/** For each example the numbers of all inputs. */
+function joined(batches: readonly RowBatch[], count: number): Float32Array {
+  const sizes = batches.map(({ values }) => values.length / count);
+  const row = sizes.reduce((sum, size) => sum + size, 0);
+  const all = new Float32Array(count * row);
+  for (let at = 0; at < count; at++) {
+    let from = at * row;
+    for (const [index, { values }] of batches.entries()) {
+      const size = sizes[index] as number;
+      all.set(values.subarray(at * size, (at + 1) * size), from);
+      from += size;
+    }
+  }
+  return all;
+}
+
+function batchOf(
+  tensor: RequestTensor,
+  input: ServedInput,
+  { card, ...options }: RowOptions & { readonly card: ModelCard },
+): RowBatch {
+  if (card.inputShape !== undefined) return imageBatchOf(tensor, card, options);
+  const { shape, below, name } = input;
+  const batch = countedBatch(tensor, shape, options);
+  const odd =
+    below === undefined
+      ? undefined
+      : batch.values.find((value) => !(Number.isInteger(value) && value >= 0 && value < below));
+  if (odd === undefined) return batch;
+  throw bad(
+    `whole numbers from 0 to ${(below as number) - 1} for ${name}, the rows of the model's embedding`,
+    `${odd}`,
+  );
+}
+
+/** Examples of a shape, as it is, as a row, or without axes of 1 at its end. @throws {HttpProblem} 400 for any other */
+function countedBatch(
+  { shape, values }: RequestTensor,
+  wanted: readonly number[],
+  { isBatch = false }: RowOptions,
+): RowBatch {
+  const short = wanted.slice(0, 1 + wanted.findLastIndex((extent) => extent !== 1));
+  const shapes = [wanted, [sizeOf(wanted)], short];
+  if (!isBatch && shapes.some((each) => isSame(shape, each))) return { values, count: 1 };
+  const [count = 0, ...rest] = shape;
+  if (count > 0 && shapes.some((each) => isSame(rest, each))) return { values, count };
+  throw bad(`a tensor of shape ${formatShape([-1, ...wanted])}`, `shape ${formatShape(shape)}`);
+}
+
+/**
+ * A tensor as images: `[n, h, w, c]`, `[n, h, w]` of one channel, `[n, h·w·c]`, or one image where it need not be a batch.
+ * Whole numbers are grey levels: black is 0 and white 255, whatever they are to the model.
+ */
+function imageBatchOf(
+  { shape, values, isLevels = false }: RequestTensor,
+  { inputShape = [0, 0, 0], scale }: Pick<ModelCard, 'inputShape' | 'scale'>,
+  { isBatch = false }: RowOptions,
+): RowBatch {
+  const [height, width, channels] = inputShape;
+  if (isLevels)
+    for (let at = 0; at < values.length; at++) values[at] = (values[at] as number) * (1 / MAX_PIXEL);
+  if (isLevels && scale !== undefined) rescale(values, { channels, from: UNIT_SCALE, to: scale });
+  const images = channels === 1 ? [[height, width], inputShape] : [inputShape];
+  if (!isBatch && images.some((each) => isSame(shape, each))) return { values, count: 1 };
+  const [count = 0, ...rest] = shape;
+  const fits = [...images, [sizeOf(inputShape)]].some((each) => isSame(rest, each));
+  if (fits && count > 0) return { values, count };
+  const hint = channels > 1 && isSame(rest, [channels, height, width]) ? ': channels come last' : '';
+  throw bad(`a tensor of shape ${formatShape([-1, ...inputShape])}`, `shape ${formatShape(shape)}${hint}`);
+}
+
+/** Where the outputs stand in a row of answers: those that are asked for by name, or all. @throws {HttpProblem} 400 */
+export function outputsIn(card: ModelCard, names: readonly string[] = []): Answers['outputs'] {
+  let from = 0;
+  const all = outputsOf(card).map(({ name, shape }) => {
+    const own = { name, shape, from };
+    from += sizeOf(shape);
+    return own;
+  });
+  const unknown = names.find((name) => all.every((each) => each.name !== name));
+  if (unknown !== undefined) {
+    const known = all.map(({ name }) => name).join(', ');
+    throw bad(all.length === 1 ? `the one output ${known}` : `one of the outputs ${known}`, unknown);
+  }
+  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+}
+
+/** @throws {HttpProblem} 400 where the model tells no classes apart */
+export function requireClasses({ task }: Pick<ModelCard, 'task'>): void {
+  if (task === undefined) return;
+  throw new HttpProblem(
+    400,
+    `The model is one of ${task} and tells no classes apart: ask for its numbers with :predict or /infer.`,
+  );
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((extent, index) => extent === b[index]);
+}
+
+const JSON_BYTES_PER_NUMBER = 12;
+
+/** About how long some answers are in JSON. */
+export function jsonBytes({ length }: Float32Array): number {
+  return length * JSON_BYTES_PER_NUMBER;
+}

@@ -1,0 +1,86 @@
+/** Asking a server about numbers: read from JSON or an npz, answered in the words of the model's task where the server tells it. */
+import { existsSync } from 'node:fs';
+import { DataError } from '../../lib/core/errors.js';
+import { sizeOf } from '../../lib/core/weights.js';
+import { openNpz } from '../../lib/formats/data/npz.js';
+import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
+import { readFileBytes } from '../../lib/formats/files/read-file.js';
+import type { NamedTensors } from '../codecs/tensor.js';
+import { readPredictBody } from '../codecs/tensorflow-json.js';
+import { type AnswerFacts, type ExampleWords, wordsOfAnswers } from '../models/answer-words.js';
+import { HttpProblem } from '../problems.js';
+import { type ServingClient, serverFailure } from './serving-client.js';
+
+/** What was said of each example, in words; or the numbers of each output, where the server does not tell what they mean. */
+export type NumbersAnswer =
+  | { readonly answers: readonly ExampleWords[] }
+  | { readonly outputs: Readonly<Record<string, readonly number[]>> };
+
+/**
+ * Reads `{"instances": …}` or `{"inputs": …}`, as text or out of a file, or the inputs `x`, `x/<name>` or `<name>` of an npz.
+ *
+ * @throws {DataError} when it is none of these
+ */
+export async function readNumbers(input: string): Promise<NamedTensors> {
+  const isText = input.trimStart().startsWith('{') && !existsSync(input);
+  const bytes = isText ? Buffer.from(input) : await readFileBytes(input, 'numbers (JSON or npz)');
+  const file = isText ? '--input' : input;
+  if (/\.npz$/i.test(file)) return await tensorsOfNpz(bytes, file);
+  try {
+    return readPredictBody({ body: bytes }).tensors;
+  } catch (cause) {
+    if (!(cause instanceof HttpProblem)) throw cause;
+    const expected = 'numbers as {"instances": [...]} or {"inputs": {...}}';
+    throw new DataError({ file, expected, found: `others: ${cause.message.replace(/\.$/, '')}` }, { cause });
+  }
+}
+
+async function tensorsOfNpz(bytes: Uint8Array, file: string): Promise<NamedTensors> {
+  const archive = await openNpz(bytes, file);
+  const isInput = (name: string) => name === 'x' || name.startsWith('x/');
+  const names = archive.names.some(isInput) ? archive.names.filter(isInput) : archive.names;
+  const tensors = names.map((name) => {
+    const { shape, values } = archive.read(name);
+    const own = name === 'x' ? '' : name.replace(/^x\//, '');
+    return [own, { shape, values: Float32Array.from(values as Float32Array, Number) }] as const;
+  });
+  return Object.fromEntries(tensors);
+}
+
+/** Asks a server about numbers. */
+export async function askNumbers(
+  client: ServingClient,
+  { tensors, address }: { readonly tensors: NamedTensors; readonly address: string },
+): Promise<NumbersAnswer> {
+  const signature = await client.signature();
+  const wanted = Object.keys(signature.inputs);
+  const [only = '', ...others] = wanted;
+  const given = Object.entries(tensors);
+  const isAlone = others.length === 0 && given.length === 1;
+  const inputs = Object.fromEntries(given.map(([name, tensor]) => [isAlone ? only : name, tensor]));
+  const names = given.map(([name]) => name || 'one without a name').join(', ');
+  if (!isAlone && (given.length !== wanted.length || wanted.some((name) => inputs[name] === undefined)))
+    throw new DataError({
+      file: '--input',
+      expected: `the inputs of the model, ${wanted.join(', ')}`,
+      found: names,
+    });
+  const found = await client.predict(inputs, signature);
+  const facts = jsonOrNothing(signature.answers ?? '') as AnswerFacts | undefined;
+  if (facts === undefined) return { outputs: found };
+  const count = Object.values(tensors)[0]?.shape[0] ?? 1;
+  const rows = new Float32Array(count * facts.outputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0));
+  const row = rows.length / count;
+  let from = 0;
+  for (const { name, shape } of facts.outputs) {
+    const [values, size] = [found[name] ?? [], sizeOf(shape)];
+    if (values.length !== count * size)
+      throw serverFailure(
+        address,
+        `expected ${count * size} numbers of output ${name}, found ${values.length}`,
+      );
+    for (let at = 0; at < count; at++) rows.set(values.slice(at * size, (at + 1) * size), at * row + from);
+    from += size;
+  }
+  return { answers: wordsOfAnswers(rows, count, facts) };
+}
