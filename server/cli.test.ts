@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { runCommand } from '../test/program-host.js';
 import { writePrototypeModel } from './testing/prototype-model.js';
 import { digitPng } from './testing/segment-digits.js';
 import { type UploadAnswer, upload } from './testing/served-app.js';
@@ -40,6 +41,9 @@ describe('fedbatch serve', () => {
       env: { TMPDIR: home, HOME: home, CI: undefined },
       reject: false,
     });
+
+  /** The same in a process that stays, for what does not come up. */
+  const refuse = (...flags: readonly string[]) => runCommand('serve', flags, { cwd: home });
 
   async function start(...flags: readonly string[]) {
     const running = serve('--model', model, '--port', '0', ...flags);
@@ -172,8 +176,9 @@ describe('fedbatch serve', () => {
       ],
     ];
     try {
-      for (const [flags, code, sentence] of expectations) {
-        const { exitCode, stderr, stdout } = await serve(...flags);
+      for (const [index, [flags, code, sentence]] of expectations.entries()) {
+        // One as users do, the others in a process that stays.
+        const { exitCode, stderr, stdout } = await (index === 0 ? serve(...flags) : refuse(...flags));
         assert.equal(exitCode, code, stderr);
         assert.match(stderr, sentence);
         assert.equal(stdout, '');
@@ -181,10 +186,10 @@ describe('fedbatch serve', () => {
     } finally {
       other.close();
     }
-    const noModel = await serve();
+    const noModel = await refuse();
     assert.equal(noModel.exitCode, 2);
     assert.match(noModel.stderr, /--model/);
-    const badPort = await serve('--model', model, '--port', '70000');
+    const badPort = await refuse('--model', model, '--port', '70000');
     assert.equal(badPort.exitCode, 2);
     assert.match(badPort.stderr, /from 0 to 65535, found "70000"/);
   });
