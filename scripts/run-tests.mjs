@@ -36,7 +36,8 @@ if (chosen.length === 0) {
 const sizeBytes = (path) => statSync(join(root, 'dist', path)).size;
 const bySize = (a, b) => sizeBytes(b) - sizeBytes(a);
 
-const textOf = (path) => readFileSync(join(root, 'dist', path), 'utf8');
+/** The source of a compiled test. */
+const textOf = (path) => readFileSync(join(root, path.replace(/\.js$/, '.ts')), 'utf8');
 
 /** Whole runs, browsers and whatever starts a program or a server take longest. */
 const isLong = (path) =>
@@ -70,7 +71,7 @@ const directory = mkdtempSync(join(tmpdir(), 'fedbatch-'));
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
 const programOf = (paths, at) => {
   const file = join(directory, `group-${at}.mjs`);
-  const imports = paths.map((path) => `import '${pathToFileURL(join(root, 'dist', path))}';`);
+  const imports = paths.map((path) => `import ${JSON.stringify(pathToFileURL(join(root, 'dist', path)))};`);
   writeFileSync(file, ['process.setMaxListeners(0);', ...imports].join('\n'));
   return file;
 };
