@@ -82,11 +82,13 @@ export function standardize(
   const center = mean(input.tensor);
   const centered = graph.op('Sub', [input.tensor, center]);
   const variance = mean(multiply(centered, centered));
+  // One division for each mean instead of one for each element.
   const deviation = graph.op('Sqrt', [graph.op('Add', [variance, graph.scalar(epsilon)])]);
-  const y = graph.op('Div', [centered, deviation]);
+  const scale = graph.op('Reciprocal', [deviation]);
+  const y = multiply(centered, scale);
   const vjp = (dy: Tensor) => {
     const projection = multiply(y, mean(multiply(dy, y)));
-    return graph.op('Div', [graph.op('Sub', [graph.op('Sub', [dy, mean(dy)]), projection]), deviation]);
+    return multiply(graph.op('Sub', [graph.op('Sub', [dy, mean(dy)]), projection]), scale);
   };
   const standardized = { graph, tensor: y, shape, layout, origin: { inputs: [input], vjps: [vjp] } };
   return { standardized, mean: center, variance };
