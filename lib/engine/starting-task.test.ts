@@ -6,6 +6,7 @@ import { DataError, UsageError } from '../core/errors.js';
 import { type Examples, type ExampleTargets, labelledImages, onlyTargets } from '../federation/examples.js';
 import { parseLoss } from '../federation/loss.js';
 import type { ActivationName } from '../model/layers/activation.js';
+import { batchInputs } from '../model/model-input.js';
 import { headFor } from '../model/tasks/task.js';
 import { startingTask, taskNotes } from './starting-task.js';
 
@@ -195,6 +196,17 @@ describe('the task', () => {
           `d\\.npz: expected whole numbers from 0 to 4, the rows of .* embedding, found ${odd}`,
         ),
       });
+  });
+
+  it('leaves numbers that an embedding looks up as they are, though they are stored as pictures are', () => {
+    const words = { kind: 'embedding', name: 'words', below: 5, units: 2, maskZero: false } as const;
+    const description = imageModel([words, flatten, dense('out', 3, 'softmax')], [2, 2]);
+    const inputs = [{ name: 'x', shape: [2, 2, 2], values: Uint8Array.of(0, 4, 1, 2, 3, 3, 0, 1) }] as const;
+    const { examples } = startingTask(
+      { model: { description }, file: {}, path: 'm.h5' },
+      { examples: { inputs, targets: onlyTargets(labels(0, 2)) }, data: 'd.npz', asked: undefined },
+    );
+    assert.deepEqual(batchInputs(examples, [1, 0]), [Float32Array.of(3, 3, 0, 1, 0, 4, 1, 2)]);
   });
 
   it('gives a new model its end', () => {

@@ -47,12 +47,15 @@ export function fitInputs(
   path: string,
 ): Examples {
   const wanted = description.inputs;
-  const given = inOrder(wanted, examples.inputs, { what: 'inputs', path });
-  for (const [at, input] of given.entries()) {
+  const given = inOrder(wanted, examples.inputs, { what: 'inputs', path }).map((input, at) => {
     const each = wanted[at] as NamedInput;
+    const bound = inputBound(description, each.name);
     requireShape(each, input, path);
-    requireBelow(inputBound(description, each.name), input, path);
-  }
+    requireBelow(bound, input, path);
+    // What rows of a table are looked up by is no image, however its numbers are stored.
+    const isLookedUp = bound !== undefined && input.values instanceof Uint8Array;
+    return isLookedUp ? { ...input, values: Int32Array.from(input.values) } : input;
+  });
   return { ...examples, inputs: given as unknown as Examples['inputs'] };
 }
 
