@@ -13,7 +13,7 @@ import { optimizerRates } from '../../model/optimizers/registry.js';
 import { initialWeights } from '../../model/parameters.js';
 import type { Batch, OptimizerSettings, TrainingSettings } from '../engine.js';
 import { onnxEngine, plainOnnxEngine } from './onnx-engine.js';
-import { probeBlocks } from './probe-blocks.js';
+import { measureBlockSize, probeBlocks } from './probe-blocks.js';
 
 const ADAM: OptimizerSettings = { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
 const settings = (given: Partial<TrainingSettings> = {}): TrainingSettings => ({
@@ -88,6 +88,14 @@ describe('training session', () => {
       assert.ok(Math.abs(a.loss - b.loss) < 1e-3, `step ${step}: ${a.loss}, ${b.loss}`);
     }
     await Promise.all([fast.dispose(), plain.dispose()]);
+  });
+
+  it('has the default CNN on blocked images wherever the processor has blocks', async () => {
+    const blockSize = await measureBlockSize().catch(() => undefined);
+    const usual = describeModel('cnn', { inputShape: [28, 28, 1], outputs: 10 });
+    const found = await probeBlocks({ description: usual, weights: initialWeights(usual, 1) });
+    if (blockSize !== undefined) assert.deepEqual(found, { blockSize });
+    else assert.equal(found.blockSize, undefined);
   });
 
   it('stays on plain images where blocks do not fit, with the reason', async () => {
