@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { UsageError } from '../lib/core/errors.js';
 import {
   countClasses,
+  type Dataset,
   dtypeOf,
   type Examples,
   exampleCount,
@@ -13,6 +14,7 @@ import {
   takeExamples,
   takeRows,
   targetKind,
+  tokensIn,
 } from '../lib/federation/examples.js';
 import type { LossSettings } from '../lib/federation/loss.js';
 import type { Ownership } from '../lib/federation/partition/by-owner.js';
@@ -194,18 +196,20 @@ function channelsOf(train: Examples): number | undefined {
 
 /** What inputs and targets are, as the manifest has it. */
 function describeData(
-  { train, facts: told = {} }: OwnedDataset,
+  dataset: OwnedDataset,
   {
     classes,
     scale,
   }: { readonly classes: number | undefined; readonly scale: Pick<Image, 'scale' | 'scaleIsGiven'> },
 ): Pick<Manifest, 'classes' | 'classNames' | 'targets' | 'outputs' | 'image' | 'inputs'> {
+  const { train, facts: told = {} } = dataset;
   const { inputs } = train;
   const images = imagesIn(train);
   const facts = inputs.map(({ name, shape, values }) => ({
     name,
     shape: shape.slice(1),
     dtype: dtypeOf(values),
+    ...belowOf(name, dataset),
     ...told.inputs?.[name],
   }));
   return {
@@ -217,6 +221,15 @@ function describeData(
           image: { shape: images.shape.slice(1), dtype: dtypeOf(images.values) as Image['dtype'], ...scale },
         }),
   };
+}
+
+/** What the numbers of a sequence are below, where they may stand for something. */
+function belowOf(name: string, { train, test }: Dataset): { readonly below?: number } {
+  const parts = [train, ...(test === undefined ? [] : [test])].flatMap(({ inputs }) =>
+    inputs.filter((input) => input.name === name),
+  );
+  const ends = parts.map(tokensIn);
+  return ends.includes(undefined) ? {} : { below: Math.max(...(ends as readonly number[])) };
 }
 
 function describeOutputs(

@@ -155,7 +155,7 @@ describe('a run of a regression', () => {
       [
         ['--data', 'numbers.npz', '--model', 'cnn'],
         3,
-        /expected images \[n,h,w\] or \[n,h,w,c\] for the model cnn; mlp and 2nn take any inputs, found inputs of shape \[4\]/,
+        /expected images \[n,h,w\] or \[n,h,w,c\] for the model cnn; mlp, 2nn and lstm take any inputs, found inputs of shape \[4\]/,
       ],
       [['--data', 'numbers.npz', '--loss', 'hinge'], 2, /--loss.* one of categorical_crossentropy, .*hinge/],
       [['--data', 'numbers.npz', '--target-metric', 'rmse'], 2, /--target-metric.* such as rmse=3\.2/],
@@ -215,5 +215,77 @@ describe('a run of', () => {
     assert.ok(metrics.f1 > 0.5, JSON.stringify(metrics));
     const { targets } = await readManifest(path('several/data/manifest.json'));
     assert.deepEqual(targets, { kind: 'multi-hot', size: 3 });
+  });
+});
+
+describe('a run of sequences', () => {
+  const STEPS = 5;
+  const count = 200;
+  const random = randomStream(9, 'sequences');
+  /** The last of a few whole numbers says the class; the largest of all is seen by one client alone. */
+  const tokens = Int32Array.from({ length: count * STEPS }, (_, at) =>
+    at === 0 ? 11 : random.integer(0, 6),
+  );
+  const labels = Int32Array.from(
+    { length: count },
+    (_, row) => (tokens[(row + 1) * STEPS - 1] as number) % 2,
+  );
+  const write = async (name: string, x: NamedArray['values'], shape: readonly number[]) =>
+    writeFile(
+      path(name),
+      await encodeNpz([
+        { name: 'x', shape, values: x },
+        { name: 'y', shape: [count], values: labels },
+      ]),
+    );
+
+  it('of whole numbers embeds them, those too that a client lacks', async () => {
+    await write('tokens.npz', tokens, [count, STEPS]);
+    const model = ['--data', 'tokens.npz', '--model', 'lstm', '--hidden', '12', '--rounds', '3'];
+    const training = ['--optimizer', 'adam', '--learning-rate', '0.03'];
+    const { exitCode, stdout, stderr } = await run(
+      'tokens',
+      ...model,
+      ...training,
+      '--min-metric',
+      'accuracy=0.9',
+    );
+    assert.equal(exitCode, 0, stderr);
+    assert.ok(JSON.parse(lastLine(stdout)).accuracy > 0.9);
+    const { inputs } = await readManifest(path('tokens/data/manifest.json'));
+    assert.deepEqual(inputs, [{ name: 'x', shape: [STEPS], dtype: 'int32', below: 12 }]);
+    const { weights } = await readKerasFile(path('tokens/aggregated-model.h5'));
+    assert.deepEqual(weights[0]?.shape, [12, 32]);
+  });
+
+  it('of numbers has time along the first axis', async () => {
+    await write('series.npz', Float32Array.from(tokens), [count, STEPS, 1]);
+    const { exitCode, stderr } = await run(
+      'series',
+      '--data',
+      'series.npz',
+      '--model',
+      'lstm',
+      '--rounds',
+      '1',
+    );
+    assert.equal(exitCode, 0, stderr);
+    const { weights } = await readKerasFile(path('series/aggregated-model.h5'));
+    assert.deepEqual(weights[0]?.shape, [1, 512]);
+  });
+
+  it('is refused for what is none', async () => {
+    const cases: readonly (readonly [string, NamedArray['values'], readonly number[], RegExp])[] = [
+      ['below.npz', tokens.map((value) => value - 3), [count, STEPS], /whole numbers from 0, .*, found -\d/],
+      ['huge.npz', tokens.map((value) => value * 1e8), [count, STEPS], /below 1000000, .*, found \d{9}/],
+    ];
+    for (const [name, x, shape, message] of cases) {
+      await write(name, x, shape);
+      const { exitCode, stderr } = await runCommand('init', [
+        ...['--data', path(name), '--model', 'lstm', '--out', path('refused.h5')],
+      ]);
+      assert.equal(exitCode, 3, stderr);
+      assert.match(stderr, message);
+    }
   });
 });

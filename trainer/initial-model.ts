@@ -4,7 +4,7 @@ import { releaseMemory } from '../lib/core/memory.js';
 import { formatShape, sizeOf } from '../lib/core/weights.js';
 import { writeCompilation } from '../lib/engine/keras-compilation.js';
 import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
-import type { Examples } from '../lib/federation/examples.js';
+import { type ExampleInput, type Examples, tokensIn } from '../lib/federation/examples.js';
 import type { LossSettings } from '../lib/federation/loss.js';
 import { flatImagesLine } from '../lib/formats/data/input-array.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
@@ -23,6 +23,7 @@ import {
   MODEL_NAMES,
   type ModelName,
   type ModelTask,
+  TOKEN_MODELS,
 } from '../lib/model/model-zoo.js';
 import { initialWeights } from '../lib/model/parameters.js';
 import { headFor } from '../lib/model/tasks/task.js';
@@ -125,7 +126,32 @@ function zooModel(
   }
   const inputShape = inputShapeOf(input);
   requireImages(name, inputShape, path);
-  return newModel(name, { task: { inputShape, ...head }, seed, hidden });
+  const tokens = TOKEN_MODELS.includes(name) ? tokensFor(name, input, { manifest, path }) : undefined;
+  return newModel(name, { task: { inputShape, ...head, tokens }, seed, hidden });
+}
+
+/** More rows than any embedding of words has (of a billion numbers that are 64 GB); such numbers are quantities. */
+const MAX_TOKENS = 1_000_000;
+
+/** What the numbers of a sequence are below, where a model embeds them. @throws {DataError} for what is no sequence */
+function tokensFor(
+  name: ModelName,
+  input: ExampleInput,
+  { manifest, path }: { readonly manifest: Manifest | undefined; readonly path: string },
+): number | undefined {
+  const { shape, values } = input;
+  const fault = (found: string) => {
+    const expected = `sequences [n,t] of whole numbers from 0, below ${MAX_TOKENS}, or [n,t,...] for the model ${name}`;
+    return new DataError({ file: path, expected, found });
+  };
+  if (shape.length < 2) throw fault(`inputs of shape ${formatShape(shape.slice(1))}`);
+  if (shape.length > 2 || values instanceof Float32Array || values instanceof Float64Array) return undefined;
+  // A shard alone may lack the numbers of others.
+  const listed = manifest?.inputs?.find((each) => each.name === input.name)?.below;
+  const tokens = listed ?? tokensIn(input);
+  if (tokens === undefined) throw fault(`${values.find((value) => value < 0)}`);
+  if (tokens > MAX_TOKENS) throw fault(`${tokens - 1}`);
+  return tokens;
 }
 
 /** @throws {DataError} where a model of convolutions is to take something else than images */
@@ -135,7 +161,7 @@ function requireImages(name: ModelName, inputShape: readonly number[], path: str
   const mend = inputShape.length === 1 ? flatImagesLine(path, sizeOf(inputShape)) : undefined;
   throw new DataError({
     file: path,
-    expected: `images [n,h,w] or [n,h,w,c] for the model ${name}; ${others.join(' and ')} take any inputs`,
+    expected: `images [n,h,w] or [n,h,w,c] for the model ${name}; ${others.slice(0, -1).join(', ')} and ${others.at(-1)} take any inputs`,
     found: `inputs of shape ${formatShape(inputShape)}`,
     mend,
   });

@@ -199,6 +199,17 @@ export function countClasses(...labels: readonly Int32Array[]): number {
   return labels.reduce((most, part) => part.reduce((max, label) => Math.max(max, label + 1), most), 0);
 }
 
+/** What the numbers of a sequence `[n, t]` are all below, where they are whole ones from 0; undefined of other inputs. */
+export function tokensIn({ shape, values }: ExampleArray): number | undefined {
+  if (shape.length !== 2 || !(values instanceof Int32Array || values instanceof Uint8Array)) return undefined;
+  let [least, most] = [0, 0];
+  for (const value of values) {
+    if (value > most) most = value;
+    else if (value < least) least = value;
+  }
+  return least < 0 ? undefined : most + 1;
+}
+
 /** How many examples of each class 0 … `classes`-1 there are. */
 export function labelHistogram(labels: Int32Array, classes: number): number[] {
   const histogram = new Array<number>(classes).fill(0);

@@ -140,6 +140,12 @@ export const manifestSchema = z
           name: z.string(),
           shape: z.array(count.min(1)).describe('Of one example.'),
           dtype: z.enum(['uint8', 'int32', 'float32', 'float64']),
+          below: count
+            .min(1)
+            .optional()
+            .describe(
+              'Of sequences of whole numbers from 0: what all of them are below, those for the test too.',
+            ),
           columns: z
             .array(z.string())
             .readonly()

@@ -12,6 +12,7 @@ const PARAMETERS: Readonly<Record<ModelName, number>> = {
   'mcmahan-cnn': 1_663_370,
   lenet: 44_426,
   resnet: 77_754,
+  lstm: 81_674,
 };
 
 describe('the models of --model', () => {
@@ -27,6 +28,34 @@ describe('the models of --model', () => {
       assert.equal(parameterCount(initialWeights(description, 0)), PARAMETERS[name]);
     });
   }
+
+  it('lstm embeds whole numbers, and runs along the first axis of others', () => {
+    const [words, floats] = [
+      describeModel('lstm', { inputShape: [20], outputs: 3, tokens: 90 }, [16, 8]),
+      describeModel('lstm', { inputShape: [20, 4, 2], outputs: 3, tokens: undefined }, [16]),
+    ];
+    assert.deepEqual(words.inputs, [{ name: 'input', shape: [20], isInteger: true }]);
+    assert.deepEqual(
+      words.layers.map(({ name }) => name),
+      ['embedding', 'lstm', 'lstm_1', 'dense'],
+    );
+    assert.deepEqual(
+      modelParameters(words)
+        .map(({ shape }) => shape)
+        .slice(0, 3),
+      [
+        [90, 32],
+        [32, 64],
+        [16, 64],
+      ],
+    );
+    assert.deepEqual(
+      floats.layers.map(({ name }) => name),
+      ['reshape', 'lstm', 'dense'],
+    );
+    assert.deepEqual(modelParameters(floats)[0]?.shape, [8, 64]);
+    for (const each of [words, floats]) assert.deepEqual(answerShapes(each), [[3]]);
+  });
 
   it('only cnn and mlp have dropout: the models of papers have none', () => {
     const withDropout = MODEL_NAMES.filter((name) =>

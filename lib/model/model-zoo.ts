@@ -1,4 +1,5 @@
 /** The models that users can name with `--model`: their names and their layers. */
+import { sizeOf } from '../core/weights.js';
 import type { Extent, Padding } from './graph/window-geometry.js';
 import type { ActivationName } from './layers/activation.js';
 import type { Layer } from './layers/registry.js';
@@ -13,6 +14,8 @@ export interface ModelTask {
   readonly outputs: number;
   /** The activation at its end; a softmax over classes by default. */
   readonly activation?: ActivationName;
+  /** Where the input is whole numbers that stand for something, such as letters: all are below this. */
+  readonly tokens?: number | undefined;
 }
 
 const conv2d = (
@@ -38,6 +41,15 @@ const halve = (name: string): Layer => ({
   padding: 'valid',
 });
 
+const lstm = (
+  name: string,
+  { units, returnSequences }: { readonly units: number; readonly returnSequences: boolean },
+): Layer => ({
+  ...{ kind: 'lstm', name, units, returnSequences, useBias: true, unitForgetBias: true },
+  ...{ cellActivation: 'tanh', recurrentActivation: 'sigmoid' },
+  ...{ goBackwards: false, zeroOutputForMask: false },
+});
+
 const flatten: Layer = { kind: 'flatten', name: 'flatten' };
 
 const dense = (name: string, units: number, activation: ActivationName): Layer => ({
@@ -48,8 +60,8 @@ const dense = (name: string, units: number, activation: ActivationName): Layer =
   activation,
 });
 
-/** The last layer. */
-type Head = Required<Pick<ModelTask, 'outputs' | 'activation'>>;
+/** The last layer, and what comes in. */
+type Head = Required<Omit<ModelTask, 'tokens'>> & Pick<ModelTask, 'tokens'>;
 
 /** As Keras numbers layers of a kind: `dense`, `dense_1`. */
 const numbered = (name: string, at: number) => (at === 0 ? name : `${name}_${at}`);
@@ -106,7 +118,26 @@ const LAYERS = {
   ],
   /** Residual, with group normalisation: 77,754 parameters on 28×28×1. */
   resnet: (head: Head) => resnet(head, 'input'),
+  /**
+   * LSTMs of 128 or of other units, one on the other, behind an embedding of whole numbers. Of other inputs `[t, …]` the
+   * first axis is time: of images the rows.
+   */
+  lstm: (
+    { inputShape: [steps = 1, ...step], tokens, outputs, activation }: Head,
+    hidden: readonly number[] = [128],
+  ): readonly Layer[] => [
+    ...(tokens === undefined
+      ? [{ kind: 'reshape', name: 'reshape', targetShape: [steps, sizeOf(step)] } as const]
+      : [{ kind: 'embedding', name: 'embedding', below: tokens, units: EMBEDDED, maskZero: false } as const]),
+    ...hidden.map((units, at) =>
+      lstm(numbered('lstm', at), { units, returnSequences: at < hidden.length - 1 }),
+    ),
+    dense('dense', outputs, activation),
+  ],
 };
+
+/** Numbers that the LSTM's embedding has for each token. */
+const EMBEDDED = 32;
 
 /** The name of a model that comes with fedbatch. */
 export type ModelName = keyof typeof LAYERS;
@@ -116,14 +147,21 @@ export const MODEL_NAMES = Object.keys(LAYERS) as readonly ModelName[];
 /** Those that take images alone; the others take inputs of any shape. */
 export const IMAGE_MODELS: readonly ModelName[] = ['cnn', 'mcmahan-cnn', 'lenet', 'resnet'];
 
-/** The description of a model by its name; `hidden` are the units of the hidden layers of an mlp. */
+/** Those that take whole numbers for what they stand for. */
+export const TOKEN_MODELS: readonly ModelName[] = ['lstm'];
+
+/** The description of a model by its name; `hidden` are the units of the hidden layers of an mlp, or of LSTMs. */
 export function describeModel(
   name: ModelName,
   task: ModelTask,
   hidden?: readonly number[],
 ): ModelDescription {
-  const { inputShape, outputs, activation = 'softmax' } = task;
-  const made = LAYERS[name]({ outputs, activation }, hidden);
-  if (!('calls' in made)) return sequential({ name, inputShape, layers: made });
+  const { inputShape, outputs, activation = 'softmax', tokens } = task;
+  const made = LAYERS[name]({ inputShape, outputs, activation, tokens }, hidden);
+  if (!('calls' in made)) {
+    const chain = sequential({ name, inputShape, layers: made });
+    if (tokens === undefined || !TOKEN_MODELS.includes(name)) return chain;
+    return { ...chain, inputs: chain.inputs.map((each) => ({ ...each, isInteger: true })) };
+  }
   return functional({ name, inputs: [{ name: 'input', shape: inputShape }], ...made });
 }

@@ -110,9 +110,9 @@ export const MODEL = part('model', {
   },
   hidden: {
     type: text('numbers of units with commas between, e.g. 64,32', readHidden),
-    defaultsBy: { place: 'model.name', defaults: { mlp: undefined } },
-    otherwise: '128, and dropout of 0.2',
-    help: 'mlp: units of each hidden layer, with commas between',
+    defaultsBy: { place: 'model.name', defaults: { mlp: undefined, lstm: undefined } },
+    otherwise: '128, of mlp with a dropout of 0.2',
+    help: 'mlp and lstm: units of each hidden layer, with commas between',
     symbol: 'units',
     group: 'Model and local training',
     stages: ['init', 'train'],
