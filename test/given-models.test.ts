@@ -169,7 +169,12 @@ describe('a run of a model that is given', () => {
   for (const [what, args, code, message] of [
     ['an architecture too', ['--init', 'mine.h5', '--model-config', 'm.json'], 2, /contradict each other/],
     ['no architecture', ['--model-config', 'mine.h5'], 3, /mine\.h5: expected a Keras architecture \(JSON/],
-    ['hidden layers of a cnn', ['--hidden', '64,32'], 2, /--hidden 64,32 belongs to --model mlp or lstm, not to cnn/],
+    [
+      'hidden layers of a cnn',
+      ['--hidden', '64,32'],
+      2,
+      /--hidden 64,32 belongs to --model mlp or lstm, not to cnn/,
+    ],
     ['hidden layers of nothing', ['--model', 'mlp', '--hidden', '64,'], 2, /numbers of units with commas/],
     ['images of another size', ['--init', 'other.h5'], 3, /images of shape \[6,6,1\].*found.*\[8,8,1\]/],
     ['no file', ['--init', 'none.h5'], 3, /none\.h5: expected a Keras model.*no such file/],
