@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
 import { integerOption, numberOption } from '../lib/cli/options.js';
@@ -19,6 +19,7 @@ import { benchServe } from './serve-section.js';
 import { benchSimulate, benchSimulateMany } from './simulate-section.js';
 import { benchSoak } from './soak-section.js';
 import { benchStages } from './stages-section.js';
+import { benchStart } from './start-section.js';
 import { STEP_MODELS, type StepModelName } from './step-models.js';
 import { stepSection } from './step-section.js';
 import { benchDigits, benchUploads } from './uploads-section.js';
@@ -44,6 +45,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   ...STEPS,
   stages: { measure: benchStages, rounds: 5, needsData: true },
   memory: { measure: benchMemory, rounds: 1, needsData: false },
+  start: { measure: benchStart, rounds: 9, needsData: true },
   simulate: { measure: benchSimulate, rounds: 3, needsData: true },
   'simulate-many': { measure: benchSimulateMany, rounds: 3, needsData: true },
   groups: { measure: benchGroups, rounds: 3, needsData: false },
@@ -59,6 +61,7 @@ interface Flags {
   readonly data: string;
   readonly rounds?: number;
   readonly minutes?: number;
+  readonly baseline?: string;
   readonly write: boolean;
 }
 
@@ -79,9 +82,10 @@ const flags = new Command('bench')
     'begin no measurement after so long; what is done stays, and the same command goes on',
     numberOption({ above: 0 }),
   )
+  .option('--baseline <dist>', 'compare start with this build of another commit: its folder dist')
   .option('--no-write', `print the tables and leave ${REPORT} as it is`)
   .parse();
-const { data, rounds: wantedRounds, minutes, write } = flags.opts<Flags>();
+const { data, rounds: wantedRounds, minutes, baseline, write } = flags.opts<Flags>();
 const until = minutes === undefined ? undefined : performance.now() + minutes * 60_000;
 
 const asked = flags.args.flatMap((name) => (name === 'step' ? Object.keys(STEPS) : name));
@@ -97,7 +101,12 @@ for (const name of asked.length > 0 ? asked : Object.keys(SECTIONS)) {
       identity: await identityOf(section),
       ...(until === undefined ? {} : { until }),
     });
-    const table = await section.measure({ data, rounds, journal });
+    const table = await section.measure({
+      data,
+      rounds,
+      journal,
+      ...(baseline === undefined ? {} : { baseline: resolve(baseline) }),
+    });
     const markdown = `${formatMarkdown(table)}\n\n${machine(rounds)}`;
     console.log(markdown);
     if (write) await writeFile(REPORT, replaceSection(await readFile(REPORT, 'utf8'), name, markdown));
@@ -120,6 +129,7 @@ async function identityOf({ needsData }: SectionPlan): Promise<string> {
     data: needsData ? await sha256OfFile(data, 'the dataset') : undefined,
     node: process.version,
     cores: cpus().length,
+    baseline,
   });
 }
 

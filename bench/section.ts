@@ -15,6 +15,8 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Where finished measurements are kept until the section is complete. */
   readonly journal: Journal;
+  /** The folder dist of another build, to compare with. */
+  readonly baseline?: string;
 }
 
 /** Measures one thing and returns its table. @throws {SkippedError} where something that it needs is missing */

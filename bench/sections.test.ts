@@ -5,6 +5,7 @@ import { type JobFigures, jobRows, layouts } from './job-section.js';
 import { memoryRows } from './memory-section.js';
 import { type ServeFigures, serveRows } from './serve-section.js';
 import { soakTable } from './soak-section.js';
+import { startRow } from './start-section.js';
 import { requireSameModel, type StepFigures, stepRows } from './step-section.js';
 
 test('a step table says how fast fedbatch is beside each of the others, round by round', () => {
@@ -25,6 +26,17 @@ test('a step table says how fast fedbatch is beside each of the others, round by
   assert.deepEqual(rows, [
     ['fedbatch, ONNX engine', '2', '166.7 ms', '600', '', '0.50 s', '200.0 MB'],
     ['other', '2', '200.0 ms', '500', '1.20× as fast', '0.50 s', '200.0 MB'],
+  ]);
+});
+
+test('a start is compared with a baseline round by round, and by the smallest processor times', () => {
+  const samples = (...times: readonly (readonly [seconds: number, cpuSeconds: number])[]) =>
+    times.map(([seconds, cpuSeconds]) => ({ seconds, cpuSeconds }));
+  const ours = samples([1, 0.5], [3, 0.6], [2, 0.9]);
+  assert.deepEqual(startRow(ours), ['2000 ms', '600 ms']);
+  assert.deepEqual(startRow(ours, samples([2, 1], [3, 1.2], [8, 0.9])), [
+    ...['2000 ms', '600 ms', '3000 ms', '1000 ms'],
+    ...['0.50×', '0.50×', '0.56×'],
   ]);
 });
 
