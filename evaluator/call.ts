@@ -7,7 +7,6 @@ import type { Reporter } from '../lib/observability/events.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
 import { lossAsked, TRAINING } from '../lib/settings/parts/training.js';
-import { readTask } from '../lib/task-file/read-task.js';
 
 /** The settings that a test takes. */
 export const EVALUATE_PARTS = [ENGINE, TRAINING] as const;
@@ -37,6 +36,7 @@ export async function callEvaluator(
   const engine = engineAsked(asked);
   // Loaded once the arguments are right: help and refusals are quick.
   const { evaluateModel } = await import('./evaluate.js');
+  const { readTask } = await import('../lib/task-file/read-task.js');
   const task = taskFile === undefined ? undefined : await readTask(taskFile);
   const { training } = completeSettings([TRAINING], asked);
   const loss = lossAsked(training) ?? task?.loss;

@@ -52,8 +52,8 @@ function loadedBy(name, found = new Set()) {
   return found;
 }
 
-/** All that may be loaded for showing a help: no file format, no mathematics, and nothing of Node that takes milliseconds. */
-const LIGHT = /^(commander|node:(fs|path|os|url|util|events|timers\/promises))$/;
+/** All that may be loaded for showing a help: no file format, no mathematics, and of Node no streams, threads or compression. */
+const LIGHT = /^(commander|pure-rand\/.*|node:(crypto|fs|path|os|url|util|events|timers\/promises))$/;
 const isLight = (name) => [...loadedBy(name)].every((each) => sources.has(each) || LIGHT.test(each));
 
 /** Starts the work of one program: merged with what all load, it would bring that program into the images of others. */
@@ -77,6 +77,9 @@ const LOADERS = {
 /** Those of them that show a help first. */
 const HELPS = ['help', 'rounds'];
 
+/** Modules without zod share no file with those that load it, which takes milliseconds. */
+const family = (name) => (loadedBy(name).has('zod') ? 'zod' : 'plain');
+
 /**
  * By module, the name of its merged file. Modules share one if the same loaders load them, so none is loaded in vain,
  * and no two files import each other. What helps need is one file for all, whatever loads it later.
@@ -86,7 +89,8 @@ for (const [loader, starts] of Object.entries(LOADERS)) {
   for (const name of new Set(starts.flatMap((start) => [...loadedBy(start)]))) {
     const known = mergedInto.get(name);
     if (!sources.has(name) || programs.includes(name) || HELPS.includes(known)) continue;
-    if (!HELPS.includes(loader)) mergedInto.set(name, known === undefined ? loader : `${known}-${loader}`);
+    if (!HELPS.includes(loader))
+      mergedInto.set(name, known === undefined ? `${family(name)}-${loader}` : `${known}-${loader}`);
     else if (isLight(name) && !startsWork(name)) mergedInto.set(name, loader);
   }
 }
