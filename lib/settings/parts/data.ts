@@ -50,7 +50,7 @@ export const DATASET = part('dataset', {
     isFile: true,
     flag: 'data',
     default: 'digits',
-    help: `dataset: a file or folder (npz, CSV, Parquet, pictures by class, IDX, data.yaml), or one of ${DATASET_NAMES.join(', ')}`,
+    help: `dataset: a file or folder (npz, CSV, Parquet, pictures by class, IDX), or one of ${DATASET_NAMES.join(', ')}`,
     helpIn: {
       split:
         'dataset: an npz with arrays x_train, y_train, x_test, y_test, or x, y; CSV, Parquet, pictures in a folder for each ' +
