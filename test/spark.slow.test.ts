@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { writeTinyDataset } from './datasets.js';
+import { readArchitecture } from '../lib/formats/keras/keras-archive.js';
+import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { freshModelFromKeras } from '../lib/model/keras/fresh-model.js';
+import { findMnist, writeTinyDataset } from './datasets.js';
 import { lastLine, programPath } from './programs.js';
 import { finishRun, type ResultLine, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
@@ -56,6 +59,21 @@ describe('the Spark driver', { skip }, () => {
     assert.equal(exitCode, 0, told);
     assert.match(told, /round 1: 4 clients, done before: skipped/);
     assert.equal(result?.rounds, 3);
+  });
+
+  it('trains a given model, a dense network of 128 on digits, to the bytes of a local run', async () => {
+    const config = fileURLToPath(new URL('../../test/fixtures/dense128.json', import.meta.url));
+    const [model, data] = [join(directory, 'dense128.keras'), findMnist() ?? 'digits'];
+    const { modelConfig, kerasVersion } = await readArchitecture(config);
+    const { weights } = freshModelFromKeras(modelConfig, { path: config, seed: 3, kerasVersion });
+    await writeKerasFile(model, { modelConfig, weights, kerasVersion });
+    const given = ['--init', model, '--data', data, '--clients', '3', '--rounds', '2', '--threads', '1'];
+    const work = [...given, '--epochs', '1', '--batch', '64', '--seed', '3'];
+    const here = await finishRun(join(directory, 'dense-local'), work);
+    const { exitCode, told, result } = await submitRun(join(directory, 'dense-spark'), work);
+    assert.equal(exitCode, 0, told);
+    assert.equal(result?.sha256, here.sha256);
+    assert.ok((result?.accuracy ?? 0) > 0.85, JSON.stringify(result));
   });
 
   it('passes on the exit code of the run, and why', async () => {
