@@ -192,7 +192,7 @@ describe('fedbatch train', () => {
       /--epochs 2 and --local-steps 3 contradict each other: give one of them/,
     ],
     ['half a batch', ['--batch', '0.5'], 2, /Expected a whole number/],
-    ['an unknown optimizer', ['--optimizer', 'lion'], 2, /Allowed choices are adam, sgd/],
+    ['an unknown optimizer', ['--optimizer', 'newton'], 2, /Allowed choices are adam, sgd/],
     [
       'more threads than any machine has',
       ['--threads', '100000'],
