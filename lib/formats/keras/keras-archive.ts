@@ -141,7 +141,13 @@ export function writeVariables(hdf5: Hdf5Writer, file: KerasFile): void {
     const group = `/layers/${groups[at]}`;
     const own = left.findIndex(({ name }) => !name.startsWith(`${layer.name}/`));
     const count = own < 0 ? left.length : own;
-    const places = variablesOf(layer, { group, file: WRITTEN, count: () => count });
+    // Inside of a model in the model, layers of classes that do not say how many arrays they have, such as Add, have none.
+    const countIn = (inner: string) => (inner === group ? count : 0);
+    const places = variablesOf(layer, { group, file: WRITTEN, count: countIn });
+    if (places.length !== count)
+      throw new Error(
+        `${layer.name} has ${count} arrays, of which ${places.length} have a place in ${WRITTEN}`,
+      );
     for (const [inner, name] of groupsOf(layer, { group, file: WRITTEN })) {
       makeGroups(hdf5, made, `${inner}/vars`);
       hdf5.text(`${inner}/vars`, 'name', name);
