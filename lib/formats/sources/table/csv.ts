@@ -1,4 +1,5 @@
 /** CSV files read row by row into columns: csv-parse behind our own sentences. */
+import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -65,12 +66,48 @@ export async function readCsv(
   const source = createReadStream(file, { highWaterMark: 2 ** 20 });
   source.on('data', (chunk) => sink.onBytes(chunk.length));
   try {
-    if (isZipped) await pipeline(source, createGunzip(), parser, drain);
-    else await pipeline(source, parser, drain);
+    const text = utf8Of(file);
+    if (isZipped) await pipeline(source, createGunzip(), text, parser, drain);
+    else await pipeline(source, text, parser, drain);
   } catch (cause) {
     throw refusalOf(file, cause);
   }
   if (columns.length === 0 && first !== undefined) start(first, undefined);
+}
+
+/** The same bytes in chunks that end with a line, so that no character is cut. @throws {DataError} by the line, for what is no UTF-8 */
+function utf8Of(file: string) {
+  return async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let rest: Buffer = Buffer.alloc(0);
+    let linesBefore = 0;
+    const checked = (lines: Buffer): Buffer => {
+      if (!isUtf8(lines)) throw notUtf8(file, lines, linesBefore);
+      for (let at = lines.indexOf(NEW_LINE); at >= 0; at = lines.indexOf(NEW_LINE, at + 1)) linesBefore += 1;
+      return lines;
+    };
+    for await (const chunk of chunks) {
+      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      const end = bytes.lastIndexOf(NEW_LINE) + 1;
+      rest = bytes.subarray(end);
+      if (end > 0) yield checked(bytes.subarray(0, end));
+      // No row is this long: the parser refuses it.
+      if (rest.length > MAX_ROW_CHARACTERS * 4) break;
+    }
+    if (rest.length > 0) yield checked(rest);
+  };
+}
+
+const NEW_LINE = 10;
+
+function notUtf8(file: string, lines: Buffer, linesBefore: number): DataError {
+  let line = linesBefore + 1;
+  let start = 0;
+  for (let end = lines.indexOf(NEW_LINE); end >= 0; end = lines.indexOf(NEW_LINE, start)) {
+    if (!isUtf8(lines.subarray(start, end))) break;
+    line += 1;
+    start = end + 1;
+  }
+  return new DataError({ file: `${file} line ${line}`, expected: 'text in UTF-8', found: 'other bytes' });
 }
 
 async function drain(records: AsyncIterable<unknown>): Promise<void> {

@@ -372,6 +372,26 @@ function cellsOf(column: Column, rows: number): readonly (number | string | null
   });
 }
 
+test('text that is not UTF-8 is refused by its line, on any side of the borders of chunks', async (t) => {
+  const file = join(await temporaryDirectory(t), 'a.csv');
+  const sink = { columnsFor: () => [], onBytes: () => undefined };
+  const rows = Buffer.from('text,number\n'.padEnd(2 ** 20 - 20, `${'Zürich'.repeat(99)},1\n`));
+  const latin = Buffer.from('Z\xfcrich,1\n', 'latin1');
+  const lines = rows.toString().split('\n').length;
+  for (const [bytes, line] of [
+    [Buffer.concat([latin, rows]), 1],
+    [Buffer.concat([rows, latin, rows]), lines],
+    [Buffer.concat([rows, Buffer.from('\n'), latin.subarray(0, 3)]), lines + 1],
+    [Buffer.from('\ufefftext,number\nBern,1\n', 'utf16le'), 1],
+  ] as const) {
+    await writeFile(file, bytes);
+    await assert.rejects(readCsv(file, { separator: ',', isZipped: false }, sink), {
+      name: 'DataError',
+      message: new RegExp(`a\\.csv line ${line}: expected text in UTF-8, found other bytes`),
+    });
+  }
+});
+
 test('any cells come back from a CSV as they were, on any side of the borders of chunks', async (t) => {
   const file = join(await temporaryDirectory(t), 'a.csv');
   const cell = fc.string({ unit: 'grapheme', maxLength: 6 }).filter((text) => !text.includes('\uFFFD'));
