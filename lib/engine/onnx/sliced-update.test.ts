@@ -5,6 +5,7 @@ import { sizeOf, type Weights } from '../../core/weights.js';
 import type { Layer } from '../../model/layers/registry.js';
 import { sequential } from '../../model/model-description.js';
 import { defaultOptimizer } from '../../model/optimizers/keras-optimizer.js';
+import { OPTIMIZER_NAMES } from '../../model/optimizers/optimizer-names.js';
 import { modelParameters } from '../../model/parameters.js';
 import type { OptimizerSettings } from '../engine.js';
 import { groupParameters } from './graphs/parameter-groups.js';
@@ -47,12 +48,17 @@ const isEqual = (a: Float32Array, b: Float32Array) => Buffer.compare(bytesOf(a),
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) =>
   Buffer.from(buffer, byteOffset, byteLength);
 
-for (const [kind, ownsWeights] of [
-  ['sgd', false],
-  ['adam', true],
-] as const) {
+/** With every number that an optimizer may keep of a weight. */
+const SETTINGS: Readonly<Record<string, object>> = {
+  sgd: { momentum: 0.9, nesterov: true },
+  adam: { amsgrad: true },
+  rmsprop: { momentum: 0.9, centered: true },
+};
+
+for (const kind of OPTIMIZER_NAMES) {
+  const ownsWeights = kind !== 'sgd';
   test(`a large model is updated in slices to the weights that ${kind} gives at once`, async () => {
-    const optimizer = defaultOptimizer(kind, {});
+    const optimizer: OptimizerSettings = { ...defaultOptimizer(kind, {}), ...SETTINGS[kind] };
     // So far from any gradient that it changes nothing but how the update is computed.
     const atOnce = { ...optimizer, clipGradientNorm: 1e9 };
     assert.deepEqual(
