@@ -89,16 +89,16 @@ export function encodeArchive(file: KerasFile, weights: Uint8Array): Promise<Uin
   const model = modelSchema.parse(file.modelConfig);
   return encodeZip([
     [METADATA, text({ keras_version: file.kerasVersion })],
-    [CONFIG, text({ ...placeOf(model.class_name), ...model, ...compilationOf(file) })],
+    [CONFIG, text({ ...model, ...PLACE, class_name: publicClass(model.class_name), ...compilationOf(file) })],
     [WEIGHTS, weights],
   ]);
 }
 
 /** Where Keras finds the class of a model; HDF5 files leave that out. */
-const placeOf = (className: string) => ({
-  module: className === 'Sequential' ? 'keras' : `keras.src.models.${className.toLowerCase()}`,
-  registered_name: className === 'Sequential' ? null : className,
-});
+const PLACE = { module: 'keras', registered_name: null };
+
+/** What Keras 2 and 3 both call the class there: that of functional models has no public name, and is another module in each. */
+const publicClass = (className: string) => (className === 'Functional' ? 'Model' : className);
 
 /** What a model was compiled with, as such files tell it: metrics by their names alone, which all Keras read. */
 function compilationOf({ trainingConfig = 'null' }: KerasFile) {
