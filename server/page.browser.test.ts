@@ -338,6 +338,8 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await page.setInputFiles('#file', text);
       await page.getByRole('button', { name: 'Read the digit' }).tap();
       await page.getByText('found a text file').waitFor();
+      // The text comes before the styles that say where it stands.
+      await page.waitForLoadState('load');
       const { y = -1, height = 0 } = (await page.locator('#error').boundingBox()) ?? {};
       assert.ok(y >= 0 && y + height <= 844, `what was wrong is on the screen: ${y}`);
       assert.match(complaints.splice(0).join('\n'), /^[^\n]*415[^\n]*$/);
