@@ -125,7 +125,7 @@ async function trainClient(
     await session.weights(update);
     const trained = { round, client, parent: global.sha256, examples: exampleCount(examples) };
     const extras =
-      memory && (await extrasOf(trained, { memory, learningRate, weights: trainableOf(update) }));
+      memory && (await extrasOf(trained, { memory, learningRate, loss, weights: trainableOf(update) }));
     const seconds = (performance.now() - startedAt) / 1000;
     const facts = { examples: exampleCount(examples), seconds, stepSeconds: stepMs / 1000, loss, accuracy };
     return { kind: 'trained', ...facts, extras };
@@ -148,6 +148,7 @@ async function memoryOf(
 interface Trained {
   readonly memory: ClientMemory;
   readonly learningRate: number | undefined;
+  readonly loss: number;
   /** The trainable arrays. */
   readonly weights: Weights;
 }
@@ -155,14 +156,14 @@ interface Trained {
 /** What a trainer would have put beside the weights: what the client keeps goes into a file, the rest to the server. */
 async function extrasOf(
   facts: UpdateFacts,
-  { memory, learningRate = plan.optimizer.learningRate, weights }: Trained,
+  { learningRate = plan.optimizer.learningRate, ...trained }: Trained,
 ): Promise<Extras | undefined> {
   if (side === undefined) return undefined;
   const { training } = plan;
   const work = { ...localWorkOf(training), batchSize: training.batch };
   const { steps } = planLocalWork(facts.examples, work);
   const optimizer = { ...plan.optimizer, learningRate };
-  const extras = side.report({ optimizer, proximal: training.proximal ?? 0, steps, memory, weights });
+  const extras = side.report({ ...trained, optimizer, proximal: training.proximal ?? 0, steps });
   if (volume !== undefined && side.keeps !== undefined) {
     const file = volumePaths(volume).round(facts.round).update(facts.client);
     const { writeKept } = await import('../lib/formats/client-memory.js');

@@ -43,7 +43,13 @@ export async function trainClient(
   const { training } = request;
   const work = { ...localWorkOf(training), batchSize: training.batch };
   const { steps } = planLocalWork(examples, work);
-  const finished = { optimizer, proximal: training.proximal ?? 0, steps, weights: trainableOf(weights) };
+  const finished = {
+    optimizer,
+    proximal: training.proximal ?? 0,
+    steps,
+    loss,
+    weights: trainableOf(weights),
+  };
   const extras = remembering?.side.report({ ...finished, memory: remembering.memory });
   const beside = { update, ...(extras === undefined ? {} : { extras }) };
   const sha256 = await writeKerasFile(saveModel, { ...file, weights, ...beside });

@@ -48,6 +48,8 @@ export interface ClientMemory {
 export interface FinishedTraining extends LocalTraining {
   /** Optimizer steps. */
   readonly steps: number;
+  /** Mean training loss over the last epoch. */
+  readonly loss: number;
   readonly memory: ClientMemory;
   /** The trainable arrays that it came to. */
   readonly weights: Weights;

@@ -17,7 +17,7 @@ const model = (values: readonly number[], statistic = 0): Weights => [
 const valuesOf = (weights: Weights, array = 0) => [...(weights[array] as WeightArray).values];
 const effectiveSteps = (steps: number, learningRate: number, momentum = 0, proximal = 0) => {
   const optimizer = { kind: 'sgd', learningRate, momentum };
-  const nowhere = { memory: { global: [] }, weights: [] };
+  const nowhere = { memory: { global: [] }, weights: [], loss: 0 };
   return fedNova.client?.report({ optimizer, proximal, steps, ...nowhere }).effectiveSteps as number;
 };
 const close = (found: number, expected: number, tolerance: number) =>

@@ -98,7 +98,8 @@ async function byTheModule(
       }
       const weights = model(y, i);
       const optimizer = { kind: 'sgd', learningRate: eta, momentum: 0 };
-      const told = { optimizer, proximal: 0, steps: client.steps, memory, weights: trainableOf(weights) };
+      const local = { steps: client.steps, loss: 0, weights: trainableOf(weights) };
+      const told = { optimizer, proximal: 0, memory, ...local };
       const { control: next, controlChange } = side.report(told);
       kept.set(i, next as Weights);
       return { weights, examples: client.examples, extras: { controlChange: controlChange as Weights } };
