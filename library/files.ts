@@ -24,6 +24,7 @@ export type {
   ExampleTargets,
   ExampleValues,
   TargetKind,
+  TargetKinds,
 } from '../lib/federation/examples.js';
 export type { PartitionSettings } from '../lib/federation/partition/settings.js';
 export type { PrivacyRecord } from '../lib/federation/privacy/privacy-record.js';

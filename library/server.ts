@@ -44,6 +44,8 @@ export type {
   ModelSignature,
   ModelTraining,
   Predictor,
+  ServedInput,
+  ServedOutput,
 } from '../server/models/predictor.js';
 export { OverloadedError, PredictorUnavailableError } from '../server/problems.js';
 
