@@ -14,7 +14,7 @@ const LOSSES = {
   poisson: { keras: ['Poisson'], parameters: [] },
   msle: { keras: ['mean_squared_logarithmic_error', 'MeanSquaredLogarithmicError'], parameters: [] },
 } as const satisfies Readonly<
-  Record<string, { readonly keras: readonly string[]; readonly parameters: readonly LossParameter[] }>
+  Record<LossName, { readonly keras: readonly string[]; readonly parameters: readonly LossParameter[] }>
 >;
 
 type LossParameter = Exclude<keyof LossSettings, 'name'>;

@@ -1,6 +1,7 @@
 /** How every engine learns: as the plain ONNX engine does. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { LOSS_NAMES } from '../../federation/loss.js';
 import type { ModelDescription } from '../../model/model-description.js';
 import { modelParameters } from '../../model/parameters.js';
 import { plainOnnxEngine } from '../onnx/onnx-engine.js';
@@ -179,7 +180,8 @@ export function describeTraining(suite: EngineSuite): void {
     });
 
     for (const text of [
-      ...['mse', 'mae', 'huber:delta=0.5', 'poisson', 'msle', 'binary_crossentropy:label_smoothing=0.1'],
+      ...LOSS_NAMES,
+      ...['huber:delta=0.5', 'binary_crossentropy:label_smoothing=0.1'],
       ...['categorical_crossentropy:label_smoothing=0.2', 'categorical_crossentropy:from_logits'],
     ]) {
       it(`follows the reference by the loss ${text}`, async () => {
