@@ -26,6 +26,7 @@ import type { Predictor } from '../server/models/predictor.js';
 import { call, reporterOf } from './call.js';
 
 export { ExitCode, FedbatchError, UsageError } from '../lib/core/errors.js';
+export type { TaskName } from '../lib/federation/metrics.js';
 export type { PixelScale } from '../lib/federation/pixel-scale.js';
 export type { Confusion } from '../lib/formats/confusions.js';
 export type {
