@@ -19,9 +19,11 @@ test('a CSV trains as the npz of it does, by writer, and its classes keep their 
   const random = randomStream(3, 'flowers');
   const rows = Array.from({ length: 80 }, (_, row) => {
     const [width, height] = [random.normal(), random.normal()];
-    return [width, height, row % 2 === 0 ? 'north' : 'south', width > height ? 'rose' : 'iris'].join(',');
+    const soil = ['clay', 'loam', 'sand'][row % 3];
+    const garden = row % 2 === 0 ? 'north' : 'south';
+    return [width, height, soil, garden, width > height ? 'rose' : 'iris'].join(',');
   });
-  await writeFile(at('flowers.csv'), `width,height,garden,species\n${rows.join('\n')}\n`);
+  await writeFile(at('flowers.csv'), `width,height,soil,garden,species\n${rows.join('\n')}\n`);
   const source = at('flowers.csv');
   await importData({ source, client: 'garden', npz: at('flowers.npz') }, { reporter: silentReporter });
   const by = ['--partition', 'by-key', '--key', 'garden'];
@@ -50,6 +52,7 @@ test('a CSV trains as the npz of it does, by writer, and its classes keep their 
   const { classNames, inputs, shards } = await readManifest(at('table/data/manifest.json'));
   assert.deepEqual(classNames, ['iris', 'rose']);
   assert.deepEqual(inputs?.[0]?.columns, ['width', 'height']);
+  assert.deepEqual(inputs?.[1]?.categories, ['clay', 'loam', 'sand']);
   assert.deepEqual(
     shards.map(({ owner }) => owner),
     ['north', 'south'],
@@ -63,7 +66,7 @@ test('a CSV trains as the npz of it does, by writer, and its classes keep their 
   );
   // The same command resumes: the table is known by its hash.
   assert.equal((await run('flowers.csv', 'table')).sha256, table.sha256);
-  await writeFile(source, `width,height,garden,species\n${rows.join('\n')}\n1,,north,rose\n`);
+  await writeFile(source, `width,height,soil,garden,species\n${rows.join('\n')}\n1,,clay,north,rose\n`);
   const refused = await runCommand('run', ['--data', source, '--volume', at('none'), ...by, ...work], {
     cwd: directory,
   });

@@ -21,6 +21,7 @@ const NAMES = [
   'lib/model/model-zoo.ts',
   'lib/model/model-description.ts',
   'lib/model/resnet.ts',
+  'lib/model/side-by-side.ts',
   'lib/model/optimizers/optimizer-names.ts',
 ];
 const WITHOUT_ENGINE = [

@@ -23,9 +23,11 @@ import {
   MODEL_NAMES,
   type ModelName,
   type ModelTask,
+  ROW_MODELS,
   TOKEN_MODELS,
 } from '../lib/model/model-zoo.js';
 import { initialWeights } from '../lib/model/parameters.js';
+import type { RowInput } from '../lib/model/side-by-side.js';
 import { headFor } from '../lib/model/tasks/task.js';
 import { DEFAULT_MODEL, type ModelValues, modelFile } from '../lib/settings/parts/data.js';
 import type { OptimizerFlags } from '../lib/settings/parts/training.js';
@@ -120,18 +122,40 @@ function zooModel(
     throw new DataError({ file: path, expected, found: 'label 0 alone' });
   }
   const [input, ...others] = inputs;
-  if (others.length > 0) {
+  const rows = ROW_MODELS.includes(name) ? rowInputs(inputs, { manifest, path }) : undefined;
+  if (others.length > 0 && rows === undefined) {
     const found = `${inputs.length}: ${inputs.map(({ name: each }) => each).join(', ')}`;
-    throw new DataError({ file: path, expected: `one input for the model ${name}`, found });
+    const expected = `one input for the model ${name}; ${ROW_MODELS.join(', ')} takes several`;
+    throw new DataError({ file: path, expected, found });
   }
   const inputShape = inputShapeOf(input);
   requireImages(name, inputShape, path);
   const tokens = TOKEN_MODELS.includes(name) ? tokensFor(name, input, { manifest, path }) : undefined;
-  return newModel(name, { task: { inputShape, ...head, tokens }, seed, hidden });
+  return newModel(name, { task: { inputShape, ...head, tokens, inputs: rows }, seed, hidden });
 }
 
 /** More rows than any embedding of words has (of a billion numbers that are 64 GB); such numbers are quantities. */
 const MAX_TOKENS = 1_000_000;
+
+/**
+ * The inputs of a model that takes a row of them, where there are several or the one is of categories. Whole numbers
+ * of several are categories; quantities are floats.
+ */
+function rowInputs(
+  inputs: Examples['inputs'],
+  { manifest, path }: { readonly manifest: Manifest | undefined; readonly path: string },
+): readonly RowInput[] | undefined {
+  const factsOf = (name: string) => manifest?.inputs?.find((each) => each.name === name);
+  if (inputs.length === 1 && factsOf(inputs[0].name)?.categories === undefined) return undefined;
+  return inputs.map((input) => {
+    const below = factsOf(input.name)?.below ?? tokensIn(input);
+    if (below !== undefined && below > MAX_TOKENS) {
+      const expected = `categories below ${MAX_TOKENS} in the input ${input.name}, or numbers as float32`;
+      throw new DataError({ file: path, expected, found: `${below - 1}` });
+    }
+    return { name: input.name, shape: inputShapeOf(input), below };
+  });
+}
 
 /** What the numbers of a sequence are below, where a model embeds them. @throws {DataError} for what is no sequence */
 function tokensFor(

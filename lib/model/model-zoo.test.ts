@@ -57,6 +57,49 @@ describe('the models of --model', () => {
     for (const each of [words, floats]) assert.deepEqual(answerShapes(each), [[3]]);
   });
 
+  it('mlp embeds categories of several inputs, whatever these are called', () => {
+    const rows = describeModel(
+      'mlp',
+      {
+        ...{ inputShape: [2], outputs: 1, activation: 'linear' },
+        inputs: [
+          { name: 'dense', shape: [2] },
+          { name: 'city', shape: [1], below: 7 },
+          { name: 'visits', shape: [3], below: 400 },
+          { name: 'flatten', shape: [4, 2] },
+        ],
+      },
+      [16],
+    );
+    assert.deepEqual(
+      rows.inputs.map(({ name, isInteger = false }) => [name, isInteger]),
+      [
+        ['dense', false],
+        ['city', true],
+        ['visits', true],
+        ['flatten', false],
+      ],
+    );
+    const names = [...rows.inputs.map(({ name }) => name), ...rows.layers.map(({ name }) => name)];
+    assert.equal(new Set(names).size, names.length);
+    assert.deepEqual(answerShapes(rows), [[1]]);
+    assert.deepEqual(
+      modelParameters(rows).map(({ shape }) => shape),
+      [[7, 4], [400, 50], [2 + 4 + 150 + 8, 16], [16], [16, 1], [1]],
+    );
+  });
+
+  it('mlp embeds one input of categories', () => {
+    const { layers } = describeModel('mlp', {
+      ...{ inputShape: [1], outputs: 3 },
+      inputs: [{ name: 'city', shape: [1], below: 5 }],
+    });
+    assert.deepEqual(
+      layers.map(({ kind }) => kind),
+      ['embedding', 'flatten', 'dense', 'dropout', 'dense'],
+    );
+  });
+
   it('only cnn and mlp have dropout: the models of papers have none', () => {
     const withDropout = MODEL_NAMES.filter((name) =>
       describeModel(name, { inputShape: [28, 28, 1], outputs: 10 }).layers.some(

@@ -5,6 +5,7 @@ import type { ActivationName } from './layers/activation.js';
 import type { Layer } from './layers/registry.js';
 import { functional, type ModelDescription, sequential } from './model-description.js';
 import { resnet } from './resnet.js';
+import { type RowInput, sideBySide } from './side-by-side.js';
 
 /** What a model is made for. */
 export interface ModelTask {
@@ -16,6 +17,8 @@ export interface ModelTask {
   readonly activation?: ActivationName;
   /** Where the input is whole numbers that stand for something, such as letters: all are below this. */
   readonly tokens?: number | undefined;
+  /** Inputs in place of one, where there are several or categories: for an mlp. */
+  readonly inputs?: readonly RowInput[] | undefined;
 }
 
 const conv2d = (
@@ -61,7 +64,7 @@ const dense = (name: string, units: number, activation: ActivationName): Layer =
 });
 
 /** The last layer, and what comes in. */
-type Head = Required<Omit<ModelTask, 'tokens'>> & Pick<ModelTask, 'tokens'>;
+type Head = Required<Omit<ModelTask, 'tokens' | 'inputs'>> & Pick<ModelTask, 'tokens'>;
 
 /** As Keras numbers layers of a kind: `dense`, `dense_1`. */
 const numbered = (name: string, at: number) => (at === 0 ? name : `${name}_${at}`);
@@ -147,6 +150,9 @@ export const MODEL_NAMES = Object.keys(LAYERS) as readonly ModelName[];
 /** Those that take images alone; the others take inputs of any shape. */
 export const IMAGE_MODELS: readonly ModelName[] = ['cnn', 'mcmahan-cnn', 'lenet', 'resnet'];
 
+/** Those that take several inputs, with whole numbers for categories. */
+export const ROW_MODELS: readonly ModelName[] = ['mlp'];
+
 /** Those that take whole numbers for what they stand for. */
 export const TOKEN_MODELS: readonly ModelName[] = ['lstm'];
 
@@ -158,10 +164,39 @@ export function describeModel(
 ): ModelDescription {
   const { inputShape, outputs, activation = 'softmax', tokens } = task;
   const made = LAYERS[name]({ inputShape, outputs, activation, tokens }, hidden);
+  if (task.inputs !== undefined && !('calls' in made)) return onRows(name, task.inputs, made);
   if (!('calls' in made)) {
     const chain = sequential({ name, inputShape, layers: made });
     if (tokens === undefined || !TOKEN_MODELS.includes(name)) return chain;
     return { ...chain, inputs: chain.inputs.map((each) => ({ ...each, isInteger: true })) };
   }
   return functional({ name, inputs: [{ name: 'input', shape: inputShape }], ...made });
+}
+
+/** A chain of layers on several inputs, which come in its first layer's place. */
+function onRows(
+  name: ModelName,
+  inputs: readonly RowInput[],
+  [, ...chain]: readonly Layer[],
+): ModelDescription {
+  const taken = new Set([...inputs, ...chain].map((each) => each.name));
+  const free = (kind: string): string => {
+    let at = 0;
+    while (taken.has(numbered(kind, at))) at += 1;
+    taken.add(numbered(kind, at));
+    return numbered(kind, at);
+  };
+  // An input may have the name of a layer.
+  const named = chain.map((layer) =>
+    inputs.some((each) => each.name === layer.name) ? { ...layer, name: free(layer.name) } : layer,
+  );
+  const rows = sideBySide(inputs, free);
+  const calls = named.map((layer, at) => ({
+    ...{ layer: layer.name, inputs: [named[at - 1]?.name ?? rows.row] },
+    output: layer.name,
+  }));
+  return functional({
+    ...{ name, inputs: rows.inputs, layers: [...rows.layers, ...named] },
+    ...{ calls: [...rows.calls, ...calls], outputs: [named.at(-1)?.name ?? rows.row] },
+  });
 }

@@ -18,6 +18,17 @@ const sequential = (...layers: readonly object[]) => ({
 const layer = (className: string, config: object) => ({ class_name: className, config });
 const input = layer('InputLayer', { batch_input_shape: [null, 6, 6, 1] });
 
+/** Numbers and a category side by side. */
+const ROWS = {
+  inputShape: [2],
+  outputs: 1,
+  activation: 'linear',
+  inputs: [
+    { name: 'numbers', shape: [2] },
+    { name: 'city', shape: [1], below: 7 },
+  ],
+} as const;
+
 describe('kerasConfig', () => {
   const everything = chain({
     name: 'everything',
@@ -55,6 +66,7 @@ describe('kerasConfig', () => {
   for (const description of [
     everything,
     ...MODEL_NAMES.map((name) => describeModel(name, { inputShape: [28, 28, 1], outputs: 10 })),
+    { ...describeModel('mlp', ROWS), name: 'mlp on rows' },
   ]) {
     it(`of ${description.name} comes back as it was, through JSON too`, () => {
       assert.deepEqual(
