@@ -4,7 +4,7 @@
  * exports the same from the shared one: programs, tests and the library use one instance of it, and what is tested is
  * what is published.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,8 @@ const nameOf = (file) => relative(root, file).replace(/\.[jt]s$/, '');
 const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'));
 const sources = new Map(
   include
+    // An image is built without the benchmarks.
+    .filter((path) => existsSync(join(root, path)))
     .flatMap((path) =>
       path.endsWith('.ts')
         ? [path]
