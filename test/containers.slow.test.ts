@@ -151,9 +151,11 @@ describe('the images', { skip }, () => {
     for (const program of ['splitter', 'aggregator', 'pipeline']) {
       const found = await packages(program);
       assert.ok(found.includes('commander'), program);
+      // The splitter reads folders of pictures.
+      const own = program === 'splitter' ? ['sharp'] : [];
       assert.deepEqual(
         found.filter((name) => /^(onnxruntime|sharp|express|@tensorflow)/.test(name)),
-        [],
+        own,
         program,
       );
     }
