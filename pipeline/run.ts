@@ -3,7 +3,8 @@
 import { resolve } from 'node:path';
 import { DataError, InterruptedError } from '../lib/core/errors.js';
 import type { Threshold } from '../lib/federation/metrics.js';
-import { type Quorum, selectedCount } from '../lib/federation/participation.js';
+import { selectedCount } from '../lib/federation/participation.js';
+import type { Quorum } from '../lib/federation/quorum.js';
 import { sha256OfDataset } from '../lib/formats/data/dataset-source.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { ARCHITECTURE, KERAS_FILE } from '../lib/formats/keras/keras-file.js';

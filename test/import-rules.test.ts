@@ -229,6 +229,10 @@ test('programs start cheaply: threads that train load no files, programs no engi
   for (const program of ['splitter/cli', 'trainer/cli', 'evaluator/cli', 'aggregator/cli', 'pipeline/cli']) {
     assert.deepEqual(packages(`${program}.ts`, 'zod'), [], program);
   }
+  // Hashes are loaded with node:crypto, which takes longer than a help's own modules.
+  for (const program of ['splitter/cli', 'trainer/cli', 'evaluator/cli', 'aggregator/cli']) {
+    assert.ok(!loadedWith(`${program}.ts`, sources).has('lib/core/random.ts'), program);
+  }
   // Most trainings ask for no strategy, and a split never does.
   for (const path of ['trainer/cli', 'trainer/train', 'splitter/cli', 'splitter/split']) {
     const strategies = [...loadedWith(`${path}.ts`, sources)].filter((each) =>

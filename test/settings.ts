@@ -1,8 +1,8 @@
 /** Settings for tests: those of command-line flags, and those of a partition scheme. */
 import { Command } from 'commander';
 import { CLUSTER_SETTINGS, clusterSettings } from '../k8s/cluster-settings.js';
-import type { Quorum } from '../lib/federation/participation.js';
 import type { PartitionSchemeName, PartitionSettings } from '../lib/federation/partition/settings.js';
+import type { Quorum } from '../lib/federation/quorum.js';
 import { completeSettings } from '../lib/settings/complete.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';
 import { PARTITION } from '../lib/settings/parts/partition.js';

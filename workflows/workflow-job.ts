@@ -2,7 +2,8 @@
 import type { Values } from '../k8s/manifests/placeholders.js';
 import { containerOf, type Stage, type StageName, stageOf } from '../k8s/manifests/stages.js';
 import { UsageError } from '../lib/core/errors.js';
-import { type Quorum, requiredUpdates, selectClients } from '../lib/federation/participation.js';
+import { selectClients } from '../lib/federation/participation.js';
+import { type Quorum, requiredUpdates } from '../lib/federation/quorum.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import type { Naming } from '../lib/settings/setting.js';
 import type { RunSettings } from '../lib/settings/table.js';

@@ -2,7 +2,7 @@
 
 import { InterruptedError, isFedbatchError, messageOf, StageError } from '../../lib/core/errors.js';
 import type { Threshold } from '../../lib/federation/metrics.js';
-import type { Quorum } from '../../lib/federation/participation.js';
+import type { Quorum } from '../../lib/federation/quorum.js';
 import { type Opened, openedSchema, type RunFailure } from '../../lib/formats/run-results.js';
 import { splitResultSchema } from '../../lib/formats/stage-results.js';
 import type { Reporter } from '../../lib/observability/events.js';

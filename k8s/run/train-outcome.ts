@@ -1,6 +1,6 @@
 /** What came of a round's trainers: who reported what, who is missing and why, and whether the round can go on. */
 import { StageError, ThresholdError } from '../../lib/core/errors.js';
-import { type MissingClient, requireQuorum } from '../../lib/federation/participation.js';
+import { type MissingClient, requireQuorum } from '../../lib/federation/quorum.js';
 import type { TrainResult } from '../../lib/formats/stage-results.js';
 import type { TrainTask } from '../../pipeline/rounds/runner.js';
 import type { LostCommand } from '../../pipeline/rounds/target.js';

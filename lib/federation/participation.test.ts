@@ -3,14 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ThresholdError } from '../core/errors.js';
-import {
-  parseQuorum,
-  requiredUpdates,
-  requireQuorum,
-  type Selection,
-  selectClients,
-  selectedCount,
-} from './participation.js';
+import { type Selection, selectClients, selectedCount } from './participation.js';
+import { parseQuorum, requiredUpdates, requireQuorum } from './quorum.js';
 
 const selections = fc
   .record({

@@ -1,14 +1,9 @@
 /** Settings that do not go together: each rule is one function, and says what is wrong in the words of whoever asks. */
 import { UsageError } from '../core/errors.js';
 import type { LocalTraining } from '../federation/client-side.js';
-import {
-  type Quorum,
-  requiredUpdates,
-  type Selection,
-  selectedCount,
-  shareOf,
-} from '../federation/participation.js';
+import { type Selection, selectedCount, shareOf } from '../federation/participation.js';
 import { countNoiseFor, updateNoise } from '../federation/privacy/adaptive-clip.js';
+import { type Quorum, requiredUpdates } from '../federation/quorum.js';
 import {
   adaptiveClip,
   clientSide,

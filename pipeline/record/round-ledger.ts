@@ -1,6 +1,6 @@
 /** A round's record while the round runs: read where an earlier run left it, written again after every step. */
 import { DataError } from '../../lib/core/errors.js';
-import type { MissingClient } from '../../lib/federation/participation.js';
+import type { MissingClient } from '../../lib/federation/quorum.js';
 import { sha256OfFile } from '../../lib/formats/files/read-file.js';
 import {
   type ClientRecord,

@@ -1,7 +1,7 @@
 /** What the results of a round's stages mean for its record and for a reader, whichever target gave them. */
 import { basename } from 'node:path';
 import { leadingFigure, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
-import type { MissingClient } from '../../lib/federation/participation.js';
+import type { MissingClient } from '../../lib/federation/quorum.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
 import type { RoundRecord } from '../../lib/formats/run-record.js';
 import type { Rejection } from '../../lib/formats/stage-results.js';

@@ -1,11 +1,7 @@
 /** Federated averaging, round by round: algorithm 1 of McMahan et al. 2017 (arXiv 1602.05629), server's side. */
 import { reasonToStop, type StopRules } from '../../lib/federation/early-stop.js';
-import {
-  type Quorum,
-  requiredUpdates,
-  type Selection,
-  selectClients,
-} from '../../lib/federation/participation.js';
+import { type Selection, selectClients } from '../../lib/federation/participation.js';
+import { type Quorum, requiredUpdates } from '../../lib/federation/quorum.js';
 import type { AggregateOutcome, Evaluation, GlobalModel, Runner, TrainOutcome } from './runner.js';
 
 /** Who takes part in the rounds, and how long they go on. */

@@ -1,6 +1,6 @@
 /** What the round loop needs of whatever runs the stages: processes here, Kubernetes Jobs, or a simulation. */
 import type { TestFigures } from '../../lib/federation/metrics.js';
-import type { MissingClient } from '../../lib/federation/participation.js';
+import type { MissingClient } from '../../lib/federation/quorum.js';
 
 /** A global model: where it lies and what it is. */
 export interface GlobalModel {

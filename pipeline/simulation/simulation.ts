@@ -1,6 +1,6 @@
 /** The rounds of a run by the simulator: clients are its data, and a round is the smallest finished work. */
 import { StageError } from '../../lib/core/errors.js';
-import { requireQuorum } from '../../lib/federation/participation.js';
+import { requireQuorum } from '../../lib/federation/quorum.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
 import type { Manifest } from '../../lib/formats/manifest.js';
 import {

@@ -1,6 +1,6 @@
 /** Settings of the federation: clients, rounds, who takes part, when the rounds end, which failures are tolerated. */
 import { METRIC_NAMES, parseThreshold, writeThreshold } from '../../federation/metrics.js';
-import { parseQuorum } from '../../federation/participation.js';
+import { parseQuorum } from '../../federation/quorum.js';
 import { part } from '../setting.js';
 import { number, onOff, text, whole } from '../value-type.js';
 
