@@ -4,7 +4,7 @@ import { moduleOf } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
 import { activationCount } from '../../model/parameters.js';
 import type { StepResult } from '../engine.js';
-import { buildUpdateGraph, type UpdateOptions } from './graphs/optimizer-graph.js';
+import { buildUpdateGraph } from './graphs/optimizer-graph.js';
 import { groupTensors, namedTensors, type ParameterGroup } from './graphs/parameter-groups.js';
 import {
   buildTrainingGraph,
@@ -20,7 +20,7 @@ import {
   type Tensor,
   taken,
 } from './runtime.js';
-import { createSlicedUpdate, isUpdatedInSlices } from './sliced-update.js';
+import type { SlicedUpdate } from './sliced-update.js';
 
 /** Elements of all layers' outputs in one run: about 350 MB with the copies and gradients that go with them. */
 const MAX_ACTIVATIONS = 2 ** 25;
@@ -34,48 +34,45 @@ export function examplesPerRun(description: ModelDescription): number {
   return Math.max(1, Math.floor(MAX_ACTIVATIONS / activationCount(description)));
 }
 
+/** What a step reads and writes beside its examples. */
+interface StateTensors {
+  /** Step size, weights, slots and anchors. */
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  /** Where the next weights and slots go, unless the update is in slices. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
+
 /** Runs a step part by part. */
 export interface AccumulatedStep {
-  /**
-   * @param parts feeds of the parts, their example weights those of the whole batch; loss and right answers are added up
-   * @param inputs step size, weights, slots and anchors
-   * @param outputs where the next weights and slots go
-   */
-  run(step: {
-    readonly parts: readonly Feeds[];
-    readonly inputs: Readonly<Record<string, Tensor>>;
-    readonly outputs: Readonly<Record<string, Tensor>>;
-  }): Promise<StepResult>;
+  /** @param parts feeds of the parts, their example weights those of the whole batch; loss and right answers are added up */
+  run(step: StateTensors & { readonly parts: readonly Feeds[] }): Promise<StepResult>;
   release(): Promise<void>;
 }
 
-interface Update {
-  run(step: {
-    readonly sums: readonly Tensor[];
-    readonly inputs: Readonly<Record<string, Tensor>>;
-    readonly outputs: Readonly<Record<string, Tensor>>;
-  }): Promise<void>;
-  release(): Promise<void>;
+/** What such a step is compiled for. */
+interface AccumulatedStepOptions extends TrainingGraphOptions {
+  readonly runtime: OnnxRuntime;
+  readonly threads: number;
+  /** The update of a large model, which writes where the inputs lie; it stays its owner's. */
+  readonly sliced: SlicedUpdate | undefined;
 }
 
 /** The update from gradients that were added up. */
 async function createUpdate(
   groups: readonly ParameterGroup[],
-  options: UpdateOptions & { readonly runtime: OnnxRuntime; readonly threads: number },
-): Promise<Update> {
-  const { runtime, threads } = options;
-  if (isUpdatedInSlices(groups, options.optimizer)) {
-    const sliced = createSlicedUpdate(groups, options);
+  { runtime, threads, sliced, ...options }: AccumulatedStepOptions,
+) {
+  if (sliced !== undefined) {
     return {
       // The sums are used again: they stay.
-      run: ({ sums, inputs }) =>
+      run: (sums: readonly Tensor[], { inputs }: StateTensors) =>
         sliced.run({ gradients: namedTensors('gradient', groups, sums), inputs, keepsGradients: true }),
-      release: sliced.release,
+      release: async () => {},
     };
   }
   const session = await createInferenceSession(buildUpdateGraph(groups, options), { runtime, threads });
   return {
-    run({ sums, inputs, outputs }) {
+    run(sums: readonly Tensor[], { inputs, outputs }: StateTensors) {
       const feeds = taken(session, { ...inputs, ...namedTensors('sum', groups, sums) });
       return runInto(outputs, { runtime, session, feeds });
     },
@@ -87,17 +84,14 @@ async function createUpdate(
 export async function createAccumulatedStep(
   description: ModelDescription,
   { groups: all }: TrainingGraph,
-  {
-    runtime,
-    threads,
-    ...options
-  }: TrainingGraphOptions & { readonly runtime: OnnxRuntime; readonly threads: number },
+  options: AccumulatedStepOptions,
 ): Promise<AccumulatedStep> {
+  const { runtime, threads } = options;
   const { Tensor } = runtime;
   const groups = all.filter(({ isTrained }) => isTrained);
   const gradientGraph = buildTrainingGraph(description, { ...options, gradient: 'sum' });
   const gradients = await createInferenceSession(gradientGraph.bytes, { runtime, threads });
-  const update = await createUpdate(groups, { ...options, runtime, threads });
+  const update = await createUpdate(groups, options);
   const sums = [groupTensors(Tensor, groups), groupTensors(Tensor, groups)] as const;
   const scalar = () => new Tensor('float32', new Float32Array(1), []);
   return {
@@ -119,7 +113,7 @@ export async function createAccumulatedStep(
         if (found.correct !== undefined) correct += floats(found.correct)[0] as number;
         [sum, nextSum] = [nextSum, sum];
       }
-      await update.run({ sums: sum ?? [], inputs, outputs });
+      await update.run(sum ?? [], { inputs, outputs });
       return gradientGraph.countsCorrect ? { loss, correct } : { loss };
     },
     async release() {

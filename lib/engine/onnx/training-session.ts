@@ -217,6 +217,7 @@ async function compileSteps(
         batchSize: undefined,
         runtime,
         threads,
+        sliced,
       });
       return accumulated;
     },
