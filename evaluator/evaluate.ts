@@ -9,7 +9,7 @@ import { exampleCount } from '../lib/federation/examples.js';
 import type { LossSettings } from '../lib/federation/loss.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { scaleBeside } from '../lib/formats/manifest.js';
+import { scaleListed } from '../lib/formats/manifest.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { sessionOf } from '../lib/model/model-error.js';
 import { fitScale } from '../lib/model/model-input.js';
@@ -52,17 +52,13 @@ export async function evaluateModel(
   const { data: path } = options;
   const tell = (note: string) => context.reporter.info(note, DATA_NOTE);
   const { task: ofFile, loss } = options;
-  const { examples: read, isPreparedHere } = await readPrepared(
-    path,
-    { task: ofFile, loss },
-    { part: 'test', tell },
-  );
+  const { examples: read, listed } = await readPrepared(path, { task: ofFile, loss }, { part: 'test', tell });
   const { task, examples: given } = startingTask(
     { model, file, path: options.model },
     { examples: read, data: path, asked: loss },
   );
   for (const note of taskNotes(task)) context.reporter.info(note, TASK_NOTE);
-  const known = isPreparedHere ? undefined : await scaleBeside(path);
+  const known = scaleListed(await listed());
   const examples = fitScale(given, { scale: file.scale, path, known, tell });
   prepareEngines(options);
   const { engine, why } = await chooseEngine(options.engine, {

@@ -19,7 +19,7 @@ import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/data/v
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { targetsIn } from '../lib/formats/manifest.js';
+import { listedBeside, targetsIn } from '../lib/formats/manifest.js';
 import { type NoiseFile, openNoiseFile } from '../lib/formats/noise-file.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
 import type {
@@ -208,7 +208,7 @@ async function openNoise({ strategy, noiseFile }: SimulatorOptions): Promise<Noi
 }
 
 async function readShared(file: string, asked: LossSettings | undefined): Promise<SharedExamples> {
-  const targets = await targetsIn(file, asked);
+  const targets = await targetsIn(() => listedBeside(file), asked);
   return { examples: await readSharedShard(file, { targets }), file };
 }
 

@@ -5,7 +5,7 @@ import { type Examples, imagesIn } from '../lib/federation/examples.js';
 import { readSharedShard, shareExamples, type Tell } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { manifestBeside, scaleBeside } from '../lib/formats/manifest.js';
+import { manifestBeside, scaleListed } from '../lib/formats/manifest.js';
 import { fitScale } from '../lib/model/model-input.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import { lossAsked } from '../lib/settings/parts/training.js';
@@ -35,7 +35,7 @@ export async function readStartingPoint(
   const wanted = { loss: lossAsked(request.training), optimizer: request.optimizer };
   const { loss: asked, optimizer: flags } = withTask(wanted, task);
   const options = { part: 'train', tell, read: readSharedShard } as const;
-  const [{ examples: shard, isPreparedHere }, given] = await Promise.all([
+  const [{ examples: shard, isPreparedHere, listed }, given] = await Promise.all([
     readPrepared(request.data, { task, loss: asked }, options),
     request.init === undefined ? undefined : readGivenModel(request.init),
   ]);
@@ -54,7 +54,7 @@ export async function readStartingPoint(
   const isUsual = given?.file.scale === undefined && imagesIn(examples)?.values instanceof Uint8Array;
   if (given === undefined || isUsual)
     return { ...start, examples: isPreparedHere ? shareExamples(examples) : examples };
-  const known = isPreparedHere ? undefined : await scaleBeside(request.data);
+  const known = scaleListed(await listed());
   const fitted = fitScale(examples, { scale: given.file.scale, path: request.data, known, tell });
   return { ...start, examples: shareExamples(fitted) };
 }

@@ -264,21 +264,20 @@ export async function listedBeside(path: string): Promise<Manifest | undefined> 
   return manifest && filesOf(manifest).some(({ file }) => file === basename(path)) ? manifest : undefined;
 }
 
-/** What the manifest beside a file of examples says of their scale, where it lists the file. */
-export async function scaleBeside(path: string): Promise<PixelScale | 'usual' | undefined> {
-  const manifest = await listedBeside(path);
+/** What the manifest that lists a file of examples says of their scale. */
+export function scaleListed(manifest: Manifest | undefined): PixelScale | 'usual' | undefined {
   if (manifest === undefined) return undefined;
   return manifest.image?.scale === undefined ? 'usual' : scaleOf(modelScaleOf(manifest));
 }
 
-/** What the targets in a file of examples are: by the loss that is asked for, else by the manifest beside the file. */
+/** What the targets in a file of examples are: by the loss that is asked for, else by the manifest that lists the file. */
 export async function targetsIn(
-  path: string,
+  listed: () => Promise<Manifest | undefined>,
   asked: LossSettings | undefined,
 ): Promise<TargetKinds | undefined> {
   const wanted = targetsFor(asked);
   if (wanted !== undefined) return wanted;
-  const manifest = await listedBeside(path);
+  const manifest = await listed();
   return manifest && targetsListed(manifest);
 }
 

@@ -12,7 +12,7 @@ import {
 } from '../federation/examples.js';
 import { type LossSettings, targetsFor } from '../federation/loss.js';
 import { type ExampleReading, readShard, type ShardOptions } from '../formats/data/dataset.js';
-import { listedBeside, targetsIn } from '../formats/manifest.js';
+import { listedBeside, type Manifest, targetsIn } from '../formats/manifest.js';
 import type { TaskFile } from './read-task.js';
 import { thrownBy } from './task-module.js';
 
@@ -21,6 +21,8 @@ export interface PreparedExamples {
   readonly examples: Examples;
   /** Whether a manifest beside the file does not speak of them. */
   readonly isPreparedHere: boolean;
+  /** The manifest that does, where one lists the file; read when it is first needed. */
+  listed(): Promise<Manifest | undefined>;
 }
 
 /** By which task and loss examples are read. */
@@ -44,28 +46,27 @@ export async function readPrepared(
   { task, loss }: Preparation,
   { read = readShard, ...options }: Omit<ShardOptions, 'targets'> & { readonly read?: typeof readShard },
 ): Promise<PreparedExamples> {
-  const manifest = await listedBeside(path);
-  if (task !== undefined && manifest?.task === undefined) {
-    const targets = task.prepare === undefined ? await targetsIn(path, loss) : undefined;
-    return {
-      examples: prepared(task, await read(path, reading(options, targets))),
-      isPreparedHere: task.prepare !== undefined,
-    };
+  let found: Promise<Manifest | undefined> | undefined;
+  const listed = () => {
+    found ??= listedBeside(path);
+    return found;
+  };
+  const readAs = async (targets: ExampleReading['targets']) =>
+    read(path, { ...options, ...(targets === undefined ? {} : { targets }) });
+  const preparedBy = task && (await listed())?.task;
+  if (task?.prepare !== undefined && preparedBy === undefined) {
+    const examples = prepared(task, await readAs(undefined));
+    return { examples, isPreparedHere: true, listed: async () => undefined };
   }
-  if (task !== undefined && manifest?.task !== task.sha256) {
+  if (task !== undefined && preparedBy !== undefined && preparedBy !== task.sha256) {
     throw new DataError({
       file: path,
       expected: `examples that ${task.path} has prepared`,
       found: 'those of another task, or of this one before it was changed',
     });
   }
-  return { examples: await read(path, reading(options, await targetsIn(path, loss))), isPreparedHere: false };
+  return { examples: await readAs(await targetsIn(listed, loss)), isPreparedHere: false, listed };
 }
-
-const reading = (options: ShardOptions, targets: ExampleReading['targets']): ShardOptions => ({
-  ...options,
-  ...(targets === undefined ? {} : { targets }),
-});
 
 /** A dataset as the model of a task takes it. @throws {UsageError} when `prepare` fails */
 export function preparedDataset<T extends Dataset>(task: TaskFile | undefined, dataset: T): T {
