@@ -6,6 +6,7 @@ import { type Answers, bad, type NamedTensors, type RequestTensor } from '../cod
 import { inputsOf, type ModelCard, outputsOf, type ServedInput } from '../models/predictor.js';
 import type { ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
+import { joinRows } from '../rows.js';
 
 /** What every route of the API works with. */
 export interface ApiParts {
@@ -47,30 +48,14 @@ export function modelRows(tensors: NamedTensors, card: ModelCard, options: RowOp
   }
   const batches = inputs.map((input, at) => batchOf(given[at] as RequestTensor, input, { card, ...options }));
   const [first] = batches as [RowBatch, ...RowBatch[]];
-  if (batches.length === 1) return first;
   const odd = batches.findIndex(({ count }) => count !== first.count);
   if (odd > 0)
     throw bad(
       `as many examples in ${inputs[odd]?.name} as in ${inputs[0]?.name}, ${first.count}`,
       `${batches[odd]?.count}`,
     );
-  return { values: joined(batches, first.count), count: first.count };
-}
-
-/** For each example the numbers of all inputs. */
-function joined(batches: readonly RowBatch[], count: number): Float32Array {
-  const sizes = batches.map(({ values }) => values.length / count);
-  const row = sizes.reduce((sum, size) => sum + size, 0);
-  const all = new Float32Array(count * row);
-  for (let at = 0; at < count; at++) {
-    let from = at * row;
-    for (const [index, { values }] of batches.entries()) {
-      const size = sizes[index] as number;
-      all.set(values.subarray(at * size, (at + 1) * size), from);
-      from += size;
-    }
-  }
-  return all;
+  const all = batches.map(({ values }) => values);
+  return { values: joinRows(all, first.count), count: first.count };
 }
 
 function batchOf(

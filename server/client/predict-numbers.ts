@@ -9,6 +9,7 @@ import type { NamedTensors } from '../codecs/tensor.js';
 import { readPredictBody } from '../codecs/tensorflow-json.js';
 import { type AnswerFacts, type ExampleWords, wordsOfAnswers } from '../models/answer-words.js';
 import { HttpProblem } from '../problems.js';
+import { joinRows } from '../rows.js';
 import { type ServingClient, serverFailure } from './serving-client.js';
 
 /** What was said of each example, in words; or the numbers of each output, where the server does not tell what they mean. */
@@ -69,18 +70,10 @@ export async function askNumbers(
   const facts = jsonOrNothing(signature.answers ?? '') as AnswerFacts | undefined;
   if (facts === undefined) return { outputs: found };
   const count = Object.values(tensors)[0]?.shape[0] ?? 1;
-  const rows = new Float32Array(count * facts.outputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0));
-  const row = rows.length / count;
-  let from = 0;
-  for (const { name, shape } of facts.outputs) {
-    const [values, size] = [found[name] ?? [], sizeOf(shape)];
-    if (values.length !== count * size)
-      throw serverFailure(
-        address,
-        `expected ${count * size} numbers of output ${name}, found ${values.length}`,
-      );
-    for (let at = 0; at < count; at++) rows.set(values.slice(at * size, (at + 1) * size), at * row + from);
-    from += size;
-  }
-  return { answers: wordsOfAnswers(rows, count, facts) };
+  const outputs = facts.outputs.map(({ name, shape }) => {
+    const [values, size] = [found[name] ?? [], count * sizeOf(shape)];
+    if (values.length === size) return Float32Array.from(values);
+    throw serverFailure(address, `expected ${size} numbers of output ${name}, found ${values.length}`);
+  });
+  return { answers: wordsOfAnswers(joinRows(outputs, count), count, facts) };
 }

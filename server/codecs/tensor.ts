@@ -1,6 +1,7 @@
 /** Numbers in a request as a tensor: nested lists of JSON, rows of numbers, and bytes of a named type. */
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import { HttpProblem } from '../problems.js';
+import { columnsAt } from '../rows.js';
 
 /** Numbers and their shape, before anybody has asked whether a model takes it. */
 export interface RequestTensor {
@@ -201,12 +202,7 @@ export interface Answers {
 
 /** What was said at one output of each example, `[count, …shape]`; a view where there is one output alone. */
 export function columnsOf({ answers, count }: Answers, { shape, from }: OutputColumns): Float32Array {
-  const [size, row] = [sizeOf(shape), answers.length / count];
-  if (size === row) return answers;
-  const own = new Float32Array(count * size);
-  for (let at = 0; at < count; at++)
-    own.set(answers.subarray(at * row + from, at * row + from + size), at * size);
-  return own;
+  return columnsAt(answers, { from, size: sizeOf(shape), count });
 }
 
 /** The same as lists within lists, without the noise behind a float's 8 digits. */

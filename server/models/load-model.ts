@@ -23,6 +23,7 @@ import { sessionOf } from '../../lib/model/model-error.js';
 import { inputBound } from '../../lib/model/parameters.js';
 import { faultOf, stepsOf, type Task, widthOf } from '../../lib/model/tasks/task.js';
 import type { EngineChoice } from '../../lib/settings/parts/engine.js';
+import { joinRows, splitRows } from '../rows.js';
 import { findAccuracy, findLabels, findTraining } from './model-records.js';
 import { inputsOf, type ModelCard, type ModelSignature, rowSizeOf } from './predictor.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
@@ -127,44 +128,13 @@ function inRows(
   { model: { description }, task }: { readonly model: Model; readonly task: Task },
 ): PredictSession {
   const inputs = description.inputs.map(({ shape }) => sizeOf(shape));
-  const outputs = task.outputs.map(({ shape }) => sizeOf(shape));
-  if (inputs.length === 1 && outputs.length === 1) return session;
+  if (inputs.length === 1 && task.outputs.length === 1) return session;
   return {
     async predict([rows = new Float32Array(0)], count) {
-      const found = await session.predict(columnsOfRows(rows, { sizes: inputs, count }), count);
-      return [rowsOfColumns(found, { sizes: outputs, count })];
+      return [joinRows(await session.predict(splitRows(rows, inputs), count), count)];
     },
     dispose: () => session.dispose(),
   };
-}
-
-interface RowLayout {
-  readonly sizes: readonly number[];
-  readonly count: number;
-}
-
-function columnsOfRows(rows: Float32Array, { sizes, count }: RowLayout): readonly Float32Array[] {
-  const row = sizes.reduce((sum, size) => sum + size, 0);
-  let from = 0;
-  return sizes.map((size) => {
-    const column = new Float32Array(count * size);
-    for (let at = 0; at < count; at++)
-      column.set(rows.subarray(at * row + from, at * row + from + size), at * size);
-    from += size;
-    return column;
-  });
-}
-
-function rowsOfColumns(columns: readonly Float32Array[], { sizes, count }: RowLayout): Float32Array {
-  const row = sizes.reduce((sum, size) => sum + size, 0);
-  const rows = new Float32Array(count * row);
-  let from = 0;
-  for (const [index, size] of sizes.entries()) {
-    for (let at = 0; at < count; at++)
-      rows.set(columns[index]?.subarray(at * size, (at + 1) * size) ?? [], at * row + from);
-    from += size;
-  }
-  return rows;
 }
 
 /** Predicts a batch of zeros and ones, black and white of pictures. Returns what is wrong with the answer, if anything. */
