@@ -2,7 +2,7 @@
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import { MAX_PIXEL, rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import type { Codecs } from '../codecs/codecs.js';
-import { type Answers, bad, type NamedTensors, type RequestTensor } from '../codecs/tensor.js';
+import { type Answers, bad, type NamedTensors, type RequestTensor, tensorsFor } from '../codecs/tensor.js';
 import { inputsOf, type ModelCard, outputsOf, type ServedInput } from '../models/predictor.js';
 import type { ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
@@ -33,25 +33,21 @@ interface RowOptions {
  */
 export function modelRows(tensors: NamedTensors, card: ModelCard, options: RowOptions = {}): RowBatch {
   const inputs = inputsOf(card);
-  const [only, ...others] = Object.values(tensors);
-  const isAlone = inputs.length === 1 && only !== undefined && others.length === 0;
-  const given = inputs.map(({ name }) =>
-    isAlone ? only : Object.hasOwn(tensors, name) ? tensors[name] : undefined,
-  );
-  if (given.includes(undefined) || Object.keys(tensors).length !== inputs.length) {
-    const names = inputs.map(({ name }) => name).join(', ');
+  const names = inputs.map(({ name }) => name);
+  const given = tensorsFor(tensors, names);
+  if (given === undefined) {
     const found = Object.keys(tensors).filter((name) => name !== '');
     throw bad(
-      inputs.length === 1 ? `the one input ${names}` : `the inputs ${names}`,
+      `${inputs.length === 1 ? 'the one input' : 'the inputs'} ${names.join(', ')}`,
       found.length === 0 ? 'one without a name' : found.join(', '),
     );
   }
-  const batches = inputs.map((input, at) => batchOf(given[at] as RequestTensor, input, { card, ...options }));
+  const batches = given.map((tensor, at) => batchOf(tensor, inputs[at] as ServedInput, { card, ...options }));
   const [first] = batches as [RowBatch, ...RowBatch[]];
   const odd = batches.findIndex(({ count }) => count !== first.count);
   if (odd > 0)
     throw bad(
-      `as many examples in ${inputs[odd]?.name} as in ${inputs[0]?.name}, ${first.count}`,
+      `as many examples in ${names[odd]} as in ${names[0]}, ${first.count}`,
       `${batches[odd]?.count}`,
     );
   const all = batches.map(({ values }) => values);

@@ -5,7 +5,7 @@ import { sizeOf } from '../../lib/core/weights.js';
 import { openNpz } from '../../lib/formats/data/npz.js';
 import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
-import type { NamedTensors } from '../codecs/tensor.js';
+import { type NamedTensors, tensorsFor } from '../codecs/tensor.js';
 import { readPredictBody } from '../codecs/tensorflow-json.js';
 import { type AnswerFacts, type ExampleWords, wordsOfAnswers } from '../models/answer-words.js';
 import { HttpProblem } from '../problems.js';
@@ -55,21 +55,17 @@ export async function askNumbers(
 ): Promise<NumbersAnswer> {
   const signature = await client.signature();
   const wanted = Object.keys(signature.inputs);
-  const [only = '', ...others] = wanted;
-  const given = Object.entries(tensors);
-  const isAlone = others.length === 0 && given.length === 1;
-  const inputs = Object.fromEntries(given.map(([name, tensor]) => [isAlone ? only : name, tensor]));
-  const names = given.map(([name]) => name || 'one without a name').join(', ');
-  if (!isAlone && (given.length !== wanted.length || wanted.some((name) => inputs[name] === undefined)))
-    throw new DataError({
-      file: '--input',
-      expected: `the inputs of the model, ${wanted.join(', ')}`,
-      found: names,
-    });
+  const given = tensorsFor(tensors, wanted);
+  if (given === undefined) {
+    const expected = `the inputs of the model, ${wanted.join(', ')}`;
+    const names = Object.keys(tensors).map((name) => name || 'one without a name');
+    throw new DataError({ file: '--input', expected, found: names.join(', ') });
+  }
+  const inputs = Object.fromEntries(given.map((tensor, at) => [wanted[at] as string, tensor]));
   const found = await client.predict(inputs, signature);
   const facts = jsonOrNothing(signature.answers ?? '') as AnswerFacts | undefined;
   if (facts === undefined) return { outputs: found };
-  const count = Object.values(tensors)[0]?.shape[0] ?? 1;
+  const count = given[0]?.shape[0] ?? 1;
   const outputs = facts.outputs.map(({ name, shape }) => {
     const [values, size] = [found[name] ?? [], count * sizeOf(shape)];
     if (values.length === size) return Float32Array.from(values);

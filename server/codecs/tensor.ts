@@ -1,4 +1,5 @@
 /** Numbers in a request as a tensor: nested lists of JSON, rows of numbers, and bytes of a named type. */
+import { own } from '../../lib/core/own.js';
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import { HttpProblem } from '../problems.js';
 import { columnsAt } from '../rows.js';
@@ -182,6 +183,18 @@ export function describe(value: unknown): string {
 
 /** The tensors of a request by the names of inputs; what has no name stands under the empty one. */
 export type NamedTensors = Readonly<Record<string, RequestTensor>>;
+
+/** The tensors of a model's inputs, in their order, the only one under any name; undefined where they are for others. */
+export function tensorsFor(
+  tensors: NamedTensors,
+  inputs: readonly string[],
+): readonly RequestTensor[] | undefined {
+  const given = Object.values(tensors);
+  if (given.length !== inputs.length) return undefined;
+  if (inputs.length === 1) return given;
+  const found = inputs.flatMap((name) => own(tensors, name) ?? []);
+  return found.length === inputs.length ? found : undefined;
+}
 
 /** One output in rows of the numbers of all outputs. */
 interface OutputColumns {
