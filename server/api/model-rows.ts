@@ -1,6 +1,7 @@
 /** Between a request and a model: whether its tensors are examples as the model takes them, and which outputs it asks for. */
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
-import { MAX_PIXEL, rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
+import type { InputShape } from '../../lib/digits/preprocess.js';
+import { MAX_PIXEL, type PixelScale, rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import type { Codecs } from '../codecs/codecs.js';
 import { type Answers, bad, type NamedTensors, type RequestTensor, tensorsFor } from '../codecs/tensor.js';
 import { inputsOf, type ModelCard, outputsOf, type ServedInput } from '../models/predictor.js';
@@ -59,9 +60,10 @@ function batchOf(
   input: ServedInput,
   { card, ...options }: RowOptions & { readonly card: ModelCard },
 ): RowBatch {
-  if (card.inputShape !== undefined) return imageBatchOf(tensor, card, options);
+  const { inputShape, scale } = card;
+  if (inputShape !== undefined) return imagesOf(tensor, { inputShape, scale }, options);
   const { shape, below, name } = input;
-  const batch = countedBatch(tensor, shape, options);
+  const batch = numbersOf(tensor, shape, options);
   const odd =
     below === undefined
       ? undefined
@@ -73,40 +75,57 @@ function batchOf(
   );
 }
 
-/** Examples of a shape, as it is, as a row, or without axes of 1 at its end. @throws {HttpProblem} 400 for any other */
-function countedBatch(
-  { shape, values }: RequestTensor,
-  wanted: readonly number[],
-  { isBatch = false }: RowOptions,
-): RowBatch {
+/** Examples of a shape, as it is, as a row, or without axes of 1 at its end. */
+function numbersOf(tensor: RequestTensor, wanted: readonly number[], { isBatch }: RowOptions): RowBatch {
   const short = wanted.slice(0, 1 + wanted.findLastIndex((extent) => extent !== 1));
   const shapes = [wanted, [sizeOf(wanted)], short];
-  if (!isBatch && shapes.some((each) => isSame(shape, each))) return { values, count: 1 };
-  const [count = 0, ...rest] = shape;
-  if (count > 0 && shapes.some((each) => isSame(rest, each))) return { values, count };
-  throw bad(`a tensor of shape ${formatShape([-1, ...wanted])}`, `shape ${formatShape(shape)}`);
+  return countedBatch(tensor, { wanted, alone: isBatch ? [] : shapes, inBatch: shapes });
 }
 
 /**
  * A tensor as images: `[n, h, w, c]`, `[n, h, w]` of one channel, `[n, h·w·c]`, or one image where it need not be a batch.
  * Whole numbers are grey levels: black is 0 and white 255, whatever they are to the model.
  */
-function imageBatchOf(
-  { shape, values, isLevels = false }: RequestTensor,
-  { inputShape = [0, 0, 0], scale }: Pick<ModelCard, 'inputShape' | 'scale'>,
-  { isBatch = false }: RowOptions,
+function imagesOf(
+  tensor: RequestTensor,
+  { inputShape, scale }: { readonly inputShape: InputShape; readonly scale?: PixelScale | undefined },
+  { isBatch }: RowOptions,
 ): RowBatch {
+  const { shape, values, isLevels = false } = tensor;
   const [height, width, channels] = inputShape;
   if (isLevels)
     for (let at = 0; at < values.length; at++) values[at] = (values[at] as number) * (1 / MAX_PIXEL);
   if (isLevels && scale !== undefined) rescale(values, { channels, from: UNIT_SCALE, to: scale });
   const images = channels === 1 ? [[height, width], inputShape] : [inputShape];
-  if (!isBatch && images.some((each) => isSame(shape, each))) return { values, count: 1 };
+  const isPlanes = channels > 1 && isSame(shape.slice(1), [channels, height, width]);
+  return countedBatch(tensor, {
+    wanted: inputShape,
+    alone: isBatch ? [] : images,
+    inBatch: [...images, [sizeOf(inputShape)]],
+    hint: isPlanes ? ': channels come last' : '',
+  });
+}
+
+/** The shapes that an example may have. */
+interface ExampleShapes {
+  /** As messages tell it. */
+  readonly wanted: readonly number[];
+  /** Without an axis for the examples, and behind one. */
+  readonly alone: readonly (readonly number[])[];
+  readonly inBatch: readonly (readonly number[])[];
+  /** What a message adds to the shape that was found. */
+  readonly hint?: string;
+}
+
+/** @throws {HttpProblem} 400 for any other shape, however many numbers it has */
+function countedBatch(
+  { shape, values }: RequestTensor,
+  { wanted, alone, inBatch, hint = '' }: ExampleShapes,
+): RowBatch {
+  if (alone.some((each) => isSame(shape, each))) return { values, count: 1 };
   const [count = 0, ...rest] = shape;
-  const fits = [...images, [sizeOf(inputShape)]].some((each) => isSame(rest, each));
-  if (fits && count > 0) return { values, count };
-  const hint = channels > 1 && isSame(rest, [channels, height, width]) ? ': channels come last' : '';
-  throw bad(`a tensor of shape ${formatShape([-1, ...inputShape])}`, `shape ${formatShape(shape)}${hint}`);
+  if (count > 0 && inBatch.some((each) => isSame(rest, each))) return { values, count };
+  throw bad(`a tensor of shape ${formatShape([-1, ...wanted])}`, `shape ${formatShape(shape)}${hint}`);
 }
 
 /** Where the outputs stand in a row of answers: those that are asked for by name, or all. @throws {HttpProblem} 400 */
