@@ -36,6 +36,19 @@ const LARGE_RUNNING = 2;
 /** A declared length of this many times the limit is refused without reading it to its end. */
 const HOPELESS_FACTOR = 8;
 const RETRY_AFTER_SECONDS = '1';
+/** Bounds on what comes beside the file. */
+interface PartLimits {
+  readonly fields: number;
+  readonly parts: number;
+  readonly fieldNameSize: number;
+  readonly fieldSize: number;
+}
+
+/** Of a picture: a few fields that nobody reads. */
+const IMAGE_LIMITS: PartLimits = { fields: 4, parts: 5, fieldNameSize: 100, fieldSize: 1_000 };
+/** Of a form of numbers: fields of several inputs, and texts in them. */
+const FORM_LIMITS: PartLimits = { fields: 256, parts: 257, fieldNameSize: 200, fieldSize: 100_000 };
+
 /** Why a wait ends early. A reason of our own saves the error, and its stack, that every abort makes without one. */
 const GONE = 'the client has its answer or is gone';
 
@@ -44,32 +57,13 @@ const GONE = 'the client has its answer or is gone';
  * taken only once the whole image is there, so that slow senders hold up nobody else.
  */
 export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
-  const { maxFileBytes, maxHeldBytes, maxRunning, maxWaiting } = limits;
+  const { maxRunning, maxWaiting } = limits;
   const small = createSlots(maxRunning, { waiting: maxWaiting });
   const large = createSlots(Math.min(LARGE_RUNNING, maxRunning), { waiting: maxWaiting });
-  const parse = multer({
-    storage: createBoundedMemory(maxHeldBytes),
-    limits: {
-      fileSize: maxFileBytes,
-      files: 1,
-      fields: 4,
-      parts: 5,
-      fieldNameSize: 100,
-      fieldSize: 1_000,
-      headerPairs: 20,
-      fieldNestingDepth: 0,
-    },
-  }).single(FILE_FIELD);
 
   return [
-    (request, response, next) => {
-      refuseByHeaders(request, response, maxFileBytes);
-      next();
-    },
-    (request, response, next) =>
-      parse(request, response, (error: unknown) =>
-        next(error === undefined ? missingFile(request) : uploadProblem(error, maxFileBytes)),
-      ),
+    ...receiveMultipart(limits, IMAGE_LIMITS),
+    (request, _response, next) => next(request.file === undefined ? noFile() : undefined),
     async ({ file }, response, next) => {
       const { width, height } = await readSides(file?.buffer ?? new Uint8Array(0));
       if (response.destroyed) return;
@@ -86,17 +80,18 @@ export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
   ];
 }
 
-/** Of a form of numbers: fields of several inputs, and texts in them. */
-const FORM_LIMITS = { fields: 256, parts: 257, fieldSize: 100_000 };
-
 /** Handlers that leave the fields of a `multipart/form-data` request in `request.body`, and a file in `request.file`. */
-export function receiveForm({ maxFileBytes, maxHeldBytes }: UploadLimits): readonly RequestHandler[] {
+export function receiveForm(limits: UploadLimits): readonly RequestHandler[] {
+  return receiveMultipart(limits, FORM_LIMITS);
+}
+
+function receiveMultipart(
+  { maxFileBytes, maxHeldBytes }: UploadLimits,
+  limits: PartLimits,
+): readonly RequestHandler[] {
   const parse = multer({
     storage: createBoundedMemory(maxHeldBytes),
-    limits: {
-      ...FORM_LIMITS,
-      ...{ fileSize: maxFileBytes, files: 1, fieldNameSize: 200, headerPairs: 20, fieldNestingDepth: 0 },
-    },
+    limits: { ...limits, fileSize: maxFileBytes, files: 1, headerPairs: 20, fieldNestingDepth: 0 },
   }).single(FILE_FIELD);
   return [
     (request, response, next) => {
@@ -149,10 +144,6 @@ function refuseByHeaders(request: Request, response: Response, maxFileBytes: num
     response.set('Connection', 'close');
     throw tooLarge(maxFileBytes);
   }
-}
-
-function missingFile(request: Request): HttpProblem | undefined {
-  return request.file === undefined ? noFile() : undefined;
 }
 
 function noFile(): HttpProblem {
