@@ -3,8 +3,9 @@ import { sizeOf } from '../../lib/core/weights.js';
 import { type Html, html } from '../../lib/html/html.js';
 import type { ExampleWords, OutputWords } from '../models/answer-words.js';
 import { inputsOf, type ModelCard, type ServedInput } from '../models/predictor.js';
+import { renderBar } from './answer.js';
 import { layout, renderModel } from './page.js';
-import { formatShare } from './page-content.js';
+import { classesWithBars, formatShare } from './page-content.js';
 
 /** What the form page shows. */
 interface FormContent {
@@ -20,8 +21,6 @@ interface FormContent {
 const MOST_FIELDS = 16;
 /** More answers would be a list to scroll: programs take them as JSON. */
 const MOST_SHOWN = 100;
-/** Of many classes the likeliest are shown. */
-const MOST_BARS = 10;
 
 /** Before the name of a field that belongs to an input. */
 export const FIELD_PREFIX = 'input.';
@@ -108,16 +107,8 @@ function renderClass(
   { labels }: ModelCard,
 ): Html {
   const name = label ?? `class ${prediction}`;
-  const nameOf = (at: number) => labels?.[at] ?? `${at}`;
   if (probabilities === undefined) return html`<p class="sentence"><strong>${name}</strong></p>`;
-  const order = probabilities.map((_, at) => at);
-  const bars =
-    order.length <= MOST_BARS
-      ? order
-      : order.sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0)).slice(0, MOST_BARS);
+  const answer = { prediction, probabilities };
   return html`<p class="sentence"><strong>${name}</strong>, ${formatShare(probabilities[prediction] ?? 0)} sure.</p>
-    <ol class="bars">${bars.map(
-      (at) =>
-        html`<li${at === prediction && html` class="best"`}><span class="class">${nameOf(at)}</span><svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${((probabilities[at] ?? 0) * 100).toFixed(2)}" height="1"/></svg><span class="share">${formatShare(probabilities[at] ?? 0)}</span></li>`,
-    )}</ol>`;
+    <ol class="bars">${classesWithBars(probabilities, probabilities.length).map((index) => renderBar({ index, labels, answer }))}</ol>`;
 }
