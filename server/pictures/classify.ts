@@ -10,6 +10,7 @@ import {
 } from '../../lib/digits/preprocess.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { requireClasses } from '../api/model-rows.js';
+import { withoutNoise } from '../codecs/tensor.js';
 import type { ModelCard, Predictor } from '../models/predictor.js';
 import { HttpProblem, PredictorUnavailableError } from '../problems.js';
 import { decodeImage, type GivenImage } from './decode-image.js';
@@ -155,11 +156,6 @@ function scaledBox({ left, top, width, height }: Box, scale: number): Box {
     width: Math.max(1, Math.round(width * scale)),
     height: Math.max(1, Math.round(height * scale)),
   };
-}
-
-/** A float32 has some 7 significant digits; what JSON would write behind them is noise. */
-function withoutNoise(value: number): number {
-  return Number(value.toPrecision(8));
 }
 
 /** A model's input as rows of grey levels (or of `[r, g, b]`), 0 to 255: `[h][w]` (or `[h][w][3]`). */
