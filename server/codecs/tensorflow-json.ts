@@ -64,15 +64,15 @@ function isNamed(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** Writes the answer to `:predict`: of several outputs by their names. */
 export function writePredictions({ format, ...given }: Answers & Pick<PredictBody, 'format'>): Uint8Array {
-  const [only, ...others] = given.outputs.map((output) => [output.name, listsOf(given, output)] as const);
-  const key = format === 'row' ? 'predictions' : 'outputs';
-  if (only !== undefined && others.length === 0) return Buffer.from(JSON.stringify({ [key]: only[1] }));
-  const all = [...(only === undefined ? [] : [only]), ...others];
+  const lists = given.outputs.map((output) => [output.name, listsOf(given, output)] as const);
+  const byName = () => Object.fromEntries(lists);
   const byRow = () =>
     Array.from({ length: given.count }, (_, at) =>
-      Object.fromEntries(all.map(([name, list]) => [name, list[at]])),
+      Object.fromEntries(lists.map(([name, list]) => [name, list[at]])),
     );
-  return Buffer.from(JSON.stringify({ [key]: format === 'row' ? byRow() : Object.fromEntries(all) }));
+  const only = lists.length === 1 ? lists[0]?.[1] : undefined;
+  const answer = format === 'row' ? { predictions: only ?? byRow() } : { outputs: only ?? byName() };
+  return Buffer.from(JSON.stringify(answer));
 }
 
 /** Writes the answer to `:classify`: `[label, score]` of every class. */
