@@ -1,6 +1,7 @@
 /** Data in other formats than ours: what a file or folder is, and the line that makes an npz of it. */
 import { readdir } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { HEAD_BYTES } from '../files/read-file.js';
 import { tableSeparator } from '../sources/table/table-text.js';
 import { folderLine, npzOf, pythonLine, shellWord } from './mending-lines.js';
 
@@ -54,9 +55,6 @@ const FORMATS: readonly Format[] = [
   },
   { magic: ['\x89PNG', '\xff\xd8\xff', 'GIF8', 'BM'], name: 'a picture' },
 ];
-
-/** So much of a file tells what it is. */
-const HEAD_BYTES = 65_536;
 
 /** What `bytes`, which are no zip, are; undefined where nothing is known of them. */
 export function foreignFile(bytes: Uint8Array, file: string): ForeignData | undefined {

@@ -1,9 +1,8 @@
 /** Zip archives through jszip: every entry bounded and checked when it is read; repeatable writes. */
-import { open } from 'node:fs/promises';
 import { crc32, inflateRawSync } from 'node:zlib';
 import type { default as JSZip, JSZipObject } from 'jszip';
 import { DataError, type DataProblem } from '../../core/errors.js';
-import { errorCode, inflateBudget, MAX_EXPANSION, SMALL_BYTES } from '../files/read-file.js';
+import { errorCode, inflateBudget, MAX_EXPANSION, readHead, SMALL_BYTES } from '../files/read-file.js';
 
 /** An archive whose entries are inflated one at a time, when they are asked for. */
 export interface ZipArchive {
@@ -37,16 +36,7 @@ export const isZip = (bytes: Uint8Array): boolean =>
 
 /** Whether a file begins so; false where nothing can be read. */
 export async function isZipFile(path: string): Promise<boolean> {
-  const file = await open(path).catch(() => undefined);
-  if (file === undefined) return false;
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
-    return bytesRead === 4 && isZip(buffer);
-  } catch {
-    return false;
-  } finally {
-    await file.close();
-  }
+  return await readHead(path, 4).then(isZip, () => false);
 }
 
 /**

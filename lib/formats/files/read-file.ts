@@ -61,6 +61,23 @@ export async function readFileShared(path: string, what: string): Promise<Uint8A
   }
 }
 
+/** So much of a file tells what it is. */
+export const HEAD_BYTES = 65_536;
+
+/** The first bytes of a file, all of a shorter one. @throws what the system says of one that cannot be read */
+export async function readHead(path: string, sizeBytes = HEAD_BYTES): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(sizeBytes), 0, sizeBytes, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether bytes begin as gzip does. */
+export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
+
 /** sha256 of some bytes, as 64 lower-case hexadecimal digits. */
 export function sha256(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex');

@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
 import { sizeOf } from '../../core/weights.js';
 import type { NpyArray } from '../data/npy.js';
-import { errorCode, exists, inflateBudget, readFileBytes } from '../files/read-file.js';
+import { errorCode, exists, inflateBudget, isGzip, readFileBytes } from '../files/read-file.js';
 import { archiveOf, type DataPlace, type FoundData, type SourceKind } from './source-kind.js';
 
 /** The format: http://yann.lecun.com/exdb/mnist/, "the IDX file format". */
@@ -41,7 +41,7 @@ async function trainingPair({ path, entries, head }: DataPlace): Promise<Pair | 
     const found = `${name} and ${another}`;
     throw new DataError({ file: path, expected: 'IDX files of one dataset', found });
   }
-  const isZipped = head[0] === 0x1f && head[1] === 0x8b;
+  const isZipped = isGzip(head);
   const kind = isZipped ? undefined : head.subarray(0, 4).toString('hex');
   const name = basename(path);
   if (kind === '00000803' || (isZipped && IMAGES.test(name))) return pairOfImages(path);
@@ -127,7 +127,7 @@ async function readIdx(path: string, { rank }: { readonly rank: number }): Promi
 }
 
 function inflated(bytes: Uint8Array, file: string): Uint8Array {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  if (!isGzip(bytes)) return bytes;
   try {
     return gunzipSync(bytes, { maxOutputLength: inflateBudget(bytes.length) });
   } catch (cause) {

@@ -1,8 +1,8 @@
 /** The kinds of data that `--data` takes beside npz; the readers behind them are loaded where they read. */
-import { open, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { DataError } from '../../core/errors.js';
-import { sha256, sha256OfFile } from '../files/read-file.js';
+import { readHead, sha256, sha256OfFile } from '../files/read-file.js';
 import { described } from './described.js';
 import { idx } from './idx.js';
 import { pictures } from './pictures/pictures.js';
@@ -11,9 +11,6 @@ import { tables } from './table/tables.js';
 
 /** The first that takes a place has it. */
 const KINDS: readonly SourceKind[] = [described, idx, pictures, tables];
-
-/** So much of a file tells what it is. */
-const HEAD_BYTES = 65_536;
 
 /** The data at a path, where they are of another kind than npz and shards; undefined for those and for what is not known. */
 export async function findData(path: string): Promise<FoundData | undefined> {
@@ -51,14 +48,7 @@ async function placeAt(path: string): Promise<DataPlace | undefined> {
         .sort((a, b) => (a.name < b.name ? -1 : 1));
       return { path, entries, head: Buffer.alloc(0), findAt };
     }
-    const file = await open(path);
-    try {
-      const head = Buffer.alloc(HEAD_BYTES);
-      const { bytesRead } = await file.read(head, 0, HEAD_BYTES, 0);
-      return { path, head: head.subarray(0, bytesRead), findAt };
-    } finally {
-      await file.close();
-    }
+    return { path, head: await readHead(path), findAt };
   } catch {
     return undefined;
   }

@@ -1,8 +1,9 @@
 /** What the columns of a table are read for, and reading them for it: each role of a column is a column of its own. */
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { constants, gunzipSync } from 'node:zlib';
 import { DataError } from '../../../core/errors.js';
+import { isGzip, readHead } from '../../files/read-file.js';
 import type { TableDescription } from '../description.js';
 import type { OnReadProgress } from '../source-kind.js';
 import { Column, type ColumnNeed } from './column.js';
@@ -168,26 +169,17 @@ function shortList(names: readonly string[]): string {
   return names.length > 8 ? `${shown}, … (${names.length})` : shown;
 }
 
-/** So much tells how a table is written. */
-const HEAD_BYTES = 65_536;
-
+/** How a table is written. */
 async function formOf(path: string) {
-  const file = await open(path).catch((cause: NodeJS.ErrnoException) => {
+  const head = await readHead(path).catch((cause: NodeJS.ErrnoException) => {
     throw new DataError({ file: path, expected: 'a CSV file', found: `${cause.code}` }, { cause });
   });
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    const isZipped = buffer[0] === 0x1f && buffer[1] === 0x8b;
-    const head = buffer.subarray(0, bytesRead);
-    return { isZipped, separator: likelySeparator(headText(head, isZipped)) };
-  } finally {
-    await file.close();
-  }
+  return { isZipped: isGzip(head), separator: likelySeparator(headText(head)) };
 }
 
 /** As much text as the first bytes of a file hold; none of damaged ones, which the reader complains of. */
-export function headText(head: Buffer, isZipped: boolean): string {
-  if (!isZipped) return head.toString('utf8');
+export function headText(head: Buffer): string {
+  if (!isGzip(head)) return head.toString('utf8');
   try {
     return gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: 1e8 }).toString('utf8');
   } catch {

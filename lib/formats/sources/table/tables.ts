@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { DataError, UsageError } from '../../../core/errors.js';
 import type { TargetKind } from '../../../federation/examples.js';
+import { isGzip } from '../../files/read-file.js';
 import type { TableDescription } from '../description.js';
 import type { DataPlace, DataReading, FoundData, ReadData, SourceKind } from '../source-kind.js';
 import type { ColumnFacts, Understanding } from '../understanding.js';
@@ -26,8 +27,7 @@ const PARQUET = /\.(parquet|pq)$/i;
 function tableFiles({ path, entries, head }: DataPlace): readonly TableFile[] {
   if (entries === undefined) {
     const isParquet = head.toString('latin1', 0, 4) === 'PAR1';
-    const isZipped = head[0] === 0x1f && head[1] === 0x8b;
-    const isText = CSV.test(path) || (!isZipped && !head.includes(0) && isTable(head));
+    const isText = CSV.test(path) || (!isGzip(head) && !head.includes(0) && isTable(head));
     return isParquet || isText ? [{ path, isParquet, isTest: false }] : [];
   }
   const files = entries
@@ -44,7 +44,7 @@ function tableFiles({ path, entries, head }: DataPlace): readonly TableFile[] {
 
 /** A text without one of the endings, such as a download's. */
 function isTable(head: Buffer): boolean {
-  return tableSeparator(headText(head, false)) !== undefined;
+  return tableSeparator(headText(head)) !== undefined;
 }
 
 /** A table as data, taken as its columns suggest. */
