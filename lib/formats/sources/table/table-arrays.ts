@@ -172,9 +172,14 @@ function textsOf(columns: readonly Column[]): readonly string[] {
 
 /** Number 0 is what is none of the texts, as Keras' StringLookup has it. */
 function categoryValues(column: Column, texts: readonly string[]): (value: number) => number {
-  const places = new Map(texts.map((text, at) => [text, at + 1]));
-  const numbers = [...(column.texts?.keys() ?? [])].map((text) => places.get(text) ?? 0);
-  return (value) => numbers[value] ?? 0;
+  const places = placesOf(column, texts);
+  return (value) => (places[value] ?? -1) + 1;
+}
+
+/** Where each text of a column, by its number, stands in a list of them; -1 for one that is not there. */
+function placesOf({ texts }: Column, list: readonly string[]): readonly number[] {
+  const places = new Map(list.map((text, at) => [text, at]));
+  return [...(texts?.keys() ?? [])].map((text) => places.get(text) ?? -1);
 }
 
 function requireBytes({ name, isWhole, least, most }: Column, source: string): void {
@@ -191,21 +196,15 @@ function targetValues(target: Column, { target: { as, classes }, source }: Table
     if (target.type === 'text') throw fault('numbers', 'texts');
     return { values: (value: number) => value, classNames: undefined };
   }
+  if (target.type === 'text') {
+    const classNames = classes ?? sortedTexts(target);
+    const places = placesOf(target, classNames);
+    return { values: (value: number) => places[value] as number, classNames };
+  }
   if (classes !== undefined) {
-    // Texts are numbered by the classes; of exact numbers the classes are the names.
-    if (target.type === 'text') {
-      const places = new Map(classes.map((name, at) => [name, at]));
-      const numbers = [...(target.texts?.keys() ?? [])].map((text) => places.get(text) as number);
-      return { values: (value: number) => numbers[value] as number, classNames: classes };
-    }
+    // Of exact numbers the classes are the names.
     const places = new Map(classes.map((name, at) => [Number(name), at]));
     return { values: (value: number) => places.get(value) as number, classNames: classes };
-  }
-  if (target.type === 'text') {
-    const classNames = sortedTexts(target);
-    const places = new Map(classNames.map((name, at) => [name, at]));
-    const numbers = [...(target.texts?.keys() ?? [])].map((text) => places.get(text) as number);
-    return { values: (value: number) => numbers[value] as number, classNames };
   }
   if (!target.isWhole || target.least < 0 || target.most >= MAX_CLASSES)
     throw fault(
@@ -219,9 +218,8 @@ function targetValues(target: Column, { target: { as, classes }, source }: Table
 function ownersOf(client: Column) {
   const names = sortedTexts(client);
   if (names.every((name) => Number.isFinite(Number(name)))) names.sort((a, b) => Number(a) - Number(b));
-  const places = new Map(names.map((name, at) => [name, at]));
-  const numbers = [...(client.texts?.keys() ?? [])].map((text) => places.get(text) as number);
-  return { names, numberOf: (value: number) => numbers[value] as number };
+  const places = placesOf(client, names);
+  return { names, numberOf: (value: number) => places[value] as number };
 }
 
 interface Owned {
