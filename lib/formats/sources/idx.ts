@@ -5,7 +5,7 @@ import { DataError } from '../../core/errors.js';
 import { sizeOf } from '../../core/weights.js';
 import type { NpyArray } from '../data/npy.js';
 import { errorCode, exists, inflateBudget, isGzip, readFileBytes } from '../files/read-file.js';
-import { archiveOf, type DataPlace, type FoundData, type SourceKind } from './source-kind.js';
+import { archiveOfParts, type DataPlace, type FoundData, type SourceKind } from './source-kind.js';
 
 /** The format: http://yann.lecun.com/exdb/mnist/, "the IDX file format". */
 export const idx: SourceKind = {
@@ -89,16 +89,14 @@ async function present(paths: readonly string[]): Promise<string | undefined> {
 }
 
 async function readPairs(train: Pair, test: Pair | undefined) {
-  const [x, y] = await readPair(train);
-  if (test === undefined) return archiveOf({ x, y }, train.images);
-  const [heldX, heldY] = await readPair(test);
-  return archiveOf({ x_train: x, y_train: y, x_test: heldX, y_test: heldY }, train.images);
+  const parts = { train: await readPair(train), test: test && (await readPair(test)) };
+  return archiveOfParts(parts, train.images);
 }
 
-async function readPair({ images, labels }: Pair): Promise<readonly [NpyArray, NpyArray]> {
+async function readPair({ images, labels }: Pair) {
   const [x, y] = [await readIdx(images, { rank: 3 }), await readIdx(labels, { rank: 1 })];
   const [count] = x.shape;
-  if (y.shape[0] === count) return [x, y];
+  if (y.shape[0] === count) return { x, y };
   const expected = `${count} labels, one for each image of ${basename(images)}`;
   throw new DataError({ file: labels, expected, found: `${y.shape[0]}` });
 }

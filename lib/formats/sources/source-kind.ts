@@ -82,6 +82,21 @@ export interface SourceKind {
   find(place: DataPlace): Promise<FoundData | undefined>;
 }
 
+/** Inputs and targets of some examples. */
+interface DataPart {
+  readonly x: NpyArray;
+  readonly y: NpyArray;
+}
+
+/** The archive of data with one input, and with examples for the test where there are some. @param file named in error messages */
+export function archiveOfParts(
+  { train, test }: { readonly train: DataPart; readonly test: DataPart | undefined },
+  file: string,
+): NpzArchive {
+  if (test === undefined) return archiveOf({ ...train }, file);
+  return archiveOf({ x_train: train.x, y_train: train.y, x_test: test.x, y_test: test.y }, file);
+}
+
 /** Arrays that are in memory as what an archive of them is. @param file named in error messages */
 export function archiveOf(arrays: Readonly<Record<string, NpyArray>>, file: string): NpzArchive {
   const names = Object.keys(arrays);

@@ -5,7 +5,7 @@ import { DataError } from '../../../core/errors.js';
 import type { NpyArray } from '../../data/npy.js';
 import { describeLine, type PicturesDescription } from '../description.js';
 import {
-  archiveOf,
+  archiveOfParts,
   type DataPlace,
   type FoundData,
   type OnReadProgress,
@@ -172,10 +172,6 @@ async function readPictures(
     const y: NpyArray = { dtype: 'int32', shape: [kept.length], values: labels };
     return { x, y };
   };
-  const { x, y } = await partOf(train);
-  const facts = { classNames: classes };
-  if (test.length === 0) return { arrays: archiveOf({ x, y }, path), facts };
-  const held = await partOf(test);
-  const arrays = archiveOf({ x_train: x, y_train: y, x_test: held.x, y_test: held.y }, path);
-  return { arrays, facts };
+  const parts = { train: await partOf(train), test: test.length === 0 ? undefined : await partOf(test) };
+  return { arrays: archiveOfParts(parts, path), facts: { classNames: classes } };
 }
