@@ -28,14 +28,10 @@ const AT_ONCE = 8;
 export function pictureHeads(files: readonly string[]): Promise<readonly PictureHead[]> {
   return inTurn(files, async (file) => {
     const { autoOrient, space, channels } = await opened(file, (image) => image.metadata());
-    return { file, ...sidesOf(autoOrient), isGrey: space === 'b-w' || space === 'grey16' || channels <= 2 };
+    const { height, width } = autoOrient;
+    return { file, height, width, isGrey: space === 'b-w' || space === 'grey16' || channels <= 2 };
   });
 }
-
-const sidesOf = ({ height, width }: { readonly height: number; readonly width: number }) => ({
-  height,
-  width,
-});
 
 /**
  * Pixels `[n, h, w]` or `[n, h, w, 3]`; what is transparent lies on white, other sizes are brought to this one.

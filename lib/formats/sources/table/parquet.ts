@@ -1,21 +1,16 @@
 /** Parquet files read column by column: hyparquet behind our own sentences. */
 import { asyncBufferFromFile, type FileMetaData, parquetMetadataAsync, parquetScan } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { DataError } from '../../../core/errors.js';
+import { DataError, messageOf } from '../../../core/errors.js';
 import type { TableSink } from './csv.js';
 
 /** Reads a file, one column after the other, one row group at a time. @throws {DataError} for a damaged file, and columns that are no plain values */
 export async function readParquet(file: string, sink: TableSink): Promise<void> {
-  const expected = 'a Parquet file';
-  const fault = (cause: unknown) => {
-    const found = cause instanceof Error ? cause.message.replace(/\.$/, '') : `${cause}`;
-    return new DataError({ file, expected, found }, { cause });
-  };
   try {
     const buffer = await asyncBufferFromFile(file);
     const metadata = await parquetMetadataAsync(buffer);
-    const targets = sink.columnsFor(columnNames(metadata), 'row');
     const names = columnNames(metadata);
+    const targets = sink.columnsFor(names, 'row');
     for (const { at, column } of targets) {
       // A scan keeps what it has read: each column has its own, so that one is in memory at a time.
       const name = names[at] as string;
@@ -29,7 +24,8 @@ export async function readParquet(file: string, sink: TableSink): Promise<void> 
     }
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
-    throw fault(cause);
+    const found = messageOf(cause).replace(/\.$/, '');
+    throw new DataError({ file, expected: 'a Parquet file', found }, { cause });
   }
 }
 
