@@ -97,6 +97,10 @@ export function archiveOfParts(
   return archiveOf({ x_train: train.x, y_train: train.y, x_test: test.x, y_test: test.y }, file);
 }
 
+/** What has to be settled before data can be read, as their survey tells it: without the line to type. */
+export const problemText = ({ problem: { file, expected, found } }: DataError): string =>
+  `${file}: expected ${expected}, found ${found}`;
+
 /** Arrays that are in memory as what an archive of them is. @param file named in error messages */
 export function archiveOf(arrays: Readonly<Record<string, NpyArray>>, file: string): NpzArchive {
   const names = Object.keys(arrays);

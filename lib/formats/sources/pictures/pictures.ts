@@ -9,6 +9,7 @@ import {
   type DataPlace,
   type FoundData,
   type OnReadProgress,
+  problemText,
   type ReadData,
   type SourceKind,
 } from '../source-kind.js';
@@ -94,9 +95,7 @@ function foundPictures(folder: PictureFolder): FoundData {
       return {
         examples: files.length,
         description,
-        problems: problems.map(
-          ({ problem: { file, expected, found: other } }) => `${file}: expected ${expected}, found ${other}`,
-        ),
+        problems: problems.map(problemText),
         notes: [],
       } satisfies Understanding;
     },

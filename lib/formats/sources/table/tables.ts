@@ -4,7 +4,14 @@ import { DataError, UsageError } from '../../../core/errors.js';
 import type { TargetKind } from '../../../federation/examples.js';
 import { isGzip } from '../../files/read-file.js';
 import type { TableDescription } from '../description.js';
-import type { DataPlace, DataReading, FoundData, ReadData, SourceKind } from '../source-kind.js';
+import {
+  type DataPlace,
+  type DataReading,
+  type FoundData,
+  problemText,
+  type ReadData,
+  type SourceKind,
+} from '../source-kind.js';
 import type { ColumnFacts, Understanding } from '../understanding.js';
 import type { Column } from './column.js';
 import { tableArrays } from './table-arrays.js';
@@ -102,9 +109,7 @@ function understandingOf(roles: TableRoles, { description, problems, notes }: Ta
     columns: roles.names.map((name) => factsOf(columns.find((column) => column.name === name) as Column)),
     description,
     problems: [
-      ...problems.map(
-        ({ problem: { file, expected, found } }) => `${file}: expected ${expected}, found ${found}`,
-      ),
+      ...problems.map(problemText),
       ...lacking.map(
         ({ name, missing }) =>
           `column ${name} lacks ${missing} values: say under missing what stands for them`,
