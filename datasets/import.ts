@@ -1,13 +1,18 @@
 /** `fedbatch dataset import`: what data are understood to be, and the npz and the description that are made of them. */
 import { dirname, relative, resolve } from 'node:path';
 import { DataError, UsageError } from '../lib/core/errors.js';
-import { describeInputs, describeTargets, exampleCount } from '../lib/federation/examples.js';
+import {
+  type Dataset,
+  describeAllTargets,
+  describeInputs,
+  exampleCount,
+} from '../lib/federation/examples.js';
 import { datasetOf } from '../lib/formats/data/dataset.js';
 import { shellWord } from '../lib/formats/data/mending-lines.js';
 import { encodeNpz, type NamedArray } from '../lib/formats/data/npz.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { exists } from '../lib/formats/files/read-file.js';
-import { type DataDescription, descriptionText } from '../lib/formats/sources/description.js';
+import { type DataDescription, describeLine, descriptionText } from '../lib/formats/sources/description.js';
 import { findData } from '../lib/formats/sources/registry.js';
 import type { FirstLook, FoundData, ReadData } from '../lib/formats/sources/source-kind.js';
 import type { ColumnFacts, ImportResult, Understanding } from '../lib/formats/sources/understanding.js';
@@ -47,12 +52,9 @@ export async function importData(
     throw new UsageError(`${source} cannot be written yet: ${problem}.`);
   }
   const described = description && found.describedBy ? found.describedBy(description) : found;
-  const read =
-    npz !== undefined || seen.problems.length === 0
-      ? await readChecked(described, { source, reporter })
-      : undefined;
-  if (npz !== undefined && read !== undefined) await writeNpz(npz, read);
-  const classNames = names === undefined ? undefined : read?.facts.classNames;
+  const whole = problem === undefined ? await readChecked(described, { source, reporter }) : undefined;
+  if (npz !== undefined && whole !== undefined) await writeNpz(npz, whole.read);
+  const classNames = names === undefined ? undefined : whole?.read.facts.classNames;
   // An npz holds numbers: `serve --labels` wants the names.
   if (names !== undefined && classNames !== undefined) await writeFileAtomic(names, classNames.join('\n'));
   if (description !== undefined && describedIn !== undefined)
@@ -61,7 +63,7 @@ export async function importData(
     title: found.title,
     files: found.files,
     ...seen,
-    ...(read === undefined ? {} : summaryOf(read, source)),
+    ...(whole === undefined ? {} : summaryOf(whole)),
     ...(npz === undefined ? {} : { npz }),
     ...(classNames === undefined ? {} : { labels: names }),
     ...(describedIn === undefined ? {} : { yaml: describedIn }),
@@ -87,24 +89,28 @@ async function readWhole(found: FoundData, source: string): Promise<Understandin
   return { examples, problems: [], notes: [] };
 }
 
+/** Data as they were read, and as a split takes them. */
+interface CheckedData {
+  readonly read: ReadData;
+  readonly dataset: Dataset;
+}
+
 /** @throws {DataError} as a split of them would */
 async function readChecked(
   data: FoundData,
   { source, reporter }: { readonly source: string; readonly reporter: Reporter },
-): Promise<ReadData> {
+): Promise<CheckedData> {
   const read = await data.read({
     tell: (note) => reporter.info(note),
     onProgress: (progress) => reporter.progress({ stage: 'read', ...progress }),
   });
-  datasetOf(read.arrays, source, { targets: read.targets });
-  return read;
+  return { read, dataset: datasetOf(read.arrays, source, { targets: read.targets }) };
 }
 
-function summaryOf({ arrays, facts, targets }: ReadData, source: string) {
-  const { train, test } = datasetOf(arrays, source, { targets });
+function summaryOf({ read: { facts }, dataset: { train, test } }: CheckedData) {
   const tested = test === undefined ? '' : `, and ${exampleCount(test)} for the test`;
   return {
-    inputs: `${exampleCount(train)} examples${tested}: ${describeInputs(train)}; targets: ${train.targets.map(describeTargets).join(', ')}`,
+    inputs: `${exampleCount(train)} examples${tested}: ${describeInputs(train)}; targets: ${describeAllTargets(train)}`,
     ...(facts.classNames === undefined ? {} : { classes: facts.classNames }),
   };
 }
@@ -157,7 +163,7 @@ function nextStep({ npz, yaml, description, problems }: ImportResult, source: st
   const word = shellWord(source);
   if (yaml !== undefined) return `Edit it, and train with: npx fedbatch run --data ${shellWord(yaml)}\n`;
   if (description !== undefined && problems.length > 0)
-    return `To settle it, write a description and edit it: npx fedbatch dataset import ${word} --yaml data.yaml\n`;
+    return `To settle it, write a description and edit it: ${describeLine(source)}\n`;
   return `Nothing was written. To train: npx fedbatch run --data ${word}. To write an npz: npx fedbatch dataset import ${word} --out FILE.npz\n`;
 }
 
