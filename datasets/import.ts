@@ -38,14 +38,14 @@ export async function importData(
   { reporter }: { readonly reporter: Reporter },
 ): Promise<ImportResult> {
   const found = await findImportable(source);
-  const seen = (await found.survey?.(look)) ?? (await readWhole(found, source));
-  const { description } = seen;
+  const seen = await found.survey?.(look);
+  const description = seen?.description;
   const describedIn = description && (yaml ?? (npz && withEnding(npz, '.yaml')));
   if (yaml !== undefined && describedIn === undefined)
     throw new UsageError(`${source} (${found.title}) has nothing to describe: leave out --yaml.`);
   const names = npz && withEnding(npz, '.labels.txt');
   for (const file of [npz, describedIn, names]) if (file !== undefined) await requireFree(file);
-  const [problem] = seen.problems;
+  const problem = seen?.problems[0];
   if (npz !== undefined && problem !== undefined) {
     // The whole data are refused by their own sentence, which says what to type.
     await found.read({});
@@ -62,7 +62,7 @@ export async function importData(
   return {
     title: found.title,
     files: found.files,
-    ...seen,
+    ...(seen ?? plainFacts(whole?.dataset)),
     ...(whole === undefined ? {} : summaryOf(whole)),
     ...(npz === undefined ? {} : { npz }),
     ...(classNames === undefined ? {} : { labels: names }),
@@ -82,11 +82,9 @@ async function findImportable(source: string): Promise<FoundData> {
 }
 
 /** The facts about data that nobody needs to describe. */
-async function readWhole(found: FoundData, source: string): Promise<Understanding> {
-  const { arrays, targets } = await found.read({});
-  const { train, test } = datasetOf(arrays, source, { targets });
-  const examples = exampleCount(train) + (test === undefined ? 0 : exampleCount(test));
-  return { examples, problems: [], notes: [] };
+function plainFacts({ train, test }: Partial<Dataset> = {}): Understanding {
+  const parts = [train, test].filter((part) => part !== undefined);
+  return { examples: parts.reduce((sum, part) => sum + exampleCount(part), 0), problems: [], notes: [] };
 }
 
 /** Data as they were read, and as a split takes them. */
