@@ -25,7 +25,6 @@ import {
   loadOnnxRuntime,
   type OnnxRuntime,
   runFor,
-  runInto,
   type Tensor,
   type TensorConstructor,
   taken,
@@ -90,7 +89,10 @@ export async function createOnnxTrainingSession(
     output,
     tensor: flatTensor(Tensor, length),
   }));
-  const statisticOutputs = Object.fromEntries(statistics.map(({ output, tensor }) => [output, tensor]));
+  const found = {
+    ...{ loss, ...(correct === undefined ? {} : { correct }) },
+    ...Object.fromEntries(statistics.map(({ output, tensor }) => [output, tensor])),
+  };
   let { optimizer } = settings;
   let random = dropoutStream(settings.seed);
   let steps = 0;
@@ -114,31 +116,17 @@ export async function createOnnxTrainingSession(
         random: graph.usesRowSeeds ? random : undefined,
       });
       const [feeds] = parts;
+      const outputs = { ...next.outputs, ...penalties };
       if (feeds === undefined || parts.length > 1) {
         const accumulated = await compiled.accumulated();
-        return withPenalty(
-          await accumulated.run({ parts, inputs, outputs: { ...next.outputs, ...penalties } }),
-        );
+        return withPenalty(await accumulated.run({ parts, inputs, outputs }));
       }
-      const outputs = {
-        loss,
-        ...(correct === undefined ? {} : { correct }),
-        ...next.outputs,
-        ...penalties,
-        ...statisticOutputs,
-      };
       const session = await compiled.sessionFor(batch.count);
-      const run = { runtime, session, feeds: { ...feeds, ...inputs } };
-      if (sliced === undefined) await runInto(outputs, run);
-      else {
-        const found = { loss, ...(correct === undefined ? {} : { correct }), ...statisticOutputs };
-        const gradients = await runFor(graph.gradients, {
-          ...run,
-          feeds: taken(session, run.feeds),
-          outputs: found,
-        });
-        await sliced.run({ gradients, inputs });
-      }
+      const gradients = await runFor(graph.gradients, {
+        ...{ runtime, session, feeds: taken(session, { ...feeds, ...inputs }) },
+        outputs: sliced === undefined ? { ...found, ...outputs } : found,
+      });
+      await sliced?.run({ gradients, inputs });
       foldStatistics(graph, {
         from: statistics.map(({ tensor }) => floats(tensor)),
         into: (group) => unchanged[fixed.indexOf(group)] as Tensor,
