@@ -4,8 +4,8 @@ import { moduleOf } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
 import { activationCount } from '../../model/parameters.js';
 import type { StepResult } from '../engine.js';
-import { buildUpdateGraph } from './graphs/optimizer-graph.js';
 import { groupTensors, namedTensors, type ParameterGroup } from './graphs/parameter-groups.js';
+import { buildUpdateGraph } from './graphs/separate-update.js';
 import {
   buildTrainingGraph,
   type TrainingGraph,

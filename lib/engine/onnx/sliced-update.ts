@@ -6,8 +6,9 @@ import { releaseMemory } from '../../core/memory.js';
 import { sizeOf } from '../../core/weights.js';
 import { optimizerModule } from '../../model/optimizers/registry.js';
 import type { OptimizerSettings } from '../engine.js';
-import { buildSliceUpdateGraph, fitsSlices, type UpdateOptions } from './graphs/optimizer-graph.js';
+import type { UpdateOptions } from './graphs/optimizer-graph.js';
 import { type ParameterGroup, tensorName } from './graphs/parameter-groups.js';
+import { buildSliceUpdateGraph, fitsSlices } from './graphs/separate-update.js';
 import {
   createInferenceSession,
   type Feeds,

@@ -17,13 +17,12 @@ import { encodeOnnxModel } from './onnx-model.js';
 import {
   groupInput,
   isRegularized,
-  outputGradient,
-  outputSum,
   outputUpdate,
   splitGroup,
   type UpdateOptions,
 } from './optimizer-graph.js';
 import { groupParameters, isAlone, type ParameterGroup } from './parameter-groups.js';
+import { outputGradient, outputSum } from './separate-update.js';
 
 /** What a compiled training step takes and gives beside its fixed names. */
 export interface TrainingGraph {
