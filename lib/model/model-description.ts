@@ -140,6 +140,10 @@ export function outputNames({ calls, outputs }: ModelDescription): readonly stri
   const names = outputs.map((value) => calls.find(({ output }) => output === value)?.layer ?? value);
   return names.map((name, at) => {
     const earlier = names.slice(0, at).filter((each) => each === name).length;
-    return earlier === 0 ? name : `${name}_${earlier}`;
+    return numbered(name, earlier);
   });
 }
+
+/** As Keras tells those apart that would have the same name: `dense`, `dense_1`. */
+export const numbered = (name: string, earlier: number): string =>
+  earlier === 0 ? name : `${name}_${earlier}`;

@@ -3,7 +3,7 @@ import { sizeOf } from '../core/weights.js';
 import type { Extent, Padding } from './graph/window-geometry.js';
 import type { ActivationName } from './layers/activation.js';
 import type { Layer } from './layers/registry.js';
-import { functional, type ModelDescription, sequential } from './model-description.js';
+import { functional, type ModelDescription, numbered, sequential } from './model-description.js';
 import { resnet } from './resnet.js';
 import { type RowInput, sideBySide } from './side-by-side.js';
 
@@ -65,9 +65,6 @@ const dense = (name: string, units: number, activation: ActivationName): Layer =
 
 /** The last layer, and what comes in. */
 type Head = Required<Omit<ModelTask, 'tokens' | 'inputs'>> & Pick<ModelTask, 'tokens'>;
-
-/** As Keras numbers layers of a kind: `dense`, `dense_1`. */
-const numbered = (name: string, at: number) => (at === 0 ? name : `${name}_${at}`);
 
 const LAYERS = {
   /** Two convolutions, a pool and a dense layer: 110,986 parameters on 28×28×1. */

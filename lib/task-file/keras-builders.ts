@@ -1,4 +1,5 @@
 /** Small functions that write a Keras config: layers by Keras' names, called on each other or in a row. */
+import { numbered } from '../model/model-description.js';
 
 /** A model as Keras' `to_json` gives it, parsed; `sequentialModel` and `functionalModel` make one. */
 export interface KerasConfig {
@@ -96,7 +97,7 @@ function namesOf(layers: Iterable<TaskLayer>): ReadonlyMap<TaskLayer, string> {
     const plain = className.replaceAll(/(?<=[a-z\d])(?=[A-Z])/g, '_').toLowerCase();
     const count = counts.get(plain) ?? 0;
     if (config.name === undefined) counts.set(plain, count + 1);
-    names.set(each, `${config.name ?? (count === 0 ? plain : `${plain}_${count}`)}`);
+    names.set(each, `${config.name ?? numbered(plain, count)}`);
   }
   return names;
 }
