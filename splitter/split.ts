@@ -3,34 +3,20 @@ import { basename, join } from 'node:path';
 import { UsageError } from '../lib/core/errors.js';
 import {
   countClasses,
-  type Dataset,
-  dtypeOf,
   type Examples,
   exampleCount,
-  imageShape,
-  imagesIn,
   labelsIn,
-  type NamedTargets,
   takeExamples,
-  takeRows,
-  targetKind,
-  tokensIn,
+  takeTargets,
 } from '../lib/federation/examples.js';
 import type { LossSettings } from '../lib/federation/loss.js';
 import type { Ownership } from '../lib/federation/partition/by-owner.js';
 import { identity } from '../lib/federation/partition/dealing.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
-import {
-  describeScale,
-  findScale,
-  formatScale,
-  type PixelScale,
-  requireChannels,
-} from '../lib/federation/pixel-scale.js';
+import { type PixelScale, requireChannels } from '../lib/federation/pixel-scale.js';
 import { type Tell, writeShard } from '../lib/formats/data/dataset.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
-import { numberClassesLine } from '../lib/formats/data/mending-lines.js';
 import { PARTITION_NAME, TRAIN_NAME, writePartition } from '../lib/formats/data/virtual-shards.js';
 import {
   type ClientExamples,
@@ -53,6 +39,7 @@ import {
   shardName,
   TEST_NAME,
 } from './outputs.js';
+import { channelsOf, describeData, tellFirstLabel, tellScale } from './told-data.js';
 
 /** What to split, and how. */
 export interface SplitOptions {
@@ -159,108 +146,6 @@ async function openSplit(options: SplitOptions, tell: Tell) {
   return { source, finished: await findFinished(savedir, key) };
 }
 
-/** The scale of all training images, given or found, and says which it is. @throws {UsageError} for other channels */
-function tellScale(
-  train: Examples,
-  { data, scale, reporter }: SplitOptions,
-): Pick<Image, 'scale' | 'scaleIsGiven'> {
-  if (scale !== undefined) {
-    requireChannels(scale, channelsOf(train), data);
-    return { scale: formatScale(scale), scaleIsGiven: true };
-  }
-  const images = imagesIn(train);
-  if (images === undefined) return {};
-  const finding = findScale(images);
-  if (finding.kind === 'unknown') {
-    reporter.warn(
-      `${data}: the pixels are numbers from ${finding.least} to ${finding.most}, and which of them are black and white ` +
-        'is not known: the server will show the model pictures from 0 to 1. Name the two with --scale, such as ' +
-        `--scale ${finding.least}..${finding.most}, or store uint8.`,
-    );
-  }
-  if (finding.kind !== 'found') return {};
-  const text = formatScale(finding.scale);
-  reporter.info(
-    `pixels ${describeScale(finding.scale)}: taken as black and white, which the model file will say (--scale names others)`,
-    DATA_NOTE,
-  );
-  return { scale: text };
-}
-
-type Image = NonNullable<Manifest['image']>;
-
-function channelsOf(train: Examples): number | undefined {
-  const images = imagesIn(train);
-  return images && imageShape(images)[2];
-}
-
-/** What inputs and targets are, as the manifest has it. */
-function describeData(
-  dataset: OwnedDataset,
-  {
-    classes,
-    scale,
-  }: { readonly classes: number | undefined; readonly scale: Pick<Image, 'scale' | 'scaleIsGiven'> },
-): Pick<Manifest, 'classes' | 'classNames' | 'targets' | 'outputs' | 'image' | 'inputs'> {
-  const { train, facts: told = {} } = dataset;
-  const { inputs } = train;
-  const images = imagesIn(train);
-  const facts = inputs.map(({ name, shape, values }) => ({
-    name,
-    shape: shape.slice(1),
-    dtype: dtypeOf(values),
-    ...belowOf(name, dataset),
-    ...told.inputs?.[name],
-  }));
-  return {
-    ...describeOutputs(train, classes),
-    ...(classes === undefined || told.classNames === undefined ? {} : { classNames: [...told.classNames] }),
-    ...(images === undefined
-      ? { inputs: facts }
-      : {
-          image: { shape: images.shape.slice(1), dtype: dtypeOf(images.values) as Image['dtype'], ...scale },
-        }),
-  };
-}
-
-/** What the numbers of a sequence are below, where they may stand for something. */
-function belowOf(name: string, { train, test }: Dataset): { readonly below?: number } {
-  const parts = [train, ...(test === undefined ? [] : [test])].flatMap(({ inputs }) =>
-    inputs.filter((input) => input.name === name),
-  );
-  const ends = parts.map(tokensIn);
-  return ends.includes(undefined) ? {} : { below: Math.max(...(ends as readonly number[])) };
-}
-
-function describeOutputs(
-  { targets }: Examples,
-  classes: number | undefined,
-): Pick<Manifest, 'classes' | 'targets' | 'outputs'> {
-  if (classes !== undefined) return { classes };
-  const outputs = targets.map((each) => ({
-    name: each.name,
-    kind: targetKind(each),
-    shape: each.shape.slice(1),
-  }));
-  const [{ kind, shape }, ...others] = outputs as [(typeof outputs)[0], ...typeof outputs];
-  const isPlain = others.length === 0 && shape.length === 1 && kind !== 'labels';
-  return isPlain ? { targets: { kind, size: shape[0] as number } } : { outputs };
-}
-
-/** Classes without examples cost little, but a model of 11 classes for 10 digits is seldom meant. */
-function tellFirstLabel(train: Examples, { data, partition, reporter }: SplitOptions): void {
-  const labels = labelsIn(train);
-  if (labels === undefined) return;
-  const first = labels.reduce((least, label) => Math.min(least, label));
-  if (first === 0) return;
-  // A directory of shards is no file that one line mends.
-  const mend =
-    partition.scheme === 'given' ? '' : ` To number the classes from 0: ${numberClassesLine(data)}`;
-  reporter.warn(
-    `${data}: the labels begin at ${first}, and every number from 0 to the largest of them counts as a class.${mend}`,
-  );
-}
-
 /** Which examples of which source go into each file. */
 interface Plan {
   /** Where targets are labels. */
@@ -346,9 +231,7 @@ async function writeVirtual({ shards, classes }: Plan, savedir: string): Promise
     train: { file: TRAIN_NAME, ...train },
     partition: { file: PARTITION_NAME, ...partition },
     clients: shards.map(({ indices, owner }) => {
-      const targets = source.targets.map((each: NamedTargets) =>
-        takeRows(each, indices),
-      ) as unknown as Examples['targets'];
+      const targets = takeTargets(source, indices);
       return describeClient({ targets }, { owner, classes });
     }),
   };

@@ -136,13 +136,17 @@ export function describeTargets(targets: ExampleTargets): string {
 
 /** The part of `examples` at `indices`, in that order. */
 export function takeExamples(examples: Examples, indices: ArrayLike<number>): Examples {
-  const take = <A extends ExampleArray>(array: A): A => takeRows(array, indices);
-  const { inputs, targets, weights } = examples;
+  const { inputs, weights } = examples;
   return {
-    inputs: inputs.map(take) as unknown as Examples['inputs'],
-    targets: targets.map(take) as unknown as Examples['targets'],
+    inputs: inputs.map((array) => takeRows(array, indices)) as unknown as Examples['inputs'],
+    targets: takeTargets(examples, indices),
     ...(weights === undefined ? {} : { weights: Float32Array.from(indices, (at) => weights[at] as number) }),
   };
+}
+
+/** Their targets alone. */
+export function takeTargets({ targets }: Examples, indices: ArrayLike<number>): Examples['targets'] {
+  return targets.map((array) => takeRows(array, indices)) as unknown as Examples['targets'];
 }
 
 /** The rows of `array` at `indices`, in that order. */

@@ -1,0 +1,134 @@
+/** What a split finds in its data and tells: the scale of images, labels that do not begin at 0, and what the manifest says of inputs and targets. */
+import {
+  type Dataset,
+  dtypeOf,
+  type Examples,
+  imageShape,
+  imagesIn,
+  labelsIn,
+  targetKind,
+  tokensIn,
+} from '../lib/federation/examples.js';
+import type { PartitionSettings } from '../lib/federation/partition/settings.js';
+import {
+  describeScale,
+  findScale,
+  formatScale,
+  type PixelScale,
+  requireChannels,
+} from '../lib/federation/pixel-scale.js';
+import type { OwnedDataset } from '../lib/formats/data/dataset-source.js';
+import { numberClassesLine } from '../lib/formats/data/mending-lines.js';
+import type { Manifest } from '../lib/formats/manifest.js';
+import { DATA_NOTE, type Reporter } from '../lib/observability/events.js';
+
+/** Which data they are, what is said of them, and who hears of it. */
+interface ToldOptions {
+  readonly data: string;
+  readonly scale?: PixelScale | undefined;
+  readonly partition: PartitionSettings;
+  readonly reporter: Reporter;
+}
+
+/** The scale of all training images, given or found, and says which it is. @throws {UsageError} for other channels */
+export function tellScale(
+  train: Examples,
+  { data, scale, reporter }: ToldOptions,
+): Pick<Image, 'scale' | 'scaleIsGiven'> {
+  if (scale !== undefined) {
+    requireChannels(scale, channelsOf(train), data);
+    return { scale: formatScale(scale), scaleIsGiven: true };
+  }
+  const images = imagesIn(train);
+  if (images === undefined) return {};
+  const finding = findScale(images);
+  if (finding.kind === 'unknown') {
+    reporter.warn(
+      `${data}: the pixels are numbers from ${finding.least} to ${finding.most}, and which of them are black and white ` +
+        'is not known: the server will show the model pictures from 0 to 1. Name the two with --scale, such as ' +
+        `--scale ${finding.least}..${finding.most}, or store uint8.`,
+    );
+  }
+  if (finding.kind !== 'found') return {};
+  const text = formatScale(finding.scale);
+  reporter.info(
+    `pixels ${describeScale(finding.scale)}: taken as black and white, which the model file will say (--scale names others)`,
+    DATA_NOTE,
+  );
+  return { scale: text };
+}
+
+type Image = NonNullable<Manifest['image']>;
+
+/** Channels of the images, where the inputs are such. */
+export function channelsOf(train: Examples): number | undefined {
+  const images = imagesIn(train);
+  return images && imageShape(images)[2];
+}
+
+/** What inputs and targets are, as the manifest has it. */
+export function describeData(
+  dataset: OwnedDataset,
+  {
+    classes,
+    scale,
+  }: { readonly classes: number | undefined; readonly scale: Pick<Image, 'scale' | 'scaleIsGiven'> },
+): Pick<Manifest, 'classes' | 'classNames' | 'targets' | 'outputs' | 'image' | 'inputs'> {
+  const { train, facts: told = {} } = dataset;
+  const { inputs } = train;
+  const images = imagesIn(train);
+  const facts = inputs.map(({ name, shape, values }) => ({
+    name,
+    shape: shape.slice(1),
+    dtype: dtypeOf(values),
+    ...belowOf(name, dataset),
+    ...told.inputs?.[name],
+  }));
+  return {
+    ...describeOutputs(train, classes),
+    ...(classes === undefined || told.classNames === undefined ? {} : { classNames: [...told.classNames] }),
+    ...(images === undefined
+      ? { inputs: facts }
+      : {
+          image: { shape: images.shape.slice(1), dtype: dtypeOf(images.values) as Image['dtype'], ...scale },
+        }),
+  };
+}
+
+/** What the numbers of a sequence are below, where they may stand for something. */
+function belowOf(name: string, { train, test }: Dataset): { readonly below?: number } {
+  const parts = [train, ...(test === undefined ? [] : [test])].flatMap(({ inputs }) =>
+    inputs.filter((input) => input.name === name),
+  );
+  const ends = parts.map(tokensIn);
+  return ends.includes(undefined) ? {} : { below: Math.max(...(ends as readonly number[])) };
+}
+
+function describeOutputs(
+  { targets }: Examples,
+  classes: number | undefined,
+): Pick<Manifest, 'classes' | 'targets' | 'outputs'> {
+  if (classes !== undefined) return { classes };
+  const outputs = targets.map((each) => ({
+    name: each.name,
+    kind: targetKind(each),
+    shape: each.shape.slice(1),
+  }));
+  const [{ kind, shape }, ...others] = outputs as [(typeof outputs)[0], ...typeof outputs];
+  const isPlain = others.length === 0 && shape.length === 1 && kind !== 'labels';
+  return isPlain ? { targets: { kind, size: shape[0] as number } } : { outputs };
+}
+
+/** Classes without examples cost little, but a model of 11 classes for 10 digits is seldom meant. */
+export function tellFirstLabel(train: Examples, { data, partition, reporter }: ToldOptions): void {
+  const labels = labelsIn(train);
+  if (labels === undefined) return;
+  const first = labels.reduce((least, label) => Math.min(least, label));
+  if (first === 0) return;
+  // A directory of shards is no file that one line mends.
+  const mend =
+    partition.scheme === 'given' ? '' : ` To number the classes from 0: ${numberClassesLine(data)}`;
+  reporter.warn(
+    `${data}: the labels begin at ${first}, and every number from 0 to the largest of them counts as a class.${mend}`,
+  );
+}
