@@ -14,7 +14,7 @@ import type { Ownership } from '../lib/federation/partition/by-owner.js';
 import { identity } from '../lib/federation/partition/dealing.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
-import { type PixelScale, requireChannels } from '../lib/federation/pixel-scale.js';
+import type { PixelScale } from '../lib/federation/pixel-scale.js';
 import { type Tell, writeShard } from '../lib/formats/data/dataset.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
 import { PARTITION_NAME, TRAIN_NAME, writePartition } from '../lib/formats/data/virtual-shards.js';
@@ -39,7 +39,7 @@ import {
   shardName,
   TEST_NAME,
 } from './outputs.js';
-import { channelsOf, describeData, tellFirstLabel, tellScale } from './told-data.js';
+import { checkScale, describeData, tellFirstLabel, tellScale } from './told-data.js';
 
 /** What to split, and how. */
 export interface SplitOptions {
@@ -129,7 +129,7 @@ export async function checkSplit(options: SplitOptions): Promise<{ readonly shar
   if (finished !== undefined) return { shards: clientsOf(finished).length };
   await refuseOwnOutput(options.data, options.savedir);
   const dataset = await source.load();
-  if (options.scale !== undefined) requireChannels(options.scale, channelsOf(dataset.train), options.data);
+  checkScale(dataset.train, options);
   return { shards: planSplit(dataset, options).shards.length };
 }
 

@@ -31,12 +31,10 @@ interface ToldOptions {
 }
 
 /** The scale of all training images, given or found, and says which it is. @throws {UsageError} for other channels */
-export function tellScale(
-  train: Examples,
-  { data, scale, reporter }: ToldOptions,
-): Pick<Image, 'scale' | 'scaleIsGiven'> {
+export function tellScale(train: Examples, options: ToldOptions): Pick<Image, 'scale' | 'scaleIsGiven'> {
+  const { data, scale, reporter } = options;
   if (scale !== undefined) {
-    requireChannels(scale, channelsOf(train), data);
+    checkScale(train, options);
     return { scale: formatScale(scale), scaleIsGiven: true };
   }
   const images = imagesIn(train);
@@ -60,10 +58,11 @@ export function tellScale(
 
 type Image = NonNullable<Manifest['image']>;
 
-/** Channels of the images, where the inputs are such. */
-export function channelsOf(train: Examples): number | undefined {
+/** @throws {UsageError} for a scale of other channels than the images have */
+export function checkScale(train: Examples, { data, scale }: Pick<ToldOptions, 'data' | 'scale'>): void {
+  if (scale === undefined) return;
   const images = imagesIn(train);
-  return images && imageShape(images)[2];
+  requireChannels(scale, images && imageShape(images)[2], data);
 }
 
 /** What inputs and targets are, as the manifest has it. */

@@ -145,10 +145,9 @@ function rowInputs(
   inputs: Examples['inputs'],
   { manifest, path }: { readonly manifest: Manifest | undefined; readonly path: string },
 ): readonly RowInput[] | undefined {
-  const factsOf = (name: string) => manifest?.inputs?.find((each) => each.name === name);
-  if (inputs.length === 1 && factsOf(inputs[0].name)?.categories === undefined) return undefined;
+  if (inputs.length === 1 && factsOf(inputs[0], manifest)?.categories === undefined) return undefined;
   return inputs.map((input) => {
-    const below = factsOf(input.name)?.below ?? tokensIn(input);
+    const below = belowOf(input, manifest);
     if (below !== undefined && below > MAX_TOKENS) {
       const expected = `categories below ${MAX_TOKENS} in the input ${input.name}, or numbers as float32`;
       throw new DataError({ file: path, expected, found: `${below - 1}` });
@@ -170,13 +169,19 @@ function tokensFor(
   };
   if (shape.length < 2) throw fault(`inputs of shape ${formatShape(shape.slice(1))}`);
   if (shape.length > 2 || values instanceof Float32Array || values instanceof Float64Array) return undefined;
-  // A shard alone may lack the numbers of others.
-  const listed = manifest?.inputs?.find((each) => each.name === input.name)?.below;
-  const tokens = listed ?? tokensIn(input);
+  const tokens = belowOf(input, manifest);
   if (tokens === undefined) throw fault(`${values.find((value) => value < 0)}`);
   if (tokens > MAX_TOKENS) throw fault(`${tokens - 1}`);
   return tokens;
 }
+
+/** What a split says of an input. */
+const factsOf = ({ name }: ExampleInput, manifest: Manifest | undefined) =>
+  manifest?.inputs?.find((each) => each.name === name);
+
+/** What all whole numbers of an input are below; a shard alone may lack those of others. */
+const belowOf = (input: ExampleInput, manifest: Manifest | undefined) =>
+  factsOf(input, manifest)?.below ?? tokensIn(input);
 
 /** @throws {DataError} where a model of convolutions is to take something else than images */
 function requireImages(name: ModelName, inputShape: readonly number[], path: string): void {
