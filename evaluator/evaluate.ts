@@ -9,7 +9,7 @@ import { exampleCount } from '../lib/federation/examples.js';
 import type { LossSettings } from '../lib/federation/loss.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { scaleListed } from '../lib/formats/manifest.js';
+import { scaleListed } from '../lib/formats/manifest-beside.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { sessionOf } from '../lib/model/model-error.js';
 import { fitScale } from '../lib/model/model-input.js';

@@ -19,7 +19,7 @@ import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/data/v
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { listedBeside, targetsIn } from '../lib/formats/manifest.js';
+import { listedBeside, targetsIn } from '../lib/formats/manifest-beside.js';
 import { type NoiseFile, openNoiseFile } from '../lib/formats/noise-file.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
 import type {

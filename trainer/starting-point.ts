@@ -5,7 +5,7 @@ import { type Examples, imagesIn } from '../lib/federation/examples.js';
 import { readSharedShard, shareExamples, type Tell } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { manifestBeside, scaleListed } from '../lib/formats/manifest.js';
+import { manifestBeside, scaleListed } from '../lib/formats/manifest-beside.js';
 import { fitScale } from '../lib/model/model-input.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import { lossAsked } from '../lib/settings/parts/training.js';

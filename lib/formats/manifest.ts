@@ -1,19 +1,8 @@
 /** `manifest.json`: what a split made, of what, and how; written last, so that it vouches for all that it lists. */
-import { existsSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { labelHistogram, type TargetKinds } from '../federation/examples.js';
-import { type LossSettings, targetsFor } from '../federation/loss.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
-import {
-  formatScale,
-  inputScale,
-  isNear,
-  type PixelScale,
-  parseScale,
-  scaleOf,
-  UNIT_SCALE,
-} from '../federation/pixel-scale.js';
+import { formatScale, inputScale, isNear, parseScale, UNIT_SCALE } from '../federation/pixel-scale.js';
 import { PARTITION, SCHEME } from '../settings/parts/partition.js';
 import { schemaOfVariants } from '../settings/schema.js';
 import { MOST_DENSE_CLASSES } from './confusions.js';
@@ -250,35 +239,6 @@ export function clientsOf({ shards, virtual }: Manifest): readonly ClientExample
 /** All files that a manifest vouches for. */
 export function filesOf({ shards, virtual, test }: Manifest): readonly { file: string; sha256: string }[] {
   return [...shards, ...(virtual === undefined ? [] : [virtual.train, virtual.partition]), test];
-}
-
-/** The manifest in the directory of a shard, where one lies there. @throws {DataError} as {@link readManifest} */
-export async function manifestBeside(shard: string): Promise<Manifest | undefined> {
-  const path = join(dirname(shard), 'manifest.json');
-  return existsSync(path) ? await readManifest(path) : undefined;
-}
-
-/** The manifest beside a file of examples, where it can be read and lists the file. */
-export async function listedBeside(path: string): Promise<Manifest | undefined> {
-  const manifest = await manifestBeside(path).catch(() => undefined);
-  return manifest && filesOf(manifest).some(({ file }) => file === basename(path)) ? manifest : undefined;
-}
-
-/** What the manifest that lists a file of examples says of their scale. */
-export function scaleListed(manifest: Manifest | undefined): PixelScale | 'usual' | undefined {
-  if (manifest === undefined) return undefined;
-  return manifest.image?.scale === undefined ? 'usual' : scaleOf(modelScaleOf(manifest));
-}
-
-/** What the targets in a file of examples are: by the loss that is asked for, else by the manifest that lists the file. */
-export async function targetsIn(
-  listed: () => Promise<Manifest | undefined>,
-  asked: LossSettings | undefined,
-): Promise<TargetKinds | undefined> {
-  const wanted = targetsFor(asked);
-  if (wanted !== undefined) return wanted;
-  const manifest = await listed();
-  return manifest && targetsListed(manifest);
 }
 
 /** What the targets of a split are. */

@@ -12,7 +12,8 @@ import {
 } from '../federation/examples.js';
 import { type LossSettings, targetsFor } from '../federation/loss.js';
 import { type ExampleReading, readShard, type ShardOptions } from '../formats/data/dataset.js';
-import { listedBeside, type Manifest, targetsIn } from '../formats/manifest.js';
+import type { Manifest } from '../formats/manifest.js';
+import { listedBeside, targetsIn } from '../formats/manifest-beside.js';
 import type { TaskFile } from './read-task.js';
 import { thrownBy } from './task-module.js';
 
