@@ -2,8 +2,9 @@
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import type { InputShape } from '../../lib/digits/preprocess.js';
 import { MAX_PIXEL, type PixelScale, rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
+import type { Answers } from '../codecs/answers.js';
 import type { Codecs } from '../codecs/codecs.js';
-import { type Answers, bad, type NamedTensors, type RequestTensor, tensorsFor } from '../codecs/tensor.js';
+import { bad, type NamedTensors, type RequestTensor, tensorsFor } from '../codecs/tensor.js';
 import { inputsOf, type ModelCard, outputsOf, type ServedInput } from '../models/predictor.js';
 import type { ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';

@@ -1,10 +1,9 @@
 /** Bodies of the Open Inference Protocol, version 2, with its extension for binary tensors: requests to tensors and back. */
 import { sizeOf } from '../../lib/core/weights.js';
 import { HttpProblem } from '../problems.js';
+import { type Answers, columnsOf, withoutNoise } from './answers.js';
 import { parseJson, requireObject } from './json.js';
 import {
-  type Answers,
-  columnsOf,
   describe,
   isNumberType,
   MOST_DIMENSIONS,
@@ -12,7 +11,6 @@ import {
   type RequestTensor,
   tensorFromBytes,
   tensorFromNumbers,
-  withoutNoise,
 } from './tensor.js';
 
 /** Header that says how many bytes of a body are JSON; the tensors' bytes follow. */

@@ -7,10 +7,9 @@ import {
   type TensorProto,
 } from '../grpc/messages.js';
 import { HttpProblem } from '../problems.js';
+import { type Answers, columnsOf } from './answers.js';
 import {
-  type Answers,
   bad,
-  columnsOf,
   MOST_DIMENSIONS,
   type NamedTensors,
   type NumberTypeName,

@@ -1,7 +1,8 @@
 /** Bodies of TensorFlow Serving's REST API (tensorflow.org/tfx/serving/api_rest): its requests to tensors, numbers to its answers. */
 import { HttpProblem } from '../problems.js';
+import { type Answers, listsOf } from './answers.js';
 import { parseJson, requireObject } from './json.js';
-import { type Answers, bad, describe, listsOf, type NamedTensors, tensorFromLists } from './tensor.js';
+import { bad, describe, type NamedTensors, tensorFromLists } from './tensor.js';
 
 /** The names of the only signature, as Keras exports it and as TensorFlow's estimators did; the empty name means it too. */
 export const SIGNATURES = ['serving_default', 'predict'] as const;

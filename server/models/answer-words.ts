@@ -1,6 +1,6 @@
 /** An answer in the words of its task: which class, whether it holds, which number; output by output and step by step. */
 import { sizeOf } from '../../lib/core/weights.js';
-import { withoutNoise } from '../codecs/tensor.js';
+import { withoutNoise } from '../codecs/answers.js';
 import type { ServedOutput } from './predictor.js';
 
 /** What is said at one output, or at one step of it. */

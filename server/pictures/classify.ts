@@ -10,7 +10,7 @@ import {
 } from '../../lib/digits/preprocess.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { requireClasses } from '../api/model-rows.js';
-import { withoutNoise } from '../codecs/tensor.js';
+import { withoutNoise } from '../codecs/answers.js';
 import type { ModelCard, Predictor } from '../models/predictor.js';
 import { HttpProblem, PredictorUnavailableError } from '../problems.js';
 import { decodeImage, type GivenImage } from './decode-image.js';
