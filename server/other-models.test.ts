@@ -182,6 +182,12 @@ describe('a model of two inputs and three outputs', () => {
       answers: unknown[];
     };
     assert.deepEqual([rows.answers.length, rows.answers[0]], [3, answers[0]]);
+    // Above 64 kB it is read in the thread of large bodies.
+    const lines = csv.split('\n').slice(1);
+    const long = Array.from({ length: 200 }, () => lines.join('\n')).join('\n');
+    assert.ok(long.length > 65_536);
+    const many = (await (await post('application/json', file(long, 'a.csv'))).json()) as typeof rows;
+    assert.deepEqual([many.answers.length, many.answers.at(-3)], [600, answers[0]]);
     form.set('input.right', 'seven');
     const refused = await post('text/html');
     assert.equal(refused.status, 400);

@@ -4,6 +4,7 @@ import { HttpProblem } from '../problems.js';
 import { readInferBody, writeInferAnswer } from './inference-json.js';
 import { readPredictMessage, writePredictAnswer } from './predict-message.js';
 import { readClassifyBody, readPredictBody, writeClasses, writePredictions } from './tensorflow-json.js';
+import { readCsvBody } from './written-numbers.js';
 
 /** The functions. */
 export const CODECS = {
@@ -15,6 +16,7 @@ export const CODECS = {
   writeInferAnswer,
   readPredictMessage,
   writePredictAnswer,
+  readCsvBody,
 } as const;
 
 type CodecName = keyof typeof CODECS;
