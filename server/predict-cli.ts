@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { integerOption, scaleOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { namedScale, USUAL_SCALE } from '../lib/federation/pixel-scale.js';
-import type { PredictOptions } from './client/predict-image.js';
+import type { PredictOptions } from './client/predict.js';
 
 /** The command. */
 export function predictCli({ signal }: ProgramContext): Command {
@@ -42,9 +42,9 @@ Examples:
   npx fedbatch predict --image samples/digit-7-a.png --protocol grpc --host serving.example --port 8500 --model mnist`,
     )
     .action(async ({ scale, ...options }: Omit<PredictOptions, 'scale'> & { readonly scale?: string }) => {
-      const { predictImage } = await import('./client/predict-image.js');
+      const { askServer } = await import('./client/predict.js');
       process.stdout.write(
-        `${JSON.stringify(await predictImage({ ...options, ...namedScale(scale) }, signal))}\n`,
+        `${JSON.stringify(await askServer({ ...options, ...namedScale(scale) }, signal))}\n`,
       );
     });
 }

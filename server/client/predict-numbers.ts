@@ -10,7 +10,7 @@ import { readPredictBody } from '../codecs/tensorflow-json.js';
 import { type AnswerFacts, type ExampleWords, wordsOfAnswers } from '../models/answer-words.js';
 import { HttpProblem } from '../problems.js';
 import { joinRows } from '../rows.js';
-import { type ServingClient, serverFailure } from './serving-client.js';
+import { type Question, type ServingClient, serverFailure } from './serving-client.js';
 
 /** What was said of each example, in words; or the numbers of each output, where the server does not tell what they mean. */
 export type NumbersAnswer =
@@ -22,7 +22,7 @@ export type NumbersAnswer =
  *
  * @throws {DataError} when it is none of these
  */
-export async function readNumbers(input: string): Promise<NamedTensors> {
+async function readNumbers(input: string): Promise<NamedTensors> {
   const isText = input.trimStart().startsWith('{') && !existsSync(input);
   const bytes = isText ? Buffer.from(input) : await readFileBytes(input, 'numbers (JSON or npz)');
   const file = isText ? '--input' : input;
@@ -48,8 +48,13 @@ async function tensorsOfNpz(bytes: Uint8Array, file: string): Promise<NamedTenso
   return Object.fromEntries(tensors);
 }
 
-/** Asks a server about numbers. */
-export async function askNumbers(
+/** The question what a model says of numbers. @throws {DataError} when they cannot be read, or are not the model's inputs */
+export async function numbersQuestion(input: string): Promise<Question<NumbersAnswer>> {
+  const tensors = await readNumbers(input);
+  return (client, address) => askNumbers(client, { tensors, address });
+}
+
+async function askNumbers(
   client: ServingClient,
   { tensors, address }: { readonly tensors: NamedTensors; readonly address: string },
 ): Promise<NumbersAnswer> {

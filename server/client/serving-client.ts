@@ -41,6 +41,9 @@ export interface ServingClient {
   close(): void;
 }
 
+/** What is asked, by whichever protocol; `address` is that of the server, for errors. */
+export type Question<Answer> = (client: ServingClient, address: string) => Promise<Answer>;
+
 /** A failure of the server, or on the way to it. */
 export function serverFailure(address: string, reason: string, cause?: unknown): StageError {
   return new StageError('predict', `${address}: ${reason.replace(/\.$/, '')}.`, { cause });
