@@ -36,8 +36,10 @@ export async function callEvaluator(
   const engine = engineAsked(asked);
   // Loaded once the arguments are right: help and refusals are quick.
   const { evaluateModel } = await import('./evaluate.js');
-  const { readTask } = await import('../lib/task-file/read-task.js');
-  const task = taskFile === undefined ? undefined : await readTask(taskFile);
+  const task =
+    taskFile === undefined
+      ? undefined
+      : await (await import('../lib/task-file/read-task.js')).readTask(taskFile);
   const { training } = completeSettings([TRAINING], asked);
   const loss = lossAsked(training) ?? task?.loss;
   const test = (model: string) =>
