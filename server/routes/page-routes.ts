@@ -27,9 +27,10 @@ export function addPageRoutes(app: Express, { predictor, samples, page }: PageRo
   route(app, '/', {
     get: [
       (_request, response) => {
-        const { card, maxFileBytes } = page();
+        const content = page();
+        const { card, maxFileBytes } = content;
         const isForm = card !== undefined && card.inputShape === undefined;
-        sendPage(response, isForm ? renderFormPage({ card, maxFileBytes }) : renderPage(page()));
+        sendPage(response, isForm ? renderFormPage({ card, maxFileBytes }) : renderPage(content));
       },
     ],
   });
