@@ -8,11 +8,8 @@ import { ModelError } from '../model/model-error.js';
 import { readOptimizer, writeOptimizer } from '../model/optimizers/keras-optimizer.js';
 import type { OptimizerSettings } from './engine.js';
 
-/** A compiled model's training, as far as it concerns ours. */
-interface Compilation {
-  /** The optimizer, or why it cannot be had here. */
-  readonly optimizer: OptimizerSettings | { readonly kind: 'unknown'; readonly reason: string };
-}
+/** An optimizer, or why it cannot be had here. */
+type ReadOptimizer = OptimizerSettings | { readonly kind: 'unknown'; readonly reason: string };
 
 /** A loss, or what it is where it is none of ours. */
 type ReadLoss = OutputLoss | { readonly name: 'unknown'; readonly title: string };
@@ -37,9 +34,14 @@ const PLAIN_LOSS_SETTINGS: ReadonlyMap<string, RegExp> = new Map([
  *
  * @throws {DataError} when that is nothing that Keras writes
  */
-export function readCompilation(trainingConfig: string, file: string): Compilation {
-  const { optimizer_config: optimizer } = parseCompilation(trainingConfig, file);
-  return { optimizer: optimizerIn(optimizer.class_name, optimizer.config) };
+export function readCompiledOptimizer(trainingConfig: string, file: string): ReadOptimizer {
+  const { class_name: className, config } = parseCompilation(trainingConfig, file).optimizer_config;
+  try {
+    return readOptimizer(className, config);
+  } catch (error) {
+    if (error instanceof ModelError) return { kind: 'unknown', reason: error.message };
+    throw error;
+  }
 }
 
 const parseCompilation = (trainingConfig: string, file: string) =>
@@ -103,8 +105,8 @@ function ofOutputs(
 }
 
 /**
- * The attribute `training_config` of a model with this loss; without one that of the compiled model stays. The optimizer of a compiled model stays as its file says it,
- * unless another one is given.
+ * The attribute `training_config` of a model with this loss and optimizer. What a model was compiled with stays as its
+ * file says it: its optimizer, and its loss where none is given.
  */
 export function writeCompilation(
   { loss, optimizer }: { readonly loss: LossSettings | undefined; readonly optimizer: OptimizerSettings },
@@ -119,15 +121,6 @@ export function writeCompilation(
     loss_weights: null,
     optimizer_config: kept ?? writeOptimizer(optimizer),
   });
-}
-
-function optimizerIn(className: string, config: Readonly<Record<string, unknown>>): Compilation['optimizer'] {
-  try {
-    return readOptimizer(className, config);
-  } catch (error) {
-    if (error instanceof ModelError) return { kind: 'unknown', reason: error.message };
-    throw error;
-  }
 }
 
 /** A loss as ours: a name, or an object with settings. */

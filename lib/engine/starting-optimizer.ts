@@ -10,7 +10,7 @@ import { completeSettings } from '../settings/complete.js';
 import { type OptimizerFlags, TRAINING } from '../settings/parts/training.js';
 import { byPlace, kebab } from '../settings/setting.js';
 import type { OptimizerSettings } from './engine.js';
-import { readCompilation } from './keras-compilation.js';
+import { readCompiledOptimizer } from './keras-compilation.js';
 import { optimizerOf } from './local-training.js';
 
 /** An optimizer, and in words where it comes from if not from the flags alone. */
@@ -44,7 +44,7 @@ export function startingOptimizer(flags: OptimizerFlags, compiled: CompiledFile)
 function optimizerFor(flags: OptimizerFlags, { file, path }: CompiledFile): StartingOptimizer {
   const ofFlags = optimizerOf(withDefaults(flags));
   if (file.trainingConfig === undefined) return { optimizer: ofFlags, notes: [] };
-  const { optimizer: compiled } = readCompilation(file.trainingConfig, path);
+  const compiled = readCompiledOptimizer(file.trainingConfig, path);
   if (flags.optimizer !== undefined) {
     // A file that the run itself has made says the same, but for a learning rate that follows its rounds.
     const asOfRun = { ...ofFlags, learningRate: compiled.kind === 'unknown' ? 0 : compiled.learningRate };
