@@ -22,7 +22,7 @@ export type StepSchedule =
       readonly name: 'CosineDecayRestarts';
       readonly steps: number;
       readonly end: number;
-      /** What each period is as long as the one before, and as high. */
+      /** How many times as long as the period before each one is, and how many times as high. */
       readonly longer: number;
       readonly higher: number;
     }
@@ -85,22 +85,11 @@ function decayed(
   return staircase === true ? Math.floor(done / steps) : done / steps;
 }
 
-const atLeast0 = (key: string, fallback?: number) =>
-  numberWithin({
-    keys: [key],
-    expected: 'a number of at least 0',
-    ...(fallback === undefined ? {} : { fallback }),
-    isIn: (value) => value >= 0,
-  });
-const above0 = (key: string, fallback?: number) =>
-  numberWithin({
-    keys: [key],
-    expected: 'a number above 0',
-    ...(fallback === undefined ? {} : { fallback }),
-    isIn: (value) => value > 0,
-  });
-const atLeast1 = (key: string, fallback: number) =>
-  numberWithin({ keys: [key], expected: 'a number of at least 1', fallback, isIn: (value) => value >= 1 });
+const numberThat = (expected: string, isIn: (value: number) => boolean) => (key: string, fallback?: number) =>
+  numberWithin({ keys: [key], expected, isIn, ...(fallback === undefined ? {} : { fallback }) });
+const atLeast0 = numberThat('a number of at least 0', (value) => value >= 0);
+const above0 = numberThat('a number above 0', (value) => value > 0);
+const atLeast1 = numberThat('a number of at least 1', (value) => value >= 1);
 const initial = above0('initial_learning_rate');
 const steps = above0('decay_steps');
 
