@@ -151,6 +151,16 @@ describe('the optimizer of a file', () => {
       adam({ learning_rate: { class_name: 'NoamDecay', config: { scale: 2 } } }),
       /learning_rate NoamDecay \{"scale":2\} is not supported, only a number or one of the schedules Expo/,
     ],
+    [
+      'restarts within a step',
+      sgd({
+        learning_rate: {
+          class_name: 'CosineDecayRestarts',
+          config: { initial_learning_rate: 0.1, first_decay_steps: 1e-300, t_mul: 1 },
+        },
+      }),
+      /expected first_decay_steps to be a number of at least 1, found 1e-300/,
+    ],
   ] as const) {
     it(`with ${what} is refused by name, unless a flag chooses`, () => {
       assert.throws(

@@ -123,9 +123,9 @@ const READERS: Readonly<Record<string, (settings: KerasSettings) => ScheduledRat
   CosineDecayRestarts(settings) {
     const schedule = {
       name: 'CosineDecayRestarts',
-      steps: above0('first_decay_steps').read(settings),
+      // Periods shorter than a step, or ever shorter ones, would have no end.
+      steps: atLeast1('first_decay_steps').read(settings),
       end: atLeast0('alpha', 0).read(settings),
-      // Shorter ones would have no end.
       longer: atLeast1('t_mul', 2).read(settings),
       higher: above0('m_mul', 1).read(settings),
     } as const;
