@@ -69,15 +69,25 @@ function wordsOfRow(
   labels: readonly string[] | undefined,
 ): OutputWords {
   const values = Array.from(numbers, withoutNoise);
-  if (task === 'classification') {
-    const prediction = values.reduce((best, each, at) => (each > (values[best] as number) ? at : best), 0);
-    const label = labels?.[prediction];
-    const named = { prediction, ...(label === undefined ? {} : { label }) };
-    return { ...named, ...(isLogits ? { scores: values } : { probabilities: values }) };
+  const shares = () => (isLogits ? values.map((each) => withoutNoise(1 / (1 + Math.exp(-each)))) : values);
+  switch (task) {
+    case 'classification': {
+      const prediction = values.reduce((best, each, at) => (each > (values[best] as number) ? at : best), 0);
+      const label = labels?.[prediction];
+      const named = { prediction, ...(label === undefined ? {} : { label }) };
+      return { ...named, ...(isLogits ? { scores: values } : { probabilities: values }) };
+    }
+    case 'regression':
+      return values.length === 1 ? { value: values[0] as number } : { values };
+    case 'multi-label': {
+      const probabilities = shares();
+      return { holds: probabilities.flatMap((each, at) => (holds(each) ? [at] : [])), probabilities };
+    }
+    case 'binary': {
+      const [probability] = shares() as [number];
+      return { holds: holds(probability), probability };
+    }
   }
-  if (task === 'regression') return values.length === 1 ? { value: values[0] as number } : { values };
-  const probabilities = isLogits ? values.map((each) => withoutNoise(1 / (1 + Math.exp(-each)))) : values;
-  const holds = probabilities.flatMap((each, at) => (each > 0.5 ? [at] : []));
-  if (task === 'multi-label') return { holds, probabilities };
-  return { holds: holds.length > 0, probability: probabilities[0] as number };
 }
+
+const holds = (probability: number): boolean => probability > 0.5;
