@@ -43,6 +43,9 @@ export interface Model {
   readonly weights: Weights;
 }
 
+/** What the input of a chain is called, which has no name of its own. */
+export const CHAIN_INPUT: string = 'input';
+
 /** A chain of layers on one input. */
 interface Chain extends Pick<ModelDescription, 'name' | 'layers' | 'trainingObstacles'> {
   readonly inputShape: readonly number[];
@@ -50,14 +53,13 @@ interface Chain extends Pick<ModelDescription, 'name' | 'layers' | 'trainingObst
 
 /** The description of a chain of layers, as Keras' Sequential is. */
 export function sequential({ inputShape, ...chain }: Chain): ModelDescription {
-  const input = 'input';
-  let last = input;
+  let last = CHAIN_INPUT;
   const calls = chain.layers.map(({ name }) => {
     const call = { layer: name, inputs: [last], output: name };
     last = name;
     return call;
   });
-  return { ...chain, inputs: [{ name: input, shape: inputShape }], calls, outputs: [last] };
+  return { ...chain, inputs: [{ name: CHAIN_INPUT, shape: inputShape }], calls, outputs: [last] };
 }
 
 /** A description whose layers are brought into the order in which Keras would list them: it reads weights in that order. */

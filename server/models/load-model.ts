@@ -14,6 +14,7 @@ import { readFileBytes, sha256 } from '../../lib/formats/files/read-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../../lib/formats/keras/keras-hdf5.js';
 import { modelFromKeras } from '../../lib/model/keras/keras-model.js';
 import {
+  CHAIN_INPUT,
   isChain,
   type Model,
   type ModelDescription,
@@ -112,15 +113,12 @@ function tensorsOf({ description }: Model, { outputs }: Task): Pick<ModelCard, '
 function signatureOf({ description }: Pick<Model, 'description'>): ModelSignature {
   const { layers, name, inputs } = description;
   const [input] = inputs;
-  const isSequential = isChain(description) && input?.name === SEQUENTIAL_INPUT;
+  const isSequential = isChain(description) && input?.name === CHAIN_INPUT;
   return {
     input: isSequential ? `${layers[0]?.name ?? name}_input` : (input?.name ?? name),
     output: outputNames(description)[0] ?? name,
   };
 }
-
-/** What the input of a Sequential is called here, which has no name of its own. */
-const SEQUENTIAL_INPUT = 'input';
 
 /** A session that takes for each example the numbers of all inputs one after the other, and answers likewise. */
 function inRows(

@@ -1,6 +1,6 @@
 /** The layers of a Keras `model_config` and how they are called, in the dialects of Keras 1, 2 and 3; nested models are flattened. */
 import { z } from 'zod';
-import type { LayerCall } from '../model-description.js';
+import { CHAIN_INPUT, type LayerCall } from '../model-description.js';
 import { ModelError } from '../model-error.js';
 import { type InboundNode, inboundNodes, type ValuePlace, valuePlaces } from './inbound-nodes.js';
 import { kerasLayerName, kerasLayerTitle } from './keras-layers.js';
@@ -123,7 +123,7 @@ class Collector {
 
   #chain({ layers, buildShape }: ParsedModel, { prefix, given }: Standing): readonly string[] {
     const [first] = layers;
-    let last = given ?? [this.#input('input', first === undefined ? {} : firstConfig(first), buildShape)];
+    let last = given ?? [this.#input(CHAIN_INPUT, first === undefined ? {} : firstConfig(first), buildShape)];
     for (const layer of layers) {
       if (layer.class_name === INPUT) requireInput(objectOf(layer));
       else last = this.#call(layer, { prefix, given: last });
