@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { HEAD_BYTES } from '../files/read-file.js';
 import { tableSeparator } from '../sources/table/table-text.js';
-import { folderLine, npzOf, pythonLine, shellWord } from './mending-lines.js';
+import { namedPicturesLine, npzOf, pythonLine, shellWord } from './mending-lines.js';
 
 /** What was found instead of an npz, and the line that makes one of it. */
 interface ForeignData {
@@ -17,7 +17,7 @@ interface Format {
   /** The characters (bytes) that open a file, one of these. */
   readonly magic: readonly string[];
   readonly name: string;
-  readonly line?: (file: string, head: Buffer) => string | undefined;
+  readonly line?: (file: string) => string;
   /** The packages of Python that the line imports where that is more than numpy, as pip calls them. */
   readonly needs?: string;
 }
@@ -58,12 +58,11 @@ const FORMATS: readonly Format[] = [
 
 /** What `bytes`, which are no zip, are; undefined where nothing is known of them. */
 export function foreignFile(bytes: Uint8Array, file: string): ForeignData | undefined {
-  const head = Buffer.from(bytes.subarray(0, HEAD_BYTES));
-  const text = head.toString('latin1');
+  const text = Buffer.from(bytes.subarray(0, HEAD_BYTES)).toString('latin1');
   const format = FORMATS.find(({ magic }) => magic.some((start) => text.startsWith(start)));
   if (format !== undefined) {
     const { name, line, needs } = format;
-    return { found: name, mend: line?.(file, head), ...(needs === undefined ? {} : { mendNeeds: needs }) };
+    return { found: name, mend: line?.(file), ...(needs === undefined ? {} : { mendNeeds: needs }) };
   }
   return foreignTable(text, file);
 }
@@ -117,17 +116,10 @@ const PICTURES = ['.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.we
 /** What a directory is, where it holds pictures without a folder for each class. */
 export async function foreignDirectory(directory: string): Promise<ForeignData | undefined> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
-  const pictureIn = (names: readonly string[]) =>
-    names.find((name) => PICTURES.includes(extname(name).toLowerCase()));
   const own = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
-  const picture = pictureIn(own);
-  if (picture !== undefined) {
-    const labels = new Set(own.map((name) => /^([^_-]+)[_-]/.exec(name)?.[1]));
-    const mend = labels.size > 1 ? folderLine(directory, `*${extname(picture)}`, FIRST_WORD) : undefined;
-    return { found: 'pictures, not in a folder for each class', mend, mendNeeds: PICTURES_NEED };
-  }
-  return undefined;
+  const picture = own.find((name) => PICTURES.includes(extname(name).toLowerCase()));
+  if (picture === undefined) return undefined;
+  const labels = new Set(own.map((name) => /^([^_-]+)[_-]/.exec(name)?.[1]));
+  const mend = labels.size > 1 ? namedPicturesLine(directory, extname(picture)) : undefined;
+  return { found: 'pictures, not in a folder for each class', mend, mendNeeds: PICTURES_NEED };
 }
-
-/** The label of `4_0017.png` and `4-0017.png`. */
-const FIRST_WORD = 'p.name.replace("-", "_").split("_")[0]';

@@ -105,13 +105,13 @@ export function numbersLine(
   return expression && changeLine(file, 'x', expression);
 }
 
-/** Pictures as an npz of images of the size of the first one; `label` is Python for the class of the picture at `p`. */
-export function folderLine(directory: string, pattern: string, label: string): string {
+/** Pictures as an npz of images of the size of the first one, by the labels of `4_0017.png` and `4-0017.png`. */
+export function namedPicturesLine(directory: string, ending: string): string {
   return pythonLine({
     imports: 'import sys, numpy as np; from pathlib import Path; from PIL import Image',
     statements: [
-      `f = sorted(Path(sys.argv[1]).glob("${pattern}"))`,
-      `n, y = np.unique([${label} for p in f], return_inverse=True)`,
+      `f = sorted(Path(sys.argv[1]).glob("*${ending}"))`,
+      'n, y = np.unique([p.name.replace("-", "_").split("_")[0] for p in f], return_inverse=True)',
       's = Image.open(f[0])',
       'm = "L" if s.mode in ("1", "L", "I", "I;16", "LA") else "RGB"',
       'x = np.stack([np.asarray(Image.open(p).convert(m).resize(s.size)) for p in f])',
