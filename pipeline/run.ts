@@ -214,15 +214,13 @@ async function withDatasetHash(settings: RunSettings): Promise<RunSettings> {
 
 async function withInitHash(settings: RunSettings): Promise<RunSettings> {
   const file = modelFile(settings.model);
-  const { sha256: asked } = settings.model;
   if (file === undefined) return settings;
-  const { init, task } = settings.model;
-  const { sha256 } =
+  const { init, task, sha256: asked } = settings.model;
+  const [what, sha256] =
     task === undefined
-      ? { sha256: await sha256OfFile(file, init === undefined ? ARCHITECTURE : KERAS_FILE) }
-      : await readTask(task);
+      ? ['model', await sha256OfFile(file, init === undefined ? ARCHITECTURE : KERAS_FILE)]
+      : ['task', (await readTask(task)).sha256];
   if (asked !== undefined && asked !== sha256) {
-    const what = task === undefined ? 'model' : 'task';
     throw new DataError({ file, expected: `the ${what} with sha256 ${asked}`, found: `sha256 ${sha256}` });
   }
   return { ...settings, model: { ...settings.model, sha256 } };
