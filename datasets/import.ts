@@ -19,7 +19,7 @@ import type { ColumnFacts, ImportResult, Understanding } from '../lib/formats/so
 import type { Reporter } from '../lib/observability/events.js';
 
 /** What to look at, and what to write of it. */
-export interface ImportRequest extends FirstLook {
+interface ImportRequest extends FirstLook {
   readonly source: string;
   /** The dataset to write. */
   readonly npz?: string | undefined;

@@ -55,7 +55,7 @@ export interface DataFacts {
 }
 
 /** What data say of the numbers of an input. */
-export interface InputFacts {
+interface InputFacts {
   readonly columns?: readonly string[];
   readonly categories?: readonly string[];
 }

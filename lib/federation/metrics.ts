@@ -19,7 +19,7 @@ const METRICS = {
 } as const satisfies Readonly<Record<string, { readonly better: 'higher' | 'lower'; readonly help: string }>>;
 
 /** The name of a metric. */
-export type MetricName = keyof typeof METRICS;
+type MetricName = keyof typeof METRICS;
 
 /** All names. */
 export const METRIC_NAMES = Object.keys(METRICS) as readonly MetricName[];

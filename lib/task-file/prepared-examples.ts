@@ -18,7 +18,7 @@ import type { TaskFile } from './read-task.js';
 import { thrownBy } from './task-module.js';
 
 /** Examples that a model can be given. */
-export interface PreparedExamples {
+interface PreparedExamples {
   readonly examples: Examples;
   /** Whether a manifest beside the file does not speak of them. */
   readonly isPreparedHere: boolean;
@@ -27,7 +27,7 @@ export interface PreparedExamples {
 }
 
 /** By which task and loss examples are read. */
-export interface Preparation {
+interface Preparation {
   readonly task: TaskFile | undefined;
   readonly loss: LossSettings | undefined;
 }

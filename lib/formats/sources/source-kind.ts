@@ -19,7 +19,7 @@ export interface DataPlace {
 }
 
 /** What lies in a folder of data. */
-export interface DataEntry {
+interface DataEntry {
   readonly name: string;
   readonly isDirectory: boolean;
 }

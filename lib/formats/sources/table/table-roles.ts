@@ -33,7 +33,7 @@ export interface TableRoles {
 }
 
 /** What is asked of a table. */
-export interface TableWish {
+interface TableWish {
   readonly description?: TableDescription | undefined;
   /** The column that says whose a row is. */
   readonly key?: string | undefined;
