@@ -7,7 +7,7 @@ import { functional, type ModelDescription, sequential } from '../lib/model/mode
 import { describeModel } from '../lib/model/model-zoo.js';
 
 /** A model whose step is timed. */
-export interface StepModel {
+interface StepModel {
   readonly description: ModelDescription;
   readonly loss: LossSettings;
   /** Examples of a step. */

@@ -13,7 +13,7 @@ const [STEPS, EXAMPLES, CLASSES] = [20, 6, 3];
 export const PREDICTED = 3;
 
 /** A model as Keras saved it, and what Keras finds with it. */
-export interface FunctionalFixture {
+interface FunctionalFixture {
   readonly name: string;
   /** Of each output: the classes of three examples, as the file has it and after the training. */
   readonly predictions: readonly (readonly number[])[];

@@ -14,7 +14,7 @@ interface TensorOptimizer {
 }
 
 /** How an optimizer starts. */
-export interface OptimizerOptions extends Pick<TrainingSettings, 'optimizer' | 'proximal'> {
+interface OptimizerOptions extends Pick<TrainingSettings, 'optimizer' | 'proximal'> {
   /** What is added to the gradient of each variable; none where it is empty. */
   readonly corrections?: readonly Float32Array[];
 }

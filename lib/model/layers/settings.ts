@@ -208,7 +208,7 @@ export const pairOf =
   };
 
 /** Pixels before and after, down and across. */
-export type Margins = readonly [rows: Extent, columns: Extent];
+type Margins = readonly [rows: Extent, columns: Extent];
 
 /** Pixels along each border; one number, or one of each direction, stands for the borders on both sides. */
 export function margins(key: string, fallback?: Margins): LayerSetting<Margins> {

@@ -14,7 +14,7 @@ import { channelsFirst } from './layout.js';
 import { BATCH_AXIS, type Value } from './value.js';
 
 /** A transposed convolution: `filters` are the channels that come out. */
-export interface TransposedConvolution extends Convolution {
+interface TransposedConvolution extends Convolution {
   /** Height and width of what comes out: a convolution of such images, so padded, gives what goes in. */
   readonly output: readonly [height: number, width: number];
 }

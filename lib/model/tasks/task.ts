@@ -50,7 +50,7 @@ export const lossesOf = ({ outputs: [only, ...others] }: Task): Losses =>
   others.length === 0 ? only.loss : [only, ...others].map(({ loss }) => loss);
 
 /** Where a loss may be named: a setting wins over what a model was compiled with. */
-export interface NamedLosses {
+interface NamedLosses {
   readonly asked?: LossSettings | undefined;
   /** Of each output. */
   readonly compiled?: readonly OutputLoss[] | undefined;
@@ -222,7 +222,7 @@ function faultOfLast(last: Layer | undefined): Pick<Fault, 'found' | 'mend'> {
 }
 
 /** How a new model has to end. */
-export interface ModelHead {
+interface ModelHead {
   readonly outputs: number;
   readonly activation: ActivationName;
 }

@@ -28,7 +28,7 @@ interface NetworkOptions
 }
 
 /** A network in a graph. */
-export interface Network {
+interface Network {
   readonly outputs: readonly Value[];
   /** Batch statistics by `layer/role`. */
   readonly statistics: ReadonlyMap<string, Tensor>;
