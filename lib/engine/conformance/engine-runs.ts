@@ -1,7 +1,7 @@
 /** What the conformance tests do with an engine: train, predict, take a gradient, and compare numbers. */
 import assert from 'node:assert/strict';
 import type { Weights } from '../../core/weights.js';
-import type { LossSettings } from '../../federation/loss.js';
+import type { Losses } from '../../federation/loss.js';
 import { sha256 } from '../../formats/files/read-file.js';
 import type { Model } from '../../model/model-description.js';
 import type { Batch, Engine, OptimizerSettings, StepResult } from '../engine.js';
@@ -17,7 +17,7 @@ interface TrainOptions {
   readonly optimizer?: OptimizerSettings;
   readonly proximal?: number;
   readonly correction?: Weights;
-  readonly loss?: LossSettings;
+  readonly loss?: Losses;
   readonly isWeighted?: boolean;
   /** Default: quarters of `batchSize`, batch s from seed s. */
   readonly batchOf?: (step: number) => Batch;

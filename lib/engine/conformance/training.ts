@@ -203,6 +203,20 @@ export function describeTraining(suite: EngineSuite): void {
       });
     }
 
+    it('follows the reference by a loss that counts twice', async () => {
+      const { loss, model, batchOf } = lossProblem('mse');
+      const options = { steps: 2, optimizer: PLAIN_STEP, loss: [{ ...loss, weight: 2 }], batchOf };
+      const found = await train(suite.engine(), model, options);
+      const expected = await train(plainOnnxEngine, model, options);
+      const once = await train(plainOnnxEngine, model, { ...options, loss });
+      const first = ({ results: [result] }: typeof found) => result?.loss ?? Number.NaN;
+      assert.ok(Math.abs(first(expected) - 2 * first(once)) < 1e-5, 'the reference counts it twice');
+      assert.ok(Math.abs(first(found) - first(expected)) < 1e-4, `${first(found)}, ${first(expected)}`);
+      for (const [index, { name: what, values }] of expected.weights.entries()) {
+        assertClose(found.weights[index]?.values, values, { what, tolerance: 1e-4 });
+      }
+    });
+
     it('counts each example by its weight', async () => {
       const model = learner({ dropout: false });
       const once = quarters(4, 3);

@@ -1,6 +1,6 @@
 /** Losses as TensorFlow.js computes them, for its own gradients. */
 import type * as Tf from '@tensorflow/tfjs';
-import type { LossName, LossSettings } from '../../federation/loss.js';
+import type { LossName, LossSettings, OutputLoss } from '../../federation/loss.js';
 import { lossModule } from '../../model/tasks/losses.js';
 import type { Batch } from '../engine.js';
 
@@ -40,11 +40,11 @@ const LOSSES: Readonly<Record<LossName, (tf: TensorFlow, terms: LossTerms) => Tf
   },
 };
 
-/** Mean loss of a batch, and how many of its examples are answered rightly where that can be said. */
+/** Mean loss of a batch, times its weight, and how many of its examples are answered rightly where that can be said. */
 export function batchLoss(
   tf: TensorFlow,
   output: Tf.Tensor2D,
-  { batch, settings }: { readonly batch: Batch; readonly settings: LossSettings },
+  { batch, settings }: { readonly batch: Batch; readonly settings: OutputLoss },
 ): { readonly loss: Tf.Scalar; readonly correct: Tf.Tensor | undefined } {
   const { count, targets, exampleWeights } = batch;
   const outputs = output.shape[1];
@@ -53,7 +53,7 @@ export function batchLoss(
   const target = labels ? tf.oneHot(labels, outputs) : tf.tensor2d(given as Float32Array, [count, outputs]);
   const each = tf.div(LOSSES[settings.name](tf, { settings, output, target }), outputs);
   const weighted = exampleWeights ? tf.mul(each, tf.tensor2d(exampleWeights, [count, 1])) : each;
-  const loss = tf.div(tf.sum(weighted), count) as Tf.Scalar;
+  const loss = tf.div(tf.mul(tf.sum(weighted), settings.weight ?? 1), count) as Tf.Scalar;
   if (lossModule(settings).logitsOf === undefined) return { loss, correct: undefined };
   if (labels !== undefined) return { loss, correct: tf.equal(tf.argMax(output, -1), labels).sum() };
   const right = tf.equal(tf.greater(output, 0), tf.greater(target, 0.5));

@@ -3,7 +3,7 @@ import type * as Tf from '@tensorflow/tfjs';
 import { messageOf } from '../../core/errors.js';
 import { randomStream } from '../../core/random.js';
 import { formatShape, type WeightArray, type Weights } from '../../core/weights.js';
-import type { Losses, LossSettings } from '../../federation/loss.js';
+import type { Losses, OutputLoss } from '../../federation/loss.js';
 import { foreignLayers, requireRepeatable } from '../../model/layers/foreign.js';
 import type { NamedLayer } from '../../model/layers/layer-module.js';
 import type { Constraint, ParameterTraining } from '../../model/layers/layer-training.js';
@@ -107,7 +107,7 @@ export async function createTensorflowTrainingSession(
 }
 
 /** @throws {ModelError} for several outputs, and for one of several steps */
-function onlyLoss(description: ModelDescription, losses: Losses | undefined): LossSettings {
+function onlyLoss(description: ModelDescription, losses: Losses | undefined): OutputLoss {
   const [shape = [], ...others] = answerShapes(description);
   const found =
     others.length > 0
@@ -129,7 +129,7 @@ interface GradientRequest {
   /** What training does with each of them beside its gradient. */
   readonly terms: readonly ParameterTraining[];
   readonly batch: Batch;
-  readonly loss: LossSettings;
+  readonly loss: OutputLoss;
 }
 
 /** Loss, number of right answers, and the gradient of the mean loss at each variable. */
