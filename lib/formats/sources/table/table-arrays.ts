@@ -15,7 +15,11 @@ export function tableArrays(roles: TableRoles, description: TableDescription): R
   const { source, missing = {} } = description;
   for (const column of [target, client, test, ...inputs.values()])
     if (column !== undefined)
-      requireFit(column, { rule: missing[column.name], source, isKey: column === client });
+      requireFit(column, {
+        rule: missing[column.name],
+        source,
+        role: column === client ? 'owner' : column === target ? 'target' : 'input',
+      });
   const { train, held } = dealRows(roles, description);
   const arrays: Record<string, NpyArray> = {};
   const facts: { inputs: Record<string, object>; keys?: Record<string, readonly string[]> } = { inputs: {} };
@@ -55,27 +59,31 @@ export function tableArrays(roles: TableRoles, description: TableDescription): R
   return { arrays: archiveOf(arrays, source), facts: told, targets: description.target.as };
 }
 
+type Rule = NonNullable<TableDescription['missing']>[string] | undefined;
+
 interface Fit {
-  readonly rule: number | 'drop' | 'unknown' | undefined;
+  readonly rule: Rule;
   readonly source: string;
-  readonly isKey: boolean;
+  readonly role: 'owner' | 'target' | 'input';
 }
 
 /** @throws {DataError} for a cell of another kind, a text that the vocabulary lacks, and a missing value without a rule */
-function requireFit(column: Column, { rule, source, isKey }: Fit): void {
+function requireFit(column: Column, { rule, source, role }: Fit): void {
   const { name, type, firstMisfit, firstOther, firstMissing, missing, rows } = column;
-  const what = isKey ? 'an owner' : type === 'text' ? 'a text' : 'a number';
+  const what = role === 'owner' ? 'an owner' : type === 'text' ? 'a text' : 'a number';
   const mend = describeLine(source);
   if (firstMisfit !== undefined) {
     const found = JSON.stringify(firstMisfit.text);
     throw new DataError({ file: firstMisfit.place, expected: `${what} in column ${name}`, found, mend });
   }
-  if (firstOther !== undefined && rule !== 'unknown' && rule !== 'drop') {
+  // The category 0 is one of inputs: as a class it would be the first of those that are named.
+  const isUnknown = rule === 'unknown' && role === 'input';
+  if (firstOther !== undefined && !isUnknown && rule !== 'drop') {
     const expected = `one of the ${column.texts?.size} texts that the description names for column ${name}`;
     throw new DataError({ file: firstOther.place, expected, found: JSON.stringify(firstOther.text) });
   }
   if (firstMissing === undefined || rule === 'drop') return;
-  const isFilled = type === 'text' ? rule === 'unknown' && !isKey : typeof rule === 'number';
+  const isFilled = type === 'text' ? isUnknown : typeof rule === 'number';
   if (isFilled) return;
   const found = `${firstMissing.text === '' ? 'nothing' : JSON.stringify(firstMissing.text)} (${missing} of ${rows} rows have none, and no rule under missing says what stands for it)`;
   throw new DataError({ file: firstMissing.place, expected: `${what} in column ${name}`, found, mend });
@@ -139,9 +147,7 @@ function makeInput(name: string, { columns, categories, shape, type, missing, so
   const texts = categories === undefined ? undefined : categories === 'all' ? textsOf(columns) : categories;
   const valuesOf = columns.map((column) => {
     if (texts !== undefined) return categoryValues(column, texts);
-    const rule = missing[column.name];
-    const stand = typeof rule === 'number' ? rule : 0;
-    return (value: number) => (Number.isNaN(value) ? stand : value);
+    return filledBy(missing[column.name]);
   });
   return {
     facts: {
@@ -163,6 +169,12 @@ function makeInput(name: string, { columns, categories, shape, type, missing, so
       return { dtype, shape: [rows.length, ...extents], values };
     },
   };
+}
+
+/** Numbers with what stands for one that is missing; where no number does, there is none. */
+function filledBy(rule: Rule): (value: number) => number {
+  const stand = typeof rule === 'number' ? rule : 0;
+  return (value) => (Number.isNaN(value) ? stand : value);
 }
 
 /** Texts of all columns that share a vocabulary, sorted. @throws {DataError} for more than an Embedding has room for */
@@ -189,12 +201,15 @@ function requireBytes({ name, isWhole, least, most }: Column, source: string): v
 }
 
 /** What the cells of the target stand for, and the names of the classes. @throws {DataError} for what are no labels */
-function targetValues(target: Column, { target: { as, classes }, source }: TableDescription) {
+function targetValues(
+  target: Column,
+  { target: { as, classes }, source, missing: { [target.name]: rule } = {} }: TableDescription,
+) {
   const fault = (expected: string, found: string) =>
     new DataError({ file: source, expected: `${expected} in column ${target.name}`, found });
   if (as === 'numbers') {
     if (target.type === 'text') throw fault('numbers', 'texts');
-    return { values: (value: number) => value, classNames: undefined };
+    return { values: filledBy(rule), classNames: undefined };
   }
   if (target.type === 'text') {
     const classNames = classes ?? sortedTexts(target);
@@ -206,12 +221,12 @@ function targetValues(target: Column, { target: { as, classes }, source }: Table
     const places = new Map(classes.map((name, at) => [Number(name), at]));
     return { values: (value: number) => places.get(value) as number, classNames: classes };
   }
+  const labels = `labels, whole numbers from 0 to ${MAX_CLASSES - 1},`;
   if (!target.isWhole || target.least < 0 || target.most >= MAX_CLASSES)
-    throw fault(
-      `labels, whole numbers from 0 to ${MAX_CLASSES - 1},`,
-      `numbers from ${target.least} to ${target.most}`,
-    );
-  return { values: (value: number) => value, classNames: undefined };
+    throw fault(labels, `numbers from ${target.least} to ${target.most}`);
+  if (typeof rule === 'number' && !(Number.isInteger(rule) && rule >= 0 && rule < MAX_CLASSES))
+    throw fault(labels, `${rule} under missing`);
+  return { values: filledBy(rule), classNames: undefined };
 }
 
 /** Owners in the order of their names: as numbers where all are, else as texts. @throws {DataError} for more than we count */

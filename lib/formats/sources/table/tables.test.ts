@@ -187,6 +187,37 @@ test('a description says what columns are, what stands for missing values, and w
   assert.notEqual((await openSource(file, BY_SHOP)).sha256, source.sha256, 'an edit is other data');
 });
 
+test('what is missing of a target is a number that stands for it, and never a class', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await writeFile(join(directory, 'words.csv'), 'a,y\n1,p\n2,q\n3,\n');
+  await writeFile(join(directory, 'numbers.csv'), 'a,y\n1,4\n2,7\n3,\n');
+  const load = async (source: string, as: string, missing: string) => {
+    const file = join(directory, 'data.yaml');
+    const text = `kind: table\nsource: ${source}.csv\ntarget: { column: y, as: ${as} }\ninputs: { n: { columns: [a] } }\n`;
+    await writeFile(file, `${text}missing: { y: ${missing} }\n`);
+    return (await (await openSource(file, IID)).load()).train.targets[0].values;
+  };
+  assert.deepEqual(await load('words', 'labels, classes: [q, p]', 'drop'), Int32Array.of(1, 0));
+  assert.deepEqual(await load('numbers', 'labels', '3'), Int32Array.of(4, 7, 3));
+  assert.deepEqual(await load('numbers', 'numbers', '0.5'), Float32Array.of(4, 7, 0.5));
+  for (const [source, as, missing, expected] of [
+    [
+      'words',
+      'labels, classes: [q, p]',
+      'unknown',
+      /words\.csv line 4: expected a text in column y, found nothing/,
+    ],
+    [
+      'words',
+      'labels, classes: [p]',
+      'unknown',
+      /words\.csv line 3: expected one of the 1 texts .*, found "q"/,
+    ],
+    ['numbers', 'labels', '0.5', /whole numbers from 0 to 65535, in column y, found 0\.5 under missing/],
+  ] as const)
+    await assert.rejects(load(source, as, missing), expected);
+});
+
 test('what an import writes as a description reads as the table did without one', async (t) => {
   const directory = await temporaryDirectory(t);
   const tables = [SALES, 'a,b,species\n1,2,x\n3,4.5,y\n5,6,x\n', 'a,b,k\n1,2,10\n3,4.5,9\n5,6,10\n'];
