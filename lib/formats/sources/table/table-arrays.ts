@@ -1,10 +1,11 @@
 /** From the columns of a table to the arrays that a model is trained on, by a description. */
 import { DataError, UsageError } from '../../../core/errors.js';
 import { sizeOf } from '../../../core/weights.js';
-import { type DataFacts, MAX_CLASSES } from '../../../federation/examples.js';
+import type { DataFacts } from '../../../federation/examples.js';
 import type { NpyArray } from '../../data/npy.js';
 import { describeLine, type TableDescription } from '../description.js';
 import { archiveOf, type ReadData } from '../source-kind.js';
+import { categoryValues, filledBy, ownersOf, type Rule, targetValues } from './cell-values.js';
 import { type Column, timeOf } from './column.js';
 import { sortedTexts } from './table-plan.js';
 import { inputColumns, type TableRoles } from './table-roles.js';
@@ -58,8 +59,6 @@ export function tableArrays(roles: TableRoles, description: TableDescription): R
   const told: DataFacts = { ...facts, ...(classNames === undefined ? {} : { classNames }) };
   return { arrays: archiveOf(arrays, source), facts: told, targets: description.target.as };
 }
-
-type Rule = NonNullable<TableDescription['missing']>[string] | undefined;
 
 interface Fit {
   readonly rule: Rule;
@@ -171,70 +170,15 @@ function makeInput(name: string, { columns, categories, shape, type, missing, so
   };
 }
 
-/** Numbers with what stands for one that is missing; where no number does, there is none. */
-function filledBy(rule: Rule): (value: number) => number {
-  const stand = typeof rule === 'number' ? rule : 0;
-  return (value) => (Number.isNaN(value) ? stand : value);
-}
-
 /** Texts of all columns that share a vocabulary, sorted. @throws {DataError} for more than an Embedding has room for */
 function textsOf(columns: readonly Column[]): readonly string[] {
   return [...new Set(columns.flatMap(sortedTexts))].sort();
-}
-
-/** Number 0 is what is none of the texts, as Keras' StringLookup has it. */
-function categoryValues(column: Column, texts: readonly string[]): (value: number) => number {
-  const places = placesOf(column, texts);
-  return (value) => (places[value] ?? -1) + 1;
-}
-
-/** Where each text of a column, by its number, stands in a list of them; -1 for one that is not there. */
-function placesOf({ texts }: Column, list: readonly string[]): readonly number[] {
-  const places = new Map(list.map((text, at) => [text, at]));
-  return [...(texts?.keys() ?? [])].map((text) => places.get(text) ?? -1);
 }
 
 function requireBytes({ name, isWhole, least, most }: Column, source: string): void {
   if (isWhole && least >= 0 && most <= 255) return;
   const found = isWhole ? `numbers from ${least} to ${most}` : 'numbers that are not whole';
   throw new DataError({ file: source, expected: `whole numbers from 0 to 255 in column ${name}`, found });
-}
-
-/** What the cells of the target stand for, and the names of the classes. @throws {DataError} for what are no labels */
-function targetValues(
-  target: Column,
-  { target: { as, classes }, source, missing: { [target.name]: rule } = {} }: TableDescription,
-) {
-  const fault = (expected: string, found: string) =>
-    new DataError({ file: source, expected: `${expected} in column ${target.name}`, found });
-  if (as === 'numbers') {
-    if (target.type === 'text') throw fault('numbers', 'texts');
-    return { values: filledBy(rule), classNames: undefined };
-  }
-  if (target.type === 'text') {
-    const classNames = classes ?? sortedTexts(target);
-    const places = placesOf(target, classNames);
-    return { values: (value: number) => places[value] as number, classNames };
-  }
-  if (classes !== undefined) {
-    // Of exact numbers the classes are the names.
-    const places = new Map(classes.map((name, at) => [Number(name), at]));
-    return { values: (value: number) => places.get(value) as number, classNames: classes };
-  }
-  const labels = `labels, whole numbers from 0 to ${MAX_CLASSES - 1},`;
-  if (!target.isWhole || target.least < 0 || target.most >= MAX_CLASSES)
-    throw fault(labels, `numbers from ${target.least} to ${target.most}`);
-  if (typeof rule === 'number' && !(Number.isInteger(rule) && rule >= 0 && rule < MAX_CLASSES))
-    throw fault(labels, `${rule} under missing`);
-  return { values: filledBy(rule), classNames: undefined };
-}
-
-/** Owners in the order of their names: as numbers where all are, else as texts. @throws {DataError} for more than we count */
-function ownersOf(client: Column) {
-  const names = sortedTexts(client);
-  if (names.every((name) => Number.isFinite(Number(name)))) names.sort((a, b) => Number(a) - Number(b));
-  const places = placesOf(client, names);
-  return { names, numberOf: (value: number) => places[value] as number };
 }
 
 interface Owned {
