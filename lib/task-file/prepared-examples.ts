@@ -1,19 +1,11 @@
 /** What a task makes of examples, once for each: by the split of a run, else by the program that reads them. */
 import { DataError, UsageError } from '../core/errors.js';
-import { sizeOf } from '../core/weights.js';
-import {
-  type Dataset,
-  type ExampleArray,
-  type Examples,
-  type ExampleValues,
-  exampleCount,
-  MAX_CLASSES,
-  type TargetKind,
-} from '../federation/examples.js';
+import { type Dataset, type Examples, exampleCount, type TargetKind } from '../federation/examples.js';
 import { type LossSettings, targetsFor } from '../federation/loss.js';
 import { type ExampleReading, readShard, type ShardOptions } from '../formats/data/dataset.js';
 import type { Manifest } from '../formats/manifest.js';
 import { listedBeside, targetsIn } from '../formats/manifest-beside.js';
+import { faultOfMade } from './made-examples.js';
 import type { TaskFile } from './read-task.js';
 import { thrownBy } from './task-module.js';
 
@@ -89,7 +81,7 @@ function prepared({ prepare, path }: TaskFile, examples: Examples): Examples {
   } catch (error) {
     throw thrownBy(error, `${path}: prepare failed:`);
   }
-  const fault = faultOf(made, exampleCount(examples));
+  const fault = faultOfMade(made, exampleCount(examples));
   if (fault === undefined) return inRows(made as Examples);
   throw new UsageError(`${path}: expected prepare to give ${fault[0]}, found ${fault[1]}.`);
 }
@@ -103,79 +95,3 @@ function inRows({ targets, ...examples }: Examples): Examples {
   );
   return { ...examples, targets: rows as unknown as Examples['targets'] };
 }
-
-type Fault = readonly [expected: string, found: string];
-type Loose = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Loose => typeof value === 'object' && value !== null;
-
-/** What is wrong with examples that somebody's code made. */
-function faultOf(made: unknown, count: number): Fault | undefined {
-  if (made instanceof Promise) return ['examples', 'a promise of them: it must not be async'];
-  const { inputs, targets, weights }: Loose = isObject(made) ? made : {};
-  for (const arrays of [inputs, targets]) {
-    if (Array.isArray(arrays) && arrays.length > 0) continue;
-    const found = isObject(made) ? `{ ${Object.entries(made).map(describeEntry).join(', ')} }` : `${made}`;
-    return ['examples { inputs: [...], targets: [...] }', found];
-  }
-  for (const [kind, arrays] of Object.entries({ inputs, targets } as Readonly<Record<string, unknown[]>>)) {
-    for (const [at, array] of arrays.entries()) {
-      const name = `${kind}[${at}]`;
-      if (!isObject(array) || typeof array.name !== 'string') return [`${name} with a name`, 'none'];
-      const fault = arrayFault(array, name, count);
-      if (fault !== undefined) return fault;
-      const unfit = kind === 'targets' ? targetFault(array as unknown as ExampleArray, name) : undefined;
-      if (unfit !== undefined) return unfit;
-    }
-  }
-  return weightFault(weights, count);
-}
-
-/** `inputs: [1]`, `targets`: lists with their lengths. */
-const describeEntry = ([name, value]: readonly [string, unknown]) =>
-  Array.isArray(value) ? `${name}: [${value.length}]` : name;
-
-const TYPES = [Uint8Array, Int32Array, Float32Array, Float64Array];
-
-function arrayFault(array: unknown, name: string, count: number): Fault | undefined {
-  const { shape, values }: Loose = isObject(array) ? array : {};
-  if (!TYPES.some((type) => values instanceof type))
-    return [`${name}.values as one of ${TYPES.map((type) => type.name).join(', ')}`, typeName(values)];
-  if (!Array.isArray(shape) || !shape.every((extent) => Number.isSafeInteger(extent) && extent > 0))
-    return [`${name}.shape as a list of whole numbers`, JSON.stringify(shape) ?? 'none'];
-  const text = `[${shape.join(',')}]`;
-  if (shape[0] !== count) return [`${name} of all ${count} examples`, `a shape of ${text}`];
-  const numbers = values as ExampleValues;
-  if (numbers.length !== sizeOf(shape))
-    return [`${sizeOf(shape)} ${name}.values for the shape ${text}`, `${numbers.length}`];
-  const odd = numbers.findIndex((value) => !Number.isFinite(value));
-  return odd < 0
-    ? undefined
-    : [`finite ${name}.values`, `${numbers[odd]} in example ${Math.floor((odd * count) / numbers.length)}`];
-}
-
-/** Labels are int32; numbers float32; what holds of several uint8. */
-function targetFault({ shape, values }: ExampleArray, name: string): Fault | undefined {
-  const all = 'labels (Int32Array), numbers (Float32Array), or 0 and 1 (Uint8Array)';
-  if (values instanceof Float64Array) return [`${name} as ${all}`, `Float64Array [${shape.join(',')}]`];
-  if (values instanceof Float32Array) return undefined;
-  const most = values instanceof Int32Array ? MAX_CLASSES - 1 : 1;
-  const odd = values.find((value) => value < 0 || value > most);
-  return odd === undefined ? undefined : [`${name}.values from 0 to ${most}`, `${odd}`];
-}
-
-function weightFault(weights: unknown, count: number): Fault | undefined {
-  if (weights === undefined) return undefined;
-  const isRight =
-    weights instanceof Float32Array &&
-    weights.length === count &&
-    weights.every((weight) => weight >= 0 && Number.isFinite(weight));
-  return isRight
-    ? undefined
-    : [`weights as a Float32Array of ${count} numbers of at least 0`, typeName(weights)];
-}
-
-const typeName = (value: unknown): string =>
-  isObject(value)
-    ? ((value.constructor as { readonly name: string } | undefined)?.name ?? 'an object')
-    : `${value}`;
