@@ -1,12 +1,13 @@
 /** What Keras makes of functional models: `lib/model/keras/fixtures/make_functional_fixtures.py` makes the files. */
+import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { sizeOf } from '../lib/core/weights.js';
 import type { Engine } from '../lib/engine/engine.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { describeKerasConfig } from '../lib/model/keras/keras-model.js';
 import type { Model, ModelDescription } from '../lib/model/model-description.js';
 import { inputBound } from '../lib/model/parameters.js';
+import { fixedInputs } from './setting-fixtures.js';
 
 const [STEPS, EXAMPLES, CLASSES] = [20, 6, 3];
 /** Examples that are predicted. */
@@ -50,14 +51,9 @@ export function functionalInputs(
   count: number,
   salt: number,
 ): readonly Float32Array[] {
-  return description.inputs.map(({ name, shape }, input) => {
-    const values = Float32Array.from(
-      { length: count * sizeOf(shape) },
-      (_, at) => ((at * 37 + salt + input) % 101) / 101 - 0.5,
-    );
-    const below = inputBound(description, name);
-    return below === undefined ? values : values.map((value) => Math.floor((value + 0.5) * below));
-  });
+  return description.inputs.map(({ name, shape: inputShape }, input) =>
+    fixedInputs({ inputShape, below: inputBound(description, name) }, count, salt + input),
+  );
 }
 
 /** Every output of the examples whose predictions the fixtures hold. */
@@ -66,6 +62,16 @@ export async function predictFunctional(engine: Engine, model: Model): Promise<r
   const found = await session.predict(functionalInputs(model.description, PREDICTED, 50), PREDICTED);
   await session.dispose();
   return found;
+}
+
+/** Makes sure that outputs are those of Keras. */
+export function assertKeras(found: readonly Float32Array[], wanted: readonly (readonly number[])[]): void {
+  assert.equal(found.length, wanted.length);
+  for (const [output, values] of wanted.entries()) {
+    assert.equal(found[output]?.length, values.length);
+    for (const [at, value] of values.entries())
+      assert.ok(Math.abs((found[output]?.[at] as number) - value) < 1e-5, `output ${output}, ${at}`);
+  }
 }
 
 /** Trains as Keras did. */

@@ -126,11 +126,11 @@ export async function trainAsKeras(
 
 /** The examples that Keras was given. */
 export function fixedInputs(
-  { inputShape, below }: Pick<SettingGroup, 'inputShape' | 'below'>,
+  { inputShape, below }: { readonly inputShape: readonly number[]; readonly below?: number | undefined },
   count: number,
   salt: number,
 ): Float32Array {
-  const values = fixed([count, ...inputShape], salt);
+  const values = fixedNumbers([count, ...inputShape], salt);
   return below === undefined ? values : values.map((value) => Math.floor((value + 0.5) * below));
 }
 
@@ -139,9 +139,10 @@ export function fixedWeights(description: ModelDescription): Weights {
   return modelParameters(description).map(({ layer, role, shape }, at) => ({
     name: `${layer}/${role}:0`,
     shape,
-    values: fixed(shape, at, role.includes('variance') ? 0.5 : -0.5),
+    values: fixedNumbers(shape, at, role.includes('variance') ? 0.5 : -0.5),
   }));
 }
 
-const fixed = (shape: readonly number[], salt: number, offset = -0.5) =>
+/** Numbers that the generators of the fixtures make, too. */
+export const fixedNumbers = (shape: readonly number[], salt: number, offset = -0.5): Float32Array =>
   Float32Array.from({ length: sizeOf(shape) }, (_, at) => ((at * 37 + salt) % 101) / 101 + offset);

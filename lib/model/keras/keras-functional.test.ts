@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  assertKeras,
   functionalFixtures,
   functionalModel,
   predictFunctional,
@@ -14,15 +15,6 @@ import { loadTensorflowEngine } from '../../engine/tensorflow/tensorflow-engine.
 import { functional } from '../model-description.js';
 import { initialWeights } from '../parameters.js';
 import { describeKerasConfig, kerasConfig } from './keras-model.js';
-
-function assertKeras(found: readonly Float32Array[], wanted: readonly (readonly number[])[]): void {
-  assert.equal(found.length, wanted.length);
-  for (const [output, values] of wanted.entries()) {
-    assert.equal(found[output]?.length, values.length);
-    for (const [at, value] of values.entries())
-      assert.ok(Math.abs((found[output]?.[at] as number) - value) < 1e-5, `output ${output}, ${at}`);
-  }
-}
 
 for (const generation of GENERATIONS) {
   describe(`functional models of Keras ${generation}`, () => {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { sizeOf } from '../../core/weights.js';
+import { assertKeras, functionalInputs, predictFunctional } from '../../../test/functional-fixtures.js';
+import { fixedNumbers } from '../../../test/setting-fixtures.js';
 import { judge, summarise } from '../../engine/accuracy.js';
 import { onnxEngine } from '../../engine/onnx/onnx-engine.js';
 import { startingTask } from '../../engine/starting-task.js';
@@ -12,7 +13,7 @@ import { readKerasFile } from '../../formats/keras/keras-hdf5.js';
 import { type Model, outputNames } from '../model-description.js';
 import { ModelError } from '../model-error.js';
 import { batchInputs, batchTargets } from '../model-input.js';
-import { inputBound, outputShapes } from '../parameters.js';
+import { outputShapes } from '../parameters.js';
 import { lossesOf } from '../tasks/task.js';
 import { modelFromKeras } from './keras-model.js';
 
@@ -30,21 +31,16 @@ interface Measured {
 const fixture = (name: string) =>
   new URL(`../../../../lib/model/keras/fixtures/outputs-${name}`, import.meta.url).pathname;
 
-/** Values that the generator of the fixtures makes, too. */
-const fixed = (length: number, salt: number) =>
-  Float32Array.from({ length }, (_, at) => ((at * 37 + salt) % 101) / 101 - 0.5);
-
 function examplesOf({ description }: Model, kinds: Measured['targets'], salt: number): Examples {
-  const inputs = description.inputs.map(({ name, shape }, at) => {
-    const values = fixed(EXAMPLES * sizeOf(shape), salt + at);
-    const below = inputBound(description, name);
-    const whole = below === undefined ? values : values.map((value) => Math.floor((value + 0.5) * below));
-    return { name, shape: [EXAMPLES, ...shape], values: whole };
-  });
+  const values = functionalInputs(description, EXAMPLES, salt);
+  const inputs = description.inputs.map(({ name, shape }, at) => ({
+    ...{ name, shape: [EXAMPLES, ...shape] },
+    values: values[at],
+  }));
   const names = outputNames(description);
   const targets = outputShapes(description).map((shape, at) => {
     const [name, kind] = [names[at] as string, kinds[at]];
-    const values = (of: readonly number[]) => fixed(EXAMPLES * sizeOf(of), salt + 50 + at);
+    const values = (of: readonly number[]) => fixedNumbers([EXAMPLES, ...of], salt + 50 + at);
     if (kind === 'numbers') return { name, shape: [EXAMPLES, ...shape], values: values(shape) };
     if (kind === 'holds')
       return {
@@ -57,25 +53,6 @@ function examplesOf({ description }: Model, kinds: Measured['targets'], salt: nu
     return { name, shape: [EXAMPLES, ...steps], values: labels };
   });
   return { inputs, targets } as unknown as Examples;
-}
-
-async function predict(model: Model): Promise<readonly Float32Array[]> {
-  const session = await onnxEngine.createPredictSession(model, { threads: 1 });
-  const inputs = model.description.inputs.map(({ name, shape }, at) => {
-    const values = fixed(3 * sizeOf(shape), 50 + at);
-    const below = inputBound(model.description, name);
-    return below === undefined ? values : values.map((value) => Math.floor((value + 0.5) * below));
-  });
-  const found = await session.predict(inputs, 3);
-  await session.dispose();
-  return found;
-}
-
-function compare(found: readonly Float32Array[], wanted: Measured['trained']): void {
-  assert.equal(found.length, wanted.length);
-  for (const [output, values] of wanted.entries())
-    for (const [at, value] of values.entries())
-      assert.ok(Math.abs((found[output]?.[at] as number) - value) < 1e-5, `output ${output}, ${at}`);
 }
 
 async function open(name: string) {
@@ -92,7 +69,7 @@ describe('compiled models of Keras 3', () => {
   for (const [name, expected] of Object.entries(measured)) {
     it(`${name} predicts, trains and is tested as there`, async () => {
       const { path, file, model } = await open(name);
-      compare(await predict(model), expected.predictions);
+      assertKeras(await predictFunctional(onnxEngine, model), expected.predictions);
       const lesson = (salt: number) => ({
         examples: examplesOf(model, expected.targets, salt),
         data: 'd.npz',
@@ -116,7 +93,7 @@ describe('compiled models of Keras 3', () => {
       }
       const trained = { description: model.description, weights: await session.weights() };
       await session.dispose();
-      compare(await predict(trained), expected.trained);
+      assertKeras(await predictFunctional(onnxEngine, trained), expected.trained);
 
       const { examples } = startingTask({ model, file, path }, lesson(7));
       const predictor = await onnxEngine.createPredictSession(trained, { threads: 1 });
