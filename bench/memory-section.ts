@@ -23,18 +23,8 @@ export async function benchMemory({ rounds, journal }: BenchOptions): Promise<Ta
       const train = (client: number, optimizer: string, out: string) =>
         fedbatch(
           ...['train', '--data', at(`data/${client}.npz`), '--client', `${client}`, '--init', model],
-          ...[
-            '--optimizer',
-            optimizer,
-            '--batch',
-            '32',
-            '--local-steps',
-            '3',
-            '--threads',
-            '2',
-            '--out',
-            out,
-          ],
+          ...['--optimizer', optimizer, '--batch', '32', '--local-steps', '3'],
+          ...['--threads', '2', '--out', out],
         );
       const updates = CLIENTS.map((client) => at(`updates-${hidden}/${client}.h5`));
       for (const client of CLIENTS) await train(client, 'sgd', updates[client] as string);

@@ -60,7 +60,7 @@ export function stepSection(model: StepModelName): Section {
         ? { [eager]: 'eager', ...(canCompile ? { [compiled]: 'compiled' } : {}) }
         : await faster(torch, 'torch_step.py', TORCH_MODES);
     const kerasModes: Modes = await faster(keras, 'keras_step.py', KERAS_MODES);
-    const rows: string[][] = [];
+    const rows: (readonly string[])[] = [];
     for (const threads of [1, 2]) {
       const ours = (backend: 'cpu' | 'wasm') =>
         step(process.execPath, [program('bench/step-onnx'), model, `${threads}`, `${steps}`, backend]);
@@ -82,7 +82,7 @@ export function stepSection(model: StepModelName): Section {
         },
       );
       requireSameModel(samples);
-      rows.push(...stepRows(samples, threads).map((row) => [...row]));
+      rows.push(...stepRows(samples, threads));
     }
     return {
       header: [
