@@ -1,7 +1,5 @@
 /** BatchNormalization per place of one axis, usually the channels (Ioffe and Szegedy 2015, arXiv 1502.03167). */
 import type * as Tf from '@tensorflow/tfjs';
-import { formatShape } from '../../../core/weights.js';
-import { ModelError } from '../../model-error.js';
 import { add, div, sub } from '../../primitives/arithmetic.js';
 import { sqrt } from '../../primitives/elementwise.js';
 import { standardize } from '../../primitives/reductions.js';
@@ -9,7 +7,7 @@ import { reshape } from '../../primitives/shaping.js';
 import type { Value } from '../../primitives/value.js';
 import type { LayerModule } from '../layer-module.js';
 import { fixed, type LayerWith, numberWhere, numberWithin, setting } from '../settings.js';
-import { gammaAndBeta, normalizationSettings, scaleAndShift } from './normalization.js';
+import { gammaAndBeta, normalizationSettings, placesOfAxes, scaleAndShift } from './normalization.js';
 
 const parseAxis = numberWhere(Number.isSafeInteger);
 
@@ -79,18 +77,9 @@ export const batchNormalization: LayerModule<BatchNormalizationLayer> = {
   },
 };
 
-/**
- * Which extent of its input, given without the batch, is kept apart.
- *
- * @throws {ModelError} where the input has no such axis
- */
-function normalizedAxis({ name, axis }: BatchNormalizationLayer, input: readonly number[]): number {
-  const at = axis < 0 ? input.length + axis : axis - 1;
-  if (input[at] !== undefined) return at;
-  throw new ModelError(
-    `layer ${name}: BatchNormalization with axis ${axis} is not possible, its input is ${formatShape(input)} behind the axis of the batch`,
-  );
-}
+/** Which extent of its input, given without the batch, is kept apart. @throws {ModelError} where it has no such axis */
+const normalizedAxis = (layer: BatchNormalizationLayer, input: readonly number[]): number =>
+  placesOfAxes('BatchNormalization', layer, input)[0] as number;
 
 /** In training it wants a gamma and a beta even where the settings say that there is none. */
 function completeNormalization(tf: typeof Tf, built: unknown): void {

@@ -7,6 +7,7 @@ import { reshape } from '../../primitives/shaping.js';
 import type { Value } from '../../primitives/value.js';
 import type { LayerContext, LayerModule } from '../layer-module.js';
 import { type LayerWith, setting, unlessDefault } from '../settings.js';
+import { placesOfAxes } from './normalization.js';
 
 /** Numbers that are in the config, row-major, where nothing was learned from data. */
 const known = (key: string) =>
@@ -120,10 +121,5 @@ function constantOf(
 const extentsOf = (layer: FeatureNormalizationLayer, input: readonly number[]): readonly number[] =>
   placesOf(layer, input).map((at) => input[at] as number);
 
-function placesOf({ name, axis }: FeatureNormalizationLayer, input: readonly number[]): readonly number[] {
-  const places = axis.map((each) => (each < 0 ? input.length + each : each - 1)).sort((a, b) => a - b);
-  if (places.every((at) => input[at] !== undefined)) return places;
-  throw new ModelError(
-    `layer ${name}: Normalization with axis ${axis.join(', ')} is not possible, its input is ${formatShape(input)} behind the axis of the batch`,
-  );
-}
+const placesOf = (layer: FeatureNormalizationLayer, input: readonly number[]): readonly number[] =>
+  placesOfAxes('Normalization', layer, input).toSorted((a, b) => a - b);

@@ -1,5 +1,4 @@
 /** GroupNormalization: each example's channels, or places of another axis, in groups (Wu and He 2018, arXiv 1803.08494). */
-import { formatShape } from '../../../core/weights.js';
 import { ModelError } from '../../model-error.js';
 import { channelsFirst, fromChannelsFirst } from '../../primitives/layout.js';
 import { standardize } from '../../primitives/reductions.js';
@@ -7,7 +6,7 @@ import { reshape, transpose } from '../../primitives/shaping.js';
 import { BATCH_AXIS } from '../../primitives/value.js';
 import type { LayerModule } from '../layer-module.js';
 import { type LayerWith, numberWhere, setting } from '../settings.js';
-import { gammaAndBeta, normalizationSettings, scaleAndShift } from './normalization.js';
+import { gammaAndBeta, normalizationSettings, placesOfAxes, scaleAndShift } from './normalization.js';
 
 const settings = {
   groups: setting({
@@ -60,18 +59,9 @@ export const groupNormalization: LayerModule<GroupNormalizationLayer> = {
   },
 };
 
-/**
- * Which extent of its input, given without the batch, is dealt to the groups.
- *
- * @throws {ModelError} where the input has no such axis
- */
-function groupedAxis({ name, axis }: GroupNormalizationLayer, input: readonly number[]): number {
-  const at = axis < 0 ? input.length + axis : axis - 1;
-  if (input[at] !== undefined) return at;
-  throw new ModelError(
-    `layer ${name}: GroupNormalization with axis ${axis} is not possible, its input is ${formatShape(input)} behind the axis of the batch`,
-  );
-}
+/** Which extent of its input, given without the batch, is dealt to the groups. @throws {ModelError} where it has no such axis */
+const groupedAxis = (layer: GroupNormalizationLayer, input: readonly number[]): number =>
+  placesOfAxes('GroupNormalization', layer, input)[0] as number;
 
 /** @throws {ModelError} where the places of the axis cannot be dealt to the groups */
 function groupCount(layer: GroupNormalizationLayer, input: readonly number[]): number {

@@ -1,11 +1,15 @@
 /** LayerNormalization: each example by itself, usually each of its pixels (Ba et al. 2016, arXiv 1607.06450). */
-import { formatShape } from '../../../core/weights.js';
-import { ModelError } from '../../model-error.js';
 import { standardize } from '../../primitives/reductions.js';
 import { reshape } from '../../primitives/shaping.js';
 import type { LayerModule } from '../layer-module.js';
 import { fixed, type LayerWith, setting } from '../settings.js';
-import { gammaAndBeta, normalizationSettings, scaleAndShift } from './normalization.js';
+import {
+  gammaAndBeta,
+  normalizationSettings,
+  placesOfAxes,
+  scaleAndShift,
+  unfitAxes,
+} from './normalization.js';
 
 const settings = {
   /** Those that are normalised over, as Keras counts, the batch being axis 0; -1 are the channels. */
@@ -51,14 +55,9 @@ export const layerNormalization: LayerModule<LayerNormalizationLayer> = {
  *
  * @throws {ModelError} where the input has no such axes, or they are not in order, as gamma and beta are
  */
-function normalizedAxes(
-  { name, axis }: LayerNormalizationLayer,
-  input: readonly number[],
-): readonly number[] {
-  const found = axis.map((each) => (each < 0 ? input.length + each : each - 1));
-  const isInOrder = found.every((at, index) => input[at] !== undefined && at > (found[index - 1] ?? -1));
-  if (isInOrder) return found;
-  throw new ModelError(
-    `layer ${name}: LayerNormalization with axis ${axis.join(', ')} is not possible, its input is ${formatShape(input)} behind the axis of the batch`,
-  );
+function normalizedAxes(layer: LayerNormalizationLayer, input: readonly number[]): readonly number[] {
+  const places = placesOfAxes('LayerNormalization', layer, input);
+  const isInOrder = places.every((at, index) => at > (places[index - 1] ?? -1));
+  if (isInOrder) return places;
+  throw unfitAxes('LayerNormalization', layer, input);
 }

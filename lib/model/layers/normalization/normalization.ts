@@ -1,4 +1,6 @@
-/** What the normalisations have in common: their settings, their gamma and beta. */
+/** What the normalisations have in common: their settings, their axes, their gamma and beta. */
+import { formatShape } from '../../../core/weights.js';
+import { ModelError } from '../../model-error.js';
 import { add, mul } from '../../primitives/arithmetic.js';
 import type { Value } from '../../primitives/value.js';
 import type { LayerContext, LayerParameter } from '../layer-module.js';
@@ -40,3 +42,34 @@ export function scaleAndShift(
   const scaled = scale ? mul(x, place(parameter('gamma'))) : x;
   return center ? add(scaled, place(parameter('beta'))) : scaled;
 }
+
+/** A layer that works along axes, as Keras counts them: the batch is axis 0. */
+interface AlongAxes {
+  readonly name: string;
+  readonly axis: number | readonly number[];
+}
+
+/**
+ * Which extents of a layer's input, given without the batch, its axes are.
+ *
+ * @throws {ModelError} where the input has no such axes
+ */
+export function placesOfAxes(
+  className: string,
+  layer: AlongAxes,
+  input: readonly number[],
+): readonly number[] {
+  const places = [layer.axis].flat().map((each) => (each < 0 ? input.length + each : each - 1));
+  if (places.some((at) => input[at] === undefined)) throw unfitAxes(className, layer, input);
+  return places;
+}
+
+/** What is said of axes that an input does not have, or not so. */
+export const unfitAxes = (
+  className: string,
+  { name, axis }: AlongAxes,
+  input: readonly number[],
+): ModelError =>
+  new ModelError(
+    `layer ${name}: ${className} with axis ${[axis].flat().join(', ')} is not possible, its input is ${formatShape(input)} behind the axis of the batch`,
+  );
