@@ -242,6 +242,7 @@ export const imageOrder = {
   dimOrdering: fixed('dim_ordering', 'tf', 'default', null),
 } as const satisfies LayerSettings;
 
-function parseSize(value: unknown): number | undefined {
+/** A whole number of at least 1; undefined of anything else. */
+export function parseSize(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
 }

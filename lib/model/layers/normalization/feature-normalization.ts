@@ -6,7 +6,7 @@ import { clip, sqrt } from '../../primitives/elementwise.js';
 import { reshape } from '../../primitives/shaping.js';
 import type { Value } from '../../primitives/value.js';
 import type { LayerContext, LayerModule } from '../layer-module.js';
-import { type LayerWith, setting, unlessDefault } from '../settings.js';
+import { flagOff, type LayerWith, setting, unlessDefault } from '../settings.js';
 import { placesOfAxes } from './normalization.js';
 
 /** Numbers that are in the config, row-major, where nothing was learned from data. */
@@ -41,12 +41,7 @@ const settings = {
     }),
     write: (axes: readonly number[]) => (axes.length === 0 ? null : axes),
   },
-  invert: setting<boolean>({
-    keys: ['invert'],
-    expected: 'true or false',
-    fallback: false,
-    parse: (value) => (typeof value === 'boolean' ? value : undefined),
-  }),
+  invert: flagOff('invert'),
   mean: known('mean'),
   variance: known('variance'),
 };

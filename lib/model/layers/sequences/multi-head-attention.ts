@@ -6,7 +6,7 @@ import { reshape, transpose } from '../../primitives/shaping.js';
 import { BATCH_AXIS, type Value } from '../../primitives/value.js';
 import { dropoutMask, innerDropout } from '../dropout.js';
 import type { LayerContext, LayerModule, LayerParameter } from '../layer-module.js';
-import { fixed, flag, type LayerWith, setting, size } from '../settings.js';
+import { fixed, flag, type LayerWith, parseSize, setting, size } from '../settings.js';
 import { requireSequence } from './sequences.js';
 
 const keyDim = size('key_dim');
@@ -14,16 +14,13 @@ const keyDim = size('key_dim');
 const settings = {
   heads: size('num_heads'),
   keyDim,
-  valueDim: setting<number>({ ...size('value_dim'), fallback: keyDim, parse: (value) => sizeOf(value) }),
+  valueDim: setting<number>({ ...size('value_dim'), fallback: keyDim, parse: parseSize }),
   useBias: flag('use_bias'),
   /** Share of the steps that a step is not made of. */
   dropout: innerDropout('dropout'),
   outputShape: fixed('output_shape', null),
   attentionAxes: fixed('attention_axes', null, 1),
 };
-
-const sizeOf = (value: unknown): number | undefined =>
-  Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : undefined;
 
 type AttentionLayer = LayerWith<'multiHeadAttention', typeof settings>;
 

@@ -4,7 +4,7 @@ import { ModelError } from '../../model-error.js';
 import { reshape } from '../../primitives/shaping.js';
 import { BATCH_AXIS, type Value } from '../../primitives/value.js';
 import type { NamedLayer } from '../layer-module.js';
-import { isNaturalNumber, type LayerSetting, pairOf, setting } from '../settings.js';
+import { isNaturalNumber, type LayerSetting, pairOf, parseSize, setting } from '../settings.js';
 
 /** @throws {ModelError} where the input is no sequence */
 export function requireSequence({ name }: NamedLayer, input: readonly number[]): void {
@@ -23,8 +23,7 @@ export const extent1d = (
     ...(fallback === undefined ? {} : { fallback }),
     parse(value) {
       const [extent, ...others] = [value].flat();
-      const isExtent = Number.isSafeInteger(extent) && (extent as number) > 0 && others.length === 0;
-      return isExtent ? (extent as number) : undefined;
+      return others.length === 0 ? parseSize(extent) : undefined;
     },
   });
 
