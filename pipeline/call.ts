@@ -48,8 +48,11 @@ export async function callPipeline(request: RunAsked, context: StageContext): Pr
   return await runJob(options, context).finally(() => trainers?.close());
 }
 
-/** @throws {UsageError} when options contradict each other */
-async function localSettings({ asked: askedFor, openTrainers }: RunAsked): Promise<RunSettings> {
+/** The settings of a run on this machine. @throws {UsageError} when options contradict each other */
+export async function localSettings({
+  asked: askedFor,
+  openTrainers,
+}: Pick<RunAsked, 'asked' | 'openTrainers'>): Promise<RunSettings> {
   const asked = withGivenShards(askedFor);
   const { given, named } = asked;
   const { partition } = completeSettings([PARTITION], asked).federation;

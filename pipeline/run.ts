@@ -17,7 +17,7 @@ import { availableCores } from '../lib/system/hardware.js';
 import { readTask } from '../lib/task-file/read-task.js';
 import { commandTarget } from './command-target.js';
 import { reportStage } from './conclude-stage.js';
-import { planThreads } from './cores.js';
+import { threadsOf } from './cores.js';
 import { splitStage } from './opening-stages.js';
 import { pipedTarget } from './piped/piped-target.js';
 import type { TrainingPipe } from './piped/training-pipe.js';
@@ -74,15 +74,12 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
   const id = runId(settings);
   const paths = volumePaths(resolve(options.volume ?? `runs/${id}`));
   if (options.fresh || !(await isSplit(paths, settings))) await requirePossibleSplit(settings);
-  const cores = availableCores();
-  const clients = selectedCount(settings.federation);
   const volume = await openRunVolume({
     paths,
     facts: {
       id,
       settings,
-      // A pool of workers with a thread each is never idle.
-      threads: options.threads ?? (settings.federation.simulate ? 1 : planThreads({ clients, cores })),
+      threads: threadsOf(settings, options.threads),
       versions: { fedbatch: options.version, node: process.versions.node },
     },
     requiresThreads: options.threads !== undefined,
@@ -93,7 +90,11 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
   const metrics = await openMetrics(paths.metrics);
   const clock = createStageClock();
   try {
-    return await runOnVolume(volume, { ...options, settings, cores, metrics, clock }, context);
+    return await runOnVolume(
+      volume,
+      { ...options, settings, cores: availableCores(), metrics, clock },
+      context,
+    );
   } catch (error) {
     const told = context.signal.aborted ? interrupted(paths, error) : error;
     await recordFailure({ ...context, metrics }, failureOf(told, clock.failedAt() ?? { stage: 'run' }));
