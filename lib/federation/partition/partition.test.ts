@@ -35,7 +35,10 @@ const settings: fc.Arbitrary<PartitionSettings> = fc.oneof(
     .record({ labelsPerClient: fc.integer({ min: 1, max: 4 }) })
     .map((own) => ({ scheme: 'label-skew' as const, ...own, minExamples: 1 })),
   fc
-    .record({ labelsPerClient: fc.integer({ min: 1, max: 4 }), sigma: fc.constantFrom(1e-300, 0.5, 2, 1e300) })
+    .record({
+      labelsPerClient: fc.integer({ min: 1, max: 4 }),
+      sigma: fc.constantFrom(1e-300, 0.5, 2, 1e300),
+    })
     .map((own) => ({ scheme: 'power-law' as const, ...own, minExamples: 1 })),
 );
 
@@ -427,7 +430,10 @@ describe('power-law', () => {
       /label \d has 10 training examples for [23] clients that would hold it, at least 4 each/,
     );
     const numbers = () =>
-      dealDataset({ length: 9 }, { ...partitionSettings('power-law'), clients: 3, seed: 0, testFraction: 0.1 });
+      dealDataset(
+        { length: 9 },
+        { ...partitionSettings('power-law'), clients: 3, seed: 0, testFraction: 0.1 },
+      );
     assert.throws(numbers, /power-law deals by labels, and the targets of these data are none/);
   });
 });
