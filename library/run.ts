@@ -5,7 +5,7 @@ import { parseThreshold } from '../lib/federation/metrics.js';
 import type { RunSummary } from '../lib/formats/run-results.js';
 import { ALL_PARTS } from '../lib/settings/table.js';
 import { type CallOptions, call } from './call.js';
-import { askedBy, type GivenRunSettings } from './settings.js';
+import { askedBy, type GivenRunSettings, runLabelsOf } from './settings.js';
 
 /** What to run, and where. */
 export interface RunCall extends GivenRunSettings, CallOptions {
@@ -15,6 +15,10 @@ export interface RunCall extends GivenRunSettings, CallOptions {
   readonly jobs?: number | undefined;
   /** Threads of each trainer; by default those with which all clients are done soonest. */
   readonly threads?: number | undefined;
+  /** What lists of runs call it; nothing depends on it. */
+  readonly name?: string | undefined;
+  /** Words by which `npx fedbatch runs` finds it. */
+  readonly tags?: readonly string[] | undefined;
   /** Start over: remove the files of the run in the volume. */
   readonly fresh?: boolean | undefined;
   /** The call is rejected below this accuracy, once the run is finished. */
@@ -24,7 +28,7 @@ export interface RunCall extends GivenRunSettings, CallOptions {
 }
 
 /** Its names beside settings. */
-const OPTIONS = ['volume', 'jobs', 'threads', 'fresh', 'minAccuracy', 'minMetric'] as const;
+const OPTIONS = ['volume', 'jobs', 'threads', 'fresh', 'minAccuracy', 'minMetric', 'name', 'tags'] as const;
 
 /** A finished run, and where its models are. */
 export interface FinishedRun extends RunSummary {
@@ -53,7 +57,7 @@ export function run(options: RunCall = {}): Promise<FinishedRun> {
     const result = await callPipeline(
       {
         asked: askedBy(options, ALL_PARTS, { takes: OPTIONS }),
-        ...{ volume, jobs, threads, fresh, minAccuracy, minMetric },
+        ...{ volume, jobs, threads, fresh, minAccuracy, minMetric, labels: runLabelsOf(options) },
       },
       context,
     );

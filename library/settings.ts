@@ -4,6 +4,7 @@ import { UsageError } from '../lib/core/errors.js';
 import type { AskedSettings } from '../lib/settings/complete.js';
 import { givenByDocument, inWords } from '../lib/settings/config-file.js';
 import { METRIC_TYPE } from '../lib/settings/parts/federation.js';
+import { RUN_NAME_TYPE, RUN_TAG_TYPE, type RunLabels } from '../lib/settings/run-labels.js';
 import { byPlace, type SettingsPart } from '../lib/settings/setting.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import { checkedValue, expectedOf, number, text, type ValueType, whole } from '../lib/settings/value-type.js';
@@ -84,4 +85,20 @@ export function askedBy(
   const own = new Set([...takes, 'signal', 'reporter']);
   const asked = Object.entries(given).filter(([name]) => !own.has(name));
   return { given: givenByDocument(Object.fromEntries(asked), { settings }), named: byPlace };
+}
+
+/** Name and tags of a run. @throws {UsageError} for what is no name, and no list of tags */
+export function runLabelsOf({ name, tags }: { readonly name?: unknown; readonly tags?: unknown }): RunLabels {
+  const checked = (option: string, type: ValueType, value: unknown): string => {
+    const read = checkedValue(type, value);
+    if (typeof read === 'string') return read;
+    throw new UsageError(`${option}: expected ${expectedOf(type)}, found ${inWords(value)}.`);
+  };
+  if (tags !== undefined && !Array.isArray(tags)) {
+    throw new UsageError(`tags: expected a list of words, found ${inWords(tags)}.`);
+  }
+  return {
+    ...(name === undefined ? {} : { name: checked('name', RUN_NAME_TYPE, name) }),
+    ...(tags === undefined ? {} : { tags: tags.map((tag: unknown) => checked('tags', RUN_TAG_TYPE, tag)) }),
+  };
 }

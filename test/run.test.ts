@@ -182,6 +182,24 @@ test('the same command skips everything and ends with the same model', async () 
   assert.equal(lastLine({ stdout, stderr }).accuracy, finished.line.accuracy);
 });
 
+test('a name and tags are on record, the newest that are given, and change nothing else', async () => {
+  const volume = await copyOfFinished('named');
+  const record = join(volume, 'run.json');
+  const before = await readRunRecord(record);
+  assert.equal('name' in before || 'tags' in before, false);
+  const named = await startHere(volume, '--name', 'the first', '--tag', 'a', '--tag=b=1');
+  assert.equal(lastLine(named).sha256, finished.line.sha256);
+  assert.equal(
+    skippedStages(named.stderr).length,
+    skippedStages((await startHere(volume, '--tag', 'c')).stderr).length,
+  );
+  assert.deepEqual(await readRunRecord(record), { ...before, name: 'the first', tags: ['c'] });
+  requireValidFile('run', record);
+  const wrong = await startHere(volume, '--tag', 'two words');
+  assert.equal(wrong.exitCode, 2);
+  assert.match(wrong.stderr, /Expected a word such as baseline or lr=0\.1: .*, found "two words"\./);
+});
+
 test('for people: the accuracy, a row per client, where the model lies', async () => {
   const { stdout, stderr, exitCode } = await execa(
     process.execPath,

@@ -1,7 +1,13 @@
 /** `fedbatch k8s run`: arguments of a run on a cluster. */
 
 import { Command } from 'commander';
-import { integerOption, MAX_THREADS, minMetricOption, numberOption } from '../../lib/cli/options.js';
+import {
+  integerOption,
+  MAX_THREADS,
+  minMetricOption,
+  nameOption,
+  numberOption,
+} from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { leaveResult } from '../../lib/cli/result.js';
 import { UsageError } from '../../lib/core/errors.js';
@@ -23,6 +29,7 @@ import { addTemplateOptions, type TemplateFlags, templateValuesOf } from '../man
 interface RunFlags extends TemplateFlags, ClusterFlags {
   readonly threads?: number;
   readonly volume?: string;
+  readonly name?: string;
   readonly scheduleTimeout: number;
   readonly minAccuracy?: number;
   readonly minMetric?: Threshold;
@@ -69,6 +76,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
       numberOption({ min: 0, max: 1 }),
     )
     .addOption(minMetricOption())
+    .addOption(nameOption())
     .option('--logs', 'show the logs of all pods')
     .option('--cleanup', "delete the run's Jobs once it is done; its files stay on the volume")
     .option('--json', 'print one JSON line on stdout at the end, everything else on stderr')
@@ -87,6 +95,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
           values,
           destination: destinationOf(flags),
           queue: flags.queue,
+          name: flags.name,
           volume: volume === undefined ? undefined : directoryOf(volume),
           threads: flags.threads ?? trainerThreads(values),
           fresh: flags.fresh ?? false,

@@ -7,6 +7,7 @@ import { type Opened, openedSchema, type RunFailure } from '../../lib/formats/ru
 import { splitResultSchema } from '../../lib/formats/stage-results.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { formatSeconds } from '../../lib/observability/format.js';
+import { givenLabels } from '../../lib/settings/run-labels.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import { forMany } from '../../lib/system/abort.js';
 import { endingOf } from '../../pipeline/rounds/ending.js';
@@ -41,6 +42,8 @@ export interface KubeRunOptions {
   readonly destination: Destination;
   readonly values: Values;
   readonly queue?: string | undefined;
+  /** What lists of runs call it. */
+  readonly name?: string | undefined;
   /** Directory of the run on the claim; by default `runs/<run id>`. */
   readonly volume?: string | undefined;
   readonly threads: number;
@@ -88,7 +91,8 @@ export async function runOnCluster(
   try {
     const claim = await ensureClaim(values, context);
     const { retries, deadlineSeconds } = tolerance;
-    const facts = { id, settings, threads, quorum, retries, deadlineSeconds };
+    const { name } = options;
+    const facts = { id, ...givenLabels({ name }), settings, threads, quorum, retries, deadlineSeconds };
     const opened = await clock.time('split', () =>
       startRun(jobs.start(facts, options), { ...context, recording: jobs.failed({}) }),
     );

@@ -4,6 +4,7 @@ import { parseThreshold } from '../federation/metrics.js';
 import { parseOption } from '../settings/options.js';
 import { SCALE_TYPE } from '../settings/parts/data.js';
 import { METRIC_TYPE } from '../settings/parts/federation.js';
+import { RUN_NAME_TYPE, RUN_TAG_TYPE } from '../settings/run-labels.js';
 import { type NumberRange, number, whole } from '../settings/value-type.js';
 import { availableCores } from '../system/hardware.js';
 
@@ -38,6 +39,21 @@ export function minMetricOption(): Option {
     '--min-metric <metric=value>',
     'end with exit code 4 where a metric misses this value, e.g. auc=0.9 at least or rmse=3.2 at most',
   ).argParser((text) => parseThreshold(parseOption(METRIC_TYPE, text) as string));
+}
+
+/** `--name`: what people call a run. */
+export function nameOption(): Option {
+  return new Option('--name <text>', 'what lists of runs call it; nothing depends on it').argParser(
+    (text) => parseOption(RUN_NAME_TYPE, text) as string,
+  );
+}
+
+/** `--tag`, as often as wanted; `help` says of what. */
+export function tagOption(help: string): Option {
+  return new Option('--tag <word>', help).argParser((text, before: readonly string[] = []) => [
+    ...before,
+    parseOption(RUN_TAG_TYPE, text) as string,
+  ]);
 }
 
 /** Numbers with commas between them; none for an empty list. */

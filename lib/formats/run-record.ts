@@ -47,7 +47,9 @@ export const runSettingsSchema = schemaOfSettings(
 export const runRecordSchema = z
   .object({
     schemaVersion: z.literal(SCHEMA_VERSION),
-    id: z.string().describe('Name of the run, derived from its settings.'),
+    id: z.string().describe('Derived from the settings of the run.'),
+    name: z.string().optional().describe('What people call the run.'),
+    tags: z.array(z.string()).optional().describe('Words by which people find it.'),
     createdAt: z.string().describe('When the run began (ISO 8601).'),
     settings: runSettingsSchema,
     threads: count.describe('Threads of each trainer: another number would change the last bits.'),
@@ -193,8 +195,7 @@ export function writeRecord(path: string, record: RunRecord | RoundRecord): Prom
   return writeFileAtomic(path, `${JSON.stringify(record, null, 2)}\n`);
 }
 
-/** Reads a record of a schema. @throws {DataError} when it is missing, or something else than `what` says */
-export async function readRecord<T>(path: string, schema: z.ZodType<T>, what: string): Promise<T> {
+async function readRecord<T>(path: string, schema: z.ZodType<T>, what: string): Promise<T> {
   const text = new TextDecoder().decode(await readFileBytes(path, what));
   return parseDocument(text, { schema, file: path, expected: what });
 }

@@ -39,6 +39,27 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
   return [line(header), widths.map((width) => '─'.repeat(width)).join('───'), ...rows.map(line)].join('\n');
 }
 
+/** A column of a table; where there is no room, the one of the highest rank goes first. */
+export interface TableColumn {
+  readonly title: string;
+  readonly cells: readonly string[];
+  /** 0 stays. */
+  readonly rank: number;
+}
+
+/** As many columns as fit `width`, in their order: cells are whole or left out, never cut. */
+export function formatColumns(columns: readonly TableColumn[], width: number): string {
+  const rows = (columns[0]?.cells ?? []).map((_, row) => columns.map(({ cells }) => cells[row] ?? ''));
+  const text = formatTable(
+    columns.map(({ title }) => title),
+    rows,
+  );
+  const worst = Math.max(...columns.map(({ rank }) => rank));
+  if (worst === 0 || text.indexOf('\n') <= width) return text;
+  const last = columns.findLastIndex(({ rank }) => rank === worst);
+  return formatColumns(columns.toSpliced(last, 1), width);
+}
+
 /** `value` with at most so many decimals; what is not finite stays as it is. */
 export function roundTo(value: number, decimals: number): number {
   const scale = 10 ** decimals;

@@ -2,21 +2,37 @@
 import type { Naming } from './setting.js';
 import { type RunSettings, SETTINGS } from './table.js';
 
-/** What differs, a phrase each, e.g. `--epochs 2, now 3`; empty when each run's rounds begin with the other's. */
-export function settingsDifferences(then: RunSettings, now: RunSettings, named: Naming): readonly string[] {
-  const before = flatSettings(then);
-  const after = flatSettings(now);
+/** A setting that not all of several runs have alike. */
+export interface DifferingSetting {
+  readonly place: string;
+  /** Of each run; undefined where it has none. */
+  readonly values: readonly unknown[];
+}
+
+/** The settings in which runs differ, by place. */
+export function differingSettings(runs: readonly RunSettings[]): readonly DifferingSetting[] {
+  const flat = runs.map((run) => flatSettings(run));
   // A file is known by what it holds, wherever it lies; only a dataset that has not been read is known by its name.
   const ofFiles = (part: 'dataset' | 'model', names: readonly string[]) =>
-    then[part].sha256 !== undefined && now[part].sha256 !== undefined ? names : [`${part}.sha256`];
+    runs.every((run) => run[part].sha256 !== undefined) ? names : [`${part}.sha256`];
   const ignored = [
     ...ofFiles('dataset', ['dataset.name']),
     ...ofFiles('model', ['model.init', 'model.config', 'model.task']),
-    ...mayChange(now),
   ];
-  return Object.keys({ ...before, ...after })
-    .filter((key) => !ignored.includes(key) && before[key] !== after[key])
-    .map((key) => `${named(key)} ${before[key] ?? 'not given'}, now ${after[key] ?? 'not given'}`);
+  return Object.keys(Object.assign({}, ...flat))
+    .filter((place) => !ignored.includes(place))
+    .map((place) => ({ place, values: flat.map((each) => each[place]) }))
+    .filter(({ values }) => values.some((value) => value !== values[0]));
+}
+
+/** What differs, a phrase each, e.g. `--epochs 2, now 3`; empty when each run's rounds begin with the other's. */
+export function settingsDifferences(then: RunSettings, now: RunSettings, named: Naming): readonly string[] {
+  const free = mayChange(now);
+  return differingSettings([then, now])
+    .filter(({ place }) => !free.includes(place))
+    .map(({ place, values: [before, after] }) => {
+      return `${named(place)} ${before ?? 'not given'}, now ${after ?? 'not given'}`;
+    });
 }
 
 /** The settings of a volume on which a run goes on under others of the same rounds: never fewer rounds than it holds. */

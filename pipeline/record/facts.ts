@@ -11,6 +11,7 @@ import { aggregateResultSchema, trainResultSchema } from '../../lib/formats/stag
 /** The run as asked for. */
 export const runFactsSchema = z.strictObject({
   id: z.string(),
+  name: z.string().optional(),
   settings: runSettingsSchema,
   threads: count,
   quorum: quorumSchema.optional(),

@@ -6,6 +6,7 @@ import { readRoundRecord } from '../../lib/formats/run-record.js';
 import type { FinishedRound, Opened } from '../../lib/formats/run-results.js';
 import type { VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
+import { givenLabels } from '../../lib/settings/run-labels.js';
 import { byFlag } from '../../lib/settings/setting.js';
 import { ALL_PARTS } from '../../lib/settings/table.js';
 import { hashOfSelected } from '../rounds/outcomes.js';
@@ -28,12 +29,12 @@ export async function openForRecords(
     reporter,
   }: { readonly paths: VolumePaths; readonly fresh: boolean; readonly reporter: Reporter },
 ): Promise<Opened> {
-  const { id, threads, quorum, retries, deadlineSeconds } = facts;
+  const { id, name, threads, quorum, retries, deadlineSeconds } = facts;
   const settings = await withHashes(facts.settings);
   const versions = { fedbatch: packageVersion(), node: process.versions.node };
   const volume = await openRunVolume({
     paths,
-    facts: { id, settings, threads, versions },
+    facts: { id, ...givenLabels({ name }), settings, threads, versions },
     requiresThreads: true,
     named: byFlag({ parts: ALL_PARTS }),
     fresh,

@@ -1,15 +1,16 @@
 /** Opens a run's volume: takes its lock, recognises an earlier run of the same settings, refuses any other. */
 import { readdir, realpath } from 'node:fs/promises';
-import { basename, isAbsolute, join, relative, sep } from 'node:path';
+import { isAbsolute, join, relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { DataError, UsageError } from '../../lib/core/errors.js';
 import { removeTemporaryFiles } from '../../lib/formats/files/atomic-file.js';
 import { takeLock } from '../../lib/formats/files/lock-file.js';
 import { exists } from '../../lib/formats/files/read-file.js';
 import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../../lib/formats/run-record.js';
-import { repeatedPaths, type VolumePaths } from '../../lib/formats/volume.js';
+import type { VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { continuedSettings, settingsDifferences } from '../../lib/settings/differences.js';
+import { givenLabels } from '../../lib/settings/run-labels.js';
 import { type Naming, valueAt } from '../../lib/settings/setting.js';
 import { filesIn } from '../../lib/settings/table.js';
 import { clearVolume } from './clear-volume.js';
@@ -27,7 +28,7 @@ export interface RunVolume {
 export interface OpenOptions {
   readonly paths: VolumePaths;
   /** What the run is, as asked for now. */
-  readonly facts: Pick<RunRecord, 'id' | 'settings' | 'threads' | 'versions'>;
+  readonly facts: Pick<RunRecord, 'id' | 'name' | 'tags' | 'settings' | 'threads' | 'versions'>;
   /** The facts' threads were asked for by the user, not chosen. */
   readonly requiresThreads: boolean;
   /** Start over: remove an earlier run. */
@@ -64,9 +65,10 @@ export async function openRunVolume(options: OpenOptions): Promise<RunVolume> {
   }
 }
 
-/** The earlier run's record, with what may be asked for anew: how long it goes on. */
-function continued(earlier: RunRecord, { settings }: OpenOptions['facts']): RunRecord {
-  return { ...earlier, settings: continuedSettings(earlier.settings, settings) };
+/** The earlier run's record, with what may be asked for anew: what it is called, how long it goes on. */
+function continued(earlier: RunRecord, facts: OpenOptions['facts']): RunRecord {
+  const { settings } = facts;
+  return { ...earlier, ...givenLabels(facts), settings: continuedSettings(earlier.settings, settings) };
 }
 
 /** Adds what the split found out: the hash of a dataset that was given by name. */
@@ -133,17 +135,11 @@ function isInside(directory: string, path: string): boolean {
 /** A wrong --volume must not scatter a run's files among the user's. */
 async function refuseForeignDirectory(paths: VolumePaths): Promise<void> {
   if (await exists(paths.run)) return;
-  const names = await readdir(paths.root).catch((error: NodeJS.ErrnoException): string[] => {
+  const names = await readdir(paths.root).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOTDIR')
       throw new UsageError(`${paths.root} is a file; --volume takes a directory.`);
     return [];
   });
-  const other = names.includes(basename(repeatedPaths(paths.root).record))
-    ? 'a run with --seeds'
-    : names.includes('run.json') && 'a run without --seeds';
-  if (other) {
-    throw new UsageError(`${paths.root} holds ${other}: choose another directory with --volume.`);
-  }
   const foreign = names.find((name) => !name.startsWith('.') && name !== 'lost+found');
   if (foreign === undefined) return;
   throw new UsageError(

@@ -1,0 +1,76 @@
+/** `fedbatch runs`: the runs below a folder, and runs side by side. */
+import { Command } from 'commander';
+import { tagOption } from '../../lib/cli/options.js';
+import { isMain, type ProgramContext, runProgram } from '../../lib/cli/program.js';
+
+/** Where `fedbatch run` keeps runs. */
+const RUNS = 'runs';
+
+/** Columns of a list where the output is no terminal. */
+const PLAIN_WIDTH = 110;
+
+interface ListFlags {
+  readonly tag?: readonly string[];
+  readonly json?: true;
+}
+
+interface CompareFlags {
+  readonly in: string;
+  readonly json?: true;
+}
+
+/** The command of the list, with `compare` below it. */
+export function runsCli(context: ProgramContext): Command {
+  return (
+    new Command('runs')
+      .description('List the runs below a folder, the newest first, from their files alone.')
+      .argument('[folder]', 'folder that is searched', RUNS)
+      .addOption(tagOption('only runs with this tag; may be given again for runs with all of them'))
+      .option('--json', 'print one JSON line')
+      // What follows compare is compare's.
+      .enablePositionalOptions()
+      .addCommand(compareCli(context))
+      .addHelpText(
+        'after',
+        '\nExamples:\n  npx fedbatch runs\n  npx fedbatch runs sweeps --tag baseline --json\n  npx fedbatch runs compare first digits-3x2-1a2b',
+      )
+      .action(async (folder: string, { tag: tags = [], json }: ListFlags) => {
+        const { formatRows, listRuns } = await import('./run-list.js');
+        const all = (await listRuns(folder, context)).map(({ row }) => row);
+        const rows = all.filter((row) => tags.every((tag) => row.tags?.includes(tag)));
+        if (json) {
+          process.stdout.write(`${JSON.stringify(rows)}\n`);
+          return;
+        }
+        const none = `There are no runs below ${folder}${tags.length === 0 ? '' : ` with the tag ${tags.join(' and ')}`}.`;
+        const width = process.stdout.columns ?? PLAIN_WIDTH;
+        process.stdout.write(`${rows.length === 0 ? none : formatRows(rows, width)}\n`);
+      })
+  );
+}
+
+function compareCli(context: ProgramContext): Command {
+  return new Command('compare')
+    .summary('show what sets runs apart, and what came of it')
+    .description('Show in which settings runs differ, and what their last tests found, side by side.')
+    .argument('<runs...>', 'two runs or more: volumes, names, ids or beginnings of ids')
+    .option('--in <folder>', 'folder in which names and ids are looked for', RUNS)
+    .option('--json', 'print one JSON line')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npx fedbatch runs compare runs/digits-3x2-1a2b3c4d runs/digits-3x2-5e6f7a8b\n  npx fedbatch runs compare baseline dropout --in experiments',
+    )
+    .action(async (words: readonly string[], flags: CompareFlags) => {
+      const { UsageError } = await import('../../lib/core/errors.js');
+      if (words.length < 2)
+        throw new UsageError(`Expected two runs to compare, found ${words.join(' ')} alone.`);
+      const { findRun, listRuns } = await import('./run-list.js');
+      const { compareRuns, formatComparison } = await import('./compare-runs.js');
+      const found = [];
+      for (const word of words) found.push(await findRun(word, () => listRuns(flags.in, context)));
+      const comparison = compareRuns(found);
+      process.stdout.write(`${flags.json ? JSON.stringify(comparison) : formatComparison(comparison)}\n`);
+    });
+}
+
+if (isMain(import.meta.url)) await runProgram(runsCli, process.argv.slice(2));

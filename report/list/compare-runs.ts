@@ -1,0 +1,77 @@
+/** Runs side by side: the settings in which they differ, and what their last tests found. */
+import { leadingFigure, METRIC_NAMES, type TestFigures } from '../../lib/federation/metrics.js';
+import type { RunComparison } from '../../lib/formats/run-rows.js';
+import { formatTable } from '../../lib/observability/format.js';
+import { differingSettings } from '../../lib/settings/differences.js';
+import type { SettingValue } from '../../lib/settings/value-type.js';
+import type { ListedRun } from './run-list.js';
+
+/** What sets the runs apart. */
+export function compareRuns(runs: readonly ListedRun[]): RunComparison {
+  const differing = differingSettings(runs.map(({ records }) => records.run.settings));
+  const figures = runs.map(figuresOf);
+  const names = [...new Set(figures.flatMap((each) => [...each.keys()]))];
+  return {
+    runs: runs.map(({ row }) => row),
+    settings: differing.map(({ place, values }) => ({
+      place,
+      values: values.map((value) => (value as SettingValue | undefined) ?? null),
+    })),
+    figures: names.map((name) => ({ name, values: figures.map((each) => each.get(name) ?? null) })),
+  };
+}
+
+/** The metrics of the last test, the leading one first, then its loss, rounds and seconds. */
+function figuresOf({ row, records }: ListedRun): ReadonlyMap<string, number | null> {
+  const test: TestFigures | undefined = records.rounds.findLast(({ evaluation }) => evaluation)?.evaluation;
+  const seconds = records.rounds.reduce(
+    (sum, round) =>
+      sum + (round.seconds ? round.seconds.train + round.seconds.aggregate + round.seconds.evaluate : 0),
+    0,
+  );
+  const leading =
+    test === undefined ? [] : [leadingFigure(test)].map(({ metric, value }) => [metric, value] as const);
+  const figures: readonly (readonly [string, number | null | undefined])[] = [
+    ...leading,
+    ['accuracy', test?.accuracy],
+    ...Object.entries(test?.metrics ?? {}),
+    ['loss', test?.loss],
+    ['rounds', row.rounds],
+    ['seconds', Math.round(seconds * 10) / 10],
+  ];
+  return new Map(
+    figures.flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value === null || Number.isNaN(value) ? null : value] as const],
+    ),
+  );
+}
+
+/** Two tables, for people: what differs, and what came of it. */
+export function formatComparison({ runs, settings, figures }: RunComparison): string {
+  const titles = runs.map(({ name, id }) => name ?? id);
+  const hasDifference = runs.length === 2;
+  const rows = figures.map(({ name, values }) => [
+    name,
+    ...values.map((value) => (value === null ? '' : figureText(name, value))),
+    ...(hasDifference ? [differenceText(name, values)] : []),
+  ]);
+  const differing =
+    settings.length === 0
+      ? 'Their settings are the same.'
+      : formatTable(
+          ['setting', ...titles],
+          settings.map(({ place, values }) => [place, ...values.map((value) => `${value ?? ''}`)]),
+        );
+  return `${differing}\n\n${formatTable(['result', ...titles, ...(hasDifference ? ['difference'] : [])], rows)}`;
+}
+
+const isMetric = (name: string) =>
+  METRIC_NAMES.some((metric) => name === metric || name.endsWith(`_${metric}`));
+
+const figureText = (name: string, value: number) => (isMetric(name) ? value.toFixed(4) : `${value}`);
+
+function differenceText(name: string, [a, b]: readonly (number | null)[]): string {
+  if (typeof a !== 'number' || typeof b !== 'number') return '';
+  const change = b - a;
+  return `${change < 0 ? '' : '+'}${isMetric(name) ? change.toFixed(4) : Math.round(change * 10) / 10}`;
+}
