@@ -18,6 +18,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./pipeline/cli.js')).runCli,
   },
   {
+    name: 'sweep',
+    summary: 'the whole job for each combination of some settings, and a ranking',
+    example: 'npx fedbatch sweep --grid learning-rate=0.1,0.01 --grid clients=3,10',
+    load: async () => (await import('./pipeline/sweep/cli.js')).sweepCli,
+  },
+  {
     name: 'split',
     summary: 'split a dataset into one shard per client',
     example: 'npx fedbatch split --data mnist.npz --clients 3 --out data',
@@ -76,6 +82,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'write a page about a run: result, curves, participation, data',
     example: 'npx fedbatch report --volume runs/digits-3x2-1a2b3c4d',
     load: async () => (await import('./report/cli.js')).reportCli,
+  },
+  {
+    name: 'runs',
+    summary: 'list runs, with what came of them, or compare some of them',
+    example: 'npx fedbatch runs compare first second',
+    load: async () => (await import('./report/list/cli.js')).runsCli,
   },
   {
     name: 'record',

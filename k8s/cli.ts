@@ -4,6 +4,7 @@ import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { renderCli } from './render-cli.js';
 import { k8sRunCli } from './run/cli.js';
 import { deleteCli, logsCli, statusCli } from './run/inspect-cli.js';
+import { k8sSweepCli } from './run/sweep-cli.js';
 
 const EXAMPLES = `
 Examples:
@@ -19,6 +20,7 @@ export function k8sCli(context: ProgramContext): Command {
   return new Command('k8s')
     .description('The job on a Kubernetes cluster.')
     .addCommand(k8sRunCli(context))
+    .addCommand(k8sSweepCli(context))
     .addCommand(statusCli(context))
     .addCommand(logsCli(context))
     .addCommand(deleteCli(context))

@@ -7,6 +7,7 @@ import type { Threshold } from '../lib/federation/metrics.js';
 import { withGivenShards } from '../lib/formats/data/asked-shards.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { PARTITION } from '../lib/settings/parts/partition.js';
+import type { RunLabels } from '../lib/settings/run-labels.js';
 import { runSettings, toleranceAsked } from '../lib/settings/run-settings.js';
 import { filesIn, type RunSettings } from '../lib/settings/table.js';
 import { numberOfClients } from './number-of-clients.js';
@@ -21,6 +22,8 @@ export interface RunAsked {
   readonly jobs?: number | undefined;
   readonly threads?: number | undefined;
   readonly fresh: boolean;
+  /** What people call the run. */
+  readonly labels?: RunLabels | undefined;
   readonly minAccuracy?: number | undefined;
   /** A metric that the run has to reach, likewise. */
   readonly minMetric?: Threshold | undefined;
@@ -32,13 +35,22 @@ export interface RunAsked {
 
 /** Runs the whole job. @throws {FedbatchError} as `runJob` does */
 export async function callPipeline(request: RunAsked, context: StageContext): Promise<RunResult> {
-  const { asked, volume, jobs, threads, fresh, minAccuracy, minMetric, stages } = request;
+  const { asked, volume, jobs, threads, fresh, minAccuracy, minMetric, stages, labels } = request;
   const settings = await localSettings(request);
   // Loaded once the arguments are right: help and refusals are quick.
   const { runJob } = await import('./run.js');
   const trainers = await request.openTrainers?.();
   const options = {
-    ...{ settings, fresh, minAccuracy, minMetric, stages, named: asked.named, version: packageVersion() },
+    ...{
+      settings,
+      fresh,
+      labels,
+      minAccuracy,
+      minMetric,
+      stages,
+      named: asked.named,
+      version: packageVersion(),
+    },
     ...toleranceAsked(asked),
     ...(volume === undefined ? {} : { volume }),
     ...(jobs === undefined ? {} : { jobs }),

@@ -11,13 +11,14 @@ import { ARCHITECTURE, KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { type VolumePaths, volumePaths } from '../lib/formats/volume.js';
 import { DATASET_NAMES, modelFile } from '../lib/settings/parts/data.js';
+import { givenLabels, type RunLabels } from '../lib/settings/run-labels.js';
 import type { Naming } from '../lib/settings/setting.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { readTask } from '../lib/task-file/read-task.js';
 import { commandTarget } from './command-target.js';
 import { reportStage } from './conclude-stage.js';
-import { threadsOf } from './cores.js';
+import { planThreads } from './cores.js';
 import { splitStage } from './opening-stages.js';
 import { pipedTarget } from './piped/piped-target.js';
 import type { TrainingPipe } from './piped/training-pipe.js';
@@ -51,6 +52,8 @@ interface RunOptions {
   readonly threads?: number;
   /** Start over on a volume that holds a run. */
   readonly fresh: boolean;
+  /** What people call the run. */
+  readonly labels?: RunLabels | undefined;
   /** Updates that a round needs; without it all selected clients have to report. */
   readonly quorum?: Quorum | undefined;
   readonly tolerance: Tolerance;
@@ -74,12 +77,16 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
   const id = runId(settings);
   const paths = volumePaths(resolve(options.volume ?? `runs/${id}`));
   if (options.fresh || !(await isSplit(paths, settings))) await requirePossibleSplit(settings);
+  const cores = availableCores();
+  const clients = selectedCount(settings.federation);
   const volume = await openRunVolume({
     paths,
     facts: {
       id,
+      ...givenLabels(options.labels ?? {}),
       settings,
-      threads: threadsOf(settings, options.threads),
+      // A pool of workers with a thread each is never idle.
+      threads: options.threads ?? (settings.federation.simulate ? 1 : planThreads({ clients, cores })),
       versions: { fedbatch: options.version, node: process.versions.node },
     },
     requiresThreads: options.threads !== undefined,
@@ -90,13 +97,9 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
   const metrics = await openMetrics(paths.metrics);
   const clock = createStageClock();
   try {
-    return await runOnVolume(
-      volume,
-      { ...options, settings, cores: availableCores(), metrics, clock },
-      context,
-    );
+    return await runOnVolume(volume, { ...options, settings, cores, metrics, clock }, context);
   } catch (error) {
-    const told = context.signal.aborted ? interrupted(paths, error) : error;
+    const told = context.signal.aborted ? interrupted(paths, context.signal, error) : error;
     await recordFailure({ ...context, metrics }, failureOf(told, clock.failedAt() ?? { stage: 'run' }));
     throw told;
   } finally {
@@ -111,8 +114,10 @@ async function isSplit(paths: VolumePaths, { dataset }: RunSettings): Promise<bo
   return manifest !== undefined && manifest.dataset.sha256 === dataset.sha256;
 }
 
-function interrupted({ root }: VolumePaths, cause: unknown): InterruptedError {
-  const message = `Interrupted. What is finished stays in ${shortPath(root)}; the same command resumes from there.`;
+/** Whoever stops the run may say why. */
+function interrupted({ root }: VolumePaths, signal: AbortSignal, cause: unknown): InterruptedError {
+  const { message: why } = signal.reason instanceof InterruptedError ? signal.reason : new InterruptedError();
+  const message = `${why} What is finished stays in ${shortPath(root)}; the same command resumes from there.`;
   return new InterruptedError(message, { cause });
 }
 

@@ -5,9 +5,9 @@ import { findingsSchema } from '../lib/formats/findings.js';
 import { manifestSchema } from '../lib/formats/manifest.js';
 import { metricsEventSchema } from '../lib/formats/metrics-event.js';
 import { noiseRecordSchema } from '../lib/formats/noise-file.js';
-import { repeatedRunSchema } from '../lib/formats/repeated-run.js';
 import { roundRecordSchema, runRecordSchema } from '../lib/formats/run-record.js';
 import * as runs from '../lib/formats/run-results.js';
+import { runComparisonSchema, runRowsSchema } from '../lib/formats/run-rows.js';
 import {
   evaluateReplySchema,
   saveReplySchema,
@@ -18,6 +18,8 @@ import { descriptionSchema } from '../lib/formats/sources/description.js';
 import { importResultSchema } from '../lib/formats/sources/understanding.js';
 import * as stages from '../lib/formats/stage-results.js';
 import { trainingEndingSchema, trainingTasksSchema } from '../pipeline/piped/training-pipe.js';
+import { sweepFileSchema } from '../sweep/sweep-file.js';
+import { sweepRecordSchema, sweepResultSchema } from '../sweep/sweep-record.js';
 
 const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   run: runRecordSchema,
@@ -27,7 +29,6 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   'metrics-event': metricsEventSchema,
   'noise-key': noiseRecordSchema,
   'run-result': runs.runResultSchema,
-  'repeated-run': repeatedRunSchema,
   'split-result': stages.splitResultSchema,
   'split-check': stages.splitCheckSchema,
   'init-result': stages.initResultSchema,
@@ -37,6 +38,11 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   'evaluate-results': stages.evaluateResultsSchema,
   prediction: stages.predictionSchema,
   'report-result': runs.reportResultSchema,
+  'runs-result': runRowsSchema,
+  'runs-comparison': runComparisonSchema,
+  sweep: sweepRecordSchema,
+  'sweep-result': sweepResultSchema,
+  'sweep-file': sweepFileSchema,
   'dataset-result': stages.datasetResultSchema,
   'import-result': importResultSchema,
   'data-description': descriptionSchema,

@@ -39,6 +39,7 @@ test('the help lists every command, and each explains its options', async () => 
   );
   const commands = [
     'run',
+    'sweep',
     'split',
     'init',
     'init-task',
@@ -51,6 +52,7 @@ test('the help lists every command, and each explains its options', async () => 
     'dataset',
     'doctor',
     'report',
+    'runs',
     'record',
   ];
   assert.deepEqual([...new Set(listed)].filter((name) => name !== 'help').sort(), commands.sort());

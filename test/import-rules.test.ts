@@ -73,7 +73,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // What is above all targets: the round loop, what it asks of a runner, what a runner asks of a target.
   'pipeline/rounds': [...WITHOUT_ENGINE, 'pipeline/commands'],
   // They start services as programs.
-  pipeline: [...WITHOUT_ENGINE, 'pipeline/commands', 'pipeline/rounds'],
+  pipeline: [...WITHOUT_ENGINE, 'pipeline/commands', 'pipeline/rounds', 'sweep'],
   // The templates as objects: they know nothing of runs.
   'k8s/manifests': [...WITHOUT_ENGINE, 'pipeline/commands'],
   // Targets that others run: the commands, in the pods of the templates.
@@ -91,8 +91,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'splitter',
     'trainer',
   ],
+  // Many runs, wherever they run: what they come to, and the look of a report.
+  sweep: [...WITHOUT_ENGINE, 'pipeline/rounds', 'report'],
   // Of the pipeline what targets share, and nothing of the target that is this machine.
-  k8s: [...WITHOUT_ENGINE, 'pipeline/commands', 'pipeline/rounds', 'k8s/manifests', 'workflows'],
+  k8s: [...WITHOUT_ENGINE, 'pipeline/commands', 'pipeline/rounds', 'k8s/manifests', 'workflows', 'sweep'],
 };
 
 /** Folders whose tests and tools may look anywhere. */

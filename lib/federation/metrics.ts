@@ -106,7 +106,11 @@ export function valueOfScore(score: number, found: TestFigures, target?: Thresho
 
 /** How good a model is by its leading metric: the higher the better. */
 export function scoreOf(found: TestFigures, target?: Threshold): number {
-  const { metric, value } = leadingFigure(found, target);
+  return scoreOfFigure(leadingFigure(found, target));
+}
+
+/** How good a value of a metric is: the higher the better. */
+export function scoreOfFigure({ metric, value }: Threshold): number {
   if (Number.isNaN(value)) return Number.NEGATIVE_INFINITY;
   return betterBy(metric) === 'higher' ? value : -value;
 }

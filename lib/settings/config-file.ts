@@ -20,7 +20,7 @@ export async function askedByFlagsAndFile(
   const { config } = command.opts<{ readonly config?: string }>();
   if (config === undefined) return byFlags;
   const settings = options.parts.flatMap((part) => part.settings);
-  const inFile = givenByDocument(await readDocument(config), { settings, file: config });
+  const inFile = givenByDocument(await readYaml(config, '--config'), { settings, file: config });
   const flags = byFlag(options);
   const left = withoutReplaced(inFile, byFlags.given, settings);
   return {
@@ -30,11 +30,12 @@ export async function askedByFlagsAndFile(
   };
 }
 
-async function readDocument(file: string): Promise<unknown> {
+/** The document of a file, YAML or JSON, that a flag names. @throws {UsageError} where there is none */
+export async function readYaml(file: string, flag: string): Promise<unknown> {
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     const found =
       { ENOENT: 'there is no such file', EISDIR: 'it is a directory' }[cause.code ?? ''] ?? cause.message;
-    throw new UsageError(`--config ${file}: ${found}.`, { cause });
+    throw new UsageError(`${flag} ${file}: ${found}.`, { cause });
   });
   const { parse, YAMLError } = await import('yaml');
   try {
@@ -101,8 +102,8 @@ function readGroup(group: Group, prefix: string, reading: Reading): GivenSetting
   return Object.assign({}, ...entries);
 }
 
-/** What of a file's settings stands beside those of flags: none that a flag replaces, or makes foreign. */
-function withoutReplaced(
+/** What of given settings stands beside others that win, as those of flags over a file's: none that they replace, or make foreign. */
+export function withoutReplaced(
   inFile: GivenSettings,
   byFlags: GivenSettings,
   settings: readonly Setting[],
@@ -138,7 +139,7 @@ function unknownSetting(place: string, reading: Reading): string {
 }
 
 /** The word with the fewest letters to change, if these are at most `most`. */
-function nearest(word: string, words: readonly string[], most: number): string | undefined {
+export function nearest(word: string, words: readonly string[], most: number): string | undefined {
   const [best] = words
     .map((each) => [each, distance(word, each)] as const)
     .filter(([, changes]) => changes <= most)

@@ -77,8 +77,7 @@ function stateOf({ state, rounds }: RunRecords): Html | undefined {
   );
 }
 
-/** To the minute. */
-export const dateOf = (time: string) => `${time.slice(0, 16).replace('T', ' ')} UTC`;
+const dateOf = (time: string) => `${time.slice(0, 16).replace('T', ' ')} UTC`;
 
 /** Settings, versions and hashes: everything that makes the run again. */
 export function settings(records: RunRecords): Html {

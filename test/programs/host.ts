@@ -11,6 +11,7 @@ import { runCli } from '../../pipeline/cli.js';
 import type { GivenTask, TrainingPipe } from '../../pipeline/piped/training-pipe.js';
 import type { StageRunner } from '../../pipeline/rounds/target.js';
 import { runStage, type StageEnding, settleStage } from '../../pipeline/stage-process.js';
+import { sweepCli } from '../../pipeline/sweep/cli.js';
 import { killedAt } from '../processes.js';
 import { builderOf } from '../programs.js';
 import type { KillPoint } from './kill-at.js';
@@ -133,6 +134,7 @@ const trainOutside: TrainingPipe = {
 
 /** What runs a command as a request wants it. */
 async function buildFor({ program, struck, isTrainedOutside }: HostRequest): Promise<CommandBuilder> {
+  if (program === 'sweep') return (context) => sweepCli(context, { stages: runStageHere });
   if (program !== 'run') return await builderOf(program);
   toStrike.clear();
   for (const stage of struck) toStrike.add(stage);

@@ -1,0 +1,116 @@
+/** `fedbatch k8s sweep`: a sweep whose trials are runs on a cluster, each in a directory of its own on the claim. */
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.js';
+import type { ProgramContext } from '../../lib/cli/program.js';
+import { toleranceAsked } from '../../lib/settings/run-settings.js';
+import type { Axis } from '../../sweep/axes.js';
+import { addSweepOptions, askedSweep, type SweepFlags, tellSweep } from '../../sweep/options.js';
+import { trialName } from '../../sweep/plan.js';
+import type { TrialRunner } from '../../sweep/run-sweep.js';
+import {
+  addClusterOptions,
+  CLUSTER_SETTINGS,
+  type ClusterFlags,
+  clusterSettings,
+  destinationOf,
+  trainerThreads,
+} from '../cluster-settings.js';
+import type { Destination } from '../connection/connect.js';
+import { addTemplateOptions, type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
+import type { KubeRunOptions } from './run.js';
+
+interface ClusterSweepFlags extends SweepFlags, TemplateFlags, ClusterFlags {
+  readonly threads?: number;
+  readonly scheduleTimeout: number;
+  readonly cleanup?: true;
+}
+
+const EXAMPLES = `
+Examples:
+  npx fedbatch k8s sweep --grid learning-rate=0.1,0.01 --grid epochs=1,5 --rounds 10 --storage-class nfs-csi
+  npx fedbatch k8s sweep --file sweep.yaml --parallel 4 --median-rule 3 --gpu 1 --cleanup
+
+The same command resumes where an earlier one stopped: finished trials, Jobs and rounds are recognised.`;
+
+/** The command. */
+export function k8sSweepCli({ reporter, signal }: ProgramContext): Command {
+  const command = new Command('sweep')
+    .summary('run the whole job on a cluster for each combination of some settings')
+    .description('Run the whole job on a cluster once for each combination of some settings, and rank them.');
+  addSweepOptions(command, CLUSTER_SETTINGS).optionsGroup('Cluster:');
+  return addTemplateOptions(addClusterOptions(command))
+    .option(
+      '--threads <count>',
+      'threads of each trainer (default: its processors, TRAINER_CPU)',
+      integerOption({ min: 1, max: MAX_THREADS }),
+    )
+    .option(
+      '--schedule-timeout <seconds>',
+      'give up a trial when pods of a stage have waited to start for this long and none runs',
+      numberOption({ min: 0 }),
+      300,
+    )
+    .option('--cleanup', "delete a trial's Jobs once it is done; its files stay on the volume")
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: ClusterSweepFlags) => {
+      const { plan, ...asked } = await askedSweep(command, CLUSTER_SETTINGS, async (each) =>
+        clusterSettings(each),
+      );
+      const { runSweep } = await import('../../sweep/run-sweep.js');
+      const values = templateValuesOf(flags);
+      const { fresh = false } = flags;
+      const runner = clusterTrials({
+        values,
+        destination: destinationOf(flags),
+        queue: flags.queue,
+        directory: `sweeps/${plan.id}`,
+        threads: flags.threads ?? trainerThreads(values),
+        fresh,
+        axes: plan.axes,
+        scheduleTimeoutMs: flags.scheduleTimeout * 1000,
+        cleansUp: flags.cleanup ?? false,
+      });
+      const directory = resolve(flags.out ?? `sweeps/${plan.id}`);
+      const record = await runSweep({ plan, directory, runner, fresh, ...asked }, { reporter, signal });
+      reporter.close();
+      await tellSweep(record, { directory, isJson: flags.json ?? false, print: reporter.info });
+    });
+}
+
+/** What the trials of a sweep on a cluster have in common. */
+interface ClusterTrials
+  extends Pick<KubeRunOptions, 'values' | 'queue' | 'threads' | 'fresh' | 'scheduleTimeoutMs' | 'cleansUp'> {
+  readonly destination: Destination;
+  readonly axes: readonly Axis[];
+  /** Of the sweep on the claim. */
+  readonly directory: string;
+}
+
+/** Runs trials as Jobs. */
+export function clusterTrials({ directory, axes, ...shared }: ClusterTrials): TrialRunner {
+  return {
+    async run(trial, context) {
+      const { id, asked, settings } = trial;
+      const { runOnCluster } = await import('./run.js');
+      const volume = `${directory}/trials/${id}`;
+      return await runOnCluster(
+        {
+          ...{ ...shared, ...toleranceAsked(asked), settings, volume, isVerbose: false },
+          name: trialName(trial, axes),
+        },
+        context,
+      );
+    },
+    // The volume is the cluster's to see; that the trial was finished stands in the record of the sweep.
+    holds: async () => true,
+    async abandon({ id }, { reporter, signal }) {
+      const { findCluster } = await import('../connection/connect.js');
+      const { clusterApi } = await import('./cluster-api.js');
+      const { deleteRun } = await import('./ensure-job.js');
+      const { runName } = await import('./names.js');
+      const api = await clusterApi(await findCluster(shared.destination), { reporter, signal });
+      await deleteRun(runName(id), { ...shared, api, reporter, signal });
+    },
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * Trials on this machine: each is the call that `fedbatch run` makes, on a volume of its own. Its stages are processes, so
+ * that what a trial does cannot end the sweep, and its signal ends them.
+ */
+import { selectedCount } from '../../lib/federation/participation.js';
+import { readRunRecord } from '../../lib/formats/run-record.js';
+import { volumePaths } from '../../lib/formats/volume.js';
+import { settingsDifferences } from '../../lib/settings/differences.js';
+import { byPlace } from '../../lib/settings/setting.js';
+import type { RunSettings } from '../../lib/settings/table.js';
+import { availableCores } from '../../lib/system/hardware.js';
+import type { Axis } from '../../sweep/axes.js';
+import { type Trial, trialName } from '../../sweep/plan.js';
+import type { TrialRunner } from '../../sweep/run-sweep.js';
+import { callPipeline } from '../call.js';
+import { planThreads } from '../cores.js';
+import { requireEngine, requirePossibleSplit } from '../preflight.js';
+import type { StageContext, StageRunner } from '../rounds/target.js';
+import { withHashes } from '../run.js';
+
+/** How trials share the machine, and what they are called. */
+export interface LocalTrials {
+  /** The volume of a trial. */
+  volume(id: string): string;
+  readonly axes: readonly Axis[];
+  /** Trials side by side. */
+  readonly parallel: number;
+  /** Trainers side by side, of each trial. */
+  readonly jobs?: number | undefined;
+  /** Threads of each trainer. */
+  readonly threads?: number | undefined;
+  readonly fresh: boolean;
+  readonly tags?: readonly string[] | undefined;
+  /** Runs the stages' programs; by default each is a process of this machine. */
+  readonly stages?: StageRunner | undefined;
+}
+
+/** Runs trials here. */
+export function localTrials(options: LocalTrials): TrialRunner {
+  const { volume, axes, fresh, tags, stages } = options;
+  /** Files are read once, however many trials have them. */
+  const hashed = new Map<string, Promise<RunSettings>>();
+  return {
+    async run(trial, context) {
+      const directory = volume(trial.id);
+      return await callPipeline(
+        {
+          ...{ asked: trial.asked, volume: directory, fresh, stages },
+          labels: { name: trialName(trial, axes), tags },
+          ...(await roomFor(trial, options)),
+        },
+        context,
+      );
+    },
+    async holds(trial) {
+      const record = await readRunRecord(volumePaths(volume(trial.id)).run).catch(() => undefined);
+      if (record === undefined) return false;
+      const { dataset, model } = trial.settings;
+      const key = JSON.stringify([dataset, model]);
+      const files = hashed.get(key) ?? withHashes(trial.settings);
+      hashed.set(key, files);
+      const { dataset: data, model: start } = await files;
+      const now = { ...trial.settings, dataset: data, model: start };
+      return settingsDifferences(record.settings, now, byPlace).length === 0;
+    },
+  };
+}
+
+/**
+ * Refuses what no trial could begin with: data that are none, a split that they do not allow, an engine that does not work.
+ *
+ * @throws {FedbatchError} as a run would
+ */
+export async function requirePossibleTrials(trials: readonly Trial[], context: StageContext): Promise<void> {
+  const seen = new Set<string>();
+  for (const { settings } of trials) {
+    const { dataset, engine, federation, training, model } = settings;
+    const { clients, partition } = federation;
+    const key = JSON.stringify([dataset, engine, clients, partition, training.loss, model.task]);
+    if (seen.has(key)) continue;
+    seen.add(key);
+    await requireEngine(engine, context);
+    await requirePossibleSplit(settings);
+  }
+}
+
+/** Trials side by side have a share of the cores each; a volume keeps the threads that it was begun with. */
+async function roomFor(
+  { id, settings }: Trial,
+  { volume, parallel, jobs, threads, fresh }: LocalTrials,
+): Promise<{ readonly jobs?: number | undefined; readonly threads?: number | undefined }> {
+  if (parallel === 1) return { jobs, threads };
+  const { federation } = settings;
+  const cores = Math.max(1, Math.floor(availableCores() / parallel));
+  const recorded = fresh
+    ? undefined
+    : await readRunRecord(volumePaths(volume(id)).run).catch(() => undefined);
+  const planned = federation.simulate ? 1 : planThreads({ clients: selectedCount(federation), cores });
+  const own = threads ?? recorded?.threads ?? planned;
+  return {
+    jobs: jobs ?? Math.max(1, Math.floor(cores / own)),
+    threads: threads ?? (recorded === undefined ? planned : undefined),
+  };
+}

@@ -1,0 +1,46 @@
+/** How the trials of a sweep did over the rounds: a line for each. */
+import { extent } from 'd3-array';
+import { scaleLinear } from 'd3-scale';
+import { line } from 'd3-shape';
+import { type Html, html } from '../../lib/html/html.js';
+import { horizontal, roundAxis, roundScale } from '../../report/charts/line-chart.js';
+import { coordinate as at, metricText, shortPercent } from '../../report/format.js';
+import { rowKey, titleOf } from '../axes.js';
+import type { SweepRecord } from '../sweep-record.js';
+import type { RatedRow } from './heat-map.js';
+
+const HEIGHT = 220;
+const TOP = 10;
+const BOTTOM = 36;
+
+/** Draws the lines; nothing where no trial has two rounds. */
+export function courses({ trials, axes }: SweepRecord, rated: readonly RatedRow[]): Html | undefined {
+  const longest = Math.max(0, ...trials.map(({ course }) => course.length));
+  if (longest < 2) return undefined;
+  const metric = trials.find((trial) => trial.metric !== undefined)?.metric ?? 'result';
+  const ratings = new Map(rated.map(({ row, rating }) => [rowKey(row), rating]));
+  const [low = 0, high = 1] = extent(
+    trials.flatMap(({ course }) => course.flatMap((value) => (value === null ? [] : [value]))),
+  );
+  const rounds = Array.from({ length: longest }, (_, index) => index + 1);
+  const x = roundScale(rounds);
+  const y = scaleLinear([low, high === low ? low + 1 : high], [HEIGHT - BOTTOM, TOP]).nice(5);
+  const shown = trials
+    .map((trial) => ({ ...trial, rating: ratings.get(rowKey(trial)) }))
+    .sort((a, b) => (a.rating ?? -1) - (b.rating ?? -1));
+  const lineOf = ({ course, values, state, rating, number }: (typeof shown)[number]) => {
+    const path = line<number | null>(
+      (_, index) => x(index + 1),
+      (value) => y(value ?? 0),
+    ).defined((value) => value !== null)(course);
+    return html`<path class="way${rating === 1 ? ' best' : ''}${state === 'finished' ? '' : ' unfinished'}" style="--shade:${at(rating ?? 0)}" d="${path ?? ''}"><title>trial ${number}: ${titleOf(values, axes)}</title></path>`;
+  };
+  return html`<section class="card">
+    <h2>Over the rounds</h2>
+    <figure><svg class="chart" viewBox="0 0 400 ${HEIGHT}" role="img" aria-label="${`${metric} of ${trials.length} trials after each of ${longest} rounds`}">
+      ${y.ticks(5).map((tick) => horizontal(y(tick), metric === 'accuracy' ? shortPercent(tick) : metricText(metric, tick)))}
+      ${roundAxis(x, rounds, HEIGHT - BOTTOM)}
+      ${shown.map(lineOf)}
+    </svg><figcaption>${metric} on the test examples; broken lines are trials that did not finish</figcaption></figure>
+  </section>`;
+}

@@ -1,0 +1,129 @@
+/** The page of a sweep: one HTML document without scripts, made of `sweep.json` alone. */
+import { extent } from 'd3-array';
+import { scoreOfFigure } from '../../lib/federation/metrics.js';
+import { type Html, html, toText } from '../../lib/html/html.js';
+import { formatDuration } from '../../lib/observability/format.js';
+import { grouped, groupedCount, metricText } from '../../report/format.js';
+import { style } from '../../report/style.js';
+import { SEED_PLACE, titleOf } from '../axes.js';
+import { ranked } from '../ranking.js';
+import type { RankingRow, SweepRecord } from '../sweep-record.js';
+import { courses } from './courses.js';
+import { heatMap, type RatedRow } from './heat-map.js';
+import { parallelCoordinates } from './parallel-coordinates.js';
+
+/** What the page has beside the look of a report. */
+const ownStyle = html`<style>
+.heat th { padding: 4px 10px; white-space: nowrap; }
+.heat td { min-width: 5.5em; height: 3em; padding: 4px 8px; }
+.heat td.best { outline: 2px solid var(--target); outline-offset: -2px; font-weight: 660; }
+.heat small { display: block; color: var(--ink); font-weight: 400; }
+.chart.ways { width: auto; max-width: none; }
+.chart.ways text { font-size: 12px; paint-order: stroke; stroke: var(--card); stroke-width: 3px; stroke-linejoin: round; }
+.chart.ways .axis { fill: var(--ink); font-weight: 560; }
+.upright { stroke: var(--quiet); }
+.way { fill: none; stroke-width: 1.5; stroke-linejoin: round; stroke: color-mix(in srgb, var(--accent) calc(20% + var(--shade) * 80%), var(--line)); }
+.way.unfinished { stroke-dasharray: 4 4; }
+.way.best { stroke: var(--target); stroke-width: 3; }
+.ranking { width: 100%; font-size: .875rem; }
+.ranking th, .ranking td { padding: 5px 10px; border-bottom: 1px solid var(--line); text-align: right; font-weight: 400; white-space: nowrap; }
+.ranking thead th { color: var(--quiet); }
+</style>`;
+
+/** The document. */
+export function renderSweepPage(record: SweepRecord): string {
+  const rows = ranked(record);
+  const rated = ratedRows(rows);
+  const axes = record.axes.filter(({ place }) => place !== SEED_PLACE);
+  return toText(html`<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <meta name="color-scheme" content="light dark">
+  <title>${record.id} · fedbatch sweep</title>
+  ${style}${ownStyle}
+</head>
+<body>
+  ${overview(record, rows)}
+  <main>
+  ${axes.length > 0 && map(record, { rated, axes })}
+  ${courses(record, rated)}
+  ${ranking(rows, record)}
+  ${unfinished(record)}
+  </main>
+  <footer>Made by fedbatch from sweep.json; each trial has its own report in trials/.</footer>
+</body>
+</html>
+`);
+}
+
+/** How good each finished row is among them. */
+function ratedRows(rows: readonly RankingRow[]): readonly RatedRow[] {
+  const score = ({ metric = 'loss', mean = Number.NaN }: RankingRow) =>
+    scoreOfFigure({ metric, value: mean });
+  const isRated = (row: RankingRow) => row.state === 'finished' && Number.isFinite(score(row));
+  const [worst = 0, best = 0] = extent(rows.filter(isRated), score);
+  return rows.map((row) => ({
+    row,
+    rating: isRated(row) ? (best === worst ? 1 : (score(row) - worst) / (best - worst)) : undefined,
+  }));
+}
+
+function overview(record: SweepRecord, rows: readonly RankingRow[]): Html {
+  const { trials, axes, createdAt, id } = record;
+  const [best] = rows;
+  const count = (state: string) => trials.filter((trial) => trial.state === state).length;
+  const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
+  const others = (['stopped', 'failed', 'open'] as const).filter((state) => count(state) > 0);
+  return html`<header>
+    <p class="eyebrow">fedbatch sweep</p>
+    <h1>${id}</h1>
+    <p class="lead">${axes.map(({ name }) => name).join(' × ')}, ${groupedCount(trials.length, 'trial')}, begun ${createdAt.slice(0, 16).replace('T', ' ')} UTC</p>
+  </header>
+  <dl class="figures">
+    ${best?.state === 'finished' && best.mean !== undefined && html`<div><dt>best ${best.metric ?? ''}</dt><dd>${metricText(best.metric ?? '', best.mean)}<small>${titleOf(best.values, axes)}</small></dd></div>`}
+    <div><dt>finished</dt><dd>${grouped(count('finished'))}<small>of ${groupedCount(trials.length, 'trial')}</small></dd></div>
+    ${others.map((state) => html`<div><dt>${state}</dt><dd>${grouped(count(state))}</dd></div>`)}
+    <div><dt>time</dt><dd>${formatDuration(seconds)}<small>of all trials together</small></dd></div>
+  </dl>`;
+}
+
+/** One or two axes of a grid are a heat map; more, and drawn ones, parallel coordinates. */
+function map(
+  { search }: SweepRecord,
+  { rated, axes }: { readonly rated: readonly RatedRow[]; readonly axes: SweepRecord['axes'] },
+): Html {
+  const isMap = search.kind === 'grid' && axes.length <= 2;
+  return html`<section class="card">
+    <h2>What came of each configuration</h2>
+    ${isMap ? heatMap(rated, axes) : parallelCoordinates(rated, axes)}
+    <p class="note">${isMap ? 'The darker, the better; the best is framed.' : 'A line is a configuration: the stronger its colour the better, the best is green. Broken lines are configurations that did not finish.'}</p>
+  </section>`;
+}
+
+function ranking(rows: readonly RankingRow[], { axes }: SweepRecord): Html {
+  const varied = axes.filter(({ place }) => place !== SEED_PLACE);
+  const metric = rows.find((row) => row.metric !== undefined)?.metric ?? 'result';
+  const text = ({ metric: name = '', mean, sd }: RankingRow) =>
+    mean === undefined
+      ? ''
+      : `${metricText(name, mean)}${sd === undefined ? '' : ` ± ${metricText(name, sd)}`}`;
+  return html`<section class="card">
+    <h2>Ranking</h2>
+    <div class="scroll"><table class="ranking">
+      <thead><tr><th scope="col">rank</th>${varied.map(({ name }) => html`<th scope="col">${name}</th>`)}<th scope="col">${metric}</th><th scope="col">seeds</th><th scope="col">rounds</th><th scope="col">time</th><th scope="col">state</th></tr></thead>
+      <tbody>${rows.map((row, at) => html`<tr><th scope="row">${row.state === 'finished' ? `${at + 1}` : ''}</th>${varied.map(({ place }) => html`<td>${`${row.values[place]}`}</td>`)}<td>${text(row)}</td><td>${row.trials.length}</td><td>${Math.round(row.rounds * 10) / 10}</td><td>${formatDuration(row.seconds)}</td><td>${row.state}</td></tr>`)}</tbody>
+    </table></div>
+  </section>`;
+}
+
+/** Why trials were stopped, or failed. */
+function unfinished({ trials, axes }: SweepRecord): Html | undefined {
+  const told = trials.filter(({ reason }) => reason !== undefined);
+  if (told.length === 0) return undefined;
+  return html`<section class="card">
+    <h2>Not finished</h2>
+    <ul class="reasons">${told.map(({ number, values, seed, reason = '' }) => html`<li>${reason}<small>trial ${number}: ${titleOf(values, axes)}, seed ${seed}</small></li>`)}</ul>
+  </section>`;
+}

@@ -1,0 +1,90 @@
+/** The configurations of a sweep in the order of their results, trials that differ in their seed alone in one row. */
+import { deviation, mean, sum } from 'd3-array';
+import { scoreOfFigure } from '../lib/federation/metrics.js';
+import { formatColumns, formatDuration, roundTo, type TableColumn } from '../lib/observability/format.js';
+import { rowKey } from './axes.js';
+import type { RankingRow, SweepRecord, TrialRecord } from './sweep-record.js';
+
+/** Rows of the table at most. */
+const TABLE_ROWS = 30;
+
+/** A row is as far as the one of its trials that is least far. */
+const STATES: readonly TrialRecord['state'][] = ['finished', 'stopped', 'failed', 'open'];
+
+/** The best first; then what is not finished, which no mean of other seeds can be compared with. */
+export function ranked({ trials }: Pick<SweepRecord, 'trials'>): readonly RankingRow[] {
+  const rows = new Map<string, TrialRecord[]>();
+  for (const trial of trials) rows.set(rowKey(trial), [...(rows.get(rowKey(trial)) ?? []), trial]);
+  const score = ({ metric = 'loss', mean: value = Number.NaN }: RankingRow) =>
+    scoreOfFigure({ metric, value });
+  return [...rows.values()]
+    .map(rowOf)
+    .sort((a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state) || compare(score(b), score(a)));
+}
+
+/** Infinities are equal to themselves. */
+const compare = (a: number, b: number) => (a === b ? 0 : a - b);
+
+function rowOf(trials: readonly TrialRecord[]): RankingRow {
+  const state = STATES[Math.max(...trials.map((trial) => STATES.indexOf(trial.state)))] ?? 'open';
+  // A course that ended in no number has no mean.
+  const results = trials.flatMap(({ course }) => (course.length === 0 ? [] : [course.at(-1) ?? Number.NaN]));
+  const isWhole = results.every((value) => Number.isFinite(value));
+  const [middle, spread] = isWhole ? [mean(results), deviation(results)] : [];
+  const metric = trials.find((trial) => trial.metric !== undefined)?.metric;
+  return {
+    values: trials[0]?.values ?? {},
+    trials: trials.map(({ number }) => number),
+    state,
+    ...(metric === undefined ? {} : { metric }),
+    ...(middle === undefined ? {} : { mean: middle }),
+    ...(spread === undefined ? {} : { sd: spread }),
+    rounds: mean(trials, ({ course }) => course.length) ?? 0,
+    seconds: roundTo(
+      sum(trials, ({ seconds }) => seconds),
+      3,
+    ),
+  };
+}
+
+/** `0.9731 ± 0.0012`; the mean alone of one seed. */
+export function meanText({ mean: value, sd }: RankingRow): string {
+  if (value === undefined) return '';
+  return `${value.toFixed(4)}${sd === undefined ? '' : ` ± ${sd.toFixed(4)}`}`;
+}
+
+/** The ranking as a table of at most `width` columns; axes are letters where their names have no room. */
+export function formatRanking(
+  rows: readonly RankingRow[],
+  { axes, width }: { readonly axes: SweepRecord['axes']; readonly width: number },
+): string {
+  const shown = rows.slice(0, TABLE_ROWS);
+  const hidden = rows.length - shown.length;
+  const more = hidden > 0 ? [`and ${hidden} more in sweep.json`] : [];
+  const named = formatColumns(columnsOf(shown, axes), width);
+  if (named.indexOf('\n') <= width) return [named, ...more].join('\n');
+  const lettered = axes.map((axis, at) => ({ ...axis, name: String.fromCharCode(97 + at) }));
+  const legend = axes.map(({ name }, at) => `${lettered[at]?.name}  ${name}`);
+  return [...legend, '', formatColumns(columnsOf(shown, lettered), width), ...more].join('\n');
+}
+
+function columnsOf(rows: readonly RankingRow[], axes: SweepRecord['axes']): readonly TableColumn[] {
+  const column = (title: string, rank: number, cell: (row: RankingRow, at: number) => string) => ({
+    title,
+    rank,
+    cells: rows.map(cell),
+  });
+  const isWhole = rows.every(({ state }) => state === 'finished');
+  const varied = axes.filter(({ place }) => rows.some(({ values }) => values[place] !== undefined));
+  return [
+    column('rank', 0, ({ state }, at) => (state === 'finished' ? `${at + 1}` : '')),
+    ...varied.map(({ place, name }) => column(name, 0, ({ values }) => `${values[place]}`)),
+    column(rows.find(({ metric }) => metric !== undefined)?.metric ?? 'result', 0, meanText),
+    ...(rows.some(({ trials }) => trials.length > 1)
+      ? [column('seeds', 2, ({ trials }: RankingRow) => `${trials.length}`)]
+      : []),
+    column('rounds', 1, ({ rounds }) => `${roundTo(rounds, 1)}`),
+    column('time', 3, ({ seconds }) => formatDuration(seconds)),
+    ...(isWhole ? [] : [column('state', 0, ({ state }: RankingRow) => state)]),
+  ];
+}
