@@ -85,18 +85,27 @@ export function sortedTexts({ texts }: Column): string[] {
   return [...(texts?.keys() ?? [])].sort();
 }
 
-/** What a column of targets is taken as: texts and whole numbers are labels. */
+/** What a column of targets is taken as: texts are labels, and so are whole numbers that look like classes. */
 function targetOf(
   target: Column,
   as: 'labels' | 'numbers' | undefined,
 ): Pick<TableDescription['target'], 'as' | 'classes'> {
   if (target.type === 'text') return { as: as ?? 'labels', classes: sortedTexts(target) };
-  if (as === 'numbers' || !target.isWhole) return { as: as ?? 'numbers' };
+  if (!target.isWhole || (as ?? (areClasses(target) ? 'labels' : 'numbers')) === 'numbers')
+    return { as: as ?? 'numbers' };
   const { least, wholes } = target;
   // Labels from 0 need no names; other numbers are the names of theirs.
   if (least === 0 || wholes === undefined) return { as: 'labels' };
   return { as: 'labels', classes: [...wholes].sort((a, b) => a - b).map(String) };
 }
+
+/** Whole numbers are classes where there are so few, whichever they are. */
+const FEW_CLASSES = 20;
+
+/** Whether whole numbers look like classes, not like amounts: few different ones, or all from 0 or 1 to the largest. */
+const areClasses = ({ least, most, wholes }: Column) =>
+  wholes !== undefined &&
+  (wholes.size <= FEW_CLASSES || ((least === 0 || least === 1) && wholes.size === most - least + 1));
 
 /** A picture that the columns are the pixels of. */
 function imageOf(numbers: readonly Column[]) {

@@ -87,6 +87,20 @@ test('labels are texts, or whole numbers: of those from 0 no names are needed', 
   ]);
 });
 
+test('whole numbers are amounts where many different ones occur, with gaps', async (t) => {
+  const load = loader(await temporaryDirectory(t));
+  const targets = async (numbers: readonly number[]) => {
+    const { train } = await load(`a,y\n${numbers.map((each) => `0.5,${each}`).join('\n')}\n`);
+    return train.targets[0].values;
+  };
+  const upTo = (most: number, from = 0, by = 1) => Array.from({ length: most }, (_, at) => from + at * by);
+  assert.ok((await targets(upTo(21, 900, 3))) instanceof Float32Array, '21 rents');
+  assert.ok((await targets(upTo(20, 900, 3))) instanceof Int32Array, '20 codes');
+  assert.ok((await targets(upTo(60, 17))) instanceof Float32Array, 'ages from 17');
+  assert.ok((await targets(upTo(62))) instanceof Int32Array, 'digits and letters from 0');
+  assert.ok((await targets(upTo(26, 1))) instanceof Int32Array, 'letters from 1');
+});
+
 test('columns that are the pixels of a picture become one, the label before them', async (t) => {
   const load = loader(await temporaryDirectory(t));
   const pixels = Array.from({ length: 64 }, (_, at) => at * 4);
