@@ -46,6 +46,7 @@ async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | 
   const isOfTheseSettings =
     manifest.task === task &&
     clientsOf(manifest).length === federation.clients &&
+    manifest.clientHoldout === federation.clientHoldout &&
     (manifest.virtual !== undefined) === (federation.simulate ?? false) &&
     isDeepStrictEqual(manifest.partition, { ...federation.partition, seed }) &&
     (manifest.image?.scaleIsGiven ? manifest.image.scale : undefined) === dataset.scale &&
@@ -66,7 +67,9 @@ function describe(manifest: Manifest): string {
   const largest = sizes.reduce((most, size) => Math.max(most, size));
   const each = smallest === largest ? `${smallest}` : `${smallest} to ${largest}`;
   const thing = virtual === undefined ? 'shard' : 'virtual shard';
-  return `${dataset.file}: ${count(sizes.length, thing)} of ${each} examples, ${test.examples} to test on`;
+  const held = clientsOf(manifest).reduce((sum, { heldOut }) => sum + (heldOut?.examples ?? 0), 0);
+  const byClients = held === 0 ? '' : `, ${held} held out by clients`;
+  return `${dataset.file}: ${count(sizes.length, thing)} of ${each} examples, ${test.examples} to test on${byClients}`;
 }
 
 /** Makes the initial model, unless round 1 has started from the one that lies there. */

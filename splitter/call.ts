@@ -7,13 +7,13 @@ import type { SplitSummary } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { DATASET, MODEL, SEED } from '../lib/settings/parts/data.js';
-import { CLIENTS, SIMULATION } from '../lib/settings/parts/federation.js';
+import { CLIENTS, HOLDOUT, SIMULATION } from '../lib/settings/parts/federation.js';
 import { PARTITION } from '../lib/settings/parts/partition.js';
 import { lossAsked, TRAINING } from '../lib/settings/parts/training.js';
 import type { SplitOptions } from './split.js';
 
 /** The settings that a split takes. */
-export const SPLIT_PARTS = [SEED, DATASET, MODEL, TRAINING, CLIENTS, PARTITION, SIMULATION] as const;
+export const SPLIT_PARTS = [SEED, DATASET, MODEL, TRAINING, CLIENTS, PARTITION, HOLDOUT, SIMULATION] as const;
 
 /** What to split, and where to. */
 export interface SplitAsked {
@@ -54,7 +54,7 @@ export async function splitOptions(
   const asked = withGivenShards(askedFor);
   const { given, named } = asked;
   const { seed, dataset, training, federation } = completeSettings(SPLIT_PARTS, asked);
-  const { partition, simulate: virtual = false } = federation;
+  const { partition, clientHoldout, simulate: virtual = false } = federation;
   const clients = given['federation.clients'] === undefined ? undefined : federation.clients;
   if (clients === undefined && !clientsFollowFromData(partition)) {
     throw new UsageError(
@@ -71,6 +71,7 @@ export async function splitOptions(
     clients,
     partition,
     testFraction,
+    clientHoldout,
     seed,
     virtual,
     task,

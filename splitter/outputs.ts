@@ -10,6 +10,8 @@ import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.j
 import { removeTemporaryFiles, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { errorCode, sha256OfFile } from '../lib/formats/files/read-file.js';
 import { clientsOf, filesOf, type Manifest, readManifest, targetsListed } from '../lib/formats/manifest.js';
+import { clientTestName } from '../lib/formats/volume.js';
+import type { SplitPart } from './held-out.js';
 
 export const MANIFEST_NAME = 'manifest.json';
 export const TEST_NAME = 'test.npz';
@@ -20,7 +22,7 @@ const MARKER_NAME = '.split-in-progress';
 export const shardName = (client: number) => `${client}.npz`;
 
 const SHARD = /^\d+\.npz$/;
-const OUTPUT = /^(\d+\.npz|(test|train|partition)\.npz|manifest\.json)$/;
+const OUTPUT = /^(\d+(-test)?\.npz|(test|train|partition)\.npz|manifest\.json)$/;
 
 /** The settings that a finished split must share to be taken for the one that is asked for. */
 interface SplitKey {
@@ -30,6 +32,8 @@ interface SplitKey {
   readonly partition: PartitionSettings;
   readonly seed: number;
   readonly testFraction: number;
+  /** Share that each client holds out, where clients do. */
+  readonly clientHoldout?: number | undefined;
   /** Undefined where it is found. */
   readonly scale?: PixelScale | undefined;
   /** Whether the shards are virtual. */
@@ -59,6 +63,7 @@ function sameSplit(manifest: Manifest, key: SplitKey): boolean {
   return (
     dataset.sha256 === key.datasetSha256 &&
     manifest.task === key.task &&
+    manifest.clientHoldout === key.clientHoldout &&
     (virtual !== undefined) === key.virtual &&
     (key.targets === undefined || isDeepStrictEqual(key.targets, targetsListed(manifest))) &&
     givenScale === (key.scale && formatScale(key.scale)) &&
@@ -78,7 +83,7 @@ function sameSplit(manifest: Manifest, key: SplitKey): boolean {
  */
 export async function beginSplit(
   savedir: string,
-  { clients, virtual }: { readonly clients: number; readonly virtual: boolean },
+  { shards, virtual }: { readonly shards: readonly Pick<SplitPart, 'heldOut'>[]; readonly virtual: boolean },
 ): Promise<number> {
   const own = await ownNames(savedir);
   const present = (await listNames(savedir)).filter((name) => OUTPUT.test(name));
@@ -91,7 +96,10 @@ export async function beginSplit(
   }
   const coming = virtual
     ? [TRAIN_NAME, PARTITION_NAME]
-    : Array.from({ length: clients }, (_, client) => shardName(client));
+    : shards.flatMap(({ heldOut }, client) => [
+        shardName(client),
+        ...(heldOut === undefined ? [] : [clientTestName(client)]),
+      ]);
   const files = [...new Set([...present, ...coming, TEST_NAME, MANIFEST_NAME])];
   await writeFileAtomic(join(savedir, MARKER_NAME), `${JSON.stringify({ files })}\n`);
   await removeOutputs(savedir, present);

@@ -26,9 +26,11 @@ import {
   type ManifestShard,
   writeManifest,
 } from '../lib/formats/manifest.js';
+import { clientTestName } from '../lib/formats/volume.js';
 import { DATA_NOTE, type Reporter } from '../lib/observability/events.js';
 import { preparedDataset, wantedTargets } from '../lib/task-file/prepared-examples.js';
 import type { TaskFile } from '../lib/task-file/read-task.js';
+import { type SplitPart, tellHoldout, withHeldOut } from './held-out.js';
 import {
   abandonSplit,
   beginSplit,
@@ -53,6 +55,8 @@ export interface SplitOptions {
   readonly seed: number;
   /** Share of the examples held out for testing where the dataset has no test examples, between 0 and 1. */
   readonly testFraction: number;
+  /** Share of each client's examples that it holds out, above 0 and below 1; by default clients hold nothing out. */
+  readonly clientHoldout?: number | undefined;
   /** Which numbers of the images are black and white; by default they are found. */
   readonly scale?: PixelScale | undefined;
   /** Says what the targets are; by default their numbers tell. */
@@ -92,9 +96,10 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
   await refuseOwnOutput(data, savedir);
   const dataset = await source.load((progress) => reporter.progress({ stage: 'read', ...progress }));
   const plan = planSplit(dataset, options);
+  tellHoldout(plan.shards, options);
   const scale = tellScale(dataset.train, options);
   tellFirstLabel(dataset.train, options);
-  const removed = await beginSplit(savedir, { clients: plan.shards.length, virtual });
+  const removed = await beginSplit(savedir, { shards: plan.shards, virtual });
   if (removed > 0) reporter.info(`Removed ${removed} shards of an earlier split from ${savedir}.`);
   try {
     const files = await writeParts(plan, options);
@@ -107,6 +112,7 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
       },
       ...(options.task === undefined ? {} : { task: options.task.sha256 }),
       partition: { ...options.partition, seed },
+      ...(options.clientHoldout === undefined ? {} : { clientHoldout: options.clientHoldout }),
       // What a task has prepared is no longer what the data say of themselves.
       ...describeData(options.task === undefined ? dataset : { train: dataset.train }, {
         classes: plan.classes,
@@ -154,9 +160,8 @@ interface Plan {
   readonly test: Part;
 }
 
-interface Part {
+interface Part extends SplitPart {
   readonly source: Examples;
-  readonly indices: Uint32Array;
   /** What the data call the client, where they tell. */
   readonly owner?: string;
 }
@@ -165,7 +170,7 @@ interface Part {
 function planSplit({ train, test, ownership }: OwnedDataset, options: SplitOptions): Plan {
   const labels = labelsIn(train);
   const heldLabels = test && labelsIn(test);
-  const { seed, testFraction } = options;
+  const { seed, testFraction, clientHoldout } = options;
   const { shards, held } = dealDataset(labels ?? { length: exampleCount(train) }, {
     ...options.partition,
     ...{ clients: numberOfClients(options, ownership), seed, ownership },
@@ -173,7 +178,11 @@ function planSplit({ train, test, ownership }: OwnedDataset, options: SplitOptio
   });
   return {
     classes: labels && countClasses(labels, ...(heldLabels === undefined ? [] : [heldLabels])),
-    shards: shards.map((indices, client) => ({ source: train, indices, ...ownerOf(client, ownership) })),
+    shards: withHeldOut(shards, { clientHoldout, seed, labels }).map((part, client) => ({
+      source: train,
+      ...part,
+      ...ownerOf(client, ownership),
+    })),
     test:
       test === undefined
         ? { source: train, indices: held }
@@ -208,11 +217,15 @@ async function writeParts(plan: Plan, options: SplitOptions): Promise<WrittenPar
     const written = await writeShard(join(savedir, file), examples);
     return { file, ...describeClient(examples, { owner, classes }), ...written };
   };
+  const writeHeldOut = async (client: number, { source, heldOut }: Part) =>
+    heldOut === undefined
+      ? {}
+      : { heldOut: await write(clientTestName(client), { source, indices: heldOut }) };
   const testPart = await write(TEST_NAME, test);
   if (options.virtual) return { shards: [], virtual: await writeVirtual(plan, savedir), test: testPart };
-  const done: ManifestShard[] = [];
+  const done: Manifest['shards'] = [];
   for (const [client, part] of shards.entries()) {
-    done.push(await write(shardName(client), part));
+    done.push({ ...(await write(shardName(client), part)), ...(await writeHeldOut(client, part)) });
     reporter.progress({ stage: 'split', done: done.length, total: shards.length, unit: 'shards' });
   }
   return { shards: done, test: testPart };
@@ -221,18 +234,29 @@ async function writeParts(plan: Plan, options: SplitOptions): Promise<WrittenPar
 /** The sources' examples in the order of the dataset, without those that were held out, and the clients' lists of them. */
 async function writeVirtual({ shards, classes }: Plan, savedir: string): Promise<Manifest['virtual']> {
   const source = (shards[0] as Part).source;
-  const kept = Uint32Array.from(shards.flatMap(({ indices }) => [...indices])).sort();
+  const dealt = shards.flatMap(({ indices, heldOut = [] }) => [...indices, ...heldOut]);
+  const kept = Uint32Array.from(dealt).sort();
   const place = new Uint32Array(exampleCount(source));
   for (const [at, index] of kept.entries()) place[index] = at;
   const train = await writeShard(join(savedir, TRAIN_NAME), takeExamples(source, kept));
-  const lists = shards.map(({ indices }) => indices.map((index) => place[index] as number));
-  const partition = await writePartition(join(savedir, PARTITION_NAME), lists);
+  const placesOf = (indices: Uint32Array = new Uint32Array(0)) =>
+    indices.map((index) => place[index] as number);
+  const partition = await writePartition(join(savedir, PARTITION_NAME), {
+    shards: shards.map(({ indices }) => placesOf(indices)),
+    heldOut: shards.some(({ heldOut }) => heldOut)
+      ? shards.map(({ heldOut }) => placesOf(heldOut))
+      : undefined,
+  });
   return {
     train: { file: TRAIN_NAME, ...train },
     partition: { file: PARTITION_NAME, ...partition },
-    clients: shards.map(({ indices, owner }) => {
-      const targets = takeTargets(source, indices);
-      return describeClient({ targets }, { owner, classes });
+    clients: shards.map(({ indices, heldOut, owner }) => {
+      const describe = (part: Uint32Array, owner?: string) =>
+        describeClient({ targets: takeTargets(source, part) }, { owner, classes });
+      return {
+        ...describe(indices, owner),
+        ...(heldOut === undefined ? {} : { heldOut: describe(heldOut) }),
+      };
     }),
   };
 }

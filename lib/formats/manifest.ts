@@ -11,6 +11,7 @@ import { countField as count, hashField } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { compactJson, parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
+import { clientTestName } from './volume.js';
 
 /** The partition, with the seed that it was drawn with. */
 export const seededPartitionSchema = schemaOfVariants(PARTITION.settings, SCHEME, {
@@ -18,6 +19,21 @@ export const seededPartitionSchema = schemaOfVariants(PARTITION.settings, SCHEME
 }) as unknown as z.ZodType<PartitionSettings & { readonly seed: number }>;
 
 const fileFacts = { sizeBytes: count, sha256: hashField };
+
+const labelFields = {
+  labelHistogram: z
+    .array(count)
+    .optional()
+    .describe('Examples per class, from class 0; with many classes `labelCounts` replaces it.'),
+  labelCounts: z
+    .array(z.tuple([count, count.min(1)]))
+    .optional()
+    .describe('The labels that occur, ascending, each with its number of examples.'),
+};
+
+const heldOutSchema = z.object({ examples: count.min(1), ...labelFields });
+
+const HELD_OUT = 'What the client holds out, where it does: beside its examples, not among them.';
 
 const examplesSchema = z.object({
   examples: count.min(1),
@@ -27,14 +43,7 @@ const examplesSchema = z.object({
     .describe(
       'Whose examples they are, where the data say so: a value of the key, or the name of the shard that was given.',
     ),
-  labelHistogram: z
-    .array(count)
-    .optional()
-    .describe('Examples per class, from class 0; with many classes `labelCounts` replaces it.'),
-  labelCounts: z
-    .array(z.tuple([count, count.min(1)]))
-    .optional()
-    .describe('The labels that occur, ascending, each with its number of examples.'),
+  ...labelFields,
 });
 
 const shardSchema = examplesSchema.extend({
@@ -45,13 +54,29 @@ const shardSchema = examplesSchema.extend({
   ...fileFacts,
 });
 
+const clientShardSchema = shardSchema.extend({
+  heldOut: heldOutSchema
+    .extend({
+      file: z
+        .string()
+        .regex(/^\d+-test\.npz$/, 'expected the name of a held-out part, like 0-test.npz')
+        .describe('Beside the shard.'),
+      ...fileFacts,
+    })
+    .optional()
+    .describe(HELD_OUT),
+});
+
 /** Shards that are lists of examples, for simulations: thousands of clients share one file. */
 const virtualSchema = z.object({
   train: z.object({ file: z.literal(TRAIN_NAME), ...fileFacts }).describe('All training examples.'),
   partition: z
     .object({ file: z.literal(PARTITION_NAME), ...fileFacts })
     .describe('Which of them each client has.'),
-  clients: z.array(examplesSchema).min(1).describe("Element k is client k's."),
+  clients: z
+    .array(examplesSchema.extend({ heldOut: heldOutSchema.optional().describe(HELD_OUT) }))
+    .min(1)
+    .describe("Element k is client k's."),
 });
 
 /** The manifest of a split. */
@@ -78,6 +103,12 @@ export const manifestSchema = z
     partition: seededPartitionSchema.describe(
       'How the examples were dealt: the scheme, its parameters, and the seed.',
     ),
+    clientHoldout: z
+      .number()
+      .gt(0)
+      .lt(1)
+      .optional()
+      .describe("Share of each client's examples that it holds out, where clients do."),
     classes: count
       .min(1)
       .optional()
@@ -150,7 +181,7 @@ export const manifestSchema = z
       .optional()
       .describe('The inputs, where they are not images alone.'),
     shards: z
-      .array(shardSchema)
+      .array(clientShardSchema)
       .describe("Element k is client k's shard, `k.npz`; none where the shards are virtual."),
     virtual: virtualSchema.optional(),
     test: shardSchema,
@@ -160,6 +191,10 @@ export const manifestSchema = z
       context.addIssue({ code: 'custom', path, message });
     for (const [client, shard] of manifest.shards.entries()) {
       if (shard.file !== `${client}.npz`) complain(['shards', client, 'file'], `expected ${client}.npz`);
+      const { file: held } = shard.heldOut ?? {};
+      const expected = clientTestName(client);
+      if (held !== undefined && held !== expected)
+        complain(['shards', client, 'heldOut', 'file'], `expected ${expected}`);
     }
     if (manifest.shards.length > 0 === (manifest.virtual !== undefined)) {
       complain(['shards'], 'expected one shard for each client, as files or virtual');
@@ -167,10 +202,16 @@ export const manifestSchema = z
     if (manifest.test.file !== 'test.npz') complain(['test', 'file'], 'expected test.npz');
     const given = [manifest.classes, manifest.targets, manifest.outputs].filter((each) => each !== undefined);
     if (given.length !== 1) complain(['targets'], 'expected either classes, targets or outputs');
-    for (const [path, client] of [
+    const clients = [
       ...manifest.shards.map((shard, client) => [['shards', client], shard] as const),
       ...(manifest.virtual?.clients ?? []).map(
         (each, client) => [['virtual', 'clients', client], each] as const,
+      ),
+    ];
+    for (const [path, client] of [
+      ...clients,
+      ...clients.flatMap(([path, { heldOut }]) =>
+        heldOut === undefined ? [] : [[[...path, 'heldOut'], heldOut] as const],
       ),
       [['test'], manifest.test] as const,
     ]) {
@@ -229,7 +270,7 @@ export type Manifest = z.infer<typeof manifestSchema>;
 export type ManifestShard = z.infer<typeof shardSchema>;
 
 /** What a client has: number of examples, label histogram. */
-export type ClientExamples = z.infer<typeof examplesSchema>;
+export type ClientExamples = z.infer<typeof virtualSchema>['clients'][number];
 
 /** Element k is what client k has, whether its shard is a file or virtual. */
 export function clientsOf({ shards, virtual }: Manifest): readonly ClientExamples[] {
@@ -238,7 +279,8 @@ export function clientsOf({ shards, virtual }: Manifest): readonly ClientExample
 
 /** All files that a manifest vouches for. */
 export function filesOf({ shards, virtual, test }: Manifest): readonly { file: string; sha256: string }[] {
-  return [...shards, ...(virtual === undefined ? [] : [virtual.train, virtual.partition]), test];
+  const held = shards.flatMap(({ heldOut }) => (heldOut === undefined ? [] : [heldOut]));
+  return [...shards, ...held, ...(virtual === undefined ? [] : [virtual.train, virtual.partition]), test];
 }
 
 /** What the targets of a split are. */

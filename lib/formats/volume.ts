@@ -7,6 +7,9 @@ export const INDEXED_CLIENT = '{client}';
 /** A client's number, or what stands for it. */
 export type ClientPlace = number | typeof INDEXED_CLIENT;
 
+/** Name of what client k holds out, beside its shard `k.npz`. */
+export const clientTestName = (client: ClientPlace): string => `${client}-test.npz`;
+
 /** Paths below the root of a run's volume. Rounds are numbered from 1, clients from 0. */
 export interface VolumePaths {
   readonly root: string;
@@ -27,6 +30,8 @@ export interface VolumePaths {
   readonly models: string;
   /** A client's shard. */
   shard(client: ClientPlace): string;
+  /** What a client holds out of its examples, where clients do. */
+  clientTest(client: ClientPlace): string;
   /** A client's latest model. */
   clientModel(client: number): string;
   /** The files of a round, from 1. */
@@ -63,6 +68,7 @@ export function volumePaths(root: string): VolumePaths {
     rounds: join(root, 'rounds'),
     models: join(root, 'model'),
     shard: (client) => join(root, 'data', `${client}.npz`),
+    clientTest: (client) => join(root, 'data', clientTestName(client)),
     clientModel: (client) => join(root, 'model', `${client}-model.h5`),
     round: (round) => roundPaths(join(root, 'rounds', String(round).padStart(4, '0'))),
   };

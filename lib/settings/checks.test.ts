@@ -41,6 +41,16 @@ const refuses = (message: RegExp, ...args: readonly string[]) =>
     args.join(' '),
   );
 
+describe('what clients hold out', () => {
+  it('is a share above 0 and below 1', () => {
+    assert.equal(parseRun('--client-holdout', '0.1').federation.clientHoldout, 0.1);
+    assert.ok(!('clientHoldout' in parseRun().federation));
+    for (const wrong of ['0', '1', '1.5', '-0.1', 'a tenth', '']) {
+      assert.throws(() => parseRun(`--client-holdout=${wrong}`), /above 0 and below 1/, wrong);
+    }
+  });
+});
+
 describe('who takes part', () => {
   const good: Selection = { clients: 10, fraction: 0.5, minClients: 1 };
   const refused = (changes: Partial<Selection>, quorum: string, message: RegExp, hasFloor = true) =>

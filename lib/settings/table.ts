@@ -2,7 +2,7 @@
 import type { SettingsOfParts } from './complete.js';
 import { DATASET, DATASET_NAMES, MODEL, SEED } from './parts/data.js';
 import { ENGINE } from './parts/engine.js';
-import { CLIENTS, ROUNDS, SIMULATION, TOLERANCE } from './parts/federation.js';
+import { CLIENTS, HOLDOUT, ROUNDS, SIMULATION, TOLERANCE } from './parts/federation.js';
 import { PARTITION } from './parts/partition.js';
 import { STRATEGY } from './parts/strategy.js';
 import { TRAINING } from './parts/training.js';
@@ -19,6 +19,7 @@ export const RUN_PARTS = [
   CLIENTS,
   ROUNDS,
   PARTITION,
+  HOLDOUT,
   SIMULATION,
   STRATEGY,
 ] as const;

@@ -31,7 +31,7 @@ export async function clearVolume(paths: VolumePaths, record: RunRecord): Promis
 
 /** In the order of removal: shards before the manifest that tells whose they are. */
 function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string> {
-  const { simulate = false, clients: count } = settings.federation;
+  const { simulate = false, clients: count, clientHoldout } = settings.federation;
   // Thousands of virtual clients have no files.
   const clients = range(simulate ? 0 : count);
   // But for what they keep between rounds.
@@ -43,6 +43,7 @@ function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string
     yield* [round.globalModel, round.serverState, round.record];
   }
   yield* clients.map((client) => paths.shard(client));
+  if (clientHoldout !== undefined) yield* clients.map((client) => paths.clientTest(client));
   if (simulate) yield* [TRAIN_NAME, PARTITION_NAME].map((name) => join(paths.data, name));
   // The next run is another one, which draws noise of its own.
   yield paths.noiseKey;

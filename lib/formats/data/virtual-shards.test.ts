@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { temporaryDirectory } from '../../../test/temporary-directory.js';
-import { shardIndices, virtualClients } from '../../federation/examples.js';
+import { heldOutIndices, shardIndices, virtualClients } from '../../federation/examples.js';
 import { writeFileAtomic } from '../files/atomic-file.js';
 import { encodeNpz } from './npz.js';
 import { readPartition, writePartition } from './virtual-shards.js';
@@ -12,17 +12,20 @@ import { readPartition, writePartition } from './virtual-shards.js';
 test('every list comes back as it was, whatever its length', async (t) => {
   const path = join(await temporaryDirectory(t), 'partition.npz');
   const list = fc.array(fc.nat({ max: 99 }), { minLength: 1, maxLength: 40 });
+  const client = fc.record({ list, held: fc.array(fc.nat({ max: 99 }), { maxLength: 5 }) });
+  const lists = fc.array(client, { minLength: 1, maxLength: 12 });
   await fc.assert(
-    fc.asyncProperty(fc.array(list, { minLength: 1, maxLength: 12 }), async (lists) => {
-      await writePartition(
-        path,
-        lists.map((each) => Uint32Array.from(each)),
-      );
+    fc.asyncProperty(lists, fc.boolean(), async (clients, holdOut) => {
+      await writePartition(path, {
+        shards: clients.map((each) => Uint32Array.from(each.list)),
+        heldOut: holdOut ? clients.map((each) => Uint32Array.from(each.held)) : undefined,
+      });
       const shards = await readPartition(path, 100);
-      assert.equal(virtualClients(shards), lists.length);
+      assert.equal(virtualClients(shards), clients.length);
+      assert.equal(shards.heldOut !== undefined, holdOut);
       assert.deepEqual(
-        lists.map((_, client) => [...shardIndices(shards, client)]),
-        lists,
+        clients.map((_, at) => [[...shardIndices(shards, at)], [...heldOutIndices(shards, at)]]),
+        clients.map((each) => [each.list, holdOut ? each.held : []]),
       );
     }),
     { numRuns: 30 },
@@ -50,3 +53,19 @@ for (const [what, [indices, sizes, message]] of Object.entries(FAULTS)) {
     await assert.rejects(readPartition(path, 4), { name: 'DataError', message });
   });
 }
+
+test('held-out examples of other clients than there are, and ones that there are not, are refused', async (t) => {
+  const path = join(await temporaryDirectory(t), 'partition.npz');
+  const written = (heldOut: readonly number[][]) =>
+    writePartition(path, {
+      shards: [Uint32Array.of(0), Uint32Array.of(1)],
+      heldOut: heldOut.map((each) => Uint32Array.from(each)),
+    });
+  await written([[2], [3], [2]]);
+  await assert.rejects(readPartition(path, 4), {
+    name: 'DataError',
+    message: /expected 2 sizes in test_sizes, one for each client, found 3\./,
+  });
+  await written([[4], []]);
+  await assert.rejects(readPartition(path, 4), { name: 'DataError', message: /found 4\./ });
+});

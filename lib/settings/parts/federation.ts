@@ -111,6 +111,21 @@ export const ROUNDS = part('federation', {
   },
 });
 
+/** What each client sets aside of its examples, behind the partition that deals them in run.json. */
+export const HOLDOUT = part('federation', {
+  clientHoldout: {
+    type: number({ above: 0, below: 1 }),
+    otherwise: 'none',
+    help: "share of each client's examples to hold out; models are tested on it, client by client",
+    symbol: 'share',
+    group: 'Data and partition',
+    stages: ['split'],
+    affects: 'results',
+    recorded: 'if-known',
+    reportName: "held out of each client's examples",
+  },
+});
+
 /** Clients are data, not processes: the same models, other files. It stands after the partition in run.json. */
 export const SIMULATION = part('federation', {
   simulate: {
