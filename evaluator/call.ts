@@ -21,6 +21,8 @@ export interface EvaluateAsked {
   readonly task?: string | undefined;
   /** Where the report goes. */
   readonly out?: string | undefined;
+  /** Whether the clients of the split beside `data` are tested too, each on what it holds out. */
+  readonly perClient?: boolean | undefined;
   /** Examples per prediction. */
   readonly batch?: number | undefined;
   readonly threads: number;
@@ -31,7 +33,7 @@ export async function callEvaluator(
   request: EvaluateAsked,
   context: { readonly reporter: Reporter; readonly signal: AbortSignal },
 ): Promise<readonly [AccuracyReport, ...AccuracyReport[]]> {
-  const { asked, models, out, batch: batchSize = 100, threads, task: taskFile } = request;
+  const { asked, models, out, batch: batchSize = 100, threads, task: taskFile, perClient } = request;
   const { data = join(dirname(models[0]), 'data', 'test.npz') } = request;
   const engine = engineAsked(asked);
   // Loaded once the arguments are right: help and refusals are quick.
@@ -43,7 +45,7 @@ export async function callEvaluator(
   const { training } = completeSettings([TRAINING], asked);
   const loss = lossAsked(training) ?? task?.loss;
   const test = (model: string) =>
-    evaluateModel({ model, data, batchSize, engine, threads, loss, task }, context);
+    evaluateModel({ model, data, batchSize, engine, threads, loss, task, perClient }, context);
   const [first, ...others] = models;
   const reports: [AccuracyReport, ...AccuracyReport[]] = [await test(first)];
   for (const model of others) reports.push(await test(model));

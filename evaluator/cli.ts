@@ -6,7 +6,8 @@ import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { leaveResult } from '../lib/cli/result.js';
 import { ThresholdError } from '../lib/core/errors.js';
 import type { AccuracyReport } from '../lib/engine/accuracy.js';
-import { boundOf, metricIn, reaches, type Threshold } from '../lib/federation/metrics.js';
+import { describeAcross, leadingAcross } from '../lib/federation/across-clients.js';
+import { boundOf, leadingFigure, metricIn, reaches, type Threshold } from '../lib/federation/metrics.js';
 import type { EvaluateResult, EvaluateResults } from '../lib/formats/stage-results.js';
 import { addSettings, askedByFlags, type CommandSettings } from '../lib/settings/options.js';
 import { callEvaluator, EVALUATE_PARTS } from './call.js';
@@ -15,6 +16,7 @@ interface EvaluateFlags {
   readonly model: readonly [string, ...string[]];
   readonly data?: string;
   readonly task?: string;
+  readonly perClient?: true;
   readonly batch: number;
   readonly minAccuracy?: number;
   readonly minMetric?: Threshold;
@@ -34,6 +36,10 @@ export function evaluateCli(context: ProgramContext): Command {
       'held-out examples: arrays x and y, or a dataset with x_test and y_test (default: data/test.npz beside the model)',
     )
     .option('--task <file>', 'prepare the examples as this module says, where that is not done yet')
+    .option(
+      '--per-client',
+      'test on what each client holds out too, where the split beside --data was made with --client-holdout',
+    )
     .option('--batch <n>', 'examples per prediction', integerOption({ min: 1 }), 100)
     .option(
       '--min-accuracy <share>',
@@ -55,10 +61,15 @@ Example:
       const { out = join(dirname(models[0]), 'accuracy.json') } = flags;
       const reports = await callEvaluator({ ...flags, asked, models, out }, context);
       context.reporter.close();
-      for (const report of reports) process.stdout.write(`${formatAccuracyLine(report)}\n`);
-      const results = reports.map(({ accuracy, loss, examples, metrics }) => ({
-        ...{ accuracy, loss, examples, metrics },
-      }));
+      for (const report of reports) {
+        const { acrossClients: across } = report;
+        if (across !== undefined) context.reporter.info(describeAcross(across, leadingFigure(report).metric));
+        process.stdout.write(`${formatAccuracyLine(report)}\n`);
+      }
+      const results = reports.map((report) => {
+        const { accuracy, loss, examples, metrics } = report;
+        return { accuracy, loss, examples, metrics, acrossClients: leadingAcross(report) };
+      });
       const [only, ...others] = results;
       const result: EvaluateResult | EvaluateResults =
         only !== undefined && others.length === 0 ? only : { models: results };

@@ -7,6 +7,7 @@ import { prepareEngines } from '../lib/engine/native-environment.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { exampleCount } from '../lib/federation/examples.js';
 import type { LossSettings } from '../lib/federation/loss.js';
+import type { Tell } from '../lib/formats/data/dataset.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { scaleListed } from '../lib/formats/manifest-beside.js';
@@ -32,6 +33,8 @@ interface EvaluateOptions {
   readonly loss?: LossSettings | undefined;
   /** Prepares the examples. */
   readonly task?: TaskFile | undefined;
+  /** Whether the clients of the split that `data` belongs to are tested too, each on what it holds out. */
+  readonly perClient?: boolean | undefined;
 }
 
 /**
@@ -49,17 +52,20 @@ export async function evaluateModel(
   const hash = sha256(bytes);
   releaseMemory(bytes);
   const model = modelFromKeras(file, options.model, { keepForeignLayers: true });
-  const { data: path } = options;
-  const tell = (note: string) => context.reporter.info(note, DATA_NOTE);
   const { task: ofFile, loss } = options;
-  const { examples: read, listed } = await readPrepared(path, { task: ofFile, loss }, { part: 'test', tell });
-  const { task, examples: given } = startingTask(
-    { model, file, path: options.model },
-    { examples: read, data: path, asked: loss },
+  const read = async (path: string, part: 'train' | 'test', tell: Tell = () => undefined) => {
+    const found = await readPrepared(path, { task: ofFile, loss }, { part, tell });
+    const { task, examples } = startingTask(
+      { model, file, path: options.model },
+      { examples: found.examples, data: path, asked: loss },
+    );
+    const known = scaleListed(await found.listed());
+    return { task, examples: fitScale(examples, { scale: file.scale, path, known, tell }) };
+  };
+  const { task, examples } = await read(options.data, 'test', (note) =>
+    context.reporter.info(note, DATA_NOTE),
   );
   for (const note of taskNotes(task)) context.reporter.info(note, TASK_NOTE);
-  const known = scaleListed(await listed());
-  const examples = fitScale(given, { scale: file.scale, path, known, tell });
   prepareEngines(options);
   const { engine, why } = await chooseEngine(options.engine, {
     description: model.description,
@@ -77,6 +83,10 @@ export async function evaluateModel(
     signal: context.signal,
     onBatch: (done) => context.reporter.progress({ stage: 'evaluate', done, total, unit: 'examples' }),
   });
+  // Loaded where it is asked for: most tests are of all examples together.
+  const perClient = options.perClient
+    ? await (await import('./per-client.js')).testPerClient(session, { ...options, read }, context)
+    : {};
   await session.dispose();
   return {
     model: options.model,
@@ -84,5 +94,6 @@ export async function evaluateModel(
     data: options.data,
     seconds: Math.round(performance.now() - startedAt) / 1000,
     ...summarise(judgements, examples.targets, task),
+    ...perClient,
   };
 }

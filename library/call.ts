@@ -50,6 +50,8 @@ const OPTIONS = [
     'out',
     'init',
     'client',
+    'client-test',
+    'per-client',
     'classes',
     'round',
     'parent',

@@ -52,7 +52,7 @@ export function run(options: RunCall = {}): Promise<FinishedRun> {
     const { volume, jobs, threads, fresh = false, minAccuracy } = options;
     const minMetric = options.minMetric === undefined ? undefined : parseThreshold(options.minMetric);
     const { callPipeline } = await import('../pipeline/call.js');
-    const { resultFacts } = await import('../pipeline/rounds/summary.js');
+    const { wholeResult } = await import('../pipeline/rounds/summary.js');
     const { missedRequirement } = await import('../pipeline/rounds/run-failure.js');
     const result = await callPipeline(
       {
@@ -64,7 +64,7 @@ export function run(options: RunCall = {}): Promise<FinishedRun> {
     const missed = missedRequirement(result.last.evaluation, { minAccuracy, minMetric });
     if (missed !== undefined) throw missed;
     return {
-      ...resultFacts(result),
+      ...wholeResult(result),
       model: join(result.volume, 'aggregated-model.h5'),
       bestModel: join(result.volume, 'best-model.h5'),
     };

@@ -7,7 +7,15 @@ import { METRIC_TYPE } from '../lib/settings/parts/federation.js';
 import { RUN_NAME_TYPE, RUN_TAG_TYPE, type RunLabels } from '../lib/settings/run-labels.js';
 import { byPlace, type SettingsPart } from '../lib/settings/setting.js';
 import type { RunSettings } from '../lib/settings/table.js';
-import { checkedValue, expectedOf, number, text, type ValueType, whole } from '../lib/settings/value-type.js';
+import {
+  checkedValue,
+  expectedOf,
+  number,
+  onOff,
+  text,
+  type ValueType,
+  whole,
+} from '../lib/settings/value-type.js';
 
 /** Some of the fields of settings, at every level. */
 export type Given<S> = S extends object ? { readonly [K in keyof S]?: Given<S[K]> | undefined } : S;
@@ -44,6 +52,7 @@ const OPTION_TYPES: Readonly<Record<string, ValueType>> = {
     data: path,
     init: path,
     task: path,
+    clientTest: path,
     parent: path,
     manifest: path,
     reported: path,
@@ -53,6 +62,7 @@ const OPTION_TYPES: Readonly<Record<string, ValueType>> = {
   ...{ dpParticipants: natural, dpPopulation: natural },
   ...{ threads: whole({ min: 1, max: 1024 }), client: whole(), classes: whole({ min: 2 }) },
   minMetric: METRIC_TYPE,
+  perClient: onOff,
   ...{ minAccuracy: number({ min: 0, max: 1 }), testFraction: number({ above: 0, below: 1 }) },
 };
 

@@ -16,7 +16,10 @@ export interface SplitCall extends CallOptions {
   /** `name` is a path, or one of the names `digits` and `mnist`. */
   readonly dataset?: Part<'dataset'>;
   /** The number of clients, and the partition. */
-  readonly federation?: Pick<NonNullable<Part<'federation'>>, 'clients' | 'partition' | 'simulate'>;
+  readonly federation?: Pick<
+    NonNullable<Part<'federation'>>,
+    'clients' | 'partition' | 'clientHoldout' | 'simulate'
+  >;
   readonly seed?: number | undefined;
   /** A task, which prepares the examples. */
   readonly model?: Pick<NonNullable<Part<'model'>>, 'task'>;
@@ -57,6 +60,8 @@ export interface TrainCall extends CallOptions {
   readonly data: string;
   /** The global model to start from (h5); without it, the seeded initial `model`. */
   readonly init?: string | undefined;
+  /** What the client holds out (npz): the model is tested on it before and after the training. */
+  readonly clientTest?: string | undefined;
   /** The file of a task: model, loss and preprocessing. */
   readonly task?: string | undefined;
   /** Where the update goes (h5). */
@@ -81,15 +86,26 @@ export interface TrainCall extends CallOptions {
 export function train(options: TrainCall): Promise<TrainResult> {
   return call(options, async (context) => {
     const { callTrainer, TRAIN_PARTS } = await import('../trainer/call.js');
-    const { data, init, task, out, client, round = 1, classes, strategy } = options;
+    const { data, init, clientTest, task, out, client, round = 1, classes, strategy } = options;
     const { threads = availableCores() } = options;
     const asked = askedBy(options, TRAIN_PARTS, {
-      takes: ['data', 'init', 'task', 'out', 'client', 'round', 'classes', 'threads', 'strategy'],
+      takes: [
+        'data',
+        'init',
+        'clientTest',
+        'task',
+        'out',
+        'client',
+        'round',
+        'classes',
+        'threads',
+        'strategy',
+      ],
       needs: ['data', 'out'],
     });
     askedBy({ strategy }, [STRATEGY], { takes: [] });
     return callTrainer(
-      { asked, data, init, task, out, client, round, classes, threads, strategy: strategy?.name },
+      { asked, data, init, clientTest, task, out, client, round, classes, threads, strategy: strategy?.name },
       { ...context, named: asked.named, startedAtMs: performance.now() },
     );
   });
@@ -136,6 +152,8 @@ export interface EvaluateCall extends CallOptions {
   readonly data?: string | undefined;
   /** The file of a task, which prepares them where that is not done yet. */
   readonly task?: string | undefined;
+  /** Whether the clients of the split beside `data` are tested too, each on what it holds out; not by default. */
+  readonly perClient?: boolean | undefined;
   /** Where the report goes (JSON); nowhere by default. */
   readonly out?: string | undefined;
   /** Examples per prediction; 100 by default. */
@@ -152,13 +170,13 @@ export interface EvaluateCall extends CallOptions {
 export function evaluate(options: EvaluateCall): Promise<AccuracyReport> {
   return call(options, async (context) => {
     const { callEvaluator, EVALUATE_PARTS } = await import('../evaluator/call.js');
-    const { model, data, task, out, batch, threads = availableCores() } = options;
+    const { model, data, task, perClient, out, batch, threads = availableCores() } = options;
     const asked = askedBy(options, EVALUATE_PARTS, {
-      takes: ['model', 'data', 'task', 'out', 'batch', 'threads'],
+      takes: ['model', 'data', 'task', 'perClient', 'out', 'batch', 'threads'],
       needs: ['model'],
     });
     const [report] = await callEvaluator(
-      { asked, models: [model], data, task, out, batch, threads },
+      { asked, models: [model], data, task, perClient, out, batch, threads },
       context,
     );
     return report;

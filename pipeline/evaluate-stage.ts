@@ -5,11 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
+import { acrossClients } from '../lib/federation/across-clients.js';
 import { targetOf } from '../lib/federation/early-stop.js';
 import { scoreOf } from '../lib/federation/metrics.js';
-import { accuracyRecordSchema, testFiguresSchema } from '../lib/formats/accuracy-record.js';
+import {
+  type AccuracyRecord,
+  accuracyRecordSchema,
+  testFiguresSchema,
+} from '../lib/formats/accuracy-record.js';
 import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
+import type { ClientRecord, RoundRecord } from '../lib/formats/run-record.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import { evaluateCommand } from './commands/stage-commands.js';
 import type { LocalRun } from './local-run.js';
@@ -59,8 +65,17 @@ export async function recordEvaluation(
   // Before it is recorded: what a later run finds recorded needs no second look.
   if (scoreOf(facts, targetOf(run.settings.federation)) > best)
     await placeFileAtomic(global.file, run.paths.bestModel);
-  await ledger.set({ evaluation: facts });
+  await ledger.set({ evaluation: facts, ...trainedAcross(ledger.record.reported) });
   await run.metrics.append({ event: 'evaluation', round, ...facts });
+}
+
+/** How the clients do on what they hold out, before and after their training; nothing where none holds anything out. */
+function trainedAcross(reported: readonly ClientRecord[]): Pick<RoundRecord, 'acrossClients'> {
+  const tests = reported.flatMap(({ heldOut }) => (heldOut === undefined ? [] : [heldOut]));
+  if (tests.length === 0) return {};
+  const across = (when: 'before' | 'after') =>
+    acrossClients(tests.map(({ examples, [when]: figures }) => ({ examples, ...figures })));
+  return { acrossClients: { before: across('before'), after: across('after') } };
 }
 
 /** Whether the `accuracy.json` at `path` is the test of that model. */
@@ -125,7 +140,7 @@ async function testClients(run: LocalRun, ledger: RoundLedger, untested: readonl
     clients,
     command: evaluateCommand(run, {
       models: clients.map((client) => files.update(client)),
-      ...{ out: join(directory, `${hand}.json`), threads },
+      ...{ out: join(directory, `${hand}.json`), threads, ofClients: true },
     }),
   }));
   try {
@@ -156,6 +171,11 @@ async function testClients(run: LocalRun, ledger: RoundLedger, untested: readonl
 /** @throws {DataError} when it is missing or something else */
 export async function readAccuracy(path: string): Promise<z.infer<typeof accuracySchema>> {
   return await readJson(path, accuracySchema);
+}
+
+/** What it tells of each client. @throws {DataError} likewise */
+export async function readPerClient(path: string): Promise<AccuracyRecord['perClient']> {
+  return (await readJson(path, accuracyRecordSchema.pick({ perClient: true }))).perClient;
 }
 
 /** The tests of so many models, in their order. */

@@ -19,6 +19,7 @@ import { readTask } from '../lib/task-file/read-task.js';
 import { commandTarget } from './command-target.js';
 import { reportStage } from './conclude-stage.js';
 import { planThreads } from './cores.js';
+import { readPerClient } from './evaluate-stage.js';
 import { splitStage } from './opening-stages.js';
 import { pipedTarget } from './piped/piped-target.js';
 import type { TrainingPipe } from './piped/training-pipe.js';
@@ -30,7 +31,7 @@ import { type FederationPlan, federatedAveraging } from './rounds/round-loop.js'
 import { failureOf, missedRequirement } from './rounds/run-failure.js';
 import { runId } from './rounds/run-id.js';
 import type { Tolerance } from './rounds/runner.js';
-import { planPhrases, type RunResult, resultFacts, shortPath } from './rounds/summary.js';
+import { planPhrases, type RunResult, resultFacts, shortPath, warnOfFigures } from './rounds/summary.js';
 import type { StageContext, StageRunner } from './rounds/target.js';
 import { count } from './rounds/telling.js';
 import { createStageClock, type StageClock, timedRunner, toldRunner } from './rounds/watched-runner.js';
@@ -150,6 +151,7 @@ async function runOnVolume(
   const { target, steps } = targetOf(before, options);
   const run = { ...before, target };
   context.reporter.info(opening(volume, { ...options, jobs }));
+  warnOfFigures(settings, context.reporter);
   await metrics.append({
     event: 'start',
     id: volume.record.id,
@@ -169,7 +171,10 @@ async function runOnVolume(
   const plan = { ...federation, seed, quorum };
   const { reporter } = context;
   const result = await runRounds(runner, { plan, clock, reporter }).finally(() => target.close());
-  const complete = { ...result, seconds: clock.seconds(), volume: paths.root };
+  const complete = {
+    ...{ ...result, seconds: clock.seconds(), volume: paths.root },
+    perClient: federation.clientHoldout === undefined ? undefined : await readPerClient(paths.accuracy),
+  };
   await metrics.append({ event: 'end', ...resultFacts(complete) });
   const missed = missedRequirement(result.last.evaluation, options);
   if (missed !== undefined) {

@@ -1,11 +1,18 @@
 /** The accuracy test of a global model, its examples spread over the workers. */
 
 import { noJudgements, type Summary, summarise } from '../lib/engine/accuracy.js';
-import { exampleCount } from '../lib/federation/examples.js';
+import { acrossClients } from '../lib/federation/across-clients.js';
+import {
+  exampleCount,
+  heldOutIndices,
+  type VirtualShards,
+  virtualClients,
+} from '../lib/federation/examples.js';
+import type { ClientTest } from '../lib/formats/accuracy-record.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { RoundModel } from './round.js';
-import type { JudgeTask, SharedExamples } from './worker-messages.js';
+import type { ClientsTask, JudgeTask, SharedExamples } from './worker-messages.js';
 import type { WorkerPool } from './worker-pool.js';
 
 /** Examples per prediction: the evaluator's own default, since the size of a batch can change the last bits. */
@@ -39,6 +46,32 @@ export async function testAccuracy({ global, task, test, pool, reporter }: Accur
   }
   // Summed in the order of the examples, like the evaluator: the same last bits.
   return summarise(judgements, test.examples.targets, task);
+}
+
+/** Clients of a task: few enough to spread well. */
+const CLIENTS_OF_TASK = 16;
+
+/** What the evaluator would find on what each client holds out. */
+export async function testEachClient({
+  global: { path, model },
+  shards,
+  pool,
+  reporter,
+}: Omit<AccuracyTest, 'task' | 'test'> & { readonly shards: VirtualShards }) {
+  const clients = Array.from({ length: virtualClients(shards) }, (_, client) => client).filter(
+    (client) => heldOutIndices(shards, client).length > 0,
+  );
+  function* tasks(): Generator<ClientsTask> {
+    for (let from = 0; from < clients.length; from += CLIENTS_OF_TASK)
+      yield { kind: 'clients', file: path, model, clients: clients.slice(from, from + CLIENTS_OF_TASK) };
+  }
+  const perClient: (ClientTest & { readonly client: number })[] = [];
+  for await (const part of pool.inOrder(tasks())) {
+    if (part.kind !== 'tested') throw new Error(`a worker answered a test of clients with ${part.kind}`);
+    for (const test of part.tests) perClient.push({ client: clients[perClient.length] as number, ...test });
+    reporter.progress({ stage: 'evaluate', done: perClient.length, total: clients.length, unit: 'clients' });
+  }
+  return { acrossClients: acrossClients(perClient), perClient };
 }
 
 function* tasksOf(

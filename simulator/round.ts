@@ -71,7 +71,7 @@ export async function trainRound(
       const weights = slots[at % slots.length] as Weights;
       const client = clients[at++] as number;
       if (result.kind === 'trained') {
-        const { seconds, loss, accuracy } = result;
+        const { seconds, loss, accuracy, heldOut } = result;
         stepSeconds += result.stepSeconds;
         const facts = { client, examples: result.examples };
         account.reported.push({
@@ -79,6 +79,7 @@ export async function trainRound(
           seconds: roundTo(seconds, 3),
           loss: roundTo(loss, 6),
           ...(accuracy === undefined ? {} : { accuracy: roundTo(accuracy, 6) }),
+          ...(heldOut === undefined ? {} : { heldOut }),
         });
         const like = global.model.weights;
         const { extras } = result;

@@ -37,7 +37,7 @@ import { roundTo } from '../lib/observability/format.js';
 import { checkTraining } from '../lib/settings/checks.js';
 import { lossAsked, type OptimizerFlags } from '../lib/settings/parts/training.js';
 import type { Naming } from '../lib/settings/setting.js';
-import { testAccuracy } from './accuracy.js';
+import { testAccuracy, testEachClient } from './accuracy.js';
 import { type RoundModel, type TrainedRound, trainRound } from './round.js';
 import type { SharedExamples, WorkerSetup } from './worker-messages.js';
 import { openPool, type WorkerPool } from './worker-pool.js';
@@ -98,7 +98,7 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
     const isWeighted = trainingWeights(examples, training.classWeights) !== undefined;
     const plan = { training, optimizer, loss: lossesOf(task), isWeighted, seed, engine, threads };
     const setup: WorkerSetup = {
-      ...{ plan, shards, model, strategy: strategy.name, volume },
+      ...{ plan, shards, task, model, strategy: strategy.name, volume },
       train: { ...train, examples },
       test: { ...test, examples: held },
     };
@@ -155,15 +155,16 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       const workers = await poolFor(global);
       const { task, examples } = taskOn(test, global);
       const held = { ...test, examples };
-      const summary = await testAccuracy({
-        ...{ global, task, test: held, pool: workers, reporter: context.reporter },
-      });
+      const testing = { global, pool: workers, reporter: context.reporter };
+      const summary = await testAccuracy({ ...testing, task, test: held });
+      const perClient = shards.heldOut === undefined ? {} : await testEachClient({ ...testing, shards });
       const report: AccuracyReport = {
         model: path,
         sha256: global.sha256,
         data: test.file,
         seconds: roundTo((performance.now() - startedAt) / 1000, 3),
         ...summary,
+        ...perClient,
       };
       await writeFileAtomic(file, `${JSON.stringify(report, null, 2)}\n`);
       return { sha256: global.sha256 };

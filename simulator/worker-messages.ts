@@ -6,6 +6,7 @@ import type { TrainingPlan } from '../lib/engine/local-training.js';
 import type { Extras } from '../lib/federation/client-side.js';
 import type { Examples, VirtualShards } from '../lib/federation/examples.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
+import type { ClientTest, HeldOutTest } from '../lib/formats/accuracy-record.js';
 import type { Model } from '../lib/model/model-description.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
@@ -22,6 +23,8 @@ export interface WorkerSetup {
   readonly train: SharedExamples;
   readonly shards: VirtualShards;
   readonly test: SharedExamples;
+  /** What the model learns: clients' held-out examples are judged by it. */
+  readonly task: Task;
   readonly model: Model;
   readonly strategy: StrategyName;
   /** The run's volume, for a strategy whose clients keep something between rounds. */
@@ -53,8 +56,14 @@ export interface JudgeTask {
   readonly batchSize: number;
 }
 
+/** A test of one model on what each of some clients holds out. */
+export interface ClientsTask extends Pick<JudgeTask, 'file' | 'model'> {
+  readonly kind: 'clients';
+  readonly clients: readonly number[];
+}
+
 /** Work for a worker. */
-export type WorkerTask = SimulatedTask | JudgeTask;
+export type WorkerTask = SimulatedTask | JudgeTask | ClientsTask;
 
 /** What a client's training came to; its weights are where the task wanted them. */
 export interface TrainedClient {
@@ -68,6 +77,8 @@ export interface TrainedClient {
   readonly accuracy?: number | undefined;
   /** What the strategy needs beside the weights. */
   readonly extras?: Extras | undefined;
+  /** How the client does on what it holds out, where it holds something out. */
+  readonly heldOut?: HeldOutTest | undefined;
 }
 
 /** A training that failed; the other clients' go on. */
@@ -82,8 +93,14 @@ export interface JudgedPart {
   readonly judgements: Judgements;
 }
 
+/** What a model came to on what each of the clients holds out. */
+export interface TestedClients {
+  readonly kind: 'tested';
+  readonly tests: readonly ClientTest[];
+}
+
 /** What came of a task. */
-export type TaskResult = TrainedClient | FailedClient | JudgedPart;
+export type TaskResult = TrainedClient | FailedClient | JudgedPart | TestedClients;
 
 /** The engine that a worker has found. */
 export interface WorkerEngine {

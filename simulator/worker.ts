@@ -5,6 +5,7 @@ import type { Weights } from '../lib/core/weights.js';
 import { judge } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Engine, PredictSession, TrainingSession } from '../lib/engine/engine.js';
+import { type HeldOutPart, heldOutTest, testHeldOut, testModelOn } from '../lib/engine/held-out.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
 import {
   type ClientMemory,
@@ -14,16 +15,20 @@ import {
   trainableOf,
 } from '../lib/federation/client-side.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
-import { exampleCount, shardIndices, takeExamples } from '../lib/federation/examples.js';
+import { exampleCount, heldOutIndices, shardIndices, takeExamples } from '../lib/federation/examples.js';
 import { localWorkOf, planLocalWork } from '../lib/federation/local-work.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
+import type { ClientTest } from '../lib/formats/accuracy-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { engineChoice } from '../lib/settings/parts/engine.js';
 import type {
+  ClientsTask,
   FailedClient,
   JudgedPart,
   JudgeTask,
   SimulatedTask,
+  TaskResult,
+  TestedClients,
   TrainedClient,
   WorkerMessage,
   WorkerSetup,
@@ -31,7 +36,7 @@ import type {
 } from './worker-messages.js';
 
 const port = parentPort as NonNullable<typeof parentPort>;
-const { plan, train, shards, test, model, strategy, volume } = workerData as WorkerSetup;
+const { plan, train, shards, test, task, model, strategy, volume } = workerData as WorkerSetup;
 /** What the strategy asks of clients beside training. */
 const side = clientSide(strategy);
 
@@ -77,16 +82,13 @@ async function warmUp(): Promise<Warm> {
 async function work(): Promise<void> {
   const warm = await warmUp();
   while (!stop.signal.aborted) {
-    const task = waiting.shift();
-    if (task === undefined) {
+    const next = waiting.shift();
+    if (next === undefined) {
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
-    } else if (task.kind === 'judge') {
-      const result = await judgePart(warm, task);
-      port.postMessage({ kind: 'result', result } satisfies WorkerMessage);
     } else {
-      const result = await trainClient(warm, task);
+      const result = await resultOf(warm, next);
       port.postMessage({ kind: 'result', result } satisfies WorkerMessage);
     }
   }
@@ -94,11 +96,17 @@ async function work(): Promise<void> {
   await warm.session.dispose();
 }
 
+function resultOf(warm: Warm, next: WorkerTask): Promise<TaskResult> {
+  if (next.kind === 'judge') return judgePart(warm, next);
+  return next.kind === 'clients' ? testClients(warm, next) : trainClient(warm, next);
+}
+
 async function trainClient(
-  { session }: Warm,
+  warm: Warm,
   { round, client, global, learningRate, update }: SimulatedTask,
 ): Promise<TrainedClient | FailedClient> {
   const startedAt = performance.now();
+  const { session } = warm;
   let stepMs = 0;
   const timed: Pick<TrainingSession, 'step'> = {
     async step(batch) {
@@ -113,6 +121,7 @@ async function trainClient(
     const { weights } = global;
     const memory = side && (await memoryOf(side, { client, round, global }));
     const correction = memory && gradientCorrection(side, { like: weights, memory });
+    const [before] = (await testClients(warm, { ...ofGlobal(global), clients: [client] })).tests;
     await session.restart({ weights, seed, learningRate, correction });
     const examples = takeExamples(train.examples, shardIndices(shards, client));
     const { loss, accuracy } = await trainLocally(timed, examples, {
@@ -123,12 +132,13 @@ async function trainClient(
       signal: stop.signal,
     });
     await session.weights(update);
+    const after = before && (await testUpdate(warm, { client, update, file: global.file }));
     const trained = { round, client, parent: global.sha256, examples: exampleCount(examples) };
     const extras =
       memory && (await extrasOf(trained, { memory, learningRate, loss, weights: trainableOf(update) }));
     const seconds = (performance.now() - startedAt) / 1000;
     const facts = { examples: exampleCount(examples), seconds, stepSeconds: stepMs / 1000, loss, accuracy };
-    return { kind: 'trained', ...facts, extras };
+    return { kind: 'trained', ...facts, extras, heldOut: before && after && heldOutTest(before, after) };
   } catch (error) {
     stop.signal.throwIfAborted();
     return { kind: 'failed', reason: messageOf(error) };
@@ -172,19 +182,60 @@ async function extrasOf(
   return Object.fromEntries(Object.entries(extras).filter(([name]) => Object.hasOwn(side.extras, name)));
 }
 
-async function judgePart(warm: Warm, task: JudgeTask): Promise<JudgedPart> {
-  if (warm.predictor?.file !== task.file) {
-    await warm.predictor?.session.dispose();
-    warm.predictor = { file: task.file, session: await warm.engine.createPredictSession(task.model, plan) };
-  }
-  const judgements = await judge(warm.predictor.session, {
-    ...task,
+async function judgePart(warm: Warm, part: JudgeTask): Promise<JudgedPart> {
+  const judgements = await judge(await predictorOf(warm, part), {
+    ...part,
     examples: test.examples,
-    model: task.file,
+    model: part.file,
     data: test.file,
     signal: stop.signal,
   });
   return { kind: 'judged', judgements };
+}
+
+/** The session of a model that many tasks ask for, one after the other. */
+async function predictorOf(warm: Warm, asked: Pick<JudgeTask, 'file' | 'model'>): Promise<PredictSession> {
+  if (warm.predictor?.file === asked.file) return warm.predictor.session;
+  await warm.predictor?.session.dispose();
+  const session = await warm.engine.createPredictSession(asked.model, plan);
+  warm.predictor = { file: asked.file, session };
+  return session;
+}
+
+const ofGlobal = ({ file, weights }: SimulatedTask['global']) => ({
+  file,
+  model: { description: model.description, weights },
+});
+
+/** What a client holds out; undefined where it holds nothing out. */
+function heldOutPart(client: number, file: string): HeldOutPart | undefined {
+  const indices = heldOutIndices(shards, client);
+  if (indices.length === 0) return undefined;
+  const examples = takeExamples(train.examples, indices);
+  return { examples, task, model: file, data: train.file, signal: stop.signal };
+}
+
+/** Clients that hold nothing out are passed over. */
+async function testClients(
+  warm: Warm,
+  { clients, ...asked }: Omit<ClientsTask, 'kind'>,
+): Promise<TestedClients> {
+  const tests: ClientTest[] = [];
+  for (const client of clients) {
+    const part = heldOutPart(client, asked.file);
+    if (part !== undefined) tests.push(await testHeldOut(await predictorOf(warm, asked), part));
+  }
+  return { kind: 'tested', tests };
+}
+
+/** Its model is no other client's: it is compiled for this test. */
+async function testUpdate(
+  { engine }: Warm,
+  { client, update: weights, file }: Pick<SimulatedTask, 'client' | 'update'> & { readonly file: string },
+): Promise<ClientTest | undefined> {
+  const part = heldOutPart(client, file);
+  const { description } = model;
+  return part && (await testModelOn(part, { description, weights, engine, threads: plan.threads }));
 }
 
 work().then(

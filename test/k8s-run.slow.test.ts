@@ -89,9 +89,12 @@ test('what stands on the volume is what a run here leaves', async () => {
     assert.equal(a.parent, b.parent);
     assert.equal(a.learningRate, b.learningRate);
     assert.deepEqual(
-      a.reported.map(({ client, sha256, shard }) => [client, sha256, shard]),
-      b.reported.map(({ client, sha256, shard }) => [client, sha256, shard]),
+      a.reported.map(({ client, sha256, shard, heldOut }) => [client, sha256, shard, heldOut]),
+      b.reported.map(({ client, sha256, shard, heldOut }) => [client, sha256, shard, heldOut]),
     );
+    assert.ok(a.acrossClients?.after?.accuracy !== undefined);
+    assert.deepEqual(a.acrossClients, b.acrossClients);
+    assert.deepEqual(a.evaluation?.acrossClients, b.evaluation?.acrossClients);
     assert.equal(a.aggregate?.inputs, b.aggregate?.inputs);
     assert.equal(a.evaluation?.accuracy, b.evaluation?.accuracy);
     assert.ok((a.seconds?.train ?? -1) >= 0);

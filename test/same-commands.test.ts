@@ -232,6 +232,9 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
     ...['--clients', '3', '--rounds', '2', '--init', '/mnt/mine.h5', '--optimizer', 'sgd'],
     ...['--learning-rate', '0.1', '--learning-rate-decay', '0.5'],
   ],
+  'clients that hold examples out, and are tested on them': [
+    ...['--clients', '4', '--fraction', '0.5', '--rounds', '2', '--client-holdout', '0.1'],
+  ],
   'a robust strategy on an engine of choice': [
     ...['--clients', '5', '--rounds', '2', '--strategy', 'trimmed-mean', '--trim', '0.2'],
     ...['--engine', 'onnx', '--backend', 'cpu', '--data', '/mnt/mine.npz'],
@@ -318,6 +321,8 @@ describe('all targets run the same commands', () => {
       const REQUEST = [
         '--init',
         '--out',
+        // What clients hold out stands in the list of their examples.
+        '--client-test',
         '--model',
         '--hidden',
         '--round',

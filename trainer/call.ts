@@ -59,6 +59,8 @@ export interface ClientFiles {
   readonly data: string;
   readonly out: string;
   readonly init?: string | undefined;
+  /** What the client holds out. */
+  readonly clientTest?: string | undefined;
 }
 
 /**
@@ -71,13 +73,15 @@ export function chooseClient<T extends ClientFiles>(
   choice: ClientChoice,
 ): T & { readonly client: number } {
   const client = numberOf(files, choice);
-  const named = {
+  const { data, out, init, clientTest } = files;
+  return {
     ...files,
     client,
-    data: fill(files.data, client),
-    out: fill(files.out, client),
+    data: fill(data, client),
+    out: fill(out, client),
+    ...(init === undefined ? {} : { init: fill(init, client) }),
+    ...(clientTest === undefined ? {} : { clientTest: fill(clientTest, client) }),
   };
-  return files.init === undefined ? named : { ...named, init: fill(files.init, client) };
 }
 
 function numberOf({ data, out, init = '' }: ClientFiles, choice: ClientChoice): number {

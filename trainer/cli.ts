@@ -30,6 +30,10 @@ export function trainCli(context: ProgramContext): Command {
       'the global model to start from (default: the seeded initial --model); a compiled model brings its optimizer',
     )
     .option(
+      '--client-test <npz>',
+      'what the client holds out: the model is tested on it before and after the training',
+    )
+    .option(
       '--classes <n>',
       'classes of --model (default: from manifest.json beside the shard, else from its labels)',
       integerOption({ min: 2, max: MAX_CLASSES }),

@@ -1,17 +1,21 @@
 /** Where a training starts, from its files: the shard, and the global model or the seeded initial one. */
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { HeldOutPart } from '../lib/engine/held-out.js';
 import { type StartingOptimizer, startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { type Examples, imagesIn } from '../lib/federation/examples.js';
+import type { LossSettings } from '../lib/federation/loss.js';
 import { readSharedShard, shareExamples, type Tell } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { manifestBeside, scaleListed } from '../lib/formats/manifest-beside.js';
+import { listedBeside, manifestBeside, scaleListed } from '../lib/formats/manifest-beside.js';
 import { fitScale } from '../lib/model/model-input.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import { lossAsked } from '../lib/settings/parts/training.js';
 import type { Naming } from '../lib/settings/setting.js';
 import { readPrepared } from '../lib/task-file/prepared-examples.js';
-import { judgingTask, readTask, withTask } from '../lib/task-file/read-task.js';
+import { judgingTask, readTask, type TaskFile, withTask } from '../lib/task-file/read-task.js';
 import { makeInitialModel, readGivenModel, type StartingModel } from './initial-model.js';
 import type { Remembering, RoundStart } from './remembering.js';
 import type { TrainRequest } from './train-worker.js';
@@ -23,6 +27,8 @@ export interface StartingPoint extends StartingModel, StartingOptimizer {
   readonly task: Task;
   /** Where the strategy asks more of clients than training. */
   readonly remembering?: Remembering | undefined;
+  /** What the client holds out, where it is tested. */
+  readonly heldOut?: HeldOutPart | undefined;
 }
 
 /** Reads what `request` names. @throws {DataError} when a file is missing or damaged, or model and shard do not fit */
@@ -50,13 +56,44 @@ export async function readStartingPoint(
   const { optimizer: chosen, notes } = startingOptimizer(flags, { file: global.file, path });
   const optimizer = { optimizer: chosen, notes: [...taskNotes(found), ...notes] };
   const remembering = await remember(request, { ...global, ...optimizer, named });
-  const start = { ...global, task: found, ...optimizer, remembering };
+  const heldOut = await readHeldOut(request, { ...global, path, task, asked });
+  const start = { ...global, task: found, ...optimizer, remembering, heldOut };
   const isUsual = given?.file.scale === undefined && imagesIn(examples)?.values instanceof Uint8Array;
   if (given === undefined || isUsual)
     return { ...start, examples: isPreparedHere ? shareExamples(examples) : examples };
   const known = scaleListed(await listed());
   const fitted = fitScale(examples, { scale: given.file.scale, path: request.data, known, tell });
   return { ...start, examples: shareExamples(fitted) };
+}
+
+/** What a held-out part is read and judged by. */
+interface HeldOutReading extends Pick<StartingModel, 'model' | 'file'> {
+  /** Of the model. */
+  readonly path: string;
+  readonly task: TaskFile | undefined;
+  readonly asked: LossSettings | undefined;
+}
+
+/** What the client holds out, as the model takes it. Of one that the split has left with nothing to hold out there is none. */
+async function readHeldOut(
+  { data, clientTest }: Pick<TrainRequest, 'data' | 'clientTest'>,
+  { model, file, path, task: ofFile, asked }: HeldOutReading,
+): Promise<HeldOutPart | undefined> {
+  if (clientTest === undefined) return undefined;
+  if (!existsSync(clientTest)) {
+    const shards = (await listedBeside(data))?.shards ?? [];
+    const shard = shards.find((each) => each.file === basename(data));
+    if (shard !== undefined && shard.heldOut === undefined) return undefined;
+  }
+  // What is told of the shard holds for this part of it, too.
+  const tell = () => undefined;
+  const preparation = { task: ofFile, loss: asked };
+  const { examples: read, listed } = await readPrepared(clientTest, preparation, { part: 'test', tell });
+  const lesson = { examples: read, data: clientTest, asked };
+  const { task, examples } = startingTask({ model, file, path }, lesson);
+  const known = scaleListed(await listed());
+  const fitted = fitScale(examples, { scale: file.scale, path: clientTest, known, tell });
+  return { examples: fitted, task, model: path, data: clientTest };
 }
 
 /** Strategies are loaded where one is named. */

@@ -4,6 +4,7 @@ import { type ErrorMessage, InterruptedError, toErrorMessage } from '../lib/core
 import { parameterCount, type Weights, weightBuffers } from '../lib/core/weights.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
+import { type HeldOutPart, heldOutTest, testModelOn } from '../lib/engine/held-out.js';
 import {
   type LocalTrainingProgress,
   type TrainingPlan,
@@ -15,6 +16,7 @@ import { trainingWeights } from '../lib/federation/class-weights.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { Losses } from '../lib/federation/loss.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
+import type { HeldOutTest } from '../lib/formats/accuracy-record.js';
 import type { Model } from '../lib/model/model-description.js';
 import { sessionOf } from '../lib/model/model-error.js';
 import type { ModelValues } from '../lib/settings/parts/data.js';
@@ -27,6 +29,8 @@ export interface TrainRequest extends Omit<TrainingPlan, 'optimizer' | 'loss'> {
   readonly data: string;
   /** The global model to start from (h5); without it, the seeded initial model named by `model`. */
   readonly init?: string | undefined;
+  /** What the client holds out (npz): the model is tested on it before and after. */
+  readonly clientTest?: string | undefined;
   readonly model: ModelValues;
   /** The file of a task, which prepares the shard and says what else is not asked for. */
   readonly task?: string | undefined;
@@ -47,6 +51,8 @@ interface TrainStart {
   /** What the strategy adds to each gradient. */
   readonly correction?: Weights | undefined;
   readonly examples: Examples;
+  /** What the client holds out, where it is tested. */
+  readonly heldOut?: HeldOutPart | undefined;
 }
 
 /** A finished training: the weights, and what the last epoch showed. */
@@ -57,6 +63,7 @@ export interface WorkerOutcome {
   /** Mean training loss over the last epoch, and accuracy where an answer can be right. */
   readonly loss: number;
   readonly accuracy?: number | undefined;
+  readonly heldOut?: HeldOutTest | undefined;
 }
 
 /** What the worker is told: once what to train on, and at any time to stop. */
@@ -93,7 +100,7 @@ const start = new Promise<TrainStart>((resolve) => {
 });
 
 async function train(request: TrainRequest): Promise<WorkerOutcome> {
-  const { model, examples, optimizer, loss: lossSettings, correction } = await start;
+  const { model, examples, optimizer, loss: lossSettings, correction, heldOut } = await start;
   const { description } = model;
   const { engine, why } = await chooseEngine(request.engine, { description, signal: stop.signal });
   const seed = trainingSeed(request);
@@ -104,6 +111,10 @@ async function train(request: TrainRequest): Promise<WorkerOutcome> {
     ...{ loss: lossSettings, isWeighted: trainingWeights(examples, training.classWeights) !== undefined },
   };
   const path = request.init ?? request.data;
+  const test = async (weights: Weights) =>
+    heldOut &&
+    (await testModelOn({ ...heldOut, signal: stop.signal }, { description, weights, engine, threads }));
+  const before = await test(model.weights);
   const session = await sessionOf(path, engine.createTrainingSession(model, settings));
   send({ kind: 'ready', engine: session.engine, why, parameters: parameterCount(model.weights) });
 
@@ -121,9 +132,13 @@ async function train(request: TrainRequest): Promise<WorkerOutcome> {
       send({ kind: 'progress', progress });
     },
   });
-  const outcome = { weights: await session.weights(model.weights), engine: session.engine, loss, accuracy };
+  const weights = await session.weights(model.weights);
   await session.dispose();
-  return outcome;
+  const after = await test(weights);
+  return {
+    ...{ weights, engine: session.engine, loss, accuracy },
+    heldOut: before && after && heldOutTest(before, after),
+  };
 }
 
 train(workerData as TrainRequest).then(

@@ -37,7 +37,7 @@ export async function trainClient(
   const [start, outcome] = await runWorker(request, context);
   const { file, parent, examples: shard, optimizer, remembering } = start;
   const { client, round } = request;
-  const { weights, engine, loss, accuracy } = outcome;
+  const { weights, engine, loss, accuracy, heldOut } = outcome;
   const examples = exampleCount(shard);
   const update = { client, round, examples, parent };
   const { training } = request;
@@ -62,6 +62,7 @@ export async function trainClient(
     ...(accuracy === undefined ? {} : { accuracy: roundTo(accuracy, 6) }),
     engine,
     sha256,
+    ...(heldOut === undefined ? {} : { heldOut }),
   };
 }
 
@@ -83,11 +84,11 @@ async function runWorker(
       const start = await readStartingPoint(request, { tell: told, named });
       for (const note of start.notes) context.reporter.info(note, { event: 'optimizer' });
       context.signal.throwIfAborted();
-      const { model, examples, optimizer, task, remembering } = start;
+      const { model, examples, optimizer, task, remembering, heldOut } = start;
       // A strategy that asks more of clients goes on from the global weights when training has ended.
       const handedOver = remembering === undefined ? weightBuffers(model.weights) : [];
       const correction = remembering?.correction;
-      tell({ model, examples, optimizer, loss: lossesOf(task), correction }, handedOver);
+      tell({ model, examples, optimizer, loss: lossesOf(task), correction, heldOut }, handedOver);
       return start;
     };
     return await Promise.all([read(), outcomeOf(worker, request, context)]);

@@ -15,7 +15,7 @@ import { type FederationPlan, federatedAveraging } from '../../pipeline/rounds/r
 import { failureOf } from '../../pipeline/rounds/run-failure.js';
 import { runId } from '../../pipeline/rounds/run-id.js';
 import type { Tolerance } from '../../pipeline/rounds/runner.js';
-import { planPhrases, type RunResult } from '../../pipeline/rounds/summary.js';
+import { planPhrases, type RunResult, warnOfFigures } from '../../pipeline/rounds/summary.js';
 import { count, tell } from '../../pipeline/rounds/telling.js';
 import {
   createStageClock,
@@ -85,6 +85,7 @@ export async function runOnCluster(
     ...{ scheduleTimeoutMs: options.scheduleTimeoutMs, isVerbose: options.isVerbose },
   };
   reporter.info(opening(run, options));
+  warnOfFigures(settings, reporter);
   const clock = createStageClock();
   const jobs = stageJobs(plan);
   let isOpen = false;

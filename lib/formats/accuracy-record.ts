@@ -1,48 +1,89 @@
 /** `accuracy.json`: what an accuracy test found. */
 import { z } from 'zod';
+import type { AcrossClients } from '../federation/across-clients.js';
 import { countField, hashField, lossField, metricsField, shareField } from './fields.js';
 
 const confusion = z.tuple([countField, countField, countField]);
 
-/** The result of an accuracy test of one model. */
-export const accuracyRecordSchema = z
+/** The test of one model on the examples that are held out of all. */
+const testSchema = z.object({
+  model: z.string().describe("Path of the model's file."),
+  sha256: hashField.describe("Of the model's file."),
+  data: z.string().describe('Path of the held-out examples.'),
+  seconds: z.number().optional().describe('What the test took; absent in records of the first version.'),
+  task: z.string().optional().describe('What is learned, where that is not classification.'),
+  examples: countField.min(1).describe('Held-out examples.'),
+  correct: countField.optional().describe('Examples that were recognised.'),
+  loss: lossField.describe('Mean loss, by default the cross-entropy; null where it is not finite.'),
+  accuracy: shareField.optional().describe('Share of the examples that were recognised; of classification.'),
+  metrics: metricsField.optional(),
+  perClass: z
+    .array(
+      z.object({
+        class: countField.describe('The label.'),
+        examples: countField.describe('Examples of the class.'),
+        accuracy: shareField
+          .nullable()
+          .describe('Share of them that was recognised; null where there is none.'),
+      }),
+    )
+    .readonly()
+    .optional()
+    .describe('Every class; those that occur, where the confusions are a list.'),
+  confusion: z
+    .array(z.array(countField).readonly())
+    .readonly()
+    .optional()
+    .describe('Of at most 100 classes: `confusion[label][predicted]`, number of examples.'),
+  confusions: z
+    .array(confusion.readonly())
+    .readonly()
+    .optional()
+    .describe(
+      'Of more classes: `[label, predicted, examples]` of all that occur, by label, then by prediction.',
+    ),
+});
+
+/** What a test found on what one client holds out. */
+const clientTestSchema = testSchema
+  .pick({ loss: true, accuracy: true, task: true, metrics: true })
+  .extend({ examples: countField.min(1).describe('Examples that the client holds out.') });
+
+const figuresSchema = clientTestSchema.omit({ examples: true });
+
+/** What a trainer found on what its client holds out. */
+export const heldOutTestSchema = z
   .object({
-    model: z.string().describe("Path of the model's file."),
-    sha256: hashField.describe("Of the model's file."),
-    data: z.string().describe('Path of the held-out examples.'),
-    seconds: z.number().optional().describe('What the test took; absent in records of the first version.'),
-    task: z.string().optional().describe('What is learned, where that is not classification.'),
-    examples: countField.min(1).describe('Held-out examples.'),
-    correct: countField.optional().describe('Examples that were recognised.'),
-    loss: lossField.describe('Mean loss, by default the cross-entropy; null where it is not finite.'),
-    accuracy: shareField
-      .optional()
-      .describe('Share of the examples that were recognised; of classification.'),
-    metrics: metricsField.optional(),
-    perClass: z
-      .array(
-        z.object({
-          class: countField.describe('The label.'),
-          examples: countField.describe('Examples of the class.'),
-          accuracy: shareField
-            .nullable()
-            .describe('Share of them that was recognised; null where there is none.'),
-        }),
-      )
-      .readonly()
-      .optional()
-      .describe('Every class; those that occur, where the confusions are a list.'),
-    confusion: z
-      .array(z.array(countField).readonly())
-      .readonly()
-      .optional()
-      .describe('Of at most 100 classes: `confusion[label][predicted]`, number of examples.'),
-    confusions: z
-      .array(confusion.readonly())
+    examples: countField.min(1).describe('Examples that the client holds out.'),
+    before: figuresSchema.describe('Of the global model that the round started from.'),
+    after: figuresSchema.describe("Of the client's update: the same model after the local training."),
+  })
+  .describe('How the client does on what it holds out, before and after its local training.');
+
+/** How figures spread over clients. */
+export const acrossClientsSchema: z.ZodType<AcrossClients> = z
+  .record(
+    z.string(),
+    z.object({
+      clients: countField.describe('Clients that have the figure.'),
+      mean: z.number().describe('Each client counts the same.'),
+      weightedMean: z.number().describe('Each client counts by its held-out examples.'),
+      deviation: z.number().describe('Standard deviation over the clients.'),
+      worstDecile: z.number().describe('Mean over the worst tenth of the clients, one at least.'),
+    }),
+  )
+  .describe('How the loss and each metric, by name, spread over the clients on what each of them holds out.');
+
+/** The result of an accuracy test of one model. */
+export const accuracyRecordSchema = testSchema
+  .extend({
+    acrossClients: acrossClientsSchema.optional(),
+    perClient: z
+      .array(clientTestSchema.extend({ client: countField.describe('Number of the client, from 0.') }))
       .readonly()
       .optional()
       .describe(
-        'Of more classes: `[label, predicted, examples]` of all that occur, by label, then by prediction.',
+        'What was found on what each client holds out, by client; those that hold nothing out are left out.',
       ),
   })
   .meta({
@@ -58,6 +99,7 @@ export const testFiguresSchema = accuracyRecordSchema.pick({
   accuracy: true,
   task: true,
   metrics: true,
+  acrossClients: true,
 });
 
 /** `accuracy.json`: of one model, or of each model that was tested. */
@@ -67,3 +109,9 @@ export const accuracyFileSchema = z
 
 /** The result of an accuracy test. */
 export type AccuracyRecord = z.infer<typeof accuracyRecordSchema>;
+
+/** What a model came to on what one client holds out. */
+export type ClientTest = Readonly<z.infer<typeof clientTestSchema>>;
+
+/** The same before and after the client's training. */
+export type HeldOutTest = Readonly<z.infer<typeof heldOutTestSchema>>;

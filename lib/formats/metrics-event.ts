@@ -7,7 +7,7 @@ import {
   metricsField,
   shareField as share,
 } from './fields.js';
-import { roundRecordSchema, runSettingsSchema } from './run-record.js';
+import { roundRecordSchema, runSettingsSchema, trainedAcrossSchema } from './run-record.js';
 import { runFailureSchema, runResultSchema } from './run-results.js';
 
 const time = z.string().describe('When it happened (ISO 8601).');
@@ -77,6 +77,7 @@ const events = [
       .describe('Best accuracy so far; of other tasks the best value of the metric that leads.'),
     seconds: z.object({ train: z.number(), aggregate: z.number(), evaluate: z.number() }),
     sha256: hash.optional().describe('Of the global model that the round ended with.'),
+    acrossClients: trainedAcrossSchema.optional(),
   }),
   runResultSchema.extend({ event: z.literal('end') }),
   runFailureSchema.extend({ event: z.literal('failure') }),

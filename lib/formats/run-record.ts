@@ -6,6 +6,7 @@ import { PARTITION, SCHEME } from '../settings/parts/partition.js';
 import { STRATEGY, STRATEGY_NAME } from '../settings/parts/strategy.js';
 import { schemaOfSettings, schemaOfVariants } from '../settings/schema.js';
 import { RUN_PARTS, type RunSettings } from '../settings/table.js';
+import { acrossClientsSchema, heldOutTestSchema } from './accuracy-record.js';
 import {
   clientReasonField,
   countField as count,
@@ -79,11 +80,20 @@ const clientRecordSchema = z.object({
     .optional()
     .describe('sha256 of the shard that it was trained on; in a simulation that is no file.'),
   sha256: hash.optional().describe('sha256 of its update; in a simulation that is no file.'),
+  heldOut: heldOutTestSchema.optional(),
   alone: z
     .object({ loss, ...figures })
     .optional()
     .describe("How the client's own model does on the test examples; found once the rounds are over."),
 });
+
+/** How the clients of a round do on what they hold out. */
+export const trainedAcrossSchema = z
+  .object({ before: acrossClientsSchema, after: acrossClientsSchema })
+  .partial()
+  .describe(
+    'Over the clients that reported: of the global model that they started from, and of their own updates.',
+  );
 
 /** The record of a round. */
 export const roundRecordSchema = z
@@ -133,9 +143,11 @@ export const roundRecordSchema = z
         examples: count,
         loss,
         ...figures,
+        acrossClients: acrossClientsSchema.optional(),
         seconds: z.number(),
       })
       .optional(),
+    acrossClients: trainedAcrossSchema.optional(),
     seconds: z
       .object({ train: z.number(), aggregate: z.number(), evaluate: z.number() })
       .optional()

@@ -1,8 +1,9 @@
 /** What the programs about whole runs report at their end, and how a run failed: schemas and types. */
 import { z } from 'zod';
 import { ExitCode } from '../core/errors.js';
+import { accuracyRecordSchema, acrossClientsSchema } from './accuracy-record.js';
 import { countField, hashField, lossField, metricsField, privacySpentSchema, shareField } from './fields.js';
-import { roundRecordSchema } from './run-record.js';
+import { roundRecordSchema, trainedAcrossSchema } from './run-record.js';
 
 /** The facts of a failure. */
 export const runFailureSchema = z.object({
@@ -82,6 +83,16 @@ export const runResultSchema = z
     sha256: hashField.describe('Of aggregated-model.h5.'),
     volume: z.string().describe('Directory of the run; on a cluster `<claim>:<directory>`.'),
     privacy: privacySpentSchema.optional().describe('Spent by all rounds, where the run was private.'),
+    acrossClients: trainedAcrossSchema
+      .extend({ global: acrossClientsSchema.optional() })
+      .optional()
+      .describe(
+        'Where clients hold examples out: how the last global model does on them, client by client, and in the last round ' +
+          'the model that clients started from and their updates.',
+      ),
+    perClient: accuracyRecordSchema.shape.perClient.describe(
+      'Of the last global model; on a cluster accuracy.json tells it.',
+    ),
   })
   .meta({ title: 'Result of run', description: 'What a finished run came to.' });
 

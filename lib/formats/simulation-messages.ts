@@ -1,5 +1,6 @@
 /** What the pipeline and the simulator say to each other: one JSON object per line, a reply for each request. */
 import { z } from 'zod';
+import { heldOutTestSchema } from './accuracy-record.js';
 import { clientReasonField, countField as count, lossField as loss, privacySpentSchema } from './fields.js';
 
 /** A round's training: the clients' updates go into the strategy as they come, in the clients' order. */
@@ -60,6 +61,7 @@ export const trainReplySchema = z
         /** Means over the last epoch; no accuracy where no answer is simply right. */
         loss,
         accuracy: z.number().optional(),
+        heldOut: heldOutTestSchema.optional(),
       }),
     ),
     rejected: z

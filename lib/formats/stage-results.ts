@@ -1,5 +1,6 @@
 /** What the programs of stages, of datasets and of predictions report at their end, in the last line of stdout or in a result file. */
 import { z } from 'zod';
+import { acrossClientsSchema, heldOutTestSchema } from './accuracy-record.js';
 import { countField, hashField, lossField, metricsField, privacySpentSchema, shareField } from './fields.js';
 
 const seconds = z.number().describe('Seconds from the start of the program to its result.');
@@ -45,6 +46,7 @@ export const trainResultSchema = z
       .describe('Mean training accuracy over the last epoch; absent where no answer is simply right.'),
     engine: z.string().describe('What the training ran on, e.g. `onnx/cpu with blocks of 16`.'),
     sha256: hashField.describe("Of the update's file."),
+    heldOut: heldOutTestSchema.optional(),
   })
   .meta({ title: 'Result of train', description: "One client's training, whose update is written." });
 
@@ -76,6 +78,11 @@ const evaluation = z.object({
   loss: lossField.describe('Mean loss, by default the cross-entropy; null where it is not finite.'),
   metrics: metricsField.optional(),
   examples: countField.describe('Held-out examples.'),
+  acrossClients: acrossClientsSchema
+    .optional()
+    .describe(
+      'Of the clients that were tested each: how the loss spreads over them, and the metric that leads.',
+    ),
 });
 
 /** `evaluate` of one model; of several, each one's. */

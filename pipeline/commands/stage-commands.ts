@@ -92,6 +92,8 @@ export function trainCommand(
         'training.learningRate': roundLearningRate(settings, { round, clients }),
       }),
       ...clientArguments({ settings, paths }),
+      // Of a client that has nothing to hold out there is no such file, and no test.
+      ...(holdsOut(settings) ? ['--client-test', paths.clientTest(client ?? INDEXED_CLIENT)] : []),
       ...['--round', `${round}`],
       ...['--threads', `${threads}`],
       ...(client === undefined ? [] : ['--client', `${client}`]),
@@ -100,6 +102,9 @@ export function trainCommand(
     writes: [update],
   };
 }
+
+/** Whether clients hold examples out, on which models are tested client by client. */
+const holdsOut = ({ federation }: RunSettings) => federation.clientHoldout !== undefined;
 
 /** What a trainer is told of the strategy; nothing where it asks for training alone. */
 function clientArguments({ settings, paths }: CommandSource): readonly string[] {
@@ -196,12 +201,14 @@ interface TestFiles {
   readonly threads?: number;
   /** Accuracy below which the test fails. */
   readonly minAccuracy?: string;
+  /** Whether the models are clients' own, which their trainers have tested on what they hold out. */
+  readonly ofClients?: boolean;
 }
 
 /** Tests models on the held-out examples. */
 export function evaluateCommand(
   { settings, paths }: CommandSource,
-  { models, out = paths.accuracy, round, threads, minAccuracy }: TestFiles,
+  { models, out = paths.accuracy, round, threads, minAccuracy, ofClients = false }: TestFiles,
 ): StageCommand {
   return {
     stage: 'evaluate',
@@ -211,6 +218,7 @@ export function evaluateCommand(
       ...['--model', ...models],
       ...['--data', paths.test],
       ...['--out', out],
+      ...(holdsOut(settings) && !ofClients ? ['--per-client'] : []),
       ...(threads === undefined ? [] : ['--threads', `${threads}`]),
       ...(minAccuracy === undefined ? [] : ['--min-accuracy', minAccuracy]),
       ...settingArguments('evaluate', settings),

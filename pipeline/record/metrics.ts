@@ -46,7 +46,8 @@ export async function tellRound(
   ledger: RoundLedger,
   { best, ...times }: RoundTimes,
 ): Promise<void> {
-  const { round, selected, quorum, reported, rejected, missing, aggregate, evaluation } = ledger.record;
+  const { round, selected, quorum, reported, rejected, missing, aggregate, evaluation, acrossClients } =
+    ledger.record;
   const seconds = Object.fromEntries(
     Object.entries(times).map(([step, spent]) => [step, Math.round(spent * 1000) / 1000]),
   ) as Record<keyof typeof times, number>;
@@ -66,6 +67,7 @@ export async function tellRound(
     best: Number.isFinite(best) ? best : null,
     seconds,
     sha256: aggregate?.sha256,
+    acrossClients,
   });
   await ledger.set({ seconds });
 }

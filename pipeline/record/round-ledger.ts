@@ -32,6 +32,7 @@ export interface RoundLedger {
         | 'failure'
         | 'evaluation'
         | 'seconds'
+        | 'acrossClients'
       >
     >,
   ): Promise<void>;

@@ -49,8 +49,9 @@ export function withLoss({
   accuracy,
   task,
   metrics,
-}: TestFigures & Pick<EvaluationFacts, 'examples'>): Evaluation {
-  return { examples, accuracy, task, metrics, loss: loss ?? Number.NaN };
+  acrossClients,
+}: TestFigures & Pick<EvaluationFacts, 'examples' | 'acrossClients'>): Evaluation {
+  return { examples, accuracy, task, metrics, acrossClients, loss: loss ?? Number.NaN };
 }
 
 /** `accuracy 0.9753, loss 0.0812`; of other tasks the metric that leads, or that of the target. */

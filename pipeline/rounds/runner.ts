@@ -1,4 +1,5 @@
 /** What the round loop needs of whatever runs the stages: processes here, Kubernetes Jobs, or a simulation. */
+import type { AcrossClients } from '../../lib/federation/across-clients.js';
 import type { TestFigures } from '../../lib/federation/metrics.js';
 import type { MissingClient } from '../../lib/federation/quorum.js';
 
@@ -25,6 +26,8 @@ export interface Evaluation extends TestFigures {
   readonly examples: number;
   /** Mean loss; not finite when training diverged. */
   readonly loss: number;
+  /** How it does client by client, where clients hold examples out. */
+  readonly acrossClients?: AcrossClients | undefined;
   /** An earlier attempt had made the test. */
   readonly isSkipped?: boolean;
 }

@@ -1,5 +1,6 @@
 /** What a run tells of itself at its ends: its plan in a line, its result for people and for machines. */
 import { relative } from 'node:path';
+import { describeAcross } from '../../lib/federation/across-clients.js';
 import { describeLocalWork, localWorkOf } from '../../lib/federation/local-work.js';
 import { leadingFigure, metricIn } from '../../lib/federation/metrics.js';
 import { selectedCount } from '../../lib/federation/participation.js';
@@ -7,6 +8,7 @@ import { formatPrivacy, privacyAfter } from '../../lib/federation/privacy/privac
 import { FEDAVG, type StrategySettings } from '../../lib/federation/strategies/strategy-settings.js';
 import type { RoundRecord } from '../../lib/formats/run-record.js';
 import type { RunSummary } from '../../lib/formats/run-results.js';
+import type { Reporter } from '../../lib/observability/events.js';
 import { formatDuration, formatTable, roundTo } from '../../lib/observability/format.js';
 import { modelTitle } from '../../lib/settings/parts/data.js';
 import type { RunSettings } from '../../lib/settings/table.js';
@@ -21,6 +23,8 @@ export interface RunResult extends Ending {
   /** Absolute path. */
   readonly volume: string;
   readonly lastRound: RoundRecord;
+  /** Of the last global model, where clients hold examples out and the volume is seen. */
+  readonly perClient?: RunSummary['perClient'];
 }
 
 /** Rows of the table of clients at most. */
@@ -57,12 +61,20 @@ export function resultFacts(result: RunResult): RunSummary {
     sha256: last.global.sha256,
     volume,
     privacy: lastRound.aggregate?.privacy,
+    ...(last.evaluation.acrossClients === undefined
+      ? {}
+      : { acrossClients: { ...lastRound.acrossClients, global: last.evaluation.acrossClients } }),
   };
+}
+
+/** The result with each client's figures, of whom there may be thousands. */
+export function wholeResult(result: RunResult): RunSummary {
+  return { ...resultFacts(result), perClient: result.perClient };
 }
 
 /** One machine-readable line, without its line feed. */
 export function jsonLine(result: RunResult): string {
-  return JSON.stringify(resultFacts(result));
+  return JSON.stringify(wholeResult(result));
 }
 
 /** The report for people: accuracy, a table of the clients, where the time went, where the files are. */
@@ -88,6 +100,7 @@ export function summary(result: RunResult): string {
     ...(result.rounds > 1 ? [bestLine(result)] : []),
     ...targetLine(result),
     ...participationLine(result),
+    ...clientsLine(result),
     ...privacyLine(result),
     '',
     formatTable(header, clients),
@@ -96,6 +109,13 @@ export function summary(result: RunResult): string {
     `time    ${formatDuration(seconds.total)}: ${stages.join(', ')}`,
     `model   ${shortPath(`${result.volume}/aggregated-model.h5`)}`,
   ].join('\n');
+}
+
+/** How the last global model does client by client, where clients hold examples out. */
+function clientsLine({ last, target }: RunResult): readonly string[] {
+  const { acrossClients } = last.evaluation;
+  if (acrossClients === undefined) return [];
+  return [describeAcross(acrossClients, leadingFigure(last.evaluation, target).metric)];
 }
 
 /** What the run tells of one client at most, where it was private. */
@@ -161,6 +181,15 @@ export function planPhrases(settings: RunSettings): readonly string[] {
     `seed ${seed}`,
     ...privacyPhrases(strategy, { participants: selected, population: clients, rounds }),
   ];
+}
+
+/** Warns where figures of single clients go on record beside a promise of privacy to them. */
+export function warnOfFigures({ federation, strategy }: RunSettings, reporter: Pick<Reporter, 'warn'>): void {
+  if (federation.clientHoldout === undefined || strategy?.privacy === undefined) return;
+  reporter.warn(
+    'Differential privacy covers the global models, and not how they do on what each client holds out: round.json, ' +
+      'metrics.jsonl, accuracy.json and report.html tell that without noise. Share the models alone.',
+  );
 }
 
 /** What the run's privacy will have cost when all rounds are done: said before the first one starts. */

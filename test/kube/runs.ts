@@ -5,9 +5,9 @@ import { z } from 'zod';
 import { lastLine, programPath } from '../programs.js';
 import type { FakeCluster } from './cluster.js';
 
-/** Settings of a run that takes seconds; one thread, so that its bytes are the same everywhere. */
+/** Settings of a run that takes seconds; one thread, so that its bytes are the same everywhere; clients are tested, too. */
 export const SETTINGS: readonly string[] = [
-  ...['--clients', '2', '--model', 'mlp', '--rounds', '2'],
+  ...['--clients', '2', '--client-holdout', '0.2', '--model', 'mlp', '--rounds', '2'],
   ...['--epochs', '1', '--batch', '20', '--threads', '1'],
 ];
 
