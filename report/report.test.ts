@@ -147,3 +147,46 @@ test('a volume without a run, or with a damaged record: exit code 3 and one sent
   await writeFile(join(volume, 'rounds', '0001', 'round.json'), '{');
   await refused(/round\.json: expected the record of a round .*, found no JSON \(.*\)\.$/);
 });
+
+test('clients that hold examples out are told of, the worst first; without them there is no such section', () => {
+  const records = sampleRecords();
+  assert.doesNotMatch(renderReport(records), /How it is for each client/);
+  const spread = (mean: number) => ({
+    accuracy: { clients: 3, mean, weightedMean: mean, deviation: 0.125, worstDecile: mean - 0.25 },
+  });
+  const rounds = records.rounds.map((each) => ({
+    ...each,
+    reported: each.reported.map((client) => ({
+      ...client,
+      heldOut: {
+        examples: 4,
+        before: { loss: 1, accuracy: 0.25, metrics: { accuracy: 0.25 } },
+        after: { loss: null },
+      },
+    })),
+    acrossClients: { before: spread(0.25), after: spread(0.75) },
+    evaluation: each.evaluation && { ...each.evaluation, acrossClients: spread(0.5) },
+  }));
+  const perClient = [0.75, 0, 0.5].map((accuracy, client) => ({
+    ...{ client, examples: 4, loss: 1, accuracy, metrics: { accuracy } },
+  }));
+  const accuracy = records.accuracy && { ...records.accuracy, acrossClients: spread(0.5), perClient };
+  const page = renderReport({ ...records, rounds, accuracy });
+  assert.match(page, /Mean over the worst tenth of the clients: accuracy of the global model/);
+  assert.match(
+    page,
+    /new global model, all clients<\/th><td>3<\/td><td>50\.00 %<\/td><td>50\.00 %<\/td><td>12\.50 %<\/td><td>25\.00 %</,
+  );
+  const rows = [
+    ...page.matchAll(/<th scope="row">(\d)<\/th><td>4<\/td><td>([^<]*)<\/td><td>([^<]*)<\/td><td>([^<]*)</g),
+  ];
+  assert.deepEqual(
+    rows.map(([, ...cells]) => cells).filter(([, before]) => before?.includes('%') || before === ''),
+    [
+      ['1', '25.00 %', '', '0.00 %'],
+      ['2', '25.00 %', '', '50.00 %'],
+      ['0', '25.00 %', '', '75.00 %'],
+    ],
+  );
+  assert.ok(!page.includes('undefined') && !page.includes('NaN') && !page.includes('Infinity'));
+});

@@ -3,6 +3,7 @@ import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { html, toText } from '../lib/html/html.js';
 import { type RunRecords, type RunState, readRunRecords } from './records.js';
+import { clients } from './sections/clients.js';
 import { curves, stages } from './sections/course.js';
 import { overview, settings } from './sections/overview.js';
 import { participation } from './sections/participation.js';
@@ -26,6 +27,7 @@ export function renderReport(records: RunRecords): string {
   <main>
   ${curves(records)}
   ${testResult(records)}
+  ${clients(records)}
   ${participation(records)}
   ${shards(records)}
   ${stages(records)}

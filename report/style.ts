@@ -77,6 +77,10 @@ details thead th { color: var(--quiet); }
 .bars .bar { width: 60%; padding-left: 0; }
 .bars svg { display: block; width: 100%; height: 10px; border-radius: 5px; background: var(--track); }
 .bars .total th, .bars .total td { border-top: 1px solid var(--line); }
+.figures-table { font-size: .875rem; }
+.figures-table th, .figures-table td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); text-align: right; font-weight: 400; }
+.figures-table tr > :first-child { text-align: left; }
+.figures-table thead th { color: var(--quiet); }
 .quiet { color: var(--quiet); }
 .matrix { font-size: .8125rem; }
 .matrix th { padding: 2px 6px; color: var(--quiet); font-weight: 500; }

@@ -17,6 +17,7 @@ export function shards({ manifest }: RunRecords): Html | undefined {
   const clients = clientsOf(manifest);
   const sizes = clients.map(({ examples }) => examples);
   const counts = clients.map(labelCountsOf);
+  const heldOut = clients.flatMap(({ heldOut: held }) => (held === undefined ? [] : [held.examples]));
   const labelsHeld = counts.map(({ length }) => length);
   const largestShare = mean(
     clients,
@@ -32,6 +33,7 @@ export function shards({ manifest }: RunRecords): Html | undefined {
           ["a client's most frequent label", `${percent(largestShare ?? 0, 1)} of its examples on average`],
         ] as const)),
     ['held out for testing', groupedCount(manifest.test.examples, 'example')],
+    ...(heldOut.length === 0 ? [] : [['held out of a client', spread(heldOut)] as const]),
   ];
   const description = `Labels of the shards of ${groupedCount(sizes.length, 'client')}: ${spread(labelsHeld)} labels and ${spread(sizes)} examples each`;
   const order = ALIKE_IN_LABELS.includes(manifest.partition.scheme) ? 'size' : 'label';
