@@ -16,6 +16,7 @@ import { addSettings, MOST_USED } from '../lib/settings/options.js';
 import { engineAsked } from '../lib/settings/parts/engine.js';
 import { ALL_PARTS } from '../lib/settings/table.js';
 import { callPipeline, type RunAsked } from './call.js';
+import { MAX_SEEDS, refuseWithSeeds } from './seeds/options.js';
 
 /** Who trains the clients: processes of this machine, or an external trainer that reads tasks from stdout and answers on stdin. */
 const TRAINERS = ['processes', 'pipe'] as const;
@@ -30,6 +31,7 @@ interface RunFlags {
   readonly tag?: readonly string[];
   readonly minAccuracy?: number;
   readonly minMetric?: Threshold;
+  readonly seeds?: number;
   readonly serve?: true;
   readonly host: string;
   readonly port: number;
@@ -45,6 +47,7 @@ Examples:
   npx fedbatch run --data mnist.npz --clients 10 --rounds 5   your own data, federated averaging over 5 rounds
   npx fedbatch run --clients 100 --fraction 0.1 --quorum 80% --rounds 50 --target-accuracy 0.97
                                                           10 clients a round, 8 of which have to report
+  npx fedbatch run --rounds 5 --seeds 5                       5 runs: mean and standard deviation of all results
   npx fedbatch run --json --min-accuracy 0.97                 for scripts: one JSON line, exit code 4 below 97 %
 
 A second run with the same options resumes where the first one stopped.`;
@@ -84,6 +87,11 @@ export function runCli(
       numberOption({ min: 0, max: 1 }),
     )
     .addOption(minMetricOption())
+    .option(
+      '--seeds <count>',
+      'repeat the run with so many seeds, from --seed on: mean and standard deviation of all results',
+      integerOption({ min: 2, max: MAX_SEEDS }),
+    )
     .option('--json', 'print one JSON line on stdout at the end, everything else on stderr')
     .option('--host <address>', 'address that the page of --serve listens on', '127.0.0.1')
     .option('--port <number>', 'port of the page', integerOption({ min: 0, max: 65535 }), 5000)
@@ -95,19 +103,29 @@ export function runCli(
       const isPiped = flags.trainers === 'pipe';
       // Schemas take longer to load than the rest: help and refusals are quick.
       const openTrainers = async () => (await import('./piped/training-pipe.js')).openTrainingPipe(process);
-      const result = await callPipeline(
-        {
-          ...{ asked, volume, jobs, threads, fresh, minAccuracy, minMetric, labels: { name, tags } },
-          ...(isPiped ? { openTrainers } : {}),
-          ...elsewhere,
-        },
-        context,
-      );
+      const isJson = flags.json ?? isPiped;
+      const print = (text: string) => (isJson ? reporter.info(text) : process.stdout.write(`${text}\n`));
+      const request = {
+        ...{ asked, volume, jobs, threads, fresh, minAccuracy, minMetric, labels: { name, tags } },
+        ...(isPiped ? { openTrainers } : {}),
+        ...elsewhere,
+      };
+      if (flags.seeds !== undefined) {
+        refuseWithSeeds(flags);
+        const { repeatRun } = await import('./seeds/repeat-run.js');
+        const { missedByMean, repeatedSummary } = await import('./seeds/summary.js');
+        const repeated = await repeatRun({ ...request, seeds: flags.seeds }, context);
+        reporter.close();
+        print(repeatedSummary(repeated));
+        if (isJson) process.stdout.write(`${JSON.stringify(repeated.record)}\n`);
+        const missed = missedByMean(repeated, { minAccuracy, minMetric });
+        if (missed !== undefined) throw missed;
+        return;
+      }
+      const result = await callPipeline(request, context);
       const { jsonLine, summary } = await import('./rounds/summary.js');
       const { missedRequirement } = await import('./rounds/run-failure.js');
       reporter.close();
-      const isJson = flags.json ?? isPiped;
-      const print = (text: string) => (isJson ? reporter.info(text) : process.stdout.write(`${text}\n`));
       print(summary(result));
       if (isJson) process.stdout.write(`${jsonLine(result)}\n`);
       const missed = missedRequirement(result.last.evaluation, { minAccuracy, minMetric });

@@ -1,6 +1,9 @@
 /** How trainers share the cores of this machine: the threads of each, and how many run side by side. */
 import { InterruptedError } from '../lib/core/errors.js';
+import { selectedCount } from '../lib/federation/participation.js';
+import type { RunSettings } from '../lib/settings/table.js';
 import { forMany } from '../lib/system/abort.js';
+import { availableCores } from '../lib/system/hardware.js';
 import { createSlots } from '../lib/system/slots.js';
 import type { LocalRun } from './local-run.js';
 
@@ -23,6 +26,12 @@ export function planThreads({
   const duration = (threads: number) =>
     Math.ceil(clients / Math.floor(cores / threads)) / threads ** THREAD_SPEEDUP;
   return candidates.reduce((best, threads) => (duration(threads) < duration(best) ? threads : best), 1);
+}
+
+/** Threads of each trainer of a run: those that are asked for, or planned; a pool of workers with a thread each is never idle. */
+export function threadsOf({ federation }: RunSettings, asked: number | undefined): number {
+  if (asked !== undefined || federation.simulate) return asked ?? 1;
+  return planThreads({ clients: selectedCount(federation), cores: availableCores() });
 }
 
 /**

@@ -18,7 +18,7 @@ import { availableCores } from '../lib/system/hardware.js';
 import { readTask } from '../lib/task-file/read-task.js';
 import { commandTarget } from './command-target.js';
 import { reportStage } from './conclude-stage.js';
-import { planThreads } from './cores.js';
+import { threadsOf } from './cores.js';
 import { readPerClient } from './evaluate-stage.js';
 import { splitStage } from './opening-stages.js';
 import { pipedTarget } from './piped/piped-target.js';
@@ -78,16 +78,13 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
   const id = runId(settings);
   const paths = volumePaths(resolve(options.volume ?? `runs/${id}`));
   if (options.fresh || !(await isSplit(paths, settings))) await requirePossibleSplit(settings);
-  const cores = availableCores();
-  const clients = selectedCount(settings.federation);
   const volume = await openRunVolume({
     paths,
     facts: {
       id,
       ...givenLabels(options.labels ?? {}),
       settings,
-      // A pool of workers with a thread each is never idle.
-      threads: options.threads ?? (settings.federation.simulate ? 1 : planThreads({ clients, cores })),
+      threads: threadsOf(settings, options.threads),
       versions: { fedbatch: options.version, node: process.versions.node },
     },
     requiresThreads: options.threads !== undefined,
@@ -98,7 +95,11 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
   const metrics = await openMetrics(paths.metrics);
   const clock = createStageClock();
   try {
-    return await runOnVolume(volume, { ...options, settings, cores, metrics, clock }, context);
+    return await runOnVolume(
+      volume,
+      { ...options, settings, cores: availableCores(), metrics, clock },
+      context,
+    );
   } catch (error) {
     const told = context.signal.aborted ? interrupted(paths, context.signal, error) : error;
     await recordFailure({ ...context, metrics }, failureOf(told, clock.failedAt() ?? { stage: 'run' }));

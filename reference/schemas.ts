@@ -5,6 +5,7 @@ import { findingsSchema } from '../lib/formats/findings.js';
 import { manifestSchema } from '../lib/formats/manifest.js';
 import { metricsEventSchema } from '../lib/formats/metrics-event.js';
 import { noiseRecordSchema } from '../lib/formats/noise-file.js';
+import { repeatedRunSchema } from '../lib/formats/repeated-run.js';
 import { roundRecordSchema, runRecordSchema } from '../lib/formats/run-record.js';
 import * as runs from '../lib/formats/run-results.js';
 import { runComparisonSchema, runRowsSchema } from '../lib/formats/run-rows.js';
@@ -29,6 +30,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   'metrics-event': metricsEventSchema,
   'noise-key': noiseRecordSchema,
   'run-result': runs.runResultSchema,
+  'repeated-run': repeatedRunSchema,
   'split-result': stages.splitResultSchema,
   'split-check': stages.splitCheckSchema,
   'init-result': stages.initResultSchema,

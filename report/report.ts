@@ -1,42 +1,33 @@
 /** The report of a run: the records of a volume as one HTML document without scripts, written beside them. */
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { volumePaths } from '../lib/formats/volume.js';
-import { html, toText } from '../lib/html/html.js';
+import { exists } from '../lib/formats/files/read-file.js';
+import { readRepeatedRun } from '../lib/formats/repeated-run.js';
+import { repeatedPaths, volumePaths } from '../lib/formats/volume.js';
+import { html } from '../lib/html/html.js';
 import { type RunRecords, type RunState, readRunRecords } from './records.js';
+import { renderRepeatedRun } from './repeated-run.js';
 import { clients } from './sections/clients.js';
 import { curves, stages } from './sections/course.js';
 import { overview, settings } from './sections/overview.js';
 import { participation } from './sections/participation.js';
 import { shards } from './sections/shards.js';
 import { testResult } from './sections/test-result.js';
-import { style } from './style.js';
+import { page } from './style.js';
 
 /** The document that tells of a run. */
 export function renderReport(records: RunRecords): string {
-  return toText(html`<!doctype html>
-<html lang="en">
-<head>
-  <meta charset="utf-8">
-  <meta name="viewport" content="width=device-width, initial-scale=1">
-  <meta name="color-scheme" content="light dark">
-  <title>${records.run.id} · fedbatch</title>
-  ${style}
-</head>
-<body>
-  ${overview(records)}
-  <main>
-  ${curves(records)}
+  return page({
+    title: records.run.id,
+    head: overview(records),
+    main: html`${curves(records)}
   ${testResult(records)}
   ${clients(records)}
   ${participation(records)}
   ${shards(records)}
   ${stages(records)}
-  ${settings(records)}
-  </main>
-  <footer>Made by fedbatch ${records.run.versions.fedbatch} from run.json, manifest.json, round.json, accuracy.json and metrics.jsonl of this volume.</footer>
-</body>
-</html>
-`);
+  ${settings(records)}`,
+    foot: html`Made by fedbatch ${records.run.versions.fedbatch} from run.json, manifest.json, round.json, accuracy.json and metrics.jsonl of this volume.`,
+  });
 }
 
 /** What was written. */
@@ -49,13 +40,19 @@ interface WrittenReport {
 }
 
 /**
- * Writes the report of the run on a volume, finished or not.
+ * Writes the report of the run on a volume, finished or not; or of a run that is repeated with several seeds.
  *
  * @throws {DataError} when there is no run, or one of its records is damaged
  * @throws {StorageError} when the disk refuses
  */
 export async function writeReport(volume: string): Promise<WrittenReport> {
   const paths = volumePaths(volume);
+  const { record } = repeatedPaths(volume);
+  if (await exists(record)) {
+    const repeated = await readRepeatedRun(record);
+    await writeFileAtomic(paths.report, renderRepeatedRun(repeated));
+    return { file: paths.report, rounds: repeated.course.length, state: undefined };
+  }
   const records = await readRunRecords(paths);
   await writeFileAtomic(paths.report, renderReport(records));
   return { file: paths.report, rounds: records.rounds.length, state: records.state };

@@ -1,8 +1,42 @@
-/** The look of the report: calm, light or dark by the reader's setting, one column on a phone, fit to print. */
-import { html } from '../lib/html/html.js';
+/** The frame of a report and its look: calm, light or dark by the reader's setting, one column on a phone, fit to print. */
+import { type Html, html, toText } from '../lib/html/html.js';
 
-/** The style sheet, in the page itself. */
-export const style = html`<style>
+/** The whole document, its style sheet in it. */
+export function page({
+  title,
+  look,
+  head,
+  main,
+  foot,
+}: {
+  readonly title: string;
+  /** A style sheet of what this page alone has. */
+  readonly look?: Html;
+  readonly head: Html;
+  readonly main: Html;
+  readonly foot: Html;
+}): string {
+  return toText(html`<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <meta name="color-scheme" content="light dark">
+  <title>${title} · fedbatch</title>
+  ${style}${look}
+</head>
+<body>
+  ${head}
+  <main>
+  ${main}
+  </main>
+  <footer>${foot}</footer>
+</body>
+</html>
+`);
+}
+
+const style = html`<style>
 :root {
   color-scheme: light dark;
   --page: #f5f5f2; --card: #fff; --ink: #1b1d22; --quiet: #62666f; --line: #e2e2dc; --track: #ecece7;
@@ -48,6 +82,7 @@ figure { margin-top: 6px; }
 .chart text { fill: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }
 .grid { stroke: var(--line); }
 .curve { fill: none; stroke: var(--accent); stroke-width: 2; stroke-linejoin: round; }
+.band { fill: var(--accent); opacity: .2; }
 .dot { fill: var(--accent); }
 .target { stroke: var(--target); stroke-dasharray: 5 4; }
 .chart .target-label { fill: var(--target); }

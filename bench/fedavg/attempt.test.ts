@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { makeDirectory } from '../../lib/formats/files/atomic-file.js';
 import { newRoundRecord, writeRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
-import { readAccuracies, readSeconds, secondsOf } from './attempt.js';
+import { readCurve, readSeconds, secondsOf } from './attempt.js';
 
 const HASH = 'a'.repeat(64);
 
@@ -42,13 +42,13 @@ test('accuracies come from the records of the rounds, in their order; one withou
     await writeRecord(paths.round(round).record, { ...record, ...tested });
   }
   await makeDirectory(paths.round(12).root);
-  assert.deepEqual(await readAccuracies(root), [
-    { round: 2, accuracy: 0.5 },
-    { round: 10, accuracy: 0.75 },
+  assert.deepEqual(await readCurve(root, 'accuracy'), [
+    { round: 2, value: 0.5 },
+    { round: 10, value: 0.75 },
   ]);
 });
 
 test('a volume that does not exist yet has no rounds and took no time', async () => {
-  assert.deepEqual(await readAccuracies(join(tmpdir(), 'fedbatch-no-such-volume')), []);
+  assert.deepEqual(await readCurve(join(tmpdir(), 'fedbatch-no-such-volume'), 'accuracy'), []);
   assert.equal(await readSeconds(join(tmpdir(), 'fedbatch-no-such-volume')), 0);
 });

@@ -1,18 +1,26 @@
-/** What a cell's volume tells: the accuracy after each round, and the time that it took. */
+/** What a cell's volume tells: what the test found after each round, the time that it took, and what it is made of. */
 import { readdir, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { readRoundRecord } from '../../lib/formats/run-record.js';
+import { metricIn } from '../../lib/federation/metrics.js';
+import { readRoundRecord, readRunRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
-import type { CurvePoint } from './results.js';
+import type { Cell, Trial } from './cells.js';
 
-/** One run of a cell, with one learning rate; complete or not. */
-export interface Attempt {
-  readonly learningRate: number;
-  readonly accuracies: readonly CurvePoint[];
+/** What the test of the global model that a round ended with found; rounds are numbered from 1. */
+export interface CurvePoint {
+  readonly round: number;
+  readonly value: number;
+}
+
+/** One run of a cell, with one learning rate and one seed; complete or not. */
+export interface Attempt extends Trial {
+  readonly curve: readonly CurvePoint[];
   /** Wall-clock seconds of all calls that the run took, from the start to the last event of each. */
   readonly seconds: number;
   /** With what, where and when: one entry for each call after which one of them was another. */
   readonly builds: readonly Build[];
+  /** sha256 of the dataset and of the newest global model; absent of results that were written before they were kept. */
+  readonly hashes?: { readonly data: string; readonly model: string };
 }
 
 /** What an attempt ran with. */
@@ -24,8 +32,8 @@ export interface Build {
   readonly date: string;
 }
 
-/** The accuracies on the volume at `root`, in the order of their rounds. */
-export async function readAccuracies(root: string): Promise<readonly CurvePoint[]> {
+/** The values of a metric on the volume at `root`, in the order of their rounds. */
+export async function readCurve(root: string, metric: Cell['metric']): Promise<readonly CurvePoint[]> {
   const { rounds, round } = volumePaths(root);
   const numbers = (await listed(rounds)).map((name) => Number(basename(name))).sort((a, b) => a - b);
   const points: CurvePoint[] = [];
@@ -33,10 +41,25 @@ export async function readAccuracies(root: string): Promise<readonly CurvePoint[
     // The last directory may hold no more than the model that its round would start from.
     if (!(await listed(round(number).root)).includes('round.json')) continue;
     const { evaluation } = await readRoundRecord(round(number).record);
-    const accuracy = evaluation?.accuracy;
-    if (accuracy !== undefined) points.push({ round: number, accuracy });
+    if (evaluation === undefined) continue;
+    const value = metricIn(evaluation, metric);
+    // A model of NaN has no error either.
+    if (!Number.isNaN(value)) points.push({ round: number, value });
   }
   return points;
+}
+
+/** The hashes of the volume at `root`; undefined before its first round has ended. */
+export async function readHashes(root: string): Promise<Attempt['hashes']> {
+  const { run, rounds, round } = volumePaths(root);
+  const last = (await listed(rounds)).map(Number).sort((a, b) => b - a);
+  const data = (await readRunRecord(run).catch(() => undefined))?.settings.dataset.sha256;
+  for (const number of last) {
+    const record = await readRoundRecord(round(number).record).catch(() => undefined);
+    const model = record?.evaluation?.model;
+    if (data !== undefined && model !== undefined) return { data, model };
+  }
+  return undefined;
 }
 
 /** Seconds that the metrics.jsonl of the volume at `root` spans, without the time between its calls. */

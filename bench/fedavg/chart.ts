@@ -1,7 +1,7 @@
 /** The curves of several cells as one SVG that reads on light and on dark pages. */
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { line } from 'd3-shape';
-import type { CurvePoint } from './results.js';
+import type { CurvePoint } from './attempt.js';
 
 /** One curve. */
 export interface Curve {
@@ -48,7 +48,7 @@ export function curvesChart({ title, curves, target, span }: CurvesChart): strin
   const y = scaleLinear(span, [HEIGHT - BOTTOM, TOP]);
   const path = line<CurvePoint>(
     ({ round }) => x(round),
-    ({ accuracy }) => y(accuracy),
+    ({ value }) => y(value),
   ).digits(1);
   const colour = (index: number) => COLOURS[index % COLOURS.length];
   const ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].filter((tick) => tick <= last);

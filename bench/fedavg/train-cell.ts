@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { makeDirectory, writeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import { describeMachine } from '../report.js';
-import { type Attempt, type Build, readAccuracies, readSeconds } from './attempt.js';
+import { type Attempt, type Build, readCurve, readHashes, readSeconds } from './attempt.js';
+import { type Cell, settingsHash, type Trial } from './cells.js';
 
 /** What a call of the program needs. */
 interface Call {
@@ -48,38 +49,50 @@ export async function train({
 /** Exit code of a run that was asked to stop. */
 const INTERRUPTED = 130;
 
+/** A cell by its name, and where the volumes of all cells lie. */
+interface CellPlace {
+  readonly volumes: string;
+  readonly name: string;
+  readonly cell: Cell;
+}
+
+/** Volumes of other settings than the cell has now lie elsewhere. */
+const directoryOf = ({ volumes, name, cell }: CellPlace): string =>
+  join(volumes, `${name}-${settingsHash(cell)}`);
+
 /** Where one attempt lies. */
-interface AttemptPlace {
-  readonly learningRate: number;
+interface AttemptPlace extends Trial {
   readonly volume: string;
 }
 
 /** The directory of an attempt's volume. */
-export function volumeOf(attempt: {
-  readonly volumes: string;
-  readonly name: string;
-  readonly learningRate: number;
-}): string {
-  return join(attempt.volumes, attempt.name, `lr-${attempt.learningRate}`);
+export function volumeOf(place: CellPlace, { learningRate, seed }: Trial): string {
+  return join(directoryOf(place), `lr-${learningRate}-seed-${seed}`);
 }
 
 /** All attempts of a cell that have begun. */
-export async function attemptsOf(volumes: string, name: string): Promise<readonly AttemptPlace[]> {
-  const directory = join(volumes, name);
+export async function attemptsOf(place: CellPlace): Promise<readonly AttemptPlace[]> {
+  const directory = directoryOf(place);
   const entries = await readdir(directory).catch(() => []);
   return entries.flatMap((entry) => {
-    const [, rate] = /^lr-(\d+(?:\.\d+)?)$/.exec(entry) ?? [];
-    return rate === undefined ? [] : [{ learningRate: Number(rate), volume: join(directory, entry) }];
+    const [, rate, seed] = /^lr-(\d+(?:\.\d+)?)-seed-(\d+)$/.exec(entry) ?? [];
+    const volume = join(directory, entry);
+    return rate === undefined ? [] : [{ learningRate: Number(rate), seed: Number(seed), volume }];
   });
 }
 
 /** What lies on an attempt's volume. */
-export async function readAttempt({ learningRate, volume }: AttemptPlace): Promise<Attempt> {
+export async function readAttempt(
+  { learningRate, seed, volume }: AttemptPlace,
+  { metric }: Pick<Cell, 'metric'>,
+): Promise<Attempt> {
+  const hashes = await readHashes(volume);
   return {
-    learningRate,
-    accuracies: await readAccuracies(volume),
+    ...{ learningRate, seed },
     seconds: Math.round(await readSeconds(volume)),
     builds: await readBuilds(volume),
+    ...(hashes === undefined ? {} : { hashes }),
+    curve: await readCurve(volume, metric),
   };
 }
 

@@ -1,5 +1,5 @@
 /** The options of every command that fills templates, and the values that they make. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { integerOption } from '../../lib/cli/options.js';
 import { packageVersion } from '../../lib/cli/version.js';
 import { UsageError } from '../../lib/core/errors.js';
@@ -49,7 +49,14 @@ export function addTemplateOptions(command: Command): Command {
     .option('--gpu <count>', 'NVIDIA GPUs of each trainer; takes the image trainer-gpu', integerOption())
     .option('--storage-class <name>', 'storage class that offers ReadWriteMany')
     .option('--namespace <name>', 'namespace of all objects (default: where kubectl points)')
-    .option('--queue <name>', "Kueue's local queue, for quota and gang admission");
+    .option('--queue <name>', "Kueue's local queue, for quota and gang admission")
+    .addOption(
+      new Option('--seeds <count>').hideHelp().argParser((seeds) => {
+        throw new UsageError(
+          `--seeds ${seeds} repeats a run on this machine (fedbatch run): on a cluster, give each run its own --seed.`,
+        );
+      }),
+    );
 }
 
 /**

@@ -207,7 +207,8 @@ export function writeRecord(path: string, record: RunRecord | RoundRecord): Prom
   return writeFileAtomic(path, `${JSON.stringify(record, null, 2)}\n`);
 }
 
-async function readRecord<T>(path: string, schema: z.ZodType<T>, what: string): Promise<T> {
+/** Reads a record of a schema. @throws {DataError} when it is missing, or something else than `what` says */
+export async function readRecord<T>(path: string, schema: z.ZodType<T>, what: string): Promise<T> {
   const text = new TextDecoder().decode(await readFileBytes(path, what));
   return parseDocument(text, { schema, file: path, expected: what });
 }

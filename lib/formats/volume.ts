@@ -50,6 +50,11 @@ export interface RoundPaths {
   update(client: ClientPlace): string;
 }
 
+/** Where a run lies that is repeated with several seeds: what it came to, and the volume of each seed. */
+export function repeatedPaths(root: string): { readonly record: string; volume(seed: number): string } {
+  return { record: join(root, 'seeds.json'), volume: (seed) => join(root, 'seeds', `${seed}`) };
+}
+
 /** The paths of the volume at `root`; touches no file. */
 export function volumePaths(root: string): VolumePaths {
   return {

@@ -8,6 +8,7 @@ import { answerShapes, initialWeights, modelParameters } from './parameters.js';
 const PARAMETERS: Readonly<Record<ModelName, number>> = {
   cnn: 110_986,
   mlp: 101_770,
+  logistic: 7_850,
   '2nn': 199_210,
   'mcmahan-cnn': 1_663_370,
   lenet: 44_426,

@@ -85,6 +85,11 @@ const LAYERS = {
       : hidden.map((units, at) => dense(numbered('dense', at), units, 'relu'))),
     dense(numbered('dense', hidden?.length ?? 1), outputs, activation),
   ],
+  /** Softmax regression (of numbers, linear regression): 7,850 parameters on 28×28×1. */
+  logistic: ({ outputs, activation }: Head): readonly Layer[] => [
+    flatten,
+    dense('dense', outputs, activation),
+  ],
   /** The 2NN of McMahan et al. 2017, §3: 199,210 parameters on 28×28×1. */
   '2nn': ({ outputs, activation }: Head): readonly Layer[] => [
     flatten,

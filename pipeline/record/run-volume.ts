@@ -1,13 +1,13 @@
 /** Opens a run's volume: takes its lock, recognises an earlier run of the same settings, refuses any other. */
 import { readdir, realpath } from 'node:fs/promises';
-import { isAbsolute, join, relative, sep } from 'node:path';
+import { basename, isAbsolute, join, relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { DataError, UsageError } from '../../lib/core/errors.js';
 import { removeTemporaryFiles } from '../../lib/formats/files/atomic-file.js';
 import { takeLock } from '../../lib/formats/files/lock-file.js';
 import { exists } from '../../lib/formats/files/read-file.js';
 import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../../lib/formats/run-record.js';
-import type { VolumePaths } from '../../lib/formats/volume.js';
+import { repeatedPaths, type VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { continuedSettings, settingsDifferences } from '../../lib/settings/differences.js';
 import { givenLabels } from '../../lib/settings/run-labels.js';
@@ -135,11 +135,17 @@ function isInside(directory: string, path: string): boolean {
 /** A wrong --volume must not scatter a run's files among the user's. */
 async function refuseForeignDirectory(paths: VolumePaths): Promise<void> {
   if (await exists(paths.run)) return;
-  const names = await readdir(paths.root).catch((error: NodeJS.ErrnoException) => {
+  const names = await readdir(paths.root).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === 'ENOTDIR')
       throw new UsageError(`${paths.root} is a file; --volume takes a directory.`);
     return [];
   });
+  const other = names.includes(basename(repeatedPaths(paths.root).record))
+    ? 'a run with --seeds'
+    : names.includes('run.json') && 'a run without --seeds';
+  if (other) {
+    throw new UsageError(`${paths.root} holds ${other}: choose another directory with --volume.`);
+  }
   const foreign = names.find((name) => !name.startsWith('.') && name !== 'lost+found');
   if (foreign === undefined) return;
   throw new UsageError(

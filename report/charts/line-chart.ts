@@ -1,7 +1,7 @@
 /** A curve over rounds as inline SVG: axes, a line, its points, and a target. */
 import { extent } from 'd3-array';
 import { type ScaleLinear, scaleLinear } from 'd3-scale';
-import { line } from 'd3-shape';
+import { area, line } from 'd3-shape';
 import { type Html, html } from '../../lib/html/html.js';
 import { coordinate as at } from '../format.js';
 
@@ -22,6 +22,8 @@ interface LineChart {
 interface ChartPoint {
   readonly round: number;
   readonly value: number | null;
+  /** Drawn as a band that reaches so far to both sides of the value. */
+  readonly spread?: number;
 }
 
 /** Size of every chart: drawn small, so that its text can be read on a phone. */
@@ -37,7 +39,9 @@ const MOST_DOTS = 60;
 
 /** Draws the curve. */
 export function lineChart({ description, points, span, target, format }: LineChart): Html {
-  const values = points.flatMap(({ value }) => (value === null ? [] : [value]));
+  const values = points.flatMap(({ value, spread = 0 }) =>
+    value === null ? [] : [value - spread, value + spread],
+  );
   const [low = 0, high = 1] = extent([...values, ...(span ?? []), ...(target === undefined ? [] : [target])]);
   const rounds = points.map(({ round }) => round);
   const x = roundScale(rounds);
@@ -46,6 +50,11 @@ export function lineChart({ description, points, span, target, format }: LineCha
     ({ round }) => x(round),
     ({ value }) => y(value ?? 0),
   ).defined(({ value }) => value !== null)(points);
+  const band = area<ChartPoint>(
+    ({ round }) => x(round),
+    ({ value, spread = 0 }) => y((value ?? 0) - spread),
+    ({ value, spread = 0 }) => y((value ?? 0) + spread),
+  ).defined(({ value, spread }) => value !== null && spread !== undefined)(points);
   const dots =
     points.length > MOST_DOTS
       ? []
@@ -54,7 +63,7 @@ export function lineChart({ description, points, span, target, format }: LineCha
     ${y.ticks(5).map((tick) => horizontal(y(tick), format(tick)))}
     ${roundAxis(x, rounds, HEIGHT - BOTTOM)}
     ${target !== undefined && targetLine(y(target), format(target))}
-    <path class="curve" d="${path ?? ''}"/>
+    ${band ? html`<path class="band" d="${band}"/>` : undefined}<path class="curve" d="${path ?? ''}"/>
     ${dots.map(({ round, value }) => html`<circle class="dot" cx="${at(x(round))}" cy="${at(y(value))}" r="3"><title>round ${round}: ${format(value)}</title></circle>`)}
   </svg>`;
 }

@@ -77,7 +77,8 @@ function stateOf({ state, rounds }: RunRecords): Html | undefined {
   );
 }
 
-const dateOf = (time: string) => `${time.slice(0, 16).replace('T', ' ')} UTC`;
+/** To the minute. */
+export const dateOf = (time: string) => `${time.slice(0, 16).replace('T', ' ')} UTC`;
 
 /** Settings, versions and hashes: everything that makes the run again. */
 export function settings(records: RunRecords): Html {

@@ -1,10 +1,11 @@
 /** The page of a sweep: one HTML document without scripts, made of `sweep.json` alone. */
 import { extent } from 'd3-array';
 import { scoreOfFigure } from '../../lib/federation/metrics.js';
-import { type Html, html, toText } from '../../lib/html/html.js';
+import { type Html, html } from '../../lib/html/html.js';
 import { formatDuration } from '../../lib/observability/format.js';
 import { grouped, groupedCount, metricText } from '../../report/format.js';
-import { style } from '../../report/style.js';
+import { dateOf } from '../../report/sections/overview.js';
+import { page } from '../../report/style.js';
 import { SEED_PLACE, titleOf } from '../axes.js';
 import { ranked } from '../ranking.js';
 import type { RankingRow, SweepRecord } from '../sweep-record.js';
@@ -13,7 +14,7 @@ import { heatMap, type RatedRow } from './heat-map.js';
 import { parallelCoordinates } from './parallel-coordinates.js';
 
 /** What the page has beside the look of a report. */
-const ownStyle = html`<style>
+const look = html`<style>
 .heat th { padding: 4px 10px; white-space: nowrap; }
 .heat td { min-width: 5.5em; height: 3em; padding: 4px 8px; }
 .heat td.best { outline: 2px solid var(--target); outline-offset: -2px; font-weight: 660; }
@@ -35,27 +36,16 @@ export function renderSweepPage(record: SweepRecord): string {
   const rows = ranked(record);
   const rated = ratedRows(rows);
   const axes = record.axes.filter(({ place }) => place !== SEED_PLACE);
-  return toText(html`<!doctype html>
-<html lang="en">
-<head>
-  <meta charset="utf-8">
-  <meta name="viewport" content="width=device-width, initial-scale=1">
-  <meta name="color-scheme" content="light dark">
-  <title>${record.id} · fedbatch sweep</title>
-  ${style}${ownStyle}
-</head>
-<body>
-  ${overview(record, rows)}
-  <main>
-  ${axes.length > 0 && map(record, { rated, axes })}
+  return page({
+    title: record.id,
+    look,
+    head: overview(record, rows),
+    main: html`${axes.length > 0 && map(record, { rated, axes })}
   ${courses(record, rated)}
   ${ranking(rows, record)}
-  ${unfinished(record)}
-  </main>
-  <footer>Made by fedbatch from sweep.json; each trial has its own report in trials/.</footer>
-</body>
-</html>
-`);
+  ${unfinished(record)}`,
+    foot: html`Made by fedbatch from sweep.json; each trial has its own report in trials/.`,
+  });
 }
 
 /** How good each finished row is among them. */
@@ -79,7 +69,7 @@ function overview(record: SweepRecord, rows: readonly RankingRow[]): Html {
   return html`<header>
     <p class="eyebrow">fedbatch sweep</p>
     <h1>${id}</h1>
-    <p class="lead">${axes.map(({ name }) => name).join(' × ')}, ${groupedCount(trials.length, 'trial')}, begun ${createdAt.slice(0, 16).replace('T', ' ')} UTC</p>
+    <p class="lead">${axes.map(({ name }) => name).join(' × ')}, ${groupedCount(trials.length, 'trial')}, begun ${dateOf(createdAt)}</p>
   </header>
   <dl class="figures">
     ${best?.state === 'finished' && best.mean !== undefined && html`<div><dt>best ${best.metric ?? ''}</dt><dd>${metricText(best.metric ?? '', best.mean)}<small>${titleOf(best.values, axes)}</small></dd></div>`}

@@ -31,6 +31,14 @@ export function cutBySizes(order: Uint32Array, sizes: Iterable<number>): readonl
   });
 }
 
+/** The shares, summing to 1, of numbers that are given by their logarithms: they may be too small or large for a double. */
+export function sharesOfLogs(logs: Float64Array): Float64Array {
+  const largest = logs.reduce((max, each) => Math.max(max, each), -Infinity);
+  const sizes = logs.map((each) => Math.exp(each - largest));
+  const sum = sizes.reduce((total, each) => total + each, 0);
+  return sizes.map((each) => each / sum);
+}
+
 /** Whole numbers in the proportion of `shares` (which sum to 1) that sum to `total`; of a share of 0 they are 0. */
 export function wholeParts(shares: Float64Array, total: number): Uint32Array {
   // Shares that sum to a hair less than 1 must not lose the last example.

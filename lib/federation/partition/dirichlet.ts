@@ -4,7 +4,7 @@
  */
 import { randomGamma } from 'd3-random';
 import { permutation, type RandomStream, shuffle } from '../../core/random.js';
-import { cutBySizes, groupByLabel, join, wholeParts } from './dealing.js';
+import { cutBySizes, groupByLabel, join, sharesOfLogs, wholeParts } from './dealing.js';
 
 /** What the scheme is told. */
 interface DirichletOptions {
@@ -62,10 +62,7 @@ export function dirichletDraws(alpha: number, parts: number, random: RandomStrea
     next(takesPart = () => true) {
       const logs = Float64Array.from({ length: parts }, logGamma);
       for (let part = 0; part < parts; part++) if (!takesPart(part)) logs[part] = -Infinity;
-      const largest = logs.reduce((max, each) => Math.max(max, each), -Infinity);
-      const sizes = logs.map((each) => Math.exp(each - largest));
-      const sum = sizes.reduce((total, each) => total + each, 0);
-      return sizes.map((each) => each / sum);
+      return sharesOfLogs(logs);
     },
   };
 }

@@ -6,8 +6,8 @@ import { partitionSettings } from '../../../test/settings.js';
 import { UsageError } from '../../core/errors.js';
 import { ownersByKey } from './by-owner.js';
 import { identity } from './dealing.js';
-import { holdOut, type PartitionOptions, partition } from './partition.js';
-import type { PartitionSettings } from './settings.js';
+import { dealDataset, holdOut, type PartitionOptions, partition } from './partition.js';
+import { type PartitionSettings, partitionSchemeNames } from './settings.js';
 
 const flat = (shards: readonly Uint32Array[]) => shards.flatMap((shard) => [...shard]);
 const range = (count: number) => Array.from({ length: count }, (_, index) => index);
@@ -34,6 +34,12 @@ const settings: fc.Arbitrary<PartitionSettings> = fc.oneof(
   fc
     .record({ labelsPerClient: fc.integer({ min: 1, max: 4 }) })
     .map((own) => ({ scheme: 'label-skew' as const, ...own, minExamples: 1 })),
+  fc
+    .record({
+      labelsPerClient: fc.integer({ min: 1, max: 4 }),
+      sigma: fc.constantFrom(1e-300, 0.5, 2, 1e300),
+    })
+    .map((own) => ({ scheme: 'power-law' as const, ...own, minExamples: 1 })),
 );
 
 const options: fc.Arbitrary<PartitionOptions> = fc
@@ -71,7 +77,7 @@ describe('every scheme', () => {
       { numRuns: 500 },
     );
     // The property says something of each scheme only if many requests are fulfilled.
-    for (const scheme of ['iid', 'strided', 'pathological', 'dirichlet', 'quantity-skew', 'label-skew']) {
+    for (const scheme of partitionSchemeNames.filter((name) => name !== 'by-key' && name !== 'given')) {
       assert.ok((dealt.get(scheme) ?? 0) > 5, `${scheme}: ${dealt.get(scheme)}`);
     }
   });
@@ -83,6 +89,7 @@ describe('every scheme', () => {
       partitionSettings('dirichlet'),
       partitionSettings('quantity-skew'),
       partitionSettings('label-skew'),
+      partitionSettings('power-law'),
     ];
     for (const scheme of schemes) {
       const dealt = (seed: number) => partition(labelsOf(1000), { ...scheme, clients: 5, seed });
@@ -106,7 +113,7 @@ describe('every scheme', () => {
 
   test('deals MNIST-sized data to 10,000 clients in well under the time of a round', () => {
     const of = labelsOf(60_000);
-    for (const scheme of ['iid', 'quantity-skew', 'label-skew', 'pathological'] as const) {
+    for (const scheme of ['iid', 'quantity-skew', 'label-skew', 'power-law', 'pathological'] as const) {
       assert.equal(partition(of, { ...partitionSettings(scheme), clients: 10_000, seed: 0 }).length, 10_000);
     }
   });
@@ -343,6 +350,91 @@ describe('label-skew', () => {
       () => dealt(4, 2, rare),
       /label 5 has 1 training examples for [23] clients that would hold it/,
     );
+  });
+});
+
+describe('power-law', () => {
+  const mean = (of: readonly number[]) => of.reduce((sum, each) => sum + each, 0) / of.length;
+  /** Standard deviation of the shards' sizes over their mean. */
+  const variation = (shards: readonly Uint32Array[]) => {
+    const sizes = shards.map((shard) => shard.length);
+    return Math.sqrt(mean(sizes.map((size) => (size - mean(sizes)) ** 2))) / mean(sizes);
+  };
+
+  test("is FedProx's split: 1,000 clients with 2 labels, 10 examples at least, sizes over orders of magnitude", () => {
+    const of = labelsOf(60_000);
+    for (const seed of range(3)) {
+      const how = partitionSettings('power-law', { minExamples: 10 });
+      const shards = partition(of, { ...how, clients: 1000, seed });
+      const sizes = shards.map((shard) => shard.length).sort((a, b) => b - a);
+      assert.ok(shards.every((shard) => labelsHeld(of, shard) === 2));
+      assert.ok((sizes.at(-1) as number) >= 10);
+      // Table 1 of the paper gives a mean of 69 (of 69,035 examples) with a standard deviation of 106.
+      assert.equal(mean(sizes), 60);
+      assert.ok(variation(shards) > 1 && variation(shards) < 3, `${variation(shards)}`);
+      // Most clients are small, and a tenth of them holds about half of the examples.
+      assert.ok((sizes[500] as number) < 40, `${sizes[500]}`);
+      assert.ok(mean(sizes.slice(0, 100)) > 200 && (sizes[0] as number) > 500, `${sizes.slice(0, 5)}`);
+    }
+  });
+
+  test('the larger σ is, the more the sizes differ; with none they are those of label-skew', () => {
+    const of = labelsOf(20_000);
+    const dealt = (sigma: number) =>
+      partition(of, { ...partitionSettings('power-law', { sigma }), clients: 100, seed: 5 });
+    const [even, half, two] = [1e-9, 0.5, 2].map((sigma) => variation(dealt(sigma))) as [
+      number,
+      number,
+      number,
+    ];
+    assert.ok(even < 0.02 && half > 0.2 && half < 0.6 && two > 2 * half, [even, half, two].join());
+    const skewed = partition(of, { ...partitionSettings('label-skew'), clients: 100, seed: 5 });
+    for (const [client, shard] of dealt(1e-9).entries())
+      assert.ok(Math.abs(shard.length - (skewed[client]?.length ?? 0)) <= 2);
+  });
+
+  test('gives each client exactly its number of labels, and its minimum alike of each', () => {
+    let dealtTimes = 0;
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 30 }),
+        fc.integer({ min: 1, max: 10 }),
+        fc.integer({ min: 1, max: 9 }),
+        fc.nat(),
+        (clients, labelsPerClient, minExamples, seed) => {
+          const of = labelsOf(600);
+          const how = partitionSettings('power-law', { labelsPerClient, minExamples });
+          const shards = attempt(of, { ...how, clients, seed });
+          if (shards === undefined) return;
+          dealtTimes++;
+          for (const own of histograms(of, shards)) {
+            const held = own.filter((count) => count > 0);
+            assert.equal(held.length, labelsPerClient);
+            assert.ok(Math.min(...held) >= Math.ceil(minExamples / labelsPerClient));
+          }
+        },
+      ),
+    );
+    assert.ok(dealtTimes > 30);
+  });
+
+  test('refuses a label too rare for the minimum of its holders, and targets that are no labels', () => {
+    const dealt = () =>
+      partition(labelsOf(100), {
+        ...partitionSettings('power-law', { minExamples: 7 }),
+        clients: 14,
+        seed: 0,
+      });
+    assert.throws(
+      dealt,
+      /label \d has 10 training examples for [23] clients that would hold it, at least 4 each/,
+    );
+    const numbers = () =>
+      dealDataset(
+        { length: 9 },
+        { ...partitionSettings('power-law'), clients: 3, seed: 0, testFraction: 0.1 },
+      );
+    assert.throws(numbers, /power-law deals by labels, and the targets of these data are none/);
   });
 });
 

@@ -4,7 +4,7 @@ import { permutation, type RandomStream, randomStream } from '../../core/random.
 import { byOwner, type Ownership } from './by-owner.js';
 import { deal, identity } from './dealing.js';
 import { dirichlet, quantitySkew } from './dirichlet.js';
-import { labelSkew, pathological } from './label-skew.js';
+import { labelSkew, pathological, powerLaw } from './label-skew.js';
 import { clientsFollowFromData, type PartitionSettings, partitionSchemeNames } from './settings.js';
 
 /** What to deal by, to how many, and with which chance. */
@@ -61,6 +61,8 @@ function dealBy(
       return quantitySkew(labels, { ...options, random });
     case 'label-skew':
       return labelSkew(labels, { ...options, random });
+    case 'power-law':
+      return powerLaw(labels, { ...options, random });
     case 'by-key':
     case 'given':
       return byOwner(labels, { clients, ownership });
@@ -144,7 +146,12 @@ interface Deal {
 }
 
 /** Schemes that deal by labels. */
-const BY_LABELS: readonly PartitionSettings['scheme'][] = ['pathological', 'dirichlet', 'label-skew'];
+const BY_LABELS: readonly PartitionSettings['scheme'][] = [
+  'pathological',
+  'dirichlet',
+  'label-skew',
+  'power-law',
+];
 
 /** What is dealt: the labels of examples or, where targets are no labels, how many examples there are. */
 type Dealt = Int32Array | { readonly length: number };

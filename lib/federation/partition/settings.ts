@@ -8,6 +8,7 @@ export const PARTITION_SCHEMES = {
   dirichlet: 'shares of each label drawn for every client',
   'quantity-skew': 'shuffled, shards of different sizes',
   'label-skew': 'a few labels each',
+  'power-law': 'a few labels each, shards of very different sizes',
   'by-key': 'an array of the data says whose each example is',
   given: 'a directory of shards that are split already',
 } as const satisfies Readonly<Record<string, string>>;
@@ -24,6 +25,7 @@ export type PartitionSettings = (
   | { readonly scheme: 'pathological'; readonly piecesPerClient: number }
   | { readonly scheme: 'dirichlet' | 'quantity-skew'; readonly alpha: number }
   | { readonly scheme: 'label-skew'; readonly labelsPerClient: number }
+  | { readonly scheme: 'power-law'; readonly labelsPerClient: number; readonly sigma: number }
   | { readonly scheme: 'by-key'; readonly key: string }
 ) & {
   /** Each client gets at least so many examples. */
@@ -44,7 +46,7 @@ export interface PartitionParameter {
   readonly reportName?: string;
 }
 
-/** Each parameter. Defaults: two pieces of the paper's 200; the α and the number of labels of niid_bench. */
+/** Each parameter. Defaults: two pieces of the paper's 200; the α and the number of labels of niid_bench; FedProx's σ. */
 export const PARTITION_PARAMETERS = {
   piecesPerClient: {
     schemes: ['pathological'],
@@ -62,11 +64,19 @@ export const PARTITION_PARAMETERS = {
     reportName: 'α of the partition',
   },
   labelsPerClient: {
-    schemes: ['label-skew'],
+    schemes: ['label-skew', 'power-law'],
     help: 'labels that each client holds',
     symbol: 'count',
     kind: 'whole',
     default: 2,
+  },
+  sigma: {
+    schemes: ['power-law'],
+    help: 'the larger, the more the sizes of shards differ',
+    symbol: 'sigma',
+    kind: 'positive',
+    default: 2,
+    reportName: 'σ of the partition',
   },
   key: {
     schemes: ['by-key'],

@@ -1,0 +1,105 @@
+/** `fedbatch run --seeds`: the same run with several seeds, one after the other, each on a volume of its own within one. */
+import { resolve } from 'node:path';
+import { packageVersion } from '../../lib/cli/version.js';
+import { UsageError } from '../../lib/core/errors.js';
+import { type RepeatedRun, writeRepeatedRun } from '../../lib/formats/repeated-run.js';
+import { readRoundRecord } from '../../lib/formats/run-record.js';
+import { repeatedPaths, volumePaths } from '../../lib/formats/volume.js';
+import { callPipeline, localSettings, type RunAsked } from '../call.js';
+import { reportStage } from '../conclude-stage.js';
+import { threadsOf } from '../cores.js';
+import { openRunVolume } from '../record/run-volume.js';
+import { runId } from '../rounds/run-id.js';
+import { type RunResult, resultFacts } from '../rounds/summary.js';
+import type { StageContext } from '../rounds/target.js';
+import { withHashes } from '../run.js';
+import { figuresOf } from './figures.js';
+
+/** A run that was repeated. */
+export interface Repeated {
+  /** Absolute path of the volume of all. */
+  readonly volume: string;
+  readonly record: RepeatedRun;
+  /** The last of the runs. */
+  readonly last: RunResult;
+}
+
+/**
+ * Runs the job once for each seed, from that of the settings on, and keeps mean and standard deviation of what the runs
+ * came to in `seeds.json`. What an earlier call has finished is recognised, with fewer seeds too.
+ *
+ * @throws {FedbatchError} as `callPipeline` does, for the run that fails: those before it are on record
+ */
+export async function repeatRun(
+  { seeds, ...request }: RunAsked & { readonly seeds: number },
+  context: StageContext,
+): Promise<Repeated> {
+  const { asked, fresh, threads, stages } = request;
+  const settings = await withHashes(await localSettings(request));
+  if (!Number.isSafeInteger(settings.seed + seeds)) {
+    throw new UsageError(
+      `${asked.named('seed')} ${settings.seed} is too large for ${seeds} seeds from there on.`,
+    );
+  }
+  const id = `${runId(settings)}-seeds`;
+  const root = resolve(request.volume ?? `runs/${id}`);
+  const places = repeatedPaths(root);
+  const paths = { ...volumePaths(root), run: places.record };
+  const volume = await openRunVolume({
+    paths,
+    facts: {
+      ...{ id, settings, threads: threadsOf(settings, threads) },
+      versions: { fedbatch: packageVersion(), node: process.versions.node },
+    },
+    ...{ requiresThreads: threads !== undefined, named: asked.named, fresh, reporter: context.reporter },
+  });
+  try {
+    const results: { readonly seed: number; readonly result: RunResult }[] = [];
+    for (let at = 0; at < seeds; at++) {
+      const seed = settings.seed + at;
+      context.reporter.info(`Seed ${seed}, run ${at + 1} of ${seeds}`);
+      // What the mean misses is no failure of one run.
+      const one = { ...request, minAccuracy: undefined, minMetric: undefined };
+      const given = { ...asked, given: { ...asked.given, seed } };
+      const result = await callPipeline({ ...one, asked: given, volume: places.volume(seed) }, context);
+      results.push({ seed, result });
+      await writeRepeatedRun(places.record, await recordOf(volume.record, results));
+    }
+    await reportStage({ ...context, paths, stages });
+    const { result: last } = results.at(-1) as (typeof results)[number];
+    return { volume: root, record: await recordOf(volume.record, results), last };
+  } finally {
+    volume.release();
+  }
+}
+
+async function recordOf(
+  run: Omit<RepeatedRun, 'runs' | 'figures' | 'course'>,
+  results: readonly { readonly seed: number; readonly result: RunResult }[],
+): Promise<RepeatedRun> {
+  const runs = results.map(({ seed, result }) => ({ seed, ...resultFacts(result) }));
+  const figures = figuresOf(runs.map(({ seed, ...facts }) => facts));
+  return { ...run, runs, figures, course: await courseOf(runs) };
+}
+
+/** What the tests after each round found, over all runs that had the round. */
+async function courseOf(
+  runs: readonly { readonly volume: string; readonly rounds: number }[],
+): Promise<RepeatedRun['course']> {
+  const rounds = Math.max(...runs.map((run) => run.rounds));
+  const course: RepeatedRun['course'][number][] = [];
+  for (let round = 1; round <= rounds; round++) {
+    const tests = await Promise.all(
+      runs
+        .filter((run) => run.rounds >= round)
+        .map(
+          async ({ volume }) => (await readRoundRecord(volumePaths(volume).round(round).record)).evaluation,
+        ),
+    );
+    const found = tests.flatMap((test) =>
+      test === undefined ? [] : [{ accuracy: test.accuracy, loss: test.loss, metrics: test.metrics }],
+    );
+    course.push({ round, figures: figuresOf(found) });
+  }
+  return course;
+}
