@@ -1,0 +1,235 @@
+/**
+ * What clients tell of their examples in place of the rows: sums, bounds and counts. They merge without rounding, so that
+ * all clients together give the same numbers in any order and in any grouping.
+ */
+import { createExactSums, fromUnits, toUnits } from '../core/exact-sum.js';
+import { type ExampleArray, type ExampleValues, imageShape, isImages, takeRows } from './examples.js';
+
+/** Of numbers: each array has an element for each feature, which is a place of the last axis. */
+export interface NumberStatistics {
+  readonly kind: 'numbers';
+  /** Values that a 32-bit float holds, and others: NaN stands for a missing one. */
+  readonly values: Float64Array;
+  readonly missing: Float64Array;
+  /** Clients that have a value. */
+  readonly clients: Float64Array;
+  /** Arrays that add up to Σ x, exactly; and those of Σ x². */
+  readonly sums: readonly Float64Array[];
+  readonly squares: readonly Float64Array[];
+  /** The least values of as many clients as are asked for, the lowest first; NaN where there are fewer clients. */
+  readonly least: readonly Float64Array[];
+  /** The greatest ones likewise, the highest first. */
+  readonly most: readonly Float64Array[];
+}
+
+/** Of categories or labels: how often each number occurs, and with how many clients. */
+export interface CategoryStatistics {
+  readonly kind: 'categories';
+  readonly counts: ReadonlyMap<number, Tally>;
+}
+
+/** How often something occurs, and with how many clients. */
+export interface Tally {
+  readonly values: number;
+  readonly clients: number;
+}
+
+/** Largest 32-bit float: what a model is given; the square of no such number overflows. */
+export const MAX_FLOAT = 3.4028234663852886e38;
+
+/** Number of features: channels of an image, places of the last axis of anything else. */
+export function featuresOf(array: ExampleArray): number {
+  return isImages(array) ? imageShape(array)[2] : (array.shape.slice(1).at(-1) ?? 1);
+}
+
+/** One client's numbers, which come in pieces of whole examples, each value of the next feature. */
+export function createNumberStatistics(features: number) {
+  const zeros = () => new Float64Array(features);
+  const [values, missing, row, square, rest] = [zeros(), zeros(), zeros(), zeros(), zeros()];
+  const least = zeros().fill(Number.POSITIVE_INFINITY);
+  const most = zeros().fill(Number.NEGATIVE_INFINITY);
+  const [sums, squares] = [createExactSums(features), createExactSums(features)];
+  return {
+    add(piece: ExampleValues) {
+      for (let at = 0; at < piece.length; at += features) {
+        let isExact = true;
+        for (let feature = 0; feature < features; feature++) {
+          const value = piece[at + feature] as number;
+          const isValue = Math.abs(value) <= MAX_FLOAT;
+          row[feature] = isValue ? value : 0;
+          square[feature] = isValue ? value * value : 0;
+          rest[feature] = isValue ? squareError(value) : 0;
+          if (rest[feature] !== 0) isExact = false;
+          const counts = isValue ? values : missing;
+          counts[feature] = (counts[feature] as number) + 1;
+          if (!isValue) continue;
+          if (value < (least[feature] as number)) least[feature] = value;
+          if (value > (most[feature] as number)) most[feature] = value;
+        }
+        sums.add(row);
+        squares.add(square);
+        if (!isExact) squares.add(rest);
+      }
+    },
+    told(): NumberStatistics {
+      // Adding 0 makes 0 of -0, which no order of clients then tells apart.
+      const known = (bound: number) => (Number.isFinite(bound) ? bound + 0 : Number.NaN);
+      return {
+        kind: 'numbers',
+        values: values.slice(),
+        missing: missing.slice(),
+        clients: values.map((count) => Math.min(count, 1)),
+        sums: sums.parts(),
+        squares: squares.parts(),
+        least: [least.map(known)],
+        most: [most.map(known)],
+      };
+    },
+  };
+}
+
+/** One client's categories, which come in pieces. */
+export function createCategoryStatistics() {
+  const counts = new Map<number, number>();
+  return {
+    add(piece: ExampleValues) {
+      for (const value of piece) counts.set(value, (counts.get(value) ?? 0) + 1);
+    },
+    told(): CategoryStatistics {
+      const tallies = [...counts].map(([value, count]) => [value, { values: count, clients: 1 }] as const);
+      return { kind: 'categories', counts: new Map(tallies.sort(([a], [b]) => a - b)) };
+    },
+  };
+}
+
+/** Rows that are copied at once. */
+const BLOCK_ROWS = 4096;
+
+/** The numbers of the rows, in pieces of whole ones; without rows those of all. */
+export function* piecesOf(array: ExampleArray, rows?: ArrayLike<number>): Generator<ExampleValues> {
+  if (rows === undefined) {
+    yield array.values;
+    return;
+  }
+  for (let from = 0; from < rows.length; from += BLOCK_ROWS) {
+    const block = { length: Math.min(BLOCK_ROWS, rows.length - from) };
+    yield takeRows(
+      array,
+      Array.from(block, (_, at) => rows[from + at] as number),
+    ).values;
+  }
+}
+
+/** What a product of a float64 with itself leaves of the square (Dekker 1971); nothing of a float32. */
+function squareError(value: number): number {
+  if (Math.fround(value) === value) return 0;
+  const shifted = 134217729 * value;
+  const high = shifted - (shifted - value);
+  const low = value - high;
+  return high * high - value * value + 2 * high * low + low * low;
+}
+
+/**
+ * What both tell together, of other clients each; the bounds are those of `fewest` clients.
+ *
+ * @throws {RangeError} where they are not of the same kind of numbers
+ */
+export function mergeStatistics<S extends NumberStatistics | CategoryStatistics>(
+  one: S,
+  other: S,
+  fewest?: number,
+): S;
+export function mergeStatistics(
+  one: NumberStatistics | CategoryStatistics,
+  other: NumberStatistics | CategoryStatistics,
+  fewest = 1,
+): NumberStatistics | CategoryStatistics {
+  if (one.kind === 'categories' && other.kind === 'categories') return mergeCategories(one, other);
+  if (one.kind === 'categories' || other.kind === 'categories' || one.values.length !== other.values.length)
+    throw new RangeError('statistics of different features cannot be merged');
+  const add = (a: Float64Array, b: Float64Array) => a.map((value, at) => value + (b[at] as number));
+  return {
+    kind: 'numbers',
+    values: add(one.values, other.values),
+    missing: add(one.missing, other.missing),
+    clients: add(one.clients, other.clients),
+    sums: addParts(one.sums, other.sums),
+    squares: addParts(one.squares, other.squares),
+    least: outermost([...one.least, ...other.least], { fewest, compare: (a, b) => a - b }),
+    most: outermost([...one.most, ...other.most], { fewest, compare: (a, b) => b - a }),
+  };
+}
+
+function mergeCategories(one: CategoryStatistics, other: CategoryStatistics): CategoryStatistics {
+  const counts = new Map(one.counts);
+  for (const [value, { values, clients }] of other.counts) {
+    const known = counts.get(value);
+    counts.set(value, { values: values + (known?.values ?? 0), clients: clients + (known?.clients ?? 0) });
+  }
+  return { kind: 'categories', counts: new Map([...counts].sort(([a], [b]) => a - b)) };
+}
+
+function addParts(one: readonly Float64Array[], other: readonly Float64Array[]): readonly Float64Array[] {
+  const sums = createExactSums(one[0]?.length ?? 0);
+  for (const part of [...one, ...other]) sums.add(part);
+  return sums.parts();
+}
+
+interface Outermost {
+  readonly fewest: number;
+  readonly compare: (a: number, b: number) => number;
+}
+
+/** Feature by feature the first `fewest` numbers of all ranks, in order. */
+function outermost(ranks: readonly Float64Array[], { fewest, compare }: Outermost): readonly Float64Array[] {
+  const features = ranks[0]?.length ?? 0;
+  const kept = Array.from({ length: Math.min(fewest, ranks.length) }, () =>
+    new Float64Array(features).fill(Number.NaN),
+  );
+  for (let feature = 0; feature < features; feature++) {
+    const all = ranks.map((rank) => rank[feature] as number).filter((value) => !Number.isNaN(value));
+    for (const [at, value] of all.sort(compare).slice(0, fewest).entries())
+      (kept[at] as Float64Array)[feature] = value;
+  }
+  return kept;
+}
+
+/** What is told of one feature; bounds that too few clients reach are left out. */
+export interface FeatureFacts {
+  readonly values: number;
+  readonly missing: number;
+  readonly clients: number;
+  readonly mean: number;
+  readonly variance: number;
+  /** A value that as many clients as are asked for have, or go below. */
+  readonly least: number;
+  /** One that as many have, or go above. */
+  readonly most: number;
+}
+
+/** The features, in order; undefined for one of which fewer than `fewest` clients have a value. */
+export function describeFeatures(
+  { values, missing, clients, sums, squares, least, most }: NumberStatistics,
+  fewest = 1,
+): readonly (FeatureFacts | undefined)[] {
+  return Array.from(values, (count, at) => {
+    if (count === 0 || (clients[at] as number) < fewest) return undefined;
+    const total = (parts: readonly Float64Array[]) =>
+      parts.reduce((sum, part) => sum + toUnits(part[at] as number), 0n);
+    const [sum, square, n] = [total(sums), total(squares), BigInt(count)];
+    // n Σx² − (Σx)² in whole numbers: nothing cancels, however far from 0 the numbers lie.
+    const spread = n * (square << SUBNORMAL_BITS) - sum * sum;
+    return {
+      values: count,
+      missing: missing[at] as number,
+      clients: clients[at] as number,
+      mean: fromUnits(sum / n),
+      variance: fromUnits(spread / ((n * n) << SUBNORMAL_BITS)),
+      least: least[fewest - 1]?.[at] as number,
+      most: most[fewest - 1]?.[at] as number,
+    };
+  });
+}
+
+/** Sums are counted in units of 2^-1074, see `toUnits`. */
+const SUBNORMAL_BITS = 1074n;
