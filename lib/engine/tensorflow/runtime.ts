@@ -10,6 +10,7 @@ import {
   PackageMissingError,
   type TensorflowBackend,
 } from './backends.js';
+import { registerNormalization } from './normalization-layer.js';
 import { provideWebgpu } from './webgpu-device.js';
 
 /** The library, and what it runs on. */
@@ -51,6 +52,7 @@ async function load(backend: TensorflowBackend): Promise<TensorflowRuntime> {
   if (registeredAs === 'tensorflow') loadedNative = main;
   // Else it greets on stderr.
   tf.enableProdMode();
+  registerNormalization(tf);
   for (const name of others.filter((each) => each !== 'webgpu')) await loadPackage(name);
   const use = async () => {
     // Another session may choose another backend while this one waits.
