@@ -90,6 +90,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./report/list/cli.js')).runsCli,
   },
   {
+    name: 'stats',
+    summary: "mean, deviation, quantiles and categories of the clients' examples, without moving a row",
+    example: 'npx fedbatch stats runs/digits-3x2-1a2b3c4d',
+    load: async () => (await import('./stats/cli.js')).statsCli,
+  },
+  {
     name: 'record',
     summary: "write a run's records onto its volume, for a pipeline outside the volume, as on a cluster",
     example: 'npx fedbatch record --step trained --volume /mnt/runs/a --facts round.json',

@@ -18,6 +18,7 @@ import {
 import { descriptionSchema } from '../lib/formats/sources/description.js';
 import { importResultSchema } from '../lib/formats/sources/understanding.js';
 import * as stages from '../lib/formats/stage-results.js';
+import { statisticsResultSchema } from '../lib/formats/statistics-result.js';
 import { trainingEndingSchema, trainingTasksSchema } from '../pipeline/piped/training-pipe.js';
 import { sweepFileSchema } from '../sweep/sweep-file.js';
 import { sweepRecordSchema, sweepResultSchema } from '../sweep/sweep-record.js';
@@ -48,6 +49,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   'dataset-result': stages.datasetResultSchema,
   'import-result': importResultSchema,
   'data-description': descriptionSchema,
+  'statistics-result': statisticsResultSchema,
   findings: findingsSchema,
   'k8s-status': runs.jobRowsSchema,
   'k8s-deleted': runs.deletedRunSchema,

@@ -53,6 +53,7 @@ test('the help lists every command, and each explains its options', async () => 
     'doctor',
     'report',
     'runs',
+    'stats',
     'record',
   ];
   assert.deepEqual([...new Set(listed)].filter((name) => name !== 'help').sort(), commands.sort());

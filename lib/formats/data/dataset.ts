@@ -55,6 +55,8 @@ export interface ExampleReading {
   /** What the targets are, where that is known; else their numbers tell. */
   readonly targets?: WantedTargets;
   readonly tell?: Tell | undefined;
+  /** Whether inputs may lack numbers (NaN): for those who count them. */
+  readonly keepsMissing?: boolean | undefined;
 }
 
 /**
@@ -215,10 +217,13 @@ interface PartOptions extends ExampleReading {
   readonly part: '' | '_train' | '_test';
 }
 
-function readExamples(archive: NpzArchive, { path, part, targets, tell = silent }: PartOptions): Examples {
+function readExamples(
+  archive: NpzArchive,
+  { path, part, targets, tell = silent, keepsMissing }: PartOptions,
+): Examples {
   const fault = faultIn(path);
   const [x, y, w] = [`x${part}`, `y${part}`, `w${part}`];
-  const place = (name: string) => ({ file: path, name, fault, tell });
+  const place = (name: string) => ({ file: path, name, fault, tell, keepsMissing });
   const inputs = namesOf(archive, x).map((name) => ({
     name: name === x ? ONLY_INPUT : name.slice(x.length + 1),
     ...inputOf(archive.read(name), place(name)),

@@ -17,6 +17,8 @@ export interface ArrayPlace {
   readonly fault: Fault;
   /** Hears one sentence where the values are not taken as they stand in the file. */
   readonly tell: (note: string) => void;
+  /** Whether numbers that are not finite stand for missing ones; else they are refused. */
+  readonly keepsMissing?: boolean | undefined;
 }
 
 /**
@@ -29,7 +31,7 @@ export function inputOf(array: NpyArray, place: ArrayPlace): ExampleArray {
   const shape = array.shape.length === 1 ? [...array.shape, 1] : array.shape;
   requireShape(shape, place);
   const values = inputValues(array, place);
-  const bad = findNonFinite(values);
+  const bad = place.keepsMissing ? -1 : findNonFinite(values);
   if (bad >= 0) {
     const example = Math.floor(bad / sizeOf(shape.slice(1)));
     const mend = changeLine(place.file, 'x', 'np.where(np.isfinite(v), v, v[np.isfinite(v)].min())');

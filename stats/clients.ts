@@ -1,0 +1,109 @@
+/** The clients' examples, one client at a time: on a run's volume, in a split, in a folder of shards, or in data of any kind. */
+import { join } from 'node:path';
+import { resolveDataset } from '../datasets/resolve.js';
+import { DataError } from '../lib/core/errors.js';
+import { type DataFacts, type Examples, exampleCount, shardIndices } from '../lib/federation/examples.js';
+import { byOwner } from '../lib/federation/partition/by-owner.js';
+import { readShard } from '../lib/formats/data/dataset.js';
+import { openSource } from '../lib/formats/data/dataset-source.js';
+import { isDirectory, listGivenShards } from '../lib/formats/data/given-shards.js';
+import { readPartition } from '../lib/formats/data/virtual-shards.js';
+import { exists } from '../lib/formats/files/read-file.js';
+import { clientsOf, type Manifest, readManifest, targetsListed } from '../lib/formats/manifest.js';
+import type { Reporter } from '../lib/observability/events.js';
+
+/** One client's examples: rows of an array, or all of them. */
+export interface ClientRows {
+  readonly examples: Examples;
+  readonly rows?: ArrayLike<number> | undefined;
+}
+
+/** Clients whose examples can be read, again and again. */
+export interface ClientSource {
+  /** Path, for people. */
+  readonly path: string;
+  readonly facts: Pick<DataFacts, 'classNames' | 'inputs'>;
+  /** What the data call each client, where they call it something. */
+  readonly owners: readonly (string | undefined)[];
+  /** Reads the examples of the client with this number. */
+  read(client: number): Promise<ClientRows>;
+}
+
+/** Where to look. */
+interface SourceOptions {
+  /** A volume, a directory of shards, or data. */
+  readonly source: string;
+  /** Of data that are not split: the column, or array, that says whose an example is. */
+  readonly client?: string | undefined;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+}
+
+/** Opens what `source` names. @throws {DataError} where there are no examples to be found */
+export async function openClients({ source, client, ...context }: SourceOptions): Promise<ClientSource> {
+  if (await isDirectory(source)) {
+    for (const directory of [join(source, 'data'), source]) {
+      const manifest = join(directory, 'manifest.json');
+      if (await exists(manifest)) return splitClients(directory, await readManifest(manifest));
+    }
+    if (await exists(join(source, 'run.json'))) {
+      const found = 'a run that has not split its data yet';
+      throw new DataError({ file: source, expected: 'a volume with data/manifest.json', found });
+    }
+    if (await exists(join(source, '0.npz'))) return shardClients(source);
+  }
+  return dataClients(await resolveDataset(source, context), client, context.reporter);
+}
+
+/** What a split's manifest lists. */
+async function splitClients(directory: string, manifest: Manifest): Promise<ClientSource> {
+  const inputs = Object.fromEntries((manifest.inputs ?? []).map((each) => [each.name, each]));
+  const { classNames } = manifest;
+  const source = {
+    path: directory,
+    facts: { inputs, ...(classNames === undefined ? {} : { classNames }) },
+    owners: clientsOf(manifest).map(({ owner }) => owner),
+  };
+  const targets = targetsListed(manifest);
+  const { virtual } = manifest;
+  if (virtual === undefined) {
+    return {
+      ...source,
+      read: async (client) => ({ examples: await readShard(join(directory, `${client}.npz`), { targets }) }),
+    };
+  }
+  const examples = await readShard(join(directory, virtual.train.file), { targets });
+  const lists = await readPartition(join(directory, virtual.partition.file), exampleCount(examples));
+  return { ...source, read: async (client) => ({ examples, rows: shardIndices(lists, client) }) };
+}
+
+/** Shards that nobody has split here: their numbers may be missing, which is what one looks for. */
+async function shardClients(directory: string): Promise<ClientSource> {
+  const { shards } = await listGivenShards(directory);
+  return {
+    path: directory,
+    facts: {},
+    owners: shards.map(() => undefined),
+    read: async (client) => ({ examples: await readShard(shards[client] as string, { keepsMissing: true }) }),
+  };
+}
+
+/** How data are opened that are one client's: they are not dealt. */
+const IID = { scheme: 'iid', minExamples: 1 } as const;
+
+/** The training examples of data: those of each key, or of one client. */
+async function dataClients(path: string, key: string | undefined, reporter: Reporter): Promise<ClientSource> {
+  const partition = key === undefined ? IID : ({ scheme: 'by-key', key, minExamples: 1 } as const);
+  const tell = (note: string) => reporter.info(note);
+  const { load } = await openSource(path, partition, { tell, keepsMissing: true });
+  const {
+    train,
+    facts = {},
+    ownership,
+  } = await load((progress) => reporter.progress({ stage: 'read', ...progress }));
+  if (ownership === undefined)
+    return { path, facts, owners: [undefined], read: async () => ({ examples: train }) };
+  const { names } = ownership;
+  const hands = byOwner({ length: exampleCount(train) }, { clients: names.length, ownership });
+  return { path, facts, owners: names, read: async (client) => ({ examples: train, rows: hands[client] }) };
+}
