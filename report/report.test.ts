@@ -49,6 +49,28 @@ test('the page tells what the records tell', () => {
   assert.match(page, /<dt>privacy spent<\/dt><dd>ε 1\.50<small>at δ 1e-5</);
 });
 
+test('the page tells of the inputs what the manifest tells, and nothing where that tells nothing', () => {
+  const records = sampleRecords();
+  assert.doesNotMatch(renderReport(records), /<h2>The inputs/);
+  const { image: _, ...manifest } = records.manifest as NonNullable<typeof records.manifest>;
+  const statistics = {
+    values: 37,
+    mean: [41.25, 5e4],
+    variance: [4, 1e8],
+    least: [18, 1e4],
+    most: [90, 1e5],
+  };
+  const inputs = [
+    { name: 'x', shape: [2], dtype: 'float32' as const, columns: ['age', '<income>'], statistics },
+    { name: 'city', shape: [1], dtype: 'int32' as const, categories: ['Basel', 'Bern'], counts: [2, 5, 30] },
+  ];
+  const page = renderReport({ ...records, manifest: { ...manifest, inputs } });
+  assert.match(page, /<th scope="row">age<\/th><td>41\.25<\/td><td>2<\/td><td>18<\/td><td>90<\/td>/);
+  assert.match(page, /&lt;income&gt;<\/th><td>50000<\/td><td>10000<\/td>/);
+  assert.match(page, /<h3>city<\/h3><p>Bern 30, Basel 5; none of them 2<\/p>/);
+  assert.ok(!page.includes('undefined') && !page.includes('NaN'));
+});
+
 test('a run that has only begun, and one that failed, have a report too', () => {
   const { run, rounds } = sampleRecords();
   const begun = renderReport({ run, rounds: [], sessions: [] });

@@ -11,6 +11,7 @@ import { curves, stages } from './sections/course.js';
 import { overview, settings } from './sections/overview.js';
 import { participation } from './sections/participation.js';
 import { shards } from './sections/shards.js';
+import { statistics } from './sections/statistics.js';
 import { testResult } from './sections/test-result.js';
 import { page } from './style.js';
 
@@ -24,6 +25,7 @@ export function renderReport(records: RunRecords): string {
   ${clients(records)}
   ${participation(records)}
   ${shards(records)}
+  ${statistics(records)}
   ${stages(records)}
   ${settings(records)}`,
     foot: html`Made by fedbatch ${records.run.versions.fedbatch} from run.json, manifest.json, round.json, accuracy.json and metrics.jsonl of this volume.`,
