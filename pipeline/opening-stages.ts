@@ -5,11 +5,18 @@ import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
 import { targetsFor } from '../lib/federation/loss.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
-import { clientsOf, filesOf, type Manifest, readManifest, targetsListed } from '../lib/formats/manifest.js';
+import {
+  clientsOf,
+  filesOf,
+  type Manifest,
+  readManifest,
+  targetsListed,
+  tellsStatistics,
+} from '../lib/formats/manifest.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
 import { modelTitle } from '../lib/settings/parts/data.js';
 import { lossAsked } from '../lib/settings/parts/training.js';
-import { initCommand, splitCommand } from './commands/stage-commands.js';
+import { initCommand, normalizeAsked, splitCommand } from './commands/stage-commands.js';
 import type { LocalRun } from './local-run.js';
 import { holds } from './record/round-ledger.js';
 import type { GlobalModel } from './rounds/runner.js';
@@ -29,9 +36,19 @@ export async function splitStage(run: LocalRun): Promise<Manifest> {
   );
   const manifest = await readManifest(run.paths.manifest);
   tell(run, stage, `${describe(manifest)}  ${took}`);
+  if (normalizeAsked(run.settings) !== run.settings.dataset.normalize && hasColumns(manifest)) {
+    run.reporter.info(
+      "the table's numbers are not normalised, since sums over the clients without noise are outside of what ε covers: " +
+        '--normalize on does it all the same',
+    );
+  }
   await run.metrics.append({ event: 'split', shards: clientsOf(manifest).length, seconds });
   return manifest;
 }
+
+/** Whether there are numbers of a table, which a run normalises where it is not private. */
+const hasColumns = ({ inputs = [] }: Manifest): boolean =>
+  inputs.some(({ columns, categories }) => columns !== undefined && categories === undefined);
 
 /** The manifest of an earlier split of these settings, if everything that it lists is still there. */
 async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | undefined> {
@@ -50,6 +67,7 @@ async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | 
     (manifest.virtual !== undefined) === (federation.simulate ?? false) &&
     isDeepStrictEqual(manifest.partition, { ...federation.partition, seed }) &&
     (manifest.image?.scaleIsGiven ? manifest.image.scale : undefined) === dataset.scale &&
+    tellsStatistics(manifest, { ...dataset, normalize: normalizeAsked(settings) }) &&
     // What a task makes of the targets is its own affair.
     (wanted === undefined || task !== undefined || wanted === targetsListed(manifest)) &&
     (dataset.sha256 ?? manifest.dataset.sha256) === manifest.dataset.sha256;

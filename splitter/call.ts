@@ -76,6 +76,8 @@ export async function splitOptions(
     virtual,
     task,
     loss: lossAsked(training) ?? task?.loss,
+    normalize: dataset.normalize,
+    minClientsPerStatistic: dataset.minClientsPerStatistic,
     ...namedScale(dataset.scale),
     ...context,
   };

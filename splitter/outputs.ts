@@ -9,7 +9,15 @@ import { formatScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { removeTemporaryFiles, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { errorCode, sha256OfFile } from '../lib/formats/files/read-file.js';
-import { clientsOf, filesOf, type Manifest, readManifest, targetsListed } from '../lib/formats/manifest.js';
+import {
+  clientsOf,
+  filesOf,
+  type Manifest,
+  readManifest,
+  type StatisticsWanted,
+  targetsListed,
+  tellsStatistics,
+} from '../lib/formats/manifest.js';
 import { clientTestName } from '../lib/formats/volume.js';
 import type { SplitPart } from './held-out.js';
 
@@ -25,7 +33,7 @@ const SHARD = /^\d+\.npz$/;
 const OUTPUT = /^(\d+(-test)?\.npz|(test|train|partition)\.npz|manifest\.json)$/;
 
 /** The settings that a finished split must share to be taken for the one that is asked for. */
-interface SplitKey {
+interface SplitKey extends StatisticsWanted {
   readonly datasetSha256: string;
   /** Undefined where it follows from the data. */
   readonly clients?: number | undefined;
@@ -65,6 +73,7 @@ function sameSplit(manifest: Manifest, key: SplitKey): boolean {
     manifest.task === key.task &&
     manifest.clientHoldout === key.clientHoldout &&
     (virtual !== undefined) === key.virtual &&
+    tellsStatistics(manifest, key) &&
     (key.targets === undefined || isDeepStrictEqual(key.targets, targetsListed(manifest))) &&
     givenScale === (key.scale && formatScale(key.scale)) &&
     (key.clients === undefined || clientsOf(manifest).length === key.clients) &&

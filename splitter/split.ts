@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { UsageError } from '../lib/core/errors.js';
 import {
   countClasses,
+  type ExampleInput,
   type Examples,
   exampleCount,
   labelsIn,
@@ -15,6 +16,7 @@ import { identity } from '../lib/federation/partition/dealing.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import type { PixelScale } from '../lib/federation/pixel-scale.js';
+import { piecesOf } from '../lib/federation/statistics.js';
 import { type Tell, writeShard } from '../lib/formats/data/dataset.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
 import { PARTITION_NAME, TRAIN_NAME, writePartition } from '../lib/formats/data/virtual-shards.js';
@@ -41,7 +43,8 @@ import {
   shardName,
   TEST_NAME,
 } from './outputs.js';
-import { checkScale, describeData, tellFirstLabel, tellScale } from './told-data.js';
+import { askedNormalize, type ClientInputs, checkStatistics, keptCategories } from './statistics.js';
+import { checkScale, describeData, tellFirstLabel, tellScale, tellStatistics } from './told-data.js';
 
 /** What to split, and how. */
 export interface SplitOptions {
@@ -65,6 +68,10 @@ export interface SplitOptions {
   readonly task?: TaskFile | undefined;
   /** For simulations: all training examples in one file, and the clients' shares as lists of them. */
   readonly virtual?: boolean;
+  /** Whether statistics of numbers are told, for models that normalise; without it those of a table are. */
+  readonly normalize?: 'on' | 'off' | undefined;
+  /** Clients that have to stand behind each statistic; 1 by default. */
+  readonly minClientsPerStatistic?: number | undefined;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal;
 }
@@ -87,6 +94,7 @@ interface SplitResult {
  */
 export async function splitDataset(options: SplitOptions): Promise<SplitResult> {
   const { data, savedir, seed, testFraction, virtual = false, reporter } = options;
+  const { minClientsPerStatistic = 1 } = options;
   const { source, finished } = await openSplit(options, (note) => reporter.info(note, DATA_NOTE));
   if (finished !== undefined) {
     await endSplit(savedir);
@@ -94,8 +102,9 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
   }
 
   await refuseOwnOutput(data, savedir);
-  const dataset = await source.load((progress) => reporter.progress({ stage: 'read', ...progress }));
-  const plan = planSplit(dataset, options);
+  const loaded = await source.load((progress) => reporter.progress({ stage: 'read', ...progress }));
+  const { dataset, plan } = await planTold(loaded, options);
+  const statistics = await tellStatistics(dataset, inputsOf(plan), options);
   tellHoldout(plan.shards, options);
   const scale = tellScale(dataset.train, options);
   tellFirstLabel(dataset.train, options);
@@ -113,10 +122,13 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
       ...(options.task === undefined ? {} : { task: options.task.sha256 }),
       partition: { ...options.partition, seed },
       ...(options.clientHoldout === undefined ? {} : { clientHoldout: options.clientHoldout }),
+      ...askedNormalize(dataset, options),
+      ...(minClientsPerStatistic > 1 ? { minClientsPerStatistic } : {}),
       // What a task has prepared is no longer what the data say of themselves.
       ...describeData(options.task === undefined ? dataset : { train: dataset.train }, {
         classes: plan.classes,
         scale,
+        statistics,
       }),
       ...files,
     };
@@ -136,8 +148,59 @@ export async function checkSplit(options: SplitOptions): Promise<{ readonly shar
   await refuseOwnOutput(options.data, options.savedir);
   const dataset = await source.load();
   checkScale(dataset.train, options);
-  return { shards: planSplit(dataset, options).shards.length };
+  const { shards } = planSplit(dataset, options);
+  checkStatistics(dataset, shards.length, options);
+  return { shards: shards.length };
 }
+
+/** What goes where, and the data as they are told of: without the categories that too few clients have. */
+async function planTold(loaded: OwnedDataset, options: SplitOptions) {
+  const { data, task, reporter, minClientsPerStatistic } = options;
+  const { facts: _, ...prepared } = loaded;
+  const given: OwnedDataset = task === undefined ? loaded : prepared;
+  const plan = planSplit(given, options);
+  checkStatistics(given, plan.shards.length, options);
+  const { facts, renumbered } = await keptCategories(given, inputsOf(plan), options);
+  if (renumbered.size === 0) return { dataset: given, plan };
+  for (const [name, { dropped }] of renumbered)
+    reporter.info(
+      `${data}: ${dropped} categories of ${name} are with fewer than ${minClientsPerStatistic} clients, and count as none ` +
+        'of those that are known (--min-clients-per-statistic)',
+      DATA_NOTE,
+    );
+  const changed = new Map<Examples, Examples>();
+  const sourceOf = (source: Examples): Examples => {
+    const known = changed.get(source);
+    if (known !== undefined) return known;
+    const inputs = source.inputs.map((input) => {
+      const numbers = renumbered.get(input.name)?.numbers;
+      if (numbers === undefined) return input;
+      return { ...input, values: Int32Array.from(input.values, (value) => numbers[value] as number) };
+    });
+    const made = { ...source, inputs: inputs as unknown as Examples['inputs'] };
+    changed.set(source, made);
+    return made;
+  };
+  const partOf = (part: Part): Part => ({ ...part, source: sourceOf(part.source) });
+  return {
+    dataset: {
+      ...given,
+      facts,
+      train: sourceOf(given.train),
+      ...(given.test === undefined ? {} : { test: sourceOf(given.test) }),
+    },
+    plan: { ...plan, shards: plan.shards.map(partOf), test: partOf(plan.test) },
+  };
+}
+
+/** The training examples of the clients, for statistics. */
+const inputsOf = ({ shards }: Plan): ClientInputs => ({
+  clients: shards.length,
+  pieces(client, input) {
+    const { source, indices } = shards[client] as Part;
+    return piecesOf(source.inputs[input] as ExampleInput, indices);
+  },
+});
 
 /** The data, not loaded yet, and the same split of before, where it is finished and whole. */
 async function openSplit(options: SplitOptions, tell: Tell) {

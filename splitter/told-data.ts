@@ -19,8 +19,9 @@ import {
 } from '../lib/federation/pixel-scale.js';
 import type { OwnedDataset } from '../lib/formats/data/dataset-source.js';
 import { numberClassesLine } from '../lib/formats/data/mending-lines.js';
-import type { Manifest } from '../lib/formats/manifest.js';
+import type { Manifest, StatisticsWanted } from '../lib/formats/manifest.js';
 import { DATA_NOTE, type Reporter } from '../lib/observability/events.js';
+import { type ClientInputs, constantColumns, type InputStatistics, inputStatistics } from './statistics.js';
 
 /** Which data they are, what is said of them, and who hears of it. */
 interface ToldOptions {
@@ -71,7 +72,13 @@ export function describeData(
   {
     classes,
     scale,
-  }: { readonly classes: number | undefined; readonly scale: Pick<Image, 'scale' | 'scaleIsGiven'> },
+    statistics = {},
+  }: {
+    readonly classes: number | undefined;
+    readonly scale: Pick<Image, 'scale' | 'scaleIsGiven'>;
+    /** By the names of inputs. */
+    readonly statistics?: Readonly<Record<string, InputStatistics>>;
+  },
 ): Pick<Manifest, 'classes' | 'classNames' | 'targets' | 'outputs' | 'image' | 'inputs'> {
   const { train, facts: told = {} } = dataset;
   const { inputs } = train;
@@ -82,6 +89,7 @@ export function describeData(
     dtype: dtypeOf(values),
     ...belowOf(name, dataset),
     ...told.inputs?.[name],
+    ...statistics[name],
   }));
   return {
     ...describeOutputs(train, classes),
@@ -131,3 +139,30 @@ export function tellFirstLabel(train: Examples, { data, partition, reporter }: T
     `${data}: the labels begin at ${first}, and every number from 0 to the largest of them counts as a class.${mend}`,
   );
 }
+
+/** The statistics of the inputs, with a word on columns that say nothing. */
+export async function tellStatistics(
+  dataset: OwnedDataset,
+  clients: ClientInputs,
+  options: ToldOptions & StatisticsWanted,
+): Promise<Readonly<Record<string, InputStatistics>>> {
+  const statistics = await inputStatistics(dataset, clients, options);
+  const inputs = dataset.train.inputs.map(({ name }) => ({
+    name,
+    columns: dataset.facts?.inputs?.[name]?.columns,
+    ...statistics[name],
+  }));
+  const constant = constantColumns(inputs);
+  if (constant.length > 0) {
+    const [what, says] =
+      constant.length === 1 ? ['the column', 'has one value'] : ['the columns', 'have one value each'];
+    options.reporter.warn(
+      `${options.data}: ${what} ${constant.slice(0, MOST_NAMED).join(', ')}${constant.length > MOST_NAMED ? ', …' : ''} ` +
+        `${says} in all training examples, which tells a model nothing: a new model is given 0.`,
+    );
+  }
+  return statistics;
+}
+
+/** Columns that a message names. */
+const MOST_NAMED = 10;

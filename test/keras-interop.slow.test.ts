@@ -1,6 +1,7 @@
 /** Python Keras 2 and 3 open what we write and predict what they should: the slow tier, see scripts/interop-keras.sh. */
 
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -13,10 +14,17 @@ import { writeCompilation } from '../lib/engine/keras-compilation.js';
 import { optimizerOf } from '../lib/engine/local-training.js';
 import { plainOnnxEngine } from '../lib/engine/onnx/onnx-engine.js';
 import { LOSS_NAMES, parseLoss, writeLoss } from '../lib/federation/loss.js';
+import { readShard } from '../lib/formats/data/dataset.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { describeKerasConfig, kerasConfig, writtenVersion } from '../lib/model/keras/keras-model.js';
+import {
+  describeKerasConfig,
+  kerasConfig,
+  modelFromKeras,
+  writtenVersion,
+} from '../lib/model/keras/keras-model.js';
 import type { Model, ModelDescription } from '../lib/model/model-description.js';
+import { fitInputs } from '../lib/model/model-input.js';
 import { describeModel } from '../lib/model/model-zoo.js';
 import { OPTIMIZER_NAMES, type OptimizerName } from '../lib/model/optimizers/optimizer-names.js';
 import { inputShape } from '../lib/model/parameters.js';
@@ -292,6 +300,38 @@ for (const { major, python, opens } of VERSIONS) {
       ]);
       // 99 swaps.
       for (const answer of predictions[0] ?? []) assertClose(answer, [[[4, 0.25]]], 'deep');
+    });
+
+    it('predicts with raw numbers of a table what we do, by the Normalization in the file', async () => {
+      const data = join(directory, 'loans.csv');
+      const rows = Array.from({ length: 60 }, (_, row) => {
+        const city = ['Basel', 'Bern', 'Chur'][row % 3];
+        return `${1e4 + 1500 * row},${18 + ((row * 7) % 60)},${city},${row % 2 === 0 ? 'yes' : 'no'}`;
+      });
+      await writeFile(data, `income,age,city,paid\n${rows.join('\n')}\n`);
+      const split = ['--data', data, '--clients', '2', '--out', join(directory, 'loans')];
+      assert.equal((await runProgramFile('splitter/cli', split)).exitCode, 0);
+      for (const ending of ENDINGS) {
+        const path = join(directory, `loans.${ending}`);
+        const shard = join(directory, 'loans', '0.npz');
+        const init = await runProgramFile('trainer/init-cli', [
+          ...['--data', shard, '--out', path, '--model', 'mlp', '--seed', '3'],
+        ]);
+        assert.equal(init.exitCode, 0, init.stderr);
+        const model = modelFromKeras(await readKerasFile(path), path);
+        const { inputs } = fitInputs(model, await readShard(shard), shard);
+        const count = 5;
+        const given = inputs.map(({ shape: [, ...one], values }) => ({
+          shape: [count, ...one],
+          values: [...values.subarray(0, (count * values.length) / (inputs[0].shape[0] as number))],
+        }));
+        assert.ok((given[0]?.values[0] ?? 0) >= 1e4);
+        const batch = given.map(({ values }) => Float32Array.from(values));
+        const ours = await predict(plainOnnxEngine, model, { inputs: batch, count });
+        const { predictions } = await ask(python as string, [{ path, inputs: given }]);
+        for (const answer of predictions[0] ?? [])
+          assertClose(answer, [rowsOf([...ours], count)], `loans.${ending}`);
+      }
     });
 
     it('opens what init and aggregate write', async () => {

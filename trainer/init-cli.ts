@@ -10,6 +10,7 @@ import { MAX_CLASSES } from '../lib/federation/examples.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { manifestBeside } from '../lib/formats/manifest-beside.js';
 import type { InitResult } from '../lib/formats/stage-results.js';
+import type { Model } from '../lib/model/model-description.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { completeSettings } from '../lib/settings/complete.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';
@@ -67,6 +68,7 @@ Example:
         return { ...made, found: startingTask(start, { examples, data, asked: loss }).task };
       });
       for (const note of taskNotes(found)) tell(note);
+      if (source === undefined) for (const note of scalingNotes(model)) tell(note);
       if (source !== undefined) {
         // What trainers could not do is told before they start.
         const { notes } = startingOptimizer(optimizer, { file, path: source });
@@ -80,6 +82,18 @@ Example:
       };
       tellResult(result);
     });
+}
+
+/** What is said of a new model that begins with a Normalization. */
+function scalingNotes({ description }: Model): readonly string[] {
+  const scaled = description.layers.flatMap((layer) =>
+    layer.kind === 'featureNormalization' ? (layer.mean ?? []) : [],
+  );
+  if (scaled.length === 0) return [];
+  return [
+    `the model begins with a Normalization of ${scaled.length} numbers by their mean and deviation over all clients, since ` +
+      "a table's columns may be of any size (--normalize off leaves it out)",
+  ];
 }
 
 if (isMain(import.meta.url)) await runProgram(initCli, process.argv.slice(2));

@@ -12,7 +12,7 @@ import { arrayNames, parseArchitecture, readArchitecture } from '../lib/formats/
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras/keras-hdf5.js';
 import type { KerasHead } from '../lib/formats/keras/keras-hdf5-reader.js';
-import { type Manifest, modelScaleOf } from '../lib/formats/manifest.js';
+import { dataNamesOf, type Manifest, modelScaleOf } from '../lib/formats/manifest.js';
 import { freshModelFromKeras } from '../lib/model/keras/fresh-model.js';
 import { kerasConfig, modelFromKeras } from '../lib/model/keras/keras-model.js';
 import type { Model } from '../lib/model/model-description.js';
@@ -24,6 +24,7 @@ import {
   type ModelName,
   type ModelTask,
   ROW_MODELS,
+  SCALED_MODELS,
   TOKEN_MODELS,
 } from '../lib/model/model-zoo.js';
 import { initialWeights } from '../lib/model/parameters.js';
@@ -76,7 +77,8 @@ export async function makeInitialModel(
   const made = (await givenModel(options)) ?? zooModel(examples, path, options);
   const scale = manifest === undefined ? foundScale(examples) : modelScaleOf(manifest);
   // A model that says nothing of its scale is trained on the data as they are.
-  const file = { ...made.file, scale: made.file.scale ?? scale };
+  const names = made.file.names ?? (manifest && dataNamesOf(manifest));
+  const file = { ...made.file, scale: made.file.scale ?? scale, names };
   const isChosen = loss !== undefined || Object.keys(task?.optimizer ?? {}).length > 0;
   if (!isChosen) return { ...made, file };
   const { optimizer } = startingOptimizer(flags, { file, path: modelFile(wanted) ?? path });
@@ -131,7 +133,8 @@ function zooModel(
   const inputShape = inputShapeOf(input);
   requireImages(name, inputShape, path);
   const tokens = TOKEN_MODELS.includes(name) ? tokensFor(name, input, { manifest, path }) : undefined;
-  return newModel(name, { task: { inputShape, ...head, tokens, inputs: rows }, seed, hidden });
+  const scale = SCALED_MODELS.includes(name) ? factsOf(input, manifest)?.statistics : undefined;
+  return newModel(name, { task: { inputShape, ...head, tokens, scale, inputs: rows }, seed, hidden });
 }
 
 /** More rows than any embedding of words has (of a billion numbers that are 64 GB); such numbers are quantities. */
@@ -152,7 +155,12 @@ function rowInputs(
       const expected = `categories below ${MAX_TOKENS} in the input ${input.name}, or numbers as float32`;
       throw new DataError({ file: path, expected, found: `${below - 1}` });
     }
-    return { name: input.name, shape: inputShapeOf(input), below };
+    return {
+      name: input.name,
+      shape: inputShapeOf(input),
+      below,
+      scale: factsOf(input, manifest)?.statistics,
+    };
   });
 }
 
@@ -220,7 +228,7 @@ function freshModel(head: KerasHead, path: string, seed: number): InitialModel {
 }
 
 /** What a new model is for. */
-export interface NewModelFacts {
+export interface NewDataNames {
   readonly task: ModelTask;
   readonly seed: number;
   /** Units of the hidden layers of an mlp, where they are others than its own. */
@@ -228,7 +236,7 @@ export interface NewModelFacts {
 }
 
 /** A model of the zoo with seeded weights, and its file. */
-export function newModel(name: ModelName, { task, seed, hidden }: NewModelFacts): InitialModel {
+export function newModel(name: ModelName, { task, seed, hidden }: NewDataNames): InitialModel {
   const description = describeModel(name, task, hidden);
   const weights = initialWeights(description, seed);
   const file = { modelConfig: kerasConfig(description), weights, kerasVersion: KERAS_VERSION };

@@ -56,8 +56,8 @@ export interface DataFacts {
 
 /** What data say of the numbers of an input. */
 interface InputFacts {
-  readonly columns?: readonly string[];
-  readonly categories?: readonly string[];
+  readonly columns?: readonly string[] | undefined;
+  readonly categories?: readonly string[] | undefined;
 }
 
 /** A dataset: examples to train on and, where it brings them, held-out ones to test on. */

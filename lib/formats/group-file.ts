@@ -11,6 +11,7 @@ import { parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
 import { type Hdf5Reader, readHdf5 } from './hdf5/hdf5-reader.js';
 import { writeHdf5 } from './hdf5/hdf5-writer.js';
+import { dataNamesSchema } from './keras/data-names.js';
 import { frameOf } from './keras/keras-file.js';
 import { checkSignature } from './keras/keras-hdf5-reader.js';
 
@@ -39,6 +40,7 @@ const factsSchema = z.object({
   kerasVersion: z.string(),
   /** Of the model's input, where it is not 0..1. */
   scale: z.string().optional(),
+  names: dataNamesSchema.optional(),
   trainingConfig: z.string().optional(),
   arrays: z.array(
     z.object({ name: z.string(), shape: z.array(z.int().min(0)), parts: z.int().min(1).max(MAX_PARTS) }),

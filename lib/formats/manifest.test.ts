@@ -32,6 +32,11 @@ test('a manifest is read back as it was written, with a line for each histogram'
   assert.match(await readFile(path, 'utf8'), /^ {6}"labelHistogram": \[2, 0, 1\],$/m);
 });
 
+const INPUT = {
+  ...{ name: 'x', shape: [1], dtype: 'float32' },
+  statistics: { values: 9, mean: [1], variance: [2], least: [0], most: [3] },
+};
+
 const faults: readonly (readonly [string, unknown, RegExp])[] = [
   ['another version', { ...manifest, schemaVersion: 2 }, /a fault at schemaVersion: /],
   ['no shards', { ...manifest, shards: [] }, /a fault at shards: /],
@@ -49,6 +54,11 @@ const faults: readonly (readonly [string, unknown, RegExp])[] = [
   ],
   ['a missing class', { ...manifest, classes: 4 }, /shards\.0\.labelHistogram: expected 4 counts/],
   ['a bad hash', { ...manifest, test: { ...manifest.test, sha256: 'x' } }, /test\.sha256: expected 64 hex/],
+  [
+    'a mean without its variance',
+    { ...manifest, inputs: [{ ...INPUT, statistics: { ...INPUT.statistics, variance: [] } }] },
+    /inputs\.0\.statistics: expected as many numbers in each list/,
+  ],
   ['a list', [], /a fault at its top level: /],
 ];
 

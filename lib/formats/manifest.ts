@@ -11,6 +11,7 @@ import { countField as count, hashField } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { compactJson, parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
+import { type DataNames, inputFactsFields } from './keras/data-names.js';
 import { clientTestName } from './volume.js';
 
 /** The partition, with the seed that it was drawn with. */
@@ -79,6 +80,27 @@ const virtualSchema = z.object({
     .describe("Element k is client k's."),
 });
 
+const featureField = z.array(z.number());
+
+/** What the clients' sums come to. */
+const statisticsSchema = z
+  .object({
+    values: count.min(1).describe('Of each feature.'),
+    mean: featureField,
+    variance: z.array(z.number().nonnegative()).describe('Their mean squared distance from the mean.'),
+    least: featureField.describe('What as many clients have, or go below, as `minClientsPerStatistic` says.'),
+    most: featureField,
+  })
+  .refine(
+    ({ mean, ...lists }) =>
+      [lists.variance, lists.least, lists.most].every(({ length }) => length === mean.length),
+    'expected as many numbers in each list',
+  )
+  .describe(
+    'Of the training examples, merged of what each client tells of its own, for each place of the last axis: what a new ' +
+      "model's Normalization begins with.",
+  );
+
 /** The manifest of a split. */
 export const manifestSchema = z
   .object({
@@ -109,6 +131,14 @@ export const manifestSchema = z
       .lt(1)
       .optional()
       .describe("Share of each client's examples that it holds out, where clients do."),
+    normalize: z
+      .enum(['on', 'off'])
+      .optional()
+      .describe('Whether statistics were asked for; without it, those of a table are told.'),
+    minClientsPerStatistic: count
+      .min(2)
+      .optional()
+      .describe('Clients that have to stand behind each statistic, where more than one.'),
     classes: count
       .min(1)
       .optional()
@@ -166,16 +196,12 @@ export const manifestSchema = z
             .describe(
               'Of sequences of whole numbers from 0: what all of them are below, those for the test too.',
             ),
-          columns: z
-            .array(z.string())
-            .readonly()
+          ...inputFactsFields,
+          statistics: statisticsSchema.optional(),
+          counts: z
+            .array(count)
             .optional()
-            .describe('Of a table: the columns that its numbers come from.'),
-          categories: z
-            .array(z.string())
-            .readonly()
-            .optional()
-            .describe('What the numbers 1, 2, … stand for; 0 is what is none of them.'),
+            .describe('Of categories: how often each number occurs in training, from 0.'),
         }),
       )
       .optional()
@@ -297,6 +323,32 @@ export function modelScaleOf({ image }: Pick<Manifest, 'image'>): string | undef
   if (image === undefined || stored === undefined) return undefined;
   const input = inputScale(stored, image.dtype === 'uint8');
   return isNear(UNIT_SCALE, input, 0) ? undefined : formatScale(input);
+}
+
+/** What is asked of a split's statistics. */
+export interface StatisticsWanted {
+  /** Without it, those of tables are told. */
+  readonly normalize?: 'on' | 'off' | undefined;
+  readonly minClientsPerStatistic?: number | undefined;
+}
+
+/** Whether a split tells these statistics. One of an earlier version tells none, and is left as it is. */
+export function tellsStatistics(
+  { normalize, minClientsPerStatistic, inputs = [] }: Manifest,
+  wanted: StatisticsWanted,
+): boolean {
+  if ((minClientsPerStatistic ?? 1) !== (wanted.minClientsPerStatistic ?? 1)) return false;
+  if (wanted.normalize === 'off')
+    return inputs.every((each) => (each.statistics ?? each.counts) === undefined);
+  return normalize === wanted.normalize;
+}
+
+/** What the file of a model calls the numbers of such data; undefined where they have no names. */
+export function dataNamesOf({ classNames, inputs = [] }: Manifest): DataNames | undefined {
+  const told = inputs.map(({ name, columns, categories }) => ({ name, columns, categories }));
+  const hasInputs = told.some(({ columns, categories }) => columns ?? categories);
+  if (classNames === undefined && !hasInputs) return undefined;
+  return { ...(classNames && { classNames }), ...(hasInputs ? { inputs: told } : {}) };
 }
 
 function isScale(text: string): boolean {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parameterCount, sizeOf } from '../core/weights.js';
-import { describeModel, MODEL_NAMES, type ModelName } from './model-zoo.js';
+import { describeModel, MODEL_NAMES, type ModelName, SCALED_MODELS } from './model-zoo.js';
 import { answerShapes, initialWeights, modelParameters } from './parameters.js';
 
 const PARAMETERS: Readonly<Record<ModelName, number>> = {
@@ -98,6 +98,39 @@ describe('the models of --model', () => {
     assert.deepEqual(
       layers.map(({ kind }) => kind),
       ['embedding', 'flatten', 'dense', 'dropout', 'dense'],
+    );
+  });
+
+  it('begins with a Normalization of the numbers whose mean and variance are known, and of no others', () => {
+    const scale = { mean: [5, 6], variance: [4, 0] };
+    for (const name of SCALED_MODELS) {
+      const shape = name === 'lstm' ? [7, 2] : [2];
+      const { layers } = describeModel(name, { inputShape: shape, outputs: 3, scale });
+      assert.deepEqual(layers[0], {
+        ...{ kind: 'featureNormalization', name: 'normalization', axis: [-1], invert: false },
+        // Of a feature that never varies, only the mean is taken away.
+        ...{ mean: [5, 6], variance: [4, 1] },
+      });
+      const { layers: others } = describeModel(name, { inputShape: shape, outputs: 3 });
+      assert.deepEqual(layers.slice(1), others);
+      assert.deepEqual(
+        modelParameters(describeModel(name, { inputShape: shape, outputs: 3, scale })),
+        modelParameters(describeModel(name, { inputShape: shape, outputs: 3 })),
+      );
+    }
+    const { layers, calls } = describeModel('mlp', {
+      ...{ inputShape: [2], outputs: 1, activation: 'linear' },
+      inputs: [
+        { name: 'normalization', shape: [2], scale },
+        { name: 'city', shape: [1], below: 7 },
+        { name: 'days', shape: [3, 2], scale },
+      ],
+    });
+    const scaled = layers.filter(({ kind }) => kind === 'featureNormalization').map((each) => each.name);
+    assert.deepEqual(scaled.sort(), ['normalization_1', 'normalization_2']);
+    assert.deepEqual(
+      scaled.map((each) => calls.find((call) => call.layer === each)?.inputs),
+      [['normalization'], ['days']],
     );
   });
 

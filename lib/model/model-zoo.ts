@@ -5,7 +5,7 @@ import type { ActivationName } from './layers/activation.js';
 import type { Layer } from './layers/registry.js';
 import { functional, type ModelDescription, numbered, sequential } from './model-description.js';
 import { resnet } from './resnet.js';
-import { type RowInput, sideBySide } from './side-by-side.js';
+import { type FeatureScale, normalization, type RowInput, sideBySide } from './side-by-side.js';
 
 /** What a model is made for. */
 export interface ModelTask {
@@ -17,6 +17,8 @@ export interface ModelTask {
   readonly activation?: ActivationName;
   /** Where the input is whole numbers that stand for something, such as letters: all are below this. */
   readonly tokens?: number | undefined;
+  /** Mean and variance of the input's features: the model begins with a Normalization by them. */
+  readonly scale?: FeatureScale | undefined;
   /** Inputs in place of one, where there are several or categories: for an mlp. */
   readonly inputs?: readonly RowInput[] | undefined;
 }
@@ -64,7 +66,7 @@ const dense = (name: string, units: number, activation: ActivationName): Layer =
 });
 
 /** The last layer, and what comes in. */
-type Head = Required<Omit<ModelTask, 'tokens' | 'inputs'>> & Pick<ModelTask, 'tokens'>;
+type Head = Required<Omit<ModelTask, 'tokens' | 'scale' | 'inputs'>> & Pick<ModelTask, 'tokens'>;
 
 const LAYERS = {
   /** Two convolutions, a pool and a dense layer: 110,986 parameters on 28×28×1. */
@@ -155,6 +157,9 @@ export const IMAGE_MODELS: readonly ModelName[] = ['cnn', 'mcmahan-cnn', 'lenet'
 /** Those that take several inputs, with whole numbers for categories. */
 export const ROW_MODELS: readonly ModelName[] = ['mlp'];
 
+/** Those that normalise their numbers. */
+export const SCALED_MODELS: readonly ModelName[] = ['mlp', '2nn', 'lstm'];
+
 /** Those that take whole numbers for what they stand for. */
 export const TOKEN_MODELS: readonly ModelName[] = ['lstm'];
 
@@ -164,11 +169,12 @@ export function describeModel(
   task: ModelTask,
   hidden?: readonly number[],
 ): ModelDescription {
-  const { inputShape, outputs, activation = 'softmax', tokens } = task;
+  const { inputShape, outputs, activation = 'softmax', tokens, scale } = task;
   const made = LAYERS[name]({ inputShape, outputs, activation, tokens }, hidden);
   if (task.inputs !== undefined && !('calls' in made)) return onRows(name, task.inputs, made);
   if (!('calls' in made)) {
-    const chain = sequential({ name, inputShape, layers: made });
+    const layers = scale === undefined ? made : [normalization('normalization', scale), ...made];
+    const chain = sequential({ name, inputShape, layers });
     if (tokens === undefined || !TOKEN_MODELS.includes(name)) return chain;
     return { ...chain, inputs: chain.inputs.map((each) => ({ ...each, isInteger: true })) };
   }

@@ -38,11 +38,18 @@ export function splitCommand({ settings, paths }: CommandSource): StageCommand {
   return {
     stage: 'split',
     program: 'splitter/cli.js',
-    arguments: ['--out', paths.data, ...settingArguments('split', settings)],
+    arguments: [
+      ...['--out', paths.data],
+      ...settingArguments('split', settings, { 'dataset.normalize': normalizeAsked(settings) }),
+    ],
     reads: [],
     writes: [paths.manifest, paths.test],
   };
 }
+
+/** What a split is asked for: exact sums over the clients are outside of what a private run promises. */
+export const normalizeAsked = ({ dataset, strategy }: RunSettings): 'on' | 'off' | undefined =>
+  dataset.normalize ?? (strategy?.privacy === undefined ? undefined : 'off');
 
 /** Makes the initial model: the one that the run is given, or a seeded one. */
 export function initCommand({ settings, paths }: CommandSource): StageCommand {

@@ -32,6 +32,7 @@ describe('a .keras file', () => {
       const file = {
         ...(await readKerasFile(fixturePath(`${name}.h5`))),
         ...{ scale: '-1..1', update: FACTS, extras: { steps: 4 } },
+        names: { classNames: ['a', 'ä'], inputs: [{ name: 'x', columns: ['p'], categories: ['Bern'] }] },
       };
       const bytes = await encodeKerasFile(file, 'keras');
       const kinds = { steps: { kind: 'number', min: 1, max: 10 } } as const;

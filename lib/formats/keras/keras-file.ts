@@ -4,6 +4,7 @@ import { own } from '../../core/own.js';
 import type { Weights } from '../../core/weights.js';
 import type { Extras } from '../../federation/client-side.js';
 import type { UpdateFacts } from '../../federation/client-update.js';
+import type { DataNames } from './data-names.js';
 
 /** What error messages call the file of a model. */
 export const KERAS_FILE = 'a Keras model (.h5 or .keras)';
@@ -26,6 +27,8 @@ export interface KerasFile {
   readonly trainingConfig?: string | undefined;
   /** Which numbers are black and white in the model's input, e.g. `-1..1`, where it is not said to be 0 and 1. */
   readonly scale?: string | undefined;
+  /** What its data call classes, columns and categories, where they call them something. */
+  readonly names?: DataNames | undefined;
   /** Present in files that fedbatch's trainer wrote. */
   readonly update?: UpdateFacts;
   /** What its strategy needs of the update; read where it is asked for. */
@@ -33,13 +36,23 @@ export interface KerasFile {
 }
 
 /** What is the same in all models of a run, beside its weights. */
-export type KerasFrame = Pick<KerasFile, 'modelConfig' | 'kerasVersion' | 'scale' | 'trainingConfig'>;
+export type KerasFrame = Pick<
+  KerasFile,
+  'modelConfig' | 'kerasVersion' | 'scale' | 'names' | 'trainingConfig'
+>;
 
 /** The frame of a file alone. */
-export const frameOf = ({ modelConfig, kerasVersion, scale, trainingConfig }: KerasFrame): KerasFrame => ({
+export const frameOf = ({
   modelConfig,
   kerasVersion,
   scale,
+  names,
+  trainingConfig,
+}: KerasFrame): KerasFrame => ({
+  modelConfig,
+  kerasVersion,
+  scale,
+  names,
   trainingConfig,
 });
 

@@ -9,6 +9,7 @@ import { parseDocument } from '../files/json-document.js';
 import type { FloatBytes } from '../hdf5/float-bytes.js';
 import type { Hdf5Reader, UnreadArray } from '../hdf5/hdf5-reader.js';
 import { readExtras, readUpdateAttributes } from './client-update-file.js';
+import { type DataNames, dataNamesSchema } from './data-names.js';
 import { canonicalNames, KERAS_FILE, type KerasFile, type LayerConfig, layerConfigs } from './keras-file.js';
 import { checkArrays } from './keras-shapes.js';
 import { groupNames, variablesOf } from './keras-variables.js';
@@ -17,6 +18,8 @@ import { groupNames, variablesOf } from './keras-variables.js';
 const HDF5_SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
 /** Root attribute with the scale of the input; Keras passes over it. */
 export const SCALE_ATTRIBUTE = 'fedbatch_scale';
+/** Root attribute with what the data call the model's numbers, likewise. */
+export const NAMES_ATTRIBUTE = 'fedbatch_names';
 
 const ROOT = '/model_weights';
 const ANY_NUMBER: readonly FloatBytes[] = ['float16', 'float32', 'float64', 'int64'];
@@ -69,6 +72,7 @@ export function readModel(
   const head = archived ?? readHead(hdf5, file);
   const update = readUpdateAttributes(hdf5, file);
   const scale = readScale(hdf5, file);
+  const names = readDataNames(hdf5, file);
   const layers = layerConfigs(head.modelConfig, file);
   const place = { file, types: options.types ?? ANY_NUMBER };
   const outlines = (archived === undefined ? outlineNamed : outlineNumbered)(hdf5, layers, place);
@@ -83,6 +87,7 @@ export function readModel(
     kerasVersion: head.kerasVersion,
     ...(trainingConfig === undefined ? {} : { trainingConfig }),
     ...(scale === undefined ? {} : { scale }),
+    ...(names === undefined ? {} : { names }),
     ...(update === undefined ? {} : { update }),
     ...(kinds === undefined ? {} : { extras: readExtras(hdf5, file, { kinds, like: weights }) }),
   };
@@ -108,6 +113,12 @@ function readScale(hdf5: Hdf5Reader, file: string): string | undefined {
   if (scale !== undefined) return formatScale(scale);
   const expected = `numbers for black and white such as -1..1 in the attribute "${SCALE_ATTRIBUTE}"`;
   throw new DataError({ file, expected, found: JSON.stringify(text.slice(0, 80)) });
+}
+
+function readDataNames(hdf5: Hdf5Reader, file: string): DataNames | undefined {
+  if (!hdf5.attributeNames('/').includes(NAMES_ATTRIBUTE)) return undefined;
+  const expected = `names of classes, columns and categories in the attribute "${NAMES_ATTRIBUTE}"`;
+  return parseDocument(hdf5.text('/', NAMES_ATTRIBUTE), { schema: dataNamesSchema, file, expected });
 }
 
 function readModelConfig(hdf5: Hdf5Reader, file: string): unknown {

@@ -11,6 +11,7 @@ import { encodeArchive, makeGroups, openArchive, writeVariables } from './keras-
 import { KERAS_FILE, type KerasFile, layerConfigs, layerOf } from './keras-file.js';
 import {
   checkSignature,
+  NAMES_ATTRIBUTE,
   OtherArraysError,
   type ReadOptions,
   readModel,
@@ -91,6 +92,7 @@ export async function writeKerasFile(path: string, file: KerasFile): Promise<str
 /** What is ours beside a model; Keras passes over it. */
 function writeFacts(hdf5: Hdf5Writer, file: KerasFile): void {
   if (file.scale !== undefined) hdf5.text('/', SCALE_ATTRIBUTE, file.scale);
+  if (file.names !== undefined) hdf5.text('/', NAMES_ATTRIBUTE, JSON.stringify(file.names));
   if (file.update !== undefined) writeUpdateAttributes(hdf5, file.update);
 }
 

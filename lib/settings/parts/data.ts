@@ -77,6 +77,32 @@ export const DATASET = part('dataset', {
     affects: 'results',
     recorded: 'if-changed',
   },
+  normalize: {
+    type: choice(['on', 'off']),
+    otherwise: 'on for the numbers of a table',
+    help: 'whether a new mlp, 2nn or lstm begins with a Normalization by the mean and deviation of the numbers',
+    helpIn: {
+      split:
+        'whether manifest.json tells mean and deviation of the numbers, by which new models normalise them',
+    },
+    symbol: 'on|off',
+    group: 'Data and partition',
+    stages: ['split'],
+    affects: 'results',
+    recorded: 'if-known',
+    reportName: 'normalisation',
+  },
+  minClientsPerStatistic: {
+    type: whole({ min: 1 }),
+    default: 1,
+    help: 'clients that have to stand behind a category, or a least or greatest value; rarer ones are not told',
+    symbol: 'clients',
+    group: 'Data and partition',
+    stages: ['split'],
+    affects: 'results',
+    recorded: 'if-changed',
+    reportName: 'clients behind a statistic',
+  },
   sha256: {
     type: SHA256,
     flag: false,

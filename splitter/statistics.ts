@@ -1,0 +1,166 @@
+/** Statistics of a split's inputs: what each client tells of its own examples, merged, for manifest and model. */
+import { UsageError } from '../lib/core/errors.js';
+import {
+  type DataFacts,
+  type Dataset,
+  type ExampleInput,
+  type ExampleValues,
+  isImages,
+} from '../lib/federation/examples.js';
+import {
+  createCategoryStatistics,
+  createNumberStatistics,
+  describeFeatures,
+  featuresOf,
+  mergeStatistics,
+} from '../lib/federation/statistics.js';
+import type { OwnedDataset } from '../lib/formats/data/dataset-source.js';
+import { featureNames } from '../lib/formats/keras/data-names.js';
+import type { Manifest } from '../lib/formats/manifest.js';
+
+/** The clients' examples, in pieces of whole ones. */
+export interface ClientInputs {
+  readonly clients: number;
+  /** What the client with this number has of the input at this place. */
+  pieces(client: number, input: number): Iterable<ExampleValues> | AsyncIterable<ExampleValues>;
+}
+
+/** What statistics are wanted. */
+interface StatisticsOptions {
+  /** Path of the data, for messages. */
+  readonly data: string;
+  /** Whether they are wanted; without it, where the data are a table. */
+  readonly normalize?: 'on' | 'off' | undefined;
+  /** Clients that have to stand behind each of them; 1 by default. */
+  readonly minClientsPerStatistic?: number | undefined;
+}
+
+type InputDescription = NonNullable<Manifest['inputs']>[number];
+
+/** What the manifest says of an input's numbers. */
+export type InputStatistics = Pick<InputDescription, 'statistics' | 'counts'>;
+
+/** What is told of its own examples by one client after the other. */
+interface Teller<S> {
+  add(piece: ExampleValues): void;
+  told(): S;
+}
+
+/** What all clients tell together of the input at this place. */
+async function mergedOf<S extends Parameters<typeof mergeStatistics>[0]>(
+  input: number,
+  { clients, pieces }: ClientInputs,
+  { create, fewest }: { readonly create: () => Teller<S>; readonly fewest: number },
+): Promise<S> {
+  let merged: S | undefined;
+  for (let client = 0; client < clients; client++) {
+    const own = create();
+    for await (const piece of pieces(client, input)) own.add(piece);
+    merged = merged === undefined ? own.told() : mergeStatistics(merged, own.told(), fewest);
+  }
+  return merged ?? create().told();
+}
+
+/** The statistics of each input, by its name; none where they are not wanted. */
+export async function inputStatistics(
+  { train, facts }: OwnedDataset,
+  inputs: ClientInputs,
+  { normalize, minClientsPerStatistic: fewest = 1 }: StatisticsOptions,
+): Promise<Readonly<Record<string, InputStatistics>>> {
+  const found: Record<string, InputStatistics> = {};
+  if (normalize === 'off') return found;
+  for (const [at, input] of train.inputs.entries()) {
+    const { columns, categories } = facts?.inputs?.[input.name] ?? {};
+    if (categories !== undefined) {
+      const { counts } = await mergedOf(at, inputs, { create: createCategoryStatistics, fewest });
+      found[input.name] = {
+        counts: Array.from({ length: categories.length + 1 }, (_, each) => counts.get(each)?.values ?? 0),
+      };
+    } else if (isScalable(input) && (columns !== undefined || normalize === 'on')) {
+      const create = () => createNumberStatistics(featuresOf(input));
+      const features = describeFeatures(await mergedOf(at, inputs, { create, fewest }), fewest);
+      const list = (key: 'mean' | 'variance' | 'least' | 'most') =>
+        features.map((each) => each?.[key] as number);
+      const lists = {
+        mean: list('mean'),
+        variance: list('variance'),
+        least: list('least'),
+        most: list('most'),
+      };
+      found[input.name] = { statistics: { values: features[0]?.values ?? 0, ...lists } };
+    }
+  }
+  return found;
+}
+
+/** What was asked for, where it changes what is told. */
+export function askedNormalize(
+  { facts }: OwnedDataset,
+  { normalize }: Pick<StatisticsOptions, 'normalize'>,
+): Pick<Manifest, 'normalize'> {
+  const isTable = Object.values(facts?.inputs ?? {}).some(({ columns, categories }) => columns ?? categories);
+  return normalize === undefined || (normalize === 'off' && !isTable) ? {} : { normalize };
+}
+
+/** Numbers that a mean and a deviation say something of; the scale of pictures is known. */
+const isScalable = (input: ExampleInput): boolean =>
+  (input.values instanceof Float32Array || input.values instanceof Float64Array) && !isImages(input);
+
+/** @throws {UsageError} where no statistic could come from so many clients, or there is nothing to make one of */
+export function checkStatistics(
+  { train }: Pick<Dataset, 'train'>,
+  clients: number,
+  { minClientsPerStatistic: fewest = 1, normalize, data }: StatisticsOptions,
+): void {
+  if (fewest > clients) {
+    throw new UsageError(
+      `--min-clients-per-statistic ${fewest} is more than the ${clients} clients of ${data}: each statistic would tell of ` +
+        'fewer.',
+    );
+  }
+  if (normalize !== 'on' || train.inputs.some(isScalable)) return;
+  throw new UsageError(
+    `${data}: --normalize on finds nothing to normalise, since no input is numbers (floats) other than pictures: leave it out.`,
+  );
+}
+
+/** The names of columns that have one value alone, for people. */
+export function constantColumns(
+  inputs: readonly Pick<InputDescription, 'name' | 'columns' | 'statistics'>[],
+): readonly string[] {
+  return inputs.flatMap((input) => {
+    const variance = input.statistics?.variance ?? [];
+    const names = featureNames(input, variance.length);
+    return names.filter((_, at) => variance[at] === 0);
+  });
+}
+
+/** Categories that were left out. */
+interface KeptCategories {
+  /** What the data say of themselves without them. */
+  readonly facts: DataFacts;
+  /** By input: how many there were, and the new number of each number. */
+  readonly renumbered: ReadonlyMap<string, { readonly dropped: number; readonly numbers: Int32Array }>;
+}
+
+/** The categories that enough clients have: others become 0, none of them, and those behind them get other numbers. */
+export async function keptCategories(
+  { train, facts = {} }: OwnedDataset,
+  inputs: ClientInputs,
+  { minClientsPerStatistic: fewest = 1 }: StatisticsOptions,
+): Promise<KeptCategories> {
+  const renumbered = new Map<string, { readonly dropped: number; readonly numbers: Int32Array }>();
+  const told: Record<string, NonNullable<DataFacts['inputs']>[string]> = { ...facts.inputs };
+  for (const [at, { name }] of train.inputs.entries()) {
+    const categories = told[name]?.categories;
+    if (categories === undefined || fewest < 2) continue;
+    const { counts } = await mergedOf(at, inputs, { create: createCategoryStatistics, fewest });
+    const kept = categories.filter((_, index) => (counts.get(index + 1)?.clients ?? 0) >= fewest);
+    if (kept.length === categories.length) continue;
+    const numbers = new Int32Array(categories.length + 1);
+    for (const [index, each] of categories.entries()) numbers[index + 1] = kept.indexOf(each) + 1;
+    renumbered.set(name, { dropped: categories.length - kept.length, numbers });
+    told[name] = { ...told[name], categories: kept };
+  }
+  return { facts: renumbered.size === 0 ? facts : { ...facts, inputs: told }, renumbered };
+}
