@@ -50,14 +50,15 @@ before(async () => {
     '--seed',
     '3',
   ];
-  repeated = await finished('all', '--seeds', '2');
+  repeated = await finished('all', '--seeds', '2', '--name', 'twice', '--tag', 'few');
 });
 
 describe('run --seeds', () => {
   it('is a run of each seed, with mean and deviation of what they report, at the end and after each round', async () => {
     requireValid('repeated-run', repeated);
     requireValidFile('repeated-run', at('all', 'seeds.json'));
-    const { runs, figures, course } = repeated;
+    const { runs, figures, course, name, tags } = repeated;
+    assert.deepEqual([name, tags], ['twice', ['few']]);
     assert.deepEqual(JSON.parse(await readFile(at('all', 'seeds.json'), 'utf8')), repeated);
     assert.deepEqual(
       runs.map(({ seed }) => seed),

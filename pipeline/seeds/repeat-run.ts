@@ -5,6 +5,7 @@ import { UsageError } from '../../lib/core/errors.js';
 import { type RepeatedRun, writeRepeatedRun } from '../../lib/formats/repeated-run.js';
 import { readRoundRecord } from '../../lib/formats/run-record.js';
 import { repeatedPaths, volumePaths } from '../../lib/formats/volume.js';
+import { givenLabels } from '../../lib/settings/run-labels.js';
 import { callPipeline, localSettings, type RunAsked } from '../call.js';
 import { reportStage } from '../conclude-stage.js';
 import { threadsOf } from '../cores.js';
@@ -48,7 +49,7 @@ export async function repeatRun(
   const volume = await openRunVolume({
     paths,
     facts: {
-      ...{ id, settings, threads: threadsOf(settings, threads) },
+      ...{ id, settings, threads: threadsOf(settings, threads), ...givenLabels(request.labels ?? {}) },
       versions: { fedbatch: packageVersion(), node: process.versions.node },
     },
     ...{ requiresThreads: threads !== undefined, named: asked.named, fresh, reporter: context.reporter },
