@@ -203,7 +203,7 @@ export const CELLS: Readonly<Record<string, Cell>> = {
       ...['--model', 'mlp', '--hidden', '32', '--loss', 'mse', '--partition', 'by-key', '--key', 'user'],
       ...['--fraction', '0.1', '--epochs', '5', '--batch', '32', '--optimizer', 'sgd', '--momentum', '0'],
     ],
-    ...{ rounds: 100, learningRates: [0.1] },
+    ...{ rounds: 30, learningRates: [0.1] },
   },
   ...strategyCells(['dirichlet', 'two-labels', 'one-label'], 'strategies', {
     ...{ table: 'strategies', data: 'mnist-tenth', options: CUT, rounds: 10, seeds: 1 },

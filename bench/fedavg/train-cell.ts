@@ -105,12 +105,19 @@ async function readBuilds(volume: string): Promise<readonly Build[]> {
 }
 
 async function recordBuild(volume: string, program: string): Promise<void> {
-  const git = await execa('git', ['describe', '--always', '--dirty'], {
-    cwd: dirname(program),
-    reject: false,
-  });
-  const date = new Date().toISOString().slice(0, 10);
-  const build = { commit: git.stdout || 'unknown', machine: describeMachine(), date };
+  const git = async (...options: readonly string[]) =>
+    (await execa('git', options, { cwd: dirname(program), reject: false })).stdout;
+  // The documents are what this bench writes itself.
+  const changed = await git(
+    'status',
+    '--porcelain',
+    '--untracked-files=no',
+    '--',
+    ':/',
+    ':(exclude,top)docs',
+  );
+  const commit = `${(await git('describe', '--always')) || 'unknown'}${changed === '' ? '' : '-dirty'}`;
+  const build = { commit, machine: describeMachine(), date: new Date().toISOString().slice(0, 10) };
   const earlier = await readBuilds(volume);
   if (JSON.stringify(earlier.at(-1)) === JSON.stringify(build)) return;
   await writeFileAtomic(buildsFile(volume), JSON.stringify([...earlier, build]));
