@@ -79,7 +79,7 @@ export function describeData(
     /** By the names of inputs. */
     readonly statistics?: Readonly<Record<string, InputStatistics>>;
   },
-): Pick<Manifest, 'classes' | 'classNames' | 'targets' | 'outputs' | 'image' | 'inputs'> {
+): Pick<Manifest, 'classes' | 'classNames' | 'target' | 'targets' | 'outputs' | 'image' | 'inputs'> {
   const { train, facts: told = {} } = dataset;
   const { inputs } = train;
   const images = imagesIn(train);
@@ -94,6 +94,7 @@ export function describeData(
   return {
     ...describeOutputs(train, classes),
     ...(classes === undefined || told.classNames === undefined ? {} : { classNames: [...told.classNames] }),
+    ...(told.target === undefined ? {} : { target: told.target }),
     ...(images === undefined
       ? { inputs: facts }
       : {

@@ -48,16 +48,28 @@ export interface Examples {
 export interface DataFacts {
   /** Name of each class, from class 0. */
   readonly classNames?: readonly string[];
+  /** What the targets are called. */
+  readonly target?: TargetName;
   /** By the name of an input: the columns that its numbers come from, and the categories that they stand for, from number 1. */
   readonly inputs?: Readonly<Record<string, InputFacts>>;
   /** By the name of a key: what each of its numbers stands for. */
   readonly keys?: Readonly<Record<string, readonly string[]>>;
 }
 
+/** What a model is to answer, as the data call it. */
+interface TargetName {
+  readonly column: string;
+  readonly unit?: string;
+}
+
 /** What data say of the numbers of an input. */
 interface InputFacts {
   readonly columns?: readonly string[] | undefined;
   readonly categories?: readonly string[] | undefined;
+  /** By column: what its numbers are counted in. */
+  readonly units?: Readonly<Record<string, string>> | undefined;
+  /** By column: what stands for a value that is missing. */
+  readonly missing?: Readonly<Record<string, number | 'unknown'>> | undefined;
 }
 
 /** A dataset: examples to train on and, where it brings them, held-out ones to test on. */

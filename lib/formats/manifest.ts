@@ -11,7 +11,7 @@ import { countField as count, hashField } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { compactJson, parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
-import { type DataNames, inputFactsFields } from './keras/data-names.js';
+import { type DataNames, inputFactsFields, targetNameField } from './keras/data-names.js';
 import { clientTestName } from './volume.js';
 
 /** The partition, with the seed that it was drawn with. */
@@ -147,6 +147,7 @@ export const manifestSchema = z
       .array(z.string())
       .optional()
       .describe('Name of each class, from class 0, where the data have names.'),
+    target: targetNameField,
     targets: z
       .object({
         kind: z
@@ -344,11 +345,21 @@ export function tellsStatistics(
 }
 
 /** What the file of a model calls the numbers of such data; undefined where they have no names. */
-export function dataNamesOf({ classNames, inputs = [] }: Manifest): DataNames | undefined {
-  const told = inputs.map(({ name, columns, categories }) => ({ name, columns, categories }));
+export function dataNamesOf({ classNames, target, inputs = [] }: Manifest): DataNames | undefined {
+  const told = inputs.map(({ name, columns, categories, units, missing }) => ({
+    name,
+    columns,
+    categories,
+    units,
+    missing,
+  }));
   const hasInputs = told.some(({ columns, categories }) => columns ?? categories);
   if (classNames === undefined && !hasInputs) return undefined;
-  return { ...(classNames && { classNames }), ...(hasInputs ? { inputs: told } : {}) };
+  return {
+    ...(classNames && { classNames }),
+    ...(target && { target }),
+    ...(hasInputs ? { inputs: told } : {}),
+  };
 }
 
 function isScale(text: string): boolean {

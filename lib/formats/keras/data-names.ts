@@ -13,11 +13,31 @@ export const inputFactsFields = {
     .readonly()
     .optional()
     .describe('What the numbers 1, 2, … stand for; 0 is what is none of them.'),
+  units: z
+    .record(z.string(), z.string())
+    .readonly()
+    .optional()
+    .describe('By column: what its numbers are counted in.'),
+  missing: z
+    .record(z.string(), z.union([z.number(), z.literal('unknown')]))
+    .readonly()
+    .optional()
+    .describe('By column: what stands for a value that is missing; `unknown` is the category 0.'),
 };
+
+/** What the data call the targets. */
+export const targetNameField = z
+  .object({
+    column: z.string(),
+    unit: z.string().optional().describe('What its numbers are counted in.'),
+  })
+  .optional()
+  .describe('The column that the targets come from, of a table.');
 
 /** The names in a model's file. */
 export const dataNamesSchema = z.object({
   classNames: z.array(z.string()).readonly().optional().describe('Name of each class, from class 0.'),
+  target: targetNameField,
   inputs: z
     .array(z.object({ name: z.string().describe("As in the data's manifest."), ...inputFactsFields }))
     .readonly()

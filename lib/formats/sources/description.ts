@@ -53,6 +53,10 @@ const tableSchema = z.strictObject({
     .describe(
       'What a cell without a value stands for, by column: a number; `unknown`, the category 0; `drop`, which leaves the row out.',
     ),
+  units: z
+    .record(columnName, z.string().min(1))
+    .optional()
+    .describe('What the numbers of a column are counted in, by column: `years`, `EUR`; for people.'),
   ignored: z.array(columnName).optional().describe('Columns that nothing is made of.'),
 });
 

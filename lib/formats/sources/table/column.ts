@@ -31,6 +31,9 @@ const MISSING = new Set(
   ]),
 );
 
+/** Whether a cell stands for no value. */
+export const isMissing = (cell: string): boolean => MISSING.has(cell);
+
 /** More texts than a vocabulary has: a column of names or remarks. Owners may be more than categories. */
 const MAX_TEXTS = 2 ** 22;
 
@@ -94,7 +97,7 @@ export class Column {
 
   /** Adds a cell of a text file. */
   addText(cell: string, at: number): void {
-    if (MISSING.has(cell)) this.#addMissing(cell, at);
+    if (isMissing(cell)) this.#addMissing(cell, at);
     else if (this.#need.as === 'text') this.#addWord(cell, at);
     else if (this.#need.as === 'time') this.#addTime(cell, at);
     else if (NUMBER.test(cell)) this.#addIf('number', cell, at);

@@ -1,5 +1,6 @@
 /** From the columns of a table to the arrays that a model is trained on, by a description. */
 import { DataError, UsageError } from '../../../core/errors.js';
+import { own } from '../../../core/own.js';
 import { sizeOf } from '../../../core/weights.js';
 import type { DataFacts } from '../../../federation/examples.js';
 import type { NpyArray } from '../../data/npy.js';
@@ -13,7 +14,7 @@ import { inputColumns, type TableRoles } from './table-roles.js';
 /** The arrays, one part for training and, where the table has one, one for the test. @throws {DataError} by file and line */
 export function tableArrays(roles: TableRoles, description: TableDescription): ReadData {
   const { target, client, test, inputs } = roles;
-  const { source, missing = {} } = description;
+  const { source, missing = {}, units = {} } = description;
   for (const column of [target, client, test, ...inputs.values()])
     if (column !== undefined)
       requireFit(column, {
@@ -31,7 +32,7 @@ export function tableArrays(roles: TableRoles, description: TableDescription): R
     const columns = inputColumns(input.columns, { description, names: roles.names }).map(
       (each) => (inputs.get(`${name}/${each}`) ?? inputs.get(each)) as Column,
     );
-    const made = makeInput(name, { ...input, columns, missing, source });
+    const made = makeInput(name, { ...input, columns, missing, units, source });
     for (const [part, rows] of parts)
       arrays[names.length === 1 ? `x${part}` : `x${part}/${name}`] = made.arrayOf(rows);
     facts.inputs[names.length === 1 ? 'x' : name] = made.facts;
@@ -56,7 +57,12 @@ export function tableArrays(roles: TableRoles, description: TableDescription): R
     facts.keys = { [client.name]: owners.names };
     requireTargets(client, { owners: owners.names, values, isHeld: held.length > 0, source });
   }
-  const told: DataFacts = { ...facts, ...(classNames === undefined ? {} : { classNames }) };
+  const unit = own(units, target.name);
+  const told: DataFacts = {
+    ...facts,
+    target: { column: target.name, ...(unit === undefined ? {} : { unit }) },
+    ...(classNames === undefined ? {} : { classNames }),
+  };
   return { arrays: archiveOf(arrays, source), facts: told, targets: description.target.as };
 }
 
@@ -131,11 +137,18 @@ function startOf({ from }: NonNullable<TableDescription['test']>, source: string
 type InputPlan = Omit<TableDescription['inputs'][string], 'columns'> & {
   readonly columns: readonly Column[];
   readonly missing: NonNullable<TableDescription['missing']>;
+  readonly units: NonNullable<TableDescription['units']>;
   readonly source: string;
 };
 
+/** What is said of those columns of which something is. */
+function saidOf<T>(columns: readonly Column[], said: (name: string) => T | undefined): Record<string, T> {
+  const known = columns.map(({ name }) => [name, said(name)] as const);
+  return Object.fromEntries(known.filter((each): each is readonly [string, T] => each[1] !== undefined));
+}
+
 /** An input: what it is of rows, and what it says of itself. */
-function makeInput(name: string, { columns, categories, shape, type, missing, source }: InputPlan) {
+function makeInput(name: string, { columns, categories, shape, type, missing, units, source }: InputPlan) {
   const extents = shape ?? [columns.length];
   if (sizeOf(extents) !== columns.length) {
     const expected = `the input ${name} of shape ${extents.join(' × ')} to have ${sizeOf(extents)} columns`;
@@ -148,11 +161,19 @@ function makeInput(name: string, { columns, categories, shape, type, missing, so
     if (texts !== undefined) return categoryValues(column, texts);
     return filledBy(missing[column.name]);
   });
+  const filled = saidOf(columns, (column) => {
+    const rule = own(missing, column);
+    return rule === 'drop' ? undefined : rule;
+  });
+  const counted = saidOf(columns, (column) => own(units, column));
+  const isEmpty = (record: object) => Object.keys(record).length === 0;
   return {
     facts: {
       // The columns of a picture are its pixels: their names tell nothing.
       ...(isBytes ? {} : { columns: columns.map((column) => column.name) }),
       ...(texts === undefined ? {} : { categories: texts }),
+      ...(isEmpty(counted) ? {} : { units: counted }),
+      ...(isEmpty(filled) ? {} : { missing: filled }),
     },
     arrayOf(rows: Uint32Array): NpyArray {
       const width = columns.length;

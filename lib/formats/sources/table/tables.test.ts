@@ -176,6 +176,7 @@ inputs:
   place: { columns: [city], categories: [Chur, Bern] }
   shop: { columns: [shop], categories: all }
 missing: { age: 35, city: unknown, price: drop }
+units: { income: EUR, price: CHF }
 `;
 
 test('a description says what columns are, what stands for missing values, and which rows are the test', async (t) => {
@@ -196,6 +197,10 @@ test('a description says what columns are, what stands for missing values, and w
   assert.deepEqual(held?.targets[0].values, Float32Array.of(4));
   assert.deepEqual(ownership, { owners: Uint32Array.of(1, 0), names: ['9', '10'] });
   assert.deepEqual(facts?.inputs?.shop?.categories, ['10', '9']);
+  const { history, place } = facts?.inputs ?? {};
+  assert.deepEqual([history?.units, history?.missing], [{ income: 'EUR' }, { age: 35 }]);
+  assert.deepEqual([place?.units, place?.missing], [undefined, { city: 'unknown' }]);
+  assert.deepEqual(facts?.target, { column: 'price', unit: 'CHF' });
   const edited = DESCRIPTION.replace('age: 35', 'age: 36');
   await writeFile(file, edited);
   assert.notEqual((await openSource(file, BY_SHOP)).sha256, source.sha256, 'an edit is other data');
