@@ -43,11 +43,16 @@ export type {
   ModelAccuracy,
   ModelCard,
   ModelSignature,
+  ModelTest,
   ModelTraining,
   Predictor,
+} from '../server/models/predictor.js';
+export type {
+  ServedColumn,
   ServedInput,
   ServedOutput,
-} from '../server/models/predictor.js';
+  ServedTarget,
+} from '../server/models/served-facts.js';
 export { OverloadedError, PredictorUnavailableError } from '../server/problems.js';
 
 /** How to open a model. */

@@ -15,12 +15,13 @@ import { type Access, OPEN_ACCESS } from './operations/access.js';
 import type { RateLimit } from './operations/guard.js';
 import { createMetrics, type Metrics } from './operations/metrics.js';
 import type { Sample } from './pictures/samples.js';
-import { DEFAULT_UPLOAD_LIMITS, type UploadLimits } from './pictures/upload.js';
+import { createUploads, DEFAULT_UPLOAD_LIMITS, type UploadLimits } from './pictures/upload.js';
 import { addModelRoutes } from './routes/model-routes.js';
 import { addOperationsRoutes } from './routes/operations-routes.js';
 import { addPageRoutes } from './routes/page-routes.js';
-import { addPredictRoute } from './routes/predict-route.js';
+import { addPredictRoute, givenIn } from './routes/predict-route.js';
 import { addUploadRoute } from './routes/upload-route.js';
+import { renderFormPage } from './views/form-page.js';
 import { errorPage, renderPage } from './views/page.js';
 
 /** What the application is made of. */
@@ -89,18 +90,24 @@ function createPages({
   app.use(securityHeaders({ isTls }));
 
   addPageRoutes(app, { predictor, samples, page });
-  addUploadRoute(app, { predictor, limits, page });
-  addPredictRoute(app, { predictor, codecs, limits });
+  const uploads = createUploads(limits);
+  addUploadRoute(app, { predictor, uploads, page });
+  addPredictRoute(app, { predictor, codecs, uploads, limits });
   addModelRoutes(app, { models });
   addOperationsRoutes(app, { access, metrics, ...(rollback === undefined ? {} : { rollback }) });
 
   app.use(notFound);
   app.use(
-    answerProblems(reporter, (problem, request) =>
-      request.path === '/upload' && request.method === 'POST'
-        ? renderPage({ ...page(), error: problem.message })
-        : errorPage(problem),
-    ),
+    answerProblems(reporter, (problem, request) => {
+      const { message: error } = problem;
+      const content = page();
+      const { card, maxFileBytes } = content;
+      if (request.method !== 'POST') return errorPage(problem);
+      if (request.path === '/upload') return renderPage({ ...content, error });
+      if (request.path !== '/predict' || card === undefined) return errorPage(problem);
+      // What is wrong is told beside the fields, which keep what stands in them.
+      return renderFormPage({ card, maxFileBytes, given: givenIn(request, card), error });
+    }),
   );
   return app;
 }

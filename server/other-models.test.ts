@@ -231,7 +231,7 @@ describe('a model of two inputs and three outputs', () => {
         3,
         /expected the inputs of the model, left, right, found left/,
       ],
-      [['--input', '[1]'], 3, /expected numbers \(JSON or npz\), found no such file/],
+      [['--input', '[1]'], 3, /expected examples \(JSON, npz, CSV or Parquet\), found no such file/],
       [
         ['--input', '{"a": 1}'],
         3,

@@ -1,4 +1,4 @@
-/** `fedbatch predict`: asks a server about a picture, or about numbers. */
+/** `fedbatch predict`: asks a server about a picture, or about examples. */
 import { Command, Option } from 'commander';
 import { integerOption, scaleOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
@@ -9,14 +9,15 @@ import type { PredictOptions } from './client/predict.js';
 export function predictCli({ signal }: ProgramContext): Command {
   return new Command('predict')
     .description(
-      'Ask a server about a picture or numbers: npx fedbatch serve, or any TensorFlow Serving.\n' +
+      'Ask a server about a picture or examples: npx fedbatch serve, or any TensorFlow Serving.\n' +
         'The picture is prepared here; the answer is written to stdout as one line of JSON.',
     )
     .option('--image <file>', 'the picture: PNG, JPEG, WebP, GIF or AVIF')
     .option(
       '--input <json>',
-      'numbers instead of a picture: {"instances": [...]} or {"inputs": {...}}, or a file of it (.json), or an npz',
+      'examples instead of a picture: {"instances": [...]} or {"inputs": {...}}, or a file of it (.json), an npz, or a table (.csv, .parquet)',
     )
+    .option('--output <csv>', 'write the answers to the examples into a CSV file, a row for each')
     .option('--host <address>', 'address of the server', '127.0.0.1')
     .option('--port <number>', 'its port for the protocol', integerOption({ min: 1, max: 65_535 }), 5000)
     .option('--model <name>', 'what the server calls the model', 'aggregated-model')
@@ -39,6 +40,7 @@ export function predictCli({ signal }: ProgramContext): Command {
 Examples:
   npx fedbatch predict --image samples/digit-7-a.png
   npx fedbatch predict --model best-model --input '{"instances": [{"store": [3], "week": [12]}]}'
+  npx fedbatch predict --model best-model --input rows.csv --output predictions.csv
   npx fedbatch predict --image samples/digit-7-a.png --protocol grpc --host serving.example --port 8500 --model mnist`,
     )
     .action(async ({ scale, ...options }: Omit<PredictOptions, 'scale'> & { readonly scale?: string }) => {

@@ -9,6 +9,7 @@ import { randomStream } from '../lib/core/random.js';
 import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { silentReporter } from '../lib/observability/events.js';
+import { toldData } from '../server/models/data-facts.js';
 import { findLabels } from '../server/models/model-records.js';
 import { runCommand } from './program-host.js';
 import { lastLine } from './programs.js';
@@ -59,14 +60,15 @@ test('a CSV trains as the npz of it does, by writer, and its classes keep their 
   assert.deepEqual(ofTable.others, ofArrays.others);
   assert.deepEqual(ofTable.names, {
     classNames: ['iris', 'rose'],
+    target: { column: 'species' },
     inputs: [
       { name: 'numbers', columns: ['width', 'height'] },
       { name: 'soil', columns: ['soil'], categories: ['clay', 'loam', 'sand'] },
     ],
   });
   assert.equal(ofArrays.names, undefined);
-  const { classNames, inputs, shards } = await readManifest(at('table/data/manifest.json'));
-  assert.deepEqual(classNames, ['iris', 'rose']);
+  const { classNames, inputs, shards, target } = await readManifest(at('table/data/manifest.json'));
+  assert.deepEqual([classNames, target], [['iris', 'rose'], { column: 'species' }]);
   assert.deepEqual(inputs?.[0]?.columns, ['width', 'height']);
   assert.deepEqual(inputs?.[1]?.categories, ['clay', 'loam', 'sand']);
   assert.deepEqual(
@@ -74,12 +76,15 @@ test('a CSV trains as the npz of it does, by writer, and its classes keep their 
     ['north', 'south'],
   );
   const modelPath = at('table/aggregated-model.h5');
-  const labels = (classes: number) => findLabels({ modelPath, labelsPath: undefined, classes });
-  assert.deepEqual([await labels(2), await labels(3)], [['iris', 'rose'], undefined]);
-  assert.equal(
-    await findLabels({ modelPath: at('arrays/aggregated-model.h5'), labelsPath: undefined, classes: 2 }),
-    undefined,
-  );
+  const labels = async (model: string, classes: number) =>
+    findLabels({
+      modelPath: model,
+      labelsPath: undefined,
+      counts: [classes],
+      told: await toldData(model, undefined),
+    });
+  assert.deepEqual([await labels(modelPath, 2), await labels(modelPath, 3)], [['iris', 'rose'], undefined]);
+  assert.equal(await labels(at('arrays/aggregated-model.h5'), 2), undefined);
   // The same command resumes: the table is known by its hash.
   assert.equal((await run('flowers.csv', 'table')).sha256, table.sha256);
   await writeFile(source, `width,height,soil,garden,species\n${rows.join('\n')}\n1,,clay,north,rose\n`);

@@ -278,7 +278,9 @@ describe('the Open Inference Protocol', () => {
 
   it('says what is wrong', async () => {
     const cases: readonly (readonly [input: object, sentence: RegExp])[] = [
-      [{ datatype: 'BYTES' }, /datatype of numbers such as FP32/],
+      [{ datatype: 'BOOL' }, /datatype of numbers such as FP32/],
+      [{ datatype: 'BYTES' }, /Expected texts, found a number in example 0/],
+      [{ datatype: 'BYTES', data: of(1).map(String) }, /Expected numbers, found a text in example 0/],
       [{ datatype: 'toString' }, /datatype of numbers/],
       [{ shape: [1, 28, 28, 3] }, /Expected 2352 numbers in shape \[1,28,28,3\], found 784/],
       [{ shape: [1, 14, 14, 4] }, /Expected a tensor of shape \[-1,28,28,1\], found shape \[1,14,14,4\]/],

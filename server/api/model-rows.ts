@@ -1,11 +1,12 @@
 /** Between a request and a model: whether its tensors are examples as the model takes them, and which outputs it asks for. */
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
-import type { InputShape } from '../../lib/digits/preprocess.js';
-import { MAX_PIXEL, type PixelScale, rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
+import { MAX_PIXEL, rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import type { Answers } from '../codecs/answers.js';
+import { inNumbers } from '../codecs/categories.js';
 import type { Codecs } from '../codecs/codecs.js';
 import { bad, type NamedTensors, type RequestTensor, tensorsFor } from '../codecs/tensor.js';
-import { inputsOf, type ModelCard, outputsOf, type ServedInput } from '../models/predictor.js';
+import { inputsOf, type ModelCard, outputsOf } from '../models/predictor.js';
+import type { ServedInput } from '../models/served-facts.js';
 import type { ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
 import { joinRows } from '../rows.js';
@@ -44,7 +45,7 @@ export function modelRows(tensors: NamedTensors, card: ModelCard, options: RowOp
       found.length === 0 ? 'one without a name' : found.join(', '),
     );
   }
-  const batches = given.map((tensor, at) => batchOf(tensor, inputs[at] as ServedInput, { card, ...options }));
+  const batches = given.map((tensor, at) => batchOf(tensor, inputs[at] as ServedInput, options));
   const [first] = batches as [RowBatch, ...RowBatch[]];
   const odd = batches.findIndex(({ count }) => count !== first.count);
   if (odd > 0)
@@ -56,13 +57,9 @@ export function modelRows(tensors: NamedTensors, card: ModelCard, options: RowOp
   return { values: joinRows(all, first.count), count: first.count };
 }
 
-function batchOf(
-  tensor: RequestTensor,
-  input: ServedInput,
-  { card, ...options }: RowOptions & { readonly card: ModelCard },
-): RowBatch {
-  const { inputShape, scale } = card;
-  if (inputShape !== undefined) return imagesOf(tensor, { inputShape, scale }, options);
+function batchOf(given: RequestTensor, input: ServedInput, options: RowOptions): RowBatch {
+  const tensor = inNumbers(given, input);
+  if (input.isPicture) return imagesOf(tensor, input, options);
   const { shape, below, name } = input;
   const batch = numbersOf(tensor, shape, options);
   const odd =
@@ -89,20 +86,20 @@ function numbersOf(tensor: RequestTensor, wanted: readonly number[], { isBatch }
  */
 function imagesOf(
   tensor: RequestTensor,
-  { inputShape, scale }: { readonly inputShape: InputShape; readonly scale?: PixelScale | undefined },
+  { shape: wanted, scale }: ServedInput,
   { isBatch }: RowOptions,
 ): RowBatch {
   const { shape, values, isLevels = false } = tensor;
-  const [height, width, channels] = inputShape;
+  const [height = 0, width = 0, channels = 1] = wanted;
   if (isLevels)
     for (let at = 0; at < values.length; at++) values[at] = (values[at] as number) * (1 / MAX_PIXEL);
   if (isLevels && scale !== undefined) rescale(values, { channels, from: UNIT_SCALE, to: scale });
-  const images = channels === 1 ? [[height, width], inputShape] : [inputShape];
+  const images = channels === 1 ? [[height, width], wanted] : [wanted];
   const isPlanes = channels > 1 && isSame(shape.slice(1), [channels, height, width]);
   return countedBatch(tensor, {
-    wanted: inputShape,
+    wanted,
     alone: isBatch ? [] : images,
-    inBatch: [...images, [sizeOf(inputShape)]],
+    inBatch: [...images, [sizeOf(wanted)]],
     hint: isPlanes ? ': channels come last' : '',
   });
 }
@@ -150,7 +147,7 @@ export function requireClasses({ task }: Pick<ModelCard, 'task'>): void {
   if (task === undefined) return;
   throw new HttpProblem(
     400,
-    `The model is one of ${task} and tells no classes apart: ask for its numbers with :predict or /infer.`,
+    `The model is one of ${task} and tells no classes apart: ask it with /predict, :predict or /infer.`,
   );
 }
 

@@ -1,4 +1,5 @@
-/** Pieces of the OpenAPI document that repeat: bodies, answers, problems, parts of an address. */
+/** Pieces of the OpenAPI document that repeat: schemas of lists and objects, bodies, answers, problems, parts of an address. */
+import type { ServedInput, ServedOutput } from '../models/served-facts.js';
 
 /** A JSON Schema. */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -15,11 +16,34 @@ export interface Operation {
 export interface ModelFacts {
   readonly name: string;
   readonly version: number;
-  readonly signature: { readonly input: string; readonly output: string };
-  /** Of a picture; undefined of a model that takes other inputs. */
-  readonly inputShape: readonly number[] | undefined;
-  readonly outputs: readonly string[];
-  readonly classes: number;
+  readonly inputs: readonly ServedInput[];
+  readonly outputs: readonly ServedOutput[];
+  /** Of a model that tells what a picture shows. */
+  readonly pictureShape: readonly number[] | undefined;
+}
+
+export const anyText: Schema = { type: 'string' };
+export const wholeNumber: Schema = { type: 'integer', minimum: 0 };
+
+/** A list, of a fixed length where one is given. */
+export function list(items: Schema, length?: number): Schema {
+  return { type: 'array', items, ...(length === undefined ? {} : { minItems: length, maxItems: length }) };
+}
+
+/** An object of exactly these fields; those whose name ends in `?` may be missing. */
+export function record(fields: Readonly<Record<string, Schema>>): Schema {
+  const entries = Object.entries(fields);
+  return {
+    type: 'object',
+    required: entries.flatMap(([name]) => (name.endsWith('?') ? [] : [name])),
+    properties: Object.fromEntries(entries.map(([name, schema]) => [name.replace(/\?$/, ''), schema])),
+    additionalProperties: false,
+  };
+}
+
+/** An object of any fields that are all alike. */
+export function map(values: Schema): Schema {
+  return { type: 'object', additionalProperties: values };
 }
 
 /** A schema of the document by its name. */
@@ -27,14 +51,14 @@ export function reference(schema: string): Schema {
   return { $ref: `#/components/schemas/${schema}` };
 }
 
-/** A required body. */
-export function body(type: string, schema: Schema): object {
-  return { required: true, content: { [type]: { schema } } };
+/** A required body, with one that works where there is one. */
+export function body(type: string, schema: Schema, example?: object): object {
+  return { required: true, content: { [type]: { schema, ...(example === undefined ? {} : { example }) } } };
 }
 
 /** A required body of JSON. */
-export function jsonBody(schema: string): object {
-  return body('application/json', reference(schema));
+export function jsonBody(schema: string, example?: object): object {
+  return body('application/json', reference(schema), example);
 }
 
 /** The answer when all went well. */
@@ -64,11 +88,11 @@ export function problems(...statuses: readonly number[]): Record<string, object>
   );
 }
 
+/** A part of an address. */
+export type PathPart = 'model' | 'version' | 'label';
+
 /** Parts of an address, each with what the served model has there. */
-export function parameters(
-  { name, version }: ModelFacts,
-  ...names: readonly ('model' | 'version' | 'label')[]
-): readonly object[] {
+export function parameters({ name, version }: ModelFacts, ...names: readonly PathPart[]): readonly object[] {
   const examples = { model: name, version: String(version), label: 'stable' };
   return names.map((each) => ({
     name: each,

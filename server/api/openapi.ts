@@ -1,7 +1,18 @@
 /** The OpenAPI 3.1 document of the server, about the model that it serves; a test asks the running server all of it. */
-import { outputsOf } from '../models/predictor.js';
+import { inputsOf, isPictureReader, outputsOf } from '../models/predictor.js';
 import type { ServedModels } from '../models/served-models.js';
-import { answers, body, jsonBody, type Operation, parameters, problems } from './openapi-parts.js';
+import { exampleBodies, formSchema } from './openapi-model.js';
+import {
+  answers,
+  body,
+  jsonBody,
+  type ModelFacts,
+  type Operation,
+  type PathPart,
+  parameters,
+  problems,
+  type Schema,
+} from './openapi-parts.js';
 import { schemas } from './openapi-schemas.js';
 
 /** What the document is about. */
@@ -11,19 +22,32 @@ interface OpenApiOptions {
   readonly version: string;
 }
 
+/** What the document is about before there is a model: digits. */
+const DIGITS: Pick<ModelFacts, 'inputs' | 'outputs' | 'pictureShape'> = {
+  inputs: [{ name: 'input', shape: [28, 28, 1], isPicture: true }],
+  outputs: [{ name: 'output', shape: [10], task: 'classification' }],
+  pictureShape: [28, 28, 1],
+};
+
 /** The document. Names and shapes are those of the served model; before there is one, those of a digit. */
 export function openApiDocument({ models, version }: OpenApiOptions): object {
   const card = models.card();
-  const { signature = { input: 'input', output: 'output' }, classes = 10 } = card ?? {};
-  const inputShape = card === undefined ? [28, 28, 1] : card.inputShape;
-  const facts = {
+  const facts: ModelFacts = {
     name: models.name,
-    signature,
-    inputShape,
-    outputs: card === undefined ? [signature.output] : outputsOf(card).map(({ name }) => name),
-    classes,
     version: models.current()?.version ?? 1,
+    ...(card === undefined
+      ? DIGITS
+      : {
+          inputs: inputsOf(card),
+          outputs: outputsOf(card),
+          pictureShape: isPictureReader(card) ? card.inputShape : undefined,
+        }),
   };
+  const bodies = exampleBodies(facts);
+  const ofModel = (...names: readonly PathPart[]) => parameters(facts, ...names);
+  const byRow = predict(bodies?.instances);
+  const byColumn = predict(bodies?.inputs);
+  const isClassifier = card === undefined || card.task === undefined;
   return {
     openapi: '3.1.0',
     info: {
@@ -31,38 +55,45 @@ export function openApiDocument({ models, version }: OpenApiOptions): object {
       version,
       license: { name: 'MIT', identifier: 'MIT' },
       description:
-        'Predictions of one model: for pictures (/upload) or numbers (/predict), by the REST API of TensorFlow Serving (/v1) and by the Open Inference Protocol (/v2).',
+        'Predictions of one model: for pictures (/upload), for examples in a form or a file (/predict), by the REST API of TensorFlow Serving (/v1) and by the Open Inference Protocol (/v2). Addresses that the served model has nothing to answer at are left out.',
     },
     paths: {
-      '/upload': { post: upload },
-      '/predict': { post: ask },
-      '/v1/models/{model}': { get: status, parameters: parameters(facts, 'model') },
-      '/v1/models/{model}/metadata': { get: metadata, parameters: parameters(facts, 'model') },
-      '/v1/models/{model}:predict': { post: predict, parameters: parameters(facts, 'model') },
+      ...(facts.pictureShape === undefined ? {} : { '/upload': { post: upload } }),
+      '/predict': { post: ask(formSchema(facts), bodies?.form) },
+      '/v1/models/{model}': { get: status, parameters: ofModel('model') },
+      '/v1/models/{model}/metadata': { get: metadata, parameters: ofModel('model') },
+      '/v1/models/{model}:predict': { post: byRow, parameters: ofModel('model') },
       '/v1/models/{model}/versions/{version}:predict': {
-        post: { ...predict, operationId: 'predictVersion' },
-        parameters: parameters(facts, 'model', 'version'),
+        post: { ...byColumn, operationId: 'predictVersion' },
+        parameters: ofModel('model', 'version'),
       },
       '/v1/models/{model}/labels/{label}:predict': {
-        post: { ...predict, operationId: 'predictLabel' },
-        parameters: parameters(facts, 'model', 'label'),
+        post: { ...byRow, operationId: 'predictLabel' },
+        parameters: ofModel('model', 'label'),
       },
-      '/v1/models/{model}:classify': { post: classify, parameters: parameters(facts, 'model') },
+      ...(isClassifier
+        ? {
+            '/v1/models/{model}:classify': {
+              post: classify(bodies?.classify),
+              parameters: ofModel('model'),
+            },
+          }
+        : {}),
       '/v2': { get: operation('serverMetadata', 'Facts of the server.', 'ServerMetadata') },
       '/v2/health/live': { get: operation('live', 'Whether the process lives.', 'Live') },
       '/v2/health/ready': { get: operation('ready', 'Whether the server can predict.', 'Ready', [503]) },
       '/v2/models/{model}': {
         get: operation('modelMetadata', 'Inputs and outputs of the model.', 'ModelMetadata', [404, 503]),
-        parameters: parameters(facts, 'model'),
+        parameters: ofModel('model'),
       },
       '/v2/models/{model}/ready': {
         get: operation('modelReady', 'Whether the model can predict.', 'ModelReady', [404, 503]),
-        parameters: parameters(facts, 'model'),
+        parameters: ofModel('model'),
       },
-      '/v2/models/{model}/infer': { post: infer, parameters: parameters(facts, 'model') },
+      '/v2/models/{model}/infer': { post: infer(bodies?.infer), parameters: ofModel('model') },
       '/v2/models/{model}/versions/{version}/infer': {
-        post: { ...infer, operationId: 'inferVersion' },
-        parameters: parameters(facts, 'model', 'version'),
+        post: { ...infer(bodies?.infer), operationId: 'inferVersion' },
+        parameters: ofModel('model', 'version'),
       },
       '/model': { get: operation('model', 'Facts of the model and its versions.', 'Model', [503]) },
       '/healthz': { get: operation('healthz', 'Whether the process lives.', 'Health') },
@@ -94,33 +125,48 @@ const upload: Operation = {
   }),
   responses: { ...answers('Upload'), ...problems(400, 413, 415, 422, 503) },
 };
-const ask: Operation = {
-  operationId: 'ask',
-  summary: 'Answers examples out of the fields input.<name> or a file (JSON, CSV) in the words of the task.',
-  requestBody: body('multipart/form-data', { type: 'object', additionalProperties: { type: 'string' } }),
-  responses: { ...answers('Words'), ...problems(400, 413, 415, 503) },
-};
-const predict: Operation = {
-  operationId: 'predict',
-  summary: 'Probabilities of images: `instances` are answered by `predictions`, `inputs` by `outputs`.',
-  requestBody: jsonBody('PredictRequest'),
-  responses: { ...answers('PredictAnswer'), ...problems(400, 404, 413, 503) },
-};
-const classify: Operation = {
-  operationId: 'classify',
-  summary: 'Label and score of every class for each example.',
-  requestBody: jsonBody('ClassifyRequest'),
-  responses: { ...answers('ClassifyAnswer'), ...problems(400, 404, 413, 503) },
-};
+
+function ask(form: Schema, example: object | undefined): Operation {
+  return {
+    operationId: 'ask',
+    summary:
+      'Answers the example in the fields input.<name>, or those in a file (CSV, Parquet, JSON), in the words of the task: JSON, CSV (format=csv) or a page.',
+    requestBody: body('multipart/form-data', form, example),
+    responses: { ...answers('Words'), ...problems(400, 413, 415, 422, 503) },
+  };
+}
+
+function predict(example: object | undefined): Operation {
+  return {
+    operationId: 'predict',
+    summary:
+      'What the model says of examples: `instances` are answered by `predictions`, `inputs` by `outputs`.',
+    requestBody: jsonBody('PredictRequest', example),
+    responses: { ...answers('PredictAnswer'), ...problems(400, 404, 413, 503) },
+  };
+}
+
+function classify(example: object | undefined): Operation {
+  return {
+    operationId: 'classify',
+    summary: 'Label and score of every class for each example.',
+    requestBody: jsonBody('ClassifyRequest', example),
+    responses: { ...answers('ClassifyAnswer'), ...problems(400, 404, 413, 503) },
+  };
+}
+
+function infer(example: object | undefined): Operation {
+  return {
+    operationId: 'infer',
+    summary:
+      'What the model says of tensors of examples, as lists or, with Inference-Header-Content-Length, as bytes.',
+    requestBody: jsonBody('InferRequest', example),
+    responses: { ...answers('InferAnswer'), ...problems(400, 404, 413, 503) },
+  };
+}
+
 const status = operation('status', 'Versions of the model and whether they can answer.', 'Status', [404]);
 const metadata = operation('metadata', "The model's signature.", 'Metadata', [404, 503]);
-const infer: Operation = {
-  operationId: 'infer',
-  summary:
-    'Probabilities of a tensor of images, as lists or, with Inference-Header-Content-Length, as bytes.',
-  requestBody: jsonBody('InferRequest'),
-  responses: { ...answers('InferAnswer'), ...problems(400, 404, 413, 503) },
-};
 const metrics: Operation = {
   operationId: 'metrics',
   summary: 'Metrics in the text format of Prometheus.',

@@ -4,7 +4,7 @@
  */
 import { formatScale } from '../../lib/federation/pixel-scale.js';
 import { SIGNATURES } from '../codecs/tensorflow-json.js';
-import { inputsOf, type ModelCard, outputsOf } from '../models/predictor.js';
+import { answerFactsOf, inputsOf, isPictureReader, type ModelCard, outputsOf } from '../models/predictor.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import { HttpProblem } from '../problems.js';
 import { type FoundModel, findVersion, requireModel } from './find-version.js';
@@ -12,17 +12,15 @@ import { type ApiParts, jsonBytes, modelRows, outputsIn, requireClasses } from '
 
 /** Which numbers are black and white in the input, beside the signature in a model's metadata; else 0 and 1 are. */
 export const SCALE_FIELD = 'fedbatch_scale';
-/** What the outputs mean, as JSON, where a model is not one of pictures. */
+/** What inputs and outputs mean, as JSON, where a model does more than to tell what a picture shows. */
 export const ANSWERS_FIELD = 'fedbatch_answers';
 
 /** What stands beside the signature in a model's metadata. */
 export function metadataFields(card: ModelCard): Readonly<Record<string, string>> {
-  const { scale, labels } = card;
+  const { scale } = card;
   return {
     ...(scale === undefined ? {} : { [SCALE_FIELD]: formatScale(scale) }),
-    ...(card.inputShape === undefined
-      ? { [ANSWERS_FIELD]: JSON.stringify({ outputs: outputsOf(card), labels }) }
-      : {}),
+    ...(isPictureReader(card) ? {} : { [ANSWERS_FIELD]: JSON.stringify(answerFactsOf(card)) }),
   };
 }
 

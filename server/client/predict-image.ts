@@ -4,12 +4,19 @@ import { type InputShape, preprocess } from '../../lib/digits/preprocess.js';
 import { type PixelScale, rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import type { Prediction } from '../../lib/formats/stage-results.js';
+import { wordsOfAnswers } from '../models/answer-words.js';
 import { decodeImage } from '../pictures/decode-image.js';
+import { pictureTensor } from '../pictures/picture-input.js';
 import { HttpProblem } from '../problems.js';
-import { onlySignature, type Question } from './serving-client.js';
+import { joinRows } from '../rows.js';
+import type { NumbersAnswer } from './predict-numbers.js';
+import { noPictureModel, onlySignature, type Question, toldFacts } from './serving-client.js';
+
+/** Of a model that tells what pictures show; of any other one in the words of its task. */
+export type PictureAnswer = Prediction | NumbersAnswer;
 
 /**
- * The question which class a picture shows.
+ * The question what a model says of a picture: which class it shows, or in words of another task.
  *
  * @param given black and white in the model's input; by default what the server says, else 0 and 1
  * @throws {DataError} when the file cannot be read; as a question, when it is no picture
@@ -17,10 +24,20 @@ import { onlySignature, type Question } from './serving-client.js';
 export async function pictureQuestion(
   image: string,
   given: PixelScale | undefined,
-): Promise<Question<Prediction>> {
+): Promise<Question<PictureAnswer>> {
   const bytes = await readFileBytes(image, 'a picture');
   return async (client, address) => {
     const signature = await client.signature();
+    const facts = toldFacts(signature, address);
+    if (facts?.inputs !== undefined) {
+      const [only, ...others] = facts.inputs;
+      if (only?.isPicture !== true || others.length > 0) throw noPictureModel(address);
+      const wanted = { ...only, scale: given ?? only.scale };
+      const tensor = await asPicture(image, () => pictureTensor(bytes, wanted));
+      const outputs = await client.predict({ [only.name]: tensor }, signature);
+      const rows = facts.outputs.map(({ name }) => Float32Array.from(outputs[name] ?? []));
+      return { answers: wordsOfAnswers(joinRows(rows, 1), 1, facts) };
+    }
     const { input, shape, output } = onlySignature(address, signature);
     const values = await prepare(bytes, { image, shape });
     const [, , , channels = 1] = shape;
@@ -38,10 +55,17 @@ async function prepare(
   bytes: Uint8Array,
   { image, shape }: { readonly image: string; readonly shape: readonly number[] },
 ): Promise<Float32Array> {
+  const { blank, values } = await asPicture(image, async () =>
+    preprocess(await decodeImage(bytes), imageShape(shape)),
+  );
+  if (blank) throw new DataError({ file: image, expected: 'something to read', found: 'a blank picture' });
+  return values;
+}
+
+/** What the decoder refuses is bad data here. */
+async function asPicture<T>(image: string, read: () => Promise<T>): Promise<T> {
   try {
-    const { blank, values } = preprocess(await decodeImage(bytes), imageShape(shape));
-    if (blank) throw new DataError({ file: image, expected: 'something to read', found: 'a blank picture' });
-    return values;
+    return await read();
   } catch (cause) {
     if (!(cause instanceof HttpProblem)) throw cause;
     const found = cause.message.replace(/^Expected .*, found /, '').replace(/\.$/, '');

@@ -1,38 +1,79 @@
-/** Asking a server about numbers: read from JSON or an npz, answered in the words of the model's task where the server tells it. */
+/** Asking a server about examples, whatever inputs its model has: out of JSON, an npz or a table, checked here, answered in words. */
 import { existsSync } from 'node:fs';
 import { DataError } from '../../lib/core/errors.js';
 import { sizeOf } from '../../lib/core/weights.js';
 import { openNpz } from '../../lib/formats/data/npz.js';
-import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
-import { type NamedTensors, tensorsFor } from '../codecs/tensor.js';
+import { writeAnswersCsv } from '../codecs/answer-texts.js';
+import { inNumbers } from '../codecs/categories.js';
+import { readTableBody, type TableExamples } from '../codecs/tables.js';
+import { bad, type NamedTensors, type RequestTensor, tensorsFor } from '../codecs/tensor.js';
 import { readPredictBody } from '../codecs/tensorflow-json.js';
-import { type AnswerFacts, type ExampleWords, wordsOfAnswers } from '../models/answer-words.js';
+import { type ExampleWords, wordsOfAnswers } from '../models/answer-words.js';
+import type { ServedInput } from '../models/served-facts.js';
 import { HttpProblem } from '../problems.js';
 import { joinRows } from '../rows.js';
-import { type Question, type ServingClient, serverFailure } from './serving-client.js';
+import {
+  type Question,
+  type ServingClient,
+  type Signature,
+  serverFailure,
+  toldFacts,
+} from './serving-client.js';
 
 /** What was said of each example, in words; or the numbers of each output, where the server does not tell what they mean. */
 export type NumbersAnswer =
   | { readonly answers: readonly ExampleWords[] }
   | { readonly outputs: Readonly<Record<string, readonly number[]>> };
 
-/**
- * Reads `{"instances": …}` or `{"inputs": …}`, as text or out of a file, or the inputs `x`, `x/<name>` or `<name>` of an npz.
- *
- * @throws {DataError} when it is none of these
- */
-async function readNumbers(input: string): Promise<NamedTensors> {
-  const isText = input.trimStart().startsWith('{') && !existsSync(input);
-  const bytes = isText ? Buffer.from(input) : await readFileBytes(input, 'numbers (JSON or npz)');
-  const file = isText ? '--input' : input;
-  if (/\.npz$/i.test(file)) return await tensorsOfNpz(bytes, file);
+/** The same as a CSV file. */
+export interface AnswersTable {
+  readonly csv: Uint8Array;
+  readonly count: number;
+}
+
+/** Examples as they were given. */
+interface GivenExamples {
+  /** For errors. */
+  readonly file: string;
+  readonly bytes: Uint8Array;
+}
+
+/** As much as a request may have as JSON, at 12 bytes a number, and some more. */
+const NUMBERS_PER_REQUEST = 500_000;
+
+/** Reads what stands on the command line, or the file that is named there. @throws {DataError} where it cannot be read */
+async function readGiven(input: string): Promise<GivenExamples> {
+  const isJson = input.trimStart().startsWith('{') && !existsSync(input);
+  if (isJson) return { file: '--input', bytes: Buffer.from(input) };
+  return { file: input, bytes: await readFileBytes(input, 'examples (JSON, npz, CSV or Parquet)') };
+}
+
+/** The examples for the inputs of a model. @throws {DataError} when they cannot be read */
+async function tensorsOf(
+  { file, bytes }: GivenExamples,
+  inputs: readonly ServedInput[],
+): Promise<Pick<TableExamples, 'tensors'> & Partial<TableExamples>> {
+  if (/\.npz$/i.test(file)) return { tensors: await tensorsOfNpz(bytes, file) };
+  const isTable = /\.(csv|tsv|parquet)$/i.test(file);
+  return asData(file, async () =>
+    isTable ? await readTableBody({ body: bytes, inputs }) : readPredictBody({ body: bytes }),
+  );
+}
+
+/** What the server's readers refuse is bad data here. */
+async function asData<T>(file: string, read: () => Promise<T>): Promise<T> {
   try {
-    return readPredictBody({ body: bytes }).tensors;
+    return await read();
   } catch (cause) {
     if (!(cause instanceof HttpProblem)) throw cause;
-    const expected = 'numbers as {"instances": [...]} or {"inputs": {...}}';
-    throw new DataError({ file, expected, found: `others: ${cause.message.replace(/\.$/, '')}` }, { cause });
+    const [, expected, found] = /^Expected (.*), found (.*)\.$/s.exec(cause.message) ?? [];
+    const others = cause.message.replace(/\.$/, '');
+    const problem =
+      expected === undefined || found === undefined
+        ? { expected: 'numbers as {"instances": [...]} or {"inputs": {...}}', found: `others: ${others}` }
+        : { expected, found };
+    throw new DataError({ file, ...problem }, { cause });
   }
 }
 
@@ -48,33 +89,98 @@ async function tensorsOfNpz(bytes: Uint8Array, file: string): Promise<NamedTenso
   return Object.fromEntries(tensors);
 }
 
-/** The question what a model says of numbers. @throws {DataError} when they cannot be read, or are not the model's inputs */
-export async function numbersQuestion(input: string): Promise<Question<NumbersAnswer>> {
-  const tensors = await readNumbers(input);
-  return (client, address) => askNumbers(client, { tensors, address });
+/** How examples are asked about. */
+interface AskOptions {
+  /** Whether the answer is the text of a CSV file. */
+  readonly isCsv: boolean;
+}
+
+/** The question what a model says of examples. @throws {DataError} when they cannot be read, or are not the model's inputs */
+export async function numbersQuestion(
+  input: string,
+  options: AskOptions,
+): Promise<Question<NumbersAnswer | AnswersTable>> {
+  const given = await readGiven(input);
+  return (client, address) => askNumbers(client, { given, address, ...options });
 }
 
 async function askNumbers(
   client: ServingClient,
-  { tensors, address }: { readonly tensors: NamedTensors; readonly address: string },
-): Promise<NumbersAnswer> {
+  { given, address, isCsv }: AskOptions & { readonly given: GivenExamples; readonly address: string },
+): Promise<NumbersAnswer | AnswersTable> {
   const signature = await client.signature();
-  const wanted = Object.keys(signature.inputs);
-  const given = tensorsFor(tensors, wanted);
-  if (given === undefined) {
-    const expected = `the inputs of the model, ${wanted.join(', ')}`;
-    const names = Object.keys(tensors).map((name) => name || 'one without a name');
-    throw new DataError({ file: '--input', expected, found: names.join(', ') });
+  const facts = toldFacts(signature, address);
+  const inputs = facts?.inputs ?? inputsOf(signature);
+  const { tensors, kept } = await tensorsOf(given, inputs);
+  const { file } = given;
+  const fitted = await asData(file, async () => fit(tensors, inputs));
+  const count = fitted[0]?.shape[0] ?? 1;
+  const found = await askInParts(client, { inputs, tensors: fitted, signature, count });
+  if (facts === undefined) {
+    if (isCsv)
+      throw serverFailure(address, 'its metadata do not tell what the answers mean, as --output needs');
+    return { outputs: found };
   }
-  const inputs = Object.fromEntries(given.map((tensor, at) => [wanted[at] as string, tensor]));
-  const found = await client.predict(inputs, signature);
-  const facts = jsonOrNothing(signature.answers ?? '') as AnswerFacts | undefined;
-  if (facts === undefined) return { outputs: found };
-  const count = given[0]?.shape[0] ?? 1;
   const outputs = facts.outputs.map(({ name, shape }) => {
     const [values, size] = [found[name] ?? [], count * sizeOf(shape)];
     if (values.length === size) return Float32Array.from(values);
     throw serverFailure(address, `expected ${size} numbers of output ${name}, found ${values.length}`);
   });
-  return { answers: wordsOfAnswers(joinRows(outputs, count), count, facts) };
+  const answers = joinRows(outputs, count);
+  if (!isCsv) return { answers: wordsOfAnswers(answers, count, facts) };
+  return { csv: writeAnswersCsv({ answers, count, facts, kept }), count };
+}
+
+/** The inputs as a server tells them that is not ours. */
+function inputsOf({ inputs }: Signature): readonly ServedInput[] {
+  return Object.entries(inputs).map(([name, [, ...shape]]) => ({ name, shape }));
+}
+
+/** The tensors in the order of the inputs, in numbers. @throws {HttpProblem} */
+function fit(tensors: NamedTensors, inputs: readonly ServedInput[]): readonly RequestTensor[] {
+  const names = inputs.map(({ name }) => name);
+  const given = tensorsFor(tensors, names);
+  if (given !== undefined) return given.map((tensor, at) => inNumbers(tensor, inputs[at] as ServedInput));
+  const found = Object.keys(tensors).map((name) => name || 'one without a name');
+  throw bad(`the inputs of the model, ${names.join(', ')}`, found.join(', '));
+}
+
+/** Asks about so many examples at once as a request may have. */
+async function askInParts(
+  client: ServingClient,
+  {
+    inputs,
+    tensors,
+    signature,
+    count,
+  }: {
+    readonly inputs: readonly ServedInput[];
+    readonly tensors: readonly RequestTensor[];
+    readonly signature: Signature;
+    readonly count: number;
+  },
+): Promise<Readonly<Record<string, readonly number[]>>> {
+  const sum = tensors.reduce((all, { values }) => all + values.length, 0);
+  const isWhole = sum <= NUMBERS_PER_REQUEST || tensors.some(({ shape }) => shape[0] !== count);
+  const step = isWhole ? count : Math.max(1, Math.floor(NUMBERS_PER_REQUEST / (sum / count)));
+  const all: Record<string, number[]> = {};
+  for (let from = 0; from < count; from += step) {
+    const rows = Math.min(step, count - from);
+    const part = tensors.map(({ shape, values }, at) => {
+      const size = isWhole ? 0 : values.length / count;
+      const own = isWhole ? values : values.slice(from * size, (from + rows) * size);
+      return [
+        (inputs[at] as ServedInput).name,
+        { shape: [isWhole ? (shape[0] ?? 1) : rows, ...shape.slice(1)], values: own },
+      ] as const;
+    });
+    const found = await client.predict(Object.fromEntries(part), signature);
+    for (const [name, values] of Object.entries(found)) {
+      const before = all[name] ?? [];
+      for (const value of values) before.push(value);
+      all[name] = before;
+    }
+    if (isWhole) break;
+  }
+  return all;
 }

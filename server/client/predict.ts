@@ -1,10 +1,11 @@
 /** The client's main path: read what is asked, find out how the server speaks, ask. */
 import { StageError, UsageError } from '../../lib/core/errors.js';
 import type { PixelScale } from '../../lib/federation/pixel-scale.js';
+import { writeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
-import type { Prediction } from '../../lib/formats/stage-results.js';
 import { askByGrpc } from './grpc-client.js';
-import type { NumbersAnswer } from './predict-numbers.js';
+import type { PictureAnswer } from './predict-image.js';
+import type { AnswersTable, NumbersAnswer } from './predict-numbers.js';
 import { askByRest } from './rest-client.js';
 import {
   OtherProtocolError,
@@ -15,9 +16,11 @@ import {
 
 /** Settings of `fedbatch predict`. */
 export interface PredictOptions extends Omit<ServingClientOptions, 'token' | 'signal'> {
-  /** A picture, or numbers: JSON as `:predict` takes it, or a file of it, or an npz. */
+  /** A picture; or examples: JSON as `:predict` takes it, or a file of it, an npz, or a table as CSV or Parquet. */
   readonly image?: string | undefined;
   readonly input?: string | undefined;
+  /** The CSV file that the answers are written to. */
+  readonly output?: string | undefined;
   /** Found out by trying where it is not given. */
   readonly protocol?: 'rest' | 'grpc';
   readonly tokenFile?: string;
@@ -25,17 +28,23 @@ export interface PredictOptions extends Omit<ServingClientOptions, 'token' | 'si
   readonly scale?: PixelScale | undefined;
 }
 
+/** What was written, and of how many examples. */
+interface WrittenAnswers {
+  readonly output: string;
+  readonly examples: number;
+}
+
+/** What a server said; or where it was written. */
+export type PredictAnswer = PictureAnswer | NumbersAnswer | WrittenAnswers;
+
 /**
- * Asks a server about the picture in a file, or about numbers.
+ * Asks a server about the picture in a file, or about examples, and writes the answers where `output` names a file.
  *
- * @throws {DataError} when the picture or the numbers cannot be read
+ * @throws {DataError} when the picture or the examples cannot be read, or the model does not take them
  * @throws {UsageError} when neither is given, or both
  * @throws {StageError} when the server cannot be reached, or refuses
  */
-export async function askServer(
-  options: PredictOptions,
-  signal: AbortSignal,
-): Promise<Prediction | NumbersAnswer> {
+export async function askServer(options: PredictOptions, signal: AbortSignal): Promise<PredictAnswer> {
   const { protocol, tokenFile } = options;
   const question = await readQuestion(options);
   const token =
@@ -46,9 +55,10 @@ export async function askServer(
           .trim();
   const settings = { ...options, signal, ...(token === undefined ? {} : { token }) };
   const address = `${options.host}:${options.port}`;
-  const ask = async (client: ServingClient) => {
+  const ask = async (client: ServingClient): Promise<PredictAnswer> => {
     try {
-      return await question(client, address);
+      const answer = await question(client, address);
+      return 'csv' in answer ? await written(answer, options.output ?? '') : answer;
     } finally {
       client.close();
     }
@@ -65,19 +75,29 @@ export async function askServer(
   });
 }
 
+async function written({ csv, count }: AnswersTable, output: string): Promise<WrittenAnswers> {
+  await writeFileAtomic(output, csv);
+  return { output, examples: count };
+}
+
 /** Reads what is asked; of the two only that is loaded which is needed: pictures take a library of their own. */
 async function readQuestion({
   image,
   input,
   scale,
-}: PredictOptions): Promise<Question<Prediction | NumbersAnswer>> {
+  output,
+}: PredictOptions): Promise<Question<PictureAnswer | NumbersAnswer | AnswersTable>> {
+  if (image !== undefined && output !== undefined)
+    throw new UsageError(
+      '--output is for examples that --input gives; the answer to --image goes to stdout.',
+    );
   if (image !== undefined && input === undefined) {
     const { pictureQuestion } = await import('./predict-image.js');
     return pictureQuestion(image, scale);
   }
   if (input !== undefined && image === undefined) {
     const { numbersQuestion } = await import('./predict-numbers.js');
-    return numbersQuestion(input);
+    return numbersQuestion(input, { isCsv: output !== undefined });
   }
-  throw new UsageError('Expected either --image with a picture or --input with numbers.');
+  throw new UsageError('Expected either --image with a picture or --input with numbers or a table.');
 }

@@ -1,5 +1,7 @@
 /** What a client of TensorFlow Serving can ask, by whichever protocol. */
 import { StageError } from '../../lib/core/errors.js';
+import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
+import { type AnswerFacts, answerFactsSchema } from '../models/served-facts.js';
 
 /** Which server, and which model on it. */
 export interface ServingClientOptions {
@@ -44,6 +46,19 @@ export interface ServingClient {
 /** What is asked, by whichever protocol; `address` is that of the server, for errors. */
 export type Question<Answer> = (client: ServingClient, address: string) => Promise<Answer>;
 
+/** What the server tells of inputs and answers; undefined where it tells nothing. @throws {StageError} for what is not known here */
+export function toldFacts({ answers }: Signature, address: string): AnswerFacts | undefined {
+  if (answers === undefined) return undefined;
+  const read = answerFactsSchema.safeParse(jsonOrNothing(answers));
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  const where = issue?.path.join('.') || 'the whole of it';
+  throw serverFailure(
+    address,
+    `its metadata tell what answers mean in a way that is not known here (${where}: ${issue?.message}); is it a later version of fedbatch?`,
+  );
+}
+
 /** A failure of the server, or on the way to it. */
 export function serverFailure(address: string, reason: string, cause?: unknown): StageError {
   return new StageError('predict', `${address}: ${reason.replace(/\.$/, '')}.`, { cause });
@@ -65,9 +80,14 @@ export function onlySignature(address: string, { inputs, outputs }: Signature) {
   const [input, ...others] = Object.entries(inputs);
   const [output] = outputs;
   if (input === undefined || output === undefined || others.length > 0 || outputs.length > 1)
-    throw serverFailure(
-      address,
-      'expected a model of one input and one output for a picture; give one of several its numbers with --input',
-    );
+    throw noPictureModel(address);
   return { input: input[0], shape: input[1], output };
+}
+
+/** A picture is not what the model takes, or not all of it. */
+export function noPictureModel(address: string): StageError {
+  return serverFailure(
+    address,
+    'expected a model of one input and one output for a picture; give one of several its numbers with --input',
+  );
 }

@@ -8,9 +8,9 @@ if (parentPort === null) throw new Error('This module runs as a worker thread on
 // On Linux this is about the calling thread alone: where cores are short, small requests go first.
 if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 const port = parentPort;
-port.on('message', ({ name, argument }: CodecRequest) => {
+port.on('message', async ({ name, argument }: CodecRequest) => {
   try {
-    const value = (CODECS[name] as (given: object) => object)(argument);
+    const value = await (CODECS[name] as (given: object) => object | Promise<object>)(argument);
     port.postMessage({ value } satisfies CodecReply, [...buffersOf(value)]);
   } catch (error) {
     const status = error instanceof HttpProblem ? error.status : undefined;

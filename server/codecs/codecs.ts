@@ -1,10 +1,11 @@
 /** Reading requests and writing answers by name: small ones at once, large ones in a thread of their own, so that they hold up nobody. */
 import { Worker } from 'node:worker_threads';
 import { HttpProblem } from '../problems.js';
+import { writeAnswersCsv, writeWords } from './answer-texts.js';
 import { readInferBody, writeInferAnswer } from './inference-json.js';
 import { readPredictMessage, writePredictAnswer } from './predict-message.js';
+import { readTableBody } from './tables.js';
 import { readClassifyBody, readPredictBody, writeClasses, writePredictions } from './tensorflow-json.js';
-import { readCsvBody } from './written-numbers.js';
 
 /** The functions. */
 export const CODECS = {
@@ -16,7 +17,9 @@ export const CODECS = {
   writeInferAnswer,
   readPredictMessage,
   writePredictAnswer,
-  readCsvBody,
+  readTableBody,
+  writeWords,
+  writeAnswersCsv,
 } as const;
 
 type CodecName = keyof typeof CODECS;
@@ -53,7 +56,7 @@ export interface Codecs {
     name: Name,
     argument: Parameters<Codec<Name>>[0],
     sizeBytes: number,
-  ): ReturnType<Codec<Name>> | Promise<ReturnType<Codec<Name>>>;
+  ): ReturnType<Codec<Name>> | Promise<Awaited<ReturnType<Codec<Name>>>>;
 }
 
 /** Up to here a body costs the event loop less than its way to the thread and back costs everybody. */
@@ -104,7 +107,7 @@ export function createCodecs(): Codecs {
       if (sizeBytes <= INLINE_BYTES) return codec(argument);
       const answer = last.then(() => ask({ name, argument }));
       last = answer.catch(() => undefined);
-      return answer as Promise<ReturnType<typeof codec>>;
+      return answer as Promise<Awaited<ReturnType<typeof codec>>>;
     },
   };
 }

@@ -11,6 +11,7 @@ import {
   type RequestTensor,
   tensorFromBytes,
   tensorFromNumbers,
+  tensorFromTexts,
 } from './tensor.js';
 
 /** Header that says how many bytes of a body are JSON; the tensors' bytes follow. */
@@ -70,18 +71,36 @@ function readInput(
   { datatype, shape, data }: Readonly<Record<string, unknown>>,
   binary: Uint8Array | undefined,
 ): RequestTensor {
+  if (!isShape(shape)) throw new HttpProblem(400, 'Expected "shape" as a list of whole numbers.');
+  if (datatype === 'BYTES') return tensorFromTexts(binary === undefined ? data : textsIn(binary), shape);
   if (!isNumberType(datatype))
     throw new HttpProblem(
       400,
       `Expected a datatype of numbers such as FP32 or UINT8, found ${textOf(datatype)}.`,
     );
-  if (!isShape(shape)) throw new HttpProblem(400, 'Expected "shape" as a list of whole numbers.');
   const tensor = { type: datatype, shape };
   if (binary !== undefined) return tensorFromBytes(binary, tensor);
   if (!Array.isArray(data)) throw new HttpProblem(400, 'Expected "data" as a list of numbers.');
   const isNested = Array.isArray(data[0]);
   // Lists within lists are allowed beside the flat form.
   return tensorFromNumbers(isNested ? (data.flat(MOST_DIMENSIONS) as unknown[]) : data, tensor);
+}
+
+/** Texts as the binary extension has them: before each its length in 4 bytes. */
+function textsIn(binary: Uint8Array): readonly string[] {
+  const bytes = Buffer.from(binary.buffer, binary.byteOffset, binary.byteLength);
+  const texts: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 4 + (at + 4 <= bytes.length ? bytes.readUInt32LE(at) : bytes.length);
+    if (end > bytes.length)
+      throw new HttpProblem(
+        400,
+        'Expected texts, each with its length in 4 bytes before it, found fewer bytes.',
+      );
+    texts.push(bytes.toString('utf8', at + 4, end));
+    at = end;
+  }
+  return texts;
 }
 
 function isShape(value: unknown): value is readonly number[] {

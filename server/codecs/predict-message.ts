@@ -16,13 +16,14 @@ import {
   type RequestTensor,
   tensorFromBytes,
   tensorFromNumbers,
+  tensorFromTexts,
 } from './tensor.js';
 import { requireSignature } from './tensorflow-json.js';
 
-/** `DT_FLOAT` and `DT_INT32` of tensorflow/core/framework/types.proto. */
-export const [DT_FLOAT, DT_INT32] = [1, 3];
+/** `DT_FLOAT`, `DT_INT32` and `DT_STRING` of tensorflow/core/framework/types.proto. */
+export const [DT_FLOAT, DT_INT32, DT_STRING] = [1, 3, 7];
 
-type ValueField = Exclude<keyof TensorProto, 'dtype' | 'tensor_shape' | 'tensor_content'>;
+type ValueField = Exclude<keyof TensorProto, 'dtype' | 'tensor_shape' | 'tensor_content' | 'string_val'>;
 
 /** Types of TensorFlow by their number: what they are here, and where their values are if not in `tensor_content`. */
 const TYPES: Readonly<Record<number, readonly [type: NumberTypeName, field: ValueField]>> = {
@@ -56,18 +57,23 @@ export function readPredictMessage({ message }: { readonly message: Uint8Array }
 
 /** Texts, bytes and messages in one message: beside spec and tensor there are a few inputs, outputs and dimensions. */
 const MAX_FIELDS = 64;
+/** Of texts that may be names of categories there are as many as examples. */
+const MAX_TEXTS = 100_000;
+const [STRING_VAL, TENSOR_DEPTH] = [8, 2];
 
 /** Looks through a message before anything is made of it: seven million empty dimensions fit into 16 MB. */
 function requireFewFields(message: Uint8Array, depth = 0): void {
   const reader = new BinaryReader(message);
-  let fields = 0;
+  let [fields, texts] = [0, 0];
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
     if (wireType !== WireType.LengthDelimited) {
       reader.skip(wireType, field);
       continue;
     }
-    if (++fields > MAX_FIELDS) throw bad(`at most ${MAX_FIELDS} fields in a message`, 'more');
+    if (field === STRING_VAL && depth === TENSOR_DEPTH) {
+      if (++texts > MAX_TEXTS) throw bad(`at most ${MAX_TEXTS} texts in a tensor`, 'more');
+    } else if (++fields > MAX_FIELDS) throw bad(`at most ${MAX_FIELDS} fields in a message`, 'more');
     const content = reader.bytes();
     // Field 1 of the request is its spec; field 2 leads from the request to its input, the tensor, and the tensor's shape.
     if ((field === 1 && depth === 0) || (field === 2 && depth < 3)) requireFewFields(content, depth + 1);
@@ -84,14 +90,25 @@ function decoded(message: Uint8Array): PredictRequest {
   }
 }
 
-function tensorOf({ dtype = 0, tensor_shape, tensor_content, ...values }: TensorProto): RequestTensor {
-  const found = TYPES[dtype];
-  if (found === undefined) throw bad('a tensor of numbers such as DT_FLOAT or DT_UINT8', `type ${dtype}`);
-  const [type, field] = found;
+function tensorOf({
+  dtype = 0,
+  tensor_shape,
+  tensor_content,
+  string_val = [],
+  ...values
+}: TensorProto): RequestTensor {
   const dimensions = tensor_shape?.dim ?? [];
   if (dimensions.length > MOST_DIMENSIONS)
     throw bad(`at most ${MOST_DIMENSIONS} dimensions`, String(dimensions.length));
   const shape = dimensions.map(({ size = 0 }) => size);
+  if (dtype === DT_STRING)
+    return tensorFromTexts(
+      string_val.map((bytes) => asBuffer(bytes).toString('utf8')),
+      shape,
+    );
+  const found = TYPES[dtype];
+  if (found === undefined) throw bad('a tensor of numbers such as DT_FLOAT or DT_UINT8', `type ${dtype}`);
+  const [type, field] = found;
   if (tensor_content !== undefined && tensor_content.length > 0)
     return tensorFromBytes(tensor_content, { type, shape });
   return tensorFromNumbers(values[field] ?? [], { type, shape, repeatsLast: true });

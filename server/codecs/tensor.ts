@@ -10,6 +10,8 @@ export interface RequestTensor {
   readonly values: Float32Array;
   /** Where whole numbers came: of a picture they are grey levels from 0 to 255. */
   readonly isLevels?: boolean;
+  /** Where texts came in place of numbers, which may be names of categories; `values` is empty then. */
+  readonly texts?: readonly string[];
 }
 
 /** The most numbers of one request: 64 MB as floats. */
@@ -22,33 +24,48 @@ const MAX_FLOAT = 3.4028234663852886e38;
 export const MOST_DIMENSIONS = 8;
 
 /**
- * Lists within lists as JSON gives them, `[n]…[c]`, all of one shape.
+ * Lists within lists as JSON gives them, `[n]…[c]`, all of one shape: of numbers, or of texts.
  *
  * @throws {HttpProblem} 400 with what was expected and found
  */
 export function tensorFromLists(list: unknown): RequestTensor {
   if (!Array.isArray(list) || list.length === 0) throw bad('a list of at least one example', describe(list));
   const shape: number[] = [];
-  for (let part: unknown = list; Array.isArray(part); part = part[0]) {
-    if (shape.push(part.length) > MOST_DIMENSIONS)
+  let first: unknown = list;
+  for (; Array.isArray(first); first = first[0]) {
+    if (shape.push(first.length) > MOST_DIMENSIONS)
       throw bad(`lists at most ${MOST_DIMENSIONS} deep`, 'deeper ones');
   }
-  const values = new Float32Array(boundedSize(shape));
-  fill(values, 0, { list, shape, depth: 0, example: undefined });
+  const size = boundedSize(shape);
+  const whole = { list, depth: 0, example: undefined };
+  if (typeof first === 'string') {
+    const texts = new Array<string>(size);
+    fill(texts, 0, whole, { shape, read: textOf });
+    return { shape, values: new Float32Array(0), texts };
+  }
+  const values = new Float32Array(size);
+  fill(values, 0, whole, { shape, read: floatOf });
   return { shape, values };
 }
 
 interface Part {
   readonly list: readonly unknown[];
-  readonly shape: readonly number[];
   /** Lists around this one. */
   readonly depth: number;
   /** The example that it is of. */
   readonly example: number | undefined;
 }
 
-/** Writes the numbers of nested lists one after the other. Returns where they end. */
-function fill(target: Float32Array, at: number, { list, shape, depth, example }: Part): number {
+/** What lists hold. */
+interface Filling<T> {
+  readonly shape: readonly number[];
+  readonly read: (value: unknown, example: number) => T;
+}
+
+/** Writes what nested lists hold one after the other. Returns where it ends. */
+function fill<T>(target: { [at: number]: T }, at: number, part: Part, filling: Filling<T>): number {
+  const { list, depth, example } = part;
+  const { shape, read } = filling;
   const extent = shape[depth];
   if (list.length !== extent)
     throw bad(
@@ -60,12 +77,17 @@ function fill(target: Float32Array, at: number, { list, shape, depth, example }:
   for (let index = 0; index < list.length; index++) {
     const each: unknown = list[index];
     const own = example ?? index;
-    if (isInnermost) target[end++] = floatOf(each, own);
+    if (isInnermost) target[end++] = read(each, own);
     else if (Array.isArray(each))
-      end = fill(target, end, { list: each, shape, depth: depth + 1, example: own });
+      end = fill(target, end, { list: each, depth: depth + 1, example: own }, filling);
     else throw bad('lists of one depth', `${describe(each)} in example ${own}`);
   }
   return end;
+}
+
+function textOf(value: unknown, example: number): string {
+  if (typeof value !== 'string') throw bad('texts', `${describe(value)} in example ${example}`);
+  return value;
 }
 
 function floatOf(value: unknown, example: number): number {
@@ -141,6 +163,14 @@ export function tensorFromNumbers(
   const last = numbers.length - 1;
   const tensor = finite(shape, size, (index) => toNumber(numbers[index < last ? index : last]));
   return { ...tensor, isLevels: isLevel };
+}
+
+/** A row of texts, or lists of them. @throws {HttpProblem} 400 where shape and length do not fit */
+export function tensorFromTexts(data: unknown, shape: readonly number[]): RequestTensor {
+  const texts = Array.isArray(data) ? (data.flat(MOST_DIMENSIONS) as unknown[]) : [];
+  const size = boundedSize(shape);
+  if (texts.length !== size) throw bad(`${size} texts in shape ${formatShape(shape)}`, `${texts.length}`);
+  return { shape, values: new Float32Array(0), texts: texts.map((each) => textOf(each, 0)) };
 }
 
 /** 64-bit integers come as text or as big integers, for lack of a number that holds them. */

@@ -1,77 +1,68 @@
-/** Numbers as people write them: in the fields of a form, and in a file with a line for each example. */
+/** One example as people write it in the fields of a form: numbers, names of categories, a text. */
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
-import { splitRows } from '../rows.js';
+import type { ServedInput } from '../models/served-facts.js';
+import { categoryLookup } from './categories.js';
 import { parseJson } from './json.js';
-import { bad, type NamedTensors, type RequestTensor, tensorFromLists } from './tensor.js';
+import { bad, type RequestTensor, tensorFromLists } from './tensor.js';
 
-/** An input that numbers are for. */
-interface WantedInput {
-  readonly name: string;
-  /** Of one example. */
-  readonly shape: readonly number[];
+/** Whether an input is written as a text: each number stands for a character. */
+export function isText({ shape, categories }: Pick<ServedInput, 'shape' | 'categories'>): boolean {
+  return sizeOf(shape) > 1 && categories?.every((each) => [...each].length === 1) === true;
 }
 
-/** One example: of each input what stands in its fields. @throws {HttpProblem} 400 */
-export function tensorsOfFields(
-  given: Readonly<Record<string, readonly string[]>>,
-  inputs: readonly WantedInput[],
-): NamedTensors {
-  return Object.fromEntries(
-    inputs.map((input) => [input.name, tensorOfFields(given[input.name] ?? [], input)]),
-  );
-}
-
-function tensorOfFields(texts: readonly string[], { name, shape }: WantedInput): RequestTensor {
+/** What stands in the fields of an input. @throws {HttpProblem} 400 */
+export function tensorOfFields(texts: readonly string[], input: ServedInput): RequestTensor {
+  const { name, shape, categories } = input;
   const [first = ''] = texts;
   if (texts.length === 1 && first.trim().startsWith('['))
     return tensorFromLists([parseJson(Buffer.from(first))]);
-  const parts = texts.length === 1 ? first.split(/[\s,;]+/).filter((part) => part !== '') : texts;
   const size = sizeOf(shape);
-  const missing = parts.findIndex((part) => part.trim() === '');
-  if (missing >= 0 || parts.length !== size)
+  if (texts.length === 1 && isText(input)) return tensorOfText(first, input);
+  const isList = texts.length === 1 && size > 1;
+  const parts = isList ? first.split(/[\s,;]+/).filter((part) => part !== '') : texts;
+  const missing = parts.findIndex((part, at) => part.trim() === '' && standIn(input, at) === undefined);
+  if (missing >= 0 || parts.length !== size) {
+    const what = categories === undefined ? 'number' : 'category';
+    const plural = size === 1 ? what : what.replace(/y$/, 'ie').concat('s');
     throw bad(
-      `${size} numbers for ${name}${shape.length > 1 ? `, ${formatShape(shape)}` : ''}`,
-      missing >= 0 ? `none in field ${missing + 1}` : `${parts.length}`,
+      `${size} ${plural} for ${name}${shape.length > 1 ? `, ${formatShape(shape)}` : ''}`,
+      missing >= 0 ? `none in field ${nameOfField(input, missing)}` : `${parts.length}`,
     );
-  return tensorFromLists([parts.map((part) => numberOf(part, `for ${name}`))]);
+  }
+  const numberOf = categories === undefined ? undefined : categoryLookup(input);
+  return tensorFromLists([
+    parts.map((part, at) => {
+      if (part.trim() === '') return standIn(input, at) ?? 0;
+      const where = `in field ${nameOfField(input, at)}`;
+      return numberOf?.(part, where) ?? writtenNumber(part, `for ${name}`);
+    }),
+  ]);
 }
 
-function numberOf(text: string, where: string): number {
+/** What stands for a number of an example that is missing, where the training had something that does. */
+export function standIn({ columns, takesUnknown }: ServedInput, at: number): number | undefined {
+  return columns?.[at]?.missing ?? (takesUnknown ? 0 : undefined);
+}
+
+function nameOfField({ columns }: ServedInput, at: number): string {
+  return columns?.[at]?.name ?? String(at + 1);
+}
+
+/** The last characters of a text, as many as the model takes. */
+function tensorOfText(text: string, input: ServedInput): RequestTensor {
+  const size = sizeOf(input.shape);
+  const characters = [...text.replaceAll('\r\n', '\n')];
+  if (characters.length < size)
+    throw bad(`at least ${size} characters for ${input.name}`, `${characters.length}`);
+  const numberOf = categoryLookup(input);
+  return tensorFromLists([
+    characters.slice(-size).map((each) => numberOf(each, `in the text for ${input.name}`)),
+  ]);
+}
+
+/** A number. @throws {HttpProblem} 400 for what is none; `where` tells its message what it is for */
+export function writtenNumber(text: string, where: string): number {
   const value = Number(text);
   if (Number.isNaN(value)) throw bad(`numbers ${where}`, `"${text.slice(0, 40)}"`);
   return value;
-}
-
-/**
- * CSV, a line for each example: the numbers of all inputs one after the other; a first line of names is passed over.
- *
- * @throws {HttpProblem} 400
- */
-export function readCsvBody({
-  body,
-  inputs,
-}: {
-  readonly body: Uint8Array;
-  readonly inputs: readonly WantedInput[];
-}): NamedTensors {
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  const cells = (line: string) => line.split(/[,;\t]/).map((cell) => cell.trim().replace(/^"(.*)"$/, '$1'));
-  const isHeader = cells(lines[0] ?? '').some((cell) => Number.isNaN(Number(cell)));
-  const from = isHeader ? 1 : 0;
-  const sizes = inputs.map(({ shape }) => sizeOf(shape));
-  const size = sizes.reduce((sum, each) => sum + each, 0);
-  const rows = lines.slice(from).map((line, at) => {
-    const where = `in line ${at + from + 1}`;
-    const numbers = cells(line).map((cell) => numberOf(cell === '' ? 'nothing' : cell, where));
-    if (numbers.length === size) return numbers;
-    throw bad(`${size} numbers ${where}, those of all inputs of the model`, `${numbers.length}`);
-  });
-  const tensors = splitRows(tensorFromLists(rows).values, sizes).map(
-    (values, at): [string, RequestTensor] => {
-      const { name } = inputs[at] as WantedInput;
-      return [name, { shape: [rows.length, values.length / rows.length], values }];
-    },
-  );
-  return Object.fromEntries(tensors);
 }

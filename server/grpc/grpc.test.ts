@@ -165,7 +165,12 @@ describe("TensorFlow Serving's gRPC API", () => {
       code(status.INVALID_ARGUMENT, /Serving signature key "x"/),
     );
     for (const [change, sentence] of [
-      [{ dtype: 7 }, /tensor of numbers/],
+      [{ dtype: 10 }, /tensor of numbers/],
+      [{ dtype: 7 }, /784 texts in shape \[1,28,28,1\], found 0/],
+      [
+        { dtype: 7, string_val: [Buffer.from('a')], tensor_shape: shape(1) },
+        /Expected numbers, found a text/,
+      ],
       [{ float_val: [] }, /784 numbers in shape \[1,28,28,1\], found 0/],
       [{ tensor_shape: shape(1, 28, 28, 3) }, /found shape \[1,28,28,3\]/],
       [{ tensor_shape: shape(1e12, 28, 28, 1) }, /at most 16000000 numbers/],

@@ -14,6 +14,7 @@ export interface TensorProto {
   readonly float_val?: readonly number[];
   readonly double_val?: readonly number[];
   readonly int_val?: readonly number[];
+  readonly string_val?: readonly Uint8Array[];
   readonly int64_val?: readonly number[];
   readonly uint32_val?: readonly number[];
   readonly uint64_val?: readonly number[];

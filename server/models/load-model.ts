@@ -9,7 +9,7 @@ import type { PredictSession } from '../../lib/engine/engine.js';
 import { BACKEND_REGISTRY, type RegisteredBackend } from '../../lib/engine/engine-registry.js';
 import { modelTask } from '../../lib/engine/starting-task.js';
 import { SEVERAL_OUTPUTS } from '../../lib/federation/metrics.js';
-import { rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
+import { type PixelScale, rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { readFileBytes, sha256 } from '../../lib/formats/files/read-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../../lib/formats/keras/keras-hdf5.js';
 import { modelFromKeras } from '../../lib/model/keras/keras-model.js';
@@ -25,8 +25,10 @@ import { inputBound } from '../../lib/model/parameters.js';
 import { faultOf, stepsOf, type Task, widthOf } from '../../lib/model/tasks/task.js';
 import type { EngineChoice } from '../../lib/settings/parts/engine.js';
 import { joinRows, splitRows } from '../rows.js';
-import { findAccuracy, findLabels, findTraining } from './model-records.js';
+import { toldData, withDataFacts } from './data-facts.js';
+import { findLabels, findTest, findTraining, type LabelSource } from './model-records.js';
 import { inputsOf, type ModelCard, type ModelSignature, rowSizeOf } from './predictor.js';
+import type { ServedInput, ServedOutput } from './served-facts.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 
 /** Loads a Keras model file. @throws {DataError} when it is missing, damaged, or does not answer as its task asks. */
@@ -43,9 +45,11 @@ export async function loadServedModel({
   const model = modelFromKeras(file, modelPath, { keepForeignLayers: true });
   const task = modelTask({ model, file, path: modelPath });
   const givesScale = givenScale !== undefined || file.scale !== undefined;
-  const inputShape = pictureShape(model.description, { task, givesScale });
+  const told = await toldData(modelPath, file.names);
+  const isTable = told.inputs?.some(({ columns }) => columns !== undefined) ?? false;
+  const inputShape = isTable ? undefined : pictureShape(model.description, { task, givesScale });
   const classes = widthOf(task.outputs[0]);
-  const labels = task.outputs.length > 1 ? undefined : await findLabels({ modelPath, labelsPath, classes });
+  const labels = await namesFor(task, { modelPath, labelsPath, told });
   const { engine, why } = await chooseEngine(choice, {
     description: model.description,
     registry: backendsFor(choice),
@@ -57,9 +61,11 @@ export async function loadServedModel({
   const facts = {
     file: basename(modelPath),
     sha256: hash,
-    ...(inputShape === undefined ? tensorsOf(model, task) : { inputShape }),
+    ...(inputShape === undefined ? { inputs: withDataFacts(inputsIn(model, scale), told) } : { inputShape }),
+    ...(inputShape === undefined || !isPlain(task) ? { outputs: outputsIn(task) } : {}),
     ...(scale === undefined || inputShape === undefined ? {} : { scale }),
     ...taskTitle(task),
+    ...(told.target === undefined || task.outputs.length > 1 ? {} : { target: told.target }),
     classes,
     engine: engine.name,
     signature: signatureOf(model),
@@ -70,11 +76,11 @@ export async function loadServedModel({
     await session.dispose();
     throw new DataError({ file: modelPath, ...fault });
   }
-  const accuracy = await findAccuracy(modelPath, hash);
+  const tested = await findTest(modelPath, hash);
   const training = await findTraining(modelPath, hash);
   const card: ModelCard = {
     ...facts,
-    ...(accuracy === undefined ? {} : { accuracy }),
+    ...tested,
     ...(training === undefined ? {} : { training }),
   };
   return { session, why, card };
@@ -87,26 +93,42 @@ function taskTitle({ outputs: [only, ...others] }: Task): Pick<ModelCard, 'task'
   return only.name === 'classification' ? {} : { task: only.name };
 }
 
-/** Inputs and outputs of a model that is not one of pictures. */
-function tensorsOf({ description }: Model, { outputs }: Task): Pick<ModelCard, 'inputs' | 'outputs'> {
+/** Whether it answers with the probabilities of classes alone. */
+const isPlain = ({ outputs: [only, ...others] }: Task): boolean =>
+  others.length === 0 && only.name === 'classification' && !only.loss.fromLogits;
+
+/** The names of classes or numbers, of a model with one output: of yes and no two, or one for what holds. */
+async function namesFor({ outputs: [only, ...others] }: Task, source: Omit<LabelSource, 'counts'>) {
+  if (others.length > 0) return undefined;
+  return findLabels({ ...source, counts: only.name === 'binary' ? [2, 1] : [widthOf(only)] });
+}
+
+/** Inputs of a model that is not one of one picture; some of them may be pictures. */
+function inputsIn({ description }: Model, scale: PixelScale | undefined): readonly ServedInput[] {
   const { input } = signatureOf({ description });
-  return {
-    inputs: description.inputs.map(({ name, shape, isInteger = false }) => {
-      const below = inputBound(description, name);
-      return {
-        name: description.inputs.length === 1 ? input : name,
-        shape,
-        ...(isInteger ? { isInteger } : {}),
-        ...(below === undefined ? {} : { below }),
-      };
-    }),
-    outputs: outputs.map(({ output, shape, name, loss }) => ({
-      name: output,
+  const isOnly = description.inputs.length === 1;
+  return description.inputs.map(({ name, shape, isInteger = false }) => {
+    const below = inputBound(description, name);
+    const isPicture = !isInteger && below === undefined && isPictureShape(shape);
+    return {
+      name: isOnly ? input : name,
       shape,
-      task: name,
-      ...(loss.fromLogits ? { isLogits: true } : {}),
-    })),
-  };
+      ...(isInteger ? { isInteger } : {}),
+      ...(below === undefined ? {} : { below }),
+      ...(isPicture ? { isPicture } : {}),
+      // Only of images alone a file says what their scale is.
+      ...(isPicture && isOnly && scale !== undefined ? { scale } : {}),
+    };
+  });
+}
+
+function outputsIn({ outputs }: Task): readonly ServedOutput[] {
+  return outputs.map(({ output, shape, name, loss }) => ({
+    name: output,
+    shape,
+    task: name,
+    ...(loss.fromLogits ? { isLogits: true } : {}),
+  }));
 }
 
 /** The names that Keras gives when it exports a model: of a Sequential its first layer's with `_input`, and its last one's. */
@@ -168,8 +190,13 @@ function backendsFor({ name, backend }: EngineChoice): readonly RegisteredBacken
   return isOpen ? BACKEND_REGISTRY.filter(({ device }) => device === 'cpu') : BACKEND_REGISTRY;
 }
 
-/** Sides of a flat picture, at least: a shorter row is a table's. */
+/** Sides of a picture among other inputs, and of a flat one, at least: less is a table's. */
 const LEAST_SIDE = 8;
+
+function isPictureShape([height = 0, width = 0, channels, ...more]: readonly number[]): boolean {
+  const isLarge = height >= LEAST_SIDE && width >= LEAST_SIDE;
+  return isLarge && (channels === 1 || channels === 3) && more.length === 0;
+}
 
 /**
  * The only input as a picture `[h, w, c]`, where the model answers with one row of numbers: grey or colour images; as many

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { writeRecord } from '../../lib/formats/run-record.js';
 import { aRunRecord } from '../../test/sample-records.js';
-import { findTraining } from './model-records.js';
+import { temporaryDirectory } from '../../test/temporary-directory.js';
+import { findTest, findTraining } from './model-records.js';
 
 const HASH = 'a1'.repeat(32);
 
@@ -31,5 +32,19 @@ describe('where a model comes from', () => {
       finishedAt: '2026-01-02T10:20:30.000Z',
     });
     assert.equal(await findTraining(model, 'd4'.repeat(32)), undefined, 'another file');
+  });
+});
+
+describe('what a test found', () => {
+  it('is the metric that leads the task, where no answer is simply right', async (t) => {
+    const model = join(await temporaryDirectory(t), 'model.h5');
+    const record = {
+      ...{ model, sha256: HASH, data: 'test.npz', examples: 20, loss: 9 },
+      ...{ task: 'regression', metrics: { rmse: 3, mae: 2 } },
+    };
+    await writeFile(join(dirname(model), 'accuracy.json'), JSON.stringify(record));
+    const tested = { metric: 'rmse', value: 3, examples: 20 };
+    assert.deepEqual(await findTest(model, HASH), { tested });
+    assert.deepEqual(await findTest(model, 'd4'.repeat(32)), {}, 'another file');
   });
 });

@@ -4,13 +4,14 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../../lib/core/errors.js';
+import { leadingFigure } from '../../lib/federation/metrics.js';
 import { testFiguresSchema } from '../../lib/formats/accuracy-record.js';
 import { confusionsIn, worstConfusions } from '../../lib/formats/confusions.js';
 import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
-import { readManifest } from '../../lib/formats/manifest.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
-import type { ModelAccuracy, ModelTraining } from './predictor.js';
+import type { ToldData } from './data-facts.js';
+import type { ModelCard, ModelTraining } from './predictor.js';
 
 /** A page shows no more. */
 const MOST_CONFUSIONS = 3;
@@ -18,19 +19,22 @@ const MOST_CONFUSIONS = 3;
 /** Name of the record, in the model's directory. */
 export const ACCURACY_FILE = 'accuracy.json';
 
-/** An accuracy test, and the sha256 of the file that was tested. */
+/** What a test found, and the sha256 of the file that was tested. */
 interface TestedModel {
   readonly sha256: string;
-  readonly accuracy: ModelAccuracy;
+  readonly found: TestFacts;
 }
 
-/** The accuracy of the model file at `modelPath` whose sha256 is given; undefined where nobody has tested that file. */
-export async function findAccuracy(modelPath: string, sha256: string): Promise<ModelAccuracy | undefined> {
+/** What a test adds to a model's card. */
+type TestFacts = Pick<ModelCard, 'accuracy' | 'tested'>;
+
+/** What the last test found of the model file at `modelPath` whose sha256 is given; nothing where nobody has tested that file. */
+export async function findTest(modelPath: string, sha256: string): Promise<TestFacts> {
   const tested = await readTestedModel(modelPath);
-  return tested?.sha256 === sha256 ? tested.accuracy : undefined;
+  return tested?.sha256 === sha256 ? tested.found : {};
 }
 
-/** The last accuracy test beside a model file, whichever file it was about; undefined where there is none. */
+/** The last test beside a model file, whichever file it was about; undefined where there is none. */
 export async function readTestedModel(modelPath: string): Promise<TestedModel | undefined> {
   const text = await readFile(join(dirname(modelPath), ACCURACY_FILE), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
@@ -38,10 +42,13 @@ export async function readTestedModel(modelPath: string): Promise<TestedModel | 
   const record = testFiguresSchema.safeParse(content);
   if (!record.success) return undefined;
   const { sha256, accuracy, loss, examples } = record.data;
-  if (accuracy === undefined) return undefined;
+  if (accuracy === undefined) {
+    const { metric, value } = leadingFigure(record.data);
+    return Number.isNaN(value) ? undefined : { sha256, found: { tested: { metric, value, examples } } };
+  }
   const worst = worstConfusions(confusionsIn(content as object) ?? [], MOST_CONFUSIONS);
   const known = { accuracy, loss, examples };
-  return { sha256, accuracy: worst.length === 0 ? known : { ...known, confusions: worst } };
+  return { sha256, found: { accuracy: worst.length === 0 ? known : { ...known, confusions: worst } } };
 }
 
 /** Name of the log of events, in the model's directory. */
@@ -73,19 +80,14 @@ export async function findTraining(modelPath: string, sha256: string): Promise<M
 }
 
 /** Where the names may be, and how many there must be. */
-interface LabelSource {
+export interface LabelSource {
   readonly modelPath: string;
   /** The file that was asked for; by default `labels.txt` beside the model, else what the data of its run say. */
   readonly labelsPath: string | undefined;
-  readonly classes: number;
-}
-
-/** The names that the data had, where the model lies on the volume of its run. */
-async function namesInManifest(modelPath: string, classes: number): Promise<readonly string[] | undefined> {
-  const manifest = await readManifest(join(dirname(modelPath), 'data', 'manifest.json')).catch(
-    () => undefined,
-  );
-  return manifest?.classNames?.length === classes ? manifest.classNames : undefined;
+  /** Of these numbers any; the first is that of classes. */
+  readonly counts: readonly [number, ...number[]];
+  /** What the data of the run say. */
+  readonly told: Pick<ToldData, 'classNames'>;
 }
 
 /**
@@ -96,17 +98,21 @@ async function namesInManifest(modelPath: string, classes: number): Promise<read
 export async function findLabels({
   modelPath,
   labelsPath,
-  classes,
+  counts,
+  told,
 }: LabelSource): Promise<readonly string[] | undefined> {
   const file = labelsPath ?? join(dirname(modelPath), 'labels.txt');
-  if (labelsPath === undefined && !existsSync(file)) return await namesInManifest(modelPath, classes);
+  if (labelsPath === undefined && !existsSync(file)) {
+    const names = told.classNames;
+    return names !== undefined && counts.includes(names.length) ? names : undefined;
+  }
   const text = Buffer.from(await readFileBytes(file, 'a text file of class names')).toString('utf8');
   const labels = text.split(/\r?\n/).map((line) => line.trim());
   while (labels.at(-1) === '') labels.pop();
-  if (labels.length === classes && labels.every((label) => label !== '')) return labels;
+  if (counts.includes(labels.length) && labels.every((label) => label !== '')) return labels;
   throw new DataError({
     file,
-    expected: `${classes} class names, one a line`,
+    expected: `${counts.join(' or ')} class names, one a line`,
     found: labels.includes('') ? 'an empty line' : `${labels.length}`,
   });
 }

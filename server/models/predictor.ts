@@ -3,6 +3,7 @@ import { sizeOf } from '../../lib/core/weights.js';
 import type { TaskName } from '../../lib/federation/metrics.js';
 import type { PixelScale } from '../../lib/federation/pixel-scale.js';
 import type { Confusion } from '../../lib/formats/confusions.js';
+import type { AnswerFacts, ServedInput, ServedOutput, ServedTarget } from './served-facts.js';
 
 /** Facts of a loaded model, as `GET /model` answers them. */
 export interface ModelCard {
@@ -14,7 +15,7 @@ export interface ModelCard {
   readonly inputShape?: readonly [height: number, width: number, channels: number];
   /** What any other model takes. */
   readonly inputs?: readonly ServedInput[];
-  /** What any other model answers. */
+  /** What a model answers that does not answer with the probabilities of classes alone. */
   readonly outputs?: readonly ServedOutput[];
   /** Which numbers are black and white in the input, where the file or `--scale` says so; else 0 and 1. */
   readonly scale?: PixelScale;
@@ -26,43 +27,42 @@ export interface ModelCard {
   readonly engine: string;
   /** What the API calls the model's first input and output: as Keras names them when it exports a model. */
   readonly signature: ModelSignature;
-  /** Name of each class, where a labels file gives them. */
+  /** Name of each class, where a labels file or the data give them; of each number that is no class, where a file does. */
   readonly labels?: readonly string[];
+  /** What the model answers, where its data call it something. */
+  readonly target?: ServedTarget;
   /** What the accuracy test found for exactly this file, where its record lies beside it. */
   readonly accuracy?: ModelAccuracy;
+  /** What the test of a model found that learned something else than to tell classes apart: the metric that leads its task. */
+  readonly tested?: ModelTest;
   /** How it was trained, where the records of that run lie beside it. */
   readonly training?: ModelTraining;
 }
 
-/** An input of a model. */
-export interface ServedInput {
-  readonly name: string;
-  /** Of one example. */
-  readonly shape: readonly number[];
-  /** Whether its numbers are whole ones. */
-  readonly isInteger?: boolean;
-  /** Whole numbers from 0 that are all below, since they are looked up in an embedding. */
-  readonly below?: number;
-}
-
-/** An output of a model. */
-export interface ServedOutput {
-  readonly name: string;
-  /** Of the answer to one example. */
-  readonly shape: readonly number[];
-  /** What its numbers mean. */
-  readonly task: TaskName;
-  /** Whether they are logits, and no probabilities. */
-  readonly isLogits?: boolean;
-}
-
 /** The inputs of a model, pictures among them. */
-export const inputsOf = ({ inputs, inputShape = [0, 0, 0], signature }: ModelCard): readonly ServedInput[] =>
-  inputs ?? [{ name: signature.input, shape: inputShape }];
+export const inputsOf = ({
+  inputs,
+  inputShape = [0, 0, 0],
+  signature,
+  scale,
+}: ModelCard): readonly ServedInput[] =>
+  inputs ?? [{ name: signature.input, shape: inputShape, isPicture: true, scale }];
 
 /** The outputs of a model. */
 export const outputsOf = ({ outputs, classes, task, signature }: ModelCard): readonly ServedOutput[] =>
   outputs ?? [{ name: signature.output, shape: [classes], task: (task ?? 'classification') as TaskName }];
+
+/** What its answers mean. */
+export const answerFactsOf = (card: ModelCard): AnswerFacts => ({
+  inputs: inputsOf(card),
+  outputs: outputsOf(card),
+  labels: card.labels,
+  target: card.target,
+});
+
+/** Whether it tells apart what pictures show: the page is one for a picture then, and else a form of its inputs. */
+export const isPictureReader = ({ inputShape, task }: ModelCard): boolean =>
+  inputShape !== undefined && task === undefined;
 
 /** Numbers of all inputs of one example. */
 export const rowSizeOf = (card: ModelCard): number =>
@@ -95,6 +95,15 @@ export interface ModelAccuracy {
   readonly examples: number;
   /** The mistakes made most often, the worst first. */
   readonly confusions?: readonly Confusion[];
+}
+
+/** The result of a test by one metric. */
+export interface ModelTest {
+  /** E.g. `rmse`. */
+  readonly metric: string;
+  readonly value: number;
+  /** Number of test examples. */
+  readonly examples: number;
 }
 
 /** A model that answers. */

@@ -32,7 +32,7 @@ export interface ServedModels extends Predictor {
 }
 
 /** What may become known of a model only after it has been loaded. */
-type LaterFacts = Partial<Pick<ModelCard, 'accuracy' | 'training'>>;
+type LaterFacts = Partial<Pick<ModelCard, 'accuracy' | 'tested' | 'training'>>;
 
 /** The same, and how it changes. */
 export interface ModelStore extends ServedModels {

@@ -109,7 +109,7 @@ function createRecordsWatch(modelPath: string, store: ModelStore): () => Promise
   return async () => {
     if (await accuracyFile.hasChanged()) tested = await readTestedModel(modelPath);
     // Again each time: it may be about a model that has come only now.
-    if (tested !== undefined) store.learn(tested.sha256, { accuracy: tested.accuracy });
+    if (tested !== undefined) store.learn(tested.sha256, tested.found);
 
     const { sha256, training } = store.card() ?? {};
     if (sha256 === undefined || training !== undefined) return;

@@ -11,6 +11,7 @@ import {
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { requireClasses } from '../api/model-rows.js';
 import { withoutNoise } from '../codecs/answers.js';
+import { sharesOfLogits } from '../models/answer-words.js';
 import type { ModelCard, Predictor } from '../models/predictor.js';
 import { HttpProblem, PredictorUnavailableError } from '../problems.js';
 import { decodeImage, type GivenImage } from './decode-image.js';
@@ -124,11 +125,12 @@ async function predictAll(
     rescale(images, { channels: card.inputShape?.[2] ?? 1, from: UNIT_SCALE, to: card.scale });
   const all = await predictor.predict(images, candidates.length);
   const classes = all.length / candidates.length;
+  const areLogits = card.outputs?.[0]?.isLogits === true;
   return new Map(
-    candidates.map((each, at) => [
-      each,
-      Array.from(all.subarray(at * classes, (at + 1) * classes), withoutNoise),
-    ]),
+    candidates.map((each, at) => {
+      const row = Array.from(all.subarray(at * classes, (at + 1) * classes), withoutNoise);
+      return [each, areLogits ? sharesOfLogits(row) : row];
+    }),
   );
 }
 

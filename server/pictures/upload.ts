@@ -1,4 +1,4 @@
-/** Takes one uploaded image, or a form of numbers, into memory, within limits that are decided before any handler runs. */
+/** Takes one uploaded image, or a form of an example or a file of many, into memory, within limits that are decided before any handler runs. */
 import type { Request, RequestHandler, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { messageOf } from '../../lib/core/errors.js';
@@ -9,6 +9,8 @@ import { readSides } from './decode-image.js';
 
 /** The multipart field that carries the image. */
 const FILE_FIELD = 'file';
+/** Before the name of a field that belongs to an input of the model. */
+export const FIELD_PREFIX = 'input.';
 
 /** Bounds on uploads. */
 export interface UploadLimits {
@@ -36,8 +38,9 @@ const LARGE_RUNNING = 2;
 /** A declared length of this many times the limit is refused without reading it to its end. */
 const HOPELESS_FACTOR = 8;
 const RETRY_AFTER_SECONDS = '1';
-/** Bounds on what comes beside the file. */
+/** Bounds on the parts of a form. */
 interface PartLimits {
+  readonly files: number;
   readonly fields: number;
   readonly parts: number;
   readonly fieldNameSize: number;
@@ -45,55 +48,39 @@ interface PartLimits {
 }
 
 /** Of a picture: a few fields that nobody reads. */
-const IMAGE_LIMITS: PartLimits = { fields: 4, parts: 5, fieldNameSize: 100, fieldSize: 1_000 };
-/** Of a form of numbers: fields of several inputs, and texts in them. */
-const FORM_LIMITS: PartLimits = { fields: 256, parts: 257, fieldNameSize: 200, fieldSize: 100_000 };
+const IMAGE_LIMITS: PartLimits = { files: 1, fields: 4, parts: 5, fieldNameSize: 100, fieldSize: 1_000 };
+/** Of a form of an example: fields of several inputs, texts in them, and some pictures. */
+const FORM_LIMITS: PartLimits = {
+  files: 8,
+  fields: 512,
+  parts: 520,
+  fieldNameSize: 200,
+  fieldSize: 100_000,
+};
 
 /** Why a wait ends early. A reason of our own saves the error, and its stack, that every abort makes without one. */
 const GONE = 'the client has its answer or is gone';
 
-/**
- * Handlers that leave the image of a `multipart/form-data` request in `request.file`, or fail with a problem. A turn is
- * taken only once the whole image is there, so that slow senders hold up nobody else.
- */
-export function receiveImage(limits: UploadLimits): readonly RequestHandler[] {
-  const { maxRunning, maxWaiting } = limits;
+/** Handlers of what is uploaded; all that they take stays within the same limits together. */
+export interface Uploads {
+  /**
+   * They leave the image of a `multipart/form-data` request in `request.file`, or fail with a problem. A turn is taken only
+   * once the whole image is there, so that slow senders hold up nobody else.
+   */
+  readonly image: readonly RequestHandler[];
+  /** They leave the fields of such a request in `request.body`, and its files, pictures among them, in `request.files`. */
+  readonly form: readonly RequestHandler[];
+}
+
+/** Makes the handlers. */
+export function createUploads(limits: UploadLimits): Uploads {
+  const { maxRunning, maxWaiting, maxFileBytes, maxHeldBytes } = limits;
   const small = createSlots(maxRunning, { waiting: maxWaiting });
   const large = createSlots(Math.min(LARGE_RUNNING, maxRunning), { waiting: maxWaiting });
-
-  return [
-    ...receiveMultipart(limits, IMAGE_LIMITS),
-    (request, _response, next) => next(request.file === undefined ? noFile() : undefined),
-    async ({ file }, response, next) => {
-      const { width, height } = await readSides(file?.buffer ?? new Uint8Array(0));
-      if (response.destroyed) return;
-      const pixels = width * height;
-      const gone = new AbortController();
-      response.once('close', () => gone.abort(GONE));
-      const slots = pixels > LARGE_PIXELS ? large : small;
-      const release = await slots.acquire({ signal: gone.signal, cost: pixels });
-      if (gone.signal.aborted) return release?.();
-      if (release === undefined) throw tooMany();
-      response.once('close', release);
-      next();
-    },
-  ];
-}
-
-/** Handlers that leave the fields of a `multipart/form-data` request in `request.body`, and a file in `request.file`. */
-export function receiveForm(limits: UploadLimits): readonly RequestHandler[] {
-  return receiveMultipart(limits, FORM_LIMITS);
-}
-
-function receiveMultipart(
-  { maxFileBytes, maxHeldBytes }: UploadLimits,
-  limits: PartLimits,
-): readonly RequestHandler[] {
-  const parse = multer({
-    storage: createBoundedMemory(maxHeldBytes),
-    limits: { ...limits, fileSize: maxFileBytes, files: 1, headerPairs: 20, fieldNestingDepth: 0 },
-  }).single(FILE_FIELD);
-  return [
+  const storage = createBoundedMemory(maxHeldBytes);
+  const receive = (parts: PartLimits) =>
+    multer({ storage, limits: { ...parts, fileSize: maxFileBytes, headerPairs: 20, fieldNestingDepth: 0 } });
+  const parsing = (parse: RequestHandler): readonly RequestHandler[] => [
     (request, response, next) => {
       refuseByHeaders(request, response, maxFileBytes);
       next();
@@ -103,6 +90,63 @@ function receiveMultipart(
         next(error === undefined ? undefined : uploadProblem(error, maxFileBytes)),
       ),
   ];
+
+  /** Waits for the turn of some pictures. False where the client has gone meanwhile. */
+  async function takeTurn(pictures: readonly Uint8Array[], response: Response): Promise<boolean> {
+    const sides = await Promise.all(pictures.map(readSides));
+    if (response.destroyed) return false;
+    const pixels = sides.reduce((sum, { width, height }) => sum + width * height, 0);
+    const gone = new AbortController();
+    response.once('close', () => gone.abort(GONE));
+    const slots = pixels > LARGE_PIXELS ? large : small;
+    const release = await slots.acquire({ signal: gone.signal, cost: pixels });
+    if (gone.signal.aborted) {
+      release?.();
+      return false;
+    }
+    if (release === undefined) throw tooMany();
+    response.once('close', release);
+    return true;
+  }
+
+  return {
+    image: [
+      ...parsing(receive(IMAGE_LIMITS).single(FILE_FIELD)),
+      async ({ file }, response, next) => {
+        if (file === undefined) throw noFile();
+        if (await takeTurn([file.buffer], response)) next();
+      },
+    ],
+    form: [
+      ...parsing(receive(FORM_LIMITS).any()),
+      async (request, response, next) => {
+        const files = filesOf(request);
+        const odd = files.find(({ fieldname }) => !isOurs(fieldname));
+        if (odd !== undefined) throw wrongField(odd.fieldname);
+        const pictures = files.filter(({ fieldname, size }) => fieldname !== FILE_FIELD && size > 0);
+        if (
+          await takeTurn(
+            pictures.map(({ buffer }) => buffer),
+            response,
+          )
+        )
+          next();
+      },
+    ],
+  };
+}
+
+const isOurs = (field: string): boolean => field === FILE_FIELD || field.startsWith(FIELD_PREFIX);
+
+/** The files of a form, in the order in which they came. */
+function filesOf({ files }: Request): readonly Express.Multer.File[] {
+  return Array.isArray(files) ? files : [];
+}
+
+/** The file in a field of a form; undefined where there is none, or an empty one as of a browser that was given none. */
+export function fileIn(request: Request, field = FILE_FIELD): Uint8Array | undefined {
+  const found = filesOf(request).find(({ fieldname, size }) => fieldname === field && size > 0);
+  return found?.buffer;
 }
 
 /** Keeps images in memory, all of them together within `maxHeldBytes`, each until its request is answered or gone. */
@@ -160,6 +204,10 @@ function tooMany(): HttpProblem {
   });
 }
 
+function wrongField(field: string): HttpProblem {
+  return new HttpProblem(400, `Expected the image in the field "${FILE_FIELD}", found it in "${field}".`);
+}
+
 function uploadProblem(error: unknown, maxFileBytes: number): unknown {
   if (error instanceof HttpProblem) return error;
   if (!(error instanceof MulterError)) {
@@ -171,11 +219,9 @@ function uploadProblem(error: unknown, maxFileBytes: number): unknown {
     case 'LIMIT_FILE_SIZE':
       return tooLarge(maxFileBytes);
     case 'LIMIT_UNEXPECTED_FILE':
-      if (error.field === FILE_FIELD) return new HttpProblem(400, 'Send one image at a time.');
-      return new HttpProblem(
-        400,
-        `Expected the image in the field "${FILE_FIELD}", found it in "${error.field ?? ''}".`,
-      );
+      return error.field === FILE_FIELD
+        ? new HttpProblem(400, 'Send one image at a time.')
+        : wrongField(error.field ?? '');
     case 'LIMIT_FILE_COUNT':
       return new HttpProblem(400, 'Send one image at a time.');
     default:

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import express, { type Express, type Response } from 'express';
 import { route } from '../answers.js';
-import type { Predictor } from '../models/predictor.js';
+import { isPictureReader, type Predictor } from '../models/predictor.js';
 import { type Classified, classify } from '../pictures/classify.js';
 import { explain } from '../pictures/explain.js';
 import type { Sample } from '../pictures/samples.js';
@@ -29,7 +29,7 @@ export function addPageRoutes(app: Express, { predictor, samples, page }: PageRo
       (_request, response) => {
         const content = page();
         const { card, maxFileBytes } = content;
-        const isForm = card !== undefined && card.inputShape === undefined;
+        const isForm = card !== undefined && !isPictureReader(card);
         sendPage(response, isForm ? renderFormPage({ card, maxFileBytes }) : renderPage(content));
       },
     ],

@@ -1,78 +1,117 @@
-/** `POST /predict`: examples from the fields of the form or from a file, answered in the words of the task, as a page or as JSON. */
+/** `POST /predict`: an example out of the fields of the form, or many out of a file, answered in the words of the task: as a page, JSON or CSV. */
 import type { Express, Request } from 'express';
 import { route, wantsHtml } from '../answers.js';
-import { modelRows } from '../api/model-rows.js';
+import { jsonBytes, modelRows } from '../api/model-rows.js';
 import type { Codecs } from '../codecs/codecs.js';
-import type { NamedTensors } from '../codecs/tensor.js';
-import { tensorsOfFields } from '../codecs/written-numbers.js';
+import { isParquet, type TableExamples } from '../codecs/tables.js';
+import { tensorOfFields } from '../codecs/written-numbers.js';
 import { wordsOfAnswers } from '../models/answer-words.js';
-import { inputsOf, type ModelCard, outputsOf, type Predictor } from '../models/predictor.js';
-import { receiveForm, type UploadLimits } from '../pictures/upload.js';
-import { HttpProblem, PredictorUnavailableError } from '../problems.js';
-import { FIELD_PREFIX, renderFormPage } from '../views/form-page.js';
+import { answerFactsOf, inputsOf, type ModelCard, type Predictor } from '../models/predictor.js';
+import type { ServedInput } from '../models/served-facts.js';
+import { pictureTensor } from '../pictures/picture-input.js';
+import { FIELD_PREFIX, fileIn, type UploadLimits, type Uploads } from '../pictures/upload.js';
+import { PredictorUnavailableError } from '../problems.js';
+import type { GivenFields } from '../views/example-form.js';
+import { MOST_SHOWN, renderFormPage } from '../views/form-page.js';
 import { sendPage } from './page-routes.js';
 
 /** What the route needs. */
 interface PredictRouteOptions {
   readonly predictor: Predictor;
   readonly codecs: Codecs;
+  readonly uploads: Uploads;
   readonly limits: UploadLimits;
 }
 
 /** Adds `/predict`. */
-export function addPredictRoute(app: Express, { predictor, codecs, limits }: PredictRouteOptions): void {
+export function addPredictRoute(
+  app: Express,
+  { predictor, codecs, uploads, limits }: PredictRouteOptions,
+): void {
+  const ask = async (request: Request, card: ModelCard) => {
+    const file = fileIn(request);
+    const { tensors, kept } =
+      file === undefined
+        ? { tensors: await tensorsOfForm(request, card), kept: undefined }
+        : await examplesOfFile(file, { codecs, card });
+    const { values, count } = modelRows(tensors, card, { isBatch: true });
+    return { answers: await predictor.predict(values, count), count, kept };
+  };
   route(app, '/predict', {
     post: [
-      ...receiveForm(limits),
+      ...uploads.form,
       async (request, response) => {
         const card = predictor.card();
         if (card === undefined) throw new PredictorUnavailableError('The model is not loaded yet.');
-        const given = fieldsOf(request, card);
+        const facts = answerFactsOf(card);
         response.vary('Accept').set('Cache-Control', 'no-store');
-        const answer = async () => {
-          const file = request.file?.size ? request.file : undefined;
-          const tensors =
-            file === undefined
-              ? tensorsOfFields(given, inputsOf(card))
-              : await tensorsOfFile(file.buffer, { codecs, card });
-          const { values, count } = modelRows(tensors, card, { isBatch: true });
-          const facts = { outputs: outputsOf(card), labels: card.labels };
-          return wordsOfAnswers(await predictor.predict(values, count), count, facts);
-        };
-        if (!wantsHtml(request)) return void response.json({ answers: await answer() });
-        const page = { card, given, maxFileBytes: limits.maxFileBytes };
-        const shown = await answer().then(
-          (answers) => ({ answers }),
-          (error: unknown) => {
-            // What is wrong with the fields is told beside them; anything else is a page of its own.
-            if (!(error instanceof HttpProblem) || error.status !== 400) throw error;
-            response.status(400);
-            return { error: error.message };
-          },
+        if (wantsCsv(request)) {
+          const { answers, count, kept } = await ask(request, card);
+          const told = { answers, count, facts, kept };
+          const csv = await codecs.run('writeAnswersCsv', told, jsonBytes(answers));
+          return void response.attachment('predictions.csv').type('csv').send(asBuffer(csv));
+        }
+        if (!wantsHtml(request)) {
+          const { answers, count } = await ask(request, card);
+          const words = await codecs.run('writeWords', { answers, count, facts }, jsonBytes(answers));
+          return void response.type('json').send(asBuffer(words));
+        }
+        const { answers: rows, count } = await ask(request, card);
+        const shown = Math.min(count, MOST_SHOWN);
+        const first = rows.subarray(0, (rows.length / count) * shown);
+        const answers = wordsOfAnswers(first, shown, facts);
+        const { maxFileBytes } = limits;
+        sendPage(
+          response,
+          renderFormPage({ card, maxFileBytes, given: givenIn(request, card), answers, count }),
         );
-        sendPage(response, renderFormPage({ ...page, ...shown }));
       },
     ],
   });
 }
 
-/** What stands in the fields of each input. */
-function fieldsOf({ body }: Request, card: ModelCard): Readonly<Record<string, readonly string[]>> {
-  const fields: Readonly<Record<string, unknown>> = { ...body };
-  return Object.fromEntries(
-    inputsOf(card).map(({ name }) => {
-      const found = fields[FIELD_PREFIX + name];
-      return [name, (Array.isArray(found) ? found : [found ?? '']).map(String)];
-    }),
-  );
+const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array) =>
+  Buffer.from(buffer, byteOffset, byteLength);
+
+/** A browser has no header to ask with: a button of the form says it. */
+function wantsCsv(request: Request): boolean {
+  const { format }: Readonly<Record<string, unknown>> = { ...request.body };
+  return format === 'csv' || request.accepts(['json', 'html', 'csv']) === 'csv';
 }
 
-/** Examples of a file: JSON as `:predict` takes it, or CSV. */
-async function tensorsOfFile(
+/** What stands in the fields of an input. */
+function fieldsOf({ body }: Request, { name }: ServedInput): readonly string[] {
+  const fields: Readonly<Record<string, unknown>> = { ...body };
+  const found = fields[FIELD_PREFIX + name];
+  return (Array.isArray(found) ? found : [found ?? '']).map(String);
+}
+
+/** What stands in the fields of all inputs, for the form that comes back. */
+export function givenIn(request: Request, card: ModelCard): GivenFields {
+  return Object.fromEntries(inputsOf(card).map((input) => [input.name, fieldsOf(request, input)]));
+}
+
+/** The example in the fields and pictures of the form. */
+async function tensorsOfForm(request: Request, card: ModelCard): Promise<TableExamples['tensors']> {
+  const tensors = inputsOf(card).map(async (input) => {
+    const picture = input.isPicture ? fileIn(request, FIELD_PREFIX + input.name) : undefined;
+    const tensor =
+      picture === undefined
+        ? tensorOfFields(fieldsOf(request, input), input)
+        : await pictureTensor(picture, input);
+    return [input.name, tensor] as const;
+  });
+  return Object.fromEntries(await Promise.all(tensors));
+}
+
+/** Examples of a file: JSON as `:predict` takes it, or a table. */
+async function examplesOfFile(
   bytes: Uint8Array,
   { codecs, card }: { readonly codecs: Codecs; readonly card: ModelCard },
-): Promise<NamedTensors> {
+): Promise<{ readonly tensors: TableExamples['tensors']; readonly kept?: TableExamples['kept'] }> {
   const isJson = /^[\s\uFEFF]*\{/.test(Buffer.from(bytes.subarray(0, 64)).toString('utf8'));
-  if (isJson) return (await codecs.run('readPredictBody', { body: bytes }, bytes.length)).tensors;
-  return codecs.run('readCsvBody', { body: bytes, inputs: inputsOf(card) }, bytes.length);
+  if (isJson) return codecs.run('readPredictBody', { body: bytes }, bytes.length);
+  // A small Parquet file may stand for a large table.
+  const sizeBytes = isParquet(bytes) ? Number.POSITIVE_INFINITY : bytes.length;
+  return codecs.run('readTableBody', { body: bytes, inputs: inputsOf(card) }, sizeBytes);
 }

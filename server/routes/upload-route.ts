@@ -5,7 +5,7 @@ import type { Predictor } from '../models/predictor.js';
 import { classify, pixelRows } from '../pictures/classify.js';
 import { toDataUrl } from '../pictures/decode-image.js';
 import { explain } from '../pictures/explain.js';
-import { receiveImage, type UploadLimits } from '../pictures/upload.js';
+import type { Uploads } from '../pictures/upload.js';
 import { renderPage } from '../views/page.js';
 import { linesRead, NOTHING_FOUND, type PageContent, wordsFor } from '../views/page-content.js';
 import { sendPage, show } from './page-routes.js';
@@ -13,16 +13,16 @@ import { sendPage, show } from './page-routes.js';
 /** What the route needs. */
 interface UploadRouteOptions {
   readonly predictor: Predictor;
-  readonly limits: UploadLimits;
+  readonly uploads: Uploads;
   /** The page's content before anything was asked. */
   readonly page: () => PageContent;
 }
 
 /** Adds `/upload`. */
-export function addUploadRoute(app: Express, { predictor, limits, page }: UploadRouteOptions): void {
+export function addUploadRoute(app: Express, { predictor, uploads, page }: UploadRouteOptions): void {
   route(app, '/upload', {
     post: [
-      ...receiveImage(limits),
+      ...uploads.image,
       async (request, response) => {
         const classified = await classify(request.file?.buffer ?? new Uint8Array(), predictor);
         response.vary('Accept');

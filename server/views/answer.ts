@@ -1,6 +1,5 @@
 /** The part of the page that answers: what is read, how sure that is, and the way of the picture to the model. */
 import { type Html, html } from '../../lib/html/html.js';
-import type { Answer } from '../pictures/classify.js';
 import {
   classesWithBars,
   formatShare,
@@ -36,7 +35,13 @@ export function renderAnswer({ shown, card, error }: PageContent, words: Words):
         <ol class="bars" id="bars" aria-labelledby="bars-title">${classesWithBars(
           first?.probabilities,
           words.labels.length,
-        ).map((index) => renderBar({ index, labels: words.labels, answer: shown?.answer }))}</ol>
+        ).map((index) =>
+          renderBar({
+            name: words.labels[index] ?? String(index),
+            share: shown && (shown.answer.probabilities[index] ?? 0),
+            isBest: index === shown?.answer.prediction,
+          }),
+        )}</ol>
         <div class="way" id="way"${shown === undefined && html` hidden`}>
           <h3 id="steps-title">From your picture to the model's input</h3>
           <div class="steps" id="steps" role="group" aria-labelledby="steps-title">${shown && renderSteps(shown, words)}</div>
@@ -79,18 +84,18 @@ function renderDigits({ explanation }: ShownAnswer, { labels }: Words): Html {
   )}</div>`;
 }
 
-interface BarOptions {
-  readonly index: number;
-  readonly labels: readonly string[] | undefined;
+/** A bar of a list of them. */
+interface Bar {
+  readonly name: string;
   /** Undefined before anything was asked. */
-  readonly answer: Pick<Answer, 'probabilities' | 'prediction'> | undefined;
+  readonly share: number | undefined;
+  readonly isBest: boolean;
 }
 
 /** How likely a class is, as an item of a list. */
-export function renderBar({ index, labels, answer }: BarOptions): Html {
-  const share = answer?.probabilities[index] ?? 0;
+export function renderBar({ name, share, isBest }: Bar): Html {
   return html`
-          <li${index === answer?.prediction && html` class="best"`}><span class="class">${labels?.[index] ?? index}</span><svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${(share * 100).toFixed(2)}" height="1"/></svg><span class="share">${answer ? formatShare(share) : '–'}</span></li>`;
+          <li${isBest && html` class="best"`}><span class="class">${name}</span><svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${((share ?? 0) * 100).toFixed(2)}" height="1"/></svg><span class="share">${share === undefined ? '–' : formatShare(share)}</span></li>`;
 }
 
 function renderSteps({ explanation }: ShownAnswer, { readsSigns }: Words): readonly Html[] {

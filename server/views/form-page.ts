@@ -1,114 +1,89 @@
-/** The page of a model that takes no picture: a form made of its inputs, and the answers in the words of its task. */
-import { sizeOf } from '../../lib/core/weights.js';
+/** The page of a model that does more than to tell what a picture shows: a form made of its inputs, and answers in the words of its task. */
 import { type Html, html } from '../../lib/html/html.js';
-import type { ExampleWords, OutputWords } from '../models/answer-words.js';
-import { inputsOf, type ModelCard, type ServedInput } from '../models/predictor.js';
-import { renderBar } from './answer.js';
+import type { ExampleWords } from '../models/answer-words.js';
+import { answerFactsOf, type ModelCard, outputsOf } from '../models/predictor.js';
+import type { AnswerFacts } from '../models/served-facts.js';
+import { type GivenFields, renderExampleForm, renderTableForm, takesTables } from './example-form.js';
 import { layout, renderModel } from './page.js';
-import { classesWithBars, formatShare } from './page-content.js';
+import { renderExample } from './said.js';
 
 /** What the form page shows. */
 interface FormContent {
   readonly card: ModelCard;
   readonly maxFileBytes: number;
-  /** What was given, by input, as it stands in the form. */
-  readonly given?: Readonly<Record<string, readonly string[]>>;
+  readonly given?: GivenFields;
+  /** The first of the answers. */
   readonly answers?: readonly ExampleWords[];
+  /** How many examples were asked about. */
+  readonly count?: number;
   readonly error?: string;
 }
 
-/** Inputs of so few numbers have a field for each. */
-const MOST_FIELDS = 16;
-/** More answers would be a list to scroll: programs take them as JSON. */
-const MOST_SHOWN = 100;
-
-/** Before the name of a field that belongs to an input. */
-export const FIELD_PREFIX = 'input.';
+/** More answers would be a list to scroll: all of them are in the CSV file. */
+export const MOST_SHOWN = 100;
 
 /** The page as a whole HTML document; it needs no JavaScript. */
-export function renderFormPage(content: FormContent): string {
-  const { card, answers, error } = content;
+export function renderFormPage({ given, maxFileBytes, ...content }: FormContent): string {
+  const { card } = content;
+  const title = titleOf(card);
   return layout({
-    title: 'Ask the model',
-    hasScript: false,
+    title,
+    script: 'form.js',
     content: html`<header>
-      <h1>Ask the model</h1>
-      <p>Give it numbers. A model trained by federated averaging answers with ${card.task ?? 'a class'}.</p>
+      <h1>${title}</h1>
+      <p>${leadOf(card)}</p>
     </header>
-    <main>
-      <div class="column">${renderForm(content)}</div>
-      <section class="card answer" id="answer" aria-labelledby="answer-title" tabindex="-1">
-        <h2 id="answer-title">Answer</h2>
-        <p class="error" id="error" role="alert">${error}</p>
-        ${answers === undefined ? error === undefined && html`<p class="quiet">Nothing was asked yet.</p>` : renderAnswers(answers, card)}
-      </section>
+    <main class="ask">
+      ${renderExampleForm(card, { given, maxFileBytes })}
+      ${renderSaid(content)}
+      ${takesTables(card) && renderTableForm(card, { maxFileBytes })}
       ${renderModel(card)}
     </main>`,
   });
 }
 
-function renderForm({ card, maxFileBytes, given }: FormContent): Html {
-  return html`<section class="card input" aria-labelledby="input-title">
-        <h2 id="input-title">An example</h2>
-        <form class="numbers" action="/predict#answer" method="post" enctype="multipart/form-data">
-          ${inputsOf(card).map((input) => renderInput(input, given?.[input.name]))}
-          <label class="row">Or a file of examples<input type="file" name="file" accept=".json,.csv,application/json,text/csv"></label>
-          <p class="quiet">JSON such as {"instances": [...]}, or CSV with a line for each example, up to ${maxFileBytes / 1e6}\u00a0MB. A file takes the place of the fields.</p>
-          <button type="submit">Ask</button>
-        </form>
+function titleOf({ target }: ModelCard): string {
+  return target === undefined ? 'Ask the model' : `What is the ${target.column}?`;
+}
+
+const ANSWERED: Readonly<Record<ReturnType<typeof outputsOf>[number]['task'], string>> = {
+  classification: 'one of several classes',
+  binary: 'yes or no',
+  'multi-label': 'what of several holds',
+  regression: 'a number',
+};
+
+function leadOf(card: ModelCard): string {
+  const { labels = [] } = card;
+  const outputs = outputsOf(card);
+  const [only] = outputs;
+  const isNamed = labels.length > 1 && labels.length <= 5 && only?.task !== 'regression';
+  const what =
+    only === undefined || outputs.length > 1
+      ? outputs.map(({ name }) => name).join(', ')
+      : isNamed
+        ? labels.join(', ').replace(/, ([^,]*)$/, only.task === 'multi-label' ? ' and $1' : ' or $1')
+        : ANSWERED[only.task];
+  return `Give it an example${takesTables(card) ? ', or many' : ''}. A model trained by federated averaging answers: ${what}.`;
+}
+
+function renderSaid({ card, answers, count = 0, error }: Omit<FormContent, 'given' | 'maxFileBytes'>): Html {
+  const facts = answerFactsOf(card);
+  const state = answers === undefined ? (error === undefined ? 'empty' : 'failed') : 'done';
+  return html`<section class="card said" id="answer" data-state="${state}" aria-labelledby="answer-title" tabindex="-1">
+        <h2 id="answer-title">Answer</h2>
+        <p class="error" id="error" role="alert">${error}</p>
+        <div id="said" role="status" aria-live="polite">${answers === undefined ? html`<p class="quiet">${error === undefined && 'Nothing was asked yet.'}</p>` : renderAnswers(answers, { facts, count })}</div>
       </section>`;
 }
 
-function renderInput(input: ServedInput, given: readonly string[] = []): Html {
-  const { name, shape, below } = input;
-  const size = sizeOf(shape);
-  const isWhole = input.isInteger || below !== undefined;
-  const hint = `${isWhole ? 'whole numbers' : 'numbers'}${below === undefined ? '' : ` from 0 to ${below - 1}`}`;
-  const field = FIELD_PREFIX + name;
-  if (size > MOST_FIELDS)
-    return html`<label class="row"><strong>${name}</strong> <small>${hint}, ${shape.join(' × ')}: JSON, or separated by commas</small><textarea name="${field}" rows="5">${given[0] ?? ''}</textarea></label>`;
-  const limits = below === undefined ? '' : html` min="0" max="${below - 1}"`;
-  return html`<fieldset><legend><strong>${name}</strong> <small>${hint}</small></legend>${Array.from(
-    { length: size },
-    (_, at) =>
-      html`<input type="number" name="${field}" step="${isWhole ? '1' : 'any'}"${limits} aria-label="${name} ${at + 1}" value="${given[at] ?? ''}">`,
-  )}</fieldset>`;
-}
-
-function renderAnswers(answers: readonly ExampleWords[], card: ModelCard): Html {
-  const shown = answers.slice(0, MOST_SHOWN);
-  return html`${shown.map(
-    (each, at) =>
-      html`<div class="said">${answers.length > 1 && html`<h3>Example ${at}</h3>`}${renderExample(each, card)}</div>`,
-  )}${answers.length > MOST_SHOWN && html`<p class="quiet">The first ${MOST_SHOWN} of ${answers.length} are shown: programs get all as JSON.</p>`}`;
-}
-
-function renderExample(said: ExampleWords, card: ModelCard): Html {
-  if (!('outputs' in said)) return renderWords(said, card);
-  return html`<dl class="rows">${Object.entries(said.outputs).map(
-    ([name, each]) => html`<div><dt>${name}</dt><dd>${renderWords(each, card)}</dd></div>`,
-  )}</dl>`;
-}
-
-function renderWords(said: OutputWords, card: ModelCard): Html {
-  if ('steps' in said)
-    return html`<ol start="0">${said.steps.map((each) => html`<li>${renderWords(each, card)}</li>`)}</ol>`;
-  if ('value' in said) return html`<p class="sentence"><strong>${said.value}</strong></p>`;
-  if ('values' in said) return html`<p class="sentence"><strong>${said.values.join(', ')}</strong></p>`;
-  if ('prediction' in said) return renderClass(said, card);
-  if ('probability' in said)
-    return html`<p class="sentence"><strong>${said.holds ? 'Yes' : 'No'}</strong>, with a probability of ${formatShare(said.probability)} that it holds.</p>`;
-  const what = said.holds.length === 0 ? 'None holds' : `These hold: ${said.holds.join(', ')}`;
-  return html`<p class="sentence"><strong>${what}</strong> of ${said.probabilities.length}.</p>`;
-}
-
-function renderClass(
-  { prediction, label, probabilities }: Extract<OutputWords, { readonly prediction: number }>,
-  { labels }: ModelCard,
+function renderAnswers(
+  answers: readonly ExampleWords[],
+  { facts, count }: { readonly facts: AnswerFacts; readonly count: number },
 ): Html {
-  const name = label ?? `class ${prediction}`;
-  if (probabilities === undefined) return html`<p class="sentence"><strong>${name}</strong></p>`;
-  const answer = { prediction, probabilities };
-  return html`<p class="sentence"><strong>${name}</strong>, ${formatShare(probabilities[prediction] ?? 0)} sure.</p>
-    <ol class="bars">${classesWithBars(probabilities, probabilities.length).map((index) => renderBar({ index, labels, answer }))}</ol>`;
+  const [only] = answers;
+  if (only !== undefined && count === 1) return renderExample(only, facts);
+  return html`<ol class="examples">${answers.map(
+    (each, at) => html`<li><h3>Example ${at + 1}</h3>${renderExample(each, facts)}</li>`,
+  )}</ol>${count > answers.length && html`<p class="quiet">The first ${answers.length} of ${count.toLocaleString('en')} are shown: the CSV file has them all.</p>`}`;
 }

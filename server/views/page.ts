@@ -89,9 +89,10 @@ export function renderModel(card: ModelCard | undefined): Html {
 }
 
 function renderFacts(card: ModelCard): Html {
-  const { accuracy, training } = card;
+  const { accuracy, tested, training } = card;
   return html`<dl class="facts">
-          ${accuracy && fact('Accuracy', html`${(accuracy.accuracy * 100).toFixed(2)} % of ${accuracy.examples.toLocaleString('en')} test images`)}
+          ${accuracy && fact('Accuracy', html`${(accuracy.accuracy * 100).toFixed(2)} % of ${accuracy.examples.toLocaleString('en')} test ${card.inputShape ? 'images' : 'examples'}`)}
+          ${tested && fact(`Test: ${tested.metric}`, html`${Number(tested.value.toPrecision(4))} on ${tested.examples.toLocaleString('en')} examples`)}
           ${accuracy?.confusions?.length && fact('Taken most often', html`${confusionText(accuracy.confusions, (label) => card.labels?.[label] ?? `${label}`)}`)}
           ${training && fact('Rounds', html`${training.rounds}`)}
           ${training && fact('Clients', html`${training.clients.toLocaleString('en')}`)}
@@ -99,7 +100,7 @@ function renderFacts(card: ModelCard): Html {
           ${fact('File', html`${card.file}`)}
           ${inputsOf(card).map(({ name, shape }) => fact(card.inputShape ? 'Input' : `Input ${name}`, html`${shape.join(' × ')}`))}
           ${card.inputShape && fact('Black and white', html`${formatScale(card.scale ?? UNIT_SCALE)}`)}
-          ${card.inputShape && fact('Classes', html`${card.classes}`)}
+          ${card.outputs === undefined && fact('Classes', html`${card.classes}`)}
           ${(card.outputs ?? []).map(({ name, shape, task }) => fact(`Output ${name}`, html`${task}, ${shape.join(' × ')}`))}
           ${fact('Engine', html`${card.engine}`)}
           <div class="wide"><dt>sha256</dt><dd><code title="${card.sha256}">${card.sha256.slice(0, 12)}</code><code class="rest" aria-hidden="true">${card.sha256.slice(12)}</code></dd></div>
@@ -120,12 +121,12 @@ function formatTime(iso: string): string {
 export function layout({
   title,
   content,
-  hasScript = true,
+  script = 'page.js',
 }: {
   readonly title: string;
   readonly content: Html;
-  /** Whether it has what page.js works with. */
-  readonly hasScript?: boolean;
+  /** Of the folder public; it does nothing where the page has not what it works with. */
+  readonly script?: string;
 }): string {
   return toText(html`<!doctype html>
 <html lang="en">
@@ -136,7 +137,7 @@ export function layout({
     <title>${title} · fedbatch</title>
     <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
     <link rel="stylesheet" href="/static/page.css">
-    ${hasScript && html`<script type="module" src="/static/page.js"></script>`}
+    <script type="module" src="/static/${script}"></script>
   </head>
   <body>
     ${content}
