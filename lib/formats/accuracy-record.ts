@@ -46,7 +46,8 @@ const testSchema = z.object({
 
 /** What a test found on what one client holds out. */
 const clientTestSchema = testSchema
-  .pick({ loss: true, accuracy: true, task: true, metrics: true })
+  .omit({ model: true, sha256: true, data: true, seconds: true })
+  .omit({ correct: true, perClass: true, confusion: true, confusions: true })
   .extend({ examples: countField.min(1).describe('Examples that the client holds out.') });
 
 const figuresSchema = clientTestSchema.omit({ examples: true });
