@@ -28,10 +28,14 @@ export function planThreads({
   return candidates.reduce((best, threads) => (duration(threads) < duration(best) ? threads : best), 1);
 }
 
-/** Threads of each trainer of a run: those that are asked for, or planned; a pool of workers with a thread each is never idle. */
-export function threadsOf({ federation }: RunSettings, asked: number | undefined): number {
+/** Threads of each trainer of a run on so many cores: those that are asked for, or planned; a pool of workers with a thread each is never idle. */
+export function threadsOf(
+  { federation }: RunSettings,
+  asked: number | undefined,
+  cores: number = availableCores(),
+): number {
   if (asked !== undefined || federation.simulate) return asked ?? 1;
-  return planThreads({ clients: selectedCount(federation), cores: availableCores() });
+  return planThreads({ clients: selectedCount(federation), cores });
 }
 
 /**

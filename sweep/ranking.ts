@@ -38,7 +38,8 @@ function rowOf(trials: readonly TrialRecord[]): RankingRow {
     state,
     ...(metric === undefined ? {} : { metric }),
     ...(middle === undefined ? {} : { mean: middle }),
-    ...(spread === undefined ? {} : { sd: spread }),
+    // Of trials that have come differently far there is none.
+    ...(spread === undefined || state !== 'finished' ? {} : { sd: spread }),
     rounds: mean(trials, ({ course }) => course.length) ?? 0,
     seconds: roundTo(
       sum(trials, ({ seconds }) => seconds),

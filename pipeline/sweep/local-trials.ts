@@ -2,7 +2,6 @@
  * Trials on this machine: each is the call that `fedbatch run` makes, on a volume of its own. Its stages are processes, so
  * that what a trial does cannot end the sweep, and its signal ends them.
  */
-import { selectedCount } from '../../lib/federation/participation.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import { settingsDifferences } from '../../lib/settings/differences.js';
@@ -13,7 +12,7 @@ import type { Axis } from '../../sweep/axes.js';
 import { type Trial, trialName } from '../../sweep/plan.js';
 import type { TrialRunner } from '../../sweep/run-sweep.js';
 import { callPipeline } from '../call.js';
-import { planThreads } from '../cores.js';
+import { threadsOf } from '../cores.js';
 import { requireEngine, requirePossibleSplit } from '../preflight.js';
 import type { StageContext, StageRunner } from '../rounds/target.js';
 import { withHashes } from '../run.js';
@@ -90,12 +89,11 @@ async function roomFor(
   { volume, parallel, jobs, threads, fresh }: LocalTrials,
 ): Promise<{ readonly jobs?: number | undefined; readonly threads?: number | undefined }> {
   if (parallel === 1) return { jobs, threads };
-  const { federation } = settings;
   const cores = Math.max(1, Math.floor(availableCores() / parallel));
   const recorded = fresh
     ? undefined
     : await readRunRecord(volumePaths(volume(id)).run).catch(() => undefined);
-  const planned = federation.simulate ? 1 : planThreads({ clients: selectedCount(federation), cores });
+  const planned = threadsOf(settings, undefined, cores);
   const own = threads ?? recorded?.threads ?? planned;
   return {
     jobs: jobs ?? Math.max(1, Math.floor(cores / own)),

@@ -6,6 +6,9 @@ import { differingSettings } from '../../lib/settings/differences.js';
 import type { SettingValue } from '../../lib/settings/value-type.js';
 import type { ListedRun } from './run-list.js';
 
+/** Letters of a column's title at most: runs of longer names are called A, B and so on. */
+const MOST_LETTERS = 20;
+
 /** What sets the runs apart. */
 export function compareRuns(runs: readonly ListedRun[]): RunComparison {
   const differing = differingSettings(runs.map(({ records }) => records.run.settings));
@@ -48,7 +51,10 @@ function figuresOf({ row, records }: ListedRun): ReadonlyMap<string, number | nu
 
 /** Two tables, for people: what differs, and what came of it. */
 export function formatComparison({ runs, settings, figures }: RunComparison): string {
-  const titles = runs.map(({ name, id }) => name ?? id);
+  const names = runs.map(({ name, id }) => name ?? id);
+  const isLong = names.some(({ length }) => length > MOST_LETTERS);
+  const titles = isLong ? names.map((_, at) => String.fromCharCode(65 + at)) : names;
+  const legend = isLong ? `${names.map((name, at) => `${titles[at]}  ${name}`).join('\n')}\n\n` : '';
   const hasDifference = runs.length === 2;
   const rows = figures.map(({ name, values }) => [
     name,
@@ -62,7 +68,7 @@ export function formatComparison({ runs, settings, figures }: RunComparison): st
           ['setting', ...titles],
           settings.map(({ place, values }) => [place, ...values.map((value) => `${value ?? ''}`)]),
         );
-  return `${differing}\n\n${formatTable(['result', ...titles, ...(hasDifference ? ['difference'] : [])], rows)}`;
+  return `${legend}${differing}\n\n${formatTable(['result', ...titles, ...(hasDifference ? ['difference'] : [])], rows)}`;
 }
 
 const isMetric = (name: string) =>

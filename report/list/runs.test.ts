@@ -116,6 +116,16 @@ test('two runs side by side: what differs by its place, data by what they hold, 
   assert.ok(text.split('\n').every((line) => line.length <= 80));
 });
 
+test('runs of long names are columns A and B, named above', async () => {
+  const { row, records } = await readRun(first);
+  const named = (name: string) => ({ records, row: { ...row, name } });
+  const text = formatComparison(compareRuns([named('learning-rate 0.1, hidden 64'), named('b')]));
+  assert.match(
+    text,
+    /^A {2}learning-rate 0\.1, hidden 64\nB {2}b\n\nTheir settings are the same\.\n\n +result +A +B +difference\n/,
+  );
+});
+
 test('the commands: by tag, by name and by the beginning of an id; what means no run or several is refused', async () => {
   const listed = await runCommand('runs', [folder, '--tag', 'baseline', '--tag', 'mlp', '--json']);
   assert.equal(listed.exitCode, 0, listed.stderr);

@@ -1,4 +1,4 @@
-/** A grid of one or two axes as a heat map: the darker a cell, the better its configuration. */
+/** A grid of one or two axes as a heat map: the stronger the colour of a cell, the better its configuration. */
 import { type Html, html } from '../../lib/html/html.js';
 import type { SettingValue } from '../../lib/settings/value-type.js';
 import { coordinate, metricText } from '../../report/format.js';

@@ -21,7 +21,8 @@ const look = html`<style>
 .heat small { display: block; color: var(--ink); font-weight: 400; }
 .chart.ways { width: auto; max-width: none; }
 .chart.ways text { font-size: 12px; paint-order: stroke; stroke: var(--card); stroke-width: 3px; stroke-linejoin: round; }
-.chart.ways .axis { fill: var(--ink); font-weight: 560; }
+.chart.ways .axis, .chart.ways .tick { fill: var(--ink); }
+.chart.ways .axis { font-weight: 560; }
 .upright { stroke: var(--quiet); }
 .way { fill: none; stroke-width: 1.5; stroke-linejoin: round; stroke: color-mix(in srgb, var(--accent) calc(20% + var(--shade) * 80%), var(--line)); }
 .way.unfinished { stroke-dasharray: 4 4; }
@@ -88,7 +89,7 @@ function map(
   return html`<section class="card">
     <h2>What came of each configuration</h2>
     ${isMap ? heatMap(rated, axes) : parallelCoordinates(rated, axes)}
-    <p class="note">${isMap ? 'The darker, the better; the best is framed.' : 'A line is a configuration: the stronger its colour the better, the best is green. Broken lines are configurations that did not finish.'}</p>
+    <p class="note">${isMap ? 'The stronger the colour of a cell, the better; the best is framed.' : 'A line is a configuration: the stronger its colour the better, the best is green. Broken lines are configurations that did not finish.'}</p>
   </section>`;
 }
 
