@@ -179,6 +179,31 @@ describe('a table with categories', () => {
   });
 });
 
+describe('a table that is Parquet', () => {
+  it('is read in the thread of large bodies, and answered as a CSV file that keeps its other columns', async () => {
+    const fixture = new URL('../../lib/formats/fixtures/parquet/snappy.parquet', import.meta.url);
+    const bytes = new Uint8Array(await readFile(fixture));
+    const { app, post } = await open('parquet', {
+      inputs: [{ name: 'small', shape: [1] }],
+      ...{ outputs: 1, activation: 'linear' },
+    });
+    try {
+      const fields = [['file', new Blob([bytes])]] as const;
+      const csv = await post('/predict', formOf(fields), 'text/csv');
+      assert.equal(csv.status, 200);
+      const [head = '', ...lines] = (await csv.text()).trimEnd().split('\n');
+      assert.equal(lines.length, 40);
+      assert.ok(head.includes('long') && head.endsWith(',prediction'), head);
+      const damaged = new Blob([bytes.subarray(0, bytes.length / 2)]);
+      const refused = await post('/predict', formOf([['file', damaged]]));
+      assert.equal(refused.status, 400);
+      assert.match(await refused.text(), /Expected a Parquet file, found/);
+    } finally {
+      await app.close();
+    }
+  });
+});
+
 describe('a regression', () => {
   it('answers with the number, what it is called and its unit; a category may be unknown', async () => {
     const { app, page, ask, post } = await open('houses', HOUSES);

@@ -39,7 +39,7 @@ export function modelMetadata(models: ServedModels, path: InferencePath): object
   return {
     name: models.name,
     versions: models.versions().map(({ version }) => String(version)),
-    platform: 'keras_hdf5',
+    platform: card.file.endsWith('.keras') ? 'keras' : 'keras_hdf5',
     inputs: inputsOf(card).map(({ name, shape, isInteger = false }) => ({
       name,
       datatype: isInteger ? 'INT32' : 'FP32',

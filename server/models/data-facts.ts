@@ -4,6 +4,7 @@ import { own } from '../../lib/core/own.js';
 import { sizeOf } from '../../lib/core/weights.js';
 import type { DataNames } from '../../lib/formats/keras/data-names.js';
 import { type Manifest, readManifest } from '../../lib/formats/manifest.js';
+import { withoutNoise } from '../codecs/answers.js';
 import type { ServedColumn, ServedInput } from './served-facts.js';
 
 /** Where a manifest lies, seen from a model: on the volume of its run, beside a copy, and above the model of a client. */
@@ -82,6 +83,6 @@ function columnOf(
     name,
     ...(unit === undefined ? {} : { unit }),
     ...(typeof stand === 'number' ? { missing: stand } : {}),
-    ...(hasRange ? { least, most } : {}),
+    ...(hasRange ? { least: withoutNoise(least), most: withoutNoise(most) } : {}),
   };
 }
