@@ -4,7 +4,8 @@ import { resolve } from 'node:path';
 import { packageVersion } from '../lib/cli/version.js';
 import { UsageError } from '../lib/core/errors.js';
 import type { Threshold } from '../lib/federation/metrics.js';
-import { withGivenShards } from '../lib/formats/data/asked-shards.js';
+import { withSchemeOfData } from '../lib/formats/data/asked-scheme.js';
+import type { Tell } from '../lib/formats/data/dataset.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
 import { PARTITION } from '../lib/settings/parts/partition.js';
 import type { RunLabels } from '../lib/settings/run-labels.js';
@@ -36,7 +37,7 @@ export interface RunAsked {
 /** Runs the whole job. @throws {FedbatchError} as `runJob` does */
 export async function callPipeline(request: RunAsked, context: StageContext): Promise<RunResult> {
   const { asked, volume, jobs, threads, fresh, minAccuracy, minMetric, stages, labels } = request;
-  const settings = await localSettings(request);
+  const settings = await localSettings(request, (note) => context.reporter.info(note));
   // Loaded once the arguments are right: help and refusals are quick.
   const { runJob } = await import('./run.js');
   const trainers = await request.openTrainers?.();
@@ -60,12 +61,17 @@ export async function callPipeline(request: RunAsked, context: StageContext): Pr
   return await runJob(options, context).finally(() => trainers?.close());
 }
 
-/** The settings of a run on this machine. @throws {UsageError} when options contradict each other */
-export async function localSettings({
-  asked: askedFor,
-  openTrainers,
-}: Pick<RunAsked, 'asked' | 'openTrainers'>): Promise<RunSettings> {
-  const asked = withGivenShards(askedFor);
+/**
+ * The settings of a run on this machine.
+ *
+ * @param tell hears what the data decide by themselves
+ * @throws {UsageError} when options contradict each other
+ */
+export async function localSettings(
+  { asked: askedFor, openTrainers }: Pick<RunAsked, 'asked' | 'openTrainers'>,
+  tell: Tell = () => undefined,
+): Promise<RunSettings> {
+  const asked = await withSchemeOfData(askedFor, tell);
   const { given, named } = asked;
   const { partition } = completeSettings([PARTITION], asked).federation;
   const isSimulated = given['federation.simulate'] === true;

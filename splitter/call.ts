@@ -2,7 +2,7 @@
 import { UsageError } from '../lib/core/errors.js';
 import { clientsFollowFromData, DEFAULT_TEST_FRACTION } from '../lib/federation/partition/settings.js';
 import { namedScale } from '../lib/federation/pixel-scale.js';
-import { withGivenShards } from '../lib/formats/data/asked-shards.js';
+import { withSchemeOfData } from '../lib/formats/data/asked-scheme.js';
 import type { SplitSummary } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
@@ -51,7 +51,7 @@ export async function splitOptions(
   { asked: askedFor, out: savedir, testFraction = DEFAULT_TEST_FRACTION }: SplitAsked,
   context: Context,
 ): Promise<SplitOptions> {
-  const asked = withGivenShards(askedFor);
+  const asked = await withSchemeOfData(askedFor, (note) => context.reporter.info(note));
   const { given, named } = asked;
   const { seed, dataset, training, federation } = completeSettings(SPLIT_PARTS, asked);
   const { partition, clientHoldout, simulate: virtual = false } = federation;

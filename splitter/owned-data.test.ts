@@ -5,8 +5,9 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { labelledImages, takeExamples } from '../lib/federation/examples.js';
-import { readShard, writeShard } from '../lib/formats/data/dataset.js';
+import { readShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz, type NamedArray } from '../lib/formats/data/npz.js';
+import { writeShard } from '../lib/formats/data/shard-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { numberedExamples, numbersOf, partsOf } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
@@ -203,4 +204,36 @@ test('the parameters of a scheme are recorded, and another parameter is another 
   assert.equal(await again('--alpha', '0.7', '--min-examples', '2'), false);
   const { partition } = await readManifest(join(savedir, 'manifest.json'));
   assert.deepEqual(partition, { scheme: 'dirichlet', alpha: 0.7, minExamples: 2, seed: 0 });
+});
+
+test('data.yaml that names the column of the clients deals by it, unless a number of clients is asked for', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const data = join(directory, 'data.yaml');
+  await writeFile(
+    join(directory, 'sales.csv'),
+    'age,shop,price\n1,b,1.5\n2,a,2.5\n3,b,3.5\n4,c,4.5\n5,a,5.5\n',
+  );
+  await writeFile(
+    data,
+    'kind: table\nsource: sales.csv\ntarget: { column: price, as: numbers }\nclient: shop\ntest: { column: age, from: 5 }\ninputs: { age: { columns: [age] } }\n',
+  );
+  const out = join(directory, 'data');
+  const dealt = async (...argv: readonly string[]) => {
+    const { exitCode, stderr } = await split('--data', data, '--out', out, ...argv);
+    assert.equal(exitCode, 0, stderr);
+    const { partition, shards } = await readManifest(join(out, 'manifest.json'));
+    return { scheme: partition.scheme, owners: shards.map(({ owner }) => owner), stderr };
+  };
+  const byKey = await dealt();
+  assert.equal(byKey.scheme, 'by-key');
+  assert.deepEqual(byKey.owners, ['a', 'b', 'c']);
+  assert.match(
+    byKey.stderr,
+    /data\.yaml names the column shop of the clients: each shop is one \(--partition by-key\)/,
+  );
+  assert.deepEqual((await dealt('--partition', 'by-key')).owners, ['a', 'b', 'c']);
+  const asked = await dealt('--clients', '2');
+  assert.deepEqual([asked.scheme, asked.owners], ['iid', [undefined, undefined]]);
+  assert.match(asked.stderr, /which --clients overrules: without it, each shop is a client/);
+  assert.equal((await dealt('--clients', '2', '--partition', 'strided')).scheme, 'strided');
 });

@@ -21,7 +21,7 @@ export const described: SourceKind = {
 };
 
 /** A description from its file, with the path of what it describes. @throws {DataError} when it is none, by the field */
-async function readDescription(file: string): Promise<DataDescription> {
+export async function readDescription(file: string): Promise<DataDescription> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new DataError({ file, expected: 'a description of data', found: errorCode(cause) }, { cause });
   });

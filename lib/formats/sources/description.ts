@@ -38,7 +38,11 @@ const tableSchema = z.strictObject({
       classes: names.optional().describe('What the labels 0, 1, … stand for in the column.'),
     })
     .describe('What the model is to answer.'),
-  client: columnName.optional().describe('The column that says whose a row is, for `--partition by-key`.'),
+  client: columnName
+    .optional()
+    .describe(
+      'The column that says whose a row is: rows are dealt by it, unless something else is asked for.',
+    ),
   test: z
     .strictObject({ column: columnName, from: z.union([z.number(), z.string()]) })
     .optional()
