@@ -8,6 +8,7 @@ import { execa } from 'execa';
 import { integerOption, numberOption } from '../lib/cli/options.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { benchAttack } from './attack-section.js';
+import { benchData } from './data-section.js';
 import { benchGroups } from './groups-section.js';
 import { benchJob } from './job-section.js';
 import { openJournal, PausedError } from './journal.js';
@@ -55,12 +56,14 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   attack: { measure: benchAttack, rounds: 3, needsData: false },
   digits: { measure: benchDigits, rounds: 1, needsData: true },
   uploads: { measure: benchUploads, rounds: 1, needsData: true },
+  data: { measure: benchData, rounds: 1, needsData: false },
 };
 
 interface Flags {
   readonly data: string;
   readonly rounds?: number;
   readonly minutes?: number;
+  readonly megabytes: number;
   readonly baseline?: string;
   readonly write: boolean;
 }
@@ -82,10 +85,11 @@ const flags = new Command('bench')
     'begin no measurement after so long; what is done stays, and the same command goes on',
     numberOption({ above: 0 }),
   )
+  .option('--megabytes <n>', 'size of each file of the section data', numberOption({ above: 0 }), 1000)
   .option('--baseline <dist>', 'compare start with this build of another commit: its folder dist')
   .option('--no-write', `print the tables and leave ${REPORT} as it is`)
   .parse();
-const { data, rounds: wantedRounds, minutes, baseline, write } = flags.opts<Flags>();
+const { data, rounds: wantedRounds, minutes, megabytes, baseline, write } = flags.opts<Flags>();
 const until = minutes === undefined ? undefined : performance.now() + minutes * 60_000;
 
 const asked = flags.args.flatMap((name) => (name === 'step' ? Object.keys(STEPS) : name));
@@ -105,6 +109,7 @@ for (const name of asked.length > 0 ? asked : Object.keys(SECTIONS)) {
       data,
       rounds,
       journal,
+      megabytes,
       ...(baseline === undefined ? {} : { baseline: resolve(baseline) }),
     });
     const markdown = `${formatMarkdown(table)}\n\n${machine(rounds)}`;
@@ -129,6 +134,7 @@ async function identityOf({ needsData }: SectionPlan): Promise<string> {
     data: needsData ? await sha256OfFile(data, 'the dataset') : undefined,
     node: process.version,
     cores: cpus().length,
+    megabytes,
     baseline,
   });
 }

@@ -60,6 +60,16 @@ export async function prepareFlower(): Promise<Peer> {
   };
 }
 
+/** pandas and pyarrow: the Python in `FEDBATCH_TABLES_PYTHON`, else an environment with PyPI's. @throws {SkippedError} */
+export async function prepareTables(): Promise<Peer> {
+  const own = process.env.FEDBATCH_TABLES_PYTHON;
+  const command = own ?? (await prepareEnvironment('tables', { module: 'pyarrow' }));
+  const names: string[] = [];
+  for (const module of ['pandas', 'pyarrow', 'numpy'])
+    names.push(`${module} ${await versionOf(command, module)}`);
+  return { command, name: names.join(', ') };
+}
+
 /** Debian's PyTorch, the floor. @throws {SkippedError} where it is not installed */
 export async function findDebianTorch(): Promise<Peer> {
   const command = '/usr/bin/python3';

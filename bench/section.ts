@@ -15,6 +15,8 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Where finished measurements are kept until the section is complete. */
   readonly journal: Journal;
+  /** Size of each file that a section makes of its own. */
+  readonly megabytes: number;
   /** The folder dist of another build, to compare with. */
   readonly baseline?: string;
 }

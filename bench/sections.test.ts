@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attackTable } from './attack-section.js';
+import { dataRows } from './data-section.js';
 import { type JobFigures, jobRows, layouts } from './job-section.js';
 import { memoryRows } from './memory-section.js';
 import { type ServeFigures, serveRows } from './serve-section.js';
@@ -132,5 +133,16 @@ test('a table of attacks tells what honest clients met: the median of each round
   assert.deepEqual(rows, [
     ['none', '10.0 ms', '20.0 ms', '5.0 ms', '0', '10,000', '300.0 MB'],
     ['bombs', '30.0 ms', '60.0 ms', '15.0 ms', '2', '30,000', '300.0 MB'],
+  ]);
+});
+
+test('a table of data says how fast a split is beside the fastest reader', () => {
+  const figures = (...seconds: readonly number[]) =>
+    seconds.map((each) => ({ seconds: each, peakBytes: 300e6 }));
+  const samples = { 'fedbatch split': figures(9, 10, 20), pandas: figures(40), pyarrow: figures(5, 4, 6) };
+  assert.deepEqual(dataRows(samples, { format: 'csv', fileBytes: 1e9 }), [
+    ['csv, 1.0 GB', 'fedbatch split', '10.0 s', '100', '0.50×', '300.0 MB'],
+    ['csv, 1.0 GB', 'pandas', '40.0 s', '25', '0.13×', '300.0 MB'],
+    ['csv, 1.0 GB', 'pyarrow', '5.0 s', '200', '1.00×', '300.0 MB'],
   ]);
 });
