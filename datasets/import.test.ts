@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { openSource } from '../lib/formats/data/dataset-source.js';
 import { importResultSchema } from '../lib/formats/sources/understanding.js';
 import { silentReporter } from '../lib/observability/events.js';
+import { loadWhole } from '../test/datasets.js';
 import { partitionSettings } from '../test/settings.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { importData, importText } from './import.js';
@@ -49,7 +50,7 @@ test('npz, description and names are written; npz and description read as the ta
     /^# What fedbatch understood of flowers\.csv\. .*\n\nkind: table\nsource: flowers\.csv\n/,
   );
   const key = partitionSettings('by-key', { key: 'garden' });
-  const load = async (name: string) => (await openSource(at(name), key)).load();
+  const load = async (name: string) => loadWhole(await openSource(at(name), key));
   const table = await load('flowers.csv');
   assert.deepEqual(await load('flowers.yaml'), table);
   const { facts: _, ...arrays } = table;
@@ -107,6 +108,6 @@ test('where anything is wrong nothing is written', async (t) => {
   const settled = await importData({ source: at('holes.csv'), yaml: at('data.yaml') }, context);
   assert.match(settled.problems.join(), /column height lacks 1 values/);
   await writeFile(at('data.yaml'), `${await readFile(at('data.yaml'), 'utf8')}missing: { height: 2.5 }\n`);
-  const { train } = await (await openSource(at('data.yaml'), partitionSettings('iid'))).load();
+  const { train } = await loadWhole(await openSource(at('data.yaml'), partitionSettings('iid')));
   assert.deepEqual([...train.inputs[0].values], [1, 2.5, 3, 4, 5, 6]);
 });

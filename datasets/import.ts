@@ -1,20 +1,17 @@
 /** `fedbatch dataset import`: what data are understood to be, and the npz and the description that are made of them. */
 import { dirname, relative, resolve } from 'node:path';
 import { DataError, UsageError } from '../lib/core/errors.js';
-import {
-  type Dataset,
-  describeAllTargets,
-  describeInputs,
-  exampleCount,
-} from '../lib/federation/examples.js';
+import type { DatasetRows } from '../lib/federation/example-rows.js';
+import { describeAllTargets, describeInputs, exampleCount } from '../lib/federation/examples.js';
 import { datasetOf } from '../lib/formats/data/dataset.js';
 import { shellWord } from '../lib/formats/data/mending-lines.js';
-import { encodeNpz, type NamedArray } from '../lib/formats/data/npz.js';
+import { type ArrayInPieces, writeNpzInPieces } from '../lib/formats/data/streamed/npz-writer.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { exists } from '../lib/formats/files/read-file.js';
+import { ScratchFile } from '../lib/formats/files/scratch-file.js';
 import { type DataDescription, describeLine, descriptionText } from '../lib/formats/sources/description.js';
 import { findData } from '../lib/formats/sources/registry.js';
-import type { FirstLook, FoundData, ReadData } from '../lib/formats/sources/source-kind.js';
+import type { DataReading, FirstLook, FoundData, ReadData } from '../lib/formats/sources/source-kind.js';
 import type { ColumnFacts, ImportResult, Understanding } from '../lib/formats/sources/understanding.js';
 import type { Reporter } from '../lib/observability/events.js';
 
@@ -38,36 +35,50 @@ export async function importData(
   { reporter }: { readonly reporter: Reporter },
 ): Promise<ImportResult> {
   const found = await findImportable(source);
-  const seen = await found.survey?.(look);
-  const description = seen?.description;
-  const describedIn = description && (yaml ?? (npz && withEnding(npz, '.yaml')));
-  if (yaml !== undefined && describedIn === undefined)
-    throw new UsageError(`${source} (${found.title}) has nothing to describe: leave out --yaml.`);
-  const names = npz && withEnding(npz, '.labels.txt');
-  for (const file of [npz, describedIn, names]) if (file !== undefined) await requireFree(file);
-  const problem = seen?.problems[0];
-  if (npz !== undefined && problem !== undefined) {
-    // The whole data are refused by their own sentence, which says what to type.
-    await found.read({});
-    throw new UsageError(`${source} cannot be written yet: ${problem}.`);
-  }
-  const described = description && found.describedBy ? found.describedBy(description) : found;
-  const whole = problem === undefined ? await readChecked(described, { source, reporter }) : undefined;
-  if (npz !== undefined && whole !== undefined) await writeNpz(npz, whole.read);
-  const classNames = names === undefined ? undefined : whole?.read.facts.classNames;
-  // An npz holds numbers: `serve --labels` wants the names.
-  if (names !== undefined && classNames !== undefined) await writeFileAtomic(names, classNames.join('\n'));
-  if (description !== undefined && describedIn !== undefined)
-    await writeDescription(describedIn, description);
-  return {
-    title: found.title,
-    files: found.files,
-    ...(seen ?? plainFacts(whole?.dataset)),
-    ...(whole === undefined ? {} : summaryOf(whole)),
-    ...(npz === undefined ? {} : { npz }),
-    ...(classNames === undefined ? {} : { labels: names }),
-    ...(describedIn === undefined ? {} : { yaml: describedIn }),
+  const scratch = new ScratchFile(dirname(resolve(npz ?? source)));
+  const reading: DataReading = {
+    // Without a dataset to write nothing is written at all.
+    ...(npz === undefined ? { leavesInputs: true } : { scratch }),
+    onProgress: (progress) => reporter.progress({ stage: 'read', ...progress }),
   };
+  try {
+    const seen = await found.survey?.(look, reading);
+    const description = seen?.understanding.description;
+    const describedIn = description && (yaml ?? (npz && withEnding(npz, '.yaml')));
+    if (yaml !== undefined && describedIn === undefined)
+      throw new UsageError(`${source} (${found.title}) has nothing to describe: leave out --yaml.`);
+    const names = npz && withEnding(npz, '.labels.txt');
+    for (const file of [npz, describedIn, names]) if (file !== undefined) await requireFree(file);
+    const problem = seen?.understanding.problems[0];
+    if (npz !== undefined && problem !== undefined) {
+      // The whole data are refused by their own sentence, which says what to type.
+      await seen?.read();
+      throw new UsageError(`${source} cannot be written yet: ${problem}.`);
+    }
+    const tell = (note: string) => reporter.info(note);
+    const read = problem === undefined ? await (seen?.read() ?? found.read({ ...reading, tell })) : undefined;
+    const whole = read && {
+      read,
+      dataset: await datasetOf(read.arrays, source, { ...reading, targets: read.targets }),
+    };
+    if (npz !== undefined && read !== undefined) await writeNpz(npz, read);
+    const classNames = names === undefined ? undefined : read?.facts.classNames;
+    // An npz holds numbers: `serve --labels` wants the names.
+    if (names !== undefined && classNames !== undefined) await writeFileAtomic(names, classNames.join('\n'));
+    if (description !== undefined && describedIn !== undefined)
+      await writeDescription(describedIn, description);
+    return {
+      title: found.title,
+      files: found.files,
+      ...(seen?.understanding ?? plainFacts(whole?.dataset)),
+      ...(whole === undefined ? {} : summaryOf(whole)),
+      ...(npz === undefined ? {} : { npz }),
+      ...(classNames === undefined ? {} : { labels: names }),
+      ...(describedIn === undefined ? {} : { yaml: describedIn }),
+    };
+  } finally {
+    scratch.close();
+  }
 }
 
 /** @throws {DataError} where nothing lies there or nothing that is known @throws {UsageError} for an npz */
@@ -82,7 +93,7 @@ async function findImportable(source: string): Promise<FoundData> {
 }
 
 /** The facts about data that nobody needs to describe. */
-function plainFacts({ train, test }: Partial<Dataset> = {}): Understanding {
+function plainFacts({ train, test }: Partial<DatasetRows> = {}): Understanding {
   const parts = [train, test].filter((part) => part !== undefined);
   return { examples: parts.reduce((sum, part) => sum + exampleCount(part), 0), problems: [], notes: [] };
 }
@@ -90,19 +101,7 @@ function plainFacts({ train, test }: Partial<Dataset> = {}): Understanding {
 /** Data as they were read, and as a split takes them. */
 interface CheckedData {
   readonly read: ReadData;
-  readonly dataset: Dataset;
-}
-
-/** @throws {DataError} as a split of them would */
-async function readChecked(
-  data: FoundData,
-  { source, reporter }: { readonly source: string; readonly reporter: Reporter },
-): Promise<CheckedData> {
-  const read = await data.read({
-    tell: (note) => reporter.info(note),
-    onProgress: (progress) => reporter.progress({ stage: 'read', ...progress }),
-  });
-  return { read, dataset: datasetOf(read.arrays, source, { targets: read.targets }) };
+  readonly dataset: DatasetRows;
 }
 
 function summaryOf({ read: { facts }, dataset: { train, test } }: CheckedData) {
@@ -119,8 +118,9 @@ async function requireFree(file: string): Promise<void> {
 }
 
 async function writeNpz(file: string, { arrays }: ReadData): Promise<void> {
-  const named = arrays.names.map((name) => ({ name, ...arrays.read(name) }) as NamedArray);
-  await writeFileAtomic(file, await encodeNpz(named));
+  const named: ArrayInPieces[] = [];
+  for (const name of arrays.names) named.push({ name, ...(await arrays.rows(name)) } as ArrayInPieces);
+  await writeNpzInPieces(file, named);
 }
 
 /** `sales.npz` → `sales.yaml`. */

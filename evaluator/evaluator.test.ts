@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { summarise } from '../lib/engine/accuracy.js';
 import { onlyTargets } from '../lib/federation/examples.js';
-import { writeShard } from '../lib/formats/data/dataset.js';
+import { writeShard } from '../lib/formats/data/shard-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { encodeDataset, withParts } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';

@@ -73,7 +73,7 @@ const OPTIONS = [
     'model',
   ],
   ...['dp-participants', 'dp-population', 'dp-noise-file'],
-  ...['batch', 'data', 'host', 'port', 'labels', 'workers', 'seeds'],
+  ...['batch', 'data', 'host', 'port', 'labels', 'workers'],
 ];
 
 /** Flag → the name that callers of the library know. Settings go first: their flags are theirs everywhere. */

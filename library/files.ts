@@ -36,7 +36,6 @@ export {
   type ShardOptions,
   type Tell,
   type WrittenFile,
-  writeShard,
 } from '../lib/formats/data/dataset.js';
 export {
   decodeNpy,
@@ -47,6 +46,7 @@ export {
   type NpyValues,
 } from '../lib/formats/data/npy.js';
 export { encodeNpz, type NamedArray, type NpzArchive, openNpz } from '../lib/formats/data/npz.js';
+export { writeShard } from '../lib/formats/data/shard-file.js';
 export type { WantedTargets } from '../lib/formats/data/target-array.js';
 export type { ReadLimits } from '../lib/formats/files/read-file.js';
 export type { FloatBytes } from '../lib/formats/hdf5/float-bytes.js';

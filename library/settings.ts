@@ -16,7 +16,6 @@ import {
   type ValueType,
   whole,
 } from '../lib/settings/value-type.js';
-import { MAX_SEEDS } from '../pipeline/seeds/options.js';
 
 /** Some of the fields of settings, at every level. */
 export type Given<S> = S extends object ? { readonly [K in keyof S]?: Given<S[K]> | undefined } : S;
@@ -62,7 +61,6 @@ const OPTION_TYPES: Readonly<Record<string, ValueType>> = {
   ...{ jobs: natural, round: natural, batch: natural, minUpdates: natural },
   ...{ dpParticipants: natural, dpPopulation: natural },
   ...{ threads: whole({ min: 1, max: 1024 }), client: whole(), classes: whole({ min: 2 }) },
-  seeds: whole({ min: 2, max: MAX_SEEDS }),
   minMetric: METRIC_TYPE,
   perClient: onOff,
   ...{ minAccuracy: number({ min: 0, max: 1 }), testFraction: number({ above: 0, below: 1 }) },

@@ -1,6 +1,7 @@
 /** What is refused before anything is written: data, a split that they do not allow, an engine that does not work here. */
 import { own } from '../lib/core/own.js';
-import { type Examples, exampleCount, imageShape, imagesIn, labelsIn } from '../lib/federation/examples.js';
+import type { ExampleRows } from '../lib/federation/example-rows.js';
+import { exampleCount, imageShape, isImageForm, labelsIn } from '../lib/federation/examples.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
 import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/settings.js';
 import { requireChannels, scaleOf } from '../lib/federation/pixel-scale.js';
@@ -31,10 +32,14 @@ export async function requirePossibleSplit({
   // What becomes of data that may not be here yet, the splitter will see.
   if (known !== undefined && task?.prepare !== undefined) return;
   const targets = wantedTargets({ task, loss: lossAsked(training) ?? task?.loss });
+  const load = async () => {
+    const source = await openSource(dataset.name, partition, { targets });
+    // How examples are dealt depends on their inputs only where a task makes other targets of them.
+    const leavesInputs = task?.prepare === undefined;
+    return factsOf(await preparedDataset(task, await source.load({ leavesInputs })));
+  };
   const { dealt, channels, bringsTest, ownership } =
-    known === undefined
-      ? factsOf(preparedDataset(task, await (await openSource(dataset.name, partition, { targets })).load()))
-      : { dealt: known, channels: 1, bringsTest: true };
+    known === undefined ? await load() : { dealt: known, channels: 1, bringsTest: true };
   const testFraction = bringsTest ? undefined : DEFAULT_TEST_FRACTION;
   if (dataset.scale !== undefined) requireChannels(scaleOf(dataset.scale), channels, dataset.name);
   dealDataset(dealt, { ...partition, clients, seed, ownership, testFraction });
@@ -47,9 +52,8 @@ const factsOf = ({ train, test, ownership }: OwnedDataset) => ({
   ownership,
 });
 
-function channelsOf(train: Examples): number | undefined {
-  const images = imagesIn(train);
-  return images && imageShape(images)[2];
+function channelsOf({ inputs: [input, ...others] }: ExampleRows): number | undefined {
+  return others.length === 0 && isImageForm(input) ? imageShape(input)[2] : undefined;
 }
 
 /** Training examples of each label, label 0 first. All bring test examples. */

@@ -1,38 +1,23 @@
 /** The splitter's main path: a dataset dealt to clients, one npz each, with a test set and a manifest. */
 import { basename, join } from 'node:path';
 import { UsageError } from '../lib/core/errors.js';
-import {
-  countClasses,
-  type ExampleInput,
-  type Examples,
-  exampleCount,
-  labelsIn,
-  takeExamples,
-  takeTargets,
-} from '../lib/federation/examples.js';
+import { type ExampleRows, type InputRows, renumberedRows } from '../lib/federation/example-rows.js';
+import { countClasses, exampleCount, labelsIn } from '../lib/federation/examples.js';
 import type { LossSettings } from '../lib/federation/loss.js';
 import type { Ownership } from '../lib/federation/partition/by-owner.js';
 import { identity } from '../lib/federation/partition/dealing.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import type { PixelScale } from '../lib/federation/pixel-scale.js';
-import { piecesOf } from '../lib/federation/statistics.js';
-import { type Tell, writeShard } from '../lib/formats/data/dataset.js';
+import type { Tell } from '../lib/formats/data/dataset.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
-import { PARTITION_NAME, TRAIN_NAME, writePartition } from '../lib/formats/data/virtual-shards.js';
-import {
-  type ClientExamples,
-  clientsOf,
-  describeLabels,
-  type Manifest,
-  type ManifestShard,
-  writeManifest,
-} from '../lib/formats/manifest.js';
-import { clientTestName } from '../lib/formats/volume.js';
+import { ScratchFile } from '../lib/formats/files/scratch-file.js';
+import { clientsOf, type Manifest, writeManifest } from '../lib/formats/manifest.js';
 import { DATA_NOTE, type Reporter } from '../lib/observability/events.js';
 import { preparedDataset, wantedTargets } from '../lib/task-file/prepared-examples.js';
 import type { TaskFile } from '../lib/task-file/read-task.js';
-import { type SplitPart, tellHoldout, withHeldOut } from './held-out.js';
+import { dealParts, type FilePart, type PartRows } from './dealt-parts.js';
+import { tellHoldout, withHeldOut } from './held-out.js';
 import {
   abandonSplit,
   beginSplit,
@@ -40,11 +25,10 @@ import {
   findFinished,
   MANIFEST_NAME,
   refuseOwnOutput,
-  shardName,
-  TEST_NAME,
 } from './outputs.js';
 import { askedNormalize, type ClientInputs, checkStatistics, keptCategories } from './statistics.js';
 import { checkScale, describeData, tellFirstLabel, tellScale, tellStatistics } from './told-data.js';
+import { keptOf, type Plan, partsOfPlan, writeParts } from './written-parts.js';
 
 /** What to split, and how. */
 export interface SplitOptions {
@@ -102,16 +86,20 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
   }
 
   await refuseOwnOutput(data, savedir);
-  const loaded = await source.load((progress) => reporter.progress({ stage: 'read', ...progress }));
-  const { dataset, plan } = await planTold(loaded, options);
-  const statistics = await tellStatistics(dataset, inputsOf(plan), options);
-  tellHoldout(plan.shards, options);
-  const scale = tellScale(dataset.train, options);
-  tellFirstLabel(dataset.train, options);
-  const removed = await beginSplit(savedir, { shards: plan.shards, virtual });
-  if (removed > 0) reporter.info(`Removed ${removed} shards of an earlier split from ${savedir}.`);
+  const scratch = new ScratchFile(savedir);
   try {
-    const files = await writeParts(plan, options);
+    const loaded = await source.load({
+      scratch,
+      onProgress: (progress) => reporter.progress({ stage: 'read', ...progress }),
+    });
+    const { dataset, plan, rows } = await planTold(loaded, { ...options, scratch });
+    const statistics = await tellStatistics(dataset, inputsOf(plan, rows.ofClients), options);
+    tellHoldout(plan.shards, options);
+    const scale = await tellScale(dataset.train, options);
+    tellFirstLabel(dataset.train, options);
+    const removed = await beginSplit(savedir, { shards: plan.shards, virtual });
+    if (removed > 0) reporter.info(`Removed ${removed} shards of an earlier split from ${savedir}.`);
+    const files = await orAbandon(savedir, () => writeParts(plan, rows.ofFiles, options));
     const manifest: Manifest = {
       schemaVersion: 1,
       dataset: {
@@ -132,9 +120,18 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
       }),
       ...files,
     };
-    await writeManifest(join(savedir, MANIFEST_NAME), manifest);
+    await orAbandon(savedir, () => writeManifest(join(savedir, MANIFEST_NAME), manifest));
     await endSplit(savedir);
     return { manifest, skipped: false };
+  } finally {
+    scratch.close();
+  }
+}
+
+/** What `write` gives; where it fails, nothing of the split stays. */
+async function orAbandon<T>(savedir: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
   } catch (error) {
     await abandonSplit(savedir).catch(() => undefined);
     throw error;
@@ -146,7 +143,7 @@ export async function checkSplit(options: SplitOptions): Promise<{ readonly shar
   const { source, finished } = await openSplit(options, () => undefined);
   if (finished !== undefined) return { shards: clientsOf(finished).length };
   await refuseOwnOutput(options.data, options.savedir);
-  const dataset = await source.load();
+  const dataset = await source.load({ leavesInputs: options.task?.prepare === undefined });
   checkScale(dataset.train, options);
   const { shards } = planSplit(dataset, options);
   checkStatistics(dataset, shards.length, options);
@@ -154,51 +151,50 @@ export async function checkSplit(options: SplitOptions): Promise<{ readonly shar
 }
 
 /** What goes where, and the data as they are told of: without the categories that too few clients have. */
-async function planTold(loaded: OwnedDataset, options: SplitOptions) {
+async function planTold(loaded: OwnedDataset, options: SplitOptions & { readonly scratch: ScratchFile }) {
   const { data, task, reporter, minClientsPerStatistic } = options;
   const { facts: _, ...prepared } = loaded;
   const given: OwnedDataset = task === undefined ? loaded : prepared;
   const plan = planSplit(given, options);
   checkStatistics(given, plan.shards.length, options);
-  const { facts, renumbered } = await keptCategories(given, inputsOf(plan), options);
-  if (renumbered.size === 0) return { dataset: given, plan };
+  const ofFiles = dealParts(partsOfPlan(plan), options);
+  // Virtual shards are lists of examples in one file.
+  const ofClients = options.virtual ? dealParts(plan.shards, options) : ofFiles;
+  const { facts, renumbered } = await keptCategories(given, inputsOf(plan, ofClients), options);
+  if (renumbered.size === 0) return { dataset: given, plan, rows: { ofFiles, ofClients } };
   for (const [name, { dropped }] of renumbered)
     reporter.info(
       `${data}: ${dropped} categories of ${name} are with fewer than ${minClientsPerStatistic} clients, and count as none ` +
         'of those that are known (--min-clients-per-statistic)',
       DATA_NOTE,
     );
-  const changed = new Map<Examples, Examples>();
-  const sourceOf = (source: Examples): Examples => {
-    const known = changed.get(source);
-    if (known !== undefined) return known;
-    const inputs = source.inputs.map((input) => {
-      const numbers = renumbered.get(input.name)?.numbers;
-      if (numbers === undefined) return input;
-      return { ...input, values: Int32Array.from(input.values, (value) => numbers[value] as number) };
-    });
-    const made = { ...source, inputs: inputs as unknown as Examples['inputs'] };
-    changed.set(source, made);
-    return made;
+  const renumber = async (input: InputRows) => {
+    const { numbers } = renumbered.get(input.name) ?? {};
+    return numbers === undefined ? input : await renumberedRows(input, numbers);
   };
-  const partOf = (part: Part): Part => ({ ...part, source: sourceOf(part.source) });
-  return {
-    dataset: {
-      ...given,
-      facts,
-      train: sourceOf(given.train),
-      ...(given.test === undefined ? {} : { test: sourceOf(given.test) }),
-    },
-    plan: { ...plan, shards: plan.shards.map(partOf), test: partOf(plan.test) },
+  const changed =
+    (rows: PartRows): PartRows =>
+    async (part, at) =>
+      await renumber(await rows(part, at));
+  const sourceOf = async (source: ExampleRows): Promise<ExampleRows> => {
+    const inputs: InputRows[] = [];
+    for (const input of source.inputs) inputs.push(await renumber(input));
+    return { ...source, inputs: inputs as unknown as ExampleRows['inputs'] };
   };
+  const dataset = {
+    ...given,
+    facts,
+    train: await sourceOf(given.train),
+    ...(given.test === undefined ? {} : { test: await sourceOf(given.test) }),
+  };
+  return { dataset, plan, rows: { ofFiles: changed(ofFiles), ofClients: changed(ofClients) } };
 }
 
 /** The training examples of the clients, for statistics. */
-const inputsOf = ({ shards }: Plan): ClientInputs => ({
+const inputsOf = ({ shards }: Plan, rows: PartRows): ClientInputs => ({
   clients: shards.length,
-  pieces(client, input) {
-    const { source, indices } = shards[client] as Part;
-    return piecesOf(source.inputs[input] as ExampleInput, indices);
+  async *pieces(client, input) {
+    yield* (await rows(shards[client] as FilePart, input)).pieces();
   },
 });
 
@@ -210,23 +206,9 @@ async function openSplit(options: SplitOptions, tell: Tell) {
   const key = { ...options, virtual, targets, datasetSha256: sha256, task: task?.sha256 };
   const source = {
     sha256,
-    load: async (...heard: Parameters<typeof load>) => preparedDataset(task, await load(...heard)),
+    load: async (how: Parameters<typeof load>[0]) => await preparedDataset(task, await load(how)),
   };
   return { source, finished: await findFinished(savedir, key) };
-}
-
-/** Which examples of which source go into each file. */
-interface Plan {
-  /** Where targets are labels. */
-  readonly classes: number | undefined;
-  readonly shards: readonly Part[];
-  readonly test: Part;
-}
-
-interface Part extends SplitPart {
-  readonly source: Examples;
-  /** What the data call the client, where they tell. */
-  readonly owner?: string;
 }
 
 /** @throws {UsageError} when the data do not allow the partition */
@@ -239,13 +221,18 @@ function planSplit({ train, test, ownership }: OwnedDataset, options: SplitOptio
     ...{ clients: numberOfClients(options, ownership), seed, ownership },
     testFraction: test === undefined ? testFraction : undefined,
   });
-  return {
-    classes: labels && countClasses(labels, ...(heldLabels === undefined ? [] : [heldLabels])),
-    shards: withHeldOut(shards, { clientHoldout, seed, labels }).map((part, client) => ({
+  const parts = withHeldOut(shards, { clientHoldout, seed, labels }).map(
+    (part, client): FilePart => ({
       source: train,
       ...part,
+      ...(part.heldOut === undefined ? {} : { ownTest: { source: train, indices: part.heldOut } }),
       ...ownerOf(client, ownership),
-    })),
+    }),
+  );
+  return {
+    classes: labels && countClasses(labels, ...(heldLabels === undefined ? [] : [heldLabels])),
+    shards: parts,
+    ...(options.virtual ? { kept: keptOf(parts) } : {}),
     test:
       test === undefined
         ? { source: train, indices: held }
@@ -267,76 +254,4 @@ function numberOfClients({ clients, data }: SplitOptions, ownership: Ownership |
   throw new UsageError(
     `${data} tells of ${found} clients, which contradicts the ${number} that are asked for: leave the number out.`,
   );
-}
-
-type WrittenParts = Pick<Manifest, 'shards' | 'virtual' | 'test'>;
-
-async function writeParts(plan: Plan, options: SplitOptions): Promise<WrittenParts> {
-  const { shards, test, classes } = plan;
-  const { savedir, reporter, signal } = options;
-  const write = async (file: string, { source, indices, owner }: Part): Promise<ManifestShard> => {
-    signal?.throwIfAborted();
-    const examples = takeExamples(source, indices);
-    const written = await writeShard(join(savedir, file), examples);
-    return { file, ...describeClient(examples, { owner, classes }), ...written };
-  };
-  const writeHeldOut = async (client: number, { source, heldOut }: Part) =>
-    heldOut === undefined
-      ? {}
-      : { heldOut: await write(clientTestName(client), { source, indices: heldOut }) };
-  const testPart = await write(TEST_NAME, test);
-  if (options.virtual) return { shards: [], virtual: await writeVirtual(plan, savedir), test: testPart };
-  const done: Manifest['shards'] = [];
-  for (const [client, part] of shards.entries()) {
-    done.push({ ...(await write(shardName(client), part)), ...(await writeHeldOut(client, part)) });
-    reporter.progress({ stage: 'split', done: done.length, total: shards.length, unit: 'shards' });
-  }
-  return { shards: done, test: testPart };
-}
-
-/** The sources' examples in the order of the dataset, without those that were held out, and the clients' lists of them. */
-async function writeVirtual({ shards, classes }: Plan, savedir: string): Promise<Manifest['virtual']> {
-  const source = (shards[0] as Part).source;
-  const dealt = shards.flatMap(({ indices, heldOut = [] }) => [...indices, ...heldOut]);
-  const kept = Uint32Array.from(dealt).sort();
-  const place = new Uint32Array(exampleCount(source));
-  for (const [at, index] of kept.entries()) place[index] = at;
-  const train = await writeShard(join(savedir, TRAIN_NAME), takeExamples(source, kept));
-  const placesOf = (indices: Uint32Array = new Uint32Array(0)) =>
-    indices.map((index) => place[index] as number);
-  const partition = await writePartition(join(savedir, PARTITION_NAME), {
-    shards: shards.map(({ indices }) => placesOf(indices)),
-    heldOut: shards.some(({ heldOut }) => heldOut)
-      ? shards.map(({ heldOut }) => placesOf(heldOut))
-      : undefined,
-  });
-  return {
-    train: { file: TRAIN_NAME, ...train },
-    partition: { file: PARTITION_NAME, ...partition },
-    clients: shards.map(({ indices, heldOut, owner }) => {
-      const describe = (part: Uint32Array, owner?: string) =>
-        describeClient({ targets: takeTargets(source, part) }, { owner, classes });
-      return {
-        ...describe(indices, owner),
-        ...(heldOut === undefined ? {} : { heldOut: describe(heldOut) }),
-      };
-    }),
-  };
-}
-
-interface ClientFacts {
-  readonly owner: string | undefined;
-  readonly classes: number | undefined;
-}
-
-function describeClient(
-  examples: Pick<Examples, 'targets'>,
-  { owner, classes }: ClientFacts,
-): ClientExamples {
-  const labels = labelsIn(examples);
-  return {
-    ...(owner === undefined ? {} : { owner }),
-    examples: exampleCount(examples),
-    ...(labels === undefined || classes === undefined ? {} : describeLabels(labels, classes)),
-  };
 }

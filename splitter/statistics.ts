@@ -1,12 +1,7 @@
 /** Statistics of a split's inputs: what each client tells of its own examples, merged, for manifest and model. */
 import { UsageError } from '../lib/core/errors.js';
-import {
-  type DataFacts,
-  type Dataset,
-  type ExampleInput,
-  type ExampleValues,
-  isImages,
-} from '../lib/federation/examples.js';
+import type { DatasetRows, InputRows } from '../lib/federation/example-rows.js';
+import { type DataFacts, type ExampleValues, isImageForm } from '../lib/federation/examples.js';
 import {
   createCategoryStatistics,
   createNumberStatistics,
@@ -103,12 +98,11 @@ export function askedNormalize(
 }
 
 /** Numbers that a mean and a deviation say something of; the scale of pictures is known. */
-const isScalable = (input: ExampleInput): boolean =>
-  (input.values instanceof Float32Array || input.values instanceof Float64Array) && !isImages(input);
+const isScalable = (input: InputRows): boolean => input.dtype.startsWith('float') && !isImageForm(input);
 
 /** @throws {UsageError} where no statistic could come from so many clients, or there is nothing to make one of */
 export function checkStatistics(
-  { train }: Pick<Dataset, 'train'>,
+  { train }: Pick<DatasetRows, 'train'>,
   clients: number,
   { minClientsPerStatistic: fewest = 1, normalize, data }: StatisticsOptions,
 ): void {

@@ -1,18 +1,15 @@
 /** What a split finds in its data and tells: the scale of images, labels that do not begin at 0, and what the manifest says of inputs and targets. */
 import {
-  type Dataset,
-  dtypeOf,
-  type Examples,
-  imageShape,
-  imagesIn,
-  labelsIn,
-  targetKind,
-  tokensIn,
-} from '../lib/federation/examples.js';
+  type DatasetRows,
+  type ExampleRows,
+  type InputRows,
+  tokensOfRows,
+} from '../lib/federation/example-rows.js';
+import { type Examples, imageShape, isImageForm, labelsIn, targetKind } from '../lib/federation/examples.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import {
   describeScale,
-  findScale,
+  findScaleOfRows,
   formatScale,
   type PixelScale,
   requireChannels,
@@ -32,15 +29,18 @@ interface ToldOptions {
 }
 
 /** The scale of all training images, given or found, and says which it is. @throws {UsageError} for other channels */
-export function tellScale(train: Examples, options: ToldOptions): Pick<Image, 'scale' | 'scaleIsGiven'> {
+export async function tellScale(
+  train: ExampleRows,
+  options: ToldOptions,
+): Promise<Pick<Image, 'scale' | 'scaleIsGiven'>> {
   const { data, scale, reporter } = options;
   if (scale !== undefined) {
     checkScale(train, options);
     return { scale: formatScale(scale), scaleIsGiven: true };
   }
-  const images = imagesIn(train);
+  const images = imageRowsIn(train);
   if (images === undefined) return {};
-  const finding = findScale(images);
+  const finding = await findScaleOfRows(images);
   if (finding.kind === 'unknown') {
     reporter.warn(
       `${data}: the pixels are numbers from ${finding.least} to ${finding.most}, and which of them are black and white ` +
@@ -59,10 +59,14 @@ export function tellScale(train: Examples, options: ToldOptions): Pick<Image, 's
 
 type Image = NonNullable<Manifest['image']>;
 
+/** The images, where examples are these and nothing else. */
+const imageRowsIn = ({ inputs: [input, ...others] }: ExampleRows): InputRows | undefined =>
+  others.length === 0 && isImageForm(input) ? input : undefined;
+
 /** @throws {UsageError} for a scale of other channels than the images have */
-export function checkScale(train: Examples, { data, scale }: Pick<ToldOptions, 'data' | 'scale'>): void {
+export function checkScale(train: ExampleRows, { data, scale }: Pick<ToldOptions, 'data' | 'scale'>): void {
   if (scale === undefined) return;
-  const images = imagesIn(train);
+  const images = imageRowsIn(train);
   requireChannels(scale, images && imageShape(images)[2], data);
 }
 
@@ -82,11 +86,11 @@ export function describeData(
 ): Pick<Manifest, 'classes' | 'classNames' | 'target' | 'targets' | 'outputs' | 'image' | 'inputs'> {
   const { train, facts: told = {} } = dataset;
   const { inputs } = train;
-  const images = imagesIn(train);
-  const facts = inputs.map(({ name, shape, values }) => ({
+  const images = imageRowsIn(train);
+  const facts = inputs.map(({ name, shape, dtype }) => ({
     name,
     shape: shape.slice(1),
-    dtype: dtypeOf(values),
+    dtype,
     ...belowOf(name, dataset),
     ...told.inputs?.[name],
     ...statistics[name],
@@ -98,22 +102,22 @@ export function describeData(
     ...(images === undefined
       ? { inputs: facts }
       : {
-          image: { shape: images.shape.slice(1), dtype: dtypeOf(images.values) as Image['dtype'], ...scale },
+          image: { shape: images.shape.slice(1), dtype: images.dtype as Image['dtype'], ...scale },
         }),
   };
 }
 
 /** What the numbers of a sequence are below, where they may stand for something. */
-function belowOf(name: string, { train, test }: Dataset): { readonly below?: number } {
+function belowOf(name: string, { train, test }: DatasetRows): { readonly below?: number } {
   const parts = [train, ...(test === undefined ? [] : [test])].flatMap(({ inputs }) =>
     inputs.filter((input) => input.name === name),
   );
-  const ends = parts.map(tokensIn);
+  const ends = parts.map(tokensOfRows);
   return ends.includes(undefined) ? {} : { below: Math.max(...(ends as readonly number[])) };
 }
 
 function describeOutputs(
-  { targets }: Examples,
+  { targets }: Pick<Examples, 'targets'>,
   classes: number | undefined,
 ): Pick<Manifest, 'classes' | 'targets' | 'outputs'> {
   if (classes !== undefined) return { classes };
@@ -128,7 +132,7 @@ function describeOutputs(
 }
 
 /** Classes without examples cost little, but a model of 11 classes for 10 digits is seldom meant. */
-export function tellFirstLabel(train: Examples, { data, partition, reporter }: ToldOptions): void {
+export function tellFirstLabel(train: ExampleRows, { data, partition, reporter }: ToldOptions): void {
   const labels = labelsIn(train);
   if (labels === undefined) return;
   const first = labels.reduce((least, label) => Math.min(least, label));

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { resolveDataset } from '../datasets/resolve.js';
 import { DataError } from '../lib/core/errors.js';
+import { examplesOfRows } from '../lib/federation/example-rows.js';
 import { type DataFacts, type Examples, exampleCount, shardIndices } from '../lib/federation/examples.js';
 import { byOwner } from '../lib/federation/partition/by-owner.js';
 import { readShard } from '../lib/formats/data/dataset.js';
@@ -100,10 +101,10 @@ async function dataClients(path: string, key: string | undefined, reporter: Repo
     train,
     facts = {},
     ownership,
-  } = await load((progress) => reporter.progress({ stage: 'read', ...progress }));
-  if (ownership === undefined)
-    return { path, facts, owners: [undefined], read: async () => ({ examples: train }) };
+  } = await load({ onProgress: (progress) => reporter.progress({ stage: 'read', ...progress }) });
+  const examples = await examplesOfRows(train);
+  if (ownership === undefined) return { path, facts, owners: [undefined], read: async () => ({ examples }) };
   const { names } = ownership;
   const hands = byOwner({ length: exampleCount(train) }, { clients: names.length, ownership });
-  return { path, facts, owners: names, read: async (client) => ({ examples: train, rows: hands[client] }) };
+  return { path, facts, owners: names, read: async (client) => ({ examples, rows: hands[client] }) };
 }

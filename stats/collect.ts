@@ -1,6 +1,12 @@
 /** The statistics of all clients in two rounds: sums, bounds and counts first, then histograms between bounds that all know. */
 import { UsageError } from '../lib/core/errors.js';
-import { type ExampleArray, type Examples, exampleCount, labelsOf } from '../lib/federation/examples.js';
+import {
+  dtypeOf,
+  type ExampleArray,
+  type Examples,
+  exampleCount,
+  labelsOf,
+} from '../lib/federation/examples.js';
 import {
   type Bins,
   createHistograms,
@@ -128,7 +134,7 @@ async function tellSums(columns: readonly Column[], source: ClientSource, option
       const array = column.arrayOf(examples);
       const own = column.isCategories
         ? createCategoryStatistics()
-        : createNumberStatistics(featuresOf(array));
+        : createNumberStatistics(featuresOf({ shape: array.shape, dtype: dtypeOf(array.values) }));
       for (const piece of piecesOf(array, rows)) own.add(piece);
       return own.told();
     });

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { AccuracyRecord } from '../lib/formats/accuracy-record.js';
-import { writeShard } from '../lib/formats/data/dataset.js';
+import { writeShard } from '../lib/formats/data/shard-file.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
 import type { RunSummary } from '../lib/formats/run-results.js';
 import { writeTinyDataset } from './datasets.js';

@@ -3,9 +3,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { randomStream } from '../lib/core/random.js';
-import { type Examples, type ExampleValues, labelledImages } from '../lib/federation/examples.js';
-import { writeShard } from '../lib/formats/data/dataset.js';
+import { examplesOfRows } from '../lib/federation/example-rows.js';
+import {
+  type Dataset,
+  type Examples,
+  type ExampleValues,
+  labelledImages,
+} from '../lib/federation/examples.js';
+import type { OwnedDataset } from '../lib/formats/data/dataset-source.js';
 import { encodeNpz, type NamedArray } from '../lib/formats/data/npz.js';
+import { writeShard } from '../lib/formats/data/shard-file.js';
 
 const SIDE = 8;
 const CLASSES = 4;
@@ -82,4 +89,14 @@ export async function encodeDataset(train: Examples, test?: Examples): Promise<U
   return await encodeNpz(
     test === undefined ? arrays(train, '') : [...arrays(train, '_train'), ...arrays(test, '_test')],
   );
+}
+
+/** What a source holds, all of its examples in memory. */
+export interface WholeDataset extends Dataset, Pick<OwnedDataset, 'ownership' | 'facts'> {}
+
+/** Loads it. */
+export async function loadWhole(source: { load(): Promise<OwnedDataset> }): Promise<WholeDataset> {
+  const { train, test, ...others } = await source.load();
+  const whole = { ...others, train: await examplesOfRows(train) };
+  return test === undefined ? whole : { ...whole, test: await examplesOfRows(test) };
 }

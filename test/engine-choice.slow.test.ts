@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { execa } from 'execa';
 import { labelledImages } from '../lib/federation/examples.js';
-import { writeShard } from '../lib/formats/data/dataset.js';
+import { writeShard } from '../lib/formats/data/shard-file.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
 import { hasNvidiaDriver } from '../lib/system/hardware.js';

@@ -7,7 +7,7 @@ import { evaluateModel } from '../evaluator/evaluate.js';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { DataError } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
-import { writeShard } from '../lib/formats/data/dataset.js';
+import { writeShard } from '../lib/formats/data/shard-file.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { kerasConfig } from '../lib/model/keras/keras-model.js';
 import type { Layer } from '../lib/model/layers/registry.js';

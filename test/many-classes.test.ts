@@ -9,7 +9,7 @@ import { randomStream } from '../lib/core/random.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
 import { labelSkew } from '../lib/federation/partition/label-skew.js';
 import { confusionRecord, confusionsIn } from '../lib/formats/confusions.js';
-import { writeShard } from '../lib/formats/data/dataset.js';
+import { writeShard } from '../lib/formats/data/shard-file.js';
 import { labelCountsOf, readManifest } from '../lib/formats/manifest.js';
 import { writeRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';

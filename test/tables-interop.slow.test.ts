@@ -56,7 +56,7 @@ test('what pandas reads of a CSV or Parquet file, we read', { timeout: 300_000 }
     assert.ok(Object.keys(expected).length === 15);
     for (const [name, columns] of Object.entries(expected)) {
       const files = [{ path: join(directory, name), isParquet: name.endsWith('.parquet'), isTest: false }];
-      const { names, inputs, target } = await readRoles(files, { isSurvey: false });
+      const { names, inputs, target } = await readRoles(files, { keeps: 'all' });
       assert.deepEqual(names, Object.keys(columns), name);
       for (const [column, cells] of Object.entries(columns)) {
         const found = column === 'target' ? target : (inputs.get(column) as Column);
@@ -78,7 +78,7 @@ test('what pandas refuses as broken, we refuse by its line', async (t) => {
   const { stderr } = await execa(python, ['-c', script, file], { reject: false });
   assert.match(stderr, /Expected 2 fields in line 3, saw 3/);
   await assert.rejects(
-    readRoles([{ path: file, isParquet: false, isTest: false }], { isSurvey: false }),
+    readRoles([{ path: file, isParquet: false, isTest: false }], { keeps: 'all' }),
     /a\.csv line 3: expected as many cells as in the first row, found 3/,
   );
 });

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { writeShard } from '../lib/formats/data/dataset.js';
+import { writeShard } from '../lib/formats/data/shard-file.js';
 import { type CpuLimit, limitCpu } from './cpu-limit.js';
 import { programPath, quarterExamples } from './programs.js';
 import { sharedDirectory } from './temporary-directory.js';

@@ -7,7 +7,7 @@ import { before, describe, it } from 'node:test';
 import { execa } from 'execa';
 import { labelledImages } from '../lib/federation/examples.js';
 import { clientSide, strategies } from '../lib/federation/strategies/strategy-settings.js';
-import { writeShard } from '../lib/formats/data/dataset.js';
+import { writeShard } from '../lib/formats/data/shard-file.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { partsOf } from '../test/datasets.js';

@@ -10,6 +10,9 @@ export const MAX_CLASSES = 65_536;
 /** Numbers as they lie in the file. */
 export type ExampleValues = Uint8Array | Int32Array | Float32Array | Float64Array;
 
+/** The dtype of such numbers, as numpy names it. */
+export type ExampleDtype = 'uint8' | 'int32' | 'float32' | 'float64';
+
 /** One row of numbers for each example. */
 export interface ExampleArray<V extends ExampleValues = ExampleValues> {
   /** `[n, …]` */
@@ -157,7 +160,10 @@ export function takeExamples(examples: Examples, indices: ArrayLike<number>): Ex
 }
 
 /** Their targets alone. */
-export function takeTargets({ targets }: Examples, indices: ArrayLike<number>): Examples['targets'] {
+export function takeTargets(
+  { targets }: Pick<Examples, 'targets'>,
+  indices: ArrayLike<number>,
+): Examples['targets'] {
   return targets.map((array) => takeRows(array, indices)) as unknown as Examples['targets'];
 }
 
@@ -234,21 +240,32 @@ export function labelHistogram(labels: Int32Array, classes: number): number[] {
 }
 
 /** The dtype of values, as numpy names it. */
-export function dtypeOf(values: ExampleValues): 'uint8' | 'int32' | 'float32' | 'float64' {
+export function dtypeOf(values: ExampleValues): ExampleDtype {
   if (values instanceof Uint8Array) return 'uint8';
   if (values instanceof Int32Array) return 'int32';
   return values instanceof Float32Array ? 'float32' : 'float64';
 }
 
 /** Inputs and targets in a word each, e.g. `uint8 images [28,28]`: what examples of one dataset share. */
-export function describeInputs({ inputs }: Pick<Examples, 'inputs'>): string {
+export function describeInputs({
+  inputs,
+}: {
+  readonly inputs: readonly (InputForm & { readonly name: string })[];
+}): string {
   return inputs
     .map((input) => {
       const name = inputs.length > 1 ? `${input.name}: ` : '';
-      const what = isImages(input) ? 'images' : 'inputs';
-      return `${name}${dtypeOf(input.values)} ${what} ${formatShape(input.shape.slice(1))}`;
+      const what = isImageForm(input) ? 'images' : 'inputs';
+      return `${name}${input.dtype} ${what} ${formatShape(input.shape.slice(1))}`;
     })
     .join(', ');
+}
+
+/** What can be said of an input without its values. */
+export interface InputForm {
+  /** `[n, …]` */
+  readonly shape: readonly number[];
+  readonly dtype: ExampleDtype;
 }
 
 /** Images: `[n, h, w]` or `[n, h, w, c]`. */
@@ -262,10 +279,15 @@ export const MAX_CHANNELS = 4;
  * `[n, h, w]` of uint8, or of floats where h is w (others are series of vectors).
  */
 export function isImages(input: ExampleArray): input is Images {
-  const [, height = 0, width = 0, channels = 0] = input.shape;
-  if (input.values instanceof Int32Array) return false;
-  if (input.shape.length === 4) return channels <= MAX_CHANNELS;
-  return input.shape.length === 3 && (input.values instanceof Uint8Array || height === width);
+  return isImageForm({ shape: input.shape, dtype: dtypeOf(input.values) });
+}
+
+/** The same of an input whose values are not at hand. */
+export function isImageForm({ shape, dtype }: InputForm): boolean {
+  const [, height = 0, width = 0, channels = 0] = shape;
+  if (dtype === 'int32') return false;
+  if (shape.length === 4) return channels <= MAX_CHANNELS;
+  return shape.length === 3 && (dtype === 'uint8' || height === width);
 }
 
 /** The images, where examples are these and nothing else. */
@@ -274,7 +296,9 @@ export function imagesIn({ inputs: [input, ...others] }: Pick<Examples, 'inputs'
 }
 
 /** Height, width and channels of one image; `[n, h, w]` has one channel. */
-export function imageShape({ shape }: Images): readonly [height: number, width: number, channels: number] {
+export function imageShape({
+  shape,
+}: Pick<Images, 'shape'>): readonly [height: number, width: number, channels: number] {
   const [, height = 0, width = 0, channels = 1] = shape;
   return [height, width, channels];
 }

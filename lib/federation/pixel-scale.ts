@@ -1,6 +1,8 @@
 /** What black and white are in numbers: found in images, written as `-1..1`, and the way from one scale to another. */
 import { UsageError } from '../core/errors.js';
-import { type Images, MAX_CHANNELS } from './examples.js';
+import { sizeOf } from '../core/weights.js';
+import type { InputRows } from './example-rows.js';
+import { dtypeOf, type ExampleValues, type Images, type InputForm, MAX_CHANNELS } from './examples.js';
 
 /** The numbers that stand for black and for white, one for all channels or one for each. */
 export interface PixelScale {
@@ -138,15 +140,73 @@ const LEAST_WHITE_UINT8 = 64;
 const NEAR_EXTREMES = 0.15;
 
 /** Finds what is black and what is white in images. */
-export function findScale({ shape, values: images }: Images): ScaleFinding {
-  const isUint8 = images instanceof Uint8Array;
-  if (isUint8 && images.some((value) => value > LEAST_WHITE_UINT8)) return { kind: 'usual' };
-  const last = shape[3] ?? 1;
-  const channels = last <= MAX_CHANNELS ? last : 1;
-  const sizePerImage = images.length / Math.max(1, shape[0] ?? 0);
-  const extremes = Array.from({ length: channels }, (_, channel) =>
-    extremesOf(images, { channel, channels, sizePerImage }),
-  );
+export function findScale({ shape, values }: Images): ScaleFinding {
+  const finder = new ScaleFinder({ shape, dtype: dtypeOf(values) });
+  finder.add(values);
+  return finder.finding();
+}
+
+/** The same in images that may be more than memory holds. */
+export async function findScaleOfRows(images: InputRows): Promise<ScaleFinding> {
+  const finder = new ScaleFinder(images);
+  for await (const values of images.pieces()) if (finder.add(values)) break;
+  return finder.finding();
+}
+
+/** Looks at images, some at a time. */
+class ScaleFinder {
+  readonly #isUint8: boolean;
+  readonly #sizePerImage: number;
+  readonly #count: number;
+  readonly #channels: number;
+  #isUsual = false;
+  #seen = 0;
+  /** Of each image, by channel. */
+  #darkest: readonly Float64Array[] = [];
+  #lightest: readonly Float64Array[] = [];
+
+  constructor({ shape, dtype }: InputForm) {
+    const [count = 0, ...one] = shape;
+    const last = shape[3] ?? 1;
+    this.#isUint8 = dtype === 'uint8';
+    this.#sizePerImage = sizeOf(one);
+    this.#count = count;
+    this.#channels = last <= MAX_CHANNELS ? last : 1;
+  }
+
+  /** Whether the rest needs no look. */
+  add(images: ExampleValues): boolean {
+    this.#isUsual ||= this.#isUint8 && images.some((value) => value > LEAST_WHITE_UINT8);
+    if (this.#isUsual) return true;
+    const extremes = () => Array.from({ length: this.#channels }, () => new Float64Array(this.#count));
+    if (this.#seen === 0) [this.#darkest, this.#lightest] = [extremes(), extremes()];
+    for (let start = 0; start < images.length; start += this.#sizePerImage, this.#seen++)
+      for (let channel = 0; channel < this.#channels; channel++) this.#addImage(images, start, channel);
+    return false;
+  }
+
+  finding(): ScaleFinding {
+    if (this.#isUsual) return { kind: 'usual' };
+    const extremes = this.#darkest.map((darkest, channel) =>
+      extremesOf(darkest, this.#lightest[channel] as Float64Array),
+    );
+    return judge(extremes, this.#isUint8);
+  }
+
+  #addImage(images: ExampleValues, start: number, channel: number): void {
+    let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    const end = start + this.#sizePerImage;
+    for (let at = start + channel; at < end; at += this.#channels) {
+      const value = images[at] as number;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    (this.#darkest[channel] as Float64Array)[this.#seen] = low;
+    (this.#lightest[channel] as Float64Array)[this.#seen] = high;
+  }
+}
+
+function judge(extremes: readonly Extremes[], isUint8: boolean): ScaleFinding {
   const least = Math.min(...extremes.map((each) => each.least));
   const most = Math.max(...extremes.map((each) => each.most));
   const isEven = !(most > least);
@@ -169,31 +229,12 @@ interface Extremes {
   readonly isReached: boolean;
 }
 
-interface ChannelPlace {
-  readonly channel: number;
-  readonly channels: number;
-  readonly sizePerImage: number;
-}
-
-function extremesOf(images: Images['values'], { channel, channels, sizePerImage }: ChannelPlace): Extremes {
-  const count = Math.round(images.length / Math.max(1, sizePerImage));
-  const darkest = new Float64Array(count);
-  const lightest = new Float64Array(count);
-  for (let image = 0; image < count; image++) {
-    let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-    const end = (image + 1) * sizePerImage;
-    for (let at = image * sizePerImage + channel; at < end; at += channels) {
-      const value = images[at] as number;
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-    darkest[image] = low;
-    lightest[image] = high;
-  }
+/** @param darkest of each image; sorted here, like `lightest` */
+function extremesOf(darkest: Float64Array, lightest: Float64Array): Extremes {
   darkest.sort();
   lightest.sort();
-  const [least, most] = [darkest[0] ?? 0, lightest[count - 1] ?? 0];
-  const middle = count >> 1;
+  const [least, most] = [darkest[0] ?? 0, lightest.at(-1) ?? 0];
+  const middle = darkest.length >> 1;
   const tolerance = NEAR_EXTREMES * (most - least);
   const isReached =
     (darkest[middle] as number) - least <= tolerance && most - (lightest[middle] as number) <= tolerance;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type ExampleArray, takeRows } from './examples.js';
+import { dtypeOf, type ExampleArray, takeRows } from './examples.js';
 import {
   createHistograms,
   type Histogram,
@@ -35,7 +35,7 @@ const arrayOf = (given: readonly (readonly number[])[]) => ({
   values: Float64Array.from(given.flat()),
 });
 function numberStatistics(array: ExampleArray, rows?: readonly number[]): NumberStatistics {
-  const own = createNumberStatistics(featuresOf(array));
+  const own = createNumberStatistics(featuresOf({ shape: array.shape, dtype: dtypeOf(array.values) }));
   for (const piece of piecesOf(array, rows)) own.add(piece);
   return own.told();
 }

@@ -3,7 +3,14 @@
  * all clients together give the same numbers in any order and in any grouping.
  */
 import { createExactSums, fromUnits, toUnits } from '../core/exact-sum.js';
-import { type ExampleArray, type ExampleValues, imageShape, isImages, takeRows } from './examples.js';
+import {
+  type ExampleArray,
+  type ExampleValues,
+  type InputForm,
+  imageShape,
+  isImageForm,
+  takeRows,
+} from './examples.js';
 
 /** Of numbers: each array has an element for each feature, which is a place of the last axis. */
 export interface NumberStatistics {
@@ -38,8 +45,8 @@ export interface Tally {
 export const MAX_FLOAT = 3.4028234663852886e38;
 
 /** Number of features: channels of an image, places of the last axis of anything else. */
-export function featuresOf(array: ExampleArray): number {
-  return isImages(array) ? imageShape(array)[2] : (array.shape.slice(1).at(-1) ?? 1);
+export function featuresOf(input: InputForm): number {
+  return isImageForm(input) ? imageShape(input)[2] : (input.shape.slice(1).at(-1) ?? 1);
 }
 
 /** One client's numbers, which come in pieces of whole examples, each value of the next feature. */

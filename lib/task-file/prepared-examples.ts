@@ -1,6 +1,12 @@
 /** What a task makes of examples, once for each: by the split of a run, else by the program that reads them. */
 import { DataError, UsageError } from '../core/errors.js';
-import { type Dataset, type Examples, exampleCount, type TargetKind } from '../federation/examples.js';
+import {
+  type DatasetRows,
+  type ExampleRows,
+  examplesOfRows,
+  rowsOfExamples,
+} from '../federation/example-rows.js';
+import { type Examples, exampleCount, type TargetKind } from '../federation/examples.js';
 import { type LossSettings, targetsFor } from '../federation/loss.js';
 import { type ExampleReading, readShard, type ShardOptions } from '../formats/data/dataset.js';
 import type { Manifest } from '../formats/manifest.js';
@@ -61,14 +67,19 @@ export async function readPrepared(
   return { examples: await readAs(await targetsIn(listed, loss)), isPreparedHere: false, listed };
 }
 
-/** A dataset as the model of a task takes it. @throws {UsageError} when `prepare` fails */
-export function preparedDataset<T extends Dataset>(task: TaskFile | undefined, dataset: T): T {
-  if (task === undefined) return dataset;
+/** A dataset as the model of a task takes it; what a task prepares is in memory. @throws {UsageError} when `prepare` fails */
+export async function preparedDataset<T extends DatasetRows>(
+  task: TaskFile | undefined,
+  dataset: T,
+): Promise<T> {
+  if (task?.prepare === undefined) return dataset;
   const { train, test } = dataset;
+  const preparedRows = async (rows: ExampleRows) =>
+    rowsOfExamples(prepared(task, await examplesOfRows(rows)));
   return {
     ...dataset,
-    train: prepared(task, train),
-    ...(test === undefined ? {} : { test: prepared(task, test) }),
+    train: await preparedRows(train),
+    ...(test === undefined ? {} : { test: await preparedRows(test) }),
   };
 }
 

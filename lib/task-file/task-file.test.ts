@@ -5,14 +5,26 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { sharedDirectory } from '../../test/temporary-directory.js';
 import { UsageError } from '../core/errors.js';
-import { type Examples, labelledImages } from '../federation/examples.js';
+import { examplesOfRows, rowsOfExamples } from '../federation/example-rows.js';
+import { type Dataset, type Examples, labelledImages } from '../federation/examples.js';
 import { describeKerasConfig, kerasConfig } from '../model/keras/keras-model.js';
 import { functional as inKerasOrder } from '../model/model-description.js';
 import { exampleTask } from './example-task.js';
 import { preparedDataset } from './prepared-examples.js';
-import { readTask, withTask } from './read-task.js';
+import { readTask, type TaskFile, withTask } from './read-task.js';
 import { defineTask, functionalModel, input, layer, sequentialModel, zoo } from './task-definition.js';
 import { readsTypeScript } from './task-module.js';
+
+/** A dataset that a task has prepared, in memory. */
+async function preparedWhole(task: TaskFile, { train, test }: Dataset): Promise<Dataset> {
+  const rows = {
+    train: rowsOfExamples(train),
+    ...(test === undefined ? {} : { test: rowsOfExamples(test) }),
+  };
+  const made = await preparedDataset(task, rows);
+  const whole = { train: await examplesOfRows(made.train) };
+  return made.test === undefined ? whole : { ...whole, test: await examplesOfRows(made.test) };
+}
 
 let directory: string;
 before(async () => {
@@ -135,13 +147,13 @@ describe('what prepare makes', () => {
     prepare: prepare as (given: Examples) => Examples,
   });
 
-  it('takes the place of the examples, those for the test too; a list of numbers has a row for each', () => {
+  it('takes the place of the examples, those for the test too; a list of numbers has a row for each', async () => {
     const task = taskWith((given) => {
       const [target] = given.targets;
       const values = Float32Array.from(target.values, (label) => label / 2);
       return { ...given, targets: [{ ...target, values }], weights: Float32Array.of(1, 0, 2) };
     });
-    const { train, test } = preparedDataset(task, { train: examples, test: examples });
+    const { train, test } = await preparedWhole(task, { train: examples, test: examples });
     assert.deepEqual(train.targets, [{ name: 'y', shape: [3, 1], values: Float32Array.of(0, 0.5, 1) }]);
     assert.deepEqual(test, train);
     assert.deepEqual(train.inputs, examples.inputs);
@@ -190,9 +202,9 @@ describe('what prepare makes', () => {
   ];
   for (const [made, message] of wrong) {
     it(`is refused where it is no examples: ${message.source.slice(0, 60)}`, () =>
-      assert.throws(
+      assert.rejects(
         () =>
-          preparedDataset(
+          preparedWhole(
             taskWith(() => made),
             { train: examples },
           ),
@@ -203,11 +215,11 @@ describe('what prepare makes', () => {
       ));
   }
 
-  it('is refused where it fails', () => {
+  it('is refused where it fails', async () => {
     const task = taskWith(() => {
       throw new Error('no such column');
     });
-    assert.throws(() => preparedDataset(task, { train: examples }), {
+    await assert.rejects(() => preparedWhole(task, { train: examples }), {
       name: 'UsageError',
       message: 'task.ts: prepare failed: no such column.',
     });
@@ -263,6 +275,6 @@ it('the example of a task is one', async () => {
   const task = await taskOf(exampleTask('task.js'));
   assert.deepEqual(task.optimizer, { optimizer: 'adam', learningRate: 0.002 });
   const images = labelledImages([2, 1, 2], Uint8Array.of(0, 255, 51, 102), Int32Array.of(0, 1));
-  const { train } = preparedDataset(task, { train: images });
+  const { train } = await preparedWhole(task, { train: images });
   assert.deepEqual(train.inputs[0].values, Float32Array.of(-1, 1, -0.6, -0.2));
 });

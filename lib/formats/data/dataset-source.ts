@@ -1,10 +1,10 @@
 /** Where the examples of a split come from: a dataset of any kind, or a directory of shards that are split already. */
 import { DataError, UsageError } from '../../core/errors.js';
+import { type DatasetRows, rowsOfExamples } from '../../federation/example-rows.js';
 import {
   concatExamples,
   countClasses,
   type DataFacts,
-  type Dataset,
   describeAllTargets,
   describeInputs,
   type Examples,
@@ -15,16 +15,18 @@ import {
 import type { Ownership } from '../../federation/partition/by-owner.js';
 import type { PartitionSettings } from '../../federation/partition/settings.js';
 import { readFileBytes, sha256, sha256OfFile } from '../files/read-file.js';
-import type { FoundData, OnReadProgress } from '../sources/source-kind.js';
+import type { DataReading, FoundData } from '../sources/source-kind.js';
+import type { ArrayArchive } from './array-rows.js';
 import { datasetOf, type ExampleReading, readShard } from './dataset.js';
 import { foreignDirectory } from './foreign-data.js';
 import { isDirectory, listGivenShards, sha256OfShards } from './given-shards.js';
-import { openNpz } from './npz.js';
+import { openNpz, rowsInMemory } from './npz.js';
 import { readOwnership } from './ownership.js';
+import { openLargeNpz } from './streamed/npz-rows.js';
 import { isZipFile } from './zip.js';
 
 /** A dataset and, where it says so, whose each training example is. */
-export interface OwnedDataset extends Dataset {
+export interface OwnedDataset extends DatasetRows {
   readonly ownership?: Ownership;
   /** What the data say of their own numbers. */
   readonly facts?: DataFacts;
@@ -33,8 +35,11 @@ export interface OwnedDataset extends Dataset {
 /** A dataset that is known by its hash and loaded only when it is needed. */
 interface Source {
   readonly sha256: string;
-  load(onProgress?: OnReadProgress): Promise<OwnedDataset>;
+  load(how?: Loading): Promise<OwnedDataset>;
 }
+
+/** How data are loaded: without a scratch file all of a table is kept in memory. */
+type Loading = Pick<DataReading, 'onProgress' | 'scratch' | 'leavesInputs'>;
 
 /**
  * Opens what `data` names.
@@ -58,7 +63,7 @@ export async function openSource(
     const { sha256OfFound } = await import('../sources/registry.js');
     return {
       sha256: await sha256OfFound(found),
-      load: (onProgress) => loadFound(found, { data, partition, options, onProgress }),
+      load: (how) => loadFound(found, { ...how, data, partition, options }),
     };
   }
   if (await isDirectory(data)) {
@@ -69,19 +74,34 @@ export async function openSource(
         '(CSV, Parquet), of pictures in a folder for each class, or of IDX files.',
     );
   }
-  const bytes = await readFileBytes(data, 'a dataset (npz)');
+  const { arrays, sha256: hash } = await openArrays(data);
   return {
-    sha256: sha256(bytes),
-    async load() {
-      const arrays = await openNpz(bytes, data);
-      const dataset = tellApart(datasetOf(arrays, data, options), data);
+    sha256: await hash(),
+    async load({ onProgress }: Loading = {}) {
+      const dataset = tellApart(await datasetOf(arrays, data, { ...options, onProgress }), data);
       if (partition.scheme !== 'by-key') return dataset;
       const { key } = partition;
       const examples = exampleCount(dataset.train);
-      return { ...dataset, ownership: readOwnership({ arrays, path: data, key, examples }) };
+      return { ...dataset, ownership: await readOwnership({ arrays, path: data, key, examples }) };
     },
   };
 }
+
+interface OpenArrays {
+  readonly arrays: ArrayArchive;
+  sha256(): Promise<string>;
+}
+
+/** The arrays of an npz: of a small one its bytes are in memory, a large one is read as it is used. @throws {DataError} when it is none */
+async function openArrays(path: string): Promise<OpenArrays> {
+  const large = await openLargeNpz(path);
+  if (large !== undefined) return { arrays: large, sha256: () => sha256OfFile(path, NPZ) };
+  const bytes = await readFileBytes(path, NPZ);
+  return { arrays: rowsInMemory(await openNpz(bytes, path)), sha256: async () => sha256(bytes) };
+}
+
+/** What error messages call it. */
+const NPZ = 'a dataset (npz)';
 
 /** The data, where they are of another kind than npz and shards. An npz loads nothing of the other kinds. */
 async function findSource(data: string): Promise<FoundData | undefined> {
@@ -89,29 +109,28 @@ async function findSource(data: string): Promise<FoundData | undefined> {
   return (await import('../sources/registry.js')).findData(data);
 }
 
-interface Loading {
+interface FoundLoading extends Loading {
   readonly data: string;
   readonly partition: PartitionSettings;
   readonly options: ExampleReading;
-  readonly onProgress?: OnReadProgress | undefined;
 }
 
 async function loadFound(
   found: FoundData,
-  { data, partition, options, onProgress }: Loading,
+  { data, partition, options, ...how }: FoundLoading,
 ): Promise<OwnedDataset> {
   const key = partition.scheme === 'by-key' ? partition.key : undefined;
   const { tell } = options;
   // These have one array of targets.
   const targets = typeof options.targets === 'object' ? undefined : options.targets;
-  const { arrays, facts, targets: known } = await found.read({ key, tell, targets, onProgress });
-  const asked = { ...options, targets: options.targets ?? known };
-  const dataset = { ...tellApart(datasetOf(arrays, data, asked), data), facts };
+  const { arrays, facts, targets: known } = await found.read({ key, tell, targets, ...how });
+  const asked = { ...options, targets: options.targets ?? known, onProgress: how.onProgress };
+  const dataset = { ...tellApart(await datasetOf(arrays, data, asked), data), facts };
   if (key === undefined) return dataset;
   const examples = exampleCount(dataset.train);
   return {
     ...dataset,
-    ownership: readOwnership({ arrays, path: data, key, examples, names: facts.keys?.[key] }),
+    ownership: await readOwnership({ arrays, path: data, key, examples, names: facts.keys?.[key] }),
   };
 }
 
@@ -137,15 +156,15 @@ export async function clientsInData(data: string, partition: PartitionSettings):
   const { key } = partition;
   const found = await findSource(data);
   if (found === undefined) {
-    const arrays = await openNpz(await readFileBytes(data, 'a dataset (npz)'), data);
-    return readOwnership({ arrays, path: data, key }).names.length;
+    const { arrays } = await openArrays(data);
+    return (await readOwnership({ arrays, path: data, key })).names.length;
   }
-  const { ownership } = await loadFound(found, { data, partition, options: {} });
+  const { ownership } = await loadFound(found, { data, partition, options: {}, leavesInputs: true });
   return ownership?.names.length ?? 0;
 }
 
 /** The same data, if there is something to tell apart in them. @throws {DataError} for one class alone */
-function tellApart<T extends Dataset>(dataset: T, file: string): T {
+function tellApart<T extends DatasetRows>(dataset: T, file: string): T {
   const { train, test } = dataset;
   const labels = labelsIn(train);
   if (labels === undefined) return dataset;
@@ -164,7 +183,7 @@ async function loadShards(directory: string, options: ExampleReading): Promise<O
     const targets = first && targetKinds(first);
     const examples = await readShard(path, { ...options, ...(targets === undefined ? {} : { targets }) });
     const isLabels = targets === 'labels' || labelsIn(examples) !== undefined;
-    const found = `${describeInputs(examples)}${isLabels ? '' : ` with ${describeAllTargets(examples)}`}`;
+    const found = `${describeInputs(rowsOfExamples(examples))}${isLabels ? '' : ` with ${describeAllTargets(examples)}`}`;
     kind ??= found;
     if (kind !== found) throw new DataError({ file: path, expected: `${kind} like the first shard`, found });
     return examples;
@@ -178,5 +197,6 @@ async function loadShards(directory: string, options: ExampleReading): Promise<O
     start += exampleCount(part);
   }
   const ownership = { owners, names: parts.map((_, client) => `${client}.npz`) };
-  return test === undefined ? { train, ownership } : { train, test: await read(test), ownership };
+  const rows = { train: rowsOfExamples(train), ownership };
+  return test === undefined ? rows : { ...rows, test: rowsOfExamples(await read(test)) };
 }

@@ -12,8 +12,9 @@ import { DataError, StorageError } from '../../core/errors.js';
 import type { Examples, TargetKinds } from '../../federation/examples.js';
 import { labelledImages, onlyTargets } from '../../federation/examples.js';
 import { sha256 } from '../files/read-file.js';
-import { parseDataset, readDataset, readShard, writeShard } from './dataset.js';
+import { parseDataset, readDataset, readShard } from './dataset.js';
 import { encodeNpz, type NamedArray } from './npz.js';
+import { writeShard } from './shard-file.js';
 
 const fixture = (name: string) =>
   fileURLToPath(new URL(`../../../../lib/formats/fixtures/npy/${name}`, import.meta.url));

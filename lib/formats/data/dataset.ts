@@ -2,29 +2,33 @@
 import { DataError } from '../../core/errors.js';
 import { shareArray, sizeOf } from '../../core/weights.js';
 import {
+  type DatasetRows,
+  type ExampleRows,
+  examplesOfRows,
+  type InputRows,
+  wholeOf,
+} from '../../federation/example-rows.js';
+import {
   type Dataset,
   describeAllTargets,
   describeInputs,
-  dtypeOf,
   type ExampleArray,
-  type ExampleInput,
   type Examples,
-  type ExampleTargets,
-  type ExampleValues,
   exampleCount,
-  imagesIn,
+  isImageForm,
   labelsIn,
   type NamedTargets,
   ONLY_INPUT,
   ONLY_OUTPUT,
   targetKinds,
 } from '../../federation/examples.js';
-import { writeFileAtomic } from '../files/atomic-file.js';
-import { readFileBytes, readFileShared, sha256 } from '../files/read-file.js';
-import { type ArrayPlace, type Fault, inputOf } from './input-array.js';
+import { readFileBytes, readFileShared } from '../files/read-file.js';
+import type { OnReadProgress } from '../sources/source-kind.js';
+import type { ArrayArchive, NpyRows } from './array-rows.js';
+import { type ArrayPlace, bytesToLookAt, type Fault, inputOf } from './input-array.js';
 import { npzLine, renameLine } from './mending-lines.js';
 import type { NpyArray } from './npy.js';
-import { encodeNpz, listNames, type NpzArchive, openNpz } from './npz.js';
+import { listNames, openNpz, rowsInMemory } from './npz.js';
 import { targetsOf, type WantedTargets } from './target-array.js';
 
 /** The arrays of a dataset that brings its own test examples. */
@@ -59,6 +63,12 @@ export interface ExampleReading {
   readonly keepsMissing?: boolean | undefined;
 }
 
+/** How datasets are read, which may be large. */
+interface DatasetReading extends ExampleReading {
+  /** Hears how far the look at what is not in memory is. */
+  readonly onProgress?: OnReadProgress | undefined;
+}
+
 /**
  * A dataset from the bytes of its npz. Inputs are `[n, …]` of any number type; targets are labels, whole numbers from 0,
  * `[n]` or `[n, 1]` or one-hot rows; numbers, `[n]` or `[n, k]`; or rows of 0 and 1 that say which of k hold.
@@ -72,17 +82,24 @@ export async function parseDataset(
   path: string,
   options: ExampleReading = {},
 ): Promise<Dataset> {
-  return datasetOf(await openNpz(bytes, path), path, options);
+  const { train, test } = await datasetOf(rowsInMemory(await openNpz(bytes, path)), path, options);
+  const read = { train: await examplesOfRows(train) };
+  return test === undefined ? read : { ...read, test: await examplesOfRows(test) };
 }
 
 /** A dataset from its arrays, wherever these come from. @throws {DataError} as `parseDataset` */
-export function datasetOf(archive: NpzArchive, path: string, options: ExampleReading = {}): Dataset {
-  if (!bringsTest(archive, path)) return { train: readExamples(archive, { path, part: '', ...options }) };
-  const train = readExamples(archive, { path, part: '_train', ...options });
-  const { weights: _, ...test } = readExamples(archive, {
+export async function datasetOf(
+  archive: ArrayArchive,
+  path: string,
+  options: DatasetReading = {},
+): Promise<DatasetRows> {
+  if (!bringsTest(archive, path)) return { train: await readRows(archive, { path, part: '', ...options }) };
+  const train = await readRows(archive, { path, part: '_train', ...options });
+  const { weights: _, ...test } = await readRows(archive, {
     path,
     part: '_test',
     targets: targetKinds(train),
+    onProgress: options.onProgress,
   });
   for (const [name, describe] of [
     ['x', describeInputs],
@@ -90,7 +107,7 @@ export function datasetOf(archive: NpzArchive, path: string, options: ExampleRea
   ] as const) {
     const [expected, found] = [describe(train), describe(test)];
     if (expected === found) continue;
-    const mend = name === 'x' ? likeTrainLine(path, train, test) : undefined;
+    const mend = name === 'x' ? await likeTrainLine(path, train, test) : undefined;
     throw new DataError({
       file: path,
       expected: `${name}_test to have ${expected} like ${name}_train`,
@@ -102,21 +119,29 @@ export function datasetOf(archive: NpzArchive, path: string, options: ExampleRea
 }
 
 /** Makes x_test like x_train, where only their types or the extents of length 1 differ. */
-function likeTrainLine(path: string, train: Examples, test: Examples): string | undefined {
+async function likeTrainLine(
+  path: string,
+  train: ExampleRows,
+  test: ExampleRows,
+): Promise<string | undefined> {
   const [[to, ...more], [from]] = [train.inputs, test.inputs];
   const one = to.shape.slice(1);
   if (more.length > 0 || sizeOf(one) !== sizeOf(from.shape.slice(1))) return undefined;
-  const [dtype, other] = [dtypeOf(to.values), dtypeOf(from.values)];
-  const isUnit = (values: ExampleValues) => values.every((value) => value <= 1);
+  const [dtype, other] = [to.dtype, from.dtype];
   let values = 'd["x_test"]';
-  if (dtype === 'uint8' && other !== 'uint8' && isUnit(from.values)) values = `(${values} * 255).round()`;
-  if (dtype !== 'uint8' && other === 'uint8' && isUnit(to.values)) values = `(${values} / 255)`;
+  if (dtype === 'uint8' && other !== 'uint8' && (await isUnit(from))) values = `(${values} * 255).round()`;
+  if (dtype !== 'uint8' && other === 'uint8' && (await isUnit(to))) values = `(${values} / 255)`;
   const change = `${values}.reshape(-1, ${one.join(', ')}).astype("${dtype}")`;
   return npzLine(path, `d["x_test"] = ${change}`);
 }
 
+async function isUnit({ pieces }: InputRows): Promise<boolean> {
+  for await (const values of pieces()) if (!values.every((value) => value <= 1)) return false;
+  return true;
+}
+
 /** True for four arrays, false for `x` and `y`. @throws {DataError} where neither are all there */
-function bringsTest(archive: NpzArchive, path: string): boolean {
+function bringsTest(archive: ArrayArchive, path: string): boolean {
   const has = (name: string) => namesOf(archive, name).length > 0;
   if (!FOUR.every(has) && has('x') && has('y')) return false;
   requireArrays(archive, path, FOUR);
@@ -147,7 +172,7 @@ async function parseShard(
   path: string,
   { part, ...options }: ShardOptions,
 ): Promise<Examples> {
-  const archive = await openNpz(bytes, path);
+  const archive = rowsInMemory(await openNpz(bytes, path));
   const has = (name: string) => namesOf(archive, name).length > 0;
   const suffix = part === 'test' ? '_test' : '_train';
   const [x, y] = [`x${suffix}`, `y${suffix}`];
@@ -155,10 +180,10 @@ async function parseShard(
     options.tell?.(
       `${path} is a whole dataset: its ${part === 'test' ? 'test' : 'training'} part (${x}, ${y}) is taken`,
     );
-    return readExamples(archive, { path, part: suffix, ...options });
+    return await examplesOfRows(await readRows(archive, { path, part: suffix, ...options }));
   }
   requireArrays(archive, path, ['x', 'y']);
-  return readExamples(archive, { path, part: '', ...options });
+  return await examplesOfRows(await readRows(archive, { path, part: '', ...options }));
 }
 
 /** The same examples in memory that threads share. */
@@ -171,39 +196,12 @@ export function shareExamples({ inputs, targets, weights }: Examples): Examples 
   };
 }
 
-/**
- * Writes a shard atomically: `x`, or `x/<name>` for each of several inputs, in the dtype and shape of the examples; `y`, or
- * `y/<name>` for each of several outputs, as int32 where it is labels, as float32 or uint8 else.
- *
- * @throws {StorageError} when the disk refuses.
- */
-export async function writeShard(path: string, examples: Examples): Promise<WrittenFile> {
-  const { inputs, targets, weights } = examples;
-  const bytes = await encodeNpz([
-    ...inputs.map(({ name, ...array }) => ({ name: inputs.length > 1 ? `x/${name}` : 'x', ...array })),
-    ...targets.map(({ name, ...array }) => ({
-      name: targets.length > 1 ? `y/${name}` : 'y',
-      ...withoutDoubt(array),
-    })),
-    ...(weights === undefined ? [] : [{ name: 'w', shape: [exampleCount(examples)], values: weights }]),
-  ]);
-  await writeFileAtomic(path, bytes);
-  return { sizeBytes: bytes.length, sha256: sha256(bytes) };
-}
-
-/** Rows of one number as `[n]`; labels of steps as `[n, …, 1]`, since their rows might be one-hot by chance. */
-function withoutDoubt({ shape, values }: ExampleTargets): ExampleArray {
-  const [count = 0, ...one] = shape;
-  if (sizeOf(one) === 1) return { shape: [count], values };
-  return { shape: values instanceof Int32Array ? [...shape, 1] : shape, values };
-}
-
 /** The arrays that are called so: one, or one for each of several inputs. */
-function namesOf({ names }: NpzArchive, name: string): readonly string[] {
+function namesOf({ names }: ArrayArchive, name: string): readonly string[] {
   return names.includes(name) ? [name] : names.filter((each) => each.startsWith(`${name}/`));
 }
 
-function requireArrays(archive: NpzArchive, file: string, wanted: readonly string[]): void {
+function requireArrays(archive: ArrayArchive, file: string, wanted: readonly string[]): void {
   if (wanted.every((name) => namesOf(archive, name).length > 0)) return;
   const both = wanted.length > 2 ? ', or x and y' : '';
   const expected = `arrays ${wanted.slice(0, -1).join(', ')} and ${wanted.at(-1)}${both}`;
@@ -211,45 +209,70 @@ function requireArrays(archive: NpzArchive, file: string, wanted: readonly strin
   throw new DataError({ file, expected, found: listNames(archive.names), mend });
 }
 
-interface PartOptions extends ExampleReading {
+interface PartOptions extends DatasetReading {
   readonly path: string;
   /** What follows x and y in the names of the arrays. */
   readonly part: '' | '_train' | '_test';
 }
 
-function readExamples(
-  archive: NpzArchive,
-  { path, part, targets, tell = silent, keepsMissing }: PartOptions,
-): Examples {
+async function readRows(archive: ArrayArchive, options: PartOptions): Promise<ExampleRows> {
+  const { path, part, targets, tell = silent, keepsMissing } = options;
   const fault = faultIn(path);
   const [x, y, w] = [`x${part}`, `y${part}`, `w${part}`];
   const place = (name: string) => ({ file: path, name, fault, tell, keepsMissing });
-  const inputs = namesOf(archive, x).map((name) => ({
-    name: name === x ? ONLY_INPUT : name.slice(x.length + 1),
-    ...inputOf(archive.read(name), place(name)),
-  })) as unknown as Examples['inputs'];
-  const read = namesOf(archive, y).map((name): NamedTargets => {
+  const arrays = await Promise.all(
+    namesOf(archive, x).map(async (name) => ({ name, rows: await archive.rows(name) })),
+  );
+  const hear = sumOfBytes(
+    arrays.map(({ rows }) => rows),
+    options,
+  );
+  const inputs: InputRows[] = [];
+  for (const { name, rows } of arrays) {
+    const input = await inputOf(rows, place(name), hear);
+    inputs.push({ name: name === x ? ONLY_INPUT : name.slice(x.length + 1), ...input });
+  }
+  const read: NamedTargets[] = [];
+  for (const name of namesOf(archive, y)) {
     const output = name === y ? ONLY_OUTPUT : name.slice(y.length + 1);
     const wanted = typeof targets === 'object' ? targets[output] : targets;
-    return { name: output, ...targetsOf(archive.read(name), place(name), wanted) };
-  }) as unknown as Examples['targets'];
-  const count = exampleCount({ targets: read });
-  for (const { name, shape } of read) {
-    if (shape[0] === count) continue;
-    throw fault(`${count} targets in ${y}/${name}, as in ${y}/${read[0].name}`, `${shape[0]}`);
+    const array = await wholeArray(await archive.rows(name));
+    read.push({ name: output, ...targetsOf(array, place(name), wanted) });
   }
-  for (const [at, { shape }] of inputs.entries()) {
+  const all = read as unknown as Examples['targets'];
+  const count = exampleCount({ targets: all });
+  for (const { name, shape } of all) {
     if (shape[0] === count) continue;
-    const what = imagesIn({ inputs: [inputs[at] as ExampleInput] }) === undefined ? 'example' : 'image';
-    const targetsName = labelsIn({ targets: read }) === undefined ? 'targets' : 'labels';
+    throw fault(`${count} targets in ${y}/${name}, as in ${y}/${all[0].name}`, `${shape[0]}`);
+  }
+  for (const [at, input] of inputs.entries()) {
+    const { shape } = input;
+    if (shape[0] === count) continue;
+    const what = isImageForm(input) ? 'image' : 'example';
+    const targetsName = labelsIn({ targets: all }) === undefined ? 'targets' : 'labels';
     throw fault(
       `${shape[0]} ${targetsName} in ${namesOf(archive, y)[0]}, one for each ${what} of ${namesOf(archive, x)[at]}`,
       `${count}`,
     );
   }
   if (count === 0) throw fault(`at least one example in ${x}`, 'none');
-  if (!archive.names.includes(w)) return { inputs, targets: read };
-  return { inputs, targets: read, weights: weightsOf(archive.read(w), place(w), count) };
+  const rows = { inputs: inputs as unknown as ExampleRows['inputs'], targets: all };
+  if (!archive.names.includes(w)) return rows;
+  return { ...rows, weights: weightsOf(await wholeArray(await archive.rows(w)), place(w), count) };
+}
+
+const wholeArray = async (rows: NpyRows): Promise<NpyArray> => ({
+  ...{ dtype: rows.dtype, shape: rows.shape, values: await wholeOf(rows) },
+});
+
+/** Tells how many bytes of all arrays were looked at. */
+function sumOfBytes(arrays: readonly NpyRows[], { onProgress }: DatasetReading) {
+  const total = arrays.reduce((sum, rows) => sum + bytesToLookAt(rows), 0);
+  let done = 0;
+  return (bytes: number) => {
+    done += bytes;
+    onProgress?.({ done, total, unit: 'bytes' });
+  };
 }
 
 /** How much each example counts: a number of at least 0 each. */

@@ -1,10 +1,12 @@
 /** From an array of any number type to one input of examples: what can be taken without a doubt is taken, the rest is refused with a cure. */
 import type { DataError } from '../../core/errors.js';
 import { formatShape, sizeOf } from '../../core/weights.js';
-import { type ExampleArray, type ExampleValues, MAX_CHANNELS } from '../../federation/examples.js';
+import { type InputRows, onePiece, type ValueRange } from '../../federation/example-rows.js';
+import { dtypeOf, type ExampleValues, MAX_CHANNELS } from '../../federation/examples.js';
 import { MAX_PIXEL } from '../../federation/pixel-scale.js';
+import type { NpyRows } from './array-rows.js';
 import { changeLine } from './mending-lines.js';
-import type { NpyArray, NpyValues } from './npy.js';
+import type { NpyDtype, NpyValues } from './npy.js';
 
 /** Makes the error of a failed check. */
 export type Fault = (expected: string, found: string, mend?: string) => DataError;
@@ -23,21 +25,93 @@ export interface ArrayPlace {
 
 /**
  * The input that an array holds: of any rank, `[n]` as `[n, 1]`. Of images whole numbers from 0 to 255 become uint8, and
- * bool black and white; of other inputs whole numbers become int32. float16 becomes float32.
+ * bool black and white; of other inputs whole numbers become int32. float16 becomes float32. An array that is not in memory
+ * is looked at in pieces first, unless nothing can be wrong with its numbers.
  *
+ * @param hear hears of the bytes that were looked at
  * @throws {DataError} for empty examples, images with channels first, other whole numbers, NaN and infinity
  */
-export function inputOf(array: NpyArray, place: ArrayPlace): ExampleArray {
-  const shape = array.shape.length === 1 ? [...array.shape, 1] : array.shape;
+export async function inputOf(
+  rows: NpyRows,
+  place: ArrayPlace,
+  hear: (bytes: number) => void = () => undefined,
+): Promise<Omit<InputRows, 'name'>> {
+  const shape = rows.shape.length === 1 ? [...rows.shape, 1] : rows.shape;
   requireShape(shape, place);
-  const values = inputValues(array, place);
-  const bad = place.keepsMissing ? -1 : findNonFinite(values);
-  if (bad >= 0) {
-    const example = Math.floor(bad / sizeOf(shape.slice(1)));
-    const mend = changeLine(place.file, 'x', 'np.where(np.isfinite(v), v, v[np.isfinite(v)].min())');
-    throw place.fault(`finite numbers in ${place.name}`, `${values[bad]} in example ${example}`, mend);
+  const { dtype } = rows;
+  if (rows.values !== undefined) {
+    const convert = conversionOf(rows, place, () => rangeOf(rows.values as NpyValues));
+    const values = convert(rows.values);
+    requireFinite(values, { shape, place, before: 0 });
+    return { shape, values, dtype: dtypeOf(values), pieces: () => onePiece(values) };
   }
-  return { shape, values };
+  const range = bytesToLookAt(rows) === 0 ? undefined : await lookAt(rows, { shape, place, hear });
+  const convert = conversionOf(rows, place, () => range as ValueRange);
+  return {
+    ...{ shape, range, dtype: dtypeOf(convert(EMPTY[dtype])) },
+    async *pieces() {
+      for await (const piece of rows.pieces()) yield convert(piece);
+    },
+  };
+}
+
+/** How many bytes of values {@link inputOf} looks at in pieces: none where nothing can be wrong with them. */
+export function bytesToLookAt({ dtype, shape, values, areFinite = false }: NpyRows): number {
+  const isBytes = dtype === 'uint8' || dtype === 'bool';
+  const isKnown = (isBytes && shape.length > 2) || (areFinite && dtype.startsWith('float'));
+  if (values !== undefined || isKnown) return 0;
+  return sizeOf(shape) * EMPTY[dtype].BYTES_PER_ELEMENT;
+}
+
+/** What the values of each dtype come in. */
+const EMPTY: Readonly<Record<NpyDtype, NpyValues>> = {
+  bool: new Uint8Array(0),
+  uint8: new Uint8Array(0),
+  uint16: new Uint16Array(0),
+  uint32: new Uint32Array(0),
+  uint64: new BigUint64Array(0),
+  int8: new Int8Array(0),
+  int16: new Int16Array(0),
+  int32: new Int32Array(0),
+  int64: new BigInt64Array(0),
+  float16: new Float32Array(0),
+  float32: new Float32Array(0),
+  float64: new Float64Array(0),
+};
+
+interface Look {
+  readonly shape: readonly number[];
+  readonly place: ArrayPlace;
+  readonly hear: (bytes: number) => void;
+}
+
+/** The range of all numbers. @throws {DataError} for NaN and infinity */
+async function lookAt(rows: NpyRows, { shape, place, hear }: Look): Promise<ValueRange> {
+  let range = NO_RANGE;
+  let before = 0;
+  for await (const values of rows.pieces()) {
+    if (values instanceof Float32Array || values instanceof Float64Array)
+      requireFinite(values, { shape, place, before });
+    else range = rangeOf(values, range);
+    before += values.length;
+    hear(values.byteLength);
+  }
+  return range;
+}
+
+interface FiniteCheck {
+  readonly shape: readonly number[];
+  readonly place: ArrayPlace;
+  /** So many values came before these. */
+  readonly before: number;
+}
+
+function requireFinite(values: ExampleValues, { shape, place, before }: FiniteCheck): void {
+  const bad = place.keepsMissing ? -1 : findNonFinite(values);
+  if (bad < 0) return;
+  const example = Math.floor((before + bad) / sizeOf(shape.slice(1)));
+  const mend = changeLine(place.file, 'x', 'np.where(np.isfinite(v), v, v[np.isfinite(v)].min())');
+  throw place.fault(`finite numbers in ${place.name}`, `${values[bad]} in example ${example}`, mend);
 }
 
 /** Sides of less are more likely something else. */
@@ -71,20 +145,24 @@ export function flatImagesLine(file: string, size: number): string | undefined {
   return image && changeLine(file, 'x', `v.reshape(-1, ${image})`);
 }
 
-/** By dtype and not by class alone, since `bool` and `float16` come in wider arrays. */
-function inputValues({ dtype, shape, values }: NpyArray, place: ArrayPlace): ExampleValues {
+/** What makes inputs of values: by dtype and not by class alone, since `bool` and `float16` come in wider arrays. */
+function conversionOf(
+  { dtype, shape }: Pick<NpyRows, 'dtype' | 'shape'>,
+  place: ArrayPlace,
+  findRange: () => ValueRange,
+): (values: NpyValues) => ExampleValues {
+  const asTheyAre = (values: NpyValues) => values as ExampleValues;
   const isPicture = shape.length === 3 || (shape.length === 4 && (shape[3] as number) <= MAX_CHANNELS);
   if (dtype === 'bool') {
-    if (!isPicture) return values as Uint8Array;
+    if (!isPicture) return asTheyAre;
     place.tell(`${place.name} is bool, taken as uint8: 0 and 255`);
-    return Uint8Array.from(values as Uint8Array, (value) => value * MAX_PIXEL);
+    return (values) => Uint8Array.from(values as Uint8Array, (value) => value * MAX_PIXEL);
   }
-  if (values instanceof Uint8Array || values instanceof Float64Array) return values;
-  if (values instanceof Float32Array) {
+  if (dtype === 'uint8' || dtype.startsWith('float')) {
     if (dtype === 'float16') place.tell(`${place.name} is float16, taken as float32`);
-    return values;
+    return asTheyAre;
   }
-  const { least, most } = rangeOf(values);
+  const { least, most } = findRange();
   const fits = isPicture ? least >= 0 && most <= MAX_PIXEL : least >= -(2 ** 31) && most < 2 ** 31;
   if (!fits) {
     const mend = changeLine(
@@ -96,13 +174,18 @@ function inputValues({ dtype, shape, values }: NpyArray, place: ArrayPlace): Exa
     throw place.fault(`${place.name} to be ${wanted}`, `${dtype} from ${least} to ${most}`, mend);
   }
   if (!isPicture)
-    return values instanceof Int32Array ? values : Int32Array.from(values as unknown as Int32Array, Number);
+    return dtype === 'int32'
+      ? asTheyAre
+      : (values) => Int32Array.from(values as unknown as Int32Array, Number);
   place.tell(`${place.name} is ${dtype} from ${least} to ${most}, taken as uint8`);
-  return Uint8Array.from(values as unknown as Int32Array, Number);
+  return (values) => Uint8Array.from(values as unknown as Int32Array, Number);
 }
 
-function rangeOf(values: NpyValues): { readonly least: number; readonly most: number } {
-  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+const NO_RANGE: ValueRange = { least: Number.POSITIVE_INFINITY, most: Number.NEGATIVE_INFINITY };
+
+/** Of whole numbers, and of those before them. */
+function rangeOf(values: NpyValues, before = NO_RANGE): ValueRange {
+  let { least, most } = before;
   for (const value of values) {
     const number = Number(value);
     if (number < least) least = number;

@@ -15,7 +15,7 @@ import type { Dataset } from '../../federation/examples.js';
 import { silentReporter } from '../../observability/events.js';
 import { parseDataset } from './dataset.js';
 import { foreignDirectory } from './foreign-data.js';
-import { openNpz } from './npz.js';
+import { openNpz, rowsInMemory } from './npz.js';
 import { readOwnership } from './ownership.js';
 
 /** Python that makes a file `f` of each kind; `x` and `y` are what it has to come to. */
@@ -175,7 +175,7 @@ test('the line that a refusal ends with mends the data', async (t) => {
 
   const keyed = { path: join(directory, 'writers.npz'), key: 'writer' };
   const keys = async () =>
-    readOwnership({ ...keyed, arrays: await openNpz(await readFile(keyed.path), keyed.path) });
+    readOwnership({ ...keyed, arrays: rowsInMemory(await openNpz(await readFile(keyed.path), keyed.path)) });
   await assert.rejects(keys, (error: Error) => {
     const [, line = ''] = /text, dtype '<U5'\. To mend it: (python3 .*)$/.exec(error.message) ?? [];
     execaSync(line.replace('python3', python), { shell: '/bin/sh' });

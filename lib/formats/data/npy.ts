@@ -3,6 +3,7 @@ import { dump, parse } from 'npyjs';
 import { DataError } from '../../core/errors.js';
 import { formatShape, sizeOf } from '../../core/weights.js';
 import { numbersLine } from './mending-lines.js';
+import { type NpyHeader, readNpyHeader } from './npy-header.js';
 
 /** Element types that we read, by numpy's names. */
 export type NpyDtype = keyof typeof DTYPES;
@@ -58,19 +59,55 @@ const DTYPES = {
  *   …), or the data is shorter or longer than its shape says.
  */
 export function decodeNpy(bytes: Uint8Array, source: NpySource): NpyArray {
-  const header = readNpyHeader(bytes, (expected, found) => npyError(source, expected, found));
+  const { header, dtype } = checkedHeader(bytes, bytes.length, source);
+  const { shape } = header;
+  const values = parseValues(bytes, header, dtype).subarray(0, sizeOf(shape));
+  return { dtype, shape, values: header.fortranOrder ? toRowMajor(values, shape) : values };
+}
+
+/** How the values of an array lie in its file, for a reader of pieces. */
+export interface NpyLayout {
+  readonly dtype: NpyDtype;
+  readonly shape: readonly number[];
+  /** Whether the first axis runs fastest: rows are then no pieces of the file. */
+  readonly fortranOrder: boolean;
+  readonly itemBytes: number;
+  /** Where the values begin, in bytes. */
+  readonly dataOffset: number;
+  /** Room that {@link decode} wants in front of values. */
+  readonly roomBytes: number;
+  /** The values that fill an ArrayBuffer behind that room, which is written over; they may share its memory. */
+  decode(buffer: ArrayBuffer): NpyValues;
+}
+
+/**
+ * Reads the header of an npy file.
+ *
+ * @param head the first bytes, `MOST_HEAD_BYTES` or all
+ * @param sizeBytes of the whole file
+ * @throws {DataError} as `decodeNpy`
+ */
+export function npyLayout(head: Uint8Array, sizeBytes: number, source: NpySource): NpyLayout {
+  const { header, dtype } = checkedHeader(head, sizeBytes, source);
+  const { shape, fortranOrder, dataOffset, descr } = header;
+  const own = ownHead(dtype);
+  return {
+    ...{ dtype, shape, fortranOrder, dataOffset, itemBytes: DTYPES[dtype].itemBytes, roomBytes: own.length },
+    decode: (buffer) => parseBehind(own, buffer, { dtype, isBigEndian: descr.startsWith('>') }),
+  };
+}
+
+/** The header of a file, where the rest of it is as long as the header says. */
+function checkedHeader(head: Uint8Array, sizeBytes: number, source: NpySource) {
+  const header = readNpyHeader(head, (expected, found) => npyError(source, expected, found));
   const dtype = supportedDtype(header.descr, source);
   const { itemBytes } = DTYPES[dtype];
   const count = sizeOf(header.shape);
-  const dataBytes = bytes.length - header.dataOffset;
-  if (!Number.isSafeInteger(count) || dataBytes !== count * itemBytes) {
-    const wanted = `hold ${count * itemBytes} bytes of data for ${dtype}${formatShape(header.shape)}`;
-    const fault = dataBytes < count * itemBytes ? 'truncated' : 'trailing bytes';
-    throw npyError(source, wanted, `${dataBytes} (${fault})`);
-  }
-  const values = parseValues(bytes, header, dtype).subarray(0, count);
-  const { shape } = header;
-  return { dtype, shape, values: header.fortranOrder ? toRowMajor(values, shape) : values };
+  const dataBytes = sizeBytes - header.dataOffset;
+  if (Number.isSafeInteger(count) && dataBytes === count * itemBytes) return { header, dtype };
+  const wanted = `hold ${count * itemBytes} bytes of data for ${dtype}${formatShape(header.shape)}`;
+  const fault = dataBytes < count * itemBytes ? 'truncated' : 'trailing bytes';
+  throw npyError(source, wanted, `${dataBytes} (${fault})`);
 }
 
 /** A copy in C order of values in Fortran's, where the first axis runs fastest. */
@@ -110,6 +147,15 @@ export function encodeNpy(
   return new Uint8Array(dump(values, [...shape]));
 }
 
+/** What {@link encodeNpy} writes in front of values of a dtype that fill a shape. */
+export function encodeNpyHead(
+  dtype: 'uint8' | 'int32' | 'float32' | 'float64',
+  shape: readonly number[],
+): Uint8Array {
+  // npyjs compares no lengths.
+  return new Uint8Array(dump(new Uint8Array(0), [...shape], { dtype: DTYPES[dtype].code }));
+}
+
 /**
  * npyjs looks at a whole ArrayBuffer to its end, so it gets one that starts with the file and is aligned. Bytes need no
  * alignment: images are looked at where they lie, in an archive of any size.
@@ -127,20 +173,29 @@ function parseValues(bytes: Uint8Array, { dataOffset, descr }: NpyHeader, dtype:
     byteOffset === 0 &&
     dataOffset % itemBytes === 0 &&
     buffer.byteLength % itemBytes === 0;
-  const file = usable ? buffer : realign(bytes.subarray(dataOffset), dtype, isBigEndian);
-  return parse(file as ArrayBuffer).data as NpyValues;
+  if (usable) return parse(buffer as ArrayBuffer).data as NpyValues;
+  const head = ownHead(dtype);
+  const file = new Uint8Array(head.length + bytes.length - dataOffset);
+  file.set(bytes.subarray(dataOffset), head.length);
+  return parseBehind(head, file.buffer, { dtype, isBigEndian });
 }
 
-/** The same data, little-endian, behind a header of our own; `bool` as u8, since npyjs would make a JavaScript array of it. */
-function realign(data: Uint8Array, dtype: NpyDtype, isBigEndian: boolean): ArrayBufferLike {
-  const code = dtype === 'bool' ? 'u1' : DTYPES[dtype].code;
-  const empty = new Uint8Array(dump(new Uint8Array(0), [0], { dtype: code }));
-  // Headers end at a multiple of 8 bytes, the largest item size.
-  const file = new Uint8Array(empty.length + data.length);
-  file.set(empty);
-  file.set(data, empty.length);
-  if (isBigEndian) swapBytes(Buffer.from(file.buffer, empty.length), DTYPES[dtype].itemBytes);
-  return file.buffer;
+/** A header of our own, which ends at a multiple of 8 bytes, the largest item size; `bool` as u8, since npyjs would make a JavaScript array of it. */
+function ownHead(dtype: NpyDtype): Uint8Array {
+  return new Uint8Array(
+    dump(new Uint8Array(0), [0], { dtype: dtype === 'bool' ? 'u1' : DTYPES[dtype].code }),
+  );
+}
+
+/** The values behind the room for a header, little-endian. */
+function parseBehind(
+  head: Uint8Array,
+  file: ArrayBuffer,
+  { dtype, isBigEndian }: { readonly dtype: NpyDtype; readonly isBigEndian: boolean },
+): NpyValues {
+  new Uint8Array(file).set(head);
+  if (isBigEndian) swapBytes(Buffer.from(file, head.length), DTYPES[dtype].itemBytes);
+  return parse(file).data as NpyValues;
 }
 
 function swapBytes(data: Buffer, itemBytes: number): void {
@@ -182,97 +237,4 @@ function npyError({ file, array }: NpySource, expected: string, found: string, m
     found,
     mend,
   });
-}
-
-/** What an npy header says, not yet believed. */
-interface NpyHeader {
-  /** numpy's dtype string, e.g. `<f4`; for a structured dtype its whole list. */
-  readonly descr: string;
-  readonly fortranOrder: boolean;
-  readonly shape: readonly number[];
-  /** Where the data starts, in bytes. */
-  readonly dataOffset: number;
-}
-
-/** Makes the error of a failed check; `expected` completes "expected the array to …". */
-type HeaderFault = (expected: string, found: string) => Error;
-
-/** numpy pads headers to 64 or 128 bytes and itself refuses more than 10,000; more is damage or malice. */
-const MAX_HEADER_BYTES = 65_536;
-/** numpy's own limit on dimensions (NPY_MAXDIMS). */
-const MAX_RANK = 64;
-
-const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
-/** One entry of the dictionary; without nested repetition, so that no header takes long to refuse. */
-const ENTRY =
-  /\s*'(descr|fortran_order|shape)'\s*:\s*('[^']*'|\[.*\]|True|False|\([\d\sL,]*\))\s*(?:,|(?=\}))/gy;
-/** An extent; Python 2 wrote some with an L. */
-const EXTENT = /^\d+L?$/;
-
-/**
- * Reads the header at the start of `bytes` (numpy/lib/format.py describes it), versions 1.0, 2.0 and 3.0.
- *
- * @throws what `fault` makes of the first thing that is wrong.
- */
-function readNpyHeader(bytes: Uint8Array, fault: HeaderFault): NpyHeader {
-  if (MAGIC.some((byte, at) => bytes[at] !== byte)) {
-    throw fault('start with the npy magic \\x93NUMPY', bytes.length === 0 ? 'no bytes at all' : quote(bytes));
-  }
-  const major = bytes[6] ?? 0;
-  if (major < 1 || major > 3) throw fault('be of npy version 1, 2 or 3', `version ${major}`);
-  const lengthBytes = major === 1 ? 2 : 4;
-  const start = 8 + lengthBytes;
-  const headerBytes = littleEndian(bytes.subarray(8, start));
-  if (headerBytes > MAX_HEADER_BYTES) {
-    throw fault(`have a header of at most ${MAX_HEADER_BYTES} bytes`, `one of ${headerBytes}`);
-  }
-  const dataOffset = start + headerBytes;
-  if (bytes.length < dataOffset) {
-    throw fault(`have a header of ${dataOffset} bytes`, `only ${bytes.length} (truncated)`);
-  }
-  const text = new TextDecoder(major === 3 ? 'utf-8' : 'latin1').decode(bytes.subarray(start, dataOffset));
-  return { ...readDictionary(text, fault), dataOffset };
-}
-
-function readDictionary(text: string, fault: HeaderFault): Omit<NpyHeader, 'dataOffset'> {
-  const body = text.trim();
-  const malformed = () =>
-    fault("have a header {'descr': …, 'fortran_order': …, 'shape': …}", JSON.stringify(body.slice(0, 80)));
-  const entries = new Map<string, string>();
-  let end = 1;
-  ENTRY.lastIndex = end;
-  for (let match = ENTRY.exec(body); match !== null; match = ENTRY.exec(body)) {
-    const [, key = '', value = ''] = match;
-    if (entries.has(key)) throw malformed();
-    entries.set(key, value);
-    end = ENTRY.lastIndex;
-  }
-  if (!body.startsWith('{') || body.slice(end).trim() !== '}') throw malformed();
-  const descr = entries.get('descr') ?? '';
-  const order = entries.get('fortran_order') ?? '';
-  const shape = readShape(entries.get('shape') ?? '');
-  if (!/^['[]/.test(descr) || !/^(True|False)$/.test(order) || shape === undefined) throw malformed();
-  if (shape.length > MAX_RANK) throw fault(`have at most ${MAX_RANK} dimensions`, String(shape.length));
-  return { descr: descr.startsWith("'") ? descr.slice(1, -1) : descr, fortranOrder: order === 'True', shape };
-}
-
-/** The extents of a Python tuple such as `()`, `(3,)` or `(60000, 28, 28)`; undefined when it is something else. */
-function readShape(tuple: string): readonly number[] | undefined {
-  if (!tuple.startsWith('(')) return undefined;
-  const parts = tuple
-    .slice(1, -1)
-    .split(',')
-    .map((part) => part.trim());
-  if (parts.at(-1) === '') parts.pop();
-  return parts.every((part) => EXTENT.test(part))
-    ? parts.map((part) => Number.parseInt(part, 10))
-    : undefined;
-}
-
-function littleEndian(bytes: Uint8Array): number {
-  return bytes.reduceRight((value, byte) => value * 256 + byte, 0);
-}
-
-function quote(bytes: Uint8Array): string {
-  return JSON.stringify(new TextDecoder('latin1').decode(bytes.subarray(0, 6)));
 }

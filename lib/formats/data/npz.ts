@@ -1,5 +1,6 @@
 /** npz archives: numpy's zip of npy arrays. */
 import { DataError } from '../../core/errors.js';
+import { type ArrayArchive, rowsOfArray } from './array-rows.js';
 import { foreignFile } from './foreign-data.js';
 import { decodeNpy, encodeNpy, type NpyArray } from './npy.js';
 import { encodeZip, openZip } from './zip.js';
@@ -11,6 +12,12 @@ export interface NpzArchive {
   /** One array. @throws {DataError} when it is damaged, too large, or no array that we read. */
   read(name: string): NpyArray;
 }
+
+/** The arrays of an archive, each in memory while it is used. */
+export const rowsInMemory = (archive: NpzArchive): ArrayArchive => ({
+  names: archive.names,
+  rows: async (name) => rowsOfArray(archive.read(name)),
+});
 
 /** An array to be written. */
 export interface NamedArray {

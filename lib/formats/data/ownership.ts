@@ -1,14 +1,15 @@
 /** Whose each example of a dataset is, where the dataset itself says so: an array of keys, or shards. */
 import { DataError } from '../../core/errors.js';
 import { formatShape } from '../../core/weights.js';
+import { wholeOf } from '../../federation/example-rows.js';
 import { type Ownership, ownersByKey } from '../../federation/partition/by-owner.js';
+import type { ArrayArchive } from './array-rows.js';
 import { numberKeysLine } from './mending-lines.js';
-import type { NpzArchive } from './npz.js';
 
 /** Where the keys are. */
 interface KeyedDataset {
   /** The arrays, and the path of their file for error messages. */
-  readonly arrays: NpzArchive;
+  readonly arrays: ArrayArchive;
   readonly path: string;
   /** What the numbers stand for, where they stand for something. */
   readonly names?: readonly string[] | undefined;
@@ -23,8 +24,15 @@ interface KeyedDataset {
  *
  * @throws {DataError} when it is missing, damaged, or of another dtype, shape or length
  */
-export function readOwnership({ arrays, path, key, examples, names }: KeyedDataset): Ownership {
-  const { dtype, shape, values } = arrays.read(key);
+export async function readOwnership({
+  arrays,
+  path,
+  key,
+  examples,
+  names,
+}: KeyedDataset): Promise<Ownership> {
+  const rows = await arrays.rows(key);
+  const { dtype, shape } = rows;
   const fault = (expected: string, found: string, mend?: string) =>
     new DataError({ file: path, expected, found, mend });
   if (!/^(u?int|bool)/.test(dtype)) {
@@ -33,9 +41,10 @@ export function readOwnership({ arrays, path, key, examples, names }: KeyedDatas
   if (shape.length !== 1 && !(shape.length === 2 && shape[1] === 1)) {
     throw fault(`${key} to be keys [n], one for each training example`, `the shape ${formatShape(shape)}`);
   }
-  if (examples !== undefined && values.length !== examples) {
-    throw fault(`${examples} keys in ${key}, one for each training example`, `${values.length}`);
+  if (examples !== undefined && shape[0] !== examples) {
+    throw fault(`${examples} keys in ${key}, one for each training example`, `${shape[0]}`);
   }
+  const values = await wholeOf(rows);
   const ownership = ownersByKey(values);
   return names === undefined
     ? ownership

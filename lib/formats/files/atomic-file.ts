@@ -1,6 +1,6 @@
 /** Atomic writes: a reader sees the old file or the new one, never a part. */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf, StorageError } from '../../core/errors.js';
 import { errorCode, readFileBytes } from './read-file.js';
@@ -24,7 +24,7 @@ export async function writeFileAtomic(
   bytes: Uint8Array | string,
   options?: WriteOptions,
 ): Promise<void> {
-  await writeThen(rename, { path, bytes, ...options });
+  await writeThen(rename, { path, write: (file) => file.writeFile(bytes), ...options });
 }
 
 /**
@@ -38,7 +38,7 @@ export async function createFileAtomic(
   mode: number,
 ): Promise<boolean> {
   try {
-    await writeThen(linkAndRemove, { path, bytes, mode });
+    await writeThen(linkAndRemove, { path, write: (file) => file.writeFile(bytes), mode });
     return true;
   } catch (error) {
     if (error instanceof StorageError && errorCode(error.cause) === 'EEXIST') return false;
@@ -59,14 +59,26 @@ async function linkAndRemove(from: string, to: string): Promise<void> {
   await rm(from);
 }
 
+/**
+ * The same for a file that is written piece by piece; `write` may write at any place of it.
+ *
+ * @throws {StorageError} as above; what `write` throws of its own
+ */
+export async function writeFileAtomicBy(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  await writeThen(rename, { path, write });
+}
+
 interface Writing extends WriteOptions {
   readonly path: string;
-  readonly bytes: Uint8Array | string;
+  readonly write: (file: FileHandle) => Promise<void>;
 }
 
 async function writeThen(
   place: (temporary: string, path: string) => Promise<void>,
-  { path, bytes, mode }: Writing,
+  { path, write, mode }: Writing,
 ): Promise<void> {
   const directory = dirname(path);
   const temporary = temporaryName(path);
@@ -74,7 +86,7 @@ async function writeThen(
     await makeDirectory(directory);
     const file = await open(temporary, 'wx', mode);
     try {
-      await file.writeFile(bytes);
+      await write(file);
       await file.sync();
     } finally {
       // On NFS a full disk is reported here, not by the write.
@@ -84,7 +96,7 @@ async function writeThen(
     await syncDirectory(directory);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw storageError(path, error);
+    throw errorCode(error) === '' ? error : storageError(path, error);
   }
 }
 
@@ -135,7 +147,8 @@ export async function removeTemporaryFiles(directory: string): Promise<void> {
   await Promise.all(left.map((name) => rm(join(directory, name), { recursive: true, force: true })));
 }
 
-function temporaryName(path: string): string {
+/** A name beside `path` that readers of its directory pass over. */
+export function temporaryName(path: string): string {
   return join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(4).toString('hex')}`);
 }
 

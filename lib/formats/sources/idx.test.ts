@@ -4,7 +4,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { partsOf } from '../../../test/datasets.js';
+import { loadWhole, partsOf } from '../../../test/datasets.js';
 import { partitionSettings } from '../../../test/settings.js';
 import { temporaryDirectory } from '../../../test/temporary-directory.js';
 import { openSource, sha256OfDataset } from '../data/dataset-source.js';
@@ -53,7 +53,7 @@ test('images, labels and the test are found by the names under which they are di
     const hashes = new Set<string>();
     for (const data of [folder, join(folder, train), join(folder, labels(train))]) {
       const source = await openSource(data, IID);
-      const found = await source.load();
+      const found = await loadWhole(source);
       assert.deepEqual(partsOf(found.train).shape, [6, 3, 4], data);
       assert.deepEqual([...(partsOf(found.train).images as Uint8Array)], bytes(72, 1));
       assert.deepEqual([...partsOf(found.train).labels], [0, 1, 2, 0, 1, 2]);
@@ -65,7 +65,7 @@ test('images, labels and the test are found by the names under which they are di
     }
     assert.equal(hashes.size, 1, 'the same data by any of their names');
     await rm(join(folder, held));
-    const { test: none } = await (await openSource(folder, IID)).load();
+    const { test: none } = await loadWhole(await openSource(folder, IID));
     assert.equal(none, undefined);
     assert.ok(!hashes.has(await sha256OfDataset(folder, '')), 'other files, another hash');
   }
@@ -109,7 +109,7 @@ test('what is not whole is refused by its file, with what was expected there', a
     const folder = await write(join(directory, `${at}`), files);
     const file = join(folder, Object.keys(files)[0] as string);
     await assert.rejects(
-      async () => (await openSource(file, IID)).load(),
+      async () => loadWhole(await openSource(file, IID)),
       (error: Error) =>
         (error.name === 'DataError' && expected.test(error.message)) || assert.fail(error.message),
     );

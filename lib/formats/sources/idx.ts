@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
 import { sizeOf } from '../../core/weights.js';
-import type { NpyArray } from '../data/npy.js';
+import { type NpyRows, rowsOfArray } from '../data/array-rows.js';
 import { errorCode, exists, inflateBudget, isGzip, readFileBytes } from '../files/read-file.js';
 import { archiveOfParts, type DataPlace, type FoundData, type SourceKind } from './source-kind.js';
 
@@ -102,7 +102,7 @@ async function readPair({ images, labels }: Pair) {
 }
 
 /** @throws {DataError} for another format, rank or length than the head of the file says */
-async function readIdx(path: string, { rank }: { readonly rank: number }): Promise<NpyArray> {
+async function readIdx(path: string, { rank }: { readonly rank: number }): Promise<NpyRows> {
   const bytes = inflated(await readFileBytes(path, 'an IDX file'), path);
   const fault = (expected: string, found: string) => new DataError({ file: path, expected, found });
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -116,11 +116,11 @@ async function readIdx(path: string, { rank }: { readonly rank: number }): Promi
   const shape = Array.from({ length: rank }, (_, axis) => head.readUInt32BE(4 + 4 * axis));
   const sizeBytes = sizeOf(shape);
   if (bytes.length - start === sizeBytes)
-    return {
+    return rowsOfArray({
       dtype: 'uint8',
       shape,
       values: new Uint8Array(bytes.buffer, bytes.byteOffset + start, sizeBytes),
-    };
+    });
   throw fault(`${sizeBytes} bytes for ${shape.join(' × ')}`, `${bytes.length - start}`);
 }
 

@@ -2,8 +2,9 @@
 import { DataError } from '../../core/errors.js';
 import { own } from '../../core/own.js';
 import type { DataFacts, TargetKind } from '../../federation/examples.js';
-import type { NpyArray } from '../data/npy.js';
-import { listNames, type NpzArchive } from '../data/npz.js';
+import type { ArrayArchive, NpyRows } from '../data/array-rows.js';
+import { listNames } from '../data/npz.js';
+import type { ScratchFile } from '../files/scratch-file.js';
 import type { DataDescription } from './description.js';
 import type { Understanding } from './understanding.js';
 
@@ -41,6 +42,10 @@ export interface DataReading {
   /** What the targets are, where that is known. */
   readonly targets?: TargetKind | undefined;
   readonly onProgress?: OnReadProgress | undefined;
+  /** Takes what is more than memory holds; without one all is kept in memory. */
+  readonly scratch?: ScratchFile | undefined;
+  /** Whether the inputs are checked and not kept: their rows cannot be read. */
+  readonly leavesInputs?: boolean | undefined;
   /** Hears one sentence about what was taken in a way that is not plain. */
   readonly tell?: ((note: string) => void) | undefined;
 }
@@ -48,7 +53,7 @@ export interface DataReading {
 /** Data as the arrays that an npz of them would hold, with what these do not say of themselves. */
 export interface ReadData {
   /** `x`, `y`, or `x_train`, `y_train`, `x_test`, `y_test`, several inputs as `x/<name>`; whose each example is under its own name. */
-  readonly arrays: NpzArchive;
+  readonly arrays: ArrayArchive;
   readonly facts: DataFacts;
   /** What the targets are, where that is known and their numbers alone might not tell. */
   readonly targets?: TargetKind | undefined;
@@ -58,6 +63,13 @@ export interface ReadData {
 export interface FirstLook {
   readonly target?: string | undefined;
   readonly client?: string | undefined;
+}
+
+/** Data that were looked at. */
+export interface Survey {
+  readonly understanding: Understanding;
+  /** The data as they were understood. @throws {DataError} for the first problem */
+  read(): Promise<ReadData>;
 }
 
 /** Data that were found, and not read yet. */
@@ -71,7 +83,7 @@ export interface FoundData {
   /** @throws {DataError} where the data are not what they should be @throws {UsageError} where what is wanted of them is */
   read(reading: DataReading): Promise<ReadData>;
   /** What can be understood of them without a description; absent where there is nothing to describe. */
-  readonly survey?: (look: FirstLook) => Promise<Understanding>;
+  readonly survey?: (look: FirstLook, reading: DataReading) => Promise<Survey>;
   /** The same data as a description has them, where they can be described. */
   readonly describedBy?: (description: DataDescription) => FoundData;
 }
@@ -84,15 +96,15 @@ export interface SourceKind {
 
 /** Inputs and targets of some examples. */
 interface DataPart {
-  readonly x: NpyArray;
-  readonly y: NpyArray;
+  readonly x: NpyRows;
+  readonly y: NpyRows;
 }
 
 /** The archive of data with one input, and with examples for the test where there are some. @param file named in error messages */
 export function archiveOfParts(
   { train, test }: { readonly train: DataPart; readonly test: DataPart | undefined },
   file: string,
-): NpzArchive {
+): ArrayArchive {
   if (test === undefined) return archiveOf({ ...train }, file);
   return archiveOf({ x_train: train.x, y_train: train.y, x_test: test.x, y_test: test.y }, file);
 }
@@ -101,12 +113,12 @@ export function archiveOfParts(
 export const problemText = ({ problem: { file, expected, found } }: DataError): string =>
   `${file}: expected ${expected}, found ${found}`;
 
-/** Arrays that are in memory as what an archive of them is. @param file named in error messages */
-export function archiveOf(arrays: Readonly<Record<string, NpyArray>>, file: string): NpzArchive {
+/** Arrays by their names as what an archive of them is. @param file named in error messages */
+export function archiveOf(arrays: Readonly<Record<string, NpyRows>>, file: string): ArrayArchive {
   const names = Object.keys(arrays);
   return {
     names,
-    read(name) {
+    async rows(name) {
       const array = own(arrays, name);
       if (array !== undefined) return array;
       throw new DataError({ file, expected: `an array ${name}`, found: listNames(names) });

@@ -14,7 +14,7 @@ interface PictureHead {
 }
 
 /** What pictures are brought to. */
-interface PictureForm {
+export interface PictureForm {
   /** Height and width. */
   readonly size: readonly [number, number];
   readonly channels: 1 | 3;

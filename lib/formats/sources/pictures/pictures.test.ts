@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import sharp, { type Sharp } from 'sharp';
-import { partsOf } from '../../../../test/datasets.js';
+import { loadWhole, partsOf } from '../../../../test/datasets.js';
 import { partitionSettings } from '../../../../test/settings.js';
 import { temporaryDirectory } from '../../../../test/temporary-directory.js';
 import { openSource } from '../../data/dataset-source.js';
@@ -30,7 +30,7 @@ async function write(directory: string, files: Readonly<Record<string, Sharp | B
   return directory;
 }
 
-const load = async (data: string) => (await openSource(data, IID)).load();
+const load = async (data: string) => loadWhole(await openSource(data, IID));
 
 test('folders are classes, in the order of their names; grey pictures have one channel, and other files are passed over', async (t) => {
   const directory = await write(await temporaryDirectory(t), {
@@ -116,7 +116,7 @@ test('pictures of several sizes are refused by the file, and brought to one by a
     load(directory),
     /dog\/1\.png: expected 8 × 10 pixels like cat\/1\.png, or a description .*, found 16 × 20\. To mend it: npx fedbatch dataset import \S+animals --yaml data\.yaml$/,
   );
-  const survey = await (await findData(directory))?.survey?.({});
+  const survey = (await (await findData(directory))?.survey?.({}, {}))?.understanding;
   assert.deepEqual([survey?.examples, survey?.problems.length], [3, 1]);
   assert.deepEqual(survey?.description, {
     kind: 'pictures',
@@ -186,7 +186,7 @@ test('what is no whole picture is refused by its file, and other hands deal othe
   const more = (await openSource(directory, IID)).sha256;
   assert.notEqual(more, sha256);
   await assert.rejects(
-    async () => (await openSource(directory, partitionSettings('by-key', { key: 'writer' }))).load(),
+    async () => loadWhole(await openSource(directory, partitionSettings('by-key', { key: 'writer' }))),
     /expected an array writer, found arrays "x", "y"/,
   );
 });

@@ -2,7 +2,8 @@
 import { readdir } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import { DataError } from '../../../core/errors.js';
-import type { NpyArray } from '../../data/npy.js';
+import { IN_MEMORY_BYTES } from '../../../federation/example-rows.js';
+import { type NpyRows, rowsOfArray } from '../../data/array-rows.js';
 import { describeLine, type PicturesDescription } from '../description.js';
 import {
   archiveOfParts,
@@ -13,7 +14,7 @@ import {
   type ReadData,
   type SourceKind,
 } from '../source-kind.js';
-import type { Understanding } from '../understanding.js';
+import type { PictureForm } from './decode.js';
 
 /** The kind; sharp is loaded when pictures are read. */
 export const pictures: SourceKind = {
@@ -86,18 +87,15 @@ function foundPictures(folder: PictureFolder): FoundData {
   return {
     ...found,
     async read({ onProgress }) {
-      const { description, problems } = await look(folder);
-      for (const problem of problems) throw problem;
-      return readPictures(folder, description, onProgress);
+      return readAsSeen(folder, await look(folder), onProgress);
     },
-    async survey() {
-      const { description, problems } = await look(folder);
+    async survey(_, { onProgress }) {
+      const seen = await look(folder);
+      const problems = seen.problems.map(problemText);
       return {
-        examples: files.length,
-        description,
-        problems: problems.map(problemText),
-        notes: [],
-      } satisfies Understanding;
+        understanding: { examples: files.length, description: seen.description, problems, notes: [] },
+        read: async () => readAsSeen(folder, seen, onProgress),
+      };
     },
     describedBy(description) {
       if (description.kind === 'pictures')
@@ -109,6 +107,15 @@ function foundPictures(folder: PictureFolder): FoundData {
       });
     },
   };
+}
+
+async function readAsSeen(
+  folder: PictureFolder,
+  { description, problems }: Awaited<ReturnType<typeof look>>,
+  onProgress: OnReadProgress | undefined,
+): Promise<ReadData> {
+  for (const problem of problems) throw problem;
+  return readPictures(folder, description, onProgress);
 }
 
 const classesOf = (list: readonly Picture[]) => [...new Set(list.map((picture) => picture.class))];
@@ -158,19 +165,36 @@ async function readPictures(
       expected: 'classes for the test that training has, too',
       found: strange,
     });
-  const { decodePictures } = await import('./decode.js');
-  const shape = channels === 1 ? size : [...size, channels];
   const partOf = async (list: readonly Picture[]) => {
     const kept = list.filter((picture) => classes.includes(picture.class));
-    const values = await decodePictures(
-      kept.map(({ file }) => file),
-      { size, channels, onProgress },
-    );
     const labels = Int32Array.from(kept, (picture) => classes.indexOf(picture.class));
-    const x: NpyArray = { dtype: 'uint8', shape: [kept.length, ...shape], values };
-    const y: NpyArray = { dtype: 'int32', shape: [kept.length], values: labels };
-    return { x, y };
+    const y = rowsOfArray({ dtype: 'int32', shape: [kept.length], values: labels });
+    const files = kept.map(({ file }) => file);
+    return { x: await pixelsOf(files, { size, channels, onProgress }), y };
   };
   const parts = { train: await partOf(train), test: test.length === 0 ? undefined : await partOf(test) };
   return { arrays: archiveOfParts(parts, path), facts: { classNames: classes } };
+}
+
+/** So many bytes of pixels are decoded at once, where they are more than memory should hold. */
+const PIECE_BYTES = 16e6;
+
+/** Pixels of pictures: in memory, or decoded in pieces each time that they are read. */
+async function pixelsOf(files: readonly string[], form: PictureForm): Promise<NpyRows> {
+  const { decodePictures } = await import('./decode.js');
+  const { size, channels, onProgress } = form;
+  const shape = [files.length, ...size, ...(channels === 1 ? [] : [channels])];
+  const sizeBytes = size[0] * size[1] * channels;
+  if (files.length * sizeBytes <= IN_MEMORY_BYTES)
+    return rowsOfArray({ dtype: 'uint8', shape, values: await decodePictures(files, form) });
+  const count = Math.max(1, Math.floor(PIECE_BYTES / sizeBytes));
+  return {
+    ...{ dtype: 'uint8', shape },
+    async *pieces() {
+      for (let at = 0; at < files.length; at += count) {
+        yield await decodePictures(files.slice(at, at + count), { size, channels });
+        onProgress?.({ done: Math.min(files.length, at + count), total: files.length, unit: 'examples' });
+      }
+    },
+  };
 }

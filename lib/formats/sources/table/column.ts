@@ -1,4 +1,5 @@
 /** One column of a table while it is read: its cells in typed arrays, and what is to be known of them. */
+import { CellStore, type Cells } from './cells.js';
 
 /** How the cells of a column are taken: `auto` as numbers or as texts, whichever comes first. */
 export interface ColumnNeed {
@@ -15,6 +16,9 @@ interface CellPlace {
   readonly place: string;
   readonly text: string;
 }
+
+/** Numbers of a file that has types. */
+export type NumberArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array;
 
 /** What stands for a cell without a value; pandas takes the same (`STR_NA_VALUES` in pandas/_libs/parsers.pyx). */
 const MISSING = new Set(
@@ -81,10 +85,12 @@ export class Column {
   #file = '';
   #unit = 'line';
 
-  constructor(name: string, need: ColumnNeed) {
+  constructor(name: string, need: ColumnNeed, store = new CellStore()) {
     this.name = name;
     this.#need = need;
-    this.#cells = new Cells(need.keep === 'exact cells' || need.as === 'time' ? Float64Array : Float32Array);
+    this.#cells = store.cells(
+      need.keep === 'exact cells' || need.as === 'time' ? Float64Array : Float32Array,
+    );
     if (need.vocabulary !== undefined) this.texts = new Map(need.vocabulary.map((text, at) => [text, at]));
     if (need.as !== 'auto') this.type = need.as === 'text' ? 'text' : 'number';
   }
@@ -104,6 +110,14 @@ export class Column {
     else this.#addIf('text', cell, at);
   }
 
+  /** Adds a number that a cell spells in digits alone; false where the column takes no numbers: then it wants the text. */
+  addPlain(value: number): boolean {
+    if (this.#need.as === 'text' || this.type === 'text') return false;
+    this.type = 'number';
+    this.#addNumber(value);
+    return true;
+  }
+
   /** Adds a value of a file that has types. */
   addValue(value: unknown, at: number): void {
     if (value === null || value === undefined || Number.isNaN(value)) this.#addMissing('', at);
@@ -120,6 +134,15 @@ export class Column {
     else if (this.#need.as === 'time') this.#addTime(value, at);
     else if (this.#need.as === 'text') this.#addWord(value, at);
     else this.#addIf('text', value, at);
+  }
+
+  /** Adds numbers; false where one of them is NaN, which stands for nothing, and where the column takes no numbers. */
+  addNumbers(values: NumberArray): boolean {
+    if (this.#need.as === 'text' || this.type === 'text') return false;
+    for (let at = 0; at < values.length; at++) if (Number.isNaN(values[at])) return false;
+    if (values.length > 0) this.type = 'number';
+    for (let at = 0; at < values.length; at++) this.#addNumber(values[at] as number);
+    return true;
   }
 
   /** The number, or that of the text, in a row: NaN or a number below 0 where there is none. */
@@ -145,7 +168,7 @@ export class Column {
     this.sum += value;
     if (value < this.least) this.least = value;
     if (value > this.most) this.most = value;
-    if (!Number.isInteger(value)) this.isWhole = false;
+    if (this.isWhole && !Number.isInteger(value)) this.isWhole = false;
     if (this.#need.keep !== 'cells' && this.wholes !== undefined) this.#noteWhole(value);
     if (this.#need.keep !== 'nothing') this.#cells.add(value);
   }
@@ -203,32 +226,4 @@ export class Column {
 function isoOf(date: Date): string {
   if (Number.isNaN(date.getTime())) return '';
   return date.toISOString().replace('T00:00:00.000Z', '');
-}
-
-const CHUNK_BITS = 16;
-const CHUNK = 2 ** CHUNK_BITS;
-
-/** Numbers of which nobody knows how many will come: no array is ever copied to grow. */
-class Cells {
-  readonly #kind: Float32ArrayConstructor | Float64ArrayConstructor;
-  #chunks: (Float32Array | Float64Array)[] = [];
-  #length = 0;
-
-  constructor(kind: Float32ArrayConstructor | Float64ArrayConstructor) {
-    this.#kind = kind;
-  }
-
-  add(value: number): void {
-    const at = this.#length++;
-    if ((at & (CHUNK - 1)) === 0) this.#chunks.push(new this.#kind(CHUNK));
-    (this.#chunks[at >> CHUNK_BITS] as Float32Array)[at & (CHUNK - 1)] = value;
-  }
-
-  at(index: number): number {
-    return this.#chunks[index >> CHUNK_BITS]?.[index & (CHUNK - 1)] ?? Number.NaN;
-  }
-
-  clear(): void {
-    this.#chunks = [];
-  }
 }

@@ -2,6 +2,7 @@
 import { asyncBufferFromFile, type FileMetaData, parquetMetadataAsync, parquetScan } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { DataError, messageOf } from '../../../core/errors.js';
+import type { NumberArray } from './column.js';
 import type { TableSink } from './csv.js';
 
 /** Reads a file, one column after the other, one row group at a time. @throws {DataError} for a damaged file, and columns that are no plain values */
@@ -17,7 +18,8 @@ export async function readParquet(file: string, sink: TableSink): Promise<void> 
       const scan = await parquetScan({ file: buffer, metadata, compressors, columns: [name] });
       for (const { rowStart, rowEnd } of scan.ranges) {
         const values = await scan.readColumn({ column: name, rowStart, rowEnd });
-        for (let row = 0; row < values.length; row++) column.addValue(values[row], rowStart + row + 1);
+        if (!isNumbers(values) || !column.addNumbers(values))
+          for (let row = 0; row < values.length; row++) column.addValue(values[row], rowStart + row + 1);
       }
       // All columns together are the file, as nearly as a reader wants to know.
       sink.onBytes(buffer.byteLength / targets.length);
@@ -41,4 +43,9 @@ function columnNames({ schema }: FileMetaData): readonly string[] {
     }
   }
   return names;
+}
+
+/** Columns of numbers without gaps come in typed arrays. */
+function isNumbers(values: ArrayLike<unknown>): values is NumberArray {
+  return ArrayBuffer.isView(values) && !(values instanceof BigInt64Array || values instanceof BigUint64Array);
 }

@@ -3,16 +3,20 @@ import { DataError, UsageError } from '../../../core/errors.js';
 import { own } from '../../../core/own.js';
 import { sizeOf } from '../../../core/weights.js';
 import type { DataFacts } from '../../../federation/examples.js';
-import type { NpyArray } from '../../data/npy.js';
+import { type NpyRows, rowsOfArray } from '../../data/array-rows.js';
 import { describeLine, type TableDescription } from '../description.js';
-import { archiveOf, type ReadData } from '../source-kind.js';
+import { archiveOf, type DataReading, type ReadData } from '../source-kind.js';
 import { categoryValues, filledBy, ownersOf, type Rule, targetValues } from './cell-values.js';
 import { type Column, timeOf } from './column.js';
 import { sortedTexts } from './table-plan.js';
 import { inputColumns, type TableRoles } from './table-roles.js';
 
 /** The arrays, one part for training and, where the table has one, one for the test. @throws {DataError} by file and line */
-export function tableArrays(roles: TableRoles, description: TableDescription): ReadData {
+export function tableArrays(
+  roles: TableRoles,
+  description: TableDescription,
+  { scratch, leavesInputs = false }: Pick<DataReading, 'scratch' | 'leavesInputs'>,
+): ReadData {
   const { target, client, test, inputs } = roles;
   const { source, missing = {}, units = {} } = description;
   for (const column of [target, client, test, ...inputs.values()])
@@ -23,20 +27,24 @@ export function tableArrays(roles: TableRoles, description: TableDescription): R
         role: column === client ? 'owner' : column === target ? 'target' : 'input',
       });
   const { train, held } = dealRows(roles, description);
-  const arrays: Record<string, NpyArray> = {};
+  const arrays: Record<string, NpyRows> = {};
   const facts: { inputs: Record<string, object>; keys?: Record<string, readonly string[]> } = { inputs: {} };
   const parts =
     held.length === 0 ? [['', train] as const] : [['_train', train] as const, ['_test', held] as const];
   const names = Object.keys(description.inputs);
+  const isLarge = scratch !== undefined && roles.rows * inputs.size * 4 > scratch.memoryBytes;
   for (const [name, input] of Object.entries(description.inputs)) {
     const columns = inputColumns(input.columns, { description, names: roles.names }).map(
       (each) => (inputs.get(`${name}/${each}`) ?? inputs.get(each)) as Column,
     );
     const made = makeInput(name, { ...input, columns, missing, units, source });
-    for (const [part, rows] of parts)
-      arrays[names.length === 1 ? `x${part}` : `x${part}/${name}`] = made.arrayOf(rows);
+    for (const [part, rows] of parts) {
+      const inPieces = leavesInputs ? made.checkedRows(rows) : made.rowsInPieces(rows);
+      const array = leavesInputs || isLarge ? inPieces : rowsOfArray(made.arrayOf(rows));
+      arrays[names.length === 1 ? `x${part}` : `x${part}/${name}`] = array;
+    }
     facts.inputs[names.length === 1 ? 'x' : name] = made.facts;
-    for (const column of columns) column.forget();
+    if (!isLarge) for (const column of columns) column.forget();
   }
   const { values: targetOf, classNames } = targetValues(target, description);
   for (const [part, rows] of parts) {
@@ -44,7 +52,7 @@ export function tableArrays(roles: TableRoles, description: TableDescription): R
       description.target.as === 'labels' ? new Int32Array(rows.length) : new Float32Array(rows.length);
     for (let at = 0; at < rows.length; at++) values[at] = targetOf(target.at(rows[at] as number));
     const dtype = values instanceof Int32Array ? 'int32' : 'float32';
-    arrays[`y${part}`] = { dtype, shape: [rows.length], values };
+    arrays[`y${part}`] = rowsOfArray({ dtype, shape: [rows.length], values });
   }
   if (client !== undefined) {
     if (/^[xyw](_train|_test)?($|\/)/.test(client.name))
@@ -53,7 +61,7 @@ export function tableArrays(roles: TableRoles, description: TableDescription): R
       );
     const owners = ownersOf(client);
     const values = Int32Array.from(train, (row) => owners.numberOf(client.at(row)));
-    arrays[client.name] = { dtype: 'int32', shape: [train.length], values };
+    arrays[client.name] = rowsOfArray({ dtype: 'int32', shape: [train.length], values });
     facts.keys = { [client.name]: owners.names };
     requireTargets(client, { owners: owners.names, values, isHeld: held.length > 0, source });
   }
@@ -167,6 +175,24 @@ function makeInput(name: string, { columns, categories, shape, type, missing, un
   });
   const counted = saidOf(columns, (column) => own(units, column));
   const isEmpty = (record: object) => Object.keys(record).length === 0;
+  const width = columns.length;
+  const dtype = texts !== undefined ? 'int32' : isBytes ? 'uint8' : 'float32';
+  const valuesOfRows = (rows: Uint32Array) => {
+    const values = new KINDS[dtype](rows.length * width);
+    for (const [at, column] of columns.entries()) {
+      const numberOf = valuesOf[at] as (value: number) => number;
+      for (let row = 0; row < rows.length; row++)
+        values[row * width + at] = numberOf(column.at(rows[row] as number));
+    }
+    return values;
+  };
+  const form = (rows: Uint32Array) => ({ dtype, shape: [rows.length, ...extents] }) as const;
+  const areFinite = columns.every(({ name, least, most }) => {
+    const stand = missing[name];
+    return [least, most, typeof stand === 'number' ? stand : 0].every((each) =>
+      Number.isFinite(Math.fround(each)),
+    );
+  });
   return {
     facts: {
       // The columns of a picture are its pixels: their names tell nothing.
@@ -175,21 +201,25 @@ function makeInput(name: string, { columns, categories, shape, type, missing, un
       ...(isEmpty(counted) ? {} : { units: counted }),
       ...(isEmpty(filled) ? {} : { missing: filled }),
     },
-    arrayOf(rows: Uint32Array): NpyArray {
-      const width = columns.length;
-      const size = rows.length * width;
-      const values =
-        texts !== undefined ? new Int32Array(size) : isBytes ? new Uint8Array(size) : new Float32Array(size);
-      for (const [at, column] of columns.entries()) {
-        const numberOf = valuesOf[at] as (value: number) => number;
-        for (let row = 0; row < rows.length; row++)
-          values[row * width + at] = numberOf(column.at(rows[row] as number));
-      }
-      const dtype = texts !== undefined ? 'int32' : isBytes ? 'uint8' : 'float32';
-      return { dtype, shape: [rows.length, ...extents], values };
-    },
+    arrayOf: (rows: Uint32Array) => ({ ...form(rows), values: valuesOfRows(rows) }),
+    /** As often as wanted, for as long as the columns are not forgotten. */
+    rowsInPieces: (rows: Uint32Array): NpyRows => ({
+      ...form(rows),
+      areFinite: dtype === 'float32' && areFinite,
+      async *pieces() {
+        const count = Math.max(1, Math.floor(PIECE_NUMBERS / width));
+        for (let at = 0; at < rows.length; at += count) yield valuesOfRows(rows.subarray(at, at + count));
+      },
+    }),
+    /** Their form alone: the cells were not kept. */
+    checkedRows: (rows: Uint32Array): NpyRows => ({ ...form(rows), async *pieces() {} }),
   };
 }
+
+/** About so many numbers are made at once. */
+const PIECE_NUMBERS = 2 ** 20;
+
+const KINDS = { int32: Int32Array, uint8: Uint8Array, float32: Float32Array } as const;
 
 /** Texts of all columns that share a vocabulary, sorted. @throws {DataError} for more than an Embedding has room for */
 function textsOf(columns: readonly Column[]): readonly string[] {

@@ -4,8 +4,10 @@ import { basename } from 'node:path';
 import { constants, gunzipSync } from 'node:zlib';
 import { DataError } from '../../../core/errors.js';
 import { isGzip, readHead } from '../../files/read-file.js';
+import type { ScratchFile } from '../../files/scratch-file.js';
 import type { TableDescription } from '../description.js';
 import type { OnReadProgress } from '../source-kind.js';
+import { CellStore } from './cells.js';
 import { Column, type ColumnNeed } from './column.js';
 import type { TableSink } from './csv.js';
 import { likelySeparator, likelyTarget } from './table-text.js';
@@ -39,8 +41,10 @@ interface TableWish {
   readonly key?: string | undefined;
   /** The column of the targets, where nothing describes the table. */
   readonly target?: string | undefined;
-  /** Whether only the facts about the columns are wanted. */
-  readonly isSurvey: boolean;
+  /** What of the cells is kept. */
+  readonly keeps: 'all' | 'all but inputs';
+  /** Takes what is more than memory holds. */
+  readonly scratch?: ScratchFile | undefined;
   readonly onProgress?: OnReadProgress | undefined;
 }
 
@@ -89,13 +93,13 @@ async function sizeOfFiles(files: readonly TableFile[]): Promise<number> {
 
 /** @throws {DataError} for columns that there are not */
 function rolesOf(names: readonly string[], wish: TableWish, file: string) {
-  const { description, key, isSurvey } = wish;
-  const kept = isSurvey ? 'nothing' : 'cells';
-  const column = (name: string, need: Omit<ColumnNeed, 'keep'>, keep: ColumnNeed['keep'] = kept) => {
-    if (names.includes(name)) return new Column(name, { ...need, keep });
+  const { description, key, keeps } = wish;
+  const inputCells = keeps === 'all' ? 'cells' : 'nothing';
+  const store = new CellStore(names.length, wish.scratch);
+  const column = (name: string, need: Omit<ColumnNeed, 'keep'>, keep: ColumnNeed['keep'] = 'cells') => {
+    if (names.includes(name)) return new Column(name, { ...need, keep }, store);
     throw new DataError({ file, expected: `a column ${name}`, found: `columns ${shortList(names)}` });
   };
-  const exact = isSurvey ? 'nothing' : 'exact cells';
   const ownerName = key ?? description?.client;
   const client = ownerName === undefined ? undefined : column(ownerName, { as: 'text' });
   if (description === undefined) {
@@ -103,19 +107,22 @@ function rolesOf(names: readonly string[], wish: TableWish, file: string) {
     const others = names.filter((name) => name !== targetName && name !== ownerName);
     return {
       names,
-      target: column(targetName, { as: 'auto' }, exact),
+      target: column(targetName, { as: 'auto' }, 'exact cells'),
       client,
       test: undefined,
-      inputs: new Map(others.map((name) => [name, column(name, { as: 'auto' })])),
+      inputs: new Map(others.map((name) => [name, column(name, { as: 'auto' }, inputCells)])),
     };
   }
-  const { target, test, inputs } = description;
+  const { target, test, inputs, missing = {} } = description;
   const { as, classes } = target;
   const listed = Object.entries(inputs).flatMap(([input, { columns, categories }]) =>
     inputColumns(columns, { description, names }).map((name) => {
-      if (categories === undefined) return [`${input}/${name}`, column(name, { as: 'number' })] as const;
+      // Cells that leave a row out are needed to know which rows there are.
+      const keep = missing[name] === 'drop' ? 'cells' : inputCells;
       const vocabulary = categories === 'all' ? undefined : categories;
-      return [`${input}/${name}`, column(name, { as: 'text', vocabulary })] as const;
+      const need: Omit<ColumnNeed, 'keep'> =
+        categories === undefined ? { as: 'number' } : { as: 'text', vocabulary };
+      return [`${input}/${name}`, column(name, need, keep)] as const;
     }),
   );
   const targetNeed: Omit<ColumnNeed, 'keep'> =
@@ -124,7 +131,7 @@ function rolesOf(names: readonly string[], wish: TableWish, file: string) {
       : { as: 'text', vocabulary: classes };
   return {
     names,
-    target: column(target.column, targetNeed, exact),
+    target: column(target.column, targetNeed, 'exact cells'),
     client,
     test: test && column(test.column, { as: 'time' }),
     inputs: new Map(listed),

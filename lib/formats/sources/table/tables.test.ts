@@ -6,10 +6,11 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { loadWhole, type WholeDataset } from '../../../../test/datasets.js';
 import { partitionSettings } from '../../../../test/settings.js';
 import { temporaryDirectory } from '../../../../test/temporary-directory.js';
 import type { Examples } from '../../../federation/examples.js';
-import { clientsInData, type OwnedDataset, openSource } from '../../data/dataset-source.js';
+import { clientsInData, openSource } from '../../data/dataset-source.js';
 import { descriptionText } from '../description.js';
 import { findData } from '../registry.js';
 import { Column } from './column.js';
@@ -27,7 +28,7 @@ const SALES = `age,income,city,shop,date,price
 `;
 
 /** Loads a text as a file of its own. */
-type Load = (text: string | Buffer, name?: string, scheme?: typeof BY_SHOP) => Promise<OwnedDataset>;
+type Load = (text: string | Buffer, name?: string, scheme?: typeof BY_SHOP) => Promise<WholeDataset>;
 
 function loader(directory: string): Load {
   let count = 0;
@@ -35,7 +36,7 @@ function loader(directory: string): Load {
     const folder = join(directory, `${count++}`);
     await mkdir(folder);
     await writeFile(join(folder, name), text);
-    return (await openSource(join(folder, name), scheme)).load();
+    return loadWhole(await openSource(join(folder, name), scheme));
   };
 }
 
@@ -137,7 +138,7 @@ test('a reading tells how many of all bytes were read', async (t) => {
   const directory = await temporaryDirectory(t);
   for (const name of ['a.csv', 'b.csv']) await writeFile(join(directory, name), SALES);
   const heard: unknown[] = [];
-  await (await openSource(directory, IID)).load((progress) => heard.push(progress));
+  await (await openSource(directory, IID)).load({ onProgress: (progress) => heard.push(progress) });
   const total = 2 * SALES.length;
   assert.deepEqual(heard, [
     { done: SALES.length, total, unit: 'bytes' },
@@ -156,12 +157,12 @@ test('a folder of tables is one; files that are called test are the test', async
     join(directory, 'train-2.csv'),
     [head, rows[1] ?? '', rows[2] ?? ''].map(turned).join('\n'),
   );
-  const { train, test: held } = await (await openSource(directory, IID)).load();
+  const { train, test: held } = await loadWhole(await openSource(directory, IID));
   assert.deepEqual(inputsOf(train).numbers?.values, [30, 1000.5, 10, 40, 2000, 9, 50, -3000, 10]);
   assert.deepEqual(held && inputsOf(held).city?.values, [1]);
   await writeFile(join(directory, 'train-3.csv'), 'age,price\n1,2\n');
   await assert.rejects(
-    async () => (await openSource(directory, IID)).load(),
+    async () => loadWhole(await openSource(directory, IID)),
     /train-3\.csv: expected the columns age, income, .* like train-1\.csv, found age, price\.$/,
   );
 });
@@ -186,7 +187,7 @@ test('a description says what columns are, what stands for missing values, and w
   await writeFile(join(directory, 'data.yaml'), DESCRIPTION);
   const file = join(directory, 'data.yaml');
   const source = await openSource(file, BY_SHOP);
-  const { train, test: held, ownership, facts } = await source.load();
+  const { train, test: held, ownership, facts } = await loadWhole(source);
   assert.deepEqual(inputsOf(train), {
     history: { shape: [2, 2, 1], values: [30, 1000.5, 35, 2000] },
     place: { shape: [2, 1], values: [2, 1] },
@@ -214,7 +215,7 @@ test('what is missing of a target is a number that stands for it, and never a cl
     const file = join(directory, 'data.yaml');
     const text = `kind: table\nsource: ${source}.csv\ntarget: { column: y, as: ${as} }\ninputs: { n: { columns: [a] } }\n`;
     await writeFile(file, `${text}missing: { y: ${missing} }\n`);
-    return (await (await openSource(file, IID)).load()).train.targets[0].values;
+    return (await loadWhole(await openSource(file, IID))).train.targets[0].values;
   };
   assert.deepEqual(await load('words', 'labels, classes: [q, p]', 'drop'), Int32Array.of(1, 0));
   assert.deepEqual(await load('numbers', 'labels', '3'), Int32Array.of(4, 7, 3));
@@ -243,12 +244,12 @@ test('what an import writes as a description reads as the table did without one'
   for (const [at, text] of tables.entries()) {
     const file = join(directory, `${at}.csv`);
     await writeFile(file, text);
-    const survey = await (await findData(file))?.survey?.({});
+    const survey = (await (await findData(file))?.survey?.({}, {}))?.understanding;
     assert.ok(survey !== undefined);
     assert.deepEqual(survey.problems, []);
     await writeFile(join(directory, `${at}.yaml`), await descriptionText(survey.description as never));
     const [plain, described] = [file, join(directory, `${at}.yaml`)].map(async (data) =>
-      (await openSource(data, IID)).load(),
+      loadWhole(await openSource(data, IID)),
     );
     assert.deepEqual(await described, await plain);
   }
@@ -257,7 +258,7 @@ test('what an import writes as a description reads as the table did without one'
 test('a survey tells of every column, also where the table cannot be read yet', async (t) => {
   const file = join(await temporaryDirectory(t), 'a.csv');
   await writeFile(file, 'n,m,w,d,e,y\n1,2,x,2020-01-01,,a\nNA,x,y,2020-01-02,,b\n4,3,x,,,a\n');
-  const survey = await (await findData(file))?.survey?.({ client: 'w' });
+  const survey = (await (await findData(file))?.survey?.({ client: 'w' }, {}))?.understanding;
   assert.deepEqual(survey?.columns, [
     { name: 'n', type: 'number', missing: 1, least: 1, most: 4, mean: 2.5 },
     { name: 'm', type: 'mixed', missing: 0 },
@@ -364,7 +365,7 @@ test('a description that does not fit is refused by its field or its column', as
     assert.ok(DESCRIPTION.includes(from));
     await writeFile(file, DESCRIPTION.replace(from, to));
     await assert.rejects(
-      async () => (await openSource(file, BY_SHOP)).load(),
+      async () => loadWhole(await openSource(file, BY_SHOP)),
       (error: Error) => {
         assert.equal(error.name, 'DataError', error.stack);
         assert.match(error.message, expected);
@@ -375,11 +376,11 @@ test('a description that does not fit is refused by its field or its column', as
   await writeFile(join(directory, 'sales.csv'), SALES.replace('1.5', '').replace('3.25', ''));
   await writeFile(file, DESCRIPTION.replace(/test: .*\n/, ''));
   await assert.rejects(
-    async () => (await openSource(file, BY_SHOP)).load(),
+    async () => loadWhole(await openSource(file, BY_SHOP)),
     /sales\.csv: expected a row with a target for each shop, found none of "10"/,
   );
   await assert.rejects(
-    async () => (await openSource(file, BY_SHOP, { targets: 'labels' })).load(),
+    async () => loadWhole(await openSource(file, BY_SHOP, { targets: 'labels' })),
     /^UsageError: The loss wants labels, and the description says that price is taken as numbers/,
   );
 });
@@ -393,7 +394,7 @@ test('Parquet files of every compression hold what pandas reads of them', async 
   >;
   for (const codec of ['none', 'snappy', 'gzip', 'zstd', 'brotli', 'lz4']) {
     const files = [{ path: parquet(`${codec}.parquet`), isParquet: true, isTest: false }];
-    const { inputs, target, names } = await readRoles(files, { isSurvey: false });
+    const { inputs, target, names } = await readRoles(files, { keeps: 'all' });
     assert.deepEqual(names, Object.keys(expected));
     for (const [name, values] of Object.entries(expected)) {
       const column = name === target.name ? target : (inputs.get(name) as Column);
@@ -401,7 +402,7 @@ test('Parquet files of every compression hold what pandas reads of them', async 
     }
   }
   await assert.rejects(
-    async () => (await openSource(parquet('nested.parquet'), IID)).load(),
+    async () => loadWhole(await openSource(parquet('nested.parquet'), IID)),
     /nested\.parquet row 1: expected numbers, texts or times in column list, found "a value that is neither/,
   );
 });
@@ -431,7 +432,7 @@ test('text that is not UTF-8 is refused by its line, on any side of the borders 
   for (const [bytes, line] of [
     [Buffer.concat([latin, rows]), 1],
     [Buffer.concat([rows, latin, rows]), lines],
-    [Buffer.concat([rows, Buffer.from('\n'), latin.subarray(0, 3)]), lines + 1],
+    [Buffer.concat([rows, Buffer.from(',1\n'), latin.subarray(0, 3)]), lines + 1],
     [Buffer.from('\ufefftext,number\nBern,1\n', 'utf16le'), 1],
   ] as const) {
     await writeFile(file, bytes);

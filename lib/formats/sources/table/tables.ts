@@ -63,16 +63,21 @@ function foundTable(path: string, files: readonly TableFile[]): FoundData {
   };
   return {
     ...found,
-    async read({ key, targets, tell, onProgress }) {
-      const roles = await readRoles(files, { key, isSurvey: false, onProgress });
+    async read(reading) {
+      const { targets, tell } = reading;
+      const roles = await readRoles(files, { key: reading.key, ...wishOf(reading) });
       const plan = planTable(roles, { source: path, as: targets && kindOfColumn(targets) });
-      for (const problem of plan.problems) throw problem;
+      const data = readAsPlanned(roles, plan, reading);
       for (const note of plan.notes) tell?.(note);
-      return tableArrays(roles, plan.description);
+      return data;
     },
-    async survey({ target, client }) {
-      const roles = await readRoles(files, { key: client, target, isSurvey: true });
-      return understandingOf(roles, planTable(roles, { source: path, as: undefined }));
+    async survey({ target, client }, reading) {
+      const roles = await readRoles(files, { key: client, target, ...wishOf(reading) });
+      const plan = planTable(roles, { source: path, as: undefined });
+      return {
+        understanding: understandingOf(roles, plan),
+        read: async () => readAsPlanned(roles, plan, reading),
+      };
     },
     describedBy: (description) => {
       if (description.kind !== 'table') {
@@ -84,22 +89,39 @@ function foundTable(path: string, files: readonly TableFile[]): FoundData {
   };
 }
 
+function readAsPlanned(
+  roles: TableRoles,
+  { problems, description }: TablePlan,
+  reading: DataReading,
+): ReadData {
+  for (const problem of problems) throw problem;
+  return tableArrays(roles, description, reading);
+}
+
 /** What one column of targets can be. */
 const kindOfColumn = (targets: TargetKind) => (targets === 'labels' ? 'labels' : 'numbers');
 
 async function readDescribed(
   files: readonly TableFile[],
   description: TableDescription,
-  { key, targets, onProgress }: DataReading,
+  reading: DataReading,
 ): Promise<ReadData> {
+  const { key, targets } = reading;
   const { as, column } = description.target;
   if (targets !== undefined && kindOfColumn(targets) !== as) {
     throw new UsageError(
       `The loss wants ${targets}, and the description says that ${column} is taken as ${as}: change one of them.`,
     );
   }
-  return tableArrays(await readRoles(files, { description, key, isSurvey: false, onProgress }), description);
+  const roles = await readRoles(files, { description, key, ...wishOf(reading) });
+  return tableArrays(roles, description, reading);
 }
+
+/** What a reading means to who reads the columns. */
+const wishOf = ({ onProgress, scratch, leavesInputs = false }: DataReading) => ({
+  ...{ onProgress, scratch },
+  keeps: leavesInputs ? ('all but inputs' as const) : ('all' as const),
+});
 
 function understandingOf(roles: TableRoles, { description, problems, notes }: TablePlan): Understanding {
   const columns = [...roles.inputs.values(), roles.target].concat(roles.client ?? []);
