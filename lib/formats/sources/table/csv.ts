@@ -5,14 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { CsvError, parse } from 'csv-parse';
 import { DataError } from '../../../core/errors.js';
-import type { Column } from './column.js';
+import { type CellTarget, type LineSink, PlainLines } from './plain-lines.js';
 import { isHeader } from './table-text.js';
-
-/** A cell of each row, and the column that it goes to. */
-interface CellTarget {
-  readonly at: number;
-  readonly column: Column;
-}
 
 /** What a file's cells go to. */
 export interface TableSink {
@@ -37,42 +31,123 @@ export async function readCsv(
   { separator, isZipped }: CsvForm,
   sink: TableSink,
 ): Promise<void> {
-  let columns: readonly CellTarget[] = [];
-  let first: readonly string[] | undefined;
-  const add = (cells: readonly string[], line: number) => {
-    for (const { at, column } of columns) column.addText(cells[at] as string, line);
+  const rows = new CsvRows(file, sink);
+  const plain = new PlainLines(separator, MAX_ROW_CHARACTERS, rows);
+  const read = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
+    const iterator = chunks[Symbol.asyncIterator]();
+    for (;;) {
+      const { done, value } = await iterator.next();
+      if (done === true) return;
+      const rest = plain.read(plain.lines === 0 ? withoutMark(value) : value);
+      if (rest.length > 0) return await readQuoted(rest, iterator, { separator, rows, plain });
+    }
   };
-  const start = (head: readonly string[], next: readonly string[] | undefined) => {
+  const source = createReadStream(file, { highWaterMark: 2 ** 20 });
+  const counted = countedBy(sink.onBytes);
+  try {
+    const text = utf8Of(file);
+    if (isZipped) await pipeline(source, counted, createGunzip(), text, read);
+    else await pipeline(source, counted, text, read);
+  } catch (cause) {
+    throw refusalOf(file, cause, plain.lines);
+  }
+  rows.end();
+}
+
+/** The rows of a file on their way into columns. */
+class CsvRows implements LineSink {
+  targets: readonly CellTarget[] = [];
+  readonly #file: string;
+  readonly #sink: TableSink;
+  #first: readonly string[] | undefined;
+  #length = 0;
+
+  constructor(file: string, sink: TableSink) {
+    this.#file = file;
+    this.#sink = sink;
+  }
+
+  startWith(cells: readonly string[], line: number): void {
+    if (this.#first === undefined) {
+      this.#first = cells;
+      this.#length = cells.length;
+    } else {
+      this.#start(this.#first, cells);
+      this.add(cells, line);
+    }
+  }
+
+  add(cells: readonly string[], line: number): void {
+    this.requireLength(cells.length, line);
+    for (const { at, column } of this.targets) column.addText(cells[at] as string, line);
+  }
+
+  requireLength(cells: number, line: number): void {
+    if (cells === this.#length) return;
+    const expected = 'as many cells as in the first row';
+    throw new DataError({ file: `${this.#file} line ${line}`, expected, found: `${cells}` });
+  }
+
+  end(): void {
+    if (this.targets.length === 0 && this.#first !== undefined) this.#start(this.#first, undefined);
+  }
+
+  #start(head: readonly string[], next: readonly string[] | undefined): void {
     const hasHeader = next === undefined || isHeader(head, next);
-    columns = sink.columnsFor(hasHeader ? namesOf(head) : head.map((_, at) => `column${at}`), 'line');
-    if (!hasHeader) add(head, 1);
-  };
+    const names = hasHeader ? namesOf(head) : head.map((_, at) => `column${at}`);
+    this.targets = this.#sink.columnsFor(names, 'line');
+    if (!hasHeader) this.add(head, 1);
+  }
+}
+
+interface QuotedReading {
+  readonly separator: string;
+  readonly rows: CsvRows;
+  readonly plain: PlainLines;
+}
+
+/** The rest of a file, from its first line with quotes on. */
+async function readQuoted(
+  rest: Buffer,
+  more: AsyncIterator<Buffer>,
+  { separator, rows, plain }: QuotedReading,
+): Promise<void> {
   const parser = parse({
     delimiter: separator,
-    bom: true,
     skip_empty_lines: true,
+    relax_column_count: true,
     max_record_size: MAX_ROW_CHARACTERS,
+    ...(plain.lineEnd === undefined ? {} : { record_delimiter: plain.lineEnd }),
     on_record: (cells: readonly string[], { lines }) => {
-      if (columns.length > 0) add(cells, lines);
-      else if (first === undefined) first = cells;
-      else {
-        start(first, cells);
-        add(cells, lines);
-      }
+      const line = plain.lines + lines;
+      if (rows.targets.length > 0) rows.add(cells, line);
+      else rows.startWith(cells, line);
       // Nothing goes on from here: the cells are in their columns.
       return null;
     },
   });
-  const source = createReadStream(file, { highWaterMark: 2 ** 20 });
-  source.on('data', (chunk) => sink.onBytes(chunk.length));
-  try {
-    const text = utf8Of(file);
-    if (isZipped) await pipeline(source, createGunzip(), text, parser, drain);
-    else await pipeline(source, text, parser, drain);
-  } catch (cause) {
-    throw refusalOf(file, cause);
+  async function* remaining(): AsyncGenerator<Buffer> {
+    yield rest;
+    for (let { done, value } = await more.next(); done !== true; { done, value } = await more.next())
+      yield value;
   }
-  if (columns.length === 0 && first !== undefined) start(first, undefined);
+  await pipeline(remaining, parser, drain);
+}
+
+const MARK = Buffer.from('\uFEFF');
+
+/** Without the byte order mark that some editors put before a text. */
+function withoutMark(bytes: Buffer): Buffer {
+  return bytes.subarray(0, MARK.length).equals(MARK) ? bytes.subarray(MARK.length) : bytes;
+}
+
+function countedBy(onBytes: (bytes: number) => void) {
+  return async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      onBytes(chunk.length);
+      yield chunk;
+    }
+  };
 }
 
 /** The same bytes in chunks that end with a line, so that no character is cut. @throws {DataError} by the line, for what is no UTF-8 */
@@ -120,19 +195,11 @@ function namesOf(head: readonly string[]): readonly string[] {
 }
 
 /** What csv-parse, zlib or the disk complains of. */
-function refusalOf(file: string, cause: unknown): unknown {
+function refusalOf(file: string, cause: unknown, linesBefore: number): unknown {
   if (!(cause instanceof Error)) return cause;
   if (cause instanceof CsvError) {
-    const { code, lines, record, column } = cause as CsvError & {
-      readonly lines?: number;
-      readonly record?: readonly string[];
-      readonly column?: number;
-    };
-    const place = lines === undefined ? file : `${file} line ${lines}`;
-    if (code === 'CSV_RECORD_INCONSISTENT_FIELDS_LENGTH') {
-      const expected = 'as many cells as in the first row';
-      return new DataError({ file: place, expected, found: `${record?.length ?? column}` }, { cause });
-    }
+    const { code, lines } = cause as CsvError & { readonly lines?: number };
+    const place = lines === undefined ? file : `${file} line ${linesBefore + lines}`;
     const found = CSV_FAULTS[code] ?? cause.message;
     return new DataError({ file: place, expected: 'a row of a CSV file', found }, { cause });
   }
