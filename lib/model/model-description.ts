@@ -137,6 +137,13 @@ export function lastLayer(description: ModelDescription, at = 0): Layer | undefi
   return call === undefined ? undefined : layerOfCall(description, call);
 }
 
+/** The names of a model's inputs, as Keras has them where it exports one: of a Sequential its first layer's with `_input`. */
+export function inputNames(description: ModelDescription): readonly string[] {
+  const { inputs, layers, name } = description;
+  const isSequential = isChain(description) && inputs[0]?.name === CHAIN_INPUT;
+  return isSequential ? [`${layers[0]?.name ?? name}_input`] : inputs.map((input) => input.name);
+}
+
 /** The names of a model's outputs, as Keras has them: those of the layers that they come from. */
 export function outputNames({ calls, outputs }: ModelDescription): readonly string[] {
   const names = outputs.map((value) => calls.find(({ output }) => output === value)?.layer ?? value);

@@ -14,8 +14,7 @@ import { readFileBytes, sha256 } from '../../lib/formats/files/read-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../../lib/formats/keras/keras-hdf5.js';
 import { modelFromKeras } from '../../lib/model/keras/keras-model.js';
 import {
-  CHAIN_INPUT,
-  isChain,
+  inputNames,
   type Model,
   type ModelDescription,
   outputNames,
@@ -131,15 +130,10 @@ function outputsIn({ outputs }: Task): readonly ServedOutput[] {
   }));
 }
 
-/** The names that Keras gives when it exports a model: of a Sequential its first layer's with `_input`, and its last one's. */
+/** The names that Keras gives when it exports a model. */
 function signatureOf({ description }: Pick<Model, 'description'>): ModelSignature {
-  const { layers, name, inputs } = description;
-  const [input] = inputs;
-  const isSequential = isChain(description) && input?.name === CHAIN_INPUT;
-  return {
-    input: isSequential ? `${layers[0]?.name ?? name}_input` : (input?.name ?? name),
-    output: outputNames(description)[0] ?? name,
-  };
+  const { name } = description;
+  return { input: inputNames(description)[0] ?? name, output: outputNames(description)[0] ?? name };
 }
 
 /** A session that takes for each example the numbers of all inputs one after the other, and answers likewise. */

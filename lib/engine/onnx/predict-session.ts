@@ -1,16 +1,12 @@
-/** A predict session on ONNX Runtime, and its graph. */
+/** A predict session on ONNX Runtime. */
 import { releaseMemory } from '../../core/memory.js';
 import { sizeOf } from '../../core/weights.js';
-import { GraphBuilder } from '../../model/graph/graph-builder.js';
 import type { Model } from '../../model/model-description.js';
-import { planOperations } from '../../model/operations.js';
-import { activationCount, modelParameters, outputShapes } from '../../model/parameters.js';
-import { laidOut } from '../../model/primitives/layout.js';
+import { activationCount, outputShapes } from '../../model/parameters.js';
 import type { PredictSession } from '../engine.js';
 import { isDevice, type OnnxBackend } from './backends.js';
-import { buildNetwork } from './graphs/network.js';
 import { encodeOnnxModel } from './graphs/onnx-model.js';
-import { BATCH, modelInputs } from './graphs/training-graph.js';
+import { predictGraph } from './graphs/predict-graph.js';
 import { createInferenceSession, loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /**
@@ -25,7 +21,7 @@ export async function createOnnxPredictSession(
   { threads, backend }: { readonly threads: number; readonly backend: OnnxBackend },
 ): Promise<PredictSession> {
   const runtime = await loadOnnxRuntime(backend, threads);
-  const bytes = buildPredictGraph(model);
+  const bytes = encodeOnnxModel(predictGraph(model));
   const session = await createInferenceSession(bytes, { runtime, threads });
   releaseMemory(bytes);
   const { description } = model;
@@ -57,31 +53,3 @@ export async function createOnnxPredictSession(
     dispose: () => session.release(),
   };
 }
-
-/** Compiles a prediction: `input/0`, … [batch, …] to `output/0`, … [batch, …], in the model's order. */
-export function buildPredictGraph({ description, weights }: Model): Uint8Array {
-  const graph = new GraphBuilder();
-  const { outputs } = buildNetwork(modelInputs(graph, description), {
-    training: false,
-    batchSize: undefined,
-    blockSize: undefined,
-    withoutPoolIndices: false,
-    plan: planOperations(description),
-    parameters: modelParameters(description).map((each, index) => {
-      const values = weights[index]?.values ?? new Float32Array(0);
-      const { shape } = each;
-      return { ...each, value: { graph, tensor: graph.constant(values, shape), shape } };
-    }),
-    rowSeeds: onlyInTraining,
-    batchShare: onlyInTraining,
-  });
-  for (const [at, output] of outputs.entries()) {
-    const { tensor, shape } = laidOut(output);
-    graph.output(`output/${at}`, tensor, { type: 'float32', shape: [BATCH, ...shape.slice(1)] });
-  }
-  return encodeOnnxModel(graph.build());
-}
-
-const onlyInTraining = (): never => {
-  throw new Error('prediction draws no random numbers and has no loss');
-};

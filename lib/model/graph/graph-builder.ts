@@ -134,19 +134,25 @@ export class GraphBuilder {
     this.#nodes.push(node);
   }
 
-  /** A constant tensor. */
-  constant(values: ConstantValues, shape: readonly number[] = [values.length]): Tensor {
-    if (this.#outer !== undefined) return this.#outer.constant(values, shape);
+  /** A constant tensor; one that is given a name keeps it. */
+  constant(values: ConstantValues, shape: readonly number[] = [values.length], given?: string): Tensor {
+    if (this.#outer !== undefined) return this.#outer.constant(values, shape, given);
     if (sizeOf(shape) !== values.length) throw new RangeError(`${values.length} values for shape [${shape}]`);
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const type = elementTypeOf(values);
     // Small constants (axes, shapes, scalars) recur in every layer: one of each is enough.
     const name =
-      bytes.length <= 64
-        ? `const_${type}_${shape.join('x')}_${Buffer.from(bytes).toString('hex')}`
-        : this.unique('const');
+      given !== undefined
+        ? this.#free(given)
+        : bytes.length <= 64
+          ? `const_${type}_${shape.join('x')}_${Buffer.from(bytes).toString('hex')}`
+          : this.unique('const');
     this.#constants.set(name, { name, type, shape, bytes });
     return name;
+  }
+
+  #free(name: string): string {
+    return this.#constants.has(name) ? this.unique(name) : name;
   }
 
   /** A float scalar. */

@@ -23,25 +23,54 @@ const DATA_TYPES: Readonly<Record<ElementType, number>> = {
 
 const IR_VERSION = 10;
 /** Newest operator set whose operators ONNX Runtime 1.30 implements on all our backends; 18 brought the bitwise ones. */
-const OPSET_VERSION = 20;
+export const OPSET_VERSION = 20;
 const MICROSOFT_OPSET_VERSION = 1;
 
+/** What a model says of itself to whoever opens its file. */
+interface FileFacts {
+  /** Of the program that wrote it. */
+  readonly producerVersion?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
 /** The bytes of a ModelProto that holds `graph`. */
-export function encodeOnnxModel(graph: Graph): Uint8Array {
+export function encodeOnnxModel(
+  graph: Graph,
+  { producerVersion, metadata = {} }: FileFacts = {},
+): Uint8Array {
   const model = new BinaryWriter();
   model.tag(1, WireType.Varint).int64(IR_VERSION);
   text(model, 2, 'fedbatch');
+  if (producerVersion !== undefined) text(model, 3, producerVersion);
   message(model, 7, (writer) => writeGraph(writer, graph));
+  const isBlocked = nodesOf(graph).some(({ domain }) => domain === BLOCKED_DOMAIN);
   for (const [domain, version] of [
     ['', OPSET_VERSION],
-    [BLOCKED_DOMAIN, MICROSOFT_OPSET_VERSION],
+    // Other runtimes refuse operators of a domain that they do not know, used or not.
+    ...(isBlocked ? [[BLOCKED_DOMAIN, MICROSOFT_OPSET_VERSION] as const] : []),
   ] as const) {
     message(model, 8, (writer) => {
       text(writer, 1, domain);
       writer.tag(2, WireType.Varint).int64(version);
     });
   }
+  for (const [key, value] of Object.entries(metadata)) {
+    message(model, 14, (writer) => {
+      text(writer, 1, key);
+      text(writer, 2, value);
+    });
+  }
   return model.finish();
+}
+
+/** The nodes of a graph, and of the graphs inside of them. */
+function nodesOf(graph: Graph): readonly GraphNode[] {
+  return graph.nodes.flatMap((node) => [
+    node,
+    ...Object.values(node.attributes).flatMap((value) =>
+      typeof value === 'object' && 'graph' in value ? nodesOf(value.graph) : [],
+    ),
+  ]);
 }
 
 function writeGraph(writer: BinaryWriter, graph: Graph): void {

@@ -170,15 +170,30 @@ export function buildTrainingGraph(
   };
 }
 
-/** The inputs `input/0`, … of a model in a graph, by the model's own names. */
-export function modelInputs(graph: GraphBuilder, { inputs }: ModelDescription): ReadonlyMap<string, Value> {
+/**
+ * The inputs of a model in a graph, by the model's own names: `input/0`, … of floats; where they are given other names,
+ * for programs that know the model as Keras does, those that Keras takes whole numbers at are of int32.
+ */
+export function modelInputs(
+  graph: GraphBuilder,
+  { inputs }: ModelDescription,
+  names?: readonly string[],
+): ReadonlyMap<string, Value> {
   return new Map(
-    inputs.map(({ name, shape }, at) => {
-      const tensor = graph.input(`input/${at}`, 'float32', [BATCH, ...shape]);
+    inputs.map(({ name, shape, isInteger = false }, at) => {
+      const isWhole = names !== undefined && isInteger;
+      const given = graph.input(names?.[at] ?? `input/${at}`, isWhole ? 'int32' : 'float32', [
+        BATCH,
+        ...shape,
+      ]);
+      const tensor = isWhole ? graph.op('Cast', [given], { to: FLOAT }) : given;
       return [name, { graph, tensor, shape: [BATCH_AXIS, ...shape] }];
     }),
   );
 }
+
+/** TensorProto.DataType of a float. */
+const FLOAT = 1;
 
 /** The loss of one output, with its input `target/<at>`. */
 function lossOf(
