@@ -1,7 +1,7 @@
 /** The tables of docs/MODELS.md: the layers of Keras that are read, made of their registry and of what Keras itself computed. */
 
-import { requireKnown } from '../lib/engine/tensorflow/layers-model.js';
-import { loadRuntime } from '../lib/engine/tensorflow/runtime.js';
+import { requireKnown } from '../lib/engine/tensorflow/known-layers.js';
+import { code, table } from '../lib/html/markdown.js';
 import { type KerasObject, quote } from '../lib/model/keras/keras-settings.js';
 import { foreignLayers } from '../lib/model/layers/foreign.js';
 import { KERAS_CLASSES, LAYER_MODULES } from '../lib/model/layers/registry.js';
@@ -16,7 +16,6 @@ import {
   type SettingGroup,
   settingGroups,
 } from '../test/setting-fixtures.js';
-import { code, table } from './page.js';
 
 const [BEGIN, END] = ['<!-- made by npm run docs -->', '<!-- end of what npm run docs makes -->'];
 
@@ -49,10 +48,9 @@ const OF_EVERY_LAYER = /^(name|trainable|dtype|seed|.*_initializer)$/;
 
 /** By class and setting; the empty one is the layer as it is. */
 async function triedSettings(): Promise<ReadonlyMap<string, ReadonlyMap<string, Tried>>> {
-  const { tf } = await loadRuntime('cpu');
   const isBuilt = (description: Pick<ModelDescription, 'layers'>) => {
     try {
-      requireKnown(tf, description);
+      requireKnown(description);
       return true;
     } catch (error) {
       if (error instanceof ModelError) return false;

@@ -2,7 +2,6 @@
 import type * as Tf from '@tensorflow/tfjs';
 import { formatShape, type Weights } from '../../core/weights.js';
 import type { LossSettings } from '../../federation/loss.js';
-import { kerasLayer } from '../../model/keras/keras-layers.js';
 import { kerasConfig } from '../../model/keras/keras-model.js';
 import { foreignLayers } from '../../model/layers/foreign.js';
 import { innerLayers, type NamedLayer } from '../../model/layers/layer-module.js';
@@ -13,7 +12,8 @@ import { ModelError } from '../../model/model-error.js';
 import { isActivation, planOperations } from '../../model/operations.js';
 import { modelParameters } from '../../model/parameters.js';
 import { lossModule } from '../../model/tasks/losses.js';
-import { asTensorflowTakes, camelCase, requireTaken } from './keras-dialect.js';
+import { asTensorflowTakes, requireTaken } from './keras-dialect.js';
+import { requireKnown } from './known-layers.js';
 
 /** A built model and its variables, in the order of our weights. */
 export interface LayersModel {
@@ -33,7 +33,7 @@ export async function buildLayersModel(
   description: ModelDescription,
   { weights, rowSeeds = noSeeds }: { readonly weights: Weights; readonly rowSeeds?: () => Uint32Array },
 ): Promise<LayersModel> {
-  requireKnown(tf, description);
+  requireKnown(description);
   if (rowSeeds !== noSeeds) requireGradients(description);
   const model = await fromConfig(tf, description);
   const { operations } = planOperations(description);
@@ -101,29 +101,6 @@ export function inputTensors(
   );
 }
 
-/** @throws {ModelError} naming a layer, or the activation of one, that the ONNX engine has and TensorFlow.js has not */
-export function requireKnown(tf: typeof Tf, { layers }: Pick<ModelDescription, 'layers'>): void {
-  const { classNameMap } = tf.serialization.SerializationMap.getMap();
-  for (const layer of layers) {
-    if (layer.kind === 'foreign') continue;
-    const { class_name: className } = kerasLayer(layer);
-    const unknown = `layer ${layer.name} (${className}): TensorFlow.js has no`;
-    if (!Object.hasOwn(classNameMap, className)) throw new ModelError(`${unknown} such layer`);
-    const lacking = moduleOf(layer).notInTensorflow?.(layer);
-    if (lacking !== undefined) throw new ModelError(`${unknown} ${lacking}`);
-    const other = activationsOf(layer).find((name) => !Object.hasOwn(classNameMap, camelCase(name)));
-    if (other !== undefined) throw new ModelError(`${unknown} activation ${other}`);
-  }
-}
-
-/** The activations of a layer: behind it, in its cell, and of layers inside of it. */
-function activationsOf(layer: object): readonly string[] {
-  return Object.entries(layer).flatMap(([field, value]) => {
-    if (typeof value === 'string' && /activation$/i.test(field)) return [value];
-    return typeof value === 'object' && value !== null && 'kind' in value ? activationsOf(value) : [];
-  });
-}
-
 /** @throws {ModelError} naming a layer that it can predict with only */
 function requireGradients({ layers }: ModelDescription): void {
   for (const layer of layers) {
@@ -146,10 +123,15 @@ function withoutTerms<L extends NamedLayer>(layer: L): L {
   } as L;
 }
 
+/** The JSON of a model, which TensorFlow.js builds it from. */
+export function modelTopology(description: ModelDescription): unknown {
+  const layers = description.layers.map(withoutTerms);
+  return asTensorflowTakes(kerasConfig({ ...description, layers }));
+}
+
 async function fromConfig(tf: typeof Tf, description: ModelDescription): Promise<Tf.LayersModel> {
   // It takes any JSON of Keras, and its type asks for a part of what it takes.
-  const layers = description.layers.map(withoutTerms);
-  const config = { modelTopology: asTensorflowTakes(kerasConfig({ ...description, layers })) } as Parameters<
+  const config = { modelTopology: modelTopology(description) } as Parameters<
     typeof tf.models.modelFromJSON
   >[0];
   try {
