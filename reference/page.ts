@@ -3,6 +3,7 @@ import { Command, type Help, type Option } from 'commander';
 import { COMMANDS } from '../commands.js';
 import { addCommonOptions, type ProgramContext } from '../lib/cli/program.js';
 import { ExitCode, exitCodeMeanings } from '../lib/core/errors.js';
+import { code, table } from '../lib/html/markdown.js';
 import type { NamedSchema } from './schemas.js';
 
 /** The page as Markdown. */
@@ -150,19 +151,10 @@ function environmentRows(commands: readonly Command[]): readonly (readonly strin
   return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, meaning]) => [code(name), meaning]);
 }
 
-/** As code in Markdown. */
-export const code = (text: string) => `\`${text}\``;
-
 /** `<` and `*` would mean something in Markdown. */
 const escapeMarkdown = (text: string) => text.replaceAll(/[<*|]/g, '\\$&');
 
 const lowerFirst = (text: string) => text.slice(0, 1).toLowerCase() + text.slice(1);
-
-/** A table in Markdown. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
 
 /** By name. Those of options are found in the commands. */
 const ENVIRONMENT: Readonly<Record<string, string>> = {

@@ -1,4 +1,6 @@
 /** How the report writes numbers, hashes and lists. */
+import { extent, median } from 'd3-array';
+import type { Manifest } from '../lib/formats/manifest.js';
 
 /** A share as a percentage with two decimals: `97.53 %`. */
 export function percent(share: number, digits = 2): string {
@@ -43,4 +45,19 @@ export function groupedCount(number: number, thing: string): string {
 /** A coordinate of an SVG: short, since a picture has thousands of them. */
 export function coordinate(value: number): string {
   return String(Math.round(value * 100) / 100);
+}
+
+/** A partition scheme with its parameters, e.g. `dirichlet, alpha 0.5, seed 7`. */
+export function partitionText({ scheme, seed, ...parameters }: Manifest['partition']): string {
+  const words = Object.entries(parameters).map(
+    ([name, value]) => `${name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)} ${value}`,
+  );
+  return [scheme, ...words, `seed ${seed}`].join(', ');
+}
+
+/** Where some numbers of things lie: `3 to 18, median 9`. */
+export function spread(values: readonly number[]): string {
+  const [low = 0, high = 0] = extent(values);
+  if (low === high) return grouped(low);
+  return `${grouped(low)} to ${grouped(high)}, median ${grouped(Math.round(median(values) ?? 0))}`;
 }

@@ -1,10 +1,10 @@
 /** How the examples lie with the clients: labels and sizes of the shards. */
-import { extent, max, mean, median } from 'd3-array';
-import { clientsOf, labelCountsOf, type Manifest } from '../../lib/formats/manifest.js';
+import { max, mean } from 'd3-array';
+import { clientsOf, labelCountsOf } from '../../lib/formats/manifest.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { labelColumns } from '../charts/label-columns.js';
 import { labelPicture } from '../charts/label-picture.js';
-import { grouped, groupedCount, percent } from '../format.js';
+import { groupedCount, partitionText, percent, spread } from '../format.js';
 import type { RunRecords } from '../records.js';
 
 /** Schemes whose shards differ in labels by chance alone. */
@@ -42,17 +42,4 @@ export function shards({ manifest }: RunRecords): Html | undefined {
     <dl class="rows">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
     ${classes !== undefined && html`<figure>${labelPicture(labelColumns(clients, { classes, order }), description)}<figcaption>Bars: examples. Below, a row for each label: the stronger its colour, the larger its share of the client's examples.</figcaption></figure>`}
   </section>`;
-}
-
-function partitionText({ scheme, seed, ...parameters }: Manifest['partition']): string {
-  const words = Object.entries(parameters).map(
-    ([name, value]) => `${name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)} ${value}`,
-  );
-  return [scheme, ...words, `seed ${seed}`].join(', ');
-}
-
-function spread(values: readonly number[]): string {
-  const [low = 0, high = 0] = extent(values);
-  if (low === high) return grouped(low);
-  return `${grouped(low)} to ${grouped(high)}, median ${grouped(Math.round(median(values) ?? 0))}`;
 }
