@@ -72,6 +72,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./server/predict-cli.js')).predictCli,
   },
   {
+    name: 'export',
+    summary:
+      'write a model for other programs: ONNX, SavedModel, TensorFlow.js, safetensors, .keras; and a model card',
+    example: 'npx fedbatch export runs/digits-3x2-1a2b3c4d --to onnx',
+    load: async () => (await import('./export/cli.js')).exportCli,
+  },
+  {
     name: 'k8s',
     summary: 'the job on a Kubernetes cluster',
     example: 'npx fedbatch k8s render --clients 3 --epochs 2 --batch 100 --out deploy',

@@ -74,6 +74,7 @@ const OPTIONS = [
   ],
   ...['dp-participants', 'dp-population', 'dp-noise-file'],
   ...['batch', 'data', 'host', 'port', 'labels', 'workers'],
+  ...['to', 'output', 'card', 'python'],
 ];
 
 /** Flag → the name that callers of the library know. Settings go first: their flags are theirs everywhere. */

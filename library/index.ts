@@ -14,6 +14,7 @@
  * @module
  */
 export type { AggregationOptions } from '../aggregator/call.js';
+export type { FormatName } from '../export/format-names.js';
 export {
   DataError,
   type DataProblem,
@@ -30,6 +31,7 @@ export type { AccuracyReport } from '../lib/engine/accuracy.js';
 export type { ExampleInput, Examples, ExampleTargets, ExampleValues } from '../lib/federation/examples.js';
 export type { PrivacyRecord } from '../lib/federation/privacy/privacy-record.js';
 export type { AccuracyRecord } from '../lib/formats/accuracy-record.js';
+export type { ExportedFacts, ExportResult } from '../lib/formats/export-result.js';
 export type { RunSummary } from '../lib/formats/run-results.js';
 export type { AggregateResult, Rejection, SplitSummary, TrainResult } from '../lib/formats/stage-results.js';
 export type {
@@ -58,6 +60,7 @@ export {
   zoo,
 } from '../lib/task-file/task-definition.js';
 export type { CallOptions } from './call.js';
+export { type ExportCall, exportModel } from './export.js';
 export {
   type ParameterFacts,
   type PartitionFacts,

@@ -1,5 +1,6 @@
 /** Settings as callers of the library give them: nested as in run.json, as many as are given, checked by the table. */
 
+import { FORMAT_NAMES } from '../export/format-names.js';
 import { UsageError } from '../lib/core/errors.js';
 import type { AskedSettings } from '../lib/settings/complete.js';
 import { givenByDocument, inWords } from '../lib/settings/config-file.js';
@@ -9,6 +10,7 @@ import { byPlace, type SettingsPart } from '../lib/settings/setting.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import {
   checkedValue,
+  choice,
   expectedOf,
   number,
   onOff,
@@ -61,6 +63,7 @@ const OPTION_TYPES: Readonly<Record<string, ValueType>> = {
   ...{ jobs: natural, round: natural, batch: natural, minUpdates: natural },
   ...{ dpParticipants: natural, dpPopulation: natural },
   ...{ threads: whole({ min: 1, max: 1024 }), client: whole(), classes: whole({ min: 2 }) },
+  ...{ to: choice(FORMAT_NAMES), output: path, python: path, card: onOff },
   minMetric: METRIC_TYPE,
   perClient: onOff,
   ...{ minAccuracy: number({ min: 0, max: 1 }), testFraction: number({ above: 0, below: 1 }) },

@@ -1,6 +1,7 @@
 /** docs/schemas: the records on a volume and the results of programs, as JSON Schemas. */
 import { z } from 'zod';
 import { accuracyFileSchema } from '../lib/formats/accuracy-record.js';
+import { exportResultSchema } from '../lib/formats/export-result.js';
 import { findingsSchema } from '../lib/formats/findings.js';
 import { manifestSchema } from '../lib/formats/manifest.js';
 import { metricsEventSchema } from '../lib/formats/metrics-event.js';
@@ -48,6 +49,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   'sweep-file': sweepFileSchema,
   'dataset-result': stages.datasetResultSchema,
   'import-result': importResultSchema,
+  'export-result': exportResultSchema,
   'data-description': descriptionSchema,
   'statistics-result': statisticsResultSchema,
   findings: findingsSchema,

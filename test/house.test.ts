@@ -55,6 +55,7 @@ test('the help lists every command, and each explains its options', async () => 
     'runs',
     'stats',
     'record',
+    'export',
   ];
   assert.deepEqual([...new Set(listed)].filter((name) => name !== 'help').sort(), commands.sort());
   await Promise.all(

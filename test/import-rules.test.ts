@@ -69,6 +69,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   doctor: LIBRARY,
   report: WITHOUT_ENGINE,
   stats: [...WITHOUT_ENGINE, 'datasets'],
+  // A model, and what the records of its run say of it.
+  export: [...LIBRARY, 'report'],
   // What all targets run; whoever runs it knows more than the commands do.
   'pipeline/commands': ['lib/core', 'lib/federation', 'lib/formats', 'lib/settings'],
   // What is above all targets: the round loop, what it asks of a runner, what a runner asks of a target.
@@ -85,6 +87,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'aggregator',
     'datasets',
     'evaluator',
+    'export',
     'pipeline',
     'pipeline/rounds',
     'report',
@@ -243,7 +246,14 @@ test('programs start cheaply: threads that train load no files, programs no engi
     );
     assert.deepEqual(strategies, [], path);
   }
-  const programs = ['trainer/cli', 'evaluator/cli', 'aggregator/cli', 'server/cli', 'server/predict-cli'];
+  const programs = [
+    'trainer/cli',
+    'evaluator/cli',
+    'aggregator/cli',
+    'server/cli',
+    'server/predict-cli',
+    'export/cli',
+  ];
   for (const program of programs) {
     const heavy = [...loadedWith(`${program}.ts`, sources)].filter((path) =>
       /hdf5|npz|choose-engine|keras-model|manifest|decode-image|grpc|server\/app/.test(path),

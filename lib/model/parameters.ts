@@ -48,7 +48,7 @@ export function inputBound(description: ModelDescription, value: string): number
 }
 
 /** Follows the shapes through a model. @throws {ModelError} where layers do not fit together. */
-function shapeCalls(description: ModelDescription): readonly ShapedCall[] {
+export function shapeCalls(description: ModelDescription): readonly ShapedCall[] {
   const shapes = new Map(description.inputs.map(({ name, shape }) => [name, shape]));
   maskSources(description);
   return description.calls.map((call) => {

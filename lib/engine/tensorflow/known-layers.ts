@@ -12,6 +12,8 @@ export const TENSORFLOW_CLASSES: ReadonlySet<string> = new Set(
     'Concatenate Conv1D Conv2D Conv2DTranspose Cropping2D Dense DepthwiseConv2D Dot Dropout ELU Embedding Flatten',
     'GRU GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D',
     'GlobalMaxPooling2D LSTM LayerNormalization LeakyReLU Masking MaxPooling1D MaxPooling2D Maximum Minimum Multiply',
+    // The one that the runtime adds.
+    'Normalization',
     'PReLU Permute ReLU RepeatVector Rescaling Reshape SeparableConv2D SimpleRNN Softmax SpatialDropout1D',
     'ThresholdedReLU TimeDistributed UpSampling2D ZeroPadding2D',
     'elu gelu hardSigmoid linear logSoftmax mish relu relu6 selu sigmoid softmax softplus softsign swish tanh',

@@ -1,8 +1,8 @@
-/** Atomic writes: a reader sees the old file or the new one, never a part. */
+/** Atomic writes: a reader sees the old file or folder or the new one, never a part. */
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { messageOf, StorageError } from '../../core/errors.js';
+import { isFedbatchError, messageOf, StorageError } from '../../core/errors.js';
 import { errorCode, readFileBytes } from './read-file.js';
 
 /** Starts the name of every file that is still being written; readers of a directory pass over it. */
@@ -119,6 +119,40 @@ export async function placeFileAtomic(from: string, to: string): Promise<void> {
   } finally {
     // Renaming one link of a file over another one of the same file does nothing, and leaves both.
     await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+/**
+ * Makes a folder that `fill` has filled under a temporary name beside it; an earlier one goes.
+ *
+ * @throws {StorageError} when the disk refuses; nothing is left behind, and an earlier folder stays.
+ */
+export async function writeFolderAtomic(
+  path: string,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const [temporary, earlier] = [temporaryName(path), temporaryName(path)];
+  try {
+    await makeDirectory(dirname(path));
+    await mkdir(temporary);
+    await fill(temporary);
+    await syncDirectory(temporary);
+    const isReplaced = await rename(path, earlier).then(
+      () => true,
+      (error: unknown) => {
+        if (errorCode(error) === 'ENOENT') return false;
+        throw error;
+      },
+    );
+    await rename(temporary, path).catch(async (error: unknown) => {
+      if (isReplaced) await rename(earlier, path);
+      throw error;
+    });
+    await syncDirectory(dirname(path));
+    await rm(earlier, { recursive: true, force: true });
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    throw isFedbatchError(error) ? error : storageError(path, error);
   }
 }
 

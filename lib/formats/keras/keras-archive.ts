@@ -88,7 +88,7 @@ export function encodeArchive(file: KerasFile, weights: Uint8Array): Promise<Uin
   const text = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
   const model = modelSchema.parse(file.modelConfig);
   return encodeZip([
-    [METADATA, text({ keras_version: file.kerasVersion })],
+    [METADATA, text({ keras_version: file.kerasVersion, ...file.facts })],
     [CONFIG, text({ ...model, ...PLACE, class_name: publicClass(model.class_name), ...compilationOf(file) })],
     [WEIGHTS, weights],
   ]);

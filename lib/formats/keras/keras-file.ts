@@ -29,6 +29,8 @@ export interface KerasFile {
   readonly scale?: string | undefined;
   /** What its data call classes, columns and categories, where they call them something. */
   readonly names?: DataNames | undefined;
+  /** What else metadata.json of an archive says by name, for people: written, and not read. */
+  readonly facts?: Readonly<Record<string, string>>;
   /** Present in files that fedbatch's trainer wrote. */
   readonly update?: UpdateFacts;
   /** What its strategy needs of the update; read where it is asked for. */

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DataError } from '../../core/errors.js';
-import { buildTrainingGraph } from '../../engine/onnx/graphs/training-graph.js';
 import { predictGraph } from '../../engine/onnx/graphs/predict-graph.js';
+import { buildTrainingGraph } from '../../engine/onnx/graphs/training-graph.js';
 import type { NamedLayer } from '../layers/layer-module.js';
 import { sequential as chain } from '../model-description.js';
 import { ModelError } from '../model-error.js';

@@ -23,7 +23,7 @@ const DATA_TYPES: Readonly<Record<ElementType, number>> = {
 
 const IR_VERSION = 10;
 /** Newest operator set whose operators ONNX Runtime 1.30 implements on all our backends; 18 brought the bitwise ones. */
-export const OPSET_VERSION = 20;
+const OPSET_VERSION = 20;
 const MICROSOFT_OPSET_VERSION = 1;
 
 /** What a model says of itself to whoever opens its file. */

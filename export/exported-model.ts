@@ -1,0 +1,140 @@
+/** What is exported: a model file, and what the records beside it say of exactly this file. */
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { DataError, UsageError } from '../lib/core/errors.js';
+import { modelTask } from '../lib/engine/starting-task.js';
+import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
+import type { KerasFile } from '../lib/formats/keras/keras-file.js';
+import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras/keras-hdf5.js';
+import type { RoundRecord } from '../lib/formats/run-record.js';
+import { volumePaths } from '../lib/formats/volume.js';
+import { modelFromKeras } from '../lib/model/keras/keras-model.js';
+import type { Model } from '../lib/model/model-description.js';
+import { ModelError } from '../lib/model/model-error.js';
+import type { Task } from '../lib/model/tasks/task.js';
+import type { Reporter } from '../lib/observability/events.js';
+import { findRun, listRuns } from '../report/list/run-list.js';
+import { type ReportedAccuracy, type RunRecords, readRunRecords } from '../report/records.js';
+
+/** A model, and where it comes from. */
+export interface ExportedModel {
+  readonly path: string;
+  /** Of the file. */
+  readonly sha256: string;
+  readonly file: KerasFile;
+  readonly model: Model;
+  /** Unknown of layers that only other programs know, and of a loss that is not known here. */
+  readonly task?: Task | undefined;
+  /** The run that made exactly this file. */
+  readonly origin?: Origin | undefined;
+}
+
+/** A run, and which of its models this is. */
+export interface Origin {
+  readonly records: RunRecords;
+  /** The round that ended with it; 0 of the initial model. */
+  readonly round: number;
+  /** Of a client's own model. */
+  readonly client?: number;
+  /** What the test of this model found, where it was tested. */
+  readonly test?: Omit<ReportedAccuracy, 'sha256'> | undefined;
+}
+
+/**
+ * Reads a model that may have layers which only other programs know.
+ *
+ * @throws {DataError} when there is none, or one of the records beside it is damaged
+ */
+export async function readExportedModel(path: string): Promise<ExportedModel> {
+  const bytes = await readFileBytes(path, KERAS_FILE);
+  const file = await decodeKerasFile(bytes, path);
+  const model = modelFromKeras(file, path, { keepForeignLayers: true });
+  const hash = sha256(bytes);
+  return {
+    ...{ path, sha256: hash, file, model },
+    task: taskIn({ path, file, model }),
+    origin: await findOrigin(path, hash),
+  };
+}
+
+function taskIn(starting: Parameters<typeof modelTask>[0]): Task | undefined {
+  try {
+    return modelTask(starting);
+  } catch (error) {
+    if (error instanceof UsageError || error instanceof ModelError) return undefined;
+    throw error;
+  }
+}
+
+/** Directories that the volume may be, of the files of models on it: the volume's own, a client's, those of a round. */
+const volumesAbove = (path: string) => [
+  dirname(path),
+  dirname(dirname(path)),
+  dirname(dirname(dirname(path))),
+];
+
+async function findOrigin(path: string, hash: string): Promise<Origin | undefined> {
+  const paths = volumesAbove(path)
+    .map((volume) => volumePaths(volume))
+    .find(({ run }) => existsSync(run));
+  if (paths === undefined) return undefined;
+  const records = await readRunRecords(paths);
+  const { rounds, accuracy } = records;
+  const tested = accuracy?.sha256 === hash ? accuracy : undefined;
+  const made = rounds.find(({ aggregate }) => aggregate?.sha256 === hash);
+  if (made !== undefined) return { records, round: made.round, test: tested ?? evaluationOf(made) };
+  if (rounds[0]?.parent === hash) return { records, round: 0, test: tested };
+  for (const { round, reported } of rounds) {
+    const own = reported.find((each) => each.sha256 === hash);
+    if (own !== undefined) return { records, round, client: own.client, test: tested };
+  }
+  return undefined;
+}
+
+function evaluationOf({ evaluation, aggregate }: RoundRecord): Origin['test'] {
+  if (evaluation?.model !== aggregate?.sha256) return undefined;
+  return evaluation;
+}
+
+/** Where `fedbatch run` keeps runs. */
+const RUNS = 'runs';
+
+/** A word that is no name of a run. */
+const PATH = /[/\\]|\.(h5|hdf5|keras)$/;
+
+/**
+ * The model file that is meant: by its path, or by a run, whose last global model it is: its volume, its name, its id
+ * below runs/ or the beginning of that; without any, by the run that was begun last.
+ *
+ * @throws {DataError} where there is none
+ * @throws {UsageError} where it means no run, or several
+ */
+export async function findModel(
+  given: string | undefined,
+  { reporter }: { readonly reporter: Reporter },
+): Promise<string> {
+  const runs = () => listRuns(RUNS, { reporter });
+  if (given === undefined) {
+    const [last] = await runs();
+    if (last !== undefined) return modelOnVolume(last.row.volume);
+    throw new UsageError(`There is no run below ${RUNS}/: name a model file or the volume of a run.`);
+  }
+  const found = await stat(given).catch(() => undefined);
+  if (found?.isDirectory()) return modelOnVolume(given);
+  if (found !== undefined) return given;
+  if (PATH.test(given))
+    throw new DataError({
+      file: given,
+      expected: 'a model file or the volume of a run',
+      found: 'nothing there',
+    });
+  return modelOnVolume((await findRun(given, runs)).row.volume);
+}
+
+function modelOnVolume(volume: string): string {
+  const { aggregatedModel } = volumePaths(volume);
+  if (existsSync(aggregatedModel)) return aggregatedModel;
+  const expected = 'the volume of a run with a model, aggregated-model.h5';
+  throw new DataError({ file: volume, expected, found: 'none' });
+}
