@@ -48,6 +48,13 @@ test('each trial has Jobs and a directory of its own; none is made anew, and tho
     assert.equal(jobs.length, 6);
     assert.ok(JSON.stringify(jobs).includes(`/mnt/sweeps/first/trials/${id}/`), id);
   }
+  const told = objectsOf(cluster, 'ConfigMap').map((each) => JSON.stringify(each));
+  for (const name of ['learning-rate 0.1', 'learning-rate 0.01']) {
+    assert.ok(
+      told.some((text) => text.includes(`\\"name\\":\\"${name}\\"`)),
+      `${name} goes into run.json`,
+    );
+  }
   const uids = () => objectsOf(cluster, 'Job').map(({ metadata }) => metadata.uid);
   const before = uids();
   await runSweep(options, context);

@@ -18,7 +18,7 @@ import { requireValid, requireValidFile } from '../../test/json-schemas.js';
 import { runningWith } from '../../test/processes.js';
 import { runCommand } from '../../test/program-host.js';
 import { lastLine, programPath } from '../../test/programs.js';
-import { waitFor } from '../../test/runs.js';
+import { eventsOf, waitFor } from '../../test/runs.js';
 import { sharedDirectory, temporaryDirectory } from '../../test/temporary-directory.js';
 import type { RunResult } from '../rounds/summary.js';
 
@@ -126,6 +126,31 @@ test('a sweep from a file: flags win over it, seeds are one row', async () => {
     recordOf(out).trials.map(({ seed }) => seed),
     [0, 1],
   );
+});
+
+test('a real trial that learns nothing is stopped after its first round, and says why on its own record', async () => {
+  const out = join(directory, 'stopped');
+  const flags = ['--grid', 'learning-rate=0.05,0.03,0.01,0', '--rounds', '2', '--median-rule', '1'];
+  const { exitCode, stdout, stderr } = await sweep(out, ...flags);
+  assert.equal(exitCode, 0, stderr);
+  const { finished, stopped, ranking } = JSON.parse(lastLine(stdout)) as SweepResult;
+  assert.deepEqual([finished, stopped], [3, 1]);
+  assert.deepEqual(ranking.at(-1)?.values, { 'training.learningRate': 0 });
+  const last = recordOf(out).trials[3];
+  assert.match(
+    last?.reason ?? '',
+    /^Stopped by the median rule: accuracy 0\.\d{4} after round 1, the median of 3 /,
+  );
+  assert.equal(last?.course.length, 1);
+  const [failure] = eventsOf(join(out, 'trials', last?.id ?? ''), 'failure');
+  assert.equal(failure?.exitCode, 130);
+  assert.ok(
+    String(failure?.reason).startsWith(`${last?.reason} What is finished stays in `),
+    `${failure?.reason}`,
+  );
+  const listed = await runCommand('runs', [out, '--json']);
+  const rows = JSON.parse(listed.stdout) as readonly { id: string; state: string }[];
+  assert.equal(rows.find(({ id }) => id === last?.id)?.state, 'interrupted');
 });
 
 test('what is wrong is told before anything starts, by name', async () => {
