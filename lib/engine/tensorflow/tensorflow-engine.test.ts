@@ -4,8 +4,13 @@ import { createRequire } from 'node:module';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
 import { randomStream } from '../../core/random.js';
+import { sizeOf } from '../../core/weights.js';
 import { maskMaker } from '../../model/graph/dropout-mask.js';
+import { describeModel } from '../../model/model-zoo.js';
+import { initialWeights } from '../../model/parameters.js';
+import { assertClose, gradient, predict } from '../conformance/engine-runs.js';
 import { EngineUnavailableError } from '../engine.js';
+import { plainOnnxEngine } from '../onnx/onnx-engine.js';
 import { installCommand, TENSORFLOW_BACKENDS } from './backends.js';
 import { restoreRemovedUtilities } from './runtime.js';
 import { loadTensorflowEngine } from './tensorflow-engine.js';
@@ -63,6 +68,48 @@ describe('loading', () => {
   it('has an install command for every backend', () => {
     for (const backend of TENSORFLOW_BACKENDS) {
       assert.match(installCommand(backend), /^npm install( (@tensorflow\/)?[a-z-]+@\d+\.\d+\.\d+)+$/);
+    }
+  });
+});
+
+describe('a Normalization by known means', () => {
+  it('predicts and trains as with the ONNX engine, on rows and on sequences', async () => {
+    const tensorflow = await loadTensorflowEngine('cpu');
+    const scale = { mean: [5e4, 50], variance: [9e8, 400] };
+    const rows = {
+      inputs: [
+        { name: 'numbers', shape: [2], scale },
+        { name: 'days', shape: [3, 2], scale },
+      ],
+    };
+    for (const [name, task] of [
+      ['mlp', { inputShape: [2], ...rows }],
+      ['lstm', { inputShape: [3, 2], scale }],
+    ] as const) {
+      const description = describeModel(name, { ...task, outputs: 3 }, [4]);
+      const model = { description, weights: initialWeights(description, 7) };
+      const random = randomStream(3, name);
+      const count = 6;
+      const batch = {
+        count,
+        inputs: description.inputs.map(({ shape }) =>
+          Float32Array.from({ length: count * sizeOf(shape) }, (_, at) =>
+            at % 2 === 0 ? 1e4 + 9e4 * random.uniform() : 18 + 70 * random.uniform(),
+          ),
+        ),
+        targets: [Int32Array.from({ length: count }, (_, at) => at % 3)],
+      };
+      const what = { what: name, tolerance: 1e-4 };
+      assertClose(
+        await predict(tensorflow, model, batch),
+        await predict(plainOnnxEngine, model, batch),
+        what,
+      );
+      const [ours, theirs] = [
+        await gradient(plainOnnxEngine, model, batch),
+        await gradient(tensorflow, model, batch),
+      ];
+      for (const [at, values] of ours.gradients.entries()) assertClose(theirs.gradients[at], values, what);
     }
   });
 });
