@@ -23,7 +23,7 @@ export interface ClientRows {
 export interface ClientSource {
   /** Path, for people. */
   readonly path: string;
-  readonly facts: Pick<DataFacts, 'classNames' | 'inputs'>;
+  readonly facts: Pick<DataFacts, 'classNames' | 'inputs' | 'target'>;
   /** What the data call each client, where they call it something. */
   readonly owners: readonly (string | undefined)[];
   /** Reads the examples of the client with this number. */
@@ -59,10 +59,10 @@ export async function openClients({ source, client, ...context }: SourceOptions)
 /** What a split's manifest lists. */
 async function splitClients(directory: string, manifest: Manifest): Promise<ClientSource> {
   const inputs = Object.fromEntries((manifest.inputs ?? []).map((each) => [each.name, each]));
-  const { classNames } = manifest;
+  const { classNames, target } = manifest;
   const source = {
     path: directory,
-    facts: { inputs, ...(classNames === undefined ? {} : { classNames }) },
+    facts: { inputs, ...(classNames && { classNames }), ...(target && { target }) },
     owners: clientsOf(manifest).map(({ owner }) => owner),
   };
   const targets = targetsListed(manifest);

@@ -178,7 +178,8 @@ function columnsOf({ inputs, targets }: Examples, { facts }: ClientSource): read
   const ofTargets = targets.map((each, at): Column => {
     const isCategories = labelsOf(each) !== undefined;
     return {
-      ...{ name: each.name, names: isCategories ? facts.classNames : undefined, firstNamed: 0, isCategories },
+      name: targets.length === 1 ? (facts.target?.column ?? each.name) : each.name,
+      ...{ names: isCategories ? facts.classNames : undefined, firstNamed: 0, isCategories },
       arrayOf: (examples) => examples.targets[at] as ExampleArray,
     };
   });

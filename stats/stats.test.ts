@@ -69,7 +69,7 @@ describe('fedbatch stats', () => {
       ],
       withheld: { categories: 0, values: 0 },
     });
-    assert.equal(numbersIn(result, 'y').values, ROWS, 'targets are told of, too');
+    assert.equal(numbersIn(result, 'price').values, ROWS, 'targets are told of, too');
   });
 
   it('tells the same of a split, of a volume and of virtual shards', async () => {

@@ -62,7 +62,7 @@ export interface DataFacts {
 /** What a model is to answer, as the data call it. */
 interface TargetName {
   readonly column: string;
-  readonly unit?: string;
+  readonly unit?: string | undefined;
 }
 
 /** What data say of the numbers of an input. */
