@@ -155,7 +155,7 @@ describe('a run of a regression', () => {
       [
         ['--data', 'numbers.npz', '--model', 'cnn'],
         3,
-        /expected images \[n,h,w\] or \[n,h,w,c\] for the model cnn; mlp, 2nn and lstm take any inputs, found inputs of shape \[4\]/,
+        /expected images \[n,h,w\] or \[n,h,w,c\] for the model cnn; mlp, logistic, 2nn and lstm take any inputs, found inputs of shape \[4\]/,
       ],
       [['--data', 'numbers.npz', '--loss', 'hinge'], 2, /--loss.* one of categorical_crossentropy, .*hinge/],
       [['--data', 'numbers.npz', '--target-metric', 'rmse'], 2, /--target-metric.* such as rmse=3\.2/],

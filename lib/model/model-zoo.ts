@@ -158,7 +158,7 @@ export const IMAGE_MODELS: readonly ModelName[] = ['cnn', 'mcmahan-cnn', 'lenet'
 export const ROW_MODELS: readonly ModelName[] = ['mlp'];
 
 /** Those that normalise their numbers. */
-export const SCALED_MODELS: readonly ModelName[] = ['mlp', '2nn', 'lstm'];
+export const SCALED_MODELS: readonly ModelName[] = ['mlp', 'logistic', '2nn', 'lstm'];
 
 /** Those that take whole numbers for what they stand for. */
 export const TOKEN_MODELS: readonly ModelName[] = ['lstm'];
