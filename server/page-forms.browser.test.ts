@@ -109,12 +109,12 @@ describe('the form page in Chromium', { skip: skipWithoutChromium() }, () => {
       await visit(url, DESKTOP, async (page) => {
         await page.setInputFiles('#table', table);
         assert.equal(await page.textContent('.table .chosen'), 'flowers.csv');
-        await page.getByRole('button', { name: 'Show the answers' }).click();
+        await page.getByRole('button', { name: 'Show answers' }).click();
         await answered(page);
         assert.equal(await page.locator('#said .examples > li').count(), 3);
         await shoot(page, 'form-table-many');
         const coming = page.waitForEvent('download');
-        await page.getByRole('button', { name: 'Download as CSV' }).click();
+        await page.getByRole('button', { name: 'Download CSV' }).click();
         const download = await coming;
         assert.equal(download.suggestedFilename(), 'predictions.csv');
         const text = await readFile((await download.path()) ?? '', 'utf8');

@@ -21,7 +21,10 @@ export interface Metrics {
   answered(request: AnsweredRequest): void;
   predicted(
     batch: AnsweredBatch,
-    model: { readonly version: number; readonly card: Pick<ModelCard, 'labels' | 'task'> | undefined },
+    model: {
+      readonly version: number;
+      readonly card: Pick<ModelCard, 'labels' | 'outputs' | 'task'> | undefined;
+    },
   ): void;
   /** Watches what is served from now on. */
   watch(models: ServedModels, waitingImages: () => number): void;
@@ -82,7 +85,8 @@ export function createMetrics(): Metrics {
         let best = 0;
         for (let each = 1; each < classes; each++) if ((own[each] ?? 0) > (own[best] ?? 0)) best = each;
         predictions.labels(labels?.[best] ?? String(best), String(version)).inc();
-        confidence.observe(own[best] ?? 0);
+        // A logit says nothing of how sure that is.
+        if (!card?.outputs?.[0]?.isLogits) confidence.observe(own[best] ?? 0);
       }
     },
     watch(models, waitingImages) {

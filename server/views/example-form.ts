@@ -10,6 +10,8 @@ import { FIELD_PREFIX } from '../pictures/upload.js';
 const MOST_FIELDS = 64;
 /** Without names fields are told apart by their place: of so many that is still to be seen. */
 const MOST_UNNAMED = 16;
+/** More categories are no list to choose from: they are typed. */
+const MOST_CHOICES = 1_000;
 
 /** What was given for each input, as it stands in the form. */
 export type GivenFields = Readonly<Record<string, readonly string[]>>;
@@ -54,7 +56,7 @@ export function renderTableForm(card: ModelCard, { maxFileBytes }: FormSettings)
               <output class="chosen" for="table"></output>
               <input class="drop-input" type="file" id="table" name="file" required aria-describedby="table-hint" accept=".csv,.tsv,.parquet,.json,text/csv,application/json">
             </div>
-            <div class="choices"><button type="submit">Show the answers</button><button class="secondary" type="submit" name="format" value="csv">Download as CSV</button></div>
+            <div class="choices"><button type="submit">Show answers</button><button class="secondary" type="submit" name="format" value="csv">Download CSV</button></div>
           </form>
         </section>`;
 }
@@ -80,7 +82,9 @@ function renderInput(input: ServedInput, settings: InputSettings): Html {
   const size = sizeOf(shape);
   if (input.isPicture) return renderPicture(input, settings);
   if (isText(input)) return renderText(input, settings);
-  if (size > (columns === undefined ? MOST_UNNAMED : MOST_FIELDS)) return renderList(input, settings);
+  const isPlain = columns !== undefined || shape.length <= 1;
+  if (!isPlain || size > (columns === undefined ? MOST_UNNAMED : MOST_FIELDS))
+    return renderList(input, settings);
   const names = namesOf(input);
   if (size === 1)
     return html`<div class="fields">${renderField(input, { ...settings, field: 0, label: names[0] ?? name })}</div>`;
@@ -104,6 +108,8 @@ function renderField(input: ServedInput, { at, given, field, label }: FieldSetti
   // Beside numbered fields their input is named once, for all; whoever hears a field alone hears the input too.
   const isNumbered = input.columns === undefined && label !== name;
   const spoken = isNumbered && html` aria-label="${name} ${label}"`;
+  if (categories !== undefined && categories.length > MOST_CHOICES)
+    return html`<label class="field" for="${id}"><span>${label}</span><input type="text" id="${id}" name="${FIELD_PREFIX + name}"${takesUnknown ? '' : html` required`} value="${value}" aria-describedby="${id}-kinds"><small id="${id}-kinds">one of ${categories.length.toLocaleString('en')}, such as ${categories[0] ?? ''}</small></label>`;
   if (categories !== undefined)
     return html`<label class="field" for="${id}"><span>${label}</span><select id="${id}" name="${FIELD_PREFIX + name}"${takesUnknown ? '' : html` required`}><option value="">${takesUnknown ? 'unknown' : 'choose…'}</option>${categories.map((each) => html`<option value="${each}"${each === value && html` selected`}>${each}</option>`)}</select></label>`;
   const isWhole = input.isInteger || input.below !== undefined;

@@ -17,9 +17,12 @@ type Said<Key extends string> = Extract<OutputWords, Readonly<Record<Key, unknow
 
 type Labels = Extract<OutputWords, { readonly holds: readonly number[] }>;
 
-function renderWords(said: OutputWords, facts: AnswerFacts): Html {
+/** What answers mean, and whether there is room for bars: of many steps there is not. */
+type Telling = AnswerFacts & { readonly hasBars?: boolean };
+
+function renderWords(said: OutputWords, facts: Telling): Html {
   if ('steps' in said)
-    return html`<ol class="steps-said" start="0">${said.steps.map((each) => html`<li>${renderWords(each, facts)}</li>`)}</ol>`;
+    return html`<ol class="steps-said" start="0">${said.steps.map((each) => html`<li>${renderWords(each, { ...facts, hasBars: false })}</li>`)}</ol>`;
   if ('value' in said) return renderNumber(said);
   if ('values' in said) return renderNumbers(said, facts);
   if ('prediction' in said) return renderClass(said, facts);
@@ -46,16 +49,19 @@ function renderNumbers({ values }: Said<'values'>, { labels }: AnswerFacts): Htm
 
 function renderClass(
   { prediction, label, probabilities }: Said<'prediction'>,
-  { labels }: AnswerFacts,
+  { labels, hasBars }: Telling,
 ): Html {
   const name = label ?? `class ${prediction}`;
   const isBest = (index: number) => index === prediction;
   return html`<p class="sentence"><strong>${name}</strong>, ${formatShare(probabilities[prediction] ?? 0)} sure.</p>
-    ${renderBars(probabilities, { labels, isBest })}`;
+    ${renderBars(probabilities, { labels, isBest, hasBars })}`;
 }
 
 /** Two bars where both answers have names; else the one for yes is all there is to say. */
-function renderYesOrNo({ holds, probability, label }: Said<'probability'>, { labels }: AnswerFacts): Html {
+function renderYesOrNo(
+  { holds, probability, label }: Said<'probability'>,
+  { labels, hasBars }: Telling,
+): Html {
   const [first] = labels ?? [];
   const what = labels?.length === 1 && first !== undefined ? `of ${first}` : 'of yes';
   const sentence =
@@ -65,25 +71,27 @@ function renderYesOrNo({ holds, probability, label }: Said<'probability'>, { lab
   const names = labels?.length === 2 ? labels : ['no', 'yes'];
   const isBest = (index: number) => index === (holds ? 1 : 0);
   return html`${sentence}
-    ${renderBars([1 - probability, probability], { labels: names, isBest })}`;
+    ${renderBars([1 - probability, probability], { labels: names, isBest, hasBars })}`;
 }
 
-function renderLabels({ holds, labels: named, probabilities }: Labels, { labels }: AnswerFacts): Html {
+function renderLabels({ holds, labels: named, probabilities }: Labels, { labels, hasBars }: Telling): Html {
   const names = named ?? holds.map((at) => `label ${at}`);
   const sentence =
     names.length === 0
       ? html`<p class="sentence"><strong>None</strong> of the ${probabilities.length} labels holds.</p>`
       : html`<p class="sentence"><strong>${names.join(', ')}</strong></p>`;
   return html`${sentence}
-    ${renderBars(probabilities, { labels, isBest: (index) => (probabilities[index] ?? 0) > HOLDS_ABOVE })}
+    ${renderBars(probabilities, { labels, isBest: (index) => (probabilities[index] ?? 0) > HOLDS_ABOVE, hasBars })}
     <p class="quiet">A label holds where it is more likely than ${HOLDS_ABOVE * 100}\u00a0%.</p>`;
 }
 
 interface BarsSettings {
   readonly labels: readonly string[] | undefined;
   readonly isBest: (index: number) => boolean;
+  readonly hasBars: boolean | undefined;
 }
 
-function renderBars(shares: readonly number[], { labels, isBest }: BarsSettings): Html {
+function renderBars(shares: readonly number[], { labels, isBest, hasBars = true }: BarsSettings): Html {
+  if (!hasBars) return html``;
   return html`<ol class="bars">${classesWithBars(shares, shares.length).map((index) => renderBar({ name: labels?.[index] ?? String(index), share: shares[index], isBest: isBest(index) }))}</ol>`;
 }
