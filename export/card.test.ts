@@ -70,3 +70,18 @@ test('of a model that no run names, the card claims nothing', () => {
   assert.match(card, /How well it does is not known/);
   assert.doesNotMatch(card, /## The training|## The data|undefined/);
 });
+
+test('figures of each client, and classes that are hardly recognised, are told', () => {
+  const { accuracy } = sampleRecords();
+  assert.ok(accuracy !== undefined);
+  const acrossClients = {
+    accuracy: { clients: 4, mean: 0.8, weightedMean: 0.82, deviation: 0.1, worstDecile: 0.6 },
+    f1: { clients: 4, mean: 0.7, weightedMean: 0.7, deviation: 0.1, worstDecile: 0.5 },
+  };
+  const perClass = [{ class: 1, examples: 40, accuracy: 0.25 }];
+  const card = cardOf(exported({ test: { ...accuracy, acrossClients, perClass } }));
+  assert.match(card, /\n\| accuracy \| 4 \| 80\.00 % \| 10\.00 % \| 60\.00 % \|\n\n## The data/);
+  assert.match(card, /- Of class 1 it recognises 25\.0 %\.\n/);
+  assert.doesNotMatch(card, /No client was tested by itself|undefined/);
+  assert.match(cardOf(exported({ test: accuracy })), /No client was tested by itself/);
+});

@@ -1,5 +1,6 @@
 /** The model card: what a model is, how it came about and how well it does, as Markdown made from the records. */
 import { sum } from 'd3-array';
+import { leadingFigure } from '../lib/federation/metrics.js';
 import { confusionText, worstConfusions } from '../lib/formats/confusions.js';
 import type { ExportedFacts } from '../lib/formats/export-result.js';
 import { clientsOf, labelCountsOf } from '../lib/formats/manifest.js';
@@ -133,8 +134,32 @@ function testSection({ classNames }: ExportedFacts, origin: Origin | undefined):
           ),
         ]),
     ...(worst.length === 0 ? [] : [`Taken most often: ${confusionText(worst, nameOf)}.`]),
+    ...clientsSection(test),
   ];
 }
+
+/** How it is for each client, where clients hold examples out. */
+function clientsSection(test: NonNullable<Origin['test']>): readonly string[] {
+  const { metric } = leadingFigure(test);
+  const figures = Object.entries(test.acrossClients ?? {}).filter(
+    ([name]) => name === metric || name === 'loss',
+  );
+  if (figures.length === 0) return [];
+  return [
+    '## How it is for each client',
+    'On the examples that each client held out from its own:',
+    table(
+      ['metric', 'clients', 'mean', 'standard deviation', 'mean of the worst tenth'],
+      figures.map(([name, { clients, mean, deviation, worstDecile }]) => [
+        ...[plain(name), grouped(clients)],
+        ...[mean, deviation, worstDecile].map((value) => metricText(name, value)),
+      ]),
+    ),
+  ];
+}
+
+/** Classes that are recognised less often are told among the limits. */
+const WEAK = 0.5;
 
 function dataSection({ records: { manifest } }: Origin): readonly string[] {
   if (manifest === undefined) return [];
@@ -195,6 +220,9 @@ function privacyText({ privacy, client }: ExportedFacts, origin: Origin | undefi
 function limits(facts: ExportedFacts, origin: Origin | undefined): readonly string[] {
   const test = origin?.test;
   const counts = (test?.perClass ?? []).map(({ examples }) => examples);
+  const weak = (test?.perClass ?? [])
+    .filter(({ accuracy }) => accuracy !== null && accuracy < WEAK)
+    .slice(0, MOST_CLASSES);
   const hasCategories = facts.inputs.some(({ categories }) => categories !== undefined);
   return [
     test === undefined
@@ -203,9 +231,13 @@ function limits(facts: ExportedFacts, origin: Origin | undefined): readonly stri
     ...(counts.length > 1 && Math.min(...counts) < 100
       ? [`The class with the fewest test examples has ${Math.min(...counts)}: its figure is a rough one.`]
       : []),
-    ...(facts.clients === undefined
+    ...weak.map(
+      (each) =>
+        `Of class ${plain(facts.classNames?.[each.class] ?? `${each.class}`)} it recognises ${percent(each.accuracy ?? 0, 1)}.`,
+    ),
+    ...(facts.clients === undefined || test?.acrossClients !== undefined
       ? []
-      : ['They are figures over all clients together: for a single client it may do better or worse.']),
+      : ['No client was tested by itself: for a single one it may do better or worse.']),
     ...(hasCategories ? ['A category that the training data did not have is given as 0.'] : []),
     'It computes in 32-bit floats: programs differ from each other in the sixth digit or so.',
     'What it is meant for and what not, whose the data are and under which licence, and whom to ask is not on record: ' +
