@@ -73,7 +73,7 @@ const OPTIONS = [
     'model',
   ],
   ...['dp-participants', 'dp-population', 'dp-noise-file'],
-  ...['batch', 'data', 'host', 'port', 'labels', 'workers'],
+  ...['batch', 'data', 'host', 'port', 'labels', 'workers', 'seeds'],
   ...['to', 'output', 'card', 'python'],
 ];
 

@@ -9,6 +9,7 @@ import {
   type FinishedRun,
   partitions,
   run,
+  runSeeds,
   StageError,
   split,
   strategies,
@@ -107,6 +108,22 @@ describe('run', () => {
     await assert.rejects(run(again), ThresholdError);
   });
 
+  it('is repeated with several seeds, each of which is an ordinary run', async () => {
+    const again = {
+      ...{ ...settings, dataset: { name: data }, threads: 1 },
+      federation: { clients: 2, rounds: 1, simulate: true },
+    } as const;
+    const volume = join(directory, 'seeds');
+    const { runs, figures } = await runSeeds({ ...again, volume, seeds: 2 });
+    assert.deepEqual(
+      runs.map(({ seed, volume: own }) => [seed, own]),
+      [3, 4].map((seed) => [seed, join(volume, 'seeds', `${seed}`)]),
+    );
+    assert.equal((await run({ ...again, volume: runs[0]?.volume })).sha256, runs[0]?.sha256);
+    assert.equal(figures.accuracy?.runs, 2);
+    await assert.rejects(runSeeds({ ...again, volume, seeds: 2, minMetric: 'loss=0' }), ThresholdError);
+  });
+
   it('ends by its signal, with its reason, and leaves no process behind', async () => {
     const stop = new AbortController();
     const why = new Error('enough');
@@ -186,6 +203,11 @@ describe('the stages', () => {
         'jobs: expected a whole number of at least 1, found "x".',
       ],
       [() => run({ minAccuracy: 7 }), 'minAccuracy: expected a number from 0 to 1, found 7.'],
+      [() => runSeeds({ seeds: 1 }), 'seeds: expected a whole number from 2 to 1000, found 1.'],
+      [
+        () => runSeeds({} as { seeds: number }),
+        'seeds: expected a whole number from 2 to 1000, found nothing.',
+      ],
       [() => train({ data } as Parameters<typeof train>[0]), 'out: expected a path, found nothing.'],
       [() => train({ data, out, threads: 0 }), 'threads: expected a whole number from 1 to 1024, found 0.'],
       [() => evaluate({ model: out, batch: 0 }), 'batch: expected a whole number of at least 1, found 0.'],

@@ -32,6 +32,7 @@ export type { ExampleInput, Examples, ExampleTargets, ExampleValues } from '../l
 export type { PrivacyRecord } from '../lib/federation/privacy/privacy-record.js';
 export type { AccuracyRecord } from '../lib/formats/accuracy-record.js';
 export type { ExportedFacts, ExportResult } from '../lib/formats/export-result.js';
+export type { Figure, Figures, RepeatedRun } from '../lib/formats/repeated-run.js';
 export type { RunSummary } from '../lib/formats/run-results.js';
 export type { AggregateResult, Rejection, SplitSummary, TrainResult } from '../lib/formats/stage-results.js';
 export type {
@@ -68,7 +69,7 @@ export {
   type StrategyFacts,
   strategyFacts as strategies,
 } from './registries.js';
-export { type FinishedRun, type RunCall, run } from './run.js';
+export { type FinishedRun, type RepeatedCall, type RunCall, run, runSeeds } from './run.js';
 export type { Given, GivenRunSettings, GivenStrategy, ToleranceSettings } from './settings.js';
 export {
   type AggregateCall,

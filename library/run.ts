@@ -1,7 +1,8 @@
-/** The whole job as a call. */
+/** The whole job as a call, once or with several seeds. */
 
 import { join } from 'node:path';
 import { parseThreshold } from '../lib/federation/metrics.js';
+import type { RepeatedRun } from '../lib/formats/repeated-run.js';
 import type { RunSummary } from '../lib/formats/run-results.js';
 import { ALL_PARTS } from '../lib/settings/table.js';
 import { type CallOptions, call } from './call.js';
@@ -49,19 +50,12 @@ export interface FinishedRun extends RunSummary {
  */
 export function run(options: RunCall = {}): Promise<FinishedRun> {
   return call(options, async (context) => {
-    const { volume, jobs, threads, fresh = false, minAccuracy } = options;
-    const minMetric = options.minMetric === undefined ? undefined : parseThreshold(options.minMetric);
+    const { request, required } = requestOf(options, OPTIONS);
     const { callPipeline } = await import('../pipeline/call.js');
     const { wholeResult } = await import('../pipeline/rounds/summary.js');
     const { missedRequirement } = await import('../pipeline/rounds/run-failure.js');
-    const result = await callPipeline(
-      {
-        asked: askedBy(options, ALL_PARTS, { takes: OPTIONS }),
-        ...{ volume, jobs, threads, fresh, minAccuracy, minMetric, labels: runLabelsOf(options) },
-      },
-      context,
-    );
-    const missed = missedRequirement(result.last.evaluation, { minAccuracy, minMetric });
+    const result = await callPipeline({ ...request, ...required }, context);
+    const missed = missedRequirement(result.last.evaluation, required);
     if (missed !== undefined) throw missed;
     return {
       ...wholeResult(result),
@@ -69,4 +63,40 @@ export function run(options: RunCall = {}): Promise<FinishedRun> {
       bestModel: join(result.volume, 'best-model.h5'),
     };
   });
+}
+
+/** What to repeat, and how often. */
+export interface RepeatedCall extends RunCall {
+  /** Number of seeds, from `seed` on; at least 2. */
+  readonly seeds: number;
+}
+
+/**
+ * Runs the job once for each seed, one after the other, each on a volume of its own within `volume`, and tells mean and
+ * standard deviation of all that the runs report. `minAccuracy` and `minMetric` judge the mean.
+ *
+ * @throws {FedbatchError} as `run` does, for the run that fails: those before it are on record, and are not run again
+ */
+export function runSeeds(options: RepeatedCall): Promise<RepeatedRun> {
+  return call(options, async (context) => {
+    const { request, required } = requestOf(options, [...OPTIONS, 'seeds']);
+    const { repeatRun } = await import('../pipeline/seeds/repeat-run.js');
+    const { missedByMean } = await import('../pipeline/seeds/summary.js');
+    const repeated = await repeatRun({ ...request, ...required, seeds: options.seeds }, context);
+    const missed = missedByMean(repeated, required);
+    if (missed !== undefined) throw missed;
+    return repeated.record;
+  });
+}
+
+/** What the pipeline is asked for, and what its result has to reach. */
+function requestOf(options: RunCall, takes: readonly string[]) {
+  const { volume, jobs, threads, fresh = false, minAccuracy } = options;
+  const minMetric = options.minMetric === undefined ? undefined : parseThreshold(options.minMetric);
+  const needs = takes.filter((name) => name === 'seeds');
+  const asked = askedBy(options, ALL_PARTS, { takes, needs });
+  return {
+    request: { asked, volume, jobs, threads, fresh, labels: runLabelsOf(options) },
+    required: { minAccuracy, minMetric },
+  };
 }

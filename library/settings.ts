@@ -18,6 +18,7 @@ import {
   type ValueType,
   whole,
 } from '../lib/settings/value-type.js';
+import { MAX_SEEDS } from '../pipeline/seeds/options.js';
 
 /** Some of the fields of settings, at every level. */
 export type Given<S> = S extends object ? { readonly [K in keyof S]?: Given<S[K]> | undefined } : S;
@@ -64,6 +65,7 @@ const OPTION_TYPES: Readonly<Record<string, ValueType>> = {
   ...{ dpParticipants: natural, dpPopulation: natural },
   ...{ threads: whole({ min: 1, max: 1024 }), client: whole(), classes: whole({ min: 2 }) },
   ...{ to: choice(FORMAT_NAMES), output: path, python: path, card: onOff },
+  seeds: whole({ min: 2, max: MAX_SEEDS }),
   minMetric: METRIC_TYPE,
   perClient: onOff,
   ...{ minAccuracy: number({ min: 0, max: 1 }), testFraction: number({ above: 0, below: 1 }) },

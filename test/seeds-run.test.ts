@@ -37,19 +37,8 @@ async function refused(code: number, sentence: RegExp, volume: string, ...more: 
 before(async () => {
   directory = await sharedDirectory();
   const data = await writeTinyDataset(directory, 108);
-  settings = [
-    '--data',
-    data,
-    '--simulate',
-    '--model',
-    'mlp',
-    '--rounds',
-    '2',
-    '--batch',
-    '20',
-    '--seed',
-    '3',
-  ];
+  const model = ['--model', 'mlp', '--batch', '20', '--client-holdout', '0.2'];
+  settings = ['--data', data, '--simulate', '--rounds', '2', '--seed', '3', ...model];
   repeated = await finished('all', '--seeds', '2', '--name', 'twice', '--tag', 'few');
 });
 
@@ -80,6 +69,10 @@ describe('run --seeds', () => {
       [1, 2],
     );
     assert.deepEqual(course.at(-1)?.figures.accuracy, figures.accuracy);
+    // How it is for each client, where clients hold examples out.
+    const across = 'acrossClients.global.accuracy.worstDecile';
+    assert.equal(figures[across]?.runs, 2);
+    assert.deepEqual(course.at(-1)?.figures['acrossClients.accuracy.worstDecile'], figures[across]);
     const page = await readFile(at('all', 'report.html'), 'utf8');
     assert.match(page, /<dt>runs<\/dt><dd>2<small>seeds 3 to 4/);
     assert.match(page, /<path class="band"/);
@@ -163,7 +156,10 @@ describe('run --seeds', () => {
     for (const command of ['run', 'render']) {
       const cluster = await runCommand('k8s', [command, '--seeds', '2'], { cwd: directory });
       assert.equal(cluster.exitCode, 2);
-      assert.match(cluster.stderr, /--seeds 2 repeats a run on this machine .* its own --seed\./);
+      assert.match(
+        cluster.stderr,
+        /--seeds 2 repeats a run on this machine .* k8s sweep --grid seed=0,1,2 does\./,
+      );
     }
   });
 });

@@ -53,7 +53,7 @@ export function addTemplateOptions(command: Command): Command {
     .addOption(
       new Option('--seeds <count>').hideHelp().argParser((seeds) => {
         throw new UsageError(
-          `--seeds ${seeds} repeats a run on this machine (fedbatch run): on a cluster, give each run its own --seed.`,
+          `--seeds ${seeds} repeats a run on this machine (fedbatch run): on a cluster, fedbatch k8s sweep --grid seed=0,1,2 does.`,
         );
       }),
     );

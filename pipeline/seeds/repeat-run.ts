@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { packageVersion } from '../../lib/cli/version.js';
 import { UsageError } from '../../lib/core/errors.js';
 import { type RepeatedRun, writeRepeatedRun } from '../../lib/formats/repeated-run.js';
-import { readRoundRecord } from '../../lib/formats/run-record.js';
+import { type RoundRecord, readRoundRecord } from '../../lib/formats/run-record.js';
 import { repeatedPaths, volumePaths } from '../../lib/formats/volume.js';
 import { givenLabels } from '../../lib/settings/run-labels.js';
 import { callPipeline, localSettings, type RunAsked } from '../call.js';
@@ -97,10 +97,13 @@ async function courseOf(
           async ({ volume }) => (await readRoundRecord(volumePaths(volume).round(round).record)).evaluation,
         ),
     );
-    const found = tests.flatMap((test) =>
-      test === undefined ? [] : [{ accuracy: test.accuracy, loss: test.loss, metrics: test.metrics }],
-    );
+    const found = tests.flatMap((test) => (test === undefined ? [] : [figuresIn(test)]));
     course.push({ round, figures: figuresOf(found) });
   }
   return course;
 }
+
+/** What of a test tells how good the model is. */
+const figuresIn = ({ accuracy, loss, metrics, acrossClients }: NonNullable<RoundRecord['evaluation']>) => ({
+  ...{ accuracy, loss, metrics, acrossClients },
+});
