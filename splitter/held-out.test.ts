@@ -114,7 +114,7 @@ test('clients with one example keep it, with a warning; where all have one, noth
   assert.equal(exitCode, 0, stderr);
   assert.match(
     stderr,
-    /3 of 4 clients have one example each: they train on it, hold nothing out and are not tested\.$/m,
+    /Clients with a single example: 3 of 4\. They train on it, hold nothing out and are not tested\.$/m,
   );
   const { shards } = await readManifest(join(savedir, 'manifest.json'));
   assert.deepEqual(

@@ -43,6 +43,6 @@ export function tellHoldout(
   const without = shards.filter(({ heldOut }) => heldOut === undefined).length;
   if (clientHoldout === undefined || without === 0) return;
   reporter.warn(
-    `${without} of ${shards.length} clients have one example each: they train on it, hold nothing out and are not tested.`,
+    `Clients with a single example: ${without} of ${shards.length}. They train on it, hold nothing out and are not tested.`,
   );
 }

@@ -16,6 +16,10 @@ const lineSchema = z.object({
   rounds: z.int(),
   sha256: z.string(),
   volume: z.string(),
+  acrossClients: z.object({
+    after: z.record(z.string(), z.unknown()),
+    global: z.record(z.string(), z.unknown()),
+  }),
   participation: z.object({ selected: z.int(), missing: z.int(), rejected: z.int() }),
 });
 
