@@ -17,6 +17,7 @@ const lineSchema = z.object({
   sha256: z.string(),
   volume: z.string(),
   acrossClients: z.object({
+    before: z.record(z.string(), z.unknown()),
     after: z.record(z.string(), z.unknown()),
     global: z.record(z.string(), z.unknown()),
   }),
