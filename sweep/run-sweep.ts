@@ -186,7 +186,9 @@ async function runTrial(trial: Trial, { sweep, options, context }: AtWork): Prom
     const others = sweep.record.trials.filter(({ number }) => number !== trial.number).map(courseOf);
     const verdict = hopelessAfter(courseOf(record), others, { warmUp: medianRule });
     if (verdict === undefined) return;
-    const middle = Math.abs(verdict.median).toFixed(4);
+    // Turned around twice, a value is itself.
+    const { metric } = event;
+    const middle = scoreOfFigure({ metric, value: verdict.median }).toFixed(4);
     own.abort(
       new InterruptedError(
         `Stopped by the median rule: ${event.metric} ${event.value.toFixed(4)} after round ${event.round}, the median ` +

@@ -234,14 +234,14 @@ const plan = (...axes: readonly string[]) =>
   });
 
 /** Plays trials whose accuracy after each round follows from their learning rate; notes what it played. */
-function player(played: string[], { failing = Number.NaN } = {}): TrialRunner {
+function player(played: string[], { failing = Number.NaN, metric = 'accuracy' } = {}): TrialRunner {
   return {
     async run({ number, values, settings }, { reporter, signal }) {
       const accuracy = Number(values['training.learningRate']);
       const { rounds } = settings.federation;
       for (let round = 1; round <= rounds; round++) {
         if (number === failing) throw new StageError('train client 0', 'was killed.');
-        const facts = { round, rounds, metric: 'accuracy', value: accuracy, accuracy, loss: 1 };
+        const facts = { round, rounds, metric, value: accuracy, accuracy, loss: 1 };
         reporter.round({ ...facts, seconds: 1, isSkipped: false });
         played.push(`${number}/${round}`);
         await new Promise((resolve) => setImmediate(resolve));
@@ -288,6 +288,21 @@ test('hopeless trials are stopped by the median rule, on record as such, and lef
   played.length = 0;
   await runSweep({ ...options, fresh: true, medianRule: undefined }, context);
   assert.equal(played.length, 18);
+});
+
+test('of a metric whose lower values are better the highest is hopeless, and is told in its own values', async (t) => {
+  const record = await runSweep(
+    {
+      plan: await plan('learning-rate=0.1,0.2,0.3,0.9'),
+      ...{ directory: await temporaryDirectory(t), parallel: 1, medianRule: 1, fresh: false },
+      runner: player([], { metric: 'rmse' }),
+    },
+    { reporter: silentReporter, signal: new AbortController().signal },
+  );
+  assert.equal(
+    record.trials[3]?.reason,
+    'Stopped by the median rule: rmse 0.9000 after round 1, the median of 3 other trials there is 0.2000.',
+  );
 });
 
 test('a trial that fails leaves the others alone, is on record, and is tried again', async (t) => {
