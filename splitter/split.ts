@@ -9,6 +9,7 @@ import { identity } from '../lib/federation/partition/dealing.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import type { PixelScale } from '../lib/federation/pixel-scale.js';
+import { piecesOf } from '../lib/federation/statistics.js';
 import type { Tell } from '../lib/formats/data/dataset.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
 import { ScratchFile } from '../lib/formats/files/scratch-file.js';
@@ -193,8 +194,10 @@ async function planTold(loaded: OwnedDataset, options: SplitOptions & { readonly
 /** The training examples of the clients, for statistics. */
 const inputsOf = ({ shards }: Plan, rows: PartRows): ClientInputs => ({
   clients: shards.length,
-  async *pieces(client, input) {
-    yield* (await rows(shards[client] as FilePart, input)).pieces();
+  async *pieces(client, array) {
+    const part = shards[client] as FilePart;
+    if (array === 'targets') yield* piecesOf(part.source.targets[0], part.indices);
+    else yield* (await rows(part, array)).pieces();
   },
 });
 

@@ -62,6 +62,11 @@ test('a table has mean, variance and bounds of the training rows, and counts of 
     [statistics?.values, statistics?.least, statistics?.most],
     [36, [Math.min(...income), 7], [Math.max(...income), 7]],
   );
+  const parts = await Promise.all(manifest.shards.map(({ file }) => readShard(join(options.savedir, file))));
+  const prices = parts.flatMap(({ targets }) => [...targets[0].values]);
+  const { values, mean: price, least, most } = manifest.targets?.statistics ?? {};
+  assert.deepEqual([values, least, most], [36, [Math.min(...prices)], [Math.max(...prices)]]);
+  assert.ok(Math.abs((price?.[0] ?? 0) - prices.reduce((sum, each) => sum + each, 0) / 36) < 1e-9);
   assert.deepEqual([statistics?.mean[1], statistics?.variance[1]], [7, 0]);
   assert.ok(Math.abs((statistics?.mean[0] ?? 0) - mean) < 1e-9 * mean);
   assert.ok(Math.abs((statistics?.variance[0] ?? 0) - variance) < 1e-9 * variance);

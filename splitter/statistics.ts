@@ -1,7 +1,7 @@
 /** Statistics of a split's inputs: what each client tells of its own examples, merged, for manifest and model. */
 import { UsageError } from '../lib/core/errors.js';
 import type { DatasetRows, InputRows } from '../lib/federation/example-rows.js';
-import { type DataFacts, type ExampleValues, isImageForm } from '../lib/federation/examples.js';
+import { type DataFacts, type ExampleValues, isImageForm, targetKind } from '../lib/federation/examples.js';
 import {
   createCategoryStatistics,
   createNumberStatistics,
@@ -16,8 +16,8 @@ import type { Manifest } from '../lib/formats/manifest.js';
 /** The clients' examples, in pieces of whole ones. */
 export interface ClientInputs {
   readonly clients: number;
-  /** What the client with this number has of the input at this place. */
-  pieces(client: number, input: number): Iterable<ExampleValues> | AsyncIterable<ExampleValues>;
+  /** What the client with this number has of the input at this place, or of the first targets. */
+  pieces(client: number, array: number | 'targets'): Iterable<ExampleValues> | AsyncIterable<ExampleValues>;
 }
 
 /** What statistics are wanted. */
@@ -41,16 +41,16 @@ interface Teller<S> {
   told(): S;
 }
 
-/** What all clients tell together of the input at this place. */
+/** What all clients tell together of the input at this place, or of the first targets. */
 async function mergedOf<S extends Parameters<typeof mergeStatistics>[0]>(
-  input: number,
+  array: number | 'targets',
   { clients, pieces }: ClientInputs,
   { create, fewest }: { readonly create: () => Teller<S>; readonly fewest: number },
 ): Promise<S> {
   let merged: S | undefined;
   for (let client = 0; client < clients; client++) {
     const own = create();
-    for await (const piece of pieces(client, input)) own.add(piece);
+    for await (const piece of pieces(client, array)) own.add(piece);
     merged = merged === undefined ? own.told() : mergeStatistics(merged, own.told(), fewest);
   }
   return merged ?? create().told();
@@ -72,29 +72,48 @@ export async function inputStatistics(
         counts: Array.from({ length: categories.length + 1 }, (_, each) => counts.get(each)?.values ?? 0),
       };
     } else if (isScalable(input) && (columns !== undefined || normalize === 'on')) {
-      const create = () => createNumberStatistics(featuresOf(input));
-      const features = describeFeatures(await mergedOf(at, inputs, { create, fewest }), fewest);
-      const list = (key: 'mean' | 'variance' | 'least' | 'most') =>
-        features.map((each) => each?.[key] as number);
-      const lists = {
-        mean: list('mean'),
-        variance: list('variance'),
-        least: list('least'),
-        most: list('most'),
-      };
-      found[input.name] = { statistics: { values: features[0]?.values ?? 0, ...lists } };
+      found[input.name] = { statistics: await numberStatistics(featuresOf(input), at, { inputs, fewest }) };
     }
   }
   return found;
 }
 
+/** Those of the targets, where they are numbers of one output and statistics are wanted. */
+export async function targetStatistics(
+  dataset: OwnedDataset,
+  inputs: ClientInputs,
+  { normalize, minClientsPerStatistic: fewest = 1 }: StatisticsOptions,
+): Promise<InputStatistics['statistics']> {
+  const [targets, ...others] = dataset.train.targets;
+  const isWanted = normalize === 'on' || (normalize === undefined && isTable(dataset));
+  if (!isWanted || others.length > 0 || targetKind(targets) !== 'numbers' || targets.shape.length !== 2)
+    return undefined;
+  return numberStatistics(targets.shape[1] as number, 'targets', { inputs, fewest });
+}
+
+async function numberStatistics(
+  count: number,
+  array: number | 'targets',
+  { inputs, fewest }: { readonly inputs: ClientInputs; readonly fewest: number },
+): Promise<NonNullable<InputStatistics['statistics']>> {
+  const create = () => createNumberStatistics(count);
+  const features = describeFeatures(await mergedOf(array, inputs, { create, fewest }), fewest);
+  const list = (key: 'mean' | 'variance' | 'least' | 'most') => features.map((each) => each?.[key] as number);
+  return {
+    ...{ values: features[0]?.values ?? 0, mean: list('mean'), variance: list('variance') },
+    ...{ least: list('least'), most: list('most') },
+  };
+}
+
+const isTable = ({ facts }: Pick<OwnedDataset, 'facts'>): boolean =>
+  Object.values(facts?.inputs ?? {}).some(({ columns, categories }) => columns ?? categories);
+
 /** What was asked for, where it changes what is told. */
 export function askedNormalize(
-  { facts }: OwnedDataset,
+  dataset: OwnedDataset,
   { normalize }: Pick<StatisticsOptions, 'normalize'>,
 ): Pick<Manifest, 'normalize'> {
-  const isTable = Object.values(facts?.inputs ?? {}).some(({ columns, categories }) => columns ?? categories);
-  return normalize === undefined || (normalize === 'off' && !isTable) ? {} : { normalize };
+  return normalize === undefined || (normalize === 'off' && !isTable(dataset)) ? {} : { normalize };
 }
 
 /** Numbers that a mean and a deviation say something of; the scale of pictures is known. */

@@ -18,7 +18,13 @@ import type { OwnedDataset } from '../lib/formats/data/dataset-source.js';
 import { numberClassesLine } from '../lib/formats/data/mending-lines.js';
 import type { Manifest, StatisticsWanted } from '../lib/formats/manifest.js';
 import { DATA_NOTE, type Reporter } from '../lib/observability/events.js';
-import { type ClientInputs, constantColumns, type InputStatistics, inputStatistics } from './statistics.js';
+import {
+  type ClientInputs,
+  constantColumns,
+  type InputStatistics,
+  inputStatistics,
+  targetStatistics,
+} from './statistics.js';
 
 /** Which data they are, what is said of them, and who hears of it. */
 interface ToldOptions {
@@ -76,12 +82,11 @@ export function describeData(
   {
     classes,
     scale,
-    statistics = {},
+    statistics = { inputs: {} },
   }: {
     readonly classes: number | undefined;
     readonly scale: Pick<Image, 'scale' | 'scaleIsGiven'>;
-    /** By the names of inputs. */
-    readonly statistics?: Readonly<Record<string, InputStatistics>>;
+    readonly statistics?: DataStatistics;
   },
 ): Pick<Manifest, 'classes' | 'classNames' | 'target' | 'targets' | 'outputs' | 'image' | 'inputs'> {
   const { train, facts: told = {} } = dataset;
@@ -93,10 +98,10 @@ export function describeData(
     dtype,
     ...belowOf(name, dataset),
     ...told.inputs?.[name],
-    ...statistics[name],
+    ...statistics.inputs[name],
   }));
   return {
-    ...describeOutputs(train, classes),
+    ...describeOutputs(train, { classes, statistics: statistics.targets }),
     ...(classes === undefined || told.classNames === undefined ? {} : { classNames: [...told.classNames] }),
     ...(told.target === undefined ? {} : { target: told.target }),
     ...(images === undefined
@@ -118,7 +123,10 @@ function belowOf(name: string, { train, test }: DatasetRows): { readonly below?:
 
 function describeOutputs(
   { targets }: Pick<Examples, 'targets'>,
-  classes: number | undefined,
+  {
+    classes,
+    statistics,
+  }: { readonly classes: number | undefined; readonly statistics: DataStatistics['targets'] },
 ): Pick<Manifest, 'classes' | 'targets' | 'outputs'> {
   if (classes !== undefined) return { classes };
   const outputs = targets.map((each) => ({
@@ -128,7 +136,8 @@ function describeOutputs(
   }));
   const [{ kind, shape }, ...others] = outputs as [(typeof outputs)[0], ...typeof outputs];
   const isPlain = others.length === 0 && shape.length === 1 && kind !== 'labels';
-  return isPlain ? { targets: { kind, size: shape[0] as number } } : { outputs };
+  if (!isPlain) return { outputs };
+  return { targets: { kind, size: shape[0] as number, ...(statistics === undefined ? {} : { statistics }) } };
 }
 
 /** Classes without examples cost little, but a model of 11 classes for 10 digits is seldom meant. */
@@ -145,12 +154,18 @@ export function tellFirstLabel(train: ExampleRows, { data, partition, reporter }
   );
 }
 
-/** The statistics of the inputs, with a word on columns that say nothing. */
+/** The statistics of inputs, by their names, and of targets. */
+interface DataStatistics {
+  readonly inputs: Readonly<Record<string, InputStatistics>>;
+  readonly targets?: InputStatistics['statistics'];
+}
+
+/** The statistics of inputs and targets, with a word on columns that say nothing. */
 export async function tellStatistics(
   dataset: OwnedDataset,
   clients: ClientInputs,
   options: ToldOptions & StatisticsWanted,
-): Promise<Readonly<Record<string, InputStatistics>>> {
+): Promise<DataStatistics> {
   const statistics = await inputStatistics(dataset, clients, options);
   const inputs = dataset.train.inputs.map(({ name }) => ({
     name,
@@ -166,7 +181,7 @@ export async function tellStatistics(
         `${says} in all training examples, which tells a model nothing: a new model is given 0.`,
     );
   }
-  return statistics;
+  return { inputs: statistics, targets: await targetStatistics(dataset, clients, options) };
 }
 
 /** Columns that a message names. */

@@ -69,6 +69,34 @@ test('incomes train an mlp that unscaled learns little, and its file brings the 
   assert.equal(right / rows.length, scaled.accuracy);
 });
 
+test('rents train an mlp that begins at their mean and answers in their unit', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const random = randomStream(5, 'flats');
+  const lines = Array.from({ length: 400 }, () => {
+    const area = 20 + Math.round(100 * random.uniform());
+    const rooms = 1 + Math.floor(area / 30);
+    return `${area},${rooms},${Math.round(22 * area + 40 * rooms + 20 * random.uniform())}`;
+  });
+  await writeFile(join(directory, 'flats.csv'), `area,rooms,rent\n${lines.join('\n')}\n`);
+  const work = ['--data', 'flats.csv', '--model', 'mlp', '--hidden', '8', '--clients', '2'];
+  const long = ['--rounds', '3', '--epochs', '6'];
+  const run = async (volume: string, ...more: readonly string[]) => {
+    const argv = [...work, ...long, '--batch', '10', '--threads', '1', '--json', '--volume', volume, ...more];
+    const { exitCode, stdout, stderr } = await runCommand('run', argv, { cwd: directory });
+    assert.equal(exitCode, 0, stderr);
+    return { ...(JSON.parse(lastLine(stdout)) as { readonly metrics: { readonly rmse: number } }), stderr };
+  };
+  const scaled = await run('scaled');
+  const unscaled = await run('unscaled', '--normalize', 'off');
+  // The rents' own deviation is about 670.
+  assert.ok(scaled.metrics.rmse < 250, `${scaled.metrics.rmse}`);
+  assert.ok(unscaled.metrics.rmse > 600, `${unscaled.metrics.rmse}`);
+  assert.match(
+    scaled.stderr,
+    /begins with a Normalization of 2 numbers .*, and ends with one of the targets/,
+  );
+});
+
 test('a private run keeps to what its ε promises: no exact sums of the clients, unless they are asked for', async (t) => {
   const directory = await temporaryDirectory(t);
   await writeFile(join(directory, 'loans.csv'), loans(60));

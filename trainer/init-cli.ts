@@ -86,13 +86,20 @@ Example:
 
 /** What is said of a new model that begins with a Normalization. */
 function scalingNotes({ description }: Model): readonly string[] {
-  const scaled = description.layers.flatMap((layer) =>
-    layer.kind === 'featureNormalization' ? (layer.mean ?? []) : [],
-  );
-  if (scaled.length === 0) return [];
+  const isInverted = (wanted: boolean) =>
+    description.layers.flatMap((layer) =>
+      layer.kind === 'featureNormalization' && layer.invert === wanted ? (layer.mean ?? []) : [],
+    );
+  const [scaled, answers] = [isInverted(false), isInverted(true)];
+  if (scaled.length + answers.length === 0) return [];
+  const begins =
+    scaled.length === 0
+      ? []
+      : [`begins with a Normalization of ${scaled.length} numbers by their mean and deviation`];
+  const ends = answers.length === 0 ? [] : ['ends with one of the targets, inverted'];
   return [
-    `the model begins with a Normalization of ${scaled.length} numbers by their mean and deviation over all clients, since ` +
-      "a table's columns may be of any size (--normalize off leaves it out)",
+    `the model ${[...begins, ...ends].join(', and ')}, over all clients, since a table's columns may be of any size ` +
+      '(--normalize off leaves it out)',
   ];
 }
 

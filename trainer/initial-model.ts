@@ -134,7 +134,11 @@ function zooModel(
   requireImages(name, inputShape, path);
   const tokens = TOKEN_MODELS.includes(name) ? tokensFor(name, input, { manifest, path }) : undefined;
   const scale = SCALED_MODELS.includes(name) ? factsOf(input, manifest)?.statistics : undefined;
-  return newModel(name, { task: { inputShape, ...head, tokens, scale, inputs: rows }, seed, hidden });
+  // Of the losses of numbers; a cross-entropy from logits is linear, too.
+  const isMeasured = head.activation === 'linear' && !loss?.fromLogits && SCALED_MODELS.includes(name);
+  const targetScale = isMeasured ? manifest?.targets?.statistics : undefined;
+  const made = { inputShape, ...head, tokens, scale, targetScale, inputs: rows };
+  return newModel(name, { task: made, seed, hidden });
 }
 
 /** More rows than any embedding of words has (of a billion numbers that are 64 GB); such numbers are quantities. */
@@ -228,7 +232,7 @@ function freshModel(head: KerasHead, path: string, seed: number): InitialModel {
 }
 
 /** What a new model is for. */
-export interface NewDataNames {
+export interface NewModelFacts {
   readonly task: ModelTask;
   readonly seed: number;
   /** Units of the hidden layers of an mlp, where they are others than its own. */
@@ -236,7 +240,7 @@ export interface NewDataNames {
 }
 
 /** A model of the zoo with seeded weights, and its file. */
-export function newModel(name: ModelName, { task, seed, hidden }: NewDataNames): InitialModel {
+export function newModel(name: ModelName, { task, seed, hidden }: NewModelFacts): InitialModel {
   const description = describeModel(name, task, hidden);
   const weights = initialWeights(description, seed);
   const file = { modelConfig: kerasConfig(description), weights, kerasVersion: KERAS_VERSION };

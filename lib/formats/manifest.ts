@@ -154,6 +154,9 @@ export const manifestSchema = z
           .enum(['numbers', 'multi-hot'])
           .describe('Numbers, or 1 for what holds and 0 for what does not.'),
         size: count.min(1).describe('How many for each example.'),
+        statistics: statisticsSchema
+          .optional()
+          .describe("Of numbers: what a new model's answers are brought to."),
       })
       .optional()
       .describe('What the targets are, where they are no labels.'),
@@ -335,12 +338,14 @@ export interface StatisticsWanted {
 
 /** Whether a split tells these statistics. One of an earlier version tells none, and is left as it is. */
 export function tellsStatistics(
-  { normalize, minClientsPerStatistic, inputs = [] }: Manifest,
+  { normalize, minClientsPerStatistic, inputs = [], targets }: Manifest,
   wanted: StatisticsWanted,
 ): boolean {
   if ((minClientsPerStatistic ?? 1) !== (wanted.minClientsPerStatistic ?? 1)) return false;
   if (wanted.normalize === 'off')
-    return inputs.every((each) => (each.statistics ?? each.counts) === undefined);
+    return [...inputs.map((each) => each.statistics ?? each.counts), targets?.statistics].every(
+      (each) => each === undefined,
+    );
   return normalize === wanted.normalize;
 }
 

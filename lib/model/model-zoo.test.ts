@@ -134,6 +134,19 @@ describe('the models of --model', () => {
     );
   });
 
+  it('ends with an inverted Normalization where mean and variance of the targets are known', () => {
+    const targetScale = { mean: [1600], variance: [9] };
+    for (const name of SCALED_MODELS) {
+      const task = { inputShape: name === 'lstm' ? [7, 2] : [2], outputs: 1, activation: 'linear' as const };
+      const { layers } = describeModel(name, { ...task, targetScale });
+      assert.deepEqual(layers.at(-1), {
+        ...{ kind: 'featureNormalization', name: 'denormalization', axis: [-1], invert: true },
+        ...{ mean: [1600], variance: [9] },
+      });
+      assert.deepEqual(layers.slice(0, -1), describeModel(name, task).layers);
+    }
+  });
+
   it('only cnn and mlp have dropout: the models of papers have none', () => {
     const withDropout = MODEL_NAMES.filter((name) =>
       describeModel(name, { inputShape: [28, 28, 1], outputs: 10 }).layers.some(

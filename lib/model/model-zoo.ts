@@ -19,6 +19,8 @@ export interface ModelTask {
   readonly tokens?: number | undefined;
   /** Mean and variance of the input's features: the model begins with a Normalization by them. */
   readonly scale?: FeatureScale | undefined;
+  /** Mean and variance of the targets, where they are numbers: the model ends with an inverted Normalization by them. */
+  readonly targetScale?: FeatureScale | undefined;
   /** Inputs in place of one, where there are several or categories: for an mlp. */
   readonly inputs?: readonly RowInput[] | undefined;
 }
@@ -66,7 +68,8 @@ const dense = (name: string, units: number, activation: ActivationName): Layer =
 });
 
 /** The last layer, and what comes in. */
-type Head = Required<Omit<ModelTask, 'tokens' | 'scale' | 'inputs'>> & Pick<ModelTask, 'tokens'>;
+type Head = Required<Omit<ModelTask, 'tokens' | 'scale' | 'targetScale' | 'inputs'>> &
+  Pick<ModelTask, 'tokens'>;
 
 const LAYERS = {
   /** Two convolutions, a pool and a dense layer: 110,986 parameters on 28×28×1. */
@@ -169,8 +172,13 @@ export function describeModel(
   task: ModelTask,
   hidden?: readonly number[],
 ): ModelDescription {
-  const { inputShape, outputs, activation = 'softmax', tokens, scale } = task;
-  const made = LAYERS[name]({ inputShape, outputs, activation, tokens }, hidden);
+  const { inputShape, outputs, activation = 'softmax', tokens, scale, targetScale } = task;
+  const named = LAYERS[name]({ inputShape, outputs, activation, tokens }, hidden);
+  // What is learned is then of the size of one whatever the targets are.
+  const made =
+    targetScale === undefined || 'calls' in named
+      ? named
+      : [...named, normalization('denormalization', targetScale, { invert: true })];
   if (task.inputs !== undefined && !('calls' in made)) return onRows(name, task.inputs, made);
   if (!('calls' in made)) {
     const layers = scale === undefined ? made : [normalization('normalization', scale), ...made];

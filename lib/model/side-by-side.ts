@@ -9,11 +9,15 @@ export interface FeatureScale {
 }
 
 /** Keras' Normalization by them. Of a feature that never varies the mean is taken away, and nothing else done to it. */
-export const normalization = (name: string, { mean, variance }: FeatureScale): Layer => ({
+export const normalization = (
+  name: string,
+  { mean, variance }: FeatureScale,
+  { invert = false } = {},
+): Layer => ({
   kind: 'featureNormalization',
   name,
   axis: [-1],
-  invert: false,
+  invert,
   mean,
   variance: variance.map((each) => (each > 0 ? each : 1)),
 });

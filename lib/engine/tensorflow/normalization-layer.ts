@@ -5,6 +5,7 @@ import type * as Tf from '@tensorflow/tfjs';
 type Config = ConstructorParameters<typeof Tf.layers.Layer>[0] & {
   readonly mean?: readonly number[] | null;
   readonly variance?: readonly number[] | null;
+  readonly invert?: boolean;
 };
 
 type Shape = ReturnType<Tf.layers.Layer['computeOutputShape']>;
@@ -18,10 +19,12 @@ export function registerNormalization(tf: typeof Tf): void {
     static readonly className = 'Normalization';
     readonly #mean: readonly number[];
     readonly #deviation: readonly number[];
+    readonly #invert: boolean;
 
     constructor(config: Config) {
       super(config);
-      const { mean, variance } = config;
+      const { mean, variance, invert = false } = config;
+      this.#invert = invert;
       this.#mean = mean ?? [0];
       this.#deviation = (variance ?? [1]).map((each) => Math.max(Math.sqrt(each), LEAST_DEVIATION));
     }
@@ -29,7 +32,8 @@ export function registerNormalization(tf: typeof Tf): void {
     override call(inputs: Tf.Tensor | Tf.Tensor[]): Tf.Tensor {
       return tf.tidy(() => {
         const [x] = [inputs].flat() as [Tf.Tensor];
-        return x.sub(tf.tensor1d([...this.#mean])).div(tf.tensor1d([...this.#deviation]));
+        const [mean, deviation] = [tf.tensor1d([...this.#mean]), tf.tensor1d([...this.#deviation])];
+        return this.#invert ? x.mul(deviation).add(mean) : x.sub(mean).div(deviation);
       });
     }
 

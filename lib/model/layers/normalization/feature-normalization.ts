@@ -89,9 +89,9 @@ export const featureNormalization: LayerModule<FeatureNormalizationLayer> = {
     const deviation = clip(sqrt(given('variance')), LEAST_DEVIATION, 3.4e38);
     return layer.invert ? add(mul(x, deviation), mean) : div(sub(x, mean), deviation);
   },
-  // The class that it is given knows the layer as new models begin with it.
-  notInTensorflow: ({ axis, mean, variance, invert }) =>
-    mean && variance && !invert && axis.length === 1 && axis[0] === -1 ? undefined : 'such layer',
+  // The class that it is given knows the layer as new models begin and end with it.
+  notInTensorflow: ({ axis, mean, variance }) =>
+    mean && variance && axis.length === 1 && axis[0] === -1 ? undefined : 'such layer',
 };
 
 /** A parameter that a step leaves as it is. */
