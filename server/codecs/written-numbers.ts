@@ -5,9 +5,13 @@ import { categoryLookup } from './categories.js';
 import { parseJson } from './json.js';
 import { bad, type RequestTensor, tensorFromLists } from './tensor.js';
 
+/** Columns of a table that share categories of one character may be grades; more of them are a sequence. */
+const MOST_GRADES = 16;
+
 /** Whether an input is written as a text: each number stands for a character. */
-export function isText({ shape, categories }: Pick<ServedInput, 'shape' | 'categories'>): boolean {
-  return sizeOf(shape) > 1 && categories?.every((each) => [...each].length === 1) === true;
+export function isText({ shape, categories, columns }: ServedInput): boolean {
+  const least = columns === undefined ? 1 : MOST_GRADES;
+  return sizeOf(shape) > least && categories?.every((each) => [...each].length === 1) === true;
 }
 
 /** What stands in the fields of an input. @throws {HttpProblem} 400 */
