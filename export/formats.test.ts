@@ -60,6 +60,9 @@ describe('an ONNX file', () => {
       const inputs = [fixedImages(2, inputShape(description))];
       const { output } = await exportFile(fileOf(model), 'onnx', { directory });
       const [found = []] = await runFile(output, inputs, 2);
+      const graph = fieldsIn(fieldsOf(await readFile(output)).of(7)[0]);
+      for (const each of graph.of(5).map((constant) => fieldsIn(constant).text(8)))
+        assert.ok(isRead(graph, each), `${name}: nothing reads ${each}`);
       assert.deepEqual([...found], [...(await predict(plainOnnxEngine, model, { inputs, count: 2 }))], name);
     }
     assert.ok(Object.keys(LAYER_CASES).length > 40);
@@ -136,6 +139,18 @@ function fieldsOf(bytes: Uint8Array): Fields {
     text: (wanted) => new TextDecoder().decode(of(wanted)[0] as Uint8Array | undefined),
     number: (wanted) => of(wanted).find((each) => typeof each === 'number'),
   };
+}
+
+/** Whether a node of a graph, or of one inside of it, has an input of this name. */
+function isRead(graph: Fields, name: string): boolean {
+  return graph
+    .of(1)
+    .map(fieldsIn)
+    .some((node) => {
+      const inputs = node.of(1).map((each) => new TextDecoder().decode(each));
+      const inner = node.of(5).flatMap((attribute) => fieldsIn(attribute).of(6));
+      return inputs.includes(name) || inner.some((each) => isRead(fieldsIn(each), name));
+    });
 }
 
 const fieldsIn = (bytes: Uint8Array | undefined): Fields => fieldsOf(bytes ?? new Uint8Array());

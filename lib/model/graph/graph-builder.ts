@@ -181,9 +181,12 @@ export class GraphBuilder {
 
   /** All that was collected. */
   build(): Graph {
+    const nodes = this.#renamed();
+    const read = new Set(nodes.flatMap((node) => [...node.inputs, ...readInside(node)]));
     return {
-      nodes: this.#renamed(),
-      constants: [...this.#constants.values()],
+      nodes,
+      // ONNX Runtime tells whoever loads a file of every one that nothing reads.
+      constants: [...this.#constants.values()].filter(({ name }) => read.has(name)),
       inputs: this.#inputs,
       outputs: this.#outputs,
     };
