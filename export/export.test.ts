@@ -8,6 +8,7 @@ import type { ExportResult } from '../lib/formats/export-result.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { describeModel } from '../lib/model/model-zoo.js';
+import { exportModel } from '../library/index.js';
 import { writeTinyDataset } from '../test/datasets.js';
 import { fileOf } from '../test/exports.js';
 import { requireValid } from '../test/json-schemas.js';
@@ -219,4 +220,17 @@ it('equal models give equal files', async () => {
     }
     assert.equal(hashes[0], hashes[1], to);
   }
+});
+
+it('the library does the same, and calls options by their names', async () => {
+  const [model, output] = [join(work, 'runs/tiny/aggregated-model.h5'), join(work, 'library.onnx')];
+  const { facts, to } = await exportModel({ model, to: 'onnx', output });
+  assert.deepEqual([to, facts.sha256], ['onnx', sha256(await readFile(model))]);
+  await assert.rejects(exportModel({ model, to: 'torch' as 'onnx' }), {
+    name: 'UsageError',
+    message: 'to: expected one of onnx, savedmodel, tfjs, safetensors, keras, found "torch".',
+  });
+  await assert.rejects(exportModel({ model, to: 'keras', output }), {
+    message: `output ${output}: the name of a .keras file ends in .keras.`,
+  });
 });
