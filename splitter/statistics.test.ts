@@ -1,5 +1,6 @@
 /** Tests of a split's statistics: which inputs have them, that they are those of the training rows, who stands behind them. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -120,6 +121,20 @@ test('arrays of an npz have statistics where they are asked for, pictures never'
     splitDataset({ ...pictures, normalize: 'on' }),
     /--normalize on finds nothing to normalise, since no input is numbers \(floats\) other than pictures/,
   );
+});
+
+test('numbers that no model can be given are refused before anything is written', async (t) => {
+  const { directory, options } = await prepared(t);
+  const x = { name: 'x', shape: [4, 2], values: Float64Array.of(1, 1e300, 3, 1e300, 5, 1e300, 7, 1e300) };
+  const y = { name: 'y', shape: [4], values: Int32Array.of(0, 1, 0, 1) };
+  await writeFile(join(directory, 'huge.npz'), await encodeNpz([x, y]));
+  const data = join(directory, 'huge.npz');
+  const huge = { ...options, data, partition: partitionSettings('strided'), clients: 2, seed: 1 };
+  await assert.rejects(
+    splitDataset({ ...huge, testFraction: 0.25, normalize: 'on' }),
+    /huge\.npz: expected numbers that a 32-bit float holds in x\[1\], as models are given them, found 3 larger ones/,
+  );
+  assert.ok(!existsSync(join(huge.savedir, 'manifest.json')));
 });
 
 test('behind each statistic stand as many clients as are asked for', async (t) => {

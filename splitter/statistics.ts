@@ -1,5 +1,5 @@
 /** Statistics of a split's inputs: what each client tells of its own examples, merged, for manifest and model. */
-import { UsageError } from '../lib/core/errors.js';
+import { DataError, UsageError } from '../lib/core/errors.js';
 import type { DatasetRows, InputRows } from '../lib/federation/example-rows.js';
 import { type DataFacts, type ExampleValues, isImageForm, targetKind } from '../lib/federation/examples.js';
 import {
@@ -56,11 +56,11 @@ async function mergedOf<S extends Parameters<typeof mergeStatistics>[0]>(
   return merged ?? create().told();
 }
 
-/** The statistics of each input, by its name; none where they are not wanted. */
+/** The statistics of each input, by its name; none where they are not wanted. @throws {DataError} for numbers too large for a model */
 export async function inputStatistics(
   { train, facts }: OwnedDataset,
   inputs: ClientInputs,
-  { normalize, minClientsPerStatistic: fewest = 1 }: StatisticsOptions,
+  { data, normalize, minClientsPerStatistic: fewest = 1 }: StatisticsOptions,
 ): Promise<Readonly<Record<string, InputStatistics>>> {
   const found: Record<string, InputStatistics> = {};
   if (normalize === 'off') return found;
@@ -72,7 +72,8 @@ export async function inputStatistics(
         counts: Array.from({ length: categories.length + 1 }, (_, each) => counts.get(each)?.values ?? 0),
       };
     } else if (isScalable(input) && (columns !== undefined || normalize === 'on')) {
-      found[input.name] = { statistics: await numberStatistics(featuresOf(input), at, { inputs, fewest }) };
+      const names = featureNames({ name: input.name, columns }, featuresOf(input));
+      found[input.name] = { statistics: await numberStatistics(names, at, { data, inputs, fewest }) };
     }
   }
   return found;
@@ -82,22 +83,37 @@ export async function inputStatistics(
 export async function targetStatistics(
   dataset: OwnedDataset,
   inputs: ClientInputs,
-  { normalize, minClientsPerStatistic: fewest = 1 }: StatisticsOptions,
+  { data, normalize, minClientsPerStatistic: fewest = 1 }: StatisticsOptions,
 ): Promise<InputStatistics['statistics']> {
   const [targets, ...others] = dataset.train.targets;
   const isWanted = normalize === 'on' || (normalize === undefined && isTable(dataset));
   if (!isWanted || others.length > 0 || targetKind(targets) !== 'numbers' || targets.shape.length !== 2)
     return undefined;
-  return numberStatistics(targets.shape[1] as number, 'targets', { inputs, fewest });
+  const names = featureNames({ name: targets.name }, targets.shape[1] as number);
+  return numberStatistics(names, 'targets', { data, inputs, fewest });
 }
 
+interface Merging {
+  /** Path of the data, for messages. */
+  readonly data: string;
+  readonly inputs: ClientInputs;
+  readonly fewest: number;
+}
+
+/** @throws {DataError} for numbers too large for a model */
 async function numberStatistics(
-  count: number,
+  names: readonly string[],
   array: number | 'targets',
-  { inputs, fewest }: { readonly inputs: ClientInputs; readonly fewest: number },
+  { data, inputs, fewest }: Merging,
 ): Promise<NonNullable<InputStatistics['statistics']>> {
-  const create = () => createNumberStatistics(count);
-  const features = describeFeatures(await mergedOf(array, inputs, { create, fewest }), fewest);
+  const create = () => createNumberStatistics(names.length);
+  const merged = await mergedOf(array, inputs, { create, fewest });
+  const tooLarge = merged.missing.findIndex((count) => count > 0);
+  if (tooLarge >= 0) {
+    const expected = `numbers that a 32-bit float holds in ${names[tooLarge]}, as models are given them`;
+    throw new DataError({ file: data, expected, found: `${merged.missing[tooLarge]} larger ones` });
+  }
+  const features = describeFeatures(merged, fewest);
   const list = (key: 'mean' | 'variance' | 'least' | 'most') => features.map((each) => each?.[key] as number);
   return {
     ...{ values: features[0]?.values ?? 0, mean: list('mean'), variance: list('variance') },
