@@ -80,7 +80,7 @@ export const DATASET = part('dataset', {
   normalize: {
     type: choice(['on', 'off']),
     otherwise: 'on for the numbers of a table',
-    help: 'whether a new mlp, logistic, 2nn or lstm begins with a Normalization by mean and deviation of the numbers',
+    help: 'whether a new mlp, logistic, 2nn or lstm begins with a Normalization by mean and deviation',
     helpIn: {
       split:
         'whether manifest.json tells mean and deviation of the numbers, by which new models normalise them',
