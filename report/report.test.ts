@@ -67,6 +67,17 @@ test('the page tells of the inputs what the manifest tells, and nothing where th
   const page = renderReport({ ...records, manifest: { ...manifest, inputs } });
   assert.match(page, /<th scope="row">age<\/th><td>41\.25<\/td><td>2<\/td><td>18<\/td><td>90<\/td>/);
   assert.match(page, /&lt;income&gt;<\/th><td>50000<\/td><td>10000<\/td>/);
+  const { classes: _classes, ...measured } = manifest;
+  const priced = { ...measured, inputs, target: { column: 'price' } };
+  const targets = {
+    kind: 'numbers' as const,
+    size: 1,
+    statistics: { values: 37, mean: [7], variance: [9], least: [1], most: [20] },
+  };
+  assert.match(
+    renderReport({ ...records, manifest: { ...priced, targets } }),
+    /price \(to be answered\)<\/th><td>7<\/td><td>3<\/td><td>1<\/td><td>20<\/td>/,
+  );
   assert.match(page, /<h3>city<\/h3><p>Bern 30, Basel 5; none of them 2<\/p>/);
   assert.ok(!page.includes('undefined') && !page.includes('NaN'));
 });

@@ -13,8 +13,11 @@ type Input = NonNullable<Manifest['inputs']>[number];
 
 /** The table of numbers and the lists of categories; nothing where the manifest tells of none. */
 export function statistics({ manifest }: RunRecords): Html | undefined {
-  const { inputs = [], minClientsPerStatistic = 1 } = manifest ?? {};
-  const rows = inputs.flatMap(rowsOf);
+  const { inputs = [], targets, target, minClientsPerStatistic = 1 } = manifest ?? {};
+  const rows = [
+    ...inputs.flatMap(rowsOf),
+    ...rowsOf({ name: `${target?.column ?? 'targets'} (to be answered)`, statistics: targets?.statistics }),
+  ];
   const categories = inputs.filter(({ counts, categories: names }) => counts && names);
   if (rows.length === 0 && categories.length === 0) return undefined;
   const bounds =
@@ -34,7 +37,7 @@ export function statistics({ manifest }: RunRecords): Html | undefined {
   </section>`;
 }
 
-function rowsOf(input: Input): readonly (readonly string[])[] {
+function rowsOf(input: Pick<Input, 'name' | 'columns' | 'statistics'>): readonly (readonly string[])[] {
   const { statistics: found } = input;
   if (found === undefined) return [];
   return featureNames(input, found.mean.length).map((name, at) => {
