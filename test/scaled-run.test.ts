@@ -48,6 +48,7 @@ test('incomes train an mlp that unscaled learns little, and its file brings the 
   const { names } = await readKerasFile(modelPath);
   assert.deepEqual(names, {
     classNames: ['no', 'yes'],
+    target: { column: 'paid' },
     inputs: [{ name: 'x', columns: ['income', 'age'] }],
   });
   // Raw rows, of the test and of nobody, to a server.
