@@ -2,7 +2,7 @@
 import type { ExampleRows, InputRows } from '../lib/federation/example-rows.js';
 import type { ScratchFile } from '../lib/formats/files/scratch-file.js';
 import type { Reporter } from '../lib/observability/events.js';
-import { type DealtRows, dealRows } from './dealt-rows.js';
+import { BUCKET_BYTES, type DealtRows, dealRows } from './dealt-rows.js';
 import type { SplitPart } from './held-out.js';
 
 /** Which examples of which source go into a file. */
@@ -36,7 +36,7 @@ export function dealParts(all: readonly FilePart[], { scratch, reporter, signal 
       reporter.progress({ stage: 'deal', done, total, unit: 'examples' });
     };
     const parts = all.filter((part) => part.source === source).map(({ indices }) => indices);
-    return dealRows(input, { parts, scratch, onRows });
+    return dealRows(input, { parts, scratch, onRows, bucketBytes: BUCKET_BYTES / source.inputs.length });
   };
   const places = new Map<FilePart, number>();
   const counts = new Map<ExampleRows, number>();

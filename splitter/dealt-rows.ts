@@ -17,8 +17,8 @@ interface DealOptions {
   readonly bucketBytes?: number;
 }
 
-/** As much of each input is sorted in memory at once. */
-const BUCKET_BYTES = 2 ** 25;
+/** As much of all inputs is sorted in memory at once. */
+export const BUCKET_BYTES = 2 ** 25;
 /** The buckets together keep so much in memory before it goes to the disk. */
 const WAITING_BYTES = 2 ** 25;
 const LEAST_WAITING_BYTES = 2 ** 16;
@@ -63,7 +63,10 @@ async function dealByBuckets(
   }
   rows.finish();
   places.finish();
-  const sorted = { bucket: -1, values: new KINDS[input.dtype](form.bucketRows * rowLength) };
+  const sorted = {
+    bucket: -1,
+    values: new KINDS[input.dtype](Math.min(total, form.bucketRows) * rowLength),
+  };
   const load = (bucket: number) => {
     if (sorted.bucket === bucket) return;
     sorted.bucket = bucket;
