@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { makeDirectory } from '../../lib/formats/files/atomic-file.js';
 import { newRoundRecord, writeRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
-import { readCurve, readSeconds, secondsOf } from './attempt.js';
+import { sampleRecords } from '../../test/sample-records.js';
+import { readCurve, readHashes, readSeconds, secondsOf } from './attempt.js';
 
 const HASH = 'a'.repeat(64);
 
@@ -46,6 +47,12 @@ test('accuracies come from the records of the rounds, in their order; one withou
     { round: 2, value: 0.5 },
     { round: 10, value: 0.75 },
   ]);
+  assert.deepEqual(await readCurve(root, 'rmse'), [], 'nothing is read of a metric that was not found');
+  assert.equal(await readHashes(root), undefined);
+  const { run } = sampleRecords();
+  await writeRecord(paths.run, run);
+  // Of the newest model that was tested.
+  assert.deepEqual(await readHashes(root), { data: run.settings.dataset.sha256, model: HASH });
 });
 
 test('a volume that does not exist yet has no rounds and took no time', async () => {
