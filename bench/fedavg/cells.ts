@@ -201,9 +201,9 @@ export const CELLS: Readonly<Record<string, Cell>> = {
     title: 'rating from 0.5 to 5 of a film, MovieLens by user',
     options: [
       ...['--model', 'mlp', '--hidden', '32', '--loss', 'mse', '--partition', 'by-key', '--key', 'user'],
-      ...['--fraction', '0.1', '--epochs', '5', '--batch', '32', '--optimizer', 'adam'],
+      ...['--fraction', '0.1', '--epochs', '5', '--batch', '32', '--optimizer', 'sgd', '--momentum', '0'],
     ],
-    ...{ rounds: 30, learningRates: [0.001] },
+    ...{ rounds: 30, learningRates: [0.03, 0.1] },
   },
   ...strategyCells(['dirichlet', 'two-labels', 'one-label'], 'strategies', {
     ...{ table: 'strategies', data: 'mnist-tenth', options: CUT, rounds: 10, seeds: 1 },
