@@ -67,8 +67,8 @@ Example:
         process.stdout.write(`${formatAccuracyLine(report)}\n`);
       }
       const results = reports.map((report) => {
-        const { accuracy, loss, examples, metrics } = report;
-        return { accuracy, loss, examples, metrics, acrossClients: leadingAcross(report) };
+        const { accuracy, loss, examples, task, metrics, leads } = report;
+        return { accuracy, loss, examples, task, metrics, leads, acrossClients: leadingAcross(report) };
       });
       const [only, ...others] = results;
       const result: EvaluateResult | EvaluateResults =

@@ -57,7 +57,7 @@ export async function evaluateModel(
     const found = await readPrepared(path, { task: ofFile, loss }, { part, tell });
     const { task, examples } = startingTask(
       { model, file, path: options.model },
-      { examples: found.examples, data: path, asked: loss },
+      { examples: found.examples, data: path, asked: loss, metrics: ofFile?.metrics },
     );
     const known = scaleListed(await found.listed());
     return { task, examples: fitScale(examples, { scale: file.scale, path, known, tell }) };

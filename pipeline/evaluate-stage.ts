@@ -157,8 +157,8 @@ async function testClients(run: LocalRun, ledger: RoundLedger, untested: readonl
             const reported = ledger.record.reported.find((each) => each.client === client);
             const test = tests[at];
             if (reported === undefined || test === undefined) continue;
-            const { loss, accuracy, task, metrics } = test;
-            await ledger.report({ ...reported, alone: { loss, accuracy, task, metrics } });
+            const { loss, accuracy, task, metrics, leads } = test;
+            await ledger.report({ ...reported, alone: { loss, accuracy, task, metrics, leads } });
           }
         },
       },

@@ -16,6 +16,7 @@ import { readsTypeScript } from '../lib/task-file/task-module.js';
 import { writeTinyDataset } from './datasets.js';
 import { runCommand } from './program-host.js';
 import { lastLine } from './programs.js';
+import { roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 // Seen from dist/test/.
@@ -120,7 +121,8 @@ describe('a run by a task', () => {
     const { exitCode, stdout, stderr } = await run('rows', 'rows.mjs', '--data', data, '--rounds', '3');
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /regression by the loss huber:delta=2, as asked for/);
-    const { trainingConfig = '' } = await readKerasFile(path('rows/aggregated-model.h5'));
+    const { trainingConfig = '', metrics: named } = await readKerasFile(path('rows/aggregated-model.h5'));
+    assert.equal(named, undefined);
     const { class_name: kind, config } = JSON.parse(trainingConfig).optimizer_config;
     assert.deepEqual([kind, config.learning_rate, config.momentum], ['SGD', 0.02, 0.9]);
     const { settings } = await readRunRecord(path('rows/run.json'));
@@ -137,6 +139,31 @@ describe('a run by a task', () => {
     const again = await run('rows', 'rows.mjs', '--data', data, '--rounds', '3');
     assert.deepEqual(JSON.parse(lastLine(again.stdout)).sha256, JSON.parse(lastLine(stdout)).sha256);
     assert.doesNotMatch(again.stderr, /training on/, 'nothing is done twice');
+  });
+
+  it('reports the metrics that the task names, led by the first one, and refuses those of other tasks', async () => {
+    await writeFile(path('few.mjs'), TASK.replace('optimizer:', "metrics: ['mae', 'r2'],\n optimizer:"));
+    const found = await run('few', 'few.mjs', '--data', data, '--rounds', '2');
+    assert.equal(found.exitCode, 0, found.stderr);
+    assert.match(found.stderr, /mae 0\.\d+, loss/);
+    const tests = await Promise.all(
+      [1, 2].map(async (round) => (await roundOf(path('few'), round)).evaluation),
+    );
+    for (const test of tests) {
+      assert.deepEqual(Object.keys(test?.metrics ?? {}), ['mae', 'r2']);
+      assert.equal(test?.leads, 'mae');
+    }
+    const maes = tests.map((test) => test?.metrics?.mae ?? Number.NaN);
+    const { best, metrics } = JSON.parse(lastLine(found.stdout));
+    assert.deepEqual([best.round, metrics.mae], [1 + maes.indexOf(Math.min(...maes)), maes[1]]);
+    const simulated = await run('few-simulated', 'few.mjs', '--data', data, '--rounds', '2', '--simulate');
+    assert.deepEqual(JSON.parse(lastLine(simulated.stdout)).metrics, metrics);
+
+    await writeFile(path('others.mjs'), TASK.replace('optimizer:', "metrics: ['mae', 'f1'],\n optimizer:"));
+    const refused = await run('others', 'others.mjs', '--data', data, '--rounds', '1');
+    assert.equal(refused.exitCode, 2, refused.stderr);
+    assert.match(refused.stderr, /others\.mjs: expected metrics of regression \(.*rmspe, r2\), found "f1"/);
+    assert.doesNotMatch(refused.stderr, /training on/);
   });
 
   it('is the same simulated', async () => {

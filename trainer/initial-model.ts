@@ -78,7 +78,8 @@ export async function makeInitialModel(
   const scale = manifest === undefined ? foundScale(examples) : modelScaleOf(manifest);
   // A model that says nothing of its scale is trained on the data as they are.
   const names = made.file.names ?? (manifest && dataNamesOf(manifest));
-  const file = { ...made.file, scale: made.file.scale ?? scale, names };
+  const { metrics = made.file.metrics } = task ?? {};
+  const file = { ...made.file, scale: made.file.scale ?? scale, names, metrics };
   const isChosen = loss !== undefined || Object.keys(task?.optimizer ?? {}).length > 0;
   if (!isChosen) return { ...made, file };
   const { optimizer } = startingOptimizer(flags, { file, path: modelFile(wanted) ?? path });

@@ -117,6 +117,15 @@ export type Summary = Omit<AccuracyReport, 'model' | 'sha256' | 'data' | 'second
 
 /** The figures over all examples, whose targets are `targets`. */
 export function summarise(judgements: Judgements, targets: Examples['targets'], task: Task): Summary {
+  const summary = summariseAll(judgements, targets, task);
+  const { metrics: names } = task;
+  if (names === undefined) return summary;
+  const found = summary.metrics ?? {};
+  const metrics = Object.fromEntries(names.flatMap((name) => (name in found ? [[name, found[name]]] : [])));
+  return { ...summary, metrics, leads: names[0] };
+}
+
+function summariseAll(judgements: Judgements, targets: Examples['targets'], task: Task): Summary {
   const each = task.outputs.map((output, at) =>
     summariseOutput(judgements[at] as OutputJudgements, targets[at] as NamedTargets, output),
   );

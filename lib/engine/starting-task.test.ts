@@ -5,6 +5,7 @@ import { dense, flatten, imageModel } from '../../test/layers.js';
 import { DataError, UsageError } from '../core/errors.js';
 import { type Examples, type ExampleTargets, labelledImages, onlyTargets } from '../federation/examples.js';
 import { parseLoss } from '../federation/loss.js';
+import { metricsCalled } from '../federation/metrics.js';
 import type { ActivationName } from '../model/layers/activation.js';
 import { batchInputs } from '../model/model-input.js';
 import { headFor } from '../model/tasks/task.js';
@@ -207,6 +208,36 @@ describe('the task', () => {
       { examples: { inputs, targets: onlyTargets(labels(0, 2)) }, data: 'd.npz', asked: undefined },
     );
     assert.deepEqual(batchInputs(examples, [1, 0]), [Float32Array.of(3, 3, 0, 1, 0, 4, 1, 2)]);
+  });
+
+  it('reports the metrics that are named, by the task or else by the model, and knows those that it has', () => {
+    const reported = (named: readonly string[], { file = [] }: { readonly file?: readonly string[] } = {}) =>
+      startingTask(
+        { model: endingIn(2), file: { metrics: file }, path: 'm.h5' },
+        {
+          examples: examplesWith(numbers(2, 1.5, 2)),
+          data: 'd.npz',
+          asked: undefined,
+          ...(named.length > 0 ? { metrics: named } : {}),
+        },
+      ).task.metrics;
+    assert.deepEqual(reported(['r2', 'loss', 'mae']), ['r2', 'loss', 'mae']);
+    assert.deepEqual(reported([], { file: ['mae'] }), ['mae']);
+    assert.deepEqual(reported(['r2'], { file: ['mae'] }), ['r2']);
+    assert.equal(task(endingIn(2), numbers(2, 1, 2)).metrics, undefined);
+    assert.throws(() => reported(['mae', 'f1']), {
+      name: DataError.name,
+      message: /m\.h5: expected metrics of regression \(loss, rmse, mae, rmspe, r2\), found "f1"/,
+    });
+    const outputs = [
+      { name: 'regression', output: 'price' },
+      { name: 'binary', output: 'sold' },
+    ] as const;
+    assert.deepEqual(metricsCalled('price_mae', outputs), ['price_mae']);
+    assert.deepEqual(metricsCalled('sold_loss', outputs), ['sold_loss']);
+    assert.deepEqual(metricsCalled('auc', outputs), ['sold_auc']);
+    assert.deepEqual(metricsCalled('loss', outputs), ['loss']);
+    assert.deepEqual(metricsCalled('price_auc', outputs), []);
   });
 
   it('gives a new model its end', () => {

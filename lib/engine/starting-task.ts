@@ -1,7 +1,8 @@
 /** What a model is trained or tested for: by the loss that is asked for, by what it was compiled with, and by the data. */
-import { UsageError } from '../core/errors.js';
+import { DataError, UsageError } from '../core/errors.js';
 import type { Examples } from '../federation/examples.js';
 import { LOSS_NAMES, type LossSettings, type OutputLoss, writeLoss } from '../federation/loss.js';
+import { metricsCalled, metricsThere, SEVERAL_OUTPUTS } from '../federation/metrics.js';
 import type { KerasFile } from '../formats/keras/keras-file.js';
 import { type Model, outputNames } from '../model/model-description.js';
 import { fitInputs, fitTargets } from '../model/model-input.js';
@@ -11,7 +12,7 @@ import { readLosses } from './keras-compilation.js';
 /** A model and its file. */
 interface StartingModel {
   readonly model: Pick<Model, 'description'>;
-  readonly file: Pick<KerasFile, 'trainingConfig'>;
+  readonly file: Pick<KerasFile, 'trainingConfig' | 'metrics'>;
   readonly path: string;
 }
 
@@ -20,6 +21,8 @@ interface Lesson {
   readonly examples: Examples;
   readonly data: string;
   readonly asked: LossSettings | undefined;
+  /** The metrics that a task's file names; by default those that the model's file does. */
+  readonly metrics?: readonly string[] | undefined;
 }
 
 /**
@@ -30,12 +33,25 @@ interface Lesson {
  */
 export function startingTask(
   { model, file, path }: StartingModel,
-  { examples: given, data, asked }: Lesson,
+  { examples: given, data, asked, metrics = file.metrics }: Lesson,
 ): { readonly task: Task; readonly examples: Examples } {
-  const task = modelTask({ model, file, path }, asked);
+  const found = modelTask({ model, file, path }, asked);
+  const task = metrics === undefined ? found : { ...found, metrics: reportedMetrics(found, metrics, path) };
   const examples = fitTargets(task, fitInputs(model, given, data), data);
   requireTask(model, task, { targets: examples.targets, model: path, data });
   return { task, examples };
+}
+
+/** What records call the metrics of these names. @throws {DataError} for one that the task has not */
+function reportedMetrics({ outputs }: Task, names: readonly string[], path: string): readonly string[] {
+  return names.flatMap((name) => {
+    const called = metricsCalled(name, outputs);
+    if (called.length > 0) return called;
+    const [{ name: task }, ...others] = outputs;
+    const what = others.length === 0 ? task : SEVERAL_OUTPUTS;
+    const expected = `metrics of ${what} (${metricsThere(outputs).join(', ')})`;
+    throw new DataError({ file: path, expected, found: `"${name}"` });
+  });
 }
 
 /**

@@ -19,7 +19,7 @@ const METRICS = {
 } as const satisfies Readonly<Record<string, { readonly better: 'higher' | 'lower'; readonly help: string }>>;
 
 /** The name of a metric. */
-type MetricName = keyof typeof METRICS;
+export type MetricName = keyof typeof METRICS;
 
 /** All names. */
 export const METRIC_NAMES = Object.keys(METRICS) as readonly MetricName[];
@@ -38,14 +38,50 @@ const metricNamed = (name: string): MetricName | undefined =>
   METRIC_NAMES.find((each) => each === name.toLowerCase()) ??
   METRIC_NAMES.find((each) => name.endsWith(metricOf('', each)));
 
+/** Whether a name is that of a metric, or of that of one of several outputs. */
+export const isMetric = (name: string): boolean => metricNamed(name) !== undefined;
+
 const betterBy = (name: string) => METRICS[metricNamed(name) ?? 'loss'].better;
 
-const LEADING: Readonly<Record<TaskName, MetricName>> = {
-  classification: 'accuracy',
-  binary: 'accuracy',
-  'multi-label': 'f1',
-  regression: 'rmse',
+/** The metrics of each kind of task; the first one leads. */
+const OF_TASK: Readonly<Record<TaskName, readonly [MetricName, ...MetricName[]]>> = {
+  classification: ['accuracy', 'top5', 'precision', 'recall', 'f1'],
+  binary: ['accuracy', 'auc', 'precision', 'recall', 'f1'],
+  'multi-label': ['f1', 'accuracy', 'auc', 'precision', 'recall'],
+  regression: ['rmse', 'mae', 'rmspe', 'r2'],
 };
+
+/** An output of a model, and what is learned there. */
+interface JudgedOutput {
+  readonly name: TaskName;
+  readonly output: string;
+}
+
+/**
+ * The metrics that a name means, as records call them: of several outputs all that have it, or the one of `price_rmse`.
+ * None where it is no metric of these outputs.
+ */
+export function metricsCalled(name: string, outputs: readonly JudgedOutput[]): readonly string[] {
+  if (name === 'loss') return [name];
+  return metricsOfAll(outputs).flatMap(({ metric, called }) =>
+    name === metric || name === called ? called : [],
+  );
+}
+
+/** All that a name may mean there. */
+export const metricsThere = (outputs: readonly JudgedOutput[]): readonly string[] => [
+  'loss',
+  ...metricsOfAll(outputs).map(({ called }) => called),
+];
+
+function metricsOfAll(outputs: readonly JudgedOutput[]) {
+  const [only, ...others] = outputs;
+  if (only === undefined) return [];
+  if (others.length === 0) return OF_TASK[only.name].map((metric) => ({ metric, called: metric as string }));
+  return outputs.flatMap(({ name, output }) =>
+    (['loss', ...OF_TASK[name]] as const).map((metric) => ({ metric, called: metricOf(output, metric) })),
+  );
+}
 
 /** A metric, maybe of one of several outputs, and the value that is to be reached. */
 export interface Threshold {
@@ -79,6 +115,8 @@ export interface TestFigures {
   readonly loss: number | null;
   readonly accuracy?: number | undefined;
   readonly metrics?: MetricValues | undefined;
+  /** The metric that leads, where that was chosen. */
+  readonly leads?: string | undefined;
 }
 
 /** The value of a metric; NaN where the test has none. */
@@ -88,9 +126,9 @@ export function metricIn({ loss, accuracy, metrics }: TestFigures, metric: strin
 }
 
 /** The metric that decides which model is best: that of the target, else the one that leads the task. */
-function leadingMetric({ task = 'classification' }: TestFigures, target?: Threshold): string {
+function leadingMetric({ task = 'classification', leads }: TestFigures, target?: Threshold): string {
   // Of several outputs the loss leads, as Keras sums it.
-  return target?.metric ?? LEADING[task as TaskName] ?? 'loss';
+  return target?.metric ?? leads ?? OF_TASK[task as TaskName]?.[0] ?? 'loss';
 }
 
 /** What says how good a model is, e.g. `{ metric: 'accuracy', value: 0.97 }`. */

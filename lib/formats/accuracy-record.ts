@@ -1,7 +1,7 @@
 /** `accuracy.json`: what an accuracy test found. */
 import { z } from 'zod';
 import type { AcrossClients } from '../federation/across-clients.js';
-import { countField, hashField, lossField, metricsField, shareField } from './fields.js';
+import { countField, hashField, leadsField, lossField, metricsField, shareField } from './fields.js';
 
 const confusion = z.tuple([countField, countField, countField]);
 
@@ -17,6 +17,7 @@ const testSchema = z.object({
   loss: lossField.describe('Mean loss, by default the cross-entropy; null where it is not finite.'),
   accuracy: shareField.optional().describe('Share of the examples that were recognised; of classification.'),
   metrics: metricsField.optional(),
+  leads: leadsField.optional(),
   perClass: z
     .array(
       z.object({
@@ -101,6 +102,7 @@ export const testFiguresSchema = accuracyRecordSchema.pick({
   task: true,
   metrics: true,
   acrossClients: true,
+  leads: true,
 });
 
 /** `accuracy.json`: of one model, or of each model that was tested. */

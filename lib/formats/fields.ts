@@ -18,6 +18,11 @@ export const metricsField = z
     'All metrics of the task by name, e.g. `rmse`; those that the examples do not allow are left out.',
   );
 
+/** `leads` of a test. */
+export const leadsField = z
+  .string()
+  .describe('The metric that says how good the model is, where the file of a task chose it.');
+
 /** A loss; null where it overflowed, since JSON has no NaN. */
 export const lossField = z.number().nullable();
 

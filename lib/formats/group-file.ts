@@ -42,6 +42,7 @@ const factsSchema = z.object({
   scale: z.string().optional(),
   names: dataNamesSchema.optional(),
   trainingConfig: z.string().optional(),
+  metrics: z.array(z.string()).readonly().optional(),
   arrays: z.array(
     z.object({ name: z.string(), shape: z.array(z.int().min(0)), parts: z.int().min(1).max(MAX_PARTS) }),
   ),

@@ -11,6 +11,7 @@ import {
   clientReasonField,
   countField as count,
   hashField as hash,
+  leadsField,
   lossField as loss,
   metricsField,
   privacySpentSchema,
@@ -65,6 +66,7 @@ const figures = {
   accuracy: share.optional().describe('Share of right answers, where one can be right.'),
   task: z.string().optional().describe('What is learned, where that is not classification.'),
   metrics: metricsField.optional(),
+  leads: leadsField.optional(),
 };
 
 const clientRecordSchema = z.object({

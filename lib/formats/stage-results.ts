@@ -1,7 +1,7 @@
 /** What the programs of stages, of datasets and of predictions report at their end, in the last line of stdout or in a result file. */
 import { z } from 'zod';
 import { acrossClientsSchema, heldOutTestSchema } from './accuracy-record.js';
-import { countField, hashField, lossField, metricsField, privacySpentSchema, shareField } from './fields.js';
+import { countField, hashField, leadsField, lossField, metricsField, privacySpentSchema, shareField } from './fields.js';
 
 const seconds = z.number().describe('Seconds from the start of the program to its result.');
 
@@ -76,7 +76,9 @@ export const aggregateResultSchema = z
 const evaluation = z.object({
   accuracy: shareField.optional().describe('Share of right answers, where one can be right.'),
   loss: lossField.describe('Mean loss, by default the cross-entropy; null where it is not finite.'),
+  task: z.string().optional().describe('What is learned, where that is not classification.'),
   metrics: metricsField.optional(),
+  leads: leadsField.optional(),
   examples: countField.describe('Held-out examples.'),
   acrossClients: acrossClientsSchema
     .optional()

@@ -29,6 +29,9 @@ export default defineTask({
   optimizer: 'adam',
   learningRate: 0.002,
 
+  // What the run reports of each round's model. The first one leads: by it a model is the best one.
+  metrics: ['accuracy', 'f1'],
+
   // What is done to the examples before they are dealt to the clients, to those for the test as well. inputs and targets
   // are lists, since a model may have several of both; each is { name, shape: [n, ...], values }. Targets are labels in an
   // Int32Array, or numbers in a Float32Array. As many examples come back, in the same order.

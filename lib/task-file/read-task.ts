@@ -2,6 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { DataError, UsageError } from '../core/errors.js';
 import { LOSS_NAMES, type LossSettings, parseLoss } from '../federation/loss.js';
+import { isMetric, METRIC_NAMES } from '../federation/metrics.js';
 import { readFileBytes, sha256, sha256OfFile } from '../formats/files/read-file.js';
 import { KERAS_FILE } from '../formats/keras/keras-file.js';
 import { MODEL_NAMES } from '../model/model-zoo.js';
@@ -21,11 +22,13 @@ export interface TaskFile {
   readonly model: TaskModel;
   readonly loss: LossSettings | undefined;
   readonly optimizer: OptimizerFlags;
+  /** Names, of which a model may have to say whether it has them. */
+  readonly metrics: readonly string[] | undefined;
   readonly prepare: TaskDefinition['prepare'];
 }
 
 /** The fields of a task. */
-const FIELDS = ['model', 'loss', 'prepare', ...OPTIMIZER_SETTINGS];
+const FIELDS = ['model', 'loss', 'metrics', 'prepare', ...OPTIMIZER_SETTINGS];
 
 /**
  * Reads a task.
@@ -56,6 +59,7 @@ export async function readTask(path: string): Promise<TaskFile> {
     model,
     loss: lossOf(given.loss, path),
     optimizer: optimizerOf(given, path),
+    metrics: metricsOf(given.metrics, path),
     prepare: prepare as TaskDefinition['prepare'],
   };
 }
@@ -115,6 +119,16 @@ function lossOf(loss: unknown, path: string): LossSettings | undefined {
   if (found !== undefined) return found;
   const all = LOSS_NAMES.join(', ');
   throw fault(path, `loss to be one of ${all}, with parameters as in huber:delta=0.5`, words(loss));
+}
+
+function metricsOf(metrics: unknown, path: string): readonly string[] | undefined {
+  if (metrics === undefined) return undefined;
+  const names = Array.isArray(metrics) && metrics.length > 0 ? (metrics as readonly unknown[]) : undefined;
+  const stray = names === undefined ? metrics : names.find((name) => typeof name !== 'string' || !isMetric(name));
+  const twice = names?.find((name, at) => names.indexOf(name) < at);
+  if (names !== undefined && stray === undefined && twice === undefined) return names as readonly string[];
+  const found = twice === undefined ? words(stray) : `${words(twice)} twice`;
+  throw fault(path, `metrics to be a list of some of ${METRIC_NAMES.join(', ')}`, found);
 }
 
 function optimizerOf(given: Given, path: string): OptimizerFlags {

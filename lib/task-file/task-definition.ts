@@ -1,6 +1,7 @@
 /** What a file of `--task` says, as its author writes it: the model, how it is trained, what is done to the examples first. */
 import type { Examples } from '../federation/examples.js';
 import type { LossName } from '../federation/loss.js';
+import type { MetricName } from '../federation/metrics.js';
 import type { ModelName } from '../model/model-zoo.js';
 import type { OptimizerName } from '../model/optimizers/optimizer-names.js';
 import type { OptimizerFlags } from '../settings/parts/training.js';
@@ -27,6 +28,11 @@ export interface TaskDefinition extends Omit<OptimizerFlags, 'optimizer'> {
   readonly model: TaskModel;
   /** As `--loss` takes it: `mse`, `huber:delta=2`; by default what goes with model and data. */
   readonly loss?: LossName | `${LossName}:${string}`;
+  /**
+   * The metrics that the run reports, the one that leads first: it says which model is the best one and what `--patience`
+   * waits for. Of several outputs `rmse` means that of each, `price_rmse` that of one. By default all that the task has.
+   */
+  readonly metrics?: readonly (MetricName | `${string}_${MetricName}`)[];
   /** The clients' optimizer; by default Adam, or that of a compiled model. */
   readonly optimizer?: OptimizerName;
   /**

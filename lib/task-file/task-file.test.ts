@@ -49,7 +49,7 @@ describe('the file of a task', () => {
       const text = "import { x } from './nowhere.js'";
       export default defineTask({
         model: zoo('mlp', { hidden: [64, join('3', '2').length] }), loss: 'huber:delta=2', optimizer: 'sgd',
-        momentum: 0.5, prepare: (examples) => examples,
+        momentum: 0.5, metrics: ['mae', 'price_r2', 'loss'], prepare: (examples) => examples,
       });`);
     assert.deepEqual(task.model, { zoo: 'mlp', hidden: [64, 3] });
     assert.deepEqual(
@@ -59,6 +59,7 @@ describe('the file of a task', () => {
         { optimizer: 'sgd', momentum: 0.5 },
       ],
     );
+    assert.deepEqual(task.metrics, ['mae', 'price_r2', 'loss']);
     assert.equal(typeof task.prepare, 'function');
   });
 
@@ -97,7 +98,7 @@ describe('the file of a task', () => {
     ],
     [
       `export default { ${MLP}, losss: 'mse' };`,
-      /expected a task of model, loss, prepare, .*, found "losss"/,
+      /expected a task of model, loss, metrics, prepare, .*, found "losss"/,
     ],
     ['export default {};', /expected model to be a Keras config .*, found none\./],
     ['export default { model: { layers: [] } };', /expected model to be .*, found an object with layers\./],
@@ -112,6 +113,10 @@ describe('the file of a task', () => {
       `export default { ${MLP}, learningRate: '1' };`,
       /learningRate to be a number of at least 0, found "1"\./,
     ],
+    [`export default { ${MLP}, metrics: 'mae' };`, /metrics to be a list of some of accuracy, .*, found "mae"\./],
+    [`export default { ${MLP}, metrics: [] };`, /metrics to be a list of some of accuracy, .*, found \[\]\./],
+    [`export default { ${MLP}, metrics: ['mae', 'mse'] };`, /metrics to be a list of some of .*, found "mse"\./],
+    [`export default { ${MLP}, metrics: ['mae', 'mae'] };`, /metrics to be a list of .*, found "mae" twice\./],
     [`export default { ${MLP}, prepare: 3 };`, /expected prepare to be a function of examples, found 3\./],
   ];
   for (const [text, message] of wrong) {
@@ -143,7 +148,7 @@ describe('the file of a task', () => {
 describe('what prepare makes', () => {
   const examples = labelledImages([3, 2, 2], new Uint8Array(12).fill(255), Int32Array.of(0, 1, 2));
   const taskWith = (prepare: (given: Examples) => unknown) => ({
-    ...{ path: 'task.ts', sha256: '', model: zoo('mlp'), loss: undefined, optimizer: {} },
+    ...{ path: 'task.ts', sha256: '', model: zoo('mlp'), loss: undefined, optimizer: {}, metrics: undefined },
     prepare: prepare as (given: Examples) => Examples,
   });
 

@@ -50,8 +50,9 @@ export function withLoss({
   task,
   metrics,
   acrossClients,
+  leads,
 }: TestFigures & Pick<EvaluationFacts, 'examples' | 'acrossClients'>): Evaluation {
-  return { examples, accuracy, task, metrics, acrossClients, loss: loss ?? Number.NaN };
+  return { examples, accuracy, task, metrics, leads, acrossClients, loss: loss ?? Number.NaN };
 }
 
 /** `accuracy 0.9753, loss 0.0812`; of other tasks the metric that leads, or that of the target. */

@@ -31,6 +31,8 @@ export interface KerasFile {
   readonly names?: DataNames | undefined;
   /** What else metadata.json of an archive says by name, for people: written, and not read. */
   readonly facts?: Readonly<Record<string, string>>;
+  /** The metrics that its task reports, the one that leads first, where it names some. */
+  readonly metrics?: readonly string[] | undefined;
   /** Present in files that fedbatch's trainer wrote. */
   readonly update?: UpdateFacts;
   /** What its strategy needs of the update; read where it is asked for. */
@@ -40,7 +42,7 @@ export interface KerasFile {
 /** What is the same in all models of a run, beside its weights. */
 export type KerasFrame = Pick<
   KerasFile,
-  'modelConfig' | 'kerasVersion' | 'scale' | 'names' | 'trainingConfig'
+  'modelConfig' | 'kerasVersion' | 'scale' | 'names' | 'trainingConfig' | 'metrics'
 >;
 
 /** The frame of a file alone. */
@@ -50,13 +52,8 @@ export const frameOf = ({
   scale,
   names,
   trainingConfig,
-}: KerasFrame): KerasFrame => ({
-  modelConfig,
-  kerasVersion,
-  scale,
-  names,
-  trainingConfig,
-});
+  metrics,
+}: KerasFrame): KerasFrame => ({ modelConfig, kerasVersion, scale, names, trainingConfig, metrics });
 
 /** One layer of a `model_config`; `settings` are Keras' own, uninterpreted. */
 export interface LayerConfig {

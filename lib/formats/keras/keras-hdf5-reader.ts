@@ -20,6 +20,8 @@ const HDF5_SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
 export const SCALE_ATTRIBUTE = 'fedbatch_scale';
 /** Root attribute with what the data call the model's numbers, likewise. */
 export const NAMES_ATTRIBUTE = 'fedbatch_names';
+/** Root attribute with the metrics that a task reports, likewise. */
+export const METRICS_ATTRIBUTE = 'fedbatch_metrics';
 
 const ROOT = '/model_weights';
 const ANY_NUMBER: readonly FloatBytes[] = ['float16', 'float32', 'float64', 'int64'];
@@ -73,6 +75,7 @@ export function readModel(
   const update = readUpdateAttributes(hdf5, file);
   const scale = readScale(hdf5, file);
   const names = readDataNames(hdf5, file);
+  const hasMetrics = hdf5.attributeNames('/').includes(METRICS_ATTRIBUTE);
   const layers = layerConfigs(head.modelConfig, file);
   const place = { file, types: options.types ?? ANY_NUMBER };
   const outlines = (archived === undefined ? outlineNamed : outlineNumbered)(hdf5, layers, place);
@@ -88,6 +91,7 @@ export function readModel(
     ...(trainingConfig === undefined ? {} : { trainingConfig }),
     ...(scale === undefined ? {} : { scale }),
     ...(names === undefined ? {} : { names }),
+    ...(hasMetrics ? { metrics: hdf5.text('/', METRICS_ATTRIBUTE).split(',') } : {}),
     ...(update === undefined ? {} : { update }),
     ...(kinds === undefined ? {} : { extras: readExtras(hdf5, file, { kinds, like: weights }) }),
   };

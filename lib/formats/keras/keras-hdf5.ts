@@ -11,6 +11,7 @@ import { encodeArchive, makeGroups, openArchive, writeVariables } from './keras-
 import { KERAS_FILE, type KerasFile, layerConfigs, layerOf } from './keras-file.js';
 import {
   checkSignature,
+  METRICS_ATTRIBUTE,
   NAMES_ATTRIBUTE,
   OtherArraysError,
   type ReadOptions,
@@ -93,6 +94,7 @@ export async function writeKerasFile(path: string, file: KerasFile): Promise<str
 function writeFacts(hdf5: Hdf5Writer, file: KerasFile): void {
   if (file.scale !== undefined) hdf5.text('/', SCALE_ATTRIBUTE, file.scale);
   if (file.names !== undefined) hdf5.text('/', NAMES_ATTRIBUTE, JSON.stringify(file.names));
+  if (file.metrics !== undefined) hdf5.text('/', METRICS_ATTRIBUTE, file.metrics.join(','));
   if (file.update !== undefined) writeUpdateAttributes(hdf5, file.update);
 }
 

@@ -37,6 +37,8 @@ export interface OutputTask {
 /** What is learned: at each output of the model, in their order. */
 export interface Task {
   readonly outputs: readonly [OutputTask, ...OutputTask[]];
+  /** The metrics that are reported, as records call them, the one that leads first; by default all. */
+  readonly metrics?: readonly string[] | undefined;
 }
 
 /** Numbers of an answer that belong together: classes, or what an output says of one step. */
