@@ -6,7 +6,7 @@ import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { exampleCount } from '../lib/federation/examples.js';
-import type { LossSettings } from '../lib/federation/loss.js';
+import type { AskedLoss } from '../lib/federation/loss.js';
 import type { Tell } from '../lib/formats/data/dataset.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
@@ -30,7 +30,7 @@ interface EvaluateOptions {
   readonly engine: EngineChoice;
   readonly threads: number;
   /** The loss that is asked for; by default that of the model, or what goes with the data. */
-  readonly loss?: LossSettings | undefined;
+  readonly loss?: AskedLoss | undefined;
   /** Prepares the examples. */
   readonly task?: TaskFile | undefined;
   /** Whether the clients of the split that `data` belongs to are tested too, each on what it holds out. */

@@ -8,9 +8,9 @@ import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import {
   clientsOf,
   filesOf,
+  hasTargets,
   type Manifest,
   readManifest,
-  targetsListed,
   tellsStatistics,
 } from '../lib/formats/manifest.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
@@ -69,7 +69,7 @@ async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | 
     (manifest.image?.scaleIsGiven ? manifest.image.scale : undefined) === dataset.scale &&
     tellsStatistics(manifest, { ...dataset, normalize: normalizeAsked(settings) }) &&
     // What a task makes of the targets is its own affair.
-    (wanted === undefined || task !== undefined || wanted === targetsListed(manifest)) &&
+    (task !== undefined || hasTargets(manifest, wanted)) &&
     (dataset.sha256 ?? manifest.dataset.sha256) === manifest.dataset.sha256;
   if (!isOfTheseSettings) return undefined;
   for (const { file, sha256 } of filesOf(manifest)) {

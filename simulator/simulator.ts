@@ -10,7 +10,7 @@ import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { trainingWeights } from '../lib/federation/class-weights.js';
 import { exampleCount, virtualClients } from '../lib/federation/examples.js';
-import type { LossSettings } from '../lib/federation/loss.js';
+import type { AskedLoss } from '../lib/federation/loss.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import { movedClip, type StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
@@ -208,7 +208,7 @@ async function openNoise({ strategy, noiseFile }: SimulatorOptions): Promise<Noi
   return openNoiseFile(noiseFile);
 }
 
-async function readShared(file: string, asked: LossSettings | undefined): Promise<SharedExamples> {
+async function readShared(file: string, asked: AskedLoss | undefined): Promise<SharedExamples> {
   const targets = await targetsIn(() => listedBeside(file), asked);
   return { examples: await readSharedShard(file, { targets }), file };
 }

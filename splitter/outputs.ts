@@ -3,7 +3,7 @@ import { readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { StorageError, UsageError } from '../lib/core/errors.js';
-import type { TargetKind } from '../lib/federation/examples.js';
+import type { TargetKinds } from '../lib/federation/examples.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import { formatScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
@@ -12,10 +12,10 @@ import { errorCode, sha256OfFile } from '../lib/formats/files/read-file.js';
 import {
   clientsOf,
   filesOf,
+  hasTargets,
   type Manifest,
   readManifest,
   type StatisticsWanted,
-  targetsListed,
   tellsStatistics,
 } from '../lib/formats/manifest.js';
 import { clientTestName } from '../lib/formats/volume.js';
@@ -47,7 +47,7 @@ interface SplitKey extends StatisticsWanted {
   /** Whether the shards are virtual. */
   readonly virtual: boolean;
   /** What the targets are to be, where that was asked for. */
-  readonly targets?: TargetKind | undefined;
+  readonly targets?: TargetKinds | undefined;
   /** Of the task that prepares the examples. */
   readonly task?: string | undefined;
 }
@@ -74,7 +74,7 @@ function sameSplit(manifest: Manifest, key: SplitKey): boolean {
     manifest.clientHoldout === key.clientHoldout &&
     (virtual !== undefined) === key.virtual &&
     tellsStatistics(manifest, key) &&
-    (key.targets === undefined || isDeepStrictEqual(key.targets, targetsListed(manifest))) &&
+    hasTargets(manifest, key.targets) &&
     givenScale === (key.scale && formatScale(key.scale)) &&
     (key.clients === undefined || clientsOf(manifest).length === key.clients) &&
     isDeepStrictEqual(partition, { ...key.partition, seed: key.seed }) &&

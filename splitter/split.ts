@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { UsageError } from '../lib/core/errors.js';
 import { type ExampleRows, type InputRows, renumberedRows } from '../lib/federation/example-rows.js';
 import { countClasses, exampleCount, labelsIn } from '../lib/federation/examples.js';
-import type { LossSettings } from '../lib/federation/loss.js';
+import type { AskedLoss } from '../lib/federation/loss.js';
 import type { Ownership } from '../lib/federation/partition/by-owner.js';
 import { identity } from '../lib/federation/partition/dealing.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
@@ -48,7 +48,7 @@ export interface SplitOptions {
   /** Which numbers of the images are black and white; by default they are found. */
   readonly scale?: PixelScale | undefined;
   /** Says what the targets are; by default their numbers tell. */
-  readonly loss?: LossSettings | undefined;
+  readonly loss?: AskedLoss | undefined;
   /** Prepares the examples before they are dealt. */
   readonly task?: TaskFile | undefined;
   /** For simulations: all training examples in one file, and the clients' shares as lists of them. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { randomStream } from '../lib/core/random.js';
 import { encodeNpz, type NamedArray } from '../lib/formats/data/npz.js';
+import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { runCommand } from './program-host.js';
 import { lastLine } from './programs.js';
@@ -50,6 +51,12 @@ before(async () => {
     { name: 'y/price', shape: [EXAMPLES, 2], values: Float32Array.from(rows(2, signal)) },
   ];
   await writeFile(path('several.npz'), await encodeNpz(several));
+  const counted = several.map((each) =>
+    each.name === 'y/price'
+      ? { ...each, values: Int32Array.from(rows(2, (row, at) => 3 + Math.round(Math.abs(signal(row, at))))) }
+      : each,
+  );
+  await writeFile(path('counted.npz'), await encodeNpz(counted));
   await writeFile(path('without.npz'), await encodeNpz(several.filter(({ name }) => name !== 'y/kind')));
   const odd = several.map((each) =>
     each.name === 'y/kind' ? { ...each, values: new Int32Array(EXAMPLES).fill(5) } : each,
@@ -106,6 +113,29 @@ describe('a run of several outputs', () => {
     assert.match(missed.stderr, /The price_rmse \S+ misses the required 0\.0001\./);
   });
 
+  it('learns by the losses that are named for outputs, and the others by those that were compiled', async () => {
+    // Whole numbers, which would be labels.
+    const flags = ['--data', 'counted.npz', '--init', fixture('several'), '--rounds', '1'];
+    const asked = ['--loss', 'price=mae,holds=binary_crossentropy:weight=3'];
+    const { exitCode, stderr } = await run('named', ...flags, ...asked);
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /output price: regression by the loss mae, as asked for/);
+    assert.match(stderr, /output kind: classification by the loss \S+, as the model was compiled/);
+    assert.match(stderr, /output holds: multi-label by the loss binary_crossentropy times 3, as asked for/);
+    const { loss, metrics } = JSON.parse(await readFile(path('named/accuracy.json'), 'utf8'));
+    assert.ok(Math.abs(metrics.price_loss - metrics.price_mae) < 1e-6);
+    const sum = metrics.price_loss + metrics.kind_loss + 3 * metrics.holds_loss;
+    assert.ok(Math.abs(loss - sum) < 1e-9, 'the loss is the sum of those of the outputs');
+    const { outputs } = await readManifest(path('named/data/manifest.json'));
+    assert.deepEqual(outputs?.map(({ kind }) => kind), ['multi-hot', 'labels', 'numbers']);
+    const { trainingConfig = '' } = await readKerasFile(path('named/aggregated-model.h5'));
+    const compiled = JSON.parse(trainingConfig);
+    assert.deepEqual(Object.keys(compiled.loss), ['price', 'kind', 'holds']);
+    assert.deepEqual(compiled.loss_weights, { price: 1, kind: 1, holds: 3 });
+    const again = await run('named', ...flags, ...asked);
+    assert.doesNotMatch(again.stderr, /training on/, 'nothing is done twice');
+  });
+
   it('is the same simulated', async () => {
     const one = await run('as-processes', ...SEVERAL, '--rounds', '1');
     const other = await run('simulated', ...SEVERAL, '--rounds', '1', '--simulate');
@@ -121,7 +151,22 @@ describe('a run of several outputs', () => {
       [
         [...SEVERAL, '--loss', 'mse'],
         2,
-        /The loss mse is one, and \S+ has 3 outputs \(price, kind, holds\): leave it out, and compile/,
+        /The loss mse is one, and \S+ has 3 outputs \(price, kind, holds\): name them, as in price=mse,kind=mse, or/,
+      ],
+      [
+        [...SEVERAL, '--loss', 'cost=mse'],
+        2,
+        /A loss is asked for at cost, and \S+several-keras3\.h5 has the outputs price, kind, holds\./,
+      ],
+      [
+        [...SEVERAL, '--loss', 'price=hinge'],
+        2,
+        /--loss.*one of categorical_crossentropy, .*, or one for each of several outputs as in price=mse/,
+      ],
+      [
+        [...SEVERAL, '--loss', 'price=categorical_crossentropy'],
+        3,
+        /expected .*softmax.*categorical_crossentropy \(output price\)/,
       ],
       [
         ['--data', 'without.npz', '--init', fixture('several')],

@@ -4,8 +4,9 @@ import { releaseMemory } from '../lib/core/memory.js';
 import { formatShape, sizeOf } from '../lib/core/weights.js';
 import { writeCompilation } from '../lib/engine/keras-compilation.js';
 import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
+import { modelTask } from '../lib/engine/starting-task.js';
 import { type ExampleInput, type Examples, tokensIn } from '../lib/federation/examples.js';
-import type { LossSettings } from '../lib/federation/loss.js';
+import type { AskedLoss } from '../lib/federation/loss.js';
 import { flatImagesLine } from '../lib/formats/data/input-array.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { arrayNames, parseArchitecture, readArchitecture } from '../lib/formats/keras/keras-archive.js';
@@ -58,33 +59,35 @@ interface InitialModelOptions {
   /** What the split of the examples says of them all. */
   readonly manifest?: Manifest | undefined;
   /** The loss that is asked for: the file then says it, with the optimizer, as one of a compiled model does. */
-  readonly loss?: LossSettings | undefined;
+  readonly loss?: AskedLoss | undefined;
   /** What is asked for of the optimizer. */
   readonly optimizer: OptimizerFlags;
 }
 
 /**
- * Makes the initial model for the examples at `path`: the one that is given, or a seeded one. All clients get the same.
+ * Makes the initial model for the examples at `data`: the one that is given, or a seeded one. All clients get the same.
  *
  * @throws {DataError} when a given model is none; whether it fits the examples, `startingTask` says
  */
 export async function makeInitialModel(
   examples: Examples,
-  path: string,
+  data: string,
   options: InitialModelOptions,
 ): Promise<InitialModel> {
   const { loss, optimizer: flags, manifest, task, model: wanted } = options;
-  const made = (await givenModel(options)) ?? zooModel(examples, path, options);
+  const made = (await givenModel(options)) ?? zooModel(examples, data, options);
   const scale = manifest === undefined ? foundScale(examples) : modelScaleOf(manifest);
-  // A model that says nothing of its scale is trained on the data as they are.
   const names = made.file.names ?? (manifest && dataNamesOf(manifest));
   const { metrics = made.file.metrics } = task ?? {};
+  // A model that says nothing of its scale is trained on the data as they are.
   const file = { ...made.file, scale: made.file.scale ?? scale, names, metrics };
+  const path = modelFile(wanted) ?? data;
+  const named = loss === undefined || 'name' in loss ? loss : modelTask({ ...made, path }, loss).outputs;
   const isChosen = loss !== undefined || Object.keys(task?.optimizer ?? {}).length > 0;
   if (!isChosen) return { ...made, file };
-  const { optimizer } = startingOptimizer(flags, { file, path: modelFile(wanted) ?? path });
+  const { optimizer } = startingOptimizer(flags, { file, path });
   const kept = flags.optimizer === undefined ? file.trainingConfig : undefined;
-  return { ...made, file: { ...file, trainingConfig: writeCompilation({ loss, optimizer }, kept) } };
+  return { ...made, file: { ...file, trainingConfig: writeCompilation({ loss: named, optimizer }, kept) } };
 }
 
 /** The model of a file or a task; undefined where it is one of the zoo. @throws {DataError} when it is none that can be trained */
@@ -119,7 +122,7 @@ function zooModel(
     const found = `${names.length}: ${names.join(', ')}; bring a model of your own with --init`;
     throw new DataError({ file: path, expected: `targets of one output for the model ${name}`, found });
   }
-  const head = headFor(targets, { asked: loss, classes });
+  const head = headFor(targets, { asked: loss && 'name' in loss ? loss : undefined, classes });
   if (head.activation === 'softmax' && head.outputs < 2) {
     const expected = 'labels of at least 2 classes, or --classes <n>';
     throw new DataError({ file: path, expected, found: 'label 0 alone' });

@@ -5,7 +5,7 @@ import type { HeldOutPart } from '../lib/engine/held-out.js';
 import { type StartingOptimizer, startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { type Examples, imagesIn } from '../lib/federation/examples.js';
-import type { LossSettings } from '../lib/federation/loss.js';
+import type { AskedLoss } from '../lib/federation/loss.js';
 import { readSharedShard, shareExamples, type Tell } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
@@ -71,7 +71,7 @@ interface HeldOutReading extends Pick<StartingModel, 'model' | 'file'> {
   /** Of the model. */
   readonly path: string;
   readonly task: TaskFile | undefined;
-  readonly asked: LossSettings | undefined;
+  readonly asked: AskedLoss | undefined;
 }
 
 /** What the client holds out, as the model takes it. Of one that the split has left with nothing to hold out there is none. */
@@ -89,7 +89,7 @@ async function readHeldOut(
   const tell = () => undefined;
   const preparation = { task: ofFile, loss: asked };
   const { examples: read, listed } = await readPrepared(clientTest, preparation, { part: 'test', tell });
-  const lesson = { examples: read, data: clientTest, asked };
+  const lesson = { examples: read, data: clientTest, asked, metrics: ofFile?.metrics };
   const { task, examples } = startingTask({ model, file, path }, lesson);
   const known = scaleListed(await listed());
   const fitted = fitScale(examples, { scale: file.scale, path: clientTest, known, tell });

@@ -86,6 +86,20 @@ describe('a compilation', () => {
       assert.throws(() => read(loss, weights), sentence);
   });
 
+  it('has the losses of several outputs by name, and keeps those of before with their weights', () => {
+    const optimizer = optimizerOf({ optimizer: 'sgd', learningRate: 0.1 });
+    const place = { file: 'm.h5', outputs: ['a', 'b'] };
+    const own = [{ name: 'huber', delta: 2 } as const, { name: 'mae', weight: 0.25 } as const];
+    const loss = own.map((each, at) => ({ output: `${place.outputs[at]}`, loss: each }));
+    const written = writeCompilation({ loss, optimizer });
+    assert.deepEqual(readLosses(written, place), own);
+    assert.deepEqual(readLosses(writeCompilation({ loss: undefined, optimizer }, written), place), own);
+    const asked = [undefined, { name: 'mse' } as const];
+    assert.deepEqual(readLosses(written, { ...place, asked }), [own[0], { name: 'mse' }]);
+    const partly = JSON.stringify({ ...JSON.parse(written), loss: { a: 'mae' } });
+    assert.deepEqual(readLosses(partly, { ...place, asked }), [{ name: 'mae' }, { name: 'mse' }]);
+  });
+
   it('names the loss of labels as Keras does, which has another one for rows of probabilities', () => {
     const nameOf = (loss: LossSettings) => {
       const written = JSON.parse(

@@ -20,6 +20,12 @@ const compilationSchema = z.object({
   loss_weights: z.unknown().optional(),
 });
 
+/** The file of a model, and the names of its outputs. */
+interface OutputPlaces {
+  readonly file: string;
+  readonly outputs: readonly string[];
+}
+
 /** Settings of a loss that say nothing new, at these values. */
 const PLAIN_LOSS_SETTINGS: ReadonlyMap<string, RegExp> = new Map([
   ['reduction', /^(auto|sum_over_batch_size|mean)$/],
@@ -55,21 +61,24 @@ const parseCompilation = (trainingConfig: string, file: string) =>
  * The losses in the attribute `training_config`, one for each output: Keras has one for all, a list, or one by the name
  * of each, and weights likewise. Undefined where it names none.
  *
+ * @param asked the losses of some outputs, which win
  * @throws {DataError} when that is nothing that Keras writes
  * @throws {UsageError} when they are not those of the outputs
  */
 export function readLosses(
   trainingConfig: string,
-  { file, outputs }: { readonly file: string; readonly outputs: readonly string[] },
+  { asked = [], ...place }: OutputPlaces & { readonly asked?: readonly (OutputLoss | undefined)[] },
 ): readonly ReadLoss[] | undefined {
+  const { file, outputs } = place;
   const { loss, loss_weights: weights } = parseCompilation(trainingConfig, file);
   if (loss === undefined || loss === null) return undefined;
-  const place = { file, outputs };
   const isShared = typeof loss === 'string' || asKerasObject(loss) !== undefined;
   const losses = isShared ? outputs.map(() => loss) : ofOutputs(loss, { what: 'losses', ...place });
   const hasWeights = weights !== undefined && weights !== null && Object.keys(weights).length > 0;
   const factors = hasWeights ? ofOutputs(weights, { what: 'loss weights', ...place }) : [];
   return losses.map((each, at) => {
+    const wanted = asked[at];
+    if (wanted !== undefined) return wanted;
     if (each === undefined || each === null)
       throw new UsageError(
         `${file} was compiled without a loss for its output ${outputs[at]}: compile it with one, or save the model without this output.`,
@@ -83,11 +92,7 @@ export function readLosses(
 /** What Keras has for each output, as a list or by name. */
 function ofOutputs(
   given: unknown,
-  {
-    what,
-    file,
-    outputs,
-  }: { readonly what: string; readonly file: string; readonly outputs: readonly string[] },
+  { what, file, outputs }: OutputPlaces & { readonly what: string },
 ): readonly unknown[] {
   const fail = (found: string) =>
     new UsageError(
@@ -104,23 +109,45 @@ function ofOutputs(
   return outputs.map((name) => byName[name]);
 }
 
+/** What a model is compiled with. */
+interface Compilation {
+  /** Of its one output, or of each of several; without it that of before holds. */
+  readonly loss: LossSettings | readonly NamedLoss[] | undefined;
+  readonly optimizer: OptimizerSettings;
+}
+
+/** The loss of an output, by name. */
+interface NamedLoss {
+  readonly output: string;
+  readonly loss: OutputLoss;
+}
+
 /**
  * The attribute `training_config` of a model with this loss and optimizer. What a model was compiled with stays as its
  * file says it: its optimizer, and its loss where none is given.
  */
-export function writeCompilation(
-  { loss, optimizer }: { readonly loss: LossSettings | undefined; readonly optimizer: OptimizerSettings },
-  compiled?: string,
-): string {
+export function writeCompilation({ loss, optimizer }: Compilation, compiled?: string): string {
   const before: Readonly<Record<string, unknown>> = JSON.parse(compiled ?? '{}');
-  const { optimizer_config: kept, loss: keptLoss = null } = before;
+  const { optimizer_config: kept } = before;
   return JSON.stringify({
-    loss: loss === undefined ? keptLoss : writtenLoss(loss),
-    metrics: loss?.name.endsWith('crossentropy') ? ['accuracy'] : null,
-    weighted_metrics: null,
-    loss_weights: null,
+    ...writtenLosses(loss, before),
     optimizer_config: kept ?? writeOptimizer(optimizer),
   });
+}
+
+function writtenLosses(loss: Compilation['loss'], before: Readonly<Record<string, unknown>>) {
+  const rest = { metrics: null, weighted_metrics: null, loss_weights: null };
+  if (loss === undefined) {
+    const { loss: kept = null, loss_weights: weights = null } = before;
+    return { loss: kept, ...rest, loss_weights: weights };
+  }
+  if ('name' in loss) {
+    const metrics = loss.name.endsWith('crossentropy') ? ['accuracy'] : null;
+    return { loss: writtenLoss(loss), ...rest, metrics };
+  }
+  const byName = <T>(of: (each: OutputLoss) => T) =>
+    Object.fromEntries(loss.map(({ output, loss: each }) => [output, of(each)]));
+  return { loss: byName(writtenLoss), ...rest, loss_weights: byName(({ weight = 1 }) => weight) };
 }
 
 /** A loss as ours: a name, or an object with settings. */

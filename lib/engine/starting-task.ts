@@ -1,7 +1,8 @@
 /** What a model is trained or tested for: by the loss that is asked for, by what it was compiled with, and by the data. */
 import { DataError, UsageError } from '../core/errors.js';
+import { own } from '../core/own.js';
 import type { Examples } from '../federation/examples.js';
-import { LOSS_NAMES, type LossSettings, type OutputLoss, writeLoss } from '../federation/loss.js';
+import { type AskedLoss, LOSS_NAMES, type OutputLoss, writeLoss } from '../federation/loss.js';
 import { metricsCalled, metricsThere, SEVERAL_OUTPUTS } from '../federation/metrics.js';
 import type { KerasFile } from '../formats/keras/keras-file.js';
 import { type Model, outputNames } from '../model/model-description.js';
@@ -20,7 +21,7 @@ interface StartingModel {
 interface Lesson {
   readonly examples: Examples;
   readonly data: string;
-  readonly asked: LossSettings | undefined;
+  readonly asked: AskedLoss | undefined;
   /** The metrics that a task's file names; by default those that the model's file does. */
   readonly metrics?: readonly string[] | undefined;
 }
@@ -58,25 +59,48 @@ function reportedMetrics({ outputs }: Task, names: readonly string[], path: stri
  * The task of a model by itself, whatever the data.
  *
  * @throws {UsageError} when the model was compiled with a loss that is not known here, and none is asked for; or when
- *   one loss is asked for where there are several outputs
+ *   what is asked for is not for the outputs that it has
  */
-export function modelTask({ model, file, path }: StartingModel, asked?: LossSettings): Task {
+export function modelTask({ model, file, path }: StartingModel, asked?: AskedLoss): Task {
   const outputs = outputNames(model.description);
-  if (asked !== undefined && outputs.length > 1)
-    throw new UsageError(
-      `The loss ${writeLoss(asked)} is one, and ${path} has ${outputs.length} outputs (${outputs.join(', ')}): ` +
-        'leave it out, and compile the model with a loss for each output.',
-    );
-  return taskOf(model.description, { asked, compiled: compiledLosses({ file, path }, { outputs, asked }) });
+  const given = askedLosses(asked, { outputs, path });
+  return taskOf(model.description, {
+    asked: given,
+    compiled: compiledLosses({ file, path }, { outputs, given }),
+  });
 }
 
-/** The losses that a model was compiled with, where it was and none is asked for. */
+/** The losses that are asked for, output by output. @throws {UsageError} when the model has other outputs */
+function askedLosses(
+  asked: AskedLoss | undefined,
+  { outputs, path }: { readonly outputs: readonly string[]; readonly path: string },
+): readonly (OutputLoss | undefined)[] {
+  if (asked === undefined) return outputs.map(() => undefined);
+  const [first = '', second] = outputs;
+  if ('name' in asked) {
+    if (second === undefined) return [asked];
+    const loss = writeLoss(asked);
+    throw new UsageError(
+      `The loss ${loss} is one, and ${path} has ${outputs.length} outputs (${outputs.join(', ')}): ` +
+        `name them, as in ${first}=${loss},${second}=${loss}, or leave it out and compile the model with a loss for each.`,
+    );
+  }
+  const stray = Object.keys(asked.outputs).filter((name) => !outputs.includes(name));
+  if (stray.length === 0) return outputs.map((name) => own(asked.outputs, name));
+  const found = second === undefined ? `one output, ${first}` : `the outputs ${outputs.join(', ')}`;
+  throw new UsageError(`A loss is asked for at ${stray.join(', ')}, and ${path} has ${found}.`);
+}
+
+/** The losses that a model was compiled with, where it was and not all of its outputs have one that is asked for. */
 function compiledLosses(
   { file: { trainingConfig }, path }: Omit<StartingModel, 'model'>,
-  { outputs, asked }: { readonly outputs: readonly string[]; readonly asked: LossSettings | undefined },
+  {
+    outputs,
+    given,
+  }: { readonly outputs: readonly string[]; readonly given: readonly (OutputLoss | undefined)[] },
 ): readonly OutputLoss[] | undefined {
-  if (trainingConfig === undefined || asked !== undefined) return undefined;
-  return readLosses(trainingConfig, { file: path, outputs })?.map((loss) => {
+  if (trainingConfig === undefined || !given.includes(undefined)) return undefined;
+  return readLosses(trainingConfig, { file: path, outputs, asked: given })?.map((loss) => {
     if (loss.name !== 'unknown') return loss;
     throw new UsageError(
       `${path} was compiled with a loss that fedbatch does not have: ${loss.title}. Choose one of ${LOSS_NAMES.join(', ')} as the loss.`,

@@ -1,5 +1,5 @@
 /** Losses by name, their parameters, and a loss as text: `huber:delta=0.5`, as flags and records have it. */
-import type { TargetKind } from './examples.js';
+import type { TargetKind, TargetKinds } from './examples.js';
 
 /** Each loss: its names in Keras, functions and classes, and its parameters. */
 const LOSSES = {
@@ -52,6 +52,9 @@ export interface OutputLoss extends LossSettings {
 /** One loss for all outputs of a model, or one for each. */
 export type Losses = LossSettings | readonly OutputLoss[];
 
+/** What is asked for: one loss, or those of some of the outputs of a model, by name. */
+export type AskedLoss = LossSettings | { readonly outputs: Readonly<Record<string, OutputLoss>> };
+
 /** The name of the loss that has this name here or in Keras, whatever the case and the underscores. */
 export function lossNamed(name: string): LossName | undefined {
   const plain = (text: string) => text.replaceAll('_', '').toLowerCase();
@@ -85,12 +88,47 @@ export function lossWith(name: string, given: Readonly<Record<string, number>>):
 
 /** Reads `mse`, `huber:delta=0.5`, `binary_crossentropy:from_logits,label_smoothing=0.1`; undefined for anything else. */
 export function parseLoss(text: string): LossSettings | undefined {
+  const { name, given } = readParts(text);
+  return lossWith(name, given);
+}
+
+/** The loss of one of several outputs, which may have a weight: `mse:weight=0.5`; undefined for anything else. */
+export function parseOutputLoss(text: string): OutputLoss | undefined {
+  const { name, given } = readParts(text);
+  const { weight = 1, ...parameters } = given;
+  const loss = weight >= 0 && Number.isFinite(weight) ? lossWith(name, parameters) : undefined;
+  return loss === undefined || weight === 1 ? loss : { ...loss, weight };
+}
+
+/** Reads one loss, or those of outputs: `price=huber:delta=2,kind=categorical_crossentropy`; undefined for anything else. */
+export function parseAskedLoss(text: string): AskedLoss | undefined {
+  const one = parseLoss(text);
+  if (one !== undefined) return one;
+  const losses: [output: string, text: string][] = [];
+  for (const part of text.split(',')) {
+    const [, output = '', loss = ''] = /^([^=:]+)=(.*)$/.exec(part.trim()) ?? [];
+    const last = losses.at(-1);
+    // What is no loss of an output is a parameter of the loss before.
+    if (lossNamed(loss.split(':', 1)[0] as string) !== undefined) losses.push([output.trim(), loss]);
+    else if (last !== undefined) last[1] += `,${part}`;
+    else return undefined;
+  }
+  const outputs = losses.flatMap(([output, each]) => {
+    const loss = parseOutputLoss(each);
+    return loss === undefined ? [] : [[output, loss] as const];
+  });
+  // One that is none, or an output that is named twice.
+  if (new Set(outputs.map(([output]) => output)).size < losses.length) return undefined;
+  return { outputs: Object.fromEntries(outputs) };
+}
+
+function readParts(text: string) {
   const [name = '', parameters] = text.split(':', 2);
   const given = (parameters?.split(',') ?? []).map((each) => {
     const [key = '', value = '1'] = each.split('=', 2).map((part) => part.trim());
     return [key, value === '' ? Number.NaN : Number(value)] as const;
   });
-  return lossWith(name.trim(), Object.fromEntries(given));
+  return { name: name.trim(), given: Object.fromEntries(given) as Readonly<Record<string, number>> };
 }
 
 /** Writes a loss as {@link parseLoss} reads it. */
@@ -101,6 +139,16 @@ export function writeLoss(settings: LossSettings): string {
     return value === undefined || value === false ? [] : [value === true ? key : `${key}=${value}`];
   });
   return given.length === 0 ? settings.name : `${settings.name}:${given.join(',')}`;
+}
+
+/** Writes what is asked for as {@link parseAskedLoss} reads it. */
+export function writeAskedLoss(asked: AskedLoss): string {
+  if ('name' in asked) return writeLoss(asked);
+  const texts = Object.entries(asked.outputs).map(([output, { weight = 1, ...loss }]) => {
+    const text = `${output}=${writeLoss(loss)}`;
+    return weight === 1 ? text : `${text}${text.includes(':') ? ',' : ':'}weight=${weight}`;
+  });
+  return texts.join(',');
 }
 
 /**
@@ -120,8 +168,18 @@ export function writtenLoss(settings: LossSettings): unknown {
   return { module: 'keras.losses', class_name: className, config, registered_name: null };
 }
 
-/** What targets have to be for a loss; undefined where their numbers may tell. */
-export function targetsFor(loss: LossSettings | undefined): TargetKind | undefined {
-  if (loss === undefined || loss.name === 'binary_crossentropy') return undefined;
-  return loss.name === 'categorical_crossentropy' ? 'labels' : 'numbers';
+/** What targets have to be for a loss, or for those of some outputs; undefined where their numbers may tell. */
+export function targetsFor(asked: AskedLoss | undefined): TargetKinds | undefined {
+  if (asked === undefined) return undefined;
+  if ('name' in asked) return kindFor(asked);
+  const kinds = Object.entries(asked.outputs).flatMap(([output, loss]) => {
+    const kind = kindFor(loss);
+    return kind === undefined ? [] : [[output, kind] as const];
+  });
+  return kinds.length === 0 ? undefined : Object.fromEntries(kinds);
+}
+
+function kindFor({ name }: LossSettings): TargetKind | undefined {
+  if (name === 'binary_crossentropy') return undefined;
+  return name === 'categorical_crossentropy' ? 'labels' : 'numbers';
 }

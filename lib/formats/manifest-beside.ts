@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { TargetKinds } from '../federation/examples.js';
-import { type LossSettings, targetsFor } from '../federation/loss.js';
+import { type AskedLoss, targetsFor } from '../federation/loss.js';
 import { type PixelScale, scaleOf } from '../federation/pixel-scale.js';
 import { filesOf, type Manifest, modelScaleOf, readManifest, targetsListed } from './manifest.js';
 
@@ -27,10 +27,11 @@ export function scaleListed(manifest: Manifest | undefined): PixelScale | 'usual
 /** What the targets in a file of examples are: by the loss that is asked for, else by the manifest that lists the file. */
 export async function targetsIn(
   listed: () => Promise<Manifest | undefined>,
-  asked: LossSettings | undefined,
+  asked: AskedLoss | undefined,
 ): Promise<TargetKinds | undefined> {
   const wanted = targetsFor(asked);
-  if (wanted !== undefined) return wanted;
+  if (typeof wanted === 'string') return wanted;
   const manifest = await listed();
-  return manifest && targetsListed(manifest);
+  const kinds = manifest && targetsListed(manifest);
+  return typeof kinds === 'object' ? { ...kinds, ...wanted } : (kinds ?? wanted);
 }

@@ -1,5 +1,6 @@
 /** `manifest.json`: what a split made, of what, and how; written last, so that it vouches for all that it lists. */
 import { z } from 'zod';
+import { own } from '../core/own.js';
 import { labelHistogram, type TargetKinds } from '../federation/examples.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
 import { formatScale, inputScale, isNear, parseScale, UNIT_SCALE } from '../federation/pixel-scale.js';
@@ -319,6 +320,20 @@ export function targetsListed({ targets, outputs = [] }: Pick<Manifest, 'targets
   if (only === undefined) return targets?.kind ?? 'labels';
   if (others.length === 0) return only.kind;
   return Object.fromEntries(outputs.map(({ name, kind }) => [name, kind]));
+}
+
+/** Whether the targets of a split are what is wanted of them, or of some by their names. */
+export function hasTargets(
+  manifest: Pick<Manifest, 'targets' | 'outputs'>,
+  wanted: TargetKinds | undefined,
+): boolean {
+  const listed = targetsListed(manifest);
+  if (typeof wanted !== 'object') return wanted === undefined || wanted === listed;
+  // One alone has no name.
+  return (
+    typeof listed !== 'object' ||
+    Object.entries(listed).every(([name, kind]) => (own(wanted, name) ?? kind) === kind)
+  );
 }
 
 /** The scale of the inputs of a model that is trained on such images, as its file says it; undefined where 0 to 1. */

@@ -41,7 +41,8 @@ function valuesOf({ place, type }: Setting): fc.Arbitrary<SettingValue> {
   if (place === 'model.hidden') return fc.constantFrom('64', '64,32');
   if (place.endsWith('.sha256')) return fc.constantFrom('a'.repeat(64), 'b'.repeat(64));
   if (place === 'training.classWeights') return fc.constantFrom('balanced', '0:1,1:5');
-  if (place === 'training.loss') return fc.constantFrom('auto', 'mse', 'huber:delta=0.5');
+  if (place === 'training.loss')
+    return fc.constantFrom('auto', 'mse', 'huber:delta=0.5', 'a=mae,b=huber:delta=2,weight=3');
   if (place === 'federation.targetMetric') return fc.constantFrom('rmse=3.2', 'auc=0.9');
   if (place === 'tolerance.quorum') return fc.constantFrom('8', '0.8', '80%');
   switch (type.kind) {

@@ -6,8 +6,8 @@ import {
   examplesOfRows,
   rowsOfExamples,
 } from '../federation/example-rows.js';
-import { type Examples, exampleCount, type TargetKind } from '../federation/examples.js';
-import { type LossSettings, targetsFor } from '../federation/loss.js';
+import { type Examples, exampleCount, type TargetKinds } from '../federation/examples.js';
+import { type AskedLoss, targetsFor } from '../federation/loss.js';
 import { type ExampleReading, readShard, type ShardOptions } from '../formats/data/dataset.js';
 import type { Manifest } from '../formats/manifest.js';
 import { listedBeside, targetsIn } from '../formats/manifest-beside.js';
@@ -27,11 +27,11 @@ interface PreparedExamples {
 /** By which task and loss examples are read. */
 interface Preparation {
   readonly task: TaskFile | undefined;
-  readonly loss: LossSettings | undefined;
+  readonly loss: AskedLoss | undefined;
 }
 
 /** What the targets in a dataset are to be read as: a task that prepares them may turn anything into what its loss wants. */
-export const wantedTargets = ({ task, loss }: Preparation): TargetKind | undefined =>
+export const wantedTargets = ({ task, loss }: Preparation): TargetKinds | undefined =>
   task?.prepare === undefined ? targetsFor(loss) : undefined;
 
 /**

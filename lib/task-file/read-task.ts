@@ -1,7 +1,7 @@
 /** The task in a file of `--task`, read and checked: what is wrong with it is said before anything is trained. */
 import { dirname, resolve } from 'node:path';
 import { DataError, UsageError } from '../core/errors.js';
-import { LOSS_NAMES, type LossSettings, parseLoss } from '../federation/loss.js';
+import { type AskedLoss, LOSS_NAMES, parseLoss, parseOutputLoss } from '../federation/loss.js';
 import { isMetric, METRIC_NAMES } from '../federation/metrics.js';
 import { readFileBytes, sha256, sha256OfFile } from '../formats/files/read-file.js';
 import { KERAS_FILE } from '../formats/keras/keras-file.js';
@@ -20,7 +20,7 @@ export interface TaskFile {
   readonly sha256: string;
   /** A path is seen from the working directory. */
   readonly model: TaskModel;
-  readonly loss: LossSettings | undefined;
+  readonly loss: AskedLoss | undefined;
   readonly optimizer: OptimizerFlags;
   /** Names, of which a model may have to say whether it has them. */
   readonly metrics: readonly string[] | undefined;
@@ -66,7 +66,7 @@ export async function readTask(path: string): Promise<TaskFile> {
 
 /** What is asked for of a training, where a task says what flags do not. */
 export function withTask<
-  T extends { readonly loss?: LossSettings | undefined; readonly optimizer: OptimizerFlags },
+  T extends { readonly loss?: AskedLoss | undefined; readonly optimizer: OptimizerFlags },
 >(asked: T, task: TaskFile | undefined): T {
   const { loss = task?.loss, optimizer } = asked;
   // Another optimizer than the task's has settings of its own.
@@ -113,22 +113,32 @@ function modelOf(model: unknown, path: string): TaskModel {
   return model as unknown as TaskModel;
 }
 
-function lossOf(loss: unknown, path: string): LossSettings | undefined {
+function lossOf(loss: unknown, path: string): AskedLoss | undefined {
   if (loss === undefined) return undefined;
-  const found = typeof loss === 'string' ? parseLoss(loss) : undefined;
-  if (found !== undefined) return found;
-  const all = LOSS_NAMES.join(', ');
-  throw fault(path, `loss to be one of ${all}, with parameters as in huber:delta=0.5`, words(loss));
+  const parsed = <T>(text: unknown, parse: (text: string) => T | undefined, what: string): T => {
+    const found = typeof text === 'string' ? parse(text) : undefined;
+    if (found !== undefined) return found;
+    const all = LOSS_NAMES.join(', ');
+    throw fault(path, `${what} to be one of ${all}, with parameters as in huber:delta=0.5`, words(text));
+  };
+  if (!isObject(loss)) return parsed(loss, parseLoss, 'loss');
+  const outputs = Object.entries(loss).map(
+    ([output, text]) => [output, parsed(text, parseOutputLoss, `loss of ${output}`)] as const,
+  );
+  if (outputs.length > 0) return { outputs: Object.fromEntries(outputs) };
+  throw fault(path, 'loss to be a loss, or to have one for each output by its name', words(loss));
 }
 
 function metricsOf(metrics: unknown, path: string): readonly string[] | undefined {
   if (metrics === undefined) return undefined;
-  const names = Array.isArray(metrics) && metrics.length > 0 ? (metrics as readonly unknown[]) : undefined;
-  const stray = names === undefined ? metrics : names.find((name) => typeof name !== 'string' || !isMetric(name));
-  const twice = names?.find((name, at) => names.indexOf(name) < at);
-  if (names !== undefined && stray === undefined && twice === undefined) return names as readonly string[];
-  const found = twice === undefined ? words(stray) : `${words(twice)} twice`;
-  throw fault(path, `metrics to be a list of some of ${METRIC_NAMES.join(', ')}`, found);
+  const fail = (found: string) =>
+    fault(path, `metrics to be a list of some of ${METRIC_NAMES.join(', ')}`, found);
+  if (!Array.isArray(metrics) || metrics.length === 0) throw fail(words(metrics));
+  return metrics.map((name: unknown, at) => {
+    if (typeof name !== 'string' || !isMetric(name)) throw fail(words(name));
+    if (metrics.indexOf(name) < at) throw fail(`${words(name)} twice`);
+    return name;
+  });
 }
 
 function optimizerOf(given: Given, path: string): OptimizerFlags {

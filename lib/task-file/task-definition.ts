@@ -23,11 +23,16 @@ export interface ZooModel {
  */
 export type TaskModel = KerasConfig | ZooModel | string;
 
+type LossText = LossName | `${LossName}:${string}`;
+
 /** What is learned: all that `--task` takes from a file's default export. Flags win over it. */
 export interface TaskDefinition extends Omit<OptimizerFlags, 'optimizer'> {
   readonly model: TaskModel;
-  /** As `--loss` takes it: `mse`, `huber:delta=2`; by default what goes with model and data. */
-  readonly loss?: LossName | `${LossName}:${string}`;
+  /**
+   * As `--loss` takes it: `mse`, `huber:delta=2`; of several outputs by name, with weights in their sum:
+   * `{ price: 'mse:weight=0.5', kind: 'categorical_crossentropy' }`. By default what goes with model and data.
+   */
+  readonly loss?: LossText | Readonly<Record<string, LossText>>;
   /**
    * The metrics that the run reports, the one that leads first: it says which model is the best one and what `--patience`
    * waits for. Of several outputs `rmse` means that of each, `price_rmse` that of one. By default all that the task has.

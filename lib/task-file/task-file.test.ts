@@ -63,6 +63,13 @@ describe('the file of a task', () => {
     assert.equal(typeof task.prepare, 'function');
   });
 
+  it('has a loss for each output by name', async () => {
+    const { loss } = await taskOf(
+      `export default { ${MLP}, loss: { a: 'mse:weight=2', b: 'huber:delta=3' } };`,
+    );
+    assert.deepEqual(loss, { outputs: { a: { name: 'mse', weight: 2 }, b: { name: 'huber', delta: 3 } } });
+  });
+
   it('is known by its text, and by the file of its model', async () => {
     await writeFile(join(directory, 'beside.h5'), 'one');
     const text = "export default { model: './beside.h5' };";
@@ -106,6 +113,14 @@ describe('the file of a task', () => {
     ["export default { model: { zoo: 'mlp', hidden: [0] } };", /hidden to be a list of .*, found \[0\]\./],
     [`export default { ${MLP}, loss: 'hinge' };`, /expected loss to be one of .*, found "hinge"\./],
     [
+      `export default { ${MLP}, loss: { a: 'mse', b: 'hinge' } };`,
+      /expected loss of b to be one of .*, found "hinge"\./,
+    ],
+    [
+      `export default { ${MLP}, loss: {} };`,
+      /expected loss to be a loss, or to have one .*, found an object with/,
+    ],
+    [
       `export default { ${MLP}, optimizer: 'compiled' };`,
       /expected optimizer to be one of adam, .*"compiled"\./,
     ],
@@ -113,10 +128,19 @@ describe('the file of a task', () => {
       `export default { ${MLP}, learningRate: '1' };`,
       /learningRate to be a number of at least 0, found "1"\./,
     ],
-    [`export default { ${MLP}, metrics: 'mae' };`, /metrics to be a list of some of accuracy, .*, found "mae"\./],
+    [
+      `export default { ${MLP}, metrics: 'mae' };`,
+      /metrics to be a list of some of accuracy, .*, found "mae"\./,
+    ],
     [`export default { ${MLP}, metrics: [] };`, /metrics to be a list of some of accuracy, .*, found \[\]\./],
-    [`export default { ${MLP}, metrics: ['mae', 'mse'] };`, /metrics to be a list of some of .*, found "mse"\./],
-    [`export default { ${MLP}, metrics: ['mae', 'mae'] };`, /metrics to be a list of .*, found "mae" twice\./],
+    [
+      `export default { ${MLP}, metrics: ['mae', 'mse'] };`,
+      /metrics to be a list of some of .*, found "mse"\./,
+    ],
+    [
+      `export default { ${MLP}, metrics: ['mae', 'mae'] };`,
+      /metrics to be a list of .*, found "mae" twice\./,
+    ],
     [`export default { ${MLP}, prepare: 3 };`, /expected prepare to be a function of examples, found 3\./],
   ];
   for (const [text, message] of wrong) {

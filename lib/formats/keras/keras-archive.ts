@@ -18,6 +18,7 @@ const compilationSchema = z.looseObject({
   optimizer_config: z.looseObject({ class_name: z.string() }),
   loss: z.unknown().optional(),
   metrics: z.unknown().optional(),
+  loss_weights: objectSchema.nullish(),
 });
 const namesSchema = z.array(z.string());
 const metadataSchema = z.looseObject({ keras_version: z.string() });
@@ -105,7 +106,7 @@ function compilationOf({ trainingConfig = 'null' }: KerasFile) {
   const { success, data } = compilationSchema.safeParse(parseJson(trainingConfig));
   // What nobody can read is left out: whoever trains has refused it.
   if (!success) return {};
-  const { optimizer_config: optimizer, loss, metrics } = data;
+  const { optimizer_config: optimizer, loss, metrics, loss_weights: weights } = data;
   const compiled = {
     optimizer: {
       module: 'keras.optimizers',
@@ -115,6 +116,7 @@ function compilationOf({ trainingConfig = 'null' }: KerasFile) {
     },
     loss,
     ...(namesSchema.safeParse(metrics).success ? { metrics } : {}),
+    ...(weights ? { loss_weights: weights } : {}),
   };
   return { compile_config: compiled };
 }

@@ -4,7 +4,17 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { encodeOnnxModel } from '../../engine/onnx/graphs/onnx-model.js';
 import { createInferenceSession, loadOnnxRuntime } from '../../engine/onnx/runtime.js';
-import { LOSS_NAMES, type LossSettings, lossNamed, parseLoss, writeLoss } from '../../federation/loss.js';
+import {
+  type AskedLoss,
+  LOSS_NAMES,
+  type LossSettings,
+  lossNamed,
+  parseAskedLoss,
+  parseLoss,
+  targetsFor,
+  writeAskedLoss,
+  writeLoss,
+} from '../../federation/loss.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
 import { BATCH_AXIS, gradients } from '../primitives/value.js';
 import { lossModule } from './losses.js';
@@ -182,5 +192,47 @@ describe('losses', () => {
     ]) {
       assert.equal(parseLoss(text), undefined, text);
     }
+  });
+
+  it('are named for outputs, with their parameters and weights', () => {
+    const asked = parseAskedLoss(
+      'price=huber:delta=2,weight=0.5, kind=CategoricalCrossentropy:from_logits,label_smoothing=0.1,ok=mae',
+    );
+    const kind = { name: 'categorical_crossentropy', fromLogits: true, labelSmoothing: 0.1 };
+    assert.deepEqual(asked, {
+      outputs: { price: { name: 'huber', delta: 2, weight: 0.5 }, kind, ok: { name: 'mae' } },
+    });
+    assert.deepEqual(targetsFor(asked), { price: 'numbers', kind: 'labels', ok: 'numbers' });
+    assert.equal(targetsFor(parseAskedLoss('a=binary_crossentropy')), undefined);
+    const weights = fc.option(fc.double({ min: 0, max: 9, noNaN: true }), { nil: undefined });
+    const losses = fc.dictionary(
+      fc.stringMatching(/^[a-z_][a-z0-9_./]{0,8}$/),
+      fc.tuple(fc.constantFrom(...SETTINGS), weights),
+      { minKeys: 1 },
+    );
+    fc.assert(
+      fc.property(losses, (given) => {
+        const outputs = Object.fromEntries(
+          Object.entries(given).map(([output, [loss, weight]]) => [
+            output,
+            weight === undefined || weight === 1 ? loss : { ...loss, weight },
+          ]),
+        );
+        const wanted: AskedLoss = { outputs };
+        assert.deepEqual(parseAskedLoss(writeAskedLoss(wanted)), wanted);
+      }),
+    );
+    for (const text of [
+      '',
+      'price=hinge',
+      'price=mse,kind=hinge',
+      'price=mse,price=mae',
+      'price=mse:weight=-1',
+      'price=mse:delta=1',
+      'mse,mae',
+      '=mse',
+      'price=',
+    ])
+      assert.equal(parseAskedLoss(text), undefined, text);
   });
 });

@@ -53,8 +53,8 @@ export const lossesOf = ({ outputs: [only, ...others] }: Task): Losses =>
 
 /** Where a loss may be named: a setting wins over what a model was compiled with. */
 interface NamedLosses {
-  readonly asked?: LossSettings | undefined;
   /** Of each output. */
+  readonly asked?: readonly (OutputLoss | undefined)[] | undefined;
   readonly compiled?: readonly OutputLoss[] | undefined;
 }
 
@@ -132,7 +132,8 @@ export function taskOf(description: ModelDescription, named: NamedLosses = {}): 
 }
 
 function lossOf(description: ModelDescription, at: number, { asked, compiled }: NamedLosses) {
-  if (asked !== undefined) return { loss: asked, why: 'as asked for' };
+  const wanted = asked?.[at];
+  if (wanted !== undefined) return { loss: wanted, why: 'as asked for' };
   const own = compiled?.[at];
   if (own !== undefined) return { loss: own, why: 'as the model was compiled' };
   const end = lastActivation(description, at);

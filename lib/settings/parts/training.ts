@@ -2,7 +2,7 @@
 
 import { UsageError } from '../../core/errors.js';
 import { readClassWeights } from '../../federation/class-weights.js';
-import { LOSS_NAMES, type LossSettings, parseLoss, writeLoss } from '../../federation/loss.js';
+import { type AskedLoss, LOSS_NAMES, parseAskedLoss, writeAskedLoss } from '../../federation/loss.js';
 import { OPTIMIZER_NAMES, OPTIMIZERS, type OptimizerName } from '../../model/optimizers/optimizer-names.js';
 import type { AskedSettings } from '../complete.js';
 import { type Naming, part } from '../setting.js';
@@ -54,15 +54,17 @@ export const TRAINING = part('training', {
   },
   loss: {
     type: text(
-      `auto, or one of ${LOSS_NAMES.join(', ')}, with its parameters as in huber:delta=0.5`,
+      `auto, or one of ${LOSS_NAMES.join(', ')}, with its parameters as in huber:delta=0.5, ` +
+        'or one for each of several outputs as in price=mse,kind=categorical_crossentropy',
       (given) => {
-        const loss = given === 'auto' ? undefined : parseLoss(given);
-        return loss === undefined ? (given === 'auto' ? given : undefined) : writeLoss(loss);
+        if (given === 'auto') return given;
+        const loss = parseAskedLoss(given);
+        return loss && writeAskedLoss(loss);
       },
     ),
     default: 'auto',
     otherwise: 'auto, that of a compiled model, or what goes with model and data',
-    help: `the loss: ${LOSS_NAMES.join(', ')}`,
+    help: `the loss: ${LOSS_NAMES.join(', ')}, or for outputs a=mse,b=mae`,
     symbol: 'name',
     group: 'Model and local training',
     stages: ['split', 'init', 'train', 'evaluate', 'simulate'],
@@ -247,8 +249,8 @@ export function optimizerAsked({ given }: Pick<AskedSettings, 'given'>): Optimiz
 }
 
 /** The loss that was asked for by name; none where it follows from model and data. */
-export function lossAsked(training: { readonly loss?: string | undefined }): LossSettings | undefined {
-  return training.loss === undefined ? undefined : parseLoss(training.loss);
+export function lossAsked(training: { readonly loss?: string | undefined }): AskedLoss | undefined {
+  return training.loss === undefined ? undefined : parseAskedLoss(training.loss);
 }
 
 /** Whether the settings of the optimizer go together. @throws {UsageError} with what was given */
