@@ -115,6 +115,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./doctor/cli.js')).doctorCli,
   },
   {
+    name: 'each',
+    summary: 'run a command of your own once as each client, and gather its results in order',
+    example: 'npx fedbatch each --data data -- python3 count.py {shard}',
+    load: async () => (await import('./pipeline/each-cli.js')).eachCli,
+  },
+  {
+    name: 'as-client',
+    summary: 'run a command of your own as one client: what each does, by hand or by a scheduler',
+    example: 'npx fedbatch as-client --client 0 --size 3 --shard data/0.npz -- python3 count.py {shard}',
+    load: async () => (await import('./each/cli.js')).asClientCli,
+  },
+  {
     name: 'dataset',
     summary: 'make the generated digits, or download MNIST',
     example: 'npx fedbatch dataset mnist',

@@ -34,7 +34,13 @@ export type { AccuracyRecord } from '../lib/formats/accuracy-record.js';
 export type { ExportedFacts, ExportResult } from '../lib/formats/export-result.js';
 export type { Figure, Figures, RepeatedRun } from '../lib/formats/repeated-run.js';
 export type { RunSummary } from '../lib/formats/run-results.js';
-export type { AggregateResult, Rejection, SplitSummary, TrainResult } from '../lib/formats/stage-results.js';
+export type {
+  AggregateResult,
+  EachResult,
+  Rejection,
+  SplitSummary,
+  TrainResult,
+} from '../lib/formats/stage-results.js';
 export type {
   Fields,
   ProgressEvent,
@@ -62,6 +68,7 @@ export {
 } from '../lib/task-file/task-definition.js';
 export type { CallOptions } from './call.js';
 export { type ExportCall, exportModel } from './export.js';
+export { type ClientPlace, type OnClientsCall, runOnClients } from './on-clients.js';
 export {
   type ParameterFacts,
   type PartitionFacts,

@@ -49,6 +49,7 @@ const natural = whole({ min: 1 });
 
 /** The values of options beside settings: what is wrong about them is told here, not by a program far below. */
 const OPTION_TYPES: Readonly<Record<string, ValueType>> = {
+  ...{ retries: whole(), timeoutSeconds: number({ above: 0 }), startTimeoutSeconds: number({ above: 0 }) },
   ...{
     volume: path,
     out: path,

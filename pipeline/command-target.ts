@@ -26,12 +26,16 @@ export function commandTarget(
 ): Target {
   return {
     async execute(commands, options) {
-      const { signal, deadlineSeconds: seconds } = options;
+      const { signal, deadlineSeconds: seconds, startSeconds = Number.POSITIVE_INFINITY } = options;
+      const startBy = performance.now() + startSeconds * 1000;
       const deadline =
         seconds === undefined ? undefined : { seconds, signal: AbortSignal.timeout(seconds * 1000) };
       const endings = new Map<StageCommand, CommandEnding<never>>();
       await sharingCores({ ...room, signal }, commands, async (command, signal) => {
-        const ending = await attempt(run, command, { ...options, signal, deadline });
+        const ending =
+          performance.now() > startBy
+            ? { command, reason: `late: not started within ${startSeconds} s` }
+            : await attempt(run, command, { ...options, signal, deadline });
         endings.set(command, ending as CommandEnding<never>);
         await options.onEnding?.(ending);
       });

@@ -220,7 +220,9 @@ function stageError({ exitCode, signal, cause }: Ending, { task, errors, other }
   const lines = errors.length > 0 ? errors.slice(-KEPT_LINES) : other;
   const because = lines.map((line) => line.replace(/^error: /, '')).join('\n');
   const passedOn = PASSED_ON.includes(exitCode ?? -1) ? { exitCode: exitCode as ExitCode } : {};
-  return new StageError(stageName(task), because === '' ? `${ending}.` : `${ending}: ${because}`, {
+  // That a stage failed is all that this exit code says.
+  const why = exitCode === ExitCode.stage && errors.length > 0 ? because : `${ending}: ${because}`;
+  return new StageError(stageName(task), because === '' ? `${ending}.` : why, {
     cause,
     client: task.client,
     ...passedOn,

@@ -39,6 +39,8 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   'train-result': stages.trainResultSchema,
   'aggregate-result': stages.aggregateResultSchema,
   'evaluate-result': stages.evaluateResultSchema,
+  'as-client-result': stages.asClientResultSchema,
+  'each-result': stages.eachResultSchema,
   'evaluate-results': stages.evaluateResultsSchema,
   prediction: stages.predictionSchema,
   'report-result': runs.reportResultSchema,

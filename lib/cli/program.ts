@@ -33,10 +33,10 @@ const SAME_SIGNAL_MS = 500;
  * Never rejects: every failure is reported in one sentence on stderr, with a stack only under `--debug`.
  */
 export async function runProgram(build: CommandBuilder, argv: readonly string[]): Promise<void> {
-  const flags = argv.map(normaliseFlag);
+  const flags = normaliseFlags(argv);
   const stop = new AbortController();
   const release = abortOnRequest(stop);
-  const reporter = await createReporter(flags);
+  const reporter = await createReporter(ownOf(flags));
   endWithReader();
   const exitCode = await runArguments(build, flags, { reporter, signal: forMany(stop.signal) });
   if (exitCode !== ExitCode.ok) process.exitCode = exitCode;
@@ -51,7 +51,7 @@ export async function runArguments(
   context: ProgramContext,
 ): Promise<ExitCode> {
   const { reporter, signal } = context;
-  const flags = argv.map(normaliseFlag);
+  const flags = normaliseFlags(argv);
   try {
     const command = addCommonOptions(build(context));
     await command.parseAsync(withoutAliases(command, flags), { from: 'user' });
@@ -59,7 +59,7 @@ export async function runArguments(
     return ExitCode.ok;
   } catch (error) {
     reporter.close();
-    return report(error, { reporter, debug: flags.includes('--debug'), interrupted: signal.aborted });
+    return report(error, { reporter, debug: ownOf(flags).includes('--debug'), interrupted: signal.aborted });
   }
 }
 
@@ -72,6 +72,17 @@ export function normaliseFlag(argument: string): string {
   const equals = argument.indexOf('=');
   const end = equals < 0 ? argument.length : equals;
   return argument.slice(0, end).replaceAll('_', '-') + argument.slice(end);
+}
+
+/** Behind a `--` stands what is somebody else's. */
+function ownOf(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf('--');
+  return end < 0 ? argv : argv.slice(0, end);
+}
+
+function normaliseFlags(argv: readonly string[]): readonly string[] {
+  const own = ownOf(argv);
+  return [...own.map(normaliseFlag), ...argv.slice(own.length)];
 }
 
 /** Adds what all programs share and makes usage errors throw instead of ending the process. */

@@ -44,10 +44,15 @@ export function requireQuorum(state: {
 }): void {
   const { round, selected, missing, quorum } = state;
   if (selected.length - missing.length >= quorum) return;
-  const named = missing.slice(0, NAMED_CLIENTS).map(({ client, reason }) => `client ${client} (${reason})`);
-  const more = missing.length > named.length ? ` and ${missing.length - named.length} more` : '';
   throw new ThresholdError(
     `Round ${round} misses its quorum: ${quorum} of ${selected.length} selected clients have to report, ` +
-      `and ${missing.length} cannot any more: ${named.join(', ')}${more}.`,
+      `and ${missing.length} cannot any more: ${listMissing(missing)}.`,
   );
+}
+
+/** Missing clients with their reasons, as errors name them. */
+export function listMissing(missing: readonly MissingClient[]): string {
+  const named = missing.slice(0, NAMED_CLIENTS).map(({ client, reason }) => `client ${client} (${reason})`);
+  const more = missing.length > named.length ? ` and ${missing.length - named.length} more` : '';
+  return `${named.join(', ')}${more}`;
 }

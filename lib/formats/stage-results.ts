@@ -1,7 +1,15 @@
 /** What the programs of stages, of datasets and of predictions report at their end, in the last line of stdout or in a result file. */
 import { z } from 'zod';
 import { acrossClientsSchema, heldOutTestSchema } from './accuracy-record.js';
-import { countField, hashField, leadsField, lossField, metricsField, privacySpentSchema, shareField } from './fields.js';
+import {
+  countField,
+  hashField,
+  leadsField,
+  lossField,
+  metricsField,
+  privacySpentSchema,
+  shareField,
+} from './fields.js';
 
 const seconds = z.number().describe('Seconds from the start of the program to its result.');
 
@@ -87,6 +95,38 @@ const evaluation = z.object({
     ),
 });
 
+const clientResult = {
+  client: countField.describe('Number of the client, from 0: its rank.'),
+  seconds: z.number().describe('Seconds from the start of the command to its end.'),
+  result: z
+    .unknown()
+    .describe('What the command wrote to FEDBATCH_RESULT, else what it printed: JSON, or a text.'),
+};
+
+/** `as-client`: what a command came to. It is taken whole, or not at all. */
+export const asClientResultSchema = z
+  .strictObject(clientResult)
+  .meta({ title: 'Result of as-client', description: 'What a command came to as one client.' });
+
+/** `each`: what a command came to as each client. */
+export const eachResultSchema = z
+  .object({
+    clients: countField.min(1).describe('Clients that the command was run as.'),
+    results: z
+      .array(
+        z.union([
+          z.strictObject(clientResult),
+          z.strictObject({
+            client: countField.describe('A client whose command came to nothing.'),
+            reason: z.string().describe('Why, in one line.'),
+          }),
+        ]),
+      )
+      .readonly()
+      .describe('One of each client, in the order of their numbers.'),
+  })
+  .meta({ title: 'Result of each', description: 'What a command came to as each of the clients.' });
+
 /** `evaluate` of one model; of several, each one's. */
 export const evaluateResultSchema = evaluation.meta({
   title: 'Result of evaluate',
@@ -127,6 +167,10 @@ export type TrainResult = Readonly<z.infer<typeof trainResultSchema>>;
 export type Rejection = Readonly<z.infer<typeof rejectionSchema>>;
 /** The next global model, or the sums of a group. */
 export type AggregateResult = Readonly<z.infer<typeof aggregateResultSchema>>;
+/** What a command came to as one client. */
+export type AsClientResult = Readonly<z.infer<typeof asClientResultSchema>>;
+/** What it came to as each of them. */
+export type EachResult = Readonly<z.infer<typeof eachResultSchema>>;
 /** What the test of one model found. */
 export type EvaluateResult = Readonly<z.infer<typeof evaluateResultSchema>>;
 /** The same of several models. */

@@ -81,6 +81,8 @@ export interface ExecuteOptions<T> extends StageContext, Pick<StageListeners, 'o
   readonly retries?: number;
   /** Seconds that all commands have together, from now; those that are not done by then are lost. By default any. */
   readonly deadlineSeconds?: number | undefined;
+  /** Seconds within which each has to be started; one that is not by then is lost. By default any. */
+  readonly startSeconds?: number | undefined;
   /** Called before a command is retried. */
   readonly onRetry?: (lost: LostCommand, retry: number) => Promise<void>;
   /** Called for each command as it ends; what it throws stops the others. */

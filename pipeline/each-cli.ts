@@ -1,0 +1,49 @@
+/** `fedbatch each`: a command of the user's own on all clients, on this machine. */
+import { Command } from 'commander';
+import { integerOption } from '../lib/cli/options.js';
+import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { addEachOptions, type EachFlags, toleranceOf } from './rounds/each-options.js';
+
+interface LocalEachFlags extends EachFlags {
+  readonly jobs?: number;
+}
+
+const EXAMPLES = `
+What the command finds of the client's, in its environment and in its words, npx fedbatch as-client --help tells. Its
+result is the JSON that it writes to FEDBATCH_RESULT, else what it prints.
+
+Examples:
+  npx fedbatch each --data data -- python3 count.py {shard}       once for each shard of a split
+  npx fedbatch each --clients 4 -- sh -c 'echo $FEDBATCH_RANK'    without data
+  npx fedbatch each --data data --quorum 80% --retries 2 --timeout 600 --json -- ./measure`;
+
+/** The command. */
+export function eachCli({ reporter, signal }: ProgramContext): Command {
+  const command = new Command('each')
+    .description('Run a command of your own once as each client, and gather its results in their order.')
+    .option('--data <dir>', 'directory of the shards, one for each client, as split writes them')
+    .option(
+      '--clients <count>',
+      'how many clients there are (default: as many as shards)',
+      integerOption({ min: 1 }),
+    )
+    .option(
+      '--jobs <count>',
+      'commands side by side at most (default: one for each core)',
+      integerOption({ min: 1 }),
+    );
+  return addEachOptions(command)
+    .addHelpText('after', EXAMPLES)
+    .action(async (words: readonly string[], flags: LocalEachFlags) => {
+      const { data, clients, jobs, timeout: timeoutSeconds } = flags;
+      // Loaded once the arguments are right: help and refusals are quick.
+      const { callEach } = await import('./each.js');
+      const { eachSummary } = await import('./rounds/on-clients.js');
+      const asked = { command: words, data, clients, jobs, timeoutSeconds, ...toleranceOf(flags) };
+      const result = await callEach(asked, { reporter, signal });
+      const text = flags.json ? JSON.stringify(result) : eachSummary(result);
+      process.stdout.write(`${text}\n`);
+    });
+}
+
+if (isMain(import.meta.url)) await runProgram(eachCli, process.argv.slice(2));
