@@ -3,12 +3,14 @@ import { Command } from 'commander';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { renderCli } from './render-cli.js';
 import { k8sRunCli } from './run/cli.js';
+import { k8sEachCli } from './run/each-cli.js';
 import { deleteCli, logsCli, statusCli } from './run/inspect-cli.js';
 import { k8sSweepCli } from './run/sweep-cli.js';
 
 const EXAMPLES = `
 Examples:
   npx fedbatch k8s run --clients 10 --rounds 5 --storage-class nfs-csi
+  npx fedbatch k8s each --clients 10 --data runs/first/data -- ./measure {shard}
   npx fedbatch k8s status
   npx fedbatch k8s render --clients 3 --epochs 2 --batch 100 --out deploy
   npx fedbatch k8s render trainer --clients 3 --epochs 2 --batch 100 | kubectl apply -f -
@@ -21,6 +23,7 @@ export function k8sCli(context: ProgramContext): Command {
     .description('The job on a Kubernetes cluster.')
     .addCommand(k8sRunCli(context))
     .addCommand(k8sSweepCli(context))
+    .addCommand(k8sEachCli(context))
     .addCommand(statusCli(context))
     .addCommand(logsCli(context))
     .addCommand(deleteCli(context))

@@ -53,10 +53,13 @@ export interface WorkflowStage extends Stage {
   readonly program: string;
 }
 
+/** The stages of a job. */
+type JobStage = Exclude<StageName, 'each'>;
+
 /** The job. */
 export interface WorkflowJob extends Pick<WorkflowOptions, 'namespace' | 'queue'> {
   /** The pods of the stages; those of a round hold the arguments of the first one. */
-  readonly stages: Readonly<Record<StageName, WorkflowStage>>;
+  readonly stages: Readonly<Record<JobStage, WorkflowStage>>;
   readonly rounds: readonly JobRound[];
   readonly claim: string;
 }
@@ -88,7 +91,7 @@ export function workflowJob(options: WorkflowOptions): WorkflowJob {
       command.stage,
       { ...stageOf(command, values), program: command.program },
     ]),
-  ) as Record<StageName, WorkflowStage>;
+  ) as Record<JobStage, WorkflowStage>;
   return { stages, rounds, claim: values.CLAIM ?? 'fedbatch', namespace, queue };
 }
 

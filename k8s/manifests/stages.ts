@@ -24,7 +24,7 @@ export interface Stage {
 }
 
 /** A stage that has a template of its own. */
-export type TemplateStage = Exclude<StageName, 'init'>;
+export type TemplateStage = Exclude<StageName, 'init' | 'each'>;
 
 const TEMPLATE_OF = {
   split: 'splitter',
@@ -49,7 +49,8 @@ export function readStage(name: TemplateStage, values: Values): Stage {
  */
 export function stageOf({ stage, program, arguments: args }: StageCommand, values: Values): Stage {
   // The template asks for these; what the command does stands in its arguments.
-  const { job } = readStage(stage === 'init' ? 'train' : stage, {
+  const isByTrainer = stage === 'init' || stage === 'each';
+  const { job } = readStage(isByTrainer ? 'train' : stage, {
     WORKER_NUMBER: '1',
     EPOCH: '1',
     BATCH: '1',
@@ -57,10 +58,10 @@ export function stageOf({ stage, program, arguments: args }: StageCommand, value
   });
   const container = containerOf(job);
   container.args = [...joinedArguments(args)];
-  if (stage === 'init') {
-    makeInit(job);
-    container.command = [...inImage(program)];
-  }
+  if (stage === 'init') makeInit(job);
+  if (isByTrainer) container.command = [...inImage(program)];
+  // Kubernetes would put variables into the words of a command that is not ours.
+  if (stage === 'each') container.args = container.args.map((word) => word.replaceAll('$', '$$$$'));
   return stageIn(stage, job);
 }
 

@@ -118,8 +118,8 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
 }
 
 /** @throws {UsageError} for a path that leaves the claim */
-function directoryOf(volume: string): string {
+export function directoryOf(volume: string, option = '--volume'): string {
   const path = volume.replace(/^\/mnt\//, '').replace(/\/$/, '');
   if (/^[\w.-]+(\/[\w.-]+)*$/.test(path) && !path.split('/').includes('..')) return path;
-  throw new UsageError(`--volume ${volume}: expected a directory on the claim, such as runs/first.`);
+  throw new UsageError(`${option} ${volume}: expected a directory on the claim, such as runs/first.`);
 }

@@ -72,13 +72,12 @@ export function jobTarget(jobs: Pick<StageJobs, 'of'>, cluster: WaitContext): Jo
 }
 
 function waitedFor(commands: readonly StageCommand[]): Omit<WaitedJob, 'job'> {
-  const [{ stage, round, rounds } = { stage: 'train' as const }] = commands;
-  if (round === undefined) return { title: stage };
-  return {
-    title: `${stage} round ${round}`,
-    part: { round, ...(rounds === undefined ? {} : { rounds }) },
-    ...(stage === 'train' ? { clientAt: (index: number) => commands[index]?.client } : {}),
-  };
+  const [{ stage, client, round, rounds } = { stage: 'train' as const }] = commands;
+  const clients =
+    client === undefined ? {} : { clients: { stage, at: (index: number) => commands[index]?.client } };
+  if (round === undefined) return { title: stage, ...clients };
+  const part = { round, ...(rounds === undefined ? {} : { rounds }) };
+  return { title: `${stage} round ${round}`, part, ...clients };
 }
 
 interface EndingOptions<T> {
@@ -94,12 +93,12 @@ async function endingsOf<T>(
 ): Promise<readonly CommandEnding<T>[]> {
   const endings: CommandEnding<T>[] = [];
   for (const [index, command] of commands.entries()) {
-    if (command.stage === 'train') {
+    if (command.client !== undefined) {
       const own = ended.pods.filter((pod) => indexOf(pod) === index);
       const good = own.find(({ status }) => status?.phase === 'Succeeded');
       endings.push(
         good === undefined
-          ? lostTraining(ended, { command, own, index })
+          ? lostCommand(ended, { command, own, index })
           : { command, result: await readResult(good, { container, schema }, context) },
       );
     } else {
@@ -111,7 +110,7 @@ async function endingsOf<T>(
 }
 
 /** Why an index of a Job has no result. */
-function lostTraining(
+function lostCommand(
   { state, job: { metadata, spec } }: EndedJob,
   {
     command,

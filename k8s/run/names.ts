@@ -24,7 +24,7 @@ export const OTHER_INDEXES = 'others';
 const MAX_RUN_NAME = 40;
 
 /** What a run's stages are called. */
-export type StageLabel = 'start' | 'init' | 'train' | 'aggregate' | 'evaluate' | 'end' | 'failed';
+export type StageLabel = 'start' | 'init' | 'train' | 'aggregate' | 'evaluate' | 'end' | 'failed' | 'each';
 
 /** A run's id as a name of Kubernetes: small letters, digits and dashes; the hash at its end stays. */
 export function runName(id: string): string {

@@ -4,6 +4,8 @@ import { sha256 } from '../../lib/formats/files/read-file.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import {
+  type EachTask,
+  eachCommand,
   evaluateCommand,
   type StageCommand,
   splitCommand,
@@ -38,15 +40,19 @@ export interface JobDetails {
   readonly deadlineSeconds?: number | undefined;
 }
 
-/** What all Jobs of a run are made from. */
-export interface JobPlan {
+/** How Jobs are named and labelled that belong together. */
+interface JobNames {
   /** The run's name in the cluster, and its id. */
   readonly run: string;
   readonly id: string;
-  readonly settings: RunSettings;
-  readonly values: Values;
   readonly namespace: string;
   readonly queue?: string | undefined;
+}
+
+/** What all Jobs of a run are made from. */
+export interface JobPlan extends JobNames {
+  readonly settings: RunSettings;
+  readonly values: Values;
   /** Directory of the run in the containers, below /mnt. */
   readonly directory: string;
   readonly threads: number;
@@ -61,6 +67,16 @@ const FACTS_MOUNT = { name: 'facts', mountPath: FACTS_DIRECTORY, readOnly: true 
 const RECORDER = inImage('pipeline/record/cli.js');
 
 type RecordStep = 'open' | 'trained' | 'tested' | 'end' | 'failed';
+
+/** Makes the Job of a user's command on all clients, which is no part of a run and is made anew each time. */
+export function eachJobs(plan: JobNames & Pick<JobPlan, 'values'>, task: EachTask): Pick<StageJobs, 'of'> {
+  return {
+    of(commands, details = {}) {
+      const { job } = stageOf(eachCommand(task), plan.values);
+      return planned(plan, { stage: 'each', isFresh: true, ...indexed(job, commands, details) });
+    },
+  };
+}
 
 /** Makes the Jobs of a run. */
 export function stageJobs(plan: JobPlan) {
@@ -117,26 +133,32 @@ export function stageJobs(plan: JobPlan) {
     },
   };
 
-  /** Index i trains the client of the i-th command. */
-  function trainers(
-    commands: readonly StageCommand[],
-    { quorum = commands.length, retries = 0, deadlineSeconds }: JobDetails,
-  ): Pick<StageShape, 'job' | 'container' | 'quorum'> {
+  function trainers(commands: readonly StageCommand[], details: JobDetails) {
     const clients = commands.map(({ client }) => client ?? 0);
     const job = stage(trainCommand(source, { round: commands[0]?.round ?? 1, clients }));
-    const { spec } = job;
-    const container = containerOf(job);
-    const variable = container.env?.find(({ name }) => name === 'FEDBATCH_CLIENTS');
-    if (spec === undefined || variable === undefined)
-      throw new Error('the template of the trainer has no clients');
-    variable.value = clients.join(',');
-    spec.completions = clients.length;
-    spec.parallelism = clients.length;
-    spec.backoffLimitPerIndex = retries;
-    spec.maxFailedIndexes = clients.length - quorum;
-    if (deadlineSeconds !== undefined) spec.activeDeadlineSeconds = Math.ceil(deadlineSeconds);
-    return { job, container: container.name, quorum };
+    return indexed(job, commands, details);
   }
+}
+
+/** Has index i of a Job do the work of the i-th command's client. */
+function indexed(
+  job: V1Job,
+  commands: readonly StageCommand[],
+  { quorum = commands.length, retries = 0, deadlineSeconds }: JobDetails,
+): Pick<StageShape, 'job' | 'container' | 'quorum'> {
+  const clients = commands.map(({ client }) => client ?? 0);
+  const { spec } = job;
+  const container = containerOf(job);
+  const variable = container.env?.find(({ name }) => name === 'FEDBATCH_CLIENTS');
+  if (spec === undefined || variable === undefined)
+    throw new Error('the template of the trainer has no clients');
+  variable.value = clients.join(',');
+  spec.completions = clients.length;
+  spec.parallelism = clients.length;
+  spec.backoffLimitPerIndex = retries;
+  spec.maxFailedIndexes = clients.length - quorum;
+  if (deadlineSeconds !== undefined) spec.activeDeadlineSeconds = Math.ceil(deadlineSeconds);
+  return { job, container: container.name, quorum };
 }
 
 /** The Jobs of a run. */
@@ -181,7 +203,7 @@ interface StageShape extends Pick<JobDetails, 'facts' | 'identity'> {
 
 /** Names and labels a Job, and notes what work it does. */
 function planned(
-  plan: JobPlan,
+  plan: JobNames,
   { stage, round, job, first = [], facts, identity, isFresh, container, quorum }: StageShape,
 ): PlannedJob {
   const { run, id, namespace, queue } = plan;
@@ -211,7 +233,7 @@ function planned(
 }
 
 function configMap(
-  { namespace }: JobPlan,
+  { namespace }: JobNames,
   {
     name,
     labels,

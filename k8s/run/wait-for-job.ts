@@ -3,6 +3,8 @@ import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { InterruptedError, StageError } from '../../lib/core/errors.js';
 import type { ProgressEvent, Reporter } from '../../lib/observability/events.js';
 import { createBell, forMany } from '../../lib/system/abort.js';
+import type { StageCommand } from '../../pipeline/commands/stage-commands.js';
+import { stageName } from '../../pipeline/rounds/target.js';
 import type { ObjectSelection } from './cluster-api.js';
 import { type JobContext, removeJob } from './ensure-job.js';
 import { startFeed } from './feed.js';
@@ -25,8 +27,11 @@ export interface WaitedJob {
   readonly title: string;
   /** The round that it works for. */
   readonly part?: Pick<ProgressEvent, 'round' | 'rounds'>;
-  /** The client of an index, where pods have one. */
-  readonly clientAt?: (index: number) => number | undefined;
+  /** The client of an index, where pods have one, and the stage that it is in. */
+  readonly clients?: {
+    readonly stage: StageCommand['stage'];
+    readonly at: (index: number) => number | undefined;
+  };
   /** Pods that are enough where the others cannot start; by default all. */
   readonly quorum?: number | undefined;
 }
@@ -54,7 +59,7 @@ const STUCK_MS = 60_000;
  */
 export async function waitForJob(waited: WaitedJob, context: WaitContext): Promise<EndedJob> {
   const { api, signal, reporter } = context;
-  const { job, title, part, clientAt } = waited;
+  const { job, title, part, clients } = waited;
   const stop = new AbortController();
   const ending = forMany(AbortSignal.any([signal, stop.signal]), MAX_FOLLOWED + OTHER_LISTENERS);
   const bell = createBell();
@@ -77,9 +82,12 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
   );
   const clientOf = (pod: V1Pod) => {
     const index = indexOf(pod);
-    return index === undefined ? undefined : clientAt?.(index);
+    return index === undefined ? undefined : clients?.at(index);
   };
-  const nameOfPod = (pod: V1Pod) => (clientOf(pod) === undefined ? title : `train client ${clientOf(pod)}`);
+  const nameOfPod = (pod: V1Pod) => {
+    const client = clientOf(pod);
+    return client === undefined || clients === undefined ? title : stageName({ ...clients, client });
+  };
   const logs = followPods({
     api,
     reporter,
@@ -104,7 +112,7 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
         );
       }
       logs.update(own);
-      if (part !== undefined && clientAt !== undefined) showClients(part, current, reporter);
+      if (clients !== undefined) showClients({ ...clients, ...part }, current, reporter);
       if (current !== undefined && pods.items() !== undefined) {
         const state = jobState(current);
         if (state.kind === 'running') {
@@ -137,11 +145,17 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
   }
 }
 
-/** How many clients of the round are done. */
-function showClients(part: NonNullable<WaitedJob['part']>, job: V1Job | undefined, reporter: Reporter): void {
+/** How many clients are done. */
+function showClients(
+  { stage, round, rounds }: Pick<NonNullable<WaitedJob['clients']>, 'stage'> & NonNullable<WaitedJob['part']>,
+  job: V1Job | undefined,
+  reporter: Reporter,
+): void {
   const total = job?.spec?.completions ?? 1;
   const done = job?.status?.succeeded ?? 0;
-  if (done < total) reporter.progress({ stage: 'train', ...part, done, total, unit: 'clients' });
+  if (done >= total || stage === 'init') return;
+  const part = { ...(round === undefined ? {} : { round }), ...(rounds === undefined ? {} : { rounds }) };
+  reporter.progress({ stage, ...part, done, total, unit: 'clients' });
 }
 
 const hasEnded = (pod: V1Pod): boolean => ['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');

@@ -1,6 +1,11 @@
 /** A command of the user's own on all clients, whatever the target: gathered in order, as many failures as the quorum allows. */
 import { StageError, ThresholdError, UsageError } from '../../lib/core/errors.js';
-import { listMissing, type MissingClient, type Quorum, requiredUpdates } from '../../lib/federation/quorum.js';
+import {
+  listMissing,
+  type MissingClient,
+  type Quorum,
+  requiredUpdates,
+} from '../../lib/federation/quorum.js';
 import { asClientResultSchema, type EachResult } from '../../lib/formats/stage-results.js';
 import { formatSeconds } from '../../lib/observability/format.js';
 import { type EachTask, eachCommand } from '../commands/stage-commands.js';
@@ -39,7 +44,7 @@ export async function onClients(
     Array.from({ length: size }, (_, client) => eachCommand(task, client)),
     {
       ...context,
-      ...{ schema: asClientResultSchema, retries, startSeconds },
+      ...{ schema: asClientResultSchema, quorum: needed, retries, startSeconds },
       async onRetry({ command, reason }, retry) {
         reporter.warn(`${stageName(command)}: ${reason}: retry ${retry} of ${retries}`);
       },

@@ -77,6 +77,8 @@ export type CommandEnding<T> = EndedCommand<T> | LostCommand;
 export interface ExecuteOptions<T> extends StageContext, Pick<StageListeners, 'onEngine' | 'onWarning'> {
   /** What each prints as its last line. */
   readonly schema: z.ZodType<T>;
+  /** How many have to succeed: a target may end the others once they cannot. By default it runs all to their ends. */
+  readonly quorum?: number | undefined;
   /** How often a command that fails is retried; bad data and wrong usage are not. 0 by default. */
   readonly retries?: number;
   /** Seconds that all commands have together, from now; those that are not done by then are lost. By default any. */
