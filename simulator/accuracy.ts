@@ -36,10 +36,11 @@ export async function testAccuracy({ global, task, test, pool, reporter }: Accur
   let done = 0;
   for await (const part of pool.inOrder(tasksOf({ global, task }, total))) {
     if (part.kind !== 'judged') throw new Error(`a worker answered a judge task with ${part.kind}`);
-    for (const [at, { answers, losses }] of part.judgements.entries()) {
+    for (const [at, { answers, losses, counted }] of part.judgements.entries()) {
       const whole = judgements[at];
       whole?.answers.set(answers, (done * whole.answers.length) / total);
       whole?.losses.set(losses, done);
+      if (counted !== undefined) whole?.counted?.set(counted, (done * whole.counted.length) / total);
     }
     done += part.judgements[0]?.losses.length ?? 0;
     reporter.progress({ stage: 'evaluate', done, total, unit: 'examples' });

@@ -202,3 +202,52 @@ test('bad data touch no volume; a stage that fails is on its record until the sa
   await finishKubeRun(cluster, more);
   assert.doesNotMatch(await readFile(report, 'utf8'), /Failed:/);
 });
+
+test('a command of the user’s own runs as each client, a pod for each, and its results come back in order', async () => {
+  await writeFile(
+    join(cluster.claim('fedbatch'), 'count.mjs'),
+    `import { statSync, writeFileSync } from 'node:fs';
+    const { FEDBATCH_RANK: rank, FEDBATCH_SIZE: size, FEDBATCH_SHARD: shard } = process.env;
+    // Longer than what Kubernetes keeps of a container's last words.
+    const result = { rank, size, bytes: statSync(shard).size, words: process.argv.slice(2), many: Array(3000).fill(rank) };
+    writeFileSync(process.env.FEDBATCH_RESULT, JSON.stringify(result));`,
+  );
+  const flags = ['--clients', '2', '--data', 'runs/first/data', '--json'];
+  const words = ['node', '/mnt/count.mjs', 'of {size}', '--my_flag', '$(FEDBATCH_RANK)', '$$'];
+  const { exitCode, stdout, stderr } = await kube(cluster, ['each', ...flags, '--', ...words]);
+  assert.equal(exitCode, 0, stderr);
+  const { clients, results } = JSON.parse(lastLine(stdout));
+  assert.equal(clients, 2);
+  for (const [rank, each] of results.entries()) {
+    const bytes = readFileSync(join(volume, 'data', `${rank}.npz`)).length;
+    const { many, ...result } = each.result;
+    assert.deepEqual(result, {
+      rank: `${rank}`,
+      size: '2',
+      bytes,
+      words: words.slice(2).map((word) => word.replace('{size}', '2')),
+    });
+    assert.equal(many.length, 3000);
+    assert.equal(each.client, rank);
+  }
+});
+
+test('of a command that fails as one client, the reason is told; a quorum tolerates it', async () => {
+  const script =
+    'if (process.env.FEDBATCH_RANK === "1") { console.error("no luck"); process.exit(3); } console.log("1")';
+  const command = ['--', 'node', '-e', script];
+  const ended = await kube(cluster, ['each', '--clients', '2', ...command]);
+  assert.equal(ended.exitCode, 5, ended.stderr);
+  assert.match(ended.stderr, /each client 1: .*node: ended with exit code 3: no luck/);
+  const flags = ['each', '--clients', '2', '--quorum', '1', '--retries', '1', '--json', '--cleanup'];
+  const tolerated = await kube(cluster, [...flags, ...command]);
+  assert.equal(tolerated.exitCode, 0, tolerated.stderr);
+  const [zero, one] = JSON.parse(lastLine(tolerated.stdout)).results;
+  assert.equal(zero.result, 1);
+  assert.match(one.reason, /ended with exit code 3: no luck/);
+  const left = objectsOf(cluster, 'Job').filter(({ metadata }) => metadata.name.startsWith('command-'));
+  assert.equal(left.length, 0);
+  const lacking = await kube(cluster, ['each', '--clients', '1', '--data', 'nowhere', '--', 'true']);
+  assert.equal(lacking.exitCode, 3, lacking.stderr);
+  assert.match(lacking.stderr, /nowhere\/0\.npz: expected the shard of client 0, found none/);
+});

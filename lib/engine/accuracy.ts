@@ -16,6 +16,8 @@ interface OutputJudgements {
   readonly answers: Float32Array;
   /** The loss of each example. */
   readonly losses: Float64Array;
+  /** Which answers count, 1 or 0 for each step of each example, where a mask says so. */
+  readonly counted?: Uint8Array;
 }
 
 /** What a model said of some examples, output by output. */
@@ -49,12 +51,14 @@ export async function judge(session: PredictSession, options: JudgeOptions): Pro
   for (let start = from; start < to; start += batchSize) {
     signal?.throwIfAborted();
     const picks = Uint32Array.from({ length: Math.min(batchSize, to - start) }, (_, at) => start + at);
-    const found = await session.predict(batchInputs(examples, picks), picks.length);
+    const inputs = batchInputs(examples, picks);
+    const found = await session.predict(inputs, picks.length);
+    const counted = await session.counted?.(inputs, picks.length);
     for (const [at, output] of task.outputs.entries()) {
       const targets = examples.targets[at] as NamedTargets;
       const part = { targets, from: start - from, first: start, count: picks.length };
       const into = judgements[at] as OutputJudgements;
-      judgeOutput(output, found[at] as Float32Array, { ...options, ...part, into });
+      judgeOutput(output, found[at] as Float32Array, { ...options, ...part, counted: counted?.[at], into });
     }
     onBatch?.(start + picks.length - from);
   }
@@ -66,6 +70,7 @@ export function noJudgements({ outputs }: Task, examples: number): Judgements {
   return outputs.map((output) => ({
     answers: new Float32Array(examples * stepsOf(output) * answerSize(output)),
     losses: new Float64Array(examples),
+    ...(output.isMasked ? { counted: new Uint8Array(examples * stepsOf(output)) } : {}),
   }));
 }
 
@@ -76,6 +81,8 @@ interface OutputJudging extends Pick<JudgeOptions, 'model' | 'data'> {
   readonly first: number;
   readonly from: number;
   readonly count: number;
+  /** Which of its answers count, 1 or 0; by default all. */
+  readonly counted: Float32Array | undefined;
   readonly into: OutputJudgements;
 }
 
@@ -83,13 +90,15 @@ interface OutputJudging extends Pick<JudgeOptions, 'model' | 'data'> {
 function judgeOutput(
   task: OutputTask,
   found: Float32Array,
-  { targets, first, from, count, model, data, into }: OutputJudging,
+  { targets, first, from, count, counted, model, data, into }: OutputJudging,
 ): void {
   const { loss } = task;
   const [outputs, steps] = [widthOf(task), stepsOf(task)];
   const module = lossModule(loss);
   const size = module.targets === 'labels' ? 1 : outputs;
   for (let row = 0; row < count * steps; row++) {
+    if (counted?.[row] === 0) continue;
+    if (into.counted !== undefined) into.counted[from * steps + row] = 1;
     const output = found.subarray(row * outputs, (row + 1) * outputs);
     const fault = faultOf(output, task);
     const example = Math.floor(row / steps);
@@ -121,7 +130,12 @@ export function summarise(judgements: Judgements, targets: Examples['targets'], 
   const { metrics: names } = task;
   if (names === undefined) return summary;
   const found = summary.metrics ?? {};
-  const metrics = Object.fromEntries(names.flatMap((name) => (name in found ? [[name, found[name]]] : [])));
+  const metrics = Object.fromEntries(
+    names.flatMap((name) => {
+      const value = found[name];
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
   return { ...summary, metrics, leads: names[0] };
 }
 
@@ -144,13 +158,11 @@ function summariseAll(judgements: Judgements, targets: Examples['targets'], task
   };
 }
 
-function summariseOutput(
-  { answers, losses }: OutputJudgements,
-  targets: NamedTargets,
-  task: OutputTask,
-): Summary {
+function summariseOutput(judgements: OutputJudgements, all: NamedTargets, task: OutputTask): Summary {
+  const { losses } = judgements;
   const examples = losses.length;
-  const loss = losses.reduce((sum, each) => sum + each, 0) / examples;
+  const { answers, targets, share } = countedAnswers(judgements, all, task);
+  const loss = losses.reduce((sum, each) => sum + each, 0) / (examples * share);
   const metrics = metricsOf(task, answers, targets);
   if (task.name !== 'classification') return { task: task.name, examples, loss, metrics };
   return {
@@ -158,6 +170,20 @@ function summariseOutput(
     loss,
     metrics,
     ...classFigures(answers, labelsOf(targets) as Int32Array, widthOf(task)),
+  };
+}
+
+/** The answers that count, with their targets, and which share of all they are. */
+function countedAnswers({ answers, counted }: OutputJudgements, targets: NamedTargets, task: OutputTask) {
+  if (counted === undefined) return { answers, targets, share: 1 };
+  const rows = counted.reduce((sum, each) => sum + each, 0);
+  const size = targets.values.length / counted.length;
+  const ofRow = (width: number) => (_: unknown, at: number) => counted[Math.floor(at / width)] === 1;
+  const values = (targets.values as Int32Array).filter(ofRow(size));
+  return {
+    answers: answers.filter(ofRow(answerSize(task))),
+    targets: { ...targets, shape: [rows, size], values } as NamedTargets,
+    share: rows / counted.length,
   };
 }
 

@@ -104,6 +104,11 @@ export interface PredictSession {
    * @returns `[count, ...shape]` of each output, in the order of the model's outputs
    */
   predict(inputs: readonly Float32Array[], count: number): Promise<readonly Float32Array[]>;
+  /**
+   * Which steps of the answers count, where a mask reaches an output: 1 or 0 for each, `[count, steps]`; of the other
+   * outputs undefined. Sessions of models without masked outputs do without.
+   */
+  counted?(inputs: readonly Float32Array[], count: number): Promise<readonly (Float32Array | undefined)[]>;
   /** Frees its native memory. */
   dispose(): Promise<void>;
 }

@@ -86,6 +86,13 @@ function maskSources(description: ModelDescription): ReadonlyMap<string, Layer> 
   return sources;
 }
 
+/** Whether a mask reaches each output of a model, so that some of its steps do not count. */
+export function maskedOutputs(description: ModelDescription): readonly boolean[] {
+  // Masks cannot be followed through layers that are not known here.
+  const sources = foreignLayers(description).length > 0 ? new Map() : maskSources(description);
+  return description.outputs.map((value) => sources.has(value));
+}
+
 /** The shapes of what a model gives. @throws {ModelError} as {@link shapeCalls} */
 export function outputShapes(description: ModelDescription): readonly (readonly number[])[] {
   const given = description.inputs.map(({ name, shape }) => [name, shape] as const);
@@ -188,10 +195,13 @@ export function requireTrainable(description: ModelDescription): void {
   const { outputs, trainingObstacles: [obstacle] = [] } = description;
   if (obstacle !== undefined) throw new ModelError(`${obstacle}, which training here does not respect`);
   const sources = maskSources(description);
-  for (const source of outputs.flatMap((value) => sources.get(value) ?? []))
+  for (const [at, value] of outputs.entries()) {
+    const source = sources.get(value);
+    if (source === undefined || outputShapes(description)[at]?.length === 2) continue;
     throw new ModelError(
-      `layer ${source.name}: its mask reaches the end of the model, and no loss here respects it`,
+      `layer ${source.name}: its mask reaches an output that is not one row of numbers for each step`,
     );
+  }
   if (foreignLayers(description).length > 0) return;
   const parameters = modelParameters(description);
   if (parameters.some(({ trainable }) => trainable)) return;

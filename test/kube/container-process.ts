@@ -38,7 +38,9 @@ export function containerProcess(
   const { container, mounts, messagePath } = options;
   const env = environment(pod, container);
   const expand = (text: string) =>
-    text.replaceAll(/\$\((\w+)\)/g, (whole, name: string) => env[name] ?? whole);
+    text.replaceAll(/\$\$|\$\((\w+)\)/g, (whole, name: string) =>
+      whole === '$$' ? '$' : (env[name] ?? whole),
+    );
   const places = new Map<string, string>([
     [container.terminationMessagePath ?? '/dev/termination-log', messagePath],
     ['/app', projectRoot],

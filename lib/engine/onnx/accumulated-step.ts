@@ -2,7 +2,7 @@
 
 import { moduleOf } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
-import { activationCount } from '../../model/parameters.js';
+import { activationCount, maskedOutputs } from '../../model/parameters.js';
 import type { StepResult } from '../engine.js';
 import { groupTensors, namedTensors, type ParameterGroup } from './graphs/parameter-groups.js';
 import { buildUpdateGraph } from './graphs/separate-update.js';
@@ -27,10 +27,11 @@ const MAX_ACTIVATIONS = 2 ** 25;
 
 /**
  * Examples that one run may take, by the memory of what lies between the layers. A model with batch normalization takes
- * any batch at once: its statistics are those of the whole batch.
+ * any batch at once: its statistics are those of the whole batch, and so is the number of steps that a mask lets count.
  */
 export function examplesPerRun(description: ModelDescription): number {
-  if (description.layers.some((layer) => moduleOf(layer).mixesExamples)) return Number.POSITIVE_INFINITY;
+  const isMixing = description.layers.some((layer) => moduleOf(layer).mixesExamples);
+  if (isMixing || maskedOutputs(description).includes(true)) return Number.POSITIVE_INFINITY;
   return Math.max(1, Math.floor(MAX_ACTIVATIONS / activationCount(description)));
 }
 

@@ -2,7 +2,7 @@
 import { releaseMemory } from '../../core/memory.js';
 import { sizeOf } from '../../core/weights.js';
 import type { Model } from '../../model/model-description.js';
-import { activationCount, outputShapes } from '../../model/parameters.js';
+import { activationCount, maskedOutputs, outputShapes } from '../../model/parameters.js';
 import type { PredictSession } from '../engine.js';
 import { isDevice, type OnnxBackend } from './backends.js';
 import { encodeOnnxModel } from './graphs/onnx-model.js';
@@ -25,7 +25,12 @@ export async function createOnnxPredictSession(
   const session = await createInferenceSession(bytes, { runtime, threads });
   releaseMemory(bytes);
   const { description } = model;
-  const sizes = outputShapes(description).map(sizeOf);
+  const shapes = outputShapes(description);
+  const isMasked = maskedOutputs(description);
+  const answers = shapes.map((shape, at) => ({ name: `output/${at}`, size: sizeOf(shape) }));
+  const masks = shapes.flatMap((shape, at) =>
+    isMasked[at] ? [{ name: `counted/${at}`, size: shape[0] as number, at }] : [],
+  );
   const elements = activationCount(description);
   const largest = isDevice(backend)
     ? Number.POSITIVE_INFINITY
@@ -37,19 +42,30 @@ export async function createOnnxPredictSession(
       const own = values.subarray(from * size, to * size);
       return [`input/${at}`, new runtime.Tensor('float32', own, [to - from, ...shape])] as const;
     });
-    const outputs = await session.run(Object.fromEntries(feeds));
-    return sizes.map((_, at) => (outputs[`output/${at}`] as Tensor).data as Float32Array);
+    return session.run(Object.fromEntries(feeds));
+  };
+  const runAll = async (
+    inputs: readonly Float32Array[],
+    count: number,
+    wanted: readonly { readonly name: string; readonly size: number }[],
+  ) => {
+    const valuesIn = (outputs: Awaited<ReturnType<typeof run>>) =>
+      wanted.map(({ name }) => (outputs[name] as Tensor).data as Float32Array);
+    if (count <= largest) return valuesIn(await run(inputs, 0, count));
+    const all = wanted.map(({ size }) => new Float32Array(count * size));
+    for (let from = 0; from < count; from += largest) {
+      const parts = valuesIn(await run(inputs, from, Math.min(count, from + largest)));
+      for (const [at, part] of parts.entries()) all[at]?.set(part, from * (wanted[at]?.size ?? 0));
+    }
+    return all;
+  };
+  const counted: PredictSession['counted'] = async (inputs, count) => {
+    const found = await runAll(inputs, count, masks);
+    return shapes.map((_, at) => found[masks.findIndex((each) => each.at === at)]);
   };
   return {
-    async predict(inputs, count) {
-      if (count <= largest) return run(inputs, 0, count);
-      const all = sizes.map((size) => new Float32Array(count * size));
-      for (let from = 0; from < count; from += largest) {
-        const parts = await run(inputs, from, Math.min(count, from + largest));
-        for (const [at, part] of parts.entries()) all[at]?.set(part, from * (sizes[at] as number));
-      }
-      return all;
-    },
+    predict: (inputs, count) => runAll(inputs, count, answers),
+    ...(masks.length === 0 ? {} : { counted }),
     dispose: () => session.release(),
   };
 }

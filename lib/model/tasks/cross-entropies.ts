@@ -1,6 +1,7 @@
 /** Cross-entropies: of one class out of several, and of each output for itself. */
 
 import type { LossSettings } from '../../federation/loss.js';
+import type { Tensor } from '../graph/graph-builder.js';
 import { add, mul, sub } from '../primitives/arithmetic.js';
 import { softmaxCrossEntropy } from '../primitives/cross-entropy.js';
 import { softplus } from '../primitives/elementwise.js';
@@ -28,7 +29,7 @@ export const categoricalCrossEntropy: LossModule = {
     const expected = smoothing === 0 ? sharp : add(mul(sharp, 1 - smoothing), smoothing / classes);
     return softmaxCrossEntropy({ logits, expected: expected.tensor, weights });
   },
-  correct({ output: logits, target }) {
+  correct({ output: logits, target, counted }) {
     const { graph } = logits;
     const { classes, label, numbers } = againstClasses(logits, target);
     // ArgMax gives int64, which WebGPU has not; of equals the first counts.
@@ -40,7 +41,11 @@ export const categoricalCrossEntropy: LossModule = {
       graph.scalar(classes),
     ]);
     const predicted = graph.op('ReduceMin', [candidates, rows], { keepdims: 1 });
-    return graph.sum(graph.op('Cast', [graph.op('Equal', [predicted, label])], { to: 1 }), 0, 1);
+    return sumOfCounted(
+      graph.op('Cast', [graph.op('Equal', [predicted, label])], { to: 1 }),
+      logits,
+      counted,
+    );
   },
   ofExample(output, target, { fromLogits = false, labelSmoothing: smoothing = 0 }) {
     const label = target[0] as number;
@@ -50,6 +55,11 @@ export const categoricalCrossEntropy: LossModule = {
     return -(1 - smoothing) * logOf(label) - smoothing * mean;
   },
 };
+
+/** The sum over answers and outputs, each answer as often as it counts. */
+function sumOfCounted(right: Tensor, { graph }: Value, counted: Tensor | undefined): Tensor {
+  return graph.sum(counted === undefined ? right : graph.op('Mul', [right, counted]), 0, 1);
+}
 
 /** Labels as a column of float32, and the number of each class, which they are compared with. */
 function againstClasses({ graph, shape }: Value, { tensor: labels }: Value) {
@@ -79,14 +89,14 @@ export const binaryCrossEntropy: LossModule = {
     const expected = smoothing === 0 ? target : add(mul(target, 1 - smoothing), smoothing / 2);
     return weightedSum(sub(softplus(logits), mul(logits, expected)), weights);
   },
-  correct({ output: logits, target }: LossTerms) {
+  correct({ output: logits, target, counted }: LossTerms) {
     const { graph } = logits;
     const half = graph.scalar(0.5);
     const isYes = graph.op('Cast', [graph.op('Greater', [logits.tensor, graph.scalar(0)])], { to: 1 });
     const shouldBe = graph.op('Cast', [graph.op('Greater', [target.tensor, half])], { to: 1 });
     const right = graph.op('Cast', [graph.op('Equal', [isYes, shouldBe])], { to: 1 });
     const outputs = logits.shape.at(-1) as number;
-    return graph.op('Mul', [graph.sum(right, 0, 1), graph.scalar(1 / outputs)]);
+    return graph.op('Mul', [sumOfCounted(right, logits, counted), graph.scalar(1 / outputs)]);
   },
   ofExample(output, target, settings: LossSettings) {
     const { fromLogits = false, labelSmoothing = 0 } = settings;

@@ -15,6 +15,8 @@ export interface LossTerms {
   readonly target: Value;
   /** How much each example counts: `[1]` for all of them alike, or `[batch, 1]`. */
   readonly weights: Value;
+  /** How much each answer counts among the right ones, `[batch, 1]`; by default 1. */
+  readonly counted?: Tensor | undefined;
 }
 
 /** One loss. */

@@ -17,7 +17,7 @@ import type { ActivationName } from '../layers/activation.js';
 import type { Layer } from '../layers/registry.js';
 import { lastLayer, type Model, type ModelDescription, outputNames } from '../model-description.js';
 import { isActivation, planOperations } from '../operations.js';
-import { answerShapes } from '../parameters.js';
+import { answerShapes, maskedOutputs } from '../parameters.js';
 import { defaultLoss, lossModule } from './losses.js';
 
 type Fault = Pick<DataProblem, 'expected' | 'found' | 'mend'>;
@@ -32,6 +32,8 @@ export interface OutputTask {
   readonly output: string;
   /** Where the loss comes from, in words. */
   readonly why: string;
+  /** Whether a mask says which of its steps count. */
+  readonly isMasked?: true;
 }
 
 /** What is learned: at each output of the model, in their order. */
@@ -124,9 +126,11 @@ export function requireTask(
  */
 export function taskOf(description: ModelDescription, named: NamedLosses = {}): Task {
   const names = outputNames(description);
+  const isMasked = maskedOutputs(description);
   const outputs = answerShapes(description).map((shape, at): OutputTask => {
     const { loss, why } = lossOf(description, at, named);
-    return { name: nameOf(loss, widthOf({ shape })), loss, shape, output: names[at] as string, why };
+    const task = { name: nameOf(loss, widthOf({ shape })), loss, shape, output: names[at] as string, why };
+    return isMasked[at] ? { ...task, isMasked: true } : task;
   });
   return { outputs: outputs as unknown as Task['outputs'] };
 }

@@ -72,7 +72,8 @@ export function buildNetwork(
         statistics.set(key, tensor);
       },
     });
-    const kept = module.maskBehind?.(layer) === 'kept' ? given[0].mask : undefined;
+    // Whoever takes no mask has none; the activation in a layer that keeps it keeps it too.
+    const kept = module.maskBehind?.(layer) === 'dropped' ? undefined : given[0].mask;
     const mask = module.masks?.(layer) === true ? output.mask : kept;
     values.set(operation.output, output.mask === mask ? output : { ...output, mask });
   }

@@ -5,7 +5,7 @@ import { planOperations } from '../../../model/operations.js';
 import { modelParameters } from '../../../model/parameters.js';
 import { laidOut } from '../../../model/primitives/layout.js';
 import { buildNetwork } from './network.js';
-import { BATCH, modelInputs } from './training-graph.js';
+import { BATCH, FLOAT, modelInputs } from './training-graph.js';
 
 /** What other programs call the inputs and outputs of a model, in its order. */
 export interface EndNames {
@@ -15,7 +15,8 @@ export interface EndNames {
 
 /**
  * Compiles a prediction with batches of any size: `input/0`, … [batch, …] to `output/0`, … [batch, …], in the model's
- * order, or as they are named (see `modelInputs`). Weights are constants by their own names.
+ * order, or as they are named (see `modelInputs`); without names also `counted/<at>` [batch, steps] for each output that a
+ * mask reaches. Weights are constants by their own names.
  */
 export function predictGraph({ description, weights }: Model, names?: EndNames): Graph {
   const graph = new GraphBuilder();
@@ -37,6 +38,9 @@ export function predictGraph({ description, weights }: Model, names?: EndNames):
     const { tensor, shape } = laidOut(output);
     const name = names?.outputs[at] ?? `output/${at}`;
     graph.output(name, tensor, { type: 'float32', shape: [BATCH, ...shape.slice(1)] });
+    if (output.mask === undefined || names !== undefined) continue;
+    const counts = graph.op('Cast', [output.mask], { to: FLOAT });
+    graph.output(`counted/${at}`, counts, { type: 'float32', shape: [BATCH, ...shape.slice(1, 2)] });
   }
   return graph.build();
 }

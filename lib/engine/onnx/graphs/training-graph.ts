@@ -122,7 +122,12 @@ export function buildTrainingGraph(
   });
   const weighting = { graph, tensor: exampleWeight, shape: options.isWeighted ? [BATCH_AXIS, 1] : [1] };
   const parts = network.outputs.map((output, at) =>
-    lossOf(laidOut(output), { settings: losses[at] as OutputLoss, at, weights: weighting }),
+    lossOf(laidOut(output), {
+      settings: losses[at] as OutputLoss,
+      at,
+      weights: weighting,
+      mask: output.mask,
+    }),
   );
   const penalties = network.penalties.map((term) => reshape(term, []));
   const loss = [...parts.map((part) => part.loss), ...penalties].reduce(add);
@@ -193,13 +198,19 @@ export function modelInputs(
 }
 
 /** TensorProto.DataType of a float. */
-const FLOAT = 1;
+export const FLOAT = 1;
+
+/** How an output is judged. */
+interface OutputTerms {
+  readonly settings: OutputLoss;
+  readonly at: number;
+  readonly weights: Value;
+  /** Which of its steps count, bool `[batch, steps]`. */
+  readonly mask: Tensor | undefined;
+}
 
 /** The loss of one output, with its input `target/<at>`. */
-function lossOf(
-  output: Value,
-  { settings, at, weights }: { readonly settings: OutputLoss; readonly at: number; readonly weights: Value },
-) {
+function lossOf(output: Value, { settings, at, weights, mask }: OutputTerms) {
   const { graph } = output;
   const loss = lossModule(settings);
   const shape = output.shape.slice(1);
@@ -215,12 +226,15 @@ function lossOf(
   };
   const share = (settings.weight ?? 1) / steps;
   const rows = shape.length === 1 ? [] : [BATCH_AXIS, shape.at(-1) as number];
+  const counted = mask === undefined ? undefined : countedSteps(graph, mask);
+  const ofSteps = weightsOfSteps(share === 1 ? weights : mul(weights, share), steps);
   const terms = {
     settings,
     // Each step is as an example of its own.
     output: shape.length === 1 ? output : reshape(output, rows),
     target: shape.length === 1 ? given : reshape(given, isLabels ? [BATCH_AXIS] : rows),
-    weights: weightsOfSteps(share === 1 ? weights : mul(weights, share), steps),
+    weights: counted === undefined ? ofSteps : mul(ofSteps, counted),
+    counted: counted?.tensor,
   };
   const correct =
     loss.correct &&
@@ -229,6 +243,20 @@ function lossOf(
       return steps === 1 ? right : graph.op('Mul', [right, graph.scalar(1 / steps)]);
     });
   return { target, loss: loss.graph(terms), correct };
+}
+
+/** What divides by how many steps count, where none does. */
+const SMALLEST_SHARE = 1e-7;
+
+/**
+ * How much each step counts, `[batch · steps, 1]`: those that are masked 0, the others as much as all together would, so
+ * that a mean over all steps is one over those that count, as in Keras 2 and 3.
+ */
+function countedSteps(graph: GraphBuilder, mask: Tensor): Value {
+  const counts = graph.op('Cast', [mask], { to: FLOAT });
+  const share = graph.op('ReduceMean', [counts, graph.integers(0, 1)], { keepdims: 1 });
+  const evened = graph.op('Div', [counts, graph.op('Max', [share, graph.scalar(SMALLEST_SHARE)])]);
+  return { graph, tensor: graph.reshape(evened, -1, 1), shape: [BATCH_AXIS, 1] };
 }
 
 /** The weight of each step of each example, `[batch · steps, 1]`, where examples have weights of their own. */
