@@ -1,11 +1,12 @@
 /** `fedbatch each`: a command of the user's own on all clients, on this machine. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { addEachOptions, type EachFlags, toleranceOf } from './rounds/each-options.js';
 
 interface LocalEachFlags extends EachFlags {
   readonly jobs?: number;
+  readonly runners: 'processes' | 'pipe';
 }
 
 const EXAMPLES = `
@@ -31,6 +32,14 @@ export function eachCli({ reporter, signal }: ProgramContext): Command {
       '--jobs <count>',
       'commands side by side at most (default: one for each core)',
       integerOption({ min: 1 }),
+    )
+    .addOption(
+      new Option(
+        '--runners <who>',
+        'who runs the commands: processes here, or with pipe somebody else who reads stdout and answers on stdin (docs/TARGETS.md)',
+      )
+        .choices(['processes', 'pipe'])
+        .default('processes'),
     );
   return addEachOptions(command)
     .addHelpText('after', EXAMPLES)
@@ -39,9 +48,21 @@ export function eachCli({ reporter, signal }: ProgramContext): Command {
       // Loaded once the arguments are right: help and refusals are quick.
       const { callEach } = await import('./each.js');
       const { eachSummary } = await import('./rounds/on-clients.js');
-      const asked = { command: words, data, clients, jobs, timeoutSeconds, ...toleranceOf(flags) };
+      const isPiped = flags.runners === 'pipe';
+      const openRunners = isPiped
+        ? async () => (await import('./piped/training-pipe.js')).openTrainingPipe(process)
+        : undefined;
+      const asked = {
+        command: words,
+        data,
+        clients,
+        jobs,
+        timeoutSeconds,
+        openRunners,
+        ...toleranceOf(flags),
+      };
       const result = await callEach(asked, { reporter, signal });
-      const text = flags.json ? JSON.stringify(result) : eachSummary(result);
+      const text = (flags.json ?? isPiped) ? JSON.stringify(result) : eachSummary(result);
       process.stdout.write(`${text}\n`);
     });
 }

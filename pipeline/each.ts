@@ -6,6 +6,8 @@ import { manifestBeside } from '../lib/formats/manifest-beside.js';
 import type { EachResult } from '../lib/formats/stage-results.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { commandTarget } from './command-target.js';
+import { pipedTarget } from './piped/piped-target.js';
+import type { TrainingPipe } from './piped/training-pipe.js';
 import { type EachTolerance, onClients } from './rounds/on-clients.js';
 import type { StageContext } from './rounds/target.js';
 
@@ -19,24 +21,28 @@ export interface EachAsked extends EachTolerance {
   /** Commands side by side at most; by default one for each core. */
   readonly jobs?: number | undefined;
   readonly timeoutSeconds?: number | undefined;
+  /** Opens the channel to somebody else who runs the commands; by default they are processes of this machine. */
+  readonly openRunners?: (() => Promise<TrainingPipe>) | undefined;
 }
 
 /** Runs the command as each client. @throws {FedbatchError} as `onClients` does, and for clients that there are not */
 export async function callEach(asked: EachAsked, context: StageContext): Promise<EachResult> {
-  const { command, data, timeoutSeconds, jobs = availableCores(), ...tolerance } = asked;
-  const size = await sizeOf(asked);
-  const target = commandTarget({ cores: jobs, jobs, threads: 1 });
-  return onClients(target, { command, size, data, timeoutSeconds }, { ...tolerance, ...context });
+  const { command, data, timeoutSeconds, jobs = availableCores(), openRunners, ...tolerance } = asked;
+  const task = { command, size: await sizeOf(asked), data, timeoutSeconds };
+  const room = { cores: jobs, jobs, threads: 1 };
+  const runners = await openRunners?.();
+  const target = runners === undefined ? commandTarget(room) : pipedTarget(room, runners);
+  return await onClients(target, task, { ...tolerance, ...context }).finally(() => runners?.close());
 }
 
 async function sizeOf({ data, clients }: EachAsked): Promise<number> {
   if (data === undefined) {
     if (clients !== undefined) return clients;
-    throw new UsageError('Expected --data or --clients, found neither: they say how many clients there are.');
+    throw new UsageError('Expected the directory of shards or the number of clients, found neither.');
   }
   const shards = await shardsIn(data);
   if (clients === undefined || clients <= shards) return clients ?? shards;
-  throw new UsageError(`--clients ${clients}: expected at most ${shards}, the shards in ${data}.`);
+  throw new UsageError(`Expected at most ${shards} clients, the shards in ${data}, found ${clients}.`);
 }
 
 /** @throws {DataError} when there is none */
@@ -46,5 +52,9 @@ async function shardsIn(data: string): Promise<number> {
   if (manifest === undefined) while (existsSync(join(data, `${found}.npz`))) found++;
   if (found > 0) return found;
   const expected = 'a shard for each client, 0.npz, 1.npz and so on, as npx fedbatch split writes them';
-  throw new DataError({ file: data, expected, found: manifest === undefined ? 'none' : 'a split for simulations' });
+  throw new DataError({
+    file: data,
+    expected,
+    found: manifest === undefined ? 'none' : 'a split for simulations',
+  });
 }

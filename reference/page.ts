@@ -160,8 +160,13 @@ const lowerFirst = (text: string) => text.slice(0, 1).toLowerCase() + text.slice
 const ENVIRONMENT: Readonly<Record<string, string>> = {
   FEDBATCH_CACHE_DIR:
     'directory of cached datasets (default: `fedbatch` below `XDG_CACHE_HOME`, or `~/.cache/fedbatch`)',
+  FEDBATCH_RANK: 'in a command of `each`: number of the client, from 0',
+  FEDBATCH_RESULT: 'in a command of `each`: file that it may write its result into, as JSON',
   FEDBATCH_RESULT_FILE:
     'file that a program writes its result into, or the sentence that says why there is none; in pods `/dev/termination-log`',
+  FEDBATCH_SCRATCH: "in a command of `each`: the client's own directory, which is removed afterwards",
+  FEDBATCH_SHARD: "in a command of `each`: path of the client's shard (npz)",
+  FEDBATCH_SIZE: 'in a command of `each`: clients in all',
   FEDBATCH_SOFTWARE_GPU:
     '`1` lets `tensorflow/webgpu` run on a software driver, which is slow and good for checks only',
   FEDBATCH_TENSORFLOW:

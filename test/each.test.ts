@@ -4,15 +4,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { runOnClients, StageError, ThresholdError, UsageError } from 'fedbatch';
 import type { EachResult } from '../lib/formats/stage-results.js';
 import { writeTinyDataset } from './datasets.js';
+import { requireValid } from './json-schemas.js';
 import { isRunning } from './processes.js';
 import { runCommand } from './program-host.js';
-import { lastLine, programPath } from './programs.js';
+import { lastLine, programPath, runProgramFile } from './programs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 let directory: string;
@@ -128,9 +130,14 @@ describe('a command on all clients', () => {
     for (const [flags, command, code, sentence] of [
       [['--clients', '2'], ['no-such-program'], 2, /no-such-program: expected a program .*, found ENOENT/],
       [['--clients', '2'], node('0', '{shard}'), 2, /names \{shard\}, and the clients have none/],
-      [[], node('0'), 2, /Expected --data or --clients, found neither/],
+      [[], node('0'), 2, /Expected the directory of shards or the number of clients, found neither/],
       [['--clients', '2'], [], 2, /missing required argument 'command'/],
-      [['--data', 'data', '--clients', '4'], node('0'), 2, /--clients 4: expected at most 3, the shards in data/],
+      [
+        ['--data', 'data', '--clients', '4'],
+        node('0'),
+        2,
+        /Expected at most 3 clients, the shards in data, found 4/,
+      ],
       [['--clients', '2', '--quorum', '3'], node('0'), 2, /A quorum of 3 is more than all clients/],
       [['--clients', '2', '--quorum', 'most'], node('0'), 2, /--quorum.*expected a number of updates/i],
       [['--data', 'empty'], node('0'), 3, /empty: expected a shard for each client, .*, found none/],
@@ -142,7 +149,9 @@ describe('a command on all clients', () => {
       ],
       [
         ['--clients', '1'],
-        node('require("node:fs").writeFileSync(process.env.FEDBATCH_RESULT, `"${"a".repeat(2 ** 20)}"`)'),
+        node(
+          'require("node:fs").writeFileSync(process.env.FEDBATCH_RESULT, JSON.stringify("a".repeat(2 ** 20)))',
+        ),
         5,
         /the command wrote 1048578 bytes, more than the 1 MiB that a result may have/,
       ],
@@ -159,12 +168,39 @@ describe('a command on all clients', () => {
     const marks = [path('pid-0'), path('pid-1')];
     const words = ['each', '--clients', '2', '--jobs', '2', '--', ...node(script, path('pid-{rank}'))];
     const program = execa(process.execPath, [programPath('cli'), ...words], { reject: false });
-    while (!marks.every((mark) => existsSync(mark) && readFileSync(mark, 'utf8') !== '')) await delay(20);
+    const isThere = (mark: string) => existsSync(mark) && readFileSync(mark, 'utf8') !== '';
+    while (!marks.every(isThere) && program.exitCode === null) await delay(20);
     program.kill('SIGINT');
     const { exitCode, stderr } = await program;
     assert.equal(exitCode, 130, stderr);
     assert.match(stderr, /Interrupted/);
     for (const mark of marks) assert.ok(!isRunning(Number(readFileSync(mark, 'utf8'))));
+  });
+});
+
+describe('a command on all clients of somebody else', () => {
+  it('goes out as tasks, and what comes back is gathered as from here', async () => {
+    const words = ['each', '--clients', '3', '--quorum', '2', '--runners', 'pipe', '--', ...node(ONE_FAILS)];
+    const program = execa(process.execPath, [programPath('cli'), ...words], { reject: false, stdin: 'pipe' });
+    let result = '';
+    for await (const line of createInterface({ input: program.stdout })) {
+      const request = JSON.parse(line);
+      if (request.event !== 'each') {
+        result = line;
+        continue;
+      }
+      requireValid('training-tasks', request);
+      for (const { id, command } of request.tasks) {
+        const { exitCode, stdout, stderr } = await runProgramFile('cli', command);
+        const ending = { id, exitCode, stdout: stdout.split('\n'), stderr: stderr.split('\n') };
+        program.stdin.write(`${JSON.stringify(ending)}\n`);
+      }
+    }
+    const { exitCode, stderr } = await program;
+    assert.equal(exitCode, 0, stderr);
+    const [zero, one, two] = valuesOf({ stdout: result });
+    assert.deepEqual([zero, two], [0, 2]);
+    assert.match(`${one}`, /no luck/);
   });
 });
 
@@ -222,11 +258,11 @@ describe('runOnClients', () => {
     assert.equal((await runOnClients({ ...failing, quorum: '60%' })).results.length, 3);
     for (const [options, sentence] of [
       [{ clients: 2 }, /either command or module/],
-      [{ command: ['true'] }, /^Expected data or clients, found neither/],
+      [{ command: ['true'] }, /Expected the directory of shards or the number of clients, found neither/],
       [{ command: ['true'], clients: 0 }, /clients: expected a whole number of at least 1, found 0/],
       [{ command: ['true'], clients: 1, quorum: 'most' }, /^quorum: expected a number/],
       [{ command: ['true'], clients: 1, timeoutSeconds: -1 }, /^timeoutSeconds: expected a number above 0/],
-      [{ command: ['true'], clients: 1, timeout: 1 }, /timeout/],
+      [{ command: ['true'], clients: 1, timeout: 1 } as object, /timeout/],
     ] as const)
       await assert.rejects(runOnClients(options), (error: Error) => {
         assert.ok(error instanceof UsageError, `${error}`);

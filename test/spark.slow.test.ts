@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { readArchitecture } from '../lib/formats/keras/keras-archive.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import type { EachResult } from '../lib/formats/stage-results.js';
 import { freshModelFromKeras } from '../lib/model/keras/fresh-model.js';
 import { findMnist, writeTinyDataset } from './datasets.js';
 import { lastLine, programPath } from './programs.js';
@@ -74,6 +75,23 @@ describe('the Spark driver', { skip }, () => {
     assert.equal(exitCode, 0, told);
     assert.equal(result?.sha256, here.sha256);
     assert.ok((result?.accuracy ?? 0) > 0.85, JSON.stringify(result));
+  });
+
+  it('runs a command of the user’s own as each client, and gathers what it gives in order', async () => {
+    const script =
+      'console.log(JSON.stringify({ rank: process.env.FEDBATCH_RANK, words: process.argv.slice(1) }))';
+    const spark = ['--master', 'local[2]', '--conf', 'spark.ui.enabled=false', '--conf', 'spark.task.cpus=1'];
+    const own = ['--fedbatch', `node ${programPath('cli')}`, '--each', '--data', join(volume, 'data')];
+    const words = ['--', process.execPath, '-e', script, '{size}', '{shard}'];
+    const { exitCode, stdout } = await execa(submit ?? '', [...spark, DRIVER, ...own, ...words], {
+      reject: false,
+    });
+    assert.equal(exitCode, 0, stdout);
+    const { results } = JSON.parse(lastLine(stdout)) as EachResult;
+    assert.deepEqual(
+      results.map((each) => ('result' in each ? each.result : each.reason)),
+      [0, 1, 2, 3].map((rank) => ({ rank: `${rank}`, words: ['4', join(volume, 'data', `${rank}.npz`)] })),
+    );
   });
 
   it('passes on the exit code of the run, and why', async () => {

@@ -122,7 +122,9 @@ function zooModel(
     const found = `${names.length}: ${names.join(', ')}; bring a model of your own with --init`;
     throw new DataError({ file: path, expected: `targets of one output for the model ${name}`, found });
   }
-  const head = headFor(targets, { asked: loss && 'name' in loss ? loss : undefined, classes });
+  // What its output will be called is not known yet.
+  const asked = loss && 'name' in loss ? loss : undefined;
+  const head = headFor(targets, { asked, classes });
   if (head.activation === 'softmax' && head.outputs < 2) {
     const expected = 'labels of at least 2 classes, or --classes <n>';
     throw new DataError({ file: path, expected, found: 'label 0 alone' });
@@ -139,7 +141,7 @@ function zooModel(
   const tokens = TOKEN_MODELS.includes(name) ? tokensFor(name, input, { manifest, path }) : undefined;
   const scale = SCALED_MODELS.includes(name) ? factsOf(input, manifest)?.statistics : undefined;
   // Of the losses of numbers; a cross-entropy from logits is linear, too.
-  const isMeasured = head.activation === 'linear' && !loss?.fromLogits && SCALED_MODELS.includes(name);
+  const isMeasured = head.activation === 'linear' && !asked?.fromLogits && SCALED_MODELS.includes(name);
   const targetScale = isMeasured ? manifest?.targets?.statistics : undefined;
   const made = { inputShape, ...head, tokens, scale, targetScale, inputs: rows };
   return newModel(name, { task: made, seed, hidden });

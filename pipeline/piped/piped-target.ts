@@ -13,7 +13,7 @@ import type { TrainingPipe } from './training-pipe.js';
 const APPEARS_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 500;
 
-/** Training goes through `pipe`; `stages` runs the other ones, by default as processes of this machine. */
+/** What clients do goes through `pipe`; `stages` runs the other ones, by default as processes of this machine. */
 export function pipedTarget(
   room: Pick<LocalRun, 'cores' | 'jobs' | 'threads'>,
   pipe: TrainingPipe,
@@ -22,21 +22,24 @@ export function pipedTarget(
   const here = commandTarget(room, stages);
   // How many fit beside each other is known to the external trainer: all of a round are given away at once.
   const unlimited = { ...room, jobs: Number.POSITIVE_INFINITY, cores: Number.POSITIVE_INFINITY };
-  const elsewhere = commandTarget(unlimited, trainThrough(pipe));
+  const elsewhere = commandTarget(unlimited, giveThrough(pipe));
   return {
     execute: (commands, options) =>
-      (commands.some(({ stage }) => stage === 'train') ? elsewhere : here).execute(commands, options),
+      (commands.some(({ client }) => client !== undefined) ? elsewhere : here).execute(commands, options),
     close: here.close,
   };
 }
 
-/** Gives a client's training away. */
-function trainThrough(pipe: TrainingPipe): CommandRunner {
+/** Gives a client's training, or a command of the user's own, away. */
+function giveThrough(pipe: TrainingPipe): CommandRunner {
   return async (command, context) => {
-    const { round = 0, client = 0 } = command;
-    const words = ['train', ...command.arguments, '--log-format', 'json'];
-    const ending = await pipe.train({ round, client, command: words }, context.signal);
+    const { round, client = 0 } = command;
+    const event = command.stage === 'each' ? 'each' : 'train';
+    const name = event === 'each' ? 'as-client' : 'train';
+    const words = [name, ...command.arguments, '--log-format', 'json'];
+    const ending = await pipe.give({ event, round, client, command: words }, context.signal);
     const lines = settleStage(command, ending, context);
+    if (event === 'each') return lines;
     const { sha256 } = lastJsonLine(command, lines, trainResultSchema);
     const [path = ''] = command.writes;
     await appears(path, { command, sha256, signal: context.signal });

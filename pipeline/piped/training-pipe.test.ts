@@ -12,7 +12,7 @@ function open() {
   const [stdin, stdout] = [new PassThrough(), new PassThrough({ encoding: 'utf8' })];
   const pipe = openTrainingPipe({ stdin, stdout });
   const train = (client: number, signal = never) =>
-    pipe.train({ round: 2, client, command: ['train', `--client=${client}`] }, signal);
+    pipe.give({ event: 'train', round: 2, client, command: ['train', `--client=${client}`] }, signal);
   const answer = (line: object) => stdin.write(`${JSON.stringify(line)}\n`);
   return { pipe, stdin, stdout, train, answer };
 }

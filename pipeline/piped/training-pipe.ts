@@ -5,9 +5,11 @@ import { z } from 'zod';
 import { InterruptedError, StageError } from '../../lib/core/errors.js';
 import type { StageEnding } from '../stage-process.js';
 
-/** One training that is given away. */
+/** One client's training, or a command of the user's own as one client, that is given away. */
 export interface GivenTask {
-  readonly round: number;
+  readonly event: 'train' | 'each';
+  /** Of a training. */
+  readonly round?: number | undefined;
   readonly client: number;
   /** What to run: `fedbatch` with these arguments. */
   readonly command: readonly string[];
@@ -16,12 +18,12 @@ export interface GivenTask {
 /** Channel to an external trainer. */
 export interface TrainingPipe {
   /**
-   * Has a client trained, and waits for how that ended.
+   * Has a task done, and waits for how that ended.
    *
    * @throws {StageError} when the external trainer has gone, or answers with something else
    * @throws {InterruptedError} when `signal` aborts
    */
-  train(task: GivenTask, signal: AbortSignal): Promise<StageEnding>;
+  give(task: GivenTask, signal: AbortSignal): Promise<StageEnding>;
   /** Stops listening. */
   close(): void;
 }
@@ -29,8 +31,8 @@ export interface TrainingPipe {
 /** A line that goes out. */
 export const trainingTasksSchema = z
   .object({
-    event: z.literal('train'),
-    round: z.int().min(1).describe('The round, from 1.'),
+    event: z.enum(['train', 'each']).describe('Of run: clients to train; of each: a command on all clients.'),
+    round: z.int().min(1).optional().describe('The round of a training, from 1.'),
     tasks: z
       .array(
         z.object({
@@ -40,11 +42,11 @@ export const trainingTasksSchema = z
         }),
       )
       .min(1)
-      .describe('Trainings that may run side by side, wherever the volume is.'),
+      .describe('Commands that may run side by side, wherever the volume is.'),
   })
   .meta({
     title: 'Tasks of an external trainer',
-    description: 'A line on stdout of run --trainers pipe: clients to train.',
+    description: 'A line on stdout of run --trainers pipe or each --runners pipe: what clients are to do.',
   });
 
 /** A line that comes back. */
@@ -58,7 +60,7 @@ export const trainingEndingSchema = z
   })
   .meta({
     title: 'Answer of an external trainer',
-    description: 'A line on stdin of run --trainers pipe: how a task ended.',
+    description: 'A line on stdin of run --trainers pipe or each --runners pipe: how a task ended.',
   });
 
 /** A task that is out. */
@@ -104,11 +106,11 @@ export function openTrainingPipe({
     if (first === undefined) return;
     const tasks = gathered.map(({ id, client, command }) => ({ id, client, command: [...command] }));
     gathered = [];
-    const line: z.infer<typeof trainingTasksSchema> = { event: 'train', round: first.round, tasks };
+    const line: z.infer<typeof trainingTasksSchema> = { event: first.event, round: first.round, tasks };
     stdout.write(`${JSON.stringify(line)}\n`);
   };
   return {
-    async train(task, signal) {
+    async give(task, signal) {
       if (signal.aborted) throw new InterruptedError();
       if (gone !== undefined) throw gone;
       const id = nextId++;

@@ -123,7 +123,7 @@ const trained = new Map<number, (ending: StageEnding) => void>();
 
 /** Has the process that started this one train the clients. */
 const trainOutside: TrainingPipe = {
-  train: (task) =>
+  give: (task) =>
     new Promise((resolve) => {
       const id = trained.size;
       trained.set(id, resolve);

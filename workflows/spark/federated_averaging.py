@@ -7,6 +7,10 @@ training on stdout, and aggregates and tests on this machine. The clients of a r
 executor runs the trainer once for each of its clients. Updates lie on the volume, which every machine mounts at the
 same path: through Spark go only the tasks, and how they ended. So the files and their hashes are those of
 `fedbatch run` on one machine, and a driver that is started again goes on where it stopped.
+
+With `--each`, a command of your own runs once as each client instead, and `fedbatch each` gathers the results:
+
+    spark-submit federated_averaging.py --each --data /mnt/run/data -- python3 count.py {shard}
 """
 
 from __future__ import annotations
@@ -73,7 +77,8 @@ def train_round(spark: SparkContext, request: dict[str, Any], options: argparse.
     def train_partition(dealt: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         return (train_client(task, fedbatch) for task in dealt)
 
-    spark.setJobDescription(f"fedbatch round {request['round']}: {len(tasks)} clients")
+    what = f"round {request['round']}" if "round" in request else request["event"]
+    spark.setJobDescription(f"fedbatch {what}: {len(tasks)} clients")
     dealt = spark.parallelize(tasks, min(len(tasks), options.partitions or len(tasks)))
     if options.barrier:
         return dealt.barrier().mapPartitions(train_partition).collect()
@@ -91,14 +96,15 @@ def answers(spark: SparkContext, request: dict[str, Any], options: argparse.Name
 
 
 def lead(spark: SparkContext, options: argparse.Namespace, run_flags: list[str]) -> int:
-    """Runs `fedbatch run`, answers its requests, prints its result; returns its exit code."""
+    """Runs `fedbatch run`, or `fedbatch each`, answers its requests, prints its result; returns its exit code."""
     # Each trainer takes the cores that Spark sets aside for a task; a later flag of the user's wins.
     threads = spark.getConf().get("spark.task.cpus", "1")
-    command = [*shlex.split(options.fedbatch), "run", "--trainers", "pipe", "--threads", threads, *run_flags]
+    own = ["each", "--runners", "pipe"] if options.each else ["run", "--trainers", "pipe", "--threads", threads]
+    command = [*shlex.split(options.fedbatch), *own, *run_flags]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as run:
         signal.signal(signal.SIGTERM, lambda *_: run.terminate())
         for line in run.stdout:
-            if not line.startswith('{"event":"train"'):
+            if not line.startswith(('{"event":"train"', '{"event":"each"')):
                 print(line, end="", flush=True)
                 continue
             try:
@@ -119,7 +125,11 @@ def main() -> int:
     parser.add_argument("--fedbatch", default="fedbatch", help="the program, on the driver and on every executor")
     parser.add_argument("--partitions", type=int, help="partitions of a round (default: one for each client)")
     parser.add_argument("--barrier", action="store_true", help="start a round only when all of its partitions can run")
-    options, run_flags = parser.parse_known_args()
+    parser.add_argument("--each", action="store_true", help="run the command behind -- as each client: fedbatch each")
+    words = sys.argv[1:]
+    end = words.index("--") if "--" in words else len(words)
+    options, run_flags = parser.parse_known_args(words[:end])
+    run_flags += words[end:]
     session = SparkSession.builder.appName("fedbatch").getOrCreate()
     try:
         return lead(session.sparkContext, options, run_flags)
