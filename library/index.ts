@@ -68,7 +68,7 @@ export {
 } from '../lib/task-file/task-definition.js';
 export type { CallOptions } from './call.js';
 export { type ExportCall, exportModel } from './export.js';
-export { type ClientPlace, type OnClientsCall, runOnClients } from './on-clients.js';
+export { type AsClient, type OnClientsCall, runOnClients } from './on-clients.js';
 export {
   type ParameterFacts,
   type PartitionFacts,

@@ -8,7 +8,7 @@ import { type CallOptions, call } from './call.js';
 import { askedBy } from './settings.js';
 
 /** What is a client's, as the function of a module is given it. */
-export interface ClientPlace {
+export interface AsClient {
   /** Number of the client, from 0. */
   readonly rank: number;
   /** Clients in all. */
@@ -23,7 +23,7 @@ export interface ClientPlace {
 export interface OnClientsCall extends CallOptions {
   /** Program and arguments; `{rank}`, `{size}`, `{shard}`, `{scratch}` and `{result}` stand for what is the client's. */
   readonly command?: readonly string[] | undefined;
-  /** A module of JavaScript: its default export takes a {@link ClientPlace}, and gives what JSON can hold. */
+  /** A module of JavaScript: its default export takes a {@link AsClient}, and gives what JSON can hold. */
   readonly module?: string | URL | undefined;
   /** Directory of the clients' shards. */
   readonly data?: string | undefined;

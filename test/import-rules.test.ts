@@ -88,6 +88,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...LIBRARY,
     'aggregator',
     'datasets',
+    'each',
     'evaluator',
     'export',
     'pipeline',

@@ -2,7 +2,16 @@
 
 /** How far one stage of one client is. Counts are whole numbers from the start of the stage. */
 export interface ProgressEvent {
-  readonly stage: 'split' | 'train' | 'aggregate' | 'evaluate' | 'each' | 'download' | 'generate' | 'read' | 'deal';
+  readonly stage:
+    | 'split'
+    | 'train'
+    | 'aggregate'
+    | 'evaluate'
+    | 'each'
+    | 'download'
+    | 'generate'
+    | 'read'
+    | 'deal';
   /** The client that is trained; absent where a stage has none. */
   readonly client?: number;
   /** The round that this is a part of, and how many rounds there are at most. */
