@@ -115,7 +115,8 @@ function dealRows(roles: TableRoles, { test: split, missing = {}, source }: Tabl
     });
   const from = split === undefined ? Number.NaN : startOf(split, source);
   const isHeld = (row: number) => row >= firstTestRow || (test !== undefined && test.at(row) >= from);
-  const sides = { train: new Uint32Array(rows), held: new Uint32Array(rows) };
+  const mayHold = test !== undefined || firstTestRow < rows;
+  const sides = { train: new Uint32Array(rows), held: new Uint32Array(mayHold ? rows : 0) };
   let [trained, tested] = [0, 0];
   for (let row = 0; row < rows; row++) {
     if (isDropped(row)) continue;
