@@ -64,7 +64,7 @@ export const TRAINING = part('training', {
     ),
     default: 'auto',
     otherwise: 'auto, that of a compiled model, or what goes with model and data',
-    help: `the loss: ${LOSS_NAMES.join(', ')}, or for outputs a=mse,b=mae`,
+    help: `loss (or a=mse,b=mae): ${LOSS_NAMES.join(', ')}`,
     symbol: 'name',
     group: 'Model and local training',
     stages: ['split', 'init', 'train', 'evaluate', 'simulate'],
