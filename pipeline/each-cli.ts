@@ -10,8 +10,8 @@ interface LocalEachFlags extends EachFlags {
 }
 
 const EXAMPLES = `
-What the command finds of the client's, in its environment and in its words, npx fedbatch as-client --help tells. Its
-result is the JSON that it writes to FEDBATCH_RESULT, else what it prints.
+npx fedbatch as-client --help tells what the command finds of the client's.
+Its result is the JSON that it writes to FEDBATCH_RESULT, else what it prints.
 
 Examples:
   npx fedbatch each --data data -- python3 count.py {shard}       once for each shard of a split

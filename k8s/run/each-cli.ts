@@ -15,8 +15,9 @@ interface KubeEachFlags extends EachFlags, TemplateFlags, ClusterFlags {
 }
 
 const EXAMPLES = `
-The pods are those of trainers, with what lies in their image: another one, with your program in it, is made FROM
-fedbatch/trainer and named with --set TRAINER_IMAGE=…. What a command finds of the client's, npx fedbatch as-client --help tells.
+The pods are those of trainers, with what lies in their image. One with your
+program in it is made FROM fedbatch/trainer: --set TRAINER_IMAGE=… names it.
+npx fedbatch as-client --help tells what the command finds of the client's.
 
 Examples:
   npx fedbatch k8s each --clients 3 --data runs/first/data -- node /mnt/count.mjs {shard}
