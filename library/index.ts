@@ -28,6 +28,7 @@ export {
   UsageError,
 } from '../lib/core/errors.js';
 export type { AccuracyReport } from '../lib/engine/accuracy.js';
+export type { AcrossClients, Spread } from '../lib/federation/across-clients.js';
 export type { ExampleInput, Examples, ExampleTargets, ExampleValues } from '../lib/federation/examples.js';
 export type { PrivacyRecord } from '../lib/federation/privacy/privacy-record.js';
 export type { AccuracyRecord } from '../lib/formats/accuracy-record.js';
@@ -59,6 +60,7 @@ export {
   defineTask,
   functionalModel,
   input,
+  type LossText,
   layer,
   sequentialModel,
   type TaskDefinition,

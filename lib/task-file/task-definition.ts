@@ -23,7 +23,8 @@ export interface ZooModel {
  */
 export type TaskModel = KerasConfig | ZooModel | string;
 
-type LossText = LossName | `${LossName}:${string}`;
+/** A loss as `--loss` takes it: its name, with parameters behind a colon. */
+export type LossText = LossName | `${LossName}:${string}`;
 
 /** What is learned: all that `--task` takes from a file's default export. Flags win over it. */
 export interface TaskDefinition extends Omit<OptimizerFlags, 'optimizer'> {
