@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
+import type { EachAsked } from './each.js';
 import { addEachOptions, type EachFlags, toleranceOf } from './rounds/each-options.js';
 
 interface LocalEachFlags extends EachFlags {
@@ -18,8 +19,11 @@ Examples:
   npx fedbatch each --clients 4 -- sh -c 'echo $FEDBATCH_RANK'    without data
   npx fedbatch each --data data --quorum 80% --retries 2 --timeout 600 --json -- ./measure`;
 
-/** The command. */
-export function eachCli({ reporter, signal }: ProgramContext): Command {
+/** The command; `elsewhere` says who runs what processes of this machine would. */
+export function eachCli(
+  { reporter, signal }: ProgramContext,
+  elsewhere: Pick<EachAsked, 'stages'> = {},
+): Command {
   const command = new Command('each')
     .description('Run a command of your own once as each client, and gather its results in their order.')
     .option('--data <dir>', 'directory of the shards, one for each client, as split writes them')
@@ -60,6 +64,7 @@ export function eachCli({ reporter, signal }: ProgramContext): Command {
         timeoutSeconds,
         openRunners,
         ...toleranceOf(flags),
+        ...elsewhere,
       };
       const result = await callEach(asked, { reporter, signal });
       const text = (flags.json ?? isPiped) ? JSON.stringify(result) : eachSummary(result);

@@ -5,7 +5,7 @@ import { DataError, UsageError } from '../lib/core/errors.js';
 import { manifestBeside } from '../lib/formats/manifest-beside.js';
 import type { EachResult } from '../lib/formats/stage-results.js';
 import { availableCores } from '../lib/system/hardware.js';
-import { commandTarget } from './command-target.js';
+import { type CommandRunner, commandTarget } from './command-target.js';
 import { pipedTarget } from './piped/piped-target.js';
 import type { TrainingPipe } from './piped/training-pipe.js';
 import { type EachTolerance, onClients } from './rounds/on-clients.js';
@@ -23,15 +23,17 @@ export interface EachAsked extends EachTolerance {
   readonly timeoutSeconds?: number | undefined;
   /** Opens the channel to somebody else who runs the commands; by default they are processes of this machine. */
   readonly openRunners?: (() => Promise<TrainingPipe>) | undefined;
+  /** Runs what each client's part is; by default a process of this machine. */
+  readonly stages?: CommandRunner | undefined;
 }
 
 /** Runs the command as each client. @throws {FedbatchError} as `onClients` does, and for clients that there are not */
 export async function callEach(asked: EachAsked, context: StageContext): Promise<EachResult> {
-  const { command, data, timeoutSeconds, jobs = availableCores(), openRunners, ...tolerance } = asked;
+  const { command, data, timeoutSeconds, jobs = availableCores(), openRunners, stages, ...tolerance } = asked;
   const task = { command, size: await sizeOf(asked), data, timeoutSeconds };
   const room = { cores: jobs, jobs, threads: 1 };
   const runners = await openRunners?.();
-  const target = runners === undefined ? commandTarget(room) : pipedTarget(room, runners);
+  const target = runners === undefined ? commandTarget(room, stages) : pipedTarget(room, runners);
   return await onClients(target, task, { ...tolerance, ...context }).finally(() => runners?.close());
 }
 

@@ -8,6 +8,7 @@ import { type CommandBuilder, runArguments, runProgram } from '../../lib/cli/pro
 import { InterruptedError } from '../../lib/core/errors.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { runCli } from '../../pipeline/cli.js';
+import { eachCli } from '../../pipeline/each-cli.js';
 import type { GivenTask, TrainingPipe } from '../../pipeline/piped/training-pipe.js';
 import type { StageRunner } from '../../pipeline/rounds/target.js';
 import { runStage, type StageEnding, settleStage } from '../../pipeline/stage-process.js';
@@ -92,7 +93,7 @@ const runStageHere: StageRunner = async (task, context) => {
   }
   const output = { stdout: '', stderr: '' };
   const lines: string[] = [];
-  const command = (await builderOf(task.stage)) as CommandBuilder;
+  const command = await builderOf(task.stage === 'each' ? 'as-client' : task.stage);
   const exitCode = await outputs.run(output, () =>
     runArguments(command, task.arguments, { reporter: jsonLines(lines), signal }),
   );
@@ -135,6 +136,7 @@ const trainOutside: TrainingPipe = {
 /** What runs a command as a request wants it. */
 async function buildFor({ program, struck, isTrainedOutside }: HostRequest): Promise<CommandBuilder> {
   if (program === 'sweep') return (context) => sweepCli(context, { stages: runStageHere });
+  if (program === 'each') return (context) => eachCli(context, { stages: runStageHere });
   if (program !== 'run') return await builderOf(program);
   toStrike.clear();
   for (const stage of struck) toStrike.add(stage);
