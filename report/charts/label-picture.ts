@@ -29,7 +29,7 @@ export function labelPicture(picture: LabelColumns, description: string): Html {
       ({ name, examples }, column) =>
         html`<rect class="size" x="${at(LEFT + column * width + width * 0.1)}" width="${at(width * 0.8)}" y="${at(SIZES - size(examples))}" height="${at(size(examples))}"><title>${name}: ${grouped(Math.round(examples))} examples</title></rect>`,
     )}
-    <text class="tick" x="${LEFT + 2}" y="12">up to ${grouped(Math.round(largest))}</text>
+    <text class="tick" x="${LEFT + 2}" y="17">up to ${grouped(Math.round(largest))}</text>
     ${rows
       .map((row, index) => ({ row, index }))
       .filter(({ index }) => labelled(index, rows.length))
