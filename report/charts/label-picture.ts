@@ -7,7 +7,7 @@ import type { LabelColumns } from './label-columns.js';
 
 const WIDTH = 640;
 const LEFT = 64;
-const SIZES = 64;
+const SIZES = 72;
 const GAP = 8;
 const BOTTOM = 34;
 const WIDEST = 48;
@@ -20,7 +20,7 @@ export function labelPicture(picture: LabelColumns, description: string): Html {
   const top = SIZES + GAP;
   const bottom = top + height * rows.length;
   const largest = max(columns, ({ examples }) => examples) ?? 1;
-  const size = scaleLinear([0, largest], [0, SIZES - 20]);
+  const size = scaleLinear([0, largest], [0, SIZES - 28]);
   const shade = scaleLinear([0, max(columns, ({ shares }) => max(shares)) ?? 1], [0, 1]);
   const right = LEFT + width * columns.length;
   const labelled = (index: number, length: number) => length <= 12 || index % Math.ceil(length / 10) === 0;
@@ -29,7 +29,7 @@ export function labelPicture(picture: LabelColumns, description: string): Html {
       ({ name, examples }, column) =>
         html`<rect class="size" x="${at(LEFT + column * width + width * 0.1)}" width="${at(width * 0.8)}" y="${at(SIZES - size(examples))}" height="${at(size(examples))}"><title>${name}: ${grouped(Math.round(examples))} examples</title></rect>`,
     )}
-    <text class="tick" x="${LEFT + 2}" y="17">up to ${grouped(Math.round(largest))}</text>
+    <text class="tick" x="${LEFT + 2}" y="22">up to ${grouped(Math.round(largest))}</text>
     ${rows
       .map((row, index) => ({ row, index }))
       .filter(({ index }) => labelled(index, rows.length))
