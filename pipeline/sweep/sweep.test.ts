@@ -130,7 +130,8 @@ test('a sweep from a file: flags win over it, seeds are one row', async () => {
 
 test('a real trial that learns nothing is stopped after its first round, and says why on its own record', async () => {
   const out = join(directory, 'stopped');
-  const flags = ['--grid', 'learning-rate=0.05,0.03,0.01,0', '--rounds', '2', '--median-rule', '1'];
+  const grid = ['--grid', 'learning-rate=0.05,0.03,0.01,0', '--rounds', '2', '--median-rule', '1'];
+  const flags = [...grid, '--clients', '1'];
   const { exitCode, stdout, stderr } = await sweep(out, ...flags);
   assert.equal(exitCode, 0, stderr);
   const { finished, stopped, ranking } = JSON.parse(lastLine(stdout)) as SweepResult;
