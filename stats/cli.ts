@@ -18,7 +18,7 @@ const MOST_BINS = 10_000;
 export function statsCli({ reporter, signal }: ProgramContext): Command {
   return new Command('stats')
     .description(
-      "Tell mean, deviation, bounds, quantiles and categories of the clients' examples. No row leaves its client: each\n" +
+      "Tell mean, deviation, bounds, quantiles and categories of the clients' examples. No row leaves its client: each " +
         'tells sums and counts of its own, and these are added up exactly.',
     )
     .argument('<source>', "a run's volume, a directory of shards, or data as --data takes them")
