@@ -93,7 +93,7 @@ const tests = run({
   files: processes.map((paths, at) =>
     paths.length === 1 ? join(root, 'dist', paths[0]) : programOf(paths, at),
   ),
-  // Two more than there are cores: some tests wait (for a deadline, a signal, a download) more than they compute.
+  // Four more than there are cores: some tests wait (for a deadline, a signal, a download) more than they compute.
   concurrency: availableParallelism() + 4,
 });
 tests.on('test:fail', () => {
