@@ -93,8 +93,8 @@ const tests = run({
   files: processes.map((paths, at) =>
     paths.length === 1 ? join(root, 'dist', paths[0]) : programOf(paths, at),
   ),
-  // Four more than there are cores: some tests wait (for a deadline, a signal, a download) more than they compute.
-  concurrency: availableParallelism() + 4,
+  // Two more than there are cores: some tests wait (for a deadline, a signal, a download) more than they compute.
+  concurrency: availableParallelism() + 2,
 });
 tests.on('test:fail', () => {
   failures++;
