@@ -5,6 +5,7 @@ import type { NamedLayer } from '../../model/layers/layer-module.js';
 import { moduleOf } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
 import { type Engine, EngineUnavailableError } from '../engine.js';
+import { TENSORFLOW_CLASSES } from '../tensorflow/known-layers.js';
 
 /** An engine under test. */
 export interface EngineUnderTest {
@@ -32,11 +33,10 @@ export interface EngineSuite
 
 /** TensorFlow.js refuses the layers that it has not, and what their modules say of it. */
 export function tensorflowRefusal({ layers }: ModelDescription): RegExp | undefined {
-  const { classNameMap } = tf.serialization.SerializationMap.getMap();
   for (const layer of layers) {
     const { notInTensorflow, notTrainedByTensorflow, mixesExamples } = moduleOf(layer);
     const { name, training }: NamedLayer = layer;
-    const isKnown = Object.hasOwn(classNameMap, kerasLayer(layer).class_name);
+    const isKnown = TENSORFLOW_CLASSES.has(kerasLayer(layer).class_name);
     const isFixed = training?.isFrozen === true && mixesExamples === true;
     const lacking =
       (isKnown ? undefined : 'such layer') ??
