@@ -17,14 +17,21 @@ export function shortPercent(share: number): string {
   return `${Number((share * 100).toFixed(1))} %`;
 }
 
+/** A number of any size: five digits and more, four decimals at most: `0.0312`, `752.48`, `3,406,232`. */
+function figureText(value: number): string {
+  const whole = Math.max(1, Math.ceil(Math.log10(Math.abs(value) + Number.EPSILON)));
+  const decimals = Math.max(0, Math.min(4, 5 - whole));
+  return value.toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
 /** A value of a metric: the accuracy as a percentage. */
 export function metricText(metric: string, value: number): string {
-  return metric === 'accuracy' ? percent(value) : value.toFixed(4);
+  return metric === 'accuracy' ? percent(value) : figureText(value);
 }
 
 /** A loss; one that overflowed is recorded as null. */
 export function lossText(loss: number | null): string {
-  return loss === null ? 'not finite' : loss.toFixed(4);
+  return loss === null ? 'not finite' : figureText(loss);
 }
 
 /** The ε of a privacy budget that is spent; it is infinite without noise, and then recorded as null. */

@@ -60,13 +60,19 @@ export function lineChart({ description, points, span, target, format }: LineCha
       ? []
       : points.flatMap(({ round, value }) => (value === null ? [] : [{ round, value }]));
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${description}">
-    ${y.ticks(5).map((tick) => horizontal(y(tick), format(tick)))}
+    ${y.ticks(5).map((tick) => horizontal(y(tick), tickText(tick, format)))}
     ${roundAxis(x, rounds, HEIGHT - BOTTOM)}
     ${target !== undefined && targetLine(y(target), format(target))}
     ${band ? html`<path class="band" d="${band}"/>` : undefined}<path class="curve" d="${path ?? ''}"/>
     ${dots.map(({ round, value }) => html`<circle class="dot" cx="${at(x(round))}" cy="${at(y(value))}" r="3"><title>round ${round}: ${format(value)}</title></circle>`)}
   </svg>`;
 }
+
+/** A number beside an axis, which has little room: `25K`, `3.2M`. */
+const tickText = (tick: number, format: LineChart['format']): string =>
+  Math.abs(tick) < 1000
+    ? format(tick)
+    : tick.toLocaleString('en', { notation: 'compact', maximumSignificantDigits: 3 });
 
 /** From rounds to places on the horizontal axis; `margin` rounds stay free on both sides. */
 export function roundScale(rounds: readonly number[], margin = 0): ScaleLinear<number, number> {

@@ -3,6 +3,7 @@
 import { greatest } from 'd3-array';
 import { targetOf } from '../../lib/federation/early-stop.js';
 import { leadingFigure, scoreOf, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
+import { clientsOf } from '../../lib/formats/manifest.js';
 import { placeOfFailure } from '../../lib/formats/run-results.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { modelTitle } from '../../lib/settings/parts/data.js';
@@ -98,6 +99,6 @@ export function settings(records: RunRecords): Html {
   </section>`;
 }
 
-function examplesOf({ shards }: NonNullable<RunRecords['manifest']>): number {
-  return shards.reduce((sum, { examples }) => sum + examples, 0);
+function examplesOf(manifest: NonNullable<RunRecords['manifest']>): number {
+  return clientsOf(manifest).reduce((sum, { examples }) => sum + examples, 0);
 }
