@@ -61,7 +61,10 @@ export function jobTarget(jobs: Pick<StageJobs, 'of'>, cluster: WaitContext): Jo
     const planned = jobs.of(commands, options);
     const ended = await runJobToEnd(planned, waitedFor(commands), context);
     const endings = await endingsOf(ended, { commands, schema, container: planned.container ?? '' }, context);
-    for (const ending of endings) await onEnding?.(ending);
+    // What ended the Job is told before whom it kept from starting.
+    const isKept = (ending: CommandEnding<unknown>) => 'reason' in ending && ending.reason === NEVER_STARTED;
+    const told = [...endings.filter((each) => !isKept(each)), ...endings.filter(isKept)];
+    for (const ending of told) await onEnding?.(ending);
     return { ...ended, endings, seconds: jobSeconds(ended.job) };
   }
   return {
@@ -79,6 +82,9 @@ function waitedFor(commands: readonly StageCommand[]): Omit<WaitedJob, 'job'> {
   const part = { round, ...(rounds === undefined ? {} : { rounds }) };
   return { title: `${stage} round ${round}`, part, ...clients };
 }
+
+/** Why a client has no result where another one ended the Job. */
+const NEVER_STARTED = 'not started: the Job had failed before';
 
 interface EndingOptions<T> {
   readonly commands: readonly StageCommand[];
@@ -130,5 +136,5 @@ function lostCommand(
   if (state.kind === 'failed' && state.reason === 'DeadlineExceeded') {
     return { command, reason: `late: not done within ${spec?.activeDeadlineSeconds} s` };
   }
-  return { command, reason: 'not started: the Job had failed before' };
+  return { command, reason: NEVER_STARTED };
 }
