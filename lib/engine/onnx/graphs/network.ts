@@ -1,7 +1,8 @@
-/** A model's operations in a graph of values. */
-import type { Tensor } from '../../../model/graph/graph-builder.js';
+/** A model's inputs and operations in a graph of values. */
+import type { GraphBuilder, Tensor } from '../../../model/graph/graph-builder.js';
 import type { LayerContext } from '../../../model/layers/layer-module.js';
 import { moduleOf } from '../../../model/layers/registry.js';
+import type { ModelDescription } from '../../../model/model-description.js';
 import { ModelError } from '../../../model/model-error.js';
 import {
   isActivation,
@@ -10,7 +11,7 @@ import {
   readersOf,
 } from '../../../model/operations.js';
 import type { Parameter } from '../../../model/parameters.js';
-import type { Value } from '../../../model/primitives/value.js';
+import { BATCH_AXIS, type Value } from '../../../model/primitives/value.js';
 
 /** The values that stand for a model's parameters in a graph, in order. */
 export interface ValuedParameter extends Parameter {
@@ -41,6 +42,34 @@ const SHARED_STATISTICS =
 
 /** The key of a parameter: unique in its model. */
 export const parameterKey = ({ layer, role }: Pick<Parameter, 'layer' | 'role'>) => `${layer}/${role}`;
+
+/** The symbolic batch axis. */
+export const BATCH = 'batch';
+
+/** TensorProto.DataType of a float. */
+export const FLOAT = 1;
+
+/**
+ * The inputs of a model in a graph, by the model's own names: `input/0`, … of floats; where they are given other names,
+ * for programs that know the model as Keras does, those that Keras takes whole numbers at are of int32.
+ */
+export function modelInputs(
+  graph: GraphBuilder,
+  { inputs }: ModelDescription,
+  names?: readonly string[],
+): ReadonlyMap<string, Value> {
+  return new Map(
+    inputs.map(({ name, shape, isInteger = false }, at) => {
+      const isWhole = names !== undefined && isInteger;
+      const given = graph.input(names?.[at] ?? `input/${at}`, isWhole ? 'int32' : 'float32', [
+        BATCH,
+        ...shape,
+      ]);
+      const tensor = isWhole ? graph.op('Cast', [given], { to: FLOAT }) : given;
+      return [name, { graph, tensor, shape: [BATCH_AXIS, ...shape] }];
+    }),
+  );
+}
 
 /** Adds the operations of a plan on a model's inputs, given by their names. */
 export function buildNetwork(

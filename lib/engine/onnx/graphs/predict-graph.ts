@@ -4,8 +4,7 @@ import type { Model } from '../../../model/model-description.js';
 import { planOperations } from '../../../model/operations.js';
 import { modelParameters } from '../../../model/parameters.js';
 import { laidOut } from '../../../model/primitives/layout.js';
-import { buildNetwork } from './network.js';
-import { BATCH, FLOAT, modelInputs } from './training-graph.js';
+import { BATCH, buildNetwork, FLOAT, modelInputs } from './network.js';
 
 /** What other programs call the inputs and outputs of a model, in its order. */
 export interface EndNames {

@@ -7,12 +7,11 @@ import { GraphBuilder, type Tensor } from '../../../model/graph/graph-builder.js
 import type { ModelDescription } from '../../../model/model-description.js';
 import { planOperations } from '../../../model/operations.js';
 import { modelParameters, type Parameter, requireTrainable } from '../../../model/parameters.js';
-import { add, mul } from '../../../model/primitives/arithmetic.js';
-import { laidOut } from '../../../model/primitives/layout.js';
+import { add } from '../../../model/primitives/arithmetic.js';
 import { reshape } from '../../../model/primitives/shaping.js';
-import { BATCH_AXIS, gradients, type Value } from '../../../model/primitives/value.js';
-import { lossModule, lossOperations, outputLosses } from '../../../model/tasks/losses.js';
-import { buildNetwork, parameterKey, type ValuedParameter } from './network.js';
+import { BATCH_AXIS, gradients } from '../../../model/primitives/value.js';
+import { lossOperations, outputLosses } from '../../../model/tasks/losses.js';
+import { BATCH, buildNetwork, modelInputs, parameterKey, type ValuedParameter } from './network.js';
 import { encodeOnnxModel } from './onnx-model.js';
 import {
   groupInput,
@@ -21,6 +20,7 @@ import {
   splitGroup,
   type UpdateOptions,
 } from './optimizer-graph.js';
+import { outputLoss } from './output-loss.js';
 import { groupParameters, isAlone, type ParameterGroup } from './parameter-groups.js';
 import { outputGradient, outputSum } from './separate-update.js';
 
@@ -73,9 +73,6 @@ export interface TrainingGraphOptions extends UpdateOptions {
   readonly withGradients?: boolean;
 }
 
-/** The symbolic batch axis. */
-export const BATCH = 'batch';
-
 /**
  * Compiles a training step. Inputs: `input/0`, … [batch, …] in the model's order, `target/0`, … as the loss of each
  * output takes it (labels int32 [batch], or numbers [batch, outputs]), the optimizer's rates [1], `exampleWeight` [1]
@@ -122,12 +119,7 @@ export function buildTrainingGraph(
   });
   const weighting = { graph, tensor: exampleWeight, shape: options.isWeighted ? [BATCH_AXIS, 1] : [1] };
   const parts = network.outputs.map((output, at) =>
-    lossOf(laidOut(output), {
-      settings: losses[at] as OutputLoss,
-      at,
-      weights: weighting,
-      mask: output.mask,
-    }),
+    outputLoss(output, { settings: losses[at] as OutputLoss, at, weights: weighting }),
   );
   const penalties = network.penalties.map((term) => reshape(term, []));
   const loss = [...parts.map((part) => part.loss), ...penalties].reduce(add);
@@ -173,102 +165,6 @@ export function buildTrainingGraph(
     usesCorrection: options.isCorrected ?? false,
     statistics,
   };
-}
-
-/**
- * The inputs of a model in a graph, by the model's own names: `input/0`, … of floats; where they are given other names,
- * for programs that know the model as Keras does, those that Keras takes whole numbers at are of int32.
- */
-export function modelInputs(
-  graph: GraphBuilder,
-  { inputs }: ModelDescription,
-  names?: readonly string[],
-): ReadonlyMap<string, Value> {
-  return new Map(
-    inputs.map(({ name, shape, isInteger = false }, at) => {
-      const isWhole = names !== undefined && isInteger;
-      const given = graph.input(names?.[at] ?? `input/${at}`, isWhole ? 'int32' : 'float32', [
-        BATCH,
-        ...shape,
-      ]);
-      const tensor = isWhole ? graph.op('Cast', [given], { to: FLOAT }) : given;
-      return [name, { graph, tensor, shape: [BATCH_AXIS, ...shape] }];
-    }),
-  );
-}
-
-/** TensorProto.DataType of a float. */
-export const FLOAT = 1;
-
-/** How an output is judged. */
-interface OutputTerms {
-  readonly settings: OutputLoss;
-  readonly at: number;
-  readonly weights: Value;
-  /** Which of its steps count, bool `[batch, steps]`. */
-  readonly mask: Tensor | undefined;
-}
-
-/** The loss of one output, with its input `target/<at>`. */
-function lossOf(output: Value, { settings, at, weights, mask }: OutputTerms) {
-  const { graph } = output;
-  const loss = lossModule(settings);
-  const shape = output.shape.slice(1);
-  const steps = sizeOf(shape.slice(0, -1));
-  const isLabels = loss.targets === 'labels';
-  const target = isLabels
-    ? ({ type: 'int32', shape: shape.slice(0, -1) } as const)
-    : ({ type: 'float32', shape } as const);
-  const given = {
-    graph,
-    tensor: graph.input(`target/${at}`, target.type, [BATCH, ...target.shape]),
-    shape: [BATCH_AXIS, ...target.shape],
-  };
-  const share = (settings.weight ?? 1) / steps;
-  const rows = shape.length === 1 ? [] : [BATCH_AXIS, shape.at(-1) as number];
-  const counted = mask === undefined ? undefined : countedSteps(graph, mask);
-  const ofSteps = weightsOfSteps(share === 1 ? weights : mul(weights, share), steps);
-  const terms = {
-    settings,
-    // Each step is as an example of its own.
-    output: shape.length === 1 ? output : reshape(output, rows),
-    target: shape.length === 1 ? given : reshape(given, isLabels ? [BATCH_AXIS] : rows),
-    weights: counted === undefined ? ofSteps : mul(ofSteps, counted),
-    counted: counted?.tensor,
-  };
-  const correct =
-    loss.correct &&
-    (() => {
-      const right = loss.correct?.(terms) as Tensor;
-      return steps === 1 ? right : graph.op('Mul', [right, graph.scalar(1 / steps)]);
-    });
-  return { target, loss: loss.graph(terms), correct };
-}
-
-/** What divides by how many steps count, where none does. */
-const SMALLEST_SHARE = 1e-7;
-
-/**
- * How much each step counts, `[batch · steps, 1]`: those that are masked 0, the others as much as all together would, so
- * that a mean over all steps is one over those that count, as in Keras 2 and 3.
- */
-function countedSteps(graph: GraphBuilder, mask: Tensor): Value {
-  const counts = graph.op('Cast', [mask], { to: FLOAT });
-  const share = graph.op('ReduceMean', [counts, graph.integers(0, 1)], { keepdims: 1 });
-  const evened = graph.op('Div', [counts, graph.op('Max', [share, graph.scalar(SMALLEST_SHARE)])]);
-  return { graph, tensor: graph.reshape(evened, -1, 1), shape: [BATCH_AXIS, 1] };
-}
-
-/** The weight of each step of each example, `[batch · steps, 1]`, where examples have weights of their own. */
-function weightsOfSteps(weights: Value, steps: number): Value {
-  if (steps === 1 || weights.shape.length === 1) return weights;
-  const { graph } = weights;
-  const ones = {
-    graph,
-    tensor: graph.constant(new Float32Array(steps).fill(1), [1, steps]),
-    shape: [1, steps],
-  };
-  return reshape(mul(weights, ones), [BATCH_AXIS, 1]);
 }
 
 /** A group's tensor as the model's arrays. */
