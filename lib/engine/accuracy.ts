@@ -8,7 +8,7 @@ import { batchInputs } from '../model/model-input.js';
 import { lossModule } from '../model/tasks/losses.js';
 import { answerSize, keepAnswer, metricsOf } from '../model/tasks/metrics.js';
 import { faultOf, type OutputTask, stepsOf, type Task, widthOf } from '../model/tasks/task.js';
-import type { PredictSession } from './engine.js';
+import type { CountedAnswers, PredictSession } from './engine.js';
 
 /** What a model said of some examples at one of its outputs, in their order. */
 interface OutputJudgements {
@@ -52,17 +52,25 @@ export async function judge(session: PredictSession, options: JudgeOptions): Pro
     signal?.throwIfAborted();
     const picks = Uint32Array.from({ length: Math.min(batchSize, to - start) }, (_, at) => start + at);
     const inputs = batchInputs(examples, picks);
-    const found = await session.predict(inputs, picks.length);
-    const counted = await session.counted?.(inputs, picks.length);
+    const found = await answersTo(session, inputs, picks.length);
     for (const [at, output] of task.outputs.entries()) {
       const targets = examples.targets[at] as NamedTargets;
       const part = { targets, from: start - from, first: start, count: picks.length };
       const into = judgements[at] as OutputJudgements;
-      judgeOutput(output, found[at] as Float32Array, { ...options, ...part, counted: counted?.[at], into });
+      judgeOutput(output, found[at] as CountedAnswers, { ...options, ...part, into });
     }
     onBatch?.(start + picks.length - from);
   }
   return judgements;
+}
+
+async function answersTo(
+  session: PredictSession,
+  inputs: readonly Float32Array[],
+  count: number,
+): Promise<readonly CountedAnswers[]> {
+  if (session.predictCounted !== undefined) return session.predictCounted(inputs, count);
+  return (await session.predict(inputs, count)).map((answers) => ({ answers }));
 }
 
 /** Room for what a model says of so many examples. */
@@ -81,16 +89,14 @@ interface OutputJudging extends Pick<JudgeOptions, 'model' | 'data'> {
   readonly first: number;
   readonly from: number;
   readonly count: number;
-  /** Which of its answers count, 1 or 0; by default all. */
-  readonly counted: Float32Array | undefined;
   readonly into: OutputJudgements;
 }
 
 /** Step by step, where there are several; the loss of an example is the mean over its steps. */
 function judgeOutput(
   task: OutputTask,
-  found: Float32Array,
-  { targets, first, from, count, counted, model, data, into }: OutputJudging,
+  { answers, counted }: CountedAnswers,
+  { targets, first, from, count, model, data, into }: OutputJudging,
 ): void {
   const { loss } = task;
   const [outputs, steps] = [widthOf(task), stepsOf(task)];
@@ -99,7 +105,7 @@ function judgeOutput(
   for (let row = 0; row < count * steps; row++) {
     if (counted?.[row] === 0) continue;
     if (into.counted !== undefined) into.counted[from * steps + row] = 1;
-    const output = found.subarray(row * outputs, (row + 1) * outputs);
+    const output = answers.subarray(row * outputs, (row + 1) * outputs);
     const fault = faultOf(output, task);
     const example = Math.floor(row / steps);
     if (fault !== undefined) {

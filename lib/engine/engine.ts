@@ -95,6 +95,13 @@ export interface TrainingSession {
   dispose(): Promise<void>;
 }
 
+/** What a model answers at one output. */
+export interface CountedAnswers {
+  readonly answers: Float32Array;
+  /** Which steps of them count: 1 or 0 for each, `[count, steps]`; undefined of an output that no mask reaches. */
+  readonly counted?: Float32Array | undefined;
+}
+
 /** A model ready to predict; holds native memory until disposed. */
 export interface PredictSession {
   /**
@@ -105,10 +112,10 @@ export interface PredictSession {
    */
   predict(inputs: readonly Float32Array[], count: number): Promise<readonly Float32Array[]>;
   /**
-   * Which steps of the answers count, where a mask reaches an output: 1 or 0 for each, `[count, steps]`; of the other
-   * outputs undefined. Sessions of models without masked outputs do without.
+   * The same where a mask reaches an output, with which steps of each answer count; sessions of models without masked
+   * outputs do without.
    */
-  counted?(inputs: readonly Float32Array[], count: number): Promise<readonly (Float32Array | undefined)[]>;
+  predictCounted?(inputs: readonly Float32Array[], count: number): Promise<readonly CountedAnswers[]>;
   /** Frees its native memory. */
   dispose(): Promise<void>;
 }

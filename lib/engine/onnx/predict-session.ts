@@ -28,8 +28,8 @@ export async function createOnnxPredictSession(
   const shapes = outputShapes(description);
   const isMasked = maskedOutputs(description);
   const answers = shapes.map((shape, at) => ({ name: `output/${at}`, size: sizeOf(shape) }));
-  const masks = shapes.flatMap((shape, at) =>
-    isMasked[at] ? [{ name: `counted/${at}`, size: shape[0] as number, at }] : [],
+  const masks = shapes.flatMap(([steps = 0], at) =>
+    isMasked[at] ? { name: `counted/${at}`, size: steps } : [],
   );
   const elements = activationCount(description);
   const largest = isDevice(backend)
@@ -59,13 +59,17 @@ export async function createOnnxPredictSession(
     }
     return all;
   };
-  const counted: PredictSession['counted'] = async (inputs, count) => {
-    const found = await runAll(inputs, count, masks);
-    return shapes.map((_, at) => found[masks.findIndex((each) => each.at === at)]);
+  const predictCounted: PredictSession['predictCounted'] = async (inputs, count) => {
+    const wanted = [...answers, ...masks];
+    const found = await runAll(inputs, count, wanted);
+    return answers.map((_, at) => ({
+      answers: found[at] as Float32Array,
+      counted: found[wanted.findIndex(({ name }) => name === `counted/${at}`)],
+    }));
   };
   return {
     predict: (inputs, count) => runAll(inputs, count, answers),
-    ...(masks.length === 0 ? {} : { counted }),
+    ...(masks.length === 0 ? {} : { predictCounted }),
     dispose: () => session.release(),
   };
 }
