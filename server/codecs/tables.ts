@@ -1,7 +1,7 @@
 /** Many examples in a table: by the names of its columns where the model's data have names, else by their order. */
 import { sizeOf } from '../../lib/core/weights.js';
 import { isMissing } from '../../lib/formats/sources/table/column.js';
-import type { ServedInput } from '../models/served-facts.js';
+import { columnNames, type ServedInput } from '../models/served-facts.js';
 import { splitRows } from '../rows.js';
 import { categoryLookup } from './categories.js';
 import { readTable } from './table-files.js';
@@ -14,13 +14,10 @@ export interface TableExamples {
   readonly kept: { readonly names: readonly string[]; readonly rows: readonly (readonly string[])[] };
 }
 
-/** A number of an example, and the column that it comes from. */
+/** A number of an example in a row: which cell it is, and how that is read; `where` tells a message where it stands. */
 interface Place {
   readonly at: number;
-  readonly input: ServedInput;
-  readonly column: string | undefined;
-  /** What stands for a value that is missing. */
-  readonly stand: number | undefined;
+  readonly read: (cell: string, where: string) => number;
 }
 
 /** Reads a table for a model of these inputs. @throws {HttpProblem} 400 by the line or row */
@@ -35,21 +32,13 @@ export async function readTableBody({
   if (rows.length === 0) throw bad('a table with rows', 'none');
   const places = placesIn(names, inputs);
   const width = names?.length ?? places.length;
-  const lookups = new Map(
-    inputs.flatMap((input) => (input.categories === undefined ? [] : [[input, categoryLookup(input)]])),
-  );
   const values = new Float32Array(rows.length * places.length);
   for (const [row, cells] of rows.entries()) {
     const where = `in ${placeOf(row)}`;
     if (cells.length !== width)
       throw bad(`${width} numbers ${where}, those of all inputs of the model`, `${cells.length}`);
-    for (const [to, place] of places.entries()) {
-      const cell = cells[place.at] as string;
-      values[row * places.length + to] = numberOfCell(cell, {
-        ...{ place, where },
-        lookup: lookups.get(place.input),
-      });
-    }
+    for (const [to, { at, read }] of places.entries())
+      values[row * places.length + to] = read(cells[at] as string, where);
   }
   const used = new Set(places.map(({ at }) => at));
   const others = (names ?? []).map((_, at) => at).filter((at) => !used.has(at));
@@ -62,44 +51,49 @@ export async function readTableBody({
   };
 }
 
-interface CellFacts {
-  readonly place: Place;
-  readonly where: string;
-  readonly lookup: ReturnType<typeof categoryLookup> | undefined;
-}
-
-function numberOfCell(cell: string, { place: { column, stand }, where, lookup }: CellFacts): number {
-  const isNothing = isMissing(cell);
-  if (isNothing && stand !== undefined) return stand;
-  if (lookup !== undefined) return lookup(cell, where);
-  if (isNothing)
-    throw bad(`a number ${column === undefined ? '' : `in column ${column} `}${where}`, 'nothing');
-  return writtenNumber(cell, where);
-}
-
 /** Where the numbers of an example stand in a row: by name where the table has the names of all, else in the model's order. */
 function placesIn(names: readonly string[] | undefined, inputs: readonly ServedInput[]): readonly Place[] {
   const wanted = inputs.flatMap((input) => {
-    const size = sizeOf(input.shape);
-    return Array.from({ length: size }, (_, at) => ({
-      ...{ input, column: columnAt(input, at), stand: standIn(input, at) },
-    }));
+    const columns = columnNames(input);
+    const lookup = input.categories && categoryLookup(input);
+    return Array.from({ length: sizeOf(input.shape) }, (_, at) => {
+      const column = columns[at];
+      const read = cellReader({ column, stand: standIn(input, at), lookup });
+      return {
+        column: column ?? input.name,
+        read,
+        at: column === undefined ? -1 : (names?.indexOf(column) ?? -1),
+      };
+    });
   });
-  const found = wanted.map(({ column }) => (column === undefined ? -1 : (names?.indexOf(column) ?? -1)));
-  const missing = wanted.filter((_, at) => found[at] === -1);
-  if (missing.length === wanted.length) return wanted.map((each, at) => ({ ...each, at }));
-  const lacking = missing.map(({ input, column }) => column ?? input.name);
-  if (lacking.length > 0)
-    throw bad(
-      `the columns that the model takes, ${lacking.slice(0, 8).join(', ')} among them`,
-      names?.slice(0, 40).join(', ') ?? 'none',
-    );
-  return wanted.map((each, at) => ({ ...each, at: found[at] as number }));
+  const missing = wanted.filter(({ at }) => at === -1);
+  if (missing.length === wanted.length) return wanted.map(({ read }, at) => ({ read, at }));
+  if (missing.length === 0) return wanted;
+  throw bad(
+    `the columns that the model takes, ${missing
+      .slice(0, 8)
+      .map(({ column }) => column)
+      .join(', ')} among them`,
+    names?.slice(0, 40).join(', ') ?? 'none',
+  );
 }
 
-/** An input of one number is a column of its own name, where nothing else is known. */
-function columnAt({ name, shape, columns }: ServedInput, at: number): string | undefined {
-  return columns?.[at]?.name ?? (sizeOf(shape) === 1 ? name : undefined);
+interface CellFacts {
+  readonly column: string | undefined;
+  /** What stands for a value that is missing. */
+  readonly stand: number | undefined;
+  /** Of categories. */
+  readonly lookup: ReturnType<typeof categoryLookup> | undefined;
+}
+
+function cellReader({ column, stand, lookup }: CellFacts): Place['read'] {
+  return (cell, where) => {
+    const isNothing = isMissing(cell);
+    if (isNothing && stand !== undefined) return stand;
+    if (lookup !== undefined) return lookup(cell, where);
+    if (!isNothing) return writtenNumber(cell, where);
+    throw bad(`a number ${column === undefined ? '' : `in column ${column} `}${where}`, 'nothing');
+  };
 }
 
 function tensorsOf(values: Float32Array, inputs: readonly ServedInput[]): NamedTensors {

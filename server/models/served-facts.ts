@@ -1,5 +1,6 @@
 /** What a server knows of the inputs and answers of its model, as people need it: names, units, categories; and as its clients read it. */
 import { z } from 'zod';
+import { sizeOf } from '../../lib/core/weights.js';
 import type { TaskName } from '../../lib/federation/metrics.js';
 
 const shape = z.array(z.int().nonnegative()).readonly();
@@ -77,3 +78,12 @@ export type ServedOutput = z.infer<typeof outputSchema>;
 export type ServedTarget = z.infer<typeof targetSchema>;
 /** What the numbers of a model mean. */
 export type AnswerFacts = z.infer<typeof answerFactsSchema>;
+
+/** What the numbers of an example are called, one by one; one number alone is called as its input, and others nothing. */
+export function columnNames({
+  name,
+  shape,
+  columns,
+}: Pick<ServedInput, 'name' | 'shape' | 'columns'>): readonly string[] {
+  return columns?.map((each) => each.name) ?? (sizeOf(shape) === 1 ? [name] : []);
+}

@@ -3,7 +3,7 @@ import { sizeOf } from '../../lib/core/weights.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { isText } from '../codecs/written-numbers.js';
 import { inputsOf, type ModelCard } from '../models/predictor.js';
-import type { ServedColumn, ServedInput } from '../models/served-facts.js';
+import { columnNames, type ServedColumn, type ServedInput } from '../models/served-facts.js';
 import { FIELD_PREFIX } from '../pictures/upload.js';
 
 /** Inputs of so few numbers have a field for each. */
@@ -41,7 +41,7 @@ export const takesTables = (card: ModelCard): boolean => !inputsOf(card).some(({
 /** The form of many examples; the columns are told where they have names. */
 export function renderTableForm(card: ModelCard, { maxFileBytes }: FormSettings): Html {
   const inputs = inputsOf(card);
-  const columns = inputs.flatMap((input) => namesOf(input));
+  const columns = inputs.flatMap(columnNames);
   const size = inputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const isNamed = columns.length === size;
   const what = isNamed
@@ -61,11 +61,6 @@ export function renderTableForm(card: ModelCard, { maxFileBytes }: FormSettings)
         </section>`;
 }
 
-/** What its numbers are called, where they are called anything. */
-function namesOf({ name, shape, columns }: ServedInput): readonly string[] {
-  return columns?.map((each) => each.name) ?? (sizeOf(shape) === 1 ? [name] : []);
-}
-
 interface InputSettings {
   /** The place of the input among the others. */
   readonly at: number;
@@ -78,19 +73,18 @@ interface InputSettings {
 
 function renderInput(input: ServedInput, settings: InputSettings): Html {
   const { name, shape, columns } = input;
-  const { given } = settings;
   const size = sizeOf(shape);
   if (input.isPicture) return renderPicture(input, settings);
   if (isText(input)) return renderText(input, settings);
   const isPlain = columns !== undefined || shape.length <= 1;
   if (!isPlain || size > (columns === undefined ? MOST_UNNAMED : MOST_FIELDS))
     return renderList(input, settings);
-  const names = namesOf(input);
+  const names = columnNames(input);
   if (size === 1)
     return html`<div class="fields">${renderField(input, { ...settings, field: 0, label: names[0] ?? name })}</div>`;
   return html`<fieldset><legend>${name}${columns === undefined && html` <small>${hintOf(input)}</small>`}</legend><div class="fields">${Array.from(
     { length: size },
-    (_, field) => renderField(input, { ...settings, given, field, label: names[field] ?? String(field + 1) }),
+    (_, field) => renderField(input, { ...settings, field, label: names[field] ?? String(field + 1) }),
   )}</div></fieldset>`;
 }
 
