@@ -6,7 +6,7 @@ import { openNpz } from '../../lib/formats/data/npz.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { writeAnswersCsv } from '../codecs/answer-texts.js';
 import { inNumbers } from '../codecs/categories.js';
-import { readTableBody, type TableExamples } from '../codecs/tables.js';
+import { type AskedExamples, readTableBody } from '../codecs/tables.js';
 import { bad, type NamedTensors, type RequestTensor, tensorsFor } from '../codecs/tensor.js';
 import { readPredictBody } from '../codecs/tensorflow-json.js';
 import { type ExampleWords, wordsOfAnswers } from '../models/answer-words.js';
@@ -53,7 +53,7 @@ async function readGiven(input: string): Promise<GivenExamples> {
 async function tensorsOf(
   { file, bytes }: GivenExamples,
   inputs: readonly ServedInput[],
-): Promise<Pick<TableExamples, 'tensors'> & Partial<TableExamples>> {
+): Promise<AskedExamples> {
   if (/\.npz$/i.test(file)) return { tensors: await tensorsOfNpz(bytes, file) };
   const isTable = /\.(csv|tsv|parquet)$/i.test(file);
   return asData(file, async () =>

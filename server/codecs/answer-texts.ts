@@ -1,7 +1,7 @@
 /** Answers in the words of the task as programs and people keep them: JSON, and CSV with a row for each example. */
 import { type ExampleWords, type OutputWords, wordsOfAnswers } from '../models/answer-words.js';
 import type { AnswerFacts } from '../models/served-facts.js';
-import type { TableExamples } from './tables.js';
+import type { AskedExamples } from './tables.js';
 
 /** Numbers of a model, and what they mean. */
 interface NumbersToTell {
@@ -21,7 +21,7 @@ export function writeAnswersCsv({
   count,
   facts,
   kept,
-}: NumbersToTell & { readonly kept?: TableExamples['kept'] | undefined }): Uint8Array {
+}: NumbersToTell & { readonly kept?: AskedExamples['kept'] | undefined }): Uint8Array {
   const rows = wordsOfAnswers(answers, count, facts).map((words) => columnsOfExample(words, facts));
   const names = [...(kept?.names ?? []), ...Object.keys(rows[0] ?? {})];
   const lines = rows.map((row, at) => [...(kept?.rows[at] ?? []), ...Object.values(row)]);

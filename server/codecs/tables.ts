@@ -14,6 +14,9 @@ export interface TableExamples {
   readonly kept: { readonly names: readonly string[]; readonly rows: readonly (readonly string[])[] };
 }
 
+/** Examples of a table, or of something that has no other columns. */
+export type AskedExamples = Pick<TableExamples, 'tensors'> & Partial<TableExamples>;
+
 /** A number of an example in a row: which cell it is, and how that is read; `where` tells a message where it stands. */
 interface Place {
   readonly at: number;

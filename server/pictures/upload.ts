@@ -124,13 +124,8 @@ export function createUploads(limits: UploadLimits): Uploads {
         const odd = files.find(({ fieldname }) => !isOurs(fieldname));
         if (odd !== undefined) throw wrongField(odd.fieldname);
         const pictures = files.filter(({ fieldname, size }) => fieldname !== FILE_FIELD && size > 0);
-        if (
-          await takeTurn(
-            pictures.map(({ buffer }) => buffer),
-            response,
-          )
-        )
-          next();
+        const bytes = pictures.map(({ buffer }) => buffer);
+        if (await takeTurn(bytes, response)) next();
       },
     ],
   };

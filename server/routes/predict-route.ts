@@ -4,7 +4,8 @@ import { route, wantsHtml } from '../answers.js';
 import { jsonBytes, modelRows } from '../api/model-rows.js';
 import type { Codecs } from '../codecs/codecs.js';
 import { isParquet } from '../codecs/table-files.js';
-import type { TableExamples } from '../codecs/tables.js';
+import type { AskedExamples } from '../codecs/tables.js';
+import type { NamedTensors } from '../codecs/tensor.js';
 import { tensorOfFields } from '../codecs/written-numbers.js';
 import { wordsOfAnswers } from '../models/answer-words.js';
 import { answerFactsOf, inputsOf, type ModelCard, type Predictor } from '../models/predictor.js';
@@ -31,9 +32,9 @@ export function addPredictRoute(
 ): void {
   const ask = async (request: Request, card: ModelCard) => {
     const file = fileIn(request);
-    const { tensors, kept } =
+    const { tensors, kept }: AskedExamples =
       file === undefined
-        ? { tensors: await tensorsOfForm(request, card), kept: undefined }
+        ? { tensors: await tensorsOfForm(request, card) }
         : await examplesOfFile(file, { codecs, card });
     const { values, count } = modelRows(tensors, card, { isBatch: true });
     return { answers: await predictor.predict(values, count), count, kept };
@@ -46,33 +47,29 @@ export function addPredictRoute(
         if (card === undefined) throw new PredictorUnavailableError('The model is not loaded yet.');
         const facts = answerFactsOf(card);
         response.vary('Accept').set('Cache-Control', 'no-store');
+        const { answers, count, kept } = await ask(request, card);
         if (wantsCsv(request)) {
-          const { answers, count, kept } = await ask(request, card);
-          const told = { answers, count, facts, kept };
-          const csv = await codecs.run('writeAnswersCsv', told, jsonBytes(answers));
-          return void response.attachment('predictions.csv').type('csv').send(asBuffer(csv));
-        }
-        if (!wantsHtml(request)) {
-          const { answers, count } = await ask(request, card);
+          const csv = await codecs.run(
+            'writeAnswersCsv',
+            { answers, count, facts, kept },
+            jsonBytes(answers),
+          );
+          response.attachment('predictions.csv').type('csv').send(csv);
+        } else if (wantsHtml(request)) {
+          const shown = Math.min(count, MOST_SHOWN);
+          const first = answers.subarray(0, (answers.length / count) * shown);
+          const words = wordsOfAnswers(first, shown, facts);
+          const { maxFileBytes } = limits;
+          const given = givenIn(request, card);
+          sendPage(response, renderFormPage({ card, maxFileBytes, given, answers: words, count }));
+        } else {
           const words = await codecs.run('writeWords', { answers, count, facts }, jsonBytes(answers));
-          return void response.type('json').send(asBuffer(words));
+          response.type('json').send(words);
         }
-        const { answers: rows, count } = await ask(request, card);
-        const shown = Math.min(count, MOST_SHOWN);
-        const first = rows.subarray(0, (rows.length / count) * shown);
-        const answers = wordsOfAnswers(first, shown, facts);
-        const { maxFileBytes } = limits;
-        sendPage(
-          response,
-          renderFormPage({ card, maxFileBytes, given: givenIn(request, card), answers, count }),
-        );
       },
     ],
   });
 }
-
-const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array) =>
-  Buffer.from(buffer, byteOffset, byteLength);
 
 /** A browser has no header to ask with: a button of the form says it. */
 function wantsCsv(request: Request): boolean {
@@ -93,7 +90,7 @@ export function givenIn(request: Request, card: ModelCard): GivenFields {
 }
 
 /** The example in the fields and pictures of the form. */
-async function tensorsOfForm(request: Request, card: ModelCard): Promise<TableExamples['tensors']> {
+async function tensorsOfForm(request: Request, card: ModelCard): Promise<NamedTensors> {
   const tensors = inputsOf(card).map(async (input) => {
     const picture = input.isPicture ? fileIn(request, FIELD_PREFIX + input.name) : undefined;
     const tensor =
@@ -109,7 +106,7 @@ async function tensorsOfForm(request: Request, card: ModelCard): Promise<TableEx
 async function examplesOfFile(
   bytes: Uint8Array,
   { codecs, card }: { readonly codecs: Codecs; readonly card: ModelCard },
-): Promise<{ readonly tensors: TableExamples['tensors']; readonly kept?: TableExamples['kept'] }> {
+): Promise<AskedExamples> {
   const isJson = /^[\s\uFEFF]*\{/.test(Buffer.from(bytes.subarray(0, 64)).toString('utf8'));
   if (isJson) return codecs.run('readPredictBody', { body: bytes }, bytes.length);
   // A small Parquet file may stand for a large table.
