@@ -106,7 +106,7 @@ async function trainClient(
   { round, client, global, learningRate, update }: SimulatedTask,
 ): Promise<TrainedClient | FailedClient> {
   const startedAt = performance.now();
-  const { session } = warm;
+  const { engine, session } = warm;
   let stepMs = 0;
   const timed: Pick<TrainingSession, 'step'> = {
     async step(batch) {
@@ -121,7 +121,10 @@ async function trainClient(
     const { weights } = global;
     const memory = side && (await memoryOf(side, { client, round, global }));
     const correction = memory && gradientCorrection(side, { like: weights, memory });
-    const [before] = (await testClients(warm, { ...ofGlobal(global), clients: [client] })).tests;
+    const { description } = model;
+    const part = heldOutPart(client, global.file);
+    const asked = { file: global.file, model: { description, weights } };
+    const before = part && (await testHeldOut(await predictorOf(warm, asked), part));
     await session.restart({ weights, seed, learningRate, correction });
     const examples = takeExamples(train.examples, shardIndices(shards, client));
     const { loss, accuracy } = await trainLocally(timed, examples, {
@@ -132,7 +135,9 @@ async function trainClient(
       signal: stop.signal,
     });
     await session.weights(update);
-    const after = before && (await testUpdate(warm, { client, update, file: global.file }));
+    // The updated model is no other client's: it is compiled for this test.
+    const after =
+      part && (await testModelOn(part, { description, weights: update, engine, threads: plan.threads }));
     const trained = { round, client, parent: global.sha256, examples: exampleCount(examples) };
     const extras =
       memory && (await extrasOf(trained, { memory, learningRate, loss, weights: trainableOf(update) }));
@@ -202,11 +207,6 @@ async function predictorOf(warm: Warm, asked: Pick<JudgeTask, 'file' | 'model'>)
   return session;
 }
 
-const ofGlobal = ({ file, weights }: SimulatedTask['global']) => ({
-  file,
-  model: { description: model.description, weights },
-});
-
 /** What a client holds out; undefined where it holds nothing out. */
 function heldOutPart(client: number, file: string): HeldOutPart | undefined {
   const indices = heldOutIndices(shards, client);
@@ -226,16 +226,6 @@ async function testClients(
     if (part !== undefined) tests.push(await testHeldOut(await predictorOf(warm, asked), part));
   }
   return { kind: 'tested', tests };
-}
-
-/** Its model is no other client's: it is compiled for this test. */
-async function testUpdate(
-  { engine }: Warm,
-  { client, update: weights, file }: Pick<SimulatedTask, 'client' | 'update'> & { readonly file: string },
-): Promise<ClientTest | undefined> {
-  const part = heldOutPart(client, file);
-  const { description } = model;
-  return part && (await testModelOn(part, { description, weights, engine, threads: plan.threads }));
 }
 
 work().then(
