@@ -27,6 +27,11 @@ export interface PublicHistogram {
   readonly merged: number;
 }
 
+/** Neighbouring bins that are told as one, from the bin `from` on. */
+interface Group extends Bin {
+  readonly from: number;
+}
+
 /** One client's histograms, one for each feature that has bins; its numbers come in pieces as for `createNumberStatistics`. */
 export function createHistograms(binsOf: readonly (Bins | undefined)[], client: number) {
   const counts = binsOf.map((each) => new Float64Array(each?.bins ?? 0));
@@ -54,15 +59,14 @@ function binAt({ least, most, bins }: Bins, value: number): number {
 
 /** Both together, of other clients each; `fewest` clients of a bin are remembered. */
 export function mergeHistograms(one: Histogram, other: Histogram, fewest = 1): Histogram {
-  return one.map(({ values, holders }, at) => {
-    const added = other[at] as Bin;
-    if (added.values === 0) return { values, holders };
-    return { values: values + added.values, holders: firstOf([...holders, ...added.holders], fewest) };
-  });
+  return one.map((bin, at) => joined(bin, other[at] as Bin, fewest));
 }
 
-const firstOf = (clients: readonly number[], fewest: number): readonly number[] =>
-  [...new Set(clients)].sort((a, b) => a - b).slice(0, fewest);
+function joined(one: Bin, other: Bin, fewest: number): Bin {
+  if (other.values === 0) return one;
+  const holders = [...new Set([...one.holders, ...other.holders])].sort((a, b) => a - b);
+  return { values: one.values + other.values, holders: holders.slice(0, fewest) };
+}
 
 /**
  * What may be told of a histogram: a bin in which fewer than `fewest` clients have values becomes one with those that
@@ -73,21 +77,20 @@ export function publicHistogram(
   histogram: Histogram,
   fewest = 1,
 ): PublicHistogram | undefined {
-  const groups: (Bin & { readonly from: number })[] = [];
-  let open: (Bin & { readonly from: number }) | undefined;
+  const groups: Group[] = [];
+  let open: Group | undefined;
   for (const [from, bin] of histogram.entries()) {
-    const joined: Bin & { readonly from: number } =
-      open === undefined ? { ...bin, from } : { ...join(open, bin, fewest), from: open.from };
-    const isTold = joined.holders.length >= fewest || (open === undefined && bin.values === 0);
-    open = isTold ? undefined : joined;
-    if (isTold) groups.push(joined);
+    const group = open === undefined ? { ...bin, from } : { ...joined(open, bin, fewest), from: open.from };
+    const isTold = group.holders.length >= fewest || (open === undefined && bin.values === 0);
+    open = isTold ? undefined : group;
+    if (isTold) groups.push(group);
   }
   while (open !== undefined) {
     const before = groups.pop();
     if (before === undefined) return undefined;
-    const joined = { ...join(before, open, fewest), from: before.from };
-    open = joined.holders.length >= fewest ? undefined : joined;
-    if (open === undefined) groups.push(joined);
+    const group: Group = { ...joined(before, open, fewest), from: before.from };
+    open = group.holders.length >= fewest ? undefined : group;
+    if (open === undefined) groups.push(group);
   }
   const edge = (at: number) => (at === bins ? most : least + ((most - least) * at) / bins);
   return {
@@ -96,11 +99,6 @@ export function publicHistogram(
     merged: bins - groups.length,
   };
 }
-
-const join = (one: Bin, other: Bin, fewest: number): Bin => ({
-  values: one.values + other.values,
-  holders: firstOf([...one.holders, ...other.holders], fewest),
-});
 
 /** The value below which the share `share` of all values lies, as if those of a bin were spread over it evenly. */
 export function quantileOf({ edges, counts }: PublicHistogram, share: number): number {
