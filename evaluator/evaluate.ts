@@ -4,16 +4,14 @@ import { releaseMemory } from '../lib/core/memory.js';
 import { type AccuracyReport, judge, summarise } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
-import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
+import { taskNotes, testingTask } from '../lib/engine/starting-task.js';
 import { exampleCount } from '../lib/federation/examples.js';
 import type { AskedLoss } from '../lib/federation/loss.js';
 import type { Tell } from '../lib/formats/data/dataset.js';
 import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { scaleListed } from '../lib/formats/manifest-beside.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { sessionOf } from '../lib/model/model-error.js';
-import { fitScale } from '../lib/model/model-input.js';
 import { DATA_NOTE, TASK_NOTE } from '../lib/observability/events.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
 import { readPrepared } from '../lib/task-file/prepared-examples.js';
@@ -54,13 +52,9 @@ export async function evaluateModel(
   const model = modelFromKeras(file, options.model, { keepForeignLayers: true });
   const { task: ofFile, loss } = options;
   const read = async (path: string, part: 'train' | 'test', tell: Tell = () => undefined) => {
-    const found = await readPrepared(path, { task: ofFile, loss }, { part, tell });
-    const { task, examples } = startingTask(
-      { model, file, path: options.model },
-      { examples: found.examples, data: path, asked: loss, metrics: ofFile?.metrics },
-    );
-    const known = scaleListed(await found.listed());
-    return { task, examples: fitScale(examples, { scale: file.scale, path, known, tell }) };
+    const { examples, listed } = await readPrepared(path, { task: ofFile, loss }, { part, tell });
+    const lesson = { examples, data: path, asked: loss, metrics: ofFile?.metrics, listed, tell };
+    return testingTask({ model, file, path: options.model }, lesson);
   };
   const { task, examples } = await read(options.data, 'test', (note) =>
     context.reporter.info(note, DATA_NOTE),

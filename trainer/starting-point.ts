@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { HeldOutPart } from '../lib/engine/held-out.js';
 import { type StartingOptimizer, startingOptimizer } from '../lib/engine/starting-optimizer.js';
-import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
+import { startingTask, taskNotes, testingTask } from '../lib/engine/starting-task.js';
 import { type Examples, imagesIn } from '../lib/federation/examples.js';
 import type { AskedLoss } from '../lib/federation/loss.js';
 import { readSharedShard, shareExamples, type Tell } from '../lib/formats/data/dataset.js';
@@ -89,11 +89,9 @@ async function readHeldOut(
   const tell = () => undefined;
   const preparation = { task: ofFile, loss: asked };
   const { examples: read, listed } = await readPrepared(clientTest, preparation, { part: 'test', tell });
-  const lesson = { examples: read, data: clientTest, asked, metrics: ofFile?.metrics };
-  const { task, examples } = startingTask({ model, file, path }, lesson);
-  const known = scaleListed(await listed());
-  const fitted = fitScale(examples, { scale: file.scale, path: clientTest, known, tell });
-  return { examples: fitted, task, model: path, data: clientTest };
+  const lesson = { examples: read, data: clientTest, asked, metrics: ofFile?.metrics, listed, tell };
+  const { task, examples } = await testingTask({ model, file, path }, lesson);
+  return { examples, task, model: path, data: clientTest };
 }
 
 /** Strategies are loaded where one is named. */

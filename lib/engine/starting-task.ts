@@ -5,8 +5,10 @@ import type { Examples } from '../federation/examples.js';
 import { type AskedLoss, LOSS_NAMES, type OutputLoss, writeLoss } from '../federation/loss.js';
 import { metricsCalled, metricsThere, SEVERAL_OUTPUTS } from '../federation/metrics.js';
 import type { KerasFile } from '../formats/keras/keras-file.js';
+import type { Manifest } from '../formats/manifest.js';
+import { scaleListed } from '../formats/manifest-beside.js';
 import { type Model, outputNames } from '../model/model-description.js';
-import { fitInputs, fitTargets } from '../model/model-input.js';
+import { fitInputs, fitScale, fitTargets } from '../model/model-input.js';
 import { requireTask, type Task, taskOf } from '../model/tasks/task.js';
 import { readLosses } from './keras-compilation.js';
 
@@ -41,6 +43,24 @@ export function startingTask(
   const examples = fitTargets(task, fitInputs(model, given, data), data);
   requireTask(model, task, { targets: examples.targets, model: path, data });
   return { task, examples };
+}
+
+/** A lesson from a file: what else is known of it, and whom to tell what becomes of its scale. */
+interface FileLesson extends Lesson {
+  /** The manifest that lists it, where one does. */
+  listed(): Promise<Manifest | undefined>;
+  readonly tell: (note: string) => void;
+}
+
+/** What a model is tested on: as {@link startingTask}, the examples in the model's scale. @throws as that does */
+export async function testingTask(
+  start: StartingModel & { readonly file: Pick<KerasFile, 'scale'> },
+  { listed, tell, ...lesson }: FileLesson,
+): Promise<{ readonly task: Task; readonly examples: Examples }> {
+  const { task, examples } = startingTask(start, lesson);
+  const known = scaleListed(await listed());
+  const { scale } = start.file;
+  return { task, examples: fitScale(examples, { scale, path: lesson.data, known, tell }) };
 }
 
 /** What records call the metrics of these names. @throws {DataError} for one that the task has not */
