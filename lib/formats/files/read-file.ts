@@ -1,7 +1,7 @@
 /** Reading whole files, and what identifies them: their bytes within limits, their sha256, whether they are there. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, open, readFile, stat } from 'node:fs/promises';
+import { access, type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { DataError } from '../../core/errors.js';
 
@@ -46,19 +46,24 @@ export async function readFileShared(path: string, what: string): Promise<Uint8A
     const file = await open(path);
     try {
       const bytes = new Uint8Array(new SharedArrayBuffer((await file.stat()).size));
-      let at = 0;
-      while (at < bytes.length) {
-        const { bytesRead } = await file.read(bytes, at, bytes.length - at, at);
-        if (bytesRead === 0) break;
-        at += bytesRead;
-      }
-      return bytes.subarray(0, at);
+      return bytes.subarray(0, await readInto(file, bytes, 0));
     } finally {
       await file.close();
     }
   } catch (error) {
     throw unreadable(path, what, error);
   }
+}
+
+/** Fills an array with the bytes of a file from a place on: how many there were, fewer at its end. */
+export async function readInto(file: FileHandle, bytes: Uint8Array, at: number): Promise<number> {
+  let filled = 0;
+  while (filled < bytes.length) {
+    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, at + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
 }
 
 /** So much of a file tells what it is. */

@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { crc32, createInflateRaw } from 'node:zlib';
 import { DataError } from '../../../core/errors.js';
+import { readInto } from '../../files/read-file.js';
 
 /** A file in an archive. */
 export interface ZipEntry {
@@ -224,14 +225,4 @@ async function* chunksOf(file: FileHandle, start: number, end: number): AsyncGen
 async function readAt(file: FileHandle, at: number, sizeBytes: number): Promise<Buffer> {
   const bytes = Buffer.alloc(sizeBytes);
   return bytes.subarray(0, await readInto(file, bytes, at));
-}
-
-async function readInto(file: FileHandle, bytes: Uint8Array, at: number): Promise<number> {
-  let filled = 0;
-  while (filled < bytes.length) {
-    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, at + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return filled;
 }
