@@ -5,13 +5,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type ExampleRows, type InputRows, wholeOf } from '../lib/federation/example-rows.js';
-import { onlyTargets, takeRows, takeTargets } from '../lib/federation/examples.js';
+import { onlyTargets, takeRows, takeTargets, VALUE_ARRAYS } from '../lib/federation/examples.js';
 import { writeShard, writeShardRows } from '../lib/formats/data/shard-file.js';
 import { ScratchFile } from '../lib/formats/files/scratch-file.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { dealRows } from './dealt-rows.js';
-
-const KINDS = { uint8: Uint8Array, int32: Int32Array, float32: Float32Array, float64: Float64Array };
 
 const anyDeal = fc.record({
   dtype: fc.constantFrom('uint8', 'int32', 'float32', 'float64'),
@@ -28,7 +26,7 @@ function dealOf({
   rowLength,
   pieceRows,
 }: typeof anyDeal extends fc.Arbitrary<infer T> ? T : never) {
-  const values = new KINDS[dtype](rows.length * rowLength).map((_, at) => (at * 7) % 251);
+  const values = new VALUE_ARRAYS[dtype](rows.length * rowLength).map((_, at) => (at * 7) % 251);
   const shape = [rows.length, rowLength];
   const input: InputRows = {
     ...{ name: 'x', dtype, shape },

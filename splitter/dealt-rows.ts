@@ -1,7 +1,7 @@
 /** The rows of an input in the order of the files that they are dealt to: taken out of memory, or sorted by way of a scratch file. */
 import { sizeOf } from '../lib/core/weights.js';
 import { type InputRows, onePiece } from '../lib/federation/example-rows.js';
-import { type ExampleValues, takeRows } from '../lib/federation/examples.js';
+import { type ExampleValues, takeRows, VALUE_ARRAYS } from '../lib/federation/examples.js';
 import type { ScratchFile } from '../lib/formats/files/scratch-file.js';
 
 /** The rows of part k; a piece of them holds until the next one is asked for. */
@@ -43,11 +43,11 @@ async function dealByBuckets(
   { parts, scratch, onRows, bucketBytes = BUCKET_BYTES }: DealOptions,
 ): Promise<DealtRows> {
   const rowLength = sizeOf(input.shape.slice(1));
-  const rowBytes = rowLength * KINDS[input.dtype].BYTES_PER_ELEMENT;
+  const rowBytes = rowLength * VALUE_ARRAYS[input.dtype].BYTES_PER_ELEMENT;
   const starts = startsOf(parts);
   const total = starts.at(-1) as number;
   const form = { scratch, total, bucketRows: Math.max(1, Math.floor(bucketBytes / rowBytes)) };
-  const rows = new Buckets<ExampleValues>(KINDS[input.dtype], { ...form, rowLength });
+  const rows = new Buckets<ExampleValues>(VALUE_ARRAYS[input.dtype], { ...form, rowLength });
   const places = new Buckets<Uint32Array>(Uint32Array, { ...form, rowLength: 1 });
   const placeOf = placesOf(parts, input.shape[0] ?? 0);
   let row = 0;
@@ -65,7 +65,7 @@ async function dealByBuckets(
   places.finish();
   const sorted = {
     bucket: -1,
-    values: new KINDS[input.dtype](Math.min(total, form.bucketRows) * rowLength),
+    values: new VALUE_ARRAYS[input.dtype](Math.min(total, form.bucketRows) * rowLength),
   };
   const load = (bucket: number) => {
     if (sorted.bucket === bucket) return;
@@ -92,13 +92,6 @@ async function dealByBuckets(
     return { name, dtype, shape: [end - start, ...shape.slice(1)], pieces: () => piecesFrom(start, end) };
   };
 }
-
-const KINDS = {
-  uint8: Uint8Array,
-  int32: Int32Array,
-  float32: Float32Array,
-  float64: Float64Array,
-} as const;
 
 /** Where each part begins among all rows that are dealt, one part after the other; the last element is how many these are. */
 function startsOf(parts: readonly Uint32Array[]): readonly number[] {

@@ -10,8 +10,16 @@ export const MAX_CLASSES = 65_536;
 /** Numbers as they lie in the file. */
 export type ExampleValues = Uint8Array | Int32Array | Float32Array | Float64Array;
 
+/** What holds such numbers, by their dtype as numpy names it. */
+export const VALUE_ARRAYS = {
+  uint8: Uint8Array,
+  int32: Int32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+} as const;
+
 /** The dtype of such numbers, as numpy names it. */
-export type ExampleDtype = 'uint8' | 'int32' | 'float32' | 'float64';
+export type ExampleDtype = keyof typeof VALUE_ARRAYS;
 
 /** One row of numbers for each example. */
 export interface ExampleArray<V extends ExampleValues = ExampleValues> {
@@ -303,11 +311,8 @@ export function imageShape({
   return [height, width, channels];
 }
 
-function sameKind(values: ExampleValues, length: number): ExampleValues {
-  if (values instanceof Uint8Array) return new Uint8Array(length);
-  if (values instanceof Int32Array) return new Int32Array(length);
-  return values instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
-}
+const sameKind = (values: ExampleValues, length: number): ExampleValues =>
+  new VALUE_ARRAYS[dtypeOf(values)](length);
 
 /** Lists of examples, one for each client. */
 interface ClientLists {

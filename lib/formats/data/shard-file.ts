@@ -13,12 +13,13 @@ import {
   type ExampleTargets,
   type ExampleValues,
   exampleCount,
+  VALUE_ARRAYS,
 } from '../../federation/examples.js';
 import { writeFileAtomic } from '../files/atomic-file.js';
 import { sha256 } from '../files/read-file.js';
 import type { WrittenFile } from './dataset.js';
 import { encodeNpz } from './npz.js';
-import { type ArrayInPieces, ITEM_BYTES, writeNpzInPieces } from './streamed/npz-writer.js';
+import { type ArrayInPieces, writeNpzInPieces } from './streamed/npz-writer.js';
 
 /**
  * Writes a shard atomically: `x`, or `x/<name>` for each of several inputs, in the dtype and shape of the examples; `y`, or
@@ -45,7 +46,10 @@ export async function writeShardRows(
       ? []
       : [inOnePiece('w', { shape: [exampleCount({ targets })], values: weights })]),
   ];
-  const sizeBytes = arrays.reduce((sum, { shape, dtype }) => sum + sizeOf(shape) * ITEM_BYTES[dtype], 0);
+  const sizeBytes = arrays.reduce(
+    (sum, { shape, dtype }) => sum + sizeOf(shape) * VALUE_ARRAYS[dtype].BYTES_PER_ELEMENT,
+    0,
+  );
   const isInMemory = inputs.every(({ values }) => values !== undefined);
   if (!isInMemory && sizeBytes > mostBytes) return await writeNpzInPieces(path, arrays);
   const whole: Parameters<typeof encodeNpz>[0][number][] = [];

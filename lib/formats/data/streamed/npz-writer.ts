@@ -2,7 +2,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { sizeOf } from '../../../core/weights.js';
-import type { ExampleDtype } from '../../../federation/examples.js';
+import { type ExampleDtype, VALUE_ARRAYS } from '../../../federation/examples.js';
 import { writeFileAtomicBy } from '../../files/atomic-file.js';
 import { sha256OfFile } from '../../files/read-file.js';
 import type { WrittenFile } from '../dataset.js';
@@ -63,7 +63,7 @@ async function writeEntry(
 ): Promise<Entry> {
   const { name, dtype, shape } = array;
   const head = encodeNpyHead(dtype, shape);
-  const sizeBytes = head.length + sizeOf(shape) * ITEM_BYTES[dtype];
+  const sizeBytes = head.length + sizeOf(shape) * VALUE_ARRAYS[dtype].BYTES_PER_ELEMENT;
   const unfinished = { name: `${name}.npy`, sizeBytes, crc: 0, offset };
   let at = offset + localHeader(unfinished).length;
   const end = at + sizeBytes;
@@ -83,14 +83,6 @@ async function writeEntry(
   await writeAll(file, localHeader(entry), offset);
   return entry;
 }
-
-/** Bytes of a number. */
-export const ITEM_BYTES: Readonly<Record<ExampleDtype, number>> = {
-  uint8: 1,
-  int32: 4,
-  float32: 4,
-  float64: 8,
-};
 
 async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
   for (let done = 0; done < bytes.length; )

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { findNumpy, runPython } from '../../../../test/numpy.js';
 import { temporaryDirectory } from '../../../../test/temporary-directory.js';
 import { wholeOf } from '../../../federation/example-rows.js';
+import { VALUE_ARRAYS } from '../../../federation/examples.js';
 import { encodeNpz, openNpz } from '../npz.js';
 import { openLargeNpz } from './npz-rows.js';
 import { type ArrayInPieces, writeNpzInPieces } from './npz-writer.js';
@@ -27,8 +28,7 @@ const anyArrays = fc
   )
   .map((list) =>
     list.map(({ dtype, values, cuts }, at) => {
-      const kinds = { uint8: Uint8Array, int32: Int32Array, float32: Float32Array, float64: Float64Array };
-      const array = kinds[dtype].from(values);
+      const array = VALUE_ARRAYS[dtype].from(values);
       const borders = [
         0,
         ...cuts.map((cut) => Math.min(cut, array.length)).sort((a, b) => a - b),

@@ -2,7 +2,7 @@
 import { DataError, UsageError } from '../../../core/errors.js';
 import { own } from '../../../core/own.js';
 import { sizeOf } from '../../../core/weights.js';
-import type { DataFacts } from '../../../federation/examples.js';
+import { type DataFacts, VALUE_ARRAYS } from '../../../federation/examples.js';
 import { type NpyRows, rowsOfArray } from '../../data/array-rows.js';
 import { describeLine, type TableDescription } from '../description.js';
 import { archiveOf, type DataReading, type ReadData } from '../source-kind.js';
@@ -179,7 +179,7 @@ function makeInput(name: string, { columns, categories, shape, type, missing, un
   const width = columns.length;
   const dtype = texts !== undefined ? 'int32' : isBytes ? 'uint8' : 'float32';
   const valuesOfRows = (rows: Uint32Array) => {
-    const values = new KINDS[dtype](rows.length * width);
+    const values = new VALUE_ARRAYS[dtype](rows.length * width);
     for (const [at, column] of columns.entries()) {
       const numberOf = valuesOf[at] as (value: number) => number;
       for (let row = 0; row < rows.length; row++)
@@ -219,8 +219,6 @@ function makeInput(name: string, { columns, categories, shape, type, missing, un
 
 /** About so many numbers are made at once. */
 const PIECE_NUMBERS = 2 ** 20;
-
-const KINDS = { int32: Int32Array, uint8: Uint8Array, float32: Float32Array } as const;
 
 /** Texts of all columns that share a vocabulary, sorted. @throws {DataError} for more than an Embedding has room for */
 function textsOf(columns: readonly Column[]): readonly string[] {
