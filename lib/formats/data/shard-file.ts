@@ -16,7 +16,7 @@ import {
   VALUE_ARRAYS,
 } from '../../federation/examples.js';
 import { writeFileAtomic } from '../files/atomic-file.js';
-import { sha256 } from '../files/read-file.js';
+import { sha256, sha256OfFile } from '../files/read-file.js';
 import type { WrittenFile } from './dataset.js';
 import { encodeNpz } from './npz.js';
 import { type ArrayInPieces, writeNpzInPieces } from './streamed/npz-writer.js';
@@ -51,7 +51,10 @@ export async function writeShardRows(
     0,
   );
   const isInMemory = inputs.every(({ values }) => values !== undefined);
-  if (!isInMemory && sizeBytes > mostBytes) return await writeNpzInPieces(path, arrays);
+  if (!isInMemory && sizeBytes > mostBytes) {
+    const writtenBytes = await writeNpzInPieces(path, arrays);
+    return { sizeBytes: writtenBytes, sha256: await sha256OfFile(path, 'what was just written') };
+  }
   const whole: Parameters<typeof encodeNpz>[0][number][] = [];
   for (const array of arrays)
     whole.push({ name: array.name, shape: array.shape, values: await wholeOf(array) });

@@ -52,7 +52,7 @@ test('any arrays, cut anywhere, are written as they are written whole, and come 
   await fc.assert(
     fc.asyncProperty(anyArrays, async (arrays) => {
       const expected = await encodeNpz(arrays);
-      const { sizeBytes } = await writeNpzInPieces(path, arrays.map(inPieces));
+      const sizeBytes = await writeNpzInPieces(path, arrays.map(inPieces));
       const bytes = await readFile(path);
       assert.deepEqual(new Uint8Array(bytes), expected);
       assert.equal(sizeBytes, bytes.length);
