@@ -7,7 +7,8 @@ import { type ArrayArchive, type NpyRows, rowsOfArray } from '../array-rows.js';
 import { decodeNpy, type NpySource, npyLayout } from '../npy.js';
 import { MOST_HEAD_BYTES } from '../npy-header.js';
 import { listNames } from '../npz.js';
-import { openZipFile, type ZipEntry, type ZipFile } from './zip-reader.js';
+import { openZipFile, type ZipFile } from './zip-reader.js';
+import type { ZipEntry } from './zip-records.js';
 
 /** About as much is read at once. */
 const PIECE_BYTES = 4_194_304;
