@@ -1,6 +1,5 @@
 /** npz archives: numpy's zip of npy arrays. */
-import { DataError } from '../../core/errors.js';
-import { type ArrayArchive, rowsOfArray } from './array-rows.js';
+import { type ArrayArchive, missingArray, rowsOfArray } from './array-rows.js';
 import { foreignFile } from './foreign-data.js';
 import { decodeNpy, encodeNpy, type NpyArray } from './npy.js';
 import { encodeZip, openZip } from './zip.js';
@@ -46,7 +45,7 @@ export async function openNpz(bytes: Uint8Array, file: string): Promise<NpzArchi
     names,
     read(name) {
       if (names.includes(name)) return decodeNpy(zip.read(name + ENDING), { file, array: name });
-      throw new DataError({ file, expected: `an array ${name}`, found: listNames(names) });
+      throw missingArray(file, name, names);
     },
   };
 }
@@ -57,11 +56,4 @@ const withoutEnding = (name: string) => name.slice(0, -ENDING.length);
 /** An npz of `arrays`, not compressed (a volume wants speed more than space), the same bytes for the same arrays. */
 export function encodeNpz(arrays: readonly NamedArray[]): Promise<Uint8Array> {
   return encodeZip(arrays.map(({ name, shape, values }) => [name + ENDING, encodeNpy(values, shape)]));
-}
-
-/** Names for an error message. */
-export function listNames(names: readonly string[]): string {
-  const shown = names.slice(0, 8).map((name) => JSON.stringify(name));
-  if (names.length === 0) return 'no arrays';
-  return `arrays ${shown.join(', ')}${names.length > shown.length ? `, … (${names.length})` : ''}`;
 }

@@ -1,9 +1,7 @@
 /** What a kind of data is to the splitter: found by how it lies there, known by its files, read as named arrays. */
-import { DataError } from '../../core/errors.js';
-import { own } from '../../core/own.js';
+import type { DataError } from '../../core/errors.js';
 import type { DataFacts, TargetKind } from '../../federation/examples.js';
-import type { ArrayArchive, NpyRows } from '../data/array-rows.js';
-import { listNames } from '../data/npz.js';
+import { type ArrayArchive, archiveOf, type NpyRows } from '../data/array-rows.js';
 import type { ScratchFile } from '../files/scratch-file.js';
 import type { DataDescription } from './description.js';
 import type { Understanding } from './understanding.js';
@@ -112,16 +110,3 @@ export function archiveOfParts(
 /** What has to be settled before data can be read, as their survey tells it: without the line to type. */
 export const problemText = ({ problem: { file, expected, found } }: DataError): string =>
   `${file}: expected ${expected}, found ${found}`;
-
-/** Arrays by their names as what an archive of them is. @param file named in error messages */
-export function archiveOf(arrays: Readonly<Record<string, NpyRows>>, file: string): ArrayArchive {
-  const names = Object.keys(arrays);
-  return {
-    names,
-    async rows(name) {
-      const array = own(arrays, name);
-      if (array !== undefined) return array;
-      throw new DataError({ file, expected: `an array ${name}`, found: listNames(names) });
-    },
-  };
-}

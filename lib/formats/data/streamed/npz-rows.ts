@@ -1,12 +1,10 @@
 /** An npz that is larger than memory should hold: its arrays are read in pieces of whole rows. */
-import { DataError } from '../../../core/errors.js';
 import { sizeOf } from '../../../core/weights.js';
 import { IN_MEMORY_BYTES } from '../../../federation/example-rows.js';
 import { MAX_EXPANSION } from '../../files/read-file.js';
-import { type ArrayArchive, type NpyRows, rowsOfArray } from '../array-rows.js';
+import { type ArrayArchive, missingArray, type NpyRows, rowsOfArray } from '../array-rows.js';
 import { decodeNpy, type NpySource, npyLayout } from '../npy.js';
 import { MOST_HEAD_BYTES } from '../npy-header.js';
-import { listNames } from '../npz.js';
 import { openZipFile, type ZipFile } from './zip-reader.js';
 import type { ZipEntry } from './zip-records.js';
 
@@ -34,7 +32,7 @@ export async function openLargeNpz(
     async rows(name) {
       const entry = entries.get(name);
       if (entry !== undefined) return await rowsOf(zip, entry, { file: path, array: name });
-      throw new DataError({ file: path, expected: `an array ${name}`, found: listNames(names) });
+      throw missingArray(path, name, names);
     },
   };
 }
