@@ -2,7 +2,7 @@
 import { InterruptedError } from '../../lib/core/errors.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
 import type { EachResult } from '../../lib/formats/stage-results.js';
-import type { EachTask } from '../../pipeline/commands/stage-commands.js';
+import type { EachTask } from '../../pipeline/commands/each-command.js';
 import { type EachTolerance, onClients } from '../../pipeline/rounds/on-clients.js';
 import type { StageContext } from '../../pipeline/rounds/target.js';
 import { type Destination, findCluster } from '../connection/connect.js';

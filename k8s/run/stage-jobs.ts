@@ -3,9 +3,8 @@ import type { V1ConfigMap, V1Container, V1Job } from '@kubernetes/client-node';
 import { sha256 } from '../../lib/formats/files/read-file.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import type { RunSettings } from '../../lib/settings/table.js';
+import { type EachTask, eachCommand } from '../../pipeline/commands/each-command.js';
 import {
-  type EachTask,
-  eachCommand,
   evaluateCommand,
   type StageCommand,
   splitCommand,

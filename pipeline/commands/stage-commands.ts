@@ -1,5 +1,4 @@
 /** Each stage's command: a pure function of a run's settings, its volume, the round and the client. All targets run these. */
-import { join } from 'node:path';
 import { learningRateOf } from '../../lib/federation/learning-rate.js';
 import { clientSide, FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
 import { INDEXED_CLIENT, type VolumePaths } from '../../lib/formats/volume.js';
@@ -233,41 +232,6 @@ export function evaluateCommand(
     ],
     reads: [...models, paths.test],
     writes: [out],
-  };
-}
-
-/** A command of the user's own, which each client runs once. */
-export interface EachTask {
-  /** Program and arguments; `{rank}`, `{size}`, `{shard}`, `{scratch}` and `{result}` stand for what is the client's. */
-  readonly command: readonly string[];
-  /** Clients in all. */
-  readonly size: number;
-  /** Directory of the shards, where clients have some. */
-  readonly data?: string | undefined;
-  /** Seconds that the command has. */
-  readonly timeoutSeconds?: number | undefined;
-}
-
-/** Runs the user's command as one client; without its number, the index of a Job says which, as with trainers. */
-export function eachCommand(
-  { command, size, data, timeoutSeconds }: EachTask,
-  client?: number,
-): StageCommand {
-  const shard = data === undefined ? undefined : join(data, `${client ?? INDEXED_CLIENT}.npz`);
-  return {
-    stage: 'each',
-    ...(client === undefined ? {} : { client }),
-    program: 'each/cli.js',
-    arguments: [
-      // In one word: its own flags are none of ours.
-      ...['--command', JSON.stringify(command)],
-      ...['--size', `${size}`],
-      ...(shard === undefined ? [] : ['--shard', shard]),
-      ...(timeoutSeconds === undefined ? [] : ['--timeout', `${timeoutSeconds}`]),
-      ...(client === undefined ? [] : ['--client', `${client}`]),
-    ],
-    reads: shard === undefined ? [] : [shard],
-    writes: [],
   };
 }
 

@@ -8,7 +8,7 @@ import {
 } from '../../lib/federation/quorum.js';
 import { asClientResultSchema, type EachResult } from '../../lib/formats/stage-results.js';
 import { formatSeconds } from '../../lib/observability/format.js';
-import { type EachTask, eachCommand } from '../commands/stage-commands.js';
+import { type EachTask, eachCommand } from '../commands/each-command.js';
 import { type StageContext, stageName, type Target } from './target.js';
 
 /** Which failures are tolerated, and how long is waited. */
