@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { UsageError } from '../lib/core/errors.js';
 import { parseQuorum } from '../lib/federation/quorum.js';
 import type { EachResult } from '../lib/formats/stage-results.js';
-import { checkedValue, whole } from '../lib/settings/value-type.js';
+import { whole } from '../lib/settings/value-type.js';
 import { type CallOptions, call } from './call.js';
-import { askedBy } from './settings.js';
+import { askedBy, checkedOption } from './settings.js';
 
 /** What is a client's, as the function of a module is given it. */
 export interface AsClient {
@@ -41,6 +41,12 @@ export interface OnClientsCall extends CallOptions {
   readonly startTimeoutSeconds?: number | undefined;
 }
 
+/** Their names. */
+const OPTIONS = [
+  ...['command', 'module', 'data', 'clients', 'jobs', 'quorum', 'retries'],
+  ...['timeoutSeconds', 'startTimeoutSeconds'],
+] as const;
+
 /**
  * Runs a command or a function once as each client, each in a process of its own, and gives the results in the order of
  * the clients.
@@ -50,38 +56,16 @@ export interface OnClientsCall extends CallOptions {
  */
 export function runOnClients(options: OnClientsCall): Promise<EachResult> {
   return call(options, async (context) => {
-    const {
-      module,
-      data,
-      clients,
-      jobs,
-      retries,
-      timeoutSeconds,
-      startTimeoutSeconds: startSeconds,
-    } = options;
-    const takes = [
-      'command',
-      'module',
-      'data',
-      'clients',
-      'jobs',
-      'quorum',
-      'retries',
-      'timeoutSeconds',
-    ] as const;
-    askedBy(options, [], { takes: [...takes, 'startTimeoutSeconds'] });
-    if (clients !== undefined && checkedValue(whole({ min: 1 }), clients) === undefined)
-      throw new UsageError(`clients: expected a whole number of at least 1, found ${clients}.`);
+    askedBy(options, [], { takes: OPTIONS });
+    const { module, data, clients, jobs, retries, timeoutSeconds } = options;
+    if (clients !== undefined) checkedOption('clients', whole({ min: 1 }), clients);
     const command = options.command ?? (module === undefined ? [] : commandOf(module));
     if (command.length === 0 || (options.command !== undefined && module !== undefined))
       throw new UsageError('Expected either command or module, found both or neither.');
     const quorum = options.quorum === undefined ? undefined : parseQuorum(`${options.quorum}`);
-    if (quorum === undefined && options.quorum !== undefined)
-      throw new UsageError(
-        `quorum: expected a number of clients (8) or a share (80%), found ${options.quorum}.`,
-      );
     const { callEach } = await import('../pipeline/each.js');
-    return callEach({ command, data, clients, jobs, quorum, retries, timeoutSeconds, startSeconds }, context);
+    const tolerance = { quorum, retries, startSeconds: options.startTimeoutSeconds };
+    return callEach({ command, data, clients, jobs, timeoutSeconds, ...tolerance }, context);
   });
 }
 

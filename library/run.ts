@@ -6,7 +6,7 @@ import type { RepeatedRun } from '../lib/formats/repeated-run.js';
 import type { RunSummary } from '../lib/formats/run-results.js';
 import { ALL_PARTS } from '../lib/settings/table.js';
 import { type CallOptions, call } from './call.js';
-import { askedBy, type GivenRunSettings, runLabelsOf } from './settings.js';
+import { askedBy, type GivenRunSettings, type OwnOptions, runLabelsOf } from './settings.js';
 
 /** What to run, and where. */
 export interface RunCall extends GivenRunSettings, CallOptions {
@@ -50,7 +50,7 @@ export interface FinishedRun extends RunSummary {
  */
 export function run(options: RunCall = {}): Promise<FinishedRun> {
   return call(options, async (context) => {
-    const { request, required } = requestOf(options, OPTIONS);
+    const { request, required } = requestOf(options, { takes: OPTIONS });
     const { callPipeline } = await import('../pipeline/call.js');
     const { wholeResult } = await import('../pipeline/rounds/summary.js');
     const { missedRequirement } = await import('../pipeline/rounds/run-failure.js');
@@ -79,7 +79,7 @@ export interface RepeatedCall extends RunCall {
  */
 export function runSeeds(options: RepeatedCall): Promise<RepeatedRun> {
   return call(options, async (context) => {
-    const { request, required } = requestOf(options, [...OPTIONS, 'seeds']);
+    const { request, required } = requestOf(options, { takes: [...OPTIONS, 'seeds'], needs: ['seeds'] });
     const { repeatRun } = await import('../pipeline/seeds/repeat-run.js');
     const { missedByMean } = await import('../pipeline/seeds/summary.js');
     const repeated = await repeatRun({ ...request, ...required, seeds: options.seeds }, context);
@@ -90,11 +90,10 @@ export function runSeeds(options: RepeatedCall): Promise<RepeatedRun> {
 }
 
 /** What the pipeline is asked for, and what its result has to reach. */
-function requestOf(options: RunCall, takes: readonly string[]) {
+function requestOf(options: RunCall, own: OwnOptions) {
   const { volume, jobs, threads, fresh = false, minAccuracy } = options;
   const minMetric = options.minMetric === undefined ? undefined : parseThreshold(options.minMetric);
-  const needs = takes.filter((name) => name === 'seeds');
-  const asked = askedBy(options, ALL_PARTS, { takes, needs });
+  const asked = askedBy(options, ALL_PARTS, own);
   return {
     request: { asked, volume, jobs, threads, fresh, labels: runLabelsOf(options) },
     required: { minAccuracy, minMetric },

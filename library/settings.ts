@@ -2,6 +2,7 @@
 
 import { FORMAT_NAMES } from '../export/format-names.js';
 import { UsageError } from '../lib/core/errors.js';
+import { parseQuorum } from '../lib/federation/quorum.js';
 import type { AskedSettings } from '../lib/settings/complete.js';
 import { givenByDocument, inWords } from '../lib/settings/config-file.js';
 import { METRIC_TYPE } from '../lib/settings/parts/federation.js';
@@ -14,6 +15,7 @@ import {
   expectedOf,
   number,
   onOff,
+  type SettingValue,
   text,
   type ValueType,
   whole,
@@ -68,12 +70,15 @@ const OPTION_TYPES: Readonly<Record<string, ValueType>> = {
   ...{ to: choice(FORMAT_NAMES), output: path, python: path, card: onOff },
   seeds: whole({ min: 2, max: MAX_SEEDS }),
   minMetric: METRIC_TYPE,
+  quorum: text('a number of clients (8) or a share (80%)', (given) =>
+    parseQuorum(given) ? given : undefined,
+  ),
   perClient: onOff,
   ...{ minAccuracy: number({ min: 0, max: 1 }), testFraction: number({ above: 0, below: 1 }) },
 };
 
 /** The options of a call beside settings, `signal` and `reporter`; `needs` are those that it cannot do without. */
-interface OwnOptions {
+export interface OwnOptions {
   readonly takes: readonly string[];
   readonly needs?: readonly string[];
 }
@@ -94,22 +99,24 @@ export function askedBy(
     const { [name]: type } = OPTION_TYPES;
     const value = given[name];
     if (value === undefined && !needs.includes(name)) continue;
-    if (type !== undefined && checkedValue(type, value) === undefined) {
-      throw new UsageError(`${name}: expected ${expectedOf(type)}, found ${inWords(value)}.`);
-    }
+    if (type !== undefined) checkedOption(name, type, value);
   }
   const own = new Set([...takes, 'signal', 'reporter']);
   const asked = Object.entries(given).filter(([name]) => !own.has(name));
   return { given: givenByDocument(Object.fromEntries(asked), { settings }), named: byPlace };
 }
 
+/** The value of an option, as settings hold it. @throws {UsageError} where it is none */
+export function checkedOption(name: string, type: ValueType, value: unknown): SettingValue {
+  const checked = checkedValue(type, value);
+  if (checked !== undefined) return checked;
+  throw new UsageError(`${name}: expected ${expectedOf(type)}, found ${inWords(value)}.`);
+}
+
 /** Name and tags of a run. @throws {UsageError} for what is no name, and no list of tags */
 export function runLabelsOf({ name, tags }: { readonly name?: unknown; readonly tags?: unknown }): RunLabels {
-  const checked = (option: string, type: ValueType, value: unknown): string => {
-    const read = checkedValue(type, value);
-    if (typeof read === 'string') return read;
-    throw new UsageError(`${option}: expected ${expectedOf(type)}, found ${inWords(value)}.`);
-  };
+  const checked = (option: string, type: ValueType, value: unknown) =>
+    checkedOption(option, type, value) as string;
   if (tags !== undefined && !Array.isArray(tags)) {
     throw new UsageError(`tags: expected a list of words, found ${inWords(tags)}.`);
   }
