@@ -16,6 +16,7 @@ import {
   percent,
   spread,
 } from '../report/format.js';
+import { MOST_CLASSES, MOST_CONFUSIONS, testedClasses } from '../report/sections/test-result.js';
 import { settingRows } from '../report/setting-rows.js';
 import type { ExportedModel, Origin } from './exported-model.js';
 import { loadingCode, type WrittenModel } from './loading-code.js';
@@ -98,14 +99,10 @@ function modelRows(facts: ExportedFacts, origin: Origin | undefined): readonly R
   ];
 }
 
-/** With more classes the weakest alone. */
-const MOST_CLASSES = 20;
-const MOST_CONFUSIONS = 5;
-
 function testSection({ classNames }: ExportedFacts, origin: Origin | undefined): readonly string[] {
   const test = origin?.test;
   if (test === undefined) return ['## How well it does', 'This model was not tested.'];
-  const { examples, loss, accuracy, metrics = {}, perClass = [], confusions = [] } = test;
+  const { examples, loss, accuracy, metrics = {}, confusions = [] } = test;
   const nameOf = (label: number) => plain(classNames?.[label] ?? `${label}`);
   const figures: readonly Row[] = [
     ...(accuracy === undefined ? [] : [['accuracy', metricText('accuracy', accuracy)] as const]),
@@ -114,23 +111,19 @@ function testSection({ classNames }: ExportedFacts, origin: Origin | undefined):
       .map(([name, value]) => [plain(name), metricText(name, value)] as const),
     ['loss', lossText(loss)],
   ];
-  const tested = perClass.flatMap((each) =>
-    each.accuracy === null ? [] : [{ ...each, accuracy: each.accuracy }],
-  );
-  const weakest = tested.toSorted((a, b) => a.accuracy - b.accuracy).slice(0, MOST_CLASSES);
-  const shown = tested.length > MOST_CLASSES ? weakest : tested;
+  const { title = 'By class', classes } = testedClasses(test);
   const worst = worstConfusions(confusions, MOST_CONFUSIONS);
   return [
     '## How well it does',
     `On ${groupedCount(examples, 'example')} that were held out from training:`,
     table(['metric', 'value'], figures),
-    ...(shown.length === 0
+    ...(classes.length === 0
       ? []
       : [
-          shown === tested ? 'By class:' : `The weakest ${MOST_CLASSES} of ${tested.length} classes:`,
+          `${title}:`,
           table(
             ['class', 'accuracy', 'test examples'],
-            shown.map((each) => [nameOf(each.class), percent(each.accuracy, 1), grouped(each.examples)]),
+            classes.map((each) => [nameOf(each.class), percent(each.accuracy, 1), grouped(each.examples)]),
           ),
         ]),
     ...(worst.length === 0 ? [] : [`Taken most often: ${confusionText(worst, nameOf)}.`]),

@@ -6,11 +6,12 @@ import { coordinate, grouped, metricText, percent } from '../format.js';
 import type { ReportedAccuracy, RunRecords } from '../records.js';
 
 /** With more classes only the weakest, and no numbers in the matrix. */
-const MOST_BARS = 20;
+export const MOST_CLASSES = 20;
 const MOST_NUMBERS = 12;
 /** With more classes a matrix shows nothing. */
 const MOST_CELLS = 100;
-const MOST_CONFUSIONS = 5;
+/** Mistakes that are told. */
+export const MOST_CONFUSIONS = 5;
 
 /** Accuracy per class and confusion matrix; nothing where the model was not tested. */
 export function testResult({ accuracy }: RunRecords): Html | undefined {
@@ -34,14 +35,20 @@ function metricTable({ task, metrics = {}, examples }: ReportedAccuracy): Html {
   </section>`;
 }
 
-function classBars({ perClass = [] }: ReportedAccuracy): Html {
-  const tested = perClass.flatMap((each) =>
+/** The classes that test examples have; of many the weakest, and what they are called together. */
+export function testedClasses({ perClass = [] }: Pick<ReportedAccuracy, 'perClass'>) {
+  const classes = perClass.flatMap((each) =>
     each.accuracy === null ? [] : [{ ...each, accuracy: each.accuracy }],
   );
-  const weakest = tested.toSorted((a, b) => a.accuracy - b.accuracy).slice(0, MOST_BARS);
-  const shown = tested.length > MOST_BARS ? weakest : tested;
-  return html`${tested.length > MOST_BARS && html`<p class="note">The weakest ${MOST_BARS} of ${tested.length} classes</p>`}
-    <table class="bars"><tbody>${shown.map(
+  if (classes.length <= MOST_CLASSES) return { classes };
+  const title = `The weakest ${MOST_CLASSES} of ${classes.length} classes`;
+  return { title, classes: classes.sort((a, b) => a.accuracy - b.accuracy).slice(0, MOST_CLASSES) };
+}
+
+function classBars(accuracy: ReportedAccuracy): Html {
+  const { title, classes } = testedClasses(accuracy);
+  return html`${title && html`<p class="note">${title}</p>`}
+    <table class="bars"><tbody>${classes.map(
       (each) =>
         html`<tr><th scope="row">${each.class}</th><td class="bar"><svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${coordinate(each.accuracy * 100)}" height="1"/></svg></td><td>${percent(each.accuracy, 1)}</td><td class="quiet">of ${grouped(each.examples)}</td></tr>`,
     )}</tbody></table>`;
