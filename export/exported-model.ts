@@ -8,7 +8,7 @@ import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras/keras-hdf5.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
-import { volumePaths } from '../lib/formats/volume.js';
+import { RUNS, volumePaths } from '../lib/formats/volume.js';
 import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import type { Model } from '../lib/model/model-description.js';
 import { ModelError } from '../lib/model/model-error.js';
@@ -96,9 +96,6 @@ function evaluationOf({ evaluation, aggregate }: RoundRecord): Origin['test'] {
   if (evaluation?.model !== aggregate?.sha256) return undefined;
   return evaluation;
 }
-
-/** Where `fedbatch run` keeps runs. */
-const RUNS = 'runs';
 
 /** A word that is no name of a run. */
 const PATH = /[/\\]|\.(h5|hdf5|keras)$/;

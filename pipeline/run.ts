@@ -9,7 +9,7 @@ import { sha256OfDataset } from '../lib/formats/data/dataset-source.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { ARCHITECTURE, KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
-import { type VolumePaths, volumePaths } from '../lib/formats/volume.js';
+import { RUNS, type VolumePaths, volumePaths } from '../lib/formats/volume.js';
 import { DATASET_NAMES, modelFile } from '../lib/settings/parts/data.js';
 import { givenLabels, type RunLabels } from '../lib/settings/run-labels.js';
 import type { Naming } from '../lib/settings/setting.js';
@@ -76,7 +76,7 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
   await requireEngine(options.settings.engine, context);
   const settings = await withHashes(options.settings);
   const id = runId(settings);
-  const paths = volumePaths(resolve(options.volume ?? `runs/${id}`));
+  const paths = volumePaths(resolve(options.volume ?? `${RUNS}/${id}`));
   if (options.fresh || !(await isSplit(paths, settings))) await requirePossibleSplit(settings);
   const volume = await openRunVolume({
     paths,

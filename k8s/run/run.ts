@@ -5,6 +5,7 @@ import type { Threshold } from '../../lib/federation/metrics.js';
 import type { Quorum } from '../../lib/federation/quorum.js';
 import { type Opened, openedSchema, type RunFailure } from '../../lib/formats/run-results.js';
 import { splitResultSchema } from '../../lib/formats/stage-results.js';
+import { RUNS } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { formatSeconds } from '../../lib/observability/format.js';
 import { givenLabels } from '../../lib/settings/run-labels.js';
@@ -75,7 +76,7 @@ export async function runOnCluster(
   await requirePermissions(api);
   const id = runId(settings);
   const run = runName(id);
-  const volume = options.volume ?? `runs/${id}`;
+  const volume = options.volume ?? `${RUNS}/${id}`;
   const plan = {
     ...{ run, id, settings, values, threads, queue, namespace: api.namespace },
     directory: `${MOUNT}/${volume}`,

@@ -1,6 +1,9 @@
 /** Where everything lies on the volume: the contract between the stages. */
 import { join } from 'node:path';
 
+/** The folder of the runs that are given no other volume, each called after its id. */
+export const RUNS = 'runs';
+
 /** What stands in a path for the number of a client that the index of its Job chooses. */
 export const INDEXED_CLIENT = '{client}';
 

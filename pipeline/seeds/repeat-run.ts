@@ -4,7 +4,7 @@ import { packageVersion } from '../../lib/cli/version.js';
 import { UsageError } from '../../lib/core/errors.js';
 import { type RepeatedRun, writeRepeatedRun } from '../../lib/formats/repeated-run.js';
 import { type RoundRecord, readRoundRecord } from '../../lib/formats/run-record.js';
-import { repeatedPaths, volumePaths } from '../../lib/formats/volume.js';
+import { RUNS, repeatedPaths, volumePaths } from '../../lib/formats/volume.js';
 import { givenLabels } from '../../lib/settings/run-labels.js';
 import { callPipeline, localSettings, type RunAsked } from '../call.js';
 import { reportStage } from '../conclude-stage.js';
@@ -43,7 +43,7 @@ export async function repeatRun(
     );
   }
   const id = `${runId(settings)}-seeds`;
-  const root = resolve(request.volume ?? `runs/${id}`);
+  const root = resolve(request.volume ?? `${RUNS}/${id}`);
   const places = repeatedPaths(root);
   const paths = { ...volumePaths(root), run: places.record };
   const volume = await openRunVolume({

@@ -2,9 +2,7 @@
 import { Command } from 'commander';
 import { tagOption } from '../../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../../lib/cli/program.js';
-
-/** Where `fedbatch run` keeps runs. */
-const RUNS = 'runs';
+import { RUNS } from '../../lib/formats/volume.js';
 
 /** Columns of a list where the output is no terminal. */
 const PLAIN_WIDTH = 110;
