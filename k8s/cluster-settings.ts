@@ -49,6 +49,13 @@ export function clusterSettings(asked: AskedSettings): RunSettings {
   );
 }
 
+/** A directory as the claim has it. @throws {UsageError} for a path that leaves the claim */
+export function directoryOf(volume: string, option = '--volume'): string {
+  const path = volume.replace(/^\/mnt\//, '').replace(/\/$/, '');
+  if (/^[\w.-]+(\/[\w.-]+)*$/.test(path) && !path.split('/').includes('..')) return path;
+  throw new UsageError(`${option} ${volume}: expected a directory on the claim, such as runs/first.`);
+}
+
 /** A trainer has as many threads as it has whole processors. */
 export function trainerThreads({ TRAINER_CPU = '1' }: Values): number {
   return Math.max(

@@ -10,7 +10,6 @@ import {
 } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { leaveResult } from '../../lib/cli/result.js';
-import { UsageError } from '../../lib/core/errors.js';
 import type { Threshold } from '../../lib/federation/metrics.js';
 import { askedByFlagsAndFile } from '../../lib/settings/config-file.js';
 import { addSettings } from '../../lib/settings/options.js';
@@ -22,6 +21,7 @@ import {
   type ClusterFlags,
   clusterSettings,
   destinationOf,
+  directoryOf,
   trainerThreads,
 } from '../cluster-settings.js';
 import { addTemplateOptions, type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
@@ -115,11 +115,4 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
       const missed = missedRequirement(result.last.evaluation, { minAccuracy, minMetric });
       if (missed !== undefined) throw missed;
     });
-}
-
-/** @throws {UsageError} for a path that leaves the claim */
-export function directoryOf(volume: string, option = '--volume'): string {
-  const path = volume.replace(/^\/mnt\//, '').replace(/\/$/, '');
-  if (/^[\w.-]+(\/[\w.-]+)*$/.test(path) && !path.split('/').includes('..')) return path;
-  throw new UsageError(`${option} ${volume}: expected a directory on the claim, such as runs/first.`);
 }

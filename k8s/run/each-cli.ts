@@ -4,9 +4,8 @@ import { integerOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { leaveResult } from '../../lib/cli/result.js';
 import { addEachOptions, type EachFlags, toleranceOf } from '../../pipeline/rounds/each-options.js';
-import { addClusterOptions, type ClusterFlags, destinationOf } from '../cluster-settings.js';
+import { addClusterOptions, type ClusterFlags, destinationOf, directoryOf } from '../cluster-settings.js';
 import { addTemplateOptions, type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
-import { directoryOf } from './cli.js';
 
 interface KubeEachFlags extends EachFlags, TemplateFlags, ClusterFlags {
   readonly clients: number;

@@ -1,5 +1,4 @@
 /** `fedbatch k8s each`: a command of the user's own on all clients, as the pods of one Job. */
-import { InterruptedError } from '../../lib/core/errors.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
 import type { EachResult } from '../../lib/formats/stage-results.js';
 import type { EachTask } from '../../pipeline/commands/each-command.js';
@@ -12,6 +11,7 @@ import { deleteRun } from './ensure-job.js';
 import { jobTarget } from './job-target.js';
 import { ensureClaim, requirePermissions } from './prerequisites.js';
 import { eachJobs } from './stage-jobs.js';
+import { interruptedRun } from './wait-for-job.js';
 
 /** What to run, and where. */
 export interface KubeEachOptions {
@@ -43,10 +43,6 @@ export async function eachOnCluster(options: KubeEachOptions, told: StageContext
     return result;
   } catch (error) {
     if (!told.signal.aborted) throw error;
-    throw new InterruptedError(
-      'Interrupted. What runs in the cluster goes on; the same command waits for it again, and ' +
-        `npx fedbatch k8s delete --run ${run} ends it.`,
-      { cause: error },
-    );
+    throw interruptedRun(run, error);
   }
 }

@@ -35,7 +35,7 @@ import { createKubeRunner, type KubeRun } from './kube-runner.js';
 import { runName } from './names.js';
 import { ensureClaim, requirePermissions } from './prerequisites.js';
 import { type PlannedJob, recorderName, type StageJobs, stageJobs } from './stage-jobs.js';
-import { type WaitContext, waitForJob } from './wait-for-job.js';
+import { interruptedRun, type WaitContext, waitForJob } from './wait-for-job.js';
 
 /** A run as asked for. */
 export interface KubeRunOptions {
@@ -107,7 +107,7 @@ export async function runOnCluster(
     return result;
   } catch (error) {
     const isInterrupted = error instanceof InterruptedError || signal.aborted;
-    const told = isInterrupted ? interrupted(run, error) : error;
+    const told = isInterrupted ? interruptedRun(run, error) : error;
     if (isOpen || isOfSplitter(error)) {
       const failure = failureOf(told, clock.failedAt() ?? { stage: 'run' });
       const facts = { settings, failure };
@@ -116,11 +116,6 @@ export async function runOnCluster(
     }
     throw told;
   }
-}
-
-function interrupted(run: string, cause: unknown): InterruptedError {
-  const message = `Interrupted. What runs in the cluster goes on; the same command waits for it again, and npx fedbatch k8s delete --run ${run} ends it.`;
-  return new InterruptedError(message, { cause });
 }
 
 /** How long an interrupted command speaks to the cluster: it has to end soon. */

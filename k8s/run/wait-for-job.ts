@@ -145,6 +145,12 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
   }
 }
 
+/** What a command says that is interrupted while Jobs of a run are there. */
+export function interruptedRun(run: string, cause: unknown): InterruptedError {
+  const message = `Interrupted. What runs in the cluster goes on; the same command waits for it again, and npx fedbatch k8s delete --run ${run} ends it.`;
+  return new InterruptedError(message, { cause });
+}
+
 /** How many clients are done. */
 function showClients(
   { stage, round, rounds }: Pick<NonNullable<WaitedJob['clients']>, 'stage'> & NonNullable<WaitedJob['part']>,
