@@ -1,7 +1,7 @@
 /** `fedbatch evaluate`: arguments of the accuracy test. */
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
-import { integerOption, minMetricOption, numberOption, threadsOption } from '../lib/cli/options.js';
+import { integerOption, minAccuracyOption, minMetricOption, threadsOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { leaveResult } from '../lib/cli/result.js';
 import { ThresholdError } from '../lib/core/errors.js';
@@ -41,11 +41,7 @@ export function evaluateCli(context: ProgramContext): Command {
       'test on what each client holds out too, where the split beside --data was made with --client-holdout',
     )
     .option('--batch <n>', 'examples per prediction', integerOption({ min: 1 }), 100)
-    .option(
-      '--min-accuracy <share>',
-      'end with exit code 4 below this accuracy',
-      numberOption({ min: 0, max: 1 }),
-    )
+    .addOption(minAccuracyOption())
     .addOption(minMetricOption())
     .option('--out <json>', 'where the report goes (default: accuracy.json beside the first model)')
     .addOption(threadsOption());

@@ -3,10 +3,11 @@
 import { Command, Option } from 'commander';
 import {
   integerOption,
+  jsonOption,
   MAX_THREADS,
+  minAccuracyOption,
   minMetricOption,
   nameOption,
-  numberOption,
   tagOption,
 } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
@@ -81,18 +82,14 @@ export function runCli(
     .option('--fresh', 'start over: remove the files of the run in the volume')
     .addOption(nameOption())
     .addOption(tagOption('a word by which npx fedbatch runs finds it; may be given again'))
-    .option(
-      '--min-accuracy <share>',
-      'end with exit code 4 below this accuracy',
-      numberOption({ min: 0, max: 1 }),
-    )
+    .addOption(minAccuracyOption())
     .addOption(minMetricOption())
     .option(
       '--seeds <count>',
       'repeat the run with so many seeds, from --seed on: mean and standard deviation of all results',
       integerOption({ min: 2, max: MAX_SEEDS }),
     )
-    .option('--json', 'print one JSON line on stdout at the end, everything else on stderr')
+    .addOption(jsonOption())
     .option('--host <address>', 'address that the page of --serve listens on', '127.0.0.1')
     .option('--port <number>', 'port of the page', integerOption({ min: 0, max: 65535 }), 5000)
     .addHelpText('after', EXAMPLES)

@@ -1,6 +1,6 @@
 /** The options that sweeps have in common, wherever their trials run; what they ask for; what a sweep prints at its end. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { integerOption, MAX_THREADS } from '../lib/cli/options.js';
+import { integerOption, jsonOption, MAX_THREADS } from '../lib/cli/options.js';
 import { StageError, UsageError } from '../lib/core/errors.js';
 import type { AskedSettings } from '../lib/settings/complete.js';
 import { askedByFlagsAndFile, withoutReplaced } from '../lib/settings/config-file.js';
@@ -59,7 +59,7 @@ export function addSweepOptions(command: Command, settings: CommandSettings): Co
     )
     .option('--out <dir>', "directory of the sweep's files here (default: sweeps/<sweep id>)")
     .option('--fresh', 'start all trials over')
-    .option('--json', 'print one JSON line on stdout at the end, everything else on stderr');
+    .addOption(jsonOption());
   return addSettings(command, settings);
 }
 

@@ -3,7 +3,9 @@
 import { Command } from 'commander';
 import {
   integerOption,
+  jsonOption,
   MAX_THREADS,
+  minAccuracyOption,
   minMetricOption,
   nameOption,
   numberOption,
@@ -70,16 +72,12 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
       numberOption({ min: 0 }),
       300,
     )
-    .option(
-      '--min-accuracy <share>',
-      'end with exit code 4 below this accuracy',
-      numberOption({ min: 0, max: 1 }),
-    )
+    .addOption(minAccuracyOption())
     .addOption(minMetricOption())
     .addOption(nameOption())
     .option('--logs', 'show the logs of all pods')
     .option('--cleanup', "delete the run's Jobs once it is done; its files stay on the volume")
-    .option('--json', 'print one JSON line on stdout at the end, everything else on stderr')
+    .addOption(jsonOption())
     .option('--fresh', 'start over: remove the files of the run in the directory')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: RunFlags) => {

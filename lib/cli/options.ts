@@ -33,6 +33,18 @@ export function scaleOption(help: string): Option {
   return new Option('--scale <black..white>', help).argParser((text) => parseOption(SCALE_TYPE, text));
 }
 
+/** `--json` of a command that works for long. */
+export function jsonOption(): Option {
+  return new Option('--json', 'print one JSON line on stdout at the end, everything else on stderr');
+}
+
+/** `--min-accuracy`: a share. */
+export function minAccuracyOption(): Option {
+  return new Option('--min-accuracy <share>', 'end with exit code 4 below this accuracy').argParser(
+    numberOption({ min: 0, max: 1 }),
+  );
+}
+
 /** `--min-metric`: what a model has to reach. */
 export function minMetricOption(): Option {
   return new Option(

@@ -1,6 +1,6 @@
 /** Options of a command on all clients that every target has, and what they ask for. */
 import type { Command } from 'commander';
-import { integerOption, numberOption } from '../../lib/cli/options.js';
+import { integerOption, jsonOption, numberOption } from '../../lib/cli/options.js';
 import { parseQuorum } from '../../lib/federation/quorum.js';
 import { parseOption } from '../../lib/settings/options.js';
 import { TOLERANCE } from '../../lib/settings/parts/federation.js';
@@ -41,7 +41,7 @@ export function addEachOptions(command: Command): Command {
       numberOption({ above: 0 }),
     )
     .optionsGroup('Result:')
-    .option('--json', 'print one JSON line on stdout at the end, everything else on stderr');
+    .addOption(jsonOption());
 }
 
 /** Which failures are tolerated. */
