@@ -27,7 +27,7 @@ import type { Model, ModelDescription } from '../lib/model/model-description.js'
 import type { ModelName } from '../lib/model/model-zoo.js';
 import { type EngineChoice, engineChoice } from '../lib/settings/parts/engine.js';
 import { availableCores } from '../lib/system/hardware.js';
-import { newModel } from '../trainer/initial-model.js';
+import { newModel } from '../trainer/zoo-model.js';
 
 export { DataError, type DataProblem, ExitCode, FedbatchError, UsageError } from '../lib/core/errors.js';
 export type { WeightArray, Weights } from '../lib/core/weights.js';

@@ -6,7 +6,7 @@ import { before, describe, it } from 'node:test';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
-import { newModel } from '../trainer/initial-model.js';
+import { newModel } from '../trainer/zoo-model.js';
 import { writeTinyDataset } from './datasets.js';
 import { runCommand } from './program-host.js';
 import { sharedDirectory } from './temporary-directory.js';

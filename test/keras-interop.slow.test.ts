@@ -28,7 +28,7 @@ import { fitInputs } from '../lib/model/model-input.js';
 import { describeModel } from '../lib/model/model-zoo.js';
 import { OPTIMIZER_NAMES, type OptimizerName } from '../lib/model/optimizers/optimizer-names.js';
 import { inputShape } from '../lib/model/parameters.js';
-import { newModel } from '../trainer/initial-model.js';
+import { newModel } from '../trainer/zoo-model.js';
 import {
   functionalFixtures,
   functionalInputs,
