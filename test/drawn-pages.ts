@@ -1,10 +1,11 @@
 /** What a real browser says of a page that is a file: light and dark, on a desk and on a phone. */
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { startChromium } from '../server/testing/chromium.js';
+import { shoot } from '../server/testing/visits.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 /** Asserts of each page, by its name, that it fits, asks for no other file, says nothing, and has labels that can be read. */
@@ -43,13 +44,7 @@ export async function checkDrawnPages(
         assert.deepEqual(outside, [], `${name}: labels cut off at ${width} pixels`);
         assert.ok(Number(smallest) >= 10, `${name}: letters of ${smallest} pixels at ${width}`);
         assert.equal(background, colorScheme === 'dark' ? 'rgb(17, 19, 24)' : 'rgb(245, 245, 242)');
-        if (process.env.FEDBATCH_SCREENSHOTS === '1') {
-          await mkdir('test-artifacts', { recursive: true });
-          await page.screenshot({
-            path: join('test-artifacts', `${name}-${width}-${colorScheme}.png`),
-            fullPage: true,
-          });
-        }
+        await shoot(page, `${name}-${width}-${colorScheme}`);
       }
     }
   }
