@@ -33,7 +33,7 @@ export async function callEvaluator(
   request: EvaluateAsked,
   context: { readonly reporter: Reporter; readonly signal: AbortSignal },
 ): Promise<readonly [AccuracyReport, ...AccuracyReport[]]> {
-  const { asked, models, out, batch: batchSize = 100, threads, task: taskFile, perClient } = request;
+  const { asked, models, out, batch: batchSize, threads, task: taskFile, perClient } = request;
   const { data = join(dirname(models[0]), 'data', 'test.npz') } = request;
   const engine = engineAsked(asked);
   // Loaded once the arguments are right: help and refusals are quick.

@@ -24,7 +24,7 @@ interface EvaluateOptions {
   /** The held-out examples: an npz with `x`, `y`, or a whole dataset, of which the test part is taken. */
   readonly data: string;
   /** Examples per prediction. */
-  readonly batchSize: number;
+  readonly batchSize?: number | undefined;
   readonly engine: EngineChoice;
   readonly threads: number;
   /** The loss that is asked for; by default that of the model, or what goes with the data. */

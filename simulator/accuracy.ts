@@ -1,6 +1,6 @@
 /** The accuracy test of a global model, its examples spread over the workers. */
 
-import { noJudgements, type Summary, summarise } from '../lib/engine/accuracy.js';
+import { noJudgements, type Summary, summarise, TEST_BATCH } from '../lib/engine/accuracy.js';
 import { acrossClients } from '../lib/federation/across-clients.js';
 import {
   exampleCount,
@@ -15,10 +15,8 @@ import type { RoundModel } from './round.js';
 import type { ClientsTask, JudgeTask, SharedExamples } from './worker-messages.js';
 import type { WorkerPool } from './worker-pool.js';
 
-/** Examples per prediction: the evaluator's own default, since the size of a batch can change the last bits. */
-const BATCH_SIZE = 100;
 /** Examples of a task: whole batches, few enough to spread well. */
-const TASK_SIZE = 10 * BATCH_SIZE;
+const TASK_SIZE = 10 * TEST_BATCH;
 
 /** What is tested, on what, by whom. */
 interface AccuracyTest {
@@ -81,6 +79,6 @@ function* tasksOf(
 ): Generator<JudgeTask> {
   for (let from = 0; from < total; from += TASK_SIZE) {
     const to = Math.min(total, from + TASK_SIZE);
-    yield { kind: 'judge', file: path, model, task, from, to, batchSize: BATCH_SIZE };
+    yield { kind: 'judge', file: path, model, task, from, to };
   }
 }

@@ -53,7 +53,6 @@ export interface JudgeTask {
   readonly task: Task;
   readonly from: number;
   readonly to: number;
-  readonly batchSize: number;
 }
 
 /** A test of one model on what each of some clients holds out. */

@@ -23,6 +23,9 @@ interface OutputJudgements {
 /** What a model said of some examples, output by output. */
 export type Judgements = readonly OutputJudgements[];
 
+/** Examples per prediction, as `evaluate --batch` has it by default: their number can change the last bits. */
+export const TEST_BATCH = 100;
+
 /** Which examples a model is asked about. */
 interface JudgeOptions {
   readonly examples: Examples;
@@ -30,8 +33,8 @@ interface JudgeOptions {
   /** The first example, and the one after the last. */
   readonly from: number;
   readonly to: number;
-  /** Examples per prediction. */
-  readonly batchSize: number;
+  /** Examples per prediction; {@link TEST_BATCH} by default. */
+  readonly batchSize?: number | undefined;
   /** Files of the model and of the examples, for errors. */
   readonly model: string;
   readonly data: string;
@@ -46,7 +49,7 @@ interface JudgeOptions {
  * @throws {DataError} when it answers with what the task has not
  */
 export async function judge(session: PredictSession, options: JudgeOptions): Promise<Judgements> {
-  const { examples, task, from, to, batchSize, signal, onBatch } = options;
+  const { examples, task, from, to, batchSize = TEST_BATCH, signal, onBatch } = options;
   const judgements = noJudgements(task, to - from);
   for (let start = from; start < to; start += batchSize) {
     signal?.throwIfAborted();

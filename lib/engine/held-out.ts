@@ -13,15 +13,15 @@ export interface HeldOutPart {
   readonly task: Task;
   readonly model: string;
   readonly data: string;
-  /** Examples per prediction; as many as in the accuracy test by default, since their number can change the last bits. */
-  readonly batchSize?: number;
+  /** Examples per prediction, as in the accuracy test. */
+  readonly batchSize?: number | undefined;
   readonly signal?: AbortSignal;
 }
 
 /** The figures on one client's part; of a model that answers with what are no numbers there is no loss and nothing else. */
 export async function testHeldOut(session: PredictSession, part: HeldOutPart): Promise<ClientTest> {
-  const { examples, task, batchSize = 100 } = part;
-  const options = { ...part, batchSize, from: 0, to: exampleCount(examples) };
+  const { examples, task } = part;
+  const options = { ...part, from: 0, to: exampleCount(examples) };
   try {
     const found = summarise(await judge(session, options), examples.targets, task);
     const {
