@@ -10,6 +10,7 @@ import { formatDuration, roundTo } from '../lib/observability/format.js';
 import { forMany } from '../lib/system/abort.js';
 import { createSlots } from '../lib/system/slots.js';
 import { type RunResult, resultFacts, shortPath } from '../pipeline/rounds/summary.js';
+import type { StageContext } from '../pipeline/rounds/target.js';
 import { rangeOf, rowKey, titleOf, valuesOfAxis } from './axes.js';
 import { type Course, hopelessAfter } from './median-rule.js';
 import { renderSweepPage } from './page/page.js';
@@ -25,17 +26,11 @@ import {
 /** Runs trials, wherever that is. */
 export interface TrialRunner {
   /** Runs one to its end, or what an earlier attempt left of it. */
-  run(trial: Trial, context: TrialContext): Promise<RunResult>;
+  run(trial: Trial, context: StageContext): Promise<RunResult>;
   /** Whether what lies there of a trial that was finished is still the trial's. */
   holds(trial: Trial): Promise<boolean>;
   /** Ends what goes on of a trial that was stopped as hopeless, where its signal alone does not. */
-  abandon?(trial: Trial, context: TrialContext): Promise<void>;
-}
-
-/** What a trial is run with. */
-export interface TrialContext {
-  readonly reporter: Reporter;
-  readonly signal: AbortSignal;
+  abandon?(trial: Trial, context: StageContext): Promise<void>;
 }
 
 /** What to run, and how. */
@@ -64,7 +59,7 @@ export const sweepPaths = (directory: string) => ({
  *
  * @throws {InterruptedError} when `signal` stopped it: what is done stays
  */
-export async function runSweep(options: SweepOptions, context: TrialContext): Promise<SweepRecord> {
+export async function runSweep(options: SweepOptions, context: StageContext): Promise<SweepRecord> {
   const { directory, parallel } = options;
   const lock = await takeLock(join(directory, '.lock'), { what: directory, user: 'sweep' });
   try {
@@ -166,7 +161,7 @@ async function openSweep({ plan, directory, runner, medianRule, fresh }: SweepOp
 interface AtWork {
   readonly sweep: OpenSweep;
   readonly options: SweepOptions;
-  readonly context: TrialContext;
+  readonly context: StageContext;
 }
 
 /** Runs a trial and puts on record how it ended. @throws what is no expected failure */

@@ -1,11 +1,11 @@
 /** `fedbatch k8s sweep`: a sweep whose trials are runs on a cluster, each in a directory of its own on the claim. */
-import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { toleranceAsked } from '../../lib/settings/run-settings.js';
 import type { Axis } from '../../sweep/axes.js';
-import { addSweepOptions, askedSweep, type SweepFlags, tellSweep } from '../../sweep/options.js';
+import { callSweep } from '../../sweep/call.js';
+import { addSweepOptions, type SweepFlags } from '../../sweep/options.js';
 import { trialName } from '../../sweep/plan.js';
 import type { TrialRunner } from '../../sweep/run-sweep.js';
 import {
@@ -34,7 +34,7 @@ Examples:
 The same command resumes where an earlier one stopped: finished trials, Jobs and rounds are recognised.`;
 
 /** The command. */
-export function k8sSweepCli({ reporter, signal }: ProgramContext): Command {
+export function k8sSweepCli(context: ProgramContext): Command {
   const command = new Command('sweep')
     .summary('run the whole job on a cluster for each combination of some settings')
     .description('Run the whole job on a cluster once for each combination of some settings, and rank them.');
@@ -54,27 +54,27 @@ export function k8sSweepCli({ reporter, signal }: ProgramContext): Command {
     .option('--cleanup', "delete a trial's Jobs once it is done; its files stay on the volume")
     .addHelpText('after', EXAMPLES)
     .action(async (flags: ClusterSweepFlags) => {
-      const { plan, ...asked } = await askedSweep(command, CLUSTER_SETTINGS, async (each) =>
-        clusterSettings(each),
-      );
-      const { runSweep } = await import('../../sweep/run-sweep.js');
       const values = templateValuesOf(flags);
-      const { fresh = false } = flags;
-      const runner = clusterTrials({
-        values,
-        destination: destinationOf(flags),
-        queue: flags.queue,
-        directory: `sweeps/${plan.id}`,
-        threads: flags.threads ?? trainerThreads(values),
-        fresh,
-        axes: plan.axes,
-        scheduleTimeoutMs: flags.scheduleTimeout * 1000,
-        cleansUp: flags.cleanup ?? false,
-      });
-      const directory = resolve(flags.out ?? `sweeps/${plan.id}`);
-      const record = await runSweep({ plan, directory, runner, fresh, ...asked }, { reporter, signal });
-      reporter.close();
-      await tellSweep(record, { directory, isJson: flags.json ?? false, print: reporter.info });
+      await callSweep(
+        command,
+        {
+          settings: CLUSTER_SETTINGS,
+          settingsOf: async (asked) => clusterSettings(asked),
+          runnerOf: ({ plan: { id, axes }, fresh }) =>
+            clusterTrials({
+              values,
+              destination: destinationOf(flags),
+              queue: flags.queue,
+              directory: `sweeps/${id}`,
+              threads: flags.threads ?? trainerThreads(values),
+              fresh,
+              axes,
+              scheduleTimeoutMs: flags.scheduleTimeout * 1000,
+              cleansUp: flags.cleanup ?? false,
+            }),
+        },
+        context,
+      );
     });
 }
 

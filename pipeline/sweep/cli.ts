@@ -1,10 +1,10 @@
 /** `fedbatch sweep`: many runs on this machine that differ in some settings, ranked. */
-import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { integerOption, MAX_THREADS, tagOption } from '../../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../../lib/cli/program.js';
 import { ALL_PARTS } from '../../lib/settings/table.js';
-import { addSweepOptions, askedSweep, type SweepFlags, tellSweep } from '../../sweep/options.js';
+import { callSweep } from '../../sweep/call.js';
+import { addSweepOptions, type SweepFlags } from '../../sweep/options.js';
 import type { StageRunner } from '../rounds/target.js';
 
 interface LocalSweepFlags extends SweepFlags {
@@ -25,7 +25,7 @@ The same command resumes where an earlier one stopped: finished trials are recog
 
 /** The command; `elsewhere` says who does what processes of this machine would. */
 export function sweepCli(
-  { reporter, signal }: ProgramContext,
+  context: ProgramContext,
   elsewhere: { readonly stages?: StageRunner } = {},
 ): Command {
   const command = new Command('sweep').description(
@@ -46,23 +46,22 @@ export function sweepCli(
     .addOption(tagOption('a word by which npx fedbatch runs finds the trials; may be given again'))
     .addHelpText('after', EXAMPLES)
     .action(async (flags: LocalSweepFlags) => {
-      const context = { reporter, signal };
-      const { localSettings } = await import('../call.js');
-      const { plan, ...asked } = await askedSweep(command, SETTINGS, (each) =>
-        localSettings({ asked: each }),
+      const { jobs, threads, tag: tags } = flags;
+      await callSweep(
+        command,
+        {
+          settings: SETTINGS,
+          settingsOf: async (asked) => (await import('../call.js')).localSettings({ asked }),
+          async runnerOf({ plan: { trials, axes }, directory, parallel, fresh }) {
+            const { localTrials, requirePossibleTrials } = await import('./local-trials.js');
+            const { sweepPaths } = await import('../../sweep/run-sweep.js');
+            await requirePossibleTrials(trials, context);
+            const { volume } = sweepPaths(directory);
+            return localTrials({ volume, axes, parallel, jobs, threads, fresh, tags, ...elsewhere });
+          },
+        },
+        context,
       );
-      const { localTrials, requirePossibleTrials } = await import('./local-trials.js');
-      const { runSweep, sweepPaths } = await import('../../sweep/run-sweep.js');
-      await requirePossibleTrials(plan.trials, context);
-      const directory = resolve(flags.out ?? `sweeps/${plan.id}`);
-      const { jobs, threads, tag: tags, fresh = false } = flags;
-      const { volume } = sweepPaths(directory);
-      const { axes } = plan;
-      const { parallel } = asked;
-      const runner = localTrials({ volume, axes, parallel, jobs, threads, fresh, tags, ...elsewhere });
-      const record = await runSweep({ plan, directory, runner, fresh, ...asked }, context);
-      reporter.close();
-      await tellSweep(record, { directory, isJson: flags.json ?? false, print: reporter.info });
     });
 }
 
