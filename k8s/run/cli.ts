@@ -1,15 +1,7 @@
 /** `fedbatch k8s run`: arguments of a run on a cluster. */
 
 import { Command } from 'commander';
-import {
-  integerOption,
-  jsonOption,
-  MAX_THREADS,
-  minAccuracyOption,
-  minMetricOption,
-  nameOption,
-  numberOption,
-} from '../../lib/cli/options.js';
+import { jsonOption, minAccuracyOption, minMetricOption, nameOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { leaveResult } from '../../lib/cli/result.js';
 import type { Threshold } from '../../lib/federation/metrics.js';
@@ -17,28 +9,22 @@ import { askedByFlagsAndFile } from '../../lib/settings/config-file.js';
 import { addSettings } from '../../lib/settings/options.js';
 import { toleranceAsked } from '../../lib/settings/run-settings.js';
 import { missedRequirement } from '../../pipeline/rounds/run-failure.js';
+import { addClusterOptions, CLUSTER_SETTINGS, clusterSettings, directoryOf } from '../cluster-settings.js';
+import { addTemplateOptions } from '../manifests/template-options.js';
 import {
-  addClusterOptions,
-  CLUSTER_SETTINGS,
-  type ClusterFlags,
-  clusterSettings,
-  destinationOf,
-  directoryOf,
-  trainerThreads,
-} from '../cluster-settings.js';
-import { addTemplateOptions, type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
+  type SharedFlags,
+  scheduleTimeoutOption,
+  sharedOptions,
+  trainerThreadsOption,
+} from './shared-options.js';
 
-interface RunFlags extends TemplateFlags, ClusterFlags {
-  readonly threads?: number;
+interface RunFlags extends SharedFlags {
   readonly volume?: string;
   readonly name?: string;
-  readonly scheduleTimeout: number;
   readonly minAccuracy?: number;
   readonly minMetric?: Threshold;
   readonly logs?: true;
-  readonly cleanup?: true;
   readonly json?: true;
-  readonly fresh?: true;
 }
 
 const EXAMPLES = `
@@ -61,17 +47,8 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
   addTemplateOptions(addClusterOptions(command));
   return command
     .option('--volume <dir>', "directory of the run's files on the claim (default: runs/<run id>)")
-    .option(
-      '--threads <count>',
-      'threads of each trainer (default: its processors, TRAINER_CPU)',
-      integerOption({ min: 1, max: MAX_THREADS }),
-    )
-    .option(
-      '--schedule-timeout <seconds>',
-      'give up when pods of a stage have waited to start for this long and none runs',
-      numberOption({ min: 0 }),
-      300,
-    )
+    .addOption(trainerThreadsOption())
+    .addOption(scheduleTimeoutOption('give up'))
     .addOption(minAccuracyOption())
     .addOption(minMetricOption())
     .addOption(nameOption())
@@ -84,24 +61,15 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
       const { minAccuracy, minMetric, volume } = flags;
       const asked = await askedByFlagsAndFile(command, CLUSTER_SETTINGS);
       const settings = clusterSettings(asked);
-      const values = templateValuesOf(flags);
+      const shared = sharedOptions(flags);
       const { runOnCluster } = await import('./run.js');
       const { jsonLine, resultFacts, summary } = await import('../../pipeline/rounds/summary.js');
       const result = await runOnCluster(
         {
-          settings,
-          values,
-          destination: destinationOf(flags),
-          queue: flags.queue,
+          ...{ ...shared, ...toleranceAsked(asked), settings, minAccuracy, minMetric },
           name: flags.name,
           volume: volume === undefined ? undefined : directoryOf(volume),
-          threads: flags.threads ?? trainerThreads(values),
-          fresh: flags.fresh ?? false,
-          ...toleranceAsked(asked),
-          ...{ minAccuracy, minMetric },
-          scheduleTimeoutMs: flags.scheduleTimeout * 1000,
           isVerbose: flags.logs ?? false,
-          cleansUp: flags.cleanup ?? false,
         },
         { reporter, signal },
       );

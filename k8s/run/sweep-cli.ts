@@ -1,6 +1,5 @@
 /** `fedbatch k8s sweep`: a sweep whose trials are runs on a cluster, each in a directory of its own on the claim. */
 import { Command } from 'commander';
-import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
 import { toleranceAsked } from '../../lib/settings/run-settings.js';
 import type { Axis } from '../../sweep/axes.js';
@@ -8,23 +7,15 @@ import { callSweep } from '../../sweep/call.js';
 import { addSweepOptions, type SweepFlags } from '../../sweep/options.js';
 import { trialName } from '../../sweep/plan.js';
 import type { TrialRunner } from '../../sweep/run-sweep.js';
+import { addClusterOptions, CLUSTER_SETTINGS, clusterSettings } from '../cluster-settings.js';
+import { addTemplateOptions } from '../manifests/template-options.js';
 import {
-  addClusterOptions,
-  CLUSTER_SETTINGS,
-  type ClusterFlags,
-  clusterSettings,
-  destinationOf,
-  trainerThreads,
-} from '../cluster-settings.js';
-import type { Destination } from '../connection/connect.js';
-import { addTemplateOptions, type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
-import type { KubeRunOptions } from './run.js';
-
-interface ClusterSweepFlags extends SweepFlags, TemplateFlags, ClusterFlags {
-  readonly threads?: number;
-  readonly scheduleTimeout: number;
-  readonly cleanup?: true;
-}
+  type SharedFlags,
+  type SharedOptions,
+  scheduleTimeoutOption,
+  sharedOptions,
+  trainerThreadsOption,
+} from './shared-options.js';
 
 const EXAMPLES = `
 Examples:
@@ -40,38 +31,18 @@ export function k8sSweepCli(context: ProgramContext): Command {
     .description('Run the whole job on a cluster once for each combination of some settings, and rank them.');
   addSweepOptions(command, CLUSTER_SETTINGS).optionsGroup('Cluster:');
   return addTemplateOptions(addClusterOptions(command))
-    .option(
-      '--threads <count>',
-      'threads of each trainer (default: its processors, TRAINER_CPU)',
-      integerOption({ min: 1, max: MAX_THREADS }),
-    )
-    .option(
-      '--schedule-timeout <seconds>',
-      'give up a trial when pods of a stage have waited to start for this long and none runs',
-      numberOption({ min: 0 }),
-      300,
-    )
+    .addOption(trainerThreadsOption())
+    .addOption(scheduleTimeoutOption('give up a trial'))
     .option('--cleanup', "delete a trial's Jobs once it is done; its files stay on the volume")
     .addHelpText('after', EXAMPLES)
-    .action(async (flags: ClusterSweepFlags) => {
-      const values = templateValuesOf(flags);
+    .action(async (flags: SweepFlags & SharedFlags) => {
       await callSweep(
         command,
         {
           settings: CLUSTER_SETTINGS,
           settingsOf: async (asked) => clusterSettings(asked),
-          runnerOf: ({ plan: { id, axes }, fresh }) =>
-            clusterTrials({
-              values,
-              destination: destinationOf(flags),
-              queue: flags.queue,
-              directory: `sweeps/${id}`,
-              threads: flags.threads ?? trainerThreads(values),
-              fresh,
-              axes,
-              scheduleTimeoutMs: flags.scheduleTimeout * 1000,
-              cleansUp: flags.cleanup ?? false,
-            }),
+          runnerOf: ({ plan: { id, axes } }) =>
+            clusterTrials({ ...sharedOptions(flags), directory: `sweeps/${id}`, axes }),
         },
         context,
       );
@@ -79,9 +50,7 @@ export function k8sSweepCli(context: ProgramContext): Command {
 }
 
 /** What the trials of a sweep on a cluster have in common. */
-interface ClusterTrials
-  extends Pick<KubeRunOptions, 'values' | 'queue' | 'threads' | 'fresh' | 'scheduleTimeoutMs' | 'cleansUp'> {
-  readonly destination: Destination;
+interface ClusterTrials extends SharedOptions {
   readonly axes: readonly Axis[];
   /** Of the sweep on the claim. */
   readonly directory: string;
