@@ -1,5 +1,5 @@
 /** The configurations of a sweep in the order of their results, trials that differ in their seed alone in one row. */
-import { deviation, mean, sum } from 'd3-array';
+import { deviation, group, mean, sum } from 'd3-array';
 import { scoreOfFigure } from '../lib/federation/metrics.js';
 import { formatColumns, formatDuration, roundTo, type TableColumn } from '../lib/observability/format.js';
 import { rowKey } from './axes.js';
@@ -13,14 +13,20 @@ const STATES: readonly TrialRecord['state'][] = ['finished', 'stopped', 'failed'
 
 /** The best first; then what is not finished, which no mean of other seeds can be compared with. */
 export function ranked({ trials }: Pick<SweepRecord, 'trials'>): readonly RankingRow[] {
-  const rows = new Map<string, TrialRecord[]>();
-  for (const trial of trials) rows.set(rowKey(trial), [...(rows.get(rowKey(trial)) ?? []), trial]);
-  const score = ({ metric = 'loss', mean: value = Number.NaN }: RankingRow) =>
-    scoreOfFigure({ metric, value });
-  return [...rows.values()]
+  return [...group(trials, rowKey).values()]
     .map(rowOf)
-    .sort((a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state) || compare(score(b), score(a)));
+    .sort(
+      (a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state) || compare(scoreOfRow(b), scoreOfRow(a)),
+    );
 }
+
+/** How good the mean of a row is: the higher the better. */
+export const scoreOfRow = ({ metric = 'loss', mean: value = Number.NaN }: RankingRow): number =>
+  scoreOfFigure({ metric, value });
+
+/** The metric of trials or rows; of those that have none yet, a word for it. */
+export const rankedMetric = (results: readonly { readonly metric?: string | undefined }[]): string =>
+  results.find(({ metric }) => metric !== undefined)?.metric ?? 'result';
 
 /** Infinities are equal to themselves. */
 const compare = (a: number, b: number) => (a === b ? 0 : a - b);
@@ -80,7 +86,7 @@ function columnsOf(rows: readonly RankingRow[], axes: SweepRecord['axes']): read
   return [
     column('rank', 0, ({ state }, at) => (state === 'finished' ? `${at + 1}` : '')),
     ...varied.map(({ place, name }) => column(name, 0, ({ values }) => `${values[place]}`)),
-    column(rows.find(({ metric }) => metric !== undefined)?.metric ?? 'result', 0, meanText),
+    column(rankedMetric(rows), 0, meanText),
     ...(rows.some(({ trials }) => trials.length > 1)
       ? [column('seeds', 2, ({ trials }: RankingRow) => `${trials.length}`)]
       : []),

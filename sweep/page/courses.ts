@@ -4,10 +4,11 @@ import { scaleLinear } from 'd3-scale';
 import { line } from 'd3-shape';
 import { type Html, html } from '../../lib/html/html.js';
 import { horizontal, roundAxis, roundScale } from '../../report/charts/line-chart.js';
-import { coordinate as at, metricText, shortPercent } from '../../report/format.js';
+import { metricText, shortPercent } from '../../report/format.js';
 import { rowKey, titleOf } from '../axes.js';
+import { rankedMetric } from '../ranking.js';
 import type { SweepRecord } from '../sweep-record.js';
-import type { RatedRow } from './heat-map.js';
+import { type RatedRow, wayOf, worstFirst } from './rated-rows.js';
 
 const HEIGHT = 220;
 const TOP = 10;
@@ -17,7 +18,7 @@ const BOTTOM = 36;
 export function courses({ trials, axes }: SweepRecord, rated: readonly RatedRow[]): Html | undefined {
   const longest = Math.max(0, ...trials.map(({ course }) => course.length));
   if (longest < 2) return undefined;
-  const metric = trials.find((trial) => trial.metric !== undefined)?.metric ?? 'result';
+  const metric = rankedMetric(trials);
   const ratings = new Map(rated.map(({ row, rating }) => [rowKey(row), rating]));
   const [low = 0, high = 1] = extent(
     trials.flatMap(({ course }) => course.flatMap((value) => (value === null ? [] : [value]))),
@@ -25,15 +26,13 @@ export function courses({ trials, axes }: SweepRecord, rated: readonly RatedRow[
   const rounds = Array.from({ length: longest }, (_, index) => index + 1);
   const x = roundScale(rounds);
   const y = scaleLinear([low, high === low ? low + 1 : high], [HEIGHT - BOTTOM, TOP]).nice(5);
-  const shown = trials
-    .map((trial) => ({ ...trial, rating: ratings.get(rowKey(trial)) }))
-    .sort((a, b) => (a.rating ?? -1) - (b.rating ?? -1));
+  const shown = worstFirst(trials.map((trial) => ({ ...trial, rating: ratings.get(rowKey(trial)) })));
   const lineOf = ({ course, values, state, rating, number }: (typeof shown)[number]) => {
     const path = line<number | null>(
       (_, index) => x(index + 1),
       (value) => y(value ?? 0),
     ).defined((value) => value !== null)(course);
-    return html`<path class="way${rating === 1 ? ' best' : ''}${state === 'finished' ? '' : ' unfinished'}" style="--shade:${at(rating ?? 0)}" d="${path ?? ''}"><title>trial ${number}: ${titleOf(values, axes)}</title></path>`;
+    return wayOf({ rating, state, path, title: `trial ${number}: ${titleOf(values, axes)}` });
   };
   return html`<section class="card">
     <h2>Over the rounds</h2>

@@ -2,16 +2,11 @@
 import { type Html, html } from '../../lib/html/html.js';
 import type { SettingValue } from '../../lib/settings/value-type.js';
 import { coordinate, metricText } from '../../report/format.js';
-import type { RankingRow, SweepRecord } from '../sweep-record.js';
+import type { SweepRecord } from '../sweep-record.js';
+import type { RatedRow } from './rated-rows.js';
 
 /** The palest and the darkest of cells with a result: figures are readable on both. */
 const SHADES = { least: 0.1, most: 0.85 };
-
-/** A row of the ranking, and how good it is: 0 the worst, 1 the best; undefined without a result. */
-export interface RatedRow {
-  readonly row: RankingRow;
-  readonly rating: number | undefined;
-}
 
 /** Draws the map; `axes` are one or two that have values. */
 export function heatMap(rated: readonly RatedRow[], axes: SweepRecord['axes']): Html {

@@ -1,17 +1,16 @@
 /** The page of a sweep: one HTML document without scripts, made of `sweep.json` alone. */
-import { extent } from 'd3-array';
-import { scoreOfFigure } from '../../lib/federation/metrics.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { formatDuration } from '../../lib/observability/format.js';
 import { grouped, groupedCount, metricText } from '../../report/format.js';
 import { dateOf } from '../../report/sections/overview.js';
 import { page } from '../../report/style.js';
 import { SEED_PLACE, titleOf } from '../axes.js';
-import { ranked } from '../ranking.js';
+import { ranked, rankedMetric } from '../ranking.js';
 import type { RankingRow, SweepRecord } from '../sweep-record.js';
 import { courses } from './courses.js';
-import { heatMap, type RatedRow } from './heat-map.js';
+import { heatMap } from './heat-map.js';
 import { parallelCoordinates } from './parallel-coordinates.js';
+import { type RatedRow, ratedRows } from './rated-rows.js';
 
 /** What the page has beside the look of a report. */
 const look = html`<style>
@@ -43,22 +42,10 @@ export function renderSweepPage(record: SweepRecord): string {
     head: overview(record, rows),
     main: html`${axes.length > 0 && map(record, { rated, axes })}
   ${courses(record, rated)}
-  ${ranking(rows, record)}
+  ${ranking(rows, axes)}
   ${unfinished(record)}`,
     foot: html`Made by fedbatch from sweep.json; each trial has its own report in trials/.`,
   });
-}
-
-/** How good each finished row is among them. */
-function ratedRows(rows: readonly RankingRow[]): readonly RatedRow[] {
-  const score = ({ metric = 'loss', mean = Number.NaN }: RankingRow) =>
-    scoreOfFigure({ metric, value: mean });
-  const isRated = (row: RankingRow) => row.state === 'finished' && Number.isFinite(score(row));
-  const [worst = 0, best = 0] = extent(rows.filter(isRated), score);
-  return rows.map((row) => ({
-    row,
-    rating: isRated(row) ? (best === worst ? 1 : (score(row) - worst) / (best - worst)) : undefined,
-  }));
 }
 
 function overview(record: SweepRecord, rows: readonly RankingRow[]): Html {
@@ -93,9 +80,7 @@ function map(
   </section>`;
 }
 
-function ranking(rows: readonly RankingRow[], { axes }: SweepRecord): Html {
-  const varied = axes.filter(({ place }) => place !== SEED_PLACE);
-  const metric = rows.find((row) => row.metric !== undefined)?.metric ?? 'result';
+function ranking(rows: readonly RankingRow[], axes: SweepRecord['axes']): Html {
   const text = ({ metric: name = '', mean, sd }: RankingRow) =>
     mean === undefined
       ? ''
@@ -103,8 +88,8 @@ function ranking(rows: readonly RankingRow[], { axes }: SweepRecord): Html {
   return html`<section class="card">
     <h2>Ranking</h2>
     <div class="scroll"><table class="ranking">
-      <thead><tr><th scope="col">rank</th>${varied.map(({ name }) => html`<th scope="col">${name}</th>`)}<th scope="col">${metric}</th><th scope="col">seeds</th><th scope="col">rounds</th><th scope="col">time</th><th scope="col">state</th></tr></thead>
-      <tbody>${rows.map((row, at) => html`<tr><th scope="row">${row.state === 'finished' ? `${at + 1}` : ''}</th>${varied.map(({ place }) => html`<td>${`${row.values[place]}`}</td>`)}<td>${text(row)}</td><td>${row.trials.length}</td><td>${Math.round(row.rounds * 10) / 10}</td><td>${formatDuration(row.seconds)}</td><td>${row.state}</td></tr>`)}</tbody>
+      <thead><tr><th scope="col">rank</th>${axes.map(({ name }) => html`<th scope="col">${name}</th>`)}<th scope="col">${rankedMetric(rows)}</th><th scope="col">seeds</th><th scope="col">rounds</th><th scope="col">time</th><th scope="col">state</th></tr></thead>
+      <tbody>${rows.map((row, at) => html`<tr><th scope="row">${row.state === 'finished' ? `${at + 1}` : ''}</th>${axes.map(({ place }) => html`<td>${`${row.values[place]}`}</td>`)}<td>${text(row)}</td><td>${row.trials.length}</td><td>${Math.round(row.rounds * 10) / 10}</td><td>${formatDuration(row.seconds)}</td><td>${row.state}</td></tr>`)}</tbody>
     </table></div>
   </section>`;
 }

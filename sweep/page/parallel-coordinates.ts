@@ -6,8 +6,9 @@ import { scoreOfFigure } from '../../lib/federation/metrics.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { coordinate as at, metricText } from '../../report/format.js';
 import { titleOf } from '../axes.js';
+import { rankedMetric } from '../ranking.js';
 import type { SweepRecord } from '../sweep-record.js';
-import type { RatedRow } from './heat-map.js';
+import { type RatedRow, wayOf, worstFirst } from './rated-rows.js';
 
 /** Room of an upright with its labels: as much as a name of a setting takes. */
 const COLUMN = 150;
@@ -33,7 +34,6 @@ export function parallelCoordinates(rated: readonly RatedRow[], axes: SweepRecor
   const uprights = [...axes.map((axis) => uprightOf(axis)), resultUpright(rated)];
   const x = (column: number) => LEFT + column * COLUMN;
   const width = x(uprights.length - 1) + LEFT;
-  const worstFirst = rated.toSorted((a, b) => (a.rating ?? -1) - (b.rating ?? -1));
   const lineOf = (each: RatedRow) => {
     const points = uprights.map((upright, column) => [x(column), upright.position(each)] as const);
     const path = line<(typeof points)[number]>(
@@ -42,10 +42,10 @@ export function parallelCoordinates(rated: readonly RatedRow[], axes: SweepRecor
     ).defined(([, top]) => top !== undefined)(points);
     const { row, rating } = each;
     const result = row.mean === undefined ? row.state : metricText(row.metric ?? '', row.mean);
-    return html`<path class="way${rating === 1 ? ' best' : ''}${row.state === 'finished' ? '' : ' unfinished'}" style="--shade:${at(rating ?? 0)}" d="${path ?? ''}"><title>${titleOf(row.values, axes)}: ${result}</title></path>`;
+    return wayOf({ rating, state: row.state, path, title: `${titleOf(row.values, axes)}: ${result}` });
   };
   return html`<div class="scroll"><svg class="chart ways" width="${width}" height="${HEIGHT}" viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label="${`${rated.length} configurations of ${axes.map(({ name }) => name).join(', ')}, and what came of each`}">
-    ${worstFirst.map(lineOf)}
+    ${worstFirst(rated).map(lineOf)}
     ${uprights.map(({ name, ticks }, column) => html`<line class="upright" x1="${x(column)}" x2="${x(column)}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/><text class="axis" x="${x(column)}" y="${TOP - 20}" text-anchor="middle">${short(name, MOST_LETTERS.name)}</text>${ticks.map(([y, text]) => html`<text class="tick" x="${x(column) - 6}" y="${at(y + 4)}" text-anchor="end">${text}</text>`)}`)}
   </svg></div>`;
 }
@@ -77,7 +77,7 @@ const isApart = (y: number) => y < RANGE[0] - 18 && y > RANGE[1] + 18;
 /** The metric: the better end is on top. */
 function resultUpright(rated: readonly RatedRow[]): Upright {
   const means = rated.flatMap(({ row }) => (row.mean === undefined ? [] : [row.mean]));
-  const metric = rated.find(({ row }) => row.metric !== undefined)?.row.metric ?? 'result';
+  const metric = rankedMetric(rated.map(({ row }) => row));
   const [low = 0, high = 1] = extent(means);
   const isHigherBetter = scoreOfFigure({ metric, value: 1 }) > scoreOfFigure({ metric, value: 0 });
   const domain: readonly [number, number] = low === high ? [low - 1, high + 1] : [low, high];
