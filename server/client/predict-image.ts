@@ -8,9 +8,8 @@ import { wordsOfAnswers } from '../models/answer-words.js';
 import { decodeImage } from '../pictures/decode-image.js';
 import { pictureTensor } from '../pictures/picture-input.js';
 import { HttpProblem } from '../problems.js';
-import { joinRows } from '../rows.js';
 import type { NumbersAnswer } from './predict-numbers.js';
-import { noPictureModel, onlySignature, type Question, toldFacts } from './serving-client.js';
+import { noPictureModel, onlySignature, type Question, rowsOf, toldFacts } from './serving-client.js';
 
 /** Of a model that tells what pictures show; of any other one in the words of its task. */
 export type PictureAnswer = Prediction | NumbersAnswer;
@@ -34,9 +33,8 @@ export async function pictureQuestion(
       if (only?.isPicture !== true || others.length > 0) throw noPictureModel(address);
       const wanted = { ...only, scale: given ?? only.scale };
       const tensor = await asPicture(image, () => pictureTensor(bytes, wanted));
-      const outputs = await client.predict({ [only.name]: tensor }, signature);
-      const rows = facts.outputs.map(({ name }) => Float32Array.from(outputs[name] ?? []));
-      return { answers: wordsOfAnswers(joinRows(rows, 1), 1, facts) };
+      const said = await client.predict({ [only.name]: tensor }, signature);
+      return { answers: wordsOfAnswers(rowsOf(said, { facts, count: 1, address }), 1, facts) };
     }
     const { input, shape, output } = onlySignature(address, signature);
     const values = await prepare(bytes, { image, shape });

@@ -1,7 +1,6 @@
 /** Asking a server about examples, whatever inputs its model has: out of JSON, an npz or a table, checked here, answered in words. */
 import { existsSync } from 'node:fs';
 import { DataError } from '../../lib/core/errors.js';
-import { sizeOf } from '../../lib/core/weights.js';
 import { openNpz } from '../../lib/formats/data/npz.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { writeAnswersCsv } from '../codecs/answer-texts.js';
@@ -12,9 +11,9 @@ import { readPredictBody } from '../codecs/tensorflow-json.js';
 import { type ExampleWords, wordsOfAnswers } from '../models/answer-words.js';
 import type { ServedInput } from '../models/served-facts.js';
 import { HttpProblem } from '../problems.js';
-import { joinRows } from '../rows.js';
 import {
   type Question,
+  rowsOf,
   type ServingClient,
   type Signature,
   serverFailure,
@@ -37,6 +36,14 @@ interface GivenExamples {
   /** For errors. */
   readonly file: string;
   readonly bytes: Uint8Array;
+}
+
+/** Examples as the inputs take them. */
+interface FittedExamples {
+  readonly inputs: readonly ServedInput[];
+  /** In the order of the inputs. */
+  readonly tensors: readonly RequestTensor[];
+  readonly count: number;
 }
 
 /** As much as a request may have as JSON, at 12 bytes a number, and some more. */
@@ -84,7 +91,9 @@ async function tensorsOfNpz(bytes: Uint8Array, file: string): Promise<NamedTenso
   const tensors = names.map((name) => {
     const { shape, values } = archive.read(name);
     const own = name === 'x' ? '' : name.replace(/^x\//, '');
-    return [own, { shape, values: Float32Array.from(values as Float32Array, Number) }] as const;
+    const [count = 1, ...inner] = shape;
+    const numbers = Float32Array.from(values as Float32Array, Number);
+    return [own, { shape: [count, ...inner], values: numbers }] as const;
   });
   return Object.fromEntries(tensors);
 }
@@ -110,7 +119,7 @@ async function askNumbers(
 ): Promise<NumbersAnswer | AnswersTable> {
   const signature = await client.signature();
   const facts = toldFacts(signature, address);
-  const inputs = facts?.inputs ?? inputsOf(signature);
+  const inputs = facts?.inputs ?? inputsTold(signature);
   const { tensors, kept } = await tensorsOf(given, inputs);
   const { file } = given;
   const fitted = await asData(file, async () => fit(tensors, inputs));
@@ -121,18 +130,13 @@ async function askNumbers(
       throw serverFailure(address, 'its metadata do not tell what the answers mean, as --output needs');
     return { outputs: found };
   }
-  const outputs = facts.outputs.map(({ name, shape }) => {
-    const [values, size] = [found[name] ?? [], count * sizeOf(shape)];
-    if (values.length === size) return Float32Array.from(values);
-    throw serverFailure(address, `expected ${size} numbers of output ${name}, found ${values.length}`);
-  });
-  const answers = joinRows(outputs, count);
+  const answers = rowsOf(found, { facts, count, address });
   if (!isCsv) return { answers: wordsOfAnswers(answers, count, facts) };
   return { csv: writeAnswersCsv({ answers, count, facts, kept }), count };
 }
 
 /** The inputs as a server tells them that is not ours. */
-function inputsOf({ inputs }: Signature): readonly ServedInput[] {
+function inputsTold({ inputs }: Signature): readonly ServedInput[] {
   return Object.entries(inputs).map(([name, [, ...shape]]) => ({ name, shape }));
 }
 
@@ -145,42 +149,34 @@ function fit(tensors: NamedTensors, inputs: readonly ServedInput[]): readonly Re
   throw bad(`the inputs of the model, ${names.join(', ')}`, found.join(', '));
 }
 
-/** Asks about so many examples at once as a request may have. */
+/** Asks about all examples, as many at once as a request may have. */
 async function askInParts(
   client: ServingClient,
-  {
-    inputs,
-    tensors,
-    signature,
-    count,
-  }: {
-    readonly inputs: readonly ServedInput[];
-    readonly tensors: readonly RequestTensor[];
-    readonly signature: Signature;
-    readonly count: number;
-  },
+  { inputs, tensors, signature, count }: FittedExamples & { readonly signature: Signature },
 ): Promise<Readonly<Record<string, readonly number[]>>> {
-  const sum = tensors.reduce((all, { values }) => all + values.length, 0);
-  const isWhole = sum <= NUMBERS_PER_REQUEST || tensors.some(({ shape }) => shape[0] !== count);
-  const step = isWhole ? count : Math.max(1, Math.floor(NUMBERS_PER_REQUEST / (sum / count)));
   const all: Record<string, number[]> = {};
-  for (let from = 0; from < count; from += step) {
-    const rows = Math.min(step, count - from);
-    const part = tensors.map(({ shape, values }, at) => {
-      const size = isWhole ? 0 : values.length / count;
-      const own = isWhole ? values : values.slice(from * size, (from + rows) * size);
-      return [
-        (inputs[at] as ServedInput).name,
-        { shape: [isWhole ? (shape[0] ?? 1) : rows, ...shape.slice(1)], values: own },
-      ] as const;
-    });
-    const found = await client.predict(Object.fromEntries(part), signature);
+  for (const part of partsOf(tensors, count)) {
+    const named = part.map((tensor, at) => [(inputs[at] as ServedInput).name, tensor] as const);
+    const found = await client.predict(Object.fromEntries(named), signature);
     for (const [name, values] of Object.entries(found)) {
       const before = all[name] ?? [];
       for (const value of values) before.push(value);
       all[name] = before;
     }
-    if (isWhole) break;
   }
   return all;
+}
+
+/** Tensors of so many examples that a request may have them; those of different counts are for the server to refuse. */
+function partsOf(tensors: readonly RequestTensor[], count: number): readonly (readonly RequestTensor[])[] {
+  if (tensors.some(({ shape }) => shape[0] !== count)) return [tensors];
+  const sum = tensors.reduce((all, { values }) => all + values.length, 0);
+  const step = Math.max(1, Math.floor((NUMBERS_PER_REQUEST * count) / Math.max(1, sum)));
+  return Array.from({ length: Math.ceil(count / step) }, (_, part) =>
+    tensors.map(({ shape: [, ...inner], values }) => {
+      const [from, to] = [part * step, Math.min(count, (part + 1) * step)];
+      const size = values.length / count;
+      return { shape: [to - from, ...inner], values: values.subarray(from * size, to * size) };
+    }),
+  );
 }

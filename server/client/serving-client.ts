@@ -1,7 +1,10 @@
 /** What a client of TensorFlow Serving can ask, by whichever protocol. */
 import { StageError } from '../../lib/core/errors.js';
+import { own } from '../../lib/core/own.js';
+import { sizeOf } from '../../lib/core/weights.js';
 import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
 import { type AnswerFacts, answerFactsSchema } from '../models/served-facts.js';
+import { joinRows } from '../rows.js';
 
 /** Which server, and which model on it. */
 export interface ServingClientOptions {
@@ -57,6 +60,23 @@ export function toldFacts({ answers }: Signature, address: string): AnswerFacts 
     address,
     `its metadata tell what answers mean in a way that is not known here (${where}: ${issue?.message}); is it a later version of fedbatch?`,
   );
+}
+
+/** What was said of `count` examples in rows of all outputs. @throws {StageError} where that is not what the server told */
+export function rowsOf(
+  said: Readonly<Record<string, readonly number[]>>,
+  {
+    facts,
+    count,
+    address,
+  }: { readonly facts: AnswerFacts; readonly count: number; readonly address: string },
+): Float32Array {
+  const outputs = facts.outputs.map(({ name, shape }) => {
+    const [values, size] = [own(said, name) ?? [], count * sizeOf(shape)];
+    if (values.length === size) return Float32Array.from(values);
+    throw serverFailure(address, `expected ${size} numbers of output ${name}, found ${values.length}`);
+  });
+  return joinRows(outputs, count);
 }
 
 /** A failure of the server, or on the way to it. */
