@@ -45,8 +45,9 @@ export function openApiDocument({ models, version }: OpenApiOptions): object {
   };
   const bodies = exampleBodies(facts);
   const ofModel = (...names: readonly PathPart[]) => parameters(facts, ...names);
-  const byRow = predict(bodies?.instances);
-  const byColumn = predict(bodies?.inputs);
+  const byRow = question('Predict', bodies?.instances);
+  const byColumn = question('Predict', bodies?.inputs);
+  const infer = question('Infer', bodies?.infer);
   const isClassifier = card === undefined || card.task === undefined;
   return {
     openapi: '3.1.0',
@@ -74,7 +75,7 @@ export function openApiDocument({ models, version }: OpenApiOptions): object {
       ...(isClassifier
         ? {
             '/v1/models/{model}:classify': {
-              post: classify(bodies?.classify),
+              post: question('Classify', bodies?.classify),
               parameters: ofModel('model'),
             },
           }
@@ -90,9 +91,9 @@ export function openApiDocument({ models, version }: OpenApiOptions): object {
         get: operation('modelReady', 'Whether the model can predict.', 'ModelReady', [404, 503]),
         parameters: ofModel('model'),
       },
-      '/v2/models/{model}/infer': { post: infer(bodies?.infer), parameters: ofModel('model') },
+      '/v2/models/{model}/infer': { post: infer, parameters: ofModel('model') },
       '/v2/models/{model}/versions/{version}/infer': {
-        post: { ...infer(bodies?.infer), operationId: 'inferVersion' },
+        post: { ...infer, operationId: 'inferVersion' },
         parameters: ofModel('model', 'version'),
       },
       '/model': { get: operation('model', 'Facts of the model and its versions.', 'Model', [503]) },
@@ -136,32 +137,21 @@ function ask(form: Schema, example: object | undefined): Operation {
   };
 }
 
-function predict(example: object | undefined): Operation {
-  return {
-    operationId: 'predict',
-    summary:
-      'What the model says of examples: `instances` are answered by `predictions`, `inputs` by `outputs`.',
-    requestBody: jsonBody('PredictRequest', example),
-    responses: { ...answers('PredictAnswer'), ...problems(400, 404, 413, 503) },
-  };
-}
+const QUESTIONS = {
+  Predict:
+    'What the model says of examples: `instances` are answered by `predictions`, `inputs` by `outputs`.',
+  Classify: 'Label and score of every class for each example.',
+  Infer:
+    'What the model says of tensors of examples, as lists or, with Inference-Header-Content-Length, as bytes.',
+} as const;
 
-function classify(example: object | undefined): Operation {
+/** A question about examples in JSON, by what the names of its schemas begin with. */
+function question(kind: keyof typeof QUESTIONS, example: object | undefined): Operation {
   return {
-    operationId: 'classify',
-    summary: 'Label and score of every class for each example.',
-    requestBody: jsonBody('ClassifyRequest', example),
-    responses: { ...answers('ClassifyAnswer'), ...problems(400, 404, 413, 503) },
-  };
-}
-
-function infer(example: object | undefined): Operation {
-  return {
-    operationId: 'infer',
-    summary:
-      'What the model says of tensors of examples, as lists or, with Inference-Header-Content-Length, as bytes.',
-    requestBody: jsonBody('InferRequest', example),
-    responses: { ...answers('InferAnswer'), ...problems(400, 404, 413, 503) },
+    operationId: kind.toLowerCase(),
+    summary: QUESTIONS[kind],
+    requestBody: jsonBody(`${kind}Request`, example),
+    responses: { ...answers(`${kind}Answer`), ...problems(400, 404, 413, 503) },
   };
 }
 
