@@ -73,10 +73,14 @@ function batchOf(given: RequestTensor, input: ServedInput, options: RowOptions):
   );
 }
 
-/** Examples of a shape, as it is, as a row, or without axes of 1 at its end. */
+/** How an example of a shape may come: as it is, as a row, or without axes of 1 at its end; some of these may be the same. */
+export function exampleShapes(shape: readonly number[]): readonly (readonly number[])[] {
+  const short = shape.slice(0, 1 + shape.findLastIndex((extent) => extent !== 1));
+  return [shape, [sizeOf(shape)], short];
+}
+
 function numbersOf(tensor: RequestTensor, wanted: readonly number[], { isBatch }: RowOptions): RowBatch {
-  const short = wanted.slice(0, 1 + wanted.findLastIndex((extent) => extent !== 1));
-  const shapes = [wanted, [sizeOf(wanted)], short];
+  const shapes = exampleShapes(wanted);
   return countedBatch(tensor, { wanted, alone: isBatch ? [] : shapes, inBatch: shapes });
 }
 

@@ -1,8 +1,12 @@
 /** What the served model takes and answers, as schemas of the OpenAPI document, and requests that work when they are pasted. */
 import { sizeOf } from '../../lib/core/weights.js';
+import { nested } from '../codecs/answers.js';
 import type { ServedInput, ServedOutput } from '../models/served-facts.js';
 import { FIELD_PREFIX } from '../pictures/upload.js';
+import { exampleShapes } from './model-rows.js';
 import {
+  anyNumber,
+  anyShare,
   anyText,
   list,
   type ModelFacts,
@@ -11,15 +15,13 @@ import {
   reference,
   type Schema,
   wholeNumber,
+  yesOrNo,
 } from './openapi-parts.js';
 
 /** So many categories are listed; of more, any text is let through by the document. */
 const MOST_CATEGORIES = 256;
 /** A request of more numbers is nothing to paste. */
 const MOST_EXAMPLE_NUMBERS = 4096;
-
-const number: Schema = { type: 'number' };
-const share: Schema = { type: 'number', minimum: 0, maximum: 1 };
 
 /** Lists within lists of a shape. */
 function lists(items: Schema, shape: readonly number[]): Schema {
@@ -29,23 +31,21 @@ function lists(items: Schema, shape: readonly number[]): Schema {
 /** One number of an input, or the name of what it stands for. */
 function itemOf({ categories, below, isInteger }: ServedInput): Schema {
   const most = below === undefined ? {} : { minimum: 0, maximum: below - 1 };
-  const own = below !== undefined || isInteger ? { type: 'integer', ...most } : number;
+  const own = below !== undefined || isInteger ? { type: 'integer', ...most } : anyNumber;
   if (categories === undefined) return own;
   const name = categories.length > MOST_CATEGORIES ? anyText : { enum: categories };
   return { anyOf: [name, own] };
 }
 
-/** One example of an input: in its shape, as a row, or without axes of 1 at its end. */
+/** One example of an input, in each shape that is taken. */
 function inputSchema(input: ServedInput): Schema {
-  const { shape } = input;
-  const short = shape.slice(0, 1 + shape.findLastIndex((extent) => extent !== 1));
-  const shapes = [shape, [sizeOf(shape)], short];
+  const shapes = exampleShapes(input.shape);
   const others = shapes.filter((each, at) => shapes.findIndex((one) => one.join() === each.join()) === at);
   return { anyOf: others.map((each) => lists(itemOf(input), each)) };
 }
 
 function outputItem({ task, isLogits = false }: ServedOutput): Schema {
-  return task === 'regression' || isLogits ? number : share;
+  return task === 'regression' || isLogits ? anyNumber : anyShare;
 }
 
 /** What an output says of one example, in numbers. */
@@ -64,17 +64,21 @@ function wordsSchema(output: ServedOutput): Schema {
       return record({
         prediction: { ...wholeNumber, maximum: size - 1 },
         'label?': anyText,
-        probabilities: list(share, size),
-        'scores?': list(number, size),
+        probabilities: list(anyShare, size),
+        'scores?': list(anyNumber, size),
       });
     case 'binary':
-      return record({ holds: { type: 'boolean' }, probability: share, 'label?': anyText });
+      return record({ holds: yesOrNo, probability: anyShare, 'label?': anyText });
     case 'multi-label':
-      return record({ holds: list(wholeNumber), 'labels?': list(anyText), probabilities: list(share, size) });
+      return record({
+        holds: list(wholeNumber),
+        'labels?': list(anyText),
+        probabilities: list(anyShare, size),
+      });
     case 'regression':
       return size === 1
-        ? record({ value: number, 'target?': anyText, 'unit?': anyText })
-        : record({ values: list(number, size) });
+        ? record({ value: anyNumber, 'target?': anyText, 'unit?': anyText })
+        : record({ values: list(anyNumber, size) });
   }
 }
 
@@ -167,7 +171,7 @@ export function modelSchemas({ inputs, outputs }: ModelFacts): Readonly<Record<s
       model_name: anyText,
       model_version: anyText,
       'id?': anyText,
-      outputs: list(record({ ...tensor, name: { enum: names }, data: list(number) })),
+      outputs: list(record({ ...tensor, name: { enum: names }, data: list(anyNumber) })),
     }),
   };
 }
@@ -197,12 +201,6 @@ function exampleNumbers(input: ServedInput): readonly (number | string)[] {
     const { least = 0, most = 0 } = columns?.[at] ?? {};
     return (least + most) / 2;
   });
-}
-
-function nested(values: readonly unknown[], [extent = 1, ...inner]: readonly number[]): unknown {
-  if (inner.length === 0) return values;
-  const size = values.length / extent;
-  return Array.from({ length: extent }, (_, at) => nested(values.slice(at * size, (at + 1) * size), inner));
 }
 
 /** Bodies that work when they are pasted. */

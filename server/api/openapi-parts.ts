@@ -23,7 +23,10 @@ export interface ModelFacts {
 }
 
 export const anyText: Schema = { type: 'string' };
+export const anyNumber: Schema = { type: 'number' };
 export const wholeNumber: Schema = { type: 'integer', minimum: 0 };
+export const anyShare: Schema = { type: 'number', minimum: 0, maximum: 1 };
+export const yesOrNo: Schema = { type: 'boolean' };
 
 /** A list, of a fixed length where one is given. */
 export function list(items: Schema, length?: number): Schema {

@@ -1,6 +1,17 @@
 /** The schemas of the OpenAPI document: those of the served model, and those that are the same for every model. */
 import { modelSchemas } from './openapi-model.js';
-import { anyText, list, type ModelFacts, map, record, type Schema, wholeNumber } from './openapi-parts.js';
+import {
+  anyNumber,
+  anyShare,
+  anyText,
+  list,
+  type ModelFacts,
+  map,
+  record,
+  type Schema,
+  wholeNumber,
+  yesOrNo,
+} from './openapi-parts.js';
 
 /** All schemas by name. */
 export function schemas(facts: ModelFacts): Readonly<Record<string, Schema>> {
@@ -12,9 +23,8 @@ export function schemas(facts: ModelFacts): Readonly<Record<string, Schema>> {
   };
 }
 
-const share: Schema = { type: 'number', minimum: 0, maximum: 1 };
 const time: Schema = { type: 'string', format: 'date-time' };
-const numbers = list({ type: 'number' });
+const numbers = list(anyNumber);
 
 /** Of a model that tells what a picture shows. */
 function pictureSchemas(
@@ -22,7 +32,7 @@ function pictureSchemas(
   [height, width, channels]: readonly number[],
 ): Readonly<Record<string, Schema>> {
   const classes = outputs[0]?.shape[0] ?? 1;
-  const probabilities = list(share, classes);
+  const probabilities = list(anyShare, classes);
   const level = { ...wholeNumber, maximum: 255 };
   const digit = { prediction: { ...wholeNumber, maximum: classes - 1 }, probabilities };
   const pixels = { type: 'number', minimum: 0 };
@@ -35,7 +45,7 @@ function pictureSchemas(
       required: ['prediction', 'probabilities', 'digits', 'lines', 'pixels'],
       properties: {
         prediction: { type: ['integer', 'null'], minimum: 0, maximum: classes - 1 },
-        probabilities: { type: 'array', items: share, maxItems: classes },
+        probabilities: { type: 'array', items: anyShare, maxItems: classes },
         label: anyText,
         digits: list(record({ ...digit, ...place })),
         lines: list(anyText),
@@ -54,7 +64,7 @@ function fixedSchemas(): Readonly<Record<string, Schema>> {
     dtype: anyText,
     tensor_shape: record({
       dim: list(record({ size: anyText, name: anyText })),
-      unknown_rank: { type: 'boolean' },
+      unknown_rank: yesOrNo,
     }),
     name: anyText,
   });
@@ -63,26 +73,25 @@ function fixedSchemas(): Readonly<Record<string, Schema>> {
   const column = record({
     name: anyText,
     'unit?': anyText,
-    'missing?': { type: 'number' },
-    'least?': { type: 'number' },
-    'most?': { type: 'number' },
+    'missing?': anyNumber,
+    'least?': anyNumber,
+    'most?': anyNumber,
   });
-  const flag = { type: 'boolean' };
   const input = record({
     name: anyText,
     shape,
-    'isInteger?': flag,
+    'isInteger?': yesOrNo,
     'below?': wholeNumber,
-    'isPicture?': flag,
+    'isPicture?': yesOrNo,
     'scale?': scale,
     'columns?': list(column),
     'categories?': list(anyText),
-    'takesUnknown?': flag,
+    'takesUnknown?': yesOrNo,
   });
   return {
     Problem: record({ error: anyText, 'status?': wholeNumber, 'requestId?': anyText }),
     ClassifyAnswer: record({
-      results: list(list({ type: 'array', prefixItems: [anyText, share], minItems: 2, maxItems: 2 })),
+      results: list(list({ type: 'array', prefixItems: [anyText, anyShare], minItems: 2, maxItems: 2 })),
     }),
     Status: record({
       model_version_status: list(
@@ -106,9 +115,9 @@ function fixedSchemas(): Readonly<Record<string, Schema>> {
       }),
     }),
     ServerMetadata: record({ name: anyText, version: anyText, extensions: list(anyText) }),
-    Live: record({ live: flag }),
-    Ready: record({ ready: flag }),
-    ModelReady: record({ name: anyText, ready: flag }),
+    Live: record({ live: yesOrNo }),
+    Ready: record({ ready: yesOrNo }),
+    ModelReady: record({ name: anyText, ready: yesOrNo }),
     Model: {
       type: 'object',
       required: ['file', 'sha256', 'classes', 'engine', 'signature', 'name', 'version', 'versions'],
@@ -118,7 +127,7 @@ function fixedSchemas(): Readonly<Record<string, Schema>> {
         inputShape: list(wholeNumber, 3),
         scale,
         inputs: list(input),
-        outputs: list(record({ name: anyText, shape, task: anyText, 'isLogits?': flag })),
+        outputs: list(record({ name: anyText, shape, task: anyText, 'isLogits?': yesOrNo })),
         target: record({ column: anyText, 'unit?': anyText }),
         task: anyText,
         classes: wholeNumber,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { own } from '../../lib/core/own.js';
 import { ANSWERS_FIELD, SCALE_FIELD } from '../api/tensorflow-rest.js';
+import { nested } from '../codecs/answers.js';
 import {
   noSignature,
   OtherProtocolError,
@@ -78,7 +79,7 @@ export function askByRest(options: ServingClientOptions): ServingClient {
     },
     async predict(inputs, signature) {
       const lists = Object.entries(inputs).map(([name, { values, shape }]) => {
-        return [name, nest(Array.from(values), shape)] as const;
+        return [name, nested(Array.from(values), shape)] as const;
       });
       const body = JSON.stringify({ signature_name: signatureName, inputs: Object.fromEntries(lists) });
       const { outputs } = await ask(`${base}${path}:predict`, answerSchema, body);
@@ -91,15 +92,6 @@ export function askByRest(options: ServingClientOptions): ServingClient {
     },
     close() {},
   };
-}
-
-/** A row of numbers as lists within lists. */
-function nest(values: readonly number[], shape: readonly number[]): unknown {
-  if (shape.length <= 1) return values;
-  const size = values.length / (shape[0] ?? 1);
-  return Array.from({ length: shape[0] ?? 0 }, (_, index) =>
-    nest(values.slice(index * size, (index + 1) * size), shape.slice(1)),
-  );
 }
 
 function parse(text: string): unknown {

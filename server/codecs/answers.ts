@@ -26,15 +26,18 @@ export function columnsOf({ answers, count }: Answers, { shape, from }: OutputCo
 
 /** The same as lists within lists, without the noise behind a float's 8 digits. */
 export function listsOf(given: Answers, output: OutputColumns): readonly unknown[] {
-  return nested(columnsOf(given, output), [given.count, ...output.shape]);
+  const values = Array.from(columnsOf(given, output), withoutNoise);
+  return nested(values, [given.count, ...output.shape]);
 }
 
-function nested(values: Float32Array, [extent = 1, ...inner]: readonly number[]): readonly unknown[] {
-  if (inner.length === 0) return Array.from(values, withoutNoise);
+/** Values in a row as lists within lists of a shape. */
+export function nested<T>(
+  values: readonly T[],
+  [extent = 1, ...inner]: readonly number[],
+): readonly unknown[] {
+  if (inner.length === 0) return values;
   const size = values.length / extent;
-  return Array.from({ length: extent }, (_, at) =>
-    nested(values.subarray(at * size, (at + 1) * size), inner),
-  );
+  return Array.from({ length: extent }, (_, at) => nested(values.slice(at * size, (at + 1) * size), inner));
 }
 
 /** A float32 has some 7 significant digits; what JSON would write behind them is noise. */
