@@ -3,7 +3,8 @@ import { sum } from 'd3-array';
 import { leadingFigure } from '../lib/federation/metrics.js';
 import { confusionText, worstConfusions } from '../lib/formats/confusions.js';
 import type { ExportedFacts } from '../lib/formats/export-result.js';
-import { clientsOf, labelCountsOf } from '../lib/formats/manifest.js';
+import { clientsOf } from '../lib/formats/manifest.js';
+import { labelCountsOf } from '../lib/formats/manifest-clients.js';
 import { bulletList, code, nameTable, plain, table } from '../lib/html/markdown.js';
 import { modelTitle } from '../lib/settings/parts/data.js';
 import {

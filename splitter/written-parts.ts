@@ -4,12 +4,8 @@ import type { ExampleRows, InputRows } from '../lib/federation/example-rows.js';
 import { type Examples, exampleCount, labelsIn, takeTargets } from '../lib/federation/examples.js';
 import { writeShardRows } from '../lib/formats/data/shard-file.js';
 import { PARTITION_NAME, TRAIN_NAME, writePartition } from '../lib/formats/data/virtual-shards.js';
-import {
-  type ClientExamples,
-  describeLabels,
-  type Manifest,
-  type ManifestShard,
-} from '../lib/formats/manifest.js';
+import type { Manifest } from '../lib/formats/manifest.js';
+import { type ClientExamples, describeLabels, type ManifestShard } from '../lib/formats/manifest-clients.js';
 import { clientTestName } from '../lib/formats/volume.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { FilePart, PartRows } from './dealt-parts.js';

@@ -1,6 +1,6 @@
 /** From the shards' label histograms to the columns of a picture: one for each client, or for a group of alike ones. */
 import { maxIndex, mean, sum } from 'd3-array';
-import { type ClientExamples, labelCountsOf } from '../../lib/formats/manifest.js';
+import { type ClientExamples, labelCountsOf } from '../../lib/formats/manifest-clients.js';
 
 /** What the picture shows. */
 export interface LabelColumns {

@@ -1,6 +1,7 @@
 /** How the examples lie with the clients: labels and sizes of the shards. */
 import { max, mean } from 'd3-array';
-import { clientsOf, labelCountsOf } from '../../lib/formats/manifest.js';
+import { clientsOf } from '../../lib/formats/manifest.js';
+import { labelCountsOf } from '../../lib/formats/manifest-clients.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { labelColumns } from '../charts/label-columns.js';
 import { labelPicture } from '../charts/label-picture.js';
