@@ -1,19 +1,12 @@
 /** What a run does once, before its rounds: the split and the initial model, unless they lie there as these settings make them. */
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
 import { targetsFor } from '../lib/federation/loss.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
-import {
-  clientsOf,
-  filesOf,
-  hasTargets,
-  type Manifest,
-  readManifest,
-  tellsStatistics,
-} from '../lib/formats/manifest.js';
+import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
+import { isSplitBy } from '../lib/formats/same-split.js';
 import { modelTitle } from '../lib/settings/parts/data.js';
 import { lossAsked } from '../lib/settings/parts/training.js';
 import { initCommand, normalizeAsked, splitCommand } from './commands/stage-commands.js';
@@ -58,19 +51,16 @@ async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | 
   });
   if (manifest === undefined) return undefined;
   const { dataset, federation, seed, training, model } = settings;
-  const wanted = targetsFor(lossAsked(training));
   const task = model.task === undefined ? undefined : model.sha256;
   const isOfTheseSettings =
-    manifest.task === task &&
-    clientsOf(manifest).length === federation.clients &&
-    manifest.clientHoldout === federation.clientHoldout &&
-    (manifest.virtual !== undefined) === (federation.simulate ?? false) &&
-    isDeepStrictEqual(manifest.partition, { ...federation.partition, seed }) &&
-    (manifest.image?.scaleIsGiven ? manifest.image.scale : undefined) === dataset.scale &&
-    tellsStatistics(manifest, { ...dataset, normalize: normalizeAsked(settings) }) &&
-    // What a task makes of the targets is its own affair.
-    (task !== undefined || hasTargets(manifest, wanted)) &&
-    (dataset.sha256 ?? manifest.dataset.sha256) === manifest.dataset.sha256;
+    (dataset.sha256 ?? manifest.dataset.sha256) === manifest.dataset.sha256 &&
+    isSplitBy(manifest, {
+      ...dataset,
+      ...federation,
+      ...{ seed, task, virtual: federation.simulate ?? false, normalize: normalizeAsked(settings) },
+      // What a task makes of the targets is its own affair.
+      targets: task === undefined ? targetsFor(lossAsked(training)) : undefined,
+    });
   if (!isOfTheseSettings) return undefined;
   for (const { file, sha256 } of filesOf(manifest)) {
     if (!(await holds(join(paths.data, file), sha256))) return undefined;

@@ -1,23 +1,12 @@
 /** The files of a split in its directory: their names, whose they are, whether they are whole, how old ones are cleared. */
 import { readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { StorageError, UsageError } from '../lib/core/errors.js';
-import type { TargetKinds } from '../lib/federation/examples.js';
-import type { PartitionSettings } from '../lib/federation/partition/settings.js';
-import { formatScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { removeTemporaryFiles, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { errorCode, sha256OfFile } from '../lib/formats/files/read-file.js';
-import {
-  clientsOf,
-  filesOf,
-  hasTargets,
-  type Manifest,
-  readManifest,
-  type StatisticsWanted,
-  tellsStatistics,
-} from '../lib/formats/manifest.js';
+import { filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
+import { isSplitBy, type SplitWanted } from '../lib/formats/same-split.js';
 import { clientTestName } from '../lib/formats/volume.js';
 import type { SplitPart } from './held-out.js';
 
@@ -32,24 +21,10 @@ export const shardName = (client: number) => `${client}.npz`;
 const SHARD = /^\d+\.npz$/;
 const OUTPUT = /^(\d+(-test)?\.npz|(test|train|partition)\.npz|manifest\.json)$/;
 
-/** The settings that a finished split must share to be taken for the one that is asked for. */
-interface SplitKey extends StatisticsWanted {
+/** What a finished split must have been made of and by to be taken for the one that is asked for. */
+interface SplitKey extends SplitWanted {
   readonly datasetSha256: string;
-  /** Undefined where it follows from the data. */
-  readonly clients?: number | undefined;
-  readonly partition: PartitionSettings;
-  readonly seed: number;
   readonly testFraction: number;
-  /** Share that each client holds out, where clients do. */
-  readonly clientHoldout?: number | undefined;
-  /** Undefined where it is found. */
-  readonly scale?: PixelScale | undefined;
-  /** Whether the shards are virtual. */
-  readonly virtual: boolean;
-  /** What the targets are to be, where that was asked for. */
-  readonly targets?: TargetKinds | undefined;
-  /** Of the task that prepares the examples. */
-  readonly task?: string | undefined;
 }
 
 /** The manifest of a finished, intact split in `savedir` made with the same settings; else undefined. */
@@ -66,19 +41,11 @@ export async function findFinished(savedir: string, key: SplitKey): Promise<Mani
 }
 
 function sameSplit(manifest: Manifest, key: SplitKey): boolean {
-  const { dataset, partition, virtual, image } = manifest;
-  const givenScale = image?.scaleIsGiven ? image.scale : undefined;
+  const { sha256, testFraction } = manifest.dataset;
   return (
-    dataset.sha256 === key.datasetSha256 &&
-    manifest.task === key.task &&
-    manifest.clientHoldout === key.clientHoldout &&
-    (virtual !== undefined) === key.virtual &&
-    tellsStatistics(manifest, key) &&
-    hasTargets(manifest, key.targets) &&
-    givenScale === (key.scale && formatScale(key.scale)) &&
-    (key.clients === undefined || clientsOf(manifest).length === key.clients) &&
-    isDeepStrictEqual(partition, { ...key.partition, seed: key.seed }) &&
-    (dataset.testFraction === null || dataset.testFraction === key.testFraction)
+    sha256 === key.datasetSha256 &&
+    (testFraction === null || testFraction === key.testFraction) &&
+    isSplitBy(manifest, key)
   );
 }
 

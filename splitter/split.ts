@@ -8,7 +8,7 @@ import type { Ownership } from '../lib/federation/partition/by-owner.js';
 import { identity } from '../lib/federation/partition/dealing.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
-import type { PixelScale } from '../lib/federation/pixel-scale.js';
+import { formatScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { piecesOf } from '../lib/federation/statistics.js';
 import type { Tell } from '../lib/formats/data/dataset.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
@@ -204,9 +204,10 @@ const inputsOf = ({ shards }: Plan, rows: PartRows): ClientInputs => ({
 /** The data, not loaded yet, and the same split of before, where it is finished and whole. */
 async function openSplit(options: SplitOptions, tell: Tell) {
   const { data, savedir, partition, virtual = false, task, loss } = options;
+  const scale = options.scale && formatScale(options.scale);
   const targets = wantedTargets({ task, loss });
   const { sha256, load } = await openSource(data, partition, { tell, targets });
-  const key = { ...options, virtual, targets, datasetSha256: sha256, task: task?.sha256 };
+  const key = { ...options, virtual, scale, targets, datasetSha256: sha256, task: task?.sha256 };
   const source = {
     sha256,
     load: async (how: Parameters<typeof load>[0]) => await preparedDataset(task, await load(how)),

@@ -21,7 +21,7 @@ export interface ClientInputs {
 }
 
 /** What statistics are wanted. */
-interface StatisticsOptions {
+export interface StatisticsWanted {
   /** Path of the data, for messages. */
   readonly data: string;
   /** Whether they are wanted; without it, where the data are a table. */
@@ -60,7 +60,7 @@ async function mergedOf<S extends Parameters<typeof mergeStatistics>[0]>(
 export async function inputStatistics(
   { train, facts }: OwnedDataset,
   inputs: ClientInputs,
-  { data, normalize, minClientsPerStatistic: fewest = 1 }: StatisticsOptions,
+  { data, normalize, minClientsPerStatistic: fewest = 1 }: StatisticsWanted,
 ): Promise<Readonly<Record<string, InputStatistics>>> {
   const found: Record<string, InputStatistics> = {};
   if (normalize === 'off') return found;
@@ -83,7 +83,7 @@ export async function inputStatistics(
 export async function targetStatistics(
   dataset: OwnedDataset,
   inputs: ClientInputs,
-  { data, normalize, minClientsPerStatistic: fewest = 1 }: StatisticsOptions,
+  { data, normalize, minClientsPerStatistic: fewest = 1 }: StatisticsWanted,
 ): Promise<InputStatistics['statistics']> {
   const [targets, ...others] = dataset.train.targets;
   const isWanted = normalize === 'on' || (normalize === undefined && isTable(dataset));
@@ -127,7 +127,7 @@ const isTable = ({ facts }: Pick<OwnedDataset, 'facts'>): boolean =>
 /** What was asked for, where it changes what is told. */
 export function askedNormalize(
   dataset: OwnedDataset,
-  { normalize }: Pick<StatisticsOptions, 'normalize'>,
+  { normalize }: Pick<StatisticsWanted, 'normalize'>,
 ): Pick<Manifest, 'normalize'> {
   return normalize === undefined || (normalize === 'off' && !isTable(dataset)) ? {} : { normalize };
 }
@@ -139,7 +139,7 @@ const isScalable = (input: InputRows): boolean => input.dtype.startsWith('float'
 export function checkStatistics(
   { train }: Pick<DatasetRows, 'train'>,
   clients: number,
-  { minClientsPerStatistic: fewest = 1, normalize, data }: StatisticsOptions,
+  { minClientsPerStatistic: fewest = 1, normalize, data }: StatisticsWanted,
 ): void {
   if (fewest > clients) {
     throw new UsageError(
@@ -176,7 +176,7 @@ interface KeptCategories {
 export async function keptCategories(
   { train, facts = {} }: OwnedDataset,
   inputs: ClientInputs,
-  { minClientsPerStatistic: fewest = 1 }: StatisticsOptions,
+  { minClientsPerStatistic: fewest = 1 }: StatisticsWanted,
 ): Promise<KeptCategories> {
   const renumbered = new Map<string, { readonly dropped: number; readonly numbers: Int32Array }>();
   const told: Record<string, NonNullable<DataFacts['inputs']>[string]> = { ...facts.inputs };

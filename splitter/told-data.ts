@@ -16,13 +16,14 @@ import {
 } from '../lib/federation/pixel-scale.js';
 import type { OwnedDataset } from '../lib/formats/data/dataset-source.js';
 import { numberClassesLine } from '../lib/formats/data/mending-lines.js';
-import type { Manifest, StatisticsWanted } from '../lib/formats/manifest.js';
+import type { Manifest } from '../lib/formats/manifest.js';
 import { DATA_NOTE, type Reporter } from '../lib/observability/events.js';
 import {
   type ClientInputs,
   constantColumns,
   type InputStatistics,
   inputStatistics,
+  type StatisticsWanted,
   targetStatistics,
 } from './statistics.js';
 

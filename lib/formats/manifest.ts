@@ -1,6 +1,5 @@
 /** `manifest.json`: what a split made, of what, and how; written last, so that it vouches for all that it lists. */
 import { z } from 'zod';
-import { own } from '../core/own.js';
 import type { TargetKinds } from '../federation/examples.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
 import { formatScale, inputScale, isNear, parseScale, UNIT_SCALE } from '../federation/pixel-scale.js';
@@ -218,46 +217,12 @@ export function targetsListed({ targets, outputs = [] }: Pick<Manifest, 'targets
   return Object.fromEntries(outputs.map(({ name, kind }) => [name, kind]));
 }
 
-/** Whether the targets of a split are what is wanted of them, or of some by their names. */
-export function hasTargets(
-  manifest: Pick<Manifest, 'targets' | 'outputs'>,
-  wanted: TargetKinds | undefined,
-): boolean {
-  const listed = targetsListed(manifest);
-  if (typeof wanted !== 'object') return wanted === undefined || wanted === listed;
-  // One alone has no name.
-  return (
-    typeof listed !== 'object' ||
-    Object.entries(listed).every(([name, kind]) => (own(wanted, name) ?? kind) === kind)
-  );
-}
-
 /** The scale of the inputs of a model that is trained on such images, as its file says it; undefined where 0 to 1. */
 export function modelScaleOf({ image }: Pick<Manifest, 'image'>): string | undefined {
   const stored = image?.scale === undefined ? undefined : parseScale(image.scale);
   if (image === undefined || stored === undefined) return undefined;
   const input = inputScale(stored, image.dtype === 'uint8');
   return isNear(UNIT_SCALE, input, 0) ? undefined : formatScale(input);
-}
-
-/** What is asked of a split's statistics. */
-export interface StatisticsWanted {
-  /** Without it, those of tables are told. */
-  readonly normalize?: 'on' | 'off' | undefined;
-  readonly minClientsPerStatistic?: number | undefined;
-}
-
-/** Whether a split tells these statistics. One of an earlier version tells none, and is left as it is. */
-export function tellsStatistics(
-  { normalize, minClientsPerStatistic, inputs = [], targets }: Manifest,
-  wanted: StatisticsWanted,
-): boolean {
-  if ((minClientsPerStatistic ?? 1) !== (wanted.minClientsPerStatistic ?? 1)) return false;
-  if (wanted.normalize === 'off')
-    return [...inputs.map((each) => each.statistics ?? each.counts), targets?.statistics].every(
-      (each) => each === undefined,
-    );
-  return normalize === wanted.normalize;
 }
 
 /** What the file of a model calls the numbers of such data; undefined where they have no names. */
