@@ -1,13 +1,7 @@
 /** The splitter's main path: a dataset dealt to clients, one npz each, with a test set and a manifest. */
 import { basename, join } from 'node:path';
-import { UsageError } from '../lib/core/errors.js';
 import { type ExampleRows, type InputRows, renumberedRows } from '../lib/federation/example-rows.js';
-import { countClasses, exampleCount, labelsIn } from '../lib/federation/examples.js';
 import type { AskedLoss } from '../lib/federation/loss.js';
-import type { Ownership } from '../lib/federation/partition/by-owner.js';
-import { identity } from '../lib/federation/partition/dealing.js';
-import { dealDataset } from '../lib/federation/partition/partition.js';
-import type { PartitionSettings } from '../lib/federation/partition/settings.js';
 import { formatScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { piecesOf } from '../lib/federation/statistics.js';
 import type { Tell } from '../lib/formats/data/dataset.js';
@@ -18,7 +12,7 @@ import { DATA_NOTE, type Reporter } from '../lib/observability/events.js';
 import { preparedDataset, wantedTargets } from '../lib/task-file/prepared-examples.js';
 import type { TaskFile } from '../lib/task-file/read-task.js';
 import { dealParts, type FilePart, type PartRows } from './dealt-parts.js';
-import { tellHoldout, withHeldOut } from './held-out.js';
+import { tellHoldout } from './held-out.js';
 import {
   abandonSplit,
   beginSplit,
@@ -27,32 +21,21 @@ import {
   MANIFEST_NAME,
   refuseOwnOutput,
 } from './outputs.js';
+import { type Plan, type PlanOptions, partsOfPlan, planSplit } from './plan.js';
 import { askedNormalize, type ClientInputs, checkStatistics, keptCategories } from './statistics.js';
 import { checkScale, describeData, tellFirstLabel, tellScale, tellStatistics } from './told-data.js';
-import { keptOf, type Plan, partsOfPlan, writeParts } from './written-parts.js';
+import { writeParts } from './written-parts.js';
 
 /** What to split, and how. */
-export interface SplitOptions {
-  /** Path of the dataset: an npz or, for the scheme `given`, a directory of shards. */
-  readonly data: string;
+export interface SplitOptions extends PlanOptions {
   /** Directory of the shards; made when missing. */
   readonly savedir: string;
-  /** Number of shards, at least 1; with the schemes `by-key` and `given` it follows from the data. */
-  readonly clients?: number | undefined;
-  readonly partition: PartitionSettings;
-  readonly seed: number;
-  /** Share of the examples held out for testing where the dataset has no test examples, between 0 and 1. */
-  readonly testFraction: number;
-  /** Share of each client's examples that it holds out, above 0 and below 1; by default clients hold nothing out. */
-  readonly clientHoldout?: number | undefined;
   /** Which numbers of the images are black and white; by default they are found. */
   readonly scale?: PixelScale | undefined;
   /** Says what the targets are; by default their numbers tell. */
   readonly loss?: AskedLoss | undefined;
   /** Prepares the examples before they are dealt. */
   readonly task?: TaskFile | undefined;
-  /** For simulations: all training examples in one file, and the clients' shares as lists of them. */
-  readonly virtual?: boolean;
   /** Whether statistics of numbers are told, for models that normalise; without it those of a table are. */
   readonly normalize?: 'on' | 'off' | undefined;
   /** Clients that have to stand behind each statistic; 1 by default. */
@@ -213,49 +196,4 @@ async function openSplit(options: SplitOptions, tell: Tell) {
     load: async (how: Parameters<typeof load>[0]) => await preparedDataset(task, await load(how)),
   };
   return { source, finished: await findFinished(savedir, key) };
-}
-
-/** @throws {UsageError} when the data do not allow the partition */
-function planSplit({ train, test, ownership }: OwnedDataset, options: SplitOptions): Plan {
-  const labels = labelsIn(train);
-  const heldLabels = test && labelsIn(test);
-  const { seed, testFraction, clientHoldout } = options;
-  const { shards, held } = dealDataset(labels ?? { length: exampleCount(train) }, {
-    ...options.partition,
-    ...{ clients: numberOfClients(options, ownership), seed, ownership },
-    testFraction: test === undefined ? testFraction : undefined,
-  });
-  const parts = withHeldOut(shards, { clientHoldout, seed, labels }).map(
-    (part, client): FilePart => ({
-      source: train,
-      ...part,
-      ...(part.heldOut === undefined ? {} : { ownTest: { source: train, indices: part.heldOut } }),
-      ...ownerOf(client, ownership),
-    }),
-  );
-  return {
-    classes: labels && countClasses(labels, ...(heldLabels === undefined ? [] : [heldLabels])),
-    shards: parts,
-    ...(options.virtual ? { kept: keptOf(parts) } : {}),
-    test:
-      test === undefined
-        ? { source: train, indices: held }
-        : { source: test, indices: identity(exampleCount(test)) },
-  };
-}
-
-function ownerOf(client: number, ownership: Ownership | undefined): { readonly owner?: string } {
-  const owner = ownership?.names[client];
-  return owner === undefined ? {} : { owner };
-}
-
-/** @throws {UsageError} when it is neither given nor known, or both and not the same */
-function numberOfClients({ clients, data }: SplitOptions, ownership: Ownership | undefined): number {
-  const found = ownership?.names.length;
-  const number = clients ?? found;
-  if (number === undefined) throw new UsageError('Expected a number of clients to deal the examples to.');
-  if (found === undefined || number === found) return number;
-  throw new UsageError(
-    `${data} tells of ${found} clients, which contradicts the ${number} that are asked for: leave the number out.`,
-  );
 }

@@ -10,28 +10,7 @@ import { clientTestName } from '../lib/formats/volume.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { FilePart, PartRows } from './dealt-parts.js';
 import { shardName, TEST_NAME } from './outputs.js';
-
-/** What goes into each file. */
-export interface Plan {
-  /** Where targets are labels. */
-  readonly classes: number | undefined;
-  readonly shards: readonly FilePart[];
-  /** Where shards are virtual: the examples of all clients, in one file. */
-  readonly kept?: FilePart;
-  readonly test: FilePart;
-}
-
-/** The parts that are written, in that order. */
-export function partsOfPlan({ shards, kept, test }: Plan): readonly FilePart[] {
-  if (kept !== undefined) return [test, kept];
-  return [test, ...shards.flatMap((part) => (part.ownTest === undefined ? [part] : [part, part.ownTest]))];
-}
-
-/** The examples of all clients in the order of the dataset: without those that were held out for the test. */
-export function keptOf(shards: readonly FilePart[]): FilePart {
-  const dealt = shards.flatMap(({ indices, heldOut = [] }) => [...indices, ...heldOut]);
-  return { source: (shards[0] as FilePart).source, indices: Uint32Array.from(dealt).sort() };
-}
+import type { Plan } from './plan.js';
 
 type WrittenParts = Pick<Manifest, 'shards' | 'virtual' | 'test'>;
 
