@@ -2,12 +2,8 @@
 
 import { noJudgements, type Summary, summarise, TEST_BATCH } from '../lib/engine/accuracy.js';
 import { acrossClients } from '../lib/federation/across-clients.js';
-import {
-  exampleCount,
-  heldOutIndices,
-  type VirtualShards,
-  virtualClients,
-} from '../lib/federation/examples.js';
+import { heldOutIndices, type VirtualShards, virtualClients } from '../lib/federation/client-lists.js';
+import { exampleCount } from '../lib/federation/examples.js';
 import type { ClientTest } from '../lib/formats/accuracy-record.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import type { Reporter } from '../lib/observability/events.js';

@@ -7,6 +7,7 @@ import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Engine, PredictSession, TrainingSession } from '../lib/engine/engine.js';
 import { type HeldOutPart, heldOutTest, testHeldOut, testModelOn } from '../lib/engine/held-out.js';
 import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
+import { heldOutIndices, shardIndices } from '../lib/federation/client-lists.js';
 import {
   type ClientMemory,
   type ClientSide,
@@ -15,7 +16,7 @@ import {
   trainableOf,
 } from '../lib/federation/client-side.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
-import { exampleCount, heldOutIndices, shardIndices, takeExamples } from '../lib/federation/examples.js';
+import { exampleCount, takeExamples } from '../lib/federation/examples.js';
 import { localWorkOf, planLocalWork } from '../lib/federation/local-work.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import type { ClientTest } from '../lib/formats/accuracy-record.js';

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { resolveDataset } from '../datasets/resolve.js';
 import { DataError } from '../lib/core/errors.js';
+import { shardIndices } from '../lib/federation/client-lists.js';
 import { examplesOfRows } from '../lib/federation/example-rows.js';
-import { type DataFacts, type Examples, exampleCount, shardIndices } from '../lib/federation/examples.js';
+import { type DataFacts, type Examples, exampleCount } from '../lib/federation/examples.js';
 import { byOwner } from '../lib/federation/partition/by-owner.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { openSource } from '../lib/formats/data/dataset-source.js';

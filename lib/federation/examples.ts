@@ -1,7 +1,4 @@
-/**
- * Examples: what a dataset and a shard hold, whatever file they come from, and which of them clients of a simulation
- * have.
- */
+/** Examples: what a dataset and a shard hold, whatever file they come from. */
 import { formatShape, sizeOf } from '../core/weights.js';
 
 /** More classes than any image set has (ImageNet-21k: 21,841); a larger label is a mistake in the file. */
@@ -313,32 +310,3 @@ export function imageShape({
 
 const sameKind = (values: ExampleValues, length: number): ExampleValues =>
   new VALUE_ARRAYS[dtypeOf(values)](length);
-
-/** Lists of examples, one for each client. */
-interface ClientLists {
-  /** Indices of all clients' examples, one client after the other. */
-  readonly indices: Int32Array;
-  /** Client k's begin at element k and end before element k + 1. */
-  readonly offsets: Int32Array;
-}
-
-/** Which of the training examples the clients have, client by client. */
-export interface VirtualShards extends ClientLists {
-  /** Those that they hold out, where they do; of some clients none. */
-  readonly heldOut?: ClientLists;
-}
-
-/** The indices of one client's examples; a view. */
-export function shardIndices({ indices, offsets }: ClientLists, client: number): Int32Array {
-  return indices.subarray(offsets[client], offsets[client + 1]);
-}
-
-/** The indices of the examples that a client holds out; none where it holds nothing out. */
-export function heldOutIndices({ heldOut }: VirtualShards, client: number): Int32Array {
-  return heldOut === undefined ? new Int32Array(0) : shardIndices(heldOut, client);
-}
-
-/** Number of clients. */
-export function virtualClients({ offsets }: ClientLists): number {
-  return offsets.length - 1;
-}
