@@ -28,6 +28,20 @@ export interface ValueRange {
   readonly most: number;
 }
 
+/** Of no numbers. */
+export const NO_RANGE: ValueRange = { least: Number.POSITIVE_INFINITY, most: Number.NEGATIVE_INFINITY };
+
+/** Of whole numbers, and of those before them. */
+export function rangeOfValues(values: Iterable<number | bigint>, before = NO_RANGE): ValueRange {
+  let { least, most } = before;
+  for (const value of values) {
+    const number = Number(value);
+    if (number < least) least = number;
+    if (number > most) most = number;
+  }
+  return { least, most };
+}
+
 /** The rows of an input. */
 export interface InputRows extends ArrayRows<ExampleValues> {
   readonly name: string;
@@ -114,11 +128,7 @@ export async function renumberedRows(rows: InputRows, numbers: Int32Array): Prom
     },
   };
   if (rows.range === undefined) return renumbered;
-  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for await (const piece of renumbered.pieces())
-    for (const value of piece) {
-      if (value < least) least = value;
-      if (value > most) most = value;
-    }
-  return { ...renumbered, range: { least, most } };
+  let range = NO_RANGE;
+  for await (const piece of renumbered.pieces()) range = rangeOfValues(piece, range);
+  return { ...renumbered, range };
 }

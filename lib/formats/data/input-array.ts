@@ -1,7 +1,13 @@
 /** From an array of any number type to one input of examples: what can be taken without a doubt is taken, the rest is refused with a cure. */
 import type { DataError } from '../../core/errors.js';
 import { formatShape, sizeOf } from '../../core/weights.js';
-import { type InputRows, onePiece, type ValueRange } from '../../federation/example-rows.js';
+import {
+  type InputRows,
+  NO_RANGE,
+  onePiece,
+  rangeOfValues,
+  type ValueRange,
+} from '../../federation/example-rows.js';
 import { dtypeOf, type ExampleValues, MAX_CHANNELS } from '../../federation/examples.js';
 import { MAX_PIXEL } from '../../federation/pixel-scale.js';
 import type { NpyRows } from './array-rows.js';
@@ -40,7 +46,7 @@ export async function inputOf(
   requireShape(shape, place);
   const { dtype } = rows;
   if (rows.values !== undefined) {
-    const convert = conversionOf(rows, place, () => rangeOf(rows.values as NpyValues));
+    const convert = conversionOf(rows, place, () => rangeOfValues(rows.values as NpyValues));
     const values = convert(rows.values);
     requireFinite(values, { shape, place, before: 0 });
     return { shape, values, dtype: dtypeOf(values), pieces: () => onePiece(values) };
@@ -92,7 +98,7 @@ async function lookAt(rows: NpyRows, { shape, place, hear }: Look): Promise<Valu
   for await (const values of rows.pieces()) {
     if (values instanceof Float32Array || values instanceof Float64Array)
       requireFinite(values, { shape, place, before });
-    else range = rangeOf(values, range);
+    else range = rangeOfValues(values, range);
     before += values.length;
     hear(values.byteLength);
   }
@@ -179,19 +185,6 @@ function conversionOf(
       : (values) => Int32Array.from(values as unknown as Int32Array, Number);
   place.tell(`${place.name} is ${dtype} from ${least} to ${most}, taken as uint8`);
   return (values) => Uint8Array.from(values as unknown as Int32Array, Number);
-}
-
-const NO_RANGE: ValueRange = { least: Number.POSITIVE_INFINITY, most: Number.NEGATIVE_INFINITY };
-
-/** Of whole numbers, and of those before them. */
-function rangeOf(values: NpyValues, before = NO_RANGE): ValueRange {
-  let { least, most } = before;
-  for (const value of values) {
-    const number = Number(value);
-    if (number < least) least = number;
-    if (number > most) most = number;
-  }
-  return { least, most };
 }
 
 /** Where the first NaN or infinity is; -1 where there is none. A plain loop: five times as fast as findIndex. */
