@@ -26,6 +26,13 @@ interface DealOptions {
 
 /** Deals each input once to all parts, which had better be asked for in their order. */
 export function dealParts(all: readonly FilePart[], { scratch, reporter, signal }: DealOptions): PartRows {
+  const partsOf = new Map<ExampleRows, FilePart[]>();
+  const places = new Map<FilePart, number>();
+  for (const part of all) {
+    const parts = partsOf.get(part.source) ?? [];
+    partsOf.set(part.source, parts);
+    places.set(part, parts.push(part) - 1);
+  }
   const dealt = new Map<InputRows, Promise<DealtRows>>();
   const deal = (source: ExampleRows, input: InputRows) => {
     const total = input.shape[0] ?? 0;
@@ -35,16 +42,9 @@ export function dealParts(all: readonly FilePart[], { scratch, reporter, signal 
       done += rows;
       reporter.progress({ stage: 'deal', done, total, unit: 'examples' });
     };
-    const parts = all.filter((part) => part.source === source).map(({ indices }) => indices);
+    const parts = (partsOf.get(source) ?? []).map(({ indices }) => indices);
     return dealRows(input, { parts, scratch, onRows, bucketBytes: BUCKET_BYTES / source.inputs.length });
   };
-  const places = new Map<FilePart, number>();
-  const counts = new Map<ExampleRows, number>();
-  for (const part of all) {
-    const place = counts.get(part.source) ?? 0;
-    places.set(part, place);
-    counts.set(part.source, place + 1);
-  }
   return async (part, at) => {
     const input = part.source.inputs[at] as InputRows;
     let rows = dealt.get(input);
