@@ -88,6 +88,9 @@ function numberOfClients({ clients, data }: PlanOptions, ownership: Ownership | 
 
 /** The examples of all clients in the order of the dataset: without those that were held out for the test. */
 function keptOf(shards: readonly FilePart[]): FilePart {
-  const dealt = shards.flatMap(({ indices, heldOut = [] }) => [...indices, ...heldOut]);
-  return { source: (shards[0] as FilePart).source, indices: Uint32Array.from(dealt).sort() };
+  const { source } = shards[0] as FilePart;
+  const isDealt = new Uint8Array(exampleCount(source));
+  for (const { indices, heldOut = [] } of shards)
+    for (const list of [indices, heldOut]) for (const at of list) isDealt[at] = 1;
+  return { source, indices: identity(isDealt.length).filter((at) => isDealt[at] === 1) };
 }
