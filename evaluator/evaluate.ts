@@ -1,16 +1,13 @@
 /** The accuracy test: one model on held-out examples. */
 import type { ProgramContext } from '../lib/cli/program.js';
-import { releaseMemory } from '../lib/core/memory.js';
 import { type AccuracyReport, judge, summarise } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
+import { readModelFile } from '../lib/engine/model-file.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { taskNotes, testingTask } from '../lib/engine/starting-task.js';
 import { exampleCount } from '../lib/federation/examples.js';
 import type { AskedLoss } from '../lib/federation/loss.js';
 import type { Tell } from '../lib/formats/data/dataset.js';
-import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
-import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { sessionOf } from '../lib/model/model-error.js';
 import { DATA_NOTE, TASK_NOTE } from '../lib/observability/events.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
@@ -45,11 +42,7 @@ export async function evaluateModel(
   context: ProgramContext,
 ): Promise<AccuracyReport> {
   const startedAt = performance.now();
-  const bytes = await readFileBytes(options.model, 'a trained model (h5)');
-  const file = await decodeKerasFile(bytes, options.model);
-  const hash = sha256(bytes);
-  releaseMemory(bytes);
-  const model = modelFromKeras(file, options.model, { keepForeignLayers: true });
+  const { file, model, sha256 } = await readModelFile(options.model, { expected: 'a trained model (h5)' });
   const { task: ofFile, loss } = options;
   const read = async (path: string, part: 'train' | 'test', tell: Tell = () => undefined) => {
     const { examples, listed } = await readPrepared(path, { task: ofFile, loss }, { part, tell });
@@ -84,7 +77,7 @@ export async function evaluateModel(
   await session.dispose();
   return {
     model: options.model,
-    sha256: hash,
+    sha256,
     data: options.data,
     seconds: Math.round(performance.now() - startedAt) / 1000,
     ...summarise(judgements, examples.targets, task),

@@ -3,14 +3,10 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DataError, UsageError } from '../lib/core/errors.js';
+import { type ModelFromFile, readModelFile } from '../lib/engine/model-file.js';
 import { modelTask } from '../lib/engine/starting-task.js';
-import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
-import type { KerasFile } from '../lib/formats/keras/keras-file.js';
-import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras/keras-hdf5.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
 import { RUNS, volumePaths } from '../lib/formats/volume.js';
-import { modelFromKeras } from '../lib/model/keras/keras-model.js';
-import type { Model } from '../lib/model/model-description.js';
 import { ModelError } from '../lib/model/model-error.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import type { Reporter } from '../lib/observability/events.js';
@@ -18,12 +14,8 @@ import { findRun, listRuns } from '../report/list/run-list.js';
 import { type ReportedAccuracy, type RunRecords, readRunRecords } from '../report/records.js';
 
 /** A model, and where it comes from. */
-export interface ExportedModel {
+export interface ExportedModel extends ModelFromFile {
   readonly path: string;
-  /** Of the file. */
-  readonly sha256: string;
-  readonly file: KerasFile;
-  readonly model: Model;
   /** Unknown of layers that only other programs know, and of a loss that is not known here. */
   readonly task?: Task | undefined;
   /** The run that made exactly this file. */
@@ -47,15 +39,8 @@ export interface Origin {
  * @throws {DataError} when there is none, or one of the records beside it is damaged
  */
 export async function readExportedModel(path: string): Promise<ExportedModel> {
-  const bytes = await readFileBytes(path, KERAS_FILE);
-  const file = await decodeKerasFile(bytes, path);
-  const model = modelFromKeras(file, path, { keepForeignLayers: true });
-  const hash = sha256(bytes);
-  return {
-    ...{ path, sha256: hash, file, model },
-    task: taskIn({ path, file, model }),
-    origin: await findOrigin(path, hash),
-  };
+  const opened = { path, ...(await readModelFile(path)) };
+  return { ...opened, task: taskIn(opened), origin: await findOrigin(path, opened.sha256) };
 }
 
 function taskIn(starting: Parameters<typeof modelTask>[0]): Task | undefined {

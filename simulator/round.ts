@@ -2,12 +2,11 @@
 
 import { ThresholdError } from '../lib/core/errors.js';
 import { shareWeights, type Weights } from '../lib/core/weights.js';
+import type { ModelFromFile } from '../lib/engine/model-file.js';
 import { validateUpdate } from '../lib/federation/client-update.js';
 import { rememberCounted } from '../lib/federation/strategies/server-step.js';
 import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
-import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
-import type { Model } from '../lib/model/model-description.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import { createRoundProgress } from './round-progress.js';
@@ -15,11 +14,8 @@ import type { SimulatedTask } from './worker-messages.js';
 import type { WorkerPool } from './worker-pool.js';
 
 /** The global model of a round, as it lies on the volume. */
-export interface RoundModel {
+export interface RoundModel extends ModelFromFile {
   readonly path: string;
-  readonly file: KerasFile;
-  readonly model: Model;
-  readonly sha256: string;
 }
 
 /** What a round came to. */

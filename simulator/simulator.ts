@@ -5,6 +5,7 @@ import { ThresholdError, UsageError } from '../lib/core/errors.js';
 import { shareWeights } from '../lib/core/weights.js';
 import type { AccuracyReport } from '../lib/engine/accuracy.js';
 import type { TrainingPlan } from '../lib/engine/local-training.js';
+import { readModelFile } from '../lib/engine/model-file.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
@@ -18,8 +19,6 @@ import { movedClip, type StrategySettings } from '../lib/federation/strategies/s
 import { readSharedShard } from '../lib/formats/data/dataset.js';
 import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
-import { decodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { listedBeside, targetsIn } from '../lib/formats/manifest-beside.js';
 import { type NoiseFile, openNoiseFile } from '../lib/formats/noise-file.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';
@@ -31,7 +30,6 @@ import type {
   TrainReply,
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
-import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { lossesOf } from '../lib/model/tasks/task.js';
 import { TASK_NOTE } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
@@ -215,8 +213,9 @@ async function readShared(file: string, asked: AskedLoss | undefined): Promise<S
 }
 
 async function readGlobalModel(path: string): Promise<RoundModel> {
-  const bytes = await readFileBytes(path, 'the global model (h5)');
-  const file = await decodeKerasFile(bytes, path);
-  const { description, weights } = modelFromKeras(file, path, { keepForeignLayers: true, forTraining: true });
-  return { path, file, model: { description, weights: shareWeights(weights) }, sha256: sha256(bytes) };
+  const { model, ...opened } = await readModelFile(path, {
+    expected: 'the global model (h5)',
+    forTraining: true,
+  });
+  return { path, ...opened, model: { ...model, weights: shareWeights(model.weights) } };
 }

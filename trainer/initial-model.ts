@@ -1,16 +1,13 @@
 /** The initial global model: what every client of round 1 starts from, seeded or out of a file. */
-import { releaseMemory } from '../lib/core/memory.js';
 import { writeCompilation } from '../lib/engine/keras-compilation.js';
+import { readModelFile } from '../lib/engine/model-file.js';
 import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { modelTask } from '../lib/engine/starting-task.js';
 import type { Examples } from '../lib/federation/examples.js';
-import { readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
 import { arrayNames, parseArchitecture, readArchitecture } from '../lib/formats/keras/keras-archive.js';
-import { decodeKerasFile, KERAS_FILE } from '../lib/formats/keras/keras-hdf5.js';
 import type { KerasHead } from '../lib/formats/keras/keras-hdf5-reader.js';
 import { dataNamesOf, modelScaleOf } from '../lib/formats/manifest.js';
 import { freshModelFromKeras } from '../lib/model/keras/fresh-model.js';
-import { modelFromKeras } from '../lib/model/keras/keras-model.js';
 import { foundScale } from '../lib/model/model-input.js';
 import { modelFile } from '../lib/settings/parts/data.js';
 import type { OptimizerFlags } from '../lib/settings/parts/training.js';
@@ -73,11 +70,8 @@ async function givenModel({ model, task, seed }: InitialModelOptions): Promise<I
 
 /** The model of a file, to train on from. @throws {DataError} when it is none that can be trained */
 export async function readGivenModel(path: string): Promise<StartingModel> {
-  const bytes = await readFileBytes(path, KERAS_FILE);
-  const { update: _parentsOwnFacts, ...file } = await decodeKerasFile(bytes, path);
-  const model = modelFromKeras(file, path, { keepForeignLayers: true, forTraining: true });
-  const parent = sha256(bytes);
-  releaseMemory(bytes);
+  const { file: given, model, sha256: parent } = await readModelFile(path, { forTraining: true });
+  const { update: _parentsOwnFacts, ...file } = given;
   return { file, model, parent };
 }
 

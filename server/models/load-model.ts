@@ -7,12 +7,10 @@ import type { InputShape } from '../../lib/digits/preprocess.js';
 import { chooseEngine } from '../../lib/engine/choose-engine.js';
 import type { PredictSession } from '../../lib/engine/engine.js';
 import { BACKEND_REGISTRY, type RegisteredBackend } from '../../lib/engine/engine-registry.js';
+import { readModelFile } from '../../lib/engine/model-file.js';
 import { modelTask } from '../../lib/engine/starting-task.js';
 import { SEVERAL_OUTPUTS } from '../../lib/federation/metrics.js';
 import { type PixelScale, rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
-import { readFileBytes, sha256 } from '../../lib/formats/files/read-file.js';
-import { decodeKerasFile, KERAS_FILE } from '../../lib/formats/keras/keras-hdf5.js';
-import { modelFromKeras } from '../../lib/model/keras/keras-model.js';
 import {
   inputNames,
   type Model,
@@ -33,15 +31,13 @@ import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 /** Loads a Keras model file. @throws {DataError} when it is missing, damaged, or does not answer as its task asks. */
 export async function loadServedModel({
   modelPath,
-  bytes: given,
+  bytes,
   labelsPath,
   scale: givenScale,
   engine: choice = { name: 'auto' },
   threads,
 }: WorkerSettings): Promise<LoadedModel> {
-  const bytes = given ?? (await readFileBytes(modelPath, KERAS_FILE));
-  const file = await decodeKerasFile(bytes, modelPath);
-  const model = modelFromKeras(file, modelPath, { keepForeignLayers: true });
+  const { file, model, sha256 } = await readModelFile(modelPath, { bytes });
   const task = modelTask({ model, file, path: modelPath });
   const givesScale = givenScale !== undefined || file.scale !== undefined;
   const told = await toldData(modelPath, file.names);
@@ -56,10 +52,9 @@ export async function loadServedModel({
   const opened = await sessionOf(modelPath, engine.createPredictSession(model, { threads }));
   const session = inRows(opened, { model, task });
   const scale = givenScale ?? (file.scale === undefined ? undefined : scaleOf(file.scale));
-  const hash = sha256(bytes);
   const facts = {
     file: basename(modelPath),
-    sha256: hash,
+    sha256,
     ...(inputShape === undefined ? { inputs: withDataFacts(inputsIn(model, scale), told) } : { inputShape }),
     ...(inputShape === undefined || !isPlain(task) ? { outputs: outputsIn(task) } : {}),
     ...(scale === undefined || inputShape === undefined ? {} : { scale }),
@@ -75,8 +70,8 @@ export async function loadServedModel({
     await session.dispose();
     throw new DataError({ file: modelPath, ...fault });
   }
-  const tested = await findTest(modelPath, hash);
-  const training = await findTraining(modelPath, hash);
+  const tested = await findTest(modelPath, sha256);
+  const training = await findTraining(modelPath, sha256);
   const card: ModelCard = {
     ...facts,
     ...tested,
