@@ -7,9 +7,9 @@ export function percent(share: number, digits = 2): string {
   return `${(share * 100).toFixed(digits)} %`;
 }
 
-/** A groupedCount with thin groups of thousands: `60,000`. */
-export function grouped(groupedCount: number): string {
-  return groupedCount.toLocaleString('en');
+/** A count with groups of thousands: `60,000`. */
+export function grouped(count: number): string {
+  return count.toLocaleString('en');
 }
 
 /** A share as briefly as it goes: `100 %`, `97.5 %`. */
@@ -29,6 +29,12 @@ export function metricText(metric: string, value: number): string {
   return metric === 'accuracy' ? percent(value) : figureText(value);
 }
 
+/** The same beside an axis, where there is less room: `97.5 %`. */
+export const axisText =
+  (metric: string) =>
+  (value: number): string =>
+    metric === 'accuracy' ? shortPercent(value) : metricText(metric, value);
+
 /** A loss; one that overflowed is recorded as null. */
 export function lossText(loss: number | null): string {
   return loss === null ? 'not finite' : figureText(loss);
@@ -38,6 +44,9 @@ export function lossText(loss: number | null): string {
 export function epsilonText({ epsilon }: { readonly epsilon: number | null }): string {
   return epsilon === null ? '∞' : epsilon.toPrecision(3);
 }
+
+/** A time, to the minute. */
+export const dateOf = (time: string): string => `${time.slice(0, 16).replace('T', ' ')} UTC`;
 
 /** The start of a hash: enough to tell two apart. */
 export function shortHash(sha256: string): string {

@@ -3,36 +3,39 @@ import { targetOf } from '../lib/federation/early-stop.js';
 import type { Figure, RepeatedRun } from '../lib/formats/repeated-run.js';
 import { type Html, html } from '../lib/html/html.js';
 import { roundTo } from '../lib/observability/format.js';
-import { modelTitle } from '../lib/settings/parts/data.js';
 import { lineChart } from './charts/line-chart.js';
 import { groupedCount, metricText, shortHash, shortPercent } from './format.js';
-import { dateOf } from './sections/overview.js';
+import { leadOf } from './sections/overview.js';
 import { settingRows } from './setting-rows.js';
-import { page } from './style.js';
+import { factRows, type HeadFigure, page } from './style.js';
 
 /** The document. */
 export function renderRepeatedRun(record: RepeatedRun): string {
-  const { id, settings, versions, createdAt, runs, figures } = record;
+  const { id, versions, runs, figures } = record;
   const metric = leadingIn(record);
   const found = figures[placeOf(metric)];
+  const result: readonly HeadFigure[] =
+    found === undefined
+      ? []
+      : [
+          [
+            metric,
+            metricText(metric, found.mean),
+            `± ${metricText(metric, found.sd ?? 0)} (standard deviation)`,
+          ],
+        ];
   const [first, last] = [runs[0], runs.at(-1)];
   return page({
+    command: 'run --seeds',
     title: id,
-    head: html`<header>
-    <p class="eyebrow">fedbatch run --seeds</p>
-    <h1>${id}</h1>
-    <p class="lead">Model ${modelTitle(settings.model)}, ${groupedCount(settings.federation.clients, 'client')}, begun ${dateOf(createdAt)}</p>
-  </header>
-  <dl class="figures">
-    ${found && html`<div><dt>${metric}</dt><dd>${metricText(metric, found.mean)}<small>± ${metricText(metric, found.sd ?? 0)} (standard deviation)</small></dd></div>`}
-    <div><dt>runs</dt><dd>${runs.length}<small>seeds ${first?.seed ?? ''} to ${last?.seed ?? ''}</small></dd></div>
-  </dl>`,
+    lead: leadOf(record),
+    figures: [...result, ['runs', `${runs.length}`, `seeds ${first?.seed ?? ''} to ${last?.seed ?? ''}`]],
     main: html`${course(record, metric)}
   ${resultsOf(record)}
   ${seedsOf(record, metric)}
   <section class="card">
     <h2>The run</h2>
-    <dl class="rows">${settingRows(record).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+    ${factRows(settingRows(record))}
   </section>`,
     foot: html`Made by fedbatch ${versions.fedbatch} from seeds.json of this volume; each run has a report of its own.`,
   });

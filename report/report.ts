@@ -8,7 +8,7 @@ import { type RunRecords, type RunState, readRunRecords } from './records.js';
 import { renderRepeatedRun } from './repeated-run.js';
 import { clients } from './sections/clients.js';
 import { curves, stages } from './sections/course.js';
-import { overview, settings } from './sections/overview.js';
+import { alarmOf, headFigures, leadOf, settings } from './sections/overview.js';
 import { participation } from './sections/participation.js';
 import { shards } from './sections/shards.js';
 import { statistics } from './sections/statistics.js';
@@ -17,9 +17,13 @@ import { page } from './style.js';
 
 /** The document that tells of a run. */
 export function renderReport(records: RunRecords): string {
+  const { run } = records;
   return page({
-    title: records.run.id,
-    head: overview(records),
+    command: 'run',
+    title: run.id,
+    lead: leadOf(run),
+    alarm: alarmOf(records),
+    figures: headFigures(records),
     main: html`${curves(records)}
   ${testResult(records)}
   ${clients(records)}
@@ -28,7 +32,7 @@ export function renderReport(records: RunRecords): string {
   ${statistics(records)}
   ${stages(records)}
   ${settings(records)}`,
-    foot: html`Made by fedbatch ${records.run.versions.fedbatch} from run.json, manifest.json, round.json, accuracy.json and metrics.jsonl of this volume.`,
+    foot: html`Made by fedbatch ${run.versions.fedbatch} from run.json, manifest.json, round.json, accuracy.json and metrics.jsonl of this volume.`,
   });
 }
 

@@ -1,21 +1,28 @@
 /** The frame of a report and its look: calm, light or dark by the reader's setting, one column on a phone, fit to print. */
 import { type Html, html, toText } from '../lib/html/html.js';
 
-/** The whole document, its style sheet in it. */
-export function page({
-  title,
-  look,
-  head,
-  main,
-  foot,
-}: {
+/** A large figure of the head: what it is, its value, and what else is to be known. */
+export type HeadFigure = readonly [name: string, value: string, note?: string | undefined];
+
+/** What a page says. */
+interface Page {
+  /** The command that it tells of. */
+  readonly command: string;
+  /** What it is called, in the head and by the browser. */
   readonly title: string;
   /** A style sheet of what this page alone has. */
   readonly look?: Html;
-  readonly head: Html;
+  /** A sentence below the title. */
+  readonly lead: string;
+  /** What is not as it should be. */
+  readonly alarm?: Html | undefined;
+  readonly figures: readonly HeadFigure[];
   readonly main: Html;
   readonly foot: Html;
-}): string {
+}
+
+/** The whole document, its style sheet in it. */
+export function page({ command, title, look, lead, alarm, figures, main, foot }: Page): string {
   return toText(html`<!doctype html>
 <html lang="en">
 <head>
@@ -26,7 +33,13 @@ export function page({
   ${style}${look}
 </head>
 <body>
-  ${head}
+  <header>
+    <p class="eyebrow">fedbatch ${command}</p>
+    <h1>${title}</h1>
+    <p class="lead">${lead}</p>
+  </header>
+  ${alarm}
+  <dl class="figures">${figures.map(([name, value, note]) => html`<div><dt>${name}</dt><dd>${value}${note !== undefined && html`<small>${note}</small>`}</dd></div>`)}</dl>
   <main>
   ${main}
   </main>
@@ -35,6 +48,10 @@ export function page({
 </html>
 `);
 }
+
+/** Names and values, a line for each. */
+export const factRows = (facts: readonly (readonly [name: string, value: string | Html])[]): Html =>
+  html`<dl class="rows">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
 const style = html`<style>
 :root {

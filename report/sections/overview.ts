@@ -4,15 +4,21 @@ import { greatest } from 'd3-array';
 import { targetOf } from '../../lib/federation/early-stop.js';
 import { leadingFigure, scoreOf, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
 import { clientsOf } from '../../lib/formats/manifest.js';
+import type { RunRecord } from '../../lib/formats/run-record.js';
 import { placeOfFailure } from '../../lib/formats/run-results.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { modelTitle } from '../../lib/settings/parts/data.js';
-import { epsilonText, grouped, groupedCount, lossText, metricText, shortHash } from '../format.js';
+import { dateOf, epsilonText, grouped, groupedCount, lossText, metricText, shortHash } from '../format.js';
 import type { RunRecords } from '../records.js';
 import { settingRows } from '../setting-rows.js';
+import { factRows, type HeadFigure } from '../style.js';
 
-/** Title, the result in large figures. */
-export function overview(records: RunRecords): Html {
+/** What a run is, in a sentence. */
+export const leadOf = ({ settings: { model, federation }, createdAt }: RunRecord): string =>
+  `Model ${modelTitle(model)}, ${groupedCount(federation.clients, 'client')}, begun ${dateOf(createdAt)}`;
+
+/** The result in large figures. */
+export function headFigures(records: RunRecords): readonly HeadFigure[] {
   const { run, rounds, accuracy, manifest } = records;
   const tested = rounds.flatMap(({ round, evaluation }) => (evaluation ? [{ round, ...evaluation }] : []));
   const last = tested.at(-1);
@@ -21,8 +27,8 @@ export function overview(records: RunRecords): Html {
   const result = last ?? accuracy;
   const done = rounds.filter(({ aggregate }) => aggregate !== undefined).length;
   const privacy = rounds.findLast(({ aggregate }) => aggregate?.privacy)?.aggregate?.privacy;
-  const { federation, model } = run.settings;
-  const figures: readonly (readonly [name: string, value: string, note: string])[] = [
+  const { federation } = run.settings;
+  return [
     ...(result === undefined
       ? []
       : ([
@@ -42,13 +48,6 @@ export function overview(records: RunRecords): Html {
       manifest ? `${grouped(examplesOf(manifest))} training examples` : '',
     ],
   ];
-  return html`<header>
-    <p class="eyebrow">fedbatch run</p>
-    <h1>${run.id}</h1>
-    <p class="lead">Model ${modelTitle(model)}, ${groupedCount(federation.clients, 'client')}, begun ${dateOf(run.createdAt)}</p>
-  </header>
-  ${stateOf(records)}
-  <dl class="figures">${figures.map(([name, value, note]) => html`<div><dt>${name}</dt><dd>${value}<small>${note}</small></dd></div>`)}</dl>`;
 }
 
 /** The metric that leads, and its value. */
@@ -58,7 +57,7 @@ function figureOf(found: TestFigures, target: Threshold | undefined): readonly [
 }
 
 /** What is not as it should be: where the run failed, why, and what to do. */
-function stateOf({ state, rounds }: RunRecords): Html | undefined {
+export function alarmOf({ state, rounds }: RunRecords): Html | undefined {
   if (state?.kind === 'failed') {
     const { failure } = state;
     return html`<div class="alarm">
@@ -78,9 +77,6 @@ function stateOf({ state, rounds }: RunRecords): Html | undefined {
   );
 }
 
-/** To the minute. */
-export const dateOf = (time: string) => `${time.slice(0, 16).replace('T', ' ')} UTC`;
-
 /** Settings, versions and hashes: everything that makes the run again. */
 export function settings(records: RunRecords): Html {
   const { run, manifest, accuracy, rounds } = records;
@@ -93,9 +89,9 @@ export function settings(records: RunRecords): Html {
   ];
   return html`<section class="card">
     <h2>The run</h2>
-    <dl class="rows">${settingRows(run).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+    ${factRows(settingRows(run))}
     <h3>sha256</h3>
-    <dl class="rows">${hashes.map(([name, hash]) => (hash === undefined ? html`` : html`<div><dt>${name}</dt><dd><code title="${hash}">${shortHash(hash)}</code></dd></div>`))}</dl>
+    ${factRows(hashes.flatMap(([name, hash]) => (hash === undefined ? [] : [[name, html`<code title="${hash}">${shortHash(hash)}</code>`] as const])))}
   </section>`;
 }
 

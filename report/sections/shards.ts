@@ -7,6 +7,7 @@ import { labelColumns } from '../charts/label-columns.js';
 import { labelPicture } from '../charts/label-picture.js';
 import { groupedCount, partitionText, percent, spread } from '../format.js';
 import type { RunRecords } from '../records.js';
+import { factRows } from '../style.js';
 
 /** Schemes whose shards differ in labels by chance alone. */
 const ALIKE_IN_LABELS: readonly string[] = ['iid', 'strided', 'quantity-skew'];
@@ -40,7 +41,7 @@ export function shards({ manifest }: RunRecords): Html | undefined {
   const order = ALIKE_IN_LABELS.includes(manifest.partition.scheme) ? 'size' : 'label';
   return html`<section class="card">
     <h2>The clients' data</h2>
-    <dl class="rows">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+    ${factRows(facts)}
     ${classes !== undefined && html`<figure>${labelPicture(labelColumns(clients, { classes, order }), description)}<figcaption>Bars: examples. Below, a row for each label: the stronger its colour, the larger its share of the client's examples.</figcaption></figure>`}
   </section>`;
 }

@@ -4,6 +4,7 @@ import { confusionText, matrixOf, worstConfusions } from '../../lib/formats/conf
 import { type Html, html } from '../../lib/html/html.js';
 import { coordinate, grouped, metricText, percent } from '../format.js';
 import type { ReportedAccuracy, RunRecords } from '../records.js';
+import { factRows } from '../style.js';
 
 /** With more classes only the weakest, and no numbers in the matrix. */
 export const MOST_CLASSES = 20;
@@ -30,7 +31,7 @@ export function testResult({ accuracy }: RunRecords): Html | undefined {
 function metricTable({ task, metrics = {}, examples }: ReportedAccuracy): Html {
   return html`<section class="card">
     <h2>What the test found</h2>
-    <dl class="rows">${Object.entries(metrics).map(([name, value]) => html`<div><dt>${name}</dt><dd>${metricText(name, value)}</dd></div>`)}</dl>
+    ${factRows(Object.entries(metrics).map(([name, value]) => [name, metricText(name, value)]))}
     <p class="note">Of ${task}, on ${grouped(examples)} test examples.</p>
   </section>`;
 }

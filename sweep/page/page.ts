@@ -1,9 +1,8 @@
 /** The page of a sweep: one HTML document without scripts, made of `sweep.json` alone. */
 import { type Html, html } from '../../lib/html/html.js';
 import { formatDuration } from '../../lib/observability/format.js';
-import { grouped, groupedCount, metricText } from '../../report/format.js';
-import { dateOf } from '../../report/sections/overview.js';
-import { page } from '../../report/style.js';
+import { dateOf, grouped, groupedCount, metricText } from '../../report/format.js';
+import { type HeadFigure, page } from '../../report/style.js';
 import { SEED_PLACE, titleOf } from '../axes.js';
 import { ranked, rankedMetric } from '../ranking.js';
 import type { RankingRow, SweepRecord } from '../sweep-record.js';
@@ -37,9 +36,11 @@ export function renderSweepPage(record: SweepRecord): string {
   const rated = ratedRows(rows);
   const axes = record.axes.filter(({ place }) => place !== SEED_PLACE);
   return page({
+    command: 'sweep',
     title: record.id,
     look,
-    head: overview(record, rows),
+    lead: `${record.axes.map(({ name }) => name).join(' × ')}, ${groupedCount(record.trials.length, 'trial')}, begun ${dateOf(record.createdAt)}`,
+    figures: sweepFigures(record, rows),
     main: html`${axes.length > 0 && map(record, { rated, axes })}
   ${courses(record, rated)}
   ${ranking(rows, axes)}
@@ -48,23 +49,22 @@ export function renderSweepPage(record: SweepRecord): string {
   });
 }
 
-function overview(record: SweepRecord, rows: readonly RankingRow[]): Html {
-  const { trials, axes, createdAt, id } = record;
+function sweepFigures({ trials, axes }: SweepRecord, rows: readonly RankingRow[]): readonly HeadFigure[] {
   const [best] = rows;
+  const { metric = '', mean } = best ?? {};
+  const result: readonly HeadFigure[] =
+    best?.state !== 'finished' || mean === undefined
+      ? []
+      : [[`best ${metric}`, metricText(metric, mean), titleOf(best.values, axes)]];
   const count = (state: string) => trials.filter((trial) => trial.state === state).length;
   const seconds = rows.reduce((sum, row) => sum + row.seconds, 0);
   const others = (['stopped', 'failed', 'open'] as const).filter((state) => count(state) > 0);
-  return html`<header>
-    <p class="eyebrow">fedbatch sweep</p>
-    <h1>${id}</h1>
-    <p class="lead">${axes.map(({ name }) => name).join(' × ')}, ${groupedCount(trials.length, 'trial')}, begun ${dateOf(createdAt)}</p>
-  </header>
-  <dl class="figures">
-    ${best?.state === 'finished' && best.mean !== undefined && html`<div><dt>best ${best.metric ?? ''}</dt><dd>${metricText(best.metric ?? '', best.mean)}<small>${titleOf(best.values, axes)}</small></dd></div>`}
-    <div><dt>finished</dt><dd>${grouped(count('finished'))}<small>of ${groupedCount(trials.length, 'trial')}</small></dd></div>
-    ${others.map((state) => html`<div><dt>${state}</dt><dd>${grouped(count(state))}</dd></div>`)}
-    <div><dt>time</dt><dd>${formatDuration(seconds)}<small>of all trials together</small></dd></div>
-  </dl>`;
+  return [
+    ...result,
+    ['finished', grouped(count('finished')), `of ${groupedCount(trials.length, 'trial')}`],
+    ...others.map((state) => [state, grouped(count(state))] as const),
+    ['time', formatDuration(seconds), 'of all trials together'],
+  ];
 }
 
 /** One or two axes of a grid are a heat map; more, and drawn ones, parallel coordinates. */
