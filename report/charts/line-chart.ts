@@ -60,12 +60,17 @@ export function lineChart({ description, points, span, target, format }: LineCha
       ? []
       : points.flatMap(({ round, value }) => (value === null ? [] : [{ round, value }]));
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${description}">
-    ${y.ticks(5).map((tick) => horizontal(y(tick), tickText(tick, format)))}
+    ${valueAxis(y, format)}
     ${roundAxis(x, rounds, HEIGHT - BOTTOM)}
     ${target !== undefined && targetLine(y(target), format(target))}
     ${band ? html`<path class="band" d="${band}"/>` : undefined}<path class="curve" d="${path ?? ''}"/>
     ${dots.map(({ round, value }) => html`<circle class="dot" cx="${at(x(round))}" cy="${at(y(value))}" r="3"><title>round ${round}: ${format(value)}</title></circle>`)}
   </svg>`;
+}
+
+/** Lines across with their values. */
+export function valueAxis(y: ScaleLinear<number, number>, format: LineChart['format']): Html {
+  return html`${y.ticks(5).map((tick) => horizontal(y(tick), tickText(tick, format)))}`;
 }
 
 /** A number beside an axis, which has little room: `25K`, `3.2M`. */

@@ -5,8 +5,9 @@ import { targetOf } from '../../lib/federation/early-stop.js';
 import { leadingFigure, metricIn, reaches } from '../../lib/federation/metrics.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { formatSeconds } from '../../lib/observability/format.js';
+import { barTable } from '../charts/bar-table.js';
 import { lineChart } from '../charts/line-chart.js';
-import { coordinate, groupedCount, lossText, metricText, shortPercent } from '../format.js';
+import { axisText, groupedCount, lossText, metricText } from '../format.js';
 import type { RunRecords } from '../records.js';
 
 const LEAST_SPAN = 0.02;
@@ -30,7 +31,7 @@ export function curves({ run, rounds }: RunRecords): Html | undefined {
         points: tested.map((test) => ({ round: test.round, value: metricIn(test, metric) })),
         span: metric === 'accuracy' ? around(lastValue) : [0, 0],
         target,
-        format: metric === 'accuracy' ? shortPercent : text,
+        format: axisText(metric),
       })}<figcaption>${title} on the test examples</figcaption></figure>
       <figure>${lineChart({
         description: `Loss after each of ${groupedCount(tested.length, 'round')}, at last ${lossText(last.loss)}`,
@@ -60,8 +61,10 @@ export function stages({ sessions, rounds }: RunRecords): Html | undefined {
   const longest = Math.max(max(rows, ([, spent]) => spent) ?? 0, 1e-9);
   return html`<section class="card">
     <h2>Time per stage</h2>
-    <table class="bars"><tbody>${rows.map(([stage, spent]) => html`<tr><th scope="row">${stage}</th><td class="bar"><svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${coordinate((spent / longest) * 100)}" height="1"/></svg></td><td>${formatSeconds(spent)}</td></tr>`)}
-    <tr class="total"><th scope="row">total</th><td></td><td>${formatSeconds(total)}</td></tr></tbody></table>
+    ${barTable(
+      rows.map(([name, spent]) => ({ name, share: spent / longest, value: formatSeconds(spent) })),
+      html`<tr class="total"><th scope="row">total</th><td></td><td>${formatSeconds(total)}</td></tr>`,
+    )}
     ${rounds.some(({ seconds: spent }) => spent) && html`<p class="note">All rounds together, earlier sessions included: ${STEPS.map((step) => `${step} ${formatSeconds(sum(rounds, (round) => round.seconds?.[step]))}`).join(', ')}.</p>`}
     ${sessions.length > 1 && html`<p class="note">Of the last of ${groupedCount(sessions.length, 'session')}: what earlier ones had finished was skipped.</p>`}
   </section>`;

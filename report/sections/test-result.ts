@@ -2,6 +2,7 @@
 import { max, sum } from 'd3-array';
 import { confusionText, matrixOf, worstConfusions } from '../../lib/formats/confusions.js';
 import { type Html, html } from '../../lib/html/html.js';
+import { barTable } from '../charts/bar-table.js';
 import { coordinate, grouped, metricText, percent } from '../format.js';
 import type { ReportedAccuracy, RunRecords } from '../records.js';
 import { factRows } from '../style.js';
@@ -49,10 +50,14 @@ export function testedClasses({ perClass = [] }: Pick<ReportedAccuracy, 'perClas
 function classBars(accuracy: ReportedAccuracy): Html {
   const { title, classes } = testedClasses(accuracy);
   return html`${title && html`<p class="note">${title}</p>`}
-    <table class="bars"><tbody>${classes.map(
-      (each) =>
-        html`<tr><th scope="row">${each.class}</th><td class="bar"><svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${coordinate(each.accuracy * 100)}" height="1"/></svg></td><td>${percent(each.accuracy, 1)}</td><td class="quiet">of ${grouped(each.examples)}</td></tr>`,
-    )}</tbody></table>`;
+    ${barTable(
+      classes.map((each) => ({
+        name: each.class,
+        share: each.accuracy,
+        value: percent(each.accuracy, 1),
+        note: `of ${grouped(each.examples)}`,
+      })),
+    )}`;
 }
 
 /** Of many classes there is a row for those that occur alone: their largest number tells. */

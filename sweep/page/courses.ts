@@ -3,8 +3,8 @@ import { extent } from 'd3-array';
 import { scaleLinear } from 'd3-scale';
 import { line } from 'd3-shape';
 import { type Html, html } from '../../lib/html/html.js';
-import { horizontal, roundAxis, roundScale } from '../../report/charts/line-chart.js';
-import { metricText, shortPercent } from '../../report/format.js';
+import { roundAxis, roundScale, valueAxis, WIDTH } from '../../report/charts/line-chart.js';
+import { axisText } from '../../report/format.js';
 import { rowKey, titleOf } from '../axes.js';
 import { rankedMetric } from '../ranking.js';
 import type { SweepRecord } from '../sweep-record.js';
@@ -36,8 +36,8 @@ export function courses({ trials, axes }: SweepRecord, rated: readonly RatedRow[
   };
   return html`<section class="card">
     <h2>Over the rounds</h2>
-    <figure><svg class="chart" viewBox="0 0 400 ${HEIGHT}" role="img" aria-label="${`${metric} of ${trials.length} trials after each of ${longest} rounds`}">
-      ${y.ticks(5).map((tick) => horizontal(y(tick), metric === 'accuracy' ? shortPercent(tick) : metricText(metric, tick)))}
+    <figure><svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${`${metric} of ${trials.length} trials after each of ${longest} rounds`}">
+      ${valueAxis(y, axisText(metric))}
       ${roundAxis(x, rounds, HEIGHT - BOTTOM)}
       ${shown.map(lineOf)}
     </svg><figcaption>${metric} on the test examples; broken lines are trials that did not finish</figcaption></figure>
