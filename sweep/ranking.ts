@@ -68,30 +68,30 @@ export function formatRanking(
   const shown = rows.slice(0, TABLE_ROWS);
   const hidden = rows.length - shown.length;
   const more = hidden > 0 ? [`and ${hidden} more in sweep.json`] : [];
-  const named = formatColumns(columnsOf(shown, axes), width);
+  const named = formatColumns(shown, { columns: columnsOf(shown, axes), width });
   if (named.indexOf('\n') <= width) return [named, ...more].join('\n');
   const lettered = axes.map((axis, at) => ({ ...axis, name: String.fromCharCode(97 + at) }));
   const legend = axes.map(({ name }, at) => `${lettered[at]?.name}  ${name}`);
-  return [...legend, '', formatColumns(columnsOf(shown, lettered), width), ...more].join('\n');
+  return [...legend, '', formatColumns(shown, { columns: columnsOf(shown, lettered), width }), ...more].join(
+    '\n',
+  );
 }
 
-function columnsOf(rows: readonly RankingRow[], axes: SweepRecord['axes']): readonly TableColumn[] {
-  const column = (title: string, rank: number, cell: (row: RankingRow, at: number) => string) => ({
-    title,
-    rank,
-    cells: rows.map(cell),
-  });
+function columnsOf(
+  rows: readonly RankingRow[],
+  axes: SweepRecord['axes'],
+): readonly TableColumn<RankingRow>[] {
   const isWhole = rows.every(({ state }) => state === 'finished');
   const varied = axes.filter(({ place }) => rows.some(({ values }) => values[place] !== undefined));
   return [
-    column('rank', 0, ({ state }, at) => (state === 'finished' ? `${at + 1}` : '')),
-    ...varied.map(({ place, name }) => column(name, 0, ({ values }) => `${values[place]}`)),
-    column(rankedMetric(rows), 0, meanText),
+    ['rank', 0, ({ state }, at) => (state === 'finished' ? `${at + 1}` : '')],
+    ...varied.map(({ place, name }) => [name, 0, ({ values }: RankingRow) => `${values[place]}`] as const),
+    [rankedMetric(rows), 0, meanText],
     ...(rows.some(({ trials }) => trials.length > 1)
-      ? [column('seeds', 2, ({ trials }: RankingRow) => `${trials.length}`)]
+      ? [['seeds', 2, ({ trials }: RankingRow) => `${trials.length}`] as const]
       : []),
-    column('rounds', 1, ({ rounds }) => `${roundTo(rounds, 1)}`),
-    column('time', 3, ({ seconds }) => formatDuration(seconds)),
-    ...(isWhole ? [] : [column('state', 0, ({ state }: RankingRow) => state)]),
+    ['rounds', 1, ({ rounds }) => `${roundTo(rounds, 1)}`],
+    ['time', 3, ({ seconds }) => formatDuration(seconds)],
+    ...(isWhole ? [] : [['state', 0, ({ state }: RankingRow) => state] as const]),
   ];
 }

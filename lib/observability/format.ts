@@ -39,25 +39,27 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
   return [line(header), widths.map((width) => '─'.repeat(width)).join('───'), ...rows.map(line)].join('\n');
 }
 
-/** A column of a table; where there is no room, the one of the highest rank goes first. */
-export interface TableColumn {
-  readonly title: string;
-  readonly cells: readonly string[];
+/** A column of a table of `Row`s; where there is no room, the one of the highest rank goes first. */
+export type TableColumn<Row> = readonly [
+  title: string,
   /** 0 stays. */
-  readonly rank: number;
-}
+  rank: number,
+  cell: (row: Row, at: number) => string,
+];
 
 /** As many columns as fit `width`, in their order: cells are whole or left out, never cut. */
-export function formatColumns(columns: readonly TableColumn[], width: number): string {
-  const rows = (columns[0]?.cells ?? []).map((_, row) => columns.map(({ cells }) => cells[row] ?? ''));
+export function formatColumns<Row>(
+  rows: readonly Row[],
+  { columns, width }: { readonly columns: readonly TableColumn<Row>[]; readonly width: number },
+): string {
   const text = formatTable(
-    columns.map(({ title }) => title),
-    rows,
+    columns.map(([title]) => title),
+    rows.map((row, at) => columns.map(([, , cell]) => cell(row, at))),
   );
-  const worst = Math.max(...columns.map(({ rank }) => rank));
+  const worst = Math.max(...columns.map(([, rank]) => rank));
   if (worst === 0 || text.indexOf('\n') <= width) return text;
-  const last = columns.findLastIndex(({ rank }) => rank === worst);
-  return formatColumns(columns.toSpliced(last, 1), width);
+  const last = columns.findLastIndex(([, rank]) => rank === worst);
+  return formatColumns(rows, { columns: columns.toSpliced(last, 1), width });
 }
 
 /** `value` with at most so many decimals; what is not finite stays as it is. */

@@ -114,25 +114,18 @@ function stateOf(state: RunRecords['state']): RunRow['state'] {
 export function formatRows(rows: readonly RunRow[], width: number): string {
   const hasNames = rows.some(({ name }) => name !== undefined);
   const hasTags = rows.some(({ tags }) => tags !== undefined);
-  const column = (title: string, rank: number, cell: (row: RunRow) => string) => ({
-    title,
-    rank,
-    cells: rows.map(cell),
-  });
-  return formatColumns(
-    [
-      column('begun', 3, ({ createdAt }) => createdAt.slice(0, 16).replace('T', ' ')),
-      ...(hasNames ? [column('name', 0, ({ name = '' }) => name)] : []),
-      column('run', hasNames ? 5 : 0, ({ id }) => id),
-      ...(hasTags ? [column('tags', 4, ({ tags = [] }) => tags.join(' '))] : []),
-      column('data', 6, ({ dataset }) => basename(dataset)),
-      column('model', 2, ({ model }) => model),
-      column('rounds', 0, ({ rounds, most }) => (rounds === most ? `${rounds}` : `${rounds} of ${most}`)),
-      column('result', 0, ({ metric, value }) =>
-        value === undefined ? '' : `${metric} ${value.toFixed(4)}`,
-      ),
-      column('state', 0, ({ state }) => state),
+  return formatColumns(rows, {
+    columns: [
+      ['begun', 3, ({ createdAt }) => createdAt.slice(0, 16).replace('T', ' ')],
+      ...(hasNames ? [['name', 0, ({ name = '' }: RunRow) => name] as const] : []),
+      ['run', hasNames ? 5 : 0, ({ id }) => id],
+      ...(hasTags ? [['tags', 4, ({ tags = [] }: RunRow) => tags.join(' ')] as const] : []),
+      ['data', 6, ({ dataset }) => basename(dataset)],
+      ['model', 2, ({ model }) => model],
+      ['rounds', 0, ({ rounds, most }) => (rounds === most ? `${rounds}` : `${rounds} of ${most}`)],
+      ['result', 0, ({ metric, value }) => (value === undefined ? '' : `${metric} ${value.toFixed(4)}`)],
+      ['state', 0, ({ state }) => state],
     ],
     width,
-  );
+  });
 }
