@@ -1,5 +1,5 @@
 /** Runs side by side: the settings in which they differ, and what their last tests found. */
-import { leadingFigure, METRIC_NAMES, type TestFigures } from '../../lib/federation/metrics.js';
+import { isMetric, leadingFigure, type TestFigures } from '../../lib/federation/metrics.js';
 import type { RunComparison } from '../../lib/formats/run-rows.js';
 import { formatTable } from '../../lib/observability/format.js';
 import { differingSettings } from '../../lib/settings/differences.js';
@@ -32,10 +32,9 @@ function figuresOf({ row, records }: ListedRun): ReadonlyMap<string, number | nu
       sum + (round.seconds ? round.seconds.train + round.seconds.aggregate + round.seconds.evaluate : 0),
     0,
   );
-  const leading =
-    test === undefined ? [] : [leadingFigure(test)].map(({ metric, value }) => [metric, value] as const);
+  const leading = test && leadingFigure(test);
   const figures: readonly (readonly [string, number | null | undefined])[] = [
-    ...leading,
+    ...(leading ? [[leading.metric, leading.value] as const] : []),
     ['accuracy', test?.accuracy],
     ...Object.entries(test?.metrics ?? {}),
     ['loss', test?.loss],
@@ -70,9 +69,6 @@ export function formatComparison({ runs, settings, figures }: RunComparison): st
         );
   return `${legend}${differing}\n\n${formatTable(['result', ...titles, ...(hasDifference ? ['difference'] : [])], rows)}`;
 }
-
-const isMetric = (name: string) =>
-  METRIC_NAMES.some((metric) => name === metric || name.endsWith(`_${metric}`));
 
 const figureText = (name: string, value: number) => (isMetric(name) ? value.toFixed(4) : `${value}`);
 
