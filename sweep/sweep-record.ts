@@ -7,8 +7,7 @@ import {
   metricsField,
 } from '../lib/formats/fields.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { parseDocument } from '../lib/formats/files/json-document.js';
-import { readFileBytes } from '../lib/formats/files/read-file.js';
+import { readRecord } from '../lib/formats/run-record.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */
 const SCHEMA_VERSION = 1;
@@ -112,10 +111,8 @@ export function newSweepRecord(facts: Omit<SweepRecord, 'schemaVersion' | 'creat
 }
 
 /** Reads `sweep.json`. @throws {DataError} when it is missing or no record of a sweep */
-export async function readSweepRecord(file: string): Promise<SweepRecord> {
-  const expected = 'the record of a sweep (sweep.json)';
-  const text = new TextDecoder().decode(await readFileBytes(file, expected));
-  return parseDocument(text, { schema: sweepRecordSchema, file, expected });
+export function readSweepRecord(file: string): Promise<SweepRecord> {
+  return readRecord(file, sweepRecordSchema, 'the record of a sweep (sweep.json)');
 }
 
 /** Writes it. */
