@@ -1,18 +1,15 @@
 /** The page of models of tables and of any task in Chromium: filled in, answered in place, on a phone and without JavaScript. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import sharp from 'sharp';
+import { describe, it } from 'node:test';
+import type { Page } from 'playwright-core';
 import { createWorkerPredictor } from './models/worker-predictor.js';
-import { skipWithoutChromium, startChromium } from './testing/chromium.js';
+import { skipWithoutChromium } from './testing/chromium.js';
 import { isOnScreen, pageLayout, seriousViolations } from './testing/in-page.js';
 import { serveApp } from './testing/served-app.js';
 import { FLOWERS, HOUSES, SCENES, SKIN, type TaskModel, writeTaskModel } from './testing/task-model.js';
-import { type Act, DESKTOP, PHONE, shoot, visitPage } from './testing/visits.js';
+import { browserSuite, DESKTOP, PHONE, shoot } from './testing/visits.js';
 
 /** The accessibility checker, as a script for the page. */
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
@@ -22,42 +19,17 @@ const NARROW = { ...PHONE, viewport: { width: 360, height: 740 }, colorScheme: '
 const answered = (page: Page) => page.locator('#answer[data-state=done]').waitFor();
 
 describe('the form page in Chromium', { skip: skipWithoutChromium() }, () => {
-  let browser: Browser;
-  let directory: string;
-  before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
-    browser = await startChromium();
-  });
-  after(async () => {
-    await browser?.close();
-    await rm(directory, { recursive: true, force: true });
-  });
+  const { visit, fileAt, photo } = browserSuite();
 
   /** Serves a model for visits. */
   async function serving(model: TaskModel, act: (url: string) => Promise<void>): Promise<void> {
-    const modelPath = await writeTaskModel(await mkdtemp(join(directory, 'model-')), model);
+    const modelPath = await writeTaskModel(await mkdtemp(fileAt('model-')), model);
     const app = await serveApp({ predictor: await createWorkerPredictor({ modelPath, threads: 1 }) });
     try {
       await act(app.url);
     } finally {
       await app.close();
     }
-  }
-
-  const visit = (url: string, options: typeof DESKTOP, act: Act) =>
-    visitPage(browser, { ...options, url }, act);
-
-  async function photo(name: string): Promise<string> {
-    const path = join(directory, name);
-    const [width, height] = [400, 260];
-    const pixels = Uint8Array.from({ length: width * height * 3 }, (_, at) => {
-      const [x, y] = [Math.floor(at / 3) % width, Math.floor(at / 3 / width)];
-      return ([60 + x / 4, 120 - y / 4, 200 - x / 3][at % 3] ?? 0) + ((at * 7919) % 17);
-    });
-    await sharp(pixels, { raw: { width, height, channels: 3 } })
-      .jpeg()
-      .toFile(path);
-    return path;
   }
 
   async function fillFlower(page: Page): Promise<void> {
@@ -68,7 +40,7 @@ describe('the form page in Chromium', { skip: skipWithoutChromium() }, () => {
 
   it('of a table: each column is a field, and the class comes in place, with bars', async () => {
     await serving(FLOWERS, async (url) => {
-      await visit(url, DESKTOP, async (page, complaints) => {
+      await visit({ ...DESKTOP, url }, async (page, complaints) => {
         await fillFlower(page);
         await page.getByRole('button', { name: 'Ask' }).click();
         await answered(page);
@@ -88,7 +60,7 @@ describe('the form page in Chromium', { skip: skipWithoutChromium() }, () => {
         // The browser itself notes each 400 in its console.
         assert.match(complaints.splice(0).join('\n'), /^[^\n]*400[^\n]*$/);
       });
-      await visit(url, NARROW, async (page) => {
+      await visit({ ...NARROW, url }, async (page) => {
         assert.equal((await page.evaluate(pageLayout)).width, 360, 'no sideways scrolling');
         await fillFlower(page);
         await page.getByRole('button', { name: 'Ask' }).tap();
@@ -103,10 +75,10 @@ describe('the form page in Chromium', { skip: skipWithoutChromium() }, () => {
   });
 
   it('of a table: a file of many is answered on the page, and comes back as a file', async () => {
-    const table = join(directory, 'flowers.csv');
+    const table = fileAt('flowers.csv');
     await writeFile(table, 'id,soil,width,height\n7,loam,1.25,2\n8,clay,3,\n9,sand,2,2\n');
     await serving(FLOWERS, async (url) => {
-      await visit(url, DESKTOP, async (page) => {
+      await visit({ ...DESKTOP, url }, async (page) => {
         await page.setInputFiles('#table', table);
         assert.equal(await page.textContent('.table .chosen'), 'flowers.csv');
         await page.getByRole('button', { name: 'Show answers' }).click();
@@ -125,7 +97,7 @@ describe('the form page in Chromium', { skip: skipWithoutChromium() }, () => {
 
   it('of a regression: the number stands there with its unit, by keyboard alone and without JavaScript', async () => {
     await serving(HOUSES, async (url) => {
-      await visit(url, DESKTOP, async (page) => {
+      await visit({ ...DESKTOP, url }, async (page) => {
         await page.getByLabel('area').focus();
         for (const text of ['90', '4', '1.99', 'Be']) {
           await page.keyboard.type(text);
@@ -137,7 +109,7 @@ describe('the form page in Chromium', { skip: skipWithoutChromium() }, () => {
         assert.equal(await page.inputValue('#input-1-0'), 'Bern');
         await shoot(page, 'form-regression-desktop-light');
       });
-      await visit(url, { ...DESKTOP, javaScriptEnabled: false }, async (page) => {
+      await visit({ ...DESKTOP, javaScriptEnabled: false, url }, async (page) => {
         await page.getByLabel('area').fill('90');
         await page.getByLabel('rooms').fill('4');
         await page.getByLabel('year').fill('1.99');
@@ -150,9 +122,9 @@ describe('the form page in Chromium', { skip: skipWithoutChromium() }, () => {
   });
 
   it('of a picture and numbers: both are given, and yes or no is called by its name', async () => {
-    const path = await photo('mole.jpg');
+    const path = await photo('mole.jpg', [200, 120, 60]);
     await serving(SKIN, async (url) => {
-      await visit(url, DESKTOP, async (page) => {
+      await visit({ ...DESKTOP, url }, async (page) => {
         await page.setInputFiles('#input-0', path);
         await page.locator('.preview').waitFor();
         await page.getByLabel('age').fill('47');
@@ -168,7 +140,7 @@ describe('the form page in Chromium', { skip: skipWithoutChromium() }, () => {
         assert.deepEqual(await page.evaluate(seriousViolations), []);
         await shoot(page, 'form-two-inputs-desktop-light');
       });
-      await visit(url, NARROW, async (page) => {
+      await visit({ ...NARROW, url }, async (page) => {
         await page.setInputFiles('#input-0', path);
         assert.equal((await page.evaluate(pageLayout)).width, 360, 'no sideways scrolling');
         await shoot(page, 'form-two-inputs-phone-dark');
@@ -177,9 +149,9 @@ describe('the form page in Chromium', { skip: skipWithoutChromium() }, () => {
   });
 
   it('of labels of a picture: those that hold are named', async () => {
-    const path = await photo('beach.jpg');
+    const path = await photo('beach.jpg', [60, 120, 200]);
     await serving(SCENES, async (url) => {
-      await visit(url, { ...DESKTOP, colorScheme: 'dark' }, async (page) => {
+      await visit({ ...DESKTOP, colorScheme: 'dark', url }, async (page) => {
         assert.equal(await page.locator('#pad').count(), 0);
         await page.setInputFiles('#input-0', path);
         await page.getByRole('button', { name: 'Ask' }).click();

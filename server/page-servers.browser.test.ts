@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Browser } from 'playwright-core';
-import sharp from 'sharp';
 import { createWorkerPredictor } from './models/worker-predictor.js';
 import { HttpProblem } from './problems.js';
-import { skipWithoutChromium, startChromium } from './testing/chromium.js';
+import { skipWithoutChromium } from './testing/chromium.js';
 import {
   hasPadAnswer,
   isAnswerEmpty,
@@ -19,45 +16,22 @@ import {
 } from './testing/in-page.js';
 import { writeDenseModel, writePrototypeModel } from './testing/prototype-model.js';
 import { serveApp } from './testing/served-app.js';
-import { DESKTOP, drawSeven, PHONE, shoot, visitPage } from './testing/visits.js';
+import { browserSuite, DESKTOP, drawSeven, PHONE, shoot } from './testing/visits.js';
 
 const CLASSES = ['red poppy', 'green meadow', 'blue sky'];
 
 describe('the page of other servers in Chromium', { skip: skipWithoutChromium() }, () => {
-  let browser: Browser;
-  let directory: string;
-  before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
-    browser = await startChromium();
-  });
-  after(async () => {
-    await browser?.close();
-    await rm(directory, { recursive: true, force: true });
-  });
+  const { visit, fileAt, photo } = browserSuite();
 
   /** A model of colour pictures that goes by their mean colour, and its labels. */
   async function loadColours() {
-    const modelPath = join(directory, 'colours.h5');
+    const modelPath = fileAt('colours.h5');
     const kernel = Float32Array.from({ length: 16 * 16 * 3 * 3 }, (_, at) =>
       Math.floor(at / 3) % 3 === at % 3 ? 8 / 256 : -4 / 256,
     );
     await writeDenseModel(modelPath, { inputShape: [16, 16, 3], kernel, bias: new Float32Array(3) });
-    await writeFile(join(directory, 'labels.txt'), CLASSES.join('\n'));
+    await writeFile(fileAt('labels.txt'), CLASSES.join('\n'));
     return createWorkerPredictor({ modelPath, threads: 1 });
-  }
-
-  /** A photo-like picture: mostly of one colour, brighter at the top. */
-  async function photo(name: string, [red, green, blue]: readonly [number, number, number]) {
-    const path = join(directory, name);
-    const [width, height] = [400, 260];
-    const pixels = Uint8Array.from({ length: width * height * 3 }, (_, at) => {
-      const light = 1 - (0.5 * Math.floor(at / 3 / width)) / height;
-      return ([red, green, blue][at % 3] ?? 0) * light + ((at * 7919) % 23);
-    });
-    await sharp(pixels, { raw: { width, height, channels: 3 } })
-      .jpeg()
-      .toFile(path);
-    return path;
   }
 
   it('of a model of colour pictures: it says what they show by name, and there is nothing to draw on', async () => {
@@ -65,7 +39,7 @@ describe('the page of other servers in Chromium', { skip: skipWithoutChromium() 
     const sky = await photo('sky.jpg', [40, 90, 220]);
     const poppy = await photo('poppy.jpg', [220, 30, 40]);
     try {
-      await visitPage(browser, { ...DESKTOP, url: app.url }, async (page) => {
+      await visit({ ...DESKTOP, url: app.url }, async (page) => {
         assert.equal(await page.textContent('h1'), 'What is in the picture?');
         assert.equal(await page.locator('#pad').count(), 0);
         await page.setInputFiles('#file', sky);
@@ -80,14 +54,14 @@ describe('the page of other servers in Chromium', { skip: skipWithoutChromium() 
         assert.ok(await page.evaluate(isReadingWhole), 'the name is written in full');
         await shoot(page, 'colours-desktop-light');
       });
-      await visitPage(browser, { ...PHONE, url: app.url }, async (page) => {
+      await visit({ ...PHONE, url: app.url }, async (page) => {
         await page.setInputFiles('#file', poppy);
         await page.waitForFunction(isAnswered, 'red poppy');
         assert.ok(await page.evaluate(isReadingWhole), 'the name is written in full');
         assert.equal((await page.evaluate(pageLayout)).width, 390, 'no sideways scrolling');
         await shoot(page, 'colours-phone-light');
       });
-      await visitPage(browser, { ...DESKTOP, javaScriptEnabled: false, url: app.url }, async (page) => {
+      await visit({ ...DESKTOP, javaScriptEnabled: false, url: app.url }, async (page) => {
         await page.setInputFiles('#file', sky);
         await page.getByRole('button', { name: 'Look at it' }).click();
         assert.equal(await page.textContent('#digit'), 'blue sky');
@@ -99,7 +73,7 @@ describe('the page of other servers in Chromium', { skip: skipWithoutChromium() 
 
   it('of a slow server: one drawing is read at a time, then the newest, and Clear takes the answer away', async () => {
     // A real predictor that answers only when it is told to, as on a machine with other work.
-    const modelPath = join(await mkdtemp(join(directory, 'slow-')), 'digits.h5');
+    const modelPath = join(await mkdtemp(fileAt('slow-')), 'digits.h5');
     await writePrototypeModel(modelPath);
     const predictor = await createWorkerPredictor({ modelPath, threads: 1 });
     const held: (() => void)[] = [];
@@ -113,7 +87,7 @@ describe('the page of other servers in Chromium', { skip: skipWithoutChromium() 
       while (held.length < count) await sleep(20);
     };
     try {
-      await visitPage(browser, { ...DESKTOP, url: app.url }, async (page) => {
+      await visit({ ...DESKTOP, url: app.url }, async (page) => {
         const uploads: string[] = [];
         page.on('request', (request) => request.method() === 'POST' && uploads.push(request.url()));
         page.on('requestfailed', (request) => uploads.push(`${request.url()} given up`));
@@ -173,7 +147,7 @@ describe('the page of other servers in Chromium', { skip: skipWithoutChromium() 
   });
 
   it('of a model of other classes: its names, no samples of digits, and no digit in its words', async () => {
-    const modelPath = join(await mkdtemp(join(directory, 'four-')), 'four.h5');
+    const modelPath = join(await mkdtemp(fileAt('four-')), 'four.h5');
     const kernel = Float32Array.from({ length: 28 * 28 * 4 }, (_, at) => ((at * 7919) % 13) / 100);
     await writeDenseModel(modelPath, {
       inputShape: [28, 28, 1],
@@ -182,7 +156,7 @@ describe('the page of other servers in Chromium', { skip: skipWithoutChromium() 
     });
     const app = await serveApp({ predictor: await createWorkerPredictor({ modelPath, threads: 1 }) });
     try {
-      await visitPage(browser, { ...DESKTOP, colorScheme: 'dark', url: app.url }, async (page) => {
+      await visit({ ...DESKTOP, colorScheme: 'dark', url: app.url }, async (page) => {
         assert.equal(await page.textContent('h1'), 'Which sign is it?');
         assert.equal(await page.locator('.sample-link').count(), 0);
         await drawSeven(page);
@@ -213,7 +187,7 @@ describe('the page of other servers in Chromium', { skip: skipWithoutChromium() 
     };
     const app = await serveApp({ rateLimit });
     try {
-      await visitPage(browser, { ...DESKTOP, url: app.url }, async (page, complaints) => {
+      await visit({ ...DESKTOP, url: app.url }, async (page, complaints) => {
         await page.waitForLoadState('networkidle');
         [isBusy, asked] = [true, 0];
         const pad = (await page.locator('#pad').boundingBox()) ?? assert.fail('no pad');

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
-import { skipWithoutChromium, startChromium } from './testing/chromium.js';
+import { skipWithoutChromium } from './testing/chromium.js';
 import {
   dropPng,
   hasPadAnswer,
@@ -22,7 +20,7 @@ import {
 } from './testing/in-page.js';
 import { digitPng, linesPng, ON_PAPER } from './testing/segment-digits.js';
 import { type ServedApp, serveApp } from './testing/served-app.js';
-import { type Act, DESKTOP, drawSeven, PHONE, shoot, visitPage } from './testing/visits.js';
+import { type Act, browserSuite, DESKTOP, drawSeven, PHONE, shoot } from './testing/visits.js';
 
 /** The accessibility checker, as a script for the page. */
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
@@ -32,31 +30,23 @@ const INPUT_STEP = 'centred: the input';
 
 describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
   let app: ServedApp;
-  let browser: Browser;
-  let directory: string;
+  const { visit: visitAny, fileAt } = browserSuite();
   before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
     app = await serveApp({ limits: { maxFileBytes: 100_000 } });
-    browser = await startChromium();
   });
-  after(async () => {
-    await browser?.close();
-    await app?.close();
-    await rm(directory, { recursive: true, force: true });
-  });
+  after(() => app?.close());
 
-  const visit = (options: BrowserContextOptions, act: Act) =>
-    visitPage(browser, { ...options, url: app.url }, act);
+  const visit = (options: BrowserContextOptions, act: Act) => visitAny({ ...options, url: app.url }, act);
 
   const picture = async (name: string, digit: number, drawing = {}) => {
-    const path = join(directory, name);
+    const path = fileAt(name);
     await writeFile(path, await digitPng(digit, drawing));
     return path;
   };
 
   /** A picture of digits side by side, in one line or more. */
   const linesOf = async (name: string, ...lines: readonly (readonly number[])[]) => {
-    const path = join(directory, name);
+    const path = fileAt(name);
     await writeFile(path, await linesPng(lines));
     return path;
   };
@@ -121,7 +111,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
 
   it('says in words what was wrong, and reads the next picture', async () => {
     await visit(DESKTOP, async (page, complaints) => {
-      const text = join(directory, 'text.png');
+      const text = fileAt('text.png');
       await writeFile(text, 'not a picture');
       await page.setInputFiles('#file', text);
       await page.getByRole('alert').getByText('found a text file').waitFor();
@@ -140,7 +130,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await visit(options, async (page, complaints) => {
         await page.setInputFiles('#file', await picture('six.png', 6));
         await assertAnswer(page, 6);
-        const text = join(directory, 'text.png');
+        const text = fileAt('text.png');
         await writeFile(text, 'not a picture');
         await page.setInputFiles('#file', text);
         await page.getByRole('alert').getByText('found a text file').waitFor();
@@ -153,7 +143,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
   });
 
   it('says that it found nothing in a blank picture, and keeps no entry of it', async () => {
-    const path = join(directory, 'blank.png');
+    const path = fileAt('blank.png');
     await sharp({ create: { width: 300, height: 200, channels: 3, background: '#fdfdfb' } }).toFile(path);
     for (const options of [{ ...DESKTOP, colorScheme: 'dark' } as const, PHONE]) {
       await visit(options, async (page) => {
@@ -203,8 +193,8 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
         paper: [255, 255, 255],
       } as const;
       const path = await picture('large.png', 4, noise);
-      await sharp(path).png({ compressionLevel: 0 }).toFile(join(directory, 'huge.png'));
-      await page.setInputFiles('#file', join(directory, 'huge.png'));
+      await sharp(path).png({ compressionLevel: 0 }).toFile(fileAt('huge.png'));
+      await page.setInputFiles('#file', fileAt('huge.png'));
       await assertAnswer(page, 4);
     });
   });
@@ -301,7 +291,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       await visit(options, async (page, complaints) => {
         await page.evaluate(script);
         assert.deepEqual(await page.evaluate(seriousViolations), []);
-        const [empty, text] = [join(directory, 'axe-blank.png'), join(directory, 'axe-text.png')];
+        const [empty, text] = [fileAt('axe-blank.png'), fileAt('axe-text.png')];
         await writeFile(empty, await digitPng(1, { ink: [250, 250, 250], paper: [250, 250, 250] }));
         await writeFile(text, 'not a picture');
         await page.setInputFiles('#file', empty);
@@ -333,7 +323,7 @@ describe('the page in Chromium', { skip: skipWithoutChromium() }, () => {
       assert.equal(await page.textContent('#digit'), '9');
     });
     await visit({ ...PHONE, javaScriptEnabled: false }, async (page, complaints) => {
-      const text = join(directory, 'no-script.png');
+      const text = fileAt('no-script.png');
       await writeFile(text, 'not a picture');
       await page.setInputFiles('#file', text);
       await page.getByRole('button', { name: 'Read the digit' }).tap();

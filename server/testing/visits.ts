@@ -1,9 +1,13 @@
 /** Visits of the page in a real browser: opened, used, photographed, and without a complaint in the console. */
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import sharp from 'sharp';
+import { startChromium } from './chromium.js';
 import { reportViolations } from './in-page.js';
 
 /** After this time nothing moves any more. */
@@ -28,38 +32,72 @@ interface Visit extends BrowserContextOptions {
   readonly url: string;
 }
 
-/** The tabs of browsers by what only a new one can change: starting one takes longer than most visits. */
-const tabs = new WeakMap<Browser, Map<string, Promise<Page>>>();
+/** A browser, and a directory for files, that the tests of a suite have in common. */
+interface BrowserSuite {
+  /**
+   * Opens the page at `url`, does something, and fails on any complaint in the console (blocked content among them).
+   * Visits of the same device share a tab, which forgets the visit at its end.
+   */
+  visit(visit: Visit, act: Act): Promise<void>;
+  /** The path of a file in the directory. */
+  fileAt(name: string): string;
+  /** Writes a photo-like picture: mostly of one colour, brighter at the top. Returns its path. */
+  photo(name: string, colour: readonly [red: number, green: number, blue: number]): Promise<string>;
+}
 
-/**
- * Opens the page at `url`, does something, and fails on any complaint in the console (blocked content among them).
- * Visits of the same device share a tab, which forgets the visit at its end.
- */
-export async function visitPage(browser: Browser, visit: Visit, act: Act): Promise<void> {
-  const { url, viewport, colorScheme = 'light', ...device } = visit;
-  const opened = tabs.get(browser) ?? new Map<string, Promise<Page>>();
-  tabs.set(browser, opened);
-  const key = JSON.stringify(device);
-  const tab = opened.get(key) ?? openTab(browser, device);
-  // Where the visit fails, the next one gets a new tab.
-  opened.delete(key);
-  const page = await tab;
-  try {
-    const complaints: string[] = [];
-    page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(error.message));
-    await page.emulateMedia({ colorScheme });
-    if (viewport) await page.setViewportSize(viewport);
-    await page.goto(url);
-    await act(page, complaints);
-    assert.deepEqual(complaints, []);
-    await forgetVisit(page);
-    opened.set(key, tab);
-  } finally {
-    if (!opened.has(key)) await page.context().close();
-  }
+/** Starts them before the suite that calls this, and ends them after it. */
+export function browserSuite(): BrowserSuite {
+  let browser: Browser;
+  let directory: string;
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+    browser = await startChromium();
+  });
+  after(async () => {
+    await browser?.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  const fileAt = (name: string) => join(directory, name);
+  // By what only a new tab can change: starting one takes longer than most visits.
+  const tabs = new Map<string, Promise<Page>>();
+  return {
+    fileAt,
+    async visit({ url, viewport, colorScheme = 'light', ...device }, act) {
+      const key = JSON.stringify(device);
+      const tab = tabs.get(key) ?? openTab(browser, device);
+      // Where the visit fails, the next one gets a new tab.
+      tabs.delete(key);
+      const page = await tab;
+      try {
+        const complaints: string[] = [];
+        page.on('console', (message) => {
+          if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+        });
+        page.on('pageerror', (error) => complaints.push(error.message));
+        await page.emulateMedia({ colorScheme });
+        if (viewport) await page.setViewportSize(viewport);
+        await page.goto(url);
+        await act(page, complaints);
+        assert.deepEqual(complaints, []);
+        await forgetVisit(page);
+        tabs.set(key, tab);
+      } finally {
+        if (!tabs.has(key)) await page.context().close();
+      }
+    },
+    async photo(name, colour) {
+      const [width, height] = [400, 260];
+      const pixels = Uint8Array.from({ length: width * height * 3 }, (_, at) => {
+        const light = 1 - (0.5 * Math.floor(at / 3 / width)) / height;
+        return (colour[at % 3] ?? 0) * light + ((at * 7919) % 23);
+      });
+      const path = fileAt(name);
+      await sharp(pixels, { raw: { width, height, channels: 3 } })
+        .jpeg()
+        .toFile(path);
+      return path;
+    },
+  };
 }
 
 async function openTab(browser: Browser, device: BrowserContextOptions): Promise<Page> {
