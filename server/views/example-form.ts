@@ -5,6 +5,7 @@ import { isText } from '../codecs/written-numbers.js';
 import { inputsOf, type ModelCard } from '../models/predictor.js';
 import { columnNames, type ServedColumn, type ServedInput } from '../models/served-facts.js';
 import { FIELD_PREFIX } from '../pictures/upload.js';
+import { PICTURE_TYPES } from './page-content.js';
 
 /** Inputs of so few numbers have a field for each. */
 const MOST_FIELDS = 64;
@@ -21,14 +22,12 @@ interface FormSettings {
   readonly maxFileBytes: number;
 }
 
-const PICTURES = 'image/png,image/jpeg,image/webp,image/gif,image/avif';
-
 /** The form of one example. */
 export function renderExampleForm(card: ModelCard, { given, maxFileBytes }: FormSettings): Html {
   const inputs = inputsOf(card);
   return html`<section class="card input" aria-labelledby="input-title">
           <h2 id="input-title">An example</h2>
-          <form class="example" action="/predict#answer" method="post" enctype="multipart/form-data" data-max-bytes="${maxFileBytes}">
+          <form class="example" action="/predict#answer" method="post" enctype="multipart/form-data">
             ${inputs.map((input, at) => renderInput(input, { at, given: given?.[input.name] ?? [], maxFileBytes, isOnly: inputs.length === 1 }))}
             <button type="submit">Ask</button>
           </form>
@@ -157,6 +156,6 @@ function renderPicture({ name, shape }: ServedInput, { at, maxFileBytes, isOnly 
                 <label for="${id}"><strong>Choose a picture</strong><span class="with-mouse">, or drop one here</span></label>
                 <small id="${id}-hint">PNG, JPEG, WebP, GIF or AVIF of any size, up to ${maxFileBytes / 1e6}\u00a0MB; the model sees ${width} × ${height} in ${channels === 1 ? 'grey' : 'colour'}.</small>
                 <output class="chosen" for="${id}"></output>
-                <input class="drop-input" type="file" id="${id}" name="${FIELD_PREFIX + name}" required aria-describedby="${id}-name ${id}-hint" accept="${PICTURES}">
+                <input class="drop-input" type="file" id="${id}" name="${FIELD_PREFIX + name}" required aria-describedby="${id}-name ${id}-hint" accept="${PICTURE_TYPES}">
               </div></div>`;
 }

@@ -29,6 +29,9 @@ const MOST_BARS = 10;
 /** A model that reads digits as MNIST has them takes pictures of about its size. */
 const DIGIT_SIDE = { least: 8, most: 64 };
 
+/** What a picture may be chosen from, as browsers call it. */
+export const PICTURE_TYPES = 'image/png,image/jpeg,image/webp,image/gif,image/avif';
+
 /** Why there is no answer. */
 export const NOTHING_FOUND = 'Nothing to read was found in the picture.';
 

@@ -5,7 +5,7 @@ import { type Html, html, toText } from '../../lib/html/html.js';
 import { inputsOf, type ModelCard } from '../models/predictor.js';
 import type { Sample } from '../pictures/samples.js';
 import { renderAnswer } from './answer.js';
-import { type PageContent, reading, type Words, wordsFor } from './page-content.js';
+import { type PageContent, PICTURE_TYPES, reading, type Words, wordsFor } from './page-content.js';
 
 /** The page as a whole HTML document. */
 export function renderPage(content: PageContent): string {
@@ -61,7 +61,7 @@ function renderInput({ samples: given, maxFileBytes }: PageContent, words: Words
             <svg class="drop-icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 16V4m0 0L7.5 8.5M12 4l4.5 4.5M4 15v3.5A1.5 1.5 0 0 0 5.5 20h13a1.5 1.5 0 0 0 1.5-1.5V15"/></svg>
             <label for="file"><strong>Choose a picture</strong><span class="with-mouse">, drop or paste one</span></label>
             <small id="file-hint">PNG, JPEG, WebP, GIF or AVIF, up to ${maxFileBytes / 1e6}\u00a0MB.<br>It is read in memory and never kept.</small>
-            <input class="drop-input" type="file" id="file" name="file" required aria-describedby="file-hint error" accept="image/png,image/jpeg,image/webp,image/gif,image/avif">
+            <input class="drop-input" type="file" id="file" name="file" required aria-describedby="file-hint error" accept="${PICTURE_TYPES}">
           </div>
           <label class="camera with-touch"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 8.5A1.5 1.5 0 0 1 5.5 7h2L9 4.5h6L16.5 7h2A1.5 1.5 0 0 1 20 8.5v9a1.5 1.5 0 0 1-1.5 1.5h-13A1.5 1.5 0 0 1 4 17.5z"/><circle cx="12" cy="13" r="3.5"/></svg>Take a photo<input type="file" id="camera" accept="image/*" capture="environment"></label>
           <button class="without-script" type="submit">${words.action}</button>

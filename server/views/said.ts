@@ -81,7 +81,7 @@ function renderLabels({ holds, labels: named, probabilities }: Labels, { labels,
       ? html`<p class="sentence"><strong>None</strong> of the ${probabilities.length} labels holds.</p>`
       : html`<p class="sentence"><strong>${names.join(', ')}</strong></p>`;
   return html`${sentence}
-    ${renderBars(probabilities, { labels, isBest: (index) => (probabilities[index] ?? 0) > HOLDS_ABOVE, hasBars })}
+    ${renderBars(probabilities, { labels, isBest: (index) => holds.includes(index), hasBars })}
     <p class="quiet">A label holds where it is more likely than ${HOLDS_ABOVE * 100}\u00a0%.</p>`;
 }
 
