@@ -1,5 +1,6 @@
 /** The frame of a report and its look: calm, light or dark by the reader's setting, one column on a phone, fit to print. */
-import { type Html, html, toText } from '../lib/html/html.js';
+import { type Html, html } from '../lib/html/html.js';
+import { wholePage } from '../lib/html/page.js';
 
 /** A large figure of the head: what it is, its value, and what else is to be known. */
 export type HeadFigure = readonly [name: string, value: string, note?: string | undefined];
@@ -23,17 +24,10 @@ interface Page {
 
 /** The whole document, its style sheet in it. */
 export function page({ command, title, look, lead, alarm, figures, main, foot }: Page): string {
-  return toText(html`<!doctype html>
-<html lang="en">
-<head>
-  <meta charset="utf-8">
-  <meta name="viewport" content="width=device-width, initial-scale=1">
-  <meta name="color-scheme" content="light dark">
-  <title>${title} · fedbatch</title>
-  ${style}${look}
-</head>
-<body>
-  <header>
+  return wholePage({
+    title,
+    head: html`${style}${look}`,
+    body: html`<header>
     <p class="eyebrow">fedbatch ${command}</p>
     <h1>${title}</h1>
     <p class="lead">${lead}</p>
@@ -43,10 +37,8 @@ export function page({ command, title, look, lead, alarm, figures, main, foot }:
   <main>
   ${main}
   </main>
-  <footer>${foot}</footer>
-</body>
-</html>
-`);
+  <footer>${foot}</footer>`,
+  });
 }
 
 /** Names and values, a line for each. */

@@ -1,7 +1,8 @@
 /** The HTML of the server: the page where a picture is given and read, complete without JavaScript, and the error page. */
 import { formatScale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { confusionText } from '../../lib/formats/confusions.js';
-import { type Html, html, toText } from '../../lib/html/html.js';
+import { type Html, html } from '../../lib/html/html.js';
+import { wholePage } from '../../lib/html/page.js';
 import { inputsOf, type ModelCard } from '../models/predictor.js';
 import type { Sample } from '../pictures/samples.js';
 import { renderAnswer } from './answer.js';
@@ -128,22 +129,13 @@ export function layout({
   /** Of the folder public; it does nothing where the page has not what it works with. */
   readonly script?: string;
 }): string {
-  return toText(html`<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <meta name="color-scheme" content="light dark">
-    <title>${title} · fedbatch</title>
-    <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
-    <link rel="stylesheet" href="/static/page.css">
-    <script type="module" src="/static/${script}"></script>
-  </head>
-  <body>
-    ${content}
-  </body>
-</html>
-`);
+  return wholePage({
+    title,
+    head: html`<link rel="icon" href="/static/icon.svg" type="image/svg+xml">
+  <link rel="stylesheet" href="/static/page.css">
+  <script type="module" src="/static/${script}"></script>`,
+    body: content,
+  });
 }
 
 /** A page that says what went wrong and leads back. */
