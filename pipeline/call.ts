@@ -11,6 +11,7 @@ import { PARTITION } from '../lib/settings/parts/partition.js';
 import type { RunLabels } from '../lib/settings/run-labels.js';
 import { runSettings, toleranceAsked } from '../lib/settings/run-settings.js';
 import { filesIn, type RunSettings } from '../lib/settings/table.js';
+import type { WatchContext } from '../observe/open-watchers.js';
 import { numberOfClients } from './number-of-clients.js';
 import type { TrainingPipe } from './piped/training-pipe.js';
 import type { RunResult } from './rounds/summary.js';
@@ -40,6 +41,7 @@ export async function callPipeline(request: RunAsked, context: StageContext): Pr
   const settings = await localSettings(request, (note) => context.reporter.info(note));
   // Loaded once the arguments are right: help and refusals are quick.
   const { runJob } = await import('./run.js');
+  const { openWatchers } = await import('../observe/open-watchers.js');
   const trainers = await request.openTrainers?.();
   const options = {
     ...{
@@ -51,6 +53,7 @@ export async function callPipeline(request: RunAsked, context: StageContext): Pr
       stages,
       named: asked.named,
       version: packageVersion(),
+      openWatchers: (watched: WatchContext) => openWatchers(asked.given, watched),
     },
     ...toleranceAsked(asked),
     ...(volume === undefined ? {} : { volume }),

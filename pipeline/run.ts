@@ -16,6 +16,8 @@ import type { Naming } from '../lib/settings/setting.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { readTask } from '../lib/task-file/read-task.js';
+import type { WatchContext } from '../observe/open-watchers.js';
+import type { Watchers } from '../observe/watcher.js';
 import { commandTarget } from './command-target.js';
 import { reportStage } from './conclude-stage.js';
 import { threadsOf } from './cores.js';
@@ -68,6 +70,8 @@ interface RunOptions {
   readonly trainers?: TrainingPipe;
   /** Runs the stages' programs; by default each is a process of this machine. */
   readonly stages?: StageRunner | undefined;
+  /** Opens those who watch it. */
+  readonly openWatchers?: (context: WatchContext) => Promise<Watchers>;
   readonly version: string;
 }
 
@@ -92,7 +96,8 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
     fresh: options.fresh,
     reporter: context.reporter,
   });
-  const metrics = await openMetrics(paths.metrics);
+  const watchers = await options.openWatchers?.({ paths, reporter: context.reporter });
+  const metrics = await openMetrics(paths.metrics, watchers);
   const clock = createStageClock();
   try {
     return await runOnVolume(
@@ -106,6 +111,7 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
     throw told;
   } finally {
     await reportStage({ ...context, paths, stages: options.stages });
+    await metrics.close();
     volume.release();
   }
 }

@@ -70,6 +70,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   each: ['lib/cli', 'lib/core', 'lib/formats', 'lib/observability', 'lib/system'],
   doctor: LIBRARY,
   report: WITHOUT_ENGINE,
+  // Hears what the records get.
+  observe: WITHOUT_ENGINE,
   stats: [...WITHOUT_ENGINE, 'datasets'],
   // A model, and what the records of its run say of it.
   export: [...LIBRARY, 'report'],
@@ -78,7 +80,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // What is above all targets: the round loop, what it asks of a runner, what a runner asks of a target.
   'pipeline/rounds': [...WITHOUT_ENGINE, 'pipeline/commands'],
   // They start services as programs.
-  pipeline: [...WITHOUT_ENGINE, 'pipeline/commands', 'pipeline/rounds', 'sweep'],
+  pipeline: [...WITHOUT_ENGINE, 'pipeline/commands', 'pipeline/rounds', 'sweep', 'observe'],
   // The templates as objects: they know nothing of runs.
   'k8s/manifests': [...WITHOUT_ENGINE, 'pipeline/commands'],
   // Targets that others run: the commands, in the pods of the templates.

@@ -86,6 +86,9 @@ const events = [
 /** An event before it is written. */
 export type RunEvent = z.infer<(typeof events)[number]>;
 
+/** An event with the time at which it was written. */
+export type TimedEvent = RunEvent & { readonly time: string };
+
 const timed = events.map((each) => each.extend({ time }));
 
 /** A line of `metrics.jsonl`. */

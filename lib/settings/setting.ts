@@ -9,6 +9,7 @@ export const GROUPS = [
   'Strategy',
   'Differential privacy',
   'Failure tolerance',
+  'Watching',
   'Machine',
 ] as const;
 

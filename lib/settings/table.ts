@@ -6,6 +6,7 @@ import { CLIENTS, HOLDOUT, ROUNDS, SIMULATION, TOLERANCE } from './parts/federat
 import { PARTITION } from './parts/partition.js';
 import { STRATEGY } from './parts/strategy.js';
 import { TRAINING } from './parts/training.js';
+import { WATCHING } from './parts/watching.js';
 import { flagOf, type Setting, type SettingsStage, valueAt } from './setting.js';
 import type { SettingValue } from './value-type.js';
 
@@ -25,7 +26,7 @@ export const RUN_PARTS = [
 ] as const;
 
 /** The same, and what a run is asked for beside its settings. */
-export const ALL_PARTS = [...RUN_PARTS, TOLERANCE] as const;
+export const ALL_PARTS = [...RUN_PARTS, TOLERANCE, WATCHING] as const;
 
 /** All settings. */
 export const SETTINGS: readonly Setting[] = ALL_PARTS.flatMap(({ settings }) => settings);

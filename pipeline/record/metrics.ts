@@ -1,22 +1,30 @@
 /** The events of a run: `metrics.jsonl`, one JSON object per line and event, added to and never rewritten. */
 import { appendFile, readFile, truncate } from 'node:fs/promises';
-import type { RunEvent } from '../../lib/formats/metrics-event.js';
+import type { RunEvent, TimedEvent } from '../../lib/formats/metrics-event.js';
 import type { RunFailure } from '../../lib/formats/run-results.js';
 import type { Reporter } from '../../lib/observability/events.js';
+import { NOBODY, type Watchers } from '../../observe/watcher.js';
 import type { RoundLedger } from './round-ledger.js';
 
 /** Adds events to the file, each with its time. */
 export interface MetricsFile {
   append(event: RunEvent): Promise<void>;
+  /** Waits until those who watch have heard everything. */
+  close(): Promise<void>;
 }
 
-/** Opens the `metrics.jsonl` at `path`; a last line that a killed process left unfinished is dropped. */
-export async function openMetrics(path: string): Promise<MetricsFile> {
+/** Opens the `metrics.jsonl` at `path`; a last line that a killed process left unfinished is dropped. What is on it, watchers hear. */
+export async function openMetrics(path: string, watchers: Watchers = NOBODY): Promise<MetricsFile> {
   const bytes = await readFile(path).catch(() => undefined);
   const end = bytes === undefined ? 0 : bytes.lastIndexOf(0x0a) + 1;
   if (bytes !== undefined && end < bytes.length) await truncate(path, end);
   return {
-    append: (event) => appendFile(path, `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`),
+    async append(event) {
+      const timed: TimedEvent = { time: new Date().toISOString(), ...event };
+      await appendFile(path, `${JSON.stringify(timed)}\n`);
+      watchers.tell(timed);
+    },
+    close: () => watchers.close(),
   };
 }
 
