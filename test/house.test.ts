@@ -31,6 +31,15 @@ test('every source opens with a sentence that says what lives in it', () => {
   assert.deepEqual(without, []);
 });
 
+test('every folder with sources is compiled: what tsc finds by an import alone would have declarations and no program', () => {
+  const { include } = JSON.parse(read('tsconfig.json')) as { readonly include: readonly string[] };
+  const tops = new Set(readSources().map(({ path }) => path.split('/')[0] ?? ''));
+  assert.deepEqual(
+    [...tops].filter((top) => !include.includes(top)),
+    [],
+  );
+});
+
 test('the help lists every command, and each explains its options', async () => {
   const program = join(projectRoot, 'dist', 'cli.js');
   const { stdout } = await execa(process.execPath, [program, '--help']);
