@@ -16,10 +16,10 @@
  */
 import type { RequestListener } from 'node:http';
 import type { PixelScale } from '../lib/federation/pixel-scale.js';
+import { listenAt, type RunningServer } from '../lib/http/listen.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
 import { createWebApp } from '../server/app.js';
-import { listenAt, type RunningServer } from '../server/listen.js';
 import type { BatchingLimits } from '../server/models/batching.js';
 import { openModel } from '../server/models/open-model.js';
 import type { Predictor } from '../server/models/predictor.js';
@@ -29,6 +29,8 @@ export { ExitCode, FedbatchError, UsageError } from '../lib/core/errors.js';
 export type { TaskName } from '../lib/federation/metrics.js';
 export type { PixelScale } from '../lib/federation/pixel-scale.js';
 export type { Confusion } from '../lib/formats/confusions.js';
+export type { RunningServer } from '../lib/http/listen.js';
+export { OverloadedError, PredictorUnavailableError } from '../lib/http/problems.js';
 export type {
   Fields,
   ProgressEvent,
@@ -37,7 +39,6 @@ export type {
   RoundEvent,
 } from '../lib/observability/events.js';
 export type { BackendName, EngineChoice, EngineName } from '../lib/settings/parts/engine.js';
-export type { RunningServer } from '../server/listen.js';
 export type { BatchingLimits } from '../server/models/batching.js';
 export type {
   ModelAccuracy,
@@ -53,7 +54,6 @@ export type {
   ServedOutput,
   ServedTarget,
 } from '../server/models/served-facts.js';
-export { OverloadedError, PredictorUnavailableError } from '../server/problems.js';
 
 /** How to open a model. */
 export interface PredictorOptions {

@@ -1,6 +1,6 @@
 /** What every request passes before any route: its id, its count, who sent it, and the way to the API or to the pages. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { answerProblem, assignRequestId } from './answers.js';
+import { answerProblem, assignRequestId } from '../lib/http/answers.js';
 import type { ApiHandler } from './api/api-handler.js';
 import type { Access } from './operations/access.js';
 import { clientAddress, createGuard, type RateLimit } from './operations/guard.js';

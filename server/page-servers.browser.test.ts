@@ -3,8 +3,8 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HttpProblem } from '../lib/http/problems.js';
 import { createWorkerPredictor } from './models/worker-predictor.js';
-import { HttpProblem } from './problems.js';
 import { skipWithoutChromium } from './testing/chromium.js';
 import {
   hasPadAnswer,

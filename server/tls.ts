@@ -2,17 +2,12 @@
 import { createSecureContext } from 'node:tls';
 import { messageOf, UsageError } from '../lib/core/errors.js';
 import { readFileBytes } from '../lib/formats/files/read-file.js';
+import type { TlsFiles } from '../lib/http/listen.js';
 
 /** Where the two files are; both, or none. */
 export interface TlsFlags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
-}
-
-/** Contents of the two files: a certificate with its chain, and its key. */
-export interface TlsFiles {
-  readonly cert: Uint8Array;
-  readonly key: Uint8Array;
 }
 
 /** Reads them. @throws {UsageError} where one is given alone, cannot be read, or does not fit the other */

@@ -10,6 +10,7 @@ const LIBRARY = [
   'lib/federation',
   'lib/formats',
   'lib/html',
+  'lib/http',
   'lib/model',
   'lib/observability',
   'lib/settings',
@@ -45,6 +46,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // What a user's own module says, for whoever reads examples or makes a model.
   'lib/task-file': ['lib/core', 'lib/federation', 'lib/formats', 'lib/settings', ...NAMES],
   'lib/html': [],
+  // Listens and answers, whatever the answers are.
+  'lib/http': ['lib/core', 'lib/formats', 'lib/observability'],
   'lib/cli': ['lib/core', 'lib/federation', 'lib/observability', 'lib/settings', 'lib/system'],
   // What runs a model lies above it.
   'lib/model': ['lib/core', 'lib/federation'],

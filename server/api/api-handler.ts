@@ -1,9 +1,10 @@
 /** The API's routes, answered without a framework in between: they are the hot ones. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { packageVersion } from '../../lib/cli/version.js';
+import { JSON_TYPE, sendBytes, sendJson } from '../../lib/http/answers.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import { HEADER_LENGTH } from '../codecs/inference-json.js';
-import { HttpProblem } from '../problems.js';
-import { type BodyReader, JSON_TYPE, sendBytes, sendJson } from './exchange.js';
+import type { BodyReader } from './exchange.js';
 import type { ApiParts } from './model-rows.js';
 import { infer, modelMetadata, parseInferencePath, serverMetadata } from './open-inference.js';
 import { openApiDocument } from './openapi.js';

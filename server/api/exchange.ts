@@ -1,7 +1,7 @@
-/** One HTTP request and its answer, without a framework: what the API's hot routes need and no more. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+/** The bodies of API requests, read without a framework and within bounds. */
+import type { IncomingMessage } from 'node:http';
+import { HttpProblem } from '../../lib/http/problems.js';
 import { createRoom, type HeldBytes } from '../held-bytes.js';
-import { HttpProblem } from '../problems.js';
 
 /** Bounds on the bodies of API requests. */
 export interface BodyLimits {
@@ -79,32 +79,4 @@ function tooMuch(): HttpProblem {
   return new HttpProblem(503, 'Too many requests at the moment; try again in a second.', {
     headers: { ...CLOSE, 'Retry-After': '1' },
   });
-}
-
-/** JSON as an answer calls it. */
-export const JSON_TYPE = 'application/json; charset=utf-8';
-
-/** Answers with JSON. */
-export function sendJson(response: ServerResponse, value: unknown, status = 200): void {
-  sendBytes(response, Buffer.from(JSON.stringify(value)), { status, type: JSON_TYPE });
-}
-
-/** Answers with bytes. */
-export function sendBytes(
-  response: ServerResponse,
-  bytes: Uint8Array,
-  {
-    status = 200,
-    type,
-    headers = {},
-  }: { status?: number; type: string; headers?: Readonly<Record<string, string>> },
-): void {
-  response.writeHead(status, {
-    'Content-Type': type,
-    'Content-Length': bytes.length,
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    ...headers,
-  });
-  response.end(bytes);
 }

@@ -1,6 +1,7 @@
 /** Between a request and a model: whether its tensors are examples as the model takes them, and which outputs it asks for. */
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import { MAX_PIXEL, rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import type { Answers } from '../codecs/answers.js';
 import { inNumbers } from '../codecs/categories.js';
 import type { Codecs } from '../codecs/codecs.js';
@@ -8,7 +9,6 @@ import { bad, type NamedTensors, type RequestTensor, tensorsFor } from '../codec
 import { inputsOf, type ModelCard, outputsOf } from '../models/predictor.js';
 import type { ServedInput } from '../models/served-facts.js';
 import type { ServedModels } from '../models/served-models.js';
-import { HttpProblem } from '../problems.js';
 import { joinRows } from '../rows.js';
 
 /** What every route of the API works with. */

@@ -4,10 +4,10 @@ import { type InputShape, preprocess } from '../../lib/digits/preprocess.js';
 import { type PixelScale, rescale, scaleOf, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import type { Prediction } from '../../lib/formats/stage-results.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import { wordsOfAnswers } from '../models/answer-words.js';
 import { decodeImage } from '../pictures/decode-image.js';
 import { pictureTensor } from '../pictures/picture-input.js';
-import { HttpProblem } from '../problems.js';
 import type { NumbersAnswer } from './predict-numbers.js';
 import { noPictureModel, onlySignature, type Question, rowsOf, toldFacts } from './serving-client.js';
 

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { DataError } from '../../lib/core/errors.js';
 import { openNpz } from '../../lib/formats/data/npz.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import { writeAnswersCsv } from '../codecs/answer-texts.js';
 import { inNumbers } from '../codecs/categories.js';
 import { type AskedExamples, readTableBody } from '../codecs/tables.js';
@@ -10,7 +11,6 @@ import { bad, type NamedTensors, type RequestTensor, tensorsFor } from '../codec
 import { readPredictBody } from '../codecs/tensorflow-json.js';
 import { type ExampleWords, wordsOfAnswers } from '../models/answer-words.js';
 import type { ServedInput } from '../models/served-facts.js';
-import { HttpProblem } from '../problems.js';
 import {
   type Question,
   rowsOf,

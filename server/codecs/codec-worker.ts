@@ -1,7 +1,7 @@
 /** The thread in which large bodies are read and large answers written. */
 import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
-import { HttpProblem } from '../problems.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import { buffersOf, CODECS, type CodecReply, type CodecRequest } from './codecs.js';
 
 if (parentPort === null) throw new Error('This module runs as a worker thread only.');

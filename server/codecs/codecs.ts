@@ -1,6 +1,6 @@
 /** Reading requests and writing answers by name: small ones at once, large ones in a thread of their own, so that they hold up nobody. */
 import { Worker } from 'node:worker_threads';
-import { HttpProblem } from '../problems.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import { writeAnswersCsv, writeWords } from './answer-texts.js';
 import { readInferBody, writeInferAnswer } from './inference-json.js';
 import { readPredictMessage, writePredictAnswer } from './predict-message.js';

@@ -1,6 +1,6 @@
 /** Bodies of the Open Inference Protocol, version 2, with its extension for binary tensors: requests to tensors and back. */
 import { sizeOf } from '../../lib/core/weights.js';
-import { HttpProblem } from '../problems.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import { type Answers, columnsOf, withoutNoise } from './answers.js';
 import { parseJson, requireObject } from './json.js';
 import {

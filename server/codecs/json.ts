@@ -1,7 +1,7 @@
 /** JSON in the body of a request: bounded by a look at its bytes, and only then parsed. */
 import { formatShape } from '../../lib/core/weights.js';
 import { jsonFault } from '../../lib/formats/files/json-document.js';
-import { HttpProblem } from '../problems.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 
 /** A body of so few bytes costs a few milliseconds whatever is in it. */
 const SMALL_BYTES = 65_536;

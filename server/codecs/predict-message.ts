@@ -1,12 +1,12 @@
 /** Messages of TensorFlow Serving's `Predict` (gRPC): their bytes to tensors, numbers to the bytes of an answer. */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { HttpProblem } from '../../lib/http/problems.js';
 import {
   type PredictRequest,
   type PredictResponse,
   serviceDefinition,
   type TensorProto,
 } from '../grpc/messages.js';
-import { HttpProblem } from '../problems.js';
 import { type Answers, columnsOf } from './answers.js';
 import {
   bad,

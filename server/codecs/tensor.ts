@@ -1,7 +1,7 @@
 /** Numbers in a request as a tensor: nested lists of JSON, rows of numbers, and bytes of a named type. */
 import { own } from '../../lib/core/own.js';
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
-import { HttpProblem } from '../problems.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 
 /** Numbers and their shape, before anybody has asked whether a model takes it. */
 export interface RequestTensor {

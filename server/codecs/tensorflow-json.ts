@@ -1,5 +1,5 @@
 /** Bodies of TensorFlow Serving's REST API (tensorflow.org/tfx/serving/api_rest): its requests to tensors, numbers to its answers. */
-import { HttpProblem } from '../problems.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import { type Answers, listsOf } from './answers.js';
 import { parseJson, requireObject } from './json.js';
 import { bad, describe, type NamedTensors, tensorFromLists } from './tensor.js';

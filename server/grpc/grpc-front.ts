@@ -6,8 +6,9 @@ import {
   ServerListenerBuilder,
   status,
 } from '@grpc/grpc-js';
+import { chooseRequestId } from '../../lib/http/answers.js';
 import { addressBefore, type Guard } from '../operations/guard.js';
-import { CLIENT_GONE, chooseRequestId, type Observer } from '../operations/observer.js';
+import { CLIENT_GONE, type Observer } from '../operations/observer.js';
 import { httpStatus, toStatus } from './status.js';
 
 /** What calls are asked on the way, and who is told. */

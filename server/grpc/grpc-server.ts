@@ -9,10 +9,10 @@ import {
   setLogVerbosity,
   status,
 } from '@grpc/grpc-js';
+import { type ListenOptions, listenProblem, REQUEST_TIMEOUT_MS } from '../../lib/http/listen.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { DEFAULT_BODY_LIMITS } from '../api/exchange.js';
 import { type Codecs, createCodecs } from '../codecs/codecs.js';
-import { type ListenOptions, listenProblem, REQUEST_TIMEOUT_MS } from '../listen.js';
 import type { ServedModels } from '../models/served-models.js';
 import type { Access } from '../operations/access.js';
 import { createGuard, type RateLimit } from '../operations/guard.js';

@@ -1,11 +1,12 @@
 /** TensorFlow Serving's PredictionService and ModelService, as functions from a request to its answer. */
+
+import { HttpProblem } from '../../lib/http/problems.js';
 import { type FoundModel, findVersion, requireModel } from '../api/find-version.js';
 import { type ApiParts, jsonBytes, modelRows, outputsIn } from '../api/model-rows.js';
 import { metadataFields, signatureDefinitions } from '../api/tensorflow-rest.js';
 import { DT_FLOAT, DT_INT32 } from '../codecs/predict-message.js';
 import { requireSignature } from '../codecs/tensorflow-json.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
-import { HttpProblem } from '../problems.js';
 import type { MetadataRequest, ModelSpec, StatusRequest } from './messages.js';
 
 /** The only kind of metadata that TensorFlow Serving has. */

@@ -1,7 +1,7 @@
 /** Failures as gRPC's status codes, and these as the HTTP statuses that metrics and logs tell. */
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { messageOf } from '../../lib/core/errors.js';
-import { HttpProblem, PredictorUnavailableError } from '../problems.js';
+import { HttpProblem, PredictorUnavailableError } from '../../lib/http/problems.js';
 
 const CODES: Readonly<Record<number, status>> = {
   400: status.INVALID_ARGUMENT,

@@ -1,7 +1,8 @@
 /** Micro-batching: what several requests ask at the same time is predicted at once, as soon as a worker is free. */
+
+import { HttpProblem, OverloadedError, PredictorUnavailableError } from '../../lib/http/problems.js';
 import { harmless, type Reporter, silentReporter } from '../../lib/observability/events.js';
 import { availableCores } from '../../lib/system/hardware.js';
-import { HttpProblem, OverloadedError, PredictorUnavailableError } from '../problems.js';
 import { type Predictor, rowSizeOf } from './predictor.js';
 
 /** More workers than this take memory and seldom help: requests are read by one thread. */

@@ -1,7 +1,7 @@
 /** The versions of the served model: which one answers, which were before, which file was refused and why. */
 import { messageOf } from '../../lib/core/errors.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
-import { PredictorUnavailableError } from '../problems.js';
+import { PredictorUnavailableError } from '../../lib/http/problems.js';
 import type { ModelCard, Predictor } from './predictor.js';
 
 /** One version: a model file as it was when it was loaded. */

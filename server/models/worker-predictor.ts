@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type ExitCode, FedbatchError, messageOf } from '../../lib/core/errors.js';
 import { prepareEngines } from '../../lib/engine/native-environment.js';
+import { PredictorUnavailableError } from '../../lib/http/problems.js';
 import { type Reporter, silentReporter } from '../../lib/observability/events.js';
-import { PredictorUnavailableError } from '../problems.js';
 import type { ModelCard, Predictor } from './predictor.js';
 import type { WorkerReply, WorkerRequest, WorkerSettings } from './worker-protocol.js';
 

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { ipKeyGenerator, MemoryStore, type Options } from 'express-rate-limit';
-import { HttpProblem } from '../problems.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import type { Access } from './access.js';
 
 /** Who sent a request. */

@@ -1,5 +1,4 @@
 /** Counts, times and reports each request, by whichever protocol it comes. */
-import { randomUUID } from 'node:crypto';
 import { harmless, type Reporter } from '../../lib/observability/events.js';
 import type { Metrics } from './metrics.js';
 
@@ -48,9 +47,4 @@ export function createObserver({ metrics, reporter, logsRequests }: ObserverOpti
       reporter.info(`${method} ${path} ${status}`, fields);
     });
   };
-}
-
-/** A request's id: the one that a proxy gave it, where that looks like one, or a new one. */
-export function chooseRequestId(given: unknown): string {
-  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
 }

@@ -9,11 +9,11 @@ import {
   prepare,
 } from '../../lib/digits/preprocess.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
+import { HttpProblem, PredictorUnavailableError } from '../../lib/http/problems.js';
 import { requireClasses } from '../api/model-rows.js';
 import { withoutNoise } from '../codecs/answers.js';
 import { sharesOfLogits } from '../models/answer-words.js';
 import type { ModelCard, Predictor } from '../models/predictor.js';
-import { HttpProblem, PredictorUnavailableError } from '../problems.js';
 import { decodeImage, type GivenImage } from './decode-image.js';
 
 /** What is said about one digit (letter, picture). */

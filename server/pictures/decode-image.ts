@@ -2,8 +2,8 @@
 import type { Metadata, Sharp } from 'sharp';
 import type { RgbaImage } from '../../lib/digits/colour-planes.js';
 import { MAX_INPUT_PIXELS, sharp } from '../../lib/formats/files/guarded-sharp.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import { createSlots } from '../../lib/system/slots.js';
-import { HttpProblem } from '../problems.js';
 import { type ImageType, sniffImageType } from './image-type.js';
 
 /** An uploaded picture, upright and no larger than the server works with. */

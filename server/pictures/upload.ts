@@ -2,9 +2,9 @@
 import type { Request, RequestHandler, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { messageOf } from '../../lib/core/errors.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import { createSlots } from '../../lib/system/slots.js';
 import { createRoom } from '../held-bytes.js';
-import { HttpProblem } from '../problems.js';
 import { readSides } from './decode-image.js';
 
 /** The multipart field that carries the image. */

@@ -1,8 +1,8 @@
 /** What the server says of itself: its model, whether it lives, whether it can answer. */
 import type { Express } from 'express';
-import { route } from '../answers.js';
+import { route } from '../../lib/http/answers.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import type { ModelVersion, RefusedModel, ServedModels } from '../models/served-models.js';
-import { HttpProblem } from '../problems.js';
 
 /** Adds `/model`, `/healthz` and `/readyz`. */
 export function addModelRoutes(app: Express, { models }: { readonly models: ServedModels }): void {

@@ -1,10 +1,10 @@
 /** For those who run the server: its metrics, and the way back to the version before. */
 import type { Express } from 'express';
-import { route } from '../answers.js';
+import { route } from '../../lib/http/answers.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import type { ModelStore } from '../models/served-models.js';
 import type { Access } from '../operations/access.js';
 import type { Metrics } from '../operations/metrics.js';
-import { HttpProblem } from '../problems.js';
 
 /** What the routes need. */
 interface OperationsRouteOptions {

@@ -1,12 +1,12 @@
 /** The page and all that belongs to it: samples, what the model reads in them, and the static files. */
 import { fileURLToPath } from 'node:url';
 import express, { type Express, type Response } from 'express';
-import { route } from '../answers.js';
+import { route } from '../../lib/http/answers.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import { isPictureReader, type Predictor } from '../models/predictor.js';
 import { type Classified, classify } from '../pictures/classify.js';
 import { explain } from '../pictures/explain.js';
 import type { Sample } from '../pictures/samples.js';
-import { HttpProblem } from '../problems.js';
 import { renderFormPage } from '../views/form-page.js';
 import { renderPage } from '../views/page.js';
 import type { PageContent, ShownAnswer } from '../views/page-content.js';

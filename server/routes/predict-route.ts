@@ -1,6 +1,7 @@
 /** `POST /predict`: an example out of the fields of the form, or many out of a file, answered in the words of the task: as a page, JSON or CSV. */
 import type { Express, Request } from 'express';
-import { route, wantsHtml } from '../answers.js';
+import { route, wantsHtml } from '../../lib/http/answers.js';
+import { PredictorUnavailableError } from '../../lib/http/problems.js';
 import { jsonBytes, modelRows } from '../api/model-rows.js';
 import type { Codecs } from '../codecs/codecs.js';
 import { isParquet } from '../codecs/table-files.js';
@@ -12,7 +13,6 @@ import { answerFactsOf, inputsOf, type ModelCard, type Predictor } from '../mode
 import type { ServedInput } from '../models/served-facts.js';
 import { pictureTensor } from '../pictures/picture-input.js';
 import { FIELD_PREFIX, fileIn, type UploadLimits, type Uploads } from '../pictures/upload.js';
-import { PredictorUnavailableError } from '../problems.js';
 import type { GivenFields } from '../views/example-form.js';
 import { MOST_SHOWN, renderFormPage } from '../views/form-page.js';
 import { sendPage } from './page-routes.js';

@@ -1,6 +1,6 @@
 /** `POST /upload`: one picture in a form, answered as a page or as JSON (`?explain`: with the pictures of each step). */
 import type { Express } from 'express';
-import { route, wantsHtml } from '../answers.js';
+import { route, wantsHtml } from '../../lib/http/answers.js';
 import type { Predictor } from '../models/predictor.js';
 import { classify, pixelRows } from '../pictures/classify.js';
 import { toDataUrl } from '../pictures/decode-image.js';

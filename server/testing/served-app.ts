@@ -2,10 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type ListenOptions, listenAt } from '../../lib/http/listen.js';
 import { silentReporter } from '../../lib/observability/events.js';
 import { type AppOptions, createWebApp } from '../app.js';
 import { type GrpcOptions, type RunningGrpcServer, startGrpc } from '../grpc/grpc-server.js';
-import { type ListenOptions, listenAt } from '../listen.js';
 import type { Predictor } from '../models/predictor.js';
 import { singleModel } from '../models/served-models.js';
 import { createWorkerPredictor } from '../models/worker-predictor.js';

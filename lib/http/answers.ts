@@ -1,16 +1,47 @@
-/** How the server answers failures: in JSON or HTML as the client asked for, with a sentence and never a stack. */
+/** How a server answers: JSON and bytes; failures in JSON or HTML as the client asked for, with a sentence and never a stack. */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorRequestHandler, Express, Request, RequestHandler } from 'express';
-import { messageOf } from '../lib/core/errors.js';
-import type { Reporter } from '../lib/observability/events.js';
-import { sendJson } from './api/exchange.js';
-import { chooseRequestId } from './operations/observer.js';
+import { messageOf } from '../core/errors.js';
+import type { Reporter } from '../observability/events.js';
 import { HttpProblem, toProblem } from './problems.js';
-import { errorPage } from './views/page.js';
 
 /** Whether a client asked for HTML rather than JSON; who asks for anything gets JSON. */
 export function wantsHtml(request: Request): boolean {
   return request.accepts(['json', 'html']) === 'html';
+}
+
+/** A request's id: the one that a proxy gave it, where that looks like one, or a new one. */
+export function chooseRequestId(given: unknown): string {
+  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+/** JSON as an answer calls it. */
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** Answers with JSON. */
+export function sendJson(response: ServerResponse, value: unknown, status = 200): void {
+  sendBytes(response, Buffer.from(JSON.stringify(value)), { status, type: JSON_TYPE });
+}
+
+/** Answers with bytes. */
+export function sendBytes(
+  response: ServerResponse,
+  bytes: Uint8Array,
+  {
+    status = 200,
+    type,
+    headers = {},
+  }: { status?: number; type: string; headers?: Readonly<Record<string, string>> },
+): void {
+  response.writeHead(status, {
+    'Content-Type': type,
+    'Content-Length': bytes.length,
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    ...headers,
+  });
+  response.end(bytes);
 }
 
 /** Gives a request its id, taken over from a proxy where it sent one, and lets the answer carry it. */
@@ -43,11 +74,11 @@ export const notFound: RequestHandler = (request) => {
   throw new HttpProblem(404, `There is nothing at ${request.path}.`);
 };
 
-/** Writes a problem as an HTML page; by default the plain error page. */
+/** Writes a problem as an HTML page. */
 type ProblemPage = (problem: HttpProblem, request: Request) => string;
 
 /** Answers every failure. Failures of the server itself are reported with the id of their request. */
-export function answerProblems(reporter: Reporter, toPage: ProblemPage = errorPage): ErrorRequestHandler {
+export function answerProblems(reporter: Reporter, toPage: ProblemPage): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     // The client has gone, or the answer has begun: all that is left is to close.
     if (response.headersSent || response.destroyed) return next(error);

@@ -2,9 +2,14 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { UsageError } from '../lib/core/errors.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
-import type { TlsFiles } from './tls.js';
+import { UsageError } from '../core/errors.js';
+import { errorCode } from '../formats/files/read-file.js';
+
+/** A certificate with its chain, and its key, in PEM. */
+export interface TlsFiles {
+  readonly cert: Uint8Array;
+  readonly key: Uint8Array;
+}
 
 /** Where to listen and until when. */
 export interface ListenOptions {
