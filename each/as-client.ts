@@ -9,6 +9,7 @@ import { DataError, InterruptedError, messageOf, StageError, UsageError } from '
 import { own } from '../lib/core/own.js';
 import type { AsClientResult } from '../lib/formats/stage-results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
+import { environmentOfUsers, signalGroup } from '../lib/system/user-program.js';
 
 /** What to run, and as whom. */
 export interface ClientWork {
@@ -30,9 +31,6 @@ const GRACE_MS = 1_500;
 
 /** So many of a command's last lines explain its failure. */
 const KEPT_LINES = 5;
-
-/** What programs of ours are told by their environment, and a command that calls one must not be. */
-const OURS = ['FEDBATCH_RESULT_FILE', 'FEDBATCH_CLIENTS', 'FEDBATCH_LOG_FORMAT', 'JOB_COMPLETION_INDEX'];
 
 /**
  * Runs the command to its end.
@@ -139,19 +137,8 @@ function filled(word: string, places: Readonly<Record<string, string>>): string 
 
 /** `FEDBATCH_RANK` and the others, beside what this process has. */
 function environment(places: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !OURS.includes(name));
   const given = Object.entries(places).map(([name, place]) => [`FEDBATCH_${name.toUpperCase()}`, place]);
-  return Object.fromEntries([...inherited, ...given]);
-}
-
-/** Signals all processes of a group that are left. */
-function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // None is left.
-  }
+  return environmentOfUsers(Object.fromEntries(given));
 }
 
 async function eachLine(lines: AsyncIterable<string>, use: (line: string) => void): Promise<void> {
