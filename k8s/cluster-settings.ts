@@ -10,7 +10,7 @@ import { SIMULATION } from '../lib/settings/parts/federation.js';
 import { PARTITION, SCHEME } from '../lib/settings/parts/partition.js';
 import { runSettings } from '../lib/settings/run-settings.js';
 import { valueAt } from '../lib/settings/setting.js';
-import { ALL_PARTS, filesIn, type RunSettings } from '../lib/settings/table.js';
+import { ALL_PARTS, filesIn, type RunSettings, settingArguments } from '../lib/settings/table.js';
 import type { Destination } from './connection/connect.js';
 import type { Values } from './manifests/placeholders.js';
 
@@ -47,6 +47,23 @@ export function clusterSettings(asked: AskedSettings): RunSettings {
     `${named(place)} ${file}: expected ${names}a path below /mnt, where the pods see the volume. A file of this machine ` +
       'is copied there with k8s/9999-busybox.yaml and kubectl cp.',
   );
+}
+
+/**
+ * The arguments by which the recorder opens those who watch a run.
+ *
+ * @throws {UsageError} for an address with a password, which everyone would see who sees the Jobs
+ */
+export function watchingArguments({ given, named }: AskedSettings, partOf?: object): readonly string[] {
+  const words = settingArguments('record', {}, given);
+  const { 'watching.mlflow': mlflow } = given;
+  if (mlflow !== undefined && URL.canParse(`${mlflow}`) && new URL(`${mlflow}`).username !== '') {
+    throw new UsageError(
+      `${named('watching.mlflow')}: expected an address without name and password, found one with them. Pods take these ` +
+        'from a Secret: kubectl create secret generic fedbatch-mlflow --from-literal=MLFLOW_TRACKING_TOKEN=…',
+    );
+  }
+  return words.length === 0 || partOf === undefined ? words : [...words, '--part-of', JSON.stringify(partOf)];
 }
 
 /** A directory as the claim has it. @throws {UsageError} for a path that leaves the claim */

@@ -7,6 +7,7 @@ import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { type AskedSettings, type GivenSettings, valuesWithDefaults } from '../lib/settings/complete.js';
 import { askedByFlagsAndFile } from '../lib/settings/config-file.js';
 import { addSettings, parseOption } from '../lib/settings/options.js';
+import { WATCHING } from '../lib/settings/parts/watching.js';
 import { toleranceAsked } from '../lib/settings/run-settings.js';
 import type { Setting } from '../lib/settings/setting.js';
 import { SETTINGS } from '../lib/settings/table.js';
@@ -29,6 +30,12 @@ interface RenderFlags extends TemplateFlags {
   readonly out?: string;
   readonly json?: true;
 }
+
+/** Where no records are written, nobody can be told of them. */
+const RENDER_SETTINGS = {
+  ...CLUSTER_SETTINGS,
+  parts: CLUSTER_SETTINGS.parts.filter((part) => part !== WATCHING),
+};
 
 /** Settings that the templates have a placeholder for. */
 const OF_TEMPLATES = SETTINGS.filter((each): each is OfTemplate => each.placeholder !== undefined);
@@ -61,7 +68,7 @@ export function renderCli({ reporter }: ProgramContext): Command {
       ),
     )
     .option('--nfs-cluster-ip <ip>', 'NFS_CLUSTER_IP: address of the service fedbatch-nfs');
-  addTemplateOptions(addSettings(command, CLUSTER_SETTINGS).optionsGroup('Manifests:'));
+  addTemplateOptions(addSettings(command, RENDER_SETTINGS).optionsGroup('Manifests:'));
   allowTargetAsEngine(command);
   return command
     .option('--out <dir>', 'write one file for each template, and a kustomization.yaml, instead of printing')
@@ -69,7 +76,7 @@ export function renderCli({ reporter }: ProgramContext): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (names: string[], flags: RenderFlags) => {
       const { namespace, queue, out: output, json = false } = flags;
-      const asked = await askedByFlagsAndFile(command, CLUSTER_SETTINGS);
+      const asked = await askedByFlagsAndFile(command, RENDER_SETTINGS);
       const target = flags.target ?? engineAsTarget(asked);
       if (target === undefined) {
         refuseOtherSettings(asked);

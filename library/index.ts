@@ -79,7 +79,13 @@ export {
   strategyFacts as strategies,
 } from './registries.js';
 export { type FinishedRun, type RepeatedCall, type RunCall, run, runSeeds } from './run.js';
-export type { Given, GivenRunSettings, GivenStrategy, ToleranceSettings } from './settings.js';
+export type {
+  Given,
+  GivenRunSettings,
+  GivenStrategy,
+  ToleranceSettings,
+  WatchingSettings,
+} from './settings.js';
 export {
   type AggregateCall,
   aggregate,

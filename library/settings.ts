@@ -35,10 +35,21 @@ export interface ToleranceSettings {
   readonly retries?: number | undefined;
 }
 
+/** Who hears of a run beside its records; nothing that its result depends on. */
+export interface WatchingSettings {
+  /** Address of an MLflow server, by default `MLFLOW_TRACKING_URI`; `'off'` for none. */
+  readonly mlflow?: string | undefined;
+  /** Experiment of that server, by default `MLFLOW_EXPERIMENT_NAME`, or fedbatch. */
+  readonly mlflowExperiment?: string | undefined;
+  /** A command that is started with the run and reads each event on its stdin as a line of JSON. */
+  readonly onEvent?: string | undefined;
+}
+
 /** The settings of a run, as in run.json; what is left out has the default that docs/REFERENCE.md tells. */
 export interface GivenRunSettings extends Given<Omit<RunSettings, 'strategy'>> {
   readonly strategy?: GivenStrategy | undefined;
   readonly tolerance?: ToleranceSettings | undefined;
+  readonly watching?: WatchingSettings | undefined;
 }
 
 /** How updates become the next global model; with `privacy.epsilon` in place of `noise`, the noise is found. */

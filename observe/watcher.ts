@@ -8,8 +8,12 @@ export interface RunWatcher {
   readonly name: string;
   /** Hears the events one after the other, in the order of the record: the next one once it is done with this one. */
   event(event: TimedEvent): Promise<void> | void;
+  /** Called as soon as the run is over, or stopped, also where earlier events are not heard yet: no time for much more. */
+  ending?(): void;
   /** Called when the run is over, or stopped, after the last event. */
   close?(): Promise<void> | void;
+  /** Milliseconds that the end of the run waits for it, where that is not 10 s. */
+  readonly endMs?: number;
 }
 
 /** Those who watch a run. */
@@ -21,7 +25,28 @@ export interface Watchers {
 }
 
 /** How long a run that is over waits for those who watched it. */
-const CLOSE_MS = 10_000;
+const END_MS = 10_000;
+
+/** Runs that belong together: a sweep, or a run with several seeds. */
+export interface RunGroup {
+  readonly kind: 'sweep' | 'seeds';
+  readonly id: string;
+  /** What people call it. */
+  readonly name?: string | undefined;
+  /** When it began (ISO 8601). */
+  readonly createdAt: string;
+}
+
+/** How a group of runs ended. */
+export interface GroupEnding {
+  readonly state: 'finished' | 'failed' | 'interrupted';
+  /** What its runs came to, by name. */
+  readonly figures: Readonly<Record<string, number>>;
+  /** The same in words. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** The files that tell of all of it. */
+  readonly files: readonly string[];
+}
 
 /** Nobody watches. */
 export const NOBODY: Watchers = { tell() {}, async close() {} };
@@ -54,19 +79,24 @@ export function createWatchers(watchers: readonly RunWatcher[], reporter: Pick<R
     async close() {
       await Promise.all(
         audience.map(async ({ watcher, then }) => {
-          const isDone = await withinTime(then(() => watcher.close?.()));
+          const { endMs = END_MS } = watcher;
+          watcher.ending?.();
+          const isDone = await withinTime(
+            then(() => watcher.close?.()),
+            endMs,
+          );
           if (isDone) return;
-          reporter.warn(`${watcher.name} has not heard everything within ${CLOSE_MS / 1000} s, and is left`);
+          reporter.warn(`${watcher.name} has not heard everything within ${endMs / 1000} s, and is left`);
         }),
       );
     },
   };
 }
 
-async function withinTime(work: Promise<void>): Promise<boolean> {
+async function withinTime(work: Promise<void>, ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, CLOSE_MS, false);
+    timer = setTimeout(resolve, ms, false);
   });
   return await Promise.race([work.then(() => true), late]).finally(() => clearTimeout(timer));
 }

@@ -12,6 +12,7 @@ import type { RunLabels } from '../lib/settings/run-labels.js';
 import { runSettings, toleranceAsked } from '../lib/settings/run-settings.js';
 import { filesIn, type RunSettings } from '../lib/settings/table.js';
 import type { WatchContext } from '../observe/open-watchers.js';
+import type { RunGroup } from '../observe/watcher.js';
 import { numberOfClients } from './number-of-clients.js';
 import type { TrainingPipe } from './piped/training-pipe.js';
 import type { RunResult } from './rounds/summary.js';
@@ -29,6 +30,8 @@ export interface RunAsked {
   readonly minAccuracy?: number | undefined;
   /** A metric that the run has to reach, likewise. */
   readonly minMetric?: Threshold | undefined;
+  /** What the run is a part of: those who watch it show it there. */
+  readonly partOf?: RunGroup | undefined;
   /** Runs the stages' programs; by default each is a process of this machine. */
   readonly stages?: StageRunner | undefined;
   /** Opens the channel to an external trainer, once the settings are right; by default processes of this machine train. */
@@ -37,7 +40,7 @@ export interface RunAsked {
 
 /** Runs the whole job. @throws {FedbatchError} as `runJob` does */
 export async function callPipeline(request: RunAsked, context: StageContext): Promise<RunResult> {
-  const { asked, volume, jobs, threads, fresh, minAccuracy, minMetric, stages, labels } = request;
+  const { asked, volume, jobs, threads, fresh, minAccuracy, minMetric, stages, labels, partOf } = request;
   const settings = await localSettings(request, (note) => context.reporter.info(note));
   // Loaded once the arguments are right: help and refusals are quick.
   const { runJob } = await import('./run.js');
@@ -53,7 +56,7 @@ export async function callPipeline(request: RunAsked, context: StageContext): Pr
       stages,
       named: asked.named,
       version: packageVersion(),
-      openWatchers: (watched: WatchContext) => openWatchers(asked.given, watched),
+      openWatchers: (watched: WatchContext) => openWatchers(asked.given, { ...watched, partOf }),
     },
     ...toleranceAsked(asked),
     ...(volume === undefined ? {} : { volume }),

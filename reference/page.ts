@@ -164,6 +164,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   FEDBATCH_RESULT: 'in a command of `each`: file that it may write its result into, as JSON',
   FEDBATCH_RESULT_FILE:
     'file that a program writes its result into, or the sentence that says why there is none; in pods `/dev/termination-log`',
+  FEDBATCH_RUN: 'in the command of `--on-event`: id of the run',
   FEDBATCH_SCRATCH: "in a command of `each`: the client's own directory, which is removed afterwards",
   FEDBATCH_SHARD: "in a command of `each`: path of the client's shard (npz)",
   FEDBATCH_SIZE: 'in a command of `each`: clients in all',
@@ -171,8 +172,14 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
     '`1` lets `tensorflow/webgpu` run on a software driver, which is slow and good for checks only',
   FEDBATCH_TENSORFLOW:
     'directory whose `node_modules` holds the packages of TensorFlow.js, where they are not installed beside fedbatch',
+  FEDBATCH_VOLUME: "in the command of `--on-event`: directory of the run's files",
   HTTPS_PROXY:
     'proxy to the API server of a cluster, with `HTTP_PROXY` and `NO_PROXY` as kubectl reads them; for downloads only from Node 24 on, with `NODE_USE_ENV_PROXY=1`',
   KUBECONFIG: 'configuration files of clusters, as kubectl reads them (default: `~/.kube/config`)',
+  MLFLOW_EXPERIMENT_NAME: 'experiment of an MLflow server, where `--mlflow-experiment` names none',
+  MLFLOW_TRACKING_TOKEN:
+    'token for an MLflow server; `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD` win over it',
+  MLFLOW_TRACKING_URI:
+    'address of an MLflow server that runs are logged to, where `--mlflow` says nothing else',
   NO_COLOR: 'no colours in what `fedbatch doctor` prints',
 };

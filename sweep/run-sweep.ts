@@ -23,12 +23,17 @@ import {
   writeSweepRecord,
 } from './sweep-record.js';
 
+/** How a sweep ended: failed where one of its trials has. */
+export type SweepEnding = 'finished' | 'failed' | 'interrupted';
+
 /** Runs trials, wherever that is. */
 export interface TrialRunner {
   /** Runs one to its end, or what an earlier attempt left of it. */
   run(trial: Trial, context: StageContext): Promise<RunResult>;
   /** Whether what lies there of a trial that was finished is still the trial's. */
   holds(trial: Trial): Promise<boolean>;
+  /** Hears of the sweep before its trials; what it returns hears how all ended. */
+  follow?(record: SweepRecord, context: StageContext): (state: SweepEnding) => Promise<void>;
   /** Ends what goes on of a trial that was stopped as hopeless, where its signal alone does not. */
   abandon?(trial: Trial, context: StageContext): Promise<void>;
 }
@@ -65,6 +70,7 @@ export async function runSweep(options: SweepOptions, context: StageContext): Pr
   try {
     const sweep = await openSweep(options);
     await sweep.save();
+    const tellEnd = options.runner.follow?.(sweep.record, context);
     const { signal } = context;
     const failure = new AbortController();
     const over = forMany(AbortSignal.any([signal, failure.signal]));
@@ -83,6 +89,8 @@ export async function runSweep(options: SweepOptions, context: StageContext): Pr
       }),
     );
     await Promise.all(turns);
+    const hasFailed = failure.signal.aborted || sweep.record.trials.some(({ state }) => state === 'failed');
+    await tellEnd?.(signal.aborted ? 'interrupted' : hasFailed ? 'failed' : 'finished');
     if (failure.signal.aborted) throw failure.signal.reason;
     if (signal.aborted) {
       throw new InterruptedError(

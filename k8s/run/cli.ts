@@ -9,7 +9,13 @@ import { askedByFlagsAndFile } from '../../lib/settings/config-file.js';
 import { addSettings } from '../../lib/settings/options.js';
 import { toleranceAsked } from '../../lib/settings/run-settings.js';
 import { missedRequirement } from '../../pipeline/rounds/run-failure.js';
-import { addClusterOptions, CLUSTER_SETTINGS, clusterSettings, directoryOf } from '../cluster-settings.js';
+import {
+  addClusterOptions,
+  CLUSTER_SETTINGS,
+  clusterSettings,
+  directoryOf,
+  watchingArguments,
+} from '../cluster-settings.js';
 import { addTemplateOptions } from '../manifests/template-options.js';
 import {
   type SharedFlags,
@@ -68,6 +74,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
         {
           ...{ ...shared, ...toleranceAsked(asked), settings, minAccuracy, minMetric },
           name: flags.name,
+          watching: watchingArguments(asked),
           volume: volume === undefined ? undefined : directoryOf(volume),
           isVerbose: flags.logs ?? false,
         },

@@ -45,6 +45,8 @@ export interface KubeRunOptions {
   readonly queue?: string | undefined;
   /** What lists of runs call it. */
   readonly name?: string | undefined;
+  /** Arguments by which the recorder opens those who watch the run. */
+  readonly watching?: readonly string[] | undefined;
   /** Directory of the run on the claim; by default `runs/<run id>`. */
   readonly volume?: string | undefined;
   readonly threads: number;
@@ -70,7 +72,7 @@ export async function runOnCluster(
   options: KubeRunOptions,
   { reporter, signal }: { readonly reporter: Reporter; readonly signal: AbortSignal },
 ): Promise<RunResult> {
-  const { settings, values, tolerance, quorum, threads, queue } = options;
+  const { settings, values, tolerance, quorum, threads, queue, watching } = options;
   const connection = await findCluster(options.destination);
   const api = await clusterApi(connection, { signal, reporter });
   await requirePermissions(api);
@@ -78,7 +80,7 @@ export async function runOnCluster(
   const run = runName(id);
   const volume = options.volume ?? `${RUNS}/${id}`;
   const plan = {
-    ...{ run, id, settings, values, threads, queue, namespace: api.namespace },
+    ...{ run, id, settings, values, threads, queue, watching, namespace: api.namespace },
     directory: `${MOUNT}/${volume}`,
   };
   const context = {

@@ -46,6 +46,8 @@ interface JobNames {
   readonly id: string;
   readonly namespace: string;
   readonly queue?: string | undefined;
+  /** Arguments by which the recorder opens those who watch the run. */
+  readonly watching?: readonly string[] | undefined;
 }
 
 /** What all Jobs of a run are made from. */
@@ -167,7 +169,9 @@ export type StageJobs = ReturnType<typeof stageJobs>;
 const CHECKER = 'check';
 
 /** The name of the recorder's container, by which its result is found. */
-export const recorderName = (step: RecordStep): string => `record-${step}`;
+export const recorderName = (step: RecordStep): string => `${RECORDER_PREFIX}${step}`;
+
+const RECORDER_PREFIX = 'record-';
 
 function recorder(
   { values, directory }: JobPlan,
@@ -205,7 +209,7 @@ function planned(
   plan: JobNames,
   { stage, round, job, first = [], facts, identity, isFresh, container, quorum }: StageShape,
 ): PlannedJob {
-  const { run, id, namespace, queue } = plan;
+  const { run, id, namespace, queue, watching = [] } = plan;
   const name = jobName(run, stage, round);
   const labels = stageLabels(run, stage, round);
   const { spec } = job;
@@ -216,6 +220,8 @@ function planned(
   const { metadata: template } = spec.template;
   spec.template.metadata = { ...template, labels: { ...template?.labels, ...labels } };
   const work = sha256(JSON.stringify([spec, identity ?? facts ?? null]));
+  // Whoever watches changes nothing about the work.
+  for (const each of [...(pod.initContainers ?? []), ...pod.containers]) watch(each, watching);
   job.metadata = {
     name,
     namespace,
@@ -229,6 +235,16 @@ function planned(
     ...(quorum === undefined ? {} : { quorum }),
     ...(facts === undefined ? {} : { facts: configMap(plan, { name, labels, facts }) }),
   };
+}
+
+/** The Secret with what MLflow's own clients read from their environment, a token for example; there may be none. */
+const MLFLOW_SECRET = 'fedbatch-mlflow';
+
+/** Has a recorder open those who watch the run. */
+function watch(container: V1Container, watching: readonly string[]): void {
+  if (watching.length === 0 || !container.name.startsWith(RECORDER_PREFIX)) return;
+  container.args = [...(container.args ?? []), ...watching];
+  container.envFrom = [{ secretRef: { name: MLFLOW_SECRET, optional: true } }];
 }
 
 function configMap(

@@ -7,7 +7,12 @@ import { callSweep } from '../../sweep/call.js';
 import { addSweepOptions, type SweepFlags } from '../../sweep/options.js';
 import { trialName } from '../../sweep/plan.js';
 import type { TrialRunner } from '../../sweep/run-sweep.js';
-import { addClusterOptions, CLUSTER_SETTINGS, clusterSettings } from '../cluster-settings.js';
+import {
+  addClusterOptions,
+  CLUSTER_SETTINGS,
+  clusterSettings,
+  watchingArguments,
+} from '../cluster-settings.js';
 import { addTemplateOptions } from '../manifests/template-options.js';
 import {
   type SharedFlags,
@@ -58,7 +63,13 @@ interface ClusterTrials extends SharedOptions {
 
 /** Runs trials as Jobs. */
 export function clusterTrials({ directory, axes, ...shared }: ClusterTrials): TrialRunner {
+  let partOf: object | undefined;
   return {
+    follow({ id, createdAt }) {
+      partOf = { kind: 'sweep', id, createdAt };
+      // Whoever watches is reached from the pods, and may not be from here.
+      return async () => undefined;
+    },
     async run(trial, context) {
       const { id, asked, settings } = trial;
       const { runOnCluster } = await import('./run.js');
@@ -67,6 +78,7 @@ export function clusterTrials({ directory, axes, ...shared }: ClusterTrials): Tr
         {
           ...{ ...shared, ...toleranceAsked(asked), settings, volume, isVerbose: false },
           name: trialName(trial, axes),
+          watching: watchingArguments(asked, partOf),
         },
         context,
       );

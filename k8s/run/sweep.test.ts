@@ -18,7 +18,10 @@ test('each trial has Jobs and a directory of its own; none is made anew, and tho
   const { values, destination, threads, scheduleTimeoutMs } = runOptions(cluster);
   const plan = await planSweep({
     base: {
-      given: { 'federation.clients': 4, 'training.epochs': 1, 'training.batch': 20, 'model.name': 'mlp' },
+      given: {
+        ...{ 'federation.clients': 4, 'training.epochs': 1, 'training.batch': 20, 'model.name': 'mlp' },
+        'watching.mlflow': 'http://mlflow:5000/',
+      },
       named: byPlace,
     },
     axes: [parseAxis('learning-rate=0.1,0.01')],
@@ -47,6 +50,11 @@ test('each trial has Jobs and a directory of its own; none is made anew, and tho
     const jobs = jobsOf(id);
     assert.equal(jobs.length, 6);
     assert.ok(JSON.stringify(jobs).includes(`/mnt/sweeps/first/trials/${id}/`), id);
+    // Whoever watches the trials is told by their recorders, and that they belong together.
+    const recorders = JSON.stringify(jobs).split('"--facts"').slice(1);
+    const words = /^[^\]]*"--mlflow","http:\/\/mlflow:5000\/","--part-of","\{\\"kind\\":\\"sweep\\"/;
+    const watched = recorders.filter((text) => words.test(text));
+    assert.deepEqual([recorders.length, watched.length], [4, 4], id);
   }
   const told = objectsOf(cluster, 'ConfigMap').map((each) => JSON.stringify(each));
   for (const name of ['learning-rate 0.1', 'learning-rate 0.01']) {

@@ -25,7 +25,8 @@ export type SettingsStage =
   | 'evaluate'
   | 'simulate'
   | 'serve'
-  | 'doctor';
+  | 'doctor'
+  | 'record';
 
 /** Values of another setting, and the default that a setting has with each; it belongs to those values alone. */
 export interface DefaultsBy {

@@ -3,6 +3,11 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { isMain, type ProgramContext, runProgram } from '../../lib/cli/program.js';
 import { tellResult } from '../../lib/cli/result.js';
+import { addSettings, askedByFlags } from '../../lib/settings/options.js';
+import { WATCHING } from '../../lib/settings/parts/watching.js';
+
+/** Who watches a run hears what is put on record. */
+const SETTINGS = { parts: [WATCHING], stage: 'record' } as const;
 
 const STEPS = ['open', 'trained', 'tested', 'end', 'failed'] as const;
 
@@ -11,6 +16,7 @@ interface RecordFlags {
   readonly facts: string;
   readonly step: (typeof STEPS)[number];
   readonly fresh?: boolean;
+  readonly partOf?: string;
 }
 
 const EXAMPLES = `
@@ -23,10 +29,10 @@ stdout is a JSON object.`;
 
 /** The command of the recorder. */
 export function recordCli({ reporter, signal }: ProgramContext): Command {
-  return new Command('record')
-    .description(
-      'Write run.json, round.json, metrics.jsonl, the result files and the report of a run onto its volume.',
-    )
+  const command = new Command('record').description(
+    'Write run.json, round.json, metrics.jsonl, the result files and the report of a run onto its volume.',
+  );
+  return addSettings(command, SETTINGS)
     .addOption(
       new Option('--step <name>', 'which part of a run is on record now')
         .choices(STEPS)
@@ -35,10 +41,15 @@ export function recordCli({ reporter, signal }: ProgramContext): Command {
     .requiredOption('--volume <dir>', "directory of the run's files")
     .requiredOption('--facts <json>', 'what there is to record')
     .option('--fresh', 'with open: start over, remove the files of the run in the volume')
+    .option('--part-of <json>', 'the sweep that the run is a trial of, for those who watch it')
     .addHelpText('after', EXAMPLES)
-    .action(async ({ volume, facts, step, fresh = false }: RecordFlags) => {
+    .action(async ({ volume, facts, step, fresh = false, partOf }: RecordFlags) => {
       const { recordStep } = await import('./record-step.js');
-      const result = await recordStep(step, { volume: resolve(volume), facts, fresh, reporter, signal });
+      const { given } = askedByFlags(command, SETTINGS);
+      const result = await recordStep(step, {
+        ...{ volume: resolve(volume), facts, fresh, reporter, signal },
+        watching: { given, partOf },
+      });
       reporter.close();
       tellResult(result);
     });

@@ -7,6 +7,7 @@ import { quorumSchema } from '../../lib/formats/metrics-event.js';
 import { runSettingsSchema } from '../../lib/formats/run-record.js';
 import { runFailureSchema, runResultSchema } from '../../lib/formats/run-results.js';
 import { aggregateResultSchema, trainResultSchema } from '../../lib/formats/stage-results.js';
+import type { RunGroup } from '../../observe/watcher.js';
 
 /** The run as asked for. */
 export const runFactsSchema = z.strictObject({
@@ -62,6 +63,14 @@ export type TrainedFacts = z.infer<typeof trainedFactsSchema>;
 export type TestedFacts = z.infer<typeof testedFactsSchema>;
 export type EndFacts = z.infer<typeof endFactsSchema>;
 export type FailedFacts = z.infer<typeof failedFactsSchema>;
+
+/** What a run is a part of, as its recorder is told. */
+export const runGroupSchema: z.ZodType<RunGroup> = z.strictObject({
+  kind: z.enum(['sweep', 'seeds']),
+  id: z.string(),
+  name: z.string().optional(),
+  createdAt: z.string(),
+});
 
 /** Reads a file of facts. @throws {DataError} when it is missing, or tells of something else */
 export async function readFacts<T>(path: string, schema: z.ZodType<T>): Promise<T> {

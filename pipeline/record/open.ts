@@ -9,6 +9,7 @@ import type { Reporter } from '../../lib/observability/events.js';
 import { givenLabels } from '../../lib/settings/run-labels.js';
 import { byFlag } from '../../lib/settings/setting.js';
 import { ALL_PARTS } from '../../lib/settings/table.js';
+import type { Watchers } from '../../observe/watcher.js';
 import { hashOfSelected } from '../rounds/outcomes.js';
 import { withHashes } from '../run.js';
 import type { RunFacts } from './facts.js';
@@ -27,7 +28,13 @@ export async function openForRecords(
     paths,
     fresh,
     reporter,
-  }: { readonly paths: VolumePaths; readonly fresh: boolean; readonly reporter: Reporter },
+    openWatchers,
+  }: {
+    readonly paths: VolumePaths;
+    readonly fresh: boolean;
+    readonly reporter: Reporter;
+    readonly openWatchers: () => Promise<Watchers>;
+  },
 ): Promise<Opened> {
   const { id, name, threads, quorum, retries, deadlineSeconds } = facts;
   const settings = await withHashes(facts.settings);
@@ -41,18 +48,20 @@ export async function openForRecords(
     reporter,
   });
   try {
-    const metrics = await openMetrics(paths.metrics);
+    const metrics = await openMetrics(paths.metrics, await openWatchers());
     const { resumed } = volume;
-    await metrics.append({
-      event: 'start',
-      id,
-      resumed,
-      settings,
-      quorum,
-      retries,
-      deadlineSeconds,
-      threads,
-    });
+    await metrics
+      .append({
+        event: 'start',
+        id,
+        resumed,
+        settings,
+        quorum,
+        retries,
+        deadlineSeconds,
+        threads,
+      })
+      .finally(() => metrics.close());
     return { resumed, ...(await finishedRounds(paths, keepsState(settings.strategy ?? FEDAVG))) };
   } finally {
     volume.release();

@@ -1,12 +1,15 @@
 /** The steps of the recorder: facts from a file → records on the volume. */
 import type { ProgramContext } from '../../lib/cli/program.js';
+import { parseDocument } from '../../lib/formats/files/json-document.js';
 import { readManifest } from '../../lib/formats/manifest.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import type { Opened, RecordedEnd, RecordedFailure, RecordedRound } from '../../lib/formats/run-results.js';
-import { volumePaths } from '../../lib/formats/volume.js';
+import { type VolumePaths, volumePaths } from '../../lib/formats/volume.js';
+import type { GivenSettings } from '../../lib/settings/complete.js';
 import { settingsDifferences } from '../../lib/settings/differences.js';
 import { byFlag } from '../../lib/settings/setting.js';
 import { ALL_PARTS } from '../../lib/settings/table.js';
+import type { Watchers } from '../../observe/watcher.js';
 import { concludeStage, reportStage } from '../conclude-stage.js';
 import {
   type EndFacts,
@@ -15,6 +18,7 @@ import {
   failedFactsSchema,
   readFacts,
   runFactsSchema,
+  runGroupSchema,
   testedFactsSchema,
   trainedFactsSchema,
 } from './facts.js';
@@ -29,6 +33,8 @@ interface RecordOptions extends ProgramContext {
   /** Path of the facts. */
   readonly facts: string;
   readonly fresh: boolean;
+  /** Who watches the run, and as JSON what it is a part of. */
+  readonly watching: { readonly given: GivenSettings; readonly partOf?: string | undefined };
 }
 
 /** Clients of the last round that the result tells of: a person can still read them. */
@@ -40,10 +46,43 @@ export async function recordStep(
   options: RecordOptions,
 ): Promise<Opened | RecordedRound | RecordedEnd | RecordedFailure> {
   const paths = volumePaths(options.volume);
-  const { facts: file, fresh, reporter } = options;
+  const { facts: file, fresh, reporter, watching } = options;
+  const open = () => watchersOf(watching, { paths, reporter });
   if (step === 'open')
-    return openForRecords(await readFacts(file, runFactsSchema), { paths, fresh, reporter });
-  const run: Recording = { paths, reporter, metrics: await openMetrics(paths.metrics) };
+    return openForRecords(await readFacts(file, runFactsSchema), {
+      paths,
+      fresh,
+      reporter,
+      openWatchers: open,
+    });
+  const run: Recording = { paths, reporter, metrics: await openMetrics(paths.metrics, await open()) };
+  try {
+    return await recordOn(run, step, options);
+  } finally {
+    await run.metrics.close();
+  }
+}
+
+/** Those who watch the run. What they were told by the process before this one, they find out by themselves. */
+async function watchersOf(
+  { given, partOf }: RecordOptions['watching'],
+  context: { readonly paths: VolumePaths } & Pick<RecordOptions, 'reporter'>,
+): Promise<Watchers> {
+  const { openWatchers } = await import('../../observe/open-watchers.js');
+  const group =
+    partOf === undefined
+      ? undefined
+      : parseDocument(partOf, { schema: runGroupSchema, file: '--part-of', expected: 'a group of runs' });
+  return openWatchers(given, { ...context, partOf: group });
+}
+
+/** The steps of a run whose volume is open. */
+async function recordOn(
+  run: Recording,
+  step: 'trained' | 'tested' | 'end' | 'failed',
+  options: RecordOptions,
+): Promise<RecordedRound | RecordedEnd | RecordedFailure> {
+  const { facts: file } = options;
   if (step === 'end')
     return recordEnd({ ...run, signal: options.signal }, await readFacts(file, endFactsSchema));
   if (step === 'failed')

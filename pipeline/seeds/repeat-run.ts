@@ -2,10 +2,11 @@
 import { resolve } from 'node:path';
 import { packageVersion } from '../../lib/cli/version.js';
 import { UsageError } from '../../lib/core/errors.js';
-import { type RepeatedRun, writeRepeatedRun } from '../../lib/formats/repeated-run.js';
+import { type Figures, type RepeatedRun, writeRepeatedRun } from '../../lib/formats/repeated-run.js';
 import { type RoundRecord, readRoundRecord } from '../../lib/formats/run-record.js';
 import { RUNS, repeatedPaths, volumePaths } from '../../lib/formats/volume.js';
 import { givenLabels } from '../../lib/settings/run-labels.js';
+import type { GroupEnding } from '../../observe/watcher.js';
 import { callPipeline, localSettings, type RunAsked } from '../call.js';
 import { reportStage } from '../conclude-stage.js';
 import { threadsOf } from '../cores.js';
@@ -54,13 +55,25 @@ export async function repeatRun(
     },
     ...{ requiresThreads: threads !== undefined, named: asked.named, fresh, reporter: context.reporter },
   });
+  const { id: group, name, createdAt } = volume.record;
+  const partOf = { kind: 'seeds', id: group, name, createdAt } as const;
+  const tellEnd = async (state: GroupEnding['state'], figures: Figures) => {
+    const { tellGroupEnd } = await import('../../observe/open-watchers.js');
+    const told = Object.entries(figures).flatMap(([place, { mean, sd }]) => [
+      [`${place}.mean`, mean] as const,
+      ...(sd === null ? [] : [[`${place}.sd`, sd] as const]),
+    ]);
+    const files = [paths.report, paths.run];
+    const ending = { state, figures: Object.fromEntries(told), facts: { seeds: `${seeds}` }, files };
+    await tellGroupEnd(asked.given, { group: partOf, ending, reporter: context.reporter });
+  };
   try {
     const results: { readonly seed: number; readonly result: RunResult }[] = [];
     for (let at = 0; at < seeds; at++) {
       const seed = settings.seed + at;
       context.reporter.info(`Seed ${seed}, run ${at + 1} of ${seeds}`);
       // What the mean misses is no failure of one run.
-      const one = { ...request, minAccuracy: undefined, minMetric: undefined };
+      const one = { ...request, partOf, minAccuracy: undefined, minMetric: undefined };
       const given = { ...asked, given: { ...asked.given, seed } };
       const result = await callPipeline({ ...one, asked: given, volume: places.volume(seed) }, context);
       results.push({ seed, result });
@@ -68,7 +81,12 @@ export async function repeatRun(
     }
     await reportStage({ ...context, paths, stages });
     const { result: last } = results.at(-1) as (typeof results)[number];
-    return { volume: root, record: await recordOf(volume.record, results), last };
+    const record = await recordOf(volume.record, results);
+    await tellEnd('finished', record.figures);
+    return { volume: root, record, last };
+  } catch (error) {
+    await tellEnd(context.signal.aborted ? 'interrupted' : 'failed', {});
+    throw error;
   } finally {
     volume.release();
   }

@@ -56,8 +56,12 @@ export function sweepCli(
             const { localTrials, requirePossibleTrials } = await import('./local-trials.js');
             const { sweepPaths } = await import('../../sweep/run-sweep.js');
             await requirePossibleTrials(trials, context);
-            const { volume } = sweepPaths(directory);
-            return localTrials({ volume, axes, parallel, jobs, threads, fresh, tags, ...elsewhere });
+            const { volume, record, page } = sweepPaths(directory);
+            return localTrials({
+              ...{ volume, axes, parallel, jobs, threads, fresh, tags },
+              ...{ given: trials[0]?.asked.given ?? {}, files: [page, record] },
+              ...elsewhere,
+            });
           },
         },
         context,

@@ -4,12 +4,15 @@
  */
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
+import type { GivenSettings } from '../../lib/settings/complete.js';
 import { settingsDifferences } from '../../lib/settings/differences.js';
 import { byPlace } from '../../lib/settings/setting.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import { availableCores } from '../../lib/system/hardware.js';
-import type { Axis } from '../../sweep/axes.js';
+import type { RunGroup } from '../../observe/watcher.js';
+import { type Axis, titleOf } from '../../sweep/axes.js';
 import { type Trial, trialName } from '../../sweep/plan.js';
+import { ranked } from '../../sweep/ranking.js';
 import type { TrialRunner } from '../../sweep/run-sweep.js';
 import { callPipeline } from '../call.js';
 import { threadsOf } from '../cores.js';
@@ -29,6 +32,10 @@ export interface LocalTrials {
   /** Threads of each trainer. */
   readonly threads?: number | undefined;
   readonly fresh: boolean;
+  /** What all trials were asked for. */
+  readonly given: GivenSettings;
+  /** The sweep's record and its page. */
+  readonly files: readonly string[];
   readonly tags?: readonly string[] | undefined;
   /** Runs the stages' programs; by default each is a process of this machine. */
   readonly stages?: StageRunner | undefined;
@@ -36,7 +43,8 @@ export interface LocalTrials {
 
 /** Runs trials here. */
 export function localTrials(options: LocalTrials): TrialRunner {
-  const { volume, axes, fresh, tags, stages } = options;
+  const { volume, axes, fresh, tags, stages, given, files } = options;
+  let partOf: RunGroup | undefined;
   /** Files are read once, however many trials have them. */
   const hashed = new Map<string, Promise<RunSettings>>();
   return {
@@ -44,12 +52,28 @@ export function localTrials(options: LocalTrials): TrialRunner {
       const directory = volume(trial.id);
       return await callPipeline(
         {
-          ...{ asked: trial.asked, volume: directory, fresh, stages },
+          ...{ asked: trial.asked, volume: directory, fresh, stages, partOf },
           labels: { name: trialName(trial, axes), tags },
           ...(await roomFor(trial, options)),
         },
         context,
       );
+    },
+    follow(record, { reporter }) {
+      const { id, createdAt, trials } = record;
+      const group = { kind: 'sweep', id, createdAt } as const;
+      partOf = group;
+      return async (state) => {
+        const { tellGroupEnd } = await import('../../observe/open-watchers.js');
+        const [best] = ranked(record);
+        const { metric, mean } = best ?? {};
+        const figures = metric === undefined || mean === undefined ? {} : { [`best.${metric}`]: mean };
+        const facts = {
+          trials: `${trials.length}`,
+          ...(best?.state === 'finished' ? { best: titleOf(best.values, record.axes) } : {}),
+        };
+        await tellGroupEnd(given, { group, ending: { state, figures, facts, files }, reporter });
+      };
     },
     async holds(trial) {
       const record = await readRunRecord(volumePaths(volume(trial.id)).run).catch(() => undefined);
