@@ -9,6 +9,7 @@ import {
 } from '../lib/federation/examples.js';
 import {
   type Bins,
+  binsBetween,
   createHistograms,
   type Histogram,
   mergeHistograms,
@@ -18,11 +19,11 @@ import {
 import {
   type CategoryStatistics,
   createCategoryStatistics,
+  createMerger,
   createNumberStatistics,
   describeFeatures,
   type FeatureFacts,
   featuresOf,
-  mergeStatistics,
   type NumberStatistics,
   piecesOf,
 } from '../lib/federation/statistics.js';
@@ -72,9 +73,11 @@ export async function collectStatistics(
   }
   const columns = columnsOf((await source.read(0)).examples, source);
   const sums = await tellSums(columns, source, options);
-  const merged = columns.map((_, at) =>
-    sums.map(({ told }) => told[at] as Told).reduce((one, other) => mergeStatistics(one, other, fewest)),
-  );
+  const merged = columns.map((_, at) => {
+    const merger = createMerger<Told>(fewest);
+    for (const { told } of sums) merger.add(told[at] as Told);
+    return merger.merged() as Told;
+  });
   const features = merged.map((each) => (each.kind === 'numbers' ? describeFeatures(each, fewest) : []));
   const binsOf = features.map((each) => each.map((feature) => feature && binsBetween(feature, bins)));
   const histograms = await countValues(columns, source, { ...options, binsOf });
@@ -184,12 +187,6 @@ function columnsOf({ inputs, targets }: Examples, { facts }: ClientSource): read
     };
   });
   return [...ofInputs, ...ofTargets];
-}
-
-function binsBetween({ least, most }: FeatureFacts, bins: number): Bins {
-  // With bounds of several clients the least may lie above the greatest.
-  const [from, to] = least <= most ? [least, most] : [most, least];
-  return { least: from, most: to, bins: from === to ? 1 : bins };
 }
 
 function momentsOf(facts: FeatureFacts | undefined, { values, missing }: NumberStatistics, feature: number) {

@@ -47,6 +47,23 @@ describe('exact sums', () => {
       }),
     ));
 
+  it('are the same of numbers that are added in runs', () =>
+    fc.assert(
+      fc.property(fc.array(terms, { maxLength: 4 }), (runs) => {
+        const sums = createExactSums(2);
+        for (const run of runs) sums.addRun(1, Float64Array.of(...run, 7), run.length);
+        const [none, some] = sums.rounded();
+        assert.equal(none, 0);
+        assert.equal(some, fromUnits(exact(runs.flat())));
+        assert.deepEqual(
+          sums.parts().map((part) => part[1]),
+          sumOf(runs.flat())
+            .parts()
+            .map((part) => part[0]),
+        );
+      }),
+    ));
+
   it('are told in parts that add up to them, the same for any order and grouping', () =>
     fc.assert(
       fc.property(

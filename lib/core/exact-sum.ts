@@ -9,6 +9,8 @@
 interface ExactSums {
   /** Adds `weight` times the values, each product rounded to float64 (exact for float32 and weights below 2^29). */
   add(values: Float32Array | Float64Array, weight?: number): void;
+  /** Adds the first `count` values to one element: several times as fast as one at a time. */
+  addRun(at: number, values: Float64Array, count: number): void;
   /**
    * The sums as arrays that add up to them: first the sums rounded to float64, then what that left of them, rounded,
    * and so on until nothing is left. The same sums give the same arrays, mostly one or two.
@@ -47,6 +49,22 @@ export function createExactSums(length: number): ExactSums {
         const error = twoSumError(sum, addend, next);
         if (error !== 0) carry(at, error);
       }
+    },
+    addRun(at, values, count) {
+      let [sum, small] = [high[at] as number, low[at] as number];
+      for (let each = 0; each < count; each++) {
+        const addend = values[each] as number;
+        const next = sum + addend;
+        const error = twoSumError(sum, addend, next);
+        sum = next;
+        if (error === 0) continue;
+        const rounded = small + error;
+        const left = twoSumError(small, error, rounded);
+        small = rounded;
+        if (left !== 0) rest.set(at, (rest.get(at) ?? 0n) + toUnits(left));
+      }
+      high[at] = sum;
+      low[at] = small;
     },
     parts() {
       const first = Float64Array.from({ length }, (_, at) => roundedAt(at));

@@ -1,6 +1,6 @@
 /** Histograms between edges that all clients know, counted by each and added up; and the quantiles that follow from them. */
 import type { ExampleValues } from './examples.js';
-import { MAX_FLOAT } from './statistics.js';
+import { type FeatureFacts, MAX_FLOAT } from './statistics.js';
 
 /** The bins of a feature: equally wide from `least` to `most`; what lies beyond belongs to the first and the last. */
 export interface Bins {
@@ -30,6 +30,13 @@ export interface PublicHistogram {
 /** Neighbouring bins that are told as one, from the bin `from` on. */
 interface Group extends Bin {
   readonly from: number;
+}
+
+/** So many bins over the values of a feature. */
+export function binsBetween({ least, most }: Pick<FeatureFacts, 'least' | 'most'>, bins: number): Bins {
+  // With bounds of several clients the least may lie above the greatest.
+  const [from, to] = least <= most ? [least, most] : [most, least];
+  return { least: from, most: to, bins: from === to ? 1 : bins };
 }
 
 /** One client's histograms, one for each feature that has bins; its numbers come in pieces as for `createNumberStatistics`. */

@@ -13,6 +13,7 @@ import {
 import {
   type CategoryStatistics,
   createCategoryStatistics,
+  createMerger,
   createNumberStatistics,
   describeFeatures,
   featuresOf,
@@ -65,6 +66,9 @@ describe('the statistics of numbers', () => {
         assert.deepEqual(mergeAnyhow(own, merge, choices), own.reduce(merge));
         const facts = (each: NumberStatistics) => JSON.stringify(describeFeatures(each, fewest));
         assert.equal(facts(mergeAnyhow(own, merge, choices)), facts(own.reduce(merge)));
+        const merger = createMerger<NumberStatistics>(fewest);
+        for (const each of own) merger.add(each);
+        assert.deepEqual(merger.merged(), own.reduce(merge));
       }),
     ));
 

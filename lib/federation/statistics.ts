@@ -52,30 +52,46 @@ export function featuresOf(input: InputForm): number {
 /** One client's numbers, which come in pieces of whole examples, each value of the next feature. */
 export function createNumberStatistics(features: number) {
   const zeros = () => new Float64Array(features);
-  const [values, missing, row, square, rest] = [zeros(), zeros(), zeros(), zeros(), zeros()];
+  const [values, missing] = [zeros(), zeros()];
+  // A block of one feature at a time: what is added up stays in registers.
+  const [block, squared, rest] = [0, 1, 2].map(() => new Float64Array(STATISTICS_BLOCK)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
   const least = zeros().fill(Number.POSITIVE_INFINITY);
   const most = zeros().fill(Number.NEGATIVE_INFINITY);
   const [sums, squares] = [createExactSums(features), createExactSums(features)];
   return {
     add(piece: ExampleValues) {
-      for (let at = 0; at < piece.length; at += features) {
-        let isExact = true;
+      const blockLength = STATISTICS_BLOCK * features;
+      // Squares of 32-bit floats, and of bytes, are exact.
+      const isExact = piece instanceof Float32Array || piece instanceof Uint8Array;
+      for (let start = 0; start < piece.length; start += blockLength) {
+        const end = Math.min(start + blockLength, piece.length);
         for (let feature = 0; feature < features; feature++) {
-          const value = piece[at + feature] as number;
-          const isValue = Math.abs(value) <= MAX_FLOAT;
-          row[feature] = isValue ? value : 0;
-          square[feature] = isValue ? value * value : 0;
-          rest[feature] = isValue ? squareError(value) : 0;
-          if (rest[feature] !== 0) isExact = false;
-          const counts = isValue ? values : missing;
-          counts[feature] = (counts[feature] as number) + 1;
-          if (!isValue) continue;
-          if (value < (least[feature] as number)) least[feature] = value;
-          if (value > (most[feature] as number)) most[feature] = value;
+          let count = 0;
+          let [low, high] = [least[feature] as number, most[feature] as number];
+          for (let at = start + feature; at < end; at += features) {
+            const value = piece[at] as number;
+            if (!(Math.abs(value) <= MAX_FLOAT)) continue;
+            if (value < low) low = value;
+            if (value > high) high = value;
+            block[count] = value;
+            squared[count++] = value * value;
+          }
+          sums.addRun(feature, block, count);
+          squares.addRun(feature, squared, count);
+          if (!isExact) {
+            for (let each = 0; each < count; each++) rest[each] = squareError(block[each] as number);
+            squares.addRun(feature, rest, count);
+          }
+          least[feature] = low;
+          most[feature] = high;
+          values[feature] = (values[feature] as number) + count;
+          missing[feature] =
+            (missing[feature] as number) + Math.ceil((end - start - feature) / features) - count;
         }
-        sums.add(row);
-        squares.add(square);
-        if (!isExact) squares.add(rest);
       }
     },
     told(): NumberStatistics {
@@ -109,6 +125,9 @@ export function createCategoryStatistics() {
   };
 }
 
+/** Rows whose numbers are added up at once. */
+const STATISTICS_BLOCK = 512;
+
 /** Rows that are copied at once. */
 const BLOCK_ROWS = 4096;
 
@@ -122,7 +141,7 @@ export function* piecesOf(array: ExampleArray, rows?: ArrayLike<number>): Genera
     const block = { length: Math.min(BLOCK_ROWS, rows.length - from) };
     yield takeRows(
       array,
-      Array.from(block, (_, at) => rows[from + at] as number),
+      Uint32Array.from(block, (_, at) => rows[from + at] as number),
     ).values;
   }
 }
@@ -164,6 +183,35 @@ export function mergeStatistics(
     squares: addParts(one.squares, other.squares),
     least: outermost([...one.least, ...other.least], { fewest, compare: (a, b) => a - b }),
     most: outermost([...one.most, ...other.most], { fewest, compare: (a, b) => b - a }),
+  };
+}
+
+/**
+ * Merges what clients tell, one after the other: two parts of about as many clients each, so that what many clients have
+ * together is not copied for each further one.
+ */
+export function createMerger<S extends NumberStatistics | CategoryStatistics>(fewest: number) {
+  const parts: { readonly clients: number; readonly told: S }[] = [];
+  return {
+    add(told: S) {
+      let part = { clients: 1, told };
+      for (let last = parts.at(-1); last && last.clients <= part.clients; last = parts.at(-1)) {
+        parts.pop();
+        part = {
+          clients: last.clients + part.clients,
+          told: mergeStatistics(last.told, part.told, fewest),
+        };
+      }
+      parts.push(part);
+    },
+    /** Undefined where nobody told anything. */
+    merged: (): S | undefined =>
+      parts
+        .map(({ told }) => told)
+        .reduceRight<S | undefined>(
+          (all, told) => (all === undefined ? told : mergeStatistics(told, all, fewest)),
+          undefined,
+        ),
   };
 }
 
