@@ -27,14 +27,14 @@ export async function writeParts(
   { savedir, reporter, signal }: WritingOptions,
 ): Promise<WrittenParts> {
   const { shards, kept, test, classes } = plan;
-  const write = async (file: string, part: FilePart): Promise<ManifestShard> => {
+  const write = async ({ file, part }: NamedPart, onRead: () => void): Promise<ManifestShard> => {
     signal?.throwIfAborted();
     const { source, indices, owner } = part;
     const { weights } = source;
     const inputs: InputRows[] = [];
     for (const at of source.inputs.keys()) inputs.push(await rows(part, at));
     const examples = {
-      inputs: inputs as unknown as ExampleRows['inputs'],
+      inputs: tellingTheirEnd(inputs, onRead) as unknown as ExampleRows['inputs'],
       targets: takeTargets(source, indices),
       ...(weights === undefined
         ? {}
@@ -43,22 +43,88 @@ export async function writeParts(
     const written = await writeShardRows(join(savedir, file), examples);
     return { file, ...describeClient(examples, { owner, classes }), ...written };
   };
-  const testPart = await write(TEST_NAME, test);
+  const testFile = { file: TEST_NAME, part: test };
   if (kept !== undefined) {
-    const { sizeBytes, sha256 } = await write(TRAIN_NAME, kept);
+    const files = [testFile, { file: TRAIN_NAME, part: kept }];
+    const [testPart, { sizeBytes, sha256 }] = (await overlapped(files, write)) as [
+      ManifestShard,
+      ManifestShard,
+    ];
     const train = { file: TRAIN_NAME, sizeBytes, sha256 } as const;
     return { shards: [], virtual: { train, ...(await writeLists(plan, kept, savedir)) }, test: testPart };
   }
-  const done: Manifest['shards'] = [];
-  for (const [client, part] of shards.entries()) {
-    const written = await write(shardName(client), part);
+  const clients = shards.map((part, client) => {
+    const own = { file: shardName(client), part };
     const { ownTest } = part;
-    done.push(
-      ownTest === undefined ? written : { ...written, heldOut: await write(clientTestName(client), ownTest) },
-    );
-    reporter.progress({ stage: 'split', done: done.length, total: shards.length, unit: 'shards' });
+    return ownTest === undefined ? [own] : [own, { file: clientTestName(client), part: ownTest }];
+  });
+  let done = 0;
+  const [testPart, ...written] = (await overlapped([testFile, ...clients.flat()], async (each, onRead) => {
+    const facts = await write(each, onRead);
+    if (clients.some((files) => files.at(-1) === each))
+      reporter.progress({ stage: 'split', done: ++done, total: shards.length, unit: 'shards' });
+    return facts;
+  })) as [ManifestShard, ...ManifestShard[]];
+  const next = written.values();
+  const nextFacts = () => next.next().value as ManifestShard;
+  return {
+    shards: clients.map(({ length }) => {
+      const facts = nextFacts();
+      return length === 1 ? facts : { ...facts, heldOut: nextFacts() };
+    }),
+    test: testPart,
+  };
+}
+
+interface NamedPart {
+  readonly file: string;
+  readonly part: FilePart;
+}
+
+/**
+ * Writes one file after the other, each as soon as the rows of the one before are read: a disk takes its time to say that
+ * a file is safe. Two are under way at most, and none when this ends.
+ *
+ * @param write tells when its rows are read, or ends
+ */
+async function overlapped<T, R>(
+  files: readonly T[],
+  write: (file: T, onRead: () => void) => Promise<R>,
+): Promise<readonly R[]> {
+  const all: Promise<R>[] = [];
+  try {
+    for (const file of files) {
+      await new Promise<void>((resolve) => {
+        const writing = write(file, resolve);
+        all.push(writing);
+        writing.then(
+          () => resolve(),
+          () => resolve(),
+        );
+      });
+      await all.at(-2);
+    }
+    return await Promise.all(all);
+  } finally {
+    await Promise.allSettled(all);
   }
-  return { shards: done, test: testPart };
+}
+
+/** The same inputs, and a word when the last of them is read; at once where all are in memory. */
+function tellingTheirEnd(inputs: readonly InputRows[], onRead: () => void): readonly InputRows[] {
+  const last = inputs.findLastIndex(({ values }) => values === undefined);
+  if (last < 0) onRead();
+  return inputs.map((input, at) =>
+    at !== last
+      ? input
+      : {
+          ...input,
+          async *pieces() {
+            yield* input.pieces();
+            onRead();
+          },
+        },
+  );
 }
 
 /** The clients' lists of the examples that were kept. */

@@ -2,6 +2,7 @@
 import { dump, parse } from 'npyjs';
 import { DataError } from '../../core/errors.js';
 import { formatShape, sizeOf } from '../../core/weights.js';
+import { dtypeOf, type ExampleDtype } from '../../federation/examples.js';
 import { numbersLine } from './mending-lines.js';
 import { type NpyHeader, readNpyHeader } from './npy-header.js';
 
@@ -132,26 +133,32 @@ function toRowMajor(values: NpyValues, shape: readonly number[]): NpyValues {
   return ordered;
 }
 
+/** What an npy file can be written of. */
+export type WritableValues = Uint8Array | Int32Array | BigInt64Array | Float32Array | Float64Array;
+
 /**
  * Writes an npy file (version 1.0); the dtype is that of `values`.
  *
  * @throws {RangeError} when `shape` does not hold as many elements as `values`: a bug of the caller.
  */
-export function encodeNpy(
-  values: Uint8Array | Int32Array | BigInt64Array | Float32Array | Float64Array,
+export function encodeNpy(values: WritableValues, shape: readonly number[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(npyParts(values, shape)));
+}
+
+/** The same in two parts: what stands in front of the values, and these, where they lie. @throws {RangeError} likewise */
+export function npyParts(
+  values: WritableValues,
   shape: readonly number[],
-): Uint8Array {
+): readonly [head: Uint8Array, data: Uint8Array] {
   if (sizeOf(shape) !== values.length) {
     throw new RangeError(`${values.length} values do not fill the shape ${formatShape(shape)}`);
   }
-  return new Uint8Array(dump(values, [...shape]));
+  const dtype = values instanceof BigInt64Array ? 'int64' : dtypeOf(values);
+  return [encodeNpyHead(dtype, shape), new Uint8Array(values.buffer, values.byteOffset, values.byteLength)];
 }
 
-/** What {@link encodeNpy} writes in front of values of a dtype that fill a shape. */
-export function encodeNpyHead(
-  dtype: 'uint8' | 'int32' | 'float32' | 'float64',
-  shape: readonly number[],
-): Uint8Array {
+/** What stands in front of values of a dtype that fill a shape. */
+export function encodeNpyHead(dtype: ExampleDtype | 'int64', shape: readonly number[]): Uint8Array {
   // npyjs compares no lengths.
   return new Uint8Array(dump(new Uint8Array(0), [...shape], { dtype: DTYPES[dtype].code }));
 }

@@ -1,7 +1,7 @@
 /** npz archives: numpy's zip of npy arrays. */
 import { type ArrayArchive, missingArray, rowsOfArray } from './array-rows.js';
 import { foreignFile } from './foreign-data.js';
-import { decodeNpy, encodeNpy, type NpyArray } from './npy.js';
+import { decodeNpy, type NpyArray, npyParts, type WritableValues } from './npy.js';
 import { encodeZip, openZip } from './zip.js';
 
 /** An archive whose arrays are inflated one at a time, when they are asked for. */
@@ -22,7 +22,7 @@ export const rowsInMemory = (archive: NpzArchive): ArrayArchive => ({
 export interface NamedArray {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly values: Parameters<typeof encodeNpy>[0];
+  readonly values: WritableValues;
 }
 
 /**
@@ -54,6 +54,6 @@ const ENDING = '.npy';
 const withoutEnding = (name: string) => name.slice(0, -ENDING.length);
 
 /** An npz of `arrays`, not compressed (a volume wants speed more than space), the same bytes for the same arrays. */
-export function encodeNpz(arrays: readonly NamedArray[]): Promise<Uint8Array> {
-  return encodeZip(arrays.map(({ name, shape, values }) => [name + ENDING, encodeNpy(values, shape)]));
+export async function encodeNpz(arrays: readonly NamedArray[]): Promise<Uint8Array> {
+  return encodeZip(arrays.map(({ name, shape, values }) => [name + ENDING, ...npyParts(values, shape)]));
 }

@@ -1,12 +1,6 @@
 /** Writing shards, and test sets like them: in memory where they are small, else in pieces. */
 import { sizeOf } from '../../core/weights.js';
-import {
-  type ExampleRows,
-  IN_MEMORY_BYTES,
-  onePiece,
-  rowsOfExamples,
-  wholeOf,
-} from '../../federation/example-rows.js';
+import { type ExampleRows, onePiece, rowsOfExamples, wholeOf } from '../../federation/example-rows.js';
 import {
   dtypeOf,
   type Examples,
@@ -31,11 +25,14 @@ export async function writeShard(path: string, examples: Examples): Promise<Writ
   return await writeShardRows(path, rowsOfExamples(examples));
 }
 
+/** Of rows that come in pieces, no more are put together to be written at once. */
+const WHOLE_BYTES = 2 ** 22;
+
 /** The same for examples that may be more than memory holds: the same bytes. @throws {StorageError} when the disk refuses */
 export async function writeShardRows(
   path: string,
   { inputs, targets, weights }: ExampleRows,
-  mostBytes = IN_MEMORY_BYTES,
+  mostBytes = WHOLE_BYTES,
 ): Promise<WrittenFile> {
   const arrays: readonly ShardArray[] = [
     ...inputs.map(({ name, ...rows }) => ({ ...rows, name: inputs.length > 1 ? `x/${name}` : 'x' })),

@@ -1,8 +1,9 @@
-/** Zip archives through jszip: every entry bounded and checked when it is read; repeatable writes. */
+/** Zip archives in memory: read through jszip, every entry bounded and checked; written repeatably. */
 import { crc32, inflateRawSync } from 'node:zlib';
 import type { default as JSZip, JSZipObject } from 'jszip';
 import { DataError, type DataProblem } from '../../core/errors.js';
 import { errorCode, inflateBudget, MAX_EXPANSION, readHead, SMALL_BYTES } from '../files/read-file.js';
+import { ELSEWHERE, type EntryFacts, zipFormat } from './streamed/zip-records.js';
 
 /** An archive whose entries are inflated one at a time, when they are asked for. */
 export interface ZipArchive {
@@ -26,9 +27,6 @@ interface ZipWords {
   /** What a file that is no zip is instead, where that can be told. */
   readonly foreign?: () => Pick<DataProblem, 'found' | 'mend'> | undefined;
 }
-
-/** The oldest date that zip can tell; the same always, so that the same files make the same bytes. */
-const DATE = new Date(Date.UTC(1980, 0, 1));
 
 /** Whether bytes begin as a zip with an entry does. */
 export const isZip = (bytes: Uint8Array): boolean =>
@@ -66,16 +64,34 @@ export async function openZip(bytes: Uint8Array, words: ZipWords): Promise<ZipAr
   };
 }
 
-/** A zip of files, not compressed, the same bytes for the same files. */
-export async function encodeZip(
-  files: readonly (readonly [name: string, bytes: Uint8Array])[],
-): Promise<Uint8Array> {
-  const zip = new (await loadJszip())();
-  for (const [name, bytes] of files) zip.file(name, bytes, { date: DATE, createFolders: false });
-  return await zip.generateAsync({ type: 'uint8array', compression: 'STORE', platform: 'DOS' });
+/** A zip of files, not compressed, the same bytes for the same files; the bytes of a file may come in parts. */
+export function encodeZip(files: readonly (readonly [name: string, ...parts: Uint8Array[]])[]): Uint8Array {
+  const { localHeader, directory } = zipFormat(ELSEWHERE);
+  const entries: EntryFacts[] = [];
+  const all: Uint8Array[] = [];
+  let offset = 0;
+  for (const [name, ...parts] of files) {
+    const entry = {
+      ...{ name, offset, sizeBytes: parts.reduce((sum, part) => sum + part.length, 0) },
+      // The checksum of no bytes is 0, whatever came before.
+      crc: parts.reduce((crc, part) => (part.length === 0 ? crc : crc32(part, crc)), 0),
+    };
+    const header = localHeader(entry);
+    entries.push(entry);
+    all.push(header, ...parts);
+    offset += header.length + entry.sizeBytes;
+  }
+  all.push(directory(entries, offset));
+  const zip = new Uint8Array(all.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of all) {
+    zip.set(part, at);
+    at += part.length;
+  }
+  return zip;
 }
 
-/** Loaded where an archive is read or written: many programs only name some. */
+/** Loaded where an archive is read: many programs only name some. */
 async function loadJszip(): Promise<typeof JSZip> {
   return (await import('jszip')).default;
 }

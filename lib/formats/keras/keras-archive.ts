@@ -85,7 +85,7 @@ export function arrayNames(modelConfig: unknown, file: string): readonly string[
 }
 
 /** The archive of a model whose weights are the HDF5 file `weights`. Equal models give equal bytes. */
-export function encodeArchive(file: KerasFile, weights: Uint8Array): Promise<Uint8Array> {
+export function encodeArchive(file: KerasFile, weights: Uint8Array): Uint8Array {
   const text = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
   const model = modelSchema.parse(file.modelConfig);
   return encodeZip([
