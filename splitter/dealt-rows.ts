@@ -132,6 +132,7 @@ class Buckets<V extends ExampleValues | Uint32Array> {
   #waiting: V[] = [];
   readonly #waits: Uint32Array;
   readonly #written: Uint32Array;
+  #loaded: V | undefined;
 
   constructor(kind: (new (length: number) => V) & { readonly BYTES_PER_ELEMENT: number }, form: BucketForm) {
     this.#form = form;
@@ -161,10 +162,11 @@ class Buckets<V extends ExampleValues | Uint32Array> {
     this.#waiting = [];
   }
 
-  /** The rows of a bucket. */
+  /** The rows of a bucket; they hold until those of another are loaded. */
   load(bucket: number): V {
-    const { scratch, bucketRows, rowLength } = this.#form;
-    const values = new this.#kind((this.#written[bucket] as number) * rowLength);
+    const { scratch, total, bucketRows, rowLength } = this.#form;
+    this.#loaded ??= new this.#kind(Math.min(total, bucketRows) * rowLength);
+    const values = this.#loaded.subarray(0, (this.#written[bucket] as number) * rowLength) as V;
     scratch.read(values, this.#start + bucket * bucketRows * this.#rowBytes);
     return values;
   }

@@ -14,6 +14,11 @@ export function ownersByKey(keys: ArrayLike<number> | ArrayLike<bigint>): Owners
   const distinct = new Set<number | bigint>();
   for (let index = 0; index < keys.length; index++) distinct.add(keys[index] as number | bigint);
   const sorted = [...distinct].sort((a, b) => (a < b ? -1 : 1));
+  // Keys that are numbers of owners already are taken as they lie there: of millions each copy counts.
+  if (keys instanceof Int32Array && sorted.every((key, owner) => key === owner)) {
+    const owners = new Uint32Array(keys.buffer, keys.byteOffset, keys.length);
+    return { owners, names: sorted.map(String) };
+  }
   const numbers = new Map(sorted.map((key, owner) => [key, owner]));
   const owners = new Uint32Array(keys.length);
   for (let index = 0; index < keys.length; index++) {

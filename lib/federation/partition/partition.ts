@@ -170,21 +170,27 @@ export function dealDataset(examples: Dealt, options: DealOptions): Deal {
       `The partition scheme ${scheme} deals by labels, and the targets of these data are none: choose one of ${others.join(', ')}.`,
     );
   }
-  const labels = isLabelled ? examples : new Int32Array(examples.length);
-  const { train, test } =
-    testFraction === undefined
-      ? { train: identity(labels.length), test: new Uint32Array(0) }
-      : holdOut(labels.length, testFraction, seed);
-  const kept = train.map((index) => labels[index] as number);
-  const owned = ownership && {
-    ...ownership,
-    owners: train.map((index) => ownership.owners[index] as number),
-  };
+  if (testFraction === undefined)
+    return { shards: partition(examples as ArrayLike<number>, options), held: new Uint32Array(0) };
+  const { train, test } = holdOut(examples.length, testFraction, seed);
+  const owned = ownership && { ...ownership, owners: takenFrom(ownership.owners, train) };
+  // Others look at nothing but how many there are.
+  const kept =
+    isLabelled && BY_LABELS.includes(scheme)
+      ? takenFrom(examples, train)
+      : ({ length: train.length } as ArrayLike<number>);
   const shards = partition(kept, { ...options, ownership: owned });
-  return {
-    shards: shards.map((indices) => indices.map((index) => train[index] as number)),
-    held: test,
-  };
+  // In place: of millions of examples each copy counts.
+  for (const indices of shards)
+    for (let at = 0; at < indices.length; at++) indices[at] = train[indices[at] as number] as number;
+  return { shards, held: test };
+}
+
+/** The elements at some places, of the same kind of array. */
+function takenFrom<A extends Int32Array | Uint32Array>(all: A, places: Uint32Array): A {
+  const taken = new (all.constructor as new (length: number) => A)(places.length);
+  for (let at = 0; at < places.length; at++) taken[at] = all[places[at] as number] as number;
+  return taken;
 }
 
 /** Examples set aside for testing, and the rest; both ascending, together all of 0 … n-1. */
@@ -203,5 +209,5 @@ export function holdOut(count: number, fraction: number, seed: number): HoldOut 
     throw new UsageError(`Expected at least 2 examples to hold some out for testing, found ${count}.`);
   const held = Math.min(count - 1, Math.max(1, Math.round(count * fraction)));
   const order = permutation(count, randomStream(seed, 'partition', 'hold-out'));
-  return { train: order.slice(held).sort(), test: order.slice(0, held).sort() };
+  return { train: order.subarray(held).sort(), test: order.slice(0, held).sort() };
 }

@@ -39,9 +39,7 @@ export function targetsOf(
     return { shape: [count, ...steps], values: labelsOf(array, width, place) };
   }
   const rows = one.length > 1 ? shape : [count, size];
-  const unfit = Array.from(values, Number).findIndex((value) =>
-    kind === 'numbers' ? !Number.isFinite(value) : value !== 0 && value !== 1,
-  );
+  const unfit = findUnfit(values, kind);
   if (unfit >= 0) {
     const expected =
       kind === 'numbers' ? 'a finite number for each example' : 'rows of 0 and 1, which say what holds';
@@ -55,7 +53,18 @@ export function targetsOf(
   if (kind === 'multi-hot') return { shape: rows, values: Uint8Array.from(values as Uint8Array, Number) };
   if (wanted === undefined)
     place.tell(`${place.name} is ${array.dtype} ${formatShape(shape)}, taken as numbers`);
-  return { shape: rows, values: Float32Array.from(values as Float32Array, Number) };
+  // Of millions of examples each copy counts.
+  if (values instanceof Float32Array) return { shape: rows, values };
+  return { shape: rows, values: Float32Array.from(values as Float64Array, Number) };
+}
+
+/** Where the first value is that is no finite number, or neither 0 nor 1; -1 where there is none. */
+function findUnfit(values: NpyArray['values'], kind: 'numbers' | 'multi-hot'): number {
+  for (let at = 0; at < values.length; at++) {
+    const value = Number(values[at]);
+    if (kind === 'numbers' ? !Number.isFinite(value) : value !== 0 && value !== 1) return at;
+  }
+  return -1;
 }
 
 /** What targets are, by their dtype and their numbers. */
@@ -88,7 +97,8 @@ function isOneHot({ values }: Pick<NpyArray, 'values'>, size: number): boolean {
 function labelsOf(array: NpyArray, classes: number, place: ArrayPlace): Int32Array {
   const { dtype, values } = array;
   if (classes > 1) return labelsOfRows(array, classes, place);
-  const labels = Int32Array.from({ length: values.length }, (_, index) => labelAt(index, values, place));
+  const labels = values instanceof Int32Array ? values : new Int32Array(values.length);
+  for (let index = 0; index < labels.length; index++) labels[index] = labelAt(index, values, place);
   if (!/^u?int/.test(dtype)) place.tell(`${place.name} is ${dtype}, taken as whole-number labels`);
   return labels;
 }

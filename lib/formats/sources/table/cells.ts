@@ -1,5 +1,9 @@
 /** The cells of a table's columns: numbers of which nobody knows how many will come, in memory or in a scratch file. */
+import type { ExampleValues } from '../../../federation/examples.js';
 import type { ScratchFile } from '../../files/scratch-file.js';
+
+/** Numbers of a file that has types. */
+export type NumberArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array;
 
 type CellKind = Float32ArrayConstructor | Float64ArrayConstructor;
 
@@ -39,6 +43,15 @@ export class CellStore {
 /** A chunk that is full: in memory, or where it lies in the scratch file. */
 type Chunk = Float32Array | Float64Array | { readonly file: ScratchFile; readonly at: number };
 
+/** Where cells that are read go to. */
+export interface CellsInto {
+  /** The element for the first, and from each to the next. */
+  readonly from: number;
+  readonly step: number;
+  /** What a cell stands for; by default itself. */
+  readonly numberOf?: ((cell: number) => number) | undefined;
+}
+
 /** Numbers in the order in which they were added: no array is ever copied to grow. */
 export class Cells {
   readonly #kind: CellKind;
@@ -50,6 +63,8 @@ export class Cells {
   #filled = 0;
   /** The chunk that was read last. */
   #open = { at: -1, values: new Float32Array(0) as Float32Array | Float64Array };
+  /** Takes the chunks that are read from the file, one after the other. */
+  #fromFile: Float32Array | Float64Array | undefined;
 
   constructor(kind: CellKind, size: number, placeFor: (bytes: number) => ScratchFile | undefined) {
     this.#kind = kind;
@@ -63,6 +78,16 @@ export class Cells {
     this.#last[this.#filled++] = value;
   }
 
+  addAll(values: NumberArray): void {
+    for (let at = 0; at < values.length; ) {
+      if (this.#filled === this.#last.length) this.#begin();
+      const part = values.subarray(at, at + this.#last.length - this.#filled);
+      this.#last.set(part, this.#filled);
+      this.#filled += part.length;
+      at += part.length;
+    }
+  }
+
   /** Fast where cells are read one after the other. */
   at(index: number): number {
     const chunk = Math.floor(index / this.#size);
@@ -70,11 +95,30 @@ export class Cells {
     return this.#open.values[index - chunk * this.#size] ?? Number.NaN;
   }
 
+  /** Reads the cells at some places into an array: fast where these follow each other. */
+  read(places: Uint32Array, into: ExampleValues, { from, step, numberOf }: CellsInto): void {
+    const size = this.#size;
+    let { at: chunk, values } = this.#open;
+    for (let each = 0, to = from; each < places.length; each++, to += step) {
+      const place = places[each] as number;
+      let within = place - chunk * size;
+      if (within < 0 || within >= size) {
+        chunk = Math.floor(place / size);
+        values = this.#read(chunk);
+        within = place - chunk * size;
+      }
+      const cell = values[within] ?? Number.NaN;
+      into[to] = numberOf === undefined ? cell : numberOf(cell);
+    }
+    this.#open = { at: chunk, values };
+  }
+
   clear(): void {
     this.#chunks = [];
     this.#last = new this.#kind(0);
     this.#filled = 0;
     this.#open = { at: -1, values: this.#last };
+    this.#fromFile = undefined;
   }
 
   #begin(): void {
@@ -94,8 +138,8 @@ export class Cells {
     const chunk = this.#chunks[at];
     if (chunk === undefined) return at === this.#chunks.length ? this.#last : new this.#kind(0);
     if (!('file' in chunk)) return chunk;
-    const values = new this.#kind(this.#size);
-    chunk.file.read(values, chunk.at);
-    return values;
+    this.#fromFile ??= new this.#kind(this.#size);
+    chunk.file.read(this.#fromFile, chunk.at);
+    return this.#fromFile;
   }
 }

@@ -1,5 +1,6 @@
 /** One column of a table while it is read: its cells in typed arrays, and what is to be known of them. */
-import { CellStore, type Cells } from './cells.js';
+import type { ExampleValues } from '../../../federation/examples.js';
+import { CellStore, type Cells, type CellsInto, type NumberArray } from './cells.js';
 
 /** How the cells of a column are taken: `auto` as numbers or as texts, whichever comes first. */
 export interface ColumnNeed {
@@ -16,9 +17,6 @@ interface CellPlace {
   readonly place: string;
   readonly text: string;
 }
-
-/** Numbers of a file that has types. */
-export type NumberArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array;
 
 /** What stands for a cell without a value; pandas takes the same (`STR_NA_VALUES` in pandas/_libs/parsers.pyx). */
 const MISSING = new Set(
@@ -72,7 +70,7 @@ export class Column {
   /** The texts that occur, each with its number; undefined beyond what any vocabulary has. */
   texts: Map<string, number> | undefined = new Map();
   /** The whole numbers that occur, of exact cells; undefined beyond 65,536. */
-  wholes: Set<number> | undefined = new Set();
+  wholes: Set<number> | undefined;
   firstMissing: CellPlace | undefined;
   /** The first cell of the other kind than those before it, or than the need. */
   firstMisfit: CellPlace | undefined;
@@ -92,6 +90,7 @@ export class Column {
       need.keep === 'exact cells' || need.as === 'time' ? Float64Array : Float32Array,
     );
     if (need.vocabulary !== undefined) this.texts = new Map(need.vocabulary.map((text, at) => [text, at]));
+    if (need.keep === 'exact cells') this.wholes = new Set();
     if (need.as !== 'auto') this.type = need.as === 'text' ? 'text' : 'number';
   }
 
@@ -139,15 +138,32 @@ export class Column {
   /** Adds numbers; false where one of them is NaN, which stands for nothing, and where the column takes no numbers. */
   addNumbers(values: NumberArray): boolean {
     if (this.#need.as === 'text' || this.type === 'text') return false;
-    for (let at = 0; at < values.length; at++) if (Number.isNaN(values[at])) return false;
+    let { least, most, sum, isWhole } = this;
+    for (let at = 0; at < values.length; at++) {
+      const value = values[at] as number;
+      if (Number.isNaN(value)) return false;
+      sum += value;
+      if (value < least) least = value;
+      if (value > most) most = value;
+      if (isWhole && !Number.isInteger(value)) isWhole = false;
+    }
     if (values.length > 0) this.type = 'number';
-    for (let at = 0; at < values.length; at++) this.#addNumber(values[at] as number);
+    Object.assign(this, { least, most, sum, isWhole });
+    this.rows += values.length;
+    if (this.wholes !== undefined)
+      for (let at = 0; at < values.length; at++) this.#noteWhole(values[at] as number);
+    if (this.#need.keep !== 'nothing') this.#cells.addAll(values);
     return true;
   }
 
   /** The number, or that of the text, in a row: NaN or a number below 0 where there is none. */
   at(row: number): number {
     return this.#cells.at(row);
+  }
+
+  /** Reads the same of some rows into an array. */
+  read(rows: Uint32Array, into: ExampleValues, how: CellsInto): void {
+    this.#cells.read(rows, into, how);
   }
 
   /** Lets go of the cells. */
@@ -169,13 +185,14 @@ export class Column {
     if (value < this.least) this.least = value;
     if (value > this.most) this.most = value;
     if (this.isWhole && !Number.isInteger(value)) this.isWhole = false;
-    if (this.#need.keep !== 'cells' && this.wholes !== undefined) this.#noteWhole(value);
+    if (this.wholes !== undefined) this.#noteWhole(value);
     if (this.#need.keep !== 'nothing') this.#cells.add(value);
   }
 
   #noteWhole(value: number): void {
-    if (!this.isWhole || (this.wholes as Set<number>).size > MAX_WHOLES) this.wholes = undefined;
-    else this.wholes?.add(value);
+    if (this.wholes === undefined) return;
+    if (!this.isWhole || this.wholes.size > MAX_WHOLES) this.wholes = undefined;
+    else this.wholes.add(value);
   }
 
   #addWord(text: string, at: number): void {

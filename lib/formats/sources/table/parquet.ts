@@ -2,7 +2,7 @@
 import { asyncBufferFromFile, type FileMetaData, parquetMetadataAsync, parquetScan } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { DataError, messageOf } from '../../../core/errors.js';
-import type { NumberArray } from './column.js';
+import type { NumberArray } from './cells.js';
 import type { TableSink } from './csv.js';
 
 /** Reads a file, one column after the other, one row group at a time. @throws {DataError} for a damaged file, and columns that are no plain values */
