@@ -25,7 +25,7 @@ let volume = '';
 const faults: { readonly fits: (access: Access) => boolean; readonly fault: Fault }[] = [];
 const cleanUps: (() => void | Promise<void>)[] = [];
 /** The same run on this machine, and on the cluster. */
-let local: Pick<Awaited<ReturnType<typeof finishKubeRun>>, 'sha256' | 'acrossClients'>;
+let local: Pick<Awaited<ReturnType<typeof finishKubeRun>>, 'sha256' | 'acrossClients' | 'perClient'>;
 let first: Awaited<ReturnType<typeof finishKubeRun>>;
 
 before(async () => {
@@ -67,6 +67,7 @@ test('a run on a cluster ends with the same bytes as the same run here, whatever
   // What a pod's status has room for: of the accuracy test the loss and the metric that leads.
   const { loss, accuracy } = local.acrossClients.global;
   assert.deepEqual(first.acrossClients, { ...local.acrossClients, global: { loss, accuracy } });
+  assert.deepEqual(first.perClient, local.perClient);
   assert.deepEqual(first.participation, { selected: 4, missing: 0, rejected: 0 });
 });
 

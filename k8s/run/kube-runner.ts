@@ -2,8 +2,8 @@
 
 import type { z } from 'zod';
 import { StageError } from '../../lib/core/errors.js';
-import { newRoundRecord, type RoundRecord, roundRecordSchema } from '../../lib/formats/run-record.js';
-import type { FinishedRound, Opened } from '../../lib/formats/run-results.js';
+import { newRoundRecord } from '../../lib/formats/run-record.js';
+import { type FinishedRound, type Opened, recordedEndSchema } from '../../lib/formats/run-results.js';
 import {
   type AggregateResult,
   aggregateResultSchema,
@@ -64,8 +64,10 @@ interface OpenRound extends Trained {
 
 /** The runner of a cluster, and what it does once the rounds are over. */
 interface KubeRunner extends Runner {
-  /** Puts the results in their places; returns the last round's record, of its first clients. */
-  conclude(result: Omit<RunResult, 'lastRound'>): Promise<RoundRecord>;
+  /** Puts the results in their places; returns the last round's record, of its first clients, and each client's test. */
+  conclude(
+    result: Omit<RunResult, 'lastRound' | 'perClient'>,
+  ): Promise<Pick<RunResult, 'lastRound' | 'perClient'>>;
 }
 
 /** A runner for a run whose volume is open and whose data are split. */
@@ -191,8 +193,12 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       // Its seconds are others each time.
       const identity = JSON.stringify([start, model, failure]);
       const ended = await runJobToEnd(jobs.end(facts, { test, identity }), { title: 'end' }, run);
-      const schema = roundRecordSchema;
-      return await readResult(podOfJob(ended, 'end'), { container: recorderName('end'), schema }, run);
+      const { perClient, ...lastRound } = await readResult(
+        podOfJob(ended, 'end'),
+        { container: recorderName('end'), schema: recordedEndSchema },
+        run,
+      );
+      return { lastRound, perClient };
     },
   };
 }

@@ -180,8 +180,8 @@ async function runRounds(
   );
   const ending = endingOf(outcomes, plan);
   const so = { ...ending, volume };
-  const lastRound = await clock.time('evaluate', () => runner.conclude({ ...so, seconds: clock.seconds() }));
-  return { ...so, seconds: clock.seconds(), lastRound };
+  const concluded = await clock.time('evaluate', () => runner.conclude({ ...so, seconds: clock.seconds() }));
+  return { ...so, seconds: clock.seconds(), ...concluded };
 }
 
 function opening(run: string, { settings, destination }: KubeRunOptions): string {

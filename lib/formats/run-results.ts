@@ -91,7 +91,7 @@ export const runResultSchema = z
           'the model that clients started from and their updates.',
       ),
     perClient: accuracyRecordSchema.shape.perClient.describe(
-      'Of the last global model; on a cluster accuracy.json tells it.',
+      'Of the last global model, where clients hold examples out.',
     ),
   })
   .meta({ title: 'Result of run', description: 'What a finished run came to.' });
@@ -143,7 +143,12 @@ export const recordedFailureSchema = z
 
 /** `record --step end`: the last round. */
 export const recordedEndSchema = roundRecordSchema
-  .extend({ clients: countField.describe('Clients that reported, of which only some are listed.') })
+  .extend({
+    clients: countField.describe('Clients that reported, of which only some are listed.'),
+    perClient: accuracyRecordSchema.shape.perClient.describe(
+      'Of the last global model, where clients hold examples out: all of them.',
+    ),
+  })
   .meta({ title: 'Result of record --step end', description: 'The record of the last round, shortened.' });
 
 /** `k8s status --json`. */

@@ -11,6 +11,7 @@ import { byFlag } from '../../lib/settings/setting.js';
 import { ALL_PARTS } from '../../lib/settings/table.js';
 import type { Watchers } from '../../observe/watcher.js';
 import { concludeStage, reportStage } from '../conclude-stage.js';
+import { readPerClient } from '../evaluate-stage.js';
 import {
   type EndFacts,
   endFactsSchema,
@@ -124,7 +125,9 @@ async function recordEnd(
   if (failure !== undefined) await recordFailure(run, failure);
   await reportStage(run);
   const { reported, ...record } = ledger.record;
-  return { ...record, clients: reported.length, reported: reported.slice(0, CLIENTS_TOLD) };
+  const perClient =
+    record.evaluation?.acrossClients === undefined ? undefined : await readPerClient(paths.accuracy);
+  return { ...record, clients: reported.length, reported: reported.slice(0, CLIENTS_TOLD), perClient };
 }
 
 /** @throws {DataError} where no run's record lies */

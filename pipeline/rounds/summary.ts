@@ -23,7 +23,7 @@ export interface RunResult extends Ending {
   /** Absolute path. */
   readonly volume: string;
   readonly lastRound: RoundRecord;
-  /** Of the last global model, where clients hold examples out and the volume is seen. */
+  /** Of the last global model, where clients hold examples out. */
   readonly perClient?: RunSummary['perClient'];
 }
 

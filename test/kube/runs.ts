@@ -21,6 +21,7 @@ const lineSchema = z.object({
     after: z.record(z.string(), z.unknown()),
     global: z.record(z.string(), z.unknown()),
   }),
+  perClient: z.array(z.looseObject({ client: z.int(), examples: z.int(), loss: z.number() })).length(2),
   participation: z.object({ selected: z.int(), missing: z.int(), rejected: z.int() }),
 });
 
