@@ -59,6 +59,7 @@ test('the page tells of the inputs what the manifest tells, and nothing where th
     variance: [4, 1e8],
     least: [18, 1e4],
     most: [90, 1e5],
+    histograms: [{ edges: [18, 42, 66, 90], counts: [6, 1030, 12] }, null],
   };
   const inputs = [
     { name: 'x', shape: [2], dtype: 'float32' as const, columns: ['age', '<income>'], statistics },
@@ -66,7 +67,19 @@ test('the page tells of the inputs what the manifest tells, and nothing where th
   ];
   const page = renderReport({ ...records, manifest: { ...manifest, inputs } });
   assert.match(page, /<th scope="row">age<\/th><td>41\.25<\/td><td>2<\/td><td>18<\/td><td>90<\/td>/);
-  assert.match(page, /&lt;income&gt;<\/th><td>50000<\/td><td>10000<\/td>/);
+  assert.match(page, /&lt;income&gt;<\/th><td>50000<\/td><td>10000<\/td>.*<td><\/td><\/tr>/);
+  assert.match(page, /aria-label="1,048 values, most of them, 1,030, from 42 to 66"/);
+  const bars = [
+    ...page.matchAll(/<rect class="bar-fill" x="([\d.]+)" y="[\d.]+" width="([\d.]+)" height="([\d.]+)"\/>/g),
+  ];
+  assert.deepEqual(
+    bars.map((each) => each.slice(1).map(Number)),
+    [
+      [0, 33.33, 0.12],
+      [33.33, 33.33, 20],
+      [66.67, 33.33, 0.23],
+    ],
+  );
   const { classes: _classes, ...measured } = manifest;
   const priced = { ...measured, inputs, target: { column: 'price' } };
   const targets = {

@@ -120,6 +120,7 @@ details thead th { color: var(--quiet); }
 .bars td { padding: 3px 0 3px 10px; text-align: right; white-space: nowrap; }
 .bars .bar { width: 60%; padding-left: 0; }
 .bars svg { display: block; width: 100%; height: 10px; border-radius: 5px; background: var(--track); }
+.bars .histogram { width: 140px; height: 28px; border-radius: 0; background: none; }
 .bars .total th, .bars .total td { border-top: 1px solid var(--line); }
 .figures-table { font-size: .875rem; }
 .figures-table th, .figures-table td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); text-align: right; font-weight: 400; }

@@ -2,7 +2,7 @@
 import { featureNames } from '../../lib/formats/keras/data-names.js';
 import type { Manifest } from '../../lib/formats/manifest.js';
 import { type Html, html } from '../../lib/html/html.js';
-import { grouped, groupedCount } from '../format.js';
+import { coordinate, grouped, groupedCount } from '../format.js';
 import type { RunRecords } from '../records.js';
 
 /** Rows of the table, and categories of an input; a page shows no more. */
@@ -10,6 +10,7 @@ const MOST_ROWS = 100;
 const MOST_CATEGORIES = 20;
 
 type Input = NonNullable<Manifest['inputs']>[number];
+type Histogram = NonNullable<NonNullable<NonNullable<Input['statistics']>['histograms']>[number]>;
 
 /** The table of numbers and the lists of categories; nothing where the manifest tells of none. */
 export function statistics({ manifest }: RunRecords): Html | undefined {
@@ -20,6 +21,13 @@ export function statistics({ manifest }: RunRecords): Html | undefined {
   ];
   const categories = inputs.filter(({ counts, categories: names }) => counts && names);
   if (rows.length === 0 && categories.length === 0) return undefined;
+  const hasHistograms = [...inputs, ...(targets === undefined ? [] : [targets])].some(
+    (each) => each.statistics?.histograms,
+  );
+  const titles = [
+    ...['numbers', 'mean', 'deviation', 'least', 'greatest'],
+    ...(hasHistograms ? ['from least to greatest'] : []),
+  ];
   const bounds =
     minClientsPerStatistic === 1
       ? ''
@@ -28,7 +36,7 @@ export function statistics({ manifest }: RunRecords): Html | undefined {
     <h2>The inputs</h2>
     ${
       rows.length > 0 &&
-      html`<div class="scroll"><table class="bars"><thead><tr>${['numbers', 'mean', 'deviation', 'least', 'greatest'].map((title) => html`<th scope="col">${title}</th>`)}</tr></thead>
+      html`<div class="scroll"><table class="bars"><thead><tr>${titles.map((title) => html`<th scope="col">${title}</th>`)}</tr></thead>
     <tbody>${rows.slice(0, MOST_ROWS).map(([name, ...cells]) => html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table></div>`
     }
     ${rows.length > MOST_ROWS && html`<p class="note">and ${groupedCount(rows.length - MOST_ROWS, 'other number')}</p>`}
@@ -37,15 +45,39 @@ export function statistics({ manifest }: RunRecords): Html | undefined {
   </section>`;
 }
 
-function rowsOf(input: Pick<Input, 'name' | 'columns' | 'statistics'>): readonly (readonly string[])[] {
+function rowsOf(
+  input: Pick<Input, 'name' | 'columns' | 'statistics'>,
+): readonly (readonly [name: string, ...cells: (string | Html | undefined)[]])[] {
   const { statistics: found } = input;
   if (found === undefined) return [];
   return featureNames(input, found.mean.length).map((name, at) => {
     const deviation = Math.sqrt(found.variance[at] as number);
     const numbers = [found.mean[at], deviation, found.least[at], found.most[at]] as readonly number[];
-    return [name, ...numbers.map((value) => `${Number(value.toPrecision(5))}`)];
+    const drawn = found.histograms?.[at];
+    return [
+      name,
+      ...numbers.map(shortNumber),
+      ...(found.histograms === undefined ? [] : [drawn ? histogram(drawn) : undefined]),
+    ];
   });
 }
+
+/** Bars as wide as their bins, and as high as their values lie close. */
+function histogram({ edges, counts }: Histogram): Html {
+  const [least = 0, most = 0] = [edges[0], edges.at(-1)];
+  const placeOf = (edge = 0) => (most > least ? ((edge - least) / (most - least)) * 100 : 0);
+  const bars = counts.map((count, at) => {
+    const from = placeOf(edges[at]);
+    const width = (most > least ? placeOf(edges[at + 1]) : 100) - from;
+    return { from, width, density: width > 0 ? count / width : 0 };
+  });
+  const densest = Math.max(...bars.map(({ density }) => density));
+  const fullest = counts.indexOf(Math.max(...counts));
+  const label = `${grouped(counts.reduce((sum, count) => sum + count, 0))} values, most of them, ${grouped(counts[fullest] ?? 0)}, from ${shortNumber(edges[fullest])} to ${shortNumber(edges[fullest + 1])}`;
+  return html`<svg class="histogram" viewBox="0 0 100 20" preserveAspectRatio="none" role="img" aria-label="${label}"><title>${label}</title>${bars.map(({ from, width, density }) => html`<rect class="bar-fill" x="${coordinate(from)}" y="${coordinate(20 - (20 * density) / densest)}" width="${coordinate(width)}" height="${coordinate((20 * density) / densest)}"/>`)}</svg>`;
+}
+
+const shortNumber = (value = 0) => `${Number(value.toPrecision(5))}`;
 
 function categoryList({ name, categories = [], counts = [] }: Input): Html {
   const found = categories.map((each, at) => ({ name: each, count: counts[at + 1] ?? 0 }));

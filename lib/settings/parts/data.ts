@@ -103,6 +103,17 @@ export const DATASET = part('dataset', {
     recorded: 'if-changed',
     reportName: 'clients behind a statistic',
   },
+  histogramBins: {
+    type: whole({ min: 2, max: 1000 }),
+    otherwise: 'no histograms',
+    help: 'bins of a histogram of each column of numbers that has statistics, in manifest.json and the report',
+    symbol: 'bins',
+    group: 'Data and partition',
+    stages: ['split'],
+    affects: 'results',
+    recorded: 'if-known',
+    reportName: 'bins of histograms',
+  },
   sha256: {
     type: SHA256,
     flag: false,
