@@ -110,4 +110,13 @@ test('where anything is wrong nothing is written', async (t) => {
   await writeFile(at('data.yaml'), `${await readFile(at('data.yaml'), 'utf8')}missing: { height: 2.5 }\n`);
   const { train } = await loadWhole(await openSource(at('data.yaml'), partitionSettings('iid')));
   assert.deepEqual([...train.inputs[0].values], [1, 2.5, 3, 4, 5, 6]);
+  // A mean is that of clients, of whom an import knows nothing.
+  const text = (await readFile(at('data.yaml'), 'utf8')).replace('height: 2.5', 'height: mean');
+  await writeFile(at('mean.yaml'), text);
+  const request = { source: at('mean.yaml'), npz: at('x.npz') };
+  await assert.rejects(
+    importData(request, context),
+    /mean\.yaml: missing: mean is the mean over the clients/,
+  );
+  assert.ok(!(await readdir(directory)).includes('x.npz'));
 });

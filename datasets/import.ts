@@ -61,6 +61,12 @@ export async function importData(
       read,
       dataset: await datasetOf(read.arrays, source, { ...reading, targets: read.targets }),
     };
+    if (npz !== undefined && read?.facts.means !== undefined) {
+      throw new UsageError(
+        `${source}: missing: mean is the mean over the clients of a split, and an npz would lack these numbers: give the ` +
+          'description to split or run with --data, or name numbers under missing.',
+      );
+    }
     if (npz !== undefined && read !== undefined) await writeNpz(npz, read);
     const classNames = names === undefined ? undefined : read?.facts.classNames;
     // An npz holds numbers: `serve --labels` wants the names.

@@ -38,11 +38,11 @@ function inputsOf(exported: ExportedModel): ExportedFacts['inputs'] {
   const { inputs: told = [] } = namesOf(exported) ?? {};
   return description.inputs.map(({ name, shape, isInteger = false }, at) => {
     const below = inputBound(description, name);
-    const { columns, categories } =
+    const { columns, categories, units, missing } =
       (names.length === 1 ? told[0] : told.find((each) => each.name === name)) ?? {};
     return withoutUndefined({
       ...{ name: names[at] as string, shape, type: isInteger ? ('int32' as const) : ('float32' as const) },
-      ...{ below, columns, categories },
+      ...{ below, columns, categories, units, missing },
     });
   });
 }

@@ -1,11 +1,11 @@
 /** What is refused before anything is written: data, a split that they do not allow, an engine that does not work here. */
 import { own } from '../lib/core/own.js';
 import type { ExampleRows } from '../lib/federation/example-rows.js';
-import { exampleCount, imageShape, isImageForm, labelsIn } from '../lib/federation/examples.js';
+import { imageShape, isImageForm } from '../lib/federation/examples.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
 import { DEFAULT_TEST_FRACTION } from '../lib/federation/partition/settings.js';
 import { requireChannels, scaleOf } from '../lib/federation/pixel-scale.js';
-import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
+import { dealtOf, type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
 import { lossAsked } from '../lib/settings/parts/training.js';
 import { type RunSettings, settingArguments } from '../lib/settings/table.js';
 import { preparedDataset, wantedTargets } from '../lib/task-file/prepared-examples.js';
@@ -21,7 +21,7 @@ import { runStage } from './stage-process.js';
  */
 export async function requirePossibleSplit({
   dataset,
-  federation: { clients, partition },
+  federation: { clients, partition, clientHoldout },
   seed,
   training,
   model = {},
@@ -36,7 +36,8 @@ export async function requirePossibleSplit({
     const source = await openSource(dataset.name, partition, { targets });
     // How examples are dealt depends on their inputs only where a task makes other targets of them.
     const leavesInputs = task?.prepare === undefined;
-    return factsOf(await preparedDataset(task, await source.load({ leavesInputs })));
+    const loaded = await preparedDataset(task, await source.load({ leavesInputs }));
+    return factsOf(loaded, { data: dataset.name, clientHoldout });
   };
   const { dealt, channels, bringsTest, ownership } =
     known === undefined ? await load() : { dealt: known, channels: 1, bringsTest: true };
@@ -45,11 +46,11 @@ export async function requirePossibleSplit({
   dealDataset(dealt, { ...partition, clients, seed, ownership, testFraction });
 }
 
-const factsOf = ({ train, test, ownership }: OwnedDataset) => ({
-  dealt: labelsIn(train) ?? { length: exampleCount(train) },
-  channels: channelsOf(train),
-  bringsTest: test !== undefined,
-  ownership,
+const factsOf = (dataset: OwnedDataset, options: Parameters<typeof dealtOf>[1]) => ({
+  dealt: dealtOf(dataset, options),
+  channels: channelsOf(dataset.train),
+  bringsTest: dataset.test !== undefined,
+  ownership: dataset.ownership,
 });
 
 function channelsOf({ inputs: [input, ...others] }: ExampleRows): number | undefined {

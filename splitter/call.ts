@@ -78,6 +78,7 @@ export async function splitOptions(
     loss: lossAsked(training) ?? task?.loss,
     normalize: dataset.normalize,
     minClientsPerStatistic: dataset.minClientsPerStatistic,
+    histogramBins: dataset.histogramBins,
     ...namedScale(dataset.scale),
     ...context,
   };

@@ -1,4 +1,4 @@
-/** What clients hold out of the examples that they are dealt: by a share that is asked for, of clients with two examples or more. */
+/** What clients hold out: what they bring for that or, of the examples that they are dealt, a share that is asked for; of clients with two examples or more. */
 import { UsageError } from '../lib/core/errors.js';
 import { holdOutOfClient } from '../lib/federation/partition/client-holdout.js';
 import type { Reporter } from '../lib/observability/events.js';
@@ -16,15 +16,19 @@ interface HoldoutOptions {
   readonly seed: number;
   /** Of all examples, where targets are labels. */
   readonly labels: Int32Array | undefined;
+  /** By client, what it brings. */
+  readonly brought?: readonly (Uint32Array | undefined)[] | undefined;
 }
 
 /** Takes what clients hold out of what they are dealt. @throws {UsageError} when no client has two examples */
 export function withHeldOut(
   shards: readonly Uint32Array[],
-  { clientHoldout: fraction, seed, labels }: HoldoutOptions,
+  { clientHoldout: fraction, seed, labels, brought = [] }: HoldoutOptions,
 ): readonly SplitPart[] {
   if (fraction === undefined) return shards.map((indices) => ({ indices }));
   const parts = shards.map((indices, client): SplitPart => {
+    const own = brought[client];
+    if (own !== undefined) return { indices, heldOut: own };
     const { kept, held } = holdOutOfClient(indices, { labels, fraction, seed, client });
     return { indices: kept, ...(held.length === 0 ? {} : { heldOut: held }) };
   });

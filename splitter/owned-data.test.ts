@@ -1,13 +1,15 @@
 /** Tests of `fedbatch split` on data that say whose each example is, and of the parameters of all schemes. */
 
 import assert from 'node:assert/strict';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { heldOutIndices, shardIndices } from '../lib/federation/client-lists.js';
 import { labelledImages, takeExamples } from '../lib/federation/examples.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { encodeNpz, type NamedArray } from '../lib/formats/data/npz.js';
 import { writeShard } from '../lib/formats/data/shard-file.js';
+import { readPartition } from '../lib/formats/data/virtual-shards.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { numberedExamples, numbersOf, partsOf } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
@@ -134,6 +136,66 @@ test('given shards without a test set give up a share, of shards of one kind', a
     stderr,
     /1\.npz: expected uint8 images \[2,2\] like the first shard, found uint8 images \[3,3\]\.$/,
   );
+});
+
+test('given takes what clients bring that they hold out, and the share of those that bring nothing', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const given = join(directory, 'hospitals');
+  const all = numberedExamples(30);
+  const write = async (name: string, numbers: readonly number[]) =>
+    await writeShard(join(given, `${name}.npz`), takeExamples(all, numbers));
+  await mkdir(given);
+  const own = Array.from({ length: 10 }, (_, at) => 20 + at);
+  await write('0', [1, 2, 3]);
+  await write('0-test', [5, 4]);
+  await write('1', own);
+  await write('test', [10, 11]);
+  const savedir = join(directory, 'data');
+  const argv = ['--data', given, '--out', savedir];
+  const refused = await split(...argv);
+  assert.equal(refused.exitCode, 2, refused.stderr);
+  assert.match(refused.stderr, /hospitals has 0-test\.npz, which a client holds out: with --client-holdout/);
+
+  argv.push('--client-holdout', '0.2');
+  const made = await split(...argv);
+  assert.equal(made.exitCode, 0, made.stderr);
+  const read = async (name: string) => numbersOf(await readShard(join(savedir, `${name}.npz`)));
+  assert.deepEqual(
+    [await read('0'), await read('0-test'), await read('test')],
+    [
+      [1, 2, 3],
+      [5, 4],
+      [10, 11],
+    ],
+  );
+  const [kept, held] = [await read('1'), await read('1-test')];
+  assert.equal(held.length, 2);
+  assert.deepEqual(
+    [...kept, ...held].sort((a, b) => a - b),
+    own,
+  );
+
+  const simulated = await split(...argv, '--virtual');
+  assert.equal(simulated.exitCode, 0, simulated.stderr);
+  const rows = await read('train');
+  const lists = await readPartition(join(savedir, 'partition.npz'), rows.length);
+  const of = (indices: Int32Array) => [...indices].map((index) => rows[index]);
+  assert.deepEqual(
+    [of(shardIndices(lists, 0)), of(heldOutIndices(lists, 0))],
+    [
+      [1, 2, 3],
+      [5, 4],
+    ],
+  );
+  assert.deepEqual([of(shardIndices(lists, 1)), of(heldOutIndices(lists, 1))], [kept, held]);
+
+  // What a client holds out is part of the data, and none of it becomes the test of all.
+  await rm(join(given, 'test.npz'));
+  await write('0-test', [6, 7, 8, 9]);
+  const other = await split(...argv, '--test-fraction', '0.4');
+  assert.equal(JSON.parse(lastLine(other.stdout)).skipped, false);
+  assert.deepEqual(await read('0-test'), [6, 7, 8, 9]);
+  assert.ok((await read('test')).every((number) => [1, 2, 3, ...own].includes(number)));
 });
 
 const refusals: readonly (readonly [code: number, argv: string, message: RegExp])[] = [

@@ -5,7 +5,7 @@ import type { Ownership } from '../lib/federation/partition/by-owner.js';
 import { identity } from '../lib/federation/partition/dealing.js';
 import { dealDataset } from '../lib/federation/partition/partition.js';
 import type { PartitionSettings } from '../lib/federation/partition/settings.js';
-import type { OwnedDataset } from '../lib/formats/data/dataset-source.js';
+import { dealtOf, type OwnedDataset } from '../lib/formats/data/dataset-source.js';
 import type { FilePart } from './dealt-parts.js';
 import { withHeldOut } from './held-out.js';
 
@@ -35,23 +35,24 @@ export interface PlanOptions {
   readonly seed: number;
   /** Share of the examples held out for testing where the dataset has no test examples, between 0 and 1. */
   readonly testFraction: number;
-  /** Share of each client's examples that it holds out, above 0 and below 1; by default clients hold nothing out. */
+  /** Share of its examples that each client holds out that brings none, above 0 and below 1; by default clients hold nothing out. */
   readonly clientHoldout?: number | undefined;
   /** For simulations: all training examples in one file, and the clients' shares as lists of them. */
   readonly virtual?: boolean;
 }
 
 /** Plans a split. @throws {UsageError} when the data do not allow the partition */
-export function planSplit({ train, test, ownership }: OwnedDataset, options: PlanOptions): Plan {
+export function planSplit(dataset: OwnedDataset, options: PlanOptions): Plan {
+  const { train, test, ownership, heldOut: brought } = dataset;
   const labels = labelsIn(train);
   const heldLabels = test && labelsIn(test);
-  const { seed, testFraction, clientHoldout } = options;
-  const { shards, held } = dealDataset(labels ?? { length: exampleCount(train) }, {
+  const { data, seed, testFraction, clientHoldout } = options;
+  const { shards, held } = dealDataset(dealtOf(dataset, { data, clientHoldout }), {
     ...options.partition,
     ...{ clients: numberOfClients(options, ownership), seed, ownership },
     testFraction: test === undefined ? testFraction : undefined,
   });
-  const parts = withHeldOut(shards, { clientHoldout, seed, labels }).map(
+  const parts = withHeldOut(shards, { clientHoldout, seed, labels, brought }).map(
     (part, client): FilePart => ({
       source: train,
       ...part,
@@ -90,7 +91,14 @@ function numberOfClients({ clients, data }: PlanOptions, ownership: Ownership | 
 function keptOf(shards: readonly FilePart[]): FilePart {
   const { source } = shards[0] as FilePart;
   const isDealt = new Uint8Array(exampleCount(source));
+  let count = 0;
   for (const { indices, heldOut = [] } of shards)
-    for (const list of [indices, heldOut]) for (const at of list) isDealt[at] = 1;
-  return { source, indices: identity(isDealt.length).filter((at) => isDealt[at] === 1) };
+    for (const list of [indices, heldOut]) {
+      for (const at of list) isDealt[at] = 1;
+      count += list.length;
+    }
+  const indices = new Uint32Array(count);
+  for (let example = 0, at = 0; example < isDealt.length; example++)
+    if (isDealt[example] === 1) indices[at++] = example;
+  return { source, indices };
 }

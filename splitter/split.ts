@@ -1,6 +1,12 @@
 /** The splitter's main path: a dataset dealt to clients, one npz each, with a test set and a manifest. */
 import { basename, join } from 'node:path';
-import { type ExampleRows, type InputRows, renumberedRows } from '../lib/federation/example-rows.js';
+import { UsageError } from '../lib/core/errors.js';
+import {
+  completedRows,
+  type ExampleRows,
+  type InputRows,
+  renumberedRows,
+} from '../lib/federation/example-rows.js';
 import type { AskedLoss } from '../lib/federation/loss.js';
 import { formatScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { piecesOf } from '../lib/federation/statistics.js';
@@ -22,7 +28,13 @@ import {
   refuseOwnOutput,
 } from './outputs.js';
 import { type Plan, type PlanOptions, partsOfPlan, planSplit } from './plan.js';
-import { askedNormalize, type ClientInputs, checkStatistics, keptCategories } from './statistics.js';
+import {
+  askedNormalize,
+  type ClientInputs,
+  checkStatistics,
+  keptCategories,
+  meansOfClients,
+} from './statistics.js';
 import { checkScale, describeData, tellFirstLabel, tellScale, tellStatistics } from './told-data.js';
 import { writeParts } from './written-parts.js';
 
@@ -40,6 +52,8 @@ export interface SplitOptions extends PlanOptions {
   readonly normalize?: 'on' | 'off' | undefined;
   /** Clients that have to stand behind each statistic; 1 by default. */
   readonly minClientsPerStatistic?: number | undefined;
+  /** Of a histogram of each column that has statistics; without it there are none. */
+  readonly histogramBins?: number | undefined;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal;
 }
@@ -62,7 +76,7 @@ interface SplitResult {
  */
 export async function splitDataset(options: SplitOptions): Promise<SplitResult> {
   const { data, savedir, seed, testFraction, virtual = false, reporter } = options;
-  const { minClientsPerStatistic = 1 } = options;
+  const { minClientsPerStatistic = 1, histogramBins } = options;
   const { source, finished } = await openSplit(options, (note) => reporter.info(note, DATA_NOTE));
   if (finished !== undefined) {
     await endSplit(savedir);
@@ -96,6 +110,7 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
       ...(options.clientHoldout === undefined ? {} : { clientHoldout: options.clientHoldout }),
       ...askedNormalize(dataset, options),
       ...(minClientsPerStatistic > 1 ? { minClientsPerStatistic } : {}),
+      ...(histogramBins === undefined ? {} : { histogramBins }),
       // What a task has prepared is no longer what the data say of themselves.
       ...describeData(options.task === undefined ? dataset : { train: dataset.train }, {
         classes: plan.classes,
@@ -144,30 +159,37 @@ async function planTold(loaded: OwnedDataset, options: SplitOptions & { readonly
   const ofFiles = dealParts(partsOfPlan(plan), options);
   // Virtual shards are lists of examples in one file.
   const ofClients = options.virtual ? dealParts(plan.shards, options) : ofFiles;
-  const { facts, renumbered } = await keptCategories(given, inputsOf(plan, ofClients), options);
-  if (renumbered.size === 0) return { dataset: given, plan, rows: { ofFiles, ofClients } };
+  const clients = inputsOf(plan, ofClients);
+  const { facts: kept, renumbered } = await keptCategories(given, clients, options);
+  // Of what a task's own module makes, the facts are not told; what is missing is missing all the same.
+  const known = task === undefined ? kept : (loaded.facts ?? {});
+  const { facts, means } = await meansOfClients({ ...given, facts: known }, clients, options);
+  if (renumbered.size === 0 && means.size === 0)
+    return { dataset: given, plan, rows: { ofFiles, ofClients } };
   for (const [name, { dropped }] of renumbered)
     reporter.info(
       `${data}: ${dropped} categories of ${name} are with fewer than ${minClientsPerStatistic} clients, and count as none ` +
         'of those that are known (--min-clients-per-statistic)',
       DATA_NOTE,
     );
-  const renumber = async (input: InputRows) => {
+  const change = async (input: InputRows) => {
     const { numbers } = renumbered.get(input.name) ?? {};
+    const ofColumns = means.get(input.name);
+    if (ofColumns !== undefined) return completedRows(input, ofColumns);
     return numbers === undefined ? input : await renumberedRows(input, numbers);
   };
   const changed =
     (rows: PartRows): PartRows =>
     async (part, at) =>
-      await renumber(await rows(part, at));
+      await change(await rows(part, at));
   const sourceOf = async (source: ExampleRows): Promise<ExampleRows> => {
     const inputs: InputRows[] = [];
-    for (const input of source.inputs) inputs.push(await renumber(input));
+    for (const input of source.inputs) inputs.push(await change(input));
     return { ...source, inputs: inputs as unknown as ExampleRows['inputs'] };
   };
   const dataset = {
     ...given,
-    facts,
+    ...(task === undefined ? { facts } : {}),
     train: await sourceOf(given.train),
     ...(given.test === undefined ? {} : { test: await sourceOf(given.test) }),
   };
@@ -189,11 +211,21 @@ async function openSplit(options: SplitOptions, tell: Tell) {
   const { data, savedir, partition, virtual = false, task, loss } = options;
   const scale = options.scale && formatScale(options.scale);
   const targets = wantedTargets({ task, loss });
-  const { sha256, load } = await openSource(data, partition, { tell, targets });
+  const { sha256: hash, load } = await openSource(data, partition, { tell, targets });
+  const sha256 = await hash();
   const key = { ...options, virtual, scale, targets, datasetSha256: sha256, task: task?.sha256 };
   const source = {
     sha256,
-    load: async (how: Parameters<typeof load>[0]) => await preparedDataset(task, await load(how)),
+    load: async (how: Parameters<typeof load>[0]) => {
+      const loaded = await load(how);
+      if (task?.prepare !== undefined && loaded.facts?.means !== undefined) {
+        throw new UsageError(
+          `${data}: missing: mean does not go with ${task.path}, whose prepare would be given rows that lack numbers: name ` +
+            'numbers under missing.',
+        );
+      }
+      return await preparedDataset(task, loaded);
+    },
   };
   return { source, finished: await findFinished(savedir, key) };
 }

@@ -159,3 +159,82 @@ test('behind each statistic stand as many clients as are asked for', async (t) =
     /--min-clients-per-statistic 5 is more than the 4 clients of .*sales\.csv/,
   );
 });
+
+test('a missing number becomes the mean of its column over the clients, in every part, and the manifest says so', async (t) => {
+  const { directory, options } = await prepared(t);
+  const lacks = (row: number) => row % 5 === 1;
+  const lines = SALES.split('\n').map((line, at) =>
+    at > 0 && lacks(at - 1) ? line.replace(/^\d+/, '') : line,
+  );
+  await writeFile(join(directory, 'lacking.csv'), lines.join('\n'));
+  const describe = async (missing: string, source = 'lacking.csv') =>
+    await writeFile(
+      join(directory, 'data.yaml'),
+      `{ kind: table, source: ${source}, target: { column: price, as: numbers }, client: shop, missing: { ${missing} }, inputs: {
+        numbers: { columns: [income, b] }, city: { columns: [city], categories: all } } }`,
+    );
+  await describe('income: mean');
+  const wanted = { ...options, data: join(directory, 'data.yaml') };
+  const { manifest } = await splitDataset(wanted);
+  const parts = await Promise.all(
+    [...manifest.shards, manifest.test].map(({ file }) => readShard(join(options.savedir, file))),
+  );
+  const found = parts.map(({ inputs: [{ values }], targets: [{ values: prices }] }) =>
+    [...prices].map((price, at) => ({ row: price * 8, income: values[at * 2] as number })),
+  );
+  const known = (row: number) => 1e4 + 2500 * row;
+  const trained = found.slice(0, -1).flat();
+  const told = trained.filter(({ row }) => !lacks(row));
+  const mean = told.reduce((sum, { row }) => sum + known(row), 0) / told.length;
+  const recorded = manifest.inputs?.[0]?.missing?.income as number;
+  assert.ok(Math.abs(recorded - mean) < 1e-9 * mean, `${recorded} and ${mean}`);
+  for (const { row, income } of found.flat())
+    assert.equal(income, lacks(row) ? Math.fround(recorded) : known(row), `row ${row}`);
+  assert.equal(manifest.inputs?.[0]?.statistics?.values, trained.length);
+  // Known by its manifest, as any other split.
+  assert.equal((await splitDataset(wanted)).skipped, true);
+
+  await describe('price: mean');
+  await assert.rejects(splitDataset(wanted), /line 3: expected a number in column income, found nothing/);
+  const none = lines.map((line, at) => (at === 0 ? line : line.replace(/^\d+/, '')));
+  await writeFile(join(directory, 'none.csv'), none.join('\n'));
+  await describe('income: mean', 'none.csv');
+  await assert.rejects(
+    splitDataset(wanted),
+    /expected numbers that have a mean in column income, found none/,
+  );
+  await writeFile(join(directory, 'cheap.csv'), SALES.replace(/[\d.]+$/m, ''));
+  await describe('price: mean', 'cheap.csv');
+  await assert.rejects(
+    splitDataset(wanted),
+    /line 2: expected a number in column price, found mean under missing, which stands for numbers of inputs alone/,
+  );
+});
+
+test('histograms are counted where they are asked for, between bounds that all clients know', async (t) => {
+  const { options } = await prepared(t);
+  const wanted = { ...options, histogramBins: 5 };
+  const { manifest } = await splitDataset(wanted);
+  const { statistics } = manifest.inputs?.[0] ?? {};
+  const incomes = (await rowsIn(options, manifest, 'numbers')).flatMap((each) =>
+    [...each].filter((_, at) => at % 2 === 0),
+  );
+  const [histogram, constant] = statistics?.histograms ?? [];
+  const edges = histogram?.edges ?? [];
+  assert.deepEqual([edges.length, edges[0], edges.at(-1)], [6, statistics?.least[0], statistics?.most[0]]);
+  const counts = edges.slice(1).map((to, at) => {
+    const isIn = (value: number) => value >= (edges[at] as number) && (value < to || at === 4);
+    return incomes.filter(isIn).length;
+  });
+  assert.deepEqual(histogram?.counts, counts);
+  assert.deepEqual(constant, { edges: [7, 7], counts: [incomes.length] });
+  assert.equal(manifest.targets?.statistics?.histograms?.length, 1);
+  assert.equal((await splitDataset(wanted)).skipped, true);
+  assert.equal((await splitDataset({ ...options, histogramBins: 6 })).skipped, false);
+  assert.equal((await splitDataset(options)).skipped, false);
+  assert.doesNotMatch(await readFile(join(options.savedir, 'manifest.json'), 'utf8'), /histogram/);
+  await assert.rejects(
+    splitDataset({ ...wanted, normalize: 'off' }),
+    /--histogram-bins finds no numbers that have statistics: those of a table have them/,
+  );
+});

@@ -117,6 +117,23 @@ export function tokensOfRows({ shape, values, dtype, range }: InputRows): number
   return isTokens && range !== undefined && range.least >= 0 ? range.most + 1 : undefined;
 }
 
+/** Rows with a number of its column in place of each NaN. @param numbers one for each number of a row */
+export function completedRows(rows: InputRows, numbers: Float64Array): InputRows {
+  const complete = (values: ExampleValues) => {
+    const completed = values.slice();
+    for (let at = 0; at < completed.length; at++)
+      if (Number.isNaN(completed[at])) completed[at] = numbers[at % numbers.length] as number;
+    return completed;
+  };
+  return {
+    ...rows,
+    values: rows.values && complete(rows.values),
+    async *pieces() {
+      for await (const piece of rows.pieces()) yield complete(piece);
+    },
+  };
+}
+
 /** Whole numbers under other numbers: element v is what v becomes. */
 export async function renumberedRows(rows: InputRows, numbers: Int32Array): Promise<InputRows> {
   const renumber = (values: ExampleValues) => Int32Array.from(values, (value) => numbers[value] as number);

@@ -60,6 +60,8 @@ export interface DataFacts {
   readonly target?: TargetName;
   /** By the name of an input: the columns that its numbers come from, and the categories that they stand for, from number 1. */
   readonly inputs?: Readonly<Record<string, InputFacts>>;
+  /** By the name of an input: the columns whose missing numbers, NaN, become the mean of all clients. */
+  readonly means?: Readonly<Record<string, readonly string[]>> | undefined;
   /** By the name of a key: what each of its numbers stands for. */
   readonly keys?: Readonly<Record<string, readonly string[]>>;
 }

@@ -34,10 +34,21 @@ const statisticsSchema = z
     variance: z.array(z.number().nonnegative()).describe('Their mean squared distance from the mean.'),
     least: featureField.describe('What as many clients have, or go below, as `minClientsPerStatistic` says.'),
     most: featureField,
+    histograms: z
+      .array(
+        z
+          .object({ edges: featureField.describe('One more than counts.'), counts: z.array(count) })
+          .nullable()
+          .describe('Null where too few clients have values.'),
+      )
+      .optional()
+      .describe('Where they were asked for: values from each edge to the next.'),
   })
   .refine(
     ({ mean, ...lists }) =>
-      [lists.variance, lists.least, lists.most].every(({ length }) => length === mean.length),
+      [lists.variance, lists.least, lists.most, lists.histograms ?? mean].every(
+        ({ length }) => length === mean.length,
+      ),
     'expected as many numbers in each list',
   )
   .describe(
@@ -83,6 +94,7 @@ export const manifestSchema = z
       .min(2)
       .optional()
       .describe('Clients that have to stand behind each statistic, where more than one.'),
+    histogramBins: count.min(2).optional().describe('Of the histograms that were asked for.'),
     classes: count
       .min(1)
       .optional()

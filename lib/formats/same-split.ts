@@ -20,6 +20,8 @@ export interface SplitWanted {
   /** Without it, statistics of tables are told. */
   readonly normalize?: 'on' | 'off' | undefined;
   readonly minClientsPerStatistic?: number | undefined;
+  /** Of the histograms, where there are some. */
+  readonly histogramBins?: number | undefined;
   /** What the targets are to be, where that was asked for. */
   readonly targets?: TargetKinds | undefined;
   /** sha256 of the task that prepares the examples. */
@@ -43,9 +45,10 @@ export function isSplitBy(manifest: Manifest, wanted: SplitWanted): boolean {
 
 /** Whether a split tells these statistics. One of an earlier version tells none, and is left as it is. */
 function hasStatistics(
-  { normalize, minClientsPerStatistic, inputs = [], targets }: Manifest,
-  wanted: Pick<SplitWanted, 'normalize' | 'minClientsPerStatistic'>,
+  { normalize, minClientsPerStatistic, histogramBins, inputs = [], targets }: Manifest,
+  wanted: Pick<SplitWanted, 'normalize' | 'minClientsPerStatistic' | 'histogramBins'>,
 ): boolean {
+  if (histogramBins !== wanted.histogramBins) return false;
   if ((minClientsPerStatistic ?? 1) !== (wanted.minClientsPerStatistic ?? 1)) return false;
   if (wanted.normalize === 'off')
     return [...inputs.map((each) => each.statistics ?? each.counts), targets?.statistics].every(

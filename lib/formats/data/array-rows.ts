@@ -9,6 +9,8 @@ export interface NpyRows extends ArrayRows<NpyValues> {
   readonly dtype: NpyDtype;
   /** Whether it is known that all numbers are finite. */
   readonly areFinite?: boolean;
+  /** Whether NaN stands for a number that is missing, and for which the splitter puts another one. */
+  readonly lacksNumbers?: boolean;
 }
 
 /** Arrays by their names, which may be more than memory holds. */

@@ -16,6 +16,7 @@ import type { Ownership } from '../../federation/partition/by-owner.js';
 import type { PartitionSettings } from '../../federation/partition/settings.js';
 import { readFileBytes, sha256, sha256OfFile } from '../files/read-file.js';
 import type { DataReading, FoundData } from '../sources/source-kind.js';
+import { clientTestName } from '../volume.js';
 import type { ArrayArchive } from './array-rows.js';
 import { datasetOf, type ExampleReading, readShard } from './dataset.js';
 import { foreignDirectory } from './foreign-data.js';
@@ -28,13 +29,38 @@ import { isZipFile } from './zip.js';
 /** A dataset and, where it says so, whose each training example is. */
 export interface OwnedDataset extends DatasetRows {
   readonly ownership?: Ownership;
+  /** What clients bring that they hold out: by client, places in `train` behind all that have an owner. */
+  readonly heldOut?: readonly (Uint32Array | undefined)[];
   /** What the data say of their own numbers. */
   readonly facts?: DataFacts;
 }
 
+/**
+ * What of the training examples is dealt: their labels or, where targets are no labels, how many there are; without those
+ * that clients bring as held out.
+ *
+ * @throws {UsageError} where clients bring such and nobody asked for clients that hold examples out
+ */
+export function dealtOf(
+  { train, ownership, heldOut }: OwnedDataset,
+  { data, clientHoldout }: { readonly data: string; readonly clientHoldout: number | undefined },
+): Int32Array | { readonly length: number } {
+  const labels = labelsIn(train);
+  if (heldOut === undefined || ownership === undefined) return labels ?? { length: exampleCount(train) };
+  if (clientHoldout === undefined) {
+    throw new UsageError(
+      `${data} has ${clientTestName(heldOut.findIndex((each) => each !== undefined))}, which a client holds out: with ` +
+        '--client-holdout the examples of such files are held out, and that share of those of all other clients.',
+    );
+  }
+  const { length } = ownership.owners;
+  return labels?.subarray(0, length) ?? { length };
+}
+
 /** A dataset that is known by its hash and loaded only when it is needed. */
 interface Source {
-  readonly sha256: string;
+  /** Reads all of it. */
+  sha256(): Promise<string>;
   load(how?: Loading): Promise<OwnedDataset>;
 }
 
@@ -54,7 +80,7 @@ export async function openSource(
 ): Promise<Source> {
   if (partition.scheme === 'given') {
     return {
-      sha256: await sha256OfShards(data),
+      sha256: () => sha256OfShards(data),
       load: async () => tellApart(await loadShards(data, options), data),
     };
   }
@@ -62,7 +88,7 @@ export async function openSource(
   if (found !== undefined) {
     const { sha256OfFound } = await import('../sources/registry.js');
     return {
-      sha256: await sha256OfFound(found),
+      sha256: () => sha256OfFound(found),
       load: (how) => loadFound(found, { ...how, data, partition, options }),
     };
   }
@@ -76,7 +102,7 @@ export async function openSource(
   }
   const { arrays, sha256: hash } = await openArrays(data);
   return {
-    sha256: await hash(),
+    sha256: hash,
     async load({ onProgress }: Loading = {}) {
       const dataset = tellApart(await datasetOf(arrays, data, { ...options, onProgress }), data);
       if (partition.scheme !== 'by-key') return dataset;
@@ -174,7 +200,7 @@ function tellApart<T extends DatasetRows>(dataset: T, file: string): T {
 }
 
 async function loadShards(directory: string, options: ExampleReading): Promise<OwnedDataset> {
-  const { shards, test } = await listGivenShards(directory);
+  const { shards, heldOut, test } = await listGivenShards(directory);
   const parts: Examples[] = [];
   let kind: string | undefined;
   const read = async (path: string): Promise<Examples> => {
@@ -189,14 +215,31 @@ async function loadShards(directory: string, options: ExampleReading): Promise<O
     return examples;
   };
   for (const path of shards) parts.push(await read(path));
-  const train = concatExamples(parts);
-  const owners = new Uint32Array(exampleCount(train));
+  const owners = new Uint32Array(parts.reduce((sum, part) => sum + exampleCount(part), 0));
   let start = 0;
   for (const [client, part] of parts.entries()) {
     owners.fill(client, start, start + exampleCount(part));
     start += exampleCount(part);
   }
   const ownership = { owners, names: parts.map((_, client) => `${client}.npz`) };
-  const rows = { train: rowsOfExamples(train), ownership };
+  const [{ weights }] = parts as [Examples];
+  const places: (Uint32Array | undefined)[] = [];
+  for (const path of heldOut) {
+    if (path === undefined) {
+      places.push(undefined);
+      continue;
+    }
+    const { weights: _, ...part } = await read(path);
+    const from = start;
+    start += exampleCount(part);
+    places.push(Uint32Array.from({ length: start - from }, (_, at) => from + at));
+    // Nobody trains on them: their weights are those of all others for the form's sake alone.
+    parts.push(weights === undefined ? part : { ...part, weights: new Float32Array(start - from).fill(1) });
+  }
+  const rows = {
+    train: rowsOfExamples(concatExamples(parts)),
+    ownership,
+    ...(parts.length > shards.length ? { heldOut: places } : {}),
+  };
   return test === undefined ? rows : { ...rows, test: rowsOfExamples(await read(test)) };
 }

@@ -3,12 +3,15 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../../core/errors.js';
 import { errorCode, sha256, sha256OfFile } from '../files/read-file.js';
+import { clientTestName } from '../volume.js';
 import { foreignDirectory } from './foreign-data.js';
 
 /** The files of such a dataset. */
 interface GivenShards {
   /** Element k is the path of client k's shard. */
   readonly shards: readonly string[];
+  /** Element k is the path of what client k holds out, where it brings that. */
+  readonly heldOut: readonly (string | undefined)[];
   readonly test?: string;
 }
 
@@ -21,13 +24,14 @@ export async function isDirectory(path: string): Promise<boolean> {
 }
 
 /**
- * Lists the shards in a directory.
+ * Lists the shards in a directory, each with what its client holds out (`k-test.npz`).
  *
  * @throws {DataError} when it is no directory, has no shards, lacks one below the highest number, or holds an npz of
  *   another name, which might be a client's too
  */
 export async function listGivenShards(directory: string): Promise<GivenShards> {
-  const expected = 'a directory of shards 0.npz, 1.npz, … and, optionally, test.npz';
+  const expected =
+    'a directory of shards 0.npz, 1.npz, … and, optionally, test.npz, 0-test.npz, 1-test.npz, …';
   const fault = (found: string, cause?: unknown) =>
     new DataError({ file: directory, expected, found }, { cause });
   const names = await readdir(directory).catch((cause: unknown) => {
@@ -35,23 +39,33 @@ export async function listGivenShards(directory: string): Promise<GivenShards> {
     throw fault(found[errorCode(cause)] ?? `${errorCode(cause)}`, cause);
   });
   const npz = names.filter((name) => name.endsWith('.npz') && !name.startsWith('.') && name !== 'test.npz');
-  const foreign = npz.find((name) => !/^(0|[1-9]\d*)\.npz$/.test(name));
+  const numbered = npz.filter((name) => /^(0|[1-9]\d*)\.npz$/.test(name));
+  const tests = numbered.map((_, client) => clientTestName(client));
+  const foreign = npz.find((name) => !numbered.includes(name) && !tests.includes(name));
   if (foreign !== undefined) throw fault(`${foreign} among them`);
-  if (npz.length === 0) {
+  if (numbered.length === 0) {
     throw new DataError({ file: directory, expected, found: 'none', ...(await foreignDirectory(directory)) });
   }
-  const missing = npz.findIndex((_, client) => !npz.includes(`${client}.npz`));
-  if (missing >= 0) throw fault(`${npz.length} of them without ${missing}.npz`);
-  const shards = npz.map((_, client) => join(directory, `${client}.npz`));
-  return names.includes('test.npz') ? { shards, test: join(directory, 'test.npz') } : { shards };
+  const missing = numbered.findIndex((_, client) => !numbered.includes(`${client}.npz`));
+  if (missing >= 0) throw fault(`${numbered.length} of them without ${missing}.npz`);
+  return {
+    shards: numbered.map((_, client) => join(directory, `${client}.npz`)),
+    heldOut: tests.map((name) => (npz.includes(name) ? join(directory, name) : undefined)),
+    ...(names.includes('test.npz') ? { test: join(directory, 'test.npz') } : {}),
+  };
 }
 
 /** sha256 (hex) of all shards in a directory. @throws {DataError} when something is missing or cannot be read */
 export async function sha256OfShards(directory: string): Promise<string> {
-  const { shards, test } = await listGivenShards(directory);
-  const hashes: string[] = [];
-  for (const file of [...shards, ...(test === undefined ? [] : [test])]) {
-    hashes.push(await sha256OfFile(file, 'a shard (npz)'));
-  }
-  return sha256(JSON.stringify({ shards: hashes.slice(0, shards.length), test: hashes[shards.length] }));
+  const { shards, heldOut, test } = await listGivenShards(directory);
+  const hashOf = async (file: string | undefined) =>
+    file === undefined ? undefined : await sha256OfFile(file, 'a shard (npz)');
+  const hashes: (string | undefined)[] = [];
+  for (const file of shards) hashes.push(await hashOf(file));
+  const hashOfTest = await hashOf(test);
+  const ofHeldOut: (string | undefined)[] = [];
+  for (const file of heldOut) ofHeldOut.push(await hashOf(file));
+  // Directories without such files keep the hash that they had.
+  const more = ofHeldOut.some((hash) => hash !== undefined) ? { heldOut: ofHeldOut } : {};
+  return sha256(JSON.stringify({ shards: hashes, test: hashOfTest, ...more }));
 }

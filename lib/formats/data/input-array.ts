@@ -45,13 +45,15 @@ export async function inputOf(
   const shape = rows.shape.length === 1 ? [...rows.shape, 1] : rows.shape;
   requireShape(shape, place);
   const { dtype } = rows;
+  const keepsMissing = place.keepsMissing || rows.lacksNumbers;
   if (rows.values !== undefined) {
     const convert = conversionOf(rows, place, () => rangeOfValues(rows.values as NpyValues));
     const values = convert(rows.values);
-    requireFinite(values, { shape, place, before: 0 });
+    if (!keepsMissing) requireFinite(values, { shape, place, before: 0 });
     return { shape, values, dtype: dtypeOf(values), pieces: () => onePiece(values) };
   }
-  const range = bytesToLookAt(rows) === 0 ? undefined : await lookAt(rows, { shape, place, hear });
+  const range =
+    bytesToLookAt(rows) === 0 ? undefined : await lookAt(rows, { shape, place, keepsMissing, hear });
   const convert = conversionOf(rows, place, () => range as ValueRange);
   return {
     ...{ shape, range, dtype: dtypeOf(convert(EMPTY[dtype])) },
@@ -88,17 +90,21 @@ const EMPTY: Readonly<Record<NpyDtype, NpyValues>> = {
 interface Look {
   readonly shape: readonly number[];
   readonly place: ArrayPlace;
+  readonly keepsMissing: boolean | undefined;
   readonly hear: (bytes: number) => void;
 }
 
 /** The range of all numbers. @throws {DataError} for NaN and infinity */
-async function lookAt(rows: NpyRows, { shape, place, hear }: Look): Promise<ValueRange> {
+async function lookAt(
+  rows: NpyRows,
+  { shape, place, keepsMissing = false, hear }: Look,
+): Promise<ValueRange> {
   let range = NO_RANGE;
   let before = 0;
   for await (const values of rows.pieces()) {
-    if (values instanceof Float32Array || values instanceof Float64Array)
-      requireFinite(values, { shape, place, before });
-    else range = rangeOfValues(values, range);
+    const isFloat = values instanceof Float32Array || values instanceof Float64Array;
+    if (!isFloat) range = rangeOfValues(values, range);
+    else if (!keepsMissing) requireFinite(values, { shape, place, before });
     before += values.length;
     hear(values.byteLength);
   }
@@ -113,7 +119,7 @@ interface FiniteCheck {
 }
 
 function requireFinite(values: ExampleValues, { shape, place, before }: FiniteCheck): void {
-  const bad = place.keepsMissing ? -1 : findNonFinite(values);
+  const bad = findNonFinite(values);
   if (bad < 0) return;
   const example = Math.floor((before + bad) / sizeOf(shape.slice(1)));
   const mend = changeLine(place.file, 'x', 'np.where(np.isfinite(v), v, v[np.isfinite(v)].min())');

@@ -52,10 +52,10 @@ const tableSchema = z.strictObject({
     .refine((inputs) => Object.keys(inputs).length > 0, 'expected at least one input')
     .describe('What the model is given, by the names of its inputs.'),
   missing: z
-    .record(columnName, z.union([z.number(), z.literal(['drop', 'unknown'])]))
+    .record(columnName, z.union([z.number(), z.literal(['drop', 'mean', 'unknown'])]))
     .optional()
     .describe(
-      'What a cell without a value stands for, by column: a number; `unknown`, the category 0; `drop`, which leaves the row out.',
+      "What a cell without a value stands for, by column: a number; `mean`, the mean of the column over all clients' training examples; `unknown`, the category 0; `drop`, which leaves the row out.",
     ),
   units: z
     .record(columnName, z.string().min(1))

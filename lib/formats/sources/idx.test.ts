@@ -60,8 +60,8 @@ test('images, labels and the test are found by the names under which they are di
       assert.ok(found.test !== undefined);
       assert.deepEqual([...(partsOf(found.test).images as Uint8Array)], bytes(24, 100));
       assert.deepEqual([...partsOf(found.test).labels], [2, 1]);
-      assert.equal(await sha256OfDataset(data, ''), source.sha256);
-      hashes.add(source.sha256);
+      assert.equal(await sha256OfDataset(data, ''), await source.sha256());
+      hashes.add(await source.sha256());
     }
     assert.equal(hashes.size, 1, 'the same data by any of their names');
     await rm(join(folder, held));

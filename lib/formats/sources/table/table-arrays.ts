@@ -9,6 +9,7 @@ import { ownersOf, type Rule, targetValues } from './cell-values.js';
 import { type Column, timeOf } from './column.js';
 import { makeInput } from './table-input.js';
 import { inputColumns, type TableRoles } from './table-roles.js';
+import { filledByRows, rowsBetween, rowsListed } from './table-rows.js';
 
 /** The arrays, one part for training and, where the table has one, one for the test. @throws {DataError} by file and line */
 export function tableArrays(
@@ -28,6 +29,7 @@ export function tableArrays(
   const { train, held } = dealRows(roles, description);
   const arrays: Record<string, NpyRows> = {};
   const facts: { inputs: Record<string, object>; keys?: Record<string, readonly string[]> } = { inputs: {} };
+  const means: Record<string, readonly string[]> = {};
   const parts =
     held.length === 0 ? [['', train] as const] : [['_train', train] as const, ['_test', held] as const];
   const names = Object.keys(description.inputs);
@@ -42,15 +44,23 @@ export function tableArrays(
       const array = leavesInputs || isLarge ? inPieces : rowsOfArray(made.arrayOf(rows));
       arrays[names.length === 1 ? `x${part}` : `x${part}/${name}`] = array;
     }
-    facts.inputs[names.length === 1 ? 'x' : name] = made.facts;
+    const nameInArrays = names.length === 1 ? 'x' : name;
+    facts.inputs[nameInArrays] = made.facts;
+    if (made.means.length > 0) means[nameInArrays] = made.means;
     if (!isLarge) for (const column of columns) column.forget();
   }
   const { values: targetOf, classNames } = targetValues(target, description);
   for (const [part, rows] of parts) {
-    const values =
-      description.target.as === 'labels' ? new Int32Array(rows.length) : new Float32Array(rows.length);
-    for (let at = 0; at < rows.length; at++) values[at] = targetOf(target.at(rows[at] as number));
-    const dtype = values instanceof Int32Array ? 'int32' : 'float32';
+    const isLabels = description.target.as === 'labels';
+    const values = filledByRows(
+      isLabels ? new Int32Array(rows.length) : new Float32Array(rows.length),
+      rows,
+      {
+        column: target,
+        numberOf: targetOf,
+      },
+    );
+    const dtype = isLabels ? 'int32' : 'float32';
     arrays[`y${part}`] = rowsOfArray({ dtype, shape: [rows.length], values });
   }
   if (client !== undefined) {
@@ -59,14 +69,19 @@ export function tableArrays(
         `The column ${client.name} of ${source} cannot say whose a row is: an array has this name. Give it another.`,
       );
     const owners = ownersOf(client);
-    const values = Int32Array.from(train, (row) => owners.numberOf(client.at(row)));
+    const values = filledByRows(new Int32Array(train.length), train, {
+      column: client,
+      numberOf: owners.numberOf,
+    });
     arrays[client.name] = rowsOfArray({ dtype: 'int32', shape: [train.length], values });
     facts.keys = { [client.name]: owners.names };
     requireTargets(client, { owners: owners.names, values, isHeld: held.length > 0, source });
   }
+  for (const column of [target, client, test]) column?.forget();
   const unit = own(units, target.name);
   const told: DataFacts = {
     ...facts,
+    ...(Object.keys(means).length === 0 ? {} : { means }),
     target: { column: target.name, ...(unit === undefined ? {} : { unit }) },
     ...(classNames === undefined ? {} : { classNames }),
   };
@@ -95,8 +110,13 @@ function requireFit(column: Column, { rule, source, role }: Fit): void {
     throw new DataError({ file: firstOther.place, expected, found: JSON.stringify(firstOther.text) });
   }
   if (firstMissing === undefined || rule === 'drop') return;
-  const isFilled = type === 'text' ? isUnknown : typeof rule === 'number';
+  const isFilled =
+    type === 'text' ? isUnknown : typeof rule === 'number' || (rule === 'mean' && role === 'input');
   if (isFilled) return;
+  if (rule === 'mean') {
+    const found = `mean under missing, which stands for numbers of inputs alone`;
+    throw new DataError({ file: firstMissing.place, expected: `${what} in column ${name}`, found, mend });
+  }
   const found = `${firstMissing.text === '' ? 'nothing' : JSON.stringify(firstMissing.text)} (${missing} of ${rows} rows have none, and no rule under missing says what stands for it)`;
   throw new DataError({ file: firstMissing.place, expected: `${what} in column ${name}`, found, mend });
 }
@@ -114,21 +134,34 @@ function dealRows(roles: TableRoles, { test: split, missing = {}, source }: Tabl
     });
   const from = split === undefined ? Number.NaN : startOf(split, source);
   const isHeld = (row: number) => row >= firstTestRow || (test !== undefined && test.at(row) >= from);
-  const mayHold = test !== undefined || firstTestRow < rows;
-  const sides = { train: new Uint32Array(rows), held: new Uint32Array(mayHold ? rows : 0) };
-  let [trained, tested] = [0, 0];
-  for (let row = 0; row < rows; row++) {
-    if (isDropped(row)) continue;
-    if (isHeld(row)) sides.held[tested++] = row;
-    else sides.train[trained++] = row;
-  }
-  if (trained === 0 || (split !== undefined && tested === 0)) {
+  const dealt =
+    droppers.length === 0 && test === undefined
+      ? { train: rowsBetween(0, firstTestRow), held: rowsBetween(firstTestRow, rows) }
+      : listRows(rows, { isDropped, isHeld });
+  if (dealt.train.length === 0 || (split !== undefined && dealt.held.length === 0)) {
     const place =
       split === undefined ? 'that no rule drops' : `before and from ${split.from} in ${split.column}`;
-    const found = `${trained} for training and ${tested} for the test`;
+    const found = `${dealt.train.length} for training and ${dealt.held.length} for the test`;
     throw new DataError({ file: source, expected: `rows ${place}`, found });
   }
-  return { train: sides.train.subarray(0, trained), held: sides.held.subarray(0, tested) };
+  return dealt;
+}
+
+interface RowSides {
+  isDropped(row: number): boolean;
+  isHeld(row: number): boolean;
+}
+
+/** Rows for training from the front of one list, and those for the test from its end. */
+function listRows(rows: number, { isDropped, isHeld }: RowSides) {
+  const list = new Uint32Array(rows);
+  let [trained, held] = [0, rows];
+  for (let row = 0; row < rows; row++) {
+    if (isDropped(row)) continue;
+    if (isHeld(row)) list[--held] = row;
+    else list[trained++] = row;
+  }
+  return { train: rowsListed(list.subarray(0, trained)), held: rowsListed(list.subarray(held).reverse()) };
 }
 
 /** @throws {DataError} for what is neither a number nor a time */

@@ -8,6 +8,7 @@ import type { TableDescription } from '../description.js';
 import { categoryValues, filledBy } from './cell-values.js';
 import type { Column } from './column.js';
 import { sortedTexts } from './table-plan.js';
+import type { TableRows } from './table-rows.js';
 
 type InputPlan = Omit<TableDescription['inputs'][string], 'columns'> & {
   readonly columns: readonly Column[];
@@ -35,12 +36,18 @@ export function makeInput(
   const isBytes = categories === undefined && type === 'uint8';
   if (isBytes) for (const column of columns) requireBytes(column, source);
   const texts = categories === undefined ? undefined : categories === 'all' ? textsOf(columns) : categories;
-  const valuesOf = columns.map((column) =>
-    texts === undefined ? filledBy(missing[column.name]) : categoryValues(column, texts),
-  );
+  const valuesOf = columns.map((column) => {
+    if (texts !== undefined) return categoryValues(column, texts);
+    const rule = own(missing, column.name);
+    return column.missing === 0 || rule === 'mean' ? undefined : filledBy(rule);
+  });
+  const means =
+    texts === undefined ? columns.filter(({ name: column }) => own(missing, column) === 'mean') : [];
+  for (const column of means) requireMean(column, { isBytes, source });
   const filled = saidOf(columns, (column) => {
     const rule = own(missing, column);
-    return rule === 'drop' ? undefined : rule;
+    // A mean is known when all clients have told of theirs.
+    return rule === 'drop' || rule === 'mean' ? undefined : rule;
   });
   const counted = saidOf(columns, (column) => own(units, column));
   const isEmpty = (record: object) => Object.keys(record).length === 0;
@@ -48,14 +55,12 @@ export function makeInput(
   const dtype = texts !== undefined ? 'int32' : isBytes ? 'uint8' : 'float32';
   const valuesOfRows = (rows: Uint32Array) => {
     const values = new VALUE_ARRAYS[dtype](rows.length * width);
-    for (const [at, column] of columns.entries()) {
-      const numberOf = valuesOf[at] as (value: number) => number;
-      for (let row = 0; row < rows.length; row++)
-        values[row * width + at] = numberOf(column.at(rows[row] as number));
-    }
+    for (const [at, column] of columns.entries())
+      column.read(rows, values, { from: at, step: width, numberOf: valuesOf[at] });
     return values;
   };
-  const form = (rows: Uint32Array) => ({ dtype, shape: [rows.length, ...extents] }) as const;
+  const lacking = means.some((column) => column.missing > 0) ? { lacksNumbers: true } : {};
+  const form = (rows: TableRows) => ({ dtype, shape: [rows.length, ...extents], ...lacking }) as const;
   const areFinite = columns.every(({ name, least, most }) => {
     const stand = missing[name];
     return [least, most, typeof stand === 'number' ? stand : 0].every((each) =>
@@ -70,18 +75,21 @@ export function makeInput(
       ...(isEmpty(counted) ? {} : { units: counted }),
       ...(isEmpty(filled) ? {} : { missing: filled }),
     },
-    arrayOf: (rows: Uint32Array) => ({ ...form(rows), values: valuesOfRows(rows) }),
+    /** The columns whose missing numbers become their means. */
+    means: means.map((column) => column.name),
+    arrayOf: (rows: TableRows) => ({ ...form(rows), values: valuesOfRows(rows.numbers(0, rows.length)) }),
     /** As often as wanted, for as long as the columns are not forgotten. */
-    rowsInPieces: (rows: Uint32Array): NpyRows => ({
+    rowsInPieces: (rows: TableRows): NpyRows => ({
       ...form(rows),
       areFinite: dtype === 'float32' && areFinite,
       async *pieces() {
         const count = Math.max(1, Math.floor(PIECE_NUMBERS / width));
-        for (let at = 0; at < rows.length; at += count) yield valuesOfRows(rows.subarray(at, at + count));
+        for (let at = 0; at < rows.length; at += count)
+          yield valuesOfRows(rows.numbers(at, Math.min(at + count, rows.length)));
       },
     }),
     /** Their form alone: the cells were not kept. */
-    checkedRows: (rows: Uint32Array): NpyRows => ({ ...form(rows), async *pieces() {} }),
+    checkedRows: (rows: TableRows): NpyRows => ({ ...form(rows), async *pieces() {} }),
   };
 }
 
@@ -91,6 +99,22 @@ const PIECE_NUMBERS = 2 ** 20;
 /** Texts of all columns that share a vocabulary, sorted. @throws {DataError} for more than an Embedding has room for */
 function textsOf(columns: readonly Column[]): readonly string[] {
   return [...new Set(columns.flatMap(sortedTexts))].sort();
+}
+
+interface MeanOptions {
+  readonly isBytes: boolean;
+  readonly source: string;
+}
+
+/** @throws {DataError} where a column has no mean, or its cells cannot hold one */
+function requireMean({ name, least, most }: Column, { isBytes, source }: MeanOptions): void {
+  const hasMean = [least, most].every((each) => Number.isFinite(Math.fround(each)));
+  if (hasMean && !isBytes) return;
+  const expected = isBytes
+    ? `numbers of type float32 in column ${name}, for whose missing ones the mean stands`
+    : `numbers that have a mean in column ${name}`;
+  const found = isBytes ? 'the type uint8' : least > most ? 'none' : `numbers from ${least} to ${most}`;
+  throw new DataError({ file: source, expected, found });
 }
 
 function requireBytes({ name, isWhole, least, most }: Column, source: string): void {
