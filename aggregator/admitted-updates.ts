@@ -58,6 +58,8 @@ interface AdmittedUpdates {
   readonly account: Account;
   /** As many as there should be: one of each client where it is told whose there can be, else one. */
   readonly expected: number;
+  /** As many as there can be. */
+  readonly most: number;
   /** The good ones, by client; can be read once. */
   readonly updates: AsyncIterable<WeightedUpdate>;
   /** Whose architecture the result has: the parent's, or the first good model's. */
@@ -118,7 +120,8 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
         if (model.update) account.counted.push(model.update.client);
         if (model.update && hash !== undefined)
           account.clients.push({ client: model.update.client, examples, sha256: hash });
-        yield { weights: model.weights, examples, extras: model.extras };
+        const client = model.update?.client;
+        yield { client, weights: model.weights, examples, extras: model.extras };
       } else account.rejected.push({ file: candidate.file, reason: reason ?? '' });
       reporter.progress({ stage: 'aggregate', done: ++done, total: candidates.length, unit: 'models' });
     }
@@ -133,6 +136,7 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
     lineage,
     account,
     expected: clients?.clients.size ?? 1,
+    most: candidates.length,
     updates: updates(),
     reference: () => admission.reference(),
     tellRejected() {

@@ -10,6 +10,7 @@ import {
   needsAllExamples,
   type StrategySettings,
 } from '../lib/federation/strategies/strategy-settings.js';
+import { createUpdateMeter } from '../lib/federation/update-measures.js';
 import type { NoiseFile } from '../lib/formats/noise-file.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
 import type { AggregateResult } from '../lib/formats/stage-results.js';
@@ -67,7 +68,13 @@ export async function aggregateUpdates(options: AggregateOptions): Promise<Aggre
   const { lineage, account } = admitted;
   const minUpdates = options.minUpdates ?? admitted.expected;
   const state = await openState(strategy, { round: lineage.round, parent, stateIn, reporter });
-  const made = await strategy.aggregate(state, admitted.updates).finally(() => admitted.tellRejected());
+  // Of a private round nothing is told of single clients that the mechanism hides.
+  const meter =
+    parent !== undefined && options.strategy.privacy === undefined
+      ? createUpdateMeter(parent.model.weights, { most: admitted.most })
+      : undefined;
+  const updates = meter?.pass(admitted.updates) ?? admitted.updates;
+  const made = await strategy.aggregate(state, updates).finally(() => admitted.tellRejected());
   const { round: ended } = lineage;
   const next = rememberCounted(strategy, { next: made, round: ended, counted: account.counted });
   const reference = admitted.reference();
@@ -83,8 +90,12 @@ export async function aggregateUpdates(options: AggregateOptions): Promise<Aggre
     count: noise?.count,
   });
   const seconds = Math.round(performance.now() - startedAt) / 1000;
-  const { updates, examples, rejected } = account;
-  return { updates, examples, rejected, ...written, ...spent(options, state, noise), seconds };
+  const { updates: counted, examples, rejected } = account;
+  const told = meter === undefined ? {} : { clients: meter.found() };
+  return {
+    ...{ updates: counted, examples, rejected },
+    ...{ ...written, ...spent(options, state, noise), ...told, seconds },
+  };
 }
 
 /** What is said when too few updates were good. */

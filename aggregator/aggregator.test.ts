@@ -127,8 +127,13 @@ describe('fedbatch aggregate', () => {
       examples: 600,
       rejected: [],
       sha256: sha256(await readFile(saveFile)),
+      clients: result?.clients,
       seconds: result?.seconds,
     });
+    assert.deepEqual(
+      result?.clients?.map(({ client, norm, cosine = 0 }) => [client, norm > 0, cosine > 0.5]),
+      [0, 1, 2].map((client) => [client, true, true]),
+    );
     await assertMean(0, 1, 2);
     const model = await readKerasFile(saveFile);
     assert.deepEqual(model.modelConfig, GLOBAL.modelConfig);
@@ -141,6 +146,7 @@ describe('fedbatch aggregate', () => {
     await writeKerasFile(elsewhere, { ...GLOBAL, weights: weightsOf(8), update: facts(7) });
     const { result } = await runHere(elsewhere, join(directory, '1.h5'));
     assert.equal(result?.updates, 3);
+    assert.equal(result.clients, undefined, 'without a parent nothing is measured');
     await assertMean(0, 1, 7);
   });
 

@@ -93,7 +93,7 @@ export function aggregateCli({ reporter, signal }: ProgramContext): Command {
       const asked = askedByFlags(command, SETTINGS);
       const result = await callAggregator({ ...flags, files, asked }, { reporter, signal });
       reporter.close();
-      tellResult(result);
+      tellResult(result, ['clients']);
     });
 }
 

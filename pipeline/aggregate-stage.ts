@@ -57,10 +57,10 @@ export async function aggregateStage(
   } = await stopwatch(aggregating).catch((error: unknown) =>
     failAggregation(run, { ledger, rejected: rejectedUpdates(warned, selected), error }),
   );
-  const { rejected: refusals, ...summary } = made;
+  const { rejected: refusals, clients, ...summary } = made;
   const facts = { inputs, ...summary, seconds };
   const refused = rejectedUpdates(refusals, selected);
-  return await concludeAggregation(run, { ledger, facts, rejected: refused, file, took });
+  return await concludeAggregation(run, { ledger, facts, rejected: refused, clients, file, took });
 }
 
 /** What a global model was made from: sha256 over the hashes of the parent and of all updates. */

@@ -9,6 +9,7 @@ import { sha256OfDataset } from '../lib/formats/data/dataset-source.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { ARCHITECTURE, KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
+import { EVENTS_VERSION } from '../lib/formats/metrics-event.js';
 import { RUNS, type VolumePaths, volumePaths } from '../lib/formats/volume.js';
 import { DATASET_NAMES, modelFile } from '../lib/settings/parts/data.js';
 import { givenLabels, type RunLabels } from '../lib/settings/run-labels.js';
@@ -161,6 +162,7 @@ async function runOnVolume(
   warnOfFigures(settings, context.reporter);
   await metrics.append({
     event: 'start',
+    schemaVersion: EVENTS_VERSION,
     id: volume.record.id,
     resumed: volume.resumed,
     settings,

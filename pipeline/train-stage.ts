@@ -129,9 +129,9 @@ async function isTrained(
 }
 
 function clientRecord(data: Manifest, { result }: EndedCommand<TrainResult>): ClientRecord {
-  const { client, examples, seconds, loss, accuracy, engine, sha256, heldOut } = result;
+  const { client, examples, seconds, loss, accuracy, engine, sha256, heldOut, epochs } = result;
   const shard = data.shards[client]?.sha256 ?? '';
-  return { client, examples, seconds, loss, accuracy, engine, shard, sha256, heldOut };
+  return { client, examples, seconds, loss, accuracy, engine, shard, sha256, heldOut, epochs };
 }
 
 /** Says what the trainers run on; once, as long as it is the same for all. */

@@ -6,6 +6,7 @@ import type { ModelFromFile } from '../lib/engine/model-file.js';
 import { validateUpdate } from '../lib/federation/client-update.js';
 import { rememberCounted } from '../lib/federation/strategies/server-step.js';
 import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
+import { createUpdateMeter, type UpdateMeasure } from '../lib/federation/update-measures.js';
 import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
@@ -31,6 +32,8 @@ export interface TrainedRound {
   readonly updates: number;
   readonly examples: number;
   readonly account: Pick<TrainReply, 'reported' | 'rejected' | 'missing'>;
+  /** What was found of the updates that count, unless the round is private. */
+  readonly measures: readonly UpdateMeasure[] | undefined;
   /** Seconds of all training steps. */
   readonly stepSeconds: number;
   /** What the strategy took, beside the training. */
@@ -41,6 +44,7 @@ export interface TrainedRound {
 export interface RoundContext {
   readonly global: RoundModel;
   readonly strategy: Strategy;
+  readonly isPrivate: boolean;
   /** What the round starts from. */
   readonly state: ServerState;
   readonly pool: WorkerPool;
@@ -50,7 +54,7 @@ export interface RoundContext {
 /** Trains the clients and aggregates what they report, in the clients' order: the bytes depend on nothing else. */
 export async function trainRound(
   request: TrainRoundRequest,
-  { global, strategy, state, pool, reporter }: RoundContext,
+  { global, strategy, isPrivate, state, pool, reporter }: RoundContext,
 ): Promise<TrainedRound> {
   const { round } = request;
   const clients = [...request.clients].sort((a, b) => a - b);
@@ -67,7 +71,7 @@ export async function trainRound(
       const weights = slots[at % slots.length] as Weights;
       const client = clients[at++] as number;
       if (result.kind === 'trained') {
-        const { seconds, loss, accuracy, heldOut } = result;
+        const { seconds, loss, accuracy, heldOut, epochs } = result;
         stepSeconds += result.stepSeconds;
         const facts = { client, examples: result.examples };
         account.reported.push({
@@ -76,6 +80,7 @@ export async function trainRound(
           loss: roundTo(loss, 6),
           ...(accuracy === undefined ? {} : { accuracy: roundTo(accuracy, 6) }),
           ...(heldOut === undefined ? {} : { heldOut }),
+          ...(epochs === undefined ? {} : { epochs: [...epochs] }),
         });
         const like = global.model.weights;
         const { extras } = result;
@@ -94,10 +99,14 @@ export async function trainRound(
     }
   }
 
-  const made = await strategy.aggregate(state, updates()).catch((error: unknown) => {
-    if (error instanceof ThresholdError) return error;
-    throw error;
-  });
+  // Of a private round nothing is told of single clients that the mechanism hides.
+  const meter = isPrivate ? undefined : createUpdateMeter(global.model.weights, { most: clients.length });
+  const made = await strategy
+    .aggregate(state, meter?.pass(updates()) ?? updates())
+    .catch((error: unknown) => {
+      if (error instanceof ThresholdError) return error;
+      throw error;
+    });
   const next =
     made instanceof ThresholdError
       ? made
@@ -111,6 +120,7 @@ export async function trainRound(
     updates: accepted.size,
     examples,
     account,
+    measures: meter?.found(),
     stepSeconds,
     aggregateSeconds: aggregateMs / 1000,
   };

@@ -138,7 +138,8 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       const parent = { file: global.path, weights: global.model.weights, sha256: global.sha256 };
       const state = await startState(strategy, { round: request.round, parent }, request.stateIn);
       const { reporter } = context;
-      outcome = await trainRound(request, { global, strategy, state, pool: workers, reporter });
+      const isPrivate = options.strategy.privacy !== undefined;
+      outcome = await trainRound(request, { global, strategy, isPrivate, state, pool: workers, reporter });
       const { account, stepSeconds } = outcome;
       const start = startMs === undefined ? {} : { startSeconds: roundTo(startMs / 1000, 3) };
       startMs = undefined;
@@ -177,7 +178,7 @@ async function saveGlobal(
   request: SaveRequest,
   noise: NoiseFile | undefined,
 ): Promise<SaveReply> {
-  const { next, global, strategy, updates, examples, account } = outcome;
+  const { next, global, strategy, updates, examples, account, measures } = outcome;
   const { file, stateOut, minUpdates } = request;
   const startedAt = performance.now();
   if (updates < minUpdates) {
@@ -197,7 +198,8 @@ async function saveGlobal(
     count: noise?.count,
   });
   const seconds = outcome.aggregateSeconds + (performance.now() - startedAt) / 1000;
-  return { updates, examples, seconds: roundTo(seconds, 3), ...written };
+  const told = measures === undefined ? {} : { clients: measures };
+  return { updates, examples, seconds: roundTo(seconds, 3), ...written, ...told };
 }
 
 /** @throws {UsageError} when noise needs a key and none was named */

@@ -8,6 +8,7 @@ import type { Extras } from '../lib/federation/client-side.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { ClientTest, HeldOutTest } from '../lib/formats/accuracy-record.js';
+import type { EpochRecord } from '../lib/formats/stage-results.js';
 import type { Model } from '../lib/model/model-description.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
@@ -79,6 +80,7 @@ export interface TrainedClient {
   readonly extras?: Extras | undefined;
   /** How the client does on what it holds out, where it holds something out. */
   readonly heldOut?: HeldOutTest | undefined;
+  readonly epochs?: readonly EpochRecord[] | undefined;
 }
 
 /** A training that failed; the other clients' go on. */

@@ -6,7 +6,7 @@ import { judge } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Engine, PredictSession, TrainingSession } from '../lib/engine/engine.js';
 import { type HeldOutPart, heldOutTest, testHeldOut, testModelOn } from '../lib/engine/held-out.js';
-import { trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
+import { epochRecords, trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
 import { heldOutIndices, shardIndices } from '../lib/federation/client-lists.js';
 import {
   type ClientMemory,
@@ -128,7 +128,7 @@ async function trainClient(
     const before = part && (await testHeldOut(await predictorOf(warm, asked), part));
     await session.restart({ weights, seed, learningRate, correction });
     const examples = takeExamples(train.examples, shardIndices(shards, client));
-    const { loss, accuracy } = await trainLocally(timed, examples, {
+    const { loss, accuracy, history } = await trainLocally(timed, examples, {
       ...plan.training,
       loss: plan.loss,
       batchSize: plan.training.batch,
@@ -144,7 +144,8 @@ async function trainClient(
       memory && (await extrasOf(trained, { memory, learningRate, loss, weights: trainableOf(update) }));
     const seconds = (performance.now() - startedAt) / 1000;
     const facts = { examples: exampleCount(examples), seconds, stepSeconds: stepMs / 1000, loss, accuracy };
-    return { kind: 'trained', ...facts, extras, heldOut: before && after && heldOutTest(before, after) };
+    const heldOut = before && after && heldOutTest(before, after);
+    return { kind: 'trained', ...facts, extras, heldOut, epochs: epochRecords(history) };
   } catch (error) {
     stop.signal.throwIfAborted();
     return { kind: 'failed', reason: messageOf(error) };

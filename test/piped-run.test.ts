@@ -35,7 +35,7 @@ test('the models are those of a local run; the clients of a round are given away
   for (const round of [1, 2]) {
     const [here, elsewhere] = [await roundOf(LOCAL, round), await roundOf(volume, round)];
     const facts = (record: typeof here) =>
-      record.reported.map(({ seconds: _seconds, alone: _alone, ...each }) => each);
+      record.reported.map(({ seconds: _seconds, alone: _alone, epochs: _epochs, ...each }) => each);
     assert.deepEqual(facts(elsewhere), facts(here));
   }
   const again = await pipedRun(volume, SETTINGS);

@@ -144,6 +144,9 @@ test('a run leaves the volume as the stages and the user expect it, and learns',
     second.reported.reduce((sum, { examples }) => sum + examples, 0),
     second.aggregate?.examples,
   );
+  for (const { reported } of [first, second]) {
+    assert.ok(reported.every(({ norm = 0, cosine = 0 }) => norm > 0 && cosine > 0.1 && cosine < 1));
+  }
   const { settings } = await readRunRecord(join(volume, 'run.json'));
   assert.equal(settings.federation.clients, 3);
 
@@ -156,7 +159,13 @@ test('a run leaves the volume as the stages and the user expect it, and learns',
   assert.equal(line.best.sha256, (isSecondBest ? second : first).aggregate?.sha256);
   same('best-model.h5', isSecondBest ? 'aggregated-model.h5' : 'rounds/0002/global.h5');
   const events = readFileSync(join(volume, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
-  const names = events.map((event) => (JSON.parse(event) as { event: string }).event);
+  const told = events.map((event) => JSON.parse(event) as { event: string; clients?: unknown });
+  const names = told.map(({ event }) => event);
+  assert.equal((told[0] as { schemaVersion?: number }).schemaVersion, 1);
+  assert.deepEqual(
+    told.findLast(({ event }) => event === 'aggregate')?.clients,
+    second.reported.map(({ client, norm, cosine }) => ({ client, norm, cosine })),
+  );
   const round = ['aggregate', 'evaluation', 'round'];
   assert.deepEqual(
     names.filter((name) => name !== 'update'),

@@ -87,7 +87,10 @@ for (const [what, flags] of Object.entries(CASES)) {
           roundOf(at(volume), round),
         ]);
         const facts = ({ reported }: typeof now) =>
-          reported.map(({ client, examples, loss, accuracy }) => [client, examples, loss, accuracy]);
+          reported.map(({ client, examples, loss, accuracy, norm, cosine, epochs }) => [
+            ...[client, examples, loss, accuracy, norm, cosine],
+            epochs?.map((each) => [each.epoch, each.loss, each.accuracy, each.examples]),
+          ]);
         assert.deepEqual(facts(now), facts(then));
         assert.deepEqual(now.selected, then.selected);
         assert.equal(now.learningRate, then.learningRate);

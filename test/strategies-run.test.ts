@@ -263,6 +263,8 @@ test('a private run tells ε in round.json, metrics.jsonl, on stderr and in the 
       .map((line) => JSON.parse(line) as Record<string, unknown>)
       .find((each) => each.event === 'aggregate' && each.round === round);
     assert.deepEqual(event?.privacy, privacy);
+    assert.equal(event?.clients, undefined, 'nothing of single updates is told');
+    assert.ok((await recordOf(volume, round)).reported.every(({ norm }) => norm === undefined));
   }
   assert.ok(0 < (spent[0] ?? 0) && (spent[0] ?? 0) < (spent[1] ?? 0), spent.join());
   assert.equal((JSON.parse(stdout) as ResultLine).privacy?.epsilon, spent[1]);

@@ -89,7 +89,7 @@ Examples:
         { ...context, named: (place) => (place === 'strategy.name' ? '--strategy' : named(place)) },
       );
       context.reporter.close();
-      tellResult(result);
+      tellResult(result, ['epochs']);
     });
 }
 

@@ -6,6 +6,7 @@ import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
 import { type HeldOutPart, heldOutTest, testModelOn } from '../lib/engine/held-out.js';
 import {
+  epochRecords,
   type LocalTrainingProgress,
   type TrainingPlan,
   trainingSeed,
@@ -17,6 +18,7 @@ import type { Examples } from '../lib/federation/examples.js';
 import type { Losses } from '../lib/federation/loss.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
 import type { HeldOutTest } from '../lib/formats/accuracy-record.js';
+import type { EpochRecord } from '../lib/formats/stage-results.js';
 import type { Model } from '../lib/model/model-description.js';
 import { sessionOf } from '../lib/model/model-error.js';
 import type { ModelValues } from '../lib/settings/parts/data.js';
@@ -64,6 +66,7 @@ export interface WorkerOutcome {
   readonly loss: number;
   readonly accuracy?: number | undefined;
   readonly heldOut?: HeldOutTest | undefined;
+  readonly epochs?: readonly EpochRecord[] | undefined;
 }
 
 /** What the worker is told: once what to train on, and at any time to stop. */
@@ -119,7 +122,7 @@ async function train(request: TrainRequest): Promise<WorkerOutcome> {
   send({ kind: 'ready', engine: session.engine, why, parameters: parameterCount(model.weights) });
 
   let reportedAt = 0;
-  const { loss, accuracy } = await trainLocally(session, examples, {
+  const { loss, accuracy, history } = await trainLocally(session, examples, {
     ...training,
     batchSize: training.batch,
     loss: lossSettings,
@@ -138,6 +141,7 @@ async function train(request: TrainRequest): Promise<WorkerOutcome> {
   return {
     ...{ weights, engine: session.engine, loss, accuracy },
     heldOut: before && after && heldOutTest(before, after),
+    epochs: epochRecords(history),
   };
 }
 

@@ -37,7 +37,7 @@ export async function trainClient(
   const [start, outcome] = await runWorker(request, context);
   const { file, parent, examples: shard, optimizer, remembering } = start;
   const { client, round } = request;
-  const { weights, engine, loss, accuracy, heldOut } = outcome;
+  const { weights, engine, loss, accuracy, heldOut, epochs } = outcome;
   const examples = exampleCount(shard);
   const update = { client, round, examples, parent };
   const { training } = request;
@@ -63,6 +63,7 @@ export async function trainClient(
     engine,
     sha256,
     ...(heldOut === undefined ? {} : { heldOut }),
+    ...(epochs === undefined ? {} : { epochs: [...epochs] }),
   };
 }
 

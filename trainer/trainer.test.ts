@@ -10,6 +10,7 @@ import { clientSide, strategies } from '../lib/federation/strategies/strategy-se
 import { writeShard } from '../lib/formats/data/shard-file.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import type { EpochRecord } from '../lib/formats/stage-results.js';
 import { partsOf } from '../test/datasets.js';
 import { fixturePath } from '../test/keras-fixtures.js';
 import { runCommand } from '../test/program-host.js';
@@ -66,7 +67,7 @@ describe('fedbatch train', () => {
       path('u.h5'),
     );
     assert.equal(exitCode, 0, stderr);
-    const result = JSON.parse(lastLine(stdout));
+    const { epochs, ...result } = JSON.parse(lastLine(stdout));
     const bytes = await readFile(path('u.h5'));
     assert.deepEqual(
       { ...result, seconds: 0, loss: 0, accuracy: 0 },
@@ -82,6 +83,14 @@ describe('fedbatch train', () => {
       },
     );
     assert.ok(result.accuracy > 0.4 && result.loss < 2, stdout);
+    assert.deepEqual(
+      epochs.map(({ epoch, examples }: EpochRecord) => [epoch, examples]),
+      [
+        [1, 200],
+        [2, 200],
+      ],
+    );
+    assert.deepEqual([epochs[1].loss, epochs[1].accuracy], [result.loss, result.accuracy]);
     const { update, weights } = await readKerasFile(path('u.h5'));
     const parent = sha256(await readFile(path('global.h5')));
     assert.deepEqual(update, { client: 3, round: 2, examples: 200, parent });

@@ -13,21 +13,28 @@ const LINES = 20;
 interface ResultOptions<T> {
   readonly container: string;
   readonly schema: z.ZodType<T>;
+  /** Whether its details are worth a look into its log, where there was no room for them. */
+  readonly wantsDetails?: boolean;
 }
 
 /** A pod's result. @throws {StageError} when it left none that is understood */
 export async function readResult<T>(
   pod: V1Pod,
-  { container, schema }: ResultOptions<T>,
+  { container, schema, wantsDetails = false }: ResultOptions<T>,
   { api }: Pick<WaitContext, 'api'>,
 ): Promise<T> {
-  const left = schema.safeParse(leftResult(pod, container));
-  if (left.success) return left.data;
-  const log = await api.readLog(nameOf(pod), container, LINES);
+  const told = leftResult(pod, container);
+  const left = schema.safeParse(told);
+  if (left.success && !(wantsDetails && told?.incomplete === true)) return left.data;
+  const log = await api.readLog(nameOf(pod), container, LINES).catch((error: unknown) => {
+    if (left.success) return '';
+    throw error;
+  });
   const lines = log.split('\n').map(parseObject);
   const last = lines.filter((line) => line !== undefined && !('level' in line)).at(-1);
   const parsed = schema.safeParse(last);
   if (parsed.success) return parsed.data;
+  if (left.success) return left.data;
   throw new StageError(
     nameOf(pod),
     `the container ${container} ended well, but its result was not understood: "${JSON.stringify(last ?? '').slice(0, 200)}".`,

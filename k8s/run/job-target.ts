@@ -109,7 +109,8 @@ async function endingsOf<T>(
       );
     } else {
       const pod = podOfJob(ended, waitedFor(commands).title);
-      endings.push({ command, result: await readResult(pod, { container, schema }, context) });
+      const wanted = { container, schema, wantsDetails: true };
+      endings.push({ command, result: await readResult(pod, wanted, context) });
     }
   }
   return endings;

@@ -70,6 +70,11 @@ interface KubeRunner extends Runner {
   ): Promise<Pick<RunResult, 'lastRound' | 'perClient'>>;
 }
 
+/** Letters of facts at most, of which a ConfigMap holds 1 MiB; where there are more, epochs and norms are left out. */
+const MAX_FACTS = 700_000;
+
+const hasRoom = (facts: object) => JSON.stringify(facts).length < MAX_FACTS;
+
 /** A runner for a run whose volume is open and whose data are split. */
 export function createKubeRunner(run: KubeRun): KubeRunner {
   const { plan, jobs, opened } = run;
@@ -146,7 +151,10 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       }
       const { start, reported, missing } = open();
       const learningRate = roundLearningRate(settings, { round, clients: start.selected });
-      const facts = { ...start, learningRate, reported, missing };
+      const whole = { ...start, learningRate, reported, missing };
+      const facts = hasRoom(whole)
+        ? whole
+        : { ...whole, reported: reported.map(({ epochs: _, ...each }) => each) };
       const command = aggregateCommand(
         source,
         { round, clients: start.selected },
@@ -167,7 +175,9 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       }
       const { start, aggregated: aggregate, trainSeconds } = open();
       if (aggregate === undefined) throw new StageError('evaluate', 'the round has no model yet.');
-      const facts = { ...start, aggregate, seconds: { train: trainSeconds, aggregate: aggregate.seconds } };
+      const seconds = { train: trainSeconds, aggregate: aggregate.seconds };
+      const whole = { ...start, aggregate, seconds };
+      const facts = hasRoom(whole) ? whole : { ...whole, aggregate: { ...aggregate, clients: undefined } };
       const command = evaluateCommand(source, { models: [global.file], round });
       const { result, ...done } = await runOne(command, { schema: evaluateResultSchema, facts });
       tellDone(run, { stage: 'evaluate', round }, done, describeEvaluation(result));

@@ -134,7 +134,7 @@ export function passedOn(exitCode: number | undefined): { readonly exitCode?: Ex
 }
 
 /** The result that a container left, as JSON; undefined for anything else, and for one that was shortened to fit. */
-export function leftResult(pod: V1Pod, container: string): unknown {
+export function leftResult(pod: V1Pod, container: string): Readonly<Record<string, unknown>> | undefined {
   const own = containersOf(pod).find(({ name }) => name === container);
   const result = parseObject(own?.state?.terminated?.message ?? '');
   return result?.shortened === true ? undefined : result;

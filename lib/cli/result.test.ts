@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
-import { leaveResult } from './result.js';
+import { leaveResult, tellResult } from './result.js';
 
 afterEach(() => {
   delete process.env.FEDBATCH_RESULT_FILE;
@@ -33,6 +33,18 @@ describe('the file of a result', () => {
     const sentence = await readFile(file, 'utf8');
     assert.ok(Buffer.byteLength(sentence) <= 4096);
     assert.match(sentence, /^xä+$/);
+  });
+
+  it('leaves out details that have no room, and keeps those that have', async (t) => {
+    const file = join(await temporaryDirectory(t), 'termination-log');
+    process.env.FEDBATCH_RESULT_FILE = file;
+    const read = async () => JSON.parse(await readFile(file, 'utf8')) as unknown;
+    const short = { client: 3, epochs: [{ epoch: 1 }, { epoch: 2 }] };
+    tellResult(short, ['epochs']);
+    assert.deepEqual(await read(), short);
+    const long = { client: 3, epochs: Array.from({ length: 500 }, (_, epoch) => ({ epoch })) };
+    tellResult(long, ['epochs']);
+    assert.deepEqual(await read(), { client: 3, incomplete: true });
   });
 
   it('that cannot be written is no failure', () => {

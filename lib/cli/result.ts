@@ -10,10 +10,16 @@ const MAX_BYTES = 4096;
 /** A result: an object that JSON can hold. */
 type Result = Readonly<Record<string, unknown>>;
 
-/** Prints a result as the last line of stdout, and leaves it in the file that was asked for. */
-export function tellResult(result: object): void {
-  process.stdout.write(`${JSON.stringify(result)}\n`);
-  leaveResult(result);
+/**
+ * Prints a result as the last line of stdout, and leaves it in the file that was asked for; there without its `details`
+ * (names of fields) where it would be too long, `incomplete` in their place.
+ */
+export function tellResult(result: object, details: readonly string[] = []): void {
+  const text = JSON.stringify(result);
+  process.stdout.write(`${text}\n`);
+  const isLong = details.length > 0 && Buffer.byteLength(text) > MAX_BYTES;
+  const rest = Object.entries(result).filter(([name]) => !details.includes(name));
+  leaveResult(isLong ? { ...Object.fromEntries(rest), incomplete: true } : result);
 }
 
 /** Leaves a result, or the sentence that says why there is none, in the file that was asked for, if one was. */

@@ -10,7 +10,12 @@ import { describeModel } from '../model/model-zoo.js';
 import { initialWeights } from '../model/parameters.js';
 import { assertClose, hashOf } from './conformance/engine-runs.js';
 import type { OptimizerSettings } from './engine.js';
-import { type LocalTrainingOptions, type LocalTrainingProgress, trainLocally } from './local-training.js';
+import {
+  epochRecords,
+  type LocalTrainingOptions,
+  type LocalTrainingProgress,
+  trainLocally,
+} from './local-training.js';
 import { plainOnnxEngine } from './onnx/onnx-engine.js';
 
 const PLAIN_SGD: OptimizerSettings = { kind: 'sgd', learningRate: 0.1, momentum: 0 };
@@ -65,6 +70,25 @@ describe('local training', () => {
       ],
     );
     assert.deepEqual([last.examplesTotal, last.epochs, last.examplesDone], [70, 2, 70]);
+    const { history } = last;
+    assert.deepEqual(
+      history.map(({ epoch, examples, loss }) => [epoch, examples, loss]),
+      [
+        [1, 50, told[2]?.loss],
+        [2, 20, told[3]?.loss],
+      ],
+      'what each epoch came to, also where steps end within it',
+    );
+    assert.equal(history[1]?.accuracy, last.accuracy);
+    assert.ok(history.every(({ seconds }) => seconds > 0));
+    assert.deepEqual(
+      epochRecords(history)?.map(({ epoch, examples }) => [epoch, examples]),
+      [
+        [1, 50],
+        [2, 20],
+      ],
+    );
+    assert.equal(epochRecords(history.slice(0, 1)), undefined);
   });
 
   it('takes a whole shard in one step', async () => {

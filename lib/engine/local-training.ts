@@ -4,8 +4,10 @@ import { trainingWeights } from '../federation/class-weights.js';
 import { type Examples, type ExampleTargets, exampleCount, targetKind } from '../federation/examples.js';
 import { type BatchSize, localWorkOf, planLocalWork } from '../federation/local-work.js';
 import type { Losses, LossSettings } from '../federation/loss.js';
+import type { EpochRecord } from '../formats/stage-results.js';
 import { batchInputs, batchTargets } from '../model/model-input.js';
 import { defaultOptimizer } from '../model/optimizers/keras-optimizer.js';
+import { roundTo } from '../observability/format.js';
 import type { EngineChoice } from '../settings/parts/engine.js';
 import {
   COMPILED,
@@ -58,6 +60,20 @@ export interface LocalTrainingProgress {
   readonly accuracy?: number | undefined;
 }
 
+/** What an epoch came to: means over its examples, which are fewer where steps ended within it. */
+interface Epoch {
+  readonly epoch: number;
+  readonly loss: number;
+  readonly accuracy?: number | undefined;
+  readonly examples: number;
+  readonly seconds: number;
+}
+
+/** The last epoch's means, and what each epoch came to. */
+interface LocalTrainingResult extends LocalTrainingProgress {
+  readonly history: readonly Epoch[];
+}
+
 /**
  * Trains `session` on batches of the examples, in an order of its own in every epoch, and returns the last epoch's
  * means. Steps instead of epochs may end within one.
@@ -66,7 +82,7 @@ export async function trainLocally(
   session: Pick<TrainingSession, 'step'>,
   examples: Examples,
   options: LocalTrainingOptions,
-): Promise<LocalTrainingProgress> {
+): Promise<LocalTrainingResult> {
   const count = exampleCount(examples);
   const { loss = examples.targets.map(usualLoss) } = options;
   const {
@@ -84,8 +100,10 @@ export async function trainLocally(
   };
   const weights = trainingWeights(examples, options.classWeights);
   let stepsLeft = steps;
+  const history: Epoch[] = [];
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const order = permutation(count, randomStream(options.seed, 'shuffle', epoch));
+    const startedAt = performance.now();
     let lossSum = 0;
     let correct: number | undefined = 0;
     for (let start = 0; start < count && stepsLeft > 0; start += batch) {
@@ -113,8 +131,22 @@ export async function trainLocally(
       };
       options.onStep?.(progress);
     }
+    const { loss: mean, accuracy, examplesDone } = progress;
+    const told = { epoch, loss: mean, ...(accuracy === undefined ? {} : { accuracy }) };
+    const seconds = (performance.now() - startedAt) / 1000;
+    history.push({ ...told, examples: examplesDone - (epoch - 1) * count, seconds });
   }
-  return progress;
+  return { ...progress, history };
+}
+
+/** The epochs as records hold them; undefined where there was one, since its figures are those of the training. */
+export function epochRecords(history: readonly Epoch[]): EpochRecord[] | undefined {
+  if (history.length < 2) return undefined;
+  return history.map(({ epoch, loss, accuracy, examples, seconds }) => ({
+    ...{ epoch, loss: roundTo(loss, 6) },
+    ...(accuracy === undefined ? {} : { accuracy: roundTo(accuracy, 6) }),
+    ...{ examples, seconds: roundTo(seconds, 3) },
+  }));
 }
 
 /** The loss that goes with targets. */

@@ -1,4 +1,7 @@
-/** The events of a run, as `metrics.jsonl` holds them: one JSON object a line. */
+/**
+ * The events of a run, as `metrics.jsonl` holds them: one JSON object a line. Fields are added without a new version, so
+ * that readers pass over what they do not know; what a field means changes with the version alone.
+ */
 import { z } from 'zod';
 import {
   countField as count,
@@ -9,6 +12,7 @@ import {
 } from './fields.js';
 import { roundRecordSchema, runSettingsSchema, trainedAcrossSchema } from './run-record.js';
 import { runFailureSchema, runResultSchema } from './run-results.js';
+import { measuresField } from './stage-results.js';
 
 const time = z.string().describe('When it happened (ISO 8601).');
 const { reported, rejected, aggregate, evaluation } = roundRecordSchema.shape;
@@ -23,9 +27,18 @@ const learningRate = z
 /** How a quorum is given: as a number of updates, or as a share of the selected clients. */
 export const quorumSchema = z.union([z.strictObject({ count }), z.strictObject({ share: z.number() })]);
 
+/** Changes when a reader of older events would misunderstand newer ones. */
+export const EVENTS_VERSION = 1;
+
 const events = [
   z.object({
     event: z.literal('start'),
+    schemaVersion: z
+      .literal(EVENTS_VERSION)
+      .optional()
+      .describe(
+        'Version of the events up to the next start; absent in files of before there was one, which have fewer fields.',
+      ),
     id: z.string().describe('Name of the run.'),
     resumed: z.boolean().describe('Whether an earlier session had begun the run.'),
     settings: runSettingsSchema,
@@ -42,7 +55,10 @@ const events = [
     event: z.literal('updates'),
     round,
     learningRate,
-    clients: count.describe('Simulated clients that reported.'),
+    clients: count.describe('Simulated clients that reported; round.json tells of each.'),
+    examples: count.optional().describe('Their examples.'),
+    loss: loss.optional().describe("Mean of their last epochs' training losses, weighted by examples."),
+    accuracy: share.optional().describe('The same of their accuracies, where an answer can be right.'),
     seconds: z.number(),
     stepSeconds: z.number().describe('Seconds of all training steps, whichever worker did them.'),
     startSeconds: z.number().optional().describe('Seconds until the workers were there.'),
@@ -56,7 +72,13 @@ const events = [
   }),
   z.object({ event: z.literal('missing'), round, client, reason }),
   z.object({ event: z.literal('rejected'), round, rejected }),
-  z.object({ event: z.literal('aggregate'), round, ...aggregate.unwrap().shape, rejected }),
+  z.object({
+    event: z.literal('aggregate'),
+    round,
+    ...aggregate.unwrap().shape,
+    rejected,
+    clients: measuresField,
+  }),
   z.object({ event: z.literal('evaluation'), round, ...evaluation.unwrap().shape }),
   z.object({
     event: z.literal('round'),

@@ -20,6 +20,7 @@ import {
 import { writeFileAtomic } from './files/atomic-file.js';
 import { parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
+import { epochsField, updateMeasureFields } from './stage-results.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */
 const SCHEMA_VERSION = 1;
@@ -83,6 +84,9 @@ const clientRecordSchema = z.object({
     .describe('sha256 of the shard that it was trained on; in a simulation that is no file.'),
   sha256: hash.optional().describe('sha256 of its update; in a simulation that is no file.'),
   heldOut: heldOutTestSchema.optional(),
+  epochs: epochsField,
+  norm: updateMeasureFields.norm.optional(),
+  cosine: updateMeasureFields.cosine,
   alone: z
     .object({ loss, ...figures })
     .optional()

@@ -41,6 +41,23 @@ export const initResultSchema = z
   })
   .meta({ title: 'Result of init', description: 'The initial model.' });
 
+const epochSchema = z.object({
+  epoch: countField.min(1),
+  loss: lossField.describe('Mean over its examples; null where it is not finite.'),
+  accuracy: shareField.optional(),
+  examples: countField.describe('Examples that it trained on: fewer than all where steps ended within it.'),
+  seconds: z.number(),
+});
+
+/** `epochs` of a training. */
+export const epochsField = z
+  .array(epochSchema)
+  .optional()
+  .describe(
+    'What each epoch came to; absent where there was one, whose figures are those of the training, and where ' +
+      'there was no room for them on a cluster.',
+  );
+
 /** `train`: one client's training. */
 export const trainResultSchema = z
   .object({
@@ -55,6 +72,7 @@ export const trainResultSchema = z
     engine: z.string().describe('What the training ran on, e.g. `onnx/cpu with blocks of 16`.'),
     sha256: hashField.describe("Of the update's file."),
     heldOut: heldOutTestSchema.optional(),
+    epochs: epochsField,
   })
   .meta({ title: 'Result of train', description: "One client's training, whose update is written." });
 
@@ -63,6 +81,35 @@ export const rejectionSchema = z.object({
   file: z.string().describe('Path of the file.'),
   reason: z.string().describe('Why it does not count.'),
 });
+
+/** What was found out about an update that counts. */
+export const updateMeasureFields = {
+  norm: z
+    .number()
+    .nonnegative()
+    .describe(
+      'How far the client went: the Euclidean norm of the difference of its weights from those of the global model.',
+    ),
+  cosine: z
+    .number()
+    .min(-1)
+    .max(1)
+    .optional()
+    .describe(
+      'Cosine of the angle between that difference and the mean one of the round, weighted by examples: 1 where it points ' +
+        'the same way, below 0 where it points back. Of more updates than memory holds it is estimated.',
+    ),
+} as const;
+
+/** `clients` of an aggregation. */
+export const measuresField = z
+  .array(z.object({ client: countField.describe('Number of the client, from 0.'), ...updateMeasureFields }))
+  .readonly()
+  .optional()
+  .describe(
+    'How far the updates that count went and how well they agree; absent without a parent, of groups, of private rounds, and where ' +
+      'there was no room for them on a cluster.',
+  );
 
 /** `aggregate`: the next global model, or a group's sums. */
 export const aggregateResultSchema = z
@@ -77,6 +124,7 @@ export const aggregateResultSchema = z
     privacy: privacySpentSchema
       .optional()
       .describe('Spent after this round, where rounds were private and all alike.'),
+    clients: measuresField,
     seconds,
   })
   .meta({ title: 'Result of aggregate', description: 'The next global model, or the sums of a group.' });
@@ -159,6 +207,8 @@ export const predictionSchema = z
 
 /** What a split made. */
 export type SplitSummary = Readonly<z.infer<typeof splitResultSchema>>;
+/** What an epoch of a training came to. */
+export type EpochRecord = Readonly<z.infer<typeof epochSchema>>;
 /** The seeded initial model. */
 export type InitResult = Readonly<z.infer<typeof initResultSchema>>;
 /** One client's training, whose update is written. */

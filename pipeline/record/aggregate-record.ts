@@ -3,7 +3,8 @@
 import { StageError } from '../../lib/core/errors.js';
 import { formatPrivacy } from '../../lib/federation/privacy/privacy-record.js';
 import { placeFileAtomic } from '../../lib/formats/files/atomic-file.js';
-import type { RoundRecord } from '../../lib/formats/run-record.js';
+import type { ClientRecord, RoundRecord } from '../../lib/formats/run-record.js';
+import type { AggregateResult } from '../../lib/formats/stage-results.js';
 import type { LocalRun } from '../local-run.js';
 import { describeAggregate, withoutMissing } from '../rounds/outcomes.js';
 import type { AggregateOutcome, RejectedUpdate } from '../rounds/runner.js';
@@ -18,6 +19,8 @@ interface FinishedAggregation {
   readonly ledger: RoundLedger;
   readonly facts: AggregateFacts;
   readonly rejected: readonly RejectedUpdate[];
+  /** What was found of the updates. */
+  readonly clients: AggregateResult['clients'];
   /** The new global model. */
   readonly file: string;
   /** How long it took, in words. */
@@ -29,17 +32,30 @@ const STAGE = { stage: 'aggregate' } as const;
 /** Makes the model the newest of the run, and records and tells what it was made from. */
 export async function concludeAggregation(
   run: Pick<LocalRun, 'paths' | 'metrics' | 'reporter'>,
-  { ledger, facts, rejected, file, took }: FinishedAggregation,
+  { ledger, facts, rejected, clients, file, took }: FinishedAggregation,
 ): Promise<AggregateOutcome> {
   const { round } = ledger.record;
   const refused = withoutMissing(rejected, ledger.record.missing);
   // On record first: nobody finds a result that the run does not know of. The end of the run places what was not.
-  await ledger.set({ aggregate: facts, rejected: refused, failure: undefined });
+  const reported = withMeasures(ledger.record.reported, clients);
+  await ledger.set({ aggregate: facts, rejected: refused, reported, failure: undefined });
   await placeFileAtomic(file, run.paths.aggregatedModel);
-  await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused });
+  await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused, clients });
   const privacy = facts.privacy ? `, ${formatPrivacy(facts.privacy)}` : '';
   tell(run, { ...STAGE, round }, `${describeAggregate(facts)}${privacy}  ${took}`);
   return { file, sha256: facts.sha256, rejected: refused };
+}
+
+/** Each client with what was found of its update. */
+function withMeasures(
+  reported: readonly ClientRecord[],
+  measures: AggregateResult['clients'] = [],
+): ClientRecord[] {
+  const found = new Map(measures.map((each) => [each.client, each]));
+  return reported.map(({ norm: _norm, cosine: _cosine, ...each }) => ({
+    ...each,
+    ...found.get(each.client),
+  }));
 }
 
 /** An aggregation that ended without a model. */

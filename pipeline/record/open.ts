@@ -2,6 +2,7 @@
 
 import { packageVersion } from '../../lib/cli/version.js';
 import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
+import { EVENTS_VERSION } from '../../lib/formats/metrics-event.js';
 import { readRoundRecord } from '../../lib/formats/run-record.js';
 import type { FinishedRound, Opened } from '../../lib/formats/run-results.js';
 import type { VolumePaths } from '../../lib/formats/volume.js';
@@ -53,6 +54,7 @@ export async function openForRecords(
     await metrics
       .append({
         event: 'start',
+        schemaVersion: EVENTS_VERSION,
         id,
         resumed,
         settings,

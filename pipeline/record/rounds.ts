@@ -30,8 +30,14 @@ export async function recordTrained(run: Recording, facts: TrainedFacts): Promis
     manifest.dataset.sha256,
   );
   const ledger = await openLedger(paths.round(round), startOf(facts));
+  const before = new Map(ledger.record.reported.map((each) => [each.client, each]));
   const reported = facts.reported
-    .map((each) => ({ ...each, shard: manifest.shards[each.client]?.sha256 ?? '' }))
+    .map((each) => {
+      const known = before.get(each.client);
+      // What has been found of this very update since stays.
+      const found = known?.sha256 === each.sha256 ? known : {};
+      return { ...found, ...each, shard: manifest.shards[each.client]?.sha256 ?? '' };
+    })
     .sort((a, b) => a.client - b.client);
   // A trainer that was stopped after its last write: what has not been reported must not be averaged.
   const good = new Set(reported.map(({ client }) => `${client}.h5`));
@@ -42,11 +48,10 @@ export async function recordTrained(run: Recording, facts: TrainedFacts): Promis
   for (const { client } of reported) {
     await placeFileAtomic(paths.round(round).update(client), paths.clientModel(client));
   }
-  const known = new Map(ledger.record.reported.map((each) => [each.client, each.sha256]));
   const lost = new Set(ledger.record.missing.map(({ client }) => client));
   await ledger.set({ learningRate, reported, missing });
   for (const each of reported) {
-    if (known.get(each.client) !== each.sha256)
+    if (before.get(each.client)?.sha256 !== each.sha256)
       await metrics.append({ event: 'update', round, learningRate, ...each });
   }
   for (const each of missing) {
@@ -63,12 +68,13 @@ export async function recordTested(run: Recording, facts: TestedFacts): Promise<
   const { reported, evaluation: earlier } = ledger.record;
   if (ledger.record.aggregate?.sha256 === aggregate.sha256 && earlier?.model === aggregate.sha256) return;
   const file = paths.round(round + 1).globalModel;
-  const { rejected: refusals, ...summary } = aggregate;
+  const { rejected: refusals, clients, ...summary } = aggregate;
   const inputs = hashOfInputs({ sha256: facts.parent }, reported);
   await concludeAggregation(run, {
     ledger,
     facts: { inputs, ...summary },
     rejected: rejectedUpdates(refusals, facts.selected),
+    clients,
     file,
     took: `${aggregate.seconds} s`,
   });

@@ -6,8 +6,10 @@ import type { Manifest } from '../../lib/formats/manifest.js';
 import {
   evaluateReplySchema,
   saveReplySchema,
+  type TrainReply,
   trainReplySchema,
 } from '../../lib/formats/simulation-messages.js';
+import { roundTo } from '../../lib/observability/format.js';
 import { commandTarget } from '../command-target.js';
 import { roundLearningRate, simulateCommand, stateFiles } from '../commands/stage-commands.js';
 import type { LocalRun } from '../local-run.js';
@@ -104,7 +106,8 @@ async function trainRound(
   const { engine, stepSeconds, startSeconds, reported, rejected, missing } = result;
   const outcome = { reported, rejected, missing, simulated: { engine, jobs: run.jobs } };
   await ledger.set({ learningRate, ...outcome, aggregate: undefined });
-  const facts = { learningRate, clients: reported.length, seconds, stepSeconds, startSeconds };
+  const times = { seconds, stepSeconds, startSeconds };
+  const facts = { learningRate, clients: reported.length, ...meansOf(reported), ...times };
   await run.metrics.append({ event: 'updates', round, ...facts });
   for (const { client, reason } of missing) {
     run.reporter.warn(`train client ${client}: ${reason}`, { round, client });
@@ -120,6 +123,18 @@ async function trainRound(
   const what = `${count(reported.length, 'client')}, ${perSecond} a second`;
   tell(run, { stage: 'train', round }, `${what}  ${took}`);
   return { reported, missing };
+}
+
+/** The means of what the clients' last epochs showed. */
+function meansOf(reported: TrainReply['reported']) {
+  const examples = reported.reduce((sum, each) => sum + each.examples, 0);
+  const mean = (of: (each: TrainReply['reported'][number]) => number | null | undefined) =>
+    reported.reduce((sum, each) => sum + each.examples * (of(each) ?? Number.NaN), 0) / examples;
+  const [loss, accuracy] = [mean((each) => each.loss), mean((each) => each.accuracy)];
+  return {
+    ...{ examples, loss: Number.isFinite(loss) ? roundTo(loss, 6) : null },
+    ...(Number.isFinite(accuracy) ? { accuracy: roundTo(accuracy, 6) } : {}),
+  };
 }
 
 /** Writes the global model that the round's training came to, unless it lies there. */
@@ -146,6 +161,7 @@ async function saveGlobalModel(
   const { took, result: made } = await stopwatch(() => started().ask(request, saveReplySchema)).catch(
     (error: unknown) => failAggregation(run, { ledger, rejected, error }),
   );
-  const facts = { inputs: hashOfInputs(global, data), ...made };
-  return await concludeAggregation(run, { ledger, facts, rejected, file, took });
+  const { clients, ...summary } = made;
+  const facts = { inputs: hashOfInputs(global, data), ...summary };
+  return await concludeAggregation(run, { ledger, facts, rejected, clients, file, took });
 }

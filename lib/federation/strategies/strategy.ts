@@ -8,6 +8,8 @@ import type { Term, WeightedSums } from '../weighted-mean.js';
  * is asked for: a strategy that keeps them copies them.
  */
 export interface WeightedUpdate {
+  /** Whose it is; a plain model tells nobody. */
+  readonly client?: number | undefined;
   readonly weights: Weights;
   readonly examples: number;
   /** What the strategy needs beside; of the kinds that it declares. */

@@ -1,0 +1,114 @@
+/**
+ * How far each update of a round went from the global model, ‖Δ_k‖, and how well it agrees with the mean of all,
+ * cos(Δ_k, Δ̄) with Δ̄ = Σ n_k·Δ_k / Σ n_k: found while the updates pass by, one in memory at a time.
+ *
+ * The mean is known when all have passed, so that something of each has to be kept. Where the differences fit into a
+ * fixed memory, they are; of larger ones or more a count sketch is (Charikar, Chen, Farach-Colton 2002, Finding Frequent
+ * Items in Data Streams): each number is added to one of m sums with a sign of chance, which keeps inner products but for
+ * an error of about 1/√m.
+ */
+import { parameterCount, type WeightArray, type Weights } from '../core/weights.js';
+import type { Updates, WeightedUpdate } from './strategies/strategy.js';
+
+/** What is found out about one update. */
+export interface UpdateMeasure {
+  readonly client: number;
+  /** Euclidean norm of its difference from the global model, over all arrays, before any clipping. */
+  readonly norm: number;
+  /** Of the angle between that difference and the mean one; absent where one of them is zero. */
+  readonly cosine?: number;
+}
+
+/** Measures the updates that go through it. */
+interface UpdateMeter {
+  /** The same updates, each measured before it is passed on. */
+  pass(updates: Updates): AsyncGenerator<WeightedUpdate>;
+  /** What was found of those that tell their client, in the order in which they came. */
+  found(): UpdateMeasure[];
+}
+
+/** What is kept of all updates together. */
+const MAX_KEPT_BYTES = 64e6;
+/** Fewest sums of a sketch: with fewer a cosine would be off by more than 0.03. */
+const MIN_SKETCH = 1024;
+
+interface Passed {
+  readonly client: number | undefined;
+  readonly examples: number;
+  readonly norm: number;
+  readonly kept: Float32Array;
+}
+
+/** A meter of updates that started from `global`, `most` of them at most. */
+export function createUpdateMeter(
+  global: Weights,
+  { most, maxBytes = MAX_KEPT_BYTES }: { readonly most: number; readonly maxBytes?: number },
+): UpdateMeter {
+  const parameters = parameterCount(global);
+  const room = Math.floor(maxBytes / Float32Array.BYTES_PER_ELEMENT / Math.max(1, most));
+  const length = room >= parameters ? parameters : room < MIN_SKETCH ? 0 : room;
+  const passed: Passed[] = [];
+  return {
+    async *pass(updates) {
+      for await (const update of updates) {
+        const { client, examples, weights } = update;
+        const kept = new Float32Array(length);
+        const norm = Math.sqrt(keepDifference(kept, { weights, global, isSketch: length < parameters }));
+        passed.push({ client, examples, norm, kept });
+        yield update;
+      }
+    },
+    found() {
+      const mean = new Float64Array(length);
+      for (const { examples, kept } of passed) {
+        for (let at = 0; at < length; at++) mean[at] = (mean[at] as number) + examples * (kept[at] as number);
+      }
+      const meanNorm = Math.sqrt(dot(mean, mean));
+      return passed.flatMap(({ client, norm, kept }) => {
+        if (client === undefined) return [];
+        const cosine = dot(kept, mean) / (Math.sqrt(dot(kept, kept)) * meanNorm);
+        return {
+          client,
+          norm: Number(norm.toPrecision(6)),
+          ...(Number.isFinite(cosine) ? { cosine: Math.round(cosine * 1e4) / 1e4 } : {}),
+        };
+      });
+    },
+  };
+}
+
+interface Difference {
+  readonly weights: Weights;
+  readonly global: Weights;
+  readonly isSketch: boolean;
+}
+
+/** Adds the difference to `kept`, of which there may be nothing; returns the sum of its squares. */
+function keepDifference(kept: Float32Array, { weights, global, isSketch }: Difference): number {
+  const { length } = kept;
+  let [sum, place, position] = [0, 0, 0];
+  for (const [index, { values }] of weights.entries()) {
+    const origin = (global[index] as WeightArray).values;
+    for (let at = 0; at < values.length; at++) {
+      const change = (values[at] as number) - (origin[at] as number);
+      sum += change * change;
+      if (length === 0) continue;
+      kept[place] = (kept[place] as number) + (isSketch ? signAt(position++) * change : change);
+      if (++place === length) place = 0;
+    }
+  }
+  return sum;
+}
+
+/** 1 or -1 by the bits of a position, mixed (the finaliser of MurmurHash3): the same for all updates. */
+function signAt(position: number): number {
+  let bits = Math.imul(position ^ (position >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return ((bits ^ (bits >>> 16)) & 1) * 2 - 1;
+}
+
+function dot(a: Float32Array | Float64Array, b: Float64Array | Float32Array): number {
+  let sum = 0;
+  for (let at = 0; at < a.length; at++) sum += (a[at] as number) * (b[at] as number);
+  return sum;
+}
