@@ -24,6 +24,7 @@ import { benchStart } from './start-section.js';
 import { STEP_MODELS, type StepModelName } from './step-models.js';
 import { stepSection } from './step-section.js';
 import { benchDigits, benchUploads } from './uploads-section.js';
+import { benchWatching } from './watching-section.js';
 
 const REPORT = 'docs/BENCHMARKS.md';
 
@@ -57,6 +58,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   digits: { measure: benchDigits, rounds: 1, needsData: true },
   uploads: { measure: benchUploads, rounds: 1, needsData: true },
   data: { measure: benchData, rounds: 1, needsData: false },
+  watching: { measure: benchWatching, rounds: 5, needsData: false },
 };
 
 interface Flags {

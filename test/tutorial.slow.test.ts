@@ -78,6 +78,29 @@ test('forty shops learn what they will sell, by embeddings and FedAdam', async (
   assert.equal(predictions.length, 41);
 });
 
+test('signs are told apart by their shape, from pictures in folders', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await cp(join(projectRoot, 'examples/own-images'), directory, { recursive: true });
+  const stdout = await follow('examples/own-images/README.md', directory);
+  const text = await readFile(join(directory, 'runs/signs/accuracy.json'), 'utf8');
+  const { accuracy } = JSON.parse(text) as { readonly accuracy: number };
+  assert.ok(accuracy > 0.7, `an accuracy of ${accuracy}`);
+  assert.match(stdout, /"cross"/);
+  for (const file of ['runs/signs/report.html', 'best-model.onnx'])
+    assert.ok(existsSync(join(directory, file)), file);
+});
+
+test('speakers of a play learn together which character follows', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await cp(join(projectRoot, 'examples/next-character'), directory, { recursive: true });
+  await follow('examples/next-character/README.md', directory);
+  const text = await readFile(join(directory, 'runs/play/accuracy.json'), 'utf8');
+  const { accuracy } = JSON.parse(text) as { readonly accuracy: number };
+  assert.ok(accuracy > 0.32, `an accuracy of ${accuracy}`);
+  const predictions = (await readFile(join(directory, 'predictions.csv'), 'utf8')).trim().split('\n');
+  assert.equal(predictions.length, 6);
+});
+
 test('skewed clients: single ones are told of, and ε is kept', async (t) => {
   const directory = await temporaryDirectory(t);
   const stdout = await follow('examples/skewed-clients/README.md', directory);
