@@ -97,6 +97,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./report/list/cli.js')).runsCli,
   },
   {
+    name: 'tensorboard',
+    summary: 'write event files for TensorBoard from the records of a run',
+    example: 'npx fedbatch tensorboard runs/digits-3x2-1a2b3c4d',
+    load: async () => (await import('./observe/tensorboard/cli.js')).tensorboardCli,
+  },
+  {
     name: 'stats',
     summary: "mean, deviation, quantiles and categories of the clients' examples, without moving a row",
     example: 'npx fedbatch stats runs/digits-3x2-1a2b3c4d',

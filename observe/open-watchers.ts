@@ -22,13 +22,22 @@ export interface WatchContext {
 /** Opens a watcher; undefined where it was not asked for. What it needs is loaded only then. */
 type Opener = (given: GivenSettings, context: WatchContext) => Promise<RunWatcher | undefined>;
 
-const OPENERS: readonly Opener[] = [openMlflow, openEventProgram];
+const OPENERS: readonly Opener[] = [openTensorboard, openMlflow, openEventProgram];
 
 /** Opens the watchers that were asked for. @throws {UsageError} where what was asked for cannot be */
 export async function openWatchers(given: GivenSettings, context: WatchContext): Promise<Watchers> {
   const opened = await Promise.all(OPENERS.map((open) => open(given, context)));
   const watchers = opened.filter((watcher) => watcher !== undefined);
   return watchers.length === 0 ? NOBODY : createWatchers(watchers, context.reporter);
+}
+
+async function openTensorboard(
+  { 'watching.tensorboard': isAsked }: GivenSettings,
+  { paths }: WatchContext,
+): Promise<RunWatcher | undefined> {
+  if (isAsked !== true) return undefined;
+  const { tensorboardWatcher } = await import('./tensorboard/watcher.js');
+  return tensorboardWatcher(paths);
 }
 
 async function openMlflow(given: GivenSettings, context: WatchContext): Promise<RunWatcher | undefined> {

@@ -66,6 +66,7 @@ test('the help lists every command, and each explains its options', async () => 
     'runs',
     'stats',
     'record',
+    'tensorboard',
     'export',
   ];
   assert.deepEqual([...new Set(listed)].filter((name) => name !== 'help').sort(), commands.sort());

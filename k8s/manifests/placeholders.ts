@@ -29,6 +29,7 @@ const resourceName = like(
 );
 const address = like(/^(\d{1,3}(\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:]+)$/i, 'an IP address');
 const clientList = like(/^(\d+(,\d+)*)?$/, 'numbers of clients, such as 3,7,12');
+const folder = like(/^\/[\w./-]+$/, 'the path of a folder in the container, such as /mnt/runs');
 const dataset = like(/^[\w./-]+$/, 'digits, mnist or the path of data below /mnt');
 /** One placeholder. */
 export interface Placeholder extends Kind {
@@ -118,6 +119,8 @@ export const PLACEHOLDERS = {
   PIPELINE_IMAGE: ours('pipeline'),
   NFS_IMAGE: optional(image, 'registry.k8s.io/volume-nfs:0.8', 'image of the NFS server'),
   BUSYBOX_IMAGE: optional(image, 'busybox:1.37', 'image of the shell on the volume'),
+  TENSORBOARD_IMAGE: optional(image, 'tensorflow/tensorflow:2.19.0', 'an image with TensorBoard in it'),
+  TENSORBOARD_LOGDIR: optional(folder, '/mnt', 'folder that TensorBoard looks for event files in'),
 } as const satisfies Readonly<Record<string, Placeholder>>;
 
 /** The name of a placeholder. */

@@ -28,6 +28,7 @@ export const TEMPLATES = {
   pipeline: '8-pipeline.yaml',
   'accuracy-test': '9999-accuracy-test.yaml',
   busybox: '9999-busybox.yaml',
+  tensorboard: '9999-tensorboard.yaml',
 } as const satisfies Readonly<Record<string, string>>;
 
 /** What a template makes. */

@@ -10,6 +10,9 @@ export const INDEXED_CLIENT = '{client}';
 /** A client's number, or what stands for it. */
 export type ClientPlace = number | typeof INDEXED_CLIENT;
 
+/** So many clients, the first, have event files of their own: TensorBoard shows no more side by side. */
+export const MOST_LOGGED_CLIENTS = 100;
+
 /** Name of what client k holds out, beside its shard `k.npz`. */
 export const clientTestName = (client: ClientPlace): string => `${client}-test.npz`;
 
@@ -26,6 +29,8 @@ export interface VolumePaths {
   readonly metrics: string;
   readonly report: string;
   readonly logs: string;
+  /** TensorBoard's event file of the global model, or of a client. */
+  eventFile(writer: 'global' | number): string;
   /** The secret of a private run: nobody but its owner reads it. */
   readonly noiseKey: string;
   /** Directory of the rounds, and of the clients' latest models. */
@@ -72,6 +77,8 @@ export function volumePaths(root: string): VolumePaths {
     metrics: join(root, 'metrics.jsonl'),
     report: join(root, 'report.html'),
     logs: join(root, 'logs'),
+    eventFile: (writer) =>
+      join(root, 'logs', writer === 'global' ? writer : `client-${writer}`, 'events.out.tfevents.fedbatch'),
     noiseKey: join(root, 'noise-key.json'),
     rounds: join(root, 'rounds'),
     models: join(root, 'model'),

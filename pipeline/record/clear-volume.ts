@@ -1,11 +1,11 @@
 /** Clears a run off its volume: the files that a run writes, by their names, and nothing that lies beside them. */
 import { rm, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PARTITION_NAME, TRAIN_NAME } from '../../lib/formats/data/virtual-shards.js';
 import { storageError } from '../../lib/formats/files/atomic-file.js';
 import { errorCode } from '../../lib/formats/files/read-file.js';
 import type { RunRecord } from '../../lib/formats/run-record.js';
-import type { VolumePaths } from '../../lib/formats/volume.js';
+import { MOST_LOGGED_CLIENTS, type VolumePaths } from '../../lib/formats/volume.js';
 import { remembers } from '../commands/stage-commands.js';
 
 /** The splitter's mark of a split that was killed. */
@@ -38,6 +38,7 @@ function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string
   const keeping = range(!simulate || remembers(settings) ? count : 0);
   yield* [paths.aggregatedModel, paths.bestModel, paths.accuracy, paths.metrics, paths.report];
   yield* clients.map((client) => paths.clientModel(client));
+  yield* eventFilesOf(paths, settings);
   for (const round of roundsOf(paths, settings)) {
     yield* keeping.map((client) => round.update(client));
     yield* [round.globalModel, round.serverState, round.record];
@@ -53,7 +54,13 @@ function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string
 /** Inner ones first. */
 function directoriesOf(paths: VolumePaths, { settings }: RunRecord): readonly string[] {
   const rounds = roundsOf(paths, settings).flatMap((round) => [round.updates, round.root]);
-  return [...rounds, paths.rounds, paths.models, paths.data, paths.logs];
+  const logs = eventFilesOf(paths, settings).map((file) => dirname(file));
+  return [...rounds, paths.rounds, paths.models, paths.data, ...logs, paths.logs];
+}
+
+function eventFilesOf(paths: VolumePaths, { federation }: RunRecord['settings']): readonly string[] {
+  const clients = range(Math.min(federation.clients, MOST_LOGGED_CLIENTS));
+  return [paths.eventFile('global'), ...clients.map((client) => paths.eventFile(client))];
 }
 
 function roundsOf(paths: VolumePaths, { federation }: RunRecord['settings']) {

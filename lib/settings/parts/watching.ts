@@ -1,6 +1,6 @@
 /** Settings of who watches a run: they change nothing about it, and none of them is on record. */
 import { part } from '../setting.js';
-import { text } from '../value-type.js';
+import { onOff, text } from '../value-type.js';
 
 /** In the place of a server's address: none is told, whatever the environment says. */
 export const MLFLOW_OFF = 'off';
@@ -15,6 +15,14 @@ export function mlflowUrl(given: string): string | undefined {
 
 /** Who hears of a run beside its records. */
 export const WATCHING = part('watching', {
+  tensorboard: {
+    type: onOff,
+    help: 'write event files for TensorBoard into logs/ of the volume: tensorboard --logdir <volume>/logs',
+    group: 'Watching',
+    stages: ['record'],
+    affects: 'nothing',
+    recorded: 'never',
+  },
   mlflow: {
     type: text(`the address of an MLflow server (http:// or https://), or ${MLFLOW_OFF}`, (given) =>
       given === MLFLOW_OFF ? given : mlflowUrl(given),

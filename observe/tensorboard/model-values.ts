@@ -1,0 +1,68 @@
+/** What TensorBoard is shown of a global model: how its weights lie, and what it takes for what. */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { confusionsIn } from '../../lib/formats/confusions.js';
+import { picturedImage, readInputsOf } from '../../lib/formats/data/example-pictures.js';
+import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
+import { exists } from '../../lib/formats/files/read-file.js';
+import { readKerasFile } from '../../lib/formats/keras/keras-hdf5.js';
+import { readManifest } from '../../lib/formats/manifest.js';
+import type { VolumePaths } from '../../lib/formats/volume.js';
+import type { SummaryValue } from './event-message.js';
+import { histogramOf } from './histogram.js';
+import { confusionPicture, mistakesPicture, type SeenMistake } from './pictures.js';
+
+/** A histogram of each array of the model at `path`; none where it lies there no longer. */
+export async function weightHistograms(path: string): Promise<readonly SummaryValue[]> {
+  if (!(await exists(path))) return [];
+  const { weights } = await readKerasFile(path);
+  return weights.flatMap(({ name, values }) => {
+    const histogram = histogramOf(values);
+    // `:0` says nothing to anybody but TensorFlow.
+    return histogram === undefined ? [] : [{ tag: `weights/${name.replace(/:0$/, '')}`, histogram }];
+  });
+}
+
+const testSchema = z.object({
+  sha256: z.string(),
+  mistakes: z
+    .array(z.object({ example: z.int(), label: z.int().optional(), predicted: z.int().optional() }))
+    .optional(),
+});
+
+/** Pictures of the test of that model; none where `accuracy.json` is by now that of another one, or of no classifier. */
+export async function testPictures(
+  paths: VolumePaths,
+  sha256: string | undefined,
+): Promise<readonly SummaryValue[]> {
+  const record = jsonOrNothing(await readFile(paths.accuracy, 'utf8').catch(() => ''));
+  const { data: test } = testSchema.safeParse(record);
+  if (test === undefined || test.sha256 !== sha256) return [];
+  const pictures = {
+    confusion: confusionPicture(confusionsIn(record as object) ?? []),
+    mistakes: mistakesPicture(await seenMistakes(paths, test.mistakes ?? [])),
+  };
+  return Object.entries(pictures).flatMap(([name, picture]) =>
+    picture === undefined ? [] : [{ tag: `test/${name}`, picture }],
+  );
+}
+
+/** The images that were taken for something else; none where examples are no images. */
+async function seenMistakes(
+  paths: VolumePaths,
+  mistakes: NonNullable<z.infer<typeof testSchema>['mistakes']>,
+): Promise<readonly SeenMistake[]> {
+  const { image } = await readManifest(paths.manifest);
+  if (image === undefined || mistakes.length === 0) return [];
+  const inputs = await readInputsOf(
+    paths.test,
+    mistakes.map(({ example }) => example),
+  );
+  return mistakes.flatMap(({ example, label, predicted }) => {
+    const values = inputs.get(example);
+    const pixels = values && picturedImage(values, image);
+    return pixels === undefined || label === undefined || predicted === undefined
+      ? []
+      : [{ label, predicted, pixels }];
+  });
+}
