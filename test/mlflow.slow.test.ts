@@ -7,14 +7,23 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { pointsOf } from '../observe/mlflow/points.js';
 import { startChromium } from '../server/testing/chromium.js';
 import { writeTinyDataset } from './datasets.js';
 import { runCommand } from './program-host.js';
+import { programPath } from './programs.js';
 import { projectRoot } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const python = process.env.FEDBATCH_MLFLOW_PYTHON;
 const skip = python === undefined && 'FEDBATCH_MLFLOW_PYTHON names no Python with mlflow';
+
+/** The tabs of a run's page, and a text that each of them shows. */
+const WAITED_FOR = {
+  '': 'federation.clients',
+  '/model-metrics': 'accuracy',
+  '/artifacts': 'report.html',
+} as const;
 
 interface Told {
   readonly info: { readonly run_id: string; readonly run_name: string; readonly status: string };
@@ -45,7 +54,8 @@ describe("MLflow's own server", { skip }, () => {
       detached: true,
       buffer: false,
     });
-    await answering(`${url}/health`);
+    // Its first answer waits for its database.
+    await answering(`${url}/api/2.0/mlflow/experiments/get-by-name?experiment_name=Default`);
   });
   after(() => {
     // Its workers are of its group.
@@ -171,18 +181,35 @@ describe("MLflow's own server", { skip }, () => {
     assert.equal((await history(above, 'accuracy.mean')).length, 1);
   });
 
-  it('takes a loss that is no number, and is seen in a browser', {
-    skip: process.env.FEDBATCH_SCREENSHOTS === undefined && 'without FEDBATCH_SCREENSHOTS',
-  }, async () => {
-    const flags = ['--clients', '5', '--rounds', '10', '--mlflow-experiment', 'pictures'];
-    await fedbatch(
-      'run',
-      ...flags,
-      '--volume',
-      join(directory, 'pictures'),
-      '--name',
-      'five clients, ten rounds',
+  it('takes a loss that is no number', async () => {
+    const experiment = await ask<{ experiment_id: string }>('experiments/create', { name: 'diverged' });
+    const { run } = await ask<{ run: Told }>('runs/create', { ...experiment, start_time: Date.now() });
+    const event = { event: 'update', round: 1, client: 0, examples: 9, seconds: 1, loss: null } as const;
+    const metrics = pointsOf({ ...event, time: new Date().toISOString() });
+    await ask('runs/log-batch', { run_id: run.info.run_id, metrics });
+    const told = await history(run, 'client-0/loss');
+    assert.deepEqual(
+      told.map(([step]) => step),
+      [1],
     );
+    assert.ok(Number.isNaN(Number(told[0]?.[1])));
+    assert.equal((await history(run, 'client-0/examples'))[0]?.[1], 9);
+  });
+
+  const skipPicture = process.env.FEDBATCH_SCREENSHOTS === undefined && 'FEDBATCH_SCREENSHOTS is not set';
+  it('shows a run of 5 clients and 10 rounds in a browser', { skip: skipPicture }, async () => {
+    const flags = ['--clients', '5', '--rounds', '10', '--mlflow', url, '--mlflow-experiment', 'pictures'];
+    const volume = ['--volume', join(directory, 'pictures'), '--name', 'five clients, ten rounds'];
+    await execa(process.execPath, [
+      programPath('cli'),
+      'run',
+      '--data',
+      data,
+      '--model',
+      'mlp',
+      ...flags,
+      ...volume,
+    ]);
     const [run] = await runsOf('pictures');
     const name = new URLSearchParams({ experiment_name: 'pictures' });
     const { experiment } = await ask<{ experiment: { experiment_id: string } }>(
@@ -191,13 +218,17 @@ describe("MLflow's own server", { skip }, () => {
     const browser = await startChromium();
     try {
       const page = await browser.newPage({ viewport: { width: 1440, height: 1000 } });
-      await page.goto(
-        `${url}/#/experiments/${experiment.experiment_id}/runs/${run?.info.run_id}/model-metrics`,
-      );
-      await page.getByText('accuracy').first().waitFor({ timeout: 60_000 });
-      await sleep(5_000);
+      const photograph = async (tab: keyof typeof WAITED_FOR) => {
+        await page.goto(`${url}/#/experiments/${experiment.experiment_id}/runs/${run?.info.run_id}${tab}`);
+        await page.getByText(WAITED_FOR[tab]).first().waitFor({ timeout: 60_000 });
+        await sleep(5_000);
+        const file = `mlflow${tab.replace('/', '-')}.png`;
+        await page.screenshot({ path: join(projectRoot, 'test-artifacts', file) });
+      };
       await mkdir(join(projectRoot, 'test-artifacts'), { recursive: true });
-      await page.screenshot({ path: join(projectRoot, 'test-artifacts', 'mlflow.png') });
+      await photograph('/model-metrics');
+      await photograph('');
+      await photograph('/artifacts');
     } finally {
       await browser.close();
     }

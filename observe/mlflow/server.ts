@@ -45,8 +45,8 @@ export interface MlflowServer {
   send(place: string, file: string): Promise<void>;
 }
 
-/** A server that has not answered by then is taken for one that is away. */
-const ANSWER_MS = 5_000;
+/** A server that has not answered by then is taken for one that is away. MLflow's first answer takes seconds. */
+const ANSWER_MS = 10_000;
 
 /** Statuses of a server, or of a proxy before it, that may well answer the next time. */
 const PASSING: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
