@@ -67,23 +67,29 @@ const metricsSchema = z.discriminatedUnion('event', [
 /** One session that came to its end: seconds by stage, and their total. */
 export type Session = Pick<z.infer<typeof sessionSchema>, 'time' | 'seconds'>;
 
+/** Reads a record by `read`; undefined where the run has not come to it yet. */
+export type RecordReader = <T>(path: string, read: (path: string) => Promise<T>) => Promise<T | undefined>;
+
 /**
- * Reads the records of the run on a volume.
+ * Reads the records of the run on a volume; `record` reads each of them.
  *
  * @throws {DataError} when `run.json` is missing, or a record that is there is damaged
  */
-export async function readRunRecords(paths: VolumePaths): Promise<RunRecords> {
-  const run = await readRunRecord(paths.run);
+export async function readRunRecords(
+  paths: VolumePaths,
+  record: RecordReader = unlessMissing,
+): Promise<RunRecords> {
+  const run = (await record(paths.run, readRunRecord)) ?? (await readRunRecord(paths.run));
   return {
     run,
-    manifest: await unlessMissing(paths.manifest, readManifest),
-    rounds: await readRounds(paths),
-    accuracy: await unlessMissing(paths.accuracy, readAccuracy),
-    ...((await unlessMissing(paths.metrics, readMetrics)) ?? { sessions: [] }),
+    manifest: await record(paths.manifest, readManifest),
+    rounds: await readRounds(paths, record),
+    accuracy: await record(paths.accuracy, readAccuracy),
+    ...((await record(paths.metrics, readMetrics)) ?? { sessions: [] }),
   };
 }
 
-async function readRounds(paths: VolumePaths): Promise<readonly RoundRecord[]> {
+async function readRounds(paths: VolumePaths, read: RecordReader): Promise<readonly RoundRecord[]> {
   const names = await readdir(paths.rounds).catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return [];
     throw error;
@@ -91,7 +97,7 @@ async function readRounds(paths: VolumePaths): Promise<readonly RoundRecord[]> {
   const numbers = names.filter((name) => /^\d{4,}$/.test(name)).map(Number);
   const rounds: RoundRecord[] = [];
   for (const round of numbers.sort((a, b) => a - b)) {
-    const record = await unlessMissing(paths.round(round).record, readRoundRecord);
+    const record = await read(paths.round(round).record, readRoundRecord);
     if (record !== undefined) rounds.push(record);
   }
   return rounds;

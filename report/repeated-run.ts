@@ -30,13 +30,15 @@ export function renderRepeatedRun(record: RepeatedRun): string {
     title: id,
     lead: leadOf(record),
     figures: [...result, ['runs', `${runs.length}`, `seeds ${first?.seed ?? ''} to ${last?.seed ?? ''}`]],
-    main: html`${course(record, metric)}
-  ${resultsOf(record)}
-  ${seedsOf(record, metric)}
-  <section class="card">
+    main: [
+      course(record, metric),
+      resultsOf(record),
+      seedsOf(record, metric),
+      html`<section class="card">
     <h2>The run</h2>
     ${factRows(settingRows(record))}
   </section>`,
+    ],
     foot: html`Made by fedbatch ${versions.fedbatch} from seeds.json of this volume; each run has a report of its own.`,
   });
 }

@@ -13,27 +13,32 @@ import { participation } from './sections/participation.js';
 import { shards } from './sections/shards.js';
 import { statistics } from './sections/statistics.js';
 import { testResult } from './sections/test-result.js';
-import { page } from './style.js';
+import { type Page, page } from './style.js';
 
 /** The document that tells of a run. */
-export function renderReport(records: RunRecords): string {
+export const renderReport = (records: RunRecords): string => page(reportOf(records));
+
+/** What the document says: what has happened so far. */
+export function reportOf(records: RunRecords): Page {
   const { run } = records;
-  return page({
+  return {
     command: 'run',
     title: run.id,
     lead: leadOf(run),
     alarm: alarmOf(records),
     figures: headFigures(records),
-    main: html`${curves(records)}
-  ${testResult(records)}
-  ${clients(records)}
-  ${participation(records)}
-  ${shards(records)}
-  ${statistics(records)}
-  ${stages(records)}
-  ${settings(records)}`,
+    main: [
+      curves(records),
+      testResult(records),
+      clients(records),
+      participation(records),
+      shards(records),
+      statistics(records),
+      stages(records),
+      settings(records),
+    ],
     foot: html`Made by fedbatch ${run.versions.fedbatch} from run.json, manifest.json, round.json, accuracy.json and metrics.jsonl of this volume.`,
-  });
+  };
 }
 
 /** What was written. */

@@ -6,7 +6,7 @@ import { wholePage } from '../lib/html/page.js';
 export type HeadFigure = readonly [name: string, value: string, note?: string | undefined];
 
 /** What a page says. */
-interface Page {
+export interface Page {
   /** The command that it tells of. */
   readonly command: string;
   /** What it is called, in the head and by the browser. */
@@ -18,34 +18,48 @@ interface Page {
   /** What is not as it should be. */
   readonly alarm?: Html | undefined;
   readonly figures: readonly HeadFigure[];
-  readonly main: Html;
+  /** One below the other; those that are undefined have nothing to tell yet. */
+  readonly main: readonly (Html | undefined)[];
   readonly foot: Html;
 }
 
 /** The whole document, its style sheet in it. */
-export function page({ command, title, look, lead, alarm, figures, main, foot }: Page): string {
+export function page(content: Page): string {
+  const { top, alarm, figures, main, foot } = pagePieces(content);
   return wholePage({
-    title,
-    head: html`${style}${look}`,
-    body: html`<header>
+    title: content.title,
+    head: html`${REPORT_STYLE}${content.look}`,
+    body: html`${top}
+  ${alarm}
+  ${figures}
+  <main>
+  ${main.map((section) => html`${section}`)}
+  </main>
+  ${foot}`,
+  });
+}
+
+/** What a page says, as finished pieces from top to bottom. */
+export function pagePieces({ command, title, lead, alarm, figures, main, foot }: Page) {
+  return {
+    top: html`<header>
     <p class="eyebrow">fedbatch ${command}</p>
     <h1>${title}</h1>
     <p class="lead">${lead}</p>
-  </header>
-  ${alarm}
-  <dl class="figures">${figures.map(([name, value, note]) => html`<div><dt>${name}</dt><dd>${value}${note !== undefined && html`<small>${note}</small>`}</dd></div>`)}</dl>
-  <main>
-  ${main}
-  </main>
-  <footer>${foot}</footer>`,
-  });
+  </header>`,
+    alarm,
+    figures: html`<dl class="figures">${figures.map(([name, value, note]) => html`<div><dt>${name}</dt><dd>${value}${note !== undefined && html`<small>${note}</small>`}</dd></div>`)}</dl>`,
+    main,
+    foot: html`<footer>${foot}</footer>`,
+  };
 }
 
 /** Names and values, a line for each. */
 export const factRows = (facts: readonly (readonly [name: string, value: string | Html])[]): Html =>
   html`<dl class="rows">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
-const style = html`<style>
+/** The look of every report, as an element of its head. */
+export const REPORT_STYLE = html`<style>
 :root {
   color-scheme: light dark;
   --page: #f5f5f2; --card: #fff; --ink: #1b1d22; --quiet: #62666f; --line: #e2e2dc; --track: #ecece7;

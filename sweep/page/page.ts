@@ -41,10 +41,12 @@ export function renderSweepPage(record: SweepRecord): string {
     look,
     lead: `${record.axes.map(({ name }) => name).join(' × ')}, ${groupedCount(record.trials.length, 'trial')}, begun ${dateOf(record.createdAt)}`,
     figures: sweepFigures(record, rows),
-    main: html`${axes.length > 0 && map(record, { rated, axes })}
-  ${courses(record, rated)}
-  ${ranking(rows, axes)}
-  ${unfinished(record)}`,
+    main: [
+      axes.length > 0 ? map(record, { rated, axes }) : undefined,
+      courses(record, rated),
+      ranking(rows, axes),
+      unfinished(record),
+    ],
     foot: html`Made by fedbatch from sweep.json; each trial has its own report in trials/.`,
   });
 }
