@@ -2,6 +2,7 @@
 import type { ProgramContext } from '../lib/cli/program.js';
 import { type AccuracyReport, judge, summarise } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
+import { worstMistakes } from '../lib/engine/mistakes.js';
 import { readModelFile } from '../lib/engine/model-file.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { taskNotes, testingTask } from '../lib/engine/starting-task.js';
@@ -81,6 +82,7 @@ export async function evaluateModel(
     data: options.data,
     seconds: Math.round(performance.now() - startedAt) / 1000,
     ...summarise(judgements, examples.targets, task),
+    ...worstMistakes(judgements, examples.targets, task),
     ...perClient,
   };
 }

@@ -1,6 +1,7 @@
 /** The accuracy test of a global model, its examples spread over the workers. */
 
 import { noJudgements, type Summary, summarise, TEST_BATCH } from '../lib/engine/accuracy.js';
+import { worstMistakes } from '../lib/engine/mistakes.js';
 import { acrossClients } from '../lib/federation/across-clients.js';
 import { heldOutIndices, type VirtualShards, virtualClients } from '../lib/federation/client-lists.js';
 import { exampleCount } from '../lib/federation/examples.js';
@@ -40,7 +41,8 @@ export async function testAccuracy({ global, task, test, pool, reporter }: Accur
     reporter.progress({ stage: 'evaluate', done, total, unit: 'examples' });
   }
   // Summed in the order of the examples, like the evaluator: the same last bits.
-  return summarise(judgements, test.examples.targets, task);
+  const { targets } = test.examples;
+  return { ...summarise(judgements, targets, task), ...worstMistakes(judgements, targets, task) };
 }
 
 /** Clients of a task: few enough to spread well. */

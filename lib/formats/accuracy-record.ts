@@ -5,6 +5,15 @@ import { countField, hashField, leadsField, lossField, metricsField, shareField 
 
 const confusion = z.tuple([countField, countField, countField]);
 
+const mistakeSchema = z.object({
+  example: countField.describe('Its place among the held-out examples, from 0.'),
+  loss: lossField.describe('Of this example; null where it is not finite.'),
+  label: countField.optional().describe('Of classification: the right class.'),
+  predicted: countField.optional().describe('The class that it was taken for.'),
+  wanted: z.array(z.number()).optional().describe('Of other tasks: the targets.'),
+  answered: z.array(z.number()).optional().describe('What the model answered.'),
+});
+
 /** The test of one model on the examples that are held out of all. */
 const testSchema = z.object({
   model: z.string().describe("Path of the model's file."),
@@ -43,12 +52,20 @@ const testSchema = z.object({
     .describe(
       'Of more classes: `[label, predicted, examples]` of all that occur, by label, then by prediction.',
     ),
+  mistakes: z
+    .array(mistakeSchema)
+    .readonly()
+    .optional()
+    .describe(
+      'What was answered wrong with the largest loss, the worst first, a dozen at most; of numbers the largest errors. Absent ' +
+        'where nothing was wrong, and of tasks with several outputs or steps.',
+    ),
 });
 
 /** What a test found on what one client holds out. */
 const clientTestSchema = testSchema
   .omit({ model: true, sha256: true, data: true, seconds: true })
-  .omit({ correct: true, perClass: true, confusion: true, confusions: true })
+  .omit({ correct: true, perClass: true, confusion: true, confusions: true, mistakes: true })
   .extend({ examples: countField.min(1).describe('Examples that the client holds out.') });
 
 const figuresSchema = clientTestSchema.omit({ examples: true });
