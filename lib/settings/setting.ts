@@ -32,6 +32,8 @@ export type SettingsStage =
 export interface DefaultsBy {
   readonly place: string;
   readonly defaults: Readonly<Record<string, SettingValue | undefined>>;
+  /** Those of the values beside which it is recorded and means nothing. */
+  readonly idle?: readonly string[];
 }
 
 /** One setting, as it is declared. */

@@ -189,7 +189,7 @@ const RECORD = {
 
 /** What has to be given beside a setting: the scheme or strategy that it belongs to, the setting that it goes with. */
 function beside({ place, defaultsBy, onlyWith }: Setting): GivenSettings {
-  const owner = Object.keys(defaultsBy?.defaults ?? {})[0];
+  const owner = Object.keys(defaultsBy?.defaults ?? {}).find((each) => !defaultsBy?.idle?.includes(each));
   const head = SETTINGS.find((each) => each.place === onlyWith);
   return {
     ...(defaultsBy === undefined ? {} : { [defaultsBy.place]: owner }),

@@ -147,6 +147,8 @@ export const TRAINING = part('training', {
     defaultsBy: {
       place: 'training.optimizer',
       defaults: { adam: 0.9, sgd: 0.9, rmsprop: 0, [COMPILED]: undefined },
+      // Records of the first version have it beside adam, too.
+      idle: ['adam'],
     },
     otherwise: '0.9 with sgd; 0 with rmsprop; that of a compiled model',
     help: 'momentum of sgd and rmsprop',
