@@ -18,7 +18,7 @@ import {
   spread,
 } from '../report/format.js';
 import { MOST_CLASSES, MOST_CONFUSIONS, testedClasses } from '../report/sections/test-result.js';
-import { settingRows } from '../report/setting-rows.js';
+import { enginesThatRan, settingRows } from '../report/setting-rows.js';
 import type { ExportedModel, Origin } from './exported-model.js';
 import { loadingCode, type WrittenModel } from './loading-code.js';
 
@@ -186,7 +186,7 @@ function trainingSection({ records: { run, rounds }, round }: Origin): readonly 
     `${count(({ selected }) => selected.length)} turns of clients in ${groupedCount(done.length, 'round')}: ` +
       `${count(({ reported }) => reported.length)} reported, ${count(({ rejected }) => rejected.length)} rejected, ` +
       `${count(({ missing }) => missing.length)} missing.`,
-    nameTable(settingRows(run).map(([name, value]) => [plain(name), plain(value)])),
+    nameTable(settingRows(run, enginesThatRan(done)).map(([name, value]) => [plain(name), plain(value)])),
   ];
 }
 

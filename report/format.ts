@@ -29,12 +29,6 @@ export function metricText(metric: string, value: number): string {
   return metric === 'accuracy' ? percent(value) : figureText(value);
 }
 
-/** The same beside an axis, where there is less room: `97.5 %`. */
-export const axisText =
-  (metric: string) =>
-  (value: number): string =>
-    metric === 'accuracy' ? shortPercent(value) : metricText(metric, value);
-
 /** A loss; one that overflowed is recorded as null. */
 export function lossText(loss: number | null): string {
   return loss === null ? 'not finite' : figureText(loss);

@@ -35,7 +35,7 @@ export type RunState =
   | { readonly kind: 'failed'; readonly time: string; readonly failure: RunFailure };
 
 const accuracySchema = testFiguresSchema
-  .extend(accuracyRecordSchema.pick({ perClass: true, perClient: true }).shape)
+  .extend(accuracyRecordSchema.pick({ perClass: true, perClient: true, mistakes: true }).shape)
   .extend({
     confusions: z
       .custom<readonly Confusion[]>((value) => value !== undefined, 'expected confusions')

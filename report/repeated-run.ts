@@ -1,13 +1,14 @@
 /** The report of a run that is repeated with several seeds: means with their spread, over the rounds and at the end. */
 import { targetOf } from '../lib/federation/early-stop.js';
-import type { Figure, RepeatedRun } from '../lib/formats/repeated-run.js';
+import type { RepeatedRun } from '../lib/formats/repeated-run.js';
 import { type Html, html } from '../lib/html/html.js';
 import { roundTo } from '../lib/observability/format.js';
 import { lineChart } from './charts/line-chart.js';
-import { groupedCount, metricText, shortHash, shortPercent } from './format.js';
+import { groupedCount, metricText, shortHash } from './format.js';
+import { factRows, type HeadFigure, page } from './frame.js';
 import { leadOf } from './sections/overview.js';
 import { settingRows } from './setting-rows.js';
-import { factRows, type HeadFigure, page } from './style.js';
+import { figuresTable } from './table.js';
 
 /** The document. */
 export function renderRepeatedRun(record: RepeatedRun): string {
@@ -59,47 +60,67 @@ const placeOf = (metric: string) =>
 
 /** Means after each round, their standard deviation as a band. */
 function course({ course: rounds }: RepeatedRun, metric: string): Html {
-  const chart = (place: string, format: (value: number) => string) => {
+  const chart = (place: string) => {
     const points = rounds.map(({ round, figures }) => {
       const { mean = null, sd } = figures[place] ?? {};
       return { round, value: mean, spread: sd ?? 0 };
     });
     return lineChart({
       description: `Mean ${place} after each of ${groupedCount(points.length, 'round')}`,
-      ...{ points, format, span: [0, 0] },
+      ...{ lines: [{ points }], isShare: place === 'accuracy', span: [0, 0] },
+      format: (value) => metricText(place, value),
     });
   };
-  const short = (value: number) => String(Number(value.toPrecision(3)));
   return html`<section class="card">
     <h2>Over the rounds</h2>
     <div class="pair">
-      <figure>${chart(placeOf(metric), metric === 'accuracy' ? shortPercent : short)}<figcaption>Mean ${metric} on the test examples, ± one standard deviation</figcaption></figure>
-      <figure>${chart('loss', short)}<figcaption>Mean loss on the test examples, ± one standard deviation</figcaption></figure>
+      <figure>${chart(placeOf(metric))}<figcaption>Mean ${metric} on the test examples, ± one standard deviation</figcaption></figure>
+      <figure>${chart('loss')}<figcaption>Mean loss on the test examples, ± one standard deviation</figcaption></figure>
     </div>
   </section>`;
 }
 
 function resultsOf({ figures }: RepeatedRun): Html {
-  const row = ([place, { mean, sd, least, most, runs }]: readonly [string, Figure]) =>
-    html`<tr><th scope="row">${place}</th><td>${text(mean)} ± ${text(sd ?? 0)}</td><td>${text(least)}</td><td>${text(most)}</td><td>${runs}</td></tr>`;
   return html`<section class="card">
     <h2>What the runs came to</h2>
-    <details open><summary>Mean ± standard deviation</summary>
-    <table><thead><tr><th scope="col">figure</th><th scope="col">mean ± sd</th><th scope="col">least</th><th scope="col">most</th><th scope="col">runs</th></tr></thead>
-    <tbody>${Object.entries(figures).map(row)}</tbody></table></details>
+    ${figuresTable(Object.entries(figures), {
+      title: 'Mean and standard deviation of each figure',
+      more: 'in seeds.json',
+      columns: [
+        { title: 'figure', cell: ([place]) => place },
+        {
+          title: 'mean ± sd',
+          by: ([, { mean }]) => mean,
+          cell: ([, { mean, sd }]) => `${text(mean)} ± ${text(sd ?? 0)}`,
+        },
+        { title: 'least', cell: ([, { least }]) => text(least) },
+        { title: 'most', cell: ([, { most }]) => text(most) },
+        { title: 'runs', cell: ([, { runs }]) => runs },
+      ],
+    })}
   </section>`;
 }
 
 function seedsOf({ runs }: RepeatedRun, metric: string): Html {
   const value = (run: RepeatedRun['runs'][number]) =>
     (metric === 'loss' ? run.loss : run.metrics?.[metric]) ?? run.accuracy;
-  const row = (run: RepeatedRun['runs'][number]) =>
-    html`<tr><th scope="row">${run.seed}</th><td>${textOr(value(run))}</td><td>${run.rounds}</td><td>${run.best.round}</td><td><code title="${run.sha256}">${shortHash(run.sha256)}</code></td></tr>`;
   return html`<section class="card">
     <h2>Each seed</h2>
-    <details open><summary>seeds/&lt;seed&gt; holds its run, with a report of its own</summary>
-    <table><thead><tr><th scope="col">seed</th><th scope="col">${metric}</th><th scope="col">rounds</th><th scope="col">best round</th><th scope="col">sha256 of the model</th></tr></thead>
-    <tbody>${runs.map(row)}</tbody></table></details>
+    <p class="note">seeds/&lt;seed&gt; holds its run, with a report of its own.</p>
+    ${figuresTable(runs, {
+      title: 'Each seed',
+      more: 'in seeds.json',
+      columns: [
+        { title: 'seed', cell: ({ seed }) => seed },
+        { title: metric, by: value, cell: (run) => textOr(value(run)) },
+        { title: 'rounds', cell: ({ rounds }) => rounds },
+        { title: 'best round', cell: ({ best }) => best.round },
+        {
+          title: 'sha256 of the model',
+          cell: ({ sha256 }) => html`<code title="${sha256}">${shortHash(sha256)}</code>`,
+        },
+      ],
+    })}
   </section>`;
 }
 

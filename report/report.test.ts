@@ -4,17 +4,30 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { volumePaths } from '../lib/formats/volume.js';
+import { toText } from '../lib/html/html.js';
 import { writeTinyDataset } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { lastLine } from '../test/programs.js';
 import { sampleRecords } from '../test/sample-records.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { labelColumns } from './charts/label-columns.js';
+import { PAGE_SCRIPT } from './page-script.js';
 import { renderReport } from './report.js';
 import { settingRows } from './setting-rows.js';
 
-test('the page loads nothing, runs nothing, and escapes what the records say', () => {
-  const page = renderReport(sampleRecords());
+/** The page without its script, which is the same for all records. */
+const render = (records: Parameters<typeof renderReport>[0]) =>
+  renderReport(records).replace(toText(PAGE_SCRIPT), '');
+
+test('the page loads nothing, runs its own script alone, and escapes what the records say', () => {
+  const whole = renderReport(sampleRecords());
+  // Of all records the same script: nothing of them is in it.
+  assert.equal(whole.split('<script').length, 2);
+  assert.ok(whole.includes(toText(PAGE_SCRIPT)));
+  // Pictures are in the page itself.
+  const picture = /<img alt="[^"]*" src="data:image\/png;base64,[\w+/=]+">/g;
+  assert.equal([...whole.matchAll(picture)].length, 2);
+  const page = render(sampleRecords()).replaceAll(picture, '');
   const tags = [...page.matchAll(/<[a-z][^>]*>/g)].join('\n');
   assert.doesNotMatch(tags, /<(script|link|iframe|img|object)|\s(href|src|on[a-z]+)=/);
   assert.doesNotMatch(page, /@import|url\(/);
@@ -27,7 +40,7 @@ test('the page loads nothing, runs nothing, and escapes what the records say', (
 });
 
 test('the page tells what the records tell', () => {
-  const page = renderReport(sampleRecords());
+  const page = render(sampleRecords());
   assert.match(page, /<dt>accuracy<\/dt><dd>81\.00 %<small>of 200 test examples/);
   assert.match(page, /<dt>best<\/dt><dd>90\.00 %<small>in round 2</);
   assert.match(page, /Of 12 selections in 3 rounds, 9 reported, 1 were rejected, 2 are missing\./);
@@ -36,22 +49,26 @@ test('the page tells what the records tell', () => {
     /<strong>2 ×<\/strong> missing: did not report within 30 s<small>client 1 in round 1, client 1 in round 2</,
   );
   assert.match(page, /dirichlet, alpha 0\.5, min examples 1, seed 7/);
-  assert.match(page, /Taken most often: 1 for 0 \(30 ×\), 0 for 1 \(8 ×\)\./);
+  assert.match(page, /<li>1 read as 0: 30 times<\/li><li>0 read as 1: 8 times<\/li>/);
   assert.match(page, /title="30 of 100 with label 1 taken for 0"/);
   assert.match(page, /<title>client 2, label 1: 100\.0 %<\/title>/);
   assert.match(page, /<th scope="row">train<\/th>.*>12\.5 s<\/td>/);
+  assert.match(
+    page,
+    /<th scope="row">2<\/th><td data-v="0\.9">90\.00 %<\/td><td data-v="0\.4">\+40\.00<\/td><td data-v="0\.4">0\.4000<\/td><td data-v="0\.5">0\.5000<\/td>/,
+  );
   assert.match(page, /not finite/);
   assert.match(page, /The target of 85\.00 % was reached in round 2\./);
   assert.match(
     page,
-    /<th scope="row">2<\/th><td>4<\/td><td>4<\/td><td>3<\/td><td>0<\/td><td>1<\/td><td>27<\/td><td>0\.0500<\/td><td>0\.9000<\/td><td>0\.4000<\/td><td>1\.50<\/td><td>4\.5<\/td>/,
+    /<th scope="row">2<\/th><td>4<\/td><td>4<\/td><td>3<\/td><td>0<\/td><td>1<\/td><td>27<\/td><td>0\.0500<\/td><td>1\.50<\/td><td>4\.5<\/td>/,
   );
   assert.match(page, /<dt>privacy spent<\/dt><dd>ε 1\.50<small>at δ 1e-5</);
 });
 
 test('the page tells of the inputs what the manifest tells, and nothing where that tells nothing', () => {
   const records = sampleRecords();
-  assert.doesNotMatch(renderReport(records), /<h2>The inputs/);
+  assert.doesNotMatch(render(records), /<h2>The inputs/);
   const { image: _, ...manifest } = records.manifest as NonNullable<typeof records.manifest>;
   const statistics = {
     values: 37,
@@ -65,7 +82,7 @@ test('the page tells of the inputs what the manifest tells, and nothing where th
     { name: 'x', shape: [2], dtype: 'float32' as const, columns: ['age', '<income>'], statistics },
     { name: 'city', shape: [1], dtype: 'int32' as const, categories: ['Basel', 'Bern'], counts: [2, 5, 30] },
   ];
-  const page = renderReport({ ...records, manifest: { ...manifest, inputs } });
+  const page = render({ ...records, manifest: { ...manifest, inputs } });
   assert.match(page, /<th scope="row">age<\/th><td>41\.25<\/td><td>2<\/td><td>18<\/td><td>90<\/td>/);
   assert.match(page, /&lt;income&gt;<\/th><td>50000<\/td><td>10000<\/td>.*<td><\/td><\/tr>/);
   assert.match(page, /aria-label="1,048 values, most of them, 1,030, from 42 to 66"/);
@@ -88,7 +105,7 @@ test('the page tells of the inputs what the manifest tells, and nothing where th
     statistics: { values: 37, mean: [7], variance: [9], least: [1], most: [20] },
   };
   assert.match(
-    renderReport({ ...records, manifest: { ...priced, targets } }),
+    render({ ...records, manifest: { ...priced, targets } }),
     /price \(to be answered\)<\/th><td>7<\/td><td>3<\/td><td>1<\/td><td>20<\/td>/,
   );
   assert.match(page, /<h3>city<\/h3><p>Bern 30, Basel 5; none of them 2<\/p>/);
@@ -97,14 +114,14 @@ test('the page tells of the inputs what the manifest tells, and nothing where th
 
 test('a run that has only begun, and one that failed, have a report too', () => {
   const { run, rounds } = sampleRecords();
-  const begun = renderReport({ run, rounds: [], sessions: [] });
+  const begun = render({ run, rounds: [], sessions: [] });
   assert.match(begun, /<h2>The run<\/h2>/);
   assert.doesNotMatch(begun, /<h2>Participation|<h2>Over the rounds|undefined|NaN/);
   const [first] = rounds;
   assert.ok(first !== undefined);
   const { aggregate, evaluation, ...rest } = first;
   const failed = { ...rest, failure: { stage: 'aggregate' as const, reason: 'no good update is left' } };
-  const page = renderReport({ run, rounds: [failed], sessions: [] });
+  const page = render({ run, rounds: [failed], sessions: [] });
   assert.match(page, /<strong>Round 1 failed\.<\/strong> no good update is left/);
 });
 
@@ -196,7 +213,7 @@ test('a volume without a run, or with a damaged record: exit code 3 and one sent
 
 test('clients that hold examples out are told of, the worst first; without them there is no such section', () => {
   const records = sampleRecords();
-  assert.doesNotMatch(renderReport(records), /How it is for each client/);
+  assert.doesNotMatch(render(records), /How it is for each client/);
   const spread = (mean: number) => ({
     accuracy: { clients: 3, mean, weightedMean: mean, deviation: 0.125, worstDecile: mean - 0.25 },
   });
@@ -217,22 +234,24 @@ test('clients that hold examples out are told of, the worst first; without them 
     ...{ client, examples: 4, loss: 1, accuracy, metrics: { accuracy } },
   }));
   const accuracy = records.accuracy && { ...records.accuracy, acrossClients: spread(0.5), perClient };
-  const page = renderReport({ ...records, rounds, accuracy });
+  const page = render({ ...records, rounds, accuracy });
   assert.match(page, /Mean over the worst tenth of the clients: accuracy of the global model/);
   assert.match(
     page,
-    /new global model, all clients<\/th><td>3<\/td><td>50\.00 %<\/td><td>50\.00 %<\/td><td>12\.50 %<\/td><td>25\.00 %</,
+    /new global model, all clients<\/th><td>3<\/td><td data-v="0\.5">50\.00 %<\/td><td>50\.00 %<\/td><td>12\.50 %<\/td><td>25\.00 %</,
   );
   const rows = [
-    ...page.matchAll(/<th scope="row">(\d)<\/th><td>4<\/td><td>([^<]*)<\/td><td>([^<]*)<\/td><td>([^<]*)</g),
+    ...page.matchAll(/<th scope="row" data-v="\d">(\d)<\/th><td>4<\/td><td>([^<]*)<\/td><td>([^<]*)</g),
   ];
+  // After local training, no client has the metric: there is no such column.
   assert.deepEqual(
-    rows.map(([, ...cells]) => cells).filter(([, before]) => before?.includes('%') || before === ''),
+    rows.map(([, ...cells]) => cells),
     [
-      ['1', '25.00 %', '', '0.00 %'],
-      ['2', '25.00 %', '', '50.00 %'],
-      ['0', '25.00 %', '', '75.00 %'],
+      ['1', '25.00 %', '0.00 %'],
+      ['2', '25.00 %', '50.00 %'],
+      ['0', '25.00 %', '75.00 %'],
     ],
   );
+  assert.doesNotMatch(page, /after local training<\/th>/);
   assert.ok(!page.includes('undefined') && !page.includes('NaN') && !page.includes('Infinity'));
 });

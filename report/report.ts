@@ -1,45 +1,55 @@
-/** The report of a run: the records of a volume as one HTML document without scripts, written beside them. */
+/** The report of a run: the records of a volume as one HTML document, written beside them. */
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { exists } from '../lib/formats/files/read-file.js';
 import { readRepeatedRun } from '../lib/formats/repeated-run.js';
 import { repeatedPaths, volumePaths } from '../lib/formats/volume.js';
 import { html } from '../lib/html/html.js';
-import { type RunRecords, type RunState, readRunRecords } from './records.js';
+import { type Page, page } from './frame.js';
+import type { RunState } from './records.js';
 import { renderRepeatedRun } from './repeated-run.js';
+import { type ReportRecords, readReportRecords } from './report-records.js';
+import { clientTable } from './sections/client-table.js';
 import { clients } from './sections/clients.js';
-import { curves, stages } from './sections/course.js';
-import { alarmOf, headFigures, leadOf, settings } from './sections/overview.js';
+import { curves } from './sections/course.js';
+import { directions } from './sections/directions.js';
+import { alarmOf, headFigures, headlineOf, leadOf, settings, stateOf } from './sections/overview.js';
 import { participation } from './sections/participation.js';
+import { reproduction } from './sections/reproduction.js';
 import { shards } from './sections/shards.js';
 import { statistics } from './sections/statistics.js';
 import { testResult } from './sections/test-result.js';
-import { type Page, page } from './style.js';
+import { times } from './sections/times.js';
 
-/** The document that tells of a run. */
-export const renderReport = (records: RunRecords): string => page(reportOf(records));
-
-/** What the document says: what has happened so far. */
-export function reportOf(records: RunRecords): Page {
+/** What the page of a run says: all of it follows from the records. */
+function reportOf(records: ReportRecords): Page {
   const { run } = records;
   return {
     command: 'run',
-    title: run.id,
+    title: run.name ?? run.id,
+    state: stateOf(records),
+    headline: headlineOf(records),
     lead: leadOf(run),
     alarm: alarmOf(records),
     figures: headFigures(records),
     main: [
       curves(records),
       testResult(records),
+      clientTable(records),
       clients(records),
       participation(records),
+      directions(records),
       shards(records),
       statistics(records),
-      stages(records),
+      times(records),
       settings(records),
+      reproduction(records),
     ],
     foot: html`Made by fedbatch ${run.versions.fedbatch} from run.json, manifest.json, round.json, accuracy.json and metrics.jsonl of this volume.`,
   };
 }
+
+/** The document that tells of a run. */
+export const renderReport = (records: ReportRecords): string => page(reportOf(records));
 
 /** What was written. */
 interface WrittenReport {
@@ -64,7 +74,7 @@ export async function writeReport(volume: string): Promise<WrittenReport> {
     await writeFileAtomic(paths.report, renderRepeatedRun(repeated));
     return { file: paths.report, rounds: repeated.course.length, state: undefined };
   }
-  const records = await readRunRecords(paths);
+  const records = await readReportRecords(paths);
   await writeFileAtomic(paths.report, renderReport(records));
   return { file: paths.report, rounds: records.rounds.length, state: records.state };
 }

@@ -1,27 +1,44 @@
 /** A run's settings as rows of a table, whatever settings this version or a later one has. */
 import { basename } from 'node:path';
-import type { RunRecord } from '../lib/formats/run-record.js';
+import type { RoundRecord, RunRecord } from '../lib/formats/run-record.js';
+import { valueAt } from '../lib/settings/setting.js';
 import { SETTINGS } from '../lib/settings/table.js';
 
 /** Told elsewhere in the report, or by another row. */
 const LEFT_OUT: readonly string[] = ['dataset.sha256', 'model.sha256'];
 
-/** Name and value of every setting, then threads and versions. */
-export function settingRows({
-  settings,
-  threads,
-  versions,
-}: RunRecord): readonly (readonly [string, string])[] {
+/** What trained the clients, as rounds have it on record: what a run asks for may be left to the machine. */
+export function enginesThatRan(rounds: readonly RoundRecord[]): readonly string[] {
+  const engines = rounds.flatMap(({ reported, simulated }) => [
+    ...reported.flatMap(({ engine }) => (engine === undefined ? [] : [engine])),
+    ...(simulated === undefined ? [] : [simulated.engine]),
+  ]);
+  return [...new Set(engines)];
+}
+
+/** Name and value of every setting that applied, then threads and versions; in the place of the engine asked for those that ran. */
+export function settingRows(
+  { settings, threads, versions }: RunRecord,
+  engines: readonly string[] = [],
+): readonly (readonly [string, string])[] {
+  const ran = engines.length === 0 ? LEFT_OUT : [...LEFT_OUT, 'engine.name', 'engine.backend'];
   const rows = flatten(settings)
-    .filter(([key]) => !LEFT_OUT.includes(key))
+    .filter(([key]) => !ran.includes(key) && !isIdle(key, settings))
     // A path says where a machine keeps its files; the name of the file says enough.
-    .map(([key, value]) => [nameOf(key), isFile(key) ? basename(value) : value] as const);
+    .map(([key, value]) => [nameOfSetting(key), isFile(key) ? basename(value) : value] as const);
   return [
     ...rows,
+    ...(engines.length === 0 ? [] : [['engine', engines.join(', ')] as const]),
     ['threads of a trainer', `${threads}`],
     ['fedbatch', versions.fedbatch],
     ['Node', versions.node],
   ];
+}
+
+/** Whether a setting is on record and means nothing beside the others: momentum, where Adam trains. */
+function isIdle(key: string, settings: RunRecord['settings']): boolean {
+  const { place, idle = [] } = SETTINGS.find((each) => each.place === key)?.defaultsBy ?? { place: '' };
+  return idle.includes(`${valueAt(settings, place)}`);
 }
 
 function flatten(value: object, prefix = ''): readonly (readonly [key: string, value: string])[] {
@@ -36,8 +53,8 @@ function flatten(value: object, prefix = ''): readonly (readonly [key: string, v
 
 const isFile = (key: string) => SETTINGS.find(({ place }) => place === key)?.isFile === true;
 
-/** As the table of settings names it, else as its place does: `training.localSteps` → `local steps`. */
-function nameOf(key: string): string {
+/** A setting as the table of settings names it, else as its place does: `training.localSteps` → `local steps`. */
+function nameOfSetting(key: string): string {
   const name = SETTINGS.find(({ place }) => place === key)?.reportName;
   if (name !== undefined) return name;
   const last = key.split('.').at(-1) ?? key;

@@ -1,14 +1,22 @@
 /** What a real browser says of a page that is a file: light and dark, on a desk and on a phone. */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { startChromium } from '../server/testing/chromium.js';
+import { seriousViolations } from '../server/testing/in-page.js';
 import { shoot } from '../server/testing/visits.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
-/** Asserts of each page, by its name, that it fits, asks for no other file, says nothing, and has labels that can be read. */
+/** The accessibility checker, as a script for the page. */
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+/**
+ * Asserts of each page, by its name, that it fits, asks for no other file, says nothing, has labels that can be read, and
+ * nothing serious for axe to find.
+ */
 export async function checkDrawnPages(
   t: TestContext,
   pages: Readonly<Record<string, string>>,
@@ -20,6 +28,7 @@ export async function checkDrawnPages(
   let heard: string[] = [];
   page.on('request', (request) => heard.push(request.url()));
   page.on('console', (message) => heard.push(message.text()));
+  const axe = await readFile(AXE, 'utf8');
   for (const [name, html] of Object.entries(pages)) {
     const file = join(directory, `${name}.html`);
     await writeFile(file, html);
@@ -44,6 +53,11 @@ export async function checkDrawnPages(
         assert.deepEqual(outside, [], `${name}: labels cut off at ${width} pixels`);
         assert.ok(Number(smallest) >= 10, `${name}: letters of ${smallest} pixels at ${width}`);
         assert.equal(background, colorScheme === 'dark' ? 'rgb(17, 19, 24)' : 'rgb(245, 245, 242)');
+        // Colours in both schemes, and what a narrow screen has to scroll.
+        if ((colorScheme === 'light') === (width === 1200)) {
+          await page.evaluate(axe);
+          assert.deepEqual(await page.evaluate(seriousViolations), [], `${name}: ${colorScheme}, ${width}`);
+        }
         await shoot(page, `${name}-${width}-${colorScheme}`);
       }
     }

@@ -1,12 +1,14 @@
 /** The records of a small made-up run for the tests of the report: every section has something to tell. */
 import { newRoundRecord, newRunRecord, type RoundRecord } from '../lib/formats/run-record.js';
 import type { RunSettings } from '../lib/settings/table.js';
-import type { RunRecords } from '../report/records.js';
+import type { ReportRecords } from '../report/report-records.js';
 
 const hash = (digit: string) => digit.repeat(64);
 
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==';
+
 /** Four clients, three rounds; one client late, one update rejected, one loss that is no number. */
-export function sampleRecords(): RunRecords {
+export function sampleRecords(): ReportRecords {
   const partition = { scheme: 'dirichlet', alpha: 0.5, minExamples: 1 } as const;
   const part = (file: string, labelHistogram: readonly number[]) => ({
     file,
@@ -64,7 +66,22 @@ export function sampleRecords(): RunRecords {
         [1, 1, 70],
       ],
     },
+    mistakes: [
+      // One black pixel.
+      { example: 7, label: 1, predicted: 0, loss: 9.5, png: PIXEL },
+      { example: 3, label: 0, predicted: 1, loss: null, png: PIXEL },
+    ],
     sessions: [{ time: '', seconds: { split: 0.5, train: 12.5, aggregate: 0.2, evaluate: 1, total: 14.2 } }],
+    timeline: {
+      lastEvent: '2026-01-01T00:00:14Z',
+      spans: [
+        { row: 'split', stage: 'split', from: 0, to: 0.5 },
+        { row: 'client 0', stage: 'train', round: 1, from: 0.5, to: 4 },
+        { row: 'client 2', stage: 'train', round: 1, from: 0.5, to: 3 },
+        { row: 'aggregate', stage: 'aggregate', round: 1, from: 4, to: 4.2 },
+        { row: 'evaluate', stage: 'evaluate', round: 1, from: 4.2, to: 4.5 },
+      ],
+    },
   };
 }
 
@@ -87,6 +104,8 @@ function round(
       accuracy: 0.8,
       shard: hash('a'),
       sha256: hash('e'),
+      norm: 1 + client / 10,
+      cosine: 0.9 - client / 10,
     })),
     aggregate: {
       inputs: hash('f'),

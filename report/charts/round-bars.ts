@@ -4,7 +4,7 @@ import { scaleLinear } from 'd3-scale';
 import { stack } from 'd3-shape';
 import { type Html, html } from '../../lib/html/html.js';
 import { coordinate as at } from '../format.js';
-import { horizontal, roundAxis, roundScale, WIDTH } from './line-chart.js';
+import { horizontal, roundAxis, roundScale, WIDTH } from './axes.js';
 
 /** What to draw. */
 interface RoundBars<K extends string> {

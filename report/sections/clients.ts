@@ -8,12 +8,12 @@ import type { RoundRecord } from '../../lib/formats/run-record.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { barTable } from '../charts/bar-table.js';
 import { lineChart } from '../charts/line-chart.js';
-import { axisText, grouped, groupedCount, metricText, shortPercent } from '../format.js';
+import { grouped, groupedCount, metricText, shortPercent } from '../format.js';
 import type { RunRecords } from '../records.js';
+import { figuresTable } from '../table.js';
 
 /** Of more clients the worst are shown. */
 const MOST_BARS = 20;
-const MOST_ROWS = 200;
 
 type Across = NonNullable<AccuracyRecord['acrossClients']>;
 type ClientRow = NonNullable<AccuracyRecord['perClient']>[number];
@@ -44,9 +44,10 @@ export function clients(records: RunRecords): Html | undefined {
   const chart = (figure: 'mean' | 'worstDecile', title: string) =>
     html`<figure>${lineChart({
       description: `${title} of ${metric} after each of ${groupedCount(tested.length, 'round')}`,
-      points: course(figure),
+      lines: [{ points: course(figure) }],
       span: [low, high],
-      format: axisText(metric),
+      isShare: metric === 'accuracy',
+      format: (value) => metricText(metric, value),
     })}<figcaption>${title}: ${metric} of the global model on what each client holds out</figcaption></figure>`;
   const { clientHoldout = 0 } = manifest ?? {};
   return html`<section class="card">
@@ -72,10 +73,17 @@ function spreadTable({ acrossClients, across: newest }: TestedRound, metric: str
     const spread = across?.[metric];
     return spread === undefined ? [] : [{ title, ...spread }];
   });
-  return html`<div class="scroll"><table class="figures-table">
-    <thead><tr><th scope="col">model</th><th scope="col">clients</th><th scope="col">mean</th><th scope="col">weighted by examples</th><th scope="col">standard deviation</th><th scope="col">worst tenth</th></tr></thead>
-    <tbody>${rows.map((row) => html`<tr><th scope="row">${row.title}</th><td>${grouped(row.clients)}</td><td>${text(row.mean)}</td><td>${text(row.weightedMean)}</td><td>${text(row.deviation)}</td><td>${text(row.worstDecile)}</td></tr>`)}</tbody>
-  </table></div>`;
+  return figuresTable(rows, {
+    title: 'How figures spread over the clients',
+    columns: [
+      { title: 'model', cell: ({ title }) => title },
+      { title: 'clients', cell: ({ clients: number }) => grouped(number) },
+      { title: 'mean', by: ({ mean }) => mean, cell: ({ mean }) => text(mean) },
+      { title: 'weighted by examples', cell: ({ weightedMean }) => text(weightedMean) },
+      { title: 'standard deviation', cell: ({ deviation }) => text(deviation) },
+      { title: 'worst tenth', cell: ({ worstDecile }) => text(worstDecile) },
+    ],
+  });
 }
 
 interface Tests {
@@ -109,11 +117,21 @@ function table(manifest: RunRecords['manifest'], { metric, last, tests }: Tests)
     const value = figures === undefined ? Number.NaN : metricIn(figures, metric);
     return Number.isFinite(value) ? metricText(metric, value) : undefined;
   };
-  return html`<div class="scroll"><table>
-    <thead><tr><th scope="col">client</th><th scope="col">held-out examples</th><th scope="col">before</th><th scope="col">after local training</th><th scope="col">new global model</th></tr></thead>
-    <tbody>${tests.slice(0, MOST_ROWS).map((each) => html`<tr><th scope="row">${each.client}${owners[each.client] !== undefined && ` (${owners[each.client]})`}</th><td>${grouped(each.examples)}</td><td>${text(trained.get(each.client)?.before)}</td><td>${text(trained.get(each.client)?.after)}</td><td>${text(each)}</td></tr>`)}</tbody>
-  </table></div>
-  ${tests.length > MOST_ROWS && html`<p class="note">and ${groupedCount(tests.length - MOST_ROWS, 'client')} more, in accuracy.json</p>`}`;
+  return figuresTable(tests, {
+    title: 'What each client holds out',
+    more: 'in accuracy.json',
+    columns: [
+      {
+        title: 'client',
+        by: ({ client }) => client,
+        cell: ({ client }) => `${client}${owners[client] === undefined ? '' : ` (${owners[client]})`}`,
+      },
+      { title: 'held-out examples', cell: ({ examples }) => grouped(examples) },
+      { title: 'before', cell: ({ client }) => text(trained.get(client)?.before) },
+      { title: 'after local training', cell: ({ client }) => text(trained.get(client)?.after) },
+      { title: 'new global model', cell: (each) => text(each) },
+    ],
+  });
 }
 
 /** The worst first; clients that lack the metric at the end. */

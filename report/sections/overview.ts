@@ -1,6 +1,7 @@
-/** The head of the report: what came out, and what the run is. */
+/** The head of the report: how the run stands, what came out, and what the run is. */
 
 import { greatest } from 'd3-array';
+import { ExitCode } from '../../lib/core/errors.js';
 import { targetOf } from '../../lib/federation/early-stop.js';
 import { leadingFigure, scoreOf, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
 import { clientsOf } from '../../lib/formats/manifest.js';
@@ -8,19 +9,59 @@ import type { RunRecord } from '../../lib/formats/run-record.js';
 import { placeOfFailure } from '../../lib/formats/run-results.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { modelTitle } from '../../lib/settings/parts/data.js';
-import { dateOf, epsilonText, grouped, groupedCount, lossText, metricText, shortHash } from '../format.js';
-import type { RunRecords } from '../records.js';
-import { settingRows } from '../setting-rows.js';
-import { factRows, type HeadFigure } from '../style.js';
+import { dateOf, epsilonText, grouped, groupedCount, lossText, metricText } from '../format.js';
+import { factRows, type HeadFigure, type PageState } from '../frame.js';
+import type { ReportRecords } from '../report-records.js';
+import { enginesThatRan, settingRows } from '../setting-rows.js';
 
 /** What a run is, in a sentence. */
-export const leadOf = ({ settings: { model, federation }, createdAt }: RunRecord): string =>
-  `Model ${modelTitle(model)}, ${groupedCount(federation.clients, 'client')}, begun ${dateOf(createdAt)}`;
+export const leadOf = ({ id, name, settings: { model, federation }, createdAt }: RunRecord): string =>
+  `${name === undefined ? '' : `Run ${id}. `}Model ${modelTitle(model)}, ${groupedCount(federation.clients, 'client')}, begun ${dateOf(createdAt)}`;
+
+/** How the run stands, in a word; undefined where its records do not say. */
+export function stateOf({ state }: ReportRecords): PageState | undefined {
+  if (state === undefined) return undefined;
+  if (state.kind !== 'failed')
+    return state.kind === 'finished' ? { word: 'finished', tone: 'good' } : { word: 'running', tone: 'open' };
+  const isInterrupted = state.failure.exitCode === ExitCode.interrupted;
+  return isInterrupted ? { word: 'interrupted', tone: 'open' } : { word: 'failed', tone: 'bad' };
+}
+
+/** Rounds that were tested, in their order. */
+const testedRounds = ({ rounds }: ReportRecords) =>
+  rounds.flatMap(({ round, evaluation }) => (evaluation ? [{ round, ...evaluation }] : []));
+
+/** Why a run ended before its last round. */
+const EARLY: Readonly<Record<string, string>> = {
+  target: 'It ended early, at its target.',
+  patience: 'It ended early, since no round made a better model for a while.',
+};
+
+/** What came out so far, in a sentence or two; undefined before the first test. */
+export function headlineOf(records: ReportRecords): string | undefined {
+  const { run, state, timeline } = records;
+  const { federation } = run.settings;
+  const tested = testedRounds(records);
+  const target = targetOf(federation);
+  const last = tested.at(-1);
+  if (last === undefined) return undefined;
+  const [metric, value] = figureOf(last, target);
+  const best = greatest(tested, (each) => scoreOf(each, target));
+  const isBest = best === undefined || best.round === last.round;
+  const peak = isBest ? '' : `, the best ${figureOf(best, target)[1]} in round ${best.round}`;
+  const rounds =
+    state?.kind === 'finished' || last.round === federation.rounds
+      ? groupedCount(last.round, 'round')
+      : `${grouped(last.round)} of ${groupedCount(federation.rounds, 'round')}`;
+  const what = `After ${rounds} with ${groupedCount(federation.clients, 'client')}, the ${metric} of the global model is ${value} on ${groupedCount(last.examples, 'test example')}${peak}.`;
+  const early = state?.kind === 'finished' ? EARLY[timeline?.stopped ?? ''] : undefined;
+  return early === undefined ? what : `${what} ${early}`;
+}
 
 /** The result in large figures. */
-export function headFigures(records: RunRecords): readonly HeadFigure[] {
+export function headFigures(records: ReportRecords): readonly HeadFigure[] {
   const { run, rounds, accuracy, manifest } = records;
-  const tested = rounds.flatMap(({ round, evaluation }) => (evaluation ? [{ round, ...evaluation }] : []));
+  const tested = testedRounds(records);
   const last = tested.at(-1);
   const target = targetOf(run.settings.federation);
   const best = greatest(tested, (each) => scoreOf(each, target));
@@ -57,7 +98,7 @@ function figureOf(found: TestFigures, target: Threshold | undefined): readonly [
 }
 
 /** What is not as it should be: where the run failed, why, and what to do. */
-export function alarmOf({ state, rounds }: RunRecords): Html | undefined {
+export function alarmOf({ state, rounds, timeline }: ReportRecords): Html | undefined {
   if (state?.kind === 'failed') {
     const { failure } = state;
     return html`<div class="alarm">
@@ -67,7 +108,7 @@ export function alarmOf({ state, rounds }: RunRecords): Html | undefined {
   </div>`;
   }
   if (state?.kind === 'begun') {
-    return html`<p class="note">Begun ${dateOf(state.time)} and not finished: the run is still running, or was killed; the same command resumes it.</p>`;
+    return html`<p class="note">Begun ${dateOf(state.time)} and not finished${timeline?.lastEvent !== undefined && `, last heard of ${dateOf(timeline.lastEvent)}`}: the run is still running, or was killed; the same command resumes it.</p>`;
   }
   // Of a version that recorded the failures of rounds alone.
   const failed = rounds.find(({ failure, aggregate }) => failure !== undefined && aggregate === undefined);
@@ -77,24 +118,14 @@ export function alarmOf({ state, rounds }: RunRecords): Html | undefined {
   );
 }
 
-/** Settings, versions and hashes: everything that makes the run again. */
-export function settings(records: RunRecords): Html {
-  const { run, manifest, accuracy, rounds } = records;
-  const last = rounds.findLast(({ aggregate }) => aggregate !== undefined)?.aggregate;
-  const hashes: readonly (readonly [string, string | undefined])[] = [
-    ['dataset', manifest?.dataset.sha256 ?? run.settings.dataset.sha256],
-    ['test examples', manifest?.test.sha256],
-    ['initial model', rounds[0]?.parent],
-    ['global model', last?.sha256 ?? accuracy?.sha256],
-  ];
+/** The settings that applied, with the engine that ran, and versions. */
+export function settings({ run, rounds }: ReportRecords): Html {
   return html`<section class="card">
     <h2>The run</h2>
-    ${factRows(settingRows(run))}
-    <h3>sha256</h3>
-    ${factRows(hashes.flatMap(([name, hash]) => (hash === undefined ? [] : [[name, html`<code title="${hash}">${shortHash(hash)}</code>`] as const])))}
+    ${factRows(settingRows(run, enginesThatRan(rounds)))}
   </section>`;
 }
 
-function examplesOf(manifest: NonNullable<RunRecords['manifest']>): number {
+function examplesOf(manifest: NonNullable<ReportRecords['manifest']>): number {
   return clientsOf(manifest).reduce((sum, { examples }) => sum + examples, 0);
 }

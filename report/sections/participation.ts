@@ -2,9 +2,11 @@
 import { rollups, sum } from 'd3-array';
 import type { RoundRecord } from '../../lib/formats/run-record.js';
 import { type Html, html } from '../../lib/html/html.js';
+import { participationGrid, type Turn } from '../charts/participation-grid.js';
 import { roundBars } from '../charts/round-bars.js';
-import { epsilonText, grouped, groupedCount, lossText } from '../format.js';
+import { epsilonText, grouped, groupedCount } from '../format.js';
 import type { RunRecords } from '../records.js';
+import { type FigureColumn, figuresTable } from '../table.js';
 
 interface Participation {
   readonly round: number;
@@ -19,22 +21,29 @@ interface Participation {
 const MOST_REASONS = 20;
 const MOST_NAMES = 8;
 
-/** Numbers as bars and as a table, reasons below; nothing before the first round. */
-export function participation({ rounds }: RunRecords): Html | undefined {
+/** Numbers as bars, who it was as a grid, reasons beside; a table; nothing before the first round. */
+export function participation({ run, rounds }: RunRecords): Html | undefined {
   if (rounds.length === 0) return undefined;
   const numbers = rounds.map(participationOf);
   const total = (part: 'selected' | 'reported' | 'rejected' | 'missing') =>
     sum(numbers, (round) => round[part]);
   const [selected, reported] = [total('selected'), total('reported')];
+  const open = selected - reported - total('rejected') - total('missing');
   return html`<section class="card">
     <h2>Participation</h2>
-    <p>${selected === reported ? `All ${grouped(selected)} selected clients of ${groupedCount(rounds.length, 'round')} reported.` : `Of ${grouped(selected)} selections in ${groupedCount(rounds.length, 'round')}, ${grouped(reported)} reported, ${grouped(total('rejected'))} were rejected, ${grouped(total('missing'))} are missing.`}</p>
+    <p>${selected === reported ? `All ${grouped(selected)} selected clients of ${groupedCount(rounds.length, 'round')} reported.` : `Of ${grouped(selected)} selections in ${groupedCount(rounds.length, 'round')}, ${grouped(reported)} reported, ${grouped(total('rejected'))} were rejected, ${grouped(total('missing'))} are missing${open > 0 ? `, ${grouped(open)} have not reported yet` : ''}.`}</p>
     <div class="pair"><figure>${roundBars({
       description: `Clients per round: ${reported} reported, ${total('rejected')} rejected, ${total('missing')} missing in all`,
       parts: ['reported', 'rejected', 'missing'],
       rounds: numbers,
     })}<figcaption><span class="key reported"></span>reported <span class="key rejected"></span>rejected <span class="key missing"></span>missing</figcaption></figure>
     ${reasons(rounds)}</div>
+    <h3>Client by round</h3>
+    <figure>${participationGrid(turnsOf(rounds), {
+      clients: run.settings.federation.clients,
+      rounds: rounds.at(-1)?.round ?? 1,
+      description: `Which of ${groupedCount(run.settings.federation.clients, 'client')} took part in which of ${groupedCount(rounds.length, 'round')}`,
+    })}</figure>
     <details><summary>Round by round</summary>${table(rounds, numbers)}</details>
   </section>`;
 }
@@ -48,6 +57,19 @@ function participationOf({ round, selected, reported, rejected, missing }: Round
     rejected: rejected.length,
     missing: missing.length,
   };
+}
+
+/** What became of each selected client; one that is neither here nor there has not reported yet. */
+function turnsOf(rounds: readonly RoundRecord[]): readonly Turn[] {
+  return rounds.flatMap(({ round, reported, rejected, missing }) => {
+    const refused = new Set(rejected.flatMap((each) => ('client' in each ? [each.client] : [])));
+    return [
+      ...reported.map(
+        ({ client }): Turn => ({ client, round, ending: refused.has(client) ? 'rejected' : 'reported' }),
+      ),
+      ...missing.map(({ client }): Turn => ({ client, round, ending: 'missing' })),
+    ];
+  });
 }
 
 function reasons(rounds: readonly RoundRecord[]): Html | undefined {
@@ -75,36 +97,36 @@ function listOf(names: readonly string[]): string {
   return names.slice(0, MOST_NAMES).join(', ') + (more > 0 ? ` and ${grouped(more)} more` : '');
 }
 
-/** A column of the table: its title, and what stands in it. */
-type Column = readonly [
-  title: string,
-  cell: (record: RoundRecord, numbers: Participation) => string | undefined,
-];
-
-const COLUMNS: readonly Column[] = [
-  ['selected', (_, { selected }) => grouped(selected)],
-  ['quorum', ({ quorum }) => (quorum === undefined ? undefined : grouped(quorum))],
-  ['reported', (_, { reported }) => grouped(reported)],
-  ['rejected', (_, { rejected }) => grouped(rejected)],
-  ['missing', (_, { missing }) => grouped(missing)],
-  ['examples', ({ aggregate }) => aggregate && grouped(aggregate.examples)],
-  ['learning rate', ({ learningRate }) => learningRate?.toPrecision(3)],
-  ['accuracy', ({ evaluation }) => evaluation?.accuracy?.toFixed(4)],
-  ['RMSE', ({ evaluation }) => evaluation?.metrics?.rmse?.toFixed(4)],
-  ['loss', ({ evaluation }) => evaluation && lossText(evaluation.loss)],
-  ['ε', ({ aggregate }) => aggregate?.privacy && epsilonText(aggregate.privacy)],
-  ['clip', ({ aggregate }) => aggregate?.privacy?.clip?.toPrecision(3)],
-  ['seconds', ({ seconds }) => seconds && sum(Object.values(seconds)).toFixed(1)],
-];
-
-/** Only columns in which something stands. */
-function table(rounds: readonly RoundRecord[], numbers: readonly Participation[]): Html {
-  const cells = COLUMNS.map(([title, cell]) => ({
-    title,
-    texts: rounds.map((record, index) => cell(record, numbers[index] as Participation)),
-  })).filter(({ texts }) => texts.some((text) => text !== undefined));
-  return html`<div class="scroll"><table>
-    <thead><tr><th scope="col">round</th>${cells.map(({ title }) => html`<th scope="col">${title}</th>`)}</tr></thead>
-    <tbody>${rounds.map(({ round }, index) => html`<tr><th scope="row">${round}</th>${cells.map(({ texts }) => html`<td>${texts[index]}</td>`)}</tr>`)}</tbody>
-  </table></div>`;
+interface Row {
+  readonly record: RoundRecord;
+  readonly numbers: Participation;
 }
+
+const COLUMNS: readonly FigureColumn<Row>[] = [
+  { title: 'round', cell: ({ record }) => record.round },
+  { title: 'selected', cell: ({ numbers }) => grouped(numbers.selected) },
+  {
+    title: 'quorum',
+    cell: ({ record: { quorum } }) => (quorum === undefined ? undefined : grouped(quorum)),
+  },
+  { title: 'reported', cell: ({ numbers }) => grouped(numbers.reported) },
+  { title: 'rejected', cell: ({ numbers }) => grouped(numbers.rejected) },
+  { title: 'missing', cell: ({ numbers }) => grouped(numbers.missing) },
+  { title: 'examples', cell: ({ record: { aggregate } }) => aggregate && grouped(aggregate.examples) },
+  { title: 'learning rate', cell: ({ record: { learningRate } }) => learningRate?.toPrecision(3) },
+  {
+    title: 'ε',
+    cell: ({ record: { aggregate } }) => aggregate?.privacy && epsilonText(aggregate.privacy),
+  },
+  { title: 'clip', cell: ({ record: { aggregate } }) => aggregate?.privacy?.clip?.toPrecision(3) },
+  {
+    title: 'seconds',
+    cell: ({ record: { seconds } }) => seconds && sum(Object.values(seconds)).toFixed(1),
+  },
+];
+
+const table = (rounds: readonly RoundRecord[], numbers: readonly Participation[]): Html =>
+  figuresTable(
+    rounds.map((record, at) => ({ record, numbers: numbers[at] as Participation })),
+    { title: 'Participation round by round', columns: COLUMNS, more: 'in rounds/*/round.json' },
+  );

@@ -1,13 +1,13 @@
 /** How the examples lie with the clients: labels and sizes of the shards. */
 import { max, mean } from 'd3-array';
-import { clientsOf } from '../../lib/formats/manifest.js';
+import { clientsOf, type Manifest } from '../../lib/formats/manifest.js';
 import { labelCountsOf } from '../../lib/formats/manifest-clients.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { labelColumns } from '../charts/label-columns.js';
-import { labelPicture } from '../charts/label-picture.js';
+import { labelPicture, shareScale } from '../charts/label-picture.js';
 import { groupedCount, partitionText, percent, spread } from '../format.js';
+import { factRows } from '../frame.js';
 import type { RunRecords } from '../records.js';
-import { factRows } from '../style.js';
 
 /** Schemes whose shards differ in labels by chance alone. */
 const ALIKE_IN_LABELS: readonly string[] = ['iid', 'strided', 'quantity-skew'];
@@ -34,14 +34,32 @@ export function shards({ manifest }: RunRecords): Html | undefined {
           ['labels of a client', spread(labelsHeld)],
           ["a client's most frequent label", `${percent(largestShare ?? 0, 1)} of its examples on average`],
         ] as const)),
+    ...targetFacts(manifest),
     ['held out for testing', groupedCount(manifest.test.examples, 'example')],
     ...(heldOut.length === 0 ? [] : [['held out of a client', spread(heldOut)] as const]),
   ];
-  const description = `Labels of the shards of ${groupedCount(sizes.length, 'client')}: ${spread(labelsHeld)} labels and ${spread(sizes)} examples each`;
-  const order = ALIKE_IN_LABELS.includes(manifest.partition.scheme) ? 'size' : 'label';
+  const labels = classes === undefined ? '' : `${spread(labelsHeld)} labels and `;
+  const description = `Shards of ${groupedCount(sizes.length, 'client')}: ${labels}${spread(sizes)} examples each`;
+  const isAlike = classes === undefined || ALIKE_IN_LABELS.includes(manifest.partition.scheme);
+  const picture = labelColumns(clients, { classes: classes ?? 0, order: isAlike ? 'size' : 'label' });
   return html`<section class="card">
     <h2>The clients' data</h2>
     ${factRows(facts)}
-    ${classes !== undefined && html`<figure>${labelPicture(labelColumns(clients, { classes, order }), description)}<figcaption>Bars: examples. Below, a row for each label: the stronger its colour, the larger its share of the client's examples.</figcaption></figure>`}
+    <figure>${labelPicture(picture, description)}<figcaption>${classes === undefined ? 'Bars: examples of each client.' : html`Bars: examples. Below, a row for each label: the stronger its colour, the larger its share. ${shareScale(picture)}`}</figcaption></figure>
   </section>`;
+}
+
+/** What is to be answered, where that is numbers. */
+function targetFacts({ targets, target }: Manifest): readonly (readonly [string, string])[] {
+  const { mean: means = [], variance = [], least = [], most = [] } = targets?.statistics ?? {};
+  const [only, ...others] = means;
+  if (only === undefined || others.length > 0) return [];
+  const short = (value = 0) => Number(value.toPrecision(4)).toLocaleString('en');
+  const deviation = Math.sqrt(variance[0] ?? 0);
+  return [
+    [
+      target?.column ?? 'targets',
+      `${short(only)} ± ${short(deviation)}, ${short(least[0])} to ${short(most[0])}${target?.unit === undefined ? '' : ` ${target.unit}`}`,
+    ],
+  ];
 }

@@ -2,11 +2,11 @@
 import { featureNames } from '../../lib/formats/keras/data-names.js';
 import type { Manifest } from '../../lib/formats/manifest.js';
 import { type Html, html } from '../../lib/html/html.js';
-import { coordinate, grouped, groupedCount } from '../format.js';
+import { coordinate, grouped } from '../format.js';
 import type { RunRecords } from '../records.js';
+import { figuresTable } from '../table.js';
 
-/** Rows of the table, and categories of an input; a page shows no more. */
-const MOST_ROWS = 100;
+/** Categories of an input; a page shows no more. */
 const MOST_CATEGORIES = 20;
 
 type Input = NonNullable<Manifest['inputs']>[number];
@@ -36,10 +36,15 @@ export function statistics({ manifest }: RunRecords): Html | undefined {
     <h2>The inputs</h2>
     ${
       rows.length > 0 &&
-      html`<div class="scroll"><table class="bars"><thead><tr>${titles.map((title) => html`<th scope="col">${title}</th>`)}</tr></thead>
-    <tbody>${rows.slice(0, MOST_ROWS).map(([name, ...cells]) => html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table></div>`
+      figuresTable(rows, {
+        title: 'Numbers of the inputs',
+        more: 'in manifest.json',
+        columns: titles.map((title, at) => ({
+          title,
+          cell: (row) => row[at],
+        })),
+      })
     }
-    ${rows.length > MOST_ROWS && html`<p class="note">and ${groupedCount(rows.length - MOST_ROWS, 'other number')}</p>`}
     ${categories.map(categoryList)}
     <p class="note">Of the training examples, merged of sums and counts that each client tells of its own.${bounds}</p>
   </section>`;

@@ -1,11 +1,14 @@
 /** What the accuracy test found of the newest global model: per class, and what is taken for what. */
 import { max, sum } from 'd3-array';
-import { confusionText, matrixOf, worstConfusions } from '../../lib/formats/confusions.js';
+import { matrixOf, worstConfusions } from '../../lib/formats/confusions.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { barTable } from '../charts/bar-table.js';
-import { coordinate, grouped, metricText, percent } from '../format.js';
-import type { ReportedAccuracy, RunRecords } from '../records.js';
-import { factRows } from '../style.js';
+import { coordinate, grouped, lossText, metricText, percent } from '../format.js';
+import { factRows } from '../frame.js';
+import type { PicturedMistake } from '../mistakes.js';
+import type { ReportedAccuracy } from '../records.js';
+import type { ReportRecords } from '../report-records.js';
+import { type FigureColumn, figuresTable } from '../table.js';
 
 /** With more classes only the weakest, and no numbers in the matrix. */
 export const MOST_CLASSES = 20;
@@ -15,25 +18,31 @@ const MOST_CELLS = 100;
 /** Mistakes that are told. */
 export const MOST_CONFUSIONS = 5;
 
-/** Accuracy per class and confusion matrix; nothing where the model was not tested. */
-export function testResult({ accuracy }: RunRecords): Html | undefined {
+/** Accuracy per class, confusion matrix and the worst mistakes; nothing where the model was not tested. */
+export function testResult({ accuracy, mistakes = [], manifest }: ReportRecords): Html | undefined {
   if (accuracy === undefined) return undefined;
-  if (accuracy.perClass === undefined) return metricTable(accuracy);
+  const nameOf = (label: number) => manifest?.classNames?.[label] ?? `${label}`;
+  const worst = mistakes.length > 0 && worstMistakes(mistakes, { nameOf, target: manifest?.target?.column });
+  if (accuracy.perClass === undefined) return metricTable(accuracy, worst);
   return html`<section class="card">
     <h2>What it gets right</h2>
     <div class="pair">
-      <div><h3>Accuracy per class</h3>${classBars(accuracy)}</div>
-      <div><h3>Confusion matrix</h3>${matrix(accuracy)}${worst(accuracy)}</div>
+      <div><h3>Accuracy per class</h3>${classBars(accuracy, nameOf)}</div>
+      <div><h3>Confusion matrix</h3>${matrix(accuracy, nameOf)}${confusionList(accuracy, nameOf)}</div>
     </div>
+    ${worst}
   </section>`;
 }
 
+type NameOf = (label: number) => string;
+
 /** What was found of a task that has no classes. */
-function metricTable({ task, metrics = {}, examples }: ReportedAccuracy): Html {
+function metricTable({ task, metrics = {}, examples }: ReportedAccuracy, worst: Html | false): Html {
   return html`<section class="card">
     <h2>What the test found</h2>
     ${factRows(Object.entries(metrics).map(([name, value]) => [name, metricText(name, value)]))}
     <p class="note">Of ${task}, on ${grouped(examples)} test examples.</p>
+    ${worst}
   </section>`;
 }
 
@@ -47,12 +56,12 @@ export function testedClasses({ perClass = [] }: Pick<ReportedAccuracy, 'perClas
   return { title, classes: classes.sort((a, b) => a.accuracy - b.accuracy).slice(0, MOST_CLASSES) };
 }
 
-function classBars(accuracy: ReportedAccuracy): Html {
+function classBars(accuracy: ReportedAccuracy, nameOf: NameOf): Html {
   const { title, classes } = testedClasses(accuracy);
   return html`${title && html`<p class="note">${title}</p>`}
     ${barTable(
       classes.map((each) => ({
-        name: each.class,
+        name: nameOf(each.class),
         share: each.accuracy,
         value: percent(each.accuracy, 1),
         note: `of ${grouped(each.examples)}`,
@@ -61,7 +70,7 @@ function classBars(accuracy: ReportedAccuracy): Html {
 }
 
 /** Of many classes there is a row for those that occur alone: their largest number tells. */
-function matrix({ perClass = [], confusions = [] }: ReportedAccuracy): Html | undefined {
+function matrix({ perClass = [], confusions = [] }: ReportedAccuracy, nameOf: NameOf): Html | undefined {
   const classes =
     1 + (max([...perClass.map((each) => each.class), ...confusions.map(([, each]) => each)]) ?? 0);
   if (classes > MOST_CELLS) return undefined;
@@ -74,17 +83,55 @@ function matrix({ perClass = [], confusions = [] }: ReportedAccuracy): Html | un
     const share = number / Math.max(1, sum(row));
     const isRight = label === predicted;
     const shade = isRight ? share : Math.sqrt(share / Math.max(errors, 1e-9));
-    return html`<td class="${isRight ? 'right' : 'wrong'}" style="--shade:${coordinate(number === 0 ? 0 : 0.12 + 0.7 * shade)}" title="${number} of ${sum(row)} with label ${label} taken for ${predicted}">${hasNumbers && number > 0 && grouped(number)}</td>`;
+    return html`<td class="${isRight ? 'right' : 'wrong'}" style="--shade:${coordinate(number === 0 ? 0 : 0.12 + 0.7 * shade)}" title="${number} of ${sum(row)} with label ${nameOf(label)} taken for ${nameOf(predicted)}">${hasNumbers && number > 0 && grouped(number)}</td>`;
   };
-  return html`<div class="scroll"><table class="matrix${hasNumbers ? '' : ' small'}">
-    <thead><tr><th><span class="hidden">label</span></th>${confusion.map((_, predicted) => html`<th scope="col">${predicted}</th>`)}</tr></thead>
-    <tbody>${confusion.map((row, label) => html`<tr><th scope="row">${label}</th>${row.map((_, predicted) => cell(row, label, predicted))}</tr>`)}</tbody>
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="Confusion matrix"><table class="matrix${hasNumbers ? '' : ' small'}">
+    <thead><tr><th><span class="hidden">label</span></th>${confusion.map((_, predicted) => html`<th scope="col">${nameOf(predicted)}</th>`)}</tr></thead>
+    <tbody>${confusion.map((row, label) => html`<tr><th scope="row">${nameOf(label)}</th>${row.map((_, predicted) => cell(row, label, predicted))}</tr>`)}</tbody>
   </table></div>
   <p class="note">Rows: the label. Columns: what the model takes it for.</p>`;
 }
 
-function worst({ confusions = [] }: ReportedAccuracy): Html {
+function confusionList({ confusions = [] }: ReportedAccuracy, nameOf: NameOf): Html {
   const wrong = worstConfusions(confusions, MOST_CONFUSIONS);
   if (wrong.length === 0) return html`<p class="note">No test example was taken for another class.</p>`;
-  return html`<p class="note">Taken most often: ${confusionText(wrong)}.</p>`;
+  return html`<h3>Taken for another class most often</h3>
+  <ul class="told">${wrong.map(([label, predicted, count]) => html`<li>${nameOf(label)} read as ${nameOf(predicted)}: ${grouped(count)} ${count === 1 ? 'time' : 'times'}</li>`)}</ul>`;
+}
+
+/** What was answered wrong with the largest loss: pictures where the inputs are images, else rows. */
+function worstMistakes(
+  mistakes: readonly PicturedMistake[],
+  { nameOf, target = 'target' }: { readonly nameOf: NameOf; readonly target?: string | undefined },
+): Html {
+  const told = ({ label, predicted, wanted = [], answered = [] }: PicturedMistake) =>
+    label !== undefined && predicted !== undefined
+      ? `${nameOf(label)} read as ${nameOf(predicted)}`
+      : `${answered.map(figure).join(', ')} instead of ${wanted.map(figure).join(', ')}`;
+  const figure = (value: number) => `${Number(value.toPrecision(4))}`;
+  const [first] = mistakes;
+  const pictures =
+    first?.png !== undefined &&
+    html`<ul class="mistakes">${mistakes.map(
+      (each) =>
+        html`<li>${each.png !== undefined && html`<img alt="${`Test example ${each.example}`}" src="data:image/png;base64,${each.png}">`}<strong>${told(each)}</strong><small>loss ${lossText(each.loss)}</small></li>`,
+    )}</ul>`;
+  const names = first?.features?.map(([name]) => name) ?? [];
+  const rows =
+    !pictures &&
+    figuresTable(mistakes, {
+      title: 'The worst mistakes',
+      columns: [
+        { title: 'test example', cell: ({ example }) => grouped(example) },
+        { title: first?.label === undefined ? `answer, ${target}` : 'mistake', cell: told },
+        { title: 'loss', by: ({ loss }) => loss, cell: ({ loss }) => lossText(loss) },
+        ...names.map(
+          (name, at): FigureColumn<PicturedMistake> => ({
+            title: name,
+            cell: ({ features }) => figure(features?.[at]?.[1] ?? Number.NaN),
+          }),
+        ),
+      ],
+    });
+  return html`<h3>The worst mistakes: wrong with the largest loss</h3>${pictures}${rows}`;
 }

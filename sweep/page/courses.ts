@@ -3,8 +3,7 @@ import { extent } from 'd3-array';
 import { scaleLinear } from 'd3-scale';
 import { line } from 'd3-shape';
 import { type Html, html } from '../../lib/html/html.js';
-import { roundAxis, roundScale, valueAxis, WIDTH } from '../../report/charts/line-chart.js';
-import { axisText } from '../../report/format.js';
+import { roundAxis, roundScale, valueAxis, WIDTH } from '../../report/charts/axes.js';
 import { rowKey, titleOf } from '../axes.js';
 import { rankedMetric } from '../ranking.js';
 import type { SweepRecord } from '../sweep-record.js';
@@ -37,7 +36,7 @@ export function courses({ trials, axes }: SweepRecord, rated: readonly RatedRow[
   return html`<section class="card">
     <h2>Over the rounds</h2>
     <figure><svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${`${metric} of ${trials.length} trials after each of ${longest} rounds`}">
-      ${valueAxis(y, axisText(metric))}
+      ${valueAxis(y, metric === 'accuracy')}
       ${roundAxis(x, rounds, HEIGHT - BOTTOM)}
       ${shown.map(lineOf)}
     </svg><figcaption>${metric} on the test examples; broken lines are trials that did not finish</figcaption></figure>

@@ -19,7 +19,7 @@ export function heatMap(rated: readonly RatedRow[], axes: SweepRecord['axes']): 
     );
   const tops = across?.values ?? [];
   const sides = down?.values ?? [undefined];
-  return html`<div class="scroll"><table class="matrix heat">
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="What came of each configuration"><table class="matrix heat">
     <thead>
       <tr>${down && html`<td></td>`}<th scope="colgroup" colspan="${tops.length}">${across?.name ?? ''}</th></tr>
       <tr>${down && html`<th scope="col">${down.name}</th>`}${tops.map((top) => html`<th scope="col">${`${top}`}</th>`)}</tr>

@@ -1,12 +1,14 @@
 /** The page of a sweep: whole, self-contained, escaped, true to the record. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { toText } from '../../lib/html/html.js';
+import { PAGE_SCRIPT } from '../../report/page-script.js';
 import { drawnSweep, sampleSweep } from '../testing/sample-sweep.js';
 import { renderSweepPage } from './page.js';
 
-test('the page loads nothing, runs nothing, escapes what the record says, and closes what it opens', () => {
+test('the page loads nothing, runs nothing but its own script, escapes what the record says, and closes what it opens', () => {
   for (const record of [sampleSweep(), drawnSweep()]) {
-    const page = renderSweepPage(record);
+    const page = renderSweepPage(record).replace(toText(PAGE_SCRIPT), '');
     const tags = [...page.matchAll(/<[a-z][^>]*>/g)].join('\n');
     assert.doesNotMatch(tags, /<(script|link|iframe|img|object)|\s(href|src|on[a-z]+)=/);
     assert.doesNotMatch(page, /@import|url\(/);

@@ -1,8 +1,9 @@
-/** The page of a sweep: one HTML document without scripts, made of `sweep.json` alone. */
+/** The page of a sweep: one HTML document, made of `sweep.json` alone. */
 import { type Html, html } from '../../lib/html/html.js';
 import { formatDuration } from '../../lib/observability/format.js';
 import { dateOf, grouped, groupedCount, metricText } from '../../report/format.js';
-import { type HeadFigure, page } from '../../report/style.js';
+import { type HeadFigure, page } from '../../report/frame.js';
+import { figuresTable } from '../../report/table.js';
 import { SEED_PLACE, titleOf } from '../axes.js';
 import { ranked, rankedMetric } from '../ranking.js';
 import type { RankingRow, SweepRecord } from '../sweep-record.js';
@@ -25,9 +26,6 @@ const look = html`<style>
 .way { fill: none; stroke-width: 1.5; stroke-linejoin: round; stroke: color-mix(in srgb, var(--accent) calc(20% + var(--shade) * 80%), var(--line)); }
 .way.unfinished { stroke-dasharray: 4 4; }
 .way.best { stroke: var(--target); stroke-width: 3; }
-.ranking { width: 100%; font-size: .875rem; }
-.ranking th, .ranking td { padding: 5px 10px; border-bottom: 1px solid var(--line); text-align: right; font-weight: 400; white-space: nowrap; }
-.ranking thead th { color: var(--quiet); }
 </style>`;
 
 /** The document. */
@@ -82,6 +80,11 @@ function map(
   </section>`;
 }
 
+interface RankedRow {
+  readonly row: RankingRow;
+  readonly rank: number;
+}
+
 function ranking(rows: readonly RankingRow[], axes: SweepRecord['axes']): Html {
   const text = ({ metric: name = '', mean, sd }: RankingRow) =>
     mean === undefined
@@ -89,10 +92,25 @@ function ranking(rows: readonly RankingRow[], axes: SweepRecord['axes']): Html {
       : `${metricText(name, mean)}${sd === undefined ? '' : ` ± ${metricText(name, sd)}`}`;
   return html`<section class="card">
     <h2>Ranking</h2>
-    <div class="scroll"><table class="ranking">
-      <thead><tr><th scope="col">rank</th>${axes.map(({ name }) => html`<th scope="col">${name}</th>`)}<th scope="col">${rankedMetric(rows)}</th><th scope="col">seeds</th><th scope="col">rounds</th><th scope="col">time</th><th scope="col">state</th></tr></thead>
-      <tbody>${rows.map((row, at) => html`<tr><th scope="row">${row.state === 'finished' ? `${at + 1}` : ''}</th>${axes.map(({ place }) => html`<td>${`${row.values[place]}`}</td>`)}<td>${text(row)}</td><td>${row.trials.length}</td><td>${Math.round(row.rounds * 10) / 10}</td><td>${formatDuration(row.seconds)}</td><td>${row.state}</td></tr>`)}</tbody>
-    </table></div>
+    ${figuresTable(
+      rows.map((row, at) => ({ row, rank: at + 1 })),
+      {
+        title: 'Configurations, the best first',
+        more: 'in sweep.json',
+        columns: [
+          { title: 'rank', cell: ({ row, rank }) => (row.state === 'finished' ? rank : '') },
+          ...axes.map(({ name, place }) => ({
+            title: name,
+            cell: ({ row }: RankedRow) => `${row.values[place] ?? ''}`,
+          })),
+          { title: rankedMetric(rows), by: ({ row }) => row.mean, cell: ({ row }) => text(row) },
+          { title: 'seeds', cell: ({ row }) => row.trials.length },
+          { title: 'rounds', cell: ({ row }) => Math.round(row.rounds * 10) / 10 },
+          { title: 'time', by: ({ row }) => row.seconds, cell: ({ row }) => formatDuration(row.seconds) },
+          { title: 'state', cell: ({ row }) => row.state },
+        ],
+      },
+    )}
   </section>`;
 }
 

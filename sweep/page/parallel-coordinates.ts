@@ -44,7 +44,7 @@ export function parallelCoordinates(rated: readonly RatedRow[], axes: SweepRecor
     const result = row.mean === undefined ? row.state : metricText(row.metric ?? '', row.mean);
     return wayOf({ rating, state: row.state, path, title: `${titleOf(row.values, axes)}: ${result}` });
   };
-  return html`<div class="scroll"><svg class="chart ways" width="${width}" height="${HEIGHT}" viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label="${`${rated.length} configurations of ${axes.map(({ name }) => name).join(', ')}, and what came of each`}">
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="What came of each configuration"><svg class="chart ways" width="${width}" height="${HEIGHT}" viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label="${`${rated.length} configurations of ${axes.map(({ name }) => name).join(', ')}, and what came of each`}">
     ${worstFirst(rated).map(lineOf)}
     ${uprights.map(({ name, ticks }, column) => html`<line class="upright" x1="${x(column)}" x2="${x(column)}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/><text class="axis" x="${x(column)}" y="${TOP - 20}" text-anchor="middle">${short(name, MOST_LETTERS.name)}</text>${ticks.map(([y, text]) => html`<text class="tick" x="${x(column) - 6}" y="${at(y + 4)}" text-anchor="end">${text}</text>`)}`)}
   </svg></div>`;
