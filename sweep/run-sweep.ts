@@ -202,7 +202,7 @@ async function runTrial(trial: Trial, { sweep, options, context }: AtWork): Prom
   record.course = [];
   try {
     const result = await options.runner.run(trial, {
-      reporter: trialReporter(reporter, { title, onRound }),
+      reporter: trialReporter(reporter, { title, trial: trial.number, onRound }),
       signal: forMany(AbortSignal.any([signal, own.signal])),
     });
     await sweep.set(trial, finished(result, record));
@@ -220,6 +220,8 @@ async function runTrial(trial: Trial, { sweep, options, context }: AtWork): Prom
     if (!isFedbatchError(error)) throw error;
     await sweep.set(trial, { state: 'failed', reason: error.message });
     reporter.warn(`${title}  failed: ${error.message}`);
+  } finally {
+    reporter.close({ stage: 'train', trial: trial.number });
   }
 }
 
@@ -245,15 +247,23 @@ function courseOf(trial: TrialRecord): Course {
   };
 }
 
-/** A trial tells its rounds and its warnings; its stages would drown those of the others. */
+/** A trial tells its rounds, how far they are, and its warnings; its clients would drown the other trials. */
 function trialReporter(
   reporter: Reporter,
-  { title, onRound }: { readonly title: string; readonly onRound: (event: RoundEvent) => void },
+  {
+    title,
+    trial,
+    onRound,
+  }: { readonly title: string; readonly trial: number; readonly onRound: (event: RoundEvent) => void },
 ): Reporter {
   return {
     ...silentReporter,
     warn: (message, fields) => reporter.warn(`${title}: ${message}`, fields),
+    progress(event) {
+      if (event.stage === 'train' && event.client === undefined) reporter.progress({ ...event, trial });
+    },
     round: onRound,
+    close: (source) => reporter.close({ stage: 'train', ...source, trial }),
   };
 }
 

@@ -1,5 +1,6 @@
-/** What a run looks like on a terminal: one line a round, whole figures at any width, nothing lost by a resize. */
+/** What a run looks like on a terminal: one line a round, whole figures at any width, nothing lost by a resize, its colours. */
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,10 +16,13 @@ import { writeTinyDataset } from './datasets.js';
 import { programPath } from './programs.js';
 import { openTerminal } from './terminal.js';
 
+/** What says whether there are colours. */
+const COLOUR_VARIABLES = ['NO_COLOR', 'FORCE_COLOR', 'NODE_DISABLE_COLORS', 'CI', 'COLORTERM'];
+
 let directory = '';
 before(async () => {
   // Whatever terminal the tests themselves run on, they open one that wraps its rows anew.
-  for (const name of ['XTERM_VERSION', 'STY']) delete process.env[name];
+  for (const name of ['XTERM_VERSION', 'STY', ...COLOUR_VARIABLES]) delete process.env[name];
   process.env.TERM = 'xterm-256color';
   directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
 });
@@ -42,11 +46,12 @@ function tellingRunner(
         await onClient(round, client);
         reporter.progress({ ...part, done: 100, ...figures });
       }
-      return { reported: [], missing: [] };
+      const reported = clients.map((client) => ({ client, examples: 100, seconds: 1 }));
+      return { reported, missing: [] };
     },
     async aggregate({ round }) {
-      reporter.step(`aggregate         round ${round}: 20 updates, 1200 examples  0.1 s`);
-      return { ...model, rejected: [] };
+      reporter.step(`aggregate         round ${round}: 19 updates, 1900 examples  0.1 s`);
+      return { ...model, rejected: [{ client: 3, reason: 'not finite' }] };
     },
     evaluate: async ({ round }) => ({ examples: 100, loss: 1 / round, accuracy: 0.9 + round / 100 }),
   };
@@ -74,11 +79,11 @@ test('20 clients in 5 rounds leave 5 lines, each with its round and its figures'
     rows.map((row) => row.replace(/ \d+\.\d s/, ' T s').replace(/\d+ s left/, 'T s left')),
     [
       'Starting',
-      'round 1/5         accuracy 0.9100  loss 1.0000  T s  T s left',
-      'round 2/5         accuracy 0.9200  +0.0100  loss 0.5000  T s  T s left',
-      'round 3/5         accuracy 0.9300  +0.0100  loss 0.3333  T s  T s left',
-      'round 4/5         accuracy 0.9400  +0.0100  loss 0.2500  T s  T s left',
-      'round 5/5         accuracy 0.9500  +0.0100  loss 0.2000  T s',
+      'round 1/5         accuracy 0.9100  loss 1.0000  19/20 clients  T s  T s left',
+      'round 2/5         accuracy 0.9200  +0.0100  loss 0.5000  19/20 clients  T s',
+      'round 3/5         accuracy 0.9300  +0.0100  loss 0.3333  19/20 clients  T s',
+      'round 4/5         accuracy 0.9400  +0.0100  loss 0.2500  19/20 clients  T s',
+      'round 5/5         accuracy 0.9500  +0.0100  loss 0.2000  19/20 clients  T s',
     ],
   );
 });
@@ -98,6 +103,7 @@ for (const columns of [120, 80, 60, 40]) {
     assert.match(String(round), /accuracy 0\.9100 .*loss 1\.0000/);
     assert.match(String(client), /loss 0\.1234 .*acc 0\.9876/);
     assert.match(seen.join('\n'), /^train round 2\/5 .*20 clients/m);
+    assert.match(seen.join('\n'), /^run +best accuracy 0\.9100 in round 1/m);
     assert.deepEqual(seen, await terminal.lines().then(() => seen));
     for (const row of seen) assert.ok(row.length < columns, `${row.length} columns: ${row}`);
   });
@@ -126,14 +132,79 @@ test('resizes while it runs lose no finished line and leave nothing behind', asy
   }
 });
 
+test('the run has a line below its rounds: the best so far, and how long still', async () => {
+  const terminal = openTerminal(80, 24);
+  const seen: (readonly string[])[] = [];
+  await show(terminal, async (_round, client) => {
+    if (client !== 0) return;
+    await redrawn();
+    seen.push(await terminal.rows());
+  });
+  const standing = seen.map((rows) => rows.filter((row) => row.startsWith('run ')));
+  assert.deepEqual(standing[0], []);
+  for (const [at, lines] of standing.slice(1).entries()) {
+    assert.equal(lines.length, 1, lines.join('\n'));
+    const round = at + 1;
+    assert.match(
+      lines[0] ?? '',
+      new RegExp(`^run +best accuracy 0\\.9${round}00 in round ${round}( +\\d+ s left)?$`),
+    );
+  }
+  // Above what runs, below what is done.
+  assert.deepEqual(
+    seen.at(-1)?.map((row) => row.split(' ')[0]),
+    ['Starting', 'round', 'round', 'round', 'round', 'run', 'train', 'train'],
+  );
+});
+
+for (const { variables, isColoured } of [
+  { variables: {}, isColoured: true },
+  { variables: { NO_COLOR: '1' }, isColoured: false },
+  { variables: { FORCE_COLOR: '0' }, isColoured: false },
+  { variables: { FORCE_COLOR: '1', TERM: 'dumb' }, isColoured: true },
+]) {
+  const what = JSON.stringify(variables);
+  test(`with ${what} a terminal shows ${isColoured ? '' : 'no '}colours, and the same text`, async (t) => {
+    Object.assign(process.env, variables);
+    t.after(() => {
+      for (const name of Object.keys(variables)) delete process.env[name];
+      process.env.TERM = 'xterm-256color';
+    });
+    const terminal = openTerminal(80, 24);
+    const reporter = await createHumanReporter(terminal.stream);
+    reporter.warn('look out');
+    await show(terminal);
+    const painted = await terminal.painted();
+    const rows = await terminal.rows();
+    assert.equal(rows[0], 'warning: look out');
+    assert.equal(rows.filter((row) => /^round \d\/5 +accuracy 0\.9\d00 /.test(row)).length, 5);
+    if (!isColoured) return assert.deepEqual(painted, []);
+    assert.equal(painted[0], 'warning:');
+    for (const piece of ['accuracy 0.9500', '+0.0100', '19/20 clients'])
+      assert.ok(painted.includes(piece), piece);
+  });
+}
+
+test('what is no terminal gets no colours, unless they are asked for', async (t) => {
+  t.after(() => delete process.env.FORCE_COLOR);
+  const written: string[] = [];
+  const stream = Object.assign(new EventEmitter(), { write: (text: string) => written.push(text) > 0 });
+  const warn = async () =>
+    (await createHumanReporter(stream as unknown as NodeJS.WriteStream)).warn('look out');
+  await warn();
+  process.env.FORCE_COLOR = '1';
+  await warn();
+  assert.deepEqual(written, ['warning: look out\n', '\u001B[33mwarning:\u001B[39m look out\n']);
+});
+
 test('a real run on a real terminal, 80 columns: a line a round, none too long', async (t) => {
   if (process.platform !== 'linux') return t.skip("needs Linux' script");
   const data = await writeTinyDataset(directory, 108);
   const run = [process.execPath, programPath('cli'), 'run', '--data', data, '--model', 'mlp', '--simulate'];
-  const more = ['--clients', '20', '--rounds', '5', '--batch', '2', '--volume', join(directory, 'volume')];
+  const more = ['--clients', '20', '--rounds', '5', '--batch', '2', '--volume', 'volume'];
   const command = `stty cols 80 rows 24; ${[...run, ...more].join(' ')}`;
   const { stdout } = await execa('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
-    stdin: 'ignore',
+    ...{ stdin: 'ignore', cwd: directory },
   });
   const terminal = openTerminal(80, 24);
   terminal.write(stdout);

@@ -1,5 +1,6 @@
 /** A terminal that a test can read: what programs write, as rows on a screen that can be resized. */
 import { EventEmitter } from 'node:events';
+import { WriteStream } from 'node:tty';
 import xterm from '@xterm/headless';
 
 /** A screen with what has scrolled away above it. */
@@ -11,6 +12,8 @@ interface TestTerminal {
   resize(columns: number, rows: number): Promise<void>;
   /** The rows that are not empty, as they stand. */
   rows(): Promise<readonly string[]>;
+  /** Of those, what has a colour or another style: pieces of one row that have it. */
+  painted(): Promise<readonly string[]>;
   /** The same with rows that the terminal has wrapped put together again. */
   lines(): Promise<readonly string[]>;
 }
@@ -22,6 +25,8 @@ export function openTerminal(columns: number, rows: number): TestTerminal {
   const stream = Object.assign(new EventEmitter(), {
     isTTY: true,
     ...{ columns, rows },
+    // What the environment says of colours, as of a real terminal.
+    getColorDepth: WriteStream.prototype.getColorDepth,
     write: (text: string) => {
       write(text);
       return true;
@@ -47,6 +52,24 @@ export function openTerminal(columns: number, rows: number): TestTerminal {
       await drained();
     },
     rows: async () => (await read()).map(({ text }) => text).filter((text) => text !== ''),
+    async painted() {
+      await drained();
+      const { active } = terminal.buffer;
+      const pieces: string[] = [];
+      for (let row = 0; row < active.length; row++) {
+        let piece = '';
+        for (let column = 0; column < columns; column++) {
+          const cell = active.getLine(row)?.getCell(column);
+          const isPainted = cell !== undefined && !cell.isAttributeDefault();
+          if (isPainted) piece += cell.getChars();
+          if (isPainted || piece === '') continue;
+          pieces.push(piece);
+          piece = '';
+        }
+        if (piece !== '') pieces.push(piece);
+      }
+      return pieces;
+    },
     async lines() {
       const lines: string[] = [];
       for (const { text, isWrapped } of await read()) {

@@ -58,8 +58,17 @@ const STUCK_MS = 60_000;
  * @throws {InterruptedError} when `signal` aborts; the Job goes on then
  */
 export async function waitForJob(waited: WaitedJob, context: WaitContext): Promise<EndedJob> {
-  const { api, signal, reporter } = context;
+  const { api, signal } = context;
   const { job, title, part, clients } = waited;
+  /** Stages that have told how far they are. */
+  const shown = new Set<ProgressEvent['stage']>();
+  const reporter: Reporter = {
+    ...context.reporter,
+    progress(event) {
+      shown.add(event.stage);
+      context.reporter.progress(event);
+    },
+  };
   const stop = new AbortController();
   const ending = forMany(AbortSignal.any([signal, stop.signal]), MAX_FOLLOWED + OTHER_LISTENERS);
   const bell = createBell();
@@ -141,7 +150,7 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
     throw error;
   } finally {
     stop.abort();
-    reporter.close();
+    for (const stage of shown) reporter.close({ stage });
   }
 }
 

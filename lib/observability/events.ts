@@ -14,6 +14,8 @@ export interface ProgressEvent {
     | 'deal';
   /** The client that is trained; absent where a stage has none. */
   readonly client?: number;
+  /** The trial of a sweep whose round it is. */
+  readonly trial?: number;
   /** The round that this is a part of, and how many rounds there are at most. */
   readonly round?: number;
   readonly rounds?: number;
@@ -36,6 +38,26 @@ export interface ProgressEvent {
   readonly secondsLeft?: number;
 }
 
+/** How far the training of a client is, `seconds` after its first step began; the figures are of the running epoch. */
+export function trainingProgress(
+  client: number,
+  {
+    examplesDone,
+    examplesTotal,
+    ...figures
+  }: Pick<ProgressEvent, 'epoch' | 'epochs' | 'loss' | 'accuracy'> & {
+    readonly examplesDone: number;
+    readonly examplesTotal: number;
+  },
+  seconds: number,
+): ProgressEvent {
+  return {
+    ...{ stage: 'train', client, done: examplesDone, total: examplesTotal, unit: 'examples' },
+    ...figures,
+    examplesPerSecond: examplesDone / seconds,
+  };
+}
+
 /** What a finished round came to. */
 export interface RoundEvent {
   readonly round: number;
@@ -48,8 +70,12 @@ export interface RoundEvent {
   readonly value: number;
   /** What it gained since the round before; absent in the first. */
   readonly change?: number;
+  /** The best value so far, and its round. */
+  readonly best: { readonly round: number; readonly value: number };
   /** Not finite when training diverged. */
   readonly loss: number;
+  /** How many clients were selected, and what became of them; an update that was rejected had been reported. */
+  readonly participation: Readonly<Record<'selected' | 'reported' | 'rejected' | 'missing', number>>;
   readonly seconds: number;
   /** Until the last round is done, at the speed of the rounds so far; absent where nothing is left or known. */
   readonly secondsLeft?: number;
@@ -57,11 +83,18 @@ export interface RoundEvent {
   readonly isSkipped: boolean;
 }
 
-/** Whose progress it is. */
-export type ProgressSource = { readonly stage: string; readonly client?: number };
+/** Whose progress it is: of a stage, of one client of it, of one trial; without a client, that of all. */
+export type ProgressSource = { readonly stage: string; readonly client?: number; readonly trial?: number };
+
+/** Whether an event is of a source, as far as that is said. */
+export const isOf = (event: ProgressSource, source: Partial<ProgressSource>): boolean =>
+  (['stage', 'client', 'trial'] as const).every(
+    (part) => source[part] === undefined || source[part] === event[part],
+  );
 
 /** One text for each source. */
-export const sourceKey = ({ stage, client }: ProgressSource): string => `${stage}/${client ?? ''}`;
+export const sourceKey = ({ stage, client, trial }: ProgressSource): string =>
+  `${stage}/${client ?? ''}/${trial ?? ''}`;
 
 /** Facts that go with a message, for machines; people read the message alone. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -100,6 +133,12 @@ export const silentReporter: Reporter = {
   round() {},
   close() {},
 };
+
+/** The same, for those who want warnings and errors alone. */
+export const quietReporter = ({ warn, error, close }: Reporter): Reporter => ({
+  ...silentReporter,
+  ...{ warn, error, close },
+});
 
 /** Lets `observe` watch without a say in what it watches: what it throws is reported and goes no further. */
 export function harmless<Seen extends readonly unknown[]>(

@@ -1,12 +1,15 @@
 /** The reporter for people: plain sentences, and below them what runs now, redrawn where there is a terminal. */
+import { stripVTControlCharacters } from 'node:util';
 import {
+  isOf,
   type ProgressEvent,
   type ProgressSource,
   type Reporter,
   type RoundEvent,
   sourceKey,
 } from './events.js';
-import { formatProgress, formatRound } from './progress-line.js';
+import { type Paint, painterFor, type Style } from './paint.js';
+import { formatProgress, formatRound, formatStanding } from './progress-line.js';
 
 /** Between two progress lines of one stage where the output is no terminal. */
 const PLAIN_INTERVAL_MS = 5_000;
@@ -22,25 +25,32 @@ const CLIENT_LINES = 8;
 /** A reporter that writes to `stream` (stderr by default): what runs is redrawn on a terminal, told now and then elsewhere. */
 export async function createHumanReporter(stream: NodeJS.WriteStream = process.stderr): Promise<Reporter> {
   const canRedraw = stream.isTTY && process.env.TERM !== 'dumb';
-  const display = canRedraw ? await terminalDisplay(stream) : plainDisplay(stream);
+  const paint = painterFor(stream);
+  const display = canRedraw ? await terminalDisplay(stream, paint) : plainDisplay(stream, paint);
+  const labelled = (label: string, style: Style) => (message: string) => {
+    const lines = display.wrap(`${label} ${message}`);
+    display.write(paint(style, label) + lines.slice(label.length));
+  };
   return {
-    info: (message) => display.say(message),
-    warn: (message) => display.say(`warning: ${message}`),
-    error: (message) => display.say(`error: ${message}`),
+    info: (message) => display.write(display.wrap(message)),
+    warn: labelled('warning:', 'yellow'),
+    error: labelled('error:', 'red'),
     progress: (event) => display.show(event),
     step: (message) => display.step(message),
-    round: (event) => display.say(display.fit(event)),
+    round: (event) => display.round(event),
     close: (source) => display.close(source),
   };
 }
 
 interface Display {
-  /** Writes a line that stays. */
-  say(text: string): void;
+  /** Breaks text into lines that fit. */
+  wrap(text: string): string;
+  /** Writes lines that stay. */
+  write(lines: string): void;
   /** Writes a line that stays until the next one. */
   step(text: string): void;
   show(event: ProgressEvent): void;
-  fit(event: RoundEvent): string;
+  round(event: RoundEvent): void;
   close(source?: ProgressSource): void;
 }
 
@@ -49,12 +59,14 @@ const isLast = (event: ProgressEvent) => event.done >= event.total;
 const stays = (event: ProgressEvent) => isLast(event) && event.round === undefined;
 
 /** Keeps what runs at the bottom of the terminal; what is finished is written once, above, and never touched again. */
-async function terminalDisplay(stream: NodeJS.WriteStream): Promise<Display> {
+async function terminalDisplay(stream: NodeJS.WriteStream, paint: Paint): Promise<Display> {
   // Stages of a job have no terminal, and start faster without what draws on one.
   const { createLogUpdate } = await import('log-update');
   const draw = createLogUpdate(stream);
   const running = new Map<string, ProgressEvent>();
   let step: string | undefined;
+  /** The last round, while there are more, and when it was done. */
+  let last: { readonly event: RoundEvent; readonly at: number } | undefined;
   let drawn: { readonly lines: readonly string[]; readonly columns: number } | undefined;
   let timer: NodeJS.Timeout | undefined;
 
@@ -67,7 +79,8 @@ async function terminalDisplay(stream: NodeJS.WriteStream): Promise<Display> {
     if (drawn.columns === columns()) draw.clear();
     else {
       // What is above these rows is not ours to erase.
-      const rowsOf = (line: string) => (wrapsAnew() ? Math.max(1, Math.ceil(line.length / columns())) : 1);
+      const rowsOf = (line: string) =>
+        wrapsAnew() ? Math.max(1, Math.ceil(stripVTControlCharacters(line).length / columns())) : 1;
       const rows = drawn.lines.reduce((sum, line) => sum + rowsOf(line), 0);
       stream.write(`\u001B[${rows}A\r\u001B[J`);
       draw.done();
@@ -86,28 +99,34 @@ async function terminalDisplay(stream: NodeJS.WriteStream): Promise<Display> {
   const redrawSoon = () => {
     timer ??= setTimeout(redraw, REDRAW_INTERVAL_MS).unref();
   };
+  const lineOf = (event: ProgressEvent) => formatProgress(event, { width: width(), hasBar: true, paint });
+  const standing = (): readonly string[] => {
+    if (last === undefined) return [];
+    const seconds = (performance.now() - last.at) / 1000;
+    return [formatStanding(last.event, { width: width(), paint, seconds })];
+  };
   const whatRuns = (): readonly string[] => {
     const events = [...running.values()];
-    const line = (event: ProgressEvent) => formatProgress(event, { width: width(), hasBar: true });
-    const groups = events.filter(({ client }) => client === undefined).map(line);
+    const groups = events.filter(({ client }) => client === undefined).map(lineOf);
     const clients = events
       .filter(({ client }) => client !== undefined)
       .sort((a, b) => (a.client ?? 0) - (b.client ?? 0));
-    const steps = step === undefined ? [] : [step.slice(0, width())];
-    const room = Math.max(0, Math.min(CLIENT_LINES, (stream.rows || 24) - groups.length - steps.length - 3));
+    const above = [...standing(), ...(step === undefined ? [] : [step.slice(0, width())]), ...groups];
+    const room = Math.max(0, Math.min(CLIENT_LINES, (stream.rows || 24) - above.length - 3));
     const hidden = clients.length - room;
     const more = hidden > 0 ? [`and ${hidden} more at the same time`.slice(0, width())] : [];
-    return [...steps, ...groups, ...clients.slice(0, room).map(line), ...more];
+    return [...above, ...clients.slice(0, room).map(lineOf), ...more];
   };
-  const say = (text: string) => {
+  const write = (lines: string) => {
     step = undefined;
     erase();
-    stream.write(`${wrapWords(text, width())}\n`);
-    if (running.size > 0) redrawSoon();
+    stream.write(`${lines}\n`);
+    if (running.size > 0 || last !== undefined) redrawSoon();
   };
   stream.on('resize', () => drawn !== undefined && redraw());
   return {
-    say,
+    wrap: (text) => wrapWords(text, width()),
+    write,
     step(text) {
       step = text;
       redraw();
@@ -115,17 +134,22 @@ async function terminalDisplay(stream: NodeJS.WriteStream): Promise<Display> {
     show(event) {
       if (isLast(event)) running.delete(sourceKey(event));
       else running.set(sourceKey(event), event);
-      if (stays(event)) say(formatProgress(event, { width: width(), hasBar: true }));
+      if (stays(event)) write(lineOf(event));
       else redrawSoon();
     },
-    fit: (event) => formatRound(event, width()),
+    round(event) {
+      const isOver = event.round >= event.rounds || (event.secondsLeft === undefined && !event.isSkipped);
+      last = isOver ? undefined : { event, at: performance.now() };
+      write(formatRound(event, { width: width(), paint }));
+    },
     close(source) {
       if (source !== undefined) {
-        running.delete(sourceKey(source));
+        for (const [key, event] of running) if (isOf(event, source)) running.delete(key);
         redrawSoon();
         return;
       }
       running.clear();
+      last = undefined;
       clearTimeout(timer);
       timer = undefined;
       erase();
@@ -148,27 +172,30 @@ function wrapWords(text: string, width: number): string {
 }
 
 /** Writes what has changed every few seconds; a line at the start and one at the end as well of what is no part of a round. */
-function plainDisplay(stream: NodeJS.WriteStream): Display {
+function plainDisplay(stream: NodeJS.WriteStream, paint: Paint): Display {
   const writtenAt = new Map<string, number>();
   const lastLine = new Map<string, string>();
-  const say = (text: string) => void stream.write(`${text}\n`);
+  const write = (lines: string) => void stream.write(`${lines}\n`);
   return {
-    say,
-    step: say,
+    wrap: (text) => text,
+    write,
+    step: write,
     show(event) {
+      // Of a trial its rounds are enough.
+      if (event.trial !== undefined) return;
       const now = Date.now();
       const before = writtenAt.get(event.stage);
       // A round tells itself when it ends: only one that takes its time has more to tell.
       if (before === undefined && event.round !== undefined) writtenAt.set(event.stage, now);
       const isDue = now - (writtenAt.get(event.stage) ?? 0) >= PLAIN_INTERVAL_MS;
       if (!stays(event) && !isDue) return;
-      const line = formatProgress(event, { width: PLAIN_WIDTH, hasBar: false });
+      const line = formatProgress(event, { width: PLAIN_WIDTH, hasBar: false, paint });
       if (line === lastLine.get(sourceKey(event))) return;
       lastLine.set(sourceKey(event), line);
       writtenAt.set(event.stage, now);
-      say(line);
+      write(line);
     },
-    fit: (event) => formatRound(event, PLAIN_WIDTH),
+    round: (event) => write(formatRound(event, { width: PLAIN_WIDTH, paint })),
     close() {},
   };
 }

@@ -1,11 +1,12 @@
 /** Reporters and formats: what people and machines read of a running stage. */
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
-import type { ProgressEvent } from './events.js';
+import { type ProgressEvent, quietReporter, type RoundEvent } from './events.js';
 import { formatBytes, formatTable } from './format.js';
 import { createHumanReporter } from './human-reporter.js';
-import { formatProgress, formatRound } from './progress-line.js';
+import { formatProgress, formatRound, formatStanding } from './progress-line.js';
 
 const halfway: ProgressEvent = {
   stage: 'train',
@@ -20,11 +21,24 @@ const halfway: ProgressEvent = {
   examplesPerSecond: 1234.4,
 };
 
+const round: RoundEvent = {
+  round: 12,
+  rounds: 50,
+  metric: 'accuracy',
+  value: 0.9432,
+  change: -0.0004,
+  best: { round: 7, value: 0.9501 },
+  loss: 0.221,
+  participation: { selected: 10, reported: 10, rejected: 1, missing: 0 },
+  seconds: 1,
+  isSkipped: false,
+};
+
 /** A stream that keeps what is written to it. */
 function recorder() {
   const written: string[] = [];
   const write = (text: string) => written.push(text) > 0;
-  return { stream: { write } as unknown as NodeJS.WriteStream, written };
+  return { stream: Object.assign(new EventEmitter(), { write }) as unknown as NodeJS.WriteStream, written };
 }
 
 describe('format', () => {
@@ -53,29 +67,50 @@ describe('format', () => {
   });
 
   it('shows a round in one line that fits, its figures whole', () => {
-    const round = {
-      round: 12,
-      rounds: 50,
-      metric: 'accuracy',
-      value: 0.9432,
-      change: -0.0004,
-      loss: 0.221,
-      isSkipped: false,
-    };
     const spent = { ...round, seconds: 754, secondsLeft: 28_652 };
+    const at = (width: number, event: RoundEvent = spent) => formatRound(event, { width });
     assert.equal(
-      formatRound(spent, 79),
-      'round 12/50       accuracy 0.9432  -0.0004  loss 0.2210  12.6 min  8.0 h left',
+      at(110),
+      'round 12/50       accuracy 0.9432  -0.0004  loss 0.2210  9/10 clients  12.6 min  8.0 h left',
     );
-    assert.equal(formatRound(spent, 39), 'round 12/50 accuracy 0.9432 loss 0.2210');
+    assert.equal(at(79), 'round 12/50       accuracy 0.9432  -0.0004  loss 0.2210  9/10 clients  12.6 min');
+    assert.equal(at(39), 'round 12/50 accuracy 0.9432 loss 0.2210');
+    for (let width = 1; width < 130; width++) assert.ok(at(width).length <= width, at(width));
+    const skipped = { ...round, seconds: 0.01, isSkipped: true };
     assert.equal(
-      formatRound({ ...round, seconds: 0.01, isSkipped: true, loss: Number.NaN }, 79),
-      'round 12/50       accuracy 0.9432  -0.0004  loss not finite',
+      at(79, { ...skipped, loss: Number.NaN }),
+      'round 12/50       accuracy 0.9432  -0.0004  loss not finite  9/10 clients',
     );
     assert.equal(
-      formatRound({ ...round, seconds: 0.01, isSkipped: true }, 110),
-      'round 12/50       accuracy 0.9432  -0.0004  loss 0.2210  done before: skipped',
+      at(110, skipped),
+      'round 12/50       accuracy 0.9432  -0.0004  loss 0.2210  9/10 clients  done before: skipped',
     );
+    assert.equal(
+      at(110, { ...spent, metric: 'loss', value: 0.221, change: -0.1 }),
+      'round 12/50       loss 0.2210  -0.1000  9/10 clients  12.6 min  8.0 h left',
+    );
+  });
+
+  it('shows where the run stands between two rounds', () => {
+    const at = (width: number, seconds: number) =>
+      formatStanding({ ...round, seconds: 10, secondsLeft: 60 }, { width, seconds });
+    assert.equal(at(79, 15.5), 'run               best accuracy 0.9501 in round 7  45 s left');
+    assert.equal(at(79, 61), 'run               best accuracy 0.9501 in round 7');
+    assert.equal(at(40, 1), 'run best accuracy 0.9501 in round 7');
+    assert.equal(at(20, 1).trimEnd(), 'run');
+  });
+
+  it('paints a change for the better green, one for the worse red, and what is missing yellow', () => {
+    const paint = (style: string, text: string) => `<${style} ${text}>`;
+    const at = (event: Partial<RoundEvent>) =>
+      formatRound({ ...round, seconds: 1, ...event }, { width: 79, paint });
+    assert.equal(
+      at({}),
+      'round 12/50       <bold accuracy 0.9432>  <red -0.0004>  loss 0.2210  <yellow 9/10 clients>  <dim 1.0 s>',
+    );
+    assert.match(at({ metric: 'rmse' }), / <green -0\.0004> /);
+    assert.match(at({ change: 0 }), / {2}\+0\.0000 {2}/);
+    assert.match(at({ participation: { ...round.participation, rejected: 0 } }), / {2}10\/10 clients {2}/);
   });
 
   it('shows bytes in the unit that fits', () => {
@@ -127,20 +162,35 @@ describe('human reporter where there is no terminal', () => {
       for (const done of [0, 50, 100]) reporter.progress({ ...halfway, client, round: 1, rounds: 2, done });
     }
     reporter.step('aggregate         round 1: 20 updates, done before: skipped');
-    reporter.round({
-      round: 1,
-      rounds: 2,
-      metric: 'accuracy',
-      value: 0.5,
-      loss: 1,
-      seconds: 2,
-      secondsLeft: 2,
-      isSkipped: false,
-    });
+    const { change, ...first } = round;
+    const figures = { round: 1, rounds: 2, value: 0.5, loss: 1, seconds: 2, secondsLeft: 2 };
+    reporter.round({ ...first, ...figures });
     assert.deepEqual(written, [
       'aggregate         round 1: 20 updates, done before: skipped\n',
-      'round 1/2         accuracy 0.5000  loss 1.0000  2.0 s  2 s left\n',
+      'round 1/2         accuracy 0.5000  loss 1.0000  9/10 clients  2.0 s  2 s left\n',
     ]);
+  });
+
+  it('writes nothing of how far a trial is: its rounds are told', async () => {
+    const { stream, written } = recorder();
+    const reporter = await createHumanReporter(stream);
+    for (const done of [0, 5, 10]) {
+      reporter.progress({ stage: 'train', trial: 3, round: 1, rounds: 2, done, total: 10, unit: 'clients' });
+    }
+    assert.deepEqual(written, []);
+  });
+
+  it('writes warnings and errors alone where it is to be quiet', async () => {
+    const { stream, written } = recorder();
+    const reporter = quietReporter(await createHumanReporter(stream));
+    reporter.info('Starting');
+    reporter.progress({ ...halfway, done: 100 });
+    reporter.step('aggregate');
+    reporter.round(round);
+    reporter.warn('careful');
+    reporter.error('too late');
+    reporter.close();
+    assert.deepEqual(written, ['warning: careful\n', 'error: too late\n']);
   });
 });
 

@@ -1,8 +1,8 @@
 /** What watches a runner: how long its stages take and where it failed, what a reader is told of its rounds. */
 
-import { reasonToStop, type StopRules, targetOf } from '../../lib/federation/early-stop.js';
+import { bestRound, reasonToStop, type StopRules, targetOf } from '../../lib/federation/early-stop.js';
 import { leadingFigure, metricIn } from '../../lib/federation/metrics.js';
-import type { Reporter } from '../../lib/observability/events.js';
+import type { Reporter, RoundEvent } from '../../lib/observability/events.js';
 import type { Place } from './run-failure.js';
 import type { Evaluation, Runner } from './runner.js';
 
@@ -66,6 +66,7 @@ export function toldRunner(
   const target = targetOf(rules);
   // Of this session: rounds that an earlier one had done took no time.
   const spent: number[] = [];
+  let participation: RoundEvent['participation'] = { selected: 0, reported: 0, rejected: 0, missing: 0 };
   const tell = (round: number, evaluation: Evaluation) => {
     const { accuracy, loss, isSkipped = false } = evaluation;
     const seconds = (performance.now() - startedAt) / 1000;
@@ -75,8 +76,10 @@ export function toldRunner(
     const before = tests.at(-1);
     tests.push(evaluation);
     const isMoreToDo = spent.length > 0 && reasonToStop(tests, rules) === undefined;
+    const best = bestRound(tests, rules);
     reporter.round({
-      ...{ round, rounds, metric, value, loss, seconds, isSkipped },
+      ...{ round, rounds, metric, value, loss, participation, seconds, isSkipped },
+      best: { round: best, value: metricIn(tests[best - 1] ?? evaluation, metric) },
       ...(accuracy === undefined ? {} : { accuracy }),
       ...(before === undefined ? {} : { change: value - metricIn(before, metric) }),
       ...(isMoreToDo ? { secondsLeft: mean * (rounds - round) } : {}),
@@ -89,9 +92,18 @@ export function toldRunner(
       const source = { stage: 'train' } as const;
       const { round, clients } = task;
       reporter.progress({ ...source, round, rounds, done: 0, total: clients.length, unit: 'clients' });
-      return await runner.train(task).finally(() => reporter.close(source));
+      const outcome = await runner.train(task).finally(() => reporter.close(source));
+      const { reported, missing } = outcome;
+      const numbers = { reported: reported.length, missing: missing.length };
+      participation = { selected: clients.length, rejected: 0, ...numbers };
+      return outcome;
     },
-    aggregate: (task) => runner.aggregate(task),
+    async aggregate(task) {
+      const outcome = await runner.aggregate(task);
+      const rejected = outcome.rejected.filter((each) => 'client' in each).length;
+      participation = { ...participation, rejected };
+      return outcome;
+    },
     async evaluate(task) {
       const evaluation = await runner.evaluate(task);
       tell(task.round, evaluation);

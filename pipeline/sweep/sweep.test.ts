@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
 import { InterruptedError, StageError } from '../../lib/core/errors.js';
-import { silentReporter } from '../../lib/observability/events.js';
+import { type Reporter, silentReporter } from '../../lib/observability/events.js';
 import { runSettings } from '../../lib/settings/run-settings.js';
 import { byPlace } from '../../lib/settings/setting.js';
 import { parseAxis } from '../../sweep/axes.js';
@@ -242,8 +242,13 @@ function player(played: string[], { failing = Number.NaN, metric = 'accuracy' } 
       const { rounds } = settings.federation;
       for (let round = 1; round <= rounds; round++) {
         if (number === failing) throw new StageError('train client 0', 'was killed.');
-        const facts = { round, rounds, metric, value: accuracy, accuracy, loss: 1 };
-        reporter.round({ ...facts, seconds: 1, isSkipped: false });
+        const part = { stage: 'train', round, rounds, done: 1, total: 2 } as const;
+        reporter.progress({ ...part, unit: 'clients' });
+        reporter.progress({ ...part, client: 0, unit: 'examples' });
+        const facts = { round, rounds, metric, value: accuracy, accuracy, loss: 1, seconds: 1 };
+        const best = { round: 1, value: accuracy };
+        const participation = { selected: 2, reported: 2, rejected: 0, missing: 0 };
+        reporter.round({ ...facts, best, participation, isSkipped: false });
         played.push(`${number}/${round}`);
         await new Promise((resolve) => setImmediate(resolve));
         if (signal.aborted) throw new InterruptedError();
@@ -289,6 +294,29 @@ test('hopeless trials are stopped by the median rule, on record as such, and lef
   played.length = 0;
   await runSweep({ ...options, fresh: true, medianRule: undefined }, context);
   assert.equal(played.length, 18);
+});
+
+test('trials tell how far their rounds are, each as itself, and not what their clients do', async (t) => {
+  const told: string[] = [];
+  const reporter: Reporter = {
+    ...silentReporter,
+    progress: ({ trial, client, round }) => void told.push(`${trial} ${round} ${client}`),
+    close: (source) => void told.push(`${source?.trial} is over`),
+  };
+  await runSweep(
+    {
+      plan: await plan('learning-rate=0.1,0.2'),
+      ...{ directory: await temporaryDirectory(t), parallel: 2, fresh: false, runner: player([]) },
+    },
+    { reporter, signal: new AbortController().signal },
+  );
+  const of = (trial: number) => told.filter((each) => each.startsWith(`${trial} `));
+  for (const trial of [1, 2]) {
+    assert.deepEqual(
+      of(trial),
+      [1, 2, 3].map((round) => `${trial} ${round} undefined`).concat(`${trial} is over`),
+    );
+  }
 });
 
 test('of a metric whose lower values are better the highest is hopeless, and is told in its own values', async (t) => {
