@@ -31,7 +31,7 @@ import type {
   TrainRoundRequest,
 } from '../lib/formats/simulation-messages.js';
 import { lossesOf } from '../lib/model/tasks/task.js';
-import { TASK_NOTE } from '../lib/observability/events.js';
+import { TASK_NOTE, trainingProgress } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import { checkTraining } from '../lib/settings/checks.js';
 import { lossAsked, type OptimizerFlags } from '../lib/settings/parts/training.js';
@@ -102,7 +102,11 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       test: { ...test, examples: held },
     };
     const startedAt = performance.now();
-    pool = await openPool(setup, { jobs: options.jobs, signal: context.signal });
+    pool = await openPool(setup, {
+      ...{ jobs: options.jobs, signal: context.signal },
+      onProgress: ({ round, client, progress, seconds }) =>
+        context.reporter.progress({ ...trainingProgress(client, progress, seconds), round }),
+    });
     startMs = performance.now() - startedAt;
     const { title, why } = pool.engine;
     context.reporter.info(`${path}: ${options.jobs} workers on ${title} (${why})`, {

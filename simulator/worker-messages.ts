@@ -2,7 +2,7 @@
 import type { ErrorMessage } from '../lib/core/errors.js';
 import type { Weights } from '../lib/core/weights.js';
 import type { Judgements } from '../lib/engine/accuracy.js';
-import type { TrainingPlan } from '../lib/engine/local-training.js';
+import type { LocalTrainingProgress, TrainingPlan } from '../lib/engine/local-training.js';
 import type { VirtualShards } from '../lib/federation/client-lists.js';
 import type { Extras } from '../lib/federation/client-side.js';
 import type { Examples } from '../lib/federation/examples.js';
@@ -114,8 +114,19 @@ export interface WorkerEngine {
   readonly choice: EngineChoice;
 }
 
-/** What a worker says: first that it is ready, then a result for each task, in order; or what ends it. */
+/** How far the training of a client is. */
+export interface WorkerProgress extends Pick<SimulatedTask, 'round' | 'client'> {
+  readonly progress: LocalTrainingProgress;
+  /** Since its first step began. */
+  readonly seconds: number;
+}
+
+/**
+ * What a worker says: first that it is ready, then a result for each task, in order, and how far trainings are that take
+ * their time; or what ends it.
+ */
 export type WorkerMessage =
   | { readonly kind: 'ready'; readonly engine: WorkerEngine }
+  | ({ readonly kind: 'progress' } & WorkerProgress)
   | { readonly kind: 'result'; readonly result: TaskResult }
   | { readonly kind: 'broken'; readonly error: ErrorMessage };

@@ -1,7 +1,14 @@
 /** The simulator's workers: tasks spread over them, results in the order of the tasks, few of them in memory. */
 import { Worker } from 'node:worker_threads';
 import { fromErrorMessage, InterruptedError } from '../lib/core/errors.js';
-import type { TaskResult, WorkerEngine, WorkerMessage, WorkerSetup, WorkerTask } from './worker-messages.js';
+import type {
+  TaskResult,
+  WorkerEngine,
+  WorkerMessage,
+  WorkerProgress,
+  WorkerSetup,
+  WorkerTask,
+} from './worker-messages.js';
 
 /** Workers that have compiled the model. */
 export interface WorkerPool {
@@ -30,6 +37,13 @@ const WINDOW_PER_WORKER = 4;
  */
 const YOUNG_MB = 6;
 
+/** How many workers there are, how long, and who hears how far they are. */
+interface PoolOptions {
+  readonly jobs: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: WorkerProgress) => void;
+}
+
 /**
  * Starts `jobs` workers. The first one finds the engine, the others take the same.
  *
@@ -37,7 +51,7 @@ const YOUNG_MB = 6;
  */
 export async function openPool(
   setup: WorkerSetup,
-  { jobs, signal }: { readonly jobs: number; readonly signal: AbortSignal },
+  { jobs, signal, onProgress }: PoolOptions,
 ): Promise<WorkerPool> {
   const members: Member[] = [];
   const failure = createFailure();
@@ -53,11 +67,11 @@ export async function openPool(
   signal.addEventListener('abort', stop, { once: true });
   try {
     signal.throwIfAborted();
-    const first = startMember(setup, failure);
+    const first = startMember(setup, { failure, onProgress });
     members.push(first);
     const engine = await orFailure(first.ready, failure);
     const same = { ...setup, plan: { ...setup.plan, engine: engine.choice } };
-    for (let job = 1; job < jobs; job++) members.push(startMember(same, failure));
+    for (let job = 1; job < jobs; job++) members.push(startMember(same, { failure, onProgress }));
     await orFailure(Promise.all(members.map(({ ready }) => ready)), failure);
     const window = jobs * WINDOW_PER_WORKER;
     return { engine, window, inOrder: (tasks) => inOrder(tasks, { members, failure, window }), close };
@@ -109,7 +123,10 @@ interface Member {
   onResult: (result: TaskResult) => void;
 }
 
-function startMember(setup: WorkerSetup, failure: Failure): Member {
+function startMember(
+  setup: WorkerSetup,
+  { failure, onProgress }: Pick<PoolOptions, 'onProgress'> & { readonly failure: Failure },
+): Member {
   const worker = new Worker(new URL('./worker.js', import.meta.url), {
     workerData: setup,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
@@ -126,6 +143,7 @@ function startMember(setup: WorkerSetup, failure: Failure): Member {
   };
   worker.on('message', (message: WorkerMessage) => {
     if (message.kind === 'ready') isReady(message.engine);
+    else if (message.kind === 'progress') onProgress(message);
     else if (message.kind === 'result') member.onResult(message.result);
     else failure.fail(fromErrorMessage(message.error));
   });

@@ -6,7 +6,13 @@ import { judge } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { Engine, PredictSession, TrainingSession } from '../lib/engine/engine.js';
 import { type HeldOutPart, heldOutTest, testHeldOut, testModelOn } from '../lib/engine/held-out.js';
-import { epochRecords, trainingSeed, trainLocally, usualBatch } from '../lib/engine/local-training.js';
+import {
+  epochRecords,
+  type LocalTrainingProgress,
+  trainingSeed,
+  trainLocally,
+  usualBatch,
+} from '../lib/engine/local-training.js';
 import { heldOutIndices, shardIndices } from '../lib/federation/client-lists.js';
 import {
   type ClientMemory,
@@ -35,6 +41,9 @@ import type {
   WorkerSetup,
   WorkerTask,
 } from './worker-messages.js';
+
+/** At least this long between two messages of a training about how far it is. */
+const PROGRESS_INTERVAL_MS = 250;
 
 const port = parentPort as NonNullable<typeof parentPort>;
 const { plan, train, shards, test, task, model, strategy, volume } = workerData as WorkerSetup;
@@ -134,6 +143,7 @@ async function trainClient(
       batchSize: plan.training.batch,
       seed,
       signal: stop.signal,
+      onStep: tellSteps({ round, client }),
     });
     await session.weights(update);
     // The updated model is no other client's: it is compiled for this test.
@@ -150,6 +160,20 @@ async function trainClient(
     stop.signal.throwIfAborted();
     return { kind: 'failed', reason: messageOf(error) };
   }
+}
+
+/** Tells how far a training is that takes its time, and when it is done; those of small clients are over before. */
+function tellSteps(whose: Pick<SimulatedTask, 'round' | 'client'>) {
+  const startedAt = performance.now();
+  let toldAt = startedAt;
+  return (progress: LocalTrainingProgress): void => {
+    const now = performance.now();
+    const isDone = progress.examplesDone >= progress.examplesTotal;
+    if (isDone ? toldAt === startedAt : now - toldAt < PROGRESS_INTERVAL_MS) return;
+    toldAt = now;
+    const seconds = (now - startedAt) / 1000;
+    port.postMessage({ kind: 'progress', ...whose, progress, seconds } satisfies WorkerMessage);
+  };
 }
 
 /** Reading files is loaded where clients keep some. */

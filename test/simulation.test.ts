@@ -123,9 +123,9 @@ test('a simulation leaves no files of clients, and goes on with nothing to do', 
 });
 
 /** A simulation that takes minutes, on one volume again and again, and its simulator once it trains. */
-async function longRun() {
+async function longRun(format: 'human' | 'json' = 'human') {
   const volume = at('long');
-  const long = ['--model', 'mlp', '--epochs', '20000', '--simulate', '--jobs', '2'];
+  const long = ['--model', 'mlp', '--epochs', '20000', '--simulate', '--jobs', '2', '--log-format', format];
   const run = startRun(volume, [...settings, ...long]);
   let stderr = '';
   run.stderr.on('data', (text: Buffer) => {
@@ -136,20 +136,25 @@ async function longRun() {
     [pid = 0] = runningWith('simulator/cli.js').filter((each) => commandOf(each).includes(volume));
     return pid !== 0 && existsSync(join(volume, 'rounds', '0001', 'round.json'));
   });
-  // Said once the workers are ready for their first client.
-  await waitFor(() => /^train +2 workers on onnx/m.test(stderr));
+  // Said once the workers are ready for their first client; a log of JSON tells how far the clients are as well.
+  const isTraining = { human: /^train +2 workers on onnx/m, json: /"event":"progress"[^\n]*"client":\d/ };
+  await waitFor(() => isTraining[format].test(stderr));
   await sleep(300);
   return { volume, run, simulator: pid };
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  test(`${signal} stops the workers between two steps, and says how to go on`, async () => {
-    const { volume, run } = await longRun();
+for (const [signal, format] of [
+  ['SIGINT', 'human'],
+  ['SIGTERM', 'json'],
+] as const) {
+  test(`${signal} stops the workers between two steps, and says how to go on, in a log for ${format} readers`, async () => {
+    const { volume, run } = await longRun(format);
     process.kill(-(run.pid as number), signal);
     const { exitCode, stderr } = await run;
     assert.equal(exitCode, 130, stderr);
+    const told = format === 'human' ? stderr : `error: ${JSON.parse(stderr.split('\n').at(-1) ?? '').msg}`;
     assert.match(
-      stderr,
+      told,
       /error: Interrupted\. What is finished stays in .*; the same command resumes from there\.$/,
     );
     await waitFor(() => runningWith(volume).length === 0);

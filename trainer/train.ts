@@ -10,7 +10,7 @@ import { localWorkOf, planLocalWork } from '../lib/federation/local-work.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import type { TrainResult } from '../lib/formats/stage-results.js';
 import { lossesOf } from '../lib/model/tasks/task.js';
-import { DATA_NOTE } from '../lib/observability/events.js';
+import { DATA_NOTE, trainingProgress } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import type { Naming } from '../lib/settings/setting.js';
 import { readStartingPoint, type StartingPoint } from './starting-point.js';
@@ -118,19 +118,8 @@ function outcomeOf(
           );
           break;
         case 'progress': {
-          const { epoch, epochs, examplesDone, examplesTotal, loss, accuracy } = message.progress;
-          reporter.progress({
-            stage: 'train',
-            client: request.client,
-            done: examplesDone,
-            total: examplesTotal,
-            unit: 'examples',
-            epoch,
-            epochs,
-            loss,
-            accuracy,
-            examplesPerSecond: (examplesDone * 1000) / (performance.now() - startedAt.ms),
-          });
+          const seconds = (performance.now() - startedAt.ms) / 1000;
+          reporter.progress(trainingProgress(request.client, message.progress, seconds));
           break;
         }
         case 'done':
