@@ -28,6 +28,7 @@ function findCommand(argv: readonly string[]): number {
   const at = argv.findIndex((argument) => names.includes(argument));
   const isCommon = (argument: string, index: number) =>
     argument === '--debug' ||
+    argument === '--quiet' ||
     argument.startsWith('--log-format') ||
     argument.startsWith('--log_format') ||
     /^--log[-_]format$/.test(argv[index - 1] ?? '');

@@ -11,6 +11,7 @@ import {
   tagOption,
 } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { type OutcomeFlags, outcomeWriter } from '../lib/cli/result.js';
 import type { Threshold } from '../lib/federation/metrics.js';
 import { askedByFlagsAndFile } from '../lib/settings/config-file.js';
 import { addSettings, MOST_USED } from '../lib/settings/options.js';
@@ -23,7 +24,7 @@ import { MAX_SEEDS, refuseWithSeeds } from './seeds/options.js';
 const TRAINERS = ['processes', 'pipe'] as const;
 type Trainers = (typeof TRAINERS)[number];
 
-interface RunFlags {
+interface RunFlags extends OutcomeFlags {
   readonly trainers: Trainers;
   readonly volume?: string;
   readonly jobs?: number;
@@ -36,7 +37,6 @@ interface RunFlags {
   readonly serve?: true;
   readonly host: string;
   readonly port: number;
-  readonly json?: true;
   readonly fresh?: true;
 }
 
@@ -100,8 +100,7 @@ export function runCli(
       const isPiped = flags.trainers === 'pipe';
       // Schemas take longer to load than the rest: help and refusals are quick.
       const openTrainers = async () => (await import('./piped/training-pipe.js')).openTrainingPipe(process);
-      const isJson = flags.json ?? isPiped;
-      const print = (text: string) => (isJson ? reporter.info(text) : process.stdout.write(`${text}\n`));
+      const writer = outcomeWriter(reporter, { ...flags, json: flags.json ?? isPiped });
       const request = {
         ...{ asked, volume, jobs, threads, fresh, minAccuracy, minMetric, labels: { name, tags } },
         ...(isPiped ? { openTrainers } : {}),
@@ -112,26 +111,22 @@ export function runCli(
         const { repeatRun } = await import('./seeds/repeat-run.js');
         const { missedByMean, repeatedSummary } = await import('./seeds/summary.js');
         const repeated = await repeatRun({ ...request, seeds: flags.seeds }, context);
-        reporter.close();
-        print(repeatedSummary(repeated));
-        if (isJson) process.stdout.write(`${JSON.stringify(repeated.record)}\n`);
+        writer.tell({ text: () => repeatedSummary(repeated), result: repeated.record });
         const missed = missedByMean(repeated, { minAccuracy, minMetric });
         if (missed !== undefined) throw missed;
         return;
       }
       const result = await callPipeline(request, context);
-      const { jsonLine, summary } = await import('./rounds/summary.js');
+      const { nextSteps, runOutcome } = await import('./rounds/summary.js');
       const { missedRequirement } = await import('./rounds/run-failure.js');
-      reporter.close();
-      print(summary(result));
-      if (isJson) process.stdout.write(`${jsonLine(result)}\n`);
+      writer.tell(runOutcome(result, nextSteps(result, { isServed: flags.serve === true })));
       const missed = missedRequirement(result.last.evaluation, { minAccuracy, minMetric });
       if (missed !== undefined) throw missed;
       if (flags.serve) {
         const { startServer } = await import('./serve.js');
         const { host, port } = flags;
         const portIsExplicit = command.getOptionValueSource('port') === 'cli';
-        const onReady = (address: string) => print(`page    ${address}  (Ctrl-C stops it)`);
+        const onReady = (address: string) => writer.print(`page    ${address}  (Ctrl-C stops it)`);
         const model = `${result.volume}/aggregated-model.h5`;
         await startServer(
           { model, host, port, portIsExplicit, engine: engineAsked(asked) },

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { wantsJson } from '../lib/cli/result.js';
 import type { EachAsked } from './each.js';
 import { addEachOptions, type EachFlags, toleranceOf } from './rounds/each-options.js';
 
@@ -67,7 +68,7 @@ export function eachCli(
         ...elsewhere,
       };
       const result = await callEach(asked, { reporter, signal });
-      const text = (flags.json ?? isPiped) ? JSON.stringify(result) : eachSummary(result);
+      const text = wantsJson(flags) || isPiped ? JSON.stringify(result) : eachSummary(result);
       process.stdout.write(`${text}\n`);
     });
 }

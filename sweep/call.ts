@@ -1,8 +1,8 @@
 /** A sweep from its command line to its end: what is asked for, its trials, the ranking that it prints. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { type OutcomeWriter, outcomeWriter } from '../lib/cli/result.js';
 import { StageError, UsageError } from '../lib/core/errors.js';
-import type { Reporter } from '../lib/observability/events.js';
 import type { AskedSettings } from '../lib/settings/complete.js';
 import { askedByFlagsAndFile, withoutReplaced } from '../lib/settings/config-file.js';
 import type { CommandSettings } from '../lib/settings/options.js';
@@ -48,15 +48,13 @@ export async function callSweep(
   { runnerOf, ...call }: SweepCall,
   context: StageContext,
 ): Promise<void> {
-  const { out, fresh = false, json: isJson = false } = command.opts<SweepFlags>();
+  const { out, fresh = false, ...flags } = command.opts<SweepFlags>();
   const asked = await askedSweep(command, call);
   const directory = resolve(out ?? `sweeps/${asked.plan.id}`);
   const runner = await runnerOf({ ...asked, directory, fresh });
   const { runSweep } = await import('./run-sweep.js');
   const record = await runSweep({ ...asked, directory, runner, fresh }, context);
-  const { reporter } = context;
-  reporter.close();
-  await tellSweep(record, { directory, isJson, reporter });
+  await tellSweep(record, { directory, writer: outcomeWriter(context.reporter, flags) });
 }
 
 /**
@@ -104,38 +102,35 @@ function searchOf({
   return sobol === undefined ? { kind: 'grid' } : { kind: 'sobol', count: sobol };
 }
 
-/** Where a sweep lies, and how it tells of its end. */
+/** Where a sweep lies, and who tells of its end. */
 interface Telling {
   readonly directory: string;
-  /** Whether stdout is for programs, and people are told by the reporter. */
-  readonly isJson: boolean;
-  readonly reporter: Reporter;
+  readonly writer: OutcomeWriter;
 }
 
 /** Prints the ranking. @throws {StageError} where trials failed */
-async function tellSweep(record: SweepRecord, { directory, isJson, reporter }: Telling): Promise<void> {
+async function tellSweep(record: SweepRecord, { directory, writer }: Telling): Promise<void> {
   const { formatRanking, meanText, ranked } = await import('./ranking.js');
   const { sweepPaths } = await import('./run-sweep.js');
   const { shortPath } = await import('../pipeline/rounds/summary.js');
   const rows = ranked(record);
   const { page } = sweepPaths(directory);
-  const print = (text: string) => (isJson ? reporter.info(text) : process.stdout.write(`${text}\n`));
-  print(`\n${formatRanking(rows, { axes: record.axes, width: process.stdout.columns ?? PLAIN_WIDTH })}\n`);
+  const ranking = formatRanking(rows, { axes: record.axes, width: process.stdout.columns ?? PLAIN_WIDTH });
   const [best] = rows;
-  if (best?.state === 'finished') {
+  const bestLine = () => {
+    if (best?.state !== 'finished') return [];
     const first = record.trials.find(({ number }) => number === best.trials[0]);
-    print(
-      `best    ${titleOf(best.values, record.axes)}: ${best.metric} ${meanText(best)}, in trials/${first?.id}`,
-    );
-  }
-  print(`page    ${shortPath(page)}`);
+    const what = titleOf(best.values, record.axes);
+    return [`best    ${what}: ${best.metric} ${meanText(best)}, in trials/${first?.id}`];
+  };
   const count = (state: string) => record.trials.filter((trial) => trial.state === state).length;
   const result: SweepResult = {
     ...{ id: record.id, directory, page },
     ...{ finished: count('finished'), stopped: count('stopped'), failed: count('failed') },
     ranking: [...rows],
   };
-  if (isJson) process.stdout.write(`${JSON.stringify(result)}\n`);
+  const lines = ['', ranking, '', ...bestLine(), `page    ${shortPath(page)}`];
+  writer.tell({ text: () => lines.join('\n'), result });
   const failed = record.trials.filter(({ state }) => state === 'failed');
   const [first] = failed;
   if (first === undefined) return;

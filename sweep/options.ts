@@ -1,12 +1,13 @@
 /** The options that sweeps have in common, wherever their trials run. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { integerOption, jsonOption, MAX_THREADS } from '../lib/cli/options.js';
+import type { OutcomeFlags } from '../lib/cli/result.js';
 import { UsageError } from '../lib/core/errors.js';
 import { addSettings, type CommandSettings } from '../lib/settings/options.js';
 import { type Axis, parseAxis } from './axes.js';
 
 /** What the options of {@link addSweepOptions} parse to. */
-export interface SweepFlags {
+export interface SweepFlags extends OutcomeFlags {
   readonly grid: readonly Axis[];
   readonly random?: number;
   readonly sobol?: number;
@@ -15,7 +16,6 @@ export interface SweepFlags {
   readonly parallel?: number;
   readonly out?: string;
   readonly fresh?: true;
-  readonly json?: true;
 }
 
 /** Adds what a sweep takes: axes, search, and the settings of its trials. */

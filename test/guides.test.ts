@@ -7,7 +7,7 @@ import { COMMAND_NAMES, commandNamed } from './programs.js';
 import { projectRoot } from './sources.js';
 
 /** Options that all programs share. */
-const COMMON = ['--help', '--version', '--debug', '--log-format'];
+const COMMON = ['--help', '--version', '--debug', '--quiet', '--log-format'];
 
 interface Guide {
   readonly path: string;

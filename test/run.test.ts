@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { stripVTControlCharacters, styleText } from 'node:util';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
@@ -224,6 +225,47 @@ test('for people: the accuracy, a row per client, where the model lies', async (
   assert.equal([...stdout.matchAll(/^ +[012] +108 +\d+\.\d +[01]\.\d{4} +[01]\.\d{4}$/gm)].length, 3, stdout);
   assert.match(stdout, /^model {3}finished\/aggregated-model\.h5$/m);
   assert.match(stderr, /^Going on with finished: 3 clients, 2 rounds, /);
+});
+
+test('--quiet leaves the result; a log of JSON holds it too, with the tables of the text', async () => {
+  const again = (more: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+    execa(
+      process.execPath,
+      [program, 'run', '--data', data, '--volume', finished.volume, ...SETTINGS, ...more],
+      { cwd: directory, env },
+    );
+  const [quiet, log, silent] = await Promise.all([
+    again(['--quiet'], { FORCE_COLOR: '1' }),
+    again(['--log-format', 'json']),
+    again(['--log-format', 'json', '--quiet']),
+  ]);
+  assert.equal(quiet.stderr, '');
+  const [, headline = ''] = quiet.stdout.split('\n');
+  assert.match(stripVTControlCharacters(headline), /^accuracy 0\.\d{4}, loss .* test examples right\)$/);
+  assert.equal(headline, styleText('bold', stripVTControlCharacters(headline), { validateStream: false }));
+  assert.match(quiet.stdout, /\nreport {2}finished\/report\.html\n/);
+  assert.match(quiet.stdout, /\nserve {3}npx fedbatch serve --model finished\/aggregated-model\.h5$/);
+  requireValid('run-result', JSON.parse(log.stdout));
+  const lines = log.stderr.split('\n').map((line) => JSON.parse(line));
+  const rounds = lines.filter(({ event }) => event === 'round');
+  assert.deepEqual(
+    rounds.map(({ round, participation }) => [round, participation]),
+    [1, 2].map((round) => [round, { selected: 3, reported: 3, rejected: 0, missing: 0 }]),
+  );
+  assert.equal(rounds[1].best.round, lineSchema.parse(JSON.parse(log.stdout)).best.round);
+  const { level, time, event, msg, clients, ...result } = lines.at(-1);
+  assert.deepEqual([level, event], ['info', 'result']);
+  assert.deepEqual(result, JSON.parse(log.stdout));
+  const record = await readRoundRecord(join(finished.volume, 'rounds', '0002', 'round.json'));
+  assert.deepEqual(
+    clients.map(({ client, alone }: { client: number; alone: { accuracy: number } }) => [
+      client,
+      alone.accuracy,
+    ]),
+    record.reported.map(({ client, alone }) => [client, alone?.accuracy]),
+  );
+  assert.equal(silent.stderr, '');
+  lineSchema.parse(JSON.parse(silent.stdout));
 });
 
 test('the same seed gives the same bytes, however many trainers run side by side; another seed others', async () => {

@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 import { jsonOption, minAccuracyOption, minMetricOption, nameOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
-import { leaveResult } from '../../lib/cli/result.js';
+import { leaveResult, type OutcomeFlags, outcomeWriter } from '../../lib/cli/result.js';
 import type { Threshold } from '../../lib/federation/metrics.js';
 import { askedByFlagsAndFile } from '../../lib/settings/config-file.js';
 import { addSettings } from '../../lib/settings/options.js';
@@ -24,13 +24,12 @@ import {
   trainerThreadsOption,
 } from './shared-options.js';
 
-interface RunFlags extends SharedFlags {
+interface RunFlags extends SharedFlags, OutcomeFlags {
   readonly volume?: string;
   readonly name?: string;
   readonly minAccuracy?: number;
   readonly minMetric?: Threshold;
   readonly logs?: true;
-  readonly json?: true;
 }
 
 const EXAMPLES = `
@@ -69,7 +68,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
       const settings = clusterSettings(asked);
       const shared = sharedOptions(flags);
       const { runOnCluster } = await import('./run.js');
-      const { jsonLine, resultFacts, summary } = await import('../../pipeline/rounds/summary.js');
+      const { resultFacts, runOutcome } = await import('../../pipeline/rounds/summary.js');
       const result = await runOnCluster(
         {
           ...{ ...shared, ...toleranceAsked(asked), settings, minAccuracy, minMetric },
@@ -80,10 +79,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
         },
         { reporter, signal },
       );
-      reporter.close();
-      const print = (text: string) => (flags.json ? reporter.info(text) : process.stdout.write(`${text}\n`));
-      print(summary(result));
-      if (flags.json) process.stdout.write(`${jsonLine(result)}\n`);
+      outcomeWriter(reporter, flags).tell(runOutcome(result));
       leaveResult(resultFacts(result));
       const missed = missedRequirement(result.last.evaluation, { minAccuracy, minMetric });
       if (missed !== undefined) throw missed;

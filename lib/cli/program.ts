@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, CommanderError, Option } from 'commander';
 import { ExitCode, InterruptedError, isFedbatchError, messageOf } from '../core/errors.js';
-import type { Reporter } from '../observability/events.js';
+import { quietReporter, type Reporter } from '../observability/events.js';
 import { forMany } from '../system/abort.js';
 import { withoutAliases } from './aliases.js';
 import { leaveResult } from './result.js';
@@ -99,6 +99,7 @@ export function addCommonOptions(program: Command): Command {
           .default('human')
           .env('FEDBATCH_LOG_FORMAT'),
       )
+      .option('--quiet', 'tell nothing but warnings, errors and the result')
       .option('--debug', 'show the stack trace of an error')
       .helpOption('-h, --help', 'show this help')
       .exitOverride()
@@ -112,14 +113,17 @@ function withSubcommands(command: Command): readonly Command[] {
 }
 
 /**
- * The reporter is needed before parsing (usage errors are reported too), so its flag is read by hand. Only the one that
+ * The reporter is needed before parsing (usage errors are reported too), so its flags are read by hand. Only the one that
  * is wanted is loaded: programs start often.
  */
 async function createReporter(flags: readonly string[]): Promise<Reporter> {
   const at = flags.findIndex((flag) => flag === '--log-format' || flag.startsWith('--log-format='));
   const given = at < 0 ? process.env.FEDBATCH_LOG_FORMAT : (flags[at]?.split('=')[1] ?? flags[at + 1]);
-  if (given === 'json') return (await import('../observability/json-reporter.js')).createJsonReporter();
-  return (await import('../observability/human-reporter.js')).createHumanReporter();
+  const reporter =
+    given === 'json'
+      ? (await import('../observability/json-reporter.js')).createJsonReporter()
+      : await (await import('../observability/human-reporter.js')).createHumanReporter();
+  return flags.includes('--quiet') ? quietReporter(reporter) : reporter;
 }
 
 /** Where whoever reads the output has gone (`fedbatch … | head`), the program ends without a word. */

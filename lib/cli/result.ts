@@ -1,5 +1,7 @@
 /** What a program tells at its end: a line on stdout, and a file for whoever started it and cannot read its output. */
 import { writeFileSync } from 'node:fs';
+import type { Fields, Reporter } from '../observability/events.js';
+import { type Paint, painterFor, plainText } from '../observability/paint.js';
 
 /** The variable that names the file; on Kubernetes `/dev/termination-log`, which becomes the pod's status. */
 const RESULT_FILE = 'FEDBATCH_RESULT_FILE';
@@ -20,6 +22,52 @@ export function tellResult(result: object, details: readonly string[] = []): voi
   const isLong = details.length > 0 && Buffer.byteLength(text) > MAX_BYTES;
   const rest = Object.entries(result).filter(([name]) => !details.includes(name));
   leaveResult(isLong ? { ...Object.fromEntries(rest), incomplete: true } : result);
+}
+
+/** What a command that works for long came to. */
+interface Outcome {
+  /** For people. */
+  readonly text: (paint: Paint) => string;
+  /** The line of JSON that programs read. */
+  readonly result: object;
+  /** What the tables of the text tell beside the result. */
+  readonly tables?: Fields;
+}
+
+/** Tells what a command came to. */
+export interface OutcomeWriter {
+  tell(outcome: Outcome): void;
+  /** Prints a line for people. */
+  print(line: string): void;
+}
+
+/** Flags that say who reads the result of a command. */
+export interface OutcomeFlags {
+  readonly json?: boolean;
+  readonly logFormat?: 'human' | 'json';
+}
+
+/** Whether the result is a line of JSON on stdout. */
+export const wantsJson = ({ json, logFormat }: OutcomeFlags): boolean =>
+  json === true || logFormat === 'json';
+
+/**
+ * For people the text on stdout; with `--json` the result on stdout, and the text where progress goes. A log of JSON has
+ * the result and its tables as fields of a line, and stdout the result.
+ */
+export function outcomeWriter(reporter: Reporter, flags: OutcomeFlags): OutcomeWriter {
+  const { stdout } = process;
+  const isJson = wantsJson(flags);
+  const print = (line: string) => (isJson ? reporter.info(line) : stdout.write(`${line}\n`));
+  return {
+    print,
+    tell({ text, result, tables }) {
+      reporter.close();
+      if (flags.logFormat === 'json') reporter.info('result', { event: 'result', ...result, ...tables });
+      else print(text(isJson ? plainText : painterFor(stdout)));
+      if (isJson) stdout.write(`${JSON.stringify(result)}\n`);
+    },
+  };
 }
 
 /** Leaves a result, or the sentence that says why there is none, in the file that was asked for, if one was. */

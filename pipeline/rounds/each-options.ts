@@ -1,6 +1,7 @@
 /** Options of a command on all clients that every target has, and what they ask for. */
 import type { Command } from 'commander';
 import { integerOption, jsonOption, numberOption } from '../../lib/cli/options.js';
+import type { OutcomeFlags } from '../../lib/cli/result.js';
 import { parseQuorum } from '../../lib/federation/quorum.js';
 import { parseOption } from '../../lib/settings/options.js';
 import { TOLERANCE } from '../../lib/settings/parts/federation.js';
@@ -8,14 +9,13 @@ import { settingOf } from '../../lib/settings/setting.js';
 import type { EachTolerance } from './on-clients.js';
 
 /** What is given of them. */
-export interface EachFlags {
+export interface EachFlags extends OutcomeFlags {
   readonly data?: string;
   readonly clients?: number;
   readonly quorum?: string;
   readonly retries: number;
   readonly timeout?: number;
   readonly startTimeout?: number;
-  readonly json?: true;
 }
 
 /** Adds them. */

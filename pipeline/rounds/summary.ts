@@ -10,6 +10,7 @@ import type { RoundRecord } from '../../lib/formats/run-record.js';
 import type { RunSummary } from '../../lib/formats/run-results.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { formatDuration, formatTable, roundTo } from '../../lib/observability/format.js';
+import type { Paint } from '../../lib/observability/paint.js';
 import { modelTitle } from '../../lib/settings/parts/data.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import type { Ending } from './ending.js';
@@ -72,13 +73,29 @@ export function wholeResult(result: RunResult): RunSummary {
   return { ...resultFacts(result), perClient: result.perClient };
 }
 
-/** One machine-readable line, without its line feed. */
-export function jsonLine(result: RunResult): string {
-  return JSON.stringify(wholeResult(result));
+/** The result for whoever reads it; `todo` are lines on what to do next. */
+export function runOutcome(result: RunResult, todo: readonly string[] = []) {
+  const clients = result.lastRound.reported.map(({ client, examples, seconds, alone }) => ({
+    ...{ client, examples, seconds, alone },
+  }));
+  return {
+    text: (paint: Paint) => [summary(result, paint), ...todo].join('\n'),
+    result: wholeResult(result),
+    tables: { clients },
+  };
+}
+
+/** What to do with the volume of a run on this machine; a model that is served already needs no command. */
+export function nextSteps(
+  { volume }: Pick<RunResult, 'volume'>,
+  { isServed = false } = {},
+): readonly string[] {
+  const serve = `serve   npx fedbatch serve --model ${shortPath(`${volume}/aggregated-model.h5`)}`;
+  return [`report  ${shortPath(`${volume}/report.html`)}`, ...(isServed ? [] : [serve])];
 }
 
 /** The report for people: accuracy, a table of the clients, where the time went, where the files are. */
-export function summary(result: RunResult): string {
+function summary(result: RunResult, paint: Paint): string {
   const { last, lastRound, seconds, target } = result;
   const { metric, value } = leadingFigure(last.evaluation, target);
   const shown = lastRound.reported.slice(0, TABLE_ROWS);
@@ -96,7 +113,7 @@ export function summary(result: RunResult): string {
   const hidden = lastRound.reported.length - shown.length;
   return [
     '',
-    accuracyLine(result),
+    paint('bold', accuracyLine(result)),
     ...(result.rounds > 1 ? [bestLine(result)] : []),
     ...targetLine(result),
     ...participationLine(result),
