@@ -13,6 +13,7 @@ const LIBRARY = [
   'lib/http',
   'lib/model',
   'lib/observability',
+  'lib/prometheus',
   'lib/settings',
   'lib/system',
   'lib/task-file',
@@ -48,6 +49,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/html': [],
   // Listens and answers, whatever the answers are.
   'lib/http': ['lib/core', 'lib/formats', 'lib/observability'],
+  // Metrics of programs, and how Prometheus gets them.
+  'lib/prometheus': ['lib/core', 'lib/http', 'lib/observability', 'lib/settings'],
   'lib/cli': ['lib/core', 'lib/federation', 'lib/observability', 'lib/settings', 'lib/system'],
   // What runs a model lies above it.
   'lib/model': ['lib/core', 'lib/federation'],

@@ -21,6 +21,14 @@ export interface ListenOptions {
   readonly tls?: TlsFiles;
   /** How long a client may take for the head of a request. */
   readonly headersTimeoutMs?: number;
+  /** The flags that choose others, for messages; `--port` and `--host` where nothing is said. */
+  readonly flags?: AddressFlags;
+}
+
+/** The flags that choose a port and an address. */
+export interface AddressFlags {
+  readonly port: string;
+  readonly host: string;
 }
 
 /** A server that accepts connections. */
@@ -31,6 +39,7 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+const OWN_FLAGS: AddressFlags = { port: '--port', host: '--host' };
 /** Slow or silent clients are let go: headers within 10 s, a whole request within 30 s. */
 const HEADERS_TIMEOUT_MS = 10_000;
 export const REQUEST_TIMEOUT_MS = 30_000;
@@ -43,7 +52,7 @@ const DRAIN_CHECK_INTERVAL_MS = 50;
 /** Listens. @throws {UsageError} when the port is taken or the address is not this machine's. */
 export async function listenAt(
   app: RequestListener,
-  { host, port, tls, headersTimeoutMs = HEADERS_TIMEOUT_MS }: ListenOptions,
+  { host, port, tls, headersTimeoutMs = HEADERS_TIMEOUT_MS, flags = OWN_FLAGS }: ListenOptions,
 ): Promise<RunningServer> {
   const timeouts = {
     headersTimeout: headersTimeoutMs,
@@ -61,7 +70,7 @@ export async function listenAt(
     socket.once('close', () => sockets.delete(socket));
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(listenProblem(cause, { host, port, flag: '--port' })));
+    server.once('error', (cause) => reject(listenProblem(cause, { host, port, flags })));
     server.listen({ host, port }, resolve);
   });
   // A connection that could not be accepted is its client's loss alone.
@@ -104,29 +113,28 @@ function addressOf(server: Server): string {
 
 /** Which port could not be had. */
 interface WantedPort extends Pick<ListenOptions, 'host' | 'port'> {
-  /** The flag that chooses another. */
-  readonly flag: '--port' | '--grpc-port';
+  readonly flags: AddressFlags;
 }
 
 /** Why an address or port cannot be had, as a sentence where the user can do something about it. */
-export function listenProblem(cause: unknown, { host, port, flag }: WantedPort): unknown {
+export function listenProblem(cause: unknown, { host, port, flags }: WantedPort): unknown {
   // gRPC's error has no code: it tells those of all addresses in its message.
   const code = errorCode(cause) || /\bE[A-Z]{4,}\b/.exec(String(cause))?.[0];
   switch (code) {
     case 'EADDRINUSE':
       return new UsageError(
-        `Port ${port} on ${host} is in use by another program; choose another with ${flag} (0 picks a free one).`,
+        `Port ${port} on ${host} is in use by another program; choose another with ${flags.port} (0 picks a free one).`,
         { cause },
       );
     case 'EACCES':
       return new UsageError(
-        `Port ${port} may not be opened by this user; choose one above 1023 with ${flag}.`,
+        `Port ${port} may not be opened by this user; choose one above 1023 with ${flags.port}.`,
         { cause },
       );
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return new UsageError(`${host} is not an address of this machine; choose another with --host.`, {
+      return new UsageError(`${host} is not an address of this machine; choose another with ${flags.host}.`, {
         cause,
       });
     default:

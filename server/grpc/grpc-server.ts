@@ -134,7 +134,7 @@ async function bind(server: Server, { host, port, tls }: ListenOptions): Promise
       );
     });
   } catch (cause) {
-    throw listenProblem(cause, { host, port, flag: '--grpc-port' });
+    throw listenProblem(cause, { host, port, flags: { port: '--grpc-port', host: '--host' } });
   }
 }
 

@@ -1,5 +1,5 @@
 /** What the server counts and times, for Prometheus. Each server has a registry of its own. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { createRegistry } from '../../lib/prometheus/registry.js';
 import type { AnsweredBatch } from '../models/batching.js';
 import type { ModelCard } from '../models/predictor.js';
 import type { ServedModels } from '../models/served-models.js';
@@ -33,42 +33,27 @@ export interface Metrics {
 const LATENCY_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
 const BATCH_IMAGES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const CONFIDENCE = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
-const PREFIX = 'fedbatch_';
 
 /** Makes the metrics, those of the process included. */
 export function createMetrics(): Metrics {
-  const registry = new Registry();
-  const registers = [registry];
-  collectDefaultMetrics({ register: registry, prefix: PREFIX });
-  const requests = new Histogram({
-    name: `${PREFIX}request_duration_seconds`,
+  const { text, contentType, counter, gauge, histogram } = createRegistry();
+  const requests = histogram('request_duration_seconds', {
     help: 'Time from the head of a request to the end of its answer.',
-    labelNames: ['route', 'method', 'status'],
+    labels: ['route', 'method', 'status'],
     buckets: LATENCY_SECONDS,
-    registers,
   });
-  const batches = new Histogram({
-    name: `${PREFIX}batch_images`,
-    help: 'Images predicted at once.',
-    buckets: BATCH_IMAGES,
-    registers,
-  });
-  const predictions = new Counter({
-    name: `${PREFIX}predictions_total`,
+  const batches = histogram('batch_images', { help: 'Images predicted at once.', buckets: BATCH_IMAGES });
+  const predictions = counter('predictions_total', {
     help: 'Images by the class that the model found most probable.',
-    labelNames: ['class', 'model_version'],
-    registers,
+    labels: ['class', 'model_version'],
   });
-  const confidence = new Histogram({
-    name: `${PREFIX}prediction_confidence`,
+  const confidence = histogram('prediction_confidence', {
     help: 'Probability of the most probable class.',
     buckets: CONFIDENCE,
-    registers,
   });
 
   return {
-    text: () => registry.metrics(),
-    contentType: registry.contentType,
+    ...{ text, contentType },
     answered({ route, method, status, seconds }) {
       requests.labels(route, method, String(status)).observe(seconds);
     },
@@ -90,11 +75,9 @@ export function createMetrics(): Metrics {
       }
     },
     watch(models, waitingImages) {
-      new Gauge({
-        name: `${PREFIX}model_info`,
+      gauge('model_info', {
         help: 'The model that answers: its version and the sha256 of its file.',
-        labelNames: ['model', 'version', 'sha256'],
-        registers,
+        labels: ['model', 'version', 'sha256'],
         collect() {
           this.reset();
           const current = models.current();
@@ -103,18 +86,14 @@ export function createMetrics(): Metrics {
             this.labels(models.name, String(current.version), sha256).set(1);
         },
       });
-      new Gauge({
-        name: `${PREFIX}model_refused`,
+      gauge('model_refused', {
         help: '1 while the model file is one that was refused.',
-        registers,
         collect() {
           this.set(models.refused() === undefined ? 0 : 1);
         },
       });
-      new Gauge({
-        name: `${PREFIX}waiting_images`,
+      gauge('waiting_images', {
         help: 'Images that wait for a worker.',
-        registers,
         collect() {
           this.set(waitingImages());
         },
