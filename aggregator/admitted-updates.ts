@@ -109,21 +109,26 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
   const read = (candidate: UpdateCandidate) => readCandidate(candidate, limits);
   async function* updates(): AsyncGenerator<WeightedUpdate> {
     let done = 0;
+    let mergedBytes = 0;
     for await (const [candidate, result] of readAhead(candidates, READ_AHEAD, read)) {
       sources.signal?.throwIfAborted();
       const reason = reasonAgainst(candidate, result);
       if ('value' in result && reason === null) {
-        const { model, sha256: hash } = result.value;
+        const { model, sha256: hash, sizeBytes } = result.value;
         const examples = countExamples(candidate, model, reporter);
         account.updates++;
         account.examples += examples;
+        mergedBytes += sizeBytes;
         if (model.update) account.counted.push(model.update.client);
         if (model.update && hash !== undefined)
           account.clients.push({ client: model.update.client, examples, sha256: hash });
         const client = model.update?.client;
         yield { client, weights: model.weights, examples, extras: model.extras };
       } else account.rejected.push({ file: candidate.file, reason: reason ?? '' });
-      reporter.progress({ stage: 'aggregate', done: ++done, total: candidates.length, unit: 'models' });
+      reporter.progress({
+        ...{ stage: 'aggregate', done: ++done, total: candidates.length, unit: 'models' },
+        ...{ merged: account.updates, mergedBytes, rejected: account.rejected.length },
+      });
     }
   }
   const reasonAgainst = (candidate: UpdateCandidate, result: CandidateResult): string | null => {
@@ -155,6 +160,7 @@ async function clientsOf({ manifest, selected, reported }: ClientSources) {
 
 interface ReadCandidate {
   readonly model: KerasFile;
+  readonly sizeBytes: number;
   readonly sha256?: string;
 }
 
@@ -174,6 +180,7 @@ async function readCandidate(
   { hashed, like, extras, maxBytes }: CandidateLimits,
 ): Promise<ReadCandidate> {
   const bytes = await readFileBytes(file, KERAS_FILE, { maxBytes });
+  const { length: sizeBytes } = bytes;
   const hash = hashed || reported !== undefined ? { sha256: sha256(bytes) } : {};
   if (reported !== undefined && hash.sha256 !== reported) {
     const short = (text = '') => `${text.slice(0, 12)}…`;
@@ -186,7 +193,7 @@ async function readCandidate(
     ...(facts === undefined ? {} : { types: ['float32'], isPlain: true }),
   });
   releaseMemory(bytes);
-  return { model, ...hash };
+  return { model, sizeBytes, ...hash };
 }
 
 function countExamples({ file }: UpdateCandidate, { update }: KerasFile, reporter: Reporter): number {

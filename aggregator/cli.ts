@@ -4,8 +4,10 @@ import { clientList, integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import { strategies } from '../lib/federation/strategies/strategy-settings.js';
+import { measured } from '../lib/prometheus/watched-stage.js';
 import { addSettings, askedByFlags, settingOption } from '../lib/settings/options.js';
 import { SEED } from '../lib/settings/parts/data.js';
+import { WATCHING } from '../lib/settings/parts/watching.js';
 import { settingOf } from '../lib/settings/setting.js';
 import { AGGREGATE_PARTS, type AggregateAsked, callAggregator } from './call.js';
 
@@ -14,7 +16,7 @@ type Flags = Omit<AggregateAsked, 'asked' | 'files'>;
 const AVERAGING = strategies
   .flatMap((each) => (each.kind === 'averaging' && each.client?.keeps === undefined ? [each.name] : []))
   .join(', ');
-const SETTINGS = { parts: AGGREGATE_PARTS, stage: 'aggregate' } as const;
+const SETTINGS = { parts: [...AGGREGATE_PARTS, WATCHING], stage: 'aggregate' } as const;
 
 const EXAMPLE = `
 Examples:
@@ -91,7 +93,9 @@ export function aggregateCli({ reporter, signal }: ProgramContext): Command {
     .addHelpText('after', EXAMPLE)
     .action(async (files: string[], flags: Flags) => {
       const asked = askedByFlags(command, SETTINGS);
-      const result = await callAggregator({ ...flags, files, asked }, { reporter, signal });
+      const result = await measured('aggregate', { ...asked, reporter }, (told) =>
+        callAggregator({ ...flags, files, asked }, { reporter: told, signal }),
+      );
       reporter.close();
       tellResult(result, ['clients']);
     });

@@ -6,7 +6,9 @@ import { tellResult } from '../lib/cli/result.js';
 import { UsageError } from '../lib/core/errors.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
+import { measured } from '../lib/prometheus/watched-stage.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';
+import { WATCHING } from '../lib/settings/parts/watching.js';
 import { byFlag } from '../lib/settings/setting.js';
 import { callTrainer, TRAIN_PARTS, type TrainAsked } from './call.js';
 
@@ -14,7 +16,7 @@ interface TrainFlags extends Omit<TrainAsked, 'asked' | 'strategy'> {
   readonly strategy?: string;
 }
 
-const SETTINGS = { parts: TRAIN_PARTS, stage: 'train' } as const;
+const SETTINGS = { parts: [...TRAIN_PARTS, WATCHING], stage: 'train' } as const;
 
 /** Trains one client on its shard and writes its update; the last line of stdout is the result as JSON. */
 export function trainCli(context: ProgramContext): Command {
@@ -84,9 +86,15 @@ Examples:
     .action(async ({ strategy, ...flags }: TrainFlags) => {
       const asked = askedByFlags(command, SETTINGS);
       const named = byFlag({ parts: TRAIN_PARTS });
-      const result = await callTrainer(
-        { ...flags, asked, strategy: strategy === undefined ? undefined : await strategyAsked(strategy) },
-        { ...context, named: (place) => (place === 'strategy.name' ? '--strategy' : named(place)) },
+      const request = {
+        ...{ ...flags, asked },
+        strategy: strategy === undefined ? undefined : await strategyAsked(strategy),
+      };
+      const result = await measured('train', { ...asked, ...context }, (reporter) =>
+        callTrainer(request, {
+          ...{ ...context, reporter },
+          named: (place) => (place === 'strategy.name' ? '--strategy' : named(place)),
+        }),
       );
       context.reporter.close();
       tellResult(result, ['epochs']);

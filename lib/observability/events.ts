@@ -36,6 +36,11 @@ export interface ProgressEvent {
   readonly perSecond?: number;
   /** Seconds until the end at this speed. */
   readonly secondsLeft?: number;
+  /** Of an aggregation: updates that count so far, and their bytes. */
+  readonly merged?: number;
+  readonly mergedBytes?: number;
+  /** Of an aggregation: files that do not count. */
+  readonly rejected?: number;
 }
 
 /** How far the training of a client is, `seconds` after its first step began; the figures are of the running epoch. */

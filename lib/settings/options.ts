@@ -62,7 +62,9 @@ export function askedByFlags(command: Command, options: CommandSettings): AskedS
   const given = takenBy(options).flatMap((setting) => {
     const option = command.options.find(({ long }) => long === flagOf(setting, options.stage));
     const value: unknown = option === undefined ? undefined : command.getOptionValue(option.attributeName());
-    return value === undefined ? [] : [[setting.place, value as SettingValue] as const];
+    // Commander makes an empty text of the nothing that an empty variable is.
+    const isGiven = value !== undefined && !(setting.variable !== undefined && value === '');
+    return isGiven ? [[setting.place, value as SettingValue] as const] : [];
   });
   return { given: Object.fromEntries(given), named: byFlag(options) };
 }
@@ -81,8 +83,11 @@ export function settingOption(
     type.kind === 'switch' ? flag : `${flag} <${symbol}>`,
     sentence + explained.join(''),
   );
+  const { variable } = setting;
   if (type.kind === 'choice') option.choices(type.choices);
-  else if (type.kind !== 'switch') option.argParser((text) => parseOption(type, text));
+  else if (type.kind !== 'switch')
+    option.argParser((text) => (variable !== undefined && text === '' ? undefined : parseOption(type, text)));
+  if (variable !== undefined) option.env(variable);
   // Left out of the values: whether an option was given makes a difference to the settings beside it.
   const byDefault = describeDefault(setting);
   if (byDefault !== undefined) option.defaultValueDescription = byDefault;

@@ -58,6 +58,8 @@ export interface Declaration<V extends ValueType = ValueType> {
   readonly flag?: string | false;
   /** The flag of a stage that knows the setting by another name. */
   readonly flagIn?: Readonly<Partial<Record<SettingsStage, string>>>;
+  /** The variable of the environment that gives it where no flag does; an empty one, as in a template, gives nothing. */
+  readonly variable?: string;
   readonly default?: ValueOf<V>;
   readonly defaultsBy?: DefaultsBy;
   /** What holds without it, in words, where there is no default. */

@@ -45,6 +45,7 @@ function valuesOf({ place, type }: Setting): fc.Arbitrary<SettingValue> {
     return fc.constantFrom('auto', 'mse', 'huber:delta=0.5', 'a=mae,b=huber:delta=2,weight=3');
   if (place === 'federation.targetMetric') return fc.constantFrom('rmse=3.2', 'auc=0.9');
   if (place === 'watching.mlflow') return fc.constantFrom('off', 'http://mlflow:5000/');
+  if (place === 'watching.pushgateway') return fc.constantFrom('http://a:9091', 'https://b/c/');
   if (place === 'tolerance.quorum') return fc.constantFrom('8', '0.8', '80%');
   switch (type.kind) {
     case 'choice':
