@@ -2,6 +2,7 @@
 import type { VolumePaths } from '../lib/formats/volume.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { GivenSettings } from '../lib/settings/complete.js';
+import { prometheusAsked } from '../lib/settings/parts/watching.js';
 import {
   createWatchers,
   type GroupEnding,
@@ -22,7 +23,7 @@ export interface WatchContext {
 /** Opens a watcher; undefined where it was not asked for. What it needs is loaded only then. */
 type Opener = (given: GivenSettings, context: WatchContext) => Promise<RunWatcher | undefined>;
 
-const OPENERS: readonly Opener[] = [openTensorboard, openMlflow, openEventProgram];
+const OPENERS: readonly Opener[] = [openTensorboard, openMlflow, openEventProgram, openPrometheus];
 
 /** Opens the watchers that were asked for. @throws {UsageError} where what was asked for cannot be */
 export async function openWatchers(given: GivenSettings, context: WatchContext): Promise<Watchers> {
@@ -64,6 +65,13 @@ async function openEventProgram(
   const { readRunRecord } = await import('../lib/formats/run-record.js');
   const { id: run } = await readRunRecord(paths.run);
   return eventProgram({ command: `${command}`, run, volume: paths.root, reporter });
+}
+
+async function openPrometheus(given: GivenSettings, context: WatchContext): Promise<RunWatcher | undefined> {
+  const asked = prometheusAsked(given);
+  if (asked === undefined) return undefined;
+  const { watchRun } = await import('./prometheus/watch-run.js');
+  return watchRun(asked, context);
 }
 
 /** Tells those who watch each run of a group how the group ended. */

@@ -97,7 +97,12 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
     fresh: options.fresh,
     reporter: context.reporter,
   });
-  const watchers = await options.openWatchers?.({ paths, reporter: context.reporter });
+  const watchers = await options
+    .openWatchers?.({ paths, reporter: context.reporter })
+    .catch((error: unknown) => {
+      volume.release();
+      throw error;
+    });
   const metrics = await openMetrics(paths.metrics, watchers);
   const clock = createStageClock();
   try {

@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import type { z } from 'zod';
 import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import { DATA_NOTE, type ProgressEvent, type Reporter } from '../lib/observability/events.js';
+import { WATCHING } from '../lib/settings/parts/watching.js';
 import { type StageContext, type StageListeners, type StageTask, stageName } from './rounds/target.js';
 
 /** After the request to stop, how long a stage may take before it is killed; less than the pipeline's own grace. */
@@ -57,6 +58,11 @@ export function startService(task: StageTask, context: StageContext & StageListe
   };
 }
 
+/** The pipeline is watched itself: its stages would fight for the port. */
+const UNWATCHED = Object.fromEntries(
+  WATCHING.settings.flatMap(({ variable }) => (variable === undefined ? [] : [[variable, '']])),
+);
+
 function start(
   { program, arguments: given, runtime }: StageTask,
   { signal }: StageContext,
@@ -65,7 +71,7 @@ function start(
   if (signal.aborted) throw new InterruptedError();
   const flags = [...(runtime?.nodeFlags ?? []), programPath(program), ...given, '--log-format', 'json'];
   return execa(process.execPath, flags, {
-    env: runtime?.environment ?? {},
+    env: { ...UNWATCHED, ...runtime?.environment },
     cancelSignal: signal,
     forceKillAfterDelay: FORCE_KILL_AFTER_MS,
     reject: false,
