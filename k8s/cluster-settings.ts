@@ -3,16 +3,17 @@
 import type { Command } from 'commander';
 import { UsageError } from '../lib/core/errors.js';
 import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
-import { type AskedSettings, completeSettings } from '../lib/settings/complete.js';
+import { type AskedSettings, completeSettings, type GivenSettings } from '../lib/settings/complete.js';
 import type { CommandSettings } from '../lib/settings/options.js';
 import { DATASET_NAMES } from '../lib/settings/parts/data.js';
 import { SIMULATION } from '../lib/settings/parts/federation.js';
 import { PARTITION, SCHEME } from '../lib/settings/parts/partition.js';
+import { WATCHING } from '../lib/settings/parts/watching.js';
 import { runSettings } from '../lib/settings/run-settings.js';
 import { valueAt } from '../lib/settings/setting.js';
 import { ALL_PARTS, filesIn, type RunSettings, settingArguments } from '../lib/settings/table.js';
 import type { Destination } from './connection/connect.js';
-import type { Values } from './manifests/placeholders.js';
+import { isPlaceholder, type Values } from './manifests/placeholders.js';
 
 /** What a run on a cluster takes: clients are pods there, so that there is nothing to simulate. */
 export const CLUSTER_SETTINGS: CommandSettings = {
@@ -49,6 +50,15 @@ export function clusterSettings(asked: AskedSettings): RunSettings {
   );
 }
 
+/** Addresses that everyone sees who sees the Jobs, and what a password needs there. */
+const WITHOUT_PASSWORD = [
+  [
+    'watching.mlflow',
+    'Pods take these from a Secret: kubectl create secret generic fedbatch-mlflow --from-literal=MLFLOW_TRACKING_TOKEN=…',
+  ],
+  ['watching.pushgateway', 'Let a Pushgateway in the cluster be reached by its pods alone (k8s/monitoring).'],
+] as const;
+
 /**
  * The arguments by which the recorder opens those who watch a run.
  *
@@ -56,14 +66,22 @@ export function clusterSettings(asked: AskedSettings): RunSettings {
  */
 export function watchingArguments({ given, named }: AskedSettings, partOf?: object): readonly string[] {
   const words = settingArguments('record', {}, given);
-  const { 'watching.mlflow': mlflow } = given;
-  if (mlflow !== undefined && URL.canParse(`${mlflow}`) && new URL(`${mlflow}`).username !== '') {
+  for (const [place, secret] of WITHOUT_PASSWORD) {
+    const url = `${given[place] ?? ''}`;
+    if (!URL.canParse(url) || new URL(url).username === '') continue;
     throw new UsageError(
-      `${named('watching.mlflow')}: expected an address without name and password, found one with them. Pods take these ` +
-        'from a Secret: kubectl create secret generic fedbatch-mlflow --from-literal=MLFLOW_TRACKING_TOKEN=…',
+      `${named(place)}: expected an address without name and password, found one with them. ${secret}`,
     );
   }
   return words.length === 0 || partOf === undefined ? words : [...words, '--part-of', JSON.stringify(partOf)];
+}
+
+/** What the pods are told of who watches them: values of the templates. */
+export function watchedValues(given: GivenSettings): Values {
+  const told = WATCHING.settings.flatMap(({ place, placeholder = '' }) =>
+    given[place] === undefined || !isPlaceholder(placeholder) ? [] : [[placeholder, `${given[place]}`]],
+  );
+  return Object.fromEntries(told);
 }
 
 /** A directory as the claim has it. @throws {UsageError} for a path that leaves the claim */

@@ -18,7 +18,7 @@ import {
   type WorkflowFile,
   type WorkflowName,
 } from '../workflows/render-workflow.js';
-import { CLUSTER_SETTINGS, clusterSettings, trainerThreads } from './cluster-settings.js';
+import { CLUSTER_SETTINGS, clusterSettings, trainerThreads, watchedValues } from './cluster-settings.js';
 import type { PlaceholderName, Values } from './manifests/placeholders.js';
 import { render, templateNamed } from './manifests/render.js';
 import { addTemplateOptions, type TemplateFlags, templateValuesOf } from './manifests/template-options.js';
@@ -91,7 +91,7 @@ export function renderCli({ reporter }: ProgramContext): Command {
         throw new UsageError('--target makes the whole job: it takes no names of templates.');
       if (flags.target === undefined) reporter.warn(`--engine ${target} is now --target ${target}.`);
       refuseTolerance(target, asked);
-      const values = templateValuesOf(flags);
+      const values = { ...watchedValues(asked.given), ...templateValuesOf(flags) };
       const { 'engine.name': engine, ...others } = { ...asked.given, ...givenByPlaceholders(values) };
       const given = engineAsTarget(asked) === undefined ? { ...others, 'engine.name': engine } : others;
       const { quorum } = toleranceAsked(asked);

@@ -164,7 +164,8 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   FEDBATCH_RESULT: 'in a command of `each`: file that it may write its result into, as JSON',
   FEDBATCH_RESULT_FILE:
     'file that a program writes its result into, or the sentence that says why there is none; in pods `/dev/termination-log`',
-  FEDBATCH_RUN: 'in the command of `--on-event`: id of the run',
+  FEDBATCH_RUN:
+    'id of the run: in the command of `--on-event`, and in pods that tell a Pushgateway their metrics',
   FEDBATCH_SCRATCH: "in a command of `each`: the client's own directory, which is removed afterwards",
   FEDBATCH_SHARD: "in a command of `each`: path of the client's shard (npz)",
   FEDBATCH_SIZE: 'in a command of `each`: clients in all',

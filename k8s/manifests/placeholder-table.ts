@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { isMain } from '../../lib/cli/program.js';
-import { PLACEHOLDER_NAMES, PLACEHOLDERS } from './placeholders.js';
+import { PLACEHOLDER_NAMES, PLACEHOLDERS, type Placeholder } from './placeholders.js';
 import { placeholdersIn, readTemplate, TEMPLATE_NAMES, TEMPLATES } from './templates.js';
 
 /** The guide that holds the table. */
@@ -27,8 +27,8 @@ function placeholderTable(): string {
       files.set(name, [...(files.get(name) ?? []), TEMPLATES[template].replace('.yaml', '')]);
   }
   const rows = PLACEHOLDER_NAMES.map((name) => {
-    const { default: value, meaning } = PLACEHOLDERS[name];
-    const told = value === undefined ? '**required**' : value === '' ? 'all' : `\`${value}\``;
+    const { default: value, meaning, empty }: Placeholder = PLACEHOLDERS[name];
+    const told = value === undefined ? '**required**' : value === '' ? empty : `\`${value}\``;
     return [`\`${name}\``, told, meaning, files.get(name)?.join(', ') ?? ''];
   });
   const lines = [['placeholder', 'default', 'meaning', 'in'], ['---', '---', '---', '---'], ...rows];

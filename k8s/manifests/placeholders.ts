@@ -38,6 +38,8 @@ export interface Placeholder extends Kind {
   /** The option of `k8s render` that gives a value which must be given. */
   readonly flag?: string | undefined;
   readonly meaning: string;
+  /** What an empty default means. */
+  readonly empty?: string;
 }
 
 const required = (kind: Kind, flag: string, meaning: string): Placeholder => ({
@@ -72,6 +74,12 @@ function requiredSetting(place: string, meaning: string): Placeholder {
   return { ...ofSetting(place, meaning), default: undefined, flag: flagOf(settingAt(place)) };
 }
 
+/** The placeholder of a setting that the templates leave empty: then it is not asked for. */
+function unaskedSetting(place: string, meaning: string): Placeholder & { readonly default: string } {
+  const { accepts, ...others } = ofSetting(place, meaning);
+  return { ...others, accepts: (text) => text === '' || accepts(text), default: '', empty: 'none' };
+}
+
 /** The release that the templates name; a test holds it to package.json. */
 const VERSION = '0.1.0';
 const ours = (program: string): Placeholder =>
@@ -87,13 +95,22 @@ export const PLACEHOLDERS = {
   SCALE: ofSetting('dataset.scale', 'numbers that are black and white in the images, e.g. -1..1'),
   MODEL: ofSetting('model.name', 'the model that is trained'),
   SEED: ofSetting('seed', 'seed of the partition and of the training'),
-  CLIENTS: optional(clientList, '', 'the clients that are trained, in the order of the completion indexes'),
+  CLIENTS: {
+    ...optional(clientList, '', 'the clients that are trained, in the order of the completion indexes'),
+    empty: 'all',
+  },
   MAX_FAILED_INDEXES: optional(wholeNumber, '0', 'clients that may fail for good'),
   GPU: optional(wholeNumber, '0', 'NVIDIA GPUs of each trainer'),
   TRAINER_CPU: optional(quantity, '1', 'processors of each trainer'),
   TRAINER_MEMORY: optional(quantity, '1Gi', 'memory of each trainer'),
   DEADLINE_SECONDS: optional(atLeast1, '86400', 'seconds until the training is given up'),
   TTL_SECONDS: optional(wholeNumber, '86400', 'seconds for which a finished Job is kept'),
+  METRICS_PORT: unaskedSetting('watching.metricsPort', 'port at which pods answer Prometheus'),
+  METRICS_HOST: unaskedSetting('watching.metricsHost', 'address that the port is open on: 0.0.0.0 in a pod'),
+  PUSHGATEWAY: unaskedSetting(
+    'watching.pushgateway',
+    "Prometheus' Pushgateway, which pods tell their metrics",
+  ),
   MIN_ACCURACY: optional(share, '0', 'accuracy below which the accuracy test fails'),
   REPLICAS: optional(wholeNumber, '2', 'pods of the server'),
   INGRESS_HOST: optional(resourceName, 'fedbatch.example.com', "name of the server's page"),

@@ -14,6 +14,7 @@ import {
   CLUSTER_SETTINGS,
   clusterSettings,
   directoryOf,
+  watchedValues,
   watchingArguments,
 } from '../cluster-settings.js';
 import { addTemplateOptions } from '../manifests/template-options.js';
@@ -73,6 +74,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
         {
           ...{ ...shared, ...toleranceAsked(asked), settings, minAccuracy, minMetric },
           name: flags.name,
+          values: { ...watchedValues(asked.given), ...shared.values },
           watching: watchingArguments(asked),
           volume: volume === undefined ? undefined : directoryOf(volume),
           isVerbose: flags.logs ?? false,

@@ -83,7 +83,13 @@ export function eachJobs(plan: JobNames & Pick<JobPlan, 'values'>, task: EachTas
 export function stageJobs(plan: JobPlan) {
   const { settings, threads } = plan;
   const source = { settings, threads, paths: volumePaths(plan.directory) };
-  const stage = (command: StageCommand): V1Job => stageOf(command, plan.values).job;
+  const stage = (command: StageCommand): V1Job => {
+    const { job } = stageOf(command, plan.values);
+    const { env = [] } = containerOf(job);
+    // What is pushed is kept apart by its run; a value that is always there would only make other Jobs of old ones.
+    if (plan.values.PUSHGATEWAY) containerOf(job).env = [...env, { name: 'FEDBATCH_RUN', value: plan.id }];
+    return job;
+  };
   /** A Job of the evaluator's template with nothing in it but the recorder. */
   const recording = (step: RecordStep): V1Job => {
     const { job } = readStage('evaluate', plan.values);

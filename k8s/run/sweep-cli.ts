@@ -11,6 +11,7 @@ import {
   addClusterOptions,
   CLUSTER_SETTINGS,
   clusterSettings,
+  watchedValues,
   watchingArguments,
 } from '../cluster-settings.js';
 import { addTemplateOptions } from '../manifests/template-options.js';
@@ -78,6 +79,7 @@ export function clusterTrials({ directory, axes, ...shared }: ClusterTrials): Tr
         {
           ...{ ...shared, ...toleranceAsked(asked), settings, volume, isVerbose: false },
           name: trialName(trial, axes),
+          values: { ...watchedValues(asked.given), ...shared.values },
           watching: watchingArguments(asked, partOf),
         },
         context,
