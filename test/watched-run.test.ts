@@ -36,6 +36,12 @@ test('a run, and what a second command adds to it, reach MLflow and a program; t
     const steps: readonly number[] = run.metrics.filter((each) => each.key === key).map((each) => each.step);
     assert.deepEqual(steps, [1, 2], key);
   }
+  // The loss of a test, not that of a training.
+  const rounds = recorded.split('\n').filter((line) => line.includes('"event":"round"'));
+  assert.deepEqual(
+    run.metrics.filter((each) => each.key === 'loss').map(({ value }) => value),
+    rounds.map((line) => (JSON.parse(line) as { readonly loss: number }).loss),
+  );
   assert.equal(run.tags.get('fedbatch.model.sha256'), sha256);
   const model = await readFile(join(volume, 'aggregated-model.h5'));
   assert.equal(run.files.get('aggregated-model.h5')?.length, model.toString('utf8').length);

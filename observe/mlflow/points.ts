@@ -27,8 +27,8 @@ const LONGEST = { key: 250, parameter: 500, tag: 5000 } as const;
 /** Told by the event of the round, or of no use as a number. */
 const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
   update: ['client', 'round'],
-  updates: ['clients', 'round', 'seconds'],
-  aggregate: ['round', 'updates', 'examples', 'seconds'],
+  updates: ['clients', 'round', 'examples', 'seconds'],
+  aggregate: ['round', 'updates', 'examples', 'seconds', 'clients'],
   evaluation: ['round', 'accuracy', 'loss', 'metrics', 'examples', 'seconds'],
   round: ['round'],
 };
@@ -38,11 +38,16 @@ export function pointsOf(event: TimedEvent): readonly MetricPoint[] {
   const leftOut = LEFT_OUT[event.event];
   if (leftOut === undefined || !('round' in event) || event.round === undefined) return [];
   const at = { timestamp: Date.parse(event.time), step: event.round };
-  const { time, ...told } = event;
-  const kept = Object.fromEntries(Object.entries(told).filter(([name]) => !leftOut.includes(name)));
-  if (!('client' in event)) return toPoints(kept, at);
-  const { learningRate, ...own } = kept;
-  return [...toPoints({ learningRate }, at), ...clientPoints(event.client as number, own, at)];
+  const { learningRate, ...told } = Object.fromEntries(
+    Object.entries(event).filter(([name]) => !leftOut.includes(name)),
+  );
+  // What clients found while they trained is no test of the global model.
+  const own = event.event === 'updates' ? { training: told } : told;
+  return [
+    ...toPoints({ learningRate }, at),
+    ...(event.event === 'update' ? clientPoints(event.client, told, at) : toPoints(own, at)),
+    ...(event.event === 'aggregate' ? ofClients(event.clients ?? [], at) : []),
+  ];
 }
 
 /** What a simulation tells of its clients, whose events count them only. */
@@ -51,8 +56,11 @@ export function simulatedPoints(
   reported: readonly ClientRecord[],
 ): readonly MetricPoint[] {
   const at = { timestamp: Date.parse(time), step: round };
-  return reported.flatMap(({ client, ...own }) => clientPoints(client, own, at));
+  return ofClients(reported, at);
 }
+
+const ofClients = (told: readonly { readonly client: number }[], at: At) =>
+  told.flatMap(({ client, ...own }) => clientPoints(client, own, at));
 
 /** What several runs came to together. */
 export function figurePoints(

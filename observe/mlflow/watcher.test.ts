@@ -50,7 +50,11 @@ const eventsOf = (round: number): readonly RunEvent[] => [
   }),
   {
     ...{ event: 'aggregate', round, inputs: hash('b'), updates: 2, examples: 100, seconds: 0.5 },
-    ...{ sha256: hash('c'), rejected: [] },
+    ...{
+      sha256: hash('c'),
+      rejected: [],
+      clients: [0, 1].map((client) => ({ client, norm: 3, cosine: 0.5 })),
+    },
   },
   {
     ...{
@@ -116,7 +120,14 @@ const valuesOf = ({ metrics }: LoggedRun, key: string) =>
 function requireAllOnce(run: LoggedRun): void {
   const told = run.metrics.map(({ key, step }) => `${key} ${step}`);
   assert.equal(new Set(told).size, told.length, 'nothing is told twice');
-  for (const key of ['accuracy', 'client-0/loss', 'client-1/seconds', 'learningRate', 'seconds/train']) {
+  for (const key of [
+    'accuracy',
+    'client-0/loss',
+    'client-1/seconds',
+    'client-1/norm',
+    'learningRate',
+    'seconds/train',
+  ]) {
     assert.deepEqual(
       valuesOf(run, key).map(([step]) => step),
       [1, 2, 3],

@@ -91,13 +91,11 @@ export function mlflowWatcher({ address, experiment, paths, partOf, reporter }: 
   }
 
   async function pointsFor(event: TimedEvent, { settings }: RunRecord): Promise<readonly MetricPoint[]> {
-    const isOfClients = event.event === 'update' || event.event === 'updates';
-    if (!isOfClients) return pointsOf(event);
-    if (settings.federation.clients > MOST_CLIENTS)
-      return pointsOf(event).filter(({ key }) => !isOfClient(key));
-    if (event.event === 'update') return pointsOf(event);
+    const points = pointsOf(event);
+    if (settings.federation.clients > MOST_CLIENTS) return points.filter(({ key }) => !isOfClient(key));
+    if (event.event !== 'updates') return points;
     const record = await readRoundRecord(paths.round(event.round).record).catch(() => undefined);
-    return [...pointsOf(event), ...simulatedPoints(event, record?.reported ?? [])];
+    return [...points, ...simulatedPoints(event, record?.reported ?? [])];
   }
 
   /** Tells what waits. What a server that is away misses stands in the run's record, and is told from there. */
