@@ -1,7 +1,7 @@
 /** The rows of an input in the order of the files that they are dealt to: taken out of memory, or sorted by way of a scratch file. */
 import { sizeOf } from '../lib/core/weights.js';
 import { type InputRows, onePiece } from '../lib/federation/example-rows.js';
-import { type ExampleValues, takeRows, VALUE_ARRAYS } from '../lib/federation/examples.js';
+import { type ExampleValues, SHORT_ROW, takeRows, VALUE_ARRAYS } from '../lib/federation/examples.js';
 import type { ScratchFile } from '../lib/formats/files/scratch-file.js';
 
 /** The rows of part k; a piece of them holds until the next one is asked for. */
@@ -182,9 +182,6 @@ class Buckets<V extends ExampleValues | Uint32Array> {
     this.#waits[bucket] = 0;
   }
 }
-
-/** Rows that are longer are copied by the runtime: for short ones the call costs more than the copy. */
-const SHORT_ROW = 64;
 
 function copyRow<V extends ExampleValues | Uint32Array>(
   from: V,

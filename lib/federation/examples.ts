@@ -174,6 +174,9 @@ export function takeTargets(
   return targets.map((array) => takeRows(array, indices)) as unknown as Examples['targets'];
 }
 
+/** Rows that are longer are copied by the runtime: for short ones the call costs more than the copy. */
+export const SHORT_ROW = 64;
+
 /** The rows of `array` at `indices`, in that order. */
 export function takeRows<A extends ExampleArray>(array: A, indices: ArrayLike<number>): A {
   const { shape, values } = array;
@@ -181,8 +184,9 @@ export function takeRows<A extends ExampleArray>(array: A, indices: ArrayLike<nu
   const taken = sameKind(values, indices.length * size);
   for (let to = 0; to < indices.length; to++) {
     const from = indices[to] as number;
-    if (size === 1) taken[to] = values[from] as number;
-    else taken.set(values.subarray(from * size, (from + 1) * size), to * size);
+    if (size > SHORT_ROW) taken.set(values.subarray(from * size, (from + 1) * size), to * size);
+    else
+      for (let each = 0; each < size; each++) taken[to * size + each] = values[from * size + each] as number;
   }
   return { ...array, shape: [indices.length, ...shape.slice(1)], values: taken };
 }

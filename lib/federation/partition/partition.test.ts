@@ -6,7 +6,8 @@ import { partitionSettings } from '../../../test/settings.js';
 import { UsageError } from '../../core/errors.js';
 import { ownersByKey } from './by-owner.js';
 import { identity } from './dealing.js';
-import { dealDataset, holdOut, type PartitionOptions, partition } from './partition.js';
+import { holdOut } from './hold-out.js';
+import { dealDataset, type PartitionOptions, partition } from './partition.js';
 import { type PartitionSettings, partitionSchemeNames } from './settings.js';
 
 const flat = (shards: readonly Uint32Array[]) => shards.flatMap((shard) => [...shard]);
@@ -479,7 +480,11 @@ test('held-out examples and the rest are all examples, both in order, neither em
       fc.double({ min: 0, max: 1, noNaN: true }),
       fc.nat(),
       (n, f, seed) => {
-        const { train, test: held } = holdOut(n, f, seed);
+        const { kept, test: held, take, renumber } = holdOut(n, f, seed);
+        const train = take(identity(n));
+        const places = identity(kept);
+        renumber(places);
+        assert.deepEqual(places, train);
         assert.deepEqual(Uint32Array.from([...train, ...held]).sort(), identity(n));
         assert.deepEqual(
           [...train],
@@ -495,7 +500,7 @@ test('held-out examples and the rest are all examples, both in order, neither em
     ),
   );
   assert.throws(() => holdOut(1, 0.5, 0), UsageError);
-  assert.notDeepEqual(holdOut(100, 0.1, 1), holdOut(100, 0.1, 2));
+  assert.notDeepEqual(holdOut(100, 0.1, 1).test, holdOut(100, 0.1, 2).test);
 });
 
 const PINNED_IID = [

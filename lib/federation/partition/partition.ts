@@ -4,6 +4,7 @@ import { permutation, type RandomStream, randomStream } from '../../core/random.
 import { byOwner, type Ownership } from './by-owner.js';
 import { deal, identity } from './dealing.js';
 import { dirichlet, quantitySkew } from './dirichlet.js';
+import { holdOut } from './hold-out.js';
 import { labelSkew, pathological, powerLaw } from './label-skew.js';
 import { clientsFollowFromData, type PartitionSettings, partitionSchemeNames } from './settings.js';
 
@@ -172,42 +173,13 @@ export function dealDataset(examples: Dealt, options: DealOptions): Deal {
   }
   if (testFraction === undefined)
     return { shards: partition(examples as ArrayLike<number>, options), held: new Uint32Array(0) };
-  const { train, test } = holdOut(examples.length, testFraction, seed);
-  const owned = ownership && { ...ownership, owners: takenFrom(ownership.owners, train) };
+  const { test, kept, take, renumber } = holdOut(examples.length, testFraction, seed);
+  const owned = ownership && { ...ownership, owners: take(ownership.owners) };
   // Others look at nothing but how many there are.
-  const kept =
-    isLabelled && BY_LABELS.includes(scheme)
-      ? takenFrom(examples, train)
-      : ({ length: train.length } as ArrayLike<number>);
-  const shards = partition(kept, { ...options, ownership: owned });
+  const dealt =
+    isLabelled && BY_LABELS.includes(scheme) ? take(examples) : ({ length: kept } as ArrayLike<number>);
+  const shards = partition(dealt, { ...options, ownership: owned });
   // In place: of millions of examples each copy counts.
-  for (const indices of shards)
-    for (let at = 0; at < indices.length; at++) indices[at] = train[indices[at] as number] as number;
+  for (const indices of shards) renumber(indices);
   return { shards, held: test };
-}
-
-/** The elements at some places, of the same kind of array. */
-function takenFrom<A extends Int32Array | Uint32Array>(all: A, places: Uint32Array): A {
-  const taken = new (all.constructor as new (length: number) => A)(places.length);
-  for (let at = 0; at < places.length; at++) taken[at] = all[places[at] as number] as number;
-  return taken;
-}
-
-/** Examples set aside for testing, and the rest; both ascending, together all of 0 … n-1. */
-interface HoldOut {
-  readonly train: Uint32Array;
-  readonly test: Uint32Array;
-}
-
-/**
- * Sets a random `fraction` (0 to 1) of `count` examples aside: at least one, and never all.
- *
- * @throws {UsageError} when there are fewer than two examples.
- */
-export function holdOut(count: number, fraction: number, seed: number): HoldOut {
-  if (count < 2)
-    throw new UsageError(`Expected at least 2 examples to hold some out for testing, found ${count}.`);
-  const held = Math.min(count - 1, Math.max(1, Math.round(count * fraction)));
-  const order = permutation(count, randomStream(seed, 'partition', 'hold-out'));
-  return { train: order.subarray(held).sort(), test: order.slice(0, held).sort() };
 }

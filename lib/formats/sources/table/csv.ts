@@ -1,6 +1,7 @@
 /** CSV files read row by row into columns: csv-parse behind our own sentences. */
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { CsvError, parse } from 'csv-parse';
@@ -35,23 +36,51 @@ export async function readCsv(
   const plain = new PlainLines(separator, MAX_ROW_CHARACTERS, rows);
   const read = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
     const iterator = chunks[Symbol.asyncIterator]();
-    for (;;) {
-      const { done, value } = await iterator.next();
-      if (done === true) return;
-      const rest = plain.read(plain.lines === 0 ? withoutMark(value) : value);
-      if (rest.length > 0) return await readQuoted(rest, iterator, { separator, rows, plain });
+    try {
+      for (;;) {
+        const { done, value } = await iterator.next();
+        if (done === true) return;
+        const rest = plain.read(plain.lines === 0 ? withoutMark(value) : value);
+        if (rest.length > 0) return await readQuoted(rest, iterator, { separator, rows, plain });
+      }
+    } finally {
+      await iterator.return?.();
     }
   };
-  const source = createReadStream(file, { highWaterMark: 2 ** 20 });
   const counted = countedBy(sink.onBytes);
   try {
     const text = utf8Of(file);
-    if (isZipped) await pipeline(source, counted, createGunzip(), text, read);
-    else await pipeline(source, counted, text, read);
+    if (isZipped)
+      await pipeline(
+        createReadStream(file, { highWaterMark: CHUNK_BYTES }),
+        counted,
+        createGunzip(),
+        text,
+        read,
+      );
+    else await read(text(counted(chunksOf(file))));
   } catch (cause) {
     throw refusalOf(file, cause, plain.lines);
   }
   rows.end();
+}
+
+/** So much is read at once. */
+const CHUNK_BYTES = 2 ** 20;
+
+/** The bytes of a file; a chunk holds until the next one is asked for: what is thrown away at this pace keeps the collector busy. */
+async function* chunksOf(path: string): AsyncGenerator<Buffer> {
+  const file = await open(path);
+  try {
+    const room = Buffer.allocUnsafe(CHUNK_BYTES);
+    for (;;) {
+      const { bytesRead } = await file.read(room, 0, room.length);
+      if (bytesRead === 0) return;
+      yield room.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 /** The rows of a file on their way into columns. */
@@ -127,9 +156,10 @@ async function readQuoted(
     },
   });
   async function* remaining(): AsyncGenerator<Buffer> {
-    yield rest;
+    // The parser may still look at a chunk when the next one comes.
+    yield Buffer.from(rest);
     for (let { done, value } = await more.next(); done !== true; { done, value } = await more.next())
-      yield value;
+      yield Buffer.from(value);
   }
   await pipeline(remaining, parser, drain);
 }
@@ -150,10 +180,15 @@ function countedBy(onBytes: (bytes: number) => void) {
   };
 }
 
-/** The same bytes in chunks that end with a line, so that no character is cut. @throws {DataError} by the line, for what is no UTF-8 */
+/**
+ * The same bytes in chunks that end with a line, so that no character is cut; a chunk holds until the next one is asked for.
+ *
+ * @throws {DataError} by the line, for what is no UTF-8
+ */
 function utf8Of(file: string) {
   return async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    let rest: Buffer = Buffer.alloc(0);
+    let room = Buffer.allocUnsafe(2 * CHUNK_BYTES);
+    let filled = 0;
     let linesBefore = 0;
     const checked = (lines: Buffer): Buffer => {
       if (!isUtf8(lines)) throw notUtf8(file, lines, linesBefore);
@@ -161,14 +196,20 @@ function utf8Of(file: string) {
       return lines;
     };
     for await (const chunk of chunks) {
-      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      const end = bytes.lastIndexOf(NEW_LINE) + 1;
-      rest = bytes.subarray(end);
-      if (end > 0) yield checked(bytes.subarray(0, end));
+      if (filled + chunk.length > room.length) {
+        const larger = Buffer.allocUnsafe(2 * (filled + chunk.length));
+        room.copy(larger, 0, 0, filled);
+        room = larger;
+      }
+      filled += chunk.copy(room, filled);
+      const end = room.subarray(0, filled).lastIndexOf(NEW_LINE) + 1;
+      if (end > 0) yield checked(room.subarray(0, end));
+      room.copyWithin(0, end, filled);
+      filled -= end;
       // No row is this long: the parser refuses it.
-      if (rest.length > MAX_ROW_CHARACTERS * 4) break;
+      if (filled > MAX_ROW_CHARACTERS * 4) break;
     }
-    if (rest.length > 0) yield checked(rest);
+    if (filled > 0) yield checked(room.subarray(0, filled));
   };
 }
 

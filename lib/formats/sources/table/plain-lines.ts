@@ -63,8 +63,12 @@ export class PlainLines {
       const next = isEnded ? found + 1 : bytes.length;
       const end = this.#endOf(bytes, start, { next, isEnded });
       if (end === undefined || next - start > this.#mostBytes) break;
-      if (quote >= 0 && quote < start) quote = bytes.indexOf(QUOTE, start);
-      if (quote >= 0 && quote < end && !hasPlainQuotes(bytes, start, end, this.#separator)) break;
+      if (quote >= 0 && quote < end) {
+        const line = { start, end, separator: this.#separator };
+        const behind = quoteBehind(bytes, quote, line);
+        if (behind === undefined) break;
+        quote = behind;
+      }
       this.lines++;
       if (end > start) this.#readLine(bytes, start, end);
       start = next;
@@ -107,33 +111,40 @@ export class PlainLines {
         at = close + 2;
         continue;
       }
-      // The end of the cell, and its number as far as it is one.
+      // The number of the cell, as far as it is one, and its end.
       let to = at;
       const isNegative = bytes[to] === MINUS;
       if (isNegative || bytes[to] === PLUS) to++;
+      const from = to;
       let whole = 0;
-      let digits = 0;
-      let decimals = 0;
-      let hasPoint = false;
-      let isNumber = true;
       for (; to < end; to++) {
-        const byte = bytes[to] as number;
-        const digit = byte - ZERO;
-        if (digit >= 0 && digit <= 9) {
-          whole = whole * 10 + digit;
-          digits++;
-          if (hasPoint) decimals++;
-        } else if (byte === separator) break;
-        else if (byte === POINT && !hasPoint) hasPoint = true;
-        else isNumber = false;
+        const digit = (bytes[to] as number) - ZERO;
+        if (digit < 0 || digit > 9) break;
+        whole = whole * 10 + digit;
       }
+      let digits = to - from;
+      let decimals = 0;
+      if (to < end && bytes[to] === POINT) {
+        const point = ++to;
+        for (; to < end; to++) {
+          const digit = (bytes[to] as number) - ZERO;
+          if (digit < 0 || digit > 9) break;
+          whole = whole * 10 + digit;
+        }
+        decimals = to - point;
+        digits += decimals;
+      }
+      const isDigits = digits > 0 && (to === end || bytes[to] === separator);
+      if (!isDigits) while (to < end && bytes[to] !== separator) to++;
       const mine = columns[cells];
       if (mine !== undefined) {
-        isNumber &&= digits > 0 && whole < MOST_EXACT && decimals < POWERS.length;
+        const isNumber = isDigits && whole < MOST_EXACT && decimals < POWERS.length;
         const size = decimals === 0 ? whole : whole / (POWERS[decimals] as number);
-        for (const column of mine)
+        for (let each = 0; each < mine.length; each++) {
+          const column = mine[each] as Column;
           if (!isNumber || !column.addPlain(isNegative ? -size : size))
             column.addText(bytes.toString('utf8', at, to), this.lines);
+        }
       }
       at = to + 1;
     }
@@ -143,19 +154,27 @@ export class PlainLines {
 
 const NONE: readonly Column[] = [];
 
-/** Whether each quote of a line begins or ends a cell, and none stands within one. */
-function hasPlainQuotes(bytes: Buffer, start: number, end: number, separator: number): boolean {
-  for (let at = start; at < end; ) {
-    if (bytes[at] === QUOTE) {
-      const close = bytes.indexOf(QUOTE, at + 1);
-      if (close < 0 || close >= end || (close + 1 < end && bytes[close + 1] !== separator)) return false;
-      at = close + 2;
-    } else {
-      for (; at < end && bytes[at] !== separator; at++) if (bytes[at] === QUOTE) return false;
-      at++;
-    }
+interface LinePlace {
+  readonly start: number;
+  readonly end: number;
+  readonly separator: number;
+}
+
+/**
+ * The first quote behind a line, each of whose own begins or ends a cell; -1 where there is none, undefined where one
+ * stands within a cell.
+ *
+ * @param first the first quote of the line
+ */
+function quoteBehind(bytes: Buffer, first: number, { start, end, separator }: LinePlace): number | undefined {
+  let open = first;
+  while (open >= 0 && open < end) {
+    if (open > start && bytes[open - 1] !== separator) return undefined;
+    const close = bytes.indexOf(QUOTE, open + 1);
+    if (close < 0 || close >= end || (close + 1 < end && bytes[close + 1] !== separator)) return undefined;
+    open = bytes.indexOf(QUOTE, close + 1);
   }
-  return true;
+  return open;
 }
 
 /** The cells of a line with plain quotes as texts. */
