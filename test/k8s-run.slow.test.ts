@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { writeTinyDataset } from './datasets.js';
+import { readEventFile, scalarsOf, sessionOfHparams } from './event-files.js';
 import type { Fault } from './kube/api-server.js';
 import { type FakeCluster, objectsOf, rulesOf, startCluster } from './kube/cluster.js';
 import { finishKubeRun, kube, kubeRun, SETTINGS } from './kube/runs.js';
@@ -42,7 +43,16 @@ before(async () => {
     },
   );
   const data = await writeTinyDataset(cluster.claim('fedbatch'));
-  const flags = ['run', '--data', data, '--volume', join(directory, 'local'), '--json', ...SETTINGS];
+  const flags = [
+    'run',
+    '--data',
+    data,
+    '--volume',
+    join(directory, 'local'),
+    '--json',
+    '--tensorboard',
+    ...SETTINGS,
+  ];
   const { stdout, stderr, exitCode } = await runProgramFile('cli', flags);
   assert.equal(exitCode, 0, stderr);
   local = JSON.parse(lastLine(stdout));
@@ -55,7 +65,7 @@ before(async () => {
   once('get', 'jobs.batch', { kind: 'refuse', code: 500 });
   once('watch', 'jobs.batch', { kind: 'cut', afterMs: 300 });
   once('watch', 'pods', { kind: 'drop' });
-  first = await finishKubeRun(cluster, ['--volume', 'runs/first']);
+  first = await finishKubeRun(cluster, ['--volume', 'runs/first', '--tensorboard']);
 });
 after(async () => {
   for (const cleanUp of cleanUps) await cleanUp();
@@ -110,6 +120,23 @@ test('what stands on the volume is what a run here leaves', async () => {
       name,
     );
   }
+});
+
+test('each step of the recorder goes on with the event files where the one before it ended', () => {
+  for (const writer of ['global', 0, 1] as const) {
+    const [there, here] = [volume, join(directory, 'local')].map((root) =>
+      readEventFile(volumePaths(root).eventFile(writer)),
+    );
+    assert.ok(there && here);
+    assert.deepEqual(
+      there.map(({ step }) => step),
+      here.map(({ step }) => step),
+    );
+    for (const tag of ['test/loss', 'training/loss', 'updates/norm', 'participation/reported'])
+      assert.deepEqual(scalarsOf(there, tag), scalarsOf(here, tag), `${writer} ${tag}`);
+  }
+  const session = sessionOfHparams(readEventFile(volumePaths(volume).eventFile('global')));
+  assert.deepEqual([session.status, session.hparams['federation.rounds']], [1, 2]);
 });
 
 test('the Role allows what the run does, and nothing that it does not do', () => {
