@@ -98,13 +98,21 @@ test('the weights of every model are there as histograms, that of step 0 among t
   }
 });
 
-test('the confusion matrix of each round is a picture that shows its numbers', async () => {
+test('the confusion matrix of each round is a picture, and so are the mistakes where there are any', async () => {
   const { global } = logsOf(volume);
-  const pictures = global.flatMap(({ summary }) =>
-    (summary?.value ?? []).filter(({ tag }) => tag === 'test/confusion'),
+  const picturesOf = (tag: string) =>
+    global.flatMap(({ step, summary }) =>
+      (summary?.value ?? []).filter((value) => value.tag === tag).map(({ image }) => ({ step, image })),
+    );
+  const [confusions, mistakes] = [picturesOf('test/confusion'), picturesOf('test/mistakes')];
+  assert.equal(confusions.length, ROUNDS);
+  const imperfect = scalarsOf(global, 'test/accuracy').filter(([, accuracy]) => accuracy < 1);
+  assert.ok(imperfect.length > 0);
+  assert.deepEqual(
+    mistakes.map(({ step }) => step),
+    imperfect.map(([step]) => step),
   );
-  assert.equal(pictures.length, ROUNDS);
-  for (const { image } of pictures) {
+  for (const { image } of [...confusions, ...mistakes]) {
     const { width, height, encoded_image_string: png } = image ?? assert.fail();
     const found = await sharp(png).metadata();
     assert.deepEqual([found.width, found.height, found.format], [width, height, 'png']);

@@ -1,6 +1,6 @@
 /** What TensorBoard is shown of a global model: how its weights lie, and what it takes for what. */
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import { type AccuracyRecord, accuracyRecordSchema } from '../../lib/formats/accuracy-record.js';
 import { confusionsIn } from '../../lib/formats/confusions.js';
 import { picturedImage, readInputsOf } from '../../lib/formats/data/example-pictures.js';
 import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
@@ -23,12 +23,7 @@ export async function weightHistograms(path: string): Promise<readonly SummaryVa
   });
 }
 
-const testSchema = z.object({
-  sha256: z.string(),
-  mistakes: z
-    .array(z.object({ example: z.int(), label: z.int().optional(), predicted: z.int().optional() }))
-    .optional(),
-});
+const testSchema = accuracyRecordSchema.pick({ sha256: true, mistakes: true });
 
 /** Pictures of the test of that model; none where `accuracy.json` is by now that of another one, or of no classifier. */
 export async function testPictures(
@@ -50,7 +45,7 @@ export async function testPictures(
 /** The images that were taken for something else; none where examples are no images. */
 async function seenMistakes(
   paths: VolumePaths,
-  mistakes: NonNullable<z.infer<typeof testSchema>['mistakes']>,
+  mistakes: NonNullable<AccuracyRecord['mistakes']>,
 ): Promise<readonly SeenMistake[]> {
   const { image } = await readManifest(paths.manifest);
   if (image === undefined || mistakes.length === 0) return [];

@@ -1,18 +1,32 @@
 /** Some examples of a file to look at: their numbers, without the rest of the file in memory, and as pictures. */
+import { stat } from 'node:fs/promises';
 import { MAX_PIXEL, parseScale, UNIT_SCALE } from '../../federation/pixel-scale.js';
 import type { Pixels } from '../files/png.js';
 import type { Manifest } from '../manifest.js';
 import { openLargeNpz } from './streamed/npz-rows.js';
 
+/** A larger file is not searched for a few examples. */
+const MOST_BYTES = 256e6;
 /** Pixels of a picture on each side; of a larger one some are left out. */
 const MOST_PIXELS = 64;
 
-/** The inputs of these examples, by their places; nothing where there are several inputs, or no file that can be read in pieces. */
+/**
+ * The inputs of these examples, by their places; nothing where there are several inputs, or the file is large, gone or
+ * damaged: that is another reader's to complain of.
+ */
 export async function readInputsOf(
   file: string,
   examples: readonly number[],
 ): Promise<ReadonlyMap<number, Float64Array>> {
+  return await readInputs(file, examples).catch(() => new Map<number, Float64Array>());
+}
+
+async function readInputs(
+  file: string,
+  examples: readonly number[],
+): Promise<ReadonlyMap<number, Float64Array>> {
   const found = new Map<number, Float64Array>();
+  if ((await stat(file)).size > MOST_BYTES) return found;
   const archive = await openLargeNpz(file, 0);
   if (!archive?.names.includes('x')) return found;
   const { shape, pieces } = await archive.rows('x');
