@@ -59,7 +59,7 @@ function resultOf(
     aggregator: { updates: 4, examples: 400, rejected: [], sha256: hash(`model ${round}`), seconds: 1 },
     evaluator: { accuracy: 0.8 + round / 100, loss: 0.5, examples: 40 },
     'record-end': {
-      schemaVersion: 1,
+      ...{ schemaVersion: 1, clients: 4 },
       round: 1,
       parent: hash('initial'),
       selected: [],
