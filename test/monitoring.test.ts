@@ -154,7 +154,11 @@ describe('the dashboard and the alert rules', () => {
     }
     const names = templating.list.map(({ name }) => name);
     assert.deepEqual(names, ['datasource', 'run', 'job']);
-    for (const { definition } of templating.list.slice(1)) assert.deepEqual(unknownIn(definition ?? ''), []);
+    for (const { query } of templating.list.slice(1)) {
+      const asked = typeof query === 'string' ? query : query.query;
+      assert.match(asked, /^label_values\(fedbatch_\w+, \w+\)$/);
+      assert.deepEqual(unknownIn(asked), []);
+    }
     for (const { alert, labels: own, annotations } of alertRules) {
       assert.match(alert, /^Fedbatch[A-Z]\w+$/);
       assert.match(own.severity, /^(warning|critical)$/, alert);

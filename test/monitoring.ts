@@ -25,7 +25,7 @@ export interface Panel {
 /** A variable of it. */
 interface Variable {
   readonly name: string;
-  readonly definition?: string;
+  readonly query: string | { readonly query: string };
 }
 
 /** The dashboard. */

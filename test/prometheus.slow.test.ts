@@ -12,6 +12,8 @@ import { execa } from 'execa';
 import { parse, stringify } from 'yaml';
 import { readRunRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
+import { createStageMetrics } from '../lib/prometheus/stage-metrics.js';
+import { createRunMetrics } from '../observe/prometheus/run-metrics.js';
 import { writeTinyDataset } from './datasets.js';
 import { dashboardQueries, monitoringFile } from './monitoring.js';
 import { programPath, runProgramFile } from './programs.js';
@@ -144,6 +146,21 @@ describe('promtool', { skip: lacking('promtool') }, () => {
     );
     const { exitCode } = await execa('promtool', ['check', 'rules', wrong], { reject: false });
     assert.notEqual(exitCode, 0, 'a query that is none is found');
+  });
+
+  it('finds nothing to mend in the metrics of a stage and of a run', async () => {
+    const texts = [createStageMetrics('train'), createStageMetrics('aggregate'), createRunMetrics()];
+    for (const { metrics } of texts) {
+      // Those of the process are named by the library that collects them.
+      const own = (await metrics.text())
+        .split('\n\n')
+        .filter((each) => !/^# HELP fedbatch_(process|nodejs)_/.test(each));
+      assert.ok(own.length > 5, `${own.length} metrics`);
+      const { exitCode, all } = await execa('promtool', ['check', 'metrics'], {
+        ...{ input: `${own.join('\n\n').trimEnd()}\n`, reject: false, all: true },
+      });
+      assert.equal(exitCode, 0, all);
+    }
   });
 
   for (const { name, input_series, quiet, loud } of ALERT_CASES) {

@@ -1,7 +1,7 @@
 /** A run that Prometheus watches: what it is told is what the records hold, and a resumed run goes on counting. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { appendFile, cp } from 'node:fs/promises';
+import { appendFile, cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { TimedEvent } from '../../lib/formats/metrics-event.js';
@@ -94,6 +94,29 @@ describe('a run with --metrics-port and --pushgateway', () => {
     assert.equal(samples.get(`fedbatch_run_round{run="${id}"}`), 3);
     assert.equal(samples.get(`fedbatch_run_client_turns_total{run="${id}",participation="reported"}`), 9);
     assert.equal(samples.get(`fedbatch_run_stage_seconds_count{run="${id}",stage="train"}`), 3);
+  });
+
+  it('on a cluster is told by the recorder, whose steps go on where those before them ended', async () => {
+    const recorded = join(directory, 'recorded');
+    await cp(volume, recorded, { recursive: true });
+    let text = '';
+    const gateway = await startGateway((pushed) => {
+      text = pushed.text;
+    });
+    const { id, settings } = await readRunRecord(volumePaths(recorded).run);
+    const failure = { stage: 'train', round: 3, exitCode: 5, reason: 'no room', next: 'more nodes' };
+    const facts = join(directory, 'facts.json');
+    await writeFile(facts, JSON.stringify({ settings, failure }));
+    const { exitCode, stderr } = await runCommand('record', [
+      ...['--step', 'failed', '--volume', recorded, '--facts', facts],
+      ...['--pushgateway', gateway.url],
+    ]);
+    await gateway.close();
+    assert.equal(exitCode, 0, stderr);
+    const samples = samplesOf(text);
+    assert.equal(samples.get(`fedbatch_run_round{run="${id}"}`), 2);
+    assert.equal(samples.get(`fedbatch_run_failures_total{run="${id}",stage="train",exit_code="5"}`), 1);
+    assert.equal(samples.get(`fedbatch_run_state{run="${id}",state="failed"}`), 1);
   });
 
   it('is refused where the port cannot be had; without it the same run comes to the same', async () => {
